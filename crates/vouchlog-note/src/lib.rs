@@ -1,0 +1,57 @@
+//! C2SP signed notes, checkpoints, cosignatures, witness policies and proof files.
+//!
+//! **In scope**: reading, writing, signing and checking the text formats of
+//! [signed-note](https://c2sp.org/signed-note), [tlog-checkpoint](https://c2sp.org/tlog-checkpoint),
+//! [tlog-cosignature](https://c2sp.org/tlog-cosignature) (Ed25519, type 0x04),
+//! [tlog-policy](https://c2sp.org/tlog-policy), [tlog-proof](https://c2sp.org/tlog-proof) and the request of
+//! [tlog-witness](https://c2sp.org/tlog-witness). **Out of scope**: hashing and proofs (`vouchlog-merkle`),
+//! transport, clocks and randomness (the caller passes timestamps and seeds in).
+//!
+//! The one promise: a value of a verified type ([`VerifiedNote`], [`SignedCheckpoint`], [`CosignedCheckpoint`],
+//! [`PolicyCheckpoint`]) was verified, or signed here; there is no other way to make one.
+//!
+//! ```
+//! use vouchlog_merkle::{EMPTY_ROOT, TreeHead, TreeSize};
+//! use vouchlog_note::{Checkpoint, KeyName, Origin, SignatureType, SignedCheckpoint, SigningKey};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let origin = Origin::new("log.example.com/demo")?;
+//! let key = SigningKey::generate(KeyName::new(origin.as_str())?, SignatureType::Ed25519, [7; 32])?;
+//! let head = TreeHead { size: TreeSize::new(0), root: EMPTY_ROOT };
+//! let signed = SignedCheckpoint::sign(&Checkpoint::new(origin.clone(), head), &key)?;
+//!
+//! let opened = SignedCheckpoint::open(signed.note().as_bytes(), &origin, key.verifying_key())?;
+//! assert_eq!(opened.head(), head);
+//! # Ok(())
+//! # }
+//! ```
+
+mod text;
+
+pub mod limits;
+
+mod add_checkpoint;
+mod checkpoint;
+mod cosignature;
+mod key;
+mod note;
+mod policy;
+mod policy_text;
+mod proof_file;
+mod signature_line;
+mod signed_checkpoint;
+mod signing;
+
+pub use add_checkpoint::{AddCheckpoint, AddCheckpointError};
+pub use checkpoint::{Checkpoint, CheckpointError, Origin};
+pub use cosignature::{cosigned_message, timestamped_signature};
+pub use key::{KeyError, KeyId, KeyName, SignatureType, VerifyingKey};
+pub use note::{NoteError, UnverifiedNote, VerifiedNote, VerifiedSignature};
+pub use policy::{
+    Policy, PolicyCheckpoint, PolicyCosignature, PolicyError, PolicyLog, PolicyName, PolicyWitness,
+};
+pub use policy_text::PolicyLineError;
+pub use proof_file::{ProofFile, ProofFileError};
+pub use signature_line::{LineError, SignatureLine};
+pub use signed_checkpoint::{CosignedCheckpoint, SignedCheckpoint};
+pub use signing::SigningKey;

@@ -1,0 +1,137 @@
+//! The secret side: key files, note signatures and cosignatures.
+
+use std::fmt;
+
+use ed25519_dalek::Signer;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::cosignature::{cosigned_message, timestamped_signature};
+use crate::key::{KeyError, KeyId, KeyName, SignatureType, VerifyingKey};
+use crate::limits::{MAX_TIMESTAMP, MAX_VKEY_BYTES};
+use crate::note::{NoteError, check_text};
+use crate::signature_line::SignatureLine;
+use crate::text::{append_base64, decode_base64};
+
+const KEY_FILE_PREFIX: &str = "PRIVATE+KEY+";
+/// Bytes of an Ed25519 seed (RFC 8032, "private key").
+const SEED_BYTES: usize = 32;
+
+/// An Ed25519 key that signs notes (type 0x01) or cosigns checkpoints (type 0x04), never both: what a signature
+/// means depends on the role, so each role has its own key. Wiped from memory when dropped.
+#[derive(Clone)]
+pub struct SigningKey {
+    secret: ed25519_dalek::SigningKey,
+    public: VerifyingKey,
+}
+
+impl SigningKey {
+    /// Makes the key that `seed` determines. The seed is 32 bytes from the system's generator; this crate has no
+    /// randomness of its own.
+    pub fn generate(
+        name: KeyName,
+        signature_type: SignatureType,
+        mut seed: [u8; SEED_BYTES],
+    ) -> Result<Self, KeyError> {
+        let secret = ed25519_dalek::SigningKey::from_bytes(&seed);
+        seed.zeroize();
+        let public = VerifyingKey::ed25519(name, signature_type, secret.verifying_key().to_bytes())?;
+        Ok(Self { secret, public })
+    }
+
+    /// The public side, to hand out as a vkey.
+    pub fn verifying_key(&self) -> &VerifyingKey {
+        &self.public
+    }
+
+    /// Signs the text of a note. The text ends in LF, which is signed too (signed-note).
+    ///
+    /// # Errors
+    /// [`NoteError::WrongKeyType`] for a key that is not of type 0x01; the errors of [`crate::UnverifiedNote`]
+    /// for a text that no note may hold.
+    pub fn sign_note(&self, text: &str) -> Result<SignatureLine, NoteError> {
+        self.require(SignatureType::Ed25519)?;
+        check_text(text)?;
+        Ok(self.line(self.secret.sign(text.as_bytes()).to_bytes().to_vec()))
+    }
+
+    /// Cosigns the text of a checkpoint at `timestamp`, in POSIX seconds (tlog-cosignature, type 0x04). Whether
+    /// that is right to do is the caller's question.
+    ///
+    /// # Errors
+    /// [`NoteError::WrongKeyType`] for a key that is not of type 0x04; [`NoteError::Timestamp`] past 2^63 - 1.
+    pub fn cosign(&self, checkpoint_text: &str, timestamp: u64) -> Result<SignatureLine, NoteError> {
+        self.require(SignatureType::CosignatureEd25519)?;
+        check_text(checkpoint_text)?;
+        if timestamp > MAX_TIMESTAMP {
+            return Err(NoteError::Timestamp { timestamp });
+        }
+        let message = cosigned_message(timestamp, checkpoint_text);
+        let signature = self.secret.sign(message.as_bytes()).to_bytes();
+        Ok(self.line(timestamped_signature(timestamp, &signature)))
+    }
+
+    fn require(&self, needed: SignatureType) -> Result<(), NoteError> {
+        let actual = self.public.signature_type();
+        if actual == needed {
+            return Ok(());
+        }
+        Err(NoteError::WrongKeyType { name: self.public.name().clone(), actual, needed })
+    }
+
+    fn line(&self, payload: Vec<u8>) -> SignatureLine {
+        SignatureLine::from_key(&self.public, payload)
+    }
+
+    // key file = "PRIVATE+KEY+" <name> "+" <key ID of the public key> "+" base64(<type byte> <seed[32]>)
+    // The convention of Go's sumdb; C2SP specifies none.
+
+    /// Reads a key file: one line, with or without its LF.
+    pub fn from_key_file(text: &str) -> Result<Self, KeyError> {
+        let line = text.strip_suffix('\n').unwrap_or(text);
+        // A vkey of the same name is longer than its key file by at most the prefix.
+        let limit = KEY_FILE_PREFIX.len() + MAX_VKEY_BYTES;
+        if line.len() > limit {
+            return Err(KeyError::TooLong { bytes: line.len(), limit });
+        }
+        let mut parts = line.strip_prefix(KEY_FILE_PREFIX).ok_or(KeyError::NotAKeyFile)?.splitn(3, '+');
+        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(KeyError::NotAKeyFile);
+        };
+        let name = KeyName::new(name)?;
+        let stated: KeyId = id.parse()?;
+        let key = Zeroizing::new(decode_base64(key).ok_or(KeyError::Base64)?);
+        let (&type_byte, seed) = key.split_first().ok_or(KeyError::Base64)?;
+        let signature_type = SignatureType::try_from(type_byte)?;
+        let seed = seed.try_into().map_err(|_| KeyError::KeyLength {
+            signature_type,
+            expected: SEED_BYTES,
+            actual: seed.len(),
+        })?;
+        let key = Self::generate(name, signature_type, seed)?;
+        if key.public.id() != stated {
+            return Err(KeyError::WrongId { stated, computed: key.public.id() });
+        }
+        Ok(key)
+    }
+
+    /// Writes the key file: one line, with its LF. It holds the secret, in a buffer that is wiped when dropped.
+    pub fn to_key_file(&self) -> Zeroizing<String> {
+        let mut key = Zeroizing::new([0; 1 + SEED_BYTES]);
+        key[0] = self.public.signature_type() as u8;
+        key[1..].copy_from_slice(self.secret.as_bytes());
+
+        let head = format!("{KEY_FILE_PREFIX}{}+{}+", self.public.name(), self.public.id());
+        // Reserved in full, so that the secret is not left behind in a buffer that was outgrown.
+        let mut text = Zeroizing::new(String::with_capacity(head.len() + 45));
+        text.push_str(&head);
+        append_base64(&*key, &mut text);
+        text.push('\n');
+        text
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey(secret of {})", self.public)
+    }
+}
