@@ -428,3 +428,6 @@ impl NoteError {
         Self::UnsupportedType { name: key.name().clone(), id: key.id(), signature_type }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use vouchlog_merkle::TreeHead;
 
 use crate::checkpoint::{Checkpoint, CheckpointError, Origin};
 use crate::key::{SignatureType, VerifyingKey};
-use crate::note::{NoteError, UnverifiedNote, VerifiedNote, parse_signature_lines};
+use crate::note::{NoteError, UnverifiedNote, VerifiedNote, VerifiedSignature, parse_signature_lines};
 use crate::signing::SigningKey;
 
 /// A checkpoint its log signed (signature type 0x01): made by signing, or by opening a note that verifies.
@@ -136,7 +136,7 @@ impl CosignedCheckpoint {
             return Err(wrong_type(key, SignatureType::CosignatureEd25519).into());
         }
         let (note, checkpoint) = open(note, origin, [key])?;
-        let timestamp = note.signatures().iter().find_map(|signature| signature.timestamp());
+        let timestamp = note.signatures().iter().find_map(VerifiedSignature::timestamp);
         let timestamp = timestamp.expect("one cosignature verified, and each has a timestamp");
         Ok(Self { note, checkpoint, timestamp })
     }

@@ -1,0 +1,152 @@
+//! Goal: what is written reads back as it was, what is read writes back as it was, and no bytes panic a reader.
+//! Method: proptest, with random bytes, and with the computed files mutated so that readers get past line one.
+
+use proptest::prelude::*;
+use vouchlog_merkle::{Hash, TreeHead, TreeSize};
+use vouchlog_note::{
+    AddCheckpoint, Checkpoint, CosignedCheckpoint, KeyName, Origin, Policy, ProofFile, SignatureLine,
+    SignatureType, SignedCheckpoint, SigningKey, UnverifiedNote, VerifyingKey,
+};
+
+use crate::vectors;
+
+fn names() -> impl Strategy<Value = String> {
+    "[a-zé][a-z0-9./:@=-]{0,60}"
+}
+
+fn keys(signature_type: SignatureType) -> impl Strategy<Value = SigningKey> {
+    (names(), any::<[u8; 32]>()).prop_map(move |(name, seed)| {
+        SigningKey::generate(KeyName::new(&name).unwrap(), signature_type, seed).unwrap()
+    })
+}
+
+fn heads() -> impl Strategy<Value = TreeHead> {
+    (1..=i64::MAX.unsigned_abs(), any::<[u8; 32]>())
+        .prop_map(|(size, root)| TreeHead { size: TreeSize::new(size), root: Hash::from_bytes(root) })
+}
+
+/// Every reader, on the same bytes; each result that is a value must print as the bytes it was read from.
+fn read_everything(bytes: &[u8]) {
+    let log = vectors::signing_key("log.example.com/ai-digests", SignatureType::Ed25519, 1);
+    let clock = vectors::signing_key("clock.example", SignatureType::CosignatureEd25519, 2);
+    let origin = Origin::new("log.example.com/ai-digests").unwrap();
+    if let Ok(note) = UnverifiedNote::parse(bytes) {
+        assert_eq!(note.to_string().as_bytes(), bytes);
+        let parts = UnverifiedNote::from_parts(note.unverified_text(), note.lines().to_vec());
+        assert_eq!(parts.unwrap(), note);
+        let _ = note.verify([log.verifying_key()]);
+    }
+    let _ = SignedCheckpoint::open(bytes, &origin, log.verifying_key());
+    let _ = CosignedCheckpoint::open(bytes, &origin, clock.verifying_key());
+    if let Ok(file) = ProofFile::parse(bytes) {
+        assert_eq!(file.to_text().as_bytes(), bytes);
+    }
+    if let Ok(request) = AddCheckpoint::parse(bytes) {
+        assert_eq!(request.to_text().as_bytes(), bytes);
+    }
+    if let Ok(policy) = Policy::parse(bytes) {
+        let _ = policy.verify_checkpoint(vectors::text("computed/e2e/checkpoint.300").as_bytes());
+    }
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    if let Ok(checkpoint) = Checkpoint::parse(text) {
+        assert_eq!(checkpoint.text(), text);
+    }
+    if let Ok(vkey) = text.parse::<VerifyingKey>() {
+        assert_eq!(vkey.to_string(), text);
+    }
+    if let Ok(line) = text.parse::<SignatureLine>() {
+        assert_eq!(line.to_string(), text);
+    }
+    if let Ok(key) = SigningKey::from_key_file(text) {
+        assert_eq!(key.to_key_file().trim_end(), text.trim_end_matches('\n'));
+    }
+}
+
+const FILES: [&str; 6] = [
+    "computed/e2e/checkpoint.300.cosigned-ed25519-only",
+    "computed/e2e/proof-273-of-300-extra.tlog-proof",
+    "computed/e2e/proof-0-of-1.tlog-proof",
+    "computed/e2e/add-checkpoint/256-to-300.request",
+    "computed/e2e/policy.txt",
+    "computed/e2e/log-list.txt",
+];
+
+proptest! {
+    #[test]
+    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        read_everything(&bytes);
+    }
+
+    #[test]
+    fn random_text_never_panics(text in "(c2sp.org/tlog-proof@v1\n|old 1\n|PRIVATE\\+KEY\\+)?(\\PC|\n|\n\n— |\\+| |[a-z0-9=]){0,120}") {
+        read_everything(text.as_bytes());
+    }
+
+    #[test]
+    fn mutated_files_never_panic(
+        file in 0..FILES.len(),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in any::<prop::sample::Index>(),
+        duplicate in any::<bool>(),
+    ) {
+        let mut bytes = vectors::bytes(FILES[file]);
+        for (place, byte) in changes {
+            let place = place.index(bytes.len());
+            bytes[place] = byte;
+        }
+        read_everything(&bytes);
+        let cut = cut.index(bytes.len());
+        if duplicate {
+            bytes.extend_from_within(cut..);
+        } else {
+            bytes.truncate(cut);
+        }
+        read_everything(&bytes);
+    }
+
+    #[test]
+    fn keys_read_back(key in prop_oneof![keys(SignatureType::Ed25519), keys(SignatureType::CosignatureEd25519)]) {
+        let vkey = key.verifying_key();
+        prop_assert_eq!(&vkey.to_string().parse::<VerifyingKey>().unwrap(), vkey);
+        let read = SigningKey::from_key_file(&key.to_key_file()).unwrap();
+        prop_assert_eq!(read.verifying_key(), vkey);
+        prop_assert_eq!(read.to_key_file(), key.to_key_file());
+    }
+
+    #[test]
+    fn signed_notes_verify_until_any_byte_changes(
+        key in keys(SignatureType::Ed25519),
+        lines in proptest::collection::vec("\\PC{0,40}", 1..5),
+        place in any::<prop::sample::Index>(),
+        change in 1..=255u8,
+    ) {
+        let text = lines.join("\n") + "\n";
+        let line = key.sign_note(&text).unwrap();
+        let note = UnverifiedNote::from_parts(&text, vec![line]).unwrap();
+        let verified = UnverifiedNote::parse(note.to_string().as_bytes()).unwrap().verify([key.verifying_key()]);
+        let verified = verified.unwrap();
+        prop_assert_eq!(verified.text(), text.as_str());
+
+        let mut bytes = note.to_string().into_bytes();
+        let place = place.index(bytes.len());
+        bytes[place] ^= change;
+        let opened = UnverifiedNote::parse(&bytes).and_then(|note| note.verify([key.verifying_key()]));
+        prop_assert!(opened.is_err());
+    }
+
+    #[test]
+    fn checkpoints_read_back(
+        origin in "[!-~é][ -~é]{0,60}",
+        head in heads(),
+        key in keys(SignatureType::CosignatureEd25519),
+        timestamp in 0..=i64::MAX.unsigned_abs(),
+    ) {
+        let origin = Origin::new(&origin).unwrap();
+        let checkpoint = Checkpoint::new(origin.clone(), head);
+        prop_assert_eq!(&Checkpoint::parse(&checkpoint.text()).unwrap(), &checkpoint);
+        let cosigned = CosignedCheckpoint::sign(&checkpoint, &key, timestamp).unwrap();
+        let opened = CosignedCheckpoint::open(cosigned.note().as_bytes(), &origin, key.verifying_key()).unwrap();
+        prop_assert_eq!(opened.timestamp(), timestamp);
+        prop_assert_eq!(opened, cosigned);
+    }
+}
