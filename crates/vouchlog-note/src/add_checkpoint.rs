@@ -24,8 +24,27 @@ pub struct AddCheckpoint {
 
 impl AddCheckpoint {
     /// Puts a request together: `old_size` is that of the last checkpoint the witness cosigned, 0 if none.
-    pub fn new(old_size: TreeSize, proof: ConsistencyProof, note: UnverifiedNote) -> Self {
-        Self { old_size, proof, note }
+    ///
+    /// # Errors
+    /// If no witness could read it: a size of 2^63 or more, a proof of more than 63 hashes, a note so long that the
+    /// request passes [`MAX_ADD_CHECKPOINT_BYTES`].
+    pub fn new(
+        old_size: TreeSize,
+        proof: ConsistencyProof,
+        note: UnverifiedNote,
+    ) -> Result<Self, AddCheckpointError> {
+        if old_size.get() > MAX_TREE_SIZE {
+            return Err(AddCheckpointError::OldSize);
+        }
+        if proof.hashes().len() > MAX_PROOF_HASHES {
+            return Err(AddCheckpointError::ProofTooLong { limit: MAX_PROOF_HASHES });
+        }
+        let request = Self { old_size, proof, note };
+        let (bytes, limit) = (request.to_text().len(), MAX_ADD_CHECKPOINT_BYTES);
+        if bytes > limit {
+            return Err(AddCheckpointError::TooLarge { bytes, limit });
+        }
+        Ok(request)
     }
 
     /// Reads a request of at most [`MAX_ADD_CHECKPOINT_BYTES`].

@@ -11,17 +11,16 @@
 //! [`PolicyCheckpoint`]) was verified, or signed here; there is no other way to make one.
 //!
 //! ```
-//! use vouchlog_merkle::{EMPTY_ROOT, TreeHead, TreeSize};
+//! use vouchlog_merkle::TreeHead;
 //! use vouchlog_note::{Checkpoint, KeyName, Origin, SignatureType, SignedCheckpoint, SigningKey};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let origin = Origin::new("log.example.com/demo")?;
 //! let key = SigningKey::generate(KeyName::new(origin.as_str())?, SignatureType::Ed25519, [7; 32])?;
-//! let head = TreeHead { size: TreeSize::new(0), root: EMPTY_ROOT };
-//! let signed = SignedCheckpoint::sign(&Checkpoint::new(origin.clone(), head), &key)?;
+//! let signed = SignedCheckpoint::sign(&Checkpoint::new(origin.clone(), TreeHead::EMPTY), &key)?;
 //!
 //! let opened = SignedCheckpoint::open(signed.note().as_bytes(), &origin, key.verifying_key())?;
-//! assert_eq!(opened.head(), head);
+//! assert_eq!(opened.head(), TreeHead::EMPTY);
 //! # Ok(())
 //! # }
 //! ```

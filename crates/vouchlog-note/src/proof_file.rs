@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use vouchlog_merkle::{Hash, InclusionProof, LeafIndex, TreeHead};
+use vouchlog_merkle::{Hash, InclusionProof, LeafIndex, ProofError, TreeHead};
 
 use crate::limits::{MAX_EXTRA_BYTES, MAX_PROOF_FILE_BYTES, MAX_PROOF_HASHES};
 use crate::note::{NoteError, UnverifiedNote};
@@ -41,6 +41,9 @@ impl ProofFile {
         let bytes = extra.as_ref().map_or(0, Vec::len);
         if bytes > MAX_EXTRA_BYTES {
             return Err(ProofFileError::ExtraTooLarge { bytes, limit: MAX_EXTRA_BYTES });
+        }
+        if proof.hashes().len() > MAX_PROOF_HASHES {
+            return Err(ProofFileError::ProofTooLong { limit: MAX_PROOF_HASHES });
         }
         Ok(Self { extra, index, proof, note })
     }
@@ -97,7 +100,8 @@ impl ProofFile {
     /// Verifies that the tree under `head`, which the caller verified, has `leaf_hash` at this file's index.
     pub fn verify_inclusion(&self, leaf_hash: &Hash, head: &TreeHead) -> Result<(), ProofFileError> {
         let verified = self.proof.verify(self.index, head.size, leaf_hash, &head.root);
-        verified.map_err(|_| ProofFileError::NotIncluded { index: self.index.get(), size: head.size.get() })
+        let (index, size) = (self.index.get(), head.size.get());
+        verified.map_err(|source| ProofFileError::NotIncluded { index, size, source })
     }
 
     /// The text of the file.
@@ -184,11 +188,13 @@ pub enum ProofFileError {
     #[error("the checkpoint of the proof file is refused: {0}")]
     Note(#[from] NoteError),
     /// The proof does not lead from the leaf to the root.
-    #[error("the proof does not show the leaf at index {index} of the tree of size {size}")]
+    #[error("the proof does not show the leaf at index {index} of the tree of size {size}: {source}")]
     NotIncluded {
         /// The file's index.
         index: u64,
         /// Size of the tree it was checked against.
         size: u64,
+        /// Where it failed.
+        source: ProofError,
     },
 }

@@ -1,6 +1,6 @@
 //! Goal: malformed proof files and add-checkpoint requests are refused, each for its own reason. Method: tables.
 
-use vouchlog_merkle::{InclusionProof, LeafIndex};
+use vouchlog_merkle::{ConsistencyProof, InclusionProof, LeafIndex, TreeSize};
 use vouchlog_note::{
     AddCheckpoint, AddCheckpointError, NoteError, ProofFile, ProofFileError, UnverifiedNote,
 };
@@ -94,6 +94,20 @@ fn malformed_requests_are_refused() {
     assert_eq!(parse(b"old 0\n\nlog\n"), AddCheckpointError::Note(NoteError::NoSignatures));
     let limit = 128 * 1024;
     assert_eq!(parse(&vec![b'a'; limit + 1]), AddCheckpointError::TooLarge { bytes: limit + 1, limit });
+
+    let unsent = |old, note: &UnverifiedNote| {
+        AddCheckpoint::new(
+            TreeSize::new(old),
+            ConsistencyProof::from_hashes(Vec::new()).unwrap(),
+            note.clone(),
+        )
+    };
+    let note = UnverifiedNote::parse(NOTE.as_bytes()).unwrap();
+    assert!(unsent(7, &note).is_ok());
+    assert_eq!(unsent(1 << 63, &note).unwrap_err(), AddCheckpointError::OldSize);
+    let long_text = "x".repeat(limit) + "\n";
+    let long_note = UnverifiedNote::from_parts(&long_text, note.lines().to_vec()).unwrap();
+    assert!(matches!(unsent(7, &long_note), Err(AddCheckpointError::TooLarge { .. })));
 
     let longest = format!("old 9223372036854775807\n{}\n{NOTE}", HASH.repeat(63));
     let parsed = AddCheckpoint::parse(longest.as_bytes()).unwrap();
