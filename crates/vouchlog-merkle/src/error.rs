@@ -1,0 +1,152 @@
+//! The two ways input can be wrong: a proof that does not hold, and bytes or text that are not in their format.
+
+use crate::Hash;
+
+/// Why a proof was refused, or could not be planned or built.
+///
+/// Every case carries the numbers needed to tell whose fault it is.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProofError {
+    /// The leaf lies at or beyond the end of the tree.
+    #[error("leaf index {index} is outside a tree of {size} leaves")]
+    IndexOutsideTree {
+        /// The index asked for.
+        index: u64,
+        /// The number of leaves in the tree.
+        size: u64,
+    },
+    /// The leaves `[begin, end)` do not all lie in the tree, or begin after their end.
+    #[error("leaves [{begin}, {end}) do not lie in a tree of {size} leaves")]
+    RangeOutsideTree {
+        /// First leaf of the range.
+        begin: u64,
+        /// One past the last leaf of the range, cut off at `u64::MAX`.
+        end: u64,
+        /// The number of leaves in the tree.
+        size: u64,
+    },
+    /// A range proof speaks about at least one leaf.
+    #[error("a range proof needs at least one leaf")]
+    EmptyRange,
+    /// `[begin, end)` is not a subtree: `begin` must be a multiple of the power of two that holds the leaves.
+    #[error("[{begin}, {end}) is not a valid subtree")]
+    InvalidSubtree {
+        /// First leaf.
+        begin: u64,
+        /// One past the last leaf.
+        end: u64,
+    },
+    /// A consistency proof from the empty tree is not defined; the caller has its own rule for first contact.
+    #[error("a consistency proof from the empty tree does not exist")]
+    OldSizeZero,
+    /// The old tree is larger than the new one.
+    #[error("the old tree has {old} leaves, more than the {new} of the new tree")]
+    SizesOutOfOrder {
+        /// Leaves in the old tree.
+        old: u64,
+        /// Leaves in the new tree.
+        new: u64,
+    },
+    /// Two compact ranges do not touch.
+    #[error("a range that begins at leaf {right_begin} cannot follow one that ends at {left_end}")]
+    RangesNotAdjacent {
+        /// Where the left range ends.
+        left_end: u64,
+        /// Where the right range begins.
+        right_begin: u64,
+    },
+    /// The number of hashes differs from what the positions ask for.
+    #[error("{got} hashes where {want} are needed")]
+    WrongLength {
+        /// Hashes needed.
+        want: usize,
+        /// Hashes given.
+        got: usize,
+    },
+    /// More hashes than a proof in any tree of `u64` size can have.
+    #[error("{got} proof hashes, more than the {limit} any proof can have")]
+    TooManyHashes {
+        /// The most a proof can have.
+        limit: usize,
+        /// Hashes given.
+        got: usize,
+    },
+    /// The proof has hashes left over after the root was reached.
+    #[error("a proof of {got} hashes is too long for its positions")]
+    ProofTooLong {
+        /// Hashes in the proof.
+        got: usize,
+    },
+    /// The proof ends below the root.
+    #[error("a proof of {got} hashes is too short for its positions")]
+    ProofTooShort {
+        /// Hashes in the proof.
+        got: usize,
+    },
+    /// The proof leads to another root than the one it should.
+    #[error("the proof leads to root {got}, not to {want}")]
+    RootMismatch {
+        /// The root the caller trusts.
+        want: Hash,
+        /// The root computed from the proof.
+        got: Hash,
+    },
+}
+
+/// Why bytes or text could not be read as a hash, a tile, a tile path or an entry bundle.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FormatError {
+    /// A hash is 32 bytes.
+    #[error("a hash is 32 bytes, not {got}")]
+    HashLength {
+        /// Bytes given.
+        got: usize,
+    },
+    /// A hash in text is 64 lowercase hex digits.
+    #[error("a hash in text is 64 lowercase hex digits")]
+    HashText,
+    /// A tile is between 1 and 256 hashes of 32 bytes.
+    #[error("a tile is 1 to 256 hashes of 32 bytes; {got} bytes are not")]
+    TileLength {
+        /// Bytes given.
+        got: usize,
+    },
+    /// A tile or bundle has another width than its path says.
+    #[error("{got} items where the path promises {want}")]
+    Width {
+        /// Items promised.
+        want: usize,
+        /// Items found.
+        got: usize,
+    },
+    /// The text is not a path of C2SP tlog-tiles.
+    #[error("not a tile path: {reason}")]
+    TilePath {
+        /// The rule that was broken.
+        reason: &'static str,
+    },
+    /// An entry is longer than its length prefix can say.
+    #[error("an entry of {got} bytes; the most is 65535")]
+    EntryTooLong {
+        /// Bytes in the entry.
+        got: usize,
+    },
+    /// A bundle ends inside an entry.
+    #[error("the bundle ends inside entry {entry}: {want} more bytes needed, {got} left")]
+    BundleTruncated {
+        /// Which entry of the bundle, from 0.
+        entry: usize,
+        /// Bytes the entry or its prefix still needs.
+        want: usize,
+        /// Bytes left.
+        got: usize,
+    },
+    /// A bundle goes on after its last entry.
+    #[error("{got} bytes after the last entry of the bundle")]
+    BundleTrailing {
+        /// Bytes left over.
+        got: usize,
+    },
+}

@@ -1,0 +1,61 @@
+//! RFC 6962 hashes, tree growth, proofs and C2SP tile geometry, as pure functions.
+//!
+//! **Invariant: no I/O, no async, no clock, no allocation tied to input it has not bounded.**
+//!
+//! In scope: hashing leaves and nodes, growing a tree, planning, building and verifying inclusion, consistency,
+//! range and subtree proofs, and the layout of tiles and entry bundles.
+//! Out of scope: checkpoints and signatures (`vouchlog-note`), what an entry means (`vouchlog-stream`), and where
+//! nodes are kept (`vouchlog-storage`). A proof is made in three steps, and this crate does the first and the
+//! last: *plan* which nodes are needed, fetch them, *build* the proof.
+//!
+//! ```
+//! use vouchlog_merkle::{CompactRange, InclusionProof, LeafIndex, leaf_hash};
+//!
+//! let leaves = [b"one".as_slice(), b"two", b"three"].map(leaf_hash);
+//! let mut tree = CompactRange::new();
+//! let growth = tree.extend(&leaves);
+//! let root = tree.root().expect("the range begins at leaf 0");
+//!
+//! let plan = InclusionProof::plan(LeafIndex::new(2), tree.size())?;
+//! let nodes: Vec<_> = plan.nodes().iter().map(|&id| growth.node(id).expect("just grown")).collect();
+//! let proof = InclusionProof::from_nodes(&plan, &nodes)?;
+//! proof.verify(LeafIndex::new(2), tree.size(), &leaves[2], &root)?;
+//! # Ok::<(), vouchlog_merkle::ProofError>(())
+//! ```
+
+mod bundle;
+mod consistency;
+mod error;
+mod growth;
+mod hash;
+mod head;
+mod inclusion;
+mod plan;
+mod position;
+mod range;
+mod range_proof;
+#[cfg(test)]
+mod reference;
+mod subtree;
+#[cfg(test)]
+mod tests;
+mod tile;
+mod tile_path;
+
+pub use bundle::{EntryBundle, MAX_BUNDLE_LEN, MAX_ENTRY_LEN};
+pub use consistency::ConsistencyProof;
+pub use error::{FormatError, ProofError};
+pub use growth::{Growth, perfect_range};
+pub use hash::{EMPTY_ROOT, Hash, leaf_hash, node_hash, sha256};
+pub use head::TreeHead;
+pub use inclusion::InclusionProof;
+pub use plan::ProofPlan;
+pub use position::{LeafIndex, NodeId, TreeSize};
+pub use range::CompactRange;
+pub use range_proof::{PlacedRange, RangePlan, RangeProof};
+pub use subtree::{Subtree, SubtreeProof};
+pub use tile::{
+    TILE_HEIGHT, TILE_WIDTH, Tile, TileId, full_tiles, partial_tiles, partial_width, tile_node,
+    tile_node_in_bytes, tiles_of_growth,
+};
+pub use tile_path::{TilePath, encode_index};
