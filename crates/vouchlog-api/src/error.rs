@@ -1,0 +1,100 @@
+//! What can go wrong, by whose fault and what to do; one kind, one gRPC code, one HTTP status (the server keeps that table).
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// The answer of every service call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What the caller can do about an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The request is wrong and will be wrong again.
+    InvalidArgument,
+    /// No such entry, stream or tile, or not yet.
+    NotFound,
+    /// The caller's idea of a stream's size is not the log's, which is `size`: go on from there.
+    Conflict {
+        /// The size the log has.
+        size: u64,
+    },
+    /// A stream's gateway signed two histories. Stop; the log keeps the proof.
+    Fork,
+    /// The key is unknown, revoked, or did not sign this.
+    PermissionDenied,
+    /// The stream, or the log, is in a state that does not allow it.
+    FailedPrecondition,
+    /// Too busy: send the same again after `retry_after`.
+    Overloaded {
+        /// How long to wait at least.
+        retry_after: Duration,
+    },
+    /// The log takes no statements now (stopping, disk full, or a commit whose outcome is unknown); try later. Whether the
+    /// statements were taken is unknown: sending the same request again cannot take them twice.
+    Unavailable,
+    /// A bug or damaged data on the log's side.
+    Internal,
+}
+
+/// A refusal: its kind, and a sentence for the caller.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct Error {
+    /// What to do about it.
+    pub kind: ErrorKind,
+    /// What happened, for the caller to read. Never holds secrets or paths.
+    pub message: String,
+}
+
+impl Error {
+    /// An error of a kind.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// The request is wrong.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidArgument, message)
+    }
+
+    /// There is no such thing.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::NotFound, message)
+    }
+
+    /// Writes are refused for now.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Unavailable, message)
+    }
+
+    /// Damaged data or a bug; say what to the operator through `tracing`, not here.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Internal, message)
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self.kind, ErrorKind::Overloaded { .. } | ErrorKind::Unavailable)
+    }
+}
+
+impl From<vouchlog_stream::StreamError> for Error {
+    fn from(error: vouchlog_stream::StreamError) -> Self {
+        use vouchlog_stream::StreamError as Stream;
+        let kind = match &error {
+            Stream::Conflict { size, .. } => ErrorKind::Conflict { size: *size },
+            Stream::Fork { .. } => ErrorKind::Fork,
+            Stream::Closed(_) | Stream::Superseded { .. } | Stream::Full(_) => ErrorKind::FailedPrecondition,
+            _ => ErrorKind::InvalidArgument,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<vouchlog_merkle::ProofError> for Error {
+    fn from(error: vouchlog_merkle::ProofError) -> Self {
+        Self::invalid(error.to_string())
+    }
+}

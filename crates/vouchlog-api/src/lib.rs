@@ -1,0 +1,22 @@
+//! The service traits of a log, with their requests, answers and error kinds.
+//!
+//! A log in this process and a log across the network are used alike: [`Appender`] takes statements, [`LogReader`] serves
+//! what C2SP tlog-tiles serves, [`Lookup`] finds an entry by what is known of it. The engine (`vouchlog-sequencer`) and the
+//! gRPC client (`vouchlog-client`) implement all three; a reader of static files implements [`LogReader`] alone.
+//! [`proof`] builds any proof from any [`LogReader`].
+//!
+//! Out of scope: bytes on a wire (`vouchlog-proto`, `vouchlog-server`), keys and signatures (`vouchlog-note`).
+//!
+//! *Invariant: no transport type appears here.*
+
+mod appender;
+mod error;
+pub mod limits;
+mod log_reader;
+pub mod proof;
+mod receipt;
+
+pub use appender::{Append, Appended, Appender, HouseAppend, Opened, RunInfo, StreamInfo};
+pub use error::{Error, ErrorKind, Result};
+pub use log_reader::{LogReader, Lookup, LookupKey};
+pub use receipt::{RangeReceipt, ReceiptError};

@@ -1,0 +1,74 @@
+//! What a log is opened with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use vouchlog_note::{Origin, SigningKey};
+use vouchlog_stream::LoggedAt;
+
+use crate::limits;
+
+/// Where the engine reads the time: milliseconds since 1970-01-01 UTC. A value, so that tests and simulations set it.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> u64 + Send + Sync>);
+
+impl Clock {
+    /// A clock that asks `now`.
+    pub fn new(now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The time; what does not fit an entry's field is its maximum.
+    pub(crate) fn now(&self) -> LoggedAt {
+        LoggedAt::from_millis((self.0)()).unwrap_or(LoggedAt::MAX)
+    }
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// Behaviour that has a sensible default.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Whether any gateway may open a stream: its key is enrolled on the way. For trials; off by default.
+    pub open_enrolment: bool,
+    /// How long an active stream may go without a head of it being an entry of the log.
+    pub stream_head_interval: Duration,
+    /// How long a commit may take before the log stops writing.
+    pub commit_patience: Duration,
+    /// Statements that may wait for their batch.
+    pub max_queued_statements: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            open_enrolment: false,
+            stream_head_interval: Duration::from_secs(30),
+            commit_patience: limits::COMMIT_PATIENCE,
+            max_queued_statements: limits::MAX_QUEUED_STATEMENTS,
+        }
+    }
+}
+
+/// What a log is opened with.
+#[derive(Debug)]
+pub struct Config {
+    /// The log's name; also the name of its key.
+    pub origin: Origin,
+    /// Signs checkpoints and the genesis note; Ed25519 (type 0x01), named like the origin.
+    pub log_key: SigningKey,
+    /// Enrols gateways. Needed to create a log, to enrol by itself, and for the house stream; may be kept elsewhere after.
+    pub operator_key: Option<SigningKey>,
+    /// The gateway key (type 0x01) of the house stream; without one the log has no house stream.
+    pub house_key: Option<SigningKey>,
+    /// 32 fresh random bytes at each call, for the keys of house streams.
+    pub randomness: fn() -> [u8; 32],
+    /// The time.
+    pub clock: Clock,
+    /// The rest.
+    pub options: Options,
+}

@@ -1,0 +1,316 @@
+//! A batch in the making: requests become entries and changed states, beside the committed ones, so that a batch that is not
+//! committed leaves no trace.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::{BufMut, BytesMut};
+use vouchlog_api::{Error, ErrorKind, Result};
+use vouchlog_merkle::{Hash, LeafIndex, leaf_hash};
+use vouchlog_note::{SigningKey, VerifyingKey};
+use vouchlog_stream::{
+    Admitted, Enrolment, Entry, GatewayState, LoggedAt, Revocation, Revoked, Run, SequenceNumber, Statement,
+    StatementEntry, StreamId, StreamOpening, StreamState, StreamStatus,
+};
+
+use crate::edge::Framed;
+use crate::limits::{MAX_GATEWAYS, MAX_OPEN_STREAMS_PER_GATEWAY};
+use crate::prepare::unknown_stream;
+use crate::queue::{Append, Done};
+use crate::state::Directory;
+
+mod house;
+
+pub(crate) use house::{House, HousePlace, HouseRun, OpenHouse};
+
+/// Who may open streams without having been enrolled, and with which key they are enrolled on the way.
+pub(crate) enum Enroller<'a> {
+    /// Nobody; only the operator's notes enrol.
+    Notes,
+    /// Anybody, with the operator's key.
+    Open(&'a SigningKey),
+}
+
+/// The batch.
+pub(crate) struct Draft<'a> {
+    committed: &'a Directory,
+    now: LoggedAt,
+    first: u64,
+    bytes: BytesMut,
+    starts: Vec<u32>,
+    leaves: Vec<Hash>,
+    streams: HashMap<StreamId, StreamState>,
+    opened: HashMap<VerifyingKey, StreamId>,
+    gateways: HashMap<VerifyingKey, GatewayState>,
+}
+
+/// A finished draft.
+pub(crate) struct Drafted {
+    pub(crate) entries: Framed,
+    /// Leaf hashes of the entries.
+    pub(crate) leaves: Vec<Hash>,
+    pub(crate) streams: Vec<StreamState>,
+    pub(crate) gateways: Vec<GatewayState>,
+    pub(crate) now: LoggedAt,
+}
+
+impl<'a> Draft<'a> {
+    /// An empty batch for the tree of size `first`.
+    pub(crate) fn new(committed: &'a Directory, first: u64, now: LoggedAt) -> Self {
+        Self {
+            committed,
+            now,
+            first,
+            bytes: BytesMut::new(),
+            starts: Vec::new(),
+            leaves: Vec::new(),
+            streams: HashMap::new(),
+            opened: HashMap::new(),
+            gateways: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn finish(self) -> Drafted {
+        Drafted {
+            entries: Framed { bytes: self.bytes.freeze(), starts: self.starts },
+            leaves: self.leaves,
+            streams: self.streams.into_values().collect(),
+            gateways: self.gateways.into_values().collect(),
+            now: self.now,
+        }
+    }
+
+    /// Appends an entry and returns its index.
+    pub(crate) fn push(&mut self, entry: &Entry) -> LeafIndex {
+        self.push_bytes(&entry.encode())
+    }
+
+    /// Appends to a stream, beats its heart, or closes it.
+    pub(crate) fn append(&mut self, append: Append) -> Result<Done> {
+        let (first, now) = (self.next(), self.now);
+        let count = append.statements.len() as u64;
+        let stream = self.stream(append.stream).ok_or_else(|| unknown_stream(append.stream))?;
+        let is_new = count == 0 || append.old_size.saturating_add(count) > stream.size();
+        let again = count == 0 && append.close && stream.status() == StreamStatus::Closed;
+        if again && stream.tree_head() == append.head.head() {
+            return Ok(Done::HeadOnly(stream.size()));
+        }
+        // A revoked gateway may still learn what became of what it sent before.
+        if is_new {
+            let gateway = stream.gateway().clone();
+            self.check_gateway(&gateway)?;
+        }
+        let stream = self.stream_mut(append.stream).ok_or_else(|| unknown_stream(append.stream))?;
+        let admitted = stream.admit(append.old_size, &append.leaves, &append.head, first, now)?;
+        let done = match admitted {
+            Admitted::Repeated(run) => return Ok(Done::Repeated(run)),
+            Admitted::Appended(run) => {
+                self.push_statements(append.stream, &run, &append.statements);
+                Done::Appended(run)
+            }
+            Admitted::HeadOnly => Done::HeadOnly(append.old_size),
+        };
+        if append.close {
+            self.close(append.stream);
+        } else if count == 0 {
+            self.write_head(append.stream);
+        }
+        Ok(done)
+    }
+
+    /// Opens a stream. The same opening again names the same stream.
+    pub(crate) fn open(
+        &mut self,
+        note: String,
+        opening: &StreamOpening,
+        enroller: &Enroller<'_>,
+    ) -> Result<Done> {
+        if let Some(id) = self.stream_of_key(&opening.stream) {
+            let same = self
+                .stream(id)
+                .is_some_and(|s| *s.gateway() == opening.gateway && s.previous() == opening.previous);
+            return if same { Ok(Done::Opened(id)) } else { Err(key_used(id)) };
+        }
+        self.check_may_open(&opening.gateway, enroller)?;
+        if let Some(previous) = opening.previous {
+            let stream = self.stream(previous.stream).ok_or_else(|| unknown_stream(previous.stream))?;
+            if stream.gateway().name() != opening.gateway.name() {
+                let message =
+                    format!("stream {} is another gateway's: it cannot be continued", previous.stream);
+                return Err(Error::new(ErrorKind::PermissionDenied, message));
+            }
+            // Tried on a copy first: an enrolment below moves the new stream's index.
+            let mut tried = stream.clone();
+            tried.supersede(previous.stream, previous.size)?;
+        }
+        if let (Enroller::Open(operator), None) = (enroller, self.gateway(&opening.gateway)) {
+            let enrolment = Enrolment { log: opening.log.clone(), gateway: opening.gateway.clone() };
+            let note =
+                enrolment.sign(operator).map_err(|_| Error::internal("the operator's key cannot sign"))?;
+            self.enrol(note, &enrolment)?;
+        }
+        let id = StreamId::from_index(self.next()).ok_or_else(|| {
+            Error::new(ErrorKind::FailedPrecondition, "the log is too large for new streams")
+        })?;
+        if let Some(previous) = opening.previous
+            && let Some(stream) = self.stream_mut(previous.stream)
+        {
+            stream.supersede(id, previous.size)?;
+        }
+        self.push(&Entry::StreamOpened { logged_at: self.now, note });
+        let (gateway, key) = (opening.gateway.clone(), opening.stream.clone());
+        self.opened.insert(key.clone(), id);
+        self.streams.insert(id, StreamState::new(id, gateway, key, opening.previous, self.now));
+        Ok(Done::Opened(id))
+    }
+
+    /// Enrols a gateway; one that is enrolled already stays so.
+    pub(crate) fn enrol(&mut self, note: String, enrolment: &Enrolment) -> Result<Done> {
+        if let Some(gateway) = self.gateway(&enrolment.gateway) {
+            return match &gateway.revoked {
+                None => Ok(Done::Enrolled(gateway.enrolled)),
+                Some(revoked) => Err(revoked_key(gateway, revoked)),
+            };
+        }
+        if self.committed.gateways.len() + self.gateways.len() >= MAX_GATEWAYS {
+            let message = format!("the log has {MAX_GATEWAYS} gateways, the most it takes");
+            return Err(Error::new(ErrorKind::FailedPrecondition, message));
+        }
+        let index = self.push(&Entry::GatewayEnrolled { logged_at: self.now, note });
+        let key = enrolment.gateway.clone();
+        self.gateways.insert(key.clone(), GatewayState { key, enrolled: index, revoked: None });
+        Ok(Done::Enrolled(index))
+    }
+
+    /// Revokes a gateway; one that is revoked already stays so.
+    pub(crate) fn revoke(&mut self, note: String, revocation: &Revocation) -> Result<Done> {
+        let Some(gateway) = self.gateway(&revocation.gateway) else {
+            return Err(Error::not_found(format!("the gateway `{}` is not enrolled", revocation.gateway)));
+        };
+        if let Some(revoked) = &gateway.revoked {
+            return Ok(Done::Revoked(revoked.index));
+        }
+        let mut gateway = gateway.clone();
+        let index = self.push(&Entry::GatewayRevoked { logged_at: self.now, note });
+        let (effective, reason) = (revocation.effective, revocation.reason.clone());
+        gateway.revoked = Some(Revoked { index, effective, reason });
+        self.gateways.insert(gateway.key.clone(), gateway);
+        Ok(Done::Revoked(index))
+    }
+
+    /// Writes the newest head of a stream as an entry.
+    pub(crate) fn write_head(&mut self, id: StreamId) {
+        let logged_at = self.now;
+        let Some(note) = self.stream(id).and_then(StreamState::head_note).map(str::to_owned) else { return };
+        self.push(&Entry::StreamHead { logged_at, stream: id, note });
+        if let Some(stream) = self.stream_mut(id) {
+            stream.head_logged(logged_at);
+        }
+    }
+
+    fn close(&mut self, id: StreamId) {
+        let logged_at = self.now;
+        let Some(note) = self.stream(id).and_then(StreamState::head_note).map(str::to_owned) else { return };
+        self.push(&Entry::StreamClosed { logged_at, stream: id, note });
+        if let Some(stream) = self.stream_mut(id) {
+            stream.head_logged(logged_at);
+            stream.close();
+        }
+    }
+
+    /// A stream as it is with what was drafted so far.
+    pub(crate) fn stream(&self, id: StreamId) -> Option<&StreamState> {
+        self.streams.get(&id).or_else(|| self.committed.streams.get(&id).map(Arc::as_ref))
+    }
+
+    fn stream_mut(&mut self, id: StreamId) -> Option<&mut StreamState> {
+        if !self.streams.contains_key(&id) {
+            let committed = self.committed.streams.get(&id)?;
+            self.streams.insert(id, StreamState::clone(committed));
+        }
+        self.streams.get_mut(&id)
+    }
+
+    fn stream_of_key(&self, key: &VerifyingKey) -> Option<StreamId> {
+        self.opened.get(key).or_else(|| self.committed.by_key.get(key)).copied()
+    }
+
+    fn gateway(&self, key: &VerifyingKey) -> Option<&GatewayState> {
+        self.gateways.get(key).or_else(|| self.committed.gateways.get(key).map(Arc::as_ref))
+    }
+
+    /// The gateway is enrolled and its key not revoked.
+    fn check_gateway(&self, key: &VerifyingKey) -> Result<()> {
+        let Some(gateway) = self.gateway(key) else { return Err(unknown_gateway(key)) };
+        match gateway.revoked_at(self.now) {
+            None => Ok(()),
+            Some(revoked) => Err(revoked_key(gateway, revoked)),
+        }
+    }
+
+    fn check_may_open(&self, key: &VerifyingKey, enroller: &Enroller<'_>) -> Result<()> {
+        match (self.gateway(key), enroller) {
+            (None, Enroller::Open(_)) => return Ok(()),
+            _ => self.check_gateway(key)?,
+        }
+        let committed = self.committed.streams.values().map(Arc::as_ref);
+        let open = committed.filter(|s| s.gateway() == key && s.status() == StreamStatus::Open).count();
+        if open >= MAX_OPEN_STREAMS_PER_GATEWAY {
+            return Err(Error::new(
+                ErrorKind::FailedPrecondition,
+                format!("the gateway has {open} open streams: close some, or name one as the predecessor"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn push_statements(&mut self, stream: StreamId, run: &Run, statements: &[Statement]) {
+        let logged_at = self.now;
+        self.bytes.reserve(statements.len() * (2 + StatementEntry::BYTES));
+        for (statement, sequence) in statements.iter().zip(run.start..) {
+            let sequence = SequenceNumber::new(sequence).expect("the stream admitted it");
+            let entry = StatementEntry { logged_at, stream, sequence, statement: *statement };
+            self.push_bytes(&entry.to_bytes());
+        }
+    }
+
+    fn push_bytes(&mut self, entry: &[u8]) -> LeafIndex {
+        let index = self.next();
+        self.starts.push(u32::try_from(self.bytes.len()).expect("a batch is far smaller than 4 GiB"));
+        self.bytes.put_u16(u16::try_from(entry.len()).expect("entries are bounded to 65,535 bytes"));
+        self.bytes.put_slice(entry);
+        self.leaves.push(leaf_hash(entry));
+        index
+    }
+
+    fn next(&self) -> LeafIndex {
+        LeafIndex::new(self.first + self.leaves.len() as u64)
+    }
+}
+
+fn key_used(stream: StreamId) -> Error {
+    Error::invalid(format!("the key has opened stream {stream} before: make a fresh one for each stream"))
+}
+
+fn unknown_gateway(key: &VerifyingKey) -> Error {
+    Error::new(
+        ErrorKind::PermissionDenied,
+        format!(
+            "the gateway `{}` is not enrolled; its operator enrols it with: \
+             vouchlog enrol --log URL --operator-key FILE '{key}'",
+            key.name()
+        ),
+    )
+}
+
+fn revoked_key(gateway: &GatewayState, revoked: &Revoked) -> Error {
+    Error::new(
+        ErrorKind::PermissionDenied,
+        format!(
+            "the key of gateway `{}` was revoked at index {} ({})",
+            gateway.key.name(),
+            revoked.index,
+            revoked.reason
+        ),
+    )
+}

@@ -1,0 +1,173 @@
+//! The follower: reads entries behind the commits and fills the lookup index. It may lag, fail or begin anew; the log does not
+//! wait for it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use vouchlog_merkle::{TILE_WIDTH, TreeSize, leaf_hash};
+use vouchlog_storage::{Index, IndexBatch, RunEntry, Store, StoreError, key_prefix};
+use vouchlog_stream::Entry;
+
+use crate::limits::MAX_FOLLOW_ENTRIES;
+use crate::publish::Published;
+use crate::recover::frame;
+use crate::state::Shared;
+
+/// How often a follower with nothing to do looks whether it is told to stop or begin anew, and how long it rests after a
+/// failure.
+const REST: Duration = Duration::from_millis(250);
+
+/// The handle on the follower's thread, which ends when the handle is dropped.
+pub(crate) struct Follower {
+    index: Arc<dyn Index>,
+    control: Arc<Control>,
+    covered: watch::Receiver<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Control {
+    stop: AtomicBool,
+    rebuild: AtomicBool,
+    failure: Mutex<Option<String>>,
+}
+
+impl Follower {
+    pub(crate) fn start<S: Store>(shared: &Arc<Shared<S>>, index: Arc<dyn Index>) -> std::io::Result<Self> {
+        let control = Arc::new(Control::default());
+        let (covered_now, covered) = watch::channel(0);
+        let worker =
+            Worker { shared: Arc::downgrade(shared), index: index.clone(), control: control.clone() };
+        let heads = shared.publisher.subscribe();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        std::thread::Builder::new()
+            .name("vouchlog-index".into())
+            .spawn(move || runtime.block_on(worker.run(heads, &covered_now)))?;
+        Ok(Self { index, control, covered })
+    }
+
+    pub(crate) fn index(&self) -> &dyn Index {
+        self.index.as_ref()
+    }
+
+    /// Resolves once the index covers `size`.
+    pub(crate) async fn covered(&self, size: TreeSize) {
+        let mut covered = self.covered.clone();
+        if covered.wait_for(|covered| *covered >= size.get()).await.is_err() {
+            // The follower is gone, so it will never cover more.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    pub(crate) fn rebuild(&self) {
+        self.control.rebuild.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.control.failure.lock().clone()
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.control.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Debug for Follower {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follower").field("covered", &*self.covered.borrow()).finish_non_exhaustive()
+    }
+}
+
+/// What the thread works with. It holds the log weakly: an index must not keep a log alive.
+struct Worker<S> {
+    shared: Weak<Shared<S>>,
+    index: Arc<dyn Index>,
+    control: Arc<Control>,
+}
+
+impl<S: Store> Worker<S> {
+    async fn run(self, mut heads: watch::Receiver<Arc<Published>>, covered: &watch::Sender<u64>) {
+        while !self.control.stop.load(Ordering::Relaxed) {
+            let published = heads.borrow_and_update().clone();
+            match self.step(&published, covered) {
+                Ok(true) => *self.control.failure.lock() = None,
+                // A new head, or a moment's rest: whatever comes first.
+                Ok(false) => drop(tokio::time::timeout(REST, heads.changed()).await),
+                Err(error) => {
+                    tracing::warn!(%error, "the lookup index could not follow");
+                    *self.control.failure.lock() = Some(error.to_string());
+                    tokio::time::sleep(REST).await;
+                }
+            }
+        }
+    }
+
+    /// Indexes some entries; whether there may be more to do.
+    fn step(&self, published: &Published, covered: &watch::Sender<u64>) -> Result<bool, StoreError> {
+        let Some(shared) = self.shared.upgrade() else {
+            self.control.stop.store(true, Ordering::Relaxed);
+            return Ok(false);
+        };
+        if self.control.rebuild.swap(false, Ordering::Relaxed) {
+            self.index.clear()?;
+        }
+        let mut from = self.index.covered()?;
+        if from > published.size().get() {
+            tracing::warn!("the lookup index is of another log; it is built anew");
+            self.index.clear()?;
+            from = 0;
+        }
+        covered.send_replace(from);
+        shared.metrics.index_size.set(from);
+        if from == published.size().get() {
+            return Ok(false);
+        }
+        let batch = read(&*shared.store, published, from)?;
+        self.index.put(&batch)?;
+        covered.send_replace(batch.upto);
+        shared.metrics.index_size.set(batch.upto);
+        Ok(true)
+    }
+}
+
+/// What the index learns from entries `from` on, up to a bounded number of them.
+fn read(store: &impl Store, published: &Published, from: u64) -> Result<IndexBatch, StoreError> {
+    let width = TILE_WIDTH as u64;
+    let end = published.size().get().min(from + MAX_FOLLOW_ENTRIES);
+    let mut batch = IndexBatch { upto: end, ..IndexBatch::default() };
+    for bundle in from / width..end.div_ceil(width) {
+        let bytes: Option<Bytes> = match published.edge.bundle(bundle) {
+            Some(partial) => Some(partial),
+            None => store.entry_bundle(bundle)?,
+        };
+        let framed = bytes.and_then(|bytes| frame(&[bytes]));
+        let framed =
+            framed.ok_or_else(|| StoreError::Damaged(format!("entry bundle {bundle} cannot be read")))?;
+        for (entry, index) in framed.entries().zip(bundle * width..) {
+            if (from..end).contains(&index) {
+                add(&mut batch, entry, index);
+            }
+        }
+    }
+    Ok(batch)
+}
+
+fn add(batch: &mut IndexBatch, entry: &[u8], index: u64) {
+    batch.leaf_hashes.push((key_prefix(leaf_hash(entry).as_bytes()), index));
+    let Ok(Entry::Statement(entry)) = Entry::decode(entry) else { return };
+    batch.digests.push((key_prefix(entry.statement.digest.as_bytes()), index));
+    let (stream, sequence) = (entry.stream.get(), entry.sequence.get());
+    let continues = |run: &RunEntry| {
+        run.stream == stream
+            && run.first <= index
+            && sequence.checked_sub(run.start) == Some(index - run.first)
+    };
+    if !batch.runs.last().is_some_and(continues) {
+        batch.runs.push(RunEntry { stream, start: sequence, first: index });
+    }
+}

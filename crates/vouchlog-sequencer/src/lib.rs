@@ -1,0 +1,33 @@
+//! The engine of a log: take statements, batch them, grow the tree, sign, commit, publish.
+//!
+//! **Start at [`sequence`](crate) (`src/sequence.rs`)**: one function, `sequence_batch`, is the protocol. Around it:
+//! [`Log`] is the handle programs hold (`log.rs`), `prepare.rs` checks a request before it queues, `queue.rs` bounds what waits,
+//! `draft.rs` turns requests into entries, `edge.rs` keeps the unfinished right edge, `commit.rs` watches the store,
+//! `publish.rs` shows readers the newest head, `recover.rs` brings a stopped log back by the path that runs every day,
+//! `follow.rs` fills the lookup index, `fsck.rs` checks a store.
+//!
+//! Out of scope: transports (`vouchlog-server`), stores (`vouchlog-storage-sled`), witnesses (`vouchlog-witness` holds
+//! their side).
+//!
+//! *Invariant: one task owns the tree; nothing else writes.*
+
+mod commit;
+mod config;
+mod draft;
+mod edge;
+mod follow;
+
+pub mod limits;
+mod log;
+mod metrics;
+mod prepare;
+mod publish;
+mod queue;
+mod read;
+mod recover;
+mod sequence;
+mod state;
+
+pub use config::{Clock, Config, Options};
+pub use log::{Log, OpenError, Readiness};
+pub use publish::Published;

@@ -1,0 +1,36 @@
+//! Every bound of the engine, with its reason.
+
+use std::time::Duration;
+
+/// Statements in one batch. A commit of this many takes some 50 ms here; more would only make the first wait longer.
+pub const MAX_BATCH_STATEMENTS: usize = 16_384;
+
+/// Requests in one batch, so that many small ones cannot make a batch endless either.
+pub const MAX_BATCH_REQUESTS: usize = 8_192;
+
+/// Statements that may wait for their batch: 10 MiB, and about a second of work. Beyond it callers are told to come back.
+pub const MAX_QUEUED_STATEMENTS: usize = 131_072;
+
+/// Requests that may wait for their batch.
+pub const MAX_QUEUED_REQUESTS: usize = 65_536;
+
+/// What a caller who was turned away is told to wait at least.
+pub const RETRY_AFTER: Duration = Duration::from_millis(250);
+
+/// A commit that takes longer than this will not end: the disk or the database hangs.
+pub const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Gateways that can be enrolled. Each costs a kilobyte of memory.
+pub const MAX_GATEWAYS: usize = 65_536;
+
+/// Streams one gateway may have open. A gateway process has one; processes that died leave theirs behind.
+pub const MAX_OPEN_STREAMS_PER_GATEWAY: usize = 1_024;
+
+/// Candidates of a lookup that are looked at: two statements may share a digest, more than this is not a lookup any more.
+pub const MAX_LOOKUP_CANDIDATES: usize = 64;
+
+/// How long a lookup waits for the index to catch up with the log.
+pub const LOOKUP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Entries the follower indexes in one write.
+pub const MAX_FOLLOW_ENTRIES: u64 = 8_192;

@@ -1,0 +1,121 @@
+//! Bringing a log back: the sealed part is read, the tail is integrated by the same function as every batch, and what it
+//! completes is handed to the store to be sealed after all. A clean start and a start after a crash do the same.
+
+use bytes::Bytes;
+use vouchlog_merkle::{Hash, Tile, TileId, leaf_hash};
+use vouchlog_note::{Checkpoint, SignedCheckpoint};
+use vouchlog_storage::{Batch, Head, Loaded, Store, StoreError};
+use vouchlog_stream::{Entry, Genesis, LoggedAt};
+
+use crate::config::Config;
+use crate::draft::Draft;
+use crate::edge::{Edge, Framed};
+use crate::log::OpenError;
+use crate::sequence::integrate;
+use crate::state::{Directory, Tree};
+
+/// Rebuilds the tree a store holds, and checks that its root is the committed one.
+pub(crate) fn recover(store: &impl Store, loaded: &Loaded) -> Result<Tree, StoreError> {
+    let edge = Edge::at_bundle_boundary(loaded.sealed, edge_tiles(store, loaded.sealed)?);
+    let range = edge.compact_range().ok_or_else(|| damaged("the sealed tiles do not join"))?;
+    let sealed = Tree { head: None, range, edge, logged_at: LoggedAt::default() };
+    let entries = frame(&loaded.tail).ok_or_else(|| damaged("the tail of entries is malformed"))?;
+    let leaves: Vec<Hash> = entries.entries().map(leaf_hash).collect();
+    let last = entries.entries().last().map(Bytes::copy_from_slice);
+    let integrated = integrate(&sealed, &entries, &leaves);
+    if integrated.head != loaded.head.tree {
+        return Err(damaged("its entries do not lead to the root it signed"));
+    }
+    store.restore(integrated.growth)?;
+    let logged_at = match last {
+        Some(entry) => logged_at(&entry)?,
+        None => last_sealed(store, loaded.sealed)?,
+    };
+    let (range, edge) = (integrated.range, integrated.edge);
+    Ok(Tree { head: Some(loaded.head.clone()), range, edge, logged_at })
+}
+
+/// The partial tiles at a size that is a multiple of 256: each hash is the root of a full tile one level down.
+fn edge_tiles(store: &impl Store, size: u64) -> Result<Vec<Bytes>, StoreError> {
+    let mut tiles = vec![Bytes::new()];
+    for level in 1u8..8 {
+        let below = size >> (8 * u32::from(level));
+        if below == 0 {
+            break;
+        }
+        let mut hashes = Vec::new();
+        for index in below & !255..below {
+            let id = TileId { level: level - 1, index };
+            let bytes = store.tile(id)?.ok_or_else(|| damaged("a sealed tile is missing"))?;
+            let root = Tile::parse(&bytes).ok().and_then(|tile| tile.root());
+            hashes.extend_from_slice(root.ok_or_else(|| damaged("a sealed tile is malformed"))?.as_bytes());
+        }
+        tiles.push(hashes.into());
+    }
+    Ok(tiles)
+}
+
+/// Time of the last sealed entry: entries never go back in time, not even across restarts.
+fn last_sealed(store: &impl Store, size: u64) -> Result<LoggedAt, StoreError> {
+    let Some(bundle) = (size / 256).checked_sub(1) else { return Ok(LoggedAt::default()) };
+    let bytes = store.entry_bundle(bundle)?.ok_or_else(|| damaged("the last sealed bundle is missing"))?;
+    let entries = frame(&[bytes]).ok_or_else(|| damaged("the last sealed bundle is malformed"))?;
+    entries.entries().last().map_or(Ok(LoggedAt::default()), logged_at)
+}
+
+fn logged_at(entry: &[u8]) -> Result<LoggedAt, StoreError> {
+    Entry::decode(entry).map(|entry| entry.logged_at()).map_err(|error| damaged(&error.to_string()))
+}
+
+/// Finds where each framed entry begins; `None` when the framing is broken.
+pub(crate) fn frame(pieces: &[Bytes]) -> Option<Framed> {
+    let bytes: Bytes = match pieces {
+        [one] => one.clone(),
+        many => many.concat().into(),
+    };
+    let mut starts = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let length = bytes.get(at..at + 2)?;
+        starts.push(u32::try_from(at).ok()?);
+        at += 2 + usize::from(u16::from_be_bytes([length[0], length[1]]));
+    }
+    (at == bytes.len()).then_some(Framed { bytes, starts })
+}
+
+fn damaged(what: &str) -> StoreError {
+    StoreError::Damaged(what.to_owned())
+}
+
+/// Commits the genesis entry. The log is then opened like any other.
+pub(crate) fn create(config: &Config, store: &impl Store) -> Result<(), OpenError> {
+    let operator = config.operator_key.as_ref().ok_or(OpenError::NoOperator)?.verifying_key().clone();
+    let genesis = Genesis { origin: config.origin.clone(), operator };
+    let note = genesis.sign(&config.log_key).map_err(|error| OpenError::Key(error.to_string()))?;
+    let directory = Directory::default();
+    let mut draft = Draft::new(&directory, 0, config.clock.now());
+    draft.push(&Entry::Genesis { logged_at: config.clock.now(), note });
+    let drafted = draft.finish();
+    let tree = Tree::empty();
+    let integrated = integrate(&tree, &drafted.entries, &drafted.leaves);
+    let checkpoint = Checkpoint::new(config.origin.clone(), integrated.head);
+    let signed = SignedCheckpoint::sign(&checkpoint, &config.log_key)
+        .map_err(|error| OpenError::Key(error.to_string()))?;
+    let head = Head { tree: integrated.head, checkpoint: signed.note().to_owned() };
+    let (entries, growth) = (drafted.entries.bytes, integrated.growth);
+    Ok(store.commit(None, Batch { head, count: 1, entries, states: Vec::new(), growth })?)
+}
+
+/// The note of the genesis entry.
+pub(crate) fn genesis(store: &impl Store, loaded: &Loaded) -> Result<String, StoreError> {
+    let first = match loaded.sealed {
+        0 => loaded.tail.first().cloned(),
+        _ => store.entry_bundle(0)?,
+    };
+    let first = first.ok_or_else(|| damaged("its first entry is missing"))?;
+    let entries = frame(&[first]).ok_or_else(|| damaged("its first entries are malformed"))?;
+    match entries.entries().next().map(Entry::decode) {
+        Some(Ok(Entry::Genesis { note, .. })) => Ok(note),
+        _ => Err(damaged("its first entry is not a genesis entry")),
+    }
+}

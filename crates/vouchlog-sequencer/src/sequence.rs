@@ -1,0 +1,338 @@
+//! One function is the log: [`Sequencer::sequence_batch`]. Read it first.
+//!
+//! | step | what | a failure means |
+//! | --- | --- | --- |
+//! | draft | requests become entries and changed states | that request is refused, the others go on |
+//! | integrate | the tree grows, in memory, beside the committed one | – (pure) |
+//! | check | every entry is hashed again from the bytes about to be stored, the root computed by a second path | the log stops writing: memory or code is broken |
+//! | sign | the checkpoint of the new head; it does not leave the process yet | the batch is refused |
+//! | commit | the store makes entries, states and head durable, all or nothing | refused: the batch is; unknown: the log stops writing |
+//! | show | readers see the new head | – |
+//! | acknowledge | every caller gets an answer | – |
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use vouchlog_api::{Error, Result};
+use vouchlog_merkle::{CompactRange, Growth as Nodes, TreeHead, TreeSize, leaf_hash, perfect_range};
+use vouchlog_note::{Checkpoint, SignedCheckpoint, SigningKey};
+use vouchlog_storage::{Batch, CommitError, Growth, Head, Store};
+use vouchlog_stream::{LoggedAt, StreamId, StreamState};
+
+use crate::commit::Committer;
+use crate::draft::{Draft, Drafted, Enroller, House, HousePlace, HouseRun, OpenHouse};
+use crate::edge::{Edge, Framed};
+use crate::limits::{MAX_BATCH_REQUESTS, MAX_BATCH_STATEMENTS};
+use crate::queue::{Caller, Committed, Done, Message, Request, Waiting};
+use crate::state::{Shared, Tree, stored_gateway, stored_stream};
+
+/// How often an idle sequencer looks for stream heads that are due.
+const IDLE_TICK: Duration = Duration::from_secs(1);
+
+/// Owns the tree. Lives on one thread; nothing else writes.
+pub(crate) struct Sequencer<S> {
+    pub(crate) shared: Arc<Shared<S>>,
+    pub(crate) tree: Tree,
+    pub(crate) log_key: SigningKey,
+    pub(crate) operator_key: Option<SigningKey>,
+    pub(crate) house: House,
+    pub(crate) committer: Committer,
+    pub(crate) due: DueHeads,
+}
+
+/// Streams with statements that no stream-head entry covers yet, by the time one is due.
+#[derive(Debug, Default)]
+pub(crate) struct DueHeads(BTreeSet<(LoggedAt, StreamId)>);
+
+/// A batch that is in the tree, in memory.
+pub(crate) struct Integrated {
+    pub(crate) head: TreeHead,
+    pub(crate) before: CompactRange,
+    pub(crate) range: CompactRange,
+    pub(crate) nodes: Nodes,
+    pub(crate) edge: Edge,
+    pub(crate) growth: Growth,
+}
+
+/// A caller, and what the draft made of the request.
+type Answer = (Caller, Result<Done>);
+
+impl<S: Store> Sequencer<S> {
+    /// The thread: batches whatever waits, at once; while one batch is being made durable, the next one gathers in the
+    /// queue. Ends when told to, or when the last handle is gone.
+    pub(crate) fn run(mut self, queue: &Receiver<Message>) {
+        let mut stop = None;
+        while stop.is_none() {
+            let batch = match queue.recv_timeout(IDLE_TICK) {
+                Ok(first) => gather(queue, first, &mut stop),
+                Err(RecvTimeoutError::Timeout) => Vec::new(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            self.sequence_batch(batch, false);
+        }
+        let rest = queue.try_iter().filter_map(request).collect();
+        self.sequence_batch(rest, true);
+        if let Err(error) = self.shared.store.close() {
+            tracing::error!(%error, "the store did not close cleanly");
+        }
+        if let Some(stopped) = stop {
+            // Whoever asked may have gone away meanwhile.
+            let _ = stopped.send(());
+        }
+    }
+
+    /// Takes a batch of requests through the whole protocol. `last` also writes the heads of all active streams.
+    pub(crate) fn sequence_batch(&mut self, requests: Vec<Waiting>, last: bool) {
+        if let Some(reason) = self.shared.poison() {
+            return refuse(requests, &format!("the log has stopped writing: {reason}"));
+        }
+        let (drafted, answers, house) = self.draft(requests, last);
+        if drafted.is_empty() {
+            return acknowledge(answers, None);
+        }
+        let integrated = integrate(&self.tree, &drafted.entries, &drafted.leaves);
+        if let Err(reason) = check(&self.tree, &integrated, &drafted.entries) {
+            self.shared.set_poison(&reason);
+            return fail(answers, &Error::internal("the log stopped: its own check of the new root failed"));
+        }
+        let head = match self.sign(integrated.head) {
+            Ok(head) => head,
+            Err(error) => return fail(answers, &error),
+        };
+        if let Err(error) = self.commit(&head, &drafted, &integrated) {
+            return fail(answers, &error);
+        }
+        let committed = self.show(head, drafted, integrated, house);
+        acknowledge(answers, Some(&committed));
+    }
+
+    /// Turns requests into entries and changed states. House requests of the batch become one run at its end.
+    fn draft(&self, requests: Vec<Waiting>, last: bool) -> (Drafted, Vec<Answer>, Option<OpenHouse>) {
+        let directory = self.shared.directory.read();
+        let now = self.shared.clock.now().max(self.tree.logged_at);
+        let mut draft = Draft::new(&directory, self.tree.size(), now);
+        let enroller = match &self.operator_key {
+            Some(operator) if self.shared.options.open_enrolment => Enroller::Open(operator),
+            _ => Enroller::Notes,
+        };
+        let mut answers = Vec::with_capacity(requests.len());
+        let mut house = HouseRun::default();
+        let mut house_callers = Vec::new();
+        for Waiting { request, caller } in requests {
+            let done = match request {
+                Request::Append(append) => draft.append(append),
+                Request::Open { note, opening } => draft.open(note, &opening, &enroller),
+                Request::Enrol { note, enrolment } => draft.enrol(note, &enrolment),
+                Request::Revoke { note, revocation } => draft.revoke(note, &revocation),
+                Request::House { statements, leaves } => {
+                    house_callers.push((caller, house.add(&statements, &leaves), statements.len()));
+                    continue;
+                }
+            };
+            answers.push((caller, done));
+        }
+        let mut opened = None;
+        if !house_callers.is_empty() {
+            let placed = draft.append_house(&self.house, &house);
+            let place = placed.map(|(place, open)| {
+                opened = Some(open);
+                place
+            });
+            answers.extend(house_callers.into_iter().map(|caller| house_answer(caller, &place)));
+        }
+        self.due.write_due(&mut draft, now, last);
+        (draft.finish(), answers, opened)
+    }
+
+    fn sign(&self, head: TreeHead) -> Result<Head> {
+        if let Some(committed) = self.tree.head.as_ref().filter(|committed| committed.tree == head) {
+            // Only states changed: the same head is not signed again.
+            return Ok(committed.clone());
+        }
+        let checkpoint = Checkpoint::new(self.shared.origin.clone(), head);
+        let signed = SignedCheckpoint::sign(&checkpoint, &self.log_key).map_err(|error| {
+            tracing::error!(%error, "the log's key cannot sign");
+            Error::internal("the log cannot sign its checkpoint")
+        })?;
+        Ok(Head { tree: head, checkpoint: signed.note().to_owned() })
+    }
+
+    fn commit(&self, head: &Head, drafted: &Drafted, integrated: &Integrated) -> Result<()> {
+        let streams = drafted.streams.iter().map(stored_stream);
+        let states = streams.chain(drafted.gateways.iter().map(stored_gateway)).collect();
+        let batch = Batch {
+            head: head.clone(),
+            count: drafted.leaves.len() as u64,
+            entries: drafted.entries.bytes.clone(),
+            states,
+            growth: integrated.growth.clone(),
+        };
+        let expected = self.tree.head.as_ref().map(|head| head.tree.size.get());
+        let timer = self.shared.metrics.commit_started();
+        let outcome = self.committer.commit(expected, batch);
+        self.shared.metrics.commit_ended(timer, drafted.leaves.len());
+        outcome.map_err(|error| {
+            tracing::error!(%error, "a batch was not committed");
+            self.shared.metrics.refused_batches.inc();
+            if !matches!(error, CommitError::Refused(_)) {
+                self.shared.set_poison(&error.to_string());
+            }
+            Error::unavailable(match error {
+                CommitError::Refused(reason) => format!("the log takes nothing now: {reason}"),
+                CommitError::Moved { .. } => "the log stopped: another writer is at work on its store".into(),
+                CommitError::Unknown(_) => {
+                    "the log stopped: it cannot tell whether the batch is durable".into()
+                }
+            })
+        })
+    }
+
+    /// Makes the committed batch the state of the log, for the next batch and for readers.
+    fn show(
+        &mut self,
+        head: Head,
+        drafted: Drafted,
+        integrated: Integrated,
+        house: Option<OpenHouse>,
+    ) -> Arc<Committed> {
+        let Integrated { before, range, nodes, edge, .. } = integrated;
+        self.shared.metrics.committed(&head.tree, drafted.leaves.len());
+        self.due.update(&drafted.streams, drafted.now, self.shared.options.stream_head_interval);
+        {
+            let mut directory = self.shared.directory.write();
+            drafted.streams.into_iter().for_each(|stream| directory.put_stream(stream));
+            drafted.gateways.into_iter().for_each(|gateway| directory.put_gateway(gateway));
+        }
+        self.shared.publisher.publish(head.clone(), edge.clone());
+        self.tree = Tree { head: Some(head.clone()), range, edge, logged_at: drafted.now };
+        self.house.open = house.or(self.house.open.take());
+        Arc::new(Committed { head, before, nodes, logged_at: drafted.now })
+    }
+}
+
+impl Drafted {
+    fn is_empty(&self) -> bool {
+        self.leaves.is_empty() && self.streams.is_empty() && self.gateways.is_empty()
+    }
+}
+
+/// Grows a tree by entries, in memory. Pure: the tree stays as it is.
+pub(crate) fn integrate(tree: &Tree, entries: &Framed, leaves: &[vouchlog_merkle::Hash]) -> Integrated {
+    let before = tree.range.clone();
+    let mut range = before.clone();
+    let nodes = range.extend(leaves);
+    let (edge, growth) = tree.edge.grow(&nodes, entries);
+    let root = range.root().expect("the log's range begins at its first entry");
+    let head = TreeHead { size: TreeSize::new(range.end()), root };
+    Integrated { head, before, range, nodes, edge, growth }
+}
+
+/// The second path: hashes every entry again from the bytes about to be stored, and computes the root by recursion instead of
+/// appending. A bit that flipped anywhere between the request and here ends in another root, and in no signature.
+pub(crate) fn check(tree: &Tree, integrated: &Integrated, entries: &Framed) -> Result<(), String> {
+    let leaves: Vec<_> = entries.entries().map(leaf_hash).collect();
+    let mut range = tree.range.clone();
+    range
+        .merge(&perfect_range(tree.size(), &leaves))
+        .map_err(|error| format!("the second path to the root does not join: {error}"))?;
+    let same = range.end() == integrated.head.size.get()
+        && integrated.edge.size() == range.end()
+        && range.root() == Some(integrated.head.root);
+    if same {
+        Ok(())
+    } else {
+        Err("two ways of computing the new root disagree: memory or code is broken".into())
+    }
+}
+
+/// Everything that waits, up to the size of a batch.
+fn gather(queue: &Receiver<Message>, first: Message, stop: &mut Option<oneshot::Sender<()>>) -> Vec<Waiting> {
+    let mut batch = Vec::new();
+    let mut statements = 0;
+    let mut next = Some(first);
+    while let Some(message) = next {
+        match message {
+            Message::Request(waiting) => {
+                statements += waiting.request.weight();
+                batch.push(waiting);
+            }
+            Message::Stop(stopped) => {
+                *stop = Some(stopped);
+                return batch;
+            }
+        }
+        if statements >= MAX_BATCH_STATEMENTS || batch.len() >= MAX_BATCH_REQUESTS {
+            return batch;
+        }
+        next = queue.try_recv().ok();
+    }
+    batch
+}
+
+fn request(message: Message) -> Option<Waiting> {
+    match message {
+        Message::Request(waiting) => Some(waiting),
+        Message::Stop(stopped) => {
+            let _ = stopped.send(());
+            None
+        }
+    }
+}
+
+fn house_answer((caller, offset, count): (Caller, u64, usize), place: &Result<HousePlace>) -> Answer {
+    (caller, place.clone().map(|place| place.done(offset, count)))
+}
+
+fn acknowledge(answers: Vec<Answer>, committed: Option<&Arc<Committed>>) {
+    for (caller, done) in answers {
+        caller.answer(done.map(|done| (done, committed.cloned())));
+    }
+}
+
+/// Nothing of the batch is in the log: whoever was refused already learns why, the others what befell the batch.
+fn fail(answers: Vec<Answer>, error: &Error) {
+    for (caller, done) in answers {
+        caller.answer(Err(done.err().unwrap_or_else(|| error.clone())));
+    }
+}
+
+fn refuse(requests: Vec<Waiting>, reason: &str) {
+    requests.into_iter().for_each(|waiting| waiting.caller.answer(Err(Error::unavailable(reason))));
+}
+
+impl DueHeads {
+    /// Takes up streams that have statements no head entry covers.
+    pub(crate) fn update<'s>(
+        &mut self,
+        streams: impl IntoIterator<Item = &'s StreamState>,
+        now: LoggedAt,
+        interval: Duration,
+    ) {
+        let interval = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
+        let due = LoggedAt::from_millis(now.millis().saturating_add(interval)).unwrap_or(LoggedAt::MAX);
+        let known: BTreeSet<StreamId> = self.0.iter().map(|(_, id)| *id).collect();
+        for stream in streams {
+            match (stream.has_unlogged_head(), known.contains(&stream.id())) {
+                (true, false) => {
+                    self.0.insert((due, stream.id()));
+                }
+                (false, true) => self.0.retain(|(_, id)| *id != stream.id()),
+                _ => {}
+            }
+        }
+    }
+
+    fn write_due(&self, draft: &mut Draft<'_>, now: LoggedAt, all: bool) {
+        for (due, id) in &self.0 {
+            if !all && *due > now {
+                break;
+            }
+            if draft.stream(*id).is_some_and(StreamState::has_unlogged_head) {
+                draft.write_head(*id);
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The lookup index in fjall, a log-structured store made for random keys.
+//!
+//! ```text
+//! "L" || leaf hash prefix (8) || index (8)             → nothing
+//! "D" || digest prefix (8)    || index (8)             → nothing
+//! "R" || stream (8) || sequence of first (8)           → index of first (8)
+//! "C"                                                  → size covered (8)
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use parking_lot::RwLock;
+use vouchlog_merkle::LeafIndex;
+use vouchlog_storage::{Index, IndexBatch, RunEntry, StoreError};
+
+const LEAF_HASH: u8 = b'L';
+const DIGEST: u8 = b'D';
+const RUN: u8 = b'R';
+const COVERED: &[u8] = b"C";
+
+/// fjall's block and blob cache: lookups are rare, so little is enough.
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+/// Memtable size: what is buffered before it goes to disk.
+const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// A lookup index in a directory of its own, which may be deleted while the log is stopped.
+pub struct FjallIndex {
+    dir: PathBuf,
+    open: RwLock<Option<Open>>,
+}
+
+struct Open {
+    db: Database,
+    keys: Keyspace,
+}
+
+impl FjallIndex {
+    /// Opens the index in `dir`. One that does not open is deleted and begun anew: everything in it can be rebuilt.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let open = match Open::at(dir) {
+            Ok(open) => open,
+            Err(error) => {
+                tracing::warn!(%error, "the lookup index does not open; it is rebuilt");
+                remove(dir)?;
+                Open::at(dir).map_err(fjall_error)?
+            }
+        };
+        Ok(Self { dir: dir.to_owned(), open: RwLock::new(Some(open)) })
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&Open) -> fjall::Result<T>) -> Result<T, StoreError> {
+        match &*self.open.read() {
+            Some(open) => f(open).map_err(fjall_error),
+            None => Err(StoreError::Io("the lookup index could not be begun anew".into())),
+        }
+    }
+
+    fn indexes(&self, kind: u8, prefix: [u8; 8], limit: usize) -> Result<Vec<LeafIndex>, StoreError> {
+        self.with(|open| {
+            let start = [&[kind][..], &prefix].concat();
+            let mut found = Vec::new();
+            for item in open.keys.prefix(start).take(limit) {
+                if let Some(index) = number(&item.key()?, 9) {
+                    found.push(LeafIndex::new(index));
+                }
+            }
+            Ok(found)
+        })
+    }
+}
+
+impl Open {
+    fn at(dir: &Path) -> fjall::Result<Self> {
+        let db = Database::builder(dir).cache_size(CACHE_BYTES).worker_threads(1).open()?;
+        let keys =
+            db.keyspace("lookup", || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))?;
+        Ok(Self { db, keys })
+    }
+}
+
+impl Index for FjallIndex {
+    fn covered(&self) -> Result<u64, StoreError> {
+        self.with(|open| Ok(open.keys.get(COVERED)?.and_then(|value| number(&value, 0)).unwrap_or(0)))
+    }
+
+    fn put(&self, batch: &IndexBatch) -> Result<(), StoreError> {
+        self.with(|open| {
+            let mut write = open.db.batch();
+            for (kind, hashes) in [(LEAF_HASH, &batch.leaf_hashes), (DIGEST, &batch.digests)] {
+                for (prefix, index) in hashes {
+                    write.insert(&open.keys, [&[kind][..], prefix, &index.to_be_bytes()].concat(), []);
+                }
+            }
+            for run in &batch.runs {
+                write.insert(&open.keys, run_key(run.stream, run.start), run.first.to_be_bytes());
+            }
+            write.insert(&open.keys, COVERED, batch.upto.to_be_bytes());
+            write.commit()
+        })
+    }
+
+    fn by_leaf_hash(&self, prefix: [u8; 8], limit: usize) -> Result<Vec<LeafIndex>, StoreError> {
+        self.indexes(LEAF_HASH, prefix, limit)
+    }
+
+    fn by_digest(&self, prefix: [u8; 8], limit: usize) -> Result<Vec<LeafIndex>, StoreError> {
+        self.indexes(DIGEST, prefix, limit)
+    }
+
+    fn run(&self, stream: u64, sequence: u64) -> Result<Option<RunEntry>, StoreError> {
+        self.with(|open| {
+            let Some(item) = open.keys.range(run_key(stream, 0)..=run_key(stream, sequence)).next_back()
+            else {
+                return Ok(None);
+            };
+            let (key, value) = item.into_inner()?;
+            Ok(number(&key, 9).zip(number(&value, 0)).map(|(start, first)| RunEntry { stream, start, first }))
+        })
+    }
+
+    fn clear(&self) -> Result<(), StoreError> {
+        let mut open = self.open.write();
+        *open = None;
+        remove(&self.dir)?;
+        *open = Some(Open::at(&self.dir).map_err(fjall_error)?);
+        Ok(())
+    }
+}
+
+fn run_key(stream: u64, start: u64) -> Vec<u8> {
+    [&[RUN][..], &stream.to_be_bytes(), &start.to_be_bytes()].concat()
+}
+
+/// The big-endian number at `at`.
+fn number(bytes: &[u8], at: usize) -> Option<u64> {
+    bytes.get(at..at + 8).map(|field| u64::from_be_bytes(field.try_into().expect("8 bytes")))
+}
+
+fn remove(dir: &Path) -> Result<(), StoreError> {
+    match fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(crate::store::io_error(error)),
+        _ => Ok(()),
+    }
+}
+
+fn fjall_error(error: fjall::Error) -> StoreError {
+    StoreError::Io(format!("the lookup index failed: {error}"))
+}

@@ -1,0 +1,217 @@
+//! The living part in sled. One tree; every value small against sled's segments, so that none goes to a blob file (those are
+//! never synced).
+//!
+//! ```text
+//! "head"              size (8) || root (32) || checkpoint note
+//! "sealed"            size (8)
+//! "e" || first (8)    count (4) || framed entries from index `first` on, at most 256 KiB a record
+//! "s" || state key    a state
+//! ```
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use vouchlog_merkle::{Hash, TreeHead, TreeSize};
+use vouchlog_storage::{Batch, CommitError, Head, Loaded, StateKey, StoreError, framing};
+
+use crate::segments::sync_dir;
+use crate::store::io_error;
+
+const HEAD: &[u8] = b"head";
+const SEALED: &[u8] = b"sealed";
+const ENTRIES: u8 = b'e';
+const STATE: u8 = b's';
+
+/// Bytes of entries in one record.
+const RECORD_BYTES: usize = 256 * 1024;
+/// sled's unit of allocation. 8 MiB keeps every value of ours inside a segment.
+const SLED_SEGMENT_BYTES: usize = 8 * 1024 * 1024;
+/// The living part is a few MiB; more cache would only keep what is never read again.
+const SLED_CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// How long a just closed database may take to let go of its lock.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The database.
+pub(crate) struct Live {
+    db: sled::Db,
+    /// For fdatasync: sled's `flush` writes to this file but does not sync it.
+    file: File,
+}
+
+impl Live {
+    pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
+        let db = open_sled(dir)?;
+        let file = File::open(dir.join("db")).map_err(io_error)?;
+        let live = Self { db, file };
+        live.sync().map_err(|error| StoreError::Io(error.to_string()))?;
+        sync_dir(dir).map_err(io_error)?;
+        Ok(live)
+    }
+
+    pub(crate) fn load(&self) -> Result<Option<Loaded>, StoreError> {
+        let Some(head) = self.db.get(HEAD).map_err(sled_error)? else { return Ok(None) };
+        let head = decode_head(&head).ok_or_else(|| damaged("its head"))?;
+        let sealed = self.sealed()?;
+        let mut tail = Vec::new();
+        let mut next = sealed;
+        for (first, count, entries) in self.records()? {
+            if first > next {
+                return Err(damaged("the entries from {next} on"));
+            }
+            if first + count > next {
+                tail.push(
+                    framing::skip(&entries, next - first).ok_or_else(|| damaged("a record of entries"))?,
+                );
+                next = first + count;
+            }
+        }
+        if next != head.tree.size.get() {
+            return Err(damaged("its last entries"));
+        }
+        let mut states = Vec::new();
+        for item in self.db.scan_prefix([STATE]) {
+            let (key, value) = item.map_err(sled_error)?;
+            states.push((StateKey::new(key[1..].to_vec()), Bytes::copy_from_slice(&value)));
+        }
+        Ok(Some(Loaded { head, sealed, tail, states }))
+    }
+
+    /// Size of the committed head; `None` when nothing was committed.
+    pub(crate) fn size(&self) -> Result<Option<u64>, StoreError> {
+        let Some(head) = self.db.get(HEAD).map_err(sled_error)? else { return Ok(None) };
+        decode_head(&head).map(|head| Some(head.tree.size.get())).ok_or_else(|| damaged("its head"))
+    }
+
+    /// Up to which size everything full is in segments.
+    pub(crate) fn sealed(&self) -> Result<u64, StoreError> {
+        match self.db.get(SEALED).map_err(sled_error)? {
+            None => Ok(0),
+            Some(size) => {
+                Ok(u64::from_be_bytes(size.as_ref().try_into().map_err(|_| damaged("its sealed size"))?))
+            }
+        }
+    }
+
+    /// Writes a batch, all or nothing; returns the records of entries it made, as (first, count).
+    pub(crate) fn commit(&self, batch: &Batch) -> Result<Vec<(u64, u64)>, CommitError> {
+        let mut first = batch.head.tree.size.get() - batch.count;
+        let pieces = framing::cut(&batch.entries, RECORD_BYTES)
+            .ok_or_else(|| CommitError::Refused("the entries are not framed".into()))?;
+        let mut records = Vec::with_capacity(pieces.len());
+        let mut write = sled::Batch::default();
+        for (count, entries) in pieces {
+            let mut value = Vec::with_capacity(4 + entries.len());
+            value.extend_from_slice(&u32::try_from(count).expect("a record is small").to_be_bytes());
+            value.extend_from_slice(&entries);
+            write.insert(record_key(first).as_slice(), value);
+            records.push((first, count));
+            first += count;
+        }
+        for (key, value) in &batch.states {
+            let mut state = Vec::with_capacity(1 + key.as_bytes().len());
+            state.push(STATE);
+            state.extend_from_slice(key.as_bytes());
+            write.insert(state, value.as_ref());
+        }
+        write.insert(HEAD, encode_head(&batch.head));
+        self.apply(write).map_err(|error| CommitError::Unknown(error.to_string()))?;
+        Ok(records)
+    }
+
+    /// Records that everything up to `sealed` is in segments, and forgets the records that are wholly below it.
+    pub(crate) fn seal(&self, sealed: u64, records: &[(u64, u64)]) -> Result<(), StoreError> {
+        let mut write = sled::Batch::default();
+        write.insert(SEALED, &sealed.to_be_bytes());
+        for (first, _) in records {
+            write.remove(record_key(*first).as_slice());
+        }
+        self.apply(write).map_err(|error| StoreError::Io(error.to_string()))
+    }
+
+    /// The records of entries, as (first, count).
+    pub(crate) fn record_list(&self) -> Result<Vec<(u64, u64)>, StoreError> {
+        Ok(self.records()?.into_iter().map(|(first, count, _)| (first, count)).collect())
+    }
+
+    fn records(&self) -> Result<Vec<(u64, u64, Bytes)>, StoreError> {
+        let mut records = Vec::new();
+        for item in self.db.scan_prefix([ENTRIES]) {
+            let (key, value) = item.map_err(sled_error)?;
+            let first = key[1..].try_into().map_err(|_| damaged("a record of entries"))?;
+            let (count, entries) =
+                value.split_first_chunk::<4>().ok_or_else(|| damaged("a record of entries"))?;
+            let count = u64::from(u32::from_be_bytes(*count));
+            records.push((u64::from_be_bytes(first), count, Bytes::copy_from_slice(entries)));
+        }
+        Ok(records)
+    }
+
+    fn apply(&self, write: sled::Batch) -> Result<(), sled::Error> {
+        self.db.apply_batch(write)?;
+        self.sync()
+    }
+
+    /// sled's `flush` hands the bytes to the kernel; fdatasync makes them survive a power cut. Both are needed.
+    fn sync(&self) -> Result<(), sled::Error> {
+        self.db.flush()?;
+        self.file.sync_data().map_err(sled::Error::from)
+    }
+}
+
+fn record_key(first: u64) -> [u8; 9] {
+    let mut key = [ENTRIES; 9];
+    key[1..].copy_from_slice(&first.to_be_bytes());
+    key
+}
+
+fn encode_head(head: &Head) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(40 + head.checkpoint.len());
+    bytes.extend_from_slice(&head.tree.size.get().to_be_bytes());
+    bytes.extend_from_slice(head.tree.root.as_bytes());
+    bytes.extend_from_slice(head.checkpoint.as_bytes());
+    bytes
+}
+
+fn decode_head(bytes: &[u8]) -> Option<Head> {
+    let (size, rest) = bytes.split_first_chunk::<8>()?;
+    let (root, note) = rest.split_first_chunk::<32>()?;
+    let tree = TreeHead { size: TreeSize::new(u64::from_be_bytes(*size)), root: Hash::from_bytes(*root) };
+    Some(Head { tree, checkpoint: String::from_utf8(note.to_vec()).ok()? })
+}
+
+/// Opens sled, turning its panics on damaged files into errors, and waiting a little for a lock that is being let go.
+fn open_sled(dir: &Path) -> Result<sled::Db, StoreError> {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        let config = sled::Config::default()
+            .path(dir)
+            .segment_size(SLED_SEGMENT_BYTES)
+            .cache_capacity(SLED_CACHE_BYTES)
+            .flush_every_ms(None);
+        match catch_unwind(AssertUnwindSafe(|| config.open())) {
+            Ok(Ok(db)) => return Ok(db),
+            Ok(Err(error)) if error.to_string().contains("could not acquire lock") => {
+                if Instant::now() > deadline {
+                    return Err(StoreError::InUse);
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Ok(Err(error)) => return Err(sled_error(error)),
+            Err(_) => return Err(damaged("the database")),
+        }
+    }
+}
+
+fn damaged(what: &str) -> StoreError {
+    StoreError::Damaged(format!("{what} cannot be read"))
+}
+
+fn sled_error(error: sled::Error) -> StoreError {
+    match error {
+        sled::Error::Corruption { .. } => damaged("the database"),
+        other => StoreError::Io(other.to_string()),
+    }
+}

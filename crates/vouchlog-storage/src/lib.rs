@@ -1,0 +1,23 @@
+//! What the log engine asks of a store; a store in memory with a fault plan; and the suite every store must pass.
+//!
+//! The contract is small on purpose, so that an embedded database, an SQL server or an object store with conditional
+//! writes can all keep it: **the living part** (head, states, the entries not yet in full bundles) is small and swapped
+//! atomically by [`Store::commit`]; **the sealed part** (full tiles and full bundles) never changes again. Lookup tables
+//! are a follower's [`Index`], outside the commit, and may be lost.
+//!
+//! Out of scope: what entries mean (`vouchlog-stream`), how the tree grows (`vouchlog-merkle`), who writes when
+//! (`vouchlog-sequencer`).
+//!
+//! *Invariant: when [`Store::commit`] returns, what it was given survives a power cut.*
+
+pub mod conformance;
+mod error;
+pub mod framing;
+mod index;
+mod memory;
+mod store;
+
+pub use error::{CommitError, StoreError};
+pub use index::{Index, IndexBatch, MemoryIndex, RunEntry, key_prefix};
+pub use memory::{Fault, FaultPlan, MemoryStore};
+pub use store::{Batch, Growth, Head, Loaded, StateKey, Store};

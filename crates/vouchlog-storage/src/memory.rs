@@ -1,0 +1,215 @@
+//! A store in memory that keeps the whole contract, and fails on demand.
+//!
+//! A [`FaultPlan`] names the commits that fail and how. What the store would find after a crash can be opened as a new store
+//! with [`MemoryStore::reopen`], so that tests can walk through every outcome: failed and not written, failed but written.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+use parking_lot::{Mutex, RwLock};
+use vouchlog_merkle::TileId;
+
+use crate::{Batch, CommitError, Growth, Head, Loaded, StateKey, Store, StoreError, framing};
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The commit is refused, and nothing was written.
+    Refuse,
+    /// The commit reports an unknown outcome, and nothing was written.
+    Lose,
+    /// The commit reports an unknown outcome, but it was written.
+    Keep,
+    /// The commit never returns, and nothing was written.
+    Hang,
+    /// A read fails.
+    Read,
+}
+
+/// Which calls fail: the nth call (from 0) of the store since the plan was set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FaultPlan {
+    /// Commits, by number.
+    pub commits: HashMap<u64, Fault>,
+    /// Reads of tiles and bundles, by number.
+    pub reads: HashMap<u64, Fault>,
+}
+
+/// What would be on the disk.
+#[derive(Clone, Debug, Default)]
+struct Disk {
+    head: Option<Head>,
+    /// Framed entries by the index of their first.
+    records: BTreeMap<u64, (u64, Bytes)>,
+    states: BTreeMap<StateKey, Bytes>,
+    sealed: u64,
+}
+
+/// The store.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    disk: Mutex<Disk>,
+    tiles: RwLock<HashMap<TileId, Bytes>>,
+    bundles: RwLock<HashMap<u64, Bytes>>,
+    faults: Mutex<(FaultPlan, u64, u64)>,
+    closed: Mutex<bool>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets which calls fail from here on; counting begins anew.
+    pub fn set_faults(&self, plan: FaultPlan) {
+        *self.faults.lock() = (plan, 0, 0);
+    }
+
+    /// What a new process would find: everything committed, nothing that was only in memory.
+    pub fn reopen(&self) -> Self {
+        let disk = self.disk.lock().clone();
+        let sealed = disk.sealed;
+        let tiles =
+            self.tiles.read().iter().filter(|(id, _)| is_sealed(**id, sealed)).map(clone_pair).collect();
+        let bundles =
+            self.bundles.read().iter().filter(|(b, _)| (**b + 1) * 256 <= sealed).map(clone_pair).collect();
+        Self {
+            disk: Mutex::new(disk),
+            tiles: RwLock::new(tiles),
+            bundles: RwLock::new(bundles),
+            faults: Mutex::default(),
+            closed: Mutex::default(),
+        }
+    }
+
+    /// Changes one byte of a sealed bundle or tile, as a failing disk or an intruder would. For tests of those who check.
+    pub fn corrupt_bundle(&self, bundle: u64, offset: usize) {
+        if let Some(bytes) = self.bundles.write().get_mut(&bundle) {
+            let mut damaged = bytes.to_vec();
+            damaged[offset] ^= 1;
+            *bytes = damaged.into();
+        }
+    }
+
+    fn commit_fault(&self) -> Option<Fault> {
+        let mut faults = self.faults.lock();
+        let call = faults.1;
+        faults.1 += 1;
+        faults.0.commits.get(&call).copied()
+    }
+
+    fn read_fault(&self) -> Result<(), StoreError> {
+        let mut faults = self.faults.lock();
+        let call = faults.2;
+        faults.2 += 1;
+        match faults.0.reads.get(&call) {
+            Some(_) => Err(StoreError::Io("planned fault".into())),
+            None => Ok(()),
+        }
+    }
+
+    fn keep(&self, growth: Growth) {
+        self.tiles.write().extend(growth.tiles);
+        self.bundles.write().extend(growth.bundles);
+    }
+
+    fn write(&self, batch: Batch) {
+        let mut disk = self.disk.lock();
+        let first = batch.head.tree.size.get() - batch.count;
+        if batch.count > 0 {
+            disk.records.insert(first, (batch.count, batch.entries));
+        }
+        disk.states.extend(batch.states);
+        disk.head = Some(batch.head);
+        drop(disk);
+        self.keep(batch.growth);
+    }
+}
+
+fn clone_pair<K: Clone, V: Clone>((key, value): (&K, &V)) -> (K, V) {
+    (key.clone(), value.clone())
+}
+
+/// Whether all leaves below a tile are sealed.
+fn is_sealed(tile: TileId, sealed: u64) -> bool {
+    let width = 8 * (u32::from(tile.level) + 1);
+    sealed.checked_shr(width).unwrap_or(0) > tile.index
+}
+
+impl Store for MemoryStore {
+    fn load(&self) -> Result<Option<Loaded>, StoreError> {
+        let mut disk = self.disk.lock();
+        let Some(head) = disk.head.clone() else { return Ok(None) };
+        let sealed = disk.sealed;
+        disk.records.retain(|first, (count, _)| *first + *count > sealed);
+        let tail = cut_tail(&disk.records, sealed)?;
+        let states = disk.states.iter().map(clone_pair).collect();
+        Ok(Some(Loaded { head, sealed, tail, states }))
+    }
+
+    fn restore(&self, growth: Growth) -> Result<(), StoreError> {
+        self.keep(growth);
+        Ok(())
+    }
+
+    fn commit(&self, expected: Option<u64>, batch: Batch) -> Result<(), CommitError> {
+        if *self.closed.lock() {
+            return Err(CommitError::Refused("the store is closed".into()));
+        }
+        let found = self.disk.lock().head.as_ref().map(|head| head.tree.size.get());
+        if found != expected {
+            return Err(CommitError::Moved { expected: expected.unwrap_or(0), found: found.unwrap_or(0) });
+        }
+        match self.commit_fault() {
+            Some(Fault::Refuse) => return Err(CommitError::Refused("planned fault".into())),
+            Some(Fault::Lose) => return Err(CommitError::Unknown("planned fault".into())),
+            Some(Fault::Hang) => loop {
+                std::thread::park();
+            },
+            Some(Fault::Keep) => {
+                self.write(batch);
+                return Err(CommitError::Unknown("planned fault".into()));
+            }
+            Some(Fault::Read) | None => {}
+        }
+        self.write(batch);
+        Ok(())
+    }
+
+    fn tile(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {
+        self.read_fault()?;
+        Ok(self.tiles.read().get(&tile).cloned())
+    }
+
+    fn entry_bundle(&self, bundle: u64) -> Result<Option<Bytes>, StoreError> {
+        self.read_fault()?;
+        Ok(self.bundles.read().get(&bundle).cloned())
+    }
+
+    fn impediment(&self) -> Option<String> {
+        self.closed.lock().then(|| "the store is closed".into())
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        *self.closed.lock() = true;
+        let mut disk = self.disk.lock();
+        if let Some(head) = &disk.head {
+            disk.sealed = head.tree.size.get() & !255;
+        }
+        Ok(())
+    }
+}
+
+/// The framed entries from `sealed` on: the first record may begin before it.
+fn cut_tail(records: &BTreeMap<u64, (u64, Bytes)>, sealed: u64) -> Result<Vec<Bytes>, StoreError> {
+    let mut tail = Vec::new();
+    for (first, (_, entries)) in records {
+        let skip = sealed.saturating_sub(*first);
+        tail.push(
+            framing::skip(entries, skip)
+                .ok_or_else(|| StoreError::Damaged("a commit record is cut".into()))?,
+        );
+    }
+    Ok(tail)
+}

@@ -1,0 +1,17 @@
+//! Every bound of this crate, with its reason.
+
+/// The longest entry: an entry bundle frames entries with a 16-bit length (C2SP tlog-tiles, "Log entries").
+pub const MAX_ENTRY_BYTES: usize = 65_535;
+
+/// The longest note a control entry carries: room for the kind, time and stream fields before it.
+pub const MAX_NOTE_BYTES: usize = 16 * 1024;
+
+/// How many of its latest runs a stream remembers. A gateway may have this many requests under way and still get the
+/// receipt of each by sending it again; more in flight could lose a receipt (never a statement).
+pub const RECENT_RUNS: usize = 8;
+
+/// The longest reason in a revocation, in bytes of UTF-8.
+pub const MAX_REASON_BYTES: usize = 512;
+
+/// The largest stream: sequence numbers have 48 bits.
+pub const MAX_STREAM_SIZE: u64 = 1 << 48;

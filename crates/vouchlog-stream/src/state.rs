@@ -1,0 +1,345 @@
+//! One stream as the log sees it: a small append-only tree whose every head the gateway signed.
+//!
+//! A request is *add-checkpoint for statements*: old size, statements, the signed head after them. The state computes the
+//! head itself and compares, so one signature authenticates the statements, their order and that none is missing. The rules,
+//! in the order they are checked:
+//!
+//! 1. the signed size is the old size plus the statements;
+//! 2. a run the log already has is answered again, unchanged (a retry); another root at its size is a fork;
+//! 3. the old size is the size the log has, else conflict;
+//! 4. the stream is open;
+//! 5. the root of the statements is the signed root;
+//! 6. the head was not signed before the newest one; with no statements (a heartbeat) it was signed later.
+
+use std::collections::VecDeque;
+
+use vouchlog_merkle::{CompactRange, Hash, LeafIndex, TreeHead, TreeSize};
+use vouchlog_note::{CosignedCheckpoint, VerifyingKey};
+
+use crate::limits::{MAX_STREAM_SIZE, RECENT_RUNS};
+use crate::{LoggedAt, Previous, StreamError, StreamId};
+
+mod stored;
+
+/// Statements of one request: contiguous in the stream and in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Sequence number of the first.
+    pub start: u64,
+    /// How many.
+    pub count: u32,
+    /// Where the first is in the log.
+    pub first: LeafIndex,
+    /// When the log took them.
+    pub logged_at: LoggedAt,
+    /// Root of the stream's tree after them.
+    pub root: Hash,
+    /// The note in which the gateway signed that root.
+    pub note: String,
+}
+
+impl Run {
+    /// Size of the stream after the run.
+    pub fn end(&self) -> u64 {
+        self.start + u64::from(self.count)
+    }
+}
+
+/// Whether a stream takes statements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamStatus {
+    /// It does.
+    Open,
+    /// Its gateway closed it.
+    Closed,
+    /// A later stream named it as its predecessor.
+    Superseded(StreamId),
+}
+
+/// Two heads of one size with different roots, each signed by the stream's key: proof that the gateway told two histories.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fork {
+    /// The size both have.
+    pub size: u64,
+    /// The note the log accepted.
+    pub accepted: String,
+    /// The note that contradicts it.
+    pub refused: String,
+}
+
+/// What a stream did with a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// New statements: they are the log's entries from `first` on.
+    Appended(Run),
+    /// The log has had these statements before.
+    Repeated(Run),
+    /// No statements: the gateway is alive, or closed the stream.
+    HeadOnly,
+}
+
+/// The newest head of the stream that is itself an entry of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct LoggedHead {
+    size: u64,
+    at: LoggedAt,
+}
+
+/// One stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamState {
+    id: StreamId,
+    gateway: VerifyingKey,
+    key: VerifyingKey,
+    previous: Option<Previous>,
+    range: CompactRange,
+    head: Option<(u64, String)>,
+    runs: VecDeque<Run>,
+    status: StreamStatus,
+    logged: LoggedHead,
+    fork: Option<Fork>,
+}
+
+impl StreamState {
+    /// A stream that was just opened by the entry `id`.
+    pub fn new(
+        id: StreamId,
+        gateway: VerifyingKey,
+        key: VerifyingKey,
+        previous: Option<Previous>,
+        opened: LoggedAt,
+    ) -> Self {
+        Self {
+            id,
+            gateway,
+            key,
+            previous,
+            range: CompactRange::new(),
+            head: None,
+            runs: VecDeque::new(),
+            status: StreamStatus::Open,
+            logged: LoggedHead { size: 0, at: opened },
+            fork: None,
+        }
+    }
+
+    /// Its name.
+    pub fn id(&self) -> StreamId {
+        self.id
+    }
+
+    /// The enrolled key of the gateway that opened it.
+    pub fn gateway(&self) -> &VerifyingKey {
+        &self.gateway
+    }
+
+    /// The key that signs its heads.
+    pub fn key(&self) -> &VerifyingKey {
+        &self.key
+    }
+
+    /// The stream it continues.
+    pub fn previous(&self) -> Option<Previous> {
+        self.previous
+    }
+
+    /// How many statements it has.
+    pub fn size(&self) -> u64 {
+        self.range.size().get()
+    }
+
+    /// Size and root of its tree.
+    pub fn tree_head(&self) -> TreeHead {
+        TreeHead { size: self.range.size(), root: root(&self.range) }
+    }
+
+    /// The compact range of its tree, so that whoever holds the stream's key can go on after it.
+    pub fn range(&self) -> &CompactRange {
+        &self.range
+    }
+
+    /// The newest head its gateway signed, as a note; none before the first statement or heartbeat.
+    pub fn head_note(&self) -> Option<&str> {
+        self.head.as_ref().map(|(_, note)| note.as_str())
+    }
+
+    /// When the newest head was signed, seconds since 1970 by the gateway's clock.
+    pub fn head_timestamp(&self) -> u64 {
+        self.head.as_ref().map_or(0, |(timestamp, _)| *timestamp)
+    }
+
+    /// Its latest runs, oldest first, at most [`RECENT_RUNS`].
+    pub fn runs(&self) -> impl ExactSizeIterator<Item = &Run> {
+        self.runs.iter()
+    }
+
+    /// Whether it takes statements.
+    pub fn status(&self) -> StreamStatus {
+        self.status
+    }
+
+    /// The first fork its gateway was caught at.
+    pub fn fork(&self) -> Option<&Fork> {
+        self.fork.as_ref()
+    }
+
+    /// Admits a request, or refuses it and stays as it is; only a fork is remembered.
+    ///
+    /// `leaves` are the stream leaf hashes of the statements, `head` the head verified with [`key`](Self::key); `first`
+    /// and `logged_at` are the place and time the log would give the statements.
+    pub fn admit(
+        &mut self,
+        old_size: u64,
+        leaves: &[Hash],
+        head: &CosignedCheckpoint,
+        first: LeafIndex,
+        logged_at: LoggedAt,
+    ) -> Result<Admitted, StreamError> {
+        let signed = head.head();
+        let count = u32::try_from(leaves.len()).map_err(|_| StreamError::Full(self.id))?;
+        if old_size.checked_add(u64::from(count)) != Some(signed.size.get()) {
+            let (signed, claimed, statements) = (signed.size.get(), old_size, u64::from(count));
+            return Err(StreamError::HeadSize { signed, claimed: claimed.min(MAX_STREAM_SIZE), statements });
+        }
+        if let Some(known) = self.note_of_size(signed.size.get()).filter(|(root, _)| *root != signed.root) {
+            return Err(self.record_fork(signed.size.get(), known.1, head.note()));
+        }
+        if count > 0
+            && let Some(run) = self.runs.iter().find(|run| run.start == old_size && run.count == count)
+        {
+            return Ok(Admitted::Repeated(run.clone()));
+        }
+        if old_size != self.size() {
+            return Err(StreamError::Conflict { stream: self.id, claimed: old_size, size: self.size() });
+        }
+        self.check_open()?;
+        if count == 0 {
+            return self.admit_head(head);
+        }
+        self.admit_statements(leaves, head, Run {
+            start: old_size,
+            count,
+            first,
+            logged_at,
+            root: signed.root,
+            note: head.note().to_owned(),
+        })
+    }
+
+    fn admit_statements(
+        &mut self,
+        leaves: &[Hash],
+        head: &CosignedCheckpoint,
+        run: Run,
+    ) -> Result<Admitted, StreamError> {
+        if run.end() > MAX_STREAM_SIZE {
+            return Err(StreamError::Full(self.id));
+        }
+        // Grown beside the old range, so that a refusal leaves the stream as it was.
+        let mut grown = self.range.clone();
+        for leaf in leaves {
+            grown.append(*leaf);
+        }
+        let computed = root(&grown);
+        if computed != run.root {
+            return Err(StreamError::Root { signed: run.root, computed });
+        }
+        if head.timestamp() < self.head_timestamp() {
+            return Err(self.replayed(head));
+        }
+        self.range = grown;
+        self.head = Some((head.timestamp(), run.note.clone()));
+        if self.runs.len() == RECENT_RUNS {
+            self.runs.pop_front();
+        }
+        self.runs.push_back(run.clone());
+        Ok(Admitted::Appended(run))
+    }
+
+    fn admit_head(&mut self, head: &CosignedCheckpoint) -> Result<Admitted, StreamError> {
+        if head.head().root != root(&self.range) {
+            // Only a stream without a signed head gets here: any other size has a known root.
+            return Err(StreamError::Root { signed: head.head().root, computed: root(&self.range) });
+        }
+        if self.head.is_some() && head.timestamp() <= self.head_timestamp() {
+            return Err(self.replayed(head));
+        }
+        self.head = Some((head.timestamp(), head.note().to_owned()));
+        Ok(Admitted::HeadOnly)
+    }
+
+    /// Closes the stream after its last statement was admitted.
+    pub fn close(&mut self) {
+        self.status = StreamStatus::Closed;
+    }
+
+    /// Marks the stream as continued by another one, which named its size.
+    pub fn supersede(&mut self, by: StreamId, size: u64) -> Result<(), StreamError> {
+        if size != self.size() {
+            return Err(StreamError::Conflict { stream: self.id, claimed: size, size: self.size() });
+        }
+        if let StreamStatus::Superseded(by) = self.status {
+            return Err(StreamError::Superseded { stream: self.id, by });
+        }
+        self.status = StreamStatus::Superseded(by);
+        Ok(())
+    }
+
+    /// Whether the log must write the newest head as an entry: there are statements since the last one it wrote, and
+    /// `interval` milliseconds went by.
+    pub fn head_due(&self, now: LoggedAt, interval: u64) -> bool {
+        self.head.is_some()
+            && self.size() != self.logged.size
+            && now.millis().saturating_sub(self.logged.at.millis()) >= interval
+    }
+
+    /// Whether statements came since the last head in the log.
+    pub fn has_unlogged_head(&self) -> bool {
+        self.size() != self.logged.size
+    }
+
+    /// Remembers that the newest head was written as an entry.
+    pub fn head_logged(&mut self, at: LoggedAt) {
+        self.logged = LoggedHead { size: self.size(), at };
+    }
+
+    fn check_open(&self) -> Result<(), StreamError> {
+        match self.status {
+            StreamStatus::Open => Ok(()),
+            StreamStatus::Closed => Err(StreamError::Closed(self.id)),
+            StreamStatus::Superseded(by) => Err(StreamError::Superseded { stream: self.id, by }),
+        }
+    }
+
+    /// The root and the signed note of a size, where the stream still knows them.
+    fn note_of_size(&self, size: u64) -> Option<(Hash, String)> {
+        if size == self.size() {
+            return self.head.as_ref().map(|(_, note)| (root(&self.range), note.clone()));
+        }
+        self.runs.iter().find(|run| run.end() == size).map(|run| (run.root, run.note.clone()))
+    }
+
+    fn record_fork(&mut self, size: u64, accepted: String, refused: &str) -> StreamError {
+        // The first proof is enough, and a gateway must not be able to fill the store with more.
+        self.fork.get_or_insert_with(|| Fork { size, accepted, refused: refused.to_owned() });
+        StreamError::Fork { stream: self.id, size }
+    }
+
+    fn replayed(&self, head: &CosignedCheckpoint) -> StreamError {
+        StreamError::Replayed { stream: self.id, signed: head.timestamp(), last: self.head_timestamp() }
+    }
+}
+
+/// The root of a compact range that begins at 0, as those of streams do.
+fn root(range: &CompactRange) -> Hash {
+    range.root().expect("a stream's range begins at its first statement")
+}
+
+impl Default for LoggedHead {
+    fn default() -> Self {
+        Self { size: TreeSize::new(0).get(), at: LoggedAt::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests;
