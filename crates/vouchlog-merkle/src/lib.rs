@@ -23,24 +23,29 @@
 //! # Ok::<(), vouchlog_merkle::ProofError>(())
 //! ```
 
-mod bundle;
-mod consistency;
-mod error;
-mod growth;
 mod hash;
 mod head;
+mod position;
+
+mod growth;
+mod range;
+
+mod consistency;
 mod inclusion;
 mod plan;
-mod position;
-mod range;
 mod range_proof;
-#[cfg(test)]
-mod reference;
 mod subtree;
-#[cfg(test)]
-mod tests;
+
+mod bundle;
 mod tile;
 mod tile_path;
+
+mod error;
+
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
 
 pub use bundle::{EntryBundle, MAX_BUNDLE_LEN, MAX_ENTRY_LEN};
 pub use consistency::ConsistencyProof;

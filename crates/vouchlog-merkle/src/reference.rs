@@ -90,3 +90,23 @@ fn then(mut proof: Vec<Hash>, last: Hash) -> Vec<Hash> {
     proof.push(last);
     proof
 }
+
+/// The left hashes of a range proof whose first leaf is m: left siblings on the path of leaf m, root side first.
+pub(crate) fn range_left(m: usize, leaves: &[Hash]) -> Vec<Hash> {
+    let n = leaves.len();
+    if n == 1 {
+        return vec![];
+    }
+    let (left, right) = leaves.split_at(k(n));
+    if m < k(n) { range_left(m, left) } else { [vec![mth(left)], range_left(m - k(n), right)].concat() }
+}
+
+/// The right hashes of a range proof whose last leaf is m: right siblings on the path of leaf m, leaf side first.
+pub(crate) fn range_right(m: usize, leaves: &[Hash]) -> Vec<Hash> {
+    let n = leaves.len();
+    if n == 1 {
+        return vec![];
+    }
+    let (left, right) = leaves.split_at(k(n));
+    if m < k(n) { then(range_right(m, left), mth(right)) } else { range_right(m - k(n), right) }
+}

@@ -32,7 +32,9 @@ impl Subtree {
         let valid = match end.checked_sub(begin) {
             None => false,
             // Above 2^63 leaves the power of two does not fit a u64, and zero is its only multiple that does.
-            Some(width) => width.checked_next_power_of_two().map_or(begin == 0, |unit| begin % unit == 0),
+            Some(width) => {
+                width.checked_next_power_of_two().map_or(begin == 0, |unit| begin.is_multiple_of(unit))
+            }
         };
         if valid { Ok(Self { begin, end }) } else { Err(ProofError::InvalidSubtree { begin, end }) }
     }
@@ -192,7 +194,7 @@ impl SubtreeProof {
                 }
                 root = node_hash(sibling, &root);
                 // A node on the right edge without a sibling moves up as it is.
-                while at.last % 2 == 0 {
+                while at.last.is_multiple_of(2) {
                     at.up();
                 }
             } else {
