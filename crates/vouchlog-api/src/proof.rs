@@ -3,11 +3,12 @@
 //! Nothing here is verified: whoever needs to trust a proof verifies it against a checkpoint, as does [`checked_inclusion`].
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use bytes::Bytes;
 use vouchlog_merkle::{
     ConsistencyProof, EntryBundle, Hash, InclusionProof, LeafIndex, NodeId, ProofPlan, RangeProof,
-    TILE_WIDTH, Tile, TileId, TreeSize, leaf_hash,
+    TILE_WIDTH, TileId, TreeSize, leaf_hash, tile_node_in_bytes,
 };
 
 use crate::{Error, LogReader, Result};
@@ -83,18 +84,15 @@ async fn fetch_plan(log: &impl LogReader, plan: &ProofPlan, size: TreeSize) -> R
 
 /// Fetches the hashes of perfect nodes, each tile once.
 async fn fetch(log: &impl LogReader, nodes: &[NodeId], size: TreeSize) -> Result<Vec<Hash>> {
-    let mut tiles: BTreeMap<TileId, Tile> = BTreeMap::new();
+    let mut tiles: BTreeMap<TileId, Bytes> = BTreeMap::new();
     let mut hashes = Vec::with_capacity(nodes.len());
     for node in nodes {
         let (id, ..) = node.tile();
-        if !tiles.contains_key(&id) {
-            let width = id.width_at(size);
-            let bytes = log.tile(id, width).await?;
-            let tile = Tile::parse(&bytes)
-                .map_err(|error| Error::internal(format!("tile {} is malformed: {error}", id.path(width))))?;
-            tiles.insert(id, tile);
-        }
-        let hash = tiles[&id].node(*node);
+        let bytes = match tiles.entry(id) {
+            Entry::Occupied(tile) => tile.into_mut(),
+            Entry::Vacant(place) => place.insert(log.tile(id, id.width_at(size)).await?),
+        };
+        let hash = tile_node_in_bytes(bytes, *node);
         hashes.push(hash.ok_or_else(|| Error::internal(format!("tile {} is too short", id.path(256))))?);
     }
     Ok(hashes)

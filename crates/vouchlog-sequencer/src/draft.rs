@@ -86,7 +86,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Appends to a stream, beats its heart, or closes it.
-    pub(crate) fn append(&mut self, append: Append) -> Result<Done> {
+    pub(crate) fn append(&mut self, append: &Append) -> Result<Done> {
         let (first, now) = (self.next(), self.now);
         let count = append.statements.len() as u64;
         let stream = self.stream(append.stream).ok_or_else(|| unknown_stream(append.stream))?;

@@ -16,6 +16,7 @@ mod config;
 mod draft;
 mod edge;
 mod follow;
+pub mod fsck;
 
 pub mod limits;
 mod log;
@@ -27,6 +28,10 @@ mod read;
 mod recover;
 mod sequence;
 mod state;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use config::{Clock, Config, Options};
 pub use log::{Log, OpenError, Readiness};

@@ -11,9 +11,9 @@ use vouchlog_api::{
     self as api, Appended, Appender, Error, Opened, RangeReceipt, Result, RunInfo, StreamInfo,
 };
 use vouchlog_merkle::{LeafIndex, NodeId, RangeProof, TreeSize};
-use vouchlog_note::{NoteError, SignatureType, VerifyingKey};
+use vouchlog_note::{SignatureType, VerifyingKey};
 use vouchlog_storage::{CommitError, Index, Store, StoreError};
-use vouchlog_stream::{Enrolment, Genesis, Run, SequenceNumber, StreamId, StreamState, TextError};
+use vouchlog_stream::{Enrolment, Genesis, Run, SequenceNumber, StreamId, StreamState};
 
 use crate::commit::Committer;
 use crate::config::Config;
@@ -41,19 +41,16 @@ pub enum OpenError {
     Create(#[from] CommitError),
     /// The first entry is not signed by the key the log was opened with.
     #[error("the log in this store was created with another key: {0}")]
-    LogKey(TextError),
+    LogKey(String),
     /// The operator key is not the one the genesis entry names.
     #[error("the log's operator is `{0}`, not the operator key given")]
-    OperatorKey(VerifyingKey),
+    OperatorKey(String),
     /// A new log needs to name its operator.
     #[error("a new log needs an operator key, which will enrol its gateways")]
     NoOperator,
     /// A key is of the wrong type or name.
     #[error("{0}")]
     Key(String),
-    /// A note could not be signed.
-    #[error(transparent)]
-    Note(#[from] NoteError),
     /// The operating system gave no thread.
     #[error("no thread could be started: {0}")]
     Thread(std::io::Error),
@@ -172,7 +169,7 @@ impl<S: Store> Log<S> {
         if let Some((note, enrolment)) = enrolment {
             let note = note.map_err(|error| OpenError::Key(error.to_string()))?;
             // Nobody waits: a house stream that cannot be enrolled says so when it is used.
-            drop(queue.submit(Request::Enrol { note, enrolment }));
+            drop(queue.submit(Request::Enrol { note, enrolment: Box::new(enrolment) }));
         }
         let thread = Mutex::new(Some(thread));
         Ok(Self { inner: Arc::new(Inner { shared, queue, follower, thread }) })
@@ -401,14 +398,15 @@ fn check_keys(config: &Config) -> Result<(), OpenError> {
 
 /// The operator the genesis entry names, checked against the keys the log is opened with.
 fn operator(genesis_note: &str, config: &Config) -> Result<VerifyingKey, OpenError> {
-    let genesis = Genesis::open(genesis_note, config.log_key.verifying_key()).map_err(OpenError::LogKey)?;
+    let genesis = Genesis::open(genesis_note, config.log_key.verifying_key())
+        .map_err(|error| OpenError::LogKey(error.to_string()))?;
     if genesis.origin != config.origin {
         let message = format!("the store holds the log `{}`, not `{}`", genesis.origin, config.origin);
         return Err(StoreError::Foreign(message).into());
     }
     match &config.operator_key {
         Some(key) if *key.verifying_key() != genesis.operator => {
-            Err(OpenError::OperatorKey(genesis.operator))
+            Err(OpenError::OperatorKey(genesis.operator.to_string()))
         }
         _ => Ok(genesis.operator),
     }

@@ -14,7 +14,7 @@ use crate::state::Shared;
 
 pub(crate) fn open<S>(shared: &Shared<S>, note: String) -> Result<Request> {
     let opening = StreamOpening::open(&note, &shared.origin).map_err(note_error)?;
-    Ok(Request::Open { note, opening })
+    Ok(Request::Open { note, opening: Box::new(opening) })
 }
 
 pub(crate) fn append<S>(shared: &Shared<S>, request: api::Append) -> Result<Request> {
@@ -25,14 +25,14 @@ pub(crate) fn append<S>(shared: &Shared<S>, request: api::Append) -> Result<Requ
     };
     let stream = stream.ok_or_else(|| unknown_stream(request.stream))?;
     let head = stream_head(&shared.origin, &stream, &request.head)?;
-    Ok(Request::Append(Append {
+    Ok(Request::Append(Box::new(Append {
         stream: request.stream,
         old_size: request.old_size,
         leaves: leaves(&request.statements),
         statements: request.statements,
         head,
         close: request.close,
-    }))
+    })))
 }
 
 pub(crate) fn house(request: api::HouseAppend) -> Result<Request> {
@@ -45,12 +45,12 @@ pub(crate) fn house(request: api::HouseAppend) -> Result<Request> {
 
 pub(crate) fn enrol<S>(shared: &Shared<S>, note: String) -> Result<Request> {
     let enrolment = Enrolment::open(&note, &shared.origin, &shared.operator).map_err(note_error)?;
-    Ok(Request::Enrol { note, enrolment })
+    Ok(Request::Enrol { note, enrolment: Box::new(enrolment) })
 }
 
 pub(crate) fn revoke<S>(shared: &Shared<S>, note: String) -> Result<Request> {
     let revocation = Revocation::open(&note, &shared.origin, &shared.operator).map_err(note_error)?;
-    Ok(Request::Revoke { note, revocation })
+    Ok(Request::Revoke { note, revocation: Box::new(revocation) })
 }
 
 pub(crate) fn unknown_stream(stream: vouchlog_stream::StreamId) -> Error {
@@ -84,9 +84,11 @@ fn leaves(statements: &[Statement]) -> Vec<Hash> {
 }
 
 /// A note that is not signed as it must be is a question of permission, any other fault one of form.
+#[allow(clippy::needless_pass_by_value, reason = "used as the function of `map_err`")]
 fn note_error(error: TextError) -> Error {
+    let message = error.to_string();
     match error {
-        TextError::Note(_) => Error::new(ErrorKind::PermissionDenied, error.to_string()),
-        _ => Error::invalid(error.to_string()),
+        TextError::Note(_) => Error::new(ErrorKind::PermissionDenied, message),
+        _ => Error::invalid(message),
     }
 }

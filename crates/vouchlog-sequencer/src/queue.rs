@@ -15,11 +15,11 @@ use crate::limits;
 /// A request that passed every check that needs no more than its stream's key.
 #[derive(Debug)]
 pub(crate) enum Request {
-    Open { note: String, opening: StreamOpening },
-    Append(Append),
+    Open { note: String, opening: Box<StreamOpening> },
+    Append(Box<Append>),
     House { statements: Vec<Statement>, leaves: Vec<Hash> },
-    Enrol { note: String, enrolment: Enrolment },
-    Revoke { note: String, revocation: Revocation },
+    Enrol { note: String, enrolment: Box<Enrolment> },
+    Revoke { note: String, revocation: Box<Revocation> },
 }
 
 /// Statements for a stream, with the head verified by the stream's key.

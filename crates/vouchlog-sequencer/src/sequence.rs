@@ -123,7 +123,7 @@ impl<S: Store> Sequencer<S> {
         let mut house_callers = Vec::new();
         for Waiting { request, caller } in requests {
             let done = match request {
-                Request::Append(append) => draft.append(append),
+                Request::Append(append) => draft.append(&append),
                 Request::Open { note, opening } => draft.open(note, &opening, &enroller),
                 Request::Enrol { note, enrolment } => draft.enrol(note, &enrolment),
                 Request::Revoke { note, revocation } => draft.revoke(note, &revocation),

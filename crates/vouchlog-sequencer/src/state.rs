@@ -54,9 +54,9 @@ impl Directory {
     pub(crate) fn load(states: &[(StateKey, Bytes)]) -> Option<Self> {
         let mut directory = Self::default();
         for (key, value) in states {
-            match key.as_bytes().first()? {
-                &STREAM => directory.put_stream(StreamState::from_bytes(value)?),
-                &GATEWAY => directory.put_gateway(GatewayState::from_bytes(value)?),
+            match *key.as_bytes().first()? {
+                STREAM => directory.put_stream(StreamState::from_bytes(value)?),
+                GATEWAY => directory.put_gateway(GatewayState::from_bytes(value)?),
                 _ => return None,
             }
         }

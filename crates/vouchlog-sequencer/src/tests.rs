@@ -1,0 +1,5 @@
+//! The engine on the in-memory store: every promise, and every way a store can break one.
+
+mod behaviour;
+mod faults;
+mod recovery;
