@@ -11,6 +11,16 @@ pub fn skip(entries: &Bytes, count: u64) -> Option<Bytes> {
     Some(entries.slice(at..))
 }
 
+/// How many entries are framed; `None` when the framing is broken.
+pub fn count(entries: &[u8]) -> Option<u64> {
+    let (mut at, mut count) = (0, 0);
+    while at < entries.len() {
+        at += frame(&entries[at..])?;
+        count += 1;
+    }
+    Some(count)
+}
+
 /// Cuts framed entries into pieces of whole entries, each of at most `limit` bytes unless one entry alone is longer; with
 /// every piece comes its number of entries. `None` when the framing is broken.
 pub fn cut(entries: &Bytes, limit: usize) -> Option<Vec<(u64, Bytes)>> {
@@ -58,6 +68,10 @@ mod tests {
             );
         }
         assert_eq!(cut(&framed, 7).unwrap().len(), 3);
+        assert_eq!(count(&framed), Some(4));
+        assert_eq!(count(b""), Some(0));
+        assert_eq!(count(b"\0"), None);
+        assert_eq!(count(b"\0\x02x"), None);
         assert_eq!(cut(&Bytes::from_static(b"\0\x09short"), 100), None);
     }
 }

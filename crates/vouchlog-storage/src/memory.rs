@@ -161,6 +161,7 @@ impl Store for MemoryStore {
         if found != expected {
             return Err(CommitError::Moved { expected: expected.unwrap_or(0), found: found.unwrap_or(0) });
         }
+        batch.check(expected)?;
         match self.commit_fault() {
             Some(Fault::Refuse) => return Err(CommitError::Refused("planned fault".into())),
             Some(Fault::Lose) => return Err(CommitError::Unknown("planned fault".into())),
@@ -212,4 +213,71 @@ fn cut_tail(records: &BTreeMap<u64, (u64, Bytes)>, sealed: u64) -> Result<Vec<By
         );
     }
     Ok(tail)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use vouchlog_merkle::{Hash, TreeHead, TreeSize};
+
+    use super::*;
+    use crate::{MemoryIndex, conformance};
+
+    #[test]
+    fn passes_the_suite_of_stores() {
+        conformance::check_store(|| {
+            let mut last = Arc::new(MemoryStore::new());
+            move || {
+                last = Arc::new(last.reopen());
+                last.clone()
+            }
+        });
+    }
+
+    #[test]
+    fn its_index_passes_the_suite_of_indexes() {
+        conformance::check_index(|| MemoryIndex::default);
+    }
+
+    fn states_only(size: u64) -> Batch {
+        let tree = TreeHead { size: TreeSize::new(size), root: Hash::from_bytes([1; 32]) };
+        Batch {
+            head: Head { tree, checkpoint: "checkpoint".into() },
+            count: 0,
+            entries: Bytes::new(),
+            states: vec![(StateKey::new(b"state".to_vec()), Bytes::from_static(b"value"))],
+            growth: Growth::default(),
+        }
+    }
+
+    #[test]
+    fn fails_as_planned() {
+        for (fault, outcome, written) in [
+            (Fault::Refuse, Err(CommitError::Refused("planned fault".into())), false),
+            (Fault::Lose, Err(CommitError::Unknown("planned fault".into())), false),
+            (Fault::Keep, Err(CommitError::Unknown("planned fault".into())), true),
+            (Fault::Read, Ok(()), true),
+        ] {
+            let store = MemoryStore::new();
+            store.set_faults(FaultPlan { commits: [(1, fault)].into(), reads: [(0, Fault::Read)].into() });
+            assert!(store.entry_bundle(0).is_err(), "the first read fails");
+            assert_eq!(store.entry_bundle(0), Ok(None), "the second does not");
+            let mut first = states_only(0);
+            first.states.clear();
+            store.commit(None, first).unwrap();
+            assert_eq!(store.commit(Some(0), states_only(0)), outcome);
+            let states = store.reopen().load().unwrap().unwrap().states;
+            assert_eq!(!states.is_empty(), written, "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_bundle_differs_in_one_byte() {
+        let store = MemoryStore::new();
+        store.restore(Growth { tiles: Vec::new(), bundles: vec![(0, Bytes::from_static(b"abc"))] }).unwrap();
+        store.corrupt_bundle(0, 1);
+        assert_eq!(store.entry_bundle(0), Ok(Some(Bytes::from_static(b"acc"))));
+        store.corrupt_bundle(1, 0);
+    }
 }

@@ -1,9 +1,9 @@
 //! The contract.
 
 use bytes::Bytes;
-use vouchlog_merkle::{TileId, TreeHead};
+use vouchlog_merkle::{Hash, TILE_WIDTH, TileId, TreeHead, TreeSize, tiles_of_growth};
 
-use crate::{CommitError, StoreError};
+use crate::{CommitError, StoreError, framing};
 
 /// Names a small state that is replaced whole, such as one stream's. At most [`StateKey::MAX_BYTES`] bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,6 +59,41 @@ pub struct Batch {
     pub growth: Growth,
 }
 
+impl Batch {
+    /// The size before this batch, where the one after it allows for its entries.
+    pub fn old_size(&self) -> Option<u64> {
+        self.head.tree.size.get().checked_sub(self.count)
+    }
+
+    /// Whether the parts of the batch belong together and lead on from a head of size `expected`. Every store asks before
+    /// it writes: a bundle left out here would be found missing only when its entries are long forgotten.
+    ///
+    /// # Errors
+    /// [`CommitError::Refused`], with what contradicts what.
+    pub fn check(&self, expected: Option<u64>) -> Result<(), CommitError> {
+        let refused = |what: &str| Err(CommitError::Refused(format!("the batch contradicts itself: {what}")));
+        let (old, new) = (expected.unwrap_or(0), self.head.tree.size.get());
+        if self.old_size() != Some(old) {
+            return refused("its size is not the old one and its entries");
+        }
+        if framing::count(&self.entries) != Some(self.count) {
+            return refused("it does not hold as many framed entries as it says");
+        }
+        let tiles = tiles_of_growth(TreeSize::new(old), TreeSize::new(new));
+        if !self.growth.tiles.iter().map(|(id, _)| *id).eq(tiles) {
+            return refused("its tiles are not those that became full");
+        }
+        if self.growth.tiles.iter().any(|(_, bytes)| bytes.len() != TILE_WIDTH * Hash::LEN) {
+            return refused("a tile of it is not full");
+        }
+        let width = TILE_WIDTH as u64;
+        if !self.growth.bundles.iter().map(|(bundle, _)| *bundle).eq(old / width..new / width) {
+            return refused("its bundles are not those that became full");
+        }
+        Ok(())
+    }
+}
+
 /// What a store holds when it is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
@@ -83,7 +118,8 @@ pub trait Store: Send + Sync + 'static {
     fn restore(&self, growth: Growth) -> Result<(), StoreError>;
 
     /// Makes a batch durable, all or nothing, if the head's size is still `expected` (`None` for a new store). When this
-    /// returns `Ok`, the batch survives a power cut and its full tiles and bundles can be read.
+    /// returns `Ok`, the batch survives a power cut and its full tiles and bundles can be read. A batch that does not pass
+    /// [`Batch::check`] is refused.
     fn commit(&self, expected: Option<u64>, batch: Batch) -> Result<(), CommitError>;
 
     /// A full tile, 8,192 bytes; `None` when it is not full yet.

@@ -1,0 +1,126 @@
+//! The promises of [`Index`].
+
+use vouchlog_merkle::LeafIndex;
+
+use crate::{Index, IndexBatch, RunEntry};
+
+/// Checks every promise of [`Index`]; places as in [`check_store`](super::check_store).
+///
+/// # Panics
+/// If a promise is broken.
+pub fn check_index<I: Index, O: FnMut() -> I>(mut new_place: impl FnMut() -> O) {
+    a_new_index_finds_nothing(&new_place()());
+    candidates_come_lowest_first(&new_place()());
+    the_two_tables_are_apart(&new_place()());
+    a_run_is_found_by_any_of_its_sequence_numbers(&new_place()());
+    putting_again_changes_nothing(&new_place()());
+    a_cleared_index_begins_anew(&new_place()());
+    what_it_covers_is_there_after_reopening(new_place());
+}
+
+fn indexes(found: &[u64]) -> Vec<LeafIndex> {
+    found.iter().copied().map(LeafIndex::new).collect()
+}
+
+fn put(index: &impl Index, batch: &IndexBatch) {
+    index.put(batch).expect("it takes a batch");
+    assert_eq!(index.covered(), Ok(batch.upto), "it covers what it was given");
+}
+
+fn a_new_index_finds_nothing(index: &impl Index) {
+    assert_eq!(index.covered(), Ok(0), "a new index covers nothing");
+    assert_eq!(index.by_leaf_hash([0; 8], 10), Ok(vec![]), "a new index knows no leaf hash");
+    assert_eq!(index.by_digest([0; 8], 10), Ok(vec![]), "a new index knows no digest");
+    assert_eq!(index.run(0, u64::MAX), Ok(None), "a new index knows no run");
+}
+
+fn candidates_come_lowest_first(index: &impl Index) {
+    let clash = [7; 8];
+    let neighbours = [[6; 8], [7, 7, 7, 7, 7, 7, 7, 6], [7, 7, 7, 7, 7, 7, 7, 8], [0xff; 8], [0; 8]];
+    let leaf_hashes = [(clash, 300), (clash, 0), (clash, 299)].into_iter();
+    let leaf_hashes = leaf_hashes.chain(neighbours.into_iter().zip(1..)).collect();
+    put(index, &IndexBatch { upto: 301, leaf_hashes, ..IndexBatch::default() });
+    put(index, &IndexBatch { upto: 302, leaf_hashes: vec![(clash, 301)], ..IndexBatch::default() });
+    for (limit, found) in [(0, &[][..]), (1, &[0]), (2, &[0, 299]), (9, &[0, 299, 300, 301])] {
+        assert_eq!(
+            index.by_leaf_hash(clash, limit),
+            Ok(indexes(found)),
+            "the {limit} lowest of 4 candidates"
+        );
+    }
+    assert_eq!(index.by_leaf_hash([0xff; 8], 9), Ok(indexes(&[4])), "the highest prefix has an end, too");
+    assert_eq!(index.by_leaf_hash([5; 8], 9), Ok(vec![]), "a prefix that is not there is not found");
+}
+
+fn the_two_tables_are_apart(index: &impl Index) {
+    let (leaf_hashes, digests) = (vec![([1; 8], 10)], vec![([1; 8], 20), ([2; 8], 21)]);
+    put(index, &IndexBatch { upto: 30, leaf_hashes, digests, runs: vec![] });
+    assert_eq!(
+        index.by_leaf_hash([1; 8], 9),
+        Ok(indexes(&[10])),
+        "leaf hashes are found as leaf hashes only"
+    );
+    assert_eq!(index.by_digest([1; 8], 9), Ok(indexes(&[20])), "digests are found as digests only");
+    assert_eq!(index.by_leaf_hash([2; 8], 9), Ok(vec![]), "a digest is no leaf hash");
+}
+
+fn a_run_is_found_by_any_of_its_sequence_numbers(index: &impl Index) {
+    let run = |stream, start, first| RunEntry { stream, start, first };
+    let runs = vec![run(5, 0, 6), run(5, 10, 40), run(9, 0, 16), run(5, 12, 50), run(7, 3, 60)];
+    put(index, &IndexBatch { upto: 70, runs, ..IndexBatch::default() });
+    for (stream, sequence, found) in [
+        (5, 0, Some(run(5, 0, 6))),
+        (5, 9, Some(run(5, 0, 6))),
+        (5, 10, Some(run(5, 10, 40))),
+        (5, 11, Some(run(5, 10, 40))),
+        (5, u64::MAX, Some(run(5, 12, 50))),
+        (9, 1, Some(run(9, 0, 16))),
+        (7, 2, None),
+        (7, 3, Some(run(7, 3, 60))),
+        (4, 100, None),
+        (6, 100, None),
+        (u64::MAX, u64::MAX, None),
+    ] {
+        assert_eq!(index.run(stream, sequence), Ok(found), "the run of {sequence} in stream {stream}");
+    }
+}
+
+/// A follower that stopped between two batches may put the last one once more.
+fn putting_again_changes_nothing(index: &impl Index) {
+    let runs = vec![RunEntry { stream: 1, start: 0, first: 2 }];
+    let batch = IndexBatch { upto: 8, leaf_hashes: vec![([3; 8], 4)], digests: vec![([4; 8], 4)], runs };
+    for _ in 0..3 {
+        put(index, &batch);
+        assert_eq!(index.by_leaf_hash([3; 8], 9), Ok(indexes(&[4])), "a leaf hash is there once");
+        assert_eq!(index.by_digest([4; 8], 9), Ok(indexes(&[4])), "a digest is there once");
+        assert_eq!(index.run(1, 5), Ok(Some(batch.runs[0])), "a run is there once");
+    }
+}
+
+fn a_cleared_index_begins_anew(index: &impl Index) {
+    let digests = (0..1000u64).map(|at| (at.to_be_bytes(), at)).collect();
+    put(index, &IndexBatch { upto: 1000, digests, ..IndexBatch::default() });
+    for _ in 0..2 {
+        index.clear().expect("it clears");
+        assert_eq!(index.covered(), Ok(0), "a cleared index covers nothing");
+        assert_eq!(index.by_digest(500u64.to_be_bytes(), 9), Ok(vec![]), "a cleared index finds nothing");
+        put(index, &IndexBatch { upto: 3, digests: vec![([1; 8], 2)], ..IndexBatch::default() });
+        assert_eq!(index.by_digest([1; 8], 9), Ok(indexes(&[2])), "a cleared index takes batches");
+    }
+}
+
+/// An index may lose everything, but must not say that it covers what it does not find.
+fn what_it_covers_is_there_after_reopening<I: Index>(mut open: impl FnMut() -> I) {
+    let mut upto = 0;
+    for _ in 0..3 {
+        let index = open();
+        let covered = index.covered().expect("it opens");
+        assert!(covered <= upto, "it covers {covered} of {upto}");
+        for at in 0..covered {
+            assert_eq!(index.by_digest(at.to_be_bytes(), 2), Ok(indexes(&[at])), "{at} is below {covered}");
+        }
+        let digests = (covered..upto + 500).map(|at| (at.to_be_bytes(), at)).collect();
+        upto += 500;
+        put(&index, &IndexBatch { upto, digests, ..IndexBatch::default() });
+    }
+}
