@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex, RwLock};
 use vouchlog_merkle::TileId;
 use vouchlog_storage::{Growth, StoreError};
 
-use crate::live::Live;
+use crate::live::{Live, Record};
 use crate::segments::Segments;
 
 /// Full bundles worth a sealing of their own: with fewer, the syncs of the segments would cost more than they save.
@@ -33,8 +33,8 @@ pub(crate) struct Unsealed {
 
 #[derive(Default)]
 struct Control {
-    /// Records of entries in sled, oldest first, as (first, count).
-    records: VecDeque<(u64, u64)>,
+    /// Records of entries in sled, oldest first.
+    records: VecDeque<Record>,
     sealed: u64,
     failure: Option<String>,
     stop: bool,
@@ -63,7 +63,7 @@ impl Sealer {
     }
 
     /// Takes over what a commit completed, and the records it made.
-    pub(crate) fn add(&self, growth: Growth, records: Vec<(u64, u64)>) {
+    pub(crate) fn add(&self, growth: Growth, records: Vec<Record>) {
         {
             let mut unsealed = self.unsealed.write();
             unsealed.tiles.extend(growth.tiles);
@@ -154,7 +154,7 @@ impl Sealer {
         self.segments.write(&tiles, &bundles)?;
         let done: Vec<_> = {
             let control = self.control.lock();
-            control.records.iter().take_while(|(first, count)| first + count <= sealed).copied().collect()
+            control.records.iter().take_while(|record| record.end() <= sealed).copied().collect()
         };
         self.live.seal(sealed, &done)?;
         let mut control = self.control.lock();
