@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! "head"              size (8) || root (32) || checkpoint note
-//! "sealed"            size (8)
+//! "full"              size (8) up to which everything full is sealed
 //! "e" || slot (4)     first (8) || count (4) || framed entries from index `first` on, at most 256 KiB a record
 //! "s" || state key    a state
 //! ```
@@ -27,7 +27,8 @@ use crate::segments::sync_dir;
 use crate::store::io_error;
 
 const HEAD: &[u8] = b"head";
-const SEALED: &[u8] = b"sealed";
+/// Begins with the first byte of no other key: `s` would make it a state.
+const SEALED: &[u8] = b"full";
 const ENTRIES: u8 = b'e';
 const STATE: u8 = b's';
 
