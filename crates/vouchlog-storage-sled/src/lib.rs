@@ -1,7 +1,7 @@
 //! The store on an embedded database: a directory that needs nothing but a file system.
 //!
 //! ```text
-//! <data>/FORMAT                     version stamp and the log's origin
+//! <data>/FORMAT                     version, the log's origin, and whether the log has begun
 //! <data>/live/                      sled: head, states and the entries not yet sealed; bounded however long the log grows
 //! <data>/sealed/tiles/<L>/<S>       full tiles of level L, 4,096 in a segment of 32 MiB, at (index mod 4096) × 8192
 //! <data>/sealed/bundles/<S>.data    full entry bundles, 4,096 in a segment, one after the other
@@ -20,6 +20,7 @@ mod index;
 mod live;
 mod sealer;
 mod segments;
+mod stamp;
 mod store;
 
 pub use index::FjallIndex;

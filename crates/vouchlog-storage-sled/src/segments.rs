@@ -37,7 +37,15 @@ impl Segments {
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir.join("bundles"))?;
         fs::create_dir_all(dir.join("tiles"))?;
+        sync_dir(dir)?;
+        dir.parent().map_or(Ok(()), sync_dir)?;
         Ok(Self { dir: dir.to_owned(), open: Mutex::default() })
+    }
+
+    /// Whether a bundle was ever written here, sealed or not.
+    pub(crate) fn has_bundle(&self, bundle: u64) -> bool {
+        let length = |bundle| fs::metadata(self.bundle_path(bundle, "index")).map_or(0, |file| file.len());
+        length(bundle) > (bundle % PER_SEGMENT) * SLOT_BYTES || length(bundle + PER_SEGMENT) > 0
     }
 
     /// A full tile that is sealed.
@@ -110,7 +118,10 @@ impl Segments {
     }
 
     fn read(&self, path: &Path, into: &mut [u8], offset: u64) -> Result<(), StoreError> {
-        let file = self.reader(path).map_err(io_error)?;
+        let file = self.reader(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => StoreError::Damaged(format!("segment {} is missing", name(path))),
+            _ => io_error(error),
+        })?;
         file.read_exact_at(into, offset).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => {
                 StoreError::Damaged(format!("segment {} is cut short", name(path)))

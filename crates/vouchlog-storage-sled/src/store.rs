@@ -14,9 +14,7 @@ use vouchlog_storage::{Batch, CommitError, Growth, Loaded, Store, StoreError};
 use crate::live::Live;
 use crate::sealer::Sealer;
 use crate::segments::{Segments, sync_dir};
-
-/// First line of the stamp. Another number is another layout, which this version cannot read.
-const STAMP: &str = "vouchlog store 1";
+use crate::stamp::Stamp;
 
 /// How to open a store.
 #[derive(Clone, Debug)]
@@ -35,6 +33,7 @@ impl Default for Options {
 /// A store in a directory, open in this process alone.
 pub struct SledStore {
     dir: PathBuf,
+    origin: String,
     options: Options,
     live: Arc<Live>,
     sealer: Arc<Sealer>,
@@ -53,12 +52,17 @@ impl SledStore {
     /// Opens the store of the log `origin` in `dir`, or makes it. Refuses a directory of another format, of another log,
     /// or open elsewhere.
     pub fn open(dir: &Path, origin: &str, options: Options) -> Result<Self, StoreError> {
-        fs::create_dir_all(dir).map_err(io_error)?;
-        check_stamp(dir, origin)?;
+        make_dir(dir)?;
+        let stamp = Stamp::read(dir)?;
+        check_stamp(dir, origin, stamp.as_ref())?;
         let live = Arc::new(Live::open(&dir.join("live"))?);
-        write_stamp(dir, origin)?;
-        let segments = Arc::new(Segments::open(&dir.join("sealed")).map_err(io_error)?);
         let size = live.size()?;
+        let segments = Arc::new(Segments::open(&dir.join("sealed")).map_err(io_error)?);
+        check_age(size, stamp.as_ref(), &segments)?;
+        let current = Stamp { origin: origin.to_owned(), begun: size.is_some() };
+        if stamp.as_ref() != Some(&current) {
+            current.write(dir)?;
+        }
         let sealer = Arc::new(Sealer::new(live.clone(), segments)?);
         let worker = sealer.clone();
         let thread = std::thread::Builder::new()
@@ -67,6 +71,7 @@ impl SledStore {
             .map_err(io_error)?;
         Ok(Self {
             dir: dir.to_owned(),
+            origin: origin.to_owned(),
             options,
             live,
             sealer,
@@ -77,20 +82,13 @@ impl SledStore {
 
     /// The origin of the log whose store is in `dir`; `None` when there is no store.
     pub fn origin(dir: &Path) -> Result<Option<String>, StoreError> {
-        let text = match fs::read_to_string(dir.join("FORMAT")) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(io_error)?,
-        };
-        let (stamp, rest) = text.split_once('\n').unwrap_or((&text, ""));
-        if stamp != STAMP {
-            return Err(StoreError::Foreign(format!(
-                "the data directory has format `{}`, this program reads `{STAMP}`: use the version that made it",
-                stamp.escape_default()
-            )));
-        }
-        match rest.strip_prefix("origin ").and_then(|line| line.strip_suffix('\n')) {
-            Some(origin) => Ok(Some(origin.to_owned())),
-            None => Err(StoreError::Damaged("its FORMAT file names no origin".into())),
+        Ok(Stamp::read(dir)?.map(|stamp| stamp.origin))
+    }
+
+    /// The log has begun, whether or not this can be written down now: if not, the next start does it.
+    fn stamp_begun(&self) {
+        if let Err(error) = (Stamp { origin: self.origin.clone(), begun: true }).write(&self.dir) {
+            tracing::warn!(%error, "the FORMAT file does not yet say that the log has begun");
         }
     }
 
@@ -123,6 +121,7 @@ impl Store for SledStore {
                 found: writer.size.unwrap_or(0),
             });
         }
+        batch.check(expected)?;
         if let Some(full) = self.no_room() {
             return Err(CommitError::Refused(full));
         }
@@ -130,6 +129,9 @@ impl Store for SledStore {
         match self.live.commit(&batch) {
             Ok(records) => {
                 writer.size = Some(batch.head.tree.size.get());
+                if expected.is_none() {
+                    self.stamp_begun();
+                }
                 self.sealer.add(batch.growth, records);
                 Ok(())
             }
@@ -175,29 +177,46 @@ impl Drop for SledStore {
     }
 }
 
-fn check_stamp(dir: &Path, origin: &str) -> Result<(), StoreError> {
-    match SledStore::origin(dir)? {
-        None if dir.join("live").exists() => {
-            Err(StoreError::Damaged("the data directory has a database but no FORMAT file".into()))
-        }
-        Some(found) if found != origin => Err(StoreError::Foreign(format!(
-            "the data directory belongs to the log `{found}`, not to `{origin}`: give each log its own directory"
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// The stamp is written once the database exists, and before anything is in it.
-fn write_stamp(dir: &Path, origin: &str) -> Result<(), StoreError> {
-    let stamp = dir.join("FORMAT");
-    if stamp.exists() {
+/// Makes a directory that survives a power cut.
+fn make_dir(dir: &Path) -> Result<(), StoreError> {
+    if dir.is_dir() {
         return Ok(());
     }
-    let temporary = dir.join("FORMAT.new");
-    fs::write(&temporary, format!("{STAMP}\norigin {origin}\n")).map_err(io_error)?;
-    fs::File::open(&temporary).and_then(|file| file.sync_all()).map_err(io_error)?;
-    fs::rename(&temporary, &stamp).map_err(io_error)?;
-    sync_dir(dir).map_err(io_error)
+    fs::create_dir_all(dir).map_err(io_error)?;
+    // A relative path of one part has an empty parent, which is the working directory.
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+    sync_dir(parent.unwrap_or(Path::new("."))).map_err(io_error)
+}
+
+/// Refuses a directory that is not a store of the log `origin`, before anything in it is touched.
+fn check_stamp(dir: &Path, origin: &str, stamp: Option<&Stamp>) -> Result<(), StoreError> {
+    let Some(stamp) = stamp else { return Ok(()) };
+    if stamp.origin != origin {
+        return Err(StoreError::Foreign(format!(
+            "the data directory belongs to the log `{}`, not to `{origin}`: give each log its own directory",
+            stamp.origin
+        )));
+    }
+    // The stamp is written after the database. To begin a new one here could be to sign a second history.
+    if !dir.join("live").join("db").exists() {
+        return Err(StoreError::Damaged("the data directory has a FORMAT file but no database".into()));
+    }
+    Ok(())
+}
+
+/// Refuses a database that is older than what lies beside it: going on from there would be a second history. It happens
+/// when one part of a directory is restored from a backup, or when a damaged database opens as an empty one.
+fn check_age(size: Option<u64>, stamp: Option<&Stamp>, segments: &Segments) -> Result<(), StoreError> {
+    let problem = match (size, stamp) {
+        (Some(_), None) => "the data directory has a log but no FORMAT file",
+        (None, Some(Stamp { begun: true, .. })) => "the database is empty, but the log had begun",
+        // What is sealed was committed before.
+        (size, _) if segments.has_bundle(size.unwrap_or(0) / 256) => {
+            "the database is older than the segments"
+        }
+        _ => return Ok(()),
+    };
+    Err(StoreError::Damaged(problem.into()))
 }
 
 /// An operating-system error without the path of the machine.
