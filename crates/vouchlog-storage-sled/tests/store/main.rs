@@ -1,0 +1,25 @@
+//! The store on sled against the suite of the contract, and against what can happen to a directory.
+
+mod crash;
+mod damage;
+mod opening;
+mod synthetic;
+
+use vouchlog_storage::conformance;
+use vouchlog_storage_sled::{FjallIndex, Options, SledStore};
+
+#[test]
+fn passes_the_suite_of_stores() {
+    conformance::check_store(|| {
+        let dir = tempfile::tempdir().unwrap();
+        move || SledStore::open(dir.path(), synthetic::ORIGIN, Options::default()).unwrap()
+    });
+}
+
+#[test]
+fn the_index_passes_the_suite_of_indexes() {
+    conformance::check_index(|| {
+        let dir = tempfile::tempdir().unwrap();
+        move || FjallIndex::open(&dir.path().join("index")).unwrap()
+    });
+}

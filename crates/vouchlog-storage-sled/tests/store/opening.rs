@@ -1,0 +1,163 @@
+//! Which directories open, and to whom.
+
+use std::fs;
+use std::process::Command;
+
+use vouchlog_storage::{Store, StoreError};
+use vouchlog_storage_sled::{Options, SledStore};
+
+use crate::synthetic::{ORIGIN, check, grow, open};
+
+/// Set for the child process of [`another_process_is_kept_out`].
+const CHILD_DIR: &str = "VOUCHLOG_TEST_OPEN_DIR";
+
+#[test]
+fn the_stamp_says_whose_log_it_is_and_that_it_has_begun() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("made/on/the/way");
+    assert_eq!(SledStore::origin(&data), Ok(None));
+    let store = open(&data).unwrap();
+    assert_eq!(SledStore::origin(&data), Ok(Some(ORIGIN.to_owned())));
+    assert_eq!(
+        fs::read_to_string(data.join("FORMAT")).unwrap(),
+        "vouchlog store 1\norigin example.com/log\n"
+    );
+    grow(&store, None, 1, 1);
+    let begun = "vouchlog store 1\norigin example.com/log\nbegun\n";
+    assert_eq!(fs::read_to_string(data.join("FORMAT")).unwrap(), begun);
+    assert_eq!(SledStore::origin(&data), Ok(Some(ORIGIN.to_owned())));
+}
+
+#[test]
+fn foreign_and_incomplete_directories_are_refused() {
+    type Change = fn(&std::path::Path);
+    let cases: [(&str, Change, &str); 7] = [
+        (
+            "another version",
+            |dir| write(dir, b"vouchlog store 2\norigin example.com/log\n"),
+            "format `vouchlog store 2`",
+        ),
+        (
+            "another log",
+            |dir| write(dir, b"vouchlog store 1\norigin other\nbegun\n"),
+            "belongs to the log `other`",
+        ),
+        ("another program", |dir| write(dir, b"\xff\x00"), "has format"),
+        ("an empty stamp", |dir| write(dir, b""), "has format ``"),
+        ("half a stamp", |dir| write(dir, b"vouchlog store 1\norigin exam"), "names no origin"),
+        ("no stamp", |dir| fs::remove_file(dir.join("FORMAT")).unwrap(), "no FORMAT file"),
+        ("no database", |dir| fs::remove_dir_all(dir.join("live")).unwrap(), "no database"),
+    ];
+    for (case, change, words) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        grow(&open(dir.path()).unwrap(), None, 3, 1);
+        change(dir.path());
+        let error = open(dir.path()).err().unwrap_or_else(|| panic!("a directory with {case} opens"));
+        assert!(error.to_string().contains(words), "{case}: {error}");
+        assert!(matches!(error, StoreError::Foreign(_) | StoreError::Damaged(_)), "{case}: {error:?}");
+    }
+}
+
+fn write(dir: &std::path::Path, stamp: &[u8]) {
+    fs::write(dir.join("FORMAT"), stamp).unwrap();
+}
+
+#[test]
+fn a_start_that_was_cut_short_can_be_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()).unwrap());
+    fs::rename(dir.path().join("FORMAT"), dir.path().join("FORMAT.new")).unwrap();
+    let store = open(dir.path()).unwrap();
+    assert_eq!(store.load(), Ok(None));
+    grow(&store, None, 5, 1);
+}
+
+#[test]
+fn a_database_older_than_the_rest_is_refused() {
+    // Restored from a backup that was taken early.
+    let dir = tempfile::tempdir().unwrap();
+    let live = dir.path().join("live");
+    grow(&open(dir.path()).unwrap(), None, 300, 300);
+    let backup = tempfile::tempdir().unwrap();
+    copy(&live, backup.path());
+    let store = open(dir.path()).unwrap();
+    check(&store);
+    grow(&store, Some(300), 600, 100);
+    drop(store);
+    fs::remove_dir_all(&live).unwrap();
+    copy(backup.path(), &live);
+    let error = open(dir.path()).err().expect("an old database beside new segments is refused");
+    assert_eq!(error, StoreError::Damaged("the database is older than the segments".into()));
+
+    // Begun anew beside the old stamp.
+    let dir = tempfile::tempdir().unwrap();
+    grow(&open(dir.path()).unwrap(), None, 3, 1);
+    let new = tempfile::tempdir().unwrap();
+    drop(open(new.path()).unwrap());
+    fs::remove_dir_all(dir.path().join("live")).unwrap();
+    copy(&new.path().join("live"), &dir.path().join("live"));
+    let error = open(dir.path()).err().expect("an empty database of a log that had begun is refused");
+    assert_eq!(error, StoreError::Damaged("the database is empty, but the log had begun".into()));
+}
+
+/// Copies a directory whose store is closed.
+pub(crate) fn copy(from: &std::path::Path, to: &std::path::Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_same_process_is_kept_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap();
+    assert_eq!(open(dir.path()).err(), Some(StoreError::InUse));
+    drop(store);
+    open(dir.path()).unwrap();
+}
+
+#[test]
+fn another_process_is_kept_out() {
+    if let Some(dir) = std::env::var_os(CHILD_DIR) {
+        let outcome = open(std::path::Path::new(&dir)).err();
+        println!("outcome: {outcome:?}");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap();
+    let child = || {
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "opening::another_process_is_kept_out", "--nocapture"])
+            .env(CHILD_DIR, dir.path())
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let refused = child();
+    assert!(refused.contains("outcome: Some(InUse)"), "{refused}");
+    drop(store);
+    let opened = child();
+    assert!(opened.contains("outcome: None"), "{opened}");
+}
+
+#[test]
+fn a_full_disk_refuses_commits_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap();
+    grow(&store, None, 600, 200);
+    drop(store);
+    let options = Options { min_free_bytes: u64::MAX };
+    let store = SledStore::open(dir.path(), ORIGIN, options).unwrap();
+    assert_eq!(check(&store), 600);
+    let error = store.commit(Some(600), crate::synthetic::batch(600, 601)).unwrap_err();
+    assert!(error.to_string().starts_with("nothing was committed: the disk is full"), "{error}");
+    assert!(store.impediment().unwrap().starts_with("the disk is full"));
+    assert_eq!(check(&store), 600);
+}
