@@ -1,1 +1,52 @@
-//! The facade.
+//! A transparency log for AI interactions: the facade for programs that run one themselves, and the `vouchlog` binary.
+//!
+//! In scope: wiring. [`open`] makes the keys, the store, the lookup index, the clock and the randomness of a [`Log`] with
+//! safe defaults; [`Log::router`] serves it from an axum program, [`Log::server`] by itself. [`keys`] keeps key files,
+//! [`Opening`] commits to a record with a salt, [`verify`] checks a proof file offline.
+//!
+//! Out of scope, each with its own crate: the tree (`vouchlog-merkle`), signed notes (`vouchlog-note`), entries
+//! (`vouchlog-stream`), the engine (`vouchlog-sequencer`), the store (`vouchlog-storage-sled`), the port
+//! (`vouchlog-server`), gateways and remote logs (`vouchlog-client`).
+//!
+//! ```
+//! use vouchlog::{Appender, Digest, Evidence, HouseAppend, Statement, StatementKind};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let dir = dir.path();
+//! let log = vouchlog::open(dir).origin("log.example.com/ai").await?;
+//!
+//! let salted = vouchlog::Opening::new(b"{\"model\": \"m-1\", \"outcome\": \"ok\"}");
+//! let statement =
+//!     Statement { kind: StatementKind::Interaction, evidence: Evidence::NONE, digest: salted.digest() };
+//! let receipt = log.append_house(HouseAppend { statements: vec![statement] }).await?;
+//! receipt.verify(&[statement], log.origin(), log.vkey())?;
+//!
+//! log.stop().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod builder;
+mod clock;
+mod embedded;
+pub mod keys;
+mod opening;
+pub mod verify;
+
+pub use builder::{IndexMode, LogBuilder, OpenError, open};
+pub use clock::{random_bytes, system_clock, unix_millis};
+pub use embedded::Log;
+pub use opening::{Opening, OpeningError};
+
+pub use vouchlog_api::{
+    Append, Appended, Appender, Error, ErrorKind, HouseAppend, LogReader, Lookup, LookupKey, RangeReceipt,
+    ReceiptError,
+};
+pub use vouchlog_merkle::{LeafIndex, TreeSize};
+pub use vouchlog_note::{Origin, Policy, ProofFile, SigningKey, VerifyingKey};
+pub use vouchlog_server::Server;
+pub use vouchlog_stream::{
+    Digest, Entry, Evidence, LoggedAt, SequenceNumber, Statement, StatementKind, StreamId,
+};

@@ -1,0 +1,26 @@
+//! A log inside an axum program of your own: `cargo run -p vouchlog --example embed`.
+
+use axum::{Router, routing::get};
+use vouchlog::{Appender, Evidence, HouseAppend, Opening, Statement, StatementKind};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let data = std::env::temp_dir().join("vouchlog-embed");
+    let log = vouchlog::open(data).origin("log.example.com/ai").await?;
+
+    let app = Router::new().route("/hello", get(|| async { "hello" })).merge(log.router());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    println!("try: curl http://{}/checkpoint", listener.local_addr()?);
+    let served = tokio::spawn(axum::serve(listener, app).into_future());
+
+    let commitment = Opening::new(br#"{"model": "m-1", "outcome": "ok"}"#);
+    let (kind, evidence, digest) = (StatementKind::Interaction, Evidence::NONE, commitment.digest());
+    let statements = vec![Statement { kind, evidence, digest }];
+    let receipt = log.append_house(HouseAppend { statements: statements.clone() }).await?;
+    let checkpoint = receipt.verify(&statements, log.origin(), log.vkey())?;
+    println!("{}", receipt.proof_file(&statements, &checkpoint, receipt.first)?);
+
+    served.abort();
+    log.stop().await;
+    Ok(())
+}

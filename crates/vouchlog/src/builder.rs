@@ -1,0 +1,333 @@
+//! Opening a log in a data directory: keys, store, index, clock and randomness, with safe defaults.
+//!
+//! ```text
+//! <data>/log.key  operator.key  house.key     made when the log is, mode 0600
+//! <data>/FORMAT   live/  sealed/  index/      the store's (vouchlog-storage-sled)
+//! ```
+
+use std::future::{Future, IntoFuture};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::registry::Registry;
+use thiserror::Error;
+use vouchlog_api::Appender;
+use vouchlog_merkle::Hash;
+use vouchlog_note::{CheckpointError, Origin, SigningKey, VerifyingKey};
+use vouchlog_sequencer::{Config, Options};
+use vouchlog_storage::{Index, StoreError};
+use vouchlog_storage_sled::{FjallIndex, SledStore};
+use vouchlog_stream::{Enrolment, TextError};
+
+use crate::embedded::Log;
+use crate::keys::{self, KeyFileError};
+use crate::{random_bytes, system_clock};
+
+const LOG_KEY: &str = "log.key";
+const OPERATOR_KEY: &str = "operator.key";
+const HOUSE_KEY: &str = "house.key";
+
+/// Begins to open the log in `data_dir`, or a new one. Await it to open it.
+///
+/// Without [`origin`](LogBuilder::origin) a new log is called `vouchlog.localhost/<random>`, and an old one keeps its name.
+pub fn open(data_dir: impl Into<PathBuf>) -> LogBuilder {
+    LogBuilder {
+        dir: data_dir.into(),
+        origin: None,
+        log_key: None,
+        operator_key: None,
+        gateways: Vec::new(),
+        index: IndexMode::On,
+        options: Options::default(),
+    }
+}
+
+/// Whether a log can find entries by digest, leaf hash, or stream and sequence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IndexMode {
+    /// It can.
+    #[default]
+    On,
+    /// It cannot; entries are found by index only. Saves about 40 bytes of disk a statement.
+    Off,
+    /// It can, once the index was built anew.
+    Rebuild,
+}
+
+/// How a log will be opened. Await it.
+#[derive(Debug)]
+#[must_use = "nothing is opened until it is awaited"]
+pub struct LogBuilder {
+    dir: PathBuf,
+    origin: Option<String>,
+    log_key: Option<SigningKey>,
+    operator_key: Option<SigningKey>,
+    gateways: Vec<VerifyingKey>,
+    index: IndexMode,
+    options: Options,
+}
+
+/// Why a log did not open.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The origin cannot name a log.
+    #[error("`{origin}` cannot name a log: {error}")]
+    Origin {
+        /// The origin.
+        origin: String,
+        /// What is wrong with it.
+        error: CheckpointError,
+    },
+    /// A key file could not be made or read.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// There is a log in the directory, but not its key.
+    #[error("the data directory holds the log `{0}`, but not its key: there is no log.key in it")]
+    NoLogKey(String),
+    /// The store cannot be read, is another log's, or is open elsewhere.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The engine refused.
+    #[error(transparent)]
+    Engine(#[from] vouchlog_sequencer::OpenError),
+    /// A gateway could not be enrolled: the operator's key is not here.
+    #[error("gateways cannot be enrolled here: the operator's key is kept elsewhere")]
+    NoOperatorKey,
+    /// An enrolment could not be signed.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// The log refused a gateway.
+    #[error("the gateway was not enrolled: {0}")]
+    Enrol(vouchlog_api::Error),
+    /// The thread that opened the log was lost.
+    #[error("the log was not opened: its thread panicked or the runtime is stopping")]
+    Interrupted,
+}
+
+impl LogBuilder {
+    /// Names the log, as a URL without its scheme: `log.example.com/ai`. Refused when the directory holds another log.
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.origin = Some(origin.into());
+        self
+    }
+
+    /// Signs with this key (type 0x01, named like the origin) instead of the one in the data directory.
+    pub fn log_key(mut self, key: SigningKey) -> Self {
+        self.log_key = Some(key);
+        self
+    }
+
+    /// Enrols with this key (type 0x01) instead of the one in the data directory.
+    pub fn operator_key(mut self, key: SigningKey) -> Self {
+        self.operator_key = Some(key);
+        self
+    }
+
+    /// Enrols a gateway's key (type 0x01) unless it is enrolled already. May be called several times.
+    pub fn gateway(mut self, key: VerifyingKey) -> Self {
+        self.gateways.push(key);
+        self
+    }
+
+    /// Lets any gateway open streams: its key is enrolled on the way. For trials.
+    pub fn open_enrolment(mut self, open: bool) -> Self {
+        self.options.open_enrolment = open;
+        self
+    }
+
+    /// Whether entries are found by what is known of them; they are, unless told otherwise.
+    pub fn index(mut self, index: IndexMode) -> Self {
+        self.index = index;
+        self
+    }
+
+    /// How long an active stream may go without a head of it being an entry of the log; 30 s unless told otherwise.
+    pub fn stream_head_interval(mut self, interval: Duration) -> Self {
+        self.options.stream_head_interval = interval;
+        self
+    }
+
+    async fn open(mut self) -> Result<Log, OpenError> {
+        let gateways = std::mem::take(&mut self.gateways);
+        // Reading the tail back blocks, and so does making keys.
+        let opened = tokio::task::spawn_blocking(move || self.open_blocking()).await;
+        let (log, operator) = opened.map_err(|_| OpenError::Interrupted)??;
+        for gateway in gateways {
+            let operator = operator.as_ref().ok_or(OpenError::NoOperatorKey)?;
+            let note = Enrolment { log: log.origin().clone(), gateway }.sign(operator)?;
+            log.enrol(note).await.map_err(OpenError::Enrol)?;
+        }
+        Ok(log)
+    }
+
+    fn open_blocking(self) -> Result<(Log, Option<SigningKey>), OpenError> {
+        std::fs::create_dir_all(&self.dir).map_err(|error| self.io(error))?;
+        let stored = SledStore::origin(&self.dir)?;
+        let (origin, keys) = match stored {
+            Some(stored) => self.keys_of_old_log(&stored)?,
+            None => self.keys_of_new_log()?,
+        };
+        let store = SledStore::open(&self.dir, origin.as_str(), vouchlog_storage_sled::Options::default())?;
+        let index = match self.index {
+            IndexMode::Off => None,
+            _ => Some(Arc::new(FjallIndex::open(&self.dir.join("index"))?)),
+        };
+        let operator = keys.operator.clone();
+        let config = Config {
+            origin,
+            log_key: keys.log,
+            operator_key: keys.operator,
+            house_key: keys.house,
+            randomness: random_bytes,
+            clock: system_clock(),
+            options: self.options,
+        };
+        let mut registry = Registry::default();
+        let index = index.map(|index| index as Arc<dyn Index>);
+        let engine = vouchlog_sequencer::Log::open(config, store, index, &mut registry)?;
+        if self.index == IndexMode::Rebuild {
+            engine.rebuild_index();
+        }
+        Ok((Log::new(engine, registry), operator))
+    }
+
+    /// A new log's keys are made before its store, so that a store never stands there without them.
+    fn keys_of_new_log(&self) -> Result<(Origin, Keys), OpenError> {
+        let at = |name| self.dir.join(name);
+        let found = exists(&at(LOG_KEY)).then(|| keys::load(&at(LOG_KEY))).transpose()?;
+        let name = match (&self.origin, self.log_key.as_ref().or(found.as_ref())) {
+            (Some(origin), _) => origin.clone(),
+            (None, Some(key)) => key.verifying_key().name().to_string(),
+            (None, None) => random_name(),
+        };
+        let origin = parse_origin(&name)?;
+        let log = match self.log_key.clone().or(found) {
+            Some(key) => key,
+            None => keys::load_or_create(&at(LOG_KEY), &name)?,
+        };
+        let operator = match &self.operator_key {
+            Some(key) => key.clone(),
+            None => keys::load_or_create(&at(OPERATOR_KEY), &format!("{name}/operator"))?,
+        };
+        let house = keys::load_or_create(&at(HOUSE_KEY), &format!("{name}/house"))?;
+        Ok((origin, Keys { log, operator: Some(operator), house: Some(house) }))
+    }
+
+    /// An old log's keys may be kept elsewhere; none of them is ever made anew.
+    fn keys_of_old_log(&self, stored: &str) -> Result<(Origin, Keys), OpenError> {
+        let find = |name: &str| {
+            let path = self.dir.join(name);
+            exists(&path).then(|| keys::load(&path)).transpose()
+        };
+        let log = match &self.log_key {
+            Some(key) => key.clone(),
+            None => find(LOG_KEY)?.ok_or_else(|| OpenError::NoLogKey(stored.to_owned()))?,
+        };
+        let operator = match &self.operator_key {
+            Some(key) => Some(key.clone()),
+            None => find(OPERATOR_KEY)?,
+        };
+        // What was asked for, so that the store says so when it is another log's.
+        let origin = parse_origin(self.origin.as_deref().unwrap_or(stored))?;
+        Ok((origin, Keys { log, operator, house: find(HOUSE_KEY)? }))
+    }
+
+    fn io(&self, error: std::io::Error) -> OpenError {
+        OpenError::KeyFile(KeyFileError::Io { path: self.dir.clone(), error })
+    }
+}
+
+impl IntoFuture for LogBuilder {
+    type Output = Result<Log, OpenError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.open())
+    }
+}
+
+struct Keys {
+    log: SigningKey,
+    operator: Option<SigningKey>,
+    house: Option<SigningKey>,
+}
+
+fn exists(path: &Path) -> bool {
+    path.try_exists().unwrap_or(true)
+}
+
+fn parse_origin(origin: &str) -> Result<Origin, OpenError> {
+    Origin::new(origin).map_err(|error| OpenError::Origin { origin: origin.to_owned(), error })
+}
+
+/// A name nobody else has, so that two trial logs are never taken for one another.
+fn random_name() -> String {
+    let random = Hash::from_bytes(random_bytes()).to_string();
+    format!("vouchlog.localhost/{}", &random[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use vouchlog_note::SignatureType;
+    use vouchlog_sequencer::OpenError as EngineError;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_log_keeps_its_name_and_keys() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = open(dir.path()).await.unwrap();
+        let (origin, vkey) = (log.origin().clone(), log.vkey().clone());
+        assert!(origin.as_str().starts_with("vouchlog.localhost/"), "{origin}");
+        assert_eq!(log.operator_vkey().name().to_string(), format!("{origin}/operator"));
+        let second = open(dir.path()).await;
+        assert!(matches!(second, Err(OpenError::Store(StoreError::InUse))), "{second:?}");
+        log.stop().await;
+        drop(log);
+
+        let log = open(dir.path()).origin(origin.as_str()).await.unwrap();
+        assert_eq!((log.origin(), log.vkey()), (&origin, &vkey));
+        log.stop().await;
+        drop(log);
+
+        let other = open(dir.path()).origin("log.example.com/other").await;
+        assert!(matches!(other, Err(OpenError::Store(StoreError::Foreign(_)))), "{other:?}");
+    }
+
+    #[tokio::test]
+    async fn another_key_or_none_does_not_open_an_old_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = open(dir.path()).origin("log.example.com/a").await.unwrap();
+        log.stop().await;
+        drop(log);
+
+        let name = vouchlog_note::KeyName::new("log.example.com/a").unwrap();
+        let key = SigningKey::generate(name, SignatureType::Ed25519, [1; 32]).unwrap();
+        let wrong = open(dir.path()).log_key(key.clone()).await;
+        assert!(matches!(wrong, Err(OpenError::Engine(EngineError::LogKey(_)))), "{wrong:?}");
+        let wrong = open(dir.path()).operator_key(key).await;
+        assert!(matches!(wrong, Err(OpenError::Engine(EngineError::OperatorKey(_)))), "{wrong:?}");
+        std::fs::remove_file(dir.path().join(LOG_KEY)).unwrap();
+        let none = open(dir.path()).await;
+        assert!(matches!(none, Err(OpenError::NoLogKey(_))), "{none:?}");
+        assert!(!dir.path().join(LOG_KEY).exists(), "no key is made for an old log");
+    }
+
+    #[tokio::test]
+    async fn gateways_are_enrolled_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = vouchlog_note::KeyName::new("gateway.example.com/1").unwrap();
+        let key = SigningKey::generate(name, SignatureType::Ed25519, [2; 32]).unwrap();
+        let size = {
+            let log = open(dir.path()).gateway(key.verifying_key().clone()).await.unwrap();
+            log.stop().await;
+            log.published().size()
+        };
+        let log = open(dir.path()).gateway(key.verifying_key().clone()).await.unwrap();
+        log.stop().await;
+        assert_eq!(log.published().size(), size);
+    }
+}

@@ -1,0 +1,171 @@
+//! Key files: one line of text that holds a secret, readable by its owner alone, and never overwritten.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+use vouchlog_note::{KeyError, KeyName, SignatureType, SigningKey};
+use zeroize::Zeroizing;
+
+use crate::random_bytes;
+
+/// The longest key file that is read: the longest name and the rest of the line fit four times over.
+const MAX_KEY_FILE_BYTES: u64 = 4 * 1024;
+
+/// Why a key file could not be made or read. Names the file, never what is in it.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum KeyFileError {
+    /// There is a file of that name.
+    #[error("{0} exists, and a key file is never overwritten")]
+    Exists(PathBuf),
+    /// The operating system refused.
+    #[error("{path}: {error}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// What is in the file is no key, or the name is none.
+    #[error("{path}: {error}")]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: KeyError,
+    },
+    /// The file is no text, or too long to be a key file.
+    #[error("{0} is no key file: it is not one line of text")]
+    NotText(PathBuf),
+}
+
+/// Makes a fresh key and its file, mode 0600.
+///
+/// # Errors
+/// [`KeyFileError::Exists`] if there is a file of that name; it stays as it is.
+pub fn create(path: &Path, name: &str, signature_type: SignatureType) -> Result<SigningKey, KeyFileError> {
+    let wrong = |error| KeyFileError::Key { path: path.to_owned(), error };
+    let name = KeyName::new(name).map_err(wrong)?;
+    let key = SigningKey::generate(name, signature_type, random_bytes()).map_err(wrong)?;
+    match write(path, key.to_key_file().as_bytes()) {
+        Ok(()) => Ok(key),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(KeyFileError::Exists(path.to_owned()))
+        }
+        Err(error) => Err(KeyFileError::Io { path: path.to_owned(), error }),
+    }
+}
+
+/// Reads a key file. One that others may read is used, with a warning.
+pub fn load(path: &Path) -> Result<SigningKey, KeyFileError> {
+    let failed = |error| KeyFileError::Io { path: path.to_owned(), error };
+    let file = fs::File::open(path).map_err(failed)?;
+    warn_if_shared(path, &file);
+    let mut text = Zeroizing::new(String::with_capacity(1024));
+    match file.take(MAX_KEY_FILE_BYTES).read_to_string(&mut text) {
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Err(KeyFileError::NotText(path.to_owned()));
+        }
+        read => read.map_err(failed)?,
+    };
+    SigningKey::from_key_file(&text).map_err(|error| KeyFileError::Key { path: path.to_owned(), error })
+}
+
+/// Reads the key file, or makes it when there is none.
+pub(crate) fn load_or_create(path: &Path, name: &str) -> Result<SigningKey, KeyFileError> {
+    match create(path, name, SignatureType::Ed25519) {
+        Err(KeyFileError::Exists(_)) => load(path),
+        made => made,
+    }
+}
+
+/// Writes a file whole or not at all, without ever replacing one: it is linked to its name once it is on disk.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    if path.try_exists()? {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    let temporary = path.with_file_name(format!(".{}.{}.new", name.to_string_lossy(), std::process::id()));
+    let written = write_new(&temporary, bytes).and_then(|()| fs::hard_link(&temporary, path));
+    let removed = fs::remove_file(&temporary);
+    written?;
+    removed?;
+    sync_parent(path)
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// A file's name survives a power cut only once its directory was synced too.
+fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if cfg!(unix) { fs::File::open(parent)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(unix)]
+fn warn_if_shared(path: &Path, file: &fs::File) {
+    use std::os::unix::fs::MetadataExt;
+    if file.metadata().is_ok_and(|metadata| metadata.mode() & 0o077 != 0) {
+        tracing::warn!(path = %path.display(), "others may read this key file: set its mode to 0600");
+    }
+}
+
+#[cfg(not(unix))]
+fn warn_if_shared(_: &Path, _: &fs::File) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_file_is_for_its_owner_alone_and_reads_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.key");
+        let key = create(&path, "log.example.com/a", SignatureType::Ed25519).unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(load(&path).unwrap().verifying_key(), key.verifying_key());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file is left");
+    }
+
+    #[test]
+    fn a_key_file_is_never_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.key");
+        let first = create(&path, "a", SignatureType::Ed25519).unwrap();
+        let second = create(&path, "a", SignatureType::Ed25519);
+        assert!(matches!(second, Err(KeyFileError::Exists(_))), "{second:?}");
+        assert_eq!(load(&path).unwrap().verifying_key(), first.verifying_key());
+        let again = load_or_create(&path, "a").unwrap();
+        assert_eq!(again.verifying_key(), first.verifying_key());
+    }
+
+    #[test]
+    fn an_error_names_the_file_and_not_its_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.key");
+        let secret = "PRIVATE+KEY+a+00000000+AUJPQkJPQkJPQkJPQkJPQkJPQkJPQkJPQkJPQkJPQkJP\n";
+        fs::write(&path, secret).unwrap();
+        let message = load(&path).unwrap_err().to_string();
+        assert!(message.contains("a.key"), "{message}");
+        assert!(!message.contains("AUJP"), "{message}");
+        fs::write(&path, [0xff; 100]).unwrap();
+        assert!(matches!(load(&path), Err(KeyFileError::NotText(_))));
+        assert!(matches!(load(&dir.path().join("none")), Err(KeyFileError::Io { .. })));
+    }
+}
