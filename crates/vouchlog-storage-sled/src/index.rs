@@ -145,6 +145,7 @@ fn remove(dir: &Path) -> Result<(), StoreError> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 fn fjall_error(error: fjall::Error) -> StoreError {
     StoreError::Io(format!("the lookup index failed: {error}"))
 }

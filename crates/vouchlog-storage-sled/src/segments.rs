@@ -18,9 +18,9 @@ use crate::store::io_error;
 /// entries has a thousand segments, small enough to copy to object storage one by one.
 const PER_SEGMENT: u64 = 4096;
 /// A full tile: 256 hashes.
-const TILE_BYTES: u64 = 8192;
+const TILE_BYTES: usize = 8192;
 /// A bundle's place in the index file: offset and length.
-const SLOT_BYTES: u64 = 12;
+const SLOT_BYTES: usize = 12;
 /// Open files kept for reading; beyond it the cache starts anew.
 const MAX_OPEN_FILES: usize = 256;
 /// 256 entries of 65,535 bytes, each behind its length.
@@ -45,13 +45,13 @@ impl Segments {
     /// Whether a bundle was ever written here, sealed or not.
     pub(crate) fn has_bundle(&self, bundle: u64) -> bool {
         let length = |bundle| fs::metadata(self.bundle_path(bundle, "index")).map_or(0, |file| file.len());
-        length(bundle) > (bundle % PER_SEGMENT) * SLOT_BYTES || length(bundle + PER_SEGMENT) > 0
+        length(bundle) > place(bundle, SLOT_BYTES) || length(bundle + PER_SEGMENT) > 0
     }
 
     /// A full tile that is sealed.
     pub(crate) fn tile(&self, tile: TileId) -> Result<Bytes, StoreError> {
-        let mut bytes = vec![0; TILE_BYTES as usize];
-        self.read(&self.tile_path(tile), &mut bytes, (tile.index % PER_SEGMENT) * TILE_BYTES)?;
+        let mut bytes = vec![0; TILE_BYTES];
+        self.read(&self.tile_path(tile), &mut bytes, place(tile.index, TILE_BYTES))?;
         Ok(bytes.into())
     }
 
@@ -72,25 +72,27 @@ impl Segments {
     ) -> Result<(), StoreError> {
         let mut touched = Touched::default();
         for (tile, bytes) in tiles {
-            let file = touched.file(self.tile_path(*tile))?;
-            file.write_all_at(bytes, (tile.index % PER_SEGMENT) * TILE_BYTES).map_err(io_error)?;
+            let file = touched.file(&self.tile_path(*tile))?;
+            file.write_all_at(bytes, place(tile.index, TILE_BYTES)).map_err(io_error)?;
         }
         let mut end = None;
         for (bundle, bytes) in bundles {
-            let place = bundle % PER_SEGMENT;
             let offset = match end {
-                _ if place == 0 => 0,
+                _ if bundle.is_multiple_of(PER_SEGMENT) => 0,
                 Some(end) => end,
                 None => self.slot(bundle - 1).map(|(offset, length)| offset + u64::from(length))?,
             };
             let length = u32::try_from(bytes.len()).expect("a bundle has at most 16 MiB");
-            let mut slot = [0; SLOT_BYTES as usize];
+            let mut slot = [0; SLOT_BYTES];
             slot[..8].copy_from_slice(&offset.to_be_bytes());
             slot[8..].copy_from_slice(&length.to_be_bytes());
-            touched.file(self.bundle_path(*bundle, "data"))?.write_all_at(bytes, offset).map_err(io_error)?;
             touched
-                .file(self.bundle_path(*bundle, "index"))?
-                .write_all_at(&slot, place * SLOT_BYTES)
+                .file(&self.bundle_path(*bundle, "data"))?
+                .write_all_at(bytes, offset)
+                .map_err(io_error)?;
+            touched
+                .file(&self.bundle_path(*bundle, "index"))?
+                .write_all_at(&slot, place(*bundle, SLOT_BYTES))
                 .map_err(io_error)?;
             end = Some(offset + u64::from(length));
         }
@@ -98,8 +100,8 @@ impl Segments {
     }
 
     fn slot(&self, bundle: u64) -> Result<(u64, u32), StoreError> {
-        let mut slot = [0; SLOT_BYTES as usize];
-        self.read(&self.bundle_path(bundle, "index"), &mut slot, (bundle % PER_SEGMENT) * SLOT_BYTES)?;
+        let mut slot = [0; SLOT_BYTES];
+        self.read(&self.bundle_path(bundle, "index"), &mut slot, place(bundle, SLOT_BYTES))?;
         let (offset, length) = slot.split_at(8);
         let offset = u64::from_be_bytes(offset.try_into().expect("8 bytes"));
         let length = u32::from_be_bytes(length.try_into().expect("4 bytes"));
@@ -152,8 +154,8 @@ struct Touched {
 }
 
 impl Touched {
-    fn file(&mut self, path: PathBuf) -> Result<&File, StoreError> {
-        if !self.files.contains_key(&path) {
+    fn file(&mut self, path: &Path) -> Result<&File, StoreError> {
+        if !self.files.contains_key(path) {
             let dir = path.parent().expect("segments lie in folders");
             if !path.exists() {
                 if !dir.exists() {
@@ -163,10 +165,10 @@ impl Touched {
                 self.created.push(dir.to_owned());
             }
             let file =
-                OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(io_error)?;
-            self.files.insert(path.clone(), file);
+                OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(io_error)?;
+            self.files.insert(path.to_owned(), file);
         }
-        Ok(&self.files[&path])
+        Ok(&self.files[path])
     }
 
     /// A new file survives only if its directory entry does.
@@ -179,6 +181,11 @@ impl Touched {
         }
         Ok(())
     }
+}
+
+/// Where the item of this index begins in its segment, when each has `bytes` bytes.
+fn place(index: u64, bytes: usize) -> u64 {
+    (index % PER_SEGMENT) * bytes as u64
 }
 
 /// Makes a directory's entries durable.

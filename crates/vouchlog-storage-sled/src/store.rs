@@ -220,6 +220,7 @@ fn check_age(size: Option<u64>, stamp: Option<&Stamp>, segments: &Segments) -> R
 }
 
 /// An operating-system error without the path of the machine.
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 pub(crate) fn io_error(error: io::Error) -> StoreError {
     StoreError::Io(error.to_string())
 }

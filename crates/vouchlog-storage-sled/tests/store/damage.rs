@@ -11,6 +11,9 @@ use vouchlog_storage_sled::FjallIndex;
 
 use crate::synthetic::{batch, check, check_reads, grow, open};
 
+/// Damages a file or a directory.
+type Inflict = fn(&Path);
+
 /// A closed store of `size` entries.
 fn closed(size: u64) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -28,7 +31,7 @@ fn scribble(path: &Path, at: u64, bytes: &[u8]) {
 
 #[test]
 fn a_damaged_database_is_an_error_and_never_another_log() {
-    let damages: [(&str, fn(&Path)); 7] = [
+    let damages: [(&str, Inflict); 7] = [
         ("emptied", |db| cut(db, 0)),
         ("cut to a byte", |db| cut(db, 1)),
         ("cut to a page", |db| cut(db, 4096)),
@@ -98,7 +101,7 @@ fn rubbish_of_an_interrupted_sealing_is_overwritten() {
 
 #[test]
 fn a_segment_cut_short_or_lost_is_damage() {
-    let cases: [(&str, fn(&Path), &str); 4] = [
+    let cases: [(&str, Inflict, &str); 4] = [
         ("tiles/0/000000", |path| cut(path, 8192 + 100), "tile"),
         ("bundles/000000.data", |path| cut(path, 20_000), "bundle"),
         ("bundles/000000.index", |path| cut(path, 13), "bundle"),
@@ -109,9 +112,9 @@ fn a_segment_cut_short_or_lost_is_damage() {
             let dir = closed(1000);
             let path = dir.path().join("sealed").join(segment);
             if lost {
-                fs::remove_file(&path).unwrap()
+                fs::remove_file(&path).unwrap();
             } else {
-                inflict(&path)
+                inflict(&path);
             }
             let store = open(dir.path()).unwrap();
             let error = match what {
@@ -196,7 +199,7 @@ fn wait_until(mut condition: impl FnMut() -> bool) {
 
 #[test]
 fn a_lookup_index_that_does_not_open_is_begun_anew() {
-    let damages: [(&str, fn(&Path)); 3] = [
+    let damages: [(&str, Inflict); 3] = [
         ("deleted", |dir| fs::remove_dir_all(dir).unwrap()),
         ("emptied", |dir| each_file(dir, &|file| fs::write(file, b"").unwrap())),
         ("overwritten", |dir| each_file(dir, &|file| fs::write(file, [0xee; 5000]).unwrap())),

@@ -1,5 +1,7 @@
 //! The store on sled against the suite of the contract, and against what can happen to a directory.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict, in its helpers too")]
+
 mod crash;
 mod damage;
 mod opening;
