@@ -1,0 +1,202 @@
+//! Every type comes back from its message as it was, and no message, however odd, makes a conversion panic.
+
+use bytes::Bytes;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use prost::{Message, Name};
+use vouchlog_api::limits::{MAX_NOTE_BYTES, MAX_STATEMENTS};
+use vouchlog_api::{Append, Appended, HouseAppend, LookupKey, Opened, RangeReceipt, RunInfo, StreamInfo};
+use vouchlog_merkle::{Hash, InclusionProof, LeafIndex, RangeProof};
+use vouchlog_stream::{
+    Digest, Evidence, Fork, LoggedAt, Previous, SequenceNumber, Statement, StatementKind, StreamId,
+    StreamStatus,
+};
+
+use crate::limits::MAX_REQUEST_BYTES;
+use crate::{ConvertError, EntryName, v1};
+
+fn statement() -> impl Strategy<Value = Statement> {
+    let kind = proptest::sample::select(StatementKind::ALL.to_vec());
+    (kind, any::<u32>(), any::<[u8; 32]>()).prop_map(|(kind, bits, digest)| Statement {
+        kind,
+        evidence: Evidence::new(bits & Evidence::DEFINED & !(1 << 25)).unwrap(),
+        digest: Digest::from_bytes(digest),
+    })
+}
+
+fn hashes(most: usize) -> impl Strategy<Value = Vec<Hash>> {
+    vec(any::<[u8; 32]>().prop_map(Hash::from_bytes), 0..=most)
+}
+
+fn receipt() -> impl Strategy<Value = RangeReceipt> {
+    (0..1_u64 << 40, 0..1_u64 << 48, any::<u64>(), any::<u32>(), hashes(64), hashes(64), ".{0,80}").prop_map(
+        |(stream, number, first, count, left, right, checkpoint)| RangeReceipt {
+            stream: StreamId::new(stream).unwrap(),
+            sequence: SequenceNumber::new(number).unwrap(),
+            first: LeafIndex::new(first),
+            count,
+            logged_at: LoggedAt::from_millis(number).unwrap(),
+            proof: RangeProof::from_parts(left, right).unwrap(),
+            checkpoint,
+        },
+    )
+}
+
+/// The message as the other side decodes it.
+fn over_the_wire<M: Message + Default>(message: &M) -> M {
+    M::decode(Bytes::from(message.encode_to_vec())).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn appends_come_back(
+        stream in 0..1_u64 << 40,
+        old_size: u64,
+        statements in vec(statement(), 0..40),
+        head in ".{0,40}",
+        close: bool,
+    ) {
+        let append = Append { stream: StreamId::new(stream).unwrap(), old_size, statements, head, close };
+        let message = over_the_wire(&v1::AppendRequest::from(&append));
+        prop_assert_eq!(Append::try_from(message), Ok(append));
+    }
+
+    #[test]
+    fn house_appends_come_back(statements in vec(statement(), 1..40)) {
+        let append = HouseAppend { statements };
+        let message = over_the_wire(&v1::AppendHouseRequest::from(&append));
+        prop_assert_eq!(HouseAppend::try_from(message), Ok(append));
+    }
+
+    #[test]
+    fn receipts_come_back(receipt in receipt(), stream_size: u64, repeated: bool) {
+        let appended = Appended { stream_size, receipt: Some(receipt), repeated };
+        let message = over_the_wire(&v1::AppendResponse::from(appended.clone()));
+        prop_assert_eq!(Appended::try_from(message), Ok(appended));
+    }
+
+    #[test]
+    fn random_bytes_never_panic(bytes in vec(any::<u8>(), 0..300)) {
+        let bytes = Bytes::from(bytes);
+        let _ = v1::AppendRequest::decode(bytes.clone()).map(Append::try_from);
+        let _ = v1::AppendResponse::decode(bytes.clone()).map(Appended::try_from);
+        let _ = v1::AppendHouseRequest::decode(bytes.clone()).map(HouseAppend::try_from);
+        let _ = v1::OpenStreamResponse::decode(bytes.clone()).map(Opened::try_from);
+        let _ = v1::GetStreamResponse::decode(bytes.clone()).map(StreamInfo::try_from);
+        let _ = v1::EntryRef::decode(bytes.clone()).map(|entry| EntryName::try_from(Some(entry)));
+        let _ = v1::GetInclusionProofResponse::decode(bytes).map(|proof| InclusionProof::try_from(&proof));
+    }
+
+    #[test]
+    fn odd_messages_never_panic(
+        stream: u64,
+        kind: u32,
+        evidence: u32,
+        digest in vec(any::<u8>(), 0..40),
+        count in 0..4_usize,
+    ) {
+        let statement = v1::Statement { kind, evidence, digest: digest.clone().into() };
+        let request = v1::AppendRequest { stream, statements: vec![statement; count], ..Default::default() };
+        let _ = Append::try_from(request);
+        let receipt = v1::RangeReceipt {
+            stream,
+            sequence: stream,
+            logged_at: stream,
+            left: vec![digest.into(); count],
+            ..Default::default()
+        };
+        let _ = RangeReceipt::try_from(receipt);
+    }
+}
+
+#[test]
+fn streams_come_back() {
+    for status in [
+        StreamStatus::Open,
+        StreamStatus::Closed,
+        StreamStatus::Superseded(StreamId::new(0).unwrap()),
+        StreamStatus::Superseded(StreamId::MAX),
+    ] {
+        let info = StreamInfo {
+            stream: StreamId::new(5).unwrap(),
+            gateway: "gateway.example/a".to_owned(),
+            key: "vkey".to_owned(),
+            previous: Some(Previous { stream: StreamId::new(2).unwrap(), size: 9 }),
+            size: 3,
+            head: Some("head".to_owned()),
+            runs: vec![RunInfo {
+                start: 0,
+                count: 3,
+                first: LeafIndex::new(6),
+                logged_at: LoggedAt::from_millis(7).unwrap(),
+            }],
+            status,
+            fork: Some(Fork { size: 2, accepted: "a".to_owned(), refused: "b".to_owned() }),
+        };
+        let message = over_the_wire(&v1::GetStreamResponse::from(info.clone()));
+        assert_eq!(StreamInfo::try_from(message), Ok(info));
+    }
+    let bare = v1::GetStreamResponse { status: 1, ..Default::default() };
+    let info = StreamInfo::try_from(bare.clone()).unwrap();
+    assert_eq!((info.head, info.previous, info.fork), (None, None, None));
+    let unknown = v1::GetStreamResponse { status: 77, ..bare };
+    assert_eq!(StreamInfo::try_from(unknown), Err(ConvertError::Missing("status")));
+}
+
+#[test]
+fn entry_names_come_back() {
+    let names = [
+        EntryName::Index(LeafIndex::new(u64::MAX)),
+        EntryName::Key(LookupKey::LeafHash(Hash::from_bytes([1; 32]))),
+        EntryName::Key(LookupKey::Digest(Digest::from_bytes([2; 32]))),
+        EntryName::Key(LookupKey::Sequence(StreamId::MAX, SequenceNumber::MAX)),
+    ];
+    for name in names {
+        assert_eq!(EntryName::try_from(Some(over_the_wire(&v1::EntryRef::from(name)))), Ok(name));
+    }
+    assert_eq!(EntryName::try_from(None), Err(ConvertError::Missing("entry")));
+    assert_eq!(EntryName::try_from(Some(v1::EntryRef { by: None })), Err(ConvertError::Missing("entry")));
+}
+
+#[test]
+fn errors_name_the_field_and_the_statement() {
+    let good = v1::Statement { kind: 2, evidence: 0, digest: Bytes::from_static(&[0; 32]) };
+    let check = |bad: v1::Statement, words: &str| {
+        let request = v1::AppendRequest { statements: vec![good.clone(), bad], ..Default::default() };
+        assert_eq!(Append::try_from(request).unwrap_err().to_string(), words);
+    };
+    check(v1::Statement { kind: 300, ..good.clone() }, "statement 1: `kind` cannot be 300");
+    check(v1::Statement { kind: 0, ..good.clone() }, "statement 1: `kind` cannot be 0");
+    check(
+        v1::Statement { evidence: 1 << 31, ..good.clone() },
+        "statement 1: `evidence` cannot be 2147483648",
+    );
+    check(
+        v1::Statement { digest: Bytes::from_static(b"short"), ..good.clone() },
+        "statement 1: `digest` has 5 bytes, not 32",
+    );
+    let crowd = v1::AppendRequest { statements: vec![good; MAX_STATEMENTS + 1], ..Default::default() };
+    assert!(matches!(Append::try_from(crowd), Err(ConvertError::Count { count: 16_385, .. })));
+    let stray = v1::AppendRequest { stream: 1 << 40, ..Default::default() };
+    assert!(matches!(Append::try_from(stray), Err(ConvertError::Number { field: "stream", .. })));
+    let nothing = v1::AppendHouseRequest::default();
+    assert_eq!(HouseAppend::try_from(nothing), Err(ConvertError::Missing("statements")));
+}
+
+#[test]
+fn the_largest_request_fits_its_bound() {
+    let statement = v1::Statement { kind: 15, evidence: u32::MAX, digest: Bytes::from_static(&[0xff; 32]) };
+    let request = v1::AppendRequest {
+        stream: u64::MAX,
+        old_size: u64::MAX,
+        statements: vec![statement; MAX_STATEMENTS],
+        head: "x".repeat(MAX_NOTE_BYTES),
+        close: true,
+    };
+    assert!(request.encoded_len() <= MAX_REQUEST_BYTES, "{} bytes", request.encoded_len());
+}
+
+#[test]
+fn details_are_named_as_any_reader_expects() {
+    assert_eq!(v1::Conflict::type_url(), "type.googleapis.com/vouchlog.v1.Conflict");
+}

@@ -1,0 +1,16 @@
+//! Bounds on messages that both sides keep, with their reasons.
+
+use vouchlog_api::limits::{MAX_NOTE_BYTES, MAX_STATEMENTS};
+
+/// The most bytes of one [`Statement`](crate::v1::Statement) inside a request: tag and length (2), kind (2), evidence (5),
+/// digest (34).
+const MAX_STATEMENT_BYTES: usize = 43;
+
+/// The longest request that a log reads: the most statements, the longest note, and room for the few numbers beside them.
+/// Unknown fields can make a legal message longer; nobody sends them. About 754 KiB.
+///
+/// It also bounds the memory that a hostile request takes: its smallest statements are 2 bytes and 48 once decoded.
+pub const MAX_REQUEST_BYTES: usize = MAX_STATEMENTS * MAX_STATEMENT_BYTES + MAX_NOTE_BYTES + 1024;
+
+/// The longest answer a client has to read, the 4 MiB that gRPC clients take unless they are told otherwise.
+pub const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;

@@ -1,0 +1,28 @@
+//! The words in `google.rpc.ErrorInfo` (gRPC) and in `code` of a problem document (HTTP) that say why a request failed.
+//!
+//! They tell apart what shares a status code; which kind of error has which is the server's table.
+
+/// The `domain` of every `ErrorInfo` of a log.
+pub const DOMAIN: &str = "vouchlog";
+
+/// The request is wrong and will be wrong again.
+pub const INVALID_ARGUMENT: &str = "INVALID_ARGUMENT";
+/// No such entry, stream or tile, or not yet.
+pub const NOT_FOUND: &str = "NOT_FOUND";
+/// Another size is in the log; it is in the metadata under [`SIZE`].
+pub const CONFLICT: &str = "CONFLICT";
+/// The stream's gateway signed two histories.
+pub const STREAM_FORK: &str = "STREAM_FORK";
+/// The key is unknown, revoked, or did not sign this.
+pub const PERMISSION_DENIED: &str = "PERMISSION_DENIED";
+/// The stream, or the log, is in a state that does not allow it.
+pub const FAILED_PRECONDITION: &str = "FAILED_PRECONDITION";
+/// Too busy: the same again later.
+pub const OVERLOADED: &str = "OVERLOADED";
+/// No statements are taken now.
+pub const UNAVAILABLE: &str = "UNAVAILABLE";
+/// A bug or damaged data on the log's side.
+pub const INTERNAL: &str = "INTERNAL";
+
+/// Metadata key of the size that comes with [`CONFLICT`], in decimal.
+pub const SIZE: &str = "size";

@@ -1,0 +1,69 @@
+//! Writes the Rust of `proto/` into `crates/vouchlog-proto/src/generated`, or with `--check` says whether it is current.
+//!
+//! The generated code is committed, so that a build needs neither `protoc` nor a build script, and a change of the
+//! contract shows in review. `protox` parses the files; nothing outside this workspace is run.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use prost::Message;
+
+/// The files of the contract, relative to `proto/`.
+const PROTOS: [&str; 2] = ["vouchlog/v1/gateway.proto", "vouchlog/v1/log.proto"];
+/// What is generated, relative to the output folder: messages and services, and the descriptors that gRPC reflection serves.
+const OUTPUTS: [&str; 2] = ["vouchlog.v1.rs", "vouchlog.v1.bin"];
+
+fn main() -> Result<()> {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let check = match arguments.as_slice() {
+        [] => false,
+        [flag] if flag == "--check" => true,
+        _ => bail!("usage: vouchlog-codegen [--check]"),
+    };
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let committed = workspace.join("crates/vouchlog-proto/src/generated");
+    let fresh = tempfile::tempdir().context("cannot make a temporary folder")?;
+    generate(&workspace.join("proto"), fresh.path())?;
+
+    let mut stale = Vec::new();
+    for name in OUTPUTS {
+        let bytes = fs::read(fresh.path().join(name)).with_context(|| format!("{name} was not generated"))?;
+        let target = committed.join(name);
+        if fs::read(&target).is_ok_and(|old| old == bytes) {
+            continue;
+        }
+        if check {
+            stale.push(target);
+        } else {
+            fs::write(&target, bytes).with_context(|| format!("cannot write {}", target.display()))?;
+            println!("wrote {}", target.display());
+        }
+    }
+    if stale.is_empty() {
+        return Ok(());
+    }
+    bail!("{} not current: run `cargo run -p vouchlog-codegen`", list(&stale))
+}
+
+/// Generates everything into `out`.
+fn generate(protos: &Path, out: &Path) -> Result<()> {
+    let descriptors = protox::compile(PROTOS, [protos]).context("the protocol files do not compile")?;
+    fs::write(out.join(OUTPUTS[1]), descriptors.encode_to_vec())?;
+    let mut config = tonic_prost_build::Config::new();
+    // A `Conflict` travels as `google.protobuf.Any`, which names its type.
+    config.enable_type_names().type_name_domain(["."], "type.googleapis.com");
+    tonic_prost_build::configure()
+        .out_dir(out)
+        // Digests and hashes are slices of the message they came in, not one allocation each.
+        .bytes(".")
+        .emit_rerun_if_changed(false)
+        .compile_fds_with_config(descriptors, config)
+        .context("the code cannot be generated")
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    let names: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    names.join(", ")
+}
