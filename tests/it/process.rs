@@ -1,0 +1,138 @@
+//! The real program as a child process, on loopback.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use vouchlog_note::{SignatureType, SigningKey};
+use vouchlog_sequencer::testing::{ORIGIN, key};
+
+/// The program under test.
+pub(crate) fn vouchlog() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vouchlog"));
+    // A developer's settings must not change what is tested.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("VOUCHLOG_")) {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs the program to its end.
+pub(crate) fn run(args: &[&str]) -> Output {
+    vouchlog().args(args).output().expect("the program starts")
+}
+
+/// Standard output of a run that must succeed.
+pub(crate) fn succeed(args: &[&str]) -> String {
+    let output = run(args);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{args:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+/// Standard error and exit code of a run that must fail.
+pub(crate) fn fail(args: &[&str]) -> (i32, String) {
+    let output = run(args);
+    assert!(!output.status.success(), "{args:?} succeeded: {}", String::from_utf8_lossy(&output.stdout));
+    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+/// A port that was free a moment ago, for servers that must come back where they were.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Writes the published test keys of log and operator into the data directory, so that a test's own gateway fits.
+pub(crate) fn write_keys(data: &Path) {
+    std::fs::create_dir_all(data).unwrap();
+    let keys: [(&str, SigningKey); 2] = [
+        ("log.key", key(ORIGIN, SignatureType::Ed25519, 1)),
+        ("operator.key", key("operator.example.com", SignatureType::Ed25519, 2)),
+    ];
+    for (file, key) in keys {
+        let path = data.join(file);
+        if !path.exists() {
+            std::fs::write(&path, key.to_key_file().as_str()).unwrap();
+            restrict(&path);
+        }
+    }
+}
+
+fn restrict(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// `vouchlog serve`, killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) url: String,
+    pub(crate) vkey: String,
+}
+
+impl Server {
+    /// Starts a log with the test keys on a port and waits until it serves.
+    pub(crate) fn start(data: &Path, port: u16, more: &[&str]) -> Self {
+        write_keys(data);
+        let mut command = vouchlog();
+        command.args(["serve", "--json", "--origin", ORIGIN, "--listen", &format!("127.0.0.1:{port}"), "--data"]);
+        command.arg(data).args(more);
+        Self::spawn(command)
+    }
+
+    /// Starts whatever `serve --json` command and waits until it says where it serves.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let Some(Ok(line)) = lines.next() else {
+            let output = child.wait_with_output().unwrap();
+            panic!("the server did not start: {}", String::from_utf8_lossy(&output.stderr));
+        };
+        // Nobody may be kept waiting by a full pipe.
+        std::thread::spawn(move || lines.for_each(drop));
+        let mut stderr = child.stderr.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        let said: serde_json::Value = serde_json::from_str(&line).expect("one line of JSON");
+        let text = |name: &str| said[name].as_str().unwrap_or_else(|| panic!("{name} in {said}")).to_owned();
+        Self { child, url: text("url"), vkey: text("log_vkey") }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// kill -9.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; returns once the server stopped, with its exit code.
+    pub(crate) fn terminate(mut self) -> i32 {
+        signal(self.pid(), "TERM");
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+
+    /// Resident memory in bytes.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() * 1024
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a signal to a process this test started.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap();
+    assert!(sent.success());
+}
