@@ -1,0 +1,175 @@
+//! Accepts connections and drives them: HTTP/1.1 and HTTP/2 told apart by their first bytes, each with its limits.
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::Sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::limits::{ACCEPT_PAUSE, CONNECTION_WINDOW, MAX_HEADER_BYTES, STREAM_WINDOW};
+use crate::metrics::Metrics;
+use crate::serve::Config;
+
+/// Accepts until `shutdown` completes, then drains.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    router: Router,
+    config: &Config,
+    metrics: &Metrics,
+    stopping: CancellationToken,
+    shutdown: impl Future<Output = ()> + Send,
+) {
+    let builder = builder(config);
+    let room = Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS)));
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let stream = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+        };
+        // Refused beats hanging: who is closed at once tries elsewhere or later.
+        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+            metrics.refused_connections.inc();
+            continue;
+        };
+        // Answers are whole messages; holding back a short one gains nothing. A socket that is gone says so when read.
+        let _ = stream.set_nodelay(true);
+        let io = TokioIo::new(Greeted::new(stream, config.header_timeout));
+        let service = TowerToHyperService::new(router.clone());
+        let connection = graceful.watch(builder.serve_connection(io, service).into_owned());
+        let open = Open::new(metrics);
+        connections.spawn(async move {
+            let (_permit, _open) = (permit, open);
+            if let Err(error) = connection.await {
+                tracing::debug!(error, "a connection ended early");
+            }
+        });
+    }
+    drop(listener);
+    stopping.cancel();
+    if tokio::time::timeout(config.drain_timeout, graceful.shutdown()).await.is_err() {
+        tracing::warn!(connections = connections.len(), "requests were cut off: they did not finish in time");
+    }
+    connections.shutdown().await;
+}
+
+fn builder(config: &Config) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.header_timeout)
+        .max_buf_size(MAX_HEADER_BYTES as usize);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(config.max_streams_per_connection)
+        .max_header_list_size(MAX_HEADER_BYTES)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .keep_alive_interval(config.keepalive_interval)
+        .keep_alive_timeout(config.keepalive_timeout);
+    builder
+}
+
+/// Counts a connection while it is open.
+struct Open(Metrics);
+
+impl Open {
+    fn new(metrics: &Metrics) -> Self {
+        metrics.connections.inc();
+        Self(metrics.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.dec();
+    }
+}
+
+/// Bytes of the HTTP/2 connection preface (RFC 9113 section 3.4), and fewer than any HTTP/1.1 request with a host has.
+const GREETING: usize = 24;
+
+/// A socket whose peer has to say its first bytes in time. Until they are there the protocol is unknown, and no timeout of
+/// either protocol runs: without this a silent peer could hold its connection for ever.
+struct Greeted {
+    stream: TcpStream,
+    /// Bytes still to come, and until when; gone once they are there.
+    awaited: Option<(usize, Pin<Box<Sleep>>)>,
+}
+
+impl Greeted {
+    fn new(stream: TcpStream, patience: Duration) -> Self {
+        Self { stream, awaited: Some((GREETING, Box::pin(tokio::time::sleep(patience)))) }
+    }
+}
+
+impl AsyncRead for Greeted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let Some((awaited, deadline)) = &mut self.awaited else { return read };
+        *awaited = awaited.saturating_sub(buf.filled().len() - before);
+        if *awaited == 0 {
+            self.awaited = None;
+        } else if read.is_pending() && deadline.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Greeted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

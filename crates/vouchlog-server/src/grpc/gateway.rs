@@ -1,0 +1,86 @@
+//! The `Gateway` service: statements in, receipts out.
+
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
+use vouchlog_api::{Append, Appender, Error, HouseAppend};
+use vouchlog_proto::v1;
+use vouchlog_stream::StreamId;
+
+use super::pipeline;
+use crate::log::AnyLog;
+use crate::status::status;
+
+/// Hands requests to the log.
+pub(crate) struct Gateway {
+    pub(crate) log: AnyLog,
+    pub(crate) stopping: CancellationToken,
+}
+
+#[tonic::async_trait]
+impl v1::gateway_server::Gateway for Gateway {
+    type AppendStreamStream = BoxStream<'static, Result<v1::AppendResponse, Status>>;
+
+    async fn open_stream(
+        &self,
+        request: Request<v1::OpenStreamRequest>,
+    ) -> Result<Response<v1::OpenStreamResponse>, Status> {
+        let opened = self.log.open_stream(request.into_inner().note).await;
+        opened.map(|opened| Response::new(opened.into())).map_err(|error| status(&error))
+    }
+
+    async fn append(
+        &self,
+        request: Request<v1::AppendRequest>,
+    ) -> Result<Response<v1::AppendResponse>, Status> {
+        let append = Append::try_from(request.into_inner()).map_err(refused)?;
+        let appended = self.log.append(append).await;
+        appended.map(|appended| Response::new(appended.into())).map_err(|error| status(&error))
+    }
+
+    async fn append_stream(
+        &self,
+        request: Request<Streaming<v1::AppendRequest>>,
+    ) -> Result<Response<Self::AppendStreamStream>, Status> {
+        let answers = pipeline::answers(self.log.clone(), request.into_inner(), self.stopping.clone());
+        Ok(Response::new(answers.boxed()))
+    }
+
+    async fn get_stream(
+        &self,
+        request: Request<v1::GetStreamRequest>,
+    ) -> Result<Response<v1::GetStreamResponse>, Status> {
+        let name = request.into_inner().stream;
+        let no_such = || status(&Error::not_found(format!("the log has no stream {name}")));
+        let info = self.log.stream(StreamId::new(name).ok_or_else(no_such)?).await;
+        info.map(|info| Response::new(info.into())).map_err(|error| status(&error))
+    }
+
+    async fn append_house(
+        &self,
+        request: Request<v1::AppendHouseRequest>,
+    ) -> Result<Response<v1::AppendHouseResponse>, Status> {
+        let append = HouseAppend::try_from(request.into_inner()).map_err(refused)?;
+        let receipt = self.log.append_house(append).await.map_err(|error| status(&error))?;
+        Ok(Response::new(v1::AppendHouseResponse { receipt: Some(receipt.into()) }))
+    }
+
+    async fn enrol(&self, request: Request<v1::EnrolRequest>) -> Result<Response<v1::EnrolResponse>, Status> {
+        let index = self.log.enrol(request.into_inner().note).await.map_err(|error| status(&error))?;
+        Ok(Response::new(v1::EnrolResponse { index: index.get() }))
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<v1::RevokeRequest>,
+    ) -> Result<Response<v1::RevokeResponse>, Status> {
+        let index = self.log.revoke(request.into_inner().note).await.map_err(|error| status(&error))?;
+        Ok(Response::new(v1::RevokeResponse { index: index.get() }))
+    }
+}
+
+/// The status of a message that cannot be a request.
+pub(super) fn refused(error: vouchlog_proto::ConvertError) -> Status {
+    status(&error.into())
+}

@@ -1,0 +1,118 @@
+//! What every request passes before its handler: it is counted, has to find room, and has to be answered in time.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, HttpBody};
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use hyper::body::{Frame, SizeHint};
+use tokio::sync::Semaphore;
+use tonic::{Code, Status};
+use vouchlog_api::{Error, ErrorKind};
+
+use crate::http::Problem;
+use crate::limits::RETRY_AFTER;
+use crate::metrics::{Metrics, Rpc};
+use crate::status::status;
+
+/// What all requests of a server share.
+#[derive(Clone)]
+pub(crate) struct Guard {
+    metrics: Metrics,
+    room: Arc<Semaphore>,
+    timeout: Duration,
+}
+
+impl Guard {
+    pub(crate) fn new(metrics: Metrics, max_requests: usize, timeout: Duration) -> Self {
+        let room = Arc::new(Semaphore::new(max_requests.min(Semaphore::MAX_PERMITS)));
+        Self { metrics, room, timeout }
+    }
+}
+
+/// The middleware.
+pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    if speaks_grpc(request.headers()) {
+        let rpc = guard.metrics.rpc(request.uri().path());
+        let answer = match answer(&guard, request, next).await {
+            Ok(answer) => answer,
+            Err(error) => status(&error).into_http(),
+        };
+        return observe(answer, rpc);
+    }
+    let started = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let answer =
+        answer(&guard, request, next).await.unwrap_or_else(|error| Problem::from(error).into_response());
+    let route = route.as_ref().map(MatchedPath::as_str);
+    guard.metrics.http(&method, route, answer.status(), started.elapsed());
+    answer
+}
+
+/// Whether a request is an RPC, by its content type.
+pub(crate) fn speaks_grpc(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// The handler's answer, or why there is none. A stream's answer begins at once, so it is not cut short here.
+async fn answer(guard: &Guard, request: Request, next: Next) -> Result<Response, Error> {
+    let Ok(_room) = guard.room.try_acquire() else {
+        return Err(Error::new(
+            ErrorKind::Overloaded { retry_after: RETRY_AFTER },
+            "too many requests are under way: send the same again later",
+        ));
+    };
+    tokio::time::timeout(guard.timeout, next.run(request)).await.map_err(|_| {
+        Error::unavailable(format!(
+            "no answer within {} s: what the request asked for may or may not have been done",
+            guard.timeout.as_secs_f32()
+        ))
+    })
+}
+
+/// Has an RPC end where its answer does: in the headers when it failed at once, else in the trailers.
+fn observe(answer: Response, mut rpc: Rpc) -> Response {
+    if let Some(status) = Status::from_header_map(answer.headers()) {
+        rpc.ended(status.code());
+        return answer;
+    }
+    answer.map(|body| Body::new(Observed { body, rpc }))
+}
+
+/// The body of an RPC's answer, watched for the trailers that bring its code.
+struct Observed {
+    body: Body,
+    rpc: Rpc,
+}
+
+impl HttpBody for Observed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(trailers) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.trailers_ref()) {
+            let code = Status::from_header_map(trailers).map_or(Code::Unknown, |status| status.code());
+            self.rpc.ended(code);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,29 @@
+//! Whether the log is ready: what `/readyz` and the gRPC health service answer.
+
+/// The outcome of every check of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Readiness {
+    /// What was checked, and what is wrong with it.
+    pub checks: Vec<(&'static str, Result<(), String>)>,
+}
+
+impl Readiness {
+    /// Whether every check passed.
+    pub fn is_ready(&self) -> bool {
+        self.checks.iter().all(|(_, outcome)| outcome.is_ok())
+    }
+}
+
+/// Says whether the log is ready. Called for every probe, so it must neither block nor take long.
+///
+/// Any closure that returns a [`Readiness`] is one.
+pub trait Health: Send + Sync + 'static {
+    /// Checks now.
+    fn readiness(&self) -> Readiness;
+}
+
+impl<F: Fn() -> Readiness + Send + Sync + 'static> Health for F {
+    fn readiness(&self) -> Readiness {
+        self()
+    }
+}

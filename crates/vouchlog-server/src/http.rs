@@ -1,0 +1,162 @@
+//! The HTTP side: every route, what they share, and the document that describes them.
+
+mod entries;
+mod ops;
+mod problem;
+mod proofs;
+mod submit;
+mod tiles;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRequestParts, Query, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::request::Parts as RequestParts;
+use http::{HeaderMap, Method, header};
+use prometheus_client::registry::Registry;
+use serde::de::DeserializeOwned;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::{CompressionLayer, CompressionLevel};
+use tower_http::cors::{Any as Anyone, CorsLayer};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use vouchlog_api::Error;
+
+pub(crate) use problem::Problem;
+
+use crate::health::Health;
+use crate::log::AnyLog;
+use crate::openapi;
+use crate::status::bug;
+
+/// What handlers need.
+pub(crate) struct Parts {
+    pub(crate) log: AnyLog,
+    pub(crate) health: Arc<dyn Health>,
+    pub(crate) registry: Arc<Registry>,
+}
+
+/// What handlers are given.
+#[derive(Clone)]
+struct App {
+    log: AnyLog,
+    health: Arc<dyn Health>,
+    registry: Arc<Registry>,
+    openapi: Bytes,
+}
+
+/// All routes.
+pub(crate) fn router(parts: Parts) -> Router {
+    let (router, document) = documented().split_for_parts();
+    let Parts { log, health, registry } = parts;
+    let openapi = openapi::json(document);
+    router
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(App { log, health, registry, openapi })
+}
+
+/// Every route with its description: neither can be there without the other.
+fn documented() -> OpenApiRouter<App> {
+    let bundles = OpenApiRouter::new()
+        .routes(routes!(tiles::entry_bundle))
+        // The digests in a bundle do not compress, what is around them does.
+        .layer(CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest))
+        .layer(axum::middleware::map_response(tiles::weaken_etag));
+    // Anyone may read a public log, from any web page too.
+    let reads = OpenApiRouter::new()
+        .routes(routes!(tiles::checkpoint))
+        .routes(routes!(tiles::tile))
+        .merge(bundles)
+        .routes(routes!(proofs::inclusion))
+        .routes(routes!(proofs::consistency))
+        .routes(routes!(proofs::receipt))
+        .routes(routes!(entries::entries))
+        .routes(routes!(entries::stream))
+        .layer(CorsLayer::new().allow_origin(Anyone).allow_methods([Method::GET, Method::HEAD]));
+    let writes = OpenApiRouter::new()
+        .routes(routes!(submit::statements))
+        .routes(routes!(submit::add))
+        .routes(routes!(submit::gateways))
+        .routes(routes!(submit::revocations))
+        .layer(from_fn(refuse_other_sites));
+    let operations = OpenApiRouter::new()
+        .routes(routes!(ops::index))
+        .routes(routes!(ops::healthz))
+        .routes(routes!(ops::readyz))
+        .routes(routes!(ops::metrics))
+        .routes(routes!(ops::openapi));
+    OpenApiRouter::with_openapi(openapi::head()).merge(reads).merge(writes).merge(operations)
+}
+
+/// Keeps web pages from writing to a log that the browser of whoever looks at them can reach: a page may send a simple POST
+/// anywhere, and the log on this machine trusts its network.
+async fn refuse_other_sites(request: Request, next: Next) -> Response {
+    if *request.method() == Method::POST && comes_from_another_site(request.headers()) {
+        return Problem::other_site().into_response();
+    }
+    next.run(request).await
+}
+
+/// SPEC: browsers say where a request comes from in `Sec-Fetch-Site` (W3C Fetch Metadata), older ones in `Origin` (RFC 6454).
+fn comes_from_another_site(headers: &HeaderMap) -> bool {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site != "same-origin" && site != "none";
+    }
+    let Some(origin) = headers.get(header::ORIGIN) else { return false };
+    let host = headers.get(header::HOST).map_or(&b""[..], |host| host.as_bytes());
+    let origin = origin.as_bytes();
+    let authority = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
+    authority != Some(host)
+}
+
+/// What a handler's panic is answered with. The panic itself went to the panic hook.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    Problem::from(bug()).into_response()
+}
+
+/// The parameters of a query, refused with a problem document.
+struct Params<T>(T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut RequestParts, state: &S) -> Result<Self, Problem> {
+        match Query::from_request_parts(parts, state).await {
+            Ok(Query(params)) => Ok(Self(params)),
+            Err(rejection) => Err(Error::invalid(rejection.body_text()).into()),
+        }
+    }
+}
+
+/// The one variable part of a path, refused with a problem document.
+struct PathParam<T>(T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathParam<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut RequestParts, state: &S) -> Result<Self, Problem> {
+        match axum::extract::Path::from_request_parts(parts, state).await {
+            Ok(axum::extract::Path(param)) => Ok(Self(param)),
+            Err(rejection) => Err(Error::invalid(rejection.body_text()).into()),
+        }
+    }
+}
+
+/// The log, for handlers that need nothing else.
+impl axum::extract::FromRef<App> for AnyLog {
+    fn from_ref(app: &App) -> Self {
+        app.log.clone()
+    }
+}
+
+/// A header of fixed text.
+fn content_type(value: &'static str) -> [(http::HeaderName, &'static str); 1] {
+    [(header::CONTENT_TYPE, value)]
+}
+
+const TEXT: &str = "text/plain; charset=utf-8";

@@ -1,0 +1,113 @@
+//! What operators ask: is it up, is it ready, what does it count, what is here.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use prometheus_client::encoding::text::encode;
+use serde::Serialize;
+use utoipa::ToSchema;
+use vouchlog_api::Error;
+
+use super::{App, Problem};
+
+/// SPEC: OpenMetrics 1.0, section "Protocol Negotiation": the content type of its text format.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+const INDEX: &str = "\
+This is a Vouchlog transparency log. Whoever reads it verifies it: with the log's vkey, offline.
+
+reading (C2SP tlog-tiles)
+  GET  /checkpoint                      the newest signed tree head
+  GET  /tile/<level>/<index>[.p/<w>]    hashes of the tree
+  GET  /tile/entries/<index>[.p/<w>]    entries
+
+proofs
+  GET  /v1/inclusion?index=N            also ?hash= ?digest= ?stream=&sequence=, and &size=
+  GET  /v1/consistency?from=A[&to=B]
+  GET  /v1/receipts/<index>             a .tlog-proof file
+  GET  /v1/entries?start=A&end=B
+  GET  /v1/streams/<stream>
+
+writing (gateways use gRPC, service vouchlog.v1.Gateway on this port)
+  POST /v1/statements                   {\"kind\": \"opaque\", \"digest\": \"<64 hex digits, of something salted>\"}
+  POST /add                             any body; its SHA-256 is logged, the answer is the index
+  POST /v1/gateways                     a signed note that enrols a gateway
+  POST /v1/revocations                  a signed note that revokes one
+
+operations
+  GET  /healthz  /readyz  /metrics  /openapi.json
+";
+
+/// What is here, for people.
+#[utoipa::path(
+    get, path = "/", tag = "operations",
+    responses((status = 200, description = "A list of routes.", body = String, content_type = "text/plain; charset=utf-8"))
+)]
+pub(super) async fn index() -> &'static str {
+    INDEX
+}
+
+/// Whether the process answers. Restart it when it does not.
+#[utoipa::path(
+    get, path = "/healthz", tag = "operations",
+    responses((status = 200, description = "It does.", body = String, content_type = "text/plain; charset=utf-8"))
+)]
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// The outcome of every check.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ReadyJson {
+    /// Whether all of them passed.
+    ready: bool,
+    /// What was checked: `ok`, or what is wrong.
+    #[schema(value_type = BTreeMap<String, String>)]
+    checks: BTreeMap<&'static str, String>,
+}
+
+/// Whether the log takes statements and serves proofs. Send nothing here when it does not.
+#[utoipa::path(
+    get, path = "/readyz", tag = "operations",
+    responses(
+        (status = 200, description = "It does.", body = ReadyJson),
+        (status = 503, description = "It does not: the checks say why.", body = ReadyJson),
+    )
+)]
+pub(super) async fn readyz(State(app): State<App>) -> Response {
+    let readiness = app.health.readiness();
+    let ready = readiness.is_ready();
+    let outcome = |outcome: Result<(), String>| outcome.err().unwrap_or_else(|| "ok".to_owned());
+    let checks = readiness.checks.into_iter().map(|(name, result)| (name, outcome(result))).collect();
+    let answer = Json(ReadyJson { ready, checks });
+    if ready {
+        return answer.into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], answer).into_response()
+}
+
+/// Metrics in the text format of Prometheus and OpenMetrics.
+#[utoipa::path(
+    get, path = "/metrics", tag = "operations",
+    responses(
+        (status = 200, description = "The metrics.", body = String,
+         content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+    )
+)]
+pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+    let mut text = String::new();
+    encode(&mut text, &app.registry).map_err(|_| Error::internal("a metric cannot be written"))?;
+    Ok((super::content_type(OPEN_METRICS), text).into_response())
+}
+
+/// This document.
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "operations",
+    responses((status = 200, description = "The OpenAPI document.", body = Object, content_type = "application/json"))
+)]
+pub(super) async fn openapi(State(app): State<App>) -> Response {
+    (super::content_type("application/json"), app.openapi).into_response()
+}

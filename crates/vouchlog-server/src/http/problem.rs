@@ -1,0 +1,166 @@
+//! Errors as problem documents (RFC 9457), the same for every route but tiles, whose clients expect a line of text.
+
+use std::borrow::Cow;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
+use vouchlog_api::Error;
+
+use crate::status::{row, sentence};
+
+/// Why a request failed (RFC 9457).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Always `about:blank`: `code` tells problems apart.
+    #[schema(value_type = String)]
+    r#type: &'static str,
+    /// What the status means in general.
+    #[schema(value_type = String)]
+    title: Cow<'static, str>,
+    /// The HTTP status.
+    #[serde(serialize_with = "number")]
+    #[schema(value_type = u16)]
+    status: StatusCode,
+    /// What happened.
+    detail: String,
+    /// One word for programs, the same as `reason` over gRPC: `INVALID_ARGUMENT`, `NOT_FOUND`, `CONFLICT`, `STREAM_FORK`,
+    /// `PERMISSION_DENIED`, `FAILED_PRECONDITION`, `OVERLOADED`, `UNAVAILABLE`, `INTERNAL`, `METHOD_NOT_ALLOWED`,
+    /// `TOO_LARGE` or `UNSUPPORTED_MEDIA_TYPE`.
+    #[schema(value_type = String)]
+    code: &'static str,
+    /// With `CONFLICT`: the size the log has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    /// With `OVERLOADED` and `UNAVAILABLE`: milliseconds to wait before sending the same again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        let title = status.canonical_reason().unwrap_or("Error").into();
+        Self {
+            r#type: "about:blank",
+            title,
+            status,
+            detail: detail.into(),
+            code,
+            size: None,
+            retry_after_ms: None,
+        }
+    }
+
+    /// Nothing is at this path.
+    pub(crate) fn no_such_path() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", "nothing is here: GET / lists what there is")
+    }
+
+    /// The path takes other methods.
+    pub(super) fn method_not_allowed() -> Self {
+        let detail = "the path takes other methods: the header `allow` names them";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", detail)
+    }
+
+    /// A web page of another site sent this.
+    pub(super) fn other_site() -> Self {
+        let detail = "web pages of other sites cannot write to this log";
+        Self::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", detail)
+    }
+
+    /// The body is longer than the route takes.
+    pub(super) fn too_large(limit: usize) -> Self {
+        let detail = format!("the body has more than {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", detail)
+    }
+
+    /// The body is of another type than the route takes.
+    pub(super) fn unsupported(expected: &str) -> Self {
+        let detail = format!("the body has to come with `content-type: {expected}`");
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", detail)
+    }
+
+    /// The body is of the right form, but does not say what it has to.
+    pub(super) fn unprocessable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "INVALID_ARGUMENT", detail)
+    }
+
+    /// The same as a line of text.
+    pub(super) fn into_text(self) -> Response {
+        let headers = self.headers();
+        (self.status, headers, super::content_type(super::TEXT), format!("{}\n", self.detail)).into_response()
+    }
+
+    fn headers(&self) -> http::HeaderMap {
+        let mut headers = http::HeaderMap::new();
+        if let Some(wait) = self.retry_after_ms {
+            // SPEC: RFC 9110 section 10.2.3: whole seconds; rounded up, so that who obeys is not early.
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.div_ceil(1_000).max(1)));
+        }
+        // What is absent now may be there in a second.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let row = row(&error.kind);
+        let retry_after_ms = row.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        Self { size: row.size, retry_after_ms, ..Self::new(row.http, row.reason, sentence(&error.message)) }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self).expect("a problem has string keys only");
+        (self.status, self.headers(), super::content_type("application/problem+json"), body).into_response()
+    }
+}
+
+fn number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
+/// What a read may be refused with, for the document.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes responses; handlers answer with `Problem`")]
+pub(super) enum ReadProblems {
+    /// The request is wrong.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// No such entry, stream or tree, or not yet.
+    #[response(status = 404, content_type = "application/problem+json")]
+    NotFound(Problem),
+    /// Not now; `retry-after` says when.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
+}
+
+/// What a write may be refused with, for the document.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "describes responses; handlers answer with `Problem`")]
+pub(super) enum WriteProblems {
+    /// The request is wrong.
+    #[response(status = 400, content_type = "application/problem+json")]
+    Invalid(Problem),
+    /// The key did not sign this, or a web page of another site sent it.
+    #[response(status = 403, content_type = "application/problem+json")]
+    Denied(Problem),
+    /// The log is in a state that does not allow it.
+    #[response(status = 409, content_type = "application/problem+json")]
+    Conflict(Problem),
+    /// The body is too long.
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(Problem),
+    /// The body is of another content type.
+    #[response(status = 415, content_type = "application/problem+json")]
+    Unsupported(Problem),
+    /// The body is JSON, but not the JSON that is asked for.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Unprocessable(Problem),
+    /// Not now; `retry-after` says when.
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(Problem),
+}

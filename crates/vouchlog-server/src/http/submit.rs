@@ -1,0 +1,274 @@
+//! Writing over HTTP: statements into the house stream, gateways enrolled and revoked.
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use http::{HeaderMap, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use vouchlog_api::limits::MAX_NOTE_BYTES;
+use vouchlog_api::{Appender, Error, HouseAppend, RangeReceipt};
+use vouchlog_merkle::{LeafIndex, leaf_hash};
+use vouchlog_stream::{Digest, Evidence, Statement, StatementKind};
+
+use super::Problem;
+use super::problem::WriteProblems;
+use crate::limits::{MAX_ADD_BYTES, MAX_JSON_BYTES, MAX_JSON_STATEMENTS};
+use crate::log::AnyLog;
+use crate::reads;
+
+/// A statement for the house stream.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewStatement {
+    /// Name of the kind: `intent`, `interaction`, `session-seal`, `configuration`, `credential-event`, `disclosure`,
+    /// `erasure`, `declared-loss`, `finding` or `opaque`.
+    kind: String,
+    /// 64 lowercase hex digits: SHA-256 of a statement that holds a random salt, or another salted commitment. Never a bare
+    /// hash of content: what can be guessed could be found in a public log.
+    digest: String,
+    /// Evidence bitmap; 0, no claim, if not given.
+    #[serde(default)]
+    evidence: u32,
+}
+
+/// One statement or an array of them.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "describes the body; it is read in `parse`, whose errors say what is wrong")]
+pub(super) enum NewStatements {
+    /// One.
+    One(NewStatement),
+    /// At most 1,024.
+    Many(Vec<NewStatement>),
+}
+
+/// Statements the log took.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Logged {
+    /// The house stream.
+    stream: u64,
+    /// When the log took them, milliseconds since 1970-01-01 UTC.
+    logged_at: u64,
+    /// The statements in the order they were sent.
+    statements: Vec<LoggedStatement>,
+}
+
+/// A statement the log took.
+#[derive(Serialize, ToSchema)]
+struct LoggedStatement {
+    /// Its index in the log.
+    index: u64,
+    /// Its place in the house stream.
+    sequence: u64,
+    /// Its digest.
+    digest: String,
+    /// The proof that it is in the log: the text of a C2SP tlog-proof file.
+    receipt: String,
+}
+
+/// Puts one or many statements into the house stream, and answers each with its proof.
+///
+/// The house stream's key is the log's own: a receipt proves that the log has the statement, not that nothing of the sender's
+/// is missing. Sending the same again appends it again.
+#[utoipa::path(
+    post, path = "/v1/statements", tag = "submit", request_body = NewStatements,
+    responses((status = 200, description = "They are durable.", body = Logged), WriteProblems)
+)]
+pub(super) async fn statements(
+    State(log): State<AnyLog>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Logged>, Problem> {
+    if !is_of_type(&headers, &["application/json"]) {
+        return Err(Problem::unsupported("application/json"));
+    }
+    let statements = parse(&read(body, MAX_JSON_BYTES).await?)?;
+    let receipt = log.append_house(HouseAppend { statements: statements.clone() }).await?;
+    Ok(Json(logged(&statements, &receipt)?))
+}
+
+/// Reads one statement or an array. By the first character, so that an error is about what was meant.
+fn parse(body: &[u8]) -> Result<Vec<Statement>, Problem> {
+    let unreadable = |error: serde_json::Error| {
+        if error.is_data() {
+            Problem::unprocessable(error.to_string())
+        } else {
+            Error::invalid(error.to_string()).into()
+        }
+    };
+    let many = body.trim_ascii_start().starts_with(b"[");
+    let new: Vec<NewStatement> = if many {
+        serde_json::from_slice(body).map_err(unreadable)?
+    } else {
+        vec![serde_json::from_slice(body).map_err(unreadable)?]
+    };
+    if new.is_empty() || new.len() > MAX_JSON_STATEMENTS {
+        let detail = format!("send 1 to {MAX_JSON_STATEMENTS} statements, not {}", new.len());
+        return Err(Problem::unprocessable(detail));
+    }
+    new.iter().enumerate().map(|(place, new)| new.statement(place)).collect()
+}
+
+impl NewStatement {
+    fn statement(&self, place: usize) -> Result<Statement, Problem> {
+        let wrong = |what: String| Problem::unprocessable(format!("statement {place}: {what}"));
+        let kind = StatementKind::from_name(&self.kind)
+            .ok_or_else(|| wrong("`kind` is not the name of a statement's kind".to_owned()))?;
+        let digest: Digest = self.digest.parse().map_err(|error| wrong(format!("`digest`: {error}")))?;
+        let evidence = Evidence::new(self.evidence)
+            .ok_or_else(|| wrong(format!("`evidence` cannot be {}", self.evidence)))?;
+        Ok(Statement { kind, evidence, digest })
+    }
+}
+
+/// The receipt of a batch, cut into a proof for each statement, each checked against the log's checkpoint.
+fn logged(statements: &[Statement], receipt: &RangeReceipt) -> Result<Logged, Error> {
+    let broken = |error: String| Error::internal(format!("the log's receipt proves nothing: {error}"));
+    let head = reads::head_of(&receipt.checkpoint)?;
+    let entries: Vec<_> = receipt.entries(statements).map_err(|error| broken(error.to_string()))?.collect();
+    let leaves: Vec<_> = entries.iter().map(|entry| leaf_hash(&entry.to_bytes())).collect();
+    let placed =
+        receipt.proof.place(receipt.first, &leaves, head.size).map_err(|error| broken(error.to_string()))?;
+    if placed.root() != head.root {
+        return Err(broken("it leads to another root".to_owned()));
+    }
+    let statement = |(index, entry): (u64, &vouchlog_stream::StatementEntry)| {
+        let index = LeafIndex::new(index);
+        let proof = placed.inclusion(index).map_err(|error| broken(error.to_string()))?;
+        Ok(LoggedStatement {
+            index: index.get(),
+            sequence: entry.sequence.get(),
+            digest: entry.statement.digest.to_string(),
+            receipt: reads::proof_file(index, proof, &receipt.checkpoint)?,
+        })
+    };
+    Ok(Logged {
+        stream: receipt.stream.get(),
+        logged_at: receipt.logged_at.millis(),
+        statements: (receipt.first.get()..).zip(&entries).map(statement).collect::<Result<_, Error>>()?,
+    })
+}
+
+/// Puts SHA-256 of the body into the house stream, as a statement of kind `opaque`. The answer is its index in decimal.
+///
+/// At most 64 KiB of any type. Only the hash is kept, and it is public: the body has to hold something nobody can guess. The
+/// entry at the index is the statement, not the body.
+#[utoipa::path(
+    post, path = "/add", tag = "submit",
+    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    responses(
+        (status = 200, description = "The index.", body = String, content_type = "text/plain; charset=utf-8"),
+        WriteProblems,
+    )
+)]
+pub(super) async fn add(State(log): State<AnyLog>, body: Body) -> Result<String, Problem> {
+    let body = read(body, MAX_ADD_BYTES).await?;
+    if body.is_empty() {
+        return Err(Error::invalid("the body is empty: its hash would say nothing").into());
+    }
+    let digest = Digest::of(&body);
+    let statement = Statement { kind: StatementKind::Opaque, evidence: Evidence::NONE, digest };
+    let receipt = log.append_house(HouseAppend { statements: vec![statement] }).await?;
+    Ok(receipt.first.to_string())
+}
+
+/// The entry that a note became.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Noted {
+    /// Its index.
+    index: u64,
+}
+
+/// Enrols a gateway.
+///
+/// The body is a signed note whose first line is `vouchlog/v1 enrol`. The operator's signature is all the authority it takes.
+#[utoipa::path(
+    post, path = "/v1/gateways", tag = "submit", request_body(content = String, content_type = "text/plain"),
+    responses((status = 200, description = "The gateway is enrolled.", body = Noted), WriteProblems)
+)]
+pub(super) async fn gateways(
+    State(log): State<AnyLog>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Noted>, Problem> {
+    let index = log.enrol(note(&headers, body).await?).await?;
+    Ok(Json(Noted { index: index.get() }))
+}
+
+/// Revokes a gateway, for good.
+///
+/// The body is a signed note whose first line is `vouchlog/v1 revoke`. The operator's signature is all the authority it takes.
+#[utoipa::path(
+    post, path = "/v1/revocations", tag = "submit", request_body(content = String, content_type = "text/plain"),
+    responses((status = 200, description = "The gateway is revoked.", body = Noted), WriteProblems)
+)]
+pub(super) async fn revocations(
+    State(log): State<AnyLog>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Noted>, Problem> {
+    let index = log.revoke(note(&headers, body).await?).await?;
+    Ok(Json(Noted { index: index.get() }))
+}
+
+/// A signed note as the body of a request.
+async fn note(headers: &HeaderMap, body: Body) -> Result<String, Problem> {
+    if !is_of_type(headers, &["text/plain"]) {
+        return Err(Problem::unsupported("text/plain"));
+    }
+    let body = read(body, MAX_NOTE_BYTES).await?;
+    String::from_utf8(body.into()).map_err(|_| Error::invalid("a note is UTF-8 text").into())
+}
+
+/// Whether the body's type, without its parameters, is one of these.
+fn is_of_type(headers: &HeaderMap, types: &[&str]) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    types.iter().any(|expected| essence.eq_ignore_ascii_case(expected))
+}
+
+/// The whole body, if it is not longer than that.
+async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(limit)),
+        Err(_) => Err(Error::invalid("the body ended early").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn random_bytes_never_panic(bytes in vec(any::<u8>(), 0..200)) {
+            let _ = parse(&bytes);
+        }
+
+        #[test]
+        fn random_objects_never_panic(text in "[\\[{]{1,3}\"(kind|digest|evidence)\":[\"0-9a-z:,{}\\[\\] -]{0,80}") {
+            let _ = parse(text.as_bytes());
+        }
+
+        #[test]
+        fn statements_come_back(kind in 0..StatementKind::ALL.len(), digest: [u8; 32], bits in 0..1_u32 << 17) {
+            let statement = Statement {
+                kind: StatementKind::ALL[kind],
+                evidence: Evidence::new(bits & Evidence::DEFINED).unwrap(),
+                digest: Digest::from_bytes(digest),
+            };
+            let json = serde_json::json!([{
+                "kind": statement.kind.name(),
+                "digest": statement.digest.to_string(),
+                "evidence": statement.evidence.bits(),
+            }]);
+            prop_assert_eq!(parse(json.to_string().as_bytes()), Ok(vec![statement]));
+        }
+    }
+}

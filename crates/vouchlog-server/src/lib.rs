@@ -1,0 +1,40 @@
+//! gRPC and HTTP on one port for any log.
+//!
+//! In scope: [`Server`] shows any [`Log`] (the engine in this process, or a client of another one) as the gRPC services of
+//! `vouchlog-proto`, as C2SP tlog-tiles, and as JSON; with health, metrics, an OpenAPI document, and bounds on everything a
+//! stranger may send ([`limits`]).
+//!
+//! Out of scope: what an append or a proof is (`vouchlog-sequencer`, `vouchlog-api`), messages (`vouchlog-proto`), TLS and
+//! authentication of callers (a proxy in front; statements carry their own signatures).
+//!
+//! *Invariant: decode, call, encode; one error table* (`status.rs`).
+//!
+//! ```no_run
+//! # async fn run(log: impl vouchlog_server::Log) -> std::io::Result<()> {
+//! use vouchlog_server::{Config, Readiness, Server};
+//!
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:6962").await?;
+//! let server = Server::new(log, Config::default()).health(|| Readiness { checks: vec![("store", Ok(()))] });
+//! server.run(listener, async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod connections;
+mod grpc;
+mod guard;
+mod health;
+mod http;
+pub mod limits;
+mod log;
+mod metrics;
+mod openapi;
+mod reads;
+mod serve;
+mod status;
+#[cfg(test)]
+mod tests;
+
+pub use health::{Health, Readiness};
+pub use log::Log;
+pub use serve::{Config, Server};

@@ -1,0 +1,63 @@
+//! Every bound of the server, with its reason. Those a deployment may want otherwise are fields of [`Config`](crate::Config).
+
+use std::time::Duration;
+
+/// Connections at a time. Six thousand idle gateways are within the memory budget; a few more may be reconnecting.
+pub const MAX_CONNECTIONS: usize = 8_192;
+
+/// Requests at a time on one HTTP/2 connection. A gateway needs one stream of appends and a few calls beside it.
+pub const MAX_STREAMS_PER_CONNECTION: u32 = 128;
+
+/// Requests at a time over all connections, not counting streams that have begun to answer. Each may hold a decoded request
+/// of a few hundred kilobytes; what is refused here is told to come back.
+pub const MAX_REQUESTS: usize = 4_096;
+
+/// How long a client may take to send the headers of a request, and how long an HTTP/1.1 connection may lie idle.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a request may take until its answer begins, its own body included. A commit takes milliseconds.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often a silent HTTP/2 peer is asked whether it is still there.
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long it may take to say so.
+pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long requests under way may take to finish once the server was told to stop.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest raw body of `POST /add`: what the largest entry of a plain tlog-tiles log has, so that clients of such logs
+/// find nothing changed. Only its hash is kept.
+pub const MAX_ADD_BYTES: usize = 64 * 1024;
+
+/// Statements in one `POST /v1/statements`: each is answered with a proof of about 1.5 kB of its own. Who has more speaks gRPC.
+pub const MAX_JSON_STATEMENTS: usize = 1_024;
+
+/// The longest JSON body: the most statements, written with generous white space.
+pub const MAX_JSON_BYTES: usize = 512 * 1024;
+
+/// Bytes of entries in one answer. Statement entries never get there; control entries carry notes of up to 16 KiB, and a gRPC
+/// client reads no more than 4 MiB.
+pub(crate) const MAX_ENTRIES_BYTES: usize = 2 * 1024 * 1024;
+
+/// The longest header block, and for HTTP/1.1 the read buffer that has to hold it.
+pub(crate) const MAX_HEADER_BYTES: u32 = 32 * 1024;
+
+/// Flow-control window of one HTTP/2 stream: a whole request of the usual 256 to 4,096 statements without waiting.
+pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
+
+/// Flow-control window of one HTTP/2 connection, which bounds what it can make the server hold unread.
+pub(crate) const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// The longest sentence in an error. gRPC sends it in a header.
+pub(crate) const MAX_ERROR_BYTES: usize = 1_024;
+
+/// What callers are told to wait before they come back, when the log has not said.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How often a health watcher looks whether the answer changed.
+pub(crate) const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long accepting pauses after the system refused a connection, as it does when file descriptors run out.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -1,0 +1,215 @@
+//! What the server counts, under the names the field's dashboards know: `vouchlog_http_*` and `grpc_server_*`.
+//!
+//! A label is never free text from a client: methods, routes and gRPC names that nobody declared are counted as `other`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+use prost::Message;
+use prost_types::FileDescriptorSet;
+use tonic::Code;
+
+use crate::grpc::DESCRIPTORS;
+
+/// The server's metrics. Clones count together.
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    http: Family<HttpLabels, Counter>,
+    http_seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
+    started: Family<CallLabels, Counter>,
+    handled: Family<HandledLabels, Counter>,
+    handling_seconds: Family<CallLabels, Histogram, fn() -> Histogram>,
+    pub(crate) connections: Gauge<u64, AtomicU64>,
+    pub(crate) refused_connections: Counter,
+    calls: Arc<HashMap<String, CallLabels>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HttpLabels {
+    method: &'static str,
+    route: String,
+    code: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    method: &'static str,
+    route: String,
+}
+
+/// A gRPC method.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct CallLabels {
+    grpc_type: &'static str,
+    grpc_service: String,
+    grpc_method: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HandledLabels {
+    grpc_type: &'static str,
+    grpc_service: String,
+    grpc_method: String,
+    grpc_code: &'static str,
+}
+
+impl Metrics {
+    pub(crate) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            http: Family::default(),
+            http_seconds: Family::new_with_constructor(latency),
+            started: Family::default(),
+            handled: Family::default(),
+            handling_seconds: Family::new_with_constructor(latency),
+            connections: Gauge::default(),
+            refused_connections: Counter::default(),
+            calls: Arc::new(calls()),
+        };
+        let m = &metrics;
+        let grpc = registry.sub_registry_with_prefix("grpc_server");
+        grpc.register("started", "RPCs begun", m.started.clone());
+        grpc.register("handled", "RPCs ended, by their code", m.handled.clone());
+        grpc.register(
+            "handling_seconds",
+            "Time from the beginning of an RPC to its end",
+            m.handling_seconds.clone(),
+        );
+        let ours = registry.sub_registry_with_prefix("vouchlog");
+        ours.register("http_requests", "HTTP requests answered, by their status", m.http.clone());
+        ours.register(
+            "http_request_duration_seconds",
+            "Time from the head of an HTTP request to the head of its answer",
+            m.http_seconds.clone(),
+        );
+        ours.register("server_connections", "Connections that are open", m.connections.clone());
+        ours.register(
+            "server_connections_refused",
+            "Connections closed at once because too many were open",
+            m.refused_connections.clone(),
+        );
+        metrics
+    }
+
+    /// Counts an HTTP request that was answered.
+    pub(crate) fn http(
+        &self,
+        method: &http::Method,
+        route: Option<&str>,
+        code: http::StatusCode,
+        took: Duration,
+    ) {
+        let (method, route) = (method_label(method), route.unwrap_or("other").to_owned());
+        let labels = RouteLabels { method, route: route.clone() };
+        self.http_seconds.get_or_create(&labels).observe(took.as_secs_f64());
+        self.http.get_or_create(&HttpLabels { method, route, code: code.as_u16() }).inc();
+    }
+
+    /// Counts an RPC that begins. It ends when what is returned is told so or dropped.
+    pub(crate) fn rpc(&self, path: &str) -> Rpc {
+        let labels = self.calls.get(path).cloned().unwrap_or_else(|| CallLabels {
+            grpc_type: "unary",
+            grpc_service: "other".to_owned(),
+            grpc_method: "other".to_owned(),
+        });
+        self.started.get_or_create(&labels).inc();
+        Rpc { metrics: self.clone(), labels, started: Instant::now(), code: None }
+    }
+}
+
+/// An RPC under way. One that is dropped before it has a code was given up by the client.
+pub(crate) struct Rpc {
+    metrics: Metrics,
+    labels: CallLabels,
+    started: Instant,
+    code: Option<Code>,
+}
+
+impl Rpc {
+    pub(crate) fn ended(&mut self, code: Code) {
+        self.code = Some(code);
+    }
+}
+
+impl Drop for Rpc {
+    fn drop(&mut self) {
+        let CallLabels { grpc_type, grpc_service, grpc_method } = self.labels.clone();
+        let grpc_code = code_label(self.code.unwrap_or(Code::Cancelled));
+        let handled = HandledLabels { grpc_type, grpc_service, grpc_method, grpc_code };
+        self.metrics.handled.get_or_create(&handled).inc();
+        let took = self.started.elapsed().as_secs_f64();
+        self.metrics.handling_seconds.get_or_create(&self.labels).observe(took);
+    }
+}
+
+/// A quarter of a millisecond to sixteen seconds: a tile comes from memory, an append waits for a disk.
+fn latency() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_25, 2.0, 17))
+}
+
+/// Every method this server declares, by its path.
+fn calls() -> HashMap<String, CallLabels> {
+    let files = DESCRIPTORS
+        .iter()
+        .flat_map(|set| FileDescriptorSet::decode(*set).expect("descriptors are compiled in").file);
+    let mut calls = HashMap::new();
+    for file in files {
+        for service in &file.service {
+            let name = format!("{}.{}", file.package(), service.name());
+            for method in &service.method {
+                let labels = CallLabels {
+                    grpc_type: match (method.client_streaming(), method.server_streaming()) {
+                        (false, false) => "unary",
+                        (true, false) => "client_stream",
+                        (false, true) => "server_stream",
+                        (true, true) => "bidi_stream",
+                    },
+                    grpc_service: name.clone(),
+                    grpc_method: method.name().to_owned(),
+                };
+                calls.insert(format!("/{name}/{}", method.name()), labels);
+            }
+        }
+    }
+    calls
+}
+
+fn method_label(method: &http::Method) -> &'static str {
+    match *method {
+        http::Method::GET => "GET",
+        http::Method::HEAD => "HEAD",
+        http::Method::POST => "POST",
+        http::Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+/// The spelling that go-grpc-middleware gave these codes.
+fn code_label(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "Canceled",
+        Code::Unknown => "Unknown",
+        Code::InvalidArgument => "InvalidArgument",
+        Code::DeadlineExceeded => "DeadlineExceeded",
+        Code::NotFound => "NotFound",
+        Code::AlreadyExists => "AlreadyExists",
+        Code::PermissionDenied => "PermissionDenied",
+        Code::ResourceExhausted => "ResourceExhausted",
+        Code::FailedPrecondition => "FailedPrecondition",
+        Code::Aborted => "Aborted",
+        Code::OutOfRange => "OutOfRange",
+        Code::Unimplemented => "Unimplemented",
+        Code::Internal => "Internal",
+        Code::Unavailable => "Unavailable",
+        Code::DataLoss => "DataLoss",
+        Code::Unauthenticated => "Unauthenticated",
+    }
+}

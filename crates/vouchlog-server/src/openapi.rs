@@ -1,0 +1,41 @@
+//! The OpenAPI document: its head here, its paths from the handlers themselves.
+
+use bytes::Bytes;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+
+use crate::http::Problem;
+
+/// What the document says before its paths.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Vouchlog",
+        description = "A transparency log for AI interactions. Gateways speak gRPC on the same port; this is for everyone else. \
+            Numbers are JSON numbers of up to 64 bits: a reader whose numbers are doubles is exact to 2^53. Hashes and digests \
+            are 64 lowercase hex digits. Errors are problem documents (RFC 9457), except below /checkpoint and /tile, where they are a line of text. \
+            HEAD is answered wherever GET is.",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
+    ),
+    components(schemas(Problem)),
+    tags(
+        (name = "tlog-tiles", description = "The log as static files, as C2SP tlog-tiles has it."),
+        (name = "proofs", description = "Proofs made on request. Verify them: with the checkpoint, and the log's vkey."),
+        (name = "submit", description = "Writing to the log."),
+        (name = "operations", description = "For operators.")
+    )
+)]
+struct Head;
+
+/// The document without paths.
+pub(crate) fn head() -> OpenApi {
+    Head::openapi()
+}
+
+/// The document as it is served.
+pub(crate) fn json(mut document: OpenApi) -> Bytes {
+    // The router marks a variable that spans slashes with an asterisk; OpenAPI has no notation for it.
+    let paths = std::mem::take(&mut document.paths.paths);
+    document.paths.paths = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+    document.to_json().expect("the document has string keys only").into()
+}

@@ -1,0 +1,123 @@
+//! One port for everything: the router, its settings, and the program that accepts connections for it.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use crate::connections::accept;
+use crate::guard::{Guard, guard, speaks_grpc};
+use crate::health::{Health, Readiness};
+use crate::http::{Parts, Problem};
+use crate::log::{AnyLog, Log};
+use crate::metrics::Metrics;
+use crate::{grpc, http, limits};
+
+/// What a deployment may want otherwise. The defaults are the constants of [`limits`], where their reasons are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Connections at a time; more are closed at once.
+    pub max_connections: usize,
+    /// Requests at a time on one HTTP/2 connection.
+    pub max_streams_per_connection: u32,
+    /// Requests at a time over all connections; more are answered with RESOURCE_EXHAUSTED or 503.
+    pub max_requests: usize,
+    /// How long a client may take to send the headers of a request, and how long an HTTP/1.1 connection may lie idle.
+    pub header_timeout: Duration,
+    /// How long a request may take until its answer begins.
+    pub request_timeout: Duration,
+    /// How often a silent HTTP/2 peer is asked whether it is still there.
+    pub keepalive_interval: Duration,
+    /// How long it may take to say so.
+    pub keepalive_timeout: Duration,
+    /// How long requests under way may take to finish after the shutdown signal.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_connections: limits::MAX_CONNECTIONS,
+            max_streams_per_connection: limits::MAX_STREAMS_PER_CONNECTION,
+            max_requests: limits::MAX_REQUESTS,
+            header_timeout: limits::HEADER_TIMEOUT,
+            request_timeout: limits::REQUEST_TIMEOUT,
+            keepalive_interval: limits::KEEPALIVE_INTERVAL,
+            keepalive_timeout: limits::KEEPALIVE_TIMEOUT,
+            drain_timeout: limits::DRAIN_TIMEOUT,
+        }
+    }
+}
+
+/// A server of one log.
+pub struct Server {
+    log: AnyLog,
+    config: Config,
+    health: Arc<dyn Health>,
+    registry: Registry,
+}
+
+impl Server {
+    /// A server of `log`, ready as long as it runs and with metrics of its own, until told otherwise.
+    pub fn new(log: impl Log, config: Config) -> Self {
+        let health: Arc<dyn Health> = Arc::new(Readiness::default);
+        Self { log: AnyLog::new(log), config, health, registry: Registry::default() }
+    }
+
+    /// Asks `health` whether the log is ready: a [`Health`], or a closure that returns a [`Readiness`].
+    #[must_use]
+    pub fn health(mut self, health: impl Health) -> Self {
+        self.health = Arc::new(health);
+        self
+    }
+
+    /// Serves `registry` at `/metrics`, with the server's own metrics added. Register everything else before.
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// Everything as one router, to be nested into an embedding program's own or run by it. It answers what it does not
+    /// know itself, with 404 or UNIMPLEMENTED. gRPC clients find services at the root only. Whoever runs it sets limits on
+    /// connections and headers; [`Server::run`] does.
+    pub fn router(self) -> Router {
+        self.build(CancellationToken::new()).0
+    }
+
+    /// Serves on `listener` until `shutdown` completes; then accepts nothing more, ends streams that would go on for ever,
+    /// and waits for requests under way, at most [`Config::drain_timeout`].
+    pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) {
+        let stopping = CancellationToken::new();
+        let config = self.config.clone();
+        let (router, metrics) = self.build(stopping.clone());
+        accept(listener, router, &config, &metrics, stopping, shutdown).await;
+    }
+
+    fn build(self, stopping: CancellationToken) -> (Router, Metrics) {
+        let mut registry = self.registry;
+        let metrics = Metrics::register(&mut registry);
+        let guarded = Guard::new(metrics.clone(), self.config.max_requests, self.config.request_timeout);
+        let services = grpc::router(&self.log, &self.health, stopping);
+        let routes = http::router(Parts { log: self.log, health: self.health, registry: Arc::new(registry) });
+        // The services bring a fallback that answers everyone as gRPC, 200 to a browser too: it is replaced after the merge.
+        let router = routes.merge(services).fallback(unknown).layer(from_fn_with_state(guarded, guard));
+        (router, metrics)
+    }
+}
+
+/// Answers what nobody else does, in the caller's own protocol.
+async fn unknown(request: Request) -> Response {
+    if speaks_grpc(request.headers()) {
+        return Status::unimplemented("this log has no such method").into_http();
+    }
+    Problem::no_such_path().into_response()
+}

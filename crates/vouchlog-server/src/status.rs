@@ -1,0 +1,158 @@
+//! The one table of errors: which kind is which gRPC code, which HTTP status and which reason; and errors as gRPC statuses.
+//!
+//! ```text
+//! kind                 gRPC                 HTTP  reason               with
+//! invalid argument     INVALID_ARGUMENT     400   INVALID_ARGUMENT
+//! not found            NOT_FOUND            404   NOT_FOUND
+//! conflict             ABORTED              409   CONFLICT             the size the log has
+//! fork                 ABORTED              409   STREAM_FORK
+//! permission denied    PERMISSION_DENIED    403   PERMISSION_DENIED
+//! failed precondition  FAILED_PRECONDITION  409   FAILED_PRECONDITION
+//! overloaded           RESOURCE_EXHAUSTED   503   OVERLOADED           when to come back
+//! unavailable          UNAVAILABLE          503   UNAVAILABLE          when to come back
+//! internal             INTERNAL             500   INTERNAL
+//! ```
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use http::StatusCode;
+use prost::Message;
+use prost_types::Any;
+use tonic::{Code, Status};
+use tonic_types::{ErrorInfo, RetryInfo, pb};
+use vouchlog_api::{Error, ErrorKind};
+use vouchlog_proto::{reason, v1};
+
+use crate::limits::{MAX_ERROR_BYTES, RETRY_AFTER};
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) code: Code,
+    pub(crate) http: StatusCode,
+    pub(crate) reason: &'static str,
+    /// How long to wait before the same request may succeed, where it may.
+    pub(crate) retry_after: Option<Duration>,
+    /// The size that comes with a conflict.
+    pub(crate) size: Option<u64>,
+}
+
+/// The row of a kind of error.
+pub(crate) fn row(kind: &ErrorKind) -> Row {
+    let (code, http, reason) = match kind {
+        ErrorKind::InvalidArgument => {
+            (Code::InvalidArgument, StatusCode::BAD_REQUEST, reason::INVALID_ARGUMENT)
+        }
+        ErrorKind::NotFound => (Code::NotFound, StatusCode::NOT_FOUND, reason::NOT_FOUND),
+        ErrorKind::Conflict { .. } => (Code::Aborted, StatusCode::CONFLICT, reason::CONFLICT),
+        ErrorKind::Fork => (Code::Aborted, StatusCode::CONFLICT, reason::STREAM_FORK),
+        ErrorKind::PermissionDenied => {
+            (Code::PermissionDenied, StatusCode::FORBIDDEN, reason::PERMISSION_DENIED)
+        }
+        ErrorKind::FailedPrecondition => {
+            (Code::FailedPrecondition, StatusCode::CONFLICT, reason::FAILED_PRECONDITION)
+        }
+        ErrorKind::Overloaded { .. } => {
+            (Code::ResourceExhausted, StatusCode::SERVICE_UNAVAILABLE, reason::OVERLOADED)
+        }
+        ErrorKind::Unavailable => (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, reason::UNAVAILABLE),
+        // `ErrorKind` may grow; until this table does, what is new is not the caller's fault.
+        _ => (Code::Internal, StatusCode::INTERNAL_SERVER_ERROR, reason::INTERNAL),
+    };
+    let retry_after = match kind {
+        ErrorKind::Overloaded { retry_after } => Some(*retry_after),
+        ErrorKind::Unavailable => Some(RETRY_AFTER),
+        _ => None,
+    };
+    let size = match kind {
+        ErrorKind::Conflict { size } => Some(*size),
+        _ => None,
+    };
+    Row { code, http, reason, retry_after, size }
+}
+
+/// An error as a gRPC status with its details.
+pub(crate) fn status(error: &Error) -> Status {
+    let row = row(&error.kind);
+    let metadata = row.size.map(|size| (reason::SIZE.to_owned(), size.to_string()));
+    let info = pb::ErrorInfo {
+        reason: row.reason.to_owned(),
+        domain: reason::DOMAIN.to_owned(),
+        metadata: metadata.into_iter().collect::<HashMap<_, _>>(),
+    };
+    let mut details = vec![Any { type_url: ErrorInfo::TYPE_URL.to_owned(), value: info.encode_to_vec() }];
+    if let Some(size) = row.size {
+        let conflict = Any::from_msg(&v1::Conflict { size });
+        details.push(conflict.expect("a vector takes any message"));
+    }
+    if let Some(wait) = row.retry_after {
+        let retry_delay = prost_types::Duration::try_from(wait).ok();
+        let retry = pb::RetryInfo { retry_delay };
+        details.push(Any { type_url: RetryInfo::TYPE_URL.to_owned(), value: retry.encode_to_vec() });
+    }
+    let message = sentence(&error.message);
+    let rich = pb::Status { code: row.code.into(), message: message.to_owned(), details };
+    Status::with_details(row.code, message, rich.encode_to_vec().into())
+}
+
+/// What is said of a panic.
+pub(crate) fn bug() -> Error {
+    Error::internal("the log has a bug: its operator finds the details in its traces")
+}
+
+/// An error's message, cut where it would be too long to send.
+pub(crate) fn sentence(message: &str) -> &str {
+    let whole = |end: &usize| message.is_char_boundary(*end);
+    let end = (0..=message.len().min(MAX_ERROR_BYTES)).rev().find(whole);
+    &message[..end.expect("0 is a boundary")]
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic_types::StatusExt;
+
+    use super::*;
+
+    /// The table, row by row, as the contract has it; and that a gRPC client can read the details.
+    #[test]
+    fn every_kind_has_its_row() {
+        let wait = Duration::from_millis(250);
+        let check = |kind: ErrorKind, code: Code, http: u16, reason: &str| {
+            let row = row(&kind);
+            assert_eq!((row.code, row.http.as_u16(), row.reason), (code, http, reason));
+            let status = status(&Error::new(kind.clone(), "why"));
+            assert_eq!((status.code(), status.message()), (code, "why"));
+            let info = status.get_details_error_info().unwrap();
+            assert_eq!((info.reason.as_str(), info.domain.as_str()), (reason, "vouchlog"));
+            let size = if let ErrorKind::Conflict { size } = kind { Some(size.to_string()) } else { None };
+            assert_eq!(info.metadata.get("size"), size.as_ref());
+            let delay = status.get_details_retry_info().and_then(|info| info.retry_delay);
+            assert_eq!(delay, row.retry_after);
+        };
+        check(ErrorKind::InvalidArgument, Code::InvalidArgument, 400, "INVALID_ARGUMENT");
+        check(ErrorKind::NotFound, Code::NotFound, 404, "NOT_FOUND");
+        check(ErrorKind::Conflict { size: 7 }, Code::Aborted, 409, "CONFLICT");
+        check(ErrorKind::Fork, Code::Aborted, 409, "STREAM_FORK");
+        check(ErrorKind::PermissionDenied, Code::PermissionDenied, 403, "PERMISSION_DENIED");
+        check(ErrorKind::FailedPrecondition, Code::FailedPrecondition, 409, "FAILED_PRECONDITION");
+        check(ErrorKind::Overloaded { retry_after: wait }, Code::ResourceExhausted, 503, "OVERLOADED");
+        check(ErrorKind::Unavailable, Code::Unavailable, 503, "UNAVAILABLE");
+        check(ErrorKind::Internal, Code::Internal, 500, "INTERNAL");
+    }
+
+    #[test]
+    fn a_conflict_carries_its_message() {
+        let status = status(&Error::new(ErrorKind::Conflict { size: 42 }, "another size"));
+        let rich = pb::Status::decode(status.details()).unwrap();
+        let conflict = rich.details.iter().find_map(|detail| detail.to_msg::<v1::Conflict>().ok());
+        assert_eq!(conflict, Some(v1::Conflict { size: 42 }));
+    }
+
+    #[test]
+    fn sentences_are_cut_between_characters() {
+        let long = "ä".repeat(2_000);
+        assert_eq!(sentence(&long).len(), 1_024);
+        assert_eq!(sentence("short"), "short");
+    }
+}
