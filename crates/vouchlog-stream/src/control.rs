@@ -71,7 +71,11 @@ impl<'a> Lines<'a> {
 
     fn vkey(&mut self, word: &str, expected: SignatureType) -> Result<VerifyingKey, TextError> {
         let key: VerifyingKey = self.value(word)?.parse()?;
-        if key.signature_type() == expected { Ok(key) } else { Err(self.malformed("the key is of the wrong type")) }
+        if key.signature_type() == expected {
+            Ok(key)
+        } else {
+            Err(self.malformed("the key is of the wrong type"))
+        }
     }
 
     fn end(mut self) -> Result<(), TextError> {
@@ -124,7 +128,8 @@ impl Genesis {
     pub fn open(note: &str, log: &VerifyingKey) -> Result<Self, TextError> {
         let text = open(note, log)?;
         let mut lines = Lines::new(Self::TITLE, &text)?;
-        let origin = Origin::new(lines.value("origin")?).map_err(|_| lines.malformed("its origin is malformed"))?;
+        let origin =
+            Origin::new(lines.value("origin")?).map_err(|_| lines.malformed("its origin is malformed"))?;
         let operator = lines.vkey("operator", SignatureType::Ed25519)?;
         lines.end()?;
         Ok(Self { origin, operator })
@@ -191,7 +196,9 @@ impl StreamOpening {
         let stream = lines.vkey("stream", SignatureType::CosignatureEd25519)?;
         let previous = match lines.value("previous")? {
             "none" => None,
-            value => Some(previous(value).ok_or(lines.malformed("`previous` is `none` or a stream and its size"))?),
+            value => Some(
+                previous(value).ok_or(lines.malformed("`previous` is `none` or a stream and its size"))?,
+            ),
         };
         lines.end()?;
         Ok(Self { log: log.clone(), gateway, stream, previous })
@@ -251,8 +258,13 @@ impl Revocation {
 
     /// The note, signed by the operator. A line break in the reason becomes a space; what is too long is cut.
     pub fn sign(&self, operator: &SigningKey) -> Result<String, TextError> {
-        let mut reason: String =
-            self.reason.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().to_owned();
+        let mut reason: String = self
+            .reason
+            .chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect::<String>()
+            .trim()
+            .to_owned();
         while reason.len() > MAX_REASON_BYTES {
             reason.pop();
         }

@@ -53,9 +53,11 @@ impl GatewayState {
         let stored: Stored = postcard::from_bytes(bytes).ok()?;
         let revoked = match stored.revoked {
             None => None,
-            Some((index, effective, reason)) => {
-                Some(Revoked { index: LeafIndex::new(index), effective: LoggedAt::from_millis(effective)?, reason })
-            }
+            Some((index, effective, reason)) => Some(Revoked {
+                index: LeafIndex::new(index),
+                effective: LoggedAt::from_millis(effective)?,
+                reason,
+            }),
         };
         Some(Self { key: stored.key.parse().ok()?, enrolled: LeafIndex::new(stored.enrolled), revoked })
     }

@@ -108,7 +108,11 @@ impl Evidence {
     /// The bitmap, if it uses defined bits only and says at most one thing about the credential.
     pub const fn new(bits: u32) -> Option<Self> {
         let credential_valid_at_the_moment = (bits >> 24) & 0b11;
-        if bits & !Self::DEFINED != 0 || credential_valid_at_the_moment == 3 { None } else { Some(Self(bits)) }
+        if bits & !Self::DEFINED != 0 || credential_valid_at_the_moment == 3 {
+            None
+        } else {
+            Some(Self(bits))
+        }
     }
 
     /// The plain bits.
