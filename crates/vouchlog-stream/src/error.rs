@@ -52,6 +52,9 @@ pub enum StreamError {
         /// The size the log has.
         size: u64,
     },
+    /// The head's note holds more than a checkpoint and one signature.
+    #[error("the head of stream {0} has extension lines, other signatures or another origin: send it plain")]
+    NotPlain(StreamId),
     /// The signed size is not the old size plus the statements.
     #[error("the signed head has size {signed}, but {claimed} and {statements} statements make {}", claimed + statements)]
     HeadSize {
@@ -79,7 +82,9 @@ pub enum StreamError {
         size: u64,
     },
     /// The signed head is older than the one the log has.
-    #[error("the head of stream {stream} was signed at {signed}, not after {last}: an old head cannot be replayed")]
+    #[error(
+        "the head of stream {stream} was signed at {signed}, not after {last}: an old head cannot be replayed"
+    )]
     Replayed {
         /// The stream.
         stream: StreamId,

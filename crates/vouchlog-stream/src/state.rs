@@ -4,6 +4,7 @@
 //! head itself and compares, so one signature authenticates the statements, their order and that none is missing. The rules,
 //! in the order they are checked:
 //!
+//! 0. the head's note is plain: no extension lines, no other signatures, always of one origin;
 //! 1. the signed size is the old size plus the statements;
 //! 2. a run the log already has is answered again, unchanged (a retry); another root at its size is a fork;
 //! 3. the old size is the size the log has, else conflict;
@@ -14,8 +15,9 @@
 use std::collections::VecDeque;
 
 use vouchlog_merkle::{CompactRange, Hash, LeafIndex, TreeHead, TreeSize};
-use vouchlog_note::{CosignedCheckpoint, VerifyingKey};
+use vouchlog_note::{CosignedCheckpoint, Origin, VerifyingKey};
 
+use self::stored::plain_note;
 use crate::limits::{MAX_STREAM_SIZE, RECENT_RUNS};
 use crate::{LoggedAt, Previous, StreamError, StreamId};
 
@@ -85,6 +87,21 @@ struct LoggedHead {
     at: LoggedAt,
 }
 
+/// The newest head its gateway signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct NewestHead {
+    origin: Origin,
+    /// Seconds since 1970 by the gateway's clock.
+    timestamp: u64,
+    note: String,
+}
+
+impl NewestHead {
+    fn of(head: &CosignedCheckpoint) -> Self {
+        Self { origin: head.origin().clone(), timestamp: head.timestamp(), note: head.note().to_owned() }
+    }
+}
+
 /// One stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamState {
@@ -93,7 +110,7 @@ pub struct StreamState {
     key: VerifyingKey,
     previous: Option<Previous>,
     range: CompactRange,
-    head: Option<(u64, String)>,
+    head: Option<NewestHead>,
     runs: VecDeque<Run>,
     status: StreamStatus,
     logged: LoggedHead,
@@ -160,12 +177,12 @@ impl StreamState {
 
     /// The newest head its gateway signed, as a note; none before the first statement or heartbeat.
     pub fn head_note(&self) -> Option<&str> {
-        self.head.as_ref().map(|(_, note)| note.as_str())
+        self.head.as_ref().map(|head| head.note.as_str())
     }
 
     /// When the newest head was signed, seconds since 1970 by the gateway's clock.
     pub fn head_timestamp(&self) -> u64 {
-        self.head.as_ref().map_or(0, |(timestamp, _)| *timestamp)
+        self.head.as_ref().map_or(0, |head| head.timestamp)
     }
 
     /// Its latest runs, oldest first, at most [`RECENT_RUNS`].
@@ -195,6 +212,7 @@ impl StreamState {
         first: LeafIndex,
         logged_at: LoggedAt,
     ) -> Result<Admitted, StreamError> {
+        self.check_plain(head)?;
         let signed = head.head();
         let count = u32::try_from(leaves.len()).map_err(|_| StreamError::Full(self.id))?;
         if old_size.checked_add(u64::from(count)) != Some(signed.size.get()) {
@@ -216,14 +234,11 @@ impl StreamState {
         if count == 0 {
             return self.admit_head(head);
         }
-        self.admit_statements(leaves, head, Run {
-            start: old_size,
-            count,
-            first,
-            logged_at,
-            root: signed.root,
-            note: head.note().to_owned(),
-        })
+        self.admit_statements(
+            leaves,
+            head,
+            Run { start: old_size, count, first, logged_at, root: signed.root, note: head.note().to_owned() },
+        )
     }
 
     fn admit_statements(
@@ -248,7 +263,7 @@ impl StreamState {
             return Err(self.replayed(head));
         }
         self.range = grown;
-        self.head = Some((head.timestamp(), run.note.clone()));
+        self.head = Some(NewestHead::of(head));
         if self.runs.len() == RECENT_RUNS {
             self.runs.pop_front();
         }
@@ -264,7 +279,7 @@ impl StreamState {
         if self.head.is_some() && head.timestamp() <= self.head_timestamp() {
             return Err(self.replayed(head));
         }
-        self.head = Some((head.timestamp(), head.note().to_owned()));
+        self.head = Some(NewestHead::of(head));
         Ok(Admitted::HeadOnly)
     }
 
@@ -303,6 +318,16 @@ impl StreamState {
         self.logged = LoggedHead { size: self.size(), at };
     }
 
+    /// A note may carry lines that verify nothing, a megabyte of them. One that came with a head would be kept with every
+    /// run, and the entry that logs it could be one no reader takes. What is plain is short, and follows from its
+    /// signature.
+    fn check_plain(&self, head: &CosignedCheckpoint) -> Result<(), StreamError> {
+        let same_origin = self.head.as_ref().is_none_or(|newest| newest.origin == *head.origin());
+        let signature = stored::signature(head.note());
+        let plain = plain_note(head.origin(), head.head(), &self.key, signature);
+        if same_origin && plain == head.note() { Ok(()) } else { Err(StreamError::NotPlain(self.id)) }
+    }
+
     fn check_open(&self) -> Result<(), StreamError> {
         match self.status {
             StreamStatus::Open => Ok(()),
@@ -314,7 +339,7 @@ impl StreamState {
     /// The root and the signed note of a size, where the stream still knows them.
     fn note_of_size(&self, size: u64) -> Option<(Hash, String)> {
         if size == self.size() {
-            return self.head.as_ref().map(|(_, note)| (root(&self.range), note.clone()));
+            return self.head.as_ref().map(|head| (root(&self.range), head.note.clone()));
         }
         self.runs.iter().find(|run| run.end() == size).map(|run| (run.root, run.note.clone()))
     }
