@@ -10,7 +10,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let app = Router::new().route("/hello", get(|| async { "hello" })).merge(log.router());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    println!("try: curl http://{}/checkpoint", listener.local_addr()?);
+    println!("serving /hello and the log at http://{}", listener.local_addr()?);
     let served = tokio::spawn(axum::serve(listener, app).into_future());
 
     let commitment = Opening::new(br#"{"model": "m-1", "outcome": "ok"}"#);

@@ -49,7 +49,7 @@ pub fn create(path: &Path, name: &str, signature_type: SignatureType) -> Result<
     let wrong = |error| KeyFileError::Key { path: path.to_owned(), error };
     let name = KeyName::new(name).map_err(wrong)?;
     let key = SigningKey::generate(name, signature_type, random_bytes()).map_err(wrong)?;
-    match write(path, key.to_key_file().as_bytes()) {
+    match write_secret(path, key.to_key_file().as_bytes()) {
         Ok(()) => Ok(key),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Err(KeyFileError::Exists(path.to_owned()))
@@ -81,8 +81,8 @@ pub(crate) fn load_or_create(path: &Path, name: &str) -> Result<SigningKey, KeyF
     }
 }
 
-/// Writes a file whole or not at all, without ever replacing one: it is linked to its name once it is on disk.
-pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes a file (mode 0600) whole or not at all, without ever replacing one: it is linked to its name once it is on disk.
+pub fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     if path.try_exists()? {
         return Err(io::ErrorKind::AlreadyExists.into());
@@ -92,7 +92,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let removed = fs::remove_file(&temporary);
     written?;
     removed?;
-    sync_parent(path)
+    sync_dir(path.parent().unwrap_or(Path::new(".")))
 }
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -109,9 +109,9 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A file's name survives a power cut only once its directory was synced too.
-fn sync_parent(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if cfg!(unix) { fs::File::open(parent)?.sync_all() } else { Ok(()) }
+pub fn sync_dir(dir: &Path) -> io::Result<()> {
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+    if cfg!(unix) { fs::File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(unix)]

@@ -1,1 +1,72 @@
-fn main() {}
+//! The `vouchlog` program: flags, wiring, printing. What it does is in `commands/`, one file each.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod advice;
+mod commands;
+mod output;
+
+use commands::Command;
+use output::{Outcome, Output};
+
+/// A transparency log for AI interactions.
+///
+/// Gateways keep their records; the log takes only salted digests, appends them to a Merkle tree, signs each tree head and
+/// serves proofs, which anyone with the log's public key can check offline.
+#[derive(Parser)]
+#[command(
+    name = "vouchlog",
+    version,
+    max_term_width = 110,
+    arg_required_else_help = true,
+    after_help = "Exit status: 0 fine, 1 a finding (the evidence does not hold), 2 an error.\n\nBegin with:  vouchlog demo"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Answer in JSON, one line, for programs
+    #[arg(long, global = true, env = "VOUCHLOG_JSON", value_parser = clap::builder::FalseyValueParser::new())]
+    json: bool,
+    /// What to trace to standard error, such as `info` or `vouchlog_sequencer=debug` [default: info for serve, else warn]
+    #[arg(long, global = true, env = "VOUCHLOG_TRACE", value_name = "FILTER")]
+    trace: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(Outcome::Fine) => ExitCode::SUCCESS,
+        Ok(Outcome::Finding) => ExitCode::from(1),
+        Err(error) => {
+            advice::print(&error);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<Outcome> {
+    output::start_tracing(cli.trace.as_deref(), &cli.command)?;
+    cli.command.run(&Output::new(cli.json))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("vouchlog "), "`{}` has no example", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Errors that say what to do about them.
+
+use std::fmt;
+use std::io::Write;
+
+/// A problem in words, and what to do. A context of the error it explains.
+#[derive(Debug)]
+pub(crate) struct Advice {
+    problem: String,
+    hint: String,
+}
+
+impl Advice {
+    pub(crate) fn new(problem: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { problem: problem.into(), hint: hint.into() }
+    }
+
+    /// The problem as an error of its own.
+    pub(crate) fn error(problem: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+        anyhow::Error::new(Self::new(problem, hint))
+    }
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)
+    }
+}
+
+impl std::error::Error for Advice {}
+
+/// Prints `error: …` with its causes, and `hint: …` if there is one.
+pub(crate) fn print(error: &anyhow::Error) {
+    // Nobody is left to tell when standard error is gone.
+    let mut stderr = std::io::stderr().lock();
+    let _ = writeln!(stderr, "error: {error:#}");
+    if let Some(advice) = error.downcast_ref::<Advice>() {
+        let _ = writeln!(stderr, " hint: {}", advice.hint);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn advice_is_found_under_and_over_other_contexts() {
+        let cause = std::io::Error::other("broken");
+        let error = Err::<(), _>(cause).context(Advice::new("no file", "make one")).unwrap_err();
+        assert_eq!(format!("{error:#}"), "no file: broken");
+        assert_eq!(error.downcast_ref::<Advice>().unwrap().hint, "make one");
+        let error = Err::<(), _>(error).context("outer").unwrap_err();
+        assert!(error.downcast_ref::<Advice>().is_some());
+    }
+}

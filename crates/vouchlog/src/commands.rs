@@ -1,0 +1,96 @@
+//! The commands, one file each, and what they share.
+
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Subcommand;
+
+use crate::output::{Outcome, Output};
+
+mod demo;
+mod enrol;
+mod fsck;
+mod keygen;
+mod prove;
+mod remote;
+mod serve;
+mod submit;
+mod verify;
+
+pub(crate) use serve::LogFormat;
+
+/// What the program can do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Demo(demo::Args),
+    Keygen(keygen::Args),
+    Serve(serve::Args),
+    Enrol(enrol::EnrolArgs),
+    Revoke(enrol::RevokeArgs),
+    Submit(submit::Args),
+    Prove(prove::Args),
+    Verify(verify::Args),
+    Fsck(fsck::Args),
+}
+
+impl Command {
+    pub(crate) fn run(self, output: &Output) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Demo(args) => block_on(args.run(*output)),
+            Self::Keygen(args) => args.run(*output),
+            Self::Serve(args) => block_on(args.run(*output)),
+            Self::Enrol(args) => block_on(args.run(*output)),
+            Self::Revoke(args) => block_on(args.run(*output)),
+            Self::Submit(args) => block_on(args.run(*output)),
+            Self::Prove(args) => block_on(args.run(*output)),
+            Self::Verify(args) => args.run(*output),
+            Self::Fsck(args) => args.run(*output),
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Result<Outcome> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?
+        .block_on(work)
+}
+
+/// Reads a file the user named, no more of it than `limit` bytes.
+fn read_file(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(limit as u64 + 1).read_to_end(&mut bytes))
+        .with_context(|| path.display().to_string())?;
+    anyhow::ensure!(bytes.len() <= limit, "{}: longer than {limit} bytes", path.display());
+    Ok(bytes)
+}
+
+/// `30s`, `5m`, `1h 30m`, `500ms`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration =
+        text.parse().map_err(|_| "a duration reads like 30s or 5m".to_owned())?;
+    Duration::try_from(span)
+        .ok()
+        .filter(|span| !span.is_zero())
+        .ok_or_else(|| "it must be positive".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_with_their_unit() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for wrong in ["", "30", "0s", "-5s", "soon"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

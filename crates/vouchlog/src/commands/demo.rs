@@ -1,0 +1,300 @@
+//! `vouchlog demo`: the whole story on one machine, with the real server, gateway client and tile reader.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+use serde::Deserialize;
+use serde_json::json;
+use vouchlog::verify::{Claim, VerifyError, verify};
+use vouchlog::{
+    Digest, Evidence, LeafIndex, Opening, Origin, SigningKey, Statement, StatementKind, VerifyingKey, keys,
+};
+use vouchlog_client::{GatewayError, TileReader, VerifiedLog};
+use vouchlog_note::SignatureType;
+
+use super::remote;
+use super::serve;
+use super::submit::{Opened, advise, record};
+use crate::output::{self, Outcome, Output};
+
+mod audit;
+mod place;
+
+use place::{Place, Running};
+
+/// 128 recorded exchanges, one JSON object a line; see `samples/README.md`.
+const EXCHANGES: &str = include_str!("../../samples/exchanges.jsonl");
+
+/// See it work: a log, a gateway and an auditor on this machine, with recorded AI exchanges
+#[derive(clap::Args)]
+#[command(after_help = "Example:\n  vouchlog demo --keep")]
+pub(crate) struct Args {
+    /// Keep the folder with the log, records and receipts, to go on by hand
+    #[arg(long)]
+    keep: bool,
+}
+
+/// One recorded exchange, as far as the story tells of it.
+#[derive(Deserialize)]
+struct Exchange {
+    id: String,
+    url: String,
+    status: u16,
+}
+
+/// An exchange the gateway kept.
+struct Kept {
+    exchange: Exchange,
+    record: PathBuf,
+    opening: PathBuf,
+    digest: Digest,
+}
+
+/// Tells the steps, numbered.
+struct Story {
+    output: Output,
+    step: u32,
+}
+
+impl Story {
+    fn step(&mut self, title: &str) -> anyhow::Result<()> {
+        self.step += 1;
+        self.output.say(&format!("\n{}. {title}", self.step))
+    }
+
+    fn tell(&self, words: &str) -> anyhow::Result<()> {
+        self.output.say(&format!("   {words}"))
+    }
+}
+
+impl Args {
+    pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        let begun = Instant::now();
+        let place = Place::make(self.keep)?;
+        let mut story = Story { output, step: 0 };
+        story.output.say(&format!("Everything happens on this machine, in {}.", place.dir().display()))?;
+
+        let gateway =
+            keys::create(&place.path("gateway.key"), "gateway.localhost/demo", SignatureType::Ed25519)?;
+        let running = start(&mut story, &place, gateway.verifying_key()).await?;
+        let vkey = running.log.vkey().clone();
+        let auditor = meet(&mut story, &running).await?;
+        let kept = record_exchanges(&mut story, &place)?;
+        let gateway_vkey = gateway.verifying_key().clone();
+        let indexes = submit(&mut story, &place, &running, gateway, &kept).await?;
+        verify_receipts(&mut story, &place, &vkey, &kept, &indexes)?;
+        audit_log(&mut story, &auditor, &gateway_vkey).await?;
+        let altered = alter(&mut story, &place, &vkey, &kept, &indexes)?;
+        running.stop().await?;
+
+        let seconds = begun.elapsed().as_secs_f64();
+        go_on(&story, &place, &vkey, &kept, &indexes, seconds)?;
+        let answer = json!({
+            "origin": vkey.name().as_str(), "log_vkey": vkey.to_string(), "statements": kept.len(),
+            "receipts_verified": kept.len(), "complete": true, "altered_record": altered,
+            "folder": self.keep.then(|| place.dir()), "seconds": seconds,
+        });
+        if output.is_json() {
+            output.answer("", &answer)?;
+        }
+        Ok(Outcome::Fine)
+    }
+}
+
+async fn start(story: &mut Story, place: &Place, gateway: &VerifyingKey) -> anyhow::Result<Running> {
+    story.step("A log starts, and its operator enrols a gateway.")?;
+    let log = vouchlog::open(place.path("log"))
+        .gateway(gateway.clone())
+        .await
+        .map_err(|error| serve::advise(&error))?;
+    let running = Running::start(log).await?;
+    story.tell(&format!("log      {} at {}", running.log.origin(), running.url))?;
+    story.tell(&format!("vkey     {}", running.log.vkey()))?;
+    story.tell(&format!("gateway  {}", gateway.name()))?;
+    Ok(running)
+}
+
+/// The auditor sees the log before anything is logged, and will hold it to that.
+async fn meet(story: &mut Story, running: &Running) -> anyhow::Result<VerifiedLog<TileReader>> {
+    story.step("An auditor, who has nothing but the log's vkey, remembers its first checkpoint.")?;
+    let vkey = running.log.vkey().clone();
+    let origin = Origin::new(vkey.name().as_str())?;
+    let auditor = VerifiedLog::open(remote::tiles(&running.url)?, origin, vkey, None)?;
+    let size = auditor.update().await?.head().size.get();
+    story.tell(&format!("{}, signed by the log", output::count(size, "entry", "entries")))?;
+    Ok(auditor)
+}
+
+fn record_exchanges(story: &mut Story, place: &Place) -> anyhow::Result<Vec<Kept>> {
+    story.step("The gateway keeps a record of each exchange with an AI provider.")?;
+    let (records, receipts) = (place.make_dir("records")?, place.make_dir("receipts")?);
+    let mut kept = Vec::new();
+    for line in EXCHANGES.lines() {
+        let exchange: Exchange = serde_json::from_str(line).context("the sample exchanges are malformed")?;
+        let path = records.join(format!("{}.json", exchange.id));
+        std::fs::write(&path, line).with_context(|| path.display().to_string())?;
+        let item = record(&path, &receipts)?;
+        let (record, opening) = item.record.context("a record has an opening")?;
+        kept.push(Kept { exchange, record, opening, digest: item.digest });
+    }
+    let first = kept.first().context("there are no sample exchanges")?;
+    story.tell(&format!("{} exchanges, recorded with real providers; such as", kept.len()))?;
+    story.tell(&format!("  {}  {} -> {}", first.exchange.id, first.exchange.url, first.exchange.status))?;
+    story.tell(&format!("  commitment {}", first.digest))?;
+    story.tell(
+        "The log will see only that: SHA-256 of a random salt and the record. The salt stays here too.",
+    )?;
+    Ok(kept)
+}
+
+async fn submit(
+    story: &mut Story,
+    place: &Place,
+    running: &Running,
+    key: SigningKey,
+    kept: &[Kept],
+) -> anyhow::Result<Vec<LeafIndex>> {
+    story.step("The gateway submits the commitments through a stream of its own, over gRPC.")?;
+    let (url, log) = (running.url.as_str(), running.log.vkey());
+    let (state, receipts) = (place.path("state"), Some(place.path("receipts")));
+    let gateway = Opened { url, log, key, state, receipts }.open().await?;
+    let statement = |kept: &Kept| {
+        let (kind, evidence) = (StatementKind::Interaction, Evidence::NONE);
+        Statement { kind, evidence, digest: kept.digest }
+    };
+    let logged = async {
+        let ticket = gateway.submit(kept.iter().map(statement).collect()).await?;
+        let acknowledged = ticket.await?;
+        gateway.close().await?;
+        Ok::<_, GatewayError>(acknowledged.statements().map(|(index, _)| index).collect::<Vec<_>>())
+    };
+    let indexes = logged.await.map_err(|error| advise(&error))?;
+    gateway.stop().await;
+    let (first, last) = indexes.first().zip(indexes.last()).context("nothing was logged")?;
+    story.tell(&format!("{} statements are in the log, at indexes {first} to {last}", indexes.len()))?;
+    story
+        .tell("Each request is signed by the gateway; each receipt is verified, and on disk, before its spool forgets.")?;
+    Ok(indexes)
+}
+
+fn verify_receipts(
+    story: &mut Story,
+    place: &Place,
+    vkey: &VerifyingKey,
+    kept: &[Kept],
+    indexes: &[LeafIndex],
+) -> anyhow::Result<()> {
+    story.step("Anyone who is shown a record, its salt and its receipt verifies inclusion, offline.")?;
+    for (kept, index) in kept.iter().zip(indexes) {
+        let verified = check(place, vkey, kept, *index, None)?;
+        verified
+            .map_err(|error| anyhow::anyhow!("the receipt of {} does not hold: {error}", kept.exchange.id))?;
+    }
+    story.tell(&format!("{} of {} receipts hold", kept.len(), kept.len()))
+}
+
+async fn audit_log(
+    story: &mut Story,
+    auditor: &VerifiedLog<TileReader>,
+    gateway: &VerifyingKey,
+) -> anyhow::Result<()> {
+    story.step("The auditor reads the log over HTTP and believes nothing it cannot verify.")?;
+    let before = auditor.head().context("the auditor has seen a checkpoint")?.head().size;
+    let after = auditor.update().await?.head().size;
+    story.tell(&format!("consistency   the tree of {after} extends the tree of {before} seen before"))?;
+    let stream = audit::complete_stream(auditor, gateway).await?;
+    story.tell(&format!("inclusion     all {after} entries lead to the signed root"))?;
+    story.tell(&format!(
+        "completeness  stream {}: {} statements without a gap, as the gateway signed and closed it",
+        stream.id, stream.size
+    ))
+}
+
+/// Alters a record as an insider would, and answers why that does not hold.
+fn alter(
+    story: &mut Story,
+    place: &Place,
+    vkey: &VerifyingKey,
+    kept: &[Kept],
+    indexes: &[LeafIndex],
+) -> anyhow::Result<String> {
+    story.step("Later, somebody alters a record that was kept.")?;
+    let (from, to) = ("\"status\": 200", "\"status\": 503");
+    let candidates = kept.iter().zip(indexes).skip(kept.len() / 2);
+    let (kept, index) = candidates
+        .clone()
+        .find(|(kept, _)| kept.exchange.status == 200)
+        .context("no sample exchange can be altered")?;
+    let original = std::fs::read_to_string(&kept.record)?;
+    let altered = original.replacen(from, to, 1);
+    anyhow::ensure!(altered != original, "the record of {} has no status to alter", kept.exchange.id);
+    std::fs::write(&kept.record, &altered)?;
+    story.tell(&format!("In {}, {from} becomes {to}.", kept.record.display()))?;
+
+    let finding = refused(check(place, vkey, kept, *index, None)?)?;
+    story.tell(&format!("DOES NOT HOLD: {finding}"))?;
+    story.tell("So a new salt and commitment are made to go with it.")?;
+    let forged = Opening::new(altered.as_bytes());
+    let second = refused(check(place, vkey, kept, *index, Some(&forged))?)?;
+    story.tell(&format!("DOES NOT HOLD: {second}"))?;
+
+    std::fs::write(&kept.record, &original)?;
+    check(place, vkey, kept, *index, None)?.context("the record was put back")?;
+    story.tell("The record is put back as it was, and holds again.")?;
+    Ok(finding)
+}
+
+fn refused<T>(outcome: Result<T, VerifyError>) -> anyhow::Result<String> {
+    match outcome {
+        Err(error) if error.is_finding() => Ok(error.to_string()),
+        Err(error) => Err(error.into()),
+        Ok(_) => anyhow::bail!("an altered record verified: this is a bug in vouchlog, please report it"),
+    }
+}
+
+/// Verifies a record as it is on disk, with its receipt; with another opening than its own, if one is given.
+fn check(
+    place: &Place,
+    vkey: &VerifyingKey,
+    kept: &Kept,
+    index: LeafIndex,
+    forged: Option<&Opening>,
+) -> anyhow::Result<Result<(), VerifyError>> {
+    let read = |path: &Path| std::fs::read(path).with_context(|| path.display().to_string());
+    let (proof, record) = (read(&receipt(place, index))?, read(&kept.record)?);
+    let own = Opening::parse(&read(&kept.opening)?)?;
+    Ok(verify(&proof, vkey, None, Claim::Record(&record, forged.unwrap_or(&own))).map(drop))
+}
+
+fn receipt(place: &Place, index: LeafIndex) -> PathBuf {
+    place.path("receipts").join(format!("{index}.tlog-proof"))
+}
+
+fn go_on(
+    story: &Story,
+    place: &Place,
+    vkey: &VerifyingKey,
+    kept: &[Kept],
+    indexes: &[LeafIndex],
+    seconds: f64,
+) -> anyhow::Result<()> {
+    let say = |words: &str| story.output.say(words);
+    say(&format!("\nDone in {seconds:.1} s. Go on by hand:"))?;
+    if place.is_kept() {
+        let (kept, index) = kept.iter().zip(indexes).next().context("nothing was logged")?;
+        say(&format!("\n  # this log, its records and receipts are kept in {}", place.dir().display()))?;
+        say(&format!(
+            "  vouchlog verify --proof {} --log-vkey {vkey} \\\n    --record {} --opening {}",
+            receipt(place, *index).display(),
+            kept.record.display(),
+            kept.opening.display()
+        ))?;
+        say(&format!("  vouchlog fsck --data {}", place.path("log").display()))?;
+        return say(&format!("  vouchlog serve --data {}", place.path("log").display()));
+    }
+    say("\n  vouchlog serve --data ./log                    # a log of your own; prints its vkey")?;
+    say("  vouchlog submit --log http://127.0.0.1:6962 --receipts ./receipts call.json")?;
+    say("  vouchlog verify --help                         # check a receipt, offline")?;
+    say("  vouchlog demo --keep                           # this again, and the files stay")
+}

@@ -1,0 +1,84 @@
+//! What the commands that talk to a log share: its checkpoint, and proofs built from its tiles.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Context;
+use vouchlog::{ErrorKind, LogReader, Origin};
+use vouchlog_client::{Connection, GrpcLog, TileReader};
+use vouchlog_merkle::TreeHead;
+use vouchlog_note::{Checkpoint, CheckpointError, ProofFile, UnverifiedNote};
+
+use crate::advice::Advice;
+
+/// Where a log is.
+#[derive(clap::Args)]
+pub(super) struct LogUrl {
+    /// Where the log is, such as http://127.0.0.1:6962
+    #[arg(long = "log", value_name = "URL", env = "VOUCHLOG_URL")]
+    pub(super) url: String,
+}
+
+/// A checkpoint as it was read.
+pub(super) struct Head {
+    pub(super) origin: Origin,
+    pub(super) tree: TreeHead,
+    pub(super) note: UnverifiedNote,
+}
+
+impl Head {
+    /// Reads a checkpoint; whether the log signed it is not looked at.
+    pub(super) fn read(note: &str) -> Result<Self, CheckpointError> {
+        let unverified = UnverifiedNote::parse(note.as_bytes())?;
+        let checkpoint = Checkpoint::parse(unverified.unverified_text())?;
+        Ok(Self { origin: checkpoint.origin().clone(), tree: checkpoint.head(), note: unverified })
+    }
+}
+
+/// The log at `url`, over gRPC. Nothing is sent yet.
+pub(super) fn connect(url: &str) -> anyhow::Result<GrpcLog> {
+    GrpcLog::connect(&Connection::new(url.trim_end_matches('/'))).map_err(|error| bad_url(&error))
+}
+
+/// The tiles of the log at `url`, over HTTP. Nothing is sent yet.
+pub(super) fn tiles(url: &str) -> anyhow::Result<TileReader> {
+    TileReader::connect(&Connection::new(url.trim_end_matches('/'))).map_err(|error| bad_url(&error))
+}
+
+fn bad_url(error: &vouchlog::Error) -> anyhow::Error {
+    Advice::error(error.to_string(), "--log is a URL such as http://127.0.0.1:6962")
+}
+
+/// The newest checkpoint of a log, as it serves it.
+pub(super) async fn checkpoint(log: &impl LogReader, url: &str) -> anyhow::Result<String> {
+    log.checkpoint().await.map_err(|error| failed(url, &error))
+}
+
+/// What to do about a call that failed.
+pub(super) fn failed(url: &str, error: &vouchlog::Error) -> anyhow::Error {
+    let hint = match error.kind {
+        ErrorKind::PermissionDenied => {
+            "check the key: the log knows its operator's and its enrolled gateways' only"
+        }
+        ErrorKind::Overloaded { .. } => "try again in a moment",
+        ErrorKind::Unavailable => {
+            "check that --log is the URL `vouchlog serve` prints, and that it is running"
+        }
+        _ => "the log refused the request; the message says why",
+    };
+    Advice::error(format!("the log at {url} did not do it: {error}"), hint)
+}
+
+/// Keeps a proof file, on disk and whole, replacing an older one. Its name is durable once the folder is synced.
+pub(super) fn write_proof(path: &Path, file: &ProofFile) -> anyhow::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    File::create(&temporary)
+        .and_then(|mut new| {
+            new.write_all(file.to_text().as_bytes())?;
+            new.sync_all()
+        })
+        .and_then(|()| std::fs::rename(&temporary, path))
+        .with_context(|| path.display().to_string())
+}

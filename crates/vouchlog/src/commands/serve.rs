@@ -1,0 +1,177 @@
+//! `vouchlog serve`: runs a log.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use serde_json::json;
+use tokio::net::TcpListener;
+use vouchlog::{IndexMode, LogBuilder, OpenError, VerifyingKey, keys};
+use vouchlog_sequencer::OpenError as EngineError;
+use vouchlog_server::Config;
+use vouchlog_storage::StoreError;
+
+use crate::advice::Advice;
+use crate::output::{self, Outcome, Output};
+
+/// Run a log: gRPC and HTTP on one port
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  vouchlog serve --data ./log\n  \
+                        vouchlog serve --data /var/lib/vouchlog --origin log.example.com/ai --gateway \"$GATEWAY_VKEY\"")]
+pub(crate) struct Args {
+    /// The data directory, made when it is not there; its keys are made with it
+    #[arg(long, value_name = "DIR", env = "VOUCHLOG_DATA")]
+    data: PathBuf,
+    /// The log's name, a URL without its scheme; remembered [default: vouchlog.localhost/<random>]
+    #[arg(long, env = "VOUCHLOG_ORIGIN")]
+    origin: Option<String>,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6962", env = "VOUCHLOG_LISTEN")]
+    listen: String,
+    /// The log's key file [default: log.key in the data directory]
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_KEY")]
+    key: Option<PathBuf>,
+    /// The operator's key file, which enrols gateways [default: operator.key in the data directory]
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_OPERATOR_KEY")]
+    operator_key: Option<PathBuf>,
+    /// Enrol this gateway, unless it is already; may be given several times
+    #[arg(long = "gateway", value_name = "VKEY", env = "VOUCHLOG_GATEWAYS", value_delimiter = ' ')]
+    gateways: Vec<VerifyingKey>,
+    /// Let any gateway open streams; for trials
+    #[arg(long, env = "VOUCHLOG_OPEN_ENROLMENT", value_parser = clap::builder::FalseyValueParser::new())]
+    open_enrolment: bool,
+    /// Whether entries can be found by digest, leaf hash, or stream and sequence
+    #[arg(long, value_enum, default_value = "on", env = "VOUCHLOG_INDEX")]
+    index: Index,
+    /// How long an active stream may go without a head of it in the log
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration,
+          env = "VOUCHLOG_STREAM_HEAD_INTERVAL")]
+    stream_head_interval: Duration,
+    /// How traces are written
+    #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Index {
+    /// They can
+    On,
+    /// By index only
+    Off,
+    /// They can, once the lookup index was built anew
+    Rebuild,
+}
+
+/// How traces are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+impl Args {
+    pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        // First of all, so that a port in use is told before keys are made.
+        let listener = TcpListener::bind(&self.listen).await.with_context(|| {
+            Advice::new(format!("cannot listen on {}", self.listen), "give another address with --listen")
+        })?;
+        let address = listener.local_addr().context("the address listened on cannot be told")?;
+        let shutdown = shutdown_signal()?;
+        let log = self.builder()?.await.map_err(|error| advise(&error))?;
+        if !address.ip().is_loopback() {
+            output::warn(
+                "listening beyond this machine without TLS: put a TLS proxy in front, or listen on 127.0.0.1",
+            );
+        }
+        let url = format!("http://{address}");
+        let (origin, vkey, operator) = (log.origin(), log.vkey(), log.operator_vkey());
+        let size = log.published().size();
+        let words = format!(
+            "The log {origin} is served at {url}\n  \
+               log vkey       {vkey}\n  \
+               operator vkey  {operator}\n  \
+               entries        {size}\n\
+             Give the log vkey to whoever is to verify. Stop with Ctrl-C."
+        );
+        let answer = json!({
+            "origin": origin.as_str(), "log_vkey": vkey.to_string(), "operator_vkey": operator.to_string(),
+            "url": url, "size": size.get(),
+        });
+        output.answer(&words, &answer)?;
+        log.server(Config::default()).run(listener, shutdown).await;
+        log.stop().await;
+        output.say("The log stopped; everything acknowledged is on disk.")?;
+        Ok(Outcome::Fine)
+    }
+
+    fn builder(&self) -> anyhow::Result<LogBuilder> {
+        let mut builder = vouchlog::open(&self.data)
+            .open_enrolment(self.open_enrolment)
+            .stream_head_interval(self.stream_head_interval)
+            .index(match self.index {
+                Index::On => IndexMode::On,
+                Index::Off => IndexMode::Off,
+                Index::Rebuild => IndexMode::Rebuild,
+            });
+        if let Some(origin) = &self.origin {
+            builder = builder.origin(origin);
+        }
+        if let Some(file) = &self.key {
+            builder = builder.log_key(keys::load(file)?);
+        }
+        if let Some(file) = &self.operator_key {
+            builder = builder.operator_key(keys::load(file)?);
+        }
+        Ok(self.gateways.iter().fold(builder, |builder, gateway| builder.gateway(gateway.clone())))
+    }
+}
+
+/// What to do about a log that does not open.
+pub(super) fn advise(error: &OpenError) -> anyhow::Error {
+    let hint = match error {
+        OpenError::Store(StoreError::InUse) => {
+            "stop the other process, or give this log another --data directory"
+        }
+        OpenError::Store(StoreError::Foreign(_)) => {
+            "give another --data directory, or leave --origin out to serve the log that is there"
+        }
+        OpenError::Store(_) => "check the disk, then the store with `vouchlog fsck`",
+        OpenError::NoLogKey(_) => "bring log.key back from its backup, or say where it is with --key",
+        OpenError::Engine(EngineError::LogKey(_) | EngineError::Key(_)) => {
+            "--key (or log.key) must be the key the log was created with, named like its origin"
+        }
+        OpenError::Engine(EngineError::OperatorKey(_)) | OpenError::NoOperatorKey => {
+            "give the operator's key file with --operator-key, or enrol with `vouchlog enrol`"
+        }
+        OpenError::Origin { .. } => "an origin is a URL without its scheme, such as log.example.com/ai",
+        OpenError::KeyFile(_) => "check the key file and who may read it; a lost key cannot be made again",
+        _ => "run again with --trace debug to see more",
+    };
+    let problem = error.to_string();
+    Advice::error(problem, hint)
+}
+
+/// Completes at the first SIGTERM or SIGINT. Installed before anything is opened, so that none is missed.
+#[cfg(unix)]
+fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
+    Ok(async {
+        // Without the handler the system ends the process by itself.
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

@@ -1,0 +1,161 @@
+//! Submitting through a gateway's own stream, by way of a spool that survives crashes.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use indicatif::ProgressBar;
+use vouchlog::{Origin, SigningKey, Statement, VerifyingKey, keys, random_bytes, unix_millis};
+use vouchlog_client::{
+    Acknowledged, Clock, Connection, Gateway, GatewayConfig, GatewayError, Options, Patience, ReceiptSink,
+    SpoolError,
+};
+
+use super::receipt::{Keeper, Placed, placed};
+use super::{Args, Failed};
+use crate::advice::Advice;
+use crate::output;
+
+/// Statements of one ticket: small enough for progress to be seen.
+const TICKET_STATEMENTS: usize = 4_096;
+/// The longest pause between attempts: somebody waits.
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
+/// How often what is amiss is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What a gateway's client is opened with, besides what is the same for all.
+pub(crate) struct Opened<'a> {
+    pub(crate) url: &'a str,
+    pub(crate) log: &'a VerifyingKey,
+    pub(crate) key: SigningKey,
+    pub(crate) state: PathBuf,
+    pub(crate) receipts: Option<PathBuf>,
+}
+
+impl Opened<'_> {
+    /// Opens the spool and begins to talk to the log.
+    pub(crate) async fn open(self) -> anyhow::Result<Gateway> {
+        let patience = Patience { max_backoff: MAX_BACKOFF, ..Patience::default() };
+        let config = GatewayConfig {
+            log: Connection::new(self.url.trim_end_matches('/')),
+            origin: Origin::new(self.log.name().as_str())?,
+            log_key: self.log.clone(),
+            gateway_key: self.key,
+            state_dir: self.state,
+            clock: Clock::new(|| unix_millis() / 1000),
+            randomness: random_bytes,
+            sink: self.receipts.map(|dir| Box::new(Keeper(dir)) as Box<dyn ReceiptSink>),
+            options: Options { patience, ..Options::default() },
+        };
+        Gateway::open(config).await.map_err(|error| advise(&error))
+    }
+}
+
+/// Submits all statements and waits for their verified receipts.
+pub(super) async fn submit(args: &Args, key: &Path, statements: &[Statement]) -> Result<Vec<Placed>, Failed> {
+    let log = args.log_vkey.as_ref().context("--gateway-key needs --log-vkey")?;
+    let key = keys::load(key).map_err(anyhow::Error::from)?;
+    let state = match &args.state {
+        Some(dir) => dir.clone(),
+        None => default_state(key.verifying_key())?,
+    };
+    let receipts = args.receipts.clone();
+    let opened = Opened { url: &args.log.url, log, key, state, receipts };
+    let gateway = opened.open().await?;
+    let bar = output::progress(statements.len() as u64, "statements");
+    let acknowledged = converse(args, &gateway, statements, &bar).await;
+    bar.finish_and_clear();
+    gateway.stop().await;
+    let mut all = Vec::with_capacity(statements.len());
+    for acknowledged in acknowledged? {
+        for (taken, places) in acknowledged.runs() {
+            let run = placed(taken.receipt(), taken.statements(), args.receipts.as_deref())?;
+            all.extend(run.into_iter().skip(places.start).take(places.len()));
+        }
+    }
+    Ok(all)
+}
+
+async fn converse(
+    args: &Args,
+    gateway: &Gateway,
+    statements: &[Statement],
+    bar: &ProgressBar,
+) -> Result<Vec<Acknowledged>, Failed> {
+    let mut tickets = Vec::new();
+    for batch in statements.chunks(TICKET_STATEMENTS) {
+        tickets.push((batch.len(), gateway.submit(batch.to_vec()).await.map_err(Failed::of)?));
+    }
+    let work = async {
+        let mut acknowledged = Vec::with_capacity(tickets.len());
+        for (count, ticket) in tickets {
+            acknowledged.push(ticket.await?);
+            bar.inc(count as u64);
+        }
+        // What an earlier run had left in the spool counts too.
+        gateway.flush().await?;
+        if args.close {
+            gateway.close().await?;
+        }
+        Ok(acknowledged)
+    };
+    tokio::select! {
+        done = work => done.map_err(Failed::of),
+        failed = lose_patience(gateway, args.wait) => Err(failed.into()),
+    }
+}
+
+/// Completes once the log has been out of reach for `wait`; tells what is amiss as soon as it is.
+async fn lose_patience(gateway: &Gateway, wait: Duration) -> anyhow::Error {
+    let mut told = None;
+    let mut troubled = Duration::ZERO;
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let Some(trouble) = gateway.status().trouble else {
+            troubled = Duration::ZERO;
+            continue;
+        };
+        troubled += LOOK;
+        if troubled >= wait {
+            let waiting = output::count(gateway.waiting(), "statement waits", "statements wait");
+            let hint = "nothing is lost: run again with the same --gateway-key and --state and `--digests /dev/null` to send \
+                        what waits";
+            return Advice::error(
+                format!("the log cannot be reached: {trouble}; {waiting} in the spool"),
+                hint,
+            );
+        }
+        if told.as_ref() != Some(&trouble) {
+            output::warn(&format!("{trouble}; trying again"));
+            told = Some(trouble);
+        }
+    }
+}
+
+/// What to do about a gateway that stopped.
+pub(crate) fn advise(error: &GatewayError) -> anyhow::Error {
+    let hint = match error {
+        GatewayError::Refused(_) => "is the gateway enrolled? The operator does that with `vouchlog enrol`",
+        GatewayError::Spool(SpoolError::InUse(_)) => "give each process its own --state directory",
+        GatewayError::Spool(SpoolError::Foreign(_)) => "give another --state directory",
+        GatewayError::Spool(SpoolError::Full { .. }) => "send what waits first, with `--digests /dev/null`",
+        GatewayError::Forked { .. } => "give this process a --state directory of its own, never a copy",
+        GatewayError::ReceiptsLost { .. } => "fetch the proofs with `vouchlog prove --digest`",
+        GatewayError::Config(_) => "check --gateway-key (made with keygen --kind gateway) and --log-vkey",
+        _ => "what was spooled is kept; see what the log says, then run again",
+    };
+    Advice::error(error.to_string(), hint)
+}
+
+/// `$XDG_STATE_HOME/vouchlog/gateway-<key id>`, or below ~/.local/state.
+fn default_state(gateway: &VerifyingKey) -> anyhow::Result<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let home = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
+    let home = home.ok_or_else(|| {
+        Advice::error(
+            "there is no place for the gateway's spool: HOME is not set",
+            "say where with --state DIR",
+        )
+    })?;
+    Ok(home.join("vouchlog").join(format!("gateway-{}", gateway.id())))
+}

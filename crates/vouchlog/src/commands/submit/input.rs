@@ -1,0 +1,131 @@
+//! What is to be logged: digests as given, and records behind salted commitments.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use vouchlog::{Digest, Opening, keys};
+
+use crate::advice::Advice;
+use crate::commands::read_file;
+
+/// The longest record. It is hashed in memory, and an interaction is kilobytes.
+pub(crate) const MAX_RECORD_BYTES: usize = 64 * 1024 * 1024;
+/// The most digests one call takes: 128 MB of hex. More is another call.
+const MAX_DIGESTS: usize = 2_000_000;
+/// A line of a digests file, its end included; more is no digest.
+const MAX_LINE_BYTES: u64 = 256;
+
+/// Something to log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Item {
+    pub(crate) digest: Digest,
+    /// The record that was committed to, and where its opening is.
+    pub(crate) record: Option<(PathBuf, PathBuf)>,
+}
+
+impl Item {
+    pub(super) fn bare(digest: Digest) -> Self {
+        Self { digest, record: None }
+    }
+}
+
+/// Reads digests, one a line; `-` is standard input. Empty lines are skipped.
+pub(super) fn digests(path: &Path) -> anyhow::Result<Vec<Item>> {
+    let name = path.display();
+    let input: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(std::fs::File::open(path).with_context(|| name.to_string())?)
+    };
+    parse_digests(input).with_context(|| name.to_string())
+}
+
+fn parse_digests(input: impl Read) -> anyhow::Result<Vec<Item>> {
+    let mut reader = BufReader::new(input);
+    let mut items = Vec::new();
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        if reader.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        let text = str::from_utf8(&line).unwrap_or("?").trim();
+        if text.is_empty() {
+            continue;
+        }
+        let digest = text.parse().map_err(|error| {
+            let hint = "one digest a line: SHA-256 of something salted, 64 lowercase hexadecimal digits";
+            Advice::error(format!("line {number}: {error}"), hint)
+        })?;
+        anyhow::ensure!(items.len() < MAX_DIGESTS, "more than {MAX_DIGESTS} digests: submit them in parts");
+        items.push(Item::bare(digest));
+    }
+    Ok(items)
+}
+
+/// Commits to a record. Its opening is in `receipts`, on disk, before anything is sent: a commitment whose salt is lost proves
+/// nothing. One from an earlier attempt is used again, so that trying again does not log another digest.
+pub(crate) fn record(path: &Path, receipts: &Path) -> anyhow::Result<Item> {
+    let record = read_file(path, MAX_RECORD_BYTES)?;
+    let opening_path = opening_path(path, receipts)?;
+    let opening = if opening_path.try_exists()? {
+        let opening = Opening::parse(&read_file(&opening_path, MAX_RECORD_BYTES)?);
+        let opening = opening.map_err(anyhow::Error::from).and_then(|opening| {
+            opening.check(&record)?;
+            Ok(opening)
+        });
+        opening.with_context(|| {
+            let problem = format!("{} is there and opens something else", opening_path.display());
+            Advice::new(problem, "give another --receipts folder, or rename the record")
+        })?
+    } else {
+        let opening = Opening::new(&record);
+        keys::write_secret(&opening_path, opening.to_text().as_bytes())
+            .with_context(|| opening_path.display().to_string())?;
+        opening
+    };
+    Ok(Item { digest: opening.digest(), record: Some((path.to_owned(), opening_path)) })
+}
+
+fn opening_path(record: &Path, receipts: &Path) -> anyhow::Result<PathBuf> {
+    let mut name = record.file_name().with_context(|| format!("{} is no file", record.display()))?.to_owned();
+    name.push(".opening.json");
+    Ok(receipts.join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn digests_are_read_one_a_line() {
+        let (one, two) = ("07".repeat(32), "0a".repeat(32));
+        let items = parse_digests(format!("{one}\n\n  {two}\r\n").as_bytes()).unwrap();
+        assert_eq!(items.len(), 2);
+        assert_eq!(items[1].digest.to_string(), two);
+        let error = parse_digests(format!("{one}\n{}\n", two.to_uppercase()).as_bytes()).unwrap_err();
+        assert!(error.to_string().starts_with("line 2:"), "{error}");
+    }
+
+    #[test]
+    fn a_record_that_is_submitted_again_keeps_its_commitment() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("call.json");
+        std::fs::write(&path, "{}").unwrap();
+        let first = record(&path, dir.path()).unwrap();
+        assert_eq!(record(&path, dir.path()).unwrap(), first);
+        std::fs::write(&path, "{ }").unwrap();
+        let error = record(&path, dir.path()).unwrap_err();
+        assert!(format!("{error:#}").contains("opens something else"), "{error:#}");
+    }
+
+    proptest! {
+        #[test]
+        fn random_bytes_never_panic(bytes: Vec<u8>) {
+            let _ = parse_digests(bytes.as_slice());
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What the program prints: words for people, one line of JSON for programs, progress on a terminal, traces.
+
+use std::io::{IsTerminal, Write};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::Value;
+use tracing_subscriber::EnvFilter;
+use vouchlog_stream::LoggedAt;
+
+use crate::commands::{Command, LogFormat};
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Everything asked for was done, and holds.
+    Fine,
+    /// The evidence does not hold.
+    Finding,
+}
+
+/// Where answers go: standard output.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether a program reads along.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Gives the answer, in words or in JSON.
+    pub(crate) fn answer(self, words: &str, json: &Value) -> anyhow::Result<()> {
+        if self.json { print(&json.to_string()) } else { print(words) }
+    }
+
+    /// Tells people something; programs hear the answer only.
+    pub(crate) fn say(self, words: &str) -> anyhow::Result<()> {
+        if self.json { Ok(()) } else { print(words) }
+    }
+}
+
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("standard output cannot be written")
+}
+
+/// Warns on standard error.
+pub(crate) fn warn(words: &str) {
+    // Nobody is left to tell when standard error is gone.
+    let _ = writeln!(std::io::stderr(), "warning: {words}");
+}
+
+/// A progress bar on standard error, if that is a terminal.
+pub(crate) fn progress(total: u64, unit: &str) -> ProgressBar {
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let template = format!("{{bar:32}} {{pos}}/{{len}} {unit}, {{per_sec}}, {{eta}} left");
+    let style = ProgressStyle::with_template(&template).expect("the template is a constant");
+    ProgressBar::with_draw_target(Some(total), target).with_style(style)
+}
+
+/// The time an entry was logged, for people: RFC 3339 with milliseconds, UTC.
+pub(crate) fn time(logged_at: LoggedAt) -> String {
+    let millis = i64::try_from(logged_at.millis()).expect("48 bits fit");
+    // Years past 9999 have no RFC 3339 form.
+    jiff::Timestamp::from_millisecond(millis)
+        .map_or_else(|_| format!("{millis} ms"), |time| format!("{time:.3}"))
+}
+
+/// `1 entry`, `2 entries`.
+pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// Traces go to standard error.
+pub(crate) fn start_tracing(filter: Option<&str>, command: &Command) -> anyhow::Result<()> {
+    // The lookup index's database tells of its every file.
+    let default = if matches!(command, Command::Serve(_)) { "info,fjall=warn,lsm_tree=warn" } else { "warn" };
+    let filter = EnvFilter::try_new(filter.unwrap_or(default)).context("--trace")?;
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    match command {
+        Command::Serve(serve) if serve.log_format == LogFormat::Json => subscriber.json().init(),
+        _ => subscriber.init(),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339_as_far_as_that_goes() {
+        let at = |millis| time(LoggedAt::from_millis(millis).unwrap());
+        assert_eq!(at(1_767_225_600_007), "2026-01-01T00:00:00.007Z");
+        assert_eq!(time(LoggedAt::MAX), "281474976710655 ms");
+    }
+}
