@@ -1,0 +1,15 @@
+//! Policies: reading and applying one is total.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use vouchlog_note::Policy;
+
+static CHECKPOINT: &[u8] =
+    include_bytes!("../../../tests/vectors/computed/e2e/checkpoint.300.cosigned-ed25519-only");
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(policy) = Policy::parse(bytes) {
+        let _ = policy.verify_checkpoint(CHECKPOINT);
+    }
+});
