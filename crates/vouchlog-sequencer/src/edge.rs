@@ -133,10 +133,24 @@ impl Framed {
     }
 }
 
-/// Where the perfect nodes of a just grown tree are: completed by the growth, or in the compact range before it.
-pub(crate) fn node(before: &CompactRange, nodes: &Nodes, wanted: NodeId) -> Option<Hash> {
-    nodes.node(wanted).or_else(|| {
-        let at = CompactRange::nodes(0, before.end()).iter().position(|node| *node == wanted)?;
-        before.hashes().get(at).copied()
-    })
+/// The perfect nodes of a just grown tree: those the growth completed, and those of the compact range before it.
+pub(crate) struct PerfectNodes<'a> {
+    before: Vec<NodeId>,
+    hashes: &'a [Hash],
+    grown: &'a Nodes,
+}
+
+impl<'a> PerfectNodes<'a> {
+    pub(crate) fn new(before: &'a CompactRange, grown: &'a Nodes) -> Self {
+        Self { before: CompactRange::nodes(0, before.end()), hashes: before.hashes(), grown }
+    }
+
+    /// The hashes of nodes; `None` when one is neither new nor on the old edge.
+    pub(crate) fn find(&self, wanted: &[NodeId]) -> Option<Vec<Hash>> {
+        let old = |node: &NodeId| {
+            let at = self.before.iter().position(|before| before == node)?;
+            self.hashes.get(at).copied()
+        };
+        wanted.iter().map(|node| self.grown.node(*node).or_else(|| old(node))).collect()
+    }
 }

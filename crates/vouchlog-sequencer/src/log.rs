@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use vouchlog_api::{
     self as api, Appended, Appender, Error, Opened, RangeReceipt, Result, RunInfo, StreamInfo,
 };
-use vouchlog_merkle::{LeafIndex, NodeId, RangeProof, TreeSize};
+use vouchlog_merkle::{LeafIndex, RangeProof, TreeSize};
 use vouchlog_note::{SignatureType, VerifyingKey};
 use vouchlog_storage::{CommitError, Index, Store, StoreError};
 use vouchlog_stream::{Enrolment, Genesis, Run, SequenceNumber, StreamId, StreamState};
@@ -18,7 +18,7 @@ use vouchlog_stream::{Enrolment, Genesis, Run, SequenceNumber, StreamId, StreamS
 use crate::commit::Committer;
 use crate::config::Config;
 use crate::draft::House;
-use crate::edge::{self, Edge};
+use crate::edge::{Edge, PerfectNodes};
 use crate::follow::Follower;
 use crate::limits::MAX_QUEUED_REQUESTS;
 use crate::metrics::Metrics;
@@ -192,7 +192,7 @@ impl<S: Store> Log<S> {
 
     /// The newest published head.
     pub fn published(&self) -> Arc<Published> {
-        self.inner.shared.publisher.subscribe().borrow().clone()
+        self.inner.shared.publisher.newest()
     }
 
     /// How many streams and gateways there are.
@@ -350,13 +350,10 @@ fn stream_info(state: &StreamState) -> StreamInfo {
 fn fresh_proof(committed: &Committed, first: LeafIndex, count: u64) -> Result<RangeProof> {
     let size: TreeSize = committed.head.tree.size;
     let plan = RangeProof::plan(first, count, size)?;
-    let nodes = |wanted: &[NodeId]| {
-        let found = wanted.iter().map(|node| edge::node(&committed.before, &committed.nodes, *node));
-        found
-            .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| Error::internal("the new tree lacks a node of its own proof"))
-    };
-    let (left, right) = (nodes(plan.left().nodes())?, nodes(plan.right().nodes())?);
+    let nodes = PerfectNodes::new(&committed.before, &committed.nodes);
+    let missing = || Error::internal("the new tree lacks a node of its own proof");
+    let left = nodes.find(plan.left().nodes()).ok_or_else(missing)?;
+    let right = nodes.find(plan.right().nodes()).ok_or_else(missing)?;
     Ok(RangeProof::from_nodes(&plan, &left, &right)?)
 }
 

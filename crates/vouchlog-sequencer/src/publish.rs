@@ -43,6 +43,10 @@ impl Publisher {
         self.0.send_replace(Arc::new(Published { head, edge }));
     }
 
+    pub(crate) fn newest(&self) -> Arc<Published> {
+        self.0.borrow().clone()
+    }
+
     pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Published>> {
         self.0.subscribe()
     }

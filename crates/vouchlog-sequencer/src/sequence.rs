@@ -10,7 +10,8 @@
 //! | show | readers see the new head | – |
 //! | acknowledge | every caller gets an answer | – |
 
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -45,7 +46,10 @@ pub(crate) struct Sequencer<S> {
 
 /// Streams with statements that no stream-head entry covers yet, by the time one is due.
 #[derive(Debug, Default)]
-pub(crate) struct DueHeads(BTreeSet<(LoggedAt, StreamId)>);
+pub(crate) struct DueHeads {
+    by_time: BTreeSet<(LoggedAt, StreamId)>,
+    due: HashMap<StreamId, LoggedAt>,
+}
 
 /// A batch that is in the tree, in memory.
 pub(crate) struct Integrated {
@@ -75,7 +79,10 @@ impl<S: Store> Sequencer<S> {
         }
         let rest = queue.try_iter().filter_map(request).collect();
         self.sequence_batch(rest, true);
-        if let Err(error) = self.shared.store.close() {
+        // A store whose commit hangs would hang in closing too; the next start does what closing would have done.
+        if self.shared.poison().is_none()
+            && let Err(error) = self.shared.store.close()
+        {
             tracing::error!(%error, "the store did not close cleanly");
         }
         if let Some(stopped) = stop {
@@ -304,7 +311,7 @@ fn refuse(requests: Vec<Waiting>, reason: &str) {
 }
 
 impl DueHeads {
-    /// Takes up streams that have statements no head entry covers.
+    /// Takes up streams that have statements no head entry covers, and lets go of those that have none.
     pub(crate) fn update<'s>(
         &mut self,
         streams: impl IntoIterator<Item = &'s StreamState>,
@@ -313,20 +320,21 @@ impl DueHeads {
     ) {
         let interval = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
         let due = LoggedAt::from_millis(now.millis().saturating_add(interval)).unwrap_or(LoggedAt::MAX);
-        let known: BTreeSet<StreamId> = self.0.iter().map(|(_, id)| *id).collect();
         for stream in streams {
-            match (stream.has_unlogged_head(), known.contains(&stream.id())) {
-                (true, false) => {
-                    self.0.insert((due, stream.id()));
+            let id = stream.id();
+            if stream.has_unlogged_head() {
+                if let Entry::Vacant(place) = self.due.entry(id) {
+                    place.insert(due);
+                    self.by_time.insert((due, id));
                 }
-                (false, true) => self.0.retain(|(_, id)| *id != stream.id()),
-                _ => {}
+            } else if let Some(due) = self.due.remove(&id) {
+                self.by_time.remove(&(due, id));
             }
         }
     }
 
     fn write_due(&self, draft: &mut Draft<'_>, now: LoggedAt, all: bool) {
-        for (due, id) in &self.0 {
+        for (due, id) in &self.by_time {
             if !all && *due > now {
                 break;
             }

@@ -1,0 +1,95 @@
+//! The engine in process, on the embedded store: the bound of everything that goes over a network.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use clap::Args;
+use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
+use vouchlog_api::Appender;
+use vouchlog_sequencer::testing::{ORIGIN, TestClock, TestGateway, config, statements};
+use vouchlog_sequencer::{Log, Options};
+use vouchlog_storage_sled::{FjallIndex, SledStore};
+use vouchlog_stream::limits::RECENT_RUNS;
+
+use crate::report::{Report, resident_bytes};
+
+/// What to run.
+#[derive(Debug, Args)]
+pub(crate) struct EngineArgs {
+    /// Statements in a request
+    #[arg(long, default_value_t = 256)]
+    batch: usize,
+    /// Gateways at work at once
+    #[arg(long, default_value_t = 8)]
+    gateways: u8,
+    /// How long, in seconds
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Data directory; a temporary one by default
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Fill the lookup index too
+    #[arg(long)]
+    index: bool,
+}
+
+pub(crate) async fn run(args: EngineArgs) -> Result<Report> {
+    let temporary = tempfile::tempdir()?;
+    let dir = args.data.clone().unwrap_or_else(|| temporary.path().to_owned());
+    let store = SledStore::open(&dir, ORIGIN, vouchlog_storage_sled::Options::default())?;
+    let index: Option<Arc<dyn vouchlog_storage::Index>> =
+        if args.index { Some(Arc::new(FjallIndex::open(&dir.join("index"))?)) } else { None };
+    let clock = TestClock::default();
+    let log = Log::open(config(&clock, Options::default()), store, index, &mut Registry::default())?;
+    let end = Instant::now() + Duration::from_secs(args.seconds);
+    let started = Instant::now();
+    let workers = (0..args.gateways).map(|seed| {
+        let log = log.clone();
+        tokio::spawn(worker(log, seed + 1, args.batch, end))
+    });
+    let mut report = Report::default();
+    for worker in workers.collect::<Vec<_>>() {
+        report.merge(&worker.await??)?;
+    }
+    report.elapsed = started.elapsed();
+    report.resident = resident_bytes(std::process::id());
+    log.stop().await;
+    Ok(report)
+}
+
+async fn worker(log: Log<SledStore>, seed: u8, batch: usize, end: Instant) -> Result<Report> {
+    let mut gateway = TestGateway::open(&log, seed).await?;
+    let mut report = Report::default();
+    let window = Arc::new(Semaphore::new(RECENT_RUNS));
+    let mut under_way = tokio::task::JoinSet::new();
+    let body = statements(batch, u64::from(seed));
+    while Instant::now() < end {
+        let room = window.clone().acquire_owned().await?;
+        let request = gateway.request(body.clone(), 1_767_225_600);
+        let (log, started) = (log.clone(), Instant::now());
+        // Polled once before it is spawned, so that requests queue in the order of the stream.
+        let mut append = Box::pin(async move { log.append(request).await });
+        if let std::task::Poll::Ready(appended) = futures::poll!(&mut append) {
+            report
+                .record(appended?.receipt.map_or(0, |receipt| u64::from(receipt.count)), started.elapsed())?;
+            continue;
+        }
+        under_way.spawn(async move {
+            let appended = append.await;
+            drop(room);
+            (appended, started.elapsed())
+        });
+        while let Some(done) = under_way.try_join_next() {
+            let (appended, latency) = done?;
+            report.record(appended?.receipt.map_or(0, |receipt| u64::from(receipt.count)), latency)?;
+        }
+    }
+    while let Some(done) = under_way.join_next().await {
+        let (appended, latency) = done?;
+        report.record(appended?.receipt.map_or(0, |receipt| u64::from(receipt.count)), latency)?;
+    }
+    Ok(report)
+}

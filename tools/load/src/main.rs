@@ -1,0 +1,46 @@
+//! `vouchlog-load`: puts load on a log and measures throughput and latency to the verified receipt.
+
+mod engine;
+mod gateway;
+mod grpc;
+mod report;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Load on a log, with latencies to the verified receipt
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The engine in process, on the embedded store
+    Engine(engine::EngineArgs),
+    /// Streaming gRPC append on a running log, as fast as it goes
+    Stream(grpc::GrpcArgs),
+    /// Unary gRPC append on a running log, at a rate
+    Unary(grpc::GrpcArgs),
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let cli = Cli::parse();
+    let report = match cli.command {
+        Command::Engine(args) => engine::run(args).await?,
+        Command::Stream(args) => grpc::stream(args).await?,
+        Command::Unary(args) => grpc::unary(args).await?,
+    };
+    if cli.json {
+        println!("{:#}", report.json());
+    } else {
+        println!("{}", report.line());
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! What a run measured.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use hdrhistogram::Histogram;
+
+/// Statements, requests and latencies of a run.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) statements: u64,
+    pub(crate) requests: u64,
+    pub(crate) elapsed: Duration,
+    /// Resident memory of the measured process at the end, in bytes.
+    pub(crate) resident: Option<u64>,
+    micros: Histogram<u64>,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        let micros = Histogram::new(3).expect("three digits is a valid precision");
+        Self { statements: 0, requests: 0, elapsed: Duration::ZERO, resident: None, micros }
+    }
+}
+
+impl Report {
+    pub(crate) fn record(&mut self, statements: u64, latency: Duration) -> Result<()> {
+        self.statements += statements;
+        self.requests += 1;
+        self.micros.record(u64::try_from(latency.as_micros())?)?;
+        Ok(())
+    }
+
+    pub(crate) fn merge(&mut self, other: &Self) -> Result<()> {
+        self.statements += other.statements;
+        self.requests += other.requests;
+        self.micros.add(&other.micros)?;
+        Ok(())
+    }
+
+    /// One line for people.
+    pub(crate) fn line(&self) -> String {
+        let seconds = self.elapsed.as_secs_f64();
+        let at = |quantile| ms(self.micros.value_at_quantile(quantile));
+        let resident =
+            self.resident.map_or(String::new(), |bytes| format!(", resident {} MB", bytes / 1_000_000));
+        format!(
+            "{} statements in {seconds:.1} s: {:.0} statements/s, {:.0} requests/s, latency p50 {} p90 {} p99 {} max {} ms{resident}",
+            self.statements,
+            per_second(self.statements, seconds),
+            per_second(self.requests, seconds),
+            at(0.5),
+            at(0.9),
+            at(0.99),
+            ms(self.micros.max()),
+        )
+    }
+
+    /// The same for programs.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let seconds = self.elapsed.as_secs_f64();
+        serde_json::json!({
+            "statements": self.statements,
+            "requests": self.requests,
+            "seconds": seconds,
+            "statements_per_second": per_second(self.statements, seconds),
+            "requests_per_second": per_second(self.requests, seconds),
+            "latency_us": {
+                "p50": self.micros.value_at_quantile(0.5),
+                "p90": self.micros.value_at_quantile(0.9),
+                "p99": self.micros.value_at_quantile(0.99),
+                "max": self.micros.max(),
+            },
+            "resident_bytes": self.resident,
+        })
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a rate for people")]
+fn per_second(count: u64, seconds: f64) -> f64 {
+    if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
+}
+
+fn ms(micros: u64) -> String {
+    format!("{}.{:02}", micros / 1000, micros % 1000 / 10)
+}
+
+/// Resident memory of a process of this machine (Linux).
+pub(crate) fn resident_bytes(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+}
