@@ -160,7 +160,7 @@ impl<'a> Draft<'a> {
         self.push(&Entry::StreamOpened { logged_at: self.now, note });
         let (gateway, key) = (opening.gateway.clone(), opening.stream.clone());
         self.opened.insert(key.clone(), id);
-        self.streams.insert(id, StreamState::new(id, gateway, key, opening.previous, self.now));
+        self.streams.insert(id, StreamState::new(id, gateway, key, opening.previous));
         Ok(Done::Opened(id))
     }
 
@@ -204,7 +204,7 @@ impl<'a> Draft<'a> {
         let Some(note) = self.stream(id).and_then(StreamState::head_note).map(str::to_owned) else { return };
         self.push(&Entry::StreamHead { logged_at, stream: id, note });
         if let Some(stream) = self.stream_mut(id) {
-            stream.head_logged(logged_at);
+            stream.head_logged();
         }
     }
 
@@ -213,7 +213,7 @@ impl<'a> Draft<'a> {
         let Some(note) = self.stream(id).and_then(StreamState::head_note).map(str::to_owned) else { return };
         self.push(&Entry::StreamClosed { logged_at, stream: id, note });
         if let Some(stream) = self.stream_mut(id) {
-            stream.head_logged(logged_at);
+            stream.head_logged();
             stream.close();
         }
     }

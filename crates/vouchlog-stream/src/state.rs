@@ -14,7 +14,7 @@
 
 use std::collections::VecDeque;
 
-use vouchlog_merkle::{CompactRange, Hash, LeafIndex, TreeHead, TreeSize};
+use vouchlog_merkle::{CompactRange, Hash, LeafIndex, TreeHead};
 use vouchlog_note::{CosignedCheckpoint, Origin, VerifyingKey};
 
 use self::stored::plain_note;
@@ -80,13 +80,6 @@ pub enum Admitted {
     HeadOnly,
 }
 
-/// The newest head of the stream that is itself an entry of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct LoggedHead {
-    size: u64,
-    at: LoggedAt,
-}
-
 /// The newest head its gateway signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct NewestHead {
@@ -113,19 +106,14 @@ pub struct StreamState {
     head: Option<NewestHead>,
     runs: VecDeque<Run>,
     status: StreamStatus,
-    logged: LoggedHead,
+    /// The size that the newest stream-head entry in the log covers.
+    logged_size: u64,
     fork: Option<Fork>,
 }
 
 impl StreamState {
     /// A stream that was just opened by the entry `id`.
-    pub fn new(
-        id: StreamId,
-        gateway: VerifyingKey,
-        key: VerifyingKey,
-        previous: Option<Previous>,
-        opened: LoggedAt,
-    ) -> Self {
+    pub fn new(id: StreamId, gateway: VerifyingKey, key: VerifyingKey, previous: Option<Previous>) -> Self {
         Self {
             id,
             gateway,
@@ -135,7 +123,7 @@ impl StreamState {
             head: None,
             runs: VecDeque::new(),
             status: StreamStatus::Open,
-            logged: LoggedHead { size: 0, at: opened },
+            logged_size: 0,
             fork: None,
         }
     }
@@ -300,22 +288,14 @@ impl StreamState {
         Ok(())
     }
 
-    /// Whether the log must write the newest head as an entry: there are statements since the last one it wrote, and
-    /// `interval` milliseconds went by.
-    pub fn head_due(&self, now: LoggedAt, interval: u64) -> bool {
-        self.head.is_some()
-            && self.size() != self.logged.size
-            && now.millis().saturating_sub(self.logged.at.millis()) >= interval
-    }
-
     /// Whether statements came since the last head in the log.
     pub fn has_unlogged_head(&self) -> bool {
-        self.size() != self.logged.size
+        self.size() != self.logged_size
     }
 
     /// Remembers that the newest head was written as an entry.
-    pub fn head_logged(&mut self, at: LoggedAt) {
-        self.logged = LoggedHead { size: self.size(), at };
+    pub fn head_logged(&mut self) {
+        self.logged_size = self.size();
     }
 
     /// A note may carry lines that verify nothing, a megabyte of them. One that came with a head would be kept with every
@@ -358,12 +338,6 @@ impl StreamState {
 /// The root of a compact range that begins at 0, as those of streams do.
 fn root(range: &CompactRange) -> Hash {
     range.root().expect("a stream's range begins at its first statement")
-}
-
-impl Default for LoggedHead {
-    fn default() -> Self {
-        Self { size: TreeSize::new(0).get(), at: LoggedAt::default() }
-    }
 }
 
 #[cfg(test)]

@@ -282,8 +282,7 @@ impl Appender for Fake {
                 .map_err(|error| Error::new(ErrorKind::PermissionDenied, error.to_string()))?;
             let (stream, logged_at) = (StreamId::from_index(state.next_index()).unwrap(), state.now());
             state.push([Entry::StreamOpened { logged_at, note }]);
-            let opened =
-                StreamState::new(stream, opening.gateway, opening.stream, opening.previous, logged_at);
+            let opened = StreamState::new(stream, opening.gateway, opening.stream, opening.previous);
             state.streams.insert(stream, opened);
             Ok(Opened { stream, checkpoint: state.checkpoint.clone() })
         })

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use vouchlog_merkle::{CompactRange, Hash, LeafIndex, TreeHead, TreeSize};
 use vouchlog_note::{Checkpoint, Origin, SignatureLine, VerifyingKey};
 
-use super::{Fork, LoggedHead, NewestHead, Run, StreamState, StreamStatus};
+use super::{Fork, NewestHead, Run, StreamState, StreamStatus};
 use crate::limits::{MAX_STREAM_SIZE, RECENT_RUNS};
 use crate::{LoggedAt, Previous, StreamId};
 
@@ -24,7 +24,7 @@ struct Stored {
     runs: Vec<StoredRun>,
     /// 0 open, 1 closed, else 2 + the successor.
     status: u64,
-    logged: (u64, u64),
+    logged_size: u64,
     fork: Option<(u64, String, String)>,
 }
 
@@ -80,7 +80,7 @@ impl StreamState {
             head: self.head.as_ref().map(store_head),
             runs: self.runs.iter().map(store_run).collect(),
             status,
-            logged: (self.logged.size, self.logged.at.millis()),
+            logged_size: self.logged_size,
             fork: self.fork.clone().map(|fork| (fork.size, fork.accepted, fork.refused)),
         };
         postcard::to_stdvec(&stored).expect("strings and numbers always encode")
@@ -125,7 +125,7 @@ impl StreamState {
             head,
             runs,
             status,
-            logged: LoggedHead { size: stored.logged.0, at: LoggedAt::from_millis(stored.logged.1)? },
+            logged_size: stored.logged_size,
             fork: stored.fork.map(|(size, accepted, refused)| Fork { size, accepted, refused }),
         })
     }

@@ -1,7 +1,7 @@
 //! The rules of a stream, one by one and against a model that keeps everything.
 
 use proptest::prelude::*;
-use vouchlog_merkle::{CompactRange, leaf_hash};
+use vouchlog_merkle::{CompactRange, TreeSize, leaf_hash};
 use vouchlog_note::{
     Checkpoint, CosignedCheckpoint, KeyName, Origin, SignatureType, SigningKey, UnverifiedNote,
 };
@@ -26,7 +26,7 @@ fn at(millis: u64) -> LoggedAt {
 
 fn stream() -> StreamState {
     let gateway = key("gateway.example.com/eu-1", SignatureType::Ed25519).verifying_key().clone();
-    StreamState::new(id(2), gateway, stream_key().verifying_key().clone(), None, at(OPENED))
+    StreamState::new(id(2), gateway, stream_key().verifying_key().clone(), None)
 }
 
 fn id(index: u64) -> StreamId {
@@ -400,16 +400,13 @@ fn a_head_with_more_than_its_checkpoint_and_signature_is_refused() {
 }
 
 #[test]
-fn heads_are_due_after_the_interval_and_once() {
+fn a_head_is_owed_to_the_log_until_it_is_written() {
     let (mut stream, model) = grown(0);
-    assert!(!stream.head_due(at(OPENED + 60_000), 30_000), "nothing was signed");
+    assert!(!stream.has_unlogged_head(), "nothing was sent");
     model.next(3).send(&mut stream).unwrap();
     assert!(stream.has_unlogged_head());
-    assert!(!stream.head_due(at(OPENED + 29_999), 30_000));
-    assert!(stream.head_due(at(OPENED + 30_000), 30_000));
-    stream.head_logged(at(OPENED + 30_000));
+    stream.head_logged();
     assert!(!stream.has_unlogged_head());
-    assert!(!stream.head_due(at(OPENED + 90_000), 30_000), "nothing came since");
     let restored = StreamState::from_bytes(&stream.to_bytes()).unwrap();
     assert_eq!(restored, stream);
 }
@@ -511,7 +508,7 @@ proptest! {
                         model.status = Some(StreamStatus::Superseded(id(77)));
                     }
                 }
-                Step::HeadLogged => stream.head_logged(at(OPENED + model.time())),
+                Step::HeadLogged => stream.head_logged(),
                 Step::Reload => stream = StreamState::from_bytes(&stream.to_bytes()).unwrap(),
             }
             model.check(&stream);
