@@ -15,7 +15,7 @@ use prometheus_client::registry::Registry;
 use thiserror::Error;
 use vouchlog_api::Appender;
 use vouchlog_merkle::Hash;
-use vouchlog_note::{CheckpointError, Origin, SigningKey, VerifyingKey};
+use vouchlog_note::{CheckpointError, KeyError, KeyName, Origin, SignatureType, SigningKey, VerifyingKey};
 use vouchlog_sequencer::{Config, Options};
 use vouchlog_storage::{Index, StoreError};
 use vouchlog_storage_sled::{FjallIndex, SledStore};
@@ -80,6 +80,22 @@ pub enum OpenError {
         origin: String,
         /// What is wrong with it.
         error: CheckpointError,
+    },
+    /// The log's key is not called as the log is, or is no key of a log.
+    #[error("`{key}` is not the key of a log called `{origin}`: that is of type 0x01 and has the log's name")]
+    LogKey {
+        /// The log's name.
+        origin: Origin,
+        /// The key.
+        key: Box<VerifyingKey>,
+    },
+    /// The origin is no name for a key, and the log's key is called as the log is.
+    #[error("`{origin}` cannot name a log: {error}")]
+    KeyName {
+        /// The origin.
+        origin: String,
+        /// What is wrong with it.
+        error: KeyError,
     },
     /// A key file could not be made or read.
     #[error(transparent)]
@@ -204,6 +220,11 @@ impl LogBuilder {
             (None, None) => random_name(),
         };
         let origin = parse_origin(&name)?;
+        // Looked at first: what is refused must leave nothing behind.
+        KeyName::new(&name).map_err(|error| OpenError::KeyName { origin: name.clone(), error })?;
+        if let Some(key) = self.log_key.as_ref().or(found.as_ref()) {
+            check_log_key(&origin, key.verifying_key())?;
+        }
         let log = match self.log_key.clone().or(found) {
             Some(key) => key,
             None => keys::load_or_create(&at(LOG_KEY), &name)?,
@@ -259,6 +280,13 @@ fn exists(path: &Path) -> bool {
     path.try_exists().unwrap_or(true)
 }
 
+fn check_log_key(origin: &Origin, key: &VerifyingKey) -> Result<(), OpenError> {
+    if key.name().as_str() == origin.as_str() && key.signature_type() == SignatureType::Ed25519 {
+        return Ok(());
+    }
+    Err(OpenError::LogKey { origin: origin.clone(), key: Box::new(key.clone()) })
+}
+
 fn parse_origin(origin: &str) -> Result<Origin, OpenError> {
     Origin::new(origin).map_err(|error| OpenError::Origin { origin: origin.to_owned(), error })
 }
@@ -271,7 +299,6 @@ fn random_name() -> String {
 
 #[cfg(test)]
 mod tests {
-    use vouchlog_note::SignatureType;
     use vouchlog_sequencer::OpenError as EngineError;
 
     use super::*;
@@ -314,6 +341,24 @@ mod tests {
         let none = open(dir.path()).await;
         assert!(matches!(none, Err(OpenError::NoLogKey(_))), "{none:?}");
         assert!(!dir.path().join(LOG_KEY).exists(), "no key is made for an old log");
+    }
+
+    #[tokio::test]
+    async fn what_is_refused_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = KeyName::new("log.example.com/a").unwrap();
+        let key = SigningKey::generate(name.clone(), SignatureType::Ed25519, [1; 32]).unwrap();
+        let witness = SigningKey::generate(name, SignatureType::CosignatureEd25519, [1; 32]).unwrap();
+        let refused = [
+            open(dir.path()).origin("log.example.com/b").log_key(key).await,
+            open(dir.path()).log_key(witness).await,
+            open(dir.path()).origin("two words").await,
+            open(dir.path()).origin("").await,
+        ];
+        for refused in refused {
+            assert!(refused.is_err(), "{refused:?}");
+        }
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[tokio::test]

@@ -53,8 +53,13 @@ fn print(text: &str) -> anyhow::Result<()> {
 
 /// Warns on standard error.
 pub(crate) fn warn(words: &str) {
+    note(&format!("warning: {words}"));
+}
+
+/// Says something beside the answer, on standard error.
+pub(crate) fn note(words: &str) {
     // Nobody is left to tell when standard error is gone.
-    let _ = writeln!(std::io::stderr(), "warning: {words}");
+    let _ = writeln!(std::io::stderr(), "{words}");
 }
 
 /// A progress bar on standard error, if that is a terminal.
@@ -84,8 +89,12 @@ pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
 
 /// Traces go to standard error.
 pub(crate) fn start_tracing(filter: Option<&str>, command: &Command) -> anyhow::Result<()> {
-    // The lookup index's database tells of its every file.
-    let default = if matches!(command, Command::Serve(_)) { "info,fjall=warn,lsm_tree=warn" } else { "warn" };
+    // The lookup index's database tells of its every file; what the client meets, the commands tell themselves.
+    let default = if matches!(command, Command::Serve(_)) {
+        "info,fjall=warn,lsm_tree=warn"
+    } else {
+        "warn,vouchlog_client=off"
+    };
     let filter = EnvFilter::try_new(filter.unwrap_or(default)).context("--trace")?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)

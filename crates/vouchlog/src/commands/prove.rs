@@ -137,7 +137,7 @@ impl Args {
             return output.say(words);
         }
         if !output.is_json() {
-            eprintln!("{words}");
+            output::note(words);
         }
         Ok(())
     }

@@ -140,13 +140,15 @@ pub(super) fn advise(error: &OpenError) -> anyhow::Error {
         }
         OpenError::Store(_) => "check the disk, then the store with `vouchlog fsck`",
         OpenError::NoLogKey(_) => "bring log.key back from its backup, or say where it is with --key",
-        OpenError::Engine(EngineError::LogKey(_) | EngineError::Key(_)) => {
+        OpenError::LogKey { .. } | OpenError::Engine(EngineError::LogKey(_) | EngineError::Key(_)) => {
             "--key (or log.key) must be the key the log was created with, named like its origin"
         }
         OpenError::Engine(EngineError::OperatorKey(_)) | OpenError::NoOperatorKey => {
             "give the operator's key file with --operator-key, or enrol with `vouchlog enrol`"
         }
-        OpenError::Origin { .. } => "an origin is a URL without its scheme, such as log.example.com/ai",
+        OpenError::Origin { .. } | OpenError::KeyName { .. } => {
+            "an origin is a URL without its scheme, such as log.example.com/ai"
+        }
         OpenError::KeyFile(_) => "check the key file and who may read it; a lost key cannot be made again",
         _ => "run again with --trace debug to see more",
     };

@@ -97,7 +97,7 @@ impl From<anyhow::Error> for Failed {
 
 /// What to log.
 #[derive(clap::Args)]
-#[group(required = true, multiple = false, args = ["digest", "digests", "records"])]
+#[group(required = true, multiple = false, args = ["digest", "digests", "records", "flush"])]
 struct What {
     /// Salted digests, 64 hex digits each; never a bare hash of content, which could be guessed
     #[arg(long, value_name = "HEX", num_args = 1..)]
@@ -105,6 +105,9 @@ struct What {
     /// A file of them, one a line; - is standard input
     #[arg(long, value_name = "FILE")]
     digests: Option<PathBuf>,
+    /// Nothing new: send what an earlier run left in the gateway's spool
+    #[arg(long, requires = "gateway_key")]
+    flush: bool,
     /// Records to commit to
     #[arg(value_name = "RECORD", requires = "receipts")]
     records: Vec<PathBuf>,
@@ -124,7 +127,7 @@ impl Args {
             std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         }
         let items = self.what.items(self.receipts.as_deref())?;
-        if items.is_empty() && self.gateway_key.is_none() {
+        if items.is_empty() && !self.what.flush {
             return Err(Advice::error("there is nothing to log", "see `vouchlog submit --help`"));
         }
         let statements: Vec<Statement> = items
@@ -179,7 +182,7 @@ impl Args {
     fn answer(&self, output: Output, items: &[Item], placed: &[Placed]) -> anyhow::Result<()> {
         if placed.is_empty() {
             let json = json!({ "verified": true, "statements": [] });
-            return output.answer("nothing new to log; nothing waits in the spool", &json);
+            return output.answer("nothing waits in the spool any more", &json);
         }
         let number = output::count(placed.len() as u64, "statement", "statements");
         let verified = if self.log_vkey.is_some() { ", its receipt verified" } else { "" };
@@ -216,6 +219,9 @@ fn statement_json((item, placed): (&Item, &Placed)) -> Value {
 
 impl What {
     fn items(&self, receipts: Option<&Path>) -> anyhow::Result<Vec<Item>> {
+        if self.flush {
+            return Ok(Vec::new());
+        }
         if let Some(path) = &self.digests {
             return input::digests(path);
         }
@@ -263,6 +269,17 @@ mod tests {
         assert_eq!(parse("--digests -").unwrap().kind, StatementKind::Interaction);
         assert_eq!(parse("--kind declared-loss --digests -").unwrap().kind, StatementKind::DeclaredLoss);
         assert!(parse("--kind genesis --digests -").is_none());
+    }
+
+    #[test]
+    fn only_a_gateway_has_a_spool_to_flush() {
+        assert!(parse("--flush").is_none());
+        let name = vouchlog_note::KeyName::new("log.example.com/a").unwrap();
+        let key =
+            vouchlog::SigningKey::generate(name, vouchlog_note::SignatureType::Ed25519, [1; 32]).unwrap();
+        let gateway = format!("--gateway-key k --log-vkey {}", key.verifying_key());
+        assert!(parse(&format!("--flush {gateway}")).unwrap().what.flush);
+        assert!(parse(&format!("--flush --digests - {gateway}")).is_none());
     }
 
     #[test]

@@ -82,6 +82,11 @@ async fn converse(
     statements: &[Statement],
     bar: &ProgressBar,
 ) -> Result<Vec<Acknowledged>, Failed> {
+    let left = gateway.waiting();
+    if left > 0 {
+        let waiting = output::count(left, "statement", "statements");
+        output::note(&format!("sending {waiting} that an earlier run left in the spool"));
+    }
     let mut tickets = Vec::new();
     for batch in statements.chunks(TICKET_STATEMENTS) {
         tickets.push((batch.len(), gateway.submit(batch.to_vec()).await.map_err(Failed::of)?));
@@ -118,8 +123,8 @@ async fn lose_patience(gateway: &Gateway, wait: Duration) -> anyhow::Error {
         troubled += LOOK;
         if troubled >= wait {
             let waiting = output::count(gateway.waiting(), "statement waits", "statements wait");
-            let hint = "nothing is lost: run again with the same --gateway-key and --state and `--digests /dev/null` to send \
-                        what waits";
+            let hint =
+                "nothing is lost: run again with the same --gateway-key, --state and --receipts, and --flush";
             return Advice::error(
                 format!("the log cannot be reached: {trouble}; {waiting} in the spool"),
                 hint,
@@ -135,10 +140,12 @@ async fn lose_patience(gateway: &Gateway, wait: Duration) -> anyhow::Error {
 /// What to do about a gateway that stopped.
 pub(crate) fn advise(error: &GatewayError) -> anyhow::Error {
     let hint = match error {
-        GatewayError::Refused(_) => "is the gateway enrolled? The operator does that with `vouchlog enrol`",
+        GatewayError::Refused(_) => {
+            "the operator enrols gateways with `vouchlog enrol`; a revoked key stays revoked"
+        }
         GatewayError::Spool(SpoolError::InUse(_)) => "give each process its own --state directory",
         GatewayError::Spool(SpoolError::Foreign(_)) => "give another --state directory",
-        GatewayError::Spool(SpoolError::Full { .. }) => "send what waits first, with `--digests /dev/null`",
+        GatewayError::Spool(SpoolError::Full { .. }) => "send what waits first, with --flush",
         GatewayError::Forked { .. } => "give this process a --state directory of its own, never a copy",
         GatewayError::ReceiptsLost { .. } => "fetch the proofs with `vouchlog prove --digest`",
         GatewayError::Config(_) => "check --gateway-key (made with keygen --kind gateway) and --log-vkey",
