@@ -139,7 +139,7 @@ fn record_exchanges(story: &mut Story, place: &Place) -> anyhow::Result<Vec<Kept
         kept.push(Kept { exchange, record, opening, digest: item.digest });
     }
     let first = kept.first().context("there are no sample exchanges")?;
-    story.tell(&format!("{} exchanges, recorded with real providers; such as", kept.len()))?;
+    story.tell(&format!("{} recorded exchanges (where from: samples/README.md); such as", kept.len()))?;
     story.tell(&format!("  {}  {} -> {}", first.exchange.id, first.exchange.url, first.exchange.status))?;
     story.tell(&format!("  commitment {}", first.digest))?;
     story.tell(
