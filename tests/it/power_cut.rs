@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use vouchlog_client::{Connection, GrpcLog};
 use vouchlog_sequencer::testing::{ORIGIN, TestGateway};
 
-use crate::kill::{Promised, check, newest, work};
+use crate::kill::{Promised, Replay, newest, work};
 use crate::process::{Server, free_port, signal, succeed, vouchlog, write_keys};
 
 const CUTS: u64 = 20;
@@ -111,7 +111,7 @@ async fn twenty_cuts_under_load_lose_nothing_acknowledged() {
         let data = after.0.join("data");
         let server = Server::start(&data, free_port(), &[]);
         let log = GrpcLog::connect(&Connection::new(&server.url)).unwrap();
-        check(&log, &Mutex::new(promised), (0, 0)).await;
+        Replay::default().follow(&log, &promised).await;
         assert_eq!(server.terminate(), 0);
         succeed(&["fsck", "--data", data.to_str().unwrap()]);
     }

@@ -56,8 +56,12 @@ pub(crate) fn write_keys(data: &Path) {
         if !path.exists() {
             std::fs::write(&path, key.to_key_file().as_str()).unwrap();
             restrict(&path);
+            // As durable as the program makes its own.
+            std::fs::File::open(&path).and_then(|file| file.sync_all()).unwrap();
         }
     }
+    std::fs::File::open(data).and_then(|folder| folder.sync_all()).unwrap();
+    std::fs::File::open(data.parent().unwrap()).and_then(|folder| folder.sync_all()).unwrap();
 }
 
 fn restrict(path: &Path) {
