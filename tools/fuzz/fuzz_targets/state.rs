@@ -16,7 +16,7 @@ static RIGHT: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
     let stream_key = key("gateway.example", SignatureType::CosignatureEd25519, 2);
     let now = LoggedAt::from_millis(1_767_225_600_000).expect("a time of this century");
     let id = StreamId::new(2).expect("small");
-    let mut stream = StreamState::new(id, gateway.clone(), stream_key.verifying_key().clone(), None, now);
+    let mut stream = StreamState::new(id, gateway.clone(), stream_key.verifying_key().clone(), None);
     let mut range = CompactRange::new();
     for run in 0..2 {
         let leaves = [leaf_hash(&[run]), leaf_hash(&[run, 1])];
