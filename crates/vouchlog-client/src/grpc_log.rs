@@ -1,0 +1,247 @@
+//! `GrpcLog`: a log across the network, as if it were in this process.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::{Status, Streaming};
+use vouchlog_api::{
+    Append, Appended, Appender, Error, HouseAppend, LogReader, Lookup, LookupKey, Opened, RangeReceipt,
+    Result, StreamInfo,
+};
+use vouchlog_merkle::{ConsistencyProof, LeafIndex, TileId, TreeSize, leaf_hash};
+use vouchlog_proto::limits::{MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES};
+use vouchlog_proto::v1::gateway_client::GatewayClient;
+use vouchlog_proto::v1::log_client::LogClient;
+use vouchlog_proto::{EntryName, v1};
+use vouchlog_stream::{Entry, StreamId};
+
+use crate::limits::{CALL_TIMEOUT, CONNECT_TIMEOUT, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT};
+use crate::{TileReader, USER_AGENT, status};
+
+/// How to reach a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// `http://host:port` or `https://host:port`.
+    pub url: String,
+    /// A certificate authority to trust instead of the public ones, in PEM; for https only.
+    pub ca_pem: Option<String>,
+    /// How long a call may take until its answer begins.
+    pub timeout: Duration,
+}
+
+impl Connection {
+    /// A connection to `url` with everything else as it should be.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), ca_pem: None, timeout: CALL_TIMEOUT }
+    }
+}
+
+/// A log across the network. Clones share one connection, which is made when it is first needed and made again when it was lost.
+///
+/// Statements, streams, lookups and checkpoints go over gRPC; tiles and entry bundles are read over HTTP from the same port.
+/// What it reads is not verified: [`VerifiedLog`](crate::VerifiedLog) and [`Gateway`](crate::Gateway) do that.
+#[derive(Clone, Debug)]
+pub struct GrpcLog {
+    gateway: GatewayClient<Channel>,
+    log: LogClient<Channel>,
+    tiles: TileReader,
+}
+
+/// An entry with the proof file the log answered for it; nothing of it is verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServedReceipt {
+    /// The entry's index.
+    pub index: LeafIndex,
+    /// The entry.
+    pub entry: Bytes,
+    /// Text of the proof file (C2SP tlog-proof).
+    pub proof_file: String,
+}
+
+impl GrpcLog {
+    /// Prepares a connection; nothing is sent yet. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`InvalidArgument`](vouchlog_api::ErrorKind::InvalidArgument) for a URL or certificate that cannot be used.
+    pub fn connect(connection: &Connection) -> Result<Self> {
+        let channel = endpoint(connection)?.connect_lazy();
+        let gateway = GatewayClient::new(channel.clone())
+            .max_encoding_message_size(MAX_REQUEST_BYTES)
+            .max_decoding_message_size(MAX_RESPONSE_BYTES);
+        let log = LogClient::new(channel).max_decoding_message_size(MAX_RESPONSE_BYTES);
+        Ok(Self { gateway, log, tiles: TileReader::connect(connection)? })
+    }
+
+    /// Opens a pipe for appends: many on one call, answered in order.
+    pub async fn append_stream(&self, window: usize) -> Result<AppendPipe> {
+        let (requests, queue) = mpsc::channel(window);
+        let answers = self.gateway.clone().append_stream(ReceiverStream::new(queue)).await.map_err(failed)?;
+        Ok(AppendPipe { requests, answers: answers.into_inner() })
+    }
+
+    /// An entry by what is known of it, with its proof file.
+    pub async fn receipt(&self, name: EntryName) -> Result<ServedReceipt> {
+        let request = v1::GetReceiptRequest { entry: Some(name.into()) };
+        let answer = self.log.clone().get_receipt(request).await.map_err(failed)?.into_inner();
+        Ok(ServedReceipt {
+            index: LeafIndex::new(answer.index),
+            entry: answer.entry,
+            proof_file: answer.proof_file,
+        })
+    }
+
+    /// The consistency proof between two sizes.
+    pub async fn consistency_proof(&self, old: TreeSize, new: TreeSize) -> Result<ConsistencyProof> {
+        let request = v1::GetConsistencyProofRequest { old_size: old.get(), new_size: new.get() };
+        let answer = self.log.clone().get_consistency_proof(request).await.map_err(failed)?.into_inner();
+        ConsistencyProof::try_from(&answer).map_err(|error| status::malformed(&error))
+    }
+}
+
+/// Appends on one call. The log answers them in order; its first error ends the call.
+#[derive(Debug)]
+pub struct AppendPipe {
+    requests: mpsc::Sender<v1::AppendRequest>,
+    answers: Streaming<v1::AppendResponse>,
+}
+
+impl AppendPipe {
+    /// Sends a request; waits while as many as the window are on their way.
+    ///
+    /// # Errors
+    /// [`Unavailable`](vouchlog_api::ErrorKind::Unavailable) when the call has ended; [`next`](Self::next) says why.
+    pub async fn send(&mut self, request: &Append) -> Result<()> {
+        let sent = self.requests.send(request.into()).await;
+        sent.map_err(|_| Error::unavailable("the log ended the call"))
+    }
+
+    /// The next answer. Cancel safe.
+    pub async fn next(&mut self) -> Result<Appended> {
+        match self.answers.message().await {
+            Ok(Some(answer)) => answer.try_into().map_err(|error| status::malformed(&error)),
+            Ok(None) => Err(Error::unavailable("the log ended the call without an answer")),
+            Err(status) => Err(failed(status)),
+        }
+    }
+}
+
+impl Appender for GrpcLog {
+    async fn open_stream(&self, note: String) -> Result<Opened> {
+        let answer =
+            self.gateway.clone().open_stream(v1::OpenStreamRequest { note }).await.map_err(failed)?;
+        answer.into_inner().try_into().map_err(|error| status::malformed(&error))
+    }
+
+    async fn append(&self, request: Append) -> Result<Appended> {
+        let answer = self.gateway.clone().append(v1::AppendRequest::from(&request)).await.map_err(failed)?;
+        answer.into_inner().try_into().map_err(|error| status::malformed(&error))
+    }
+
+    async fn append_house(&self, request: HouseAppend) -> Result<RangeReceipt> {
+        let request = v1::AppendHouseRequest::from(&request);
+        let answer = self.gateway.clone().append_house(request).await.map_err(failed)?.into_inner();
+        let receipt = answer.receipt.ok_or_else(|| Error::internal("the log's answer has no receipt"))?;
+        receipt.try_into().map_err(|error| status::malformed(&error))
+    }
+
+    async fn enrol(&self, note: String) -> Result<LeafIndex> {
+        let answer = self.gateway.clone().enrol(v1::EnrolRequest { note }).await.map_err(failed)?;
+        Ok(LeafIndex::new(answer.into_inner().index))
+    }
+
+    async fn revoke(&self, note: String) -> Result<LeafIndex> {
+        let answer = self.gateway.clone().revoke(v1::RevokeRequest { note }).await.map_err(failed)?;
+        Ok(LeafIndex::new(answer.into_inner().index))
+    }
+
+    async fn stream(&self, stream: StreamId) -> Result<StreamInfo> {
+        let request = v1::GetStreamRequest { stream: stream.get() };
+        let answer = self.gateway.clone().get_stream(request).await.map_err(failed)?;
+        answer.into_inner().try_into().map_err(|error| status::malformed(&error))
+    }
+}
+
+impl LogReader for GrpcLog {
+    async fn checkpoint(&self) -> Result<String> {
+        let answer = self.log.clone().get_checkpoint(v1::GetCheckpointRequest {}).await.map_err(failed)?;
+        Ok(answer.into_inner().note)
+    }
+
+    async fn checkpoint_after(&self, size: TreeSize) -> Result<String> {
+        let request = v1::WatchCheckpointsRequest { after_size: size.get() };
+        let mut answers = self.log.clone().watch_checkpoints(request).await.map_err(failed)?.into_inner();
+        match answers.message().await.map_err(failed)? {
+            Some(checkpoint) => Ok(checkpoint.note),
+            None => Err(Error::unavailable("the log ended the watch")),
+        }
+    }
+
+    async fn tile(&self, tile: TileId, width: u16) -> Result<Bytes> {
+        self.tiles.tile(tile, width).await
+    }
+
+    async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
+        self.tiles.entry_bundle(bundle, width).await
+    }
+}
+
+impl Lookup for GrpcLog {
+    async fn find(&self, key: LookupKey) -> Result<LeafIndex> {
+        let found = self.receipt(EntryName::Key(key)).await?;
+        if fits(&found.entry, key) {
+            return Ok(found.index);
+        }
+        Err(Error::internal("the log answered with an entry that was not asked for"))
+    }
+}
+
+/// Whether an entry is what was looked for.
+pub(crate) fn fits(entry: &[u8], key: LookupKey) -> bool {
+    match (key, Entry::decode(entry)) {
+        (LookupKey::LeafHash(hash), _) => leaf_hash(entry) == hash,
+        (LookupKey::Digest(digest), Ok(Entry::Statement(entry))) => entry.statement.digest == digest,
+        (LookupKey::Sequence(stream, sequence), Ok(Entry::Statement(entry))) => {
+            entry.stream == stream && entry.sequence == sequence
+        }
+        _ => false,
+    }
+}
+
+fn endpoint(connection: &Connection) -> Result<Endpoint> {
+    let refused = |error: tonic::transport::Error| {
+        Error::invalid(format!("`{}` cannot be connected to: {}", connection.url, root_cause(&error)))
+    };
+    let secure = match connection.url.split_once("://") {
+        Some(("http", _)) => false,
+        Some(("https", _)) => true,
+        _ => return Err(Error::invalid(format!("`{}` is no http:// or https:// URL", connection.url))),
+    };
+    let endpoint = Endpoint::from_shared(connection.url.clone())
+        .and_then(|endpoint| endpoint.user_agent(USER_AGENT))
+        .map_err(refused)?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(connection.timeout)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT);
+    if !secure {
+        return Ok(endpoint);
+    }
+    let tls = match &connection.ca_pem {
+        Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
+        None => ClientTlsConfig::new().with_webpki_roots(),
+    };
+    endpoint.tls_config(tls).map_err(refused)
+}
+
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    error.source().map_or_else(|| error.to_string(), root_cause)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
+fn failed(status: Status) -> Error {
+    status::error(&status)
+}

@@ -1,0 +1,51 @@
+//! The remote side of a log: its traits over gRPC and HTTP, a reader that trusts nothing but the vkey, and a gateway with a
+//! durable spool.
+//!
+//! In scope: [`GrpcLog`] (a log across the network, used like one in this process), [`TileReader`] (any C2SP tlog-tiles log,
+//! over HTTP or in files), [`VerifiedLog`] (around any reader: checkpoints, entries and proofs, all verified), and
+//! [`Gateway`] (statements go in, verified receipts come out, each exactly once, through crashes on either side).
+//!
+//! Out of scope: what a record holds and where it is kept (`vouchlog-collector`), auditing a whole log (`vouchlog-auditor`).
+//!
+//! *Invariant: a receipt is verified before the spool forgets.*
+//!
+//! ```no_run
+//! # async fn example(config: vouchlog_client::GatewayConfig, statement: vouchlog_stream::Statement)
+//! # -> Result<(), Box<dyn std::error::Error>> {
+//! use vouchlog_client::Gateway;
+//!
+//! let gateway = Gateway::open(config).await?;
+//! let ticket = gateway.submit(vec![statement]).await?; // now on disk
+//! for file in ticket.await?.proof_files()? {
+//!     println!("{file}"); // now in the log, and proven
+//! }
+//! gateway.close().await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod evidence;
+mod files;
+pub mod limits;
+mod status;
+
+mod grpc_log;
+mod tile_reader;
+mod verified_log;
+
+mod gateway;
+mod receipts;
+mod spool;
+
+pub use evidence::{Evidence, Misbehaviour};
+pub use gateway::{
+    Clock, Gateway, GatewayConfig, GatewayError, GatewayStatus, Options, Patience, SubmitTicket,
+};
+pub use grpc_log::{AppendPipe, Connection, GrpcLog, ServedReceipt};
+pub use receipts::{Acknowledged, ProofFiles, ReceiptSink, Taken};
+pub use spool::SpoolError;
+pub use tile_reader::TileReader;
+pub use verified_log::{VerifiedLog, VerifyError};
+
+/// How this crate introduces itself.
+const USER_AGENT: &str = concat!("vouchlog-client/", env!("CARGO_PKG_VERSION"));

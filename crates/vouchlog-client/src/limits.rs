@@ -1,0 +1,62 @@
+//! Every bound of the client, with its reason. Those a deployment may want otherwise are fields of
+//! [`Options`](crate::Options) or [`Patience`](crate::Patience).
+
+use std::time::Duration;
+
+/// Statements in one request of a gateway, if so many wait. Larger batches cost the first of them time and gain nothing: one
+/// signature over 256 is already below a microsecond each.
+pub const BATCH_STATEMENTS: usize = 256;
+
+/// Statements a spool holds before it refuses more: 155 MB on disk, about a minute of the fastest log, or a day at 50 a second.
+pub const MAX_SPOOLED_STATEMENTS: u64 = 4 * 1024 * 1024;
+
+/// Statements in one record of the spool, 19 kB. Values that do not fit a segment of the database would go to files that are
+/// never synced.
+pub(crate) const RECORD_STATEMENTS: usize = 512;
+
+/// Submissions that wait for their receipts in memory; further ones wait to be spooled.
+pub const MAX_TICKETS: usize = 16_384;
+
+/// Changes of the spool that are made durable as one.
+pub(crate) const MAX_GROUPED_CHANGES: usize = 1_024;
+
+/// How often an idle gateway says that it is alive, as often as the log writes the heads of active streams.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long the log may leave a request unanswered before the connection is given up for lost.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The first wait after a failure; it doubles with every further one.
+pub const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+
+/// The longest wait after a failure.
+pub const MAX_BACKOFF: Duration = Duration::from_secs(30);
+
+/// How long a connection may take to be made.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a call may take until its answer begins: what the server allows itself, and a little for the way.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(35);
+
+/// How often a silent connection is asked whether it is still there, and how long it may take to say so.
+pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+/// See [`KEEPALIVE_INTERVAL`].
+pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long an HTTP read may stall.
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often an HTTP read is tried when the server is busy or away.
+pub(crate) const READ_ATTEMPTS: u32 = 5;
+
+/// The longest wait between two of those tries, also when the server asks for more.
+pub(crate) const MAX_READ_BACKOFF: Duration = Duration::from_secs(10);
+
+/// How often a log that cannot push is asked for a newer checkpoint. C2SP lets checkpoints be cached for a few seconds.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long a just closed spool may take to let go of its lock.
+pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The longest checkpoint a log may serve. [`vouchlog_note::limits::MAX_NOTE_BYTES`] with nothing to spare.
+pub(crate) const MAX_CHECKPOINT_BYTES: usize = vouchlog_note::limits::MAX_NOTE_BYTES;

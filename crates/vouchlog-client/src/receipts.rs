@@ -1,0 +1,140 @@
+//! What a gateway gets for its statements: verified receipts, and where they go.
+
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use vouchlog_api::{RangeReceipt, ReceiptError};
+use vouchlog_merkle::{LeafIndex, ProofError, leaf_hash};
+use vouchlog_note::{CheckpointError, Origin, ProofFile, SignedCheckpoint, UnverifiedNote, VerifyingKey};
+use vouchlog_stream::Statement;
+
+use crate::files::{place_whole, sync_dir};
+
+/// Statements the log took in one request, with the receipt that proves it. The receipt was verified: there is no other way
+/// to make one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    statements: Vec<Statement>,
+    receipt: RangeReceipt,
+    checkpoint: SignedCheckpoint,
+}
+
+impl Taken {
+    /// Verifies a receipt for these statements.
+    pub fn verify(
+        statements: Vec<Statement>,
+        receipt: RangeReceipt,
+        origin: &Origin,
+        log: &VerifyingKey,
+    ) -> Result<Self, ReceiptError> {
+        let checkpoint = receipt.verify(&statements, origin, log)?;
+        Ok(Self { statements, receipt, checkpoint })
+    }
+
+    /// The statements, in the order they are in the log.
+    pub fn statements(&self) -> &[Statement] {
+        &self.statements
+    }
+
+    /// The receipt.
+    pub fn receipt(&self) -> &RangeReceipt {
+        &self.receipt
+    }
+
+    /// The checkpoint it leads to.
+    pub fn checkpoint(&self) -> &SignedCheckpoint {
+        &self.checkpoint
+    }
+
+    /// Cuts proof files (C2SP tlog-proof) of some of the statements, by their places, out of the receipt.
+    pub fn proof_files(&self, places: Range<usize>) -> Result<Vec<ProofFile>, ReceiptError> {
+        let first = self.receipt.first;
+        let unproven = |error: ProofError| ReceiptError::Proof { first, error };
+        let entries = self.receipt.entries(&self.statements)?;
+        let leaves: Vec<_> = entries.map(|entry| leaf_hash(&entry.to_bytes())).collect();
+        let size = self.checkpoint.head().size;
+        let placed = self.receipt.proof.place(first, &leaves, size).map_err(unproven)?;
+        let note =
+            UnverifiedNote::parse(self.receipt.checkpoint.as_bytes()).map_err(CheckpointError::from)?;
+        let mut files = Vec::with_capacity(places.len());
+        for place in places {
+            let index = LeafIndex::new(first.get() + place as u64);
+            let proof = placed.inclusion(index).map_err(unproven)?;
+            files.push(ProofFile::new(None, index, proof, note.clone())?);
+        }
+        Ok(files)
+    }
+}
+
+/// What a submission gets: where the log has each of its statements, and the proof.
+#[derive(Clone, Debug, Default)]
+pub struct Acknowledged {
+    runs: Vec<(Arc<Taken>, Range<usize>)>,
+}
+
+impl Acknowledged {
+    pub(crate) fn push(&mut self, taken: &Arc<Taken>, places: Range<usize>) {
+        self.runs.push((taken.clone(), places));
+    }
+
+    /// The requests the statements went with, in order, and which of each request's statements are the submission's. A
+    /// submission may go with several requests, and several with one.
+    pub fn runs(&self) -> impl Iterator<Item = (&Taken, Range<usize>)> {
+        self.runs.iter().map(|(taken, places)| (taken.as_ref(), places.clone()))
+    }
+
+    /// The statements in the order they were submitted, with their indexes in the log.
+    pub fn statements(&self) -> impl Iterator<Item = (LeafIndex, Statement)> {
+        self.runs.iter().flat_map(|(taken, places)| {
+            let first = taken.receipt.first.get();
+            places.clone().map(move |place| (LeafIndex::new(first + place as u64), taken.statements[place]))
+        })
+    }
+
+    /// The proof file of each statement, in the order they were submitted.
+    pub fn proof_files(&self) -> Result<Vec<ProofFile>, ReceiptError> {
+        let mut files = Vec::new();
+        for (taken, places) in &self.runs {
+            files.extend(taken.proof_files(places.clone())?);
+        }
+        Ok(files)
+    }
+}
+
+/// Gets every verified receipt before the spool forgets its statements. After a crash it may get one again.
+pub trait ReceiptSink: Send + 'static {
+    /// Keeps a receipt; it must be durable when this returns. An error stops the gateway, and nothing is forgotten.
+    fn keep(&mut self, taken: &Taken) -> io::Result<()>;
+}
+
+/// Writes one proof file for each statement, `<digest>-<index>.tlog-proof`, into a directory.
+#[derive(Debug)]
+pub struct ProofFiles {
+    dir: PathBuf,
+}
+
+impl ProofFiles {
+    /// Proof files go to `dir`, which is made if it is not there.
+    pub fn new(dir: impl AsRef<Path>) -> io::Result<Self> {
+        fs::create_dir_all(&dir)?;
+        Ok(Self { dir: dir.as_ref().to_owned() })
+    }
+
+    /// Where the proof file of a statement is.
+    pub fn path(&self, statement: &Statement, index: LeafIndex) -> PathBuf {
+        self.dir.join(format!("{}-{index}.tlog-proof", statement.digest))
+    }
+}
+
+impl ReceiptSink for ProofFiles {
+    fn keep(&mut self, taken: &Taken) -> io::Result<()> {
+        let files = taken.proof_files(0..taken.statements.len()).map_err(io::Error::other)?;
+        for (statement, file) in taken.statements.iter().zip(files) {
+            place_whole(&self.path(statement, file.index()), file.to_text().as_bytes())?;
+        }
+        sync_dir(&self.dir)
+    }
+}

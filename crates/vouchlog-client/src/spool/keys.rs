@@ -1,0 +1,59 @@
+//! Secret keys of streams, one file each, readable by their owner alone. The file is on disk before the spool names the key,
+//! and is deleted only when the spool names another, so that a stream whose key is named can always be continued.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use vouchlog_note::{SigningKey, VerifyingKey};
+
+use super::{SpoolError, damaged, io_error};
+use crate::files::{read_bounded, write_whole};
+
+/// The key files of a state directory.
+#[derive(Clone, Debug)]
+pub(crate) struct StreamKeys {
+    dir: PathBuf,
+}
+
+impl StreamKeys {
+    pub(crate) fn new(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
+    /// Writes a key; it is on disk when this returns.
+    pub(crate) fn save(&self, key: &SigningKey) -> Result<(), SpoolError> {
+        let path = self.dir.join(file_name(key.verifying_key()));
+        write_whole(&path, key.to_key_file().as_bytes()).map_err(io_error)
+    }
+
+    /// The secret of a key; `None` when its file is gone.
+    pub(crate) fn load(&self, key: &VerifyingKey) -> Result<Option<SigningKey>, SpoolError> {
+        let path = self.dir.join(file_name(key));
+        let Some(text) = read_bounded(&path, 4096).map_err(io_error)? else { return Ok(None) };
+        let text = String::from_utf8(text).map_err(|_| damaged("a key file is no text"))?;
+        let secret =
+            SigningKey::from_key_file(&text).map_err(|error| damaged(&format!("a key file: {error}")))?;
+        if secret.verifying_key() != key {
+            return Err(damaged("a key file holds another key"));
+        }
+        Ok(Some(secret))
+    }
+
+    /// Deletes every key but one.
+    pub(crate) fn keep_only(&self, key: &VerifyingKey) -> io::Result<()> {
+        let kept = file_name(key);
+        for file in fs::read_dir(&self.dir)? {
+            let name = file?.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with("stream-") && name.contains(".key") && name != kept.as_str() {
+                fs::remove_file(self.dir.join(name.as_ref()))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn file_name(key: &VerifyingKey) -> String {
+    format!("stream-{}.key", key.id())
+}
