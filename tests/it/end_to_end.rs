@@ -61,14 +61,16 @@ async fn two_gateways_and_200_000_statements_are_proven_by_strangers() {
         assert_eq!(code, 1, "a proof of something else is a finding");
     }
     let data = path(folder.path(), "data");
-    let report: serde_json::Value = serde_json::from_str(&succeed(&["fsck", "--json", "--data", &data])).unwrap();
+    let report: serde_json::Value =
+        serde_json::from_str(&succeed(&["fsck", "--json", "--data", &data])).unwrap();
     assert_eq!(report["statements"], STATEMENTS, "{report}");
 }
 
 /// Reads the whole log over HTTP: every entry, the root computed from them, every statement where the receipt said.
 async fn read_all_by_tiles(url: &str, vkey: &str, placed: &[(u64, Statement)]) {
     let reader = TileReader::http(url).unwrap();
-    let log = VerifiedLog::open(reader.clone(), Origin::new(ORIGIN).unwrap(), vkey.parse().unwrap(), None).unwrap();
+    let log =
+        VerifiedLog::open(reader.clone(), Origin::new(ORIGIN).unwrap(), vkey.parse().unwrap(), None).unwrap();
     let head = log.update().await.unwrap().head();
     let size = head.size.get();
     let mut range = CompactRange::new();
@@ -110,7 +112,8 @@ async fn a_restart_keeps_everything_and_an_older_head_is_a_prefix() {
         let reader = TileReader::http(&server.url).unwrap();
         let seen = folder.path().join("seen");
         let verified =
-            VerifiedLog::open(reader, Origin::new(ORIGIN).unwrap(), server.vkey.parse().unwrap(), Some(seen)).unwrap();
+            VerifiedLog::open(reader, Origin::new(ORIGIN).unwrap(), server.vkey.parse().unwrap(), Some(seen))
+                .unwrap();
         // What was seen in earlier rounds is in the file; a log that shrank or forked would be refused here.
         let head = verified.update().await.unwrap().head();
         assert!(last.is_none_or(|last| last < head.size));

@@ -29,7 +29,13 @@ pub(crate) struct Promised {
 }
 
 /// One gateway at work until told to stop.
-pub(crate) async fn work(log: GrpcLog, mut gateway: TestGateway, seed: u64, stop: Arc<AtomicBool>, promised: Arc<Mutex<Promised>>) {
+pub(crate) async fn work(
+    log: GrpcLog,
+    mut gateway: TestGateway,
+    seed: u64,
+    stop: Arc<AtomicBool>,
+    promised: Arc<Mutex<Promised>>,
+) {
     let mut round = seed << 32;
     while !stop.load(Ordering::Relaxed) {
         round += 1;
@@ -76,14 +82,16 @@ impl Replay {
         let now = newest(log).await;
         let largest = promised.heads.iter().map(|head| head.size).max().unwrap_or_default();
         assert!(largest <= now.size, "the log shrank from {largest} to {}", now.size);
-        let heads: HashMap<u64, Hash> = promised.heads.iter().map(|head| (head.size.get(), head.root)).collect();
+        let heads: HashMap<u64, Hash> =
+            promised.heads.iter().map(|head| (head.size.get(), head.root)).collect();
         let statements: HashMap<u64, Statement> = promised.statements.iter().copied().collect();
         for bundle in self.0.end() / 256..now.size.get().div_ceil(256) {
             let width = TileId { level: 0, index: bundle }.width_at(now.size);
             let bytes = log.entry_bundle(bundle, width).await.unwrap();
             let entries = EntryBundle::entries(&bytes, usize::from(width)).unwrap();
             let known = self.0.end();
-            for (entry, index) in entries.into_iter().zip(bundle * 256..).filter(|(_, index)| *index >= known) {
+            for (entry, index) in entries.into_iter().zip(bundle * 256..).filter(|(_, index)| *index >= known)
+            {
                 if let Some(promised) = statements.get(&index) {
                     let Ok(Entry::Statement(found)) = Entry::decode(entry) else { panic!("entry {index}") };
                     assert_eq!(found.statement, *promised, "entry {index}");
@@ -133,5 +141,9 @@ async fn fifty_kills_under_load_lose_nothing_acknowledged() {
     assert_eq!(server.terminate(), 0);
     let report: serde_json::Value =
         serde_json::from_str(&succeed(&["fsck", "--json", "--data", data.to_str().unwrap()])).unwrap();
-    assert_eq!(report["statements"].as_u64().unwrap(), acknowledged as u64, "nothing is in the log twice: {report}");
+    assert_eq!(
+        report["statements"].as_u64().unwrap(),
+        acknowledged as u64,
+        "nothing is in the log twice: {report}"
+    );
 }

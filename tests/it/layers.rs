@@ -73,9 +73,13 @@ fn no_source_file_is_too_long_to_read() {
             continue;
         }
         let text = fs::read_to_string(path).unwrap();
-        assert!(text.trim_start().starts_with("//!"), "{shown} does not open with a sentence on what it holds");
+        assert!(
+            text.trim_start().starts_with("//!"),
+            "{shown} does not open with a sentence on what it holds"
+        );
         let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
-        let lines = code.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count();
+        let lines =
+            code.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count();
         assert!(lines <= 400, "{shown} has {lines} lines of code: split it where a part has a name");
     }
 }

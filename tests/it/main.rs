@@ -5,3 +5,5 @@ mod kill;
 mod layers;
 mod power_cut;
 mod process;
+mod program;
+mod readme;

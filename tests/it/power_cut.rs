@@ -63,7 +63,9 @@ fn disk(folder: &Path) -> Option<(PathBuf, Mounted)> {
 }
 
 fn not_here() {
-    eprintln!("power cuts are not simulated here: run as root where loop devices can be mounted: cargo test -p vouchlog --test it power_cut");
+    eprintln!(
+        "power cuts are not simulated here: run as root where loop devices can be mounted: cargo test -p vouchlog --test it power_cut"
+    );
 }
 
 /// A server under the load of two gateways.
@@ -123,8 +125,10 @@ async fn twenty_cuts_under_load_lose_nothing_acknowledged() {
 /// A library that makes fsync and fdatasync do nothing, so that only what sled's own `flush` does is left.
 fn library_without_sync(folder: &Path) -> Option<PathBuf> {
     let (source, library) = (folder.join("nosync.c"), folder.join("nosync.so"));
-    std::fs::write(&source, "int fsync(int f){(void)f;return 0;}int fdatasync(int f){(void)f;return 0;}\n").unwrap();
-    let built = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).output().ok()?;
+    std::fs::write(&source, "int fsync(int f){(void)f;return 0;}int fdatasync(int f){(void)f;return 0;}\n")
+        .unwrap();
+    let built =
+        Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).output().ok()?;
     built.status.success().then_some(library)
 }
 

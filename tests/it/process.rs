@@ -81,14 +81,23 @@ impl Server {
     pub(crate) fn start(data: &Path, port: u16, more: &[&str]) -> Self {
         write_keys(data);
         let mut command = vouchlog();
-        command.args(["serve", "--json", "--origin", ORIGIN, "--listen", &format!("127.0.0.1:{port}"), "--data"]);
+        command.args([
+            "serve",
+            "--json",
+            "--origin",
+            ORIGIN,
+            "--listen",
+            &format!("127.0.0.1:{port}"),
+            "--data",
+        ]);
         command.arg(data).args(more);
         Self::spawn(command)
     }
 
     /// Starts whatever `serve --json` command and waits until it says where it serves.
     pub(crate) fn spawn(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let Some(Ok(line)) = lines.next() else {
             let output = child.wait_with_output().unwrap();
