@@ -10,6 +10,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use fjall::config::{BlockSizePolicy, FilterPolicy, PinningPolicy};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use parking_lot::RwLock;
 use vouchlog_merkle::LeafIndex;
@@ -22,8 +23,14 @@ const COVERED: &[u8] = b"C";
 
 /// fjall's block and blob cache: lookups are rare, so little is enough.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
-/// Memtable size: what is buffered before it goes to disk.
-const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
+/// What is buffered before it goes to disk, counted by the bytes of keys; in memory each key takes several times its size.
+const MEMTABLE_BYTES: u64 = 4 * 1024 * 1024;
+/// One to compact and one to flush meanwhile: what waits to be flushed lies in memory.
+const WORKERS: usize = 2;
+/// What fjall writes ahead; it is never needed, but cannot be smaller.
+const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
+/// A block of a table: keys of 17 bytes, so large blocks keep the index of blocks small.
+const BLOCK_BYTES: u32 = 16 * 1024;
 
 /// A lookup index in a directory of its own, which may be deleted while the log is stopped.
 pub struct FjallIndex {
@@ -73,11 +80,24 @@ impl FjallIndex {
 
 impl Open {
     fn at(dir: &Path) -> fjall::Result<Self> {
-        let db = Database::builder(dir).cache_size(CACHE_BYTES).worker_threads(1).open()?;
-        let keys =
-            db.keyspace("lookup", || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES))?;
+        let db = Database::builder(dir)
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES)
+            .worker_threads(WORKERS)
+            .open()?;
+        let keys = db.keyspace("lookup", options)?;
         Ok(Self { db, keys })
     }
+}
+
+/// Small in memory, since lookups are rare: lookups scan a prefix, for which filters are of no use, and nothing is pinned.
+fn options() -> KeyspaceCreateOptions {
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(MEMTABLE_BYTES)
+        .filter_policy(FilterPolicy::disabled())
+        .filter_block_pinning_policy(PinningPolicy::disabled())
+        .index_block_pinning_policy(PinningPolicy::disabled())
+        .data_block_size_policy(BlockSizePolicy::all(BLOCK_BYTES))
 }
 
 impl Index for FjallIndex {
