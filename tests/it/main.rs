@@ -1,5 +1,10 @@
 //! The integration tests, one binary: linking one is quicker than linking ten.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed; clippy knows only functions marked as tests"
+)]
+
 mod end_to_end;
 mod kill;
 mod layers;
