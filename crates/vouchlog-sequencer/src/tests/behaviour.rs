@@ -56,7 +56,7 @@ async fn statements_get_receipts_and_can_be_proven_from_tiles() {
         let batch = statements(count, round as u64);
         let appended = gateway.send(&log, batch.clone(), T).await.unwrap();
         let receipt = appended.receipt.unwrap();
-        assert_eq!(receipt.sequence.get() as usize, sent.len());
+        assert_eq!(receipt.sequence.get(), sent.len() as u64);
         sent.extend(batch.iter().zip(receipt.first.get()..).map(|(s, index)| (*s, index)));
         assert_eq!(appended.stream_size, sent.len() as u64);
     }

@@ -41,7 +41,7 @@ async fn drive(plan: &BTreeMap<u64, Fault>) {
     store.set_faults(FaultPlan { commits: plan.clone().into_iter().collect(), ..FaultPlan::default() });
     let mut seen = Seen::default();
     for round in 0..ROUNDS {
-        let batch = statements(1 + (round as usize * 53) % 300, round);
+        let batch = statements(1 + usize::try_from(round * 53 % 300).unwrap(), round);
         let request = gateway.request(batch.clone(), T);
         let appended = loop {
             match log.append(request.clone()).await {
