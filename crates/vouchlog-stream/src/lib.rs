@@ -1,7 +1,7 @@
 //! The entry formats of the log, and the rules of a gateway's stream.
 //!
-//! In scope: what the bytes of an [`Entry`] mean ([`entry`], [`statement`]), the signed notes that control entries carry
-//! ([`control`]), and the pure state machine of one stream ([`StreamState`]): contiguous sequence numbers, one signed
+//! In scope: what the bytes of an [`Entry`] mean, the signed notes that control entries carry ([`Genesis`],
+//! [`StreamOpening`], [`Enrolment`], [`Revocation`]), and the pure state machine of one stream ([`StreamState`]): contiguous sequence numbers, one signed
 //! history, heartbeats, closing, succession.
 //!
 //! Out of scope: signatures and checkpoints (`vouchlog-note`), tree hashing (`vouchlog-merkle`), what a record holds
