@@ -90,12 +90,14 @@ pub(crate) struct Waiting {
 #[derive(Debug)]
 pub(crate) struct Caller {
     reply: oneshot::Sender<Outcome>,
-    _room: OwnedSemaphorePermit,
+    room: OwnedSemaphorePermit,
 }
 
 impl Caller {
-    /// Answers. A caller who went away does not mind.
+    /// Gives the room in the queue back, then answers: whoever has an answer finds the room it took. A caller who went
+    /// away does not mind.
     pub(crate) fn answer(self, outcome: Outcome) {
+        drop(self.room);
         drop(self.reply.send(outcome));
     }
 }
@@ -126,7 +128,7 @@ impl Queue {
         let weight = u32::try_from(request.weight().min(self.size)).expect("requests are bounded");
         let room = self.room.clone().try_acquire_many_owned(weight).map_err(|_| pushback())?;
         let (reply, outcome) = oneshot::channel();
-        let waiting = Waiting { request, caller: Caller { reply, _room: room } };
+        let waiting = Waiting { request, caller: Caller { reply, room } };
         match self.messages.try_send(Message::Request(waiting)) {
             Ok(()) => Ok(outcome),
             Err(TrySendError::Full(_)) => Err(pushback()),
