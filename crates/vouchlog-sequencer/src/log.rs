@@ -195,12 +195,6 @@ impl<S: Store> Log<S> {
         self.inner.shared.publisher.newest()
     }
 
-    /// How many streams and gateways there are.
-    pub fn counts(&self) -> (usize, usize) {
-        let directory = self.inner.shared.directory.read();
-        (directory.streams.len(), directory.gateways.len())
-    }
-
     /// Stops the log: what is queued is still taken and answered, the heads of all active streams are written, the store is
     /// closed. Later submissions are refused; reads of what is in memory go on.
     pub async fn stop(&self) {

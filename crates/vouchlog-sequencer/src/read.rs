@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use vouchlog_api::{Error, ErrorKind, LogReader, Lookup, LookupKey, Result, proof};
 use vouchlog_merkle::{LeafIndex, TILE_WIDTH, TileId, TreeSize, full_tiles};
-use vouchlog_storage::{Index, Store, StoreError, key_prefix};
+use vouchlog_storage::{Index, Store, StoreError, framing, key_prefix};
 use vouchlog_stream::Entry;
 
 use crate::limits::{LOOKUP_PATIENCE, MAX_LOOKUP_CANDIDATES};
@@ -52,7 +52,8 @@ impl<S: Store> LogReader for Log<S> {
                 })?
             }
         };
-        first_entries(&bytes, width).ok_or_else(|| damaged(&StoreError::Damaged(format!("bundle {bundle}"))))
+        framing::take(&bytes, u64::from(width))
+            .ok_or_else(|| damaged(&StoreError::Damaged(format!("bundle {bundle}"))))
     }
 }
 
@@ -105,16 +106,6 @@ fn candidates(index: &dyn Index, key: LookupKey) -> Result<Vec<LeafIndex>, Store
             Ok(run.map(|run| LeafIndex::new(run.first + (sequence.get() - run.start))).into_iter().collect())
         }
     }
-}
-
-/// The first `width` entries of a bundle; `None` when it has fewer.
-pub(crate) fn first_entries(bundle: &Bytes, width: u16) -> Option<Bytes> {
-    let mut end = 0;
-    for _ in 0..width {
-        let length = bundle.get(end..end + 2)?;
-        end += 2 + usize::from(u16::from_be_bytes([length[0], length[1]]));
-    }
-    (end <= bundle.len()).then(|| bundle.slice(..end))
 }
 
 fn check_width(width: u16) -> Result<()> {

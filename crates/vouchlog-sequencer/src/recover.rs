@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use vouchlog_merkle::{Hash, Tile, TileId, leaf_hash};
 use vouchlog_note::{Checkpoint, SignedCheckpoint};
-use vouchlog_storage::{Batch, Head, Loaded, Store, StoreError};
+use vouchlog_storage::{Batch, Head, Loaded, Store, StoreError, framing};
 use vouchlog_stream::{Entry, Genesis, LoggedAt};
 
 use crate::config::Config;
@@ -73,14 +73,8 @@ pub(crate) fn frame(pieces: &[Bytes]) -> Option<Framed> {
         [one] => one.clone(),
         many => many.concat().into(),
     };
-    let mut starts = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let length = bytes.get(at..at + 2)?;
-        starts.push(u32::try_from(at).ok()?);
-        at += 2 + usize::from(u16::from_be_bytes([length[0], length[1]]));
-    }
-    (at == bytes.len()).then_some(Framed { bytes, starts })
+    let starts = framing::starts(&bytes)?;
+    Some(Framed { bytes, starts })
 }
 
 fn damaged(what: &str) -> StoreError {

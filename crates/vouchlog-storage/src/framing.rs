@@ -11,6 +11,22 @@ pub fn skip(entries: &Bytes, count: u64) -> Option<Bytes> {
     Some(entries.slice(at..))
 }
 
+/// The first `count` framed entries; `None` when there are not so many.
+pub fn take(entries: &Bytes, count: u64) -> Option<Bytes> {
+    let rest = skip(entries, count)?;
+    Some(entries.slice(..entries.len() - rest.len()))
+}
+
+/// Where each framed entry begins, its length included; `None` when the framing is broken.
+pub fn starts(entries: &[u8]) -> Option<Vec<u32>> {
+    let (mut at, mut starts) = (0, Vec::new());
+    while at < entries.len() {
+        starts.push(u32::try_from(at).ok()?);
+        at += frame(&entries[at..])?;
+    }
+    Some(starts)
+}
+
 /// How many entries are framed; `None` when the framing is broken.
 pub fn count(entries: &[u8]) -> Option<u64> {
     let (mut at, mut count) = (0, 0);
@@ -59,6 +75,11 @@ mod tests {
         assert_eq!(skip(&framed, 2).unwrap(), Bytes::from_static(b"\0\x05three\0\x01x"));
         assert_eq!(skip(&framed, 4).unwrap(), Bytes::new());
         assert_eq!(skip(&framed, 5), None);
+        assert_eq!(take(&framed, 2).unwrap(), Bytes::from_static(b"\0\x03one\0\0"));
+        assert_eq!(take(&framed, 4).unwrap(), framed);
+        assert_eq!(take(&framed, 5), None);
+        assert_eq!(starts(&framed), Some(vec![0, 5, 7, 14]));
+        assert_eq!(starts(&framed[..6]), None);
         for limit in 1..20 {
             let pieces = cut(&framed, limit).unwrap();
             assert_eq!(pieces.iter().map(|(count, _)| count).sum::<u64>(), 4);
