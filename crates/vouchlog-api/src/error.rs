@@ -15,11 +15,15 @@ pub enum ErrorKind {
     InvalidArgument,
     /// No such entry, stream or tile, or not yet.
     NotFound,
-    /// The caller's idea of a stream's size is not the log's, which is `size`: go on from there.
+    /// The caller's idea of a size is wrong, which is `size`: that of a stream in the log, or that of the checkpoint a witness
+    /// cosigned last. Go on from there.
     Conflict {
-        /// The size the log has.
+        /// The size there is.
         size: u64,
     },
+    /// A checkpoint contradicts the one a witness cosigned before: no proof joins the two. It will never be cosigned; both
+    /// together are evidence against the log.
+    Inconsistent,
     /// A stream's gateway signed two histories. Stop; the log keeps the proof.
     Fork,
     /// The key is unknown, revoked, or did not sign this.

@@ -2,8 +2,9 @@
 //!
 //! A log in this process and a log across the network are used alike: [`Appender`] takes statements, [`LogReader`] serves
 //! what C2SP tlog-tiles serves, [`Lookup`] finds an entry by what is known of it. The engine (`vouchlog-sequencer`) and the
-//! gRPC client (`vouchlog-client`) implement all three; a reader of static files implements [`LogReader`] alone.
-//! [`proof`] builds any proof from any [`LogReader`].
+//! gRPC client (`vouchlog-client`) implement the three; a reader of static files implements [`LogReader`] alone.
+//! [`proof`] builds any proof from any [`LogReader`]. [`Witness`] is what a log asks to cosign its tree heads: the engine of
+//! `vouchlog-witness`, or a client of a witness across the network.
 //!
 //! Out of scope: bytes on a wire (`vouchlog-proto`, `vouchlog-server`), keys and signatures (`vouchlog-note`).
 //!
@@ -15,8 +16,10 @@ pub mod limits;
 mod log_reader;
 pub mod proof;
 mod receipt;
+mod witness;
 
 pub use appender::{Append, Appended, Appender, HouseAppend, Opened, RunInfo, StreamInfo};
 pub use error::{Error, ErrorKind, Result};
 pub use log_reader::{LogReader, Lookup, LookupKey};
 pub use receipt::{RangeReceipt, ReceiptError};
+pub use witness::Witness;

@@ -20,8 +20,14 @@ pub(crate) fn error(status: &Status) -> Error {
         (Code::InvalidArgument | Code::OutOfRange, _) => ErrorKind::InvalidArgument,
         (Code::NotFound, _) => ErrorKind::NotFound,
         (Code::PermissionDenied | Code::Unauthenticated, _) => ErrorKind::PermissionDenied,
+        (Code::FailedPrecondition, Some(info)) if info.reason == reason::INCONSISTENT => {
+            ErrorKind::Inconsistent
+        }
         (Code::FailedPrecondition, _) => ErrorKind::FailedPrecondition,
         (Code::Aborted, Some(info)) if info.reason == reason::STREAM_FORK => ErrorKind::Fork,
+        (Code::FailedPrecondition, Some(info)) if info.reason == reason::INCONSISTENT => {
+            ErrorKind::Inconsistent
+        }
         (Code::Aborted, Some(info)) => {
             match info.metadata.get(reason::SIZE).and_then(|size| size.parse().ok()) {
                 Some(size) => ErrorKind::Conflict { size },
@@ -84,6 +90,7 @@ mod tests {
         check(log(Code::Aborted, reason::CONFLICT, &[("size", "7")]), ErrorKind::Conflict { size: 7 });
         check(log(Code::Aborted, reason::CONFLICT, &[("size", "-7")]), ErrorKind::Internal);
         check(log(Code::Aborted, reason::STREAM_FORK, &[]), ErrorKind::Fork);
+        check(log(Code::FailedPrecondition, reason::INCONSISTENT, &[]), ErrorKind::Inconsistent);
         check(log(Code::PermissionDenied, reason::PERMISSION_DENIED, &[]), ErrorKind::PermissionDenied);
         check(log(Code::FailedPrecondition, reason::FAILED_PRECONDITION, &[]), ErrorKind::FailedPrecondition);
         check(log(Code::Unavailable, reason::UNAVAILABLE, &[]), ErrorKind::Unavailable);

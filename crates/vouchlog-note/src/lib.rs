@@ -37,6 +37,7 @@ mod note;
 mod policy;
 mod policy_text;
 mod proof_file;
+mod sign_subtree;
 mod signature_line;
 mod signed_checkpoint;
 mod signing;
@@ -51,6 +52,7 @@ pub use policy::{
 };
 pub use policy_text::PolicyLineError;
 pub use proof_file::{ProofFile, ProofFileError};
+pub use sign_subtree::{SignSubtree, SignSubtreeError};
 pub use signature_line::{LineError, SignatureLine};
 pub use signed_checkpoint::{CosignedCheckpoint, SignedCheckpoint};
 pub use signing::SigningKey;

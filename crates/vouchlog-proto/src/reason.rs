@@ -13,6 +13,8 @@ pub const NOT_FOUND: &str = "NOT_FOUND";
 pub const CONFLICT: &str = "CONFLICT";
 /// The stream's gateway signed two histories.
 pub const STREAM_FORK: &str = "STREAM_FORK";
+/// A checkpoint contradicts the one a witness cosigned before.
+pub const INCONSISTENT: &str = "INCONSISTENT";
 /// The key is unknown, revoked, or did not sign this.
 pub const PERMISSION_DENIED: &str = "PERMISSION_DENIED";
 /// The stream, or the log, is in a state that does not allow it.

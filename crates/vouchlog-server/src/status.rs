@@ -5,6 +5,7 @@
 //! invalid argument     INVALID_ARGUMENT     400   INVALID_ARGUMENT
 //! not found            NOT_FOUND            404   NOT_FOUND
 //! conflict             ABORTED              409   CONFLICT             the size the log has
+//! inconsistent         FAILED_PRECONDITION  422   INCONSISTENT
 //! fork                 ABORTED              409   STREAM_FORK
 //! permission denied    PERMISSION_DENIED    403   PERMISSION_DENIED
 //! failed precondition  FAILED_PRECONDITION  409   FAILED_PRECONDITION
@@ -46,6 +47,9 @@ pub(crate) fn row(kind: &ErrorKind) -> Row {
         }
         ErrorKind::NotFound => (Code::NotFound, StatusCode::NOT_FOUND, reason::NOT_FOUND),
         ErrorKind::Conflict { .. } => (Code::Aborted, StatusCode::CONFLICT, reason::CONFLICT),
+        ErrorKind::Inconsistent => {
+            (Code::FailedPrecondition, StatusCode::UNPROCESSABLE_ENTITY, reason::INCONSISTENT)
+        }
         ErrorKind::Fork => (Code::Aborted, StatusCode::CONFLICT, reason::STREAM_FORK),
         ErrorKind::PermissionDenied => {
             (Code::PermissionDenied, StatusCode::FORBIDDEN, reason::PERMISSION_DENIED)
@@ -133,6 +137,7 @@ mod tests {
         check(ErrorKind::InvalidArgument, Code::InvalidArgument, 400, "INVALID_ARGUMENT");
         check(ErrorKind::NotFound, Code::NotFound, 404, "NOT_FOUND");
         check(ErrorKind::Conflict { size: 7 }, Code::Aborted, 409, "CONFLICT");
+        check(ErrorKind::Inconsistent, Code::FailedPrecondition, 422, "INCONSISTENT");
         check(ErrorKind::Fork, Code::Aborted, 409, "STREAM_FORK");
         check(ErrorKind::PermissionDenied, Code::PermissionDenied, 403, "PERMISSION_DENIED");
         check(ErrorKind::FailedPrecondition, Code::FailedPrecondition, 409, "FAILED_PRECONDITION");
