@@ -8,7 +8,7 @@ use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio::sync::oneshot;
 use vouchlog_api::{
-    self as api, Appended, Appender, Error, Opened, RangeReceipt, Result, RunInfo, StreamInfo,
+    self as api, Appended, Appender, Error, HouseAppended, Opened, RangeReceipt, Result, RunInfo, StreamInfo,
 };
 use vouchlog_merkle::{LeafIndex, RangeProof, TreeSize};
 use vouchlog_note::{SignatureType, VerifyingKey};
@@ -271,28 +271,38 @@ impl<S: Store> Appender for Log<S> {
                 let proof = fresh_proof(&committed, run.first, u64::from(run.count))?;
                 let stream_size = run.end();
                 let receipt = receipt(stream, &run, proof, &committed.head.checkpoint)?;
-                Ok(Appended { stream_size, receipt: Some(receipt), repeated: false })
+                Ok(Appended { stream_size, receipt: Some(receipt), repeated: false, witnessed: false })
             }
             (Done::Repeated(run), _) => {
                 let receipt = self.repeated_receipt(stream, &run).await?;
-                Ok(Appended { stream_size: run.end(), receipt: Some(receipt), repeated: true })
+                Ok(Appended {
+                    stream_size: run.end(),
+                    receipt: Some(receipt),
+                    repeated: true,
+                    witnessed: false,
+                })
             }
-            (Done::HeadOnly(stream_size), _) => Ok(Appended { stream_size, receipt: None, repeated: false }),
+            (Done::HeadOnly(stream_size), _) => {
+                Ok(Appended { stream_size, receipt: None, repeated: false, witnessed: false })
+            }
             _ => Err(mixed_up()),
         }
     }
 
-    async fn append_house(&self, request: api::HouseAppend) -> Result<RangeReceipt> {
+    async fn append_house(&self, request: api::HouseAppend) -> Result<HouseAppended> {
         match self.submit(prepare::house(request)?).await? {
-            (Done::House { stream, sequence, first, count }, Some(committed)) => Ok(RangeReceipt {
-                stream,
-                sequence: sequence_number(sequence)?,
-                first,
-                count,
-                logged_at: committed.logged_at,
-                proof: fresh_proof(&committed, first, u64::from(count))?,
-                checkpoint: committed.head.checkpoint.clone(),
-            }),
+            (Done::House { stream, sequence, first, count }, Some(committed)) => {
+                let receipt = RangeReceipt {
+                    stream,
+                    sequence: sequence_number(sequence)?,
+                    first,
+                    count,
+                    logged_at: committed.logged_at,
+                    proof: fresh_proof(&committed, first, u64::from(count))?,
+                    checkpoint: committed.head.checkpoint.clone(),
+                };
+                Ok(HouseAppended { receipt, witnessed: false })
+            }
             _ => Err(mixed_up()),
         }
     }
