@@ -12,7 +12,7 @@ use vouchlog_note::{Checkpoint, ProofFile, UnverifiedNote};
 use vouchlog_proto::EntryName;
 
 use crate::limits::MAX_ENTRIES_BYTES;
-use crate::log::AnyLog;
+use crate::served::AnyLog;
 
 /// The newest checkpoint, with what it says. The note is the log's own and is not verified here: that is for who gets it.
 pub(crate) struct Newest {

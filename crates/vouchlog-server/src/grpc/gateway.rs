@@ -8,8 +8,8 @@ use vouchlog_api::{Append, Appender, Error, HouseAppend};
 use vouchlog_proto::v1;
 use vouchlog_stream::StreamId;
 
-use super::pipeline;
-use crate::log::AnyLog;
+use super::{pipeline, refused};
+use crate::served::AnyLog;
 use crate::status::status;
 
 /// Hands requests to the log.
@@ -78,9 +78,4 @@ impl v1::gateway_server::Gateway for Gateway {
         let index = self.log.revoke(request.into_inner().note).await.map_err(|error| status(&error))?;
         Ok(Response::new(v1::RevokeResponse { index: index.get() }))
     }
-}
-
-/// The status of a message that cannot be a request.
-pub(super) fn refused(error: vouchlog_proto::ConvertError) -> Status {
-    status(&error.into())
 }

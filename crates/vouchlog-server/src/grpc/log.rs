@@ -8,10 +8,9 @@ use vouchlog_api::LogReader;
 use vouchlog_merkle::TreeSize;
 use vouchlog_proto::{EntryName, hash_messages, v1};
 
-use super::gateway::refused;
-use super::stopped;
-use crate::log::AnyLog;
+use super::{refused, stopped};
 use crate::reads;
+use crate::served::AnyLog;
 use crate::status::status;
 
 /// Reads the log.

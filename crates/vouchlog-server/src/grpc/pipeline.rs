@@ -22,9 +22,8 @@ use vouchlog_api::{Append, Appended, Appender, Error, ErrorKind};
 use vouchlog_proto::v1;
 use vouchlog_stream::limits::RECENT_RUNS;
 
-use super::gateway::refused;
-use super::stopped;
-use crate::log::AnyLog;
+use super::{refused, stopped};
+use crate::served::AnyLog;
 use crate::status::{bug, status};
 
 /// Requests of one call that are under way at once. A stream can answer this many of its runs again, so no more may be

@@ -1,10 +1,9 @@
 //! Writing over HTTP: statements into the house stream, gateways enrolled and revoked.
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
 use http::{HeaderMap, HeaderName, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use vouchlog_api::limits::MAX_NOTE_BYTES;
@@ -13,10 +12,10 @@ use vouchlog_merkle::{LeafIndex, leaf_hash};
 use vouchlog_stream::{Digest, Evidence, Statement, StatementKind};
 
 use super::problem::WriteProblems;
-use super::{Params, Problem};
+use super::{Params, Problem, read};
 use crate::limits::{MAX_ADD_BYTES, MAX_JSON_BYTES, MAX_JSON_STATEMENTS};
-use crate::log::AnyLog;
 use crate::reads;
+use crate::served::AnyLog;
 
 /// A statement for the house stream.
 #[derive(Deserialize, ToSchema)]
@@ -271,15 +270,6 @@ fn is_of_type(headers: &HeaderMap, types: &[&str]) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim();
     types.iter().any(|expected| essence.eq_ignore_ascii_case(expected))
-}
-
-/// The whole body, if it is not longer than that.
-async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    match Limited::new(body, limit).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(limit)),
-        Err(_) => Err(Error::invalid("the body ended early").into()),
-    }
 }
 
 #[cfg(test)]
