@@ -22,4 +22,4 @@ pub use appender::{Append, Appended, Appender, HouseAppend, Opened, RunInfo, Str
 pub use error::{Error, ErrorKind, Result};
 pub use log_reader::{LogReader, Lookup, LookupKey};
 pub use receipt::{RangeReceipt, ReceiptError};
-pub use witness::Witness;
+pub use witness::{AnyWitness, Witness};

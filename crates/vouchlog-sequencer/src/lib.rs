@@ -21,6 +21,7 @@ pub mod fsck;
 pub mod limits;
 mod log;
 mod metrics;
+mod open;
 mod prepare;
 mod publish;
 mod queue;
@@ -32,7 +33,10 @@ mod state;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod witnesses;
 
 pub use config::{Clock, Config, Options};
-pub use log::{Log, OpenError, Readiness};
-pub use publish::Published;
+pub use log::{Log, Readiness};
+pub use open::OpenError;
+pub use publish::{Published, Sequenced};
+pub use witnesses::{GuardError, WitnessLink, WitnessState, Witnesses};

@@ -10,7 +10,7 @@ use vouchlog_stream::{Entry, Genesis, LoggedAt};
 use crate::config::Config;
 use crate::draft::Draft;
 use crate::edge::{Edge, Framed};
-use crate::log::OpenError;
+use crate::open::OpenError;
 use crate::sequence::integrate;
 use crate::state::{Directory, Tree};
 

@@ -27,8 +27,9 @@ use crate::commit::Committer;
 use crate::draft::{Draft, Drafted, Enroller, House, HousePlace, HouseRun, OpenHouse};
 use crate::edge::{Edge, Framed};
 use crate::limits::{MAX_BATCH_REQUESTS, MAX_BATCH_STATEMENTS};
+use crate::publish::Published;
 use crate::queue::{Caller, Committed, Done, Message, Request, Waiting};
-use crate::state::{Shared, Tree, stored_gateway, stored_stream};
+use crate::state::{Shared, Tree, stored_gateway, stored_published, stored_stream};
 
 /// How often an idle sequencer looks for stream heads that are due.
 const IDLE_TICK: Duration = Duration::from_secs(1);
@@ -38,10 +39,13 @@ pub(crate) struct Sequencer<S> {
     pub(crate) shared: Arc<Shared<S>>,
     pub(crate) tree: Tree,
     pub(crate) log_key: SigningKey,
+    pub(crate) ml_dsa_key: Option<SigningKey>,
     pub(crate) operator_key: Option<SigningKey>,
     pub(crate) house: House,
     pub(crate) committer: Committer,
     pub(crate) due: DueHeads,
+    /// The published checkpoint that is in the store.
+    pub(crate) stored: Option<Arc<Published>>,
 }
 
 /// Streams with statements that no stream-head entry covers yet, by the time one is due.
@@ -97,7 +101,8 @@ impl<S: Store> Sequencer<S> {
             return refuse(requests, &format!("the log has stopped writing: {reason}"));
         }
         let (drafted, answers, house) = self.draft(requests, last);
-        if drafted.is_empty() {
+        let published = self.newly_published();
+        if drafted.is_empty() && !(last && published.is_some()) {
             return acknowledge(answers, None);
         }
         let integrated = integrate(&self.tree, &drafted.entries, &drafted.leaves);
@@ -109,9 +114,10 @@ impl<S: Store> Sequencer<S> {
             Ok(head) => head,
             Err(error) => return fail(answers, &error),
         };
-        if let Err(error) = self.commit(&head, &drafted, &integrated) {
+        if let Err(error) = self.commit(&head, &drafted, &integrated, published.as_deref()) {
             return fail(answers, &error);
         }
+        self.stored = published.or(self.stored.take());
         let committed = self.show(head, drafted, integrated, house);
         acknowledge(answers, Some(&committed));
     }
@@ -167,9 +173,23 @@ impl<S: Store> Sequencer<S> {
         Ok(Head { tree: head, checkpoint: signed.note().to_owned() })
     }
 
-    fn commit(&self, head: &Head, drafted: &Drafted, integrated: &Integrated) -> Result<()> {
+    /// The published checkpoint, if the store has another: it goes along with the next batch.
+    fn newly_published(&self) -> Option<Arc<Published>> {
+        // Without a policy it is the head, which the store has anyway.
+        self.shared.policy.as_ref()?;
+        self.shared.publisher.published().filter(|published| self.stored.as_ref() != Some(published))
+    }
+
+    fn commit(
+        &self,
+        head: &Head,
+        drafted: &Drafted,
+        integrated: &Integrated,
+        published: Option<&Published>,
+    ) -> Result<()> {
         let streams = drafted.streams.iter().map(stored_stream);
-        let states = streams.chain(drafted.gateways.iter().map(stored_gateway)).collect();
+        let states = streams.chain(drafted.gateways.iter().map(stored_gateway));
+        let states = states.chain(published.map(stored_published)).collect();
         let batch = Batch {
             head: head.clone(),
             count: drafted.leaves.len() as u64,
@@ -213,7 +233,7 @@ impl<S: Store> Sequencer<S> {
             drafted.streams.into_iter().for_each(|stream| directory.put_stream(stream));
             drafted.gateways.into_iter().for_each(|gateway| directory.put_gateway(gateway));
         }
-        self.shared.publisher.publish(head.clone(), edge.clone());
+        self.shared.publisher.sequenced(head.clone(), edge.clone());
         self.tree = Tree { head: Some(head.clone()), range, edge, logged_at: drafted.now };
         self.house.open = house.or(self.house.open.take());
         Arc::new(Committed { head, before, nodes, logged_at: drafted.now })

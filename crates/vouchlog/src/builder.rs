@@ -195,10 +195,12 @@ impl LogBuilder {
         let config = Config {
             origin,
             log_key: keys.log,
+            ml_dsa_key: None,
             operator_key: keys.operator,
             house_key: keys.house,
             randomness: random_bytes,
             clock: system_clock(),
+            witnesses: None,
             options: self.options,
         };
         let mut registry = Registry::default();
@@ -369,10 +371,10 @@ mod tests {
         let size = {
             let log = open(dir.path()).gateway(key.verifying_key().clone()).await.unwrap();
             log.stop().await;
-            log.published().size()
+            log.sequenced().size()
         };
         let log = open(dir.path()).gateway(key.verifying_key().clone()).await.unwrap();
         log.stop().await;
-        assert_eq!(log.published().size(), size);
+        assert_eq!(log.sequenced().size(), size);
     }
 }

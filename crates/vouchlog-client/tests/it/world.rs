@@ -100,7 +100,7 @@ impl World {
 
     /// Every entry of the log.
     pub(crate) async fn entries(&self) -> Vec<Entry> {
-        let size = self.log.published().size();
+        let size = self.log.sequenced().size();
         let mut entries = Vec::new();
         for index in 0..size.get() {
             let entry = proof::entry(&self.log, LeafIndex::new(index), size).await.unwrap();

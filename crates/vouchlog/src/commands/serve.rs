@@ -88,7 +88,7 @@ impl Args {
         }
         let url = format!("http://{address}");
         let (origin, vkey, operator) = (log.origin(), log.vkey(), log.operator_vkey());
-        let size = log.published().size();
+        let size = log.sequenced().size();
         let words = format!(
             "The log {origin} is served at {url}\n  \
                log vkey       {vkey}\n  \
