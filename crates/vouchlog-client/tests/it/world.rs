@@ -136,10 +136,12 @@ fn open_log(store: Arc<MemoryStore>, options: vouchlog_sequencer::Options) -> Lo
     let config = vouchlog_sequencer::Config {
         origin: origin(),
         log_key: log_key(),
+        ml_dsa_key: None,
         operator_key: Some(key("operator", 2)),
         house_key: None,
         randomness,
         clock: vouchlog_sequencer::Clock::new(|| TIME.fetch_add(1, Ordering::Relaxed)),
+        witnesses: None,
         options,
     };
     let index = Arc::new(MemoryIndex::default());
