@@ -28,6 +28,7 @@ mod queue;
 mod read;
 mod recover;
 mod sequence;
+mod signer;
 mod state;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

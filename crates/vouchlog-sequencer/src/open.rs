@@ -22,6 +22,7 @@ use crate::publish::{Published, Publisher, Sequenced};
 use crate::queue::{Queue, Request};
 use crate::recover::{create, genesis, recover};
 use crate::sequence::{DueHeads, Sequencer};
+use crate::signer::Signer;
 use crate::state::{Directory, Shared, Tree, last_published};
 use crate::witnesses::{Feeders, GuardError};
 
@@ -66,13 +67,18 @@ impl<S: Store> Log<S> {
         registry: &mut Registry,
     ) -> Result<Self, OpenError> {
         check_keys(&config)?;
+        let signer = Signer {
+            origin: config.origin.clone(),
+            ed25519: config.log_key.clone(),
+            ml_dsa: config.ml_dsa_key.clone(),
+        };
         let feeders = config.witnesses.take().map(|w| Feeders::new(w, registry)).transpose();
         let mut feeders = feeders.map_err(OpenError::Thread)?;
         if store.load()?.is_none() {
             if let Some(feeders) = &feeders {
-                feeders.guard_new(&config.origin, &config.log_key)?;
+                feeders.guard_new(&signer, config.clock.now())?;
             }
-            create(&config, &store)?;
+            create(&signer, config.operator_key.as_ref(), config.clock.now(), &store)?;
         }
         let loaded =
             store.load()?.ok_or_else(|| StoreError::Damaged("what was just created is gone".into()))?;
@@ -82,7 +88,7 @@ impl<S: Store> Log<S> {
         if let Some(feeders) = &mut feeders {
             feeders.guard(&shared)?;
         }
-        let sequencer = sequencer(config, shared.clone(), tree)?;
+        let sequencer = sequencer(config, signer, shared.clone(), tree)?;
         Self::start(shared, sequencer, index, feeders)
     }
 
@@ -156,6 +162,7 @@ fn share<S: Store>(
 
 fn sequencer<S: Store>(
     config: Config,
+    signer: Signer,
     shared: Arc<Shared<S>>,
     tree: Tree,
 ) -> Result<Sequencer<S>, OpenError> {
@@ -167,10 +174,10 @@ fn sequencer<S: Store>(
     }
     let committer =
         Committer::start(shared.store.clone(), config.options.commit_patience).map_err(OpenError::Thread)?;
-    let Config { origin, log_key, ml_dsa_key, operator_key, house_key, randomness, .. } = config;
+    let Config { origin, operator_key, house_key, randomness, .. } = config;
     let house = House { origin, gateway: house_key, randomness, open: None };
     let stored = shared.publisher.published();
-    Ok(Sequencer { shared, tree, log_key, ml_dsa_key, operator_key, house, committer, due, stored })
+    Ok(Sequencer { shared, tree, signer, operator_key, house, committer, due, stored })
 }
 
 /// The checkpoint that was published when the log stopped, if it still satisfies the policy.

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use vouchlog_api::{Error, Result};
 use vouchlog_merkle::{CompactRange, Growth as Nodes, TreeHead, TreeSize, leaf_hash, perfect_range};
-use vouchlog_note::{Checkpoint, SignedCheckpoint, SigningKey};
+use vouchlog_note::SigningKey;
 use vouchlog_storage::{Batch, CommitError, Growth, Head, Store};
 use vouchlog_stream::{LoggedAt, StreamId, StreamState};
 
@@ -29,6 +29,7 @@ use crate::edge::{Edge, Framed};
 use crate::limits::{MAX_BATCH_REQUESTS, MAX_BATCH_STATEMENTS};
 use crate::publish::Published;
 use crate::queue::{Caller, Committed, Done, Message, Request, Waiting};
+use crate::signer::Signer;
 use crate::state::{Shared, Tree, stored_gateway, stored_published, stored_stream};
 
 /// How often an idle sequencer looks for stream heads that are due.
@@ -38,8 +39,7 @@ const IDLE_TICK: Duration = Duration::from_secs(1);
 pub(crate) struct Sequencer<S> {
     pub(crate) shared: Arc<Shared<S>>,
     pub(crate) tree: Tree,
-    pub(crate) log_key: SigningKey,
-    pub(crate) ml_dsa_key: Option<SigningKey>,
+    pub(crate) signer: Signer,
     pub(crate) operator_key: Option<SigningKey>,
     pub(crate) house: House,
     pub(crate) committer: Committer,
@@ -110,7 +110,7 @@ impl<S: Store> Sequencer<S> {
             self.shared.set_poison(&reason);
             return fail(answers, &Error::internal("the log stopped: its own check of the new root failed"));
         }
-        let head = match self.sign(integrated.head) {
+        let head = match self.sign(integrated.head, drafted.now) {
             Ok(head) => head,
             Err(error) => return fail(answers, &error),
         };
@@ -160,17 +160,15 @@ impl<S: Store> Sequencer<S> {
         (draft.finish(), answers, opened)
     }
 
-    fn sign(&self, head: TreeHead) -> Result<Head> {
+    fn sign(&self, head: TreeHead, now: LoggedAt) -> Result<Head> {
         if let Some(committed) = self.tree.head.as_ref().filter(|committed| committed.tree == head) {
             // Only states changed: the same head is not signed again.
             return Ok(committed.clone());
         }
-        let checkpoint = Checkpoint::new(self.shared.origin.clone(), head);
-        let signed = SignedCheckpoint::sign(&checkpoint, &self.log_key).map_err(|error| {
+        self.signer.sign(head, now).map_err(|error| {
             tracing::error!(%error, "the log's key cannot sign");
             Error::internal("the log cannot sign its checkpoint")
-        })?;
-        Ok(Head { tree: head, checkpoint: signed.note().to_owned() })
+        })
     }
 
     /// The published checkpoint, if the store has another: it goes along with the next batch.

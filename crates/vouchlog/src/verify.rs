@@ -97,7 +97,9 @@ pub enum VerifyError {
         logged: Digest,
     },
     /// The earlier checkpoint is not one that lacks the entry.
-    #[error("the earlier checkpoint has {size} entries, so it bounds nothing: it has the entry at index {index}, or came later")]
+    #[error(
+        "the earlier checkpoint has {size} entries, so it bounds nothing: it has the entry at index {index}, or came later"
+    )]
     NotEarlier {
         /// Its size.
         size: TreeSize,

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use vouchlog_api::{AnyWitness, ErrorKind, Witness};
-use vouchlog_merkle::{CompactRange, ConsistencyProof, Hash, NodeId, TreeHead, TreeSize, leaf_hash, node_hash};
+use vouchlog_merkle::{
+    CompactRange, ConsistencyProof, Hash, NodeId, TreeHead, TreeSize, leaf_hash, node_hash,
+};
 use vouchlog_note::{
     AddCheckpoint, Checkpoint, KeyName, Origin, SignatureType, SignedCheckpoint, SigningKey, UnverifiedNote,
     VerifyingKey,

@@ -414,3 +414,24 @@ async fn witnesses_are_asked_no_more_often_than_agreed() {
     }
     assert_eq!(w1.asked.load(Ordering::Relaxed), asked, "fifty commits later");
 }
+
+#[tokio::test]
+async fn a_log_with_two_keys_signs_with_both_the_ed25519_line_first() {
+    let w1 = TestWitness::new(1);
+    let witnesses = witnesses("all", 1, &[&w1]);
+    let policy = witnesses.policy.clone();
+    let mut config = config(&TestClock::default(), Options::default());
+    let ml_dsa = key(ORIGIN, SignatureType::MlDsa44, 5);
+    config.ml_dsa_key = Some(ml_dsa.clone());
+    config.witnesses = Some(witnesses);
+    let log = Log::open(config, Arc::new(MemoryStore::new()), None, &mut Registry::default()).unwrap();
+    append_and_publish(&log, 3).await;
+    let note = log.published().unwrap().checkpoint().to_owned();
+    let types: Vec<_> =
+        UnverifiedNote::parse(note.as_bytes()).unwrap().lines().iter().map(|l| l.payload().len()).collect();
+    assert_eq!(types, [64, 8 + 2420, 8 + 64], "Ed25519, ML-DSA-44, and the witness's cosignature");
+    for key in [log.vkey(), ml_dsa.verifying_key()] {
+        let held = policy.verify_checkpoint_of(note.as_bytes(), log.origin(), [key]).unwrap();
+        assert_eq!(held.head(), log.sequenced().head.tree);
+    }
+}

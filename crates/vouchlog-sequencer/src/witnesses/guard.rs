@@ -11,13 +11,15 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use vouchlog_api::{ErrorKind, Witness};
 use vouchlog_merkle::{ConsistencyProof, TreeHead, TreeSize};
-use vouchlog_note::{AddCheckpoint, Checkpoint, Origin, SignedCheckpoint, SigningKey, UnverifiedNote};
+use vouchlog_note::{AddCheckpoint, UnverifiedNote};
 use vouchlog_storage::Store;
+use vouchlog_stream::LoggedAt;
 
 use super::candidate::Candidate;
 use super::trouble::Trouble;
 use super::{Feed, Feeders};
 use crate::read::Reader;
+use crate::signer::Signer;
 use crate::state::Shared;
 
 /// Why the log does not sign anything.
@@ -55,10 +57,9 @@ pub enum GuardError {
 impl Feeders {
     /// Asks all witnesses whether they know a log that does not exist yet. The head of an empty tree is no danger to sign: it
     /// is consistent with every history.
-    pub(crate) fn guard_new(&self, origin: &Origin, log_key: &SigningKey) -> Result<(), GuardError> {
-        let empty = Checkpoint::new(origin.clone(), TreeHead::EMPTY);
-        let signed = SignedCheckpoint::sign(&empty, log_key).map_err(failed)?;
-        let note = UnverifiedNote::parse(signed.note().as_bytes()).map_err(failed)?;
+    pub(crate) fn guard_new(&self, signer: &Signer, now: LoggedAt) -> Result<(), GuardError> {
+        let empty = signer.sign(TreeHead::EMPTY, now).map_err(failed)?;
+        let note = UnverifiedNote::parse(empty.checkpoint.as_bytes()).map_err(failed)?;
         let nothing = ConsistencyProof::from_hashes(Vec::new()).map_err(failed)?;
         let request = AddCheckpoint::new(TreeSize::new(0), nothing, note).map_err(failed)?;
         let ask_all = async {
