@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use vouchlog_api::{Error, ErrorKind, LogReader, Lookup, LookupKey, Result, proof};
+use vouchlog_api::{Error, ErrorKind, LogReader, Lookup, LookupKey, Result, Watch, proof};
 use vouchlog_merkle::{LeafIndex, TILE_WIDTH, TileId, TreeSize, full_tiles};
 use vouchlog_storage::{Index, Store, StoreError, framing, key_prefix};
 use vouchlog_stream::Entry;
@@ -51,7 +51,7 @@ impl<S: Store> LogReader for Reader<S> {
             published.wait_for(|published| published.as_ref().is_some_and(|newest| newest.size() > size));
         match larger.await.as_deref() {
             Ok(Some(newest)) => Ok(newest.checkpoint().to_owned()),
-            _ => Err(Error::unavailable("the log stopped")),
+            _ => Err(stopped()),
         }
     }
 
@@ -87,6 +87,17 @@ impl<S: Store> LogReader for Reader<S> {
         };
         framing::take(&bytes, u64::from(width))
             .ok_or_else(|| damaged(&StoreError::Damaged(format!("bundle {bundle}"))))
+    }
+}
+
+impl<S: Store> Watch for Log<S> {
+    async fn checkpoint_other_than(&self, seen: String) -> Result<String> {
+        let mut published = self.inner.shared.publisher.watch_published();
+        let other = published.wait_for(|p| p.as_ref().is_some_and(|newest| newest.checkpoint() != seen));
+        match other.await.as_deref() {
+            Ok(Some(newest)) => Ok(newest.checkpoint().to_owned()),
+            _ => Err(stopped()),
+        }
     }
 }
 
@@ -133,6 +144,10 @@ impl<S: Store> Log<S> {
 /// With a policy, a log shows nothing before its witnesses have cosigned enough.
 fn unpublished() -> Error {
     Error::unavailable("no checkpoint of this log satisfies its witness policy yet: try again later")
+}
+
+fn stopped() -> Error {
+    Error::unavailable("the log stopped")
 }
 
 fn candidates(index: &dyn Index, key: LookupKey) -> Result<Vec<LeafIndex>, StoreError> {
