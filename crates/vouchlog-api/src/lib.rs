@@ -18,7 +18,9 @@ pub mod proof;
 mod receipt;
 mod witness;
 
-pub use appender::{Append, Appended, Appender, HouseAppend, Opened, RunInfo, StreamInfo};
+pub use appender::{
+    AckLevel, Append, Appended, Appender, HouseAppend, HouseAppended, Opened, RunInfo, StreamInfo,
+};
 pub use error::{Error, ErrorKind, Result};
 pub use log_reader::{LogReader, Lookup, LookupKey, Watch};
 pub use receipt::{RangeReceipt, ReceiptError};

@@ -8,7 +8,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Status, Streaming};
 use vouchlog_api::{
-    Append, Appended, Appender, Error, HouseAppend, LogReader, Lookup, LookupKey, Opened, RangeReceipt,
+    Append, Appended, Appender, Error, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened,
     Result, StreamInfo, Watch,
 };
 use vouchlog_merkle::{ConsistencyProof, LeafIndex, TileId, TreeSize, leaf_hash};
@@ -140,11 +140,10 @@ impl Appender for GrpcLog {
         answer.into_inner().try_into().map_err(|error| status::malformed(&error))
     }
 
-    async fn append_house(&self, request: HouseAppend) -> Result<RangeReceipt> {
+    async fn append_house(&self, request: HouseAppend) -> Result<HouseAppended> {
         let request = v1::AppendHouseRequest::from(&request);
-        let answer = self.gateway.clone().append_house(request).await.map_err(failed)?.into_inner();
-        let receipt = answer.receipt.ok_or_else(|| Error::internal("the log's answer has no receipt"))?;
-        receipt.try_into().map_err(|error| status::malformed(&error))
+        let answer = self.gateway.clone().append_house(request).await.map_err(failed)?;
+        answer.into_inner().try_into().map_err(|error| status::malformed(&error))
     }
 
     async fn enrol(&self, note: String) -> Result<LeafIndex> {

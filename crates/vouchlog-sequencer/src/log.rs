@@ -5,7 +5,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use vouchlog_api::{
-    self as api, Appended, Appender, Error, Opened, RangeReceipt, Result, RunInfo, StreamInfo,
+    self as api, AckLevel, Appended, Appender, Error, ErrorKind, HouseAppended, Opened, RangeReceipt, Result,
+    RunInfo, StreamInfo,
 };
 use vouchlog_merkle::{LeafIndex, RangeProof, TreeSize};
 use vouchlog_note::VerifyingKey;
@@ -147,6 +148,33 @@ impl<S: Store> Log<S> {
         let proof = api::proof::range(self, run.first, u64::from(run.count), size).await?;
         receipt(stream, run, proof, newest.checkpoint())
     }
+
+    /// Nobody is kept waiting for witnesses that are not there.
+    fn check_level(&self, level: AckLevel) -> Result<()> {
+        if level == AckLevel::Witnessed && self.inner.shared.policy.is_none() {
+            let message = "this log has no witnesses to wait for: ask for `sequenced`";
+            return Err(Error::new(ErrorKind::FailedPrecondition, message));
+        }
+        Ok(())
+    }
+
+    /// Exchanges a receipt for one against a checkpoint that satisfies the policy, if the caller waits for that; answers whether it
+    /// is one. The statements are in the log: when the witnesses take too long, the receipt there is beats an error.
+    async fn acknowledge(&self, receipt: RangeReceipt, level: AckLevel) -> Result<(RangeReceipt, bool)> {
+        if level == AckLevel::Sequenced {
+            return Ok((receipt, false));
+        }
+        let end = receipt.first.get() + u64::from(receipt.count);
+        let mut published = self.inner.shared.publisher.watch_published();
+        let covered = published.wait_for(|p| p.as_ref().is_some_and(|newest| newest.size().get() >= end));
+        let waited = tokio::time::timeout(self.inner.shared.options.witness_patience, covered).await;
+        let Some(newest) = waited.ok().and_then(|covered| covered.ok().and_then(|newest| newest.clone()))
+        else {
+            return Ok((receipt, false));
+        };
+        let proof = api::proof::range(self, receipt.first, u64::from(receipt.count), newest.size()).await?;
+        Ok((RangeReceipt { proof, checkpoint: newest.checkpoint().to_owned(), ..receipt }, true))
+    }
 }
 
 impl<S: Store> Appender for Log<S> {
@@ -161,35 +189,46 @@ impl<S: Store> Appender for Log<S> {
     }
 
     async fn append(&self, request: api::Append) -> Result<Appended> {
-        let stream = request.stream;
+        let (stream, wait_for) = (request.stream, request.wait_for);
+        self.check_level(wait_for)?;
         let request = prepare::append(&self.inner.shared, request)?;
         match self.submit(request).await? {
             (Done::Appended(run), Some(committed)) => {
                 let proof = fresh_proof(&committed, run.first, u64::from(run.count))?;
                 let stream_size = run.end();
                 let receipt = receipt(stream, &run, proof, &committed.head.checkpoint)?;
-                Ok(Appended { stream_size, receipt: Some(receipt), repeated: false })
+                let (receipt, witnessed) = self.acknowledge(receipt, wait_for).await?;
+                Ok(Appended { stream_size, receipt: Some(receipt), repeated: false, witnessed })
             }
             (Done::Repeated(run), _) => {
                 let receipt = self.repeated_receipt(stream, &run).await?;
-                Ok(Appended { stream_size: run.end(), receipt: Some(receipt), repeated: true })
+                let (receipt, witnessed) = self.acknowledge(receipt, wait_for).await?;
+                Ok(Appended { stream_size: run.end(), receipt: Some(receipt), repeated: true, witnessed })
             }
-            (Done::HeadOnly(stream_size), _) => Ok(Appended { stream_size, receipt: None, repeated: false }),
+            (Done::HeadOnly(stream_size), _) => {
+                Ok(Appended { stream_size, receipt: None, repeated: false, witnessed: false })
+            }
             _ => Err(mixed_up()),
         }
     }
 
-    async fn append_house(&self, request: api::HouseAppend) -> Result<RangeReceipt> {
+    async fn append_house(&self, request: api::HouseAppend) -> Result<HouseAppended> {
+        let wait_for = request.wait_for;
+        self.check_level(wait_for)?;
         match self.submit(prepare::house(request)?).await? {
-            (Done::House { stream, sequence, first, count }, Some(committed)) => Ok(RangeReceipt {
-                stream,
-                sequence: sequence_number(sequence)?,
-                first,
-                count,
-                logged_at: committed.logged_at,
-                proof: fresh_proof(&committed, first, u64::from(count))?,
-                checkpoint: committed.head.checkpoint.clone(),
-            }),
+            (Done::House { stream, sequence, first, count }, Some(committed)) => {
+                let receipt = RangeReceipt {
+                    stream,
+                    sequence: sequence_number(sequence)?,
+                    first,
+                    count,
+                    logged_at: committed.logged_at,
+                    proof: fresh_proof(&committed, first, u64::from(count))?,
+                    checkpoint: committed.head.checkpoint.clone(),
+                };
+                let (receipt, witnessed) = self.acknowledge(receipt, wait_for).await?;
+                Ok(HouseAppended { receipt, witnessed })
+            }
             _ => Err(mixed_up()),
         }
     }

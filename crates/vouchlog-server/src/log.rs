@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use vouchlog_api::{
-    Append, Appended, Appender, HouseAppend, LogReader, Lookup, LookupKey, Opened, RangeReceipt, Result,
+    Append, Appended, Appender, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened, Result,
     StreamInfo, Watch,
 };
 use vouchlog_merkle::{LeafIndex, TileId, TreeSize};
@@ -56,7 +56,7 @@ erased! {
     Appender {
         open_stream(note: String) -> Opened;
         append(request: Append) -> Appended;
-        append_house(request: HouseAppend) -> RangeReceipt;
+        append_house(request: HouseAppend) -> HouseAppended;
         enrol(note: String) -> LeafIndex;
         revoke(note: String) -> LeafIndex;
         stream(stream: StreamId) -> StreamInfo;

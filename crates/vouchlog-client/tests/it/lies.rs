@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use vouchlog_api::{
-    Append, Appended, Appender, HouseAppend, LogReader, Lookup, LookupKey, Opened, RangeReceipt, Result,
+    Append, Appended, Appender, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened, Result,
     StreamInfo, Watch,
 };
 use vouchlog_client::{GatewayError, Misbehaviour};
@@ -100,7 +100,7 @@ impl Appender for Liar {
         Ok(answer)
     }
 
-    async fn append_house(&self, request: HouseAppend) -> Result<RangeReceipt> {
+    async fn append_house(&self, request: HouseAppend) -> Result<HouseAppended> {
         self.log.append_house(request).await
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
-use vouchlog_api::{Append, Appender, ErrorKind, HouseAppend, LogReader, Lookup, LookupKey, proof};
+use vouchlog_api::{AckLevel, Append, Appender, ErrorKind, HouseAppend, LogReader, Lookup, LookupKey, proof};
 use vouchlog_merkle::{LeafIndex, TreeSize, leaf_hash};
 use vouchlog_note::{Origin, SignatureType, SignedCheckpoint};
 use vouchlog_storage::{MemoryIndex, MemoryStore};
@@ -249,6 +249,7 @@ async fn heartbeats_and_due_heads_become_entries_and_old_ones_are_refused() {
         statements: Vec::new(),
         head: g.head(seconds),
         close: false,
+        wait_for: AckLevel::Sequenced,
     };
     gateway.send(&log, statements(3, 1), T).await.unwrap();
     let size = log.sequenced().size().get();
@@ -291,9 +292,14 @@ async fn a_closed_or_continued_stream_takes_nothing_more() {
         statements: Vec::new(),
         head: second.head(T),
         close: true,
+        wait_for: AckLevel::Sequenced,
     };
     assert_eq!(log.append(again).await.unwrap().stream_size, 2);
     check(&log, &store).await;
+}
+
+fn house(statements: Vec<vouchlog_stream::Statement>) -> HouseAppend {
+    HouseAppend { statements, wait_for: AckLevel::Sequenced }
 }
 
 #[tokio::test]
@@ -303,7 +309,7 @@ async fn house_statements_share_one_stream_and_one_signature_a_batch() {
         let log = log.clone();
         tokio::spawn(async move {
             let statements = statements(1 + (n % 3) as usize, n);
-            let receipt = log.append_house(HouseAppend { statements: statements.clone() }).await.unwrap();
+            let receipt = log.append_house(house(statements.clone())).await.unwrap().receipt;
             receipt.verify(&statements, log.origin(), log.vkey()).unwrap();
             (receipt.stream, receipt.sequence.get(), u64::from(receipt.count))
         })
@@ -322,13 +328,10 @@ async fn house_statements_share_one_stream_and_one_signature_a_batch() {
     check(&log, &store).await;
     // The next process opens its own, which continues the first.
     let log = open(Arc::new(store.reopen()), None, &clock).unwrap();
-    let receipt = log.append_house(HouseAppend { statements: statements(1, 1) }).await.unwrap();
+    let receipt = log.append_house(house(statements(1, 1))).await.unwrap().receipt;
     let info = log.stream(receipt.stream).await.unwrap();
     assert_eq!(info.previous, Some(Previous { stream: first, size: next }));
-    assert_eq!(
-        log.append_house(HouseAppend { statements: vec![] }).await.unwrap_err().kind,
-        ErrorKind::InvalidArgument
-    );
+    assert_eq!(log.append_house(house(vec![])).await.unwrap_err().kind, ErrorKind::InvalidArgument);
 }
 
 #[tokio::test]
@@ -338,7 +341,7 @@ async fn a_full_queue_pushes_back() {
     let log = Log::open(config(&clock, options), store, None, &mut Registry::default()).unwrap();
     let posts = (0..200u64).map(|n| {
         let log = log.clone();
-        async move { log.append_house(HouseAppend { statements: statements(60, n) }).await }
+        async move { log.append_house(house(statements(60, n))).await }
     });
     let outcomes = futures_join(posts).await;
     assert!(outcomes.iter().any(Result::is_ok));
@@ -346,7 +349,7 @@ async fn a_full_queue_pushes_back() {
         assert!(matches!(error.kind, ErrorKind::Overloaded { retry_after } if retry_after > Duration::ZERO));
     }
     // Room is given back.
-    log.append_house(HouseAppend { statements: statements(100, 1) }).await.unwrap();
+    log.append_house(house(statements(100, 1))).await.unwrap();
 }
 
 async fn futures_join<T: Send + 'static>(

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
-use vouchlog_api::{AnyWitness, Error, ErrorKind, LogReader, Result, Watch, Witness};
+use vouchlog_api::{AckLevel, AnyWitness, Appender, Error, ErrorKind, LogReader, Result, Watch, Witness};
 use vouchlog_merkle::{Hash, TreeHead, TreeSize, sha256};
 use vouchlog_note::{
     AddCheckpoint, Checkpoint, CosignedCheckpoint, Origin, Policy, SignSubtree, SignatureType,
@@ -433,4 +433,43 @@ async fn a_log_with_two_keys_signs_with_both_the_ed25519_line_first() {
         let held = policy.verify_checkpoint_of(note.as_bytes(), log.origin(), [key]).unwrap();
         assert_eq!(held.head(), log.sequenced().head.tree);
     }
+}
+
+#[tokio::test]
+async fn who_waits_for_witnesses_gets_a_receipt_with_their_cosignatures() {
+    let (w1, w2) = (TestWitness::new(1), TestWitness::new(2));
+    let config = witnesses("all", 2, &[&w1, &w2]);
+    let policy = config.policy.clone();
+    let log = open(&Arc::new(MemoryStore::new()), config).unwrap();
+    let mut gateway = TestGateway::open(&log, 10).await.unwrap();
+    let sent = statements(7, 1);
+    let mut request = gateway.request(sent.clone(), 1_767_225_600);
+    request.wait_for = AckLevel::Witnessed;
+    for repeated in [false, true] {
+        let appended = log.append(request.clone()).await.unwrap();
+        assert_eq!((appended.repeated, appended.witnessed), (repeated, true));
+        crate::testing::verify(&appended, &sent);
+        let note = appended.receipt.unwrap().checkpoint;
+        let held = policy.verify_checkpoint_of(note.as_bytes(), log.origin(), [log.vkey()]).unwrap();
+        assert_eq!(held.cosignatures().len(), 2);
+    }
+    // Without a quorum the statements are logged all the same, and the answer says what it is.
+    *w2.manner.lock() = Manner::Dead;
+    let sent = statements(7, 2);
+    let mut request = gateway.request(sent.clone(), 1_767_225_601);
+    request.wait_for = AckLevel::Witnessed;
+    let appended = log.append(request).await.unwrap();
+    assert!(!appended.witnessed);
+    crate::testing::verify(&appended, &sent);
+}
+
+#[tokio::test]
+async fn a_log_without_witnesses_lets_nobody_wait_for_them() {
+    let log = crate::testing::open(Arc::new(MemoryStore::new()), None, &TestClock::default()).unwrap();
+    let mut gateway = TestGateway::open(&log, 10).await.unwrap();
+    let size = log.sequenced().size();
+    let mut request = gateway.request(statements(1, 1), 1_767_225_600);
+    request.wait_for = AckLevel::Witnessed;
+    assert_eq!(log.append(request).await.unwrap_err().kind, ErrorKind::FailedPrecondition);
+    assert_eq!(log.sequenced().size(), size, "nothing was logged");
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::{Value, json};
 use vouchlog::{
-    Appender, Digest, Evidence, HouseAppend, Origin, RangeReceipt, Statement, StatementKind, VerifyingKey,
+    AckLevel, Appender, Digest, Evidence, HouseAppend, Origin, RangeReceipt, Statement, StatementKind,
+    VerifyingKey,
 };
 use vouchlog_client::GatewayError;
 
@@ -159,8 +160,9 @@ impl Args {
         let bar = output::progress(statements.len() as u64, "statements");
         let mut all = Vec::with_capacity(statements.len());
         for batch in statements.chunks(HOUSE_STATEMENTS) {
-            let receipt = log.append_house(HouseAppend { statements: batch.to_vec() }).await;
-            let receipt = receipt.map_err(|error| remote::failed(&self.log.url, &error))?;
+            let append = HouseAppend { statements: batch.to_vec(), wait_for: AckLevel::Sequenced };
+            let appended = log.append_house(append).await;
+            let receipt = appended.map_err(|error| remote::failed(&self.log.url, &error))?.receipt;
             self.check(&receipt, batch)?;
             if let Some(dir) = &self.receipts {
                 keep(&receipt, batch, dir)?;
