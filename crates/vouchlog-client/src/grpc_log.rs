@@ -9,7 +9,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Status, Streaming};
 use vouchlog_api::{
     Append, Appended, Appender, Error, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened,
-    Result, StreamInfo,
+    Result, StreamInfo, Watch,
 };
 use vouchlog_merkle::{ConsistencyProof, LeafIndex, TileId, TreeSize, leaf_hash};
 use vouchlog_proto::limits::{MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES};
@@ -184,6 +184,19 @@ impl LogReader for GrpcLog {
 
     async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
         self.tiles.entry_bundle(bundle, width).await
+    }
+}
+
+impl Watch for GrpcLog {
+    async fn checkpoint_other_than(&self, seen: String) -> Result<String> {
+        let request = v1::WatchCheckpointsRequest { after_size: 0 };
+        let mut answers = self.log.clone().watch_checkpoints(request).await.map_err(failed)?.into_inner();
+        while let Some(checkpoint) = answers.message().await.map_err(failed)? {
+            if checkpoint.note != seen {
+                return Ok(checkpoint.note);
+            }
+        }
+        Err(Error::unavailable("the log ended the watch"))
     }
 }
 

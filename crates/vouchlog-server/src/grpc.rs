@@ -16,7 +16,7 @@ use tonic::Status;
 use tonic::service::Routes;
 use tonic_health::pb::health_server::{self, HealthServer};
 use tower_http::catch_panic::CatchPanicLayer;
-use vouchlog_api::Error;
+use vouchlog_api::{AnyWitness, Error};
 use vouchlog_proto::limits::{MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, MAX_WITNESS_REQUEST_BYTES};
 use vouchlog_proto::v1::FILE_DESCRIPTOR_SET;
 use vouchlog_proto::v1::gateway_server::{self, GatewayServer};
@@ -24,7 +24,7 @@ use vouchlog_proto::v1::log_server::{self, LogServer};
 use vouchlog_proto::v1::witness_server::{self, WitnessServer};
 
 use crate::health::Health;
-use crate::served::{AnyLog, AnyWitness};
+use crate::log::AnyLog;
 use crate::status::{bug, status};
 
 /// What may be served here, for reflection and for the names of metrics.

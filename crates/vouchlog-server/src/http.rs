@@ -27,13 +27,13 @@ use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::cors::{Any as Anyone, CorsLayer};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use vouchlog_api::Error;
+use vouchlog_api::{AnyWitness, Error};
 
 pub(crate) use problem::Problem;
 
 use crate::health::Health;
+use crate::log::AnyLog;
 use crate::openapi;
-use crate::served::{AnyLog, AnyWitness};
 use crate::status::bug;
 
 /// What there is to say of anything that is served.

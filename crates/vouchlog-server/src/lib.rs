@@ -27,15 +27,15 @@ mod guard;
 mod health;
 mod http;
 pub mod limits;
+mod log;
 mod metrics;
 mod openapi;
 mod reads;
 mod serve;
-mod served;
 mod status;
 #[cfg(test)]
 mod tests;
 
 pub use health::{Health, Readiness};
+pub use log::Log;
 pub use serve::{Config, Server};
-pub use served::Log;

@@ -12,7 +12,7 @@ use vouchlog_note::{Checkpoint, ProofFile, UnverifiedNote};
 use vouchlog_proto::EntryName;
 
 use crate::limits::MAX_ENTRIES_BYTES;
-use crate::served::AnyLog;
+use crate::log::AnyLog;
 
 /// The newest checkpoint, with what it says. The note is the log's own and is not verified here: that is for who gets it.
 pub(crate) struct Newest {
@@ -164,10 +164,7 @@ async fn head_at(log: &AnyLog, size: Option<u64>, newest: &TreeHead) -> Result<T
             newest.size
         )));
     }
-    let (size, last) = (TreeSize::new(size), LeafIndex::new(size - 1));
-    let leaf = proof::leaf(log, last, size).await?;
-    let root = proof::inclusion(log, last, size).await?.root_from(last, size, &leaf)?;
-    let head = TreeHead { size, root };
+    let head = proof::head(log, TreeSize::new(size)).await?;
     checked_consistency(log, &head, newest).await?;
     Ok(head)
 }

@@ -12,14 +12,14 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-use vouchlog_api::Witness;
+use vouchlog_api::{AnyWitness, Witness};
 
 use crate::connections::accept;
 use crate::guard::{Guard, guard, speaks_grpc};
 use crate::health::{Health, Readiness};
 use crate::http::{Operations, Problem};
+use crate::log::{AnyLog, Log};
 use crate::metrics::Metrics;
-use crate::served::{AnyLog, AnyWitness, Log};
 use crate::{grpc, http, limits};
 
 /// What a deployment may want otherwise. The defaults are the constants of [`limits`], where their reasons are.

@@ -34,11 +34,13 @@ mod embedded;
 pub mod keys;
 mod opening;
 pub mod verify;
+mod witnesses;
 
 pub use builder::{IndexMode, LogBuilder, OpenError, open};
 pub use clock::{random_bytes, system_clock, unix_millis};
 pub use embedded::Log;
 pub use opening::{Opening, OpeningError};
+pub use witnesses::{WitnessUrlError, connect_witnesses};
 
 pub use vouchlog_api::{
     AckLevel, Append, Appended, Appender, Error, ErrorKind, HouseAppend, HouseAppended, LogReader, Lookup,
@@ -46,6 +48,7 @@ pub use vouchlog_api::{
 };
 pub use vouchlog_merkle::{LeafIndex, TreeSize};
 pub use vouchlog_note::{Origin, Policy, ProofFile, SigningKey, VerifyingKey};
+pub use vouchlog_sequencer::{WitnessLink, WitnessState, Witnesses};
 pub use vouchlog_server::Server;
 pub use vouchlog_stream::{
     Digest, Entry, Evidence, LoggedAt, SequenceNumber, Statement, StatementKind, StreamId,

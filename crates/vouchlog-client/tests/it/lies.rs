@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use vouchlog_api::{
     Append, Appended, Appender, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened, Result,
-    StreamInfo,
+    StreamInfo, Watch,
 };
 use vouchlog_client::{GatewayError, Misbehaviour};
 use vouchlog_merkle::{CompactRange, Hash, LeafIndex, TileId, TreeHead, TreeSize};
@@ -145,6 +145,12 @@ impl LogReader for Liar {
 
     async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
         self.log.entry_bundle(bundle, width).await
+    }
+}
+
+impl Watch for Liar {
+    async fn checkpoint_other_than(&self, seen: String) -> Result<String> {
+        self.log.checkpoint_other_than(seen).await
     }
 }
 

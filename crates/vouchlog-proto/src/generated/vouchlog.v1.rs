@@ -1653,7 +1653,8 @@ pub mod log_client {
                 .insert(GrpcMethod::new("vouchlog.v1.Log", "GetCheckpoint"));
             self.inner.unary(req, path, codec).await
         }
-        /// The newest checkpoint now, and each newer one as it is published; under load some may be skipped.
+        /// The newest checkpoint now, and each newer one as it is published: of a larger tree, or of the same tree with more
+        /// cosignatures. Under load some may be skipped.
         pub async fn watch_checkpoints(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchCheckpointsRequest>,
@@ -1804,7 +1805,8 @@ pub mod log_server {
             >
             + std::marker::Send
             + 'static;
-        /// The newest checkpoint now, and each newer one as it is published; under load some may be skipped.
+        /// The newest checkpoint now, and each newer one as it is published: of a larger tree, or of the same tree with more
+        /// cosignatures. Under load some may be skipped.
         async fn watch_checkpoints(
             &self,
             request: tonic::Request<super::WatchCheckpointsRequest>,

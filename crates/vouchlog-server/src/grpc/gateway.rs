@@ -9,7 +9,7 @@ use vouchlog_proto::v1;
 use vouchlog_stream::StreamId;
 
 use super::{pipeline, refused};
-use crate::served::AnyLog;
+use crate::log::AnyLog;
 use crate::status::status;
 
 /// Hands requests to the log.

@@ -23,7 +23,7 @@ use vouchlog_proto::v1;
 use vouchlog_stream::limits::RECENT_RUNS;
 
 use super::{refused, stopped};
-use crate::served::AnyLog;
+use crate::log::AnyLog;
 use crate::status::{bug, status};
 
 /// Requests of one call that are under way at once. A stream can answer this many of its runs again, so no more may be

@@ -1,13 +1,12 @@
 //! The `Witness` service: checkpoints in, cosignatures out.
 
 use tonic::{Request, Response, Status};
-use vouchlog_api::Witness as _;
+use vouchlog_api::{AnyWitness, Witness as _};
 use vouchlog_merkle::Hash;
 use vouchlog_note::{AddCheckpoint, SignSubtree};
 use vouchlog_proto::v1;
 
 use super::refused;
-use crate::served::AnyWitness;
 use crate::status::status;
 
 /// Hands requests to the witness.

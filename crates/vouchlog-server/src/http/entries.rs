@@ -11,8 +11,8 @@ use vouchlog_stream::{Entry, StreamId, StreamStatus};
 
 use super::problem::ReadProblems;
 use super::{Params, PathParam, Problem};
+use crate::log::AnyLog;
 use crate::reads;
-use crate::served::AnyLog;
 
 /// Which entries.
 #[derive(Deserialize, IntoParams)]

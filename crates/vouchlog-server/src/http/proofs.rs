@@ -15,8 +15,8 @@ use vouchlog_stream::{Digest, SequenceNumber, StreamId};
 
 use super::problem::ReadProblems;
 use super::{Params, PathParam, Problem, TEXT};
+use crate::log::AnyLog;
 use crate::reads;
-use crate::served::AnyLog;
 
 /// Which entry, in which tree.
 #[derive(Deserialize, IntoParams)]

@@ -14,8 +14,8 @@ use vouchlog_stream::{Digest, Evidence, Statement, StatementKind};
 use super::problem::WriteProblems;
 use super::{Params, Problem, read};
 use crate::limits::{MAX_ADD_BYTES, MAX_JSON_BYTES, MAX_JSON_STATEMENTS};
+use crate::log::AnyLog;
 use crate::reads;
-use crate::served::AnyLog;
 
 /// A statement for the house stream.
 #[derive(Deserialize, ToSchema)]

@@ -8,7 +8,7 @@ use vouchlog_api::{Error, LogReader, Result};
 use vouchlog_merkle::{TilePath, sha256};
 
 use super::{Problem, TEXT};
-use crate::served::AnyLog;
+use crate::log::AnyLog;
 
 /// SPEC: tlog-tiles: a checkpoint "SHOULD NOT be cached for more than a few seconds".
 pub(super) const CHECKPOINT_CACHING: &str = "no-cache";

@@ -12,14 +12,13 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use utoipa::IntoResponses;
-use vouchlog_api::{Error, Witness};
+use vouchlog_api::{AnyWitness, Error, Witness as _};
 use vouchlog_merkle::{Hash, sha256};
 use vouchlog_note::limits::MAX_ADD_CHECKPOINT_BYTES;
 use vouchlog_note::{AddCheckpoint, SignSubtree};
 
 use super::tiles::{CHECKPOINT_CACHING, cached};
 use super::{Problem, TEXT, content_type, read};
-use crate::served::AnyWitness;
 
 /// SPEC: tlog-witness: the type of a body that is the size of the latest cosigned checkpoint in decimal, then LF.
 const SIZE_TYPE: &str = "text/x.tlog.size";

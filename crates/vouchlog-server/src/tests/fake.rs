@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use vouchlog_api::{
     AckLevel, Append, Appended, Appender, Error, ErrorKind, HouseAppend, HouseAppended, LogReader, Lookup,
-    LookupKey, Opened, RangeReceipt, Result, RunInfo, StreamInfo, proof,
+    LookupKey, Opened, RangeReceipt, Result, RunInfo, StreamInfo, Watch, proof,
 };
 use vouchlog_merkle::{CompactRange, EntryBundle, Hash, LeafIndex, TileId, TreeHead, TreeSize, leaf_hash};
 use vouchlog_note::{
@@ -385,6 +385,19 @@ impl Fake {
         let proof = proof::range(self, first, u64::from(count), size).await?;
         let sequence = SequenceNumber::new(start).unwrap();
         Ok(RangeReceipt { stream, sequence, first, count, logged_at, proof, checkpoint })
+    }
+}
+
+impl Watch for Fake {
+    async fn checkpoint_other_than(&self, seen: String) -> Result<String> {
+        let mut sizes = self.size.subscribe();
+        loop {
+            let newest = self.checkpoint().await?;
+            if newest != seen {
+                return Ok(newest);
+            }
+            sizes.changed().await.unwrap();
+        }
     }
 }
 
