@@ -102,7 +102,8 @@ impl Args {
         let url = format!("http://{address}");
         let (origin, vkey, operator) = (log.origin(), log.vkey(), log.operator_vkey());
         let size = log.sequenced().size();
-        let witnesses: String = log.witnesses().iter().map(|w| format!("  witness        {w}\n")).collect();
+        let witnesses: String =
+            log.witnesses().iter().map(|w| format!("  witness        {} {w}\n", w.name)).collect();
         let words = format!(
             "The log {origin} is served at {url}\n  \
                log vkey       {vkey}\n  \
