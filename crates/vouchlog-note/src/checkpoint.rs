@@ -208,6 +208,9 @@ pub enum CheckpointError {
         /// The origin of the checkpoint, which the given key did sign.
         actual: Origin,
     },
+    /// The text has extension lines, and no signature of the log covers them: ML-DSA-44 leaves them out.
+    #[error("the checkpoint has extension lines, and the log signed it only with a key that leaves them out")]
+    UnsignedExtensions,
     /// A log's key is not called as the log: the configuration is at fault.
     #[error("the key {key_name} cannot sign for the log {origin}: a log's key is called as its origin")]
     KeyName {

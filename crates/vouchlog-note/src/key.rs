@@ -8,12 +8,11 @@ use std::sync::Arc;
 use vouchlog_merkle::sha256;
 
 use crate::limits::{MAX_KEY_NAME_BYTES, MAX_VKEY_BYTES};
+use crate::ml_dsa_44;
 use crate::text::{decode_base64, encode_base64};
 
 /// Bytes of an Ed25519 public key.
 const ED25519_KEY_BYTES: usize = 32;
-/// Bytes of an ML-DSA-44 public key (FIPS 204).
-const ML_DSA_44_KEY_BYTES: usize = 1312;
 
 /// A public key with its name, ID and signature type, as a vkey spells it (signed-note).
 ///
@@ -33,8 +32,8 @@ pub(crate) enum KeyMaterial {
     Ed25519(ed25519_dalek::VerifyingKey),
     /// Signs a checkpoint with a timestamp.
     CosignatureEd25519(ed25519_dalek::VerifyingKey),
-    /// Carried for policies that name one; this crate cannot check its signatures.
-    MlDsa44(Arc<[u8]>),
+    /// Signs a tree, or a part of one, with a timestamp.
+    MlDsa44(ml_dsa_44::PublicKey),
 }
 
 impl VerifyingKey {
@@ -52,6 +51,12 @@ impl VerifyingKey {
         };
         let id = KeyId::compute(&name, signature_type, &public_key);
         Ok(Self { name, id, material })
+    }
+
+    /// Makes an ML-DSA-44 key, of type [`SignatureType::MlDsa44`], from the 1,312 bytes of FIPS 204; any are a key.
+    pub fn ml_dsa_44(name: KeyName, public_key: [u8; ml_dsa_44::PUBLIC_KEY_BYTES]) -> Self {
+        let id = KeyId::compute(&name, SignatureType::MlDsa44, &public_key);
+        Self { name, id, material: KeyMaterial::MlDsa44(ml_dsa_44::PublicKey::new(public_key)) }
     }
 
     /// The key's name, which stands in its signature lines.
@@ -85,7 +90,7 @@ impl VerifyingKey {
     pub fn public_key(&self) -> &[u8] {
         match &self.material {
             KeyMaterial::Ed25519(key) | KeyMaterial::CosignatureEd25519(key) => key.as_bytes(),
-            KeyMaterial::MlDsa44(bytes) => bytes,
+            KeyMaterial::MlDsa44(key) => key.as_bytes(),
         }
     }
 
@@ -134,11 +139,10 @@ impl FromStr for VerifyingKey {
                 let bytes = public_key.try_into().map_err(|_| wrong_length(ED25519_KEY_BYTES))?;
                 Self::ed25519(name, signature_type, bytes)?
             }
-            SignatureType::MlDsa44 if public_key.len() == ML_DSA_44_KEY_BYTES => {
-                let id = KeyId::compute(&name, signature_type, public_key);
-                Self { name, id, material: KeyMaterial::MlDsa44(public_key.into()) }
+            SignatureType::MlDsa44 => {
+                let bytes = public_key.try_into().map_err(|_| wrong_length(ml_dsa_44::PUBLIC_KEY_BYTES))?;
+                Self::ml_dsa_44(name, bytes)
             }
-            SignatureType::MlDsa44 => return Err(wrong_length(ML_DSA_44_KEY_BYTES)),
         };
         // SPEC: the key ID is derived from name, type and key (signed-note). One that differs was mistyped, or
         // belongs to another key.
@@ -274,7 +278,7 @@ pub enum SignatureType {
     Ed25519 = 0x01,
     /// Ed25519 over a timestamp and a checkpoint (tlog-cosignature).
     CosignatureEd25519 = 0x04,
-    /// ML-DSA-44 over a timestamp and a checkpoint (tlog-cosignature): carried, never verified here.
+    /// ML-DSA-44 over a timestamp and a tree head, or a subtree's hash (tlog-cosignature).
     MlDsa44 = 0x06,
 }
 
@@ -344,7 +348,7 @@ pub enum KeyError {
     #[error("the key is not canonical base64 of a type byte and a key")]
     Base64,
     /// The type byte is not one this crate knows.
-    #[error("signature type {type_byte:#04x} is not supported (supported: 0x01, 0x04; carried: 0x06)")]
+    #[error("signature type {type_byte:#04x} is not supported (supported: 0x01, 0x04, 0x06)")]
     UnknownType {
         /// The type byte that was stated.
         type_byte: u8,

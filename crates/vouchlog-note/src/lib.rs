@@ -2,13 +2,13 @@
 //!
 //! **In scope**: reading, writing, signing and checking the text formats of
 //! [signed-note](https://c2sp.org/signed-note), [tlog-checkpoint](https://c2sp.org/tlog-checkpoint),
-//! [tlog-cosignature](https://c2sp.org/tlog-cosignature) (Ed25519, type 0x04),
+//! [tlog-cosignature](https://c2sp.org/tlog-cosignature) (Ed25519, type 0x04, and ML-DSA-44, type 0x06),
 //! [tlog-policy](https://c2sp.org/tlog-policy), [tlog-proof](https://c2sp.org/tlog-proof) and the request of
 //! [tlog-witness](https://c2sp.org/tlog-witness). **Out of scope**: hashing and proofs (`vouchlog-merkle`),
 //! transport, clocks and randomness (the caller passes timestamps and seeds in).
 //!
 //! The one promise: a value of a verified type ([`VerifiedNote`], [`SignedCheckpoint`], [`CosignedCheckpoint`],
-//! [`PolicyCheckpoint`]) was verified, or signed here; there is no other way to make one.
+//! [`PolicyCheckpoint`], [`SignedSubtree`]) was verified, or signed here; there is no other way to make one.
 //!
 //! ```
 //! use vouchlog_merkle::TreeHead;
@@ -33,6 +33,7 @@ mod add_checkpoint;
 mod checkpoint;
 mod cosignature;
 mod key;
+mod ml_dsa_44;
 mod note;
 mod policy;
 mod policy_text;
@@ -40,13 +41,15 @@ mod proof_file;
 mod sign_subtree;
 mod signature_line;
 mod signed_checkpoint;
+mod signed_subtree;
 mod signing;
+mod verified_signature;
 
 pub use add_checkpoint::{AddCheckpoint, AddCheckpointError};
 pub use checkpoint::{Checkpoint, CheckpointError, Origin};
 pub use cosignature::{cosigned_message, timestamped_signature};
 pub use key::{KeyError, KeyId, KeyName, SignatureType, VerifyingKey};
-pub use note::{NoteError, UnverifiedNote, VerifiedNote, VerifiedSignature};
+pub use note::{NoteError, UnverifiedNote, VerifiedNote};
 pub use policy::{
     Policy, PolicyCheckpoint, PolicyCosignature, PolicyError, PolicyLog, PolicyName, PolicyWitness,
 };
@@ -55,4 +58,6 @@ pub use proof_file::{ProofFile, ProofFileError};
 pub use sign_subtree::{SignSubtree, SignSubtreeError};
 pub use signature_line::{LineError, SignatureLine};
 pub use signed_checkpoint::{CosignedCheckpoint, SignedCheckpoint};
+pub use signed_subtree::SignedSubtree;
 pub use signing::SigningKey;
+pub use verified_signature::VerifiedSignature;

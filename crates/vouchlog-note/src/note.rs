@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use ed25519_dalek::{Signature, Verifier};
-
-use crate::cosignature::{cosigned_message, split_timestamped_signature};
-use crate::key::{KeyId, KeyMaterial, KeyName, SignatureType, VerifyingKey};
+use crate::key::{KeyId, KeyName, SignatureType, VerifyingKey};
 use crate::limits::{MAX_NOTE_BYTES, MAX_SIGNATURE_LINES};
 use crate::signature_line::{LineError, SignatureLine};
 use crate::text::find_control_character;
+use crate::verified_signature::{Repeats, VerifiedSignature, check_note_signature, verify_lines};
 
 // note = <text> LF *( <signature line> LF )        the text itself ends in LF, so a blank line parts the two
 
@@ -74,20 +72,23 @@ impl UnverifiedNote {
 
     /// Verifies the note with `keys`.
     ///
-    /// Lines of other keys are ignored, and so are repeats of a key's line and lines of a key whose type cannot
-    /// be checked here (ML-DSA-44). One failing line of a given key refuses the note, and so does a note that no
-    /// given key verifies, and a line that two given keys could have made.
+    /// Lines of other keys are ignored, and so are repeats of a key's line. One failing line of a given key
+    /// refuses the note, and so does a note that no given key verifies, and a line that two given keys could have
+    /// made.
     ///
     /// Ed25519 is verified as Go, OpenSSL and RFC 8032's cofactorless equation do it: `R` is recomputed and
     /// compared byte for byte, and `S` must be reduced. Hence every key accepted here has the same verdict
     /// everywhere in the field, which is what a log's witnesses need. What stricter rules add (`verify_strict`)
     /// is a refusal of low-order keys, done when the key is read, and of low-order `R`, which only the key's
     /// owner can produce.
+    ///
+    /// ML-DSA-44 is verified as FIPS 204 has it, with an empty context. Such a signature covers origin, size and
+    /// root of a checkpoint, neither its extension lines nor any other kind of note: over another text it fails.
     pub fn verify<'k>(
         self,
         keys: impl IntoIterator<Item = &'k VerifyingKey>,
     ) -> Result<VerifiedNote, NoteError> {
-        self.verify_lines(keys, Repeats::Ignore)
+        self.verify_with(keys, Repeats::Ignore)
     }
 
     /// As [`UnverifiedNote::verify`], but a second line of a given key refuses the note.
@@ -95,52 +96,17 @@ impl UnverifiedNote {
         self,
         keys: impl IntoIterator<Item = &'k VerifyingKey>,
     ) -> Result<VerifiedNote, NoteError> {
-        self.verify_lines(keys, Repeats::Refuse)
+        self.verify_with(keys, Repeats::Refuse)
     }
 
-    fn verify_lines<'k>(
+    fn verify_with<'k>(
         self,
         keys: impl IntoIterator<Item = &'k VerifyingKey>,
         repeats: Repeats,
     ) -> Result<VerifiedNote, NoteError> {
-        let keys: Vec<&VerifyingKey> = keys.into_iter().collect();
-        let mut signatures: Vec<VerifiedSignature> = Vec::with_capacity(self.lines.len().min(keys.len()));
-        let mut ignored = Vec::new();
-        let mut unsupported = None;
-        let lines = self.lines.len();
-
-        for line in self.lines {
-            let mut candidates = keys.iter().filter(|key| line.is_by(key));
-            let Some(key) = candidates.next() else {
-                ignored.push(line);
-                continue;
-            };
-            // SPEC: of two configured keys with one name and ID, none can be told to have signed.
-            if candidates.next().is_some() {
-                return Err(NoteError::AmbiguousKey { name: line.name().clone(), id: line.id() });
-            }
-            if signatures.iter().any(|known| known.key == **key) {
-                match repeats {
-                    Repeats::Ignore => continue,
-                    Repeats::Refuse => return Err(NoteError::repeated(&line)),
-                }
-            }
-            match check_signature(key, &self.note[..self.text_len], line.payload()) {
-                Verdict::Valid { timestamp } => {
-                    signatures.push(VerifiedSignature { key: (*key).clone(), timestamp, line });
-                }
-                // SPEC: a failing line of a known key refuses the whole note; somebody meddled with it.
-                Verdict::Invalid => return Err(NoteError::invalid(&line)),
-                Verdict::Unsupported => {
-                    unsupported = Some(NoteError::unsupported(key));
-                    ignored.push(line);
-                }
-            }
-        }
-        // SPEC: a note that no known key signed must be refused.
-        if signatures.is_empty() {
-            return Err(unsupported.unwrap_or(NoteError::NoKnownSignature { lines, keys: keys.len() }));
-        }
+        let text = &self.note[..self.text_len];
+        let check = |key: &VerifyingKey, payload: &[u8]| check_note_signature(key, text, payload);
+        let (signatures, ignored) = verify_lines(self.lines, keys, repeats, check)?;
         Ok(VerifiedNote { note: self.note, text_len: self.text_len, signatures, ignored })
     }
 }
@@ -148,40 +114,6 @@ impl UnverifiedNote {
 impl fmt::Display for UnverifiedNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.note)
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Repeats {
-    /// What Go does with any note.
-    Ignore,
-    /// For checkpoints, where a second line of a cosigner would carry a second timestamp.
-    Refuse,
-}
-
-enum Verdict {
-    Valid { timestamp: Option<u64> },
-    Invalid,
-    Unsupported,
-}
-
-fn check_signature(key: &VerifyingKey, text: &str, payload: &[u8]) -> Verdict {
-    match key.material() {
-        KeyMaterial::Ed25519(key) => match Signature::from_slice(payload) {
-            Ok(signature) if key.verify(text.as_bytes(), &signature).is_ok() => {
-                Verdict::Valid { timestamp: None }
-            }
-            _ => Verdict::Invalid,
-        },
-        KeyMaterial::CosignatureEd25519(key) => match split_timestamped_signature(payload) {
-            Some((timestamp, signature))
-                if key.verify(cosigned_message(timestamp, text).as_bytes(), &signature).is_ok() =>
-            {
-                Verdict::Valid { timestamp: Some(timestamp) }
-            }
-            _ => Verdict::Invalid,
-        },
-        KeyMaterial::MlDsa44(_) => Verdict::Unsupported,
     }
 }
 
@@ -195,30 +127,28 @@ pub struct VerifiedNote {
 }
 
 impl VerifiedNote {
-    /// The note a signer just made: it needs no check by the same key.
-    pub(crate) fn from_signer(
-        text: &str,
-        key: &VerifyingKey,
-        line: SignatureLine,
-        timestamp: Option<u64>,
-    ) -> Self {
-        let note = assemble(text, std::slice::from_ref(&line));
-        let signatures = vec![VerifiedSignature { key: key.clone(), line, timestamp }];
+    /// The note a signer just made.
+    pub(crate) fn from_signer(text: &str, signatures: Vec<VerifiedSignature>) -> Self {
+        let note = assemble(text, signatures.iter().map(VerifiedSignature::line));
         Self { note, text_len: text.len(), signatures, ignored: Vec::new() }
     }
 
-    /// The note with the verified signatures of both; those of `other`, which has the same text, replace ours.
+    /// The note with the verified signatures of both; of those by one key, the newer, and ours if none is.
     pub(crate) fn joined_by(&self, other: &Self) -> Result<Self, NoteError> {
         assert_eq!(self.text(), other.text(), "signatures of one text say nothing of another");
-        let replaced = |ours: &&VerifiedSignature| other.signatures.iter().any(|s| s.key == ours.key);
-        let kept = self.signatures.iter().filter(|ours| !replaced(ours));
-        let signatures: Vec<VerifiedSignature> = kept.chain(&other.signatures).cloned().collect();
-        let lines = signatures.iter().map(|signature| signature.line.clone()).collect();
+        let made_by = |note: &Self, key: &VerifyingKey| {
+            note.signatures.iter().find(|signature| signature.key() == key).map(VerifiedSignature::timestamp)
+        };
+        let ours = self.signatures.iter().filter(|ours| made_by(other, ours.key()) <= Some(ours.timestamp()));
+        let is_news = |theirs: &&VerifiedSignature| made_by(self, theirs.key()) < Some(theirs.timestamp());
+        let theirs = other.signatures.iter().filter(is_news);
+        let signatures: Vec<VerifiedSignature> = ours.chain(theirs).cloned().collect();
+        let lines = signatures.iter().map(|signature| signature.line().clone()).collect();
         let note = UnverifiedNote::from_parts(self.text(), lines)?.note;
         Ok(Self { note, text_len: self.text_len, signatures, ignored: Vec::new() })
     }
 
-    /// The signed text, which ends in LF.
+    /// The signed text, which ends in LF. ML-DSA-44 signatures leave out the extension lines of a checkpoint.
     pub fn text(&self) -> &str {
         &self.note[..self.text_len]
     }
@@ -233,7 +163,7 @@ impl VerifiedNote {
         &self.signatures
     }
 
-    /// The lines nobody vouches for: of keys that were not given, or cannot be checked here.
+    /// The lines nobody vouches for: of keys that were not given.
     pub fn ignored_lines(&self) -> &[SignatureLine] {
         &self.ignored
     }
@@ -241,32 +171,7 @@ impl VerifiedNote {
     /// The note with its verified lines only: what to store or pass on, since a stranger may have added any
     /// other.
     pub fn verified_note(&self) -> String {
-        assemble(self.text(), self.signatures.iter().map(|signature| &signature.line))
-    }
-}
-
-/// A signature that was verified, with the key that did.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct VerifiedSignature {
-    key: VerifyingKey,
-    line: SignatureLine,
-    timestamp: Option<u64>,
-}
-
-impl VerifiedSignature {
-    /// The key that verified it.
-    pub fn key(&self) -> &VerifyingKey {
-        &self.key
-    }
-
-    /// The line that holds it.
-    pub fn line(&self) -> &SignatureLine {
-        &self.line
-    }
-
-    /// When it was made, in POSIX seconds by the cosigner's clock; `None` for a type without timestamp.
-    pub fn timestamp(&self) -> Option<u64> {
-        self.timestamp
+        assemble(self.text(), self.signatures.iter().map(VerifiedSignature::line))
     }
 }
 
@@ -377,16 +282,6 @@ pub enum NoteError {
         /// ID of the key.
         id: KeyId,
     },
-    /// The note is signed by a given key of a type that cannot be checked here, and by no other.
-    #[error("the signature by {name}+{id} is of type {signature_type}, an unsupported type")]
-    UnsupportedType {
-        /// Name of the key.
-        name: KeyName,
-        /// ID of the key.
-        id: KeyId,
-        /// Its type.
-        signature_type: SignatureType,
-    },
     /// None of the given keys signed the note.
     #[error("none of the note's {lines} signature lines is by one of the {keys} given keys")]
     NoKnownSignature {
@@ -396,14 +291,14 @@ pub enum NoteError {
         keys: usize,
     },
     /// A key was asked for a signature its type does not make: the caller is at fault.
-    #[error("the key {name} is of type {actual}, but {needed} is needed here")]
+    #[error("the key {name} is of type {actual}, but {} is needed here", any_of(needed))]
     WrongKeyType {
         /// Name of the key.
         name: KeyName,
         /// Its type.
         actual: SignatureType,
-        /// The type that was needed.
-        needed: SignatureType,
+        /// The types that would have done.
+        needed: &'static [SignatureType],
     },
     /// A timestamp was past 2^63 - 1: the caller is at fault.
     #[error("the timestamp {timestamp} is past 2^63 - 1")]
@@ -414,20 +309,24 @@ pub enum NoteError {
 }
 
 impl NoteError {
-    fn repeated(line: &SignatureLine) -> Self {
+    pub(crate) fn wrong_key_type(key: &VerifyingKey, needed: &'static [SignatureType]) -> Self {
+        Self::WrongKeyType { name: key.name().clone(), actual: key.signature_type(), needed }
+    }
+
+    pub(crate) fn ambiguous(line: &SignatureLine) -> Self {
+        Self::AmbiguousKey { name: line.name().clone(), id: line.id() }
+    }
+
+    pub(crate) fn repeated(line: &SignatureLine) -> Self {
         Self::RepeatedSignature { name: line.name().clone(), id: line.id() }
     }
 
-    fn invalid(line: &SignatureLine) -> Self {
+    pub(crate) fn invalid(line: &SignatureLine) -> Self {
         let (name, id) = (line.name().clone(), line.id());
         Self::InvalidSignature { name, id, payload_bytes: line.payload().len() }
     }
-
-    fn unsupported(key: &VerifyingKey) -> Self {
-        let signature_type = key.signature_type();
-        Self::UnsupportedType { name: key.name().clone(), id: key.id(), signature_type }
-    }
 }
 
-#[cfg(test)]
-mod tests;
+fn any_of(types: &[SignatureType]) -> String {
+    types.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+}

@@ -8,12 +8,10 @@ use crate::checkpoint::{Checkpoint, CheckpointError, Origin};
 use crate::key::{SignatureType, VerifyingKey};
 use crate::note::{UnverifiedNote, VerifiedNote};
 use crate::policy_text::{PolicyLineError, parse};
-use crate::signed_checkpoint::SignedCheckpoint;
+use crate::signed_checkpoint::{SignedCheckpoint, check_extensions};
+use crate::verified_signature::VerifiedSignature;
 
 /// The logs whose checkpoints count, and the quorum of witnesses that must have cosigned one.
-///
-/// ML-DSA-44 keys may stand in a policy; a witness with such a key counts as one that has not cosigned, and a
-/// log with such a key as one that has not signed, because this crate cannot check it.
 #[derive(Clone, Debug)]
 pub struct Policy {
     pub(crate) logs: Vec<PolicyLog>,
@@ -70,6 +68,11 @@ impl Policy {
         &self.witnesses
     }
 
+    /// The witness with this key, name and ID included; `None` if the policy lists none.
+    pub fn witness_of(&self, key: &VerifyingKey) -> Option<&PolicyWitness> {
+        self.witnesses.iter().find(|witness| witness.key == *key)
+    }
+
     /// Whether the policy asks for no cosignature at all (`quorum none`).
     pub fn is_quorum_none(&self) -> bool {
         self.quorum.is_none()
@@ -99,7 +102,7 @@ impl Policy {
         }
         let log_keys: Vec<&VerifyingKey> = self.logs.iter().map(|log| &log.key).collect();
         // SPEC: the name in a log's vkey is its origin, so one log cannot sign as another.
-        self.verify(note, &log_keys, |key, origin| key.name().as_str() == origin.as_str())
+        self.verify(note, &log_keys, is_called_as)
     }
 
     /// Verifies that `note` is a checkpoint of `origin`, signed with one of `log_keys`, that meets the quorum:
@@ -111,7 +114,10 @@ impl Policy {
         log_keys: impl IntoIterator<Item = &'k VerifyingKey>,
     ) -> Result<PolicyCheckpoint, PolicyError> {
         let log_keys: Vec<&VerifyingKey> = log_keys.into_iter().collect();
-        self.verify(note, &log_keys, |_, actual| actual == origin)
+        self.verify(note, &log_keys, |key, actual| {
+            // SPEC: type 0x06 is the log's own signature if the key is called as the log, else a cosignature.
+            actual == origin && (key.signature_type() == SignatureType::Ed25519 || is_called_as(key, origin))
+        })
     }
 
     fn verify(
@@ -120,30 +126,29 @@ impl Policy {
         log_keys: &[&VerifyingKey],
         speaks_for: impl Fn(&VerifyingKey, &Origin) -> bool,
     ) -> Result<PolicyCheckpoint, PolicyError> {
-        let is_log_key = |key: &&&VerifyingKey| key.signature_type() == SignatureType::Ed25519;
-        let is_witness_key = |key: &&VerifyingKey| key.signature_type() == SignatureType::CosignatureEd25519;
-        let logs = log_keys.iter().filter(is_log_key).copied();
-        let witnesses = self.witnesses.iter().map(|witness| &witness.key).filter(is_witness_key);
+        // A cosignature of type 0x04 says when a head was seen, never that the head is the log's own.
+        let is_log_key = |key: &&VerifyingKey| key.signature_type() != SignatureType::CosignatureEd25519;
+        let logs: Vec<&VerifyingKey> = log_keys.iter().copied().filter(is_log_key).collect();
+        // A log may be a witness under the same key (type 0x06); given twice, it would be ambiguous.
+        let witnesses = self.witnesses.iter().map(|witness| &witness.key).filter(|key| !logs.contains(key));
 
         let note = UnverifiedNote::parse(note).map_err(CheckpointError::from)?;
-        let note = note.verify_without_repeats(logs.chain(witnesses)).map_err(CheckpointError::from)?;
+        let keys = logs.iter().copied().chain(witnesses);
+        let note = note.verify_without_repeats(keys).map_err(CheckpointError::from)?;
         let checkpoint = Checkpoint::parse(note.text())?;
-        let is_by_log = note.signatures().iter().any(|signature| {
-            signature.key().signature_type() == SignatureType::Ed25519
-                && speaks_for(signature.key(), checkpoint.origin())
-        });
-        if !is_by_log {
+        let is_by_log = |signature: &&VerifiedSignature| {
+            logs.contains(&signature.key()) && speaks_for(signature.key(), checkpoint.origin())
+        };
+        let by_log: Vec<&VerifiedSignature> = note.signatures().iter().filter(is_by_log).collect();
+        if by_log.is_empty() {
             let origin = checkpoint.origin().clone();
             return Err(PolicyError::NotByLog { origin, logs: log_keys.len() });
         }
+        check_extensions(&checkpoint, by_log)?;
         let cosignatures = self.cosignatures_of(&note);
         if !self.satisfied_by(&note) {
-            let unsupported = self.witnesses.iter().filter(|witness| !is_witness_key(&&witness.key)).count();
-            return Err(PolicyError::QuorumNotMet {
-                cosigned: cosignatures.len(),
-                witnesses: self.witnesses.len(),
-                unsupported,
-            });
+            let (cosigned, witnesses) = (cosignatures.len(), self.witnesses.len());
+            return Err(PolicyError::QuorumNotMet { cosigned, witnesses });
         }
         Ok(PolicyCheckpoint { signed: SignedCheckpoint::from_verified(note, checkpoint), cosignatures })
     }
@@ -151,10 +156,15 @@ impl Policy {
     fn cosignatures_of(&self, note: &VerifiedNote) -> Vec<PolicyCosignature> {
         let cosignature = |witness: &PolicyWitness| {
             let signature = note.signatures().iter().find(|signature| *signature.key() == witness.key)?;
-            Some(PolicyCosignature { name: witness.name.clone(), timestamp: signature.timestamp()? })
+            let (name, key) = (witness.name.clone(), witness.key.clone());
+            Some(PolicyCosignature { name, key, timestamp: signature.timestamp()? })
         };
         self.witnesses.iter().filter_map(cosignature).collect()
     }
+}
+
+fn is_called_as(key: &VerifyingKey, origin: &Origin) -> bool {
+    key.name().as_str() == origin.as_str()
 }
 
 fn is_met(member: Member, cosigned: &[bool], met: &[bool]) -> bool {
@@ -244,12 +254,24 @@ impl PolicyCheckpoint {
     pub fn cosignatures(&self) -> &[PolicyCosignature] {
         &self.cosignatures
     }
+
+    /// The earliest and the latest time, in POSIX seconds, at which a witness of the policy cosigned; `None` if none
+    /// says when.
+    ///
+    /// If at least one of these witnesses is honest and has a right clock, the checkpoint existed no later than
+    /// the latest of the two times; if all are, no later than the earliest. When it was made, they cannot know.
+    /// A cosignature with timestamp 0 is left out: it says nothing about time (tlog-cosignature).
+    pub fn witnessed_between(&self) -> Option<(u64, u64)> {
+        let times = || self.cosignatures.iter().map(PolicyCosignature::timestamp).filter(|&time| time > 0);
+        Some((times().min()?, times().max()?))
+    }
 }
 
 /// A verified cosignature by a witness of the policy.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PolicyCosignature {
     name: PolicyName,
+    key: VerifyingKey,
     timestamp: u64,
 }
 
@@ -257,6 +279,11 @@ impl PolicyCosignature {
     /// The witness's name within the policy.
     pub fn name(&self) -> &PolicyName {
         &self.name
+    }
+
+    /// The witness's key.
+    pub fn key(&self) -> &VerifyingKey {
+        &self.key
     }
 
     /// When it cosigned, in POSIX seconds by its own clock.
@@ -314,15 +341,11 @@ pub enum PolicyError {
         logs: usize,
     },
     /// Too few witnesses cosigned, or the wrong ones.
-    #[error(
-        "{cosigned} of {witnesses} witnesses cosigned (keys that cannot be checked: {unsupported}): no quorum"
-    )]
+    #[error("{cosigned} of {witnesses} witnesses cosigned: no quorum")]
     QuorumNotMet {
         /// Witnesses whose cosignatures were verified.
         cosigned: usize,
         /// Witnesses of the policy.
         witnesses: usize,
-        /// Witnesses whose type of key cannot be checked here.
-        unsupported: usize,
     },
 }

@@ -4,10 +4,12 @@ use vouchlog_merkle::TreeHead;
 
 use crate::checkpoint::{Checkpoint, CheckpointError, Origin};
 use crate::key::{SignatureType, VerifyingKey};
-use crate::note::{NoteError, UnverifiedNote, VerifiedNote, VerifiedSignature, parse_signature_lines};
+use crate::note::{NoteError, UnverifiedNote, VerifiedNote, parse_signature_lines};
 use crate::signing::SigningKey;
+use crate::verified_signature::VerifiedSignature;
 
-/// A checkpoint its log signed (signature type 0x01): made by signing, or by opening a note that verifies.
+/// A checkpoint its log signed (signature type 0x01, or 0x06 with a key called as the log): made by signing, or by
+/// opening a note that verifies.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SignedCheckpoint {
     note: VerifiedNote,
@@ -15,22 +17,39 @@ pub struct SignedCheckpoint {
 }
 
 impl SignedCheckpoint {
-    /// Signs `checkpoint`. The log signs no two heads without a consistency proof between them; keeping that
-    /// promise is the caller's work.
+    /// Signs `checkpoint` with a key of type 0x01. The log signs no two heads without a consistency proof between
+    /// them; keeping that promise is the caller's work.
     ///
     /// # Errors
     /// [`CheckpointError::KeyName`] if the key is not called as the log: witnesses and policies take such a key
     /// for another log's. [`NoteError::WrongKeyType`] if it is not of type 0x01.
     pub fn sign(checkpoint: &Checkpoint, key: &SigningKey) -> Result<Self, CheckpointError> {
-        let public = key.verifying_key();
-        if public.name().as_str() != checkpoint.origin().as_str() {
-            let key_name = public.name().to_string();
-            return Err(CheckpointError::KeyName { key_name, origin: checkpoint.origin().clone() });
-        }
+        Self::sign_with(checkpoint, key, None)
+    }
+
+    /// As [`SignedCheckpoint::sign`], and a second time with a key of type 0x06, at a timestamp in POSIX seconds.
+    /// The Ed25519 line stands first: there are readers of checkpoints that look no further.
+    ///
+    /// # Errors
+    /// Those of [`SignedCheckpoint::sign`], for either key and its type; [`NoteError::Timestamp`] past 2^63 - 1.
+    pub fn sign_with(
+        checkpoint: &Checkpoint,
+        ed25519: &SigningKey,
+        ml_dsa: Option<(&SigningKey, u64)>,
+    ) -> Result<Self, CheckpointError> {
         let text = checkpoint.text();
-        let line = key.sign_note(&text)?;
-        let note = VerifiedNote::from_signer(&text, public, line, None);
-        Ok(Self { note, checkpoint: checkpoint.clone() })
+        let public = ed25519.verifying_key();
+        check_key_name(public, checkpoint.origin())?;
+        let line = ed25519.sign_note(&text)?;
+        let mut signatures = vec![VerifiedSignature::from_signer(public, line, None)];
+        if let Some((key, timestamp)) = ml_dsa {
+            let public = key.verifying_key();
+            check_key_name(public, checkpoint.origin())?;
+            check_key_type(public, &[SignatureType::MlDsa44])?;
+            let line = key.cosign(checkpoint, timestamp)?;
+            signatures.push(VerifiedSignature::from_signer(public, line, Some(timestamp)));
+        }
+        Ok(Self { note: VerifiedNote::from_signer(&text, signatures), checkpoint: checkpoint.clone() })
     }
 
     /// Opens a note that should be a checkpoint of `origin`, signed with `log_key`.
@@ -38,8 +57,14 @@ impl SignedCheckpoint {
         Self::open_with_keys(note, origin, [log_key])
     }
 
-    /// Opens a note that should be a checkpoint of `origin`, signed with one or more of `log_keys`: for logs
-    /// that change keys. Every key is of type 0x01; ML-DSA-44 keys may stand among them and are not enough.
+    /// Opens a note that should be a checkpoint of `origin`, signed with one or more of `log_keys`: for logs that
+    /// change keys, or sign with keys of both types.
+    ///
+    /// # Errors
+    /// Besides those of a note that does not verify: [`NoteError::WrongKeyType`] for a key of type 0x04, and
+    /// [`CheckpointError::KeyName`] for one of type 0x06 that is not called as the log, since such keys say when a
+    /// tree head was seen, and only the log says that the head is its own.
+    /// [`CheckpointError::UnsignedExtensions`].
     pub fn open_with_keys<'k>(
         note: &[u8],
         origin: &Origin,
@@ -47,18 +72,19 @@ impl SignedCheckpoint {
     ) -> Result<Self, CheckpointError> {
         let log_keys: Vec<&VerifyingKey> = log_keys.into_iter().collect();
         for key in &log_keys {
-            // A cosignature says when a head was seen; only the log says that the head is its own.
-            if key.signature_type() == SignatureType::CosignatureEd25519 {
-                return Err(wrong_type(key, SignatureType::Ed25519).into());
+            check_key_type(key, &[SignatureType::Ed25519, SignatureType::MlDsa44])?;
+            if key.signature_type() == SignatureType::MlDsa44 {
+                check_key_name(key, origin)?;
             }
         }
         let (note, checkpoint) = open(note, origin, log_keys)?;
+        check_extensions(&checkpoint, note.signatures())?;
         Ok(Self { note, checkpoint })
     }
 
     /// Adds the lines of a witness's answer, each ending in LF, as far as they are cosignatures of this
-    /// checkpoint by `witnesses`. Other lines are dropped (tlog-witness), a newer cosignature replaces an older
-    /// one, and the result holds verified lines only.
+    /// checkpoint by `witnesses`. Other lines are dropped (tlog-witness), of two cosignatures by one key the newer
+    /// stays, and the result holds verified lines only.
     ///
     /// # Errors
     /// [`NoteError::InvalidSignature`] if a line by one of `witnesses` does not verify, and
@@ -73,7 +99,8 @@ impl SignedCheckpoint {
         Ok(Self { note: self.note.joined_by(&cosigned)?, checkpoint: self.checkpoint.clone() })
     }
 
-    /// The caller saw the log's signature among those verified in `note`, whose text is `checkpoint`.
+    /// The caller saw the log's signature among those verified in `note`, whose text is `checkpoint`, and no
+    /// extension line that it leaves out.
     pub(crate) fn from_verified(note: VerifiedNote, checkpoint: Checkpoint) -> Self {
         Self { note, checkpoint }
     }
@@ -124,17 +151,17 @@ impl CosignedCheckpoint {
     /// # Errors
     /// [`NoteError::WrongKeyType`] if the key is not of type 0x04; [`NoteError::Timestamp`] past 2^63 - 1.
     pub fn sign(checkpoint: &Checkpoint, key: &SigningKey, timestamp: u64) -> Result<Self, CheckpointError> {
-        let text = checkpoint.text();
-        let line = key.cosign(&text, timestamp)?;
-        let note = VerifiedNote::from_signer(&text, key.verifying_key(), line, Some(timestamp));
+        let public = key.verifying_key();
+        check_key_type(public, &[SignatureType::CosignatureEd25519])?;
+        let line = key.cosign(checkpoint, timestamp)?;
+        let signature = VerifiedSignature::from_signer(public, line, Some(timestamp));
+        let note = VerifiedNote::from_signer(&checkpoint.text(), vec![signature]);
         Ok(Self { note, checkpoint: checkpoint.clone(), timestamp })
     }
 
     /// Opens a note that should be a checkpoint of `origin`, cosigned with `key`.
     pub fn open(note: &[u8], origin: &Origin, key: &VerifyingKey) -> Result<Self, CheckpointError> {
-        if key.signature_type() != SignatureType::CosignatureEd25519 {
-            return Err(wrong_type(key, SignatureType::CosignatureEd25519).into());
-        }
+        check_key_type(key, &[SignatureType::CosignatureEd25519])?;
         let (note, checkpoint) = open(note, origin, [key])?;
         let timestamp = note.signatures().iter().find_map(VerifiedSignature::timestamp);
         let timestamp = timestamp.expect("one cosignature verified, and each has a timestamp");
@@ -187,6 +214,29 @@ fn open<'k>(
     Ok((note, checkpoint))
 }
 
-fn wrong_type(key: &VerifyingKey, needed: SignatureType) -> NoteError {
-    NoteError::WrongKeyType { name: key.name().clone(), actual: key.signature_type(), needed }
+fn check_key_type(key: &VerifyingKey, needed: &'static [SignatureType]) -> Result<(), NoteError> {
+    if needed.contains(&key.signature_type()) { Ok(()) } else { Err(NoteError::wrong_key_type(key, needed)) }
+}
+
+fn check_key_name(key: &VerifyingKey, origin: &Origin) -> Result<(), CheckpointError> {
+    if key.name().as_str() == origin.as_str() {
+        return Ok(());
+    }
+    Err(CheckpointError::KeyName { key_name: key.name().to_string(), origin: origin.clone() })
+}
+
+/// Checks that the log, whose signatures are given, signed every line of the checkpoint.
+///
+/// SPEC: type 0x06 leaves out the extension lines (tlog-cosignature). Anyone on the way may have written them.
+pub(crate) fn check_extensions<'s>(
+    checkpoint: &Checkpoint,
+    by_log: impl IntoIterator<Item = &'s VerifiedSignature>,
+) -> Result<(), CheckpointError> {
+    let mut by_log = by_log.into_iter();
+    let covers_text =
+        |signature: &VerifiedSignature| signature.key().signature_type() == SignatureType::Ed25519;
+    if checkpoint.extensions().is_empty() || by_log.any(covers_text) {
+        return Ok(());
+    }
+    Err(CheckpointError::UnsignedExtensions)
 }

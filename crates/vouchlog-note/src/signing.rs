@@ -3,25 +3,37 @@
 use std::fmt;
 
 use ed25519_dalek::Signer;
-use zeroize::{Zeroize, Zeroizing};
+use vouchlog_merkle::{Hash, Subtree};
+use zeroize::Zeroizing;
 
-use crate::cosignature::{cosigned_message, timestamped_signature};
+use crate::checkpoint::{Checkpoint, Origin};
+use crate::cosignature::{cosigned_message, subtree_message, timestamped_signature};
 use crate::key::{KeyError, KeyId, KeyName, SignatureType, VerifyingKey};
 use crate::limits::{MAX_TIMESTAMP, MAX_VKEY_BYTES};
+use crate::ml_dsa_44;
 use crate::note::{NoteError, check_text};
 use crate::signature_line::SignatureLine;
 use crate::text::{append_base64, decode_base64};
+use crate::verified_signature::whole_tree;
 
 const KEY_FILE_PREFIX: &str = "PRIVATE+KEY+";
-/// Bytes of an Ed25519 seed (RFC 8032, "private key").
-const SEED_BYTES: usize = 32;
+/// Bytes of a seed, of Ed25519 (RFC 8032, "private key") as of ML-DSA-44 (FIPS 204).
+const SEED_BYTES: usize = ml_dsa_44::SEED_BYTES;
 
-/// An Ed25519 key that signs notes (type 0x01) or cosigns checkpoints (type 0x04), never both: what a signature
+const COSIGNER_TYPES: &[SignatureType] = &[SignatureType::CosignatureEd25519, SignatureType::MlDsa44];
+
+/// A key that signs notes (type 0x01) or cosigns checkpoints (types 0x04 and 0x06), never both: what a signature
 /// means depends on the role, so each role has its own key. Wiped from memory when dropped.
 #[derive(Clone)]
 pub struct SigningKey {
-    secret: ed25519_dalek::SigningKey,
+    secret: Secret,
     public: VerifyingKey,
+}
+
+#[derive(Clone)]
+enum Secret {
+    Ed25519(ed25519_dalek::SigningKey),
+    MlDsa44(ml_dsa_44::SecretKey),
 }
 
 impl SigningKey {
@@ -30,12 +42,21 @@ impl SigningKey {
     pub fn generate(
         name: KeyName,
         signature_type: SignatureType,
-        mut seed: [u8; SEED_BYTES],
+        seed: [u8; SEED_BYTES],
     ) -> Result<Self, KeyError> {
-        let secret = ed25519_dalek::SigningKey::from_bytes(&seed);
-        seed.zeroize();
-        let public = VerifyingKey::ed25519(name, signature_type, secret.verifying_key().to_bytes())?;
-        Ok(Self { secret, public })
+        let seed = Zeroizing::new(seed);
+        match signature_type {
+            SignatureType::Ed25519 | SignatureType::CosignatureEd25519 => {
+                let secret = ed25519_dalek::SigningKey::from_bytes(&seed);
+                let public = VerifyingKey::ed25519(name, signature_type, secret.verifying_key().to_bytes())?;
+                Ok(Self { secret: Secret::Ed25519(secret), public })
+            }
+            SignatureType::MlDsa44 => {
+                let secret = ml_dsa_44::SecretKey::from_seed(&seed);
+                let public = VerifyingKey::ml_dsa_44(name, *secret.public_key().as_bytes());
+                Ok(Self { secret: Secret::MlDsa44(secret), public })
+            }
+        }
     }
 
     /// The public side, to hand out as a vkey.
@@ -49,33 +70,59 @@ impl SigningKey {
     /// [`NoteError::WrongKeyType`] for a key that is not of type 0x01; the errors of [`crate::UnverifiedNote`]
     /// for a text that no note may hold.
     pub fn sign_note(&self, text: &str) -> Result<SignatureLine, NoteError> {
-        self.require(SignatureType::Ed25519)?;
-        check_text(text)?;
-        Ok(self.line(self.secret.sign(text.as_bytes()).to_bytes().to_vec()))
+        match &self.secret {
+            Secret::Ed25519(secret) if self.public.signature_type() == SignatureType::Ed25519 => {
+                check_text(text)?;
+                Ok(self.line(secret.sign(text.as_bytes()).to_bytes().to_vec()))
+            }
+            _ => Err(NoteError::wrong_key_type(&self.public, &[SignatureType::Ed25519])),
+        }
     }
 
-    /// Cosigns the text of a checkpoint at `timestamp`, in POSIX seconds (tlog-cosignature, type 0x04). Whether
-    /// that is right to do is the caller's question.
+    /// Cosigns a checkpoint at `timestamp`, in POSIX seconds (tlog-cosignature): its text with the extension
+    /// lines (type 0x04), or its origin, size and root (type 0x06). Whether that is right to do is the caller's
+    /// question.
+    ///
+    /// Signatures of both types are deterministic: the same checkpoint and timestamp make the same line.
     ///
     /// # Errors
-    /// [`NoteError::WrongKeyType`] for a key that is not of type 0x04; [`NoteError::Timestamp`] past 2^63 - 1.
-    pub fn cosign(&self, checkpoint_text: &str, timestamp: u64) -> Result<SignatureLine, NoteError> {
-        self.require(SignatureType::CosignatureEd25519)?;
-        check_text(checkpoint_text)?;
+    /// [`NoteError::WrongKeyType`] for a key of type 0x01; [`NoteError::Timestamp`] past 2^63 - 1.
+    pub fn cosign(&self, checkpoint: &Checkpoint, timestamp: u64) -> Result<SignatureLine, NoteError> {
         if timestamp > MAX_TIMESTAMP {
             return Err(NoteError::Timestamp { timestamp });
         }
-        let message = cosigned_message(timestamp, checkpoint_text);
-        let signature = self.secret.sign(message.as_bytes()).to_bytes();
+        let signature = match &self.secret {
+            Secret::Ed25519(secret) if self.public.signature_type() == SignatureType::CosignatureEd25519 => {
+                let message = cosigned_message(timestamp, &checkpoint.text());
+                secret.sign(message.as_bytes()).to_bytes().to_vec()
+            }
+            Secret::MlDsa44(secret) => {
+                let (subtree, root) = (whole_tree(checkpoint), checkpoint.head().root);
+                let name = self.public.name();
+                secret.sign(&subtree_message(name, timestamp, checkpoint.origin(), subtree, &root))
+            }
+            Secret::Ed25519(_) => return Err(NoteError::wrong_key_type(&self.public, COSIGNER_TYPES)),
+        };
         Ok(self.line(timestamped_signature(timestamp, &signature)))
     }
 
-    fn require(&self, needed: SignatureType) -> Result<(), NoteError> {
-        let actual = self.public.signature_type();
-        if actual == needed {
-            return Ok(());
-        }
-        Err(NoteError::WrongKeyType { name: self.public.name().clone(), actual, needed })
+    /// Signs a subtree of a log's tree (tlog-witness, sign-subtree). The line's timestamp is 0, which claims
+    /// nothing about when, nor that the tree is the largest one seen. Whether `hash` is that of those leaves is
+    /// the caller's question.
+    ///
+    /// # Errors
+    /// [`NoteError::WrongKeyType`] for a key that is not of type 0x06.
+    pub fn cosign_subtree(
+        &self,
+        origin: &Origin,
+        subtree: Subtree,
+        hash: &Hash,
+    ) -> Result<SignatureLine, NoteError> {
+        let Secret::MlDsa44(secret) = &self.secret else {
+            return Err(NoteError::wrong_key_type(&self.public, &[SignatureType::MlDsa44]));
+        };
+        let signature = secret.sign(&subtree_message(self.public.name(), 0, origin, subtree, hash));
+        Ok(self.line(timestamped_signature(0, &signature)))
     }
 
     fn line(&self, payload: Vec<u8>) -> SignatureLine {
@@ -118,7 +165,10 @@ impl SigningKey {
     pub fn to_key_file(&self) -> Zeroizing<String> {
         let mut key = Zeroizing::new([0; 1 + SEED_BYTES]);
         key[0] = self.public.signature_type() as u8;
-        key[1..].copy_from_slice(self.secret.as_bytes());
+        key[1..].copy_from_slice(match &self.secret {
+            Secret::Ed25519(secret) => secret.as_bytes(),
+            Secret::MlDsa44(secret) => secret.seed(),
+        });
 
         let head = format!("{KEY_FILE_PREFIX}{}+{}+", self.public.name(), self.public.id());
         // Reserved in full, so that the secret is not left behind in a buffer that was outgrown.

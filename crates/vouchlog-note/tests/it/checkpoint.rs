@@ -137,7 +137,7 @@ fn a_cosignature_with_another_timestamp_is_refused() {
     let key = signing_key("gateway.example", SignatureType::CosignatureEd25519, 2);
     let checkpoint = Checkpoint::new(origin.clone(), head(12));
     let text = checkpoint.text();
-    let early = key.cosign(&text, 10).unwrap();
+    let early = key.cosign(&checkpoint, 10).unwrap();
     let mut payload = early.id().as_bytes().to_vec();
     payload.extend_from_slice(&11u64.to_be_bytes());
     payload.extend_from_slice(&early.payload()[8..]);
@@ -152,9 +152,9 @@ fn a_cosignature_with_another_timestamp_is_refused() {
 fn a_second_line_of_a_known_key_is_refused_in_checkpoints() {
     let origin = Origin::new("log.example").unwrap();
     let key = signing_key("gateway.example", SignatureType::CosignatureEd25519, 2);
-    let text = Checkpoint::new(origin.clone(), head(12)).text();
-    let lines: Vec<SignatureLine> = [10, 20].map(|time| key.cosign(&text, time).unwrap()).into();
-    let note = UnverifiedNote::from_parts(&text, lines).unwrap();
+    let checkpoint = Checkpoint::new(origin.clone(), head(12));
+    let lines: Vec<SignatureLine> = [10, 20].map(|time| key.cosign(&checkpoint, time).unwrap()).into();
+    let note = UnverifiedNote::from_parts(&checkpoint.text(), lines).unwrap();
     let refused = CosignedCheckpoint::open(note.as_str().as_bytes(), &origin, key.verifying_key());
     assert!(matches!(refused, Err(CheckpointError::Note(NoteError::RepeatedSignature { .. }))));
     // In any other note the first line counts, as in Go.
@@ -171,21 +171,126 @@ fn only_verified_cosignatures_are_added() {
     let stranger = signing_key("w2.example", SignatureType::CosignatureEd25519, 3);
     let signed = SignedCheckpoint::sign(&Checkpoint::new(origin, head(5)), &log).unwrap();
     let known = [witness.verifying_key()];
-    let by =
-        |key: &vouchlog_note::SigningKey, time| format!("{}\n", key.cosign(signed.text(), time).unwrap());
+    let by = |key: &vouchlog_note::SigningKey, time| {
+        format!("{}\n", key.cosign(signed.checkpoint(), time).unwrap())
+    };
 
     let answer = by(&stranger, 10) + &by(&witness, 10);
     let cosigned = signed.with_cosignatures(&answer, known).unwrap();
     assert_eq!(cosigned.note(), format!("{}{}", signed.note(), by(&witness, 10)));
     let refreshed = cosigned.with_cosignatures(&by(&witness, 20), known).unwrap();
     assert_eq!(refreshed.note(), format!("{}{}", signed.note(), by(&witness, 20)));
+    // An answer that was late changes nothing.
+    assert_eq!(refreshed.with_cosignatures(&by(&witness, 15), known).unwrap(), refreshed);
 
     let refused = signed.with_cosignatures(&by(&stranger, 10), known);
     assert!(matches!(refused, Err(CheckpointError::Note(NoteError::NoKnownSignature { .. }))));
-    let other_text = format!("{}\n", witness.cosign("another text\n", 10).unwrap());
-    let refused = signed.with_cosignatures(&other_text, known);
+    let other = Checkpoint::new(signed.origin().clone(), head(6));
+    let of_other = format!("{}\n", witness.cosign(&other, 10).unwrap());
+    let refused = signed.with_cosignatures(&of_other, known);
     assert!(matches!(refused, Err(CheckpointError::Note(NoteError::InvalidSignature { .. }))));
     for answer in ["", "\n", "not a line\n"] {
         assert!(signed.with_cosignatures(answer, known).is_err(), "{answer:?}");
     }
+}
+
+#[test]
+fn a_log_signs_with_both_its_keys_ed25519_first() {
+    let origin = Origin::new("log.example").unwrap();
+    let ed25519 = signing_key("log.example", SignatureType::Ed25519, 1);
+    let ml_dsa = signing_key("log.example", SignatureType::MlDsa44, 2);
+    let checkpoint = Checkpoint::new(origin.clone(), head(5));
+    let signed = SignedCheckpoint::sign_with(&checkpoint, &ed25519, Some((&ml_dsa, 10))).unwrap();
+    let once = SignedCheckpoint::sign(&checkpoint, &ed25519).unwrap();
+    let line = ml_dsa.cosign(&checkpoint, 10).unwrap();
+    assert_eq!(signed.note(), format!("{}{line}\n", once.note()));
+    assert_eq!(SignedCheckpoint::sign_with(&checkpoint, &ed25519, None).unwrap(), once);
+
+    let note = signed.note().as_bytes();
+    let keys = [ml_dsa.verifying_key(), ed25519.verifying_key()];
+    assert_eq!(SignedCheckpoint::open_with_keys(note, &origin, keys).unwrap(), signed);
+    for key in keys {
+        let opened = SignedCheckpoint::open(note, &origin, key).unwrap();
+        assert_eq!((opened.head(), opened.verified().ignored_lines().len()), (head(5), 1));
+    }
+
+    let sign_with = |ed25519, ml_dsa| SignedCheckpoint::sign_with(&checkpoint, ed25519, Some((ml_dsa, 10)));
+    let stranger = signing_key("other.example", SignatureType::MlDsa44, 3);
+    assert!(matches!(sign_with(&ed25519, &stranger), Err(CheckpointError::KeyName { .. })));
+    for (first, second) in [(&ed25519, &ed25519), (&ml_dsa, &ml_dsa)] {
+        let refused = sign_with(first, second);
+        assert!(matches!(refused, Err(CheckpointError::Note(NoteError::WrongKeyType { .. }))), "{refused:?}");
+    }
+    let timestamp = 1 << 63;
+    let refused = SignedCheckpoint::sign_with(&checkpoint, &ed25519, Some((&ml_dsa, timestamp)));
+    assert_eq!(refused.unwrap_err(), CheckpointError::Note(NoteError::Timestamp { timestamp }));
+}
+
+#[test]
+fn an_ml_dsa_signature_is_the_logs_only_under_its_name_and_without_extension_lines() {
+    let origin = Origin::new("log.example").unwrap();
+    let log = signing_key("log.example", SignatureType::MlDsa44, 2);
+    let witness = signing_key("w1.example", SignatureType::MlDsa44, 3);
+    let note = |text: &str, key: &vouchlog_note::SigningKey| {
+        let line = key.cosign(&Checkpoint::parse(text).unwrap(), 10).unwrap();
+        UnverifiedNote::from_parts(text, vec![line]).unwrap()
+    };
+    let text = Checkpoint::new(origin.clone(), head(5)).text();
+    let open = |note: &UnverifiedNote, key: &vouchlog_note::SigningKey| {
+        SignedCheckpoint::open(note.as_str().as_bytes(), &origin, key.verifying_key())
+    };
+    assert!(open(&note(&text, &log), &log).is_ok());
+    assert!(matches!(open(&note(&text, &witness), &witness), Err(CheckpointError::KeyName { .. })));
+
+    // What was signed stays signed when a line is added behind it, and the line is nobody's.
+    let extended = note(&format!("{text}extension\n"), &log);
+    assert_eq!(extended.lines(), note(&text, &log).lines());
+    assert!(extended.clone().verify([log.verifying_key()]).is_ok());
+    assert_eq!(open(&extended, &log).unwrap_err(), CheckpointError::UnsignedExtensions);
+
+    // Streams know one type of key.
+    let checkpoint = Checkpoint::new(origin.clone(), head(5));
+    let refused = CosignedCheckpoint::sign(&checkpoint, &log, 10);
+    assert!(matches!(refused, Err(CheckpointError::Note(NoteError::WrongKeyType { .. }))));
+    let refused = CosignedCheckpoint::open(extended.as_str().as_bytes(), &origin, log.verifying_key());
+    assert!(matches!(refused, Err(CheckpointError::Note(NoteError::WrongKeyType { .. }))));
+}
+
+#[test]
+fn an_ml_dsa_signature_is_bound_to_all_it_says() {
+    let key = signing_key("w1.example", SignatureType::MlDsa44, 3);
+    let checkpoint = Checkpoint::new(Origin::new("log.example").unwrap(), head(5));
+    let line = key.cosign(&checkpoint, 10).unwrap();
+    let verify = |text: &str, payload: &[u8]| {
+        use base64::Engine;
+        let payload = [line.id().as_bytes(), payload].concat();
+        let payload = base64::engine::general_purpose::STANDARD.encode(payload);
+        let note = format!("{text}\n— w1.example {payload}\n");
+        UnverifiedNote::parse(note.as_bytes()).unwrap().verify([key.verifying_key()])
+    };
+    let text = checkpoint.text();
+    assert_eq!(verify(&text, line.payload()).unwrap().signatures()[0].timestamp(), Some(10));
+
+    let is_refused =
+        |text: &str, payload: &[u8]| matches!(verify(text, payload), Err(NoteError::InvalidSignature { .. }));
+    let root = text.lines().last().unwrap();
+    for other in [
+        text.replace("log.example", "log.examplf"),
+        text.replace("\n5\n", "\n6\n"),
+        text.replace(root, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="),
+        "no checkpoint\n".to_owned(),
+    ] {
+        assert!(is_refused(&other, line.payload()), "{other}");
+    }
+    let changed = |place: usize| {
+        let mut payload = line.payload().to_vec();
+        payload[place] ^= 1;
+        payload
+    };
+    for payload in [changed(0), changed(7), changed(8), changed(1000), changed(2427)] {
+        assert!(is_refused(&text, &payload));
+    }
+    let (long, short) = ([line.payload(), &[0]].concat(), &line.payload()[..2427]);
+    assert!(is_refused(&text, &long) && is_refused(&text, short) && is_refused(&text, &line.payload()[8..]));
+    assert!(is_refused(&text, &[0; 7]));
 }

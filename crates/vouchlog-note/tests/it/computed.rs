@@ -2,11 +2,11 @@
 //! Method: the keys are made from the published seeds; Ed25519 is deterministic, so every line can be compared.
 
 use serde::Deserialize;
-use vouchlog_merkle::{TreeHead, TreeSize};
+use vouchlog_merkle::{TreeHead, TreeSize, sha256};
 use vouchlog_note::{
-    AddCheckpoint, Checkpoint, CosignedCheckpoint, KeyName, NoteError, Origin, Policy, PolicyError,
-    ProofFile, SignatureLine, SignatureType, SignedCheckpoint, SigningKey, UnverifiedNote, VerifyingKey,
-    cosigned_message, timestamped_signature,
+    AddCheckpoint, Checkpoint, CosignedCheckpoint, KeyName, Origin, Policy, PolicyError, ProofFile,
+    SignatureLine, SignatureType, SignedCheckpoint, SigningKey, UnverifiedNote, VerifiedSignature,
+    VerifyingKey, cosigned_message, timestamped_signature,
 };
 
 use crate::vectors::{bytes, hash, json, text};
@@ -18,7 +18,7 @@ struct Params {
     origin: String,
     log: KeyParams,
     witness_ed25519: KeyParams,
-    witness_mldsa44: VkeyParams,
+    witness_mldsa44: MlDsaParams,
     roots: std::collections::HashMap<String, String>,
     leaf_hash_0: String,
     timestamp: u64,
@@ -37,7 +37,9 @@ struct KeyParams {
 }
 
 #[derive(Deserialize)]
-struct VkeyParams {
+struct MlDsaParams {
+    seed_hex: String,
+    public_key_sha256: String,
     vkey: String,
     key_id: String,
 }
@@ -57,6 +59,13 @@ impl Params {
 
     fn log(&self) -> SigningKey {
         self.log.signing_key(SignatureType::Ed25519)
+    }
+
+    fn ml_dsa_witness(&self) -> SigningKey {
+        let seed = hex::decode(&self.witness_mldsa44.seed_hex).unwrap().try_into().unwrap();
+        let witness = self.witness();
+        let name = witness.verifying_key().name().clone();
+        SigningKey::generate(name, SignatureType::MlDsa44, seed).unwrap()
     }
 
     fn witness(&self) -> SigningKey {
@@ -90,11 +99,20 @@ fn keys_follow_from_their_seeds() {
             assert_eq!(SigningKey::from_key_file(skey).unwrap().verifying_key(), vkey);
         }
     }
-    let ml_dsa: VerifyingKey = params.witness_mldsa44.vkey.parse().unwrap();
+    let (expected, secret) = (&params.witness_mldsa44, params.ml_dsa_witness());
+    let ml_dsa = secret.verifying_key();
     assert_eq!(ml_dsa.signature_type(), SignatureType::MlDsa44);
-    assert_eq!(ml_dsa.to_string(), params.witness_mldsa44.vkey);
-    assert_eq!(ml_dsa.id().to_string(), params.witness_mldsa44.key_id);
+    assert_eq!(ml_dsa.to_string(), expected.vkey);
+    assert_eq!(ml_dsa, &expected.vkey.parse::<VerifyingKey>().unwrap());
+    assert_eq!(ml_dsa.id().to_string(), expected.key_id);
+    assert_eq!(sha256(ml_dsa.public_key()), hash(&expected.public_key_sha256));
     assert_eq!((ml_dsa.public_key().len(), ml_dsa.ed25519_bytes()), (1312, None));
+    let key_file = secret.to_key_file();
+    assert_eq!(SigningKey::from_key_file(&key_file).unwrap().to_key_file(), key_file);
+    assert!(
+        key_file.starts_with("PRIVATE+KEY+witness.example.com/w1+635668f0+Bk"),
+        "the type byte, then the seed"
+    );
 }
 
 #[test]
@@ -121,10 +139,9 @@ fn ed25519_cosignatures_are_made_byte_for_byte() {
     let params = Params::read();
     let checkpoint = Checkpoint::new(params.origin(), params.head(300));
     assert_eq!(cosigned_message(params.timestamp, &checkpoint.text()), params.ed25519_cosigned_message_utf8);
-    let line = params.witness().cosign(&checkpoint.text(), params.timestamp).unwrap();
+    let line = params.witness().cosign(&checkpoint, params.timestamp).unwrap();
     assert_eq!(hex::encode(line.payload()), params.ed25519_timestamped_signature_hex);
-    let signature = line.payload()[8..].try_into().unwrap();
-    assert_eq!(timestamped_signature(params.timestamp, signature), line.payload());
+    assert_eq!(timestamped_signature(params.timestamp, &line.payload()[8..]), line.payload());
 
     let signed = SignedCheckpoint::sign(&checkpoint, &params.log()).unwrap();
     let witness = params.witness();
@@ -140,22 +157,30 @@ fn ed25519_cosignatures_are_made_byte_for_byte() {
 }
 
 #[test]
-fn ml_dsa_cosignatures_are_carried_and_never_verified() {
+fn ml_dsa_cosignatures_of_another_implementation_verify() {
     let params = Params::read();
-    let ml_dsa: VerifyingKey = params.witness_mldsa44.vkey.parse().unwrap();
-    let log = params.log();
+    let (log, secret) = (params.log(), params.ml_dsa_witness());
+    let ml_dsa = secret.verifying_key();
     let note = UnverifiedNote::parse(file("checkpoint.300.cosigned").as_bytes()).unwrap();
     assert_eq!(note.lines().len(), 3);
-    assert!(note.lines()[2].is_by(&ml_dsa));
+    assert!(note.lines()[2].is_by(ml_dsa));
     assert_eq!(note.lines()[2].payload().len(), params.mldsa44_timestamped_signature_len);
 
-    let by_log = note.clone().verify([log.verifying_key(), &ml_dsa]).unwrap();
-    assert_eq!(by_log.signatures().len(), 1);
-    assert_eq!(by_log.ignored_lines().len(), 2);
-    assert_eq!(by_log.verified_note(), file("checkpoint.300"));
-    let refused = note.verify([&ml_dsa]).unwrap_err();
-    assert!(matches!(refused, NoteError::UnsupportedType { signature_type: SignatureType::MlDsa44, .. }));
-    assert!(refused.to_string().contains("unsupported type"));
+    let verified = note.clone().verify([log.verifying_key(), ml_dsa]).unwrap();
+    let timestamps: Vec<_> = verified.signatures().iter().map(VerifiedSignature::timestamp).collect();
+    assert_eq!(timestamps, [None, Some(params.timestamp)]);
+    assert_eq!(verified.ignored_lines().len(), 1);
+    let alone = note.clone().verify([ml_dsa]).unwrap();
+    assert_eq!(alone.signatures()[0].key(), ml_dsa);
+
+    // Our own line of the same tree and time differs, since theirs is hedged, and is as good.
+    let checkpoint = Checkpoint::new(params.origin(), params.head(300));
+    let line = secret.cosign(&checkpoint, params.timestamp).unwrap();
+    assert_eq!(line.payload().len(), params.mldsa44_timestamped_signature_len);
+    assert_eq!(line, secret.cosign(&checkpoint, params.timestamp).unwrap());
+    assert_ne!(line, note.lines()[2]);
+    let ours = UnverifiedNote::from_parts(&checkpoint.text(), vec![line]).unwrap().verify([ml_dsa]).unwrap();
+    assert_eq!(ours.signatures()[0].timestamp(), Some(params.timestamp));
 }
 
 #[test]
@@ -166,9 +191,13 @@ fn a_witness_answer_is_merged_as_far_as_it_verifies() {
         &params.origin(),
         params.log().verifying_key(),
     );
+    let signed = signed.unwrap();
     let answer = file("add-checkpoint/256-to-300.response-example");
-    let cosigned = signed.unwrap().with_cosignatures(&answer, [params.witness().verifying_key()]).unwrap();
+    let (ed25519, ml_dsa) = (params.witness(), params.ml_dsa_witness());
+    let cosigned = signed.with_cosignatures(&answer, [ed25519.verifying_key()]).unwrap();
     assert_eq!(cosigned.note(), file("checkpoint.300.cosigned-ed25519-only"));
+    let both = [ml_dsa.verifying_key(), ed25519.verifying_key()];
+    assert_eq!(signed.with_cosignatures(&answer, both).unwrap().note(), file("checkpoint.300.cosigned"));
     let lines: Vec<SignatureLine> = answer.lines().map(|line| line.parse().unwrap()).collect();
     assert_eq!(lines.iter().map(|line| format!("{line}\n")).collect::<String>(), answer);
 }
@@ -182,15 +211,26 @@ fn the_policy_is_met_by_the_cosigned_checkpoint_only() {
     let names: Vec<String> = policy.witnesses().iter().map(|witness| witness.name().to_string()).collect();
     assert_eq!(names, ["w1-ed", "w1-pq"]);
 
-    for name in ["checkpoint.300.cosigned", "checkpoint.300.cosigned-ed25519-only"] {
+    let cosigned: [(&str, &[&[u8]]); 2] = [
+        ("checkpoint.300.cosigned", &[b"w1-ed", b"w1-pq"]),
+        ("checkpoint.300.cosigned-ed25519-only", &[b"w1-ed"]),
+    ];
+    for (name, witnesses) in cosigned {
         let checkpoint = policy.verify_checkpoint(file(name).as_bytes()).unwrap();
         assert_eq!(checkpoint.head(), params.head(300));
-        assert_eq!(checkpoint.cosignatures().len(), 1);
-        assert_eq!(checkpoint.cosignatures()[0].name().as_bytes(), b"w1-ed");
-        assert_eq!(checkpoint.cosignatures()[0].timestamp(), params.timestamp);
+        let names: Vec<&[u8]> = checkpoint.cosignatures().iter().map(|c| c.name().as_bytes()).collect();
+        assert_eq!(names, witnesses, "{name}");
+        assert_eq!(checkpoint.witnessed_between(), Some((params.timestamp, params.timestamp)));
     }
+    // The ML-DSA line is enough by itself.
+    let cosigned = file("checkpoint.300.cosigned");
+    let without_ed25519 = cosigned.lines().filter(|line| !line.starts_with("— witness.example.com/w1 lpmAz"));
+    let without_ed25519: String = without_ed25519.map(|line| format!("{line}\n")).collect();
+    let checkpoint = policy.verify_checkpoint(without_ed25519.as_bytes()).unwrap();
+    assert_eq!(checkpoint.cosignatures()[0].name().as_bytes(), b"w1-pq");
+
     let refused = policy.verify_checkpoint(file("checkpoint.300").as_bytes()).unwrap_err();
-    assert_eq!(refused, PolicyError::QuorumNotMet { cosigned: 0, witnesses: 2, unsupported: 1 });
+    assert_eq!(refused, PolicyError::QuorumNotMet { cosigned: 0, witnesses: 2 });
 }
 
 #[test]

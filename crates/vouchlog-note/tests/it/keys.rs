@@ -68,6 +68,9 @@ fn the_worked_example_has_its_parts() {
     let name = KeyName::new("example.com/foo").unwrap();
     let made = VerifyingKey::ed25519(name, SignatureType::Ed25519, *key.ed25519_bytes().unwrap());
     assert_eq!(made.unwrap(), key);
+    let name = KeyName::new("example.com/foo").unwrap();
+    let no_ed25519 = VerifyingKey::ed25519(name, SignatureType::MlDsa44, *key.ed25519_bytes().unwrap());
+    assert_eq!(no_ed25519.unwrap_err(), KeyError::NotEd25519 { signature_type: SignatureType::MlDsa44 });
 }
 
 #[test]
@@ -151,15 +154,19 @@ fn malformed_key_files_are_refused() {
     check(&format!("{skey}\n\n"), &KeyError::Base64);
     let wrong_id = SigningKey::from_key_file(&skey.replace("c74f20a3", "c74f20a4"));
     assert!(matches!(wrong_id, Err(KeyError::WrongId { .. })));
-    let no_ed25519 = KeyError::NotEd25519 { signature_type: SignatureType::MlDsa44 };
-    check(&skey.replace("+AYEK", "+BoEK"), &no_ed25519);
+    // The same seed under another type byte is another key, with another ID.
+    let wrong_id = SigningKey::from_key_file(&skey.replace("+AYEK", "+BoEK"));
+    assert!(matches!(wrong_id, Err(KeyError::WrongId { .. })));
 }
 
 #[test]
 fn debug_output_never_holds_the_secret() {
-    let key = vectors::signing_key("log.example", SignatureType::Ed25519, 0x5e);
-    let shown = format!("{key:?}");
-    assert!(shown.contains("log.example"));
-    assert!(!shown.contains(&hex::encode([0x5e; 32])) && !shown.contains("Xl5eXl5e"), "{shown}");
-    assert!(key.to_key_file().contains("Xl5eXl5e"), "the check above looks for what the key file holds");
+    for signature_type in [SignatureType::Ed25519, SignatureType::CosignatureEd25519, SignatureType::MlDsa44]
+    {
+        let key = vectors::signing_key("log.example", signature_type, 0x5e);
+        let shown = format!("{key:?}");
+        assert!(shown.contains("log.example"));
+        assert!(!shown.contains(&hex::encode([0x5e; 32])) && !shown.contains("Xl5eXl5e"), "{shown}");
+        assert!(key.to_key_file().contains("Xl5eXl5e"), "the check above looks for what the key file holds");
+    }
 }

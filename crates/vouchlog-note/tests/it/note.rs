@@ -3,8 +3,8 @@
 
 use serde::Deserialize;
 use vouchlog_note::{
-    KeyError, LineError, NoteError, SignatureLine, SignatureType, UnverifiedNote, VerifiedSignature,
-    VerifyingKey,
+    Checkpoint, KeyError, LineError, NoteError, Origin, SignatureLine, SignatureType, UnverifiedNote,
+    VerifiedSignature, VerifyingKey,
 };
 
 use crate::vectors;
@@ -195,12 +195,21 @@ fn signers_refuse_what_is_not_theirs_to_sign() {
     let log = vectors::signing_key("a", SignatureType::Ed25519, 1);
     let cosigner = vectors::signing_key("a", SignatureType::CosignatureEd25519, 2);
     assert!(matches!(cosigner.sign_note("text\n"), Err(NoteError::WrongKeyType { .. })));
-    assert!(matches!(log.cosign("text\n", 1), Err(NoteError::WrongKeyType { .. })));
+    let checkpoint = Checkpoint::new(Origin::new("a").unwrap(), vectors::head(1));
+    let refused = log.cosign(&checkpoint, 1).unwrap_err();
+    assert!(matches!(refused, NoteError::WrongKeyType { .. }));
+    let told = "the key a is of type 0x01 (Ed25519), \
+                but 0x04 (Ed25519 cosignature) or 0x06 (ML-DSA-44 cosignature) is needed here";
+    assert_eq!(refused.to_string(), told);
     assert_eq!(log.sign_note("text").unwrap_err(), NoteError::NoFinalNewline);
     let carriage_return = NoteError::ControlCharacter { at: 0, byte: b'\r' };
     assert_eq!(log.sign_note("\r\n").unwrap_err(), carriage_return);
     let timestamp = 1 << 63;
-    assert_eq!(cosigner.cosign("text\n", timestamp).unwrap_err(), NoteError::Timestamp { timestamp });
-    assert!(cosigner.cosign("text\n", timestamp - 1).is_ok());
+    let ml_dsa = vectors::signing_key("a", SignatureType::MlDsa44, 3);
+    for key in [&cosigner, &ml_dsa] {
+        assert_eq!(key.cosign(&checkpoint, timestamp).unwrap_err(), NoteError::Timestamp { timestamp });
+        assert!(key.cosign(&checkpoint, timestamp - 1).is_ok());
+    }
+    assert!(matches!(ml_dsa.sign_note("text\n"), Err(NoteError::WrongKeyType { .. })));
     assert_eq!(UnverifiedNote::from_parts("text\n", vec![]).unwrap_err(), NoteError::NoSignatures);
 }

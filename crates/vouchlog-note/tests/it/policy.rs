@@ -6,7 +6,7 @@ use vouchlog_note::{
     SignatureLine, SignatureType, SignedCheckpoint, SigningKey, UnverifiedNote,
 };
 
-use crate::vectors::{self, head, signing_key};
+use crate::vectors::{head, signing_key};
 
 fn log_key(seed: u8) -> SigningKey {
     signing_key("log.example", SignatureType::Ed25519, seed)
@@ -26,11 +26,6 @@ fn witness_line(letter: char) -> String {
 fn base() -> String {
     let witnesses: String = ['a', 'b', 'c', 'd'].map(witness_line).concat();
     format!("log {}\n{witnesses}", log_key(1).verifying_key())
-}
-
-fn ml_dsa_vkey() -> String {
-    let params: serde_json::Value = vectors::json("computed/e2e/params.json");
-    params["witness_mldsa44"]["vkey"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -144,10 +139,18 @@ fn blanks_comments_and_foreign_octets_are_taken() {
 
 /// A checkpoint of log.example, cosigned by the given witnesses.
 fn checkpoint_by(cosigners: &str) -> String {
-    let text = Checkpoint::new(Origin::new("log.example").unwrap(), head(9)).text();
-    let mut lines: Vec<SignatureLine> = vec![log_key(1).sign_note(&text).unwrap()];
-    lines.extend(cosigners.chars().map(|letter| witness_key(letter).cosign(&text, 1000).unwrap()));
-    UnverifiedNote::from_parts(&text, lines).unwrap().to_string()
+    let checkpoint = checkpoint();
+    let mut lines: Vec<SignatureLine> = vec![log_key(1).sign_note(&checkpoint.text()).unwrap()];
+    lines.extend(cosigners.chars().map(|letter| witness_key(letter).cosign(&checkpoint, 1000).unwrap()));
+    UnverifiedNote::from_parts(&checkpoint.text(), lines).unwrap().to_string()
+}
+
+fn checkpoint() -> Checkpoint {
+    Checkpoint::new(Origin::new("log.example").unwrap(), head(9))
+}
+
+fn other_checkpoint() -> Checkpoint {
+    Checkpoint::new(Origin::new("log.example").unwrap(), head(10))
 }
 
 #[test]
@@ -165,7 +168,7 @@ fn quorums_are_counted() {
         }
         for cosigners in too_few {
             let refused = policy.verify_checkpoint(checkpoint_by(cosigners).as_bytes());
-            let Err(PolicyError::QuorumNotMet { witnesses: 4, unsupported: 0, .. }) = refused else {
+            let Err(PolicyError::QuorumNotMet { witnesses: 4, .. }) = refused else {
                 panic!("{rules} with {cosigners}: {refused:?}");
             };
         }
@@ -227,7 +230,7 @@ fn a_checkpoint_needs_a_log_of_its_own_name() {
 #[test]
 fn one_false_signature_of_a_listed_witness_refuses_the_checkpoint() {
     let policy = Policy::parse(format!("{}quorum a\n", base()).as_bytes()).unwrap();
-    let false_line = witness_key('b').cosign("another text\n", 1000).unwrap();
+    let false_line = witness_key('b').cosign(&other_checkpoint(), 1000).unwrap();
     let note = format!("{}{false_line}\n", checkpoint_by("a"));
     let refused = policy.verify_checkpoint(note.as_bytes());
     let Err(PolicyError::Checkpoint(CheckpointError::Note(NoteError::InvalidSignature { name, .. }))) =
@@ -237,23 +240,106 @@ fn one_false_signature_of_a_listed_witness_refuses_the_checkpoint() {
     };
     assert_eq!(name.as_str(), "b.example");
     // Of a witness nobody listed, it is a line like any other.
-    let false_line = witness_key('x').cosign("another text\n", 1000).unwrap();
+    let false_line = witness_key('x').cosign(&other_checkpoint(), 1000).unwrap();
     let note = format!("{}{false_line}\n", checkpoint_by("a"));
     assert!(policy.verify_checkpoint(note.as_bytes()).is_ok());
 }
 
 #[test]
-fn ml_dsa_witnesses_are_carried_and_count_as_silent() {
-    let vkey = ml_dsa_vkey();
-    let policy =
-        |rules: &str| Policy::parse(format!("{}witness pq {vkey}\n{rules}\n", base()).as_bytes()).unwrap();
-    let note = checkpoint_by("a");
-    let either = policy("group g any a pq\nquorum g");
-    assert_eq!(either.witnesses()[4].key().signature_type(), SignatureType::MlDsa44);
-    assert!(either.verify_checkpoint(note.as_bytes()).is_ok());
-    let refused = policy("group g all a pq\nquorum g").verify_checkpoint(note.as_bytes());
-    let expected = PolicyError::QuorumNotMet { cosigned: 1, witnesses: 5, unsupported: 1 };
-    assert_eq!(refused.unwrap_err(), expected);
+fn ml_dsa_witnesses_count_as_any_other() {
+    let pq = signing_key("a.example", SignatureType::MlDsa44, 0xa);
+    let policy = |rules: &str| {
+        let policy = format!("{}witness pq {}\n{rules}\n", base(), pq.verifying_key());
+        Policy::parse(policy.as_bytes()).unwrap()
+    };
+    let (either, both) = (policy("group g any b pq\nquorum g"), policy("group g all a pq\nquorum g"));
+    let and_pq =
+        |cosigners| format!("{}{}\n", checkpoint_by(cosigners), pq.cosign(&checkpoint(), 7).unwrap());
+    // Without its line it has not cosigned.
+    let refused = both.verify_checkpoint(checkpoint_by("a").as_bytes()).unwrap_err();
+    assert_eq!(refused, PolicyError::QuorumNotMet { cosigned: 1, witnesses: 5 });
+    assert!(either.verify_checkpoint(checkpoint_by("a").as_bytes()).is_err());
+
+    let by_pq = either.verify_checkpoint(and_pq("").as_bytes()).unwrap();
+    assert_eq!(by_pq.cosignatures().len(), 1);
+    assert_eq!(by_pq.cosignatures()[0].name().as_bytes(), b"pq");
+    assert_eq!(by_pq.cosignatures()[0].key(), pq.verifying_key());
+    assert_eq!(by_pq.cosignatures()[0].timestamp(), 7);
+    assert!(both.verify_checkpoint(and_pq("a").as_bytes()).is_ok());
+    assert!(!both.satisfied_by(by_pq.signed().verified()));
+
+    // A false line of it refuses the checkpoint as one of any listed witness does.
+    let false_line = pq.cosign(&other_checkpoint(), 7).unwrap();
+    let note = format!("{}{false_line}\n", checkpoint_by("ab"));
+    let refused = either.verify_checkpoint(note.as_bytes());
+    let invalid = matches!(
+        refused,
+        Err(PolicyError::Checkpoint(CheckpointError::Note(NoteError::InvalidSignature { .. })))
+    );
+    assert!(invalid, "{refused:?}");
+}
+
+#[test]
+fn a_log_signs_with_ml_dsa_alone_if_the_key_is_called_as_the_log() {
+    let pq = signing_key("log.example", SignatureType::MlDsa44, 0xa);
+    let note = |text: &str, key: &SigningKey| {
+        let line = key.cosign(&Checkpoint::parse(text).unwrap(), 7).unwrap();
+        UnverifiedNote::from_parts(text, vec![line]).unwrap().to_string()
+    };
+    let policy = |lines: &str| Policy::parse(lines.as_bytes()).unwrap();
+    let text = checkpoint().text();
+    let log = policy(&format!("log {}\nquorum none\n", pq.verifying_key()));
+    assert_eq!(log.verify_checkpoint(note(&text, &pq).as_bytes()).unwrap().head(), head(9));
+
+    // Extension lines are not part of what it signs, so anyone could have added them.
+    let extended = format!("{text}extension\n");
+    let refused = log.verify_checkpoint(note(&extended, &pq).as_bytes()).unwrap_err();
+    assert_eq!(refused, PolicyError::Checkpoint(CheckpointError::UnsignedExtensions));
+
+    // A key of another name is a cosigner's, even where the caller names it.
+    let other = signing_key("other.example", SignatureType::MlDsa44, 0xb);
+    let nobody = policy("quorum none\n");
+    let of = |key: &SigningKey| {
+        let origin = Origin::new("log.example").unwrap();
+        nobody.verify_checkpoint_of(note(&text, key).as_bytes(), &origin, [key.verifying_key()])
+    };
+    assert!(of(&pq).is_ok());
+    assert!(matches!(of(&other), Err(PolicyError::NotByLog { .. })));
+
+    // One key may be log and witness; a witness that is called as the log is no log.
+    let (vkey, first) = (pq.verifying_key(), log_key(1));
+    let both = policy(&format!("log {vkey}\nwitness w {vkey}\nquorum w\n"));
+    assert_eq!(both.verify_checkpoint(note(&text, &pq).as_bytes()).unwrap().cosignatures().len(), 1);
+    let witness = policy(&format!("log {}\nwitness w {vkey}\nquorum w\n", first.verifying_key()));
+    let refused = witness.verify_checkpoint(note(&text, &pq).as_bytes());
+    assert!(matches!(refused, Err(PolicyError::NotByLog { .. })));
+}
+
+#[test]
+fn the_times_of_cosignatures_bound_when_it_was_witnessed() {
+    let pq = signing_key("pq.example", SignatureType::MlDsa44, 0xa);
+    let policy = format!("{}witness pq {}\nquorum none\n", base(), pq.verifying_key());
+    let policy = Policy::parse(policy.as_bytes()).unwrap();
+    assert_eq!(policy.witness_of(pq.verifying_key()).unwrap().name().as_bytes(), b"pq");
+    assert_eq!(policy.witness_of(log_key(1).verifying_key()), None);
+    // The public key of a witness under another name is not what the policy names.
+    let renamed = signing_key("other.example", SignatureType::MlDsa44, 0xa);
+    assert_eq!(policy.witness_of(renamed.verifying_key()), None);
+
+    let between = |cosigners: &[(&SigningKey, u64)]| {
+        let lines = cosigners.iter().map(|(key, time)| key.cosign(&checkpoint(), *time).unwrap());
+        let lines: String = lines.map(|line| format!("{line}\n")).collect();
+        let note = format!("{}{lines}", checkpoint_by(""));
+        policy.verify_checkpoint(note.as_bytes()).unwrap().witnessed_between()
+    };
+    let (a, b, stranger) = (witness_key('a'), witness_key('b'), witness_key('x'));
+    assert_eq!(between(&[]), None);
+    assert_eq!(between(&[(&stranger, 5)]), None);
+    assert_eq!(between(&[(&a, 1000)]), Some((1000, 1000)));
+    assert_eq!(between(&[(&stranger, 5), (&b, 30), (&pq, 10), (&a, 20)]), Some((10, 30)));
+    // Timestamp 0 says nothing about time.
+    assert_eq!(between(&[(&pq, 0)]), None);
+    assert_eq!(between(&[(&pq, 0), (&a, 20)]), Some((20, 20)));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Goal: what is written reads back as it was, what is read writes back as it was, and no bytes panic a reader.
 //! Method: proptest, with random bytes, and with the computed files mutated so that readers get past line one.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use vouchlog_merkle::{Hash, TreeHead, TreeSize};
 use vouchlog_note::{
@@ -25,16 +27,24 @@ fn heads() -> impl Strategy<Value = TreeHead> {
         .prop_map(|(size, root)| TreeHead { size: TreeSize::new(size), root: Hash::from_bytes(root) })
 }
 
+/// The witness of the computed files.
+static ML_DSA_WITNESS: LazyLock<SigningKey> = LazyLock::new(|| {
+    let seed = std::array::from_fn(|place| 0x40 + u8::try_from(place).unwrap());
+    let name = KeyName::new("witness.example.com/w1").unwrap();
+    SigningKey::generate(name, SignatureType::MlDsa44, seed).unwrap()
+});
+
 /// Every reader, on the same bytes; each result that is a value must print as the bytes it was read from.
 fn read_everything(bytes: &[u8]) {
     let log = vectors::signing_key("log.example.com/ai-digests", SignatureType::Ed25519, 1);
     let clock = vectors::signing_key("clock.example", SignatureType::CosignatureEd25519, 2);
+    let ml_dsa = ML_DSA_WITNESS.verifying_key();
     let origin = Origin::new("log.example.com/ai-digests").unwrap();
     if let Ok(note) = UnverifiedNote::parse(bytes) {
         assert_eq!(note.to_string().as_bytes(), bytes);
         let parts = UnverifiedNote::from_parts(note.unverified_text(), note.lines().to_vec());
         assert_eq!(parts.unwrap(), note);
-        let _ = note.verify([log.verifying_key()]);
+        let _ = note.verify([log.verifying_key(), ml_dsa]);
     }
     let _ = SignedCheckpoint::open(bytes, &origin, log.verifying_key());
     let _ = CosignedCheckpoint::open(bytes, &origin, clock.verifying_key());
@@ -62,7 +72,9 @@ fn read_everything(bytes: &[u8]) {
     }
 }
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 8] = [
+    "computed/e2e/checkpoint.300.cosigned",
+    "computed/e2e/sign-subtree/256-300-of-300.request",
     "computed/e2e/checkpoint.300.cosigned-ed25519-only",
     "computed/e2e/proof-273-of-300-extra.tlog-proof",
     "computed/e2e/proof-0-of-1.tlog-proof",
@@ -105,7 +117,13 @@ proptest! {
     }
 
     #[test]
-    fn keys_read_back(key in prop_oneof![keys(SignatureType::Ed25519), keys(SignatureType::CosignatureEd25519)]) {
+    fn keys_read_back(
+        key in prop_oneof![
+            keys(SignatureType::Ed25519),
+            keys(SignatureType::CosignatureEd25519),
+            keys(SignatureType::MlDsa44),
+        ],
+    ) {
         let vkey = key.verifying_key();
         prop_assert_eq!(&vkey.to_string().parse::<VerifyingKey>().unwrap(), vkey);
         let read = SigningKey::from_key_file(&key.to_key_file()).unwrap();

@@ -380,11 +380,11 @@ fn a_head_with_more_than_its_checkpoint_and_signature_is_refused() {
     };
     let plain = request.head.note().to_owned();
     let stranger = key("stranger.example.com", SignatureType::CosignatureEd25519);
-    let text = request.head.text();
-    let with_line = format!("{plain}{}\n", stranger.cosign(text, 1).unwrap());
-    let line_first = plain.replacen("\n\n", &format!("\n\n{}\n", stranger.cosign(text, 1).unwrap()), 1);
-    let extended = format!("{text}extension\n");
-    let line = stream_key().cosign(&extended, 9).unwrap();
+    let strange_line = stranger.cosign(request.head.checkpoint(), 1).unwrap();
+    let with_line = format!("{plain}{strange_line}\n");
+    let line_first = plain.replacen("\n\n", &format!("\n\n{strange_line}\n"), 1);
+    let extended = format!("{}extension\n", request.head.text());
+    let line = stream_key().cosign(&Checkpoint::parse(&extended).unwrap(), 9).unwrap();
     let extended = UnverifiedNote::from_parts(&extended, vec![line]).unwrap().as_str().to_owned();
     let before = stream.clone();
     for note in [with_line, line_first, extended] {

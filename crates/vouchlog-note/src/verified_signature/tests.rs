@@ -1,7 +1,7 @@
 //! Goal: Ed25519 is verified by the policy documented at `UnverifiedNote::verify`. Method: the 914 edge cases of
 //! C2SP's CCTV, each with the verdict that follows from its flags.
 
-use super::{Verdict, check_signature};
+use super::{Verdict, check_note_signature};
 use crate::key::{KeyError, KeyName, SignatureType, VerifyingKey};
 
 #[derive(serde::Deserialize)]
@@ -36,7 +36,7 @@ fn cctv_ed25519_cases_have_the_verdict_of_our_policy() {
             refused_keys += 1;
             continue;
         }
-        let verdict = check_signature(&key.unwrap(), &case.msg, &bytes::<64>(&case.sig));
+        let verdict = check_note_signature(&key.unwrap(), &case.msg, &bytes::<64>(&case.sig));
         // What ref10, Go and OpenSSL do with a key that is neither.
         let expected = !has("non_canonical_R") && !has("low_order_residue");
         assert_eq!(
