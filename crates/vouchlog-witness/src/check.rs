@@ -46,7 +46,9 @@ pub(crate) fn check(logs: &Logs, request: AddCheckpoint) -> Result<Claim> {
     // SPEC: the old size must not exceed the checkpoint's, or the request is bad.
     let (old_size, size) = (request.old_size(), tree.size());
     if old_size > size {
-        return Err(Error::invalid(format!("the old size {old_size} is larger than the checkpoint's, {size}")));
+        return Err(Error::invalid(format!(
+            "the old size {old_size} is larger than the checkpoint's, {size}"
+        )));
     }
     Ok(Claim { log, old_size, proof: request.proof().clone(), tree, note })
 }
@@ -81,7 +83,9 @@ fn verify(note: &UnverifiedNote, log: &KnownLog) -> Result<String> {
     refuse_repeats(note.lines(), log.keys()).map_err(forbidden)?;
     match note.clone().verify(log.keys()) {
         Ok(verified) => Ok(verified.verified_note()),
-        Err(error) => Err(forbidden(format!("the checkpoint is not signed by the log as it must be: {error}"))),
+        Err(error) => {
+            Err(forbidden(format!("the checkpoint is not signed by the log as it must be: {error}")))
+        }
     }
 }
 

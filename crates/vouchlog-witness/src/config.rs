@@ -43,10 +43,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            commit_patience: limits::COMMIT_PATIENCE,
-            max_queued_requests: limits::MAX_QUEUED_REQUESTS,
-        }
+        Self { commit_patience: limits::COMMIT_PATIENCE, max_queued_requests: limits::MAX_QUEUED_REQUESTS }
     }
 }
 

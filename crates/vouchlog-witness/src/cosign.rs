@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | judge | claims are judged one after the other, each against what the ones before it would leave | that claim is refused, the others go on |
 //! | sign | the accepted checkpoints are cosigned; nothing leaves the process yet | the batch is refused |
-//! | commit | the new states become durable, all or nothing | refused: the batch is; unknown: the witness stops cosigning |
+//! | commit | the new states become durable, all or nothing | refused: the batch is; unknown: no more is cosigned |
 //! | show | the new states are what the next batch is judged against | – |
 //! | answer | every caller gets its lines, or why not | – |
 //! | keep | contradictions go to whoever keeps evidence | told, and nothing else |
@@ -13,7 +13,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use tokio::sync::oneshot;
 use vouchlog_api::{Error, ErrorKind, Result};
 use vouchlog_merkle::{Hash, ProofError};
 use vouchlog_note::{AddCheckpoint, Checkpoint, NoteError, SigningKey, UnverifiedNote};
@@ -47,7 +46,6 @@ struct Draft {
 /// A checkpoint to be cosigned.
 #[derive(Debug)]
 struct Accepted {
-    origin: Hash,
     checkpoint: Checkpoint,
     timestamp: u64,
     /// With the log's lines.
@@ -262,7 +260,7 @@ impl Draft {
             (None, before) => before.map_or(Revision::NONE, |latest| latest.revision).next(),
         };
         self.latest.insert(origin, (Latest { head, timestamp, revision }, place));
-        self.accepted.push(Accepted { origin, checkpoint, timestamp, note });
+        self.accepted.push(Accepted { checkpoint, timestamp, note });
         Verdict::Accepted(place)
     }
 }
@@ -293,7 +291,9 @@ fn judge<'c>(latest: Option<&Latest>, claim: &'c Claim) -> Result<&'c Checkpoint
     let head = checkpoint.head();
     // SPEC: with equal sizes the roots are identical. Asked before the proof, which then must be empty: the answer is the same,
     // but two roots of one size are the stronger evidence.
-    if let Some(latest) = latest.filter(|latest| latest.head.size == head.size && latest.head.root != head.root) {
+    if let Some(latest) =
+        latest.filter(|latest| latest.head.size == head.size && latest.head.root != head.root)
+    {
         let message = format!("the root of size {size} is {} here, and was {}", head.root, latest.head.root);
         return Err(contradicts(message, RefusalReason::OtherRoot));
     }
@@ -317,10 +317,9 @@ fn contradicts(message: String, reason: RefusalReason) -> Refused {
 /// The lines of every key for every accepted checkpoint, each ending in LF. What is signed is the checkpoint written anew from
 /// what was read, not the bytes that came.
 fn sign(keys: &[SigningKey], accepted: &[Accepted]) -> Result<Vec<String>, NoteError> {
-    let lines = |accepted: &Accepted| {
-        let text = accepted.checkpoint.text();
-        let line = |key: &SigningKey| key.cosign(&text, accepted.timestamp).map(|line| format!("{line}\n"));
-        keys.iter().map(line).collect()
+    let lines = |Accepted { checkpoint, timestamp, .. }: &Accepted| {
+        let line = |key: &SigningKey| key.cosign(checkpoint, *timestamp).map(|line| format!("{line}\n"));
+        keys.iter().map(line).collect::<Result<String, NoteError>>()
     };
     accepted.iter().map(lines).collect()
 }

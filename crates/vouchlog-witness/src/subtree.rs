@@ -1,8 +1,8 @@
 //! sign-subtree: a signature over part of a tree the witness cosigned. It needs nothing the witness remembers, since the
 //! request brings a checkpoint with a cosignature of the witness itself.
 
-use vouchlog_api::{Error, ErrorKind, Result};
-use vouchlog_note::{Checkpoint, SignSubtree, SignatureType, SigningKey, VerifyingKey};
+use vouchlog_api::{Error, ErrorKind};
+use vouchlog_note::{Checkpoint, NoteError, SignSubtree, SignatureType, SigningKey, VerifyingKey};
 
 use crate::check::{forbidden, known_log, refuse_repeats};
 use crate::logs::Logs;
@@ -13,7 +13,7 @@ pub(crate) fn sign_subtree(
     vkeys: &[VerifyingKey],
     logs: &Logs,
     request: &SignSubtree,
-) -> Result<String> {
+) -> vouchlog_api::Result<String> {
     let signers: Vec<_> =
         keys.iter().filter(|key| key.verifying_key().signature_type() == SignatureType::MlDsa44).collect();
     if signers.is_empty() {
@@ -40,4 +40,11 @@ pub(crate) fn sign_subtree(
     request.proof().verify(subtree, request.hash(), &head).map_err(|error| {
         Error::new(ErrorKind::Inconsistent, format!("the proof of the subtree does not hold: {error}"))
     })?;
+    let line = |key: &&SigningKey| {
+        key.cosign_subtree(checkpoint.origin(), subtree, request.hash()).map(|line| format!("{line}\n"))
+    };
+    signers.iter().map(line).collect::<Result<String, NoteError>>().map_err(|error| {
+        tracing::error!(%error, "a key of the witness cannot sign a subtree");
+        Error::internal("the witness cannot sign this subtree")
+    })
 }

@@ -235,7 +235,11 @@ fn check_keys(keys: &[SigningKey]) -> Result<KeyName, OpenError> {
             return refused(format!("the key `{key}` signs notes (type 0x01), and makes no cosignatures"));
         }
         if key.name() != first.name() {
-            return refused(format!("the keys of a witness have one name, not `{}` and `{}`", first.name(), key.name()));
+            return refused(format!(
+                "the keys of a witness have one name, not `{}` and `{}`",
+                first.name(),
+                key.name()
+            ));
         }
         if vkeys[..place].iter().any(|other| same_line(other, key)) {
             return refused(format!("the key `{key}` is given twice, or cannot be told from another"));
