@@ -7,6 +7,17 @@ use vouchlog_stream::{Fork, LoggedAt, Previous, Statement, StreamId, StreamStatu
 
 use crate::{RangeReceipt, Result};
 
+/// When an append is answered. Either way what it answers is durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AckLevel {
+    /// Once the statements are in the log, under a checkpoint it signed.
+    #[default]
+    Sequenced,
+    /// Once that checkpoint satisfies the log's witness policy too, or the log waited for its witnesses as long as it does: the
+    /// answer says which. The statements are in the log either way.
+    Witnessed,
+}
+
 /// Statements for a gateway's stream, and the head the gateway signed after them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append {
@@ -20,6 +31,8 @@ pub struct Append {
     pub head: String,
     /// Whether the stream ends here.
     pub close: bool,
+    /// When to answer.
+    pub wait_for: AckLevel,
 }
 
 /// Statements for the house stream, whose key the log holds.
@@ -27,6 +40,8 @@ pub struct Append {
 pub struct HouseAppend {
     /// At least one, at most [`MAX_STATEMENTS`](crate::limits::MAX_STATEMENTS).
     pub statements: Vec<Statement>,
+    /// When to answer.
+    pub wait_for: AckLevel,
 }
 
 /// The answer to an append.
@@ -38,6 +53,17 @@ pub struct Appended {
     pub receipt: Option<RangeReceipt>,
     /// Whether the log had taken these very statements before.
     pub repeated: bool,
+    /// Whether the receipt's checkpoint satisfies the log's witness policy. The log's word: whoever has the policy verifies it.
+    pub witnessed: bool,
+}
+
+/// The answer to an append to the house stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HouseAppended {
+    /// Proof that the statements are in the log.
+    pub receipt: RangeReceipt,
+    /// Whether its checkpoint satisfies the log's witness policy. The log's word: whoever has the policy verifies it.
+    pub witnessed: bool,
 }
 
 /// The answer to opening a stream.
@@ -94,7 +120,7 @@ pub trait Appender: Clone + Send + Sync + 'static {
     fn append(&self, request: Append) -> impl Future<Output = Result<Appended>> + Send;
 
     /// Appends to the house stream. The same request again appends again.
-    fn append_house(&self, request: HouseAppend) -> impl Future<Output = Result<RangeReceipt>> + Send;
+    fn append_house(&self, request: HouseAppend) -> impl Future<Output = Result<HouseAppended>> + Send;
 
     /// Enrols a gateway with an [`Enrolment`](vouchlog_stream::Enrolment) note; answers the entry's index.
     fn enrol(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send;

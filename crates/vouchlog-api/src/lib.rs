@@ -1,8 +1,8 @@
 //! The service traits of a log, with their requests, answers and error kinds.
 //!
 //! A log in this process and a log across the network are used alike: [`Appender`] takes statements, [`LogReader`] serves
-//! what C2SP tlog-tiles serves, [`Lookup`] finds an entry by what is known of it. The engine (`vouchlog-sequencer`) and the
-//! gRPC client (`vouchlog-client`) implement the three; a reader of static files implements [`LogReader`] alone.
+//! what C2SP tlog-tiles serves, [`Lookup`] finds an entry by what is known of it, [`Watch`] waits for news. The engine (`vouchlog-sequencer`) and the
+//! gRPC client (`vouchlog-client`) implement all of them; a reader of static files implements [`LogReader`] alone.
 //! [`proof`] builds any proof from any [`LogReader`]. [`Witness`] is what a log asks to cosign its tree heads: the engine of
 //! `vouchlog-witness`, or a client of a witness across the network.
 //!
@@ -18,8 +18,10 @@ pub mod proof;
 mod receipt;
 mod witness;
 
-pub use appender::{Append, Appended, Appender, HouseAppend, Opened, RunInfo, StreamInfo};
+pub use appender::{
+    AckLevel, Append, Appended, Appender, HouseAppend, HouseAppended, Opened, RunInfo, StreamInfo,
+};
 pub use error::{Error, ErrorKind, Result};
-pub use log_reader::{LogReader, Lookup, LookupKey};
+pub use log_reader::{LogReader, Lookup, LookupKey, Watch};
 pub use receipt::{RangeReceipt, ReceiptError};
-pub use witness::Witness;
+pub use witness::{AnyWitness, Witness};

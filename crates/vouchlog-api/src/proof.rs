@@ -8,7 +8,7 @@ use std::collections::btree_map::Entry;
 use bytes::Bytes;
 use vouchlog_merkle::{
     ConsistencyProof, EntryBundle, Hash, InclusionProof, LeafIndex, NodeId, ProofPlan, RangeProof,
-    TILE_WIDTH, TileId, TreeSize, leaf_hash, tile_node_in_bytes,
+    TILE_WIDTH, TileId, TreeHead, TreeSize, leaf_hash, tile_node_in_bytes,
 };
 
 use crate::{Error, LogReader, Result};
@@ -28,6 +28,17 @@ pub async fn consistency(log: &impl LogReader, old: TreeSize, new: TreeSize) -> 
     let plan = ConsistencyProof::plan(old, new)?;
     let nodes = fetch(log, plan.nodes(), new).await?;
     Ok(ConsistencyProof::from_nodes(&plan, &nodes)?)
+}
+
+/// The head of the tree that the first `size` entries make; not the empty one. Nobody signs an older root any more, so it is
+/// computed from the tree of `size`.
+pub async fn head(log: &impl LogReader, size: TreeSize) -> Result<TreeHead> {
+    let Some(last) = size.get().checked_sub(1).map(LeafIndex::new) else {
+        return Err(Error::invalid("the empty tree has nothing to compute its root from"));
+    };
+    let leaf = leaf(log, last, size).await?;
+    let root = inclusion(log, last, size).await?.root_from(last, size, &leaf)?;
+    Ok(TreeHead { size, root })
 }
 
 /// The range proof of `count` entries from `first` on in the tree of `size`.

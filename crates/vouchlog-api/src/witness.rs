@@ -1,6 +1,9 @@
 //! Witnesses: independent parties that cosign a log's tree heads (tlog-witness).
 
+use std::fmt;
 use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use vouchlog_merkle::Hash;
 use vouchlog_note::{AddCheckpoint, SignSubtree};
@@ -25,4 +28,58 @@ pub trait Witness: Clone + Send + Sync + 'static {
 
     /// The last checkpoint it cosigned for the log whose origin has this SHA-256, with the log's signatures and its own.
     fn latest_checkpoint(&self, origin: Hash) -> impl Future<Output = Result<String>> + Send;
+}
+
+/// Some witness, in this process or across the network. Clones are the same witness.
+#[derive(Clone)]
+pub struct AnyWitness(Arc<dyn Erased>);
+
+impl AnyWitness {
+    /// Puts a witness behind one type.
+    pub fn new(witness: impl Witness) -> Self {
+        Self(Arc::new(witness))
+    }
+}
+
+impl Witness for AnyWitness {
+    fn add_checkpoint(&self, request: AddCheckpoint) -> impl Future<Output = Result<String>> + Send {
+        self.0.add_checkpoint(request)
+    }
+
+    fn sign_subtree(&self, request: SignSubtree) -> impl Future<Output = Result<String>> + Send {
+        self.0.sign_subtree(request)
+    }
+
+    fn latest_checkpoint(&self, origin: Hash) -> impl Future<Output = Result<String>> + Send {
+        self.0.latest_checkpoint(origin)
+    }
+}
+
+impl fmt::Debug for AnyWitness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AnyWitness")
+    }
+}
+
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<String>> + Send + 'a>>;
+
+/// The methods of [`Witness`] with boxed futures.
+trait Erased: Send + Sync {
+    fn add_checkpoint(&self, request: AddCheckpoint) -> Answer<'_>;
+    fn sign_subtree(&self, request: SignSubtree) -> Answer<'_>;
+    fn latest_checkpoint(&self, origin: Hash) -> Answer<'_>;
+}
+
+impl<W: Witness> Erased for W {
+    fn add_checkpoint(&self, request: AddCheckpoint) -> Answer<'_> {
+        Box::pin(Witness::add_checkpoint(self, request))
+    }
+
+    fn sign_subtree(&self, request: SignSubtree) -> Answer<'_> {
+        Box::pin(Witness::sign_subtree(self, request))
+    }
+
+    fn latest_checkpoint(&self, origin: Hash) -> Answer<'_> {
+        Box::pin(Witness::latest_checkpoint(self, origin))
+    }
 }

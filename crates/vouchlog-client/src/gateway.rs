@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use vouchlog_api::AckLevel;
 use vouchlog_note::{Origin, SignatureType, SigningKey, VerifyingKey};
 use vouchlog_stream::limits::RECENT_RUNS;
 use vouchlog_stream::{Statement, StreamId};
@@ -103,6 +104,10 @@ pub struct Options {
     pub window: usize,
     /// Statements the spool may hold.
     pub max_spooled: u64,
+    /// When the log answers. Asking for [`AckLevel::Witnessed`] costs the time of a round of witnesses for each request, and
+    /// promises no cosignatures: the log may not get them in time, and what is recovered after a crash is proven against
+    /// whatever checkpoint is the newest. Verify [`Taken::receipt`](crate::Taken::receipt)'s checkpoint with the policy.
+    pub wait_for: AckLevel,
     /// How long to wait for what.
     pub patience: Patience,
     /// The stream this gateway had before its state directory was lost; a first stream will name it.
@@ -115,6 +120,7 @@ impl Default for Options {
             batch: limits::BATCH_STATEMENTS,
             window: RECENT_RUNS,
             max_spooled: limits::MAX_SPOOLED_STATEMENTS,
+            wait_for: AckLevel::Sequenced,
             patience: Patience::default(),
             previous: None,
         }

@@ -8,8 +8,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic::{Status, Streaming};
 use vouchlog_api::{
-    Append, Appended, Appender, Error, HouseAppend, LogReader, Lookup, LookupKey, Opened, RangeReceipt,
-    Result, StreamInfo,
+    Append, Appended, Appender, Error, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened,
+    Result, StreamInfo, Watch,
 };
 use vouchlog_merkle::{ConsistencyProof, LeafIndex, TileId, TreeSize, leaf_hash};
 use vouchlog_proto::limits::{MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES};
@@ -140,11 +140,10 @@ impl Appender for GrpcLog {
         answer.into_inner().try_into().map_err(|error| status::malformed(&error))
     }
 
-    async fn append_house(&self, request: HouseAppend) -> Result<RangeReceipt> {
+    async fn append_house(&self, request: HouseAppend) -> Result<HouseAppended> {
         let request = v1::AppendHouseRequest::from(&request);
-        let answer = self.gateway.clone().append_house(request).await.map_err(failed)?.into_inner();
-        let receipt = answer.receipt.ok_or_else(|| Error::internal("the log's answer has no receipt"))?;
-        receipt.try_into().map_err(|error| status::malformed(&error))
+        let answer = self.gateway.clone().append_house(request).await.map_err(failed)?;
+        answer.into_inner().try_into().map_err(|error| status::malformed(&error))
     }
 
     async fn enrol(&self, note: String) -> Result<LeafIndex> {
@@ -185,6 +184,19 @@ impl LogReader for GrpcLog {
 
     async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
         self.tiles.entry_bundle(bundle, width).await
+    }
+}
+
+impl Watch for GrpcLog {
+    async fn checkpoint_other_than(&self, seen: String) -> Result<String> {
+        let request = v1::WatchCheckpointsRequest { after_size: 0 };
+        let mut answers = self.log.clone().watch_checkpoints(request).await.map_err(failed)?.into_inner();
+        while let Some(checkpoint) = answers.message().await.map_err(failed)? {
+            if checkpoint.note != seen {
+                return Ok(checkpoint.note);
+            }
+        }
+        Err(Error::unavailable("the log ended the watch"))
     }
 }
 

@@ -25,9 +25,6 @@ pub(crate) fn error(status: &Status) -> Error {
         }
         (Code::FailedPrecondition, _) => ErrorKind::FailedPrecondition,
         (Code::Aborted, Some(info)) if info.reason == reason::STREAM_FORK => ErrorKind::Fork,
-        (Code::FailedPrecondition, Some(info)) if info.reason == reason::INCONSISTENT => {
-            ErrorKind::Inconsistent
-        }
         (Code::Aborted, Some(info)) => {
             match info.metadata.get(reason::SIZE).and_then(|size| size.parse().ok()) {
                 Some(size) => ErrorKind::Conflict { size },

@@ -1,11 +1,12 @@
-//! C2SP signed notes, checkpoints, cosignatures, witness policies and proof files.
+//! C2SP signed notes, checkpoints, cosignatures, witness policies, lists of logs and proof files.
 //!
 //! **In scope**: reading, writing, signing and checking the text formats of
 //! [signed-note](https://c2sp.org/signed-note), [tlog-checkpoint](https://c2sp.org/tlog-checkpoint),
 //! [tlog-cosignature](https://c2sp.org/tlog-cosignature) (Ed25519, type 0x04, and ML-DSA-44, type 0x06),
-//! [tlog-policy](https://c2sp.org/tlog-policy), [tlog-proof](https://c2sp.org/tlog-proof) and the request of
-//! [tlog-witness](https://c2sp.org/tlog-witness). **Out of scope**: hashing and proofs (`vouchlog-merkle`),
-//! transport, clocks and randomness (the caller passes timestamps and seeds in).
+//! [tlog-policy](https://c2sp.org/tlog-policy), [tlog-proof](https://c2sp.org/tlog-proof), the requests of
+//! [tlog-witness](https://c2sp.org/tlog-witness), and the `logs/v0` lists of witness-network.org. **Out of scope**:
+//! hashing and proofs (`vouchlog-merkle`), transport, clocks and randomness (the caller passes timestamps and seeds
+//! in).
 //!
 //! The one promise: a value of a verified type ([`VerifiedNote`], [`SignedCheckpoint`], [`CosignedCheckpoint`],
 //! [`PolicyCheckpoint`], [`SignedSubtree`]) was verified, or signed here; there is no other way to make one.
@@ -33,6 +34,7 @@ mod add_checkpoint;
 mod checkpoint;
 mod cosignature;
 mod key;
+mod log_list;
 mod ml_dsa_44;
 mod note;
 mod policy;
@@ -44,11 +46,13 @@ mod signed_checkpoint;
 mod signed_subtree;
 mod signing;
 mod verified_signature;
+mod witness_request;
 
 pub use add_checkpoint::{AddCheckpoint, AddCheckpointError};
 pub use checkpoint::{Checkpoint, CheckpointError, Origin};
 pub use cosignature::{cosigned_message, timestamped_signature};
 pub use key::{KeyError, KeyId, KeyName, SignatureType, VerifyingKey};
+pub use log_list::{ListedLog, LogList, LogListError, LogListLineError};
 pub use note::{NoteError, UnverifiedNote, VerifiedNote};
 pub use policy::{
     Policy, PolicyCheckpoint, PolicyCosignature, PolicyError, PolicyLog, PolicyName, PolicyWitness,
@@ -61,3 +65,4 @@ pub use signed_checkpoint::{CosignedCheckpoint, SignedCheckpoint};
 pub use signed_subtree::SignedSubtree;
 pub use signing::SigningKey;
 pub use verified_signature::VerifiedSignature;
+pub use witness_request::WitnessRequestError;

@@ -34,7 +34,7 @@ pub const MAX_EXTRA_BYTES: usize = 48_000;
 /// Longest proof file, in bytes: the longest note, plus header, extra line, index line and proof lines.
 pub const MAX_PROOF_FILE_BYTES: usize = MAX_NOTE_BYTES + 128 * 1024;
 
-/// Longest add-checkpoint request, in bytes: what deployed witnesses accept at most.
+/// Longest add-checkpoint or sign-subtree request, in bytes: what deployed witnesses accept at most.
 pub const MAX_ADD_CHECKPOINT_BYTES: usize = 128 * 1024;
 
 /// Longest policy file, in bytes: hundreds of logs and witnesses with ML-DSA-44 keys.
@@ -42,3 +42,10 @@ pub const MAX_POLICY_BYTES: usize = 1 << 20;
 
 /// Most witnesses, and most groups, and most logs in a policy; support for 32 each is recommended (tlog-policy).
 pub const MAX_POLICY_ITEMS: usize = 1024;
+
+/// Longest list of logs, in bytes: 40,000 logs, the most a published list is made for, of 400 bytes each; an
+/// Ed25519 log takes about 200.
+pub const MAX_LOG_LIST_BYTES: usize = 16 << 20;
+
+/// Most logs in a list.
+pub const MAX_LOGS: usize = 1 << 16;

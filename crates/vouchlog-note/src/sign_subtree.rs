@@ -4,9 +4,10 @@ use std::fmt;
 
 use vouchlog_merkle::{Hash, ProofError, Subtree, SubtreeProof};
 
-use crate::limits::{MAX_ADD_CHECKPOINT_BYTES, MAX_PROOF_HASHES, MAX_TREE_SIZE};
-use crate::note::{NoteError, UnverifiedNote};
-use crate::text::{decode_hash, encode_base64, parse_decimal};
+use crate::limits::{MAX_PROOF_HASHES, MAX_TREE_SIZE};
+use crate::note::UnverifiedNote;
+use crate::text::{decode_hash, parse_decimal};
+use crate::witness_request::{WitnessRequestError, check_sendable, parse_proof, split, write_tail};
 
 // request = "subtree " <decimal begin> SP <decimal end> LF
 //           base64(<subtree hash[32]>) LF
@@ -14,8 +15,8 @@ use crate::text::{decode_hash, encode_base64, parse_decimal};
 //           LF
 //           <checkpoint note, cosigned by the witness>
 
-/// A subtree for a witness to sign, with the proof that it is part of a checkpoint the witness cosigned. Well-formed, and
-/// nothing more: the witness verifies.
+/// A subtree for a witness to sign, with the proof that it is part of a checkpoint the witness cosigned.
+/// Well-formed, and nothing more: the witness verifies. Its answer is read by [`crate::SignedSubtree`].
 #[derive(Clone, Debug)]
 pub struct SignSubtree {
     subtree: Subtree,
@@ -28,8 +29,8 @@ impl SignSubtree {
     /// Puts a request together; `hash` is the subtree's own.
     ///
     /// # Errors
-    /// If no witness could read it: leaves past 2^63, a proof of more than 63 hashes, a request longer than
-    /// [`MAX_ADD_CHECKPOINT_BYTES`].
+    /// If no witness could read it: leaves past 2^63, a proof of more than 63 hashes, a note so long that the request
+    /// passes [`MAX_ADD_CHECKPOINT_BYTES`](crate::limits::MAX_ADD_CHECKPOINT_BYTES).
     pub fn new(
         subtree: Subtree,
         hash: Hash,
@@ -39,39 +40,20 @@ impl SignSubtree {
         if subtree.end() > MAX_TREE_SIZE {
             return Err(SignSubtreeError::FirstLine);
         }
-        if proof.hashes().len() > MAX_PROOF_HASHES {
-            return Err(SignSubtreeError::ProofTooLong { limit: MAX_PROOF_HASHES });
-        }
         let request = Self { subtree, hash, proof, note };
-        let (bytes, limit) = (request.to_string().len(), MAX_ADD_CHECKPOINT_BYTES);
-        if bytes > limit {
-            return Err(SignSubtreeError::TooLarge { bytes, limit });
-        }
+        check_sendable(request.proof.hashes(), &request)?;
         Ok(request)
     }
 
-    /// Reads a request of at most [`MAX_ADD_CHECKPOINT_BYTES`].
+    /// Reads a request of at most [`MAX_ADD_CHECKPOINT_BYTES`](crate::limits::MAX_ADD_CHECKPOINT_BYTES).
     pub fn parse(bytes: &[u8]) -> Result<Self, SignSubtreeError> {
-        let limit = MAX_ADD_CHECKPOINT_BYTES;
-        if bytes.len() > limit {
-            return Err(SignSubtreeError::TooLarge { bytes: bytes.len(), limit });
-        }
-        let text = str::from_utf8(bytes).map_err(|e| SignSubtreeError::NotUtf8 { at: e.valid_up_to() })?;
-        let (head, note) = text.split_once("\n\n").ok_or(SignSubtreeError::NoBlankLine)?;
-        let mut lines = head.split('\n');
-        let bounds = lines.next().and_then(parse_bounds).ok_or(SignSubtreeError::FirstLine)?;
-        let subtree = Subtree::new(bounds.0, bounds.1)?;
+        let (mut lines, note) = split(bytes)?;
+        let (begin, end) = lines.next().and_then(parse_bounds).ok_or(SignSubtreeError::FirstLine)?;
+        let subtree = Subtree::new(begin, end)?;
         let hash = lines.next().and_then(decode_hash).ok_or(SignSubtreeError::SubtreeHash)?;
-        let mut hashes = Vec::new();
-        for line in lines {
-            // SPEC: at most 63 proof lines.
-            if hashes.len() == MAX_PROOF_HASHES {
-                return Err(SignSubtreeError::ProofTooLong { limit: MAX_PROOF_HASHES });
-            }
-            hashes.push(decode_hash(line).ok_or(SignSubtreeError::ProofHash { place: hashes.len() })?);
-        }
-        let proof = SubtreeProof::from_hashes(hashes)?;
-        Ok(Self { subtree, hash, proof, note: UnverifiedNote::parse(note.as_bytes())? })
+        let proof = SubtreeProof::from_hashes(parse_proof(lines)?);
+        let proof = proof.map_err(|_| WitnessRequestError::ProofTooLong { limit: MAX_PROOF_HASHES })?;
+        Ok(Self { subtree, hash, proof, note })
     }
 
     /// The leaves to sign for.
@@ -93,6 +75,11 @@ impl SignSubtree {
     pub fn note(&self) -> &UnverifiedNote {
         &self.note
     }
+
+    /// The text of the request.
+    pub fn to_text(&self) -> String {
+        self.to_string()
+    }
 }
 
 fn parse_bounds(line: &str) -> Option<(u64, u64)> {
@@ -104,10 +91,7 @@ fn parse_bounds(line: &str) -> Option<(u64, u64)> {
 impl fmt::Display for SignSubtree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "subtree {} {}", self.subtree.begin(), self.subtree.end())?;
-        for hash in std::iter::once(&self.hash).chain(self.proof.hashes()) {
-            writeln!(f, "{}", encode_base64(hash.as_bytes()))?;
-        }
-        write!(f, "\n{}", self.note)
+        write_tail(f, std::iter::once(&self.hash).chain(self.proof.hashes()), &self.note)
     }
 }
 
@@ -115,45 +99,16 @@ impl fmt::Display for SignSubtree {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignSubtreeError {
-    /// The request was longer than the reader takes.
-    #[error("the request has {bytes} bytes, the limit is {limit}")]
-    TooLarge {
-        /// Bytes of the request.
-        bytes: usize,
-        /// Bytes the reader takes.
-        limit: usize,
-    },
-    /// The request was not UTF-8.
-    #[error("the request is not UTF-8 from byte {at} on")]
-    NotUtf8 {
-        /// Offset of the first byte that is not.
-        at: usize,
-    },
-    /// No blank line parted the proof from the checkpoint.
-    #[error("the request has no blank line before its checkpoint")]
-    NoBlankLine,
     /// The first line was missing, or held no two decimals below 2^63.
     #[error("the first line is not 'subtree <decimal> <decimal>'")]
     FirstLine,
     /// The second line was no hash.
     #[error("the subtree's hash is not canonical base64 of 32 bytes")]
     SubtreeHash,
-    /// A line of the proof was no hash.
-    #[error("hash {place} of the proof is not canonical base64 of 32 bytes")]
-    ProofHash {
-        /// Place of the hash, counted from 0.
-        place: usize,
-    },
-    /// The proof was longer than any tree's.
-    #[error("the proof has more than {limit} hashes")]
-    ProofTooLong {
-        /// Hashes a proof may have.
-        limit: usize,
-    },
     /// The leaves do not hash on their own.
     #[error(transparent)]
     Subtree(#[from] ProofError),
-    /// The checkpoint was not a note.
-    #[error("the checkpoint of the request is refused: {0}")]
-    Note(#[from] NoteError),
+    /// Another part of the request was malformed.
+    #[error(transparent)]
+    Request(#[from] WitnessRequestError),
 }

@@ -5,12 +5,14 @@ mod log;
 mod receipt;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 pub use log::EntryName;
 
 use bytes::Bytes;
 use thiserror::Error;
 use vouchlog_merkle::{Hash, ProofError};
+use vouchlog_note::{AddCheckpointError, NoteError, SignSubtreeError};
 use vouchlog_stream::{LoggedAt, SequenceNumber, StreamId};
 
 /// A message that is not what it says it is. The field is named as in the `.proto` files.
@@ -57,6 +59,15 @@ pub enum ConvertError {
     /// The hashes cannot be a proof.
     #[error(transparent)]
     Proof(#[from] ProofError),
+    /// The checkpoint is not a note.
+    #[error("`checkpoint` is refused: {0}")]
+    Note(#[from] NoteError),
+    /// No witness could read the checkpoint with its proof.
+    #[error(transparent)]
+    AddCheckpoint(#[from] AddCheckpointError),
+    /// No witness could read the subtree with its proof.
+    #[error(transparent)]
+    SignSubtree(#[from] SignSubtreeError),
 }
 
 impl From<ConvertError> for vouchlog_api::Error {

@@ -1,6 +1,7 @@
 //! Bounds on messages that both sides keep, with their reasons.
 
 use vouchlog_api::limits::{MAX_NOTE_BYTES, MAX_STATEMENTS};
+use vouchlog_note::limits::MAX_ADD_CHECKPOINT_BYTES;
 
 /// The most bytes of one [`Statement`](crate::v1::Statement) inside a request: tag and length (2), kind (2), evidence (5),
 /// digest (34).
@@ -11,6 +12,13 @@ const MAX_STATEMENT_BYTES: usize = 43;
 ///
 /// It also bounds the memory that a hostile request takes: its smallest statements are 2 bytes and 48 once decoded.
 pub const MAX_REQUEST_BYTES: usize = MAX_STATEMENTS * MAX_STATEMENT_BYTES + MAX_NOTE_BYTES + 1024;
+
+/// The longest request that a witness reads. As a message each is shorter than as the text it is over HTTP.
+pub const MAX_WITNESS_REQUEST_BYTES: usize = MAX_ADD_CHECKPOINT_BYTES;
+
+/// The longest answer of a witness that a client reads: signature lines, or a checkpoint with the lines of its log and one
+/// witness. A line of ML-DSA-44, the longest there is, has 3.3 kB.
+pub const MAX_WITNESS_RESPONSE_BYTES: usize = 64 * 1024;
 
 /// The longest answer a client has to read, the 4 MiB that gRPC clients take unless they are told otherwise.
 pub const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;

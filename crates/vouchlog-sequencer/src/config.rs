@@ -7,6 +7,7 @@ use vouchlog_note::{Origin, SigningKey};
 use vouchlog_stream::LoggedAt;
 
 use crate::limits;
+use crate::witnesses::Witnesses;
 
 /// Where the engine reads the time: milliseconds since 1970-01-01 UTC. A value, so that tests and simulations set it.
 #[derive(Clone)]
@@ -41,6 +42,8 @@ pub struct Options {
     pub commit_patience: Duration,
     /// Statements that may wait for their batch.
     pub max_queued_statements: usize,
+    /// How long a caller who asked for a witnessed receipt waits for one.
+    pub witness_patience: Duration,
 }
 
 impl Default for Options {
@@ -50,6 +53,7 @@ impl Default for Options {
             stream_head_interval: Duration::from_secs(30),
             commit_patience: limits::COMMIT_PATIENCE,
             max_queued_statements: limits::MAX_QUEUED_STATEMENTS,
+            witness_patience: limits::WITNESS_PATIENCE,
         }
     }
 }
@@ -61,6 +65,8 @@ pub struct Config {
     pub origin: Origin,
     /// Signs checkpoints and the genesis note; Ed25519 (type 0x01), named like the origin.
     pub log_key: SigningKey,
+    /// Signs checkpoints too; ML-DSA-44 (type 0x06), named like the origin. Adds 3.3 kB to every checkpoint and receipt.
+    pub ml_dsa_key: Option<SigningKey>,
     /// Enrols gateways. Needed to create a log, to enrol by itself, and for the house stream; may be kept elsewhere after.
     pub operator_key: Option<SigningKey>,
     /// The gateway key (type 0x01) of the house stream; without one the log has no house stream.
@@ -69,6 +75,15 @@ pub struct Config {
     pub randomness: fn() -> [u8; 32],
     /// The time.
     pub clock: Clock,
+    /// Who cosigns the log's heads; without witnesses a head is published as soon as it is durable.
+    pub witnesses: Option<Witnesses>,
     /// The rest.
     pub options: Options,
+}
+
+impl Config {
+    /// The keys that sign checkpoints, the Ed25519 key first.
+    pub(crate) fn log_keys(&self) -> impl Iterator<Item = &SigningKey> {
+        std::iter::once(&self.log_key).chain(&self.ml_dsa_key)
+    }
 }

@@ -13,7 +13,7 @@ use vouchlog_storage::{Index, IndexBatch, RunEntry, Store, StoreError, key_prefi
 use vouchlog_stream::Entry;
 
 use crate::limits::MAX_FOLLOW_ENTRIES;
-use crate::publish::Published;
+use crate::publish::Sequenced;
 use crate::recover::frame;
 use crate::state::Shared;
 
@@ -41,7 +41,7 @@ impl Follower {
         let (covered_now, covered) = watch::channel(0);
         let worker =
             Worker { shared: Arc::downgrade(shared), index: index.clone(), control: control.clone() };
-        let heads = shared.publisher.subscribe();
+        let heads = shared.publisher.watch_sequenced();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         std::thread::Builder::new()
             .name("vouchlog-index".into())
@@ -91,10 +91,10 @@ struct Worker<S> {
 }
 
 impl<S: Store> Worker<S> {
-    async fn run(self, mut heads: watch::Receiver<Arc<Published>>, covered: &watch::Sender<u64>) {
+    async fn run(self, mut heads: watch::Receiver<Arc<Sequenced>>, covered: &watch::Sender<u64>) {
         while !self.control.stop.load(Ordering::Relaxed) {
-            let published = heads.borrow_and_update().clone();
-            match self.step(&published, covered) {
+            let sequenced = heads.borrow_and_update().clone();
+            match self.step(&sequenced, covered) {
                 Ok(true) => *self.control.failure.lock() = None,
                 // A new head, or a moment's rest: whatever comes first.
                 Ok(false) => drop(tokio::time::timeout(REST, heads.changed()).await),
@@ -108,7 +108,7 @@ impl<S: Store> Worker<S> {
     }
 
     /// Indexes some entries; whether there may be more to do.
-    fn step(&self, published: &Published, covered: &watch::Sender<u64>) -> Result<bool, StoreError> {
+    fn step(&self, sequenced: &Sequenced, covered: &watch::Sender<u64>) -> Result<bool, StoreError> {
         let Some(shared) = self.shared.upgrade() else {
             self.control.stop.store(true, Ordering::Relaxed);
             return Ok(false);
@@ -117,17 +117,17 @@ impl<S: Store> Worker<S> {
             self.index.clear()?;
         }
         let mut from = self.index.covered()?;
-        if from > published.size().get() {
+        if from > sequenced.size().get() {
             tracing::warn!("the lookup index is of another log; it is built anew");
             self.index.clear()?;
             from = 0;
         }
         covered.send_replace(from);
         shared.metrics.index_size.set(from);
-        if from == published.size().get() {
+        if from == sequenced.size().get() {
             return Ok(false);
         }
-        let batch = read(&*shared.store, published, from)?;
+        let batch = read(&*shared.store, sequenced, from)?;
         self.index.put(&batch)?;
         covered.send_replace(batch.upto);
         shared.metrics.index_size.set(batch.upto);
@@ -136,12 +136,12 @@ impl<S: Store> Worker<S> {
 }
 
 /// What the index learns from entries `from` on, up to a bounded number of them.
-fn read(store: &impl Store, published: &Published, from: u64) -> Result<IndexBatch, StoreError> {
+fn read(store: &impl Store, sequenced: &Sequenced, from: u64) -> Result<IndexBatch, StoreError> {
     let width = TILE_WIDTH as u64;
-    let end = published.size().get().min(from + MAX_FOLLOW_ENTRIES);
+    let end = sequenced.size().get().min(from + MAX_FOLLOW_ENTRIES);
     let mut batch = IndexBatch { upto: end, ..IndexBatch::default() };
     for bundle in from / width..end.div_ceil(width) {
-        let bytes: Option<Bytes> = match published.edge.bundle(bundle) {
+        let bytes: Option<Bytes> = match sequenced.edge.bundle(bundle) {
             Some(partial) => Some(partial),
             None => store.entry_bundle(bundle)?,
         };

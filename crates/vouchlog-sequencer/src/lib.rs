@@ -3,11 +3,11 @@
 //! **Start at [`sequence`](crate) (`src/sequence.rs`)**: one function, `sequence_batch`, is the protocol. Around it:
 //! [`Log`] is the handle programs hold (`log.rs`), `prepare.rs` checks a request before it queues, `queue.rs` bounds what waits,
 //! `draft.rs` turns requests into entries, `edge.rs` keeps the unfinished right edge, `commit.rs` watches the store,
-//! `publish.rs` shows readers the newest head, `recover.rs` brings a stopped log back by the path that runs every day,
+//! `publish.rs` shows readers the newest head, `witnesses.rs` has witnesses cosign it, `open.rs` opens a log and `recover.rs` brings a stopped log back by the path that runs every day,
 //! `follow.rs` fills the lookup index, `fsck.rs` checks a store.
 //!
-//! Out of scope: transports (`vouchlog-server`), stores (`vouchlog-storage-sled`), witnesses (`vouchlog-witness` holds
-//! their side).
+//! Out of scope: transports (`vouchlog-server`), stores (`vouchlog-storage-sled`), the witnesses' own side
+//! (`vouchlog-witness`).
 //!
 //! *Invariant: one task owns the tree; nothing else writes.*
 
@@ -21,18 +21,23 @@ pub mod fsck;
 pub mod limits;
 mod log;
 mod metrics;
+mod open;
 mod prepare;
 mod publish;
 mod queue;
 mod read;
 mod recover;
 mod sequence;
+mod signer;
 mod state;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod witnesses;
 
 pub use config::{Clock, Config, Options};
-pub use log::{Log, OpenError, Readiness};
-pub use publish::Published;
+pub use log::{Log, Readiness};
+pub use open::OpenError;
+pub use publish::{Published, Sequenced};
+pub use witnesses::{GuardError, WitnessLink, WitnessState, Witnesses};

@@ -20,6 +20,10 @@ pub const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// A commit that takes longer than this will not end: the disk or the database hangs.
 pub const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long a caller who asked for a witnessed receipt waits for one: several rounds with the witnesses, and less than a caller's
+/// own deadline usually is.
+pub const WITNESS_PATIENCE: Duration = Duration::from_secs(15);
+
 /// Gateways that can be enrolled. Each costs a kilobyte of memory.
 pub const MAX_GATEWAYS: usize = 65_536;
 

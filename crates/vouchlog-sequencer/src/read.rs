@@ -1,36 +1,69 @@
 //! Reading the log: tiles and bundles from the right edge in memory or from the store, and lookups through the index.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use vouchlog_api::{Error, ErrorKind, LogReader, Lookup, LookupKey, Result, proof};
+use vouchlog_api::{Error, ErrorKind, LogReader, Lookup, LookupKey, Result, Watch, proof};
 use vouchlog_merkle::{LeafIndex, TILE_WIDTH, TileId, TreeSize, full_tiles};
 use vouchlog_storage::{Index, Store, StoreError, framing, key_prefix};
 use vouchlog_stream::Entry;
 
 use crate::limits::{LOOKUP_PATIENCE, MAX_LOOKUP_CANDIDATES};
 use crate::log::Log;
+use crate::state::Shared;
+
+/// The log as far as reading goes: what the sequencer and its followers share.
+pub(crate) struct Reader<S>(pub(crate) Arc<Shared<S>>);
+
+impl<S> Clone for Reader<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
 
 impl<S: Store> LogReader for Log<S> {
     async fn checkpoint(&self) -> Result<String> {
-        Ok(self.published().checkpoint().to_owned())
+        self.reader().checkpoint().await
     }
 
     async fn checkpoint_after(&self, size: TreeSize) -> Result<String> {
-        let mut heads = self.inner.shared.publisher.subscribe();
-        let newer = heads.wait_for(|published| published.size() > size).await;
-        newer
-            .map(|published| published.checkpoint().to_owned())
-            .map_err(|_| Error::unavailable("the log stopped"))
+        self.reader().checkpoint_after(size).await
+    }
+
+    async fn tile(&self, tile: TileId, width: u16) -> Result<Bytes> {
+        self.reader().tile(tile, width).await
+    }
+
+    async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
+        self.reader().entry_bundle(bundle, width).await
+    }
+}
+
+impl<S: Store> LogReader for Reader<S> {
+    async fn checkpoint(&self) -> Result<String> {
+        let published = self.0.publisher.published();
+        published.map(|published| published.checkpoint().to_owned()).ok_or_else(unpublished)
+    }
+
+    async fn checkpoint_after(&self, size: TreeSize) -> Result<String> {
+        let mut published = self.0.publisher.watch_published();
+        let larger =
+            published.wait_for(|published| published.as_ref().is_some_and(|newest| newest.size() > size));
+        match larger.await.as_deref() {
+            Ok(Some(newest)) => Ok(newest.checkpoint().to_owned()),
+            _ => Err(stopped()),
+        }
     }
 
     async fn tile(&self, tile: TileId, width: u16) -> Result<Bytes> {
         check_width(width)?;
-        let published = self.published();
-        let full = full_tiles(tile.level, published.size());
+        let sequenced = self.0.publisher.newest();
+        let full = full_tiles(tile.level, sequenced.size());
         if tile.index >= full {
-            let partial = published.edge.tile(tile, width);
-            return partial.ok_or_else(|| no_such(&tile.path(width), published.size()));
+            let partial = sequenced.edge.tile(tile, width);
+            return partial.ok_or_else(|| no_such(&tile.path(width), sequenced.size()));
         }
-        let bytes = self.inner.shared.store.tile(tile).map_err(|error| damaged(&error))?;
+        let bytes = self.0.store.tile(tile).map_err(|error| damaged(&error))?;
         let bytes =
             bytes.ok_or_else(|| damaged(&StoreError::Damaged(format!("{} is missing", tile.path(256)))))?;
         Ok(bytes.slice(..usize::from(width) * 32))
@@ -38,15 +71,15 @@ impl<S: Store> LogReader for Log<S> {
 
     async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
         check_width(width)?;
-        let published = self.published();
+        let sequenced = self.0.publisher.newest();
         let level_0 = TileId { level: 0, index: bundle };
-        if level_0.width_at(published.size()) < width {
-            return Err(no_such(&format!("entry bundle {bundle} of width {width}"), published.size()));
+        if level_0.width_at(sequenced.size()) < width {
+            return Err(no_such(&format!("entry bundle {bundle} of width {width}"), sequenced.size()));
         }
-        let bytes = match published.edge.bundle(bundle) {
+        let bytes = match sequenced.edge.bundle(bundle) {
             Some(partial) => partial,
             None => {
-                let full = self.inner.shared.store.entry_bundle(bundle).map_err(|error| damaged(&error))?;
+                let full = self.0.store.entry_bundle(bundle).map_err(|error| damaged(&error))?;
                 full.ok_or_else(|| {
                     damaged(&StoreError::Damaged(format!("entry bundle {bundle} is missing")))
                 })?
@@ -54,6 +87,17 @@ impl<S: Store> LogReader for Log<S> {
         };
         framing::take(&bytes, u64::from(width))
             .ok_or_else(|| damaged(&StoreError::Damaged(format!("bundle {bundle}"))))
+    }
+}
+
+impl<S: Store> Watch for Log<S> {
+    async fn checkpoint_other_than(&self, seen: String) -> Result<String> {
+        let mut published = self.inner.shared.publisher.watch_published();
+        let other = published.wait_for(|p| p.as_ref().is_some_and(|newest| newest.checkpoint() != seen));
+        match other.await.as_deref() {
+            Ok(Some(newest)) => Ok(newest.checkpoint().to_owned()),
+            _ => Err(stopped()),
+        }
     }
 }
 
@@ -65,7 +109,7 @@ impl<S: Store> Lookup for Log<S> {
                 "this log has its lookup index switched off: ask by index",
             ));
         };
-        let size = self.published().size();
+        let size = self.sequenced().size();
         let caught_up = tokio::time::timeout(LOOKUP_PATIENCE, follower.covered(size)).await;
         for index in candidates(follower.index(), key).map_err(|error| damaged(&error))? {
             if size.contains(index) && self.fits(index, size, key).await? {
@@ -95,6 +139,15 @@ impl<S: Store> Log<S> {
             LookupKey::LeafHash(_) => false,
         })
     }
+}
+
+/// With a policy, a log shows nothing before its witnesses have cosigned enough.
+fn unpublished() -> Error {
+    Error::unavailable("no checkpoint of this log satisfies its witness policy yet: try again later")
+}
+
+fn stopped() -> Error {
+    Error::unavailable("the log stopped")
 }
 
 fn candidates(index: &dyn Index, key: LookupKey) -> Result<Vec<LeafIndex>, StoreError> {

@@ -3,15 +3,15 @@
 
 use bytes::Bytes;
 use vouchlog_merkle::{Hash, Tile, TileId, leaf_hash};
-use vouchlog_note::{Checkpoint, SignedCheckpoint};
-use vouchlog_storage::{Batch, Head, Loaded, Store, StoreError, framing};
+use vouchlog_note::SigningKey;
+use vouchlog_storage::{Batch, Loaded, Store, StoreError, framing};
 use vouchlog_stream::{Entry, Genesis, LoggedAt};
 
-use crate::config::Config;
 use crate::draft::Draft;
 use crate::edge::{Edge, Framed};
-use crate::log::OpenError;
+use crate::open::OpenError;
 use crate::sequence::integrate;
+use crate::signer::Signer;
 use crate::state::{Directory, Tree};
 
 /// Rebuilds the tree a store holds, and checks that its root is the committed one.
@@ -82,20 +82,22 @@ fn damaged(what: &str) -> StoreError {
 }
 
 /// Commits the genesis entry. The log is then opened like any other.
-pub(crate) fn create(config: &Config, store: &impl Store) -> Result<(), OpenError> {
-    let operator = config.operator_key.as_ref().ok_or(OpenError::NoOperator)?.verifying_key().clone();
-    let genesis = Genesis { origin: config.origin.clone(), operator };
-    let note = genesis.sign(&config.log_key).map_err(|error| OpenError::Key(error.to_string()))?;
+pub(crate) fn create(
+    signer: &Signer,
+    operator: Option<&SigningKey>,
+    now: LoggedAt,
+    store: &impl Store,
+) -> Result<(), OpenError> {
+    let operator = operator.ok_or(OpenError::NoOperator)?.verifying_key().clone();
+    let key_error = |error: &dyn std::fmt::Display| OpenError::Key(error.to_string());
+    let genesis = Genesis { origin: signer.origin.clone(), operator };
+    let note = genesis.sign(&signer.ed25519).map_err(|error| key_error(&error))?;
     let directory = Directory::default();
-    let mut draft = Draft::new(&directory, 0, config.clock.now());
-    draft.push(&Entry::Genesis { logged_at: config.clock.now(), note });
+    let mut draft = Draft::new(&directory, 0, now);
+    draft.push(&Entry::Genesis { logged_at: now, note });
     let drafted = draft.finish();
-    let tree = Tree::empty();
-    let integrated = integrate(&tree, &drafted.entries, &drafted.leaves);
-    let checkpoint = Checkpoint::new(config.origin.clone(), integrated.head);
-    let signed = SignedCheckpoint::sign(&checkpoint, &config.log_key)
-        .map_err(|error| OpenError::Key(error.to_string()))?;
-    let head = Head { tree: integrated.head, checkpoint: signed.note().to_owned() };
+    let integrated = integrate(&Tree::empty(), &drafted.entries, &drafted.leaves);
+    let head = signer.sign(integrated.head, now).map_err(|error| key_error(&error))?;
     let (entries, growth) = (drafted.entries.bytes, integrated.growth);
     Ok(store.commit(None, Batch { head, count: 1, entries, states: Vec::new(), growth })?)
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use vouchlog_api::{Error, Result};
 use vouchlog_merkle::{CompactRange, Growth as Nodes, TreeHead, TreeSize, leaf_hash, perfect_range};
-use vouchlog_note::{Checkpoint, SignedCheckpoint, SigningKey};
+use vouchlog_note::SigningKey;
 use vouchlog_storage::{Batch, CommitError, Growth, Head, Store};
 use vouchlog_stream::{LoggedAt, StreamId, StreamState};
 
@@ -27,8 +27,10 @@ use crate::commit::Committer;
 use crate::draft::{Draft, Drafted, Enroller, House, HousePlace, HouseRun, OpenHouse};
 use crate::edge::{Edge, Framed};
 use crate::limits::{MAX_BATCH_REQUESTS, MAX_BATCH_STATEMENTS};
+use crate::publish::Published;
 use crate::queue::{Caller, Committed, Done, Message, Request, Waiting};
-use crate::state::{Shared, Tree, stored_gateway, stored_stream};
+use crate::signer::Signer;
+use crate::state::{Shared, Tree, stored_gateway, stored_published, stored_stream};
 
 /// How often an idle sequencer looks for stream heads that are due.
 const IDLE_TICK: Duration = Duration::from_secs(1);
@@ -37,11 +39,13 @@ const IDLE_TICK: Duration = Duration::from_secs(1);
 pub(crate) struct Sequencer<S> {
     pub(crate) shared: Arc<Shared<S>>,
     pub(crate) tree: Tree,
-    pub(crate) log_key: SigningKey,
+    pub(crate) signer: Signer,
     pub(crate) operator_key: Option<SigningKey>,
     pub(crate) house: House,
     pub(crate) committer: Committer,
     pub(crate) due: DueHeads,
+    /// The published checkpoint that is in the store.
+    pub(crate) stored: Option<Arc<Published>>,
 }
 
 /// Streams with statements that no stream-head entry covers yet, by the time one is due.
@@ -97,7 +101,8 @@ impl<S: Store> Sequencer<S> {
             return refuse(requests, &format!("the log has stopped writing: {reason}"));
         }
         let (drafted, answers, house) = self.draft(requests, last);
-        if drafted.is_empty() {
+        let published = self.newly_published();
+        if drafted.is_empty() && !(last && published.is_some()) {
             return acknowledge(answers, None);
         }
         let integrated = integrate(&self.tree, &drafted.entries, &drafted.leaves);
@@ -105,13 +110,14 @@ impl<S: Store> Sequencer<S> {
             self.shared.set_poison(&reason);
             return fail(answers, &Error::internal("the log stopped: its own check of the new root failed"));
         }
-        let head = match self.sign(integrated.head) {
+        let head = match self.sign(integrated.head, drafted.now) {
             Ok(head) => head,
             Err(error) => return fail(answers, &error),
         };
-        if let Err(error) = self.commit(&head, &drafted, &integrated) {
+        if let Err(error) = self.commit(&head, &drafted, &integrated, published.as_deref()) {
             return fail(answers, &error);
         }
+        self.stored = published.or(self.stored.take());
         let committed = self.show(head, drafted, integrated, house);
         acknowledge(answers, Some(&committed));
     }
@@ -154,22 +160,34 @@ impl<S: Store> Sequencer<S> {
         (draft.finish(), answers, opened)
     }
 
-    fn sign(&self, head: TreeHead) -> Result<Head> {
+    fn sign(&self, head: TreeHead, now: LoggedAt) -> Result<Head> {
         if let Some(committed) = self.tree.head.as_ref().filter(|committed| committed.tree == head) {
             // Only states changed: the same head is not signed again.
             return Ok(committed.clone());
         }
-        let checkpoint = Checkpoint::new(self.shared.origin.clone(), head);
-        let signed = SignedCheckpoint::sign(&checkpoint, &self.log_key).map_err(|error| {
+        self.signer.sign(head, now).map_err(|error| {
             tracing::error!(%error, "the log's key cannot sign");
             Error::internal("the log cannot sign its checkpoint")
-        })?;
-        Ok(Head { tree: head, checkpoint: signed.note().to_owned() })
+        })
     }
 
-    fn commit(&self, head: &Head, drafted: &Drafted, integrated: &Integrated) -> Result<()> {
+    /// The published checkpoint, if the store has another: it goes along with the next batch.
+    fn newly_published(&self) -> Option<Arc<Published>> {
+        // Without a policy it is the head, which the store has anyway.
+        self.shared.policy.as_ref()?;
+        self.shared.publisher.published().filter(|published| self.stored.as_ref() != Some(published))
+    }
+
+    fn commit(
+        &self,
+        head: &Head,
+        drafted: &Drafted,
+        integrated: &Integrated,
+        published: Option<&Published>,
+    ) -> Result<()> {
         let streams = drafted.streams.iter().map(stored_stream);
-        let states = streams.chain(drafted.gateways.iter().map(stored_gateway)).collect();
+        let states = streams.chain(drafted.gateways.iter().map(stored_gateway));
+        let states = states.chain(published.map(stored_published)).collect();
         let batch = Batch {
             head: head.clone(),
             count: drafted.leaves.len() as u64,
@@ -213,7 +231,7 @@ impl<S: Store> Sequencer<S> {
             drafted.streams.into_iter().for_each(|stream| directory.put_stream(stream));
             drafted.gateways.into_iter().for_each(|gateway| directory.put_gateway(gateway));
         }
-        self.shared.publisher.publish(head.clone(), edge.clone());
+        self.shared.publisher.sequenced(head.clone(), edge.clone());
         self.tree = Tree { head: Some(head.clone()), range, edge, logged_at: drafted.now };
         self.house.open = house.or(self.house.open.take());
         Arc::new(Committed { head, before, nodes, logged_at: drafted.now })

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use vouchlog_merkle::CompactRange;
-use vouchlog_note::{Origin, VerifyingKey};
+use vouchlog_note::{Origin, Policy, VerifyingKey};
 use vouchlog_storage::{Head, StateKey};
 use vouchlog_stream::{GatewayState, LoggedAt, StreamId, StreamState};
 
 use crate::config::{Clock, Options};
 use crate::edge::Edge;
 use crate::metrics::Metrics;
-use crate::publish::Publisher;
+use crate::publish::{Published, Publisher};
 
 /// The committed tree, as far as growing it needs.
 #[derive(Clone, Debug)]
@@ -48,6 +48,7 @@ pub(crate) struct Directory {
 
 const STREAM: u8 = b's';
 const GATEWAY: u8 = b'g';
+const CHECKPOINT: u8 = b'c';
 
 impl Directory {
     /// Reads the states of a store; `None` when one is damaged.
@@ -57,6 +58,7 @@ impl Directory {
             match *key.as_bytes().first()? {
                 STREAM => directory.put_stream(StreamState::from_bytes(value)?),
                 GATEWAY => directory.put_gateway(GatewayState::from_bytes(value)?),
+                CHECKPOINT => {}
                 _ => return None,
             }
         }
@@ -85,39 +87,37 @@ pub(crate) fn stored_gateway(gateway: &GatewayState) -> (StateKey, Bytes) {
     (StateKey::new([&[GATEWAY][..], name.as_bytes()].concat()), gateway.to_bytes().into())
 }
 
+/// The published checkpoint as the store keeps it, so that there is one to show after a restart without witnesses.
+pub(crate) fn stored_published(published: &Published) -> (StateKey, Bytes) {
+    (StateKey::new(vec![CHECKPOINT]), published.checkpoint().to_owned().into())
+}
+
+/// The note of the checkpoint that was published last, among the states of a store.
+pub(crate) fn last_published(states: &[(StateKey, Bytes)]) -> Option<&[u8]> {
+    let stored = states.iter().find(|(key, _)| key.as_bytes() == [CHECKPOINT]);
+    stored.map(|(_, note)| note.as_ref())
+}
+
 /// Shared by the sequencer, its followers and every handle.
 #[derive(Debug)]
 pub(crate) struct Shared<S> {
     pub(crate) store: Arc<S>,
     pub(crate) origin: Origin,
-    pub(crate) log_key: VerifyingKey,
+    /// The keys that sign checkpoints, the Ed25519 key first.
+    pub(crate) log_keys: Vec<VerifyingKey>,
     pub(crate) operator: VerifyingKey,
     pub(crate) clock: Clock,
     pub(crate) options: Options,
+    /// What a published checkpoint must satisfy, if the log has witnesses.
+    pub(crate) policy: Option<Policy>,
     pub(crate) directory: RwLock<Directory>,
     pub(crate) publisher: Publisher,
     pub(crate) metrics: Metrics,
-    poison: Mutex<Option<String>>,
+    /// Why the log stopped writing for good, if it did.
+    pub(crate) poison: Mutex<Option<String>>,
 }
 
 impl<S> Shared<S> {
-    #[allow(clippy::too_many_arguments, reason = "called once, where all of these come to be")]
-    pub(crate) fn new(
-        store: Arc<S>,
-        origin: Origin,
-        log_key: VerifyingKey,
-        operator: VerifyingKey,
-        clock: Clock,
-        options: Options,
-        directory: Directory,
-        publisher: Publisher,
-        metrics: Metrics,
-    ) -> Self {
-        let directory = RwLock::new(directory);
-        let poison = Mutex::new(None);
-        Self { store, origin, log_key, operator, clock, options, directory, publisher, metrics, poison }
-    }
-
     /// Why the log stopped writing for good, if it did.
     pub(crate) fn poison(&self) -> Option<String> {
         self.poison.lock().clone()

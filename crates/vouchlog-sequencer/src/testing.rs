@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use prometheus_client::registry::Registry;
-use vouchlog_api::{Append, Appended, Appender, Result};
+use vouchlog_api::{AckLevel, Append, Appended, Appender, Result};
 use vouchlog_merkle::{CompactRange, Hash, TreeHead};
 use vouchlog_note::{
     Checkpoint, CosignedCheckpoint, KeyName, Origin, SignatureType, SignedCheckpoint, SigningKey,
@@ -61,12 +61,14 @@ pub fn config(clock: &TestClock, options: Options) -> Config {
     Config {
         origin: Origin::new(ORIGIN).expect("a test origin"),
         log_key: key(ORIGIN, SignatureType::Ed25519, 1),
+        ml_dsa_key: None,
         operator_key: Some(key("operator.example.com", SignatureType::Ed25519, 2)),
         house_key: Some(key("house.example.com", SignatureType::Ed25519, 3)),
         randomness: || {
             *vouchlog_merkle::sha256(&DRAWN.fetch_add(1, Ordering::Relaxed).to_be_bytes()).as_bytes()
         },
         clock: clock.clock(),
+        witnesses: None,
         options,
     }
 }
@@ -158,7 +160,14 @@ impl TestGateway {
         let old_size = self.range.end();
         let leaves: Vec<Hash> = statements.iter().map(Statement::stream_leaf_hash).collect();
         self.range.extend(&leaves);
-        Append { stream: self.stream, old_size, statements, head: self.head(seconds), close: false }
+        Append {
+            stream: self.stream,
+            old_size,
+            statements,
+            head: self.head(seconds),
+            close: false,
+            wait_for: AckLevel::Sequenced,
+        }
     }
 
     /// The signed head of what it sent so far.

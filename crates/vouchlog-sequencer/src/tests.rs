@@ -3,3 +3,4 @@
 mod behaviour;
 mod faults;
 mod recovery;
+mod witnesses;

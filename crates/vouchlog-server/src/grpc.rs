@@ -4,6 +4,7 @@ mod gateway;
 mod health;
 mod log;
 mod pipeline;
+mod witness;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -13,19 +14,20 @@ use axum::response::Response;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use tonic::service::Routes;
-use tonic_health::pb::health_server::HealthServer;
+use tonic_health::pb::health_server::{self, HealthServer};
 use tower_http::catch_panic::CatchPanicLayer;
-use vouchlog_api::Error;
-use vouchlog_proto::limits::{MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES};
+use vouchlog_api::{AnyWitness, Error};
+use vouchlog_proto::limits::{MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, MAX_WITNESS_REQUEST_BYTES};
 use vouchlog_proto::v1::FILE_DESCRIPTOR_SET;
-use vouchlog_proto::v1::gateway_server::GatewayServer;
-use vouchlog_proto::v1::log_server::LogServer;
+use vouchlog_proto::v1::gateway_server::{self, GatewayServer};
+use vouchlog_proto::v1::log_server::{self, LogServer};
+use vouchlog_proto::v1::witness_server::{self, WitnessServer};
 
 use crate::health::Health;
 use crate::log::AnyLog;
 use crate::status::{bug, status};
 
-/// What is served here, for reflection and for the names of metrics.
+/// What may be served here, for reflection and for the names of metrics.
 pub(crate) const DESCRIPTORS: [&[u8]; 4] = [
     FILE_DESCRIPTOR_SET,
     tonic_health::pb::FILE_DESCRIPTOR_SET,
@@ -33,28 +35,58 @@ pub(crate) const DESCRIPTORS: [&[u8]; 4] = [
     tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
 ];
 
-/// All services. Streams that would go on for ever end when `stopping` is cancelled.
-pub(crate) fn router(log: &AnyLog, health: &Arc<dyn Health>, stopping: CancellationToken) -> Router {
+/// All services of a log. Streams that would go on for ever end when `stopping` is cancelled.
+pub(crate) fn log_router(log: &AnyLog, health: &Arc<dyn Health>, stopping: CancellationToken) -> Router {
     let gateway = GatewayServer::new(gateway::Gateway { log: log.clone(), stopping: stopping.clone() })
         .max_decoding_message_size(MAX_REQUEST_BYTES);
     let reads = LogServer::new(log::Log { log: log.clone(), stopping: stopping.clone() })
         .max_decoding_message_size(MAX_REQUEST_BYTES)
         .max_encoding_message_size(MAX_RESPONSE_BYTES);
-    let health = HealthServer::new(health::HealthService { health: Arc::clone(health), stopping });
+    let names = vec![gateway_server::SERVICE_NAME, log_server::SERVICE_NAME];
+    with_operations(Routes::new(gateway).add_service(reads), names, health, stopping)
+}
+
+/// All services of a witness.
+pub(crate) fn witness_router(
+    witness: &AnyWitness,
+    health: &Arc<dyn Health>,
+    stopping: CancellationToken,
+) -> Router {
+    let witness = WitnessServer::new(witness::Witness { witness: witness.clone() })
+        .max_decoding_message_size(MAX_WITNESS_REQUEST_BYTES);
+    with_operations(Routes::new(witness), vec![witness_server::SERVICE_NAME], health, stopping)
+}
+
+/// Services, which have these names, with their health and their description.
+fn with_operations(
+    services: Routes,
+    names: Vec<&'static str>,
+    health: &Arc<dyn Health>,
+    stopping: CancellationToken,
+) -> Router {
     let described = || {
         let builder = tonic_reflection::server::Builder::configure();
-        DESCRIPTORS[..2]
+        let builder = DESCRIPTORS[..2]
             .iter()
-            .fold(builder, |builder, set| builder.register_encoded_file_descriptor_set(set))
+            .fold(builder, |builder, set| builder.register_encoded_file_descriptor_set(set));
+        let names = names.iter().chain([&health_server::SERVICE_NAME]);
+        names.fold(builder, |builder, name| builder.with_service_name(*name))
     };
     let invariant = "descriptors are compiled in";
-    Routes::new(gateway)
-        .add_service(reads)
+    let (v1, v1alpha) =
+        (described().build_v1().expect(invariant), described().build_v1alpha().expect(invariant));
+    let health = HealthServer::new(health::HealthService { names, health: Arc::clone(health), stopping });
+    services
         .add_service(health)
-        .add_service(described().build_v1().expect(invariant))
-        .add_service(described().build_v1alpha().expect(invariant))
+        .add_service(v1)
+        .add_service(v1alpha)
         .into_axum_router()
         .layer(CatchPanicLayer::custom(panicked))
+}
+
+/// The status of a message that cannot be a request.
+fn refused(error: vouchlog_proto::ConvertError) -> Status {
+    status(&error.into())
 }
 
 /// What a handler's panic is answered with. The panic itself went to the panic hook.

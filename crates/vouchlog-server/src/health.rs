@@ -1,6 +1,6 @@
-//! Whether the log is ready: what `/readyz` and the gRPC health service answer.
+//! Whether what is served is ready: what `/readyz` and the gRPC health service answer.
 
-/// The outcome of every check of a log.
+/// The outcome of every check of a log or witness.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
     /// What was checked, and what is wrong with it.
@@ -14,7 +14,7 @@ impl Readiness {
     }
 }
 
-/// Says whether the log is ready. Called for every probe, so it must neither block nor take long.
+/// Says whether a log or witness is ready. Called for every probe, so it must neither block nor take long.
 ///
 /// Any closure that returns a [`Readiness`] is one.
 pub trait Health: Send + Sync + 'static {

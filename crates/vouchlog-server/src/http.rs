@@ -6,17 +6,20 @@ mod problem;
 mod proofs;
 mod submit;
 mod tiles;
+mod witness;
 
 use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{FromRequestParts, Query, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::request::Parts as RequestParts;
 use http::{HeaderMap, Method, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use prometheus_client::registry::Registry;
 use serde::de::DeserializeOwned;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -24,7 +27,7 @@ use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::cors::{Any as Anyone, CorsLayer};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use vouchlog_api::Error;
+use vouchlog_api::{AnyWitness, Error};
 
 pub(crate) use problem::Problem;
 
@@ -33,41 +36,19 @@ use crate::log::AnyLog;
 use crate::openapi;
 use crate::status::bug;
 
-/// What handlers need.
-pub(crate) struct Parts {
-    pub(crate) log: AnyLog,
+/// What there is to say of anything that is served.
+pub(crate) struct Operations {
     pub(crate) health: Arc<dyn Health>,
     pub(crate) registry: Arc<Registry>,
 }
 
-/// What handlers are given.
-#[derive(Clone)]
-struct App {
-    log: AnyLog,
-    health: Arc<dyn Health>,
-    registry: Arc<Registry>,
-    openapi: Bytes,
-}
-
-/// All routes.
-pub(crate) fn router(parts: Parts) -> Router {
-    let (router, document) = documented().split_for_parts();
-    let Parts { log, health, registry } = parts;
-    let openapi = openapi::json(document);
-    router
-        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
-        .layer(CatchPanicLayer::custom(panicked))
-        .with_state(App { log, health, registry, openapi })
-}
-
-/// Every route with its description: neither can be there without the other.
-fn documented() -> OpenApiRouter<App> {
+/// All routes of a log.
+pub(crate) fn log_router(log: AnyLog, operations: Operations) -> Router {
     let bundles = OpenApiRouter::new()
         .routes(routes!(tiles::entry_bundle))
         // The digests in a bundle do not compress, what is around them does.
         .layer(CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest))
         .layer(axum::middleware::map_response(tiles::weaken_etag));
-    // Anyone may read a public log, from any web page too.
     let reads = OpenApiRouter::new()
         .routes(routes!(tiles::checkpoint))
         .routes(routes!(tiles::tile))
@@ -77,23 +58,66 @@ fn documented() -> OpenApiRouter<App> {
         .routes(routes!(proofs::receipt))
         .routes(routes!(entries::entries))
         .routes(routes!(entries::stream))
-        .layer(CorsLayer::new().allow_origin(Anyone).allow_methods([Method::GET, Method::HEAD]));
+        .layer(open_to_all_sites());
     let writes = OpenApiRouter::new()
         .routes(routes!(submit::statements))
         .routes(routes!(submit::add))
         .routes(routes!(submit::gateways))
         .routes(routes!(submit::revocations))
         .layer(from_fn(refuse_other_sites));
-    let operations = OpenApiRouter::new()
-        .routes(routes!(ops::index))
+    let routes = OpenApiRouter::with_openapi(openapi::of_log())
+        .merge(reads)
+        .merge(writes)
+        .routes(routes!(ops::log_index))
+        .with_state(log);
+    with_operations(routes, operations)
+}
+
+/// All routes of a witness.
+pub(crate) fn witness_router(witness: AnyWitness, operations: Operations) -> Router {
+    let reads = OpenApiRouter::new().routes(routes!(witness::latest_checkpoint)).layer(open_to_all_sites());
+    let writes = OpenApiRouter::new()
+        .routes(routes!(witness::add_checkpoint))
+        .routes(routes!(witness::sign_subtree))
+        .layer(from_fn(refuse_other_sites));
+    let routes = OpenApiRouter::with_openapi(openapi::of_witness())
+        .merge(reads)
+        .merge(writes)
+        .routes(routes!(ops::witness_index))
+        .with_state(witness);
+    with_operations(routes, operations)
+}
+
+/// Routes, those that operators ask beside them, and what all of them share. Each comes with its description: neither can be
+/// there without the other.
+fn with_operations(routes: OpenApiRouter<App>, operations: Operations) -> Router {
+    let (router, document) = routes
         .routes(routes!(ops::healthz))
         .routes(routes!(ops::readyz))
         .routes(routes!(ops::metrics))
-        .routes(routes!(ops::openapi));
-    OpenApiRouter::with_openapi(openapi::head()).merge(reads).merge(writes).merge(operations)
+        .routes(routes!(ops::openapi))
+        .split_for_parts();
+    let Operations { health, registry } = operations;
+    router
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .layer(CatchPanicLayer::custom(panicked))
+        .with_state(App { health, registry, openapi: openapi::json(document) })
 }
 
-/// Keeps web pages from writing to a log that the browser of whoever looks at them can reach: a page may send a simple POST
+/// What the operators' handlers are given.
+#[derive(Clone)]
+struct App {
+    health: Arc<dyn Health>,
+    registry: Arc<Registry>,
+    openapi: Bytes,
+}
+
+/// Anyone may read what is public, from any web page too.
+fn open_to_all_sites() -> CorsLayer {
+    CorsLayer::new().allow_origin(Anyone).allow_methods([Method::GET, Method::HEAD])
+}
+
+/// Keeps web pages from writing to what the browser of whoever looks at them can reach: a page may send a simple POST
 /// anywhere, and the log on this machine trusts its network.
 async fn refuse_other_sites(request: Request, next: Next) -> Response {
     if *request.method() == Method::POST && comes_from_another_site(request.headers()) {
@@ -147,10 +171,12 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathPar
     }
 }
 
-/// The log, for handlers that need nothing else.
-impl axum::extract::FromRef<App> for AnyLog {
-    fn from_ref(app: &App) -> Self {
-        app.log.clone()
+/// The whole body, if it is not longer than that.
+async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
+    match Limited::new(body, limit).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(limit)),
+        Err(_) => Err(Error::invalid("the body ended early").into()),
     }
 }
 

@@ -1,10 +1,11 @@
-//! gRPC and HTTP on one port for any log.
+//! gRPC and HTTP on one port, for any log or any witness.
 //!
 //! In scope: [`Server`] shows any [`Log`] (the engine in this process, or a client of another one) as the gRPC services of
-//! `vouchlog-proto`, as C2SP tlog-tiles, and as JSON; with health, metrics, an OpenAPI document, and bounds on everything a
-//! stranger may send ([`limits`]).
+//! `vouchlog-proto`, as C2SP tlog-tiles, and as JSON; or any [`Witness`](vouchlog_api::Witness) as a gRPC service and as C2SP
+//! tlog-witness; with health, metrics, an OpenAPI document, and bounds on everything a stranger may send ([`limits`]).
 //!
-//! Out of scope: what an append or a proof is (`vouchlog-sequencer`, `vouchlog-api`), messages (`vouchlog-proto`), TLS and
+//! Out of scope: what an append or a proof is (`vouchlog-sequencer`, `vouchlog-api`), what is cosigned
+//! (`vouchlog-witness`), messages (`vouchlog-proto`), TLS and
 //! authentication of callers (a proxy in front; statements carry their own signatures).
 //!
 //! *Invariant: decode, call, encode; one error table* (`status.rs`).

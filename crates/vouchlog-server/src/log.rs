@@ -9,16 +9,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use vouchlog_api::{
-    Append, Appended, Appender, HouseAppend, LogReader, Lookup, LookupKey, Opened, RangeReceipt, Result,
-    StreamInfo,
+    Append, Appended, Appender, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened, Result,
+    StreamInfo, Watch,
 };
 use vouchlog_merkle::{LeafIndex, TileId, TreeSize};
 use vouchlog_stream::StreamId;
 
 /// Anything that takes statements, serves tiles and finds entries: the engine in this process, or a client of another log.
-pub trait Log: Appender + LogReader + Lookup {}
+pub trait Log: Appender + LogReader + Lookup + Watch {}
 
-impl<L: Appender + LogReader + Lookup> Log for L {}
+impl<L: Appender + LogReader + Lookup + Watch> Log for L {}
 
 /// Declares the object-safe twin of the service traits, and hands calls through in both directions.
 macro_rules! erased {
@@ -56,7 +56,7 @@ erased! {
     Appender {
         open_stream(note: String) -> Opened;
         append(request: Append) -> Appended;
-        append_house(request: HouseAppend) -> RangeReceipt;
+        append_house(request: HouseAppend) -> HouseAppended;
         enrol(note: String) -> LeafIndex;
         revoke(note: String) -> LeafIndex;
         stream(stream: StreamId) -> StreamInfo;
@@ -69,5 +69,8 @@ erased! {
     }
     Lookup {
         find(key: LookupKey) -> LeafIndex;
+    }
+    Watch {
+        checkpoint_other_than(seen: String) -> String;
     }
 }

@@ -6,7 +6,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::http::Problem;
 
-/// What the document says before its paths.
+/// What the document of a log says before its paths.
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
@@ -25,11 +25,33 @@ use crate::http::Problem;
         (name = "operations", description = "For operators.")
     )
 )]
-struct Head;
+struct LogHead;
 
-/// The document without paths.
-pub(crate) fn head() -> OpenApi {
-    Head::openapi()
+/// What the document of a witness says before its paths.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Vouchlog witness",
+        description = "A witness: it cosigns a log's tree heads if each extends the last one it has seen (C2SP tlog-witness). \
+            Errors of that protocol are a line of text; others are problem documents (RFC 9457). HEAD is answered wherever GET is.",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
+    ),
+    components(schemas(Problem)),
+    tags(
+        (name = "tlog-witness", description = "Requests are C2SP tlog-witness, byte for byte."),
+        (name = "operations", description = "For operators.")
+    )
+)]
+struct WitnessHead;
+
+/// The document of a log without paths.
+pub(crate) fn of_log() -> OpenApi {
+    LogHead::openapi()
+}
+
+/// The document of a witness without paths.
+pub(crate) fn of_witness() -> OpenApi {
+    WitnessHead::openapi()
 }
 
 /// The document as it is served.

@@ -164,10 +164,7 @@ async fn head_at(log: &AnyLog, size: Option<u64>, newest: &TreeHead) -> Result<T
             newest.size
         )));
     }
-    let (size, last) = (TreeSize::new(size), LeafIndex::new(size - 1));
-    let leaf = proof::leaf(log, last, size).await?;
-    let root = proof::inclusion(log, last, size).await?.root_from(last, size, &leaf)?;
-    let head = TreeHead { size, root };
+    let head = proof::head(log, TreeSize::new(size)).await?;
     checked_consistency(log, &head, newest).await?;
     Ok(head)
 }

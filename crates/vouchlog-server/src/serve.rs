@@ -12,11 +12,12 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
+use vouchlog_api::{AnyWitness, Witness};
 
 use crate::connections::accept;
 use crate::guard::{Guard, guard, speaks_grpc};
 use crate::health::{Health, Readiness};
-use crate::http::{Parts, Problem};
+use crate::http::{Operations, Problem};
 use crate::log::{AnyLog, Log};
 use crate::metrics::Metrics;
 use crate::{grpc, http, limits};
@@ -57,22 +58,38 @@ impl Default for Config {
     }
 }
 
-/// A server of one log.
+/// A server of one log, or of one witness.
 pub struct Server {
-    log: AnyLog,
+    subject: Subject,
     config: Config,
     health: Arc<dyn Health>,
     registry: Registry,
 }
 
+/// What is served.
+enum Subject {
+    Log(AnyLog),
+    Witness(AnyWitness),
+}
+
 impl Server {
     /// A server of `log`, ready as long as it runs and with metrics of its own, until told otherwise.
     pub fn new(log: impl Log, config: Config) -> Self {
-        let health: Arc<dyn Health> = Arc::new(Readiness::default);
-        Self { log: AnyLog::new(log), config, health, registry: Registry::default() }
+        Self::of(Subject::Log(AnyLog::new(log)), config)
     }
 
-    /// Asks `health` whether the log is ready: a [`Health`], or a closure that returns a [`Readiness`].
+    /// A server of `witness`, likewise: C2SP tlog-witness with the submission prefix and the monitoring prefix at the root, and
+    /// the gRPC service `vouchlog.v1.Witness`.
+    pub fn witness(witness: impl Witness, config: Config) -> Self {
+        Self::of(Subject::Witness(AnyWitness::new(witness)), config)
+    }
+
+    fn of(subject: Subject, config: Config) -> Self {
+        let health: Arc<dyn Health> = Arc::new(Readiness::default);
+        Self { subject, config, health, registry: Registry::default() }
+    }
+
+    /// Asks `health` whether the log or witness is ready: a [`Health`], or a closure that returns a [`Readiness`].
     #[must_use]
     pub fn health(mut self, health: impl Health) -> Self {
         self.health = Arc::new(health);
@@ -106,8 +123,16 @@ impl Server {
         let mut registry = self.registry;
         let metrics = Metrics::register(&mut registry);
         let guarded = Guard::new(metrics.clone(), self.config.max_requests, self.config.request_timeout);
-        let services = grpc::router(&self.log, &self.health, stopping);
-        let routes = http::router(Parts { log: self.log, health: self.health, registry: Arc::new(registry) });
+        let operations = Operations { health: Arc::clone(&self.health), registry: Arc::new(registry) };
+        let (services, routes) = match self.subject {
+            Subject::Log(log) => {
+                (grpc::log_router(&log, &self.health, stopping), http::log_router(log, operations))
+            }
+            Subject::Witness(witness) => (
+                grpc::witness_router(&witness, &self.health, stopping),
+                http::witness_router(witness, operations),
+            ),
+        };
         // The services bring a fallback that answers everyone as gRPC, 200 to a browser too: it is replaced after the merge.
         let router = routes.merge(services).fallback(unknown).layer(from_fn_with_state(guarded, guard));
         (router, metrics)
@@ -117,7 +142,7 @@ impl Server {
 /// Answers what nobody else does, in the caller's own protocol.
 async fn unknown(request: Request) -> Response {
     if speaks_grpc(request.headers()) {
-        return Status::unimplemented("this log has no such method").into_http();
+        return Status::unimplemented("no such method is here").into_http();
     }
     Problem::no_such_path().into_response()
 }

@@ -1,18 +1,21 @@
 //! The one table of errors: which kind is which gRPC code, which HTTP status and which reason; and errors as gRPC statuses.
 //!
 //! ```text
-//! kind                 gRPC                 HTTP  reason               with
-//! invalid argument     INVALID_ARGUMENT     400   INVALID_ARGUMENT
-//! not found            NOT_FOUND            404   NOT_FOUND
-//! conflict             ABORTED              409   CONFLICT             the size the log has
-//! inconsistent         FAILED_PRECONDITION  422   INCONSISTENT
-//! fork                 ABORTED              409   STREAM_FORK
-//! permission denied    PERMISSION_DENIED    403   PERMISSION_DENIED
-//! failed precondition  FAILED_PRECONDITION  409   FAILED_PRECONDITION
-//! overloaded           RESOURCE_EXHAUSTED   503   OVERLOADED           when to come back
-//! unavailable          UNAVAILABLE          503   UNAVAILABLE          when to come back
-//! internal             INTERNAL             500   INTERNAL
+//! kind                 gRPC                 HTTP  of a witness  reason               with
+//! invalid argument     INVALID_ARGUMENT     400   400           INVALID_ARGUMENT
+//! not found            NOT_FOUND            404   404           NOT_FOUND
+//! conflict             ABORTED              409   409           CONFLICT             the size there is
+//! inconsistent         FAILED_PRECONDITION  422   422           INCONSISTENT
+//! fork                 ABORTED              409   500           STREAM_FORK
+//! permission denied    PERMISSION_DENIED    403   403           PERMISSION_DENIED
+//! failed precondition  FAILED_PRECONDITION  409   500           FAILED_PRECONDITION
+//! overloaded           RESOURCE_EXHAUSTED   503   429           OVERLOADED           when to come back
+//! unavailable          UNAVAILABLE          503   503           UNAVAILABLE          when to come back
+//! internal             INTERNAL             500   500           INTERNAL
 //! ```
+//!
+//! The routes of tlog-witness have a column of their own. To their clients 409 means a conflict of sizes and nothing else, so
+//! what a witness never answers, because it has no streams, would be its bug; and 429 is what they know as pushback.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -32,6 +35,8 @@ use crate::limits::{MAX_ERROR_BYTES, RETRY_AFTER};
 pub(crate) struct Row {
     pub(crate) code: Code,
     pub(crate) http: StatusCode,
+    /// The HTTP status on the routes of tlog-witness.
+    pub(crate) witness: StatusCode,
     pub(crate) reason: &'static str,
     /// How long to wait before the same request may succeed, where it may.
     pub(crate) retry_after: Option<Duration>,
@@ -73,7 +78,12 @@ pub(crate) fn row(kind: &ErrorKind) -> Row {
         ErrorKind::Conflict { size } => Some(*size),
         _ => None,
     };
-    Row { code, http, reason, retry_after, size }
+    let witness = match kind {
+        ErrorKind::Overloaded { .. } => StatusCode::TOO_MANY_REQUESTS,
+        ErrorKind::Fork | ErrorKind::FailedPrecondition => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => http,
+    };
+    Row { code, http, witness, reason, retry_after, size }
 }
 
 /// An error as a gRPC status with its details.
@@ -102,7 +112,7 @@ pub(crate) fn status(error: &Error) -> Status {
 
 /// What is said of a panic.
 pub(crate) fn bug() -> Error {
-    Error::internal("the log has a bug: its operator finds the details in its traces")
+    Error::internal("the server has a bug: its operator finds the details in its traces")
 }
 
 /// An error's message, cut where it would be too long to send.
@@ -122,9 +132,10 @@ mod tests {
     #[test]
     fn every_kind_has_its_row() {
         let wait = Duration::from_millis(250);
-        let check = |kind: ErrorKind, code: Code, http: u16, reason: &str| {
+        let check = |kind: ErrorKind, code: Code, http: [u16; 2], reason: &str| {
             let row = row(&kind);
-            assert_eq!((row.code, row.http.as_u16(), row.reason), (code, http, reason));
+            assert_eq!((row.code, row.reason), (code, reason));
+            assert_eq!([row.http.as_u16(), row.witness.as_u16()], http, "{kind:?}");
             let status = status(&Error::new(kind.clone(), "why"));
             assert_eq!((status.code(), status.message()), (code, "why"));
             let info = status.get_details_error_info().unwrap();
@@ -134,16 +145,16 @@ mod tests {
             let delay = status.get_details_retry_info().and_then(|info| info.retry_delay);
             assert_eq!(delay, row.retry_after);
         };
-        check(ErrorKind::InvalidArgument, Code::InvalidArgument, 400, "INVALID_ARGUMENT");
-        check(ErrorKind::NotFound, Code::NotFound, 404, "NOT_FOUND");
-        check(ErrorKind::Conflict { size: 7 }, Code::Aborted, 409, "CONFLICT");
-        check(ErrorKind::Inconsistent, Code::FailedPrecondition, 422, "INCONSISTENT");
-        check(ErrorKind::Fork, Code::Aborted, 409, "STREAM_FORK");
-        check(ErrorKind::PermissionDenied, Code::PermissionDenied, 403, "PERMISSION_DENIED");
-        check(ErrorKind::FailedPrecondition, Code::FailedPrecondition, 409, "FAILED_PRECONDITION");
-        check(ErrorKind::Overloaded { retry_after: wait }, Code::ResourceExhausted, 503, "OVERLOADED");
-        check(ErrorKind::Unavailable, Code::Unavailable, 503, "UNAVAILABLE");
-        check(ErrorKind::Internal, Code::Internal, 500, "INTERNAL");
+        check(ErrorKind::InvalidArgument, Code::InvalidArgument, [400, 400], "INVALID_ARGUMENT");
+        check(ErrorKind::NotFound, Code::NotFound, [404, 404], "NOT_FOUND");
+        check(ErrorKind::Conflict { size: 7 }, Code::Aborted, [409, 409], "CONFLICT");
+        check(ErrorKind::Inconsistent, Code::FailedPrecondition, [422, 422], "INCONSISTENT");
+        check(ErrorKind::Fork, Code::Aborted, [409, 500], "STREAM_FORK");
+        check(ErrorKind::PermissionDenied, Code::PermissionDenied, [403, 403], "PERMISSION_DENIED");
+        check(ErrorKind::FailedPrecondition, Code::FailedPrecondition, [409, 500], "FAILED_PRECONDITION");
+        check(ErrorKind::Overloaded { retry_after: wait }, Code::ResourceExhausted, [503, 429], "OVERLOADED");
+        check(ErrorKind::Unavailable, Code::Unavailable, [503, 503], "UNAVAILABLE");
+        check(ErrorKind::Internal, Code::Internal, [500, 500], "INTERNAL");
     }
 
     #[test]

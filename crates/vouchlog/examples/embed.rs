@@ -1,7 +1,7 @@
 //! A log inside an axum program of your own: `cargo run -p vouchlog --example embed`.
 
 use axum::{Router, routing::get};
-use vouchlog::{Appender, Evidence, HouseAppend, Opening, Statement, StatementKind};
+use vouchlog::{AckLevel, Appender, Evidence, HouseAppend, Opening, Statement, StatementKind};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -16,7 +16,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let commitment = Opening::new(br#"{"model": "m-1", "outcome": "ok"}"#);
     let (kind, evidence, digest) = (StatementKind::Interaction, Evidence::NONE, commitment.digest());
     let statements = vec![Statement { kind, evidence, digest }];
-    let receipt = log.append_house(HouseAppend { statements: statements.clone() }).await?;
+    let append = HouseAppend { statements: statements.clone(), wait_for: AckLevel::Sequenced };
+    let receipt = log.append_house(append).await?.receipt;
     let checkpoint = receipt.verify(&statements, log.origin(), log.vkey())?;
     println!("{}", receipt.proof_file(&statements, &checkpoint, receipt.first)?);
 

@@ -16,7 +16,7 @@ use thiserror::Error;
 use vouchlog_api::Appender;
 use vouchlog_merkle::Hash;
 use vouchlog_note::{CheckpointError, KeyError, KeyName, Origin, SignatureType, SigningKey, VerifyingKey};
-use vouchlog_sequencer::{Config, Options};
+use vouchlog_sequencer::{Config, Options, Witnesses};
 use vouchlog_storage::{Index, StoreError};
 use vouchlog_storage_sled::{FjallIndex, SledStore};
 use vouchlog_stream::{Enrolment, TextError};
@@ -40,6 +40,8 @@ pub fn open(data_dir: impl Into<PathBuf>) -> LogBuilder {
         operator_key: None,
         gateways: Vec::new(),
         index: IndexMode::On,
+        ml_dsa_key: None,
+        witnesses: None,
         options: Options::default(),
     }
 }
@@ -66,6 +68,8 @@ pub struct LogBuilder {
     operator_key: Option<SigningKey>,
     gateways: Vec<VerifyingKey>,
     index: IndexMode,
+    ml_dsa_key: Option<SigningKey>,
+    witnesses: Option<Witnesses>,
     options: Options,
 }
 
@@ -142,6 +146,25 @@ impl LogBuilder {
         self
     }
 
+    /// Signs checkpoints with this key (ML-DSA-44, type 0x06, named like the origin) beside the Ed25519 key.
+    pub fn ml_dsa_key(mut self, key: SigningKey) -> Self {
+        self.ml_dsa_key = Some(key);
+        self
+    }
+
+    /// Has these witnesses cosign the log's heads, and publishes the newest head that satisfies their policy. Before anything is
+    /// signed, the witnesses are asked what they have seen of the log; a store that is behind one of them is refused.
+    pub fn witnesses(mut self, witnesses: Witnesses) -> Self {
+        self.witnesses = Some(witnesses);
+        self
+    }
+
+    /// How long a caller who asked for a witnessed receipt waits for one; 15 s unless told otherwise.
+    pub fn witness_patience(mut self, patience: Duration) -> Self {
+        self.options.witness_patience = patience;
+        self
+    }
+
     /// Enrols a gateway's key (type 0x01) unless it is enrolled already. May be called several times.
     pub fn gateway(mut self, key: VerifyingKey) -> Self {
         self.gateways.push(key);
@@ -195,10 +218,12 @@ impl LogBuilder {
         let config = Config {
             origin,
             log_key: keys.log,
+            ml_dsa_key: self.ml_dsa_key,
             operator_key: keys.operator,
             house_key: keys.house,
             randomness: random_bytes,
             clock: system_clock(),
+            witnesses: self.witnesses,
             options: self.options,
         };
         let mut registry = Registry::default();
@@ -369,10 +394,10 @@ mod tests {
         let size = {
             let log = open(dir.path()).gateway(key.verifying_key().clone()).await.unwrap();
             log.stop().await;
-            log.published().size()
+            log.sequenced().size()
         };
         let log = open(dir.path()).gateway(key.verifying_key().clone()).await.unwrap();
         log.stop().await;
-        assert_eq!(log.published().size(), size);
+        assert_eq!(log.sequenced().size(), size);
     }
 }

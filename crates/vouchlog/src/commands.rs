@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Subcommand;
+use vouchlog::Policy;
+use vouchlog_note::limits::MAX_POLICY_BYTES;
 
 use crate::output::{Outcome, Output};
 
@@ -68,6 +70,11 @@ fn read_file(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
         .with_context(|| path.display().to_string())?;
     anyhow::ensure!(bytes.len() <= limit, "{}: longer than {limit} bytes", path.display());
     Ok(bytes)
+}
+
+/// Reads a policy file the user named.
+fn policy(path: &Path) -> anyhow::Result<Policy> {
+    Policy::parse(&read_file(path, MAX_POLICY_BYTES)?).with_context(|| path.display().to_string())
 }
 
 /// `30s`, `5m`, `1h 30m`, `500ms`.

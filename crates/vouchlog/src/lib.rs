@@ -9,7 +9,7 @@
 //! (`vouchlog-server`), gateways and remote logs (`vouchlog-client`).
 //!
 //! ```
-//! use vouchlog::{Appender, Digest, Evidence, HouseAppend, Statement, StatementKind};
+//! use vouchlog::{AckLevel, Appender, Digest, Evidence, HouseAppend, Statement, StatementKind};
 //!
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -20,8 +20,8 @@
 //! let salted = vouchlog::Opening::new(b"{\"model\": \"m-1\", \"outcome\": \"ok\"}");
 //! let statement =
 //!     Statement { kind: StatementKind::Interaction, evidence: Evidence::NONE, digest: salted.digest() };
-//! let receipt = log.append_house(HouseAppend { statements: vec![statement] }).await?;
-//! receipt.verify(&[statement], log.origin(), log.vkey())?;
+//! let append = HouseAppend { statements: vec![statement], wait_for: AckLevel::Sequenced };
+//! log.append_house(append).await?.receipt.verify(&[statement], log.origin(), log.vkey())?;
 //!
 //! log.stop().await;
 //! # Ok(())
@@ -34,18 +34,21 @@ mod embedded;
 pub mod keys;
 mod opening;
 pub mod verify;
+mod witnesses;
 
 pub use builder::{IndexMode, LogBuilder, OpenError, open};
 pub use clock::{random_bytes, system_clock, unix_millis};
 pub use embedded::Log;
 pub use opening::{Opening, OpeningError};
+pub use witnesses::{WitnessUrlError, connect_witnesses};
 
 pub use vouchlog_api::{
-    Append, Appended, Appender, Error, ErrorKind, HouseAppend, LogReader, Lookup, LookupKey, RangeReceipt,
-    ReceiptError,
+    AckLevel, Append, Appended, Appender, Error, ErrorKind, HouseAppend, HouseAppended, LogReader, Lookup,
+    LookupKey, RangeReceipt, ReceiptError,
 };
 pub use vouchlog_merkle::{LeafIndex, TreeSize};
 pub use vouchlog_note::{Origin, Policy, ProofFile, SigningKey, VerifyingKey};
+pub use vouchlog_sequencer::{WitnessLink, WitnessState, Witnesses};
 pub use vouchlog_server::Server;
 pub use vouchlog_stream::{
     Digest, Entry, Evidence, LoggedAt, SequenceNumber, Statement, StatementKind, StreamId,

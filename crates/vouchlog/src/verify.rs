@@ -38,6 +38,18 @@ pub struct Verified {
     pub size: TreeSize,
     /// The witnesses that cosigned the checkpoint, as far as a policy names them.
     pub witnesses: Vec<PolicyCosignature>,
+    /// When the witnesses first saw the entry in the log, as far as their times bound it.
+    pub witnessed: Option<Witnessed>,
+}
+
+/// The interval in which the witnesses came to see an entry, in POSIX seconds by their own clocks. It holds if at least one of those
+/// that make up the quorum is honest and has its clock right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Witnessed {
+    /// None of them can have seen it before: the earliest of the cosignatures of an earlier checkpoint that lacks the entry.
+    pub after: Option<u64>,
+    /// By then all of them had seen it: the latest of the cosignatures of the checkpoint that has it.
+    pub until: u64,
 }
 
 impl Verified {
@@ -84,6 +96,16 @@ pub enum VerifyError {
         /// Digest in the proof file's entry.
         logged: Digest,
     },
+    /// The earlier checkpoint is not one that lacks the entry.
+    #[error(
+        "the earlier checkpoint has {size} entries, so it bounds nothing: it has the entry at index {index}, or came later"
+    )]
+    NotEarlier {
+        /// Its size.
+        size: TreeSize,
+        /// Where the entry is.
+        index: LeafIndex,
+    },
     /// The proof does not lead from the entry to the root.
     #[error("the entry is not in the log at index {index}: {error}")]
     NotIncluded {
@@ -97,7 +119,7 @@ pub enum VerifyError {
 impl VerifyError {
     /// Whether the evidence was checked and does not hold. Otherwise it could not be checked.
     pub fn is_finding(&self) -> bool {
-        !matches!(self, Self::LogKey(_) | Self::NoEntry)
+        !matches!(self, Self::LogKey(_) | Self::NoEntry | Self::NotEarlier { .. })
     }
 }
 
@@ -118,7 +140,25 @@ pub fn verify(
         .verify(file.index(), head.size, &leaf_hash(bytes), &head.root)
         .map_err(|error| VerifyError::NotIncluded { index: file.index(), error })?;
     let entry = Entry::decode(bytes).ok();
-    Ok(Verified { origin, index: file.index(), entry, size: head.size, witnesses })
+    let until = witnesses.iter().map(PolicyCosignature::timestamp).max();
+    let witnessed = until.map(|until| Witnessed { after: None, until });
+    Ok(Verified { origin, index: file.index(), entry, size: head.size, witnesses, witnessed })
+}
+
+impl Verified {
+    /// Bounds the time from below with an earlier checkpoint of the same log that satisfies the same policy and does not have the
+    /// entry yet.
+    pub fn after(mut self, earlier: &[u8], log: &VerifyingKey, policy: &Policy) -> Result<Self, VerifyError> {
+        let earlier = policy.verify_checkpoint_of(earlier, &self.origin, [log])?;
+        let size = earlier.head().size;
+        if size.contains(self.index) {
+            return Err(VerifyError::NotEarlier { size, index: self.index });
+        }
+        if let Some(witnessed) = &mut self.witnessed {
+            witnessed.after = earlier.cosignatures().iter().map(PolicyCosignature::timestamp).min();
+        }
+        Ok(self)
+    }
 }
 
 /// The bytes of the entry that must be in the log for the claim to hold.

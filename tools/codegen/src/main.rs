@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use prost::Message;
 
 /// The files of the contract, relative to `proto/`.
-const PROTOS: [&str; 2] = ["vouchlog/v1/gateway.proto", "vouchlog/v1/log.proto"];
+const PROTOS: [&str; 3] = ["vouchlog/v1/gateway.proto", "vouchlog/v1/log.proto", "vouchlog/v1/witness.proto"];
 /// What is generated, relative to the output folder: messages and services, and the descriptors that gRPC reflection serves.
 const OUTPUTS: [&str; 2] = ["vouchlog.v1.rs", "vouchlog.v1.bin"];
 

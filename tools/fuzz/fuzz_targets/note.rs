@@ -11,14 +11,17 @@ use vouchlog_note::{CosignedCheckpoint, SignatureType, SignedCheckpoint, Signing
 static LOG: LazyLock<SigningKey> = LazyLock::new(|| key(ORIGIN, SignatureType::Ed25519, 1));
 static WITNESS: LazyLock<SigningKey> =
     LazyLock::new(|| key("witness.example", SignatureType::CosignatureEd25519, 2));
+static ML_DSA_LOG: LazyLock<SigningKey> = LazyLock::new(|| key(ORIGIN, SignatureType::MlDsa44, 3));
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(note) = UnverifiedNote::parse(bytes) {
         assert_eq!(note.as_str().as_bytes(), bytes);
         let parts = UnverifiedNote::from_parts(note.unverified_text(), note.lines().to_vec());
         assert_eq!(parts.as_ref(), Ok(&note));
-        let _ = note.verify([LOG.verifying_key(), WITNESS.verifying_key()]);
+        let _ = note.verify([&LOG, &WITNESS, &ML_DSA_LOG].map(|key| key.verifying_key()));
     }
-    let _ = SignedCheckpoint::open(bytes, &origin(), LOG.verifying_key());
+    for key in [&LOG, &ML_DSA_LOG] {
+        let _ = SignedCheckpoint::open(bytes, &origin(), key.verifying_key());
+    }
     let _ = CosignedCheckpoint::open(bytes, &origin(), WITNESS.verifying_key());
 });

@@ -5,8 +5,7 @@
 use libfuzzer_sys::fuzz_target;
 use vouchlog_note::Policy;
 
-static CHECKPOINT: &[u8] =
-    include_bytes!("../../../tests/vectors/computed/e2e/checkpoint.300.cosigned-ed25519-only");
+static CHECKPOINT: &[u8] = include_bytes!("../../../tests/vectors/computed/e2e/checkpoint.300.cosigned");
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(policy) = Policy::parse(bytes) {

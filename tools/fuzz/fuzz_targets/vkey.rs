@@ -8,8 +8,8 @@ use libfuzzer_sys::fuzz_target;
 use vouchlog_fuzz::{ORIGIN, damage, key};
 use vouchlog_note::{SignatureType, VerifyingKey};
 
-static RIGHT: LazyLock<[String; 2]> = LazyLock::new(|| {
-    [SignatureType::Ed25519, SignatureType::CosignatureEd25519]
+static RIGHT: LazyLock<[String; 3]> = LazyLock::new(|| {
+    [SignatureType::Ed25519, SignatureType::CosignatureEd25519, SignatureType::MlDsa44]
         .map(|kind| key(ORIGIN, kind, 1).verifying_key().to_string())
 });
 
@@ -23,5 +23,5 @@ fn read(text: &[u8]) {
 fuzz_target!(|input: &[u8]| {
     read(input);
     let Some((&which, change)) = input.split_first() else { return };
-    read(&damage(RIGHT[usize::from(which % 2)].as_bytes(), change));
+    read(&damage(RIGHT[usize::from(which % 3)].as_bytes(), change));
 });

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, anyhow};
 use tonic::transport::Channel;
-use vouchlog_api::{Append, Appended};
+use vouchlog_api::{AckLevel, Append, Appended};
 use vouchlog_merkle::{CompactRange, Hash, TreeHead};
 use vouchlog_note::{
     Checkpoint, CosignedCheckpoint, KeyName, Origin, SignatureType, SigningKey, VerifyingKey,
@@ -74,8 +74,14 @@ impl Gateway {
         let checkpoint =
             Checkpoint::new(self.stream_origin.clone(), TreeHead { size: self.range.size(), root });
         let head = CosignedCheckpoint::sign(&checkpoint, &self.key, seconds)?.note().to_owned();
-        let append =
-            Append { stream: self.stream, old_size, statements: statements.to_vec(), head, close: false };
+        let append = Append {
+            stream: self.stream,
+            old_size,
+            statements: statements.to_vec(),
+            head,
+            close: false,
+            wait_for: AckLevel::Sequenced,
+        };
         Ok(v1::AppendRequest::from(&append))
     }
 }

@@ -4,6 +4,7 @@ mod engine;
 mod gateway;
 mod grpc;
 mod report;
+mod witness;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -27,6 +28,8 @@ enum Command {
     Stream(grpc::GrpcArgs),
     /// Unary gRPC append on a running log, at a rate
     Unary(grpc::GrpcArgs),
+    /// Heads of many logs on a running witness, as fast as it goes; counts each head as a statement
+    Witness(witness::WitnessArgs),
 }
 
 #[tokio::main]
@@ -36,6 +39,7 @@ async fn main() -> Result<()> {
         Command::Engine(args) => engine::run(args).await?,
         Command::Stream(args) => grpc::stream(args).await?,
         Command::Unary(args) => grpc::unary(args).await?,
+        Command::Witness(args) => witness::run(args).await?,
     };
     if cli.json {
         println!("{:#}", report.json());

@@ -158,7 +158,9 @@ impl<'s> Talk<'s> {
         closes: bool,
     ) -> Result<(), Trouble> {
         let head = self.session.sign(&self.stream, &self.sent, at)?;
-        let append = Append { stream: self.stream.id, old_size: start, statements, head, close: closes };
+        let wait_for = self.session.me.options.wait_for;
+        let append =
+            Append { stream: self.stream.id, old_size: start, statements, head, close: closes, wait_for };
         // If the log has ended the call, the next answer says why.
         let _ = self.pipe.send(&append).await;
         let (after, sent_at) = (self.sent.clone(), Instant::now());

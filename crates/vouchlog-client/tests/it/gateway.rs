@@ -363,7 +363,7 @@ async fn the_same_traits_across_the_network() {
     assert_eq!(remote.find(LookupKey::Digest(last.digest)).await.unwrap(), index);
     let missing = remote.find(LookupKey::Digest(statement(1_000).digest)).await.unwrap_err();
     assert_eq!(missing.kind, ErrorKind::NotFound);
-    let published = world.log.published();
+    let published = world.log.sequenced();
     assert_eq!(remote.checkpoint().await.unwrap(), published.checkpoint());
     let size = published.size();
     let entry = vouchlog_api::proof::entry(&remote, index, size).await.unwrap();

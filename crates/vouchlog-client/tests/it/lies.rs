@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use vouchlog_api::{
-    Append, Appended, Appender, HouseAppend, LogReader, Lookup, LookupKey, Opened, RangeReceipt, Result,
-    StreamInfo,
+    Append, Appended, Appender, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened, Result,
+    StreamInfo, Watch,
 };
 use vouchlog_client::{GatewayError, Misbehaviour};
 use vouchlog_merkle::{CompactRange, Hash, LeafIndex, TileId, TreeHead, TreeSize};
@@ -100,7 +100,7 @@ impl Appender for Liar {
         Ok(answer)
     }
 
-    async fn append_house(&self, request: HouseAppend) -> Result<RangeReceipt> {
+    async fn append_house(&self, request: HouseAppend) -> Result<HouseAppended> {
         self.log.append_house(request).await
     }
 
@@ -145,6 +145,12 @@ impl LogReader for Liar {
 
     async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
         self.log.entry_bundle(bundle, width).await
+    }
+}
+
+impl Watch for Liar {
+    async fn checkpoint_other_than(&self, seen: String) -> Result<String> {
+        self.log.checkpoint_other_than(seen).await
     }
 }
 

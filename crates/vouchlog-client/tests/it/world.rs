@@ -100,7 +100,7 @@ impl World {
 
     /// Every entry of the log.
     pub(crate) async fn entries(&self) -> Vec<Entry> {
-        let size = self.log.published().size();
+        let size = self.log.sequenced().size();
         let mut entries = Vec::new();
         for index in 0..size.get() {
             let entry = proof::entry(&self.log, LeafIndex::new(index), size).await.unwrap();
@@ -136,10 +136,12 @@ fn open_log(store: Arc<MemoryStore>, options: vouchlog_sequencer::Options) -> Lo
     let config = vouchlog_sequencer::Config {
         origin: origin(),
         log_key: log_key(),
+        ml_dsa_key: None,
         operator_key: Some(key("operator", 2)),
         house_key: None,
         randomness,
         clock: vouchlog_sequencer::Clock::new(|| TIME.fetch_add(1, Ordering::Relaxed)),
+        witnesses: None,
         options,
     };
     let index = Arc::new(MemoryIndex::default());

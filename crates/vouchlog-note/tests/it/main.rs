@@ -5,8 +5,11 @@
 mod checkpoint;
 mod computed;
 mod keys;
+mod log_list;
 mod note;
 mod policy;
 mod proof_file;
 mod properties;
+mod subtree;
 mod vectors;
+mod witness_request;

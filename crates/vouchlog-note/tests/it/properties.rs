@@ -4,10 +4,10 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use vouchlog_merkle::{Hash, TreeHead, TreeSize};
+use vouchlog_merkle::{ConsistencyProof, Hash, Subtree, SubtreeProof, TreeHead, TreeSize};
 use vouchlog_note::{
-    AddCheckpoint, Checkpoint, CosignedCheckpoint, KeyName, Origin, Policy, ProofFile, SignatureLine,
-    SignatureType, SignedCheckpoint, SigningKey, UnverifiedNote, VerifyingKey,
+    AddCheckpoint, Checkpoint, CosignedCheckpoint, KeyName, LogList, Origin, Policy, ProofFile, SignSubtree,
+    SignatureLine, SignatureType, SignedCheckpoint, SignedSubtree, SigningKey, UnverifiedNote, VerifyingKey,
 };
 
 use crate::vectors;
@@ -54,10 +54,18 @@ fn read_everything(bytes: &[u8]) {
     if let Ok(request) = AddCheckpoint::parse(bytes) {
         assert_eq!(request.to_text().as_bytes(), bytes);
     }
+    if let Ok(request) = SignSubtree::parse(bytes) {
+        assert_eq!(request.to_text().as_bytes(), bytes);
+    }
+    if let Ok(list) = LogList::parse(bytes) {
+        assert!(list.logs().iter().all(|log| log.requests_per_day() > 0));
+    }
     if let Ok(policy) = Policy::parse(bytes) {
         let _ = policy.verify_checkpoint(vectors::text("computed/e2e/checkpoint.300").as_bytes());
     }
     let Ok(text) = str::from_utf8(bytes) else { return };
+    let (subtree, hash) = (Subtree::new(256, 300).unwrap(), Hash::from_bytes([7; 32]));
+    let _ = SignedSubtree::open(text, &origin, subtree, &hash, [ml_dsa]);
     if let Ok(checkpoint) = Checkpoint::parse(text) {
         assert_eq!(checkpoint.text(), text);
     }
@@ -72,7 +80,9 @@ fn read_everything(bytes: &[u8]) {
     }
 }
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 10] = [
+    "transparency-dev__witness-network/lists/testing/log-list.1",
+    "computed/e2e/sign-subtree/256-300-of-300.response-example",
     "computed/e2e/checkpoint.300.cosigned",
     "computed/e2e/sign-subtree/256-300-of-300.request",
     "computed/e2e/checkpoint.300.cosigned-ed25519-only",
@@ -90,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn random_text_never_panics(text in "(c2sp.org/tlog-proof@v1\n|old 1\n|PRIVATE\\+KEY\\+)?(\\PC|\n|\n\n— |\\+| |[a-z0-9=]){0,120}") {
+    fn random_text_never_panics(text in "(c2sp.org/tlog-proof@v1\n|old 1\n|subtree 0 1\n|logs/v0\n|PRIVATE\\+KEY\\+)?(\\PC|\n|\n\n— |\\+| |[a-z0-9=]){0,120}") {
         read_everything(text.as_bytes());
     }
 
@@ -166,5 +176,73 @@ proptest! {
         let opened = CosignedCheckpoint::open(cosigned.note().as_bytes(), &origin, key.verifying_key()).unwrap();
         prop_assert_eq!(opened.timestamp(), timestamp);
         prop_assert_eq!(opened, cosigned);
+    }
+    #[test]
+    fn ml_dsa_cosignatures_verify_until_any_byte_changes(
+        head in heads(),
+        key in keys(SignatureType::MlDsa44),
+        timestamp in 0..=i64::MAX.unsigned_abs(),
+        place in any::<prop::sample::Index>(),
+        change in 1..=255u8,
+    ) {
+        let checkpoint = Checkpoint::new(Origin::new("log.example").unwrap(), head);
+        let line = key.cosign(&checkpoint, timestamp).unwrap();
+        let note = UnverifiedNote::from_parts(&checkpoint.text(), vec![line]).unwrap();
+        let mut bytes = note.to_string().into_bytes();
+        let verified = note.verify([key.verifying_key()]).unwrap();
+        prop_assert_eq!(verified.signatures()[0].timestamp(), Some(timestamp));
+
+        let place = place.index(bytes.len());
+        bytes[place] ^= change;
+        let opened = UnverifiedNote::parse(&bytes).and_then(|note| note.verify([key.verifying_key()]));
+        prop_assert!(opened.is_err());
+    }
+
+    #[test]
+    fn requests_to_witnesses_read_back(
+        size in 0..=i64::MAX.unsigned_abs(),
+        (first, width) in (0..1u64 << 40, 0..=64u64),
+        hashes in proptest::collection::vec(any::<[u8; 32]>().prop_map(Hash::from_bytes), 0..=63),
+        hash in any::<[u8; 32]>().prop_map(Hash::from_bytes),
+    ) {
+        let note = UnverifiedNote::parse(&vectors::bytes("computed/e2e/checkpoint.300.cosigned")).unwrap();
+        let proof = ConsistencyProof::from_hashes(hashes.clone()).unwrap();
+        let request = AddCheckpoint::new(TreeSize::new(size), proof, note.clone()).unwrap();
+        let read = AddCheckpoint::parse(request.to_text().as_bytes()).unwrap();
+        prop_assert_eq!((read.old_size(), read.proof().hashes()), (TreeSize::new(size), hashes.as_slice()));
+        prop_assert_eq!((read.note(), read.to_text()), (&note, request.to_text()));
+
+        let begin = first * 64;
+        let subtree = Subtree::new(begin, begin + width).unwrap();
+        let proof = SubtreeProof::from_hashes(hashes.clone()).unwrap();
+        let request = SignSubtree::new(subtree, hash, proof, note.clone()).unwrap();
+        let read = SignSubtree::parse(request.to_text().as_bytes()).unwrap();
+        prop_assert_eq!((read.subtree(), read.hash()), (subtree, &hash));
+        prop_assert_eq!((read.proof().hashes(), read.note()), (hashes.as_slice(), &note));
+    }
+
+    #[test]
+    fn listed_logs_read_back(
+        logs in proptest::collection::vec((any::<[u8; 32]>(), any::<bool>(), 1..1u32 << 31, "[!-~é][ -~é]{0,30}[!-~]"), 0..6),
+        noise in prop::sample::select(vec!["", "\n", "# comment\n", " \t\n"]),
+        blank in prop::sample::select(vec!["", " ", "\t "]),
+    ) {
+        let key = |place: usize, seed| {
+            let name = KeyName::new(&format!("log.example/{place}")).unwrap();
+            SigningKey::generate(name, SignatureType::Ed25519, seed).unwrap().verifying_key().clone()
+        };
+        let mut text = format!("{noise}{blank}logs/v0{blank}\n");
+        for (place, (seed, is_renamed, requests, contact)) in logs.iter().enumerate() {
+            let origin = if *is_renamed { format!("origin log number {place}\n") } else { String::new() };
+            text += &format!("{noise}{blank}vkey {}\n{origin}qpd {requests}\n", key(place, *seed));
+            text += &format!("contact {contact}{blank}\n");
+        }
+        let list = LogList::parse(text.as_bytes()).unwrap();
+        prop_assert_eq!(list.logs().len(), logs.len());
+        for (place, ((seed, is_renamed, requests, contact), log)) in logs.iter().zip(list.logs()).enumerate() {
+            let origin = if *is_renamed { format!("log number {place}") } else { format!("log.example/{place}") };
+            prop_assert_eq!((log.key(), log.origin().as_str()), (&key(place, *seed), origin.as_str()));
+            prop_assert_eq!((log.requests_per_day(), log.contact()), (*requests, contact.as_str()));
+        }
     }
 }

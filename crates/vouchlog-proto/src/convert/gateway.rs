@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use vouchlog_api::limits::MAX_STATEMENTS;
-use vouchlog_api::{Append, Appended, HouseAppend, Opened, RangeReceipt, RunInfo, StreamInfo};
+use vouchlog_api::{
+    AckLevel, Append, Appended, HouseAppend, HouseAppended, Opened, RangeReceipt, RunInfo, StreamInfo,
+};
 use vouchlog_merkle::LeafIndex;
 use vouchlog_stream::limits::RECENT_RUNS;
 use vouchlog_stream::{Digest, Evidence, Fork, Previous, Statement, StatementKind, StreamStatus};
@@ -66,6 +68,24 @@ fn statement_messages(statements: &[Statement]) -> Vec<v1::Statement> {
     statements.iter().enumerate().map(message).collect()
 }
 
+/// The level as a field carries it.
+fn ack_level_number(level: AckLevel) -> i32 {
+    let level = match level {
+        AckLevel::Sequenced => v1::AckLevel::Sequenced,
+        AckLevel::Witnessed => v1::AckLevel::Witnessed,
+    };
+    level.into()
+}
+
+/// The level a field asks for. One this side does not know is refused: whoever asks for more must not silently get less.
+fn ack_level(number: i32) -> Result<AckLevel, ConvertError> {
+    match v1::AckLevel::try_from(number) {
+        Ok(v1::AckLevel::Unspecified | v1::AckLevel::Sequenced) => Ok(AckLevel::Sequenced),
+        Ok(v1::AckLevel::Witnessed) => Ok(AckLevel::Witnessed),
+        Err(_) => Err(ConvertError::Number { field: "wait_for", value: u64::from(number.cast_unsigned()) }),
+    }
+}
+
 impl From<&Append> for v1::AppendRequest {
     fn from(append: &Append) -> Self {
         Self {
@@ -74,6 +94,7 @@ impl From<&Append> for v1::AppendRequest {
             statements: statement_messages(&append.statements),
             head: append.head.clone(),
             close: append.close,
+            wait_for: ack_level_number(append.wait_for),
         }
     }
 }
@@ -88,6 +109,7 @@ impl TryFrom<v1::AppendRequest> for Append {
             statements: statements(&message.statements)?,
             head: message.head,
             close: message.close,
+            wait_for: ack_level(message.wait_for)?,
         })
     }
 }
@@ -98,6 +120,7 @@ impl From<Appended> for v1::AppendResponse {
             stream_size: appended.stream_size,
             receipt: appended.receipt.map(Into::into),
             repeated: appended.repeated,
+            witnessed: appended.witnessed,
         }
     }
 }
@@ -110,13 +133,17 @@ impl TryFrom<v1::AppendResponse> for Appended {
             stream_size: message.stream_size,
             receipt: message.receipt.map(RangeReceipt::try_from).transpose()?,
             repeated: message.repeated,
+            witnessed: message.witnessed,
         })
     }
 }
 
 impl From<&HouseAppend> for v1::AppendHouseRequest {
     fn from(append: &HouseAppend) -> Self {
-        Self { statements: statement_messages(&append.statements) }
+        Self {
+            statements: statement_messages(&append.statements),
+            wait_for: ack_level_number(append.wait_for),
+        }
     }
 }
 
@@ -127,7 +154,23 @@ impl TryFrom<v1::AppendHouseRequest> for HouseAppend {
         if message.statements.is_empty() {
             return Err(ConvertError::Missing("statements"));
         }
-        Ok(Self { statements: statements(&message.statements)? })
+        let wait_for = ack_level(message.wait_for)?;
+        Ok(Self { statements: statements(&message.statements)?, wait_for })
+    }
+}
+
+impl From<HouseAppended> for v1::AppendHouseResponse {
+    fn from(appended: HouseAppended) -> Self {
+        Self { receipt: Some(appended.receipt.into()), witnessed: appended.witnessed }
+    }
+}
+
+impl TryFrom<v1::AppendHouseResponse> for HouseAppended {
+    type Error = ConvertError;
+
+    fn try_from(message: v1::AppendHouseResponse) -> Result<Self, ConvertError> {
+        let receipt = message.receipt.ok_or(ConvertError::Missing("receipt"))?;
+        Ok(Self { receipt: receipt.try_into()?, witnessed: message.witnessed })
     }
 }
 

@@ -5,14 +5,21 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::{Message, Name};
 use vouchlog_api::limits::{MAX_NOTE_BYTES, MAX_STATEMENTS};
-use vouchlog_api::{Append, Appended, HouseAppend, LookupKey, Opened, RangeReceipt, RunInfo, StreamInfo};
-use vouchlog_merkle::{Hash, InclusionProof, LeafIndex, RangeProof};
+use vouchlog_api::{
+    AckLevel, Append, Appended, HouseAppend, HouseAppended, LookupKey, Opened, RangeReceipt, RunInfo,
+    StreamInfo,
+};
+use vouchlog_merkle::{
+    ConsistencyProof, Hash, InclusionProof, LeafIndex, RangeProof, Subtree, SubtreeProof, TreeSize,
+};
+use vouchlog_note::limits::{MAX_ADD_CHECKPOINT_BYTES, MAX_TREE_SIZE};
+use vouchlog_note::{AddCheckpoint, SignSubtree, UnverifiedNote};
 use vouchlog_stream::{
     Digest, Evidence, Fork, LoggedAt, Previous, SequenceNumber, Statement, StatementKind, StreamId,
     StreamStatus,
 };
 
-use crate::limits::MAX_REQUEST_BYTES;
+use crate::limits::{MAX_REQUEST_BYTES, MAX_WITNESS_REQUEST_BYTES};
 use crate::{ConvertError, EntryName, v1};
 
 fn statement() -> impl Strategy<Value = Statement> {
@@ -22,6 +29,10 @@ fn statement() -> impl Strategy<Value = Statement> {
         evidence: Evidence::new(bits & Evidence::DEFINED & !(1 << 25)).unwrap(),
         digest: Digest::from_bytes(digest),
     })
+}
+
+fn ack_level() -> impl Strategy<Value = AckLevel> {
+    proptest::sample::select(vec![AckLevel::Sequenced, AckLevel::Witnessed])
 }
 
 fn hashes(most: usize) -> impl Strategy<Value = Vec<Hash>> {
@@ -42,6 +53,12 @@ fn receipt() -> impl Strategy<Value = RangeReceipt> {
     )
 }
 
+/// A note with this text and a signature line that nobody verifies.
+fn note(text: &str) -> UnverifiedNote {
+    let line = "\u{2014} log.example WPN6W3jJ1c6LzKfyJ3ERTuLyAJZxJOmKxXdZ1fVdYc0=\n";
+    UnverifiedNote::parse(format!("{text}\n\n{line}").as_bytes()).unwrap()
+}
+
 /// The message as the other side decodes it.
 fn over_the_wire<M: Message + Default>(message: &M) -> M {
     M::decode(Bytes::from(message.encode_to_vec())).unwrap()
@@ -55,24 +72,64 @@ proptest! {
         statements in vec(statement(), 0..40),
         head in ".{0,40}",
         close: bool,
+        wait_for in ack_level(),
     ) {
-        let append = Append { stream: StreamId::new(stream).unwrap(), old_size, statements, head, close };
+        let stream = StreamId::new(stream).unwrap();
+        let append = Append { stream, old_size, statements, head, close, wait_for };
         let message = over_the_wire(&v1::AppendRequest::from(&append));
         prop_assert_eq!(Append::try_from(message), Ok(append));
     }
 
     #[test]
-    fn house_appends_come_back(statements in vec(statement(), 1..40)) {
-        let append = HouseAppend { statements };
+    fn house_appends_come_back(statements in vec(statement(), 1..40), wait_for in ack_level()) {
+        let append = HouseAppend { statements, wait_for };
         let message = over_the_wire(&v1::AppendHouseRequest::from(&append));
         prop_assert_eq!(HouseAppend::try_from(message), Ok(append));
     }
 
     #[test]
-    fn receipts_come_back(receipt in receipt(), stream_size: u64, repeated: bool) {
-        let appended = Appended { stream_size, receipt: Some(receipt), repeated };
+    fn receipts_come_back(receipt in receipt(), stream_size: u64, repeated: bool, witnessed: bool) {
+        let house = HouseAppended { receipt: receipt.clone(), witnessed };
+        let message = over_the_wire(&v1::AppendHouseResponse::from(house.clone()));
+        prop_assert_eq!(HouseAppended::try_from(message), Ok(house));
+        let appended = Appended { stream_size, receipt: Some(receipt), repeated, witnessed };
         let message = over_the_wire(&v1::AppendResponse::from(appended.clone()));
         prop_assert_eq!(Appended::try_from(message), Ok(appended));
+    }
+
+    #[test]
+    fn checkpoints_for_witnesses_come_back(old_size in 0..=MAX_TREE_SIZE, proof in hashes(63), text in "[ -~]{1,60}") {
+        let proof = ConsistencyProof::from_hashes(proof).unwrap();
+        let request = AddCheckpoint::new(TreeSize::new(old_size), proof, note(&text)).unwrap();
+        let message = v1::AddCheckpointRequest::from(&request);
+        prop_assert!(message.encoded_len() < request.to_text().len());
+        let again = AddCheckpoint::try_from(over_the_wire(&message)).unwrap();
+        prop_assert_eq!(again.to_text(), request.to_text());
+    }
+
+    #[test]
+    fn subtrees_for_witnesses_come_back(
+        place in 0..1_u64 << 30,
+        width in 1..1_u64 << 30,
+        hash: [u8; 32],
+        proof in hashes(63),
+        text in "[ -~]{1,60}",
+    ) {
+        let begin = place * width.next_power_of_two();
+        let subtree = Subtree::new(begin, begin + width).unwrap();
+        let proof = SubtreeProof::from_hashes(proof).unwrap();
+        let request = SignSubtree::new(subtree, Hash::from_bytes(hash), proof, note(&text)).unwrap();
+        let message = v1::SignSubtreeRequest::from(&request);
+        prop_assert!(message.encoded_len() < request.to_string().len());
+        let again = SignSubtree::try_from(over_the_wire(&message)).unwrap();
+        prop_assert_eq!(again.to_string(), request.to_string());
+    }
+
+    #[test]
+    fn origins_come_back(hash: [u8; 32]) {
+        let hash = Hash::from_bytes(hash);
+        let message = over_the_wire(&v1::GetLatestCheckpointRequest::from(&hash));
+        prop_assert_eq!(Hash::try_from(message), Ok(hash));
     }
 
     #[test]
@@ -81,8 +138,12 @@ proptest! {
         let _ = v1::AppendRequest::decode(bytes.clone()).map(Append::try_from);
         let _ = v1::AppendResponse::decode(bytes.clone()).map(Appended::try_from);
         let _ = v1::AppendHouseRequest::decode(bytes.clone()).map(HouseAppend::try_from);
+        let _ = v1::AppendHouseResponse::decode(bytes.clone()).map(HouseAppended::try_from);
         let _ = v1::OpenStreamResponse::decode(bytes.clone()).map(Opened::try_from);
         let _ = v1::GetStreamResponse::decode(bytes.clone()).map(StreamInfo::try_from);
+        let _ = v1::AddCheckpointRequest::decode(bytes.clone()).map(AddCheckpoint::try_from);
+        let _ = v1::SignSubtreeRequest::decode(bytes.clone()).map(SignSubtree::try_from);
+        let _ = v1::GetLatestCheckpointRequest::decode(bytes.clone()).map(Hash::try_from);
         let _ = v1::EntryRef::decode(bytes.clone()).map(|entry| EntryName::try_from(Some(entry)));
         let _ = v1::GetInclusionProofResponse::decode(bytes).map(|proof| InclusionProof::try_from(&proof));
     }
@@ -102,10 +163,16 @@ proptest! {
             stream,
             sequence: stream,
             logged_at: stream,
-            left: vec![digest.into(); count],
+            left: vec![digest.clone().into(); count],
             ..Default::default()
         };
         let _ = RangeReceipt::try_from(receipt);
+        let checkpoint = note("text").as_str().to_owned();
+        let proof = vec![Bytes::from(digest.clone()); count];
+        let request = v1::AddCheckpointRequest { old_size: stream, proof: proof.clone(), checkpoint: checkpoint.clone() };
+        let _ = AddCheckpoint::try_from(request);
+        let (begin, end) = (u64::from(kind), stream);
+        let _ = SignSubtree::try_from(v1::SignSubtreeRequest { begin, end, hash: digest.into(), proof, checkpoint });
     }
 }
 
@@ -179,6 +246,16 @@ fn errors_name_the_field_and_the_statement() {
     assert!(matches!(Append::try_from(crowd), Err(ConvertError::Count { count: 16_385, .. })));
     let stray = v1::AppendRequest { stream: 1 << 40, ..Default::default() };
     assert!(matches!(Append::try_from(stray), Err(ConvertError::Number { field: "stream", .. })));
+    let unheard_of = v1::AppendRequest { wait_for: 3, ..Default::default() };
+    assert_eq!(Append::try_from(unheard_of).unwrap_err().to_string(), "`wait_for` cannot be 3");
+    let negative = v1::AppendRequest { wait_for: -1, ..Default::default() };
+    assert!(matches!(Append::try_from(negative), Err(ConvertError::Number { field: "wait_for", .. })));
+    let unsaid = v1::AppendRequest::default();
+    assert_eq!(Append::try_from(unsaid).unwrap().wait_for, AckLevel::Sequenced);
+    assert_eq!(
+        HouseAppended::try_from(v1::AppendHouseResponse::default()),
+        Err(ConvertError::Missing("receipt"))
+    );
     let nothing = v1::AppendHouseRequest::default();
     assert_eq!(HouseAppend::try_from(nothing), Err(ConvertError::Missing("statements")));
 }
@@ -192,6 +269,7 @@ fn the_largest_request_fits_its_bound() {
         statements: vec![statement; MAX_STATEMENTS],
         head: "x".repeat(MAX_NOTE_BYTES),
         close: true,
+        wait_for: i32::MIN,
     };
     assert!(request.encoded_len() <= MAX_REQUEST_BYTES, "{} bytes", request.encoded_len());
 }
@@ -199,4 +277,68 @@ fn the_largest_request_fits_its_bound() {
 #[test]
 fn details_are_named_as_any_reader_expects() {
     assert_eq!(v1::Conflict::type_url(), "type.googleapis.com/vouchlog.v1.Conflict");
+}
+
+/// What no witness could read, whatever it knows: each request is refused before anybody is asked.
+#[test]
+fn malformed_requests_to_witnesses_are_refused() {
+    let good = v1::AddCheckpointRequest {
+        old_size: 1,
+        proof: vec![Bytes::from_static(&[0; 32])],
+        checkpoint: note("text").as_str().to_owned(),
+    };
+    assert!(AddCheckpoint::try_from(good.clone()).is_ok());
+    let check = |bad: v1::AddCheckpointRequest, words: &str| {
+        let error = AddCheckpoint::try_from(bad).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    };
+    check(
+        v1::AddCheckpointRequest { old_size: 1 << 63, ..good.clone() },
+        "`old_size` cannot be 9223372036854775808",
+    );
+    let short = vec![Bytes::from_static(&[0; 31])];
+    check(v1::AddCheckpointRequest { proof: short, ..good.clone() }, "`proof` has 31 bytes, not 32");
+    let long = vec![Bytes::from_static(&[0; 32]); 64];
+    check(v1::AddCheckpointRequest { proof: long, ..good.clone() }, "`proof` has 64 items, more than 63");
+    check(v1::AddCheckpointRequest { checkpoint: String::new(), ..good.clone() }, "`checkpoint` is refused");
+    // The longest note leaves no room for the lines before it.
+    let longest = note(&"x".repeat(MAX_ADD_CHECKPOINT_BYTES - note("").as_str().len()));
+    assert_eq!(longest.as_str().len(), MAX_ADD_CHECKPOINT_BYTES);
+    let checkpoint = longest.as_str().to_owned();
+    check(v1::AddCheckpointRequest { checkpoint, ..good.clone() }, "the limit is 131072");
+
+    let subtree = v1::SignSubtreeRequest {
+        begin: 4,
+        end: 7,
+        hash: Bytes::from_static(&[0; 32]),
+        proof: Vec::new(),
+        checkpoint: good.checkpoint,
+    };
+    assert!(SignSubtree::try_from(subtree.clone()).is_ok());
+    for (bad, words) in [
+        (v1::SignSubtreeRequest { begin: 5, ..subtree.clone() }, "[5, 7)"),
+        (
+            v1::SignSubtreeRequest { begin: 0, end: 1 << 63, ..subtree.clone() },
+            "`end` cannot be 9223372036854775808",
+        ),
+        (v1::SignSubtreeRequest { hash: Bytes::new(), ..subtree.clone() }, "`hash` has 0 bytes, not 32"),
+        (v1::SignSubtreeRequest { checkpoint: "no note".to_owned(), ..subtree }, "`checkpoint` is refused"),
+    ] {
+        let error = SignSubtree::try_from(bad).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    let hash = v1::GetLatestCheckpointRequest { origin_hash: Bytes::from_static(&[0; 33]) };
+    assert_eq!(Hash::try_from(hash), Err(ConvertError::Length { field: "origin_hash", length: 33 }));
+}
+
+/// The longest request that can be put together, in the fewest bytes of text, fits as a message.
+#[test]
+fn the_largest_request_to_a_witness_fits_its_bound() {
+    let fixed = "old 0\n\n".len() + note("").as_str().len();
+    let note = note(&"x".repeat(MAX_ADD_CHECKPOINT_BYTES - fixed));
+    let none = ConsistencyProof::from_hashes(Vec::new()).unwrap();
+    let request = AddCheckpoint::new(TreeSize::new(0), none, note).unwrap();
+    assert_eq!(request.to_text().len(), MAX_ADD_CHECKPOINT_BYTES);
+    let message = v1::AddCheckpointRequest::from(&request);
+    assert!(message.encoded_len() <= MAX_WITNESS_REQUEST_BYTES, "{} bytes", message.encoded_len());
 }

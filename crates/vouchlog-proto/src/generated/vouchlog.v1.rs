@@ -78,6 +78,9 @@ pub struct AppendRequest {
     /// Ends the stream after these statements.
     #[prost(bool, tag = "5")]
     pub close: bool,
+    /// When to answer.
+    #[prost(enumeration = "AckLevel", tag = "6")]
+    pub wait_for: i32,
 }
 impl ::prost::Name for AppendRequest {
     const NAME: &'static str = "AppendRequest";
@@ -101,6 +104,9 @@ pub struct AppendResponse {
     /// The log had taken these very statements before; the receipt is theirs.
     #[prost(bool, tag = "3")]
     pub repeated: bool,
+    /// The receipt's checkpoint satisfies the log's witness policy. To be verified by whoever has the policy, never trusted.
+    #[prost(bool, tag = "4")]
+    pub witnessed: bool,
 }
 impl ::prost::Name for AppendResponse {
     const NAME: &'static str = "AppendResponse";
@@ -157,6 +163,9 @@ pub struct AppendHouseRequest {
     /// At least one, at most 16,384.
     #[prost(message, repeated, tag = "1")]
     pub statements: ::prost::alloc::vec::Vec<Statement>,
+    /// When to answer.
+    #[prost(enumeration = "AckLevel", tag = "2")]
+    pub wait_for: i32,
 }
 impl ::prost::Name for AppendHouseRequest {
     const NAME: &'static str = "AppendHouseRequest";
@@ -174,6 +183,9 @@ pub struct AppendHouseResponse {
     /// Proof that they are in the log.
     #[prost(message, optional, tag = "1")]
     pub receipt: ::core::option::Option<RangeReceipt>,
+    /// The receipt's checkpoint satisfies the log's witness policy. To be verified by whoever has the policy, never trusted.
+    #[prost(bool, tag = "2")]
+    pub witnessed: bool,
 }
 impl ::prost::Name for AppendHouseResponse {
     const NAME: &'static str = "AppendHouseResponse";
@@ -448,6 +460,40 @@ impl ::prost::Name for RevokeResponse {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "type.googleapis.com/vouchlog.v1.RevokeResponse".into()
+    }
+}
+/// When an append is answered. Either way what it answers is durable. INVALID_ARGUMENT for a number that is none of these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum AckLevel {
+    /// The same as ACK_LEVEL_SEQUENCED.
+    Unspecified = 0,
+    /// Once the statements are in the log, under a checkpoint it signed.
+    Sequenced = 1,
+    /// Once that checkpoint satisfies the log's witness policy too, or the log waited for its witnesses as long as it does: the
+    /// answer says which. The statements are in the log either way.
+    Witnessed = 2,
+}
+impl AckLevel {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ACK_LEVEL_UNSPECIFIED",
+            Self::Sequenced => "ACK_LEVEL_SEQUENCED",
+            Self::Witnessed => "ACK_LEVEL_WITNESSED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ACK_LEVEL_UNSPECIFIED" => Some(Self::Unspecified),
+            "ACK_LEVEL_SEQUENCED" => Some(Self::Sequenced),
+            "ACK_LEVEL_WITNESSED" => Some(Self::Witnessed),
+            _ => None,
+        }
     }
 }
 /// Generated client implementations.
@@ -1607,7 +1653,8 @@ pub mod log_client {
                 .insert(GrpcMethod::new("vouchlog.v1.Log", "GetCheckpoint"));
             self.inner.unary(req, path, codec).await
         }
-        /// The newest checkpoint now, and each newer one as it is published; under load some may be skipped.
+        /// The newest checkpoint now, and each newer one as it is published: of a larger tree, or of the same tree with more
+        /// cosignatures. Under load some may be skipped.
         pub async fn watch_checkpoints(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchCheckpointsRequest>,
@@ -1758,7 +1805,8 @@ pub mod log_server {
             >
             + std::marker::Send
             + 'static;
-        /// The newest checkpoint now, and each newer one as it is published; under load some may be skipped.
+        /// The newest checkpoint now, and each newer one as it is published: of a larger tree, or of the same tree with more
+        /// cosignatures. Under load some may be skipped.
         async fn watch_checkpoints(
             &self,
             request: tonic::Request<super::WatchCheckpointsRequest>,
@@ -2182,6 +2230,602 @@ pub mod log_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "vouchlog.v1.Log";
     impl<T> tonic::server::NamedService for LogServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Asks for the cosignature of a checkpoint.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AddCheckpointRequest {
+    /// Entries of the tree the witness last cosigned for this log, as far as the sender knows; 0 if none. Below 2^63, and not above
+    /// the size of the checkpoint. If the witness knows another size, it answers ABORTED with that.
+    #[prost(uint64, tag = "1")]
+    pub old_size: u64,
+    /// Consistency proof from old_size to the checkpoint (RFC 6962 section 2.1.2): at most 63 hashes of 32 bytes each, none if
+    /// old_size is 0 or the checkpoint's own.
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    pub proof: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// The checkpoint, as a note signed by the log (C2SP tlog-checkpoint).
+    #[prost(string, tag = "3")]
+    pub checkpoint: ::prost::alloc::string::String,
+}
+impl ::prost::Name for AddCheckpointRequest {
+    const NAME: &'static str = "AddCheckpointRequest";
+    const PACKAGE: &'static str = "vouchlog.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "vouchlog.v1.AddCheckpointRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/vouchlog.v1.AddCheckpointRequest".into()
+    }
+}
+/// The checkpoint is cosigned.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AddCheckpointResponse {
+    /// One or more signature lines of the witness (C2SP tlog-cosignature), each ending in LF, to be appended to the checkpoint. To
+    /// be verified against the witness's vkey, never trusted.
+    #[prost(string, tag = "1")]
+    pub cosignatures: ::prost::alloc::string::String,
+}
+impl ::prost::Name for AddCheckpointResponse {
+    const NAME: &'static str = "AddCheckpointResponse";
+    const PACKAGE: &'static str = "vouchlog.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "vouchlog.v1.AddCheckpointResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/vouchlog.v1.AddCheckpointResponse".into()
+    }
+}
+/// Asks for the signature of a subtree.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignSubtreeRequest {
+    /// Index of its first leaf; a multiple of the smallest power of two that is not below end - begin.
+    #[prost(uint64, tag = "1")]
+    pub begin: u64,
+    /// Index after its last leaf; below 2^63, and not above the size of the checkpoint.
+    #[prost(uint64, tag = "2")]
+    pub end: u64,
+    /// Hash of the subtree, 32 bytes.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub hash: ::prost::bytes::Bytes,
+    /// Proof that the subtree is part of the checkpoint's tree: at most 63 hashes of 32 bytes each.
+    #[prost(bytes = "bytes", repeated, tag = "4")]
+    pub proof: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// The checkpoint, as a note the witness cosigned. Nothing but its own signature lines has to be there.
+    #[prost(string, tag = "5")]
+    pub checkpoint: ::prost::alloc::string::String,
+}
+impl ::prost::Name for SignSubtreeRequest {
+    const NAME: &'static str = "SignSubtreeRequest";
+    const PACKAGE: &'static str = "vouchlog.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "vouchlog.v1.SignSubtreeRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/vouchlog.v1.SignSubtreeRequest".into()
+    }
+}
+/// The subtree is signed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignSubtreeResponse {
+    /// One or more signature lines of the witness, each ending in LF; their time is 0. To be verified, never trusted.
+    #[prost(string, tag = "1")]
+    pub cosignatures: ::prost::alloc::string::String,
+}
+impl ::prost::Name for SignSubtreeResponse {
+    const NAME: &'static str = "SignSubtreeResponse";
+    const PACKAGE: &'static str = "vouchlog.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "vouchlog.v1.SignSubtreeResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/vouchlog.v1.SignSubtreeResponse".into()
+    }
+}
+/// Asks for the last checkpoint of a log.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetLatestCheckpointRequest {
+    /// SHA-256 of the log's origin, 32 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub origin_hash: ::prost::bytes::Bytes,
+}
+impl ::prost::Name for GetLatestCheckpointRequest {
+    const NAME: &'static str = "GetLatestCheckpointRequest";
+    const PACKAGE: &'static str = "vouchlog.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "vouchlog.v1.GetLatestCheckpointRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/vouchlog.v1.GetLatestCheckpointRequest".into()
+    }
+}
+/// The last checkpoint of a log.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetLatestCheckpointResponse {
+    /// The note, with the log's signatures and the witness's own.
+    #[prost(string, tag = "1")]
+    pub checkpoint: ::prost::alloc::string::String,
+}
+impl ::prost::Name for GetLatestCheckpointResponse {
+    const NAME: &'static str = "GetLatestCheckpointResponse";
+    const PACKAGE: &'static str = "vouchlog.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "vouchlog.v1.GetLatestCheckpointResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/vouchlog.v1.GetLatestCheckpointResponse".into()
+    }
+}
+/// Generated client implementations.
+pub mod witness_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Cosigns tree heads. Every answer is given only when what it answers is durable. Nobody is asked who calls: a checkpoint
+    /// carries its log's signature. A request has at most 128 KiB.
+    ///
+    /// Errors: INVALID_ARGUMENT, the request is malformed; NOT_FOUND, the log is not one the witness knows; PERMISSION_DENIED, a
+    /// signature that has to be there is missing or false; ABORTED, the witness last cosigned another size (details carry a
+    /// Conflict with it); FAILED_PRECONDITION with reason INCONSISTENT in ErrorInfo, the checkpoint contradicts the one it last
+    /// cosigned; RESOURCE_EXHAUSTED, the log asks too often, the same again after RetryInfo; UNAVAILABLE, the witness signs nothing
+    /// now, the same again later.
+    #[derive(Debug, Clone)]
+    pub struct WitnessClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl WitnessClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> WitnessClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> WitnessClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            WitnessClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Cosigns a checkpoint that extends the last one it cosigned for the same log, or is the same.
+        pub async fn add_checkpoint(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AddCheckpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AddCheckpointResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vouchlog.v1.Witness/AddCheckpoint",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vouchlog.v1.Witness", "AddCheckpoint"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Signs a subtree of a checkpoint it cosigned before.
+        pub async fn sign_subtree(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SignSubtreeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SignSubtreeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vouchlog.v1.Witness/SignSubtree",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vouchlog.v1.Witness", "SignSubtree"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The last checkpoint it cosigned for a log; NOT_FOUND if none.
+        pub async fn get_latest_checkpoint(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetLatestCheckpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetLatestCheckpointResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vouchlog.v1.Witness/GetLatestCheckpoint",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vouchlog.v1.Witness", "GetLatestCheckpoint"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod witness_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with WitnessServer.
+    #[async_trait]
+    pub trait Witness: std::marker::Send + std::marker::Sync + 'static {
+        /// Cosigns a checkpoint that extends the last one it cosigned for the same log, or is the same.
+        async fn add_checkpoint(
+            &self,
+            request: tonic::Request<super::AddCheckpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AddCheckpointResponse>,
+            tonic::Status,
+        >;
+        /// Signs a subtree of a checkpoint it cosigned before.
+        async fn sign_subtree(
+            &self,
+            request: tonic::Request<super::SignSubtreeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SignSubtreeResponse>,
+            tonic::Status,
+        >;
+        /// The last checkpoint it cosigned for a log; NOT_FOUND if none.
+        async fn get_latest_checkpoint(
+            &self,
+            request: tonic::Request<super::GetLatestCheckpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetLatestCheckpointResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Cosigns tree heads. Every answer is given only when what it answers is durable. Nobody is asked who calls: a checkpoint
+    /// carries its log's signature. A request has at most 128 KiB.
+    ///
+    /// Errors: INVALID_ARGUMENT, the request is malformed; NOT_FOUND, the log is not one the witness knows; PERMISSION_DENIED, a
+    /// signature that has to be there is missing or false; ABORTED, the witness last cosigned another size (details carry a
+    /// Conflict with it); FAILED_PRECONDITION with reason INCONSISTENT in ErrorInfo, the checkpoint contradicts the one it last
+    /// cosigned; RESOURCE_EXHAUSTED, the log asks too often, the same again after RetryInfo; UNAVAILABLE, the witness signs nothing
+    /// now, the same again later.
+    #[derive(Debug)]
+    pub struct WitnessServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> WitnessServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for WitnessServer<T>
+    where
+        T: Witness,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/vouchlog.v1.Witness/AddCheckpoint" => {
+                    #[allow(non_camel_case_types)]
+                    struct AddCheckpointSvc<T: Witness>(pub Arc<T>);
+                    impl<
+                        T: Witness,
+                    > tonic::server::UnaryService<super::AddCheckpointRequest>
+                    for AddCheckpointSvc<T> {
+                        type Response = super::AddCheckpointResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AddCheckpointRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Witness>::add_checkpoint(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AddCheckpointSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vouchlog.v1.Witness/SignSubtree" => {
+                    #[allow(non_camel_case_types)]
+                    struct SignSubtreeSvc<T: Witness>(pub Arc<T>);
+                    impl<
+                        T: Witness,
+                    > tonic::server::UnaryService<super::SignSubtreeRequest>
+                    for SignSubtreeSvc<T> {
+                        type Response = super::SignSubtreeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SignSubtreeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Witness>::sign_subtree(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SignSubtreeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vouchlog.v1.Witness/GetLatestCheckpoint" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetLatestCheckpointSvc<T: Witness>(pub Arc<T>);
+                    impl<
+                        T: Witness,
+                    > tonic::server::UnaryService<super::GetLatestCheckpointRequest>
+                    for GetLatestCheckpointSvc<T> {
+                        type Response = super::GetLatestCheckpointResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetLatestCheckpointRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Witness>::get_latest_checkpoint(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetLatestCheckpointSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for WitnessServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "vouchlog.v1.Witness";
+    impl<T> tonic::server::NamedService for WitnessServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

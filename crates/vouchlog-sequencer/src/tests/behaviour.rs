@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
-use vouchlog_api::{Append, Appender, ErrorKind, HouseAppend, LogReader, Lookup, LookupKey, proof};
+use vouchlog_api::{AckLevel, Append, Appender, ErrorKind, HouseAppend, LogReader, Lookup, LookupKey, proof};
 use vouchlog_merkle::{LeafIndex, TreeSize, leaf_hash};
 use vouchlog_note::{Origin, SignatureType, SignedCheckpoint};
 use vouchlog_storage::{MemoryIndex, MemoryStore};
@@ -23,7 +23,7 @@ async fn log() -> (Log<Arc<MemoryStore>>, Arc<MemoryStore>, TestClock) {
 }
 
 async fn entry(log: &Log<Arc<MemoryStore>>, index: u64) -> Entry {
-    let bytes = proof::entry(log, LeafIndex::new(index), log.published().size()).await.unwrap();
+    let bytes = proof::entry(log, LeafIndex::new(index), log.sequenced().size()).await.unwrap();
     Entry::decode(&bytes).unwrap()
 }
 
@@ -60,7 +60,7 @@ async fn statements_get_receipts_and_can_be_proven_from_tiles() {
         sent.extend(batch.iter().zip(receipt.first.get()..).map(|(s, index)| (*s, index)));
         assert_eq!(appended.stream_size, sent.len() as u64);
     }
-    let size = log.published().size();
+    let size = log.sequenced().size();
     let origin = Origin::new(ORIGIN).unwrap();
     let head = SignedCheckpoint::open(log.checkpoint().await.unwrap().as_bytes(), &origin, log.vkey())
         .unwrap()
@@ -107,7 +107,7 @@ async fn the_same_request_again_gets_the_same_indexes_and_adds_nothing() {
         let first = log.append(request.clone()).await.unwrap();
         requests.push((request, first));
     }
-    let size = log.published().size();
+    let size = log.sequenced().size();
     let (oldest, _) = requests.remove(0);
     assert_eq!(log.append(oldest).await.unwrap_err().kind, ErrorKind::Conflict { size: gateway.range.end() });
     for (request, first) in requests {
@@ -117,7 +117,7 @@ async fn the_same_request_again_gets_the_same_indexes_and_adds_nothing() {
         let (again, first) = (again.receipt.unwrap(), first.receipt.unwrap());
         assert_eq!((again.first, again.count, again.logged_at), (first.first, first.count, first.logged_at));
     }
-    assert_eq!(log.published().size(), size);
+    assert_eq!(log.sequenced().size(), size);
     check(&log, &store).await;
 }
 
@@ -138,7 +138,7 @@ async fn what_is_not_what_was_signed_is_refused_by_name() {
     let (log, store, _) = log().await;
     let mut gateway = TestGateway::open(&log, 10).await.unwrap();
     gateway.send(&log, statements(7, 1), T).await.unwrap();
-    let before = log.published().size();
+    let before = log.sequenced().size();
     let fresh = |gateway: &TestGateway| gateway.clone().request(statements(4, 2), T);
 
     let mut altered = fresh(&gateway);
@@ -171,7 +171,7 @@ async fn what_is_not_what_was_signed_is_refused_by_name() {
     let unknown = Append { stream: vouchlog_stream::StreamId::new(999_999).unwrap(), ..fresh(&gateway) };
     assert_eq!(log.append(unknown).await.unwrap_err().kind, ErrorKind::NotFound);
     // Two entries for the second gateway, none for the refused requests.
-    assert_eq!(log.published().size().get(), before.get() + 2);
+    assert_eq!(log.sequenced().size().get(), before.get() + 2);
     check(&log, &store).await;
 }
 
@@ -249,16 +249,17 @@ async fn heartbeats_and_due_heads_become_entries_and_old_ones_are_refused() {
         statements: Vec::new(),
         head: g.head(seconds),
         close: false,
+        wait_for: AckLevel::Sequenced,
     };
     gateway.send(&log, statements(3, 1), T).await.unwrap();
-    let size = log.published().size().get();
+    let size = log.sequenced().size().get();
     log.append(beat(&gateway, T + 1)).await.unwrap();
     assert!(matches!(entry(&log, size).await, Entry::StreamHead { stream, .. } if stream == gateway.stream));
     for old in [T, T + 1] {
         assert!(log.append(beat(&gateway, old)).await.unwrap_err().message.contains("replayed"));
     }
     gateway.send(&log, statements(3, 2), T + 1).await.unwrap();
-    let size = log.published().size().get();
+    let size = log.sequenced().size().get();
     clock.advance(31_000);
     // The idle tick writes the head that is due; nothing else happens.
     log.checkpoint_after(TreeSize::new(size)).await.unwrap();
@@ -291,9 +292,14 @@ async fn a_closed_or_continued_stream_takes_nothing_more() {
         statements: Vec::new(),
         head: second.head(T),
         close: true,
+        wait_for: AckLevel::Sequenced,
     };
     assert_eq!(log.append(again).await.unwrap().stream_size, 2);
     check(&log, &store).await;
+}
+
+fn house(statements: Vec<vouchlog_stream::Statement>) -> HouseAppend {
+    HouseAppend { statements, wait_for: AckLevel::Sequenced }
 }
 
 #[tokio::test]
@@ -303,7 +309,7 @@ async fn house_statements_share_one_stream_and_one_signature_a_batch() {
         let log = log.clone();
         tokio::spawn(async move {
             let statements = statements(1 + (n % 3) as usize, n);
-            let receipt = log.append_house(HouseAppend { statements: statements.clone() }).await.unwrap();
+            let receipt = log.append_house(house(statements.clone())).await.unwrap().receipt;
             receipt.verify(&statements, log.origin(), log.vkey()).unwrap();
             (receipt.stream, receipt.sequence.get(), u64::from(receipt.count))
         })
@@ -322,13 +328,10 @@ async fn house_statements_share_one_stream_and_one_signature_a_batch() {
     check(&log, &store).await;
     // The next process opens its own, which continues the first.
     let log = open(Arc::new(store.reopen()), None, &clock).unwrap();
-    let receipt = log.append_house(HouseAppend { statements: statements(1, 1) }).await.unwrap();
+    let receipt = log.append_house(house(statements(1, 1))).await.unwrap().receipt;
     let info = log.stream(receipt.stream).await.unwrap();
     assert_eq!(info.previous, Some(Previous { stream: first, size: next }));
-    assert_eq!(
-        log.append_house(HouseAppend { statements: vec![] }).await.unwrap_err().kind,
-        ErrorKind::InvalidArgument
-    );
+    assert_eq!(log.append_house(house(vec![])).await.unwrap_err().kind, ErrorKind::InvalidArgument);
 }
 
 #[tokio::test]
@@ -338,7 +341,7 @@ async fn a_full_queue_pushes_back() {
     let log = Log::open(config(&clock, options), store, None, &mut Registry::default()).unwrap();
     let posts = (0..200u64).map(|n| {
         let log = log.clone();
-        async move { log.append_house(HouseAppend { statements: statements(60, n) }).await }
+        async move { log.append_house(house(statements(60, n))).await }
     });
     let outcomes = futures_join(posts).await;
     assert!(outcomes.iter().any(Result::is_ok));
@@ -346,7 +349,7 @@ async fn a_full_queue_pushes_back() {
         assert!(matches!(error.kind, ErrorKind::Overloaded { retry_after } if retry_after > Duration::ZERO));
     }
     // Room is given back.
-    log.append_house(HouseAppend { statements: statements(100, 1) }).await.unwrap();
+    log.append_house(house(statements(100, 1))).await.unwrap();
 }
 
 async fn futures_join<T: Send + 'static>(
@@ -371,7 +374,7 @@ async fn time_never_goes_back_along_the_log() {
     check(&log, &store).await;
     let log = open(Arc::new(store.reopen()), None, &clock).unwrap();
     gateway.send(&log, statements(2, 9), T).await.unwrap();
-    let size = log.published().size().get();
+    let size = log.sequenced().size().get();
     let (before, after) = (entry_time(&log, size - 3).await, entry_time(&log, size - 1).await);
     assert!(before <= after);
 }
@@ -396,7 +399,7 @@ async fn reads_past_the_log_or_of_nonsense_are_refused() {
     }
     assert_eq!(log.entry_bundle(u64::MAX, 1).await.unwrap_err().kind, ErrorKind::NotFound);
     assert!(proof::inclusion(&log, LeafIndex::new(u64::MAX), TreeSize::new(u64::MAX)).await.is_err());
-    assert!(proof::entry(&log, LeafIndex::new(2), log.published().size()).await.is_err());
+    assert!(proof::entry(&log, LeafIndex::new(2), log.sequenced().size()).await.is_err());
 }
 
 #[tokio::test]

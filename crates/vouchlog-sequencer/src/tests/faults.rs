@@ -67,7 +67,7 @@ async fn drive(plan: &BTreeMap<u64, Fault>) {
 }
 
 async fn check_all(log: &Log<Arc<MemoryStore>>, store: &MemoryStore, seen: &Seen) {
-    let now = log.published().head.tree;
+    let now = log.sequenced().head.tree;
     for (size, root) in &seen.heads {
         let old = TreeHead { size: vouchlog_merkle::TreeSize::new(*size), root: *root };
         proof::consistency(log, old.size, now.size).await.unwrap().verify(&old, &now).unwrap();
@@ -142,7 +142,7 @@ async fn a_failing_read_is_an_error_and_not_an_answer() {
     let mut gateway = TestGateway::open(&log, 10).await.unwrap();
     gateway.send(&log, statements(600, 1), T).await.unwrap();
     store.set_faults(FaultPlan { reads: [(0, Fault::Read)].into(), ..FaultPlan::default() });
-    let size = log.published().size();
+    let size = log.sequenced().size();
     let index = vouchlog_merkle::LeafIndex::new(20);
     assert_eq!(proof::inclusion(&log, index, size).await.unwrap_err().kind, ErrorKind::Internal);
     proof::inclusion(&log, index, size).await.unwrap();

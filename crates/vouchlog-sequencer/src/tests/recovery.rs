@@ -16,23 +16,23 @@ async fn check(size: u64, clean: bool) {
     let (store, clock) = (Arc::new(MemoryStore::new()), TestClock::default());
     let log = open(store.clone(), None, &clock).unwrap();
     let mut gateway = TestGateway::open(&log, 10).await.unwrap();
-    let count = size.saturating_sub(log.published().size().get());
+    let count = size.saturating_sub(log.sequenced().size().get());
     for part in 0..count.div_ceil(16_000) {
         let count = usize::try_from((count - part * 16_000).min(16_000)).unwrap();
         gateway.send(&log, statements(count, part), T).await.unwrap();
     }
-    let before = log.published().head.clone();
+    let before = log.sequenced().head.clone();
     if clean {
         log.stop().await;
     }
     let store = Arc::new(store.reopen());
     let log = open(store.clone(), None, &clock).unwrap();
-    let after = log.published().head.clone();
+    let after = log.sequenced().head.clone();
     if !clean {
         assert_eq!(before, after);
     }
     gateway.send(&log, statements(3, 77), T).await.unwrap();
-    let now = log.published().head.clone();
+    let now = log.sequenced().head.clone();
     for head in [&before, &after] {
         let proof = proof::consistency(&log, head.tree.size, now.tree.size).await.unwrap();
         proof.verify(&head.tree, &now.tree).unwrap();

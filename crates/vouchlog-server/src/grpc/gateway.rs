@@ -8,7 +8,7 @@ use vouchlog_api::{Append, Appender, Error, HouseAppend};
 use vouchlog_proto::v1;
 use vouchlog_stream::StreamId;
 
-use super::pipeline;
+use super::{pipeline, refused};
 use crate::log::AnyLog;
 use crate::status::status;
 
@@ -62,8 +62,8 @@ impl v1::gateway_server::Gateway for Gateway {
         request: Request<v1::AppendHouseRequest>,
     ) -> Result<Response<v1::AppendHouseResponse>, Status> {
         let append = HouseAppend::try_from(request.into_inner()).map_err(refused)?;
-        let receipt = self.log.append_house(append).await.map_err(|error| status(&error))?;
-        Ok(Response::new(v1::AppendHouseResponse { receipt: Some(receipt.into()) }))
+        let appended = self.log.append_house(append).await;
+        appended.map(|appended| Response::new(appended.into())).map_err(|error| status(&error))
     }
 
     async fn enrol(&self, request: Request<v1::EnrolRequest>) -> Result<Response<v1::EnrolResponse>, Status> {
@@ -78,9 +78,4 @@ impl v1::gateway_server::Gateway for Gateway {
         let index = self.log.revoke(request.into_inner().note).await.map_err(|error| status(&error))?;
         Ok(Response::new(v1::RevokeResponse { index: index.get() }))
     }
-}
-
-/// The status of a message that cannot be a request.
-pub(super) fn refused(error: vouchlog_proto::ConvertError) -> Status {
-    status(&error.into())
 }

@@ -1,25 +1,22 @@
-//! The gRPC health protocol (`grpc.health.v1`): every service here is as ready as the log is.
+//! The gRPC health protocol (`grpc.health.v1`): every service here is as ready as what is served.
 
 use std::sync::Arc;
 
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
-use tonic::server::NamedService;
 use tonic::{Request, Response, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::Health as Protocol;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
-use vouchlog_proto::v1::gateway_server::GatewayServer;
-use vouchlog_proto::v1::log_server::LogServer;
 
-use super::gateway::Gateway;
-use super::log::Log;
 use crate::health::Health;
 use crate::limits::HEALTH_INTERVAL;
 
 /// Answers probes.
 pub(crate) struct HealthService {
+    /// The services that are asked about.
+    pub(crate) names: Vec<&'static str>,
     pub(crate) health: Arc<dyn Health>,
     pub(crate) stopping: CancellationToken,
 }
@@ -32,8 +29,8 @@ impl Protocol for HealthService {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
-        if !is_served(&request.get_ref().service) {
-            return Err(Status::not_found("this log has no such service"));
+        if !self.knows(&request.get_ref().service) {
+            return Err(Status::not_found("no such service is here"));
         }
         let status = serving(self.health.as_ref(), &self.stopping).into();
         Ok(Response::new(HealthCheckResponse { status }))
@@ -43,7 +40,7 @@ impl Protocol for HealthService {
         &self,
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let known = is_served(&request.get_ref().service);
+        let known = self.knows(&request.get_ref().service);
         let watch =
             Watch { health: Arc::clone(&self.health), stopping: self.stopping.clone(), known, last: None };
         let changes = stream::unfold(watch, |mut watch| async move {
@@ -51,6 +48,13 @@ impl Protocol for HealthService {
             Some((Ok(HealthCheckResponse { status: status.into() }), watch))
         });
         Ok(Response::new(changes.boxed()))
+    }
+}
+
+impl HealthService {
+    /// SPEC: the empty name asks about the server as a whole.
+    fn knows(&self, service: &str) -> bool {
+        service.is_empty() || self.names.contains(&service)
     }
 }
 
@@ -87,9 +91,4 @@ fn serving(health: &dyn Health, stopping: &CancellationToken) -> ServingStatus {
     } else {
         ServingStatus::NotServing
     }
-}
-
-/// SPEC: the empty name asks about the server as a whole.
-fn is_served(service: &str) -> bool {
-    service.is_empty() || service == GatewayServer::<Gateway>::NAME || service == LogServer::<Log>::NAME
 }

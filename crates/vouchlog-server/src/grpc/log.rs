@@ -4,12 +4,11 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
-use vouchlog_api::LogReader;
+use vouchlog_api::{LogReader, Watch};
 use vouchlog_merkle::TreeSize;
 use vouchlog_proto::{EntryName, hash_messages, v1};
 
-use super::gateway::refused;
-use super::stopped;
+use super::{refused, stopped};
 use crate::log::AnyLog;
 use crate::reads;
 use crate::status::status;
@@ -36,7 +35,7 @@ impl v1::log_server::Log for Log {
         &self,
         request: Request<v1::WatchCheckpointsRequest>,
     ) -> Result<Response<Self::WatchCheckpointsStream>, Status> {
-        let seen = TreeSize::new(request.into_inner().after_size);
+        let seen = Seen::Size(TreeSize::new(request.into_inner().after_size));
         let watch = Some((self.log.clone(), self.stopping.clone(), seen));
         Ok(Response::new(stream::unfold(watch, next_checkpoint).boxed()))
     }
@@ -98,20 +97,35 @@ fn newest_if_zero(size: u64) -> Option<u64> {
     Some(size).filter(|size| *size != 0)
 }
 
-type Watch = (AnyLog, CancellationToken, TreeSize);
+type Watching = (AnyLog, CancellationToken, Seen);
+
+/// What a watcher has seen of the log.
+enum Seen {
+    /// It knows a tree of this size.
+    Size(TreeSize),
+    /// It was sent this checkpoint.
+    Checkpoint(String),
+}
 
 /// The next checkpoint of a watch, which an error ends.
-async fn next_checkpoint(watch: Option<Watch>) -> Option<(Result<v1::Checkpoint, Status>, Option<Watch>)> {
-    let (log, stopping, seen) = watch?;
-    let next = stopping.run_until_cancelled(log.checkpoint_after(seen)).await;
-    let next = match next {
-        None => Err(stopped()),
-        Some(next) => {
-            next.and_then(|note| Ok((reads::head_of(&note)?.size, note))).map_err(|error| status(&error))
+async fn next_checkpoint(
+    watching: Option<Watching>,
+) -> Option<(Result<v1::Checkpoint, Status>, Option<Watching>)> {
+    let (log, stopping, seen) = watching?;
+    let next = async {
+        match seen {
+            Seen::Size(size) => log.checkpoint_after(size).await,
+            Seen::Checkpoint(note) => log.checkpoint_other_than(note).await,
         }
     };
+    let next = match stopping.run_until_cancelled(next).await {
+        None => Err(stopped()),
+        Some(next) => next.map_err(|error| status(&error)),
+    };
     Some(match next {
-        Ok((size, note)) => (Ok(v1::Checkpoint { note }), Some((log, stopping, size))),
+        Ok(note) => {
+            (Ok(v1::Checkpoint { note: note.clone() }), Some((log, stopping, Seen::Checkpoint(note))))
+        }
         Err(status) => (Err(status), None),
     })
 }

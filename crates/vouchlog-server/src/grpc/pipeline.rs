@@ -22,8 +22,7 @@ use vouchlog_api::{Append, Appended, Appender, Error, ErrorKind};
 use vouchlog_proto::v1;
 use vouchlog_stream::limits::RECENT_RUNS;
 
-use super::gateway::refused;
-use super::stopped;
+use super::{refused, stopped};
 use crate::log::AnyLog;
 use crate::status::{bug, status};
 

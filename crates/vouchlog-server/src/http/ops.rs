@@ -16,7 +16,7 @@ use super::{App, Problem};
 /// SPEC: OpenMetrics 1.0, section "Protocol Negotiation": the content type of its text format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-const INDEX: &str = "\
+const LOG_INDEX: &str = "\
 This is a Vouchlog transparency log. Whoever reads it verifies it: with the log's vkey, offline.
 
 reading (C2SP tlog-tiles)
@@ -41,13 +41,38 @@ operations
   GET  /healthz  /readyz  /metrics  /openapi.json
 ";
 
+const WITNESS_INDEX: &str = "\
+This is a Vouchlog witness. It cosigns a log's tree heads if each extends the last one it has seen (C2SP tlog-witness).
+
+logs
+  POST /add-checkpoint                              a checkpoint with its consistency proof, for a cosignature
+  POST /sign-subtree                                a subtree of a cosigned checkpoint, for a signature
+
+monitors
+  GET  /<SHA-256 of the origin, in hex>/checkpoint  the last checkpoint of a log that was cosigned
+
+operations
+  GET  /healthz  /readyz  /metrics  /openapi.json
+
+The same over gRPC: service vouchlog.v1.Witness on this port.
+";
+
 /// What is here, for people.
 #[utoipa::path(
     get, path = "/", tag = "operations",
     responses((status = 200, description = "A list of routes.", body = String, content_type = "text/plain; charset=utf-8"))
 )]
-pub(super) async fn index() -> &'static str {
-    INDEX
+pub(super) async fn log_index() -> &'static str {
+    LOG_INDEX
+}
+
+/// What is here, for people.
+#[utoipa::path(
+    get, path = "/", tag = "operations",
+    responses((status = 200, description = "A list of routes.", body = String, content_type = "text/plain; charset=utf-8"))
+)]
+pub(super) async fn witness_index() -> &'static str {
+    WITNESS_INDEX
 }
 
 /// Whether the process answers. Restart it when it does not.
@@ -69,7 +94,7 @@ pub(super) struct ReadyJson {
     checks: BTreeMap<&'static str, String>,
 }
 
-/// Whether the log takes statements and serves proofs. Send nothing here when it does not.
+/// Whether this log or witness does what it is for. Send nothing here when it does not.
 #[utoipa::path(
     get, path = "/readyz", tag = "operations",
     responses(

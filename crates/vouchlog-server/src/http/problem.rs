@@ -1,4 +1,4 @@
-//! Errors as problem documents (RFC 9457), the same for every route but tiles, whose clients expect a line of text.
+//! Errors as problem documents (RFC 9457), the same for every route but those of C2SP, whose clients expect a line of text.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 use vouchlog_api::Error;
 
-use crate::status::{row, sentence};
+use crate::status::{Row, row, sentence};
 
 /// Why a request failed (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -52,6 +52,22 @@ impl Problem {
         }
     }
 
+    fn of_row(row: &Row, status: StatusCode, error: &Error) -> Self {
+        let retry_after_ms = row.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        Self { size: row.size, retry_after_ms, ..Self::new(status, row.reason, sentence(&error.message)) }
+    }
+
+    /// An error of a witness, which has a column of its own in the table.
+    pub(super) fn of_witness(error: &Error) -> Self {
+        let row = row(&error.kind);
+        Self::of_row(&row, row.witness, error)
+    }
+
+    /// The size that comes with a conflict.
+    pub(super) fn size(&self) -> Option<u64> {
+        self.size
+    }
+
     /// Nothing is at this path.
     pub(crate) fn no_such_path() -> Self {
         Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", "nothing is here: GET / lists what there is")
@@ -65,7 +81,7 @@ impl Problem {
 
     /// A web page of another site sent this.
     pub(super) fn other_site() -> Self {
-        let detail = "web pages of other sites cannot write to this log";
+        let detail = "web pages of other sites cannot write here";
         Self::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", detail)
     }
 
@@ -107,8 +123,7 @@ impl Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let row = row(&error.kind);
-        let retry_after_ms = row.retry_after.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-        Self { size: row.size, retry_after_ms, ..Self::new(row.http, row.reason, sentence(&error.message)) }
+        Self::of_row(&row, row.http, &error)
     }
 }
 

@@ -1,19 +1,18 @@
 //! Writing over HTTP: statements into the house stream, gateways enrolled and revoked.
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
-use http::{HeaderMap, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http::{HeaderMap, HeaderName, header};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use vouchlog_api::limits::MAX_NOTE_BYTES;
-use vouchlog_api::{Appender, Error, HouseAppend, RangeReceipt};
+use vouchlog_api::{AckLevel, Appender, Error, HouseAppend, HouseAppended};
 use vouchlog_merkle::{LeafIndex, leaf_hash};
 use vouchlog_stream::{Digest, Evidence, Statement, StatementKind};
 
-use super::Problem;
 use super::problem::WriteProblems;
+use super::{Params, Problem, read};
 use crate::limits::{MAX_ADD_BYTES, MAX_JSON_BYTES, MAX_JSON_STATEMENTS};
 use crate::log::AnyLog;
 use crate::reads;
@@ -44,6 +43,38 @@ pub(super) enum NewStatements {
     Many(Vec<NewStatement>),
 }
 
+/// When to answer.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Wait {
+    /// `sequenced`, if not given: once the statements are durable under a checkpoint the log signed. `witnessed`: once that
+    /// checkpoint satisfies the log's witness policy too, or the log waited for its witnesses as long as it does.
+    #[serde(default)]
+    #[param(value_type = Option<String>)]
+    wait: WaitFor,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum WaitFor {
+    #[default]
+    Sequenced,
+    Witnessed,
+}
+
+impl From<Wait> for AckLevel {
+    fn from(wait: Wait) -> Self {
+        match wait.wait {
+            WaitFor::Sequenced => Self::Sequenced,
+            WaitFor::Witnessed => Self::Witnessed,
+        }
+    }
+}
+
+/// Says of an answer without JSON what `witnessed` says in one with it.
+const WITNESSED: HeaderName = HeaderName::from_static("vouchlog-witnessed");
+
 /// Statements the log took.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Logged {
@@ -51,6 +82,8 @@ pub(super) struct Logged {
     stream: u64,
     /// When the log took them, milliseconds since 1970-01-01 UTC.
     logged_at: u64,
+    /// Whether the checkpoint in the receipts satisfies the log's witness policy. Verify it, with the policy.
+    witnessed: bool,
     /// The statements in the order they were sent.
     statements: Vec<LoggedStatement>,
 }
@@ -73,11 +106,12 @@ struct LoggedStatement {
 /// The house stream's key is the log's own: a receipt proves that the log has the statement, not that nothing of the sender's
 /// is missing. Sending the same again appends it again.
 #[utoipa::path(
-    post, path = "/v1/statements", tag = "submit", request_body = NewStatements,
+    post, path = "/v1/statements", tag = "submit", params(Wait), request_body = NewStatements,
     responses((status = 200, description = "They are durable.", body = Logged), WriteProblems)
 )]
 pub(super) async fn statements(
     State(log): State<AnyLog>,
+    Params(wait): Params<Wait>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Logged>, Problem> {
@@ -85,8 +119,8 @@ pub(super) async fn statements(
         return Err(Problem::unsupported("application/json"));
     }
     let statements = parse(&read(body, MAX_JSON_BYTES).await?)?;
-    let receipt = log.append_house(HouseAppend { statements: statements.clone() }).await?;
-    Ok(Json(logged(&statements, &receipt)?))
+    let append = HouseAppend { statements: statements.clone(), wait_for: wait.into() };
+    Ok(Json(logged(&statements, &log.append_house(append).await?)?))
 }
 
 /// Reads one statement or an array. By the first character, so that an error is about what was meant.
@@ -124,7 +158,8 @@ impl NewStatement {
 }
 
 /// The receipt of a batch, cut into a proof for each statement, each checked against the log's checkpoint.
-fn logged(statements: &[Statement], receipt: &RangeReceipt) -> Result<Logged, Error> {
+fn logged(statements: &[Statement], appended: &HouseAppended) -> Result<Logged, Error> {
+    let HouseAppended { receipt, witnessed } = appended;
     let broken = |error: String| Error::internal(format!("the log's receipt proves nothing: {error}"));
     let head = reads::head_of(&receipt.checkpoint)?;
     let entries: Vec<_> = receipt.entries(statements).map_err(|error| broken(error.to_string()))?.collect();
@@ -147,6 +182,7 @@ fn logged(statements: &[Statement], receipt: &RangeReceipt) -> Result<Logged, Er
     Ok(Logged {
         stream: receipt.stream.get(),
         logged_at: receipt.logged_at.millis(),
+        witnessed: *witnessed,
         statements: (receipt.first.get()..).zip(&entries).map(statement).collect::<Result<_, Error>>()?,
     })
 }
@@ -156,22 +192,29 @@ fn logged(statements: &[Statement], receipt: &RangeReceipt) -> Result<Logged, Er
 /// At most 64 KiB of any type. Only the hash is kept, and it is public: the body has to hold something nobody can guess. The
 /// entry at the index is the statement, not the body.
 #[utoipa::path(
-    post, path = "/add", tag = "submit",
+    post, path = "/add", tag = "submit", params(Wait),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
-        (status = 200, description = "The index.", body = String, content_type = "text/plain; charset=utf-8"),
+        (status = 200, description = "The index.", body = String, content_type = "text/plain; charset=utf-8",
+         headers(("vouchlog-witnessed" = bool,
+                  description = "Whether a checkpoint that covers it satisfies the log's witness policy."))),
         WriteProblems,
     )
 )]
-pub(super) async fn add(State(log): State<AnyLog>, body: Body) -> Result<String, Problem> {
+pub(super) async fn add(
+    State(log): State<AnyLog>,
+    Params(wait): Params<Wait>,
+    body: Body,
+) -> Result<([(HeaderName, String); 1], String), Problem> {
     let body = read(body, MAX_ADD_BYTES).await?;
     if body.is_empty() {
         return Err(Error::invalid("the body is empty: its hash would say nothing").into());
     }
     let digest = Digest::of(&body);
     let statement = Statement { kind: StatementKind::Opaque, evidence: Evidence::NONE, digest };
-    let receipt = log.append_house(HouseAppend { statements: vec![statement] }).await?;
-    Ok(receipt.first.to_string())
+    let append = HouseAppend { statements: vec![statement], wait_for: wait.into() };
+    let HouseAppended { receipt, witnessed } = log.append_house(append).await?;
+    Ok(([(WITNESSED, witnessed.to_string())], receipt.first.to_string()))
 }
 
 /// The entry that a note became.
@@ -227,15 +270,6 @@ fn is_of_type(headers: &HeaderMap, types: &[&str]) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim();
     types.iter().any(|expected| essence.eq_ignore_ascii_case(expected))
-}
-
-/// The whole body, if it is not longer than that.
-async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    match Limited::new(body, limit).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(limit)),
-        Err(_) => Err(Error::invalid("the body ended early").into()),
-    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::{Problem, TEXT};
 use crate::log::AnyLog;
 
 /// SPEC: tlog-tiles: a checkpoint "SHOULD NOT be cached for more than a few seconds".
-const CHECKPOINT_CACHING: &str = "no-cache";
+pub(super) const CHECKPOINT_CACHING: &str = "no-cache";
 /// SPEC: tlog-tiles: tiles and bundles "SHOULD have long caching headers": what a path names never changes.
 const TILE_CACHING: &str = "max-age=604800,immutable";
 
@@ -96,7 +96,7 @@ async fn read(log: &AnyLog, path: &str) -> Result<Bytes> {
 }
 
 /// The content with its validators, or only those when the client has it already.
-fn cached(
+pub(super) fn cached(
     request: &HeaderMap,
     etag: &str,
     caching: &'static str,

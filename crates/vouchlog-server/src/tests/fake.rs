@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use tokio::sync::watch;
 use vouchlog_api::{
-    Append, Appended, Appender, Error, ErrorKind, HouseAppend, LogReader, Lookup, LookupKey, Opened,
-    RangeReceipt, Result, RunInfo, StreamInfo, proof,
+    AckLevel, Append, Appended, Appender, Error, ErrorKind, HouseAppend, HouseAppended, LogReader, Lookup,
+    LookupKey, Opened, RangeReceipt, Result, RunInfo, StreamInfo, Watch, proof,
 };
 use vouchlog_merkle::{CompactRange, EntryBundle, Hash, LeafIndex, TileId, TreeHead, TreeSize, leaf_hash};
 use vouchlog_note::{
@@ -131,7 +131,7 @@ impl Fake {
     pub(super) async fn fill(&self, count: usize) {
         for done in (0..count).step_by(1_000) {
             let statements = (done..count.min(done + 1_000)).map(statement).collect();
-            self.append_house(HouseAppend { statements }).await.unwrap();
+            self.append_house(HouseAppend { statements, wait_for: AckLevel::Sequenced }).await.unwrap();
         }
     }
 
@@ -221,6 +221,7 @@ impl Gateway {
             statements,
             head: head.unwrap().note().to_owned(),
             close: false,
+            wait_for: AckLevel::Witnessed,
         }
     }
 }
@@ -275,6 +276,11 @@ impl State {
     }
 }
 
+/// Whoever asks for witnesses gets them.
+fn witnessed(wait_for: AckLevel) -> bool {
+    wait_for == AckLevel::Witnessed
+}
+
 impl Appender for Fake {
     async fn open_stream(&self, note: String) -> Result<Opened> {
         self.attempt(|state| {
@@ -295,14 +301,16 @@ impl Appender for Fake {
             Admitted::Appended(run) => (run, false),
             Admitted::Repeated(run) => (run, true),
             Admitted::HeadOnly => {
-                return Ok(Appended { stream_size: request.old_size, receipt: None, repeated: false });
+                let stream_size = request.old_size;
+                return Ok(Appended { stream_size, receipt: None, repeated: false, witnessed: false });
             }
         };
         let receipt = self.receipt(stream, run.start, run.first, run.count, run.logged_at).await?;
-        Ok(Appended { stream_size: run.end(), receipt: Some(receipt), repeated })
+        let witnessed = witnessed(request.wait_for);
+        Ok(Appended { stream_size: run.end(), receipt: Some(receipt), repeated, witnessed })
     }
 
-    async fn append_house(&self, request: HouseAppend) -> Result<RangeReceipt> {
+    async fn append_house(&self, request: HouseAppend) -> Result<HouseAppended> {
         let count = u32::try_from(request.statements.len()).unwrap();
         let ((house, start), first, logged_at) = self
             .attempt(|state| {
@@ -312,7 +320,8 @@ impl Appender for Fake {
                 Ok((house, first, now))
             })
             .await?;
-        self.receipt(house, start, first, count, logged_at).await
+        let receipt = self.receipt(house, start, first, count, logged_at).await?;
+        Ok(HouseAppended { receipt, witnessed: witnessed(request.wait_for) })
     }
 
     async fn enrol(&self, note: String) -> Result<LeafIndex> {
@@ -376,6 +385,19 @@ impl Fake {
         let proof = proof::range(self, first, u64::from(count), size).await?;
         let sequence = SequenceNumber::new(start).unwrap();
         Ok(RangeReceipt { stream, sequence, first, count, logged_at, proof, checkpoint })
+    }
+}
+
+impl Watch for Fake {
+    async fn checkpoint_other_than(&self, seen: String) -> Result<String> {
+        let mut sizes = self.size.subscribe();
+        loop {
+            let newest = self.checkpoint().await?;
+            if newest != seen {
+                return Ok(newest);
+            }
+            sizes.changed().await.unwrap();
+        }
     }
 }
 

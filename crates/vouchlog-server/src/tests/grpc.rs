@@ -8,7 +8,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt;
-use vouchlog_api::{Appended, ErrorKind, RangeReceipt, StreamInfo};
+use vouchlog_api::{AckLevel, Appended, ErrorKind, HouseAppend, HouseAppended, StreamInfo};
 use vouchlog_merkle::{ConsistencyProof, Hash, InclusionProof, LeafIndex, leaf_hash};
 use vouchlog_note::{ProofFile, SignedCheckpoint};
 use vouchlog_proto::{EntryName, v1};
@@ -41,6 +41,7 @@ async fn an_append_is_answered_with_a_receipt_that_verifies_and_again_with_the_s
     let again: Appended =
         gateway.append(v1::AppendRequest::from(&request)).await.unwrap().into_inner().try_into().unwrap();
     assert!(again.repeated);
+    assert!(first.witnessed && again.witnessed, "it was asked for");
     assert_eq!(again.receipt.unwrap().first, receipt.first);
 
     let stale = v1::AppendRequest { old_size: 7, ..v1::AppendRequest::from(&request) };
@@ -60,10 +61,15 @@ async fn an_append_is_answered_with_a_receipt_that_verifies_and_again_with_the_s
 async fn the_house_stream_takes_statements() {
     let served = Served::start().await;
     let mut gateway = served.gateway().await;
-    let append = vouchlog_api::HouseAppend { statements: (0..300).map(fake::statement).collect() };
+    let statements = (0..300).map(fake::statement).collect();
+    let mut append = HouseAppend { statements, wait_for: AckLevel::Witnessed };
     let answer = gateway.append_house(v1::AppendHouseRequest::from(&append)).await.unwrap().into_inner();
-    let receipt = RangeReceipt::try_from(answer.receipt.unwrap()).unwrap();
+    let HouseAppended { receipt, witnessed } = answer.try_into().unwrap();
     receipt.verify(&append.statements, &origin(), &log_vkey()).unwrap();
+    assert!(witnessed, "it was asked for");
+    append.wait_for = AckLevel::Sequenced;
+    let answer = gateway.append_house(v1::AppendHouseRequest::from(&append)).await.unwrap().into_inner();
+    assert!(!answer.witnessed, "nobody asked");
     let nothing = gateway.append_house(v1::AppendHouseRequest::default()).await.unwrap_err();
     assert_eq!((nothing.code(), nothing.message()), (Code::InvalidArgument, "`statements` is missing"));
 }

@@ -139,6 +139,27 @@ async fn statements_are_answered_with_their_receipts() {
 }
 
 #[tokio::test]
+async fn who_waits_for_witnesses_is_told_whether_they_came() {
+    let served = Served::start().await;
+    let statement = json!({ "kind": "opaque", "digest": fake::statement(0).digest.to_string() });
+    for (query, witnessed) in [("", false), ("?wait=sequenced", false), ("?wait=witnessed", true)] {
+        let post = client().post(served.url(&format!("/v1/statements{query}"))).json(&statement);
+        let answer: Value = post.send().await.unwrap().json().await.unwrap();
+        assert_eq!(answer["witnessed"], witnessed, "{query}");
+        let added = client().post(served.url(&format!("/add{query}"))).body("salted").send().await.unwrap();
+        assert_eq!(added.headers()["vouchlog-witnessed"], witnessed.to_string(), "{query}");
+    }
+    let size = served.log.size();
+    for query in ["?wait=published", "?wait=", "?wait=2", "?witnessed", "?wait=witnessed&wait=sequenced"] {
+        for path in ["/v1/statements", "/add"] {
+            let post = client().post(served.url(&format!("{path}{query}"))).json(&statement);
+            assert_eq!(post.send().await.unwrap().status(), StatusCode::BAD_REQUEST, "{path}{query}");
+        }
+    }
+    assert_eq!(served.log.size(), size, "nothing was logged");
+}
+
+#[tokio::test]
 async fn add_logs_the_hash_of_any_body() {
     let served = Served::start().await;
     let body = vec![0xff; 64 * 1024];

@@ -158,7 +158,8 @@ async fn submit(
     story.step("The gateway submits the commitments through a stream of its own, over gRPC.")?;
     let (url, log) = (running.url.as_str(), running.log.vkey());
     let (state, receipts) = (place.path("state"), Some(place.path("receipts")));
-    let gateway = Opened { url, log, key, state, receipts }.open().await?;
+    let wait_for = AckLevel::Witnessed;
+    let gateway = Opened { url, log, key, state, receipts, wait_for }.open().await?;
     let statement = |kept: &Kept| {
         let (kind, evidence) = (StatementKind::Interaction, Evidence::NONE);
         Statement { kind, evidence, digest: kept.digest }

@@ -7,7 +7,9 @@ use anyhow::Context;
 use clap::ValueEnum;
 use serde_json::json;
 use tokio::net::TcpListener;
-use vouchlog::{IndexMode, LogBuilder, OpenError, VerifyingKey, keys};
+use vouchlog::{
+    IndexMode, LogBuilder, OpenError, TreeSize, VerifyingKey, WitnessState, connect_witnesses, keys,
+};
 use vouchlog_sequencer::OpenError as EngineError;
 use vouchlog_server::Config;
 use vouchlog_storage::StoreError;
@@ -35,6 +37,17 @@ pub(crate) struct Args {
     /// The operator's key file, which enrols gateways [default: operator.key in the data directory]
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_OPERATOR_KEY")]
     operator_key: Option<PathBuf>,
+    /// A second key file to sign checkpoints with: ML-DSA-44, named like the log
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_ML_DSA_KEY")]
+    ml_dsa_key: Option<PathBuf>,
+    /// The witnesses, with their URLs, and how many are enough (C2SP tlog-policy); /checkpoint then shows the newest checkpoint that
+    /// enough of them have cosigned
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_POLICY")]
+    policy: Option<PathBuf>,
+    /// How often each witness is asked at most
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = super::duration,
+          requires = "policy", env = "VOUCHLOG_WITNESS_INTERVAL")]
+    witness_interval: Duration,
     /// Enrol this gateway, unless it is already; may be given several times
     #[arg(long = "gateway", value_name = "VKEY", env = "VOUCHLOG_GATEWAYS", value_delimiter = ' ')]
     gateways: Vec<VerifyingKey>,
@@ -88,17 +101,19 @@ impl Args {
         }
         let url = format!("http://{address}");
         let (origin, vkey, operator) = (log.origin(), log.vkey(), log.operator_vkey());
-        let size = log.published().size();
+        let size = log.sequenced().size();
+        let witnesses: String = log.witnesses().iter().map(|w| format!("  witness        {w}\n")).collect();
         let words = format!(
             "The log {origin} is served at {url}\n  \
                log vkey       {vkey}\n  \
                operator vkey  {operator}\n  \
                entries        {size}\n\
+             {witnesses}\
              Give the log vkey to whoever is to verify. Stop with Ctrl-C."
         );
         let answer = json!({
             "origin": origin.as_str(), "log_vkey": vkey.to_string(), "operator_vkey": operator.to_string(),
-            "url": url, "size": size.get(),
+            "url": url, "size": size.get(), "witnesses": log.witnesses().iter().map(witness_json).collect::<Vec<_>>(),
         });
         output.answer(&words, &answer)?;
         log.server(Config::default()).run(listener, shutdown).await;
@@ -125,8 +140,23 @@ impl Args {
         if let Some(file) = &self.operator_key {
             builder = builder.operator_key(keys::load(file)?);
         }
+        if let Some(file) = &self.ml_dsa_key {
+            builder = builder.ml_dsa_key(keys::load(file)?);
+        }
+        if let Some(file) = &self.policy {
+            let mut witnesses = connect_witnesses(super::policy(file)?)?;
+            witnesses.interval = self.witness_interval;
+            builder = builder.witnesses(witnesses);
+        }
         Ok(self.gateways.iter().fold(builder, |builder, gateway| builder.gateway(gateway.clone())))
     }
+}
+
+fn witness_json(witness: &WitnessState) -> serde_json::Value {
+    json!({
+        "name": witness.name, "size": witness.size.map(TreeSize::get), "timestamp": witness.timestamp,
+        "trouble": witness.trouble,
+    })
 }
 
 /// What to do about a log that does not open.
@@ -142,6 +172,10 @@ pub(super) fn advise(error: &OpenError) -> anyhow::Error {
         OpenError::NoLogKey(_) => "bring log.key back from its backup, or say where it is with --key",
         OpenError::LogKey { .. } | OpenError::Engine(EngineError::LogKey(_) | EngineError::Key(_)) => {
             "--key (or log.key) must be the key the log was created with, named like its origin"
+        }
+        OpenError::Engine(EngineError::Guard(_)) => {
+            "serve the newest data directory. If it is lost, this log's key must sign nothing more: start a log with another \
+             origin. If the witness is wrong, take it out of the policy file"
         }
         OpenError::Engine(EngineError::OperatorKey(_)) | OpenError::NoOperatorKey => {
             "give the operator's key file with --operator-key, or enrol with `vouchlog enrol`"

@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use serde_json::{Value, json};
 use vouchlog::{
-    Appender, Digest, Evidence, HouseAppend, Origin, RangeReceipt, Statement, StatementKind, VerifyingKey,
+    AckLevel, Appender, Digest, Evidence, HouseAppend, Origin, Policy, RangeReceipt, Statement,
+    StatementKind, VerifyingKey,
 };
 use vouchlog_client::GatewayError;
 
@@ -56,6 +57,12 @@ pub(crate) struct Args {
     /// How long to try when the log cannot be reached; the statements stay in the spool
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration, requires = "gateway_key")]
     wait: Duration,
+    /// Wait until enough of the log's witnesses have cosigned a head that has the statements: the receipts then carry the cosignatures
+    #[arg(long)]
+    witnessed: bool,
+    /// The same, and verify that the receipts satisfy this policy (C2SP tlog-policy)
+    #[arg(long, value_name = "FILE", requires = "log_vkey")]
+    policy: Option<PathBuf>,
     /// Close the stream afterwards; the next submission opens a new one
     #[arg(long, requires = "gateway_key")]
     close: bool,
@@ -134,9 +141,10 @@ impl Args {
             .iter()
             .map(|item| Statement { kind: self.kind, evidence: Evidence::NONE, digest: item.digest })
             .collect();
+        let policy = self.policy.as_deref().map(super::policy).transpose()?;
         let submitted = match &self.gateway_key {
-            Some(key) => gateway::submit(&self, key, &statements).await,
-            None => self.house(&statements).await,
+            Some(key) => gateway::submit(&self, key, &statements, policy.as_ref()).await,
+            None => self.house(&statements, policy.as_ref()).await,
         };
         match submitted {
             Ok(placed) => self.answer(output, &items, &placed)?,
@@ -151,7 +159,7 @@ impl Args {
     }
 
     /// Through the house stream.
-    async fn house(&self, statements: &[Statement]) -> Result<Vec<Placed>, Failed> {
+    async fn house(&self, statements: &[Statement], policy: Option<&Policy>) -> Result<Vec<Placed>, Failed> {
         let log = remote::connect(&self.log.url)?;
         if self.log_vkey.is_none() {
             output::warn("the receipts are not verified: give the log's key with --log-vkey");
@@ -159,12 +167,20 @@ impl Args {
         let bar = output::progress(statements.len() as u64, "statements");
         let mut all = Vec::with_capacity(statements.len());
         for batch in statements.chunks(HOUSE_STATEMENTS) {
-            let receipt = log.append_house(HouseAppend { statements: batch.to_vec() }).await;
-            let receipt = receipt.map_err(|error| remote::failed(&self.log.url, &error))?;
+            let append = HouseAppend { statements: batch.to_vec(), wait_for: self.level() };
+            let appended = log.append_house(append).await;
+            let appended = appended.map_err(|error| remote::failed(&self.log.url, &error))?;
+            let receipt = appended.receipt;
             self.check(&receipt, batch)?;
+            if self.witnessed && !appended.witnessed {
+                output::warn(
+                    "logged, but the witnesses take long: fetch proof files later with `vouchlog prove`",
+                );
+            }
             if let Some(dir) = &self.receipts {
                 keep(&receipt, batch, dir)?;
             }
+            self.check_quorum(policy, &receipt)?;
             all.extend(placed(&receipt, batch, self.receipts.as_deref())?);
             bar.inc(batch.len() as u64);
         }
@@ -177,6 +193,23 @@ impl Args {
         let origin = Origin::new(vkey.name().as_str()).map_err(anyhow::Error::from)?;
         let verified = receipt.verify(statements, &origin, vkey);
         verified.map(drop).map_err(|error| Failed::Finding(error.to_string()))
+    }
+
+    fn level(&self) -> AckLevel {
+        if self.witnessed || self.policy.is_some() { AckLevel::Witnessed } else { AckLevel::Sequenced }
+    }
+
+    /// What was logged stays logged; but whoever asked for a quorum is told when there is none.
+    fn check_quorum(&self, policy: Option<&Policy>, receipt: &RangeReceipt) -> Result<(), Failed> {
+        let Some((policy, vkey)) = policy.zip(self.log_vkey.as_ref()) else { return Ok(()) };
+        let origin = Origin::new(vkey.name().as_str()).map_err(anyhow::Error::from)?;
+        let note = receipt.checkpoint.as_bytes();
+        policy.verify_checkpoint_of(note, &origin, [vkey]).map(drop).map_err(|error| {
+            let (first, count) = (receipt.first, receipt.count);
+            Failed::Finding(format!(
+                "{count} statements are logged from index {first} on, but their receipt does not satisfy the policy: {error}"
+            ))
+        })
     }
 
     fn answer(&self, output: Output, items: &[Item], placed: &[Placed]) -> anyhow::Result<()> {

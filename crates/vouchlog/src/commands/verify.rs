@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::ArgGroup;
 use serde_json::{Value, json};
-use vouchlog::verify::{self, Claim, Verified, VerifyError};
-use vouchlog::{Digest, Opening, Policy, VerifyingKey};
-use vouchlog_note::limits::{MAX_POLICY_BYTES, MAX_PROOF_FILE_BYTES};
+use vouchlog::verify::{self, Claim, Verified, VerifyError, Witnessed};
+use vouchlog::{Digest, Opening, VerifyingKey};
+use vouchlog_note::limits::{MAX_NOTE_BYTES, MAX_PROOF_FILE_BYTES};
 use vouchlog_stream::limits::MAX_ENTRY_BYTES;
 
 use super::{read_file, submit::MAX_RECORD_BYTES};
@@ -34,6 +33,9 @@ pub(crate) struct Args {
     /// Witnesses that must have cosigned (C2SP tlog-policy)
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// An earlier checkpoint of the log, cosigned as the policy asks: the entry was logged after it
+    #[arg(long, value_name = "FILE", requires = "policy")]
+    earlier: Option<PathBuf>,
     #[command(flatten)]
     claim: ClaimArgs,
 }
@@ -60,13 +62,15 @@ struct ClaimArgs {
 impl Args {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let proof = read_file(&self.proof, MAX_PROOF_FILE_BYTES)?;
-        let policy = self.policy.as_ref().map(|path| {
-            let policy = Policy::parse(&read_file(path, MAX_POLICY_BYTES)?);
-            policy.with_context(|| path.display().to_string())
-        });
-        let policy = policy.transpose()?;
+        let policy = self.policy.as_deref().map(super::policy).transpose()?;
         let loaded = self.claim.load()?;
-        match loaded.verify(&proof, &self.log_vkey, policy.as_ref()) {
+        let earlier = self.earlier.as_ref().map(|path| read_file(path, MAX_NOTE_BYTES)).transpose()?;
+        let verified = loaded.verify(&proof, &self.log_vkey, policy.as_ref());
+        let verified = verified.and_then(|verified| match (&earlier, &policy) {
+            (Some(earlier), Some(policy)) => verified.after(earlier, &self.log_vkey, policy),
+            _ => Ok(verified),
+        });
+        match verified {
             Ok(verified) => {
                 output.answer(&words(&verified, policy.is_some()), &json(&verified))?;
                 Ok(Outcome::Fine)
@@ -83,6 +87,7 @@ impl Args {
 
 fn advise(error: VerifyError) -> anyhow::Error {
     let hint = match error {
+        VerifyError::NotEarlier { .. } => "give a checkpoint that was published before the entry was logged",
         VerifyError::NoEntry => "give it with --entry FILE, or fetch a proof file with `vouchlog prove`",
         _ => "--log-vkey is the vkey that `vouchlog serve` prints for the log",
     };
@@ -154,15 +159,22 @@ pub(super) fn words(verified: &Verified, policy: bool) -> String {
     lines.push(format!("  checkpoint  of {size}, signed by the log"));
     for witness in &verified.witnesses {
         let name = String::from_utf8_lossy(witness.name().as_bytes()).into_owned();
-        let time =
-            i64::try_from(witness.timestamp()).ok().and_then(|at| jiff::Timestamp::from_second(at).ok());
-        let time = time.map_or_else(|| witness.timestamp().to_string(), |time| time.to_string());
-        lines.push(format!("  witness     {name} cosigned at {time}"));
+        lines.push(format!("  witness     {name} cosigned at {}", seconds(witness.timestamp())));
+    }
+    if let Some(Witnessed { after, until }) = verified.witnessed {
+        let after = after.map_or_else(String::new, |after| format!("after {}, ", seconds(after)));
+        lines.push(format!("  witnessed   {after}not later than {}", seconds(until)));
     }
     if policy {
         lines.push("  policy      satisfied".to_owned());
     }
     lines.join("\n")
+}
+
+/// A time a witness gave, for people; one past all calendars as the number it is.
+fn seconds(posix: u64) -> String {
+    let time = i64::try_from(posix).ok().and_then(|at| jiff::Timestamp::from_second(at).ok());
+    time.map_or_else(|| posix.to_string(), |time| time.to_string())
 }
 
 /// The same for programs.
@@ -175,6 +187,9 @@ fn json(verified: &Verified) -> Value {
         "size": verified.size.get(),
         "witnesses": verified.witnesses.iter().map(witness).collect::<Vec<_>>(),
     });
+    if let Some(Witnessed { after, until }) = verified.witnessed {
+        value["witnessed"] = json!({ "after": after, "until": until });
+    }
     if let Some(entry) = &verified.entry {
         value["kind"] = entry.kind_name().into();
         value["logged_at"] = entry.logged_at().millis().into();

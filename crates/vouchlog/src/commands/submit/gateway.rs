@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::ProgressBar;
-use vouchlog::{Origin, SigningKey, Statement, VerifyingKey, keys, random_bytes, unix_millis};
+use vouchlog::{
+    AckLevel, Origin, Policy, SigningKey, Statement, VerifyingKey, keys, random_bytes, unix_millis,
+};
 use vouchlog_client::{
     Acknowledged, Clock, Connection, Gateway, GatewayConfig, GatewayError, Options, Patience, ReceiptSink,
     SpoolError,
@@ -30,6 +32,7 @@ pub(crate) struct Opened<'a> {
     pub(crate) key: SigningKey,
     pub(crate) state: PathBuf,
     pub(crate) receipts: Option<PathBuf>,
+    pub(crate) wait_for: AckLevel,
 }
 
 impl Opened<'_> {
@@ -45,14 +48,19 @@ impl Opened<'_> {
             clock: Clock::new(|| unix_millis() / 1000),
             randomness: random_bytes,
             sink: self.receipts.map(|dir| Box::new(Keeper(dir)) as Box<dyn ReceiptSink>),
-            options: Options { patience, ..Options::default() },
+            options: Options { patience, wait_for: self.wait_for, ..Options::default() },
         };
         Gateway::open(config).await.map_err(|error| advise(&error))
     }
 }
 
 /// Submits all statements and waits for their verified receipts.
-pub(super) async fn submit(args: &Args, key: &Path, statements: &[Statement]) -> Result<Vec<Placed>, Failed> {
+pub(super) async fn submit(
+    args: &Args,
+    key: &Path,
+    statements: &[Statement],
+    policy: Option<&Policy>,
+) -> Result<Vec<Placed>, Failed> {
     let log = args.log_vkey.as_ref().context("--gateway-key needs --log-vkey")?;
     let key = keys::load(key).map_err(anyhow::Error::from)?;
     let state = match &args.state {
@@ -60,7 +68,7 @@ pub(super) async fn submit(args: &Args, key: &Path, statements: &[Statement]) ->
         None => default_state(key.verifying_key())?,
     };
     let receipts = args.receipts.clone();
-    let opened = Opened { url: &args.log.url, log, key, state, receipts };
+    let opened = Opened { url: &args.log.url, log, key, state, receipts, wait_for: args.level() };
     let gateway = opened.open().await?;
     let bar = output::progress(statements.len() as u64, "statements");
     let acknowledged = converse(args, &gateway, statements, &bar).await;
@@ -69,6 +77,7 @@ pub(super) async fn submit(args: &Args, key: &Path, statements: &[Statement]) ->
     let mut all = Vec::with_capacity(statements.len());
     for acknowledged in acknowledged? {
         for (taken, places) in acknowledged.runs() {
+            args.check_quorum(policy, taken.receipt())?;
             let run = placed(taken.receipt(), taken.statements(), args.receipts.as_deref())?;
             all.extend(run.into_iter().skip(places.start).take(places.len()));
         }

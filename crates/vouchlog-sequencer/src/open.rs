@@ -1,0 +1,242 @@
+//! Opening a log: keys checked, the tree brought back, the witnesses asked, and only then the threads started.
+
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+
+use parking_lot::{Mutex, RwLock};
+use prometheus_client::registry::Registry;
+use thiserror::Error;
+use vouchlog_note::{Policy, SignatureType, SigningKey, VerifyingKey};
+use vouchlog_storage::{CommitError, Index, Loaded, StateKey, Store, StoreError};
+use vouchlog_stream::{Enrolment, Genesis};
+
+use crate::commit::Committer;
+use crate::config::Config;
+use crate::draft::House;
+use crate::edge::Edge;
+use crate::follow::Follower;
+use crate::limits::MAX_QUEUED_REQUESTS;
+use crate::log::{Inner, Log};
+use crate::metrics::Metrics;
+use crate::publish::{Published, Publisher, Sequenced};
+use crate::queue::{Queue, Request};
+use crate::recover::{create, genesis, recover};
+use crate::sequence::{DueHeads, Sequencer};
+use crate::signer::Signer;
+use crate::state::{Directory, Shared, Tree, last_published};
+use crate::witnesses::{Feeders, GuardError};
+
+/// Why a log did not open.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The store cannot be read, or is not this log's.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The genesis entry could not be committed.
+    #[error("the log could not be created: {0}")]
+    Create(#[from] CommitError),
+    /// The first entry is not signed by the key the log was opened with.
+    #[error("the log in this store was created with another key: {0}")]
+    LogKey(String),
+    /// The operator key is not the one the genesis entry names.
+    #[error("the log's operator is `{0}`, not the operator key given")]
+    OperatorKey(String),
+    /// A new log needs to name its operator.
+    #[error("a new log needs an operator key, which will enrol its gateways")]
+    NoOperator,
+    /// A key is of the wrong type or name.
+    #[error("{0}")]
+    Key(String),
+    /// A witness knows more of the log than its store holds. Nothing was signed.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+    /// The operating system gave no thread.
+    #[error("no thread could be started: {0}")]
+    Thread(std::io::Error),
+}
+
+impl<S: Store> Log<S> {
+    /// Opens the log in `store`, or creates it with a genesis entry. `index` is the lookup index, if there is to be one;
+    /// metrics are registered in `registry`. Blocks while the tail is read back and the witnesses are asked what they know,
+    /// which takes some seconds when one does not answer.
+    pub fn open(
+        mut config: Config,
+        store: S,
+        index: Option<Arc<dyn Index>>,
+        registry: &mut Registry,
+    ) -> Result<Self, OpenError> {
+        check_keys(&config)?;
+        let signer = Signer {
+            origin: config.origin.clone(),
+            ed25519: config.log_key.clone(),
+            ml_dsa: config.ml_dsa_key.clone(),
+        };
+        let feeders = config.witnesses.take().map(|w| Feeders::new(w, registry)).transpose();
+        let mut feeders = feeders.map_err(OpenError::Thread)?;
+        if store.load()?.is_none() {
+            if let Some(feeders) = &feeders {
+                feeders.guard_new(&signer, config.clock.now())?;
+            }
+            create(&signer, config.operator_key.as_ref(), config.clock.now(), &store)?;
+        }
+        let loaded =
+            store.load()?.ok_or_else(|| StoreError::Damaged("what was just created is gone".into()))?;
+        let operator = operator(&genesis(&store, &loaded)?, &config)?;
+        let tree = recover(&store, &loaded)?;
+        let shared = share(&config, store, operator, &loaded, &tree, feeders.as_ref(), registry)?;
+        if let Some(feeders) = &mut feeders {
+            feeders.guard(&shared)?;
+        }
+        let sequencer = sequencer(config, signer, shared.clone(), tree)?;
+        Self::start(shared, sequencer, index, feeders)
+    }
+
+    fn start(
+        shared: Arc<Shared<S>>,
+        sequencer: Sequencer<S>,
+        index: Option<Arc<dyn Index>>,
+        feeders: Option<Feeders>,
+    ) -> Result<Self, OpenError> {
+        let (messages, queue) = sync_channel(MAX_QUEUED_REQUESTS);
+        let follower =
+            index.map(|index| Follower::start(&shared, index)).transpose().map_err(OpenError::Thread)?;
+        let witnessing =
+            feeders.map(|feeders| feeders.start(&shared)).transpose().map_err(OpenError::Thread)?;
+        let house = sequencer.house.gateway.as_ref().map(|key| key.verifying_key().clone());
+        let enrolment = match (&sequencer.operator_key, house) {
+            (Some(operator), Some(house)) if !shared.directory.read().gateways.contains_key(&house) => {
+                let enrolment = Enrolment { log: shared.origin.clone(), gateway: house };
+                Some((enrolment.sign(operator), enrolment))
+            }
+            _ => None,
+        };
+        let thread = std::thread::Builder::new()
+            .name("vouchlog-sequencer".into())
+            .spawn(move || sequencer.run(&queue))
+            .map_err(OpenError::Thread)?;
+        let queue = Queue::new(messages, shared.options.max_queued_statements);
+        if let Some((note, enrolment)) = enrolment {
+            let note = note.map_err(|error| OpenError::Key(error.to_string()))?;
+            // Nobody waits: a house stream that cannot be enrolled says so when it is used.
+            drop(queue.submit(Request::Enrol { note, enrolment: Box::new(enrolment) }));
+        }
+        let thread = Mutex::new(Some(thread));
+        Ok(Self { inner: Arc::new(Inner { shared, queue, follower, witnessing, thread }) })
+    }
+}
+
+/// What all parts of the log work with.
+fn share<S: Store>(
+    config: &Config,
+    store: S,
+    operator: VerifyingKey,
+    loaded: &Loaded,
+    tree: &Tree,
+    feeders: Option<&Feeders>,
+    registry: &mut Registry,
+) -> Result<Arc<Shared<S>>, OpenError> {
+    let directory = Directory::load(&loaded.states)
+        .ok_or_else(|| StoreError::Damaged("a stream or gateway state cannot be read".into()))?;
+    let metrics = Metrics::register(registry);
+    metrics.tree_size.set(tree.size());
+    let log_keys: Vec<VerifyingKey> = config.log_keys().map(|key| key.verifying_key().clone()).collect();
+    let policy = feeders.map(|feeders| feeders.policy().clone());
+    let at_once = policy.as_ref().is_none_or(Policy::is_quorum_none);
+    let known = policy.as_ref().and_then(|policy| still_published(&loaded.states, policy, config, &log_keys));
+    let newest = Sequenced { head: loaded.head.clone(), edge: Edge::clone(&tree.edge) };
+    Ok(Arc::new(Shared {
+        store: Arc::new(store),
+        origin: config.origin.clone(),
+        log_keys,
+        operator,
+        clock: config.clock.clone(),
+        options: config.options.clone(),
+        policy,
+        directory: RwLock::new(directory),
+        publisher: Publisher::new(newest, at_once, known),
+        metrics,
+        poison: Mutex::new(None),
+    }))
+}
+
+fn sequencer<S: Store>(
+    config: Config,
+    signer: Signer,
+    shared: Arc<Shared<S>>,
+    tree: Tree,
+) -> Result<Sequencer<S>, OpenError> {
+    let mut due = DueHeads::default();
+    {
+        let directory = shared.directory.read();
+        let streams = directory.streams.values().map(Arc::as_ref);
+        due.update(streams, tree.logged_at, config.options.stream_head_interval);
+    }
+    let committer =
+        Committer::start(shared.store.clone(), config.options.commit_patience).map_err(OpenError::Thread)?;
+    let Config { origin, operator_key, house_key, randomness, .. } = config;
+    let house = House { origin, gateway: house_key, randomness, open: None };
+    let stored = shared.publisher.published();
+    Ok(Sequencer { shared, tree, signer, operator_key, house, committer, due, stored })
+}
+
+/// The checkpoint that was published when the log stopped, if it still satisfies the policy.
+fn still_published(
+    states: &[(StateKey, bytes::Bytes)],
+    policy: &Policy,
+    config: &Config,
+    log_keys: &[VerifyingKey],
+) -> Option<Published> {
+    let note = last_published(states)?;
+    match policy.verify_checkpoint_of(note, &config.origin, log_keys) {
+        Ok(known) => {
+            let checkpoint = known.signed().note().to_owned();
+            Some(Published { size: known.head().size, checkpoint })
+        }
+        Err(error) => {
+            tracing::info!(%error, "the checkpoint published last does not satisfy the policy any more");
+            None
+        }
+    }
+}
+fn check_keys(config: &Config) -> Result<(), OpenError> {
+    let log = config.log_key.verifying_key();
+    if log.name().as_str() != config.origin.as_str() {
+        let message = format!("the log's key is named `{}`, its origin is `{}`", log.name(), config.origin);
+        return Err(OpenError::Key(message));
+    }
+    if let Some(key) = config.ml_dsa_key.as_ref().map(SigningKey::verifying_key)
+        && (key.signature_type() != SignatureType::MlDsa44 || key.name() != log.name())
+    {
+        let message = format!(
+            "the key `{}+{}` is not an ML-DSA-44 key (type 0x06) named like the log",
+            key.name(),
+            key.id()
+        );
+        return Err(OpenError::Key(message));
+    }
+    let others = [&config.operator_key, &config.house_key];
+    let keys = others.into_iter().flatten().map(SigningKey::verifying_key).chain([log]);
+    for key in keys {
+        if key.signature_type() != SignatureType::Ed25519 {
+            return Err(OpenError::Key(format!("the key `{key}` is not an Ed25519 note key (type 0x01)")));
+        }
+    }
+    Ok(())
+}
+
+/// The operator the genesis entry names, checked against the keys the log is opened with.
+fn operator(genesis_note: &str, config: &Config) -> Result<VerifyingKey, OpenError> {
+    let genesis = Genesis::open(genesis_note, config.log_key.verifying_key())
+        .map_err(|error| OpenError::LogKey(error.to_string()))?;
+    if genesis.origin != config.origin {
+        let message = format!("the store holds the log `{}`, not `{}`", genesis.origin, config.origin);
+        return Err(StoreError::Foreign(message).into());
+    }
+    match &config.operator_key {
+        Some(key) if *key.verifying_key() != genesis.operator => {
+            Err(OpenError::OperatorKey(genesis.operator.to_string()))
+        }
+        _ => Ok(genesis.operator),
+    }
+}

@@ -1,0 +1,228 @@
+//! The log's side of its witnesses: newest heads go out to all of them, cosignatures come back, and a head that satisfies the
+//! policy is published. On a thread of its own, so that no witness, however slow, is ever waited for by a batch.
+//!
+//! ```text
+//! Feeders::guard   before anything is signed: does any witness know more of this log than its store holds?
+//! run_rounds       one head at a time is the candidate, until it satisfies the policy or patience ends
+//!   feed.rs        one task a witness: brings it the candidate, learns its size, backs off
+//!   candidate.rs   collects the cosignatures; the policy decides when it is published
+//! ```
+
+mod candidate;
+mod feed;
+mod guard;
+mod status;
+mod trouble;
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use prometheus_client::registry::Registry;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{sleep, timeout};
+use vouchlog_api::AnyWitness;
+use vouchlog_note::{Policy, VerifyingKey};
+use vouchlog_storage::Store;
+
+use crate::read::Reader;
+use crate::state::Shared;
+use candidate::Candidate;
+use feed::Feed;
+pub use guard::GuardError;
+use status::Status;
+pub use status::WitnessState;
+
+/// The witnesses of a log, and how many of them are enough.
+#[derive(Clone, Debug)]
+pub struct Witnesses {
+    /// Which cosignatures a published checkpoint needs.
+    pub policy: Policy,
+    /// The witnesses that are asked. Those of the policy that are missing here are never asked.
+    pub links: Vec<WitnessLink>,
+    /// How often a witness is asked at most, however often the log commits.
+    pub interval: Duration,
+    /// How long an idle log waits before it has its newest head cosigned again, so that its witnesses' times stay recent.
+    pub refresh: Duration,
+    /// How long a head waits for its cosignatures before a newer one is tried instead; also how long a witness may take to
+    /// answer.
+    pub patience: Duration,
+}
+
+impl Witnesses {
+    /// The defaults: once a second, refreshed every five minutes, ten seconds of patience.
+    pub fn new(policy: Policy, links: Vec<WitnessLink>) -> Self {
+        Self {
+            policy,
+            links,
+            interval: Duration::from_secs(1),
+            refresh: Duration::from_mins(5),
+            patience: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The way to one witness.
+#[derive(Clone, Debug)]
+pub struct WitnessLink {
+    /// What it is called in metrics and messages.
+    pub name: String,
+    /// Its keys; cosignatures by others are dropped.
+    pub keys: Vec<VerifyingKey>,
+    /// Where requests go.
+    pub witness: AnyWitness,
+}
+
+/// The witnesses before the log runs.
+pub(crate) struct Feeders {
+    witnesses: Witnesses,
+    feeds: Vec<Feed>,
+    /// The first candidate, with what the guard collected.
+    first: Option<Arc<Candidate>>,
+    runtime: OwnRuntime,
+}
+
+/// A runtime that may be dropped anywhere: a log that the guard refuses is dropped on its opener's thread, which may be async.
+struct OwnRuntime(Option<Runtime>);
+
+impl OwnRuntime {
+    fn new() -> io::Result<Self> {
+        Ok(Self(Some(Builder::new_current_thread().enable_all().build()?)))
+    }
+
+    fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.0.as_ref().expect("it is there until it is dropped").block_on(work)
+    }
+}
+
+impl Drop for OwnRuntime {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Feeders {
+    pub(crate) fn new(witnesses: Witnesses, registry: &mut Registry) -> io::Result<Self> {
+        let runtime = OwnRuntime::new()?;
+        let metrics = status::Metrics::register(registry);
+        let feed = |link: &WitnessLink| Feed::new(link.clone(), &metrics, witnesses.patience);
+        let feeds = witnesses.links.iter().map(feed).collect();
+        Ok(Self { witnesses, feeds, first: None, runtime })
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.witnesses.policy
+    }
+
+    /// Begins to feed the witnesses. Ends when the handle is dropped.
+    pub(crate) fn start<S: Store>(self, shared: &Arc<Shared<S>>) -> io::Result<Witnessing> {
+        let Self { witnesses, feeds, first, runtime } = self;
+        let statuses: Vec<Arc<Status>> = feeds.iter().map(Feed::status).collect();
+        let (behind_now, behind) = watch::channel(None);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shared = shared.clone();
+        let patience = witnesses.patience;
+        let thread = std::thread::Builder::new().name("vouchlog-witnesses".into()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = run_rounds(&shared, witnesses, feeds, first, &behind_now) => {}
+                    // An error is the handle's end as well.
+                    _ = stopped => {}
+                }
+            });
+        })?;
+        Ok(Witnessing { stop: Some(stop), thread: Some(thread), statuses, behind, patience })
+    }
+}
+
+/// Heads become candidates, one at a time: all witnesses must cosign the same one for a quorum to come together.
+async fn run_rounds<S: Store>(
+    shared: &Arc<Shared<S>>,
+    witnesses: Witnesses,
+    feeds: Vec<Feed>,
+    first: Option<Arc<Candidate>>,
+    behind: &watch::Sender<Option<tokio::time::Instant>>,
+) {
+    let Witnesses { policy, interval, refresh, patience, .. } = witnesses;
+    let mut heads = shared.publisher.watch_sequenced();
+    let Some(mut candidate) = first else { return };
+    let (candidates, _) = watch::channel(candidate.clone());
+    let mut tasks = tokio::task::JoinSet::new();
+    for feed in feeds {
+        let log = Reader(shared.clone());
+        tasks.spawn(feed.run(log, policy.clone(), candidates.subscribe(), interval));
+    }
+    loop {
+        let earliest = sleep(interval);
+        let satisfied = timeout(patience, candidate.satisfied()).await.is_ok();
+        behind.send_if_modified(|since| mark(since, satisfied));
+        earliest.await;
+        if satisfied {
+            // Nothing to do before there is a newer head, or the cosignatures grow old.
+            let newer = heads.wait_for(|head| head.size() > candidate.size());
+            let _ = timeout(refresh, newer).await;
+        }
+        let newest = shared.publisher.newest();
+        candidate = match Candidate::following(&candidate, &newest, shared) {
+            Ok(next) => Arc::new(next),
+            Err(error) => {
+                tracing::error!(%error, "the log's own checkpoint cannot be brought to its witnesses");
+                continue;
+            }
+        };
+        tracing::debug!(size = %candidate.size(), "a head goes out to the witnesses");
+        candidates.send_replace(candidate.clone());
+    }
+}
+
+/// Keeps since when no head satisfied the policy.
+fn mark(since: &mut Option<tokio::time::Instant>, satisfied: bool) -> bool {
+    let was = since.is_some();
+    match (satisfied, was) {
+        (true, _) => *since = None,
+        (false, false) => *since = Some(tokio::time::Instant::now()),
+        (false, true) => {}
+    }
+    was == satisfied
+}
+
+/// The handle on the witnesses' thread, which ends with it.
+#[derive(Debug)]
+pub(crate) struct Witnessing {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    statuses: Vec<Arc<Status>>,
+    behind: watch::Receiver<Option<tokio::time::Instant>>,
+    patience: Duration,
+}
+
+impl Witnessing {
+    /// What is known of each witness.
+    pub(crate) fn states(&self) -> Vec<WitnessState> {
+        self.statuses.iter().map(|status| status.state()).collect()
+    }
+
+    /// Why the published checkpoint falls behind the log, if it does for long.
+    pub(crate) fn impediment(&self) -> Option<String> {
+        let behind = self.behind.borrow().map(|since| since.elapsed())?;
+        if behind < 2 * self.patience {
+            return None;
+        }
+        let states: Vec<String> = self.states().iter().map(ToString::to_string).collect();
+        Some(format!("no quorum for {} s: {}", behind.as_secs(), states.join("; ")))
+    }
+}
+
+impl Drop for Witnessing {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // It holds the store: whoever opens the log again finds it free.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! One witness: bringing it heads (tlog-witness, the client's side).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use vouchlog_api::{AnyWitness, ErrorKind, Witness, proof};
+use vouchlog_merkle::{TreeHead, TreeSize, sha256};
+use vouchlog_note::{AddCheckpoint, Policy, SignedCheckpoint, VerifyingKey};
+use vouchlog_storage::Store;
+
+use super::WitnessLink;
+use super::candidate::Candidate;
+use super::status::{Metrics, Status};
+use super::trouble::Trouble;
+use crate::read::Reader;
+
+/// Requests for one head: one with the size the witness is thought to know, one with the size it then names; and one more,
+/// since somebody else may bring it heads of the same log meanwhile.
+const MAX_ATTEMPTS: usize = 3;
+
+/// Feeds one witness.
+#[derive(Debug)]
+pub(super) struct Feed {
+    pub(super) name: String,
+    keys: Vec<VerifyingKey>,
+    witness: AnyWitness,
+    /// The size it cosigned last; `None` until it said so.
+    known: Option<TreeSize>,
+    patience: Duration,
+    status: Arc<Status>,
+}
+
+impl Feed {
+    pub(super) fn new(link: WitnessLink, metrics: &Metrics, patience: Duration) -> Self {
+        let WitnessLink { name, keys, witness } = link;
+        let status = Arc::new(Status::new(name.clone(), metrics.clone()));
+        Self { name, keys, witness, known: None, patience, status }
+    }
+
+    pub(super) fn status(&self) -> Arc<Status> {
+        self.status.clone()
+    }
+
+    pub(super) fn witness(&self) -> &AnyWitness {
+        &self.witness
+    }
+
+    /// Brings the newest candidate, again and again, and leaves the witness alone for a while when it is in trouble.
+    pub(super) async fn run<S: Store>(
+        mut self,
+        log: Reader<S>,
+        policy: Policy,
+        mut candidates: watch::Receiver<Arc<Candidate>>,
+        interval: Duration,
+    ) {
+        let mut failures = 0;
+        let mut candidate = candidates.borrow_and_update().clone();
+        // The guard has brought the first candidate, unless the witness did not answer.
+        let mut brought = if self.known == Some(candidate.size()) {
+            Ok(())
+        } else {
+            self.bring(&candidate, &log, &policy).await
+        };
+        loop {
+            match &brought {
+                Ok(()) => {
+                    failures = 0;
+                    if candidates.changed().await.is_err() {
+                        return;
+                    }
+                }
+                Err(trouble) => {
+                    if trouble.accuses_the_log() {
+                        self.check_accusation(&log).await;
+                    }
+                    failures += 1;
+                    sleep(trouble.pause(failures, interval)).await;
+                }
+            }
+            candidate = candidates.borrow_and_update().clone();
+            brought = self.bring(&candidate, &log, &policy).await;
+        }
+    }
+
+    /// Has the witness cosign a candidate.
+    pub(super) async fn bring<S: Store>(
+        &mut self,
+        candidate: &Candidate,
+        log: &Reader<S>,
+        policy: &Policy,
+    ) -> Result<(), Trouble> {
+        let asked = timeout(self.patience, self.ask(candidate, log)).await;
+        let answer = asked.unwrap_or_else(|_| Err(Trouble::Unreachable("it takes too long".into())));
+        let added = answer.and_then(|answer| {
+            let added = candidate.add(&answer, &self.keys, policy, &log.0.publisher);
+            added.map_err(|error| Trouble::Lying(error.to_string()))
+        });
+        match added {
+            Ok(timestamp) => {
+                self.known = Some(candidate.size());
+                self.status.cosigned(candidate.size(), timestamp);
+                Ok(())
+            }
+            Err(trouble) => {
+                // Whatever it said of its size is not to be relied on.
+                self.known = None;
+                self.status.failed(&trouble);
+                Err(trouble)
+            }
+        }
+    }
+
+    /// SPEC: a witness that knows another size names it in its 409, and gets a proof from there; one that knows a larger size
+    /// than the log has is a reason to stop and look.
+    async fn ask<S: Store>(&mut self, candidate: &Candidate, log: &Reader<S>) -> Result<String, Trouble> {
+        for _ in 0..MAX_ATTEMPTS {
+            let old = self.known.unwrap_or(TreeSize::new(0)).min(candidate.size());
+            let proof = candidate.proof_from(old, log).await;
+            let proof = proof.map_err(|error| Trouble::NoProof(error.message))?;
+            let request = AddCheckpoint::new(old, proof, candidate.note().clone());
+            let request = request.map_err(|error| Trouble::NoProof(error.to_string()))?;
+            let error = match self.witness.add_checkpoint(request).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            match error.kind {
+                ErrorKind::Conflict { size } if size == old.get() => {
+                    return Err(Trouble::Lying(format!("it names {size} as its size and refuses that size")));
+                }
+                ErrorKind::Conflict { size } if size <= candidate.size().get() => {
+                    self.known = Some(TreeSize::new(size));
+                }
+                _ => return Err(error.into()),
+            }
+        }
+        Err(Trouble::Lying("it names another size at each attempt".into()))
+    }
+
+    /// A witness says that the log lost entries or signed two histories. Its word alone stops nothing; a checkpoint with the
+    /// log's own signature that is not of this history does.
+    async fn check_accusation<S: Store>(&self, log: &Reader<S>) {
+        let Some((theirs, ours)) = self.contradiction(log).await else {
+            tracing::error!(
+                witness = self.name,
+                "the witness accuses the log, but shows no checkpoint of it that proves it: look into both"
+            );
+            return;
+        };
+        let (ours, seen) = (ours.size, theirs.head().size);
+        tracing::error!(
+            witness = self.name,
+            checkpoint = theirs.note(),
+            "the log has signed a checkpoint that is not of the history in its store"
+        );
+        log.0.set_poison(&format!(
+            "the witness {} holds a checkpoint of {seen} entries with this log's signature that its store of {ours} entries \
+             contradicts: another instance runs with the same key, or the store is an old copy",
+            self.name
+        ));
+    }
+
+    /// The checkpoint the witness cosigned last, if the log signed it and its tree does not have it.
+    async fn contradiction<S: Store>(&self, log: &Reader<S>) -> Option<(SignedCheckpoint, TreeHead)> {
+        let (origin, keys) = (&log.0.origin, &log.0.log_keys);
+        let latest = self.witness.latest_checkpoint(sha256(origin.as_str().as_bytes()));
+        let note = timeout(self.patience, latest).await.ok()?.ok()?;
+        let theirs = SignedCheckpoint::open_with_keys(note.as_bytes(), origin, keys).ok()?;
+        let (seen, newest) = (theirs.head(), log.0.publisher.newest().head.tree);
+        if seen.size.get() == 0 {
+            return None;
+        }
+        let ours = match seen.size <= newest.size {
+            true => proof::head(log, seen.size).await.ok()?,
+            false => newest,
+        };
+        (ours != seen).then_some((theirs, newest))
+    }
+}

@@ -1,0 +1,123 @@
+//! What is known of each witness, for operators: metrics and words.
+
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+
+use parking_lot::Mutex;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use vouchlog_merkle::TreeSize;
+
+use super::trouble::Trouble;
+
+/// What the log knows of one of its witnesses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WitnessState {
+    /// Its name.
+    pub name: String,
+    /// Size of the last head it cosigned since the log was opened.
+    pub size: Option<TreeSize>,
+    /// When it did, in POSIX seconds by its own clock.
+    pub timestamp: Option<u64>,
+    /// What is wrong with it at the moment.
+    pub trouble: Option<String>,
+}
+
+impl fmt::Display for WitnessState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ", self.name)?;
+        match (self.size, &self.trouble) {
+            (None, None) => f.write_str("has not answered yet"),
+            (Some(size), None) => write!(f, "cosigned {size} entries"),
+            (None, Some(trouble)) => write!(f, "has cosigned nothing: {trouble}"),
+            (Some(size), Some(trouble)) => write!(f, "cosigned {size} entries last: {trouble}"),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Name {
+    witness: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Request {
+    witness: String,
+    outcome: &'static str,
+}
+
+/// Metrics of all witnesses.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Metrics {
+    size: Family<Name, Gauge<u64, AtomicU64>>,
+    timestamp: Family<Name, Gauge<u64, AtomicU64>>,
+    requests: Family<Request, Counter>,
+}
+
+impl Metrics {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let registry = registry.sub_registry_with_prefix("vouchlog_log_witness");
+        let m = &metrics;
+        registry.register("cosigned_size", "Entries in the last head the witness cosigned", m.size.clone());
+        registry.register(
+            "cosigned_timestamp_seconds",
+            "When the witness cosigned last, by its clock",
+            m.timestamp.clone(),
+        );
+        registry.register("requests", "Heads brought to the witness, by outcome", m.requests.clone());
+        metrics
+    }
+}
+
+/// The state of one witness, and its metrics.
+#[derive(Debug)]
+pub(super) struct Status {
+    state: Mutex<WitnessState>,
+    metrics: Metrics,
+}
+
+impl Status {
+    pub(super) fn new(name: String, metrics: Metrics) -> Self {
+        // Counters appear with their first count; a witness that never answers shall be seen too.
+        metrics.size.get_or_create(&Name { witness: name.clone() }).set(0);
+        Self { state: Mutex::new(WitnessState { name, ..WitnessState::default() }), metrics }
+    }
+
+    pub(super) fn state(&self) -> WitnessState {
+        self.state.lock().clone()
+    }
+
+    pub(super) fn cosigned(&self, size: TreeSize, timestamp: u64) {
+        let mut state = self.state.lock();
+        if state.trouble.take().is_some() {
+            tracing::info!(witness = state.name, "the witness cosigns again");
+        }
+        (state.size, state.timestamp) = (Some(size), Some(timestamp));
+        let name = Name { witness: state.name.clone() };
+        self.metrics.size.get_or_create(&name).set(size.get());
+        self.metrics.timestamp.get_or_create(&name).set(timestamp);
+        self.count(&state.name, "cosigned");
+    }
+
+    pub(super) fn failed(&self, trouble: &Trouble) {
+        let mut state = self.state.lock();
+        let words = trouble.to_string();
+        if state.trouble.as_ref() != Some(&words) {
+            tracing::warn!(
+                witness = state.name,
+                trouble = words,
+                "the witness has not cosigned the newest head"
+            );
+        }
+        state.trouble = Some(words);
+        self.count(&state.name, trouble.label());
+    }
+
+    fn count(&self, witness: &str, outcome: &'static str) {
+        self.metrics.requests.get_or_create(&Request { witness: witness.to_owned(), outcome }).inc();
+    }
+}
