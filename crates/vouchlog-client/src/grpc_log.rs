@@ -222,7 +222,7 @@ pub(crate) fn fits(entry: &[u8], key: LookupKey) -> bool {
     }
 }
 
-fn endpoint(connection: &Connection) -> Result<Endpoint> {
+pub(crate) fn endpoint(connection: &Connection) -> Result<Endpoint> {
     let refused = |error: tonic::transport::Error| {
         Error::invalid(format!("`{}` cannot be connected to: {}", connection.url, root_cause(&error)))
     };

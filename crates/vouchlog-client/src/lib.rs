@@ -1,9 +1,10 @@
-//! The remote side of a log: its traits over gRPC and HTTP, a reader that trusts nothing but the vkey, and a gateway with a
-//! durable spool.
+//! The remote side of logs and witnesses: their traits over gRPC and HTTP, a reader that trusts nothing but the vkey, and a
+//! gateway with a durable spool.
 //!
 //! In scope: [`GrpcLog`] (a log across the network, used like one in this process), [`TileReader`] (any C2SP tlog-tiles log,
-//! over HTTP or in files), [`VerifiedLog`] (around any reader: checkpoints, entries and proofs, all verified), and
-//! [`Gateway`] (statements go in, verified receipts come out, each exactly once, through crashes on either side).
+//! over HTTP or in files), [`VerifiedLog`] (around any reader: checkpoints, entries and proofs, all verified), [`witness()`] (a
+//! witness across the network, over HTTP or gRPC), and [`Gateway`] (statements go in, verified receipts come out, each exactly
+//! once, through crashes on either side).
 //!
 //! Out of scope: what a record holds and where it is kept (`vouchlog-collector`), auditing a whole log (`vouchlog-auditor`).
 //!
@@ -32,6 +33,7 @@ mod status;
 mod grpc_log;
 mod tile_reader;
 mod verified_log;
+mod witness;
 
 mod gateway;
 mod receipts;
@@ -46,6 +48,7 @@ pub use receipts::{Acknowledged, ProofFiles, ReceiptSink, Taken};
 pub use spool::SpoolError;
 pub use tile_reader::TileReader;
 pub use verified_log::{VerifiedLog, VerifyError};
+pub use witness::{GrpcWitness, HttpWitness, WitnessOptions, witness};
 
 /// How this crate introduces itself.
 const USER_AGENT: &str = concat!("vouchlog-client/", env!("CARGO_PKG_VERSION"));

@@ -52,6 +52,15 @@ pub(crate) const READ_ATTEMPTS: u32 = 5;
 /// The longest wait between two of those tries, also when the server asks for more.
 pub(crate) const MAX_READ_BACKOFF: Duration = Duration::from_secs(10);
 
+/// How long a witness may take, from connecting to the end of its answer. A round of witnesses waits for the slowest it needs.
+pub const WITNESS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest time a witness may ask to be left alone: more would let a slip of its operator silence it for days.
+pub const MAX_WITNESS_PAUSE: Duration = Duration::from_secs(300);
+
+/// How long to wait when whoever is too busy does not say how long.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// How often a log that cannot push is asked for a newer checkpoint. C2SP lets checkpoints be cached for a few seconds.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_secs(2);
 

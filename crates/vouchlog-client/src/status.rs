@@ -1,6 +1,6 @@
 //! gRPC statuses back to the errors of `vouchlog-api`: the server's table, read from right to left.
 //!
-//! A log says why in an `ErrorInfo` of its own domain. A status without one was made by something between here and the log
+//! A log or witness says why in an `ErrorInfo` of its own domain. A status without one was made by something between here and the log
 //! (a lost connection, a proxy, a deadline); what it says about the log is only that it could not be reached.
 
 use std::time::Duration;
@@ -10,8 +10,7 @@ use tonic_types::StatusExt;
 use vouchlog_api::{Error, ErrorKind};
 use vouchlog_proto::{ConvertError, reason};
 
-/// How long to wait when the log is too busy to say how long.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+use crate::limits::RETRY_AFTER;
 
 /// What a status means to the caller.
 pub(crate) fn error(status: &Status) -> Error {

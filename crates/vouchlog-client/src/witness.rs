@@ -1,0 +1,65 @@
+//! Witnesses across the network, as if they were in this process: over HTTP (C2SP tlog-witness) and over gRPC.
+//!
+//! What a witness answers is handed on as it came: only whoever holds its keys can tell whether the lines are its signatures.
+
+mod grpc;
+mod http;
+
+use std::time::Duration;
+
+use reqwest::Url;
+use vouchlog_api::{AnyWitness, Error, Result};
+
+use crate::limits::WITNESS_TIMEOUT;
+
+pub use grpc::GrpcWitness;
+pub use http::HttpWitness;
+
+/// How to talk to a witness.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WitnessOptions {
+    /// How long a request may take, from connecting to the end of the answer.
+    pub timeout: Duration,
+    /// A certificate authority to trust instead of the public ones, in PEM; for https and grpcs only.
+    pub ca_pem: Option<String>,
+}
+
+impl Default for WitnessOptions {
+    fn default() -> Self {
+        Self { timeout: WITNESS_TIMEOUT, ca_pem: None }
+    }
+}
+
+/// The witness at a URL, as a policy names it: `http://` and `https://` are the prefix of tlog-witness, where checkpoints are
+/// submitted and read; `grpc://` and `grpcs://`, with host and port alone, are service `vouchlog.v1.Witness`. Nothing is sent
+/// yet. Must be called within a tokio runtime.
+///
+/// # Errors
+/// [`InvalidArgument`](vouchlog_api::ErrorKind::InvalidArgument) for a URL that cannot be used.
+pub fn witness(url: &str) -> Result<AnyWitness> {
+    let options = WitnessOptions::default();
+    match url.split_once("://") {
+        Some(("grpc" | "grpcs", _)) => Ok(AnyWitness::new(GrpcWitness::connect(url, &options)?)),
+        _ => Ok(AnyWitness::new(HttpWitness::new(url, &options)?)),
+    }
+}
+
+/// A URL of one of these schemes, with nothing that would be lost or told on the way.
+fn parse_url(url: &str, schemes: [&str; 2]) -> Result<Url> {
+    let parsed = Url::parse(url)
+        .map_err(|error| Error::invalid(format!("`{url}` is no URL of a witness: {error}")))?;
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        // Without the URL, since errors are logged.
+        return Err(Error::invalid("the URL of a witness has no user and no password: nobody asks for them"));
+    }
+    let fault = if !schemes.contains(&parsed.scheme()) {
+        format!("it begins with neither {}:// nor {}://", schemes[0], schemes[1])
+    } else if !parsed.has_host() {
+        "it has no host".to_owned()
+    } else if parsed.query().is_some() || parsed.fragment().is_some() {
+        "it has a query or a fragment".to_owned()
+    } else {
+        return Ok(parsed);
+    };
+    Err(Error::invalid(format!("`{url}` is no URL of a witness: {fault}")))
+}
