@@ -95,6 +95,11 @@ impl SledWitnessStore {
         Ok(Self { dir: dir.to_owned(), identity, options, open, stopped: Mutex::default() })
     }
 
+    /// Whether there is a store in `dir`, readable or not.
+    pub fn exists(dir: &Path) -> bool {
+        dir.join(FORMAT_FILE).exists() || dir.join("live").exists()
+    }
+
     fn stop(&self, reason: &str) {
         self.stopped.lock().get_or_insert_with(|| reason.to_owned());
     }

@@ -66,5 +66,5 @@ mod witness;
 
 pub use config::{Clock, Config, Options};
 pub use evidence::{Refusal, RefusalReason, RefusalSink};
-pub use logs::{KnownLog, Logs, LogsError, Rate};
+pub use logs::{KnownLog, ListedLogs, Logs, LogsError, Rate};
 pub use witness::{OpenError, Readiness, Witness};

@@ -11,7 +11,7 @@ use governor::{DefaultDirectRateLimiter, Quota};
 use thiserror::Error;
 use vouchlog_api::{Error, ErrorKind};
 use vouchlog_merkle::{Hash, sha256};
-use vouchlog_note::{Origin, SignatureType, VerifyingKey};
+use vouchlog_note::{ListedLog, LogList, Origin, SignatureType, VerifyingKey};
 
 use crate::limits;
 
@@ -28,6 +28,15 @@ impl Rate {
     /// So many requests a day, spread evenly; after a pause an hour's worth may come at once.
     pub const fn per_day(requests: NonZeroU32) -> Self {
         Self(Some(requests))
+    }
+
+    /// The lower of two rates.
+    #[must_use]
+    pub fn min(self, other: Self) -> Self {
+        match (self.0, other.0) {
+            (Some(one), Some(other)) => Self(Some(one.min(other))),
+            (one, other) => Self(one.or(other)),
+        }
     }
 
     fn limiter(self) -> Option<DefaultDirectRateLimiter> {
@@ -102,6 +111,17 @@ impl KnownLog {
         self.rate
     }
 
+    /// A witness that knew a log by its own key would vouch for itself.
+    pub(crate) fn refuse_own_keys(&self, own: &[VerifyingKey]) -> Result<(), LogsError> {
+        let is_own = |key: &&VerifyingKey| {
+            own.iter().any(|own| own.public_key() == key.public_key() || same_line(own, key))
+        };
+        match self.keys.iter().find(is_own) {
+            None => Ok(()),
+            Some(key) => Err(LogsError::OwnKey { origin: self.origin.clone(), key: key.to_string() }),
+        }
+    }
+
     /// Counts a request the log signed.
     pub(crate) fn count_request(&self) -> Result<(), Error> {
         let Some(limiter) = &self.limiter else { return Ok(()) };
@@ -150,6 +170,26 @@ impl Logs {
         Ok(())
     }
 
+    /// Adds the logs of a list that are not known yet, each at the rate it announces, and at `ceiling` at the most; returns
+    /// what became of the list's logs. `own` are the keys of the witness.
+    ///
+    /// A list only ever adds: anybody may publish one, and a log that is known is not changed or forgotten because a list says
+    /// so.
+    pub fn add_list(&mut self, list: &LogList, ceiling: Rate, own: &[VerifyingKey]) -> ListedLogs {
+        let mut outcome = ListedLogs::default();
+        for listed in list.logs() {
+            if self.0.contains_key(listed.origin()) {
+                outcome.known += 1;
+                continue;
+            }
+            match listed_log(listed, ceiling, own).and_then(|log| self.add(log)) {
+                Ok(()) => outcome.added.push(listed.origin().clone()),
+                Err(error) => outcome.refused.push(error),
+            }
+        }
+        outcome
+    }
+
     /// The log of this name.
     pub fn get(&self, origin: &Origin) -> Option<&Arc<KnownLog>> {
         self.0.get(origin)
@@ -169,6 +209,24 @@ impl Logs {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// What became of the logs of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListedLogs {
+    /// Added.
+    pub added: Vec<Origin>,
+    /// How many were known before.
+    pub known: usize,
+    /// Not added, and why.
+    pub refused: Vec<LogsError>,
+}
+
+fn listed_log(listed: &ListedLog, ceiling: Rate, own: &[VerifyingKey]) -> Result<KnownLog, LogsError> {
+    let rate = Rate(NonZeroU32::new(listed.requests_per_day())).min(ceiling);
+    let log = KnownLog::new(listed.origin().clone(), vec![listed.key().clone()], rate)?;
+    log.refuse_own_keys(own)?;
+    Ok(log)
 }
 
 /// Why a log, or a set of them, was refused. Whoever configured it is at fault.

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use vouchlog_note::{KeyName, SigningKey, VerifyingKey};
 
 use crate::config::Clock;
-use crate::logs::{Logs, LogsError, same_line};
+use crate::logs::{Logs, LogsError};
 use crate::metrics::Metrics;
 
 #[derive(Debug)]
@@ -37,14 +37,7 @@ impl<S> Shared<S> {
 
     /// Replaces the logs, for every request that comes from now on.
     pub(crate) fn set_logs(&self, logs: Logs) -> Result<(), LogsError> {
-        for log in logs.iter() {
-            for key in log.keys() {
-                let own = |own: &&VerifyingKey| own.public_key() == key.public_key() || same_line(own, key);
-                if self.vkeys.iter().any(|vkey| own(&vkey)) {
-                    return Err(LogsError::OwnKey { origin: log.origin().clone(), key: key.to_string() });
-                }
-            }
-        }
+        logs.iter().try_for_each(|log| log.refuse_own_keys(&self.vkeys))?;
         self.metrics.logs.set(logs.len() as u64);
         self.logs.store(Arc::new(logs));
         Ok(())

@@ -127,3 +127,34 @@ async fn a_log_that_asks_too_often_is_told_when_to_come_back() {
     assert!(matches!(error.kind, ErrorKind::Overloaded { .. }), "{error}");
     assert!(world.witness.latest_checkpoint(eager.origin_hash()).await.is_ok(), "readers are not counted");
 }
+
+#[test]
+fn a_list_adds_and_never_changes() {
+    let log = |origin: &str| TestLog::new(origin, 0).key.verifying_key().to_string();
+    let (known, new) = ("log.example.com/known", "log.example.com/new");
+    let impostor = key("impostor.example.com", SignatureType::Ed25519, 9);
+    let text = format!(
+        "logs/v0\nvkey {}\norigin {known}\nqpd 1\ncontact x\nvkey {}\nqpd 8640\ncontact x\nvkey {}\norigin own\nqpd 5\ncontact x\n",
+        impostor.verifying_key(),
+        log(new),
+        ml_dsa().verifying_key(),
+    );
+    let list = vouchlog_note::LogList::parse(text.as_bytes()).unwrap();
+    let own = [ed25519().verifying_key().clone(), ml_dsa().verifying_key().clone()];
+    let mut logs = Logs::new();
+    logs.add(TestLog::new(known, 0).known()).unwrap();
+    let outcome = logs.add_list(&list, Rate::UNLIMITED, &own);
+    assert_eq!(outcome.added, [Origin::new(new).unwrap()]);
+    assert_eq!(outcome.known, 1);
+    assert!(matches!(outcome.refused[..], [LogsError::OwnKey { .. }]), "{outcome:?}");
+    let kept = logs.get(&Origin::new(known).unwrap()).unwrap();
+    assert_eq!(kept.keys()[0].to_string(), log(known), "a known log keeps its key");
+    assert_eq!(kept.rate(), Rate::UNLIMITED);
+    let rate = |logs: &Logs| logs.get(&Origin::new(new).unwrap()).unwrap().rate().to_string();
+    assert_eq!(rate(&logs), "8640 a day");
+    assert_eq!(logs.add_list(&list, Rate::UNLIMITED, &own).added, []);
+
+    let mut capped = Logs::new();
+    capped.add_list(&list, Rate::per_day(NonZeroU32::new(100).unwrap()), &own);
+    assert_eq!(rate(&capped), "100 a day");
+}

@@ -193,7 +193,7 @@ pub(super) fn advise(error: &OpenError) -> anyhow::Error {
 
 /// Completes at the first SIGTERM or SIGINT. Installed before anything is opened, so that none is missed.
 #[cfg(unix)]
-fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
+pub(super) fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
@@ -206,7 +206,7 @@ fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
 }
 
 #[cfg(not(unix))]
-fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
+pub(super) fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
     Ok(async {
         // Without the handler the system ends the process by itself.
         let _ = tokio::signal::ctrl_c().await;
