@@ -97,7 +97,7 @@ impl Args {
         let reload = tokio::spawn(reload(hangup, lists, witness.clone()));
         let health = witness.clone();
         Server::witness(witness.clone(), Config::default())
-            .health(move || Readiness { checks: health.readiness().checks })
+            .health(move || Readiness { checks: health.readiness().checks, notes: Vec::new() })
             .registry(registry)
             .run(listener, shutdown)
             .await;
