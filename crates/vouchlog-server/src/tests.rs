@@ -36,21 +36,6 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-<<<<<<< HEAD
-        let watched = log.clone();
-        let health = move || Readiness {
-            checks: vec![("checkpoint", Ok(())), ("store", watched.store_check())],
-            notes: vec![("witness w1".into(), "cosigned 7 entries".into())],
-        };
-        let mut registry = Registry::default();
-        registry.register("engine_answer", "A metric of somebody else", {
-            let gauge = prometheus_client::metrics::gauge::Gauge::<i64>::default();
-            gauge.set(42);
-            gauge
-        });
-        let server = Server::new(log.clone(), config).health(health).registry(registry);
-=======
->>>>>>> wire
         let task = tokio::spawn(async move {
             server.run(listener, async { drop(stopped.await) }).await;
         });
@@ -97,8 +82,10 @@ impl Served {
     async fn with(config: Config) -> Self {
         let log = Fake::new();
         let watched = log.clone();
-        let health =
-            move || Readiness { checks: vec![("checkpoint", Ok(())), ("store", watched.store_check())] };
+        let health = move || Readiness {
+            checks: vec![("checkpoint", Ok(())), ("store", watched.store_check())],
+            notes: vec![("witness w1".into(), "cosigned 7 entries".into())],
+        };
         let mut registry = Registry::default();
         registry.register("engine_answer", "A metric of somebody else", {
             let gauge = prometheus_client::metrics::gauge::Gauge::<i64>::default();

@@ -9,7 +9,7 @@ use serde_json::json;
 use vouchlog::verify::{Claim, VerifyError, verify};
 use vouchlog::{
     AckLevel, Digest, Evidence, LeafIndex, Log, Opening, Origin, Policy, SigningKey, Statement,
-    StatementKind, VerifyingKey, connect_witnesses, keys, random_bytes,
+    StatementKind, TreeSize, VerifyingKey, connect_witnesses, keys, random_bytes,
 };
 use vouchlog_client::{GatewayError, TileReader, VerifiedLog};
 use vouchlog_note::SignatureType;
