@@ -12,3 +12,4 @@ mod power_cut;
 mod process;
 mod program;
 mod readme;
+mod witnesses;

@@ -69,7 +69,7 @@ fn restrict(path: &Path) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-/// `vouchlog serve`, killed when dropped.
+/// `vouchlog serve` or `vouchlog witness`, killed when dropped.
 pub(crate) struct Server {
     child: Child,
     pub(crate) url: String,
@@ -108,8 +108,10 @@ impl Server {
         let mut stderr = child.stderr.take().unwrap();
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
         let said: serde_json::Value = serde_json::from_str(&line).expect("one line of JSON");
-        let text = |name: &str| said[name].as_str().unwrap_or_else(|| panic!("{name} in {said}")).to_owned();
-        Self { child, url: text("url"), vkey: text("log_vkey") }
+        let text = |name: &str| said.pointer(name)?.as_str().map(str::to_owned);
+        // A log has one vkey to give out, a witness one or two.
+        let vkey = text("/log_vkey").or_else(|| text("/vkeys/0"));
+        Self { child, url: text("/url").unwrap(), vkey: vkey.unwrap() }
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -27,6 +27,8 @@ use crate::witnesses::{WitnessState, Witnessing};
 pub struct Readiness {
     /// What was checked, and what is wrong with it.
     pub checks: Vec<(&'static str, Result<(), String>)>,
+    /// The state of each witness, by its name: one that is in trouble makes nothing unready while there is a quorum.
+    pub notes: Vec<(String, String)>,
 }
 
 impl Readiness {
@@ -130,7 +132,8 @@ impl<S: Store> Log<S> {
         if let Some(witnessing) = &self.inner.witnessing {
             checks.push(("witnesses", witnessing.impediment().map_or(Ok(()), Err)));
         }
-        Readiness { checks }
+        let notes = self.witnesses().into_iter().map(|w| (format!("witness {}", w.name), w.to_string()));
+        Readiness { checks, notes: notes.collect() }
     }
 
     /// Queues a prepared request and waits for what becomes of it.

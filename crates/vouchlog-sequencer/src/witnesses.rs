@@ -212,7 +212,7 @@ impl Witnessing {
         if behind < 2 * self.patience {
             return None;
         }
-        let states: Vec<String> = self.states().iter().map(ToString::to_string).collect();
+        let states: Vec<String> = self.states().iter().map(|w| format!("{} {w}", w.name)).collect();
         Some(format!("no quorum for {} s: {}", behind.as_secs(), states.join("; ")))
     }
 }

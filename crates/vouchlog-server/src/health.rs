@@ -5,6 +5,8 @@
 pub struct Readiness {
     /// What was checked, and what is wrong with it.
     pub checks: Vec<(&'static str, Result<(), String>)>,
+    /// What else is good to know and makes nothing unready: each witness of a log, by its name.
+    pub notes: Vec<(String, String)>,
 }
 
 impl Readiness {

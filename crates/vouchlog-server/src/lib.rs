@@ -15,7 +15,7 @@
 //! use vouchlog_server::{Config, Readiness, Server};
 //!
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:6962").await?;
-//! let server = Server::new(log, Config::default()).health(|| Readiness { checks: vec![("store", Ok(()))] });
+//! let server = Server::new(log, Config::default()).health(Readiness::default);
 //! server.run(listener, async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await;
 //! # Ok(())
 //! # }

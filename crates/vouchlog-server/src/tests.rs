@@ -82,8 +82,10 @@ impl Served {
     async fn with(config: Config) -> Self {
         let log = Fake::new();
         let watched = log.clone();
-        let health =
-            move || Readiness { checks: vec![("checkpoint", Ok(())), ("store", watched.store_check())] };
+        let health = move || Readiness {
+            checks: vec![("checkpoint", Ok(())), ("store", watched.store_check())],
+            notes: vec![("witness w1".into(), "cosigned 7 entries".into())],
+        };
         let mut registry = Registry::default();
         registry.register("engine_answer", "A metric of somebody else", {
             let gauge = prometheus_client::metrics::gauge::Gauge::<i64>::default();

@@ -14,14 +14,19 @@
 //! lets sled forget it. What lies in a segment beyond the sealed size in sled is rubbish of an interrupted sealing, and is
 //! overwritten by the next.
 //!
+//! The store of a witness, [`SledWitnessStore`], is one such database and has its own picture.
+//!
 //! *Invariant: this is the only crate that knows sled and fjall as the log's store.*
 
+mod database;
 mod index;
 mod live;
 mod sealer;
 mod segments;
 mod stamp;
 mod store;
+mod witness;
 
 pub use index::FjallIndex;
 pub use store::{Options, SledStore};
+pub use witness::SledWitnessStore;

@@ -13,18 +13,14 @@
 //! a moving front: its file and its memory then creep by about 3 MB for a million entries.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use vouchlog_merkle::{Hash, TreeHead, TreeSize};
 use vouchlog_storage::{Batch, CommitError, Head, Loaded, StateKey, StoreError, framing};
 
-use crate::segments::sync_dir;
-use crate::store::io_error;
+use crate::database::{Database, damaged, sled_error};
 
 const HEAD: &[u8] = b"head";
 /// Begins with the first byte of no other key: `s` would make it a state.
@@ -36,18 +32,9 @@ const STATE: u8 = b's';
 const RECORD_BYTES: usize = 256 * 1024;
 /// More slots than there are unsealed entries at the most; a number beyond is no slot of ours.
 const MAX_SLOTS: u32 = 1 << 22;
-/// sled's unit of allocation. 8 MiB keeps every value of ours inside a segment.
-const SLED_SEGMENT_BYTES: usize = 8 * 1024 * 1024;
-/// The living part is a few MiB; more cache would only keep what is never read again.
-const SLED_CACHE_BYTES: u64 = 16 * 1024 * 1024;
-/// How long a just closed database may take to let go of its lock.
-const LOCK_PATIENCE: Duration = Duration::from_secs(2);
-
 /// The database.
 pub(crate) struct Live {
-    db: sled::Db,
-    /// For fdatasync: sled's `flush` writes to this file but does not sync it.
-    file: File,
+    db: Database,
     slots: Mutex<Slots>,
 }
 
@@ -90,17 +77,13 @@ impl Slots {
 
 impl Live {
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
-        let db = open_sled(dir)?;
-        let file = File::open(dir.join("db")).map_err(io_error)?;
-        let mut live = Self { db, file, slots: Mutex::default() };
+        let mut live = Self { db: Database::open(dir)?, slots: Mutex::default() };
         *live.slots.get_mut() = Slots::holding(&live.records()?);
-        live.sync().map_err(|error| StoreError::Io(error.to_string()))?;
-        sync_dir(dir).map_err(io_error)?;
         Ok(live)
     }
 
     pub(crate) fn load(&self) -> Result<Option<Loaded>, StoreError> {
-        let Some(head) = self.db.get(HEAD).map_err(sled_error)? else { return Ok(None) };
+        let Some(head) = self.db.get(HEAD)? else { return Ok(None) };
         let head = decode_head(&head).ok_or_else(|| damaged("its head"))?;
         let sealed = self.sealed()?;
         let mut tail = Vec::new();
@@ -128,13 +111,13 @@ impl Live {
 
     /// Size of the committed head; `None` when nothing was committed.
     pub(crate) fn size(&self) -> Result<Option<u64>, StoreError> {
-        let Some(head) = self.db.get(HEAD).map_err(sled_error)? else { return Ok(None) };
+        let Some(head) = self.db.get(HEAD)? else { return Ok(None) };
         decode_head(&head).map(|head| Some(head.tree.size.get())).ok_or_else(|| damaged("its head"))
     }
 
     /// Up to which size everything full is in segments.
     pub(crate) fn sealed(&self) -> Result<u64, StoreError> {
-        match self.db.get(SEALED).map_err(sled_error)? {
+        match self.db.get(SEALED)? {
             None => Ok(0),
             Some(size) => {
                 Ok(u64::from_be_bytes(size.as_ref().try_into().map_err(|_| damaged("its sealed size"))?))
@@ -162,7 +145,7 @@ impl Live {
             write.insert(state, value.as_ref());
         }
         write.insert(HEAD, encode_head(&batch.head));
-        self.apply(write).map_err(|error| CommitError::Unknown(error.to_string()))?;
+        self.db.apply(write).map_err(|error| CommitError::Unknown(error.to_string()))?;
         Ok(records)
     }
 
@@ -173,7 +156,7 @@ impl Live {
         for record in records {
             write.remove(record_key(record.slot).as_slice());
         }
-        self.apply(write).map_err(|error| StoreError::Io(error.to_string()))?;
+        self.db.apply(write).map_err(|error| StoreError::Io(error.to_string()))?;
         self.slots.lock().free.extend(records.iter().map(|record| record.slot));
         Ok(())
     }
@@ -191,17 +174,6 @@ impl Live {
         }
         records.sort_unstable_by_key(|(record, _)| record.first);
         Ok(records)
-    }
-
-    fn apply(&self, write: sled::Batch) -> Result<(), sled::Error> {
-        self.db.apply_batch(write)?;
-        self.sync()
-    }
-
-    /// sled's `flush` hands the bytes to the kernel; fdatasync makes them survive a power cut. Both are needed.
-    fn sync(&self) -> Result<(), sled::Error> {
-        self.db.flush()?;
-        self.file.sync_data().map_err(sled::Error::from)
     }
 }
 
@@ -241,38 +213,4 @@ fn decode_head(bytes: &[u8]) -> Option<Head> {
     let (root, note) = rest.split_first_chunk::<32>()?;
     let tree = TreeHead { size: TreeSize::new(u64::from_be_bytes(*size)), root: Hash::from_bytes(*root) };
     Some(Head { tree, checkpoint: String::from_utf8(note.to_vec()).ok()? })
-}
-
-/// Opens sled, turning its panics on damaged files into errors, and waiting a little for a lock that is being let go.
-fn open_sled(dir: &Path) -> Result<sled::Db, StoreError> {
-    let deadline = Instant::now() + LOCK_PATIENCE;
-    loop {
-        let config = sled::Config::default()
-            .path(dir)
-            .segment_size(SLED_SEGMENT_BYTES)
-            .cache_capacity(SLED_CACHE_BYTES)
-            .flush_every_ms(None);
-        match catch_unwind(AssertUnwindSafe(|| config.open())) {
-            Ok(Ok(db)) => return Ok(db),
-            Ok(Err(error)) if error.to_string().contains("could not acquire lock") => {
-                if Instant::now() > deadline {
-                    return Err(StoreError::InUse);
-                }
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            Ok(Err(error)) => return Err(sled_error(error)),
-            Err(_) => return Err(damaged("the database")),
-        }
-    }
-}
-
-fn damaged(what: &str) -> StoreError {
-    StoreError::Damaged(format!("{what} cannot be read"))
-}
-
-fn sled_error(error: sled::Error) -> StoreError {
-    match error {
-        sled::Error::Corruption { .. } => damaged("the database"),
-        other => StoreError::Io(other.to_string()),
-    }
 }

@@ -93,10 +93,7 @@ impl SledStore {
     }
 
     fn no_room(&self) -> Option<String> {
-        let free = fs4::available_space(&self.dir).ok()?;
-        let needed = self.options.min_free_bytes;
-        (free < needed)
-            .then(|| format!("the disk is full: {free} bytes are free, at least {needed} are kept"))
+        no_room(&self.dir, &self.options)
     }
 }
 
@@ -177,8 +174,15 @@ impl Drop for SledStore {
     }
 }
 
+/// Why nothing more is written where `dir` is, if the disk is nearly full.
+pub(crate) fn no_room(dir: &Path, options: &Options) -> Option<String> {
+    let free = fs4::available_space(dir).ok()?;
+    let needed = options.min_free_bytes;
+    (free < needed).then(|| format!("the disk is full: {free} bytes are free, at least {needed} are kept"))
+}
+
 /// Makes a directory that survives a power cut.
-fn make_dir(dir: &Path) -> Result<(), StoreError> {
+pub(crate) fn make_dir(dir: &Path) -> Result<(), StoreError> {
     if dir.is_dir() {
         return Ok(());
     }

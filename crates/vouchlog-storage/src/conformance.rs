@@ -18,11 +18,13 @@
 
 mod index;
 mod model;
+mod witness;
 
 use bytes::Bytes;
 use vouchlog_merkle::TileId;
 
 pub use index::check_index;
+pub use witness::check_witness_store;
 
 use crate::{CommitError, StateKey, Store};
 use model::Model;

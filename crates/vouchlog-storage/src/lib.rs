@@ -5,6 +5,8 @@
 //! atomically by [`Store::commit`]; **the sealed part** (full tiles and full bundles) never changes again. Lookup tables
 //! are a follower's [`Index`], outside the commit, and may be lost.
 //!
+//! A witness keeps a small state for each log it cosigns, in a [`WitnessStore`] with the same promises.
+//!
 //! Out of scope: what entries mean (`vouchlog-stream`), how the tree grows (`vouchlog-merkle`), who writes when
 //! (`vouchlog-sequencer`).
 //!
@@ -15,9 +17,16 @@ mod error;
 pub mod framing;
 mod index;
 mod memory;
+mod memory_witness;
 mod store;
+mod witness_store;
 
 pub use error::{CommitError, StoreError};
 pub use index::{Index, IndexBatch, MemoryIndex, RunEntry, key_prefix};
 pub use memory::{Fault, FaultPlan, MemoryStore};
+pub use memory_witness::MemoryWitnessStore;
 pub use store::{Batch, Growth, Head, Loaded, StateKey, Store};
+pub use witness_store::{
+    MAX_WITNESS_CHANGES, MAX_WITNESS_STATE_BYTES, Revision, StoreIdentity, WitnessChange, WitnessCommitError,
+    WitnessStore, check_witness_changes,
+};

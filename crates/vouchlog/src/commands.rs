@@ -20,6 +20,7 @@ mod remote;
 mod serve;
 mod submit;
 mod verify;
+mod witness;
 
 pub(crate) use serve::LogFormat;
 
@@ -29,6 +30,7 @@ pub(crate) enum Command {
     Demo(demo::Args),
     Keygen(keygen::Args),
     Serve(serve::Args),
+    Witness(witness::Args),
     Enrol(enrol::EnrolArgs),
     Revoke(enrol::RevokeArgs),
     Submit(submit::Args),
@@ -43,6 +45,7 @@ impl Command {
             Self::Demo(args) => block_on(args.run(*output)),
             Self::Keygen(args) => args.run(*output),
             Self::Serve(args) => block_on(args.run(*output)),
+            Self::Witness(args) => block_on(args.run(*output)),
             Self::Enrol(args) => block_on(args.run(*output)),
             Self::Revoke(args) => block_on(args.run(*output)),
             Self::Submit(args) => block_on(args.run(*output)),

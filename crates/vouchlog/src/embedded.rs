@@ -38,7 +38,10 @@ impl Log {
         let registry = std::mem::take(&mut *self.registry.lock());
         let engine = self.engine.clone();
         Server::new(self.engine.clone(), config)
-            .health(move || Readiness { checks: engine.readiness().checks })
+            .health(move || {
+                let vouchlog_sequencer::Readiness { checks, notes } = engine.readiness();
+                Readiness { checks, notes }
+            })
             .registry(registry)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! In scope: wiring. [`open`] makes the keys, the store, the lookup index, the clock and the randomness of a [`Log`] with
 //! safe defaults; [`Log::router`] serves it from an axum program, [`Log::server`] by itself. [`keys`] keeps key files,
-//! [`Opening`] commits to a record with a salt, [`verify`] checks a proof file offline.
+//! [`Opening`] commits to a record with a salt, [`verify`] checks a proof file offline. [`witness()`] opens a witness likewise.
 //!
 //! Out of scope, each with its own crate: the tree (`vouchlog-merkle`), signed notes (`vouchlog-note`), entries
 //! (`vouchlog-stream`), the engine (`vouchlog-sequencer`), the store (`vouchlog-storage-sled`), the port
@@ -33,13 +33,19 @@ mod clock;
 mod embedded;
 pub mod keys;
 mod opening;
+mod refusals;
 pub mod verify;
+mod witness;
+mod witness_state;
 mod witnesses;
 
 pub use builder::{IndexMode, LogBuilder, OpenError, open};
 pub use clock::{random_bytes, system_clock, unix_millis};
 pub use embedded::Log;
 pub use opening::{Opening, OpeningError};
+pub use refusals::RefusalDir;
+pub use witness::{WitnessBuilder, WitnessOpenError, witness};
+pub use witness_state::{ACCEPT_LOST_STATE, WitnessStateError};
 pub use witnesses::{WitnessUrlError, connect_witnesses};
 
 pub use vouchlog_api::{

@@ -13,7 +13,7 @@ use vouchlog_merkle::TreeSize;
 
 use super::trouble::Trouble;
 
-/// What the log knows of one of its witnesses.
+/// What the log knows of one of its witnesses. Displays as what it did, without its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WitnessState {
     /// Its name.
@@ -28,7 +28,6 @@ pub struct WitnessState {
 
 impl fmt::Display for WitnessState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", self.name)?;
         match (self.size, &self.trouble) {
             (None, None) => f.write_str("has not answered yet"),
             (Some(size), None) => write!(f, "cosigned {size} entries"),

@@ -92,6 +92,9 @@ pub(super) struct ReadyJson {
     /// What was checked: `ok`, or what is wrong.
     #[schema(value_type = BTreeMap<String, String>)]
     checks: BTreeMap<&'static str, String>,
+    /// What else is good to know: the state of each witness of a log, say.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    notes: BTreeMap<String, String>,
 }
 
 /// Whether this log or witness does what it is for. Send nothing here when it does not.
@@ -107,7 +110,7 @@ pub(super) async fn readyz(State(app): State<App>) -> Response {
     let ready = readiness.is_ready();
     let outcome = |outcome: Result<(), String>| outcome.err().unwrap_or_else(|| "ok".to_owned());
     let checks = readiness.checks.into_iter().map(|(name, result)| (name, outcome(result))).collect();
-    let answer = Json(ReadyJson { ready, checks });
+    let answer = Json(ReadyJson { ready, checks, notes: readiness.notes.into_iter().collect() });
     if ready {
         return answer.into_response();
     }

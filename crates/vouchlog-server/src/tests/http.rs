@@ -227,15 +227,15 @@ async fn operators_are_answered() {
     }
 
     let ready = get(&served, "/readyz").await;
-    assert_eq!(ready, json!({ "ready": true, "checks": { "checkpoint": "ok", "store": "ok" } }));
+    let notes = json!({ "witness w1": "cosigned 7 entries" });
+    let checks = json!({ "checkpoint": "ok", "store": "ok" });
+    assert_eq!(ready, json!({ "ready": true, "checks": checks, "notes": notes }));
     served.log.break_store("the disk is full");
     let (status, kind, body) = text("/readyz").await;
     assert_eq!((status, kind.as_str()), (503, "application/json"));
     let body: Value = serde_json::from_str(&body).unwrap();
-    assert_eq!(
-        body,
-        json!({ "ready": false, "checks": { "checkpoint": "ok", "store": "the disk is full" } })
-    );
+    let checks = json!({ "checkpoint": "ok", "store": "the disk is full" });
+    assert_eq!(body, json!({ "ready": false, "checks": checks, "notes": notes }));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use vouchlog_storage::Store;
 use crate::synthetic::{batch, check, open};
 
 /// Set for the child process, which commits until it is killed.
-const CHILD_DIR: &str = "VOUCHLOG_TEST_CRASH_DIR";
+pub(crate) const CHILD_DIR: &str = "VOUCHLOG_TEST_CRASH_DIR";
 const ROUNDS: u64 = 30;
 
 /// Batches of many sizes, chosen by the size reached, so that a restart goes on in another rhythm.
@@ -37,9 +37,10 @@ fn writer() {
     }
 }
 
-fn spawn(dir: &Path) -> Child {
+/// Starts this test binary again, as the writer that is the test `writer`.
+pub(crate) fn spawn(dir: &Path, writer: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "crash::writer", "--nocapture"])
+        .args(["--exact", writer, "--nocapture"])
         .env(CHILD_DIR, dir)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -48,7 +49,7 @@ fn spawn(dir: &Path) -> Child {
 }
 
 /// Kills a writer `after` its first acknowledged commit (or after its start); the last size it acknowledged.
-fn kill(mut child: Child, first: bool, after: Duration) -> Option<u64> {
+pub(crate) fn kill(mut child: Child, first: bool, after: Duration) -> Option<u64> {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let size_in = |line: String| line.strip_prefix("acknowledged ").and_then(|size| size.parse().ok());
     // Reading on from here would keep the pipe empty; a full one stops the child, which the rounds must outlast.
@@ -67,7 +68,8 @@ fn nothing_acknowledged_is_lost() {
     let mut reached = 0;
     for round in 0..ROUNDS {
         let after = Duration::from_micros(round * 7919 % 60_000);
-        let acknowledged = kill(spawn(dir.path()), true, after).expect("the writer gets somewhere");
+        let acknowledged =
+            kill(spawn(dir.path(), "crash::writer"), true, after).expect("the writer gets somewhere");
         let store = open(dir.path()).unwrap();
         let size = check(&store);
         assert!(size >= acknowledged, "round {round}: {acknowledged} were acknowledged, {size} are there");
@@ -83,7 +85,8 @@ fn nothing_acknowledged_is_lost() {
 fn a_store_cut_short_while_it_is_made_can_be_made_again() {
     for round in 0..20 {
         let dir = tempfile::tempdir().unwrap();
-        let acknowledged = kill(spawn(dir.path()), false, Duration::from_millis(2 * round)).unwrap_or(0);
+        let acknowledged =
+            kill(spawn(dir.path(), "crash::writer"), false, Duration::from_millis(2 * round)).unwrap_or(0);
         let store = open(dir.path()).unwrap_or_else(|error| panic!("killed after {} ms: {error}", 2 * round));
         assert!(check(&store) >= acknowledged, "killed after {} ms", 2 * round);
     }

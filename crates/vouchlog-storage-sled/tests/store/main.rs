@@ -6,6 +6,7 @@ mod crash;
 mod damage;
 mod opening;
 mod synthetic;
+mod witness;
 
 use vouchlog_storage::conformance;
 use vouchlog_storage_sled::{FjallIndex, Options, SledStore};

@@ -8,7 +8,8 @@ use serde::Deserialize;
 use serde_json::json;
 use vouchlog::verify::{Claim, VerifyError, verify};
 use vouchlog::{
-    Digest, Evidence, LeafIndex, Opening, Origin, SigningKey, Statement, StatementKind, VerifyingKey, keys,
+    AckLevel, Digest, Evidence, LeafIndex, Opening, Origin, SigningKey, Statement, StatementKind,
+    VerifyingKey, keys,
 };
 use vouchlog_client::{GatewayError, TileReader, VerifiedLog};
 use vouchlog_note::SignatureType;

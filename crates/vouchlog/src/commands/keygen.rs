@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// Who the key is for
     #[arg(long, value_enum)]
     kind: Kind,
+    /// What to sign with; ML-DSA-44 is for logs and witnesses, beside their Ed25519 keys
+    #[arg(long, value_enum, default_value = "ed25519")]
+    algorithm: Algorithm,
     /// The file for the secret, readable by its owner alone; never overwritten
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -40,18 +43,34 @@ enum Kind {
     Gateway,
 }
 
+/// What a key signs with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Algorithm {
+    /// What every log and witness knows
+    Ed25519,
+    /// Safe from quantum computers; lines of 3 kB
+    #[value(name = "ml-dsa-44")]
+    MlDsa44,
+}
+
 impl Kind {
-    fn signature_type(self) -> SignatureType {
-        match self {
-            Self::Log | Self::Operator | Self::Gateway => SignatureType::Ed25519,
-            Self::Witness => SignatureType::CosignatureEd25519,
+    /// The type of the key's signatures; `None` where nothing reads them.
+    fn signature_type(self, algorithm: Algorithm) -> Option<SignatureType> {
+        match (self, algorithm) {
+            (Self::Log | Self::Operator | Self::Gateway, Algorithm::Ed25519) => Some(SignatureType::Ed25519),
+            (Self::Witness, Algorithm::Ed25519) => Some(SignatureType::CosignatureEd25519),
+            (Self::Log | Self::Witness, Algorithm::MlDsa44) => Some(SignatureType::MlDsa44),
+            (Self::Operator | Self::Gateway, Algorithm::MlDsa44) => None,
         }
     }
 }
 
 impl Args {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let key = keys::create(&self.out, &self.name, self.kind.signature_type()).map_err(|error| {
+        let signature_type = self.kind.signature_type(self.algorithm).ok_or_else(|| {
+            Advice::error("only logs and witnesses sign with ML-DSA-44", "leave --algorithm out")
+        })?;
+        let key = keys::create(&self.out, &self.name, signature_type).map_err(|error| {
             let hint = match error {
                 KeyFileError::Exists(_) => "name another file with --out",
                 KeyFileError::Key { .. } => "a name is a URL without its scheme, such as log.example.com/ai",
@@ -70,10 +89,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kind_fixes_the_type_byte() {
-        for kind in Kind::value_variants() {
-            let expected = if *kind == Kind::Witness { 0x04 } else { 0x01 };
-            assert_eq!(kind.signature_type() as u8, expected, "{kind:?}");
+    fn kind_and_algorithm_fix_the_type_byte() {
+        for (kind, ed25519, ml_dsa) in [
+            (Kind::Log, 0x01, Some(0x06)),
+            (Kind::Operator, 0x01, None),
+            (Kind::Witness, 0x04, Some(0x06)),
+            (Kind::Gateway, 0x01, None),
+        ] {
+            let byte = |algorithm| kind.signature_type(algorithm).map(|found| found as u8);
+            assert_eq!(byte(Algorithm::Ed25519), Some(ed25519), "{kind:?}");
+            assert_eq!(byte(Algorithm::MlDsa44), ml_dsa, "{kind:?}");
         }
     }
 }

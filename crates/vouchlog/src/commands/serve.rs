@@ -102,7 +102,8 @@ impl Args {
         let url = format!("http://{address}");
         let (origin, vkey, operator) = (log.origin(), log.vkey(), log.operator_vkey());
         let size = log.sequenced().size();
-        let witnesses: String = log.witnesses().iter().map(|w| format!("  witness        {w}\n")).collect();
+        let witnesses: String =
+            log.witnesses().iter().map(|w| format!("  witness        {} {w}\n", w.name)).collect();
         let words = format!(
             "The log {origin} is served at {url}\n  \
                log vkey       {vkey}\n  \
@@ -192,7 +193,7 @@ pub(super) fn advise(error: &OpenError) -> anyhow::Error {
 
 /// Completes at the first SIGTERM or SIGINT. Installed before anything is opened, so that none is missed.
 #[cfg(unix)]
-fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
+pub(super) fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
@@ -205,7 +206,7 @@ fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
 }
 
 #[cfg(not(unix))]
-fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
+pub(super) fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
     Ok(async {
         // Without the handler the system ends the process by itself.
         let _ = tokio::signal::ctrl_c().await;

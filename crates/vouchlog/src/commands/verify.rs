@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::ArgGroup;
 use serde_json::{Value, json};
 use vouchlog::verify::{self, Claim, Verified, VerifyError, Witnessed};
-use vouchlog::{Digest, Opening, VerifyingKey};
+use vouchlog::{Digest, Opening, Policy, VerifyingKey};
 use vouchlog_note::limits::{MAX_NOTE_BYTES, MAX_PROOF_FILE_BYTES};
 use vouchlog_stream::limits::MAX_ENTRY_BYTES;
 

@@ -1,0 +1,92 @@
+//! sled, opened and written so that what it was given survives a power cut. The stores of logs and of witnesses are built on it.
+
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use vouchlog_storage::StoreError;
+
+use crate::segments::sync_dir;
+use crate::store::io_error;
+
+/// sled's unit of allocation. 8 MiB keeps every value of ours inside a segment.
+const SLED_SEGMENT_BYTES: usize = 8 * 1024 * 1024;
+/// The living part of a log is a few MiB, and a witness reads a state when somebody asks; more cache would only keep what is
+/// hardly ever read again.
+const SLED_CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// How long a just closed database may take to let go of its lock.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A database in a directory, open in this process alone.
+pub(crate) struct Database {
+    db: sled::Db,
+    /// For fdatasync: sled's `flush` writes to this file but does not sync it.
+    file: File,
+}
+
+impl Database {
+    /// Opens the database, or makes it; what is read from it afterwards is durable.
+    pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
+        let db = open_sled(dir)?;
+        let file = File::open(dir.join("db")).map_err(io_error)?;
+        let database = Self { db, file };
+        database.sync().map_err(|error| StoreError::Io(error.to_string()))?;
+        sync_dir(dir).map_err(io_error)?;
+        Ok(database)
+    }
+
+    pub(crate) fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<sled::IVec>, StoreError> {
+        self.db.get(key).map_err(sled_error)
+    }
+
+    pub(crate) fn scan_prefix(&self, prefix: impl AsRef<[u8]>) -> sled::Iter {
+        self.db.scan_prefix(prefix)
+    }
+
+    /// Writes all of it or nothing. When this returns it survives a power cut; when it fails, nobody knows.
+    pub(crate) fn apply(&self, write: sled::Batch) -> Result<(), sled::Error> {
+        self.db.apply_batch(write)?;
+        self.sync()
+    }
+
+    /// sled's `flush` hands the bytes to the kernel; fdatasync makes them survive a power cut. Both are needed.
+    fn sync(&self) -> Result<(), sled::Error> {
+        self.db.flush()?;
+        self.file.sync_data().map_err(sled::Error::from)
+    }
+}
+
+/// Opens sled, turning its panics on damaged files into errors, and waiting a little for a lock that is being let go.
+fn open_sled(dir: &Path) -> Result<sled::Db, StoreError> {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        let config = sled::Config::default()
+            .path(dir)
+            .segment_size(SLED_SEGMENT_BYTES)
+            .cache_capacity(SLED_CACHE_BYTES)
+            .flush_every_ms(None);
+        match catch_unwind(AssertUnwindSafe(|| config.open())) {
+            Ok(Ok(db)) => return Ok(db),
+            Ok(Err(error)) if error.to_string().contains("could not acquire lock") => {
+                if Instant::now() > deadline {
+                    return Err(StoreError::InUse);
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Ok(Err(error)) => return Err(sled_error(error)),
+            Err(_) => return Err(damaged("the database")),
+        }
+    }
+}
+
+pub(crate) fn damaged(what: &str) -> StoreError {
+    StoreError::Damaged(format!("{what} cannot be read"))
+}
+
+pub(crate) fn sled_error(error: sled::Error) -> StoreError {
+    match error {
+        sled::Error::Corruption { .. } => damaged("the database"),
+        other => StoreError::Io(other.to_string()),
+    }
+}

@@ -1,0 +1,330 @@
+//! One function is the witness: [`Cosigner::cosign_batch`]. Read it first.
+//!
+//! | step | what | a failure means |
+//! | --- | --- | --- |
+//! | judge | claims are judged one after the other, each against what the ones before it would leave | that claim is refused, the others go on |
+//! | sign | the accepted checkpoints are cosigned; nothing leaves the process yet | the batch is refused |
+//! | commit | the new states become durable, all or nothing | refused: the batch is; unknown: no more is cosigned |
+//! | show | the new states are what the next batch is judged against | – |
+//! | answer | every caller gets its lines, or why not | – |
+//! | keep | contradictions go to whoever keeps evidence | told, and nothing else |
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use vouchlog_api::{Error, ErrorKind, Result};
+use vouchlog_merkle::{Hash, ProofError};
+use vouchlog_note::{AddCheckpoint, Checkpoint, NoteError, SigningKey, UnverifiedNote};
+use vouchlog_storage::{Revision, WitnessChange, WitnessCommitError, WitnessStore};
+
+use crate::check::{Claim, ClaimedTree};
+use crate::commit::Committer;
+use crate::evidence::{Ledger, Refusal, RefusalReason, RefusalSink};
+use crate::queue::{Caller, Message, Waiting, gather};
+use crate::shared::Shared;
+use crate::state::{self, Latest};
+
+/// Owns what was cosigned. Lives on one thread; nothing else writes.
+pub(crate) struct Cosigner<S> {
+    pub(crate) shared: Arc<Shared<S>>,
+    /// By SHA-256 of the origin, as committed.
+    pub(crate) latest: HashMap<Hash, Latest>,
+    pub(crate) committer: Committer,
+    pub(crate) ledger: Ledger,
+    pub(crate) on_refusal: Arc<dyn RefusalSink>,
+}
+
+/// What a batch would leave, beside what is committed.
+#[derive(Debug, Default)]
+struct Draft {
+    /// Per log, the last checkpoint accepted in this batch, by its place in `accepted`.
+    latest: HashMap<Hash, (Latest, usize)>,
+    accepted: Vec<Accepted>,
+}
+
+/// A checkpoint to be cosigned.
+#[derive(Debug)]
+struct Accepted {
+    checkpoint: Checkpoint,
+    timestamp: u64,
+    /// With the log's lines.
+    note: String,
+}
+
+/// A claim that was refused.
+#[derive(Debug)]
+struct Refused {
+    error: Error,
+    /// If it is a contradiction.
+    reason: Option<RefusalReason>,
+}
+
+/// What a caller is to be told, once the batch is durable.
+#[derive(Debug)]
+enum Verdict {
+    /// The lines of the accepted checkpoint at this place.
+    Accepted(usize),
+    Refused(Error),
+}
+
+/// A contradiction, and which checkpoint accepted in this batch it contradicts; none: the committed one.
+type Contradiction = (Claim, RefusalReason, Option<usize>);
+
+/// The outcome of judging a batch.
+#[derive(Debug, Default)]
+struct Judged {
+    draft: Draft,
+    /// With the log each was about.
+    verdicts: Vec<(Caller, Hash, Verdict)>,
+    contradictions: Vec<Contradiction>,
+}
+
+impl<S: WitnessStore> Cosigner<S> {
+    /// The thread: takes whatever waits, at once; while one batch is being made durable, the next one gathers in the queue.
+    /// Ends when told to, or when the last handle is gone.
+    pub(crate) fn run(mut self, queue: &Receiver<Message>) {
+        let mut stop = None;
+        while stop.is_none() {
+            let Ok(first) = queue.recv() else { break };
+            let batch = gather(queue, first, &mut stop);
+            self.cosign_batch(batch);
+        }
+        while let Ok(next) = queue.try_recv() {
+            let batch = gather(queue, next, &mut stop);
+            self.cosign_batch(batch);
+        }
+        // A store whose commit hangs would hang in closing too.
+        if self.shared.poison().is_none()
+            && let Err(error) = self.shared.store.close()
+        {
+            tracing::error!(%error, "the store did not close cleanly");
+        }
+        if let Some(stopped) = stop {
+            // Whoever asked may have gone away meanwhile.
+            let _ = stopped.send(());
+        }
+    }
+
+    /// Takes a batch of claims through the whole protocol.
+    pub(crate) fn cosign_batch(&mut self, batch: Vec<Waiting>) {
+        if let Some(reason) = self.shared.poison() {
+            let error = Error::unavailable(format!("the witness has stopped cosigning: {reason}"));
+            return batch.into_iter().for_each(|waiting| self.answer(waiting.caller, Err(error.clone())));
+        }
+        let judged = self.judge_batch(batch);
+        let lines = match sign(&self.shared.keys, &judged.draft.accepted) {
+            Ok(lines) => lines,
+            Err(error) => {
+                tracing::error!(%error, "a key of the witness cannot cosign");
+                return self.fail(judged, &Error::internal("the witness cannot cosign this"));
+            }
+        };
+        let notes = cosigned_notes(&judged.draft.accepted, &lines);
+        let refusals = self.refusals(&judged, &notes);
+        if let Err(error) = self.commit(&judged.draft, &notes) {
+            return self.fail(judged, &error);
+        }
+        self.latest.extend(judged.draft.latest.into_iter().map(|(origin, (latest, _))| (origin, latest)));
+        for (caller, _, verdict) in judged.verdicts {
+            self.answer(
+                caller,
+                match verdict {
+                    Verdict::Accepted(place) => Ok(lines[place].clone()),
+                    Verdict::Refused(error) => Err(error),
+                },
+            );
+        }
+        refusals.iter().for_each(|refusal| self.keep(refusal));
+    }
+
+    fn judge_batch(&self, batch: Vec<Waiting>) -> Judged {
+        let mut judged = Judged::default();
+        for Waiting { claim, caller } in batch {
+            let origin = claim.log.origin_hash();
+            let latest = judged.draft.latest.get(&origin).copied();
+            let against = latest.map(|(_, place)| place);
+            let latest = latest.map(|(latest, _)| latest).or_else(|| self.latest.get(&origin).copied());
+            let verdict = match judge(latest.as_ref(), &claim) {
+                Ok(checkpoint) => {
+                    let timestamp = self.timestamp(latest.as_ref());
+                    judged.draft.accept(origin, latest.as_ref(), checkpoint.clone(), timestamp, claim.note)
+                }
+                Err(Refused { error, reason }) => {
+                    judged.contradictions.extend(reason.map(|reason| (claim, reason, against)));
+                    Verdict::Refused(error)
+                }
+            };
+            judged.verdicts.push((caller, origin, verdict));
+        }
+        judged
+    }
+
+    /// SPEC: never zero for a whole tree. A clock that was set back must not date a newer checkpoint before an older one.
+    fn timestamp(&self, latest: Option<&Latest>) -> u64 {
+        self.shared.clock.now().max(latest.map_or(1, |latest| latest.timestamp))
+    }
+
+    /// What is worth keeping of the contradictions, with the checkpoint that each contradicts.
+    fn refusals(&mut self, judged: &Judged, notes: &[String]) -> Vec<Refusal> {
+        let mut refusals = Vec::new();
+        for (claim, reason, against) in &judged.contradictions {
+            self.shared.metrics.refusals.get_or_create(&[("reason", reason.as_str())]).inc();
+            let origin = claim.log.origin_hash();
+            if !self.ledger.admit(origin, *reason, &claim.note) {
+                continue;
+            }
+            let stored = || self.shared.store.state(&origin).ok().flatten();
+            let latest = match against {
+                Some(place) => Some(notes[*place].clone()),
+                None => stored().and_then(|bytes| state::note(&bytes).map(str::to_owned)),
+            };
+            let origin = claim.log.origin().clone();
+            let request = claim.request();
+            let refused_at = self.shared.clock.now();
+            refusals.push(Refusal { origin, latest, request, reason: *reason, refused_at });
+        }
+        refusals
+    }
+
+    /// Makes the last state of every log in the draft durable.
+    fn commit(&self, draft: &Draft, notes: &[String]) -> Result<()> {
+        if draft.latest.is_empty() {
+            return Ok(());
+        }
+        let change = |(origin, (latest, place)): (&Hash, &(Latest, usize))| WitnessChange {
+            origin: *origin,
+            expected: self.latest.get(origin).map_or(Revision::NONE, |latest| latest.revision),
+            state: state::to_bytes(latest.timestamp, &notes[*place]),
+        };
+        let changes = draft.latest.iter().map(change).collect();
+        let timer = self.shared.metrics.commit_started();
+        let outcome = self.committer.commit(changes);
+        self.shared.metrics.commit_ended(timer);
+        outcome.map_err(|error| {
+            tracing::error!(%error, "cosignatures were not committed");
+            if !matches!(error, WitnessCommitError::Refused(_)) {
+                self.shared.set_poison(&error.to_string());
+            }
+            Error::unavailable(match error {
+                WitnessCommitError::Refused(_) => "the witness cannot write to its disk now",
+                WitnessCommitError::Moved { .. } => {
+                    "the witness stopped: another writer is at work on its store"
+                }
+                WitnessCommitError::Unknown(_) => {
+                    "the witness stopped: it cannot tell whether its last cosignatures are durable"
+                }
+            })
+        })
+    }
+
+    /// Nothing of the batch happened. Whoever was judged against what did not happen has no verdict either.
+    fn fail(&self, judged: Judged, error: &Error) {
+        for (caller, origin, verdict) in judged.verdicts {
+            let outcome = match verdict {
+                Verdict::Refused(refusal) if !judged.draft.latest.contains_key(&origin) => refusal,
+                _ => error.clone(),
+            };
+            self.answer(caller, Err(outcome));
+        }
+    }
+
+    fn answer(&self, caller: Caller, outcome: Result<String>) {
+        self.shared.metrics.answered(&outcome);
+        caller.answer(outcome);
+    }
+
+    fn keep(&self, refusal: &Refusal) {
+        let (origin, reason) = (&refusal.origin, refusal.reason.as_str());
+        tracing::warn!(%origin, reason, "a checkpoint its log signed contradicts what was cosigned");
+        if let Err(error) = self.on_refusal.keep(refusal) {
+            tracing::error!(%origin, %error, "the refused checkpoint was not kept");
+        }
+    }
+}
+
+impl Draft {
+    fn accept(
+        &mut self,
+        origin: Hash,
+        before: Option<&Latest>,
+        checkpoint: Checkpoint,
+        timestamp: u64,
+        note: String,
+    ) -> Verdict {
+        let place = self.accepted.len();
+        let head = checkpoint.head();
+        // One revision for the batch, however many checkpoints of the log it cosigns.
+        let revision = match (self.latest.get(&origin), before) {
+            (Some((drafted, _)), _) => drafted.revision,
+            (None, before) => before.map_or(Revision::NONE, |latest| latest.revision).next(),
+        };
+        self.latest.insert(origin, (Latest { head, timestamp, revision }, place));
+        self.accepted.push(Accepted { checkpoint, timestamp, note });
+        Verdict::Accepted(place)
+    }
+}
+
+impl Claim {
+    /// The request, without the lines nobody vouches for.
+    fn request(&self) -> String {
+        let note = UnverifiedNote::parse(self.note.as_bytes()).ok();
+        let request = note.and_then(|note| AddCheckpoint::new(self.old_size, self.proof.clone(), note).ok());
+        // It was shorter than one that was read.
+        request.expect("fewer lines of a request are a request").to_text()
+    }
+}
+
+/// Whether a claim extends the latest checkpoint cosigned for its log: the checks of tlog-witness that need it, in its order.
+fn judge<'c>(latest: Option<&Latest>, claim: &'c Claim) -> Result<&'c Checkpoint, Refused> {
+    // SPEC: the old size must be that of the latest cosigned checkpoint, 0 if there is none; the answer names that size.
+    let size = latest.map_or(0, |latest| latest.head.size.get());
+    if claim.old_size.get() != size {
+        let message = format!("the latest checkpoint cosigned has size {size}, not {}", claim.old_size);
+        return Err(Refused { error: Error::new(ErrorKind::Conflict { size }, message), reason: None });
+    }
+    // SPEC: a checkpoint of size 0 has the root SHA-256("").
+    let ClaimedTree::Checkpoint(checkpoint) = &claim.tree else {
+        let message = "the tree is empty, but its root is not the hash of no bytes".to_owned();
+        return Err(contradicts(message, RefusalReason::EmptyTreeRoot));
+    };
+    let head = checkpoint.head();
+    // SPEC: with equal sizes the roots are identical. Asked before the proof, which then must be empty: the answer is the same,
+    // but two roots of one size are the stronger evidence.
+    if let Some(latest) =
+        latest.filter(|latest| latest.head.size == head.size && latest.head.root != head.root)
+    {
+        let message = format!("the root of size {size} is {} here, and was {}", head.root, latest.head.root);
+        return Err(contradicts(message, RefusalReason::OtherRoot));
+    }
+    // SPEC: from size 0 the proof is empty, else it leads from the latest checkpoint to this one.
+    let proven = match latest.filter(|latest| latest.head.size.get() > 0) {
+        Some(latest) => claim.proof.verify(&latest.head, &head),
+        None if claim.proof.hashes().is_empty() => Ok(()),
+        None => Err(ProofError::ProofTooLong { got: claim.proof.hashes().len() }),
+    };
+    proven.map_err(|error| {
+        let message = format!("the consistency proof from size {size} does not hold: {error}");
+        contradicts(message, RefusalReason::Unproven)
+    })?;
+    Ok(checkpoint)
+}
+
+fn contradicts(message: String, reason: RefusalReason) -> Refused {
+    Refused { error: Error::new(ErrorKind::Inconsistent, message), reason: Some(reason) }
+}
+
+/// The lines of every key for every accepted checkpoint, each ending in LF. What is signed is the checkpoint written anew from
+/// what was read, not the bytes that came.
+fn sign(keys: &[SigningKey], accepted: &[Accepted]) -> Result<Vec<String>, NoteError> {
+    let lines = |Accepted { checkpoint, timestamp, .. }: &Accepted| {
+        let line = |key: &SigningKey| key.cosign(checkpoint, *timestamp).map(|line| format!("{line}\n"));
+        keys.iter().map(line).collect::<Result<String, NoteError>>()
+    };
+    accepted.iter().map(lines).collect()
+}
+
+/// What is stored: the log's verified lines, then ours. Whatever else came with the checkpoint is gone.
+fn cosigned_notes(accepted: &[Accepted], lines: &[String]) -> Vec<String> {
+    accepted.iter().zip(lines).map(|(accepted, lines)| [accepted.note.as_str(), lines].concat()).collect()
+}

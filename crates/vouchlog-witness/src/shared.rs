@@ -1,0 +1,57 @@
+//! What the cosigning thread and every handle share.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use vouchlog_note::{KeyName, SigningKey, VerifyingKey};
+
+use crate::config::Clock;
+use crate::logs::{Logs, LogsError};
+use crate::metrics::Metrics;
+
+#[derive(Debug)]
+pub(crate) struct Shared<S> {
+    pub(crate) store: Arc<S>,
+    pub(crate) name: KeyName,
+    pub(crate) keys: Vec<SigningKey>,
+    pub(crate) vkeys: Vec<VerifyingKey>,
+    pub(crate) logs: ArcSwap<Logs>,
+    pub(crate) clock: Clock,
+    pub(crate) metrics: Metrics,
+    poison: Mutex<Option<String>>,
+}
+
+impl<S> Shared<S> {
+    pub(crate) fn new(
+        store: Arc<S>,
+        name: KeyName,
+        keys: Vec<SigningKey>,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> Self {
+        let vkeys = keys.iter().map(|key| key.verifying_key().clone()).collect();
+        let (logs, poison) = (ArcSwap::default(), Mutex::default());
+        Self { store, name, keys, vkeys, logs, clock, metrics, poison }
+    }
+
+    /// Replaces the logs, for every request that comes from now on.
+    pub(crate) fn set_logs(&self, logs: Logs) -> Result<(), LogsError> {
+        logs.iter().try_for_each(|log| log.refuse_own_keys(&self.vkeys))?;
+        self.metrics.logs.set(logs.len() as u64);
+        self.logs.store(Arc::new(logs));
+        Ok(())
+    }
+
+    /// Why the witness stopped cosigning for good, if it did.
+    pub(crate) fn poison(&self) -> Option<String> {
+        self.poison.lock().clone()
+    }
+
+    /// Stops all cosigning: what the store holds is unknown, and only opening it anew can tell.
+    pub(crate) fn set_poison(&self, reason: &str) {
+        tracing::error!(reason, "the witness stops cosigning; restart it to recover");
+        self.metrics.poisoned.set(1);
+        self.poison.lock().get_or_insert_with(|| reason.to_owned());
+    }
+}

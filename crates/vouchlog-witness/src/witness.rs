@@ -1,0 +1,249 @@
+//! The witness as programs hold it: opening, asking, stopping.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
+use thiserror::Error;
+use tokio::sync::oneshot;
+use vouchlog_api::{Error, Result};
+use vouchlog_merkle::Hash;
+use vouchlog_note::{AddCheckpoint, KeyName, SignSubtree, SignatureType, SigningKey, VerifyingKey};
+use vouchlog_storage::{StoreError, StoreIdentity, WitnessStore};
+
+use crate::check::check;
+use crate::commit::Committer;
+use crate::config::Config;
+use crate::cosign::Cosigner;
+use crate::evidence::Ledger;
+use crate::limits;
+use crate::logs::{Logs, LogsError, same_line};
+use crate::metrics::Metrics;
+use crate::queue::Queue;
+use crate::shared::Shared;
+use crate::state::{self, Latest};
+use crate::subtree::sign_subtree;
+
+/// Why a witness could not be opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key is of the wrong type or name, or there are none.
+    #[error("{0}")]
+    Key(String),
+    /// A log cannot be witnessed.
+    #[error(transparent)]
+    Logs(#[from] LogsError),
+    /// The operating system gave no thread.
+    #[error("no thread could be started: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Whether a witness cosigns, check by check.
+#[derive(Clone, Debug)]
+pub struct Readiness {
+    /// What was checked, and what is wrong with it.
+    pub checks: Vec<(&'static str, Result<(), String>)>,
+}
+
+impl Readiness {
+    /// Whether every check passed.
+    pub fn is_ready(&self) -> bool {
+        self.checks.iter().all(|(_, outcome)| outcome.is_ok())
+    }
+}
+
+/// A witness in this process. Clones are the same witness; it stops when the last one is dropped, or on [`Witness::stop`].
+#[derive(Debug)]
+pub struct Witness<S: WitnessStore> {
+    inner: Arc<Inner<S>>,
+}
+
+#[derive(Debug)]
+struct Inner<S: WitnessStore> {
+    shared: Arc<Shared<S>>,
+    queue: Queue,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl<S: WitnessStore> Clone for Witness<S> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone() }
+    }
+}
+
+impl<S: WitnessStore> Witness<S> {
+    /// Opens the witness whose memory is `store`; metrics are registered in `registry`. Blocks while the states are read.
+    ///
+    /// A key whose store was lost must not be opened with another one: a witness that does not remember what it cosigned may
+    /// contradict it. The identity of the store ([`Witness::store_identity`]) lets the caller, who has the keys, find out.
+    ///
+    /// # Errors
+    /// For a store that cannot be read, keys that are no witness's, or a log that has one of them.
+    pub fn open(config: Config, store: S, registry: &mut Registry) -> Result<Self, OpenError> {
+        let name = check_keys(&config.keys)?;
+        let latest = load(&store)?;
+        let metrics = Metrics::register(registry);
+        let store = Arc::new(store);
+        let committer = Committer::start(store.clone(), config.options.commit_patience);
+        let committer = committer.map_err(OpenError::Thread)?;
+        let shared = Arc::new(Shared::new(store, name, config.keys, config.clock, metrics));
+        shared.set_logs(config.logs)?;
+        let (queue, messages) = Queue::new(config.options.max_queued_requests);
+        let (ledger, on_refusal) = (Ledger::default(), config.on_refusal);
+        let cosigner = Cosigner { shared: shared.clone(), latest, committer, ledger, on_refusal };
+        let thread = std::thread::Builder::new()
+            .name("vouchlog-witness".into())
+            .spawn(move || cosigner.run(&messages))
+            .map_err(OpenError::Thread)?;
+        let thread = Mutex::new(Some(thread));
+        Ok(Self { inner: Arc::new(Inner { shared, queue, thread }) })
+    }
+
+    /// The witness's name, which stands in its signature lines.
+    pub fn name(&self) -> &KeyName {
+        &self.inner.shared.name
+    }
+
+    /// The keys that verify its cosignatures.
+    pub fn vkeys(&self) -> &[VerifyingKey] {
+        &self.inner.shared.vkeys
+    }
+
+    /// The identity of its store.
+    pub fn store_identity(&self) -> StoreIdentity {
+        self.inner.shared.store.identity()
+    }
+
+    /// The logs it knows now.
+    pub fn logs(&self) -> Arc<Logs> {
+        self.inner.shared.logs.load_full()
+    }
+
+    /// Replaces the logs it knows, at once and all together. What it cosigned for a log that is gone it keeps in mind.
+    ///
+    /// # Errors
+    /// If a log has a key of the witness; nothing is changed then.
+    pub fn set_logs(&self, logs: Logs) -> Result<(), LogsError> {
+        self.inner.shared.set_logs(logs)
+    }
+
+    /// Stops the witness: what is queued is still cosigned and answered, the store is closed. Later requests are refused.
+    pub async fn stop(&self) {
+        let (stopped, done) = oneshot::channel();
+        let queue = self.inner.queue.clone();
+        // Sending blocks while the queue is full, so it must not happen on an async thread.
+        let _ = tokio::task::spawn_blocking(move || queue.stop(stopped)).await;
+        // An error means that it had stopped before.
+        let _ = done.await;
+    }
+
+    /// Checks whether the witness cosigns.
+    pub fn readiness(&self) -> Readiness {
+        let shared = &self.inner.shared;
+        let running = self.inner.thread.lock().as_ref().is_some_and(|thread| !thread.is_finished());
+        Readiness {
+            checks: vec![
+                ("witness", if running { Ok(()) } else { Err("it has stopped".to_owned()) }),
+                ("cosigning", shared.poison().map_or(Ok(()), Err)),
+                ("store", shared.store.impediment().map_or(Ok(()), Err)),
+            ],
+        }
+    }
+
+    async fn cosign(&self, request: AddCheckpoint) -> Result<String> {
+        let shared = &self.inner.shared;
+        let claim = check(&shared.logs.load(), request);
+        let waiting = match claim.and_then(|claim| self.inner.queue.submit(claim)) {
+            Ok(waiting) => waiting,
+            Err(error) => {
+                // Who never reached the cosigner is counted here.
+                let outcome = Err(error);
+                shared.metrics.answered(&outcome);
+                return outcome;
+            }
+        };
+        let stopped = || Err(Error::unavailable("the witness stopped before it could answer"));
+        waiting.await.unwrap_or_else(|_| stopped())
+    }
+}
+
+impl<S: WitnessStore> vouchlog_api::Witness for Witness<S> {
+    async fn add_checkpoint(&self, request: AddCheckpoint) -> Result<String> {
+        self.cosign(request).await
+    }
+
+    async fn sign_subtree(&self, request: SignSubtree) -> Result<String> {
+        let shared = self.inner.shared.clone();
+        off_thread(move || sign_subtree(&shared.keys, &shared.vkeys, &shared.logs.load(), &request)).await
+    }
+
+    async fn latest_checkpoint(&self, origin: Hash) -> Result<String> {
+        let shared = self.inner.shared.clone();
+        off_thread(move || latest_checkpoint(&shared, &origin)).await
+    }
+}
+
+/// Runs what reads the disk, or computes for milliseconds, where it holds nobody up.
+async fn off_thread(work: impl FnOnce() -> Result<String> + Send + 'static) -> Result<String> {
+    let outcome = tokio::task::spawn_blocking(work).await;
+    outcome.unwrap_or_else(|_| Err(Error::internal("the witness failed at this request")))
+}
+
+fn latest_checkpoint<S: WitnessStore>(shared: &Shared<S>, origin: &Hash) -> Result<String> {
+    let damaged = || Error::internal("the witness cannot read what it cosigned");
+    let state = shared.store.state(origin).map_err(|error| {
+        tracing::error!(%error, "a state cannot be read");
+        Error::unavailable("the witness cannot read its store now")
+    })?;
+    let Some(state) = state else {
+        return Err(Error::not_found("this witness cosigned no checkpoint of that log"));
+    };
+    state::note(&state).map(str::to_owned).ok_or_else(damaged)
+}
+
+/// Reads back what was cosigned.
+fn load(store: &impl WitnessStore) -> Result<HashMap<Hash, Latest>, StoreError> {
+    let mut latest = HashMap::new();
+    let mut damaged = None;
+    store.load(&mut |origin, revision, bytes| match state::from_bytes(&origin, revision, &bytes) {
+        Some(state) => drop(latest.insert(origin, state)),
+        None => damaged = Some(origin),
+    })?;
+    match damaged {
+        None => Ok(latest),
+        Some(origin) => Err(StoreError::Damaged(format!(
+            "what was cosigned for the log with origin hash {origin} cannot be read"
+        ))),
+    }
+}
+
+/// The one name of a witness's keys.
+fn check_keys(keys: &[SigningKey]) -> Result<KeyName, OpenError> {
+    let refused = |message: String| Err(OpenError::Key(message));
+    let vkeys: Vec<_> = keys.iter().map(SigningKey::verifying_key).collect();
+    let Some(first) = vkeys.first() else { return refused("a witness needs a key".into()) };
+    if vkeys.len() > limits::MAX_WITNESS_KEYS {
+        return refused(format!("a witness has at most {} keys", limits::MAX_WITNESS_KEYS));
+    }
+    for (place, key) in vkeys.iter().enumerate() {
+        if key.signature_type() == SignatureType::Ed25519 {
+            return refused(format!("the key `{key}` signs notes (type 0x01), and makes no cosignatures"));
+        }
+        if key.name() != first.name() {
+            return refused(format!(
+                "the keys of a witness have one name, not `{}` and `{}`",
+                first.name(),
+                key.name()
+            ));
+        }
+        if vkeys[..place].iter().any(|other| same_line(other, key)) {
+            return refused(format!("the key `{key}` is given twice, or cannot be told from another"));
+        }
+    }
+    Ok(first.name().clone())
+}

@@ -1,0 +1,282 @@
+//! `vouchlog witness`: runs a witness.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde_json::json;
+use tokio::net::TcpListener;
+use vouchlog::{ACCEPT_LOST_STATE, Server, VerifyingKey, WitnessOpenError, witness};
+use vouchlog_note::limits::MAX_LOG_LIST_BYTES;
+use vouchlog_note::{LogList, Origin};
+use vouchlog_server::{Config, Readiness};
+use vouchlog_storage::StoreError;
+use vouchlog_storage_sled::SledWitnessStore;
+use vouchlog_witness::{KnownLog, Logs, Rate, Witness};
+
+use super::LogFormat;
+use super::serve::shutdown_signal;
+use crate::advice::Advice;
+use crate::output::{self, Outcome, Output};
+
+/// Requests a day of a log given by its vkey: ten a second. A log asks about once a second while it grows.
+const DEFAULT_MAX_RATE: u32 = 864_000;
+
+/// Run a witness: it cosigns the checkpoints of logs as long as each extends the last one (C2SP tlog-witness)
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  vouchlog witness --data ./witness --name witness.example.com/w1 --log \"$LOG_VKEY\"\n  \
+                        vouchlog witness --data ./witness --log-list logs.txt      and again with kill -HUP once it changed"
+)]
+pub(crate) struct Args {
+    /// The data directory, made when it is not there; its key is made with it
+    #[arg(long, value_name = "DIR", env = "VOUCHLOG_DATA")]
+    data: PathBuf,
+    /// The witness's name, a URL without its scheme; needed at the first start, then remembered
+    #[arg(long, env = "VOUCHLOG_NAME")]
+    name: Option<String>,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6963", env = "VOUCHLOG_LISTEN")]
+    listen: String,
+    /// The witness's key file [default: witness.key in the data directory]
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_KEY")]
+    key: Option<PathBuf>,
+    /// A second key file to cosign with: ML-DSA-44, of the same name [default: witness-ml-dsa.key in the data directory, if
+    /// there is one]
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_ML_DSA_KEY")]
+    ml_dsa_key: Option<PathBuf>,
+    /// Make an ML-DSA-44 key in the data directory, unless there is one
+    #[arg(long, conflicts_with = "ml_dsa_key", env = "VOUCHLOG_ML_DSA", value_parser = clap::builder::FalseyValueParser::new())]
+    ml_dsa: bool,
+    /// Cosign for the log with this key, which is named as the log; may be given several times, also for one log
+    #[arg(long = "log", value_name = "VKEY", env = "VOUCHLOG_LOGS", value_delimiter = ' ')]
+    logs: Vec<VerifyingKey>,
+    /// Cosign for the logs of this list (witness-network.org, logs/v0) as well; may be given several times. SIGHUP reads it
+    /// again, which adds logs and changes none
+    #[arg(long = "log-list", value_name = "FILE", env = "VOUCHLOG_LOG_LISTS", value_delimiter = ' ')]
+    log_lists: Vec<PathBuf>,
+    /// Requests a day of one log at most, whatever its list says; 0 for any number [default: what its list says, 864000 for
+    /// --log]
+    #[arg(long, value_name = "NUMBER", env = "VOUCHLOG_MAX_RATE")]
+    max_rate: Option<u32>,
+    /// Cosign with a key whose store was lost. To be said in words: the refusal to start names them
+    #[arg(long, value_name = "WORDS")]
+    accept_lost_state: Option<String>,
+    /// How traces are written
+    #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
+}
+
+type OpenWitness = Witness<SledWitnessStore>;
+
+impl Args {
+    pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        // First of all, so that a port in use is told before keys are made.
+        let listener = TcpListener::bind(&self.listen).await.with_context(|| {
+            Advice::new(format!("cannot listen on {}", self.listen), "give another address with --listen")
+        })?;
+        let address = listener.local_addr().context("the address listened on cannot be told")?;
+        let shutdown = shutdown_signal()?;
+        let hangup = Hangup::new()?;
+        let (witness, registry) = self.open()?;
+        let lists = Lists { files: self.log_lists.clone(), ceiling: self.ceiling() };
+        let mut logs = self.logs()?;
+        for (file, list) in lists.read()? {
+            lists.add(&mut logs, &file, &list, witness.vkeys());
+        }
+        witness.set_logs(logs).map_err(|error| {
+            Advice::error(error.to_string(), "give the vkeys of logs with --log, not the witness's own")
+        })?;
+        if !address.ip().is_loopback() {
+            output::warn(
+                "listening beyond this machine without TLS: put a TLS proxy in front, or listen on 127.0.0.1",
+            );
+        }
+        announce(output, &witness, &format!("http://{address}"))?;
+        let reload = tokio::spawn(reload(hangup, lists, witness.clone()));
+        let health = witness.clone();
+        Server::witness(witness.clone(), Config::default())
+            .health(move || Readiness { checks: health.readiness().checks, notes: Vec::new() })
+            .registry(registry)
+            .run(listener, shutdown)
+            .await;
+        reload.abort();
+        witness.stop().await;
+        output.say("The witness stopped; everything it cosigned is on disk.")?;
+        Ok(Outcome::Fine)
+    }
+
+    fn open(&self) -> anyhow::Result<(OpenWitness, prometheus_client::registry::Registry)> {
+        let accept = match self.accept_lost_state.as_deref() {
+            None => false,
+            Some(ACCEPT_LOST_STATE) => true,
+            Some(_) => {
+                let hint = format!("the words are: {ACCEPT_LOST_STATE}");
+                return Err(Advice::error("--accept-lost-state takes certain words only", hint));
+            }
+        };
+        let mut builder = witness(&self.data).ml_dsa(self.ml_dsa).accept_lost_state(accept);
+        if let Some(name) = &self.name {
+            builder = builder.name(name);
+        }
+        if let Some(file) = &self.key {
+            builder = builder.key(file);
+        }
+        if let Some(file) = &self.ml_dsa_key {
+            builder = builder.ml_dsa_key(file);
+        }
+        builder.open().map_err(|error| advise(&error))
+    }
+
+    /// The rate of every log at most.
+    fn ceiling(&self) -> Rate {
+        self.max_rate.and_then(NonZeroU32::new).map_or(Rate::UNLIMITED, Rate::per_day)
+    }
+
+    /// The logs given by their vkeys; keys of one name are of one log.
+    fn logs(&self) -> anyhow::Result<Logs> {
+        let rate = match self.max_rate {
+            Some(_) => self.ceiling(),
+            None => Rate::per_day(NonZeroU32::new(DEFAULT_MAX_RATE).expect("it is not zero")),
+        };
+        let mut keys: BTreeMap<&str, Vec<VerifyingKey>> = BTreeMap::new();
+        for key in &self.logs {
+            keys.entry(key.name().as_str()).or_default().push(key.clone());
+        }
+        let mut logs = Logs::new();
+        for (name, keys) in keys {
+            let log = Origin::new(name).map_err(anyhow::Error::from);
+            let added = log.and_then(|origin| Ok(logs.add(KnownLog::new(origin, keys, rate)?)?));
+            added.with_context(|| Advice::new(format!("--log {name}"), "give each vkey of a log once"))?;
+        }
+        Ok(logs)
+    }
+}
+
+fn announce(output: Output, witness: &OpenWitness, url: &str) -> anyhow::Result<()> {
+    let (name, logs) = (witness.name(), witness.logs());
+    let vkeys: Vec<String> = witness.vkeys().iter().map(ToString::to_string).collect();
+    let lines: String = vkeys.iter().map(|vkey| format!("  vkey  {vkey}\n")).collect();
+    let count = output::count(logs.len() as u64, "log", "logs");
+    let words = format!(
+        "The witness {name} is served at {url} and cosigns for {count}\n\
+         {lines}\
+         Give the vkey to the logs and to whoever is to verify. Stop with Ctrl-C."
+    );
+    let answer = json!({
+        "name": name.as_str(), "url": url, "vkeys": vkeys, "logs": logs.len(),
+        "store": witness.store_identity().to_string(),
+    });
+    output.answer(&words, &answer)
+}
+
+/// The log lists, which may be read again.
+struct Lists {
+    files: Vec<PathBuf>,
+    ceiling: Rate,
+}
+
+impl Lists {
+    fn read(&self) -> anyhow::Result<Vec<(PathBuf, LogList)>> {
+        self.files.iter().map(|file| Ok((file.clone(), read_list(file)?))).collect()
+    }
+
+    /// Adds what is new in a list, and says what came of it. How many were added.
+    fn add(&self, logs: &mut Logs, file: &Path, list: &LogList, own: &[VerifyingKey]) -> usize {
+        let outcome = logs.add_list(list, self.ceiling, own);
+        for error in &outcome.refused {
+            tracing::warn!(file = %file.display(), %error, "a log of the list is left out");
+        }
+        let (added, known) = (outcome.added.len(), outcome.known);
+        let unsupported = list.unsupported();
+        tracing::info!(file = %file.display(), added, known, unsupported, "a log list was read");
+        for origin in outcome.added {
+            tracing::debug!(%origin, "a log was added");
+        }
+        added
+    }
+}
+
+fn read_list(file: &Path) -> anyhow::Result<LogList> {
+    let bytes = super::read_file(file, MAX_LOG_LIST_BYTES)?;
+    LogList::parse(&bytes).with_context(|| file.display().to_string())
+}
+
+/// Reads the lists again at every SIGHUP. One that cannot be read changes nothing.
+async fn reload(mut hangup: Hangup, lists: Lists, witness: OpenWitness) {
+    while hangup.received().await.is_some() {
+        let mut logs = (*witness.logs()).clone();
+        let mut added = 0;
+        for file in &lists.files {
+            match read_list(file) {
+                Ok(list) => added += lists.add(&mut logs, file, &list, witness.vkeys()),
+                Err(error) => tracing::error!("a log list was not read: {error:#}"),
+            }
+        }
+        let total = logs.len();
+        match witness.set_logs(logs) {
+            Ok(()) => output::note(&format!("log lists read again: {added} logs added, {total} in all")),
+            Err(error) => tracing::error!(%error, "the logs stay as they were"),
+        }
+    }
+}
+
+/// SIGHUP, where there is one.
+#[cfg(unix)]
+struct Hangup(tokio::signal::unix::Signal);
+
+#[cfg(unix)]
+impl Hangup {
+    fn new() -> anyhow::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self(signal(SignalKind::hangup()).context("SIGHUP cannot be handled")?))
+    }
+
+    async fn received(&mut self) -> Option<()> {
+        self.0.recv().await
+    }
+}
+
+#[cfg(not(unix))]
+struct Hangup;
+
+#[cfg(not(unix))]
+impl Hangup {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn received(&mut self) -> Option<()> {
+        None
+    }
+}
+
+/// What to do about a witness that does not open.
+fn advise(error: &WitnessOpenError) -> anyhow::Error {
+    let hint = match error {
+        WitnessOpenError::State(_) => format!(
+            "bring back the newest data directory. If it is lost, let a new witness begin with another name and key: that breaks \
+             no promise. If nobody relies on this one, say --accept-lost-state \"{ACCEPT_LOST_STATE}\""
+        ),
+        WitnessOpenError::Store(StoreError::InUse) => {
+            "stop the other process, or give this witness another --data directory".into()
+        }
+        WitnessOpenError::Store(StoreError::Foreign(_)) => "give another --data directory".into(),
+        WitnessOpenError::Store(_) => {
+            "a witness must not go on with damaged memory: begin a new one with another name and key, in another directory"
+                .into()
+        }
+        WitnessOpenError::NoName => "give it one with --name, such as witness.example.com/w1".into(),
+        WitnessOpenError::NoKey(_) => "bring the key back from its backup, or say where it is with --key".into(),
+        WitnessOpenError::Name { .. } => "leave --name out, or give another key or --data directory".into(),
+        WitnessOpenError::Engine(_) => {
+            "make keys with `vouchlog keygen --kind witness`, all of one name; ML-DSA-44 with --algorithm ml-dsa-44".into()
+        }
+        WitnessOpenError::KeyFile(_) => {
+            "check the key file and who may read it; a lost key cannot be made again".into()
+        }
+        _ => "run again with --trace debug to see more".into(),
+    };
+    Advice::error(error.to_string(), hint)
+}
