@@ -297,4 +297,7 @@ async fn races_and_kills_never_make_a_witness_contradict_itself() {
     let (first, second) = (of(&histories[0]), of(&histories[1]));
     assert!(first == 0 || second == 0, "{first} cosignatures of one history, {second} of the other");
     assert_eq!(first + second, cosigned.len());
+    let refusals = folder.path().join("w1/refusals").join(sha256(ORIGIN.as_bytes()).to_string());
+    let kept = std::fs::read_dir(refusals).unwrap().count();
+    assert!(kept > 0, "what was refused is kept, as evidence against the log");
 }

@@ -106,7 +106,8 @@ pub struct Options {
     pub max_spooled: u64,
     /// When the log answers. Asking for [`AckLevel::Witnessed`] costs the time of a round of witnesses for each request, and
     /// promises no cosignatures: the log may not get them in time, and what is recovered after a crash is proven against
-    /// whatever checkpoint is the newest. Verify [`Taken::receipt`](crate::Taken::receipt)'s checkpoint with the policy.
+    /// whatever checkpoint is the newest. Verify [`Taken::receipt`](crate::Taken::receipt)'s checkpoint with the policy. A log
+    /// without witnesses refuses such requests; the gateway keeps its statements, says so in its status, and tries again.
     pub wait_for: AckLevel,
     /// How long to wait for what.
     pub patience: Patience,

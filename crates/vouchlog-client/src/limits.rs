@@ -55,6 +55,10 @@ pub(crate) const MAX_READ_BACKOFF: Duration = Duration::from_secs(10);
 /// How long a witness may take, from connecting to the end of its answer. A round of witnesses waits for the slowest it needs.
 pub const WITNESS_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a connection to a witness is kept for the next request: less than the 10 s after which a server like ours closes it,
+/// so that no request meets a connection that is just being closed.
+pub(crate) const WITNESS_IDLE: Duration = Duration::from_secs(8);
+
 /// The longest time a witness may ask to be left alone: more would let a slip of its operator silence it for days.
 pub const MAX_WITNESS_PAUSE: Duration = Duration::from_secs(300);
 

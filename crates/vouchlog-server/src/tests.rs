@@ -1,4 +1,4 @@
-//! The server as its clients see it: a small log in memory behind the real router, on a real socket of the loopback
+//! The server as its clients see it: a small log in memory, or a witness that says what it is told to, behind the real router, on a real socket of the loopback
 //! interface, asked by real clients. Nothing here looks inside.
 
 mod errors;
@@ -7,11 +7,14 @@ mod grpc;
 mod http;
 mod tiles;
 mod wire;
+mod witness;
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
@@ -22,11 +25,52 @@ use crate::{Config, Readiness, Server};
 use fake::Fake;
 
 /// A running server. Dropping it stops the server.
-struct Served {
-    log: Fake,
+struct Running {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(server: Server) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            server.run(listener, async { drop(stopped.await) }).await;
+        });
+        Self { address, stop: Some(stop), task }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    async fn channel(&self) -> Channel {
+        Endpoint::from_shared(self.url("")).unwrap().connect().await.unwrap()
+    }
+
+    /// Sends bytes and returns everything that comes back until the server closes.
+    async fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        // A reset is as much an end as a close.
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Tells the server to stop, and waits until it has.
+    async fn stop(mut self) {
+        drop(self.stop.take());
+        self.task.await.unwrap();
+    }
+}
+
+/// A log and its server.
+struct Served {
+    log: Fake,
+    running: Running,
 }
 
 impl Served {
@@ -37,9 +81,6 @@ impl Served {
 
     async fn with(config: Config) -> Self {
         let log = Fake::new();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
         let watched = log.clone();
         let health = move || Readiness {
             checks: vec![("checkpoint", Ok(())), ("store", watched.store_check())],
@@ -52,18 +93,7 @@ impl Served {
             gauge
         });
         let server = Server::new(log.clone(), config).health(health).registry(registry);
-        let task = tokio::spawn(async move {
-            server.run(listener, async { drop(stopped.await) }).await;
-        });
-        Self { log, address, stop: Some(stop), task }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    async fn channel(&self) -> Channel {
-        Endpoint::from_shared(self.url("")).unwrap().connect().await.unwrap()
+        Self { log, running: Running::start(server).await }
     }
 
     async fn gateway(&self) -> GatewayClient<Channel> {
@@ -74,10 +104,16 @@ impl Served {
         LogClient::new(self.channel().await)
     }
 
-    /// Tells the server to stop, and waits until it has.
-    async fn stop(mut self) {
-        drop(self.stop.take());
-        self.task.await.unwrap();
+    async fn stop(self) {
+        self.running.stop().await;
+    }
+}
+
+impl Deref for Served {
+    type Target = Running;
+
+    fn deref(&self) -> &Running {
+        &self.running
     }
 }
 

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use vouchlog_api::{
-    Append, Appended, Appender, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened, Result,
-    StreamInfo, Watch,
+    AckLevel, Append, Appended, Appender, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened,
+    Result, StreamInfo, Watch,
 };
-use vouchlog_client::{GatewayError, Misbehaviour};
+use vouchlog_client::{Gateway, GatewayError, Misbehaviour};
 use vouchlog_merkle::{CompactRange, Hash, LeafIndex, TileId, TreeHead, TreeSize};
 use vouchlog_note::{Checkpoint, SignedCheckpoint};
 use vouchlog_sequencer::Log;
@@ -48,9 +48,16 @@ enum Lie {
 struct Liar {
     log: Log<Arc<MemoryStore>>,
     lie: Arc<Mutex<Lie>>,
+    /// What its callers waited for, in requests with statements.
+    waited: Arc<Mutex<Vec<AckLevel>>>,
 }
 
 impl Liar {
+    fn new(world: &World) -> Self {
+        let (lie, waited) = (Arc::new(Mutex::new(Lie::None)), Arc::default());
+        Self { log: world.log.clone(), lie, waited }
+    }
+
     fn lies(&self, lie: Lie) -> bool {
         *self.lie.lock().unwrap() == lie
     }
@@ -80,6 +87,11 @@ impl Appender for Liar {
     }
 
     async fn append(&self, request: Append) -> Result<Appended> {
+        if !request.statements.is_empty() {
+            self.waited.lock().unwrap().push(request.wait_for);
+        }
+        // The log behind has no witnesses to wait for.
+        let request = Append { wait_for: AckLevel::Sequenced, ..request };
         let mut answer = self.log.append(request).await?;
         let Some(receipt) = &mut answer.receipt else { return Ok(answer) };
         let lie = *self.lie.lock().unwrap();
@@ -164,7 +176,7 @@ impl Lookup for Liar {
 async fn check(lie: Lie, expected: impl Fn(&GatewayError) -> bool) {
     println!("{lie:?}");
     let (world, dir) = (World::start().await, tempfile::tempdir().unwrap());
-    let liar = Liar { log: world.log.clone(), lie: Arc::new(Mutex::new(Lie::None)) };
+    let liar = Liar::new(&world);
     let (address, _stop) = serve(liar.clone()).await;
     world.proxy.lead_to(Some(address));
     // A stream is opened by the lie that is about opening, and before all others.
@@ -214,4 +226,21 @@ async fn no_lie_is_believed() {
         |what| move |error: &GatewayError| matches!(error, Caught(evidence) if evidence.what == what);
     check(Lie::Fewer, caught(Misbehaviour::Lost)).await;
     check(Lie::History, caught(Misbehaviour::Inconsistent)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_waits_for_what_its_options_say() {
+    for wait_for in [AckLevel::Sequenced, AckLevel::Witnessed] {
+        let (world, dir) = (World::start().await, tempfile::tempdir().unwrap());
+        let log = Liar::new(&world);
+        let (address, _stop) = serve(log.clone()).await;
+        world.proxy.lead_to(Some(address));
+        let mut config = world.config(dir.path());
+        config.options.wait_for = wait_for;
+        let gateway = Gateway::open(config).await.unwrap();
+        in_time(gateway.submit(statements(0..12)).await.unwrap()).await.unwrap();
+        in_time(gateway.close()).await.unwrap();
+        let waited = log.waited.lock().unwrap();
+        assert!(waited.len() >= 3 && waited.iter().all(|level| *level == wait_for), "{waited:?}");
+    }
 }

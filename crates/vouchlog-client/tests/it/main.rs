@@ -10,4 +10,5 @@ mod memory_log;
 mod proxy;
 mod tile_reader;
 mod verified_log;
+mod witness;
 mod world;

@@ -11,16 +11,6 @@ use vouchlog_proto::v1;
 use super::fake::Trouble;
 use super::{Config, Served, client};
 
-/// Sends bytes and returns everything that comes back until the server closes.
-async fn raw(served: &Served, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(served.address).await.unwrap();
-    stream.write_all(bytes).await.unwrap();
-    let mut answer = Vec::new();
-    // A reset is as much an end as a close.
-    let _ = stream.read_to_end(&mut answer).await;
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
 #[tokio::test]
 async fn http1_http2_and_grpc_share_the_port() {
     let served = Served::start().await;
@@ -31,7 +21,7 @@ async fn http1_http2_and_grpc_share_the_port() {
     assert_eq!((new.version(), new.status()), (Version::HTTP_2, StatusCode::OK));
     let note = served.reader().await.get_checkpoint(v1::GetCheckpointRequest {}).await.unwrap();
     assert_eq!(note.into_inner().note, old.text().await.unwrap());
-    assert!(raw(&served, b"GET /healthz HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.0 200"));
+    assert!(served.raw(b"GET /healthz HTTP/1.0\r\n\r\n").await.starts_with("HTTP/1.0 200"));
 }
 
 /// The services bring a fallback of their own, which once answered every unknown path with 200.
@@ -56,12 +46,12 @@ async fn unknown_methods_are_unimplemented_and_unknown_paths_are_not_found() {
 async fn slow_clients_are_let_go() {
     let config = Config { header_timeout: Duration::from_millis(150), ..Config::default() };
     let served = Served::with(config).await;
-    assert_eq!(raw(&served, b"").await, "");
-    assert_eq!(raw(&served, b"PRI * HTTP/2.0\r\n").await, "");
-    assert_eq!(raw(&served, b"P").await, "");
-    let half = raw(&served, b"GET /healthz HTTP/1.1\r\nhost: log.example\r\nx-slow: ").await;
+    assert_eq!(served.raw(b"").await, "");
+    assert_eq!(served.raw(b"PRI * HTTP/2.0\r\n").await, "");
+    assert_eq!(served.raw(b"P").await, "");
+    let half = served.raw(b"GET /healthz HTTP/1.1\r\nhost: log.example\r\nx-slow: ").await;
     assert!(half.is_empty() || half.starts_with("HTTP/1.1 408"), "{half}");
-    let idle = raw(&served, b"GET /healthz HTTP/1.1\r\nhost: log.example\r\n\r\n").await;
+    let idle = served.raw(b"GET /healthz HTTP/1.1\r\nhost: log.example\r\n\r\n").await;
     assert!(idle.starts_with("HTTP/1.1 200") && idle.ends_with("ok\n"), "{idle}");
 }
 
@@ -75,11 +65,11 @@ async fn nonsense_is_refused() {
         b"POST /add HTTP/1.1\r\nhost: log.example\r\ncontent-length: -1\r\n\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nand now nonsense",
     ] {
-        let answer = raw(&served, bytes).await;
+        let answer = served.raw(bytes).await;
         assert!(!answer.contains("200 OK"), "{answer}");
     }
     let long = format!("GET / HTTP/1.1\r\nhost: log.example\r\nx-long: {}\r\n\r\n", "x".repeat(100_000));
-    let answer = raw(&served, long.as_bytes()).await;
+    let answer = served.raw(long.as_bytes()).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
     assert_eq!(client().get(served.url("/healthz")).send().await.unwrap().status(), StatusCode::OK);
 }
@@ -97,11 +87,11 @@ async fn a_crowd_of_connections_is_turned_away() {
         stream.read_exact(&mut answer).await.unwrap();
         assert_eq!(&answer, b"HTTP/1.1 200");
     }
-    assert_eq!(raw(&served, b"").await, "");
+    assert_eq!(served.raw(b"").await, "");
     drop(first);
     loop {
         let answer =
-            raw(&served, b"GET /metrics HTTP/1.1\r\nhost: log.example\r\nconnection: close\r\n\r\n").await;
+            served.raw(b"GET /metrics HTTP/1.1\r\nhost: log.example\r\nconnection: close\r\n\r\n").await;
         if answer.starts_with("HTTP/1.1 200") {
             assert!(answer.contains("vouchlog_server_connections 2"), "{answer}");
             assert!(!answer.contains("vouchlog_server_connections_refused_total 0"), "{answer}");

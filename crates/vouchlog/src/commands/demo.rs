@@ -1,15 +1,15 @@
 //! `vouchlog demo`: the whole story on one machine, with the real server, gateway client and tile reader.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde::Deserialize;
 use serde_json::json;
 use vouchlog::verify::{Claim, VerifyError, verify};
 use vouchlog::{
-    AckLevel, Digest, Evidence, LeafIndex, Opening, Origin, SigningKey, Statement, StatementKind,
-    VerifyingKey, keys,
+    AckLevel, Digest, Evidence, LeafIndex, Log, Opening, Origin, Policy, SigningKey, Statement,
+    StatementKind, TreeSize, VerifyingKey, connect_witnesses, keys, random_bytes,
 };
 use vouchlog_client::{GatewayError, TileReader, VerifiedLog};
 use vouchlog_note::SignatureType;
@@ -21,13 +21,18 @@ use crate::output::{self, Outcome, Output};
 
 mod audit;
 mod place;
+mod witnesses;
 
 use place::{Place, Running};
+use witnesses::RunningWitness;
+
+/// How often the demo's log asks its witnesses at most.
+const WITNESS_INTERVAL: Duration = Duration::from_millis(20);
 
 /// 128 recorded exchanges, one JSON object a line; see `samples/README.md`.
 const EXCHANGES: &str = include_str!("../../samples/exchanges.jsonl");
 
-/// See it work: a log, a gateway and an auditor on this machine, with recorded AI exchanges
+/// See it work: a log, two witnesses, a gateway and an auditor on this machine, with recorded AI exchanges
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  vouchlog demo --keep")]
 pub(crate) struct Args {
@@ -78,22 +83,29 @@ impl Args {
 
         let gateway =
             keys::create(&place.path("gateway.key"), "gateway.localhost/demo", SignatureType::Ed25519)?;
-        let running = start(&mut story, &place, gateway.verifying_key()).await?;
-        let vkey = running.log.vkey().clone();
+        let log_key = keys::create(&place.path("log.key"), &log_name(), SignatureType::Ed25519)?;
+        let (witnesses, policy) = start_witnesses(&mut story, &place, &log_key).await?;
+        let running = start(&mut story, &place, log_key.clone(), &policy, gateway.verifying_key()).await?;
+        let vkey = running.what.vkey().clone();
         let auditor = meet(&mut story, &running).await?;
         let kept = record_exchanges(&mut story, &place)?;
         let gateway_vkey = gateway.verifying_key().clone();
         let indexes = submit(&mut story, &place, &running, gateway, &kept).await?;
-        verify_receipts(&mut story, &place, &vkey, &kept, &indexes)?;
-        audit_log(&mut story, &auditor, &gateway_vkey).await?;
+        verify_receipts(&mut story, &place, &vkey, &policy, &kept, &indexes)?;
+        let size = running.what.sequenced().size();
+        audit_log(&mut story, &auditor, size, &gateway_vkey).await?;
         let altered = alter(&mut story, &place, &vkey, &kept, &indexes)?;
-        running.stop().await?;
+        fork(&mut story, &witnesses, &log_key).await?;
+        running.stop().await?.stop().await;
+        for witness in witnesses {
+            witness.stop().await?.stop().await;
+        }
 
         let seconds = begun.elapsed().as_secs_f64();
         go_on(&story, &place, &vkey, &kept, &indexes, seconds)?;
         let answer = json!({
             "origin": vkey.name().as_str(), "log_vkey": vkey.to_string(), "statements": kept.len(),
-            "receipts_verified": kept.len(), "complete": true, "altered_record": altered,
+            "receipts_verified": kept.len(), "witnesses": policy.witnesses().len(), "complete": true, "altered_record": altered,
             "folder": self.keep.then(|| place.dir()), "seconds": seconds,
         });
         if output.is_json() {
@@ -103,27 +115,64 @@ impl Args {
     }
 }
 
-async fn start(story: &mut Story, place: &Place, gateway: &VerifyingKey) -> anyhow::Result<Running> {
+/// A name nobody else's trial log has.
+fn log_name() -> String {
+    let random = Digest::from_bytes(random_bytes()).to_string();
+    format!("vouchlog.localhost/{}", &random[..8])
+}
+
+async fn start_witnesses(
+    story: &mut Story,
+    place: &Place,
+    log: &SigningKey,
+) -> anyhow::Result<(Vec<RunningWitness>, Policy)> {
+    story.step("Two witnesses start, and are told of a log to watch over.")?;
+    let witnesses = witnesses::start(place, log).await?;
+    let policy = witnesses::policy(place, &witnesses)?;
+    for witness in &witnesses {
+        story.tell(&format!("witness  {} at {}", witness.what.name(), witness.url))?;
+    }
+    story.tell("policy   both must cosign a tree head before the log shows it to anyone")?;
+    Ok((witnesses, policy))
+}
+
+async fn start(
+    story: &mut Story,
+    place: &Place,
+    key: SigningKey,
+    policy: &Policy,
+    gateway: &VerifyingKey,
+) -> anyhow::Result<Running<Log>> {
     story.step("A log starts, and its operator enrols a gateway.")?;
+    let mut witnesses = connect_witnesses(policy.clone())?;
+    // Nobody shall wait a whole second for a demo.
+    witnesses.interval = WITNESS_INTERVAL;
     let log = vouchlog::open(place.path("log"))
+        .origin(key.verifying_key().name().as_str())
+        .log_key(key)
+        .witnesses(witnesses)
         .gateway(gateway.clone())
         .await
         .map_err(|error| serve::advise(&error))?;
-    let running = Running::start(log).await?;
-    story.tell(&format!("log      {} at {}", running.log.origin(), running.url))?;
-    story.tell(&format!("vkey     {}", running.log.vkey()))?;
+    let server = log.server(vouchlog_server::Config::default());
+    let running = Running::start(log, server).await?;
+    story.tell(&format!("log      {} at {}", running.what.origin(), running.url))?;
+    story.tell(&format!("vkey     {}", running.what.vkey()))?;
     story.tell(&format!("gateway  {}", gateway.name()))?;
     Ok(running)
 }
 
 /// The auditor sees the log before anything is logged, and will hold it to that.
-async fn meet(story: &mut Story, running: &Running) -> anyhow::Result<VerifiedLog<TileReader>> {
+async fn meet(story: &mut Story, running: &Running<Log>) -> anyhow::Result<VerifiedLog<TileReader>> {
     story.step("An auditor, who has nothing but the log's vkey, remembers its first checkpoint.")?;
-    let vkey = running.log.vkey().clone();
+    let vkey = running.what.vkey().clone();
     let origin = Origin::new(vkey.name().as_str())?;
     let auditor = VerifiedLog::open(remote::tiles(&running.url)?, origin, vkey, None)?;
     let size = auditor.update().await?.head().size.get();
-    story.tell(&format!("{}, signed by the log", output::count(size, "entry", "entries")))?;
+    story.tell(&format!(
+        "{}, signed by the log, cosigned by both witnesses",
+        output::count(size, "entry", "entries")
+    ))?;
     Ok(auditor)
 }
 
@@ -152,12 +201,12 @@ fn record_exchanges(story: &mut Story, place: &Place) -> anyhow::Result<Vec<Kept
 async fn submit(
     story: &mut Story,
     place: &Place,
-    running: &Running,
+    running: &Running<Log>,
     key: SigningKey,
     kept: &[Kept],
 ) -> anyhow::Result<Vec<LeafIndex>> {
     story.step("The gateway submits the commitments through a stream of its own, over gRPC.")?;
-    let (url, log) = (running.url.as_str(), running.log.vkey());
+    let (url, log) = (running.url.as_str(), running.what.vkey());
     let (state, receipts) = (place.path("state"), Some(place.path("receipts")));
     let wait_for = AckLevel::Witnessed;
     let gateway = Opened { url, log, key, state, receipts, wait_for }.open().await?;
@@ -184,26 +233,34 @@ fn verify_receipts(
     story: &mut Story,
     place: &Place,
     vkey: &VerifyingKey,
+    policy: &Policy,
     kept: &[Kept],
     indexes: &[LeafIndex],
 ) -> anyhow::Result<()> {
     story.step("Anyone who is shown a record, its salt and its receipt verifies inclusion, offline.")?;
     for (kept, index) in kept.iter().zip(indexes) {
-        let verified = check(place, vkey, kept, *index, None)?;
+        let verified = check(place, vkey, Some(policy), kept, *index, None)?;
         verified
             .map_err(|error| anyhow::anyhow!("the receipt of {} does not hold: {error}", kept.exchange.id))?;
     }
-    story.tell(&format!("{} of {} receipts hold", kept.len(), kept.len()))
+    story.tell(&format!(
+        "{} of {} receipts hold, each cosigned by both witnesses",
+        kept.len(),
+        kept.len()
+    ))?;
+    story.tell("So nobody was shown another history, unless log and witnesses are all in it together.")
 }
 
 async fn audit_log(
     story: &mut Story,
     auditor: &VerifiedLog<TileReader>,
+    size: TreeSize,
     gateway: &VerifyingKey,
 ) -> anyhow::Result<()> {
     story.step("The auditor reads the log over HTTP and believes nothing it cannot verify.")?;
     let before = auditor.head().context("the auditor has seen a checkpoint")?.head().size;
-    let after = auditor.update().await?.head().size;
+    // The last entries may still be on their way to the witnesses.
+    let after = auditor.update_after(TreeSize::new(size.get() - 1)).await?.head().size;
     story.tell(&format!("consistency   the tree of {after} extends the tree of {before} seen before"))?;
     let stream = audit::complete_stream(auditor, gateway).await?;
     story.tell(&format!("inclusion     all {after} entries lead to the signed root"))?;
@@ -234,17 +291,28 @@ fn alter(
     std::fs::write(&kept.record, &altered)?;
     story.tell(&format!("In {}, {from} becomes {to}.", kept.record.display()))?;
 
-    let finding = refused(check(place, vkey, kept, *index, None)?)?;
+    let finding = refused(check(place, vkey, None, kept, *index, None)?)?;
     story.tell(&format!("DOES NOT HOLD: {finding}"))?;
     story.tell("So a new salt and commitment are made to go with it.")?;
     let forged = Opening::new(altered.as_bytes());
-    let second = refused(check(place, vkey, kept, *index, Some(&forged))?)?;
+    let second = refused(check(place, vkey, None, kept, *index, Some(&forged))?)?;
     story.tell(&format!("DOES NOT HOLD: {second}"))?;
 
     std::fs::write(&kept.record, &original)?;
-    check(place, vkey, kept, *index, None)?.context("the record was put back")?;
+    check(place, vkey, None, kept, *index, None)?.context("the record was put back")?;
     story.tell("The record is put back as it was, and holds again.")?;
     Ok(finding)
+}
+
+/// Shows the witnesses another history, as a dishonest operator would.
+async fn fork(story: &mut Story, witnesses: &[RunningWitness], log: &SigningKey) -> anyhow::Result<()> {
+    story.step("Whoever has the log's key signs another history, to show it to somebody else.")?;
+    for refusal in witnesses::refuse_another_history(witnesses, log).await? {
+        story.tell(&refusal)?;
+    }
+    story.tell(
+        "Each keeps what it was shown: two tree heads with the log's signature, which prove what it did.",
+    )
 }
 
 fn refused<T>(outcome: Result<T, VerifyError>) -> anyhow::Result<String> {
@@ -259,6 +327,7 @@ fn refused<T>(outcome: Result<T, VerifyError>) -> anyhow::Result<String> {
 fn check(
     place: &Place,
     vkey: &VerifyingKey,
+    policy: Option<&Policy>,
     kept: &Kept,
     index: LeafIndex,
     forged: Option<&Opening>,
@@ -266,7 +335,7 @@ fn check(
     let read = |path: &Path| std::fs::read(path).with_context(|| path.display().to_string());
     let (proof, record) = (read(&receipt(place, index))?, read(&kept.record)?);
     let own = Opening::parse(&read(&kept.opening)?)?;
-    Ok(verify(&proof, vkey, None, Claim::Record(&record, forged.unwrap_or(&own))).map(drop))
+    Ok(verify(&proof, vkey, policy, Claim::Record(&record, forged.unwrap_or(&own))).map(drop))
 }
 
 fn receipt(place: &Place, index: LeafIndex) -> PathBuf {
@@ -287,13 +356,18 @@ fn go_on(
         let (kept, index) = kept.iter().zip(indexes).next().context("nothing was logged")?;
         say(&format!("\n  # this log, its records and receipts are kept in {}", place.dir().display()))?;
         say(&format!(
-            "  vouchlog verify --proof {} --log-vkey {vkey} \\\n    --record {} --opening {}",
+            "  vouchlog verify --proof {} --log-vkey {vkey} \\\n    --policy {} --record {} --opening {}",
             receipt(place, *index).display(),
+            place.path("policy.txt").display(),
             kept.record.display(),
             kept.opening.display()
         ))?;
         say(&format!("  vouchlog fsck --data {}", place.path("log").display()))?;
-        return say(&format!("  vouchlog serve --data {}", place.path("log").display()));
+        return say(&format!(
+            "  vouchlog serve --data {} --key {}",
+            place.path("log").display(),
+            place.path("log.key").display()
+        ));
     }
     say("\n  vouchlog serve --data ./log                    # a log of your own; prints its vkey")?;
     say("  vouchlog submit --log http://127.0.0.1:6962 --receipts ./receipts call.json")?;

@@ -1,4 +1,4 @@
-//! Where the demo happens: a folder of its own, and a log that runs in it.
+//! Where the demo happens: a folder of its own, and what is served from it.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +6,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use vouchlog::{Digest, Log, random_bytes};
-use vouchlog_server::Config;
+use vouchlog::{Digest, Server, random_bytes};
 
 /// A temporary folder, removed when dropped unless it is to be kept.
 pub(super) struct Place {
@@ -57,17 +56,17 @@ impl Drop for Place {
     }
 }
 
-/// A log that is served.
-pub(super) struct Running {
-    pub(super) log: Log,
+/// A log or a witness that is served.
+pub(super) struct Running<T> {
+    pub(super) what: T,
     pub(super) url: String,
     shutdown: oneshot::Sender<()>,
     served: JoinHandle<()>,
 }
 
-impl Running {
-    /// Serves a log on a free port of this machine.
-    pub(super) async fn start(log: Log) -> anyhow::Result<Self> {
+impl<T> Running<T> {
+    /// Serves it on a free port of this machine.
+    pub(super) async fn start(what: T, server: Server) -> anyhow::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen on 127.0.0.1")?;
         let url = format!("http://{}", listener.local_addr()?);
         let (shutdown, stopped) = oneshot::channel();
@@ -75,15 +74,15 @@ impl Running {
             // An error means that the demo ended early, which stops the server too.
             let _ = stopped.await;
         };
-        let served = tokio::spawn(log.server(Config::default()).run(listener, stopped));
-        Ok(Self { log, url, shutdown, served })
+        let served = tokio::spawn(server.run(listener, stopped));
+        Ok(Self { what, url, shutdown, served })
     }
 
-    pub(super) async fn stop(self) -> anyhow::Result<()> {
+    /// Stops serving it, and hands it back.
+    pub(super) async fn stop(self) -> anyhow::Result<T> {
         // An error means that it had stopped before.
         let _ = self.shutdown.send(());
         self.served.await.context("the server panicked")?;
-        self.log.stop().await;
-        Ok(())
+        Ok(self.what)
     }
 }
