@@ -12,4 +12,5 @@ mod power_cut;
 mod process;
 mod program;
 mod readme;
+mod witness;
 mod witnesses;

@@ -32,7 +32,7 @@ pub(crate) enum ClaimedTree {
 }
 
 /// Checks what can be checked without the witness's state, in the order of tlog-witness.
-pub(crate) fn check(logs: &Logs, request: AddCheckpoint) -> Result<Claim> {
+pub(crate) fn check(logs: &Logs, request: &AddCheckpoint) -> Result<Claim> {
     // SPEC: a checkpoint that cannot be read is a bad request.
     let tree = read_tree(request.note())?;
     // SPEC: the origin must be known, or the answer is "not found".

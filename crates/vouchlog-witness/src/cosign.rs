@@ -2,7 +2,7 @@
 //!
 //! | step | what | a failure means |
 //! | --- | --- | --- |
-//! | judge | claims are judged one after the other, each against what the ones before it would leave | that claim is refused, the others go on |
+//! | judge | claims are judged one by one, each against what the ones before would leave | that claim is refused |
 //! | sign | the accepted checkpoints are cosigned; nothing leaves the process yet | the batch is refused |
 //! | commit | the new states become durable, all or nothing | refused: the batch is; unknown: no more is cosigned |
 //! | show | the new states are what the next batch is judged against | – |
@@ -31,6 +31,8 @@ pub(crate) struct Cosigner<S> {
     /// By SHA-256 of the origin, as committed.
     pub(crate) latest: HashMap<Hash, Latest>,
     pub(crate) committer: Committer,
+    /// Threads to sign with.
+    pub(crate) signers: usize,
     pub(crate) ledger: Ledger,
     pub(crate) on_refusal: Arc<dyn RefusalSink>,
 }
@@ -113,7 +115,7 @@ impl<S: WitnessStore> Cosigner<S> {
             return batch.into_iter().for_each(|waiting| self.answer(waiting.caller, Err(error.clone())));
         }
         let judged = self.judge_batch(batch);
-        let lines = match sign(&self.shared.keys, &judged.draft.accepted) {
+        let lines = match sign(&self.shared.keys, &judged.draft.accepted, self.signers) {
             Ok(lines) => lines,
             Err(error) => {
                 tracing::error!(%error, "a key of the witness cannot cosign");
@@ -314,9 +316,22 @@ fn contradicts(message: String, reason: RefusalReason) -> Refused {
     Refused { error: Error::new(ErrorKind::Inconsistent, message), reason: Some(reason) }
 }
 
-/// The lines of every key for every accepted checkpoint, each ending in LF. What is signed is the checkpoint written anew from
-/// what was read, not the bytes that came.
-fn sign(keys: &[SigningKey], accepted: &[Accepted]) -> Result<Vec<String>, NoteError> {
+/// The lines of every key for every accepted checkpoint, each ending in LF, made by `signers` threads.
+fn sign(keys: &[SigningKey], accepted: &[Accepted], signers: usize) -> Result<Vec<String>, NoteError> {
+    let mut shares = accepted.chunks(accepted.len().div_ceil(signers).max(1));
+    let first = shares.next().unwrap_or_default();
+    std::thread::scope(|scope| {
+        let others: Vec<_> = shares.map(|share| scope.spawn(|| sign_share(keys, share))).collect();
+        let mut lines = sign_share(keys, first)?;
+        for other in others {
+            lines.extend(other.join().expect("signing does not panic")?);
+        }
+        Ok(lines)
+    })
+}
+
+/// What is signed is the checkpoint written anew from what was read, not the bytes that came.
+fn sign_share(keys: &[SigningKey], accepted: &[Accepted]) -> Result<Vec<String>, NoteError> {
     let lines = |Accepted { checkpoint, timestamp, .. }: &Accepted| {
         let line = |key: &SigningKey| key.cosign(checkpoint, *timestamp).map(|line| format!("{line}\n"));
         keys.iter().map(line).collect::<Result<String, NoteError>>()

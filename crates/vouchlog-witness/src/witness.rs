@@ -1,6 +1,7 @@
 //! The witness as programs hold it: opening, asking, stopping.
 
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -95,7 +96,8 @@ impl<S: WitnessStore> Witness<S> {
         shared.set_logs(config.logs)?;
         let (queue, messages) = Queue::new(config.options.max_queued_requests);
         let (ledger, on_refusal) = (Ledger::default(), config.on_refusal);
-        let cosigner = Cosigner { shared: shared.clone(), latest, committer, ledger, on_refusal };
+        let signers = signers(&shared.vkeys);
+        let cosigner = Cosigner { shared: shared.clone(), latest, committer, signers, ledger, on_refusal };
         let thread = std::thread::Builder::new()
             .name("vouchlog-witness".into())
             .spawn(move || cosigner.run(&messages))
@@ -157,7 +159,7 @@ impl<S: WitnessStore> Witness<S> {
 
     async fn cosign(&self, request: AddCheckpoint) -> Result<String> {
         let shared = &self.inner.shared;
-        let claim = check(&shared.logs.load(), request);
+        let claim = check(&shared.logs.load(), &request);
         let waiting = match claim.and_then(|claim| self.inner.queue.submit(claim)) {
             Ok(waiting) => waiting,
             Err(error) => {
@@ -195,6 +197,10 @@ async fn off_thread(work: impl FnOnce() -> Result<String> + Send + 'static) -> R
 }
 
 fn latest_checkpoint<S: WitnessStore>(shared: &Shared<S>, origin: &Hash) -> Result<String> {
+    // The store may hold what is not durable, or hang.
+    if shared.poison().is_some() {
+        return Err(Error::unavailable("the witness stopped, and does not know what it cosigned last"));
+    }
     let damaged = || Error::internal("the witness cannot read what it cosigned");
     let state = shared.store.state(origin).map_err(|error| {
         tracing::error!(%error, "a state cannot be read");
@@ -220,6 +226,13 @@ fn load(store: &impl WitnessStore) -> Result<HashMap<Hash, Latest>, StoreError> 
             "what was cosigned for the log with origin hash {origin} cannot be read"
         ))),
     }
+}
+
+/// How many threads sign. An ML-DSA-44 signature takes half a millisecond, and a thread is started in a tenth of that; an
+/// Ed25519 signature takes less than starting one.
+fn signers(vkeys: &[VerifyingKey]) -> usize {
+    let slow = vkeys.iter().any(|key| key.signature_type() == SignatureType::MlDsa44);
+    if slow { std::thread::available_parallelism().map_or(1, NonZeroUsize::get) } else { 1 }
 }
 
 /// The one name of a witness's keys.

@@ -133,12 +133,14 @@ fn a_list_adds_and_never_changes() {
     let log = |origin: &str| TestLog::new(origin, 0).key.verifying_key().to_string();
     let (known, new) = ("log.example.com/known", "log.example.com/new");
     let impostor = key("impostor.example.com", SignatureType::Ed25519, 9);
-    let text = format!(
-        "logs/v0\nvkey {}\norigin {known}\nqpd 1\ncontact x\nvkey {}\nqpd 8640\ncontact x\nvkey {}\norigin own\nqpd 5\ncontact x\n",
-        impostor.verifying_key(),
-        log(new),
-        ml_dsa().verifying_key(),
-    );
+    let entry = |vkey: &str, rest: &str| format!("vkey {vkey}\n{rest}\ncontact nobody\n");
+    let text = [
+        "logs/v0\n".to_owned(),
+        entry(&impostor.verifying_key().to_string(), &format!("origin {known}\nqpd 1")),
+        entry(&log(new), "qpd 8640"),
+        entry(&ml_dsa().verifying_key().to_string(), "qpd 5"),
+    ]
+    .concat();
     let list = vouchlog_note::LogList::parse(text.as_bytes()).unwrap();
     let own = [ed25519().verifying_key().clone(), ml_dsa().verifying_key().clone()];
     let mut logs = Logs::new();
