@@ -50,7 +50,7 @@ pub(crate) fn compare(tree: &[Hash], served: &[Hash], rest: bool) -> Option<Bund
         return if extra { fault(FindingKind::InsertedEntry) } else { None };
     }
     if common == served.len() {
-        return fault(if rest { FindingKind::AlteredEntry } else { FindingKind::TruncatedBundle });
+        return fault(FindingKind::TruncatedBundle);
     }
     if served.len() == tree.len() && sorted(tree) == sorted(served) {
         return fault(FindingKind::ReorderedEntries);

@@ -173,7 +173,7 @@ impl AuditReport {
         let milliseconds = milliseconds(took);
         let entries = walk.entries;
         let checked = Checked {
-            before: walk.grown.size().saturating_sub(entries),
+            before: walk.before,
             entries,
             bytes: walk.bytes,
             tiles: walk.tiles.count,

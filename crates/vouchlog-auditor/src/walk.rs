@@ -37,6 +37,8 @@ pub(crate) struct Walk<'a> {
     /// None for a log of opaque entries, or before the first entry was seen.
     pub(crate) rules: Option<Rules>,
     pub(crate) found: Suspicions,
+    /// Entries that earlier audits read.
+    pub(crate) before: u64,
     /// Entries read, and their bytes.
     pub(crate) entries: u64,
     pub(crate) bytes: u64,
@@ -62,6 +64,7 @@ impl<'a> Walk<'a> {
             config,
             head,
             tiles,
+            before: grown.size(),
             grown,
             rules,
             found,

@@ -101,6 +101,7 @@ fn proven(statement: impl Into<String>, log: &LogIdentity, checkpoints: &[&Signe
 fn note_verdict(kind: FindingKind, note: &str, log: &LogIdentity) -> Result<Verdict, Refuted> {
     let opened = open(note, log);
     let fits = match (&opened, kind) {
+        (Err(_), FindingKind::MissingCheckpoint) => note.is_empty(),
         (Err(error), _) => fault(error) == kind,
         (Ok(signed), FindingKind::ForgedCosignature) => !cosignatures(signed, log).forged.is_empty(),
         (Ok(signed), FindingKind::MissingQuorum) => !cosignatures(signed, log).quorum,

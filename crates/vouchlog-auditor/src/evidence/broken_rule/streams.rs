@@ -50,7 +50,7 @@ impl BrokenRule<'_> {
         if earlier.any(|(_, statement)| statement.sequence.get() >= size) {
             return true;
         }
-        let last = self.statements(stream).filter(|(at, _)| *at < index).next_back();
+        let last = self.statements(stream).rfind(|(at, _)| *at < index);
         let (from, stopped) =
             last.map_or((stream.get(), 0), |(at, statement)| (at, statement.sequence.get() + 1));
         stopped != size && self.has_all(from, index)
@@ -87,7 +87,7 @@ impl BrokenRule<'_> {
     pub(super) fn stream_gap(&self, index: u64, entry: &Entry) -> bool {
         let Entry::Statement(statement) = entry else { return false };
         let (stream, sequence) = (statement.stream, statement.sequence.get());
-        let last = self.statements(stream).filter(|(at, _)| *at < index).next_back();
+        let last = self.statements(stream).rfind(|(at, _)| *at < index);
         let (from, next) =
             last.map_or((stream.get(), 0), |(at, before)| (at, before.sequence.get().saturating_add(1)));
         // A number that comes again is wrong whatever lies between; one that is skipped, only if nothing does.

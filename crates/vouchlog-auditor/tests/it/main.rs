@@ -1,0 +1,8 @@
+//! Tests of the auditor through its public interface.
+
+mod engine;
+mod foreign;
+mod resume;
+mod support;
+mod tampering;
+mod totality;
