@@ -73,21 +73,21 @@ pub async fn audit<R: LogReader>(
     let opened = previous.as_ref().map(|state| state.open(&config.log)).transpose()?;
     let mut found = previous.as_ref().map(|state| state.body.found.clone()).unwrap_or_default();
     let Some((signed, cosigned)) = checkpoint(&log, config, &mut found).await? else {
-        let findings = evidence(&log, config, None, &found).await;
+        let findings = evidence(&log, config, None, &found).await?;
         let report = AuditReport::without_checkpoint(config, &found, findings, begun.elapsed());
         return Ok(Audited { report, state: previous });
     };
     let compared = compare(&log, config, &signed, opened.as_ref(), &mut found).await?;
     let base = Base { signed, cosigned, compared };
     if !compared.goes_on {
-        let findings = evidence(&log, config, Some(&base.signed), &found).await;
+        let findings = evidence(&log, config, Some(&base.signed), &found).await?;
         let report = AuditReport::without_walk(config, &base, &found, findings, begun.elapsed());
         return Ok(Audited { report, state: previous });
     }
     let mut walk = begin(&log, config, &base.signed, previous.as_ref(), opened, found).await?;
     walk_on(&log, config, &base.signed, previous.as_ref(), &mut walk, &mut on_step).await?;
     walk.finish();
-    let findings = evidence(&log, config, Some(&base.signed), &walk.found).await;
+    let findings = evidence(&log, config, Some(&base.signed), &walk.found).await?;
     let report = AuditReport::of_walk(config, &base, &walk, findings, begun.elapsed());
     let state = if walk.is_tree_sound() { Some(final_state(config, &base.signed, walk)) } else { previous };
     Ok(Audited { report, state })
@@ -236,14 +236,14 @@ async fn evidence<R: LogReader>(
     config: &Config,
     signed: Option<&SignedCheckpoint>,
     found: &Suspicions,
-) -> Vec<Finding> {
+) -> Result<Vec<Finding>> {
     let order = found.order();
     let log = TileCache::new(log.clone());
     let mut findings = Vec::with_capacity(order.len());
     for (place, &at) in order.iter().enumerate() {
         let suspicion = &found.list[at];
         let proven_under = signed.filter(|_| place < MAX_EVIDENCED_FINDINGS);
-        let file = build(&log, &config.log.origin, proven_under, suspicion).await;
+        let file = build(&log, &config.log.origin, proven_under, suspicion).await?;
         let is_proven = verify_finding(&file, &config.log).is_proven();
         findings.push(Finding {
             kind: suspicion.kind,
@@ -256,5 +256,5 @@ async fn evidence<R: LogReader>(
             evidence: file,
         });
     }
-    findings
+    Ok(findings)
 }

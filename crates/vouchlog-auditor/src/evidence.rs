@@ -34,7 +34,8 @@ mod broken_rule;
 mod build;
 mod verify;
 
-pub(crate) use build::{build, prefix_of};
+pub(crate) use build::{build, prefix_of, proven_run};
+pub(crate) use verify::verify_run;
 pub use verify::{Verdict, verify_finding};
 
 /// First line of every evidence file's `format`.

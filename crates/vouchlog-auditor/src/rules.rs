@@ -121,7 +121,8 @@ impl Rules {
         }
         if index == 0 && !matches!(entry, Entry::Genesis { .. }) {
             let words = || "the first entry is no genesis entry".to_owned();
-            found.add(FindingKind::BadGenesis, Place::entry(0), Lead::entries([0]), words);
+            let cause = found.add(FindingKind::BadGenesis, Place::entry(0), Lead::entries([0]), words);
+            self.lose(cause);
         }
     }
 
@@ -173,7 +174,11 @@ impl Rules {
                 None => "the genesis entry is not signed by the log's key".to_owned(),
             }
         };
-        found.add(FindingKind::BadGenesis, Place::entry(index), Lead::entries([index]), || words);
+        let cause = found.add(FindingKind::BadGenesis, Place::entry(index), Lead::entries([index]), || words);
+        if index == 0 {
+            // Nobody can say who the operator is, so nobody is known to be enrolled.
+            self.lose(cause);
+        }
     }
 
     /// SPEC: the operator that genesis names enrols and revokes gateways; a revoked key stays revoked.

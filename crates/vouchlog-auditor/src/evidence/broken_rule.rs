@@ -67,10 +67,11 @@ impl BrokenRule<'_> {
                 | FindingKind::BadEnrolment
         );
         let longest = self.entries.keys().zip(self.entries.keys().skip(1)).any(|(one, next)| next - one > 1);
-        may_be && longest && self.genesis().is_some()
+        may_be && longest
     }
 
-    fn genesis(&self) -> Option<Genesis> {
+    /// The genesis entry, if it is there and is that of the log.
+    pub(super) fn genesis(&self) -> Option<Genesis> {
         let Entry::Genesis { note, .. } = self.entry(0)? else { return None };
         open_genesis(&note, &self.log.keys).filter(|genesis| genesis.origin == self.log.origin)
     }

@@ -8,18 +8,22 @@ use vouchlog_merkle::{
 use vouchlog_note::{Origin, SignedCheckpoint};
 
 use super::{Evidence, EvidenceFile, Lead, ProvenRun};
+use crate::fetch::is_log_unreadable;
 use crate::finding::Suspicion;
 
 const WIDTH: u64 = TILE_WIDTH as u64;
 
-/// The evidence of a suspicion about a log, whose entries are proven under `head`. What cannot be fetched is left out: the
+/// The evidence of a suspicion about a log, whose entries are proven under `head`. What the log does not serve is left out: the
 /// finding is then an observation.
+///
+/// # Errors
+/// When the log cannot be reached.
 pub(crate) async fn build(
     log: &impl LogReader,
     origin: &Origin,
     head: Option<&SignedCheckpoint>,
     suspicion: &Suspicion,
-) -> EvidenceFile {
+) -> Result<EvidenceFile> {
     let Suspicion { kind, place, words, lead, .. } = suspicion;
     let evidence = match (lead.clone(), head) {
         (Lead::Note { note }, _) => Evidence::Note { note },
@@ -30,13 +34,17 @@ pub(crate) async fn build(
         (Lead::Object { served }, Some(head)) => {
             Evidence::Object { checkpoint: head.note().to_owned(), served }
         }
-        (lead, Some(head)) => proven(log, head, lead).await.unwrap_or_else(|error| {
-            tracing::debug!(%error, %kind, "the evidence could not be fetched");
-            Evidence::None {}
-        }),
+        (lead, Some(head)) => match proven(log, head, lead).await {
+            Err(error) if is_log_unreadable(&error) => return Err(error),
+            Err(error) => {
+                tracing::debug!(%error, %kind, "the log does not serve what the evidence needs");
+                Evidence::None {}
+            }
+            Ok(evidence) => evidence,
+        },
         (_, None) => Evidence::None {},
     };
-    EvidenceFile::new(*kind, origin.as_str(), words, place, evidence)
+    Ok(EvidenceFile::new(*kind, origin.as_str(), words, place, evidence))
 }
 
 /// Evidence that takes proofs under `head`.

@@ -178,6 +178,9 @@ fn entries(
     match rule.check(file.kind, &file.place) {
         Some(statement) => Ok(proven(statement, log, &[&signed])),
         // All of it is in the log, and nothing speaks against the finding; but what would show it is not there.
+        None if rule.genesis().is_none() => {
+            Ok(observed("the entries are in the log; no genesis entry in the file says that its rules apply"))
+        }
         None if file.kind == FindingKind::SilentStream => {
             Ok(observed("the entries are in the log; that others are not, only the whole log shows"))
         }

@@ -1,5 +1,6 @@
 //! Tests of the auditor through its public interface.
 
+mod completeness;
 mod engine;
 mod foreign;
 mod resume;

@@ -17,51 +17,51 @@ use vouchlog_stream::{
 };
 
 /// The origin of test logs.
-pub const ORIGIN: &str = "log.example.com/audited";
+pub(crate) const ORIGIN: &str = "log.example.com/audited";
 /// When test logs begin, milliseconds.
-pub const BEGIN: u64 = 1_767_225_600_000;
+pub(crate) const BEGIN: u64 = 1_767_225_600_000;
 
-pub fn key(name: &str, kind: SignatureType, seed: u8) -> SigningKey {
+pub(crate) fn key(name: &str, kind: SignatureType, seed: u8) -> SigningKey {
     SigningKey::generate(KeyName::new(name).unwrap(), kind, [seed; 32]).unwrap()
 }
 
-pub fn origin() -> Origin {
+pub(crate) fn origin() -> Origin {
     Origin::new(ORIGIN).unwrap()
 }
 
-pub fn log_key() -> SigningKey {
+pub(crate) fn log_key() -> SigningKey {
     key(ORIGIN, SignatureType::Ed25519, 1)
 }
 
-pub fn operator_key() -> SigningKey {
+pub(crate) fn operator_key() -> SigningKey {
     key("operator.example.com", SignatureType::Ed25519, 2)
 }
 
-pub fn witness_key(seed: u8) -> SigningKey {
+pub(crate) fn witness_key(seed: u8) -> SigningKey {
     key(&format!("witness-{seed}.example.com"), SignatureType::CosignatureEd25519, 200 + seed)
 }
 
-pub fn gateway_key(seed: u8) -> SigningKey {
+pub(crate) fn gateway_key(seed: u8) -> SigningKey {
     key(&format!("gateway-{seed}.example.com"), SignatureType::Ed25519, seed)
 }
 
 /// Two witnesses, of which one is enough.
-pub fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     let witness = |seed| format!("witness w{seed} {}\n", witness_key(seed).verifying_key());
     let text = format!("{}{}group any-of-two any w1 w2\nquorum any-of-two\n", witness(1), witness(2));
     Policy::parse(text.as_bytes()).unwrap()
 }
 
-pub fn identity() -> LogIdentity {
+pub(crate) fn identity() -> LogIdentity {
     LogIdentity { origin: origin(), keys: vec![log_key().verifying_key().clone()], policy: Some(policy()) }
 }
 
-pub fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config::new(identity())
 }
 
 /// A checkpoint of a head, signed by the log and by these witnesses at a time in seconds.
-pub fn checkpoint(head: TreeHead, witnesses: &[u8], time: u64) -> String {
+pub(crate) fn checkpoint(head: TreeHead, witnesses: &[u8], time: u64) -> String {
     let text = Checkpoint::new(origin(), head).text();
     let cosigned = witnesses.iter().map(|seed| witness_key(*seed).cosign(&text, time).unwrap());
     let lines = [log_key().sign_note(&text).unwrap()].into_iter().chain(cosigned).collect();
@@ -70,21 +70,21 @@ pub fn checkpoint(head: TreeHead, witnesses: &[u8], time: u64) -> String {
 
 /// Everything a log serves, by path; whatever is not there is not served.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Objects {
-    pub checkpoint: Option<String>,
-    pub files: BTreeMap<String, Bytes>,
+pub(crate) struct Objects {
+    pub(crate) checkpoint: Option<String>,
+    pub(crate) files: BTreeMap<String, Bytes>,
 }
 
 impl Objects {
     /// What an honest server of these entries has.
-    pub fn of(entries: &[Vec<u8>]) -> Self {
+    pub(crate) fn of(entries: &[Vec<u8>]) -> Self {
         let mut objects = Self::tree(entries);
         objects.checkpoint = Some(checkpoint(head_of(entries), &[1, 2], BEGIN / 1000 + 7200));
         objects
     }
 
     /// Bundles and tiles, without a checkpoint.
-    pub fn tree(entries: &[Vec<u8>]) -> Self {
+    pub(crate) fn tree(entries: &[Vec<u8>]) -> Self {
         let mut files = BTreeMap::new();
         for (index, chunk) in (0..).zip(entries.chunks(TILE_WIDTH)) {
             let path = TilePath::Entries { index, width: u16::try_from(chunk.len()).unwrap() };
@@ -113,14 +113,14 @@ impl Objects {
     }
 
     /// Changes an object that is there.
-    pub fn change(&mut self, path: &str, change: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn change(&mut self, path: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let mut bytes = self.files[path].to_vec();
         change(&mut bytes);
         self.files.insert(path.to_owned(), bytes.into());
     }
 
     /// Changes the entries of a bundle.
-    pub fn change_entries(&mut self, path: &str, change: impl FnOnce(&mut Vec<Vec<u8>>)) {
+    pub(crate) fn change_entries(&mut self, path: &str, change: impl FnOnce(&mut Vec<Vec<u8>>)) {
         let width = usize::from(path.parse::<TilePath>().unwrap().width());
         let entries = EntryBundle::entries(&self.files[path], width).unwrap();
         let mut entries: Vec<Vec<u8>> = entries.into_iter().map(<[u8]>::to_vec).collect();
@@ -129,13 +129,13 @@ impl Objects {
     }
 }
 
-pub fn bundle(entries: &[Vec<u8>]) -> Bytes {
+pub(crate) fn bundle(entries: &[Vec<u8>]) -> Bytes {
     let mut bytes = Vec::new();
     entries.iter().for_each(|entry| EntryBundle::push_entry(&mut bytes, entry).unwrap());
     bytes.into()
 }
 
-pub fn head_of(entries: &[Vec<u8>]) -> TreeHead {
+pub(crate) fn head_of(entries: &[Vec<u8>]) -> TreeHead {
     let mut range = CompactRange::new();
     let leaves: Vec<Hash> = entries.iter().map(|entry| leaf_hash(entry)).collect();
     range.extend(&leaves);
@@ -143,7 +143,7 @@ pub fn head_of(entries: &[Vec<u8>]) -> TreeHead {
 }
 
 #[derive(Clone, Debug)]
-pub struct Server(pub std::sync::Arc<Objects>);
+pub(crate) struct Server(pub(crate) std::sync::Arc<Objects>);
 
 impl From<Objects> for Server {
     fn from(objects: Objects) -> Self {
@@ -176,24 +176,23 @@ impl LogReader for Server {
 }
 
 /// A stream as its gateway has it.
-pub struct TestStream {
-    pub id: StreamId,
-    pub gateway: u8,
-    pub key: SigningKey,
-    pub range: CompactRange,
+pub(crate) struct TestStream {
+    pub(crate) id: StreamId,
+    pub(crate) key: SigningKey,
+    pub(crate) range: CompactRange,
 }
 
 /// Writes the entries of a log.
-pub struct Builder {
-    pub entries: Vec<Vec<u8>>,
-    pub now: u64,
-    pub streams: Vec<TestStream>,
+pub(crate) struct Builder {
+    pub(crate) entries: Vec<Vec<u8>>,
+    pub(crate) now: u64,
+    pub(crate) streams: Vec<TestStream>,
     drawn: u64,
 }
 
 impl Builder {
     /// A log with its genesis entry.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut builder = Self { entries: Vec::new(), now: BEGIN, streams: Vec::new(), drawn: 0 };
         let genesis = Genesis { origin: origin(), operator: operator_key().verifying_key().clone() };
         let note = genesis.sign(&log_key()).unwrap();
@@ -201,26 +200,26 @@ impl Builder {
         builder
     }
 
-    pub fn next(&self) -> u64 {
+    pub(crate) fn next(&self) -> u64 {
         self.entries.len() as u64
     }
 
-    pub fn time(&self) -> LoggedAt {
+    pub(crate) fn time(&self) -> LoggedAt {
         LoggedAt::from_millis(self.now).unwrap()
     }
 
-    pub fn push(&mut self, entry: &Entry) -> u64 {
+    pub(crate) fn push(&mut self, entry: &Entry) -> u64 {
         self.entries.push(entry.encode());
         self.next() - 1
     }
 
-    pub fn enrol(&mut self, gateway: u8) -> u64 {
+    pub(crate) fn enrol(&mut self, gateway: u8) -> u64 {
         let gateway = gateway_key(gateway).verifying_key().clone();
         let note = Enrolment { log: origin(), gateway }.sign(&operator_key()).unwrap();
         self.push(&Entry::GatewayEnrolled { logged_at: self.time(), note })
     }
 
-    pub fn revoke(&mut self, gateway: u8) -> u64 {
+    pub(crate) fn revoke(&mut self, gateway: u8) -> u64 {
         let revocation = Revocation {
             log: origin(),
             gateway: gateway_key(gateway).verifying_key().clone(),
@@ -232,7 +231,7 @@ impl Builder {
     }
 
     /// The note with which a gateway opens a stream.
-    pub fn opening(gateway: u8, stream: u8, previous: Option<Previous>) -> String {
+    pub(crate) fn opening(gateway: u8, stream: u8, previous: Option<Previous>) -> String {
         let enrolled = gateway_key(gateway);
         let opening = StreamOpening {
             log: origin(),
@@ -244,25 +243,29 @@ impl Builder {
     }
 
     /// Opens a stream; its place in `streams` is returned.
-    pub fn open(&mut self, gateway: u8, stream: u8, previous: Option<Previous>) -> usize {
+    pub(crate) fn open(&mut self, gateway: u8, stream: u8, previous: Option<Previous>) -> usize {
         let note = Self::opening(gateway, stream, previous);
         let index = self.push(&Entry::StreamOpened { logged_at: self.time(), note });
         let id = StreamId::new(index).unwrap();
-        self.streams.push(TestStream { id, gateway, key: stream_key(stream), range: CompactRange::new() });
+        self.streams.push(TestStream { id, key: stream_key(stream), range: CompactRange::new() });
         self.streams.len() - 1
     }
 
-    pub fn statement(&mut self) -> Statement {
+    pub(crate) fn statement(&mut self) -> Statement {
         self.drawn += 1;
         Statement {
-            kind: if self.drawn.is_multiple_of(97) { StatementKind::DeclaredLoss } else { StatementKind::Interaction },
+            kind: if self.drawn.is_multiple_of(97) {
+                StatementKind::DeclaredLoss
+            } else {
+                StatementKind::Interaction
+            },
             evidence: Evidence::new(0b1_0101).unwrap(),
             digest: Digest::of(&self.drawn.to_be_bytes()),
         }
     }
 
     /// The gateway states something; the log does not have it yet.
-    pub fn state(&mut self, stream: usize) -> StatementEntry {
+    pub(crate) fn state(&mut self, stream: usize) -> StatementEntry {
         let (statement, logged_at) = (self.statement(), self.time());
         let stream = &mut self.streams[stream];
         let sequence = SequenceNumber::new(stream.range.end()).unwrap();
@@ -270,12 +273,12 @@ impl Builder {
         StatementEntry { logged_at, stream: stream.id, sequence, statement }
     }
 
-    pub fn push_statement(&mut self, entry: StatementEntry) -> u64 {
+    pub(crate) fn push_statement(&mut self, entry: StatementEntry) -> u64 {
         self.push(&Entry::Statement(entry))
     }
 
     /// The gateway states things and the log takes them.
-    pub fn statements(&mut self, stream: usize, count: usize) {
+    pub(crate) fn statements(&mut self, stream: usize, count: usize) {
         for _ in 0..count {
             let entry = self.state(stream);
             self.push_statement(entry);
@@ -283,36 +286,36 @@ impl Builder {
     }
 
     /// What the gateway signs as the head of its stream now.
-    pub fn signed_head(&self, stream: usize) -> String {
+    pub(crate) fn signed_head(&self, stream: usize) -> String {
         let stream = &self.streams[stream];
         let head = TreeHead { size: stream.range.size(), root: stream.range.root().unwrap() };
         sign_head(stream, head, self.now / 1000)
     }
 
-    pub fn head(&mut self, stream: usize) -> u64 {
+    pub(crate) fn head(&mut self, stream: usize) -> u64 {
         let note = self.signed_head(stream);
         self.push_head(stream, note)
     }
 
-    pub fn push_head(&mut self, stream: usize, note: String) -> u64 {
+    pub(crate) fn push_head(&mut self, stream: usize, note: String) -> u64 {
         let (logged_at, stream) = (self.time(), self.streams[stream].id);
         self.push(&Entry::StreamHead { logged_at, stream, note })
     }
 
-    pub fn close(&mut self, stream: usize) -> u64 {
+    pub(crate) fn close(&mut self, stream: usize) -> u64 {
         let note = self.signed_head(stream);
         let (logged_at, stream) = (self.time(), self.streams[stream].id);
         self.push(&Entry::StreamClosed { logged_at, stream, note })
     }
 
     /// Where a stream stopped.
-    pub fn previous(&self, stream: usize) -> Previous {
+    pub(crate) fn previous(&self, stream: usize) -> Previous {
         let stream = &self.streams[stream];
         Previous { stream: stream.id, size: stream.range.end() }
     }
 
     /// One round: half a minute in which every given stream states things and its head is logged.
-    pub fn round(&mut self, streams: &[usize], count: usize) {
+    pub(crate) fn round(&mut self, streams: &[usize], count: usize) {
         for stream in streams {
             self.statements(*stream, count);
         }
@@ -323,18 +326,18 @@ impl Builder {
     }
 }
 
-pub fn stream_key(seed: u8) -> SigningKey {
+pub(crate) fn stream_key(seed: u8) -> SigningKey {
     key(&format!("stream-{seed}.example.com"), SignatureType::CosignatureEd25519, seed)
 }
 
-pub fn sign_head(stream: &TestStream, head: TreeHead, seconds: u64) -> String {
+pub(crate) fn sign_head(stream: &TestStream, head: TreeHead, seconds: u64) -> String {
     let origin = Origin::new(&stream_origin(ORIGIN, stream.id)).unwrap();
     CosignedCheckpoint::sign(&Checkpoint::new(origin, head), &stream.key, seconds).unwrap().note().to_owned()
 }
 
 /// A log of three gateways: one stream all through, one that is closed, one that restarts. In its middle `deed` does what it
 /// likes and says where the fault is. Some 5,500 entries.
-pub fn log_with(deed: impl FnOnce(&mut Builder) -> Option<u64>) -> (Vec<Vec<u8>>, Option<u64>) {
+pub(crate) fn log_with(deed: impl FnOnce(&mut Builder) -> Option<u64>) -> (Vec<Vec<u8>>, Option<u64>) {
     let mut log = Builder::new();
     for gateway in [10, 11, 12] {
         log.enrol(gateway);
@@ -358,20 +361,20 @@ pub fn log_with(deed: impl FnOnce(&mut Builder) -> Option<u64>) -> (Vec<Vec<u8>>
 }
 
 /// The same log with nothing wrong.
-pub fn honest_log() -> Vec<Vec<u8>> {
+pub(crate) fn honest_log() -> Vec<Vec<u8>> {
     log_with(|_| None).0
 }
 
-pub async fn run(objects: Objects, config: &Config, previous: Option<AuditState>) -> Audited {
+pub(crate) async fn run(objects: Objects, config: &Config, previous: Option<AuditState>) -> Audited {
     audit(Server::from(objects), config, previous, |_| {}).await.unwrap()
 }
 
-pub async fn report(objects: Objects) -> AuditReport {
+pub(crate) async fn report(objects: Objects) -> AuditReport {
     run(objects, &config(), None).await.report
 }
 
 /// The state that an audit of these entries leaves.
-pub async fn state_of(entries: &[Vec<u8>]) -> AuditState {
+pub(crate) async fn state_of(entries: &[Vec<u8>]) -> AuditState {
     let audited = run(Objects::of(entries), &config(), None).await;
     assert!(audited.report.is_clean(), "{}", audited.report);
     audited.state.unwrap()

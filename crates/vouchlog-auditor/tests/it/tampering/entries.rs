@@ -3,7 +3,12 @@
 use super::*;
 
 /// Builds a log in whose middle something is done, and expects that as the first finding.
-async fn check_deed(kind: Kind, stream: Option<usize>, proves: Proves, deed: impl FnOnce(&mut Builder) -> u64) {
+async fn check_deed(
+    kind: Kind,
+    stream: Option<usize>,
+    proves: Proves,
+    deed: impl FnOnce(&mut Builder) -> u64,
+) {
     let mut name = None;
     let (entries, place) = log_with(|log| {
         let place = deed(log);
@@ -135,12 +140,8 @@ async fn a_gateway_that_tells_two_histories() {
 async fn a_head_signed_by_somebody_else() {
     check_proven(Kind::ForgedHead, Some(0), |log| {
         let head = TreeHead { size: log.streams[0].range.size(), root: log.streams[0].range.root().unwrap() };
-        let forger = TestStream {
-            id: log.streams[0].id,
-            gateway: 0,
-            key: stream_key(99),
-            range: log.streams[0].range.clone(),
-        };
+        let forger =
+            TestStream { id: log.streams[0].id, key: stream_key(99), range: log.streams[0].range.clone() };
         let note = sign_head(&forger, head, log.now / 1000 + 1);
         log.push_head(0, note)
     })
@@ -318,12 +319,11 @@ async fn a_statement_of_a_stream_that_never_was() {
 #[tokio::test]
 async fn a_genesis_that_is_none() {
     let other = key(ORIGIN, SignatureType::Ed25519, 77);
-    let genesis = vouchlog_stream::Genesis {
-        origin: origin(),
-        operator: operator_key().verifying_key().clone(),
-    };
+    let genesis =
+        vouchlog_stream::Genesis { origin: origin(), operator: operator_key().verifying_key().clone() };
     let mut entries = HONEST.clone();
-    entries[0] = Entry::Genesis { logged_at: Builder::new().time(), note: genesis.sign(&other).unwrap() }.encode();
+    entries[0] =
+        Entry::Genesis { logged_at: Builder::new().time(), note: genesis.sign(&other).unwrap() }.encode();
     check(Objects::of(&entries), Kind::BadGenesis, at_entry(0), Proves::Misconduct).await;
     check_proven(Kind::BadGenesis, None, |log| {
         let (logged_at, note) = (log.time(), genesis.sign(&log_key()).unwrap());
@@ -339,10 +339,8 @@ async fn a_genesis_that_is_none() {
 #[tokio::test]
 async fn an_enrolment_the_operator_did_not_sign() {
     check_proven(Kind::BadEnrolment, None, |log| {
-        let enrolment = vouchlog_stream::Enrolment {
-            log: origin(),
-            gateway: gateway_key(80).verifying_key().clone(),
-        };
+        let enrolment =
+            vouchlog_stream::Enrolment { log: origin(), gateway: gateway_key(80).verifying_key().clone() };
         let (logged_at, note) = (log.time(), enrolment.sign(&gateway_key(80)).unwrap());
         log.push(&Entry::GatewayEnrolled { logged_at, note })
     })

@@ -10,7 +10,12 @@ fn objects() -> Objects {
 }
 
 fn last_bundle(objects: &Objects) -> String {
-    objects.files.keys().find(|path| path.starts_with("tile/entries/") && path.contains(".p/")).unwrap().clone()
+    objects
+        .files
+        .keys()
+        .find(|path| path.starts_with("tile/entries/") && path.contains(".p/"))
+        .unwrap()
+        .clone()
 }
 
 async fn check_bundle(change: impl FnOnce(&mut Vec<Vec<u8>>), kind: Kind, at: u64) {
@@ -197,7 +202,10 @@ async fn a_checkpoint_with_another_text_under_the_signature() {
 async fn an_unsigned_checkpoint() {
     let mut objects = objects();
     let note = objects.checkpoint.unwrap();
-    let without: Vec<&str> = note.lines().filter(|line| !line.contains("audited AAAA") && !line.starts_with("\u{2014} log.")).collect();
+    let without: Vec<&str> = note
+        .lines()
+        .filter(|line| !line.contains("audited AAAA") && !line.starts_with("\u{2014} log."))
+        .collect();
     objects.checkpoint = Some(without.join("\n") + "\n");
     check(objects, Kind::BadLogSignature, Place::default(), Proves::Observation).await;
 }

@@ -32,7 +32,8 @@ async fn two_trees_of_one_size() {
     let state = state_of(&HONEST).await;
     let place = at_checkpoint(HONEST.len() as u64);
     let forked = Objects::of(&rewritten(2_000));
-    check_with(forked.clone(), &config(), Some(state), Kind::SplitView, place.clone(), Proves::Misconduct).await;
+    check_with(forked.clone(), &config(), Some(state), Kind::SplitView, place.clone(), Proves::Misconduct)
+        .await;
     let mut config = config();
     config.witnessed = vec![checkpoint(head_of(&HONEST), &[1], BEGIN / 1000)];
     check_with(forked, &config, None, Kind::SplitView, place, Proves::Misconduct).await;
