@@ -8,7 +8,7 @@ use crate::checkpoint::open;
 use crate::config::Config;
 use crate::evidence::{Lead, prefix_of};
 use crate::fetch::{Fetcher, is_log_unreadable};
-use crate::finding::{FindingKind, Place, Suspicions};
+use crate::finding::{Cause, FindingKind, Place, Suspicions};
 use crate::limits::MAX_WITNESSED_NOTES;
 use crate::state::Opened;
 
@@ -76,10 +76,10 @@ async fn against<R: LogReader>(
         return Ok(old.root == new.root);
     }
     if old.size < new.size {
-        return extends(log, [known, served], new, found).await;
+        return Ok(contradiction(log, [known, served], new, found).await?.is_none());
     }
     // The tiles of the larger tree also show whether the smaller one is part of it.
-    let consistent = extends(log, [served, known], new, found).await?;
+    let cause = contradiction(log, [served, known], new, found).await?;
     let (kind, words) = match source {
         Source::Ourselves => (FindingKind::ShrunkenLog, "this auditor verified one of size"),
         Source::Others => (FindingKind::StaleCheckpoint, "others have seen one of size"),
@@ -88,33 +88,32 @@ async fn against<R: LogReader>(
     let finding = found.add(kind, place, two_heads(), || {
         format!("the log serves a checkpoint of size {}, {words} {}", new.size, old.size)
     });
-    if !consistent {
-        let cause = crate::finding::Cause(finding.0.saturating_sub(1));
+    if let Some(cause) = cause {
         found.explain(finding, cause);
     }
     Ok(false)
 }
 
-/// Whether the second, larger checkpoint's tree contains the first. `served` is the one the log serves now.
-async fn extends<R: LogReader>(
+/// The finding, if the second, larger checkpoint's tree does not contain the first. `served` is the one the log serves now.
+async fn contradiction<R: LogReader>(
     log: &Fetcher<R>,
     [old, new]: [&SignedCheckpoint; 2],
     served: TreeHead,
     found: &mut Suspicions,
-) -> Result<bool> {
+) -> Result<Option<Cause>> {
     let (smaller, larger) = (old.head(), new.head());
     // SPEC: the empty tree is a prefix of every other.
     if smaller.size.get() == 0 {
-        return Ok(true);
+        return Ok(None);
     }
     let (prefix_root, proof) = match prefix_of(log, smaller.size, &larger).await {
         Ok(Some(proven)) => proven,
         Err(error) if is_log_unreadable(&error) => return Err(error),
         // The tiles prove nothing. If they are those of the served tree, the walk finds out why.
-        Ok(None) | Err(_) => return Ok(true),
+        Ok(None) | Err(_) => return Ok(None),
     };
     if prefix_root == smaller.root {
-        return Ok(true);
+        return Ok(None);
     }
     let lead = Lead::Prefix {
         old: old.note().to_owned(),
@@ -123,11 +122,11 @@ async fn extends<R: LogReader>(
         proof: proof.hashes().to_vec(),
     };
     let place = Place::checkpoint(served.size.get());
-    found.add(FindingKind::InconsistentHeads, place, lead, || {
+    let cause = found.add(FindingKind::InconsistentHeads, place, lead, || {
         format!(
             "the tree of size {} has root {prefix_root} at size {}, where the log signed {}",
             larger.size, smaller.size, smaller.root
         )
     });
-    Ok(false)
+    Ok(Some(cause))
 }

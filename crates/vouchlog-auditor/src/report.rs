@@ -264,6 +264,9 @@ impl fmt::Display for AuditReport {
         if before > 0 {
             writeln!(f, "  {before} entries were checked before")?;
         }
+        if self.checkpoint.is_some() && entries > 0 && !self.checked.rules {
+            writeln!(f, "  as opaque bytes: the first is no genesis entry of this project's logs")?;
+        }
         for stream in &self.streams {
             let StreamReport { stream: id, gateway, status, statements, signed, declared_losses, .. } =
                 stream;

@@ -112,7 +112,7 @@ mod tests {
         let drawn = sample(&sha256(b"fair"), TreeSize::new(1 << 40), 20_000).unwrap();
         let mut tenths = [0u64; 10];
         for index in drawn {
-            tenths[usize::try_from(index.get() * 10 >> 40).unwrap()] += 1;
+            tenths[usize::try_from((index.get() * 10) >> 40).unwrap()] += 1;
         }
         assert!(tenths.iter().all(|count| (1_800..2_200).contains(count)), "{tenths:?}");
     }

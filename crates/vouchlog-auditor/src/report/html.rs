@@ -83,6 +83,7 @@ impl AuditReport {
             row("Checkpoints from elsewhere", checkpoint.compared.to_string())?;
         }
         row("Entries checked", checked.entries.to_string())?;
+        row("Rules of the entries", if checked.rules { "checked" } else { "opaque bytes" }.to_owned())?;
         row("Entries checked before", checked.before.to_string())?;
         row("Bytes read", checked.bytes.to_string())?;
         row("Tiles read", checked.tiles.to_string())?;
@@ -159,5 +160,16 @@ fn class(severity: Severity) -> &'static str {
         Severity::Warning => "warning",
         Severity::Serious => "serious",
         Severity::Critical => "critical",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_a_log_becomes_markup() {
+        let text = Escaped("<script>alert('&\"')</script>").to_string();
+        assert_eq!(text, "&lt;script&gt;alert(&#39;&amp;&quot;&#39;)&lt;/script&gt;");
     }
 }
