@@ -1,0 +1,260 @@
+//! One audit from beginning to end: the checkpoint, what contradicts it, the walk, the evidence, the report.
+
+use std::time::Instant;
+
+use futures::StreamExt;
+use thiserror::Error;
+use vouchlog_api::{LogReader, Result};
+use vouchlog_merkle::{TILE_WIDTH, TileId, TreeSize};
+use vouchlog_note::SignedCheckpoint;
+
+use crate::checkpoint::{Cosigned, examine};
+use crate::config::Config;
+use crate::edge::RightEdge;
+use crate::evidence::{build, prefix_of, verify_finding};
+use crate::fetch::{Fetcher, TileCache, is_log_unreadable};
+use crate::finding::{Finding, FindingKind, Place, Proves, Suspicions};
+use crate::heads::{Compared, compare};
+use crate::limits::{MAX_EVIDENCED_FINDINGS, MAX_IN_FLIGHT};
+use crate::report::AuditReport;
+use crate::rules::{Rules, Terms};
+use crate::state::{AuditState, Opened, StateError};
+use crate::tiles::Tiles;
+use crate::walk::{Fetched, Walk};
+
+const WIDTH: u64 = TILE_WIDTH as u64;
+/// Bundles between two rests.
+const BUNDLES_BETWEEN_RESTS: u64 = 256;
+
+/// How far an audit is.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// Entries of the log that are behind it, those of earlier audits too.
+    pub done: u64,
+    /// Entries of the log.
+    pub total: u64,
+    /// The state to save, every so many bundles and only while what is served is the signed tree's.
+    pub state: Option<&'a AuditState>,
+}
+
+/// What an audit comes to.
+#[derive(Clone, Debug)]
+pub struct Audited {
+    /// What was found.
+    pub report: AuditReport,
+    /// What the next audit goes on from. That of before, if what the log serves could not be verified whole.
+    pub state: Option<AuditState>,
+}
+
+/// Why a log could not be audited. Says nothing about the log.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AuditError {
+    /// The log could not be asked, or not any more. An audit that was given the last saved state goes on from there.
+    #[error("the log could not be read: {0}")]
+    Read(#[from] vouchlog_api::Error),
+    /// What was saved of an earlier audit is not to be believed.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// Audits a log: everything that its newest checkpoint implies, or, with the state of an earlier audit, everything since.
+///
+/// Faults of the log are findings of the report; an error is only what keeps the auditor from looking. `on_step` is told how far
+/// the audit is, and is now and then given a state to save.
+pub async fn audit<R: LogReader>(
+    reader: R,
+    config: &Config,
+    previous: Option<AuditState>,
+    mut on_step: impl FnMut(Step<'_>),
+) -> Result<Audited, AuditError> {
+    let begun = Instant::now();
+    let log = Fetcher::new(reader, &config.options);
+    let opened = previous.as_ref().map(|state| state.open(&config.log)).transpose()?;
+    let mut found = previous.as_ref().map(|state| state.body.found.clone()).unwrap_or_default();
+    let Some((signed, cosigned)) = checkpoint(&log, config, &mut found).await? else {
+        let findings = evidence(&log, config, None, &found).await?;
+        let report = AuditReport::without_checkpoint(config, &found, findings, begun.elapsed());
+        return Ok(Audited { report, state: previous });
+    };
+    let compared = compare(&log, config, &signed, opened.as_ref(), &mut found).await?;
+    let base = Base { signed, cosigned, compared };
+    if !compared.goes_on {
+        let findings = evidence(&log, config, Some(&base.signed), &found).await?;
+        let report = AuditReport::without_walk(config, &base, &found, findings, begun.elapsed());
+        return Ok(Audited { report, state: previous });
+    }
+    let mut walk = begin(&log, config, &base.signed, previous.as_ref(), opened, found).await?;
+    walk_on(&log, config, &base.signed, previous.as_ref(), &mut walk, &mut on_step).await?;
+    walk.finish();
+    let findings = evidence(&log, config, Some(&base.signed), &walk.found).await?;
+    let report = AuditReport::of_walk(config, &base, &walk, findings, begun.elapsed());
+    let state = if walk.is_tree_sound() { Some(final_state(config, &base.signed, walk)) } else { previous };
+    Ok(Audited { report, state })
+}
+
+/// The checkpoint under audit.
+pub(crate) struct Base {
+    pub(crate) signed: SignedCheckpoint,
+    pub(crate) cosigned: Cosigned,
+    pub(crate) compared: Compared,
+}
+
+async fn checkpoint<R: LogReader>(
+    log: &Fetcher<R>,
+    config: &Config,
+    found: &mut Suspicions,
+) -> Result<Option<(SignedCheckpoint, Cosigned)>> {
+    match log.checkpoint().await {
+        Ok(note) => Ok(examine(&note, config, found)),
+        Err(error) if is_log_unreadable(&error) => Err(error),
+        Err(error) => {
+            let lead = crate::evidence::Lead::note("");
+            let words = || format!("the log serves no checkpoint: {error}");
+            found.add(FindingKind::MissingCheckpoint, Place::default(), lead, words);
+            Ok(None)
+        }
+    }
+}
+
+/// Begins a walk where the last one ended, or at the first entry.
+async fn begin<'c, R: LogReader>(
+    log: &Fetcher<R>,
+    config: &'c Config,
+    signed: &SignedCheckpoint,
+    previous: Option<&AuditState>,
+    opened: Option<Opened>,
+    mut found: Suspicions,
+) -> Result<Walk<'c>, AuditError> {
+    let head = signed.head();
+    let (mut edge, mut rules) = (RightEdge::default(), None);
+    if let (Some(state), Some(opened)) = (previous, opened) {
+        edge = opened.edge;
+        let contradiction = StateError::Contradiction("its streams are not those of its size");
+        rules = match state.body.rules.clone() {
+            None => None,
+            Some(stored) => {
+                let rules = Rules::from_stored(Terms::of(config), stored, edge.size());
+                Some(rules.ok_or(contradiction)?)
+            }
+        };
+        // An edge in the middle of an audit leads to no checkpoint: the tiles of the newest one must contain it.
+        let begun = TreeSize::new(edge.size());
+        if begun.get() > 0
+            && begun < head.size
+            && let Ok(Some((root, _))) = prefix_of(log, begun, &head).await
+            && root != edge.head().root
+        {
+            return Err(StateError::Contradiction("its edge is not that of the log it is for").into());
+        }
+    }
+    let tiles = Tiles::open(log, &head, &mut found).await?;
+    Ok(Walk::new(config, head, tiles, edge, rules, found))
+}
+
+/// Walks to the end, many requests at a time, one bundle after the other.
+async fn walk_on<R: LogReader>(
+    log: &Fetcher<R>,
+    config: &Config,
+    signed: &SignedCheckpoint,
+    previous: Option<&AuditState>,
+    walk: &mut Walk<'_>,
+    on_step: &mut impl FnMut(Step<'_>),
+) -> Result<()> {
+    let (size, options) = (signed.head().size, &config.options);
+    let begun = walk.grown.size();
+    on_step(Step { done: begun, total: size.get(), state: None });
+    if begun == size.get() {
+        return Ok(());
+    }
+    let first = begun / WIDTH;
+    let bundles = first..size.get().div_ceil(WIDTH);
+    let fetches = futures::stream::iter(bundles).map(|bundle| fetch(log, bundle, bundle == first, size));
+    let mut fetched = std::pin::pin!(fetches.buffered(options.in_flight.clamp(1, MAX_IN_FLIGHT)));
+    let mut count = 0;
+    while let Some(next) = fetched.next().await {
+        walk.take(&next?);
+        count += 1;
+        let is_due = count % options.save_every.max(1) == 0 && walk.is_tree_sound();
+        let state = is_due.then(|| halfway_state(config, signed, previous, walk));
+        on_step(Step { done: walk.grown.size(), total: size.get(), state: state.as_ref() });
+        if count % BUNDLES_BETWEEN_RESTS == 0 && !options.pause.is_zero() {
+            tokio::time::sleep(options.pause).await;
+        }
+    }
+    Ok(())
+}
+
+/// A bundle, the tile beside it, and the full tiles above that the walk has not seen yet.
+async fn fetch<R: LogReader>(
+    log: &Fetcher<R>,
+    bundle: u64,
+    is_first: bool,
+    size: TreeSize,
+) -> Result<Fetched> {
+    let id = TileId { level: 0, index: bundle };
+    let width = id.width_at(size);
+    let mut parents = Vec::new();
+    for parent in Tiles::parents_of(bundle, is_first, size) {
+        parents.push((parent, log.served_tile(parent, 256).await?));
+    }
+    let entries = log.served_bundle(bundle, width).await?;
+    // A partial tile was read with the others of the right edge.
+    let tile = if width == 256 { Some(log.served_tile(id, width).await?) } else { None };
+    Ok(Fetched { bundle, width, entries, tile, parents })
+}
+
+/// What an audit that is broken off now would go on from.
+fn halfway_state(
+    config: &Config,
+    signed: &SignedCheckpoint,
+    previous: Option<&AuditState>,
+    walk: &Walk<'_>,
+) -> AuditState {
+    let mut state = AuditState::new(&config.log.origin, &walk.grown);
+    state.body.verified = previous.and_then(|state| state.body.verified.clone());
+    state.body.target = Some(signed.note().to_owned());
+    state.body.rules = walk.rules.as_ref().map(Rules::to_stored);
+    state.body.found = walk.found.clone();
+    state
+}
+
+fn final_state(config: &Config, signed: &SignedCheckpoint, mut walk: Walk<'_>) -> AuditState {
+    let mut state = AuditState::new(&config.log.origin, &walk.grown);
+    state.body.verified = Some(signed.note().to_owned());
+    if let Some(rules) = &mut walk.rules {
+        rules.forget_causes();
+    }
+    state.body.rules = walk.rules.as_ref().map(Rules::to_stored);
+    state
+}
+
+/// The findings with their evidence, in the order of causes. Each is checked as a stranger would: what does not prove the fault
+/// by itself is an observation.
+async fn evidence<R: LogReader>(
+    log: &Fetcher<R>,
+    config: &Config,
+    signed: Option<&SignedCheckpoint>,
+    found: &Suspicions,
+) -> Result<Vec<Finding>> {
+    let order = found.order();
+    let log = TileCache::new(log.clone());
+    let mut findings = Vec::with_capacity(order.len());
+    for (place, &at) in order.iter().enumerate() {
+        let suspicion = &found.list[at];
+        let proven_under = signed.filter(|_| place < MAX_EVIDENCED_FINDINGS);
+        let file = build(&log, &config.log.origin, proven_under, suspicion).await?;
+        let is_proven = verify_finding(&file, &config.log).is_proven();
+        findings.push(Finding {
+            kind: suspicion.kind,
+            severity: suspicion.kind.severity(),
+            proves: if is_proven { Proves::Misconduct } else { Proves::Observation },
+            words: suspicion.words.clone(),
+            place: suspicion.place.clone(),
+            follows_from: suspicion.cause.and_then(|cause| order.iter().position(|at| *at == cause)),
+            consequences: suspicion.consequences,
+            evidence: file,
+        });
+    }
+    Ok(findings)
+}

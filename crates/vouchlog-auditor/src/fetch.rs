@@ -1,0 +1,169 @@
+//! Asking a log, politely: so many requests a second, again when it is busy, and a tile kept for a while when many proofs
+//! need it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, sleep_until};
+use vouchlog_api::{Error, ErrorKind, LogReader, Result};
+use vouchlog_merkle::{TileId, TreeSize};
+
+use crate::config::Options;
+use crate::limits::{CACHED_TILES, READ_ATTEMPTS};
+
+/// What a log answers when asked for something it must have.
+#[derive(Clone, Debug)]
+pub(crate) enum Served {
+    /// The bytes.
+    Bytes(Bytes),
+    /// It has none, or none that a reader would take; in its words.
+    Missing(String),
+}
+
+/// The longest wait before a busy log is asked again.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+/// The first wait before an unreachable log is asked again.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+/// A reader that keeps the pace and asks again. Clones share the pace.
+#[derive(Clone, Debug)]
+pub(crate) struct Fetcher<R> {
+    reader: R,
+    pace: Option<Pace>,
+}
+
+#[derive(Clone, Debug)]
+struct Pace {
+    step: Duration,
+    next: Arc<Mutex<Instant>>,
+}
+
+impl Pace {
+    async fn wait(&self) {
+        let slot = {
+            let mut next = self.next.lock().await;
+            let slot = (*next).max(Instant::now());
+            *next = slot + self.step;
+            slot
+        };
+        sleep_until(slot).await;
+    }
+}
+
+impl<R: LogReader> Fetcher<R> {
+    pub(crate) fn new(reader: R, options: &Options) -> Self {
+        let pace = options.max_requests_per_second.map(|rate| Pace {
+            step: Duration::from_secs(1) / rate.max(1),
+            next: Arc::new(Mutex::new(Instant::now())),
+        });
+        Self { reader, pace }
+    }
+
+    /// Asks once, and again while the log says that it is busy or cannot be reached.
+    async fn ask<T, F: Future<Output = Result<T>>>(&self, request: impl Fn() -> F) -> Result<T> {
+        let mut wait = FIRST_WAIT;
+        let mut attempt = 1;
+        loop {
+            if let Some(pace) = &self.pace {
+                pace.wait().await;
+            }
+            let error = match request().await {
+                Err(error) if attempt < READ_ATTEMPTS => error,
+                other => return other,
+            };
+            match error.kind {
+                ErrorKind::Overloaded { retry_after } => wait = wait.max(retry_after).min(MAX_WAIT),
+                ErrorKind::Unavailable => {}
+                _ => return Err(error),
+            }
+            sleep(wait).await;
+            wait = (wait * 2).min(MAX_WAIT);
+            attempt += 1;
+        }
+    }
+
+    /// The bytes, or that the log has none. A log that cannot be asked is an error: nothing is known of it then.
+    async fn serve<F: Future<Output = Result<Bytes>>>(&self, request: impl Fn() -> F) -> Result<Served> {
+        match self.ask(request).await {
+            Ok(bytes) => Ok(Served::Bytes(bytes)),
+            Err(error) if is_log_unreadable(&error) => Err(error),
+            Err(error) => Ok(Served::Missing(error.message)),
+        }
+    }
+
+    pub(crate) async fn served_tile(&self, id: TileId, width: u16) -> Result<Served> {
+        self.serve(|| self.reader.tile(id, width)).await
+    }
+
+    pub(crate) async fn served_bundle(&self, bundle: u64, width: u16) -> Result<Served> {
+        self.serve(|| self.reader.entry_bundle(bundle, width)).await
+    }
+}
+
+/// Whether an error says something about the way to the log, and nothing about the log.
+pub(crate) fn is_log_unreadable(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::Unavailable | ErrorKind::Overloaded { .. })
+}
+
+impl<R: LogReader> LogReader for Fetcher<R> {
+    async fn checkpoint(&self) -> Result<String> {
+        self.ask(|| self.reader.checkpoint()).await
+    }
+
+    async fn checkpoint_after(&self, size: TreeSize) -> Result<String> {
+        self.ask(|| self.reader.checkpoint_after(size)).await
+    }
+
+    async fn tile(&self, tile: TileId, width: u16) -> Result<Bytes> {
+        self.ask(|| self.reader.tile(tile, width)).await
+    }
+
+    async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
+        self.ask(|| self.reader.entry_bundle(bundle, width)).await
+    }
+}
+
+/// A reader that keeps the tiles it read last, for building many proofs. Clones share them.
+#[derive(Clone, Debug)]
+pub(crate) struct TileCache<R> {
+    reader: R,
+    tiles: Arc<Mutex<HashMap<(TileId, u16), Bytes>>>,
+}
+
+impl<R: LogReader> TileCache<R> {
+    pub(crate) fn new(reader: R) -> Self {
+        Self { reader, tiles: Arc::default() }
+    }
+}
+
+impl<R: LogReader> LogReader for TileCache<R> {
+    async fn checkpoint(&self) -> Result<String> {
+        self.reader.checkpoint().await
+    }
+
+    async fn checkpoint_after(&self, size: TreeSize) -> Result<String> {
+        self.reader.checkpoint_after(size).await
+    }
+
+    async fn tile(&self, tile: TileId, width: u16) -> Result<Bytes> {
+        let kept = self.tiles.lock().await.get(&(tile, width)).cloned();
+        if let Some(bytes) = kept {
+            return Ok(bytes);
+        }
+        let bytes = self.reader.tile(tile, width).await?;
+        let mut tiles = self.tiles.lock().await;
+        // Emptied whole: proofs are built from left to right, so what is old is not needed again.
+        if tiles.len() >= CACHED_TILES {
+            tiles.clear();
+        }
+        tiles.insert((tile, width), bytes.clone());
+        Ok(bytes)
+    }
+
+    async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
+        self.reader.entry_bundle(bundle, width).await
+    }
+}

@@ -1,0 +1,132 @@
+//! The log's newest checkpoint against every other that is known: what this auditor verified before, and what others saw.
+
+use vouchlog_api::{LogReader, Result};
+use vouchlog_merkle::TreeHead;
+use vouchlog_note::SignedCheckpoint;
+
+use crate::checkpoint::open;
+use crate::config::Config;
+use crate::evidence::{Lead, prefix_of};
+use crate::fetch::{Fetcher, is_log_unreadable};
+use crate::finding::{Cause, FindingKind, Place, Suspicions};
+use crate::limits::MAX_WITNESSED_NOTES;
+use crate::state::Opened;
+
+/// What holding a checkpoint against others showed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Compared {
+    /// Checkpoints from elsewhere that are the log's.
+    pub(crate) witnessed: u64,
+    /// Whether the checkpoint goes on from what this auditor verified before.
+    pub(crate) goes_on: bool,
+}
+
+/// Who knew a checkpoint.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Ourselves,
+    Others,
+}
+
+/// Compares `signed`, the checkpoint the log serves, with all that is known.
+pub(crate) async fn compare<R: LogReader>(
+    log: &Fetcher<R>,
+    config: &Config,
+    signed: &SignedCheckpoint,
+    state: Option<&Opened>,
+    found: &mut Suspicions,
+) -> Result<Compared> {
+    let mut compared = Compared { goes_on: true, ..Compared::default() };
+    let ours = state.into_iter().flat_map(|state| state.verified.iter().chain(&state.target));
+    for known in ours {
+        compared.goes_on &= against(log, known, signed, Source::Ourselves, found).await?;
+    }
+    for note in config.witnessed.iter().take(MAX_WITNESSED_NOTES) {
+        match open(note, &config.log) {
+            Ok(known) => {
+                compared.witnessed += 1;
+                against(log, &known, signed, Source::Others, found).await?;
+            }
+            // Whoever sent it may have made it up: it says nothing of the log.
+            Err(error) => tracing::warn!(%error, "a checkpoint from elsewhere is not the log's"),
+        }
+    }
+    Ok(compared)
+}
+
+/// Holds the served checkpoint against a known one. False if they contradict each other.
+///
+/// SPEC: a smaller size than known is a rollback, or an old view; one size with two roots is a fork; a larger size needs a
+/// consistency proof.
+async fn against<R: LogReader>(
+    log: &Fetcher<R>,
+    known: &SignedCheckpoint,
+    served: &SignedCheckpoint,
+    source: Source,
+    found: &mut Suspicions,
+) -> Result<bool> {
+    let (old, new) = (known.head(), served.head());
+    let two_heads = || Lead::TwoHeads { known: known.note().to_owned(), served: served.note().to_owned() };
+    if old.size == new.size {
+        if old.root != new.root {
+            found.add(FindingKind::SplitView, Place::checkpoint(new.size.get()), two_heads(), || {
+                format!("the log signed root {} and root {} for one size", old.root, new.root)
+            });
+        }
+        return Ok(old.root == new.root);
+    }
+    if old.size < new.size {
+        return Ok(contradiction(log, [known, served], new, found).await?.is_none());
+    }
+    // The tiles of the larger tree also show whether the smaller one is part of it.
+    let cause = contradiction(log, [served, known], new, found).await?;
+    let (kind, words) = match source {
+        Source::Ourselves => (FindingKind::ShrunkenLog, "this auditor verified one of size"),
+        Source::Others => (FindingKind::StaleCheckpoint, "others have seen one of size"),
+    };
+    let place = Place::checkpoint(new.size.get());
+    let finding = found.add(kind, place, two_heads(), || {
+        format!("the log serves a checkpoint of size {}, {words} {}", new.size, old.size)
+    });
+    if let Some(cause) = cause {
+        found.explain(finding, cause);
+    }
+    Ok(false)
+}
+
+/// The finding, if the second, larger checkpoint's tree does not contain the first. `served` is the one the log serves now.
+async fn contradiction<R: LogReader>(
+    log: &Fetcher<R>,
+    [old, new]: [&SignedCheckpoint; 2],
+    served: TreeHead,
+    found: &mut Suspicions,
+) -> Result<Option<Cause>> {
+    let (smaller, larger) = (old.head(), new.head());
+    // SPEC: the empty tree is a prefix of every other.
+    if smaller.size.get() == 0 {
+        return Ok(None);
+    }
+    let (prefix_root, proof) = match prefix_of(log, smaller.size, &larger).await {
+        Ok(Some(proven)) => proven,
+        Err(error) if is_log_unreadable(&error) => return Err(error),
+        // The tiles prove nothing. If they are those of the served tree, the walk finds out why.
+        Ok(None) | Err(_) => return Ok(None),
+    };
+    if prefix_root == smaller.root {
+        return Ok(None);
+    }
+    let lead = Lead::Prefix {
+        old: old.note().to_owned(),
+        new: new.note().to_owned(),
+        prefix_root,
+        proof: proof.hashes().to_vec(),
+    };
+    let place = Place::checkpoint(served.size.get());
+    let cause = found.add(FindingKind::InconsistentHeads, place, lead, || {
+        format!(
+            "the tree of size {} has root {prefix_root} at size {}, where the log signed {}",
+            larger.size, smaller.size, smaller.root
+        )
+    });
+    Ok(Some(cause))
+}

@@ -1,0 +1,52 @@
+//! Every bound of this crate, with its reason.
+
+/// Tile and bundle requests under way at once, unless told otherwise: enough to hide the latency of a log across the network.
+pub const IN_FLIGHT: usize = 8;
+
+/// The most requests that may be under way at once: more would be an attack on the log, not an audit.
+pub const MAX_IN_FLIGHT: usize = 256;
+
+/// Bundles after which the caller is offered the state to save, unless told otherwise: a second of work or so.
+pub const SAVE_EVERY: u64 = 1_024;
+
+/// How often a busy or unreachable log is asked again before the audit gives up.
+pub const READ_ATTEMPTS: u32 = 5;
+
+/// Findings of one kind that are listed one by one; all are counted. Whoever has sixteen forged heads needs no more.
+pub const MAX_FINDINGS_PER_KIND: usize = 16;
+
+/// Entries that evidence may hold side by side. Above it a finding about what is *not* between two entries is an observation.
+pub const MAX_EVIDENCE_RUN: u64 = 4_096;
+
+/// Entries in one evidence file: a run, and the few that say whose it is.
+pub const MAX_EVIDENCE_ENTRIES: usize = 4_096 + 64;
+
+/// Most bytes of an evidence file: the longest run of the largest control entries, in base64.
+pub const MAX_EVIDENCE_BYTES: usize = 128 << 20;
+
+/// Bytes of a served object that evidence of an observation repeats; of larger ones it keeps the hash.
+pub const MAX_SERVED_BYTES: usize = 1 << 20;
+
+/// Most bytes of a saved state: a hundred thousand streams of two kilobytes each.
+pub const MAX_STATE_BYTES: usize = 256 << 20;
+
+/// Most bytes of a completeness proof.
+pub const MAX_COMPLETENESS_BYTES: usize = 256 << 20;
+
+/// Statements that one completeness proof may hold: 75 MB of base64.
+pub const MAX_COMPLETENESS_STATEMENTS: u64 = 1 << 20;
+
+/// Runs of statements in one completeness proof. Each carries two sides of a range proof, some three kilobytes in JSON.
+pub const MAX_COMPLETENESS_RUNS: usize = 1 << 16;
+
+/// Tiles kept while many proofs are built: 8 MiB.
+pub const CACHED_TILES: usize = 1_024;
+
+/// The largest sample of entries.
+pub const MAX_SAMPLE: u64 = 1 << 16;
+
+/// Checkpoints from elsewhere that one audit compares with the log's.
+pub const MAX_WITNESSED_NOTES: usize = 256;
+
+/// Findings for which evidence is fetched: whoever has a hundred proofs needs no more, and each takes requests.
+pub const MAX_EVIDENCED_FINDINGS: usize = 128;

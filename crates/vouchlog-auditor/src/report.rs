@@ -1,0 +1,282 @@
+//! The report of an audit: findings first, then what was checked and what the streams of the log amount to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::audit::Base;
+use crate::config::Config;
+use crate::finding::{Finding, FindingKind, Severity, Suspicions};
+use crate::rules::{Rules, Stream};
+use crate::walk::Walk;
+
+mod html;
+
+/// What an audit found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AuditReport {
+    /// What is wrong, causes before consequences. At most sixteen of a kind.
+    pub findings: Vec<Finding>,
+    /// How often each kind was found, those that are not listed too.
+    pub counts: BTreeMap<FindingKind, u64>,
+    /// The log.
+    pub origin: String,
+    /// The checkpoint that was audited; none if the log serves none that it signed.
+    pub checkpoint: Option<CheckpointReport>,
+    /// How much was read and checked.
+    pub checked: Checked,
+    /// The streams, by their openings; empty for a log of opaque entries.
+    pub streams: Vec<StreamReport>,
+}
+
+/// The audited checkpoint.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CheckpointReport {
+    /// Entries in the tree.
+    pub size: u64,
+    /// Its root, in hexadecimal.
+    pub root: String,
+    /// The whole note.
+    pub note: String,
+    /// Witnesses of the policy that cosigned it.
+    pub cosigned_by: Vec<String>,
+    /// When the newest of them did, seconds since 1970.
+    pub newest_cosignature: Option<u64>,
+    /// Whether the policy is satisfied; true without one.
+    pub quorum: bool,
+    /// Checkpoints from elsewhere that it was compared with.
+    pub compared: u64,
+}
+
+/// How much was read and checked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Checked {
+    /// Entries that earlier audits had checked.
+    pub before: u64,
+    /// Entries checked now.
+    pub entries: u64,
+    /// Bytes of those.
+    pub bytes: u64,
+    /// Tiles read.
+    pub tiles: u64,
+    /// Whether the entries were held against the rules of this project's logs, or are opaque bytes.
+    pub rules: bool,
+    /// Statements in the log so far.
+    pub statements: u64,
+    /// Milliseconds it took.
+    pub milliseconds: u64,
+    /// Entries checked in a second.
+    pub entries_per_second: u64,
+}
+
+/// What the log has of one stream.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StreamReport {
+    /// Index of its opening, which is its name.
+    pub stream: u64,
+    /// Name of its gateway's key.
+    pub gateway: String,
+    /// Its state: `open`, `closed`, `succeeded` or `withdrawn`.
+    pub status: &'static str,
+    /// The stream it continues, and the size that had.
+    pub continues: Option<(u64, u64)>,
+    /// Statements in the log.
+    pub statements: u64,
+    /// How many of them are covered by a head that its gateway signed and that fits.
+    pub signed: u64,
+    /// Whether nothing of it is missing: every statement follows the one before, and every head fits them.
+    pub complete: bool,
+    /// Heads in the log.
+    pub heads: u64,
+    /// When its newest head was signed, seconds since 1970 by the gateway's clock.
+    pub newest_head: Option<u64>,
+    /// Statements in which the gateway itself declares that records were lost.
+    pub declared_losses: u64,
+    /// How many statements claim each bit of evidence, by its name. Bits nobody claims are absent.
+    pub evidence: BTreeMap<&'static str, u64>,
+}
+
+/// The bits of the evidence bitmap that stand for one thing each.
+const EVIDENCE_NAMES: [(usize, &str); 20] = [
+    (0, "initiator"),
+    (1, "verified session"),
+    (2, "device"),
+    (3, "workload identity"),
+    (4, "credential window"),
+    (5, "credential status checked"),
+    (6, "grant"),
+    (7, "approval or override"),
+    (8, "policy decision"),
+    (9, "policy pinned"),
+    (10, "data class"),
+    (11, "served model"),
+    (12, "input committed"),
+    (13, "output committed"),
+    (14, "tool calls"),
+    (15, "downstream calls"),
+    (16, "outcome"),
+    (20, "sampled or lossy source"),
+    (26, "attributable"),
+    (27, "complete"),
+];
+
+/// The two bits that say whether the credential was valid; a statement has one of them at most.
+const CREDENTIAL_NAMES: [(usize, &str); 2] = [(24, "credential valid"), (25, "credential not valid")];
+
+impl AuditReport {
+    /// Whether nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// The worst there is.
+    pub fn worst(&self) -> Option<Severity> {
+        self.counts.keys().map(|kind| kind.severity()).max()
+    }
+
+    pub(crate) fn without_checkpoint(
+        config: &Config,
+        found: &Suspicions,
+        findings: Vec<Finding>,
+        took: Duration,
+    ) -> Self {
+        Self {
+            findings,
+            counts: found.counts.clone(),
+            origin: config.log.origin.to_string(),
+            checkpoint: None,
+            checked: Checked { milliseconds: milliseconds(took), ..Checked::default() },
+            streams: Vec::new(),
+        }
+    }
+
+    pub(crate) fn without_walk(
+        config: &Config,
+        base: &Base,
+        found: &Suspicions,
+        findings: Vec<Finding>,
+        took: Duration,
+    ) -> Self {
+        let report = Self::without_checkpoint(config, found, findings, took);
+        Self { checkpoint: Some(checkpoint(base)), ..report }
+    }
+
+    pub(crate) fn of_walk(
+        config: &Config,
+        base: &Base,
+        walk: &Walk<'_>,
+        findings: Vec<Finding>,
+        took: Duration,
+    ) -> Self {
+        let milliseconds = milliseconds(took);
+        let entries = walk.entries;
+        let checked = Checked {
+            before: walk.before,
+            entries,
+            bytes: walk.bytes,
+            tiles: walk.tiles.count,
+            rules: walk.rules.is_some(),
+            statements: walk.rules.as_ref().map_or(0, |rules| rules.statements),
+            milliseconds,
+            entries_per_second: entries.saturating_mul(1000) / milliseconds.max(1),
+        };
+        let streams = walk.rules.as_ref().map(streams).unwrap_or_default();
+        let report = Self::without_walk(config, base, &walk.found, findings, took);
+        Self { checked, streams, ..report }
+    }
+}
+
+fn milliseconds(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn checkpoint(base: &Base) -> CheckpointReport {
+    let head = base.signed.head();
+    CheckpointReport {
+        size: head.size.get(),
+        root: head.root.to_string(),
+        note: base.signed.note().to_owned(),
+        cosigned_by: base.cosigned.by.clone(),
+        newest_cosignature: base.cosigned.newest,
+        quorum: base.cosigned.quorum,
+        compared: base.compared.witnessed,
+    }
+}
+
+fn streams(rules: &Rules) -> Vec<StreamReport> {
+    let mut reports: Vec<StreamReport> =
+        rules.streams.iter().map(|(id, stream)| stream_report(id.get(), stream)).collect();
+    reports.sort_unstable_by_key(|report| report.stream);
+    reports
+}
+
+fn stream_report(id: u64, stream: &Stream) -> StreamReport {
+    let status = match stream {
+        Stream { closed: Some(_), .. } => "closed",
+        Stream { succeeded: Some(_), .. } => "succeeded",
+        Stream { withdrawn: Some(_), .. } => "withdrawn",
+        _ => "open",
+    };
+    let names = EVIDENCE_NAMES.iter().chain(&CREDENTIAL_NAMES);
+    let claims = names.map(|(bit, name)| (*name, stream.evidence[*bit])).filter(|(_, count)| *count > 0);
+    StreamReport {
+        stream: id,
+        gateway: stream.gateway.as_ref().map_or_else(|| "unknown".to_owned(), |key| key.name().to_string()),
+        status,
+        continues: stream.previous.map(|(stream, size)| (stream.get(), size)),
+        statements: stream.statements,
+        signed: stream.head.as_ref().map_or(0, |head| head.head.size.get()),
+        complete: stream.broken.is_none(),
+        heads: stream.heads,
+        newest_head: stream.head.as_ref().map(|head| head.timestamp),
+        declared_losses: stream.losses,
+        evidence: claims.collect(),
+    }
+}
+
+impl fmt::Display for AuditReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total: u64 = self.counts.values().sum();
+        match total {
+            0 => writeln!(f, "{}: nothing wrong", self.origin)?,
+            1 => writeln!(f, "{}: 1 finding", self.origin)?,
+            _ => writeln!(f, "{}: {total} findings", self.origin)?,
+        }
+        for (place, finding) in self.findings.iter().enumerate() {
+            writeln!(f, "  {}. {finding}", place + 1)?;
+            if let Some(cause) = finding.follows_from {
+                writeln!(f, "     follows from {}", cause + 1)?;
+            }
+            if finding.consequences > 0 {
+                writeln!(f, "     explains {} further irregularities", finding.consequences)?;
+            }
+        }
+        if let Some(checkpoint) = &self.checkpoint {
+            writeln!(f, "checkpoint of size {}, root {}", checkpoint.size, checkpoint.root)?;
+            if !checkpoint.cosigned_by.is_empty() {
+                writeln!(f, "  cosigned by {}", checkpoint.cosigned_by.join(", "))?;
+            }
+        }
+        let Checked { entries, before, tiles, entries_per_second, .. } = self.checked;
+        writeln!(f, "checked {entries} entries and {tiles} tiles, {entries_per_second} entries/s")?;
+        if before > 0 {
+            writeln!(f, "  {before} entries were checked before")?;
+        }
+        if self.checkpoint.is_some() && entries > 0 && !self.checked.rules {
+            writeln!(f, "  as opaque bytes: the first is no genesis entry of this project's logs")?;
+        }
+        for stream in &self.streams {
+            let StreamReport { stream: id, gateway, status, statements, signed, declared_losses, .. } =
+                stream;
+            let complete = if stream.complete { "complete" } else { "NOT COMPLETE" };
+            writeln!(
+                f,
+                "stream {id} of {gateway}, {status}: {statements} statements, {signed} signed, {complete}, \
+                 {declared_losses} declared losses"
+            )?;
+        }
+        Ok(())
+    }
+}

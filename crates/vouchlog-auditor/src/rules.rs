@@ -1,0 +1,256 @@
+//! The rules that the entries of a log keep, checked entry by entry. Nothing is kept per entry: only what a later entry can
+//! contradict, which is a little for each stream and each gateway.
+//!
+//! An entry comes here after its bytes were found to be the tree's. So what is wrong with it is the doing of whoever signed
+//! that tree, or of a gateway, and can be proven.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use vouchlog_note::{Origin, VerifyingKey};
+use vouchlog_stream::{Enrolment, Entry, Genesis, LoggedAt, Revocation, StatementEntry, StreamId};
+
+use crate::config::Config;
+use crate::evidence::Lead;
+use crate::finding::{Cause, FindingKind, Place, Suspicions};
+
+mod heads;
+mod opening;
+mod silence;
+pub(crate) mod stored;
+mod stream;
+
+pub(crate) use stream::{HeadSeen, Stream, Withdrawn};
+
+/// What the rules are applied with, from the configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Terms {
+    pub(crate) origin: Origin,
+    pub(crate) log_keys: Vec<VerifyingKey>,
+    pub(crate) head_interval: Duration,
+    pub(crate) heartbeat_allowance: Duration,
+    pub(crate) house_gateways: Vec<String>,
+}
+
+impl Terms {
+    pub(crate) fn of(config: &Config) -> Self {
+        let options = &config.options;
+        let mut house_gateways = options.house_gateways.clone();
+        house_gateways.push(format!("{}/house", config.log.origin));
+        Self {
+            origin: config.log.origin.clone(),
+            log_keys: config.log.keys.clone(),
+            head_interval: options.head_interval,
+            heartbeat_allowance: options.heartbeat_allowance,
+            house_gateways,
+        }
+    }
+}
+
+/// An enrolled gateway.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Gateway {
+    pub(crate) enrolled: u64,
+    pub(crate) withdrawn: Option<Withdrawn>,
+}
+
+/// Everything the entries read so far say.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) terms: Terms,
+    pub(crate) operator: Option<VerifyingKey>,
+    /// Time of the last entry, and its index.
+    pub(crate) last: LoggedAt,
+    pub(crate) last_index: u64,
+    /// The log's time while it was up, milliseconds: each step between entries counts, but none for more than a head interval.
+    pub(crate) uptime: u64,
+    pub(crate) statements: u64,
+    pub(crate) streams: HashMap<StreamId, Stream>,
+    /// Streams by their key: a key opens one.
+    pub(crate) by_key: HashMap<VerifyingKey, StreamId>,
+    pub(crate) gateways: HashMap<VerifyingKey, Gateway>,
+    /// Set when entries could not be read: what later ones seem to lack may have been in those.
+    pub(crate) lost: Option<Cause>,
+}
+
+impl Rules {
+    pub(crate) fn new(terms: Terms) -> Self {
+        Self {
+            terms,
+            operator: None,
+            last: LoggedAt::default(),
+            last_index: 0,
+            uptime: 0,
+            statements: 0,
+            streams: HashMap::new(),
+            by_key: HashMap::new(),
+            gateways: HashMap::new(),
+            lost: None,
+        }
+    }
+
+    /// Entries could not be read. From here on nobody can say of any stream what it lacks.
+    pub(crate) fn lose(&mut self, cause: Cause) {
+        self.lost.get_or_insert(cause);
+        for stream in self.streams.values_mut() {
+            stream.broken.get_or_insert(cause);
+        }
+    }
+
+    /// Takes up the entry at `index`.
+    pub(crate) fn entry(&mut self, index: u64, bytes: &[u8], found: &mut Suspicions) {
+        let entry = match Entry::decode(bytes) {
+            Ok(entry) => entry,
+            Err(error) => {
+                let kind = if index == 0 { FindingKind::BadGenesis } else { FindingKind::UndecodableEntry };
+                let words = || format!("the entry has no meaning: {error}");
+                let cause = found.add(kind, Place::entry(index), Lead::entries([index]), words);
+                // It may have been anything: of which stream, nobody can say.
+                return self.lose(cause);
+            }
+        };
+        self.time(index, entry.logged_at(), found);
+        match &entry {
+            Entry::Statement(statement) => self.statement(index, statement, found),
+            Entry::Genesis { note, .. } => self.genesis(index, note, found),
+            Entry::StreamOpened { note, .. } => self.opened(index, note, found),
+            Entry::StreamHead { stream, note, .. } => self.head(index, *stream, note, false, found),
+            Entry::StreamClosed { stream, note, .. } => self.head(index, *stream, note, true, found),
+            Entry::GatewayEnrolled { note, .. } => self.enrolled(index, note, found),
+            Entry::GatewayRevoked { note, .. } => self.revoked(index, note, found),
+        }
+        if index == 0 && !matches!(entry, Entry::Genesis { .. }) {
+            let words = || "the first entry is no genesis entry".to_owned();
+            let cause = found.add(FindingKind::BadGenesis, Place::entry(0), Lead::entries([0]), words);
+            self.lose(cause);
+        }
+    }
+
+    /// SPEC: logged_at never decreases along the log.
+    fn time(&mut self, index: u64, now: LoggedAt, found: &mut Suspicions) {
+        if now < self.last {
+            let (last, last_index) = (self.last, self.last_index);
+            found.add(
+                FindingKind::TimeGoingBack,
+                Place::entry(index),
+                Lead::entries([last_index, index]),
+                || format!("the entry is of {now} ms, entry {last_index} before it of {last} ms"),
+            );
+        } else if index > 0 {
+            let longest = u64::try_from(self.terms.head_interval.as_millis()).unwrap_or(u64::MAX);
+            let step = (now.millis() - self.last.millis()).min(longest);
+            self.uptime = self.uptime.saturating_add(step);
+        }
+        // Also when it went back: one jump is one finding, whatever follows.
+        (self.last, self.last_index) = (now, index);
+    }
+
+    /// SPEC: a statement belongs to a stream that is open, and its sequence number follows the one before.
+    fn statement(&mut self, index: u64, entry: &StatementEntry, found: &mut Suspicions) {
+        self.statements += 1;
+        let id = entry.stream;
+        let (lost, uptime) = (self.lost, self.uptime);
+        let Some(stream) = self.streams.get_mut(&id) else { return unknown_stream(index, id, lost, found) };
+        stream.check_open(index, id, found);
+        stream.check_not_withdrawn(index, id, entry.logged_at, "a statement", found);
+        let sequence = entry.sequence.get();
+        if sequence != stream.next {
+            stream.gap(index, id, sequence, found);
+        }
+        stream.take(index, entry, uptime);
+    }
+
+    /// SPEC: index 0, and only it, is a genesis entry; it names the origin and is signed by the log.
+    fn genesis(&mut self, index: u64, note: &str, found: &mut Suspicions) {
+        let words = if index > 0 {
+            "a second genesis entry".to_owned()
+        } else {
+            match open_genesis(note, &self.terms.log_keys) {
+                Some(genesis) if genesis.origin == self.terms.origin => {
+                    self.operator = Some(genesis.operator);
+                    return;
+                }
+                Some(genesis) => format!("the genesis entry is that of the log {}", genesis.origin),
+                None => "the genesis entry is not signed by the log's key".to_owned(),
+            }
+        };
+        let cause = found.add(FindingKind::BadGenesis, Place::entry(index), Lead::entries([index]), || words);
+        if index == 0 {
+            // Nobody can say who the operator is, so nobody is known to be enrolled.
+            self.lose(cause);
+        }
+    }
+
+    /// SPEC: the operator that genesis names enrols and revokes gateways; a revoked key stays revoked.
+    fn enrolled(&mut self, index: u64, note: &str, found: &mut Suspicions) {
+        let Some(operator) = &self.operator else { return };
+        let bad = |found: &mut Suspicions, with: Vec<u64>, words: String| {
+            let lead = Lead::entries(with.into_iter().chain([index]));
+            found.add(FindingKind::BadEnrolment, Place::entry(index), lead, || words);
+        };
+        match Enrolment::open(note, &self.terms.origin, operator) {
+            Err(error) => bad(found, Vec::new(), format!("the enrolment is refused: {error}")),
+            Ok(enrolment) => match self.gateways.get(&enrolment.gateway) {
+                None => {
+                    let gateway = Gateway { enrolled: index, withdrawn: None };
+                    self.gateways.insert(enrolment.gateway, gateway);
+                }
+                Some(Gateway { withdrawn: Some(withdrawn), .. }) => {
+                    let name = enrolment.gateway.name();
+                    bad(
+                        found,
+                        vec![withdrawn.index],
+                        format!("the withdrawn key of {name} is enrolled again"),
+                    );
+                }
+                Some(_) => {}
+            },
+        }
+    }
+
+    fn revoked(&mut self, index: u64, note: &str, found: &mut Suspicions) {
+        let Some(operator) = &self.operator else { return };
+        let revocation = match Revocation::open(note, &self.terms.origin, operator) {
+            Ok(revocation) => revocation,
+            Err(error) => {
+                let words = || format!("the revocation is refused: {error}");
+                let (place, lead) = (Place::entry(index), Lead::entries([index]));
+                found.add(FindingKind::BadEnrolment, place, lead, words);
+                return;
+            }
+        };
+        let Some(gateway) = self.gateways.get_mut(&revocation.gateway) else {
+            if self.lost.is_none() {
+                let words = || format!("the key of {} was never enrolled", revocation.gateway.name());
+                let lead = Lead::entries([index]).with_run(0, index);
+                found.add(FindingKind::BadEnrolment, Place::entry(index), lead, words);
+            }
+            return;
+        };
+        if gateway.withdrawn.is_some() {
+            return;
+        }
+        let withdrawn = Withdrawn { index, effective: revocation.effective };
+        gateway.withdrawn = Some(withdrawn);
+        let streams = self.streams.values_mut();
+        for stream in streams.filter(|stream| stream.gateway.as_ref() == Some(&revocation.gateway)) {
+            stream.withdrawn = Some(withdrawn);
+        }
+    }
+}
+
+/// The genesis note, if one of the log's keys signed it.
+pub(crate) fn open_genesis(note: &str, log_keys: &[VerifyingKey]) -> Option<Genesis> {
+    log_keys.iter().find_map(|key| Genesis::open(note, key).ok())
+}
+
+fn unknown_stream(index: u64, id: StreamId, lost: Option<Cause>, found: &mut Suspicions) {
+    if let Some(cause) = lost {
+        return found.follows(cause);
+    }
+    // A stream's name is the index of its opening: whatever is there shows that it is none.
+    let lead = if id.get() < index { Lead::entries([id.get(), index]) } else { Lead::entries([index]) };
+    found.add(FindingKind::UnknownStream, Place::stream(id).at(index), lead, || {
+        format!("stream {id} was never opened")
+    });
+}

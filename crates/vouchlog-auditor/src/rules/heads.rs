@@ -1,0 +1,144 @@
+//! The heads of streams in the log: what a gateway signed, held against what the log has of its stream.
+
+use vouchlog_note::CosignedCheckpoint;
+use vouchlog_stream::StreamId;
+
+use super::{HeadSeen, Rules, Stream, unknown_stream};
+use crate::evidence::Lead;
+use crate::finding::{FindingKind, Place, Suspicions};
+
+impl Rules {
+    /// Takes up the entry at `index`, a head of stream `id` or its last one.
+    pub(super) fn head(
+        &mut self,
+        index: u64,
+        id: StreamId,
+        note: &str,
+        closes: bool,
+        found: &mut Suspicions,
+    ) {
+        let (lost, uptime, now) = (self.lost, self.uptime, self.last);
+        let Some(stream) = self.streams.get_mut(&id) else { return unknown_stream(index, id, lost, found) };
+        stream.heads += 1;
+        if stream.closed.is_some() {
+            return stream.check_open(index, id, found);
+        }
+        if closes {
+            stream.closed = Some(index);
+        }
+        let (Some(key), Some(origin)) = (&stream.key, &stream.origin) else { return };
+        // SPEC: a head is signed by the stream's own key, with origin `<log origin>/stream/<index>`.
+        let head = match CosignedCheckpoint::open(note.as_bytes(), origin, key) {
+            Ok(head) => head,
+            Err(error) => {
+                let lead = Lead::entries([id.get(), index]);
+                found.add(FindingKind::ForgedHead, Place::stream(id).at(index), lead, || {
+                    format!("the head is not signed by the stream's key: {error}")
+                });
+                return;
+            }
+        };
+        stream.check_head_is_due(index, id, &head, closes, now, found);
+        stream.check_head_time(index, id, &head, found);
+        if stream.check_head(index, id, &head, found) {
+            let range = stream.range.clone();
+            stream.head = Some(HeadSeen { index, head: head.head(), timestamp: head.timestamp(), range });
+        }
+        stream.alive_at = uptime;
+        stream.uncovered_since = None;
+    }
+}
+
+impl Stream {
+    /// SPEC: after a successor was opened, or the gateway's key withdrawn, the log still writes the head of statements it took
+    /// before. It takes no heartbeat, and no closing.
+    fn check_head_is_due(
+        &self,
+        index: u64,
+        id: StreamId,
+        head: &CosignedCheckpoint,
+        closes: bool,
+        now: vouchlog_stream::LoggedAt,
+        found: &mut Suspicions,
+    ) {
+        let covered = self.head.as_ref().map_or(0, |head| head.head.size.get());
+        let is_due = head.head().size.get() > covered && !closes;
+        if is_due {
+            return;
+        }
+        let what = if closes { "the closing" } else { "a heartbeat" };
+        self.check_not_withdrawn(index, id, now, what, found);
+        if let Some(succeeded) = self.succeeded {
+            let before = self.head.as_ref().map(|head| head.index);
+            found.add(
+                FindingKind::EntryAfterClose,
+                Place::stream(id).at(index),
+                Lead::entries([id.get(), succeeded, index].into_iter().chain(before)),
+                || format!("{what} of stream {id}, which was succeeded at entry {succeeded}"),
+            );
+        }
+    }
+
+    /// SPEC: no head is signed before the one before it, and one that covers nothing new is signed after it.
+    fn check_head_time(&self, index: u64, id: StreamId, head: &CosignedCheckpoint, found: &mut Suspicions) {
+        let Some(last) = &self.head else { return };
+        let (time, before) = (head.timestamp(), last.timestamp);
+        let repeats = time == before && head.head().size <= last.head.size;
+        if time < before || repeats {
+            found.add(
+                FindingKind::TimeGoingBack,
+                Place::stream(id).at(index),
+                Lead::entries([id.get(), last.index, index]),
+                || format!("a head signed at {time}, after one signed at {before}: an old head was replayed"),
+            );
+        }
+    }
+
+    /// SPEC: a head in the log is the head of the stream's statements before it. True if it is.
+    fn check_head(
+        &mut self,
+        index: u64,
+        id: StreamId,
+        signed: &CosignedCheckpoint,
+        found: &mut Suspicions,
+    ) -> bool {
+        let head = signed.head();
+        let last = self.head.as_ref();
+        if let Some(last) = last.filter(|last| last.head.size == head.size && last.head.root != head.root) {
+            let lead = Lead::entries([id.get(), last.index, index]);
+            let cause = found.add(FindingKind::StreamFork, Place::stream(id).at(index), lead, || {
+                format!(
+                    "two heads of size {} have different roots: the gateway told two histories",
+                    head.size
+                )
+            });
+            self.broken.get_or_insert(cause);
+            return false;
+        }
+        if let Some(cause) = self.broken {
+            if head.size.get() != self.next {
+                found.follows(cause);
+            }
+            return false;
+        }
+        let size = self.range.end();
+        if head.size.get() == size && head.root == self.root() {
+            return true;
+        }
+        let lead = match last {
+            Some(last) => Lead::entries([id.get(), last.index, index])
+                .with_run(last.index, index)
+                .with_range(last.range.hashes()),
+            None => Lead::entries([id.get(), index]).with_run(id.get(), index),
+        };
+        let cause = found.add(FindingKind::HeadWithoutEntries, Place::stream(id).at(index), lead, || {
+            if head.size.get() == size {
+                format!("the {size} statements in the log are not those the gateway signed")
+            } else {
+                format!("the gateway signed {} statements, the log has {size}", head.size)
+            }
+        });
+        self.broken = Some(cause);
+        false
+    }
+}

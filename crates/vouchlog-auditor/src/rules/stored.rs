@@ -1,0 +1,213 @@
+//! What a saved state keeps of the rules: every stream and gateway, as JSON.
+
+use serde::{Deserialize, Serialize};
+use vouchlog_merkle::{CompactRange, TreeHead};
+use vouchlog_note::{Origin, VerifyingKey};
+use vouchlog_stream::{LoggedAt, StreamId, stream_origin};
+
+use super::stream::EVIDENCE_BITS;
+use super::{Gateway, HeadSeen, Rules, Stream, Terms, Withdrawn};
+use crate::encoding;
+use crate::finding::Cause;
+
+/// The rules as far as entries were read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StoredRules {
+    #[serde(with = "encoding::maybe_text")]
+    operator: Option<VerifyingKey>,
+    last: u64,
+    last_index: u64,
+    uptime: u64,
+    statements: u64,
+    lost: Option<Cause>,
+    gateways: Vec<StoredGateway>,
+    streams: Vec<StoredStream>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredGateway {
+    #[serde(with = "encoding::text")]
+    key: VerifyingKey,
+    enrolled: u64,
+    withdrawn: Option<(u64, u64)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredHead {
+    index: u64,
+    timestamp: u64,
+    #[serde(with = "encoding::range")]
+    range: CompactRange,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredStream {
+    id: u64,
+    #[serde(with = "encoding::maybe_text")]
+    gateway: Option<VerifyingKey>,
+    #[serde(with = "encoding::maybe_text")]
+    key: Option<VerifyingKey>,
+    previous: Option<(u64, u64)>,
+    #[serde(with = "encoding::range")]
+    range: CompactRange,
+    next: u64,
+    statements: u64,
+    last_statement: Option<u64>,
+    head: Option<StoredHead>,
+    heads: u64,
+    alive_at: u64,
+    uncovered_since: Option<u64>,
+    closed: Option<u64>,
+    succeeded: Option<u64>,
+    withdrawn: Option<(u64, u64)>,
+    broken: Option<Cause>,
+    losses: u64,
+    evidence: [u64; EVIDENCE_BITS],
+}
+
+impl Rules {
+    pub(crate) fn to_stored(&self) -> StoredRules {
+        let mut streams: Vec<StoredStream> =
+            self.streams.iter().map(|(id, s)| stored_stream(*id, s)).collect();
+        streams.sort_unstable_by_key(|stream| stream.id);
+        let gateway = |(key, gateway): (&VerifyingKey, &Gateway)| StoredGateway {
+            key: key.clone(),
+            enrolled: gateway.enrolled,
+            withdrawn: gateway.withdrawn.map(stored_withdrawn),
+        };
+        let mut gateways: Vec<StoredGateway> = self.gateways.iter().map(gateway).collect();
+        gateways.sort_unstable_by_key(|gateway| gateway.enrolled);
+        StoredRules {
+            operator: self.operator.clone(),
+            last: self.last.millis(),
+            last_index: self.last_index,
+            uptime: self.uptime,
+            statements: self.statements,
+            lost: self.lost,
+            gateways,
+            streams,
+        }
+    }
+
+    /// Rules that go on from a stored state; `None` when it contradicts itself or the size of the log it is for.
+    pub(crate) fn from_stored(terms: Terms, stored: StoredRules, size: u64) -> Option<Self> {
+        let mut rules = Self::new(terms);
+        rules.operator = stored.operator;
+        rules.last = LoggedAt::from_millis(stored.last)?;
+        (rules.last_index, rules.uptime) = (stored.last_index, stored.uptime);
+        (rules.statements, rules.lost) = (stored.statements, stored.lost);
+        for gateway in stored.gateways {
+            let withdrawn = gateway.withdrawn.map(withdrawn).transpose().ok()?;
+            let enrolled = gateway.enrolled;
+            rules.gateways.insert(gateway.key, Gateway { enrolled, withdrawn });
+        }
+        for stored in stored.streams {
+            let id = StreamId::new(stored.id)?;
+            let stream = stream(id, stored, &rules.terms.origin)?;
+            let fits = id.get() < size
+                && stream.alive_at <= rules.uptime
+                && stream.uncovered_since.is_none_or(|since| since <= rules.uptime)
+                && (stream.broken.is_some() || stream.range.end() == stream.next);
+            if !fits {
+                return None;
+            }
+            if let Some(key) = &stream.key {
+                rules.by_key.entry(key.clone()).or_insert(id);
+            }
+            rules.streams.insert(id, stream);
+        }
+        Some(rules)
+    }
+
+    /// Lets go of what was found before: a state kept past the end of an audit refers to a list that is gone.
+    pub(crate) fn forget_causes(&mut self) {
+        let gone = Cause(usize::MAX);
+        self.lost = self.lost.map(|_| gone);
+        for stream in self.streams.values_mut() {
+            stream.broken = stream.broken.map(|_| gone);
+        }
+    }
+}
+
+impl StoredRules {
+    /// Whether every reference into the findings is to one of so many, or to one of an audit that ended.
+    pub(crate) fn refers_to(&self, findings: usize) -> bool {
+        let broken = self.streams.iter().filter_map(|stream| stream.broken);
+        broken.chain(self.lost).all(|cause| cause.0 < findings || cause.0 == usize::MAX)
+    }
+}
+
+fn stored_withdrawn(withdrawn: Withdrawn) -> (u64, u64) {
+    (withdrawn.index, withdrawn.effective.millis())
+}
+
+fn withdrawn((index, effective): (u64, u64)) -> Result<Withdrawn, ()> {
+    Ok(Withdrawn { index, effective: LoggedAt::from_millis(effective).ok_or(())? })
+}
+
+fn stored_stream(id: StreamId, stream: &Stream) -> StoredStream {
+    let head = |head: &HeadSeen| StoredHead {
+        index: head.index,
+        timestamp: head.timestamp,
+        range: head.range.clone(),
+    };
+    StoredStream {
+        id: id.get(),
+        gateway: stream.gateway.clone(),
+        key: stream.key.clone(),
+        previous: stream.previous.map(|(stream, size)| (stream.get(), size)),
+        range: stream.range.clone(),
+        next: stream.next,
+        statements: stream.statements,
+        last_statement: stream.last_statement,
+        head: stream.head.as_ref().map(head),
+        heads: stream.heads,
+        alive_at: stream.alive_at,
+        uncovered_since: stream.uncovered_since,
+        closed: stream.closed,
+        succeeded: stream.succeeded,
+        withdrawn: stream.withdrawn.map(stored_withdrawn),
+        broken: stream.broken,
+        losses: stream.losses,
+        evidence: stream.evidence,
+    }
+}
+
+fn stream(id: StreamId, stored: StoredStream, origin: &Origin) -> Option<Stream> {
+    let head = |stored: StoredHead| {
+        let root = stored.range.root()?;
+        let head = TreeHead { size: stored.range.size(), root };
+        Some(HeadSeen { index: stored.index, head, timestamp: stored.timestamp, range: stored.range })
+    };
+    let previous = match stored.previous {
+        None => None,
+        Some((stream, size)) => Some((StreamId::new(stream)?, size)),
+    };
+    Some(Stream {
+        origin: match stored.key {
+            None => None,
+            Some(_) => Origin::new(&stream_origin(origin.as_str(), id)).ok(),
+        },
+        gateway: stored.gateway,
+        key: stored.key,
+        previous,
+        range: stored.range,
+        next: stored.next,
+        statements: stored.statements,
+        last_statement: stored.last_statement,
+        head: stored.head.map(head).unwrap_or_default(),
+        heads: stored.heads,
+        alive_at: stored.alive_at,
+        uncovered_since: stored.uncovered_since,
+        closed: stored.closed,
+        succeeded: stored.succeeded,
+        withdrawn: stored.withdrawn.map(withdrawn).transpose().ok()?,
+        broken: stored.broken,
+        losses: stored.losses,
+        evidence: stored.evidence,
+    })
+}

@@ -1,0 +1,11 @@
+//! Tests of the auditor through its public interface.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic; the lint's exception does not reach its helpers")]
+
+mod completeness;
+mod engine;
+mod foreign;
+mod resume;
+mod support;
+mod tampering;
+mod totality;
