@@ -19,8 +19,7 @@ pub(crate) fn fault(error: &CheckpointError) -> FindingKind {
         CheckpointError::Note(
             NoteError::InvalidSignature { .. }
             | NoteError::NoKnownSignature { .. }
-            | NoteError::RepeatedSignature { .. }
-            | NoteError::UnsupportedType { .. },
+            | NoteError::RepeatedSignature { .. },
         ) => FindingKind::BadLogSignature,
         _ => FindingKind::MalformedCheckpoint,
     }
@@ -46,9 +45,6 @@ pub(crate) fn cosignatures(signed: &SignedCheckpoint, log: &LogIdentity) -> Cosi
     let mut good = Vec::new();
     for witness in policy.witnesses() {
         let key = witness.key();
-        if key.signature_type() != SignatureType::CosignatureEd25519 {
-            continue;
-        }
         match verify(signed.note(), key) {
             Ok(note) => {
                 let time = note.signatures().iter().find_map(vouchlog_note::VerifiedSignature::timestamp);
