@@ -12,9 +12,9 @@
 //! | type | holds | can prove |
 //! | --- | --- | --- |
 //! | `two-heads` | two checkpoints the log signed | a split view |
-//! | `prefix` | an older and a newer checkpoint, the root that the newer tree has at the older size, and the consistency proof that it has | inconsistent heads |
+//! | `prefix` | an older and a newer checkpoint, the newer tree's root at the older size, and its proof | inconsistent heads |
 //! | `entries` | a checkpoint, and entries with range proofs that it contains them | a broken rule of the entries |
-//! | `bundle` | a checkpoint, the leaf hashes it has in a place, proven, and what was served there | nothing: what was served is signed by nobody |
+//! | `bundle` | a checkpoint, leaf hashes it has, proven, and what was served in their place | nothing: nobody signed that |
 //! | `object` | a checkpoint, and a tile that was served, or nothing | nothing |
 //! | `note` | something served as a checkpoint | nothing |
 //!
