@@ -1,7 +1,7 @@
 //! Reading a checkpoint with the keys one trusts, and saying what is wrong with one that does not hold.
 
 use vouchlog_note::{
-    CheckpointError, NoteError, SignatureType, SignedCheckpoint, UnverifiedNote, VerifiedNote, VerifyingKey,
+    CheckpointError, NoteError, SignedCheckpoint, UnverifiedNote, VerifiedNote, VerifyingKey,
 };
 
 use crate::config::{Config, LogIdentity};

@@ -58,7 +58,7 @@ impl Witnesses {
             policy,
             links,
             interval: Duration::from_secs(1),
-            refresh: Duration::from_mins(5),
+            refresh: Duration::from_secs(300),
             patience: Duration::from_secs(10),
         }
     }

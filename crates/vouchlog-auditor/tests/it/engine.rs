@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vouchlog_api::{Append, Appender, HouseAppend, LogReader};
+use vouchlog_api::{AckLevel, Append, Appender, HouseAppend, LogReader};
 use vouchlog_auditor::{AuditReport, AuditState, Config, LogIdentity, audit};
 use vouchlog_note::{Origin, VerifyingKey};
 use vouchlog_sequencer::Log;
@@ -31,7 +31,7 @@ async fn check(log: &Log<Arc<MemoryStore>>, state: &mut Option<AuditState>) -> A
 
 /// The log's second of writing heads comes round once a second: waits until it has taken note of the clock.
 async fn settle(log: &Log<Arc<MemoryStore>>) {
-    let size = log.published().size();
+    let size = log.sequenced().size();
     drop(tokio::time::timeout(std::time::Duration::from_secs(3), log.checkpoint_after(size)).await);
 }
 
@@ -42,6 +42,7 @@ async fn beat(log: &Log<Arc<MemoryStore>>, gateway: &TestGateway, seconds: u64, 
         statements: Vec::new(),
         head: gateway.head(seconds),
         close,
+        wait_for: AckLevel::Sequenced,
     };
     log.append(append).await.unwrap();
 }
@@ -57,7 +58,9 @@ async fn an_honest_log_is_clean_through_restarts_and_house_streams() {
         let seconds = clock.now() / 1000;
         one.send(&log, statements(300, round), seconds).await.unwrap();
         two.send(&log, statements(1, round), seconds).await.unwrap();
-        log.append_house(HouseAppend { statements: statements(40, round) }).await.unwrap();
+        log.append_house(HouseAppend { statements: statements(40, round), wait_for: AckLevel::Sequenced })
+            .await
+            .unwrap();
         clock.advance(31_000);
         settle(&log).await;
         beat(&log, &one, clock.now() / 1000, false).await;

@@ -62,8 +62,9 @@ pub(crate) fn config() -> Config {
 
 /// A checkpoint of a head, signed by the log and by these witnesses at a time in seconds.
 pub(crate) fn checkpoint(head: TreeHead, witnesses: &[u8], time: u64) -> String {
-    let text = Checkpoint::new(origin(), head).text();
-    let cosigned = witnesses.iter().map(|seed| witness_key(*seed).cosign(&text, time).unwrap());
+    let checkpoint = Checkpoint::new(origin(), head);
+    let text = checkpoint.text();
+    let cosigned = witnesses.iter().map(|seed| witness_key(*seed).cosign(&checkpoint, time).unwrap());
     let lines = [log_key().sign_note(&text).unwrap()].into_iter().chain(cosigned).collect();
     UnverifiedNote::from_parts(&text, lines).unwrap().as_str().to_owned()
 }

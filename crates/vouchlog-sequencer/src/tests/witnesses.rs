@@ -404,7 +404,7 @@ async fn without_a_quorum_to_wait_for_heads_are_published_at_once() {
 async fn witnesses_are_asked_no_more_often_than_agreed() {
     let w1 = TestWitness::new(1);
     let mut config = witnesses("all", 1, &[&w1]);
-    config.interval = Duration::from_hours(1);
+    config.interval = Duration::from_secs(3_600);
     let log = open(&Arc::new(MemoryStore::new()), config).unwrap();
     let asked = w1.asked.load(Ordering::Relaxed);
     let mut gateway = TestGateway::open(&log, 10).await.unwrap();

@@ -40,7 +40,7 @@ const MAX_DOUBLINGS: u32 = 6;
 /// Intervals between attempts where only people can help.
 const PERSISTENT: u32 = 60;
 /// The longest pause a witness can ask for.
-const MAX_PAUSE: Duration = Duration::from_mins(10);
+const MAX_PAUSE: Duration = Duration::from_secs(600);
 
 impl Trouble {
     /// One word for metrics.
