@@ -16,6 +16,7 @@ mod enrol;
 mod fsck;
 mod keygen;
 mod prove;
+mod remembering;
 mod remote;
 mod serve;
 mod submit;

@@ -20,7 +20,7 @@ mod input;
 mod receipt;
 
 pub(super) use gateway::{Opened, advise};
-pub(super) use input::{MAX_RECORD_BYTES, record};
+pub(super) use input::{MAX_RECORD_BYTES, digest_lines, record};
 
 use input::Item;
 use receipt::{Placed, keep, placed};
