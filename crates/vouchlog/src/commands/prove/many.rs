@@ -11,8 +11,8 @@ use vouchlog::{LeafIndex, LookupKey, keys};
 use super::named::Named;
 use super::{Args, Prover};
 use crate::advice::Advice;
-use crate::commands::remote;
 use crate::commands::submit::Failed;
+use crate::commands::{remote, write_file};
 use crate::output::{self, Outcome, Output};
 
 /// Lookups under way at once.
@@ -54,7 +54,7 @@ impl Args {
         for (index, named) in entries {
             let (_, file) = prover.prove(*index, *named).await?;
             let path = dir.join(format!("{index}.tlog-proof"));
-            remote::write_proof(&path, &file)?;
+            write_file(&path, file.to_text().as_bytes())?;
             let mut proof = json!({ "index": index.get(), "file": path });
             if let Named::Key(LookupKey::Digest(digest)) = named {
                 proof["digest"] = digest.to_string().into();
