@@ -13,6 +13,7 @@ use crate::output::{Outcome, Output};
 
 mod audit;
 mod auditing;
+mod canary;
 mod demo;
 mod enrol;
 mod fsck;
@@ -45,6 +46,7 @@ pub(crate) enum Command {
     Verify(verify::Args),
     Audit(audit::Args),
     Monitor(monitor::Args),
+    Canary(canary::Args),
     VerifyFinding(verify_finding::Args),
     ProveComplete(prove_complete::Args),
     Sample(sample::Args),
@@ -65,6 +67,7 @@ impl Command {
             Self::Verify(args) => args.run(*output),
             Self::Audit(args) => block_on(args.run(*output)),
             Self::Monitor(args) => block_on(args.run(*output)),
+            Self::Canary(args) => block_on(args.run(*output)),
             Self::VerifyFinding(args) => args.run(*output),
             Self::ProveComplete(args) => block_on(args.run(*output)),
             Self::Sample(args) => block_on(args.run(*output)),

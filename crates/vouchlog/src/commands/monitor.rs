@@ -138,6 +138,7 @@ impl Args {
         );
         let answer = json!({
             "origin": origin.as_str(), "log": subject.source, "url": url,
+            "log_vkey": subject.config.log.keys.first().map(ToString::to_string),
             "interval_seconds": interval.as_secs_f64(),
         });
         output.answer(&words, &answer)

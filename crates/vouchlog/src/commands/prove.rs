@@ -84,7 +84,7 @@ impl Args {
                 self.hand_out(output, &file)?;
                 Ok(Outcome::Fine)
             }
-            Err(failed) => end(output, failed),
+            Err(failed) => failed.end(output),
         }
     }
 
@@ -210,16 +210,4 @@ fn not_proven(url: &str, error: &dyn std::error::Error) -> anyhow::Error {
         format!("the log at {url} proves nothing: {error}"),
         "check --log and the index; an entry that is not there yet comes when the log grows",
     )
-}
-
-/// Ends with a finding, or with an error.
-fn end(output: Output, failed: Failed) -> anyhow::Result<Outcome> {
-    match failed {
-        Failed::Error(error) => Err(error),
-        Failed::Finding(finding) => {
-            let answer = json!({ "holds": false, "finding": finding });
-            output.answer(&format!("DOES NOT HOLD: {finding}"), &answer)?;
-            Ok(Outcome::Finding)
-        }
-    }
 }

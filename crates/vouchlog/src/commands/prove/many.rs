@@ -37,7 +37,7 @@ impl Args {
                 output.answer(&words, &json!({ "verified": true, "proofs": proofs }))?;
                 Ok(Outcome::Fine)
             }
-            Err(failed) => super::end(output, failed),
+            Err(failed) => failed.end(output),
         }
     }
 
