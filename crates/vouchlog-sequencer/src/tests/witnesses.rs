@@ -507,3 +507,21 @@ async fn the_check_of_a_store_covers_what_was_published() {
         "{found:?}"
     );
 }
+
+#[tokio::test]
+async fn a_witness_that_is_away_does_not_keep_the_others_from_the_newest_head() {
+    let (w1, dead) = (TestWitness::new(1), TestWitness::new(2).with(Manner::Dead));
+    let mut config = witnesses("all", 2, &[&w1, &dead]);
+    // Much longer than this test is given.
+    config.patience = Duration::from_secs(3_600);
+    let log = open(&Arc::new(MemoryStore::new()), config).unwrap();
+    let mut gateway = TestGateway::open(&log, 10).await.unwrap();
+    for seed in 0..5 {
+        gateway.send(&log, statements(3, seed), 1_767_225_600).await.unwrap();
+        let head = log.sequenced().head.tree;
+        until("the witness that is there sees the newest head", || w1.seen() == Some(head)).await;
+    }
+    assert_eq!(log.published(), None);
+    *dead.manner.lock() = Manner::Honest;
+    log.checkpoint_after(TreeSize::new(log.sequenced().size().get() - 1)).await.unwrap();
+}
