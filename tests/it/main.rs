@@ -13,5 +13,6 @@ mod power_cut;
 mod process;
 mod program;
 mod readme;
+mod tlog_witness;
 mod witness;
 mod witnesses;
