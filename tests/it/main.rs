@@ -5,6 +5,7 @@
     reason = "a test that cannot go on has failed; clippy knows only functions marked as tests"
 )]
 
+mod audit;
 mod end_to_end;
 mod kill;
 mod layers;
@@ -12,5 +13,6 @@ mod power_cut;
 mod process;
 mod program;
 mod readme;
+mod tlog_witness;
 mod witness;
 mod witnesses;

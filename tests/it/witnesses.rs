@@ -15,12 +15,12 @@ use crate::process::{Server, fail, free_port, succeed, vouchlog};
 
 const T: u64 = 1_767_225_600;
 
-fn log_key() -> SigningKey {
+pub(crate) fn log_key() -> SigningKey {
     key(ORIGIN, SignatureType::Ed25519, 1)
 }
 
 /// `vouchlog witness` that knows the test log.
-fn start_witness(folder: &Path, name: &str, port: u16, more: &[&str]) -> Server {
+pub(crate) fn start_witness(folder: &Path, name: &str, port: u16, more: &[&str]) -> Server {
     let mut command = vouchlog();
     command.args(["witness", "--json", "--name", &format!("witness.example.com/{name}")]);
     command.args(["--listen", &format!("127.0.0.1:{port}"), "--log", &log_key().verifying_key().to_string()]);
@@ -29,7 +29,7 @@ fn start_witness(folder: &Path, name: &str, port: u16, more: &[&str]) -> Server 
 }
 
 /// A policy file that asks for all of these witnesses.
-fn write_policy(folder: &Path, witnesses: &[(&str, &Server, &str)]) -> String {
+pub(crate) fn write_policy(folder: &Path, witnesses: &[(&str, &Server, &str)]) -> String {
     let mut text = String::new();
     let mut names = Vec::new();
     for (name, witness, scheme) in witnesses {
@@ -43,7 +43,7 @@ fn write_policy(folder: &Path, witnesses: &[(&str, &Server, &str)]) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-fn copy_dir(from: &Path, to: &Path) {
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());
@@ -55,7 +55,7 @@ fn copy_dir(from: &Path, to: &Path) {
     }
 }
 
-fn json(text: &str) -> serde_json::Value {
+pub(crate) fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
@@ -69,16 +69,41 @@ async fn a_quorum_of_processes_cosigns_and_receipts_carry_it() {
     let policy = write_policy(folder, &[("w1", &one, "http"), ("w2", &two, "grpc")]);
     let more = ["--policy", &policy, "--witness-interval", "50ms"];
     let server = Server::start(&folder.join("data"), 0, &more);
-    let (url, vkey) = (server.url.as_str(), server.vkey.as_str());
+    let log = GrpcLog::connect(&Connection::new(&server.url)).unwrap();
+    submit_and_verify(folder, &server, &policy, &log).await;
 
+    // One witness dies, by kill -9. The log goes on; what is published waits.
+    two.kill();
+    let published = log.checkpoint().await.unwrap();
+    let published = UnverifiedNote::parse(published.as_bytes()).unwrap();
+    let published = Checkpoint::parse(published.unverified_text()).unwrap().head().size;
+    let mut gateway = TestGateway::open(&log, 10).await.unwrap();
+    for round in 0..20 {
+        gateway.send(&log, statements(50, round), T).await.unwrap();
+    }
+    let index = (published.get() + 500).to_string();
+    let (code, said) = fail(&["prove", "--log", &server.url, "--index", &index, "--log-vkey", &server.vkey]);
+    assert_eq!(code, 2, "{said}");
+    // It comes back with what it had, and the quorum with it.
+    let two = start_witness(folder, "w2", port, &[]);
+    let newest = log.checkpoint_after(TreeSize::new(1_000)).await.unwrap();
+    let held = Policy::parse(&std::fs::read(&policy).unwrap()).unwrap();
+    let origin = Origin::new(ORIGIN).unwrap();
+    held.verify_checkpoint_of(newest.as_bytes(), &origin, [log_key().verifying_key()]).unwrap();
+    for process in [one, two, server] {
+        assert_eq!(process.terminate(), 0);
+    }
+}
+
+/// Submits a digest and waits for its witnesses; the receipt holds under the policy, and tells when they saw the entry.
+async fn submit_and_verify(folder: &Path, server: &Server, policy: &str, log: &GrpcLog) {
+    let (url, vkey) = (server.url.as_str(), server.vkey.as_str());
     // A checkpoint from before, to bound the time of what is logged now from below.
-    let log = GrpcLog::connect(&Connection::new(url)).unwrap();
     let earlier = folder.join("earlier");
     std::fs::write(&earlier, log.checkpoint().await.unwrap()).unwrap();
     let digest = "07".repeat(32);
     let receipts = folder.join("receipts");
-    let receipts = receipts.to_str().unwrap();
-    let said = succeed(&[
+    let said = json(&succeed(&[
         "submit",
         "--json",
         "--log",
@@ -86,67 +111,20 @@ async fn a_quorum_of_processes_cosigns_and_receipts_carry_it() {
         "--log-vkey",
         vkey,
         "--policy",
-        &policy,
+        policy,
+        "--digest",
+        &digest,
         "--receipts",
-        receipts,
-        "--digest",
-        &digest,
-    ]);
-    let file = json(&said)["statements"][0]["receipt"].as_str().unwrap().to_owned();
-    let earlier = earlier.to_str().unwrap();
-    let verify = [
-        "verify",
-        "--json",
-        "--proof",
-        &file,
-        "--log-vkey",
-        vkey,
-        "--policy",
-        &policy,
-        "--digest",
-        &digest,
-        "--earlier",
-        earlier,
-    ];
-    let said = json(&succeed(&verify));
+        receipts.to_str().unwrap(),
+    ]));
+    let file = said["statements"][0]["receipt"].as_str().unwrap();
+    let verify = ["verify", "--json", "--proof", file, "--log-vkey", vkey, "--digest", &digest];
+    assert_eq!(json(&succeed(&verify))["holds"], true);
+    let quorum = ["--policy", policy, "--earlier", earlier.to_str().unwrap()];
+    let said = json(&succeed(&[&verify[..], &quorum[..]].concat()));
     assert_eq!(said["witnesses"].as_array().unwrap().len(), 2, "{said}");
-    let (after, until) =
-        (said["witnessed"]["after"].as_u64().unwrap(), said["witnessed"]["until"].as_u64().unwrap());
-    assert!(after <= until && until > T, "{said}");
-    assert_eq!(
-        json(&succeed(&["verify", "--json", "--proof", &file, "--log-vkey", vkey, "--digest", &digest]))["holds"],
-        true
-    );
-
-    // One witness dies, by kill -9. The log goes on; what is published waits.
-    two.kill();
-    let published = log.checkpoint().await.unwrap();
-    let mut gateway = TestGateway::open(&log, 10).await.unwrap();
-    for round in 0..20 {
-        gateway.send(&log, statements(50, round), T).await.unwrap();
-    }
-    let stuck =
-        Checkpoint::parse(UnverifiedNote::parse(published.as_bytes()).unwrap().unverified_text()).unwrap();
-    let (code, said) = fail(&[
-        "prove",
-        "--log",
-        url,
-        "--index",
-        &(stuck.head().size.get() + 500).to_string(),
-        "--log-vkey",
-        vkey,
-    ]);
-    assert_eq!(code, 2, "{said}");
-    // It comes back with what it had, and the quorum with it.
-    let two = start_witness(folder, "w2", port, &[]);
-    let newest = log.checkpoint_after(TreeSize::new(1_000)).await.unwrap();
-    let policy_text = std::fs::read(&policy).unwrap();
-    let held = Policy::parse(&policy_text).unwrap();
-    held.verify_checkpoint_of(newest.as_bytes(), &Origin::new(ORIGIN).unwrap(), [log_key().verifying_key()])
-        .unwrap();
-    for process in [one, two, server] {
-        assert_eq!(process.terminate(), 0);
-    }
+    let time = |name: &str| said["witnessed"][name].as_u64().unwrap();
+    assert!(time("after") <= time("until") && time("until") > T, "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,13 +6,15 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use vouchlog_merkle::{CompactRange, Hash, TILE_WIDTH, Tile, TileId, TreeSize, full_tiles, leaf_hash};
+use vouchlog_merkle::{
+    CompactRange, Hash, TILE_WIDTH, Tile, TileId, TreeHead, TreeSize, full_tiles, leaf_hash,
+};
 use vouchlog_note::{Origin, SignedCheckpoint, VerifyingKey};
 use vouchlog_storage::{Loaded, Store, StoreError};
 use vouchlog_stream::{Entry, LoggedAt, StreamId};
 
 use crate::recover::frame;
-use crate::state::Directory;
+use crate::state::{Directory, last_published};
 
 mod streams;
 
@@ -118,6 +120,8 @@ struct Check<'a, S> {
     report: Report,
     /// Grown from the entries alone.
     range: CompactRange,
+    /// What was published last, with witnesses: often of a size before the newest.
+    published: Option<TreeHead>,
     last: LoggedAt,
     streams: Streams<'a>,
 }
@@ -129,6 +133,7 @@ impl<'a, S: Store> Check<'a, S> {
             store,
             report,
             range: CompactRange::new(),
+            published: None,
             last: LoggedAt::default(),
             streams: Streams::new(origin),
         }
@@ -147,6 +152,16 @@ impl<'a, S: Store> Check<'a, S> {
                 self.find(FindingCode::Checkpoint, "the signed checkpoint is not the stored head".into());
             }
             Err(error) => self.find(FindingCode::Checkpoint, error.to_string()),
+        }
+        let Some(published) = last_published(&loaded.states) else { return };
+        match SignedCheckpoint::open(published, self.streams.origin(), key) {
+            Ok(signed) if signed.head().size <= loaded.head.tree.size => self.published = Some(signed.head()),
+            Ok(signed) => {
+                let size = signed.head().size;
+                let message = format!("a checkpoint of {size} entries was published, more than there are");
+                self.find(FindingCode::Checkpoint, message);
+            }
+            Err(error) => self.find(FindingCode::Checkpoint, format!("what was published: {error}")),
         }
     }
 
@@ -193,6 +208,12 @@ impl<'a, S: Store> Check<'a, S> {
     fn entry(&mut self, bytes: &[u8]) {
         let index = self.range.end();
         self.range.append(leaf_hash(bytes));
+        let published = self.published.filter(|head| head.size.get() == self.range.end());
+        if published.is_some_and(|head| self.range.root() != Some(head.root)) {
+            let message =
+                format!("the entries do not lead to the root published for size {}", self.range.end());
+            self.find(FindingCode::Root, message);
+        }
         let entry = match Entry::decode(bytes) {
             Ok(entry) => entry,
             Err(error) => return self.find(FindingCode::Entry, format!("entry {index}: {error}")),

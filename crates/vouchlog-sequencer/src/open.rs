@@ -170,7 +170,8 @@ fn sequencer<S: Store>(
     {
         let directory = shared.directory.read();
         let streams = directory.streams.values().map(Arc::as_ref);
-        due.update(streams, tree.logged_at, config.options.stream_head_interval);
+        // Due at once: how long these heads have waited is not known, and a log that is often restarted must not put them off.
+        due.update(streams, tree.logged_at, std::time::Duration::ZERO);
     }
     let committer =
         Committer::start(shared.store.clone(), config.options.commit_patience).map_err(OpenError::Thread)?;

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! Feeders::guard   before anything is signed: does any witness know more of this log than its store holds?
-//! run_rounds       one head at a time is the candidate, until it satisfies the policy or patience ends
+//! run_rounds       one head at a time is the candidate, until it satisfies the policy or every witness has answered
 //!   feed.rs        one task a witness: brings it the candidate, learns its size, backs off
 //!   candidate.rs   collects the cosignatures; the policy decides when it is published
 //! ```
@@ -46,8 +46,8 @@ pub struct Witnesses {
     pub interval: Duration,
     /// How long an idle log waits before it has its newest head cosigned again, so that its witnesses' times stay recent.
     pub refresh: Duration,
-    /// How long a head waits for its cosignatures before a newer one is tried instead; also how long a witness may take to
-    /// answer.
+    /// How long a head waits for a witness that is slow before a newer one is tried instead; also how long a witness may take
+    /// to answer.
     pub patience: Duration,
 }
 
@@ -150,6 +150,7 @@ async fn run_rounds<S: Store>(
     let Witnesses { policy, interval, refresh, patience, .. } = witnesses;
     let mut heads = shared.publisher.watch_sequenced();
     let Some(mut candidate) = first else { return };
+    let statuses: Vec<Arc<Status>> = feeds.iter().map(Feed::status).collect();
     let (candidates, _) = watch::channel(candidate.clone());
     let mut tasks = tokio::task::JoinSet::new();
     for feed in feeds {
@@ -158,13 +159,18 @@ async fn run_rounds<S: Store>(
     }
     loop {
         let earliest = sleep(interval);
-        let satisfied = timeout(patience, candidate.satisfied()).await.is_ok();
-        behind.send_if_modified(|since| mark(since, satisfied));
+        let settled =
+            candidate.settled(|| statuses.iter().all(|status| status.is_done_with(candidate.size())));
+        let _ = timeout(patience, settled).await;
         earliest.await;
+        let satisfied = candidate.is_satisfied();
+        behind.send_if_modified(|since| mark(since, satisfied));
+        // Nothing to do before there is a newer head, or the cosignatures grow old; or whoever is in trouble is back.
+        let newer = heads.wait_for(|head| head.size() > candidate.size());
         if satisfied {
-            // Nothing to do before there is a newer head, or the cosignatures grow old.
-            let newer = heads.wait_for(|head| head.size() > candidate.size());
             let _ = timeout(refresh, newer).await;
+        } else {
+            let _ = timeout(patience, newer).await;
         }
         let newest = shared.publisher.newest();
         candidate = match Candidate::following(&candidate, &newest, shared) {

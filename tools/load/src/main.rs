@@ -1,4 +1,4 @@
-//! `vouchlog-load`: puts load on a log and measures throughput and latency to the verified receipt.
+//! `vouchlog-load`: puts load on a log or a witness, and measures throughput and latency to what was verified.
 
 mod engine;
 mod gateway;
@@ -28,7 +28,7 @@ enum Command {
     Stream(grpc::GrpcArgs),
     /// Unary gRPC append on a running log, at a rate
     Unary(grpc::GrpcArgs),
-    /// Heads of many logs on a running witness, as fast as it goes; counts each head as a statement
+    /// Heads of many logs on a running witness, as fast as it goes
     Witness(witness::WitnessArgs),
 }
 

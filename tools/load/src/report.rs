@@ -13,17 +13,31 @@ pub(crate) struct Report {
     pub(crate) elapsed: Duration,
     /// Resident memory of the measured process at the end, in bytes.
     pub(crate) resident: Option<u64>,
+    /// What is counted, for people.
+    pub(crate) unit: &'static str,
     micros: Histogram<u64>,
 }
 
 impl Default for Report {
     fn default() -> Self {
         let micros = Histogram::new(3).expect("three digits is a valid precision");
-        Self { statements: 0, requests: 0, elapsed: Duration::ZERO, resident: None, micros }
+        Self {
+            statements: 0,
+            requests: 0,
+            elapsed: Duration::ZERO,
+            resident: None,
+            unit: "statements",
+            micros,
+        }
     }
 }
 
 impl Report {
+    /// An empty report that counts something else than statements.
+    pub(crate) fn of(unit: &'static str) -> Self {
+        Self { unit, ..Self::default() }
+    }
+
     pub(crate) fn record(&mut self, statements: u64, latency: Duration) -> Result<()> {
         self.statements += statements;
         self.requests += 1;
@@ -40,12 +54,12 @@ impl Report {
 
     /// One line for people.
     pub(crate) fn line(&self) -> String {
-        let seconds = self.elapsed.as_secs_f64();
+        let (seconds, unit) = (self.elapsed.as_secs_f64(), self.unit);
         let at = |quantile| ms(self.micros.value_at_quantile(quantile));
         let resident =
             self.resident.map_or(String::new(), |bytes| format!(", resident {} MB", bytes / 1_000_000));
         format!(
-            "{} statements in {seconds:.1} s: {:.0} statements/s, {:.0} requests/s, latency p50 {} p90 {} p99 {} max {} ms{resident}",
+            "{} {unit} in {seconds:.1} s: {:.0} {unit}/s, {:.0} requests/s, latency p50 {} p90 {} p99 {} max {} ms{resident}",
             self.statements,
             per_second(self.statements, seconds),
             per_second(self.requests, seconds),

@@ -42,13 +42,13 @@ pub(crate) struct WitnessArgs {
     pid: Option<u32>,
 }
 
-/// Heads in the time; each is one request, and ten entries stand for a batch of statements in none of the figures.
+/// Brings heads for as long as it is told. One head is one request.
 pub(crate) async fn run(args: WitnessArgs) -> Result<Report> {
     if let Some(path) = &args.write_log_list {
         let lines = (0..args.logs).map(|number| Ok(list_entry(&log_key(number)?)));
         let list = std::iter::once(Ok("logs/v0\n".to_owned())).chain(lines).collect::<Result<String>>()?;
         std::fs::write(path, list)?;
-        return Ok(Report::default());
+        return Ok(Report::of("heads"));
     }
     let vkey: VerifyingKey = args.witness_vkey.as_deref().unwrap_or_default().parse()?;
     let witness = vouchlog_client::witness(&args.witness)?;
@@ -58,7 +58,7 @@ pub(crate) async fn run(args: WitnessArgs) -> Result<Report> {
     for number in 0..args.logs {
         tasks.spawn(bring(log_key(number)?, witness.clone(), vkey.clone(), args.grow, end));
     }
-    let mut report = Report::default();
+    let mut report = Report::of("heads");
     for brought in tasks.join_all().await {
         report.merge(&brought?)?;
     }

@@ -77,8 +77,11 @@ impl Draft<'_> {
             None => self.open_house(house)?,
         };
         let (first, now) = (self.next(), self.now);
-        let stream =
-            self.stream_mut(open.stream).ok_or_else(|| Error::internal("the house stream is lost"))?;
+        let lost = || Error::internal("the house stream is lost");
+        // Revoked like any other gateway: the log itself is no exception.
+        let gateway = self.stream(open.stream).ok_or_else(lost)?.gateway().clone();
+        self.check_gateway(&gateway)?;
+        let stream = self.stream_mut(open.stream).ok_or_else(lost)?;
         let place = HousePlace { stream: open.stream, sequence: stream.size(), first: first.get() };
         let head = sign_head(house, &open, stream, &run.leaves, now.millis() / 1000)?;
         match stream.admit(place.sequence, &run.leaves, &head, first, now)? {

@@ -430,3 +430,22 @@ async fn a_stopped_log_refuses_and_still_reads() {
     assert!(!log.readiness().is_ready());
     assert!(log.checkpoint().await.is_ok());
 }
+
+#[tokio::test]
+async fn a_revoked_house_takes_nothing_more() {
+    let (log, store, clock) = log().await;
+    log.append_house(house(statements(3, 1))).await.unwrap();
+    let operator = key("operator.example.com", SignatureType::Ed25519, 2);
+    let revocation = Revocation {
+        log: log.origin().clone(),
+        gateway: key("house.example.com", SignatureType::Ed25519, 3).verifying_key().clone(),
+        reason: "the log is only for gateways now".into(),
+        effective: LoggedAt::from_millis(clock.now()).unwrap(),
+    };
+    log.revoke(revocation.sign(&operator).unwrap()).await.unwrap();
+    let size = log.sequenced().size();
+    let refused = log.append_house(house(statements(1, 2))).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::PermissionDenied);
+    assert_eq!(log.sequenced().size(), size);
+    check(&log, &store).await;
+}

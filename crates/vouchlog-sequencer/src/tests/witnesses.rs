@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use vouchlog_api::{AckLevel, AnyWitness, Appender, Error, ErrorKind, LogReader, Result, Watch, Witness};
@@ -12,10 +13,10 @@ use vouchlog_note::{
     AddCheckpoint, Checkpoint, CosignedCheckpoint, Origin, Policy, SignSubtree, SignatureType,
     SignedCheckpoint, SigningKey, UnverifiedNote,
 };
-use vouchlog_storage::MemoryStore;
+use vouchlog_storage::{Batch, Growth, MemoryStore, Store as _};
 
 use crate::testing::{ORIGIN, TestClock, TestGateway, config, key, statements};
-use crate::{GuardError, Log, OpenError, Options, WitnessLink, Witnesses};
+use crate::{GuardError, Log, OpenError, Options, WitnessLink, Witnesses, fsck};
 
 /// How a witness behaves.
 #[derive(Clone, Debug)]
@@ -472,4 +473,55 @@ async fn a_log_without_witnesses_lets_nobody_wait_for_them() {
     request.wait_for = AckLevel::Witnessed;
     assert_eq!(log.append(request).await.unwrap_err().kind, ErrorKind::FailedPrecondition);
     assert_eq!(log.sequenced().size(), size, "nothing was logged");
+}
+
+#[tokio::test]
+async fn the_check_of_a_store_covers_what_was_published() {
+    let w1 = TestWitness::new(1);
+    let store = Arc::new(MemoryStore::new());
+    let log = open(&store, witnesses("all", 1, &[&w1])).unwrap();
+    append_and_publish(&log, 3).await;
+    log.stop().await;
+    let (origin, vkey) = (log.origin().clone(), log.vkey().clone());
+    let head = log.sequenced().head.clone();
+    drop(log);
+    let findings = |store: &MemoryStore| fsck::fsck(store, &origin, &vkey, |_, _| ()).unwrap().findings;
+    let sound = store.reopen();
+    assert_eq!(findings(&sound), []);
+
+    let size = TreeSize::new(head.tree.size.get() - 2);
+    let other = TreeHead { size, root: sha256(b"another history") };
+    let signed = SignedCheckpoint::sign(
+        &Checkpoint::new(origin.clone(), other),
+        &key(ORIGIN, SignatureType::Ed25519, 1),
+    );
+    let published = crate::Published { size, checkpoint: signed.unwrap().note().to_owned() };
+    let states = vec![crate::state::stored_published(&published)];
+    let batch =
+        Batch { head: head.clone(), count: 0, entries: Bytes::new(), states, growth: Growth::default() };
+    sound.commit(Some(head.tree.size.get()), batch).unwrap();
+    let found = findings(&sound);
+    assert_eq!(
+        found.iter().map(|finding| finding.code).collect::<Vec<_>>(),
+        [fsck::FindingCode::Root],
+        "{found:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_witness_that_is_away_does_not_keep_the_others_from_the_newest_head() {
+    let (w1, dead) = (TestWitness::new(1), TestWitness::new(2).with(Manner::Dead));
+    let mut config = witnesses("all", 2, &[&w1, &dead]);
+    // Much longer than this test is given.
+    config.patience = Duration::from_secs(3_600);
+    let log = open(&Arc::new(MemoryStore::new()), config).unwrap();
+    let mut gateway = TestGateway::open(&log, 10).await.unwrap();
+    for seed in 0..5 {
+        gateway.send(&log, statements(3, seed), 1_767_225_600).await.unwrap();
+        let head = log.sequenced().head.tree;
+        until("the witness that is there sees the newest head", || w1.seen() == Some(head)).await;
+    }
+    assert_eq!(log.published(), None);
+    *dead.manner.lock() = Manner::Honest;
+    log.checkpoint_after(TreeSize::new(log.sequenced().size().get() - 1)).await.unwrap();
 }

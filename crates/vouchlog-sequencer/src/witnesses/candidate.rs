@@ -19,6 +19,7 @@ pub(crate) struct Candidate {
     by_log: UnverifiedNote,
     signed: Mutex<SignedCheckpoint>,
     size: TreeSize,
+    /// Whether the policy is satisfied. Every answer is told, also one that changes nothing.
     satisfied: watch::Sender<bool>,
     /// Consistency proofs to this head, by the size they begin at: most witnesses are at the same one.
     proofs: tokio::sync::Mutex<HashMap<TreeSize, ConsistencyProof>>,
@@ -59,10 +60,19 @@ impl Candidate {
         &self.by_log
     }
 
-    /// Resolves once the policy is satisfied.
-    pub(crate) async fn satisfied(&self) {
+    pub(crate) fn is_satisfied(&self) -> bool {
+        *self.satisfied.borrow()
+    }
+
+    /// Resolves once the policy is satisfied, or nobody is left to wait for.
+    pub(crate) async fn settled(&self, nobody_left: impl Fn() -> bool) {
         // The sender lives as long as the candidate.
-        let _ = self.satisfied.subscribe().wait_for(|satisfied| *satisfied).await;
+        let _ = self.satisfied.subscribe().wait_for(|satisfied| *satisfied || nobody_left()).await;
+    }
+
+    /// A witness has cosigned, or failed to.
+    pub(crate) fn answered(&self) {
+        self.satisfied.send_modify(|_| {});
     }
 
     /// The proof that this head extends the log's tree of `old` entries.

@@ -97,19 +97,19 @@ impl Feed {
             let added = candidate.add(&answer, &self.keys, policy, &log.0.publisher);
             added.map_err(|error| Trouble::Lying(error.to_string()))
         });
-        match added {
+        match &added {
             Ok(timestamp) => {
                 self.known = Some(candidate.size());
-                self.status.cosigned(candidate.size(), timestamp);
-                Ok(())
+                self.status.cosigned(candidate.size(), *timestamp);
             }
             Err(trouble) => {
                 // Whatever it said of its size is not to be relied on.
                 self.known = None;
-                self.status.failed(&trouble);
-                Err(trouble)
+                self.status.failed(trouble);
             }
         }
+        candidate.answered();
+        added.map(drop)
     }
 
     /// SPEC: a witness that knows another size names it in its 409, and gets a proof from there; one that knows a larger size

@@ -90,6 +90,12 @@ impl Status {
         self.state.lock().clone()
     }
 
+    /// Whether nothing is to be expected of it soon for a head of this size: it has cosigned it, or is in trouble.
+    pub(super) fn is_done_with(&self, size: TreeSize) -> bool {
+        let state = self.state.lock();
+        state.trouble.is_some() || state.size >= Some(size)
+    }
+
     pub(super) fn cosigned(&self, size: TreeSize, timestamp: u64) {
         let mut state = self.state.lock();
         if state.trouble.take().is_some() {

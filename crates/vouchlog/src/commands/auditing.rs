@@ -47,6 +47,9 @@ impl IdentityArgs {
     }
 }
 
+/// Bundles between two states of a log that is read over the network: some seconds of work are lost when it is stopped.
+const SAVE_EVERY: u32 = 128;
+
 /// A log by its keys; its name is that of the first key if no other is given.
 pub(super) fn identity(
     keys: Vec<VerifyingKey>,
@@ -194,11 +197,17 @@ impl AuditArgs {
         if let Some(dir) = &self.evidence {
             std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         }
+        let mut config = self.options.config(log);
+        if self.source.source.contains("://") {
+            // A bundle takes two requests, so this is some two seconds at a low rate.
+            let paced = self.options.max_requests_per_second.unwrap_or(SAVE_EVERY);
+            config.options.save_every = paced.min(SAVE_EVERY).into();
+        }
         Ok(Subject {
             source: self.source.source.clone(),
             // Faults are to be told apart, not only refused.
             reader: self.source.reader()?.as_served(),
-            config: self.options.config(log),
+            config,
             state,
             evidence: self.evidence.clone(),
         })

@@ -11,7 +11,8 @@ use vouchlog_client::TileReader;
 use super::{StateFile, WitnessCopy, witness_copies, write_evidence};
 use crate::advice::Advice;
 
-/// States are offered every second or so, and may have many megabytes.
+/// States may have many megabytes: neither is one copied each time it is offered, nor written each time it is copied.
+const BETWEEN_COPIES: Duration = Duration::from_secs(1);
 const BETWEEN_SAVES: Duration = Duration::from_secs(5);
 
 /// A log to audit, and what is kept of its audits.
@@ -67,7 +68,7 @@ impl Subject {
         };
         let (Audited { report, state }, witnesses) = match audited {
             Some(Ok(audited)) => audited,
-            Some(Err(error)) => return Err(self.advise(error, saver.flush()?)),
+            Some(Err(error)) => return Err(self.advise(&error, saver.flush()?)),
             None => return Err(stopped(saver.flush()?)),
         };
         // Evidence first: once the state says so, the next audit does not look again.
@@ -79,8 +80,8 @@ impl Subject {
         Ok(Audit { report, witnesses, evidence })
     }
 
-    fn advise(&self, error: AuditError, saved: Option<u64>) -> anyhow::Error {
-        let hint = match (&error, saved) {
+    fn advise(&self, error: &AuditError, saved: Option<u64>) -> anyhow::Error {
+        let hint = match (error, saved) {
             (AuditError::Read(_), Some(_)) => "the same command goes on where it was when the log is back",
             (AuditError::Read(_), None) => {
                 "check that --log is the URL the log is served at, or the directory it was written to"
@@ -104,7 +105,8 @@ fn stopped(saved: Option<u64>) -> anyhow::Error {
 /// Saves states, not too often, and keeps the newest for the end.
 struct Saver<'a> {
     file: Option<&'a StateFile>,
-    last: Instant,
+    copied: Option<Instant>,
+    written: Instant,
     unsaved: Option<AuditState>,
     saved: Option<u64>,
     failed: Option<anyhow::Error>,
@@ -112,18 +114,19 @@ struct Saver<'a> {
 
 impl<'a> Saver<'a> {
     fn new(file: Option<&'a StateFile>) -> Self {
-        Self { file, last: Instant::now(), unsaved: None, saved: None, failed: None }
+        Self { file, copied: None, written: Instant::now(), unsaved: None, saved: None, failed: None }
     }
 
     fn offer(&mut self, state: &AuditState) {
-        if self.file.is_none() {
+        if self.file.is_none() || self.copied.is_some_and(|copied| copied.elapsed() < BETWEEN_COPIES) {
             return;
         }
         self.unsaved = Some(state.clone());
-        if self.last.elapsed() >= BETWEEN_SAVES {
+        self.copied = Some(Instant::now());
+        if self.written.elapsed() >= BETWEEN_SAVES {
             // Told at the end: an audit is worth finishing even if it cannot be gone on with.
             self.failed = self.flush().err();
-            self.last = Instant::now();
+            self.written = Instant::now();
         }
     }
 

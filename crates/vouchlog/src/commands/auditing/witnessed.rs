@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use tokio::task::JoinSet;
+use vouchlog::Policy;
 use vouchlog_api::Witness as _;
 use vouchlog_auditor::LogIdentity;
 use vouchlog_client::witness;
@@ -27,7 +28,7 @@ pub(in crate::commands) struct WitnessCopy {
 /// Asks all witnesses of the log's policy that have a URL, all at once. One that does not answer says nothing about the log.
 pub(in crate::commands) async fn witness_copies(log: &LogIdentity) -> Vec<WitnessCopy> {
     let mut urls: Vec<(&str, String)> = Vec::new();
-    for listed in log.policy.iter().flat_map(|policy| policy.witnesses()) {
+    for listed in log.policy.iter().flat_map(Policy::witnesses) {
         // Lines with the same URL are keys of one witness.
         if let Some(url) = listed.url().filter(|url| urls.iter().all(|(known, _)| known != url)) {
             urls.push((url, listed.name().to_string()));
