@@ -144,8 +144,8 @@ mod tests {
         let note = |size: u64| {
             of(
                 "missing-quorum",
-                json!({ "checkpoint": size }),
-                json!({ "type": "note", "note": size.to_string() }),
+                &json!({ "checkpoint": size }),
+                &json!({ "type": "note", "note": size.to_string() }),
             )
         };
         assert_eq!(note(3), note(4));
