@@ -18,6 +18,7 @@ mod demo;
 mod enrol;
 mod fsck;
 mod keygen;
+mod lock;
 mod monitor;
 mod prove;
 mod prove_complete;

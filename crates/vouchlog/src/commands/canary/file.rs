@@ -12,7 +12,7 @@
 //!     "surfaced_at": <when a check first found it, POSIX seconds> | null } ] }
 //! ```
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -21,6 +21,7 @@ use serde_json::Value;
 use vouchlog::{Digest, LeafIndex, Opening, Origin, keys};
 
 use crate::advice::Advice;
+use crate::commands::lock::Lock;
 use crate::commands::read_file;
 use crate::commands::submit::Placed;
 
@@ -41,8 +42,8 @@ pub(super) struct Canaries {
     /// The newest checkpoint that a check verified.
     pub(super) checkpoint: Option<String>,
     pub(super) list: Vec<Canary>,
-    /// Released when this is dropped.
-    _lock: File,
+    /// Two commands at a time would each forget what the other wrote. It is beside the file, which is replaced.
+    _lock: Lock,
 }
 
 /// One of them.
@@ -115,7 +116,10 @@ impl Canary {
 impl Canaries {
     /// Those in a file; none before there is one. Nobody else can open them until this is dropped.
     pub(super) fn open(path: &Path, origin: &Origin) -> anyhow::Result<Self> {
-        let lock = lock(path)?;
+        let lock = Lock::take(&beside(path, ".lock"))?.ok_or_else(|| {
+            let problem = format!("{} is in use by another command", path.display());
+            Advice::error(problem, "run it again when that is over")
+        })?;
         let (checkpoint, list) = if path.try_exists().with_context(|| path.display().to_string())? {
             parse(&read_file(path, MAX_FILE_BYTES)?, origin).map_err(|error| {
                 let hint = "give the file of this log's canaries, or another name to begin a new one";
@@ -163,20 +167,6 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     name.into()
-}
-
-/// Two commands at a time would each forget what the other wrote. The lock is beside the file, which is replaced.
-fn lock(path: &Path) -> anyhow::Result<File> {
-    let place = beside(path, ".lock");
-    let file = File::create(&place).with_context(|| place.display().to_string())?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            let problem = format!("{} is in use by another command", path.display());
-            Err(Advice::error(problem, "run it again when that is over"))
-        }
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| place.display().to_string()),
-    }
 }
 
 fn parse(json: &[u8], origin: &Origin) -> anyhow::Result<(Option<String>, Vec<Canary>)> {

@@ -10,7 +10,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -22,6 +22,7 @@ use vouchlog_merkle::{Hash, sha256};
 
 use super::news::{News, identity, may_pass};
 use crate::advice::Advice;
+use crate::commands::lock::Lock;
 use crate::commands::{read_file, write_file};
 
 const FORMAT: &str = "vouchlog/v1 monitor";
@@ -36,8 +37,8 @@ pub(super) struct Memory {
     pending: PathBuf,
     evidence: PathBuf,
     text: Text,
-    /// Released when this is dropped.
-    _lock: File,
+    /// Two monitors with one memory would each forget what the other told.
+    _lock: Lock,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -66,7 +67,10 @@ impl Memory {
         for dir in [&pending, evidence] {
             fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         }
-        let lock = lock(&at("monitor.lock"))?;
+        let lock = Lock::take(&at("monitor.lock"))?.ok_or_else(|| {
+            let problem = format!("{}: another monitor of this log runs with this state", state.display());
+            Advice::error(problem, "stop it, or give this one another --state directory")
+        })?;
         let path = at("monitor.json");
         let text = match path.try_exists().with_context(|| path.display().to_string())? {
             false => {
@@ -90,6 +94,16 @@ impl Memory {
     /// Takes over what the last audit left in `pending`, and returns what is new in it, remembered as untold. After an audit that
     /// is over, what may pass and does not show any more is forgotten.
     pub(super) fn take(&mut self, log: &LogIdentity, is_over: bool, now: u64) -> anyhow::Result<Vec<News>> {
+        let before = self.text.findings.clone();
+        let taken = self.take_over(log, is_over, now);
+        if taken.is_err() {
+            // What could not be remembered was not taken: it is found again.
+            self.text.findings = before;
+        }
+        taken
+    }
+
+    fn take_over(&mut self, log: &LogIdentity, is_over: bool, now: u64) -> anyhow::Result<Vec<News>> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.pending).with_context(|| self.pending.display().to_string())? {
             files.push(entry?.path());
@@ -186,19 +200,6 @@ fn parse(json: &[u8], origin: &Origin) -> anyhow::Result<Text> {
     Ok(text)
 }
 
-/// Two monitors with one memory would each forget what the other told.
-fn lock(path: &Path) -> anyhow::Result<File> {
-    let file = File::create(path).with_context(|| path.display().to_string())?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Advice::error(
-            format!("{}: another monitor of this log runs with this state", path.display()),
-            "stop it, or give this one another --state directory",
-        )),
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -259,6 +260,23 @@ mod tests {
             }
             assert_eq!(memory.take(&log(), true, 7).unwrap().len(), new);
         }
+        // When a monitor starts, nothing shows yet.
+        drop(memory);
+        let mut memory = open(dir.path());
+        assert!(memory.take(&log(), false, 8).unwrap().is_empty());
+        find(&memory, "missing-quorum", 3, "two");
+        assert!(memory.take(&log(), true, 9).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_not_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut memory = open(dir.path());
+        find(&memory, "altered-entry", 3, "one");
+        fs::remove_dir(&memory.evidence).unwrap();
+        assert!(memory.take(&log(), true, 7).is_err());
+        fs::create_dir(&memory.evidence).unwrap();
+        assert_eq!(memory.take(&log(), true, 8).unwrap().len(), 1);
     }
 
     #[test]
