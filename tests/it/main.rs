@@ -5,6 +5,7 @@
     reason = "a test that cannot go on has failed; clippy knows only functions marked as tests"
 )]
 
+mod audit;
 mod end_to_end;
 mod kill;
 mod layers;

@@ -15,12 +15,12 @@ use crate::process::{Server, fail, free_port, succeed, vouchlog};
 
 const T: u64 = 1_767_225_600;
 
-fn log_key() -> SigningKey {
+pub(crate) fn log_key() -> SigningKey {
     key(ORIGIN, SignatureType::Ed25519, 1)
 }
 
 /// `vouchlog witness` that knows the test log.
-fn start_witness(folder: &Path, name: &str, port: u16, more: &[&str]) -> Server {
+pub(crate) fn start_witness(folder: &Path, name: &str, port: u16, more: &[&str]) -> Server {
     let mut command = vouchlog();
     command.args(["witness", "--json", "--name", &format!("witness.example.com/{name}")]);
     command.args(["--listen", &format!("127.0.0.1:{port}"), "--log", &log_key().verifying_key().to_string()]);
@@ -29,7 +29,7 @@ fn start_witness(folder: &Path, name: &str, port: u16, more: &[&str]) -> Server 
 }
 
 /// A policy file that asks for all of these witnesses.
-fn write_policy(folder: &Path, witnesses: &[(&str, &Server, &str)]) -> String {
+pub(crate) fn write_policy(folder: &Path, witnesses: &[(&str, &Server, &str)]) -> String {
     let mut text = String::new();
     let mut names = Vec::new();
     for (name, witness, scheme) in witnesses {
@@ -43,7 +43,7 @@ fn write_policy(folder: &Path, witnesses: &[(&str, &Server, &str)]) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-fn copy_dir(from: &Path, to: &Path) {
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(entry.file_name());
@@ -55,7 +55,7 @@ fn copy_dir(from: &Path, to: &Path) {
     }
 }
 
-fn json(text: &str) -> serde_json::Value {
+pub(crate) fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 

@@ -23,7 +23,10 @@ const FULL: u16 = 256;
 
 /// Reads the tiles of a log. Clones share their connections.
 #[derive(Clone, Debug)]
-pub struct TileReader(Source);
+pub struct TileReader {
+    source: Source,
+    as_served: bool,
+}
 
 #[derive(Clone, Debug)]
 enum Source {
@@ -42,16 +45,22 @@ impl TileReader {
 
     /// As [`http`](Self::http), with a certificate authority of one's own.
     pub fn connect(connection: &Connection) -> Result<Self> {
-        Ok(Self(Source::Http(HttpSource::new(connection)?)))
+        Ok(Self { source: Source::Http(HttpSource::new(connection)?), as_served: false })
     }
 
     /// Reads files laid out as the URLs are, below `dir`.
     pub fn directory(dir: impl AsRef<Path>) -> Self {
-        Self(Source::Directory(dir.as_ref().to_owned()))
+        Self { source: Source::Directory(dir.as_ref().to_owned()), as_served: false }
+    }
+
+    /// Hands out tiles and bundles of a wrong length as they are served, for whoever looks into what is wrong with them. Otherwise
+    /// those are errors.
+    pub fn as_served(self) -> Self {
+        Self { as_served: true, ..self }
     }
 
     async fn get(&self, path: &str, limit: usize) -> Result<Bytes> {
-        match &self.0 {
+        match &self.source {
             Source::Http(http) => http.get(path, limit).await,
             Source::Directory(dir) => directory::get(dir, path, limit).await,
         }
@@ -96,6 +105,9 @@ impl LogReader for TileReader {
         let bytes = self.get_or_full(path, full, TILE_WIDTH * Hash::LEN).await?;
         let want = usize::from(width) * Hash::LEN;
         if bytes.len() != want && bytes.len() != TILE_WIDTH * Hash::LEN {
+            if self.as_served {
+                return Ok(bytes);
+            }
             return Err(Error::internal(format!("{path} has {} bytes, not {want}", bytes.len())));
         }
         Ok(bytes.slice(..want))
@@ -107,6 +119,7 @@ impl LogReader for TileReader {
         let full = TilePath::Entries { index: bundle, width: FULL };
         let bytes = self.get_or_full(path, full, MAX_BUNDLE_LEN).await?;
         first_entries(&bytes, width)
+            .or_else(|| self.as_served.then_some(bytes))
             .ok_or_else(|| Error::internal(format!("{path} does not hold {width} entries")))
     }
 }

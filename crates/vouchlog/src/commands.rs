@@ -11,15 +11,20 @@ use vouchlog_note::limits::MAX_POLICY_BYTES;
 
 use crate::output::{Outcome, Output};
 
+mod audit;
+mod auditing;
 mod demo;
 mod enrol;
 mod fsck;
 mod keygen;
 mod prove;
+mod prove_complete;
 mod remote;
+mod sample;
 mod serve;
 mod submit;
 mod verify;
+mod verify_finding;
 mod witness;
 
 pub(crate) use serve::LogFormat;
@@ -36,6 +41,10 @@ pub(crate) enum Command {
     Submit(submit::Args),
     Prove(prove::Args),
     Verify(verify::Args),
+    Audit(audit::Args),
+    VerifyFinding(verify_finding::Args),
+    ProveComplete(prove_complete::Args),
+    Sample(sample::Args),
     Fsck(fsck::Args),
 }
 
@@ -51,6 +60,10 @@ impl Command {
             Self::Submit(args) => block_on(args.run(*output)),
             Self::Prove(args) => block_on(args.run(*output)),
             Self::Verify(args) => args.run(*output),
+            Self::Audit(args) => block_on(args.run(*output)),
+            Self::VerifyFinding(args) => args.run(*output),
+            Self::ProveComplete(args) => block_on(args.run(*output)),
+            Self::Sample(args) => block_on(args.run(*output)),
             Self::Fsck(args) => args.run(*output),
         }
     }
@@ -73,6 +86,20 @@ fn read_file(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
         .with_context(|| path.display().to_string())?;
     anyhow::ensure!(bytes.len() <= limit, "{}: longer than {limit} bytes", path.display());
     Ok(bytes)
+}
+
+/// Keeps a file, on disk and whole, replacing an older one. Its name is durable once the folder is synced.
+fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    use std::io::Write;
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    std::fs::File::create(&temporary)
+        .and_then(|mut new| {
+            new.write_all(bytes)?;
+            new.sync_all()
+        })
+        .and_then(|()| std::fs::rename(&temporary, path))
+        .with_context(|| path.display().to_string())
 }
 
 /// Reads a policy file the user named.

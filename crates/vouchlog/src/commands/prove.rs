@@ -146,7 +146,7 @@ impl Args {
         let index = file.index().get();
         match &self.out {
             Some(path) => {
-                remote::write_proof(path, file)?;
+                super::write_file(path, file.to_text().as_bytes())?;
                 let answer = json!({ "index": index, "file": path, "verified": self.log_vkey.is_some() });
                 output.answer(&format!("wrote {}", path.display()), &answer)
             }

@@ -1,14 +1,9 @@
 //! What the commands that talk to a log share: its checkpoint, and proofs built from its tiles.
 
-use std::fs::File;
-use std::io::Write;
-use std::path::Path;
-
-use anyhow::Context;
 use vouchlog::{ErrorKind, LogReader, Origin};
 use vouchlog_client::{Connection, GrpcLog, TileReader};
 use vouchlog_merkle::TreeHead;
-use vouchlog_note::{Checkpoint, CheckpointError, ProofFile, UnverifiedNote};
+use vouchlog_note::{Checkpoint, CheckpointError, UnverifiedNote};
 
 use crate::advice::Advice;
 
@@ -68,17 +63,4 @@ pub(super) fn failed(url: &str, error: &vouchlog::Error) -> anyhow::Error {
         _ => "the log refused the request; the message says why",
     };
     Advice::error(format!("the log at {url} did not do it: {error}"), hint)
-}
-
-/// Keeps a proof file, on disk and whole, replacing an older one. Its name is durable once the folder is synced.
-pub(super) fn write_proof(path: &Path, file: &ProofFile) -> anyhow::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    File::create(&temporary)
-        .and_then(|mut new| {
-            new.write_all(file.to_text().as_bytes())?;
-            new.sync_all()
-        })
-        .and_then(|()| std::fs::rename(&temporary, path))
-        .with_context(|| path.display().to_string())
 }

@@ -1,32 +1,40 @@
-//! `vouchlog verify`: checks a proof file offline.
+//! `vouchlog verify`: checks a proof file, or a completeness file, offline.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ArgGroup;
 use serde_json::{Value, json};
 use vouchlog::verify::{self, Claim, Verified, VerifyError, Witnessed};
 use vouchlog::{Digest, Opening, Policy, VerifyingKey};
+use vouchlog_auditor::limits::MAX_COMPLETENESS_BYTES;
+use vouchlog_auditor::{CompletenessProof, verify_completeness};
 use vouchlog_note::limits::{MAX_NOTE_BYTES, MAX_PROOF_FILE_BYTES};
 use vouchlog_stream::limits::MAX_ENTRY_BYTES;
 
-use super::{read_file, submit::MAX_RECORD_BYTES};
+use super::{auditing, prove_complete, read_file, submit::MAX_RECORD_BYTES};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 
 /// More than any opening has; the reader keeps its own bound.
 const MAX_OPENING_FILE_BYTES: usize = 64 * 1024;
 
-/// Check offline that something was logged, with a proof file and the log's vkey
+/// Check offline that something was logged, or that streams are complete, with a file of proofs and the log's vkey
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  vouchlog verify --proof receipts/17.tlog-proof --log-vkey \"$LOG_VKEY\" \\\n    \
-                        --record call.json --opening receipts/call.json.opening.json\n\n\
+    after_help = "Examples:\n  vouchlog verify --proof receipts/17.tlog-proof --log-vkey \"$LOG_VKEY\" \\\n    \
+                        --record call.json --opening receipts/call.json.opening.json\n  \
+                        vouchlog verify --completeness stream3.completeness.json --log-vkey \"$LOG_VKEY\"\n\n\
                         Exit status: 0 it holds, 1 it does not, 2 it could not be checked."
 )]
 pub(crate) struct Args {
     /// The proof file (C2SP tlog-proof)
-    #[arg(long, value_name = "FILE")]
-    proof: PathBuf,
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present = "completeness",
+        conflicts_with = "completeness"
+    )]
+    proof: Option<PathBuf>,
     /// The log's public key; its name is the log's origin
     #[arg(long, value_name = "VKEY", env = "VOUCHLOG_LOG_VKEY")]
     log_vkey: VerifyingKey,
@@ -34,7 +42,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// An earlier checkpoint of the log, cosigned as the policy asks: the entry was logged after it
-    #[arg(long, value_name = "FILE", requires = "policy")]
+    #[arg(long, value_name = "FILE", requires = "policy", conflicts_with = "completeness")]
     earlier: Option<PathBuf>,
     #[command(flatten)]
     claim: ClaimArgs,
@@ -43,7 +51,7 @@ pub(crate) struct Args {
 /// What was logged, as the user knows it.
 #[derive(clap::Args)]
 #[group(skip)] // that group would hold --opening too, which goes together with --record
-#[command(group = ArgGroup::new("claim").required(true).args(["digest", "entry", "record"]))]
+#[command(group = ArgGroup::new("claim").required(true).args(["digest", "entry", "record", "completeness"]))]
 struct ClaimArgs {
     /// The digest that was logged, 64 hex digits
     #[arg(long, value_name = "HEX")]
@@ -57,11 +65,38 @@ struct ClaimArgs {
     /// The opening that `vouchlog submit` wrote for the record
     #[arg(long, value_name = "FILE", requires = "record")]
     opening: Option<PathBuf>,
+    /// No one entry, but streams without a gap: the file that `vouchlog prove-complete` wrote, instead of --proof
+    #[arg(long, value_name = "FILE")]
+    completeness: Option<PathBuf>,
 }
 
 impl Args {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let proof = read_file(&self.proof, MAX_PROOF_FILE_BYTES)?;
+        match (&self.claim.completeness, &self.proof) {
+            (Some(file), _) => self.completeness(file, output),
+            (None, Some(file)) => self.entry(file, output),
+            (None, None) => anyhow::bail!("name a file: --proof or --completeness"),
+        }
+    }
+
+    fn completeness(&self, file: &Path, output: Output) -> anyhow::Result<Outcome> {
+        let json = read_file(file, MAX_COMPLETENESS_BYTES)?;
+        let log = auditing::identity(vec![self.log_vkey.clone()], None, self.policy.as_deref())?;
+        let verified =
+            CompletenessProof::from_json(&json).and_then(|proof| verify_completeness(&proof, &log));
+        match verified {
+            Ok(shown) => {
+                let words = prove_complete::words(log.origin.as_str(), &shown);
+                output.answer(&words, &prove_complete::as_json(&shown))?;
+                Ok(Outcome::Fine)
+            }
+            // As with proof files: one that is malformed does not hold.
+            Err(error) => prove_complete::refuse(output, &error),
+        }
+    }
+
+    fn entry(&self, file: &Path, output: Output) -> anyhow::Result<Outcome> {
+        let proof = read_file(file, MAX_PROOF_FILE_BYTES)?;
         let policy = self.policy.as_deref().map(super::policy).transpose()?;
         let loaded = self.claim.load()?;
         let earlier = self.earlier.as_ref().map(|path| read_file(path, MAX_NOTE_BYTES)).transpose()?;
@@ -172,7 +207,7 @@ pub(super) fn words(verified: &Verified, policy: bool) -> String {
 }
 
 /// A time a witness gave, for people; one past all calendars as the number it is.
-fn seconds(posix: u64) -> String {
+pub(super) fn seconds(posix: u64) -> String {
     let time = i64::try_from(posix).ok().and_then(|at| jiff::Timestamp::from_second(at).ok());
     time.map_or_else(|| posix.to_string(), |time| time.to_string())
 }
@@ -224,9 +259,11 @@ mod tests {
         assert!(fits(&digest));
         assert!(fits("--entry e"));
         assert!(fits("--record r --opening o"));
+        assert!(fits("--completeness c"));
         for wrong in ["", "--record r", "--opening o", "--digest 07", "--entry e --record r --opening o"] {
             assert!(!fits(wrong), "{wrong}");
         }
         assert!(!fits(&format!("{digest} --entry e")));
+        assert!(!fits(&format!("{digest} --completeness c")));
     }
 }

@@ -9,7 +9,8 @@ use vouchlog_client::{ReceiptSink, Taken};
 use vouchlog_merkle::leaf_hash;
 use vouchlog_stream::StatementEntry;
 
-use crate::commands::remote::{self, Head};
+use crate::commands::remote::Head;
+use crate::commands::write_file;
 
 /// Where a statement is in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub(super) fn keep(receipt: &RangeReceipt, statements: &[Statement], receipts: &
         let index = LeafIndex::new(index);
         let extra = Some(entry.to_bytes().to_vec());
         let file = ProofFile::new(extra, index, range.inclusion(index)?, head.note.clone())?;
-        remote::write_proof(&proof_path(receipts, index), &file)?;
+        write_file(&proof_path(receipts, index), file.to_text().as_bytes())?;
     }
     keys::sync_dir(receipts).with_context(|| receipts.display().to_string())
 }

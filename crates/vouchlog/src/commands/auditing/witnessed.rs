@@ -1,0 +1,67 @@
+//! What the witnesses of a policy have seen of a log: each serves the last checkpoint it cosigned.
+
+use serde::Serialize;
+use tokio::task::JoinSet;
+use vouchlog::Policy;
+use vouchlog_api::Witness as _;
+use vouchlog_auditor::LogIdentity;
+use vouchlog_client::witness;
+use vouchlog_merkle::sha256;
+use vouchlog_note::SignedCheckpoint;
+
+/// What one witness answered.
+#[derive(Clone, Debug, Serialize)]
+pub(in crate::commands) struct WitnessCopy {
+    /// Its name in the policy.
+    pub(in crate::commands) witness: String,
+    /// Where it was asked.
+    pub(in crate::commands) url: String,
+    /// Size of the log's checkpoint it has.
+    pub(in crate::commands) size: Option<u64>,
+    /// Why it has none that counts.
+    pub(in crate::commands) error: Option<String>,
+    /// The checkpoint, if the log signed it.
+    #[serde(skip)]
+    pub(in crate::commands) note: Option<String>,
+}
+
+/// Asks all witnesses of the log's policy that have a URL, all at once. One that does not answer says nothing about the log.
+pub(in crate::commands) async fn witness_copies(log: &LogIdentity) -> Vec<WitnessCopy> {
+    let mut urls: Vec<(&str, String)> = Vec::new();
+    for listed in log.policy.iter().flat_map(Policy::witnesses) {
+        // Lines with the same URL are keys of one witness.
+        if let Some(url) = listed.url().filter(|url| urls.iter().all(|(known, _)| known != url)) {
+            urls.push((url, listed.name().to_string()));
+        }
+    }
+    let mut asked = JoinSet::new();
+    for (place, (url, name)) in urls.into_iter().enumerate() {
+        let (url, log) = (url.to_owned(), log.clone());
+        asked.spawn(async move { (place, ask(name, url, &log).await) });
+    }
+    let mut copies = asked.join_all().await;
+    copies.sort_unstable_by_key(|(place, _)| *place);
+    copies.into_iter().map(|(_, copy)| copy).collect()
+}
+
+async fn ask(name: String, url: String, log: &LogIdentity) -> WitnessCopy {
+    let answer = match witness(&url) {
+        Ok(witness) => witness.latest_checkpoint(sha256(log.origin.as_str().as_bytes())).await,
+        Err(error) => Err(error),
+    };
+    let answer = answer.map_err(|error| error.to_string()).and_then(|note| {
+        // Whoever answered may have made it up: only what the log signed counts.
+        let signed = SignedCheckpoint::open_with_keys(note.as_bytes(), &log.origin, &log.keys);
+        signed.map_err(|error| format!("what it has is not the log's: {error}"))
+    });
+    match answer {
+        Ok(signed) => WitnessCopy {
+            witness: name,
+            url,
+            size: Some(signed.head().size.get()),
+            error: None,
+            note: Some(signed.note().to_owned()),
+        },
+        Err(error) => WitnessCopy { witness: name, url, size: None, error: Some(error), note: None },
+    }
+}

@@ -1,0 +1,160 @@
+//! `vouchlog prove-complete`: makes a file that shows streams to be complete.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::ArgGroup;
+use serde_json::{Value, json};
+use vouchlog::{StreamId, TreeSize};
+use vouchlog_auditor::{
+    CompleteStream, Completeness, CompletenessError, Config, Streams, prove_complete, verify_completeness,
+};
+
+use super::auditing::{IdentityArgs, SourceArgs};
+use super::write_file;
+use crate::advice::Advice;
+use crate::output::{self, Outcome, Output};
+
+/// Prove that streams are complete, in one file that anyone can check offline: every statement their gateways signed, in order
+#[derive(clap::Args)]
+#[command(
+    group = ArgGroup::new("streams").required(true).args(["stream", "all"]),
+    after_help = "Examples:\n  vouchlog prove-complete --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --stream 3 -o stream3.completeness.json\n  \
+                  vouchlog prove-complete --log ./mirror --log-vkey \"$LOG_VKEY\" --all --from 1000 --to 9000 -o part.completeness.json\n\n\
+                  Check it with `vouchlog verify --completeness`. It reads the whole log, and puts in the file only what is needed.\n\n\
+                  Exit status: 0 the file is written, 1 the log does not prove it, 2 it could not be told."
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    identity: IdentityArgs,
+    /// The stream, by the index of the entry that opened it
+    #[arg(long, value_name = "N")]
+    stream: Option<u64>,
+    /// Every stream with an entry in that part of the log; that there are no others only an audit shows
+    #[arg(long)]
+    all: bool,
+    /// Size of the log to begin at: each stream's proof begins at the last signed head before
+    #[arg(long, value_name = "SIZE", default_value_t = 0)]
+    from: u64,
+    /// Size of the log to end at [default: that of its newest checkpoint]
+    #[arg(long, value_name = "SIZE")]
+    to: Option<u64>,
+    /// The file to write
+    #[arg(short = 'o', long = "out", value_name = "FILE")]
+    out: PathBuf,
+}
+
+impl Args {
+    pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        let config = Config::new(self.identity.log()?);
+        let streams = match self.stream {
+            Some(stream) => Streams::One(StreamId::new(stream).context("no stream has so large a name")?),
+            None => Streams::All,
+        };
+        let (from, to) = (TreeSize::new(self.from), self.to.map(TreeSize::new));
+        let proof = match prove_complete(self.source.reader()?, &config, streams, from, to).await {
+            Ok(proof) => proof,
+            Err(error) if is_finding(&error) => return refuse(output, &error),
+            Err(error) => return Err(advise(&error)),
+        };
+        let shown = verify_completeness(&proof, &config.log)?;
+        write_file(&self.out, proof.to_json().as_bytes())?;
+        let mut answer = as_json(&shown);
+        answer["file"] = json!(self.out);
+        let words = words(config.log.origin.as_str(), &shown);
+        output.answer(&format!("{words}\nwrote {}", self.out.display()), &answer)?;
+        Ok(Outcome::Fine)
+    }
+}
+
+/// Whether something was checked and does not hold, as opposed to not having been there to check.
+pub(super) fn is_finding(error: &CompletenessError) -> bool {
+    matches!(
+        error,
+        CompletenessError::Checkpoint(_)
+            | CompletenessError::NoQuorum
+            | CompletenessError::NotInLog { .. }
+            | CompletenessError::NotComplete { .. }
+    )
+}
+
+/// Says that it does not hold.
+pub(super) fn refuse(output: Output, error: &CompletenessError) -> anyhow::Result<Outcome> {
+    let answer = json!({ "holds": false, "finding": error.to_string() });
+    output.answer(&format!("DOES NOT HOLD: {error}"), &answer)?;
+    Ok(Outcome::Finding)
+}
+
+fn advise(error: &CompletenessError) -> anyhow::Error {
+    let hint = match error {
+        CompletenessError::Read(_) => {
+            "`vouchlog audit` tells what is wrong with a log that cannot be read whole"
+        }
+        CompletenessError::UnknownStream(_) => {
+            "a stream's name is the index of the entry that opened it; `vouchlog audit` lists the streams"
+        }
+        CompletenessError::TooMany(_) => "give --from and --to, or one --stream at a time",
+        CompletenessError::Sizes { .. } => "give sizes of the log, not behind its newest checkpoint",
+        _ => "the message says why",
+    };
+    Advice::error(error.to_string(), hint)
+}
+
+/// What a completeness proof shows, stream by stream.
+pub(super) fn words(origin: &str, shown: &Completeness) -> String {
+    let streams = output::count(shown.streams.len() as u64, "stream", "streams");
+    let size = output::count(shown.size, "entry", "entries");
+    let mut lines =
+        vec![format!("verified: {streams} of {origin}, under a checkpoint of {size} that the log signed")];
+    if !shown.cosigned_by.is_empty() {
+        lines.push(format!("  cosigned by {}", shown.cosigned_by.join(", ")));
+    }
+    shown.streams.iter().for_each(|stream| stream_lines(stream, &mut lines));
+    lines.join("\n")
+}
+
+fn stream_lines(stream: &CompleteStream, lines: &mut Vec<String>) {
+    let closed = if stream.closed { ", closed" } else { "" };
+    lines.push(format!("  stream {} of {}{closed}", stream.stream, stream.gateway));
+    if let Some((before, size)) = stream.continues {
+        lines.push(format!("    continues     stream {before}, from its size {size} on"));
+    }
+    let there = stream.signed.saturating_sub(stream.first);
+    lines.push(match there {
+        0 => format!("    statements    none that are signed, from sequence number {} on", stream.first),
+        _ => format!(
+            "    statements    {} without a gap, sequence numbers {} to {}",
+            there,
+            stream.first,
+            stream.signed - 1
+        ),
+    });
+    let heads = output::count(stream.heads, "head", "heads");
+    lines.push(match stream.newest_head {
+        Some(time) => format!(
+            "    signed        {heads}, the newest at {} by the gateway's clock",
+            super::verify::seconds(time)
+        ),
+        None => "    signed        no head".to_owned(),
+    });
+    if stream.pending > 0 {
+        let pending = output::count(stream.pending, "statement", "statements");
+        lines.push(format!("    not signed    {pending} behind the newest head"));
+    }
+    lines.push(match stream.declared_losses.as_slice() {
+        [] => "    lost          nothing, by the gateway's own account".to_owned(),
+        losses => {
+            let places: Vec<_> = losses.iter().map(|loss| loss.sequence.to_string()).collect();
+            format!("    lost          the gateway declares losses at {}", places.join(", "))
+        }
+    });
+}
+
+/// The same for programs.
+pub(super) fn as_json(shown: &Completeness) -> Value {
+    let mut value = serde_json::to_value(shown).expect("strings, numbers and lists always encode");
+    value["holds"] = true.into();
+    value
+}

@@ -1,0 +1,70 @@
+//! `vouchlog verify-finding`: checks the evidence of an audit's finding offline.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+use vouchlog_auditor::limits::MAX_EVIDENCE_BYTES;
+use vouchlog_auditor::{EvidenceFile, Verdict, verify_finding};
+
+use super::auditing::IdentityArgs;
+use super::read_file;
+use crate::output::{Outcome, Output};
+
+/// Check offline what an evidence file of an audit proves, with the log's vkey alone
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  vouchlog verify-finding evidence/01-split-view.finding.json --log-vkey \"$LOG_VKEY\"\n\n\
+                        Nothing in the file is believed that its signatures and proofs do not show.\n\n\
+                        Exit status: 0 it was only observed, and proves nothing; 1 it proves misconduct; 2 it does not show what it\n\
+                        says, or cannot be read."
+)]
+pub(crate) struct Args {
+    /// The evidence file that `vouchlog audit --evidence` wrote
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    identity: IdentityArgs,
+}
+
+impl Args {
+    pub(crate) fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        let log = self.identity.log()?;
+        let file = EvidenceFile::from_json(&read_file(&self.file, MAX_EVIDENCE_BYTES)?)?;
+        let kind = file.kind;
+        let answer = |verdict: &str, words: &str, cosigned: Option<bool>| {
+            json!({
+                "verdict": verdict, "kind": kind.code(), "place": file.place, "origin": log.origin.as_str(),
+                "words": words, "cosigned": cosigned,
+            })
+        };
+        match verify_finding(&file, &log) {
+            Verdict::Proven { statement, cosigned } => {
+                let mut words = format!("PROVEN: {kind} at {} of {}\n  {statement}", file.place, log.origin);
+                match (&log.policy, cosigned) {
+                    (Some(_), true) => words.push_str("\n  the checkpoints in it satisfy the policy"),
+                    (Some(_), false) => {
+                        words.push_str("\n  by the log's own signatures; not all satisfy the policy");
+                    }
+                    (None, _) => {}
+                }
+                let cosigned = log.policy.as_ref().map(|_| cosigned);
+                output.answer(&words, &answer("proven", &statement, cosigned))?;
+                Ok(Outcome::Finding)
+            }
+            Verdict::Observed { reason } => {
+                let words = format!(
+                    "NO PROOF: {kind} at {} of {}\n  {reason}\n  Whether it happened rests on the auditor's word.",
+                    file.place, log.origin
+                );
+                output.answer(&words, &answer("observed", &reason, None))?;
+                Ok(Outcome::Fine)
+            }
+            Verdict::Refuted { reason } => {
+                anyhow::bail!("{}: the file does not show {kind}: {reason}", self.file.display())
+            }
+            verdict => {
+                anyhow::bail!("{}: a verdict this command does not know: {verdict:?}", self.file.display())
+            }
+        }
+    }
+}
