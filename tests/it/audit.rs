@@ -315,6 +315,13 @@ async fn completeness_and_samples_are_checked_offline() {
     };
     log("prove-complete", &["--all", "-o", &whole]);
     log("prove-complete", &["--stream", &stream, "--to", "1500", "-o", &part]);
+    // Between two times: in a far future there is nothing, from the beginning of the log to then there is everything.
+    let said = log("prove-complete", &["--all", "--since", "9999-01-01T00:00:00Z", "-o", &part]);
+    assert_eq!(json(&said)["streams"].as_array().unwrap().len(), 0, "{said}");
+    log(
+        "prove-complete",
+        &["--all", "--since", "2026-01-01T00:00:00Z", "--until", "9999-01-01T00:00:00Z", "-o", &part],
+    );
     log("sample", &["--count", "20", "-o", &drawn]);
     let output = run(&["prove-complete", "--log", &url, "--log-vkey", &vkey, "--stream", "1", "-o", &part]);
     assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));

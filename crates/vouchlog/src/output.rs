@@ -74,6 +74,16 @@ pub(crate) fn progress(total: u64, unit: &str) -> ProgressBar {
     ProgressBar::with_draw_target(Some(total), target).with_style(style)
 }
 
+/// A sign of life on standard error, if that is a terminal, for work of unknown length.
+pub(crate) fn waiting(words: &'static str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let spinner = ProgressBar::new_spinner().with_message(words);
+    spinner.enable_steady_tick(std::time::Duration::from_millis(120));
+    spinner
+}
+
 /// The time an entry was logged, for people: RFC 3339 with milliseconds, UTC.
 pub(crate) fn time(logged_at: LoggedAt) -> String {
     let millis = i64::try_from(logged_at.millis()).expect("48 bits fit");

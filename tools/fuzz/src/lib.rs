@@ -1,5 +1,7 @@
 //! What the fuzz targets share: fixed keys, and a way to damage bytes that are otherwise right.
 
+pub mod log;
+
 use vouchlog_note::{KeyName, Origin, SignatureType, SigningKey};
 
 /// The origin of the log in the vectors of `tests/vectors/computed/e2e`.

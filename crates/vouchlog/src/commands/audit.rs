@@ -13,9 +13,10 @@ use crate::output::{self, Outcome, Output};
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog audit --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --state ./audits\n  \
-                        vouchlog audit --log ./mirror --log-vkey \"$LOG_VKEY\" --policy policy.txt --evidence ./evidence --html audit.html\n\n\
-                        Works with any log that serves C2SP tlog-tiles. With --state the next audit reads only what is new, and one\n\
-                        that was stopped goes on.\n\n\
+                        vouchlog audit --log ./mirror --log-vkey \"$LOG_VKEY\" --policy policy.txt \\\n    \
+                        --evidence ./evidence --html audit.html\n\n\
+                        Works with any log that serves C2SP tlog-tiles. With --state the next audit reads only\n\
+                        what is new, and one that was stopped goes on.\n\n\
                         Exit status: 0 nothing is wrong, 1 something is, 2 it could not be told."
 )]
 pub(crate) struct Args {
@@ -183,7 +184,11 @@ fn seconds(milliseconds: u64) -> String {
 }
 
 pub(super) fn stream_line(stream: &StreamReport) -> String {
-    let complete = if stream.complete { "complete" } else { "NOT COMPLETE" };
+    let complete = match stream.complete {
+        true if stream.signed == stream.statements => "complete",
+        true => "no gap",
+        false => "NOT COMPLETE",
+    };
     let continues = match stream.continues {
         Some((before, size)) => format!(", continues stream {before} at {size}"),
         None => String::new(),

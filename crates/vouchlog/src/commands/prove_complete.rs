@@ -4,11 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::ArgGroup;
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use vouchlog::{StreamId, TreeSize};
+use vouchlog::{Entry, LeafIndex, LogReader, StreamId, TreeSize};
+use vouchlog_api::proof;
 use vouchlog_auditor::{
     CompleteStream, Completeness, CompletenessError, Config, Streams, prove_complete, verify_completeness,
 };
+use vouchlog_client::TileReader;
+use vouchlog_note::SignedCheckpoint;
 
 use super::auditing::{IdentityArgs, SourceArgs};
 use super::write_file;
@@ -19,9 +23,12 @@ use crate::output::{self, Outcome, Output};
 #[derive(clap::Args)]
 #[command(
     group = ArgGroup::new("streams").required(true).args(["stream", "all"]),
-    after_help = "Examples:\n  vouchlog prove-complete --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --stream 3 -o stream3.completeness.json\n  \
-                  vouchlog prove-complete --log ./mirror --log-vkey \"$LOG_VKEY\" --all --from 1000 --to 9000 -o part.completeness.json\n\n\
-                  Check it with `vouchlog verify --completeness`. It reads the whole log, and puts in the file only what is needed.\n\n\
+    after_help = "Examples:\n  vouchlog prove-complete --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" \\\n    \
+                  --stream 3 -o stream3.completeness.json\n  \
+                  vouchlog prove-complete --log ./mirror --log-vkey \"$LOG_VKEY\" --all \\\n    \
+                  --since 2026-01-01T00:00:00Z --until 2026-02-01T00:00:00Z -o january.completeness.json\n\n\
+                  Check it with `vouchlog verify --completeness`. The whole log is read, and only what is needed\n\
+                  goes into the file.\n\n\
                   Exit status: 0 the file is written, 1 the log does not prove it, 2 it could not be told."
 )]
 pub(crate) struct Args {
@@ -35,12 +42,18 @@ pub(crate) struct Args {
     /// Every stream with an entry in that part of the log; that there are no others only an audit shows
     #[arg(long)]
     all: bool,
-    /// Size of the log to begin at: each stream's proof begins at the last signed head before
-    #[arg(long, value_name = "SIZE", default_value_t = 0)]
-    from: u64,
+    /// Size of the log to begin at: each stream's proof begins at the last signed head before [default: 0]
+    #[arg(long, value_name = "SIZE")]
+    from: Option<u64>,
     /// Size of the log to end at [default: that of its newest checkpoint]
     #[arg(long, value_name = "SIZE")]
     to: Option<u64>,
+    /// Begin with what was logged at this time by the log's clock, such as 2026-01-31T00:00:00Z
+    #[arg(long, value_name = "TIME", conflicts_with = "from")]
+    since: Option<Timestamp>,
+    /// End before what was logged at this time
+    #[arg(long, value_name = "TIME", conflicts_with = "to")]
+    until: Option<Timestamp>,
     /// The file to write
     #[arg(short = 'o', long = "out", value_name = "FILE")]
     out: PathBuf,
@@ -53,8 +66,14 @@ impl Args {
             Some(stream) => Streams::One(StreamId::new(stream).context("no stream has so large a name")?),
             None => Streams::All,
         };
-        let (from, to) = (TreeSize::new(self.from), self.to.map(TreeSize::new));
-        let proof = match prove_complete(self.source.reader()?, &config, streams, from, to).await {
+        let reader = self.source.reader()?;
+        let waiting = output::waiting("reading the log");
+        let proof = match self.part(&reader, &config).await {
+            Ok((from, to)) => prove_complete(reader, &config, streams, from, to).await,
+            Err(error) => Err(error),
+        };
+        waiting.finish_and_clear();
+        let proof = match proof {
             Ok(proof) => proof,
             Err(error) if is_finding(&error) => return refuse(output, &error),
             Err(error) => return Err(advise(&error)),
@@ -67,6 +86,52 @@ impl Args {
         output.answer(&format!("{words}\nwrote {}", self.out.display()), &answer)?;
         Ok(Outcome::Fine)
     }
+}
+
+impl Args {
+    /// The part of the log: between two sizes, or between the sizes it had at two times.
+    async fn part(
+        &self,
+        reader: &TileReader,
+        config: &Config,
+    ) -> Result<(TreeSize, Option<TreeSize>), CompletenessError> {
+        let (mut from, mut to) = (TreeSize::new(self.from.unwrap_or(0)), self.to.map(TreeSize::new));
+        if self.since.is_some() || self.until.is_some() {
+            let note = reader.checkpoint().await?;
+            let signed =
+                SignedCheckpoint::open_with_keys(note.as_bytes(), &config.log.origin, &config.log.keys)?;
+            let size = signed.head().size;
+            if let Some(since) = self.since {
+                from = size_before(reader, size, since).await?;
+            }
+            if let Some(until) = self.until {
+                to = Some(size_before(reader, size, until).await?);
+            }
+        }
+        Ok((from, to))
+    }
+}
+
+/// How many entries were logged before a time. Times never decrease along a log, so few entries need to be read; what a log
+/// says of the time is its word in any case, and the proof is about the sizes.
+async fn size_before(
+    reader: &TileReader,
+    size: TreeSize,
+    time: Timestamp,
+) -> Result<TreeSize, CompletenessError> {
+    let (mut before, mut not_before) = (0, size.get());
+    while before < not_before {
+        let middle = before.midpoint(not_before);
+        let bytes = proof::entry(reader, LeafIndex::new(middle), size).await?;
+        let entry = Entry::decode(&bytes)
+            .map_err(|_| CompletenessError::Form(format!("entry {middle} says no time")))?;
+        if i64::try_from(entry.logged_at().millis()).unwrap_or(i64::MAX) < time.as_millisecond() {
+            before = middle + 1;
+        } else {
+            not_before = middle;
+        }
+    }
+    Ok(TreeSize::new(before))
 }
 
 /// Whether something was checked and does not hold, as opposed to not having been there to check.
@@ -141,7 +206,7 @@ fn stream_lines(stream: &CompleteStream, lines: &mut Vec<String>) {
     });
     if stream.pending > 0 {
         let pending = output::count(stream.pending, "statement", "statements");
-        lines.push(format!("    not signed    {pending} behind the newest head"));
+        lines.push(format!("    not signed    {pending} more, which no head in the file covers"));
     }
     lines.push(match stream.declared_losses.as_slice() {
         [] => "    lost          nothing, by the gateway's own account".to_owned(),

@@ -28,10 +28,11 @@ const IN_FLIGHT: usize = 8;
 /// Draw entries that nobody chose, by the newest root of the log, and prove each
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  vouchlog sample --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --policy policy.txt --count 25 -o sample.json\n  \
+    after_help = "Examples:\n  vouchlog sample --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --policy policy.txt \\\n    \
+                        --count 25 -o sample.json\n  \
                         vouchlog sample --check sample.json --log-vkey \"$LOG_VKEY\" --policy policy.txt\n\n\
-                        The root that draws them could not be known when the entries were written; that the log did not try many\n\
-                        roots is what the witnesses of a --policy are for. A sample is checked offline.\n\n\
+                        The root that draws them could not be known when the entries were written; that the log did not\n\
+                        try many roots is what the witnesses of a --policy are for. A sample is checked offline.\n\n\
                         Exit status: 0 every entry is proven, 1 one is not or they are not the entries drawn, 2 an error."
 )]
 pub(crate) struct Args {

@@ -15,8 +15,8 @@ use crate::output::{Outcome, Output};
 #[command(
     after_help = "Example:\n  vouchlog verify-finding evidence/01-split-view.finding.json --log-vkey \"$LOG_VKEY\"\n\n\
                         Nothing in the file is believed that its signatures and proofs do not show.\n\n\
-                        Exit status: 0 it was only observed, and proves nothing; 1 it proves misconduct; 2 it does not show what it\n\
-                        says, or cannot be read."
+                        Exit status: 0 it was only observed, and proves nothing; 1 it proves misconduct; 2 it does\n\
+                        not show what it says, or cannot be read."
 )]
 pub(crate) struct Args {
     /// The evidence file that `vouchlog audit --evidence` wrote
