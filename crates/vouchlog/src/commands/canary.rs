@@ -286,7 +286,7 @@ impl Tally {
             lines.push(format!("  {waiting} not published yet, and young"));
         }
         if *unacknowledged > 0 {
-            lines.push(format!("  {unacknowledged} never acknowledged by the log, and not in it"));
+            lines.push(format!("  {unacknowledged} never acknowledged by the log, and not found in it"));
         }
         lines.join("\n")
     }

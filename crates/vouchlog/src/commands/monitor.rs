@@ -94,8 +94,9 @@ impl Args {
         let (subject, memory) = self.open()?;
         let (watched, registry) = Watched::new(subject.config.log.origin.clone(), self.interval);
         let watched = Arc::new(watched);
-        let url = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-        self.announce(output, &subject, url.map(|address| format!("http://{address}")))?;
+        let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        let url = address.map(|address| format!("http://{address}"));
+        self.announce(output, &subject, url.as_deref())?;
         let server = listener.map(|listener| {
             let health = Arc::clone(&watched);
             let server =
@@ -129,9 +130,9 @@ impl Args {
         Ok((subject, memory))
     }
 
-    fn announce(&self, output: Output, subject: &Subject, url: Option<String>) -> anyhow::Result<()> {
+    fn announce(&self, output: Output, subject: &Subject, url: Option<&str>) -> anyhow::Result<()> {
         let (origin, interval) = (&subject.config.log.origin, self.interval);
-        let health = url.as_ref().map_or(String::new(), |url| format!("\n  health and metrics at {url}"));
+        let health = url.map_or(String::new(), |url| format!("\n  health and metrics at {url}"));
         let words = format!(
             "Monitoring the log {origin} at {}, every {interval:?}{health}\nStop with Ctrl-C.",
             subject.source

@@ -27,7 +27,8 @@ use crate::commands::submit::Placed;
 const FORMAT: &str = "vouchlog/v1 canaries";
 /// What a canary commits to: whoever is shown its salt sees that it was one.
 const RECORD: &[u8] = b"vouchlog/v1 canary\n";
-/// Canaries in one file. Older ones that have surfaced make room: that they stay is what checkpoints are for.
+/// Canaries in one file. Older ones that have surfaced make room, for that they stay is what checkpoints are for; and older ones
+/// that the log never acknowledged, for it owes nothing for them.
 pub(super) const MAX_CANARIES: usize = 1_024;
 /// More than the file has with all of them.
 const MAX_FILE_BYTES: usize = 16 << 20;
@@ -129,7 +130,8 @@ impl Canaries {
     /// Adds one, and returns its place.
     pub(super) fn add(&mut self, canary: Canary) -> anyhow::Result<usize> {
         if self.list.len() >= MAX_CANARIES {
-            let oldest = self.list.iter().position(|canary| canary.surfaced_at.is_some());
+            let oldest =
+                self.list.iter().position(|canary| canary.surfaced_at.is_some() || canary.index.is_none());
             let oldest = oldest.ok_or_else(|| {
                 let problem =
                     format!("{} has {MAX_CANARIES} canaries that no check has seen", self.path.display());
@@ -221,16 +223,20 @@ mod tests {
     }
 
     #[test]
-    fn only_canaries_that_surfaced_make_room() {
+    fn only_canaries_that_are_owed_nothing_make_room() {
         let dir = tempfile::tempdir().unwrap();
         let mut canaries = Canaries::open(&dir.path().join("canaries.json"), &origin()).unwrap();
         for now in 0..MAX_CANARIES as u64 {
-            canaries.add(Canary::new(now)).unwrap();
+            let place = canaries.add(Canary::new(now)).unwrap();
+            canaries.list[place].index = Some(now);
         }
         assert!(canaries.add(Canary::new(9)).unwrap_err().to_string().contains("no check has seen"));
         canaries.list[5].surfaced(LeafIndex::new(3), 7);
-        assert_eq!(canaries.add(Canary::new(9)).unwrap(), MAX_CANARIES - 1);
+        assert_eq!(canaries.add(Canary::new(9_999)).unwrap(), MAX_CANARIES - 1);
         assert!(canaries.list.iter().all(|canary| canary.planted_at != 5));
+        // The one just added has no receipt.
+        assert_eq!(canaries.add(Canary::new(10_000)).unwrap(), MAX_CANARIES - 1);
+        assert!(canaries.list.iter().all(|canary| canary.planted_at != 9_999));
     }
 
     #[test]

@@ -104,7 +104,7 @@ fn heads(file: &EvidenceFile) -> Vec<String> {
 mod tests {
     use super::*;
 
-    pub(in crate::commands::monitor) fn evidence(kind: &str, place: Value, evidence: Value) -> EvidenceFile {
+    fn evidence(kind: &str, place: &Value, evidence: &Value) -> EvidenceFile {
         let file = json!({
             "format": "vouchlog/v1 evidence", "kind": kind, "origin": "log.example.com/x", "words": "it is wrong",
             "place": place, "evidence": evidence,
@@ -112,7 +112,7 @@ mod tests {
         EvidenceFile::from_json(file.to_string().as_bytes()).unwrap()
     }
 
-    fn of(kind: &str, place: Value, proof: Value) -> Hash {
+    fn of(kind: &str, place: &Value, proof: &Value) -> Hash {
         identity(&evidence(kind, place, proof))
     }
 
@@ -120,12 +120,9 @@ mod tests {
     fn a_fault_stays_the_same_while_the_log_grows() {
         let object = |note: &str| json!({ "type": "object", "checkpoint": note });
         let (first, later) = (json!({ "tile": "tile/0/001.p/7" }), json!({ "tile": "tile/0/001.p/9" }));
-        assert_eq!(
-            of("missing-tile", first.clone(), object("one")),
-            of("missing-tile", later.clone(), object("two"))
-        );
-        assert_ne!(of("missing-tile", first, object("one")), of("truncated-tile", later, object("one")));
-        let entry = |at: u64| of("altered-entry", json!({ "entry": at }), object("one"));
+        assert_eq!(of("missing-tile", &first, &object("one")), of("missing-tile", &later, &object("two")));
+        assert_ne!(of("missing-tile", &first, &object("one")), of("truncated-tile", &later, &object("one")));
+        let entry = |at: u64| of("altered-entry", &json!({ "entry": at }), &object("one"));
         assert_ne!(entry(3), entry(4));
     }
 
@@ -133,7 +130,7 @@ mod tests {
     fn heads_are_told_apart_by_what_was_signed() {
         let heads = |kind, size: u64, known: &str, served: &str| {
             let heads = json!({ "type": "two-heads", "known": known, "served": served });
-            of(kind, json!({ "checkpoint": size }), heads)
+            of(kind, &json!({ "checkpoint": size }), &heads)
         };
         let split = heads("split-view", 3, "a\n3\nR\n\n— one\n", "a\n3\nS\n\n— one\n");
         assert_eq!(split, heads("split-view", 3, "a\n3\nR\n\n— two\n", "a\n3\nS\n\n— two\n"));
@@ -147,13 +144,13 @@ mod tests {
         let note = |size: u64| {
             of(
                 "missing-quorum",
-                json!({ "checkpoint": size }),
-                json!({ "type": "note", "note": size.to_string() }),
+                &json!({ "checkpoint": size }),
+                &json!({ "type": "note", "note": size.to_string() }),
             )
         };
         assert_eq!(note(3), note(4));
         let silent =
-            |stream: u64| of("silent-stream", json!({ "stream": stream }), json!({ "type": "none" }));
+            |stream: u64| of("silent-stream", &json!({ "stream": stream }), &json!({ "type": "none" }));
         assert_ne!(silent(3), silent(4));
     }
 }

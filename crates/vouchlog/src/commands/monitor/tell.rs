@@ -63,12 +63,11 @@ impl Tellers {
         let ended = tokio::task::spawn_blocking(move || execute(&command, &told)).await;
         // It does not panic, and nothing cancels it.
         let ended = ended.unwrap_or_else(|error| Err(io::Error::other(error)));
+        let finding = news.kind;
         match &ended {
-            Ok(status) if status.success() => {
-                tracing::info!(finding = %news.kind, %status, "the command ended")
-            }
-            Ok(status) => tracing::error!(finding = %news.kind, %status, "the command failed"),
-            Err(error) => tracing::error!(finding = %news.kind, %error, "the command did not end well"),
+            Ok(status) if status.success() => tracing::info!(%finding, %status, "the command ended"),
+            Ok(status) => tracing::error!(%finding, %status, "the command failed"),
+            Err(error) => tracing::error!(%finding, %error, "the command did not end well"),
         }
         watched.told(Told::Exec, ended.is_ok_and(|status| status.success()));
     }
