@@ -9,6 +9,7 @@ mod audit;
 mod end_to_end;
 mod kill;
 mod layers;
+mod monitor;
 mod power_cut;
 mod process;
 mod program;

@@ -57,6 +57,11 @@ pub(crate) fn witness_router(
     with_operations(Routes::new(witness), vec![witness_server::SERVICE_NAME], health, stopping)
 }
 
+/// The services of neither.
+pub(crate) fn operations_router(health: &Arc<dyn Health>, stopping: CancellationToken) -> Router {
+    with_operations(Routes::default(), Vec::new(), health, stopping)
+}
+
 /// Services, which have these names, with their health and their description.
 fn with_operations(
     services: Routes,

@@ -1,6 +1,6 @@
 //! Whether what is served is ready: what `/readyz` and the gRPC health service answer.
 
-/// The outcome of every check of a log or witness.
+/// The outcome of every check of a log, a witness, or another program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Readiness {
     /// What was checked, and what is wrong with it.

@@ -88,6 +88,12 @@ pub(crate) fn witness_router(witness: AnyWitness, operations: Operations) -> Rou
     with_operations(routes, operations)
 }
 
+/// All routes of neither.
+pub(crate) fn operations_router(operations: Operations) -> Router {
+    let routes = OpenApiRouter::with_openapi(openapi::of_operations()).routes(routes!(ops::operations_index));
+    with_operations(routes, operations)
+}
+
 /// Routes, those that operators ask beside them, and what all of them share. Each comes with its description: neither can be
 /// there without the other.
 fn with_operations(routes: OpenApiRouter<App>, operations: Operations) -> Router {

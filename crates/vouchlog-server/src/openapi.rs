@@ -44,6 +44,20 @@ struct LogHead;
 )]
 struct WitnessHead;
 
+/// What the document of neither says before its paths.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Vouchlog operations",
+        description = "Health and metrics of a program that serves nothing else, such as a monitor. Errors are problem documents (RFC 9457). HEAD \
+            is answered wherever GET is.",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
+    ),
+    components(schemas(Problem)),
+    tags((name = "operations", description = "For operators."))
+)]
+struct OperationsHead;
+
 /// The document of a log without paths.
 pub(crate) fn of_log() -> OpenApi {
     LogHead::openapi()
@@ -52,6 +66,11 @@ pub(crate) fn of_log() -> OpenApi {
 /// The document of a witness without paths.
 pub(crate) fn of_witness() -> OpenApi {
     WitnessHead::openapi()
+}
+
+/// The document of neither without paths.
+pub(crate) fn of_operations() -> OpenApi {
+    OperationsHead::openapi()
 }
 
 /// The document as it is served.

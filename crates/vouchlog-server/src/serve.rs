@@ -58,7 +58,7 @@ impl Default for Config {
     }
 }
 
-/// A server of one log, or of one witness.
+/// A server of one log, of one witness, or of a program's health and metrics alone.
 pub struct Server {
     subject: Subject,
     config: Config,
@@ -70,6 +70,7 @@ pub struct Server {
 enum Subject {
     Log(AnyLog),
     Witness(AnyWitness),
+    Nothing,
 }
 
 impl Server {
@@ -84,12 +85,17 @@ impl Server {
         Self::of(Subject::Witness(AnyWitness::new(witness)), config)
     }
 
+    /// A server of neither: health and metrics of a program that nobody else asks for anything.
+    pub fn operations(config: Config) -> Self {
+        Self::of(Subject::Nothing, config)
+    }
+
     fn of(subject: Subject, config: Config) -> Self {
         let health: Arc<dyn Health> = Arc::new(Readiness::default);
         Self { subject, config, health, registry: Registry::default() }
     }
 
-    /// Asks `health` whether the log or witness is ready: a [`Health`], or a closure that returns a [`Readiness`].
+    /// Asks `health` whether what is served is ready: a [`Health`], or a closure that returns a [`Readiness`].
     #[must_use]
     pub fn health(mut self, health: impl Health) -> Self {
         self.health = Arc::new(health);
@@ -132,6 +138,9 @@ impl Server {
                 grpc::witness_router(&witness, &self.health, stopping),
                 http::witness_router(witness, operations),
             ),
+            Subject::Nothing => {
+                (grpc::operations_router(&self.health, stopping), http::operations_router(operations))
+            }
         };
         // The services bring a fallback that answers everyone as gRPC, 200 to a browser too: it is replaced after the merge.
         let router = routes.merge(services).fallback(unknown).layer(from_fn_with_state(guarded, guard));

@@ -5,6 +5,7 @@ mod errors;
 mod fake;
 mod grpc;
 mod http;
+mod operations;
 mod tiles;
 mod wire;
 mod witness;

@@ -13,12 +13,15 @@ use crate::output::{Outcome, Output};
 
 mod audit;
 mod auditing;
+mod canary;
 mod demo;
 mod enrol;
 mod fsck;
 mod keygen;
+mod monitor;
 mod prove;
 mod prove_complete;
+mod remembering;
 mod remote;
 mod sample;
 mod serve;
@@ -42,6 +45,8 @@ pub(crate) enum Command {
     Prove(prove::Args),
     Verify(verify::Args),
     Audit(audit::Args),
+    Monitor(monitor::Args),
+    Canary(canary::Args),
     VerifyFinding(verify_finding::Args),
     ProveComplete(prove_complete::Args),
     Sample(sample::Args),
@@ -61,6 +66,8 @@ impl Command {
             Self::Prove(args) => block_on(args.run(*output)),
             Self::Verify(args) => args.run(*output),
             Self::Audit(args) => block_on(args.run(*output)),
+            Self::Monitor(args) => block_on(args.run(*output)),
+            Self::Canary(args) => block_on(args.run(*output)),
             Self::VerifyFinding(args) => args.run(*output),
             Self::ProveComplete(args) => block_on(args.run(*output)),
             Self::Sample(args) => block_on(args.run(*output)),

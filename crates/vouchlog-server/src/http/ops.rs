@@ -57,6 +57,12 @@ operations
 The same over gRPC: service vouchlog.v1.Witness on this port.
 ";
 
+const OPERATIONS_INDEX: &str = "\
+This is a Vouchlog program that serves nothing but its health and metrics.
+
+  GET  /healthz  /readyz  /metrics  /openapi.json
+";
+
 /// What is here, for people.
 #[utoipa::path(
     get, path = "/", tag = "operations",
@@ -73,6 +79,15 @@ pub(super) async fn log_index() -> &'static str {
 )]
 pub(super) async fn witness_index() -> &'static str {
     WITNESS_INDEX
+}
+
+/// What is here, for people.
+#[utoipa::path(
+    get, path = "/", tag = "operations",
+    responses((status = 200, description = "A list of routes.", body = String, content_type = "text/plain; charset=utf-8"))
+)]
+pub(super) async fn operations_index() -> &'static str {
+    OPERATIONS_INDEX
 }
 
 /// Whether the process answers. Restart it when it does not.
@@ -97,7 +112,7 @@ pub(super) struct ReadyJson {
     notes: BTreeMap<String, String>,
 }
 
-/// Whether this log or witness does what it is for. Send nothing here when it does not.
+/// Whether this program does what it is for. Send nothing here when it does not.
 #[utoipa::path(
     get, path = "/readyz", tag = "operations",
     responses(

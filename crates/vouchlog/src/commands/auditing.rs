@@ -180,6 +180,16 @@ pub(super) struct AuditArgs {
 }
 
 impl AuditArgs {
+    /// The folder of the audits' states, if one was named.
+    pub(super) fn state(&self) -> Option<&Path> {
+        self.state.as_deref()
+    }
+
+    /// The folder of the evidence, if one was named.
+    pub(super) fn evidence(&self) -> Option<&Path> {
+        self.evidence.as_deref()
+    }
+
     /// Reads the files that are named and makes the folders. Nothing is sent yet.
     pub(super) fn subject(&self) -> anyhow::Result<Subject> {
         let log = self.identity.log()?;

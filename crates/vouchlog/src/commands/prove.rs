@@ -1,29 +1,32 @@
-//! `vouchlog prove`: makes a proof file, from the tiles of any tlog-tiles log.
+//! `vouchlog prove`: makes proof files, from the tiles of any tlog-tiles log.
 
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::ArgGroup;
 use serde_json::json;
-use vouchlog::verify::{self, Claim};
-use vouchlog::{
-    Digest, LeafIndex, LogReader, Lookup, LookupKey, Origin, ProofFile, SequenceNumber, StreamId,
-    VerifyingKey,
-};
+use vouchlog::verify::{self, Claim, Verified};
+use vouchlog::{LeafIndex, LogReader, Lookup, Origin, Policy, ProofFile, VerifyingKey};
 use vouchlog_api::{ErrorKind, proof};
-use vouchlog_client::VerifiedLog;
-use vouchlog_merkle::Hash;
+use vouchlog_client::{TileReader, VerifiedLog};
 
+use super::remembering::Remembering;
 use super::remote::{self, Head, LogUrl};
+use super::submit::Failed;
 use super::verify::words;
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 
-/// Fetch the proof that an entry is in a log, as a file that anyone can check offline
+mod many;
+mod named;
+
+use named::{EntryArgs, Named};
+
+/// Fetch the proof that entries are in a log, as files that anyone can check offline
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog prove --log http://127.0.0.1:6962 --index 17 -o 17.tlog-proof\n  \
-                        vouchlog prove --log http://127.0.0.1:6962 --digest \"$DIGEST\" --log-vkey \"$LOG_VKEY\"\n\n\
+                        vouchlog prove --log http://127.0.0.1:6962 --digest \"$DIGEST\" --log-vkey \"$LOG_VKEY\"\n  \
+                        vouchlog prove --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --index 17 100-199 --out-dir proofs\n\n\
                         With --index it works with any log that serves C2SP tlog-tiles."
 )]
 pub(crate) struct Args {
@@ -34,71 +37,69 @@ pub(crate) struct Args {
     /// The file to write [default: standard output]
     #[arg(short = 'o', long = "out", value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Write each proof to <index>.tlog-proof in this folder, made when it is not there; for many entries
+    #[arg(long, value_name = "DIR", requires = "log_vkey", conflicts_with = "out")]
+    out_dir: Option<PathBuf>,
     /// The log's public key, to verify what the log answers
     #[arg(long, value_name = "VKEY", env = "VOUCHLOG_LOG_VKEY")]
     log_vkey: Option<VerifyingKey>,
+    /// Witnesses that must have cosigned the checkpoint (C2SP tlog-policy): without a quorum nothing is written
+    #[arg(long, value_name = "FILE", requires = "log_vkey")]
+    policy: Option<PathBuf>,
 }
 
-/// Which entry.
-#[derive(clap::Args)]
-#[group(skip)] // that group would hold --sequence too, which goes together with --stream
-#[command(group = ArgGroup::new("entry").required(true).args(["index", "digest", "stream", "leaf_hash"]))]
-struct EntryArgs {
-    /// The entry at this index
-    #[arg(long, value_name = "N")]
-    index: Option<u64>,
-    /// The first statement with this digest, 64 hex digits
-    #[arg(long, value_name = "HEX")]
-    digest: Option<Digest>,
-    /// The statement of this stream …
-    #[arg(long, value_name = "S", requires = "sequence")]
-    stream: Option<u64>,
-    /// … with this sequence number
-    #[arg(long, value_name = "Q", requires = "stream")]
-    sequence: Option<u64>,
-    /// The entry with this leaf hash, 64 hex digits
-    #[arg(long, value_name = "HEX")]
-    leaf_hash: Option<Hash>,
-}
-
-/// How an entry is named.
-#[derive(Debug, PartialEq, Eq)]
-enum Named {
-    Index(LeafIndex),
-    Key(LookupKey),
+/// A log whose every proof is verified before it is handed out.
+struct Prover {
+    url: String,
+    vkey: VerifyingKey,
+    origin: Origin,
+    policy: Option<Policy>,
+    log: VerifiedLog<Remembering<TileReader>>,
 }
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let index = match self.entry.named()? {
-            Named::Index(index) => index,
-            Named::Key(key) => self.find(key).await?,
+        let named = self.entry.named()?;
+        if let Some(dir) = &self.out_dir {
+            return self.prove_many(output, &named, dir).await;
+        }
+        let [named] = named[..] else {
+            return Err(Advice::error(
+                "several proofs go into several files",
+                "say where with --out-dir DIR",
+            ));
         };
-        let tiles = remote::tiles(&self.log.url)?;
-        let Some(vkey) = &self.log_vkey else {
+        let index = self.find(named).await?;
+        let Some(prover) = self.prover()? else {
             output::warn(
                 "nothing was verified: give the log's key with --log-vkey, or use `vouchlog verify`",
             );
-            let file = self.unverified(&tiles, index).await?;
+            let file = self.unverified(&remote::tiles(&self.log.url)?, index).await?;
             self.hand_out(output, &file)?;
             return Ok(Outcome::Fine);
         };
-        let origin = Origin::new(vkey.name().as_str())?;
-        let (entry, file) = match VerifiedLog::open(tiles, origin, vkey.clone(), None)?.entry(index).await {
-            Ok(proven) => proven,
-            Err(error) if error.is_finding() => {
-                let answer = json!({ "holds": false, "finding": error.to_string() });
-                output.answer(&format!("DOES NOT HOLD: {error}"), &answer)?;
-                return Ok(Outcome::Finding);
+        match prover.prove(index, named).await {
+            Ok((verified, file)) => {
+                self.tell(output, &words(&verified, prover.policy.is_some()))?;
+                self.hand_out(output, &file)?;
+                Ok(Outcome::Fine)
             }
-            Err(error) => return Err(self.not_proven(&error)),
-        };
-        let file = verify::with_entry(&file, &entry)?;
-        // Read back as anyone will who is handed the file.
-        let verified = verify::verify(file.to_text().as_bytes(), vkey, None, Claim::Entry(&entry))?;
-        self.tell(output, &words(&verified, false))?;
-        self.hand_out(output, &file)?;
-        Ok(Outcome::Fine)
+            Err(failed) => failed.end(output),
+        }
+    }
+
+    /// What verifies; none without the log's key.
+    fn prover(&self) -> anyhow::Result<Option<Prover>> {
+        let Some(vkey) = &self.log_vkey else { return Ok(None) };
+        let origin = Origin::new(vkey.name().as_str())?;
+        let tiles = Remembering::new(remote::tiles(&self.log.url)?);
+        Ok(Some(Prover {
+            url: self.log.url.clone(),
+            vkey: vkey.clone(),
+            origin: origin.clone(),
+            policy: self.policy.as_deref().map(super::policy).transpose()?,
+            log: VerifiedLog::open(tiles, origin, vkey.clone(), None)?,
+        }))
     }
 
     /// The proof against whatever checkpoint is served.
@@ -107,28 +108,16 @@ impl Args {
         let head = Head::read(&note).context("the log's checkpoint is malformed")?;
         let (entry, inclusion) = proof::checked_inclusion(log, index, head.tree.size, &head.tree.root)
             .await
-            .map_err(|error| self.not_proven(&error))?;
+            .map_err(|error| not_proven(&self.log.url, &error))?;
         Ok(ProofFile::new(Some(entry.to_vec()), index, inclusion, head.note)?)
     }
 
-    async fn find(&self, key: LookupKey) -> anyhow::Result<LeafIndex> {
-        remote::connect(&self.log.url)?.find(key).await.map_err(|error| {
-            let hint = match error.kind {
-                ErrorKind::NotFound => {
-                    "check what you are looking for; a statement is found once it is logged"
-                }
-                _ => "a log of tiles alone finds nothing: ask by --index",
-            };
+    async fn find(&self, named: Named) -> anyhow::Result<LeafIndex> {
+        look_up(&remote::connect(&self.log.url)?, named).await.map_err(|error| {
+            let hint = not_found_hint(&error);
             anyhow::Error::new(error)
                 .context(Advice::new(format!("no entry was found at {}", self.log.url), hint))
         })
-    }
-
-    fn not_proven(&self, error: &dyn std::error::Error) -> anyhow::Error {
-        Advice::error(
-            format!("the log at {} proves nothing: {error}", self.log.url),
-            "check --log and the index; an entry that is not there yet comes when the log grows",
-        )
     }
 
     /// Words for people, where the proof file itself does not go.
@@ -160,53 +149,65 @@ impl Args {
     }
 }
 
-impl EntryArgs {
-    fn named(&self) -> anyhow::Result<Named> {
-        let key = match (self.index, self.digest, self.stream.zip(self.sequence), self.leaf_hash) {
-            (Some(index), ..) => return Ok(Named::Index(LeafIndex::new(index))),
-            (_, Some(digest), ..) => LookupKey::Digest(digest),
-            (_, _, Some((stream, sequence)), _) => {
-                let place = StreamId::new(stream).zip(SequenceNumber::new(sequence));
-                let (stream, sequence) = place.context("no stream or sequence number is so large")?;
-                LookupKey::Sequence(stream, sequence)
-            }
-            (.., Some(hash)) => LookupKey::LeafHash(hash),
-            _ => anyhow::bail!("name the entry: --index, --digest, --stream with --sequence, or --leaf-hash"),
-        };
-        Ok(Named::Key(key))
+impl Prover {
+    /// Takes the newest checkpoint, if the policy allows it and it has the last of the entries that are to be proven.
+    async fn update(&self, last: Option<LeafIndex>) -> Result<(), Failed> {
+        let head = self.log.update().await.map_err(|error| self.failed(&error))?;
+        if let Some(policy) = &self.policy {
+            let satisfied = policy.verify_checkpoint_of(head.note().as_bytes(), &self.origin, [&self.vkey]);
+            satisfied.map_err(|error| {
+                Failed::Finding(format!("the checkpoint does not satisfy the policy: {error}"))
+            })?;
+        }
+        let size = head.head().size;
+        match last.filter(|last| !size.contains(*last)) {
+            Some(index) => Err(self.failed(&vouchlog_client::VerifyError::NotYet { index, size })),
+            None => Ok(()),
+        }
+    }
+
+    /// A proof file with its entry, read back as anyone will who is handed it.
+    async fn prove(&self, index: LeafIndex, named: Named) -> Result<(Verified, ProofFile), Failed> {
+        let (entry, file) = self.log.entry(index).await.map_err(|error| self.failed(&error))?;
+        if !named.fits(&entry) {
+            let words = format!("the log says that entry {index} is {named}, and it is not");
+            return Err(Failed::Finding(words));
+        }
+        let file = verify::with_entry(&file, &entry).map_err(anyhow::Error::from)?;
+        let text = file.to_text();
+        match verify::verify(text.as_bytes(), &self.vkey, self.policy.as_ref(), Claim::Entry(&entry)) {
+            Ok(verified) => Ok((verified, file)),
+            Err(error) if error.is_finding() => Err(Failed::Finding(error.to_string())),
+            Err(error) => Err(Failed::Error(error.into())),
+        }
+    }
+
+    fn failed(&self, error: &vouchlog_client::VerifyError) -> Failed {
+        if error.is_finding() {
+            return Failed::Finding(error.to_string());
+        }
+        Failed::Error(not_proven(&self.url, error))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use clap::Parser;
-
-    use super::*;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        entry: EntryArgs,
+/// The index of an entry, as the log says.
+async fn look_up(log: &impl Lookup, named: Named) -> vouchlog_api::Result<LeafIndex> {
+    match named {
+        Named::Index(index) => Ok(index),
+        Named::Key(key) => log.find(key).await,
     }
+}
 
-    fn named(flags: &str) -> Option<Named> {
-        let cli = Cli::try_parse_from(std::iter::once("prove").chain(flags.split_whitespace())).ok()?;
-        cli.entry.named().ok()
+fn not_found_hint(error: &vouchlog_api::Error) -> &'static str {
+    match error.kind {
+        ErrorKind::NotFound => "check what you are looking for; a statement is found once it is logged",
+        _ => "a log of tiles alone finds nothing: ask by --index",
     }
+}
 
-    #[test]
-    fn an_entry_is_named_in_exactly_one_way() {
-        let hex = "07".repeat(32);
-        assert_eq!(named("--index 17"), Some(Named::Index(LeafIndex::new(17))));
-        let digest = Digest::from_bytes([7; 32]);
-        assert_eq!(named(&format!("--digest {hex}")), Some(Named::Key(LookupKey::Digest(digest))));
-        let place = LookupKey::Sequence(StreamId::new(3).unwrap(), SequenceNumber::new(4).unwrap());
-        assert_eq!(named("--stream 3 --sequence 4"), Some(Named::Key(place)));
-        let hash = Hash::from_bytes([7; 32]);
-        assert_eq!(named(&format!("--leaf-hash {hex}")), Some(Named::Key(LookupKey::LeafHash(hash))));
-        for wrong in ["", "--stream 3", "--sequence 4", "--index 1 --stream 3 --sequence 4", "--digest 07"] {
-            assert_eq!(named(wrong), None, "{wrong}");
-        }
-        assert_eq!(named(&format!("--stream {} --sequence 0", u64::MAX)), None);
-    }
+fn not_proven(url: &str, error: &dyn std::error::Error) -> anyhow::Error {
+    Advice::error(
+        format!("the log at {url} proves nothing: {error}"),
+        "check --log and the index; an entry that is not there yet comes when the log grows",
+    )
 }

@@ -20,10 +20,11 @@ mod input;
 mod receipt;
 
 pub(super) use gateway::{Opened, advise};
-pub(super) use input::{MAX_RECORD_BYTES, record};
+pub(super) use input::{MAX_RECORD_BYTES, digest_lines, record};
 
 use input::Item;
-use receipt::{Placed, keep, placed};
+pub(super) use receipt::Placed;
+use receipt::{keep, placed};
 
 /// Statements of one request to the house stream: its receipt comes back in milliseconds.
 const HOUSE_STATEMENTS: usize = 4_096;
@@ -48,15 +49,8 @@ pub(crate) struct Args {
     /// The log's public key, to verify the receipts
     #[arg(long, value_name = "VKEY", env = "VOUCHLOG_LOG_VKEY")]
     log_vkey: Option<VerifyingKey>,
-    /// Submit through a stream of this gateway, with a spool that survives crashes
-    #[arg(long, value_name = "FILE", env = "VOUCHLOG_GATEWAY_KEY", requires = "log_vkey")]
-    gateway_key: Option<PathBuf>,
-    /// Where the gateway's spool is [default: below $XDG_STATE_HOME/vouchlog]
-    #[arg(long, value_name = "DIR", env = "VOUCHLOG_STATE", requires = "gateway_key")]
-    state: Option<PathBuf>,
-    /// How long to try when the log cannot be reached; the statements stay in the spool
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration, requires = "gateway_key")]
-    wait: Duration,
+    #[command(flatten)]
+    gateway: GatewayArgs,
     /// Wait until enough of the log's witnesses have cosigned a head that has the statements: the receipts then carry the cosignatures
     #[arg(long)]
     witnessed: bool,
@@ -76,7 +70,21 @@ pub(crate) struct Args {
     what: What,
 }
 
-/// Why nothing more was logged.
+/// Whose stream takes the statements.
+#[derive(clap::Args)]
+pub(super) struct GatewayArgs {
+    /// Submit through a stream of this gateway, with a spool that survives crashes
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_GATEWAY_KEY", requires = "log_vkey")]
+    gateway_key: Option<PathBuf>,
+    /// Where the gateway's spool is [default: below $XDG_STATE_HOME/vouchlog]
+    #[arg(long, value_name = "DIR", env = "VOUCHLOG_STATE", requires = "gateway_key")]
+    state: Option<PathBuf>,
+    /// How long to try when the log cannot be reached; the statements stay in the spool
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration, requires = "gateway_key")]
+    wait: Duration,
+}
+
+/// Why a command went no further.
 pub(super) enum Failed {
     /// The log did not prove what it should have.
     Finding(String),
@@ -85,6 +93,18 @@ pub(super) enum Failed {
 }
 
 impl Failed {
+    /// Ends the command with it.
+    pub(super) fn end(self, output: Output) -> anyhow::Result<Outcome> {
+        match self {
+            Self::Error(error) => Err(error),
+            Self::Finding(finding) => {
+                let answer = json!({ "holds": false, "finding": finding });
+                output.answer(&format!("DOES NOT HOLD: {finding}"), &answer)?;
+                Ok(Outcome::Finding)
+            }
+        }
+    }
+
     /// Whether a gateway's error is the log's breach of promise.
     fn of(error: GatewayError) -> Self {
         match error {
@@ -131,6 +151,7 @@ fn kind() -> impl clap::builder::TypedValueParser<Value = StatementKind> {
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         if let Some(dir) = &self.receipts {
+            // Openings go there before anything is sent.
             std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
         }
         let items = self.what.items(self.receipts.as_deref())?;
@@ -142,20 +163,47 @@ impl Args {
             .map(|item| Statement { kind: self.kind, evidence: Evidence::NONE, digest: item.digest })
             .collect();
         let policy = self.policy.as_deref().map(super::policy).transpose()?;
-        let submitted = match &self.gateway_key {
-            Some(key) => gateway::submit(&self, key, &statements, policy.as_ref()).await,
-            None => self.house(&statements, policy.as_ref()).await,
-        };
-        match submitted {
+        match self.send(&statements, policy.as_ref()).await {
             Ok(placed) => self.answer(output, &items, &placed)?,
-            Err(Failed::Error(error)) => return Err(error),
-            Err(Failed::Finding(finding)) => {
-                let answer = json!({ "holds": false, "finding": finding });
-                output.answer(&format!("DOES NOT HOLD: {finding}"), &answer)?;
-                return Ok(Outcome::Finding);
-            }
+            Err(failed) => return failed.end(output),
         }
         Ok(Outcome::Fine)
+    }
+
+    /// The same for a statement of another command, with a receipt that is verified: through a gateway if its key is given.
+    pub(super) fn for_one(
+        log: LogUrl,
+        log_vkey: VerifyingKey,
+        gateway: GatewayArgs,
+        receipts: Option<PathBuf>,
+    ) -> Self {
+        let what = What { digest: Vec::new(), digests: None, flush: false, records: Vec::new() };
+        Self {
+            log,
+            log_vkey: Some(log_vkey),
+            gateway,
+            witnessed: false,
+            policy: None,
+            close: false,
+            receipts,
+            kind: StatementKind::Opaque,
+            what,
+        }
+    }
+
+    /// Logs the statements; where each is, by its receipt.
+    pub(super) async fn send(
+        &self,
+        statements: &[Statement],
+        policy: Option<&Policy>,
+    ) -> Result<Vec<Placed>, Failed> {
+        if let Some(dir) = &self.receipts {
+            std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+        }
+        match &self.gateway.gateway_key {
+            Some(key) => gateway::submit(self, key, statements, policy).await,
+            None => self.house(statements, policy).await,
+        }
     }
 
     /// Through the house stream.

@@ -224,30 +224,30 @@ async fn reload(mut hangup: Hangup, lists: Lists, witness: OpenWitness) {
 
 /// SIGHUP, where there is one.
 #[cfg(unix)]
-struct Hangup(tokio::signal::unix::Signal);
+pub(super) struct Hangup(tokio::signal::unix::Signal);
 
 #[cfg(unix)]
 impl Hangup {
-    fn new() -> anyhow::Result<Self> {
+    pub(super) fn new() -> anyhow::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self(signal(SignalKind::hangup()).context("SIGHUP cannot be handled")?))
     }
 
-    async fn received(&mut self) -> Option<()> {
+    pub(super) async fn received(&mut self) -> Option<()> {
         self.0.recv().await
     }
 }
 
 #[cfg(not(unix))]
-struct Hangup;
+pub(super) struct Hangup;
 
 #[cfg(not(unix))]
 impl Hangup {
-    fn new() -> anyhow::Result<Self> {
+    pub(super) fn new() -> anyhow::Result<Self> {
         Ok(Self)
     }
 
-    async fn received(&mut self) -> Option<()> {
+    pub(super) async fn received(&mut self) -> Option<()> {
         None
     }
 }

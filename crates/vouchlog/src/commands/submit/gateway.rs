@@ -63,7 +63,7 @@ pub(super) async fn submit(
 ) -> Result<Vec<Placed>, Failed> {
     let log = args.log_vkey.as_ref().context("--gateway-key needs --log-vkey")?;
     let key = keys::load(key).map_err(anyhow::Error::from)?;
-    let state = match &args.state {
+    let state = match &args.gateway.state {
         Some(dir) => dir.clone(),
         None => default_state(key.verifying_key())?,
     };
@@ -115,7 +115,7 @@ async fn converse(
     };
     tokio::select! {
         done = work => done.map_err(Failed::of),
-        failed = lose_patience(gateway, args.wait) => Err(failed.into()),
+        failed = lose_patience(gateway, args.gateway.wait) => Err(failed.into()),
     }
 }
 

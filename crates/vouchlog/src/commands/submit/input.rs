@@ -32,18 +32,23 @@ impl Item {
 
 /// Reads digests, one a line; `-` is standard input. Empty lines are skipped.
 pub(super) fn digests(path: &Path) -> anyhow::Result<Vec<Item>> {
+    Ok(digest_lines(path, MAX_DIGESTS)?.into_iter().map(Item::bare).collect())
+}
+
+/// The same, for other commands: no more than `limit` of them.
+pub(crate) fn digest_lines(path: &Path, limit: usize) -> anyhow::Result<Vec<Digest>> {
     let name = path.display();
     let input: Box<dyn Read> = if path == Path::new("-") {
         Box::new(std::io::stdin().lock())
     } else {
         Box::new(std::fs::File::open(path).with_context(|| name.to_string())?)
     };
-    parse_digests(input).with_context(|| name.to_string())
+    parse_digests(input, limit).with_context(|| name.to_string())
 }
 
-fn parse_digests(input: impl Read) -> anyhow::Result<Vec<Item>> {
+fn parse_digests(input: impl Read, limit: usize) -> anyhow::Result<Vec<Digest>> {
     let mut reader = BufReader::new(input);
-    let mut items = Vec::new();
+    let mut digests = Vec::new();
     let mut line = Vec::new();
     for number in 1.. {
         line.clear();
@@ -58,10 +63,10 @@ fn parse_digests(input: impl Read) -> anyhow::Result<Vec<Item>> {
             let hint = "one digest a line: SHA-256 of something salted, 64 lowercase hexadecimal digits";
             Advice::error(format!("line {number}: {error}"), hint)
         })?;
-        anyhow::ensure!(items.len() < MAX_DIGESTS, "more than {MAX_DIGESTS} digests: submit them in parts");
-        items.push(Item::bare(digest));
+        anyhow::ensure!(digests.len() < limit, "more than {limit} digests: take them in parts");
+        digests.push(digest);
     }
-    Ok(items)
+    Ok(digests)
 }
 
 /// Commits to a record. Its opening is in `receipts`, on disk, before anything is sent: a commitment whose salt is lost proves
@@ -103,10 +108,13 @@ mod tests {
     #[test]
     fn digests_are_read_one_a_line() {
         let (one, two) = ("07".repeat(32), "0a".repeat(32));
-        let items = parse_digests(format!("{one}\n\n  {two}\r\n").as_bytes()).unwrap();
-        assert_eq!(items.len(), 2);
-        assert_eq!(items[1].digest.to_string(), two);
-        let error = parse_digests(format!("{one}\n{}\n", two.to_uppercase()).as_bytes()).unwrap_err();
+        let lines = format!("{one}\n\n  {two}\r\n");
+        let digests = parse_digests(lines.as_bytes(), 2).unwrap();
+        assert_eq!(digests.len(), 2);
+        assert_eq!(digests[1].to_string(), two);
+        let error = parse_digests(lines.as_bytes(), 1).unwrap_err();
+        assert!(error.to_string().contains("more than 1"), "{error}");
+        let error = parse_digests(format!("{one}\n{}\n", two.to_uppercase()).as_bytes(), 2).unwrap_err();
         assert!(error.to_string().starts_with("line 2:"), "{error}");
     }
 
@@ -125,7 +133,7 @@ mod tests {
     proptest! {
         #[test]
         fn random_bytes_never_panic(bytes: Vec<u8>) {
-            let _ = parse_digests(bytes.as_slice());
+            let _ = parse_digests(bytes.as_slice(), MAX_DIGESTS);
         }
     }
 }

@@ -14,11 +14,11 @@ use crate::commands::write_file;
 
 /// Where a statement is in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Placed {
-    pub(super) index: LeafIndex,
-    pub(super) entry: StatementEntry,
+pub(crate) struct Placed {
+    pub(crate) index: LeafIndex,
+    pub(crate) entry: StatementEntry,
     /// Its proof file, if receipts are kept.
-    pub(super) file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// Where the receipt says its statements are.

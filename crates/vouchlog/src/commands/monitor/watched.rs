@@ -1,0 +1,273 @@
+//! How the monitor itself is doing: its readiness and its metrics, `vouchlog_monitor_*`.
+
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use vouchlog::Origin;
+use vouchlog_auditor::{AuditReport, FindingKind};
+use vouchlog_server::Readiness;
+
+/// Intervals without a successful audit after which the monitor is not ready.
+const PATIENCE: u32 = 3;
+
+/// What is known of the monitor at any time.
+#[derive(Debug)]
+pub(super) struct Watched {
+    patience: Duration,
+    last: Mutex<Last>,
+    metrics: Metrics,
+    origin: Origin,
+}
+
+#[derive(Debug, Default)]
+struct Last {
+    success: Option<Instant>,
+    /// What is wrong with the log by the last audit that could tell, in words.
+    verdict: String,
+    error: Option<String>,
+}
+
+/// How an audit ended.
+pub(super) enum Ended<'a> {
+    Audited(&'a AuditReport),
+    Failed(String),
+}
+
+#[derive(Debug, Default)]
+struct Metrics {
+    audits: Family<OutcomeLabel, Counter>,
+    findings: Family<CodeLabel, Counter>,
+    told: Family<ToldLabels, Counter>,
+    entries: Counter,
+    size: Gauge<u64, AtomicU64>,
+    success: Gauge<u64, AtomicU64>,
+    cosignature_age: Family<LogLabel, Gauge<u64, AtomicU64>>,
+    duration: Option<Histogram>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+/// How audits end: nothing is wrong, something is, or it could not be told.
+const CLEAN: &str = "clean";
+const FOUND: &str = "findings";
+const FAILED: &str = "failed";
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CodeLabel {
+    code: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LogLabel {
+    log: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ToldLabels {
+    to: &'static str,
+    outcome: &'static str,
+}
+
+/// Who was told a finding.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Told {
+    Webhook,
+    Exec,
+}
+
+impl Watched {
+    /// A monitor that has not audited yet, and the registry of its metrics.
+    pub(super) fn new(origin: Origin, interval: Duration) -> (Self, Registry) {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(registry.sub_registry_with_prefix("vouchlog_monitor"));
+        let last = Mutex::new(Last::default());
+        (Self { patience: interval.saturating_mul(PATIENCE), last, metrics, origin }, registry)
+    }
+
+    /// An audit ended, at `now`, in seconds since 1970.
+    pub(super) fn ended(&self, how: &Ended<'_>, took: Duration, now: u64) {
+        let metrics = &self.metrics;
+        let outcome = match how {
+            Ended::Failed(_) => FAILED,
+            Ended::Audited(report) if report.is_clean() => CLEAN,
+            Ended::Audited(_) => FOUND,
+        };
+        metrics.audits.get_or_create(&OutcomeLabel { outcome }).inc();
+        if let Some(duration) = &metrics.duration {
+            duration.observe(took.as_secs_f64());
+        }
+        let mut last = self.last.lock();
+        match how {
+            Ended::Failed(error) => last.error = Some(error.clone()),
+            Ended::Audited(report) => {
+                last.success = Some(Instant::now());
+                last.error = None;
+                last.verdict = verdict(report);
+                metrics.success.set(now);
+                metrics.entries.inc_by(report.checked.entries);
+                self.look_at_checkpoint(report, now);
+            }
+        }
+    }
+
+    fn look_at_checkpoint(&self, report: &AuditReport, now: u64) {
+        let Some(checkpoint) = &report.checkpoint else { return };
+        if report.is_clean() {
+            self.metrics.size.set(checkpoint.size);
+        }
+        if let Some(newest) = checkpoint.newest_cosignature {
+            let log = LogLabel { log: self.origin.to_string() };
+            self.metrics.cosignature_age.get_or_create(&log).set(now.saturating_sub(newest));
+        }
+    }
+
+    /// A finding is new.
+    pub(super) fn found(&self, kind: FindingKind) {
+        self.metrics.findings.get_or_create(&CodeLabel { code: kind.code() }).inc();
+    }
+
+    /// A finding was told somebody, or given up.
+    pub(super) fn told(&self, to: Told, is_done: bool) {
+        let outcome = if is_done { "done" } else { FAILED };
+        let to = match to {
+            Told::Webhook => "webhook",
+            Told::Exec => "exec",
+        };
+        self.metrics.told.get_or_create(&ToldLabels { to, outcome }).inc();
+    }
+
+    /// Ready while audits succeed. What they find makes the log suspect, not the monitor unready.
+    pub(super) fn readiness(&self) -> Readiness {
+        let last = self.last.lock();
+        let because = last.error.as_ref().map_or(String::new(), |error| format!(": {error}"));
+        let audit = match last.success.map(|at| at.elapsed()) {
+            None => Err(format!("no audit has succeeded yet{because}")),
+            Some(age) if age > self.patience => {
+                Err(format!("the last successful audit was {} s ago{because}", age.as_secs()))
+            }
+            Some(_) => Ok(()),
+        };
+        let notes = match last.success {
+            Some(_) => vec![("log".to_owned(), last.verdict.clone())],
+            None => Vec::new(),
+        };
+        Readiness { checks: vec![("audit", audit)], notes }
+    }
+}
+
+fn verdict(report: &AuditReport) -> String {
+    if report.is_clean() {
+        return "nothing is wrong".to_owned();
+    }
+    let counts: Vec<String> = report.counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    counts.join(", ")
+}
+
+impl Metrics {
+    fn register(registry: &mut Registry) -> Self {
+        let duration = Histogram::new(exponential_buckets(0.01, 2.0, 16));
+        let metrics = Self { duration: Some(duration.clone()), ..Self::default() };
+        let m = &metrics;
+        registry.register("audits", "Audits by their outcome", m.audits.clone());
+        registry.register(
+            "findings",
+            "Findings that were not known before, by their code",
+            m.findings.clone(),
+        );
+        registry.register("tellings", "Findings told, or given up, by who was to be told", m.told.clone());
+        registry.register("entries_verified", "Entries that were read and held", m.entries.clone());
+        registry.register("verified_size", "Entries of the log at the last clean audit", m.size.clone());
+        registry.register_with_unit(
+            "last_success_timestamp",
+            "When an audit last came to an end, since 1970",
+            Unit::Seconds,
+            m.success.clone(),
+        );
+        registry.register_with_unit(
+            "newest_cosignature_age",
+            "Age of the newest cosignature of a witness at the last audit; absent without one",
+            Unit::Seconds,
+            m.cosignature_age.clone(),
+        );
+        registry.register_with_unit("audit_duration", "How long audits took", Unit::Seconds, duration);
+        // Absent series raise no alarms.
+        for kind in FindingKind::ALL {
+            drop(m.findings.get_or_create(&CodeLabel { code: kind.code() }));
+        }
+        for outcome in [CLEAN, FOUND, FAILED] {
+            drop(m.audits.get_or_create(&OutcomeLabel { outcome }));
+        }
+        metrics
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus_client::encoding::text::encode;
+
+    use super::*;
+
+    fn watched(interval: Duration) -> (Watched, Registry) {
+        Watched::new(Origin::new("log.example.com/x").unwrap(), interval)
+    }
+
+    fn clean() -> AuditReport {
+        AuditReport {
+            findings: Vec::new(),
+            counts: std::collections::BTreeMap::new(),
+            origin: "log.example.com/x".into(),
+            checkpoint: None,
+            checked: vouchlog_auditor::Checked { entries: 5, ..Default::default() },
+            streams: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn it_is_ready_once_an_audit_succeeded_and_not_for_ever() {
+        let (watched, _) = watched(Duration::from_secs(3600));
+        assert!(!watched.readiness().is_ready());
+        watched.ended(&Ended::Failed("no route".into()), Duration::ZERO, 7);
+        let readiness = watched.readiness();
+        assert!(readiness.checks[0].1.as_ref().unwrap_err().contains("no route"));
+        watched.ended(&Ended::Audited(&clean()), Duration::ZERO, 7);
+        watched.ended(&Ended::Failed("no route".into()), Duration::ZERO, 7);
+        assert!(watched.readiness().is_ready(), "three intervals are not over");
+        let (impatient, _) = super::tests::watched(Duration::ZERO);
+        impatient.ended(&Ended::Audited(&clean()), Duration::ZERO, 7);
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(!impatient.readiness().is_ready());
+    }
+
+    #[test]
+    fn metrics_are_there_before_anything_happened() {
+        let (watched, registry) = watched(Duration::from_secs(60));
+        watched.ended(&Ended::Audited(&clean()), Duration::from_millis(5), 77);
+        watched.found(FindingKind::SplitView);
+        watched.told(Told::Webhook, false);
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        for line in [
+            "vouchlog_monitor_audits_total{outcome=\"clean\"} 1",
+            "vouchlog_monitor_audits_total{outcome=\"failed\"} 0",
+            "vouchlog_monitor_findings_total{code=\"split-view\"} 1",
+            "vouchlog_monitor_findings_total{code=\"altered-entry\"} 0",
+            "vouchlog_monitor_tellings_total{to=\"webhook\",outcome=\"failed\"} 1",
+            "vouchlog_monitor_entries_verified_total 5",
+            "vouchlog_monitor_last_success_timestamp_seconds 77",
+            "vouchlog_monitor_audit_duration_seconds_count 1",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+        assert!(!text.contains("newest_cosignature_age_seconds{"), "{text}");
+    }
+}
