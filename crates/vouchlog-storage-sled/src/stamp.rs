@@ -27,21 +27,27 @@ pub(crate) struct Stamp {
     pub(crate) begun: bool,
 }
 
+/// What follows the first line of a format file, which must be `format`; `None` when there is no such file.
+pub(crate) fn read_format(path: &Path, format: &str, advice: &str) -> Result<Option<String>, StoreError> {
+    let bytes = match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other.map_err(io_error)?,
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let (found, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    if found != format {
+        let found = found.escape_default();
+        let message = format!("the data directory has format `{found}`, `{format}` was expected: {advice}");
+        return Err(StoreError::Foreign(message));
+    }
+    Ok(Some(rest.to_owned()))
+}
+
 impl Stamp {
     /// The stamp of `dir`; `None` when it has none.
     pub(crate) fn read(dir: &Path) -> Result<Option<Self>, StoreError> {
-        let bytes = match fs::read(dir.join(FILE)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(io_error)?,
-        };
-        let text = String::from_utf8_lossy(&bytes);
-        let (format, rest) = text.split_once('\n').unwrap_or((&text, ""));
-        if format != FORMAT {
-            return Err(StoreError::Foreign(format!(
-                "the data directory has format `{}`, this program reads `{FORMAT}`: use the version that made it",
-                format.escape_default()
-            )));
-        }
+        let advice = "use the version that made it";
+        let Some(rest) = read_format(&dir.join(FILE), FORMAT, advice)? else { return Ok(None) };
         let lines = rest.strip_suffix('\n').unwrap_or("");
         let (lines, begun) = lines.strip_suffix("\nbegun").map_or((lines, false), |lines| (lines, true));
         match lines.strip_prefix("origin ") {

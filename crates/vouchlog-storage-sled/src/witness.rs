@@ -31,6 +31,7 @@ use vouchlog_storage::{
 
 use crate::database::{Database, damaged, sled_error};
 use crate::segments::sync_dir;
+use crate::stamp::read_format;
 use crate::store::{Options, io_error, make_dir, no_room};
 
 const IDENTITY: &[u8] = b"identity";
@@ -273,18 +274,8 @@ fn decode_count(bytes: &[u8]) -> Option<u64> {
 
 /// Whose store is in `dir`; `None` when there is none.
 fn read_stamp(dir: &Path) -> Result<Option<StoreIdentity>, StoreError> {
-    let bytes = match fs::read(dir.join(FORMAT_FILE)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(io_error)?,
-    };
-    let text = String::from_utf8_lossy(&bytes);
-    let (format, rest) = text.split_once('\n').unwrap_or((&text, ""));
-    if format != FORMAT {
-        return Err(StoreError::Foreign(format!(
-            "the data directory has format `{}`, a witness reads `{FORMAT}`: give it a directory of its own",
-            format.escape_default()
-        )));
-    }
+    let advice = "give the witness a directory of its own";
+    let Some(rest) = read_format(&dir.join(FORMAT_FILE), FORMAT, advice)? else { return Ok(None) };
     let identity = rest.strip_prefix("identity ").and_then(|rest| rest.strip_suffix('\n'));
     let identity = identity.and_then(|identity| identity.parse().ok());
     identity.map(Some).ok_or_else(|| StoreError::Damaged("its FORMAT file names no identity".into()))

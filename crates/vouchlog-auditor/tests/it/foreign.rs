@@ -65,7 +65,7 @@ async fn a_log_made_in_python_is_clean() {
     let report = audited.report;
     assert!(report.is_clean(), "{report}");
     assert_eq!((report.checked.entries, report.checked.rules), (300, false));
-    assert_eq!(report.checkpoint.unwrap().cosigned_by, ["w1-ed"]);
+    assert_eq!(report.checkpoint.unwrap().cosigned_by, ["w1-ed", "w1-pq"]);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A log of tests: its maker holds every key, so it can also be dishonest in every way, and sign that.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use vouchlog_api::{Error, LogReader, Result};
@@ -177,6 +178,7 @@ impl LogReader for Server {
 }
 
 /// A stream as its gateway has it.
+#[derive(Clone)]
 pub(crate) struct TestStream {
     pub(crate) id: StreamId,
     pub(crate) key: SigningKey,
@@ -184,6 +186,7 @@ pub(crate) struct TestStream {
 }
 
 /// Writes the entries of a log.
+#[derive(Clone)]
 pub(crate) struct Builder {
     pub(crate) entries: Vec<Vec<u8>>,
     pub(crate) now: u64,
@@ -336,14 +339,38 @@ pub(crate) fn sign_head(stream: &TestStream, head: TreeHead, seconds: u64) -> St
     CosignedCheckpoint::sign(&Checkpoint::new(origin, head), &stream.key, seconds).unwrap().note().to_owned()
 }
 
-/// A log of three gateways: one stream all through, one that is closed, one that restarts. In its middle `deed` does what it
-/// likes and says where the fault is. Some 5,500 entries.
-pub(crate) fn log_with(deed: impl FnOnce(&mut Builder) -> Option<u64>) -> (Vec<Vec<u8>>, Option<u64>) {
+/// A log whose three gateways have opened their streams.
+fn begun() -> Builder {
     let mut log = Builder::new();
     for gateway in [10, 11, 12] {
         log.enrol(gateway);
         log.open(gateway, gateway + 20, None);
     }
+    log
+}
+
+/// A log of three gateways: one stream all through, one that is closed, one that restarts. In its middle `deed` does what it
+/// likes and says where the fault is. Some 5,500 entries.
+pub(crate) fn log_with(deed: impl FnOnce(&mut Builder) -> Option<u64>) -> (Vec<Vec<u8>>, Option<u64>) {
+    told(begun(), deed)
+}
+
+/// The same after a long life: more than 100,000 entries.
+pub(crate) fn long_log_with(deed: impl FnOnce(&mut Builder) -> Option<u64>) -> (Vec<Vec<u8>>, Option<u64>) {
+    static BEFORE: LazyLock<Builder> = LazyLock::new(|| {
+        let mut log = begun();
+        for _ in 0..10 {
+            log.round(&[0, 1, 2], LONG_ROUND);
+        }
+        log
+    });
+    told(BEFORE.clone(), deed)
+}
+
+/// Statements of a stream in each of the ten rounds of a long life.
+pub(crate) const LONG_ROUND: usize = 3_200;
+
+fn told(mut log: Builder, deed: impl FnOnce(&mut Builder) -> Option<u64>) -> (Vec<Vec<u8>>, Option<u64>) {
     for _ in 0..8 {
         log.round(&[0, 1, 2], 100);
     }

@@ -19,7 +19,12 @@ mod entries;
 mod serving;
 mod signing;
 
-static HONEST: LazyLock<Vec<Vec<u8>>> = LazyLock::new(honest_log);
+static HONEST: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| log_with(|_| None).0);
+
+/// Tampering must be found in a log of a size that hides it well.
+fn log_with(deed: impl FnOnce(&mut Builder) -> Option<u64>) -> (Vec<Vec<u8>>, Option<u64>) {
+    long_log_with(deed)
+}
 
 /// Expects the first finding to be this one, and its evidence to hold.
 fn check_report(report: &AuditReport, kind: Kind, place: &Place, proves: Proves) {
@@ -91,19 +96,24 @@ fn in_stream(stream: u64, index: u64) -> Place {
 #[tokio::test]
 async fn the_untampered_log_has_no_finding() {
     let entries = &*HONEST;
-    assert!(entries.len() > 5_000, "{}", entries.len());
+    assert!(entries.len() > 100_000, "{}", entries.len());
     let report = report(Objects::of(entries)).await;
     assert!(report.is_clean(), "{report}");
     assert_eq!(report.checked.entries, entries.len() as u64);
     let streams: Vec<_> = report.streams.iter().map(|s| (s.status, s.statements, s.signed)).collect();
     assert_eq!(
         streams,
-        [("open", 2_000, 2_000), ("closed", 1_100, 1_100), ("succeeded", 1_100, 1_100), ("open", 900, 900)]
+        [
+            ("open", 34_000, 34_000),
+            ("closed", 33_100, 33_100),
+            ("succeeded", 33_100, 33_100),
+            ("open", 900, 900)
+        ]
     );
     assert!(report.streams.iter().all(|stream| stream.complete));
     let losses: u64 = report.streams.iter().map(|stream| stream.declared_losses).sum();
-    assert_eq!(losses, 5_100 / 97);
-    assert_eq!(report.streams[0].evidence["initiator"], 2_000);
+    assert_eq!(losses, (5_100 + 30 * LONG_ROUND as u64) / 97);
+    assert_eq!(report.streams[0].evidence["initiator"], 34_000);
     assert_eq!(report.checkpoint.as_ref().unwrap().cosigned_by, ["w1", "w2"]);
     assert!(report.to_string().contains("nothing wrong"));
     assert!(report.to_html().contains("Nothing wrong"));

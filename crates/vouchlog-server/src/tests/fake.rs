@@ -136,6 +136,18 @@ impl Fake {
     }
 
     /// How many requests to write have begun.
+    /// A line by a witness joins the checkpoint, as one that arrives late does.
+    pub(super) fn cosign(&self) {
+        let key = stream_key();
+        let mut state = self.state.lock().unwrap();
+        let text = state.checkpoint.split_once("\n\n").unwrap().0;
+        let checkpoint = Checkpoint::parse(&format!("{text}\n")).unwrap();
+        let line = key.cosign(&checkpoint, 1_767_225_600).unwrap();
+        state.checkpoint.push_str(&format!("{line}\n"));
+        drop(state);
+        self.size.send_modify(|_| {});
+    }
+
     pub(super) fn attempts(&self) -> u64 {
         self.state.lock().unwrap().attempts
     }

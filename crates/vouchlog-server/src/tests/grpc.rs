@@ -277,6 +277,11 @@ async fn a_watcher_sees_checkpoints_as_they_come_and_the_end() {
         served.log.fill(1).await;
     }
     assert_eq!(seen, [3, 4, 5]);
+    // The last entry, and then the same head again with another witness's line.
+    let plain = watch.message().await.unwrap().unwrap().note;
+    served.log.cosign();
+    let cosigned = watch.message().await.unwrap().unwrap().note;
+    assert_eq!((head(&plain), plain.lines().count() + 1), (head(&cosigned), cosigned.lines().count()));
     let mut patient = reader
         .watch_checkpoints(v1::WatchCheckpointsRequest { after_size: 1_000_000 })
         .await
