@@ -278,10 +278,11 @@ impl Tally {
             .iter()
             .map(|Missing { digest, finding, .. }| format!("MISSING: the canary {digest}: {finding}"))
             .collect();
-        lines.push(format!(
-            "{} in the log where their receipts say",
-            output::count(*surfaced, "canary is", "canaries are")
-        ));
+        let (one, many) = (
+            "canary is in the log where its receipt says",
+            "canaries are in the log where their receipts say",
+        );
+        lines.push(output::count(*surfaced, one, many));
         if *waiting > 0 {
             lines.push(format!("  {waiting} not published yet, and young"));
         }
