@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use anyhow::Context;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 use vouchlog_stream::LoggedAt;
@@ -69,8 +69,13 @@ pub(crate) fn progress(total: u64, unit: &str) -> ProgressBar {
     } else {
         ProgressDrawTarget::hidden()
     };
-    let template = format!("{{bar:32}} {{pos}}/{{len}} {unit}, {{per_sec}}, {{eta}} left");
-    let style = ProgressStyle::with_template(&template).expect("the template is a constant");
+    let template = format!("{{bar:32}} {{pos}}/{{len}} {unit}, {{rate}}, {{eta}} left");
+    let rate = |state: &ProgressState, text: &mut dyn std::fmt::Write| {
+        // A bar that cannot be drawn stops nothing.
+        let _ = write!(text, "{:.0}/s", state.per_sec());
+    };
+    let style =
+        ProgressStyle::with_template(&template).expect("the template is a constant").with_key("rate", rate);
     ProgressBar::with_draw_target(Some(total), target).with_style(style)
 }
 

@@ -49,6 +49,11 @@ impl Args {
                 output::warn(&format!("the witness {} at {} shows nothing: {error}", copy.witness, copy.url));
             }
         }
+        if subject.state.is_some() && subject.evidence.is_none() && !audit.report.is_clean() {
+            output::warn(
+                "the next audit will not tell this again, and no evidence was kept: give --evidence DIR",
+            );
+        }
         if let Some(path) = &self.html {
             write_file(path, audit.report.to_html().as_bytes())?;
         }
@@ -96,6 +101,8 @@ pub(super) fn words(audit: &Audit) -> String {
 fn verdict(report: &AuditReport) -> String {
     let total: u64 = report.counts.values().sum();
     match report.worst() {
+        // What earlier audits found, they told.
+        None if report.checked.before > 0 => format!("clean: nothing new is wrong with {}", report.origin),
         None => format!("clean: nothing is wrong with {}", report.origin),
         Some(worst) => {
             let found = output::count(total, "finding", "findings");
