@@ -30,9 +30,9 @@ impl fmt::Display for WitnessState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.size, &self.trouble) {
             (None, None) => f.write_str("has not answered yet"),
-            (Some(size), None) => write!(f, "cosigned {size} entries"),
+            (Some(size), None) => write!(f, "cosigned the head of size {size}"),
             (None, Some(trouble)) => write!(f, "has cosigned nothing: {trouble}"),
-            (Some(size), Some(trouble)) => write!(f, "cosigned {size} entries last: {trouble}"),
+            (Some(size), Some(trouble)) => write!(f, "cosigned the head of size {size} last: {trouble}"),
         }
     }
 }
