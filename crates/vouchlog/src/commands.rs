@@ -24,6 +24,7 @@ mod prove;
 mod prove_complete;
 mod remembering;
 mod remote;
+mod running;
 mod sample;
 mod serve;
 mod submit;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use vouchlog_auditor::{AuditReport, Proves, Severity, StreamReport};
 
 use super::auditing::{Audit, AuditArgs};
-use super::{serve, write_file};
+use super::{running, write_file};
 use crate::output::{self, Outcome, Output};
 
 /// Check a whole log from the outside: every entry, tile and stream, against what it signed and what others saw
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let subject = self.audit.subject()?;
-        let stop = serve::shutdown_signal()?;
+        let stop = running::shutdown_signal()?;
         let bar = output::progress(0, "entries");
         let mut has_begun = false;
         let step = |done, total| {

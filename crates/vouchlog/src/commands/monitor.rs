@@ -12,10 +12,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use parking_lot::Mutex;
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use vouchlog::{Server, unix_millis};
@@ -23,8 +21,7 @@ use vouchlog_server::Config;
 
 use super::LogFormat;
 use super::auditing::{Audit, AuditArgs, Subject};
-use super::serve::shutdown_signal;
-use super::witness::Hangup;
+use super::running::{Hangup, listen, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 
@@ -84,9 +81,7 @@ impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let (stop, hangup) = (stop()?, Hangup::new()?);
         let listener = match &self.listen {
-            Some(address) => Some(TcpListener::bind(address).await.with_context(|| {
-                Advice::new(format!("cannot listen on {address}"), "give another address with --listen")
-            })?),
+            Some(address) => Some(listen(address).await?),
             None => None,
         };
         let webhook = self.webhook.as_deref().map(Webhook::new).transpose()?;
@@ -94,10 +89,9 @@ impl Args {
         let (subject, memory) = self.open()?;
         let (watched, registry) = Watched::new(subject.config.log.origin.clone(), self.interval);
         let watched = Arc::new(watched);
-        let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-        let url = address.map(|address| format!("http://{address}"));
+        let url = listener.as_ref().map(|(_, address)| format!("http://{address}"));
         self.announce(output, &subject, url.as_deref())?;
-        let server = listener.map(|listener| {
+        let server = listener.map(|(listener, _)| {
             let health = Arc::clone(&watched);
             let server =
                 Server::operations(Config::default()).health(move || health.readiness()).registry(registry);

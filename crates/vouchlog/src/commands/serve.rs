@@ -3,10 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::ValueEnum;
 use serde_json::json;
-use tokio::net::TcpListener;
 use vouchlog::{
     IndexMode, LogBuilder, OpenError, TreeSize, VerifyingKey, WitnessState, connect_witnesses, keys,
 };
@@ -14,8 +12,9 @@ use vouchlog_sequencer::OpenError as EngineError;
 use vouchlog_server::Config;
 use vouchlog_storage::StoreError;
 
+use super::running::{listen, shutdown_signal};
 use crate::advice::Advice;
-use crate::output::{self, Outcome, Output};
+use crate::output::{Outcome, Output};
 
 /// Run a log: gRPC and HTTP on one port
 #[derive(clap::Args)]
@@ -87,18 +86,9 @@ pub(crate) enum LogFormat {
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        // First of all, so that a port in use is told before keys are made.
-        let listener = TcpListener::bind(&self.listen).await.with_context(|| {
-            Advice::new(format!("cannot listen on {}", self.listen), "give another address with --listen")
-        })?;
-        let address = listener.local_addr().context("the address listened on cannot be told")?;
+        let (listener, address) = listen(&self.listen).await?;
         let shutdown = shutdown_signal()?;
         let log = self.builder()?.await.map_err(|error| advise(&error))?;
-        if !address.ip().is_loopback() {
-            output::warn(
-                "listening beyond this machine without TLS: put a TLS proxy in front, or listen on 127.0.0.1",
-            );
-        }
         let url = format!("http://{address}");
         let (origin, vkey, operator) = (log.origin(), log.vkey(), log.operator_vkey());
         let size = log.sequenced().size();
@@ -189,26 +179,4 @@ pub(super) fn advise(error: &OpenError) -> anyhow::Error {
     };
     let problem = error.to_string();
     Advice::error(problem, hint)
-}
-
-/// Completes at the first SIGTERM or SIGINT. Installed before anything is opened, so that none is missed.
-#[cfg(unix)]
-pub(super) fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-#[cfg(not(unix))]
-pub(super) fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
-    Ok(async {
-        // Without the handler the system ends the process by itself.
-        let _ = tokio::signal::ctrl_c().await;
-    })
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde_json::json;
-use tokio::net::TcpListener;
 use vouchlog::{ACCEPT_LOST_STATE, Server, VerifyingKey, WitnessOpenError, witness};
 use vouchlog_note::limits::MAX_LOG_LIST_BYTES;
 use vouchlog_note::{LogList, Origin};
@@ -16,7 +15,7 @@ use vouchlog_storage_sled::SledWitnessStore;
 use vouchlog_witness::{KnownLog, Logs, Rate, Witness};
 
 use super::LogFormat;
-use super::serve::shutdown_signal;
+use super::running::{Hangup, listen, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 
@@ -72,11 +71,7 @@ type OpenWitness = Witness<SledWitnessStore>;
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        // First of all, so that a port in use is told before keys are made.
-        let listener = TcpListener::bind(&self.listen).await.with_context(|| {
-            Advice::new(format!("cannot listen on {}", self.listen), "give another address with --listen")
-        })?;
-        let address = listener.local_addr().context("the address listened on cannot be told")?;
+        let (listener, address) = listen(&self.listen).await?;
         let shutdown = shutdown_signal()?;
         let hangup = Hangup::new()?;
         let (witness, registry) = self.open()?;
@@ -88,11 +83,6 @@ impl Args {
         witness.set_logs(logs).map_err(|error| {
             Advice::error(error.to_string(), "give the vkeys of logs with --log, not the witness's own")
         })?;
-        if !address.ip().is_loopback() {
-            output::warn(
-                "listening beyond this machine without TLS: put a TLS proxy in front, or listen on 127.0.0.1",
-            );
-        }
         announce(output, &witness, &format!("http://{address}"))?;
         let reload = tokio::spawn(reload(hangup, lists, witness.clone()));
         let health = witness.clone();
@@ -219,36 +209,6 @@ async fn reload(mut hangup: Hangup, lists: Lists, witness: OpenWitness) {
             Ok(()) => output::note(&format!("log lists read again: {added} logs added, {total} in all")),
             Err(error) => tracing::error!(%error, "the logs stay as they were"),
         }
-    }
-}
-
-/// SIGHUP, where there is one.
-#[cfg(unix)]
-pub(super) struct Hangup(tokio::signal::unix::Signal);
-
-#[cfg(unix)]
-impl Hangup {
-    pub(super) fn new() -> anyhow::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self(signal(SignalKind::hangup()).context("SIGHUP cannot be handled")?))
-    }
-
-    pub(super) async fn received(&mut self) -> Option<()> {
-        self.0.recv().await
-    }
-}
-
-#[cfg(not(unix))]
-pub(super) struct Hangup;
-
-#[cfg(not(unix))]
-impl Hangup {
-    pub(super) fn new() -> anyhow::Result<Self> {
-        Ok(Self)
-    }
-
-    pub(super) async fn received(&mut self) -> Option<()> {
-        None
     }
 }
 
