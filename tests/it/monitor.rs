@@ -37,30 +37,60 @@ async fn serve(router: Router) -> String {
     url
 }
 
-/// Shows the log at some URL, or none.
+/// Shows the log at some URL, or none, as it is or altered.
 #[derive(Clone)]
 struct Proxy {
-    shown: Arc<Mutex<Option<String>>>,
+    shown: Arc<Mutex<Shown>>,
     url: String,
+}
+
+struct Shown {
+    url: Option<String>,
+    /// This entry of each bundle is shown with its last bit turned.
+    altered: Option<usize>,
 }
 
 impl Proxy {
     async fn start(url: &str) -> Self {
-        let shown = Arc::new(Mutex::new(Some(url.to_owned())));
+        let shown = Arc::new(Mutex::new(Shown { url: Some(url.to_owned()), altered: None }));
         let router = Router::new().fallback(pass).with_state(Arc::clone(&shown));
         Self { shown, url: serve(router).await }
     }
 
     fn show(&self, url: Option<&str>) {
-        *self.shown.lock() = url.map(str::to_owned);
+        self.shown.lock().url = url.map(str::to_owned);
+    }
+
+    fn alter(&self, entry: usize) {
+        self.shown.lock().altered = Some(entry);
     }
 }
 
-async fn pass(State(shown): State<Arc<Mutex<Option<String>>>>, uri: Uri) -> Response {
-    let Some(url) = shown.lock().clone() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+async fn pass(State(shown): State<Arc<Mutex<Shown>>>, uri: Uri) -> Response {
+    let Some(url) = shown.lock().url.clone() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     match reqwest::get(format!("{url}{uri}")).await {
-        Ok(answer) => (answer.status(), answer.bytes().await.unwrap()).into_response(),
+        Ok(answer) => {
+            let (status, mut bytes) = (answer.status(), answer.bytes().await.unwrap().to_vec());
+            if let Some(entry) = shown.lock().altered.filter(|_| uri.path().starts_with("/tile/entries/")) {
+                turn_last_bit(&mut bytes, entry);
+            }
+            (status, bytes).into_response()
+        }
         Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
+}
+
+fn turn_last_bit(bundle: &mut [u8], entry: usize) {
+    let mut end = 0;
+    for _ in 0..=entry {
+        let Some([high, low]) = bundle.get(end..end + 2).and_then(|length| <[u8; 2]>::try_from(length).ok())
+        else {
+            return;
+        };
+        end += 2 + usize::from(u16::from_be_bytes([high, low]));
+    }
+    if let Some(last) = bundle.get_mut(end - 1) {
+        *last ^= 1;
     }
 }
 
@@ -227,6 +257,28 @@ async fn a_fork_is_told_once_and_the_monitor_goes_on() {
     assert_eq!(metric(&monitor, "findings_total{code=\"inconsistent-heads\"}").await, 0.0);
     assert_eq!(monitor.terminate(), 0);
     assert_eq!((inbox.taken().len(), scene.lines("codes").len()), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_altered_entry_is_one_finding_however_the_log_grows() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = Server::start(&folder.path().join("log"), 0, &[]);
+    grow(folder.path(), &log, 1, 20);
+    let (inbox, hook) = Inbox::start().await;
+    let scene = Scene { vkey: log.vkey.clone(), proxy: Proxy::start(&log.url).await, folder };
+    let monitor = scene.monitor("200ms", &["--webhook", &hook]);
+    at_least(&monitor, "audits_total{outcome=\"clean\"}", 1.0).await;
+    scene.proxy.alter(30);
+    for seed in 2..6 {
+        let audits = metric(&monitor, "audits_total{outcome=\"findings\"}").await;
+        grow(scene.folder.path(), &log, seed, 20);
+        at_least(&monitor, "audits_total{outcome=\"findings\"}", audits + 2.0).await;
+    }
+    let news = until("the webhook", async || inbox.taken().first().cloned()).await;
+    assert_eq!((&news["finding"], &news["place"]["entry"]), (&"altered-entry".into(), &30.into()), "{news}");
+    assert_eq!(news["proves"], "observation", "{news}");
+    assert_eq!(monitor.terminate(), 0);
+    assert_eq!(scene.lines("codes").len(), 1, "{:?}", scene.lines("codes"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

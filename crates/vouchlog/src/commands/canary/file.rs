@@ -6,7 +6,7 @@
 //!   "checkpoint": "<the newest that a check verified, as a signed note>" | null,
 //!   "canaries": [ {
 //!     "planted_at": <POSIX seconds>,
-//!     "opening": { "format": "vouchlog/v1 opening", "salt": "…", "digest": "…" },     a commitment to the record "vouchlog/v1 canary\n"
+//!     "opening": { "format": "vouchlog/v1 opening", "salt": "…", "digest": "…" },   of the record "vouchlog/v1 canary\n"
 //!     "index": <where its receipt says it is> | null,
 //!     "receipt": "<its proof file>" | null,
 //!     "surfaced_at": <when a check first found it, POSIX seconds> | null } ] }

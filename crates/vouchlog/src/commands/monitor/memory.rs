@@ -3,7 +3,8 @@
 //! ```text
 //! <state>/<SHA-256 of the origin>.monitor.json
 //! { "format": "vouchlog/v1 monitor", "origin": "…",
-//!   "findings": { "<identity, 64 hex digits>": { "finding": "<code>", "evidence_file": "…", "found_at": <POSIX seconds>, "told": true } } }
+//!   "findings": { "<identity, 64 hex digits>":
+//!     { "finding": "<code>", "evidence_file": "…", "found_at": <POSIX seconds>, "told": true } } }
 //!
 //! <state>/<SHA-256 of the origin>.pending/      what an audit found and nobody has looked at yet
 //! <state>/<SHA-256 of the origin>.monitor.lock  held while a monitor runs
