@@ -78,6 +78,7 @@ async fn a_quorum_of_processes_cosigns_and_receipts_carry_it() {
     let published = UnverifiedNote::parse(published.as_bytes()).unwrap();
     let published = Checkpoint::parse(published.unverified_text()).unwrap().head().size;
     let mut gateway = TestGateway::open(&log, 10).await.unwrap();
+    gateways_go_on(folder, &server);
     for round in 0..20 {
         gateway.send(&log, statements(50, round), T).await.unwrap();
     }
@@ -93,6 +94,18 @@ async fn a_quorum_of_processes_cosigns_and_receipts_carry_it() {
     for process in [one, two, server] {
         assert_eq!(process.terminate(), 0);
     }
+}
+
+/// A gateway that begins while there is no quorum opens its stream, logs, and verifies its receipt.
+fn gateways_go_on(folder: &Path, server: &Server) {
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let vkey =
+        succeed(&["keygen", "--kind", "gateway", "--name", "gateway.example.com", "--out", &path("g.key")]);
+    let operator = path("data/operator.key");
+    succeed(&["enrol", "--log", &server.url, "--origin", ORIGIN, "--operator-key", &operator, vkey.trim()]);
+    let digest = "08".repeat(32);
+    let to = ["submit", "--log", &server.url, "--log-vkey", &server.vkey, "--digest", &digest];
+    succeed(&[&to[..], &["--gateway-key", &path("g.key"), "--state", &path("spool")]].concat());
 }
 
 /// Submits a digest and waits for its witnesses; the receipt holds under the policy, and tells when they saw the entry.

@@ -23,11 +23,14 @@ pub trait LogReader: Clone + Send + Sync + 'static {
     fn entry_bundle(&self, bundle: u64, width: u16) -> impl Future<Output = Result<Bytes>> + Send;
 }
 
-/// Watches what a log publishes.
+/// Watches what a log signs and publishes.
 pub trait Watch: Clone + Send + Sync + 'static {
     /// The newest checkpoint, as soon as it is another than `seen`: that of a larger tree, or of the same tree with more
     /// cosignatures, or newer ones.
     fn checkpoint_other_than(&self, seen: String) -> impl Future<Output = Result<String>> + Send;
+
+    /// The newest checkpoint the log has signed, published or not: what is not witnessed yet can only be proven against this one.
+    fn sequenced_checkpoint(&self) -> impl Future<Output = Result<String>> + Send;
 }
 
 /// What is known of an entry whose index is sought.

@@ -198,6 +198,11 @@ impl Watch for GrpcLog {
         }
         Err(Error::unavailable("the log ended the watch"))
     }
+
+    /// Another log's newest is the one it publishes.
+    async fn sequenced_checkpoint(&self) -> Result<String> {
+        self.checkpoint().await
+    }
 }
 
 impl Lookup for GrpcLog {

@@ -99,6 +99,10 @@ impl<S: Store> Watch for Log<S> {
             _ => Err(stopped()),
         }
     }
+
+    async fn sequenced_checkpoint(&self) -> Result<String> {
+        Ok(self.sequenced().checkpoint().to_owned())
+    }
 }
 
 impl<S: Store> Lookup for Log<S> {

@@ -72,5 +72,6 @@ erased! {
     }
     Watch {
         checkpoint_other_than(seen: String) -> String;
+        sequenced_checkpoint() -> String;
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use vouchlog_api::limits::MAX_ENTRIES;
-use vouchlog_api::{Error, LogReader, Lookup, Result, proof};
+use vouchlog_api::{Error, LogReader, Lookup, Result, Watch, proof};
 use vouchlog_merkle::{
     ConsistencyProof, EntryBundle, Hash, InclusionProof, LeafIndex, TILE_WIDTH, TileId, TreeHead, TreeSize,
     leaf_hash,
@@ -85,11 +85,26 @@ pub(crate) async fn consistency(
     Ok((new, proof, newest.checkpoint))
 }
 
-/// The tlog-proof file of an entry against the newest checkpoint, and the entry.
+/// The tlog-proof file of an entry, and the entry. It is proven against the published checkpoint; an entry that this one does not
+/// cover yet, against the newest the log has signed: whoever just logged it need not wait for witnesses to have a proof.
 pub(crate) async fn receipt(log: &AnyLog, name: EntryName) -> Result<(LeafIndex, Bytes, String)> {
-    let included = inclusion(log, name, None).await?;
-    let file = proof_file(included.index, included.proof, &included.checkpoint)?;
-    Ok((included.index, included.entry, file))
+    let index = locate(log, name).await?;
+    let newest = newest_with(log, index).await?;
+    let (entry, proof) = proof::checked_inclusion(log, index, newest.head.size, &newest.head.root).await?;
+    let file = proof_file(index, proof, &newest.checkpoint)?;
+    Ok((index, entry, file))
+}
+
+async fn newest_with(log: &AnyLog, index: LeafIndex) -> Result<Newest> {
+    match newest(log).await {
+        Ok(published) if published.head.size.contains(index) => return Ok(published),
+        // Nothing may be published at all yet.
+        Ok(_) | Err(_) => {}
+    }
+    let checkpoint = log.sequenced_checkpoint().await?;
+    let head = head_of(&checkpoint)?;
+    check_published(index, head.size)?;
+    Ok(Newest { checkpoint, head })
 }
 
 /// The text of a tlog-proof file.

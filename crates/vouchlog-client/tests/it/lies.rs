@@ -164,6 +164,10 @@ impl Watch for Liar {
     async fn checkpoint_other_than(&self, seen: String) -> Result<String> {
         self.log.checkpoint_other_than(seen).await
     }
+
+    async fn sequenced_checkpoint(&self) -> Result<String> {
+        self.log.sequenced_checkpoint().await
+    }
 }
 
 impl Lookup for Liar {

@@ -1754,7 +1754,8 @@ pub mod log_client {
                 .insert(GrpcMethod::new("vouchlog.v1.Log", "GetConsistencyProof"));
             self.inner.unary(req, path, codec).await
         }
-        /// An entry's proof as a C2SP tlog-proof file.
+        /// An entry's proof as a C2SP tlog-proof file: against the published checkpoint; for an entry that it does not cover yet, against
+        /// the newest the log has signed, without its witnesses.
         pub async fn get_receipt(
             &mut self,
             request: impl tonic::IntoRequest<super::GetReceiptRequest>,
@@ -1838,7 +1839,8 @@ pub mod log_server {
             tonic::Response<super::GetConsistencyProofResponse>,
             tonic::Status,
         >;
-        /// An entry's proof as a C2SP tlog-proof file.
+        /// An entry's proof as a C2SP tlog-proof file: against the published checkpoint; for an entry that it does not cover yet, against
+        /// the newest the log has signed, without its witnesses.
         async fn get_receipt(
             &self,
             request: tonic::Request<super::GetReceiptRequest>,

@@ -411,6 +411,10 @@ impl Watch for Fake {
             sizes.changed().await.unwrap();
         }
     }
+
+    async fn sequenced_checkpoint(&self) -> Result<String> {
+        self.checkpoint().await
+    }
 }
 
 impl LogReader for Fake {
