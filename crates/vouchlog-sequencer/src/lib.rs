@@ -3,8 +3,8 @@
 //! **Start at [`sequence`](crate) (`src/sequence.rs`)**: one function, `sequence_batch`, is the protocol. Around it:
 //! [`Log`] is the handle programs hold (`log.rs`), `prepare.rs` checks a request before it queues, `queue.rs` bounds what waits,
 //! `draft.rs` turns requests into entries, `edge.rs` keeps the unfinished right edge, `commit.rs` watches the store,
-//! `publish.rs` shows readers the newest head, `witnesses.rs` has witnesses cosign it, `open.rs` opens a log and `recover.rs` brings a stopped log back by the path that runs every day,
-//! `follow.rs` fills the lookup index, `fsck.rs` checks a store.
+//! `publish.rs` shows readers the newest head, `witnesses.rs` has witnesses cosign it, `open.rs` opens a log and `recover.rs`
+//! brings a stopped one back by the path that runs every day, `follow.rs` fills the lookup index, `fsck.rs` checks a store.
 //!
 //! Out of scope: transports (`vouchlog-server`), stores (`vouchlog-storage-sled`), the witnesses' own side
 //! (`vouchlog-witness`).

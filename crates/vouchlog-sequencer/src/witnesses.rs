@@ -19,10 +19,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{oneshot, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use vouchlog_api::AnyWitness;
 use vouchlog_note::{Policy, VerifyingKey};
 use vouchlog_storage::Store;
@@ -121,15 +122,16 @@ impl Feeders {
     /// Begins to feed the witnesses. Ends when the handle is dropped.
     pub(crate) fn start<S: Store>(self, shared: &Arc<Shared<S>>) -> io::Result<Witnessing> {
         let Self { witnesses, feeds, first, runtime } = self;
-        let statuses: Vec<Arc<Status>> = feeds.iter().map(Feed::status).collect();
-        let (behind_now, behind) = watch::channel(None);
+        let statuses: Arc<[Arc<Status>]> = feeds.iter().map(Feed::status).collect();
+        let behind = Arc::new(Mutex::new(None));
         let (stop, stopped) = oneshot::channel::<()>();
         let shared = shared.clone();
         let patience = witnesses.patience;
+        let (seen, behind_now) = (statuses.clone(), behind.clone());
         let thread = std::thread::Builder::new().name("vouchlog-witnesses".into()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = run_rounds(&shared, witnesses, feeds, first, &behind_now) => {}
+                    () = run_rounds(&shared, witnesses, feeds, first, &seen, &behind_now) => {}
                     // An error is the handle's end as well.
                     _ = stopped => {}
                 }
@@ -145,12 +147,12 @@ async fn run_rounds<S: Store>(
     witnesses: Witnesses,
     feeds: Vec<Feed>,
     first: Option<Arc<Candidate>>,
-    behind: &watch::Sender<Option<tokio::time::Instant>>,
+    statuses: &[Arc<Status>],
+    behind: &Mutex<Option<Instant>>,
 ) {
     let Witnesses { policy, interval, refresh, patience, .. } = witnesses;
     let mut heads = shared.publisher.watch_sequenced();
     let Some(mut candidate) = first else { return };
-    let statuses: Vec<Arc<Status>> = feeds.iter().map(Feed::status).collect();
     let (candidates, _) = watch::channel(candidate.clone());
     let mut tasks = tokio::task::JoinSet::new();
     for feed in feeds {
@@ -164,14 +166,13 @@ async fn run_rounds<S: Store>(
         let _ = timeout(patience, settled).await;
         earliest.await;
         let satisfied = candidate.is_satisfied();
-        behind.send_if_modified(|since| mark(since, satisfied));
+        {
+            let mut since = behind.lock();
+            *since = if satisfied { None } else { since.or_else(|| Some(Instant::now())) };
+        }
         // Nothing to do before there is a newer head, or the cosignatures grow old; or whoever is in trouble is back.
         let newer = heads.wait_for(|head| head.size() > candidate.size());
-        if satisfied {
-            let _ = timeout(refresh, newer).await;
-        } else {
-            let _ = timeout(patience, newer).await;
-        }
+        let _ = timeout(if satisfied { refresh } else { patience }, newer).await;
         let newest = shared.publisher.newest();
         candidate = match Candidate::following(&candidate, &newest, shared) {
             Ok(next) => Arc::new(next),
@@ -185,24 +186,14 @@ async fn run_rounds<S: Store>(
     }
 }
 
-/// Keeps since when no head satisfied the policy.
-fn mark(since: &mut Option<tokio::time::Instant>, satisfied: bool) -> bool {
-    let was = since.is_some();
-    match (satisfied, was) {
-        (true, _) => *since = None,
-        (false, false) => *since = Some(tokio::time::Instant::now()),
-        (false, true) => {}
-    }
-    was == satisfied
-}
-
 /// The handle on the witnesses' thread, which ends with it.
 #[derive(Debug)]
 pub(crate) struct Witnessing {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    statuses: Vec<Arc<Status>>,
-    behind: watch::Receiver<Option<tokio::time::Instant>>,
+    statuses: Arc<[Arc<Status>]>,
+    /// Since when no head satisfied the policy.
+    behind: Arc<Mutex<Option<Instant>>>,
     patience: Duration,
 }
 
@@ -214,7 +205,7 @@ impl Witnessing {
 
     /// Why the published checkpoint falls behind the log, if it does for long.
     pub(crate) fn impediment(&self) -> Option<String> {
-        let behind = self.behind.borrow().map(|since| since.elapsed())?;
+        let behind = self.behind.lock().map(|since| since.elapsed())?;
         if behind < 2 * self.patience {
             return None;
         }

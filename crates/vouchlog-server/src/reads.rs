@@ -96,10 +96,11 @@ pub(crate) async fn receipt(log: &AnyLog, name: EntryName) -> Result<(LeafIndex,
 }
 
 async fn newest_with(log: &AnyLog, index: LeafIndex) -> Result<Newest> {
-    match newest(log).await {
-        Ok(published) if published.head.size.contains(index) => return Ok(published),
-        // Nothing may be published at all yet.
-        Ok(_) | Err(_) => {}
+    // Nothing may be published at all yet.
+    if let Ok(published) = newest(log).await
+        && published.head.size.contains(index)
+    {
+        return Ok(published);
     }
     let checkpoint = log.sequenced_checkpoint().await?;
     let head = head_of(&checkpoint)?;

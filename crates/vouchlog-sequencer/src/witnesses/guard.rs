@@ -73,10 +73,10 @@ impl Feeders {
         };
         for (witness, answer) in self.block_on(ask_all) {
             if let Ok(Err(error)) = answer
-                && let ErrorKind::Conflict { size: 1.. } = error.kind
-                && let Trouble::Ahead { size: seen } = Trouble::from(error)
+                && let ErrorKind::Conflict { size: seen @ 1.. } = error.kind
             {
-                return Err(GuardError::Behind { witness, seen, size: TreeSize::new(0) });
+                let (seen, size) = (TreeSize::new(seen), TreeSize::new(0));
+                return Err(GuardError::Behind { witness, seen, size });
             }
         }
         Ok(())
