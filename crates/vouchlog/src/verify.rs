@@ -135,13 +135,11 @@ pub fn verify(
     let origin = Origin::new(log.name().as_str()).map_err(VerifyError::LogKey)?;
     let file = ProofFile::parse(proof_file).map_err(VerifyError::ProofFile)?;
     let bytes = claimed_entry(&file, claim)?;
-    let (head, witnesses) = checkpoint(&file, &origin, log, policy)?;
+    let (head, witnesses, witnessed) = checkpoint(&file, &origin, log, policy)?;
     file.proof()
         .verify(file.index(), head.size, &leaf_hash(bytes), &head.root)
         .map_err(|error| VerifyError::NotIncluded { index: file.index(), error })?;
     let entry = Entry::decode(bytes).ok();
-    let until = witnesses.iter().map(PolicyCosignature::timestamp).max();
-    let witnessed = until.map(|until| Witnessed { after: None, until });
     Ok(Verified { origin, index: file.index(), entry, size: head.size, witnesses, witnessed })
 }
 
@@ -155,7 +153,7 @@ impl Verified {
             return Err(VerifyError::NotEarlier { size, index: self.index });
         }
         if let Some(witnessed) = &mut self.witnessed {
-            witnessed.after = earlier.cosignatures().iter().map(PolicyCosignature::timestamp).min();
+            witnessed.after = earlier.witnessed_between().map(|(earliest, _)| earliest);
         }
         Ok(self)
     }
@@ -182,13 +180,15 @@ fn checkpoint(
     origin: &Origin,
     log: &VerifyingKey,
     policy: Option<&Policy>,
-) -> Result<(TreeHead, Vec<PolicyCosignature>), VerifyError> {
+) -> Result<(TreeHead, Vec<PolicyCosignature>, Option<Witnessed>), VerifyError> {
     let note = file.note().as_str().as_bytes();
     match policy {
-        None => Ok((SignedCheckpoint::open(note, origin, log)?.head(), Vec::new())),
+        None => Ok((SignedCheckpoint::open(note, origin, log)?.head(), Vec::new(), None)),
         Some(policy) => {
             let checkpoint = policy.verify_checkpoint_of(note, origin, [log])?;
-            Ok((checkpoint.head(), checkpoint.cosignatures().to_vec()))
+            let between = checkpoint.witnessed_between();
+            let witnessed = between.map(|(_, until)| Witnessed { after: None, until });
+            Ok((checkpoint.head(), checkpoint.cosignatures().to_vec(), witnessed))
         }
     }
 }
