@@ -20,25 +20,33 @@ pub struct WitnessUrlError {
 /// The witnesses of a policy, to be asked at the URLs it gives: `http(s)://` for tlog-witness, `grpc(s)://` for the same over
 /// gRPC. A witness without a URL is never asked; lines with the same URL are keys of one witness. Nothing is connected yet.
 pub fn connect_witnesses(policy: Policy) -> Result<Witnesses, WitnessUrlError> {
-    let mut links: Vec<(String, WitnessLink)> = Vec::new();
-    for listed in policy.witnesses() {
-        let Some(url) = listed.url() else {
-            tracing::warn!(witness = %listed.name(), "the policy gives no URL for the witness: it is not asked");
-            continue;
-        };
-        if let Some((_, link)) = links.iter_mut().find(|(known, _)| known == url) {
-            link.keys.push(listed.key().clone());
-            continue;
-        }
-        links.push((url.to_owned(), connect(listed, url)?));
+    for listed in policy.witnesses().iter().filter(|listed| listed.url().is_none()) {
+        tracing::warn!(witness = %listed.name(), "the policy gives no URL for the witness: it is not asked");
     }
-    Ok(Witnesses::new(policy, links.into_iter().map(|(_, link)| link).collect()))
+    let links = witnesses_by_url(&policy).into_iter().map(|(url, lines)| connect(url, &lines));
+    let links = links.collect::<Result<_, _>>()?;
+    Ok(Witnesses::new(policy, links))
 }
 
-fn connect(listed: &PolicyWitness, url: &str) -> Result<WitnessLink, WitnessUrlError> {
-    let name = listed.name().to_string();
+/// The witnesses of a policy that have a URL, in its order; lines with the same URL are keys of one witness, never none.
+pub fn witnesses_by_url(policy: &Policy) -> Vec<(&str, Vec<&PolicyWitness>)> {
+    let mut witnesses: Vec<(&str, Vec<&PolicyWitness>)> = Vec::new();
+    for listed in policy.witnesses() {
+        let Some(url) = listed.url() else { continue };
+        match witnesses.iter_mut().find(|(known, _)| *known == url) {
+            Some((_, lines)) => lines.push(listed),
+            None => witnesses.push((url, vec![listed])),
+        }
+    }
+    witnesses
+}
+
+fn connect(url: &str, lines: &[&PolicyWitness]) -> Result<WitnessLink, WitnessUrlError> {
+    let name = lines[0].name().to_string();
     match witness(url) {
-        Ok(witness) => Ok(WitnessLink { name, keys: vec![listed.key().clone()], witness }),
+        Ok(witness) => {
+            Ok(WitnessLink { name, keys: lines.iter().map(|line| line.key().clone()).collect(), witness })
+        }
         Err(error) => Err(WitnessUrlError { name, url: url.to_owned(), reason: error.to_string() }),
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use tokio::task::JoinSet;
-use vouchlog::Policy;
+use vouchlog::witnesses_by_url;
 use vouchlog_api::Witness as _;
 use vouchlog_auditor::LogIdentity;
 use vouchlog_client::witness;
@@ -27,16 +27,10 @@ pub(in crate::commands) struct WitnessCopy {
 
 /// Asks all witnesses of the log's policy that have a URL, all at once. One that does not answer says nothing about the log.
 pub(in crate::commands) async fn witness_copies(log: &LogIdentity) -> Vec<WitnessCopy> {
-    let mut urls: Vec<(&str, String)> = Vec::new();
-    for listed in log.policy.iter().flat_map(Policy::witnesses) {
-        // Lines with the same URL are keys of one witness.
-        if let Some(url) = listed.url().filter(|url| urls.iter().all(|(known, _)| known != url)) {
-            urls.push((url, listed.name().to_string()));
-        }
-    }
+    let witnesses = log.policy.iter().flat_map(witnesses_by_url);
     let mut asked = JoinSet::new();
-    for (place, (url, name)) in urls.into_iter().enumerate() {
-        let (url, log) = (url.to_owned(), log.clone());
+    for (place, (url, lines)) in witnesses.enumerate() {
+        let (url, name, log) = (url.to_owned(), lines[0].name().to_string(), log.clone());
         asked.spawn(async move { (place, ask(name, url, &log).await) });
     }
     let mut copies = asked.join_all().await;
