@@ -33,6 +33,7 @@ pub mod limits;
 mod add_checkpoint;
 mod checkpoint;
 mod cosignature;
+mod jws;
 mod key;
 mod log_list;
 mod ml_dsa_44;

@@ -300,6 +300,9 @@ pub enum NoteError {
         /// The types that would have done.
         needed: &'static [SignatureType],
     },
+    /// What was to be signed is not the signing input of a JWS: the caller is at fault.
+    #[error("only the signing input of a JWS, two base64url strings and a dot, is signed as one")]
+    JwsInput,
     /// A timestamp was past 2^63 - 1: the caller is at fault.
     #[error("the timestamp {timestamp} is past 2^63 - 1")]
     Timestamp {

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::checkpoint::{Checkpoint, Origin};
 use crate::cosignature::{cosigned_message, subtree_message, timestamped_signature};
+use crate::jws;
 use crate::key::{KeyError, KeyId, KeyName, SignatureType, VerifyingKey};
 use crate::limits::{MAX_TIMESTAMP, MAX_VKEY_BYTES};
 use crate::ml_dsa_44;
@@ -21,6 +22,7 @@ const KEY_FILE_PREFIX: &str = "PRIVATE+KEY+";
 const SEED_BYTES: usize = ml_dsa_44::SEED_BYTES;
 
 const COSIGNER_TYPES: &[SignatureType] = &[SignatureType::CosignatureEd25519, SignatureType::MlDsa44];
+const ED25519_TYPES: &[SignatureType] = &[SignatureType::Ed25519, SignatureType::CosignatureEd25519];
 
 /// A key that signs notes (type 0x01) or cosigns checkpoints (types 0x04 and 0x06), never both: what a signature
 /// means depends on the role, so each role has its own key. Wiped from memory when dropped.
@@ -123,6 +125,23 @@ impl SigningKey {
         };
         let signature = secret.sign(&subtree_message(self.public.name(), 0, origin, subtree, hash));
         Ok(self.line(timestamped_signature(0, &signature)))
+    }
+
+    /// Signs the signing input of a JWS, `base64url(header) . base64url(payload)`, with EdDSA (RFC 7515 section 5.1,
+    /// RFC 8037 section 3.1). The input has no LF, and everything else a key signs here has one: a note or a
+    /// checkpoint never verifies as a JWS, nor a JWS as one of them.
+    ///
+    /// # Errors
+    /// [`NoteError::WrongKeyType`] for a key that is not Ed25519; [`NoteError::JwsInput`] for anything but two
+    /// base64url strings and the dot.
+    pub fn sign_jws(&self, signing_input: &str) -> Result<[u8; 64], NoteError> {
+        let Secret::Ed25519(secret) = &self.secret else {
+            return Err(NoteError::wrong_key_type(&self.public, ED25519_TYPES));
+        };
+        if !jws::is_signing_input(signing_input) {
+            return Err(NoteError::JwsInput);
+        }
+        Ok(secret.sign(signing_input.as_bytes()).to_bytes())
     }
 
     fn line(&self, payload: Vec<u8>) -> SignatureLine {

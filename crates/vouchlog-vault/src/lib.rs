@@ -1,0 +1,1 @@
+//! Where a gateway keeps records, disclosures and receipts: encrypted, searchable, erasable.
