@@ -1,0 +1,223 @@
+//! The record: what a gateway knows of one AI interaction. Start here; the groups are in `record/`.
+//!
+//! A record is JSON. What the model knows is strict (a wrong type is an error that names the place), what it does not know is kept
+//! as it is ([`Record::unknown`]), and why a value is missing is told in four ways ([`Field`]). A record is never refused for being
+//! incomplete: it is graded.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use vouchlog_stream::StatementKind;
+
+mod authority;
+mod content;
+mod context;
+mod digest;
+mod event;
+mod facets;
+mod field;
+mod group;
+mod id;
+mod parse;
+mod secrets;
+mod unknown;
+mod who;
+mod work;
+
+pub use authority::{
+    Approval, ApprovalSource, ApprovalState, ApproverKind, Credential, CredentialBinding, CredentialStatus,
+    CredentialType, Enforced, FailMode, Grant, GrantKind, Override, PolicyDecision, PolicyPhase,
+    StatusMethod, StatusResult, Verdict,
+};
+pub use content::is_content;
+pub use context::{Clock, Correlation, Custody, Time};
+pub use digest::{ArtifactDigest, Commitment, DigestError};
+pub use event::{
+    Configuration, ConfigurationSubject, CredentialAction, CredentialEvent, DeclaredLoss, Disclosure,
+    DisclosureScope, Erasure, ErasureScope, FindingEvent, SealReason, SessionSeal,
+};
+pub use facets::Facet;
+pub use field::Field;
+pub use id::{RecordId, RecordIdError};
+pub use parse::{Parsed, RecordError};
+pub use who::{
+    Agent, Authority, AuthorityMode, Device, DevicePosture, Initiator, InitiatorCheck, InitiatorKind,
+    Session, Workload, WorkloadAssertion,
+};
+pub use work::{
+    Content, Data, DataSource, Downstream, Effect, Model, Outcome, OutcomeState, Tool, ToolOrigin,
+    ToolStatus, Usage,
+};
+
+use group::{group, words};
+
+/// The format's name, the member `schema`.
+pub const SCHEMA: &str = "vouchlog/v1 record";
+
+words! {
+    /// How much evidence is asked for.
+    Profile {
+        /// Summaries of what is public anyway, and the like.
+        LowRisk,
+        /// Data that law or contract protects.
+        Regulated,
+        /// Tools that write: infrastructure, payments.
+        Privileged,
+    }
+}
+
+/// One record.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Record {
+    /// What the record is about: the kind of its statement, by name.
+    #[serde(serialize_with = "kind_name::serialize")]
+    #[schemars(with = "KindName")]
+    pub kind: StatementKind,
+    /// Its name; the recorder gives one to a record that has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<RecordId>,
+    /// How much evidence is asked for. Without a word the most is: `privileged`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
+    /// Everything else.
+    #[serde(flatten)]
+    pub body: Body,
+    /// What the model does not know, by JSON pointer; it is kept, and not understood.
+    #[serde(skip)]
+    unknown: BTreeMap<String, Value>,
+}
+
+group! {
+    /// The groups of a record.
+    Body {
+        /// When it happened.
+        time: Time,
+        /// What it belongs to.
+        correlation: Correlation,
+        /// Who began it.
+        initiator: Initiator,
+        /// The user's session.
+        session: Session,
+        /// What the initiator sat at.
+        device: Device,
+        /// What executed.
+        workload: Workload,
+        /// Under whose authority.
+        authority: Authority,
+        /// The credential it was done with.
+        credential: Credential,
+        /// The grant behind that.
+        grant: Grant,
+        /// Decisions of policy engines.
+        policy: Vec<PolicyDecision>,
+        /// Approval.
+        approval: Approval,
+        /// Somebody went against a decision.
+        r#override: Override,
+        /// Whom the decision was passed on to, in order.
+        escalation: Vec<String>,
+        /// Data.
+        data: Data,
+        /// Model.
+        model: Model,
+        /// What went into it.
+        input: Content,
+        /// What came out of it.
+        output: Content,
+        /// Tokens.
+        usage: Usage,
+        /// Tool calls.
+        tools: Vec<Tool>,
+        /// How it ended.
+        outcome: Outcome,
+        /// How the record was made and is kept.
+        custody: Custody,
+        /// Kind `credential-event`.
+        credential_event: CredentialEvent,
+        /// Kind `session-seal`.
+        session_seal: SessionSeal,
+        /// Kind `configuration`.
+        configuration: Configuration,
+        /// Kind `disclosure`.
+        disclosure: Disclosure,
+        /// Kind `erasure`.
+        erasure: Erasure,
+        /// Kind `declared-loss`.
+        declared_loss: DeclaredLoss,
+        /// Kind `finding`.
+        finding: FindingEvent,
+    }
+}
+
+impl Record {
+    /// A record of this kind with nothing in it.
+    pub fn new(kind: StatementKind) -> Self {
+        Self { kind, id: None, profile: None, body: Body::default(), unknown: BTreeMap::new() }
+    }
+
+    /// The profile, or the strictest where none is named: less evidence is asked for only by somebody who says so.
+    pub fn profile(&self) -> Profile {
+        self.profile.unwrap_or(Profile::Privileged)
+    }
+
+    /// Members that the model does not know, by JSON pointer (RFC 6901). They are kept, logged and disclosed like all others, and
+    /// no rule looks at them.
+    pub fn unknown(&self) -> &BTreeMap<String, Value> {
+        &self.unknown
+    }
+
+    /// The record as a JSON object, unknown members in their places.
+    pub fn to_object(&self) -> Map<String, Value> {
+        let mut object = match serde_json::to_value(self) {
+            Ok(Value::Object(object)) => object,
+            _ => unreachable!("the model has string keys and finite numbers only"),
+        };
+        unknown::put_back(&mut object, &self.unknown);
+        object
+    }
+
+    /// Published JSON Schema (draft 2020-12) of a record.
+    pub fn json_schema() -> Value {
+        schemars::schema_for!(Record).to_value()
+    }
+}
+
+/// Statement kinds by name, as JSON spells them.
+mod kind_name {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use vouchlog_stream::StatementKind;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+    pub(super) fn serialize<S: Serializer>(kind: &StatementKind, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(kind.name())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StatementKind, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        StatementKind::from_name(&name)
+            .filter(|kind| *kind != StatementKind::Opaque)
+            .ok_or_else(|| D::Error::custom(format!("`{name}` is no kind of record")))
+    }
+}
+
+/// The names, for the schema.
+#[derive(JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "it only describes what `kind_name` reads and writes")]
+enum KindName {
+    Intent,
+    Interaction,
+    SessionSeal,
+    Configuration,
+    CredentialEvent,
+    Disclosure,
+    Erasure,
+    DeclaredLoss,
+    Finding,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,162 @@
+//! Reading and writing records.
+
+use serde_json::{Value, json};
+use vouchlog_stream::StatementKind;
+
+use super::{Field, InitiatorKind, Record, RecordError};
+
+fn read(value: Value) -> Record {
+    Record::from_value(value).unwrap().record
+}
+
+#[test]
+fn what_the_model_does_not_know_is_kept_and_marked() {
+    let value = json!({
+        "kind": "interaction",
+        "initiator": { "kind": "human", "sub": "u-1", "favourite/colour": "blue" },
+        "policy": [{ "verdict": "allow" }, { "verdict": "deny", "x": { "y": [1, 2] } }],
+        "input": { "content": { "anything": { "goes": null } } },
+        "vendor": { "a": 1 }
+    });
+    let record = read(value.clone());
+    let unknown: Vec<_> = record.unknown().keys().map(String::as_str).collect();
+    assert_eq!(unknown, ["/initiator/favourite~1colour", "/policy/1/x", "/vendor"]);
+    assert_eq!(Value::Object(record.to_object()), value);
+}
+
+#[test]
+fn four_states_of_a_missing_value_are_four() {
+    let record = read(json!({
+        "kind": "interaction",
+        "device": { "$": "not_applicable" },
+        "initiator": { "sub": { "$": "erased" }, "iss": { "$": "redacted" } }
+    }));
+    assert_eq!(record.body.device, Field::NotApplicable);
+    let initiator = record.body.initiator.value().unwrap();
+    assert_eq!((&initiator.sub, &initiator.iss), (&Field::Erased, &Field::Redacted));
+    assert_eq!(initiator.kind, Field::Absent);
+    assert_eq!(read(Value::Object(record.to_object())), record);
+}
+
+#[test]
+fn an_error_names_the_place() {
+    for (value, place, words) in [
+        (json!({ "kind": "chat" }), "kind", "`chat` is no kind of record"),
+        (
+            json!({ "kind": "interaction", "initiator": { "kind": "robot" } }),
+            "initiator",
+            "kind: unknown variant `robot`",
+        ),
+        (json!({ "kind": "interaction", "time": { "start": "yesterday" } }), "time", "start: "),
+        (
+            json!({ "kind": "interaction", "policy": [{}, { "verdict": "maybe" }] }),
+            "policy",
+            "[1].verdict: unknown variant",
+        ),
+        (
+            json!({ "kind": "interaction", "input": { "commitment": "sha256:ab" } }),
+            "input",
+            "commitment: an unsalted digest",
+        ),
+        (json!({ "kind": "interaction", "id": "a b" }), "id", "a record's id has"),
+    ] {
+        match Record::from_value(value.clone()) {
+            Err(RecordError::Field { at, problem }) => {
+                assert!(at == place && problem.contains(words), "{value}: {at}: {problem}");
+            }
+            other => panic!("{value}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn every_input_has_a_bound() {
+    let mut deep = json!(1);
+    for _ in 0..70 {
+        deep = json!([deep]);
+    }
+    let deep = json!({ "kind": "interaction", "input": { "content": deep } });
+    assert!(matches!(Record::from_value(deep), Err(RecordError::TooDeep)));
+    let many: Vec<_> = (0..1_001).map(|_| json!({})).collect();
+    let many = json!({ "kind": "interaction", "tools": many });
+    assert!(matches!(Record::from_value(many), Err(RecordError::TooMany { at }) if at == "/tools"));
+    let long = vec![b' '; crate::limits::MAX_RECORD_BYTES + 1];
+    assert!(matches!(Record::from_json(&long), Err(RecordError::TooLong(_))));
+    assert!(matches!(Record::from_json(b"[]"), Err(RecordError::NotAnObject)));
+    assert!(matches!(Record::from_json(b"{"), Err(RecordError::Json(_))));
+    let other = json!({ "kind": "interaction", "schema": "ier/1" });
+    assert!(matches!(Record::from_value(other), Err(RecordError::Schema(_))));
+}
+
+#[test]
+fn secrets_are_taken_out_and_counted_wherever_they_are() {
+    let jwt = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ1LTEifQ.c2lnbmF0dXJlLXRoYXQtaXMtbG9uZw";
+    let value = json!({
+        "kind": "interaction",
+        "vendor": { "headers": { "Authorization": "x", "Set-Cookie": ["a=b"], "x-goog-api-key": "k", "accept": "*/*" } },
+        "credential": { "id": "k-1", "authorization_details": { "clientSecret": "s3cr3t" } },
+        "input": { "content": [{ "text": format!("use Bearer abcdefghijkl1234 and {jwt}, and sk-proj4abcdefghijklmnop.") }] },
+        "output": { "content": "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----" },
+        "custody": { "secrets_removed": 2 }
+    });
+    let parsed = Record::from_value(value).unwrap();
+    assert_eq!(parsed.removed.len(), 6, "{:?}", parsed.removed);
+    let text = Value::Object(parsed.record.to_object()).to_string();
+    for secret in [jwt, "abcdefghijkl1234", "s3cr3t", "sk-proj4", "MIIE", "a=b"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+    assert!(text.contains("*/*") && text.contains("and [secret removed], and"), "{text}");
+    assert_eq!(parsed.record.body.custody.value().unwrap().secrets_removed, Field::Value(8));
+}
+
+#[test]
+fn what_only_sounds_like_a_secret_stays() {
+    let value = json!({
+        "kind": "interaction",
+        "usage": { "input_tokens": 12 },
+        "vendor": { "token_count": 3, "secretary": "Ann", "password": { "$": "redacted" }, "cookie": false },
+        "input": { "content": "ask sk-learn-contributors about basic authorization: see RFC 9110, 11.6.2." }
+    });
+    let parsed = Record::from_value(value.clone()).unwrap();
+    assert_eq!(parsed.removed, Vec::<String>::new());
+    assert_eq!(Value::Object(parsed.record.to_object()), value);
+}
+
+#[test]
+fn a_record_says_what_it_is_found_by() {
+    let record = read(json!({
+        "kind": "interaction",
+        "correlation": { "session": "s-1", "trace": "t-1", "intent": "i-1" },
+        "initiator": { "iss": "https://idp.example", "sub": "u-1" },
+        "credential": { "id": "c-1" },
+        "tools": [{ "name": "refund", "downstream": [{ "credential": "c-2" }, { "credential": "c-1" }] }],
+        "policy": [{ "verdict": "step_up" }]
+    }));
+    let facets: Vec<String> =
+        record.facets().into_iter().map(|(facet, value)| format!("{}={value}", facet.name())).collect();
+    let expected = [
+        "session=s-1",
+        "trace=t-1",
+        "initiator=https://idp.example|u-1",
+        "credential=c-1",
+        "credential=c-2",
+        "tool=refund",
+        "verdict=step_up",
+        "refers=i-1",
+    ];
+    assert_eq!(facets, expected);
+    assert_eq!(record.subjects(), ["https://idp.example|u-1"]);
+    assert_eq!(record.profile(), super::Profile::Privileged);
+}
+
+#[test]
+fn groups_are_filled_in_place() {
+    let mut record = Record::new(StatementKind::Interaction);
+    record.body.initiator.get_or_default().kind = InitiatorKind::Human.into();
+    record.body.initiator.get_or_default().sub = "u-1".into();
+    let object = record.to_object();
+    assert_eq!(
+        Value::Object(object),
+        json!({ "kind": "interaction", "initiator": { "kind": "human", "sub": "u-1" } })
+    );
+}
