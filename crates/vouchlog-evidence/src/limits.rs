@@ -3,21 +3,22 @@
 /// Longest issuer-signed JWT, in bytes. It holds clear claims and digests only: with [`MAX_GROUPS`] groups it is half as long.
 pub const MAX_STATEMENT_BYTES: usize = 64 * 1024;
 
-/// Most disclosures of one statement. A record of a hundred tool calls with ten fields each has a quarter of them.
+/// Most disclosures of one statement. A record of 250 tool calls with 15 fields each has about as many.
 pub const MAX_DISCLOSURES: usize = 4_096;
 
-/// Longest SD-JWT with its disclosures, in bytes. What is issued is never longer, so that all of it can be presented.
+/// Longest SD-JWT with the disclosures chosen, in bytes. A record of [`MAX_RECORD_BYTES`] stays below it with all of them,
+/// unless its numbers or texts grow when they are written again; then it can be stated all the same, and shown in parts.
 pub const MAX_SD_JWT_BYTES: usize = 3 << 20;
 
-/// Longest presentation file, in bytes: the longest SD-JWT, and a mebibyte for six or eight proof files, of which each has
+/// Longest presentation file, in bytes: the longest SD-JWT, and a mebibyte for four or six proof files, of which each has
 /// 2 kB, or 60 kB with sixteen ML-DSA-44 cosignatures.
 pub const MAX_PRESENTATION_BYTES: usize = 4 << 20;
 
-/// Most members at the top of a record. The model knows some twenty; the rest are a gateway's own.
+/// Most members at the top of a record. The model has 30; the rest are a gateway's own.
 pub const MAX_GROUPS: usize = 512;
 
 /// How deep groups are taken apart into disclosures, in steps from the top of the record. The model needs five
-/// (`/tools/0/downstream/0/url`).
+/// (`/tools/0/downstream/0/op`).
 pub const MAX_GROUP_DEPTH: usize = 8;
 
 /// How deep the objects and arrays of a statement nest once disclosures are in their places. A verifier walks them recursively.

@@ -22,6 +22,7 @@ use serde_json::{Map, Value, json};
 use vouchlog_note::VerifyingKey;
 use vouchlog_stream::{Digest, Evidence, StatementKind, StreamId};
 
+use crate::limits::MAX_SD_JWT_BYTES;
 use crate::record::RecordId;
 
 mod claims;
@@ -114,6 +115,7 @@ impl Issued {
     ///
     /// # Errors
     /// [`StatementError::UnknownPath`] and [`StatementError::InsideWhole`] name a path that has no disclosure.
+    /// [`StatementError::TooLarge`] when what is chosen is more than a verifier takes: show less of it.
     pub fn present(&self, paths: &[&str]) -> Result<String, StatementError> {
         let mut chosen = vec![false; self.disclosures.len()];
         for path in paths {
@@ -124,6 +126,9 @@ impl Issued {
         for (disclosure, _) in disclosures {
             sd_jwt.push_str(&disclosure.encoded);
             sd_jwt.push('~');
+        }
+        if sd_jwt.len() > MAX_SD_JWT_BYTES {
+            return Err(StatementError::TooLarge { bytes: sd_jwt.len(), limit: MAX_SD_JWT_BYTES });
         }
         Ok(sd_jwt)
     }

@@ -1,18 +1,26 @@
 //! What of a record becomes a disclosure of its own.
 //!
 //! Objects and arrays of objects are *groups*: each of their members is concealed, then the group itself, up to the top. All
-//! else is a *field*, disclosed whole: scalars, arrays of anything else, what is empty, and the content that is somebody
-//! else's JSON ([`WHOLE`]).
+//! else is a *field*, disclosed whole: scalars, arrays of anything else, what is empty, why a value is missing, and what is
+//! somebody else's JSON.
 
 use serde_json::{Map, Value, json};
 
 use super::claims::{RESERVED, is_taken};
 use super::{JSON_TEXT, StatementError};
 use crate::limits::{BUCKET, MAX_DEPTH, MAX_DISCLOSURES, MAX_GROUP_DEPTH, MAX_GROUPS, TOP_BUCKET};
+use crate::record::is_content;
 
-/// Content that is disclosed whole, whatever its shape; `*` is any element of an array.
-const WHOLE: [&str; 5] =
-    ["/input/content", "/output/content", "/tools/*/arguments", "/tools/*/result", "/model/params"];
+/// Whether the field at a JSON pointer is disclosed whole, whatever its shape: content, and other free JSON.
+fn is_whole(path: &str) -> bool {
+    is_content(path) || matches!(path, "/model/params" | "/credential/authorization_details")
+}
+
+/// What marks a value that is missing, and why: `{"$": "redacted"}`. It says nothing apart from the field it stands in.
+const MARK: &str = "$";
+
+/// How deep a record is taken apart: the first of these that makes no more than [`MAX_DISCLOSURES`].
+const DEPTHS: [usize; 3] = [MAX_GROUP_DEPTH, 2, 1];
 
 /// A step of the encoding; what stands in a group comes before the group.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,8 +40,8 @@ pub(super) struct Plan {
 impl Plan {
     /// Plans the concealment of a whole record.
     ///
-    /// A record with more than [`MAX_DISCLOSURES`] fields is concealed by its top members only: what an interaction holds
-    /// must never be a way to keep it from being stated.
+    /// A record with too many fields is taken apart less, down to its groups alone: what an interaction holds must never be
+    /// a way to keep it from being stated.
     pub(super) fn of(record: &Map<String, Value>) -> Result<Self, StatementError> {
         if record.len() > MAX_GROUPS {
             return Err(StatementError::TooManyGroups(record.len()));
@@ -41,9 +49,17 @@ impl Plan {
         if let Some(name) = record.keys().find(|name| is_taken(name)) {
             return Err(StatementError::Reserved(name.clone()));
         }
-        let plan = Planner::new(MAX_GROUP_DEPTH).plan(record);
-        let concealed = plan.steps.iter().filter(|step| matches!(step, Step::Conceal(_))).count();
-        Ok(if concealed > MAX_DISCLOSURES { Planner::new(1).plan(record) } else { plan })
+        let mut plan = Planner::new(DEPTHS[0]).plan(record);
+        for depth in &DEPTHS[1..] {
+            if plan.disclosures() > MAX_DISCLOSURES {
+                plan = Planner::new(*depth).plan(record);
+            }
+        }
+        Ok(plan)
+    }
+
+    fn disclosures(&self) -> usize {
+        self.steps.iter().filter(|step| matches!(step, Step::Conceal(_))).count()
     }
 }
 
@@ -76,7 +92,7 @@ impl Planner {
     }
 
     fn value(&mut self, path: &str, value: &Value, depth: usize) -> Value {
-        if depth >= self.max_depth || WHOLE.iter().any(|whole| matches(whole, path)) {
+        if depth >= self.max_depth || is_whole(path) {
             return field(value, depth);
         }
         match value {
@@ -105,20 +121,9 @@ impl Planner {
     }
 }
 
-fn matches(whole: &str, path: &str) -> bool {
-    let (mut whole, mut path) = (whole.split('/'), path.split('/'));
-    loop {
-        match (whole.next(), path.next()) {
-            (None, None) => return true,
-            (Some(whole), Some(step)) if whole == "*" || whole == step => {}
-            _ => return false,
-        }
-    }
-}
-
 /// Whether the members of an object can be concealed one by one.
 fn is_group(object: &Map<String, Value>) -> bool {
-    !object.is_empty() && !object.keys().any(|name| RESERVED.contains(&name.as_str()))
+    !object.is_empty() && !object.keys().any(|name| name == MARK || RESERVED.contains(&name.as_str()))
 }
 
 fn is_group_value(value: &Value) -> bool {

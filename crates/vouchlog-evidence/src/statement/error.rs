@@ -32,7 +32,7 @@ pub enum StatementError {
     /// Issuing and verifying: the key is not that of a stream.
     #[error("the key is not of type 0x04, as those of streams are")]
     KeyType,
-    /// Issuing and verifying: it is too long.
+    /// Presenting and verifying: it is too long.
     #[error("the statement has {bytes} bytes, the limit is {limit}")]
     TooLarge {
         /// Bytes it has.

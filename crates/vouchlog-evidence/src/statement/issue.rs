@@ -12,7 +12,7 @@ use vouchlog_note::{NoteError, SignatureType, SigningKey};
 
 use super::conceal::{Plan, Step};
 use super::{ALGORITHM, ClearClaims, Disclosure, Issued, Sha256, StatementError, TYPE, encode};
-use crate::limits::{MAX_SD_JWT_BYTES, SALT_BYTES};
+use crate::limits::SALT_BYTES;
 
 /// Conceals a record and signs the statement with the stream's key, of type 0x04.
 ///
@@ -21,8 +21,7 @@ use crate::limits::{MAX_SD_JWT_BYTES, SALT_BYTES};
 ///
 /// # Errors
 /// [`StatementError::Reserved`] for a member at the top of the record that is named like a claim;
-/// [`StatementError::TooManyGroups`], [`StatementError::TooLarge`]; [`StatementError::Claim`] for a claim no verifier takes;
-/// [`StatementError::KeyType`].
+/// [`StatementError::TooManyGroups`]; [`StatementError::Claim`] for a claim no verifier takes; [`StatementError::KeyType`].
 pub fn issue(
     claims: &ClearClaims,
     record: &Map<String, Value>,
@@ -40,9 +39,6 @@ pub fn issue(
     let paths: Vec<String> = paths.collect();
     let sd_jwt = encode_and_sign(claims, plan, key).map_err(|e| StatementError::Encoder(e.to_string()))?;
     let complete = sd_jwt.presentation();
-    if complete.len() > MAX_SD_JWT_BYTES {
-        return Err(StatementError::TooLarge { bytes: complete.len(), limit: MAX_SD_JWT_BYTES });
-    }
     let jwt = complete.split('~').next().unwrap_or_default().to_owned();
     let encoded = sd_jwt.disclosures().iter().map(|disclosure| disclosure.as_str().to_owned());
     let mut disclosures: Vec<Disclosure> =
