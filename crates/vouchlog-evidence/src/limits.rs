@@ -1,4 +1,6 @@
-//! Every bound of this crate, with its reason.
+//! Every bound of this crate, with its reason, and what it assumes where nobody says.
+
+use jiff::SignedDuration;
 
 /// Longest issuer-signed JWT, in bytes. It holds clear claims and digests only: with [`MAX_GROUPS`] groups it is half as long.
 pub const MAX_STATEMENT_BYTES: usize = 64 * 1024;
@@ -48,3 +50,24 @@ pub const MAX_LIST: usize = 1_000;
 
 /// Deepest nesting of a record's JSON; what stands around it in a statement leaves room below [`MAX_DEPTH`].
 pub const MAX_RECORD_DEPTH: usize = 28;
+
+/// How far a recorder's clock is taken to be off where the record does not say.
+pub const ASSUMED_CLOCK_ERROR: SignedDuration = SignedDuration::from_secs(1);
+
+/// How long what was recorded may take to be in the log, where nobody says otherwise.
+pub const MAX_MERGE_DELAY: SignedDuration = SignedDuration::from_mins(5);
+
+/// How long an intent may be without an outcome, where nobody says otherwise.
+pub const ORPHAN_TIMEOUT: SignedDuration = SignedDuration::from_mins(15);
+
+/// How many intervals an open stream may be silent for, where nobody says otherwise.
+pub const MISSED_HEARTBEATS: i32 = 3;
+
+/// How many agents may act under one workload identity, where nobody says otherwise: they cannot be told apart.
+pub const MAX_AGENTS_PER_WORKLOAD: usize = 1;
+
+/// Bytes at which sources are known to cut content: 60 kB and 60 KiB (coding agents' telemetry).
+pub const KNOWN_CONTENT_LIMITS: [u64; 2] = [60_000, 61_440];
+
+/// Most different tasks, initiators or agents that are remembered of one name: more tell nothing new.
+pub(crate) const MAX_REMEMBERED: usize = 8;
