@@ -13,6 +13,7 @@ pub mod limits;
 mod presentation;
 mod record;
 mod rules;
+pub mod session;
 mod statement;
 mod validity;
 
