@@ -105,7 +105,7 @@ async fn select_new<'a>(
     let digests = given().map(|record| record.digest.as_bytes().as_slice().into()).collect();
     let mut rows = over_set(tx, "SELECT id, digest FROM record WHERE id IN", ids, "").await?;
     rows.extend(over_set(tx, "SELECT id, digest FROM record WHERE digest IN", digests, "").await?);
-    let mut digest_of: HashMap<String, Vec<u8>> = map(rows, |row| Ok((row.try_get(0)?, row.try_get(1)?)))?;
+    let mut digest_of: HashMap<String, Vec<u8>> = map(&rows, |row| Ok((row.try_get(0)?, row.try_get(1)?)))?;
     let mut id_of: HashMap<Vec<u8>, String> =
         digest_of.iter().map(|(id, digest)| (digest.clone(), id.clone())).collect();
 
@@ -252,7 +252,7 @@ async fn find_subjects(
 ) -> Result<HashMap<(i64, [u8; MAC_BYTES]), (i64, Key)>> {
     let macs = macs.map(|mac| mac.as_slice().into()).collect();
     let rows = over_set(tx, "SELECT mac, id, key FROM subject WHERE mac IN", macs, "").await?;
-    map(rows, |row| {
+    map(&rows, |row| {
         let mac: &[u8] = row.try_get(0)?;
         let key = shared.keys.unwrap_subject(&tenant.name, mac, row.try_get(2)?)?;
         let mac = mac.try_into().map_err(|_| VaultError::damaged("a pseudonym has another length"))?;
@@ -263,7 +263,7 @@ async fn find_subjects(
 /// How long the records of each class are to be kept, in milliseconds.
 async fn minimums(tx: &mut AnyConnection) -> Result<HashMap<String, i64>> {
     let rows = sqlx::query("SELECT name, keep_for FROM retention_class").fetch_all(tx).await?;
-    map(rows, |row| Ok((row.try_get(0)?, row.try_get(1)?)))
+    map(&rows, |row| Ok((row.try_get(0)?, row.try_get(1)?)))
 }
 
 /// Inserts the records; the number each got.
@@ -295,7 +295,7 @@ async fn insert_records(
     let insert = "INSERT INTO record (id, kind, tenant, stream, evidence, digest, started_at, kept_at, \
                   retention_class, keep_until, amends)";
     let rows = over_values(tx, insert, new.iter().map(row).collect(), "RETURNING id, n").await?;
-    map(rows, |row| Ok((row.try_get(0)?, row.try_get(1)?)))
+    map(&rows, |row| Ok((row.try_get(0)?, row.try_get(1)?)))
 }
 
 /// Inserts statements, sealed parts and the persons they belong to.

@@ -68,3 +68,6 @@ pub use recorder::{
 };
 pub use vault::Vault;
 pub use vouchlog_evidence::{Facet, RecordId};
+
+#[cfg(test)]
+mod tests;

@@ -138,7 +138,7 @@ pub(crate) async fn over_set(
 
 /// The rows of [`over_set`] as a map.
 pub(crate) fn map<K: Eq + Hash, V>(
-    rows: Vec<AnyRow>,
+    rows: &[AnyRow],
     read: impl Fn(&AnyRow) -> Result<(K, V)>,
 ) -> Result<HashMap<K, V>> {
     rows.iter().map(read).collect()
