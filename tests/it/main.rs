@@ -7,6 +7,7 @@
 
 mod audit;
 mod end_to_end;
+mod evidence;
 mod kill;
 mod layers;
 mod monitor;

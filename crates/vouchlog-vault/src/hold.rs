@@ -94,8 +94,8 @@ impl Vault {
         rows.iter().map(read).collect()
     }
 
-    /// Sets for how long records of a class are kept at least, from when they began. It counts for records kept from now on: a
-    /// duty that a record was kept under is never shortened.
+    /// Sets for how long records of a class are kept at least, from when they began. A duty grows with it, also of
+    /// records that are kept already; it is never shortened.
     pub async fn set_retention(&self, access: &Access, class: &str, minimum: Duration) -> Result<()> {
         access.require(Role::Erase)?;
         check_name("a retention class", class)?;
@@ -104,6 +104,9 @@ impl Vault {
                       ON CONFLICT (name) DO UPDATE SET keep_for = excluded.keep_for";
         let mut tx = self.shared.db.begin().await?;
         sqlx::query(insert).bind(class).bind(millis).execute(&mut *tx).await?;
+        let extend = "UPDATE record SET keep_until = started_at + $1 WHERE retention_class = $2 AND erasure IS NULL \
+                      AND (keep_until IS NULL OR keep_until < started_at + $1)";
+        sqlx::query(extend).bind(millis).bind(class).execute(&mut *tx).await?;
         Ok(tx.commit().await?)
     }
 

@@ -121,7 +121,9 @@ impl Recorder {
         submitter: AnySubmitter,
         config: RecorderConfig,
     ) -> Result<Self, RecordingError> {
+        // The log lets no other key than an enrolled one open the streams that statements are signed for.
         let context = reading::learn(&vault, &access).await?;
+        let context = context.recorder_key_in_force(&config.issuer, Timestamp::MIN, None);
         let (context, between) = (RwLock::new(context), AsyncRwLock::new(()));
         Ok(Self(Arc::new(Inner { vault, access, submitter, config, context, between })))
     }
@@ -200,6 +202,8 @@ impl Recorder {
         if time.received.is_absent() {
             time.received = now.into();
         }
+        record.body.custody.get_or_default().recorder = config.issuer.clone().into();
+        let time = record.body.time.get_or_default();
         let started = time.start.value().or(time.received.value()).copied().unwrap_or(now);
         let grade = grade(&record, &self.0.context.read());
         self.0.context.write().learn(id, &record);
@@ -233,7 +237,7 @@ impl Recorder {
             facets: facets(&record, &grade, &config.issuer),
             subjects: record.subjects(),
             started_at: started.as_millisecond(),
-            retention: Retention { class: retention(&record), until: None },
+            retention: retention(&record, started),
             amends: record
                 .body
                 .correlation
@@ -309,7 +313,11 @@ fn facets(record: &Record, grade: &Grade, issuer: &str) -> Vec<(Facet, String)> 
     facets
 }
 
-fn retention(record: &Record) -> String {
-    let custody = record.body.custody.value();
-    custody.and_then(|custody| custody.retention.value()).cloned().unwrap_or_default()
+/// How long a record must be kept: by its class, and if that is spelled as a period (ISO 8601, `P7Y`), so long at least.
+fn retention(record: &Record, started: Timestamp) -> Retention {
+    let class = record.body.custody.value().and_then(|custody| custody.retention.value());
+    let class = class.cloned().unwrap_or_default();
+    let period: Option<jiff::Span> = class.parse().ok();
+    let until = period.and_then(|period| started.to_zoned(jiff::tz::TimeZone::UTC).checked_add(period).ok());
+    Retention { class, until: until.map(|until| until.timestamp().as_millisecond()) }
 }

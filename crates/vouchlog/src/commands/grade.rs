@@ -2,11 +2,16 @@
 
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use vouchlog::StatementKind;
 use vouchlog_evidence::{Context, Finding, Grade, Record, RecordId, Severity, evidence_names, grade};
 
 use super::record::read_records;
 use crate::output::{Outcome, Output};
+
+/// Stands for whoever will record them.
+const RECORDER: &str = "recorder";
 
 /// Say what records lack to be evidence, and how to mend it
 #[derive(clap::Args)]
@@ -34,8 +39,12 @@ impl SchemaArgs {
 
 impl GradeArgs {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let records = read_records(&self.records)?;
-        let mut context = Context::default();
+        let mut records = read_records(&self.records)?;
+        for record in &mut records {
+            record.body.custody.get_or_default().recorder = RECORDER.into();
+        }
+        // Whoever records them signs with a key that is in force; before that nobody can say.
+        let mut context = Context::default().recorder_key_in_force(RECORDER, Timestamp::MIN, None);
         let mut grades = Vec::with_capacity(records.len());
         let unnamed = RecordId::from_random([0; 16]);
         for record in &records {
@@ -63,17 +72,16 @@ impl GradeArgs {
 
 fn in_words(number: usize, record: &Record, grade: &Grade, lines: &mut Vec<String>) {
     let name = record.id.as_ref().map_or_else(|| format!("record {number}"), |id| format!("record {id}"));
-    let verdicts = &grade.verdicts;
     lines.push(format!("{name}: {}", record.kind));
-    lines.push(format!("  who authorised it is known           {}", verdicts.authorized_known));
-    lines.push(format!("  what identity executed it is known   {}", verdicts.executor_known));
-    lines.push(format!("  credential valid at the moment       {}", verdicts.credential_valid_at_moment));
-    lines.push(format!("  attributable                         {}", verdicts.attributable));
-    lines.push(format!("  complete                             {}", verdicts.complete));
-    lines.push(format!("  evidence    {}", evidence_names(grade.evidence).join(", ")));
+    if matches!(record.kind, StatementKind::Interaction | StatementKind::Intent) {
+        for (verdict, answer) in grade.verdicts.answers() {
+            lines.push(format!("  {:<28} {answer}", verdict.replace('_', " ")));
+        }
+    }
+    lines.push(format!("  {:<28} {}", "evidence", evidence_names(grade.evidence).join(", ")));
     if !record.unknown().is_empty() {
         let unknown: Vec<&str> = record.unknown().keys().map(String::as_str).collect();
-        lines.push(format!("  kept, not understood    {}", unknown.join(", ")));
+        lines.push(format!("  {:<28} {}", "kept, not understood", unknown.join(", ")));
     }
     let mut findings: Vec<&Finding> = grade.findings.iter().collect();
     findings.sort_by(|a, b| b.severity.cmp(&a.severity).then(a.rule.code.cmp(b.rule.code)));

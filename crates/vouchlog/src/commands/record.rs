@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde_json::{Value, json};
+use vouchlog::StatementKind;
 use vouchlog_evidence::{Record, Severity, limits::MAX_RECORD_BYTES};
 use vouchlog_vault::{Recorded, Row};
 
@@ -70,7 +71,7 @@ fn answer(output: Output, logged: &[(Recorded, Row)]) -> anyhow::Result<()> {
     let mut lines = vec![format!("recorded {}", output::count(logged.len() as u64, "record", "records"))];
     for (recorded, row) in logged.iter().take(SHOWN) {
         let index = row.place.map_or_else(|| "waits".to_owned(), |place| format!("index {}", place.index));
-        lines.push(format!("  {}  {index}  {}", recorded.id, in_words(recorded)));
+        lines.push(format!("  {}  {index}  {}", recorded.id, in_words(recorded, row.kind)));
     }
     if logged.len() > SHOWN {
         lines.push(format!("  … and {} more", logged.len() - SHOWN));
@@ -79,9 +80,10 @@ fn answer(output: Output, logged: &[(Recorded, Row)]) -> anyhow::Result<()> {
     output.answer(&lines.join("\n"), &json!({ "records": records }))
 }
 
-fn in_words(recorded: &Recorded) -> String {
+fn in_words(recorded: &Recorded, kind: StatementKind) -> String {
     let Some(grade) = &recorded.grade else { return "was recorded before".to_owned() };
     let verdicts = &grade.verdicts;
+    let acts = matches!(kind, StatementKind::Interaction | StatementKind::Intent);
     let lacking: Vec<&str> = grade
         .findings
         .iter()
@@ -89,6 +91,9 @@ fn in_words(recorded: &Recorded) -> String {
         .map(|finding| finding.rule.code)
         .collect();
     let lacking = if lacking.is_empty() { String::new() } else { format!(" ({})", lacking.join(" ")) };
+    if !acts {
+        return format!("{kind}{lacking}");
+    }
     format!(
         "attributable: {}, credential valid at the moment: {}, complete: {}{lacking}",
         verdicts.attributable, verdicts.credential_valid_at_moment, verdicts.complete
