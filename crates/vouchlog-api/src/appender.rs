@@ -95,6 +95,8 @@ pub struct StreamInfo {
     pub stream: StreamId,
     /// Name of the gateway that opened it.
     pub gateway: String,
+    /// The entry that enrolled that gateway; the stream's own index is that of its opening.
+    pub enrolled: LeafIndex,
     /// The vkey that signs its heads.
     pub key: String,
     /// The stream it continues.

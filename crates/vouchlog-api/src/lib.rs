@@ -4,7 +4,7 @@
 //! what C2SP tlog-tiles serves, [`Lookup`] finds an entry by what is known of it, [`Watch`] waits for news. The engine (`vouchlog-sequencer`) and the
 //! gRPC client (`vouchlog-client`) implement all of them; a reader of static files implements [`LogReader`] alone.
 //! [`proof`] builds any proof from any [`LogReader`]. [`Witness`] is what a log asks to cosign its tree heads: the engine of
-//! `vouchlog-witness`, or a client of a witness across the network.
+//! `vouchlog-witness`, or a client of a witness across the network. [`Submitter`] is what keepers of records hand statements to.
 //!
 //! Out of scope: bytes on a wire (`vouchlog-proto`, `vouchlog-server`), keys and signatures (`vouchlog-note`).
 //!
@@ -16,6 +16,7 @@ pub mod limits;
 mod log_reader;
 pub mod proof;
 mod receipt;
+mod submitter;
 mod witness;
 
 pub use appender::{
@@ -24,4 +25,5 @@ pub use appender::{
 pub use error::{Error, ErrorKind, Result};
 pub use log_reader::{LogReader, Lookup, LookupKey, Watch};
 pub use receipt::{RangeReceipt, ReceiptError};
+pub use submitter::{AnySubmitter, StreamSigner, Submitter};
 pub use witness::{AnyWitness, Witness};

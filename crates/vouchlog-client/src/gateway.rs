@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use vouchlog_api::AckLevel;
+use vouchlog_api::{AckLevel, StreamSigner};
 use vouchlog_note::{Origin, SignatureType, SigningKey, VerifyingKey};
 use vouchlog_stream::limits::RECENT_RUNS;
 use vouchlog_stream::{Statement, StreamId};
@@ -41,6 +41,7 @@ mod opening;
 mod recover;
 mod resume;
 mod session;
+mod submitter;
 mod talk;
 mod writer;
 
@@ -198,6 +199,7 @@ pub struct Gateway {
     tickets: Arc<Semaphore>,
     orders: watch::Sender<Order>,
     status: watch::Receiver<GatewayStatus>,
+    signer: watch::Receiver<Option<StreamSigner>>,
     task: JoinHandle<()>,
     writer: std::thread::JoinHandle<()>,
 }
@@ -223,6 +225,7 @@ impl Gateway {
             writer.start().map_err(|error| GatewayError::Spool(SpoolError::Io(error.to_string())))?;
         let (orders, order) = watch::channel(Order::Run);
         let (status_sender, status) = watch::channel(GatewayStatus::default());
+        let (signer_sender, signer) = watch::channel(None);
         let session = Session {
             log,
             me: Identity { origin, log_key, gateway_key, clock, randomness, options },
@@ -231,12 +234,13 @@ impl Gateway {
             history: History::default(),
             orders: order,
             status: status_sender,
+            signer: signer_sender,
             backoff: Backoff::default(),
             signed_at: 0,
         };
         let task = tokio::spawn(session.run());
         let tickets = Arc::new(Semaphore::new(limits::MAX_TICKETS));
-        Ok(Self { changes, spool, tickets, orders, status, task, writer })
+        Ok(Self { changes, spool, tickets, orders, status, signer, task, writer })
     }
 
     /// Puts statements into the spool, in this order and next to each other, and returns once they are durable. The ticket

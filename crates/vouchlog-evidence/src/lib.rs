@@ -2,11 +2,35 @@
 //!
 //! **Invariant: missing data never counts as present.**
 //!
-//! In scope: the model of a record ([`Record`]), reading it, grading it, its statement, presentations of chosen fields.
+//! In scope: the model of a record ([`Record`]), reading it, grading it, its statement ([`issue`]), presentations of chosen
+//! fields ([`Presentation`]).
 //!
 //! Out of scope: where records are kept (`vouchlog-vault`), how they come out of telemetry, when they are logged.
 
+mod duties;
+mod grade;
 pub mod limits;
+mod presentation;
 mod record;
+mod rules;
+mod statement;
+mod validity;
 
+pub use duties::{Certainty, Duty, DutyReport, Figure, Figures, duties};
+pub use grade::{
+    Affected, CanaryFacts, Context, Finding, Grade, Observations, ProviderUsage, ReceiptFacts, SessionFacts,
+    SetFacts, StreamFacts, StreamHead, Successor, Verdicts, View, WitnessFacts, affected_by_revocation,
+    contradictions, evidence_names, grade, grade_set,
+};
+pub use presentation::{
+    LogTrust, Part, Presentation, PresentationError, StreamIdentity, VerifiedPresentation,
+    verify_presentation,
+};
 pub use record::*;
+pub use rules::{
+    AskedOf, Cause, Definition, ProfileRequirements, RULES_VERSION, Rule, Severity, rule, rules,
+};
+pub use statement::{
+    ClearClaims, Disclosure, Issued, StatementError, VerifiedStatement, digest_of, issue, public_jwk, verify,
+};
+pub use validity::{Answer, Moment, Reason, Validity, validity};

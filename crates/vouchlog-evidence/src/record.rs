@@ -35,8 +35,8 @@ pub use content::is_content;
 pub use context::{Clock, Correlation, Custody, Time};
 pub use digest::{ArtifactDigest, Commitment, DigestError};
 pub use event::{
-    Configuration, ConfigurationSubject, CredentialAction, CredentialEvent, DeclaredLoss, Disclosure,
-    DisclosureScope, Erasure, ErasureScope, FindingEvent, SealReason, SessionSeal,
+    Configuration, ConfigurationSubject, CredentialAction, CredentialEvent, DeclaredLoss, DisclosureEvent,
+    DisclosureScope, ErasureEvent, ErasureScope, FindingEvent, SealReason, SessionSeal,
 };
 pub use facets::Facet;
 pub use field::Field;
@@ -141,9 +141,9 @@ group! {
         /// Kind `configuration`.
         configuration: Configuration,
         /// Kind `disclosure`.
-        disclosure: Disclosure,
+        disclosure: DisclosureEvent,
         /// Kind `erasure`.
-        erasure: Erasure,
+        erasure: ErasureEvent,
         /// Kind `declared-loss`.
         declared_loss: DeclaredLoss,
         /// Kind `finding`.

@@ -253,12 +253,16 @@ impl<S: Store> Appender for Log<S> {
     }
 
     async fn stream(&self, stream: StreamId) -> Result<StreamInfo> {
-        let state = self.inner.shared.directory.read().streams.get(&stream).cloned();
-        state.map(|state| stream_info(&state)).ok_or_else(|| prepare::unknown_stream(stream))
+        let directory = self.inner.shared.directory.read();
+        let state = directory.streams.get(&stream).ok_or_else(|| prepare::unknown_stream(stream))?;
+        let gateway = directory.gateways.get(state.gateway());
+        let gateway =
+            gateway.ok_or_else(|| Error::internal("the stream's gateway is not in the directory"))?;
+        Ok(stream_info(state, gateway.enrolled))
     }
 }
 
-fn stream_info(state: &StreamState) -> StreamInfo {
+fn stream_info(state: &StreamState, enrolled: LeafIndex) -> StreamInfo {
     let run = |run: &Run| RunInfo {
         start: run.start,
         count: run.count,
@@ -268,6 +272,7 @@ fn stream_info(state: &StreamState) -> StreamInfo {
     StreamInfo {
         stream: state.id(),
         gateway: state.gateway().name().to_string(),
+        enrolled,
         key: state.key().to_string(),
         previous: state.previous(),
         size: state.size(),

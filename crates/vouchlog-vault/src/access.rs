@@ -179,7 +179,6 @@ pub struct ReadPermit(Vec<RecordId>);
 
 impl ReadPermit {
     /// For records whose disclosure is on record.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the recorder, its one caller, comes on top of this"))]
     pub(crate) fn new(records: Vec<RecordId>) -> Self {
         Self(records)
     }

@@ -45,10 +45,12 @@ mod keep;
 mod keys;
 pub mod limits;
 mod logged;
+mod parts;
 mod principals;
 mod query;
 mod read;
 mod record;
+mod recorder;
 mod sql;
 mod vault;
 mod writer;
@@ -61,6 +63,9 @@ pub use keys::{KeyEncryptionKey, KeyError, KeySource};
 pub use principals::Principal;
 pub use query::{Cursor, Order, Query};
 pub use record::{Erasure, KeepRecord, Logged, Place, Retention, Row, StreamProofs};
+pub use recorder::{
+    Erased, ReadRecord, Recorded, Recorder, RecorderConfig, RecordingError, learn, read_facts,
+};
 pub use vault::Vault;
 pub use vouchlog_evidence::{Facet, RecordId};
 

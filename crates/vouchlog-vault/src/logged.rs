@@ -14,13 +14,20 @@ use crate::sql::{over_set, over_values};
 use crate::{Logged, Result, StreamProofs, Vault, VaultError};
 
 impl Vault {
-    /// Statements of which the vault does not know yet that the log has them, in the order they were kept; at most [`MAX_ROWS`].
-    pub async fn unlogged(&self, access: &Access, limit: usize) -> Result<Vec<(RecordId, Statement)>> {
+    /// Statements of which the vault does not know yet that the log has them, in the order they were kept, of one stream or of all;
+    /// at most [`MAX_ROWS`].
+    pub async fn unlogged(
+        &self,
+        access: &Access,
+        stream: Option<StreamId>,
+        limit: usize,
+    ) -> Result<Vec<(RecordId, Statement)>> {
         access.require(Role::Submit)?;
-        let sql =
-            "SELECT id, kind, evidence, digest FROM record WHERE leaf_index IS NULL ORDER BY n LIMIT $1";
+        let sql = "SELECT id, kind, evidence, digest FROM record WHERE leaf_index IS NULL AND (stream = $1 OR $1 = -1) \
+                   ORDER BY n LIMIT $2";
+        let stream = stream.map_or(Ok(-1), |stream| number(stream.get()))?;
         let limit = i64::try_from(limit.min(MAX_ROWS)).expect("a page is small");
-        let rows = sqlx::query(sql).bind(limit).fetch_all(&self.shared.db.readers).await?;
+        let rows = sqlx::query(sql).bind(stream).bind(limit).fetch_all(&self.shared.db.readers).await?;
         rows.iter().map(|row| Ok((id(row.try_get(0)?)?, statement(row, 1, 2, 3)?))).collect()
     }
 

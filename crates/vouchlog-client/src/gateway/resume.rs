@@ -153,6 +153,7 @@ mod tests {
             let info = StreamInfo {
                 stream: StreamId::default(),
                 gateway: String::new(),
+                enrolled: LeafIndex::new(1),
                 key: String::new(),
                 previous: None,
                 size,

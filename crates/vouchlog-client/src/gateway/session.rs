@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use vouchlog_api::{Appender, ErrorKind, LogReader, StreamInfo};
+use vouchlog_api::{Appender, ErrorKind, LogReader, StreamInfo, StreamSigner};
 use vouchlog_merkle::{CompactRange, TreeHead};
 use vouchlog_note::{Checkpoint, CosignedCheckpoint, Origin, SignedCheckpoint, SigningKey, VerifyingKey};
 use vouchlog_stream::{Previous, StreamId, StreamStatus, stream_origin};
@@ -47,6 +47,8 @@ pub(super) struct Session {
     pub(super) history: History,
     pub(super) orders: watch::Receiver<Order>,
     pub(super) status: watch::Sender<GatewayStatus>,
+    /// The stream it writes to, for whoever signs statements: known without the log from the second start on.
+    pub(super) signer: watch::Sender<Option<StreamSigner>>,
     pub(super) backoff: Backoff,
     /// Time of the newest head that was signed.
     pub(super) signed_at: u64,
@@ -110,6 +112,12 @@ impl Session {
     /// One conversation, from finding the stream to its end.
     async fn converse(&mut self) -> Result<(), Trouble> {
         let stream = self.stream().await?;
+        let signer = StreamSigner { stream: stream.id, key: Arc::new(stream.key.clone()) };
+        self.signer.send_if_modified(|known| {
+            let is_new = known.as_ref().is_none_or(|known| known.stream != signer.stream);
+            *known = Some(signer);
+            is_new
+        });
         let info = self.stream_info(stream.id).await?;
         self.check_history().await?;
         let plan = resume::compare(&self.state, &self.disk.spool, &stream, &info)?;
@@ -128,6 +136,7 @@ impl Session {
                 (id, if is_open { StreamStatus::Closed } else { info.status })
             }
         };
+        self.signer.send_replace(None);
         // A stream that somebody else continued cannot be continued again.
         let size = info.size.max(self.state.size());
         let over = match over {

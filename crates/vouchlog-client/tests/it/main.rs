@@ -8,6 +8,7 @@ mod gateway;
 mod lies;
 mod memory_log;
 mod proxy;
+mod submitter;
 mod tile_reader;
 mod verified_log;
 mod witness;

@@ -110,7 +110,7 @@ words! {
 
 group! {
     /// Somebody read evidence (kind `disclosure`).
-    Disclosure {
+    DisclosureEvent {
         /// Who. Personal.
         by: String,
         /// What.
@@ -138,7 +138,7 @@ words! {
 
 group! {
     /// Evidence was erased, or that was refused (kind `erasure`). No personal data.
-    Erasure {
+    ErasureEvent {
         /// What.
         scope: ErasureScope,
         /// On what basis, as a citation: `GDPR Art. 17(1)(a)`.

@@ -7,7 +7,7 @@ use thiserror::Error;
 use vouchlog_stream::StatementKind;
 
 use super::{Profile, Record, RecordId, SCHEMA, kind_name, secrets, unknown};
-use crate::limits::{MAX_DEPTH, MAX_LIST, MAX_RECORD_BYTES};
+use crate::limits::{MAX_LIST, MAX_RECORD_BYTES, MAX_RECORD_DEPTH};
 
 /// A record that was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,8 +33,8 @@ pub enum RecordError {
     /// It is no object.
     #[error("a record is a JSON object")]
     NotAnObject,
-    /// It is nested deeper than [`MAX_DEPTH`].
-    #[error("the record is nested deeper than {MAX_DEPTH} levels")]
+    /// It is nested deeper than [`MAX_RECORD_DEPTH`].
+    #[error("the record is nested deeper than {MAX_RECORD_DEPTH} levels")]
     TooDeep,
     /// A list is longer than [`MAX_LIST`].
     #[error("{at}: more than {MAX_LIST} entries; split the interaction into several records")]
@@ -126,7 +126,7 @@ fn typed<T: DeserializeOwned>(value: Value) -> Result<T, RecordError> {
 }
 
 fn check_bounds(value: &Value, at: &str, depth: usize) -> Result<(), RecordError> {
-    if depth > MAX_DEPTH {
+    if depth > MAX_RECORD_DEPTH {
         return Err(RecordError::TooDeep);
     }
     match value {

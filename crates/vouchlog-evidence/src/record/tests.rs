@@ -1,5 +1,6 @@
 //! Reading and writing records.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use vouchlog_stream::StatementKind;
 
@@ -159,4 +160,59 @@ fn groups_are_filled_in_place() {
         Value::Object(object),
         json!({ "kind": "interaction", "initiator": { "kind": "human", "sub": "u-1" } })
     );
+}
+
+#[test]
+fn the_published_schema_is_the_model_s() {
+    let published: Value = serde_json::from_str(include_str!("../../../../docs/record.schema.json")).unwrap();
+    assert!(published == Record::json_schema(), "write it anew: vouchlog schema > docs/record.schema.json");
+}
+
+/// Free JSON under names that the model knows and some that it does not.
+fn json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "[a-z0-9:-]{0,12}".prop_map(Value::from),
+        Just(json!("2026-11-18T09:06:40.1Z")),
+        Just(json!({ "$": "redacted" })),
+        Just(json!(["a"])),
+    ];
+    let name = prop_oneof![
+        Just("kind".to_owned()),
+        Just("sub".to_owned()),
+        Just("verdict".to_owned()),
+        Just("start".to_owned()),
+        Just("content".to_owned()),
+        Just("status".to_owned()),
+        Just("downstream".to_owned()),
+        "[a-z~/$]{1,4}",
+    ];
+    leaf.prop_recursive(3, 40, 5, move |inner| {
+        prop_oneof![
+            prop::collection::btree_map(name.clone(), inner.clone(), 0..5)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+            prop::collection::vec(inner, 0..4).prop_map(Value::Array),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn reading_is_total_and_what_is_written_reads_the_same(
+        groups in prop::collection::btree_map(
+            prop::sample::select(vec!["initiator", "policy", "tools", "input", "time", "credential", "vendor", "a/b"]), json(), 0..6,
+        )
+    ) {
+        let mut object: serde_json::Map<_, _> = groups.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        object.insert("kind".into(), "interaction".into());
+        if let Ok(parsed) = Record::from_value(Value::Object(object)) {
+            let written = parsed.record.to_object();
+            let again = Record::from_value(Value::Object(written.clone())).unwrap();
+            prop_assert_eq!(&again.record, &parsed.record);
+            prop_assert_eq!(again.removed.len(), 0);
+            let _ = (parsed.record.facets(), parsed.record.subjects(), parsed.record.profile());
+        }
+    }
 }

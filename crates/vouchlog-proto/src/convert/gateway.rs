@@ -199,6 +199,7 @@ impl From<StreamInfo> for v1::GetStreamResponse {
         Self {
             stream: info.stream.get(),
             gateway: info.gateway,
+            enrolled: info.enrolled.get(),
             key: info.key,
             previous: info
                 .previous
@@ -234,6 +235,7 @@ impl TryFrom<v1::GetStreamResponse> for StreamInfo {
         Ok(Self {
             stream: stream_id("stream", message.stream)?,
             gateway: message.gateway,
+            enrolled: LeafIndex::new(message.enrolled),
             key: message.key,
             previous,
             size: message.size,

@@ -187,6 +187,7 @@ fn streams_come_back() {
         let info = StreamInfo {
             stream: StreamId::new(5).unwrap(),
             gateway: "gateway.example/a".to_owned(),
+            enrolled: LeafIndex::new(4),
             key: "vkey".to_owned(),
             previous: Some(Previous { stream: StreamId::new(2).unwrap(), size: 9 }),
             size: 3,

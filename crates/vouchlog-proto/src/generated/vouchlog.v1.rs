@@ -247,6 +247,9 @@ pub struct GetStreamResponse {
     /// The first fork its gateway was caught at.
     #[prost(message, optional, tag = "10")]
     pub fork: ::core::option::Option<Fork>,
+    /// Index of the entry that enrolled its gateway.
+    #[prost(uint64, tag = "11")]
+    pub enrolled: u64,
 }
 /// Nested message and enum types in `GetStreamResponse`.
 pub mod get_stream_response {

@@ -370,6 +370,7 @@ impl Appender for Fake {
         Ok(StreamInfo {
             stream,
             gateway: known.gateway().name().to_string(),
+            enrolled: LeafIndex::new(1),
             key: known.key().to_string(),
             previous: known.previous(),
             size: known.size(),

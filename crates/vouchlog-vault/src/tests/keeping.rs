@@ -141,7 +141,7 @@ pub(super) async fn statements_are_logged_once_and_in_order(place: Place) {
     let names: Vec<String> = (0..150).map(|i| format!("r{i}")).collect();
     let records = names.iter().map(|name| record(name, "s1", "alice")).collect();
     vault.keep(&owner, records, NOW).await.unwrap();
-    let waiting = vault.unlogged(&owner, 1_000).await.unwrap();
+    let waiting = vault.unlogged(&owner, None, 1_000).await.unwrap();
     assert!(waiting.iter().map(|(id, _)| id.as_str()).eq(names.iter().map(String::as_str)));
     assert_eq!(waiting[3].1, record("r3", "s1", "alice").statement());
 
@@ -149,14 +149,14 @@ pub(super) async fn statements_are_logged_once_and_in_order(place: Place) {
         (from..to).map(|i| logged(&names[i], 100 + i as u64, proof)).collect::<Vec<_>>()
     };
     assert_eq!(vault.logged(&owner, places(0, 100, "bare\n")).await.unwrap(), []);
-    assert_eq!(vault.unlogged(&owner, 10).await.unwrap().len(), 10);
-    assert_eq!(vault.unlogged(&owner, 1_000).await.unwrap()[0].0, id("r100"));
+    assert_eq!(vault.unlogged(&owner, None, 10).await.unwrap().len(), 10);
+    assert_eq!(vault.unlogged(&owner, None, 1_000).await.unwrap()[0].0, id("r100"));
     // Again, overlapping, with a better proof, and with one that is not ours.
     let mut again = places(50, 150, "cosigned\n");
     again.push(logged("stranger", 5, "bare\n"));
     again.extend(places(149, 150, "cosigned twice\n"));
     assert_eq!(vault.logged(&owner, again).await.unwrap(), [Digest::of(b"stranger")]);
-    assert_eq!(vault.unlogged(&owner, 1_000).await.unwrap(), []);
+    assert_eq!(vault.unlogged(&owner, None, 1_000).await.unwrap(), []);
     for (name, proof) in [("r0", "bare\n"), ("r50", "cosigned\n"), ("r149", "cosigned twice\n")] {
         assert_eq!(vault.proof(&owner, &id(name)).await.unwrap().as_deref(), Some(proof));
     }

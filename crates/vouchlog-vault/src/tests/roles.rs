@@ -47,7 +47,7 @@ async fn call(vault: &Vault, access: &Access, operation: &str) -> Result<()> {
     };
     match operation {
         "keep" => vault.keep(access, vec![record("r1", "s", "p")], NOW).await,
-        "unlogged" => vault.unlogged(access, 1).await.map(drop),
+        "unlogged" => vault.unlogged(access, None, 1).await.map(drop),
         "logged" => vault.logged(access, vec![]).await.map(drop),
         "keep_stream_proofs" => vault.keep_stream_proofs(access, proofs).await,
         "find" => vault.find(access, &Query::default()).await.map(drop),

@@ -1,0 +1,51 @@
+//! Goal: keepers of records can sign for the gateway's stream and hand statements over, also while the log is away.
+//! Method: a real log and server behind a proxy; the gateway used through the trait alone.
+
+use vouchlog_api::{Appender, ErrorKind, Submitter};
+use vouchlog_client::{Connection, Gateway, GatewayConfig};
+
+use crate::world::{World, in_time, key, statements};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_signer_is_the_stream_s_and_is_known_without_the_log_from_then_on() {
+    let (world, dir) = (World::start().await, tempfile::tempdir().unwrap());
+    let gateway = world.gateway(dir.path()).await;
+    let signer = in_time(gateway.signer()).await.unwrap();
+    let info = world.log.stream(signer.stream).await.unwrap();
+    assert_eq!(info.key, signer.key.verifying_key().to_string());
+    assert!(info.enrolled.get() < signer.stream.get());
+    Submitter::submit(&gateway, statements(0..3)).await.unwrap();
+    in_time(Submitter::flush(&gateway)).await.unwrap();
+    gateway.stop().await;
+
+    let away = GatewayConfig { log: Connection::new("http://127.0.0.1:1"), ..world.config(dir.path()) };
+    let gateway = Gateway::open(away).await.unwrap();
+    let again = in_time(gateway.signer()).await.unwrap();
+    assert_eq!(again.stream, signer.stream);
+    assert_eq!(again.key.verifying_key(), signer.key.verifying_key());
+    // Spooled, though nobody listens.
+    Submitter::submit(&gateway, statements(3..5)).await.unwrap();
+    gateway.stop().await;
+
+    let gateway = world.gateway(dir.path()).await;
+    in_time(Submitter::flush(&gateway)).await.unwrap();
+    world.check_exactly(&statements(0..5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_is_no_signer_for_a_gateway_the_log_refuses() {
+    let (world, dir) = (World::start().await, tempfile::tempdir().unwrap());
+    let stranger = GatewayConfig { gateway_key: key("stranger.example", 9), ..world.config(dir.path()) };
+    let gateway = Gateway::open(stranger).await.unwrap();
+    let refused = in_time(gateway.signer()).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::PermissionDenied);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_is_no_signer_once_the_stream_is_closed() {
+    let (world, dir) = (World::start().await, tempfile::tempdir().unwrap());
+    let gateway = world.gateway(dir.path()).await;
+    in_time(gateway.signer()).await.unwrap();
+    in_time(gateway.close()).await.unwrap();
+    assert_eq!(in_time(gateway.signer()).await.unwrap_err().kind, ErrorKind::Unavailable);
+}

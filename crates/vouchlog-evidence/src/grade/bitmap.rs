@@ -1,0 +1,137 @@
+//! The evidence bitmap: what a statement claims in public of what its record holds.
+
+use vouchlog_stream::{Evidence, StatementKind};
+
+use super::Verdicts;
+use crate::rules::look::{Case, seen};
+use crate::rules::{AskedOf, committed};
+use crate::validity::{Answer, Validity};
+use crate::{ApprovalState, InitiatorKind, Profile, StatusResult};
+
+pub(super) const SAMPLED: u32 = 1 << 20;
+pub(super) const PROFILE: u32 = 0b11 << 22;
+pub(super) const VALID: u32 = 1 << 24;
+pub(super) const INVALID: u32 = 2 << 24;
+pub(super) const ATTRIBUTABLE: u32 = 1 << 26;
+pub(super) const COMPLETE: u32 = 1 << 27;
+
+/// Bits 0 to 16: groups that a record has, by name.
+pub(super) const GROUPS: [&str; 17] = [
+    "initiator",
+    "verified session",
+    "device",
+    "workload identity",
+    "credential window",
+    "credential status checked",
+    "grant",
+    "approval or override",
+    "policy decision",
+    "policy pinned",
+    "data class",
+    "served model",
+    "input committed",
+    "output committed",
+    "tool calls",
+    "downstream calls",
+    "outcome",
+];
+
+/// What a bitmap claims, in words.
+pub fn evidence_names(evidence: Evidence) -> Vec<&'static str> {
+    let bits = evidence.bits();
+    let mut names: Vec<_> =
+        GROUPS.iter().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0).map(|(_, name)| *name).collect();
+    let others = [
+        (SAMPLED, SAMPLED, "sampled or lossy source"),
+        (PROFILE, profile_bits(Profile::LowRisk), "profile low-risk"),
+        (PROFILE, profile_bits(Profile::Regulated), "profile regulated"),
+        (PROFILE, profile_bits(Profile::Privileged), "profile privileged"),
+        (VALID | INVALID, VALID, "credential valid at the moment"),
+        (VALID | INVALID, INVALID, "credential not valid at the moment"),
+        (ATTRIBUTABLE, ATTRIBUTABLE, "attributable"),
+        (COMPLETE, COMPLETE, "complete"),
+    ];
+    names
+        .extend(others.into_iter().filter(|(mask, value, _)| bits & mask == *value).map(|(_, _, name)| name));
+    names
+}
+
+pub(super) const fn profile_bits(profile: Profile) -> u32 {
+    (match profile {
+        Profile::LowRisk => 1,
+        Profile::Regulated => 2,
+        Profile::Privileged => 3,
+    }) << 22
+}
+
+/// Which groups the record has.
+fn groups(case: &Case<'_>) -> [bool; GROUPS.len()] {
+    let body = case.body;
+    let initiator = seen(&body.initiator).then(|initiator| &initiator.sub).text().value().is_some()
+        || case.initiator_kind().value() == Some(&InitiatorKind::Schedule);
+    let credential = seen(&body.credential);
+    let window = credential.then(|credential| &credential.exp).value().is_some()
+        && (credential.then(|credential| &credential.nbf).value().is_some()
+            || credential.then(|credential| &credential.iat).value().is_some());
+    let status = credential.then(|credential| &credential.status);
+    let checked = status.then(|status| &status.checked_at).value().is_some()
+        && status
+            .then(|status| &status.result)
+            .value()
+            .is_some_and(|result| *result != StatusResult::Unknown);
+    let grant =
+        body.grant.value().is_some_and(|grant| grant.id.value().is_some() || grant.kind.value().is_some());
+    let approval = seen(&body.approval).then(|approval| &approval.state).value();
+    let data = seen(&body.data);
+    let tools = body.tools.value().map(Vec::as_slice).unwrap_or_default();
+    let pinned = |policy: &crate::PolicyDecision| {
+        policy.digest.value().is_some() || seen(&policy.version).text().value().is_some()
+    };
+    [
+        initiator,
+        seen(&body.session).then(|session| &session.verified).value() == Some(&true),
+        seen(&body.device).then(|device| &device.id).text().value().is_some(),
+        seen(&body.workload).then(|workload| &workload.id).text().value().is_some(),
+        window,
+        checked,
+        grant,
+        approval.is_some_and(|state| *state != ApprovalState::NotRequired)
+            || body.r#override.value().is_some(),
+        case.decisions().any(|(_, decision)| decision.verdict.value().is_some()),
+        case.decisions().next().is_some() && case.decisions().all(|(_, decision)| pinned(decision)),
+        data.then(|data| &data.input_class).list().value().is_some(),
+        seen(&body.model).then(|model| &model.served).text().value().is_some(),
+        committed(&body.input).value().is_some(),
+        committed(&body.output).value().is_some(),
+        !tools.is_empty(),
+        tools.iter().any(|tool| tool.downstream.value().is_some_and(|calls| !calls.is_empty())),
+        case.outcome().value().is_some(),
+    ]
+}
+
+/// The bitmap of a graded record. One that is neither interaction nor intent claims the groups it has, and no verdict.
+pub(super) fn of(case: &Case<'_>, verdicts: &Verdicts, validity: &Validity) -> Evidence {
+    let mut bits = groups(case).iter().enumerate().fold(0, |bits, (bit, has)| bits | u32::from(*has) << bit);
+    let custody = seen(&case.body.custody);
+    let dropped = custody.then(|custody| &custody.dropped_attributes).value();
+    if custody.then(|custody| &custody.sampled).value() == Some(&true)
+        || dropped.is_some_and(|count| *count > 0)
+    {
+        bits |= SAMPLED;
+    }
+    if case.is_asked(AskedOf::Acting) {
+        bits |= profile_bits(case.record.profile());
+        bits |= match validity.answer {
+            Answer::Yes => VALID,
+            Answer::No => INVALID,
+            Answer::Indeterminate => 0,
+        };
+        bits |= if verdicts.attributable == Answer::Yes { ATTRIBUTABLE } else { 0 };
+        bits |= if verdicts.complete == Answer::Yes && case.record.kind == StatementKind::Interaction {
+            COMPLETE
+        } else {
+            0
+        };
+    }
+    Evidence::new(bits).unwrap_or(Evidence::NONE)
+}

@@ -1,0 +1,1 @@
+//! Verdicts, validity, claims, re-judgement.

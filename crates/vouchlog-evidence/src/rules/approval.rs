@@ -1,0 +1,205 @@
+//! R32, R34 to R38: stronger authentication, approval and override.
+
+use jiff::Timestamp;
+
+use super::look::{Case, Found, Seen, seen};
+use super::{Definition, RULE, Rule, Severity};
+use crate::{
+    Approval, ApprovalSource, ApprovalState, ApproverKind, Enforced, OutcomeState, Tool, ToolStatus, Verdict,
+};
+
+#[rustfmt::skip] // one line each: a table
+pub(super) fn table() -> Vec<Rule> {
+    use Definition::{Identity, Trail};
+    vec![
+        Rule { code: "R32", name: "STEP_UP_UNRESOLVED", serves: &[Identity],
+            says: "a policy asked for approval, and it went on without",
+            remedy: "wait for the approval; record `approval.state: approved` with who and when",
+            record: Some(step_up), ..RULE },
+        Rule { code: "R34", name: "APPROVAL_MISSING", severity: Severity::Critical, serves: &[Identity],
+            says: "an approval was needed, was not given, and it was done",
+            remedy: "hold the action until it is approved; for what cannot be undone a person has to approve under the privileged profile",
+            record: Some(not_approved), ..RULE },
+        Rule { code: "R35", name: "SELF_APPROVAL", serves: &[Identity],
+            says: "who asked approved it too",
+            remedy: "let somebody else approve, and record `approval.approver`",
+            record: Some(self_approval), ..RULE },
+        Rule { code: "R36", name: "APPROVAL_OUTSIDE_WINDOW", serves: &[Identity],
+            says: "the approval came after the action, or had expired",
+            remedy: "approve before the action; record `approval.at` and `approval.expires`",
+            record: Some(outside_window), ..RULE },
+        Rule { code: "R37", name: "HUMAN_CLAIM_BY_POLICY", serves: &[Identity],
+            says: "a person is said to have approved, and a program did",
+            remedy: "record `approval.source` as it was, and `approver_kind: policy` where a rule approved",
+            record: Some(human_claim), ..RULE },
+        Rule { code: "R38", name: "OVERRIDE_WITHOUT_REASON", serves: &[Trail],
+            says: "who went against a decision, against which, or why is not recorded; or nobody says whether somebody did",
+            remedy: "record `override.by`, `from` and `reason`; where nothing was overridden, say that it is not applicable",
+            record: Some(override_reason), asked_of: super::AskedOf::Interactions, ..RULE },
+    ]
+}
+
+/// The approval, unless it says of itself that it is none. One without a state may be one.
+fn given<'a>(case: &Case<'a>) -> Option<&'a Approval> {
+    use ApprovalState::{Expired, NotRequired, Pending, Rejected};
+    let none = |approval: &&Approval| {
+        matches!(approval.state.value(), Some(NotRequired | Pending | Rejected | Expired))
+    };
+    case.body.approval.value().filter(|approval| !none(approval))
+}
+
+fn step_up(case: &Case<'_>, found: &mut Found<'_>) {
+    let state = seen(&case.body.approval).then(|approval| &approval.state);
+    if state.value() == Some(&ApprovalState::Approved) {
+        return;
+    }
+    for (place, decision) in case.decisions() {
+        if !matches!(decision.verdict.value(), Some(Verdict::StepUp | Verdict::Escalate)) {
+            continue;
+        }
+        let at = format!("/policy/{place}/enforced");
+        match decision.enforced.value() {
+            Some(Enforced::Deny) => {}
+            None => found.unknown([at], "approval was asked for, and whether it went on is not recorded"),
+            Some(Enforced::Allow | Enforced::Modify) => {
+                let places = [at.as_str(), "/approval/state"];
+                match state {
+                    Seen::Withheld => found.unknown(places, "cannot be told: the approval is withheld"),
+                    Seen::Absent => found.missing(places, "approval was asked for, and none is recorded"),
+                    _ => found.wrong(places, "approval was asked for, and it went on without"),
+                }
+            }
+        }
+    }
+}
+
+/// A tool call that was run, cannot be undone, and must be approved by a person.
+fn irreversible<'a>(case: &Case<'a>) -> Option<(usize, &'a Tool)> {
+    let asks = case.asks.human_approval_of_irreversible;
+    case.run_tools().filter(|_| asks).find(|(_, tool)| {
+        // What changes nothing can be undone. Where nobody says, the worse is assumed.
+        tool.side_effect.value() != Some(&false) && tool.irreversible.value() != Some(&false)
+    })
+}
+
+fn is_done(case: &Case<'_>) -> bool {
+    let ran = case.run_tools().any(|(_, tool)| tool.status.value() != Some(&ToolStatus::Failed));
+    !case.is_intent()
+        && (ran || !case.ended_early() || case.outcome().value() == Some(&OutcomeState::Executed))
+}
+
+fn not_approved(case: &Case<'_>, found: &mut Found<'_>) {
+    if !is_done(case) {
+        return;
+    }
+    let at = "/approval/state";
+    let approval = seen(&case.body.approval);
+    let approved = approval.then(|approval| &approval.state).value() == Some(&ApprovalState::Approved);
+    if let Some((place, tool)) = irreversible(case) {
+        let places = [at.to_owned(), format!("/tools/{place}")];
+        let kind = approval.then(|approval| &approval.approver_kind);
+        let told = tool.side_effect.value().is_some() && tool.irreversible.value().is_some();
+        match (approved, kind) {
+            (true, Seen::Value(ApproverKind::Human)) => {}
+            (true, Seen::Absent | Seen::Withheld) => {
+                found.unknown(places, "whether a person approved is not recorded")
+            }
+            _ if approval.is_withheld() => found.unknown(places, "cannot be told: the approval is withheld"),
+            _ if !told => found
+                .unknown(places, "whether the call can be undone is not recorded, and no person approved it"),
+            _ if matches!(approval, Seen::Absent) => {
+                found.missing(places, "it cannot be undone, and no approval is recorded")
+            }
+            _ => found.wrong(places, "it cannot be undone, and no person approved it"),
+        }
+        return;
+    }
+    if approved {
+        return;
+    }
+    match found.told(approval.then(|approval| &approval.required), "/approval/required") {
+        Some(true) if approval.then(|approval| &approval.state).is_withheld() => {
+            found.unknown([at], "cannot be told: the approval is withheld");
+        }
+        Some(true) if case.outcome().value().is_none() && case.run_tools().next().is_none() => {
+            found.unknown(
+                [at],
+                "an approval was needed and not given, and whether it was done is not recorded",
+            );
+        }
+        Some(true) if approval.then(|approval| &approval.state).value().is_none() => {
+            found.missing([at], "an approval was needed, and none is recorded");
+        }
+        Some(true) => found.wrong([at], "an approval was needed, and it was done without"),
+        _ => {}
+    }
+}
+
+fn self_approval(case: &Case<'_>, found: &mut Found<'_>) {
+    let Some(approval) = given(case) else { return };
+    let at = "/approval/approver";
+    let Some(approver) = found.told(seen(&approval.approver).text(), at) else { return };
+    let workload = case.body.workload.value();
+    let is_workload = workload.and_then(|workload| workload.id.value()) == Some(approver);
+    let agent = workload.and_then(|workload| workload.agent.value()).and_then(|agent| agent.id.value());
+    if case.is_initiator(approver) || is_workload || agent == Some(approver) {
+        found.wrong([at], "the approver is who asked, or who acted");
+    } else if seen(&case.body.initiator).then(|initiator| &initiator.sub).is_withheld() {
+        found.unknown([at], "cannot be told: the initiator is withheld");
+    }
+}
+
+/// When the approval had to be there: the first tool call that it may be for, or the end where there is none.
+fn needed_at(case: &Case<'_>) -> Option<Timestamp> {
+    let held_up = |tool: &Tool| {
+        case.decisions().any(|(_, decision)| {
+            matches!(decision.verdict.value(), Some(Verdict::StepUp | Verdict::Escalate))
+                && decision.target.value().is_some_and(|target| tool.call_id.value() == Some(target))
+        })
+    };
+    let starts = |may_need: &dyn Fn(&Tool) -> bool| {
+        case.run_tools()
+            .filter(|(_, tool)| may_need(tool))
+            .filter_map(|(_, tool)| tool.start.value().copied())
+            .min()
+    };
+    starts(&|tool| tool.side_effect.value() != Some(&false) || held_up(tool))
+        .or_else(|| starts(&|_| true))
+        .or_else(|| case.time(|time| &time.end).value().copied())
+}
+
+fn outside_window(case: &Case<'_>, found: &mut Found<'_>) {
+    let Some(approval) = given(case) else { return };
+    let at = found.told(seen(&approval.at), "/approval/at");
+    let expires = found.told(seen(&approval.expires), "/approval/expires");
+    let Some(needed) = needed_at(case) else { return };
+    if at.is_some_and(|at| *at > needed) {
+        found.wrong(["/approval/at"], format!("approved after the action, {needed}"));
+    }
+    if expires.is_some_and(|expires| *expires < needed) {
+        found.wrong(["/approval/expires"], format!("the approval had expired before the action, {needed}"));
+    }
+}
+
+fn human_claim(case: &Case<'_>, found: &mut Found<'_>) {
+    let Some(approval) = given(case) else { return };
+    let at = "/approval/source";
+    if found.told(seen(&approval.approver_kind), "/approval/approver_kind") != Some(&ApproverKind::Human) {
+        return;
+    }
+    match seen(&approval.source) {
+        Seen::Value(ApprovalSource::User) => {}
+        Seen::Value(_) => found.wrong([at], "a person is said to have approved, and no person answered"),
+        Seen::NotApplicable => found.unknown([at], "a person approved: where the answer came from applies"),
+        other => {
+            found.told(other, at);
+        }
+    }
+}
+
+fn override_reason(case: &Case<'_>, found: &mut Found<'_>) {
+    let Some(over) = found.told(seen(&case.body.r#override), "/override") else { return };
+    found.require(seen(&over.by).text(), "/override/by", "who went against the decision is not recorded");
+    found.require(seen(&over.from), "/override/from", "what had been decided is not recorded");
+    found.require(seen(&over.reason).text(), "/override/reason", "no code says why");
+}

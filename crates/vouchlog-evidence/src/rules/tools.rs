@@ -1,0 +1,112 @@
+//! R51 to R55: tool calls, from the proposal to the effect.
+
+use super::look::{Case, Found, Seen, seen};
+use super::{AskedOf, Definition, RULE, Rule, Severity};
+use crate::{Effect, ToolOrigin, ToolStatus};
+
+#[rustfmt::skip] // one line each: a table
+pub(super) fn table() -> Vec<Rule> {
+    use Definition::{Governance, Inference, Trail};
+    const INTERACTION: Rule = Rule { asked_of: AskedOf::Interactions, ..RULE };
+    vec![
+        Rule { code: "R51", name: "TOOL_UNRESOLVED", serves: &[Trail],
+            says: "what became of a tool call is not recorded: it was made up, or its record was lost",
+            remedy: "record `tools[].status` of every call that the model proposed; `tools: []` where there was none",
+            record: Some(unresolved), ..INTERACTION },
+        Rule { code: "R52", name: "ORPHAN_TOOL_EXEC", serves: &[Trail],
+            says: "a tool was run that neither the model nor a person asked for",
+            remedy: "record `tools[].proposed: true`, or `tools[].origin: human`",
+            record: Some(orphan), ..INTERACTION },
+        Rule { code: "R53", name: "TOOL_DEF_CHANGED", serves: &[Inference],
+            says: "the tool's definition is not the one that was pinned",
+            remedy: "pin definitions; record `tools[].definition_digest` and `pinned_definition_digest`",
+            record: Some(changed), ..INTERACTION },
+        Rule { code: "R54", name: "DOWNSTREAM_UNLINKED", serves: &[Governance, Inference],
+            says: "a tool that changes something names nothing that it called",
+            remedy: "record `tools[].downstream` with the other side's reference; `side_effect: false` where nothing changes",
+            record: Some(unlinked), ..INTERACTION },
+        Rule { code: "R55", name: "EFFECT_UNCONFIRMED", severity: Severity::Warn, serves: &[Inference],
+            says: "whether the call had its effect is not known",
+            remedy: "look at the result and record `tools[].effect: confirmed`, `failed`, `reverted` or `none`",
+            record: Some(unconfirmed), ..INTERACTION },
+    ]
+}
+
+fn unresolved(case: &Case<'_>, found: &mut Found<'_>) {
+    found.told(seen(&case.body.tools), "/tools");
+    for (place, tool) in case.tools() {
+        let at = format!("/tools/{place}/status");
+        let status = found.require(seen(&tool.status), &at, "what became of the call is not recorded");
+        if status == Some(&ToolStatus::Proposed) {
+            found.wrong([at], "the model proposed the call, and nothing became of it");
+        }
+    }
+}
+
+fn orphan(case: &Case<'_>, found: &mut Found<'_>) {
+    for (place, tool) in case.run_tools() {
+        if tool.proposed.value() == Some(&true) || tool.origin.value() == Some(&ToolOrigin::Human) {
+            continue;
+        }
+        let at = format!("/tools/{place}/proposed");
+        if seen(&tool.proposed).is_withheld() || seen(&tool.origin).is_withheld() {
+            found.unknown([at], "cannot be told: who asked for the call is withheld");
+        } else if tool.proposed.value() == Some(&false) && tool.origin.value().is_some() {
+            found.wrong([at], "the model is said to have asked for the call, and did not propose it");
+        } else {
+            found.missing([at], "nobody is recorded to have asked for the call");
+        }
+    }
+}
+
+fn changed(case: &Case<'_>, found: &mut Found<'_>) {
+    for (place, tool) in case.run_tools() {
+        let used_at = format!("/tools/{place}/definition_digest");
+        let pinned_at = format!("/tools/{place}/pinned_definition_digest");
+        let used = found.told(seen(&tool.definition_digest), &used_at);
+        let pinned = found.told(seen(&tool.pinned_definition_digest), &pinned_at);
+        let (Some(used), Some(pinned)) = (used, pinned) else { continue };
+        let is_keyed = |digest: &str| digest.starts_with("hmac-");
+        if is_keyed(used.as_str()) != is_keyed(pinned.as_str()) {
+            found.unknown([used_at, pinned_at], "the two digests cannot be compared: one is keyed");
+        } else if used != pinned {
+            found.wrong([used_at, pinned_at], "the definition in use is not the pinned one");
+        }
+    }
+}
+
+fn unlinked(case: &Case<'_>, found: &mut Found<'_>) {
+    for (place, tool) in case.run_tools() {
+        let at = format!("/tools/{place}/downstream");
+        // Where nobody says whether it changes something, it may.
+        if tool.side_effect.value() == Some(&false) {
+            continue;
+        }
+        let calls = seen(&tool.downstream).list();
+        if found.require(calls, &at, "no downstream call is recorded").is_some()
+            && let Some(calls) = tool.downstream.value()
+        {
+            for (call, downstream) in calls.iter().enumerate() {
+                let named = seen(&downstream.target).text();
+                found.require(named, &format!("{at}/{call}/target"), "whom the tool called is not recorded");
+            }
+        }
+    }
+}
+
+fn unconfirmed(case: &Case<'_>, found: &mut Found<'_>) {
+    for (place, tool) in case.run_tools() {
+        if tool.side_effect.value() == Some(&false) {
+            continue;
+        }
+        let at = format!("/tools/{place}/effect");
+        let effect = found.require(seen(&tool.effect), &at, "what became of its effect is not recorded");
+        if effect == Some(&Effect::Dispatched) {
+            found.wrong([at], "it was sent off, and no result was seen");
+        }
+    }
+    let effect = seen(&case.body.outcome).then(|outcome| &outcome.effect);
+    if let Seen::Value(Effect::Dispatched) = effect {
+        found.wrong(["/outcome/effect"], "it was sent off, and no result was seen");
+    }
+}
