@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Executor, Row as _, SqlSafeStr, Transaction};
+use sqlx::{
+    Any, AnyConnection, AnyPool, ConnectOptions, Connection, Executor, Row as _, SqlSafeStr, Transaction,
+};
 
-use crate::limits::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, READERS, REWRITTEN_BYTES};
+use crate::limits::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, CACHE, CHECKPOINT_PAGES, READERS, REWRITTEN_BYTES};
 use crate::{Result, VaultError};
 
 /// Which of the two it is.
@@ -123,6 +125,9 @@ impl Database {
             }
             _ => VaultError::Location(location.shown()),
         };
+        // Once without a pool, which would try a server that refuses again and again.
+        let first = tokio::time::timeout(ACQUIRE_TIMEOUT, AnyConnection::connect_with(&options)).await;
+        first.map_err(|_| connected(sqlx::Error::PoolTimedOut))?.map_err(connected)?.close().await?;
         let writer = pool(writers).connect_with(options.clone()).await.map_err(connected)?;
         let readers = pool(READERS).connect_lazy_with(options);
         Ok(Self { dialect, writer, readers, file })
@@ -223,6 +228,10 @@ impl Dialect {
                     ("secure_delete", "ON"),
                     ("temp_store", "MEMORY"), // no old pages in temporary files
                     ("trusted_schema", "OFF"),
+                    // Pseudonyms are random, so an insert touches pages all over their index: hold them, and write each back
+                    // once for many commits.
+                    ("cache_size", CACHE),
+                    ("wal_autocheckpoint", CHECKPOINT_PAGES),
                 ] {
                     write!(settings, "PRAGMA {name} = {value}; ").expect("a string takes everything");
                 }

@@ -189,6 +189,9 @@ impl Vault {
 
     /// Destroys what [`begin_erasure`](Self::begin_erasure) marked; how many records that were. What was destroyed stays so if this
     /// is cut short: run it again until it succeeds. Again after that is fine.
+    ///
+    /// SQLite: nothing of it is in any file afterwards. In a file of more than 256 MiB, which is not rewritten for each erasure, a
+    /// stray pseudonym or wrapped key may stay in an unused part of a page until [`compact`](Self::compact).
     pub async fn finish_erasure(&self, access: &Access, erasure_record: &RecordId, now: i64) -> Result<u64> {
         access.require(Role::Erase)?;
         let db = &self.shared.db;

@@ -76,9 +76,15 @@ pub(crate) const READERS: u32 = 4;
 /// Keys of persons kept unwrapped in memory, 100 bytes each.
 pub(crate) const CACHED_KEYS: usize = 8_192;
 
-/// A database file up to this size is rewritten by each erasure, some seconds of work. Larger ones are by
-/// [`Vault::compact`](crate::Vault::compact), when it suits.
-pub(crate) const REWRITTEN_BYTES: u64 = 2 * 1024 * 1024 * 1024;
+/// A SQLite file up to this size is rewritten by each erasure: some seconds, less than [`BUSY_TIMEOUT`], in which nobody else writes.
+/// Larger ones are by [`Vault::compact`](crate::Vault::compact), when it suits.
+pub(crate) const REWRITTEN_BYTES: u64 = 256 * 1024 * 1024;
+
+/// SQLite: most memory a connection takes for pages, in its notation for KiB: 64 MiB.
+pub(crate) const CACHE: &str = "-65536";
+
+/// SQLite: pages in the write-ahead log before they are written back, 64 MiB.
+pub(crate) const CHECKPOINT_PAGES: &str = "16384";
 
 /// The longest key file or output of a key command: a key has 64 digits.
 pub(crate) const MAX_KEY_TEXT_BYTES: usize = 4_096;

@@ -87,8 +87,9 @@ impl Vault {
         self.shared.db.close().await;
     }
 
-    /// Wraps every key anew under `kek`, in one transaction: about 30,000 persons a second. Records are not touched. Other
-    /// processes that have the vault open get [`VaultError::Rewrapped`] at their next write and must be started with the new key.
+    /// Wraps every key anew under `kek`, in one transaction during which nobody else writes. Records are not touched. Other processes
+    /// that have the vault open get [`VaultError::Rewrapped`] at their next write, may find keys they cannot unwrap before, and must
+    /// be started with the new key.
     ///
     /// Once the old key is destroyed, backups made before cannot be read any more: this is how what was erased goes out of
     /// them too.
