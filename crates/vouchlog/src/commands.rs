@@ -17,6 +17,7 @@ mod canary;
 mod custody;
 mod demo;
 mod disclose;
+mod duties;
 mod enrol;
 mod erase;
 mod find;
@@ -70,6 +71,7 @@ pub(crate) enum Command {
     Revoked(revoked::Args),
     Grade(grade::GradeArgs),
     Schema(grade::SchemaArgs),
+    Duties(duties::Args),
     Vault(vault::Args),
 }
 
@@ -100,6 +102,7 @@ impl Command {
             Self::Revoked(args) => block_on(args.run(*output)),
             Self::Grade(args) => args.run(*output),
             Self::Schema(args) => args.run(*output),
+            Self::Duties(args) => block_on(args.run(*output)),
             Self::Vault(args) => block_on(args.run(*output)),
         }
     }

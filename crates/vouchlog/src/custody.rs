@@ -1,6 +1,7 @@
 //! A vault with the way to its log: what the commands that record, disclose and erase share, and an embedding program too.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -147,8 +148,8 @@ impl Custodian {
             let proof = self.recorder.vault().proof(access, &row.id).await?;
             let proof = proof.ok_or_else(|| CustodyError::NotLogged(row.id.clone()))?;
             for stream in [place.stream, row.stream] {
-                if !streams.contains_key(&stream) {
-                    streams.insert(stream, self.stream_proofs(access, stream, fresh).await?);
+                if let Entry::Vacant(unknown) = streams.entry(stream) {
+                    unknown.insert(self.stream_proofs(access, stream, fresh).await?);
                 }
             }
             proven.push((place.stream, row.stream, ProofFile::parse(proof.as_bytes())?));

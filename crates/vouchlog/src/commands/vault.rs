@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use vouchlog_vault::{KeySource, Role, Roles};
 
 use super::custody::{self, VaultArgs};
-use crate::output::{Outcome, Output};
+use crate::output::{self, Outcome, Output};
 
 /// Who may use a vault, how long it keeps records, and the key it is under
 #[derive(clap::Args)]
@@ -50,6 +50,8 @@ enum What {
         #[arg(long, value_name = "DURATION", value_parser = super::duration, requires = "class")]
         keep: Option<Duration>,
     },
+    /// Rewrite the database so that nothing of what was erased is left in its unused pages; takes a while on a large one
+    Compact,
     /// Put the vault under another key; old backups become unreadable once the old key is destroyed
     Rewrap {
         /// The new key: file:PATH, env:NAME or command:COMMAND
@@ -116,6 +118,13 @@ impl Args {
                     .collect();
                 let words = if lines.is_empty() { "no such class".to_owned() } else { lines.join("\n") };
                 (words, json!({ "classes": classes }))
+            }
+            What::Compact => {
+                let rewriting = output::waiting("rewriting the database");
+                let done = vault.compact(&access).await;
+                rewriting.finish_and_clear();
+                done.map_err(custody::advise_vault)?;
+                ("the database was rewritten".to_owned(), json!({ "compacted": true }))
             }
             What::Rewrap { to } => {
                 let key = to.load_or_create().map_err(custody::advise_vault)?;
