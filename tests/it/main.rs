@@ -15,6 +15,7 @@ mod power_cut;
 mod process;
 mod program;
 mod readme;
+mod sd_jwt_python;
 mod tlog_witness;
 mod witness;
 mod witnesses;
