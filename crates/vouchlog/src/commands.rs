@@ -36,6 +36,7 @@ mod revoked;
 mod running;
 mod sample;
 mod serve;
+mod session;
 mod submit;
 mod vault;
 mod verify;
@@ -65,6 +66,7 @@ pub(crate) enum Command {
     Fsck(fsck::Args),
     Record(record::Args),
     Find(find::Args),
+    Session(session::Args),
     Disclose(disclose::Args),
     Erase(erase::Args),
     Hold(hold::Args),
@@ -96,6 +98,7 @@ impl Command {
             Self::Fsck(args) => args.run(*output),
             Self::Record(args) => block_on(args.run(*output)),
             Self::Find(args) => block_on(args.run(*output)),
+            Self::Session(args) => block_on(args.run(*output)),
             Self::Disclose(args) => block_on(args.run(*output)),
             Self::Erase(args) => block_on(args.run(*output)),
             Self::Hold(args) => block_on(args.run(*output)),
