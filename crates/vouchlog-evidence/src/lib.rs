@@ -3,19 +3,24 @@
 //! **Invariant: missing data never counts as present.**
 //!
 //! In scope: the model of a record ([`Record`]), reading it, grading it, its statement ([`issue`]), presentations of chosen
-//! fields ([`Presentation`]).
+//! fields ([`Presentation`]), of a whole session ([`SessionBundle`]), and what happened in it ([`session`]).
 //!
 //! Out of scope: where records are kept (`vouchlog-vault`), how they come out of telemetry, when they are logged.
 
+mod bundle;
 mod duties;
 mod grade;
 pub mod limits;
 mod presentation;
 mod record;
 mod rules;
+pub mod session;
 mod statement;
 mod validity;
 
+pub use bundle::{
+    BundleContents, BundleError, BundlePart, Disclosed, SessionBundle, VerifiedSession, verify_bundle,
+};
 pub use duties::{Certainty, Duty, DutyReport, Figure, Figures, duties};
 pub use grade::{
     Affected, CanaryFacts, Context, Finding, Grade, Observations, ProviderUsage, ReceiptFacts, SessionFacts,

@@ -16,6 +16,12 @@ pub const MAX_SD_JWT_BYTES: usize = 3 << 20;
 /// 2 kB, or 60 kB with sixteen ML-DSA-44 cosignatures.
 pub const MAX_PRESENTATION_BYTES: usize = 4 << 20;
 
+/// Longest session bundle, in bytes.
+pub const MAX_BUNDLE_BYTES: usize = 64 << 20;
+
+/// Most presentations in a session bundle.
+pub const MAX_BUNDLE_RECORDS: usize = 10_000;
+
 /// Most members at the top of a record. The model has 30; the rest are a gateway's own.
 pub const MAX_GROUPS: usize = 512;
 

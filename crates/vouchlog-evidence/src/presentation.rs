@@ -27,18 +27,18 @@ mod error;
 mod verify;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use error::{Part, PresentationError};
 pub use verify::verify_presentation;
 
-const FORMAT: &str = "vouchlog/v1 presentation";
+pub(crate) const FORMAT: &str = "vouchlog/v1 presentation";
 
 /// A presentation, as it is written to a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Presentation {
-    format: String,
+    pub(crate) format: String,
     /// The log, for people: whoever verifies the file names it by its key.
     pub origin: String,
     /// The statement with the disclosures chosen ([`Issued::present`](crate::Issued::present)).

@@ -4,5 +4,5 @@ use crate::statement::tests::{claims, record};
 
 mod damage;
 mod holds;
-mod log;
+pub(crate) mod log;
 mod property;

@@ -12,31 +12,31 @@ use vouchlog_stream::{
 use super::super::{Presentation, StreamIdentity};
 use crate::statement::{ClearClaims, Issued};
 
-pub(super) const ORIGIN: &str = "log.example.com/ai";
-pub(super) const GATEWAY: &str = "gateway.example.com";
+pub(crate) const ORIGIN: &str = "log.example.com/ai";
+pub(crate) const GATEWAY: &str = "gateway.example.com";
 
-pub(super) const OPENED: u64 = 2;
-pub(super) const OPENED_AGAIN: u64 = 3;
-pub(super) const OF_OTHER: u64 = 5;
-pub(super) const OF_HOUSE: u64 = 7;
+pub(crate) const OPENED: u64 = 2;
+pub(crate) const OPENED_AGAIN: u64 = 3;
+pub(crate) const OF_OTHER: u64 = 5;
+pub(crate) const OF_HOUSE: u64 = 7;
 
-pub(super) fn key(name: &str, signature_type: SignatureType, seed: u8) -> SigningKey {
+pub(crate) fn key(name: &str, signature_type: SignatureType, seed: u8) -> SigningKey {
     SigningKey::generate(KeyName::new(name).unwrap(), signature_type, [seed; 32]).unwrap()
 }
 
-pub(super) fn log_key() -> SigningKey {
+pub(crate) fn log_key() -> SigningKey {
     key(ORIGIN, SignatureType::Ed25519, 1)
 }
 
-pub(super) fn operator() -> SigningKey {
+pub(crate) fn operator() -> SigningKey {
     key("operator.example.com", SignatureType::Ed25519, 2)
 }
 
-pub(super) fn gateway() -> SigningKey {
+pub(crate) fn gateway() -> SigningKey {
     key(GATEWAY, SignatureType::Ed25519, 3)
 }
 
-pub(super) fn other_gateway() -> SigningKey {
+pub(crate) fn other_gateway() -> SigningKey {
     key("other.example.com", SignatureType::Ed25519, 4)
 }
 
@@ -44,30 +44,30 @@ fn house() -> SigningKey {
     key(&format!("{ORIGIN}/house"), SignatureType::Ed25519, 5)
 }
 
-pub(super) fn witness() -> SigningKey {
+pub(crate) fn witness() -> SigningKey {
     key("witness.example.com", SignatureType::CosignatureEd25519, 6)
 }
 
 /// The key of the stream that the entry at `opened` opens.
-pub(super) fn stream_key(opened: u64) -> SigningKey {
+pub(crate) fn stream_key(opened: u64) -> SigningKey {
     key(GATEWAY, SignatureType::CosignatureEd25519, 100 + u8::try_from(opened).unwrap())
 }
 
 /// One witness, and it must have cosigned.
-pub(super) fn policy() -> Policy {
+pub(crate) fn policy() -> Policy {
     let vkey = witness().verifying_key().to_string();
     Policy::parse(format!("witness w {vkey}\nquorum w\n").as_bytes()).unwrap()
 }
 
-pub(super) fn origin() -> Origin {
+pub(crate) fn origin() -> Origin {
     Origin::new(ORIGIN).unwrap()
 }
 
-pub(super) fn at() -> LoggedAt {
+pub(crate) fn at() -> LoggedAt {
     LoggedAt::from_millis(1_767_225_600_500).unwrap()
 }
 
-pub(super) fn opening(stream: u64, gateway: &SigningKey) -> Entry {
+pub(crate) fn opening(stream: u64, gateway: &SigningKey) -> Entry {
     let opening = StreamOpening {
         log: origin(),
         gateway: gateway.verifying_key().clone(),
@@ -77,30 +77,30 @@ pub(super) fn opening(stream: u64, gateway: &SigningKey) -> Entry {
     Entry::StreamOpened { logged_at: at(), note: opening.sign(gateway).unwrap() }
 }
 
-pub(super) fn enrolment(gateway: &SigningKey, operator: &SigningKey) -> Entry {
+pub(crate) fn enrolment(gateway: &SigningKey, operator: &SigningKey) -> Entry {
     let enrolment = Enrolment { log: origin(), gateway: gateway.verifying_key().clone() };
     Entry::GatewayEnrolled { logged_at: at(), note: enrolment.sign(operator).unwrap() }
 }
 
-pub(super) fn genesis(origin: Origin, signer: &SigningKey) -> Entry {
+pub(crate) fn genesis(origin: Origin, signer: &SigningKey) -> Entry {
     let genesis = Genesis { origin, operator: operator().verifying_key().clone() };
     Entry::Genesis { logged_at: at(), note: genesis.sign(signer).unwrap() }
 }
 
 /// The entry that logs a statement in `stream`.
-pub(super) fn logged(issued: &Issued, claims: &ClearClaims, stream: u64) -> StatementEntry {
+pub(crate) fn logged(issued: &Issued, claims: &ClearClaims, stream: u64) -> StatementEntry {
     let statement = Statement { kind: claims.kind, evidence: claims.evidence, digest: issued.digest() };
     let (stream, sequence) = (StreamId::new(stream).unwrap(), SequenceNumber::new(0).unwrap());
     StatementEntry { logged_at: at(), stream, sequence, statement }
 }
 
 #[derive(Clone)]
-pub(super) struct Log {
-    pub(super) entries: Vec<Vec<u8>>,
+pub(crate) struct Log {
+    pub(crate) entries: Vec<Vec<u8>>,
 }
 
 impl Log {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let entries = [
             genesis(origin(), &log_key()),
             enrolment(&gateway(), &operator()),
@@ -115,13 +115,13 @@ impl Log {
     }
 
     /// Appends an entry; returns its index.
-    pub(super) fn push(&mut self, entry: &Entry) -> u64 {
+    pub(crate) fn push(&mut self, entry: &Entry) -> u64 {
         self.entries.push(entry.encode());
         self.entries.len() as u64 - 1
     }
 
     /// The proof file of an entry, under the newest checkpoint, with the entry in it.
-    pub(super) fn proof(&self, index: u64) -> ProofFile {
+    pub(crate) fn proof(&self, index: u64) -> ProofFile {
         let leaves: Vec<_> = self.entries.iter().map(|entry| leaf_hash(entry)).collect();
         let mut range = CompactRange::new();
         let grown = range.extend(&leaves);
@@ -133,12 +133,12 @@ impl Log {
         ProofFile::new(Some(entry), LeafIndex::new(index), proof, note).unwrap()
     }
 
-    pub(super) fn identity(&self, enrolment: u64, opening: u64) -> StreamIdentity {
+    pub(crate) fn identity(&self, enrolment: u64, opening: u64) -> StreamIdentity {
         StreamIdentity::new(&self.proof(enrolment), &self.proof(opening))
     }
 
     /// The presentation of the statement at `index`, whose stream was opened at [`OPENED`].
-    pub(super) fn present(&self, issued: &Issued, paths: &[&str], index: u64) -> Presentation {
+    pub(crate) fn present(&self, issued: &Issued, paths: &[&str], index: u64) -> Presentation {
         let sd_jwt = issued.present(paths).unwrap();
         let stream = self.identity(1, OPENED);
         Presentation::new(&origin(), sd_jwt, &self.proof(index), &self.proof(0), stream, None)
@@ -146,7 +146,7 @@ impl Log {
 }
 
 /// A checkpoint of the log, cosigned by its witness.
-pub(super) fn checkpoint(head: TreeHead) -> UnverifiedNote {
+pub(crate) fn checkpoint(head: TreeHead) -> UnverifiedNote {
     let checkpoint = Checkpoint::new(origin(), head);
     let signed = SignedCheckpoint::sign(&checkpoint, &log_key()).unwrap();
     let line = witness().cosign(&checkpoint, 1_767_225_700).unwrap();

@@ -1,0 +1,164 @@
+//! Whether all records of the session are here, and what says so.
+
+use vouchlog_stream::StatementKind;
+
+use super::gaps::{Orphans, Seal};
+use super::input::{SessionRecord, Surroundings};
+use super::timeline::{Gap, Proven, Reply};
+use super::words::{count, joined};
+use crate::Answer;
+use crate::record::{Field, RecordId};
+
+/// Most gaps that are told one by one.
+const GAPS: usize = 12;
+
+/// What was counted while the records were still as they came.
+pub(super) struct Counted {
+    /// Records of the session, the seal and what came after it aside.
+    here: u64,
+    /// Whether there is a seal.
+    sealed: bool,
+    /// What it counts.
+    seal_counts: Option<u64>,
+    /// Records it names that are not here.
+    seal_misses: u64,
+    after_seal: u64,
+    orphans: u64,
+    /// Intents of which it is not shown whether they have an outcome.
+    unknown_outcomes: u64,
+    /// Outcomes without the intent they should have.
+    without_intent: u64,
+    /// Records without a number in the session.
+    unnumbered: u64,
+    erased: u64,
+    /// How many whoever gave the records says there are.
+    held: Option<u64>,
+}
+
+impl Counted {
+    pub(super) fn of(
+        records: &[SessionRecord],
+        seal: &Seal,
+        orphans: &Orphans,
+        facts: &Surroundings,
+    ) -> Self {
+        let counted = |wanted: &dyn Fn(&SessionRecord) -> bool| {
+            records.iter().filter(|record| record.is_counted() && wanted(record)).count() as u64
+        };
+        Self {
+            here: seal.counted(records),
+            sealed: seal.record.is_some(),
+            seal_counts: seal.counts,
+            seal_misses: seal.missing.len() as u64,
+            after_seal: seal.after.len() as u64,
+            orphans: orphans.records.len() as u64,
+            unknown_outcomes: orphans.unknown,
+            without_intent: counted(&SessionRecord::lacks_intent),
+            unnumbered: counted(&|record| record.sequence().is_none()),
+            erased: records.iter().filter(|record| record.erased.is_some()).count() as u64,
+            held: facts.held,
+        }
+    }
+}
+
+impl SessionRecord {
+    /// Whether it is an outcome whose gateway writes intents ahead, and there is none. Of a partial record that cannot be told.
+    pub(super) fn lacks_intent(&self) -> bool {
+        let it = self.record.body.correlation.value();
+        self.record.kind == StatementKind::Interaction
+            && !self.partial
+            && it.is_some_and(|it| {
+                let names_none = |id: &Field<RecordId>| matches!(id, Field::Absent | Field::NotApplicable);
+                it.write_ahead.value() == Some(&true) && names_none(&it.intent) && names_none(&it.amends)
+            })
+    }
+}
+
+/// Whether all records are here: no, if something shows that one is not; yes, if something shows that none can be missing.
+pub(super) fn complete(gaps: &[Gap], counted: &Counted, proven: Proven) -> Reply {
+    let missing = missing(gaps, counted, proven);
+    if !missing.is_empty() {
+        return Reply { answer: Answer::No, words: "something is missing".to_owned(), reasons: missing };
+    }
+    if counted.here == 0 {
+        let words = "no record of this session is here".to_owned();
+        return Reply { answer: Answer::Indeterminate, words, reasons: Vec::new() };
+    }
+    let doubts = doubts(counted, proven);
+    let here = count(counted.here, "record", "records");
+    let words = match counted.seal_counts {
+        Some(_) => format!("the session was sealed with {here}, and all are here"),
+        None if counted.here == 1 => format!("{here} is here, and no gap shows"),
+        None => format!("{here} are here, and no gap shows"),
+    };
+    let erased = (counted.erased > 0)
+        .then(|| format!("the content of {} was erased", count(counted.erased, "record", "records")));
+    let answer = if doubts.is_empty() { Answer::Yes } else { Answer::Indeterminate };
+    Reply { answer, words: joined([Some(words), erased], "; "), reasons: doubts }
+}
+
+fn missing(gaps: &[Gap], counted: &Counted, proven: Proven) -> Vec<String> {
+    let mut missing: Vec<String> = gaps.iter().take(GAPS).map(Gap::words).collect();
+    let here = count(counted.here, "of them is here", "of them are here");
+    if let Some(sealed) = counted.seal_counts.filter(|sealed| *sealed != counted.here) {
+        missing.push(format!("the seal counts {}; {here}", count(sealed, "record", "records")));
+    }
+    if let Some(held) = counted.held.filter(|held| *held != counted.here) {
+        missing.push(format!(
+            "whoever keeps them has {} of the session; {here}",
+            count(held, "record", "records")
+        ));
+    }
+    for (number, one, many) in [
+        (gaps.len().saturating_sub(GAPS) as u64, "more gap", "more gaps"),
+        (
+            counted.seal_misses,
+            "record that the seal names is not here",
+            "records that the seal names are not here",
+        ),
+        (
+            counted.after_seal,
+            "record came after the session had been sealed",
+            "records came after the session had been sealed",
+        ),
+        (counted.orphans, "intent has no outcome", "intents have no outcome"),
+        (
+            counted.without_intent,
+            "outcome lacks the intent its gateway writes ahead",
+            "outcomes lack the intents their gateways write ahead",
+        ),
+        (
+            proven.missing as u64,
+            "record should be in the log, and no proof is at hand",
+            "records should be in the log, and no proof is at hand",
+        ),
+    ] {
+        if number > 0 {
+            missing.push(count(number, one, many));
+        }
+    }
+    missing
+}
+
+/// Nothing is known to be missing: is there anything that would show it?
+fn doubts(counted: &Counted, proven: Proven) -> Vec<String> {
+    let mut doubts = Vec::new();
+    match (counted.sealed, counted.seal_counts) {
+        (false, _) => doubts.push("the session has no seal: nothing says how many records it has".to_owned()),
+        (true, None) => doubts.push("how many records the seal counts is not shown".to_owned()),
+        (true, Some(_)) => {}
+    }
+    if counted.unnumbered > 0 {
+        let many = count(counted.unnumbered, "record has", "records have");
+        doubts
+            .push(format!("{many} no number in the session that can be read, so a gap there would not show"));
+    }
+    if counted.unknown_outcomes > 0 {
+        let many = count(counted.unknown_outcomes, "intent has", "intents have");
+        doubts.push(format!("whether {many} an outcome is not shown"));
+    }
+    if proven.waiting > 0 {
+        doubts.push(count(proven.waiting as u64, "record waits to be logged", "records wait to be logged"));
+    }
+    doubts
+}

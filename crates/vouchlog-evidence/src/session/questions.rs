@@ -1,0 +1,139 @@
+//! The three questions about what was done: who authorised it, which identity executed it, was the credential valid at that
+//! very moment.
+
+use super::steps::{credential_words, initiator_words, workload_words};
+use super::timeline::{Act, Noted, Recorded, Reply};
+use super::words::{count, joined, named, names, told, word};
+use crate::Answer;
+use crate::record::{ApprovalState, Field};
+
+/// Rules that decide who authorised it.
+const AUTHORISED: [&str; 7] = ["R01", "R02", "R03", "R08", "R09", "R32", "R34"];
+/// Rules that decide what executed it.
+const EXECUTOR: [&str; 3] = ["R05", "R06", "R07"];
+/// Rules that decide whether the credential was valid.
+const CREDENTIAL: [&str; 8] = ["R11", "R12", "R13", "R14", "R14i", "R16", "R17", "R18"];
+
+/// Most reasons given for one answer.
+const REASONS: usize = 12;
+
+/// The answers about one record.
+pub(super) fn act(place: usize, recorded: &Recorded) -> Act {
+    let verdicts = recorded.verdicts.as_ref();
+    let reply = |answer: Option<Answer>, words: String, rules: &[&str]| {
+        let mut reasons = reasons(&recorded.findings, rules);
+        if answer.is_none() {
+            reasons.push("it was not graded".to_owned());
+        }
+        Reply { answer: answer.unwrap_or(Answer::Indeterminate), words, reasons }
+    };
+    Act {
+        record: place,
+        authorised: reply(verdicts.map(|it| it.authorized_known), who(recorded), &AUTHORISED),
+        executor: reply(verdicts.map(|it| it.executor_known), what(recorded), &EXECUTOR),
+        credential: reply(verdicts.map(|it| it.credential_valid_at_moment), with(recorded), &CREDENTIAL),
+    }
+}
+
+fn reasons(findings: &[Noted], rules: &[&str]) -> Vec<String> {
+    let deciding = findings.iter().filter(|finding| rules.contains(&finding.code));
+    deciding.take(REASONS).map(|finding| format!("{} ({})", finding.message, finding.code)).collect()
+}
+
+/// A group in words, or that it says nothing.
+fn group<T>(field: &Field<T>, partial: bool, words: impl FnOnce(&T) -> String, nothing: &str) -> String {
+    match field {
+        Field::Value(value) => Some(words(value)).filter(|words| !words.is_empty()),
+        Field::Redacted => Some("what the record says of it is withheld".to_owned()),
+        Field::Erased => Some("what the record said of it was erased".to_owned()),
+        Field::NotApplicable => Some("the gateway says that this does not apply".to_owned()),
+        Field::Absent if partial => Some("nothing about it was disclosed".to_owned()),
+        Field::Absent => None,
+    }
+    .unwrap_or_else(|| nothing.to_owned())
+}
+
+fn who(recorded: &Recorded) -> String {
+    let body = &recorded.record.body;
+    let initiator = group(&body.initiator, recorded.partial, initiator_words, "the record names nobody");
+    let approval = body.approval.value().and_then(|it| match it.state.value() {
+        Some(ApprovalState::Approved) => {
+            let kind = told(&it.approver_kind, |kind| format!("({})", word(kind)));
+            Some(joined([Some("approved by".to_owned()), named(&it.approver), kind], " "))
+        }
+        Some(ApprovalState::NotRequired) | None => None,
+        Some(state) => Some(format!("approval {}", word(state))),
+    });
+    let overridden =
+        body.r#override.value().and_then(|it| named(&it.by)).map(|by| format!("overridden by {by}"));
+    joined([Some(initiator), approval, overridden], "; ")
+}
+
+fn what(recorded: &Recorded) -> String {
+    let body = &recorded.record.body;
+    group(&body.workload, recorded.partial, workload_words, "the record names no workload")
+}
+
+fn with(recorded: &Recorded) -> String {
+    let body = &recorded.record.body;
+    group(&body.credential, recorded.partial, credential_words, "the record names no credential")
+}
+
+/// The answer over all that was done: yes only if it is yes every time.
+pub(super) fn overall(acts: &[Act], records: &[Recorded], of: impl Fn(&Act) -> &Reply) -> Reply {
+    let with = |answer| acts.iter().filter(|act| of(act).answer == answer).count();
+    let (no, unknown) = (with(Answer::No), with(Answer::Indeterminate));
+    let answer = match (acts.len(), no, unknown) {
+        (0, ..) => Answer::Indeterminate,
+        (_, 0, 0) => Answer::Yes,
+        (_, 0, _) => Answer::Indeterminate,
+        _ => Answer::No,
+    };
+    let mut distinct: Vec<&str> = Vec::new();
+    for act in acts {
+        let words = of(act).words.as_str();
+        if distinct.len() <= 3 && !distinct.contains(&words) {
+            distinct.push(words);
+        }
+    }
+    let told = if distinct.len() > 3 { "see each record".to_owned() } else { distinct.join(" · ") };
+    let many = count(acts.len() as u64, "action", "actions");
+    let yes = acts.len() - no - unknown;
+    let counted = [(no, "no for"), (unknown, "cannot be told for"), (yes, "yes for")];
+    let counted: Vec<_> = counted
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| format!("{word} {number}"))
+        .collect();
+    let words = match counted.as_slice() {
+        [] => "these records tell of nothing that was done".to_owned(),
+        _ if acts.len() == 1 => told,
+        [_] if yes > 0 => format!("for all {many}: {told}"),
+        [_] => format!("for none of {many}: {told}"),
+        counted => format!("of {many}, {}: {told}", counted.join(", ")),
+    };
+    Reply { answer, words, reasons: grouped(acts, records, &of) }
+}
+
+/// The reasons, those of a plain no first, each with all the records it holds for.
+fn grouped(acts: &[Act], records: &[Recorded], of: &impl Fn(&Act) -> &Reply) -> Vec<String> {
+    let no_first = [Answer::No, Answer::Indeterminate].into_iter();
+    let ordered = no_first.flat_map(|answer| acts.iter().filter(move |act| of(act).answer == answer));
+    let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
+    for act in ordered {
+        let label = records.get(act.record).map(Recorded::label).unwrap_or_default();
+        for reason in &of(act).reasons {
+            match groups.iter().position(|(known, _)| known == reason) {
+                Some(known) if groups[known].1.last() == Some(&label) => {}
+                Some(known) => groups[known].1.push(label.clone()),
+                None if groups.len() < REASONS => groups.push((reason, vec![label.clone()])),
+                None => {}
+            }
+        }
+    }
+    let told = groups.into_iter().map(|(reason, labels)| match labels.as_slice() {
+        labels if labels.len() == acts.len() && acts.len() > 1 => format!("every time: {reason}"),
+        labels => format!("{}: {reason}", names(labels)),
+    });
+    told.collect()
+}

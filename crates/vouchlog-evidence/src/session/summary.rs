@@ -1,0 +1,203 @@
+//! What a session comes to: sentences, the three questions, whether anything is missing.
+
+use super::complete::{Counted, complete};
+use super::input::{ProofState, Surroundings};
+use super::questions::{act, overall};
+use super::timeline::{Act, Gap, Noted, Proven, Recorded, Summary};
+use super::words::{count, joined, listed, name, named, time, told, word};
+use crate::record::{
+    Approval, ApprovalState, Enforced, Field, Initiator, OutcomeState, PolicyDecision, Record, Verdict,
+};
+
+/// Most sentences about what happened.
+const SENTENCES: usize = 12;
+
+/// Sums the session up.
+pub(super) fn summary(
+    records: &[Recorded],
+    gaps: &[Gap],
+    counted: &Counted,
+    findings: Vec<Noted>,
+    facts: &Surroundings,
+) -> Summary {
+    let acts: Vec<Act> = records
+        .iter()
+        .enumerate()
+        .filter(|(_, record)| record.is_act())
+        .map(|(place, record)| act(place, record))
+        .collect();
+    let proven = proven(records);
+    Summary {
+        happened: happened(records, &acts),
+        authorised: overall(&acts, records, |act| &act.authorised),
+        executor: overall(&acts, records, |act| &act.executor),
+        credential: overall(&acts, records, |act| &act.credential),
+        complete: complete(gaps, counted, proven),
+        acts,
+        proven,
+        findings,
+        notes: facts.notes.iter().map(|note| super::plain::clipped(note, 1_000)).collect(),
+    }
+}
+
+fn proven(records: &[Recorded]) -> Proven {
+    let mut proven = Proven::default();
+    for record in records {
+        *match record.proof {
+            ProofState::Witnessed { .. } => &mut proven.witnessed,
+            ProofState::Signed => &mut proven.signed,
+            ProofState::Waiting => &mut proven.waiting,
+            ProofState::Missing => &mut proven.missing,
+        } += 1;
+    }
+    proven
+}
+
+/// What happened, a sentence for each thing that was done.
+fn happened(records: &[Recorded], acts: &[Act]) -> Vec<String> {
+    let done = acts.iter().filter_map(|act| records.get(act.record));
+    let mut sentences: Vec<String> = done.take(SENTENCES).map(sentence).collect();
+    if acts.len() > SENTENCES {
+        sentences.push(format!(
+            "And {}; see the timeline.",
+            count((acts.len() - SENTENCES) as u64, "more action", "more actions")
+        ));
+    }
+    sentences
+}
+
+fn sentence(recorded: &Recorded) -> String {
+    let record = &recorded.record;
+    let body = &record.body;
+    let start = body.time.value().and_then(|at| at.start.value()).map(|at| format!("{}:", time(*at)));
+    let agent = body.workload.value().and_then(|it| {
+        let agent = it.agent.value().and_then(|agent| named(&agent.name).or_else(|| named(&agent.id)));
+        agent.or_else(|| named(&it.id))
+    });
+    let model = body.model.value().and_then(|it| named(&it.served).or_else(|| named(&it.requested)));
+    let who = somebody(&body.initiator, recorded.partial);
+    let used = match (agent, model) {
+        (Some(agent), Some(model)) => format!("{who} had {agent} use model {model}"),
+        (Some(agent), None) => format!("{who} had {agent} act"),
+        (None, Some(model)) => format!("{who} used model {model}"),
+        (None, None) => format!("{who} acted"),
+    };
+    let mut clauses = vec![used];
+    clauses.extend(decisions(record));
+    clauses.extend(body.approval.value().and_then(approval));
+    clauses.extend(body.r#override.value().map(|it| {
+        let by = named(&it.by).unwrap_or_else(|| "somebody".to_owned());
+        format!("{by} overrode a decision")
+    }));
+    clauses.extend(tools(record));
+    clauses.push(end(record));
+    let label = recorded.label();
+    let text = joined([start, Some(clauses.join("; "))], " ");
+    format!("{}. {text}.", capital(&label))
+}
+
+/// Who it was, or why one cannot say.
+fn somebody(initiator: &Field<Initiator>, partial: bool) -> String {
+    let sub = match initiator {
+        Field::Value(it) => it.sub.clone(),
+        Field::Redacted => Field::Redacted,
+        Field::Erased => Field::Erased,
+        Field::Absent | Field::NotApplicable => Field::Absent,
+    };
+    match sub {
+        Field::Value(sub) => return name(&sub),
+        Field::Redacted => "somebody whose name is withheld",
+        Field::Erased => "somebody whose name was erased",
+        _ if partial => "somebody whose name was not disclosed",
+        _ => "somebody whom the record does not name",
+    }
+    .to_owned()
+}
+
+fn approval(it: &Approval) -> Option<String> {
+    let by = named(&it.approver).map(|by| format!("by {by}"));
+    let state = match it.state.value()? {
+        ApprovalState::NotRequired => return None,
+        ApprovalState::Approved => "it was approved",
+        ApprovalState::Rejected => "approval was refused",
+        ApprovalState::Pending => "approval was asked for",
+        ApprovalState::Expired => "nobody approved in time",
+    };
+    Some(joined([Some(state.to_owned()), by], " "))
+}
+
+/// What policies said: every no and every but, and how many times simply yes.
+fn decisions(record: &Record) -> Vec<String> {
+    const MOST: usize = 4;
+    let all = record.body.policy.value().map_or(&[][..], Vec::as_slice);
+    let is_plain = |it: &&PolicyDecision| {
+        it.verdict.value() == Some(&Verdict::Allow)
+            && it.enforced.value().is_none_or(|it| *it == Enforced::Allow)
+    };
+    let plain = all.iter().filter(is_plain).count();
+    let mut said = Vec::new();
+    if plain > 0 {
+        said.push(format!("policy allowed it ({})", count(plain as u64, "decision", "decisions")));
+    }
+    for decision in all.iter().filter(|it| !is_plain(it)).take(MOST) {
+        let policy = named(&decision.id).or_else(|| named(&decision.engine));
+        let policy = policy.unwrap_or_else(|| "a policy".to_owned());
+        let verdict = told(&decision.verdict, word).unwrap_or_else(|| "nothing that is recorded".to_owned());
+        let reason = named(&decision.reason).map(|reason| format!("({reason})"));
+        let went = match (decision.verdict.value(), decision.enforced.value()) {
+            (Some(Verdict::Deny), Some(Enforced::Deny)) | (_, None) => None,
+            (_, Some(enforced)) => Some(format!("and what was enforced is {}", word(enforced))),
+        };
+        said.push(joined([Some(format!("{policy} said {verdict}")), reason, went], " "));
+    }
+    if all.len() - plain > MOST {
+        said.push(count((all.len() - plain - MOST) as u64, "more decision", "more decisions"));
+    }
+    said
+}
+
+fn tools(record: &Record) -> Vec<String> {
+    let all = record.body.tools.value().map_or(&[][..], Vec::as_slice);
+    let mut said: Vec<String> = Vec::new();
+    for tool in all.iter().take(4) {
+        let what = named(&tool.name).unwrap_or_else(|| "a tool without a name".to_owned());
+        let status = told(&tool.status, word).unwrap_or_else(|| "of unknown fate".to_owned());
+        let called: Vec<_> = tool
+            .downstream
+            .value()
+            .into_iter()
+            .flatten()
+            .take(4)
+            .filter_map(|call| call.target.value())
+            .map(|to| name(to))
+            .collect();
+        let called = (!called.is_empty()).then(|| format!("(which called {})", listed(&called)));
+        said.push(joined([Some(format!("tool {what} was {status}")), called], " "));
+    }
+    if all.len() > 4 {
+        said.push(format!("{} in all", count(all.len() as u64, "tool call", "tool calls")));
+    }
+    said
+}
+
+fn end(record: &Record) -> String {
+    match &record.body.outcome {
+        Field::Value(outcome) => match outcome.state.value() {
+            Some(OutcomeState::Executed) => "it was done".to_owned(),
+            Some(OutcomeState::Blocked) => "a guardrail stopped it".to_owned(),
+            Some(OutcomeState::Denied) => "it was denied".to_owned(),
+            Some(OutcomeState::Error) => "it failed".to_owned(),
+            Some(OutcomeState::Timeout) => "it took too long".to_owned(),
+            Some(OutcomeState::Deferred) => "it waits for somebody".to_owned(),
+            Some(OutcomeState::Cancelled) => "somebody stopped it".to_owned(),
+            None => "how it ended is not recorded".to_owned(),
+        },
+        field if field.is_withheld() => "how it ended is withheld".to_owned(),
+        _ => "how it ended is not recorded".to_owned(),
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
