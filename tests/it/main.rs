@@ -7,6 +7,7 @@
 
 mod audit;
 mod end_to_end;
+mod evidence;
 mod kill;
 mod layers;
 mod monitor;
@@ -14,6 +15,7 @@ mod power_cut;
 mod process;
 mod program;
 mod readme;
+mod sd_jwt_python;
 mod tlog_witness;
 mod witness;
 mod witnesses;

@@ -5,12 +5,17 @@ use std::process::Command;
 
 use crate::process::free_port;
 
-/// The block after the mark that says it is run here.
-fn commands() -> String {
+/// The blocks after the marks that say they are run here; each goes on from the one before.
+fn blocks() -> Vec<String> {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
     let text = std::fs::read_to_string(readme).unwrap();
-    let block = text.split("<!-- these commands are run by tests/it/readme.rs -->\n```sh\n").nth(1);
-    block.expect("the README has the block").split("```").next().unwrap().to_owned()
+    let blocks = text.split("<!-- these commands are run by tests/it/readme.rs -->\n```sh\n").skip(1);
+    blocks.map(|block| block.split("```").next().unwrap().to_owned()).collect()
+}
+
+/// The first block: a log, a statement, a proof.
+fn commands() -> String {
+    blocks().into_iter().next().expect("the README has the block")
 }
 
 /// Runs the commands in a shell; only the port is another, since several tests run at once.
@@ -42,4 +47,15 @@ fn and_with_one_character_changed_the_record_does_not_verify() {
     let output = run(&format!("{before}sed -i s/booked/b00ked/ call.json\nvouchlog verify{verify}"));
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stdout).contains("DOES NOT HOLD"));
+}
+
+#[test]
+fn a_record_becomes_evidence_that_a_stranger_checks() {
+    let [first, second] = <[String; 2]>::try_from(blocks()).unwrap();
+    let output = run(&format!("{first}\n{second}"));
+    let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}\n{errors}");
+    assert!(said.contains("initiator.sub = u-20931"), "{said}");
+    assert!(said.contains("credential valid at the moment: yes"), "{said}");
+    assert!(!said.contains("order 8841"), "content is not shown unasked: {said}");
 }

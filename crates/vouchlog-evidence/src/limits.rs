@@ -54,8 +54,8 @@ pub const MAX_RECORD_BYTES: usize = 1 << 20;
 /// Most entries of a list of groups in a record: policy decisions, tool calls, sources, downstream calls.
 pub const MAX_LIST: usize = 1_000;
 
-/// Deepest nesting of a record's JSON; what stands around it in a statement leaves room below [`MAX_DEPTH`].
-pub const MAX_RECORD_DEPTH: usize = 28;
+/// Deepest nesting of a record's JSON. What nests deeper than a statement may ([`MAX_DEPTH`]) is stated as text.
+pub const MAX_RECORD_DEPTH: usize = 64;
 
 /// How far a recorder's clock is taken to be off where the record does not say.
 pub const ASSUMED_CLOCK_ERROR: SignedDuration = SignedDuration::from_secs(1);

@@ -286,4 +286,4 @@ pub fn rule(code: &str) -> Option<&'static Rule> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

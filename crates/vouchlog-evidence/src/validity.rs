@@ -288,7 +288,7 @@ fn faults(case: &Case<'_>, credential: &Credential, one: &Use) -> Vec<Fault> {
         Some(id) => {
             match case.context.window(id) {
                 Some((begin, exp)) if begin.is_some() && exp.is_some() => {
-                    moment.within(begin, exp, &mut fault)
+                    moment.within(begin, exp, &mut fault);
                 }
                 _ => {
                     let text = format!("{} used another credential, whose window is not known", one.what);

@@ -1,1 +1,73 @@
 //! Where a gateway keeps records, disclosures and receipts: encrypted, searchable, erasable.
+//!
+//! **Invariants: what was erased cannot be read again; whoever reads content is on record.**
+//!
+//! A [`Vault`] is a database, SQLite by default and PostgreSQL by URL, with the same promises on both:
+//!
+//! * what [`Vault::keep`] acknowledged survives a power cut;
+//! * metadata and content are encrypted under a key of each record, which takes a key of the tenant and of every person concerned
+//!   to unwrap; these are wrapped by a [`KeyEncryptionKey`] that is never in the database (`keys.rs` draws it);
+//! * what a record is found by is there as keyed pseudonyms alone;
+//! * [erasing](Vault::plan_erasure) destroys keys and ciphertexts and leaves a tombstone whose statement and proof still verify; it
+//!   respects legal holds and retention duties.
+//!
+//! In scope: the tables, the keys, roles, holds, retention. Out of scope: what records say, how they are graded and signed
+//! (`vouchlog-evidence`), logging them and fetching their proofs.
+//!
+//! In clear are: ids, kinds, tenants' names, times, digests, signed statements (public claims and salted digests), proofs, retention
+//! classes, names of holds and principals, legal bases. Whoever has the database without the key sees those, how many records each
+//! pseudonym has, and nothing else.
+//!
+//! ```
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use vouchlog_vault::{Facet, KeySource, Query, Vault};
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let (data, key_file) = (dir.path().join("vault"), dir.path().join("vault.key"));
+//! let key: KeySource = format!("file:{}", key_file.display()).parse()?;
+//! let vault = Vault::open_or_create(data.to_str().ok_or("a path of text")?, key.load_or_create()?).await?;
+//! let owner = vault.owner().await?;
+//! let session = Query { facets: vec![(Facet::Session, "s-1".to_owned())], ..Query::default() };
+//! assert_eq!(vault.find(&owner, &session).await?, []);
+//! vault.close().await;
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(example()).unwrap();
+//! ```
+
+mod access;
+mod database;
+mod erase;
+mod error;
+mod find;
+mod hold;
+mod keep;
+mod keys;
+pub mod limits;
+mod logged;
+mod parts;
+mod principals;
+mod query;
+mod read;
+mod record;
+mod recorder;
+mod sql;
+mod vault;
+mod writer;
+
+pub use access::{Access, ReadPermit, Role, Roles, Token};
+pub use erase::{ErasurePlan, PendingErasure, Refusal, Scope, Why};
+pub use error::{Result, VaultError};
+pub use hold::{Held, Hold};
+pub use keys::{KeyEncryptionKey, KeyError, KeySource};
+pub use principals::Principal;
+pub use query::{Cursor, Order, Query};
+pub use record::{Erasure, KeepRecord, Logged, Place, Retention, Row, StreamProofs};
+pub use recorder::{
+    Erased, ReadRecord, Recorded, Recorder, RecorderConfig, RecordingError, learn, read_facts,
+};
+pub use vault::Vault;
+pub use vouchlog_evidence::{Facet, RecordId};
+
+#[cfg(test)]
+mod tests;

@@ -14,20 +14,31 @@ use crate::output::{Outcome, Output};
 mod audit;
 mod auditing;
 mod canary;
+mod custody;
 mod demo;
+mod disclose;
+mod duties;
 mod enrol;
+mod erase;
+mod find;
 mod fsck;
+mod grade;
+mod hold;
 mod keygen;
 mod lock;
 mod monitor;
 mod prove;
 mod prove_complete;
+mod record;
 mod remembering;
 mod remote;
+mod revoked;
 mod running;
 mod sample;
 mod serve;
+mod session;
 mod submit;
+mod vault;
 mod verify;
 mod verify_finding;
 mod witness;
@@ -53,6 +64,17 @@ pub(crate) enum Command {
     ProveComplete(prove_complete::Args),
     Sample(sample::Args),
     Fsck(fsck::Args),
+    Record(record::Args),
+    Find(find::Args),
+    Session(session::Args),
+    Disclose(disclose::Args),
+    Erase(erase::Args),
+    Hold(hold::Args),
+    Revoked(revoked::Args),
+    Grade(grade::GradeArgs),
+    Schema(grade::SchemaArgs),
+    Duties(duties::Args),
+    Vault(vault::Args),
 }
 
 impl Command {
@@ -74,6 +96,17 @@ impl Command {
             Self::ProveComplete(args) => block_on(args.run(*output)),
             Self::Sample(args) => block_on(args.run(*output)),
             Self::Fsck(args) => args.run(*output),
+            Self::Record(args) => block_on(args.run(*output)),
+            Self::Find(args) => block_on(args.run(*output)),
+            Self::Session(args) => block_on(args.run(*output)),
+            Self::Disclose(args) => block_on(args.run(*output)),
+            Self::Erase(args) => block_on(args.run(*output)),
+            Self::Hold(args) => block_on(args.run(*output)),
+            Self::Revoked(args) => block_on(args.run(*output)),
+            Self::Grade(args) => args.run(*output),
+            Self::Schema(args) => args.run(*output),
+            Self::Duties(args) => block_on(args.run(*output)),
+            Self::Vault(args) => block_on(args.run(*output)),
         }
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! In scope: wiring. [`open`] makes the keys, the store, the lookup index, the clock and the randomness of a [`Log`] with
 //! safe defaults; [`Log::router`] serves it from an axum program, [`Log::server`] by itself. [`keys`] keeps key files,
-//! [`Opening`] commits to a record with a salt, [`verify`] checks a proof file offline, [`report`] shows what happened in a
-//! session. [`witness()`] opens a witness likewise.
+//! [`Opening`] commits to a record with a salt, [`verify`] checks a proof file offline. [`custody`] records to a vault and its
+//! log, [`report`] shows what happened in a session. [`witness()`] opens a witness likewise.
 //!
 //! Out of scope, each with its own crate: the tree (`vouchlog-merkle`), signed notes (`vouchlog-note`), entries
 //! (`vouchlog-stream`), the engine (`vouchlog-sequencer`), the store (`vouchlog-storage-sled`), the port
@@ -31,6 +31,7 @@
 
 mod builder;
 mod clock;
+pub mod custody;
 mod embedded;
 pub mod keys;
 mod opening;

@@ -97,6 +97,12 @@ pub(crate) fn time(logged_at: LoggedAt) -> String {
         .map_or_else(|_| format!("{millis} ms"), |time| format!("{time:.3}"))
 }
 
+/// A time in milliseconds since 1970-01-01 UTC, for people.
+pub(crate) fn moment(millis: i64) -> String {
+    jiff::Timestamp::from_millisecond(millis)
+        .map_or_else(|_| format!("{millis} ms"), |time| format!("{time:.3}"))
+}
+
 /// `1 entry`, `2 entries`.
 pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })

@@ -1,6 +1,7 @@
 //! What the fuzz targets share: fixed keys, and a way to damage bytes that are otherwise right.
 
 pub mod log;
+pub mod stated;
 
 use vouchlog_note::{KeyName, Origin, SignatureType, SigningKey};
 

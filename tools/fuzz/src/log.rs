@@ -5,8 +5,13 @@ use std::sync::LazyLock;
 use bytes::Bytes;
 use vouchlog_api::{Error, LogReader, Result};
 use vouchlog_auditor::{AuditState, Audited, Config, LogIdentity, audit};
-use vouchlog_merkle::{CompactRange, EntryBundle, Hash, TileId, TreeHead, TreeSize, leaf_hash};
-use vouchlog_note::{Checkpoint, CosignedCheckpoint, Origin, SignatureType, SignedCheckpoint, SigningKey};
+use vouchlog_merkle::{
+    CompactRange, EntryBundle, Hash, InclusionProof, LeafIndex, TileId, TreeHead, TreeSize, leaf_hash,
+};
+use vouchlog_note::{
+    Checkpoint, CosignedCheckpoint, Origin, ProofFile, SignatureType, SignedCheckpoint, SigningKey,
+    UnverifiedNote, VerifyingKey,
+};
 use vouchlog_stream::{
     Digest, Enrolment, Entry, Evidence, Genesis, LoggedAt, SequenceNumber, Statement, StatementEntry,
     StatementKind, StreamId, StreamOpening, stream_origin,
@@ -18,7 +23,12 @@ static LOG_KEY: LazyLock<SigningKey> = LazyLock::new(|| key(ORIGIN, SignatureTyp
 
 /// The log as whoever checks it knows it.
 pub fn identity() -> LogIdentity {
-    LogIdentity { origin: origin(), keys: vec![LOG_KEY.verifying_key().clone()], policy: None }
+    LogIdentity { origin: origin(), keys: vec![log_vkey()], policy: None }
+}
+
+/// The log's key.
+pub fn log_vkey() -> VerifyingKey {
+    LOG_KEY.verifying_key().clone()
 }
 
 /// A log of less than one tile.
@@ -78,6 +88,19 @@ impl SmallLog {
     pub fn audit(&self, witnessed: Vec<String>, state: Option<AuditState>) -> Option<Audited> {
         let config = Config { witnessed, ..Config::new(identity()) };
         block_on(audit(self.clone(), &config, state, |_| {})).ok()
+    }
+
+    /// The proof file of an entry, with the entry in it.
+    pub fn proof(&self, index: usize) -> ProofFile {
+        let leaves: Vec<Hash> = self.entries.iter().map(|entry| leaf_hash(entry)).collect();
+        let mut range = CompactRange::new();
+        let grown = range.extend(&leaves);
+        let at = LeafIndex::new(index as u64);
+        let plan = InclusionProof::plan(at, range.size()).expect("it has such an entry");
+        let nodes: Vec<Hash> = plan.nodes().iter().map(|id| grown.node(*id).expect("just grown")).collect();
+        let proof = InclusionProof::from_nodes(&plan, &nodes).expect("all of them");
+        let note = UnverifiedNote::parse(self.checkpoint.as_bytes()).expect("it is ours");
+        ProofFile::new(Some(self.entries[index].clone()), at, proof, note).expect("it is small")
     }
 
     /// A checkpoint of the same size, signed by the log, with another root.

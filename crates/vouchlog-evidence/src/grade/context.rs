@@ -280,6 +280,10 @@ impl Context {
         known.map_or(0, BTreeSet::len) + usize::from(new.is_some()) > MAX_AGENTS_PER_WORKLOAD
     }
 
+    pub(crate) fn workload_has_agents(&self, id: &str) -> bool {
+        self.agents.contains_key(id)
+    }
+
     pub(crate) fn session_has_another_initiator(&self, session: &str, initiator: &String) -> bool {
         has_another(&self.sessions, session, Some(initiator))
     }

@@ -53,11 +53,18 @@ fn step_up(case: &Case<'_>, found: &mut Found<'_>) {
     if state.value() == Some(&ApprovalState::Approved) {
         return;
     }
+    found.told(seen(&case.body.policy), "/policy");
     for (place, decision) in case.decisions() {
-        if !matches!(decision.verdict.value(), Some(Verdict::StepUp | Verdict::Escalate)) {
-            continue;
-        }
         let at = format!("/policy/{place}/enforced");
+        match decision.verdict.value() {
+            Some(Verdict::StepUp | Verdict::Escalate) => {}
+            // It may have asked for approval.
+            None if decision.enforced.value() != Some(&Enforced::Deny) => {
+                found.told(seen(&decision.verdict), &format!("/policy/{place}/verdict"));
+                continue;
+            }
+            _ => continue,
+        }
         match decision.enforced.value() {
             Some(Enforced::Deny) => {}
             None => found.unknown([at], "approval was asked for, and whether it went on is not recorded"),
@@ -94,7 +101,8 @@ fn not_approved(case: &Case<'_>, found: &mut Found<'_>) {
     }
     let at = "/approval/state";
     let approval = seen(&case.body.approval);
-    let approved = approval.then(|approval| &approval.state).value() == Some(&ApprovalState::Approved);
+    let state = approval.then(|approval| &approval.state);
+    let approved = state.value() == Some(&ApprovalState::Approved);
     if let Some((place, tool)) = irreversible(case) {
         let places = [at.to_owned(), format!("/tools/{place}")];
         let kind = approval.then(|approval| &approval.approver_kind);
@@ -102,23 +110,27 @@ fn not_approved(case: &Case<'_>, found: &mut Found<'_>) {
         match (approved, kind) {
             (true, Seen::Value(ApproverKind::Human)) => {}
             (true, Seen::Absent | Seen::Withheld) => {
-                found.unknown(places, "whether a person approved is not recorded")
+                found.unknown(places, "whether a person approved is not recorded");
             }
-            _ if approval.is_withheld() => found.unknown(places, "cannot be told: the approval is withheld"),
+            _ if state.is_withheld() => found.unknown(places, "cannot be told: the approval is withheld"),
             _ if !told => found
                 .unknown(places, "whether the call can be undone is not recorded, and no person approved it"),
             _ if matches!(approval, Seen::Absent) => {
-                found.missing(places, "it cannot be undone, and no approval is recorded")
+                found.missing(places, "it cannot be undone, and no approval is recorded");
             }
             _ => found.wrong(places, "it cannot be undone, and no person approved it"),
         }
         return;
     }
+    let by_a_person = approval.then(|approval| &approval.approver_kind).value() == Some(&ApproverKind::Human);
+    if case.asks.human_approval_of_irreversible && !(approved && by_a_person) {
+        found.told(seen(&case.body.tools), "/tools");
+    }
     if approved {
         return;
     }
     match found.told(approval.then(|approval| &approval.required), "/approval/required") {
-        Some(true) if approval.then(|approval| &approval.state).is_withheld() => {
+        Some(true) if state.is_withheld() => {
             found.unknown([at], "cannot be told: the approval is withheld");
         }
         Some(true) if case.outcome().value().is_none() && case.run_tools().next().is_none() => {
@@ -127,7 +139,7 @@ fn not_approved(case: &Case<'_>, found: &mut Found<'_>) {
                 "an approval was needed and not given, and whether it was done is not recorded",
             );
         }
-        Some(true) if approval.then(|approval| &approval.state).value().is_none() => {
+        Some(true) if state.value().is_none() => {
             found.missing([at], "an approval was needed, and none is recorded");
         }
         Some(true) => found.wrong([at], "an approval was needed, and it was done without"),
@@ -139,13 +151,16 @@ fn self_approval(case: &Case<'_>, found: &mut Found<'_>) {
     let Some(approval) = given(case) else { return };
     let at = "/approval/approver";
     let Some(approver) = found.told(seen(&approval.approver).text(), at) else { return };
-    let workload = case.body.workload.value();
-    let is_workload = workload.and_then(|workload| workload.id.value()) == Some(approver);
-    let agent = workload.and_then(|workload| workload.agent.value()).and_then(|agent| agent.id.value());
+    let workload = seen(&case.body.workload);
+    let is_workload = workload.then(|workload| &workload.id).value() == Some(approver);
+    let agent = workload.then(|workload| &workload.agent).then(|agent| &agent.id);
+    let agent = found.told(agent, "/workload/agent/id");
     if case.is_initiator(approver) || is_workload || agent == Some(approver) {
         found.wrong([at], "the approver is who asked, or who acted");
-    } else if seen(&case.body.initiator).then(|initiator| &initiator.sub).is_withheld() {
-        found.unknown([at], "cannot be told: the initiator is withheld");
+    } else if case.may_be_initiator(approver)
+        || seen(&case.body.initiator).then(|initiator| &initiator.sub).is_withheld()
+    {
+        found.unknown([at], "cannot be told: the initiator, or who vouches for it, is not there");
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) fn table() -> Vec<Rule> {
             record: Some(truncated), ..INTERACTION },
         Rule { code: "R50", name: "CONTENT_UNRETRIEVABLE", serves: &[Trail],
             says: "the content is no longer where it is kept, its retention period is not over, and no erasure is on record",
-            remedy: "restore it from a backup; erase by `vouchlog erase`, which puts it on record",
+            remedy: "restore it from a backup; erase through the vault, which puts it on record",
             record: Some(unretrievable), ..INTERACTION },
     ]
 }
@@ -101,7 +101,7 @@ fn downgrade(case: &Case<'_>, found: &mut Found<'_>) {
     match (highest(&mut output.iter()), highest(&mut inputs.into_iter())) {
         (Some(out), Some(put_in)) if out >= put_in => {}
         (None, _) if output.is_empty() => {
-            found.missing([at], "what went in has a class, what came out has none")
+            found.missing([at], "what went in has a class, what came out has none");
         }
         (Some(_), Some(_)) => found.missing([at], "the output is classed lower than its input or sources"),
         _ => found.unknown([at], "which class is higher is not known: the order of classes is configuration"),

@@ -82,12 +82,12 @@ fn no_credential(case: &Case<'_>, found: &mut Found<'_>) {
 fn no_window(case: &Case<'_>, found: &mut Found<'_>) {
     let Some(credential) = case.credential() else { return };
     found.require(seen(&credential.exp), "/credential/exp", "the credential has no end");
-    match (seen(&credential.nbf), seen(&credential.iat)) {
-        (Seen::Value(_), _) | (_, Seen::Value(_)) => {}
-        (Seen::Withheld, other) | (other, _) => {
-            found.require(other, "/credential/nbf", "the credential has no beginning");
-        }
-    }
+    let begin = match (seen(&credential.nbf), seen(&credential.iat)) {
+        (Seen::Value(begin), _) | (_, Seen::Value(begin)) => Seen::Value(begin),
+        (Seen::Withheld, _) | (_, Seen::Withheld) => Seen::Withheld,
+        _ => Seen::Absent,
+    };
+    found.require(begin, "/credential/nbf", "the credential has no beginning");
 }
 
 fn persistent(case: &Case<'_>, found: &mut Found<'_>) {

@@ -79,7 +79,8 @@ fn end_before_start(case: &Case<'_>, found: &mut Found<'_>) {
         found.wrong(["/time/start", "/time/end"], "it ended before it began");
     }
     for (place, tool) in case.run_tools() {
-        let (start, end) = (tool.start.value(), tool.end.value());
+        let start = found.told(seen(&tool.start), &format!("/tools/{place}/start"));
+        let end = found.told(seen(&tool.end), &format!("/tools/{place}/end"));
         if start.zip(end).is_some_and(|(start, end)| end < start) {
             let at = ["start", "end"].map(|name| format!("/tools/{place}/{name}"));
             found.wrong(at, "the tool call ended before it began");

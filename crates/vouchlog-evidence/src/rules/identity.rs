@@ -64,8 +64,10 @@ fn is_schedule(case: &Case<'_>) -> bool {
 }
 
 fn no_initiator(case: &Case<'_>, found: &mut Found<'_>) {
-    if !is_schedule(case) {
-        let sub = seen(&case.body.initiator).then(|initiator| &initiator.sub).text();
+    let sub = seen(&case.body.initiator).then(|initiator| &initiator.sub).text();
+    if sub.value().is_none() && case.initiator_kind().is_withheld() {
+        found.unknown(["/initiator/kind"], "nobody is named, and whether a schedule began it is withheld");
+    } else if !is_schedule(case) {
         found.require(sub, "/initiator/sub", "nobody is named as the initiator");
     }
 }
@@ -75,6 +77,9 @@ fn unverified_initiator(case: &Case<'_>, found: &mut Found<'_>) {
     let check = seen(&case.body.initiator).then(|initiator| &initiator.verified_by);
     if check.is_not_applicable() && is_schedule(case) {
         return;
+    }
+    if check.is_not_applicable() && case.initiator_kind().is_withheld() {
+        return found.unknown([at], "whether a schedule began it, which nobody verifies, is withheld");
     }
     match found.require(check, at, "how the initiator was verified is not recorded") {
         Some(InitiatorCheck::Header) => found.wrong([at], "the initiator's name comes from a header"),
@@ -95,7 +100,9 @@ fn shared_session(case: &Case<'_>, found: &mut Found<'_>) {
             found.told(other, at);
         }
     }
-    let named = seen(&case.body.correlation).then(|correlation| &correlation.session).value();
+    let named = seen(&case.body.correlation).then(|correlation| &correlation.session).text();
+    // Without its name nobody can tell who else used a person's session.
+    let named = if is_no_person(case) { named.value() } else { found.told(named, "/correlation/session") };
     if let (Some(session), Some(initiator)) = (named, case.record.initiator())
         && case.context.session_has_another_initiator(session, &initiator)
     {
@@ -151,9 +158,11 @@ fn generic_workload(case: &Case<'_>, found: &mut Found<'_>) {
             if case.context.is_shared_workload(id) {
                 found.wrong(["/workload/id"], format!("{id} is on the list of shared accounts"));
             }
-            let agent = workload.agent.value().and_then(|agent| agent.id.value());
-            if case.context.workload_has_many_agents(id, agent) {
+            let agent = seen(&workload.agent).then(|agent| &agent.id).text();
+            if case.context.workload_has_many_agents(id, agent.value()) {
                 found.wrong(["/workload/id"], format!("several agents act as {id}"));
+            } else if case.context.workload_has_agents(id) {
+                found.told(agent, "/workload/agent/id");
             }
         }
     }
@@ -190,6 +199,9 @@ fn delegation_broken(case: &Case<'_>, found: &mut Found<'_>) {
     let ends = chain.first().zip(chain.last());
     let Some((first, last)) = ends else { return };
     match seen(&case.body.initiator).then(|initiator| &initiator.sub) {
+        Seen::Value(_) if case.may_be_initiator(first) => {
+            found.unknown([at], "cannot be told: who vouches for the initiator is not there");
+        }
         Seen::Value(_) if !case.is_initiator(first) => {
             found.wrong([at, "/initiator/sub"], "the chain does not begin at the initiator");
         }
@@ -200,8 +212,8 @@ fn delegation_broken(case: &Case<'_>, found: &mut Found<'_>) {
         Seen::Value(id) if id != last => {
             found.wrong([at, "/workload/id"], "the chain does not end at the workload");
         }
-        Seen::Withheld => found.unknown([at], "cannot be told: the workload is withheld"),
-        _ => {}
+        Seen::Value(_) => {}
+        _ => found.unknown([at], "cannot be told: the workload that the chain must end at is not there"),
     }
     let at = "/authority/scopes";
     let Some(scopes) = found.told(authority.then(|authority| &authority.scopes), at) else { return };

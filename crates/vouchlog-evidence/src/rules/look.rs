@@ -139,6 +139,14 @@ impl<'a> Case<'a> {
         sub.is_some_and(|sub| sub == name) || self.record.initiator().is_some_and(|full| full == name)
     }
 
+    /// Whether `name` could be the initiator, at an issuer that is not known.
+    pub(crate) fn may_be_initiator(&self, name: &str) -> bool {
+        let initiator = seen(&self.body.initiator);
+        let sub = initiator.then(|initiator| &initiator.sub).value();
+        let at_some_issuer = |sub: &String| name.rsplit_once('|').is_some_and(|(_, named)| named == sub);
+        initiator.then(|initiator| &initiator.iss).value().is_none() && sub.is_some_and(at_some_issuer)
+    }
+
     /// The credential, where there is one to look at. Where there is none one rule says so, and the others have nothing to add.
     pub(crate) fn credential(&self) -> Option<&'a Credential> {
         self.body.credential.value()

@@ -78,34 +78,49 @@ fn no_decision(case: &Case<'_>, found: &mut Found<'_>) {
     let withheld = case.decisions().any(|(_, decision)| seen(&decision.phase).is_withheld());
     for phase in case.asks.decisions {
         let decided = case.decisions().any(|(_, decision)| decision.phase.value() == Some(phase));
-        match phase {
-            PolicyPhase::PreTool => tools_decided(case, withheld, found),
-            _ if decided || !is_due(case, *phase) => {}
-            PolicyPhase::Input => lacking(found, withheld, "/policy".into(), "the input"),
-            PolicyPhase::ResourceRead => lacking(found, withheld, "/policy".into(), "what was retrieved"),
-            PolicyPhase::Output => lacking(found, withheld, "/policy".into(), "the output"),
+        let what = match phase {
+            // Before it is done, the input is all there is to decide on.
+            PolicyPhase::PreTool | PolicyPhase::ResourceRead | PolicyPhase::Output if case.is_intent() => {
+                continue;
+            }
+            PolicyPhase::PreTool => {
+                tools_decided(case, withheld, found);
+                continue;
+            }
+            PolicyPhase::Input => "the input",
+            PolicyPhase::ResourceRead => "what was retrieved",
+            PolicyPhase::Output => "the output",
+        };
+        if decided {
+            continue;
+        }
+        match is_due(case, *phase) {
+            Some(true) => lacking(found, withheld, "/policy".into(), what),
+            Some(false) => {}
+            None => found.unknown(["/policy"], format!("whether a decision on {what} was due is not known")),
         }
     }
 }
 
-/// Whether a decision at this point is due in this record.
-fn is_due(case: &Case<'_>, phase: PolicyPhase) -> bool {
-    let data = seen(&case.body.data);
+/// Whether a decision at this point is due in this record; `None` where that is not known.
+fn is_due(case: &Case<'_>, phase: PolicyPhase) -> Option<bool> {
     match phase {
-        PolicyPhase::Input | PolicyPhase::PreTool => true,
+        PolicyPhase::Input | PolicyPhase::PreTool => Some(true),
+        PolicyPhase::Output => Some(!(case.ended_early() && seen(&case.body.output).is_not_applicable())),
         PolicyPhase::ResourceRead => {
-            let sources = data.then(|data| &data.sources);
-            data.then(|data| &data.retrieved).value() == Some(&true)
-                || sources.is_withheld()
-                || sources.value().is_some_and(|sources| !sources.is_empty())
-        }
-        PolicyPhase::Output => {
-            !case.is_intent() && !(case.ended_early() && seen(&case.body.output).is_not_applicable())
+            let data = seen(&case.body.data);
+            match (data.then(|data| &data.sources).list(), data.then(|data| &data.retrieved)) {
+                (Seen::Value(_), _) | (_, Seen::Value(true)) => Some(true),
+                (Seen::Withheld, _) => None,
+                (_, Seen::Value(false) | Seen::NotApplicable) => Some(false),
+                (_, Seen::Absent | Seen::Withheld) => None,
+            }
         }
     }
 }
 
 fn tools_decided(case: &Case<'_>, withheld: bool, found: &mut Found<'_>) {
+    found.told(seen(&case.body.tools), "/tools");
     let undone =
         |tool: &Tool| matches!(tool.status.value(), Some(ToolStatus::Proposed | ToolStatus::Dropped));
     for (place, tool) in case.tools().filter(|(_, tool)| !undone(tool)) {
@@ -133,7 +148,22 @@ fn its_tool<'a>(case: &Case<'a>, decision: &PolicyDecision) -> Option<(usize, &'
     case.run_tools().find(|(_, tool)| is_about(decision, tool))
 }
 
+/// Whether it is known which tool call each decision is about.
+fn linked(case: &Case<'_>, found: &mut Found<'_>) {
+    for (place, tool) in case.run_tools() {
+        found.told(seen(&tool.call_id).text(), &format!("/tools/{place}/call_id"));
+    }
+    let of_tools = |phase: Seen<'_, PolicyPhase>| match phase {
+        Seen::Value(phase) => *phase == PolicyPhase::PreTool,
+        _ => true,
+    };
+    for (place, decision) in case.decisions().filter(|(_, decision)| of_tools(seen(&decision.phase))) {
+        found.told(seen(&decision.target).text(), &format!("/policy/{place}/target"));
+    }
+}
+
 fn decided_late(case: &Case<'_>, found: &mut Found<'_>) {
+    linked(case, found);
     for (place, decision) in case.decisions() {
         let at = format!("/policy/{place}/at");
         let Some(decided) = found.told(seen(&decision.at), &at) else { continue };
@@ -171,7 +201,7 @@ fn denied_but_done(case: &Case<'_>, found: &mut Found<'_>) {
             Seen::Withheld => found.unknown([at], "cannot be told: the override is withheld"),
             Seen::Absent => found.missing([at], "it was denied and done, without an override on record"),
             Seen::Value(_) | Seen::NotApplicable => {
-                found.wrong([at], "it was denied and done, without an override")
+                found.wrong([at], "it was denied and done, without an override");
             }
         }
     }
@@ -205,7 +235,7 @@ fn not_in_force(case: &Case<'_>, found: &mut Found<'_>) {
             InForce::Yes => {}
             InForce::No => found.wrong([at], format!("this bundle of {id} was not in force at {when}")),
             InForce::Unknown => {
-                found.unknown([at], format!("what was in force of {id} at {when} is not known"))
+                found.unknown([at], format!("what was in force of {id} at {when} is not known"));
             }
         }
     }

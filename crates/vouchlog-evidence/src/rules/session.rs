@@ -6,8 +6,8 @@ use vouchlog_stream::StatementKind;
 
 use super::look::{Found, same_content};
 use super::{AskedOf, Definition, RULE, Rule, Severity};
-use crate::grade::{Set, View};
-use crate::{Commitment, Record, RecordId};
+use crate::grade::Set;
+use crate::{Record, RecordId};
 
 /// Most names that one message lists.
 const NAMED: usize = 10;
@@ -167,7 +167,7 @@ fn orphan_intent(set: &Set<'_>, found: &mut Found<'_>) {
         match (began, set.facts.now) {
             (Some(began), Some(now)) if now.duration_since(*began) <= set.facts.orphan_timeout() => {}
             (Some(began), Some(_)) => {
-                found.of(id).missing(at, format!("an intent since {began} has no outcome"))
+                found.of(id).missing(at, format!("an intent since {began} has no outcome"));
             }
             _ => found.of(id).unknown(at, "the intent has no outcome, and whether that is due is not known"),
         }
@@ -212,11 +212,11 @@ fn disagreement(set: &Set<'_>, found: &mut Found<'_>) {
         let at = [format!("call {}", call.call)];
         let Some((first, others)) = call.views.split_first() else { continue };
         for other in others {
-            let commitments: [(&str, fn(&View) -> Option<&Commitment>); 2] =
-                [("arguments", |view| view.arguments.as_ref()), ("result", |view| view.result.as_ref())];
-            for (what, of) in commitments {
+            let pairs =
+                [("arguments", &first.arguments, &other.arguments), ("result", &first.result, &other.result)];
+            for (what, one, two) in pairs {
                 let pair = format!("{what}, as {} and {} saw it", first.observer, other.observer);
-                match of(first).zip(of(other)).map(|(one, two)| same_content(one, two)) {
+                match one.as_ref().zip(two.as_ref()).map(|(one, two)| same_content(one, two)) {
                     Some(Some(true)) | None => {}
                     Some(Some(false)) => found.wrong(at.clone(), format!("{pair}, is not the same")),
                     Some(None) => found.unknown(at.clone(), format!("{pair}, cannot be compared")),

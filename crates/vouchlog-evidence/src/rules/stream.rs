@@ -76,7 +76,7 @@ fn fork(set: &Set<'_>, found: &mut Found<'_>) {
 fn unclosed(set: &Set<'_>, found: &mut Found<'_>) {
     for stream in set.facts.streams.iter().filter(|stream| !stream.closed) {
         let Some(successor) = &stream.successor else { continue };
-        if successor.names.is_none() || successor.names != stream.size {
+        if successor.names.is_none() || stream.size.is_some() && successor.names != stream.size {
             let message =
                 format!("interrupted: {} follows and does not say where it stopped", successor.stream);
             found.missing(at(stream), message);

@@ -11,7 +11,7 @@ use crate::{Context, Record, contradictions, grade};
 mod mutations;
 mod sets;
 
-use mutations::{MUTATIONS, Mutation};
+pub(crate) use mutations::{MUTATIONS, Mutation};
 
 /// Codes of what fired, each once.
 fn codes(findings: &[crate::Finding]) -> Vec<&'static str> {
@@ -43,13 +43,13 @@ pub(crate) fn edit(value: &mut Value, edits: &[(&str, Value)]) {
 }
 
 impl Mutation {
-    fn record(&self) -> Record {
+    pub(crate) fn record(&self) -> Record {
         let mut value = testdata(self.of);
         edit(&mut value, &(self.edits)());
         read(value)
     }
 
-    fn context(&self) -> Context {
+    pub(crate) fn context(&self) -> Context {
         (self.knowing)(context())
     }
 }

@@ -83,6 +83,10 @@ fn unlinked(case: &Case<'_>, found: &mut Found<'_>) {
             continue;
         }
         let calls = seen(&tool.downstream).list();
+        if calls.value().is_none() && seen(&tool.side_effect).is_withheld() {
+            found.unknown([at], "cannot be told: whether the tool changes something is withheld");
+            continue;
+        }
         if found.require(calls, &at, "no downstream call is recorded").is_some()
             && let Some(calls) = tool.downstream.value()
         {

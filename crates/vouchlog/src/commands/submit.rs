@@ -19,7 +19,7 @@ mod gateway;
 mod input;
 mod receipt;
 
-pub(super) use gateway::{Opened, advise};
+pub(super) use gateway::{Opened, advise, default_state, lose_patience};
 pub(super) use input::{MAX_RECORD_BYTES, digest_lines, record};
 
 use input::Item;
@@ -141,7 +141,7 @@ struct What {
 }
 
 /// A kind of statement by its name.
-fn kind() -> impl clap::builder::TypedValueParser<Value = StatementKind> {
+pub(super) fn kind() -> impl clap::builder::TypedValueParser<Value = StatementKind> {
     use clap::builder::TypedValueParser;
     let names = StatementKind::ALL.map(StatementKind::name);
     clap::builder::PossibleValuesParser::new(names)

@@ -1,4 +1,4 @@
-//! `vouchlog verify`: checks a proof file, or a completeness file, offline.
+//! `vouchlog verify`: checks a proof file, a completeness file or a presentation, offline.
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,8 @@ use super::{auditing, prove_complete, read_file, submit::MAX_RECORD_BYTES};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 
+mod presented;
+
 /// More than any opening has; the reader keeps its own bound.
 const MAX_OPENING_FILE_BYTES: usize = 64 * 1024;
 
@@ -23,7 +25,8 @@ const MAX_OPENING_FILE_BYTES: usize = 64 * 1024;
 #[command(
     after_help = "Examples:\n  vouchlog verify --proof receipts/17.tlog-proof --log-vkey \"$LOG_VKEY\" \\\n    \
                         --record call.json --opening receipts/call.json.opening.json\n  \
-                        vouchlog verify --completeness stream3.completeness.json --log-vkey \"$LOG_VKEY\"\n\n\
+                        vouchlog verify --completeness stream3.completeness.json --log-vkey \"$LOG_VKEY\"\n  \
+                        vouchlog verify --presentation case17.json --log-vkey \"$LOG_VKEY\" --policy policy.txt\n\n\
                         Exit status: 0 it holds, 1 it does not, 2 it could not be checked."
 )]
 pub(crate) struct Args {
@@ -31,8 +34,8 @@ pub(crate) struct Args {
     #[arg(
         long,
         value_name = "FILE",
-        required_unless_present = "completeness",
-        conflicts_with = "completeness"
+        required_unless_present_any = ["completeness", "presentation"],
+        conflicts_with_all = ["completeness", "presentation"]
     )]
     proof: Option<PathBuf>,
     /// The log's public key; its name is the log's origin
@@ -42,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// An earlier checkpoint of the log, cosigned as the policy asks: the entry was logged after it
-    #[arg(long, value_name = "FILE", requires = "policy", conflicts_with = "completeness")]
+    #[arg(long, value_name = "FILE", requires = "policy", conflicts_with_all = ["completeness", "presentation"])]
     earlier: Option<PathBuf>,
     #[command(flatten)]
     claim: ClaimArgs,
@@ -51,7 +54,7 @@ pub(crate) struct Args {
 /// What was logged, as the user knows it.
 #[derive(clap::Args)]
 #[group(skip)] // that group would hold --opening too, which goes together with --record
-#[command(group = ArgGroup::new("claim").required(true).args(["digest", "entry", "record", "completeness"]))]
+#[command(group = ArgGroup::new("claim").required(true).args(["digest", "entry", "record", "completeness", "presentation"]))]
 struct ClaimArgs {
     /// The digest that was logged, 64 hex digits
     #[arg(long, value_name = "HEX")]
@@ -68,14 +71,21 @@ struct ClaimArgs {
     /// No one entry, but streams without a gap: the file that `vouchlog prove-complete` wrote, instead of --proof
     #[arg(long, value_name = "FILE")]
     completeness: Option<PathBuf>,
+    /// Chosen fields of a record: the file that `vouchlog disclose` wrote, instead of --proof
+    #[arg(long, value_name = "FILE")]
+    presentation: Option<PathBuf>,
 }
 
 impl Args {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        if let Some(file) = &self.claim.presentation {
+            let policy = self.policy.as_deref().map(super::policy).transpose()?;
+            return presented::presentation(file, &self.log_vkey, policy.as_ref(), output);
+        }
         match (&self.claim.completeness, &self.proof) {
             (Some(file), _) => self.completeness(file, output),
             (None, Some(file)) => self.entry(file, output),
-            (None, None) => anyhow::bail!("name a file: --proof or --completeness"),
+            (None, None) => anyhow::bail!("name a file: --proof, --completeness or --presentation"),
         }
     }
 

@@ -22,6 +22,9 @@ use crate::output;
 const TICKET_STATEMENTS: usize = 4_096;
 /// The longest pause between attempts: somebody waits.
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
+/// What to do when the log stays away.
+const AGAIN: &str =
+    "nothing is lost: run again with the same --gateway-key, --state and --receipts, and --flush";
 /// How often what is amiss is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -115,12 +118,12 @@ async fn converse(
     };
     tokio::select! {
         done = work => done.map_err(Failed::of),
-        failed = lose_patience(gateway, args.gateway.wait) => Err(failed.into()),
+        failed = lose_patience(gateway, args.gateway.wait, AGAIN) => Err(failed.into()),
     }
 }
 
 /// Completes once the log has been out of reach for `wait`; tells what is amiss as soon as it is.
-async fn lose_patience(gateway: &Gateway, wait: Duration) -> anyhow::Error {
+pub(crate) async fn lose_patience(gateway: &Gateway, wait: Duration, hint: &'static str) -> anyhow::Error {
     let mut told = None;
     let mut troubled = Duration::ZERO;
     loop {
@@ -132,8 +135,6 @@ async fn lose_patience(gateway: &Gateway, wait: Duration) -> anyhow::Error {
         troubled += LOOK;
         if troubled >= wait {
             let waiting = output::count(gateway.waiting(), "statement waits", "statements wait");
-            let hint =
-                "nothing is lost: run again with the same --gateway-key, --state and --receipts, and --flush";
             return Advice::error(
                 format!("the log cannot be reached: {trouble}; {waiting} in the spool"),
                 hint,
@@ -164,7 +165,7 @@ pub(crate) fn advise(error: &GatewayError) -> anyhow::Error {
 }
 
 /// `$XDG_STATE_HOME/vouchlog/gateway-<key id>`, or below ~/.local/state.
-fn default_state(gateway: &VerifyingKey) -> anyhow::Result<PathBuf> {
+pub(crate) fn default_state(gateway: &VerifyingKey) -> anyhow::Result<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
     let home = home.ok_or_else(|| {

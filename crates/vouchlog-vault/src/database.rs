@@ -1,0 +1,319 @@
+//! The database under the vault: where it is, how it is opened, and the few ways in which SQLite and PostgreSQL differ.
+//!
+//! sqlx's `Any` driver serves both with one set of queries: `$1` placeholders, 64-bit integers, text and bytes are all that is
+//! used, and all it maps. Two sets of migrations make the tables.
+
+use std::fmt::Write as _;
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{
+    Any, AnyConnection, AnyPool, ConnectOptions, Connection, Executor, Row as _, SqlSafeStr, Transaction,
+};
+
+use crate::limits::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, CACHE, CHECKPOINT_PAGES, READERS, REWRITTEN_BYTES};
+use crate::{Result, VaultError};
+
+/// Which of the two it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// A place for a vault: a directory (with `vault.db` in it), `sqlite://FILE`, or `postgres://…`.
+#[derive(Clone)]
+pub(crate) enum Location {
+    File(PathBuf),
+    Postgres(String),
+}
+
+impl Location {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self::Postgres(text.to_owned()));
+        }
+        if let Some(file) = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")) {
+            // Parameters could turn durability off, and memory has none.
+            if file.is_empty() || file.contains(['?', '#']) || file.contains(":memory:") {
+                return Err(VaultError::Location(text.to_owned()));
+            }
+            return Ok(Self::File(file.into()));
+        }
+        if text.is_empty() || text.contains("://") {
+            return Err(VaultError::Location(without_password(text)));
+        }
+        Ok(Self::File(Path::new(text).join("vault.db")))
+    }
+
+    /// As it may be shown: without the password, and without parameters, which may hold one.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::File(file) => file.display().to_string(),
+            Self::Postgres(url) => without_password(url),
+        }
+    }
+
+    fn dialect(&self) -> Dialect {
+        match self {
+            Self::File(_) => Dialect::Sqlite,
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
+}
+
+fn without_password(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    // A password may itself hold an unescaped `@` or `/`: everything up to the last `@` goes.
+    match rest.rsplit_once('@') {
+        Some((user, host)) => {
+            format!("{scheme}://{}@{host}", user.split([':', '/']).next().unwrap_or_default())
+        }
+        None => url.to_owned(),
+    }
+}
+
+/// An open database.
+pub(crate) struct Database {
+    pub(crate) dialect: Dialect,
+    /// On SQLite one connection: it is the only writer of this process, so that writers queue here and not on the file's lock.
+    writer: AnyPool,
+    /// Never write.
+    pub(crate) readers: AnyPool,
+    file: Option<PathBuf>,
+}
+
+/// A transaction that writes.
+pub(crate) type Tx = Transaction<'static, Any>;
+
+impl Database {
+    /// Opens the database, making the file if `create`.
+    pub(crate) async fn open(location: &Location, create: bool) -> Result<Self> {
+        sqlx::any::install_default_drivers();
+        let dialect = location.dialect();
+        let (url, file) = match location {
+            Location::Postgres(url) => (url.clone(), None),
+            Location::File(file) => {
+                let file = private_file(file, create)?;
+                (file_url(&file)?, Some(file))
+            }
+        };
+        // The reason may quote the URL, so it is not passed on.
+        let options: AnyConnectOptions = url.parse().map_err(|_| VaultError::Location(location.shown()))?;
+        // Statements have no values in them, but neither do they belong in an operator's log.
+        let options = options.disable_statement_logging();
+        let writers = if dialect == Dialect::Sqlite { 1 } else { READERS };
+        let pool = |size| {
+            AnyPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT).after_connect(
+                move |connection, _| {
+                    Box::pin(async move {
+                        connection.execute(sqlx::AssertSqlSafe(dialect.settings())).await.map(drop)
+                    })
+                },
+            )
+        };
+        let connected = |error: sqlx::Error| match error {
+            sqlx::Error::Database(error) => VaultError::from(sqlx::Error::Database(error)),
+            // Whatever else may quote the URL.
+            sqlx::Error::Io(error) => VaultError::Database(format!("{}: {error}", location.shown())),
+            sqlx::Error::Tls(error) => VaultError::Database(format!("{}: TLS: {error}", location.shown())),
+            sqlx::Error::PoolTimedOut => {
+                VaultError::Database(format!("{} does not answer", location.shown()))
+            }
+            _ => VaultError::Location(location.shown()),
+        };
+        // Once without a pool, which would try a server that refuses again and again.
+        let first = tokio::time::timeout(ACQUIRE_TIMEOUT, AnyConnection::connect_with(&options)).await;
+        first.map_err(|_| connected(sqlx::Error::PoolTimedOut))?.map_err(connected)?.close().await?;
+        let writer = pool(writers).connect_with(options.clone()).await.map_err(connected)?;
+        let readers = pool(READERS).connect_lazy_with(options);
+        Ok(Self { dialect, writer, readers, file })
+    }
+
+    /// Makes the tables, or brings those of an older version up to date.
+    pub(crate) async fn migrate(&self, shown: &str) -> Result<()> {
+        let sql = match self.dialect {
+            Dialect::Sqlite => include_str!("../migrations/sqlite/0001_vault.sql"),
+            Dialect::Postgres => include_str!("../migrations/postgres/0001_vault.sql"),
+        };
+        let first = Migration::new(1, "vault".into(), MigrationType::Simple, sql.into_sql_str(), false);
+        match Migrator::with_migrations(vec![first]).run(&self.writer).await {
+            Ok(()) => Ok(()),
+            Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => Err(error.into()),
+            Err(error) => Err(VaultError::Version(format!("{shown}: {error}"))),
+        }
+    }
+
+    /// Whether the tables are there.
+    pub(crate) async fn has_tables(&self) -> Result<bool> {
+        let sql = match self.dialect {
+            Dialect::Sqlite => "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'vault'",
+            Dialect::Postgres => {
+                "SELECT count(*) FROM pg_class WHERE oid = to_regclass('vault') AND relkind IN ('r', 'p')"
+            }
+        };
+        let tables: i64 = sqlx::query(sql).fetch_one(&self.writer).await?.try_get(0)?;
+        Ok(tables > 0)
+    }
+
+    /// Begins to write. On SQLite the lock is taken at once: a transaction that reads first cannot fail later for having been
+    /// overtaken.
+    pub(crate) async fn begin(&self) -> Result<Tx> {
+        let statement = match self.dialect {
+            Dialect::Sqlite => "BEGIN IMMEDIATE",
+            Dialect::Postgres => "BEGIN",
+        };
+        Ok(self.writer.begin_with(statement).await?)
+    }
+
+    /// Reads the key check, and on PostgreSQL locks the vault's row: erasures, holds and rewrapping exclude each other and
+    /// everybody else (`exclusive`), keeping does not exclude keeping. On SQLite the transaction itself excludes everybody.
+    pub(crate) async fn lock(&self, tx: &mut AnyConnection, exclusive: bool) -> Result<Vec<u8>> {
+        let sql = match (self.dialect, exclusive) {
+            (Dialect::Sqlite, _) => "SELECT key_check FROM vault",
+            (Dialect::Postgres, false) => "SELECT key_check FROM vault FOR SHARE",
+            (Dialect::Postgres, true) => "SELECT key_check FROM vault FOR UPDATE",
+        };
+        Ok(sqlx::query(sql).fetch_one(tx).await?.try_get(0)?)
+    }
+
+    /// SQLite: brings everything into the database file and empties the write-ahead log, where old pages are left. With `rewrite`
+    /// the file is written anew first, as [`rewrites`](Self::rewrites) explains. PostgreSQL: nothing.
+    pub(crate) async fn scrub(&self, rewrite: bool) -> Result<()> {
+        if self.dialect == Dialect::Postgres {
+            return Ok(());
+        }
+        let mut connection = self.writer.acquire().await?;
+        if rewrite {
+            // In a file that is deleted as it is made: in memory it could be more than there is.
+            connection.execute("PRAGMA temp_store = FILE").await?;
+            let rewritten = connection.execute("VACUUM").await;
+            connection.execute("PRAGMA temp_store = MEMORY").await?;
+            rewritten?;
+        }
+        let row = connection.fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await?;
+        // A reader was in the way for longer than the busy timeout.
+        if row.try_get::<i64, _>(0)? == 0 { Ok(()) } else { Err(VaultError::Busy) }
+    }
+
+    /// Whether an erasure is to rewrite the file. `secure_delete` overwrites what is deleted, yet when SQLite splits or
+    /// joins pages it may leave a copy of a small cell in the unused part of one (here: four pseudonyms in ten thousand);
+    /// only a rewritten file has none.
+    pub(crate) fn rewrites(&self) -> bool {
+        let bytes = self.file.as_ref().and_then(|file| fs::metadata(file).ok()).map(|file| file.len());
+        bytes.is_some_and(|bytes| bytes <= REWRITTEN_BYTES)
+    }
+
+    pub(crate) async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+impl Dialect {
+    /// What each connection is told first.
+    fn settings(self) -> String {
+        match self {
+            // The order matters: a file has its auto_vacuum before anything is in it.
+            Dialect::Sqlite => {
+                let mut settings = format!("PRAGMA busy_timeout = {}; ", BUSY_TIMEOUT.as_millis());
+                for (name, value) in [
+                    ("auto_vacuum", "NONE"), // freed pages are zero and used again; VACUUM gives them back
+                    ("journal_mode", "WAL"),
+                    ("synchronous", "FULL"), // a commit is on disk before it returns
+                    ("foreign_keys", "ON"),
+                    ("secure_delete", "ON"),
+                    ("temp_store", "MEMORY"), // no old pages in temporary files
+                    ("trusted_schema", "OFF"),
+                    // Pseudonyms are random, so an insert touches pages all over their index: hold them, and write each back
+                    // once for many commits.
+                    ("cache_size", CACHE),
+                    ("wal_autocheckpoint", CHECKPOINT_PAGES),
+                ] {
+                    write!(settings, "PRAGMA {name} = {value}; ").expect("a string takes everything");
+                }
+                settings
+            }
+            // What was acknowledged must be on disk, whatever the server's default; stricter settings stay.
+            Dialect::Postgres => "SELECT CASE WHEN current_setting('synchronous_commit') = 'off' \
+                 THEN set_config('synchronous_commit', 'on', false) ELSE '' END"
+                .to_owned(),
+        }
+    }
+}
+
+/// The file, in a directory that only its owner can enter, readable by its owner alone; SQLite gives its other files the same
+/// mode. An empty file is an empty database.
+fn private_file(file: &Path, create: bool) -> Result<PathBuf> {
+    let shown = file.display();
+    let failed = |error: std::io::Error| VaultError::Database(format!("{shown}: {error}"));
+    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !create && !file.exists() {
+        return Err(VaultError::Missing(shown.to_string()));
+    }
+    if !dir.exists() {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::DirBuilderExt;
+            builder.mode(0o700);
+        }
+        builder.create(dir).map_err(failed)?;
+    }
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options.open(file).and_then(|file| file.sync_all()).map_err(failed)?;
+    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
+    file.canonicalize().map_err(failed)
+}
+
+/// The URL of a file: every byte that could mean something in a URL escaped.
+fn file_url(file: &Path) -> Result<String> {
+    let Some(path) = file.to_str() else {
+        return Err(VaultError::Location(file.display().to_string()));
+    };
+    let mut url = "sqlite://".to_owned();
+    for byte in path.bytes() {
+        match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'/' | b'.' | b'_' | b'-' => url.push(byte.into()),
+            _ => write!(url, "%{byte:02X}").expect("a string takes everything"),
+        }
+    }
+    Ok(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_never_shows_its_password() {
+        for (text, shown) in [
+            ("postgres://u:secret@h:5432/d?sslmode=require", "postgres://u@h:5432/d"),
+            ("postgresql://u:se/cr@et@h/d", "postgresql://u@h/d"),
+            ("postgres://h/d?user=u&password=secret", "postgres://h/d"),
+            ("vault", "vault/vault.db"),
+            ("sqlite:///v/x.db", "/v/x.db"),
+        ] {
+            assert_eq!(Location::parse(text).unwrap().shown(), shown);
+        }
+        for text in ["", "mysql://u:secret@h/d", "sqlite::memory:", "sqlite://f?mode=memory", "sqlite:"] {
+            let Err(VaultError::Location(shown)) = Location::parse(text) else { panic!("{text}") };
+            assert!(!shown.contains("secret"));
+        }
+    }
+
+    #[test]
+    fn a_file_url_escapes_what_a_url_would_read() {
+        assert_eq!(file_url(Path::new("/a b/c?d#e%20")).unwrap(), "sqlite:///a%20b/c%3Fd%23e%2520");
+    }
+}

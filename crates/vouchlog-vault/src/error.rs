@@ -1,0 +1,167 @@
+//! What can go wrong in the vault, and what to do about it. No message holds a password, a key, or anything of a record but
+//! its id.
+
+use thiserror::Error;
+use vouchlog_evidence::RecordId;
+use vouchlog_stream::Digest;
+
+use crate::{KeyError, Refusal, Role};
+
+/// The answer of every call.
+pub type Result<T, E = VaultError> = std::result::Result<T, E>;
+
+/// Why the vault did not do what was asked. Nothing was changed unless the variant says so.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum VaultError {
+    /// The location names no database.
+    #[error(
+        "`{0}` is no place for a vault: give a directory, sqlite://FILE or postgres://USER@HOST/DATABASE"
+    )]
+    Location(String),
+    /// There is no vault yet.
+    #[error("there is no vault at {0}: create it first")]
+    Missing(String),
+    /// There is a vault already.
+    #[error("there is a vault at {0} already: open it")]
+    Exists(String),
+    /// A newer version of the program has changed the tables.
+    #[error("the vault was made by another version of this program ({0}): use that one, or a newer one")]
+    Version(String),
+    /// The key encryption key could not be had.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The vault's keys are wrapped by another key.
+    #[error(
+        "this is not the key of this vault: use the key it was created with, or the one it was rewrapped under"
+    )]
+    WrongKey,
+    /// Somebody rewrapped the keys while this process had the vault open.
+    #[error("the vault was rewrapped under a new key: open it again with that key")]
+    Rewrapped,
+    /// The caller's roles do not allow it.
+    #[error("`{who}` may not do this: it takes the role `{needs}`")]
+    Forbidden {
+        /// Who asked.
+        who: String,
+        /// The role that is missing.
+        needs: Role,
+    },
+    /// There are principals, so holding the key is not enough.
+    #[error("this vault has principals: show the token of one of them")]
+    TokenNeeded,
+    /// No principal has this token.
+    #[error("no principal has this token: it was revoked, or belongs to another vault")]
+    TokenUnknown,
+    /// Without an administrator nobody could grant anything.
+    #[error("a vault with principals needs one with the role `admin`: grant it first, or revoke it last")]
+    LastAdmin,
+    /// The content was asked for without the record that says so.
+    #[error("reading the content of record {0} takes a permit that names it")]
+    NotPermitted(RecordId),
+    /// The call breaks a rule, and will again.
+    #[error("{0}")]
+    Invalid(String),
+    /// The id was given to another record.
+    #[error("record {0} is kept already, with another digest: ids are given once")]
+    Conflict(RecordId),
+    /// The digest belongs to another record.
+    #[error("the digest of record {given} is that of record {kept}: each record has a statement of its own")]
+    DigestTaken {
+        /// The record given.
+        given: RecordId,
+        /// The record that has the digest.
+        kept: RecordId,
+    },
+    /// A statement cannot be at two places.
+    #[error(
+        "{digest} is at index {known} of the log, and now said to be at {given}: check which log the proof is of"
+    )]
+    PlacedElsewhere {
+        /// What is logged.
+        digest: Digest,
+        /// The index the vault has.
+        known: u64,
+        /// The index given.
+        given: u64,
+    },
+    /// No record has this id.
+    #[error("there is no record {0} in this vault")]
+    UnknownRecord(RecordId),
+    /// No hold has this name.
+    #[error("there is no legal hold `{0}` in this vault")]
+    UnknownHold(String),
+    /// No principal has this name.
+    #[error("there is no principal `{0}` in this vault")]
+    UnknownPrincipal(String),
+    /// No erasure was begun under this id.
+    #[error("no erasure was begun under record {0}")]
+    UnknownErasure(RecordId),
+    /// The record was erased, or is about to be.
+    #[error("record {0} was erased: its statement and proof are left, what it said is not")]
+    Erased(RecordId),
+    /// Some of the records must be kept. Plan again.
+    #[error("{} of the records must be kept: {}", .0.len(), .0.first().map_or_else(String::new, ToString::to_string))]
+    Refused(Vec<Refusal>),
+    /// The plan names no record that is still there.
+    #[error("the plan has no record to erase")]
+    NothingToErase,
+    /// What is stored was changed by somebody else, or its key is gone.
+    #[error("the vault is damaged: {0}")]
+    Damaged(String),
+    /// Others held the database for too long. The same call again may succeed.
+    #[error("the database is busy: try again")]
+    Busy,
+    /// The vault was closed.
+    #[error("the vault is closed")]
+    Closed,
+    /// The database failed, or is full or away. The outcome of a write is unknown; the same call again is safe.
+    #[error("the database failed: {0}")]
+    Database(String),
+}
+
+impl VaultError {
+    /// A call that breaks a rule.
+    pub(crate) fn invalid(why: impl Into<String>) -> Self {
+        Self::Invalid(why.into())
+    }
+
+    /// Something stored that makes no sense.
+    pub(crate) fn damaged(what: impl Into<String>) -> Self {
+        Self::Damaged(what.into())
+    }
+
+    /// Whether the same transaction may succeed if run again: lost a race, a lock or a deadlock.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Self::Busy)
+    }
+}
+
+impl From<sqlx::Error> for VaultError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::PoolTimedOut => Self::Busy,
+            sqlx::Error::PoolClosed => Self::Closed,
+            sqlx::Error::Database(error) if is_race(error.as_ref()) => Self::Busy,
+            // The message alone: PostgreSQL's `detail` quotes values.
+            sqlx::Error::Database(error) => Self::Database(error.message().to_owned()),
+            sqlx::Error::ColumnDecode { index, .. } => {
+                Self::damaged(format!("column {index} cannot be read"))
+            }
+            other => Self::Database(other.to_string()),
+        }
+    }
+}
+
+/// SQLite: busy (5) and locked (6) with their extended codes. PostgreSQL: classes 40 (transaction rollback) and 55P03 (lock not
+/// available). Both: a unique or foreign key that another process was faster with.
+fn is_race(error: &(dyn sqlx::error::DatabaseError + 'static)) -> bool {
+    if error.is_unique_violation() || error.is_foreign_key_violation() {
+        return true;
+    }
+    let Some(code) = error.code() else { return false };
+    match code.parse::<u32>() {
+        Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6),
+        _ => code.starts_with("40") || code == "55P03",
+    }
+}

@@ -1,0 +1,173 @@
+//! The keys of tenants and persons, unwrapped and within bounds: what the database has of them is wrapped.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_lc_rs::hmac;
+use vouchlog_evidence::{Facet, RecordId};
+use zeroize::Zeroizing;
+
+use super::{Key, KeyEncryptionKey, MAC_BYTES, context, open, open_key, pseudonym, seal};
+use crate::limits::CACHED_KEYS;
+use crate::{Result, VaultError};
+
+/// A tenant with its keys.
+pub(crate) struct Tenant {
+    /// Its row.
+    pub(crate) id: i64,
+    pub(crate) name: String,
+    custody: Key,
+    facets: hmac::Key,
+}
+
+impl Tenant {
+    pub(crate) fn facet(&self, facet: Facet, value: &str) -> [u8; MAC_BYTES] {
+        pseudonym(&self.facets, facet.name(), value)
+    }
+
+    pub(crate) fn subject(&self, subject: &str) -> [u8; MAC_BYTES] {
+        pseudonym(&self.facets, "subject", subject)
+    }
+
+    /// Wraps a record's key so that the custody key and the key of every subject are needed to unwrap it.
+    pub(crate) fn wrap(&self, id: &RecordId, record_key: &Key, subjects: &[&Key]) -> Result<Vec<u8>> {
+        seal(&self.combined(subjects), &context(&["record key", id.as_str()]), record_key.as_slice())
+    }
+
+    /// Unwraps a record's key, or one part that cannot be a key: then a key was destroyed or the row changed.
+    pub(crate) fn unwrap(&self, id: &RecordId, wrapped: &[u8], subjects: &[&Key]) -> Result<Key> {
+        open_key(&self.combined(subjects), &context(&["record key", id.as_str()]), wrapped)
+            .ok_or_else(|| VaultError::damaged(format!("the key of record {id} cannot be unwrapped")))
+    }
+
+    /// The custody key and the subjects' keys, these in the order of their bytes.
+    fn combined(&self, subjects: &[&Key]) -> Zeroizing<Vec<u8>> {
+        let mut subjects = subjects.to_vec();
+        subjects.sort_unstable_by(|a, b| a.as_slice().cmp(b.as_slice()));
+        subjects.dedup();
+        let mut combined = Zeroizing::new(Vec::with_capacity(32 * (1 + subjects.len())));
+        combined.extend_from_slice(self.custody.as_slice());
+        for key in subjects {
+            combined.extend_from_slice(key.as_slice());
+        }
+        combined
+    }
+}
+
+/// The contexts of a tenant's two keys: custody, facets.
+pub(crate) fn tenant_contexts(name: &str) -> [Vec<u8>; 2] {
+    [context(&["custody key", name]), context(&["facet key", name])]
+}
+
+/// The context of a subject's key.
+pub(crate) fn subject_context(tenant: &str, mac: &[u8]) -> Vec<u8> {
+    context(&["subject key", tenant, &hex::encode(mac)])
+}
+
+/// The key encryption key and what was unwrapped with it.
+pub(crate) struct KeyRing {
+    /// With the key check it goes with: the two change together.
+    kek: Mutex<(KeyEncryptionKey, Vec<u8>)>,
+    vault: Vec<u8>,
+    /// Tenants are never deleted, so what is here stays true.
+    tenants: Mutex<HashMap<String, Arc<Tenant>>>,
+    /// Keys of persons by their wrapping, so that a key is found only as long as its row has it.
+    subjects: Mutex<HashMap<Vec<u8>, Key>>,
+}
+
+impl KeyRing {
+    /// Takes the key of the vault `vault`, or refuses one that is not.
+    pub(crate) fn new(kek: KeyEncryptionKey, vault: Vec<u8>, key_check: Vec<u8>) -> Result<Self> {
+        let opened = open(kek.bytes(), &check_context(), &key_check).ok_or(VaultError::WrongKey)?;
+        if *opened != vault {
+            return Err(VaultError::damaged("its key check is of another vault"));
+        }
+        let (tenants, subjects) = (Mutex::default(), Mutex::default());
+        Ok(Self { kek: Mutex::new((kek, key_check)), vault, tenants, subjects })
+    }
+
+    /// What opens under `kek` alone.
+    pub(crate) fn key_check(kek: &KeyEncryptionKey, vault: &[u8]) -> Result<Vec<u8>> {
+        seal(kek.bytes(), &check_context(), vault)
+    }
+
+    pub(crate) fn vault(&self) -> &[u8] {
+        &self.vault
+    }
+
+    /// Refuses when the database's keys are wrapped by another key than ours.
+    pub(crate) fn check(&self, key_check: &[u8]) -> Result<()> {
+        if lock(&self.kek).1 == key_check { Ok(()) } else { Err(VaultError::Rewrapped) }
+    }
+
+    pub(crate) fn kek(&self) -> KeyEncryptionKey {
+        lock(&self.kek).0.clone()
+    }
+
+    /// From now on everything is wrapped by `kek`.
+    pub(crate) fn rewrapped(&self, kek: KeyEncryptionKey, key_check: Vec<u8>) {
+        *lock(&self.kek) = (kek, key_check);
+        self.forget_subjects();
+    }
+
+    /// A tenant unwrapped before.
+    pub(crate) fn known_tenant(&self, name: &str) -> Option<Arc<Tenant>> {
+        lock(&self.tenants).get(name).cloned()
+    }
+
+    /// Remembers a tenant whose row is committed.
+    pub(crate) fn remember_tenant(&self, tenant: &Arc<Tenant>) {
+        let mut tenants = lock(&self.tenants);
+        if tenants.len() >= CACHED_KEYS {
+            tenants.clear();
+        }
+        tenants.insert(tenant.name.clone(), tenant.clone());
+    }
+
+    /// Unwraps a tenant's row.
+    pub(crate) fn unwrap_tenant(&self, id: i64, name: &str, custody: &[u8], facets: &[u8]) -> Result<Tenant> {
+        let kek = self.kek();
+        let contexts = tenant_contexts(name);
+        let unwrap = |context, wrapped| {
+            open_key(kek.bytes(), context, wrapped).ok_or_else(|| {
+                VaultError::damaged(format!("the keys of tenant `{name}` cannot be unwrapped"))
+            })
+        };
+        let facet_key = unwrap(&contexts[1], facets)?;
+        Ok(Tenant {
+            id,
+            name: name.to_owned(),
+            custody: unwrap(&contexts[0], custody)?,
+            facets: hmac::Key::new(hmac::HMAC_SHA256, facet_key.as_slice()),
+        })
+    }
+
+    /// Unwraps a subject's key.
+    pub(crate) fn unwrap_subject(&self, tenant: &str, mac: &[u8], wrapped: &[u8]) -> Result<Key> {
+        if let Some(key) = lock(&self.subjects).get(wrapped) {
+            return Ok(key.clone());
+        }
+        let key = open_key(self.kek().bytes(), &subject_context(tenant, mac), wrapped)
+            .ok_or_else(|| VaultError::damaged("the key of a person cannot be unwrapped"))?;
+        let mut subjects = lock(&self.subjects);
+        if subjects.len() >= CACHED_KEYS {
+            subjects.clear();
+        }
+        subjects.insert(wrapped.to_vec(), key.clone());
+        Ok(key)
+    }
+
+    /// Wipes the keys of persons from memory.
+    pub(crate) fn forget_subjects(&self) {
+        lock(&self.subjects).clear();
+    }
+}
+
+fn check_context() -> Vec<u8> {
+    context(&["key check"])
+}
+
+/// Nothing panics while it holds one of these locks, and a cache that somebody left would still be one.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,93 @@
+//! Every bound of the vault, with its reason.
+
+use std::time::Duration;
+
+/// Records in one call of `keep`: four requests of a gateway's largest size.
+pub const MAX_RECORDS_PER_CALL: usize = 1_024;
+
+/// Bytes of one call of `keep`, all records together. Twice the largest record.
+pub const MAX_CALL_BYTES: usize = 2 * (MAX_JWT_BYTES + MAX_METADATA_BYTES + MAX_CONTENT_BYTES);
+
+/// The longest signed statement: a digest for each of thousands of fields.
+pub const MAX_JWT_BYTES: usize = 1024 * 1024;
+
+/// The most metadata of a record: what the largest record has as JSON, with salts.
+pub const MAX_METADATA_BYTES: usize = 8 * 1024 * 1024;
+
+/// The most content of a record, for the same reason.
+pub const MAX_CONTENT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Facets of one record. Tools and credentials are the many; more than this is a list, not something to find a record by.
+pub const MAX_FACETS: usize = 1_024;
+
+/// The longest value of a facet, and the longest name of a person. What is kept of it has 16 bytes.
+pub const MAX_VALUE_BYTES: usize = 4_096;
+
+/// Persons whose data one record is. The keys of all are needed to read it.
+pub const MAX_SUBJECTS: usize = 16;
+
+/// The longest name: of a tenant, a retention class, a hold, a principal.
+pub const MAX_NAME_BYTES: usize = 128;
+
+/// The longest legal basis of an erasure.
+pub const MAX_BASIS_BYTES: usize = 1_024;
+
+/// The longest proof file, vkey or note kept beside a record: a checkpoint with its cosignatures has at most a quarter of it.
+pub const MAX_PROOF_BYTES: usize = 64 * 1024;
+
+/// Facets of one query.
+pub const MAX_QUERY_FACETS: usize = 8;
+
+/// Rows of one page.
+pub const MAX_ROWS: usize = 1_000;
+
+/// Tenants a query that names none looks through: each costs one search, as each has its own pseudonyms.
+pub const MAX_TENANTS_SEARCHED: usize = 256;
+
+/// Records of one erasure, so that a plan fits in memory. What is more waits for the next.
+pub const MAX_ERASED_AT_ONCE: usize = 100_000;
+
+/// Principals: each costs a hash when somebody shows a token.
+pub const MAX_PRINCIPALS: usize = 256;
+
+/// Matches counted per facet to find the rarest. Beyond, it matters little which one leads.
+pub(crate) const COUNTED_MATCHES: i64 = 1_000;
+
+/// Records that are made durable as one: at this size a sync to disk is a small part of the time.
+pub(crate) const GROUP_RECORDS: usize = 1_024;
+
+/// Calls of `keep` that wait, and what they hold in memory, in units of 1 KiB: 64 MiB, which is more than one call may hold.
+pub(crate) const QUEUED_CALLS: usize = 4_096;
+/// See [`QUEUED_CALLS`].
+pub(crate) const QUEUED_KIB: usize = 64 * 1024;
+
+/// Attempts to write one group when another process writes the same rows or holds the lock.
+pub(crate) const WRITE_ATTEMPTS: u32 = 5;
+
+/// How long SQLite waits for a lock that another process holds. Each transaction of ours is far shorter.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a call waits for a connection.
+pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Connections that read, beside the one that writes.
+pub(crate) const READERS: u32 = 4;
+
+/// Keys of persons kept unwrapped in memory, 100 bytes each.
+pub(crate) const CACHED_KEYS: usize = 8_192;
+
+/// A SQLite file up to this size is rewritten by each erasure: some seconds, less than [`BUSY_TIMEOUT`], in which nobody else writes.
+/// Larger ones are by [`Vault::compact`](crate::Vault::compact), when it suits.
+pub(crate) const REWRITTEN_BYTES: u64 = 256 * 1024 * 1024;
+
+/// SQLite: most memory a connection takes for pages, in its notation for KiB: 64 MiB.
+pub(crate) const CACHE: &str = "-65536";
+
+/// SQLite: pages in the write-ahead log before they are written back, 64 MiB.
+pub(crate) const CHECKPOINT_PAGES: &str = "16384";
+
+/// The longest key file or output of a key command: a key has 64 digits.
+pub(crate) const MAX_KEY_TEXT_BYTES: usize = 4_096;
+
+/// How long a key command may take: a key service across the network, and somebody who touches a token.
+pub(crate) const KEY_COMMAND_TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,0 +1,177 @@
+//! Reading one record, and reading rows of the database back into what they mean.
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
+use vouchlog_evidence::RecordId;
+use vouchlog_stream::{Digest, Evidence, LoggedAt, SequenceNumber, Statement, StatementKind, StreamId};
+
+use crate::access::{Access, ReadPermit, Role};
+use crate::keep::{find_tenant, open_part};
+use crate::keys::Key;
+use crate::logged::leaf_index;
+use crate::{Erasure, Place, Result, Retention, Row, Vault, VaultError};
+
+impl Vault {
+    /// What is told of a record without opening it.
+    pub async fn row(&self, access: &Access, id: &RecordId) -> Result<Row> {
+        access.require(Role::ReadMetadata)?;
+        let sql = format!("SELECT {ROW} FROM record r {ROW_JOINS} WHERE r.id = $1");
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.as_str());
+        let found = query.fetch_optional(&self.shared.db.readers).await?;
+        read_row(&found.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?)
+    }
+
+    /// The signed statement without disclosures. It stays when the record is erased.
+    pub async fn jwt(&self, access: &Access, id: &RecordId) -> Result<String> {
+        access.require(Role::ReadMetadata)?;
+        let sql = "SELECT s.jwt FROM record r JOIN statement s ON s.record = r.n WHERE r.id = $1";
+        let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&self.shared.db.readers).await?;
+        Ok(row.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?.try_get(0)?)
+    }
+
+    /// The proof file, once the log has the statement.
+    pub async fn proof(&self, access: &Access, id: &RecordId) -> Result<Option<String>> {
+        access.require(Role::ReadMetadata)?;
+        let sql = "SELECT p.proof FROM record r LEFT JOIN proof p ON p.record = r.n WHERE r.id = $1";
+        let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&self.shared.db.readers).await?;
+        Ok(row.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?.try_get(0)?)
+    }
+
+    /// The record's metadata.
+    pub async fn metadata(&self, access: &Access, id: &RecordId) -> Result<Vec<u8>> {
+        access.require(Role::ReadMetadata)?;
+        self.unseal(id, "metadata", "SELECT key, metadata FROM sealed WHERE record = $1").await
+    }
+
+    /// The record's content. The permit shows that the reading is on record.
+    pub async fn content(&self, access: &Access, permit: &ReadPermit, id: &RecordId) -> Result<Vec<u8>> {
+        access.require(Role::ReadContent)?;
+        self.content_under(permit, id).await
+    }
+
+    /// The same for the recorder, which has checked the role: giving evidence away is another one than reading it.
+    pub(crate) async fn content_under(&self, permit: &ReadPermit, id: &RecordId) -> Result<Vec<u8>> {
+        permit.check(id)?;
+        self.unseal(id, "content", "SELECT key, content FROM sealed WHERE record = $1").await
+    }
+
+    /// Opens one part of a record, unless it was erased or is about to be.
+    async fn unseal(&self, id: &RecordId, part: &str, select: &'static str) -> Result<Vec<u8>> {
+        // One transaction: the keys and what they open are of the same moment.
+        let mut tx = self.shared.db.readers.begin().await?;
+        let find =
+            "SELECT r.n, t.name, r.erasure FROM record r JOIN tenant t ON t.id = r.tenant WHERE r.id = $1";
+        let row = sqlx::query(find).bind(id.as_str()).fetch_optional(&mut *tx).await?;
+        let row = row.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?;
+        let (n, tenant): (i64, String) = (row.try_get(0)?, row.try_get(1)?);
+        if row.try_get::<Option<i64>, _>(2)?.is_some() {
+            return Err(VaultError::Erased(id.clone()));
+        }
+        let sealed = sqlx::query(select).bind(n).fetch_optional(&mut *tx).await?;
+        // PostgreSQL: an erasure begun and finished between two statements.
+        let sealed = sealed.ok_or_else(|| VaultError::Erased(id.clone()))?;
+        let subjects = self.subjects_of(&mut tx, n, &tenant).await?;
+        let tenant = match self.shared.keys.known_tenant(&tenant) {
+            Some(tenant) => tenant,
+            None => find_tenant(&self.shared, &mut tx, &tenant)
+                .await?
+                .ok_or_else(|| VaultError::damaged(format!("tenant `{tenant}` is gone")))?,
+        };
+        tx.rollback().await?;
+        let key = tenant.unwrap(id, sealed.try_get(0)?, &subjects.iter().collect::<Vec<_>>())?;
+        open_part(&key, id, part, sealed.try_get(1)?)
+    }
+
+    /// The keys of a record's persons.
+    async fn subjects_of(&self, tx: &mut AnyConnection, n: i64, tenant: &str) -> Result<Vec<Key>> {
+        let sql = "SELECT s.mac, s.key FROM record_subject rs JOIN subject s ON s.id = rs.subject WHERE rs.record = $1";
+        let rows = sqlx::query(sql).bind(n).fetch_all(tx).await?;
+        let unwrap = |row: &AnyRow| self.shared.keys.unwrap_subject(tenant, row.try_get(0)?, row.try_get(1)?);
+        rows.iter().map(unwrap).collect()
+    }
+}
+
+/// The columns of a [`Row`], from a record `r` and [`ROW_JOINS`].
+pub(crate) const ROW: &str = "r.n, r.id, r.kind, t.name, r.digest, r.evidence, r.stream, r.started_at, r.kept_at, \
+    r.leaf_index, r.logged_stream, r.sequence, r.logged_at, r.retention_class, r.keep_until, r.amends, \
+    e.record, e.begun_at, e.finished_at, e.basis, e.scope, er.leaf_index, \
+    (SELECT min(hold) FROM held WHERE held.record = r.n)";
+
+/// What else the columns come from: the tenant, the erasure, the record of the erasure.
+pub(crate) const ROW_JOINS: &str = "JOIN tenant t ON t.id = r.tenant LEFT JOIN erasure e ON e.n = r.erasure \
+    LEFT JOIN record er ON er.id = e.record";
+
+/// Reads the columns of [`ROW`].
+pub(crate) fn read_row(row: &AnyRow) -> Result<Row> {
+    let Statement { kind, evidence, digest } = statement(row, 2, 5, 4)?;
+    Ok(Row {
+        n: row.try_get(0)?,
+        id: id(row.try_get(1)?)?,
+        kind,
+        tenant: row.try_get(3)?,
+        digest,
+        evidence,
+        stream: stream(row.try_get(6)?)?,
+        started_at: row.try_get(7)?,
+        kept_at: row.try_get(8)?,
+        place: place(row)?,
+        erased: erasure(row)?,
+        retention: Retention { class: row.try_get(13)?, until: row.try_get(14)? },
+        hold: row.try_get(22)?,
+        amends: row.try_get::<Option<&str>, _>(15)?.map(id).transpose()?,
+    })
+}
+
+fn place(row: &AnyRow) -> Result<Option<Place>> {
+    let Some(index) = row.try_get::<Option<i64>, _>(9)? else { return Ok(None) };
+    let small = |column: usize| -> Result<u64> {
+        u64::try_from(row.try_get::<i64, _>(column)?).map_err(|_| VaultError::damaged("a number is negative"))
+    };
+    let sequence = SequenceNumber::new(small(11)?);
+    let logged_at = LoggedAt::from_millis(small(12)?);
+    Ok(Some(Place {
+        index: leaf_index(index)?,
+        stream: stream(row.try_get(10)?)?,
+        sequence: sequence.ok_or_else(|| VaultError::damaged("a sequence number is too large"))?,
+        logged_at: logged_at.ok_or_else(|| VaultError::damaged("a time is too large"))?,
+    }))
+}
+
+fn erasure(row: &AnyRow) -> Result<Option<Erasure>> {
+    let Some(record) = row.try_get::<Option<&str>, _>(16)? else { return Ok(None) };
+    Ok(Some(Erasure {
+        record: id(record)?,
+        at: row.try_get(17)?,
+        finished: row.try_get::<Option<i64>, _>(18)?.is_some(),
+        index: row.try_get::<Option<i64>, _>(21)?.map(leaf_index).transpose()?,
+        basis: row.try_get(19)?,
+        scope: row.try_get(20)?,
+    }))
+}
+
+/// The statement in the given columns.
+pub(crate) fn statement(row: &AnyRow, kind: usize, evidence: usize, digest_at: usize) -> Result<Statement> {
+    let byte = u8::try_from(row.try_get::<i64, _>(kind)?).ok();
+    let bits = u32::try_from(row.try_get::<i64, _>(evidence)?).ok();
+    Ok(Statement {
+        kind: byte.and_then(StatementKind::from_byte).ok_or_else(|| VaultError::damaged("a kind is none"))?,
+        evidence: bits
+            .and_then(Evidence::new)
+            .ok_or_else(|| VaultError::damaged("an evidence bitmap is none"))?,
+        digest: digest(row.try_get(digest_at)?)?,
+    })
+}
+
+pub(crate) fn digest(bytes: &[u8]) -> Result<Digest> {
+    let bytes = bytes.try_into().map_err(|_| VaultError::damaged("a digest has another length"))?;
+    Ok(Digest::from_bytes(bytes))
+}
+
+pub(crate) fn id(text: &str) -> Result<RecordId> {
+    RecordId::new(text).map_err(|_| VaultError::damaged("an id is none"))
+}
+
+fn stream(value: i64) -> Result<StreamId> {
+    let value = u64::try_from(value).ok().and_then(StreamId::new);
+    value.ok_or_else(|| VaultError::damaged("a stream is none"))
+}

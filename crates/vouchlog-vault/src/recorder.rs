@@ -1,0 +1,323 @@
+//! The recorder: what makes a record evidence. Start here; one function is the whole way of a record.
+//!
+//! ```text
+//! record ─► grade ─► state (SD-JWT, signed with the stream's key) ─► keep (vault, durable) ─► submit (spool, durable) ─► log
+//!                                                                       │ receipt ◄───────────────────────────────────────┘
+//! ```
+//!
+//! A record is kept before its digest leaves, so there is no digest in the log without the record it stands for. What was kept and
+//! not submitted, because the process died in between, is submitted by [`Recorder::resume`], after everything the spool holds got
+//! its receipt: so nothing is submitted twice.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use parking_lot::RwLock;
+use tokio::sync::RwLock as AsyncRwLock;
+use vouchlog_api::{AnySubmitter, StreamSigner, Submitter};
+use vouchlog_evidence::{
+    ClearClaims, Context, Facet, Grade, RULES_VERSION, Record, RecordId, StatementError, digest_of, grade,
+    issue,
+};
+use vouchlog_stream::{Digest, Statement, StatementKind};
+
+use crate::parts::Parts;
+use crate::{Access, KeepRecord, Retention, Vault, VaultError};
+
+mod erasing;
+mod reading;
+
+pub use erasing::Erased;
+pub use reading::{ReadRecord, learn, read_facts};
+
+/// Records of one call to the vault.
+const BATCH: usize = 256;
+/// Records that one disclosure or erasure names, and is found by.
+const RECORDS_PER_EVENT: usize = 500;
+
+/// Why something was not recorded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordingError {
+    /// The vault did not take or give it.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The record cannot be stated.
+    #[error("record {record}: {error}")]
+    Statement {
+        /// Which.
+        record: RecordId,
+        /// Why.
+        error: StatementError,
+    },
+    /// There is no stream to sign for: the log refuses the gateway, or it was stopped.
+    #[error("there is no stream to record to: {0}")]
+    NoStream(vouchlog_api::Error),
+    /// The record is in the vault and will be logged later: the way to the log is blocked.
+    #[error("kept, and not on its way to the log yet: {0}")]
+    NotSubmitted(vouchlog_api::Error),
+    /// What the vault holds of a record is damaged.
+    #[error("record {record} is damaged in the vault: {problem}")]
+    Damaged {
+        /// Which.
+        record: RecordId,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// What a recorder is opened with.
+pub struct RecorderConfig {
+    /// Whose records they are, unless they say.
+    pub tenant: String,
+    /// Name of the gateway's enrolled key: the issuer of every statement.
+    pub issuer: String,
+    /// The time.
+    pub clock: fn() -> Timestamp,
+    /// 16 fresh random bytes at each call, for the names of records that have none.
+    pub randomness: fn() -> [u8; 16],
+}
+
+/// A record that is kept.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// Its name.
+    pub id: RecordId,
+    /// What is logged for it.
+    pub digest: Digest,
+    /// What it was found to hold; `None` for a record that was kept before.
+    pub grade: Option<Grade>,
+}
+
+/// Grades, states, keeps and submits records, and is the only way to their content. Clones are the same recorder.
+#[derive(Clone)]
+pub struct Recorder(Arc<Inner>);
+
+struct Inner {
+    vault: Vault,
+    access: Access,
+    submitter: AnySubmitter,
+    config: RecorderConfig,
+    /// What earlier records said that later ones are judged by.
+    context: RwLock<Context>,
+    /// Read by whoever is between keeping and submitting; written by whoever submits what others left.
+    between: AsyncRwLock<()>,
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder").field("issuer", &self.0.config.issuer).finish_non_exhaustive()
+    }
+}
+
+impl Recorder {
+    /// Opens a recorder on a vault, learns what earlier credential events and configurations said, and takes up what a crash left.
+    ///
+    /// `access` is whoever the recorder itself is; those who read and erase bring their own.
+    pub async fn open(
+        vault: Vault,
+        access: Access,
+        submitter: AnySubmitter,
+        config: RecorderConfig,
+    ) -> Result<Self, RecordingError> {
+        // The log lets no other key than an enrolled one open the streams that statements are signed for.
+        let context = reading::learn(&vault, &access).await?;
+        let context = context.recorder_key_in_force(&config.issuer, Timestamp::MIN, None);
+        let (context, between) = (RwLock::new(context), AsyncRwLock::new(()));
+        Ok(Self(Arc::new(Inner { vault, access, submitter, config, context, between })))
+    }
+
+    /// The vault.
+    pub fn vault(&self) -> &Vault {
+        &self.0.vault
+    }
+
+    /// Records: when this returns they are durable in the vault, and their digests in the spool. A record whose id the vault has
+    /// already is not recorded again, whatever it says: ids are for retries.
+    pub async fn record(&self, records: Vec<Record>) -> Result<Vec<Recorded>, RecordingError> {
+        let signer = self.0.submitter.signer().await.map_err(RecordingError::NoStream)?;
+        let mut recorded = Vec::with_capacity(records.len());
+        let mut records = records.into_iter();
+        loop {
+            let batch: Vec<Record> = records.by_ref().take(BATCH).collect();
+            if batch.is_empty() {
+                return Ok(recorded);
+            }
+            recorded.extend(self.record_batch(&signer, batch).await?);
+        }
+    }
+
+    async fn record_batch(
+        &self,
+        signer: &StreamSigner,
+        records: Vec<Record>,
+    ) -> Result<Vec<Recorded>, RecordingError> {
+        let now = (self.0.config.clock)();
+        let (mut recorded, mut kept) = (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
+        for mut record in records {
+            let id = match &record.id {
+                None => RecordId::from_random((self.0.config.randomness)()),
+                Some(id) => match self.kept_before(id).await? {
+                    Some(digest) => {
+                        recorded.push(Recorded { id: id.clone(), digest, grade: None });
+                        continue;
+                    }
+                    None => id.clone(),
+                },
+            };
+            record.id = Some(id.clone());
+            let (keep, grade) = self.state(&id, record, signer, now)?;
+            recorded.push(Recorded { id, digest: keep.digest, grade: Some(grade) });
+            kept.push(keep);
+        }
+        let statements: Vec<Statement> = kept.iter().map(KeepRecord::statement).collect();
+        if statements.is_empty() {
+            return Ok(recorded);
+        }
+        let _between = self.0.between.read().await;
+        self.0.vault.keep(&self.0.access, kept, now.as_millisecond()).await?;
+        self.0.submitter.submit(statements).await.map_err(RecordingError::NotSubmitted)?;
+        Ok(recorded)
+    }
+
+    async fn kept_before(&self, id: &RecordId) -> Result<Option<Digest>, RecordingError> {
+        match self.0.vault.row(&self.0.access, id).await {
+            Ok(row) => Ok(Some(row.digest)),
+            Err(VaultError::UnknownRecord(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Grades a record and makes its statement.
+    fn state(
+        &self,
+        id: &RecordId,
+        mut record: Record,
+        signer: &StreamSigner,
+        now: Timestamp,
+    ) -> Result<(KeepRecord, Grade), RecordingError> {
+        let config = &self.0.config;
+        let time = record.body.time.get_or_default();
+        if time.received.is_absent() {
+            time.received = now.into();
+        }
+        record.body.custody.get_or_default().recorder = config.issuer.clone().into();
+        let time = record.body.time.get_or_default();
+        let started = time.start.value().or(time.received.value()).copied().unwrap_or(now);
+        let grade = grade(&record, &self.0.context.read());
+        self.0.context.write().learn(id, &record);
+        let claims = ClearClaims {
+            issuer: config.issuer.clone(),
+            issued_at: now.as_second().unsigned_abs(),
+            record: id.clone(),
+            kind: record.kind,
+            stream: signer.stream,
+            evidence: grade.evidence,
+            rules: RULES_VERSION.to_owned(),
+        };
+        let mut object = record.to_object();
+        // Said in clear already, where nobody can leave them out.
+        for clear in ["id", "kind"] {
+            object.remove(clear);
+        }
+        let issued = issue(&claims, &object, &signer.key)
+            .map_err(|error| RecordingError::Statement { record: id.clone(), error })?;
+        let parts = Parts::split(issued.disclosures);
+        let keep = KeepRecord {
+            id: id.clone(),
+            kind: record.kind,
+            tenant: config.tenant.clone(),
+            stream: signer.stream,
+            evidence: grade.evidence,
+            digest: digest_of(&issued.jwt),
+            jwt: issued.jwt,
+            metadata: parts.metadata(),
+            content: parts.content(),
+            facets: facets(&record, &grade, &config.issuer),
+            subjects: record.subjects(),
+            started_at: started.as_millisecond(),
+            retention: retention(&record, started),
+            amends: record
+                .body
+                .correlation
+                .value()
+                .and_then(|correlation| correlation.amends.value())
+                .cloned(),
+        };
+        Ok((keep, grade))
+    }
+
+    /// Takes up what a crash left: waits until the log has everything that was on its way, then submits what was kept and never
+    /// got there, and finishes erasures. Statements of other recorders on the same vault are left to them. How many it submitted.
+    pub async fn resume(&self) -> Result<usize, RecordingError> {
+        let signer = self.0.submitter.signer().await.map_err(RecordingError::NoStream)?;
+        let submitted = {
+            let _alone = self.0.between.write().await;
+            self.0.submitter.flush().await.map_err(RecordingError::NotSubmitted)?;
+            let mut submitted = 0;
+            loop {
+                let unlogged = self.0.vault.unlogged(&self.0.access, Some(signer.stream), BATCH).await?;
+                if unlogged.is_empty() {
+                    break;
+                }
+                let statements: Vec<Statement> = unlogged.iter().map(|(_, statement)| *statement).collect();
+                submitted += statements.len();
+                self.0.submitter.submit(statements).await.map_err(RecordingError::NotSubmitted)?;
+                // Their receipts take them off the list.
+                self.0.submitter.flush().await.map_err(RecordingError::NotSubmitted)?;
+            }
+            submitted
+        };
+        self.finish_erasures().await?;
+        Ok(submitted)
+    }
+
+    /// Waits until the log has everything that was recorded, and the vault the receipts.
+    pub async fn flush(&self) -> Result<(), RecordingError> {
+        self.0.submitter.flush().await.map_err(RecordingError::NotSubmitted)
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.0.config.clock)()
+    }
+
+    fn new_id(&self) -> RecordId {
+        RecordId::from_random((self.0.config.randomness)())
+    }
+
+    /// An event of the vault's own, put on record.
+    fn event(&self, kind: StatementKind) -> Record {
+        let mut record = Record::new(kind);
+        record.body.time.get_or_default().start = self.now().into();
+        record
+    }
+}
+
+/// What a record is found by: what it says, what it was found to be, and whose it is.
+fn facets(record: &Record, grade: &Grade, issuer: &str) -> Vec<(Facet, String)> {
+    let mut facets = record.facets();
+    // An erasure may name more records than a record may have facets; each of those has the erasure in its tombstone.
+    let mut referred = 0;
+    facets.retain(|(facet, _)| {
+        referred += usize::from(*facet == Facet::Refers);
+        *facet != Facet::Refers || referred <= RECORDS_PER_EVENT
+    });
+    facets.push((Facet::Gateway, issuer.to_owned()));
+    for (name, answer) in grade.verdicts.answers() {
+        facets.push((Facet::Verdict, format!("{name}:{answer}")));
+    }
+    facets.extend(grade.findings.iter().map(|finding| (Facet::Finding, finding.rule.code.to_owned())));
+    facets.sort();
+    facets.dedup();
+    facets
+}
+
+/// How long a record must be kept: by its class, and if that is spelled as a period (ISO 8601, `P7Y`), so long at least.
+fn retention(record: &Record, started: Timestamp) -> Retention {
+    let class = record.body.custody.value().and_then(|custody| custody.retention.value());
+    let class = class.cloned().unwrap_or_default();
+    let period: Option<jiff::Span> = class.parse().ok();
+    let until = period.and_then(|period| started.to_zoned(jiff::tz::TimeZone::UTC).checked_add(period).ok());
+    Retention { class, until: until.map(|until| until.timestamp().as_millisecond()) }
+}

@@ -1,0 +1,167 @@
+//! Reading records back: facts by whoever may, content only after the reading was put on record.
+
+use vouchlog_evidence::{Context, DisclosureScope, Grade, Record, RecordId, grade};
+use vouchlog_stream::StatementKind;
+
+use super::{RECORDS_PER_EVENT, Recorder, RecordingError};
+use crate::access::ReadPermit;
+use crate::parts::Parts;
+use crate::{Access, Query, Role, Row, Vault, VaultError};
+
+/// A record that was read back.
+#[derive(Clone, Debug)]
+pub struct ReadRecord {
+    /// What is told of it without opening it.
+    pub row: Row,
+    /// The record; `None` when it was erased. Content that was not asked for is redacted.
+    pub record: Option<Record>,
+    /// What it holds, judged by all that is known today: a revocation that came later counts.
+    pub grade: Option<Grade>,
+}
+
+/// Kinds of records that say something about others.
+const TEACHING: [StatementKind; 2] = [StatementKind::CredentialEvent, StatementKind::Configuration];
+
+/// What the vault's credential events and configurations say, for judging other records.
+pub async fn learn(vault: &Vault, access: &Access) -> Result<Context, RecordingError> {
+    let mut context = Context::default();
+    if !access.roles().has(Role::ReadMetadata) {
+        return Ok(context);
+    }
+    let mut query = Query { kinds: TEACHING.to_vec(), ..Query::default() };
+    loop {
+        let rows = vault.find(access, &query).await?;
+        let Some(last) = rows.last() else { return Ok(context) };
+        query.after = Some(last.cursor());
+        for row in &rows {
+            if let Some(record) = facts(vault, access, row).await? {
+                context.learn(&row.id, &record);
+            }
+        }
+    }
+}
+
+/// A record without its content; `None` when it was erased.
+async fn facts(vault: &Vault, access: &Access, row: &Row) -> Result<Option<Record>, RecordingError> {
+    match vault.metadata(access, &row.id).await {
+        Ok(metadata) => {
+            let jwt = vault.jwt(access, &row.id).await?;
+            open(row, jwt, &metadata, None).map(Some)
+        }
+        Err(VaultError::Erased { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn open(row: &Row, jwt: String, metadata: &[u8], content: Option<&[u8]>) -> Result<Record, RecordingError> {
+    parts(row, metadata, content)?.record(&row.id, row.kind, jwt)
+}
+
+fn parts(row: &Row, metadata: &[u8], content: Option<&[u8]>) -> Result<Parts, RecordingError> {
+    let damaged = |error: serde_json::Error| RecordingError::Damaged {
+        record: row.id.clone(),
+        problem: error.to_string(),
+    };
+    Parts::read(metadata, content).map_err(damaged)
+}
+
+/// Records without their content, each judged by what the vault knows today. Whoever may read facts needs no recorder for it.
+pub async fn read_facts(
+    vault: &Vault,
+    access: &Access,
+    rows: Vec<Row>,
+    context: &Context,
+) -> Result<Vec<ReadRecord>, RecordingError> {
+    let mut read = Vec::with_capacity(rows.len());
+    for row in rows {
+        let record = facts(vault, access, &row).await?;
+        let grade = record.as_ref().map(|record| grade(record, context));
+        read.push(ReadRecord { row, record, grade });
+    }
+    Ok(read)
+}
+
+impl Recorder {
+    /// Records with their content. That they are read, by whom and why, is on record and on its way to the log before the first
+    /// of them is opened.
+    pub async fn read_content(
+        &self,
+        access: &Access,
+        rows: Vec<Row>,
+        basis: &str,
+    ) -> Result<Vec<ReadRecord>, RecordingError> {
+        access.require(Role::ReadContent)?;
+        let permit = self.permit(access, &rows, basis, DisclosureScope::Read, &[]).await?;
+        let context = learn(self.vault(), access).await?;
+        let mut read = Vec::with_capacity(rows.len());
+        for row in rows {
+            let record = match self.vault().content(access, &permit, &row.id).await {
+                Ok(content) => {
+                    let metadata = self.vault().metadata(access, &row.id).await?;
+                    let jwt = self.vault().jwt(access, &row.id).await?;
+                    Some(open(&row, jwt, &metadata, Some(&content))?)
+                }
+                Err(VaultError::Erased { .. }) => None,
+                Err(error) => return Err(error.into()),
+            };
+            let grade = record.as_ref().map(|record| grade(record, &context));
+            read.push(ReadRecord { row, record, grade });
+        }
+        Ok(read)
+    }
+
+    /// The SD-JWTs of records that show the fields at `paths` (JSON pointers). That they are given to somebody is on record and on
+    /// its way to the log before the first of them is made. A bundle shows of each record those fields that it has; a single
+    /// presentation has to have all of them.
+    pub async fn present(
+        &self,
+        access: &Access,
+        rows: &[Row],
+        paths: &[String],
+        basis: &str,
+        scope: DisclosureScope,
+    ) -> Result<Vec<String>, RecordingError> {
+        access.require(Role::Disclose)?;
+        let permit = self.permit(access, rows, basis, scope, paths).await?;
+        let mut presented = Vec::with_capacity(rows.len());
+        for row in rows {
+            let metadata = self.vault().metadata(access, &row.id).await?;
+            let content = self.vault().content_under(&permit, &row.id).await?;
+            let jwt = self.vault().jwt(access, &row.id).await?;
+            let parts = parts(row, &metadata, Some(&content))?;
+            let has = |path: &&String| scope != DisclosureScope::Bundle || parts.has(path);
+            let paths: Vec<&str> = paths.iter().filter(has).map(String::as_str).collect();
+            let sd_jwt = parts.issued(jwt).present(&paths);
+            presented
+                .push(sd_jwt.map_err(|error| RecordingError::Statement { record: row.id.clone(), error })?);
+        }
+        Ok(presented)
+    }
+
+    /// Puts a disclosure of these records on record.
+    async fn permit(
+        &self,
+        access: &Access,
+        rows: &[Row],
+        basis: &str,
+        scope: DisclosureScope,
+        paths: &[String],
+    ) -> Result<ReadPermit, RecordingError> {
+        let records: Vec<RecordId> = rows.iter().map(|row| row.id.clone()).collect();
+        let mut events = Vec::new();
+        for records in records.chunks(RECORDS_PER_EVENT) {
+            let mut event = self.event(StatementKind::Disclosure);
+            let disclosure = event.body.disclosure.get_or_default();
+            disclosure.by = access.name().into();
+            disclosure.scope = scope.into();
+            disclosure.basis = basis.into();
+            disclosure.records = records.to_vec().into();
+            if !paths.is_empty() {
+                disclosure.fields = paths.to_vec().into();
+            }
+            events.push(event);
+        }
+        self.record(events).await?;
+        Ok(ReadPermit::new(records))
+    }
+}

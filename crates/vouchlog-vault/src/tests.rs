@@ -1,0 +1,145 @@
+//! One suite, run on SQLite and on PostgreSQL: every check gets an empty place for a vault.
+//!
+//! PostgreSQL is the server at `VOUCHLOG_TEST_POSTGRES` (a URL of a user that may create databases), else one of our own where
+//! its programs are installed, started for the test on a socket in a temporary directory. Else a line says that it was not tested.
+
+mod backend;
+mod erasing;
+mod finding;
+mod keeping;
+mod keying;
+mod processes;
+mod roles;
+mod sqlite;
+
+use vouchlog_stream::{Digest, Evidence, LoggedAt, SequenceNumber, StatementKind, StreamId};
+
+use crate::{Access, Facet, KeepRecord, KeyEncryptionKey, Logged, Query, RecordId, Retention, Vault};
+
+use backend::{Cluster, Place};
+
+/// When everything happens, unless a test says otherwise.
+const NOW: i64 = 1_800_000_000_000;
+
+macro_rules! suite {
+    ($($module:ident::$check:ident,)*) => {
+        mod on_sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $check() {
+                    super::$module::$check(super::Place::directory()).await;
+                }
+            )*
+        }
+
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn on_postgresql() {
+            let Some(cluster) = Cluster::start().await else {
+                eprintln!(
+                    "the vault is not tested on PostgreSQL here: install its server or set VOUCHLOG_TEST_POSTGRES"
+                );
+                return;
+            };
+            $(
+                eprintln!("on PostgreSQL: {}", stringify!($check));
+                $module::$check(cluster.place(stringify!($check)).await).await;
+            )*
+        }
+    };
+}
+
+suite! {
+    keeping::what_is_kept_is_read_back,
+    keeping::keeping_again_is_fine_and_another_digest_is_not,
+    keeping::a_call_is_kept_whole_or_not_at_all,
+    keeping::callers_at_once_are_grouped_and_each_answered,
+    keeping::bounds_are_kept,
+    keeping::statements_are_logged_once_and_in_order,
+    keeping::stream_proofs_are_kept_and_completed,
+    keeping::a_closed_vault_says_so,
+    finding::facets_must_all_match,
+    finding::pages_are_complete_and_stable,
+    finding::kinds_times_and_orders_select,
+    finding::hostile_values_stay_values,
+    erasing::an_erased_record_leaves_its_tombstone,
+    erasing::a_person_is_erased_but_for_what_must_stay,
+    erasing::an_erasure_survives_a_crash_at_every_step,
+    erasing::holds_and_duties_are_respected,
+    erasing::what_is_due_is_swept,
+    erasing::a_hold_covers_all_pages_of_a_query,
+    keying::a_vault_opens_with_its_key_alone,
+    keying::rewrapping_changes_the_key_and_nothing_else,
+    keying::moved_ciphertexts_do_not_open,
+    roles::every_operation_takes_its_role,
+    roles::principals_come_and_go,
+    processes::two_processes_and_a_kill_lose_nothing_acknowledged,
+    processes::two_handles_write_the_same_vault,
+}
+
+fn kek(byte: u8) -> KeyEncryptionKey {
+    KeyEncryptionKey::from_bytes([byte; 32])
+}
+
+/// A vault that is opened, and what its holder may do.
+async fn open(place: &Place) -> (Vault, Access) {
+    let vault = Vault::open_or_create(&place.location, kek(1)).await.unwrap();
+    let owner = vault.owner().await.unwrap();
+    (vault, owner)
+}
+
+fn id(name: &str) -> RecordId {
+    RecordId::new(name).unwrap()
+}
+
+/// A record of a session and a person; everything in it can be told from its name.
+fn record(name: &str, session: &str, person: &str) -> KeepRecord {
+    KeepRecord {
+        id: id(name),
+        kind: StatementKind::Interaction,
+        tenant: "acme".to_owned(),
+        stream: StreamId::new(7).unwrap(),
+        evidence: Evidence::new(0b1011).unwrap(),
+        digest: Digest::of(name.as_bytes()),
+        jwt: format!("header.{name}.signature"),
+        metadata: metadata(name),
+        content: content(name),
+        facets: vec![
+            (Facet::Session, session.to_owned()),
+            (Facet::Initiator, person.to_owned()),
+            (Facet::Tool, "search".to_owned()),
+        ],
+        subjects: vec![person.to_owned()],
+        started_at: NOW,
+        retention: Retention::default(),
+        amends: None,
+    }
+}
+
+fn metadata(name: &str) -> Vec<u8> {
+    format!("metadata-in-clear-of-{name}").into_bytes()
+}
+
+fn content(name: &str) -> Vec<u8> {
+    format!("content-in-clear-of-{name}").repeat(300).into_bytes()
+}
+
+fn logged(name: &str, index: u64, proof: &str) -> Logged {
+    Logged {
+        digest: Digest::of(name.as_bytes()),
+        index: vouchlog_merkle::LeafIndex::new(index),
+        stream: StreamId::new(9).unwrap(),
+        sequence: SequenceNumber::new(index).unwrap(),
+        logged_at: LoggedAt::from_millis(NOW.unsigned_abs()).unwrap(),
+        proof: proof.to_owned(),
+    }
+}
+
+fn by(facet: Facet, value: &str) -> Query {
+    Query { facets: vec![(facet, value.to_owned())], ..Query::default() }
+}
+
+/// The ids a query finds, in its order.
+async fn ids(vault: &Vault, access: &Access, query: &Query) -> Vec<String> {
+    let rows = vault.find(access, query).await.unwrap();
+    rows.into_iter().map(|row| row.id.to_string()).collect()
+}

@@ -1,0 +1,191 @@
+//! Opening and closing a vault, and rewrapping its keys.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sqlx::{AnyConnection, Row as _};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use zeroize::Zeroizing;
+
+use crate::access::{Access, Role};
+use crate::database::{Database, Location};
+use crate::keys::{self, KeyEncryptionKey, KeyRing, subject_context, tenant_contexts};
+use crate::limits::{MAX_ROWS, QUEUED_CALLS, QUEUED_KIB, WRITE_ATTEMPTS};
+use crate::writer::{Job, write};
+use crate::{Result, VaultError};
+
+/// An open vault. Clones share it.
+#[derive(Clone)]
+pub struct Vault {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) jobs: mpsc::Sender<Job>,
+    /// What waits to be written, in KiB, is bounded.
+    pub(crate) queue: Arc<Semaphore>,
+}
+
+/// What the vault and its writer have in common.
+pub(crate) struct Shared {
+    pub(crate) db: Database,
+    pub(crate) keys: KeyRing,
+    shown: String,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault").field("location", &self.shared.shown).finish_non_exhaustive()
+    }
+}
+
+impl Vault {
+    /// Makes a vault at `location`: a directory, `sqlite://FILE` or `postgres://USER@HOST/DATABASE` (an existing database; with
+    /// `?sslmode=verify-full&sslrootcert=FILE` over TLS). Its keys will be wrapped by `kek`.
+    pub async fn create(location: &str, kek: KeyEncryptionKey) -> Result<Self> {
+        let location = Location::parse(location)?;
+        let db = Database::open(&location, true).await?;
+        if !make(&db, &kek, &location.shown()).await? {
+            return Err(VaultError::Exists(location.shown()));
+        }
+        Self::start(db, kek, &location).await
+    }
+
+    /// Opens the vault at `location`.
+    pub async fn open(location: &str, kek: KeyEncryptionKey) -> Result<Self> {
+        let location = Location::parse(location)?;
+        let db = Database::open(&location, false).await?;
+        if !db.has_tables().await? {
+            return Err(VaultError::Missing(location.shown()));
+        }
+        db.migrate(&location.shown()).await?;
+        Self::start(db, kek, &location).await
+    }
+
+    /// Opens the vault at `location`, or makes it.
+    pub async fn open_or_create(location: &str, kek: KeyEncryptionKey) -> Result<Self> {
+        let location = Location::parse(location)?;
+        let db = Database::open(&location, true).await?;
+        make(&db, &kek, &location.shown()).await?;
+        Self::start(db, kek, &location).await
+    }
+
+    async fn start(db: Database, kek: KeyEncryptionKey, location: &Location) -> Result<Self> {
+        let row = sqlx::query("SELECT id, key_check FROM vault").fetch_optional(&db.readers).await?;
+        let Some(row) = row else { return Err(VaultError::Missing(location.shown())) };
+        let keys = KeyRing::new(kek, row.try_get(0)?, row.try_get(1)?)?;
+        let shared = Arc::new(Shared { db, keys, shown: location.shown() });
+        let (jobs, queued) = mpsc::channel(QUEUED_CALLS);
+        tokio::spawn(write(shared.clone(), queued));
+        Ok(Self { shared, jobs, queue: Arc::new(Semaphore::new(QUEUED_KIB)) })
+    }
+
+    /// Writes what is under way and lets go of the database. Every clone is closed.
+    pub async fn close(&self) {
+        let (done, written) = oneshot::channel();
+        if self.jobs.send(Job::Close(done)).await.is_ok() {
+            // Answered, or dropped because the vault was closed twice.
+            written.await.ok();
+        }
+        self.shared.db.close().await;
+    }
+
+    /// Wraps every key anew under `kek`, in one transaction during which nobody else writes. Records are not touched. Other processes
+    /// that have the vault open get [`VaultError::Rewrapped`] at their next write, may find keys they cannot unwrap before, and must
+    /// be started with the new key.
+    ///
+    /// Once the old key is destroyed, backups made before cannot be read any more: this is how what was erased goes out of
+    /// them too.
+    pub async fn rewrap(&self, access: &Access, kek: KeyEncryptionKey) -> Result<()> {
+        access.require(Role::Admin)?;
+        let (db, keys) = (&self.shared.db, &self.shared.keys);
+        let mut tx = db.begin().await?;
+        keys.check(&db.lock(&mut tx, true).await?)?;
+        rewrap_tenants(&mut tx, &keys.kek(), &kek).await?;
+        rewrap_subjects(&mut tx, &keys.kek(), &kek).await?;
+        let key_check = KeyRing::key_check(&kek, keys.vault())?;
+        sqlx::query("UPDATE vault SET key_check = $1").bind(key_check.clone()).execute(&mut *tx).await?;
+        tx.commit().await?;
+        keys.rewrapped(kek, key_check);
+        // The old wrappings are still in the write-ahead log and unused pages.
+        db.scrub(db.rewrites()).await
+    }
+
+    /// SQLite: rewrites the file without what was deleted and gives unused space back; it takes as much space again while it
+    /// works, and nobody else writes meanwhile. PostgreSQL: nothing, `VACUUM` is its operator's.
+    pub async fn compact(&self, access: &Access) -> Result<()> {
+        access.require(Role::Erase)?;
+        self.shared.db.scrub(true).await
+    }
+}
+
+/// Makes tables and key check; false if they were there. Two processes may do it at once: one waits for the other.
+async fn make(db: &Database, kek: &KeyEncryptionKey, shown: &str) -> Result<bool> {
+    let mut attempt = 1;
+    loop {
+        match db.migrate(shown).await {
+            Ok(()) => break,
+            // "table … already exists": the other process was faster; its tables are ours.
+            Err(error) if attempt == WRITE_ATTEMPTS => return Err(error),
+            Err(VaultError::Busy | VaultError::Database(_)) => attempt += 1,
+            Err(error) => return Err(error),
+        }
+    }
+    let mut id = vec![0; 16];
+    keys::random(&mut id)?;
+    let key_check = KeyRing::key_check(kek, &id)?;
+    let made =
+        sqlx::query("INSERT INTO vault (one, id, key_check) VALUES (1, $1, $2) ON CONFLICT DO NOTHING");
+    let mut tx = db.begin().await?;
+    let made = made.bind(id).bind(key_check).execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(made.rows_affected() == 1)
+}
+
+async fn rewrap_tenants(
+    tx: &mut AnyConnection,
+    old: &KeyEncryptionKey,
+    new: &KeyEncryptionKey,
+) -> Result<()> {
+    let rows = sqlx::query("SELECT id, name, custody_key, facet_key FROM tenant").fetch_all(&mut *tx).await?;
+    for row in rows {
+        let contexts = tenant_contexts(row.try_get(1)?);
+        let custody = rewrapped(old, new, &contexts[0], row.try_get(2)?)?;
+        let facets = rewrapped(old, new, &contexts[1], row.try_get(3)?)?;
+        let update = sqlx::query("UPDATE tenant SET custody_key = $1, facet_key = $2 WHERE id = $3");
+        update.bind(custody).bind(facets).bind(row.try_get::<i64, _>(0)?).execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// Page by page, so that millions need no memory.
+async fn rewrap_subjects(
+    tx: &mut AnyConnection,
+    old: &KeyEncryptionKey,
+    new: &KeyEncryptionKey,
+) -> Result<()> {
+    let page = "SELECT s.id, t.name, s.mac, s.key FROM subject s JOIN tenant t ON t.id = s.tenant \
+                WHERE s.id > $1 ORDER BY s.id LIMIT $2";
+    let (mut after, size) = (i64::MIN, i64::try_from(MAX_ROWS).expect("a page is small"));
+    loop {
+        let rows = sqlx::query(page).bind(after).bind(size).fetch_all(&mut *tx).await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for row in rows {
+            after = row.try_get(0)?;
+            let context = subject_context(row.try_get(1)?, row.try_get(2)?);
+            let key = rewrapped(old, new, &context, row.try_get(3)?)?;
+            let update = sqlx::query("UPDATE subject SET key = $1 WHERE id = $2");
+            update.bind(key).bind(after).execute(&mut *tx).await?;
+        }
+    }
+}
+
+fn rewrapped(
+    old: &KeyEncryptionKey,
+    new: &KeyEncryptionKey,
+    context: &[u8],
+    wrapped: &[u8],
+) -> Result<Vec<u8>> {
+    let key: Option<Zeroizing<Vec<u8>>> = keys::open(old.bytes(), context, wrapped);
+    let key = key.ok_or_else(|| VaultError::damaged("a key cannot be unwrapped"))?;
+    keys::seal(new.bytes(), context, &key)
+}

@@ -1,0 +1,203 @@
+//! What the commands around a vault share: which vault, as whom, and the way to the log that everything goes on record in.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use vouchlog::custody::{Custodian, CustodyConfig, CustodyError};
+use vouchlog::{SigningKey, VerifyingKey, keys};
+use vouchlog_client::{Options, Patience};
+use vouchlog_vault::{Access, KeySource, RecordingError, Token, Vault, VaultError};
+
+use super::read_file;
+use super::submit;
+use crate::advice::Advice;
+use crate::output;
+
+/// More than any token has.
+const MAX_TOKEN_BYTES: usize = 1_024;
+/// The longest pause between attempts to reach the log: somebody waits.
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
+
+/// Which vault, and as whom.
+#[derive(clap::Args)]
+pub(super) struct VaultArgs {
+    /// The vault: a directory, or the URL of a PostgreSQL database
+    #[arg(long, value_name = "DIR|URL", env = "VOUCHLOG_VAULT")]
+    pub(super) vault: String,
+    /// The key that wraps all others: file:PATH, env:NAME or command:COMMAND [default: file:<vault>/vault.key]
+    #[arg(long, value_name = "SOURCE", env = "VOUCHLOG_VAULT_KEY")]
+    pub(super) vault_key: Option<KeySource>,
+    /// A file with the token of one of the vault's principals; not needed while it has none
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_VAULT_TOKEN")]
+    token: Option<PathBuf>,
+    /// Whose records, where a vault keeps those of several
+    #[arg(long, value_name = "NAME", default_value = "default", env = "VOUCHLOG_TENANT")]
+    pub(super) tenant: String,
+}
+
+impl VaultArgs {
+    /// Opens a vault that is there.
+    pub(super) async fn open(&self) -> anyhow::Result<(Vault, Access)> {
+        let key = self.key()?.load().map_err(|error| advise_vault(error.into()))?;
+        let vault = Vault::open(&self.vault, key).await.map_err(advise_vault)?;
+        self.enter(vault).await
+    }
+
+    /// Opens a vault, made if it is not there.
+    pub(super) async fn open_or_create(&self) -> anyhow::Result<(Vault, Access)> {
+        if let Some(dir) = self.directory() {
+            std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+        }
+        let key = self.key()?.load_or_create().map_err(advise_vault)?;
+        let vault = Vault::open_or_create(&self.vault, key).await.map_err(advise_vault)?;
+        self.enter(vault).await
+    }
+
+    async fn enter(&self, vault: Vault) -> anyhow::Result<(Vault, Access)> {
+        let access = match &self.token {
+            None => vault.owner().await,
+            Some(file) => {
+                let token = read_file(file, MAX_TOKEN_BYTES)?;
+                let token = String::from_utf8(token).context("the token is no text")?;
+                vault.authenticate(&Token::parse(token.trim()).map_err(advise_vault)?).await
+            }
+        };
+        Ok((vault, access.map_err(advise_vault)?))
+    }
+
+    /// The directory, of a vault in one.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        (!self.vault.contains("://")).then(|| Path::new(&self.vault))
+    }
+
+    fn key(&self) -> anyhow::Result<KeySource> {
+        match (&self.vault_key, self.directory()) {
+            (Some(key), _) => Ok(key.clone()),
+            (None, Some(dir)) => Ok(KeySource::File(dir.join("vault.key"))),
+            (None, None) => Err(Advice::error(
+                "the key of a vault in a database is not kept beside it",
+                "say where it is with --vault-key file:PATH, env:NAME or command:COMMAND",
+            )),
+        }
+    }
+}
+
+/// The way to the log. Whatever reads, gives away or erases evidence goes on record there.
+#[derive(clap::Args)]
+pub(super) struct CustodyArgs {
+    /// Where the log is, such as http://127.0.0.1:6962
+    #[arg(long = "log", value_name = "URL", env = "VOUCHLOG_URL")]
+    pub(super) url: Option<String>,
+    /// The log's public key
+    #[arg(long, value_name = "VKEY", env = "VOUCHLOG_LOG_VKEY")]
+    pub(super) log_vkey: Option<VerifyingKey>,
+    /// The key of the gateway whose streams take the records
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_GATEWAY_KEY")]
+    gateway_key: Option<PathBuf>,
+    /// Where the gateway's spool is; each process needs its own [default: <vault>/custodian]
+    #[arg(long, value_name = "DIR", env = "VOUCHLOG_STATE")]
+    state: Option<PathBuf>,
+    /// How long to try when the log cannot be reached; what is kept is sent next time
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration)]
+    pub(super) wait: Duration,
+}
+
+impl CustodyArgs {
+    /// Opens the way to the log, and takes up what an earlier run left.
+    pub(super) async fn open(
+        &self,
+        of: &VaultArgs,
+        vault: Vault,
+        access: Access,
+    ) -> anyhow::Result<Custodian> {
+        let (Some(url), Some(log), Some(key)) = (&self.url, &self.log_vkey, &self.gateway_key) else {
+            return Err(Advice::error(
+                "this goes on record in the log, and there is no log to put it on",
+                "say which with --log URL, --log-vkey VKEY and --gateway-key FILE",
+            ));
+        };
+        let gateway: SigningKey = keys::load(key)?;
+        let state = self.state(of, &gateway)?;
+        let patience = Patience { max_backoff: MAX_BACKOFF, ..Patience::default() };
+        let config = CustodyConfig {
+            url: url.clone(),
+            log: log.clone(),
+            gateway,
+            state,
+            tenant: of.tenant.clone(),
+            options: Options { patience, ..Options::default() },
+        };
+        Custodian::open(vault, access, config).await.map_err(advise)
+    }
+
+    fn state(&self, of: &VaultArgs, gateway: &SigningKey) -> anyhow::Result<PathBuf> {
+        match (&self.state, of.directory()) {
+            (Some(state), _) => Ok(state.clone()),
+            (None, Some(dir)) => Ok(dir.join("custodian")),
+            (None, None) => submit::default_state(gateway.verifying_key()),
+        }
+    }
+
+    /// Does work that needs the log; gives up, and says what waits, when the log has been out of reach for too long.
+    pub(super) async fn patiently<T>(
+        &self,
+        custodian: &Custodian,
+        work: impl Future<Output = Result<T, CustodyError>>,
+    ) -> anyhow::Result<T> {
+        tokio::select! {
+            done = work => done.map_err(advise),
+            failed = submit::lose_patience(custodian.gateway(), self.wait, AGAIN) => Err(failed),
+        }
+    }
+
+    /// Waits until the log has everything that was recorded.
+    pub(super) async fn settle(&self, custodian: &Custodian) -> anyhow::Result<()> {
+        let settled = async {
+            custodian.recorder().resume().await?;
+            custodian.recorder().flush().await?;
+            Ok(())
+        };
+        self.patiently(custodian, settled).await?;
+        if let Err(error) = custodian.keep_stream_proofs().await {
+            // Only presentations need them, and those fetch what is missing.
+            output::note(&format!(
+                "note: the stream's proofs will be fetched when they are needed ({error})"
+            ));
+        }
+        Ok(())
+    }
+}
+
+const AGAIN: &str =
+    "nothing is lost: `vouchlog record --flush` with the same --vault and --gateway-key sends what waits";
+
+/// What to do about a custodian's error.
+pub(super) fn advise(error: CustodyError) -> anyhow::Error {
+    match error {
+        CustodyError::Gateway(error) => submit::advise(&error),
+        CustodyError::Vault(error) | CustodyError::Recording(RecordingError::Vault(error)) => {
+            advise_vault(error)
+        }
+        CustodyError::Recording(RecordingError::NotSubmitted(error)) => {
+            Advice::error(format!("kept in the vault, and not on its way to the log: {error}"), AGAIN)
+        }
+        error => anyhow::Error::new(error),
+    }
+}
+
+/// What to do about a vault's refusal.
+pub(super) fn advise_vault(error: VaultError) -> anyhow::Error {
+    let hint = match &error {
+        VaultError::Forbidden { .. } => {
+            "ask whoever administers the vault for the role, or use another --token"
+        }
+        _ => return anyhow::Error::new(error),
+    };
+    Advice::error(error.to_string(), hint)
+}
+
+/// The time as vaults have it.
+pub(super) fn now_millis() -> i64 {
+    i64::try_from(vouchlog::unix_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,110 @@
+//! `vouchlog revoked`: every action that was done with a credential after it should not have been used any more.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use vouchlog_evidence::{Affected, Facet, affected_by_revocation};
+use vouchlog_vault::{Query, ReadRecord, read_facts};
+
+use super::custody::{self, VaultArgs};
+use super::write_file;
+use crate::output::{self, Outcome, Output};
+
+/// List every action done with a credential since a time, with proofs
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  vouchlog revoked --vault vault --credential cred-7 --since 2026-11-18T09:00:00Z --proofs affected\n\n\
+                        Each decision, tool call and downstream call counts by its own time: a credential can die in the middle of an\n\
+                        interaction. Put the revocation itself on record with `vouchlog record` and a record of kind credential-event: from\n\
+                        then on every record is judged by it, earlier ones too.\n\
+                        Exit status: 0 nothing was done with it, 1 something was."
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    vault: VaultArgs,
+    /// The credential's id, as records have it
+    #[arg(long, value_name = "ID")]
+    credential: String,
+    /// From when on it should not have been used
+    #[arg(long, value_name = "TIME")]
+    since: Timestamp,
+    /// Write the proof file of each record into this directory
+    #[arg(long, value_name = "DIR")]
+    proofs: Option<PathBuf>,
+}
+
+impl Args {
+    pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        let (vault, access) = self.vault.open().await?;
+        let context =
+            vouchlog_vault::learn(&vault, &access).await.map_err(|error| custody::advise(error.into()))?;
+        let tenant = Some(self.vault.tenant.clone());
+        let facets = vec![(Facet::Credential, self.credential.clone())];
+        let mut query = Query { facets, tenant, ..Query::default() };
+        let (mut read, mut erased): (Vec<ReadRecord>, Vec<ReadRecord>) = (Vec::new(), Vec::new());
+        loop {
+            let rows = vault.find(&access, &query).await.map_err(custody::advise_vault)?;
+            let Some(last) = rows.last() else { break };
+            query.after = Some(last.cursor());
+            let records = read_facts(&vault, &access, rows, &context).await;
+            for record in records.map_err(|error| custody::advise(error.into()))? {
+                if record.record.is_some() { read.push(record) } else { erased.push(record) }
+            }
+        }
+        let known = read.iter().filter_map(|read| Some((&read.row.id, read.record.as_ref()?)));
+        let affected = affected_by_revocation(known, &self.credential, self.since);
+        if let Some(dir) = &self.proofs {
+            std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+            for affected in &affected {
+                if let Some(proof) =
+                    vault.proof(&access, &affected.record).await.map_err(custody::advise_vault)?
+                {
+                    write_file(&dir.join(format!("{}.tlog-proof", affected.record)), proof.as_bytes())?;
+                }
+            }
+        }
+        self.answer(output, &affected, &read, &erased)
+    }
+
+    fn answer(
+        &self,
+        output: Output,
+        affected: &[Affected],
+        read: &[ReadRecord],
+        erased: &[ReadRecord],
+    ) -> anyhow::Result<Outcome> {
+        let place = |affected: &Affected| {
+            let row = read.iter().find(|read| read.row.id == affected.record)?;
+            row.row.place
+        };
+        let number = output::count(affected.len() as u64, "action", "actions");
+        let mut lines =
+            vec![format!("{number} with the credential {} since {}", self.credential, self.since)];
+        lines.extend(affected.iter().map(|affected| {
+            let index =
+                place(affected).map_or_else(|| "waits".to_owned(), |place| format!("index {}", place.index));
+            format!("  {}  {}  {index}  {}", affected.at, affected.record, affected.what)
+        }));
+        // An erased record may have been one: its times are gone with it.
+        lines.extend(erased.iter().map(|gone| {
+            format!("  {}  was erased lawfully: whether it belongs here cannot be told any more", gone.row.id)
+        }));
+        let json: Vec<Value> = affected
+            .iter()
+            .map(|affected| {
+                json!({
+                    "record": affected.record, "at": affected.at, "what": affected.what,
+                    "index": place(affected).map(|place| place.index.get()),
+                })
+            })
+            .collect();
+        let gone: Vec<_> = erased.iter().map(|gone| &gone.row.id).collect();
+        output.answer(
+            &lines.join("\n"),
+            &json!({ "affected": json, "erased": gone, "searched": read.len() }),
+        )?;
+        Ok(if affected.is_empty() { Outcome::Fine } else { Outcome::Finding })
+    }
+}

@@ -1,0 +1,289 @@
+//! A vault with the way to its log: what the commands that record, disclose and erase share, and an embedding program too.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::runtime::Handle;
+use vouchlog_api::{AnySubmitter, Appender};
+use vouchlog_client::{
+    Clock, Connection, Gateway, GatewayConfig, GatewayError, GrpcLog, Options, ReceiptSink, Taken,
+    TileReader, VerifiedLog, VerifyError,
+};
+use vouchlog_evidence::{DisclosureScope, Presentation, RecordId, StreamIdentity};
+use vouchlog_merkle::LeafIndex;
+use vouchlog_note::{Origin, ProofFile, ProofFileError, SigningKey, VerifyingKey};
+use vouchlog_stream::StreamId;
+use vouchlog_vault::{
+    Access, Logged, Place, Recorder, RecorderConfig, RecordingError, Row, StreamProofs, Vault, VaultError,
+};
+
+use crate::{random_bytes, unix_millis, verify};
+
+/// How to reach the log that takes a vault's digests, and who signs for them.
+#[derive(Debug)]
+pub struct CustodyConfig {
+    /// Where the log is.
+    pub url: String,
+    /// Its key; its name is the log's.
+    pub log: VerifyingKey,
+    /// The gateway's enrolled key.
+    pub gateway: SigningKey,
+    /// Where the gateway's spool is. Each process needs its own.
+    pub state: PathBuf,
+    /// Whose records they are.
+    pub tenant: String,
+    /// Behaviour of the gateway.
+    pub options: Options,
+}
+
+/// Why a custodian cannot go on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum CustodyError {
+    /// The gateway stopped, or did not start.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
+    /// The record was not recorded or read.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// The vault refuses.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The log cannot be reached, or refuses.
+    #[error("the log: {0}")]
+    Log(#[from] vouchlog_api::Error),
+    /// The log's proof does not hold.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// A proof file cannot be read or written.
+    #[error("a proof file: {0}")]
+    ProofFile(#[from] ProofFileError),
+    /// The record was never logged.
+    #[error("record {0} is not in the log yet: send what waits, then try again")]
+    NotLogged(RecordId),
+    /// The log's key is no log's.
+    #[error("the log's key: {0}")]
+    LogKey(vouchlog_note::CheckpointError),
+}
+
+/// A vault, its recorder, the gateway behind it and the log.
+#[derive(Debug)]
+pub struct Custodian {
+    recorder: Recorder,
+    gateway: Arc<Gateway>,
+    log: GrpcLog,
+    verified: VerifiedLog<TileReader>,
+    origin: Origin,
+    access: Access,
+}
+
+impl Custodian {
+    /// Opens the gateway's spool, and a recorder on the vault. What an earlier process left in the spool is sent; call
+    /// [`Recorder::resume`] for what it left in the vault.
+    ///
+    /// `access` is who records: it needs the role `submit`.
+    pub async fn open(vault: Vault, access: Access, config: CustodyConfig) -> Result<Self, CustodyError> {
+        let CustodyConfig { url, log: log_key, gateway: gateway_key, state, tenant, options } = config;
+        let origin = Origin::new(log_key.name().as_str()).map_err(CustodyError::LogKey)?;
+        let connection = Connection::new(url.trim_end_matches('/'));
+        let log = GrpcLog::connect(&connection)?;
+        let tiles = TileReader::connect(&connection)?;
+        let verified = VerifiedLog::open(tiles, origin.clone(), log_key.clone(), None)?;
+        let issuer = gateway_key.verifying_key().name().to_string();
+        let receipts = Receipts { vault: vault.clone(), access: access.clone(), runtime: Handle::current() };
+        let gateway = GatewayConfig {
+            log: connection,
+            origin: origin.clone(),
+            log_key,
+            gateway_key,
+            state_dir: state,
+            clock: Clock::new(|| unix_millis() / 1000),
+            randomness: random_bytes,
+            sink: Some(Box::new(receipts)),
+            options,
+        };
+        let gateway = Arc::new(Gateway::open(gateway).await?);
+        let config = RecorderConfig { tenant, issuer, clock: now, randomness: random_id };
+        let submitter = AnySubmitter::new(gateway.clone());
+        let recorder = Recorder::open(vault, access.clone(), submitter, config).await?;
+        Ok(Self { recorder, gateway, log, verified, origin, access })
+    }
+
+    /// Records, reads content and erases.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// The gateway, for its status.
+    pub fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// What a stranger needs to check chosen fields of records offline, one presentation each: an SD-JWT with the fields, the proof
+    /// that it was logged, and whose stream it is. That they are given away goes on record first; see
+    /// [`Recorder::present`].
+    ///
+    /// With `fresh`, the proofs are fetched anew, under the newest checkpoint the log publishes, which its witnesses cosigned;
+    /// else they are the receipts'.
+    pub async fn present(
+        &self,
+        access: &Access,
+        rows: &[Row],
+        paths: &[String],
+        basis: &str,
+        scope: DisclosureScope,
+        fresh: bool,
+    ) -> Result<Vec<Presentation>, CustodyError> {
+        let mut proven = Vec::with_capacity(rows.len());
+        let mut streams = BTreeMap::new();
+        for row in rows {
+            let place = row.place.ok_or_else(|| CustodyError::NotLogged(row.id.clone()))?;
+            if fresh {
+                self.refresh(access, row, place).await?;
+            }
+            let proof = self.recorder.vault().proof(access, &row.id).await?;
+            let proof = proof.ok_or_else(|| CustodyError::NotLogged(row.id.clone()))?;
+            for stream in [place.stream, row.stream] {
+                if let Entry::Vacant(unknown) = streams.entry(stream) {
+                    unknown.insert(self.stream_proofs(access, stream, fresh).await?);
+                }
+            }
+            proven.push((place.stream, row.stream, ProofFile::parse(proof.as_bytes())?));
+        }
+        let sd_jwts = self.recorder.present(access, rows, paths, basis, scope).await?;
+        let mut presentations = Vec::with_capacity(rows.len());
+        for ((logged_in, signed_for, proof), sd_jwt) in proven.into_iter().zip(sd_jwts) {
+            let Whose { identity, genesis } = streams[&logged_in].clone();
+            let signed_by = (signed_for != logged_in).then(|| streams[&signed_for].identity.clone());
+            let genesis = ProofFile::parse(genesis.as_bytes())?;
+            presentations.push(Presentation::new(
+                &self.origin,
+                sd_jwt,
+                &proof,
+                &genesis,
+                identity,
+                signed_by,
+            ));
+        }
+        Ok(presentations)
+    }
+
+    /// Replaces a record's proof by one under the newest published checkpoint, if that has the record.
+    async fn refresh(&self, access: &Access, row: &Row, place: Place) -> Result<(), CustodyError> {
+        let Place { index, stream, sequence, logged_at } = place;
+        let proof = self.proven(index).await?;
+        let logged = Logged { digest: row.digest, index, stream, sequence, logged_at, proof };
+        self.recorder.vault().logged(access, vec![logged]).await?;
+        Ok(())
+    }
+
+    /// Proofs of who a stream belongs to; from the vault, or from the log the first time.
+    async fn stream_proofs(
+        &self,
+        access: &Access,
+        stream: StreamId,
+        fresh: bool,
+    ) -> Result<Whose, CustodyError> {
+        if !fresh
+            && let Some(StreamProofs { opening, enrolment: Some(enrolment), genesis: Some(genesis), .. }) =
+                self.recorder.vault().stream_proofs(access, stream).await?
+        {
+            return Ok(Whose { identity: StreamIdentity { enrolment, opening }, genesis });
+        }
+        let info = self.log.stream(stream).await?;
+        let opening = self.proven(stream.index()).await?;
+        let enrolment = self.proven(info.enrolled).await?;
+        let genesis = self.proven(LeafIndex::new(0)).await?;
+        let kept = StreamProofs {
+            stream,
+            gateway: info.gateway,
+            opening: opening.clone(),
+            enrolment: Some(enrolment.clone()),
+            genesis: Some(genesis.clone()),
+        };
+        self.recorder.vault().keep_stream_proofs(&self.access, kept).await?;
+        Ok(Whose { identity: StreamIdentity { enrolment, opening }, genesis })
+    }
+
+    /// Fetches and keeps the proofs of the stream that is written to at present, so that presentations can be made while the log
+    /// is away. For after a flush: the log has to have published the stream's opening.
+    pub async fn keep_stream_proofs(&self) -> Result<(), CustodyError> {
+        if let Some(stream) = self.gateway.status().stream {
+            self.stream_proofs(&self.access, stream, false).await?;
+        }
+        Ok(())
+    }
+
+    /// The verified proof file of an entry, with the entry in it.
+    async fn proven(&self, index: LeafIndex) -> Result<String, CustodyError> {
+        let (entry, proof) = self.verified.entry(index).await?;
+        Ok(verify::with_entry(&proof, &entry)?.to_text())
+    }
+
+    /// Lets go of the spool; what is in it is sent by the next process.
+    pub async fn stop(self) {
+        let Self { recorder, gateway, .. } = self;
+        drop(recorder);
+        if let Some(gateway) = Arc::into_inner(gateway) {
+            gateway.stop().await;
+        }
+    }
+}
+
+/// Whose a stream is, as proof files.
+#[derive(Clone, Debug)]
+struct Whose {
+    identity: StreamIdentity,
+    genesis: String,
+}
+
+/// The time as records have it.
+fn now() -> jiff::Timestamp {
+    let millis = i64::try_from(unix_millis()).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX)
+}
+
+fn random_id() -> [u8; 16] {
+    let mut id = [0; 16];
+    id.copy_from_slice(&random_bytes()[..16]);
+    id
+}
+
+/// Keeps receipts in the vault before the spool forgets what they are for. Called on the spool's own thread.
+struct Receipts {
+    vault: Vault,
+    access: Access,
+    runtime: Handle,
+}
+
+impl ReceiptSink for Receipts {
+    fn keep(&mut self, taken: &Taken) -> io::Result<()> {
+        let logged = logged(taken).map_err(io::Error::other)?;
+        self.runtime.block_on(self.vault.logged(&self.access, logged)).map(drop).map_err(io::Error::other)
+    }
+}
+
+fn logged(taken: &Taken) -> Result<Vec<Logged>, Box<dyn std::error::Error + Send + Sync>> {
+    let statements = taken.statements();
+    let files = taken.proof_files(0..statements.len())?;
+    let entries = taken.receipt().entries(statements)?;
+    files
+        .iter()
+        .zip(entries)
+        .map(|(file, entry)| {
+            let proof = verify::with_entry(file, &entry.to_bytes())?.to_text();
+            Ok(Logged {
+                digest: entry.statement.digest,
+                index: file.index(),
+                stream: entry.stream,
+                sequence: entry.sequence,
+                logged_at: entry.logged_at,
+                proof,
+            })
+        })
+        .collect()
+}

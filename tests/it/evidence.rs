@@ -1,0 +1,7 @@
+//! Goal: the five things that were asked of this product hold end to end, on exchanges that really happened.
+//! Method: the real program, a log and a vault; each question is answered from what was disclosed, verified by a stranger who has
+//! the file and the log's vkey and nothing else.
+
+mod systems;
+mod vault;
+mod world;

@@ -1,0 +1,200 @@
+//! What custody promises: reading is on record, erasing is lawful and final, and a crash loses nothing.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::world::{World, exchange, record_of};
+
+/// Whether a byte string stands in any file below a folder.
+fn stands_in(folder: &Path, bytes: &[u8]) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return stands_in(&path, bytes);
+        }
+        std::fs::read(&path).unwrap().windows(bytes.len()).any(|window| window == bytes)
+    })
+}
+
+#[test]
+fn equal_records_have_unequal_digests_and_the_vault_holds_none_of_their_words() {
+    let world = World::start();
+    let mut twins =
+        [record_of("twin-1", &exchange("tool-call")), record_of("twin-2", &exchange("tool-call"))];
+    twins[1]["correlation"]["idempotency_key"] = "idem-2".into();
+    let recorded = world.record(&json!(twins));
+    assert_ne!(recorded[0]["digest"], recorded[1]["digest"]);
+    for words in ["San Francisco", "u-20931", "sess-01J9", "issue_refund", "u-11007"] {
+        assert!(!stands_in(Path::new(&world.path("vault")), words.as_bytes()), "{words}");
+    }
+}
+
+#[test]
+fn what_is_shown_is_all_that_is_shown() {
+    let world = World::start();
+    world.record(&record_of("r-1", &exchange("tool-call")));
+    let file = world.path("shown.json");
+    world.ask(&[
+        "disclose",
+        "--record",
+        "r-1",
+        "--fields",
+        "outcome.state",
+        "--basis",
+        "case 17",
+        "--out",
+        &file,
+    ]);
+    let shown = std::fs::read_to_string(&file).unwrap();
+    let sd_jwt = serde_json::from_str::<Value>(&shown).unwrap()["sd_jwt"].as_str().unwrap().to_owned();
+    let mut texts = vec![shown];
+    for part in sd_jwt.split(['.', '~']) {
+        use base64::Engine;
+        let decoded = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(part).unwrap();
+        texts.push(String::from_utf8_lossy(&decoded).into_owned());
+    }
+    assert!(texts.iter().any(|text| text.contains("executed")));
+    for hidden in ["San Francisco", "u-20931", "refunds", "gpt-3.5", "sess-01J9", "confirmed", "idp.example"]
+    {
+        assert!(texts.iter().all(|text| !text.contains(hidden)), "{hidden}");
+    }
+    // Somebody who changes a byte of it is found out.
+    let mut forged: Value = serde_json::from_str(&texts[0]).unwrap();
+    forged["sd_jwt"] = sd_jwt.replacen("~", "~WyJzYWx0IiwgIngiLCAxXQ~", 1).into();
+    std::fs::write(&file, forged.to_string()).unwrap();
+    let output = world.run(&["verify", "--presentation", &file]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn whoever_reads_content_is_on_record_and_roles_bind() {
+    let world = World::start();
+    world.record(&record_of("r-1", &exchange("tool-call")));
+    let token = |name: &str, roles: &str| {
+        let output = world.run(&["vault", "grant", name, "--roles", roles]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let file = world.path(&format!("{name}.token"));
+        std::fs::write(&file, output.stdout).unwrap();
+        file
+    };
+    let admin = token("ann", "admin,submit,read-metadata,disclose");
+    let disclose = |token: &str, field: &str| {
+        let out = world.path("out.json");
+        let args = [
+            "disclose", "--record", "r-1", "--fields", field, "--basis", "case 17", "--out", &out, "--token",
+            token,
+        ];
+        world.run(&args)
+    };
+    // Without a token nobody gets in any more.
+    let refused = world.run(&["find"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("token"));
+    assert!(disclose(&admin, "input.content").status.success());
+    let (_, found) = world.ask(&["find", "--kind", "disclosure", "--token", &admin]);
+    let id = found["records"][0]["id"].as_str().unwrap();
+    assert!(found["records"][0]["index"].as_u64().is_some(), "it is in the log: {found}");
+    let (_, refers) = world.ask(&["find", "--by", "refers=r-1", "--token", &admin]);
+    assert_eq!(refers["records"][0]["id"], id);
+
+    let grant = ["vault", "--token", &admin, "grant", "bob", "--roles", "read-metadata,submit"];
+    let bob = world.run(&grant);
+    let file = world.path("bob.token");
+    std::fs::write(&file, bob.stdout).unwrap();
+    let refused = disclose(&file, "outcome");
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("`bob` may not do this: it takes the role `disclose`"), "{said}");
+}
+
+#[test]
+fn erasure_is_lawful_final_and_no_hole() {
+    let world = World::start();
+    let mut record = record_of("r-1", &exchange("tool-call"));
+    record["custody"]["retention"] = "P1D".into();
+    let mut other = record_of("r-2", &exchange("tool-result"));
+    other["correlation"]["idempotency_key"] = "idem-2".into();
+    other["custody"]["retention"] = "P100Y".into();
+    world.record(&json!([record, other]));
+    // A presentation that was given away before still holds afterwards.
+    let file = world.path("before.json");
+    world.ask(&["disclose", "--record", "r-1", "--fields", "outcome", "--basis", "case 17", "--out", &file]);
+
+    world.ask(&["hold", "--name", "case 17", "--record", "r-1"]);
+    let erase = ["erase", "--subject", "https://idp.example|u-20931", "--basis", "GDPR Art. 17(1)(a)"];
+    let (code, said) = world.ask(&erase);
+    assert_eq!((code, said["erased"].as_array().unwrap().len()), (1, 0), "{said}");
+    let refused = said["refused"].to_string();
+    assert!(
+        refused.contains("legal hold `case 17`") && refused.contains("duty to keep record r-2"),
+        "{said}"
+    );
+    assert!(said["entries"][0]["index"].as_u64().is_some(), "the refusal is in the log: {said}");
+
+    world.ask(&["hold", "--name", "case 17", "--release"]);
+    let (code, said) = world.ask(&erase);
+    assert_eq!((code, &said["erased"]), (1, &json!(["r-1"])), "{said}");
+    let entry = said["entries"][0]["index"].as_u64().unwrap();
+
+    let (_, found) = world.ask(&["find", "--by", "session=sess-01J9"]);
+    assert_eq!(found["records"][0]["erased"]["entry"].as_u64(), Some(entry), "{found}");
+    assert_eq!(found["records"][1]["erased"], Value::Null);
+    let gone = world.run(&[
+        "disclose",
+        "--record",
+        "r-1",
+        "--fields",
+        "outcome",
+        "--basis",
+        "x",
+        "--out",
+        &world.path("x"),
+    ]);
+    assert_eq!(gone.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&gone.stderr).contains("was erased"));
+    let output = world.run(&["verify", "--presentation", &file]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    // What the log and the vault say of the erasure names nobody.
+    let said = world.disclosed(found["records"][0]["erased"]["record"].as_str().unwrap(), "erasure");
+    assert_eq!(said["disclosed"]["erasure"]["basis"], "GDPR Art. 17(1)(a)");
+    assert!(!said.to_string().contains("u-20931"), "{said}");
+}
+
+#[test]
+fn what_was_recorded_while_the_log_was_away_gets_there_once() {
+    let world = World::start();
+    let data = world.path("log");
+    let port = world.server.url.rsplit_once(':').unwrap().1.parse().unwrap();
+    let World { folder, server } = world;
+    server.terminate();
+    let world = World { folder, server: crate::process::Server::start(Path::new(&data), port, &[]) };
+    crate::process::signal(world.server.pid(), "STOP");
+    let file = world.path("away.json");
+    std::fs::write(&file, record_of("away-1", &exchange("tool-call")).to_string()).unwrap();
+    let said = world.run(&["record", &file, "--wait", "2s"]);
+    assert_eq!(said.status.code(), Some(2), "{}", String::from_utf8_lossy(&said.stdout));
+    assert!(
+        String::from_utf8_lossy(&said.stderr).contains("nothing is lost"),
+        "{}",
+        String::from_utf8_lossy(&said.stderr)
+    );
+    crate::process::signal(world.server.pid(), "CONT");
+    for _ in 0..2 {
+        let output = world.run(&["record", "--flush"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    // The same record again is the same record.
+    world.record(&record_of("away-1", &exchange("tool-call")));
+    let (_, found) = world.ask(&["find", "--by", "session=sess-01J9"]);
+    assert_eq!(found["records"].as_array().unwrap().len(), 1);
+    assert!(found["records"][0]["index"].as_u64().is_some(), "{found}");
+    let (_, audit) = world.ask(&["audit"]);
+    let stream = &audit["streams"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|stream| stream["gateway"] == "gateway.example.com")
+        .unwrap();
+    assert_eq!(stream["statements"], 7, "{audit}");
+}
