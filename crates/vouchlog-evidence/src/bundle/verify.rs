@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use vouchlog_stream::{Evidence, StatementKind};
 
@@ -124,6 +125,9 @@ fn judge(session: &mut VerifiedSession) {
     let mut context = Context::default();
     for one in session.all() {
         context.learn(&one.presentation.statement.claims.record, &one.record);
+        // The log took its statement, which it does of keys in force only.
+        let gateway = one.presentation.gateway.name().as_str();
+        context = context.recorder_key_in_force(gateway, Timestamp::MIN, None);
     }
     for one in session.records.iter_mut().chain(&mut session.seal) {
         let claimed = one.presentation.statement.claims.evidence;

@@ -1,5 +1,6 @@
 //! Reading records back: facts by whoever may, content only after the reading was put on record.
 
+use jiff::Timestamp;
 use vouchlog_evidence::{Context, DisclosureScope, Grade, Record, RecordId, grade};
 use vouchlog_stream::StatementKind;
 
@@ -75,10 +76,25 @@ pub async fn read_facts(
     let mut read = Vec::with_capacity(rows.len());
     for row in rows {
         let record = facts(vault, access, &row).await?;
-        let grade = record.as_ref().map(|record| grade(record, context));
-        read.push(ReadRecord { row, record, grade });
+        read.push(ReadRecord::judged(row, record, context));
     }
     Ok(read)
+}
+
+impl ReadRecord {
+    fn judged(row: Row, record: Option<Record>, context: &Context) -> Self {
+        let grade = record.as_ref().map(|record| {
+            // The recorder names itself in what it seals, and the log takes statements from enrolled keys only.
+            let recorder = record.body.custody.value().and_then(|custody| custody.recorder.value());
+            match recorder {
+                Some(name) => {
+                    grade(record, &context.clone().recorder_key_in_force(name, Timestamp::MIN, None))
+                }
+                None => grade(record, context),
+            }
+        });
+        Self { row, record, grade }
+    }
 }
 
 impl Recorder {
@@ -104,8 +120,7 @@ impl Recorder {
                 Err(VaultError::Erased { .. }) => None,
                 Err(error) => return Err(error.into()),
             };
-            let grade = record.as_ref().map(|record| grade(record, &context));
-            read.push(ReadRecord { row, record, grade });
+            read.push(ReadRecord::judged(row, record, &context));
         }
         Ok(read)
     }

@@ -20,6 +20,7 @@ use super::submit::{Opened, advise, record};
 use crate::output::{self, Outcome, Output};
 
 mod audit;
+mod evidence;
 mod place;
 mod witnesses;
 
@@ -90,10 +91,11 @@ impl Args {
         let auditor = meet(&mut story, &running).await?;
         let kept = record_exchanges(&mut story, &place)?;
         let gateway_vkey = gateway.verifying_key().clone();
-        let indexes = submit(&mut story, &place, &running, gateway, &kept).await?;
+        let indexes = submit(&mut story, &place, &running, gateway.clone(), &kept).await?;
         verify_receipts(&mut story, &place, &vkey, &policy, &kept, &indexes)?;
         let size = running.what.sequenced().size();
         audit_log(&mut story, &auditor, size, &gateway_vkey).await?;
+        evidence::tell(&mut story, &place, &running, gateway, &policy).await?;
         let altered = alter(&mut story, &place, &vkey, &kept, &indexes)?;
         fork(&mut story, &witnesses, &log_key).await?;
         running.stop().await?.stop().await;

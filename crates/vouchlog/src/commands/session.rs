@@ -8,7 +8,8 @@ use vouchlog::verify::{Claim, verify};
 use vouchlog::{Policy, StatementKind, report};
 use vouchlog_evidence::session::{ErasedAt, Loss, Place, ProofState, SessionRecord, Surroundings, Timeline};
 use vouchlog_evidence::{
-    Answer, BundleContents, Context, DisclosureScope, Facet, Record, RecordId, SessionBundle, SetFacts, grade_set,
+    Answer, BundleContents, Context, DisclosureScope, Facet, Record, RecordId, SessionBundle, SetFacts,
+    grade_set,
 };
 use vouchlog_vault::{Access, Query, ReadRecord, Row, Vault, learn, read_facts};
 
@@ -26,8 +27,7 @@ const FIELDS: &str = "correlation,time,initiator.kind,initiator.verified_by,sess
 
 /// Reconstruct a session: who began it, what was decided, called and answered, and whether anything is missing
 #[derive(clap::Args)]
-#[command(
-    after_help = "Examples:\n  vouchlog session --vault vault sess-01\n  \
+#[command(after_help = "Examples:\n  vouchlog session --vault vault sess-01\n  \
                         vouchlog session --vault vault sess-01 --html session.html\n  \
                         vouchlog session --vault vault sess-01 --content --basis \"case 17\" --log http://127.0.0.1:6962 \\\n    \
                         --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key\n  \
@@ -35,8 +35,7 @@ const FIELDS: &str = "correlation,time,initiator.kind,initiator.verified_by,sess
                         --basis \"case 17\" --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key\n\n\
                         Without --content no prompt and no answer is read. Reading content, and giving a bundle away, goes on record in the\n\
                         log first. Whoever gets a bundle checks and reads it with `vouchlog verify --bundle`.\n\
-                        Exit status: 0 every record is here and every question answered yes, 1 not so."
-)]
+                        Exit status: 0 every record is here and every question answered yes, 1 not so.")]
 pub(crate) struct Args {
     #[command(flatten)]
     vault: VaultArgs,
@@ -193,14 +192,21 @@ impl Args {
         let surroundings = Surroundings {
             findings: grade_set(&known, &SetFacts::default()),
             losses: self.losses(vault, access, context).await?,
-            held: Some(drawn.iter().filter(|one| one.record.kind != StatementKind::SessionSeal).count() as u64),
+            held: Some(
+                drawn.iter().filter(|one| one.record.kind != StatementKind::SessionSeal).count() as u64
+            ),
             ..Surroundings::default()
         };
         Ok(Timeline::of(&self.session, drawn, &surroundings))
     }
 
     /// How far it is proven that the log has the record. Without the log's key a proof is taken for what it says.
-    fn proof_state(&self, row: &Row, proof: Option<&str>, policy: Option<&Policy>) -> anyhow::Result<ProofState> {
+    fn proof_state(
+        &self,
+        row: &Row,
+        proof: Option<&str>,
+        policy: Option<&Policy>,
+    ) -> anyhow::Result<ProofState> {
         let (Some(proof), Some(log)) = (proof, &self.custody.log_vkey) else {
             let waits = row.place.is_none() && proof.is_none();
             return Ok(if waits { ProofState::Waiting } else { ProofState::Signed });
@@ -208,7 +214,8 @@ impl Args {
         let verified = verify(proof.as_bytes(), log, policy, Claim::Digest(row.digest));
         if let (Err(_), Some(_)) = (&verified, policy) {
             // A receipt may be older than its cosignatures; the log's signature still has to hold.
-            verify(proof.as_bytes(), log, None, Claim::Digest(row.digest)).with_context(|| row.id.to_string())?;
+            verify(proof.as_bytes(), log, None, Claim::Digest(row.digest))
+                .with_context(|| row.id.to_string())?;
             return Ok(ProofState::Signed);
         }
         let verified = verified.with_context(|| row.id.to_string())?;

@@ -34,8 +34,8 @@ pub(crate) struct Args {
     #[arg(
         long,
         value_name = "FILE",
-        required_unless_present_any = ["completeness", "presentation"],
-        conflicts_with_all = ["completeness", "presentation"]
+        required_unless_present_any = ["completeness", "presentation", "bundle"],
+        conflicts_with_all = ["completeness", "presentation", "bundle"]
     )]
     proof: Option<PathBuf>,
     /// The log's public key; its name is the log's origin
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// An earlier checkpoint of the log, cosigned as the policy asks: the entry was logged after it
-    #[arg(long, value_name = "FILE", requires = "policy", conflicts_with_all = ["completeness", "presentation"])]
+    #[arg(long, value_name = "FILE", requires = "policy", conflicts_with_all = ["completeness", "presentation", "bundle"])]
     earlier: Option<PathBuf>,
     #[command(flatten)]
     claim: ClaimArgs,
@@ -54,7 +54,7 @@ pub(crate) struct Args {
 /// What was logged, as the user knows it.
 #[derive(clap::Args)]
 #[group(skip)] // that group would hold --opening too, which goes together with --record
-#[command(group = ArgGroup::new("claim").required(true).args(["digest", "entry", "record", "completeness", "presentation"]))]
+#[command(group = ArgGroup::new("claim").required(true).args(["digest", "entry", "record", "completeness", "presentation", "bundle"]))]
 struct ClaimArgs {
     /// The digest that was logged, 64 hex digits
     #[arg(long, value_name = "HEX")]
@@ -74,13 +74,25 @@ struct ClaimArgs {
     /// Chosen fields of a record: the file that `vouchlog disclose` wrote, instead of --proof
     #[arg(long, value_name = "FILE")]
     presentation: Option<PathBuf>,
+    /// A session, as far as it was disclosed: the file that `vouchlog session --bundle` wrote, instead of --proof
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// Write the bundle's session as a page to read in a browser
+    #[arg(long, value_name = "FILE", requires = "bundle")]
+    html: Option<PathBuf>,
 }
 
 impl Args {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        if let Some(file) = &self.claim.presentation {
+        let claim = &self.claim;
+        if claim.presentation.is_some() || claim.bundle.is_some() {
             let policy = self.policy.as_deref().map(super::policy).transpose()?;
-            return presented::presentation(file, &self.log_vkey, policy.as_ref(), output);
+            let (log, policy) = (&self.log_vkey, policy.as_ref());
+            return match (&claim.presentation, &claim.bundle) {
+                (Some(file), _) => presented::presentation(file, log, policy, output),
+                (None, Some(file)) => presented::bundle(file, log, policy, claim.html.as_deref(), output),
+                (None, None) => unreachable!("one of them was just seen"),
+            };
         }
         match (&self.claim.completeness, &self.proof) {
             (Some(file), _) => self.completeness(file, output),

@@ -1,21 +1,23 @@
 //! Checking what somebody discloses: chosen fields of a record, and how they are shown.
 
+use std::path::Path;
+
 use serde_json::{Map, Value, json};
-use vouchlog::{Policy, VerifyingKey};
-use vouchlog_evidence::limits::MAX_PRESENTATION_BYTES;
+use vouchlog::{Policy, VerifyingKey, report};
+use vouchlog_evidence::limits::{MAX_BUNDLE_BYTES, MAX_PRESENTATION_BYTES};
 use vouchlog_evidence::{
-    Context, Finding, LogTrust, Presentation, PresentationError, Record, VerifiedPresentation,
-    contradictions, evidence_names, verify_presentation,
+    Context, Finding, LogTrust, Presentation, Record, SessionBundle, VerifiedPresentation, contradictions,
+    evidence_names, verify_bundle, verify_presentation,
 };
 
 use super::seconds;
 use crate::advice::Advice;
-use crate::commands::read_file;
+use crate::commands::{read_file, session, write_file};
 use crate::output::{self, Outcome, Output};
 
 /// Verifies a presentation: every link from the fields to the log's key and its witnesses.
 pub(super) fn presentation(
-    file: &std::path::Path,
+    file: &Path,
     log: &VerifyingKey,
     policy: Option<&Policy>,
     output: Output,
@@ -25,15 +27,39 @@ pub(super) fn presentation(
         .and_then(|presentation| verify_presentation(&presentation, &LogTrust { log, policy }));
     match verified {
         Ok(verified) => shown(&verified, policy.is_some(), output),
-        Err(error) => refuse(&error, output),
+        Err(error) => refuse(&error, error.is_finding(), output),
     }
 }
 
-fn refuse(error: &PresentationError, output: Output) -> anyhow::Result<Outcome> {
-    if !error.is_finding() {
+/// Verifies a session's bundle, and draws the session as far as it was disclosed.
+pub(super) fn bundle(
+    file: &Path,
+    log: &VerifyingKey,
+    policy: Option<&Policy>,
+    html: Option<&Path>,
+    output: Output,
+) -> anyhow::Result<Outcome> {
+    let bytes = read_file(file, MAX_BUNDLE_BYTES)?;
+    let verified =
+        SessionBundle::from_json(&bytes).and_then(|bundle| verify_bundle(&bundle, &LogTrust { log, policy }));
+    let verified = match verified {
+        Ok(verified) => verified,
+        Err(error) => return refuse(&error, error.is_finding(), output),
+    };
+    let timeline = verified.timeline();
+    if let Some(file) = html {
+        write_file(file, report::html(&timeline).as_bytes())?;
+        output::note(&format!("wrote {}", file.display()));
+    }
+    let drawn = session::draw(output, &timeline)?;
+    Ok(if verified.findings.is_empty() { drawn } else { Outcome::Finding })
+}
+
+fn refuse(error: &dyn std::error::Error, is_finding: bool, output: Output) -> anyhow::Result<Outcome> {
+    if !is_finding {
         return Err(Advice::error(
             error.to_string(),
-            "give the file that `vouchlog disclose` wrote, and the log's own vkey",
+            "give the file that `vouchlog disclose` or `vouchlog session --bundle` wrote, and the log's own vkey",
         ));
     }
     let answer = json!({ "holds": false, "finding": error.to_string() });
