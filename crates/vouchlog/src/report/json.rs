@@ -78,7 +78,7 @@ fn gap(gap: &Gap) -> Value {
         GapOf::Stream(stream) => ("stream", Some(stream.get())),
     };
     let declared = gap.declared.as_ref().map(|DeclaredGap { entry, count, cause }| {
-        json!({ "entry": entry.map(|entry| entry.get()), "count": count, "cause": cause })
+        json!({ "entry": entry.map(vouchlog_merkle::LeafIndex::get), "count": count, "cause": cause })
     });
     json!({ "of": of, "stream": stream, "first": gap.first, "last": gap.last, "declared": declared, "words": gap.words() })
 }
@@ -120,7 +120,7 @@ fn record(record: &Recorded, parent: Option<&str>) -> Value {
         _ => (&[][..], None),
     };
     let erased = record.erased.as_ref().map(|ErasedAt { at, entry, basis }| {
-        json!({ "at": at, "entry": entry.map(|entry| entry.get()), "basis": basis })
+        json!({ "at": at, "entry": entry.map(vouchlog_merkle::LeafIndex::get), "basis": basis })
     });
     json!({
         "id": record.id,
