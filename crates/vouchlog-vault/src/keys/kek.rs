@@ -108,7 +108,7 @@ impl FromStr for KeySource {
 }
 
 impl KeySource {
-    /// The key. Blocks: a command may take [`KEY_COMMAND_TIMEOUT`].
+    /// The key. Blocks: a command may take 30 seconds.
     pub fn load(&self) -> Result<KeyEncryptionKey, KeyError> {
         let (what, text) = match self {
             Self::File(path) => (format!("the file {}", path.display()), read_file(path)?),
