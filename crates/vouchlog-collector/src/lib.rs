@@ -1,0 +1,1 @@
+//! Make records of the AI interactions in a gateway's telemetry.
