@@ -30,6 +30,7 @@ use vouchlog_evidence::{Record, RecordId};
 
 use crate::dialect::{self, Role};
 use crate::intake::{Item, ItemError, Refused};
+use crate::limits::MAX_TRACE_PARTS;
 
 mod attach;
 mod build;
@@ -39,7 +40,8 @@ mod memory;
 mod open;
 mod unit;
 
-pub(crate) use build::record_of;
+pub(crate) use build::{decision_of, record_of};
+pub(crate) use fields::put;
 use memory::Memory;
 use open::Open;
 pub(crate) use open::Part;
@@ -179,12 +181,17 @@ impl Assembler {
         if let Some(answer) = part.reading.text("correlation.response_id") {
             self.answers.entry(answer.to_owned()).or_default().insert(key.clone());
         }
-        let open = self.open.entry(key).or_insert_with(|| Open::new(now));
+        let open = self.open.entry(key.clone()).or_insert_with(|| Open::new(now));
         open.last = open.last.max(now);
         match open.add(part) {
             open::Added::New => self.items += 1,
             open::Added::Same => {}
-            open::Added::Differs { trace, span } => out.conflicts.push(Conflict { trace, span, record: None }),
+            open::Added::Differs { trace, span } => {
+                out.conflicts.push(Conflict { trace, span, record: None })
+            }
+        }
+        if open.len() >= MAX_TRACE_PARTS {
+            self.complete(&BTreeSet::from([key]), Done::Full, out);
         }
         Ok(())
     }
@@ -204,7 +211,8 @@ impl Assembler {
             }
             let group = self.together(key);
             let all_due = group.iter().all(|key| due.contains_key(key));
-            let too_old = self.open.get(key).is_some_and(|open| now.duration_since(open.first) >= self.config.max_age);
+            let too_old =
+                self.open.get(key).is_some_and(|open| now.duration_since(open.first) >= self.config.max_age);
             if all_due || too_old {
                 seen.extend(group.iter().cloned());
                 self.complete(&group, *done, &mut out);

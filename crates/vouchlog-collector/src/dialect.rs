@@ -23,6 +23,7 @@ mod table;
 pub use messages::{finish_reason, messages, text_of, tool_calls};
 pub use read::{Reading, read, read_payload, says_nothing, unsalted};
 pub use role::Role;
+pub(crate) use shape::time;
 pub use table::{TableFile, tables};
 
 /// Who names things how.
@@ -134,9 +135,6 @@ fn of_attributes(attributes: &Attributes, source: &Source, name: &str) -> Dialec
     if has("a2a.method.name") || has("a2a.method") {
         return Dialect::A2a;
     }
-    if has("mcp.method.name") && !scope.contains("litellm") && !scope.contains("agentgateway") {
-        return Dialect::Mcp;
-    }
     if scope.contains("agentgateway") || service.contains("agentgateway") || begins("jwt.") {
         return Dialect::AgentGateway;
     }
@@ -146,6 +144,9 @@ fn of_attributes(attributes: &Attributes, source: &Source, name: &str) -> Dialec
     let is_litellm = has("litellm.call_id") || has("guardrail_name") || begins("metadata.user_api_key");
     if is_litellm || name == "raw_gen_ai_request" {
         return Dialect::LiteLlm;
+    }
+    if has("mcp.method.name") && scope != "litellm" {
+        return Dialect::Mcp;
     }
     if scope == "litellm" {
         return if source.version.is_empty() { Dialect::LiteLlm } else { Dialect::LiteLlmV2 };
@@ -180,7 +181,8 @@ fn gen_ai(attributes: &Attributes, source: &Source) -> Dialect {
     }
     let version = source.schema_url.rsplit('/').next().unwrap_or_default();
     let minor: Option<u32> = version.strip_prefix("1.").and_then(|rest| rest.split('.').next()?.parse().ok());
-    let is_old_name = attributes.contains_key("gen_ai.system") && !attributes.contains_key("gen_ai.provider.name");
+    let is_old_name =
+        attributes.contains_key("gen_ai.system") && !attributes.contains_key("gen_ai.provider.name");
     match minor {
         _ if is_old_name => Dialect::GenAiOld,
         Some(minor) if minor <= 36 && !attributes.contains_key("gen_ai.provider.name") => Dialect::GenAiOld,

@@ -10,6 +10,7 @@
 
 pub mod assemble;
 pub mod dialect;
+pub mod doors;
 pub mod intake;
 pub mod limits;
 

@@ -24,5 +24,8 @@ pub const MAX_INDEX: usize = 4_096;
 /// Most decisions, tool calls, sources, observations that a record lists.
 pub const MAX_LISTED: usize = 500;
 
+/// Most spans and events of one trace; with more it is done, and says so.
+pub const MAX_TRACE_PARTS: usize = 5_000;
+
 /// Most payloads of a callback's body.
 pub const MAX_PAYLOADS: usize = 10_000;

@@ -33,7 +33,8 @@ pub(super) fn tools<'a>(units: &mut Vec<Unit<'a>>, tree: &Tree<'a>, events: &[&'
 
 /// Runs of tools, each with the MCP spans of client and server below it, and what it called.
 fn runs<'a>(tree: &Tree<'a>, events: &[&'a Part]) -> Vec<ToolRun<'a>> {
-    let mut spans: Vec<&Part> = tree.parts().filter(|part| is_tool(part) || part.role() == Role::Downstream).collect();
+    let mut spans: Vec<&Part> =
+        tree.parts().filter(|part| is_tool(part) || part.role() == Role::Downstream).collect();
     spans.sort_by_cached_key(|part| (tree.ancestors(part).len(), part.order()));
     let mut runs: Vec<ToolRun<'a>> = Vec::new();
     let mut of_span: BTreeMap<Option<(&str, &str)>, usize> = BTreeMap::new();
@@ -65,9 +66,10 @@ fn runs<'a>(tree: &Tree<'a>, events: &[&'a Part]) -> Vec<ToolRun<'a>> {
 
 /// The nearest tool span above, with neither a model nor an agent between.
 fn outer<'a>(tree: &Tree<'a>, part: &Part) -> Option<&'a Part> {
-    let mut ways = tree.ancestors(part).into_iter().take_while(|above| {
-        !matches!(above.role(), Role::Inference | Role::RawInference | Role::Agent)
-    });
+    let mut ways = tree
+        .ancestors(part)
+        .into_iter()
+        .take_while(|above| !matches!(above.role(), Role::Inference | Role::RawInference | Role::Agent));
     ways.find(|above| is_tool(above))
 }
 
@@ -78,7 +80,9 @@ fn continues(run: &ToolRun<'_>, part: &Part) -> bool {
         _ => true,
     };
     let is_event = part.span_key().is_none();
-    (part.role() == Role::McpCall || part.role() == Role::A2a || is_event) && agree("tool.name") && agree("tool.call_id")
+    (part.role() == Role::McpCall || part.role() == Role::A2a || is_event)
+        && agree("tool.name")
+        && agree("tool.call_id")
 }
 
 fn asked_by(units: &[Unit<'_>], run: &ToolRun<'_>, first: &Part) -> Option<usize> {
@@ -116,12 +120,14 @@ fn below(units: &[Unit<'_>], tree: &Tree<'_>, first: &Part) -> Option<usize> {
 /// beyond the request they are part of.
 pub(super) fn neighbours<'a>(units: &mut Vec<Unit<'a>>, tree: &Tree<'a>, events: &[&'a Part]) {
     let is_one = |part: &&Part| matches!(part.role(), Role::Guardrail | Role::Retrieval);
-    let mut all: Vec<&Part> = tree.parts().filter(is_one).chain(events.iter().copied().filter(is_one)).collect();
+    let mut all: Vec<&Part> =
+        tree.parts().filter(is_one).chain(events.iter().copied().filter(is_one)).collect();
     all.sort_by_cached_key(|part| part.order());
     let mut alone: BTreeMap<(u8, String), Unit<'a>> = BTreeMap::new();
     for part in all {
         let is_decision = part.role() == Role::Guardrail;
-        let home = by_target(units, part).or_else(|| by_answer(units, part)).or_else(|| near(units, tree, part));
+        let home =
+            by_target(units, part).or_else(|| by_answer(units, part)).or_else(|| near(units, tree, part));
         match home.map(|at| &mut units[at]) {
             Some(unit) if is_decision => unit.decisions.push(part),
             Some(unit) => unit.sources.push(part),
@@ -215,7 +221,8 @@ pub(super) fn agents<'a>(units: &mut Vec<Unit<'a>>, tree: &Tree<'a>) {
     agents.sort_by_cached_key(|part| (std::cmp::Reverse(tree.ancestors(part).len()), part.order()));
     for agent in agents {
         let is_it = |other: &&Part| other.span_key() == agent.span_key();
-        let is_told = units.iter().any(|unit| unit.above.iter().any(is_it) || unit.accounts.iter().any(is_it));
+        let is_told =
+            units.iter().any(|unit| unit.above.iter().any(is_it) || unit.accounts.iter().any(is_it));
         if !is_told {
             let above = tree.ancestors(agent);
             units.push(Unit { above, ..Unit::of(vec![agent]) });

@@ -14,14 +14,12 @@ mod account;
 mod lists;
 mod outcome;
 
+pub(crate) use lists::decision_of;
+
 /// Records of the units of a group, each at the place of its unit; none where no record could be made.
-pub(super) fn records(
-    units: &[Unit<'_>],
-    done: Done,
-    naming: &Naming,
-    out: &mut Out,
-) -> Vec<Option<Record>> {
-    let ids: Vec<RecordId> = units.iter().map(|unit| RecordId::from_random(naming(name(unit).as_bytes()))).collect();
+pub(super) fn records(units: &[Unit<'_>], done: Done, naming: &Naming, out: &mut Out) -> Vec<Option<Record>> {
+    let ids: Vec<RecordId> =
+        units.iter().map(|unit| RecordId::from_random(naming(name(unit).as_bytes()))).collect();
     let mut records = Vec::new();
     for (at, unit) in units.iter().enumerate() {
         let mut object = object(unit, done);
@@ -136,9 +134,12 @@ fn times(unit: &Unit<'_>, merged: &Merged) -> Value {
     times.extend(received.map(|received| ("received".to_owned(), received.to_string().into())));
     let after = merged.fields.get("time.first_chunk_after").and_then(|it| it.as_str()?.parse::<f64>().ok());
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
-    let stated = after.filter(|after| (0.0..86_400.0).contains(after)).map(|after| start + (after * 1e9) as u64);
+    let stated =
+        after.filter(|after| (0.0..86_400.0).contains(after)).map(|after| start + (after * 1e9) as u64);
     let noted = unit.accounts.iter().filter_map(|part| match &part.item {
-        Item::Span(span) => span.events.iter().find(|event| is_first_chunk(&event.name)).map(|event| event.time),
+        Item::Span(span) => {
+            span.events.iter().find(|event| is_first_chunk(&event.name)).map(|event| event.time)
+        }
         _ => None,
     });
     let first = stated.filter(|_| is_span).or_else(|| noted.min()).and_then(stamp);
@@ -147,7 +148,10 @@ fn times(unit: &Unit<'_>, merged: &Merged) -> Value {
 }
 
 fn is_first_chunk(name: &str) -> bool {
-    matches!(name, "First Token Stream Event" | "gen_ai.content.completion.chunk" | "llm.content.completion.chunk")
+    matches!(
+        name,
+        "First Token Stream Event" | "gen_ai.content.completion.chunk" | "llm.content.completion.chunk"
+    )
 }
 
 fn correlation(unit: &Unit<'_>, object: &mut Map<String, Value>) {

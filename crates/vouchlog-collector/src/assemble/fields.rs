@@ -1,12 +1,12 @@
 //! One value for each field out of several accounts, and what contradicts it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
 use super::open::Part;
 use super::unit::Unit;
-use crate::dialect::text_of;
+use crate::dialect::{Role, text_of};
 use crate::limits::MAX_LISTED;
 
 /// The fields of a record as far as its parts state them.
@@ -14,8 +14,8 @@ use crate::limits::MAX_LISTED;
 pub(super) struct Merged {
     pub(super) fields: BTreeMap<String, Value>,
     pub(super) conflicts: Vec<Value>,
-    /// Whether the content kept was cut off.
-    pub(super) truncated: bool,
+    /// Content that was cut off.
+    pub(super) truncated: BTreeSet<String>,
 }
 
 /// Groups that a span hands down to those below it, each with the fields that identify what the group is about: of two different
@@ -42,12 +42,18 @@ const HANDED_DOWN_ALONE: [&str; 7] = [
 ];
 
 /// Fields that differ between layers without anybody being wrong.
-const LAYERED: [&str; 5] =
-    ["correlation.request_id", "model.endpoint", "model.endpoint_port", "time.first_chunk_after", "model.routing"];
+const LAYERED: [&str; 5] = [
+    "correlation.request_id",
+    "model.endpoint",
+    "model.endpoint_port",
+    "time.first_chunk_after",
+    "model.routing",
+];
 
 pub(super) fn merge(unit: &Unit<'_>) -> Merged {
     let mut merged = Merged::default();
-    let accounts: Vec<&Part> = if unit.accounts.is_empty() { unit.parts().collect() } else { unit.accounts.clone() };
+    let accounts: Vec<&Part> =
+        if unit.accounts.is_empty() { unit.parts().collect() } else { unit.accounts.clone() };
     for part in &accounts {
         for (field, value) in &part.reading.fields {
             if !field.starts_with("content.") {
@@ -68,7 +74,7 @@ pub(super) fn merge(unit: &Unit<'_>) -> Merged {
 
 impl Merged {
     fn add(&mut self, field: &str, value: &Value, part: &Part) {
-        let Some(kept) = self.fields.get(field) else {
+        let Some(kept) = self.fields.get(field).cloned() else {
             self.fields.insert(field.to_owned(), value.clone());
             return;
         };
@@ -76,8 +82,12 @@ impl Merged {
             && ["model.", "usage.", "output.", "correlation.", "initiator.", "credential."]
                 .iter()
                 .any(|group| field.starts_with(group));
-        if is_about_call && !agree(kept, value) {
+        if is_about_call && !agree(&kept, value) {
+            // What the provider itself named goes before a gateway's alias.
+            let is_provider = part.role() == Role::RawInference && field == "model.served";
+            let (kept, value) = if is_provider { (value, &kept) } else { (&kept, value) };
             let conflict = json!({ "field": field, "kept": kept, "other": value, "by": part.scope() });
+            self.fields.insert(field.to_owned(), kept.clone());
             if !self.conflicts.contains(&conflict) {
                 self.conflicts.push(conflict);
             }
@@ -100,7 +110,12 @@ impl Merged {
                 self.conflicts.push(json!({ "field": field, "by": part.scope() }));
             }
         }
-        self.truncated |= from.reading.truncated;
+        // An exporter's limit that cut a string here may have cut every string of a structured value there, and left it whole JSON.
+        let is_at_limit = |limit: usize| has_text_of(best, limit);
+        let limits = all.iter().filter_map(|(part, _)| part.reading.cut_at);
+        if from.reading.truncated || limits.into_iter().any(is_at_limit) {
+            self.truncated.insert(field.to_owned());
+        }
         self.fields.insert(field.to_owned(), (*best).clone());
     }
 
@@ -138,8 +153,22 @@ impl Merged {
     /// The fields of the record's own groups, in their places.
     pub(super) fn into_object(self) -> Map<String, Value> {
         const OWN: [&str; 16] = [
-            "correlation.", "initiator.", "session.", "device.", "workload.", "authority.", "credential.", "grant.",
-            "approval.", "override.", "data.", "model.", "input.", "output.", "usage.", "outcome.",
+            "correlation.",
+            "initiator.",
+            "session.",
+            "device.",
+            "workload.",
+            "authority.",
+            "credential.",
+            "grant.",
+            "approval.",
+            "override.",
+            "data.",
+            "model.",
+            "input.",
+            "output.",
+            "usage.",
+            "outcome.",
         ];
         let mut object = Map::new();
         for (field, value) in self.fields {
@@ -151,6 +180,15 @@ impl Merged {
     }
 }
 
+fn has_text_of(value: &Value, characters: usize) -> bool {
+    match value {
+        Value::String(text) => text.chars().count() == characters,
+        Value::Array(list) => list.iter().any(|one| has_text_of(one, characters)),
+        Value::Object(members) => members.values().any(|one| has_text_of(one, characters)),
+        _ => false,
+    }
+}
+
 fn agree(one: &Value, other: &Value) -> bool {
     match (one.as_f64(), other.as_f64()) {
         (Some(one), Some(other)) => (one - other).abs() < 1e-9,
@@ -159,7 +197,7 @@ fn agree(one: &Value, other: &Value) -> bool {
 }
 
 /// Puts a value at `a.b.c`.
-pub(super) fn put(object: &mut Map<String, Value>, path: &str, value: Value) {
+pub(crate) fn put(object: &mut Map<String, Value>, path: &str, value: Value) {
     match path.split_once('.') {
         None => {
             object.insert(path.to_owned(), value);

@@ -93,11 +93,7 @@ impl Memory {
 }
 
 /// What to remember of units and their records.
-pub(super) fn entries(
-    open: &Open,
-    units: &[Unit<'_>],
-    records: &[Option<Record>],
-) -> Vec<Entry> {
+pub(super) fn entries(open: &Open, units: &[Unit<'_>], records: &[Option<Record>]) -> Vec<Entry> {
     let mut entries = Vec::new();
     for (unit, record) in units.iter().zip(records) {
         let Some(record) = record else { continue };

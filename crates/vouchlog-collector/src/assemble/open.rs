@@ -130,7 +130,8 @@ impl Open {
 
     /// Adds a part. Of two accounts of one span the same one stays whichever came first.
     pub(super) fn add(&mut self, part: Part) -> Added {
-        let Some((trace, span)) = part.span_key().map(|(trace, span)| (trace.to_owned(), span.to_owned())) else {
+        let Some((trace, span)) = part.span_key().map(|(trace, span)| (trace.to_owned(), span.to_owned()))
+        else {
             let is_new = self.events.insert(part.digest, part).is_none();
             return if is_new { Added::New } else { Added::Same };
         };

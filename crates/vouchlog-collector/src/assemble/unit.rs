@@ -67,7 +67,8 @@ impl<'a> Unit<'a> {
             if let Item::Event(event) = &part.item {
                 let found = serde_json::Value::Array(crate::dialect::messages(&event.body, "assistant"));
                 let ids = tool_calls(&found);
-                self.calls.extend(ids.into_iter().filter_map(|call| Some(call.get("id")?.as_str()?.to_owned())));
+                self.calls
+                    .extend(ids.into_iter().filter_map(|call| Some(call.get("id")?.as_str()?.to_owned())));
             }
         }
     }
@@ -176,7 +177,11 @@ pub(super) fn units<'a>(open: &'a Open, memory: &Memory) -> Vec<Unit<'a>> {
 /// Calls of models: spans, put together where several tell of one call.
 fn inferences<'a>(tree: &Tree<'a>) -> Vec<Unit<'a>> {
     let is_inference = |part: &&Part| matches!(part.role(), Role::Inference | Role::RawInference);
-    let mut all: Vec<&Part> = tree.parts().filter(is_inference).collect();
+    // LiteLLM writes a "raw request" below what it does over MCP, too: no model was called there.
+    let is_mcp = |above: &&Part| matches!(above.role(), Role::McpCall | Role::McpTalk);
+    let is_call =
+        |part: &&Part| part.role() != Role::RawInference || !tree.ancestors(part).iter().any(is_mcp);
+    let mut all: Vec<&Part> = tree.parts().filter(is_inference).filter(is_call).collect();
     all.sort_by_cached_key(|part| part.order());
     let place: BTreeMap<_, usize> = all.iter().enumerate().map(|(at, part)| (part.span_key(), at)).collect();
     let mut above = vec![None; all.len()];
@@ -288,7 +293,8 @@ fn add_messages<'a>(units: &mut Vec<Unit<'a>>, events: &[&'a Part], tree: &Tree<
     let mut alone: BTreeMap<Option<(&str, &str)>, Unit<'a>> = BTreeMap::new();
     for part in events.iter().filter(|part| part.role() == Role::Message) {
         let about = part.about();
-        let home = units.iter_mut().find(|unit| about.is_some_and(|(trace, span)| unit.has_span(trace, span)));
+        let home =
+            units.iter_mut().find(|unit| about.is_some_and(|(trace, span)| unit.has_span(trace, span)));
         match home {
             Some(unit) => unit.messages.push(part),
             None => alone.entry(about).or_default().messages.push(part),
@@ -310,7 +316,8 @@ fn add_notes<'a>(units: &mut Vec<Unit<'a>>, events: &[&'a Part]) {
             about.is_some() && unit.parts().any(|other| other.span_key().is_some() && other.about() == about)
         };
         let by_answer = |unit: &&mut Unit<'a>| answer.is_some() && unit.answer() == answer;
-        let by_event = |unit: &&mut Unit<'a>| about.is_some() && unit.parts().any(|other| other.about() == about);
+        let by_event =
+            |unit: &&mut Unit<'a>| about.is_some() && unit.parts().any(|other| other.about() == about);
         let home = match units.iter_mut().find(by_span) {
             Some(unit) => Some(unit),
             None => match units.iter_mut().find(by_answer) {
@@ -327,14 +334,17 @@ fn add_notes<'a>(units: &mut Vec<Unit<'a>>, events: &[&'a Part]) {
 
 /// The record that a late unit completes.
 fn amended(unit: &Unit<'_>, memory: &Memory) -> Option<RecordId> {
-    let by_span = unit.parts().filter_map(|part| part.about()).find_map(|(trace, span)| memory.of_span(trace, span));
-    let answer = unit.answer().or_else(|| {
-        unit.notes.iter().find_map(|part| part.reading.text("correlation.response_id"))
-    });
+    let by_span =
+        unit.parts().filter_map(|part| part.about()).find_map(|(trace, span)| memory.of_span(trace, span));
+    let answer = unit
+        .answer()
+        .or_else(|| unit.notes.iter().find_map(|part| part.reading.text("correlation.response_id")));
     let traces = unit.traces();
     let call = || {
         let calls = unit.tools.iter().filter_map(|run| run.text("tool.call_id"));
-        calls.flat_map(|call| traces.iter().map(move |trace| (trace, call))).find_map(|(trace, call)| memory.of_call(trace, call))
+        calls
+            .flat_map(|call| traces.iter().map(move |trace| (trace, call)))
+            .find_map(|(trace, call)| memory.of_call(trace, call))
     };
     let is_note = !unit.is_inference();
     let parent = || {
@@ -344,6 +354,8 @@ fn amended(unit: &Unit<'_>, memory: &Memory) -> Option<RecordId> {
         });
         spans.into_iter().find_map(|(trace, parent)| memory.of_span(trace, parent))
     };
-    let late_account = || answer.filter(|_| is_note || !unit.accounts.is_empty()).and_then(|answer| memory.of_answer(answer));
+    let late_account = || {
+        answer.filter(|_| is_note || !unit.accounts.is_empty()).and_then(|answer| memory.of_answer(answer))
+    };
     by_span.or_else(call).or_else(parent).or_else(late_account).cloned()
 }

@@ -42,22 +42,31 @@ fn many(value: &Value, role: &str, depth: usize) -> Vec<Value> {
 }
 
 /// Members that wrap a message, or a part of one, and say nothing themselves.
-const WRAPPERS: [&str; 7] = ["message", "message_content", "tool_call", "prompt", "completion", "embedding", "tool"];
+const WRAPPERS: [&str; 7] =
+    ["message", "message_content", "tool_call", "prompt", "completion", "embedding", "tool"];
 
 fn is_message(value: &Value) -> bool {
     let Value::Object(object) = value else { return false };
     let has = |name: &str| object.contains_key(name);
-    let is_item = object.get("type").and_then(Value::as_str).is_some_and(|kind| {
-        matches!(kind, "message" | "function_call" | "function_call_output")
-    });
-    has("role") || has("parts") || has("message") || has("choices") || is_item || has("completion") || has("prompt")
+    let is_item = object
+        .get("type")
+        .and_then(Value::as_str)
+        .is_some_and(|kind| matches!(kind, "message" | "function_call" | "function_call_output"));
+    has("role")
+        || has("parts")
+        || has("message")
+        || has("choices")
+        || is_item
+        || has("completion")
+        || has("prompt")
         || has("embedding")
 }
 
 fn of_object(object: &Map<String, Value>, role: &str, depth: usize) -> Vec<Value> {
     for list in ["messages", "choices"] {
         if let Some(inner) = object.get(list) {
-            let mut all = object.get("system").map(|system| many(system, "system", depth + 1)).unwrap_or_default();
+            let mut all =
+                object.get("system").map(|system| many(system, "system", depth + 1)).unwrap_or_default();
             all.extend(many(inner, role, depth + 1));
             return all;
         }
@@ -65,8 +74,10 @@ fn of_object(object: &Map<String, Value>, role: &str, depth: usize) -> Vec<Value
     if !object.contains_key("role") && !object.contains_key("parts") {
         for list in ["output", "input"] {
             if let Some(inner) = object.get(list).filter(|inner| !inner.is_null()) {
-                let mut all =
-                    object.get("instructions").map(|text| many(text, "system", depth + 1)).unwrap_or_default();
+                let mut all = object
+                    .get("instructions")
+                    .map(|text| many(text, "system", depth + 1))
+                    .unwrap_or_default();
                 all.extend(many(inner, role, depth + 1));
                 return all;
             }
@@ -93,7 +104,10 @@ fn of_message(object: &Map<String, Value>, role: &str, depth: usize) -> Value {
         Some("function_call_output") => "tool",
         _ => role,
     });
-    let content = ["parts", "contents", "content", "text"].iter().filter_map(|name| object.get(*name)).find(|it| !is_empty(it));
+    let content = ["parts", "contents", "content", "text"]
+        .iter()
+        .filter_map(|name| object.get(*name))
+        .find(|it| !is_empty(it));
     let answered = word("tool_call_id").or_else(|| word("id").filter(|_| role == "tool"));
     let mut all = match (answered, content) {
         (Some(id), Some(content)) if !object.contains_key("parts") => {
@@ -115,7 +129,9 @@ fn of_message(object: &Map<String, Value>, role: &str, depth: usize) -> Value {
     }
     add_calls(object, &mut all, depth);
     let mut message = message(role, all);
-    if let (Value::Object(members), Some(name)) = (&mut message, word("name")) {
+    // An item of OpenAI's responses is called as its function is.
+    let name = word("name").filter(|_| word("type") != Some("function_call"));
+    if let (Value::Object(members), Some(name)) = (&mut message, name) {
         members.insert("name".into(), name.into());
     }
     let reason = word("finish_reason").or_else(|| word("stop_reason"));
@@ -247,6 +263,7 @@ pub fn tool_calls(messages: &Value) -> Vec<&Map<String, Value>> {
 /// All text of messages in a row: what two accounts of one call must agree on.
 pub fn text_of(messages: &Value) -> String {
     let parts = messages.as_array().into_iter().flatten().filter_map(|message| message["parts"].as_array());
-    let texts = parts.flatten().filter(|part| part["type"] == "text").filter_map(|part| part["content"].as_str());
+    let texts =
+        parts.flatten().filter(|part| part["type"] == "text").filter_map(|part| part["content"].as_str());
     texts.collect::<Vec<_>>().concat()
 }

@@ -148,15 +148,16 @@ mod tests {
     #[test]
     fn what_str_of_a_dictionary_writes_is_read() {
         let text = r#"{'a': 1, 'b': [None, True, (2.5, "it's")], 'c': {'d': 'x\'y\n\u00e9'}, 'e': -3, }"#;
-        let expected =
-            json!({ "a": 1, "b": [null, true, [2.5, "it's"]], "c": { "d": "x'y\né" }, "e": -3 });
+        let expected = json!({ "a": 1, "b": [null, true, [2.5, "it's"]], "c": { "d": "x'y\né" }, "e": -3 });
         assert_eq!(literal(text), Some(expected));
         assert_eq!(literal("{}"), Some(json!({})));
     }
 
     #[test]
     fn what_is_no_literal_is_none() {
-        for text in ["{'a': datetime(2026, 1, 1)}", "{'a' 1}", "[1, 2", "'open", "{1: 2} x", "", "<class 'X'>"] {
+        for text in
+            ["{'a': datetime(2026, 1, 1)}", "{'a' 1}", "[1, 2", "'open", "{1: 2} x", "", "<class 'X'>"]
+        {
             assert_eq!(literal(text), None, "{text}");
         }
         assert_eq!(literal(&"[".repeat(10_000)), None);

@@ -25,6 +25,8 @@ pub struct Reading {
     pub omitted: BTreeSet<String>,
     /// Whether a value was cut off on its way.
     pub truncated: bool,
+    /// After how many characters, if that shows.
+    pub cut_at: Option<usize>,
 }
 
 impl Reading {
@@ -58,7 +60,22 @@ pub fn read(item: &Item) -> Reading {
     if let Some(source) = source {
         workload(&mut reading, source);
     }
+    if reading.fields.get("initiator.end_user") == reading.fields.get("initiator.sub") {
+        reading.fields.remove("initiator.end_user");
+    }
+    if let (Item::Span(span), Role::Inference) = (item, role) {
+        model_by_name(span, &mut reading);
+    }
     reading
+}
+
+/// Where attributes were dropped, the span's name, `{operation} {model}`, still has the model.
+fn model_by_name(span: &Span, reading: &mut Reading) {
+    let Some((operation, model)) = span.name.split_once(' ') else { return };
+    let is_operation = matches!(operation, "chat" | "text_completion" | "generate_content" | "embeddings");
+    if span.dropped > 0 && is_operation && !model.contains(' ') {
+        reading.fields.entry("model.requested".into()).or_insert_with(|| model.into());
+    }
 }
 
 /// Attributes of a span, and the content that conventions up to 1.36 noted in its events.
@@ -102,6 +119,7 @@ fn by_tables(dialect: Dialect, role: Role, attributes: &Attributes) -> Reading {
         left: Attributes::new(),
         omitted: BTreeSet::new(),
         truncated: false,
+        cut_at: None,
     };
     let mut used = BTreeSet::new();
     rebuilt(tables, &left, &mut reading, &mut used);
@@ -120,7 +138,8 @@ fn by_tables(dialect: Dialect, role: Role, attributes: &Attributes) -> Reading {
         if tables.omits(&name) {
             reading.omitted.insert(name);
         } else {
-            reading.left.insert(name, value);
+            // Read where it can be, so that a secret in it has a name to be found by.
+            reading.left.insert(name, shape::json(&value));
         }
     }
     reading
@@ -135,8 +154,12 @@ fn is_of(role: Role, field: &str) -> bool {
         "decision" => matches!(role, Role::Guardrail | Role::ClaudeCode),
         "source" => matches!(role, Role::Retrieval),
         "event" => role == Role::ClaudeCode,
-        "content" | "output" => !matches!(role, Role::Tool | Role::McpCall | Role::Retrieval | Role::Guardrail | Role::McpTalk),
-        "model" => !matches!(role, Role::Tool | Role::McpCall | Role::McpTalk | Role::Context | Role::Guardrail),
+        "content" | "output" => {
+            !matches!(role, Role::Tool | Role::McpCall | Role::Retrieval | Role::Guardrail | Role::McpTalk)
+        }
+        "model" => {
+            !matches!(role, Role::Tool | Role::McpCall | Role::McpTalk | Role::Context | Role::Guardrail)
+        }
         _ => true,
     }
 }
@@ -156,13 +179,22 @@ fn named(
         let Some(value) = left.get(name) else { continue };
         let Some(converted) = content(field, value, shape) else { continue };
         let known = reading.fields.get(field);
+        let is_content = field.starts_with("content.");
         if known.is_some_and(|known| *known != converted) {
+            // Another wording of the same messages; the place for what was left is no place for content.
+            if is_content {
+                used.insert(name.clone());
+                reading.omitted.insert(name.clone());
+            }
             continue;
         }
         used.insert(name.clone());
         if known.is_none() {
-            reading.truncated |= field.starts_with("content.") && shape::is_cut(value);
-            for (implied, value) in tables.implied(name) {
+            if is_content && shape::is_cut(value) {
+                reading.truncated = true;
+                reading.cut_at = value.as_str().map(|text| text.chars().count());
+            }
+            for (implied, value) in tables.implied(field, name) {
                 reading.fields.entry(implied.clone()).or_insert_with(|| value.clone());
             }
             reading.fields.insert(field.to_owned(), converted);
@@ -233,8 +265,12 @@ fn embedded(list: &Value, reading: &mut Reading) {
 fn raw(attributes: &mut Attributes) {
     let names: Vec<String> = attributes.keys().filter(|name| name.starts_with("llm.")).cloned().collect();
     for name in names {
-        let mut words = name.splitn(3, '.').skip(2);
-        if let (Some(member), Some(value)) = (words.next(), attributes.remove(&name)) {
+        let mut words = name.splitn(3, '.').skip(1);
+        let (Some(provider), Some(member)) = (words.next(), words.next()) else { continue };
+        if provider != "None" {
+            attributes.insert("raw.provider".into(), provider.into());
+        }
+        if let Some(value) = attributes.remove(&name) {
             attributes.insert(format!("raw.{member}"), shape::json(&value));
         }
     }

@@ -49,7 +49,14 @@ pub(super) fn of_span(span: &Span) -> Role {
     }
     let is_call = matches!(span.kind, SpanKind::Client | SpanKind::Producer);
     let has = |name: &str| span.attributes.contains_key(name);
-    let calls = ["http.request.method", "http.method", "db.system.name", "db.system", "rpc.system", "messaging.system"];
+    let calls = [
+        "http.request.method",
+        "http.method",
+        "db.system.name",
+        "db.system",
+        "rpc.system",
+        "messaging.system",
+    ];
     if is_call && calls.into_iter().any(has) {
         return Role::Downstream;
     }
@@ -64,7 +71,9 @@ pub(super) fn of_event(event: &Event) -> Role {
         "gen_ai.client.operation.exception" | "exception" => Role::Exception,
         name if is_message(name) => Role::Message,
         name if name.starts_with("claude_code.") => Role::ClaudeCode,
-        _ if matches!(&event.body, Value::String(body) if body.starts_with("claude_code.")) => Role::ClaudeCode,
+        _ if matches!(&event.body, Value::String(body) if body.starts_with("claude_code.")) => {
+            Role::ClaudeCode
+        }
         // A gateway's access log has the attributes of a span.
         name => match of_attributes(&event.attributes, name) {
             Role::Inference => Role::Details,
@@ -77,7 +86,8 @@ fn of_attributes(attributes: &Attributes, name: &str) -> Role {
     let text = |name: &str| attributes.get(name).and_then(Value::as_str);
     let has = |name: &str| attributes.contains_key(name);
     if let Some(method) = text("mcp.method.name") {
-        let calls = ["tools/call", "resources/read", "prompts/get", "sampling/createMessage", "elicitation/create"];
+        let calls =
+            ["tools/call", "resources/read", "prompts/get", "sampling/createMessage", "elicitation/create"];
         return if calls.contains(&method) { Role::McpCall } else { Role::McpTalk };
     }
     if has("a2a.method.name") || has("a2a.method") {
@@ -138,10 +148,11 @@ fn by_what_is_left(attributes: &Attributes, name: &str) -> Role {
 
 fn of_operation(operation: &str) -> Option<Role> {
     Some(match operation {
-        "chat" | "generate_content" | "text_completion" | "completion" | "embeddings" | "embedding" | "responses"
-        | "message" | "messages" | "image_generation" | "rerank" | "transcription" | "speech" | "moderation"
-        | "acompletion" | "atext_completion" | "aembedding" | "aresponses" | "anthropic_messages" | "agenerate_content"
-        | "aimage_generation" | "arerank" | "atranscription" | "aspeech" | "amoderation" => Role::Inference,
+        "chat" | "generate_content" | "text_completion" | "completion" | "embeddings" | "embedding"
+        | "responses" | "message" | "messages" | "image_generation" | "rerank" | "transcription"
+        | "speech" | "moderation" | "acompletion" | "atext_completion" | "aembedding" | "aresponses"
+        | "anthropic_messages" | "agenerate_content" | "aimage_generation" | "arerank" | "atranscription"
+        | "aspeech" | "amoderation" => Role::Inference,
         "execute_tool" | "call_mcp_tool" => Role::Tool,
         "list_mcp_tools" => Role::McpTalk,
         "retrieval" | "search_memory" => Role::Retrieval,

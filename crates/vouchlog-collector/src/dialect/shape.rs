@@ -45,11 +45,23 @@ pub(super) fn shape(field: &str) -> Shape {
         "correlation.session_sequence" | "correlation.attempt" | "grant.ttl_s" | "event.sequence" => {
             Shape::Count
         }
-        "correlation.compacted" | "session.verified" | "session.shared" | "device.attested"
-        | "workload.verified" | "workload.shared" | "approval.required" | "decision.modified"
-        | "tool.success" | "model.params.stream" => Shape::Flag,
-        "session.auth_time" | "credential.iat" | "credential.nbf" | "credential.exp"
-        | "credential.status.checked_at" | "approval.at" | "approval.expires" => Shape::Time,
+        "correlation.compacted"
+        | "session.verified"
+        | "session.shared"
+        | "device.attested"
+        | "workload.verified"
+        | "workload.shared"
+        | "approval.required"
+        | "decision.modified"
+        | "tool.success"
+        | "model.params.stream" => Shape::Flag,
+        "session.auth_time"
+        | "credential.iat"
+        | "credential.nbf"
+        | "credential.exp"
+        | "credential.status.checked_at"
+        | "approval.at"
+        | "approval.expires" => Shape::Time,
         "initiator.roles" | "session.amr" | "authority.chain" | "credential.aud" | "credential.scope"
         | "data.input_class" | "data.output_class" | "data.resources" => Shape::List,
         "output.finish" => Shape::Finish,
@@ -73,9 +85,7 @@ pub(super) fn convert(shape: Shape, value: &Value) -> Option<Value> {
         Shape::Flag => flag(value).map(Value::Bool),
         Shape::Time => time(value).map(|time| time.to_string().into()),
         Shape::List => Some(Value::Array(list(value).into_iter().map(Value::String).collect())),
-        Shape::Finish => {
-            Some(list(value).iter().map(|reason| finish_reason(reason)).collect())
-        }
+        Shape::Finish => Some(list(value).iter().map(|reason| finish_reason(reason)).collect()),
         Shape::Json => Some(json(value)),
     }
 }
@@ -111,7 +121,7 @@ fn flag(value: &Value) -> Option<bool> {
 }
 
 /// RFC 3339 text, or seconds, milliseconds, microseconds or nanoseconds of the Unix epoch, told apart by their size.
-pub(super) fn time(value: &Value) -> Option<Timestamp> {
+pub(crate) fn time(value: &Value) -> Option<Timestamp> {
     let number = match value {
         Value::Number(number) => number.as_f64()?,
         Value::String(text) => match text.trim().parse::<Timestamp>() {

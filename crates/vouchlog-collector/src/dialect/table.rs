@@ -46,8 +46,8 @@ pub const fn tables() -> &'static [TableFile] {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Table {
-    /// Version of the table.
-    pub(super) version: String,
+    #[serde(rename = "version")]
+    _version: String,
     #[serde(rename = "about")]
     _about: String,
     /// Names of each field, in order of preference.
@@ -55,7 +55,7 @@ pub(super) struct Table {
     /// Prefixes of arrays that were flattened into attributes, by field.
     #[serde(default)]
     pub(super) flat: BTreeMap<String, Vec<String>>,
-    /// What it says about other fields that a field came by this name.
+    /// What else is known once a field came by a name, by `field=name`.
     #[serde(default)]
     implies: BTreeMap<String, BTreeMap<String, Value>>,
     /// Attributes whose value is an object in a string; its members become attributes `name.member`.
@@ -83,8 +83,8 @@ impl Tables {
         self.merged.omitted.iter().any(|pattern| fits(pattern, name))
     }
 
-    pub(super) fn implied(&self, name: &str) -> impl Iterator<Item = (&String, &Value)> {
-        self.merged.implies.get(name).into_iter().flatten()
+    pub(super) fn implied(&self, field: &str, name: &str) -> impl Iterator<Item = (&String, &Value)> {
+        self.merged.implies.get(&format!("{field}={name}")).into_iter().flatten()
     }
 }
 
@@ -108,7 +108,10 @@ fn merge(dialect: Dialect) -> Tables {
         let more: Vec<_> = names.into_iter().filter(|name| !all.contains(name)).collect();
         all.extend(more);
     }
-    for (field, prefixes) in common.flat {
+    // A prefix means one thing: the dialect's own word goes before.
+    let taken: Vec<String> = merged.flat.values().flatten().cloned().collect();
+    for (field, mut prefixes) in common.flat {
+        prefixes.retain(|prefix| !taken.contains(prefix));
         merged.flat.entry(field).or_default().extend(prefixes);
     }
     merged.implies.extend(common.implies);

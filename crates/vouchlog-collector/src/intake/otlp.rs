@@ -21,9 +21,7 @@ use crate::limits::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_ITEMS, MAX_SPAN_EVENTS, MAX_S
 
 pub(super) fn decode(signal: Signal, body: &[u8]) -> Result<Decoded, IntakeError> {
     Ok(match signal {
-        Signal::Traces => {
-            from_traces(trace::v1::ExportTraceServiceRequest::decode(body)?.resource_spans)
-        }
+        Signal::Traces => from_traces(trace::v1::ExportTraceServiceRequest::decode(body)?.resource_spans),
         Signal::Logs => from_logs(logs::v1::ExportLogsServiceRequest::decode(body)?.resource_logs),
     })
 }
@@ -190,17 +188,12 @@ impl Cutter {
         self.members(list.into_iter().take(MAX_ATTRIBUTES), 0)
     }
 
-    fn members(
-        &mut self,
-        list: impl IntoIterator<Item = KeyValue>,
-        depth: usize,
-    ) -> Map<String, Value> {
+    fn members(&mut self, list: impl IntoIterator<Item = KeyValue>, depth: usize) -> Map<String, Value> {
         let mut members = Map::new();
         for pair in list {
             let value = pair.value.map(|value| self.value(value, depth)).unwrap_or_default();
             // A name by index into a table that OTLP's requests for traces and logs do not carry.
-            let name =
-                if pair.key.is_empty() { format!("strindex:{}", pair.key_strindex) } else { pair.key };
+            let name = if pair.key.is_empty() { format!("strindex:{}", pair.key_strindex) } else { pair.key };
             members.insert(self.text(name), value);
         }
         members
@@ -219,7 +212,11 @@ impl Cutter {
             // JSON has no NaN and no infinity; protobuf's JSON mapping spells them as strings.
             Some(Any::DoubleValue(it)) if it.is_nan() => "NaN".into(),
             Some(Any::DoubleValue(it)) if it.is_infinite() => {
-                if it > 0.0 { "Infinity".into() } else { "-Infinity".into() }
+                if it > 0.0 {
+                    "Infinity".into()
+                } else {
+                    "-Infinity".into()
+                }
             }
             Some(Any::DoubleValue(it)) => it.into(),
             Some(Any::BytesValue(bytes)) => Value::String(self.text(STANDARD.encode(bytes))),

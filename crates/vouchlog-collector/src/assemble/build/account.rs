@@ -43,7 +43,9 @@ pub(super) fn from_messages(unit: &Unit<'_>, merged: &mut Merged) {
         let role = event.name.trim_start_matches("gen_ai.").trim_end_matches(".message");
         if role == "choice" {
             let found = messages(&event.body, "assistant");
-            reasons.extend(event.body.get("finish_reason").and_then(Value::as_str).map(|it| finish_reason(it).into()));
+            reasons.extend(
+                event.body.get("finish_reason").and_then(Value::as_str).map(|it| finish_reason(it).into()),
+            );
             output.extend(found.into_iter().filter(says_something));
         } else {
             input.extend(messages(&event.body, role).into_iter().filter(says_something));
@@ -57,7 +59,8 @@ pub(super) fn from_messages(unit: &Unit<'_>, merged: &mut Merged) {
 }
 
 fn says_something(message: &Value) -> bool {
-    message["parts"].as_array().is_some_and(|parts| !parts.is_empty()) || message.get("finish_reason").is_some()
+    message["parts"].as_array().is_some_and(|parts| !parts.is_empty())
+        || message.get("finish_reason").is_some()
 }
 
 /// The groups `input` and `output`.
@@ -73,25 +76,34 @@ pub(super) fn content(unit: &Unit<'_>, merged: &mut Merged) -> (Map<String, Valu
     let mut answered = merged.take("content.output");
     add_calls(&mut answered, merged.take("content.calls"));
     let is_claude = unit.accounts.iter().any(|part| part.reading.dialect == Dialect::ClaudeCode);
-    for (group, content) in [(&mut input, (!asked.is_empty()).then(|| asked.into())), (&mut output, answered)] {
+    let truncated = |field| merged.truncated.contains(field);
+    let cut = [truncated("content.input") || truncated("content.system"), truncated("content.output")];
+    let asked = (!asked.is_empty()).then(|| Value::Array(asked));
+    for (group, content, is_cut) in [(&mut input, asked, cut[0]), (&mut output, answered, cut[1])] {
         let Some(content) = content else { continue };
+        if matches!(text_of(&content).as_str(), "__REDACTED__" | "<REDACTED>") {
+            group.insert("content".into(), json!({ "$": "redacted" }));
+            continue;
+        }
         let is_at_limit = is_claude && text_of(&content).len() >= CLAUDE_CODE_CUT;
         group.insert("bytes".into(), content.to_string().len().into());
-        if merged.truncated || is_at_limit {
+        if is_cut || is_at_limit {
             group.insert("truncated".into(), true.into());
         }
         group.insert("content".into(), content);
     }
     if !merged.fields.contains_key("output.finish") {
         let reasons = output.get("content").and_then(Value::as_array).into_iter().flatten();
-        let reasons: Vec<Value> = reasons.filter_map(|message| message.get("finish_reason").cloned()).collect();
+        let reasons: Vec<Value> =
+            reasons.filter_map(|message| message.get("finish_reason").cloned()).collect();
         if !reasons.is_empty() {
             output.insert("finish".into(), reasons.into());
         }
     }
     let refuses = |message: &Value| {
         let parts = message["parts"].as_array();
-        message["finish_reason"] == "refusal" || parts.is_some_and(|parts| parts.iter().any(|part| part["type"] == "refusal"))
+        message["finish_reason"] == "refusal"
+            || parts.is_some_and(|parts| parts.iter().any(|part| part["type"] == "refusal"))
     };
     if output.get("content").and_then(Value::as_array).is_some_and(|all| all.iter().any(refuses)) {
         output.insert("refusal".into(), true.into());
@@ -128,7 +140,11 @@ pub(super) fn otel(unit: &Unit<'_>, conflicts: Vec<Value>) -> Map<String, Value>
     let mut otel = Map::new();
     let mut omitted: BTreeSet<&str> = BTreeSet::new();
     let mut parts = Vec::new();
+    let mut seen = BTreeSet::new();
     for part in unit.parts().filter(|part| part.role() != Role::Message) {
+        if !seen.insert(part.digest) {
+            continue;
+        }
         omitted.extend(part.reading.omitted.iter().map(String::as_str));
         parts.push(about(part));
     }
@@ -142,7 +158,9 @@ pub(super) fn otel(unit: &Unit<'_>, conflicts: Vec<Value>) -> Map<String, Value>
         .collect();
     let resource = unit.main().map(|part| resource(part)).unwrap_or_default();
     let unjoined = unit.messages.iter().any(|part| part.about().is_none());
-    for (name, list) in [("parts", parts), ("above", above), ("conflicts", conflicts), ("evaluations", evaluations)] {
+    for (name, list) in
+        [("parts", parts), ("above", above), ("conflicts", conflicts), ("evaluations", evaluations)]
+    {
         if !list.is_empty() {
             otel.insert(name.into(), list.into());
         }
@@ -183,13 +201,22 @@ fn resource(part: &Part) -> Map<String, Value> {
         Item::Event(event) => &event.source,
         Item::Decision(_) => return Map::new(),
     };
-    let is_told = |name: &str| matches!(name, "service.name" | "service.instance.id") || name.starts_with("telemetry.sdk.");
-    source.resource.iter().filter(|(name, _)| !is_told(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    let is_told = |name: &str| {
+        matches!(name, "service.name" | "service.instance.id") || name.starts_with("telemetry.sdk.")
+    };
+    source
+        .resource
+        .iter()
+        .filter(|(name, _)| !is_told(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// Keeps a record below the most bytes of one: the largest content goes first, and the record says that it was there.
 pub(super) fn fit(object: &mut Map<String, Value>) {
-    for pointer in ["otel/parts", "otel/above", "model/params", "input/content", "output/content", "tools", "data"] {
+    for pointer in
+        ["otel/parts", "otel/above", "model/params", "input/content", "output/content", "tools", "data"]
+    {
         let size = Value::Object(object.clone()).to_string().len();
         if size <= MAX_RECORD_BYTES {
             return;
@@ -213,7 +240,8 @@ pub(super) fn fit(object: &mut Map<String, Value>) {
 /// Takes out the members that the model refuses, one by one; what they were, and why.
 pub(super) fn set_aside(object: &mut Map<String, Value>) -> Vec<Value> {
     let mut refused = Vec::new();
-    let groups: Vec<String> = object.keys().filter(|name| *name != "kind" && *name != "otel").cloned().collect();
+    let groups: Vec<String> =
+        object.keys().filter(|name| *name != "kind" && *name != "otel").cloned().collect();
     for group in groups {
         let Some(value) = object.get_mut(&group) else { continue };
         match value {
@@ -263,7 +291,9 @@ fn aside_in_list(group: &str, members: &mut Map<String, Value>, refused: &mut Ve
         let alone = json!({ "kind": "interaction", group: [{ &name: value }] });
         if let Err(error) = Record::from_value(alone) {
             let value = members.remove(&name);
-            refused.push(json!({ "field": format!("{group}.{name}"), "value": value, "why": error.to_string() }));
+            refused.push(
+                json!({ "field": format!("{group}.{name}"), "value": value, "why": error.to_string() }),
+            );
         }
     }
 }

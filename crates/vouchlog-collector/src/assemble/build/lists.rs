@@ -1,13 +1,14 @@
 //! The lists of a record: tool calls, policy decisions, what was retrieved.
 
-use serde_json::{Map, Value, json};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 use super::super::attach::is_output;
 use super::super::fields::{Merged, put};
 use super::super::open::Part;
 use super::super::unit::{ToolRun, Unit};
 use super::stamp;
-use crate::dialect::{Role, tool_calls};
+use crate::dialect::{Reading, Role, says_nothing, tool_calls};
 use crate::intake::Item;
 use crate::limits::MAX_LISTED;
 
@@ -26,7 +27,8 @@ pub(super) fn tools(unit: &Unit<'_>, merged: &Merged) -> Vec<Value> {
         tool.insert("origin".into(), "model".into());
         tool.insert("status".into(), "proposed".into());
         let id = call.get("id").and_then(Value::as_str);
-        let run = runs.iter_mut().find(|run| run.is_some_and(|run| id.is_some() && run.text("tool.call_id") == id));
+        let run =
+            runs.iter_mut().find(|run| run.is_some_and(|run| id.is_some() && run.text("tool.call_id") == id));
         if let Some(run) = run.and_then(Option::take) {
             describe(run, &mut tool);
         }
@@ -43,13 +45,15 @@ pub(super) fn tools(unit: &Unit<'_>, merged: &Merged) -> Vec<Value> {
 
 fn describe(run: &ToolRun<'_>, tool: &mut Map<String, Value>) {
     let value = |field: &str| run.parts.iter().find_map(|part| part.reading.fields.get(field)).cloned();
-    for name in ["call_id", "server", "name", "type", "arguments", "result"] {
+    for name in ["call_id", "server", "name", "description", "type", "arguments", "result"] {
         if let Some(value) = value(&format!("tool.{name}")) {
             tool.insert(name.into(), value);
         }
     }
     if !tool.contains_key("name") {
-        tool.extend(run.parts.iter().find_map(|part| name_of(part)).map(|name| ("name".to_owned(), name.into())));
+        tool.extend(
+            run.parts.iter().find_map(|part| name_of(part)).map(|name| ("name".to_owned(), name.into())),
+        );
     }
     let first = run.parts.iter().find(|part| part.span_key().is_some());
     if let Some((start, end)) = first.map(|part| part.times()) {
@@ -76,7 +80,8 @@ fn describe(run: &ToolRun<'_>, tool: &mut Map<String, Value>) {
             put(tool, &format!("mcp.{name}"), value);
         }
     }
-    let downstream: Vec<Value> = run.downstream.iter().take(MAX_LISTED).map(|part| downstream(part)).collect();
+    let downstream: Vec<Value> =
+        run.downstream.iter().take(MAX_LISTED).map(|part| downstream(part)).collect();
     if !downstream.is_empty() {
         tool.insert("downstream".into(), downstream.into());
     }
@@ -94,13 +99,25 @@ fn name_of(part: &Part) -> Option<String> {
 }
 
 fn downstream(part: &Part) -> Value {
-    let Item::Span(span) = &part.item else { return json!({}) };
+    let Item::Span(span) = &part.item else { return Value::Null };
     let text = |names: &[&str]| {
         let value = names.iter().find_map(|name| span.attributes.get(*name))?;
         value.as_str().map(str::to_owned).or_else(|| value.as_u64().map(|number| number.to_string()))
     };
-    let target = text(&["server.address", "peer.service", "net.peer.name", "db.namespace", "db.name", "messaging.destination.name"]);
-    let status = text(&["http.response.status_code", "http.status_code", "db.response.status_code", "rpc.response.status_code"]);
+    let target = text(&[
+        "server.address",
+        "peer.service",
+        "net.peer.name",
+        "db.namespace",
+        "db.name",
+        "messaging.destination.name",
+    ]);
+    let status = text(&[
+        "http.response.status_code",
+        "http.status_code",
+        "db.response.status_code",
+        "rpc.response.status_code",
+    ]);
     let members = [
         ("target", target.map(Value::from)),
         ("op", Some(span.name.clone().into())),
@@ -109,7 +126,11 @@ fn downstream(part: &Part) -> Value {
         ("at", stamp(span.start)),
         ("span", Some(span.span.clone().into())),
     ];
-    members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect::<Map<_, _>>().into()
+    members
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 /// Decisions, in order of time.
@@ -120,46 +141,52 @@ pub(super) fn policy(unit: &Unit<'_>, failed: bool) -> Vec<Value> {
 }
 
 fn decision(part: &Part, failed: bool) -> Value {
-    let fields = &part.reading.fields;
+    // A verdict exists when the engine is done.
+    let at = Timestamp::from_nanosecond(i128::from(part.times().1)).ok().filter(|_| part.times().1 > 0);
+    decision_of(&part.reading, at, failed)
+}
+
+/// A decision of a record. `failed` says that the request went no further.
+pub(crate) fn decision_of(reading: &Reading, at: Option<Timestamp>, failed: bool) -> Value {
     let mut decision = Map::new();
-    for (field, value) in fields {
-        let Some(name) = field.strip_prefix("decision.") else { continue };
-        decision.insert(name.to_owned(), value.clone());
+    for (field, value) in &reading.fields {
+        if let Some(name) = field.strip_prefix("decision.") {
+            decision.insert(name.to_owned(), value.clone());
+        }
     }
-    let is_claude = part.role() == Role::ClaudeCode;
+    let is_claude = reading.role == Role::ClaudeCode;
     if is_claude {
         decision.insert("engine".into(), "claude_code".into());
         decision.insert("phase".into(), "pre_tool".into());
-        let target = part.reading.text("tool.call_id").or_else(|| part.reading.text("tool.name"));
+        let target = reading.text("tool.call_id").or_else(|| reading.text("tool.name"));
         decision.extend(target.map(|target| ("target".to_owned(), target.into())));
     }
-    let verdict = verdict_of(part);
-    if let Some(verdict) = verdict {
-        decision.insert("verdict".into(), verdict.into());
-    }
+    let verdict = verdict_in(reading);
+    decision.extend(verdict.map(|verdict| ("verdict".to_owned(), verdict.into())));
     let tool = decision.remove("target_kind").is_some_and(|kind| kind == "tool_call");
     let said = decision.remove("phase").and_then(|phase| phase.as_str().map(str::to_owned));
-    let phase = if tool { Some("pre_tool") } else { said.as_deref().and_then(phase) };
-    decision.extend(phase.map(|phase| ("phase".to_owned(), phase.into())));
-    if phase.is_none() {
-        decision.extend(said.map(|said| ("mode".to_owned(), said.into())));
-    }
-    let enforced = decision.get("enforced").and_then(Value::as_str).and_then(action);
+    match if tool { Some("pre_tool") } else { said.as_deref().and_then(phase) } {
+        Some(phase) => decision.insert("phase".into(), phase.into()),
+        None => said.and_then(|said| decision.insert("mode".into(), said.into())),
+    };
+    let enforced = decision.remove("enforced").and_then(|word| action(word.as_str()?));
     let enforced = enforced.or(match verdict {
         Some("allow") => Some("allow"),
         Some("modify") => Some("modify"),
         Some("deny") if failed || is_claude => Some("deny"),
         _ => None,
     });
-    decision.remove("enforced");
     decision.extend(enforced.map(|enforced| ("enforced".to_owned(), enforced.into())));
     if let Some((rule, reason)) = matched(decision.get("response")) {
         decision.entry("rule").or_insert_with(|| rule.into());
         decision.entry("reason").or_insert_with(|| reason.into());
     }
-    decision.remove("masked").filter(|masked| *masked != json!({})).map(|masked| decision.insert("masked".into(), masked));
-    // A verdict exists when the engine is done.
-    decision.extend(stamp(part.times().1).map(|at| ("at".to_owned(), at)));
+    for name in ["response", "masked"] {
+        if decision.get(name).is_some_and(says_nothing) {
+            decision.remove(name);
+        }
+    }
+    decision.extend(at.map(|at| ("at".to_owned(), at.to_string().into())));
     Value::Object(decision)
 }
 
@@ -170,7 +197,9 @@ fn matched(response: Option<&Value>) -> Option<(String, String)> {
         .as_array()?
         .iter()
         .filter_map(|one| {
-            let name = text(one, "pattern_name").or_else(|| text(one, "keyword_name")).or_else(|| text(one, "category"))?;
+            let name = text(one, "pattern_name")
+                .or_else(|| text(one, "keyword_name"))
+                .or_else(|| text(one, "category"))?;
             let action = text(one, "action").unwrap_or_default().to_ascii_lowercase();
             Some((name.clone(), format!("{action}:{name}")))
         })
@@ -184,19 +213,34 @@ fn matched(response: Option<&Value>) -> Option<(String, String)> {
 
 /// The verdict by the model's word, whatever the emitter's.
 pub(super) fn verdict_of(part: &Part) -> Option<&'static str> {
-    let said = part.reading.text("decision.verdict")?;
+    verdict_in(&part.reading)
+}
+
+fn verdict_in(reading: &Reading) -> Option<&'static str> {
+    let said = reading.text("decision.verdict")?;
     let verdict = verdict(said)?;
-    let response = part.reading.fields.get("decision.response").map(Value::to_string).unwrap_or_default();
-    let masked = part.reading.fields.get("decision.masked").is_some_and(|masked| !matches!(masked.to_string().as_str(), "{}" | "0" | "\"0\""));
-    let modified = part.reading.fields.get("decision.modified") == Some(&Value::Bool(true));
+    let response = reading.fields.get("decision.response").map(Value::to_string).unwrap_or_default();
+    let masked = reading
+        .fields
+        .get("decision.masked")
+        .is_some_and(|masked| !matches!(masked.to_string().as_str(), "{}" | "0" | "\"0\""));
+    let modified = reading.fields.get("decision.modified") == Some(&Value::Bool(true));
     let is_changed = masked || modified || response.contains("\"MASK\"");
     Some(if verdict == "allow" && is_changed { "modify" } else { verdict })
 }
 
 fn verdict(word: &str) -> Option<&'static str> {
     Some(match word {
-        "allow" | "allowed" | "pass" | "passed" | "success" | "accept" | "permit" | "audit" | "warn" | "monitor" => "allow",
-        "deny" | "denied" | "block" | "blocked" | "reject" | "rejected" | "guardrail_intervened" | "forbid" => "deny",
+        "allow" | "allowed" | "pass" | "passed" | "success" | "accept" | "permit" | "audit" | "warn"
+        | "monitor" => "allow",
+        "deny"
+        | "denied"
+        | "block"
+        | "blocked"
+        | "reject"
+        | "rejected"
+        | "guardrail_intervened"
+        | "forbid" => "deny",
         "modify" | "modified" | "mask" | "masked" | "redact" | "sanitize" | "transform" => "modify",
         "step_up" | "require_approval" => "step_up",
         "escalate" => "escalate",
@@ -274,7 +318,11 @@ fn document_of(document: &Value) -> Map<String, Value> {
     let mut source = Map::new();
     for (name, names) in [("document", ["id", "document_id"]), ("content", ["content", "text"])] {
         let value = names.iter().find_map(|name| document.get(*name)).cloned();
-        let value = if name == "document" { value.map(|id| id.as_str().map_or_else(|| id.to_string().into(), Value::from)) } else { value };
+        let value = if name == "document" {
+            value.map(|id| id.as_str().map_or_else(|| id.to_string().into(), Value::from))
+        } else {
+            value
+        };
         source.extend(value.map(|value| (name.to_owned(), value)));
     }
     source.extend(document.get("score").map(|score| ("score".to_owned(), score.clone())));

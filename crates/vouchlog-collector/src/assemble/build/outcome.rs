@@ -45,7 +45,11 @@ pub(super) fn of(unit: &Unit<'_>, merged: &Merged) -> Ending {
     };
     let said = own.iter().chain(&unit.notes).find_map(|part| exception(part));
     let named = merged.text("outcome.error").map(clean);
-    let error = said.as_ref().map(|(kind, _)| clean(kind)).or(named).or_else(|| merged.text("outcome.code").map(str::to_owned));
+    let error = said
+        .as_ref()
+        .map(|(kind, _)| clean(kind))
+        .or(named)
+        .or_else(|| merged.text("outcome.code").map(str::to_owned));
     let message = said.map(|(_, message)| message).or_else(|| own.iter().find_map(|part| message(part)));
     let failed = error.is_some() || own.iter().any(|part| failed(part));
     let denied = unit.decisions.iter().any(|part| verdict_of(part) == Some("deny"));
@@ -54,7 +58,9 @@ pub(super) fn of(unit: &Unit<'_>, merged: &Merged) -> Ending {
         () if denied && (failed || !unit.is_inference() || !answered(unit, merged)) => {
             Some(if unit.decisions.iter().all(is_guardrail) { "blocked" } else { "denied" })
         }
-        () if failed => Some(failure(error.as_deref().unwrap_or_default(), message.as_deref().unwrap_or_default())),
+        () if failed => {
+            Some(failure(error.as_deref().unwrap_or_default(), message.as_deref().unwrap_or_default()))
+        }
         () if own.iter().any(|part| part.span_key().is_some()) || answered(unit, merged) => Some("executed"),
         () => None,
     };
@@ -63,12 +69,15 @@ pub(super) fn of(unit: &Unit<'_>, merged: &Merged) -> Ending {
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "it is given to `all`")]
 fn is_guardrail(part: &&Part) -> bool {
-    matches!(part.item, Item::Span(_) | Item::Event(_))
+    matches!(part.item, Item::Span(_) | Item::Event(_)) && part.role() != Role::ClaudeCode
 }
 
 fn answered(unit: &Unit<'_>, merged: &Merged) -> bool {
     let told = ["content.output", "output.finish", "usage.output_tokens"];
-    let by_message = unit.messages.iter().any(|part| matches!(&part.item, Item::Event(event) if event.name == "gen_ai.choice"));
+    let by_message = unit
+        .messages
+        .iter()
+        .any(|part| matches!(&part.item, Item::Event(event) if event.name == "gen_ai.choice"));
     by_message || told.into_iter().any(|field| merged.fields.contains_key(field))
 }
 
@@ -76,7 +85,8 @@ fn failed(part: &Part) -> bool {
     match &part.item {
         Item::Span(span) => span.failed,
         Item::Event(_) => {
-            part.role() == Role::ClaudeCode && part.reading.fields.get("tool.success") == Some(&Value::Bool(false))
+            part.role() == Role::ClaudeCode
+                && part.reading.fields.get("tool.success") == Some(&Value::Bool(false))
         }
         Item::Decision(_) => false,
     }
@@ -89,9 +99,11 @@ fn exception(part: &Part) -> Option<(String, String)> {
         Some((text("exception.type")?, text("exception.message").unwrap_or_default()))
     };
     match &part.item {
-        Item::Span(span) if span.failed => {
-            span.events.iter().filter(|event| event.name == "exception").find_map(|event| read(&event.attributes))
-        }
+        Item::Span(span) if span.failed => span
+            .events
+            .iter()
+            .filter(|event| event.name == "exception")
+            .find_map(|event| read(&event.attributes)),
         Item::Event(event) if part.role() == Role::Exception => read(&event.attributes),
         _ => None,
     }
