@@ -187,7 +187,7 @@ impl Assembler {
             open::Added::New => self.items += 1,
             open::Added::Same => {}
             open::Added::Differs { trace, span } => {
-                out.conflicts.push(Conflict { trace, span, record: None })
+                out.conflicts.push(Conflict { trace, span, record: None });
             }
         }
         if open.len() >= MAX_TRACE_PARTS {

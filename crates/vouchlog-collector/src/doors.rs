@@ -36,8 +36,11 @@ pub fn record(json: &[u8]) -> Result<Parsed, RecordError> {
     Record::from_json(json)
 }
 
+/// An object of a body, or why it is none.
+type OneObject = Result<Map<String, Value>, String>;
+
 /// The objects of a body: one, an array of them, or one on each line.
-fn objects(body: &[u8]) -> Result<Vec<Result<Map<String, Value>, String>>, DoorError> {
+fn objects(body: &[u8]) -> Result<Vec<OneObject>, DoorError> {
     if body.len() > MAX_BODY_BYTES {
         return Err(DoorError::TooLong(body.len()));
     }

@@ -128,7 +128,7 @@ impl Merged {
                 (Some(_), None) => true,
                 _ => false,
             };
-            if identity.iter().any(|field| is_other(&field)) && group != "session." {
+            if identity.iter().any(is_other) && group != "session." {
                 continue;
             }
             let of_group = from.iter().filter(|(field, _)| {

@@ -10,6 +10,9 @@ use super::{attach, claude};
 use crate::dialect::{Dialect, Role, tool_calls};
 use crate::intake::{Item, SpanKind};
 
+/// Trace and span that a part is about.
+type About<'a> = Option<(&'a str, &'a str)>;
+
 /// Longest way from a span to the top that is followed.
 const MAX_ANCESTORS: usize = 64;
 
@@ -178,7 +181,7 @@ pub(super) fn units<'a>(open: &'a Open, memory: &Memory) -> Vec<Unit<'a>> {
 fn inferences<'a>(tree: &Tree<'a>) -> Vec<Unit<'a>> {
     let is_inference = |part: &&Part| matches!(part.role(), Role::Inference | Role::RawInference);
     // LiteLLM writes a "raw request" below what it does over MCP, too: no model was called there.
-    let is_mcp = |above: &&Part| matches!(above.role(), Role::McpCall | Role::McpTalk);
+    let is_mcp = |above: &&Part| matches!(above.role(), Role::McpCall | Role::McpTalk | Role::Tool);
     let is_call =
         |part: &&Part| part.role() != Role::RawInference || !tree.ancestors(part).iter().any(is_mcp);
     let mut all: Vec<&Part> = tree.parts().filter(is_inference).filter(is_call).collect();
@@ -219,8 +222,8 @@ fn inferences<'a>(tree: &Tree<'a>) -> Vec<Unit<'a>> {
         }
     }
     let mut groups: BTreeMap<usize, Vec<&Part>> = BTreeMap::new();
-    for at in 0..all.len() {
-        groups.entry(find(&leader, at)).or_default().push(all[at]);
+    for (at, part) in all.iter().enumerate() {
+        groups.entry(find(&leader, at)).or_default().push(part);
     }
     groups.into_values().map(Unit::of).collect()
 }
@@ -266,7 +269,7 @@ fn are_two_accounts(one: &Part, other: &Part) -> bool {
 }
 
 fn add_details<'a>(units: &mut Vec<Unit<'a>>, events: &[&'a Part]) {
-    let mut alone: BTreeMap<(Option<(&str, &str)>, Option<&str>), Vec<&Part>> = BTreeMap::new();
+    let mut alone: BTreeMap<(About<'_>, Option<&str>), Vec<&Part>> = BTreeMap::new();
     for part in events.iter().filter(|part| part.role() == Role::Details) {
         let answer = part.reading.text("correlation.response_id");
         let agrees = |unit: &Unit<'_>| unit.answer().is_none() || answer.is_none() || unit.answer() == answer;
@@ -290,7 +293,7 @@ fn add_details<'a>(units: &mut Vec<Unit<'a>>, events: &[&'a Part]) {
 
 /// Messages go to their call. Those that name none stay together: what belongs to what cannot be known any more.
 fn add_messages<'a>(units: &mut Vec<Unit<'a>>, events: &[&'a Part], tree: &Tree<'a>) {
-    let mut alone: BTreeMap<Option<(&str, &str)>, Unit<'a>> = BTreeMap::new();
+    let mut alone: BTreeMap<About<'_>, Unit<'a>> = BTreeMap::new();
     for part in events.iter().filter(|part| part.role() == Role::Message) {
         let about = part.about();
         let home =

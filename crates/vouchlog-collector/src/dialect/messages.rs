@@ -26,18 +26,18 @@ pub fn messages(value: &Value, role: &str) -> Vec<Value> {
 
 fn many(value: &Value, role: &str, depth: usize) -> Vec<Value> {
     if depth > MAX_DEPTH {
-        return vec![message(role, vec![value.clone()])];
+        return vec![message(role, std::slice::from_ref(value))];
     }
     match value {
         Value::Null => Vec::new(),
-        Value::String(_) => vec![message(role, parts(value, depth))],
+        Value::String(_) => vec![message(role, &parts(value, depth))],
         Value::Array(list) if list.is_empty() => Vec::new(),
         Value::Array(list) if list.iter().any(is_message) => {
             list.iter().flat_map(|one| many(one, role, depth + 1)).collect()
         }
-        Value::Array(_) => vec![message(role, parts(value, depth))],
+        Value::Array(_) => vec![message(role, &parts(value, depth))],
         Value::Object(object) => of_object(object, role, depth),
-        other => vec![message(role, vec![text(&other.to_string())])],
+        other => vec![message(role, &[text(&other.to_string())])],
     }
 }
 
@@ -128,7 +128,7 @@ fn of_message(object: &Map<String, Value>, role: &str, depth: usize) -> Value {
         }
     }
     add_calls(object, &mut all, depth);
-    let mut message = message(role, all);
+    let mut message = message(role, &all);
     // An item of OpenAI's responses is called as its function is.
     let name = word("name").filter(|_| word("type") != Some("function_call"));
     if let (Value::Object(members), Some(name)) = (&mut message, name) {
@@ -172,7 +172,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn message(role: &str, parts: Vec<Value>) -> Value {
+fn message(role: &str, parts: &[Value]) -> Value {
     json!({ "role": role, "parts": parts })
 }
 

@@ -135,7 +135,8 @@ fn by_tables(dialect: Dialect, role: Role, attributes: &Attributes) -> Reading {
         if tables.repeats(&name) {
             continue;
         }
-        if tables.omits(&name) {
+        let is_content = tables.is_content(&name) && !is_of(role, "content.input");
+        if is_content || tables.omits(&name) {
             reading.omitted.insert(name);
         } else {
             // Read where it can be, so that a secret in it has a name to be found by.

@@ -99,7 +99,9 @@ fn of_attributes(attributes: &Attributes, name: &str) -> Role {
     if name == "raw_gen_ai_request" {
         return Role::RawInference;
     }
-    if let Some(role) = text("gen_ai.operation.name").and_then(of_operation) {
+    let operation = text("gen_ai.operation.name").and_then(of_operation);
+    // LiteLLM calls what it does over MCP a request, too.
+    if let Some(role) = operation.or_else(|| text("llm.request.type").and_then(of_operation)) {
         return role;
     }
     if let Some(role) = text("openinference.span.kind").and_then(of_open_inference) {
@@ -121,10 +123,8 @@ fn of_attributes(attributes: &Attributes, name: &str) -> Role {
 fn by_what_is_left(attributes: &Attributes, name: &str) -> Role {
     let is_gen_ai = attributes.keys().any(|name| name.starts_with("gen_ai."));
     let first = name.split(' ').next().unwrap_or_default();
-    if is_gen_ai && name.contains(' ') {
-        if let Some(role) = of_operation(first) {
-            return role;
-        }
+    if let (true, Some(role)) = (is_gen_ai && name.contains(' '), of_operation(first)) {
+        return role;
     }
     let told = [
         "gen_ai.response.id",

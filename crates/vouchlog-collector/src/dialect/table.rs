@@ -79,6 +79,12 @@ impl Tables {
         self.merged.repeats.iter().any(|pattern| fits(pattern, name))
     }
 
+    /// Whether an attribute holds messages.
+    pub(super) fn is_content(&self, name: &str) -> bool {
+        let fields = self.merged.fields.iter().filter(|(field, _)| field.starts_with("content."));
+        fields.into_iter().any(|(_, names)| names.iter().any(|known| known == name))
+    }
+
     pub(super) fn omits(&self, name: &str) -> bool {
         self.merged.omitted.iter().any(|pattern| fits(pattern, name))
     }

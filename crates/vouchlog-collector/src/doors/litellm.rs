@@ -18,7 +18,7 @@ pub fn litellm(
 ) -> Result<(Vec<Record>, Vec<NotTaken>), DoorError> {
     let (mut records, mut not_taken) = (Vec::new(), Vec::new());
     for (place, payload) in objects(body)?.into_iter().enumerate() {
-        match payload.and_then(|payload| one(payload, naming, received)) {
+        match payload.and_then(|payload| one(&payload, naming, received)) {
             Ok(record) => records.push(record),
             Err(why) => not_taken.push((place, why)),
         }
@@ -26,16 +26,16 @@ pub fn litellm(
     Ok((records, not_taken))
 }
 
-fn one(payload: Map<String, Value>, naming: &Naming, received: Timestamp) -> Result<Record, String> {
+fn one(payload: &Map<String, Value>, naming: &Naming, received: Timestamp) -> Result<Record, String> {
     let text = |name: &str| payload.get(name).and_then(Value::as_str).filter(|it| !it.is_empty());
     let call = text("litellm_call_id")
         .or_else(|| text("id"))
         .ok_or("it has neither litellm_call_id nor id")?
         .to_owned();
-    let is_tool = text("call_type").is_some_and(|kind| kind.ends_with("_mcp_tool"));
+    let is_tool = text("call_type").is_some_and(|kind| kind.contains("_mcp_tool"));
     let failed = text("status") == Some("failure");
     let role = if is_tool { Role::Tool } else { Role::Inference };
-    let reading = read_payload(Dialect::LiteLlm, role, &attributes(&payload));
+    let reading = read_payload(Dialect::LiteLlm, role, &attributes(payload));
     let mut object = Map::new();
     for (field, value) in &reading.fields {
         let is_own = ["model.", "usage.", "correlation.", "initiator.", "credential.", "device.", "output."];
@@ -47,17 +47,17 @@ fn one(payload: Map<String, Value>, naming: &Naming, received: Timestamp) -> Res
     object.insert("id".into(), id.as_str().into());
     object.insert("kind".into(), "interaction".into());
     put(&mut object, "correlation.idempotency_key", format!("litellm:{call}").into());
-    correlation(&payload, failed, &mut object);
-    object.insert("time".into(), times(&payload, received));
+    correlation(payload, failed, &mut object);
+    object.insert("time".into(), times(payload, received));
     if is_tool {
         object.remove("model");
         object.remove("usage");
-        object.insert("tools".into(), json!([tool(&payload, &reading.fields, failed)]));
+        object.insert("tools".into(), json!([tool(payload, &reading.fields, failed)]));
     } else {
-        content(&payload, failed, &mut object);
+        content(payload, failed, &mut object);
     }
-    let denied = policy(&payload, failed, &mut object);
-    outcome(&payload, failed, denied, &mut object);
+    let denied = policy(payload, failed, &mut object);
+    outcome(payload, failed, denied, &mut object);
     put(&mut object, "custody.source", "litellm generic callback".into());
     let mut otel = Map::new();
     if !reading.left.is_empty() {
@@ -72,7 +72,7 @@ fn one(payload: Map<String, Value>, naming: &Naming, received: Timestamp) -> Res
 
 /// Members as if they were attributes: those of `metadata`, `hidden_params` and `model_parameters` one level up.
 fn attributes(payload: &Map<String, Value>) -> Attributes {
-    const ELSEWHERE: [&str; 14] = [
+    const ELSEWHERE: [&str; 13] = [
         "messages",
         "response",
         "id",
@@ -84,7 +84,6 @@ fn attributes(payload: &Map<String, Value>) -> Attributes {
         "error_str",
         "error_information",
         "guardrail_information",
-        "trace_id",
         "model_parameters",
         "standard_built_in_tools_params",
     ];
@@ -132,12 +131,14 @@ fn correlation(payload: &Map<String, Value>, failed: bool, object: &mut Map<Stri
         Some(trace) if trace.len() == 32 && trace.bytes().all(|c| c.is_ascii_hexdigit()) => {
             put(object, "correlation.trace", trace.into());
         }
-        Some(session) => {
-            if object.get("correlation").and_then(|it| it.get("session")).is_none() {
-                put(object, "correlation.session", session.into());
-            }
+        // A UUID is LiteLLM's own, for want of anything; it groups nothing.
+        Some(session)
+            if session.len() != 36
+                && object.get("correlation").and_then(|it| it.get("session")).is_none() =>
+        {
+            put(object, "correlation.session", session.into());
         }
-        None => {}
+        _ => {}
     }
     let served =
         payload.get("response").and_then(|response| response.get("model")).filter(|model| model.is_string());

@@ -55,7 +55,7 @@ fn one_object_an_array_and_lines_are_the_same() {
     assert!(matches!(litellm(b"nothing", &naming(), at(0)), Err(DoorError::Json(_))));
 }
 
-fn opa_entry(more: Value) -> Value {
+fn opa_entry(more: &Value) -> Value {
     let mut entry = json!({
         "labels": { "id": "1780d507", "version": "1.3.0" }, "decision_id": "4ca636c1", "bundles": { "authz": { "revision": "W3sibCI6" } },
         "path": "http/refunds/allow", "input": { "tool": "f", "args_digest": "hmac-sha256:e1" },
@@ -83,7 +83,7 @@ fn a_decision_of_opa_joins_the_call_it_is_about() {
         json!({ "trace_id": "01".repeat(16), "input": { "tool_call_id": "c1" } }),
         json!({ "input": { "tool": "f", "response_id": "r1" } }),
     ] {
-        let (mut items, not_taken) = opa(json!([opa_entry(more.clone())]).to_string().as_bytes()).unwrap();
+        let (mut items, not_taken) = opa(json!([opa_entry(&more)]).to_string().as_bytes()).unwrap();
         assert_eq!(not_taken, []);
         items.extend([chat.clone(), root.clone()]);
         let out = assembled(items);
@@ -109,7 +109,7 @@ fn a_decision_alone_is_a_record() {
         (json!(false), "deny", json!("denied")),
         (Value::Null, "not_evaluated", Value::Null),
     ] {
-        let (items, _) = opa(opa_entry(json!({ "result": result })).to_string().as_bytes()).unwrap();
+        let (items, _) = opa(opa_entry(&json!({ "result": result })).to_string().as_bytes()).unwrap();
         let out = assembled(items);
         let record = value(&out.records[0]);
         assert_eq!(record["policy"][0]["verdict"], verdict);

@@ -78,7 +78,7 @@ pub(super) fn content(unit: &Unit<'_>, merged: &mut Merged) -> (Map<String, Valu
     let is_claude = unit.accounts.iter().any(|part| part.reading.dialect == Dialect::ClaudeCode);
     let truncated = |field| merged.truncated.contains(field);
     let cut = [truncated("content.input") || truncated("content.system"), truncated("content.output")];
-    let asked = (!asked.is_empty()).then(|| Value::Array(asked));
+    let asked = (!asked.is_empty()).then_some(Value::Array(asked));
     for (group, content, is_cut) in [(&mut input, asked, cut[0]), (&mut output, answered, cut[1])] {
         let Some(content) = content else { continue };
         if matches!(text_of(&content).as_str(), "__REDACTED__" | "<REDACTED>") {
@@ -156,7 +156,7 @@ pub(super) fn otel(unit: &Unit<'_>, conflicts: Vec<Value>) -> Map<String, Value>
         .filter(|part| part.role() == Role::Evaluation)
         .map(|part| Value::Object(part.reading.left.clone()))
         .collect();
-    let resource = unit.main().map(|part| resource(part)).unwrap_or_default();
+    let resource = unit.main().map(resource).unwrap_or_default();
     let unjoined = unit.messages.iter().any(|part| part.about().is_none());
     for (name, list) in
         [("parts", parts), ("above", above), ("conflicts", conflicts), ("evaluations", evaluations)]

@@ -6,7 +6,7 @@ fn assembler(config: Config) -> Assembler {
     Assembler::new(config, naming())
 }
 
-fn call(id: u8, more: Value) -> Item {
+fn call(id: u8, more: &Value) -> Item {
     let mut all = json!({ "gen_ai.output.messages": ASKS });
     all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     chat((id, 1, 0), (0, 10), all)
@@ -15,7 +15,7 @@ fn call(id: u8, more: Value) -> Item {
 #[test]
 fn a_whole_trace_settles_and_one_with_a_hole_times_out_and_says_so() {
     let mut assembler = assembler(Config::default());
-    assembler.feed(vec![call(1, json!({})), chat((2, 1, 7), (0, 10), json!({}))], at(0));
+    assembler.feed(vec![call(1, &json!({})), chat((2, 1, 7), (0, 10), json!({}))], at(0));
     assert_eq!(assembler.tick(at(9)).records.len(), 0);
     let settled = assembler.tick(at(10)).records;
     assert_eq!(settled.len(), 1);
@@ -42,7 +42,7 @@ fn a_trace_that_never_rests_ends_at_its_age() {
 #[test]
 fn what_comes_late_amends() {
     let mut assembler = assembler(Config::default());
-    assembler.feed(vec![call(1, json!({ "gen_ai.response.id": "r1" }))], at(0));
+    assembler.feed(vec![call(1, &json!({ "gen_ai.response.id": "r1" }))], at(0));
     let first = assembler.tick(at(10)).records.remove(0);
     let id = first.id.clone().unwrap();
     let amends = |assembler: &mut Assembler, item: Item, now: i64| {
@@ -107,14 +107,14 @@ fn parts() -> (Span, Event) {
 #[test]
 fn the_same_again_is_nothing_and_another_account_is_a_conflict() {
     let mut assembler = assembler(Config::default());
-    let changed = call(1, json!({ "user.id": "somebody else" }));
-    assembler.feed(vec![call(1, json!({}))], at(0));
-    assert_eq!(assembler.feed(vec![call(1, json!({}))], at(1)), Out::default());
+    let changed = call(1, &json!({ "user.id": "somebody else" }));
+    assembler.feed(vec![call(1, &json!({}))], at(0));
+    assert_eq!(assembler.feed(vec![call(1, &json!({}))], at(1)), Out::default());
     let open = assembler.feed(vec![changed.clone()], at(2)).conflicts;
     assert_eq!((open.len(), open[0].record.as_ref()), (1, None));
     let record = assembler.tick(at(20)).records.remove(0);
     // Of both accounts the same one is kept, whichever came first; both are known from then on.
-    let out = assembler.feed(vec![call(1, json!({})), changed], at(30));
+    let out = assembler.feed(vec![call(1, &json!({})), changed], at(30));
     assert_eq!(out.conflicts.len(), 1);
     assert_eq!(out.conflicts[0].record, record.id);
     assert_eq!(assembler.waiting(), (0, 0));
@@ -125,7 +125,7 @@ fn when_there_is_no_room_the_oldest_are_done_first_and_say_so() {
     let mut assembler = assembler(Config { max_open: 3, ..Config::default() });
     let mut out = Out::default();
     for id in 1..=5 {
-        out.records.extend(assembler.feed(vec![call(id, json!({}))], at(i64::from(id))).records);
+        out.records.extend(assembler.feed(vec![call(id, &json!({}))], at(i64::from(id))).records);
     }
     let traces: Vec<Value> =
         out.records.iter().map(|record| json(record)["correlation"]["trace"].clone()).collect();
@@ -143,7 +143,7 @@ fn an_unsalted_digest_is_refused_by_its_place() {
         (0, 1),
         json!({ "gen_ai.security.content.input.hash": format!("sha256:{}", "ab".repeat(32)) }),
     );
-    let out = assembler.feed(vec![call(1, json!({})), bare], at(0));
+    let out = assembler.feed(vec![call(1, &json!({})), bare], at(0));
     assert_eq!(out.refused.len(), 1);
     assert_eq!(out.refused[0].place, 1);
     assert_eq!(assembler.waiting(), (1, 1));

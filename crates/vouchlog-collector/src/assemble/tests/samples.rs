@@ -117,3 +117,33 @@ proptest! {
         prop_assert_eq!(shown(&out), expected);
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn damaged_bodies_become_records_too_and_each_part_only_once(
+        folder in prop::sample::select(vec!["session-synthetic-json/001.traces.json", "openai-v2-json/001.traces.json", "by-hand/002.logs.json"]),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(b"0a9f\"\\{}[]:, xZ".to_vec())), 0..6),
+    ) {
+        let mut body = std::fs::read(testdata().join("otlp").join(folder)).unwrap();
+        for (index, byte) in damage {
+            let place = index.index(body.len());
+            body[place] = byte;
+        }
+        let signal = if folder.contains("logs") { crate::intake::Signal::Logs } else { crate::intake::Signal::Traces };
+        let Ok(decoded) = crate::intake::decode(signal, crate::intake::Encoding::Json, &body) else { return Ok(()) };
+        let mut assembler = Assembler::new(Config::default(), naming());
+        assembler.feed(decoded.items.clone(), at(0));
+        let out = assembler.tick(at(3_600));
+        prop_assert_eq!(&out.failed, &Vec::<String>::new());
+        prop_assert_eq!(assembler.waiting(), (0, 0));
+        prop_assert_eq!(assembler.feed(decoded.items.clone(), at(3_600)).records, vec![]);
+        prop_assert_eq!(assembler.waiting(), (0, 0));
+        let mut reversed = decoded.items;
+        reversed.reverse();
+        let mut other = Assembler::new(Config::default(), naming());
+        other.feed(reversed, at(0));
+        prop_assert_eq!(other.tick(at(3_600)).records, out.records);
+    }
+}
