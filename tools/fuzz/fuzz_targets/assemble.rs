@@ -25,7 +25,9 @@ fuzz_target!(|input: &[u8]| {
     let mut items = Vec::new();
     for signal in [Signal::Traces, Signal::Logs] {
         items.extend(decode(signal, Encoding::Json, input).map(|decoded| decoded.items).unwrap_or_default());
-        items.extend(decode(signal, Encoding::Protobuf, input).map(|decoded| decoded.items).unwrap_or_default());
+        items.extend(
+            decode(signal, Encoding::Protobuf, input).map(|decoded| decoded.items).unwrap_or_default(),
+        );
     }
     let (start, end) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(3_600).expect("in range"));
     let mut one = Assembler::new(Config::default(), naming());

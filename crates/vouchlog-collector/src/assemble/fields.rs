@@ -68,6 +68,10 @@ pub(super) fn merge(unit: &Unit<'_>) -> Merged {
     for part in unit.above.iter().chain(&unit.decisions) {
         merged.hand_down(part);
     }
+    // Where no answer came, LiteLLM puts the id of its own call in the place of the answer's.
+    if merged.fields.get("correlation.response_id") == merged.fields.get("correlation.request_id") {
+        merged.fields.remove("correlation.response_id");
+    }
     merged.conflicts.truncate(MAX_LISTED);
     merged
 }
@@ -83,8 +87,9 @@ impl Merged {
                 .iter()
                 .any(|group| field.starts_with(group));
         if is_about_call && !agree(&kept, value) {
-            // What the provider itself named goes before a gateway's alias.
-            let is_provider = part.role() == Role::RawInference && field == "model.served";
+            // What the provider itself named goes before a gateway's alias: its own accounts are by those names.
+            let is_provider = part.role() == Role::RawInference
+                && matches!(field, "model.served" | "correlation.response_id");
             let (kept, value) = if is_provider { (value, &kept) } else { (&kept, value) };
             let conflict = json!({ "field": field, "kept": kept, "other": value, "by": part.scope() });
             self.fields.insert(field.to_owned(), kept.clone());
