@@ -1,0 +1,272 @@
+//! From items to records: the parts of one interaction, which come in any order and from several exporters, become one record.
+//!
+//! A record is one call of a model, with what belongs to it:
+//!
+//! ```text
+//! SERVER POST /tickets          ── client address, request boundary ──┐
+//!   invoke_agent Support        ── session, initiator, agent ─────────┤  handed down to every record below
+//!     retrieval kb              ── data.sources ───────┐
+//!     chat gpt                  ═══════════════════════╪═ record 1
+//!     │  raw request, 2nd instrumentation, events ─────┤
+//!     execute_tool get_order    ── tools[0], by call id┤
+//!       MCP client > MCP server ── the same tool call ─┤
+//!       HTTP POST /orders       ── its downstream ─────┘
+//!     run_guardrail             ── policy, of the call it stands by
+//!     chat gpt                  ═══════════════════════ record 2, causes: [record 1]
+//! ```
+//!
+//! A tool run, a retrieval, an agent or a decision that belongs to no call of a model is a record of its own: so is a request that a
+//! guardrail blocked before any model was called. Which part belongs where is told by ids (call id, response id, span and parent
+//! span), never by a likeness of names.
+//!
+//! OTLP does not say when a trace is over. A trace all of whose parents are here is done when nothing came for
+//! [`Config::settle`]; any other when nothing came for [`Config::idle`], and then its records say `custody.completed_by`. What
+//! comes later becomes a record that amends the first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use vouchlog_evidence::{Record, RecordId};
+
+use crate::dialect::{self, Role};
+use crate::intake::{Item, ItemError, Refused};
+use crate::limits::MAX_TRACE_PARTS;
+
+mod attach;
+mod build;
+mod claude;
+mod fields;
+mod memory;
+mod open;
+mod unit;
+
+pub(crate) use build::{decision_of, record_of};
+pub(crate) use fields::put;
+use memory::Memory;
+use open::Open;
+pub(crate) use open::Part;
+
+/// Makes names of records out of keys: a keyed function such as HMAC-SHA256 under a secret of the gateway, cut to 16 bytes. The
+/// same key must give the same name. A record's name is public and must not give its trace away: a bare hash would.
+pub type Naming = Box<dyn Fn(&[u8]) -> [u8; 16] + Send + Sync>;
+
+/// How long to wait, and how much to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// A whole trace is done when nothing came for so long. Exporters send logs and spans some seconds apart.
+    pub settle: SignedDuration,
+    /// Any trace is done when nothing came for so long.
+    pub idle: SignedDuration,
+    /// And when it began so long ago, whatever still comes.
+    pub max_age: SignedDuration,
+    /// Most traces that are open; the oldest are done first, and say so.
+    pub max_open: usize,
+    /// Most items that wait in them.
+    pub max_items: usize,
+    /// Most items of done traces that are remembered, to know duplicates and late parts.
+    pub max_remembered: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            settle: SignedDuration::from_secs(10),
+            idle: SignedDuration::from_secs(60),
+            max_age: SignedDuration::from_mins(15),
+            max_open: 10_000,
+            max_items: 200_000,
+            max_remembered: 200_000,
+        }
+    }
+}
+
+/// A span that came twice and was not the same. Somebody's account is wrong: it belongs in a `finding` record.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Conflict {
+    /// Trace id.
+    pub trace: String,
+    /// Span id.
+    pub span: String,
+    /// The record that has the first account, if it is made already.
+    pub record: Option<RecordId>,
+}
+
+/// What came of feeding or waiting.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Out {
+    /// Records, those of a trace in order of their begin.
+    pub records: Vec<Record>,
+    /// Spans that came twice and differ.
+    pub conflicts: Vec<Conflict>,
+    /// Items that were not taken, by place in what was fed; for OTLP's partial success.
+    pub refused: Vec<Refused>,
+    /// Attributes of records that no table knows, by name: how often.
+    pub unknown: BTreeMap<String, u64>,
+    /// Items that are about no interaction, by name: how often. They are not kept.
+    pub ignored: BTreeMap<String, u64>,
+    /// Interactions of which no record could be made, and why. There should be none.
+    pub failed: Vec<String>,
+}
+
+/// Why a trace was taken for done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Done {
+    Settled,
+    Timeout,
+    Full,
+    Flushed,
+}
+
+/// Collects items and completes records. It has no clock: every call says what time it is.
+pub struct Assembler {
+    config: Config,
+    naming: Naming,
+    open: BTreeMap<String, Open>,
+    /// Traces by the provider's id of an answer: two instrumentations of one call may be in two traces.
+    answers: BTreeMap<String, BTreeSet<String>>,
+    items: usize,
+    memory: Memory,
+}
+
+impl Assembler {
+    /// An assembler with nothing in it.
+    pub fn new(config: Config, naming: Naming) -> Self {
+        let memory = Memory::new(config.max_remembered);
+        Self { config, naming, open: BTreeMap::new(), answers: BTreeMap::new(), items: 0, memory }
+    }
+
+    /// How many traces are open, and how many items wait in them.
+    pub fn waiting(&self) -> (usize, usize) {
+        (self.open.len(), self.items)
+    }
+
+    /// Takes items. Records come out only if there is no room left; otherwise they come with [`tick`](Self::tick).
+    pub fn feed(&mut self, items: Vec<Item>, now: Timestamp) -> Out {
+        let mut out = Out::default();
+        for (place, item) in items.into_iter().enumerate() {
+            if let Err(why) = self.take(item, now, &mut out) {
+                out.refused.push(Refused { place, why });
+            }
+            while self.open.len() > self.config.max_open || self.items > self.config.max_items {
+                let oldest = self.open.iter().min_by_key(|(_, open)| open.first);
+                let Some(key) = oldest.map(|(key, _)| key.clone()) else { break };
+                self.complete(&BTreeSet::from([key]), Done::Full, &mut out);
+            }
+        }
+        out
+    }
+
+    fn take(&mut self, item: Item, now: Timestamp, out: &mut Out) -> Result<(), ItemError> {
+        dialect::unsalted(&item)?;
+        let reading = dialect::read(&item);
+        if let (Item::Event(event), Role::Context | Role::McpTalk) = (&item, reading.role) {
+            *out.ignored.entry(event.name.clone()).or_default() += 1;
+            return Ok(());
+        }
+        let digest = (self.naming)(format!("part {item:?}").as_bytes());
+        let part = Part::new(item, reading, now, digest);
+        if let Some((trace, span)) = part.span_key() {
+            match self.memory.knows(trace, span, &digest) {
+                memory::Known::Not => {}
+                memory::Known::Same => return Ok(()),
+                memory::Known::Other(record) => {
+                    out.conflicts.push(Conflict { trace: trace.into(), span: span.into(), record });
+                    return Ok(());
+                }
+            }
+        } else if self.memory.has_event(&digest) {
+            return Ok(());
+        }
+        let key = part.group_key();
+        if let Some(answer) = part.reading.text("correlation.response_id") {
+            self.answers.entry(answer.to_owned()).or_default().insert(key.clone());
+        }
+        let open = self.open.entry(key.clone()).or_insert_with(|| Open::new(now));
+        open.last = open.last.max(now);
+        match open.add(part) {
+            open::Added::New => self.items += 1,
+            open::Added::Same => {}
+            open::Added::Differs { trace, span } => {
+                out.conflicts.push(Conflict { trace, span, record: None });
+            }
+        }
+        if open.len() >= MAX_TRACE_PARTS {
+            self.complete(&BTreeSet::from([key]), Done::Full, out);
+        }
+        Ok(())
+    }
+
+    /// Completes what has waited long enough.
+    pub fn tick(&mut self, now: Timestamp) -> Out {
+        let mut out = Out::default();
+        let due: BTreeMap<String, Done> = self
+            .open
+            .iter()
+            .filter_map(|(key, open)| Some((key.clone(), open.is_due(&self.config, now)?)))
+            .collect();
+        let mut seen = BTreeSet::new();
+        for (key, done) in &due {
+            if seen.contains(key) {
+                continue;
+            }
+            let group = self.together(key);
+            let all_due = group.iter().all(|key| due.contains_key(key));
+            let too_old =
+                self.open.get(key).is_some_and(|open| now.duration_since(open.first) >= self.config.max_age);
+            if all_due || too_old {
+                seen.extend(group.iter().cloned());
+                self.complete(&group, *done, &mut out);
+            }
+        }
+        out
+    }
+
+    /// Completes everything, as before a shutdown.
+    pub fn flush(&mut self) -> Out {
+        let mut out = Out::default();
+        while let Some(key) = self.open.keys().next().cloned() {
+            let group = self.together(&key);
+            self.complete(&group, Done::Flushed, &mut out);
+        }
+        out
+    }
+
+    /// The open traces that share answers with this one.
+    fn together(&self, key: &str) -> BTreeSet<String> {
+        let mut group = BTreeSet::new();
+        let mut next = vec![key.to_owned()];
+        while let Some(key) = next.pop() {
+            let Some(open) = self.open.get(&key) else { continue };
+            if group.insert(key) {
+                let others = open.answers().filter_map(|answer| self.answers.get(answer)).flatten();
+                next.extend(others.cloned());
+            }
+        }
+        group
+    }
+
+    fn complete(&mut self, group: &BTreeSet<String>, done: Done, out: &mut Out) {
+        let mut open = Open::default();
+        for key in group {
+            let Some(mut part) = self.open.remove(key) else { continue };
+            self.items -= part.len();
+            for answer in part.answers() {
+                if let Some(keys) = self.answers.get_mut(answer) {
+                    keys.remove(key);
+                    if keys.is_empty() {
+                        self.answers.remove(answer);
+                    }
+                }
+            }
+            open.append(&mut part);
+        }
+        let units = unit::units(&open, &self.memory);
+        let made = build::records(&units, done, &self.naming, out);
+        let entries = memory::entries(&open, &units, &made);
+        self.memory.remember(entries);
+        out.records.extend(made.into_iter().flatten());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+//! From a unit to its record.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use vouchlog_evidence::{Record, RecordError, RecordId};
+
+use super::fields::{self, Merged, put};
+use super::open::Part;
+use super::unit::Unit;
+use super::{Done, Naming, Out};
+use crate::intake::Item;
+
+mod account;
+mod lists;
+mod outcome;
+
+pub(crate) use lists::decision_of;
+
+/// Records of the units of a group, each at the place of its unit; none where no record could be made.
+pub(super) fn records(units: &[Unit<'_>], done: Done, naming: &Naming, out: &mut Out) -> Vec<Option<Record>> {
+    let ids: Vec<RecordId> =
+        units.iter().map(|unit| RecordId::from_random(naming(name(unit).as_bytes()))).collect();
+    let mut records = Vec::new();
+    for (at, unit) in units.iter().enumerate() {
+        let mut object = object(unit, done);
+        object.insert("id".into(), ids[at].as_str().into());
+        if let Some(cause) = cause(units, at) {
+            put(&mut object, "correlation.causes", json!([ids[cause].as_str()]));
+        }
+        for part in unit.parts() {
+            for name in part.reading.left.keys() {
+                *out.unknown.entry(name.clone()).or_default() += 1;
+            }
+        }
+        let record = record_of(object);
+        if let Err(error) = &record {
+            out.failed.push(format!("{}: {error}", key(unit)));
+        }
+        records.push(record.ok());
+    }
+    records
+}
+
+/// The same for every way the same call may come.
+fn key(unit: &Unit<'_>) -> String {
+    let Some(main) = unit.main() else { return String::new() };
+    match main.about() {
+        Some((trace, span)) => format!("otel:{trace}:{span}"),
+        None => format!("otel:{}:{}:{}", main.service(), main.scope(), main.times().0),
+    }
+}
+
+/// What the record's name is made of. Parts that came late are another record than the one they amend.
+fn name(unit: &Unit<'_>) -> String {
+    match (&unit.amends, unit.main()) {
+        (None, Some(main)) if main.span_key().is_some() => format!("record {}", key(unit)),
+        (_, main) => format!("record {} {:?}", key(unit), main.map(|main| main.digest)),
+    }
+}
+
+/// The call before this one in the same run of an agent: what came of it went into this one.
+fn cause(units: &[Unit<'_>], at: usize) -> Option<usize> {
+    fn above<'a>(unit: &Unit<'a>) -> Option<(&'a str, &'a str)> {
+        unit.above.first().and_then(|part| part.span_key())
+    }
+    let here = above(&units[at])?;
+    let before = (0..units.len()).filter(|other| {
+        let other = &units[*other];
+        other.is_inference() && above(other) == Some(here) && other.end() <= units[at].start()
+    });
+    before.filter(|other| *other != at).max_by_key(|other| (units[*other].end(), *other))
+}
+
+fn object(unit: &Unit<'_>, done: Done) -> Map<String, Value> {
+    let mut merged = fields::merge(unit);
+    account::endpoint(&mut merged);
+    account::from_messages(unit, &mut merged);
+    let outcome = outcome::of(unit, &merged);
+    if outcome.is_failure() {
+        account::drop_zero_usage(&mut merged);
+    }
+    let tools = lists::tools(unit, &merged);
+    let policy = lists::policy(unit, outcome.is_failure());
+    let (input, output) = account::content(unit, &mut merged);
+    let conflicts = std::mem::take(&mut merged.conflicts);
+    let times = times(unit, &merged);
+    let approval = lists::approval(unit);
+    let definitions = merged.take("content.tools");
+    let mut object = merged.into_object();
+    object.insert("kind".into(), "interaction".into());
+    if let Some(definitions) = definitions {
+        put(&mut object, "model.params.tools", definitions);
+    }
+    object.insert("time".into(), times);
+    merge_into(&mut object, "input", input);
+    merge_into(&mut object, "output", output);
+    merge_into(&mut object, "approval", approval);
+    for (name, list) in [("tools", tools), ("policy", policy)] {
+        if !list.is_empty() {
+            object.insert(name.into(), list.into());
+        }
+    }
+    lists::sources(unit, &mut object);
+    correlation(unit, &mut object);
+    outcome.put(&mut object);
+    custody(unit, done, &mut object);
+    let otel = account::otel(unit, conflicts);
+    if !otel.is_empty() {
+        object.insert("otel".into(), otel.into());
+    }
+    object
+}
+
+fn merge_into(object: &mut Map<String, Value>, group: &str, members: Map<String, Value>) {
+    for (name, value) in members {
+        put(object, &format!("{group}.{name}"), value);
+    }
+}
+
+pub(super) fn stamp(nanoseconds: u64) -> Option<Value> {
+    let time = Timestamp::from_nanosecond(i128::from(nanoseconds)).ok()?;
+    (nanoseconds > 0).then(|| time.to_string().into())
+}
+
+fn times(unit: &Unit<'_>, merged: &Merged) -> Value {
+    let mut times = Map::new();
+    let Some(main) = unit.main() else { return Value::Object(times) };
+    let (start, end) = main.times();
+    // An event is written when all is over.
+    let is_span = main.span_key().is_some();
+    times.extend(stamp(start).filter(|_| is_span).map(|start| ("start".to_owned(), start)));
+    times.extend(stamp(end).map(|end| ("end".to_owned(), end)));
+    let received = unit.parts().map(|part| part.received).min();
+    times.extend(received.map(|received| ("received".to_owned(), received.to_string().into())));
+    let after = merged.fields.get("time.first_chunk_after").and_then(|it| it.as_str()?.parse::<f64>().ok());
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
+    let stated =
+        after.filter(|after| (0.0..86_400.0).contains(after)).map(|after| start + (after * 1e9) as u64);
+    let noted = unit.accounts.iter().filter_map(|part| match &part.item {
+        Item::Span(span) => {
+            span.events.iter().find(|event| is_first_chunk(&event.name)).map(|event| event.time)
+        }
+        _ => None,
+    });
+    let first = stated.filter(|_| is_span).or_else(|| noted.min()).and_then(stamp);
+    times.extend(first.map(|first| ("first_chunk".to_owned(), first)));
+    Value::Object(times)
+}
+
+fn is_first_chunk(name: &str) -> bool {
+    matches!(
+        name,
+        "First Token Stream Event" | "gen_ai.content.completion.chunk" | "llm.content.completion.chunk"
+    )
+}
+
+fn correlation(unit: &Unit<'_>, object: &mut Map<String, Value>) {
+    let Some(main) = unit.main() else { return };
+    if let Some(trace) = main.trace() {
+        put(object, "correlation.trace", trace.into());
+    }
+    if let Some((_, span)) = main.about() {
+        put(object, "correlation.span", span.into());
+    }
+    put(object, "correlation.idempotency_key", key(unit).into());
+    if let Some(amends) = &unit.amends {
+        put(object, "correlation.amends", amends.as_str().into());
+    }
+    // The way up ends at a root, at another process's span, or in the dark.
+    let top = unit.above.last().copied().filter(|_| main.span_key().is_some()).or(Some(main));
+    let Some(Item::Span(top)) = top.map(|part| &part.item) else { return };
+    let direct = match &main.item {
+        Item::Span(span) => span.parent.clone(),
+        _ => None,
+    };
+    if let Some(parent) = direct.or_else(|| top.parent.clone()) {
+        put(object, "correlation.parent_span", parent.into());
+    }
+    if top.parent.is_some() && top.has_remote_parent() {
+        put(object, "correlation.parent_external", true.into());
+    }
+}
+
+fn custody(unit: &Unit<'_>, done: Done, object: &mut Map<String, Value>) {
+    let mut sources: Vec<String> = Vec::new();
+    let parts = if unit.accounts.is_empty() { unit.parts().collect() } else { unit.accounts.clone() };
+    for part in parts.iter().chain(&unit.messages) {
+        let source = source(part);
+        if !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
+    put(object, "custody.source", sources.join("; ").into());
+    let dropped: u64 = unit
+        .parts()
+        .map(|part| match &part.item {
+            Item::Span(span) => span.dropped,
+            Item::Event(event) => event.dropped,
+            Item::Decision(_) => 0,
+        })
+        .sum();
+    put(object, "custody.dropped_attributes", dropped.into());
+    let is_unsampled = |part: &Part| matches!(&part.item, Item::Event(event) if event.is_unsampled());
+    if unit.parts().any(is_unsampled) && !unit.parts().any(|part| part.span_key().is_some()) {
+        put(object, "custody.sampled", true.into());
+    }
+    let by = match done {
+        Done::Settled => return,
+        Done::Timeout => "timeout",
+        Done::Full => "no_room",
+        Done::Flushed => "flush",
+    };
+    put(object, "custody.completed_by", by.into());
+}
+
+fn source(part: &Part) -> String {
+    let (scope, version) = match &part.item {
+        Item::Span(span) => (&span.source.scope, &span.source.version),
+        Item::Event(event) => (&event.source.scope, &event.source.version),
+        Item::Decision(_) => return "decision log".into(),
+    };
+    let dialect = part.reading.dialect.name();
+    [dialect, scope, version].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// The record of an object. A field that the model refuses is moved to `otel.refused`, with its reason: a gateway's odd word must
+/// not cost the record.
+pub(crate) fn record_of(mut object: Map<String, Value>) -> Result<Record, RecordError> {
+    account::fit(&mut object);
+    match Record::from_value(Value::Object(object.clone())) {
+        Err(RecordError::Field { .. } | RecordError::TooMany { .. }) => {}
+        Err(error) => return Err(error),
+        Ok(parsed) => return Ok(parsed.record),
+    }
+    let refused = account::set_aside(&mut object);
+    let otel = object.entry("otel").or_insert_with(|| json!({}));
+    otel["refused"] = refused.into();
+    Record::from_value(Value::Object(object)).map(|parsed| parsed.record)
+}

@@ -1,0 +1,299 @@
+//! What was said and answered, and what of the sources is in no field.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+use vouchlog_evidence::Record;
+use vouchlog_evidence::limits::MAX_RECORD_BYTES;
+
+use super::super::fields::Merged;
+use super::super::open::Part;
+use super::super::unit::Unit;
+use crate::dialect::{Dialect, Role, finish_reason, messages, text_of, tool_calls};
+use crate::intake::Item;
+use crate::limits::MAX_LISTED;
+
+/// Claude Code cuts content at 60 KiB and says nothing.
+const CLAUDE_CODE_CUT: usize = 60 * 1024;
+
+/// `host:port`, or the URL as it is.
+pub(super) fn endpoint(merged: &mut Merged) {
+    let port = merged.take("model.endpoint_port");
+    let Some(host) = merged.text("model.endpoint").map(str::to_owned) else { return };
+    let Some(port) = port.and_then(|port| port.as_str().map(str::to_owned)) else { return };
+    if !host.contains("://") && !host.contains(':') {
+        merged.fields.insert("model.endpoint".into(), format!("{host}:{port}").into());
+    }
+}
+
+/// LiteLLM counts no tokens where a call failed, and writes 0.
+pub(super) fn drop_zero_usage(merged: &mut Merged) {
+    let is_zero = |field: &str| merged.fields.get(field).is_none_or(|count| count.as_u64() == Some(0));
+    if is_zero("usage.input_tokens") && is_zero("usage.output_tokens") {
+        merged.fields.retain(|field, _| !field.starts_with("usage."));
+    }
+}
+
+/// Content that came message by message.
+pub(super) fn from_messages(unit: &Unit<'_>, merged: &mut Merged) {
+    let (mut input, mut output): (Vec<Value>, Vec<Value>) = (Vec::new(), Vec::new());
+    let mut reasons: Vec<Value> = Vec::new();
+    for part in &unit.messages {
+        let Item::Event(event) = &part.item else { continue };
+        let role = event.name.trim_start_matches("gen_ai.").trim_end_matches(".message");
+        if role == "choice" {
+            let found = messages(&event.body, "assistant");
+            reasons.extend(
+                event.body.get("finish_reason").and_then(Value::as_str).map(|it| finish_reason(it).into()),
+            );
+            output.extend(found.into_iter().filter(says_something));
+        } else {
+            input.extend(messages(&event.body, role).into_iter().filter(says_something));
+        }
+    }
+    for (field, found) in [("content.input", input), ("content.output", output), ("output.finish", reasons)] {
+        if !found.is_empty() {
+            merged.fields.entry(field.into()).or_insert_with(|| found.into());
+        }
+    }
+}
+
+fn says_something(message: &Value) -> bool {
+    message["parts"].as_array().is_some_and(|parts| !parts.is_empty())
+        || message.get("finish_reason").is_some()
+}
+
+/// The groups `input` and `output`.
+pub(super) fn content(unit: &Unit<'_>, merged: &mut Merged) -> (Map<String, Value>, Map<String, Value>) {
+    let (mut input, mut output) = (Map::new(), Map::new());
+    let mut asked = match merged.take("content.system") {
+        Some(Value::Array(system)) => system,
+        _ => Vec::new(),
+    };
+    if let Some(Value::Array(messages)) = merged.take("content.input") {
+        asked.extend(messages);
+    }
+    let mut answered = merged.take("content.output");
+    add_calls(&mut answered, merged.take("content.calls"));
+    let is_claude = unit.accounts.iter().any(|part| part.reading.dialect == Dialect::ClaudeCode);
+    let truncated = |field| merged.truncated.contains(field);
+    let cut = [truncated("content.input") || truncated("content.system"), truncated("content.output")];
+    let asked = (!asked.is_empty()).then_some(Value::Array(asked));
+    for (group, content, is_cut) in [(&mut input, asked, cut[0]), (&mut output, answered, cut[1])] {
+        let Some(content) = content else { continue };
+        if matches!(text_of(&content).as_str(), "__REDACTED__" | "<REDACTED>") {
+            group.insert("content".into(), json!({ "$": "redacted" }));
+            continue;
+        }
+        let is_at_limit = is_claude && text_of(&content).len() >= CLAUDE_CODE_CUT;
+        group.insert("bytes".into(), content.to_string().len().into());
+        if is_cut || is_at_limit {
+            group.insert("truncated".into(), true.into());
+        }
+        group.insert("content".into(), content);
+    }
+    if !merged.fields.contains_key("output.finish") {
+        let reasons = output.get("content").and_then(Value::as_array).into_iter().flatten();
+        let reasons: Vec<Value> =
+            reasons.filter_map(|message| message.get("finish_reason").cloned()).collect();
+        if !reasons.is_empty() {
+            output.insert("finish".into(), reasons.into());
+        }
+    }
+    let refuses = |message: &Value| {
+        let parts = message["parts"].as_array();
+        message["finish_reason"] == "refusal"
+            || parts.is_some_and(|parts| parts.iter().any(|part| part["type"] == "refusal"))
+    };
+    if output.get("content").and_then(Value::as_array).is_some_and(|all| all.iter().any(refuses)) {
+        output.insert("refusal".into(), true.into());
+    }
+    (input, output)
+}
+
+/// LiteLLM's first callback has calls beside its messages, without ids; they count where the messages have none.
+fn add_calls(answered: &mut Option<Value>, calls: Option<Value>) {
+    let Some(Value::Array(calls)) = calls else { return };
+    if answered.as_ref().is_some_and(|answered| !tool_calls(answered).is_empty()) {
+        return;
+    }
+    let parts: Vec<Value> = calls
+        .iter()
+        .filter_map(|call| call.get("function_call"))
+        .flat_map(|call| messages(&json!([{ "role": "assistant", "function_call": call }]), "assistant"))
+        .filter_map(|message| message["parts"].as_array().cloned())
+        .flatten()
+        .collect();
+    if parts.is_empty() {
+        return;
+    }
+    let all = answered.get_or_insert_with(|| json!([]));
+    let Value::Array(all) = all else { return };
+    match all.last_mut().and_then(|message| message["parts"].as_array_mut()) {
+        Some(known) => known.extend(parts),
+        None => all.push(json!({ "role": "assistant", "parts": parts })),
+    }
+}
+
+/// What is in no field: attributes that were not understood, by span; spans above; contradictions; evaluations.
+pub(super) fn otel(unit: &Unit<'_>, conflicts: Vec<Value>) -> Map<String, Value> {
+    let mut otel = Map::new();
+    let mut omitted: BTreeSet<&str> = BTreeSet::new();
+    let mut parts = Vec::new();
+    let mut seen = BTreeSet::new();
+    for part in unit.parts().filter(|part| part.role() != Role::Message) {
+        if !seen.insert(part.digest) {
+            continue;
+        }
+        omitted.extend(part.reading.omitted.iter().map(String::as_str));
+        parts.push(about(part));
+    }
+    parts.truncate(MAX_LISTED);
+    let above: Vec<Value> = unit.above.iter().map(|part| about(part)).collect();
+    let evaluations: Vec<Value> = unit
+        .notes
+        .iter()
+        .filter(|part| part.role() == Role::Evaluation)
+        .map(|part| Value::Object(part.reading.left.clone()))
+        .collect();
+    let resource = unit.main().map(resource).unwrap_or_default();
+    let unjoined = unit.messages.iter().any(|part| part.about().is_none());
+    for (name, list) in
+        [("parts", parts), ("above", above), ("conflicts", conflicts), ("evaluations", evaluations)]
+    {
+        if !list.is_empty() {
+            otel.insert(name.into(), list.into());
+        }
+    }
+    if !omitted.is_empty() {
+        otel.insert("omitted".into(), omitted.into_iter().collect::<Vec<_>>().into());
+    }
+    if !resource.is_empty() {
+        otel.insert("resource".into(), resource.into());
+    }
+    if unjoined {
+        otel.insert("unjoined".into(), "these messages name no call: they may be of several".into());
+    }
+    otel
+}
+
+fn about(part: &Part) -> Value {
+    let mut about = Map::new();
+    let (name, id) = match &part.item {
+        Item::Span(span) => (span.name.as_str(), Some(span.span.as_str())),
+        Item::Event(event) => (event.name.as_str(), event.span.as_deref()),
+        Item::Decision(decision) => ("decision", decision.span.as_deref()),
+    };
+    about.insert("name".into(), name.into());
+    about.extend(id.map(|id| ("span".to_owned(), id.into())));
+    if !part.scope().is_empty() {
+        about.insert("scope".into(), part.scope().into());
+    }
+    if !part.reading.left.is_empty() && part.role() != Role::Evaluation {
+        about.insert("attributes".into(), part.reading.left.clone().into());
+    }
+    Value::Object(about)
+}
+
+fn resource(part: &Part) -> Map<String, Value> {
+    let source = match &part.item {
+        Item::Span(span) => &span.source,
+        Item::Event(event) => &event.source,
+        Item::Decision(_) => return Map::new(),
+    };
+    let is_told = |name: &str| {
+        matches!(name, "service.name" | "service.instance.id") || name.starts_with("telemetry.sdk.")
+    };
+    source
+        .resource
+        .iter()
+        .filter(|(name, _)| !is_told(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// Keeps a record below the most bytes of one: the largest content goes first, and the record says that it was there.
+pub(super) fn fit(object: &mut Map<String, Value>) {
+    for pointer in
+        ["otel/parts", "otel/above", "model/params", "input/content", "output/content", "tools", "data"]
+    {
+        let size = Value::Object(object.clone()).to_string().len();
+        if size <= MAX_RECORD_BYTES {
+            return;
+        }
+        let (group, member) = pointer.split_once('/').unwrap_or((pointer, ""));
+        if member.is_empty() {
+            object.remove(group);
+        } else if let Some(Value::Object(inner)) = object.get_mut(group) {
+            inner.remove(member);
+            if member == "content" {
+                inner.insert("truncated".into(), true.into());
+            }
+        }
+        let left_out = object.entry("left_out").or_insert_with(|| json!([]));
+        if let Value::Array(left_out) = left_out {
+            left_out.push(format!("/{pointer}").into());
+        }
+    }
+}
+
+/// Takes out the members that the model refuses, one by one; what they were, and why.
+pub(super) fn set_aside(object: &mut Map<String, Value>) -> Vec<Value> {
+    let mut refused = Vec::new();
+    let groups: Vec<String> =
+        object.keys().filter(|name| *name != "kind" && *name != "otel").cloned().collect();
+    for group in groups {
+        let Some(value) = object.get_mut(&group) else { continue };
+        match value {
+            Value::Object(members) => aside(&[&group], members, &mut refused),
+            Value::Array(list) => {
+                for one in list.iter_mut() {
+                    if let Value::Object(members) = one {
+                        aside_in_list(&group, members, &mut refused);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    refused
+}
+
+fn aside(path: &[&str], members: &mut Map<String, Value>, refused: &mut Vec<Value>) {
+    let names: Vec<String> = members.keys().cloned().collect();
+    for name in names {
+        let wrapped = |inner: Value| {
+            let mut value = json!({ &name: inner });
+            for outer in path.iter().rev() {
+                value = json!({ *outer: value });
+            }
+            value["kind"] = "interaction".into();
+            value
+        };
+        let Some(value) = members.get(&name) else { continue };
+        let Err(error) = Record::from_value(wrapped(value.clone())) else { continue };
+        if let Some(Value::Object(inner)) = members.get_mut(&name) {
+            let deeper: Vec<&str> = path.iter().copied().chain([name.as_str()]).collect();
+            aside(&deeper, inner, refused);
+            if Record::from_value(wrapped(members[&name].clone())).is_ok() {
+                continue;
+            }
+        }
+        let value = members.remove(&name);
+        refused.push(json!({ "field": format!("{}.{name}", path.join(".")), "value": value, "why": error.to_string() }));
+    }
+}
+
+fn aside_in_list(group: &str, members: &mut Map<String, Value>, refused: &mut Vec<Value>) {
+    let names: Vec<String> = members.keys().cloned().collect();
+    for name in names {
+        let Some(value) = members.get(&name) else { continue };
+        let alone = json!({ "kind": "interaction", group: [{ &name: value }] });
+        if let Err(error) = Record::from_value(alone) {
+            let value = members.remove(&name);
+            refused.push(
+                json!({ "field": format!("{group}.{name}"), "value": value, "why": error.to_string() }),
+            );
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! How an interaction ended.
+
+use serde_json::{Map, Value};
+
+use super::super::fields::{Merged, put};
+use super::super::open::Part;
+use super::super::unit::Unit;
+use super::lists::verdict_of;
+use crate::dialect::Role;
+use crate::intake::Item;
+
+/// Longest message of an error that is kept, in characters.
+const MAX_MESSAGE: usize = 300;
+
+/// The end of an interaction; the state is none where nothing tells it.
+pub(super) struct Ending {
+    state: Option<&'static str>,
+    error: Option<String>,
+    message: Option<String>,
+}
+
+impl Ending {
+    pub(super) fn is_failure(&self) -> bool {
+        !matches!(self.state, None | Some("executed"))
+    }
+
+    pub(super) fn put(self, object: &mut Map<String, Value>) {
+        let message = self.message.map(|message| message.chars().take(MAX_MESSAGE).collect::<String>());
+        let state = self.state.map(str::to_owned);
+        object.remove("outcome");
+        for (name, value) in [("state", state), ("error", self.error), ("message", message)] {
+            if let Some(value) = value {
+                put(object, &format!("outcome.{name}"), value.into());
+            }
+        }
+    }
+}
+
+pub(super) fn of(unit: &Unit<'_>, merged: &Merged) -> Ending {
+    let is_tool_alone = unit.accounts.is_empty() && !unit.tools.is_empty();
+    let own: Vec<&Part> = match (unit.accounts.is_empty(), is_tool_alone) {
+        (false, _) => unit.accounts.clone(),
+        (true, true) => unit.tools.iter().flat_map(|run| run.parts.iter().copied()).collect(),
+        (true, false) => unit.parts().collect(),
+    };
+    let said = own.iter().chain(&unit.notes).find_map(|part| exception(part));
+    let named = merged.text("outcome.error").map(clean);
+    let error = said
+        .as_ref()
+        .map(|(kind, _)| clean(kind))
+        .or(named)
+        .or_else(|| merged.text("outcome.code").map(str::to_owned));
+    let message = said.map(|(_, message)| message).or_else(|| own.iter().find_map(|part| message(part)));
+    let failed = error.is_some() || own.iter().any(|part| failed(part));
+    let denied = unit.decisions.iter().any(|part| verdict_of(part) == Some("deny"));
+    // A request that was denied failed, or never reached a model.
+    let state = match () {
+        () if denied && (failed || !unit.is_inference() || !answered(unit, merged)) => {
+            Some(if unit.decisions.iter().all(is_guardrail) { "blocked" } else { "denied" })
+        }
+        () if failed => {
+            Some(failure(error.as_deref().unwrap_or_default(), message.as_deref().unwrap_or_default()))
+        }
+        () if own.iter().any(|part| part.span_key().is_some()) || answered(unit, merged) => Some("executed"),
+        () => None,
+    };
+    Ending { state, error: error.filter(|_| failed), message: message.filter(|_| failed) }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "it is given to `all`")]
+fn is_guardrail(part: &&Part) -> bool {
+    matches!(part.item, Item::Span(_) | Item::Event(_)) && part.role() != Role::ClaudeCode
+}
+
+fn answered(unit: &Unit<'_>, merged: &Merged) -> bool {
+    let told = ["content.output", "output.finish", "usage.output_tokens"];
+    let by_message = unit
+        .messages
+        .iter()
+        .any(|part| matches!(&part.item, Item::Event(event) if event.name == "gen_ai.choice"));
+    by_message || told.into_iter().any(|field| merged.fields.contains_key(field))
+}
+
+fn failed(part: &Part) -> bool {
+    match &part.item {
+        Item::Span(span) => span.failed,
+        Item::Event(_) => {
+            part.role() == Role::ClaudeCode
+                && part.reading.fields.get("tool.success") == Some(&Value::Bool(false))
+        }
+        Item::Decision(_) => false,
+    }
+}
+
+/// Type and message of an exception that was noted.
+fn exception(part: &Part) -> Option<(String, String)> {
+    let read = |attributes: &Map<String, Value>| {
+        let text = |name: &str| attributes.get(name).and_then(Value::as_str).map(str::to_owned);
+        Some((text("exception.type")?, text("exception.message").unwrap_or_default()))
+    };
+    match &part.item {
+        Item::Span(span) if span.failed => span
+            .events
+            .iter()
+            .filter(|event| event.name == "exception")
+            .find_map(|event| read(&event.attributes)),
+        Item::Event(event) if part.role() == Role::Exception => read(&event.attributes),
+        _ => None,
+    }
+}
+
+fn message(part: &Part) -> Option<String> {
+    let stated = part.reading.left.get("error.message").and_then(Value::as_str);
+    match &part.item {
+        Item::Span(span) if !span.message.is_empty() => Some(span.message.clone()),
+        _ => stated.map(str::to_owned),
+    }
+}
+
+/// `<class 'openai.NotFoundError'>` is `openai.NotFoundError`.
+fn clean(kind: &str) -> String {
+    kind.strip_prefix("<class '").and_then(|kind| kind.strip_suffix("'>")).unwrap_or(kind).to_owned()
+}
+
+fn failure(error: &str, message: &str) -> &'static str {
+    let text = format!("{error} {message}").to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    match () {
+        () if has(&["timeout", "timed out", "deadline"]) => "timeout",
+        () if has(&["cancelled", "canceled", "cancellederror", "aborted by"]) => "cancelled",
+        () if has(&["content blocked", "guardrailraisedexception", "blockedpiientity"]) => "blocked",
+        () => "error",
+    }
+}

@@ -1,0 +1,216 @@
+//! Parts that wait for the rest of their trace.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{Config, Done};
+use crate::dialect::{Reading, Role};
+use crate::intake::Item;
+
+/// An item, and what it says.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Part {
+    pub(crate) item: Item,
+    pub(crate) reading: Reading,
+    /// When it was first heard of.
+    pub(crate) received: Timestamp,
+    /// Keyed digest of the item: the same for the same item only.
+    pub(super) digest: [u8; 16],
+}
+
+impl Part {
+    pub(crate) fn new(item: Item, reading: Reading, received: Timestamp, digest: [u8; 16]) -> Self {
+        Self { item, reading, received, digest }
+    }
+
+    /// Trace and span of a span.
+    pub(super) fn span_key(&self) -> Option<(&str, &str)> {
+        match &self.item {
+            Item::Span(span) => Some((&span.trace, &span.span)),
+            _ => None,
+        }
+    }
+
+    /// Trace and span that it is, or is about.
+    pub(super) fn about(&self) -> Option<(&str, &str)> {
+        match &self.item {
+            Item::Span(span) => Some((&span.trace, &span.span)),
+            Item::Event(event) => Some((event.trace.as_deref()?, event.span.as_deref()?)),
+            Item::Decision(decision) => Some((decision.trace.as_deref()?, decision.span.as_deref()?)),
+        }
+    }
+
+    pub(super) fn trace(&self) -> Option<&str> {
+        match &self.item {
+            Item::Span(span) => Some(&span.trace),
+            Item::Event(event) => event.trace.as_deref(),
+            Item::Decision(decision) => decision.trace.as_deref(),
+        }
+    }
+
+    pub(super) fn role(&self) -> Role {
+        self.reading.role
+    }
+
+    /// Begin and end in nanoseconds; of an event both are its time.
+    pub(super) fn times(&self) -> (u64, u64) {
+        match &self.item {
+            Item::Span(span) => (span.start, span.end.max(span.start)),
+            Item::Event(event) => (event.time, event.time),
+            Item::Decision(decision) => (decision.time, decision.time),
+        }
+    }
+
+    pub(super) fn service(&self) -> &str {
+        let source = match &self.item {
+            Item::Span(span) => &span.source,
+            Item::Event(event) => &event.source,
+            Item::Decision(_) => return "",
+        };
+        source.resource.get("service.name").and_then(serde_json::Value::as_str).unwrap_or_default()
+    }
+
+    pub(super) fn scope(&self) -> &str {
+        match &self.item {
+            Item::Span(span) => &span.source.scope,
+            Item::Event(event) => &event.source.scope,
+            Item::Decision(_) => "",
+        }
+    }
+
+    /// What it waits with: its trace, or the session and prompt of Claude Code. What names neither waits with its like.
+    pub(super) fn group_key(&self) -> String {
+        let text = |field| self.reading.text(field).unwrap_or_default();
+        match (self.trace(), self.role()) {
+            (Some(trace), _) => format!("trace:{trace}"),
+            (None, Role::ClaudeCode) => {
+                format!("prompt:{}:{}", text("correlation.session"), text("correlation.turn"))
+            }
+            (None, _) => match &self.item {
+                Item::Decision(decision) => {
+                    // It may name the answer it is about; else it stands alone.
+                    format!("decision:{:?}:{:?}", decision.response, decision.fields.get("decision_id"))
+                }
+                _ => format!("none:{}:{}", self.service(), self.scope()),
+            },
+        }
+    }
+
+    /// Order that does not depend on who came first.
+    pub(super) fn order(&self) -> (u64, u64, String) {
+        let (start, end) = self.times();
+        (start, end, format!("{:?}", self.item))
+    }
+}
+
+/// The parts of a trace.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Open {
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+    pub(super) spans: BTreeMap<(String, String), Part>,
+    pub(super) events: BTreeMap<[u8; 16], Part>,
+}
+
+pub(super) enum Added {
+    New,
+    Same,
+    Differs { trace: String, span: String },
+}
+
+impl Open {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Self { first: now, last: now, ..Self::default() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.spans.len() + self.events.len()
+    }
+
+    /// Adds a part. Of two accounts of one span the same one stays whichever came first.
+    pub(super) fn add(&mut self, part: Part) -> Added {
+        let Some((trace, span)) = part.span_key().map(|(trace, span)| (trace.to_owned(), span.to_owned()))
+        else {
+            let is_new = self.events.insert(part.digest, part).is_none();
+            return if is_new { Added::New } else { Added::Same };
+        };
+        match self.spans.get_mut(&(trace.clone(), span.clone())) {
+            None => {
+                self.spans.insert((trace, span), part);
+                Added::New
+            }
+            Some(known) if known.digest == part.digest => Added::Same,
+            Some(known) => {
+                let received = known.received;
+                if part.order() > known.order() {
+                    *known = Part { received, ..part };
+                }
+                Added::Differs { trace, span }
+            }
+        }
+    }
+
+    pub(super) fn append(&mut self, other: &mut Open) {
+        self.spans.append(&mut other.spans);
+        self.events.append(&mut other.events);
+    }
+
+    /// Ids of answers in it.
+    pub(super) fn answers(&self) -> impl Iterator<Item = &str> {
+        let parts = self.spans.values().chain(self.events.values());
+        parts.filter_map(|part| match &part.item {
+            Item::Decision(decision) => decision.response.as_deref(),
+            _ => part.reading.text("correlation.response_id"),
+        })
+    }
+
+    /// Whether it has waited long enough, and for what.
+    pub(super) fn is_due(&self, config: &Config, now: Timestamp) -> Option<Done> {
+        let quiet = now.duration_since(self.last);
+        if now.duration_since(self.first) >= config.max_age {
+            return Some(Done::Timeout);
+        }
+        let missing = self.missing();
+        match missing {
+            Missing::Nothing if quiet >= config.settle => Some(Done::Settled),
+            // The caller's own spans go elsewhere: there is nothing to wait for, and nobody to say so.
+            Missing::Remote if quiet >= config.idle => Some(Done::Settled),
+            Missing::Local if quiet >= config.idle => Some(Done::Timeout),
+            _ => None,
+        }
+    }
+
+    fn missing(&self) -> Missing {
+        let mut missing = Missing::Nothing;
+        for part in self.spans.values() {
+            let Item::Span(span) = &part.item else { continue };
+            let Some(parent) = &span.parent else { continue };
+            if self.spans.contains_key(&(span.trace.clone(), parent.clone())) {
+                continue;
+            }
+            if !span.has_remote_parent() {
+                return Missing::Local;
+            }
+            missing = Missing::Remote;
+        }
+        for part in self.events.values() {
+            let Item::Event(event) = &part.item else { continue };
+            let (Some(trace), Some(span)) = (&event.trace, &event.span) else { continue };
+            if !event.is_unsampled() && !self.spans.contains_key(&(trace.clone(), span.clone())) {
+                return Missing::Local;
+            }
+        }
+        // Claude Code and others without a trace: nothing says that more is to come, or not.
+        if self.spans.is_empty() && self.events.values().any(|part| part.trace().is_none()) {
+            return Missing::Remote;
+        }
+        missing
+    }
+}
+
+enum Missing {
+    Nothing,
+    Remote,
+    Local,
+}

@@ -1,0 +1,355 @@
+//! Reading one item by the tables of its dialect.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::shape::{self, Shape, convert};
+use super::table::{self, Tables};
+use super::{Dialect, Role, detect, flat, messages, role};
+use crate::intake::{Attributes, Item, ItemError, Source, Span};
+
+/// What an item says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reading {
+    /// By whose names.
+    pub dialect: Dialect,
+    /// What it is in an interaction.
+    pub role: Role,
+    /// What it says, by field.
+    pub fields: BTreeMap<String, Value>,
+    /// Attributes that were not understood.
+    pub left: Attributes,
+    /// Names of attributes that were understood and left out: they repeat others, or carry no evidence.
+    pub omitted: BTreeSet<String>,
+    /// Whether a value was cut off on its way.
+    pub truncated: bool,
+    /// After how many characters, if that shows.
+    pub cut_at: Option<usize>,
+}
+
+impl Reading {
+    /// A field that is text.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.fields.get(field).and_then(Value::as_str)
+    }
+}
+
+/// Reads an item.
+pub fn read(item: &Item) -> Reading {
+    let dialect = detect(item);
+    let (role, attributes, source) = match item {
+        Item::Span(span) => (role::of_span(span), &span.attributes, Some(&span.source)),
+        Item::Event(event) => (role::of_event(event), &event.attributes, Some(&event.source)),
+        Item::Decision(decision) => (Role::Guardrail, &decision.left, None),
+    };
+    let mut reading = match item {
+        Item::Span(span) => by_tables(dialect, role, &with_noted_content(span)),
+        _ => by_tables(dialect, role, attributes),
+    };
+    match item {
+        Item::Span(span) => reading.truncated |= span.cut,
+        Item::Event(event) => reading.truncated |= event.cut,
+        Item::Decision(decision) => {
+            for (name, value) in &decision.fields {
+                reading.fields.insert(format!("decision.{name}"), value.clone());
+            }
+        }
+    }
+    if let Some(source) = source {
+        workload(&mut reading, source);
+    }
+    if reading.fields.get("initiator.end_user") == reading.fields.get("initiator.sub") {
+        reading.fields.remove("initiator.end_user");
+    }
+    if let (Item::Span(span), Role::Inference) = (item, role) {
+        model_by_name(span, &mut reading);
+    }
+    reading
+}
+
+/// Where attributes were dropped, the span's name, `{operation} {model}`, still has the model.
+fn model_by_name(span: &Span, reading: &mut Reading) {
+    let Some((operation, model)) = span.name.split_once(' ') else { return };
+    let is_operation = matches!(operation, "chat" | "text_completion" | "generate_content" | "embeddings");
+    if span.dropped > 0 && is_operation && !model.contains(' ') {
+        reading.fields.entry("model.requested".into()).or_insert_with(|| model.into());
+    }
+}
+
+/// Attributes of a span, and the content that conventions up to 1.36 noted in its events.
+fn with_noted_content(span: &Span) -> Cow<'_, Attributes> {
+    const CONTENT: [&str; 5] = [
+        "gen_ai.prompt",
+        "gen_ai.completion",
+        "gen_ai.input.messages",
+        "gen_ai.output.messages",
+        "gen_ai.system_instructions",
+    ];
+    let mut all = Cow::Borrowed(&span.attributes);
+    for event in &span.events {
+        for name in CONTENT {
+            let Some(value) = event.attributes.get(name) else { continue };
+            if !all.contains_key(name) {
+                all.to_mut().insert(name.to_owned(), value.clone());
+            }
+        }
+    }
+    all
+}
+
+/// Reads the members of a callback's payload as if they were attributes.
+pub fn read_payload(dialect: Dialect, role: Role, payload: &Attributes) -> Reading {
+    by_tables(dialect, role, payload)
+}
+
+fn by_tables(dialect: Dialect, role: Role, attributes: &Attributes) -> Reading {
+    let tables = table::of(dialect);
+    let mut left = attributes.clone();
+    left.retain(|_, value| !says_nothing(value));
+    if role == Role::RawInference {
+        raw(&mut left);
+    }
+    expand(tables, &mut left);
+    let mut reading = Reading {
+        dialect,
+        role,
+        fields: BTreeMap::new(),
+        left: Attributes::new(),
+        omitted: BTreeSet::new(),
+        truncated: false,
+        cut_at: None,
+    };
+    let mut used = BTreeSet::new();
+    rebuilt(tables, &left, &mut reading, &mut used);
+    for (field, names) in &tables.merged.fields {
+        if is_of(role, field) {
+            named(tables, field, names, &left, &mut reading, &mut used);
+        }
+    }
+    for (name, value) in left {
+        if used.contains(&name) {
+            continue;
+        }
+        if tables.repeats(&name) {
+            continue;
+        }
+        let is_content = tables.is_content(&name) && !is_of(role, "content.input");
+        if is_content || tables.omits(&name) {
+            reading.omitted.insert(name);
+        } else {
+            // Read where it can be, so that a secret in it has a name to be found by.
+            reading.left.insert(name, shape::json(&value));
+        }
+    }
+    reading
+}
+
+/// Whether an item of that role can say anything about the field.
+fn is_of(role: Role, field: &str) -> bool {
+    let is_tool = matches!(role, Role::Tool | Role::McpCall | Role::McpTalk | Role::A2a | Role::ClaudeCode);
+    match field.split('.').next().unwrap_or_default() {
+        "tool" => is_tool,
+        "mcp" | "a2a" => is_tool,
+        "decision" => matches!(role, Role::Guardrail | Role::ClaudeCode),
+        "source" => matches!(role, Role::Retrieval),
+        "event" => role == Role::ClaudeCode,
+        "content" | "output" => {
+            !matches!(role, Role::Tool | Role::McpCall | Role::Retrieval | Role::Guardrail | Role::McpTalk)
+        }
+        "model" => {
+            !matches!(role, Role::Tool | Role::McpCall | Role::McpTalk | Role::Context | Role::Guardrail)
+        }
+        _ => true,
+    }
+}
+
+/// A field from the first of its names that is there and fits. Others that say the same are used up; one that says something else
+/// stays among what was left.
+fn named(
+    tables: &Tables,
+    field: &str,
+    names: &[String],
+    left: &Attributes,
+    reading: &mut Reading,
+    used: &mut BTreeSet<String>,
+) {
+    let shape = shape::shape(field);
+    for name in names {
+        let Some(value) = left.get(name) else { continue };
+        let Some(converted) = content(field, value, shape) else { continue };
+        let known = reading.fields.get(field);
+        let is_content = field.starts_with("content.");
+        if known.is_some_and(|known| *known != converted) {
+            // Another wording of the same messages; the place for what was left is no place for content.
+            if is_content {
+                used.insert(name.clone());
+                reading.omitted.insert(name.clone());
+            }
+            continue;
+        }
+        used.insert(name.clone());
+        if known.is_none() {
+            if is_content && shape::is_cut(value) {
+                reading.truncated = true;
+                reading.cut_at = value.as_str().map(|text| text.chars().count());
+            }
+            for (implied, value) in tables.implied(field, name) {
+                reading.fields.entry(implied.clone()).or_insert_with(|| value.clone());
+            }
+            reading.fields.insert(field.to_owned(), converted);
+        }
+    }
+}
+
+fn content(field: &str, value: &Value, shape: Shape) -> Option<Value> {
+    let found = match field {
+        "content.input" => messages(value, "user"),
+        "content.output" => messages(value, "assistant"),
+        "content.system" => messages(value, "system"),
+        "content.tools" => return Some(tools(&shape::json(value))),
+        _ => return convert(shape, value),
+    };
+    (!found.is_empty()).then(|| found.into())
+}
+
+/// Definitions of tools without their wrappings.
+fn tools(value: &Value) -> Value {
+    let Value::Array(list) = value else { return value.clone() };
+    let inner = |tool: &Value| {
+        let tool = tool.get("tool").unwrap_or(tool);
+        shape::json(tool.get("json_schema").unwrap_or(tool))
+    };
+    let plain = |tool: Value| {
+        let mut tool = tool;
+        for name in ["parameters", "input_schema"] {
+            if let Some(schema) = tool.get_mut(name) {
+                *schema = shape::json(schema);
+            }
+        }
+        tool
+    };
+    list.iter().map(|tool| plain(inner(tool))).collect()
+}
+
+fn rebuilt(tables: &Tables, left: &Attributes, reading: &mut Reading, used: &mut BTreeSet<String>) {
+    for (field, prefixes) in &tables.merged.flat {
+        if !is_of(reading.role, field) {
+            continue;
+        }
+        for prefix in prefixes {
+            let Some((list, names)) = flat::rebuild(left, prefix) else { continue };
+            let list = Value::Array(list);
+            if field == "content.input" && prefix == "embedding.embeddings" {
+                embedded(&list, reading);
+            } else if let Some(value) = content(field, &list, Shape::Json) {
+                reading.fields.entry(field.clone()).or_insert(value);
+            }
+            used.extend(names);
+        }
+    }
+}
+
+/// What was embedded went into the model; the vectors are no evidence, and large.
+fn embedded(list: &Value, reading: &mut Reading) {
+    let texts = list.as_array().into_iter().flatten().filter_map(|one| one["embedding"]["text"].as_str());
+    let texts: Vec<Value> = texts.map(Value::from).collect();
+    if !texts.is_empty() {
+        let found = messages(&Value::Array(texts), "user");
+        reading.fields.entry("content.input".into()).or_insert_with(|| found.into());
+    }
+    reading.omitted.insert("embedding.embeddings.*.embedding.vector".into());
+}
+
+/// `llm.openai.messages`, `llm.None.id`: the middle is the provider, whatever it is. They become `raw.messages`, `raw.id`.
+fn raw(attributes: &mut Attributes) {
+    let names: Vec<String> = attributes.keys().filter(|name| name.starts_with("llm.")).cloned().collect();
+    for name in names {
+        let mut words = name.splitn(3, '.').skip(1);
+        let (Some(provider), Some(member)) = (words.next(), words.next()) else { continue };
+        if provider != "None" {
+            attributes.insert("raw.provider".into(), provider.into());
+        }
+        if let Some(value) = attributes.remove(&name) {
+            attributes.insert(format!("raw.{member}"), shape::json(&value));
+        }
+    }
+    if let Some(model) = attributes.remove("raw.model") {
+        let is_answered = attributes.contains_key("raw.id") || attributes.contains_key("raw.choices");
+        attributes.insert(if is_answered { "raw.served" } else { "raw.requested" }.into(), model);
+    }
+}
+
+fn expand(tables: &Tables, attributes: &mut Attributes) {
+    for name in &tables.merged.expand {
+        let Some(members) = attributes.get(name).and_then(shape::object) else { continue };
+        attributes.remove(name);
+        let members = members.into_iter().filter(|(_, value)| !says_nothing(value));
+        attributes.extend(members.map(|(member, value)| (format!("{name}.{member}"), value)));
+        // The object itself may be content, as the answer in `output.value` is.
+        if matches!(name.as_str(), "output.value") {
+            restore(name, attributes);
+        }
+    }
+}
+
+fn restore(name: &str, attributes: &mut Attributes) {
+    let prefix = format!("{name}.");
+    let members: Map<String, Value> = attributes
+        .iter()
+        .filter_map(|(member, value)| Some((member.strip_prefix(&prefix)?.to_owned(), value.clone())))
+        .collect();
+    attributes.insert(name.to_owned(), Value::Object(members));
+}
+
+/// Nothing at all, in the spellings of emitters.
+pub fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty() || matches!(text.as_str(), "None" | "{}"),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        _ => false,
+    }
+}
+
+/// The service is what executed, by its own word, unless somebody names it better.
+fn workload(reading: &mut Reading, source: &Source) {
+    let text = |name: &str| source.resource.get(name).and_then(Value::as_str).filter(|it| !it.is_empty());
+    for (field, names) in [
+        ("workload.instance", ["service.instance.id", "k8s.pod.uid"]),
+        ("workload.id", ["evidence.workload.id", "service.name"]),
+    ] {
+        let Some(value) = names.into_iter().find_map(text) else { continue };
+        if !reading.fields.contains_key(field) {
+            reading.fields.insert(field.to_owned(), value.into());
+            if field == "workload.id" && text("evidence.workload.id").is_none() {
+                reading.fields.insert("workload.method".into(), "self".into());
+            }
+        }
+    }
+    for (name, value) in &source.scope_attributes {
+        reading.left.entry(format!("scope.{name}")).or_insert_with(|| value.clone());
+    }
+}
+
+/// Refuses an item that carries a bare hash where a commitment belongs: of content with a number in it every possible hash can be
+/// computed, so that storing it would give the content away.
+pub fn unsalted(item: &Item) -> Result<(), ItemError> {
+    const COMMITMENTS: [&str; 3] =
+        ["gen_ai.security.content.input.hash", "evidence.input.commitment", "evidence.output.commitment"];
+    let attributes = match item {
+        Item::Span(span) => &span.attributes,
+        Item::Event(event) => &event.attributes,
+        Item::Decision(_) => return Ok(()),
+    };
+    for name in COMMITMENTS {
+        let Some(text) = attributes.get(name).and_then(Value::as_str) else { continue };
+        let parsed = text.parse::<vouchlog_evidence::Commitment>();
+        if parsed == Err(vouchlog_evidence::DigestError::Unsalted) {
+            return Err(ItemError::Unsalted(name.to_owned()));
+        }
+    }
+    Ok(())
+}

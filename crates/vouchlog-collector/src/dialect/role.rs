@@ -1,0 +1,177 @@
+//! What an item is in an interaction.
+
+use serde_json::Value;
+
+use super::is_message;
+use crate::intake::{Attributes, Event, Span, SpanKind};
+
+/// What an item is in an interaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// A model was called: chat, completion, embedding.
+    Inference,
+    /// The same call as the provider saw it, below one of `Inference` (LiteLLM's `raw_gen_ai_request`).
+    RawInference,
+    /// A tool was run.
+    Tool,
+    /// A call over MCP that runs a tool, reads a resource or gets a prompt.
+    McpCall,
+    /// A call over MCP that only talks about the protocol: `initialize`, `tools/list`.
+    McpTalk,
+    /// Another agent was called.
+    A2a,
+    /// Something was retrieved.
+    Retrieval,
+    /// A policy or guardrail decided.
+    Guardrail,
+    /// An agent ran.
+    Agent,
+    /// A call to another system.
+    Downstream,
+    /// Details of an inference, in an event.
+    Details,
+    /// One message of a conversation, in an event.
+    Message,
+    /// An answer was judged afterwards.
+    Evaluation,
+    /// Something failed.
+    Exception,
+    /// An event of Claude Code.
+    ClaudeCode,
+    /// None of these: surroundings.
+    Context,
+}
+
+pub(super) fn of_span(span: &Span) -> Role {
+    let role = of_attributes(&span.attributes, &span.name);
+    if role != Role::Context {
+        return role;
+    }
+    let is_call = matches!(span.kind, SpanKind::Client | SpanKind::Producer);
+    let has = |name: &str| span.attributes.contains_key(name);
+    let calls = [
+        "http.request.method",
+        "http.method",
+        "db.system.name",
+        "db.system",
+        "rpc.system",
+        "messaging.system",
+    ];
+    if is_call && calls.into_iter().any(has) {
+        return Role::Downstream;
+    }
+    Role::Context
+}
+
+pub(super) fn of_event(event: &Event) -> Role {
+    match event.name.as_str() {
+        "gen_ai.client.inference.operation.details" => Role::Details,
+        "gen_ai.evaluation.result" => Role::Evaluation,
+        "gen_ai.security.finding" => Role::Guardrail,
+        "gen_ai.client.operation.exception" | "exception" => Role::Exception,
+        name if is_message(name) => Role::Message,
+        name if name.starts_with("claude_code.") => Role::ClaudeCode,
+        _ if matches!(&event.body, Value::String(body) if body.starts_with("claude_code.")) => {
+            Role::ClaudeCode
+        }
+        // A gateway's access log has the attributes of a span.
+        name => match of_attributes(&event.attributes, name) {
+            Role::Inference => Role::Details,
+            other => other,
+        },
+    }
+}
+
+fn of_attributes(attributes: &Attributes, name: &str) -> Role {
+    let text = |name: &str| attributes.get(name).and_then(Value::as_str);
+    let has = |name: &str| attributes.contains_key(name);
+    if let Some(method) = text("mcp.method.name") {
+        let calls =
+            ["tools/call", "resources/read", "prompts/get", "sampling/createMessage", "elicitation/create"];
+        return if calls.contains(&method) { Role::McpCall } else { Role::McpTalk };
+    }
+    if has("a2a.method.name") || has("a2a.method") {
+        return Role::A2a;
+    }
+    if has("guardrail_name") || has("litellm.guardrail.name") || has("gen_ai.security.guardrail.name") {
+        return Role::Guardrail;
+    }
+    if name == "raw_gen_ai_request" {
+        return Role::RawInference;
+    }
+    let operation = text("gen_ai.operation.name").and_then(of_operation);
+    // LiteLLM calls what it does over MCP a request, too.
+    if let Some(role) = operation.or_else(|| text("llm.request.type").and_then(of_operation)) {
+        return role;
+    }
+    if let Some(role) = text("openinference.span.kind").and_then(of_open_inference) {
+        return role;
+    }
+    match text("traceloop.span.kind").map(str::to_ascii_lowercase).as_deref() {
+        Some("tool") => return Role::Tool,
+        Some("agent") => return Role::Agent,
+        Some("workflow" | "task") => return Role::Context,
+        _ => {}
+    }
+    if has("gen_ai.security.verdict.type") || has("evidence.policy.verdict") {
+        return Role::Guardrail;
+    }
+    by_what_is_left(attributes, name)
+}
+
+/// Where the name of the operation is missing, or was dropped: what only an inference has tells it, or the span's name does.
+fn by_what_is_left(attributes: &Attributes, name: &str) -> Role {
+    let is_gen_ai = attributes.keys().any(|name| name.starts_with("gen_ai."));
+    let first = name.split(' ').next().unwrap_or_default();
+    if let (true, Some(role)) = (is_gen_ai && name.contains(' '), of_operation(first)) {
+        return role;
+    }
+    let told = [
+        "gen_ai.response.id",
+        "gen_ai.response.model",
+        "gen_ai.response.finish_reasons",
+        "gen_ai.usage.input_tokens",
+        "gen_ai.usage.prompt_tokens",
+        "gen_ai.usage.output_tokens",
+        "gen_ai.input.messages",
+        "gen_ai.output.messages",
+        "gen_ai.prompt",
+        "gen_ai.completion",
+        "gen_ai.prompt.0.content",
+        "gen_ai.prompt.0.role",
+        "llm.request.type",
+        "llm.model_name",
+        "llm.input_messages.0.message.role",
+    ];
+    if told.into_iter().any(|name| attributes.contains_key(name)) { Role::Inference } else { Role::Context }
+}
+
+fn of_operation(operation: &str) -> Option<Role> {
+    Some(match operation {
+        "chat" | "generate_content" | "text_completion" | "completion" | "embeddings" | "embedding"
+        | "responses" | "message" | "messages" | "image_generation" | "rerank" | "transcription"
+        | "speech" | "moderation" | "acompletion" | "atext_completion" | "aembedding" | "aresponses"
+        | "anthropic_messages" | "agenerate_content" | "aimage_generation" | "arerank" | "atranscription"
+        | "aspeech" | "amoderation" => Role::Inference,
+        "execute_tool" | "call_mcp_tool" => Role::Tool,
+        "list_mcp_tools" => Role::McpTalk,
+        "retrieval" | "search_memory" => Role::Retrieval,
+        "run_guardrail" | "execute_guardrail" | "guardrail" => Role::Guardrail,
+        "invoke_agent" | "create_agent" => Role::Agent,
+        "invoke_workflow" | "plan" => Role::Context,
+        _ if operation.ends_with("_memory") => Role::Tool,
+        _ => return None,
+    })
+}
+
+fn of_open_inference(kind: &str) -> Option<Role> {
+    Some(match kind.to_ascii_uppercase().as_str() {
+        "LLM" | "EMBEDDING" => Role::Inference,
+        "TOOL" => Role::Tool,
+        "RETRIEVER" | "RERANKER" => Role::Retrieval,
+        "AGENT" => Role::Agent,
+        "GUARDRAIL" => Role::Guardrail,
+        "CHAIN" | "EVALUATOR" | "PROMPT" => Role::Context,
+        _ => return None,
+    })
+}

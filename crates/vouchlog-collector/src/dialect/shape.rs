@@ -1,0 +1,187 @@
+//! What a field's value looks like in a record, and how an attribute is brought into that shape.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::messages::finish_reason;
+use super::python;
+use crate::limits::MAX_DEPTH;
+
+/// The shape of a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Text,
+    /// One of a list of words, spelled with underscores.
+    Word,
+    Count,
+    Flag,
+    Time,
+    List,
+    Finish,
+    /// Anything; JSON in a string is read.
+    Json,
+}
+
+pub(super) fn shape(field: &str) -> Shape {
+    match field {
+        "initiator.kind"
+        | "initiator.verified_by"
+        | "device.posture"
+        | "workload.method"
+        | "authority.mode"
+        | "credential.type"
+        | "credential.binding"
+        | "credential.status.method"
+        | "credential.status.result"
+        | "grant.kind"
+        | "approval.state"
+        | "approval.approver_kind"
+        | "approval.source"
+        | "override.from"
+        | "override.to"
+        | "decision.phase"
+        | "decision.verdict"
+        | "decision.enforced" => Shape::Word,
+        "correlation.session_sequence" | "correlation.attempt" | "grant.ttl_s" | "event.sequence" => {
+            Shape::Count
+        }
+        "correlation.compacted"
+        | "session.verified"
+        | "session.shared"
+        | "device.attested"
+        | "workload.verified"
+        | "workload.shared"
+        | "approval.required"
+        | "decision.modified"
+        | "tool.success"
+        | "model.params.stream" => Shape::Flag,
+        "session.auth_time"
+        | "credential.iat"
+        | "credential.nbf"
+        | "credential.exp"
+        | "credential.status.checked_at"
+        | "approval.at"
+        | "approval.expires" => Shape::Time,
+        "initiator.roles" | "session.amr" | "authority.chain" | "credential.aud" | "credential.scope"
+        | "data.input_class" | "data.output_class" | "data.resources" => Shape::List,
+        "output.finish" => Shape::Finish,
+        "decision.response" | "decision.masked" | "tool.arguments" | "tool.result" | "source.documents" => {
+            Shape::Json
+        }
+        _ if field.starts_with("usage.") => Shape::Count,
+        _ if field.starts_with("content.") || field.starts_with("model.params.") => Shape::Json,
+        _ => Shape::Text,
+    }
+}
+
+/// The value in that shape; none if it cannot be brought into it.
+pub(super) fn convert(shape: Shape, value: &Value) -> Option<Value> {
+    match shape {
+        Shape::Text => text(value).map(Value::String),
+        Shape::Word => {
+            text(value).map(|word| word.trim().to_ascii_lowercase().replace(['-', ' '], "_").into())
+        }
+        Shape::Count => count(value).map(Value::from),
+        Shape::Flag => flag(value).map(Value::Bool),
+        Shape::Time => time(value).map(|time| time.to_string().into()),
+        Shape::List => Some(Value::Array(list(value).into_iter().map(Value::String).collect())),
+        Shape::Finish => Some(list(value).iter().map(|reason| finish_reason(reason)).collect()),
+        Shape::Json => Some(json(value)),
+    }
+}
+
+pub(super) fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+fn count(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => number.as_u64().or_else(|| {
+            let number = number.as_f64()?;
+            let is_whole = number.fract() == 0.0 && (0.0..9e15).contains(&number);
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole and in range")]
+            is_whole.then_some(number as u64)
+        }),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+fn flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        Value::String(text) => text.trim().to_ascii_lowercase().parse().ok(),
+        _ => None,
+    }
+}
+
+/// RFC 3339 text, or seconds, milliseconds, microseconds or nanoseconds of the Unix epoch, told apart by their size.
+pub(crate) fn time(value: &Value) -> Option<Timestamp> {
+    let number = match value {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => match text.trim().parse::<Timestamp>() {
+            Ok(time) => return Some(time),
+            Err(_) => text.trim().parse().ok()?,
+        },
+        _ => return None,
+    };
+    let seconds = match number.abs() {
+        size if size < 1e11 => number,
+        size if size < 1e14 => number / 1e3,
+        size if size < 1e17 => number / 1e6,
+        _ => number / 1e9,
+    };
+    // A double holds microseconds of our time, not more.
+    #[expect(clippy::cast_possible_truncation, reason = "saturates, and the timestamp checks its range")]
+    Timestamp::from_microsecond((seconds * 1e6).round() as i64).ok()
+}
+
+/// A list of texts: an array, JSON of one, or words with spaces or commas between them.
+fn list(value: &Value) -> Vec<String> {
+    match json(value) {
+        Value::Array(list) => list.iter().filter_map(text).collect(),
+        Value::String(text) => {
+            let is_between = |c: char| c == ' ' || c == ',';
+            text.split(is_between).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        }
+        other => text(&other).into_iter().collect(),
+    }
+}
+
+/// The value, read if it is JSON or a Python literal in a string. What is nested too deeply stays a string.
+pub(super) fn json(value: &Value) -> Value {
+    let Value::String(text) = value else { return value.clone() };
+    let start = text.trim_start();
+    if !start.starts_with(['{', '[', '(']) {
+        return value.clone();
+    }
+    let read = serde_json::from_str(text).ok().filter(|read| depth(read) <= MAX_DEPTH);
+    read.or_else(|| python::literal(text)).unwrap_or_else(|| value.clone())
+}
+
+/// Whether a string looks like JSON and is none: it was cut off.
+pub(super) fn is_cut(value: &Value) -> bool {
+    let Value::String(text) = value else { return false };
+    text.trim_start().starts_with(['{', '[']) && json(value).is_string()
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or_default(),
+        Value::Object(object) => 1 + object.values().map(depth).max().unwrap_or_default(),
+        _ => 0,
+    }
+}
+
+/// The members of an object that stands in a string.
+pub(super) fn object(value: &Value) -> Option<Map<String, Value>> {
+    match json(value) {
+        Value::Object(object) => Some(object),
+        _ => None,
+    }
+}

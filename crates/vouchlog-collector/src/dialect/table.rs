@@ -1,0 +1,132 @@
+//! Alias tables: which names stand for which field. They are data, so that the digest of each can be logged as configuration.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Dialect;
+
+/// A table as it is embedded. Its digest belongs in a `configuration` record with subject `dialects`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableFile {
+    /// Its name.
+    pub name: &'static str,
+    /// Its text, JSON.
+    pub json: &'static str,
+}
+
+macro_rules! table {
+    ($name:literal) => {
+        TableFile { name: $name, json: include_str!(concat!("tables/", $name, ".json")) }
+    };
+}
+
+const COMMON: TableFile = table!("common");
+const FILES: [TableFile; 10] = [
+    COMMON,
+    table!("openllmetry"),
+    table!("openinference"),
+    table!("litellm"),
+    table!("litellm_v2"),
+    table!("mcp"),
+    table!("a2a"),
+    table!("claude_code"),
+    table!("agentgateway"),
+    table!("anthropic"),
+];
+
+/// Every table.
+pub const fn tables() -> &'static [TableFile] {
+    &FILES
+}
+
+/// A table, read.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Table {
+    #[serde(rename = "version")]
+    _version: String,
+    #[serde(rename = "about")]
+    _about: String,
+    /// Names of each field, in order of preference.
+    pub(super) fields: BTreeMap<String, Vec<String>>,
+    /// Prefixes of arrays that were flattened into attributes, by field.
+    #[serde(default)]
+    pub(super) flat: BTreeMap<String, Vec<String>>,
+    /// What else is known once a field came by a name, by `field=name`.
+    #[serde(default)]
+    implies: BTreeMap<String, BTreeMap<String, Value>>,
+    /// Attributes whose value is an object in a string; its members become attributes `name.member`.
+    #[serde(default)]
+    pub(super) expand: Vec<String>,
+    /// Attributes that only say again what fields say; `*` at the end stands for anything.
+    #[serde(default)]
+    repeats: Vec<String>,
+    /// Attributes that are left out, and named in the record.
+    #[serde(default)]
+    omitted: Vec<String>,
+}
+
+/// A dialect's own table before the common one.
+pub(super) struct Tables {
+    pub(super) merged: Table,
+}
+
+impl Tables {
+    pub(super) fn repeats(&self, name: &str) -> bool {
+        self.merged.repeats.iter().any(|pattern| fits(pattern, name))
+    }
+
+    /// Whether an attribute holds messages.
+    pub(super) fn is_content(&self, name: &str) -> bool {
+        let fields = self.merged.fields.iter().filter(|(field, _)| field.starts_with("content."));
+        fields.into_iter().any(|(_, names)| names.iter().any(|known| known == name))
+    }
+
+    pub(super) fn omits(&self, name: &str) -> bool {
+        self.merged.omitted.iter().any(|pattern| fits(pattern, name))
+    }
+
+    pub(super) fn implied(&self, field: &str, name: &str) -> impl Iterator<Item = (&String, &Value)> {
+        self.merged.implies.get(&format!("{field}={name}")).into_iter().flatten()
+    }
+}
+
+fn fits(pattern: &str, name: &str) -> bool {
+    pattern.strip_suffix('*').map_or(name == pattern, |prefix| name.starts_with(prefix))
+}
+
+/// The tables of a dialect.
+pub(super) fn of(dialect: Dialect) -> &'static Tables {
+    static ALL: LazyLock<BTreeMap<Dialect, Tables>> =
+        LazyLock::new(|| Dialect::ALL.into_iter().map(|dialect| (dialect, merge(dialect))).collect());
+    &ALL[&dialect]
+}
+
+fn merge(dialect: Dialect) -> Tables {
+    let own = FILES.iter().find(|file| file.name == dialect.name());
+    let mut merged = own.map(parse).unwrap_or_default();
+    let common = parse(&COMMON);
+    for (field, names) in common.fields {
+        let all = merged.fields.entry(field).or_default();
+        let more: Vec<_> = names.into_iter().filter(|name| !all.contains(name)).collect();
+        all.extend(more);
+    }
+    // A prefix means one thing: the dialect's own word goes before.
+    let taken: Vec<String> = merged.flat.values().flatten().cloned().collect();
+    for (field, mut prefixes) in common.flat {
+        prefixes.retain(|prefix| !taken.contains(prefix));
+        merged.flat.entry(field).or_default().extend(prefixes);
+    }
+    merged.implies.extend(common.implies);
+    merged.expand.extend(common.expand);
+    merged.repeats.extend(common.repeats);
+    merged.omitted.extend(common.omitted);
+    Tables { merged }
+}
+
+fn parse(file: &TableFile) -> Table {
+    serde_json::from_str(file.json).expect("embedded tables are tested")
+}

@@ -1,0 +1,100 @@
+//! OPA's decision log (`decision_logs`): a gzip'd JSON array; the receiver has unzipped it.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use super::{DoorError, NotTaken, objects, set};
+use crate::intake::{Attributes, Decision, Item};
+
+/// The decisions of a body, to be fed to the [`Assembler`](crate::assemble::Assembler), which joins them by trace, span, call or
+/// answer. What OPA was asked about (`input`) is content that nobody asked to keep: it is left out, by name.
+pub fn opa(body: &[u8]) -> Result<(Vec<Item>, Vec<NotTaken>), DoorError> {
+    let (mut items, mut not_taken) = (Vec::new(), Vec::new());
+    for (place, entry) in objects(body)?.into_iter().enumerate() {
+        match entry.and_then(decision) {
+            Ok(decision) => items.push(Item::Decision(decision)),
+            Err(why) => not_taken.push((place, why)),
+        }
+    }
+    Ok((items, not_taken))
+}
+
+fn decision(mut entry: Map<String, Value>) -> Result<Decision, String> {
+    let mut take = |name: &str| entry.remove(name).filter(|value| !value.is_null());
+    let text = |value: Option<Value>| value.and_then(|value| value.as_str().map(str::to_owned));
+    let id = text(take("decision_id")).ok_or("it has no decision_id")?;
+    let input = take("input").unwrap_or_default();
+    let result = take("result");
+    let mut fields = Attributes::new();
+    fields.insert("decision_id".into(), id.into());
+    fields.insert("engine".into(), "opa".into());
+    set(&mut fields, "id", take("path").or_else(|| take("query")));
+    set(&mut fields, "version", take("bundles").as_ref().and_then(revisions));
+    set(&mut fields, "engine_id", entry_label(take("labels").as_ref()));
+    let failed = take("error");
+    let verdict = verdict(result.as_ref(), failed.is_some());
+    set(&mut fields, "verdict", Some(verdict.into()));
+    let said = |names: &[&str]| names.iter().find_map(|name| result.as_ref()?.get(*name)).cloned();
+    set(&mut fields, "reason", said(&["reason", "code"]).filter(Value::is_string));
+    set(&mut fields, "rule", said(&["rule", "rule_id"]).filter(Value::is_string));
+    let target = ["tool_call_id", "call_id"].iter().find_map(|name| input.get(*name)).cloned();
+    set(&mut fields, "target", target);
+    if input.get("tool").is_some() || fields.contains_key("target") {
+        fields.insert("phase".into(), "pre_tool".into());
+    }
+    let digest = input.get("args_digest").filter(|digest| is_commitment(digest)).cloned();
+    set(&mut fields, "input_digest", digest);
+    let time = text(take("timestamp")).and_then(|time| time.parse::<Timestamp>().ok());
+    let time = time.and_then(|time| u64::try_from(time.as_nanosecond()).ok()).unwrap_or_default();
+    let answer = ["response_id", "gen_ai.response.id"].iter().find_map(|name| input.get(*name)?.as_str());
+    let hex = |value: Option<String>, length| {
+        value.filter(|id| id.len() == length && id.bytes().all(|c| c.is_ascii_hexdigit()))
+    };
+    let (trace, span) = (hex(text(take("trace_id")), 32), hex(text(take("span_id")), 16));
+    let response = answer.map(str::to_owned);
+    if let Some(result) = result.filter(Value::is_object) {
+        entry.insert("result".into(), result);
+    }
+    Ok(Decision { trace, span, response, time, fields, left: entry })
+}
+
+fn is_commitment(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| text.parse::<vouchlog_evidence::Commitment>().is_ok())
+}
+
+fn entry_label(labels: Option<&Value>) -> Option<Value> {
+    labels?.get("id").cloned()
+}
+
+/// `authz@W3sibCI6`, for each bundle.
+fn revisions(bundles: &Value) -> Option<Value> {
+    let each = bundles
+        .as_object()?
+        .iter()
+        .filter_map(|(name, bundle)| Some(format!("{name}@{}", bundle.get("revision")?.as_str()?)));
+    let all: Vec<String> = each.collect();
+    (!all.is_empty()).then(|| all.join(",").into())
+}
+
+/// A policy without a result decided nothing.
+fn verdict(result: Option<&Value>, failed: bool) -> &'static str {
+    let word = |result: &Value| {
+        ["decision", "verdict", "action"]
+            .iter()
+            .find_map(|name| result.get(*name)?.as_str().map(str::to_ascii_lowercase))
+    };
+    let allows = |result: &Value| {
+        result.as_bool().or_else(|| ["allow", "allowed"].iter().find_map(|name| result.get(*name)?.as_bool()))
+    };
+    match result {
+        _ if failed => "error",
+        None => "not_evaluated",
+        Some(result) => match (allows(result), word(result).as_deref()) {
+            (Some(true), _) | (None, Some("allow" | "permit")) => "allow",
+            (Some(false), _) | (None, Some("deny" | "forbid")) => "deny",
+            (None, Some("step_up" | "step-up")) => "step_up",
+            (None, Some("escalate")) => "escalate",
+            _ => "not_evaluated",
+        },
+    }
+}
