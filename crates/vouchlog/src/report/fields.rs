@@ -51,7 +51,7 @@ fn add(at: &str, value: &Value, depth: usize, lines: &mut Vec<FieldLine>, left_o
                 add(&format!("{at}/{name}"), value, depth + 1, lines, left_out);
             }
         }
-        (None, Value::Array(list)) if depth < DEEPEST && list.iter().any(|element| element.is_object()) => {
+        (None, Value::Array(list)) if depth < DEEPEST && list.iter().any(Value::is_object) => {
             for (place, value) in list.iter().enumerate() {
                 add(&format!("{at}/{place}"), value, depth + 1, lines, left_out);
             }
