@@ -31,6 +31,7 @@ pub use facts::{
     Successor, View, WitnessFacts, grade_set,
 };
 pub use verdicts::Verdicts;
+pub(crate) use verdicts::{AUTHORIZED, EXECUTOR};
 
 /// Something a rule found.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -37,8 +37,8 @@ pub struct Verdicts {
 }
 
 /// What makes each verdict a no.
-pub(super) const AUTHORIZED: &[&str] = &["R01", "R02", "R03", "R08", "R09", "R32", "R34"];
-pub(super) const EXECUTOR: &[&str] = &["R05", "R06", "R07"];
+pub(crate) const AUTHORIZED: &[&str] = &["R01", "R02", "R03", "R08", "R09", "R32", "R34"];
+pub(crate) const EXECUTOR: &[&str] = &["R05", "R06", "R07"];
 pub(super) const AUDITABLE: &[&str] = &["R01", "R05", "R24", "R27", "R30", "R39", "R46"];
 pub(super) const INTERACTION_LEVEL: &[&str] = &["R26", "R38", "R47", "R51"];
 pub(super) const GOVERNED: &[&str] = &["R15", "R21", "R25", "R39", "R54"];

@@ -1,18 +1,15 @@
 //! The three questions about what was done: who authorised it, which identity executed it, was the credential valid at that
 //! very moment.
 
+use std::collections::BTreeSet;
+
 use super::steps::{credential_words, initiator_words, workload_words};
 use super::timeline::{Act, Noted, Recorded, Reply};
 use super::words::{count, joined, named, names, told, word};
 use crate::Answer;
+use crate::grade::{AUTHORIZED, EXECUTOR};
 use crate::record::{ApprovalState, Field};
-
-/// Rules that decide who authorised it.
-const AUTHORISED: [&str; 7] = ["R01", "R02", "R03", "R08", "R09", "R32", "R34"];
-/// Rules that decide what executed it.
-const EXECUTOR: [&str; 3] = ["R05", "R06", "R07"];
-/// Rules that decide whether the credential was valid.
-const CREDENTIAL: [&str; 8] = ["R11", "R12", "R13", "R14", "R14i", "R16", "R17", "R18"];
+use crate::validity::CODES;
 
 /// Most reasons given for one answer.
 const REASONS: usize = 12;
@@ -29,9 +26,9 @@ pub(super) fn act(place: usize, recorded: &Recorded) -> Act {
     };
     Act {
         record: place,
-        authorised: reply(verdicts.map(|it| it.authorized_known), who(recorded), &AUTHORISED),
-        executor: reply(verdicts.map(|it| it.executor_known), what(recorded), &EXECUTOR),
-        credential: reply(verdicts.map(|it| it.credential_valid_at_moment), with(recorded), &CREDENTIAL),
+        authorised: reply(verdicts.map(|it| it.authorized_known), who(recorded), AUTHORIZED),
+        executor: reply(verdicts.map(|it| it.executor_known), what(recorded), EXECUTOR),
+        credential: reply(verdicts.map(|it| it.credential_valid_at_moment), with(recorded), &CODES),
     }
 }
 
@@ -119,21 +116,22 @@ pub(super) fn overall(acts: &[Act], records: &[Recorded], of: impl Fn(&Act) -> &
 fn grouped(acts: &[Act], records: &[Recorded], of: &impl Fn(&Act) -> &Reply) -> Vec<String> {
     let no_first = [Answer::No, Answer::Indeterminate].into_iter();
     let ordered = no_first.flat_map(|answer| acts.iter().filter(move |act| of(act).answer == answer));
-    let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
+    let mut groups: Vec<(&str, BTreeSet<usize>)> = Vec::new();
     for act in ordered {
-        let label = records.get(act.record).map(Recorded::label).unwrap_or_default();
         for reason in &of(act).reasons {
             match groups.iter().position(|(known, _)| known == reason) {
-                Some(known) if groups[known].1.last() == Some(&label) => {}
-                Some(known) => groups[known].1.push(label.clone()),
-                None if groups.len() < REASONS => groups.push((reason, vec![label.clone()])),
+                Some(known) => _ = groups[known].1.insert(act.record),
+                None if groups.len() < REASONS => groups.push((reason, BTreeSet::from([act.record]))),
                 None => {}
             }
         }
     }
-    let told = groups.into_iter().map(|(reason, labels)| match labels.as_slice() {
-        labels if labels.len() == acts.len() && acts.len() > 1 => format!("every time: {reason}"),
-        labels => format!("{}: {reason}", names(labels)),
+    let told = groups.into_iter().map(|(reason, of)| {
+        if of.len() == acts.len() && acts.len() > 1 {
+            return format!("every time: {reason}");
+        }
+        let labels = of.iter().filter_map(|record| records.get(*record)).map(Recorded::label);
+        format!("{}: {reason}", names(&labels.collect::<Vec<_>>()))
     });
     told.collect()
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use vouchlog_evidence::session::{
     Act, DeclaredGap, ErasedAt, Gap, GapOf, Line, Noted, Place, ProofState, Recorded, Reply, Timeline,
 };
+use vouchlog_merkle::LeafIndex;
 
 /// The timeline as JSON. Members are only ever added to this form; times are RFC 3339, indexes and numbers count as in the log.
 ///
@@ -78,7 +79,7 @@ fn gap(gap: &Gap) -> Value {
         GapOf::Stream(stream) => ("stream", Some(stream.get())),
     };
     let declared = gap.declared.as_ref().map(|DeclaredGap { entry, count, cause }| {
-        json!({ "entry": entry.map(vouchlog_merkle::LeafIndex::get), "count": count, "cause": cause })
+        json!({ "entry": entry.map(LeafIndex::get), "count": count, "cause": cause })
     });
     json!({ "of": of, "stream": stream, "first": gap.first, "last": gap.last, "declared": declared, "words": gap.words() })
 }
@@ -120,7 +121,7 @@ fn record(record: &Recorded, parent: Option<&str>) -> Value {
         _ => (&[][..], None),
     };
     let erased = record.erased.as_ref().map(|ErasedAt { at, entry, basis }| {
-        json!({ "at": at, "entry": entry.map(vouchlog_merkle::LeafIndex::get), "basis": basis })
+        json!({ "at": at, "entry": entry.map(LeafIndex::get), "basis": basis })
     });
     json!({
         "id": record.id,
