@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
+use vouchlog_stream::Evidence;
 
 use crate::audit::Base;
 use crate::config::Config;
@@ -98,32 +99,8 @@ pub struct StreamReport {
     pub evidence: BTreeMap<&'static str, u64>,
 }
 
-/// The bits of the evidence bitmap that stand for one thing each.
-const EVIDENCE_NAMES: [(usize, &str); 20] = [
-    (0, "initiator"),
-    (1, "verified session"),
-    (2, "device"),
-    (3, "workload identity"),
-    (4, "credential window"),
-    (5, "credential status checked"),
-    (6, "grant"),
-    (7, "approval or override"),
-    (8, "policy decision"),
-    (9, "policy pinned"),
-    (10, "data class"),
-    (11, "served model"),
-    (12, "input committed"),
-    (13, "output committed"),
-    (14, "tool calls"),
-    (15, "downstream calls"),
-    (16, "outcome"),
-    (20, "sampled or lossy source"),
-    (26, "attributable"),
-    (27, "complete"),
-];
-
 /// The two bits that say whether the credential was valid; a statement has one of them at most.
-const CREDENTIAL_NAMES: [(usize, &str); 2] = [(24, "credential valid"), (25, "credential not valid")];
+const CREDENTIAL_NAMES: [(u32, &str); 2] = [(24, "credential valid"), (25, "credential not valid")];
 
 impl AuditReport {
     /// Whether nothing is wrong.
@@ -219,8 +196,9 @@ fn stream_report(id: u64, stream: &Stream) -> StreamReport {
         Stream { withdrawn: Some(_), .. } => "withdrawn",
         _ => "open",
     };
-    let names = EVIDENCE_NAMES.iter().chain(&CREDENTIAL_NAMES);
-    let claims = names.map(|(bit, name)| (*name, stream.evidence[*bit])).filter(|(_, count)| *count > 0);
+    let names = Evidence::NAMES.into_iter().chain(CREDENTIAL_NAMES);
+    let claims =
+        names.map(|(bit, name)| (name, stream.evidence[bit as usize])).filter(|(_, count)| *count > 0);
     StreamReport {
         stream: id,
         gateway: stream.gateway.as_ref().map_or_else(|| "unknown".to_owned(), |key| key.name().to_string()),

@@ -21,7 +21,6 @@ mod facts;
 mod verdicts;
 
 pub use affected::{Affected, affected_by_revocation};
-pub use bitmap::evidence_names;
 pub use claims::contradictions;
 pub use context::Context;
 pub(crate) use context::{InForce, KeyState};

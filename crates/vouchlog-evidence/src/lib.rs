@@ -25,7 +25,7 @@ pub use duties::{Certainty, Duty, DutyReport, Figure, Figures, duties};
 pub use grade::{
     Affected, CanaryFacts, Context, Finding, Grade, Observations, ProviderUsage, ReceiptFacts, SessionFacts,
     SetFacts, StreamFacts, StreamHead, Successor, Verdicts, View, WitnessFacts, affected_by_revocation,
-    contradictions, evidence_names, grade, grade_set,
+    contradictions, grade, grade_set,
 };
 pub use presentation::{
     LogTrust, Part, Presentation, PresentationError, StreamIdentity, VerifiedPresentation,

@@ -105,6 +105,47 @@ impl Evidence {
     /// The bits that have a meaning.
     pub const DEFINED: u32 = 0x0fd1_ffff;
 
+    /// The bits that stand for one thing each, with their names. Bits 0 to 16 are groups that a record has.
+    pub const NAMES: [(u32, &'static str); 20] = [
+        (0, "initiator"),
+        (1, "verified session"),
+        (2, "device"),
+        (3, "workload identity"),
+        (4, "credential window"),
+        (5, "credential status checked"),
+        (6, "grant"),
+        (7, "approval or override"),
+        (8, "policy decision"),
+        (9, "policy pinned"),
+        (10, "data class"),
+        (11, "served model"),
+        (12, "input committed"),
+        (13, "output committed"),
+        (14, "tool calls"),
+        (15, "downstream calls"),
+        (16, "outcome"),
+        (20, "sampled or lossy source"),
+        (26, "attributable"),
+        (27, "complete"),
+    ];
+    /// Values of fields of two bits: shift, value, name.
+    const FIELD_NAMES: [(u32, u32, &'static str); 5] = [
+        (22, 1, "profile low-risk"),
+        (22, 2, "profile regulated"),
+        (22, 3, "profile privileged"),
+        (24, 1, "credential valid at the moment"),
+        (24, 2, "credential not valid at the moment"),
+    ];
+
+    /// What it claims, in words.
+    pub fn names(self) -> Vec<&'static str> {
+        let bits = Self::NAMES.into_iter().filter(|(bit, _)| self.0 >> bit & 1 == 1).map(|(_, name)| name);
+        let fields = Self::FIELD_NAMES.into_iter();
+        let fields =
+            fields.filter(|(shift, value, _)| self.0 >> shift & 0b11 == *value).map(|(_, _, name)| name);
+        bits.chain(fields).collect()
+    }
+
     /// The bitmap, if it uses defined bits only and says at most one thing about the credential.
     pub const fn new(bits: u32) -> Option<Self> {
         let credential_valid_at_the_moment = (bits >> 24) & 0b11;

@@ -22,6 +22,7 @@ use vouchlog_evidence::{
 };
 use vouchlog_stream::{Digest, Statement, StatementKind};
 
+use crate::limits::{MAX_FACETS, MAX_VALUE_BYTES};
 use crate::parts::Parts;
 use crate::{Access, KeepRecord, Retention, Vault, VaultError};
 
@@ -112,7 +113,8 @@ impl fmt::Debug for Recorder {
 }
 
 impl Recorder {
-    /// Opens a recorder on a vault, learns what earlier credential events and configurations said, and takes up what a crash left.
+    /// Opens a recorder on a vault, and learns what earlier credential events and configurations said. What an earlier process left
+    /// is taken up by [`resume`](Self::resume).
     ///
     /// `access` is whoever the recorder itself is; those who read and erase bring their own.
     pub async fn open(
@@ -202,9 +204,8 @@ impl Recorder {
         if time.received.is_absent() {
             time.received = now.into();
         }
-        record.body.custody.get_or_default().recorder = config.issuer.clone().into();
-        let time = record.body.time.get_or_default();
         let started = time.start.value().or(time.received.value()).copied().unwrap_or(now);
+        record.body.custody.get_or_default().recorder = config.issuer.clone().into();
         let grade = grade(&record, &self.0.context.read());
         self.0.context.write().learn(id, &record);
         let claims = ClearClaims {
@@ -252,6 +253,8 @@ impl Recorder {
     /// got there, and finishes erasures. Statements of other recorders on the same vault are left to them. How many it submitted.
     pub async fn resume(&self) -> Result<usize, RecordingError> {
         let signer = self.0.submitter.signer().await.map_err(RecordingError::NoStream)?;
+        // Most of what is under way gets there before anybody has to wait for this.
+        self.0.submitter.flush().await.map_err(RecordingError::NotSubmitted)?;
         let submitted = {
             let _alone = self.0.between.write().await;
             self.0.submitter.flush().await.map_err(RecordingError::NotSubmitted)?;
@@ -310,6 +313,9 @@ fn facets(record: &Record, grade: &Grade, issuer: &str) -> Vec<(Facet, String)> 
     facets.extend(grade.findings.iter().map(|finding| (Facet::Finding, finding.rule.code.to_owned())));
     facets.sort();
     facets.dedup();
+    // Nobody looks a record up by a text that long, or by the thousandth tool; it is kept all the same.
+    facets.retain(|(_, value)| value.len() <= MAX_VALUE_BYTES);
+    facets.truncate(MAX_FACETS);
     facets
 }
 

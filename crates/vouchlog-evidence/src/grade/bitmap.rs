@@ -15,46 +15,8 @@ pub(super) const INVALID: u32 = 2 << 24;
 pub(super) const ATTRIBUTABLE: u32 = 1 << 26;
 pub(super) const COMPLETE: u32 = 1 << 27;
 
-/// Bits 0 to 16: groups that a record has, by name.
-pub(super) const GROUPS: [&str; 17] = [
-    "initiator",
-    "verified session",
-    "device",
-    "workload identity",
-    "credential window",
-    "credential status checked",
-    "grant",
-    "approval or override",
-    "policy decision",
-    "policy pinned",
-    "data class",
-    "served model",
-    "input committed",
-    "output committed",
-    "tool calls",
-    "downstream calls",
-    "outcome",
-];
-
-/// What a bitmap claims, in words.
-pub fn evidence_names(evidence: Evidence) -> Vec<&'static str> {
-    let bits = evidence.bits();
-    let mut names: Vec<_> =
-        GROUPS.iter().enumerate().filter(|(bit, _)| bits & (1 << bit) != 0).map(|(_, name)| *name).collect();
-    let others = [
-        (SAMPLED, SAMPLED, "sampled or lossy source"),
-        (PROFILE, profile_bits(Profile::LowRisk), "profile low-risk"),
-        (PROFILE, profile_bits(Profile::Regulated), "profile regulated"),
-        (PROFILE, profile_bits(Profile::Privileged), "profile privileged"),
-        (VALID | INVALID, VALID, "credential valid at the moment"),
-        (VALID | INVALID, INVALID, "credential not valid at the moment"),
-        (ATTRIBUTABLE, ATTRIBUTABLE, "attributable"),
-        (COMPLETE, COMPLETE, "complete"),
-    ];
-    names
-        .extend(others.into_iter().filter(|(mask, value, _)| bits & mask == *value).map(|(_, _, name)| name));
-    names
-}
+/// Bits 0 to 16: groups that a record has.
+pub(super) const GROUPS: usize = 17;
 
 pub(super) const fn profile_bits(profile: Profile) -> u32 {
     (match profile {
@@ -65,7 +27,7 @@ pub(super) const fn profile_bits(profile: Profile) -> u32 {
 }
 
 /// Which groups the record has.
-fn groups(case: &Case<'_>) -> [bool; GROUPS.len()] {
+fn groups(case: &Case<'_>) -> [bool; GROUPS] {
     let body = case.body;
     let initiator = seen(&body.initiator).then(|initiator| &initiator.sub).text().value().is_some()
         || case.initiator_kind().value() == Some(&InitiatorKind::Schedule);

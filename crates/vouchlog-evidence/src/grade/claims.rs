@@ -23,9 +23,11 @@ pub fn contradictions(claimed: Evidence, disclosed: &Record, whole: bool, contex
     let claims = |bits: u32| claimed.bits() & bits != 0;
     if whole {
         let lacking = claimed.bits() & !graded.evidence.bits();
-        for (bit, name) in GROUPS.iter().enumerate().filter(|(bit, _)| lacking & (1 << bit) != 0) {
+        for (bit, name) in
+            Evidence::NAMES.into_iter().take(GROUPS).filter(|(bit, _)| lacking & (1 << bit) != 0)
+        {
             // A place that was emptied since may have held it.
-            if !is_withheld(disclosed, bit) {
+            if !is_withheld(disclosed, bit as usize) {
                 found.missing(
                     [format!("evidence bit {bit}")],
                     format!("claims {name}, and the record has none"),
@@ -81,7 +83,7 @@ fn against(graded: &Grade, whole: bool, codes: &[&str], claim: &str, found: &mut
 
 /// Whether what a group bit speaks of was redacted or erased, somewhere in its group.
 fn is_withheld(record: &Record, bit: usize) -> bool {
-    const PLACES: [&str; GROUPS.len()] = [
+    const PLACES: [&str; GROUPS] = [
         "initiator",
         "session",
         "device",

@@ -280,14 +280,14 @@ fn the_bitmap_says_what_there_is() {
     assert_eq!(all.bits(), 0x0dc1_ffff);
     assert_eq!(grade(&read(testdata(REGULATED)), &context()).evidence.bits(), 0x0d81_7f3f);
     assert_eq!(grade(&read(testdata(LOW_RISK)), &context()).evidence.bits(), 0x0d41_3f39);
-    let names = evidence_names(all);
+    let names = all.names();
     assert_eq!((names.first(), names.last()), (Some(&"initiator"), Some(&"complete")));
     assert_eq!(names.len(), 17 + 4);
-    assert_eq!(evidence_names(Evidence::NONE), Vec::<&str>::new());
+    assert_eq!(Evidence::NONE.names(), Vec::<&str>::new());
     let sampled = graded(&[("/custody/dropped_attributes", json!(1))]).evidence;
-    assert!(evidence_names(sampled).contains(&"sampled or lossy source"));
+    assert!(sampled.names().contains(&"sampled or lossy source"));
     let expired = graded(&[("/credential/exp", json!("2026-11-18T09:06:35Z"))]).evidence;
-    assert!(evidence_names(expired).contains(&"credential not valid at the moment"));
+    assert!(expired.names().contains(&"credential not valid at the moment"));
 }
 
 #[test]

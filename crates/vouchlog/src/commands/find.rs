@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use vouchlog::StatementKind;
-use vouchlog_evidence::{Facet, evidence_names};
+use vouchlog_evidence::Facet;
 use vouchlog_vault::{Cursor, Order, Query, Row};
 
 use super::custody::{self, VaultArgs};
@@ -87,7 +87,7 @@ fn in_words(row: &Row) -> String {
             None => "erased lawfully".to_owned(),
         },
         (None, Some(hold)) => format!("held: {hold}"),
-        (None, None) => evidence_names(row.evidence).join(", "),
+        (None, None) => row.evidence.names().join(", "),
     };
     format!("{at}  {}  {}  {place}  {state}", row.id, row.kind)
 }

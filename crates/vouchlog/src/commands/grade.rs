@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use vouchlog::StatementKind;
-use vouchlog_evidence::{Context, Finding, Grade, Record, RecordId, Severity, evidence_names, grade};
+use vouchlog_evidence::{Context, Finding, Grade, Record, RecordId, Severity, grade};
 
 use super::record::read_records;
 use crate::output::{Outcome, Output};
@@ -78,7 +78,7 @@ fn in_words(number: usize, record: &Record, grade: &Grade, lines: &mut Vec<Strin
             lines.push(format!("  {:<28} {answer}", verdict.replace('_', " ")));
         }
     }
-    lines.push(format!("  {:<28} {}", "evidence", evidence_names(grade.evidence).join(", ")));
+    lines.push(format!("  {:<28} {}", "evidence", grade.evidence.names().join(", ")));
     if !record.unknown().is_empty() {
         let unknown: Vec<&str> = record.unknown().keys().map(String::as_str).collect();
         lines.push(format!("  {:<28} {}", "kept, not understood", unknown.join(", ")));

@@ -7,7 +7,7 @@ use vouchlog::{Policy, VerifyingKey, report};
 use vouchlog_evidence::limits::{MAX_BUNDLE_BYTES, MAX_PRESENTATION_BYTES};
 use vouchlog_evidence::{
     Context, Finding, LogTrust, Presentation, Record, SessionBundle, VerifiedPresentation, contradictions,
-    evidence_names, verify_bundle, verify_presentation,
+    verify_bundle, verify_presentation,
 };
 
 use super::seconds;
@@ -75,7 +75,7 @@ fn shown(verified: &VerifiedPresentation, policy: bool, output: Output) -> anyho
         format!("  log         {}, index {}", verified.origin, verified.index),
         format!("  statement   {}, signed by the gateway's stream {}", claims.kind, claims.stream),
         format!("  logged at   {} by the log's clock", output::time(verified.entry.logged_at)),
-        format!("  claimed     {}", evidence_names(claims.evidence).join(", ")),
+        format!("  claimed     {}", claims.evidence.names().join(", ")),
         format!(
             "  checkpoint  of {}, signed by the log",
             output::count(verified.size.get(), "entry", "entries")
