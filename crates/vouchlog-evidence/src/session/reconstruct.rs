@@ -41,7 +41,8 @@ impl Timeline {
         let recorded = placed.iter().zip(findings).filter_map(|(one, findings)| {
             let record = records.get_mut(one.record)?.take()?;
             let parent = one.parent.and_then(|parent| positions.get(&parent)).copied();
-            Some(recorded(record, parent, findings))
+            let orphan = orphans.records.contains(&one.record);
+            Some(Recorded { parent, orphan, ..recorded(record, findings) })
         });
         let recorded: Vec<Recorded> = recorded.collect();
         let gaps: Vec<_> = gaps.into_iter().map(|(gap, _)| gap).collect();
@@ -50,11 +51,12 @@ impl Timeline {
     }
 }
 
-fn recorded(record: SessionRecord, parent: Option<usize>, findings: Vec<Noted>) -> Recorded {
+fn recorded(record: SessionRecord, findings: Vec<Noted>) -> Recorded {
     Recorded {
         kind: record.record.kind,
         sequence: record.sequence(),
-        parent,
+        parent: None,
+        orphan: false,
         place: record.place,
         verdicts: record.grade.as_ref().map(|grade| grade.verdicts),
         validity: record.grade.map(|grade| grade.validity),
@@ -245,10 +247,10 @@ impl Recorded {
         self.sequence.map_or_else(|| format!("record {}", self.id), |number| format!("record {number}"))
     }
 
-    /// Whether something was done in it: an interaction, or an intent of which no outcome is known.
+    /// Whether something was done in it, or may have been: an interaction that amends no other, or an intent without an outcome.
     pub(super) fn is_act(&self) -> bool {
         let amends =
             self.record.body.correlation.value().is_some_and(|it| matches!(it.amends, Field::Value(_)));
-        self.kind == StatementKind::Interaction && !amends
+        self.orphan || (self.kind == StatementKind::Interaction && !amends)
     }
 }

@@ -77,6 +77,8 @@ fn sentence(recorded: &Recorded) -> String {
     let model = body.model.value().and_then(|it| named(&it.served).or_else(|| named(&it.requested)));
     let who = somebody(&body.initiator, recorded.partial);
     let used = match (agent, model) {
+        (Some(agent), _) if recorded.orphan => format!("{who} was about to have {agent} act"),
+        (None, _) if recorded.orphan => format!("{who} was about to act"),
         (Some(agent), Some(model)) => format!("{who} had {agent} use model {model}"),
         (Some(agent), None) => format!("{who} had {agent} act"),
         (None, Some(model)) => format!("{who} used model {model}"),
@@ -90,7 +92,11 @@ fn sentence(recorded: &Recorded) -> String {
         format!("{by} overrode a decision")
     }));
     clauses.extend(tools(record));
-    clauses.push(end(record));
+    clauses.push(if recorded.orphan {
+        "whether it was done is not recorded".to_owned()
+    } else {
+        end(record)
+    });
     let label = recorded.label();
     let text = joined([start, Some(clauses.join("; "))], " ");
     format!("{}. {text}.", capital(&label))

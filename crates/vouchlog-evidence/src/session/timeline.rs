@@ -198,6 +198,8 @@ pub struct Recorded {
     pub sequence: Option<u64>,
     /// The record it belongs under: its intent, what it amends, or the span above. An index into [`Timeline::records`].
     pub parent: Option<usize>,
+    /// It is an intent whose outcome nobody recorded: what it announces may have happened.
+    pub orphan: bool,
     /// Where it is in the log.
     pub place: Option<Place>,
     /// How far that is proven.
