@@ -1,0 +1,16 @@
+//! Session bundles: reading is total, writing gives back what was read, and verifying a stranger's file is total.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use vouchlog_evidence::{LogTrust, SessionBundle, verify_bundle};
+use vouchlog_fuzz::log::log_vkey;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(bundle) = SessionBundle::from_json(bytes) else { return };
+    let again = SessionBundle::from_json(bundle.to_json().as_bytes()).expect("what is written is read");
+    assert_eq!(again, bundle);
+    if let Ok(verified) = verify_bundle(&bundle, &LogTrust { log: &log_vkey(), policy: None }) {
+        let _ = verified.timeline();
+    }
+});
