@@ -137,13 +137,14 @@ impl Evidence {
         (24, 2, "credential not valid at the moment"),
     ];
 
-    /// What it claims, in words.
+    /// What it claims, in words, in the order of the bits.
     pub fn names(self) -> Vec<&'static str> {
-        let bits = Self::NAMES.into_iter().filter(|(bit, _)| self.0 >> bit & 1 == 1).map(|(_, name)| name);
-        let fields = Self::FIELD_NAMES.into_iter();
-        let fields =
-            fields.filter(|(shift, value, _)| self.0 >> shift & 0b11 == *value).map(|(_, _, name)| name);
-        bits.chain(fields).collect()
+        let bits = Self::NAMES.into_iter().map(|(bit, name)| (bit, 1, 1, name));
+        let fields = Self::FIELD_NAMES.into_iter().map(|(shift, value, name)| (shift, 0b11, value, name));
+        let mut named: Vec<_> =
+            bits.chain(fields).filter(|(shift, mask, value, _)| self.0 >> shift & mask == *value).collect();
+        named.sort_unstable_by_key(|(shift, ..)| *shift);
+        named.into_iter().map(|(.., name)| name).collect()
     }
 
     /// The bitmap, if it uses defined bits only and says at most one thing about the credential.
