@@ -1,5 +1,7 @@
 //! Reading records back: facts by whoever may, content only after the reading was put on record.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use vouchlog_evidence::{Context, DisclosureScope, Grade, Record, RecordId, grade};
 use vouchlog_stream::StatementKind;
@@ -76,25 +78,26 @@ pub async fn read_facts(
     let mut read = Vec::with_capacity(rows.len());
     for row in rows {
         let record = facts(vault, access, &row).await?;
-        read.push(ReadRecord::judged(row, record, context));
+        read.push((row, record));
     }
-    Ok(read)
+    Ok(judged(read, context.clone()))
 }
 
-impl ReadRecord {
-    fn judged(row: Row, record: Option<Record>, context: &Context) -> Self {
-        let grade = record.as_ref().map(|record| {
-            // The recorder names itself in what it seals, and the log takes statements from enrolled keys only.
-            let recorder = record.body.custody.value().and_then(|custody| custody.recorder.value());
-            match recorder {
-                Some(name) => {
-                    grade(record, &context.clone().recorder_key_in_force(name, Timestamp::MIN, None))
-                }
-                None => grade(record, context),
-            }
-        });
-        Self { row, record, grade }
-    }
+/// Judges records by what is known, and by who recorded them: the recorder names itself in what it seals, and the log takes
+/// statements from enrolled keys only.
+fn judged(read: Vec<(Row, Option<Record>)>, context: Context) -> Vec<ReadRecord> {
+    let recorder = |(_, record): &(Row, Option<Record>)| {
+        record.as_ref()?.body.custody.value()?.recorder.value().cloned()
+    };
+    let recorders: BTreeSet<String> = read.iter().filter_map(recorder).collect();
+    let context = recorders
+        .iter()
+        .fold(context, |context, name| context.recorder_key_in_force(name, Timestamp::MIN, None));
+    let judge = |(row, record): (Row, Option<Record>)| {
+        let grade = record.as_ref().map(|record| grade(record, &context));
+        ReadRecord { row, record, grade }
+    };
+    read.into_iter().map(judge).collect()
 }
 
 impl Recorder {
@@ -120,9 +123,9 @@ impl Recorder {
                 Err(VaultError::Erased { .. }) => None,
                 Err(error) => return Err(error.into()),
             };
-            read.push(ReadRecord::judged(row, record, &context));
+            read.push((row, record));
         }
-        Ok(read)
+        Ok(judged(read, context))
     }
 
     /// The SD-JWTs of records that show the fields at `paths` (JSON pointers). That they are given to somebody is on record and on

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use vouchlog::{Policy, VerifyingKey, report};
 use vouchlog_evidence::limits::{MAX_BUNDLE_BYTES, MAX_PRESENTATION_BYTES};
+use vouchlog_evidence::session::plain;
 use vouchlog_evidence::{
     Context, Finding, LogTrust, Presentation, Record, SessionBundle, VerifiedPresentation, contradictions,
     verify_bundle, verify_presentation,
@@ -107,7 +108,7 @@ fn false_claims(verified: &VerifiedPresentation) -> Vec<Finding> {
     contradictions(claims.evidence, &parsed.record, false, &Context::default())
 }
 
-/// Each field on a line, by its path. What came from elsewhere is shown without control characters.
+/// Each field on a line, by its path. What came from elsewhere is shown as plain text.
 fn list(value: &Value, path: &str, lines: &mut Vec<String>) {
     match value {
         Value::Object(members) if !members.is_empty() => {
@@ -123,14 +124,9 @@ fn list(value: &Value, path: &str, lines: &mut Vec<String>) {
         }
         other => {
             let text = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
-            lines.push(format!("  {} = {}", clean(path), clean(&text)));
+            lines.push(format!("  {} = {}", plain(path), plain(&text)));
         }
     }
-}
-
-/// Foreign text without what steers a terminal.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn as_json(verified: &VerifiedPresentation, findings: &[Finding]) -> Value {
