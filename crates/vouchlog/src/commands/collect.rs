@@ -6,12 +6,11 @@ use std::time::Duration;
 use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tokio::net::TcpListener;
 use vouchlog::custody::{Custodian, CustodyConfig};
-use vouchlog::{VerifyingKey, keys, unix_millis};
+use vouchlog::{VerifyingKey, unix_millis};
 use vouchlog_client::Options;
 use vouchlog_collector::receiver::{self, ReceiverConfig, Token};
-use vouchlog_collector::{Collector, CollectorConfig, Forward, Mode, OpenError, Settings, assemble};
+use vouchlog_collector::{Collector, CollectorConfig, Forward, Mode, OpenError, Pace, Settings, assemble};
 use vouchlog_evidence::Profile;
 use vouchlog_server::{Config, Readiness, Server};
 use vouchlog_vault::{Access, KeySource};
@@ -210,8 +209,8 @@ impl Args {
                 Some(Token::new(text.trim()).with_context(|| file.display().to_string())?)
             }
         };
-        let forward = self.forward.as_deref().map(|url| Forward::start(url, &mut registry)).transpose()?;
-        let config = ReceiverConfig { token, forward };
+        let forward = self.forward.as_deref().map(|url| Forward::start(url, Pace::default())).transpose()?;
+        let config = ReceiverConfig { token, forward, ..ReceiverConfig::default() };
         let routes = receiver::routes(collector.clone(), config, &mut registry);
         let health = collector.clone();
         let readiness =
