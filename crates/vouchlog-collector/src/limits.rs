@@ -1,5 +1,7 @@
 //! Bounds of what this crate reads and keeps.
 
+use std::time::Duration;
+
 /// Most bytes of an OTLP body, after decompression: 16 MiB.
 pub const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
@@ -29,3 +31,21 @@ pub const MAX_TRACE_PARTS: usize = 5_000;
 
 /// Most payloads of a callback's body.
 pub const MAX_PAYLOADS: usize = 10_000;
+
+/// Most sessions that are known; those that lay still for longest are sealed and forgotten first.
+pub const MAX_SESSIONS: usize = 100_000;
+
+/// Most records that a seal names; of a longer session it tells the number.
+pub const MAX_SEALED_IDS: usize = 256;
+
+/// Most intents that wait for their outcome; the oldest are given up first.
+pub const MAX_INTENTS: usize = 100_000;
+
+/// How often time is put into the journal while something waits for it.
+pub const TICK: Duration = Duration::from_secs(1);
+
+/// How long an intent may take to be recorded before it is answered without.
+pub const RECORDED_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the log may take to answer before an intent is answered without its receipt.
+pub const RECEIPT_PATIENCE: Duration = Duration::from_secs(5);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::shape::{self, Shape, convert};
 use super::table::{self, Tables};
 use super::{Dialect, Role, detect, flat, messages, role};
-use crate::intake::{Attributes, Item, ItemError, Source, Span};
+use crate::intake::{Attributes, Item, ItemError, Source, Span, size_of, size_of_value};
 
 /// What an item says.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,12 @@ impl Reading {
     /// A field that is text.
     pub fn text(&self, field: &str) -> Option<&str> {
         self.fields.get(field).and_then(Value::as_str)
+    }
+
+    /// Bytes, about as it lies in memory.
+    pub(crate) fn size(&self) -> usize {
+        let fields = self.fields.iter().map(|(name, value)| 2 * name.len() + size_of_value(value));
+        fields.sum::<usize>() + size_of(&self.left)
     }
 }
 
