@@ -24,18 +24,21 @@ mod collector;
 pub mod dialect;
 pub mod doors;
 mod fold;
+mod forward;
 pub mod intake;
 mod intents;
 mod journal;
 pub mod limits;
 mod metrics;
 mod pipeline;
+pub mod receiver;
 mod secret;
 mod sessions;
 mod settings;
 
 pub use arrival::{Arrival, Door};
 pub use collector::{Collector, CollectorConfig, IntentReceipt, NotTaken, OpenError, Taken};
+pub use forward::{Forward, ForwardError, Pace};
 pub use settings::{Mode, Settings};
 
 #[cfg(test)]

@@ -100,7 +100,14 @@ impl Pipeline {
     fn take_up(&mut self) -> Result<u64, JournalError> {
         let settled = self.journal.settled()?;
         self.fold.restore(self.journal.remembered(b"")?);
-        let mut next = self.journal.first()?.unwrap_or(settled);
+        let first = self.journal.first()?.unwrap_or(settled);
+        let end = *self.journal.end().borrow();
+        tracing::info!(
+            waiting = end - first,
+            unrecorded = end - settled,
+            "going on where the journal stopped"
+        );
+        let mut next = first;
         while next < settled {
             for (position, entry) in self.journal.read(next, READ_BYTES)? {
                 if position >= settled {
@@ -115,6 +122,9 @@ impl Pipeline {
 
     async fn take(&mut self, position: u64, entry: &Entry, account: &mut Account) {
         if entry.what == What::Started {
+            // What an earlier process had not recorded yet comes first.
+            let records = account.take_records();
+            self.record(records, account).await;
             *account = Account::new();
         }
         let Step { records, tally, failed } = self.fold.apply(position, entry);

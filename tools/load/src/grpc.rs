@@ -1,7 +1,6 @@
 //! Load over gRPC on a running log: streaming as fast as it goes, or unary at a rate.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow, ensure};
@@ -13,6 +12,7 @@ use vouchlog_note::{Origin, SigningKey};
 use vouchlog_stream::limits::RECENT_RUNS;
 
 use crate::gateway::{Gateway, Target, statements};
+use crate::quota::Quota;
 use crate::report::{Report, resident_bytes};
 
 /// The log, and how much load.
@@ -59,35 +59,6 @@ impl GrpcArgs {
         };
         Ok(Target { url: self.log.clone(), origin: Origin::new(vkey.name().as_str())?, vkey, operator })
     }
-
-    fn quota(&self) -> Arc<Quota> {
-        let end = Instant::now() + Duration::from_secs(self.seconds);
-        Arc::new(match self.statements {
-            None => Quota { left: None, end },
-            Some(left) => Quota { left: Some(AtomicU64::new(left)), end: end + Duration::from_secs(3600) },
-        })
-    }
-}
-
-/// How much there is left to do.
-#[derive(Debug)]
-struct Quota {
-    left: Option<AtomicU64>,
-    end: Instant,
-}
-
-impl Quota {
-    /// Takes up to `count` statements to send; none is the end.
-    fn take(&self, count: usize) -> usize {
-        if Instant::now() >= self.end {
-            return 0;
-        }
-        let Some(left) = &self.left else { return count };
-        let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-            Some(left.saturating_sub(count as u64))
-        });
-        usize::try_from(taken.unwrap_or(0)).unwrap_or(usize::MAX).min(count)
-    }
 }
 
 /// Streaming append, each gateway with a window of requests under way.
@@ -96,7 +67,7 @@ pub(crate) async fn stream(args: GrpcArgs) -> Result<Report> {
     for number in 0..args.gateways {
         gateways.push(Gateway::open(args.target()?, number).await?);
     }
-    let (quota, started) = (args.quota(), Instant::now());
+    let (quota, started) = (Quota::new(args.seconds, args.statements), Instant::now());
     let workers =
         gateways.into_iter().map(|g| tokio::spawn(stream_one(g, quota.clone(), args.batch, args.window)));
     finish(workers.collect(), started, args.pid).await
@@ -143,7 +114,7 @@ pub(crate) async fn unary(args: GrpcArgs) -> Result<Report> {
         gateways.push(Gateway::open(args.target()?, number).await?);
     }
     let interval = Duration::from_secs_f64(args.gateways as f64 / args.rate as f64);
-    let (quota, started) = (args.quota(), Instant::now());
+    let (quota, started) = (Quota::new(args.seconds, args.statements), Instant::now());
     let workers = gateways.into_iter().enumerate().map(|(number, gateway)| {
         let first = started + interval.mul_f64(number as f64 / args.gateways as f64);
         tokio::spawn(unary_one(gateway, quota.clone(), args.batch, first, interval))

@@ -1,15 +1,17 @@
-//! `vouchlog-load`: puts load on a log or a witness, and measures throughput and latency to what was verified.
+//! `vouchlog-load`: puts load on a log, a witness or a collector, and measures throughput and latency to what was verified.
 
+mod collect;
 mod engine;
 mod gateway;
 mod grpc;
+mod quota;
 mod report;
 mod witness;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-/// Load on a log, with latencies to the verified receipt
+/// Load on a log, a witness or a collector, with latencies to the verified receipt
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
@@ -30,6 +32,8 @@ enum Command {
     Unary(grpc::GrpcArgs),
     /// Heads of many logs on a running witness, as fast as it goes
     Witness(witness::WitnessArgs),
+    /// Traces of AI calls on a running collector, over OTLP, as fast as it goes or at a rate
+    Collect(collect::CollectArgs),
 }
 
 #[tokio::main]
@@ -40,6 +44,7 @@ async fn main() -> Result<()> {
         Command::Stream(args) => grpc::stream(args).await?,
         Command::Unary(args) => grpc::unary(args).await?,
         Command::Witness(args) => witness::run(args).await?,
+        Command::Collect(args) => collect::run(args).await?,
     };
     if cli.json {
         println!("{:#}", report.json());

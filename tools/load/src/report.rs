@@ -10,6 +10,8 @@ use hdrhistogram::Histogram;
 pub(crate) struct Report {
     pub(crate) statements: u64,
     pub(crate) requests: u64,
+    /// Requests that were sent once more, since the first was not answered with success.
+    pub(crate) retries: u64,
     pub(crate) elapsed: Duration,
     /// Resident memory of the measured process at the end, in bytes.
     pub(crate) resident: Option<u64>,
@@ -24,6 +26,7 @@ impl Default for Report {
         Self {
             statements: 0,
             requests: 0,
+            retries: 0,
             elapsed: Duration::ZERO,
             resident: None,
             unit: "statements",
@@ -48,6 +51,7 @@ impl Report {
     pub(crate) fn merge(&mut self, other: &Self) -> Result<()> {
         self.statements += other.statements;
         self.requests += other.requests;
+        self.retries += other.retries;
         self.micros.add(&other.micros)?;
         Ok(())
     }
@@ -56,10 +60,11 @@ impl Report {
     pub(crate) fn line(&self) -> String {
         let (seconds, unit) = (self.elapsed.as_secs_f64(), self.unit);
         let at = |quantile| ms(self.micros.value_at_quantile(quantile));
+        let retries = if self.retries > 0 { format!(", {} sent again", self.retries) } else { String::new() };
         let resident =
             self.resident.map_or(String::new(), |bytes| format!(", resident {} MB", bytes / 1_000_000));
         format!(
-            "{} {unit} in {seconds:.1} s: {:.0} {unit}/s, {:.0} requests/s, latency p50 {} p90 {} p99 {} max {} ms{resident}",
+            "{} {unit} in {seconds:.1} s: {:.0} {unit}/s, {:.0} requests/s, latency p50 {} p90 {} p99 {} max {} ms{retries}{resident}",
             self.statements,
             per_second(self.statements, seconds),
             per_second(self.requests, seconds),
@@ -75,7 +80,9 @@ impl Report {
         let seconds = self.elapsed.as_secs_f64();
         serde_json::json!({
             "statements": self.statements,
+            "unit": self.unit,
             "requests": self.requests,
+            "retries": self.retries,
             "seconds": seconds,
             "statements_per_second": per_second(self.statements, seconds),
             "requests_per_second": per_second(self.requests, seconds),
