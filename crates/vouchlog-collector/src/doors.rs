@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 use thiserror::Error;
+use vouchlog_evidence::limits::MAX_RECORD_BYTES;
 use vouchlog_evidence::{Parsed, Record};
 use vouchlog_stream::StatementKind;
 
-use crate::intake::Attributes;
+use crate::intake::{Attributes, size_of};
 use crate::limits::{MAX_BODY_BYTES, MAX_PAYLOADS};
 
 mod litellm;
@@ -46,6 +47,12 @@ pub fn records(body: &[u8]) -> Result<(Vec<Parsed>, Vec<NotTaken>), DoorError> {
 }
 
 fn record(object: Map<String, Value>) -> Result<Parsed, String> {
+    // Escapes aside it takes more in memory than as text.
+    let is_small = size_of(&object) <= MAX_RECORD_BYTES / 6;
+    let bytes = || serde_json::to_string(&object).map_or(usize::MAX, |text| text.len());
+    if !is_small && bytes() > MAX_RECORD_BYTES {
+        return Err(format!("a record has at most {MAX_RECORD_BYTES} bytes"));
+    }
     let parsed = Record::from_value(object.into()).map_err(|error| error.to_string())?;
     match parsed.record.kind {
         kind @ (StatementKind::Disclosure | StatementKind::Erasure) => {

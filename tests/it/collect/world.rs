@@ -158,7 +158,7 @@ impl World {
 
     /// How often the log has each digest.
     pub(super) async fn logged(&self) -> BTreeMap<Digest, u64> {
-        let log = GrpcLog::connect(&Connection::new(&self.log_url())).unwrap();
+        let log = GrpcLog::connect(&Connection::new(self.log_url())).unwrap();
         let size = newest(&log).await.size;
         let mut digests = BTreeMap::new();
         for bundle in 0..size.get().div_ceil(256) {

@@ -1,5 +1,6 @@
 //! `vouchlog collect`: takes a gateway's telemetry in and makes it provable.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -131,30 +132,21 @@ impl Args {
         let gateway = secrets::gateway_key(self.gateway_key.as_deref(), &self.data)?;
         let vkey = gateway.verifying_key().clone();
         let log = self.log.open(&self.data, &vkey).await?;
-        let (url, log_vkey) = (log.url().to_owned(), log.vkey().clone());
-        let (custodian, access) = self.custodian(gateway, &url, &log_vkey).await?;
+        let (custodian, access) = self.custodian(gateway, log.url(), log.vkey()).await?;
         let custodian = Arc::new(custodian);
         let collector = self.collector(&custodian, access).await?;
+        let forward = self.forward.as_deref().map(|url| Forward::start(url, Pace::default())).transpose()?;
 
-        let words = format!(
-            "Collecting at http://{http_address} (OTLP over HTTP) and http://{grpc_address} (gRPC)\n  \
-               gateway vkey   {vkey}\n  \
-               log            {url}\n  \
-               log vkey       {log_vkey}\n  \
-               vault          {}\n\
-             {}Stop with Ctrl-C.",
-            self.vault_place(),
-            log.advice(),
-        );
-        let answer = json!({
-            "url": format!("http://{http_address}"), "grpc": format!("http://{grpc_address}"),
-            "gateway_vkey": vkey.to_string(), "log": url, "log_vkey": log_vkey.to_string(), "vault": self.vault_place(),
-        });
-        output.answer(&words, &answer)?;
-        self.server(&collector, &custodian)?.run_on(vec![grpc, http], shutdown).await;
+        self.announce(output, [http_address, grpc_address], &vkey, &log)?;
+        self.server(&collector, &custodian, forward.clone())?.run_on(vec![grpc, http], shutdown).await;
 
         let is_done = collector.close(CLOSING).await;
         drop(collector);
+        if let Some(forward) = forward
+            && !forward.close(CLOSING).await
+        {
+            output::warn("not everything could be passed on to the other collector");
+        }
         let is_closed = is_done && close_stream(&custodian).await;
         if let Some(custodian) = Arc::into_inner(custodian) {
             custodian.stop().await;
@@ -168,6 +160,31 @@ impl Args {
             );
         }
         Ok(Outcome::Fine)
+    }
+
+    fn announce(
+        &self,
+        output: Output,
+        [http, grpc]: [SocketAddr; 2],
+        vkey: &VerifyingKey,
+        log: &log::OpenLog,
+    ) -> anyhow::Result<()> {
+        let (url, log_vkey) = (log.url(), log.vkey());
+        let words = format!(
+            "Collecting at http://{http} (OTLP over HTTP) and http://{grpc} (gRPC)\n  \
+               gateway vkey   {vkey}\n  \
+               log            {url}\n  \
+               log vkey       {log_vkey}\n  \
+               vault          {}\n\
+             {}Stop with Ctrl-C.",
+            self.vault_place(),
+            log.advice(),
+        );
+        let answer = json!({
+            "url": format!("http://{http}"), "grpc": format!("http://{grpc}"),
+            "gateway_vkey": vkey.to_string(), "log": url, "log_vkey": log_vkey.to_string(), "vault": self.vault_place(),
+        });
+        output.answer(&words, &answer)
     }
 
     async fn custodian(
@@ -201,10 +218,15 @@ impl Args {
             clock: now,
             randomness: secrets::random_id,
         };
-        Collector::open(config).await.map_err(|error| advise(error, &self.data))
+        Collector::open(config).await.map_err(|error| advise(&error, &self.data))
     }
 
-    fn server(&self, collector: &Collector, custodian: &Arc<Custodian>) -> anyhow::Result<Server> {
+    fn server(
+        &self,
+        collector: &Collector,
+        custodian: &Arc<Custodian>,
+        forward: Option<Forward>,
+    ) -> anyhow::Result<Server> {
         let mut registry = prometheus_client::registry::Registry::default();
         collector.register(&mut registry);
         let token = match &self.bearer_token {
@@ -215,12 +237,11 @@ impl Args {
                 Some(Token::new(text.trim()).with_context(|| file.display().to_string())?)
             }
         };
-        let forward = self.forward.as_deref().map(|url| Forward::start(url, Pace::default())).transpose()?;
         let config = ReceiverConfig { token, forward, ..ReceiverConfig::default() };
         let routes = receiver::routes(collector.clone(), config, &mut registry);
         let (recording, custodian) = (collector.clone(), custodian.clone());
         let readiness = move || Readiness {
-            checks: vec![("recording".into(), recording.readiness())],
+            checks: vec![("recording", recording.readiness())],
             // Not being able to reach the log is no reason to send telemetry elsewhere: it waits.
             notes: custodian
                 .gateway()
@@ -283,7 +304,7 @@ fn now() -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
 }
 
-fn advise(error: OpenError, data: &Path) -> anyhow::Error {
+fn advise(error: &OpenError, data: &Path) -> anyhow::Error {
     let hint = if error.is_in_use() {
         "stop the other process, or give this collector another --data directory"
     } else {
