@@ -18,6 +18,7 @@ mod collect;
 mod custody;
 mod demo;
 mod disclose;
+mod doctor;
 mod duties;
 mod enrol;
 mod erase;
@@ -68,6 +69,7 @@ pub(crate) enum Command {
     Collect(Box<collect::Args>),
     Record(record::Args),
     Find(find::Args),
+    Doctor(doctor::Args),
     Session(session::Args),
     Disclose(disclose::Args),
     Erase(erase::Args),
@@ -101,6 +103,7 @@ impl Command {
             Self::Collect(args) => block_on(args.run(*output)),
             Self::Record(args) => block_on(args.run(*output)),
             Self::Find(args) => block_on(args.run(*output)),
+            Self::Doctor(args) => block_on(args.run(*output)),
             Self::Session(args) => block_on(args.run(*output)),
             Self::Disclose(args) => block_on(args.run(*output)),
             Self::Erase(args) => block_on(args.run(*output)),

@@ -1,0 +1,260 @@
+//! Counting what the records of one service lack.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use serde_json::Value;
+use vouchlog_evidence::{Answer, Grade, Record, Rule, Severity};
+
+use super::Kept;
+use super::advice::{self, Beyond, Gateway, Suggestion};
+
+/// Most different names of one list: an emitter that puts ids into names must not fill the memory.
+const MAX_NAMES: usize = 200;
+
+/// Counts for a service whose records come from one kind of gateway.
+pub(super) struct Tally {
+    service: String,
+    gateway: &'static Gateway,
+    records: u64,
+    with_content: u64,
+    attributable: u64,
+    complete: u64,
+    credential_valid: u64,
+    findings: BTreeMap<&'static str, Missing>,
+    sources: Counts,
+    sampled: u64,
+    dropped_attributes: u64,
+    not_understood: Counts,
+    refused: Counts,
+    conflicts: Counts,
+    late: u64,
+    cut_short: u64,
+}
+
+/// How often each name was met.
+#[derive(Debug, Default, Serialize)]
+#[serde(transparent)]
+pub(super) struct Counts(pub(super) BTreeMap<String, u64>);
+
+impl Counts {
+    fn add(&mut self, name: &str) {
+        if self.0.len() < MAX_NAMES || self.0.contains_key(name) {
+            *self.0.entry(name.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// The names, the most frequent first.
+    pub(super) fn by_frequency(&self) -> Vec<(&str, u64)> {
+        let mut all: Vec<_> = self.0.iter().map(|(name, count)| (name.as_str(), *count)).collect();
+        all.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        all
+    }
+}
+
+/// What a rule found, in how many records.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Missing {
+    #[serde(flatten)]
+    pub(super) rule: &'static Rule,
+    /// The worst that it was in one of them.
+    #[serde(rename = "worst")]
+    pub(super) severity: Severity,
+    pub(super) records: u64,
+    /// In how many of them it was critical.
+    pub(super) critical: u64,
+}
+
+/// A service, examined.
+#[derive(Debug, Serialize)]
+pub(super) struct Service {
+    pub(super) service: String,
+    /// Which kind of gateway, by the name of its advice.
+    pub(super) gateway: &'static str,
+    /// The same for people.
+    pub(super) name: &'static str,
+    /// The page on it, in docs/gateways.
+    pub(super) page: &'static str,
+    pub(super) records: u64,
+    pub(super) with_content: u64,
+    pub(super) attributable: u64,
+    pub(super) complete: u64,
+    pub(super) credential_valid: u64,
+    /// The most frequent first.
+    pub(super) missing: Vec<Missing>,
+    /// What to add, the most helpful first.
+    pub(super) add: Vec<Suggestion>,
+    /// What no line of the gateway mends, and who can.
+    pub(super) beyond: Vec<&'static Beyond>,
+    /// What the records were made from: dialect, scope and version.
+    pub(super) sources: Counts,
+    /// Records whose source leaves interactions out.
+    pub(super) sampled: u64,
+    /// Attributes that sources dropped, all records together.
+    pub(super) dropped_attributes: u64,
+    /// Attributes that no table knows.
+    pub(super) not_understood: Counts,
+    /// Values that did not fit their field.
+    pub(super) refused: Counts,
+    /// Fields that the accounts of one call state differently.
+    pub(super) conflicts: Counts,
+    /// Records that amend an earlier one: their parts came late.
+    pub(super) late: u64,
+    /// Records that were closed before all their parts were there.
+    pub(super) cut_short: u64,
+}
+
+impl Tally {
+    pub(super) fn new(service: &str, gateway: &'static Gateway) -> Self {
+        Self {
+            service: service.to_owned(),
+            gateway,
+            records: 0,
+            with_content: 0,
+            attributable: 0,
+            complete: 0,
+            credential_valid: 0,
+            findings: BTreeMap::new(),
+            sources: Counts::default(),
+            sampled: 0,
+            dropped_attributes: 0,
+            not_understood: Counts::default(),
+            refused: Counts::default(),
+            conflicts: Counts::default(),
+            late: 0,
+            cut_short: 0,
+        }
+    }
+
+    pub(super) fn take(&mut self, kept: &Kept, record: &Record, grade: &Grade) {
+        let claims = kept.evidence.names();
+        let claims = |name: &str| claims.contains(&name);
+        let (verdicts, yes) = (&grade.verdicts, |answer: Answer| u64::from(answer == Answer::Yes));
+        self.records += 1;
+        // Content is not read here; that it was there when the record was made is public.
+        self.with_content += u64::from(claims("input committed") || claims("output committed"));
+        self.attributable += yes(verdicts.attributable);
+        self.credential_valid += yes(verdicts.credential_valid_at_moment);
+        self.complete += u64::from(claims("complete") && verdicts.complete != Answer::No);
+        self.findings(grade);
+        self.custody(kept, record);
+        self.left_over(record);
+    }
+
+    /// Each rule once a record, however often it fired.
+    fn findings(&mut self, grade: &Grade) {
+        let mut worst: BTreeMap<&'static str, (&'static Rule, Severity)> = BTreeMap::new();
+        for finding in grade.findings.iter().filter(|finding| finding.severity > Severity::Info) {
+            let known = worst.entry(finding.rule.code).or_insert((finding.rule, finding.severity));
+            known.1 = known.1.max(finding.severity);
+        }
+        for (code, (rule, severity)) in worst {
+            let missing =
+                self.findings.entry(code).or_insert(Missing { rule, severity, records: 0, critical: 0 });
+            missing.severity = missing.severity.max(severity);
+            missing.records += 1;
+            missing.critical += u64::from(severity == Severity::Critical);
+        }
+    }
+
+    fn custody(&mut self, kept: &Kept, record: &Record) {
+        let custody = record.body.custody.value();
+        let amends = record.body.correlation.value().and_then(|correlation| correlation.amends.value());
+        self.late += u64::from(kept.amends || amends.is_some());
+        let Some(custody) = custody else { return };
+        self.cut_short += u64::from(custody.completed_by.value().is_some());
+        self.sampled += u64::from(custody.sampled.value() == Some(&true));
+        self.dropped_attributes += custody.dropped_attributes.value().copied().unwrap_or_default();
+        if let Some(source) = custody.source.value() {
+            self.sources.add(source);
+        }
+    }
+
+    /// What the collector could not place: it keeps that beside the record's own groups.
+    fn left_over(&mut self, record: &Record) {
+        let Some(otel) = record.unknown().get("/otel") else {
+            for pointer in record.unknown().keys() {
+                self.not_understood.add(&without_places(pointer));
+            }
+            return;
+        };
+        let mut names = BTreeSet::new();
+        let attributes = |part: &Value| -> Vec<String> {
+            part["attributes"].as_object().into_iter().flat_map(|all| all.keys().cloned()).collect()
+        };
+        names.extend(attributes(otel));
+        names.extend(list(otel, "parts").iter().flat_map(attributes));
+        for name in names {
+            self.not_understood.add(&name);
+        }
+        for (member, counts) in [("conflicts", &mut self.conflicts), ("refused", &mut self.refused)] {
+            let fields: BTreeSet<&str> =
+                list(otel, member).iter().filter_map(|one| one["field"].as_str()).collect();
+            for field in fields {
+                counts.add(field);
+            }
+        }
+    }
+
+    pub(super) fn conclude(self) -> Service {
+        let mut missing: Vec<Missing> = self.findings.into_values().collect();
+        missing.sort_by_key(|missing| {
+            (std::cmp::Reverse((missing.records, missing.severity)), missing.rule.code)
+        });
+        let (add, beyond) = advice::answer(self.gateway, &missing, self.records - self.with_content);
+        Service {
+            service: self.service,
+            gateway: &self.gateway.gateway,
+            name: &self.gateway.name,
+            page: &self.gateway.page,
+            records: self.records,
+            with_content: self.with_content,
+            attributable: self.attributable,
+            complete: self.complete,
+            credential_valid: self.credential_valid,
+            missing,
+            add,
+            beyond,
+            sources: self.sources,
+            sampled: self.sampled,
+            dropped_attributes: self.dropped_attributes,
+            not_understood: self.not_understood,
+            refused: self.refused,
+            conflicts: self.conflicts,
+            late: self.late,
+            cut_short: self.cut_short,
+        }
+    }
+}
+
+impl Service {
+    /// What is critical here, in words.
+    pub(super) fn critical(&self) -> Vec<String> {
+        let rules = self.missing.iter().filter(|missing| missing.critical > 0);
+        let mut critical: Vec<String> = rules
+            .map(|Missing { rule, critical, .. }| {
+                let records = super::words::records(*critical);
+                format!("{}: {}, in {records} ({})", self.service, rule.says, rule.code)
+            })
+            .collect();
+        if !self.conflicts.0.is_empty() {
+            let fields: Vec<&str> = self.conflicts.by_frequency().iter().map(|(field, _)| *field).collect();
+            critical.push(format!(
+                "{}: accounts of one call contradict each other about {}",
+                self.service,
+                fields.join(", ")
+            ));
+        }
+        critical
+    }
+}
+
+fn list<'a>(value: &'a Value, member: &str) -> &'a [Value] {
+    value[member].as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// `/tools/3/colour` is `/tools/N/colour`.
+fn without_places(pointer: &str) -> String {
+    let is_place = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    pointer.split('/').map(|part| if is_place(part) { "N" } else { part }).collect::<Vec<_>>().join("/")
+}

@@ -1,0 +1,203 @@
+//! The report in plain words.
+
+use super::collector::{Collector, Loss};
+use super::heartbeats::Pulse;
+use super::tally::{Counts, Missing, Service};
+use super::{Report, advice};
+use crate::output;
+
+/// Rules of one service that are told; programs hear of all.
+const MAX_MISSING: usize = 12;
+/// Names of one list that are told, likewise.
+const MAX_NAMES: usize = 8;
+
+pub(super) fn text(report: &Report) -> String {
+    let mut lines = vec![format!("{} from {:.0} to {:.0}", records(report.read), report.from, report.to)];
+    if report.truncated {
+        lines.push("  there are more: only the newest were read, see --limit".to_owned());
+    }
+    for service in &report.services {
+        lines.push(String::new());
+        of_service(service, &mut lines);
+    }
+    if report.services.is_empty() {
+        lines.push(
+            "no interactions: is the gateway pointed at the collector? docs/gateways says how".to_owned(),
+        );
+    }
+    lines.push(String::new());
+    of_collector(&report.collector, &mut lines);
+    of_heartbeats(&report.heartbeats, &mut lines);
+    if !report.critical.is_empty() {
+        lines.push(String::new());
+        lines.push("critical".to_owned());
+        lines.extend(report.critical.iter().map(|one| format!("  {one}")));
+    }
+    lines.join("\n")
+}
+
+fn of_service(service: &Service, lines: &mut Vec<String>) {
+    let of = |count| share(count, service.records);
+    lines.push(format!("{} — {}, docs/gateways/{}", service.service, service.name, service.page));
+    let most = service.missing.first().map(|most| format!(": {}", most.rule.says)).unwrap_or_default();
+    lines.push(format!(
+        "  {}: {} transcripts, {} attributable, {} complete{most}",
+        records(service.records),
+        of(service.with_content),
+        of(service.attributable),
+        of(service.complete)
+    ));
+    lines.push(format!("  credential valid at the moment in {}", of(service.credential_valid)));
+    lines.push(format!("  made from {}", names(&service.sources)));
+    if !service.missing.is_empty() {
+        lines.push("  missing".to_owned());
+    }
+    for Missing { rule, severity, records, .. } in service.missing.iter().take(MAX_MISSING) {
+        lines.push(format!("    {:>5}  {:<4}  {} ({severity})", of(*records), rule.code, rule.says));
+    }
+    let more = service.missing.len().saturating_sub(MAX_MISSING);
+    if more > 0 {
+        lines
+            .push(format!("           and {}; --json has them", output::count(more as u64, "rule", "rules")));
+    }
+    for suggestion in &service.add {
+        suggested(suggestion, lines);
+    }
+    if !service.beyond.is_empty() {
+        lines.push("  no line of this gateway mends".to_owned());
+    }
+    for beyond in &service.beyond {
+        lines.push(format!("    {}: {}", beyond.rules.join(" "), beyond.why));
+        lines.push(format!("      who can: {}", beyond.who));
+    }
+    odds(service, lines);
+}
+
+fn suggested(suggestion: &advice::Suggestion, lines: &mut Vec<String>) {
+    let number = match suggestion.lines.len() {
+        1 => "this line".to_owned(),
+        n => format!("these {n} lines"),
+    };
+    let findings = output::count(suggestion.findings, "finding", "findings");
+    lines.push(format!(
+        "  add {number} to {} (mends {}: {findings})",
+        suggestion.to,
+        suggestion.mends.join(" ")
+    ));
+    lines.extend(suggestion.lines.iter().map(|line| format!("      {line}")));
+    if !suggestion.note.is_empty() {
+        lines.push(format!("    mind: {}", suggestion.note));
+    }
+}
+
+fn odds(service: &Service, lines: &mut Vec<String>) {
+    let mut say = |count: u64, words: String| {
+        if count > 0 {
+            lines.push(format!("  {words}"));
+        }
+    };
+    say(service.sampled, format!("{} from a source that leaves interactions out", records(service.sampled)));
+    let dropped = service.dropped_attributes;
+    say(dropped, format!("{} dropped by the source", output::count(dropped, "attribute", "attributes")));
+    say(service.late, format!("{} amended by parts that came late", records(service.late)));
+    say(service.cut_short, format!("{} closed before all parts were there", records(service.cut_short)));
+    for (counts, what) in [
+        (&service.not_understood, "attributes not understood"),
+        (&service.refused, "values that do not fit their field"),
+        (&service.conflicts, "accounts of one call contradict each other about"),
+    ] {
+        say(counts.0.len() as u64, format!("{what}: {}", names(counts)));
+    }
+}
+
+fn of_collector(collector: &Collector, lines: &mut Vec<String>) {
+    lines.push("collector".to_owned());
+    let kinds: Vec<String> = collector.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+    if !kinds.is_empty() {
+        lines.push(format!("  kept {}", kinds.join(", ")));
+    }
+    if collector.erased > 0 {
+        lines.push(format!("  {} erased lawfully", records(collector.erased)));
+    }
+    if collector.losses.is_empty() {
+        lines.push("  no loss declared; one that nobody declares cannot be seen here".to_owned());
+    }
+    lines.extend(collector.losses.iter().map(lost));
+    if !collector.intents_without_outcome.is_empty() {
+        let number = intents(collector.intents_without_outcome.len() as u64);
+        lines.push(format!("  {number} without an outcome"));
+    }
+    let unsealed = collector.unsealed_sessions.len();
+    if collector.sessions > 0 {
+        lines.push(format!(
+            "  {}, {unsealed} of them over and not sealed",
+            output::count(collector.sessions, "session", "sessions")
+        ));
+    }
+    if unsealed > 0 {
+        let some: Vec<&str> =
+            collector.unsealed_sessions.iter().take(MAX_NAMES).map(String::as_str).collect();
+        let more = if unsealed > some.len() { ", …" } else { "" };
+        lines.push(format!("    {}{more}", some.join(", ")));
+    }
+    if collector.after_seal > 0 {
+        lines.push(format!("  {} of a session that was sealed without them", records(collector.after_seal)));
+    }
+}
+
+fn of_heartbeats(pulse: &Pulse, lines: &mut Vec<String>) {
+    let Some(silence) = &pulse.longest_silence else {
+        lines.push("  no heartbeat: that the collector was there the whole time is on no record".to_owned());
+        return;
+    };
+    let number = output::count(pulse.heartbeats, "heartbeat", "heartbeats");
+    let span = jiff::SignedDuration::from_secs(silence.seconds);
+    lines.push(format!(
+        "  {number}, the longest silence {span:#} from {:.0} ({})",
+        silence.from, silence.recorder
+    ));
+    let (agree, disagree) = (pulse.agreeing, pulse.disagreeing.len());
+    lines.push(format!(
+        "  their counts agree with the vault in {agree} intervals, disagree in {disagree}, not checked in {}",
+        pulse.unchecked
+    ));
+}
+
+fn lost(loss: &Loss) -> String {
+    let time = |time: &Option<jiff::Timestamp>| {
+        time.map_or_else(|| "an unknown time".to_owned(), |time| format!("{time:.0}"))
+    };
+    let count = loss.count.map_or_else(|| "an unknown number".to_owned(), |count| count.to_string());
+    let cause = loss.cause.as_deref().unwrap_or("no cause given");
+    format!("  declared lost: {count}, from {} to {}, {cause}", time(&loss.from), time(&loss.to))
+}
+
+/// `1 record`, `2 records`.
+pub(super) fn records(count: u64) -> String {
+    output::count(count, "record", "records")
+}
+
+/// `1 intent`, `2 intents`.
+pub(super) fn intents(count: u64) -> String {
+    output::count(count, "intent", "intents")
+}
+
+/// A share in per cent. Only all is 100 %, and only none is 0 %.
+pub(super) fn share(count: u64, of: u64) -> String {
+    let per_cent = match (count, of) {
+        (0, _) | (_, 0) => 0,
+        (count, of) if count >= of => 100,
+        (count, of) => (count.saturating_mul(200) + of).div_euclid(of.saturating_mul(2)).clamp(1, 99),
+    };
+    format!("{per_cent} %")
+}
+
+fn names(counts: &Counts) -> String {
+    let all = counts.by_frequency();
+    let mut some: Vec<String> =
+        all.iter().take(MAX_NAMES).map(|(name, count)| format!("{name} ({count})")).collect();
+    if all.len() > some.len() {
+        some.push(format!("and {} more", all.len() - some.len()));
+    }
+    some.join(", ")
+}
