@@ -6,6 +6,7 @@
 )]
 
 mod audit;
+mod collect;
 mod end_to_end;
 mod evidence;
 mod kill;

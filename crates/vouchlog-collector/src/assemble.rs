@@ -24,9 +24,10 @@
 //! comes later becomes a record that amends the first.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use vouchlog_evidence::{Record, RecordId};
+use vouchlog_evidence::{Commitment, Record, RecordId};
 
 use crate::dialect::{self, Role};
 use crate::intake::{Item, ItemError, Refused};
@@ -63,6 +64,8 @@ pub struct Config {
     pub max_open: usize,
     /// Most items that wait in them.
     pub max_items: usize,
+    /// Most bytes of those, about as they lie in memory.
+    pub max_bytes: usize,
     /// Most items of done traces that are remembered, to know duplicates and late parts.
     pub max_remembered: usize,
 }
@@ -75,8 +78,27 @@ impl Default for Config {
             max_age: SignedDuration::from_mins(15),
             max_open: 10_000,
             max_items: 200_000,
+            max_bytes: 256 * 1024 * 1024,
             max_remembered: 200_000,
         }
+    }
+}
+
+/// What is known of items that came together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lot {
+    /// When they came.
+    pub received: Timestamp,
+    /// Where the body they came in stands, so that it is kept until all of it is in records.
+    pub position: u64,
+    /// Keyed commitment to that body (`hmac-sha256:…`), so that it can be shown what a record was made from.
+    pub commitment: Option<Commitment>,
+}
+
+impl Lot {
+    /// Items of which no more is known than when they came.
+    pub fn at(received: Timestamp) -> Self {
+        Self { received, position: 0, commitment: None }
     }
 }
 
@@ -125,6 +147,7 @@ pub struct Assembler {
     /// Traces by the provider's id of an answer: two instrumentations of one call may be in two traces.
     answers: BTreeMap<String, BTreeSet<String>>,
     items: usize,
+    bytes: usize,
     memory: Memory,
 }
 
@@ -132,7 +155,7 @@ impl Assembler {
     /// An assembler with nothing in it.
     pub fn new(config: Config, naming: Naming) -> Self {
         let memory = Memory::new(config.max_remembered);
-        Self { config, naming, open: BTreeMap::new(), answers: BTreeMap::new(), items: 0, memory }
+        Self { config, naming, open: BTreeMap::new(), answers: BTreeMap::new(), items: 0, bytes: 0, memory }
     }
 
     /// How many traces are open, and how many items wait in them.
@@ -141,13 +164,14 @@ impl Assembler {
     }
 
     /// Takes items. Records come out only if there is no room left; otherwise they come with [`tick`](Self::tick).
-    pub fn feed(&mut self, items: Vec<Item>, now: Timestamp) -> Out {
+    pub fn feed(&mut self, items: Vec<Item>, lot: &Lot) -> Out {
+        let lot = Arc::new(lot.clone());
         let mut out = Out::default();
         for (place, item) in items.into_iter().enumerate() {
-            if let Err(why) = self.take(item, now, &mut out) {
+            if let Err(why) = self.take(item, &lot, &mut out) {
                 out.refused.push(Refused { place, why });
             }
-            while self.open.len() > self.config.max_open || self.items > self.config.max_items {
+            while self.has_no_room() {
                 let oldest = self.open.iter().min_by_key(|(_, open)| open.first);
                 let Some(key) = oldest.map(|(key, _)| key.clone()) else { break };
                 self.complete(&BTreeSet::from([key]), Done::Full, &mut out);
@@ -156,7 +180,12 @@ impl Assembler {
         out
     }
 
-    fn take(&mut self, item: Item, now: Timestamp, out: &mut Out) -> Result<(), ItemError> {
+    fn has_no_room(&self) -> bool {
+        let Config { max_open, max_items, max_bytes, .. } = self.config;
+        self.open.len() > max_open || self.items > max_items || self.bytes > max_bytes
+    }
+
+    fn take(&mut self, item: Item, lot: &Arc<Lot>, out: &mut Out) -> Result<(), ItemError> {
         dialect::unsalted(&item)?;
         let reading = dialect::read(&item);
         if let (Item::Event(event), Role::Context | Role::McpTalk) = (&item, reading.role) {
@@ -164,7 +193,7 @@ impl Assembler {
             return Ok(());
         }
         let digest = (self.naming)(format!("part {item:?}").as_bytes());
-        let part = Part::new(item, reading, now, digest);
+        let part = Part::new(item, reading, lot.clone(), digest);
         if let Some((trace, span)) = part.span_key() {
             match self.memory.knows(trace, span, &digest) {
                 memory::Known::Not => {}
@@ -181,10 +210,15 @@ impl Assembler {
         if let Some(answer) = part.reading.text("correlation.response_id") {
             self.answers.entry(answer.to_owned()).or_default().insert(key.clone());
         }
-        let open = self.open.entry(key.clone()).or_insert_with(|| Open::new(now));
+        let now = lot.received;
+        let open = self.open.entry(key.clone()).or_insert_with(|| Open::new(now, lot.position));
         open.last = open.last.max(now);
+        let size = part.size;
         match open.add(part) {
-            open::Added::New => self.items += 1,
+            open::Added::New => {
+                self.items += 1;
+                self.bytes += size;
+            }
             open::Added::Same => {}
             open::Added::Differs { trace, span } => {
                 out.conflicts.push(Conflict { trace, span, record: None });
@@ -194,6 +228,38 @@ impl Assembler {
             self.complete(&BTreeSet::from([key]), Done::Full, out);
         }
         Ok(())
+    }
+
+    /// Takes up what an earlier assembler remembered of done traces: the changes it told, put together.
+    pub fn restore(&mut self, kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) {
+        self.memory.restore(kept);
+    }
+
+    /// What changed of what it remembers of done traces since the last call: keys, and what is known under them now.
+    pub fn changes(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        self.memory.changes()
+    }
+
+    /// Takes note of a record that came whole. If it is about a call that has a record already, it becomes one that amends that;
+    /// what telemetry tells of the call later amends this one.
+    pub fn adopt(&mut self, record: &mut Record) {
+        let Some(correlation) = record.body.correlation.value() else { return };
+        let span = correlation.trace.value().zip(correlation.span.value());
+        let known = span.and_then(|(trace, span)| self.memory.of_span(trace, span));
+        let known = known
+            .or_else(|| correlation.response_id.value().and_then(|answer| self.memory.of_answer(answer)));
+        if let Some(known) = known.filter(|known| record.id.as_ref() != Some(*known)).cloned() {
+            let amends = &mut record.body.correlation.get_or_default().amends;
+            if amends.is_absent() {
+                *amends = known.into();
+            }
+        }
+        self.memory.remember(memory::entries_of(record));
+    }
+
+    /// Position of the oldest body of which something still waits.
+    pub fn oldest(&self) -> Option<u64> {
+        self.open.values().map(|open| open.position).min()
     }
 
     /// Completes what has waited long enough.
@@ -250,6 +316,7 @@ impl Assembler {
         for key in group {
             let Some(mut part) = self.open.remove(key) else { continue };
             self.items -= part.len();
+            self.bytes -= part.size();
             for answer in part.answers() {
                 if let Some(keys) = self.answers.get_mut(answer) {
                     keys.remove(key);

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 use thiserror::Error;
-use vouchlog_evidence::{Parsed, Record, RecordError};
+use vouchlog_evidence::{Parsed, Record};
+use vouchlog_stream::StatementKind;
 
 use crate::intake::Attributes;
 use crate::limits::{MAX_BODY_BYTES, MAX_PAYLOADS};
@@ -31,9 +32,27 @@ pub enum DoorError {
 /// A payload that was not taken, by its place in the body, and why.
 pub type NotTaken = (usize, String);
 
-/// One record as a gateway makes it itself. Whoever sends it is asked nothing more than that it reads.
-pub fn record(json: &[u8]) -> Result<Parsed, RecordError> {
-    Record::from_json(json)
+/// Records as a gateway makes them itself, and those that were not taken. Whoever sends them is asked nothing more than that they
+/// read, and are none of the vault's own.
+pub fn records(body: &[u8]) -> Result<(Vec<Parsed>, Vec<NotTaken>), DoorError> {
+    let (mut records, mut not_taken) = (Vec::new(), Vec::new());
+    for (place, object) in objects(body)?.into_iter().enumerate() {
+        match object.and_then(record) {
+            Ok(record) => records.push(record),
+            Err(why) => not_taken.push((place, why)),
+        }
+    }
+    Ok((records, not_taken))
+}
+
+fn record(object: Map<String, Value>) -> Result<Parsed, String> {
+    let parsed = Record::from_value(object.into()).map_err(|error| error.to_string())?;
+    match parsed.record.kind {
+        kind @ (StatementKind::Disclosure | StatementKind::Erasure) => {
+            Err(format!("records of kind {kind} are written by the vault alone"))
+        }
+        _ => Ok(parsed),
+    }
 }
 
 /// An object of a body, or why it is none.

@@ -250,6 +250,41 @@ pub fn from_logs(
     otlp::from_logs(request.resource_logs)
 }
 
+/// What a value or a member costs beside its text, about.
+const VALUE_BYTES: usize = 48;
+
+/// Bytes of a value, about as it lies in memory.
+pub(crate) fn size_of_value(value: &Value) -> usize {
+    VALUE_BYTES
+        + match value {
+            Value::String(text) => text.len(),
+            Value::Array(list) => list.iter().map(size_of_value).sum(),
+            Value::Object(members) => size_of(members),
+            _ => 0,
+        }
+}
+
+/// Bytes of attributes, likewise.
+pub(crate) fn size_of(attributes: &Attributes) -> usize {
+    attributes.iter().map(|(name, value)| VALUE_BYTES + name.len() + size_of_value(value)).sum()
+}
+
+impl Item {
+    /// Bytes, about as it lies in memory. What it shares with others is not counted.
+    pub(crate) fn size(&self) -> usize {
+        const ITEM_BYTES: usize = 512;
+        ITEM_BYTES
+            + match self {
+                Item::Span(span) => {
+                    let events = span.events.iter().map(|event| ITEM_BYTES + size_of(&event.attributes));
+                    size_of(&span.attributes) + span.message.len() + events.sum::<usize>()
+                }
+                Item::Event(event) => size_of(&event.attributes) + size_of_value(&event.body),
+                Item::Decision(decision) => size_of(&decision.fields) + size_of(&decision.left),
+            }
+    }
+}
+
 impl Span {
     /// Whether the span above is known to be another process's.
     pub fn has_remote_parent(&self) -> bool {

@@ -1,18 +1,45 @@
 //! Make records of the AI interactions in a gateway's telemetry.
 //!
-//! **Invariant: nothing that was sent is taken for more than it says, and what is left out is named.**
+//! **Invariant: what was acknowledged is on disk, and becomes records exactly once; nothing that was sent is taken for more than it
+//! says, and what is left out is named.**
 //!
-//! Three steps, each a pure function or a plain state machine: [`intake`] reads a body into items, [`dialect`] says what an item's
-//! attributes mean, [`assemble`] puts the items of one interaction together into one record. [`doors`] are for bodies that are no
-//! OTLP.
+//! ```text
+//! emitter ─► receiver ─► journal (durable) ─► answer
+//!                           │ one task, in order
+//!                           ▼
+//!                         fold: intake ─► dialect ─► assemble, sessions, intents ─► records
+//!                           ▼
+//!                         recorder (vouchlog-vault) ─► log;   then the journal forgets
+//! ```
 //!
-//! Out of scope: network, disk, clock. A receiver brings them, signs nothing here, and hands records on.
+//! Everything that changes a collector is an entry of its journal, the time included. So [`fold`] is a plain state machine, and a
+//! collector that is killed makes the same records again, by the same names, which the recorder knows.
+//!
+//! The steps of the fold are pure: [`intake`] reads a body into items, [`dialect`] says what an item's attributes mean, [`assemble`]
+//! puts the items of one interaction together into one record. [`doors`] are for bodies that are no OTLP.
 
+mod arrival;
 pub mod assemble;
+mod collector;
 pub mod dialect;
 pub mod doors;
+mod fold;
+mod forward;
 pub mod intake;
+mod intents;
+mod journal;
 pub mod limits;
+mod metrics;
+mod pipeline;
+pub mod receiver;
+mod secret;
+mod sessions;
+mod settings;
+
+pub use arrival::{Arrival, Door};
+pub use collector::{Collector, CollectorConfig, IntentReceipt, NotTaken, OpenError, Taken};
+pub use forward::{Forward, ForwardError, Pace};
+pub use settings::{Mode, Settings};
 
 #[cfg(test)]
 mod testsupport;

@@ -1,7 +1,42 @@
 //! Bounds of what this crate reads and keeps.
 
+use std::time::Duration;
+
 /// Most bytes of an OTLP body, after decompression: 16 MiB.
 pub const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+
+/// Most bytes of all bodies that are being read, unzipped or waiting for the disk: 256 MiB.
+pub const MAX_BODIES_BYTES: usize = 256 * 1024 * 1024;
+
+/// Most bytes that bodies take while they are decoded, by a rough estimate, one alone and all together: 256 MiB.
+pub const MAX_DECODED_BYTES: usize = 256 * 1024 * 1024;
+
+/// How long a request waits for such room before it is told to come back.
+pub const BODY_PATIENCE: Duration = Duration::from_secs(2);
+
+/// When emitters are told to come back if there was no room in memory: that takes a moment.
+pub const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// When they are told to come back if there is no room on disk: that takes the log.
+pub const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Longest sentence that says why something was refused, in bytes. gRPC sends it in a header.
+pub const MAX_REASON_BYTES: usize = 1_024;
+
+/// Longest reason of one item in it, in bytes.
+pub const MAX_WHY_BYTES: usize = 200;
+
+/// Most items whose reasons it gives.
+pub const MAX_REASONS: usize = 4;
+
+/// Longest name of a session that can be sealed, in bytes.
+pub const MAX_SESSION_BYTES: usize = 1_024;
+
+/// Bytes that wait to be forwarded: 64 MiB. What comes when they are reached is not forwarded.
+pub const MAX_FORWARD_BYTES: usize = 64 * 1024 * 1024;
+
+/// Most bytes of the other collector's answer that are read.
+pub const MAX_FORWARD_ANSWER: usize = 64 * 1024;
 
 /// Most spans, or log records, of a body.
 pub const MAX_ITEMS: usize = 20_000;
@@ -29,3 +64,21 @@ pub const MAX_TRACE_PARTS: usize = 5_000;
 
 /// Most payloads of a callback's body.
 pub const MAX_PAYLOADS: usize = 10_000;
+
+/// Most sessions that are known; those that lay still for longest are sealed and forgotten first.
+pub const MAX_SESSIONS: usize = 100_000;
+
+/// Most records that a seal names; of a longer session it tells the number.
+pub const MAX_SEALED_IDS: usize = 256;
+
+/// Most intents that wait for their outcome; the oldest are given up first.
+pub const MAX_INTENTS: usize = 100_000;
+
+/// How often time is put into the journal while something waits for it.
+pub const TICK: Duration = Duration::from_secs(1);
+
+/// How long an intent may take to be recorded before it is answered without.
+pub const RECORDED_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long the log may take to answer before an intent is answered without its receipt.
+pub const RECEIPT_PATIENCE: Duration = Duration::from_secs(5);

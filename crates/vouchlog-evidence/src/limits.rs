@@ -51,6 +51,9 @@ pub const MAX_ISSUED_AT: u64 = (1 << 53) - 1;
 /// Longest record as JSON, in bytes. With base64 and salts its disclosures then stay below [`MAX_SD_JWT_BYTES`].
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
 
+/// Longest name of a person that a record is found or erased by, in bytes; a vault takes none that is longer.
+pub const MAX_PERSON_BYTES: usize = 4_096;
+
 /// Most entries of a list of groups in a record: policy decisions, tool calls, sources, downstream calls.
 pub const MAX_LIST: usize = 1_000;
 

@@ -32,11 +32,11 @@ pub use authority::{
     StatusMethod, StatusResult, Verdict,
 };
 pub use content::is_content;
-pub use context::{Clock, Correlation, Custody, Time};
+pub use context::{Clock, CompletedBy, Correlation, Custody, Time};
 pub use digest::{ArtifactDigest, Commitment, DigestError};
 pub use event::{
     Configuration, ConfigurationSubject, CredentialAction, CredentialEvent, DeclaredLoss, DisclosureEvent,
-    DisclosureScope, ErasureEvent, ErasureScope, FindingEvent, SealReason, SessionSeal,
+    DisclosureScope, ErasureEvent, ErasureScope, FindingEvent, Heartbeat, SealReason, SessionSeal,
 };
 pub use facets::Facet;
 pub use field::Field;
@@ -47,7 +47,7 @@ pub use who::{
     Session, Workload, WorkloadAssertion,
 };
 pub use work::{
-    Content, Data, DataSource, Downstream, Effect, Model, Outcome, OutcomeState, Tool, ToolOrigin,
+    Content, Data, DataSource, Downstream, Effect, Mcp, Model, Outcome, OutcomeState, Tool, ToolOrigin,
     ToolStatus, Usage,
 };
 
@@ -148,6 +148,8 @@ group! {
         declared_loss: DeclaredLoss,
         /// Kind `finding`.
         finding: FindingEvent,
+        /// Kind `heartbeat`.
+        heartbeat: Heartbeat,
     }
 }
 
@@ -217,6 +219,7 @@ enum KindName {
     Erasure,
     DeclaredLoss,
     Finding,
+    Heartbeat,
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -23,24 +23,22 @@ use crate::limits::{ACCEPT_PAUSE, CONNECTION_WINDOW, MAX_HEADER_BYTES, STREAM_WI
 use crate::metrics::Metrics;
 use crate::serve::Config;
 
-/// Accepts until `shutdown` completes, then drains.
+/// Accepts until `stopping` is cancelled, then drains. Each connection takes a place of `room`.
 pub(crate) async fn accept(
     listener: TcpListener,
     router: Router,
     config: &Config,
     metrics: &Metrics,
+    room: Arc<Semaphore>,
     stopping: CancellationToken,
-    shutdown: impl Future<Output = ()> + Send,
 ) {
     let builder = builder(config);
-    let room = Arc::new(Semaphore::new(config.max_connections.min(Semaphore::MAX_PERMITS)));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
-    let mut shutdown = pin!(shutdown);
     loop {
         let stream = tokio::select! {
             biased;
-            () = &mut shutdown => break,
+            () = stopping.cancelled() => break,
             Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
@@ -70,7 +68,6 @@ pub(crate) async fn accept(
         });
     }
     drop(listener);
-    stopping.cancel();
     if tokio::time::timeout(config.drain_timeout, graceful.shutdown()).await.is_err() {
         tracing::warn!(connections = connections.len(), "requests were cut off: they did not finish in time");
     }

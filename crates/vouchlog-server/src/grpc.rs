@@ -62,6 +62,11 @@ pub(crate) fn operations_router(health: &Arc<dyn Health>, stopping: Cancellation
     with_operations(Routes::default(), Vec::new(), health, stopping)
 }
 
+/// A program's own services, of which a panic costs one call.
+pub(crate) fn guarded(services: Router) -> Router {
+    services.layer(CatchPanicLayer::custom(panicked))
+}
+
 /// Services, which have these names, with their health and their description.
 fn with_operations(
     services: Routes,

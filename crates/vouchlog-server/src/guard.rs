@@ -38,8 +38,12 @@ impl Guard {
 
 /// The middleware.
 pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
     if speaks_grpc(request.headers()) {
-        let rpc = guard.metrics.rpc(request.uri().path());
+        let path = request.uri().path();
+        // A route without variables is one method, and was declared.
+        let is_declared = route.as_ref().is_some_and(|route| route.as_str() == path);
+        let rpc = guard.metrics.rpc(path, is_declared);
         let answer = match answer(&guard, request, next).await {
             Ok(answer) => answer,
             Err(error) => status(&error).into_http(),
@@ -48,7 +52,6 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     }
     let started = Instant::now();
     let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
     let answer =
         answer(&guard, request, next).await.unwrap_or_else(|error| Problem::from(error).into_response());
     let route = route.as_ref().map(MatchedPath::as_str);

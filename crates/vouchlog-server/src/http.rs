@@ -94,6 +94,13 @@ pub(crate) fn operations_router(operations: Operations) -> Router {
     with_operations(routes, operations)
 }
 
+/// All routes of a program that brings its own. Web pages of other sites cannot write there either.
+pub(crate) fn foreign_router(http: Router, operations: Operations) -> Router {
+    let http = http.layer(from_fn(refuse_other_sites)).with_state(());
+    let routes = OpenApiRouter::with_openapi(openapi::of_foreign()).merge(OpenApiRouter::from(http));
+    with_operations(routes, operations)
+}
+
 /// Routes, those that operators ask beside them, and what all of them share. Each comes with its description: neither can be
 /// there without the other.
 fn with_operations(routes: OpenApiRouter<App>, operations: Operations) -> Router {

@@ -2,7 +2,7 @@
 //!
 //! In scope: [`Server`] shows any [`Log`] (the engine in this process, or a client of another one) as the gRPC services of
 //! `vouchlog-proto`, as C2SP tlog-tiles, and as JSON; or any [`Witness`](vouchlog_api::Witness) as a gRPC service and as C2SP
-//! tlog-witness; or nothing of the kind ([`Server::operations`]); with health, metrics, an OpenAPI document, and bounds on
+//! tlog-witness; or routes that a program brings ([`Server::routes`]); or nothing of the kind ([`Server::operations`]); with health, metrics, an OpenAPI document, and bounds on
 //! everything a stranger may send ([`limits`]).
 //!
 //! Out of scope: what an append or a proof is (`vouchlog-sequencer`, `vouchlog-api`), what is cosigned

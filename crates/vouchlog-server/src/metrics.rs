@@ -112,12 +112,17 @@ impl Metrics {
         self.http.get_or_create(&HttpLabels { method, route, code: code.as_u16() }).inc();
     }
 
-    /// Counts an RPC that begins. It ends when what is returned is told so or dropped.
-    pub(crate) fn rpc(&self, path: &str) -> Rpc {
-        let labels = self.calls.get(path).cloned().unwrap_or_else(|| CallLabels {
-            grpc_type: "unary",
-            grpc_service: "other".to_owned(),
-            grpc_method: "other".to_owned(),
+    /// Counts an RPC that begins. It ends when what is returned is told so or dropped. A path that a program has a route for
+    /// is named as it is.
+    pub(crate) fn rpc(&self, path: &str, is_declared: bool) -> Rpc {
+        let labels = self.calls.get(path).cloned().unwrap_or_else(|| {
+            let named = path.trim_start_matches('/').split_once('/').filter(|_| is_declared);
+            let (service, method) = named.unwrap_or(("other", "other"));
+            CallLabels {
+                grpc_type: "unary",
+                grpc_service: service.to_owned(),
+                grpc_method: method.to_owned(),
+            }
         });
         self.started.get_or_create(&labels).inc();
         Rpc { metrics: self.clone(), labels, started: Instant::now(), code: None }

@@ -58,6 +58,20 @@ struct WitnessHead;
 )]
 struct OperationsHead;
 
+/// What the document of a program with routes of its own says before its paths.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Vouchlog",
+        description = "Health and metrics of a program; what else it serves is in its manual. Errors are problem documents (RFC 9457). HEAD \
+            is answered wherever GET is.",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
+    ),
+    components(schemas(Problem)),
+    tags((name = "operations", description = "For operators."))
+)]
+struct ForeignHead;
+
 /// The document of a log without paths.
 pub(crate) fn of_log() -> OpenApi {
     LogHead::openapi()
@@ -71,6 +85,11 @@ pub(crate) fn of_witness() -> OpenApi {
 /// The document of neither without paths.
 pub(crate) fn of_operations() -> OpenApi {
     OperationsHead::openapi()
+}
+
+/// The document of a program with routes of its own, without paths.
+pub(crate) fn of_foreign() -> OpenApi {
+    ForeignHead::openapi()
 }
 
 /// The document as it is served.

@@ -8,8 +8,10 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
+use futures::future::join_all;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use vouchlog_api::{AnyWitness, Witness};
@@ -58,7 +60,7 @@ impl Default for Config {
     }
 }
 
-/// A server of one log, of one witness, or of a program's health and metrics alone.
+/// A server of one log, of one witness, of a program's own routes, or of its health and metrics alone.
 pub struct Server {
     subject: Subject,
     config: Config,
@@ -70,6 +72,7 @@ pub struct Server {
 enum Subject {
     Log(AnyLog),
     Witness(AnyWitness),
+    Routes { http: Router, grpc: Router },
     Nothing,
 }
 
@@ -85,7 +88,16 @@ impl Server {
         Self::of(Subject::Witness(AnyWitness::new(witness)), config)
     }
 
-    /// A server of neither: health and metrics of a program that nobody else asks for anything.
+    /// A server of a program's own routes: `http` for plain requests, `grpc` for RPCs, each method at its full path. They get
+    /// what a log's routes get, health and metrics included; what they answer to unknown paths themselves is not used.
+    ///
+    /// # Panics
+    /// If `http` has a route that is the server's own: `/healthz`, `/readyz`, `/metrics`, `/openapi.json`.
+    pub fn routes(http: Router, grpc: Router, config: Config) -> Self {
+        Self::of(Subject::Routes { http: http.reset_fallback(), grpc: grpc.reset_fallback() }, config)
+    }
+
+    /// A server of none of these: health and metrics of a program that nobody else asks for anything.
     pub fn operations(config: Config) -> Self {
         Self::of(Subject::Nothing, config)
     }
@@ -119,10 +131,23 @@ impl Server {
     /// Serves on `listener` until `shutdown` completes; then accepts nothing more, ends streams that would go on for ever,
     /// and waits for requests under way, at most [`Config::drain_timeout`].
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) {
+        self.run_on(vec![listener], shutdown).await;
+    }
+
+    /// The same on several listeners: they share limits and metrics.
+    pub async fn run_on(self, listeners: Vec<TcpListener>, shutdown: impl Future<Output = ()> + Send) {
         let stopping = CancellationToken::new();
+        let room = Arc::new(Semaphore::new(self.config.max_connections.min(Semaphore::MAX_PERMITS)));
         let config = self.config.clone();
         let (router, metrics) = self.build(stopping.clone());
-        accept(listener, router, &config, &metrics, stopping, shutdown).await;
+        let accepting = listeners.into_iter().map(|listener| {
+            accept(listener, router.clone(), &config, &metrics, Arc::clone(&room), stopping.clone())
+        });
+        let told = async {
+            shutdown.await;
+            stopping.cancel();
+        };
+        tokio::join!(join_all(accepting), told);
     }
 
     fn build(self, stopping: CancellationToken) -> (Router, Metrics) {
@@ -137,6 +162,10 @@ impl Server {
             Subject::Witness(witness) => (
                 grpc::witness_router(&witness, &self.health, stopping),
                 http::witness_router(witness, operations),
+            ),
+            Subject::Routes { http, grpc } => (
+                grpc::operations_router(&self.health, stopping).merge(grpc::guarded(grpc)),
+                http::foreign_router(http, operations),
             ),
             Subject::Nothing => {
                 (grpc::operations_router(&self.health, stopping), http::operations_router(operations))

@@ -28,13 +28,15 @@ pub enum StatementKind {
     DeclaredLoss = 0x08,
     /// An auditor's finding.
     Finding = 0x09,
+    /// The gateway's own account of an interval: what it took, made, refused and lost.
+    Heartbeat = 0x0a,
     /// A salted commitment whose meaning the log does not know.
     Opaque = 0x0f,
 }
 
 impl StatementKind {
     /// Every kind, in the order of its byte.
-    pub const ALL: [StatementKind; 10] = [
+    pub const ALL: [StatementKind; 11] = [
         StatementKind::Intent,
         StatementKind::Interaction,
         StatementKind::SessionSeal,
@@ -44,6 +46,7 @@ impl StatementKind {
         StatementKind::Erasure,
         StatementKind::DeclaredLoss,
         StatementKind::Finding,
+        StatementKind::Heartbeat,
         StatementKind::Opaque,
     ];
 
@@ -69,6 +72,7 @@ impl StatementKind {
             Self::Erasure => "erasure",
             Self::DeclaredLoss => "declared-loss",
             Self::Finding => "finding",
+            Self::Heartbeat => "heartbeat",
             Self::Opaque => "opaque",
         }
     }

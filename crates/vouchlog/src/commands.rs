@@ -14,6 +14,7 @@ use crate::output::{Outcome, Output};
 mod audit;
 mod auditing;
 mod canary;
+mod collect;
 mod custody;
 mod demo;
 mod disclose;
@@ -64,6 +65,7 @@ pub(crate) enum Command {
     ProveComplete(prove_complete::Args),
     Sample(sample::Args),
     Fsck(fsck::Args),
+    Collect(Box<collect::Args>),
     Record(record::Args),
     Find(find::Args),
     Session(session::Args),
@@ -96,6 +98,7 @@ impl Command {
             Self::ProveComplete(args) => block_on(args.run(*output)),
             Self::Sample(args) => block_on(args.run(*output)),
             Self::Fsck(args) => args.run(*output),
+            Self::Collect(args) => block_on(args.run(*output)),
             Self::Record(args) => block_on(args.run(*output)),
             Self::Find(args) => block_on(args.run(*output)),
             Self::Session(args) => block_on(args.run(*output)),
@@ -159,6 +162,25 @@ fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "it must be positive".to_owned())
 }
 
+/// A size in bytes: `512MiB`, `4GiB`, or a plain number.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = match unit.trim() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "TiB" => 1 << 40,
+        _ => return Err("a size reads like 512MiB or 4GiB".to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|_| "a size reads like 512MiB or 4GiB".to_owned())?;
+    number
+        .checked_mul(unit)
+        .filter(|size| *size > 0)
+        .ok_or_else(|| "it must be positive and fit 64 bits".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +192,16 @@ mod tests {
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         for wrong in ["", "30", "0s", "-5s", "soon"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_with_their_unit() {
+        assert_eq!(size("4GiB"), Ok(4 << 30));
+        assert_eq!(size("512 MiB"), Ok(512 << 20));
+        assert_eq!(size("17"), Ok(17));
+        for wrong in ["", "0", "4GB", "GiB", "-1", "99999999TiB"] {
+            assert!(size(wrong).is_err(), "{wrong}");
         }
     }
 }

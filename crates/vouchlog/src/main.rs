@@ -29,7 +29,7 @@ struct Cli {
     /// Answer in JSON, one line, for programs
     #[arg(long, global = true, env = "VOUCHLOG_JSON", value_parser = clap::builder::FalseyValueParser::new())]
     json: bool,
-    /// What to trace to standard error, such as `info` or `vouchlog_sequencer=debug` [default: info for serve, witness and monitor, else warn]
+    /// What to trace to standard error, such as `info` or `vouchlog_sequencer=debug` [default: info for serve, witness, monitor and collect, else warn]
     #[arg(long, global = true, env = "VOUCHLOG_TRACE", value_name = "FILTER")]
     trace: Option<String>,
 }

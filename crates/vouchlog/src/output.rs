@@ -111,7 +111,10 @@ pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
 /// Traces go to standard error.
 pub(crate) fn start_tracing(filter: Option<&str>, command: &Command) -> anyhow::Result<()> {
     // The lookup index's database tells of its every file; what the client meets, the commands tell themselves.
-    let default = if matches!(command, Command::Serve(_) | Command::Witness(_) | Command::Monitor(_)) {
+    let default = if matches!(
+        command,
+        Command::Serve(_) | Command::Witness(_) | Command::Monitor(_) | Command::Collect(_)
+    ) {
         "info,fjall=warn,lsm_tree=warn"
     } else {
         "warn,vouchlog_client=off"
@@ -124,6 +127,7 @@ pub(crate) fn start_tracing(filter: Option<&str>, command: &Command) -> anyhow::
     match command {
         Command::Serve(serve) if serve.log_format == LogFormat::Json => subscriber.json().init(),
         Command::Witness(witness) if witness.log_format == LogFormat::Json => subscriber.json().init(),
+        Command::Collect(collect) if collect.log_format == LogFormat::Json => subscriber.json().init(),
         Command::Monitor(monitor) if monitor.log_format == LogFormat::Json => subscriber.json().init(),
         _ => subscriber.init(),
     }

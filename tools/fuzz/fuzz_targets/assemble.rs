@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
-use vouchlog_collector::assemble::{Assembler, Config, Naming};
+use vouchlog_collector::assemble::{Assembler, Config, Lot, Naming};
 use vouchlog_collector::intake::{Encoding, Signal, decode};
 
 fn naming() -> Naming {
@@ -31,14 +31,14 @@ fuzz_target!(|input: &[u8]| {
     }
     let (start, end) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(3_600).expect("in range"));
     let mut one = Assembler::new(Config::default(), naming());
-    one.feed(items.clone(), start);
+    one.feed(items.clone(), &Lot::at(start));
     let out = one.tick(end);
     assert_eq!((one.waiting(), out.failed.as_slice()), ((0, 0), &[][..]));
-    assert_eq!(one.feed(items.clone(), end).records, []);
+    assert_eq!(one.feed(items.clone(), &Lot::at(end)).records, []);
     assert_eq!(one.waiting(), (0, 0), "what was seen is known");
 
     items.reverse();
     let mut other = Assembler::new(Config::default(), naming());
-    other.feed(items, start);
+    other.feed(items, &Lot::at(start));
     assert_eq!(other.tick(end).records, out.records);
 });

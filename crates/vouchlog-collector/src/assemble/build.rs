@@ -1,5 +1,7 @@
 //! From a unit to its record.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use vouchlog_evidence::{Record, RecordError, RecordId};
@@ -9,6 +11,7 @@ use super::open::Part;
 use super::unit::Unit;
 use super::{Done, Naming, Out};
 use crate::intake::Item;
+use crate::limits::MAX_LISTED;
 
 mod account;
 mod lists;
@@ -100,6 +103,9 @@ fn object(unit: &Unit<'_>, done: Done) -> Map<String, Value> {
             object.insert(name.into(), list.into());
         }
     }
+    if done == Done::Settled && unit.is_inference() && asked_for_no_tool(&object) {
+        object.entry("tools").or_insert_with(|| json!([]));
+    }
     lists::sources(unit, &mut object);
     correlation(unit, &mut object);
     outcome.put(&mut object);
@@ -109,6 +115,17 @@ fn object(unit: &Unit<'_>, done: Done) -> Map<String, Value> {
         object.insert("otel".into(), otel.into());
     }
     object
+}
+
+/// Whether the model gave an answer and asked for no tool in it, by its own word or by what it said. A trace that is whole and has no
+/// tool run then had none.
+fn asked_for_no_tool(object: &Map<String, Value>) -> bool {
+    let Some(output) = object.get("output") else { return false };
+    let reasons = output.get("finish").and_then(Value::as_array);
+    let says_so = reasons.is_some_and(|reasons| {
+        !reasons.is_empty() && reasons.iter().all(|reason| reason == "stop" || reason == "length")
+    });
+    says_so || (reasons.is_none() && output.get("content").is_some())
 }
 
 fn merge_into(object: &mut Map<String, Value>, group: &str, members: Map<String, Value>) {
@@ -130,7 +147,7 @@ fn times(unit: &Unit<'_>, merged: &Merged) -> Value {
     let is_span = main.span_key().is_some();
     times.extend(stamp(start).filter(|_| is_span).map(|start| ("start".to_owned(), start)));
     times.extend(stamp(end).map(|end| ("end".to_owned(), end)));
-    let received = unit.parts().map(|part| part.received).min();
+    let received = unit.parts().map(|part| part.lot.received).min();
     times.extend(received.map(|received| ("received".to_owned(), received.to_string().into())));
     let after = merged.fields.get("time.first_chunk_after").and_then(|it| it.as_str()?.parse::<f64>().ok());
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
@@ -191,6 +208,15 @@ fn custody(unit: &Unit<'_>, done: Done, object: &mut Map<String, Value>) {
         }
     }
     put(object, "custody.source", sources.join("; ").into());
+    let service = unit.main().map(Part::service).filter(|service| !service.is_empty());
+    if let Some(service) = service {
+        put(object, "custody.service", service.into());
+    }
+    let bodies: BTreeSet<&str> =
+        unit.parts().filter_map(|part| Some(part.lot.commitment.as_ref()?.as_str())).collect();
+    if !bodies.is_empty() {
+        put(object, "custody.bodies", bodies.into_iter().take(MAX_LISTED).collect());
+    }
     let dropped: u64 = unit
         .parts()
         .map(|part| match &part.item {

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use serde::{Deserialize, Serialize};
 use vouchlog_evidence::{Record, RecordId};
 
 use super::open::Open;
 use super::unit::Unit;
 
 /// What a part was told apart by.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Key {
     Span(String, String),
     Event([u8; 16]),
@@ -24,12 +25,26 @@ pub(super) struct Entry {
     record: Option<RecordId>,
 }
 
+/// What is known under a key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Remembered {
+    digest: Option<[u8; 16]>,
+    record: Option<RecordId>,
+    /// The how manieth it was: the oldest are forgotten first.
+    number: u64,
+}
+
 /// Bounded; the oldest are forgotten first.
 pub(crate) struct Memory {
     most: usize,
-    entries: BTreeMap<Key, (Option<[u8; 16]>, Option<RecordId>)>,
+    entries: BTreeMap<Key, Remembered>,
     order: VecDeque<Key>,
+    next: u64,
+    changed: BTreeSet<Key>,
 }
+
+/// What changed of what is remembered, to be kept with everything else that must survive: keys with what is known under them now.
+pub(crate) type MemoryChanges = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 pub(super) enum Known {
     Not,
@@ -39,15 +54,42 @@ pub(super) enum Known {
 
 impl Memory {
     pub(super) fn new(most: usize) -> Self {
-        Self { most, entries: BTreeMap::new(), order: VecDeque::new() }
+        Self { most, entries: BTreeMap::new(), order: VecDeque::new(), next: 0, changed: BTreeSet::new() }
+    }
+
+    /// Takes up what an earlier process remembered. What cannot be read is of another version, and forgotten.
+    pub(super) fn restore(&mut self, kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) {
+        for (key, value) in kept {
+            let key = postcard::from_bytes(&key);
+            let value: Result<Remembered, _> = postcard::from_bytes(&value);
+            if let (Ok(key), Ok(value)) = (key, value) {
+                self.entries.insert(key, value);
+            }
+        }
+        let mut order: Vec<(u64, &Key)> =
+            self.entries.iter().map(|(key, known)| (known.number, key)).collect();
+        order.sort_unstable();
+        self.next = order.last().map_or(0, |(number, _)| number + 1);
+        self.order = order.into_iter().map(|(_, key)| key.clone()).collect();
+    }
+
+    /// What changed since the last call.
+    pub(super) fn changes(&mut self) -> MemoryChanges {
+        let bytes = |value: Result<Vec<u8>, postcard::Error>| value.expect("it is made of texts and numbers");
+        let changed = std::mem::take(&mut self.changed);
+        let change = |key: Key| {
+            let known = self.entries.get(&key).map(|known| bytes(postcard::to_stdvec(known)));
+            (bytes(postcard::to_stdvec(&key)), known)
+        };
+        changed.into_iter().map(change).collect()
     }
 
     pub(super) fn knows(&self, trace: &str, span: &str, digest: &[u8; 16]) -> Known {
         match self.entries.get(&Key::Span(trace.into(), span.into())) {
             // Remembered from an event about it: the span itself is new.
-            None | Some((None, _)) => Known::Not,
-            Some((Some(known), _)) if known == digest => Known::Same,
-            Some((Some(_), record)) => Known::Other(record.clone()),
+            None | Some(Remembered { digest: None, .. }) => Known::Not,
+            Some(Remembered { digest: Some(known), .. }) if known == digest => Known::Same,
+            Some(Remembered { record, .. }) => Known::Other(record.clone()),
         }
     }
 
@@ -68,18 +110,20 @@ impl Memory {
     }
 
     fn record(&self, key: &Key) -> Option<&RecordId> {
-        self.entries.get(key)?.1.as_ref()
+        self.entries.get(key)?.record.as_ref()
     }
 
     pub(super) fn remember(&mut self, entries: Vec<Entry>) {
         for Entry { key, digest, record } in entries {
+            self.changed.insert(key.clone());
             match self.entries.get_mut(&key) {
                 Some(known) => {
-                    known.0 = known.0.or(digest);
-                    known.1 = known.1.take().or(record);
+                    known.digest = known.digest.or(digest);
+                    known.record = known.record.take().or(record);
                 }
                 None => {
-                    self.entries.insert(key.clone(), (digest, record));
+                    self.entries.insert(key.clone(), Remembered { digest, record, number: self.next });
+                    self.next += 1;
                     self.order.push_back(key);
                 }
             }
@@ -87,9 +131,21 @@ impl Memory {
         while self.order.len() > self.most {
             if let Some(key) = self.order.pop_front() {
                 self.entries.remove(&key);
+                self.changed.insert(key);
             }
         }
     }
+}
+
+/// What to remember of a record that came whole, by a door of its own.
+pub(super) fn entries_of(record: &Record) -> Vec<Entry> {
+    let Some(correlation) = record.body.correlation.value() else { return Vec::new() };
+    let id = correlation.amends.value().or(record.id.as_ref()).cloned();
+    let entry = |key| Entry { key, digest: None, record: id.clone() };
+    let span = correlation.trace.value().zip(correlation.span.value());
+    let answer = correlation.response_id.value();
+    let by_span = span.map(|(trace, span)| entry(Key::Span(trace.clone(), span.clone())));
+    by_span.into_iter().chain(answer.map(|answer| entry(Key::Answer(answer.clone())))).collect()
 }
 
 /// What to remember of units and their records.

@@ -1,10 +1,11 @@
 //! Parts that wait for the rest of their trace.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Config, Done};
+use super::{Config, Done, Lot};
 use crate::dialect::{Reading, Role};
 use crate::intake::Item;
 
@@ -13,15 +14,18 @@ use crate::intake::Item;
 pub(crate) struct Part {
     pub(crate) item: Item,
     pub(crate) reading: Reading,
-    /// When it was first heard of.
-    pub(crate) received: Timestamp,
+    /// With what it came.
+    pub(crate) lot: Arc<Lot>,
+    /// Bytes, about as it lies in memory.
+    pub(super) size: usize,
     /// Keyed digest of the item: the same for the same item only.
     pub(super) digest: [u8; 16],
 }
 
 impl Part {
-    pub(crate) fn new(item: Item, reading: Reading, received: Timestamp, digest: [u8; 16]) -> Self {
-        Self { item, reading, received, digest }
+    pub(crate) fn new(item: Item, reading: Reading, lot: Arc<Lot>, digest: [u8; 16]) -> Self {
+        let size = item.size() + reading.size();
+        Self { item, reading, lot, size, digest }
     }
 
     /// Trace and span of a span.
@@ -109,6 +113,8 @@ impl Part {
 pub(crate) struct Open {
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
+    /// Of the first body of which it has something.
+    pub(super) position: u64,
     pub(super) spans: BTreeMap<(String, String), Part>,
     pub(super) events: BTreeMap<[u8; 16], Part>,
 }
@@ -120,8 +126,13 @@ pub(super) enum Added {
 }
 
 impl Open {
-    pub(super) fn new(now: Timestamp) -> Self {
-        Self { first: now, last: now, ..Self::default() }
+    pub(super) fn new(now: Timestamp, position: u64) -> Self {
+        Self { first: now, last: now, position, ..Self::default() }
+    }
+
+    /// Bytes of its parts.
+    pub(super) fn size(&self) -> usize {
+        self.spans.values().chain(self.events.values()).map(|part| part.size).sum()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -142,9 +153,10 @@ impl Open {
             }
             Some(known) if known.digest == part.digest => Added::Same,
             Some(known) => {
-                let received = known.received;
+                // Its size is counted already, and what is counted must be what goes.
+                let (lot, size) = (known.lot.clone(), known.size);
                 if part.order() > known.order() {
-                    *known = Part { received, ..part };
+                    *known = Part { lot, size, ..part };
                 }
                 Added::Differs { trace, span }
             }

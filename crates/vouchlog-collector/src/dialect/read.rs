@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use super::shape::{self, Shape, convert};
 use super::table::{self, Tables};
 use super::{Dialect, Role, detect, flat, messages, role};
-use crate::intake::{Attributes, Item, ItemError, Source, Span};
+use crate::intake::{Attributes, Item, ItemError, Source, Span, size_of, size_of_value};
 
 /// What an item says.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +35,12 @@ impl Reading {
     pub fn text(&self, field: &str) -> Option<&str> {
         self.fields.get(field).and_then(Value::as_str)
     }
+
+    /// Bytes, about as it lies in memory.
+    pub(crate) fn size(&self) -> usize {
+        let fields = self.fields.iter().map(|(name, value)| 2 * name.len() + size_of_value(value));
+        fields.sum::<usize>() + size_of(&self.left)
+    }
 }
 
 /// Reads an item.
@@ -44,10 +51,11 @@ pub fn read(item: &Item) -> Reading {
         Item::Event(event) => (role::of_event(event), &event.attributes, Some(&event.source)),
         Item::Decision(decision) => (Role::Guardrail, &decision.left, None),
     };
-    let mut reading = match item {
-        Item::Span(span) => by_tables(dialect, role, &with_noted_content(span)),
-        _ => by_tables(dialect, role, attributes),
+    let attributes = match item {
+        Item::Span(span) => with_noted_content(span),
+        _ => Cow::Borrowed(attributes),
     };
+    let mut reading = by_tables(dialect, role, &with_declared(attributes, source));
     match item {
         Item::Span(span) => reading.truncated |= span.cut,
         Item::Event(event) => reading.truncated |= event.cut,
@@ -94,6 +102,21 @@ fn with_noted_content(span: &Span) -> Cow<'_, Attributes> {
             if !all.contains_key(name) {
                 all.to_mut().insert(name.to_owned(), value.clone());
             }
+        }
+    }
+    all
+}
+
+/// Attributes of an item, and `evidence.*` of its resource: what whoever runs the program declares for all that it does. The item's
+/// own word goes before.
+fn with_declared<'a>(attributes: Cow<'a, Attributes>, source: Option<&Arc<Source>>) -> Cow<'a, Attributes> {
+    let mut all = attributes;
+    let resource = source.into_iter().flat_map(|source| &source.resource);
+    let declared =
+        resource.filter(|(name, _)| name.starts_with("evidence.") && !name.ends_with(".commitment"));
+    for (name, value) in declared {
+        if !all.contains_key(name) {
+            all.to_mut().insert(name.clone(), value.clone());
         }
     }
     all

@@ -46,6 +46,32 @@ fn dialects_are_told_by_what_an_item_says() {
 }
 
 #[test]
+fn what_a_resource_declares_holds_for_its_items_unless_they_say_otherwise() {
+    let resource = json!({
+        "service.name": "bot", "evidence.workload.id": "spiffe://example.org/bot", "evidence.workload.method": "wit",
+        "evidence.workload.verified": "true", "evidence.authority.mode": "autonomous", "evidence.data.input_class": "internal",
+        "user.id": "nobody"
+    });
+    let attributes = json!({ "gen_ai.operation.name": "chat", "evidence.authority.mode": "connector" });
+    let Item::Span(mut span) = span("a", (1, 1, 0), "chat m", (0, 1), attributes) else { panic!("a span") };
+    let Value::Object(resource) = resource else { panic!("an object") };
+    span.source = std::sync::Arc::new(Source { resource, ..Source::default() });
+    let reading = read(&Item::Span(span));
+    let fields = [
+        ("workload.id", json!("spiffe://example.org/bot")),
+        ("workload.method", json!("wit")),
+        ("workload.verified", json!(true)),
+        ("data.input_class", json!(["internal"])),
+        ("authority.mode", json!("connector")),
+    ];
+    for (field, value) in fields {
+        assert_eq!(reading.fields.get(field), Some(&value), "{field}");
+    }
+    // Who began it is no constant of a program.
+    assert_eq!(reading.fields.get("initiator.sub"), None);
+}
+
+#[test]
 fn old_names_and_new_ones_mean_the_same() {
     let new = read_span(
         "a",

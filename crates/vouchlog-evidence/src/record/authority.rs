@@ -1,6 +1,7 @@
 //! What allowed it: the credential with its window of validity, the grant behind it, policy decisions, approval, override.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use super::ArtifactDigest;
 use super::Commitment;
@@ -208,8 +209,16 @@ group! {
         decision_id: String,
         /// The engine.
         engine: String,
+        /// The engine's id.
+        engine_id: String,
+        /// Who provides it.
+        engine_provider: String,
+        /// Its version.
+        engine_version: String,
         /// Where in the interaction.
         phase: PolicyPhase,
+        /// The engine's own word for where or how it ran, if that is none of `phase`: `logging_only`.
+        mode: String,
         /// What about: a tool call's id, a resource.
         target: String,
         /// The policy.
@@ -228,6 +237,12 @@ group! {
         reason: String,
         /// Why, in words. Content.
         reason_text: String,
+        /// The engine's answer as it gave it; it may quote what it judged. Content.
+        response: Value,
+        /// What was masked: a number, or numbers by kind.
+        masked: Value,
+        /// Whether the engine says that it changed something.
+        modified: bool,
         /// When.
         at: Timestamp,
         /// Commitment to what the engine saw.

@@ -1,5 +1,9 @@
 //! Which fields are content: what people wrote and models answered, as opposed to facts about it.
 
+use serde_json::{Value, json};
+
+use super::Record;
+
 /// Whether the field at a JSON pointer is content. Reading content takes another role than reading the rest, and each reading is
 /// put on record.
 pub fn is_content(pointer: &str) -> bool {
@@ -8,12 +12,52 @@ pub fn is_content(pointer: &str) -> bool {
     matches!(
         (group, rest.as_slice()),
         ("input" | "output", ["content", ..])
-            | ("tools", [_, "arguments" | "result", ..])
+            | ("model", ["params", "tools" | "response_format" | "response_schema", ..])
+            | ("tools", [_, "arguments" | "result" | "description", ..])
             | ("data", ["sources", _, "query" | "content", ..])
-            | ("policy", [_, "reason_text", ..])
+            | ("policy", [_, "reason_text" | "response", ..])
             | ("approval", ["rationale", ..])
             | ("override", ["reason_text", ..])
+            | ("outcome", ["message", ..])
+            // What no table of telemetry knows may be anything.
+            | ("otel", ["attributes" | "conflicts" | "evaluations" | "refused", ..])
+            | ("otel", ["parts" | "above", _, "attributes", ..])
     )
+}
+
+impl Record {
+    /// The record with its content redacted. What became of content that is not here stays as it is.
+    pub fn without_content(&self) -> Self {
+        let mut value = Value::Object(self.to_object());
+        let mut place = String::new();
+        redact(&mut value, &mut place);
+        Self::from_value(value).expect("what the model writes it reads, and content may be redacted").record
+    }
+}
+
+fn redact(value: &mut Value, place: &mut String) {
+    let is_state = value.as_object().is_some_and(|object| object.len() == 1 && object.contains_key("$"));
+    if is_state || value.is_null() {
+        return;
+    }
+    if is_content(place) {
+        *value = json!({ "$": "redacted" });
+        return;
+    }
+    let length = place.len();
+    let mut below = |name: &str, value: &mut Value| {
+        place.push('/');
+        place.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        redact(value, place);
+        place.truncate(length);
+    };
+    match value {
+        Value::Object(object) => object.iter_mut().for_each(|(name, value)| below(name, value)),
+        Value::Array(list) => {
+            list.iter_mut().enumerate().for_each(|(at, value)| below(&at.to_string(), value));
+        }
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -28,12 +72,26 @@ mod tests {
             "/tools/3/arguments",
             "/data/sources/0/content",
             "/approval/rationale",
+            "/model/params/tools/0/name",
+            "/tools/0/description",
+            "/outcome/message",
+            "/otel/above/2/attributes/http.route",
+            "/otel/conflicts",
         ] {
             assert!(is_content(content), "{content}");
         }
-        for fact in
-            ["", "/input", "/input/bytes", "/tools/3/name", "/initiator/sub", "/content", "/input/contents"]
-        {
+        for fact in [
+            "",
+            "/input",
+            "/input/bytes",
+            "/tools/3/name",
+            "/initiator/sub",
+            "/content",
+            "/input/contents",
+            "/model/params/temperature",
+            "/outcome/error",
+            "/otel/parts/0/span",
+        ] {
             assert!(!is_content(fact), "{fact}");
         }
     }

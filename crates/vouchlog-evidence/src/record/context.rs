@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::group::group;
+use super::Commitment;
+use super::group::{group, words};
 use super::id::RecordId;
 
 group! {
@@ -79,6 +80,18 @@ group! {
     }
 }
 
+words! {
+    /// Why a record was made before all that belongs to it had come.
+    CompletedBy {
+        /// The rest did not come in time.
+        Timeout,
+        /// There was no room to wait for it.
+        NoRoom,
+        /// The recorder was told to finish.
+        Flush,
+    }
+}
+
 group! {
     /// How the record was made and is kept.
     Custody {
@@ -90,6 +103,12 @@ group! {
         secrets_removed: u64,
         /// What the record was made from: the dialect and its version.
         source: String,
+        /// The service that told of it, by its own word (OpenTelemetry `service.name`).
+        service: String,
+        /// Why it was made before all of the trace had come; absent where the trace was whole.
+        completed_by: CompletedBy,
+        /// Keyed commitments to the bodies of telemetry it was made from, each as it came: a better reader may read them again.
+        bodies: Vec<Commitment>,
         /// Which recorder, and which of its keys.
         recorder: String,
         /// How long it must be kept, as a class of the deployment.

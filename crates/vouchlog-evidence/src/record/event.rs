@@ -1,5 +1,7 @@
 //! What the kinds of records that are no interaction say.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::ArtifactDigest;
@@ -179,5 +181,35 @@ group! {
         rules: String,
         /// In words.
         message: String,
+    }
+}
+
+group! {
+    /// The gateway's own account of an interval (kind `heartbeat`). Whatever it counts and no record tells of is missing.
+    Heartbeat {
+        /// Between this time
+        from: Timestamp,
+        /// and that.
+        to: Timestamp,
+        /// Place among the heartbeats of this process, from 1. The first tells of what came since the process began.
+        number: u64,
+        /// Records stated since the last heartbeat of this process, by kind; this one is in the count of the next.
+        counts: BTreeMap<String, u64>,
+        /// Items taken from emitters: spans, events, decisions.
+        received: u64,
+        /// Items refused.
+        refused: u64,
+        /// Attributes that no table knows.
+        not_understood: u64,
+        /// Items about no interaction.
+        ignored: u64,
+        /// Items that wait in traces that are open.
+        waiting: u64,
+        /// Bytes the journal holds.
+        journal_bytes: u64,
+        /// Items lost; each loss is declared by a record of its own too.
+        lost: u64,
+        /// Bodies that were not passed on to the next collector.
+        forward_dropped: u64,
     }
 }

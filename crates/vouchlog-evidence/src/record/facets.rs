@@ -1,6 +1,7 @@
 //! What records are found by.
 
-use super::{Record, RecordId};
+use super::{Field, Record, RecordId};
+use crate::limits::MAX_PERSON_BYTES;
 
 /// Something a record is found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,7 +12,7 @@ pub enum Facet {
     Conversation,
     /// The W3C trace.
     Trace,
-    /// Who began it: `iss` and `sub`. Personal.
+    /// A person: who began it (`iss` and `sub`), the end user, a pseudonym. Personal.
     Initiator,
     /// The agent's id.
     Agent,
@@ -31,6 +32,8 @@ pub enum Facet {
     Finding,
     /// The gateway.
     Gateway,
+    /// The service that told of it.
+    Service,
     /// The provider's id of the answer.
     Response,
     /// A record this one points to: its intent, what it amends, what it discloses or erases.
@@ -39,7 +42,7 @@ pub enum Facet {
 
 impl Facet {
     /// Every facet.
-    pub const ALL: [Facet; 15] = [
+    pub const ALL: [Facet; 16] = [
         Self::Session,
         Self::Conversation,
         Self::Trace,
@@ -53,6 +56,7 @@ impl Facet {
         Self::Verdict,
         Self::Finding,
         Self::Gateway,
+        Self::Service,
         Self::Response,
         Self::Refers,
     ];
@@ -73,6 +77,7 @@ impl Facet {
             Self::Verdict => "verdict",
             Self::Finding => "finding",
             Self::Gateway => "gateway",
+            Self::Service => "service",
             Self::Response => "response",
             Self::Refers => "refers",
         }
@@ -102,7 +107,9 @@ impl Record {
             add(Facet::Trace, correlation.trace.value());
             add(Facet::Response, correlation.response_id.value());
         }
-        add(Facet::Initiator, self.initiator().as_ref());
+        for person in self.subjects() {
+            add(Facet::Initiator, Some(&person));
+        }
         if let Some(workload) = body.workload.value() {
             add(Facet::Workload, workload.id.value());
             add(Facet::Agent, workload.agent.value().and_then(|agent| agent.id.value()));
@@ -123,6 +130,7 @@ impl Record {
                 add(Facet::Credential, downstream.credential.value());
             }
         }
+        add(Facet::Service, body.custody.value().and_then(|custody| custody.service.value()));
         for record in self.refers_to() {
             add(Facet::Refers, Some(&record.as_str().to_owned()));
         }
@@ -138,9 +146,20 @@ impl Record {
         Some(initiator.iss.value().map_or_else(|| sub.clone(), |iss| format!("{iss}|{sub}")))
     }
 
-    /// The people whose data it is; the key of any of them is needed to read it. At present: the initiator.
+    /// The people whose data it is, each once: who began it, the end user, and whoever a pseudonym stands for. The keys of all
+    /// are needed to read it, so that it goes with the first who is erased. A name longer than [`MAX_PERSON_BYTES`] is cut there.
     pub fn subjects(&self) -> Vec<String> {
-        self.initiator().into_iter().collect()
+        let mut people: Vec<String> = self.initiator().into_iter().collect();
+        if let Some(initiator) = self.body.initiator.value() {
+            let others = [&initiator.end_user, &initiator.pseudonym];
+            people.extend(others.into_iter().filter_map(Field::value).cloned());
+        }
+        for person in &mut people {
+            person.truncate(person.floor_char_boundary(MAX_PERSON_BYTES));
+        }
+        people.sort();
+        people.dedup();
+        people
     }
 
     /// The records it points to.

@@ -128,8 +128,9 @@ fn a_record_says_what_it_is_found_by() {
     let record = read(json!({
         "kind": "interaction",
         "correlation": { "session": "s-1", "trace": "t-1", "intent": "i-1" },
-        "initiator": { "iss": "https://idp.example", "sub": "u-1" },
+        "initiator": { "iss": "https://idp.example", "sub": "u-1", "end_user": "guest-7", "pseudonym": "guest-7" },
         "credential": { "id": "c-1" },
+        "custody": { "service": "support-assistant" },
         "tools": [{ "name": "refund", "downstream": [{ "credential": "c-2" }, { "credential": "c-1" }] }],
         "policy": [{ "verdict": "step_up" }]
     }));
@@ -138,16 +139,35 @@ fn a_record_says_what_it_is_found_by() {
     let expected = [
         "session=s-1",
         "trace=t-1",
+        "initiator=guest-7",
         "initiator=https://idp.example|u-1",
         "credential=c-1",
         "credential=c-2",
         "tool=refund",
         "verdict=step_up",
+        "service=support-assistant",
         "refers=i-1",
     ];
     assert_eq!(facets, expected);
-    assert_eq!(record.subjects(), ["https://idp.example|u-1"]);
+    assert_eq!(record.subjects(), ["guest-7", "https://idp.example|u-1"]);
     assert_eq!(record.profile(), super::Profile::Privileged);
+}
+
+#[test]
+fn a_heartbeat_is_a_record_like_all_others() {
+    let value = json!({
+        "kind": "heartbeat",
+        "heartbeat": { "from": "2026-11-18T09:06:00Z", "to": "2026-11-18T09:07:00Z", "number": 3,
+            "counts": { "interaction": 2, "session-seal": 1 }, "received": 12, "waiting": 4, "lost": 0 }
+    });
+    let record = read(value.clone());
+    assert_eq!((record.kind, record.unknown().len()), (StatementKind::Heartbeat, 0));
+    let counts = record.body.heartbeat.value().unwrap().counts.value().unwrap();
+    assert_eq!(
+        counts.iter().map(|(kind, n)| (kind.as_str(), *n)).collect::<Vec<_>>(),
+        [("interaction", 2), ("session-seal", 1)]
+    );
+    assert_eq!(Value::Object(record.to_object()), value);
 }
 
 #[test]

@@ -55,6 +55,11 @@ group! {
         roles: Vec<String>,
         /// The person or team accountable for an agent or a service. Personal.
         sponsor: String,
+        /// The person behind an application that asked under a name of its own, as the application says (OpenTelemetry
+        /// `enduser.id`). Personal.
+        end_user: String,
+        /// A name that stands for the person and names nobody by itself (OpenTelemetry `enduser.pseudo.id`). Personal.
+        pseudonym: String,
     }
 }
 

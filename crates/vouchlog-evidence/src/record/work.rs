@@ -1,7 +1,7 @@
 //! What was done: data, model, input, output, tools and what they called.
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::group::{group, words};
 use super::{ArtifactDigest, Commitment};
@@ -41,6 +41,8 @@ group! {
         query: String,
         /// The text. Content.
         content: Value,
+        /// How well it fits the query, on the scale of whoever retrieved it.
+        score: Number,
     }
 }
 
@@ -55,8 +57,10 @@ group! {
         served: String,
         /// Where.
         endpoint: String,
-        /// Parameters: temperature, limits, seed.
+        /// Parameters: temperature, limits, seed. Definitions of tools and schemas among them are content.
         params: Map<String, Value>,
+        /// The provider's tier of service that answered.
+        served_tier: String,
         /// The provider's fingerprint of the backend.
         fingerprint: String,
         /// Why another model than asked for answered: an alias, a fallback.
@@ -95,6 +99,12 @@ group! {
         input_tokens: u64,
         /// Out.
         output_tokens: u64,
+        /// Of those in, read from the provider's cache.
+        cache_read_input_tokens: u64,
+        /// Of those in, written to it.
+        cache_write_input_tokens: u64,
+        /// Of those out, spent on reasoning that is not shown.
+        reasoning_output_tokens: u64,
     }
 }
 
@@ -151,6 +161,10 @@ group! {
         name: String,
         /// Its type, as OpenTelemetry's `gen_ai.tool.type`.
         r#type: String,
+        /// What it says of itself. Content.
+        description: String,
+        /// The call in the Model Context Protocol.
+        mcp: Mcp,
         /// Digest of its definition as used.
         definition_digest: ArtifactDigest,
         /// Digest of its definition as pinned.
@@ -191,6 +205,20 @@ group! {
 }
 
 group! {
+    /// A call in the Model Context Protocol.
+    Mcp {
+        /// The method: `tools/call`.
+        method: String,
+        /// Id of the JSON-RPC request.
+        request: String,
+        /// Id of the transport's session.
+        session: String,
+        /// Version of the protocol.
+        protocol: String,
+    }
+}
+
+group! {
     /// A call that a tool made.
     Downstream {
         /// Whom.
@@ -205,6 +233,8 @@ group! {
         credential: String,
         /// When.
         at: Timestamp,
+        /// W3C span id of the call.
+        span: String,
     }
 }
 
@@ -235,6 +265,8 @@ group! {
         state: OutcomeState,
         /// The error, as a code.
         error: String,
+        /// The error in its own words, which may quote what was asked. Content.
+        message: String,
         /// What became of the effect.
         effect: Effect,
     }

@@ -5,7 +5,7 @@ use super::timeline::Step;
 use super::words::{count, joined, named, time, told, word};
 use crate::record::{
     Body, Configuration, CredentialAction, CredentialEvent, DeclaredLoss, DisclosureEvent, ErasureEvent,
-    FindingEvent, RecordId, SessionSeal,
+    FindingEvent, Heartbeat, RecordId, SessionSeal,
 };
 
 /// Adds what a record says that is no interaction.
@@ -21,6 +21,7 @@ pub(super) fn add(steps: &mut Steps, body: &Body) {
     event("/erasure", body.erasure.value().map(erasure));
     event("/declared_loss", body.declared_loss.value().map(loss));
     event("/finding", body.finding.value().map(finding));
+    event("/heartbeat", body.heartbeat.value().map(heartbeat));
     event("/session_seal", body.session_seal.value().map(seal));
 }
 
@@ -82,6 +83,20 @@ fn finding(it: &FindingEvent) -> Told {
     let about = told(&it.record, |id| format!("about record {id}"));
     let head = joined([named(&it.code), about], " ");
     Told::shown(joined([Some(head), named(&it.message)], ": "))
+}
+
+fn heartbeat(it: &Heartbeat) -> Told {
+    let number = told(&it.number, |number| format!("heartbeat {number}"));
+    let from = told(&it.from, |from| format!("between {}", time(*from)));
+    let to = told(&it.to, |to| format!("and {}", time(*to)));
+    let stated = told(&it.counts, |counts| {
+        let all = counts.values().fold(0_u64, |all, one| all.saturating_add(*one));
+        format!("stated {}", count(all, "record", "records"))
+    });
+    let taken = told(&it.received, |n| format!("took {}", count(*n, "item", "items")));
+    let refused = told(&it.refused, |n| format!("refused {}", count(*n, "item", "items")));
+    let lost = told(&it.lost, |n| format!("lost {}", count(*n, "item", "items")));
+    Told::shown(joined([Some(joined([number, from, to], " ")), taken, stated, refused, lost], "; "))
 }
 
 fn seal(it: &SessionSeal) -> Told {

@@ -149,36 +149,7 @@ impl SessionRecord {
         if self.content_shown {
             return;
         }
-        let body = &mut self.record.body;
-        hide(inside(&mut body.input).map(|input| &mut input.content));
-        hide(inside(&mut body.output).map(|output| &mut output.content));
-        for tool in inside(&mut body.tools).into_iter().flatten() {
-            hide(Some(&mut tool.arguments));
-            hide(Some(&mut tool.result));
-        }
-        let sources = inside(&mut body.data).and_then(|data| inside(&mut data.sources));
-        for source in sources.into_iter().flatten() {
-            hide(Some(&mut source.query));
-            hide(Some(&mut source.content));
-        }
-        for decision in inside(&mut body.policy).into_iter().flatten() {
-            hide(Some(&mut decision.reason_text));
-        }
-        hide(inside(&mut body.approval).map(|approval| &mut approval.rationale));
-        hide(inside(&mut body.r#override).map(|over| &mut over.reason_text));
-    }
-}
-
-fn inside<T>(field: &mut Field<T>) -> Option<&mut T> {
-    match field {
-        Field::Value(value) => Some(value),
-        _ => None,
-    }
-}
-
-fn hide<T>(field: Option<&mut Field<T>>) {
-    if let Some(field) = field.filter(|field| field.value().is_some()) {
-        *field = Field::Redacted;
+        self.record = self.record.without_content();
     }
 }
 
@@ -200,6 +171,9 @@ mod tests {
             "data": { "sources": [{ "id": "d", "query": secret, "content": secret }] },
             "policy": [{ "verdict": "deny", "reason_text": secret }],
             "approval": { "rationale": secret }, "override": { "reason_text": secret, "by": "u" },
+            "model": { "params": { "tools": [{ "description": secret }], "temperature": 0.2 } },
+            "outcome": { "state": "error", "message": secret },
+            "otel": { "parts": [{ "name": "chat", "attributes": { "x": secret } }] },
         });
         let mut shown = SessionRecord {
             id: RecordId::new("r").unwrap(),
@@ -219,8 +193,16 @@ mod tests {
         assert!(!left.to_string().contains(secret), "{left}");
         let places =
             ["/input/content", "/tools/0/result", "/data/sources/0/content", "/policy/0/reason_text"];
-        for at in places.into_iter().chain(["/approval/rationale", "/override/reason_text"]) {
+        let others = [
+            "/approval/rationale",
+            "/override/reason_text",
+            "/model/params/tools",
+            "/outcome/message",
+            "/otel/parts/0/attributes",
+        ];
+        for at in places.into_iter().chain(others) {
             assert!(is_content(at) && left.pointer(at) == Some(&json!({ "$": "redacted" })), "{at}");
         }
+        assert_eq!(left["model"]["params"]["temperature"], 0.2);
     }
 }

@@ -76,7 +76,8 @@ pub(super) fn steps(record: &Record) -> Vec<StepLine> {
         let effect = told(&it.effect, |effect| format!("effect: {}", word(effect)));
         let error = told(&it.error, |error| format!("error: {}", name(error)));
         let end = body.time.value().map_or(&Field::Absent, |time| &time.end);
-        Told::shown(joined([state, effect, error], "; ")).at(end)
+        let message = told(&it.message, |message| format!("“{}”", name(message)));
+        Told::shown(joined([state, effect, error, message], "; ")).at(end)
     });
     steps.0
 }
@@ -174,7 +175,9 @@ pub(super) fn initiator_words(it: &Initiator) -> String {
         check => format!("verified by {}", word(check)),
     });
     let sponsor = named(&it.sponsor).map(|sponsor| format!("accountable: {sponsor}"));
-    joined([Some(joined([Some(who), kind, check], ", ")), sponsor], "; ")
+    let behind = named(&it.end_user).map(|user| format!("for end user {user}"));
+    let pseudonym = named(&it.pseudonym).map(|name| format!("under the pseudonym {name}"));
+    joined([Some(joined([Some(who), kind, check], ", ")), behind, pseudonym, sponsor], "; ")
 }
 
 fn initiator(it: &Initiator, body: &Body) -> String {

@@ -13,7 +13,7 @@ use crate::record::is_content;
 
 /// Whether the field at a JSON pointer is disclosed whole, whatever its shape: content, and other free JSON.
 fn is_whole(path: &str) -> bool {
-    is_content(path) || matches!(path, "/model/params" | "/credential/authorization_details")
+    is_content(path) || path == "/credential/authorization_details" || path.starts_with("/model/params/")
 }
 
 /// What marks a value that is missing, and why: `{"$": "redacted"}`. It says nothing apart from the field it stands in.

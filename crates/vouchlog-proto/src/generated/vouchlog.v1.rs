@@ -3,7 +3,7 @@
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Statement {
     /// Kind byte: 1 intent, 2 interaction, 3 session seal, 4 configuration, 5 credential event, 6 disclosure, 7 erasure,
-    /// 8 declared loss, 9 finding, 15 opaque.
+    /// 8 declared loss, 9 finding, 10 heartbeat, 15 opaque.
     #[prost(uint32, tag = "1")]
     pub kind: u32,
     /// Evidence bitmap; 0 is no claim.

@@ -22,7 +22,7 @@ use crate::reads;
 #[serde(deny_unknown_fields)]
 pub(super) struct NewStatement {
     /// Name of the kind: `intent`, `interaction`, `session-seal`, `configuration`, `credential-event`, `disclosure`,
-    /// `erasure`, `declared-loss`, `finding` or `opaque`.
+    /// `erasure`, `declared-loss`, `finding`, `heartbeat` or `opaque`.
     kind: String,
     /// 64 lowercase hex digits: SHA-256 of a statement that holds a random salt, or another salted commitment. Never a bare
     /// hash of content: what can be guessed could be found in a public log.

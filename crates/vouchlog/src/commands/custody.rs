@@ -37,6 +37,16 @@ pub(super) struct VaultArgs {
 }
 
 impl VaultArgs {
+    /// A vault that was not named on the command line as others are.
+    pub(super) fn new(
+        vault: String,
+        vault_key: Option<KeySource>,
+        token: Option<PathBuf>,
+        tenant: String,
+    ) -> Self {
+        Self { vault, vault_key, token, tenant }
+    }
+
     /// Opens a vault that is there.
     pub(super) async fn open(&self) -> anyhow::Result<(Vault, Access)> {
         let key = self.key()?.load().map_err(|error| advise_vault(error.into()))?;

@@ -1,0 +1,129 @@
+//! What comes in, by which door, and how it stands in the journal.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::intake::Encoding;
+
+/// By which door a body came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// OTLP spans.
+    Traces(Encoding),
+    /// OTLP log records.
+    Logs(Encoding),
+    /// Records as a gateway makes them itself.
+    Records,
+    /// LiteLLM's generic callback.
+    LiteLlm,
+    /// OPA's decision log.
+    Opa,
+    /// A record of what is about to happen.
+    Intents,
+    /// The end of a session: `{"session": "…", "reason": "done"}`.
+    Seal,
+}
+
+/// A body, unzipped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// By which door.
+    pub door: Door,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// What changes a collector. Nothing else does, the time included: so the same entries give the same records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// Somebody sent a body.
+    Arrived(Door),
+    /// Time went by.
+    Tick,
+    /// A process began; the body says how it is set.
+    Started,
+    /// Interactions were turned away for want of room; the body says how many.
+    Lost,
+    /// Nothing more comes for now: all is to be completed.
+    Flush,
+}
+
+/// An entry of the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// When it came in, to the millisecond.
+    pub(crate) at: Timestamp,
+    pub(crate) what: What,
+    pub(crate) body: Bytes,
+}
+
+/// Bytes before an entry's body: what (1), milliseconds since 1970 (8).
+const HEAD: usize = 9;
+
+impl Entry {
+    pub(crate) fn new(at: Timestamp, what: What, body: Bytes) -> Self {
+        // What is read back must be what was put in.
+        let at = Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at);
+        Self { at, what, body }
+    }
+
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(HEAD + self.body.len());
+        bytes.push(self.what.byte());
+        bytes.extend(self.at.as_millisecond().to_be_bytes());
+        bytes.extend(&self.body);
+        bytes
+    }
+
+    pub(crate) fn from_bytes(bytes: &Bytes) -> Option<Self> {
+        let (head, _) = bytes.split_first_chunk::<HEAD>()?;
+        let [what, at @ ..] = *head;
+        let at = Timestamp::from_millisecond(i64::from_be_bytes(at)).ok()?;
+        Some(Self { at, what: What::from_byte(what)?, body: bytes.slice(HEAD..) })
+    }
+}
+
+impl What {
+    const ALL: [What; 13] = [
+        What::Tick,
+        What::Started,
+        What::Lost,
+        What::Flush,
+        What::Arrived(Door::Traces(Encoding::Protobuf)),
+        What::Arrived(Door::Traces(Encoding::Json)),
+        What::Arrived(Door::Logs(Encoding::Protobuf)),
+        What::Arrived(Door::Logs(Encoding::Json)),
+        What::Arrived(Door::Records),
+        What::Arrived(Door::LiteLlm),
+        What::Arrived(Door::Opa),
+        What::Arrived(Door::Intents),
+        What::Arrived(Door::Seal),
+    ];
+
+    fn byte(self) -> u8 {
+        let place = Self::ALL.iter().position(|what| *what == self).expect("every one is in the list");
+        u8::try_from(place).expect("the list is short")
+    }
+
+    fn from_byte(byte: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(byte)).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_read_back_as_it_was() {
+        for (place, what) in What::ALL.into_iter().enumerate() {
+            let at = Timestamp::from_millisecond(1_795_300_000_123).unwrap();
+            let entry = Entry::new(at, what, Bytes::from(vec![7; place]));
+            let bytes = Bytes::from(entry.to_bytes());
+            assert_eq!(usize::from(bytes[0]), place, "the journals of earlier versions must stay readable");
+            assert_eq!(Entry::from_bytes(&bytes), Some(entry));
+        }
+        assert_eq!(Entry::from_bytes(&Bytes::from_static(&[0; HEAD - 1])), None);
+        assert_eq!(Entry::from_bytes(&Bytes::from_static(&[99; HEAD])), None);
+    }
+}

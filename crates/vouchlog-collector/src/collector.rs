@@ -1,0 +1,310 @@
+//! The collector as its doors and its program see it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
+use serde_json::json;
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use vouchlog_evidence::{Record, RecordId, SealReason};
+use vouchlog_stream::Digest;
+use vouchlog_vault::{Access, Recorder, VaultError};
+
+use crate::arrival::{Arrival, Door, Entry, What};
+use crate::fold::{Fold, SealRequest};
+use crate::journal::{self, Journal, JournalError};
+use crate::limits::{RECEIPT_PATIENCE, RECORDED_PATIENCE, TICK};
+use crate::metrics::Metrics;
+use crate::pipeline::{Pace, Pipeline, Progress, tick};
+use crate::secret::Secret;
+use crate::settings::{Mode, Settings};
+
+/// What a collector is opened with.
+pub struct CollectorConfig {
+    /// Where the journal is. Each collector needs a directory of its own.
+    pub dir: PathBuf,
+    /// 32 secret bytes that stay the same for this directory: names of records are made with them.
+    pub secret: [u8; 32],
+    /// Keeps the records and has their digests logged.
+    pub recorder: Recorder,
+    /// As whom it looks into the vault: the role `submit` is enough.
+    pub access: Access,
+    /// How it is set.
+    pub settings: Settings,
+    /// The time.
+    pub clock: fn() -> Timestamp,
+    /// 16 fresh random bytes at each call, for names of intents that have none.
+    pub randomness: fn() -> [u8; 16],
+}
+
+/// Why a collector does not start.
+#[derive(Debug, Error)]
+#[error(transparent)]
+pub struct OpenError(#[from] JournalError);
+
+impl OpenError {
+    /// Whether another process has the directory.
+    pub fn is_in_use(&self) -> bool {
+        self.0 == JournalError::InUse
+    }
+}
+
+/// What became of something that was to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is on disk.
+    Kept,
+    /// There is no room, and the collector is told to let business go on: nothing is kept, and the loss is declared.
+    Lost,
+}
+
+/// Why something was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum NotTaken {
+    /// The budget of the disk is used up. Send the same again later.
+    #[error("{held} bytes wait to be recorded, of at most {limit}: send the same again later")]
+    Full {
+        /// Bytes that wait.
+        held: u64,
+        /// The budget.
+        limit: u64,
+    },
+    /// The collector stops. Send the same again later.
+    #[error("the collector is stopping: send the same again later")]
+    Stopping,
+    /// The disk fails. Send the same again later; somebody has to look after it.
+    #[error("it cannot be kept: {0}")]
+    Disk(String),
+    /// Mode `fail_closed`: the log's receipt did not come in time. The intent is kept; what it announces must not be done.
+    #[error("the log has not confirmed the intent: do not go on ({0})")]
+    NoReceipt(String),
+}
+
+impl From<JournalError> for NotTaken {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Full { held, limit } => Self::Full { held, limit },
+            JournalError::Stopping => Self::Stopping,
+            error => Self::Disk(error.to_string()),
+        }
+    }
+}
+
+/// What a caller may show for an intent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntentReceipt {
+    /// The intent's name, for the outcome to cite (`correlation.intent`, attribute `evidence.intent.id`).
+    pub id: RecordId,
+    /// What is logged for it, once it is recorded.
+    pub digest: Option<Digest>,
+    /// Where it is in the log, once it is.
+    pub index: Option<u64>,
+    /// The proof of that: a C2SP tlog-proof.
+    pub proof: Option<String>,
+    /// Whether it was dropped for want of room (mode `fail_open`).
+    pub lost: bool,
+}
+
+/// A collector. Clones are the same one.
+#[derive(Clone)]
+pub struct Collector(Arc<Inner>);
+
+struct Inner {
+    journal: Journal,
+    recorder: Recorder,
+    access: Access,
+    settings: Settings,
+    clock: fn() -> Timestamp,
+    randomness: fn() -> [u8; 16],
+    progress: watch::Receiver<Progress>,
+    until: watch::Sender<Option<u64>>,
+    metrics: Metrics,
+    closing: AtomicBool,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Collector {
+    /// Opens the journal and goes on where an earlier process stopped. Nothing fails because the log is away.
+    pub async fn open(config: CollectorConfig) -> Result<Self, OpenError> {
+        let CollectorConfig { dir, secret, recorder, access, settings, clock, randomness } = config;
+        let opening = journal::Settings { limit: settings.disk_budget, clock };
+        let opened = tokio::task::spawn_blocking(move || Journal::open(&dir, opening)).await;
+        let journal = opened.map_err(|_| JournalError::Stopping)??;
+        let metrics = Metrics::default();
+        let (progress_sender, progress) = watch::channel(Progress::default());
+        let (until, until_receiver) = watch::channel(None);
+        let out_of_turn = Arc::new(AtomicBool::new(false));
+        let pipeline = Pipeline {
+            journal: journal.clone(),
+            fold: Fold::new(Secret::new(&secret), settings.clone()),
+            recorder: recorder.clone(),
+            progress: progress_sender,
+            metrics: metrics.clone(),
+            heartbeat: settings.heartbeat,
+            out_of_turn: out_of_turn.clone(),
+            until: until_receiver,
+        };
+        journal.append(Entry::new(clock(), What::Started, told(&settings))).await?;
+        let pace = Pace { every: TICK, heartbeat: settings.heartbeat, clock };
+        let tasks = vec![
+            tokio::spawn(pipeline.run()),
+            tokio::spawn(tick(journal.clone(), progress.clone(), pace)),
+            tokio::spawn(take_up(recorder.clone(), out_of_turn)),
+        ];
+        let inner = Inner {
+            journal,
+            recorder,
+            access,
+            settings,
+            clock,
+            randomness,
+            progress,
+            until,
+            metrics,
+            closing: AtomicBool::new(false),
+            tasks: Mutex::new(tasks),
+        };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Takes a body; it is durable when this returns. `items` is how many interactions (or spans) are in it, for a loss to be
+    /// declared when there is no room.
+    pub async fn take(&self, arrival: Arrival, items: u64) -> Result<Taken, NotTaken> {
+        self.put(arrival, items).await.map(|place| if place.is_some() { Taken::Kept } else { Taken::Lost })
+    }
+
+    /// Puts a body into the journal. Where it stands, or nothing if it was dropped.
+    async fn put(&self, Arrival { door, body }: Arrival, items: u64) -> Result<Option<u64>, NotTaken> {
+        if self.0.closing.load(Ordering::Relaxed) {
+            return Err(NotTaken::Stopping);
+        }
+        let entry = Entry::new((self.0.clock)(), What::Arrived(door), body);
+        match self.0.journal.append(entry).await {
+            Ok(place) => Ok(Some(place)),
+            Err(full @ JournalError::Full { .. }) => {
+                self.0.journal.lost(items).await?;
+                if self.0.settings.mode == Mode::FailOpen { Ok(None) } else { Err(full.into()) }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes what is about to happen. Answers when the log has it; with less, if that takes too long: in mode `fail_closed` with
+    /// [`NotTaken::NoReceipt`], in the others with what there is.
+    pub async fn intent(&self, mut record: Record) -> Result<IntentReceipt, NotTaken> {
+        let id = record.id.get_or_insert_with(|| RecordId::from_random((self.0.randomness)())).clone();
+        let body = serde_json::Value::Object(record.to_object()).to_string();
+        let arrival = Arrival { door: Door::Intents, body: Bytes::from(body) };
+        let mut receipt = IntentReceipt { id, digest: None, index: None, proof: None, lost: false };
+        let Some(place) = self.put(arrival, 1).await? else {
+            receipt.lost = true;
+            return Ok(receipt);
+        };
+        let confirmed = self.confirm(place, &mut receipt).await;
+        match confirmed {
+            Err(why) if self.0.settings.mode == Mode::FailClosed => Err(NotTaken::NoReceipt(why)),
+            _ => Ok(receipt),
+        }
+    }
+
+    /// Fills in what the vault and the log have of an intent, as far as they get in time.
+    async fn confirm(&self, place: u64, receipt: &mut IntentReceipt) -> Result<(), String> {
+        let mut progress = self.0.progress.clone();
+        let recorded = progress.wait_for(|it| it.settled > place || it.stopped.is_some());
+        match tokio::time::timeout(RECORDED_PATIENCE, recorded).await {
+            Ok(Ok(progress)) if progress.settled > place => {}
+            Ok(_) => return Err("nothing is recorded any more".into()),
+            Err(_) => return Err("it is not recorded yet".into()),
+        }
+        let vault = self.0.recorder.vault();
+        let row =
+            vault.row(&self.0.access, &receipt.id).await.map_err(|error: VaultError| error.to_string())?;
+        receipt.digest = Some(row.digest);
+        let logged = tokio::time::timeout(RECEIPT_PATIENCE, self.0.recorder.flush()).await;
+        logged.map_err(|_| "the log did not answer")?.map_err(|error| error.to_string())?;
+        let row = vault.row(&self.0.access, &receipt.id).await.map_err(|error| error.to_string())?;
+        receipt.index = row.place.map(|place| place.index.get());
+        receipt.proof = vault.proof(&self.0.access, &receipt.id).await.map_err(|error| error.to_string())?;
+        if receipt.proof.is_some() { Ok(()) } else { Err("the log gave no receipt".into()) }
+    }
+
+    /// Ends a session.
+    pub async fn seal(&self, session: &str, reason: SealReason) -> Result<Taken, NotTaken> {
+        let request = SealRequest { session: session.to_owned(), reason };
+        let body = serde_json::to_vec(&request).expect("it is a text and a word");
+        self.take(Arrival { door: Door::Seal, body: Bytes::from(body) }, 0).await
+    }
+
+    /// Whether everything is as it should be; else what is wrong.
+    pub fn readiness(&self) -> Result<(), String> {
+        let Progress { trouble, stopped, .. } = self.0.progress.borrow().clone();
+        stopped.or(trouble).map_or(Ok(()), Err)
+    }
+
+    /// Bytes that wait on disk to be recorded, and the most there may be.
+    pub fn backlog(&self) -> (u64, u64) {
+        (self.0.journal.held(), self.0.settings.disk_budget)
+    }
+
+    /// Adds the collector's metrics.
+    pub fn register(&self, registry: &mut Registry) {
+        self.0.metrics.register(registry);
+    }
+
+    /// Takes nothing more, completes what is open, and waits until all is recorded, at most so long. Whether it is; what is not stays
+    /// on disk for the next process.
+    pub async fn close(&self, patience: Duration) -> bool {
+        if self.0.closing.swap(true, Ordering::Relaxed) {
+            return false;
+        }
+        let closing = async {
+            self.0.journal.declare_losses().await?;
+            let flush = Entry::new((self.0.clock)(), What::Flush, Bytes::new());
+            let last = self.0.journal.append(flush).await?;
+            self.0.until.send_replace(Some(last + 1));
+            let mut progress = self.0.progress.clone();
+            let done = progress.wait_for(|it| it.settled > last || it.stopped.is_some()).await;
+            Ok::<_, JournalError>(done.is_ok_and(|progress| progress.settled > last))
+        };
+        let done = tokio::time::timeout(patience, closing).await.is_ok_and(|done| done.unwrap_or(false));
+        for task in self.0.tasks.lock().drain(..) {
+            task.abort();
+        }
+        done
+    }
+}
+
+/// The settings as they are logged.
+fn told(settings: &Settings) -> Bytes {
+    let Settings { mode, disk_budget, assemble, session_idle, intent_timeout, heartbeat, unsampled, profile } =
+        settings;
+    let told = json!({
+        "mode": mode, "disk_budget": disk_budget, "settle_seconds": assemble.settle.as_secs(),
+        "idle_seconds": assemble.idle.as_secs(), "max_age_seconds": assemble.max_age.as_secs(),
+        "session_idle_seconds": session_idle.as_secs(), "intent_timeout_seconds": intent_timeout.as_secs(),
+        "heartbeat_seconds": heartbeat.as_secs(), "unsampled": unsampled, "profile": profile,
+    });
+    Bytes::from(told.to_string())
+}
+
+/// Has submitted what an earlier process kept and did not submit, whenever the log can be reached.
+async fn take_up(recorder: Recorder, out_of_turn: Arc<AtomicBool>) {
+    loop {
+        match recorder.resume().await {
+            Ok(submitted) => {
+                out_of_turn.fetch_or(submitted > 0, Ordering::Relaxed);
+                return;
+            }
+            Err(error) => tracing::warn!(%error, "what an earlier process left cannot be sent yet"),
+        }
+        tokio::time::sleep(TICK).await;
+    }
+}

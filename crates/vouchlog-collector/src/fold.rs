@@ -1,0 +1,378 @@
+//! The fold: entries of the journal in, records out. It has no clock, no disk and no randomness: the same entries give the same
+//! records with the same names, so what a crash interrupted is done again and nothing twice. Start here to follow a body to its
+//! records.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use vouchlog_evidence::{RULES_VERSION, Record, RecordId, SealReason};
+use vouchlog_stream::StatementKind;
+
+use crate::arrival::{Door, Entry, What};
+use crate::assemble::{Assembler, Lot, Out};
+use crate::intake::{Encoding, Item, Signal, decode};
+use crate::intents::Intents;
+use crate::journal::{Changes, Kept, Losses};
+use crate::secret::Secret;
+use crate::sessions::{Seal, Sessions};
+use crate::settings::{Mode, Settings};
+use crate::{doors, intents};
+
+mod configuration;
+
+/// Prefixes of what is remembered across restarts.
+const MEMORY: u8 = b'm';
+const SESSION: u8 = b's';
+const INTENT: u8 = b'i';
+const CONFIGURATION: u8 = b'c';
+
+/// What an entry amounted to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Step {
+    /// Records, in order.
+    pub(crate) records: Vec<Record>,
+    pub(crate) tally: Tally,
+    /// Interactions of which no record could be made, and why. There should be none.
+    pub(crate) failed: Vec<String>,
+}
+
+/// Counts for the account that the collector gives of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Tally {
+    /// Spans, log records, payloads.
+    pub(crate) received: u64,
+    /// Of those: not taken.
+    pub(crate) refused: u64,
+    /// Attributes of records that no table knows.
+    pub(crate) not_understood: u64,
+    /// Items that are about no interaction.
+    pub(crate) ignored: u64,
+    /// Spans that came twice and differed.
+    pub(crate) conflicts: u64,
+    /// Turned away for want of room.
+    pub(crate) lost: u64,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.received += other.received;
+        self.refused += other.refused;
+        self.not_understood += other.not_understood;
+        self.ignored += other.ignored;
+        self.conflicts += other.conflicts;
+        self.lost += other.lost;
+    }
+}
+
+/// The end of a session, as its door has it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SealRequest {
+    pub(crate) session: String,
+    pub(crate) reason: SealReason,
+}
+
+/// Everything between the journal and the recorder.
+pub(crate) struct Fold {
+    secret: Secret,
+    settings: Settings,
+    assembler: Assembler,
+    sessions: Sessions,
+    intents: Intents,
+    /// Digests of the configurations that are logged, by what they are of.
+    configurations: BTreeMap<String, String>,
+    changed_configurations: BTreeSet<String>,
+}
+
+impl Fold {
+    pub(crate) fn new(secret: Secret, settings: Settings) -> Self {
+        Self {
+            assembler: Assembler::new(settings.assemble, secret.naming()),
+            sessions: Sessions::new(settings.session_idle),
+            intents: Intents::new(settings.intent_timeout),
+            configurations: BTreeMap::new(),
+            changed_configurations: BTreeSet::new(),
+            secret,
+            settings,
+        }
+    }
+
+    /// Takes up what an earlier process remembered: pairs of one [`changes`](Self::changes) after the other, put together.
+    pub(crate) fn restore(&mut self, kept: Kept) {
+        let mut by_prefix: BTreeMap<u8, Kept> = BTreeMap::new();
+        for (key, value) in kept {
+            if let Some((prefix, rest)) = key.split_first() {
+                by_prefix.entry(*prefix).or_default().push((rest.to_owned(), value));
+            }
+        }
+        let mut of = |prefix| by_prefix.remove(&prefix).unwrap_or_default();
+        self.assembler.restore(of(MEMORY));
+        self.sessions.restore(of(SESSION));
+        self.intents.restore(of(INTENT));
+        let text = |bytes| String::from_utf8(bytes).ok();
+        self.configurations =
+            of(CONFIGURATION).into_iter().filter_map(|(key, value)| text(key).zip(text(value))).collect();
+    }
+
+    /// What must survive of what changed since the last call.
+    pub(crate) fn changes(&mut self) -> Changes {
+        let mut changes = Changes::default();
+        let changed = std::mem::take(&mut self.changed_configurations);
+        let configurations = changed.into_iter().map(|key| {
+            let digest = self.configurations.get(&key).map(|digest| digest.clone().into_bytes());
+            (key.into_bytes(), digest)
+        });
+        let all = [
+            (MEMORY, self.assembler.changes()),
+            (SESSION, self.sessions.changes()),
+            (INTENT, self.intents.changes()),
+            (CONFIGURATION, configurations.collect()),
+        ];
+        for (prefix, changed) in all {
+            for (key, value) in changed {
+                let key = [&[prefix][..], &key].concat();
+                match value {
+                    Some(value) => changes.put.push((key, value)),
+                    None => changes.remove.push(key),
+                }
+            }
+        }
+        changes
+    }
+
+    /// Position of the oldest entry of which something still waits.
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        self.assembler.oldest()
+    }
+
+    /// Whether traces wait for time to go by. Sessions and intents last long: for them a heartbeat's tick is soon enough.
+    pub(crate) fn waits(&self) -> bool {
+        self.assembler.waiting().0 > 0
+    }
+
+    /// Items in traces that are open.
+    pub(crate) fn waiting(&self) -> usize {
+        self.assembler.waiting().1
+    }
+
+    /// Takes up again what an entry brought that was recorded in part before a restart: what is remembered as done is left out, the
+    /// rest waits as it did.
+    pub(crate) fn refill(&mut self, position: u64, entry: &Entry) {
+        if let What::Arrived(door) = entry.what
+            && let Some((items, _)) = items(door, &entry.body)
+        {
+            self.assembler.feed(items, &self.lot(position, entry));
+        }
+    }
+
+    /// What an entry amounts to.
+    pub(crate) fn apply(&mut self, position: u64, entry: &Entry) -> Step {
+        let now = entry.at;
+        match entry.what {
+            What::Arrived(door) => self.arrived(position, door, entry),
+            What::Tick => {
+                let out = self.assembler.tick(now);
+                let mut step = self.assembled(out, position, now);
+                for seal in self.sessions.tick(now) {
+                    step.records.push(self.seal(seal, now));
+                }
+                for intent in self.intents.tick(now) {
+                    step.records.push(self.orphan(intent, now));
+                }
+                step
+            }
+            What::Flush => {
+                let out = self.assembler.flush();
+                self.assembled(out, position, now)
+            }
+            What::Started => {
+                Step { records: self.configurations(now, position, &entry.body), ..Step::default() }
+            }
+            What::Lost => self.lost(position, now, &entry.body),
+        }
+    }
+
+    fn arrived(&mut self, position: u64, door: Door, entry: &Entry) -> Step {
+        let now = entry.at;
+        if let Some((items, unread)) = items(door, &entry.body) {
+            let received = items.len() as u64 + unread;
+            let out = self.assembler.feed(items, &self.lot(position, entry));
+            let mut step = self.assembled(out, position, now);
+            step.tally.received += received;
+            step.tally.refused += unread;
+            return step;
+        }
+        match door {
+            Door::Seal => self.seal_asked_for(&entry.body, now),
+            Door::LiteLlm => {
+                let naming = self.secret.naming();
+                let (records, refused) = doors::litellm(&entry.body, &naming, now).unwrap_or_default();
+                self.whole(records, refused.len(), position, entry)
+            }
+            _ => {
+                let (parsed, refused) = doors::records(&entry.body).unwrap_or_default();
+                let records = parsed.into_iter().map(|parsed| parsed.record).collect();
+                self.whole(records, refused.len(), position, entry)
+            }
+        }
+    }
+
+    fn lot(&self, position: u64, entry: &Entry) -> Lot {
+        let commitment = Some(self.secret.commitment(&entry.body));
+        Lot { received: entry.at, position, commitment }
+    }
+
+    /// What the assembler gave.
+    fn assembled(&mut self, out: Out, position: u64, now: Timestamp) -> Step {
+        let mut step = Step { failed: out.failed, ..Step::default() };
+        step.tally.refused = out.refused.len() as u64;
+        step.tally.not_understood = out.unknown.values().sum();
+        step.tally.ignored = out.ignored.values().sum();
+        step.tally.conflicts = out.conflicts.len() as u64;
+        for record in out.records {
+            self.finish(record, now, &mut step.records);
+        }
+        for (place, conflict) in out.conflicts.into_iter().enumerate() {
+            let mut record = Record::new(StatementKind::Finding);
+            record.id = Some(self.name(&format!("conflict {position} {place}")));
+            record.body.time.get_or_default().start = now.into();
+            let finding = record.body.finding.get_or_default();
+            finding.code = "R71".to_owned().into();
+            finding.rules = RULES_VERSION.to_owned().into();
+            let which = format!("span {} of trace {}", conflict.span, conflict.trace);
+            finding.message = format!("{which} came twice, and not the same").into();
+            if let Some(about) = conflict.record {
+                finding.record = about.into();
+            }
+            step.records.push(record);
+        }
+        step
+    }
+
+    /// Records that came whole.
+    fn whole(&mut self, records: Vec<Record>, refused: usize, position: u64, entry: &Entry) -> Step {
+        let now = entry.at;
+        let commitment = self.secret.commitment(&entry.body);
+        let mut step = Step::default();
+        step.tally.received = (records.len() + refused) as u64;
+        step.tally.refused = refused as u64;
+        for (place, mut record) in records.into_iter().enumerate() {
+            if record.id.is_none() {
+                record.id = Some(self.name(&key_of(&record, position, place)));
+            }
+            let time = record.body.time.get_or_default();
+            if time.received.is_absent() {
+                time.received = now.into();
+            }
+            let custody = record.body.custody.get_or_default();
+            if custody.bodies.is_absent() {
+                custody.bodies = vec![commitment.clone()].into();
+            }
+            self.assembler.adopt(&mut record);
+            self.finish(record, now, &mut step.records);
+        }
+        step
+    }
+
+    /// Joins a record to its intent and its session, and says what the operator says of its source.
+    fn finish(&mut self, mut record: Record, now: Timestamp, records: &mut Vec<Record>) {
+        let mut given_up = Vec::new();
+        let mut seal = None;
+        if matches!(record.kind, StatementKind::Interaction | StatementKind::Intent) {
+            record.profile = record.profile.or(self.settings.profile);
+            if self.settings.unsampled {
+                let custody = record.body.custody.get_or_default();
+                if custody.sampled.is_absent() {
+                    custody.sampled = false.into();
+                }
+            }
+        }
+        match record.kind {
+            StatementKind::Intent => given_up = self.intents.begin(&record, now),
+            StatementKind::Interaction => {
+                self.intents.end(&mut record);
+                let must = self.settings.mode == Mode::FailClosed;
+                let correlation = record.body.correlation.get_or_default();
+                if correlation.write_ahead.is_absent() {
+                    correlation.write_ahead = (must || correlation.intent.value().is_some()).into();
+                }
+                seal = self.sessions.number(&mut record, now);
+            }
+            _ => {}
+        }
+        records.push(record);
+        records.extend(seal.map(|seal| self.seal(seal, now)));
+        records.extend(given_up.into_iter().map(|intent| self.orphan(intent, now)));
+    }
+
+    fn seal_asked_for(&mut self, body: &[u8], now: Timestamp) -> Step {
+        let mut step = Step::default();
+        if let Ok(SealRequest { session, reason }) = serde_json::from_slice(body)
+            && let Some(seal) = self.sessions.seal(&session, reason)
+        {
+            step.records.push(self.seal(seal, now));
+        }
+        step
+    }
+
+    fn seal(&self, seal: Seal, now: Timestamp) -> Record {
+        let id = self.name(&seal.name());
+        seal.record(id, now)
+    }
+
+    fn orphan(&self, intent: RecordId, now: Timestamp) -> Record {
+        let id = self.name(&format!("orphan {intent}"));
+        intents::orphan(intent, id, now)
+    }
+
+    fn lost(&self, position: u64, now: Timestamp, body: &[u8]) -> Step {
+        let Ok(losses) = serde_json::from_slice::<Losses>(body) else { return Step::default() };
+        let mut record = Record::new(StatementKind::DeclaredLoss);
+        record.id = Some(self.name(&format!("loss {position}")));
+        record.body.time.get_or_default().start = now.into();
+        let loss = record.body.declared_loss.get_or_default();
+        loss.from = losses.from.into();
+        loss.to = losses.to.into();
+        loss.count = losses.items.into();
+        loss.cause = "disk_budget".to_owned().into();
+        loss.mode = self.settings.mode.name().to_owned().into();
+        let tally = Tally { lost: losses.items, ..Tally::default() };
+        Step { records: vec![record], tally, failed: Vec::new() }
+    }
+
+    pub(crate) fn name(&self, key: &str) -> RecordId {
+        RecordId::from_random(self.secret.name(key.as_bytes()))
+    }
+}
+
+/// Items of a body that is put together from items, and how many could not be read.
+fn items(door: Door, body: &Bytes) -> Option<(Vec<Item>, u64)> {
+    let otlp = |signal, encoding: Encoding| {
+        let decoded = decode(signal, encoding, body).unwrap_or_default();
+        (decoded.items, decoded.refused.len() as u64)
+    };
+    match door {
+        Door::Traces(encoding) => Some(otlp(Signal::Traces, encoding)),
+        Door::Logs(encoding) => Some(otlp(Signal::Logs, encoding)),
+        Door::Opa => {
+            let (items, refused) = doors::opa(body).unwrap_or_default();
+            Some((items, refused.len() as u64))
+        }
+        Door::Records | Door::LiteLlm | Door::Intents | Door::Seal => None,
+    }
+}
+
+/// What the name of a record is made of that came without one: the call it is about, if it names one, else where it stands.
+fn key_of(record: &Record, position: u64, place: usize) -> String {
+    let correlation = record.body.correlation.value();
+    let call = correlation.and_then(|it| it.idempotency_key.value());
+    let attempt = correlation.and_then(|it| it.attempt.value()).unwrap_or(&1);
+    match call {
+        Some(call) => format!("{} {attempt} of call {call}", record.kind),
+        None => format!("record {position} {place}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

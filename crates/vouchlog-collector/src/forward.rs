@@ -1,0 +1,281 @@
+//! Sends every OTLP body on to another collector, as it came: best effort, a bounded queue, never in the way. What is not delivered
+//! is counted and forgotten: the journal has it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use parking_lot::Mutex;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+use reqwest::{Client, Url};
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::intake::Encoding;
+use crate::limits::{MAX_FORWARD_ANSWER, MAX_FORWARD_BYTES};
+
+/// What room in the queue is counted in, in bytes.
+const UNIT: usize = 1_024;
+
+/// How patiently bodies are sent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Most bytes that wait or are being sent.
+    pub queue_bytes: usize,
+    /// Requests at a time.
+    pub in_flight: usize,
+    /// How long a request may take.
+    pub timeout: Duration,
+    /// How often a body is sent before it is given up.
+    pub attempts: u32,
+    /// Wait before the second attempt; it doubles with each further one. The other side's `retry-after` goes before.
+    pub first_wait: Duration,
+    /// Longest wait, whatever the other side says.
+    pub longest_wait: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            queue_bytes: MAX_FORWARD_BYTES,
+            in_flight: 8,
+            timeout: Duration::from_secs(10),
+            attempts: 5,
+            first_wait: Duration::from_millis(500),
+            longest_wait: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why nothing can be forwarded there.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ForwardError {
+    /// Give the base of an OTLP/HTTP endpoint, as in `http://127.0.0.1:4318`.
+    #[error("`{0}` is no http:// or https:// URL to which a path can be appended")]
+    Url(String),
+    /// The HTTP client cannot be made; the system's certificates are one reason.
+    #[error("there is no HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+/// Sends bodies on. Clones are the same one; when the last is dropped, what waits is still sent.
+#[derive(Clone)]
+pub struct Forward(Arc<Inner>);
+
+struct Inner {
+    queue: mpsc::UnboundedSender<Message>,
+    room: Arc<Semaphore>,
+    metrics: Metrics,
+    closing: CancellationToken,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A body on its way. Its room is free again when it is dropped.
+struct Message {
+    path: &'static str,
+    encoding: Encoding,
+    is_gzip: bool,
+    body: Bytes,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Forward {
+    /// Sends to the OTLP/HTTP endpoint at `url`; `/v1/traces` and its like are appended. Needs a tokio runtime.
+    pub fn start(url: &str, pace: Pace) -> Result<Self, ForwardError> {
+        let is_base =
+            |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none();
+        if !Url::parse(url).is_ok_and(|url| is_base(&url)) {
+            return Err(ForwardError::Url(url.chars().take(200).collect()));
+        }
+        // Whoever answers with a redirection wants to be asked elsewhere, and is not.
+        let client =
+            Client::builder().timeout(pace.timeout).redirect(reqwest::redirect::Policy::none()).build()?;
+        let metrics = Metrics::default();
+        let closing = CancellationToken::new();
+        let (queue, waiting) = mpsc::unbounded_channel();
+        let sender =
+            Sender { base: url.trim_end_matches('/').to_owned(), client, pace, metrics: metrics.clone() };
+        let task = tokio::spawn(run(waiting, Arc::new(sender), closing.clone()));
+        let room = Arc::new(Semaphore::new(pace.queue_bytes.div_ceil(UNIT).min(Semaphore::MAX_PERMITS)));
+        Ok(Self(Arc::new(Inner { queue, room, metrics, closing, task: Mutex::new(Some(task)) })))
+    }
+
+    /// Puts a body into the queue, or drops it if there is no room. Never waits.
+    pub fn offer(&self, path: &'static str, encoding: Encoding, is_gzip: bool, body: Bytes) {
+        let units = u32::try_from(body.len().div_ceil(UNIT).max(1)).unwrap_or(u32::MAX);
+        let offered = Arc::clone(&self.0.room)
+            .try_acquire_many_owned(units)
+            .ok()
+            .and_then(|_room| self.0.queue.send(Message { path, encoding, is_gzip, body, _room }).ok());
+        match offered {
+            Some(()) => drop(self.0.metrics.waiting.inc()),
+            None => drop(self.0.metrics.count("dropped")),
+        };
+    }
+
+    /// Takes nothing more and sends what waits, at most so long. Whether nothing is left.
+    pub async fn close(&self, patience: Duration) -> bool {
+        self.0.closing.cancel();
+        let Some(mut task) = self.0.task.lock().take() else { return true };
+        let done = tokio::time::timeout(patience, &mut task).await.is_ok();
+        task.abort();
+        done
+    }
+
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let Metrics { bodies, waiting, bytes } = &self.0.metrics;
+        let registry = registry.sub_registry_with_prefix("vouchlog_forward");
+        registry.register(
+            "bodies",
+            "Bodies for the other collector: sent, refused by it, given_up, dropped for want of room",
+            bodies.clone(),
+        );
+        registry.register("bodies_waiting", "Bodies that wait or are being sent", waiting.clone());
+        registry.register_with_unit("sent", "What was sent", Unit::Bytes, bytes.clone());
+    }
+}
+
+impl fmt::Debug for Forward {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Forward")
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Metrics {
+    bodies: Family<Outcome, Counter>,
+    waiting: Gauge,
+    bytes: Counter<u64, AtomicU64>,
+}
+
+impl Metrics {
+    fn count(&self, outcome: &'static str) -> u64 {
+        self.bodies.get_or_create(&Outcome { outcome }).inc()
+    }
+}
+
+/// Takes bodies out of the queue, a few at a time, until it is closed and empty.
+async fn run(mut queue: mpsc::UnboundedReceiver<Message>, sender: Arc<Sender>, closing: CancellationToken) {
+    let mut sending = JoinSet::new();
+    loop {
+        let next = tokio::select! {
+            next = queue.recv() => next,
+            () = closing.cancelled(), if !queue.is_closed() => {
+                queue.close();
+                continue;
+            }
+        };
+        let Some(message) = next else { break };
+        while sending.len() >= sender.pace.in_flight.max(1) {
+            sending.join_next().await;
+        }
+        let sender = Arc::clone(&sender);
+        sending.spawn(async move { sender.deliver(message).await });
+    }
+    while sending.join_next().await.is_some() {}
+}
+
+struct Sender {
+    base: String,
+    client: Client,
+    pace: Pace,
+    metrics: Metrics,
+}
+
+/// Why an attempt failed.
+enum Failure {
+    /// It would fail again.
+    Final,
+    /// It may not, after this long if the other side says so.
+    Again(Option<Duration>),
+}
+
+impl Sender {
+    async fn deliver(&self, message: Message) {
+        let outcome = self.attempts(&message).await;
+        self.metrics.count(outcome);
+        self.metrics.waiting.dec();
+        if outcome == "sent" {
+            self.metrics.bytes.inc_by(message.body.len() as u64);
+        }
+    }
+
+    async fn attempts(&self, message: &Message) -> &'static str {
+        let mut wait = self.pace.first_wait;
+        for attempt in 1..=self.pace.attempts {
+            match self.send(message).await {
+                Ok(()) => return "sent",
+                Err(Failure::Final) => return "refused",
+                Err(Failure::Again(told)) if attempt < self.pace.attempts => {
+                    tokio::time::sleep(told.unwrap_or(wait).min(self.pace.longest_wait)).await;
+                    wait *= 2;
+                }
+                Err(Failure::Again(_)) => {}
+            }
+        }
+        "given_up"
+    }
+
+    /// Sends it once. No header of the emitter's goes along but those that say how to read the body.
+    async fn send(&self, message: &Message) -> Result<(), Failure> {
+        let content_type = match message.encoding {
+            Encoding::Protobuf => "application/x-protobuf",
+            Encoding::Json => "application/json",
+        };
+        let mut request = self
+            .client
+            .post(format!("{}{}", self.base, message.path))
+            .header(header::CONTENT_TYPE, content_type)
+            .body(message.body.clone());
+        if message.is_gzip {
+            request = request.header(header::CONTENT_ENCODING, "gzip");
+        }
+        let mut answer = request.send().await.map_err(|error| {
+            tracing::debug!(%error, "the other collector cannot be reached");
+            Failure::Again(None)
+        })?;
+        let (status, told) = (answer.status(), retry_after(answer.headers()));
+        // A connection is used again only when its answer was read.
+        let mut read = 0;
+        while read <= MAX_FORWARD_ANSWER
+            && let Ok(Some(chunk)) = answer.chunk().await
+        {
+            read += chunk.len();
+        }
+        match status {
+            status if status.is_success() => Ok(()),
+            // SPEC: OTLP 1.x, section "Retryable Response Codes".
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => Err(Failure::Again(told)),
+            status => {
+                tracing::debug!(%status, path = message.path, "the other collector refuses a body");
+                Err(Failure::Final)
+            }
+        }
+    }
+}
+
+/// SPEC: RFC 9110 section 10.2.3, in its form of whole seconds.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,78 @@
+//! What a collector counts, for Prometheus.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+use vouchlog_stream::StatementKind;
+
+use crate::fold::Tally;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Kind {
+    kind: &'static str,
+}
+
+/// Counters and gauges; clones are the same ones.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Metrics {
+    records: Family<Kind, Counter>,
+    items: Counter,
+    refused: Counter,
+    not_understood: Counter,
+    ignored: Counter,
+    conflicts: Counter,
+    lost: Counter,
+    failed: Counter,
+    waiting: Gauge,
+    journal: Gauge,
+}
+
+impl Metrics {
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        let registry = registry.sub_registry_with_prefix("vouchlog_collector");
+        registry.register("records", "Records stated, by kind", self.records.clone());
+        registry.register("items", "Spans, log records and payloads taken in", self.items.clone());
+        registry.register(
+            "items_refused",
+            "Items that cannot be read or must not be kept",
+            self.refused.clone(),
+        );
+        registry.register(
+            "attributes_not_understood",
+            "Attributes of records that no table knows; they are kept",
+            self.not_understood.clone(),
+        );
+        registry.register("items_ignored", "Items that are about no interaction", self.ignored.clone());
+        registry.register("conflicts", "Spans that came twice and were not the same", self.conflicts.clone());
+        registry.register("items_lost", "Items turned away for want of room", self.lost.clone());
+        registry.register("failed", "Interactions of which no record could be made", self.failed.clone());
+        registry.register("items_waiting", "Items in traces that are not done", self.waiting.clone());
+        registry.register_with_unit(
+            "journal",
+            "What waits on disk to be recorded",
+            Unit::Bytes,
+            self.journal.clone(),
+        );
+    }
+
+    pub(crate) fn folded(&self, tally: Tally, failed: usize) {
+        self.items.inc_by(tally.received);
+        self.refused.inc_by(tally.refused);
+        self.not_understood.inc_by(tally.not_understood);
+        self.ignored.inc_by(tally.ignored);
+        self.conflicts.inc_by(tally.conflicts);
+        self.lost.inc_by(tally.lost);
+        self.failed.inc_by(failed as u64);
+    }
+
+    pub(crate) fn recorded(&self, kind: StatementKind) {
+        self.records.get_or_create(&Kind { kind: kind.name() }).inc();
+    }
+
+    pub(crate) fn settled(&self, waiting: usize, journal: u64) {
+        self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.journal.set(i64::try_from(journal).unwrap_or(i64::MAX));
+    }
+}

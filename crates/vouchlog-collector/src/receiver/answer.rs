@@ -1,0 +1,217 @@
+//! The one table of refusals, and how each protocol says them.
+//!
+//! ```text
+//! kind             HTTP  gRPC                send it again
+//! invalid          400   INVALID_ARGUMENT    no
+//! unauthenticated  401   UNAUTHENTICATED     no
+//! too large        413   INVALID_ARGUMENT    no
+//! unsupported      415   UNIMPLEMENTED       no
+//! busy             503   RESOURCE_EXHAUSTED  when it says
+//! unavailable      503   UNAVAILABLE         when it says
+//! ```
+//!
+//! SPEC: OTLP 1.x, sections "Failures" and "OTLP/HTTP Response": which codes an emitter may send again after. OUT_OF_RANGE is one
+//! of them, so what is too large is not answered with it, as gRPC libraries do.
+
+use std::time::Duration;
+
+use ::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetail, RetryInfo, StatusExt};
+
+use super::export::Export;
+use super::http::JSON;
+use crate::collector::NotTaken;
+use crate::doors::DoorError;
+use crate::intake::{Encoding, IntakeError};
+use crate::limits::{BUSY_RETRY_AFTER, MAX_REASON_BYTES, RETRY_AFTER};
+
+/// Why a request is refused, as far as programs tell it apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Invalid,
+    Unauthenticated,
+    TooLarge,
+    Unsupported,
+    Busy,
+    Unavailable,
+}
+
+impl Kind {
+    const fn row(self) -> (StatusCode, Code, &'static str) {
+        match self {
+            Self::Invalid => (StatusCode::BAD_REQUEST, Code::InvalidArgument, "INVALID_ARGUMENT"),
+            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, Code::Unauthenticated, "UNAUTHENTICATED"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Code::InvalidArgument, "TOO_LARGE"),
+            Self::Unsupported => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::Unimplemented, "UNSUPPORTED_MEDIA_TYPE")
+            }
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, Code::ResourceExhausted, "OVERLOADED"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "UNAVAILABLE"),
+        }
+    }
+
+    const fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::Busy => Some(BUSY_RETRY_AFTER),
+            Self::Unavailable => Some(RETRY_AFTER),
+            _ => None,
+        }
+    }
+
+    /// As metrics have it.
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::Unauthenticated => "unauthenticated",
+            Self::TooLarge => "too_large",
+            Self::Unsupported => "unsupported",
+            Self::Busy => "busy",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// A request that is refused: how, and why in words.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub(super) kind: Kind,
+    why: String,
+}
+
+/// In what form a caller reads an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Grpc,
+    /// OTLP/HTTP: google.rpc.Status in the request's encoding.
+    Otlp(Encoding),
+    /// A problem document (RFC 9457).
+    Problem,
+}
+
+impl Form {
+    pub(super) fn of(path: &str, headers: &HeaderMap) -> Self {
+        let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+        if content_type.starts_with(b"application/grpc") {
+            return Self::Grpc;
+        }
+        match Export::ALL.iter().any(|export| export.path() == path) {
+            // Who sends neither encoding reads JSON, if anything.
+            true => Self::Otlp(super::http::encoding(headers).unwrap_or(Encoding::Json)),
+            false => Self::Problem,
+        }
+    }
+}
+
+impl Refusal {
+    pub(super) fn new(kind: Kind, why: impl Into<String>) -> Self {
+        Self { kind, why: cut(why.into(), MAX_REASON_BYTES) }
+    }
+
+    pub(super) fn invalid(why: impl Into<String>) -> Self {
+        Self::new(Kind::Invalid, why)
+    }
+
+    pub(super) fn unauthenticated() -> Self {
+        Self::new(
+            Kind::Unauthenticated,
+            "the collector's token is missing or wrong: send `authorization: Bearer <token>`",
+        )
+    }
+
+    pub(super) fn too_large(limit: usize) -> Self {
+        let why = format!("the body has more than {limit} bytes, unzipped or not: send smaller batches");
+        Self::new(Kind::TooLarge, why)
+    }
+
+    pub(super) fn busy() -> Self {
+        Self::new(Kind::Busy, "too much is being read at the moment: send the same again later")
+    }
+
+    /// As a gRPC status, with all that a client needs in its details.
+    pub(super) fn status(&self) -> Status {
+        let retry = self.kind.retry_after().map(|wait| ErrorDetail::RetryInfo(RetryInfo::new(Some(wait))));
+        Status::with_error_details_vec(self.kind.row().1, self.why.as_str(), retry)
+    }
+
+    pub(super) fn respond(&self, form: Form) -> Response {
+        let (http, code, word) = self.kind.row();
+        let wait = self.kind.retry_after();
+        let response = match form {
+            Form::Grpc => return self.status().into_http(),
+            Form::Otlp(Encoding::Protobuf) => {
+                let body = self.status().details().to_vec();
+                ([(header::CONTENT_TYPE, super::http::PROTOBUF)], body).into_response()
+            }
+            Form::Otlp(Encoding::Json) => {
+                let mut status = json!({ "code": i32::from(code), "message": self.why });
+                if let Some(wait) = wait {
+                    status["details"] = json!([{
+                        "@type": RetryInfo::TYPE_URL, "retryDelay": format!("{}s", wait.as_secs()),
+                    }]);
+                }
+                ([(header::CONTENT_TYPE, JSON)], status.to_string()).into_response()
+            }
+            Form::Problem => {
+                let mut problem = json!({
+                    "type": "about:blank", "title": http.canonical_reason(), "status": http.as_u16(), "detail": self.why,
+                    "code": word,
+                });
+                if let Some(wait) = wait {
+                    problem["retry_after_ms"] = json!(wait.as_secs() * 1_000);
+                }
+                ([(header::CONTENT_TYPE, "application/problem+json")], problem.to_string()).into_response()
+            }
+        };
+        (http, self.headers(), response).into_response()
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        if let Some(wait) = self.kind.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        }
+        if self.kind == Kind::Unauthenticated {
+            // SPEC: RFC 9110 section 11.6.1: a 401 says how to authenticate.
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        headers
+    }
+}
+
+impl From<NotTaken> for Refusal {
+    fn from(not_taken: NotTaken) -> Self {
+        Self::new(Kind::Unavailable, not_taken.to_string())
+    }
+}
+
+impl From<IntakeError> for Refusal {
+    fn from(error: IntakeError) -> Self {
+        let kind = if matches!(error, IntakeError::TooLong(_)) { Kind::TooLarge } else { Kind::Invalid };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<DoorError> for Refusal {
+    fn from(error: DoorError) -> Self {
+        let kind = if matches!(error, DoorError::Json(_)) { Kind::Invalid } else { Kind::TooLarge };
+        Self::new(kind, error.to_string())
+    }
+}
+
+/// How an answer is counted.
+pub(super) fn outcome<T>(answer: &Result<T, Refusal>) -> &'static str {
+    answer.as_ref().map_or_else(|refusal| refusal.kind.label(), |_| "ok")
+}
+
+/// A text, cut where it would be too long to send.
+pub(super) fn cut(mut text: String, limit: usize) -> String {
+    if text.len() > limit {
+        let end = (0..=limit).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}

@@ -1,0 +1,152 @@
+//! Bodies in memory: each bounded, all of them together bounded, unzipped within the same bounds.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::{HeaderMap, header};
+use axum::body::Body;
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::answer::{Kind, Refusal};
+
+/// What room is counted in, in bytes: a semaphore counts to 2^32 at a time.
+const UNIT: usize = 1_024;
+
+/// Bytes that are unzipped at a time.
+const CHUNK: usize = 32 * 1_024;
+
+/// Room for bytes that all requests share. Clones are the same room.
+#[derive(Clone)]
+pub(super) struct Room {
+    permits: Arc<Semaphore>,
+    units: u32,
+    patience: Duration,
+}
+
+impl Room {
+    pub(super) fn new(bytes: usize, patience: Duration) -> Self {
+        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
+        Self { permits: Arc::new(Semaphore::new(units as usize)), units, patience }
+    }
+
+    /// A share of it, empty so far; it is given back when it is dropped.
+    pub(super) fn share(&self) -> Share {
+        Share { room: self.clone(), permit: None }
+    }
+}
+
+/// A request's share of a room.
+pub(super) struct Share {
+    room: Room,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Share {
+    /// Grows to `bytes`, or says that there is no room for them. What is more than the whole room has to itself what there is.
+    pub(super) async fn cover(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let wanted = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.room.units);
+        let held =
+            self.permit.as_ref().map_or(0, |permit| u32::try_from(permit.num_permits()).unwrap_or(u32::MAX));
+        if wanted <= held {
+            return Ok(());
+        }
+        let more = Arc::clone(&self.room.permits).acquire_many_owned(wanted - held);
+        let more = match tokio::time::timeout(self.room.patience, more).await {
+            Ok(Ok(more)) => more,
+            Ok(Err(_)) | Err(_) => return Err(Refusal::busy()),
+        };
+        match &mut self.permit {
+            Some(permit) => permit.merge(more),
+            permit => *permit = Some(more),
+        }
+        Ok(())
+    }
+}
+
+/// A body that grows, and the room it takes.
+pub(super) struct Held {
+    bytes: Vec<u8>,
+    limit: usize,
+    share: Share,
+}
+
+impl Held {
+    fn new(room: &Room, limit: usize) -> Self {
+        Self { bytes: Vec::new(), limit, share: room.share() }
+    }
+
+    async fn push(&mut self, chunk: &[u8]) -> Result<(), Refusal> {
+        let length = self.bytes.len() + chunk.len();
+        if length > self.limit {
+            return Err(Refusal::too_large(self.limit));
+        }
+        if length > self.bytes.capacity() {
+            let capacity = (2 * self.bytes.len()).clamp(length, self.limit);
+            self.share.cover(capacity).await?;
+            self.bytes.reserve_exact(capacity - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(chunk);
+        Ok(())
+    }
+
+    /// The bytes, and the room they take while the share is kept.
+    pub(super) fn finish(self) -> (Bytes, Share) {
+        let Self { mut bytes, share, .. } = self;
+        bytes.shrink_to_fit();
+        (bytes.into(), share)
+    }
+}
+
+/// Reads a body of at most `limit` bytes. It takes room as it comes, so that who announces much and sends slowly keeps nobody out.
+pub(super) async fn read(
+    room: &Room,
+    headers: &HeaderMap,
+    mut body: Body,
+    limit: usize,
+) -> Result<Held, Refusal> {
+    let declared =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > limit as u64) {
+        return Err(Refusal::too_large(limit));
+    }
+    let mut held = Held::new(room, limit);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Refusal::invalid("the body ended early"))?;
+        if let Ok(data) = frame.into_data() {
+            held.push(&data).await?;
+        }
+    }
+    Ok(held)
+}
+
+/// Unzips (RFC 1952) to at most `limit` bytes: what would become more costs no more than that.
+pub(super) async fn gunzip(room: &Room, zipped: &[u8], limit: usize) -> Result<Held, Refusal> {
+    let mut held = Held::new(room, limit);
+    if zipped.is_empty() {
+        return Ok(held);
+    }
+    let mut unzipping = MultiGzDecoder::new(zipped);
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        match unzipping.read(&mut chunk) {
+            Ok(0) => return Ok(held),
+            Ok(length) => held.push(&chunk[..length]).await?,
+            Err(error) => return Err(Refusal::invalid(format!("the body's gzip is broken: {error}"))),
+        }
+    }
+}
+
+/// Whether a body is zipped, by its header; other encodings are refused.
+pub(super) fn is_gzip(headers: &HeaderMap, name: &str) -> Result<bool, Refusal> {
+    let encoding = headers.get(name).map_or(&b""[..], |value| value.as_bytes()).trim_ascii();
+    match encoding {
+        b"" => Ok(false),
+        it if it.eq_ignore_ascii_case(b"identity") => Ok(false),
+        it if it.eq_ignore_ascii_case(b"gzip") => Ok(true),
+        _ => Err(Refusal::new(Kind::Unsupported, format!("`{name}` is neither gzip nor identity"))),
+    }
+}

@@ -1,0 +1,65 @@
+//! OTLP/HTTP: protobuf or JSON, zipped or not, answered in the encoding of the request.
+
+use ::http::{HeaderMap, header};
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+
+use super::Receiver;
+use super::answer::{Form, Kind, Refusal, outcome};
+use super::body::{gunzip, is_gzip, read};
+use super::export::{AsSent, Export, Partial, export as take};
+use crate::intake::Encoding;
+use crate::limits::MAX_BODY_BYTES;
+
+pub(super) const PROTOBUF: &str = "application/x-protobuf";
+pub(super) const JSON: &str = "application/json";
+
+/// Answers a POST.
+pub(super) async fn answer(receiver: &Receiver, export: Export, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let answer = taken(receiver, export, &parts.headers, body).await;
+    receiver.metrics.answered(export.label(), outcome(&answer));
+    match answer {
+        Ok((Encoding::Protobuf, partial)) => {
+            ([(header::CONTENT_TYPE, PROTOBUF)], partial.to_protobuf()).into_response()
+        }
+        Ok((Encoding::Json, partial)) => {
+            ([(header::CONTENT_TYPE, JSON)], partial.to_json(export)).into_response()
+        }
+        Err(refusal) => refusal.respond(Form::of(export.path(), &parts.headers)),
+    }
+}
+
+async fn taken(
+    receiver: &Receiver,
+    export: Export,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Encoding, Partial), Refusal> {
+    let encoding = encoding(headers)?;
+    let is_gzip = is_gzip(headers, "content-encoding")?;
+    let (sent, _sent) = read(&receiver.bodies, headers, body, MAX_BODY_BYTES).await?.finish();
+    let (body, _body) = match is_gzip && export != Export::Metrics {
+        true => {
+            let (body, share) = gunzip(&receiver.bodies, &sent, MAX_BODY_BYTES).await?.finish();
+            (body, Some(share))
+        }
+        false => (sent.clone(), None),
+    };
+    let sent = AsSent { body: sent, encoding, is_gzip };
+    Ok((encoding, take(receiver, export, encoding, body, sent).await?))
+}
+
+/// The encoding that a request names.
+pub(super) fn encoding(headers: &HeaderMap) -> Result<Encoding, Refusal> {
+    let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    if media_type.eq_ignore_ascii_case(PROTOBUF.as_bytes()) {
+        Ok(Encoding::Protobuf)
+    } else if media_type.eq_ignore_ascii_case(JSON.as_bytes()) {
+        Ok(Encoding::Json)
+    } else {
+        Err(Refusal::new(Kind::Unsupported, format!("send `content-type: {PROTOBUF}` or `{JSON}`")))
+    }
+}

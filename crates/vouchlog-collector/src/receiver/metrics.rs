@@ -1,0 +1,80 @@
+//! What a receiver counts, for Prometheus. Labels are words of this crate, never what somebody sent.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::collector::{NotTaken, Taken};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Labels {
+    door: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Door {
+    door: &'static str,
+}
+
+/// Counters; clones are the same ones.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Metrics {
+    requests: Family<Labels, Counter>,
+    items: Family<Labels, Counter>,
+    bytes: Family<Door, Counter>,
+    unauthenticated: Counter,
+}
+
+impl Metrics {
+    pub(super) fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let registry = registry.sub_registry_with_prefix("vouchlog_receiver");
+        registry.register("requests", "Requests answered, by door and outcome", metrics.requests.clone());
+        registry.register(
+            "items",
+            "Spans, log records, records, payloads: kept, lost (declared), pushed_back, refused",
+            metrics.items.clone(),
+        );
+        registry.register_with_unit(
+            "bodies",
+            "What bodies have, unzipped",
+            Unit::Bytes,
+            metrics.bytes.clone(),
+        );
+        registry.register(
+            "unauthenticated",
+            "Requests without the token, or with a wrong one",
+            metrics.unauthenticated.clone(),
+        );
+        metrics
+    }
+
+    pub(super) fn answered(&self, door: &'static str, outcome: &'static str) {
+        self.requests.get_or_create(&Labels { door, outcome }).inc();
+    }
+
+    pub(super) fn body(&self, door: &'static str, bytes: usize) {
+        self.bytes.get_or_create(&Door { door }).inc_by(bytes as u64);
+    }
+
+    pub(super) fn items(&self, door: &'static str, taken: &Result<Taken, NotTaken>, items: u64) {
+        let outcome = match taken {
+            Ok(Taken::Kept) => "kept",
+            Ok(Taken::Lost) => "lost",
+            Err(_) => "pushed_back",
+        };
+        self.items.get_or_create(&Labels { door, outcome }).inc_by(items);
+    }
+
+    pub(super) fn refused(&self, door: &'static str, items: u64) {
+        if items > 0 {
+            self.items.get_or_create(&Labels { door, outcome: "refused" }).inc_by(items);
+        }
+    }
+
+    pub(super) fn unauthenticated(&self) {
+        self.unauthenticated.inc();
+    }
+}

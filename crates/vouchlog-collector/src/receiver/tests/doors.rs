@@ -1,0 +1,118 @@
+//! Goal: bodies that are no OTLP are taken whole or refused with their place, and an intent is answered with what shows it.
+
+use serde_json::json;
+use vouchlog_evidence::RecordId;
+use vouchlog_stream::Digest;
+
+use super::*;
+use crate::testsupport::testdata;
+
+#[tokio::test]
+async fn records_are_taken_as_one_as_an_array_or_on_lines() {
+    let served = Served::start().await;
+    let good = json!({ "id": "r-1", "kind": "interaction", "credential": { "authorization": "Bearer sk-very-secret" } });
+    let bad = json!({ "id": "r-2", "kind": "nonsense" });
+    let bodies = [
+        (good.to_string(), 1, vec![]),
+        (json!([good, bad, good]).to_string(), 2, vec![1]),
+        (format!("{good}\n{bad}\n{good}\n"), 2, vec![1]),
+    ];
+    for (body, accepted, refused) in bodies {
+        let answer = served.post("/v1/records", &[JS, GZ], gzip(body.as_bytes())).await;
+        let told = answer.json();
+        assert_eq!((answer.status, &told["accepted"]), (StatusCode::OK, &json!(accepted)), "{told}");
+        let places: Vec<u64> =
+            told["refused"].as_array().unwrap().iter().map(|one| one["place"].as_u64().unwrap()).collect();
+        assert_eq!(places, refused);
+        assert_eq!(told["secrets_removed"], accepted, "{told}");
+        assert_eq!(served.sink.given(), [Given::Body(Door::Records, body.into(), accepted)]);
+    }
+    let nothing = served.post("/v1/records", &[JS], json!([bad]).to_string()).await;
+    assert_eq!((nothing.status, &nothing.json()["accepted"]), (StatusCode::BAD_REQUEST, &json!(0)));
+    assert_eq!(served.post("/v1/records", &[JS], "[]").await.status, StatusCode::OK);
+    let broken = served.post("/v1/records", &[JS], "{").await;
+    assert_eq!(
+        (broken.status, broken.content_type.as_str()),
+        (StatusCode::BAD_REQUEST, "application/problem+json")
+    );
+    assert_eq!(served.sink.given(), []);
+    served.sink.answers(Err(NotTaken::Full { held: 1, limit: 1 }));
+    let full = served.post("/v1/records", &[JS], good.to_string()).await;
+    assert_eq!((full.status, full.retry_after.as_deref()), (StatusCode::SERVICE_UNAVAILABLE, Some("5")));
+    assert_eq!(full.json()["code"], "UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn callbacks_and_decision_logs_are_taken() {
+    let served = Served::start().await;
+    let callback = std::fs::read(testdata().join("generic/litellm-proxy.json")).unwrap();
+    let answer = served.post("/v1/litellm", &[JS], callback.clone()).await;
+    assert_eq!((answer.status, &answer.json()["accepted"]), (StatusCode::OK, &json!(6)));
+    assert_eq!(served.sink.given(), [Given::Body(Door::LiteLlm, callback.into(), 6)]);
+    let decisions = json!([{ "decision_id": "d-1", "result": true }, { "result": false }]).to_string();
+    let answer = served.post("/logs", &[JS, GZ], gzip(decisions.as_bytes())).await;
+    assert_eq!(answer.json()["refused"], json!([{ "place": 1, "why": "it has no decision_id" }]));
+    assert_eq!(served.sink.given(), [Given::Body(Door::Opa, decisions.into(), 1)]);
+}
+
+#[tokio::test]
+async fn an_intent_is_answered_with_what_shows_it() {
+    let served = Served::start().await;
+    let receipt = |proof: Option<&str>, lost| IntentReceipt {
+        id: RecordId::new("i-1").unwrap(),
+        digest: (!lost).then_some(Digest::from_bytes([7; 32])),
+        index: proof.map(|_| 5),
+        proof: proof.map(str::to_owned),
+        lost,
+    };
+    let states =
+        [(Some("c2sp.org/tlog-proof@v1"), false, "logged"), (None, false, "kept"), (None, true, "lost")];
+    for (proof, lost, state) in states {
+        served.sink.0.lock().2 = Some(receipt(proof, lost));
+        let answer = served.post("/v1/intents", &[JS], json!({ "id": "i-1" }).to_string()).await;
+        let told = answer.json();
+        assert_eq!((answer.status, &told["state"]), (StatusCode::CREATED, &json!(state)));
+        assert_eq!((&told["id"], &told["receipt"]), (&json!("i-1"), &json!(proof)));
+        assert_eq!((told["digest"].is_null(), told["index"].is_null()), (lost, proof.is_none()));
+    }
+    for given in served.sink.given() {
+        let Given::Intent(record) = given else { panic!("{given:?}") };
+        assert_eq!(record.kind, vouchlog_stream::StatementKind::Intent);
+    }
+    let other = served.post("/v1/intents", &[JS], json!({ "kind": "interaction" }).to_string()).await;
+    assert_eq!(other.status, StatusCode::BAD_REQUEST);
+    assert!(other.json()["detail"].as_str().unwrap().contains("only intents"), "{}", other.json());
+    assert_eq!(served.post("/v1/intents", &[JS], "[]").await.status, StatusCode::BAD_REQUEST);
+    let long = vec![b' '; vouchlog_evidence::limits::MAX_RECORD_BYTES + 1];
+    assert_eq!(served.post("/v1/intents", &[JS], long).await.status, StatusCode::PAYLOAD_TOO_LARGE);
+    served.sink.answers(Err(NotTaken::NoReceipt("it did not answer".into())));
+    let unconfirmed = served.post("/v1/intents", &[JS], "{}").await;
+    assert_eq!(unconfirmed.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(unconfirmed.json()["detail"].as_str().unwrap().contains("do not go on"));
+}
+
+#[tokio::test]
+async fn a_session_is_sealed_for_a_reason() {
+    let served = Served::start().await;
+    let seals = [
+        ("", SealReason::Done),
+        ("{}", SealReason::Done),
+        (r#"{"reason":"timeout"}"#, SealReason::Timeout),
+        (r#"{"reason":"abandoned"}"#, SealReason::Abandoned),
+    ];
+    for (body, reason) in seals {
+        let answer = served.post("/v1/sessions/chat%2F7/seal", &[JS], body).await;
+        assert_eq!((answer.status, &answer.json()["state"]), (StatusCode::ACCEPTED, &json!("kept")));
+        assert_eq!(served.sink.given(), [Given::Seal("chat/7".into(), reason)]);
+    }
+    for body in ["[]", "done", r#"{"reason":"bored"}"#, r#"{"reason":7}"#] {
+        assert_eq!(
+            served.post("/v1/sessions/s/seal", &[JS], body).await.status,
+            StatusCode::BAD_REQUEST,
+            "{body}"
+        );
+    }
+    let long = format!("/v1/sessions/{}/seal", "s".repeat(1_025));
+    assert_eq!(served.post(&long, &[JS], "").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(served.sink.given(), []);
+}

@@ -1,0 +1,246 @@
+//! Sessions: every interaction of one gets its place in it, and when it is over its number is sealed.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use vouchlog_evidence::{Record, RecordId, SealReason, SessionSeal};
+use vouchlog_stream::StatementKind;
+
+use crate::limits::{MAX_SEALED_IDS, MAX_SESSIONS};
+
+/// What is remembered of a session.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Session {
+    /// Interactions so far.
+    count: u64,
+    /// The newest of them: a record that is made again after a crash gets the place it had.
+    newest: VecDeque<String>,
+    /// When the newest came, in milliseconds since 1970.
+    last: i64,
+    /// How many the last seal counted.
+    sealed: Option<u64>,
+}
+
+/// The sessions of a collector, bounded: those that lay still for longest are forgotten first.
+pub(crate) struct Sessions {
+    idle: SignedDuration,
+    known: BTreeMap<String, Session>,
+    by_time: BTreeSet<(i64, String)>,
+    changed: BTreeSet<String>,
+}
+
+/// A session's end, to be put on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Seal {
+    pub(crate) session: String,
+    count: u64,
+    ids: Option<Vec<RecordId>>,
+    reason: SealReason,
+}
+
+impl Sessions {
+    /// Sessions that are over when nothing came for so long.
+    pub(crate) fn new(idle: SignedDuration) -> Self {
+        let (known, by_time, changed) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        Self { idle, known, by_time, changed }
+    }
+
+    /// Takes up what an earlier process remembered. What cannot be read is of another version, and forgotten.
+    pub(crate) fn restore(&mut self, kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) {
+        for (name, value) in kept {
+            let session: Result<Session, _> = postcard::from_bytes(&value);
+            if let (Ok(name), Ok(session)) = (String::from_utf8(name), session) {
+                self.by_time.insert((session.last, name.clone()));
+                self.known.insert(name, session);
+            }
+        }
+    }
+
+    /// What changed since the last call: sessions, and what is remembered of them now.
+    pub(crate) fn changes(&mut self) -> Vec<(Vec<u8>, Option<Vec<u8>>)> {
+        let changed = std::mem::take(&mut self.changed);
+        let bytes = |session| postcard::to_stdvec(session).expect("it is made of texts and numbers");
+        changed
+            .into_iter()
+            .map(|name| {
+                let now = self.known.get(&name).map(bytes);
+                (name.into_bytes(), now)
+            })
+            .collect()
+    }
+
+    /// Gives an interaction its place in its session, unless it has one or completes another record. Seals of sessions for
+    /// which there is no room any more.
+    pub(crate) fn number(&mut self, record: &mut Record, now: Timestamp) -> Option<Seal> {
+        let id = record.id.clone()?;
+        let correlation = record.body.correlation.value()?;
+        let name = correlation.session.value()?.clone();
+        if record.kind != StatementKind::Interaction || correlation.amends.value().is_some() {
+            return None;
+        }
+        let session = self.known.entry(name.clone()).or_default();
+        self.by_time.remove(&(session.last, name.clone()));
+        session.last = session.last.max(now.as_millisecond());
+        self.by_time.insert((session.last, name.clone()));
+        let place = session.place(&id);
+        let told = &mut record.body.correlation.get_or_default().session_sequence;
+        if told.is_absent() {
+            *told = place.into();
+        }
+        self.changed.insert(name);
+        self.make_room()
+    }
+
+    fn make_room(&mut self) -> Option<Seal> {
+        if self.known.len() <= MAX_SESSIONS {
+            return None;
+        }
+        let (_, oldest) = self.by_time.first()?.clone();
+        let seal = self.seal(&oldest, SealReason::Timeout);
+        self.forget(&oldest);
+        seal
+    }
+
+    fn forget(&mut self, name: &str) {
+        if let Some(session) = self.known.remove(name) {
+            self.by_time.remove(&(session.last, name.to_owned()));
+            self.changed.insert(name.to_owned());
+        }
+    }
+
+    /// Ends a session, if there is anything in it that no seal counts. One nobody knows has no records.
+    pub(crate) fn seal(&mut self, name: &str, reason: SealReason) -> Option<Seal> {
+        let session = self.known.get_mut(name)?;
+        if session.sealed == Some(session.count) {
+            return None;
+        }
+        session.sealed = Some(session.count);
+        let is_whole = session.newest.len() as u64 == session.count;
+        let ids = || session.newest.iter().filter_map(|id| RecordId::new(id).ok()).collect();
+        let ids = is_whole.then(ids);
+        self.changed.insert(name.to_owned());
+        Some(Seal { session: name.to_owned(), count: session.count, ids, reason })
+    }
+
+    /// Ends those in which nothing happened for too long.
+    pub(crate) fn tick(&mut self, now: Timestamp) -> Vec<Seal> {
+        let limit = now.as_millisecond().saturating_sub(self.idle.as_millis().try_into().unwrap_or(i64::MAX));
+        let idle: Vec<String> = self
+            .by_time
+            .iter()
+            .take_while(|(last, _)| *last <= limit)
+            .filter(|(_, name)| self.known[name].is_open())
+            .map(|(_, name)| name.clone())
+            .collect();
+        idle.iter().filter_map(|name| self.seal(name, SealReason::Timeout)).collect()
+    }
+}
+
+impl Session {
+    fn is_open(&self) -> bool {
+        self.sealed != Some(self.count)
+    }
+
+    fn place(&mut self, id: &RecordId) -> u64 {
+        if let Some(back) = self.newest.iter().rev().position(|known| known == id.as_str()) {
+            return self.count - back as u64;
+        }
+        self.count += 1;
+        self.newest.push_back(id.as_str().to_owned());
+        if self.newest.len() > MAX_SEALED_IDS {
+            self.newest.pop_front();
+        }
+        self.count
+    }
+}
+
+impl Seal {
+    /// The record that says so.
+    pub(crate) fn record(self, id: RecordId, now: Timestamp) -> Record {
+        let mut record = Record::new(StatementKind::SessionSeal);
+        record.id = Some(id);
+        record.body.time.get_or_default().start = now.into();
+        record.body.correlation.get_or_default().session = self.session.into();
+        let seal: &mut SessionSeal = record.body.session_seal.get_or_default();
+        seal.records = self.count.into();
+        seal.reason = self.reason.into();
+        if let Some(ids) = self.ids {
+            seal.ids = ids.into();
+        }
+        record
+    }
+
+    /// What its name is made of: one session may be sealed again when more came.
+    pub(crate) fn name(&self) -> String {
+        format!("seal {} {}", self.count, self.session)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testsupport::at;
+
+    fn interaction(id: &str, session: &str) -> Record {
+        let mut record = Record::new(StatementKind::Interaction);
+        record.id = Some(RecordId::new(id).unwrap());
+        record.body.correlation.get_or_default().session = session.to_owned().into();
+        record
+    }
+
+    fn place(sessions: &mut Sessions, id: &str, session: &str, second: i64) -> Option<u64> {
+        let mut record = interaction(id, session);
+        assert_eq!(sessions.number(&mut record, at(second)), None);
+        record.body.correlation.value()?.session_sequence.value().copied()
+    }
+
+    #[test]
+    fn places_follow_one_another_and_stay_when_a_record_is_made_again() {
+        let mut sessions = Sessions::new(SignedDuration::from_mins(30));
+        let kept = {
+            assert_eq!(place(&mut sessions, "a", "s", 0), Some(1));
+            assert_eq!(place(&mut sessions, "b", "s", 1), Some(2));
+            assert_eq!(place(&mut sessions, "x", "other", 1), Some(1));
+            sessions.changes()
+        };
+        let mut sessions = Sessions::new(SignedDuration::from_mins(30));
+        sessions.restore(kept.into_iter().map(|(key, value)| (key, value.unwrap())));
+        assert_eq!(place(&mut sessions, "a", "s", 2), Some(1));
+        assert_eq!(place(&mut sessions, "c", "s", 3), Some(3));
+        let mut late = interaction("late", "s");
+        late.body.correlation.get_or_default().amends = RecordId::new("a").unwrap().into();
+        assert_eq!(sessions.number(&mut late, at(3)), None);
+        assert!(late.body.correlation.value().unwrap().session_sequence.is_absent());
+    }
+
+    #[test]
+    fn a_session_is_sealed_once_for_what_it_has_and_again_when_more_came() {
+        let mut sessions = Sessions::new(SignedDuration::from_secs(60));
+        place(&mut sessions, "a", "s", 0);
+        assert_eq!(sessions.tick(at(59)), []);
+        let [seal] = &sessions.tick(at(60))[..] else { panic!() };
+        let record = seal.clone().record(RecordId::new("seal").unwrap(), at(60));
+        let told = record.body.session_seal.value().unwrap();
+        assert_eq!((told.records.value(), told.reason.value()), (Some(&1), Some(&SealReason::Timeout)));
+        assert_eq!(told.ids.value().unwrap(), &[RecordId::new("a").unwrap()]);
+        assert_eq!(sessions.tick(at(200)), []);
+        assert_eq!(sessions.seal("s", SealReason::Done), None);
+        assert_eq!(sessions.seal("nobody", SealReason::Done), None);
+        assert_eq!(place(&mut sessions, "b", "s", 300), Some(2));
+        let again = sessions.seal("s", SealReason::Done).unwrap();
+        assert_eq!((again.count, again.name() == seal.name()), (2, false));
+    }
+
+    #[test]
+    fn the_oldest_is_sealed_and_forgotten_when_there_are_too_many() {
+        let mut sessions = Sessions::new(SignedDuration::from_mins(30));
+        for session in 0..MAX_SESSIONS {
+            assert_eq!(place(&mut sessions, "a", &format!("s{session}"), 0), Some(1));
+        }
+        assert_eq!(place(&mut sessions, "b", "s0", 5), Some(2));
+        let seal = sessions.number(&mut interaction("a", "one more"), at(6)).unwrap();
+        assert_eq!((seal.count, seal.session.as_str()), (1, "s1"));
+        assert_eq!(sessions.known.len(), MAX_SESSIONS);
+    }
+}

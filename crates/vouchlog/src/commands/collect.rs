@@ -1,0 +1,293 @@
+//! `vouchlog collect`: takes a gateway's telemetry in and makes it provable.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use vouchlog::custody::{Custodian, CustodyConfig};
+use vouchlog::{VerifyingKey, unix_millis};
+use vouchlog_client::Options;
+use vouchlog_collector::receiver::{self, ReceiverConfig, Token};
+use vouchlog_collector::{Collector, CollectorConfig, Forward, Mode, OpenError, Pace, Settings, assemble};
+use vouchlog_evidence::Profile;
+use vouchlog_server::{Config, Readiness, Server};
+use vouchlog_vault::{Access, KeySource};
+
+use super::custody::{self, VaultArgs};
+use super::running::{listen, shutdown_signal};
+use super::{LogFormat, read_file};
+use crate::advice::Advice;
+use crate::output::{self, Outcome, Output};
+
+mod log;
+mod secrets;
+
+/// How long it may take to record what is open and to close the stream when the program is told to stop.
+const CLOSING: Duration = Duration::from_secs(20);
+/// More than any token has.
+const MAX_TOKEN_BYTES: usize = 4_096;
+
+/// Take OpenTelemetry in from AI gateways, keep a record of every interaction, and log its digest
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  vouchlog collect --data ./collector      a log of its own in the same process: for trials\n  \
+                        vouchlog collect --data /var/lib/vouchlog --log https://log.example.com --log-vkey \"$LOG_VKEY\" \\\n    \
+                        --gateway-key gateway.key --forward http://otel-collector:4318\n\n\
+                        Then point the gateway's exporter here: OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 (or 4317 for gRPC).\n\
+                        `vouchlog doctor` says what its evidence lacks; docs/gateways has a page for each gateway.\n\
+                        An export is acknowledged when it is on disk. Stop with Ctrl-C: what is open is recorded, the stream closed."
+)]
+pub(crate) struct Args {
+    /// Where everything is kept that it needs, made when it is not there; each collector needs its own
+    #[arg(long, value_name = "DIR", env = "VOUCHLOG_DATA")]
+    data: PathBuf,
+    /// Where to take OTLP over gRPC; port 0 takes a free one. Either address takes either protocol
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4317", env = "VOUCHLOG_OTLP_GRPC")]
+    otlp_grpc: String,
+    /// Where to take OTLP over HTTP, and everything else
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4318", env = "VOUCHLOG_OTLP_HTTP")]
+    otlp_http: String,
+    #[command(flatten)]
+    log: log::LogArgs,
+    /// The key of the gateway whose stream takes the records, enrolled in the log [default: gateway.key in the data directory,
+    /// made when it is not there]
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_GATEWAY_KEY")]
+    gateway_key: Option<PathBuf>,
+    #[command(flatten)]
+    vault: VaultOptions,
+    #[command(flatten)]
+    words: Words,
+    /// Only take what comes with this bearer token: a file with it
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_BEARER_TOKEN")]
+    bearer_token: Option<PathBuf>,
+    /// Pass all telemetry on, unchanged, to another OpenTelemetry collector (OTLP over HTTP)
+    #[arg(long, value_name = "URL", env = "VOUCHLOG_FORWARD")]
+    forward: Option<String>,
+    /// How traces are written
+    #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
+}
+
+/// Which vault, and as whom.
+#[derive(clap::Args)]
+struct VaultOptions {
+    /// The vault: a directory, or the URL of a PostgreSQL database [default: vault in the data directory]
+    #[arg(long, value_name = "DIR|URL", env = "VOUCHLOG_VAULT")]
+    vault: Option<String>,
+    /// The key that wraps all others: file:PATH, env:NAME or command:COMMAND [default: file:<vault>/vault.key]
+    #[arg(long, value_name = "SOURCE", env = "VOUCHLOG_VAULT_KEY")]
+    vault_key: Option<KeySource>,
+    /// A file with the token of one of the vault's principals; not needed while it has none
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_VAULT_TOKEN")]
+    vault_token: Option<PathBuf>,
+    /// Whose records, where a vault keeps those of several
+    #[arg(long, value_name = "NAME", default_value = "default", env = "VOUCHLOG_TENANT")]
+    tenant: String,
+}
+
+/// How it is set; all of it is on record.
+#[derive(clap::Args)]
+struct Words {
+    /// When something cannot be recorded: fail_closed (confirm intents only with the log's receipt), spool (wait on disk, then tell
+    /// emitters to wait) or fail_open (let business go on and declare what is lost)
+    #[arg(long, default_value = "spool", env = "VOUCHLOG_MODE")]
+    mode: Mode,
+    /// How much may wait on disk to be recorded
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = super::size, env = "VOUCHLOG_DISK_BUDGET")]
+    disk_budget: u64,
+    /// A trace all of whose spans are here is done when nothing came for so long
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = super::duration, env = "VOUCHLOG_SETTLE")]
+    settle: Duration,
+    /// Any other trace is done when nothing came for so long
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::duration, env = "VOUCHLOG_IDLE")]
+    idle: Duration,
+    /// A session is over, and sealed, when nothing came for so long
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = super::duration, env = "VOUCHLOG_SESSION_IDLE")]
+    session_idle: Duration,
+    /// An intent without an outcome after so long is put on record as such
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = super::duration, env = "VOUCHLOG_INTENT_TIMEOUT")]
+    intent_timeout: Duration,
+    /// How often the collector gives account of itself
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration, env = "VOUCHLOG_HEARTBEAT")]
+    heartbeat: Duration,
+    /// Your word that every source sends all its spans (OTEL_TRACES_SAMPLER=always_on); telemetry cannot say so itself
+    #[arg(long, env = "VOUCHLOG_UNSAMPLED", value_parser = clap::builder::FalseyValueParser::new())]
+    unsampled: bool,
+    /// How much evidence is asked of records: low-risk, regulated or privileged [default: the most]
+    #[arg(long, value_name = "PROFILE", value_parser = profile, env = "VOUCHLOG_PROFILE")]
+    profile: Option<Profile>,
+}
+
+impl Args {
+    pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        // The ports first: one that is in use is told before anything is made.
+        let (grpc, grpc_address) = listen(&self.otlp_grpc).await?;
+        let (http, http_address) = listen(&self.otlp_http).await?;
+        let shutdown = shutdown_signal()?;
+        secrets::make_dir(&self.data)?;
+        let gateway = secrets::gateway_key(self.gateway_key.as_deref(), &self.data)?;
+        let vkey = gateway.verifying_key().clone();
+        let log = self.log.open(&self.data, &vkey).await?;
+        let (url, log_vkey) = (log.url().to_owned(), log.vkey().clone());
+        let (custodian, access) = self.custodian(gateway, &url, &log_vkey).await?;
+        let custodian = Arc::new(custodian);
+        let collector = self.collector(&custodian, access).await?;
+
+        let words = format!(
+            "Collecting at http://{http_address} (OTLP over HTTP) and http://{grpc_address} (gRPC)\n  \
+               gateway vkey   {vkey}\n  \
+               log            {url}\n  \
+               log vkey       {log_vkey}\n  \
+               vault          {}\n\
+             {}Stop with Ctrl-C.",
+            self.vault_place(),
+            log.advice(),
+        );
+        let answer = json!({
+            "url": format!("http://{http_address}"), "grpc": format!("http://{grpc_address}"),
+            "gateway_vkey": vkey.to_string(), "log": url, "log_vkey": log_vkey.to_string(), "vault": self.vault_place(),
+        });
+        output.answer(&words, &answer)?;
+        self.server(&collector, &custodian)?.run_on(vec![grpc, http], shutdown).await;
+
+        let is_done = collector.close(CLOSING).await;
+        drop(collector);
+        let is_closed = is_done && close_stream(&custodian).await;
+        if let Some(custodian) = Arc::into_inner(custodian) {
+            custodian.stop().await;
+        }
+        log.stop().await;
+        if is_closed {
+            output.say("Everything is recorded, and the stream is closed.")?;
+        } else {
+            output::warn(
+                "not everything is in the log yet: it is on disk, and the next start goes on with it",
+            );
+        }
+        Ok(Outcome::Fine)
+    }
+
+    async fn custodian(
+        &self,
+        gateway: vouchlog::SigningKey,
+        url: &str,
+        log: &VerifyingKey,
+    ) -> anyhow::Result<(Custodian, Access)> {
+        let VaultOptions { vault_key, vault_token, tenant, .. } = &self.vault;
+        let of = VaultArgs::new(self.vault_place(), vault_key.clone(), vault_token.clone(), tenant.clone());
+        let (vault, access) = of.open_or_create().await?;
+        let config = CustodyConfig {
+            url: url.to_owned(),
+            log: log.clone(),
+            gateway,
+            state: self.data.join("spool"),
+            tenant: tenant.clone(),
+            options: Options::default(),
+        };
+        let custodian = Custodian::open(vault, access.clone(), config).await.map_err(custody::advise)?;
+        Ok((custodian, access))
+    }
+
+    async fn collector(&self, custodian: &Custodian, access: Access) -> anyhow::Result<Collector> {
+        let config = CollectorConfig {
+            dir: self.data.clone(),
+            secret: secrets::secret(&self.data)?,
+            recorder: custodian.recorder().clone(),
+            access,
+            settings: self.words.settings(),
+            clock: now,
+            randomness: secrets::random_id,
+        };
+        Collector::open(config).await.map_err(|error| advise(error, &self.data))
+    }
+
+    fn server(&self, collector: &Collector, custodian: &Arc<Custodian>) -> anyhow::Result<Server> {
+        let mut registry = prometheus_client::registry::Registry::default();
+        collector.register(&mut registry);
+        let token = match &self.bearer_token {
+            None => None,
+            Some(file) => {
+                let text =
+                    String::from_utf8(read_file(file, MAX_TOKEN_BYTES)?).context("the token is no text")?;
+                Some(Token::new(text.trim()).with_context(|| file.display().to_string())?)
+            }
+        };
+        let forward = self.forward.as_deref().map(|url| Forward::start(url, Pace::default())).transpose()?;
+        let config = ReceiverConfig { token, forward, ..ReceiverConfig::default() };
+        let routes = receiver::routes(collector.clone(), config, &mut registry);
+        let (recording, custodian) = (collector.clone(), custodian.clone());
+        let readiness = move || Readiness {
+            checks: vec![("recording".into(), recording.readiness())],
+            // Not being able to reach the log is no reason to send telemetry elsewhere: it waits.
+            notes: custodian
+                .gateway()
+                .status()
+                .trouble
+                .map(|trouble| ("log".into(), trouble))
+                .into_iter()
+                .collect(),
+        };
+        Ok(Server::routes(routes.http, routes.grpc, Config::default()).health(readiness).registry(registry))
+    }
+
+    fn vault_place(&self) -> String {
+        let in_data = || self.data.join("vault").display().to_string();
+        self.vault.vault.clone().unwrap_or_else(in_data)
+    }
+}
+
+impl Words {
+    fn settings(&self) -> Settings {
+        let long = |duration: Duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+        Settings {
+            mode: self.mode,
+            disk_budget: self.disk_budget,
+            assemble: assemble::Config {
+                settle: long(self.settle),
+                idle: long(self.idle.max(self.settle)),
+                ..assemble::Config::default()
+            },
+            session_idle: long(self.session_idle),
+            intent_timeout: long(self.intent_timeout),
+            heartbeat: long(self.heartbeat),
+            unsampled: self.unsampled,
+            profile: self.profile,
+        }
+    }
+}
+
+/// Closes the gateway's stream, once the log has everything. Whether it did.
+async fn close_stream(custodian: &Custodian) -> bool {
+    let closing = async {
+        custodian.recorder().flush().await?;
+        // With these, presentations can be made without the log; without, they fetch them.
+        if let Err(error) = custodian.keep_stream_proofs().await {
+            tracing::debug!(%error, "the stream's proofs will be fetched when they are needed");
+        }
+        custodian.gateway().close().await?;
+        anyhow::Ok(())
+    };
+    matches!(tokio::time::timeout(CLOSING, closing).await, Ok(Ok(())))
+}
+
+fn profile(name: &str) -> Result<Profile, String> {
+    let json = serde_json::Value::from(name.replace('-', "_"));
+    serde_json::from_value(json).map_err(|_| "it is low-risk, regulated or privileged".to_owned())
+}
+
+fn now() -> Timestamp {
+    let millis = i64::try_from(unix_millis()).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
+}
+
+fn advise(error: OpenError, data: &Path) -> anyhow::Error {
+    let hint = if error.is_in_use() {
+        "stop the other process, or give this collector another --data directory"
+    } else {
+        "check the disk and who may write to it"
+    };
+    Advice::error(format!("{}: {error}", data.display()), hint)
+}

@@ -1,0 +1,109 @@
+//! A log that is away, a disk budget that is used up: emitters are told what is true, and what was lost is on record.
+
+use serde_json::json;
+use vouchlog_stream::StatementKind;
+
+use super::world::{World, traces};
+use crate::process::signal;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_log_is_away_emitters_notice_nothing() {
+    let world = World::new();
+    let log = world.start_log();
+    let mut collector = world.start_collector(&[]);
+    let mut sent = Vec::new();
+    let mut send = async |round: u64| {
+        let (body, answers) = traces(0, round, 3);
+        assert_eq!(world.post("/v1/traces", &body).await, Some((reqwest::StatusCode::OK, json!({}))));
+        sent.extend(answers);
+    };
+    send(0).await;
+    world.wait_for(StatementKind::Interaction, 3).await;
+    signal(log.pid(), "STOP");
+    for round in 1..10 {
+        send(round).await;
+    }
+    // They are kept and stated without the log.
+    let waiting = world.wait_for(StatementKind::Interaction, 30).await;
+    assert!(waiting.iter().filter(|row| row.place.is_none()).count() >= 27);
+    collector.kill();
+    collector = world.start_collector(&[]);
+    for round in 10..15 {
+        send(round).await;
+    }
+    signal(log.pid(), "CONT");
+    assert_eq!(collector.terminate(), 0);
+    let rows = world.rows(&[StatementKind::Interaction]).await;
+    assert_eq!((rows.len(), rows.iter().filter(|row| row.place.is_some()).count()), (45, 45));
+    let report = world.ask(0, &["audit", "--log", &world.log_url(), "--entries", "ours"]);
+    assert_eq!(report["clean"], json!(true), "{report}");
+    let found = world.by_answer(&sent).await;
+    assert!(found.values().all(|rows| rows.len() == 1));
+    drop(log);
+}
+
+/// A collector that has never reached its log cannot state anything yet: what comes in waits, until there is no more room.
+async fn fill(world: &World) -> (u64, u64) {
+    let (mut kept, mut told) = (0, 0);
+    for round in 0..30 {
+        let (body, answers) = traces(0, round, 4);
+        let (status, said) = world.post("/v1/traces", &body).await.unwrap();
+        match status.as_u16() {
+            200 => kept += answers.len() as u64,
+            503 => told += 2 * answers.len() as u64,
+            _ => panic!("{status}: {said}"),
+        }
+    }
+    (kept, told)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_budget_is_told_to_emitters_and_declared() {
+    let world = World::new();
+    let collector = world.start_collector(&["--disk-budget", "32KiB", "--heartbeat", "1s"]);
+    let (kept, told) = fill(&world).await;
+    assert!(kept > 0 && told > 0, "{kept} {told}");
+    let url = format!("{}/v1/traces", collector.url);
+    let (body, _) = traces(1, 0, 4);
+    let request = world.client.post(url).header("content-type", "application/json").body(body.to_string());
+    let answer = request.send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    assert!(answer.headers().contains_key("retry-after"));
+
+    let log = world.start_log();
+    let losses = world.wait_for(StatementKind::DeclaredLoss, 1).await;
+    let mut declared = 0;
+    for loss in losses {
+        let loss = world.facts(loss).await["declared_loss"].clone();
+        assert_eq!((&loss["mode"], &loss["cause"]), (&json!("spool"), &json!("disk_budget")));
+        declared += loss["count"].as_u64().unwrap();
+    }
+    assert_eq!(declared, told + 8, "spans, each attempt counted");
+    // There is room again.
+    assert_eq!(world.post("/v1/traces", &body).await, Some((reqwest::StatusCode::OK, json!({}))));
+    assert_eq!(collector.terminate(), 0);
+    assert_eq!(world.rows(&[StatementKind::Interaction]).await.len() as u64, kept + 4);
+    drop(log);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn told_to_fail_open_it_lets_business_go_on_and_declares_what_is_lost() {
+    let world = World::new();
+    let more = ["--disk-budget", "32KiB", "--heartbeat", "1s", "--mode", "fail_open"];
+    let collector = world.start_collector(&more);
+    let (taken, told) = fill(&world).await;
+    assert_eq!((taken, told), (120, 0), "nobody is told to wait");
+    let log = world.start_log();
+    let losses = world.wait_for(StatementKind::DeclaredLoss, 1).await;
+    let mut declared = 0;
+    for loss in losses {
+        let loss = world.facts(loss).await["declared_loss"].clone();
+        assert_eq!(loss["mode"], "fail_open");
+        declared += loss["count"].as_u64().unwrap();
+    }
+    assert_eq!(collector.terminate(), 0);
+    let kept = world.rows(&[StatementKind::Interaction]).await.len() as u64;
+    assert!(declared > 0 && kept > 0);
+    assert_eq!(declared, 2 * (taken - kept), "two spans each");
+    drop(log);
+}
