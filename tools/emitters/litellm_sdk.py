@@ -17,6 +17,7 @@ import sys
 
 os.environ.setdefault("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # Else it fetches a price list from the internet.
+os.environ.setdefault("DEFAULT_BATCH_SIZE", "1")  # Of the generic callback, which loses what waits when the process ends.
 
 import litellm  # noqa: E402
 import openai  # noqa: E402
@@ -52,6 +53,7 @@ async def call(exchange, session, **more):
 
 async def main(callback):
     litellm.telemetry = False
+    litellm.suppress_debug_info = True  # It prints where to get help with an error, and standard output is the report's.
     litellm.callbacks = [callback]
     session = calls.session()
     with calls.provider() as url:
@@ -60,9 +62,6 @@ async def main(callback):
     made.append(await call(MOCK, session, mock_response="Rail is allowed on trips under four hours."))
     # LiteLLM tells its callbacks later, from a queue; what waits to be exported then goes out when the process ends.
     await GLOBAL_LOGGING_WORKER.flush()
-    for logger in litellm.callbacks:
-        if hasattr(logger, "flush_queue"):
-            await logger.flush_queue()
     calls.report(made, session=session)
 
 
