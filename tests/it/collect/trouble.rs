@@ -79,7 +79,8 @@ async fn a_full_disk_budget_is_told_to_emitters_and_declared() {
         declared += loss["count"].as_u64().unwrap();
     }
     assert_eq!(declared, told + 8, "spans, each attempt counted");
-    // There is room again.
+    // What waited is recorded, and there is room again.
+    world.wait_for(StatementKind::Interaction, usize::try_from(kept).unwrap()).await;
     assert_eq!(world.post("/v1/traces", &body).await, Some((reqwest::StatusCode::OK, json!({}))));
     assert_eq!(collector.terminate(), 0);
     assert_eq!(world.rows(&[StatementKind::Interaction]).await.len() as u64, kept + 4);
