@@ -35,7 +35,7 @@ fn main() {
     let parsed: Vec<Record> = values.iter().map(|value| read(value.clone())).collect();
     let objects: Vec<Map<String, Value>> = parsed.iter().map(stated).collect();
 
-    let clone = timed(&values, |value| value.clone());
+    let clone = timed(&values, Value::clone);
     let steps = [
         ("read", timed(&values, |value| read(value.clone())).saturating_sub(clone)),
         ("grade", timed(&parsed, |record| grade(record, &context))),
