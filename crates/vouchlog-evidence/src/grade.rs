@@ -100,7 +100,8 @@ fn bits<S: Serializer>(evidence: &Evidence, serializer: S) -> Result<S::Ok, S::E
 /// Grades a record by every rule that looks at one record.
 ///
 /// Of a record that is neither interaction nor intent only the rules of custody are asked, its verdicts are indeterminate, and its
-/// bitmap says which groups it has.
+/// bitmap says which groups it has. A record that completes another is asked only whether what it says is wrong: what it does not
+/// say, the other one may.
 pub fn grade(record: &Record, context: &Context) -> Grade {
     let case = Case::new(record, context);
     let findings = findings_by(&case, |_| true);
@@ -115,6 +116,9 @@ fn findings_by(case: &Case<'_>, chosen: impl Fn(&Rule) -> bool) -> Vec<Finding> 
     for rule in rules().iter().filter(|rule| chosen(rule)) {
         let mut found = Found::new(rule, case.record.profile(), case.record.id.as_ref(), &mut findings);
         rule.check_record(case, &mut found);
+    }
+    if case.record.is_amendment() {
+        findings.retain(|finding| finding.cause == Cause::Wrong);
     }
     findings
 }

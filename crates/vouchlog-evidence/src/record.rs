@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use vouchlog_stream::StatementKind;
 
@@ -21,6 +21,8 @@ mod field;
 mod group;
 mod id;
 mod parse;
+mod path;
+mod read;
 mod secrets;
 mod unknown;
 mod who;
@@ -42,6 +44,7 @@ pub use facets::Facet;
 pub use field::Field;
 pub use id::{RecordId, RecordIdError};
 pub use parse::{Parsed, RecordError};
+pub(crate) use path::escape;
 pub use who::{
     Agent, Authority, AuthorityMode, Device, DevicePosture, Initiator, InitiatorCheck, InitiatorKind,
     Session, Workload, WorkloadAssertion,
@@ -72,7 +75,7 @@ words! {
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Record {
     /// What the record is about: the kind of its statement, by name.
-    #[serde(serialize_with = "kind_name::serialize")]
+    #[serde(serialize_with = "kind_name")]
     #[schemars(with = "KindName")]
     pub kind: StatementKind,
     /// Its name; the recorder gives one to a record that has none.
@@ -164,6 +167,24 @@ impl Record {
         self.profile.unwrap_or(Profile::Privileged)
     }
 
+    /// Whether it completes a record of an interaction, and is none by itself.
+    pub fn is_amendment(&self) -> bool {
+        let amends = self.body.correlation.value().and_then(|correlation| correlation.amends.value());
+        self.kind == StatementKind::Interaction && amends.is_some()
+    }
+
+    /// Whether it is one of those that a session's numbers and its seal count: an interaction, but not what completes one, and an
+    /// intent where its gateway numbers intents.
+    pub(crate) fn is_counted_in_session(&self) -> bool {
+        let number =
+            self.body.correlation.value().and_then(|correlation| correlation.session_sequence.value());
+        match self.kind {
+            StatementKind::Interaction => !self.is_amendment(),
+            StatementKind::Intent => number.is_some(),
+            _ => false,
+        }
+    }
+
     /// Members that the model does not know, by JSON pointer (RFC 6901). They are kept, logged and disclosed like all others, and
     /// no rule looks at them.
     pub fn unknown(&self) -> &BTreeMap<String, Value> {
@@ -187,28 +208,15 @@ impl Record {
 }
 
 /// Statement kinds by name, as JSON spells them.
-mod kind_name {
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-    use vouchlog_stream::StatementKind;
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
-    pub(super) fn serialize<S: Serializer>(kind: &StatementKind, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(kind.name())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StatementKind, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        StatementKind::from_name(&name)
-            .filter(|kind| *kind != StatementKind::Opaque)
-            .ok_or_else(|| D::Error::custom(format!("`{name}` is no kind of record")))
-    }
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn kind_name<S: Serializer>(kind: &StatementKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(kind.name())
 }
 
 /// The names, for the schema.
 #[derive(JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-#[expect(dead_code, reason = "it only describes what `kind_name` reads and writes")]
+#[expect(dead_code, reason = "it only describes what is read and written")]
 enum KindName {
     Intent,
     Interaction,

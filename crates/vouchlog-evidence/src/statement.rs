@@ -16,7 +16,6 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sd_jwt_payload::Hasher;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use vouchlog_note::VerifyingKey;
@@ -31,6 +30,7 @@ mod error;
 mod holder;
 mod issue;
 mod process;
+mod salts;
 mod strict_json;
 mod verify;
 
@@ -85,6 +85,9 @@ pub struct Disclosure {
     pub path: String,
     /// base64url of salt, name and value (RFC 9901 section 4.2).
     pub encoded: String,
+    /// Whether it shows content: it is a field of it, or a group with content in it that is disclosed whole.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub content: bool,
 }
 
 /// Shows the path alone: what is formatted for debugging ends in places that must not hold content.
@@ -195,18 +198,4 @@ fn encode(bytes: &[u8]) -> String {
 /// The bytes of a base64url text, which has one spelling: no padding, trailing bits zero.
 fn decode(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()
-}
-
-/// The hash of disclosures.
-#[derive(Clone, Copy, Debug)]
-struct Sha256;
-
-impl Hasher for Sha256 {
-    fn digest(&self, input: &[u8]) -> Vec<u8> {
-        vouchlog_merkle::sha256(input).as_bytes().to_vec()
-    }
-
-    fn alg_name(&self) -> &str {
-        HASH_ALGORITHM
-    }
 }

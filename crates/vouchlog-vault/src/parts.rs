@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vouchlog_evidence::{Disclosure, Issued, Record, RecordId, is_content};
+use vouchlog_evidence::{Disclosure, Issued, Record, RecordId};
 use vouchlog_stream::StatementKind;
 
 use crate::recorder::RecordingError;
@@ -26,7 +26,7 @@ impl Parts {
     /// Puts each disclosure where it belongs.
     pub(crate) fn split(disclosures: Vec<Disclosure>) -> Self {
         let (content, disclosures): (Vec<_>, Vec<_>) =
-            disclosures.into_iter().partition(|disclosure| is_content(&disclosure.path));
+            disclosures.into_iter().partition(|disclosure| disclosure.content);
         let places = content.iter().map(|disclosure| disclosure.path.clone()).collect();
         Self { facts: Facts { disclosures, content: places }, content }
     }

@@ -71,7 +71,8 @@ fn groups(case: &Case<'_>) -> [bool; GROUPS] {
     ]
 }
 
-/// The bitmap of a graded record. One that is neither interaction nor intent claims the groups it has, and no verdict.
+/// The bitmap of a graded record. One that is neither interaction nor intent, or only completes another, claims the groups it has,
+/// and no verdict.
 pub(super) fn of(case: &Case<'_>, verdicts: &Verdicts, validity: &Validity) -> Evidence {
     let mut bits = groups(case).iter().enumerate().fold(0, |bits, (bit, has)| bits | u32::from(*has) << bit);
     let custody = seen(&case.body.custody);
@@ -81,7 +82,7 @@ pub(super) fn of(case: &Case<'_>, verdicts: &Verdicts, validity: &Validity) -> E
     {
         bits |= SAMPLED;
     }
-    if case.is_asked(AskedOf::Acting) {
+    if case.is_asked(AskedOf::Acting) && !case.record.is_amendment() {
         bits |= profile_bits(case.record.profile());
         bits |= match validity.answer {
             Answer::Yes => VALID,

@@ -187,13 +187,13 @@ impl<'a> Set<'a> {
         self.records.iter().copied().filter(|(_, record)| record.kind == StatementKind::Interaction)
     }
 
-    /// The interactions of each session that has a name.
-    pub(crate) fn by_session(&self) -> BTreeMap<&'a str, Vec<Named<'a>>> {
+    /// The records of each session that has a name, as far as they are wanted.
+    pub(crate) fn by_session(&self, wanted: impl Fn(&Record) -> bool) -> BTreeMap<&'a str, Vec<Named<'a>>> {
         let mut sessions: BTreeMap<&str, Vec<_>> = BTreeMap::new();
-        for (id, record) in self.interactions() {
+        for (id, record) in self.records.iter().filter(|(_, record)| wanted(record)) {
             let session = record.body.correlation.value().and_then(|correlation| correlation.session.value());
             if let Some(session) = session {
-                sessions.entry(session).or_default().push((id, record));
+                sessions.entry(session).or_default().push((*id, *record));
             }
         }
         sessions

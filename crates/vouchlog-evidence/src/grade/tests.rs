@@ -8,6 +8,7 @@ use super::*;
 use crate::rules::tests::{MUTATIONS, edit};
 use crate::{Answer, SCHEMA};
 
+mod amendments;
 mod claims;
 mod properties;
 

@@ -111,7 +111,7 @@ fn there<T>(field: Seen<'_, T>) -> Answer {
 }
 
 pub(super) fn judge(case: &Case<'_>, findings: &[Finding], validity: &Validity) -> Verdicts {
-    if !case.is_asked(AskedOf::Acting) {
+    if !case.is_asked(AskedOf::Acting) || case.record.is_amendment() {
         return Verdicts::NOT_ASKED;
     }
     let authorized_known = without(findings, AUTHORIZED);

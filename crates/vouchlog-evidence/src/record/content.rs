@@ -3,26 +3,27 @@
 use serde_json::{Value, json};
 
 use super::Record;
+use super::path::escape;
 
 /// Whether the field at a JSON pointer is content. Reading content takes another role than reading the rest, and each reading is
 /// put on record.
 pub fn is_content(pointer: &str) -> bool {
     let mut parts = pointer.strip_prefix('/').unwrap_or(pointer).split('/');
-    let (group, rest): (_, Vec<&str>) = (parts.next().unwrap_or_default(), parts.collect());
-    matches!(
-        (group, rest.as_slice()),
-        ("input" | "output", ["content", ..])
-            | ("model", ["params", "tools" | "response_format" | "response_schema", ..])
-            | ("tools", [_, "arguments" | "result" | "description", ..])
-            | ("data", ["sources", _, "query" | "content", ..])
-            | ("policy", [_, "reason_text" | "response", ..])
-            | ("approval", ["rationale", ..])
-            | ("override", ["reason_text", ..])
-            | ("outcome", ["message", ..])
-            // What no table of telemetry knows may be anything.
-            | ("otel", ["attributes" | "conflicts" | "evaluations" | "refused", ..])
-            | ("otel", ["parts" | "above", _, "attributes", ..])
-    )
+    let Some(group) = parts.next() else { return false };
+    match (group, parts.next().unwrap_or_default()) {
+        ("input" | "output", "content") | ("approval", "rationale") | ("override", "reason_text") => true,
+        ("outcome", "message") => true,
+        ("model", "params") => {
+            matches!(parts.next(), Some("tools" | "response_format" | "response_schema"))
+        }
+        ("tools", _) => matches!(parts.next(), Some("arguments" | "result" | "description")),
+        ("policy", _) => matches!(parts.next(), Some("reason_text" | "response")),
+        ("data", "sources") => matches!(parts.nth(1), Some("query" | "content")),
+        // What no table of telemetry knows may be anything.
+        ("otel", "attributes" | "conflicts" | "evaluations" | "refused") => true,
+        ("otel", "parts" | "above") => parts.nth(1) == Some("attributes"),
+        _ => false,
+    }
 }
 
 impl Record {
@@ -47,7 +48,7 @@ fn redact(value: &mut Value, place: &mut String) {
     let length = place.len();
     let mut below = |name: &str, value: &mut Value| {
         place.push('/');
-        place.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        place.push_str(&escape(name));
         redact(value, place);
         place.truncate(length);
     };

@@ -3,12 +3,9 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
+use serde::{Serialize, Serializer};
 
-/// The member that marks a state instead of a value: `{"$": "redacted"}`.
-const MARK: &str = "$";
+use super::read::MARK;
 
 /// One field of a record.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -97,30 +94,6 @@ impl<T: Serialize> Serialize for Field<T> {
     }
 }
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Field<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        let mark = value.as_object().and_then(|object| object.get(MARK));
-        match (mark, &value) {
-            (None, Value::Null) => Ok(Self::Absent),
-            // The inner deserializer names the place within; the outer one does not see it.
-            (None, _) => serde_path_to_error::deserialize(value).map(Self::Value).map_err(|error| {
-                let (path, inner) = (error.path().to_string(), error.inner());
-                D::Error::custom(if path == "." { inner.to_string() } else { format!("{path}: {inner}") })
-            }),
-            (Some(Value::String(mark)), Value::Object(object)) if object.len() == 1 => match mark.as_str() {
-                "not_applicable" => Ok(Self::NotApplicable),
-                "redacted" => Ok(Self::Redacted),
-                "erased" => Ok(Self::Erased),
-                other => Err(D::Error::custom(format!(
-                    "`{other}` is none of the states not_applicable, redacted, erased"
-                ))),
-            },
-            _ => Err(D::Error::custom("a member called `$` is a state and stands alone")),
-        }
-    }
-}
-
 impl<T: JsonSchema> JsonSchema for Field<T> {
     fn inline_schema() -> bool {
         true
@@ -154,9 +127,16 @@ enum StateName {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::RecordError;
+    use crate::record::path::Path;
+    use crate::record::read::{Read, Unknown};
+
+    fn read<T: Read>(value: Value) -> Result<Field<T>, RecordError> {
+        Field::read(value, &Path::Top, &mut Unknown::new())
+    }
 
     #[test]
     fn every_state_survives_json() {
@@ -168,14 +148,14 @@ mod tests {
             Field::Value("x".to_owned()),
         ] {
             let json = serde_json::to_value(&field).unwrap();
-            assert_eq!(serde_json::from_value::<Field<String>>(json).unwrap(), field);
+            assert_eq!(read::<String>(json).unwrap(), field);
         }
     }
 
     #[test]
     fn a_mark_stands_alone_and_is_one_of_three() {
         for wrong in [json!({ "$": "lost" }), json!({ "$": "erased", "x": 1 }), json!({ "$": 1 })] {
-            assert!(serde_json::from_value::<Field<Value>>(wrong.clone()).is_err(), "{wrong}");
+            assert!(read::<Value>(wrong.clone()).is_err(), "{wrong}");
         }
     }
 }

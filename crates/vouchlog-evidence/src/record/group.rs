@@ -4,10 +4,28 @@
 macro_rules! group {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$about])*
-        #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        #[derive(Clone, Debug, Default, PartialEq, serde::Serialize, schemars::JsonSchema)]
         #[serde(default)]
         pub struct $name {
             $($(#[$doc])* #[serde(skip_serializing_if = "crate::Field::is_absent")] pub $field: crate::Field<$type>,)*
+        }
+
+        impl crate::record::read::Read for $name {
+            fn read(
+                value: serde_json::Value,
+                at: &crate::record::path::Path<'_>,
+                unknown: &mut crate::record::read::Unknown,
+            ) -> Result<Self, crate::RecordError> {
+                let mut group = Self::default();
+                crate::record::read::members(value, at, unknown, |name, value, here, unknown| {
+                    $(if name == stringify!($field).trim_start_matches("r#") {
+                        group.$field = crate::record::read::Read::read(value, here, unknown)?;
+                        return Ok(None);
+                    })*
+                    Ok(Some(value))
+                })?;
+                Ok(group)
+            }
         }
     };
 }
@@ -21,6 +39,16 @@ macro_rules! words {
         )]
         #[serde(rename_all = "snake_case")]
         pub enum $name { $($(#[$doc])* $word,)* }
+
+        impl crate::record::read::Read for $name {
+            fn read(
+                value: serde_json::Value,
+                at: &crate::record::path::Path<'_>,
+                _: &mut crate::record::read::Unknown,
+            ) -> Result<Self, crate::RecordError> {
+                crate::record::read::leaf(value, at)
+            }
+        }
     };
 }
 

@@ -1,12 +1,12 @@
 //! Reading a record: bounded, strict in what it understands, and without the secrets that must not be stored.
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use thiserror::Error;
 use vouchlog_stream::StatementKind;
 
-use super::{Profile, Record, RecordId, SCHEMA, kind_name, secrets, unknown};
+use super::path::Path;
+use super::read::{Read as _, Unknown, leaf, wrong};
+use super::{Body, Profile, Record, RecordId, SCHEMA, secrets};
 use crate::limits::{MAX_LIST, MAX_RECORD_BYTES, MAX_RECORD_DEPTH};
 
 /// A record that was read.
@@ -66,7 +66,7 @@ impl Record {
 
     /// The same from a JSON value.
     pub fn from_value(mut value: Value) -> Result<Parsed, RecordError> {
-        check_bounds(&value, "", 0)?;
+        check_bounds(&value, &Path::Top, 0)?;
         let Value::Object(object) = &mut value else { return Err(RecordError::NotAnObject) };
         match object.remove("schema") {
             None | Some(Value::Null) => {}
@@ -77,18 +77,10 @@ impl Record {
             }
         }
         let removed = secrets::remove(object);
-        let read = object.clone();
-        let mut members = value;
-        let head = Head::take(&mut members)?;
-        let body = typed(members)?;
-        let mut record = Record {
-            kind: head.kind,
-            id: head.id,
-            profile: head.profile,
-            body,
-            unknown: std::collections::BTreeMap::new(),
-        };
-        record.unknown = unknown::find(&read, &record.to_object());
+        let (kind, id, profile) = head(object)?;
+        let mut unknown = Unknown::new();
+        let body = Body::read(value, &Path::Top, &mut unknown)?;
+        let mut record = Record { kind, id, profile, body, unknown };
         if !removed.is_empty() {
             let counted = &mut record.body.custody.get_or_default().secrets_removed;
             let before = counted.value().copied().unwrap_or_default();
@@ -99,49 +91,42 @@ impl Record {
 }
 
 /// What stands beside the groups.
-#[derive(Deserialize)]
-struct Head {
-    #[serde(deserialize_with = "kind_name::deserialize")]
-    kind: StatementKind,
-    #[serde(default)]
-    id: Option<RecordId>,
-    #[serde(default)]
-    profile: Option<Profile>,
-}
-
-impl Head {
-    fn take(members: &mut Value) -> Result<Self, RecordError> {
-        let object = members.as_object_mut().ok_or(RecordError::NotAnObject)?;
-        let head = ["kind", "id", "profile"].into_iter();
-        typed(head.filter_map(|name| Some((name.to_owned(), object.remove(name)?))).collect())
+fn head(
+    record: &mut Map<String, Value>,
+) -> Result<(StatementKind, Option<RecordId>, Option<Profile>), RecordError> {
+    const fn at(name: &str) -> Path<'_> {
+        Path::Member(&Path::Top, name)
     }
+    let kind = match record.remove("kind") {
+        None => Err("there is no such member; it says what the record is about".to_owned()),
+        Some(Value::String(name)) => StatementKind::from_name(&name)
+            .filter(|kind| *kind != StatementKind::Opaque)
+            .ok_or_else(|| format!("`{}` is no kind of record", name.chars().take(100).collect::<String>())),
+        Some(_) => Err("the name of a kind is a string".to_owned()),
+    };
+    let kind = kind.map_err(|problem| wrong(&at("kind"), problem))?;
+    let id = record.remove("id").map_or(Ok(None), |id| leaf(id, &at("id")))?;
+    let profile = record.remove("profile").map_or(Ok(None), |profile| leaf(profile, &at("profile")))?;
+    Ok((kind, id, profile))
 }
 
-fn typed<T: DeserializeOwned>(value: Value) -> Result<T, RecordError> {
-    serde_path_to_error::deserialize(value).map_err(|error| {
-        let path = error.path().to_string();
-        let at = if path == "." { "record".into() } else { path };
-        RecordError::Field { at, problem: error.into_inner().to_string() }
-    })
-}
-
-fn check_bounds(value: &Value, at: &str, depth: usize) -> Result<(), RecordError> {
+fn check_bounds(value: &Value, at: &Path<'_>, depth: usize) -> Result<(), RecordError> {
     if depth > MAX_RECORD_DEPTH {
         return Err(RecordError::TooDeep);
     }
     match value {
         Value::Object(object) => object
             .iter()
-            .try_for_each(|(name, value)| check_bounds(value, &format!("{at}/{name}"), depth + 1)),
+            .try_for_each(|(name, value)| check_bounds(value, &Path::Member(at, name), depth + 1)),
         Value::Array(list) => {
             // Content is free JSON, bounded by the record's bytes; lists of groups are bounded here.
-            let is_list_of_groups = list.iter().any(Value::is_object) && !super::is_content(at);
-            if is_list_of_groups && list.len() > MAX_LIST {
-                return Err(RecordError::TooMany { at: at.to_owned() });
+            let is_list_of_groups = || list.iter().any(Value::is_object) && !super::is_content(&at.pointer());
+            if list.len() > MAX_LIST && is_list_of_groups() {
+                return Err(RecordError::TooMany { at: at.pointer() });
             }
             list.iter()
                 .enumerate()
-                .try_for_each(|(place, value)| check_bounds(value, &format!("{at}/{place}"), depth + 1))
+                .try_for_each(|(place, value)| check_bounds(value, &Path::Element(at, place), depth + 1))
         }
         _ => Ok(()),
     }

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::path::Path;
+
 /// Names of members that hold a secret, in lower case with `_` for every separator. Matched as whole words at the end, so that
 /// `x-goog-api-key` and `userApiKey` are found, and `token_count` is not.
 const SECRET_NAMES: &[&str] = &[
@@ -59,6 +61,18 @@ const SECRET_PREFIXES: &[&str] = &[
     "-----BEGIN",
 ];
 
+/// Characters of the longest of these.
+const LONGEST_NAME: usize = {
+    let (mut longest, mut at) = (0, 0);
+    while at < SECRET_NAMES.len() {
+        if SECRET_NAMES[at].len() > longest {
+            longest = SECRET_NAMES[at].len();
+        }
+        at += 1;
+    }
+    longest
+};
+
 /// Fewest characters of a secret after its prefix: `sk-` alone is no key.
 const MIN_SECRET: usize = 12;
 
@@ -68,34 +82,34 @@ const REMOVED: &str = "[secret removed]";
 /// Takes secrets out; their JSON pointers.
 pub(super) fn remove(object: &mut Map<String, Value>) -> Vec<String> {
     let mut removed = Vec::new();
-    in_object(object, "", &mut removed);
+    in_object(object, &Path::Top, &mut removed);
     removed
 }
 
-fn in_object(object: &mut Map<String, Value>, at: &str, removed: &mut Vec<String>) {
+fn in_object(object: &mut Map<String, Value>, at: &Path<'_>, removed: &mut Vec<String>) {
     for (name, value) in object {
-        let place = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
+        let place = Path::Member(at, name);
         if holds_secret(name) && !says_nothing(value) {
             *value = Value::String(REMOVED.to_owned());
-            removed.push(place);
+            removed.push(place.pointer());
         } else {
             in_value(value, &place, removed);
         }
     }
 }
 
-fn in_value(value: &mut Value, at: &str, removed: &mut Vec<String>) {
+fn in_value(value: &mut Value, at: &Path<'_>, removed: &mut Vec<String>) {
     match value {
         Value::Object(object) => in_object(object, at, removed),
         Value::Array(list) => {
             for (place, value) in list.iter_mut().enumerate() {
-                in_value(value, &format!("{at}/{place}"), removed);
+                in_value(value, &Path::Element(at, place), removed);
             }
         }
         Value::String(text) => {
             if let Some(clean) = without_secrets(text) {
                 *text = clean;
-                removed.push(at.to_owned());
+                removed.push(at.pointer());
             }
         }
         _ => {}
@@ -113,26 +127,23 @@ fn says_nothing(value: &Value) -> bool {
 }
 
 fn holds_secret(name: &str) -> bool {
-    let name = in_words(name);
+    let mut end = [None; LONGEST_NAME + 1];
+    end.iter_mut().zip(words_backwards(name)).for_each(|(place, c)| *place = Some(c));
     SECRET_NAMES.iter().any(|secret| {
-        name.strip_suffix(secret).is_some_and(|before| before.is_empty() || before.ends_with('_'))
+        let is_its = secret.chars().rev().zip(end).all(|(one, other)| Some(one) == other);
+        is_its && matches!(end[secret.len()], None | Some('_'))
     })
 }
 
-/// `userApiKey`, `x-api-key` and `user.api_key` as `user_api_key`, `x_api_key`, `user_api_key`.
-fn in_words(name: &str) -> String {
-    let mut words = String::with_capacity(name.len() + 4);
-    let mut before = None;
-    for c in name.chars() {
-        if c.is_ascii_uppercase()
-            && before.is_some_and(|before: char| before.is_ascii_lowercase() || before.is_ascii_digit())
-        {
-            words.push('_');
-        }
-        words.push(if matches!(c, '-' | '.' | ' ' | ':' | '/') { '_' } else { c.to_ascii_lowercase() });
-        before = Some(c);
-    }
-    words
+/// The characters of `userApiKey`, `x-api-key` and `user.api_key` as `user_api_key`, `x_api_key`, `user_api_key`, from the end.
+fn words_backwards(name: &str) -> impl Iterator<Item = char> {
+    let before = name.chars().rev().skip(1).map(Some).chain([None]);
+    name.chars().rev().zip(before).flat_map(|(c, before)| {
+        let begins_word = c.is_ascii_uppercase()
+            && before.is_some_and(|before| before.is_ascii_lowercase() || before.is_ascii_digit());
+        let c = if matches!(c, '-' | '.' | ' ' | ':' | '/') { '_' } else { c.to_ascii_lowercase() };
+        [Some(c), begins_word.then_some('_')].into_iter().flatten()
+    })
 }
 
 /// The text without the credentials in it; `None` when it has none.
@@ -140,17 +151,17 @@ fn without_secrets(text: &str) -> Option<String> {
     if text.starts_with("-----BEGIN") && text.contains("PRIVATE KEY") {
         return Some(REMOVED.to_owned());
     }
-    let mut clean = String::new();
-    let mut rest = text;
-    let mut found = false;
-    while let Some((start, end)) = next_secret(rest) {
-        clean.push_str(&rest[..start]);
+    let mut next = next_secret(text)?;
+    let (mut clean, mut rest) = (String::new(), text);
+    loop {
+        clean.push_str(&rest[..next.0]);
         clean.push_str(REMOVED);
-        rest = &rest[end..];
-        found = true;
+        rest = &rest[next.1..];
+        let Some(after) = next_secret(rest) else { break };
+        next = after;
     }
     clean.push_str(rest);
-    found.then_some(clean)
+    Some(clean)
 }
 
 /// Where the next credential begins and ends.
@@ -160,6 +171,11 @@ fn next_secret(text: &str) -> Option<(usize, usize)> {
     let mut begin = 0;
     for word in text.split_inclusive(|c: char| !is_inner(c)) {
         let token = word.trim_end_matches(|c: char| !is_inner(c));
+        // No credential is that short.
+        if token.len() < MIN_SECRET {
+            begin += word.len();
+            continue;
+        }
         let is_credential = is_jwt(token)
             || SECRET_PREFIXES.iter().any(|prefix| {
                 !prefix.ends_with(' ')
@@ -167,7 +183,7 @@ fn next_secret(text: &str) -> Option<(usize, usize)> {
                         .strip_prefix(prefix)
                         .is_some_and(|rest| rest.len() >= MIN_SECRET && looks_random(rest))
             })
-            || follows_scheme(&text[..begin]) && token.len() >= MIN_SECRET;
+            || follows_scheme(&text[..begin]);
         if is_credential {
             return Some((begin, begin + token.len()));
         }

@@ -45,20 +45,22 @@ fn an_error_names_the_place() {
         (json!({ "kind": "chat" }), "kind", "`chat` is no kind of record"),
         (
             json!({ "kind": "interaction", "initiator": { "kind": "robot" } }),
-            "initiator",
-            "kind: unknown variant `robot`",
+            "initiator.kind",
+            "unknown variant `robot`",
         ),
-        (json!({ "kind": "interaction", "time": { "start": "yesterday" } }), "time", "start: "),
+        (json!({ "kind": "interaction", "time": { "start": "yesterday" } }), "time.start", ""),
         (
             json!({ "kind": "interaction", "policy": [{}, { "verdict": "maybe" }] }),
-            "policy",
-            "[1].verdict: unknown variant",
+            "policy[1].verdict",
+            "unknown variant",
         ),
         (
             json!({ "kind": "interaction", "input": { "commitment": "sha256:ab" } }),
-            "input",
-            "commitment: an unsalted digest",
+            "input.commitment",
+            "an unsalted digest",
         ),
+        (json!({ "kind": "interaction", "time": [] }), "time", "a list where there must be an object"),
+        (json!({}), "kind", "there is no such member"),
         (json!({ "kind": "interaction", "id": "a b" }), "id", "a record's id has"),
     ] {
         match Record::from_value(value.clone()) {

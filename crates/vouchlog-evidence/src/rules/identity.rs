@@ -1,5 +1,7 @@
 //! R01 to R10: who began it, in whose name, and what executed it.
 
+use vouchlog_stream::StatementKind;
+
 use super::look::{Case, Found, Seen, seen};
 use super::{Definition, RULE, Rule, Severity};
 use crate::grade::Set;
@@ -111,7 +113,7 @@ fn shared_session(case: &Case<'_>, found: &mut Found<'_>) {
 }
 
 fn session_of_several(set: &Set<'_>, found: &mut Found<'_>) {
-    for (session, records) in set.by_session() {
+    for (session, records) in set.by_session(|record| record.kind == StatementKind::Interaction) {
         let mut first = None;
         for (id, record) in records {
             let Some(initiator) = record.initiator() else { continue };

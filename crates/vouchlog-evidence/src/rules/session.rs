@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
 use vouchlog_stream::StatementKind;
 
 use super::look::{Found, same_content};
@@ -31,7 +32,7 @@ pub(super) fn table() -> Vec<Rule> {
             remedy: "seal a session when it is over; begin a new session for what comes later",
             set: Some(after_seal), ..SET },
         Rule { code: "R68", name: "TRACE_PARENT_MISSING", severity: Warn,
-            says: "the span above is neither in the log nor said to be somebody else's",
+            says: "the span above is in no record, nor said to be somebody else's",
             remedy: "log it, or record `correlation.parent_external: true`",
             set: Some(orphan_span), ..SET },
         Rule { code: "R69", name: "INTENT_WITHOUT_OUTCOME",
@@ -57,7 +58,8 @@ fn sequence(record: &Record) -> Option<u64> {
     record.body.correlation.value()?.session_sequence.value().copied()
 }
 
-/// The seal of a session: how many records it counts, and which where it says so.
+/// The seal of a session: how many records it counts, and which where it says so. A session that was sealed because nothing came may
+/// go on and be sealed again: of several seals the one that counts most is in force.
 fn seal<'a>(set: &Set<'a>, session: &str) -> Option<(Option<u64>, Option<&'a [RecordId]>)> {
     let is_its = |record: &&Record| {
         record.kind == StatementKind::SessionSeal
@@ -69,8 +71,10 @@ fn seal<'a>(set: &Set<'a>, session: &str) -> Option<(Option<u64>, Option<&'a [Re
                 .map(String::as_str)
                 == Some(session)
     };
-    let seal = set.records.iter().map(|(_, record)| *record).find(is_its)?.body.session_seal.value()?;
-    Some((seal.records.value().copied(), seal.ids.value().map(Vec::as_slice)))
+    let seals = set.records.iter().map(|(_, record)| *record).filter(is_its);
+    let said = seals.filter_map(|seal| seal.body.session_seal.value());
+    said.map(|seal| (seal.records.value().copied(), seal.ids.value().map(Vec::as_slice)))
+        .max_by_key(|(count, _)| *count)
 }
 
 fn listed(mut names: impl Iterator<Item = String>) -> String {
@@ -83,7 +87,7 @@ fn listed(mut names: impl Iterator<Item = String>) -> String {
 }
 
 fn gap(set: &Set<'_>, found: &mut Found<'_>) {
-    for (session, records) in set.by_session() {
+    for (session, records) in set.by_session(Record::is_counted_in_session) {
         let at = [format!("session {session}")];
         let unnumbered = records.iter().filter(|(_, record)| sequence(record).is_none()).count();
         if unnumbered > 0 {
@@ -123,7 +127,7 @@ fn unsealed(set: &Set<'_>, found: &mut Found<'_>) {
 }
 
 fn after_seal(set: &Set<'_>, found: &mut Found<'_>) {
-    for (session, records) in set.by_session() {
+    for (session, records) in set.by_session(Record::is_counted_in_session) {
         let Some((count, ids)) = seal(set, session) else { continue };
         for (id, record) in records {
             let beyond = sequence(record).zip(count).is_some_and(|(place, count)| place > count);
@@ -138,14 +142,29 @@ fn after_seal(set: &Set<'_>, found: &mut Found<'_>) {
     }
 }
 
+/// Spans that a record describes, of its own trace: that of the call, those it was made from and those above them, and what its tools
+/// called. Spans that are no interaction have no record of their own.
+fn spans(record: &Record) -> impl Iterator<Item = &str> {
+    let own = record.body.correlation.value().and_then(|correlation| correlation.span.value());
+    let telemetry = record.unknown().get("/otel");
+    let lists = ["parts", "above"].into_iter().filter_map(move |list| telemetry?.get(list)?.as_array());
+    let told = lists.flatten().filter_map(|part| part.get("span").and_then(Value::as_str));
+    let tools = record.body.tools.value().into_iter().flatten();
+    let called = tools.flat_map(|tool| tool.downstream.value().into_iter().flatten());
+    let called = called.filter_map(|call| call.span.value());
+    own.into_iter().chain(called).map(String::as_str).chain(told)
+}
+
 fn orphan_span(set: &Set<'_>, found: &mut Found<'_>) {
-    let correlations =
-        || set.records.iter().filter_map(|(id, record)| Some((*id, record.body.correlation.value()?)));
-    let spans: BTreeSet<_> =
-        correlations().filter_map(|(_, here)| Some((here.trace.value()?, here.span.value()?))).collect();
-    for (id, here) in correlations() {
+    let correlations = || {
+        set.records.iter().filter_map(|(id, record)| Some((*id, *record, record.body.correlation.value()?)))
+    };
+    let traced = correlations().filter_map(|(_, record, here)| Some((here.trace.value()?, record)));
+    let known: BTreeSet<_> =
+        traced.flat_map(|(trace, record)| spans(record).map(move |span| (trace, span))).collect();
+    for (id, _, here) in correlations() {
         let (Some(trace), Some(parent)) = (here.trace.value(), here.parent_span.value()) else { continue };
-        if here.parent_external.value() != Some(&true) && !spans.contains(&(trace, parent)) {
+        if here.parent_external.value() != Some(&true) && !known.contains(&(trace, parent.as_str())) {
             found
                 .of(id)
                 .missing(["/correlation/parent_span"], format!("span {parent} is not among the records"));
@@ -176,7 +195,8 @@ fn orphan_intent(set: &Set<'_>, found: &mut Found<'_>) {
 
 fn duplicate(set: &Set<'_>, found: &mut Found<'_>) {
     let mut seen: BTreeMap<(&String, Option<u64>), (&RecordId, &Record)> = BTreeMap::new();
-    for (id, record) in set.interactions() {
+    // What completes a record is of the same attempt, and says something else.
+    for (id, record) in set.interactions().filter(|(_, record)| !record.is_amendment()) {
         let Some(correlation) = record.body.correlation.value() else { continue };
         let Some(key) = correlation.idempotency_key.value() else { continue };
         let attempt = correlation.attempt.value().copied();

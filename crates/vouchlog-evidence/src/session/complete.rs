@@ -1,5 +1,7 @@
 //! Whether all records of the session are here, and what says so.
 
+use std::ops::RangeInclusive;
+
 use vouchlog_stream::StatementKind;
 
 use super::gaps::{Orphans, Seal};
@@ -14,8 +16,12 @@ const GAPS: usize = 12;
 
 /// What was counted while the records were still as they came.
 pub(super) struct Counted {
-    /// Records of the session, the seal and what came after it aside.
-    here: u64,
+    /// Records of the session that its seal counts, what came after it aside: at least and at most.
+    here: RangeInclusive<u64>,
+    /// Interactions, what completes them, and intents.
+    acts: u64,
+    /// Everything but seals.
+    given: u64,
     /// Whether there is a seal.
     sealed: bool,
     /// What it counts.
@@ -43,10 +49,13 @@ impl Counted {
         facts: &Surroundings,
     ) -> Self {
         let counted = |wanted: &dyn Fn(&SessionRecord) -> bool| {
-            records.iter().filter(|record| record.is_counted() && wanted(record)).count() as u64
+            records.iter().filter(|record| wanted(record)).count() as u64
         };
         Self {
             here: seal.counted(records),
+            acts: records.iter().filter(|record| record.is_of_session()).count() as u64,
+            given: records.iter().filter(|record| record.record.kind != StatementKind::SessionSeal).count()
+                as u64,
             sealed: seal.record.is_some(),
             seal_counts: seal.counts,
             seal_misses: seal.missing.len() as u64,
@@ -54,7 +63,7 @@ impl Counted {
             orphans: orphans.records.len() as u64,
             unknown_outcomes: orphans.unknown,
             without_intent: counted(&SessionRecord::lacks_intent),
-            unnumbered: counted(&|record| record.sequence().is_none()),
+            unnumbered: counted(&|record| record.is_counted() != Some(false) && record.sequence().is_none()),
             erased: records.iter().filter(|record| record.erased.is_some()).count() as u64,
             held: facts.held,
         }
@@ -80,15 +89,17 @@ pub(super) fn complete(gaps: &[Gap], counted: &Counted, proven: Proven) -> Reply
     if !missing.is_empty() {
         return Reply { answer: Answer::No, words: "something is missing".to_owned(), reasons: missing };
     }
-    if counted.here == 0 {
+    if counted.acts == 0 {
         let words = "no record of this session is here".to_owned();
         return Reply { answer: Answer::Indeterminate, words, reasons: Vec::new() };
     }
     let doubts = doubts(counted, proven);
-    let here = count(counted.here, "record", "records");
+    let here = count(counted.acts, "record", "records");
     let words = match counted.seal_counts {
-        Some(_) => format!("the session was sealed with {here}, and all are here"),
-        None if counted.here == 1 => format!("{here} is here, and no gap shows"),
+        Some(sealed) => {
+            format!("the session was sealed with {}, and all are here", count(sealed, "record", "records"))
+        }
+        None if counted.acts == 1 => format!("{here} is here, and no gap shows"),
         None => format!("{here} are here, and no gap shows"),
     };
     let erased = (counted.erased > 0)
@@ -99,14 +110,16 @@ pub(super) fn complete(gaps: &[Gap], counted: &Counted, proven: Proven) -> Reply
 
 fn missing(gaps: &[Gap], counted: &Counted, proven: Proven) -> Vec<String> {
     let mut missing: Vec<String> = gaps.iter().take(GAPS).map(Gap::words).collect();
-    let here = count(counted.here, "of them is here", "of them are here");
-    if let Some(sealed) = counted.seal_counts.filter(|sealed| *sealed != counted.here) {
+    let here = |number| count(number, "of them is here", "of them are here");
+    if let Some(sealed) = counted.seal_counts.filter(|sealed| !counted.here.contains(sealed)) {
+        let here = here(sealed.clamp(*counted.here.start(), *counted.here.end()));
         missing.push(format!("the seal counts {}; {here}", count(sealed, "record", "records")));
     }
-    if let Some(held) = counted.held.filter(|held| *held != counted.here) {
+    if let Some(held) = counted.held.filter(|held| *held != counted.given) {
         missing.push(format!(
-            "whoever keeps them has {} of the session; {here}",
-            count(held, "record", "records")
+            "whoever keeps them has {} of the session; {}",
+            count(held, "record", "records"),
+            here(counted.given)
         ));
     }
     for (number, one, many) in [

@@ -1,6 +1,8 @@
 //! What is missing between the records: numbers of the session and of streams, and what the seal says.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
 use vouchlog_stream::StatementKind;
@@ -24,18 +26,20 @@ pub(super) struct Seal {
 }
 
 impl Seal {
-    /// The first seal there is.
+    /// The seal in force. A session that was sealed because nothing came may go on and be sealed again: the seal that counts most
+    /// is in force, and of those the first.
     pub(super) fn of(records: &[SessionRecord]) -> Self {
         let seals =
             records.iter().enumerate().filter(|(_, record)| record.record.kind == StatementKind::SessionSeal);
-        let Some((place, sealing)) =
-            seals.min_by_key(|(place, seal)| (seal.place.map(|at| at.index), *place))
-        else {
+        let said = |seal: &SessionRecord| seal.record.body.session_seal.value()?.records.value().copied();
+        let first = |(place, seal): &(usize, &SessionRecord)| (seal.place.map(|at| at.index), *place);
+        let Some((place, sealing)) = seals.min_by_key(|one| (Reverse(said(one.1)), first(one))) else {
             return Self::default();
         };
         let after = records.iter().enumerate();
-        let after = after
-            .filter(|(other, record)| *other != place && record.is_counted() && record.is_after(sealing));
+        let after = after.filter(|(other, record)| {
+            *other != place && record.is_counted() == Some(true) && record.is_after(sealing)
+        });
         let mut seal =
             Self { record: Some(place), after: after.map(|(other, _)| other).collect(), ..Self::default() };
         if let Some(said) = sealing.record.body.session_seal.value() {
@@ -47,10 +51,13 @@ impl Seal {
         seal
     }
 
-    /// How many records there are that it should count.
-    pub(super) fn counted(&self, records: &[SessionRecord]) -> u64 {
-        let counted = records.iter().enumerate();
-        counted.filter(|(place, record)| record.is_counted() && !self.after.contains(place)).count() as u64
+    /// How many records there are that it should count: at least and at most, where that is not shown of every record.
+    pub(super) fn counted(&self, records: &[SessionRecord]) -> RangeInclusive<u64> {
+        let before = || records.iter().enumerate().filter(|(place, _)| !self.after.contains(place));
+        let many = |wanted: fn(Option<bool>) -> bool| {
+            before().filter(|(_, record)| wanted(record.is_counted())).count() as u64
+        };
+        many(|counted| counted == Some(true))..=many(|counted| counted != Some(false))
     }
 }
 
@@ -163,8 +170,8 @@ impl Orphans {
             records.iter().filter_map(|record| record.record.body.correlation.value()?.intent.value());
         let ended: BTreeSet<&RecordId> = ended.collect();
         let hides_its_intent = |record: &SessionRecord| match &record.record.body.correlation {
-            Field::Value(it) => it.intent.is_withheld() || (it.intent.is_absent() && record.partial),
-            field => field.is_withheld() || record.partial,
+            Field::Value(it) => record.hides(&it.intent),
+            field => record.hides(field),
         };
         let outcomes = records.iter().filter(|record| record.record.kind == StatementKind::Interaction);
         let is_hidden = outcomes.into_iter().any(hides_its_intent);

@@ -130,9 +130,24 @@ impl SessionRecord {
         self.record.body.correlation.value()?.session_sequence.value().copied()
     }
 
-    /// Whether it counts as one of the session's records: what seals it, and what is said about its records later, does not.
-    pub(super) fn is_counted(&self) -> bool {
+    /// Whether it is one of the session's records, and not what seals it or is said about its records later.
+    pub(super) fn is_of_session(&self) -> bool {
         matches!(self.record.kind, StatementKind::Intent | StatementKind::Interaction)
+    }
+
+    /// Whether the session's numbers and its seal count it; `None` where what would tell is not shown.
+    pub(super) fn is_counted(&self) -> Option<bool> {
+        let correlation = &self.record.body.correlation;
+        let is_unsure = correlation.value().map_or(self.hides(correlation), |it| {
+            let (number, amends) = (&it.session_sequence, &it.amends);
+            number.value().is_none() && amends.value().is_none() && (self.hides(number) || self.hides(amends))
+        });
+        (!is_unsure || !self.is_of_session()).then(|| self.record.is_counted_in_session())
+    }
+
+    /// Whether there may be a value that is not shown.
+    pub(super) fn hides<T>(&self, field: &Field<T>) -> bool {
+        field.is_withheld() || (self.partial && field.is_absent())
     }
 
     /// Whether it was logged after `other`; `false` where that cannot be told.

@@ -168,7 +168,8 @@ impl<'a> Drawing<'a> {
         const MOST: usize = 20;
         let (counted, missing) = (self.seal.counted(self.records), &self.seal.missing);
         let mut found = Vec::new();
-        if let Some(counts) = self.seal.counts.filter(|counts| *counts != counted) {
+        if let Some(counts) = self.seal.counts.filter(|counts| !counted.contains(counts)) {
+            let counted = counts.clamp(*counted.start(), *counted.end());
             let here = if counted == 1 { "is here" } else { "are here" };
             found.push(about(
                 Step::Missing,

@@ -122,6 +122,45 @@ fn an_outcome_hangs_under_its_intent_and_an_amendment_under_what_it_amends() {
 }
 
 #[test]
+fn a_session_may_be_sealed_again_and_its_seal_counts_no_amendment() {
+    let seal = |id: &str, records: u64| {
+        kept(id, json!({ "kind": "session-seal", "session_seal": { "records": records } }))
+    };
+    let outcome = |id: &str, number: u64| {
+        kept(id, json!({ "kind": "interaction", "correlation": { "session_sequence": number } }))
+    };
+    let amendment = || {
+        kept("late", json!({ "kind": "interaction", "correlation": { "amends": "one", "causes": ["one"] } }))
+    };
+    let intent = || kept("intent", json!({ "kind": "intent" }));
+    let complete = |mut records: Vec<SessionRecord>| {
+        records.push(kept(
+            "end",
+            json!({ "kind": "interaction", "correlation": { "intent": "intent", "session_sequence": 3 } }),
+        ));
+        of(records).summary.complete
+    };
+    let twice = complete(vec![
+        outcome("one", 1),
+        amendment(),
+        seal("s-1", 1),
+        outcome("two", 2),
+        intent(),
+        seal("s-2", 3),
+    ]);
+    // The records wait to be logged; nothing else is in doubt.
+    assert_eq!(twice.words, "the session was sealed with 3 records, and all are here");
+    assert_eq!(twice.reasons.len(), 1, "{:?}", twice.reasons);
+    let short = complete(vec![outcome("one", 1), amendment(), seal("s-1", 3)]);
+    assert_eq!(short.answer, Answer::No);
+    assert!(
+        short.reasons.iter().any(|why| why == "the seal counts 3 records; 2 of them are here"),
+        "{:?}",
+        short.reasons
+    );
+}
+
+#[test]
 fn the_span_above_comes_first_unless_a_cause_says_otherwise() {
     let record = |number: u64, span: &str, parent: &str, causes: &[&str]| {
         json!({ "kind": "interaction", "correlation": {

@@ -1,4 +1,4 @@
-//! What of a record becomes a disclosure of its own.
+//! What of a record becomes a disclosure of its own, and making it one.
 //!
 //! Objects and arrays of objects are *groups*: each of their members is concealed, then the group itself, up to the top. All
 //! else is a *field*, disclosed whole: scalars, arrays of anything else, what is empty, why a value is missing, and what is
@@ -7,9 +7,10 @@
 use serde_json::{Map, Value, json};
 
 use super::claims::{RESERVED, is_taken};
-use super::{JSON_TEXT, StatementError};
+use super::salts::Salts;
+use super::{DIGESTS, Disclosure, ELEMENT, JSON_TEXT, StatementError, encode};
 use crate::limits::{BUCKET, MAX_DEPTH, MAX_DISCLOSURES, MAX_GROUP_DEPTH, MAX_GROUPS, TOP_BUCKET};
-use crate::record::is_content;
+use crate::record::{escape, is_content};
 
 /// Whether the field at a JSON pointer is disclosed whole, whatever its shape: content, and other free JSON.
 fn is_whole(path: &str) -> bool {
@@ -22,102 +23,167 @@ const MARK: &str = "$";
 /// How deep a record is taken apart: the first of these that makes no more than [`MAX_DISCLOSURES`].
 const DEPTHS: [usize; 3] = [MAX_GROUP_DEPTH, 2, 1];
 
-/// A step of the encoding; what stands in a group comes before the group.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step {
-    /// Replace the value at this JSON pointer by a digest.
-    Conceal(String),
-    /// Add so many decoys to the object or array at this JSON pointer.
-    AddDecoys(String, usize),
+/// A record of which only digests are left, and what shows its fields.
+pub(super) struct Concealed {
+    pub(super) digests: Map<String, Value>,
+    /// What stands in a group comes before the group.
+    pub(super) disclosures: Vec<Disclosure>,
 }
 
-/// A record made ready, and the steps that conceal all of it.
-pub(super) struct Plan {
-    pub(super) record: Map<String, Value>,
-    pub(super) steps: Vec<Step>,
-}
-
-impl Plan {
-    /// Plans the concealment of a whole record.
-    ///
-    /// A record with too many fields is taken apart less, down to its groups alone: what an interaction holds must never be
-    /// a way to keep it from being stated.
-    pub(super) fn of(record: &Map<String, Value>) -> Result<Self, StatementError> {
-        if record.len() > MAX_GROUPS {
-            return Err(StatementError::TooManyGroups(record.len()));
-        }
-        if let Some(name) = record.keys().find(|name| is_taken(name)) {
-            return Err(StatementError::Reserved(name.clone()));
-        }
-        let mut plan = Planner::new(DEPTHS[0]).plan(record);
-        for depth in &DEPTHS[1..] {
-            if plan.disclosures() > MAX_DISCLOSURES {
-                plan = Planner::new(*depth).plan(record);
-            }
-        }
-        Ok(plan)
+/// Conceals a whole record.
+///
+/// A record with too many fields is taken apart less, down to its groups alone: what an interaction holds must never be
+/// a way to keep it from being stated.
+pub(super) fn conceal(record: &Map<String, Value>) -> Result<Concealed, StatementError> {
+    if record.len() > MAX_GROUPS {
+        return Err(StatementError::TooManyGroups(record.len()));
     }
-
-    fn disclosures(&self) -> usize {
-        self.steps.iter().filter(|step| matches!(step, Step::Conceal(_))).count()
+    if let Some(name) = record.keys().find(|name| is_taken(name)) {
+        return Err(StatementError::Reserved(name.clone()));
     }
+    let [deepest @ .., least] = DEPTHS;
+    for max_depth in deepest {
+        if let Some(concealed) = Concealer::new(max_depth, MAX_DISCLOSURES).record(record)? {
+            return Ok(concealed);
+        }
+    }
+    let concealed = Concealer::new(least, usize::MAX).record(record)?;
+    Ok(concealed.expect("there is no limit to the number of its disclosures"))
 }
 
-struct Planner {
+struct Concealer {
     max_depth: usize,
-    steps: Vec<Step>,
+    /// With more disclosures than this it is given up.
+    most: usize,
+    salts: Salts,
+    /// Where we are, as a JSON pointer.
+    path: String,
+    disclosures: Vec<Disclosure>,
+    /// JSON of the disclosure that is being made.
+    json: Vec<u8>,
 }
 
-impl Planner {
-    fn new(max_depth: usize) -> Self {
-        Self { max_depth, steps: Vec::new() }
+/// What is left in the place of a value, and whether content is in it that is no disclosure of its own; `None` once there are
+/// too many disclosures.
+type Left = Option<(Value, bool)>;
+
+impl Concealer {
+    fn new(max_depth: usize, most: usize) -> Self {
+        let (path, disclosures, json) = (String::new(), Vec::new(), Vec::new());
+        Self { max_depth, most, salts: Salts::default(), path, disclosures, json }
     }
 
-    fn plan(mut self, record: &Map<String, Value>) -> Plan {
-        let members = self.members("", record, 1);
-        let decoys = record.len().next_power_of_two().max(TOP_BUCKET) - record.len();
-        self.steps.push(Step::AddDecoys(String::new(), decoys));
-        Plan { record: members, steps: self.steps }
+    fn record(mut self, record: &Map<String, Value>) -> Result<Option<Concealed>, StatementError> {
+        let size = record.len().next_power_of_two().max(TOP_BUCKET);
+        let Some(digests) = self.members(record, size, 1)? else { return Ok(None) };
+        Ok(Some(Concealed { digests, disclosures: self.disclosures }))
     }
 
-    /// Conceals each member of an object whose members are `depth` steps from the top.
-    fn members(&mut self, path: &str, object: &Map<String, Value>, depth: usize) -> Map<String, Value> {
-        let mut out = Map::new();
+    /// Conceals each member of an object whose members are `depth` steps from the top, and pads their digests to `size`.
+    fn members(
+        &mut self,
+        object: &Map<String, Value>,
+        size: usize,
+        depth: usize,
+    ) -> Result<Option<Map<String, Value>>, StatementError> {
+        let mut digests = Vec::with_capacity(size);
         for (name, value) in object {
-            let path = format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"));
-            out.insert(name.clone(), self.value(&path, value, depth));
-            self.steps.push(Step::Conceal(path));
+            let above = self.step(&escape(name));
+            let Some((value, content)) = self.value(value, depth)? else { return Ok(None) };
+            digests.push(self.disclose(Some(name), &value, content)?);
+            self.path.truncate(above);
+            if self.disclosures.len() > self.most {
+                return Ok(None);
+            }
         }
-        out
+        for _ in digests.len()..size {
+            digests.push(self.salts.decoy()?);
+        }
+        // In the order of their bytes they say nothing about the order of the fields.
+        digests.sort_unstable();
+        Ok(Some(Map::from_iter([(DIGESTS.to_owned(), digests.into())])))
     }
 
-    fn value(&mut self, path: &str, value: &Value, depth: usize) -> Value {
-        if depth >= self.max_depth || is_whole(path) {
-            return field(value, depth);
+    fn elements(&mut self, list: &[Value], depth: usize) -> Result<Option<Vec<Value>>, StatementError> {
+        let size = list.len().next_multiple_of(BUCKET);
+        let mut out = Vec::with_capacity(size);
+        for (place, value) in list.iter().enumerate() {
+            let above = self.step(&place.to_string());
+            let Some((value, content)) = self.value(value, depth)? else { return Ok(None) };
+            out.push(json!({ ELEMENT: self.disclose(None, &value, content)? }));
+            self.path.truncate(above);
         }
-        match value {
+        for _ in list.len()..size {
+            out.push(json!({ ELEMENT: self.salts.decoy()? }));
+        }
+        Ok(Some(out))
+    }
+
+    fn step(&mut self, name: &str) -> usize {
+        let above = self.path.len();
+        self.path.push('/');
+        self.path.push_str(name);
+        above
+    }
+
+    fn value(&mut self, value: &Value, depth: usize) -> Result<Left, StatementError> {
+        let is_content = is_content(&self.path);
+        if depth >= self.max_depth || is_whole(&self.path) {
+            let content = is_content || holds_content(&mut self.path, value);
+            return Ok(Some((field(value, depth), content)));
+        }
+        Ok(match value {
             Value::Object(object) if is_group(object) => {
-                let members = self.members(path, object, depth + 1);
-                self.add_decoys(path, object.len());
-                Value::Object(members)
+                let size = object.len().next_multiple_of(BUCKET);
+                self.members(object, size, depth + 1)?.map(|members| (Value::Object(members), false))
             }
-            Value::Array(elements) if !elements.is_empty() && elements.iter().all(is_group_value) => {
-                let mut out = Vec::with_capacity(elements.len());
-                for (place, element) in elements.iter().enumerate() {
-                    let path = format!("{path}/{place}");
-                    out.push(self.value(&path, element, depth + 1));
-                    self.steps.push(Step::Conceal(path));
-                }
-                self.add_decoys(path, elements.len());
-                Value::Array(out)
+            Value::Array(list) if !list.is_empty() && list.iter().all(is_group_value) => {
+                self.elements(list, depth + 1)?.map(|list| (Value::Array(list), false))
             }
-            _ => field(value, depth),
-        }
+            _ => Some((field(value, depth), holds_content(&mut self.path, value))),
+        })
     }
 
-    fn add_decoys(&mut self, path: &str, concealed: usize) {
-        let decoys = concealed.next_multiple_of(BUCKET) - concealed;
-        self.steps.push(Step::AddDecoys(path.to_owned(), decoys));
+    /// Makes a disclosure of what is left of the value here; its digest.
+    fn disclose(
+        &mut self,
+        name: Option<&str>,
+        value: &Value,
+        content: bool,
+    ) -> Result<String, StatementError> {
+        let salt = self.salts.salt()?;
+        self.json.clear();
+        let written = match name {
+            Some(name) => serde_json::to_writer(&mut self.json, &(salt, name, value)),
+            None => serde_json::to_writer(&mut self.json, &(salt, value)),
+        };
+        written.expect("JSON can be written to memory");
+        let encoded = encode(&self.json);
+        let digest = super::process::disclosure_digest(&encoded);
+        self.disclosures.push(Disclosure { path: self.path.clone(), encoded, content });
+        Ok(digest)
+    }
+}
+
+/// Whether there is content below this place.
+fn holds_content(path: &mut String, value: &Value) -> bool {
+    let above = path.len();
+    let mut below = |name: &str, value: &Value| {
+        path.push('/');
+        path.push_str(name);
+        let found = is_content(path) || holds_content(path, value);
+        path.truncate(above);
+        found
+    };
+    match value {
+        Value::Object(object) => object.iter().any(|(name, value)| below(&escape(name), value)),
+        // An element is content only by what it is in, or by what is in it.
+        Value::Array(list) => list
+            .iter()
+            .enumerate()
+            .filter(|(_, value)| value.is_object() || value.is_array())
+            .any(|(place, value)| below(&place.to_string(), value)),
+        _ => false,
     }
 }
 

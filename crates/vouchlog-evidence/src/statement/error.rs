@@ -15,9 +15,9 @@ pub enum StatementError {
     /// Issuing: the record has too many members at its top.
     #[error("the record has {0} members at its top, more than {MAX_GROUPS}: put them into groups")]
     TooManyGroups(usize),
-    /// Issuing: the encoder failed.
-    #[error("the record cannot be encoded: {0}")]
-    Encoder(String),
+    /// Issuing: the operating system gives no random bytes. The same call again may succeed.
+    #[error("there are no random bytes for salts: {0}")]
+    Random(String),
     /// Presenting: the record has nothing there.
     #[error("the record has no field `{0}`")]
     UnknownPath(String),

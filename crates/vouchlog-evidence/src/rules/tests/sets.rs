@@ -213,3 +213,64 @@ fn a_seal_of_any_size_costs_nothing() {
     });
     assert!(findings[0].message.contains("3 to 18446744073709551614"), "{}", findings[0]);
 }
+
+/// What came too late for the first record, told by a record of its own.
+fn amendment() -> (RecordId, Record) {
+    let value = json!({
+        "kind": "interaction", "id": "late",
+        "correlation": { "session": "sess-01J9", "amends": FIRST, "idempotency_key": "idem-8841", "intent": "intent-3" }
+    });
+    (id("late"), read(value))
+}
+
+#[test]
+fn an_amendment_has_no_number_and_tells_no_attempt_twice() {
+    let findings = graded(|records, _| {
+        records.push(intent("intent-3", "09:07:00"));
+        records.push(amendment());
+    });
+    assert_eq!(findings, [], "it is also the outcome of the intent it names");
+}
+
+#[test]
+fn of_several_seals_the_one_that_counts_most_is_in_force() {
+    let earlier = graded(|records, _| records.insert(0, seal("sess-01J9", 1, &[FIRST])));
+    assert_eq!(earlier, []);
+    let beyond = graded(|records, _| {
+        replace(records, SECOND, &[("/correlation/session_sequence", json!(3))]);
+        records.push((id("another"), seal("sess-01J9", 1, &[FIRST]).1));
+    });
+    assert_eq!(codes(&beyond), ["R65", "R67"], "{beyond:?}");
+}
+
+#[test]
+fn an_intent_that_has_a_number_is_one_of_the_session() {
+    let findings = graded(|records, _| {
+        replace(
+            records,
+            "intent-2",
+            &[("/correlation", json!({ "session": "sess-01J9", "session_sequence": 2 }))],
+        );
+        replace(records, SECOND, &[("/correlation/session_sequence", json!(3))]);
+        replace(records, "seal-sess-01J9", &[("/session_seal", json!({ "records": 3 }))]);
+    });
+    assert_eq!(findings, []);
+}
+
+#[test]
+fn a_span_above_that_a_record_describes_is_there() {
+    const PARENT: &str = "b000000000000001";
+    let with = |name: &'static str, otel: Value| {
+        let (mut records, facts) = whole();
+        replace(&mut records, SECOND, &[("/correlation/parent_span", json!(PARENT))]);
+        replace(&mut records, name, &[("/otel", otel)]);
+        let records: Vec<_> = records.iter().map(|(id, record)| (id.clone(), record)).collect();
+        codes(&grade_set(&records, &facts))
+    };
+    let span = json!([{ "name": "invoke_agent Refunds", "span": PARENT }]);
+    assert_eq!(with(SECOND, json!({ "above": span })), [""; 0]);
+    assert_eq!(with(FIRST, json!({ "parts": span })), [""; 0]);
+    for other in [json!({ "above": [{ "span": 1 }, {}] }), json!({ "above": {} }), json!([])] {
+        assert_eq!(with(SECOND, other), ["R68"]);
+    }
+}

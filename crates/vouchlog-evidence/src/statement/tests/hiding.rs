@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::super::process::disclosure_digest;
-use super::super::{Issued, StatementError, issue, verify};
+use super::super::{Disclosure, Issued, StatementError, issue, verify};
 use super::{claims, contents, digests, issued, object, payload, record, sign, stream_key};
 use crate::limits::{MAX_DISCLOSURES, MAX_GROUPS, MAX_SD_JWT_BYTES};
 
@@ -227,5 +227,53 @@ fn claims_that_no_verifier_takes_are_refused() {
         assert_eq!(issue(&claims(), &record(), &key), Err(StatementError::KeyType));
         let sd_jwt = issued().present(&[]).unwrap();
         assert_eq!(verify(&sd_jwt, key.verifying_key()), Err(StatementError::KeyType));
+    }
+}
+
+/// However little a record is taken apart, what people wrote is never among the facts about it.
+#[test]
+fn content_is_told_from_facts_at_every_depth() {
+    const SECRET: &str = "s3ntence";
+    let record = |tools: usize| {
+        let fields = |n: usize| (0..20).map(move |field| (format!("f{field}"), json!(n)));
+        let tool = |n: usize| {
+            let own = [("arguments", json!({ "a": SECRET })), ("name", json!("t"))];
+            Value::Object(
+                own.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(fields(n)).collect(),
+            )
+        };
+        let record = json!({
+            "input": { "content": [{ "text": SECRET }], "bytes": 8 },
+            "model": { "params": { "temperature": 0.2, "tools": [{ "description": SECRET }] } },
+            "outcome": { "message": SECRET, "state": "error" },
+            "otel": { "parts": [{ "name": "chat", "attributes": { "x": SECRET } }] },
+            "tools": (0..tools).map(tool).collect::<Vec<_>>(),
+            "custody": { "bodies": ["hmac-sha256:5c"] },
+        });
+        record.as_object().unwrap().clone()
+    };
+    for (tools, apart) in
+        [(2, "/tools/1/name"), (300, "/tools/299"), (3_000, "/tools/2999"), (5_000, "/tools")]
+    {
+        let issued = issue_of(&record(tools));
+        let shown = |disclosure: &Disclosure| {
+            String::from_utf8(super::super::decode(&disclosure.encoded).unwrap()).unwrap()
+        };
+        for disclosure in &issued.disclosures {
+            assert_eq!(
+                disclosure.content,
+                shown(disclosure).contains(SECRET),
+                "{tools}: {}",
+                disclosure.path
+            );
+        }
+        assert!(paths(&issued).contains(&apart), "{tools}");
+    }
+    let facts = issue_of(&record(2)).disclosures.into_iter().filter(|disclosure| !disclosure.content);
+    let facts: Vec<_> = facts.map(|disclosure| disclosure.path).collect();
+    for fact in
+        ["/model/params/temperature", "/outcome/state", "/otel/parts/0/name", "/tools/0/f1", "/input/bytes"]
+    {
+        assert!(facts.iter().any(|path| path == fact), "{fact}");
     }
 }
