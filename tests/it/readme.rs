@@ -22,14 +22,17 @@ fn commands() -> String {
 fn run(script: &str) -> std::process::Output {
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
-    let script = script.replace("6962", &port.to_string());
+    let http = free_port();
+    let script = script.replace("6962", &port.to_string()).replace("4318", &http.to_string());
     let programs = Path::new(env!("CARGO_BIN_EXE_vouchlog")).parent().unwrap();
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
     // Job control, as in a terminal; a server that outlives a failure is ended with the shell.
     let script = format!("set -em\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{script}");
     let mut shell = Command::new("timeout");
     shell.args(["60", "bash", "-c", &script]).current_dir(folder.path()).env("PATH", path);
-    shell.env("VOUCHLOG_LISTEN", format!("127.0.0.1:{port}")).output().unwrap()
+    shell.env("VOUCHLOG_LISTEN", format!("127.0.0.1:{port}"));
+    shell.env("VOUCHLOG_OTLP_GRPC", "127.0.0.1:0").env("VOUCHLOG_OTLP_HTTP", format!("127.0.0.1:{http}"));
+    shell.output().unwrap()
 }
 
 #[test]
@@ -51,11 +54,21 @@ fn and_with_one_character_changed_the_record_does_not_verify() {
 
 #[test]
 fn a_record_becomes_evidence_that_a_stranger_checks() {
-    let [first, second] = <[String; 2]>::try_from(blocks()).unwrap();
+    let [first, second, _] = <[String; 3]>::try_from(blocks()).unwrap();
     let output = run(&format!("{first}\n{second}"));
     let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n{errors}");
     assert!(said.contains("initiator.sub = u-20931"), "{said}");
     assert!(said.contains("credential valid at the moment: yes"), "{said}");
     assert!(!said.contains("order 8841"), "content is not shown unasked: {said}");
+}
+
+#[test]
+fn what_a_program_sends_becomes_a_session_and_the_doctor_says_what_it_lacks() {
+    let [_, _, third] = <[String; 3]>::try_from(blocks()).unwrap();
+    let output = run(&third);
+    let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}\n{errors}");
+    assert!(said.contains("the stream is closed") && said.contains("u-20931"), "{said}\n{errors}");
+    assert!(said.contains("refunds-gateway") && said.contains("% attributable"), "{said}\n{errors}");
 }

@@ -113,14 +113,13 @@ impl Forward {
     /// Puts a body into the queue, or drops it if there is no room. Never waits.
     pub fn offer(&self, path: &'static str, encoding: Encoding, is_gzip: bool, body: Bytes) {
         let units = u32::try_from(body.len().div_ceil(UNIT).max(1)).unwrap_or(u32::MAX);
-        let offered = Arc::clone(&self.0.room)
-            .try_acquire_many_owned(units)
-            .ok()
-            .and_then(|_room| self.0.queue.send(Message { path, encoding, is_gzip, body, _room }).ok());
-        match offered {
-            Some(()) => drop(self.0.metrics.waiting.inc()),
-            None => drop(self.0.metrics.count("dropped")),
-        };
+        let room = Arc::clone(&self.0.room).try_acquire_many_owned(units);
+        let message = room.map(|_room| Message { path, encoding, is_gzip, body, _room });
+        self.0.metrics.waiting.inc();
+        if !message.is_ok_and(|message| self.0.queue.send(message).is_ok()) {
+            self.0.metrics.waiting.dec();
+            self.0.metrics.count("dropped");
+        }
     }
 
     /// Takes nothing more and sends what waits, at most so long. Whether nothing is left.
@@ -164,8 +163,8 @@ struct Metrics {
 }
 
 impl Metrics {
-    fn count(&self, outcome: &'static str) -> u64 {
-        self.bodies.get_or_create(&Outcome { outcome }).inc()
+    fn count(&self, outcome: &'static str) {
+        self.bodies.get_or_create(&Outcome { outcome }).inc();
     }
 }
 
@@ -278,4 +277,4 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

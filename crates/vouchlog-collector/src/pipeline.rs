@@ -160,7 +160,7 @@ impl Pipeline {
         let mut pause = FIRST_PAUSE;
         let mut is_first = true;
         while !records.is_empty() {
-            let trouble = match self.recorder.record(records.clone()).await {
+            let trouble = match self.recorder.record_all(&mut records).await {
                 Ok(recorded) => {
                     self.recorded(&records, &recorded, is_first, account);
                     break;

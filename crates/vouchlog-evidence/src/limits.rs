@@ -80,3 +80,7 @@ pub const KNOWN_CONTENT_LIMITS: [u64; 2] = [60_000, 61_440];
 
 /// Most different tasks, initiators or agents that are remembered of one name: more tell nothing new.
 pub(crate) const MAX_REMEMBERED: usize = 8;
+
+/// Most credentials, sessions or workloads of which such names are remembered; the oldest are forgotten first. A recorder that runs
+/// for months meets new sessions all the time.
+pub(crate) const MAX_THINGS_REMEMBERED: usize = 100_000;

@@ -1,5 +1,7 @@
 //! Reading one record, and reading rows of the database back into what they mean.
 
+use std::collections::HashMap;
+
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 use vouchlog_evidence::RecordId;
@@ -9,6 +11,7 @@ use crate::access::{Access, ReadPermit, Role};
 use crate::keep::{find_tenant, open_part};
 use crate::keys::Key;
 use crate::logged::leaf_index;
+use crate::sql::{map, over_set};
 use crate::{Erasure, Place, Result, Retention, Row, Vault, VaultError};
 
 impl Vault {
@@ -19,6 +22,21 @@ impl Vault {
         let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.as_str());
         let found = query.fetch_optional(&self.shared.db.readers).await?;
         read_row(&found.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?)
+    }
+
+    /// Of these records those that are kept, with what is logged for each.
+    pub async fn kept(&self, access: &Access, ids: &[RecordId]) -> Result<HashMap<RecordId, Digest>> {
+        access.require(Role::ReadMetadata)?;
+        let mut connection = self.shared.db.readers.acquire().await?;
+        let ids = ids.iter().map(|id| id.as_str().into()).collect();
+        let rows = over_set(&mut connection, "SELECT id, digest FROM record WHERE id IN", ids, "").await?;
+        map(&rows, |row| {
+            let id =
+                RecordId::new(row.try_get(0)?).map_err(|_| VaultError::damaged("a record's name is none"))?;
+            let digest: &[u8] = row.try_get(1)?;
+            let digest = digest.try_into().map_err(|_| VaultError::damaged("a digest has another length"))?;
+            Ok((id, Digest::from_bytes(digest)))
+        })
     }
 
     /// The signed statement without disclosures. It stays when the record is erased.

@@ -137,39 +137,39 @@ impl Recorder {
 
     /// Records: when this returns they are durable in the vault, and their digests in the spool. A record whose id the vault has
     /// already is not recorded again, whatever it says: ids are for retries.
-    pub async fn record(&self, records: Vec<Record>) -> Result<Vec<Recorded>, RecordingError> {
+    pub async fn record(&self, mut records: Vec<Record>) -> Result<Vec<Recorded>, RecordingError> {
+        self.record_all(&mut records).await
+    }
+
+    /// The same for a caller who wants to try again: the records have their names afterwards, whatever became of them.
+    pub async fn record_all(&self, records: &mut [Record]) -> Result<Vec<Recorded>, RecordingError> {
         let signer = self.0.submitter.signer().await.map_err(RecordingError::NoStream)?;
         let mut recorded = Vec::with_capacity(records.len());
-        let mut records = records.into_iter();
-        loop {
-            let batch: Vec<Record> = records.by_ref().take(BATCH).collect();
-            if batch.is_empty() {
-                return Ok(recorded);
-            }
+        for batch in records.chunks_mut(BATCH) {
             recorded.extend(self.record_batch(&signer, batch).await?);
         }
+        Ok(recorded)
     }
 
     async fn record_batch(
         &self,
         signer: &StreamSigner,
-        records: Vec<Record>,
+        records: &mut [Record],
     ) -> Result<Vec<Recorded>, RecordingError> {
         let now = (self.0.config.clock)();
+        let named: Vec<RecordId> = records.iter().filter_map(|record| record.id.clone()).collect();
+        let mut known = self.0.vault.kept(&self.0.access, &named).await?;
         let (mut recorded, mut kept) = (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
-        for mut record in records {
-            let id = match &record.id {
-                None => RecordId::from_random((self.0.config.randomness)()),
-                Some(id) => match self.kept_before(id).await? {
-                    Some(digest) => {
-                        recorded.push(Recorded { id: id.clone(), digest, grade: None });
-                        continue;
-                    }
-                    None => id.clone(),
-                },
-            };
-            record.id = Some(id.clone());
+        for record in records {
+            let id = record.id.get_or_insert_with(|| RecordId::from_random((self.0.config.randomness)()));
+            let id = id.clone();
+            if let Some(digest) = known.get(&id) {
+                recorded.push(Recorded { id, digest: *digest, grade: None });
+                continue;
+            }
             let (keep, grade) = self.state(&id, record, signer, now)?;
+            // The same name twice in a batch is one record, too.
+            known.insert(id.clone(), keep.digest);
             recorded.push(Recorded { id, digest: keep.digest, grade: Some(grade) });
             kept.push(keep);
         }
@@ -183,19 +183,11 @@ impl Recorder {
         Ok(recorded)
     }
 
-    async fn kept_before(&self, id: &RecordId) -> Result<Option<Digest>, RecordingError> {
-        match self.0.vault.row(&self.0.access, id).await {
-            Ok(row) => Ok(Some(row.digest)),
-            Err(VaultError::UnknownRecord(_)) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// Grades a record and makes its statement.
     fn state(
         &self,
         id: &RecordId,
-        mut record: Record,
+        record: &mut Record,
         signer: &StreamSigner,
         now: Timestamp,
     ) -> Result<(KeepRecord, Grade), RecordingError> {
@@ -206,8 +198,8 @@ impl Recorder {
         }
         let started = time.start.value().or(time.received.value()).copied().unwrap_or(now);
         record.body.custody.get_or_default().recorder = config.issuer.clone().into();
-        let grade = grade(&record, &self.0.context.read());
-        self.0.context.write().learn(id, &record);
+        let grade = grade(record, &self.0.context.read());
+        self.0.context.write().learn(id, record);
         let claims = ClearClaims {
             issuer: config.issuer.clone(),
             issued_at: now.as_second().unsigned_abs(),
@@ -235,10 +227,10 @@ impl Recorder {
             jwt: issued.jwt,
             metadata: parts.metadata(),
             content: parts.content(),
-            facets: facets(&record, &grade, &config.issuer),
+            facets: facets(record, &grade, &config.issuer),
             subjects: record.subjects(),
             started_at: started.as_millisecond(),
-            retention: retention(&record, started),
+            retention: retention(record, started),
             amends: record
                 .body
                 .correlation

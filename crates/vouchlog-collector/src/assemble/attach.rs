@@ -136,7 +136,7 @@ pub(super) fn neighbours<'a>(units: &mut Vec<Unit<'a>>, tree: &Tree<'a>, events:
                 let top = request_of(tree, part).and_then(Part::span_key);
                 let key = match (is_decision, top) {
                     (true, Some(top)) => (0, format!("{top:?}")),
-                    _ => (1, format!("{:?}", part.order())),
+                    _ => (1, format!("{:?}", part.item)),
                 };
                 let unit = alone.entry(key).or_default();
                 if unit.above.is_empty() {

@@ -103,6 +103,9 @@ fn object(unit: &Unit<'_>, done: Done) -> Map<String, Value> {
             object.insert(name.into(), list.into());
         }
     }
+    if done == Done::Settled && unit.is_inference() && asked_for_no_tool(&object) {
+        object.entry("tools").or_insert_with(|| json!([]));
+    }
     lists::sources(unit, &mut object);
     correlation(unit, &mut object);
     outcome.put(&mut object);
@@ -112,6 +115,17 @@ fn object(unit: &Unit<'_>, done: Done) -> Map<String, Value> {
         object.insert("otel".into(), otel.into());
     }
     object
+}
+
+/// Whether the model gave an answer and asked for no tool in it, by its own word or by what it said. A trace that is whole and has no
+/// tool run then had none.
+fn asked_for_no_tool(object: &Map<String, Value>) -> bool {
+    let Some(output) = object.get("output") else { return false };
+    let reasons = output.get("finish").and_then(Value::as_array);
+    let says_so = reasons.is_some_and(|reasons| {
+        !reasons.is_empty() && reasons.iter().all(|reason| reason == "stop" || reason == "length")
+    });
+    says_so || (reasons.is_none() && output.get("content").is_some())
 }
 
 fn merge_into(object: &mut Map<String, Value>, group: &str, members: Map<String, Value>) {

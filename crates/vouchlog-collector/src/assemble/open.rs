@@ -1,5 +1,6 @@
 //! Parts that wait for the rest of their trace.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -102,11 +103,34 @@ impl Part {
     }
 
     /// Order that does not depend on who came first.
-    pub(super) fn order(&self) -> (u64, u64, String) {
-        let (start, end) = self.times();
-        (start, end, format!("{:?}", self.item))
+    pub(crate) fn order(&self) -> Order<'_> {
+        Order(self)
     }
 }
+
+/// By time; what is of one time by all it says, which is seldom asked and takes long to tell.
+pub(crate) struct Order<'a>(&'a Part);
+
+impl Ord for Order<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_time = self.0.times().cmp(&other.0.times());
+        by_time.then_with(|| format!("{:?}", self.0.item).cmp(&format!("{:?}", other.0.item)))
+    }
+}
+
+impl PartialOrd for Order<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Order<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Order<'_> {}
 
 /// The parts of a trace.
 #[derive(Clone, Debug, Default)]

@@ -21,6 +21,7 @@ use super::body::{Share, gunzip, is_gzip, read};
 use super::export::listed;
 use super::weight;
 use crate::arrival::{Arrival, Door};
+use crate::assemble::Naming;
 use crate::collector::Taken;
 use crate::doors::{self, DoorError, NotTaken};
 use crate::limits::{MAX_BODY_BYTES, MAX_SESSION_BYTES};
@@ -84,7 +85,8 @@ async fn take_many(receiver: &Receiver, door: Door, label: &'static str, request
         let body = body.clone();
         move || judge(door, &body)
     };
-    let judged = receiver.decoded(weight::json(&body), work).await??;
+    // The JSON, and what is made of it, which is about twice as much.
+    let judged = receiver.decoded(3 * weight::json(&body), work).await??;
     receiver.metrics.refused(label, judged.refused.len() as u64);
     if judged.accepted == 0 && !judged.refused.is_empty() {
         return Ok((StatusCode::BAD_REQUEST, judged.to_json()));
@@ -115,7 +117,7 @@ impl Judged {
 fn judge(door: Door, body: &[u8]) -> Result<Judged, DoorError> {
     let (accepted, refused, secrets) = match door {
         Door::LiteLlm => {
-            let nameless = Box::new(|_: &[u8]| [0_u8; 16]) as crate::assemble::Naming;
+            let nameless = Box::new(|_: &[u8]| [0_u8; 16]) as Naming;
             let (records, refused) = doors::litellm(body, &nameless, Timestamp::UNIX_EPOCH)?;
             (records.len(), refused, 0)
         }

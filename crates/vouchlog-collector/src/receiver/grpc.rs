@@ -44,14 +44,14 @@ async fn taken(
     body: Body,
 ) -> Result<Partial, Refusal> {
     let is_gzip = is_gzip(headers, ENCODING)?;
-    let (framed, mut _share) = read(&receiver.bodies, headers, body, HEAD + MAX_BODY_BYTES).await?.finish();
-    let (is_zipped, mut message) = unframed(&framed)?;
-    if is_zipped {
-        if !is_gzip {
+    let (framed, share) = read(&receiver.bodies, headers, body, HEAD + MAX_BODY_BYTES).await?.finish();
+    let (message, _share) = match unframed(&framed)? {
+        (false, message) => (message, share),
+        (true, zipped) if is_gzip => gunzip(&receiver.bodies, &zipped, MAX_BODY_BYTES).await?.finish(),
+        (true, _) => {
             return Err(Refusal::invalid("the message is zipped, and `grpc-encoding` does not say how"));
         }
-        (message, _share) = gunzip(&receiver.bodies, &message, MAX_BODY_BYTES).await?.finish();
-    }
+    };
     let sent = AsSent { body: message.clone(), encoding: Encoding::Protobuf, is_gzip: false };
     take(receiver, export, Encoding::Protobuf, message, sent).await
 }

@@ -2,6 +2,7 @@
 //! sink that remembers what it was given and answers what it is told to.
 
 mod doors;
+mod forwarding;
 mod hostile;
 mod otlp;
 
@@ -34,26 +35,39 @@ enum Given {
 
 /// A sink for tests. Clones are the same one.
 #[derive(Clone)]
-struct StandIn(Arc<Mutex<(Vec<Given>, Result<Taken, NotTaken>, Option<IntentReceipt>)>>);
+struct StandIn(Arc<Mutex<Memory>>);
+
+struct Memory {
+    given: Vec<Given>,
+    answer: Result<Taken, NotTaken>,
+    receipt: Option<IntentReceipt>,
+}
+
+/// Headers of a request.
+type Headers<'a> = &'a [(&'a str, &'a str)];
 
 impl StandIn {
     fn new() -> Self {
-        Self(Arc::new(Mutex::new((Vec::new(), Ok(Taken::Kept), None))))
+        Self(Arc::new(Mutex::new(Memory { given: Vec::new(), answer: Ok(Taken::Kept), receipt: None })))
     }
 
     fn answers(&self, answer: Result<Taken, NotTaken>) {
-        self.0.lock().1 = answer;
+        self.0.lock().answer = answer;
+    }
+
+    fn shows(&self, receipt: IntentReceipt) {
+        self.0.lock().receipt = Some(receipt);
     }
 
     /// What came since it was last asked.
     fn given(&self) -> Vec<Given> {
-        std::mem::take(&mut self.0.lock().0)
+        std::mem::take(&mut self.0.lock().given)
     }
 
     fn put(&self, given: Given) -> Result<Taken, NotTaken> {
-        let mut inner = self.0.lock();
-        inner.0.push(given);
-        inner.1.clone()
+        let mut memory = self.0.lock();
+        memory.given.push(given);
+        memory.answer.clone()
     }
 }
 
@@ -65,7 +79,7 @@ impl Sink for StandIn {
 
     async fn intent(&self, record: Record) -> Result<IntentReceipt, NotTaken> {
         self.put(Given::Intent(Box::new(record)))?;
-        Ok(self.0.lock().2.clone().unwrap())
+        Ok(self.0.lock().receipt.clone().unwrap())
     }
 
     async fn seal(&self, session: &str, reason: SealReason) -> Result<Taken, NotTaken> {
@@ -101,7 +115,7 @@ impl Served {
         Endpoint::from_shared(self.base.clone()).unwrap().connect().await.unwrap()
     }
 
-    async fn post(&self, path: &str, headers: &[(&str, &str)], body: impl Into<reqwest::Body>) -> Answer {
+    async fn post(&self, path: &str, headers: Headers<'_>, body: impl Into<reqwest::Body>) -> Answer {
         let client = reqwest::Client::builder().no_proxy().no_gzip().build().unwrap();
         let mut request = client.post(format!("{}{path}", self.base)).body(body);
         for (name, value) in headers {

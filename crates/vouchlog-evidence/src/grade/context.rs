@@ -1,6 +1,6 @@
 //! What is known beside a record.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
@@ -8,6 +8,7 @@ use vouchlog_stream::StatementKind;
 
 use crate::limits::{
     ASSUMED_CLOCK_ERROR, KNOWN_CONTENT_LIMITS, MAX_AGENTS_PER_WORKLOAD, MAX_MERGE_DELAY, MAX_REMEMBERED,
+    MAX_THINGS_REMEMBERED,
 };
 use crate::{ArtifactDigest, ConfigurationSubject, CredentialAction, Record, RecordId};
 
@@ -20,10 +21,10 @@ pub struct Context {
     windows: BTreeMap<String, (Option<Timestamp>, Option<Timestamp>)>,
     configurations: BTreeMap<(ConfigurationSubject, String), Vec<Configured>>,
     shared_workloads: BTreeSet<String>,
-    agents: BTreeMap<String, BTreeSet<String>>,
-    sessions: BTreeMap<String, BTreeSet<String>>,
-    tasks: BTreeMap<String, BTreeSet<String>>,
-    initiators: BTreeMap<String, BTreeSet<String>>,
+    agents: Seen,
+    sessions: Seen,
+    tasks: Seen,
+    initiators: Seen,
     class_order: Vec<String>,
     recorder_keys: BTreeMap<String, Vec<(Timestamp, Option<Timestamp>)>>,
     lost_content: BTreeSet<RecordId>,
@@ -59,11 +60,29 @@ pub(crate) enum KeyState {
     Unknown,
 }
 
-/// Remembers a name, unless enough are known.
-fn remember(map: &mut BTreeMap<String, BTreeSet<String>>, key: &str, name: &str) {
-    let names = map.entry(key.to_owned()).or_default();
-    if names.len() < MAX_REMEMBERED {
-        names.insert(name.to_owned());
+/// Names that were seen of things such as sessions: of the newest so many things. What is forgotten is not judged by any more, as
+/// if it had never been seen; who audits a time long past reads its records again.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    names: BTreeMap<String, BTreeSet<String>>,
+    order: VecDeque<String>,
+}
+
+impl Seen {
+    fn remember(&mut self, thing: &str, name: &str) {
+        if let Some(names) = self.names.get_mut(thing) {
+            if names.len() < MAX_REMEMBERED {
+                names.insert(name.to_owned());
+            }
+            return;
+        }
+        self.names.insert(thing.to_owned(), BTreeSet::from([name.to_owned()]));
+        self.order.push_back(thing.to_owned());
+        if self.order.len() > MAX_THINGS_REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.names.remove(&oldest);
+        }
     }
 }
 
@@ -122,21 +141,21 @@ impl Context {
         let body = &record.body;
         if let Some(id) = body.credential.value().and_then(|credential| credential.id.value()) {
             if let Some(task) = body.authority.value().and_then(|authority| authority.task.value()) {
-                remember(&mut self.tasks, id, task);
+                self.tasks.remember(id, task);
             }
             if let Some(initiator) = &initiator {
-                remember(&mut self.initiators, id, initiator);
+                self.initiators.remember(id, initiator);
             }
         }
         let session = body.correlation.value().and_then(|correlation| correlation.session.value());
         if let (Some(session), Some(initiator)) = (session, &initiator) {
-            remember(&mut self.sessions, session, initiator);
+            self.sessions.remember(session, initiator);
         }
         if let Some(workload) = body.workload.value()
             && let Some(id) = workload.id.value()
             && let Some(agent) = workload.agent.value().and_then(|agent| agent.id.value())
         {
-            remember(&mut self.agents, id, agent);
+            self.agents.remember(id, agent);
         }
     }
 
@@ -275,25 +294,25 @@ impl Context {
     }
 
     pub(crate) fn workload_has_many_agents(&self, id: &str, agent: Option<&String>) -> bool {
-        let known = self.agents.get(id);
+        let known = self.agents.names.get(id);
         let new = agent.filter(|agent| known.is_none_or(|known| !known.contains(*agent)));
         known.map_or(0, BTreeSet::len) + usize::from(new.is_some()) > MAX_AGENTS_PER_WORKLOAD
     }
 
     pub(crate) fn workload_has_agents(&self, id: &str) -> bool {
-        self.agents.contains_key(id)
+        self.agents.names.contains_key(id)
     }
 
     pub(crate) fn session_has_another_initiator(&self, session: &str, initiator: &String) -> bool {
-        has_another(&self.sessions, session, Some(initiator))
+        has_another(&self.sessions.names, session, Some(initiator))
     }
 
     pub(crate) fn other_task(&self, credential: &str, task: Option<&String>) -> bool {
-        has_another(&self.tasks, credential, task)
+        has_another(&self.tasks.names, credential, task)
     }
 
     pub(crate) fn other_initiator(&self, credential: &str, initiator: Option<&String>) -> bool {
-        has_another(&self.initiators, credential, initiator)
+        has_another(&self.initiators.names, credential, initiator)
     }
 
     pub(crate) fn class_rank(&self, class: &str) -> Option<usize> {

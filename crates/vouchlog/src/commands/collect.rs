@@ -1,6 +1,7 @@
 //! `vouchlog collect`: takes a gateway's telemetry in and makes it provable.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -132,6 +133,7 @@ impl Args {
         let log = self.log.open(&self.data, &vkey).await?;
         let (url, log_vkey) = (log.url().to_owned(), log.vkey().clone());
         let (custodian, access) = self.custodian(gateway, &url, &log_vkey).await?;
+        let custodian = Arc::new(custodian);
         let collector = self.collector(&custodian, access).await?;
 
         let words = format!(
@@ -149,17 +151,21 @@ impl Args {
             "gateway_vkey": vkey.to_string(), "log": url, "log_vkey": log_vkey.to_string(), "vault": self.vault_place(),
         });
         output.answer(&words, &answer)?;
-        self.server(&collector)?.run_on(vec![grpc, http], shutdown).await;
+        self.server(&collector, &custodian)?.run_on(vec![grpc, http], shutdown).await;
 
         let is_done = collector.close(CLOSING).await;
-        let is_closed = tokio::time::timeout(CLOSING, custodian.gateway().close()).await;
-        custodian.stop().await;
+        drop(collector);
+        let is_closed = is_done && close_stream(&custodian).await;
+        if let Some(custodian) = Arc::into_inner(custodian) {
+            custodian.stop().await;
+        }
         log.stop().await;
-        match (is_done, is_closed) {
-            (true, Ok(Ok(()))) => output.say("Everything is recorded, and the stream is closed.")?,
-            _ => output::warn(
+        if is_closed {
+            output.say("Everything is recorded, and the stream is closed.")?;
+        } else {
+            output::warn(
                 "not everything is in the log yet: it is on disk, and the next start goes on with it",
-            ),
+            );
         }
         Ok(Outcome::Fine)
     }
@@ -198,7 +204,7 @@ impl Args {
         Collector::open(config).await.map_err(|error| advise(error, &self.data))
     }
 
-    fn server(&self, collector: &Collector) -> anyhow::Result<Server> {
+    fn server(&self, collector: &Collector, custodian: &Arc<Custodian>) -> anyhow::Result<Server> {
         let mut registry = prometheus_client::registry::Registry::default();
         collector.register(&mut registry);
         let token = match &self.bearer_token {
@@ -212,9 +218,18 @@ impl Args {
         let forward = self.forward.as_deref().map(|url| Forward::start(url, Pace::default())).transpose()?;
         let config = ReceiverConfig { token, forward, ..ReceiverConfig::default() };
         let routes = receiver::routes(collector.clone(), config, &mut registry);
-        let health = collector.clone();
-        let readiness =
-            move || Readiness { checks: vec![("recording".into(), health.readiness())], notes: vec![] };
+        let (recording, custodian) = (collector.clone(), custodian.clone());
+        let readiness = move || Readiness {
+            checks: vec![("recording".into(), recording.readiness())],
+            // Not being able to reach the log is no reason to send telemetry elsewhere: it waits.
+            notes: custodian
+                .gateway()
+                .status()
+                .trouble
+                .map(|trouble| ("log".into(), trouble))
+                .into_iter()
+                .collect(),
+        };
         Ok(Server::routes(routes.http, routes.grpc, Config::default()).health(readiness).registry(registry))
     }
 
@@ -242,6 +257,20 @@ impl Words {
             profile: self.profile,
         }
     }
+}
+
+/// Closes the gateway's stream, once the log has everything. Whether it did.
+async fn close_stream(custodian: &Custodian) -> bool {
+    let closing = async {
+        custodian.recorder().flush().await?;
+        // With these, presentations can be made without the log; without, they fetch them.
+        if let Err(error) = custodian.keep_stream_proofs().await {
+            tracing::debug!(%error, "the stream's proofs will be fetched when they are needed");
+        }
+        custodian.gateway().close().await?;
+        anyhow::Ok(())
+    };
+    matches!(tokio::time::timeout(CLOSING, closing).await, Ok(Ok(())))
 }
 
 fn profile(name: &str) -> Result<Profile, String> {

@@ -10,7 +10,7 @@ use super::super::fields::Merged;
 use super::super::open::Part;
 use super::super::unit::Unit;
 use crate::dialect::{Dialect, Role, finish_reason, messages, text_of, tool_calls};
-use crate::intake::Item;
+use crate::intake::{Item, size_of};
 use crate::limits::MAX_LISTED;
 
 /// Claude Code cuts content at 60 KiB and says nothing.
@@ -217,8 +217,11 @@ pub(super) fn fit(object: &mut Map<String, Value>) {
     for pointer in
         ["otel/parts", "otel/above", "model/params", "input/content", "output/content", "tools", "data"]
     {
-        let size = Value::Object(object.clone()).to_string().len();
-        if size <= MAX_RECORD_BYTES {
+        // In memory it takes more than as text, escapes aside: only what comes near the bound is written out to be measured.
+        if size_of(object) <= MAX_RECORD_BYTES / 6 {
+            return;
+        }
+        if serde_json::to_string(object).map_or(0, |text| text.len()) <= MAX_RECORD_BYTES {
             return;
         }
         let (group, member) = pointer.split_once('/').unwrap_or((pointer, ""));

@@ -58,7 +58,7 @@ async fn callbacks_and_decision_logs_are_taken() {
 #[tokio::test]
 async fn an_intent_is_answered_with_what_shows_it() {
     let served = Served::start().await;
-    let receipt = |proof: Option<&str>, lost| IntentReceipt {
+    let receipt = |proof: Option<&str>, lost: bool| IntentReceipt {
         id: RecordId::new("i-1").unwrap(),
         digest: (!lost).then_some(Digest::from_bytes([7; 32])),
         index: proof.map(|_| 5),
@@ -68,7 +68,7 @@ async fn an_intent_is_answered_with_what_shows_it() {
     let states =
         [(Some("c2sp.org/tlog-proof@v1"), false, "logged"), (None, false, "kept"), (None, true, "lost")];
     for (proof, lost, state) in states {
-        served.sink.0.lock().2 = Some(receipt(proof, lost));
+        served.sink.shows(receipt(proof, lost));
         let answer = served.post("/v1/intents", &[JS], json!({ "id": "i-1" }).to_string()).await;
         let told = answer.json();
         assert_eq!((answer.status, &told["state"]), (StatusCode::CREATED, &json!(state)));

@@ -16,7 +16,7 @@ fn framed(flag: u8, message: &[u8]) -> Vec<u8> {
 }
 
 /// What a call with these bytes is answered, by its code.
-async fn raw_call(served: &Served, headers: &[(&str, &str)], body: Vec<u8>) -> Code {
+async fn raw_call(served: &Served, headers: Headers<'_>, body: Vec<u8>) -> Code {
     let client = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
     let mut request = client.post(format!("{}{}", served.base, Export::Traces.method())).body(body);
     for (name, value) in headers.iter().chain(&[("content-type", "application/grpc")]) {
@@ -35,7 +35,7 @@ async fn broken_bodies_are_refused_for_good() {
     let bomb = gzip(&vec![0; MAX_BODY_BYTES + 1]);
     assert!(bomb.len() < MAX_BODY_BYTES / 50);
     let cut = gzip(&good)[..100].to_vec();
-    let http: [(&[(&str, &str)], &[u8], u16); 11] = [
+    let http: [(Headers<'_>, &[u8], u16); 11] = [
         (&[PB], b"garbage", 400),
         (&[JS], b"garbage", 400),
         (&[JS], b"[]", 400),
@@ -58,8 +58,8 @@ async fn broken_bodies_are_refused_for_good() {
         };
         assert!(!said.is_empty() && answer.retry_after.is_none());
     }
-    let gzip_header: &[(&str, &str)] = &[("grpc-encoding", "gzip")];
-    let grpc: [(&[(&str, &str)], Vec<u8>, Code); 9] = [
+    let gzip_header: Headers<'_> = &[("grpc-encoding", "gzip")];
+    let grpc: [(Headers<'_>, Vec<u8>, Code); 9] = [
         (&[], framed(0, b"garbage"), Code::InvalidArgument),
         (&[], Vec::new(), Code::InvalidArgument),
         (&[], framed(0, &good)[..50].to_vec(), Code::InvalidArgument),
@@ -104,7 +104,7 @@ async fn who_finds_no_room_is_told_to_come_back() {
         let busy = served.post("/v1/traces", &[JS], body).await;
         assert_eq!((busy.status, busy.retry_after.as_deref()), (StatusCode::SERVICE_UNAVAILABLE, Some("1")));
         assert_eq!(busy.json()["code"], 8);
-        assert_eq!(raw_call(&served, &[], framed(0, b"")).await, Code::ResourceExhausted);
+        assert_eq!(raw_call(&served, &[], framed(0, &[0x0a, 0])).await, Code::ResourceExhausted);
         let door = served.post("/v1/records", &[JS], "[{}]").await;
         assert_eq!((door.status, &door.json()["code"]), (busy.status, &"OVERLOADED".into()));
         drop(others);
@@ -146,9 +146,8 @@ proptest! {
     fn any_bytes_are_answered((body, zipped) in bodies()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let sink = StandIn::new();
-        sink.0.lock().2 = Some(IntentReceipt {
-            id: vouchlog_evidence::RecordId::new("x").unwrap(), digest: None, index: None, proof: None, lost: false,
-        });
+        let id = vouchlog_evidence::RecordId::new("x").unwrap();
+        sink.shows(IntentReceipt { id, digest: None, index: None, proof: None, lost: false });
         let Routes { http, grpc } = routes(sink, ReceiverConfig::default(), &mut Registry::default());
         let doors = ["/v1/traces", "/v1/logs", "/v1/metrics", "/v1/records", "/v1/litellm", "/logs", "/v1/intents", "/v1/sessions/s/seal"];
         let methods = Export::ALL.map(Export::method);
