@@ -26,10 +26,11 @@ const START: u64 = 1_795_299_100 * SECOND;
 
 fn naming() -> Naming {
     Box::new(|key| {
-        let mut name = [0; 16];
-        key.iter()
-            .enumerate()
-            .for_each(|(place, byte)| name[place % 16] ^= byte.rotate_left(place as u32 / 16));
+        let mut name = [0_u8; 16];
+        for (place, byte) in key.iter().enumerate() {
+            let at = place % 16;
+            name[at] = name[at].rotate_left(1) ^ byte;
+        }
         name
     })
 }

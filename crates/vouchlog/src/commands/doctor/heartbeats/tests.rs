@@ -16,7 +16,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 /// A heartbeat at a place of stream 7.
-fn beat(heartbeats: &mut Heartbeats, sequence: u64, number: u64, second: i64, counts: serde_json::Value) {
+fn beat(heartbeats: &mut Heartbeats, sequence: u64, number: u64, second: i64, counts: &serde_json::Value) {
     let record = json!({
         "kind": "heartbeat", "custody": { "recorder": "gw" },
         "heartbeat": { "number": number, "to": at(second), "counts": counts }
@@ -35,8 +35,8 @@ fn pair(interactions: u64) -> Heartbeats {
         heartbeats.places.insert((7, sequence), StatementKind::Interaction);
     }
     // In any order: rows come newest first.
-    beat(&mut heartbeats, 6, 2, 60, json!({ "heartbeat": 1, "interaction": interactions }));
-    beat(&mut heartbeats, 2, 1, 30, json!({ "configuration": 2 }));
+    beat(&mut heartbeats, 6, 2, 60, &json!({ "heartbeat": 1, "interaction": interactions }));
+    beat(&mut heartbeats, 2, 1, 30, &json!({ "configuration": 2 }));
     heartbeats
 }
 
@@ -69,12 +69,12 @@ fn a_record_that_is_gone_from_the_vault_is_missed() {
 fn nothing_is_compared_across_a_start_a_gap_or_what_is_not_logged() {
     // A process that began anew counts from 1.
     let mut heartbeats = pair(3);
-    beat(&mut heartbeats, 9, 1, 90, json!({ "interaction": 9 }));
+    beat(&mut heartbeats, 9, 1, 90, &json!({ "interaction": 9 }));
     let pulse = heartbeats.judge(at(100));
     assert_eq!((pulse.agreeing, pulse.disagreeing.len(), pulse.unchecked), (1, 0, 0));
     // One between them is not here.
     let mut heartbeats = pair(3);
-    beat(&mut heartbeats, 12, 4, 120, json!({ "interaction": 9 }));
+    beat(&mut heartbeats, 12, 4, 120, &json!({ "interaction": 9 }));
     let pulse = heartbeats.judge(at(130));
     assert_eq!((pulse.agreeing, pulse.disagreeing.len(), pulse.unchecked), (1, 0, 1));
     let mut heartbeats = pair(4);
