@@ -19,7 +19,7 @@ use crate::output::{self, Outcome, Output};
 pub(crate) struct Args {
     #[command(flatten)]
     vault: VaultArgs,
-    /// What it is about: session, conversation, trace, initiator, agent, workload, device, credential, tool, model, verdict, finding, gateway, response or refers
+    /// What it is about: session, conversation, trace, initiator, agent, workload, device, credential, tool, model, verdict, finding, gateway, response, refers or service
     #[arg(long = "by", value_name = "FACET=VALUE", value_parser = facet)]
     facets: Vec<(Facet, String)>,
     /// Only of this kind

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use vouchlog_evidence::{Answer, Grade, Record, Rule, Severity};
 
 use super::Kept;
@@ -11,6 +11,9 @@ use super::advice::{self, Beyond, Gateway, Suggestion};
 
 /// Most different names of one list: an emitter that puts ids into names must not fill the memory.
 const MAX_NAMES: usize = 200;
+
+/// The member that says why a value is not there.
+const WITHHELD: &str = "$";
 
 /// Counts for a service whose records come from one kind of gateway.
 pub(super) struct Tally {
@@ -180,7 +183,9 @@ impl Tally {
         };
         let mut names = BTreeSet::new();
         let attributes = |part: &Value| -> Vec<String> {
-            part["attributes"].as_object().into_iter().flat_map(|all| all.keys().cloned()).collect()
+            // Where only content was left over, the facts have a mark in its place, and no names.
+            let names = part["attributes"].as_object().into_iter().flat_map(Map::keys);
+            names.filter(|name| *name != WITHHELD).cloned().collect()
         };
         names.extend(attributes(otel));
         names.extend(list(otel, "parts").iter().flat_map(attributes));
