@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use vouchlog_evidence::{Record, RecordId};
+use vouchlog_stream::StatementKind;
 use vouchlog_vault::{Recorded, Recorder, RecordingError};
 
 use crate::arrival::{Entry, What};
@@ -109,12 +110,10 @@ impl Pipeline {
         );
         let mut next = first;
         while next < settled {
-            for (position, entry) in self.journal.read(next, READ_BYTES)? {
-                if position >= settled {
-                    return Ok(settled);
-                }
-                self.fold.refill(position, &entry);
-                next = position + 1;
+            let entries = self.journal.read(next, READ_BYTES)?;
+            next = entries.last().map_or(settled, |(position, _)| position + 1);
+            for (position, entry) in entries.iter().filter(|(position, _)| *position < settled) {
+                self.fold.refill(*position, entry);
             }
         }
         Ok(settled)
@@ -201,14 +200,18 @@ impl Pipeline {
         }
     }
 
-    /// A record that cannot be stated must not keep the others waiting for ever. It is in the collector's own log and count.
+    /// A record that cannot be stated must not keep the others waiting for ever: in its place is said that it is lost.
     fn set_aside(&self, records: &mut Vec<Record>, id: &RecordId, why: &str) {
-        tracing::error!(record = %id, why, "a record cannot be stated and is left out");
-        self.metrics.folded(Tally::default(), 1);
-        let before = records.len();
-        records.retain(|record| record.id.as_ref() != Some(id));
-        if records.len() == before {
-            records.clear();
+        tracing::error!(record = %id, why, "a record cannot be stated and is declared lost");
+        self.metrics.folded(Tally { lost: 1, ..Tally::default() }, 1);
+        let place = records.iter().position(|record| record.id.as_ref() == Some(id));
+        match place {
+            Some(place) if records[place].kind != StatementKind::DeclaredLoss => {
+                records[place] = self.fold.left_out(&records[place]);
+            }
+            // What says that something is lost is short, and can be stated; if even that cannot, the others go on.
+            Some(place) => drop(records.remove(place)),
+            None => records.clear(),
         }
     }
 
