@@ -23,8 +23,6 @@ use heartbeat::Account;
 
 /// Bytes of entries that are read at a time.
 const READ_BYTES: usize = 4 * 1024 * 1024;
-/// Records of one call of the recorder: one batch of the vault.
-const AT_ONCE: usize = 256;
 /// Waits between attempts to record.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(10);
@@ -148,14 +146,7 @@ impl Pipeline {
     }
 
     /// Records, however long it takes: what keeps it from that is in the journal's way, and nowhere else.
-    async fn record(&mut self, records: Vec<Record>, account: &mut Account) {
-        let mut records = records.into_iter().peekable();
-        while records.peek().is_some() {
-            self.record_some(records.by_ref().take(AT_ONCE).collect(), account).await;
-        }
-    }
-
-    async fn record_some(&mut self, mut records: Vec<Record>, account: &mut Account) {
+    async fn record(&self, mut records: Vec<Record>, account: &mut Account) {
         let mut pause = FIRST_PAUSE;
         let mut is_first = true;
         while !records.is_empty() {

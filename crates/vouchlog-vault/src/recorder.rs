@@ -9,6 +9,7 @@
 //! not submitted, because the process died in between, is submitted by [`Recorder::resume`], after everything the spool holds got
 //! its receipt: so nothing is submitted twice.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -91,6 +92,21 @@ pub struct Recorded {
     pub grade: Option<Grade>,
 }
 
+/// A batch on its way into the vault.
+#[derive(Default)]
+struct Stated {
+    recorded: Vec<Recorded>,
+    kept: Vec<KeepRecord>,
+    /// When, in milliseconds since 1970.
+    now: i64,
+}
+
+impl Stated {
+    fn names(&self) -> HashMap<RecordId, Digest> {
+        self.kept.iter().map(|keep| (keep.id.clone(), keep.digest)).collect()
+    }
+}
+
 /// Grades, states, keeps and submits records, and is the only way to their content. Clones are the same recorder.
 #[derive(Clone)]
 pub struct Recorder(Arc<Inner>);
@@ -145,40 +161,55 @@ impl Recorder {
     pub async fn record_all(&self, records: &mut [Record]) -> Result<Vec<Recorded>, RecordingError> {
         let signer = self.0.submitter.signer().await.map_err(RecordingError::NoStream)?;
         let mut recorded = Vec::with_capacity(records.len());
+        let mut stated = Stated::default();
         for batch in records.chunks_mut(BATCH) {
-            recorded.extend(self.record_batch(&signer, batch).await?);
+            let under_way = stated.names();
+            // A batch is stated while the one before is written; they are kept and submitted in their order.
+            let (kept, next) = tokio::join!(self.keep(stated), self.state_batch(&signer, batch, under_way));
+            recorded.extend(kept?);
+            stated = next?;
         }
+        recorded.extend(self.keep(stated).await?);
         Ok(recorded)
     }
 
-    async fn record_batch(
+    /// States the records of a batch that neither the vault has nor the batch before.
+    async fn state_batch(
         &self,
         signer: &StreamSigner,
         records: &mut [Record],
-    ) -> Result<Vec<Recorded>, RecordingError> {
+        under_way: HashMap<RecordId, Digest>,
+    ) -> Result<Stated, RecordingError> {
         let now = (self.0.config.clock)();
         let named: Vec<RecordId> = records.iter().filter_map(|record| record.id.clone()).collect();
         let mut known = self.0.vault.kept(&self.0.access, &named).await?;
-        let (mut recorded, mut kept) = (Vec::with_capacity(records.len()), Vec::with_capacity(records.len()));
+        known.extend(under_way);
+        let mut stated = Stated { now: now.as_millisecond(), ..Stated::default() };
         for record in records {
             let id = record.id.get_or_insert_with(|| RecordId::from_random((self.0.config.randomness)()));
             let id = id.clone();
             if let Some(digest) = known.get(&id) {
-                recorded.push(Recorded { id, digest: *digest, grade: None });
+                stated.recorded.push(Recorded { id, digest: *digest, grade: None });
                 continue;
             }
             let (keep, grade) = self.state(&id, record, signer, now)?;
             // The same name twice in a batch is one record, too.
             known.insert(id.clone(), keep.digest);
-            recorded.push(Recorded { id, digest: keep.digest, grade: Some(grade) });
-            kept.push(keep);
+            stated.recorded.push(Recorded { id, digest: keep.digest, grade: Some(grade) });
+            stated.kept.push(keep);
         }
+        Ok(stated)
+    }
+
+    /// Keeps what is stated, and submits it.
+    async fn keep(&self, stated: Stated) -> Result<Vec<Recorded>, RecordingError> {
+        let Stated { recorded, kept, now } = stated;
         let statements: Vec<Statement> = kept.iter().map(KeepRecord::statement).collect();
         if statements.is_empty() {
             return Ok(recorded);
         }
         let _between = self.0.between.read().await;
-        self.0.vault.keep(&self.0.access, kept, now.as_millisecond()).await?;
+        self.0.vault.keep(&self.0.access, kept, now).await?;
         self.0.submitter.submit(statements).await.map_err(RecordingError::NotSubmitted)?;
         Ok(recorded)
     }
