@@ -12,7 +12,7 @@
 //!                         recorder (vouchlog-vault) ─► log;   then the journal forgets
 //! ```
 //!
-//! Everything that changes a collector is an entry of its journal, the time included. So [`fold`] is a plain state machine, and a
+//! Everything that changes a collector is an entry of its journal, the time included. So the fold is a plain state machine, and a
 //! collector that is killed makes the same records again, by the same names, which the recorder knows.
 //!
 //! The steps of the fold are pure: [`intake`] reads a body into items, [`dialect`] says what an item's attributes mean, [`assemble`]
