@@ -155,10 +155,11 @@ fn policy(path: &Path) -> anyhow::Result<Policy> {
     Policy::parse(&read_file(path, MAX_POLICY_BYTES)?).with_context(|| path.display().to_string())
 }
 
-/// `30s`, `5m`, `1h 30m`, `500ms`.
+/// `30s`, `5m`, `1h 30m`, `500ms`, `7d`. A day has 24 hours.
 fn duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration =
-        text.parse().map_err(|_| "a duration reads like 30s or 5m".to_owned())?;
+    let wrong = |_| "a duration reads like 30s or 5m".to_owned();
+    let span: jiff::Span = text.parse().map_err(wrong)?;
+    let span = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(wrong)?;
     Duration::try_from(span)
         .ok()
         .filter(|span| !span.is_zero())
@@ -193,7 +194,8 @@ mod tests {
         assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
         assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        for wrong in ["", "30", "0s", "-5s", "soon"] {
+        assert_eq!(duration("7d"), Ok(Duration::from_secs(7 * 86_400)));
+        for wrong in ["", "30", "0s", "-5s", "1mo", "soon"] {
             assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
