@@ -4,4 +4,4 @@
 mod doors;
 mod kill;
 mod trouble;
-mod world;
+pub(crate) mod world;

@@ -19,7 +19,7 @@ use crate::process::{Server, free_port, succeed, vouchlog};
 /// How long anything may take before a test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(super) struct World {
+pub(crate) struct World {
     pub(super) folder: tempfile::TempDir,
     log_port: u16,
     http_port: u16,
@@ -29,7 +29,7 @@ pub(super) struct World {
 
 impl World {
     /// Keys and ports; nothing runs.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let key = folder.path().join("gateway.key");
         let key = key.to_str().unwrap();
@@ -40,15 +40,15 @@ impl World {
         Self { folder, log_port, http_port, gateway, client: Client::new() }
     }
 
-    pub(super) fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
 
-    pub(super) fn start_log(&self) -> Server {
+    pub(crate) fn start_log(&self) -> Server {
         Server::start(Path::new(&self.path("log")), self.log_port, &["--gateway", &self.gateway])
     }
 
-    pub(super) fn log_url(&self) -> String {
+    pub(crate) fn log_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.log_port)
     }
 
@@ -59,7 +59,7 @@ impl World {
     }
 
     /// Starts the collector on ports that stay the same, quick to take a trace for done.
-    pub(super) fn start_collector(&self, more: &[&str]) -> Server {
+    pub(crate) fn start_collector(&self, more: &[&str]) -> Server {
         let mut command = vouchlog();
         let http = format!("127.0.0.1:{}", self.http_port);
         command
@@ -72,7 +72,7 @@ impl World {
     }
 
     /// Runs a command on the vault and the log, as another process beside the collector.
-    pub(super) fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         let mut command = vouchlog();
         command
             .args(args)
@@ -84,7 +84,7 @@ impl World {
     }
 
     /// The JSON answer of a command, which must end with this code.
-    pub(super) fn ask(&self, code: i32, args: &[&str]) -> Value {
+    pub(crate) fn ask(&self, code: i32, args: &[&str]) -> Value {
         let args: Vec<&str> = args.iter().copied().chain(["--json"]).collect();
         let output = self.run(&args);
         let said = String::from_utf8_lossy(&output.stdout);
