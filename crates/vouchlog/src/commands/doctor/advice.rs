@@ -99,15 +99,15 @@ struct Lines {
 }
 
 /// What no line of the gateway mends.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Beyond {
+struct Beyond {
     /// Codes of the rules.
-    pub(super) rules: Vec<String>,
+    rules: Vec<String>,
     /// Why not.
-    pub(super) why: String,
+    why: String,
     /// Who can, and how.
-    pub(super) who: String,
+    who: String,
 }
 
 /// What holds for all gateways.
@@ -147,6 +147,17 @@ pub(super) struct Suggestion {
     pub(super) note: &'static str,
 }
 
+/// What stays open, and who can mend it.
+#[derive(Debug, Serialize)]
+pub(super) struct Open {
+    /// Codes of the rules that found something here.
+    pub(super) rules: Vec<&'static str>,
+    /// How much: each rule in each record.
+    pub(super) findings: u64,
+    pub(super) why: &'static str,
+    pub(super) who: &'static str,
+}
+
 /// Which gateway a record came from.
 pub(super) fn recognise(record: &Record, service: &str) -> &'static Gateway {
     let source = record.body.custody.value().and_then(|custody| custody.source.value());
@@ -179,14 +190,14 @@ pub(super) fn answer(
     gateway: &'static Gateway,
     missing: &[Missing],
     without_content: u64,
-) -> (Vec<Suggestion>, Vec<&'static Beyond>) {
+) -> (Vec<Suggestion>, Vec<Open>) {
     let common = &all().common;
     let mut counts: BTreeMap<&str, u64> =
         missing.iter().map(|missing| (missing.rule.code, missing.records)).collect();
     if without_content > 0 {
         counts.insert(CONTENT, without_content);
     }
-    let mut mended: Vec<&str> = Vec::new();
+    let mut answered: Vec<&str> = Vec::new();
     let mut add = Vec::new();
     for lines in gateway.add.iter().chain(&common.add) {
         let mends: Vec<&'static str> =
@@ -194,20 +205,25 @@ pub(super) fn answer(
         if mends.is_empty() {
             continue;
         }
-        mended.extend(&mends);
+        answered.extend(&mends);
         let findings = mends.iter().map(|code| counts[code]).sum();
         add.push(Suggestion { mends, findings, to: &lines.to, lines: &lines.lines, note: &lines.note });
     }
     add.sort_by_key(|suggestion| std::cmp::Reverse(suggestion.findings));
-    let is_open = |beyond: &&Beyond| beyond.rules.iter().any(|code| counts.contains_key(code.as_str()));
-    // The gateway's own word on a rule goes before the general one.
-    let own: Vec<&Beyond> = gateway.beyond.iter().filter(is_open).collect();
-    let known: Vec<&str> =
-        own.iter().flat_map(|beyond| &beyond.rules).map(String::as_str).chain(mended).collect();
-    let general = common.beyond.iter().filter(is_open).filter(|beyond| {
-        let mut open = beyond.rules.iter().filter(|code| counts.contains_key(code.as_str()));
-        open.any(|code| !known.contains(&code.as_str()))
-    });
-    let beyond = own.iter().copied().chain(general).collect();
+    // The gateway's own word on a rule goes before the general one, which is asked where nobody else answers.
+    let mut beyond = Vec::new();
+    let general = common.beyond.iter();
+    for (is_own, one) in gateway.beyond.iter().map(|one| (true, one)).chain(general.map(|one| (false, one))) {
+        let rules = one.rules.iter().map(String::as_str);
+        let rules: Vec<&'static str> =
+            rules.filter(|code| counts.contains_key(code) && (is_own || !answered.contains(code))).collect();
+        if rules.is_empty() {
+            continue;
+        }
+        answered.extend(&rules);
+        let findings = rules.iter().map(|code| counts[code]).sum();
+        beyond.push(Open { rules, findings, why: &one.why, who: &one.who });
+    }
+    beyond.sort_by_key(|open| std::cmp::Reverse(open.findings));
     (add, beyond)
 }

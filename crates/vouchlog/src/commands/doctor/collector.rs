@@ -27,6 +27,7 @@ pub(super) struct Own {
     sessions: BTreeMap<String, i64>,
     /// Intents that the collector gave up on.
     given_up: Vec<RecordId>,
+    findings: BTreeMap<String, u64>,
 }
 
 /// What a gateway says that it lost.
@@ -45,6 +46,8 @@ pub(super) struct Collector {
     /// Records by kind.
     pub(super) kinds: BTreeMap<&'static str, u64>,
     pub(super) erased: u64,
+    /// Findings that are on record, by rule.
+    pub(super) findings: BTreeMap<String, u64>,
     pub(super) losses: Vec<Loss>,
     pub(super) intents_without_outcome: Vec<RecordId>,
     pub(super) sessions: u64,
@@ -67,6 +70,9 @@ impl Own {
             });
         }
         let finding = body.finding.value();
+        if let Some(code) = finding.and_then(|finding| finding.code.value()) {
+            *self.findings.entry(code.clone()).or_default() += 1;
+        }
         if let Some(finding) =
             finding.filter(|finding| finding.code.value().is_some_and(|code| code == "R69"))
         {
@@ -114,6 +120,7 @@ impl Own {
         Collector {
             kinds: self.kinds,
             erased: self.erased,
+            findings: self.findings,
             losses: self.losses,
             intents_without_outcome: orphans,
             sessions: self.sessions.len() as u64,
@@ -150,12 +157,16 @@ impl Collector {
 
     /// What is critical, in words.
     pub(super) fn critical(&self) -> Vec<String> {
+        let mut critical = Vec::new();
         let orphans = &self.intents_without_outcome;
-        if orphans.is_empty() {
-            return Vec::new();
+        if !orphans.is_empty() {
+            let ids: Vec<&str> = orphans.iter().take(MAX_TOLD).map(RecordId::as_str).collect();
+            let number = words::intents(orphans.len() as u64);
+            critical.push(format!("{number} without an outcome (R69): {}", ids.join(", ")));
         }
-        let ids: Vec<&str> = orphans.iter().take(MAX_TOLD).map(RecordId::as_str).collect();
-        let number = words::intents(orphans.len() as u64);
-        vec![format!("{number} without an outcome (R69): {}", ids.join(", "))]
+        if let Some(count) = self.findings.get("R71") {
+            critical.push(format!("spans that were sent twice and said different things (R71): {count}"));
+        }
+        critical
     }
 }

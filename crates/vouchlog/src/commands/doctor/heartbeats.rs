@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use vouchlog::StatementKind;
-use vouchlog_evidence::{Record, RecordId};
+use vouchlog_evidence::{Field, Record, RecordId};
 use vouchlog_vault::{Access, Cursor, Order, Query, Row, Vault};
 
 use super::{Kept, custody};
@@ -25,6 +25,22 @@ type Place = (u64, u64);
 pub(super) struct Heartbeats {
     beats: Vec<Beat>,
     places: BTreeMap<Place, StatementKind>,
+    sums: Sums,
+}
+
+/// What the heartbeats of the window count, together.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) struct Sums {
+    /// Items taken from emitters.
+    pub(super) received: u64,
+    pub(super) refused: u64,
+    /// Attributes that no table knows.
+    pub(super) not_understood: u64,
+    /// Items about no interaction.
+    pub(super) ignored: u64,
+    pub(super) lost: u64,
+    /// Bodies that were not passed on to the next collector.
+    pub(super) forward_dropped: u64,
 }
 
 struct Beat {
@@ -47,6 +63,7 @@ pub(super) struct Pulse {
     /// Intervals that could not be checked: not logged yet, or out of the window's reach.
     pub(super) unchecked: u64,
     pub(super) disagreeing: Vec<Disagreement>,
+    pub(super) sums: Sums,
 }
 
 /// A time without a heartbeat.
@@ -78,6 +95,14 @@ impl Heartbeats {
     /// Takes in what a heartbeat says.
     pub(super) fn take(&mut self, kept: &Kept, record: &Record) {
         let Some(heartbeat) = record.body.heartbeat.value() else { return };
+        let add = |sum: &mut u64, count: &Field<u64>| *sum += count.value().copied().unwrap_or_default();
+        let sums = &mut self.sums;
+        add(&mut sums.received, &heartbeat.received);
+        add(&mut sums.refused, &heartbeat.refused);
+        add(&mut sums.not_understood, &heartbeat.not_understood);
+        add(&mut sums.ignored, &heartbeat.ignored);
+        add(&mut sums.lost, &heartbeat.lost);
+        add(&mut sums.forward_dropped, &heartbeat.forward_dropped);
         let custody = record.body.custody.value();
         self.beats.push(Beat {
             id: kept.id.clone(),
@@ -139,7 +164,8 @@ impl Heartbeats {
     /// What they say. For after [`complete`](Self::complete).
     pub(super) fn judge(mut self, now: Timestamp) -> Pulse {
         self.beats.sort_by_key(|beat| (beat.place, beat.to));
-        let mut pulse = Pulse { heartbeats: self.beats.len() as u64, ..Pulse::default() };
+        let heartbeats = self.beats.len() as u64;
+        let mut pulse = Pulse { heartbeats, sums: self.sums, ..Pulse::default() };
         for (beat, places) in self.intervals() {
             let mut found: BTreeMap<String, u64> = BTreeMap::new();
             let mut stream = 0;

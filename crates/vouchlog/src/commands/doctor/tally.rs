@@ -1,19 +1,16 @@
 //! Counting what the records of one service lack.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
-use vouchlog_evidence::{Answer, Grade, Record, Rule, Severity};
+use serde_json::Value;
+use vouchlog_evidence::{Answer, Cause, Finding, Grade, Record, Rule, Severity};
 
 use super::Kept;
-use super::advice::{self, Beyond, Gateway, Suggestion};
+use super::advice::{self, Gateway, Open, Suggestion};
 
 /// Most different names of one list: an emitter that puts ids into names must not fill the memory.
 const MAX_NAMES: usize = 200;
-
-/// The member that says why a value is not there.
-const WITHHELD: &str = "$";
 
 /// Counts for a service whose records come from one kind of gateway.
 pub(super) struct Tally {
@@ -28,9 +25,10 @@ pub(super) struct Tally {
     sources: Counts,
     sampled: u64,
     dropped_attributes: u64,
-    not_understood: Counts,
-    refused: Counts,
-    conflicts: Counts,
+    not_understood: u64,
+    unknown_members: Counts,
+    refused: u64,
+    conflicts: u64,
     late: u64,
     cut_short: u64,
 }
@@ -63,9 +61,21 @@ pub(super) struct Missing {
     /// The worst that it was in one of them.
     #[serde(rename = "worst")]
     pub(super) severity: Severity,
+    /// What was found in the first that was as bad, for example.
+    pub(super) told: String,
     pub(super) records: u64,
     /// In how many of them it was critical.
     pub(super) critical: u64,
+}
+
+impl Missing {
+    /// Of no record yet.
+    pub(super) fn of(finding: &Finding) -> Self {
+        let Finding { rule, severity, cause, message, .. } = finding;
+        // A message names the one record's own values where something is wrong with them.
+        let told = if *cause == Cause::Wrong { rule.says.to_owned() } else { message.clone() };
+        Self { rule, severity: *severity, told, records: 0, critical: 0 }
+    }
 }
 
 /// A service, examined.
@@ -88,19 +98,21 @@ pub(super) struct Service {
     /// What to add, the most helpful first.
     pub(super) add: Vec<Suggestion>,
     /// What no line of the gateway mends, and who can.
-    pub(super) beyond: Vec<&'static Beyond>,
+    pub(super) beyond: Vec<Open>,
     /// What the records were made from: dialect, scope and version.
     pub(super) sources: Counts,
     /// Records whose source leaves interactions out.
     pub(super) sampled: u64,
     /// Attributes that sources dropped, all records together.
     pub(super) dropped_attributes: u64,
-    /// Attributes that no table knows.
-    pub(super) not_understood: Counts,
-    /// Values that did not fit their field.
-    pub(super) refused: Counts,
-    /// Fields that the accounts of one call state differently.
-    pub(super) conflicts: Counts,
+    /// Records with attributes that no table knows. Which those are may be content, and is not read.
+    pub(super) not_understood: u64,
+    /// Members that the model of a record does not know, of records that came as such.
+    pub(super) unknown_members: Counts,
+    /// Records with values that did not fit their field.
+    pub(super) refused: u64,
+    /// Records of calls whose accounts contradict each other.
+    pub(super) conflicts: u64,
     /// Records that amend an earlier one: their parts came late.
     pub(super) late: u64,
     /// Records that were closed before all their parts were there.
@@ -121,9 +133,10 @@ impl Tally {
             sources: Counts::default(),
             sampled: 0,
             dropped_attributes: 0,
-            not_understood: Counts::default(),
-            refused: Counts::default(),
-            conflicts: Counts::default(),
+            not_understood: 0,
+            unknown_members: Counts::default(),
+            refused: 0,
+            conflicts: 0,
             late: 0,
             cut_short: 0,
         }
@@ -146,17 +159,21 @@ impl Tally {
 
     /// Each rule once a record, however often it fired.
     fn findings(&mut self, grade: &Grade) {
-        let mut worst: BTreeMap<&'static str, (&'static Rule, Severity)> = BTreeMap::new();
+        let mut worst: BTreeMap<&'static str, &Finding> = BTreeMap::new();
         for finding in grade.findings.iter().filter(|finding| finding.severity > Severity::Info) {
-            let known = worst.entry(finding.rule.code).or_insert((finding.rule, finding.severity));
-            known.1 = known.1.max(finding.severity);
+            let known = worst.entry(finding.rule.code).or_insert(finding);
+            if finding.severity > known.severity {
+                *known = finding;
+            }
         }
-        for (code, (rule, severity)) in worst {
-            let missing =
-                self.findings.entry(code).or_insert(Missing { rule, severity, records: 0, critical: 0 });
-            missing.severity = missing.severity.max(severity);
+        for (code, finding) in worst {
+            let missing = self.findings.entry(code).or_insert_with(|| Missing::of(finding));
+            if finding.severity > missing.severity {
+                *missing =
+                    Missing { records: missing.records, critical: missing.critical, ..Missing::of(finding) };
+            }
             missing.records += 1;
-            missing.critical += u64::from(severity == Severity::Critical);
+            missing.critical += u64::from(finding.severity == Severity::Critical);
         }
     }
 
@@ -173,32 +190,19 @@ impl Tally {
         }
     }
 
-    /// What the collector could not place: it keeps that beside the record's own groups.
+    /// What the collector could not place. It keeps that beside the record's own groups, as content: it may be anything.
     fn left_over(&mut self, record: &Record) {
         let Some(otel) = record.unknown().get("/otel") else {
             for pointer in record.unknown().keys() {
-                self.not_understood.add(&without_places(pointer));
+                self.unknown_members.add(&without_places(pointer));
             }
             return;
         };
-        let mut names = BTreeSet::new();
-        let attributes = |part: &Value| -> Vec<String> {
-            // Where only content was left over, the facts have a mark in its place, and no names.
-            let names = part["attributes"].as_object().into_iter().flat_map(Map::keys);
-            names.filter(|name| *name != WITHHELD).cloned().collect()
-        };
-        names.extend(attributes(otel));
-        names.extend(list(otel, "parts").iter().flat_map(attributes));
-        for name in names {
-            self.not_understood.add(&name);
-        }
-        for (member, counts) in [("conflicts", &mut self.conflicts), ("refused", &mut self.refused)] {
-            let fields: BTreeSet<&str> =
-                list(otel, member).iter().filter_map(|one| one["field"].as_str()).collect();
-            for field in fields {
-                counts.add(field);
-            }
-        }
+        let parts = otel["parts"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let not_understood = parts.iter().chain([otel]).any(|part| is_there(&part["attributes"]));
+        self.not_understood += u64::from(not_understood);
+        self.conflicts += u64::from(is_there(&otel["conflicts"]));
+        self.refused += u64::from(is_there(&otel["refused"]));
     }
 
     pub(super) fn conclude(self) -> Service {
@@ -224,6 +228,7 @@ impl Tally {
             sampled: self.sampled,
             dropped_attributes: self.dropped_attributes,
             not_understood: self.not_understood,
+            unknown_members: self.unknown_members,
             refused: self.refused,
             conflicts: self.conflicts,
             late: self.late,
@@ -242,20 +247,22 @@ impl Service {
                 format!("{}: {}, in {records} ({})", self.service, rule.says, rule.code)
             })
             .collect();
-        if !self.conflicts.0.is_empty() {
-            let fields: Vec<&str> = self.conflicts.by_frequency().iter().map(|(field, _)| *field).collect();
-            critical.push(format!(
-                "{}: accounts of one call contradict each other about {}",
-                self.service,
-                fields.join(", ")
-            ));
+        if self.conflicts > 0 {
+            let records = super::words::records(self.conflicts);
+            critical
+                .push(format!("{}: accounts of one call contradict each other, in {records}", self.service));
         }
         critical
     }
 }
 
-fn list<'a>(value: &'a Value, member: &str) -> &'a [Value] {
-    value[member].as_array().map(Vec::as_slice).unwrap_or_default()
+/// Whether something is there, be it withheld.
+fn is_there(value: &Value) -> bool {
+    match value {
+        Value::Array(list) => !list.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        _ => false,
+    }
 }
 
 /// `/tools/3/colour` is `/tools/N/colour`.

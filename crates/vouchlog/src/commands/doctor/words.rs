@@ -1,13 +1,15 @@
 //! The report in plain words.
 
 use super::collector::{Collector, Loss};
-use super::heartbeats::Pulse;
+use super::heartbeats::{Pulse, Sums};
 use super::tally::{Counts, Missing, Service};
 use super::{Report, advice};
 use crate::output;
 
 /// Rules of one service that are told; programs hear of all.
 const MAX_MISSING: usize = 12;
+/// What no line mends, likewise.
+const MAX_BEYOND: usize = 6;
 /// Names of one list that are told, likewise.
 const MAX_NAMES: usize = 8;
 
@@ -39,7 +41,7 @@ pub(super) fn text(report: &Report) -> String {
 fn of_service(service: &Service, lines: &mut Vec<String>) {
     let of = |count| share(count, service.records);
     lines.push(format!("{} — {}, docs/gateways/{}", service.service, service.name, service.page));
-    let most = service.missing.first().map(|most| format!(": {}", most.rule.says)).unwrap_or_default();
+    let most = service.missing.first().map(|most| format!(": {}", most.told)).unwrap_or_default();
     lines.push(format!(
         "  {}: {} transcripts, {} attributable, {} complete{most}",
         records(service.records),
@@ -52,8 +54,8 @@ fn of_service(service: &Service, lines: &mut Vec<String>) {
     if !service.missing.is_empty() {
         lines.push("  missing".to_owned());
     }
-    for Missing { rule, severity, records, .. } in service.missing.iter().take(MAX_MISSING) {
-        lines.push(format!("    {:>5}  {:<4}  {} ({severity})", of(*records), rule.code, rule.says));
+    for Missing { rule, severity, told, records, .. } in service.missing.iter().take(MAX_MISSING) {
+        lines.push(format!("    {:>5}  {:<4}  {} ({severity})", of(*records), rule.code, told));
     }
     let more = service.missing.len().saturating_sub(MAX_MISSING);
     if more > 0 {
@@ -66,9 +68,12 @@ fn of_service(service: &Service, lines: &mut Vec<String>) {
     if !service.beyond.is_empty() {
         lines.push("  no line of this gateway mends".to_owned());
     }
-    for beyond in &service.beyond {
-        lines.push(format!("    {}: {}", beyond.rules.join(" "), beyond.why));
-        lines.push(format!("      who can: {}", beyond.who));
+    for open in service.beyond.iter().take(MAX_BEYOND) {
+        lines.push(format!("    {}: {}", open.rules.join(" "), open.why));
+        lines.push(format!("      who can: {}", open.who));
+    }
+    if service.beyond.len() > MAX_BEYOND {
+        lines.push(format!("    and {} more; --json has them", service.beyond.len() - MAX_BEYOND));
     }
     odds(service, lines);
 }
@@ -101,13 +106,15 @@ fn odds(service: &Service, lines: &mut Vec<String>) {
     say(dropped, format!("{} dropped by the source", output::count(dropped, "attribute", "attributes")));
     say(service.late, format!("{} amended by parts that came late", records(service.late)));
     say(service.cut_short, format!("{} closed before all parts were there", records(service.cut_short)));
-    for (counts, what) in [
-        (&service.not_understood, "attributes not understood"),
-        (&service.refused, "values that do not fit their field"),
-        (&service.conflicts, "accounts of one call contradict each other about"),
+    for (count, what) in [
+        (service.not_understood, "with attributes that no table knows"),
+        (service.refused, "with values that do not fit their field"),
+        (service.conflicts, "of calls whose accounts contradict each other"),
     ] {
-        say(counts.0.len() as u64, format!("{what}: {}", names(counts)));
+        say(count, format!("{} {what}: `vouchlog session --content` shows them", records(count)));
     }
+    let unknown = &service.unknown_members;
+    say(unknown.0.len() as u64, format!("members that nobody knows: {}", names(unknown)));
 }
 
 fn of_collector(collector: &Collector, lines: &mut Vec<String>) {
@@ -140,6 +147,11 @@ fn of_collector(collector: &Collector, lines: &mut Vec<String>) {
         let more = if unsealed > some.len() { ", …" } else { "" };
         lines.push(format!("    {}{more}", some.join(", ")));
     }
+    if !collector.findings.is_empty() {
+        let found: Vec<String> =
+            collector.findings.iter().map(|(code, count)| format!("{count} of {code}")).collect();
+        lines.push(format!("  findings on record: {}", found.join(", ")));
+    }
     if collector.after_seal > 0 {
         lines.push(format!("  {} of a session that was sealed without them", records(collector.after_seal)));
     }
@@ -161,6 +173,18 @@ fn of_heartbeats(pulse: &Pulse, lines: &mut Vec<String>) {
         "  their counts agree with the vault in {agree} intervals, disagree in {disagree}, not checked in {}",
         pulse.unchecked
     ));
+    let Sums { refused, not_understood, ignored, lost, forward_dropped, .. } = pulse.sums;
+    for (count, what) in [
+        (refused, "items refused"),
+        (not_understood, "attributes that no table knows"),
+        (ignored, "items about no interaction"),
+        (lost, "items lost"),
+        (forward_dropped, "bodies not passed on"),
+    ] {
+        if count > 0 {
+            lines.push(format!("    they count {count} {what}"));
+        }
+    }
 }
 
 fn lost(loss: &Loss) -> String {

@@ -287,12 +287,14 @@ fn the_most_helpful_lines_come_first_and_the_gateways_own_word_goes_before_the_g
     let missing = |code, records| Missing {
         rule: rule(code).unwrap(),
         severity: Severity::Error,
+        told: String::new(),
         records,
         critical: 0,
     };
     let (add, beyond) = answer(gateway, &[missing("R24", 3)], 0);
     assert!(add.is_empty());
     assert_eq!(beyond.len(), 1, "{beyond:?}");
+    assert_eq!(beyond[0].rules, ["R24"]);
     assert!(beyond[0].why.contains("Portkey"));
     let gateway = all().gateways.iter().find(|gateway| gateway.gateway == "agentgateway").unwrap();
     let (add, _) = answer(gateway, &[missing("R09", 5), missing("R11", 3), missing("R12", 3)], 9);
