@@ -116,7 +116,7 @@ pub struct Conflict {
 /// What came of feeding or waiting.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Out {
-    /// Records, those of a trace in order of their begin.
+    /// Records in order of their begin.
     pub records: Vec<Record>,
     /// Spans that came twice and differ.
     pub conflicts: Vec<Conflict>,
@@ -128,6 +128,19 @@ pub struct Out {
     pub ignored: BTreeMap<String, u64>,
     /// Interactions of which no record could be made, and why. There should be none.
     pub failed: Vec<String>,
+}
+
+impl Out {
+    /// Traces that are done together come in the order of their ids, which means nothing: whoever numbers a session wants to
+    /// know what was first.
+    fn in_order(mut self) -> Self {
+        let begin = |record: &Record| {
+            let time = record.body.time.value()?;
+            time.start.value().or(time.received.value()).copied()
+        };
+        self.records.sort_by_key(begin);
+        self
+    }
 }
 
 /// Why a trace was taken for done.
@@ -177,7 +190,7 @@ impl Assembler {
                 self.complete(&BTreeSet::from([key]), Done::Full, &mut out);
             }
         }
-        out
+        out.in_order()
     }
 
     fn has_no_room(&self) -> bool {
@@ -284,7 +297,7 @@ impl Assembler {
                 self.complete(&group, *done, &mut out);
             }
         }
-        out
+        out.in_order()
     }
 
     /// Completes everything, as before a shutdown.
@@ -294,7 +307,7 @@ impl Assembler {
             let group = self.together(&key);
             self.complete(&group, Done::Flushed, &mut out);
         }
-        out
+        out.in_order()
     }
 
     /// The open traces that share answers with this one.

@@ -18,7 +18,7 @@ use vouchlog_stream::Digest;
 use vouchlog_vault::{Access, Recorder, VaultError};
 
 use crate::arrival::{Arrival, Door, Entry, What};
-use crate::fold::{Fold, SealRequest};
+use crate::fold::SealRequest;
 use crate::journal::{self, Journal, JournalError};
 use crate::limits::{RECEIPT_PATIENCE, RECORDED_PATIENCE, TICK};
 use crate::metrics::Metrics;
@@ -144,11 +144,11 @@ impl Collector {
         let out_of_turn = Arc::new(AtomicBool::new(false));
         let pipeline = Pipeline {
             journal: journal.clone(),
-            fold: Fold::new(Secret::new(&secret), settings.clone()),
+            secret: Secret::new(&secret),
+            settings: settings.clone(),
             recorder: recorder.clone(),
             progress: progress_sender,
             metrics: metrics.clone(),
-            heartbeat: settings.heartbeat,
             out_of_turn: out_of_turn.clone(),
             until: until_receiver,
         };

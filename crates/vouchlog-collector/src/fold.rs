@@ -21,6 +21,7 @@ use crate::settings::{Mode, Settings};
 use crate::{doors, intents};
 
 mod configuration;
+pub(crate) mod loss;
 
 /// Prefixes of what is remembered across restarts.
 const MEMORY: u8 = b'm';
@@ -329,36 +330,13 @@ impl Fold {
     fn lost(&self, position: u64, now: Timestamp, body: &[u8]) -> Step {
         let Ok(losses) = serde_json::from_slice::<Losses>(body) else { return Step::default() };
         let id = self.name(&format!("loss {position}"));
-        let record = self.loss(id, now, losses, "disk_budget");
+        let record = loss::over_budget(id, now, losses, self.settings.mode);
         let tally = Tally { lost: losses.items, ..Tally::default() };
         Step { records: vec![record], tally, failed: Vec::new() }
     }
 
-    /// Says that a record is lost that the recorder cannot take.
-    pub(crate) fn left_out(&self, record: &Record) -> Record {
-        let id = record.id.as_ref().map(RecordId::as_str).unwrap_or_default();
-        let time = record.body.time.value();
-        let when = time.and_then(|time| time.received.value().or(time.start.value())).copied();
-        let when = when.unwrap_or(Timestamp::UNIX_EPOCH);
-        let losses = Losses { from: when, to: when, items: 1, attempts: 1 };
-        self.loss(self.name(&format!("left out {id}")), when, losses, "cannot_be_stated")
-    }
-
-    fn loss(&self, id: RecordId, now: Timestamp, losses: Losses, cause: &str) -> Record {
-        let mut record = Record::new(StatementKind::DeclaredLoss);
-        record.id = Some(id);
-        record.body.time.get_or_default().start = now.into();
-        let loss = record.body.declared_loss.get_or_default();
-        loss.from = losses.from.into();
-        loss.to = losses.to.into();
-        loss.count = losses.items.into();
-        loss.cause = cause.to_owned().into();
-        loss.mode = self.settings.mode.name().to_owned().into();
-        record
-    }
-
-    pub(crate) fn name(&self, key: &str) -> RecordId {
-        RecordId::from_random(self.secret.name(key.as_bytes()))
+    fn name(&self, key: &str) -> RecordId {
+        self.secret.record_id(key)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The collector's secret: names of records and commitments are made with it, so that they give nothing away.
 
 use aws_lc_rs::hmac;
-use vouchlog_evidence::Commitment;
+use vouchlog_evidence::{Commitment, RecordId};
 
 use crate::assemble::Naming;
 
@@ -27,6 +27,11 @@ impl Secret {
         let mut name = [0; 16];
         name.copy_from_slice(&hmac::sign(&self.names, key).as_ref()[..16]);
         name
+    }
+
+    /// The name of the record that is made of a key.
+    pub(crate) fn record_id(&self, key: &str) -> RecordId {
+        RecordId::from_random(self.name(key.as_bytes()))
     }
 
     pub(crate) fn naming(&self) -> Naming {

@@ -336,3 +336,14 @@ fn messages_that_name_no_call_stay_together_and_say_so() {
     assert_eq!((out.records.len(), out.ignored.get("http.access")), (1, Some(&1)));
     assert!(json(&out.records[0])["otel"]["unjoined"].is_string());
 }
+
+#[test]
+fn traces_that_are_done_together_come_in_order_of_their_begin() {
+    // The later a trace began, the lower is its id.
+    let calls = (0..4).map(|n| chat((9 - n, 1, 0), (u64::from(n), 9), json!({}))).collect();
+    let out = assembled(calls);
+    let begin = |record: &Record| *record.body.time.value().unwrap().start.value().unwrap();
+    let begins: Vec<Timestamp> = out.records.iter().map(begin).collect();
+    assert_eq!(begins.len(), 4);
+    assert!(begins.is_sorted(), "{begins:?}");
+}

@@ -232,17 +232,3 @@ fn configurations_are_logged_when_they_change() {
     assert_eq!((all, changed.len()), (crate::dialect::tables().len() + 1, 1));
     assert_eq!(value(&changed[0])["configuration"]["settings"]["mode"], "fail_open");
 }
-
-#[test]
-fn a_record_that_cannot_be_stated_is_declared_lost_under_a_name_of_its_own() {
-    let fold = fold(Settings { mode: Mode::FailOpen, ..Settings::default() });
-    let mut record = Record::new(StatementKind::Interaction);
-    record.id = Some(RecordId::new("too-much").unwrap());
-    record.body.time.get_or_default().received = at(3).into();
-    let loss = value(&fold.left_out(&record));
-    assert_eq!((&loss["kind"], &loss["declared_loss"]["count"]), (&json!("declared-loss"), &json!(1)));
-    assert_eq!(loss["declared_loss"]["cause"], "cannot_be_stated");
-    assert_eq!(loss["declared_loss"]["from"].as_str(), Some(at(3).to_string().as_str()));
-    assert_ne!(loss["id"], "too-much");
-    assert_eq!(fold.left_out(&record).id, fold.left_out(&record).id, "made again, it is the same");
-}

@@ -1,0 +1,93 @@
+//! The first half of the pipeline: the journal is read in order, and folded.
+
+use tokio::sync::{mpsc, watch};
+
+use super::{Chunk, Folded, Turn};
+use crate::arrival::Entry;
+use crate::fold::Fold;
+use crate::journal::{Journal, JournalError};
+use crate::metrics::Metrics;
+
+/// Bytes of entries that are read at a time.
+const READ_BYTES: usize = 4 * 1024 * 1024;
+
+pub(super) struct Folding {
+    pub(super) journal: Journal,
+    pub(super) fold: Fold,
+    pub(super) metrics: Metrics,
+    /// The newest position to be folded.
+    pub(super) until: watch::Receiver<Option<u64>>,
+    pub(super) chunks: mpsc::Sender<Chunk>,
+}
+
+impl Folding {
+    /// Folds until it has come to the position it is told, or nobody takes what it folds.
+    pub(super) async fn run(mut self) -> Result<(), JournalError> {
+        let mut next = self.take_up()?;
+        let mut end = self.journal.end();
+        loop {
+            let until = *self.until.borrow_and_update();
+            if until.is_some_and(|until| next >= until) {
+                return Ok(());
+            }
+            if *end.borrow_and_update() <= next {
+                tokio::select! {
+                    changed = end.changed() => changed.map_err(|_| JournalError::Stopping)?,
+                    changed = self.until.changed() => changed.map_err(|_| JournalError::Stopping)?,
+                }
+                continue;
+            }
+            let journal = self.journal.clone();
+            let read = tokio::task::spawn_blocking(move || journal.read(next, READ_BYTES)).await;
+            let entries = read.map_err(|_| JournalError::Stopping)??;
+            next = entries.last().map_or(next, |(position, _)| position + 1);
+            let chunk = self.fold(&entries, next);
+            if self.chunks.send(chunk).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Brings back what a process before this one had in memory. Where to go on.
+    fn take_up(&mut self) -> Result<u64, JournalError> {
+        let settled = self.journal.settled()?;
+        self.fold.restore(self.journal.remembered(b"")?);
+        let first = self.journal.first()?.unwrap_or(settled);
+        let end = *self.journal.end().borrow();
+        tracing::info!(
+            waiting = end - first,
+            unrecorded = end - settled,
+            "going on where the journal stopped"
+        );
+        let mut next = first;
+        while next < settled {
+            let entries = self.journal.read(next, READ_BYTES)?;
+            next = entries.last().map_or(settled, |(position, _)| position + 1);
+            for (position, entry) in entries.iter().filter(|(position, _)| *position < settled) {
+                self.fold.refill(*position, entry);
+            }
+        }
+        Ok(settled)
+    }
+
+    fn fold(&mut self, entries: &[(u64, Entry)], next: u64) -> Chunk {
+        let mut folded = Vec::with_capacity(entries.len());
+        for (position, entry) in entries {
+            let step = self.fold.apply(*position, entry);
+            for problem in &step.failed {
+                tracing::error!(problem, "no record could be made of an interaction");
+            }
+            self.metrics.folded(step.tally, step.failed.len());
+            let (turn, waiting) = (Turn::of(entry), self.fold.waiting());
+            folded.push(Folded { position: *position, at: entry.at, turn, step, waiting });
+        }
+        Chunk {
+            folded,
+            next,
+            keep: self.fold.oldest().map_or(next, |oldest| oldest.min(next)),
+            changes: self.fold.changes(),
+            waits: self.fold.waits(),
+            waiting: self.fold.waiting(),
+        }
+    }
+}
