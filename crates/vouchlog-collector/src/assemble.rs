@@ -259,8 +259,10 @@ impl Assembler {
         let Some(correlation) = record.body.correlation.value() else { return };
         let span = correlation.trace.value().zip(correlation.span.value());
         let known = span.and_then(|(trace, span)| self.memory.of_span(trace, span));
-        let known = known
-            .or_else(|| correlation.response_id.value().and_then(|answer| self.memory.of_answer(answer)));
+        let known = known.or_else(|| {
+            let answer = correlation.response_id.value()?;
+            self.memory.of_answer(answer, memory::times_of(record))
+        });
         if let Some(known) = known.filter(|known| record.id.as_ref() != Some(*known)).cloned() {
             let amends = &mut record.body.correlation.get_or_default().amends;
             if amends.is_absent() {

@@ -98,9 +98,13 @@ impl KeepRecord {
     }
 }
 
-/// Names are shown to people and stored in clear: printable, and of some length.
+/// Whether something can be a name: those are shown to people and stored in clear, so they are printable, and of some length.
+pub(crate) fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(char::is_control)
+}
+
 pub(crate) fn check_name(what: &str, name: &str) -> Result<()> {
-    if name.is_empty() || name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control) {
+    if !is_name(name) {
         return Err(VaultError::invalid(format!(
             "{what} has a name of 1 to {MAX_NAME_BYTES} bytes without control characters"
         )));

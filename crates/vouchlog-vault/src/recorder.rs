@@ -23,8 +23,9 @@ use vouchlog_evidence::{
 };
 use vouchlog_stream::{Digest, Statement, StatementKind};
 
-use crate::limits::{MAX_FACETS, MAX_VALUE_BYTES};
+use crate::limits::{MAX_CALL_BYTES, MAX_FACETS, MAX_VALUE_BYTES};
 use crate::parts::Parts;
+use crate::record::is_name;
 use crate::{Access, KeepRecord, Retention, Vault, VaultError};
 
 mod erasing;
@@ -35,6 +36,8 @@ pub use reading::{ReadRecord, learn, read_facts};
 
 /// Records of one call to the vault.
 const BATCH: usize = 256;
+/// Bytes of one: with the largest record that may come last, no more than the vault takes.
+const BATCH_BYTES: usize = MAX_CALL_BYTES / 2;
 /// Records that one disclosure or erasure names, and is found by.
 const RECORDS_PER_EVENT: usize = 500;
 
@@ -52,6 +55,14 @@ pub enum RecordingError {
         record: RecordId,
         /// Why.
         error: StatementError,
+    },
+    /// The vault does not take such a record, however often it is tried.
+    #[error("{error}")]
+    Refused {
+        /// Which.
+        record: RecordId,
+        /// Why.
+        error: VaultError,
     },
     /// There is no stream to sign for: the log refuses the gateway, or it was stopped.
     #[error("there is no stream to record to: {0}")]
@@ -162,18 +173,20 @@ impl Recorder {
         let signer = self.0.submitter.signer().await.map_err(RecordingError::NoStream)?;
         let mut recorded = Vec::with_capacity(records.len());
         let mut stated = Stated::default();
-        for batch in records.chunks_mut(BATCH) {
+        let mut rest = records;
+        while !rest.is_empty() {
             let under_way = stated.names();
             // A batch is stated while the one before is written; they are kept and submitted in their order.
-            let (kept, next) = tokio::join!(self.keep(stated), self.state_batch(&signer, batch, under_way));
+            let (kept, next) = tokio::join!(self.keep(stated), self.state_batch(&signer, rest, under_way));
             recorded.extend(kept?);
             stated = next?;
+            rest = &mut rest[stated.recorded.len()..];
         }
         recorded.extend(self.keep(stated).await?);
         Ok(recorded)
     }
 
-    /// States the records of a batch that neither the vault has nor the batch before.
+    /// States the first of some records, as many as make a batch, but for those that the vault has or the batch before.
     async fn state_batch(
         &self,
         signer: &StreamSigner,
@@ -181,10 +194,13 @@ impl Recorder {
         under_way: HashMap<RecordId, Digest>,
     ) -> Result<Stated, RecordingError> {
         let now = (self.0.config.clock)();
+        let most = records.len().min(BATCH);
+        let records = &mut records[..most];
         let named: Vec<RecordId> = records.iter().filter_map(|record| record.id.clone()).collect();
         let mut known = self.0.vault.kept(&self.0.access, &named).await?;
         known.extend(under_way);
         let mut stated = Stated { now: now.as_millisecond(), ..Stated::default() };
+        let mut bytes = 0;
         for record in records {
             let id = record.id.get_or_insert_with(|| RecordId::from_random((self.0.config.randomness)()));
             let id = id.clone();
@@ -196,7 +212,11 @@ impl Recorder {
             // The same name twice in a batch is one record, too.
             known.insert(id.clone(), keep.digest);
             stated.recorded.push(Recorded { id, digest: keep.digest, grade: Some(grade) });
+            bytes += keep.bytes();
             stated.kept.push(keep);
+            if bytes >= BATCH_BYTES {
+                break;
+            }
         }
         Ok(stated)
     }
@@ -269,6 +289,7 @@ impl Recorder {
                 .and_then(|correlation| correlation.amends.value())
                 .cloned(),
         };
+        keep.check().map_err(|error| RecordingError::Refused { record: id.clone(), error })?;
         Ok((keep, grade))
     }
 
@@ -342,10 +363,11 @@ fn facets(record: &Record, grade: &Grade, issuer: &str) -> Vec<(Facet, String)> 
     facets
 }
 
-/// How long a record must be kept: by its class, and if that is spelled as a period (ISO 8601, `P7Y`), so long at least.
+/// How long a record must be kept: by its class, and if that is spelled as a period (ISO 8601, `P7Y`), so long at least. What cannot
+/// be the name of a class is none that anybody set a period for.
 fn retention(record: &Record, started: Timestamp) -> Retention {
     let class = record.body.custody.value().and_then(|custody| custody.retention.value());
-    let class = class.cloned().unwrap_or_default();
+    let class = class.filter(|class| is_name(class)).cloned().unwrap_or_default();
     let period: Option<jiff::Span> = class.parse().ok();
     let until = period.and_then(|period| started.to_zoned(jiff::tz::TimeZone::UTC).checked_add(period).ok());
     Retention { class, until: until.map(|until| until.timestamp().as_millisecond()) }

@@ -44,6 +44,33 @@ async fn while_the_log_is_away_emitters_notice_nothing() {
     drop(log);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_records_and_odd_words_hold_nothing_up() {
+    let world = World::new();
+    let _log = world.start_log();
+    let collector = world.start_collector(&[]);
+    // Done together, they are more than the vault takes in one call.
+    let text = "Where is order 8841? ".repeat(43_000);
+    for round in 0..6 {
+        let (mut body, _) = traces(0, round, 12);
+        for span in body["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array_mut().unwrap() {
+            let attributes = span["attributes"].as_array_mut().unwrap();
+            if let Some(input) = attributes.iter_mut().find(|one| one["key"] == "gen_ai.input.messages") {
+                let messages = json!([{ "role": "user", "parts": [{ "type": "text", "content": text }] }]);
+                input["value"]["stringValue"] = messages.to_string().into();
+            }
+        }
+        assert_eq!(world.post("/v1/traces", &body).await, Some((reqwest::StatusCode::OK, json!({}))));
+    }
+    // No name of a class of records.
+    let odd = json!({ "kind": "interaction", "custody": { "retention": "P7Y\n".repeat(100) } });
+    assert_eq!(world.post("/v1/records", &odd).await.unwrap().0, reqwest::StatusCode::OK);
+    let rows = world.wait_for(StatementKind::Interaction, 73).await;
+    assert!(rows.iter().all(|row| row.retention.class.is_empty()));
+    assert_eq!(collector.terminate(), 0);
+    assert_eq!(world.rows(&[StatementKind::DeclaredLoss]).await, []);
+}
+
 /// A collector that has never reached its log cannot state anything yet: what comes in waits, until there is no more room.
 async fn fill(world: &World) -> (u64, u64) {
     let (mut kept, mut told) = (0, 0);

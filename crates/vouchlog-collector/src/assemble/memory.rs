@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vouchlog_evidence::{Record, RecordId};
 
@@ -18,11 +19,26 @@ enum Key {
     Answer(String),
 }
 
+/// Begin and end of a call in nanoseconds since 1970.
+pub(super) type Times = (u64, u64);
+
+/// Whether two accounts can be of one call, by their times. The same answer at another time is a cache's.
+pub(super) fn overlap((one_start, one_end): Times, (start, end): Times) -> bool {
+    one_start <= end && start <= one_end
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     key: Key,
     digest: Option<[u8; 16]>,
     record: Option<RecordId>,
+    times: Option<Times>,
+}
+
+impl Entry {
+    fn of(key: Key, record: Option<RecordId>) -> Self {
+        Self { key, digest: None, record, times: None }
+    }
 }
 
 /// What is known under a key.
@@ -30,6 +46,8 @@ pub(super) struct Entry {
 struct Remembered {
     digest: Option<[u8; 16]>,
     record: Option<RecordId>,
+    /// Of an answer: when the call was made that it came from.
+    times: Option<Times>,
     /// The how manieth it was: the oldest are forgotten first.
     number: u64,
 }
@@ -105,8 +123,11 @@ impl Memory {
         self.record(&Key::Call(trace.into(), call.into()))
     }
 
-    pub(super) fn of_answer(&self, answer: &str) -> Option<&RecordId> {
-        self.record(&Key::Answer(answer.into()))
+    /// The record of a call by its answer, unless that call was made at another time.
+    pub(super) fn of_answer(&self, answer: &str, times: Option<Times>) -> Option<&RecordId> {
+        let known = self.entries.get(&Key::Answer(answer.into()))?;
+        let may_be = known.times.zip(times).is_none_or(|(one, other)| overlap(one, other));
+        known.record.as_ref().filter(|_| may_be)
     }
 
     fn record(&self, key: &Key) -> Option<&RecordId> {
@@ -114,15 +135,17 @@ impl Memory {
     }
 
     pub(super) fn remember(&mut self, entries: Vec<Entry>) {
-        for Entry { key, digest, record } in entries {
+        for Entry { key, digest, record, times } in entries {
             self.changed.insert(key.clone());
             match self.entries.get_mut(&key) {
                 Some(known) => {
                     known.digest = known.digest.or(digest);
                     known.record = known.record.take().or(record);
+                    known.times = known.times.or(times);
                 }
                 None => {
-                    self.entries.insert(key.clone(), Remembered { digest, record, number: self.next });
+                    let number = self.next;
+                    self.entries.insert(key.clone(), Remembered { digest, record, times, number });
                     self.next += 1;
                     self.order.push_back(key);
                 }
@@ -141,11 +164,21 @@ impl Memory {
 pub(super) fn entries_of(record: &Record) -> Vec<Entry> {
     let Some(correlation) = record.body.correlation.value() else { return Vec::new() };
     let id = correlation.amends.value().or(record.id.as_ref()).cloned();
-    let entry = |key| Entry { key, digest: None, record: id.clone() };
     let span = correlation.trace.value().zip(correlation.span.value());
-    let answer = correlation.response_id.value();
-    let by_span = span.map(|(trace, span)| entry(Key::Span(trace.clone(), span.clone())));
-    by_span.into_iter().chain(answer.map(|answer| entry(Key::Answer(answer.clone())))).collect()
+    let by_span =
+        span.map(|(trace, span)| Entry::of(Key::Span(trace.clone(), span.clone()), id.clone()));
+    let by_answer = correlation.response_id.value().map(|answer| Entry {
+        times: times_of(record),
+        ..Entry::of(Key::Answer(answer.clone()), id.clone())
+    });
+    by_span.into_iter().chain(by_answer).collect()
+}
+
+/// When the call of a record was made that came whole, if it says so.
+pub(super) fn times_of(record: &Record) -> Option<Times> {
+    let time = record.body.time.value()?;
+    let nanoseconds = |at: &Timestamp| u64::try_from(at.as_nanosecond()).ok();
+    time.start.value().and_then(nanoseconds).zip(time.end.value().and_then(nanoseconds))
 }
 
 /// What to remember of units and their records.
@@ -158,27 +191,23 @@ pub(super) fn entries(open: &Open, units: &[Unit<'_>], records: &[Option<Record>
         let id = amended.or(record.id.as_ref()).cloned();
         let parts: BTreeSet<(String, String)> =
             unit.parts().filter_map(|part| part.about()).map(|(a, b)| (a.to_owned(), b.to_owned())).collect();
-        entries.extend(parts.into_iter().map(|(trace, span)| Entry {
-            key: Key::Span(trace, span),
-            digest: None,
-            record: id.clone(),
-        }));
+        entries.extend(parts.into_iter().map(|(trace, span)| Entry::of(Key::Span(trace, span), id.clone())));
         for call in &unit.calls {
             for trace in &unit.traces() {
-                let key = Key::Call(trace.clone(), call.clone());
-                entries.push(Entry { key, digest: None, record: id.clone() });
+                entries.push(Entry::of(Key::Call(trace.clone(), call.clone()), id.clone()));
             }
         }
         if let (Some(answer), true) = (unit.answer(), unit.is_inference()) {
-            entries.push(Entry { key: Key::Answer(answer.to_owned()), digest: None, record: id.clone() });
+            let entry = Entry::of(Key::Answer(answer.to_owned()), id.clone());
+            entries.push(Entry { times: unit.span_times(), ..entry });
         }
     }
     for ((trace, span), part) in &open.spans {
         let key = Key::Span(trace.clone(), span.clone());
-        entries.push(Entry { key, digest: Some(part.digest), record: None });
+        entries.push(Entry { digest: Some(part.digest), ..Entry::of(key, None) });
     }
     for part in open.events.values() {
-        entries.push(Entry { key: Key::Event(part.digest), digest: None, record: None });
+        entries.push(Entry::of(Key::Event(part.digest), None));
     }
     entries
 }

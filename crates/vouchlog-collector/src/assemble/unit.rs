@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use vouchlog_evidence::RecordId;
 
-use super::memory::Memory;
+use super::memory::{Memory, Times, overlap};
 use super::open::{Open, Part};
 use super::{attach, claude};
 use crate::dialect::{Dialect, Role, tool_calls};
@@ -93,6 +93,12 @@ impl<'a> Unit<'a> {
 
     pub(super) fn end(&self) -> u64 {
         self.main().map(|part| part.times().1).unwrap_or_default()
+    }
+
+    /// When the call was made, if a span says so. An event has but its own time, which may be after the call.
+    pub(super) fn span_times(&self) -> Option<Times> {
+        let main = self.accounts.first().filter(|part| matches!(part.item, Item::Span(_)))?;
+        Some(main.times())
     }
 
     pub(super) fn answer(&self) -> Option<&'a str> {
@@ -264,8 +270,7 @@ fn is_same_call(outer: &Part, inner: &Part, siblings: usize) -> bool {
 
 /// The same answer at the same time from two instrumentations of one program. The same answer later is a cache's.
 fn are_two_accounts(one: &Part, other: &Part) -> bool {
-    let ((one_start, one_end), (start, end)) = (one.times(), other.times());
-    one.scope() != other.scope() && one.service() == other.service() && one_start <= end && start <= one_end
+    one.scope() != other.scope() && one.service() == other.service() && overlap(one.times(), other.times())
 }
 
 fn add_details<'a>(units: &mut Vec<Unit<'a>>, events: &[&'a Part]) {
@@ -358,7 +363,8 @@ fn amended(unit: &Unit<'_>, memory: &Memory) -> Option<RecordId> {
         spans.into_iter().find_map(|(trace, parent)| memory.of_span(trace, parent))
     };
     let late_account = || {
-        answer.filter(|_| is_note || !unit.accounts.is_empty()).and_then(|answer| memory.of_answer(answer))
+        let answer = answer.filter(|_| is_note || !unit.accounts.is_empty());
+        answer.and_then(|answer| memory.of_answer(answer, unit.span_times()))
     };
     by_span.or_else(call).or_else(parent).or_else(late_account).cloned()
 }

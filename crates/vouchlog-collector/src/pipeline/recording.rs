@@ -94,6 +94,10 @@ impl Recording {
                     self.set_aside(&mut records, &record, &error.to_string());
                     continue;
                 }
+                Err(RecordingError::Refused { record, error }) => {
+                    self.set_aside(&mut records, &record, &error.to_string());
+                    continue;
+                }
                 Err(error @ RecordingError::NotSubmitted(_)) => {
                     self.say(Some(&error));
                     // They are in the vault: what is missing is their way to the log.

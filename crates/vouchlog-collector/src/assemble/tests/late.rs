@@ -72,6 +72,8 @@ fn what_comes_late_amends() {
         let amended = amends(&mut assembler, item.clone(), 100 + 100 * i64::try_from(place).unwrap());
         assert_eq!(amended.as_deref(), Some(id.as_str()), "{item:?}");
     }
+    let cached = chat((5, 8, 0), (30, 31), json!({ "gen_ai.response.id": "r1" }));
+    assert_eq!(amends(&mut assembler, cached, 700), None, "the same answer, later, is a cache's");
     let next = chat((1, 8, 0), (30, 40), json!({ "gen_ai.response.id": "r9" }));
     assert_eq!(amends(&mut assembler, next, 900), None);
 }
