@@ -17,6 +17,7 @@ use vouchlog_evidence::{Record, RecordId, SealReason};
 use vouchlog_stream::Digest;
 use vouchlog_vault::{Access, Recorder, VaultError};
 
+use crate::Forward;
 use crate::arrival::{Arrival, Door, Entry, What};
 use crate::fold::SealRequest;
 use crate::journal::{self, Journal, JournalError};
@@ -36,6 +37,8 @@ pub struct CollectorConfig {
     pub recorder: Recorder,
     /// As whom it looks into the vault: the role `submit` is enough.
     pub access: Access,
+    /// What sends telemetry on, if anything does: the collector gives account of what it could not.
+    pub forward: Option<Forward>,
     /// How it is set.
     pub settings: Settings,
     /// The time.
@@ -134,7 +137,7 @@ struct Inner {
 impl Collector {
     /// Opens the journal and goes on where an earlier process stopped. Nothing fails because the log is away.
     pub async fn open(config: CollectorConfig) -> Result<Self, OpenError> {
-        let CollectorConfig { dir, secret, recorder, access, settings, clock, randomness } = config;
+        let CollectorConfig { dir, secret, recorder, access, forward, settings, clock, randomness } = config;
         let opening = journal::Settings { limit: settings.disk_budget, clock };
         let opened = tokio::task::spawn_blocking(move || Journal::open(&dir, opening)).await;
         let journal = opened.map_err(|_| JournalError::Stopping)??;
@@ -147,6 +150,7 @@ impl Collector {
             secret: Secret::new(&secret),
             settings: settings.clone(),
             recorder: recorder.clone(),
+            forward,
             progress: progress_sender,
             metrics: metrics.clone(),
             out_of_turn: out_of_turn.clone(),

@@ -90,16 +90,20 @@ struct Message {
 }
 
 impl Forward {
-    /// Sends to the OTLP/HTTP endpoint at `url`; `/v1/traces` and its like are appended. Needs a tokio runtime.
-    pub fn start(url: &str, pace: Pace) -> Result<Self, ForwardError> {
+    /// Sends to the OTLP/HTTP endpoint at `url`; `/v1/traces` and its like are appended. `headers` go along, such as the other
+    /// side's API key. Needs a tokio runtime.
+    pub fn start(url: &str, headers: HeaderMap, pace: Pace) -> Result<Self, ForwardError> {
         let is_base =
             |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none();
         if !Url::parse(url).is_ok_and(|url| is_base(&url)) {
             return Err(ForwardError::Url(url.chars().take(200).collect()));
         }
         // Whoever answers with a redirection wants to be asked elsewhere, and is not.
-        let client =
-            Client::builder().timeout(pace.timeout).redirect(reqwest::redirect::Policy::none()).build()?;
+        let client = Client::builder()
+            .timeout(pace.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .default_headers(headers)
+            .build()?;
         let metrics = Metrics::default();
         let closing = CancellationToken::new();
         let (queue, waiting) = mpsc::unbounded_channel();
@@ -118,7 +122,7 @@ impl Forward {
         self.0.metrics.waiting.inc();
         if !message.is_ok_and(|message| self.0.queue.send(message).is_ok()) {
             self.0.metrics.waiting.dec();
-            self.0.metrics.count("dropped");
+            self.0.metrics.count(DROPPED);
         }
     }
 
@@ -129,6 +133,12 @@ impl Forward {
         let done = tokio::time::timeout(patience, &mut task).await.is_ok();
         task.abort();
         done
+    }
+
+    /// Bodies so far that the other side will not get from here: refused, given up, dropped.
+    pub(crate) fn not_sent(&self) -> u64 {
+        let count = |outcome| self.0.metrics.bodies.get_or_create(&Outcome { outcome }).get();
+        NOT_SENT.into_iter().map(count).sum()
     }
 
     pub(crate) fn register(&self, registry: &mut Registry) {
@@ -149,6 +159,12 @@ impl fmt::Debug for Forward {
         f.write_str("Forward")
     }
 }
+
+/// What may become of a body but to be sent.
+const NOT_SENT: [&str; 3] = [REFUSED, GIVEN_UP, DROPPED];
+const REFUSED: &str = "refused";
+const GIVEN_UP: &str = "given_up";
+const DROPPED: &str = "dropped";
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
@@ -219,7 +235,7 @@ impl Sender {
         for attempt in 1..=self.pace.attempts {
             match self.send(message).await {
                 Ok(()) => return "sent",
-                Err(Failure::Final) => return "refused",
+                Err(Failure::Final) => return REFUSED,
                 Err(Failure::Again(told)) if attempt < self.pace.attempts => {
                     tokio::time::sleep(told.unwrap_or(wait).min(self.pace.longest_wait)).await;
                     wait *= 2;
@@ -227,10 +243,10 @@ impl Sender {
                 Err(Failure::Again(_)) => {}
             }
         }
-        "given_up"
+        GIVEN_UP
     }
 
-    /// Sends it once. No header of the emitter's goes along but those that say how to read the body.
+    /// Sends it once. No header of the emitter's goes along but those that say how to read the body: its token is for us.
     async fn send(&self, message: &Message) -> Result<(), Failure> {
         let content_type = match message.encoding {
             Encoding::Protobuf => "application/x-protobuf",

@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 use vouchlog_vault::Recorder;
 
+use crate::Forward;
 use crate::arrival::{Entry, What};
 use crate::fold::{Fold, Step};
 use crate::journal::{Changes, Journal, JournalError};
@@ -52,6 +53,8 @@ pub(crate) struct Pipeline {
     pub(crate) secret: Secret,
     pub(crate) settings: Settings,
     pub(crate) recorder: Recorder,
+    /// Of whose failures it gives account.
+    pub(crate) forward: Option<Forward>,
     pub(crate) progress: watch::Sender<Progress>,
     pub(crate) metrics: Metrics,
     /// Set when statements of an earlier process got into the stream: the account begins anew.
@@ -130,6 +133,7 @@ impl Pipeline {
         let recording = Recording {
             journal: self.journal,
             recorder: self.recorder,
+            forward: self.forward,
             secret: self.secret,
             mode: self.settings.mode,
             heartbeat: self.settings.heartbeat,

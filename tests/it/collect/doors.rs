@@ -75,7 +75,10 @@ async fn the_other_doors_join_what_they_bring_to_the_call() {
 async fn sessions_are_numbered_and_sealed_and_heartbeats_count_what_the_stream_has() {
     let world = World::new();
     let log = world.start_log();
-    let collector = world.start_collector(&["--heartbeat", "1s", "--session-idle", "4s"]);
+    // A log takes no telemetry: whatever is passed on to it is refused.
+    let elsewhere = world.log_url();
+    let more = ["--heartbeat", "1s", "--session-idle", "4s", "--forward", &elsewhere];
+    let collector = world.start_collector(&more);
     for round in 0..5 {
         let (body, _) = traces(0, round, 1);
         assert_eq!(world.post("/v1/traces", &body).await.unwrap().0, 200);
@@ -101,18 +104,20 @@ async fn sessions_are_numbered_and_sealed_and_heartbeats_count_what_the_stream_h
     let mut rows = world.rows(&[]).await;
     rows.sort_by_key(|row| row.place.map(|place| place.sequence));
     let mut since: std::collections::BTreeMap<String, u64> = std::collections::BTreeMap::new();
-    let mut heartbeats = 0;
+    let (mut heartbeats, mut not_forwarded) = (0, 0);
     for row in rows {
         if row.kind == StatementKind::Heartbeat {
             let facts = world.facts(row.clone()).await;
             let told = facts["heartbeat"].get("counts").cloned().unwrap_or(json!({}));
             assert_eq!(told, json!(since), "{facts}");
+            not_forwarded += facts["heartbeat"]["forward_dropped"].as_u64().unwrap();
             since.clear();
             heartbeats += 1;
         }
         *since.entry(row.kind.name().to_owned()).or_default() += 1;
     }
     assert!(heartbeats >= 5, "{heartbeats}");
+    assert_eq!(not_forwarded, 6);
     drop(log);
 }
 

@@ -50,7 +50,7 @@ fn count(forward: &Forward, outcome: &'static str) -> u64 {
 #[tokio::test]
 async fn the_same_bytes_arrive_without_the_emitters_headers() {
     let (url, mut seen) = stand_in(&[]).await;
-    let forward = Forward::start(&url, quick()).unwrap();
+    let forward = Forward::start(&url, HeaderMap::new(), quick()).unwrap();
     forward.offer("/v1/traces", Encoding::Protobuf, true, Bytes::from_static(b"zipped"));
     let (path, headers, body) = seen.recv().await.unwrap();
     assert_eq!((path.as_str(), &body[..]), ("/v1/traces", &b"zipped"[..]));
@@ -69,6 +69,19 @@ async fn the_same_bytes_arrive_without_the_emitters_headers() {
 }
 
 #[tokio::test]
+async fn headers_of_our_own_go_along() {
+    let (url, mut seen) = stand_in(&[]).await;
+    let ours = HeaderMap::from_iter([(header::AUTHORIZATION, "Bearer theirs".parse().unwrap())]);
+    let forward = Forward::start(&url, ours, quick()).unwrap();
+    forward.offer("/v1/logs", Encoding::Json, false, Bytes::from_static(b"{}"));
+    let (_, headers, _) = seen.recv().await.unwrap();
+    assert_eq!(headers["authorization"], "Bearer theirs");
+    assert_eq!(headers["content-type"], "application/json");
+    assert!(forward.close(Duration::from_secs(30)).await);
+    assert_eq!(forward.not_sent(), 0);
+}
+
+#[tokio::test]
 async fn what_may_succeed_is_sent_again_and_nothing_else() {
     let script = [
         (503, Some("3600")),
@@ -80,15 +93,16 @@ async fn what_may_succeed_is_sent_again_and_nothing_else() {
         (500, None),
     ];
     let (url, _seen) = stand_in(&script).await;
-    let forward = Forward::start(&url, Pace { in_flight: 1, ..quick() }).unwrap();
+    let forward = Forward::start(&url, HeaderMap::new(), Pace { in_flight: 1, ..quick() }).unwrap();
     for _ in 0..3 {
         forward.offer("/v1/logs", Encoding::Json, false, Bytes::from_static(b"{}"));
     }
     assert!(forward.close(Duration::from_secs(30)).await, "no wait is longer than the longest");
     assert_eq!((count(&forward, "sent"), count(&forward, "refused")), (1, 2));
+    assert_eq!(forward.not_sent(), 2);
 
     let (url, mut seen) = stand_in(&[(503, None); 5]).await;
-    let forward = Forward::start(&url, quick()).unwrap();
+    let forward = Forward::start(&url, HeaderMap::new(), quick()).unwrap();
     forward.offer("/v1/logs", Encoding::Json, false, Bytes::from_static(b"{}"));
     assert!(forward.close(Duration::from_secs(30)).await);
     assert_eq!((count(&forward, "given_up"), count(&forward, "sent")), (1, 0));
@@ -100,15 +114,16 @@ async fn what_may_succeed_is_sent_again_and_nothing_else() {
 async fn a_hanging_or_dead_other_side_costs_a_bounded_queue() {
     let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", hanging.local_addr().unwrap());
-    let forward = Forward::start(&url, Pace { queue_bytes: 1 << 20, ..quick() }).unwrap();
+    let forward = Forward::start(&url, HeaderMap::new(), Pace { queue_bytes: 1 << 20, ..quick() }).unwrap();
     for _ in 0..100 {
         forward.offer("/v1/traces", Encoding::Protobuf, false, Bytes::from(vec![0; 64 << 10]));
     }
     assert_eq!((count(&forward, "dropped"), forward.0.metrics.waiting.get()), (84, 16));
+    assert_eq!(forward.not_sent(), 84);
     assert!(!forward.close(Duration::from_millis(1)).await, "the other side never answers");
 
     drop(hanging);
-    let forward = Forward::start(&url, quick()).unwrap();
+    let forward = Forward::start(&url, HeaderMap::new(), quick()).unwrap();
     forward.offer("/v1/traces", Encoding::Protobuf, false, Bytes::from_static(b"x"));
     assert!(forward.close(Duration::from_secs(30)).await);
     assert_eq!(count(&forward, "given_up"), 1);
@@ -119,6 +134,6 @@ async fn a_hanging_or_dead_other_side_costs_a_bounded_queue() {
 #[tokio::test]
 async fn only_urls_of_http_are_taken() {
     for url in ["", "127.0.0.1:4318", "ftp://x", "http://x/?query"] {
-        assert!(matches!(Forward::start(url, quick()), Err(ForwardError::Url(_))), "{url}");
+        assert!(matches!(Forward::start(url, HeaderMap::new(), quick()), Err(ForwardError::Url(_))), "{url}");
     }
 }

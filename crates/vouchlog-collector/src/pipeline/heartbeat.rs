@@ -15,13 +15,26 @@ pub(super) struct Account {
     from: Option<Timestamp>,
     counts: BTreeMap<StatementKind, u64>,
     tally: Tally,
+    /// Bodies not sent on, when it began.
+    not_forwarded: u64,
     records: Vec<Record>,
+}
+
+/// How the collector is, when it gives its account.
+#[derive(Clone, Copy)]
+pub(super) struct State {
+    /// Items in traces that are open.
+    pub(super) waiting: u64,
+    pub(super) journal_bytes: u64,
+    /// Bodies not sent on since this process began, if any are to be.
+    pub(super) not_forwarded: Option<u64>,
 }
 
 impl Account {
     /// The account of a process that begins.
     pub(super) fn new() -> Self {
-        Self { number: 1, from: None, counts: BTreeMap::new(), tally: Tally::default(), records: Vec::new() }
+        let (counts, tally, records) = (BTreeMap::new(), Tally::default(), Vec::new());
+        Self { number: 1, from: None, counts, tally, not_forwarded: 0, records }
     }
 
     pub(super) fn add(&mut self, at: Timestamp, records: Vec<Record>, tally: Tally) {
@@ -49,7 +62,7 @@ impl Account {
     }
 
     /// The heartbeat for what happened until now; the next account begins.
-    pub(super) fn heartbeat(&mut self, id: RecordId, now: Timestamp, waiting: u64, journal: u64) -> Record {
+    pub(super) fn heartbeat(&mut self, id: RecordId, now: Timestamp, state: State) -> Record {
         let mut record = Record::new(StatementKind::Heartbeat);
         record.id = Some(id);
         record.body.time.get_or_default().start = now.into();
@@ -65,8 +78,12 @@ impl Account {
         heartbeat.not_understood = not_understood.into();
         heartbeat.ignored = ignored.into();
         heartbeat.lost = lost.into();
-        heartbeat.waiting = waiting.into();
-        heartbeat.journal_bytes = journal.into();
+        heartbeat.waiting = state.waiting.into();
+        heartbeat.journal_bytes = state.journal_bytes.into();
+        if let Some(not_forwarded) = state.not_forwarded {
+            heartbeat.forward_dropped = (not_forwarded - self.not_forwarded).into();
+            self.not_forwarded = not_forwarded;
+        }
         self.number += 1;
         self.from = Some(now);
         self.counts.clear();

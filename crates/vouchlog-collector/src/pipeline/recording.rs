@@ -11,7 +11,9 @@ use vouchlog_evidence::{Record, RecordId};
 use vouchlog_stream::StatementKind;
 use vouchlog_vault::{Recorded, Recorder, RecordingError};
 
-use super::{Account, Chunk, Folded, Progress, Turn};
+use super::heartbeat::{Account, State};
+use super::{Chunk, Folded, Progress, Turn};
+use crate::Forward;
 use crate::fold::{Step, Tally, loss};
 use crate::journal::{Journal, JournalError};
 use crate::metrics::Metrics;
@@ -25,6 +27,7 @@ const MAX_PAUSE: Duration = Duration::from_secs(10);
 pub(super) struct Recording {
     pub(super) journal: Journal,
     pub(super) recorder: Recorder,
+    pub(super) forward: Option<Forward>,
     pub(super) secret: Secret,
     pub(super) mode: Mode,
     pub(super) heartbeat: SignedDuration,
@@ -68,7 +71,12 @@ impl Recording {
                 self.account.begin_anew();
             }
             let id = self.secret.record_id(&format!("heartbeat {position}"));
-            let heartbeat = self.account.heartbeat(id, at, waiting as u64, self.journal.held());
+            let state = State {
+                waiting: waiting as u64,
+                journal_bytes: self.journal.held(),
+                not_forwarded: self.forward.as_ref().map(Forward::not_sent),
+            };
+            let heartbeat = self.account.heartbeat(id, at, state);
             self.record(vec![heartbeat]).await;
         }
     }
@@ -90,12 +98,11 @@ impl Recording {
                     self.recorded(&records, &recorded, was_first);
                     break;
                 }
-                Err(RecordingError::Statement { record, error }) => {
-                    self.set_aside(&mut records, &record, &error.to_string());
-                    continue;
-                }
-                Err(RecordingError::Refused { record, error }) => {
-                    self.set_aside(&mut records, &record, &error.to_string());
+                Err(
+                    ref error @ (RecordingError::Statement { ref record, .. }
+                    | RecordingError::Refused { ref record, .. }),
+                ) => {
+                    self.set_aside(&mut records, record, &error.to_string());
                     continue;
                 }
                 Err(error @ RecordingError::NotSubmitted(_)) => {

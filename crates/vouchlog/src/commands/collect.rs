@@ -67,6 +67,9 @@ pub(crate) struct Args {
     /// Pass all telemetry on, unchanged, to another OpenTelemetry collector (OTLP over HTTP)
     #[arg(long, value_name = "URL", env = "VOUCHLOG_FORWARD")]
     forward: Option<String>,
+    /// Headers for that collector, as for its API key: a file with `Name: value` lines
+    #[arg(long, value_name = "FILE", requires = "forward", env = "VOUCHLOG_FORWARD_HEADERS")]
+    forward_headers: Option<PathBuf>,
     /// How traces are written
     #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
@@ -134,8 +137,8 @@ impl Args {
         let log = self.log.open(&self.data, &vkey).await?;
         let (custodian, access) = self.custodian(gateway, log.url(), log.vkey()).await?;
         let custodian = Arc::new(custodian);
-        let collector = self.collector(&custodian, access).await?;
-        let forward = self.forward.as_deref().map(|url| Forward::start(url, Pace::default())).transpose()?;
+        let forward = self.forward()?;
+        let collector = self.collector(&custodian, access, forward.clone()).await?;
 
         self.announce(output, [http_address, grpc_address], &vkey, &log)?;
         self.server(&collector, &custodian, forward.clone())?.run_on(vec![grpc, http], shutdown).await;
@@ -208,12 +211,24 @@ impl Args {
         Ok((custodian, access))
     }
 
-    async fn collector(&self, custodian: &Custodian, access: Access) -> anyhow::Result<Collector> {
+    fn forward(&self) -> anyhow::Result<Option<Forward>> {
+        let Some(url) = &self.forward else { return Ok(None) };
+        let headers = self.forward_headers.as_deref().map(secrets::headers).transpose()?.unwrap_or_default();
+        Ok(Some(Forward::start(url, headers, Pace::default())?))
+    }
+
+    async fn collector(
+        &self,
+        custodian: &Custodian,
+        access: Access,
+        forward: Option<Forward>,
+    ) -> anyhow::Result<Collector> {
         let config = CollectorConfig {
             dir: self.data.clone(),
             secret: secrets::secret(&self.data)?,
             recorder: custodian.recorder().clone(),
             access,
+            forward,
             settings: self.words.settings(),
             clock: now,
             randomness: secrets::random_id,

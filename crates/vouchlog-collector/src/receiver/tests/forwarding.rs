@@ -1,5 +1,6 @@
 //! Goal: another collector gets every OTLP body as its emitter sent it, and whether it does changes no answer.
 
+use ::http::HeaderMap;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 
@@ -8,7 +9,7 @@ use crate::forward::tests::{quick, stand_in};
 use crate::testsupport::testdata;
 
 async fn forwarding(url: &str) -> (Served, Forward) {
-    let forward = Forward::start(url, quick()).unwrap();
+    let forward = Forward::start(url, HeaderMap::new(), quick()).unwrap();
     let config = ReceiverConfig { forward: Some(forward.clone()), ..Default::default() };
     (Served::with(config).await, forward)
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use anyhow::Context;
+use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use vouchlog::{SigningKey, keys, random_bytes};
 use vouchlog_note::SignatureType;
 
@@ -11,6 +12,19 @@ use crate::commands::read_file;
 
 /// The secret's length as hexadecimal digits, and the end of its line.
 const SECRET_TEXT: usize = 65;
+
+/// Most bytes of a file of headers: what servers commonly take.
+const MAX_HEADERS_BYTES: usize = 8 * 1024;
+
+/// Headers that belong to the request itself.
+const OURS: [HeaderName; 6] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+    header::CONNECTION,
+    header::HOST,
+];
 
 /// Makes the directory if it is not there, for its owner alone.
 pub(super) fn make_dir(dir: &Path) -> anyhow::Result<()> {
@@ -52,9 +66,57 @@ pub(super) fn secret(data: &Path) -> anyhow::Result<[u8; 32]> {
     secret.with_context(|| format!("{}: it has to hold 64 hexadecimal digits", file.display()))
 }
 
+/// Headers of a file, `Name: value` one a line. Their values may be keys: they are in no error, and no trace shows them.
+pub(super) fn headers(file: &Path) -> anyhow::Result<HeaderMap> {
+    let text = String::from_utf8(read_file(file, MAX_HEADERS_BYTES)?).ok();
+    let text = text.with_context(|| format!("{}: it is no text", file.display()))?;
+    let mut headers = HeaderMap::new();
+    let lines = text.lines().map(str::trim).zip(1..);
+    for (line, number) in lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#')) {
+        let header = || {
+            let (name, value) = line.split_once(':')?;
+            let name: HeaderName = name.trim().parse().ok()?;
+            let mut value: HeaderValue = value.trim().parse().ok()?;
+            value.set_sensitive(true);
+            // How a body is to be read, and where it goes, is not for others to say.
+            (!OURS.contains(&name)).then_some((name, value))
+        };
+        let (name, value) = header().with_context(|| {
+            format!("{}: line {number} is no header that can be sent along, `Name: value`", file.display())
+        })?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
 /// 16 random bytes.
 pub(super) fn random_id() -> [u8; 16] {
     let mut id = [0; 16];
     id.copy_from_slice(&random_bytes()[..16]);
     id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_read_and_their_values_never_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("headers");
+        let read = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            headers(&file)
+        };
+        let both = read("# ours\nAuthorization: Bearer secret-1\n\nX-Scope-OrgID:  tenant-a \r\n").unwrap();
+        assert_eq!(both["authorization"], "Bearer secret-1");
+        assert_eq!(both["x-scope-orgid"], "tenant-a");
+        assert!(!format!("{both:?}").contains("secret-1"));
+        for wrong in
+            ["secret-1", "a b: secret-1", "Host: secret-1", "content-type: secret-1", "x: secret-1\u{1}"]
+        {
+            let error = format!("{:#}", read(wrong).unwrap_err());
+            assert!(error.contains("line 1") && !error.contains("secret-1"), "{error}");
+        }
+    }
 }
