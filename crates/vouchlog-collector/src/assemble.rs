@@ -76,7 +76,7 @@ impl Default for Config {
             settle: SignedDuration::from_secs(10),
             idle: SignedDuration::from_secs(60),
             max_age: SignedDuration::from_mins(15),
-            max_open: 10_000,
+            max_open: 100_000,
             max_items: 200_000,
             max_bytes: 256 * 1024 * 1024,
             max_remembered: 200_000,
@@ -157,6 +157,8 @@ pub struct Assembler {
     config: Config,
     naming: Naming,
     open: BTreeMap<String, Open>,
+    /// Those by age: position and time of the first body of which they have something.
+    ages: BTreeSet<(u64, Timestamp, String)>,
     /// Traces by the provider's id of an answer: two instrumentations of one call may be in two traces.
     answers: BTreeMap<String, BTreeSet<String>>,
     items: usize,
@@ -168,7 +170,8 @@ impl Assembler {
     /// An assembler with nothing in it.
     pub fn new(config: Config, naming: Naming) -> Self {
         let memory = Memory::new(config.max_remembered);
-        Self { config, naming, open: BTreeMap::new(), answers: BTreeMap::new(), items: 0, bytes: 0, memory }
+        let (open, ages, answers) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        Self { config, naming, open, ages, answers, items: 0, bytes: 0, memory }
     }
 
     /// How many traces are open, and how many items wait in them.
@@ -185,8 +188,7 @@ impl Assembler {
                 out.refused.push(Refused { place, why });
             }
             while self.has_no_room() {
-                let oldest = self.open.iter().min_by_key(|(_, open)| open.first);
-                let Some(key) = oldest.map(|(key, _)| key.clone()) else { break };
+                let Some((_, _, key)) = self.ages.first().cloned() else { break };
                 self.complete(&BTreeSet::from([key]), Done::Full, &mut out);
             }
         }
@@ -224,7 +226,10 @@ impl Assembler {
             self.answers.entry(answer.to_owned()).or_default().insert(key.clone());
         }
         let now = lot.received;
-        let open = self.open.entry(key.clone()).or_insert_with(|| Open::new(now, lot.position));
+        let open = self.open.entry(key.clone()).or_insert_with(|| {
+            self.ages.insert((lot.position, now, key.clone()));
+            Open::new(now, lot.position)
+        });
         open.last = open.last.max(now);
         let size = part.size;
         match open.add(part) {
@@ -274,7 +279,7 @@ impl Assembler {
 
     /// Position of the oldest body of which something still waits.
     pub fn oldest(&self) -> Option<u64> {
-        self.open.values().map(|open| open.position).min()
+        self.ages.first().map(|(position, _, _)| *position)
     }
 
     /// Completes what has waited long enough.
@@ -330,6 +335,7 @@ impl Assembler {
         let mut open = Open::default();
         for key in group {
             let Some(mut part) = self.open.remove(key) else { continue };
+            self.ages.remove(&(part.position, part.first, key.clone()));
             self.items -= part.len();
             self.bytes -= part.size();
             for answer in part.answers() {

@@ -19,6 +19,7 @@ const TIGHT: Config = Config {
     max_age: SignedDuration::from_mins(15),
     max_open: 4,
     max_items: 16,
+    max_bytes: 64 * 1024,
     max_remembered: 32,
 };
 

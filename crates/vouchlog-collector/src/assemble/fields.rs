@@ -68,6 +68,10 @@ pub(super) fn merge(unit: &Unit<'_>) -> Merged {
     for part in unit.above.iter().chain(&unit.decisions) {
         merged.hand_down(part);
     }
+    // To OpenTelemetry a conversation is "session, thread": where no session is named, it is the session.
+    if let Some(conversation) = merged.fields.get("correlation.conversation").cloned() {
+        merged.fields.entry("correlation.session".to_owned()).or_insert(conversation);
+    }
     // Where no answer came, LiteLLM puts the id of its own call in the place of the answer's.
     if merged.fields.get("correlation.response_id") == merged.fields.get("correlation.request_id") {
         merged.fields.remove("correlation.response_id");

@@ -165,8 +165,7 @@ pub(super) fn entries_of(record: &Record) -> Vec<Entry> {
     let Some(correlation) = record.body.correlation.value() else { return Vec::new() };
     let id = correlation.amends.value().or(record.id.as_ref()).cloned();
     let span = correlation.trace.value().zip(correlation.span.value());
-    let by_span =
-        span.map(|(trace, span)| Entry::of(Key::Span(trace.clone(), span.clone()), id.clone()));
+    let by_span = span.map(|(trace, span)| Entry::of(Key::Span(trace.clone(), span.clone()), id.clone()));
     let by_answer = correlation.response_id.value().map(|answer| Entry {
         times: times_of(record),
         ..Entry::of(Key::Answer(answer.clone()), id.clone())

@@ -347,3 +347,11 @@ fn traces_that_are_done_together_come_in_order_of_their_begin() {
     assert_eq!(begins.len(), 4);
     assert!(begins.is_sorted(), "{begins:?}");
 }
+
+#[test]
+fn a_conversation_is_the_session_where_none_is_named() {
+    let session = |more: Value| one(vec![chat((1, 1, 0), (0, 9), more)])["correlation"]["session"].clone();
+    assert_eq!(session(json!({ "gen_ai.conversation.id": "conv-1" })), "conv-1");
+    assert_eq!(session(json!({ "gen_ai.conversation.id": "conv-1", "session.id": "s-1" })), "s-1");
+    assert_eq!(session(json!({})), Value::Null);
+}
