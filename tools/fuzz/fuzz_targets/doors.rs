@@ -25,7 +25,7 @@ fuzz_target!(|input: &[u8]| {
     if let Ok((items, _)) = doors::opa(input) {
         items.iter().for_each(|item| assert_eq!(dialect::read(item), dialect::read(item)));
     }
-    if let Ok(parsed) = doors::record(input) {
-        reads_back(&parsed.record);
+    if let Ok((records, _)) = doors::records(input) {
+        records.iter().for_each(|parsed| reads_back(&parsed.record));
     }
 });
