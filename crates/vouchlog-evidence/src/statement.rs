@@ -90,6 +90,18 @@ pub struct Disclosure {
     pub content: bool,
 }
 
+impl Disclosure {
+    /// What `encoded` encodes: the JSON of salt, name and value. `None` if it is no base64url of text.
+    pub fn text(&self) -> Option<String> {
+        String::from_utf8(decode(&self.encoded)?).ok()
+    }
+
+    /// The disclosure whose [`text`](Self::text) this is.
+    pub fn from_text(path: String, text: &str, content: bool) -> Self {
+        Self { path, encoded: encode(text.as_bytes()), content }
+    }
+}
+
 /// Shows the path alone: what is formatted for debugging ends in places that must not hold content.
 impl fmt::Debug for Disclosure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

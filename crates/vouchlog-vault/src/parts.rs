@@ -1,61 +1,103 @@
 //! The two sealed parts of a record: disclosures of facts, and disclosures of content.
 
+use std::io::Read;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use vouchlog_evidence::{Disclosure, Issued, Record, RecordId};
 use vouchlog_stream::StatementKind;
 
+use crate::limits::MAX_METADATA_BYTES;
 use crate::recorder::RecordingError;
+
+/// Level of compression: the quickest. Salts and digests have as many bits as they have, and more effort finds little else.
+const LEVEL: i32 = 1;
 
 /// A record's disclosures, taken apart.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    facts: Facts,
+    facts: Vec<Disclosure>,
     content: Vec<Disclosure>,
+    /// Where content was taken out.
+    places: Vec<String>,
 }
 
-/// What is sealed as metadata.
-#[derive(Debug, Serialize, Deserialize)]
+/// What is sealed as metadata, compressed: five times as much as the record has, most of it salts and digests in base64.
+#[derive(Serialize, Deserialize)]
 struct Facts {
-    disclosures: Vec<Disclosure>,
+    disclosures: Vec<Stored>,
     /// Where content was taken out.
     content: Vec<String>,
+}
+
+/// A disclosure as it is sealed.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    path: String,
+    text: String,
+}
+
+/// Why what is sealed of a record cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PartsError {
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    Compression(#[from] std::io::Error),
+    #[error("it has more than {MAX_METADATA_BYTES} bytes")]
+    TooLarge,
 }
 
 impl Parts {
     /// Puts each disclosure where it belongs.
     pub(crate) fn split(disclosures: Vec<Disclosure>) -> Self {
-        let (content, disclosures): (Vec<_>, Vec<_>) =
+        let (content, facts): (Vec<_>, Vec<_>) =
             disclosures.into_iter().partition(|disclosure| disclosure.content);
         let places = content.iter().map(|disclosure| disclosure.path.clone()).collect();
-        Self { facts: Facts { disclosures, content: places }, content }
+        Self { facts, content, places }
     }
 
     /// Reads the parts back; without the second, content stays out.
-    pub(crate) fn read(metadata: &[u8], content: Option<&[u8]>) -> serde_json::Result<Self> {
-        let content = content.map(serde_json::from_slice).transpose()?.unwrap_or_default();
-        Ok(Self { facts: serde_json::from_slice(metadata)?, content })
+    pub(crate) fn read(metadata: &[u8], content: Option<&[u8]>) -> Result<Self, PartsError> {
+        let mut json = Vec::new();
+        let most = MAX_METADATA_BYTES as u64 + 1;
+        zstd::Decoder::with_buffer(metadata)?.take(most).read_to_end(&mut json)?;
+        if json.len() > MAX_METADATA_BYTES {
+            return Err(PartsError::TooLarge);
+        }
+        let Facts { disclosures, content: places } = serde_json::from_slice(&json)?;
+        let content = content.map(serde_json::from_slice::<Vec<Stored>>).transpose()?.unwrap_or_default();
+        let read = |stored: Vec<Stored>, is_content| {
+            let read = |Stored { path, text }| Disclosure::from_text(path, &text, is_content);
+            stored.into_iter().map(read).collect()
+        };
+        Ok(Self { facts: read(disclosures, false), content: read(content, true), places })
     }
 
     /// Whether the record has a field there, or something below.
     pub(crate) fn has(&self, path: &str) -> bool {
-        self.facts.disclosures.iter().chain(&self.content).any(|disclosure| disclosure.path == path)
+        self.facts.iter().chain(&self.content).any(|disclosure| disclosure.path == path)
     }
 
     /// To be sealed as metadata.
-    pub(crate) fn metadata(&self) -> Vec<u8> {
-        serde_json::to_vec(&self.facts).expect("strings always encode")
+    pub(crate) fn metadata(&self) -> Result<Vec<u8>, PartsError> {
+        let facts = Facts { disclosures: stored(&self.facts), content: self.places.clone() };
+        let json = serde_json::to_vec(&facts)?;
+        if json.len() > MAX_METADATA_BYTES {
+            return Err(PartsError::TooLarge);
+        }
+        Ok(zstd::bulk::compress(&json, LEVEL)?)
     }
 
-    /// To be sealed as content.
-    pub(crate) fn content(&self) -> Vec<u8> {
-        serde_json::to_vec(&self.content).expect("strings always encode")
+    /// To be sealed as content, as long as it is: how well it can be compressed would tell something of it.
+    pub(crate) fn content(&self) -> Result<Vec<u8>, PartsError> {
+        Ok(serde_json::to_vec(&stored(&self.content))?)
     }
 
     /// The statement with all that is here.
     pub(crate) fn issued(&self, jwt: String) -> Issued {
         // A group stands before what is in it, and so sorts before it.
-        let mut disclosures: Vec<_> = self.facts.disclosures.iter().chain(&self.content).cloned().collect();
+        let mut disclosures: Vec<_> = self.facts.iter().chain(&self.content).cloned().collect();
         disclosures.sort_by(|a, b| a.path.cmp(&b.path));
         Issued { jwt, disclosures }
     }
@@ -73,7 +115,7 @@ impl Parts {
         object.insert("kind".to_owned(), kind.name().into());
         let mut value = Value::Object(object);
         if self.content.is_empty() {
-            for place in &self.facts.content {
+            for place in &self.places {
                 redact(&mut value, place);
             }
         }
@@ -81,10 +123,56 @@ impl Parts {
     }
 }
 
+fn stored(disclosures: &[Disclosure]) -> Vec<Stored> {
+    let stored = |disclosure: &Disclosure| Stored {
+        path: disclosure.path.clone(),
+        text: disclosure.text().expect("a statement's own disclosures are JSON"),
+    };
+    disclosures.iter().map(stored).collect()
+}
+
 /// Marks a place as redacted, if what it stands in is there.
 fn redact(record: &mut Value, place: &str) {
     let Some((group, name)) = place.rsplit_once('/') else { return };
     if let Some(Value::Object(group)) = record.pointer_mut(group) {
         group.insert(name.to_owned(), json!({ "$": "redacted" }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn disclosure(path: &str, value: &str, content: bool) -> Disclosure {
+        Disclosure::from_text(path.to_owned(), &json!(["c2FsdA", path, value]).to_string(), content)
+    }
+
+    #[test]
+    fn parts_come_back_as_they_were_and_content_is_as_long_as_it_is() {
+        let question = "Where is order 8841? ".repeat(100);
+        let all = vec![
+            disclosure("/initiator/sub", "alice \"the\" clerk", false),
+            disclosure("/input/content", &question, true),
+            disclosure("/model/served", "m-1", false),
+        ];
+        let parts = Parts::split(all.clone());
+        let (metadata, content) = (parts.metadata().unwrap(), parts.content().unwrap());
+        assert!(content.len() > question.len());
+        let whole = Parts::read(&metadata, Some(&content)).unwrap();
+        let mut sorted = all;
+        sorted.sort_by(|a, b| a.path.cmp(&b.path));
+        assert_eq!(whole.issued(String::new()).disclosures, sorted);
+        let facts = Parts::read(&metadata, None).unwrap();
+        assert_eq!((facts.has("/input/content"), facts.places), (false, vec!["/input/content".to_owned()]));
+    }
+
+    #[test]
+    fn what_is_damaged_or_swells_up_is_refused() {
+        let metadata = Parts::split(vec![disclosure("/a", "b", false)]).metadata().unwrap();
+        for cut in 0..metadata.len() {
+            assert!(Parts::read(&metadata[..cut], None).is_err(), "{cut}");
+        }
+        let bomb = zstd::bulk::compress(&vec![b' '; MAX_METADATA_BYTES + 1], LEVEL).unwrap();
+        assert!(matches!(Parts::read(&bomb, None), Err(PartsError::TooLarge)));
     }
 }

@@ -176,9 +176,12 @@ impl Recorder {
         let mut rest = records;
         while !rest.is_empty() {
             let under_way = stated.names();
-            // A batch is stated while the one before is written; they are kept and submitted in their order.
-            let (kept, next) = tokio::join!(self.keep(stated), self.state_batch(&signer, rest, under_way));
-            recorded.extend(kept?);
+            // A batch is stated while the one before is sealed and written, on another processor if there is one; they are kept
+            // and submitted in their order.
+            let recorder = self.clone();
+            let keeping = tokio::spawn(async move { recorder.keep(stated).await });
+            let (kept, next) = tokio::join!(keeping, self.state_batch(&signer, rest, under_way));
+            recorded.extend(kept.map_err(|_| VaultError::Closed)??);
             stated = next?;
             rest = &mut rest[stated.recorded.len()..];
         }
@@ -267,6 +270,8 @@ impl Recorder {
         }
         let issued = issue(&claims, &object, &signer.key)
             .map_err(|error| RecordingError::Statement { record: id.clone(), error })?;
+        let refused =
+            |why: String| RecordingError::Refused { record: id.clone(), error: VaultError::invalid(why) };
         let parts = Parts::split(issued.disclosures);
         let keep = KeepRecord {
             id: id.clone(),
@@ -276,8 +281,12 @@ impl Recorder {
             evidence: grade.evidence,
             digest: digest_of(&issued.jwt),
             jwt: issued.jwt,
-            metadata: parts.metadata(),
-            content: parts.content(),
+            metadata: parts
+                .metadata()
+                .map_err(|error| refused(format!("record {id}: its metadata: {error}")))?,
+            content: parts
+                .content()
+                .map_err(|error| refused(format!("record {id}: its content: {error}")))?,
             facets: facets(record, &grade, &config.issuer),
             subjects: record.subjects(),
             started_at: started.as_millisecond(),

@@ -8,7 +8,7 @@ use vouchlog_stream::StatementKind;
 
 use super::{RECORDS_PER_EVENT, Recorder, RecordingError};
 use crate::access::ReadPermit;
-use crate::parts::Parts;
+use crate::parts::{Parts, PartsError};
 use crate::{Access, Query, Role, Row, Vault, VaultError};
 
 /// A record that was read back.
@@ -61,10 +61,8 @@ fn open(row: &Row, jwt: String, metadata: &[u8], content: Option<&[u8]>) -> Resu
 }
 
 fn parts(row: &Row, metadata: &[u8], content: Option<&[u8]>) -> Result<Parts, RecordingError> {
-    let damaged = |error: serde_json::Error| RecordingError::Damaged {
-        record: row.id.clone(),
-        problem: error.to_string(),
-    };
+    let damaged =
+        |error: PartsError| RecordingError::Damaged { record: row.id.clone(), problem: error.to_string() };
     Parts::read(metadata, content).map_err(damaged)
 }
 
