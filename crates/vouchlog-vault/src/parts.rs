@@ -1,17 +1,25 @@
 //! The two sealed parts of a record: disclosures of facts, and disclosures of content.
 
+use std::cell::RefCell;
 use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use vouchlog_evidence::{Disclosure, Issued, Record, RecordId};
 use vouchlog_stream::StatementKind;
+use zstd::bulk::Compressor;
 
 use crate::limits::MAX_METADATA_BYTES;
 use crate::recorder::RecordingError;
 
 /// Level of compression: the quickest. Salts and digests have as many bits as they have, and more effort finds little else.
 const LEVEL: i32 = 1;
+
+thread_local! {
+    /// Its tables are half a megabyte, too much to ask for with each record.
+    static COMPRESSOR: RefCell<Compressor<'static>> =
+        RefCell::new(Compressor::new(LEVEL).expect("there is such a level"));
+}
 
 /// A record's disclosures, taken apart.
 #[derive(Debug)]
@@ -86,7 +94,7 @@ impl Parts {
         if json.len() > MAX_METADATA_BYTES {
             return Err(PartsError::TooLarge);
         }
-        Ok(zstd::bulk::compress(&json, LEVEL)?)
+        Ok(COMPRESSOR.with_borrow_mut(|compressor| compressor.compress(&json))?)
     }
 
     /// To be sealed as content, as long as it is: how well it can be compressed would tell something of it.
