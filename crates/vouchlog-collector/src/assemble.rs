@@ -43,7 +43,7 @@ mod unit;
 
 pub(crate) use build::{decision_of, record_of};
 pub(crate) use fields::put;
-use memory::Memory;
+use memory::{Memory, Times, hull, may_be_of_one_call};
 use open::Open;
 pub(crate) use open::Part;
 
@@ -159,8 +159,9 @@ pub struct Assembler {
     open: BTreeMap<String, Open>,
     /// Those by age: position and time of the first body of which they have something.
     ages: BTreeSet<(u64, Timestamp, String)>,
-    /// Traces by the provider's id of an answer: two instrumentations of one call may be in two traces.
-    answers: BTreeMap<String, BTreeSet<String>>,
+    /// Traces by the provider's id of an answer, with the times of the calls that it came from, as far as spans tell them: two
+    /// instrumentations of one call may be in two traces.
+    answers: BTreeMap<String, BTreeMap<String, Option<Times>>>,
     items: usize,
     bytes: usize,
     memory: Memory,
@@ -223,7 +224,8 @@ impl Assembler {
         }
         let key = part.group_key();
         if let Some(answer) = part.reading.text("correlation.response_id") {
-            self.answers.entry(answer.to_owned()).or_default().insert(key.clone());
+            let times = self.answers.entry(answer.to_owned()).or_default().entry(key.clone()).or_default();
+            *times = hull(*times, part.span_key().map(|_| part.times()));
         }
         let now = lot.received;
         let open = self.open.entry(key.clone()).or_insert_with(|| {
@@ -317,15 +319,21 @@ impl Assembler {
         out.in_order()
     }
 
-    /// The open traces that share answers with this one.
+    /// The open traces that tell of a call of this one. They share an answer and the time it was given: a cache gives the same
+    /// answer again and again, and nobody waits for that.
     fn together(&self, key: &str) -> BTreeSet<String> {
         let mut group = BTreeSet::new();
         let mut next = vec![key.to_owned()];
         while let Some(key) = next.pop() {
             let Some(open) = self.open.get(&key) else { continue };
-            if group.insert(key) {
-                let others = open.answers().filter_map(|answer| self.answers.get(answer)).flatten();
-                next.extend(others.cloned());
+            if !group.insert(key.clone()) {
+                continue;
+            }
+            let answers: BTreeSet<&str> = open.answers().collect();
+            for traces in answers.into_iter().filter_map(|answer| self.answers.get(answer)) {
+                let mine = traces.get(&key).copied().flatten();
+                let others = traces.iter().filter(|(_, theirs)| may_be_of_one_call(mine, **theirs));
+                next.extend(others.map(|(key, _)| key.clone()));
             }
         }
         group

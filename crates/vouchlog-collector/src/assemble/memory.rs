@@ -27,6 +27,19 @@ pub(super) fn overlap((one_start, one_end): Times, (start, end): Times) -> bool 
     one_start <= end && start <= one_end
 }
 
+/// The same where not all is known.
+pub(super) fn may_be_of_one_call(one: Option<Times>, other: Option<Times>) -> bool {
+    one.zip(other).is_none_or(|(one, other)| overlap(one, other))
+}
+
+/// From the begin of the first to the end of the last.
+pub(super) fn hull(one: Option<Times>, other: Option<Times>) -> Option<Times> {
+    match (one, other) {
+        (Some((one_start, one_end)), Some((start, end))) => Some((one_start.min(start), one_end.max(end))),
+        (one, other) => one.or(other),
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     key: Key,
@@ -126,8 +139,7 @@ impl Memory {
     /// The record of a call by its answer, unless that call was made at another time.
     pub(super) fn of_answer(&self, answer: &str, times: Option<Times>) -> Option<&RecordId> {
         let known = self.entries.get(&Key::Answer(answer.into()))?;
-        let may_be = known.times.zip(times).is_none_or(|(one, other)| overlap(one, other));
-        known.record.as_ref().filter(|_| may_be)
+        known.record.as_ref().filter(|_| may_be_of_one_call(known.times, times))
     }
 
     fn record(&self, key: &Key) -> Option<&RecordId> {

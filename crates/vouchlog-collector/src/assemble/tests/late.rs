@@ -157,3 +157,19 @@ fn unsampled_calls_are_recorded_from_their_events() {
     assert_eq!(out.records.len(), 3);
     assert!(out.records.iter().all(|record| json(record)["custody"]["sampled"] == true));
 }
+
+#[test]
+fn nobody_waits_for_an_answer_that_a_cache_gives_again_and_again() {
+    let mut assembler = assembler(Config::default());
+    let mut records = 0;
+    for second in 0..60_u8 {
+        let answer = json!({ "gen_ai.response.id": "r1" });
+        let call = chat((second + 1, 1, 0), (10 * u64::from(second), 10 * u64::from(second) + 5), answer);
+        let now = at(i64::from(second));
+        records += assembler.feed(vec![call], &Lot::at(now)).records.len();
+        let done = assembler.tick(now).records;
+        assert!(done.iter().all(|record| json(record)["correlation"].get("amends").is_none()));
+        records += done.len();
+    }
+    assert_eq!((records, assembler.waiting().0), (50, 10));
+}
