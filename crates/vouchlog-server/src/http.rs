@@ -32,6 +32,7 @@ use vouchlog_api::{AnyWitness, Error};
 pub(crate) use problem::Problem;
 
 use crate::health::Health;
+use crate::limits::MAX_DISCARDED;
 use crate::log::AnyLog;
 use crate::openapi;
 use crate::status::bug;
@@ -185,11 +186,25 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathPar
 }
 
 /// The whole body, if it is not longer than that.
-async fn read(body: Body, limit: usize) -> Result<Bytes, Problem> {
-    match Limited::new(body, limit).collect().await {
+async fn read(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
+    match Limited::new(&mut body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(limit)),
+        Err(error) if error.is::<LengthLimitError>() => {
+            discard(body).await;
+            Err(Problem::too_large(limit))
+        }
         Err(_) => Err(Error::invalid("the body ended early").into()),
+    }
+}
+
+/// Reads what is on its way and forgets it: who still writes when the connection is closed may never see why, and whose next
+/// request is on the same connection loses that too.
+async fn discard(mut body: Body) {
+    let mut discarded = 0;
+    while discarded < MAX_DISCARDED
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        discarded += frame.data_ref().map_or(0, Bytes::len);
     }
 }
 

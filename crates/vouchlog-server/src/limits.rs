@@ -34,6 +34,9 @@ pub const MAX_ADD_BYTES: usize = 64 * 1024;
 /// Statements in one `POST /v1/statements`: each is answered with a proof of about 1.5 kB of its own. Who has more speaks gRPC.
 pub const MAX_JSON_STATEMENTS: usize = 1_024;
 
+/// Bytes of a body that is too long which are read for the sake of whoever still writes it. With more, the connection is closed.
+pub const MAX_DISCARDED: usize = 1024 * 1024;
+
 /// The longest JSON body: the most statements, written with generous white space.
 pub const MAX_JSON_BYTES: usize = 512 * 1024;
 
