@@ -32,7 +32,7 @@ use vouchlog_api::{AnyWitness, Error};
 pub(crate) use problem::Problem;
 
 use crate::health::Health;
-use crate::limits::MAX_DISCARDED;
+use crate::limits::{DISCARD_PATIENCE, MAX_DISCARDED};
 use crate::log::AnyLog;
 use crate::openapi;
 use crate::status::bug;
@@ -198,14 +198,17 @@ async fn read(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
 }
 
 /// Reads what is on its way and forgets it: who still writes when the connection is closed may never see why, and whose next
-/// request is on the same connection loses that too.
+/// request is on the same connection loses that too. Whoever is slow about it, or sends more, is not waited for.
 async fn discard(mut body: Body) {
-    let mut discarded = 0;
-    while discarded < MAX_DISCARDED
-        && let Some(Ok(frame)) = body.frame().await
-    {
-        discarded += frame.data_ref().map_or(0, Bytes::len);
-    }
+    let reading = async {
+        let mut discarded = 0;
+        while discarded < MAX_DISCARDED
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            discarded += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    tokio::time::timeout(DISCARD_PATIENCE, reading).await.ok();
 }
 
 /// A header of fixed text.

@@ -37,6 +37,9 @@ pub const MAX_JSON_STATEMENTS: usize = 1_024;
 /// Bytes of a body that is too long which are read for the sake of whoever still writes it. With more, the connection is closed.
 pub const MAX_DISCARDED: usize = 1024 * 1024;
 
+/// How long that may take.
+pub const DISCARD_PATIENCE: Duration = Duration::from_millis(500);
+
 /// The longest JSON body: the most statements, written with generous white space.
 pub const MAX_JSON_BYTES: usize = 512 * 1024;
 
