@@ -147,11 +147,6 @@ impl Fold {
         self.assembler.oldest()
     }
 
-    /// Whether traces wait for time to go by. Sessions and intents last long: for them a heartbeat's tick is soon enough.
-    pub(crate) fn waits(&self) -> bool {
-        self.assembler.waiting().0 > 0
-    }
-
     /// Items in traces that are open.
     pub(crate) fn waiting(&self) -> usize {
         self.assembler.waiting().1

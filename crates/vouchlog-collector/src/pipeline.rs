@@ -71,9 +71,7 @@ struct Chunk {
     /// The oldest entry to keep, for what still waits.
     keep: u64,
     changes: Changes,
-    /// Whether traces wait for time to go by.
-    waits: bool,
-    /// Items in those.
+    /// Items in traces that are open.
     waiting: usize,
 }
 
@@ -81,30 +79,10 @@ struct Chunk {
 struct Folded {
     position: u64,
     at: Timestamp,
-    turn: Turn,
+    what: What,
     step: Step,
     /// Items that wait after it.
     waiting: usize,
-}
-
-/// What an entry means for the collector's account of itself.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    /// A process began: what stands before was left by an earlier one.
-    Begins,
-    Goes,
-    /// The process is about to end.
-    Ends,
-}
-
-impl Turn {
-    fn of(entry: &Entry) -> Self {
-        match entry.what {
-            What::Started => Self::Begins,
-            What::Flush => Self::Ends,
-            What::Arrived(_) | What::Tick | What::Lost => Self::Goes,
-        }
-    }
 }
 
 impl Pipeline {

@@ -2,7 +2,7 @@
 
 use tokio::sync::{mpsc, watch};
 
-use super::{Chunk, Folded, Turn};
+use super::{Chunk, Folded};
 use crate::arrival::Entry;
 use crate::fold::Fold;
 use crate::journal::{Journal, JournalError};
@@ -78,15 +78,14 @@ impl Folding {
                 tracing::error!(problem, "no record could be made of an interaction");
             }
             self.metrics.folded(step.tally, step.failed.len());
-            let (turn, waiting) = (Turn::of(entry), self.fold.waiting());
-            folded.push(Folded { position: *position, at: entry.at, turn, step, waiting });
+            let (Entry { at, what, .. }, waiting) = (entry, self.fold.waiting());
+            folded.push(Folded { position: *position, at: *at, what: *what, step, waiting });
         }
         Chunk {
             folded,
             next,
             keep: self.fold.oldest().map_or(next, |oldest| oldest.min(next)),
             changes: self.fold.changes(),
-            waits: self.fold.waits(),
             waiting: self.fold.waiting(),
         }
     }

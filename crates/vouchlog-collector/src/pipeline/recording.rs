@@ -12,8 +12,9 @@ use vouchlog_stream::StatementKind;
 use vouchlog_vault::{Recorded, Recorder, RecordingError};
 
 use super::heartbeat::{Account, State};
-use super::{Chunk, Folded, Progress, Turn};
+use super::{Chunk, Folded, Progress};
 use crate::Forward;
+use crate::arrival::What;
 use crate::fold::{Step, Tally, loss};
 use crate::journal::{Journal, JournalError};
 use crate::metrics::Metrics;
@@ -41,7 +42,7 @@ impl Recording {
     /// Records until there is nothing more to come.
     pub(super) async fn run(mut self, mut chunks: mpsc::Receiver<Chunk>) -> Result<(), JournalError> {
         while let Some(chunk) = chunks.recv().await {
-            let Chunk { folded, next, keep, changes, waits, waiting } = chunk;
+            let Chunk { folded, next, keep, changes, waiting } = chunk;
             for folded in folded {
                 self.take(folded).await;
             }
@@ -50,21 +51,22 @@ impl Recording {
             self.metrics.settled(waiting, self.journal.held());
             self.progress.send_modify(|progress| {
                 progress.settled = next;
-                progress.waits = waits;
+                // Sessions and intents last long: for them a heartbeat's tick is soon enough.
+                progress.waits = waiting > 0;
             });
         }
         Ok(())
     }
 
     async fn take(&mut self, folded: Folded) {
-        let Folded { position, at, turn, step: Step { records, tally, failed: _ }, waiting } = folded;
-        if turn == Turn::Begins {
+        let Folded { position, at, what, step: Step { records, tally, failed: _ }, waiting } = folded;
+        if what == What::Started {
             // What an earlier process had not recorded yet comes first.
             self.record_all().await;
             self.account = Account::new();
         }
         self.account.add(at, records, tally);
-        if turn == Turn::Ends || self.account.is_due(at, self.heartbeat) {
+        if what == What::Flush || self.account.is_due(at, self.heartbeat) {
             // What it counts must be in the stream before it.
             self.record_all().await;
             if self.out_of_turn.swap(false, Ordering::Relaxed) {
