@@ -239,6 +239,11 @@ impl Ledger {
         self.position.end
     }
 
+    /// Why nothing more is written until the ledger is opened again, if so.
+    pub fn failure(&self) -> Option<&str> {
+        self.failed.as_deref()
+    }
+
     /// Why no records are taken at the moment, if so. Never waits for a sync.
     pub fn impediment(&self) -> Option<String> {
         self.failed.clone().or_else(|| self.no_room())

@@ -116,11 +116,11 @@ impl<S: Store> Worker<S> {
         if self.control.rebuild.swap(false, Ordering::Relaxed) {
             self.index.clear()?;
         }
-        let mut from = self.index.covered()?;
+        let from = self.index.covered()?;
         if from > sequenced.size().get() {
-            tracing::warn!("the lookup index is of another log; it is built anew");
-            self.index.clear()?;
-            from = 0;
+            // The last trace of entries that the store has lost: it is never deleted for that.
+            let message = format!("it covers {from} entries, the log has {}", sequenced.size());
+            return Err(StoreError::Damaged(message));
         }
         covered.send_replace(from);
         shared.metrics.index_size.set(from);

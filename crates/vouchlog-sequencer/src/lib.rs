@@ -27,6 +27,7 @@ mod publish;
 mod queue;
 mod read;
 mod recover;
+mod second_path;
 mod sequence;
 mod signer;
 mod state;

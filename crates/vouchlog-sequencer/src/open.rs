@@ -6,6 +6,7 @@ use std::sync::mpsc::sync_channel;
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
 use thiserror::Error;
+use vouchlog_merkle::TreeHead;
 use vouchlog_note::{Policy, SignatureType, SigningKey, VerifyingKey};
 use vouchlog_storage::{CommitError, Index, Loaded, StateKey, Store, StoreError};
 use vouchlog_stream::{Enrolment, Genesis};
@@ -21,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::publish::{Published, Publisher, Sequenced};
 use crate::queue::{Queue, Request};
 use crate::recover::{create, genesis, recover};
+use crate::second_path::SecondPath;
 use crate::sequence::{DueHeads, Sequencer};
 use crate::signer::Signer;
 use crate::state::{Directory, Shared, Tree, last_published};
@@ -51,6 +53,19 @@ pub enum OpenError {
     /// A witness knows more of the log than its store holds. Nothing was signed.
     #[error(transparent)]
     Guard(#[from] GuardError),
+    /// Something beside the store knows more of the log than the store holds. Nothing was signed.
+    #[error(
+        "{what} knows {seen} entries of this log, its store holds {size}: the store is an old copy, or damaged. Nothing was signed; \
+         restore the newest copy, or see `vouchlog recover`"
+    )]
+    Forgotten {
+        /// What knows more.
+        what: &'static str,
+        /// Entries it knows.
+        seen: u64,
+        /// Entries in the store.
+        size: u64,
+    },
     /// The operating system gave no thread.
     #[error("no thread could be started: {0}")]
     Thread(std::io::Error),
@@ -83,7 +98,12 @@ impl<S: Store> Log<S> {
         let loaded =
             store.load()?.ok_or_else(|| StoreError::Damaged("what was just created is gone".into()))?;
         let operator = operator(&genesis(&store, &loaded)?, &config)?;
-        let tree = recover(&store, &loaded)?;
+        let mut tree = recover(&store, &loaded)?;
+        check_remembered(&store, loaded.head, index.as_deref())?;
+        // The head is committed, so signing it again is signing the same; a process that ended before it signed is made up for.
+        store.note_signed(loaded.head)?;
+        let head = signer.sign(loaded.head, config.clock.now());
+        tree.head = Some(head.map_err(|error| OpenError::Key(error.to_string()))?);
         let shared = share(&config, store, operator, &loaded, &tree, feeders.as_ref(), registry)?;
         if let Some(feeders) = &mut feeders {
             feeders.guard(&shared)?;
@@ -126,6 +146,23 @@ impl<S: Store> Log<S> {
     }
 }
 
+/// Whoever remembers more of the log than its store holds shows that the store is an old copy. What such a log signed next would
+/// be a second history.
+fn check_remembered<S: Store>(store: &S, head: TreeHead, index: Option<&dyn Index>) -> Result<(), OpenError> {
+    if let Some(signed) = store.signed()?
+        && (signed.size > head.size || (signed.size == head.size && signed.root != head.root))
+    {
+        return Err(OpenError::Forgotten { what: "SIGNED", seen: signed.size.get(), size: head.size.get() });
+    }
+    match index.map(Index::covered) {
+        // One that cannot be read is rebuilt while the log runs.
+        Some(Ok(seen)) if seen > head.size.get() => {
+            Err(OpenError::Forgotten { what: "the lookup index", seen, size: head.size.get() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What all parts of the log work with.
 fn share<S: Store>(
     config: &Config,
@@ -144,7 +181,8 @@ fn share<S: Store>(
     let policy = feeders.map(|feeders| feeders.policy().clone());
     let at_once = policy.as_ref().is_none_or(Policy::is_quorum_none);
     let known = policy.as_ref().and_then(|policy| still_published(&loaded.states, policy, config, &log_keys));
-    let newest = Sequenced { head: loaded.head.clone(), edge: Edge::clone(&tree.edge) };
+    let head = tree.head.clone().ok_or_else(|| StoreError::Damaged("the head is not signed".into()))?;
+    let newest = Sequenced { head, edge: Edge::clone(&tree.edge) };
     Ok(Arc::new(Shared {
         store: Arc::new(store),
         origin: config.origin.clone(),
@@ -178,7 +216,8 @@ fn sequencer<S: Store>(
     let Config { origin, operator_key, house_key, randomness, .. } = config;
     let house = House { origin, gateway: house_key, randomness, open: None };
     let stored = shared.publisher.published();
-    Ok(Sequencer { shared, tree, signer, operator_key, house, committer, due, stored })
+    let second_path = SecondPath::start().map_err(OpenError::Thread)?;
+    Ok(Sequencer { shared, tree, signer, operator_key, house, committer, second_path, due, stored })
 }
 
 /// The checkpoint that was published when the log stopped, if it still satisfies the policy.

@@ -7,10 +7,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use vouchlog_api::{Error, ErrorKind};
 use vouchlog_merkle::{CompactRange, Growth, Hash, LeafIndex};
 use vouchlog_note::CosignedCheckpoint;
-use vouchlog_storage::Head;
 use vouchlog_stream::{Enrolment, Revocation, Run, Statement, StreamId, StreamOpening};
 
 use crate::limits;
+use crate::signer::SignedHead;
 
 /// A request that passed every check that needs no more than its stream's key.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ pub(crate) enum Done {
 /// A committed batch, as far as receipts need it.
 #[derive(Debug)]
 pub(crate) struct Committed {
-    pub(crate) head: Head,
+    pub(crate) head: SignedHead,
     /// The tree before the batch.
     pub(crate) before: CompactRange,
     /// The perfect nodes the batch completed.

@@ -8,19 +8,20 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use vouchlog_merkle::CompactRange;
 use vouchlog_note::{Origin, Policy, VerifyingKey};
-use vouchlog_storage::{Head, StateKey};
+use vouchlog_storage::StateKey;
 use vouchlog_stream::{GatewayState, LoggedAt, StreamId, StreamState};
 
 use crate::config::{Clock, Options};
 use crate::edge::Edge;
 use crate::metrics::Metrics;
 use crate::publish::{Published, Publisher};
+use crate::signer::SignedHead;
 
 /// The committed tree, as far as growing it needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
     /// None before the genesis entry is committed.
-    pub(crate) head: Option<Head>,
+    pub(crate) head: Option<SignedHead>,
     pub(crate) range: CompactRange,
     pub(crate) edge: Edge,
     /// Time of the last entry; entries never go back in time.
@@ -49,6 +50,7 @@ pub(crate) struct Directory {
 const STREAM: u8 = b's';
 const GATEWAY: u8 = b'g';
 const CHECKPOINT: u8 = b'c';
+const SIGNED: u8 = b'n';
 
 impl Directory {
     /// Reads the states of a store; `None` when one is damaged.
@@ -58,7 +60,7 @@ impl Directory {
             match *key.as_bytes().first()? {
                 STREAM => directory.put_stream(StreamState::from_bytes(value)?),
                 GATEWAY => directory.put_gateway(GatewayState::from_bytes(value)?),
-                CHECKPOINT => {}
+                CHECKPOINT | SIGNED => {}
                 _ => return None,
             }
         }
@@ -95,6 +97,18 @@ pub(crate) fn stored_published(published: &Published) -> (StateKey, Bytes) {
 /// The note of the checkpoint that was published last, among the states of a store.
 pub(crate) fn last_published(states: &[(StateKey, Bytes)]) -> Option<&[u8]> {
     let stored = states.iter().find(|(key, _)| key.as_bytes() == [CHECKPOINT]);
+    stored.map(|(_, note)| note.as_ref())
+}
+
+/// The checkpoint of the head before, as the store keeps it: a head is signed after it is committed, so its note goes along with
+/// the next commit.
+pub(crate) fn stored_signed(head: &SignedHead) -> (StateKey, Bytes) {
+    (StateKey::new(vec![SIGNED]), head.checkpoint.clone().into())
+}
+
+/// The newest note the log signed that is among the states of a store.
+pub(crate) fn last_signed(states: &[(StateKey, Bytes)]) -> Option<&[u8]> {
+    let stored = states.iter().find(|(key, _)| key.as_bytes() == [SIGNED]);
     stored.map(|(_, note)| note.as_ref())
 }
 
