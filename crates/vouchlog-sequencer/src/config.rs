@@ -1,34 +1,17 @@
 //! What a log is opened with.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use vouchlog_note::{Origin, SigningKey};
+use vouchlog_runtime::{Clock, UnixMillis};
 use vouchlog_stream::LoggedAt;
 
 use crate::limits;
 use crate::witnesses::Witnesses;
 
-/// Where the engine reads the time: milliseconds since 1970-01-01 UTC. A value, so that tests and simulations set it.
-#[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> u64 + Send + Sync>);
-
-impl Clock {
-    /// A clock that asks `now`.
-    pub fn new(now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
-    }
-
-    /// The time; what does not fit an entry's field is its maximum.
-    pub(crate) fn now(&self) -> LoggedAt {
-        LoggedAt::from_millis((self.0)()).unwrap_or(LoggedAt::MAX)
-    }
-}
-
-impl std::fmt::Debug for Clock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Clock")
-    }
+/// The time as entries carry it. A time that does not fit an entry's field becomes the field's maximum.
+pub(crate) fn logged_at(now: UnixMillis) -> LoggedAt {
+    LoggedAt::from_millis(now.get()).unwrap_or(LoggedAt::MAX)
 }
 
 /// Behaviour that has a sensible default.

@@ -36,7 +36,7 @@ pub mod testing;
 mod tests;
 mod witnesses;
 
-pub use config::{Clock, Config, Options};
+pub use config::{Config, Options};
 pub use log::{Log, Readiness};
 pub use open::OpenError;
 pub use publish::{Published, Sequenced};

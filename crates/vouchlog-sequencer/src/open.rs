@@ -11,7 +11,7 @@ use vouchlog_storage::{CommitError, Index, Loaded, StateKey, Store, StoreError};
 use vouchlog_stream::{Enrolment, Genesis};
 
 use crate::commit::Committer;
-use crate::config::Config;
+use crate::config::{Config, logged_at};
 use crate::draft::House;
 use crate::edge::Edge;
 use crate::follow::Follower;
@@ -76,9 +76,9 @@ impl<S: Store> Log<S> {
         let mut feeders = feeders.map_err(OpenError::Thread)?;
         if store.load()?.is_none() {
             if let Some(feeders) = &feeders {
-                feeders.guard_new(&signer, config.clock.now())?;
+                feeders.guard_new(&signer, logged_at(config.clock.now()))?;
             }
-            create(&signer, config.operator_key.as_ref(), config.clock.now(), &store)?;
+            create(&signer, config.operator_key.as_ref(), logged_at(config.clock.now()), &store)?;
         }
         let loaded =
             store.load()?.ok_or_else(|| StoreError::Damaged("what was just created is gone".into()))?;

@@ -24,6 +24,7 @@ use vouchlog_storage::{Batch, CommitError, Growth, Head, Store};
 use vouchlog_stream::{LoggedAt, StreamId, StreamState};
 
 use crate::commit::Committer;
+use crate::config::logged_at;
 use crate::draft::{Draft, Drafted, Enroller, House, HousePlace, HouseRun, OpenHouse};
 use crate::edge::{Edge, Framed};
 use crate::limits::{MAX_BATCH_REQUESTS, MAX_BATCH_STATEMENTS};
@@ -125,7 +126,7 @@ impl<S: Store> Sequencer<S> {
     /// Turns requests into entries and changed states. House requests of the batch become one run at its end.
     fn draft(&self, requests: Vec<Waiting>, last: bool) -> (Drafted, Vec<Answer>, Option<OpenHouse>) {
         let directory = self.shared.directory.read();
-        let now = self.shared.clock.now().max(self.tree.logged_at);
+        let now = logged_at(self.shared.clock.now()).max(self.tree.logged_at);
         let mut draft = Draft::new(&directory, self.tree.size(), now);
         let enroller = match &self.operator_key {
             Some(operator) if self.shared.options.open_enrolment => Enroller::Open(operator),

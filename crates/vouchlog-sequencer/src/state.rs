@@ -8,10 +8,11 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use vouchlog_merkle::CompactRange;
 use vouchlog_note::{Origin, Policy, VerifyingKey};
+use vouchlog_runtime::Clock;
 use vouchlog_storage::{Head, StateKey};
 use vouchlog_stream::{GatewayState, LoggedAt, StreamId, StreamState};
 
-use crate::config::{Clock, Options};
+use crate::config::Options;
 use crate::edge::Edge;
 use crate::metrics::Metrics;
 use crate::publish::{Published, Publisher};

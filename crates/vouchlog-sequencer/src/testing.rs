@@ -12,12 +12,13 @@ use vouchlog_note::{
     Checkpoint, CosignedCheckpoint, KeyName, Origin, SignatureType, SignedCheckpoint, SigningKey,
     VerifyingKey,
 };
+use vouchlog_runtime::{Clock, UnixMillis};
 use vouchlog_storage::{Index, Store};
 use vouchlog_stream::{
     Digest, Enrolment, Evidence, Previous, Statement, StatementKind, StreamId, StreamOpening, stream_origin,
 };
 
-use crate::{Clock, Config, Log, OpenError, Options};
+use crate::{Config, Log, OpenError, Options};
 
 /// The origin of test logs.
 pub const ORIGIN: &str = "log.example.com/test";
@@ -45,7 +46,7 @@ impl TestClock {
 
     fn clock(&self) -> Clock {
         let time = self.clone();
-        Clock::new(move || time.now())
+        Clock::from_wall(move || UnixMillis::new(time.now()))
     }
 }
 
