@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
 use serde_json::{Value, json};
 use vouchlog::{
     AckLevel, Appender, Digest, Evidence, HouseAppend, Origin, Policy, RangeReceipt, Statement,

@@ -174,6 +174,8 @@ fn parse(json: &[u8], origin: &Origin) -> anyhow::Result<(Option<String>, Vec<Ca
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;
