@@ -6,6 +6,7 @@ use std::sync::Arc;
 use prometheus_client::registry::Registry;
 use vouchlog_api::{ErrorKind, Witness as _};
 use vouchlog_note::{Origin, SignatureType, SigningKey};
+use vouchlog_runtime::{Clock, UnixSeconds};
 use vouchlog_witness::{
     Config, KnownLog, Logs, LogsError, OpenError, Options, Rate, Refusal, Witness, limits,
 };
