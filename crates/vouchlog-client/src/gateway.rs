@@ -12,7 +12,7 @@
 //!   start ─────┤                                           ├──► compare with the log (resume.rs)
 //!              └─ has one ─────────────────────────────────┘             │
 //!      ▲                                                                 ▼
-//!      └──── wait (backoff.rs) ◄── lost connection, pushback, ... ── converse (session.rs) ──► closed
+//!      └──── wait (a backoff) ◄── lost connection, pushback, ... ── converse (session.rs) ──► closed
 //! ```
 //!
 //! Every trouble that may pass ends in the same place, *compare with the log*, so recovery is the path that runs every day.
@@ -28,6 +28,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use vouchlog_api::{AckLevel, StreamSigner};
 use vouchlog_note::{Origin, SignatureType, SigningKey, VerifyingKey};
+use vouchlog_runtime::{Backoff, Clock};
 use vouchlog_stream::limits::RECENT_RUNS;
 use vouchlog_stream::{Statement, StreamId};
 
@@ -35,7 +36,6 @@ use crate::receipts::{Acknowledged, ReceiptSink};
 use crate::spool::{Owner, Spool, StreamKeys};
 use crate::{Connection, GrpcLog, SpoolError, limits};
 
-mod backoff;
 mod error;
 mod opening;
 mod recover;
@@ -47,30 +47,8 @@ mod writer;
 
 pub use error::GatewayError;
 
-use backoff::Backoff;
 use session::{Disk, History, Identity, Session};
 use writer::{Change, Ticket, Writer};
-
-/// Where a gateway reads the time: seconds since 1970-01-01 UTC. A value, so that tests and simulations set it.
-#[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> u64 + Send + Sync>);
-
-impl Clock {
-    /// A clock that asks `now`.
-    pub fn new(now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
-    }
-
-    fn now(&self) -> u64 {
-        (self.0)()
-    }
-}
-
-impl fmt::Debug for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Clock")
-    }
-}
 
 /// How long a gateway waits for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -226,6 +204,9 @@ impl Gateway {
         let (orders, order) = watch::channel(Order::Run);
         let (status_sender, status) = watch::channel(GatewayStatus::default());
         let (signer_sender, signer) = watch::channel(None);
+        let seed = *randomness().first_chunk().expect("8 of 32 bytes");
+        let Patience { first_backoff, max_backoff, .. } = options.patience;
+        let backoff = Backoff::seeded(first_backoff, max_backoff, u64::from_be_bytes(seed));
         let session = Session {
             log,
             me: Identity { origin, log_key, gateway_key, clock, randomness, options },
@@ -235,7 +216,7 @@ impl Gateway {
             orders: order,
             status: status_sender,
             signer: signer_sender,
-            backoff: Backoff::default(),
+            backoff,
             signed_at: 0,
         };
         let task = tokio::spawn(session.run());

@@ -22,9 +22,9 @@ use std::time::Instant;
 use parking_lot::Mutex;
 use thiserror::Error;
 use vouchlog_note::{Origin, VerifyingKey};
+use vouchlog_runtime::durable::{self, Mode};
 use vouchlog_stream::Statement;
 
-use crate::files::{private_dir, read_bounded, sync_dir, write_whole};
 use crate::limits::{LOCK_PATIENCE, RECORD_STATEMENTS};
 
 mod keys;
@@ -96,7 +96,7 @@ struct Marks {
 impl Spool {
     /// Opens the spool in `dir`, or makes it, and reads its state.
     pub(crate) fn open(dir: &Path, owner: &Owner) -> Result<(Self, State), SpoolError> {
-        private_dir(dir).map_err(io_error)?;
+        durable::private_dir(dir).map_err(io_error)?;
         check_owner(dir, owner)?;
         let db_dir = dir.join("spool");
         let db = open_database(&db_dir)?;
@@ -109,7 +109,7 @@ impl Spool {
         let spool = Self { db, file, marks: Mutex::new(marks) };
         spool.marks.lock().end = spool.check_records(state.position())?;
         spool.sync()?;
-        sync_dir(&db_dir).map_err(io_error)?;
+        durable::sync_dir(&db_dir).map_err(io_error)?;
         Ok((spool, state))
     }
 
@@ -232,11 +232,11 @@ fn check_owner(dir: &Path, owner: &Owner) -> Result<(), SpoolError> {
     let path = dir.join("FORMAT");
     let Owner { origin, log, gateway } = owner;
     let ours = format!("{STAMP}\norigin {origin}\nlog {log}\ngateway {gateway}\n");
-    let Some(theirs) = read_bounded(&path, 16 * 1024).map_err(io_error)? else {
+    let Some(theirs) = durable::read_bounded(&path, 16 * 1024).map_err(io_error)? else {
         if fs::exists(dir.join("spool")).map_err(io_error)? {
             return Err(damaged("its FORMAT file is missing"));
         }
-        return write_whole(&path, ours.as_bytes()).map_err(io_error);
+        return durable::write(&path, ours.as_bytes(), Mode::Private).map_err(io_error);
     };
     let theirs = String::from_utf8_lossy(&theirs);
     if theirs == ours {
@@ -288,9 +288,8 @@ fn sled_error(error: sled::Error) -> SpoolError {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
-fn io_error(error: io::Error) -> SpoolError {
-    SpoolError::Io(error.to_string())
+fn io_error(error: impl Into<io::Error>) -> SpoolError {
+    SpoolError::Io(error.into().to_string())
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub mod fsck;
 
 pub mod limits;
 mod log;
+mod log_time;
 mod metrics;
 mod open;
 mod prepare;
@@ -37,7 +38,7 @@ pub mod testing;
 mod tests;
 mod witnesses;
 
-pub use config::{Clock, Config, Options};
+pub use config::{Config, Options};
 pub use log::{Log, Readiness};
 pub use open::OpenError;
 pub use publish::{Published, Sequenced};

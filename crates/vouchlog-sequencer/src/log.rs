@@ -113,6 +113,11 @@ impl<S: Store> Log<S> {
         }
     }
 
+    /// Trusts the clock as it is now, after a jump forward that [`readiness`](Self::readiness) reports.
+    pub fn confirm_clock(&self) {
+        self.inner.shared.time.confirm();
+    }
+
     /// Checks whether the log takes statements and serves proofs.
     pub fn readiness(&self) -> Readiness {
         let shared = &self.inner.shared;
@@ -125,6 +130,7 @@ impl<S: Store> Log<S> {
             ("sequencer", if running { Ok(()) } else { Err("it has stopped".to_owned()) }),
             ("writes", shared.poison().map_or(Ok(()), Err)),
             ("store", shared.store.impediment().map_or(Ok(()), Err)),
+            ("clock", shared.time.trouble().map_or(Ok(()), Err)),
         ];
         if let Some(follower) = &self.inner.follower {
             checks.push(("index", follower.failure().map_or(Ok(()), Err)));

@@ -18,6 +18,7 @@ use crate::edge::Edge;
 use crate::follow::Follower;
 use crate::limits::MAX_QUEUED_REQUESTS;
 use crate::log::{Inner, Log};
+use crate::log_time::{LogTime, logged_at};
 use crate::metrics::Metrics;
 use crate::publish::{Published, Publisher, Sequenced};
 use crate::queue::{Queue, Request};
@@ -91,9 +92,9 @@ impl<S: Store> Log<S> {
         let mut feeders = feeders.map_err(OpenError::Thread)?;
         if store.load()?.is_none() {
             if let Some(feeders) = &feeders {
-                feeders.guard_new(&signer, config.clock.now())?;
+                feeders.guard_new(&signer, logged_at(config.clock.now()))?;
             }
-            create(&signer, config.operator_key.as_ref(), config.clock.now(), &store)?;
+            create(&signer, config.operator_key.as_ref(), logged_at(config.clock.now()), &store)?;
         }
         let loaded =
             store.load()?.ok_or_else(|| StoreError::Damaged("what was just created is gone".into()))?;
@@ -102,7 +103,7 @@ impl<S: Store> Log<S> {
         check_remembered(&store, loaded.head, index.as_deref())?;
         // The head is committed, so signing it again is signing the same; a process that ended before it signed is made up for.
         store.note_signed(loaded.head)?;
-        let head = signer.sign(loaded.head, config.clock.now());
+        let head = signer.sign(loaded.head, logged_at(config.clock.now()).max(tree.logged_at));
         tree.head = Some(head.map_err(|error| OpenError::Key(error.to_string()))?);
         let shared = share(&config, store, operator, &loaded, &tree, feeders.as_ref(), registry)?;
         if let Some(feeders) = &mut feeders {
@@ -188,7 +189,7 @@ fn share<S: Store>(
         origin: config.origin.clone(),
         log_keys,
         operator,
-        clock: config.clock.clone(),
+        time: LogTime::new(config.clock.clone(), config.options.max_clock_jump, tree.logged_at),
         options: config.options.clone(),
         policy,
         directory: RwLock::new(directory),
@@ -209,7 +210,7 @@ fn sequencer<S: Store>(
         let directory = shared.directory.read();
         let streams = directory.streams.values().map(Arc::as_ref);
         // Due at once: how long these heads have waited is not known, and a log that is often restarted must not put them off.
-        due.update(streams, tree.logged_at, std::time::Duration::ZERO);
+        due.update(streams, shared.time.monotonic(), std::time::Duration::ZERO);
     }
     let committer =
         Committer::start(shared.store.clone(), config.options.commit_patience).map_err(OpenError::Thread)?;

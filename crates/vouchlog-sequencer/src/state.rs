@@ -11,8 +11,9 @@ use vouchlog_note::{Origin, Policy, VerifyingKey};
 use vouchlog_storage::StateKey;
 use vouchlog_stream::{GatewayState, LoggedAt, StreamId, StreamState};
 
-use crate::config::{Clock, Options};
+use crate::config::Options;
 use crate::edge::Edge;
+use crate::log_time::LogTime;
 use crate::metrics::Metrics;
 use crate::publish::{Published, Publisher};
 use crate::signer::SignedHead;
@@ -120,7 +121,7 @@ pub(crate) struct Shared<S> {
     /// The keys that sign checkpoints, the Ed25519 key first.
     pub(crate) log_keys: Vec<VerifyingKey>,
     pub(crate) operator: VerifyingKey,
-    pub(crate) clock: Clock,
+    pub(crate) time: LogTime,
     pub(crate) options: Options,
     /// What a published checkpoint must satisfy, if the log has witnesses.
     pub(crate) policy: Option<Policy>,

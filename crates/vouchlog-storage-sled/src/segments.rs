@@ -123,9 +123,7 @@ impl Segments {
             offset += length;
         }
         let path = self.bundle_path(first, "index");
-        let dir = path.parent().expect("segments lie in folders");
-        let file = path.file_name().expect("segments have names").to_string_lossy();
-        write_file(dir, &file, &index)?;
+        write_file(&path, &index)?;
         self.open.lock().clear();
         tracing::warn!(file = name(&path), "the index of a segment was damaged and has been computed again");
         Ok(offset as u64)
@@ -267,11 +265,6 @@ impl Touched {
 /// Where the item of this index begins in its segment, when each has `bytes` bytes.
 fn place(index: u64, bytes: usize) -> u64 {
     (index % PER_SEGMENT) * bytes as u64
-}
-
-/// Makes a directory's entries durable.
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }
 
 fn encode_slot(offset: u64, length: usize) -> [u8; SLOT_BYTES] {

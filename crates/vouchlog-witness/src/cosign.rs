@@ -164,7 +164,7 @@ impl<S: WitnessStore> Cosigner<S> {
 
     /// SPEC: never zero for a whole tree. A clock that was set back must not date a newer checkpoint before an older one.
     fn timestamp(&self, latest: Option<&Latest>) -> u64 {
-        self.shared.clock.now().max(latest.map_or(1, |latest| latest.timestamp))
+        self.shared.clock.now_seconds().get().max(latest.map_or(1, |latest| latest.timestamp))
     }
 
     /// What is worth keeping of the contradictions, with the checkpoint that each contradicts.
@@ -183,7 +183,7 @@ impl<S: WitnessStore> Cosigner<S> {
             };
             let origin = claim.log.origin().clone();
             let request = claim.request();
-            let refused_at = self.shared.clock.now();
+            let refused_at = self.shared.clock.now_seconds();
             refusals.push(Refusal { origin, latest, request, reason: *reason, refused_at });
         }
         refusals

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use vouchlog_note::{KeyName, SigningKey, VerifyingKey};
+use vouchlog_runtime::Clock;
 
-use crate::config::Clock;
 use crate::logs::{Logs, LogsError};
 use crate::metrics::Metrics;
 

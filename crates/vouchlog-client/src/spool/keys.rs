@@ -6,9 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use vouchlog_note::{SigningKey, VerifyingKey};
+use vouchlog_runtime::durable::{self, Mode};
 
 use super::{SpoolError, damaged, io_error};
-use crate::files::{read_bounded, write_whole};
 
 /// The key files of a state directory.
 #[derive(Clone, Debug)]
@@ -24,13 +24,13 @@ impl StreamKeys {
     /// Writes a key; it is on disk when this returns.
     pub(crate) fn save(&self, key: &SigningKey) -> Result<(), SpoolError> {
         let path = self.dir.join(file_name(key.verifying_key()));
-        write_whole(&path, key.to_key_file().as_bytes()).map_err(io_error)
+        durable::write(&path, key.to_key_file().as_bytes(), Mode::Private).map_err(io_error)
     }
 
     /// The secret of a key; `None` when its file is gone.
     pub(crate) fn load(&self, key: &VerifyingKey) -> Result<Option<SigningKey>, SpoolError> {
         let path = self.dir.join(file_name(key));
-        let Some(text) = read_bounded(&path, 4096).map_err(io_error)? else { return Ok(None) };
+        let Some(text) = durable::read_bounded(&path, 4096).map_err(io_error)? else { return Ok(None) };
         let text = String::from_utf8(text).map_err(|_| damaged("a key file is no text"))?;
         let secret =
             SigningKey::from_key_file(&text).map_err(|error| damaged(&format!("a key file: {error}")))?;

@@ -8,11 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use vouchlog_api::{Appender, ErrorKind, LogReader, Lookup, LookupKey};
-use vouchlog_client::{
-    Clock, Gateway, GatewayConfig, GatewayError, GrpcLog, Misbehaviour, ProofFiles, SpoolError,
-};
+use vouchlog_client::{Gateway, GatewayConfig, GatewayError, GrpcLog, Misbehaviour, ProofFiles, SpoolError};
 use vouchlog_merkle::leaf_hash;
 use vouchlog_note::{CosignedCheckpoint, Origin, ProofFile, SignedCheckpoint};
+use vouchlog_runtime::{Clock, UnixSeconds};
 use vouchlog_storage::MemoryStore;
 use vouchlog_stream::{Entry, StreamOpening, StreamStatus, stream_origin};
 
@@ -156,7 +155,7 @@ async fn an_idle_gateway_says_that_it_is_alive() {
     let mut config = world.config(dir.path());
     let time = Arc::new(AtomicU64::new(1_800_000_000));
     let clock = time.clone();
-    config.clock = Clock::new(move || clock.load(Ordering::Relaxed));
+    config.clock = Clock::from_wall(move || UnixSeconds::new(clock.load(Ordering::Relaxed)).millis());
     config.options.patience.heartbeat = Duration::from_millis(10);
     let gateway = Gateway::open(config).await.unwrap();
     in_time(gateway.submit(statements(0..1)).await.unwrap()).await.unwrap();

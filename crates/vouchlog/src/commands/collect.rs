@@ -315,8 +315,7 @@ fn profile(name: &str) -> Result<Profile, String> {
 }
 
 fn now() -> Timestamp {
-    let millis = i64::try_from(unix_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
+    Timestamp::from_millisecond(unix_millis().signed()).unwrap_or(Timestamp::MAX)
 }
 
 fn advise(error: &OpenError, data: &Path) -> anyhow::Error {

@@ -9,8 +9,7 @@ use vouchlog::{SigningKey, VerifyingKey, keys};
 use vouchlog_client::{Options, Patience};
 use vouchlog_vault::{Access, KeySource, RecordingError, Token, Vault, VaultError};
 
-use super::read_file;
-use super::submit;
+use super::{make_folder, read_file, submit};
 use crate::advice::Advice;
 use crate::output;
 
@@ -57,7 +56,7 @@ impl VaultArgs {
     /// Opens a vault, made if it is not there.
     pub(super) async fn open_or_create(&self) -> anyhow::Result<(Vault, Access)> {
         if let Some(dir) = self.directory() {
-            std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+            make_folder(dir)?;
         }
         let key = self.key()?.load_or_create().map_err(advise_vault)?;
         let vault = Vault::open_or_create(&self.vault, key).await.map_err(advise_vault)?;
@@ -209,5 +208,5 @@ pub(super) fn advise_vault(error: VaultError) -> anyhow::Error {
 
 /// The time as vaults have it.
 pub(super) fn now_millis() -> i64 {
-    i64::try_from(vouchlog::unix_millis()).unwrap_or(i64::MAX)
+    vouchlog::unix_millis().signed()
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::Context;
 use indicatif::ProgressBar;
 use vouchlog::{
-    AckLevel, Origin, Policy, SigningKey, Statement, VerifyingKey, keys, random_bytes, unix_millis,
+    AckLevel, Origin, Policy, SigningKey, Statement, VerifyingKey, keys, random_bytes, system_clock,
 };
 use vouchlog_client::{
-    Acknowledged, Clock, Connection, Gateway, GatewayConfig, GatewayError, Options, Patience, ReceiptSink,
+    Acknowledged, Connection, Gateway, GatewayConfig, GatewayError, Options, Patience, ReceiptSink,
     SpoolError,
 };
 
@@ -48,7 +48,7 @@ impl Opened<'_> {
             log_key: self.log.clone(),
             gateway_key: self.key,
             state_dir: self.state,
-            clock: Clock::new(|| unix_millis() / 1000),
+            clock: system_clock(),
             randomness: random_bytes,
             sink: self.receipts.map(|dir| Box::new(Keeper(dir)) as Box<dyn ReceiptSink>),
             options: Options { patience, wait_for: self.wait_for, ..Options::default() },
