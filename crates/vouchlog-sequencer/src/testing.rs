@@ -13,7 +13,7 @@ use vouchlog_note::{
     Checkpoint, CosignedCheckpoint, KeyName, Origin, SignatureType, SignedCheckpoint, SigningKey,
     VerifyingKey,
 };
-use vouchlog_runtime::clock::ManualTime;
+use vouchlog_runtime::clock::{ManualTime, TimeSource as _};
 use vouchlog_runtime::{Clock, UnixMillis};
 use vouchlog_storage::{Index, Store};
 use vouchlog_stream::{
