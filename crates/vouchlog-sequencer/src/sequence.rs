@@ -180,7 +180,7 @@ impl<S: Store> Sequencer<S> {
     }
 
     fn commit(
-        &self,
+        &mut self,
         head: &Head,
         drafted: &Drafted,
         integrated: &Integrated,
