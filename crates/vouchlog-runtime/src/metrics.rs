@@ -5,7 +5,7 @@
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::{Metric, Registry};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
 /// A gauge of whole numbers that cannot be negative.
 pub type Gauge = prometheus_client::metrics::gauge::Gauge<u64, AtomicU64>;
@@ -18,6 +18,18 @@ pub fn register<M: Metric + Clone + Default>(registry: &mut Registry, name: &str
 /// Registers a given metric.
 pub fn register_as<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
     registry.register(name, help, metric.clone());
+    metric
+}
+
+/// Registers a new metric of a unit, which becomes part of its name.
+pub fn register_in<M: Metric + Clone + Default>(
+    registry: &mut Registry,
+    unit: Unit,
+    name: &str,
+    help: &str,
+) -> M {
+    let metric = M::default();
+    registry.register_with_unit(name, help, unit, metric.clone());
     metric
 }
 
@@ -45,6 +57,8 @@ mod tests {
         counter.inc_by(3);
         gauge.set(7);
         family.get_or_create(&[("outcome", "ok")]).inc();
+        let bodies: Counter = register_in(&mut registry, Unit::Bytes, "bodies", "Bodies");
+        bodies.inc_by(9);
         times.observe(0.001);
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
@@ -52,6 +66,7 @@ mod tests {
             "# HELP things Things seen.",
             "things_total 3",
             "size 7",
+            "bodies_bytes_total 9",
             "outcomes_total{outcome=\"ok\"} 1",
             "wait_seconds_bucket{le=\"0.0005\"} 0",
             "wait_seconds_bucket{le=\"0.001\"} 1",

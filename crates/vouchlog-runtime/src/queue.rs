@@ -1,7 +1,8 @@
 //! A bounded queue of requests to one thread, each with a caller that waits for a reply of a given type.
 //!
-//! The bound counts weight, not requests: a request holds its share from [`Queue::submit`] until its reply, so it covers what
-//! waits and what is being worked on. A full queue refuses at once; it never blocks a caller.
+//! Two bounds, one on the number of requests and one on their weight together: a request holds its share of both from
+//! [`Queue::submit`] until its reply, so they cover what waits and what is being worked on. A full queue refuses at once; it
+//! never blocks a caller.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -43,7 +44,14 @@ pub struct Waiting<R, A> {
 #[derive(Debug)]
 pub struct Caller<A> {
     reply: oneshot::Sender<A>,
-    room: OwnedSemaphorePermit,
+    room: Room,
+}
+
+/// A share of the queue, given back when it is dropped.
+#[derive(Debug)]
+struct Room {
+    _place: OwnedSemaphorePermit,
+    _weight: OwnedSemaphorePermit,
 }
 
 impl<A> Caller<A> {
@@ -59,29 +67,42 @@ impl<A> Caller<A> {
 #[derive(Debug)]
 pub struct Queue<R, A> {
     messages: Sender<Message<R, A>>,
-    room: Arc<Semaphore>,
-    size: usize,
+    places: Arc<Semaphore>,
+    weights: Arc<Semaphore>,
+    max_weight: usize,
 }
 
 impl<R, A> Clone for Queue<R, A> {
     fn clone(&self) -> Self {
-        Self { messages: self.messages.clone(), room: self.room.clone(), size: self.size }
+        let Self { messages, places, weights, max_weight } = self;
+        Self {
+            messages: messages.clone(),
+            places: places.clone(),
+            weights: weights.clone(),
+            max_weight: *max_weight,
+        }
     }
 }
 
 impl<R, A> Queue<R, A> {
-    /// A queue for requests of `size` weight together, and the worker's side of it.
-    pub fn new(size: usize) -> (Self, Receiver<Message<R, A>>) {
-        // Unbounded channel, bounded content: every request in it holds a permit.
+    /// A queue for so many requests, of so much weight together, and the worker's side of it.
+    pub fn new(max_requests: usize, max_weight: usize) -> (Self, Receiver<Message<R, A>>) {
+        // An unbounded channel with bounded content: every request in it holds permits. A bounded one would allocate all its
+        // places at once, and a request to stop would have to wait for one.
         let (messages, receiver) = channel();
-        let size = size.min(Semaphore::MAX_PERMITS);
-        (Self { messages, room: Arc::new(Semaphore::new(size)), size }, receiver)
+        let semaphore = |size: usize| Arc::new(Semaphore::new(size.min(Semaphore::MAX_PERMITS)));
+        let (places, weights) = (semaphore(max_requests), semaphore(max_weight));
+        let max_weight = weights.available_permits();
+        (Self { messages, places, weights, max_weight }, receiver)
     }
 
     /// Queues a request, or refuses it at once. A request heavier than the whole queue takes all of it; each takes at least 1.
     pub fn submit(&self, request: R, weight: usize) -> Result<oneshot::Receiver<A>, NotQueued> {
-        let weight = u32::try_from(weight.clamp(1, self.size.max(1))).unwrap_or(u32::MAX);
-        let room = self.room.clone().try_acquire_many_owned(weight).map_err(|_| NotQueued::Full)?;
+        let weight = u32::try_from(weight.clamp(1, self.max_weight.max(1))).unwrap_or(u32::MAX);
+        let room = Room {
+            _place: self.places.clone().try_acquire_owned().map_err(|_| NotQueued::Full)?,
+            _weight: self.weights.clone().try_acquire_many_owned(weight).map_err(|_| NotQueued::Full)?,
+        };
         let (reply, outcome) = oneshot::channel();
         let waiting = Waiting { request, caller: Caller { reply, room } };
         self.messages.send(Message::Request(waiting)).map_err(|_| NotQueued::Stopped)?;
@@ -90,7 +111,7 @@ impl<R, A> Queue<R, A> {
 
     /// The weight that waits or is being worked on.
     pub fn held(&self) -> usize {
-        self.size - self.room.available_permits()
+        self.max_weight - self.weights.available_permits()
     }
 
     /// Asks the worker to stop. Never blocks. A worker that is gone already has stopped: the sender is dropped.
@@ -112,7 +133,7 @@ mod tests {
 
     #[tokio::test]
     async fn replies_reach_their_callers_in_any_order() {
-        let (queue, receiver) = Queue::<u8, u8>::new(9);
+        let (queue, receiver) = Queue::<u8, u8>::new(3, 9);
         let replies: Vec<_> = (0..3).map(|n| queue.submit(n, 1).unwrap()).collect();
         let mut waiting: Vec<_> = (0..3).map(|_| next(&receiver)).collect();
         waiting.reverse();
@@ -126,7 +147,7 @@ mod tests {
 
     #[test]
     fn the_bound_counts_weight_until_the_reply() {
-        let (queue, receiver) = Queue::<u8, u8>::new(10);
+        let (queue, receiver) = Queue::<u8, u8>::new(9, 10);
         let _first = queue.submit(1, 7).unwrap();
         assert_eq!(queue.submit(2, 4).unwrap_err(), NotQueued::Full);
         let _second = queue.submit(3, 3).unwrap();
@@ -145,10 +166,22 @@ mod tests {
     }
 
     #[test]
+    fn the_number_of_requests_is_bounded_too() {
+        let (queue, receiver) = Queue::<u8, u8>::new(2, 100);
+        let _replies: Vec<_> = (0..2).map(|n| queue.submit(n, 1).unwrap()).collect();
+        assert_eq!(queue.submit(2, 1).unwrap_err(), NotQueued::Full);
+        assert_eq!(queue.held(), 2, "a refused request holds nothing");
+        next(&receiver).caller.answer(0);
+        assert!(queue.submit(2, 1).is_ok());
+    }
+
+    #[test]
     fn an_empty_queue_takes_nothing_and_a_stopped_one_says_so() {
-        let (nothing, _receiver) = Queue::<u8, u8>::new(0);
-        assert_eq!(nothing.submit(1, 1).unwrap_err(), NotQueued::Full);
-        let (queue, receiver) = Queue::<u8, u8>::new(1);
+        for (requests, weight) in [(0, 9), (9, 0)] {
+            let (nothing, _receiver) = Queue::<u8, u8>::new(requests, weight);
+            assert_eq!(nothing.submit(1, 1).unwrap_err(), NotQueued::Full);
+        }
+        let (queue, receiver) = Queue::<u8, u8>::new(1, 1);
         drop(receiver);
         assert_eq!(queue.submit(1, 1).unwrap_err(), NotQueued::Stopped);
         assert_eq!(queue.held(), 0, "what was not queued holds nothing");
@@ -156,7 +189,7 @@ mod tests {
 
     #[tokio::test]
     async fn stopping_does_not_wait_for_room() {
-        let (queue, receiver) = Queue::<u8, u8>::new(1);
+        let (queue, receiver) = Queue::<u8, u8>::new(1, 1);
         let reply = queue.submit(1, 1).unwrap();
         let (stopped, done) = oneshot::channel();
         queue.stop(stopped);

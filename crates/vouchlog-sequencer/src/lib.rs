@@ -39,7 +39,7 @@ mod tests;
 mod witnesses;
 
 pub use config::{Config, Options};
-pub use log::{Log, Readiness};
+pub use log::Log;
 pub use open::OpenError;
 pub use publish::{Published, Sequenced};
 pub use witnesses::{GuardError, WitnessLink, WitnessState, Witnesses};

@@ -1,13 +1,13 @@
 //! Opening a log: keys checked, the tree brought back, the witnesses asked, and only then the threads started.
 
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use vouchlog_merkle::TreeHead;
 use vouchlog_note::{Policy, SignatureType, SigningKey, VerifyingKey};
+use vouchlog_runtime::Poison;
 use vouchlog_storage::{CommitError, Index, Loaded, StateKey, Store, StoreError};
 use vouchlog_stream::{Enrolment, Genesis};
 
@@ -16,7 +16,6 @@ use crate::config::Config;
 use crate::draft::House;
 use crate::edge::Edge;
 use crate::follow::Follower;
-use crate::limits::MAX_QUEUED_REQUESTS;
 use crate::log::{Inner, Log};
 use crate::log_time::{LogTime, logged_at};
 use crate::metrics::Metrics;
@@ -119,7 +118,7 @@ impl<S: Store> Log<S> {
         index: Option<Arc<dyn Index>>,
         feeders: Option<Feeders>,
     ) -> Result<Self, OpenError> {
-        let (messages, queue) = sync_channel(MAX_QUEUED_REQUESTS);
+        let (queue, messages) = Queue::new(shared.options.max_queued_statements);
         let follower =
             index.map(|index| Follower::start(&shared, index)).transpose().map_err(OpenError::Thread)?;
         let witnessing =
@@ -134,9 +133,8 @@ impl<S: Store> Log<S> {
         };
         let thread = std::thread::Builder::new()
             .name("vouchlog-sequencer".into())
-            .spawn(move || sequencer.run(&queue))
+            .spawn(move || sequencer.run(&messages))
             .map_err(OpenError::Thread)?;
-        let queue = Queue::new(messages, shared.options.max_queued_statements);
         if let Some((note, enrolment)) = enrolment {
             let note = note.map_err(|error| OpenError::Key(error.to_string()))?;
             // Nobody waits: a house stream that cannot be enrolled says so when it is used.
@@ -195,7 +193,7 @@ fn share<S: Store>(
         directory: RwLock::new(directory),
         publisher: Publisher::new(newest, at_once, known),
         metrics,
-        poison: Mutex::new(None),
+        poison: Poison::new(),
     }))
 }
 

@@ -200,7 +200,7 @@ impl<S: Store> Sequencer<S> {
     }
 
     fn commit(
-        &self,
+        &mut self,
         drafted: &Drafted,
         integrated: &Integrated,
         published: Option<&Published>,

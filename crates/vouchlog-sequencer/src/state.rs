@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use vouchlog_merkle::CompactRange;
 use vouchlog_note::{Origin, Policy, VerifyingKey};
+use vouchlog_runtime::Poison;
 use vouchlog_storage::StateKey;
 use vouchlog_stream::{GatewayState, LoggedAt, StreamId, StreamState};
 
@@ -128,20 +129,20 @@ pub(crate) struct Shared<S> {
     pub(crate) directory: RwLock<Directory>,
     pub(crate) publisher: Publisher,
     pub(crate) metrics: Metrics,
-    /// Why the log stopped writing for good, if it did.
-    pub(crate) poison: Mutex<Option<String>>,
+    /// Whether the log stopped writing for good, and why.
+    pub(crate) poison: Poison,
 }
 
 impl<S> Shared<S> {
     /// Why the log stopped writing for good, if it did.
-    pub(crate) fn poison(&self) -> Option<String> {
-        self.poison.lock().clone()
+    pub(crate) fn poison(&self) -> Option<Arc<str>> {
+        self.poison.reason()
     }
 
     /// Stops all writing: the state of the store is unknown, and only opening it anew can tell. Reads go on.
     pub(crate) fn set_poison(&self, reason: &str) {
         tracing::error!(reason, "the log stops writing; restart it to recover");
         self.metrics.poisoned.set(1);
-        self.poison.lock().get_or_insert_with(|| reason.to_owned());
+        self.poison.set(reason);
     }
 }

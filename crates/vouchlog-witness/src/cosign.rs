@@ -142,7 +142,7 @@ impl<S: WitnessStore> Cosigner<S> {
 
     fn judge_batch(&self, batch: Vec<Waiting>) -> Judged {
         let mut judged = Judged::default();
-        for Waiting { claim, caller } in batch {
+        for Waiting { request: claim, caller } in batch {
             let origin = claim.log.origin_hash();
             let latest = judged.draft.latest.get(&origin).copied();
             let against = latest.map(|(_, place)| place);
@@ -190,7 +190,7 @@ impl<S: WitnessStore> Cosigner<S> {
     }
 
     /// Makes the last state of every log in the draft durable.
-    fn commit(&self, draft: &Draft, notes: &[String]) -> Result<()> {
+    fn commit(&mut self, draft: &Draft, notes: &[String]) -> Result<()> {
         if draft.latest.is_empty() {
             return Ok(());
         }

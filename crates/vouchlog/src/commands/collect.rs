@@ -255,16 +255,13 @@ impl Args {
         let config = ReceiverConfig { token, forward, ..ReceiverConfig::default() };
         let routes = receiver::routes(collector.clone(), config, &mut registry);
         let (recording, custodian) = (collector.clone(), custodian.clone());
-        let readiness = move || Readiness {
-            checks: vec![("recording", recording.readiness())],
+        let readiness = move || {
+            let readiness = Readiness::new().check("recording", recording.readiness());
             // Not being able to reach the log is no reason to send telemetry elsewhere: it waits.
-            notes: custodian
-                .gateway()
-                .status()
-                .trouble
-                .map(|trouble| ("log".into(), trouble))
-                .into_iter()
-                .collect(),
+            match custodian.gateway().status().trouble {
+                Some(trouble) => readiness.note("log", trouble),
+                None => readiness,
+            }
         };
         Ok(Server::routes(routes.http, routes.grpc, Config::default()).health(readiness).registry(registry))
     }
