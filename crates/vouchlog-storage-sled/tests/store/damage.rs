@@ -294,6 +294,28 @@ fn a_lookup_index_that_does_not_open_is_begun_anew() {
     }
 }
 
+/// A failure of the operating system is no reason to begin again, nor to fail for good.
+#[test]
+fn a_lookup_index_heals_when_the_disk_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    let batch = IndexBatch { upto: 5, digests: vec![([1; 8], 4)], ..IndexBatch::default() };
+    FjallIndex::open(&path).unwrap().put(&batch).unwrap();
+    let away = dir.path().join("away");
+    fs::rename(&path, &away).unwrap();
+    fs::write(&path, b"in the way").unwrap();
+    let index = FjallIndex::open(&path).unwrap();
+    for _ in 0..3 {
+        assert!(matches!(index.covered(), Err(StoreError::Io(_))));
+        assert!(index.put(&batch).is_err());
+    }
+    fs::remove_file(&path).unwrap();
+    fs::rename(&away, &path).unwrap();
+    assert_eq!(index.covered(), Ok(5), "what was there is there again");
+    index.put(&IndexBatch { upto: 9, ..IndexBatch::default() }).unwrap();
+    assert_eq!(index.covered(), Ok(9));
+}
+
 fn each_file(dir: &Path, change: &impl Fn(&Path)) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
