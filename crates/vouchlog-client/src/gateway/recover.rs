@@ -61,7 +61,7 @@ impl Session {
 }
 
 /// A served proof as a receipt for a run of one. Nothing is verified but that it can be read.
-fn single(
+pub(super) fn single(
     stream: StreamId,
     sequence: SequenceNumber,
     served: &ServedReceipt,

@@ -189,6 +189,7 @@ impl Session {
             stream,
             acknowledged,
             trouble: None,
+            spool: None,
             stopped: None,
             position,
         });
