@@ -266,7 +266,9 @@ fn open_ledger(format: &Format, options: SpoolOptions, replay: &mut Replay) -> R
         match opened {
             Ok(ledger) => {
                 let whole = replay.finish();
-                whole.map_err(|reason| damaged(&format!("{}: {reason}. {}", path.display(), format.way_on())))?;
+                whole.map_err(|reason| {
+                    damaged(&format!("{}: {reason}. {}", path.display(), format.way_on()))
+                })?;
                 return Ok(ledger);
             }
             Err(LedgerError::InUse) if Instant::now() <= deadline => {

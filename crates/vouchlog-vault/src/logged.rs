@@ -57,7 +57,9 @@ impl Backlog {
         let records = match self.records {
             0 => return "every record is in the log".to_owned(),
             1 => "1 record is kept and not in the log".to_owned(),
-            MAX_COUNTED_BACKLOG.. => format!("{MAX_COUNTED_BACKLOG} records or more are kept and not in the log"),
+            MAX_COUNTED_BACKLOG.. => {
+                format!("{MAX_COUNTED_BACKLOG} records or more are kept and not in the log")
+            }
             records => format!("{records} records are kept and not in the log"),
         };
         format!("{records}; the oldest has waited for {} s", self.age(now).as_secs())
@@ -89,7 +91,8 @@ impl Vault {
     pub async fn unlogged_among(&self, access: &Access, ids: &[RecordId]) -> Result<Vec<Unlogged>> {
         access.require(Role::Submit)?;
         let mut connection = self.shared.db.readers.acquire().await?;
-        let select = "SELECT n, id, stream, kind, evidence, digest FROM record WHERE leaf_index IS NULL AND id IN";
+        let select =
+            "SELECT n, id, stream, kind, evidence, digest FROM record WHERE leaf_index IS NULL AND id IN";
         let ids = ids.iter().map(|id| id.as_str().into()).collect();
         let rows = over_set(&mut connection, select, ids, "").await?;
         let mut unlogged = rows.iter().map(read_unlogged).collect::<Result<Vec<_>>>()?;

@@ -60,7 +60,9 @@ impl Finder {
                 match served {
                     Ok(served) => Ok((statement, Some(served))),
                     // Not there, or the log has no lookup index.
-                    Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::FailedPrecondition) => {
+                    Err(error)
+                        if matches!(error.kind, ErrorKind::NotFound | ErrorKind::FailedPrecondition) =>
+                    {
                         Ok((statement, None))
                     }
                     Err(error) => Err(error),

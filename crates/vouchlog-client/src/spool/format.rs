@@ -65,7 +65,9 @@ impl Format {
             }
             Some(STAMP) => {}
             _ => {
-                return foreign(format!("{dir}/FORMAT names no spool of format `{STAMP}`: use another state directory"));
+                return foreign(format!(
+                    "{dir}/FORMAT names no spool of format `{STAMP}`: use another state directory"
+                ));
             }
         }
         for (line, our_line) in found.lines().zip(ours.lines()) {

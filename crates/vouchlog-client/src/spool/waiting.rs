@@ -67,7 +67,9 @@ impl Waiting {
         let skip = from.min(self.end) - self.base;
         let (chunk, within) = (place(skip / CHUNK), place(skip % CHUNK));
         let leaves = self.chunks.iter().skip(chunk).flatten().skip(within).take(count);
-        leaves.map(|leaf| Statement::from_leaf_data(leaf).map_err(|_| damaged("a statement is none"))).collect()
+        leaves
+            .map(|leaf| Statement::from_leaf_data(leaf).map_err(|_| damaged("a statement is none")))
+            .collect()
     }
 
     /// Those of the digests that wait.

@@ -78,7 +78,11 @@ impl Recorder {
     }
 
     /// Submits those of the named records that were kept and not submitted. For calls that find records kept already.
-    pub(super) async fn submit_kept(&self, present: StreamId, ids: &[RecordId]) -> Result<(), RecordingError> {
+    pub(super) async fn submit_kept(
+        &self,
+        present: StreamId,
+        ids: &[RecordId],
+    ) -> Result<(), RecordingError> {
         let mut streams = Streams { present, ..Streams::default() };
         for ids in ids.chunks(CHUNK) {
             let unlogged = self.0.vault.unlogged_among(&self.0.access, ids).await?;
