@@ -218,6 +218,22 @@ impl Gateway {
     /// Opens the spool and begins to talk to the log. What an earlier process left in the spool is sent first. Nothing fails
     /// because the log is away: that is what the spool is for.
     pub async fn open(config: GatewayConfig) -> Result<Self, GatewayError> {
+        Self::open_with(config, None).await
+    }
+
+    /// As [`open`](Self::open), with the spool's ledger on another disk than the folder `spool` of the state directory: for simulations
+    /// and tests, which make it fail. The stamp and the keys stay in the state directory.
+    pub async fn open_on(
+        config: GatewayConfig,
+        disk: Arc<dyn vouchlog_ledger::Disk>,
+    ) -> Result<Self, GatewayError> {
+        Self::open_with(config, Some(disk)).await
+    }
+
+    async fn open_with(
+        config: GatewayConfig,
+        disk: Option<Arc<dyn vouchlog_ledger::Disk>>,
+    ) -> Result<Self, GatewayError> {
         check(&config)?;
         let GatewayConfig { log, origin, log_key, gateway_key, state_dir, clock, randomness, sink, options } =
             config;
@@ -227,7 +243,7 @@ impl Gateway {
         let keys = StreamKeys::new(&state_dir);
         let mut identity = [0; 16];
         identity.copy_from_slice(&randomness()[..16]);
-        let spool = SpoolOptions { min_free: options.min_free, identity };
+        let spool = SpoolOptions { disk, min_free: options.min_free, identity };
         let opened = tokio::task::spawn_blocking(move || Spool::open(&state_dir, &owner, spool)).await;
         let (spool, state) = opened.map_err(|_| GatewayError::Stopped)??;
         let spool = Arc::new(spool);

@@ -24,7 +24,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use thiserror::Error;
-use vouchlog_ledger::{AppendError, Folder, Ledger, LedgerError};
+use vouchlog_ledger::{AppendError, Disk, Folder, Ledger, LedgerError};
 use vouchlog_note::{Origin, VerifyingKey};
 use vouchlog_stream::{Digest, Statement, StreamId};
 
@@ -92,8 +92,10 @@ pub(crate) struct Owner {
 }
 
 /// How to open a spool.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct SpoolOptions {
+    /// Where its ledger is; `None` is the folder `spool` in its directory.
+    pub(crate) disk: Option<Arc<dyn Disk>>,
     /// Bytes of the disk that are left free.
     pub(crate) min_free: u64,
     /// Random: no other ledger has the same.
@@ -103,7 +105,7 @@ pub(crate) struct SpoolOptions {
 /// An open spool.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    disk: Mutex<Disk>,
+    files: Mutex<Files>,
     waiting: Mutex<Waiting>,
     /// Why the last write was refused or failed; for whoever asks while a write is under way.
     trouble: Mutex<Option<SpoolError>>,
@@ -113,10 +115,10 @@ pub(crate) struct Spool {
 
 /// The writing side.
 #[derive(Debug)]
-struct Disk {
+struct Files {
     ledger: Ledger,
     /// Each file with the position that its statements begin at.
-    files: VecDeque<(u64, u64)>,
+    begins: VecDeque<(u64, u64)>,
     state: State,
 }
 
@@ -135,7 +137,7 @@ impl Spool {
         let Replay { state, waiting, files, .. } = replay;
         let last_stream = format.last_stream();
         let spool = Self {
-            disk: Mutex::new(Disk { ledger, files, state: state.clone() }),
+            files: Mutex::new(Files { ledger, begins: files, state: state.clone() }),
             waiting: Mutex::new(waiting),
             trouble: Mutex::new(None),
             format,
@@ -158,7 +160,7 @@ impl Spool {
     /// Takes statements and a new state, as one, and returns once they survive a power cut. What the state acknowledges is
     /// forgotten.
     pub(crate) fn commit(&self, statements: &[Statement], state: Option<&State>) -> Result<(), SpoolError> {
-        let mut disk = self.disk.lock();
+        let mut files = self.files.lock();
         if let Some(error) = self.trouble.lock().as_ref().filter(|error| !error.may_pass()) {
             return Err(error.clone());
         }
@@ -169,7 +171,7 @@ impl Spool {
                 record.len()
             )));
         }
-        let written = disk.ledger.append(&[&record]).map_err(append_error);
+        let written = files.ledger.append(&[&record]).map_err(append_error);
         *self.trouble.lock() = written.as_ref().err().cloned();
         written?;
         {
@@ -177,10 +179,10 @@ impl Spool {
             statements.iter().for_each(|statement| waiting.push(statement.leaf_data()));
             if let Some(state) = state {
                 waiting.forget_before(state.position());
-                disk.state = state.clone();
+                files.state = state.clone();
             }
         }
-        if let Err(error) = disk.tidy(self.end()) {
+        if let Err(error) = files.tidy(self.end()) {
             // What was asked for is durable. A refusal passes, anything else is final.
             tracing::warn!(%error, "the spool could not begin a new file");
             if !error.may_pass() {
@@ -207,8 +209,8 @@ impl Spool {
             return last;
         }
         // Room may have been made, or used up, since the last write.
-        match self.disk.try_lock() {
-            Some(disk) => disk.ledger.impediment().map(SpoolError::Refused),
+        match self.files.try_lock() {
+            Some(files) => files.ledger.impediment().map(SpoolError::Refused),
             None => last,
         }
     }
@@ -224,18 +226,18 @@ impl Spool {
     }
 }
 
-impl Disk {
+impl Files {
     /// Begins a new file when one is long enough, and deletes those that hold nothing that waits.
     fn tidy(&mut self, end: u64) -> Result<(), SpoolError> {
         if self.ledger.length() >= SPOOL_FILE_BYTES {
             self.ledger.rotate(&[&record::snapshot(end, &self.state)]).map_err(append_error)?;
-            self.files.push_back((self.ledger.newest(), end));
+            self.begins.push_back((self.ledger.newest(), end));
         }
         let acknowledged = self.state.position();
-        while self.files.get(1).is_some_and(|(_, begins)| *begins <= acknowledged) {
-            self.files.pop_front();
+        while self.begins.get(1).is_some_and(|(_, begins)| *begins <= acknowledged) {
+            self.begins.pop_front();
         }
-        match self.files.front() {
+        match self.begins.front() {
             Some((oldest, _)) => self.ledger.forget_before(*oldest).map_err(append_error),
             None => Ok(()),
         }
@@ -245,14 +247,22 @@ impl Disk {
 /// Opens the ledger, waiting a little for a lock that is being let go, or makes it where there was none.
 fn open_ledger(format: &Format, options: SpoolOptions, replay: &mut Replay) -> Result<Ledger, SpoolError> {
     let path = format.ledger();
-    let exists = path.is_dir() && Ledger::exists(&Folder::new(&path)).map_err(io_error)?;
+    let SpoolOptions { disk, min_free, identity } = options;
+    let exists = match &disk {
+        Some(disk) => Ledger::exists(&**disk).map_err(io_error)?,
+        None => path.is_dir() && Ledger::exists(&Folder::new(&path)).map_err(io_error)?,
+    };
     if !exists && format.has_begun() {
         let lost = format!("the ledger in {} is gone. {}", path.display(), format.way_on());
         return Err(damaged(&lost));
     }
-    private_dir(&path).map_err(io_error)?;
-    let disk = Arc::new(Folder::new(&path));
-    let SpoolOptions { min_free, identity } = options;
+    let disk = match disk {
+        Some(disk) => disk,
+        None => {
+            private_dir(&path).map_err(io_error)?;
+            Arc::new(Folder::new(&path))
+        }
+    };
     let options = vouchlog_ledger::Options { purpose: PURPOSE, min_free_bytes: min_free };
     let deadline = Instant::now() + LOCK_PATIENCE;
     loop {

@@ -17,7 +17,7 @@ use super::*;
 
 const LEAF: usize = Statement::LEAF_BYTES;
 
-const OPTIONS: SpoolOptions = SpoolOptions { min_free: 0, identity: [7; 16] };
+const OPTIONS: SpoolOptions = SpoolOptions { disk: None, min_free: 0, identity: [7; 16] };
 
 fn open(dir: &Path) -> Result<(Spool, State), SpoolError> {
     Spool::open(dir, &owner(), OPTIONS)
