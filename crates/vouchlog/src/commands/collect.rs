@@ -256,7 +256,7 @@ impl Args {
         let routes = receiver::routes(collector.clone(), config, &mut registry);
         let (recording, custodian) = (collector.clone(), custodian.clone());
         let readiness = move || Readiness {
-            checks: vec![("recording", recording.readiness())],
+            checks: vec![("recording", recording.readiness()), ("spool", custodian.gateway().readiness())],
             // Not being able to reach the log is no reason to send telemetry elsewhere: it waits.
             notes: custodian
                 .gateway()
