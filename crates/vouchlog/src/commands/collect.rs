@@ -256,7 +256,9 @@ impl Args {
         let routes = receiver::routes(collector.clone(), config, &mut registry);
         let (recording, custodian) = (collector.clone(), custodian.clone());
         let readiness = move || {
-            let readiness = Readiness::new().check("recording", recording.readiness());
+            let readiness = Readiness::new()
+                .check("recording", recording.readiness())
+                .check("spool", custodian.gateway().readiness());
             // Not being able to reach the log is no reason to send telemetry elsewhere: it waits.
             match custodian.gateway().status().trouble {
                 Some(trouble) => readiness.note("log", trouble),
