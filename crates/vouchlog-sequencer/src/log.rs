@@ -106,6 +106,16 @@ impl<S: Store> Log<S> {
         let _ = done.await;
     }
 
+    /// Why the log stopped writing for good, if it did. Reads go on; only opening it again recovers.
+    pub fn poison(&self) -> Option<String> {
+        self.inner.shared.poison()
+    }
+
+    /// Waits until the log has stopped writing for good, and returns why. Never completes for a log that is stopped in good order.
+    pub fn poisoned(&self) -> impl Future<Output = String> + Send + use<S> {
+        self.inner.shared.poisoned()
+    }
+
     /// Begins the lookup index anew, while the log runs. Lookups answer once it has caught up.
     pub fn rebuild_index(&self) {
         if let Some(follower) = &self.inner.follower {

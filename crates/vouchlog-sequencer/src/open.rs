@@ -6,6 +6,7 @@ use std::sync::mpsc::sync_channel;
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
 use thiserror::Error;
+use tokio::sync::watch;
 use vouchlog_note::{Policy, SignatureType, SigningKey, VerifyingKey};
 use vouchlog_storage::{CommitError, Index, Loaded, StateKey, Store, StoreError};
 use vouchlog_stream::{Enrolment, Genesis};
@@ -23,7 +24,7 @@ use crate::queue::{Queue, Request};
 use crate::recover::{create, genesis, recover};
 use crate::sequence::{DueHeads, Sequencer};
 use crate::signer::Signer;
-use crate::state::{Directory, Shared, Tree, last_published};
+use crate::state::{Directory, PanicGuard, Shared, Tree, last_published};
 use crate::witnesses::{Feeders, GuardError};
 
 /// Why a log did not open.
@@ -113,7 +114,10 @@ impl<S: Store> Log<S> {
         };
         let thread = std::thread::Builder::new()
             .name("vouchlog-sequencer".into())
-            .spawn(move || sequencer.run(&queue))
+            .spawn(move || {
+                let _guard = PanicGuard(sequencer.shared.clone());
+                sequencer.run(&queue);
+            })
             .map_err(OpenError::Thread)?;
         let queue = Queue::new(messages, shared.options.max_queued_statements);
         if let Some((note, enrolment)) = enrolment {
@@ -156,7 +160,7 @@ fn share<S: Store>(
         directory: RwLock::new(directory),
         publisher: Publisher::new(newest, at_once, known),
         metrics,
-        poison: Mutex::new(None),
+        poison: watch::Sender::new(None),
     }))
 }
 

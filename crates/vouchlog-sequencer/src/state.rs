@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
+use tokio::sync::watch;
 use vouchlog_merkle::CompactRange;
 use vouchlog_note::{Origin, Policy, VerifyingKey};
 use vouchlog_storage::{Head, StateKey};
@@ -114,19 +115,47 @@ pub(crate) struct Shared<S> {
     pub(crate) publisher: Publisher,
     pub(crate) metrics: Metrics,
     /// Why the log stopped writing for good, if it did.
-    pub(crate) poison: Mutex<Option<String>>,
+    pub(crate) poison: watch::Sender<Option<String>>,
 }
 
 impl<S> Shared<S> {
     /// Why the log stopped writing for good, if it did.
     pub(crate) fn poison(&self) -> Option<String> {
-        self.poison.lock().clone()
+        self.poison.borrow().clone()
+    }
+
+    /// Waits until the log has stopped writing for good. Returns why.
+    pub(crate) fn poisoned(&self) -> impl Future<Output = String> + Send + use<S> {
+        let mut poison = self.poison.subscribe();
+        async move {
+            let reason = poison.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+            // The log is gone: it writes nothing more, and nothing went wrong.
+            match reason {
+                Some(reason) => reason,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Stops all writing: the state of the store is unknown, and only opening it anew can tell. Reads go on.
     pub(crate) fn set_poison(&self, reason: &str) {
         tracing::error!(reason, "the log stops writing; restart it to recover");
         self.metrics.poisoned.set(1);
-        self.poison.lock().get_or_insert_with(|| reason.to_owned());
+        self.poison.send_if_modified(|poison| {
+            let is_first = poison.is_none();
+            poison.get_or_insert_with(|| reason.to_owned());
+            is_first
+        });
+    }
+}
+
+/// Held by the thread that owns the tree: if that panics, nothing is written any more.
+pub(crate) struct PanicGuard<S>(pub(crate) Arc<Shared<S>>);
+
+impl<S> Drop for PanicGuard<S> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set_poison("the sequencer panicked");
+        }
     }
 }

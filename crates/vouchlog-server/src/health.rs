@@ -7,12 +7,14 @@ pub struct Readiness {
     pub checks: Vec<(&'static str, Result<(), String>)>,
     /// What else is good to know and makes nothing unready: each witness of a log, by its name.
     pub notes: Vec<(String, String)>,
+    /// Why the process does not recover by itself and must be restarted, if so. `/healthz` then fails too.
+    pub stopped: Option<String>,
 }
 
 impl Readiness {
-    /// Whether every check passed.
+    /// Whether every check passed, and nothing stopped for good.
     pub fn is_ready(&self) -> bool {
-        self.checks.iter().all(|(_, outcome)| outcome.is_ok())
+        self.stopped.is_none() && self.checks.iter().all(|(_, outcome)| outcome.is_ok())
     }
 }
 

@@ -87,6 +87,7 @@ impl Served {
         let health = move || Readiness {
             checks: vec![("checkpoint", Ok(())), ("store", watched.store_check())],
             notes: vec![("witness w1".into(), "cosigned 7 entries".into())],
+            stopped: watched.stopped(),
         };
         let mut registry = Registry::default();
         registry.register("engine_answer", "A metric of somebody else", {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
+use tokio::sync::watch;
 use vouchlog_note::{KeyName, SigningKey, VerifyingKey};
 
 use crate::config::Clock;
@@ -19,7 +19,7 @@ pub(crate) struct Shared<S> {
     pub(crate) logs: ArcSwap<Logs>,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
-    poison: Mutex<Option<String>>,
+    poison: watch::Sender<Option<String>>,
 }
 
 impl<S> Shared<S> {
@@ -31,7 +31,7 @@ impl<S> Shared<S> {
         metrics: Metrics,
     ) -> Self {
         let vkeys = keys.iter().map(|key| key.verifying_key().clone()).collect();
-        let (logs, poison) = (ArcSwap::default(), Mutex::default());
+        let (logs, poison) = (ArcSwap::default(), watch::Sender::new(None));
         Self { store, name, keys, vkeys, logs, clock, metrics, poison }
     }
 
@@ -45,13 +45,41 @@ impl<S> Shared<S> {
 
     /// Why the witness stopped cosigning for good, if it did.
     pub(crate) fn poison(&self) -> Option<String> {
-        self.poison.lock().clone()
+        self.poison.borrow().clone()
+    }
+
+    /// Waits until the witness has stopped cosigning for good. Returns why.
+    pub(crate) fn poisoned(&self) -> impl Future<Output = String> + Send + use<S> {
+        let mut poison = self.poison.subscribe();
+        async move {
+            let reason = poison.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+            // The witness is gone: it cosigns nothing more, and nothing went wrong.
+            match reason {
+                Some(reason) => reason,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// Stops all cosigning: what the store holds is unknown, and only opening it anew can tell.
     pub(crate) fn set_poison(&self, reason: &str) {
         tracing::error!(reason, "the witness stops cosigning; restart it to recover");
         self.metrics.poisoned.set(1);
-        self.poison.lock().get_or_insert_with(|| reason.to_owned());
+        self.poison.send_if_modified(|poison| {
+            let is_first = poison.is_none();
+            poison.get_or_insert_with(|| reason.to_owned());
+            is_first
+        });
+    }
+}
+
+/// Held by the cosigning thread: if that panics, nothing is cosigned any more.
+pub(crate) struct PanicGuard<S>(pub(crate) Arc<Shared<S>>);
+
+impl<S> Drop for PanicGuard<S> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set_poison("the cosigning thread panicked");
+        }
     }
 }

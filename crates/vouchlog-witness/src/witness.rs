@@ -22,7 +22,7 @@ use crate::limits;
 use crate::logs::{Logs, LogsError, same_line};
 use crate::metrics::Metrics;
 use crate::queue::Queue;
-use crate::shared::Shared;
+use crate::shared::{PanicGuard, Shared};
 use crate::state::{self, Latest};
 use crate::subtree::sign_subtree;
 
@@ -100,7 +100,10 @@ impl<S: WitnessStore> Witness<S> {
         let cosigner = Cosigner { shared: shared.clone(), latest, committer, signers, ledger, on_refusal };
         let thread = std::thread::Builder::new()
             .name("vouchlog-witness".into())
-            .spawn(move || cosigner.run(&messages))
+            .spawn(move || {
+                let _guard = PanicGuard(cosigner.shared.clone());
+                cosigner.run(&messages);
+            })
             .map_err(OpenError::Thread)?;
         let thread = Mutex::new(Some(thread));
         Ok(Self { inner: Arc::new(Inner { shared, queue, thread }) })
@@ -119,6 +122,17 @@ impl<S: WitnessStore> Witness<S> {
     /// The identity of its store.
     pub fn store_identity(&self) -> StoreIdentity {
         self.inner.shared.store.identity()
+    }
+
+    /// Why the witness stopped cosigning for good, if it did. Only opening it again recovers.
+    pub fn poison(&self) -> Option<String> {
+        self.inner.shared.poison()
+    }
+
+    /// Waits until the witness has stopped cosigning for good, and returns why. Never completes for a witness that is stopped in
+    /// good order.
+    pub fn poisoned(&self) -> impl Future<Output = String> + Send + use<S> {
+        self.inner.shared.poisoned()
     }
 
     /// The logs it knows now.

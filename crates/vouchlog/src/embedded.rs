@@ -40,7 +40,7 @@ impl Log {
         Server::new(self.engine.clone(), config)
             .health(move || {
                 let vouchlog_sequencer::Readiness { checks, notes } = engine.readiness();
-                Readiness { checks, notes }
+                Readiness { checks, notes, stopped: engine.poison() }
             })
             .registry(registry)
     }

@@ -52,7 +52,7 @@ async fn drive(plan: &BTreeMap<u64, Fault>) {
                 continue; // refused for certain: the log goes on
             }
             let (_, writes) = log.readiness().checks.into_iter().find(|(name, _)| *name == "writes").unwrap();
-            assert!(writes.is_err(), "an unknown outcome stops writing");
+            assert_eq!(writes.unwrap_err(), log.poisoned().await, "an unknown outcome stops writing");
             assert!(log.append(request.clone()).await.is_err(), "and it stays stopped");
             store = Arc::new(store.reopen());
             log = open(store.clone(), None, &clock).unwrap();

@@ -161,7 +161,7 @@ impl Watched {
             Some(_) => vec![("log".to_owned(), last.verdict.clone())],
             None => Vec::new(),
         };
-        Readiness { checks: vec![("audit", audit)], notes }
+        Readiness { checks: vec![("audit", audit)], notes, stopped: None }
     }
 }
 
