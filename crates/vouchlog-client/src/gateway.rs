@@ -309,7 +309,8 @@ impl Gateway {
     pub fn poisoned(&self) -> impl Future<Output = String> + Send + use<> {
         let mut status = self.status.clone();
         async move {
-            let is_local = |status: &GatewayStatus| status.stopped.as_ref().is_some_and(GatewayError::is_local);
+            let is_local =
+                |status: &GatewayStatus| status.stopped.as_ref().is_some_and(GatewayError::is_local);
             let stopped = status.wait_for(is_local).await;
             match stopped.ok().and_then(|status| status.stopped.clone()) {
                 Some(error) => error.to_string(),

@@ -1,8 +1,8 @@
 //! The collector as its doors and its program see it.
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -287,8 +287,7 @@ impl Collector {
         }
         let destination = self.0.destination.get().ok_or("it is not recorded yet")?;
         let (vault, access) = (destination.recorder.vault(), &destination.access);
-        let row =
-            vault.row(access, &receipt.id).await.map_err(|error: VaultError| error.to_string())?;
+        let row = vault.row(access, &receipt.id).await.map_err(|error: VaultError| error.to_string())?;
         receipt.digest = Some(row.digest);
         let logged = tokio::time::timeout(RECEIPT_PATIENCE, destination.recorder.flush()).await;
         logged.map_err(|_| "the log did not answer")?.map_err(|error| error.to_string())?;

@@ -100,10 +100,8 @@ impl Forward {
             return Err(ForwardError::Url(url.chars().take(200).collect()));
         }
         // Whoever answers with a redirection wants to be asked elsewhere, and is not.
-        let client = Client::builder()
-            .timeout(pace.timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+        let client =
+            Client::builder().timeout(pace.timeout).redirect(reqwest::redirect::Policy::none()).build()?;
         let headers = Arc::new(RwLock::new(headers));
         let metrics = Metrics::default();
         let closing = CancellationToken::new();

@@ -107,7 +107,8 @@ mod tests {
     #[test]
     fn connections_leave_the_reserve_alone() {
         let reserved = RESERVED_DESCRIPTORS;
-        let counted = Counted { at: Instant::now() + Duration::from_secs(3600), others: 30, is_refusing: false };
+        let counted =
+            Counted { at: Instant::now() + Duration::from_secs(3600), others: 30, is_refusing: false };
         let descriptors = Descriptors { limit: 1_024, reserved, counted: Mutex::new(counted) };
         assert!(descriptors.admit(1_024 - reserved - 30));
         assert!(!descriptors.admit(1_024 - reserved - 29));

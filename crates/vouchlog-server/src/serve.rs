@@ -144,9 +144,9 @@ impl Server {
         let room = Room::new(&self.config);
         let config = self.config.clone();
         let (router, metrics) = self.build(stopping.clone());
-        let accepting = listeners.into_iter().map(|listener| {
-            accept(listener, router.clone(), &config, &metrics, &room, stopping.clone())
-        });
+        let accepting = listeners
+            .into_iter()
+            .map(|listener| accept(listener, router.clone(), &config, &metrics, &room, stopping.clone()));
         let told = async {
             shutdown.await;
             stopping.cancel();

@@ -13,8 +13,8 @@ use sqlx::{
     Any, AnyConnection, AnyPool, ConnectOptions, Connection, Executor, Row as _, SqlSafeStr, Transaction,
 };
 
-use crate::limits::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, CACHE, CHECKPOINT_PAGES, READERS, REWRITTEN_BYTES};
 use crate::error::is_away;
+use crate::limits::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, CACHE, CHECKPOINT_PAGES, READERS, REWRITTEN_BYTES};
 use crate::{Result, VaultError};
 
 /// Which of the two it is.

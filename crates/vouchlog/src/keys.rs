@@ -21,7 +21,9 @@ pub enum KeyFileError {
     #[error("{0} exists, and a key file is never overwritten")]
     Exists(PathBuf),
     /// There is the second file of a witness's key, but not the key.
-    #[error("{0} exists, and belongs to a witness's key that is not there: bring the key back, or choose another name")]
+    #[error(
+        "{0} exists, and belongs to a witness's key that is not there: bring the key back, or choose another name"
+    )]
     StateExists(PathBuf),
     /// The operating system refused.
     #[error("{path}: {error}")]

@@ -20,13 +20,15 @@ async fn a_hangup_ends_no_server() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let mut log = Program::start(serve(&at("log"), &[]));
-    survives(Program::start(monitor(&at("monitor"), &log, &[])), "nothing is reloaded; auditing at once").await;
+    survives(Program::start(monitor(&at("monitor"), &log, &[])), "nothing is reloaded; auditing at once")
+        .await;
     std::fs::write(at("policy"), POLICY).unwrap();
     let policy = ["--policy", at("policy").to_str().unwrap()].map(str::to_owned);
     let policy = policy.each_ref().map(String::as_str);
     survives(Program::start(monitor(&at("second"), &log, &policy)), "the policy is reloaded").await;
     survives(Program::start(witness(&at("witness"), &[])), "nothing is reloaded").await;
-    survives(Program::start(collect(&at("collector"), &["--listen", "127.0.0.1:0"])), "nothing is reloaded").await;
+    survives(Program::start(collect(&at("collector"), &["--listen", "127.0.0.1:0"])), "nothing is reloaded")
+        .await;
     log.signal("HUP");
     assert!(log.wait_for_line("SIGHUP").contains("nothing is reloaded"));
     assert!(log.is_running());

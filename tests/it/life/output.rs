@@ -42,7 +42,9 @@ fn a_server_starts_although_nobody_reads_the_output() {
     let folder = tempfile::tempdir().unwrap();
     let port = crate::process::free_port();
     let mut command = vouchlog();
-    command.args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"]).arg(folder.path().join("log"));
+    command
+        .args(["serve", "--listen", &format!("127.0.0.1:{port}"), "--data"])
+        .arg(folder.path().join("log"));
     let mut child = command.stdout(closed()).stderr(closed()).spawn().unwrap();
     for _ in 0..6_000 {
         if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() || child.try_wait().unwrap().is_some() {
@@ -62,7 +64,7 @@ fn a_closed_pipe_is_no_error_of_a_command_that_prints() {
     let keygen = ["keygen", "--kind", "gateway", "--name", "gateway.example.com", "--out"];
     assert_eq!(run(vouchlog().args(keygen).arg(&key)), Some(0));
     assert_eq!(run(vouchlog().args(keygen).arg(&key)), Some(2), "an error stays one");
-    for args in [&["schema"][..], &["duties"], &["--help"], &["demo"]] {
+    for args in [&["schema"][..], &["--help"], &["help", "serve"], &["demo"]] {
         assert_eq!(run(vouchlog().args(args)), Some(0), "{args:?}");
     }
 }

@@ -41,7 +41,16 @@ impl Postgres {
     fn start(bin: &Path, dir: &Path, port: u16) -> Self {
         let data = dir.join("data");
         let mut initdb = Self::command(bin, "initdb", dir);
-        initdb.arg("-D").arg(&data).args(["-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale=C"]);
+        initdb.arg("-D").arg(&data).args([
+            "-A",
+            "trust",
+            "-U",
+            "postgres",
+            "--no-sync",
+            "-E",
+            "UTF8",
+            "--locale=C",
+        ]);
         assert!(initdb.status().unwrap().success());
         let mut server = Self::command(bin, "postgres", dir);
         server.arg("-D").arg(&data).arg("-k").arg(dir);
@@ -61,7 +70,8 @@ impl Drop for Postgres {
 fn collector(folder: &Path, port: u16) -> Command {
     let vault = format!("postgres://postgres@127.0.0.1:{port}/postgres");
     let key = format!("file:{}", folder.join("vault.key").display());
-    let more = ["--listen", "127.0.0.1:0", "--vault", &vault, "--vault-key", &key, "--settle", "1s", "--idle", "2s"];
+    let more =
+        ["--listen", "127.0.0.1:0", "--vault", &vault, "--vault-key", &key, "--settle", "1s", "--idle", "2s"];
     collect(&folder.join("collector"), &more)
 }
 
@@ -81,7 +91,9 @@ async fn send(collector: &Program, number: u64) {
 
 async fn recorded(collector: &Program) -> u64 {
     let metrics = get(&format!("{}/metrics", collector.url())).await.unwrap().1;
-    let lines = metrics.lines().filter(|line| line.starts_with("vouchlog_collector_records_total{kind=\"interaction\"}"));
+    let lines = metrics
+        .lines()
+        .filter(|line| line.starts_with("vouchlog_collector_records_total{kind=\"interaction\"}"));
     lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum()
 }
 
@@ -96,7 +108,11 @@ async fn a_collector_takes_telemetry_while_its_database_is_away() {
         let (status, said) = get(&format!("{}/readyz", collector.url())).await.unwrap();
         assert_eq!(status, 503);
         assert!(said.contains("the vault cannot be opened") && said.contains("cannot be reached"), "{said}");
-        assert_eq!(get(&format!("{}/healthz", collector.url())).await.unwrap().0, 200, "it is no reason to restart");
+        assert_eq!(
+            get(&format!("{}/healthz", collector.url())).await.unwrap().0,
+            200,
+            "it is no reason to restart"
+        );
         assert_eq!(collector.terminate(), Some(0));
     }
     let mut collector = Program::start(collector(folder.path(), port));
@@ -131,8 +147,16 @@ fn open_to_all(folder: &Path) {
 fn a_vault_that_cannot_be_one_is_refused_at_start() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("collector");
-    let start = ["collect", "--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--listen", "127.0.0.1:0"];
-    let vault = ["--data", data.to_str().unwrap(), "--vault", "mysql://u:secret@127.0.0.1/d", "--vault-key", "file:k"];
+    let start =
+        ["collect", "--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--listen", "127.0.0.1:0"];
+    let vault = [
+        "--data",
+        data.to_str().unwrap(),
+        "--vault",
+        "mysql://u:secret@127.0.0.1/d",
+        "--vault-key",
+        "file:k",
+    ];
     let (code, said) = fail(&[&start[..], &vault].concat());
     assert_eq!(code, 2);
     assert!(said.contains("no place for a vault") && !said.contains("secret"), "{said}");

@@ -16,7 +16,8 @@ use super::{Config, Readiness, Running, Served, Server, client};
 async fn start() -> Running {
     let mut registry = Registry::default();
     registry.register("monitor_audits", "A metric of the program", Counter::<u64>::default());
-    let health = || Readiness { checks: vec![("audit", Err("there was none yet".into()))], ..Readiness::default() };
+    let health =
+        || Readiness { checks: vec![("audit", Err("there was none yet".into()))], ..Readiness::default() };
     Running::start(Server::operations(Config::default()).health(health).registry(registry)).await
 }
 

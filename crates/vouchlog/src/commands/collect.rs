@@ -219,9 +219,7 @@ impl Args {
             let headers = headers_file.as_deref().map(secrets::headers).transpose()?;
             let mut reloaded = Vec::new();
             if let (Some(file), Some(token)) = (&token_file, &files.token) {
-                token
-                    .replace(secrets::token(file)?.trim())
-                    .with_context(|| file.display().to_string())?;
+                token.replace(secrets::token(file)?.trim()).with_context(|| file.display().to_string())?;
                 reloaded.push("the bearer token");
             }
             if let (Some(headers), Some(forward)) = (headers, &files.forward) {
@@ -229,7 +227,9 @@ impl Args {
                 reloaded.push("the headers for the other collector");
             }
             if reloaded.is_empty() {
-                return Ok("nothing is reloaded: there is neither --bearer-token nor --forward-headers".into());
+                return Ok(
+                    "nothing is reloaded: there is neither --bearer-token nor --forward-headers".into()
+                );
             }
             Ok(format!("{} reloaded", reloaded.join(" and ")))
         }
@@ -329,12 +329,7 @@ fn poisoned(
 
 /// Has everything recorded, passed on and logged, as far as `patience` goes, then closes the stream. Whether all of it is in the
 /// log.
-async fn close(
-    collector: Collector,
-    custody: Custody,
-    forward: Option<Forward>,
-    patience: Duration,
-) -> bool {
+async fn close(collector: Collector, custody: Custody, forward: Option<Forward>, patience: Duration) -> bool {
     let deadline = Instant::now() + patience;
     let rest = || deadline.saturating_duration_since(Instant::now());
     let is_done = collector.close(rest()).await;

@@ -93,8 +93,7 @@ impl Args {
         self.announce(output, &subject, url.as_deref());
         let server = listener.map(|(listener, _)| {
             let health = Arc::clone(&watched);
-            let server =
-                Server::operations(config).health(move || health.readiness()).registry(registry);
+            let server = Server::operations(config).health(move || health.readiness()).registry(registry);
             tokio::spawn(server.run(listener, stopped(stop.clone())))
         });
         let (news, queue) = mpsc::unbounded_channel();
@@ -167,7 +166,8 @@ impl Monitor {
     fn reload(&mut self) {
         match self.args.identity() {
             Ok(log) => {
-                let reloaded = if log.policy.is_some() { "the policy is reloaded" } else { "nothing is reloaded" };
+                let reloaded =
+                    if log.policy.is_some() { "the policy is reloaded" } else { "nothing is reloaded" };
                 self.subject.config.log = log;
                 tracing::info!("SIGHUP: {reloaded}; auditing at once");
             }

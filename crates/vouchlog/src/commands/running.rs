@@ -36,11 +36,7 @@ pub(super) struct DrainArgs {
 impl DrainArgs {
     /// How the command's server is set. Raises the limit of open files: call it before anything is opened.
     pub(super) fn config(&self) -> Config {
-        Config {
-            drain_timeout: self.drain,
-            max_descriptors: raise_descriptor_limit(),
-            ..Config::default()
-        }
+        Config { drain_timeout: self.drain, max_descriptors: raise_descriptor_limit(), ..Config::default() }
     }
 }
 
@@ -75,7 +71,10 @@ impl EndArgs {
             let poisoned = async {
                 let reason = poisoned.await;
                 if !exits {
-                    tracing::error!(reason, "writing has stopped for good; reads are served until the process is restarted");
+                    tracing::error!(
+                        reason,
+                        "writing has stopped for good; reads are served until the process is restarted"
+                    );
                     std::future::pending::<()>().await;
                 }
                 reason
