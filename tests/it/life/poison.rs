@@ -6,7 +6,7 @@ use std::process::Command;
 use vouchlog_merkle::{Hash, TreeHead, TreeSize};
 use vouchlog_note::{Checkpoint, KeyName, Origin, SignatureType, SignedCheckpoint, SigningKey};
 
-use super::program::{Program, add, get, has, limited, post, serve, witness};
+use super::program::{Program, add, collect, get, has, limited, post, serve, witness};
 
 /// From now on no file of the process grows, and none is written to beyond its first byte.
 fn stop_writing(program: &Program) {
@@ -65,4 +65,17 @@ async fn a_witness_that_cannot_write_exits_with_3() {
     assert_eq!(status, 503, "{said}");
     witness.wait_for_line("exiting with code 3");
     assert_eq!(witness.end(), Some(3));
+}
+
+#[tokio::test]
+async fn a_collector_whose_log_cannot_write_exits_with_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = collect(&folder.path().join("collector"), &["--listen", "127.0.0.1:0"]);
+    let mut collector = Program::start(limited(&command, &["--fsize=unlimited:unlimited"]));
+    let log = collector.announced["log"].as_str().unwrap().to_owned();
+    assert_eq!(add(&log, "before").await.0, 200);
+    stop_writing(&collector);
+    assert_eq!(add(&log, "refused").await.0, 503);
+    collector.wait_for_line("exiting with code 3");
+    assert_eq!(collector.end(), Some(3));
 }
