@@ -109,8 +109,10 @@ impl Args {
             "url": url, "size": size.get(), "witnesses": log.witnesses().iter().map(witness_json).collect::<Vec<_>>(),
         });
         output.announce(&words, &answer);
-        let reloading = reload_on(hangup, || {
-            Ok("nothing is reloaded: restart the log to change its policy, keys or flags".to_owned())
+        let hung_up = log.clone();
+        let reloading = reload_on(hangup, move || {
+            hung_up.confirm_clock();
+            Ok("the clock is trusted as it is; nothing is reloaded: restart the log to change its policy, keys or flags".to_owned())
         });
         let (ending, end) = self.end.watch(shutdown, log.poison().wait());
         log.server(config).run(listener, ending).await;
