@@ -31,6 +31,15 @@ impl Vault {
         rows.iter().map(|row| Ok((id(row.try_get(0)?)?, statement(row, 1, 2, 3)?))).collect()
     }
 
+    /// When the oldest record was kept that the vault does not know to be in the log, of all streams, in milliseconds since 1970.
+    pub async fn oldest_unlogged(&self, access: &Access) -> Result<Option<i64>> {
+        access.require(Role::Submit)?;
+        // `n` is the order of keeping.
+        let sql = "SELECT kept_at FROM record WHERE leaf_index IS NULL ORDER BY n LIMIT 1";
+        let row = sqlx::query(sql).fetch_optional(&self.shared.db.readers).await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
     /// Notes where the log has kept statements, all or none. Again is fine; the proof given last is kept, so that one under a
     /// cosigned checkpoint replaces one under a bare one. Answers the digests that are of no record here.
     pub async fn logged(&self, access: &Access, logged: Vec<Logged>) -> Result<Vec<Digest>> {

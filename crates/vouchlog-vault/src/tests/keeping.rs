@@ -144,6 +144,7 @@ pub(super) async fn statements_are_logged_once_and_in_order(place: Place) {
     let waiting = vault.unlogged(&owner, None, 1_000).await.unwrap();
     assert!(waiting.iter().map(|(id, _)| id.as_str()).eq(names.iter().map(String::as_str)));
     assert_eq!(waiting[3].1, record("r3", "s1", "alice").statement());
+    assert_eq!(vault.oldest_unlogged(&owner).await.unwrap(), Some(NOW));
 
     let places = |from: usize, to: usize, proof: &str| {
         (from..to).map(|i| logged(&names[i], 100 + i as u64, proof)).collect::<Vec<_>>()
@@ -157,6 +158,7 @@ pub(super) async fn statements_are_logged_once_and_in_order(place: Place) {
     again.extend(places(149, 150, "cosigned twice\n"));
     assert_eq!(vault.logged(&owner, again).await.unwrap(), [Digest::of(b"stranger")]);
     assert_eq!(vault.unlogged(&owner, None, 1_000).await.unwrap(), []);
+    assert_eq!(vault.oldest_unlogged(&owner).await.unwrap(), None);
     for (name, proof) in [("r0", "bare\n"), ("r50", "cosigned\n"), ("r149", "cosigned twice\n")] {
         assert_eq!(vault.proof(&owner, &id(name)).await.unwrap().as_deref(), Some(proof));
     }
