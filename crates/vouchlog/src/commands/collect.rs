@@ -256,10 +256,19 @@ impl Args {
         let routes = receiver::routes(collector.clone(), config, &mut registry);
         let (recording, custodian) = (collector.clone(), custodian.clone());
         let readiness = move || {
-            let readiness = Readiness::new().check("recording", recording.readiness());
+            let (unlogged, oldest) = match recording.kept_not_logged() {
+                Ok(oldest) => (Ok(()), oldest),
+                Err(oldest) => (Err(oldest), None),
+            };
+            let mut readiness = Readiness::new()
+                .check("recording", recording.readiness())
+                .check("kept, not logged", unlogged);
             // Not being able to reach the log is no reason to send telemetry elsewhere: it waits.
-            match custodian.gateway().status().trouble {
-                Some(trouble) => readiness.note("log", trouble),
+            if let Some(trouble) = custodian.gateway().status().trouble {
+                readiness = readiness.note("log", trouble);
+            }
+            match oldest {
+                Some(oldest) => readiness.note("oldest kept, not logged", oldest),
                 None => readiness,
             }
         };
@@ -288,6 +297,7 @@ impl Words {
             heartbeat: long(self.heartbeat),
             unsampled: self.unsampled,
             profile: self.profile,
+            ..Settings::default()
         }
     }
 }
