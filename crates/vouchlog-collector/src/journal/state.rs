@@ -102,7 +102,8 @@ impl State {
                     self.entry(entry, &mut lot)?;
                 }
                 SETTLED => {
-                    self.settle(postcard::from_bytes(part).map_err(|_| "what was settled has another form")?)
+                    let settled = postcard::from_bytes(part);
+                    self.settle(settled.map_err(|_| "what was settled has another form")?);
                 }
                 _ => return Err(format!("a part of it is of the unknown kind {kind}")),
             }
@@ -260,8 +261,11 @@ pub(super) fn entries(record: &Bytes, from: u64) -> Result<Vec<(u64, Entry)>, Jo
     Ok(entries)
 }
 
+/// The kind of a part, and its bytes.
+type Part<'a> = (u8, &'a [u8]);
+
 /// The position of the first entry of a record, and its parts.
-fn read(record: &[u8]) -> Result<(u64, Vec<(u8, &[u8])>), String> {
+fn read(record: &[u8]) -> Result<(u64, Vec<Part<'_>>), String> {
     let (first, mut rest) = split_number(record)?;
     let mut parts = Vec::new();
     while let Some((kind, after)) = rest.split_first() {

@@ -134,9 +134,9 @@ async fn a_file_that_is_gone_is_missed_by_its_name() {
         let copied = copy(dir.path());
         let path = copied.path().join(gone);
         if path.is_dir() {
-            fs::remove_dir_all(&path).unwrap()
+            fs::remove_dir_all(&path).unwrap();
         } else {
-            fs::remove_file(&path).unwrap()
+            fs::remove_file(&path).unwrap();
         }
         let error = Journal::open(copied.path(), UNBOUNDED).map(drop).unwrap_err();
         let name = gone.strip_prefix("journal/").unwrap_or(gone);
