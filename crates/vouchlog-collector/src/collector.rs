@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use serde_json::json;
@@ -22,11 +22,15 @@ use crate::Forward;
 use crate::arrival::{Arrival, Door, Entry, What};
 use crate::fold::SealRequest;
 use crate::journal::{self, Journal, JournalError};
-use crate::limits::{RECEIPT_PATIENCE, RECORDED_PATIENCE, TICK};
+use crate::limits::{KEPT_NOT_LOGGED_PATIENCE, RECEIPT_PATIENCE, RECORDED_PATIENCE, TICK};
 use crate::metrics::Metrics;
 use crate::pipeline::{Pace, Pipeline, Progress, tick};
 use crate::secret::Secret;
 use crate::settings::{Mode, Settings};
+
+mod background;
+
+use background::{elapsed, start, stop_with, watch_backlog};
 
 /// What a collector is opened with.
 pub struct CollectorConfig {
@@ -45,6 +49,7 @@ pub struct CollectorConfig {
 }
 
 /// Where records go.
+#[derive(Clone)]
 pub struct Destination {
     /// Keeps the records and has their digests logged.
     pub recorder: Recorder,
@@ -85,6 +90,14 @@ pub enum NotTaken {
         /// The budget.
         limit: u64,
     },
+    /// The disk is nearly full. Send the same again later: the collector goes on by itself when there is room.
+    #[error("the disk is full: {free} bytes are free, at least {needed} are kept: send the same again later")]
+    NoRoom {
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that stay free.
+        needed: u64,
+    },
     /// The collector stops. Send the same again later.
     #[error("the collector is stopping: send the same again later")]
     Stopping,
@@ -100,6 +113,7 @@ impl From<JournalError> for NotTaken {
     fn from(error: JournalError) -> Self {
         match error {
             JournalError::Full { held, limit } => Self::Full { held, limit },
+            JournalError::NoRoom { free, needed } => Self::NoRoom { free, needed },
             JournalError::Stopping => Self::Stopping,
             error => Self::Disk(error.to_string()),
         }
@@ -135,8 +149,11 @@ struct Inner {
     clock: fn() -> Timestamp,
     randomness: fn() -> [u8; 16],
     progress: watch::Receiver<Progress>,
+    oldest_unlogged: watch::Receiver<Option<Timestamp>>,
     until: watch::Sender<Option<u64>>,
     metrics: Metrics,
+    /// Whether the journal knows that this process has begun, and how it is set.
+    has_started: Arc<AtomicBool>,
     closing: AtomicBool,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -147,6 +164,7 @@ struct Waiting {
     forward: Option<Forward>,
     progress: watch::Sender<Progress>,
     until: watch::Receiver<Option<u64>>,
+    backlog: watch::Sender<Option<Timestamp>>,
 }
 
 impl Collector {
@@ -154,22 +172,37 @@ impl Collector {
     /// collector is told where: [`record_to`](Self::record_to).
     pub async fn open(config: CollectorConfig) -> Result<Self, OpenError> {
         let CollectorConfig { dir, secret, forward, settings, clock, randomness } = config;
-        let opening = journal::Settings { limit: settings.disk_budget, clock };
+        let opening = journal::Settings {
+            limit: settings.disk_budget,
+            min_free_bytes: settings.min_free_bytes,
+            clock,
+            elapsed,
+            randomness,
+        };
         let opened = tokio::task::spawn_blocking(move || Journal::open(&dir, opening)).await;
         let journal = opened.map_err(|_| JournalError::Stopping)??;
         let metrics = Metrics::default();
         let trouble = Some("the vault is not open yet".to_owned());
         let (progress_sender, progress) = watch::channel(Progress { trouble, ..Progress::default() });
+        let stopping = stop_with(journal.clone(), progress_sender.clone());
         let (until, until_receiver) = watch::channel(None);
+        let (backlog, oldest_unlogged) = watch::channel(None);
         let waiting = Waiting {
             secret: Secret::new(&secret),
             forward,
             progress: progress_sender,
             until: until_receiver,
+            backlog,
         };
-        journal.append(Entry::new(clock(), What::Started, told(&settings))).await?;
-        let pace = Pace { every: TICK, heartbeat: settings.heartbeat, clock };
-        let tasks = vec![tokio::spawn(tick(journal.clone(), progress.clone(), pace))];
+        let started = Entry::new(clock(), What::Started, told(&settings));
+        let has_started = Arc::new(AtomicBool::new(false));
+        let starting = start(&journal, started, has_started.clone()).await?;
+        let heartbeat = Duration::try_from(settings.heartbeat).unwrap_or_default();
+        let pace = Pace { every: TICK, heartbeat, clock };
+        let tasks = starting
+            .into_iter()
+            .chain([tokio::spawn(stopping), tokio::spawn(tick(journal.clone(), progress.clone(), pace))]);
+        let tasks = Mutex::new(tasks.collect());
         let inner = Inner {
             journal,
             destination: OnceLock::new(),
@@ -178,10 +211,12 @@ impl Collector {
             clock,
             randomness,
             progress,
+            oldest_unlogged,
             until,
             metrics,
+            has_started,
             closing: AtomicBool::new(false),
-            tasks: Mutex::new(tasks),
+            tasks,
         };
         Ok(Self(Arc::new(inner)))
     }
@@ -190,9 +225,11 @@ impl Collector {
     /// second destination is ignored.
     pub fn record_to(&self, destination: Destination) {
         let inner = &self.0;
-        let Some(Waiting { secret, forward, progress, until }) = inner.waiting.lock().take() else { return };
+        let Some(Waiting { secret, forward, progress, until, backlog }) = inner.waiting.lock().take() else {
+            return;
+        };
         progress.send_modify(|progress| progress.trouble = None);
-        let recorder = destination.recorder.clone();
+        let Destination { recorder, access } = destination.clone();
         // The lock above lets nobody else get here.
         let _ = inner.destination.set(destination);
         let out_of_turn = Arc::new(AtomicBool::new(false));
@@ -209,6 +246,13 @@ impl Collector {
         };
         let mut tasks = inner.tasks.lock();
         tasks.push(tokio::spawn(pipeline.run()));
+        tasks.push(tokio::spawn(watch_backlog(
+            recorder.clone(),
+            access,
+            inner.metrics.clone(),
+            inner.clock,
+            backlog,
+        )));
         tasks.push(tokio::spawn(take_up(recorder, out_of_turn)));
     }
 
@@ -248,10 +292,17 @@ impl Collector {
         if self.0.closing.load(Ordering::Relaxed) {
             return Err(NotTaken::Stopping);
         }
-        let entry = Entry::new((self.0.clock)(), What::Arrived(door), body);
-        match self.0.journal.append(entry).await {
+        let appended = if self.0.has_started.load(Ordering::Acquire) {
+            self.0.journal.append(Entry::new((self.0.clock)(), What::Arrived(door), body)).await
+        } else {
+            let why = self.0.journal.impediment();
+            Err(why.unwrap_or_else(|| JournalError::Refused("the collector has just begun".into())))
+        };
+        match appended {
             Ok(place) => Ok(Some(place)),
-            Err(full @ JournalError::Full { .. }) => {
+            Err(
+                full @ (JournalError::Full { .. } | JournalError::NoRoom { .. } | JournalError::Refused(_)),
+            ) => {
                 self.0.journal.lost(items).await?;
                 if self.0.settings.mode == Mode::FailOpen { Ok(None) } else { Err(full.into()) }
             }
@@ -308,7 +359,20 @@ impl Collector {
     /// Whether everything is as it should be; else what is wrong.
     pub fn readiness(&self) -> Result<(), String> {
         let Progress { trouble, stopped, .. } = self.0.progress.borrow().clone();
-        stopped.or(trouble).map_or(Ok(()), Err)
+        let journal = || self.0.journal.impediment().map(|error| error.to_string());
+        let vault = || self.0.destination.get().and_then(|to| to.recorder.vault().impediment());
+        stopped.or(trouble).or_else(journal).or_else(vault).map_or(Ok(()), Err)
+    }
+
+    /// The oldest record that is in the vault and not in the log, in words with its age in seconds; none if there is no such record.
+    /// An error once it has waited for more than [`KEPT_NOT_LOGGED_PATIENCE`]: a log that is away for some minutes is no reason to
+    /// send telemetry elsewhere.
+    pub fn kept_not_logged(&self) -> Result<Option<String>, String> {
+        let Some(oldest) = *self.0.oldest_unlogged.borrow() else { return Ok(None) };
+        let age = (self.0.clock)().duration_since(oldest).max(SignedDuration::ZERO);
+        let words =
+            format!("the oldest record that is kept and not in the log has waited for {} s", age.as_secs());
+        if age <= KEPT_NOT_LOGGED_PATIENCE { Ok(Some(words)) } else { Err(words) }
     }
 
     /// Bytes that wait on disk to be recorded, and the most there may be.
@@ -350,10 +414,19 @@ impl Collector {
 
 /// The settings as they are logged.
 fn told(settings: &Settings) -> Bytes {
-    let Settings { mode, disk_budget, assemble, session_idle, intent_timeout, heartbeat, unsampled, profile } =
-        settings;
+    let Settings {
+        mode,
+        disk_budget,
+        min_free_bytes,
+        assemble,
+        session_idle,
+        intent_timeout,
+        heartbeat,
+        unsampled,
+        profile,
+    } = settings;
     let told = json!({
-        "mode": mode, "disk_budget": disk_budget, "settle_seconds": assemble.settle.as_secs(),
+        "mode": mode, "disk_budget": disk_budget, "min_free_bytes": min_free_bytes, "settle_seconds": assemble.settle.as_secs(),
         "idle_seconds": assemble.idle.as_secs(), "max_age_seconds": assemble.max_age.as_secs(),
         "session_idle_seconds": session_idle.as_secs(), "intent_timeout_seconds": intent_timeout.as_secs(),
         "heartbeat_seconds": heartbeat.as_secs(), "unsampled": unsampled, "profile": profile,

@@ -99,6 +99,14 @@ pub enum VaultError {
     /// Others held the database for too long. The same call again may succeed.
     #[error("the database is busy: try again")]
     Busy,
+    /// The disk is nearly full. The same call succeeds when there is room again.
+    #[error("the disk of the vault is full: {free} bytes are free, at least {needed} are kept; make room")]
+    NoRoom {
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that stay free.
+        needed: u64,
+    },
     /// The vault was closed.
     #[error("the vault is closed")]
     Closed,

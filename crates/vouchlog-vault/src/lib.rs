@@ -53,6 +53,7 @@ mod record;
 mod recorder;
 mod sql;
 mod vault;
+mod waits;
 mod writer;
 
 pub use access::{Access, ReadPermit, Role, Roles, Token};

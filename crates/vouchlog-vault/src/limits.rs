@@ -77,6 +77,13 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a call waits for a connection.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Readiness reports that a writer waits for the database's lock when it has waited this long.
+pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// SQLite: records are refused while the file system has less room than this: 64 MiB, as a log keeps. Receipts and erasures use what is
+/// left.
+pub const MIN_FREE_BYTES: u64 = 64 * 1024 * 1024;
+
 /// Connections that read, beside the one that writes.
 pub(crate) const READERS: u32 = 4;
 

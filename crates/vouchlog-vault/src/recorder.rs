@@ -265,7 +265,8 @@ impl Recorder {
         self.0.context.write().learn(id, record);
         let claims = ClearClaims {
             issuer: config.issuer.clone(),
-            issued_at: now.as_second().unsigned_abs(),
+            // A clock before 1970 is wrong, and what it says cannot be stated.
+            issued_at: u64::try_from(now.as_second()).unwrap_or(0),
             record: id.clone(),
             kind: record.kind,
             stream: signer.stream,

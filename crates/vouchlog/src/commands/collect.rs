@@ -275,6 +275,7 @@ impl Words {
             heartbeat: long(self.heartbeat),
             unsampled: self.unsampled,
             profile: self.profile,
+            ..Settings::default()
         }
     }
 }
@@ -302,13 +303,21 @@ fn server(
         let gateway = custody.get().map(|custodian| custodian.gateway().status()).unwrap_or_default();
         let unusable = gateway.stopped.filter(GatewayError::is_local).map(|error| error.to_string());
         let log = log.as_ref().and_then(|log| log.poison().reason()).map(|reason| reason.to_string());
-        let readiness = Readiness::new()
+        let (unlogged, oldest) = match recording.kept_not_logged() {
+            Ok(oldest) => (Ok(()), oldest),
+            Err(oldest) => (Err(oldest), None),
+        };
+        let mut readiness = Readiness::new()
             .check("recording", recording.readiness())
+            .check("kept, not logged", unlogged)
             .check("spool", custody.get().map_or(Ok(()), |custodian| custodian.gateway().readiness()))
             .stopped(recording.poison().or(unusable).or(log));
         // Not being able to reach the log is no reason to send telemetry elsewhere: it waits.
-        match gateway.trouble {
-            Some(trouble) => readiness.note("log", trouble),
+        if let Some(trouble) = gateway.trouble {
+            readiness = readiness.note("log", trouble);
+        }
+        match oldest {
+            Some(oldest) => readiness.note("oldest kept, not logged", oldest),
             None => readiness,
         }
     };
