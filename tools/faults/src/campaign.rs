@@ -58,6 +58,11 @@ impl Fixture {
         Ok(fixture)
     }
 
+    /// The program under test.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
     /// The data directory that is damaged.
     pub fn root(&self) -> PathBuf {
         self.folder.join(self.subject.directory())
@@ -112,14 +117,15 @@ impl Fixture {
                 Verdict::new(Outcome::Refused, format!("at the second start: {words}"))
             }
             State::Refused(words) => Verdict::new(Outcome::Unnamed, format!("at the second start: {words}")),
-            State::Whole => {
-                let reported: Vec<String> = first.warnings().difference(&self.usual).cloned().collect();
-                match reported.first() {
-                    None => Verdict::new(Outcome::Whole, ""),
-                    Some(_) => Verdict::new(Outcome::Repaired, reported.join("; ")),
-                }
-            }
+            State::Whole => self.whole_or_repaired(&first.warnings()),
         }
+    }
+
+    /// Whole; repaired if the program warned of anything that it does not warn of without damage.
+    pub(crate) fn whole_or_repaired(&self, warnings: &BTreeSet<String>) -> Verdict {
+        let reported: Vec<&str> = warnings.difference(&self.usual).map(String::as_str).collect();
+        let outcome = if reported.is_empty() { Outcome::Whole } else { Outcome::Repaired };
+        Verdict::new(outcome, reported.join("; "))
     }
 
     /// All trials, some at once. Each verdict is told to `seen`. Returns the table by file, and the violations.

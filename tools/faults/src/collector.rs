@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use vouchlog_evidence::Facet;
 use vouchlog_stream::StatementKind;
 use vouchlog_vault::{Access, KeySource, Query, Row, Vault, learn, read_facts};
 
+use crate::calls::Broken;
 use crate::gateway::make_key;
 use crate::history::{self, Digests, Trouble};
 use crate::log;
@@ -85,8 +87,8 @@ fn traces(begin: usize, count: usize) -> (Value, Vec<String>) {
     (json!({ "resourceSpans": [{ "resource": { "attributes": service }, "scopeSpans": scope }] }), answers)
 }
 
-async fn collect(program: &Program, folder: &Path, log: &str) -> Result<Started> {
-    let mut command = program.command();
+async fn collect(program: &Program, folder: &Path, log: &str, wrapper: &[String]) -> Result<Started> {
+    let mut command = program.command_under(wrapper);
     command.args(["collect", "--json", "--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0"]);
     command.args(["--settle", "100ms", "--idle", "200ms", "--log", log, "--log-vkey", &vkey().to_string()]);
     command.arg("--data").arg(folder.join(DATA));
@@ -99,7 +101,7 @@ pub(crate) async fn make(program: &Program, folder: &Path, after: After) -> Resu
     let gateway = make_key(program, &folder.join(DATA).join("gateway.key")).await?;
     log::write_keys(&folder.join(log::DATA))?;
     let server = log::must_serve(program, folder, &["--gateway", &gateway]).await?;
-    let collector = match collect(program, folder, &server.url).await? {
+    let collector = match collect(program, folder, &server.url, &[]).await? {
         Started::Serving(collector) => collector,
         other => bail!("the collector did not start: {other:?}"),
     };
@@ -128,13 +130,34 @@ pub(crate) async fn work(program: &Program, folder: &Path) -> Result<Report> {
         Started::Serving(server) => server,
         other => bail!("the log of the collector did not start: {other:?}"),
     };
-    let report = match collect(program, folder, &server.url).await? {
+    let report = match collect(program, folder, &server.url, &[]).await? {
         Started::Ended(ended) => Ok(Report::ended(&ended)),
         Started::Hung(said) => Ok(Report::hung(said)),
         Started::Serving(collector) => judge(folder, collector, &server).await,
     };
     server.kill().await?;
     report
+}
+
+/// Starts a collector by a wrapper such as strace, has it take and record a body, and kills it.
+pub(crate) async fn take_under(program: &Program, folder: &Path, wrapper: &[String]) -> Result<Broken> {
+    let server = log::must_serve(program, folder, &[]).await?;
+    let broken = match collect(program, folder, &server.url, wrapper).await? {
+        Started::Hung(said) => Some((Outcome::Hang, said)),
+        Started::Ended(ended) => {
+            let by_itself = ended.is_crash() && ended.status.signal() != Some(9);
+            by_itself.then(|| (Outcome::Crash, format!("{}: {}", ended.status, ended.errors)))
+        }
+        Started::Serving(collector) => {
+            post(folder, &collector.url, 1).await?;
+            sleep(RECORDED).await;
+            let said = collector.errors();
+            collector.kill().await?;
+            said.contains("panicked at").then_some((Outcome::Crash, said))
+        }
+    };
+    server.kill().await?;
+    Ok(broken)
 }
 
 async fn judge(folder: &Path, mut collector: Server, log: &Server) -> Result<Report> {

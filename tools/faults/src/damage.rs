@@ -96,15 +96,16 @@ impl Place {
         outcome.with_context(|| format!("{} could not be put back", path.display()))
     }
 
-    fn put_back(&self, path: &Path, whole: &Path) -> std::io::Result<()> {
-        let (file, whole) = (OpenOptions::new().write(true).open(path)?, File::open(whole)?);
+    fn put_back(&self, path: &Path, original: &Path) -> std::io::Result<()> {
+        let (file, whole) = (OpenOptions::new().write(true).open(path)?, File::open(original)?);
         let (now, end) = (file.metadata()?.len(), whole.metadata()?.len());
         let (begin, end) = match self.kind {
             Kind::Flip(_) => (self.offset, self.offset + 1),
             Kind::Zero => (self.offset, end.min(self.offset + SECTOR)),
             // What was written behind the cut is the program's.
             Kind::Cut => (now.max(self.offset), end),
-            Kind::Gone => return Ok(()),
+            // The program may have made an empty one.
+            Kind::Gone => return fs::copy(original, path).map(drop),
         };
         let mut lost = vec![0; usize::try_from(end.saturating_sub(begin)).unwrap_or_default()];
         whole.read_exact_at(&mut lost, begin)?;

@@ -1,6 +1,7 @@
 //! A gateway under test: `vouchlog submit` with a spool, whose log is away while statements are submitted.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use vouchlog_sequencer::testing::statements;
 use vouchlog_stream::Digest;
 
+use crate::calls::Broken;
 use crate::history::{self, Trouble};
 use crate::log;
 use crate::outcome::Outcome;
@@ -109,6 +111,23 @@ pub(crate) async fn work(program: &Program, folder: &Path) -> Result<Report> {
     let report = converse(program, folder, &server).await;
     server.kill().await?;
     report
+}
+
+/// Has the gateway send what waits, run by a wrapper such as strace. A failure is no broken promise yet.
+pub(crate) async fn flush_under(program: &Program, folder: &Path, wrapper: &[String]) -> Result<Broken> {
+    let server = log::must_serve(program, folder, &[]).await?;
+    let mut command = program.command_under(wrapper);
+    command.args(arguments(folder, &server.url, "2s", &["--flush".to_owned()]));
+    let run = Run::of(command).await;
+    server.kill().await?;
+    Ok(match run? {
+        Run::Hung => Some((Outcome::Hang, "submit did not end".to_owned())),
+        // strace ends as the program did.
+        Run::Ended(ended) if ended.is_crash() && ended.status.signal() != Some(9) => {
+            Some((Outcome::Crash, format!("{}: {}", ended.status, ended.errors)))
+        }
+        Run::Ended(_) => None,
+    })
 }
 
 async fn converse(program: &Program, folder: &Path, server: &Server) -> Result<Report> {

@@ -34,6 +34,8 @@ const STRANGER: u8 = 90;
 const SEALING: Duration = Duration::from_millis(900);
 /// How long the load goes on while the log is ended.
 const UNDER_LOAD: Duration = Duration::from_millis(15);
+/// How long the log may take to answer.
+const ANSWER: Duration = Duration::from_secs(10);
 /// Statements of the request after a restart.
 const MORE: usize = 3;
 /// Reads that fail are tried again for two seconds: the program may repair what it serves.
@@ -87,7 +89,8 @@ pub async fn must_serve(program: &Program, folder: &Path, more: &[&str]) -> Resu
 
 /// A connection to a running log.
 pub fn connect(server: &Server) -> Result<GrpcLog> {
-    Ok(GrpcLog::connect(&Connection::new(&server.url))?)
+    let connection = Connection { timeout: ANSWER, ..Connection::new(&server.url) };
+    Ok(GrpcLog::connect(&connection)?)
 }
 
 /// Runs a log under the load of three gateways, then ends it while they go on.

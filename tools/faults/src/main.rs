@@ -1,6 +1,10 @@
 //! `vouchlog-faults`: runs `vouchlog` under faults and prints what became of it.
 
+mod calling;
 mod damaging;
+#[cfg(feature = "fuse")]
+mod lying;
+mod syncing;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,6 +34,13 @@ struct Cli {
 enum Command {
     /// One bit flipped, a file cut short, or a sector zeroed, in every file of a data directory
     Damage(damaging::Args),
+    /// System calls of a log, a gateway or a collector fail, one at a time (needs strace)
+    Calls(calling::Args),
+    /// A disk that becomes full fails one sync and none after it; the log is restarted, and the power cut (needs root)
+    LyingSync(syncing::Args),
+    /// A few reads and writes are torn, misdirected, corrupted or fail (needs root and FUSE; built with --features fuse)
+    #[cfg(feature = "fuse")]
+    LyingDisk(lying::Args),
 }
 
 /// What every campaign is given.
@@ -57,5 +68,9 @@ async fn run(cli: Cli) -> Result<bool> {
     let setting = Setting { program, work: cli.work, verbose: cli.verbose };
     match cli.command {
         Command::Damage(args) => args.run(&setting).await,
+        Command::Calls(args) => args.run(&setting).await,
+        Command::LyingSync(args) => args.run(&setting).await,
+        #[cfg(feature = "fuse")]
+        Command::LyingDisk(args) => args.run(&setting).await,
     }
 }

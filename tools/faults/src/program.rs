@@ -66,17 +66,8 @@ impl Program {
     /// Runs a command to its end.
     pub async fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Result<Run> {
         let mut command = self.command();
-        command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().context("the program cannot be started")?;
-        let Ok(output) = timeout(START_PATIENCE, child.wait_with_output()).await else {
-            return Ok(Run::Hung);
-        };
-        let output = output?;
-        Ok(Run::Ended(Ended {
-            status: output.status,
-            printed: String::from_utf8_lossy(&output.stdout).into_owned(),
-            errors: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }))
+        command.args(args);
+        Run::of(command).await
     }
 }
 
@@ -87,6 +78,23 @@ pub enum Run {
     Ended(Ended),
     /// It did not end in time and was killed.
     Hung,
+}
+
+impl Run {
+    /// Runs a command to its end.
+    pub async fn of(mut command: Command) -> Result<Self> {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().context("the program cannot be started")?;
+        let Ok(output) = timeout(START_PATIENCE, child.wait_with_output()).await else {
+            return Ok(Self::Hung);
+        };
+        let output = output?;
+        Ok(Self::Ended(Ended {
+            status: output.status,
+            printed: String::from_utf8_lossy(&output.stdout).into_owned(),
+            errors: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }))
+    }
 }
 
 /// A process that ended.

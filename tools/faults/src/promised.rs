@@ -178,6 +178,15 @@ impl Promised {
         fs::write(&path, serde_json::to_vec(self)?).with_context(|| path.display().to_string())
     }
 
+    /// Has every gateway send a request once. Whether all were answered.
+    pub(crate) async fn send_once(&mut self, log: &GrpcLog, count: usize) -> bool {
+        let mut all = true;
+        for stream in &mut self.streams {
+            all &= stream.send_once(log, count).await;
+        }
+        all
+    }
+
     /// The root of each size that the log signed and a gateway saw.
     pub(crate) fn heads(&self) -> Result<BTreeMap<u64, Hash>> {
         let mut heads = BTreeMap::new();
