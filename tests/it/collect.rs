@@ -3,5 +3,6 @@
 
 mod doors;
 mod kill;
+mod spool;
 mod trouble;
 pub(crate) mod world;

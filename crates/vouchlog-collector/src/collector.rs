@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use vouchlog_evidence::{Record, RecordId, SealReason};
 use vouchlog_stream::Digest;
+use vouchlog_vault::limits::SILENCE;
 use vouchlog_vault::{Access, Recorder, VaultError};
 
 use crate::Forward;
@@ -299,16 +300,23 @@ fn told(settings: &Settings) -> Bytes {
     Bytes::from(told.to_string())
 }
 
-/// Has submitted what an earlier process kept and did not submit, whenever the log can be reached.
+/// Has submitted what an earlier process kept and did not submit, whenever the log can be reached; last, what was signed for streams
+/// that nothing connects to the present one.
 async fn take_up(recorder: Recorder, out_of_turn: Arc<AtomicBool>) {
+    let mut is_ours_sent = false;
     loop {
-        match recorder.resume().await {
+        let sent = if is_ours_sent { recorder.take_over(SILENCE).await } else { recorder.resume().await };
+        match sent {
             Ok(submitted) => {
                 out_of_turn.fetch_or(submitted > 0, Ordering::Relaxed);
-                return;
+                if std::mem::replace(&mut is_ours_sent, true) {
+                    return;
+                }
             }
-            Err(error) => tracing::warn!(%error, "what an earlier process left cannot be sent yet"),
+            Err(error) => {
+                tracing::warn!(%error, "what an earlier process left cannot be sent yet");
+                tokio::time::sleep(TICK).await;
+            }
         }
-        tokio::time::sleep(TICK).await;
     }
 }

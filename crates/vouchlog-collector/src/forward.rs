@@ -19,6 +19,7 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+use vouchlog_runtime::Backoff;
 
 use crate::intake::Encoding;
 use crate::limits::{MAX_FORWARD_ANSWER, MAX_FORWARD_BYTES};
@@ -231,14 +232,14 @@ impl Sender {
     }
 
     async fn attempts(&self, message: &Message) -> &'static str {
-        let mut wait = self.pace.first_wait;
+        let mut backoff = Backoff::new(self.pace.first_wait, self.pace.longest_wait);
         for attempt in 1..=self.pace.attempts {
             match self.send(message).await {
                 Ok(()) => return "sent",
                 Err(Failure::Final) => return REFUSED,
                 Err(Failure::Again(told)) if attempt < self.pace.attempts => {
-                    tokio::time::sleep(told.unwrap_or(wait).min(self.pace.longest_wait)).await;
-                    wait *= 2;
+                    let wait = backoff.next_wait();
+                    tokio::time::sleep(told.map_or(wait, |told| told.min(self.pace.longest_wait))).await;
                 }
                 Err(Failure::Again(_)) => {}
             }

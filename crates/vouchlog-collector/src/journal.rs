@@ -10,7 +10,6 @@
 //!
 //! **Invariant: an entry is durable before anybody is told that it was taken, and forgotten only when what it became is.**
 
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +20,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
+use vouchlog_runtime::durable;
 
 use crate::arrival::Entry;
 
@@ -196,7 +196,7 @@ impl Journal {
 
 impl Store {
     fn open(dir: &Path) -> Result<Self, JournalError> {
-        fs::create_dir_all(dir).map_err(|error| JournalError::Disk(error.to_string()))?;
+        durable::make_dir(dir).map_err(|error| JournalError::Disk(error.to_string()))?;
         let db = Database::builder(dir.join("journal"))
             .cache_size(CACHE_BYTES)
             .max_journaling_size(JOURNALING_BYTES)

@@ -19,6 +19,7 @@ pub(crate) struct Edge {
 }
 
 /// Entries to append: framed, with the offset at which each begins.
+#[derive(Clone)]
 pub(crate) struct Framed {
     pub(crate) bytes: Bytes,
     pub(crate) starts: Vec<u32>,

@@ -99,8 +99,11 @@ impl<S: Store> Worker<S> {
                 // A new head, or a moment's rest: whatever comes first.
                 Ok(false) => drop(tokio::time::timeout(REST, heads.changed()).await),
                 Err(error) => {
-                    tracing::warn!(%error, "the lookup index could not follow");
-                    *self.control.failure.lock() = Some(error.to_string());
+                    let error = error.to_string();
+                    // Retried four times a second: once reported is enough.
+                    if self.control.failure.lock().replace(error.clone()).as_ref() != Some(&error) {
+                        tracing::warn!(error, "the lookup index could not follow");
+                    }
                     tokio::time::sleep(REST).await;
                 }
             }
@@ -116,11 +119,11 @@ impl<S: Store> Worker<S> {
         if self.control.rebuild.swap(false, Ordering::Relaxed) {
             self.index.clear()?;
         }
-        let mut from = self.index.covered()?;
+        let from = self.index.covered()?;
         if from > sequenced.size().get() {
-            tracing::warn!("the lookup index is of another log; it is built anew");
-            self.index.clear()?;
-            from = 0;
+            // The last trace of entries that the store has lost: it is never deleted for that.
+            let message = format!("it covers {from} entries, the log has {}", sequenced.size());
+            return Err(StoreError::Damaged(message));
         }
         covered.send_replace(from);
         shared.metrics.index_size.set(from);

@@ -14,7 +14,7 @@ use vouchlog_storage::{Loaded, Store, StoreError};
 use vouchlog_stream::{Entry, LoggedAt, StreamId};
 
 use crate::recover::frame;
-use crate::state::{Directory, last_published};
+use crate::state::{Directory, last_published, last_signed};
 
 mod streams;
 
@@ -97,8 +97,8 @@ pub fn fsck<S: Store>(
         return Err(StoreError::Damaged("there is no log in it".into()));
     };
     let mut check = Check::new(store, origin, &loaded);
-    let size = loaded.head.tree.size;
-    check.checkpoint(&loaded, key);
+    let size = loaded.head.size;
+    check.checkpoints(&loaded, key)?;
     let tail = frame(&loaded.tail);
     for bundle in 0..loaded.sealed / WIDTH {
         check.sealed_bundle(bundle)?;
@@ -120,20 +120,20 @@ struct Check<'a, S> {
     report: Report,
     /// Grown from the entries alone.
     range: CompactRange,
-    /// What was published last, with witnesses: often of a size before the newest.
-    published: Option<TreeHead>,
+    /// Heads that were signed or published, of this size or an earlier one.
+    expected: Vec<(&'static str, TreeHead)>,
     last: LoggedAt,
     streams: Streams<'a>,
 }
 
 impl<'a, S: Store> Check<'a, S> {
     fn new(store: &'a S, origin: &'a Origin, loaded: &Loaded) -> Self {
-        let report = Report { size: loaded.head.tree.size.get(), ..Report::default() };
+        let report = Report { size: loaded.head.size.get(), ..Report::default() };
         Self {
             store,
             report,
             range: CompactRange::new(),
-            published: None,
+            expected: Vec::new(),
             last: LoggedAt::default(),
             streams: Streams::new(origin),
         }
@@ -145,24 +145,31 @@ impl<'a, S: Store> Check<'a, S> {
         }
     }
 
-    fn checkpoint(&mut self, loaded: &Loaded, key: &VerifyingKey) {
-        match SignedCheckpoint::open(loaded.head.checkpoint.as_bytes(), self.streams.origin(), key) {
-            Ok(signed) if signed.head() == loaded.head.tree => {}
-            Ok(_) => {
-                self.find(FindingCode::Checkpoint, "the signed checkpoint is not the stored head".into());
-            }
-            Err(error) => self.find(FindingCode::Checkpoint, error.to_string()),
+    fn checkpoints(&mut self, loaded: &Loaded, key: &VerifyingKey) -> Result<(), StoreError> {
+        if let Some(head) = self.store.signed()? {
+            self.expect("signed", head, loaded.head.size);
         }
-        let Some(published) = last_published(&loaded.states) else { return };
-        match SignedCheckpoint::open(published, self.streams.origin(), key) {
-            Ok(signed) if signed.head().size <= loaded.head.tree.size => self.published = Some(signed.head()),
-            Ok(signed) => {
-                let size = signed.head().size;
-                let message = format!("a checkpoint of {size} entries was published, more than there are");
-                self.find(FindingCode::Checkpoint, message);
+        let notes = [("signed", last_signed(&loaded.states)), ("published", last_published(&loaded.states))];
+        for (what, note) in notes {
+            let Some(note) = note else { continue };
+            match SignedCheckpoint::open(note, self.streams.origin(), key) {
+                Ok(signed) => self.expect(what, signed.head(), loaded.head.size),
+                Err(error) => {
+                    self.find(FindingCode::Checkpoint, format!("the checkpoint {what} last: {error}"));
+                }
             }
-            Err(error) => self.find(FindingCode::Checkpoint, format!("what was published: {error}")),
         }
+        Ok(())
+    }
+
+    /// A head that the entries must lead to.
+    fn expect(&mut self, what: &'static str, head: TreeHead, size: TreeSize) {
+        if head.size > size {
+            let message =
+                format!("a head of {} entries was {what}, more than the {size} there are", head.size);
+            return self.find(FindingCode::Checkpoint, message);
+        }
+        self.expected.push((what, head));
     }
 
     /// One full bundle: its entries, and the level-0 tile beside it.
@@ -208,10 +215,11 @@ impl<'a, S: Store> Check<'a, S> {
     fn entry(&mut self, bytes: &[u8]) {
         let index = self.range.end();
         self.range.append(leaf_hash(bytes));
-        let published = self.published.filter(|head| head.size.get() == self.range.end());
-        if published.is_some_and(|head| self.range.root() != Some(head.root)) {
-            let message =
-                format!("the entries do not lead to the root published for size {}", self.range.end());
+        let size = self.range.end();
+        let contradicted =
+            |(_, head): &&(_, TreeHead)| head.size.get() == size && self.range.root() != Some(head.root);
+        if let Some((what, _)) = self.expected.iter().find(contradicted) {
+            let message = format!("the entries do not lead to the root {what} for size {size}");
             self.find(FindingCode::Root, message);
         }
         let entry = match Entry::decode(bytes) {
@@ -248,12 +256,12 @@ impl<'a, S: Store> Check<'a, S> {
     }
 
     fn root(&mut self, loaded: &Loaded) {
-        let head = loaded.head.tree;
+        let head = loaded.head;
         if self.range.end() != head.size.get() {
-            let message = format!("there are {} entries, the log signed {}", self.range.end(), head.size);
+            let message = format!("there are {} entries, {} were committed", self.range.end(), head.size);
             self.find(FindingCode::Root, message);
         } else if self.range.root() != Some(head.root) {
-            self.find(FindingCode::Root, "the entries do not lead to the root the log signed".into());
+            self.find(FindingCode::Root, "the entries do not lead to the committed root".into());
         }
     }
 

@@ -1,12 +1,13 @@
 //! Opening a log: keys checked, the tree brought back, the witnesses asked, and only then the threads started.
 
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
 use thiserror::Error;
+use vouchlog_merkle::TreeHead;
 use vouchlog_note::{Policy, SignatureType, SigningKey, VerifyingKey};
+use vouchlog_runtime::Poison;
 use vouchlog_storage::{CommitError, Index, Loaded, StateKey, Store, StoreError};
 use vouchlog_stream::{Enrolment, Genesis};
 
@@ -15,12 +16,13 @@ use crate::config::Config;
 use crate::draft::House;
 use crate::edge::Edge;
 use crate::follow::Follower;
-use crate::limits::MAX_QUEUED_REQUESTS;
 use crate::log::{Inner, Log};
+use crate::log_time::{LogTime, logged_at};
 use crate::metrics::Metrics;
 use crate::publish::{Published, Publisher, Sequenced};
 use crate::queue::{Queue, Request};
 use crate::recover::{create, genesis, recover};
+use crate::second_path::SecondPath;
 use crate::sequence::{DueHeads, Sequencer};
 use crate::signer::Signer;
 use crate::state::{Directory, Shared, Tree, last_published};
@@ -51,6 +53,19 @@ pub enum OpenError {
     /// A witness knows more of the log than its store holds. Nothing was signed.
     #[error(transparent)]
     Guard(#[from] GuardError),
+    /// Something beside the store knows more of the log than the store holds. Nothing was signed.
+    #[error(
+        "{what} knows {seen} entries of this log, its store holds {size}: the store is an old copy, or damaged. Nothing was signed; \
+         restore the newest copy, or see `vouchlog recover`"
+    )]
+    Forgotten {
+        /// What knows more.
+        what: &'static str,
+        /// Entries it knows.
+        seen: u64,
+        /// Entries in the store.
+        size: u64,
+    },
     /// The operating system gave no thread.
     #[error("no thread could be started: {0}")]
     Thread(std::io::Error),
@@ -76,14 +91,19 @@ impl<S: Store> Log<S> {
         let mut feeders = feeders.map_err(OpenError::Thread)?;
         if store.load()?.is_none() {
             if let Some(feeders) = &feeders {
-                feeders.guard_new(&signer, config.clock.now())?;
+                feeders.guard_new(&signer, logged_at(config.clock.now()))?;
             }
-            create(&signer, config.operator_key.as_ref(), config.clock.now(), &store)?;
+            create(&signer, config.operator_key.as_ref(), logged_at(config.clock.now()), &store)?;
         }
         let loaded =
             store.load()?.ok_or_else(|| StoreError::Damaged("what was just created is gone".into()))?;
         let operator = operator(&genesis(&store, &loaded)?, &config)?;
-        let tree = recover(&store, &loaded)?;
+        let mut tree = recover(&store, &loaded)?;
+        check_remembered(&store, loaded.head, index.as_deref())?;
+        // The head is committed, so signing it again is signing the same; a process that ended before it signed is made up for.
+        store.note_signed(loaded.head)?;
+        let head = signer.sign(loaded.head, logged_at(config.clock.now()).max(tree.logged_at));
+        tree.head = Some(head.map_err(|error| OpenError::Key(error.to_string()))?);
         let shared = share(&config, store, operator, &loaded, &tree, feeders.as_ref(), registry)?;
         if let Some(feeders) = &mut feeders {
             feeders.guard(&shared)?;
@@ -98,7 +118,7 @@ impl<S: Store> Log<S> {
         index: Option<Arc<dyn Index>>,
         feeders: Option<Feeders>,
     ) -> Result<Self, OpenError> {
-        let (messages, queue) = sync_channel(MAX_QUEUED_REQUESTS);
+        let (queue, messages) = Queue::new(shared.options.max_queued_statements);
         let follower =
             index.map(|index| Follower::start(&shared, index)).transpose().map_err(OpenError::Thread)?;
         let witnessing =
@@ -113,9 +133,8 @@ impl<S: Store> Log<S> {
         };
         let thread = std::thread::Builder::new()
             .name("vouchlog-sequencer".into())
-            .spawn(move || sequencer.run(&queue))
+            .spawn(move || sequencer.run(&messages))
             .map_err(OpenError::Thread)?;
-        let queue = Queue::new(messages, shared.options.max_queued_statements);
         if let Some((note, enrolment)) = enrolment {
             let note = note.map_err(|error| OpenError::Key(error.to_string()))?;
             // Nobody waits: a house stream that cannot be enrolled says so when it is used.
@@ -123,6 +142,23 @@ impl<S: Store> Log<S> {
         }
         let thread = Mutex::new(Some(thread));
         Ok(Self { inner: Arc::new(Inner { shared, queue, follower, witnessing, thread }) })
+    }
+}
+
+/// Whoever remembers more of the log than its store holds shows that the store is an old copy. What such a log signed next would
+/// be a second history.
+fn check_remembered<S: Store>(store: &S, head: TreeHead, index: Option<&dyn Index>) -> Result<(), OpenError> {
+    if let Some(signed) = store.signed()?
+        && (signed.size > head.size || (signed.size == head.size && signed.root != head.root))
+    {
+        return Err(OpenError::Forgotten { what: "SIGNED", seen: signed.size.get(), size: head.size.get() });
+    }
+    match index.map(Index::covered) {
+        // One that cannot be read is rebuilt while the log runs.
+        Some(Ok(seen)) if seen > head.size.get() => {
+            Err(OpenError::Forgotten { what: "the lookup index", seen, size: head.size.get() })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -144,19 +180,20 @@ fn share<S: Store>(
     let policy = feeders.map(|feeders| feeders.policy().clone());
     let at_once = policy.as_ref().is_none_or(Policy::is_quorum_none);
     let known = policy.as_ref().and_then(|policy| still_published(&loaded.states, policy, config, &log_keys));
-    let newest = Sequenced { head: loaded.head.clone(), edge: Edge::clone(&tree.edge) };
+    let head = tree.head.clone().ok_or_else(|| StoreError::Damaged("the head is not signed".into()))?;
+    let newest = Sequenced { head, edge: Edge::clone(&tree.edge) };
     Ok(Arc::new(Shared {
         store: Arc::new(store),
         origin: config.origin.clone(),
         log_keys,
         operator,
-        clock: config.clock.clone(),
+        time: LogTime::new(config.clock.clone(), config.options.max_clock_jump, tree.logged_at),
         options: config.options.clone(),
         policy,
         directory: RwLock::new(directory),
         publisher: Publisher::new(newest, at_once, known),
         metrics,
-        poison: Mutex::new(None),
+        poison: Poison::new(),
     }))
 }
 
@@ -171,14 +208,15 @@ fn sequencer<S: Store>(
         let directory = shared.directory.read();
         let streams = directory.streams.values().map(Arc::as_ref);
         // Due at once: how long these heads have waited is not known, and a log that is often restarted must not put them off.
-        due.update(streams, tree.logged_at, std::time::Duration::ZERO);
+        due.update(streams, shared.time.monotonic(), std::time::Duration::ZERO);
     }
     let committer =
         Committer::start(shared.store.clone(), config.options.commit_patience).map_err(OpenError::Thread)?;
     let Config { origin, operator_key, house_key, randomness, .. } = config;
     let house = House { origin, gateway: house_key, randomness, open: None };
     let stored = shared.publisher.published();
-    Ok(Sequencer { shared, tree, signer, operator_key, house, committer, due, stored })
+    let second_path = SecondPath::start().map_err(OpenError::Thread)?;
+    Ok(Sequencer { shared, tree, signer, operator_key, house, committer, second_path, due, stored })
 }
 
 /// The checkpoint that was published when the log stopped, if it still satisfies the policy.

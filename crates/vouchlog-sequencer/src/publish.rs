@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use vouchlog_merkle::TreeSize;
-use vouchlog_storage::Head;
 
 use crate::edge::Edge;
+use crate::signer::SignedHead;
 
 /// A sequenced head: durable and signed by the log. Every entry under it can be read.
 #[derive(Debug)]
 pub struct Sequenced {
-    pub(crate) head: Head,
+    pub(crate) head: SignedHead,
     pub(crate) edge: Edge,
 }
 
@@ -72,7 +72,7 @@ impl Publisher {
     }
 
     /// Shows a head that was just committed.
-    pub(crate) fn sequenced(&self, head: Head, edge: Edge) {
+    pub(crate) fn sequenced(&self, head: SignedHead, edge: Edge) {
         self.sequenced.send_replace(Arc::new(Sequenced { head, edge }));
         self.publish_at_once();
     }

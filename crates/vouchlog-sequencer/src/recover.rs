@@ -14,7 +14,7 @@ use crate::sequence::integrate;
 use crate::signer::Signer;
 use crate::state::{Directory, Tree};
 
-/// Rebuilds the tree a store holds, and checks that its root is the committed one.
+/// Rebuilds the tree a store holds, and checks that its root is the committed one. Its head is yet to be signed.
 pub(crate) fn recover(store: &impl Store, loaded: &Loaded) -> Result<Tree, StoreError> {
     let edge = Edge::at_bundle_boundary(loaded.sealed, edge_tiles(store, loaded.sealed)?);
     let range = edge.compact_range().ok_or_else(|| damaged("the sealed tiles do not join"))?;
@@ -23,8 +23,8 @@ pub(crate) fn recover(store: &impl Store, loaded: &Loaded) -> Result<Tree, Store
     let leaves: Vec<Hash> = entries.entries().map(leaf_hash).collect();
     let last = entries.entries().last().map(Bytes::copy_from_slice);
     let integrated = integrate(&sealed, &entries, &leaves);
-    if integrated.head != loaded.head.tree {
-        return Err(damaged("its entries do not lead to the root it signed"));
+    if integrated.head != loaded.head {
+        return Err(damaged("its entries do not lead to the committed root"));
     }
     store.restore(integrated.growth)?;
     let logged_at = match last {
@@ -32,7 +32,7 @@ pub(crate) fn recover(store: &impl Store, loaded: &Loaded) -> Result<Tree, Store
         None => last_sealed(store, loaded.sealed)?,
     };
     let (range, edge) = (integrated.range, integrated.edge);
-    Ok(Tree { head: Some(loaded.head.clone()), range, edge, logged_at })
+    Ok(Tree { head: None, range, edge, logged_at })
 }
 
 /// The partial tiles at a size that is a multiple of 256: each hash is the root of a full tile one level down.
@@ -81,7 +81,7 @@ fn damaged(what: &str) -> StoreError {
     StoreError::Damaged(what.to_owned())
 }
 
-/// Commits the genesis entry. The log is then opened like any other.
+/// Commits the genesis entry. The log is then opened like any other, which signs its head.
 pub(crate) fn create(
     signer: &Signer,
     operator: Option<&SigningKey>,
@@ -97,8 +97,7 @@ pub(crate) fn create(
     draft.push(&Entry::Genesis { logged_at: now, note });
     let drafted = draft.finish();
     let integrated = integrate(&Tree::empty(), &drafted.entries, &drafted.leaves);
-    let head = signer.sign(integrated.head, now).map_err(|error| key_error(&error))?;
-    let (entries, growth) = (drafted.entries.bytes, integrated.growth);
+    let (head, entries, growth) = (integrated.head, drafted.entries.bytes, integrated.growth);
     Ok(store.commit(None, Batch { head, count: 1, entries, states: Vec::new(), growth })?)
 }
 

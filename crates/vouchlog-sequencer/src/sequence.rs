@@ -4,11 +4,14 @@
 //! | --- | --- | --- |
 //! | draft | requests become entries and changed states | that request is refused, the others go on |
 //! | integrate | the tree grows, in memory, beside the committed one | – (pure) |
-//! | check | every entry is hashed again from the bytes about to be stored, the root computed by a second path | the log stops writing: memory or code is broken |
-//! | sign | the checkpoint of the new head; it does not leave the process yet | the batch is refused |
 //! | commit | the store makes entries, states and head durable, all or nothing | refused: the batch is; unknown: the log stops writing |
+//! | check | meanwhile, another implementation hashes every entry again and computes the root by a second path | the log stops writing: memory or code is broken |
+//! | sign | the head, which is committed, is noted as signed; then it is signed | the log stops writing |
 //! | show | readers see the new head | – |
 //! | acknowledge | every caller gets an answer | – |
+//!
+//! The signature comes after the commit, never before: one root per size then rests on the commit alone. A process that ends
+//! between the two signs the same head when it starts again; the signed note itself is stored with the next commit.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -18,9 +21,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use vouchlog_api::{Error, Result};
-use vouchlog_merkle::{CompactRange, Growth as Nodes, TreeHead, TreeSize, leaf_hash, perfect_range};
+use vouchlog_merkle::{CompactRange, Growth as Nodes, TreeHead, TreeSize};
 use vouchlog_note::SigningKey;
-use vouchlog_storage::{Batch, CommitError, Growth, Head, Store};
+use vouchlog_runtime::Monotonic;
+use vouchlog_storage::{Batch, CommitError, Growth, Store};
 use vouchlog_stream::{LoggedAt, StreamId, StreamState};
 
 use crate::commit::Committer;
@@ -29,8 +33,9 @@ use crate::edge::{Edge, Framed};
 use crate::limits::{MAX_BATCH_REQUESTS, MAX_BATCH_STATEMENTS};
 use crate::publish::Published;
 use crate::queue::{Caller, Committed, Done, Message, Request, Waiting};
-use crate::signer::Signer;
-use crate::state::{Shared, Tree, stored_gateway, stored_published, stored_stream};
+use crate::second_path::SecondPath;
+use crate::signer::{SignedHead, Signer};
+use crate::state::{Shared, Tree, stored_gateway, stored_published, stored_signed, stored_stream};
 
 /// How often an idle sequencer looks for stream heads that are due.
 const IDLE_TICK: Duration = Duration::from_secs(1);
@@ -43,16 +48,17 @@ pub(crate) struct Sequencer<S> {
     pub(crate) operator_key: Option<SigningKey>,
     pub(crate) house: House,
     pub(crate) committer: Committer,
+    pub(crate) second_path: SecondPath,
     pub(crate) due: DueHeads,
     /// The published checkpoint that is in the store.
     pub(crate) stored: Option<Arc<Published>>,
 }
 
-/// Streams with statements that no stream-head entry covers yet, by the time one is due.
+/// Streams with statements that no stream-head entry covers yet, by the monotonic time one is due: a wall clock that jumps must not stop them.
 #[derive(Debug, Default)]
 pub(crate) struct DueHeads {
-    by_time: BTreeSet<(LoggedAt, StreamId)>,
-    due: HashMap<StreamId, LoggedAt>,
+    by_time: BTreeSet<(Monotonic, StreamId)>,
+    due: HashMap<StreamId, Monotonic>,
 }
 
 /// A batch that is in the tree, in memory.
@@ -106,17 +112,14 @@ impl<S: Store> Sequencer<S> {
             return acknowledge(answers, None);
         }
         let integrated = integrate(&self.tree, &drafted.entries, &drafted.leaves);
-        if let Err(reason) = check(&self.tree, &integrated, &drafted.entries) {
-            self.shared.set_poison(&reason);
-            return fail(answers, &Error::internal("the log stopped: its own check of the new root failed"));
-        }
-        let head = match self.sign(integrated.head, drafted.now) {
+        self.second_path.begin(self.tree.range.clone(), drafted.entries.clone(), integrated.head);
+        let committed = self.commit(&drafted, &integrated, published.as_deref());
+        let checked = self.second_path.finish();
+        let signed = committed.and_then(|()| self.sign(&integrated, checked, drafted.now));
+        let head = match signed {
             Ok(head) => head,
             Err(error) => return fail(answers, &error),
         };
-        if let Err(error) = self.commit(&head, &drafted, &integrated, published.as_deref()) {
-            return fail(answers, &error);
-        }
         self.stored = published.or(self.stored.take());
         let committed = self.show(head, drafted, integrated, house);
         acknowledge(answers, Some(&committed));
@@ -125,7 +128,7 @@ impl<S: Store> Sequencer<S> {
     /// Turns requests into entries and changed states. House requests of the batch become one run at its end.
     fn draft(&self, requests: Vec<Waiting>, last: bool) -> (Drafted, Vec<Answer>, Option<OpenHouse>) {
         let directory = self.shared.directory.read();
-        let now = self.shared.clock.now().max(self.tree.logged_at);
+        let now = self.shared.time.now().max(self.tree.logged_at);
         let mut draft = Draft::new(&directory, self.tree.size(), now);
         let enroller = match &self.operator_key {
             Some(operator) if self.shared.options.open_enrolment => Enroller::Open(operator),
@@ -156,18 +159,36 @@ impl<S: Store> Sequencer<S> {
             });
             answers.extend(house_callers.into_iter().map(|caller| house_answer(caller, &place)));
         }
-        self.due.write_due(&mut draft, now, last);
+        self.due.write_due(&mut draft, self.shared.time.monotonic(), last);
         (draft.finish(), answers, opened)
     }
 
-    fn sign(&self, head: TreeHead, now: LoggedAt) -> Result<Head> {
-        if let Some(committed) = self.tree.head.as_ref().filter(|committed| committed.tree == head) {
-            // Only states changed: the same head is not signed again.
-            return Ok(committed.clone());
+    /// Signs the committed head, once the second path has led to the same root. From here on the head is part of the log, so a
+    /// failure stops all writing: the next start signs it.
+    fn sign(
+        &self,
+        integrated: &Integrated,
+        checked: Result<(), String>,
+        now: LoggedAt,
+    ) -> Result<SignedHead> {
+        let head = integrated.head;
+        let same_size = integrated.edge.size() == head.size.get();
+        let agreed = if same_size { checked } else { Err("the edge is not as wide as the tree".into()) };
+        if let Err(reason) = agreed {
+            self.shared.set_poison(&reason);
+            return Err(Error::internal("the log stopped: its own check of the new root failed"));
         }
-        self.signer.sign(head, now).map_err(|error| {
-            tracing::error!(%error, "the log's key cannot sign");
-            Error::internal("the log cannot sign its checkpoint")
+        if let Some(signed) = self.tree.head.as_ref().filter(|signed| signed.tree == head) {
+            // Only states changed: the same head is not signed again.
+            return Ok(signed.clone());
+        }
+        let noted = self.shared.store.note_signed(head).map_err(|error| error.to_string());
+        let signed = noted.and_then(|()| {
+            self.signer.sign(head, now).map_err(|error| format!("the key cannot sign: {error}"))
+        });
+        signed.map_err(|reason| {
+            self.shared.set_poison(&reason);
+            Error::unavailable("the log stopped: it cannot sign its checkpoint")
         })
     }
 
@@ -179,17 +200,17 @@ impl<S: Store> Sequencer<S> {
     }
 
     fn commit(
-        &self,
-        head: &Head,
+        &mut self,
         drafted: &Drafted,
         integrated: &Integrated,
         published: Option<&Published>,
     ) -> Result<()> {
         let streams = drafted.streams.iter().map(stored_stream);
         let states = streams.chain(drafted.gateways.iter().map(stored_gateway));
-        let states = states.chain(published.map(stored_published)).collect();
+        let states = states.chain(published.map(stored_published));
+        let states = states.chain(self.tree.head.as_ref().map(stored_signed)).collect();
         let batch = Batch {
-            head: head.clone(),
+            head: integrated.head,
             count: drafted.leaves.len() as u64,
             entries: drafted.entries.bytes.clone(),
             states,
@@ -218,14 +239,15 @@ impl<S: Store> Sequencer<S> {
     /// Makes the committed batch the state of the log, for the next batch and for readers.
     fn show(
         &mut self,
-        head: Head,
+        head: SignedHead,
         drafted: Drafted,
         integrated: Integrated,
         house: Option<OpenHouse>,
     ) -> Arc<Committed> {
         let Integrated { before, range, nodes, edge, .. } = integrated;
         self.shared.metrics.committed(&head.tree, drafted.leaves.len());
-        self.due.update(&drafted.streams, drafted.now, self.shared.options.stream_head_interval);
+        let interval = self.shared.options.stream_head_interval;
+        self.due.update(&drafted.streams, self.shared.time.monotonic(), interval);
         {
             let mut directory = self.shared.directory.write();
             drafted.streams.into_iter().for_each(|stream| directory.put_stream(stream));
@@ -253,24 +275,6 @@ pub(crate) fn integrate(tree: &Tree, entries: &Framed, leaves: &[vouchlog_merkle
     let root = range.root().expect("the log's range begins at its first entry");
     let head = TreeHead { size: TreeSize::new(range.end()), root };
     Integrated { head, before, range, nodes, edge, growth }
-}
-
-/// The second path: hashes every entry again from the bytes about to be stored, and computes the root by recursion instead of
-/// appending. A bit that flipped anywhere between the request and here ends in another root, and in no signature.
-pub(crate) fn check(tree: &Tree, integrated: &Integrated, entries: &Framed) -> Result<(), String> {
-    let leaves: Vec<_> = entries.entries().map(leaf_hash).collect();
-    let mut range = tree.range.clone();
-    range
-        .merge(&perfect_range(tree.size(), &leaves))
-        .map_err(|error| format!("the second path to the root does not join: {error}"))?;
-    let same = range.end() == integrated.head.size.get()
-        && integrated.edge.size() == range.end()
-        && range.root() == Some(integrated.head.root);
-    if same {
-        Ok(())
-    } else {
-        Err("two ways of computing the new root disagree: memory or code is broken".into())
-    }
 }
 
 /// Everything that waits, up to the size of a batch.
@@ -333,11 +337,10 @@ impl DueHeads {
     pub(crate) fn update<'s>(
         &mut self,
         streams: impl IntoIterator<Item = &'s StreamState>,
-        now: LoggedAt,
+        now: Monotonic,
         interval: Duration,
     ) {
-        let interval = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
-        let due = LoggedAt::from_millis(now.millis().saturating_add(interval)).unwrap_or(LoggedAt::MAX);
+        let due = now.plus(interval);
         for stream in streams {
             let id = stream.id();
             if stream.has_unlogged_head() {
@@ -351,7 +354,7 @@ impl DueHeads {
         }
     }
 
-    fn write_due(&self, draft: &mut Draft<'_>, now: LoggedAt, all: bool) {
+    fn write_due(&self, draft: &mut Draft<'_>, now: Monotonic, all: bool) {
         for (due, id) in &self.by_time {
             if !all && *due > now {
                 break;

@@ -37,6 +37,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use health::{Health, Readiness};
+pub use health::Health;
 pub use log::Log;
 pub use serve::{Config, Server};
+pub use vouchlog_runtime::Readiness;

@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use vouchlog_api::{AnyWitness, Witness};
 
+use crate::Readiness;
 use crate::connections::accept;
 use crate::guard::{Guard, guard, speaks_grpc};
-use crate::health::{Health, Readiness};
+use crate::health::Health;
 use crate::http::{Operations, Problem};
 use crate::log::{AnyLog, Log};
 use crate::metrics::Metrics;

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use vouchlog_merkle::{Hash, TileId, TreeHead, TreeSize, tiles_of_growth};
-use vouchlog_storage::{Batch, Growth, Head, StateKey, Store};
+use vouchlog_storage::{Batch, Growth, StateKey, Store};
 use vouchlog_storage_sled::{Options, SledStore};
 
 const ENTRY_BYTES: usize = 54;
@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let store = SledStore::open(&arguments.dir, "soak.example/log", Options::default())?;
     let opened = began.elapsed();
     let loaded = store.load()?;
-    let size = loaded.as_ref().map_or(0, |loaded| loaded.head.tree.size.get());
+    let size = loaded.as_ref().map_or(0, |loaded| loaded.head.size.get());
     let sealed = loaded.as_ref().map_or(0, |loaded| loaded.sealed);
     println!(
         "opened {size} entries ({} unsealed) in {opened:?}, loaded after {:?}",
@@ -91,10 +91,7 @@ impl Writer<'_> {
     fn commit(&mut self, count: u64) -> Result<Duration, Box<dyn Error>> {
         let old = self.size.unwrap_or(0);
         let new = old + count;
-        let head = Head {
-            tree: TreeHead { size: TreeSize::new(new), root: Hash::from_bytes([7; 32]) },
-            checkpoint: "a signed checkpoint has about two hundred bytes ".repeat(4),
-        };
+        let head = TreeHead { size: TreeSize::new(new), root: Hash::from_bytes([7; 32]) };
         let states = (0..STATES_PER_COMMIT).map(|at| state((new + at) % STREAMS, new)).collect();
         let batch = Batch { head, count, entries: framed(old, new), states, growth: growth(old, new) };
         let began = Instant::now();

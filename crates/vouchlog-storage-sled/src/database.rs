@@ -5,9 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use vouchlog_storage::StoreError;
 
-use crate::segments::sync_dir;
+use crate::files::sync_dir;
 use crate::store::io_error;
 
 /// sled's unit of allocation. 8 MiB keeps every value of ours inside a segment.
@@ -23,6 +24,8 @@ pub(crate) struct Database {
     db: sled::Db,
     /// For fdatasync: sled's `flush` writes to this file but does not sync it.
     file: File,
+    /// Why nothing more is written: an earlier write or sync failed, and the kernel reports a failed write-back once.
+    failed: Mutex<Option<String>>,
 }
 
 impl Database {
@@ -30,9 +33,9 @@ impl Database {
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
         let db = open_sled(dir)?;
         let file = File::open(dir.join("db")).map_err(io_error)?;
-        let database = Self { db, file };
+        let database = Self { db, file, failed: Mutex::default() };
         database.sync().map_err(|error| StoreError::Io(error.to_string()))?;
-        sync_dir(dir).map_err(io_error)?;
+        sync_dir(dir)?;
         Ok(database)
     }
 
@@ -44,10 +47,22 @@ impl Database {
         self.db.scan_prefix(prefix)
     }
 
-    /// Writes all of it or nothing. When this returns it survives a power cut; when it fails, nobody knows.
+    /// Writes all of it or nothing. When this returns it survives a power cut; when it fails, the outcome is unknown and
+    /// nothing more is written.
     pub(crate) fn apply(&self, write: sled::Batch) -> Result<(), sled::Error> {
-        self.db.apply_batch(write)?;
-        self.sync()
+        if let Some(reason) = self.failure() {
+            return Err(sled::Error::Unsupported(reason));
+        }
+        self.db.apply_batch(write).and_then(|()| self.sync()).inspect_err(|error| {
+            tracing::error!(%error, "a write or sync of live/db failed; nothing more is written to it");
+            let reason = format!("a write or sync of live/db failed ({error}); restart to recover");
+            self.failed.lock().get_or_insert(reason);
+        })
+    }
+
+    /// Why nothing more is written, if so.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failed.lock().clone()
     }
 
     /// sled's `flush` hands the bytes to the kernel; fdatasync makes them survive a power cut. Both are needed.
@@ -75,7 +90,7 @@ fn open_sled(dir: &Path) -> Result<sled::Db, StoreError> {
                 std::thread::sleep(Duration::from_millis(20));
             }
             Ok(Err(error)) => return Err(sled_error(error)),
-            Err(_) => return Err(damaged("the database")),
+            Err(_) => return Err(damaged("live/db")),
         }
     }
 }
@@ -86,7 +101,13 @@ pub(crate) fn damaged(what: &str) -> StoreError {
 
 pub(crate) fn sled_error(error: sled::Error) -> StoreError {
     match error {
-        sled::Error::Corruption { .. } => damaged("the database"),
+        sled::Error::Corruption { .. } => damaged("live/db"),
         other => StoreError::Io(other.to_string()),
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Database")
     }
 }

@@ -3,30 +3,41 @@
 //! ```text
 //! <data>/FORMAT                     version, the log's origin, and whether the log has begun
 //! <data>/live/                      sled: head, states and the entries not yet sealed; bounded however long the log grows
+//! <data>/ledger/                    the same once more, as a ledger of commits
+//! <data>/SIGNED                     two slots: the newest head that was signed
 //! <data>/sealed/tiles/<L>/<S>       full tiles of level L, 4,096 in a segment of 32 MiB, at (index mod 4096) × 8192
 //! <data>/sealed/bundles/<S>.data    full entry bundles, 4,096 in a segment, one after the other
 //! <data>/sealed/bundles/<S>.index   12 bytes each: where bundle (index mod 4096) begins (8) and its length (4)
 //! <data>/index/                     fjall: lookup by leaf hash, digest, or stream and sequence; may be deleted
+//! <data>/aside/                     damaged copies that were replaced, the newest four of each kind
+//! <data>/LOCK, <data>/OPEN          held while the store is open; there until it is closed cleanly
 //! ```
 //!
-//! A commit is one atomic sled batch, flushed **and** fdatasynced: sled's own `flush` leaves the drive's cache and the
-//! file's metadata to chance. A background thread copies what became full into segments, fdatasyncs them, and only then
-//! lets sled forget it. What lies in a segment beyond the sealed size in sled is rubbish of an interrupted sealing, and is
-//! overwritten by the next.
+//! A commit is one atomic sled batch, flushed **and** fdatasynced (sled's own `flush` leaves the drive's cache and the
+//! file's metadata to chance), and one record of the ledger, synced meanwhile by another thread. A start reads both before it
+//! writes either, and makes a damaged one again from the other; `copies.rs` has the table. Full tiles and bundles are copied
+//! into segments, fdatasynced, and only then forgotten in sled and in the ledger. What lies in a segment beyond the sealed size
+//! is left over from an interrupted sealing, and is overwritten by the next.
 //!
 //! The store of a witness, [`SledWitnessStore`], is one such database and has its own picture.
 //!
 //! *Invariant: this is the only crate that knows sled and fjall as the log's store.*
 
+mod book;
+mod contents;
+mod copies;
 mod database;
+mod files;
 mod index;
 mod live;
-mod sealer;
+mod living;
 mod segments;
 mod stamp;
 mod store;
 mod witness;
 
 pub use index::FjallIndex;
+pub use living::SledLiving;
+pub use segments::Segments;
 pub use store::{Options, SledStore};
 pub use witness::SledWitnessStore;

@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use vouchlog_merkle::TileId;
-use vouchlog_storage::StoreError;
+use vouchlog_merkle::{Hash, TileId, leaf_hash};
+use vouchlog_storage::{Sealed, StoreError, framing};
 
+use crate::files::{make_dir, name, write_file};
 use crate::store::io_error;
 
 /// Tiles or bundles in one segment: 32 MiB of tiles, a little over a million entries. Large enough that a log of 10^9
@@ -28,18 +29,31 @@ const MAX_BUNDLE_BYTES: u32 = 256 * 65_537;
 
 /// The sealed part of a store.
 #[derive(Debug)]
-pub(crate) struct Segments {
+pub struct Segments {
     dir: PathBuf,
     open: Mutex<HashMap<PathBuf, Arc<File>>>,
+    next: Mutex<Next>,
+}
+
+/// Where the next bundle goes. Known from what was verified or written, never read back unverified: a wrong place would
+/// overwrite other bundles.
+#[derive(Clone, Copy, Debug)]
+struct Next {
+    bundle: u64,
+    offset: u64,
 }
 
 impl Segments {
-    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
-        fs::create_dir_all(dir.join("bundles"))?;
-        fs::create_dir_all(dir.join("tiles"))?;
-        sync_dir(dir)?;
-        dir.parent().map_or(Ok(()), sync_dir)?;
-        Ok(Self { dir: dir.to_owned(), open: Mutex::default() })
+    /// Opens the segments in `dir`, of which everything below `sealed` is sealed, and verifies those of the last segment that
+    /// the next bundle depends on. A damaged index is computed again from the bundles.
+    pub(crate) fn open(dir: &Path, sealed: u64) -> Result<Self, StoreError> {
+        for part in ["bundles", "tiles"] {
+            make_dir(&dir.join(part))?;
+        }
+        let next = Next { bundle: sealed / 256, offset: 0 };
+        let segments = Self { dir: dir.to_owned(), open: Mutex::default(), next: Mutex::new(next) };
+        segments.next.lock().offset = segments.end_of_last(next.bundle)?;
+        Ok(segments)
     }
 
     /// Whether a bundle was ever written here, sealed or not.
@@ -48,55 +62,71 @@ impl Segments {
         length(bundle) > place(bundle, SLOT_BYTES) || length(bundle + PER_SEGMENT) > 0
     }
 
-    /// A full tile that is sealed.
-    pub(crate) fn tile(&self, tile: TileId) -> Result<Bytes, StoreError> {
-        let mut bytes = vec![0; TILE_BYTES];
-        self.read(&self.tile_path(tile), &mut bytes, place(tile.index, TILE_BYTES))?;
-        Ok(bytes.into())
-    }
-
-    /// A full bundle that is sealed.
-    pub(crate) fn bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
-        let (offset, length) = self.slot(bundle)?;
-        let mut bytes = vec![0; length as usize];
-        self.read(&self.bundle_path(bundle, "data"), &mut bytes, offset)?;
-        Ok(bytes.into())
-    }
-
-    /// Writes tiles and bundles and makes them durable. Writing the same again is harmless; bundles come in order, the
-    /// first directly after the last sealed one.
-    pub(crate) fn write(
-        &self,
-        tiles: &[(TileId, Bytes)],
-        bundles: &[(u64, Bytes)],
-    ) -> Result<(), StoreError> {
-        let mut touched = Touched::default();
-        for (tile, bytes) in tiles {
-            let file = touched.file(&self.tile_path(*tile))?;
-            file.write_all_at(bytes, place(tile.index, TILE_BYTES)).map_err(io_error)?;
+    /// Where bundle `next` begins in its segment, after the last bundle was verified against its tile.
+    fn end_of_last(&self, next: u64) -> Result<u64, StoreError> {
+        let count = next % PER_SEGMENT;
+        if count == 0 {
+            return Ok(0);
         }
-        let mut end = None;
-        for (bundle, bytes) in bundles {
-            let offset = match end {
-                _ if bundle.is_multiple_of(PER_SEGMENT) => 0,
-                Some(end) => end,
-                None => self.slot(bundle - 1).map(|(offset, length)| offset + u64::from(length))?,
+        let first = next - count;
+        let slots = (first..next).map(|bundle| self.slot(bundle)).collect::<Result<Vec<_>, _>>();
+        let joins = |slots: &[(u64, u32)]| {
+            let ends = slots.iter().scan(0, |end, (offset, length)| {
+                let begins = *end == *offset;
+                *end = offset.saturating_add(u64::from(*length));
+                Some(begins)
+            });
+            ends.into_iter().all(|begins| begins)
+        };
+        if let Ok(slots) = &slots
+            && joins(slots)
+            && let Some((offset, length)) = slots.last().copied()
+            && self.is_length_of(next - 1, length)
+        {
+            return Ok(offset + u64::from(length));
+        }
+        self.compute_index(first, next)
+    }
+
+    /// Whether the index gives a bundle its right length. No slot follows that would contradict a wrong one, so the bundle
+    /// itself must: it is what its tile covers, or at least framed to that length (then it is damaged, and reads report it).
+    fn is_length_of(&self, bundle: u64, length: u32) -> bool {
+        let framed = |bytes: Bytes| bundle_length(&bytes) == Some(length as usize);
+        self.is_what_its_tile_covers(bundle).unwrap_or(false) || self.bundle(bundle).is_ok_and(framed)
+    }
+
+    /// Whether the entries of a bundle hash to the leaves in its tile.
+    fn is_what_its_tile_covers(&self, bundle: u64) -> Result<bool, StoreError> {
+        let (bytes, tile) = (self.bundle(bundle)?, self.tile(TileId { level: 0, index: bundle })?);
+        Ok(is_bundle_of(&bytes, &tile))
+    }
+
+    /// Computes the index of a segment again from its bundles, each verified against its tile; returns where they end.
+    fn compute_index(&self, first: u64, next: u64) -> Result<u64, StoreError> {
+        let path = self.bundle_path(first, "data");
+        let data = fs::read(&path).map_err(crate::files::io_error("read", &path))?;
+        let mut index = Vec::new();
+        let mut offset = 0;
+        for bundle in first..next {
+            let tile = self.tile(TileId { level: 0, index: bundle })?;
+            let damaged = || {
+                StoreError::Damaged(format!(
+                    "segment {} is damaged at byte {offset}: entry bundle {bundle} is not what its tile covers",
+                    name(&path)
+                ))
             };
-            let length = u32::try_from(bytes.len()).expect("a bundle has at most 16 MiB");
-            let mut slot = [0; SLOT_BYTES];
-            slot[..8].copy_from_slice(&offset.to_be_bytes());
-            slot[8..].copy_from_slice(&length.to_be_bytes());
-            touched
-                .file(&self.bundle_path(*bundle, "data"))?
-                .write_all_at(bytes, offset)
-                .map_err(io_error)?;
-            touched
-                .file(&self.bundle_path(*bundle, "index"))?
-                .write_all_at(&slot, place(*bundle, SLOT_BYTES))
-                .map_err(io_error)?;
-            end = Some(offset + u64::from(length));
+            let length = bundle_length(&data[offset..]).ok_or_else(damaged)?;
+            if !is_bundle_of(&data[offset..offset + length], &tile) {
+                return Err(damaged());
+            }
+            index.extend_from_slice(&encode_slot(offset as u64, length));
+            offset += length;
         }
-        touched.sync()
+        let path = self.bundle_path(first, "index");
+        write_file(&path, &index)?;
+        self.open.lock().clear();
+        tracing::warn!(file = name(&path), "the index of a segment was damaged and has been computed again");
+        Ok(offset as u64)
     }
 
     fn slot(&self, bundle: u64) -> Result<(u64, u32), StoreError> {
@@ -146,6 +176,52 @@ impl Segments {
     }
 }
 
+impl Sealed for Segments {
+    fn put(&self, tiles: &[(TileId, Bytes)], bundles: &[(u64, Bytes)]) -> Result<(), StoreError> {
+        let mut touched = Touched::default();
+        for (tile, bytes) in tiles {
+            let file = touched.file(&self.tile_path(*tile))?;
+            file.write_all_at(bytes, place(tile.index, TILE_BYTES)).map_err(io_error)?;
+        }
+        let mut next = *self.next.lock();
+        for (bundle, bytes) in bundles {
+            if *bundle != next.bundle {
+                let reason = format!("entry bundle {bundle} was sealed where bundle {} belongs", next.bundle);
+                return Err(StoreError::Damaged(reason));
+            }
+            if bundle.is_multiple_of(PER_SEGMENT) {
+                next.offset = 0;
+            }
+            let slot = encode_slot(next.offset, bytes.len());
+            touched
+                .file(&self.bundle_path(*bundle, "data"))?
+                .write_all_at(bytes, next.offset)
+                .map_err(io_error)?;
+            touched
+                .file(&self.bundle_path(*bundle, "index"))?
+                .write_all_at(&slot, place(*bundle, SLOT_BYTES))
+                .map_err(io_error)?;
+            next = Next { bundle: bundle + 1, offset: next.offset + bytes.len() as u64 };
+        }
+        touched.sync()?;
+        *self.next.lock() = next;
+        Ok(())
+    }
+
+    fn tile(&self, tile: TileId) -> Result<Bytes, StoreError> {
+        let mut bytes = vec![0; TILE_BYTES];
+        self.read(&self.tile_path(tile), &mut bytes, place(tile.index, TILE_BYTES))?;
+        Ok(bytes.into())
+    }
+
+    fn bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
+        let (offset, length) = self.slot(bundle)?;
+        let mut bytes = vec![0; length as usize];
+        self.read(&self.bundle_path(bundle, "data"), &mut bytes, offset)?;
+        Ok(bytes.into())
+    }
+}
+
 /// The files one sealing writes to, so that each is synced once.
 #[derive(Default)]
 struct Touched {
@@ -173,11 +249,14 @@ impl Touched {
 
     /// A new file survives only if its directory entry does.
     fn sync(self) -> Result<(), StoreError> {
-        for file in self.files.values() {
-            file.sync_data().map_err(io_error)?;
+        let unsynced =
+            |path: &Path, error: io::Error| StoreError::Unsynced(format!("{}: {error}", name(path)));
+        for (path, file) in &self.files {
+            file.sync_data().map_err(|error| unsynced(path, error))?;
         }
         for dir in self.created {
-            sync_dir(&dir).map_err(io_error)?;
+            let opened = File::open(&dir).map_err(io_error)?;
+            opened.sync_all().map_err(|error| unsynced(&dir, error))?;
         }
         Ok(())
     }
@@ -188,14 +267,28 @@ fn place(index: u64, bytes: usize) -> u64 {
     (index % PER_SEGMENT) * bytes as u64
 }
 
-/// Makes a directory's entries durable.
-pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
+fn encode_slot(offset: u64, length: usize) -> [u8; SLOT_BYTES] {
+    let mut slot = [0; SLOT_BYTES];
+    slot[..8].copy_from_slice(&offset.to_be_bytes());
+    slot[8..].copy_from_slice(&u32::try_from(length).expect("a bundle has at most 16 MiB").to_be_bytes());
+    slot
 }
 
-/// The last two parts of a path: enough for an operator, without the layout of the machine.
-fn name(path: &Path) -> String {
-    let mut parts: Vec<_> = path.iter().rev().take(2).map(|part| part.to_string_lossy()).collect();
-    parts.reverse();
-    parts.join("/")
+/// Bytes of the full bundle that `data` begins with.
+fn bundle_length(data: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    for _ in 0..256 {
+        let (length, _) = data.get(at..)?.split_first_chunk::<2>()?;
+        at += 2 + usize::from(u16::from_be_bytes(*length));
+    }
+    (at <= data.len()).then_some(at)
+}
+
+/// Whether 256 framed entries hash to the 256 hashes of a tile.
+fn is_bundle_of(bundle: &[u8], tile: &[u8]) -> bool {
+    let Some(starts) = framing::starts(bundle) else { return false };
+    let ends = starts.iter().skip(1).map(|start| *start as usize).chain([bundle.len()]);
+    let entries = starts.iter().zip(ends).map(|(start, end)| &bundle[*start as usize + 2..end]);
+    let leaves = entries.map(leaf_hash);
+    starts.len() == 256 && leaves.zip(tile.chunks(Hash::LEN)).all(|(leaf, hash)| leaf.as_bytes() == hash)
 }

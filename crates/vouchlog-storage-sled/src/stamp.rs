@@ -1,30 +1,35 @@
 //! The stamp of a data directory: which format, whose log, and whether the log has begun.
 //!
 //! ```text
-//! vouchlog store 1 LF
+//! vouchlog store 2 LF
 //! origin <log origin> LF
 //! begun LF                      once something was committed
 //! ```
+//!
+//! Format 1 had no ledger. Such a directory is read, and has a ledger and this format from then on.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use vouchlog_storage::StoreError;
 
-use crate::segments::sync_dir;
+use crate::files::write_file;
 use crate::store::io_error;
 
 const FILE: &str = "FORMAT";
 /// First line. Another number is another layout, which this version cannot read.
-const FORMAT: &str = "vouchlog store 1";
+const FORMAT: &str = "vouchlog store 2";
+const FORMAT_WITHOUT_LEDGER: &str = "vouchlog store 1";
 
-/// What the stamp says.
+/// What the stamp holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) origin: String,
     /// A log that has begun is never begun again.
     pub(crate) begun: bool,
+    /// Whether the directory has, or is to have, a ledger.
+    pub(crate) ledger: bool,
 }
 
 /// What follows the first line of a format file, which must be `format`; `None` when there is no such file.
@@ -37,7 +42,7 @@ pub(crate) fn read_format(path: &Path, format: &str, advice: &str) -> Result<Opt
     let (found, rest) = text.split_once('\n').unwrap_or((&text, ""));
     if found != format {
         let found = found.escape_default();
-        let message = format!("the data directory has format `{found}`, `{format}` was expected: {advice}");
+        let message = format!("FORMAT names the format `{found}`, `{format}` was expected: {advice}");
         return Err(StoreError::Foreign(message));
     }
     Ok(Some(rest.to_owned()))
@@ -46,12 +51,16 @@ pub(crate) fn read_format(path: &Path, format: &str, advice: &str) -> Result<Opt
 impl Stamp {
     /// The stamp of `dir`; `None` when it has none.
     pub(crate) fn read(dir: &Path) -> Result<Option<Self>, StoreError> {
-        let advice = "use the version that made it";
-        let Some(rest) = read_format(&dir.join(FILE), FORMAT, advice)? else { return Ok(None) };
+        let (path, advice) = (dir.join(FILE), "use the version that made it");
+        let (rest, ledger) = match read_format(&path, FORMAT_WITHOUT_LEDGER, advice) {
+            Err(StoreError::Foreign(_)) => (read_format(&path, FORMAT, advice)?, true),
+            other => (other?, false),
+        };
+        let Some(rest) = rest else { return Ok(None) };
         let lines = rest.strip_suffix('\n').unwrap_or("");
         let (lines, begun) = lines.strip_suffix("\nbegun").map_or((lines, false), |lines| (lines, true));
         match lines.strip_prefix("origin ") {
-            Some(origin) => Ok(Some(Self { origin: origin.to_owned(), begun })),
+            Some(origin) => Ok(Some(Self { origin: origin.to_owned(), begun, ledger })),
             None => Err(StoreError::Damaged("its FORMAT file names no origin".into())),
         }
     }
@@ -59,11 +68,6 @@ impl Stamp {
     /// Writes the stamp durably, whole or not at all.
     pub(crate) fn write(&self, dir: &Path) -> Result<(), StoreError> {
         let begun = if self.begun { "begun\n" } else { "" };
-        let temporary = dir.join("FORMAT.new");
-        let mut file = File::create(&temporary).map_err(io_error)?;
-        write!(file, "{FORMAT}\norigin {}\n{begun}", self.origin).map_err(io_error)?;
-        file.sync_all().map_err(io_error)?;
-        fs::rename(&temporary, dir.join(FILE)).map_err(io_error)?;
-        sync_dir(dir).map_err(io_error)
+        write_file(&dir.join(FILE), format!("{FORMAT}\norigin {}\n{begun}", self.origin).as_bytes())
     }
 }

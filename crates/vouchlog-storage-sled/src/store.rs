@@ -1,19 +1,18 @@
-//! The store: opening, the commit, and the readers.
+//! The store in a directory: whose it is, that it is open once, and its two parts.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use vouchlog_merkle::TileId;
-use vouchlog_storage::{Batch, CommitError, Growth, Loaded, Store, StoreError};
+use vouchlog_ledger::{Disk, Folder, LockGuard};
+use vouchlog_merkle::{TileId, TreeHead};
+use vouchlog_storage::{Batch, CommitError, Growth, Loaded, Sealing, Store, StoreError};
 
-use crate::live::Live;
-use crate::sealer::Sealer;
-use crate::segments::{Segments, sync_dir};
+use crate::copies::Begun;
+use crate::files::make_dir;
+use crate::living::SledLiving;
+use crate::segments::Segments;
 use crate::stamp::Stamp;
 
 /// How to open a store.
@@ -31,53 +30,39 @@ impl Default for Options {
 }
 
 /// A store in a directory, open in this process alone.
+#[derive(Debug)]
 pub struct SledStore {
     dir: PathBuf,
-    origin: String,
-    options: Options,
-    live: Arc<Live>,
-    sealer: Arc<Sealer>,
-    writer: Mutex<Writer>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// What only the committing thread touches.
-struct Writer {
-    size: Option<u64>,
-    /// Set once commits must not go on until the store is opened anew.
-    stopped: Option<String>,
+    stamp: Mutex<Stamp>,
+    parts: Sealing<SledLiving, Segments>,
+    #[expect(dead_code, reason = "held for its drop, after the parts are closed")]
+    lock: LockGuard,
 }
 
 impl SledStore {
     /// Opens the store of the log `origin` in `dir`, or makes it. Refuses a directory of another format, of another log,
-    /// or open elsewhere.
+    /// or open elsewhere. A damaged copy of the living part is made again from the other; see the warnings it logs.
     pub fn open(dir: &Path, origin: &str, options: Options) -> Result<Self, StoreError> {
         make_dir(dir)?;
         let stamp = Stamp::read(dir)?;
-        check_stamp(dir, origin, stamp.as_ref())?;
-        let live = Arc::new(Live::open(&dir.join("live"))?);
-        let size = live.size()?;
-        let segments = Arc::new(Segments::open(&dir.join("sealed")).map_err(io_error)?);
-        check_age(size, stamp.as_ref(), &segments)?;
-        let current = Stamp { origin: origin.to_owned(), begun: size.is_some() };
+        check_origin(origin, stamp.as_ref())?;
+        let lock = Folder::new(dir).lock().map_err(io_error)?.ok_or(StoreError::InUse)?;
+        let living = SledLiving::open(dir, begun(stamp.as_ref()), options.min_free_bytes)?;
+        let (size, sealed) = living.size_and_sealed();
+        if size > 0 && stamp.is_none() {
+            return Err(StoreError::Damaged("the data directory has a log but no FORMAT file".into()));
+        }
+        let segments = Segments::open(&dir.join("sealed"), sealed)?;
+        // What is sealed was committed before.
+        if segments.has_bundle(size / 256) {
+            return Err(StoreError::Damaged("live/ and ledger/ are older than sealed/".into()));
+        }
+        let current = Stamp { origin: origin.to_owned(), begun: size > 0, ledger: true };
         if stamp.as_ref() != Some(&current) {
             current.write(dir)?;
         }
-        let sealer = Arc::new(Sealer::new(live.clone(), segments)?);
-        let worker = sealer.clone();
-        let thread = std::thread::Builder::new()
-            .name("vouchlog-sealer".into())
-            .spawn(move || worker.run())
-            .map_err(io_error)?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            origin: origin.to_owned(),
-            options,
-            live,
-            sealer,
-            writer: Mutex::new(Writer { size, stopped: None }),
-            thread: Mutex::new(Some(thread)),
-        })
+        let parts = Sealing::start(living, segments)?;
+        Ok(Self { dir: dir.to_owned(), stamp: Mutex::new(current), parts, lock })
     }
 
     /// The origin of the log whose store is in `dir`; `None` when there is no store.
@@ -87,90 +72,74 @@ impl SledStore {
 
     /// The log has begun, whether or not this can be written down now: if not, the next start does it.
     fn stamp_begun(&self) {
-        if let Err(error) = (Stamp { origin: self.origin.clone(), begun: true }).write(&self.dir) {
-            tracing::warn!(%error, "the FORMAT file does not yet say that the log has begun");
+        let mut stamp = self.stamp.lock();
+        if std::mem::replace(&mut stamp.begun, true) {
+            return;
         }
-    }
-
-    fn no_room(&self) -> Option<String> {
-        no_room(&self.dir, &self.options)
+        if let Err(error) = stamp.write(&self.dir) {
+            tracing::warn!(%error, "the FORMAT file does not yet record that the log has begun");
+        }
     }
 }
 
 impl Store for SledStore {
     fn load(&self) -> Result<Option<Loaded>, StoreError> {
-        self.live.load()
+        self.parts.load()
     }
 
     fn restore(&self, growth: Growth) -> Result<(), StoreError> {
-        self.sealer.add(growth, Vec::new());
-        Ok(())
+        self.parts.restore(growth)
     }
 
     fn commit(&self, expected: Option<u64>, batch: Batch) -> Result<(), CommitError> {
-        let mut writer = self.writer.lock();
-        if let Some(reason) = &writer.stopped {
-            return Err(CommitError::Refused(reason.clone()));
-        }
-        if writer.size != expected {
-            return Err(CommitError::Moved {
-                expected: expected.unwrap_or(0),
-                found: writer.size.unwrap_or(0),
-            });
-        }
-        batch.check(expected)?;
-        if let Some(full) = self.no_room() {
-            return Err(CommitError::Refused(full));
-        }
-        self.sealer.admit_commit().map_err(CommitError::Refused)?;
-        match self.live.commit(&batch) {
-            Ok(records) => {
-                writer.size = Some(batch.head.tree.size.get());
-                if expected.is_none() {
-                    self.stamp_begun();
-                }
-                self.sealer.add(batch.growth, records);
-                Ok(())
-            }
-            Err(error) => {
-                if matches!(error, CommitError::Unknown(_)) {
-                    writer.stopped =
-                        Some("an earlier commit has an unknown outcome: open the store anew".into());
-                }
-                Err(error)
-            }
-        }
-    }
-
-    fn tile(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {
-        self.sealer.tile(tile)
-    }
-
-    fn entry_bundle(&self, bundle: u64) -> Result<Option<Bytes>, StoreError> {
-        self.sealer.bundle(bundle)
-    }
-
-    fn impediment(&self) -> Option<String> {
-        // A commit may hold the writer for as long as the disk takes; readiness must not wait for it.
-        let stopped = self.writer.try_lock().and_then(|writer| writer.stopped.clone());
-        stopped.or_else(|| self.no_room()).or_else(|| self.sealer.failure())
-    }
-
-    fn close(&self) -> Result<(), StoreError> {
-        self.writer.lock().stopped = Some("the store is closed".into());
-        self.sealer.stop();
-        if let Some(thread) = self.thread.lock().take() {
-            thread.join().map_err(|_| StoreError::Io("the sealing thread panicked".into()))?;
+        self.parts.commit(expected, batch)?;
+        if expected.is_none() {
+            self.stamp_begun();
         }
         Ok(())
     }
+
+    fn note_signed(&self, head: TreeHead) -> Result<(), StoreError> {
+        self.parts.note_signed(head)
+    }
+
+    fn signed(&self) -> Result<Option<TreeHead>, StoreError> {
+        self.parts.signed()
+    }
+
+    fn tile(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {
+        self.parts.tile(tile)
+    }
+
+    fn entry_bundle(&self, bundle: u64) -> Result<Option<Bytes>, StoreError> {
+        self.parts.entry_bundle(bundle)
+    }
+
+    fn impediment(&self) -> Option<String> {
+        self.parts.impediment()
+    }
+
+    fn close(&self) -> Result<(), StoreError> {
+        self.parts.close()
+    }
 }
 
-impl Drop for SledStore {
-    fn drop(&mut self) {
-        if let Err(error) = self.close() {
-            tracing::error!(%error, "the store was not closed cleanly; the next start repeats the sealing");
-        }
+fn begun(stamp: Option<&Stamp>) -> Begun {
+    match stamp {
+        Some(Stamp { begun: true, ledger: true, .. }) => Begun::Yes,
+        Some(Stamp { begun: true, ledger: false, .. }) => Begun::WithoutLedger,
+        _ => Begun::No,
+    }
+}
+
+/// Refuses the directory of another log before anything in it is touched.
+fn check_origin(origin: &str, stamp: Option<&Stamp>) -> Result<(), StoreError> {
+    match stamp {
+        Some(stamp) if stamp.origin != origin => Err(StoreError::Foreign(format!(
+            "the data directory belongs to the log `{}` by its FORMAT file, not to `{origin}`: give each log its own directory",
+            stamp.origin
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -179,48 +148,6 @@ pub(crate) fn no_room(dir: &Path, options: &Options) -> Option<String> {
     let free = fs4::available_space(dir).ok()?;
     let needed = options.min_free_bytes;
     (free < needed).then(|| format!("the disk is full: {free} bytes are free, at least {needed} are kept"))
-}
-
-/// Makes a directory that survives a power cut.
-pub(crate) fn make_dir(dir: &Path) -> Result<(), StoreError> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    fs::create_dir_all(dir).map_err(io_error)?;
-    // A relative path of one part has an empty parent, which is the working directory.
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-    sync_dir(parent.unwrap_or(Path::new("."))).map_err(io_error)
-}
-
-/// Refuses a directory that is not a store of the log `origin`, before anything in it is touched.
-fn check_stamp(dir: &Path, origin: &str, stamp: Option<&Stamp>) -> Result<(), StoreError> {
-    let Some(stamp) = stamp else { return Ok(()) };
-    if stamp.origin != origin {
-        return Err(StoreError::Foreign(format!(
-            "the data directory belongs to the log `{}`, not to `{origin}`: give each log its own directory",
-            stamp.origin
-        )));
-    }
-    // The stamp is written after the database. To begin a new one here could be to sign a second history.
-    if !dir.join("live").join("db").exists() {
-        return Err(StoreError::Damaged("the data directory has a FORMAT file but no database".into()));
-    }
-    Ok(())
-}
-
-/// Refuses a database that is older than what lies beside it: going on from there would be a second history. It happens
-/// when one part of a directory is restored from a backup, or when a damaged database opens as an empty one.
-fn check_age(size: Option<u64>, stamp: Option<&Stamp>, segments: &Segments) -> Result<(), StoreError> {
-    let problem = match (size, stamp) {
-        (Some(_), None) => "the data directory has a log but no FORMAT file",
-        (None, Some(Stamp { begun: true, .. })) => "the database is empty, but the log had begun",
-        // What is sealed was committed before.
-        (size, _) if segments.has_bundle(size.unwrap_or(0) / 256) => {
-            "the database is older than the segments"
-        }
-        _ => return Ok(()),
-    };
-    Err(StoreError::Damaged(problem.into()))
 }
 
 /// An operating-system error without the path of the machine.

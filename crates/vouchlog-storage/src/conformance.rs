@@ -49,6 +49,7 @@ pub fn check_store<S: Store, O: FnMut() -> S>(mut new_place: impl FnMut() -> O) 
     every_size_comes_back(new_place());
     every_size_comes_back_uncleanly(new_place());
     sealing_can_be_repeated(new_place());
+    what_was_signed_is_remembered(new_place());
     a_closed_store_only_reads(new_place());
     big_batches_and_long_entries_come_back(new_place());
     single_entries_come_back(new_place());
@@ -86,7 +87,7 @@ fn a_head_that_moved_is_told<S: Store>(mut open: impl FnMut() -> S) {
 fn refuse_as_moved<S: Store>(store: &S, model: &Model, expected: Option<u64>) {
     let mut stranger = Model::of_size(expected.unwrap_or(0).min(1000));
     let mut batch = stranger.batch(&[Bytes::from_static(b"of another writer")]);
-    batch.head.tree.size = vouchlog_merkle::TreeSize::new(expected.unwrap_or(0).saturating_add(1));
+    batch.head.size = vouchlog_merkle::TreeSize::new(expected.unwrap_or(0).saturating_add(1));
     batch.states.push((StateKey::new(b"of another writer".to_vec()), Bytes::from_static(b"x")));
     let found = model.size().unwrap_or(0);
     assert_eq!(
@@ -110,7 +111,7 @@ fn what_contradicts_itself_is_refused<S: Store>(mut open: impl FnMut() -> S) {
         model.clone().batch_with(&entries, |batch| batch.count = 0),
         model.clone().batch_with(&entries, |batch| batch.entries = Bytes::new()),
         model.clone().batch_with(&entries, |batch| batch.entries = Bytes::from_static(b"\xff\xffshort")),
-        model.clone().batch_with(&entries, |batch| batch.head.tree.size = vouchlog_merkle::TreeSize::new(0)),
+        model.clone().batch_with(&entries, |batch| batch.head.size = vouchlog_merkle::TreeSize::new(0)),
         model.clone().batch_with(&entries, |batch| batch.growth.bundles.clear()),
         model.clone().batch_with(&entries, |batch| batch.growth.tiles.clear()),
         model.clone().batch_with(&entries, |batch| batch.growth.bundles[0].0 = 1),
@@ -208,6 +209,26 @@ fn sealing_can_be_repeated<S: Store>(mut open: impl FnMut() -> S) {
     let store = open();
     model.recover(&store);
     model.check_reads(&store);
+}
+
+/// What was noted as signed survives the end of the process, whatever was committed since.
+fn what_was_signed_is_remembered<S: Store>(mut open: impl FnMut() -> S) {
+    let mut model = Model::default();
+    let store = open();
+    assert_eq!(store.signed(), Ok(None), "a new store has signed nothing");
+    let mut last = None;
+    for _ in 0..5 {
+        model.append(&store, 100);
+        let head = store.load().expect("it loads").expect("it holds a log").head;
+        store.note_signed(head).expect("what is signed is noted");
+        last = Some(head);
+        assert_eq!(store.signed(), Ok(last), "the newest signed head is remembered");
+    }
+    model.append(&store, 100);
+    drop(store);
+    let store = open();
+    assert_eq!(store.signed(), Ok(last), "what was signed is remembered by the next process");
+    model.check_loaded(&store);
 }
 
 fn a_closed_store_only_reads<S: Store>(mut open: impl FnMut() -> S) {

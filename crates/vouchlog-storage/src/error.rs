@@ -9,6 +9,9 @@ pub enum StoreError {
     /// The disk, the file system or the database failed.
     #[error("the store failed: {0}")]
     Io(String),
+    /// A sync failed: what was written before it may not be on the disk. Final until the store is opened again.
+    #[error("a sync failed, what was written may not survive a power cut: {0}")]
+    Unsynced(String),
     /// The bytes in the store are not what was written.
     #[error("the store is damaged: {0}")]
     Damaged(String),
@@ -34,7 +37,7 @@ pub enum CommitError {
         /// Size in the store.
         found: u64,
     },
-    /// The batch may or may not have been written. Only opening the store anew can tell.
+    /// The batch may or may not have been written. Only opening the store again can tell.
     #[error("the outcome of the commit is unknown: {0}")]
     Unknown(String),
 }

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use vouchlog_merkle::TileId;
+use vouchlog_merkle::{TileId, TreeHead};
 
-use crate::{Batch, CommitError, Growth, Head, Loaded, StateKey, Store, StoreError, framing};
+use crate::{Batch, CommitError, Growth, Loaded, StateKey, Store, StoreError, framing};
 
 /// How a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,9 @@ pub struct FaultPlan {
 /// What would be on the disk.
 #[derive(Clone, Debug, Default)]
 struct Disk {
-    head: Option<Head>,
+    head: Option<TreeHead>,
+    /// What was noted as signed; survives a crash of the process.
+    signed: Option<TreeHead>,
     /// Framed entries by the index of their first.
     records: BTreeMap<u64, (u64, Bytes)>,
     states: BTreeMap<StateKey, Bytes>,
@@ -116,7 +118,7 @@ impl MemoryStore {
 
     fn write(&self, batch: Batch) {
         let mut disk = self.disk.lock();
-        let first = batch.head.tree.size.get() - batch.count;
+        let first = batch.head.size.get() - batch.count;
         if batch.count > 0 {
             disk.records.insert(first, (batch.count, batch.entries));
         }
@@ -140,7 +142,7 @@ fn is_sealed(tile: TileId, sealed: u64) -> bool {
 impl Store for MemoryStore {
     fn load(&self) -> Result<Option<Loaded>, StoreError> {
         let mut disk = self.disk.lock();
-        let Some(head) = disk.head.clone() else { return Ok(None) };
+        let Some(head) = disk.head else { return Ok(None) };
         let sealed = disk.sealed;
         disk.records.retain(|first, (count, _)| *first + *count > sealed);
         let tail = cut_tail(&disk.records, sealed)?;
@@ -157,10 +159,7 @@ impl Store for MemoryStore {
         if *self.closed.lock() {
             return Err(CommitError::Refused("the store is closed".into()));
         }
-        let found = self.disk.lock().head.as_ref().map(|head| head.tree.size.get());
-        if found != expected {
-            return Err(CommitError::Moved { expected: expected.unwrap_or(0), found: found.unwrap_or(0) });
-        }
+        batch.check_head(expected, self.disk.lock().head)?;
         batch.check(expected)?;
         match self.commit_fault() {
             Some(Fault::Refuse) => return Err(CommitError::Refused("planned fault".into())),
@@ -176,6 +175,15 @@ impl Store for MemoryStore {
         }
         self.write(batch);
         Ok(())
+    }
+
+    fn note_signed(&self, head: TreeHead) -> Result<(), StoreError> {
+        self.disk.lock().signed = Some(head);
+        Ok(())
+    }
+
+    fn signed(&self) -> Result<Option<TreeHead>, StoreError> {
+        Ok(self.disk.lock().signed)
     }
 
     fn tile(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {
@@ -195,8 +203,8 @@ impl Store for MemoryStore {
     fn close(&self) -> Result<(), StoreError> {
         *self.closed.lock() = true;
         let mut disk = self.disk.lock();
-        if let Some(head) = &disk.head {
-            disk.sealed = head.tree.size.get() & !255;
+        if let Some(head) = disk.head {
+            disk.sealed = head.size.get() & !255;
         }
         Ok(())
     }
@@ -243,7 +251,7 @@ mod tests {
     fn states_only(size: u64) -> Batch {
         let tree = TreeHead { size: TreeSize::new(size), root: Hash::from_bytes([1; 32]) };
         Batch {
-            head: Head { tree, checkpoint: "checkpoint".into() },
+            head: tree,
             count: 0,
             entries: Bytes::new(),
             states: vec![(StateKey::new(b"state".to_vec()), Bytes::from_static(b"value"))],

@@ -25,15 +25,6 @@ impl StateKey {
     }
 }
 
-/// A committed tree head with the log's signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// Size and root.
-    pub tree: TreeHead,
-    /// The signed checkpoint, a note.
-    pub checkpoint: String,
-}
-
 /// The full tiles and full entry bundles that a batch completed. They follow from the entries, so a store may keep them
 /// in memory until it has sealed them; [`Store::restore`] hands them back after a restart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,8 +38,8 @@ pub struct Growth {
 /// Everything one commit makes durable, all or nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// The new head. Its size is the old size plus `count`.
-    pub head: Head,
+    /// The new head. Its size is the old size plus `count`. It is signed after the commit, never before.
+    pub head: TreeHead,
     /// How many entries are appended; none when only states change.
     pub count: u64,
     /// The entries appended, each behind its 16-bit length, as they stand in bundles.
@@ -62,7 +53,19 @@ pub struct Batch {
 impl Batch {
     /// The size before this batch, where the one after it allows for its entries.
     pub fn old_size(&self) -> Option<u64> {
-        self.head.tree.size.get().checked_sub(self.count)
+        self.head.size.get().checked_sub(self.count)
+    }
+
+    /// Whether `found`, the head that was committed last, has the size the batch expects.
+    ///
+    /// # Errors
+    /// [`CommitError::Moved`].
+    pub fn check_head(&self, expected: Option<u64>, found: Option<TreeHead>) -> Result<(), CommitError> {
+        let found = found.map(|head| head.size.get());
+        if found == expected {
+            return Ok(());
+        }
+        Err(CommitError::Moved { expected: expected.unwrap_or(0), found: found.unwrap_or(0) })
     }
 
     /// Whether the parts of the batch belong together and lead on from a head of size `expected`. Every store asks before
@@ -72,7 +75,7 @@ impl Batch {
     /// [`CommitError::Refused`], with what contradicts what.
     pub fn check(&self, expected: Option<u64>) -> Result<(), CommitError> {
         let refused = |what: &str| Err(CommitError::Refused(format!("the batch contradicts itself: {what}")));
-        let (old, new) = (expected.unwrap_or(0), self.head.tree.size.get());
+        let (old, new) = (expected.unwrap_or(0), self.head.size.get());
         if self.old_size() != Some(old) {
             return refused("its size is not the old one and its entries");
         }
@@ -98,7 +101,7 @@ impl Batch {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Loaded {
     /// The last committed head.
-    pub head: Head,
+    pub head: TreeHead,
     /// Up to which size tiles and bundles are sealed; a multiple of 256.
     pub sealed: u64,
     /// The entries from `sealed` to the head, framed, in order; each piece holds whole entries.
@@ -121,6 +124,13 @@ pub trait Store: Send + Sync + 'static {
     /// returns `Ok`, the batch survives a power cut and its full tiles and bundles can be read. A batch that does not pass
     /// [`Batch::check`] is refused.
     fn commit(&self, expected: Option<u64>, batch: Batch) -> Result<(), CommitError>;
+
+    /// Remembers, outside the part that commits replace, that this committed head is about to be signed. The memory need not
+    /// survive a power cut; it must survive the end of the process.
+    fn note_signed(&self, head: TreeHead) -> Result<(), StoreError>;
+
+    /// The newest head that [`note_signed`](Self::note_signed) remembers. A log whose store holds less must not sign.
+    fn signed(&self) -> Result<Option<TreeHead>, StoreError>;
 
     /// A full tile, 8,192 bytes; `None` when it is not full yet.
     fn tile(&self, tile: TileId) -> Result<Option<Bytes>, StoreError>;
@@ -146,6 +156,14 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
 
     fn commit(&self, expected: Option<u64>, batch: Batch) -> Result<(), CommitError> {
         (**self).commit(expected, batch)
+    }
+
+    fn note_signed(&self, head: TreeHead) -> Result<(), StoreError> {
+        (**self).note_signed(head)
+    }
+
+    fn signed(&self) -> Result<Option<TreeHead>, StoreError> {
+        (**self).signed()
     }
 
     fn tile(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {

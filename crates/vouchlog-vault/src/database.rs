@@ -4,7 +4,8 @@
 //! used, and all it maps. Two sets of migrations make the tables.
 
 use std::fmt::Write as _;
-use std::fs::{self, OpenOptions};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
@@ -12,6 +13,7 @@ use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{
     Any, AnyConnection, AnyPool, ConnectOptions, Connection, Executor, Row as _, SqlSafeStr, Transaction,
 };
+use vouchlog_runtime::durable::{self, Mode};
 
 use crate::limits::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, CACHE, CHECKPOINT_PAGES, READERS, REWRITTEN_BYTES};
 use crate::{Result, VaultError};
@@ -249,30 +251,20 @@ impl Dialect {
 /// mode. An empty file is an empty database.
 fn private_file(file: &Path, create: bool) -> Result<PathBuf> {
     let shown = file.display();
-    let failed = |error: std::io::Error| VaultError::Database(format!("{shown}: {error}"));
+    let failed = |error: io::Error| VaultError::Database(format!("{shown}: {error}"));
     let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !create && !file.exists() {
         return Err(VaultError::Missing(shown.to_string()));
     }
     if !dir.exists() {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::DirBuilderExt;
-            builder.mode(0o700);
-        }
-        builder.create(dir).map_err(failed)?;
+        durable::private_dir(dir).map_err(|error| failed(error.error))?;
     }
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
+    match durable::create(file, b"", Mode::Private) {
+        // An existing database stays as it is; its name may not be durable yet.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => durable::sync_dir(dir),
+        created => created,
     }
-    options.open(file).and_then(|file| file.sync_all()).map_err(failed)?;
-    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
+    .map_err(|error| failed(error.error))?;
     file.canonicalize().map_err(failed)
 }
 

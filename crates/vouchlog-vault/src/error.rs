@@ -3,7 +3,6 @@
 
 use thiserror::Error;
 use vouchlog_evidence::RecordId;
-use vouchlog_stream::Digest;
 
 use crate::{KeyError, Refusal, Role};
 
@@ -72,18 +71,6 @@ pub enum VaultError {
         given: RecordId,
         /// The record that has the digest.
         kept: RecordId,
-    },
-    /// A statement cannot be at two places.
-    #[error(
-        "{digest} is at index {known} of the log, and now said to be at {given}: check which log the proof is of"
-    )]
-    PlacedElsewhere {
-        /// What is logged.
-        digest: Digest,
-        /// The index the vault has.
-        known: u64,
-        /// The index given.
-        given: u64,
     },
     /// No record has this id.
     #[error("there is no record {0} in this vault")]

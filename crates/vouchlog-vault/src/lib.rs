@@ -60,6 +60,7 @@ pub use erase::{ErasurePlan, PendingErasure, Refusal, Scope, Why};
 pub use error::{Result, VaultError};
 pub use hold::{Held, Hold};
 pub use keys::{KeyEncryptionKey, KeyError, KeySource};
+pub use logged::{Backlog, NotNoted, Unlogged};
 pub use principals::Principal;
 pub use query::{Cursor, Order, Query};
 pub use record::{Erasure, KeepRecord, Logged, Place, Retention, Row, StreamProofs};

@@ -41,6 +41,13 @@ pub const MAX_QUERY_FACETS: usize = 8;
 /// Rows of one page.
 pub const MAX_ROWS: usize = 1_000;
 
+/// Records that are counted as kept and not in the log; beyond, the exact number decides nothing.
+pub const MAX_COUNTED_BACKLOG: u64 = 100_000;
+
+/// How long another gateway's stream must be silent before its records are taken over: longer than the interval of heartbeats (30 s)
+/// with the longest wait for a connection, so that a gateway which runs and reaches the log is never silent for that long.
+pub const SILENCE: Duration = Duration::from_secs(75);
+
 /// Tenants a query that names none looks through: each costs one search, as each has its own pseudonyms.
 pub const MAX_TENANTS_SEARCHED: usize = 256;
 

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use vouchlog_api::{Error, Result};
 use vouchlog_merkle::Hash;
 use vouchlog_note::{AddCheckpoint, KeyName, SignSubtree, SignatureType, SigningKey, VerifyingKey};
+use vouchlog_runtime::{Poison, Readiness};
 use vouchlog_storage::{StoreError, StoreIdentity, WitnessStore};
 
 use crate::check::check;
@@ -42,20 +43,6 @@ pub enum OpenError {
     /// The operating system gave no thread.
     #[error("no thread could be started: {0}")]
     Thread(std::io::Error),
-}
-
-/// Whether a witness cosigns, check by check.
-#[derive(Clone, Debug)]
-pub struct Readiness {
-    /// What was checked, and what is wrong with it.
-    pub checks: Vec<(&'static str, Result<(), String>)>,
-}
-
-impl Readiness {
-    /// Whether every check passed.
-    pub fn is_ready(&self) -> bool {
-        self.checks.iter().all(|(_, outcome)| outcome.is_ok())
-    }
 }
 
 /// A witness in this process. Clones are the same witness; it stops when the last one is dropped, or on [`Witness::stop`].
@@ -137,9 +124,7 @@ impl<S: WitnessStore> Witness<S> {
     /// Stops the witness: what is queued is still cosigned and answered, the store is closed. Later requests are refused.
     pub async fn stop(&self) {
         let (stopped, done) = oneshot::channel();
-        let queue = self.inner.queue.clone();
-        // Sending blocks while the queue is full, so it must not happen on an async thread.
-        let _ = tokio::task::spawn_blocking(move || queue.stop(stopped)).await;
+        self.inner.queue.stop(stopped);
         // An error means that it had stopped before.
         let _ = done.await;
     }
@@ -148,13 +133,15 @@ impl<S: WitnessStore> Witness<S> {
     pub fn readiness(&self) -> Readiness {
         let shared = &self.inner.shared;
         let running = self.inner.thread.lock().as_ref().is_some_and(|thread| !thread.is_finished());
-        Readiness {
-            checks: vec![
-                ("witness", if running { Ok(()) } else { Err("it has stopped".to_owned()) }),
-                ("cosigning", shared.poison().map_or(Ok(()), Err)),
-                ("store", shared.store.impediment().map_or(Ok(()), Err)),
-            ],
-        }
+        Readiness::new()
+            .unless("witness", (!running).then_some("it has stopped"))
+            .check("cosigning", shared.poison.check())
+            .unless("store", shared.store.impediment())
+    }
+
+    /// Whether the witness stopped cosigning for good; a handle that can be waited on.
+    pub fn poison(&self) -> Poison {
+        self.inner.shared.poison.clone()
     }
 
     async fn cosign(&self, request: AddCheckpoint) -> Result<String> {

@@ -1,22 +1,15 @@
 //! The two things only a program can bring: the time and randomness. Every other crate takes them as values.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use vouchlog_sequencer::Clock;
+use vouchlog_runtime::{Clock, UnixMillis};
 
 /// The system's clock.
 pub fn system_clock() -> Clock {
-    Clock::new(unix_millis)
+    Clock::system()
 }
 
-/// Milliseconds since 1970-01-01 UTC by the system's clock; 0 when it stands before that.
-#[allow(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the clock; all else takes it as a value"
-)]
-pub fn unix_millis() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+/// The time by the system's clock; 0 when it stands before 1970.
+pub fn unix_millis() -> UnixMillis {
+    Clock::system().now()
 }
 
 /// 32 bytes from the operating system's generator.

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::Subcommand;
 use vouchlog::Policy;
 use vouchlog_note::limits::MAX_POLICY_BYTES;
+use vouchlog_runtime::durable::{self, Mode};
 
 use crate::output::{Outcome, Output};
 
@@ -127,27 +128,32 @@ fn block_on(work: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Resu
 
 /// Reads a file the user named, no more of it than `limit` bytes.
 fn read_file(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(limit as u64 + 1).read_to_end(&mut bytes))
-        .with_context(|| path.display().to_string())?;
-    anyhow::ensure!(bytes.len() <= limit, "{}: longer than {limit} bytes", path.display());
-    Ok(bytes)
+    durable::read(path, limit).map_err(|failed| named(path, failed))
 }
 
-/// Keeps a file, on disk and whole, replacing an older one. Its name is durable once the folder is synced.
+/// Writes a file durably, replacing an existing one.
 fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    use std::io::Write;
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    std::fs::File::create(&temporary)
-        .and_then(|mut new| {
-            new.write_all(bytes)?;
-            new.sync_all()
-        })
-        .and_then(|()| std::fs::rename(&temporary, path))
-        .with_context(|| path.display().to_string())
+    durable::write(path, bytes, Mode::Shared).map_err(|failed| named(path, failed))
+}
+
+/// Writes one of many files into a folder. Its name is durable after [`sync_folder`].
+fn place_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    durable::place(path, bytes, Mode::Shared).map_err(|failed| named(path, failed))
+}
+
+/// Makes the names of the files placed in a folder durable.
+fn sync_folder(dir: &Path) -> anyhow::Result<()> {
+    durable::sync_dir(dir).map_err(|failed| named(dir, failed))
+}
+
+/// Creates a folder and its missing ancestors durably.
+fn make_folder(dir: &Path) -> anyhow::Result<()> {
+    durable::make_dir(dir).map_err(|failed| named(dir, failed))
+}
+
+/// Users name files by their paths, so errors do too.
+fn named(path: &Path, failed: durable::Error) -> anyhow::Error {
+    anyhow::Error::new(failed.error).context(path.display().to_string())
 }
 
 /// Reads a policy file the user named.

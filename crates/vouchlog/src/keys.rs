@@ -1,11 +1,12 @@
 //! Key files: one line of text that holds a secret, readable by its owner alone, and never overwritten.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use vouchlog_note::{KeyError, KeyName, SignatureType, SigningKey};
+use vouchlog_runtime::durable::{self, Mode};
 use zeroize::Zeroizing;
 
 use crate::random_bytes;
@@ -49,12 +50,12 @@ pub fn create(path: &Path, name: &str, signature_type: SignatureType) -> Result<
     let wrong = |error| KeyFileError::Key { path: path.to_owned(), error };
     let name = KeyName::new(name).map_err(wrong)?;
     let key = SigningKey::generate(name, signature_type, random_bytes()).map_err(wrong)?;
-    match write_secret(path, key.to_key_file().as_bytes()) {
+    match durable::create(path, key.to_key_file().as_bytes(), Mode::Private) {
         Ok(()) => Ok(key),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Err(KeyFileError::Exists(path.to_owned()))
         }
-        Err(error) => Err(KeyFileError::Io { path: path.to_owned(), error }),
+        Err(failed) => Err(KeyFileError::Io { path: path.to_owned(), error: failed.error }),
     }
 }
 
@@ -79,39 +80,6 @@ pub(crate) fn load_or_create(path: &Path, name: &str) -> Result<SigningKey, KeyF
         Err(KeyFileError::Exists(_)) => load(path),
         made => made,
     }
-}
-
-/// Writes a file (mode 0600) whole or not at all, without ever replacing one: it is linked to its name once it is on disk.
-pub fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    if path.try_exists()? {
-        return Err(io::ErrorKind::AlreadyExists.into());
-    }
-    let temporary = path.with_file_name(format!(".{}.{}.new", name.to_string_lossy(), std::process::id()));
-    let written = write_new(&temporary, bytes).and_then(|()| fs::hard_link(&temporary, path));
-    let removed = fs::remove_file(&temporary);
-    written?;
-    removed?;
-    sync_dir(path.parent().unwrap_or(Path::new(".")))
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// A file's name survives a power cut only once its directory was synced too.
-pub fn sync_dir(dir: &Path) -> io::Result<()> {
-    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-    if cfg!(unix) { fs::File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(unix)]

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use vouchlog_note::{SignatureType, SigningKey};
+use vouchlog_runtime::durable;
 use vouchlog_storage::{StoreError, StoreIdentity, WitnessStore};
 use vouchlog_storage_sled::{Options as StoreOptions, SledWitnessStore};
-use vouchlog_witness::{Clock, Config, Logs, OpenError, Options, Witness};
+use vouchlog_witness::{Config, Logs, OpenError, Options, Witness};
 
 use crate::keys::{self, KeyFileError};
 use crate::witness_state::{self, WitnessStateError};
-use crate::{RefusalDir, random_bytes, unix_millis};
+use crate::{RefusalDir, random_bytes, system_clock};
 
 const KEY_FILE: &str = "witness.key";
 const ML_DSA_KEY_FILE: &str = "witness-ml-dsa.key";
@@ -119,8 +120,9 @@ impl WitnessBuilder {
     /// Opens the witness, knowing no logs yet; give it some with [`Witness::set_logs`]. Its metrics are in the registry.
     /// Blocks while the states are read.
     pub fn open(self) -> Result<(Witness<SledWitnessStore>, Registry), WitnessOpenError> {
-        let io = |error| WitnessOpenError::Io { path: self.dir.clone(), error };
-        std::fs::create_dir_all(&self.dir).map_err(io)?;
+        let io =
+            |failed: durable::Error| WitnessOpenError::Io { path: self.dir.clone(), error: failed.error };
+        durable::make_dir(&self.dir).map_err(io)?;
         let keys = self.keys()?;
         let fresh = *random_bytes().first_chunk().expect("16 of 32 bytes");
         let fresh = StoreIdentity::from_bytes(fresh);
@@ -131,7 +133,7 @@ impl WitnessBuilder {
         let config = Config {
             keys: keys.into_iter().map(|(_, key)| key).collect(),
             logs: Logs::new(),
-            clock: Clock::new(|| unix_millis() / 1000),
+            clock: system_clock(),
             on_refusal: Arc::new(RefusalDir::new(&self.dir.join("refusals"))),
             options: Options::default(),
         };

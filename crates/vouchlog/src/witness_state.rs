@@ -10,19 +10,17 @@
 //! promise may be broken. A store brought back from a backup has the identity it had and cannot be told from the newest, so a
 //! backup of one is no use: a witness whose disk is gone begins anew with another key.
 
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+use vouchlog_runtime::durable::{self, Mode};
 use vouchlog_storage::StoreIdentity;
-
-use crate::keys::sync_dir;
 
 /// First line. Another number is another layout, which this version cannot read.
 const FORMAT: &str = "vouchlog witness state 1";
 /// The longest file that is read; one has 65 bytes.
-const MAX_FILE_BYTES: u64 = 1024;
+const MAX_FILE_BYTES: usize = 1024;
 
 /// What the owner of a key has to say to let it cosign without the memory of what it cosigned before.
 pub const ACCEPT_LOST_STATE: &str = "I know that this witness may contradict itself";
@@ -73,7 +71,8 @@ pub(crate) fn bind(
             Err(WitnessStateError::Lost { key_file: key_file.to_owned(), known, found })
         }
         Err(error) if !accept_lost => Err(error),
-        _ => write(&path, found).map_err(|error| WitnessStateError::Io { path, error }),
+        _ => durable::write(&path, to_text(found).as_bytes(), Mode::Shared)
+            .map_err(|failed| WitnessStateError::Io { path, error: failed.error }),
     }
 }
 
@@ -84,14 +83,13 @@ fn state_file(key_file: &Path) -> PathBuf {
 }
 
 fn read(path: &Path) -> Result<Option<StoreIdentity>, WitnessStateError> {
-    let failed = |error| WitnessStateError::Io { path: path.to_owned(), error };
-    let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(failed)?,
-    };
-    let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(failed)?;
-    parse(&bytes).map(Some).ok_or_else(|| WitnessStateError::Unreadable(path.to_owned()))
+    let unreadable = || WitnessStateError::Unreadable(path.to_owned());
+    match durable::read_bounded(path, MAX_FILE_BYTES) {
+        Ok(None) => Ok(None),
+        Ok(Some(bytes)) => parse(&bytes).map(Some).ok_or_else(unreadable),
+        Err(failed) if failed.kind() == io::ErrorKind::InvalidData => Err(unreadable()),
+        Err(failed) => Err(WitnessStateError::Io { path: path.to_owned(), error: failed.error }),
+    }
 }
 
 fn parse(bytes: &[u8]) -> Option<StoreIdentity> {
@@ -104,19 +102,10 @@ fn to_text(identity: StoreIdentity) -> String {
     format!("{FORMAT}\nstore {identity}\n")
 }
 
-/// Writes the file durably, whole or not at all.
-fn write(path: &Path, identity: StoreIdentity) -> io::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    let mut file = File::create(&temporary)?;
-    file.write_all(to_text(identity).as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    sync_dir(path.parent().unwrap_or(Path::new(".")))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;

@@ -56,7 +56,7 @@ pub enum GatewayError {
         /// Sequence number after the last.
         to: u64,
     },
-    /// The sink did not keep a receipt.
+    /// The sink did not keep a receipt. The gateway tries again.
     #[error("a receipt could not be kept: {0}")]
     Sink(String),
     /// The stream was closed, as was asked for.
@@ -76,15 +76,22 @@ pub(super) enum Trouble {
     Again(vouchlog_api::Error),
 }
 
+/// A spool or a sink without room takes what it refused once there is some: the log gives its receipts again.
 impl From<GatewayError> for Trouble {
     fn from(error: GatewayError) -> Self {
-        Self::Stop(error)
+        match error {
+            GatewayError::Spool(ref refused) if refused.may_pass() => {
+                Self::Again(vouchlog_api::Error::unavailable(error.to_string()))
+            }
+            GatewayError::Sink(_) => Self::Again(vouchlog_api::Error::unavailable(error.to_string())),
+            error => Self::Stop(error),
+        }
     }
 }
 
 impl From<SpoolError> for Trouble {
     fn from(error: SpoolError) -> Self {
-        Self::Stop(error.into())
+        GatewayError::from(error).into()
     }
 }
 

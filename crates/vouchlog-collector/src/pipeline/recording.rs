@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tokio::sync::{mpsc, watch};
 use vouchlog_evidence::{Record, RecordId};
+use vouchlog_runtime::Backoff;
 use vouchlog_stream::StatementKind;
 use vouchlog_vault::{Recorded, Recorder, RecordingError};
 
@@ -90,7 +91,7 @@ impl Recording {
 
     /// Records, however long it takes: what keeps it from that is in the journal's way, and nowhere else.
     async fn record(&mut self, mut records: Vec<Record>) {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
         let mut is_first = true;
         while !records.is_empty() {
             let recorded = self.recorder.record_all(&mut records).await;
@@ -121,8 +122,7 @@ impl Recording {
                 Err(error) => error,
             };
             self.say(Some(&trouble));
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(MAX_PAUSE);
+            tokio::time::sleep(backoff.next_wait()).await;
         }
         self.say(None);
     }

@@ -94,6 +94,6 @@ async fn fsck_names_what_was_altered() {
     store.corrupt_bundle(1, 10 * 56 + 30);
     let report = fsck::fsck(&store, &origin, log.vkey(), |_, _| {}).unwrap();
     let codes: Vec<_> = report.findings.iter().map(|finding| finding.code.name()).collect();
-    assert_eq!(codes, ["entry", "stream", "root", "state"], "{:?}", report.findings);
+    assert_eq!(codes, ["entry", "root", "root", "stream", "root", "state"], "{:?}", report.findings);
     assert!(report.findings[0].message.contains("entry 266"), "{:?}", report.findings);
 }

@@ -489,7 +489,7 @@ async fn the_check_of_a_store_covers_what_was_published() {
     let sound = store.reopen();
     assert_eq!(findings(&sound), []);
 
-    let size = TreeSize::new(head.tree.size.get() - 2);
+    let (head, size) = (head.tree, TreeSize::new(head.tree.size.get() - 2));
     let other = TreeHead { size, root: sha256(b"another history") };
     let signed = SignedCheckpoint::sign(
         &Checkpoint::new(origin.clone(), other),
@@ -497,9 +497,8 @@ async fn the_check_of_a_store_covers_what_was_published() {
     );
     let published = crate::Published { size, checkpoint: signed.unwrap().note().to_owned() };
     let states = vec![crate::state::stored_published(&published)];
-    let batch =
-        Batch { head: head.clone(), count: 0, entries: Bytes::new(), states, growth: Growth::default() };
-    sound.commit(Some(head.tree.size.get()), batch).unwrap();
+    let batch = Batch { head, count: 0, entries: Bytes::new(), states, growth: Growth::default() };
+    sound.commit(Some(head.size.get()), batch).unwrap();
     let found = findings(&sound);
     assert_eq!(
         found.iter().map(|finding| finding.code).collect::<Vec<_>>(),

@@ -124,7 +124,7 @@ pub(super) async fn readyz(State(app): State<App>) -> Response {
     let readiness = app.health.readiness();
     let ready = readiness.is_ready();
     let outcome = |outcome: Result<(), String>| outcome.err().unwrap_or_else(|| "ok".to_owned());
-    let checks = readiness.checks.into_iter().map(|(name, result)| (name, outcome(result))).collect();
+    let checks = readiness.checks.into_iter().map(|check| (check.name, outcome(check.outcome))).collect();
     let answer = Json(ReadyJson { ready, checks, notes: readiness.notes.into_iter().collect() });
     if ready {
         return answer.into_response();

@@ -16,7 +16,7 @@ use super::{Config, Readiness, Running, Server, client};
 async fn start() -> Running {
     let mut registry = Registry::default();
     registry.register("monitor_audits", "A metric of the program", Counter::<u64>::default());
-    let health = || Readiness { checks: vec![("audit", Err("there was none yet".into()))], notes: vec![] };
+    let health = || Readiness::new().check("audit", Err("there was none yet".into()));
     Running::start(Server::operations(Config::default()).health(health).registry(registry)).await
 }
 

@@ -9,17 +9,24 @@ use vouchlog_merkle::{LeafIndex, TileId};
 use vouchlog_storage::{Index, IndexBatch, Store, StoreError};
 use vouchlog_storage_sled::FjallIndex;
 
-use crate::synthetic::{batch, check, check_reads, grow, open};
+use crate::synthetic::{batch, check, check_reads, check_whole, grow, growth, open};
 
 /// Damages a file or a directory.
 type Inflict = fn(&Path);
 
 /// A closed store of `size` entries.
 fn closed(size: u64) -> tempfile::TempDir {
+    made(size, true)
+}
+
+/// A store of `size` entries that was closed, or only dropped, as if its process had been killed.
+fn made(size: u64, clean: bool) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).unwrap();
     grow(&store, None, size, 700);
-    store.close().unwrap();
+    if clean {
+        store.close().unwrap();
+    }
     dir
 }
 
@@ -30,8 +37,8 @@ fn scribble(path: &Path, at: u64, bytes: &[u8]) {
 }
 
 #[test]
-fn a_damaged_database_is_an_error_and_never_another_log() {
-    let damages: [(&str, Inflict); 7] = [
+fn a_damaged_database_is_made_again_from_the_ledger() {
+    let damages: [(&str, Inflict); 9] = [
         ("emptied", |db| cut(db, 0)),
         ("cut to a byte", |db| cut(db, 1)),
         ("cut to a page", |db| cut(db, 4096)),
@@ -39,35 +46,97 @@ fn a_damaged_database_is_an_error_and_never_another_log() {
         ("of rubbish", |db| fs::write(db, vec![0xee; 1 << 20]).unwrap()),
         ("of zeros", |db| fs::write(db, vec![0; 9 << 20]).unwrap()),
         ("with another configuration", |db| fs::write(db.with_file_name("conf"), b"rubbish").unwrap()),
+        ("deleted", |db| fs::remove_file(db).unwrap()),
+        ("deleted with its folder", |db| fs::remove_dir_all(db.parent().unwrap()).unwrap()),
     ];
     for (damage, inflict) in damages {
-        for size in [100, 3000] {
-            let dir = closed(size);
+        for (size, clean) in [(100, true), (3000, false)] {
+            let dir = made(size, clean);
             inflict(&dir.path().join("live/db"));
-            match open(dir.path()).map(|store| store.load()) {
-                Err(StoreError::Damaged(_) | StoreError::Io(_)) => {}
-                Ok(Ok(Some(loaded))) => assert_eq!(loaded.head.tree.size.get(), size, "a database {damage}"),
-                other => panic!("a database {damage}: {:?}", other.map(|loaded| loaded.map(|l| l.is_some()))),
-            }
+            check_whole(dir.path(), size, &format!("a database {damage}"));
+            check_whole(dir.path(), size, &format!("a database {damage}, opened once more"));
         }
     }
 }
 
-/// One flipped byte anywhere: an error, or nothing that mattered. Never a panic, never another size.
 #[test]
-fn a_flipped_byte_in_the_database_is_an_error_or_harmless() {
-    let dir = closed(1000);
-    let db = dir.path().join("live/db");
-    let whole = fs::read(&db).unwrap();
-    let used = whole.iter().rposition(|byte| *byte != 0).unwrap();
-    for at in (0..used).step_by(used / 20) {
-        let copy = tempfile::tempdir().unwrap();
-        crate::opening::copy(dir.path(), copy.path());
-        scribble(&copy.path().join("live/db"), at as u64, &[whole[at] ^ 0x40]);
-        match open(copy.path()).map(|store| store.load()) {
-            Ok(Ok(Some(loaded))) => assert_eq!(loaded.head, crate::synthetic::head(1000), "flipped at {at}"),
-            Ok(Ok(None)) => panic!("flipped at {at}: the log is gone and nobody says so"),
-            Ok(Err(_)) | Err(_) => {}
+fn a_damaged_ledger_is_made_again_from_the_database() {
+    let damages: [(&str, Inflict); 5] = [
+        ("cut", |ledger| cut(&ledger.join("00000001"), 300)),
+        ("with a changed byte", |ledger| scribble(&ledger.join("00000001"), 200, &[0xee])),
+        ("without its first file", |ledger| fs::remove_file(ledger.join("00000001")).unwrap()),
+        ("without a header", |ledger| scribble(&ledger.join("00000001"), 0, &[0; 84])),
+        ("deleted", |ledger| fs::remove_dir_all(ledger).unwrap()),
+    ];
+    for (damage, inflict) in damages {
+        for (size, clean) in [(100, true), (3000, false)] {
+            let dir = made(size, clean);
+            inflict(&dir.path().join("ledger"));
+            check_whole(dir.path(), size, &format!("a ledger {damage}"));
+            check_whole(dir.path(), size, &format!("a ledger {damage}, opened once more"));
+        }
+    }
+}
+
+#[test]
+fn with_both_copies_damaged_the_store_is_refused_and_nothing_is_touched() {
+    let dir = made(700, false);
+    open(dir.path()).unwrap().note_signed(crate::synthetic::head(700)).unwrap();
+    let (db, ledger) = (dir.path().join("live/db"), dir.path().join("ledger/00000001"));
+    scribble(&ledger, 500, &[0xee; 8]);
+    cut(&db, 20_000);
+    let before = fs::read(&ledger).unwrap();
+    for _ in 0..2 {
+        let error = open(dir.path()).unwrap_err().to_string();
+        for part in ["live/db", "ledger/00000001", "at byte", "vouchlog recover"] {
+            assert!(error.contains(part), "{error} does not mention {part}");
+        }
+        assert!(fs::read(&ledger).unwrap() == before, "what is left of the ledger stays as it is");
+    }
+}
+
+/// One flipped bit anywhere in either copy: never an error, never another size.
+#[test]
+fn a_flipped_bit_in_one_copy_loses_nothing() {
+    for file in ["live/db", "live/conf", "ledger/00000001", "ledger/MARK", "SIGNED"] {
+        let dir = made(1000, false);
+        let whole = fs::read(dir.path().join(file)).unwrap();
+        let used = whole.iter().rposition(|byte| *byte != 0).unwrap();
+        for at in (0..=used).step_by((used / 40).max(1)) {
+            let copy = tempfile::tempdir().unwrap();
+            crate::opening::copy(dir.path(), copy.path());
+            scribble(&copy.path().join(file), at as u64, &[whole[at] ^ 0x40]);
+            check_whole(copy.path(), 1000, &format!("{file} flipped at {at}"));
+        }
+    }
+}
+
+#[test]
+fn a_copy_of_a_running_store_is_never_an_older_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).unwrap();
+    for size in (100..=2000).step_by(100) {
+        grow(&store, (size > 100).then(|| size - 100), size, 10);
+        store.note_signed(crate::synthetic::head(size)).unwrap();
+        let copied = tempfile::tempdir().unwrap();
+        crate::opening::copy(dir.path(), copied.path());
+        check_whole(copied.path(), size, "a copy");
+    }
+}
+
+#[test]
+fn a_wrong_place_in_the_index_of_a_segment_overwrites_nothing() {
+    for (slot, at, byte) in [(2, 11, 0x40), (2, 6, 1), (2, 7, 0x80), (0, 3, 1), (1, 9, 2)] {
+        for clean in [true, false] {
+            let dir = made(1000, clean);
+            let index = dir.path().join("sealed/bundles/000000.index");
+            let was = fs::read(&index).unwrap()[slot * 12 + at];
+            scribble(&index, (slot * 12 + at) as u64, &[was ^ byte]);
+            let store = open(dir.path()).unwrap();
+            assert_eq!(check(&store), 1000);
+            grow(&store, Some(1000), 3000, 100);
+            store.close().unwrap();
+            check_reads(&store, 3000);
         }
     }
 }
@@ -101,34 +170,40 @@ fn rubbish_of_an_interrupted_sealing_is_overwritten() {
 
 #[test]
 fn a_segment_cut_short_or_lost_is_damage() {
-    let cases: [(&str, Inflict, &str); 4] = [
+    let cases: [(&str, Inflict, &str); 3] = [
         ("tiles/0/000000", |path| cut(path, 8192 + 100), "tile"),
-        ("bundles/000000.data", |path| cut(path, 20_000), "bundle"),
-        ("bundles/000000.index", |path| cut(path, 13), "bundle"),
-        ("bundles/000000.index", |path| scribble(path, 12, &[0xff; 12]), "bundle"),
+        ("tiles/0/000000", |path| fs::remove_file(path).unwrap(), "tile"),
+        ("bundles/000000.data", |path| scribble(path, 14336, &[0xff; 12]), "bundle"),
     ];
     for (segment, inflict, what) in cases {
-        for lost in [false, true] {
-            let dir = closed(1000);
-            let path = dir.path().join("sealed").join(segment);
-            if lost {
-                fs::remove_file(&path).unwrap();
-            } else {
-                inflict(&path);
-            }
-            let store = open(dir.path()).unwrap();
-            let error = match what {
-                "tile" => store.tile(TileId { level: 0, index: 1 }).unwrap_err(),
-                _ => store.entry_bundle(1).unwrap_err(),
-            };
+        let dir = closed(1000);
+        inflict(&dir.path().join("sealed").join(segment));
+        let store = open(dir.path()).unwrap();
+        if what == "tile" {
+            let error = store.tile(TileId { level: 0, index: 1 }).unwrap_err();
             assert!(matches!(error, StoreError::Damaged(_)), "{segment}: {error:?}");
-            let rest = if what == "tile" {
-                store.entry_bundle(1)
-            } else {
-                store.tile(TileId { level: 0, index: 1 })
-            };
-            assert!(rest.unwrap().is_some(), "what is not damaged is read");
+            assert!(store.entry_bundle(1).unwrap().is_some(), "what is not damaged is read");
         }
+        assert!(store.entry_bundle(0).unwrap().is_some(), "what is not damaged is read");
+        grow(&store, Some(1000), 2000, 100);
+        store.close().unwrap();
+        for bundle in 2..7 {
+            let kept = store.entry_bundle(bundle).unwrap();
+            assert!(kept == Some(growth(0, 2000).bundles[usize::try_from(bundle).unwrap()].1.clone()));
+        }
+    }
+    // Where the next bundle would go is not known any more: nothing is written on.
+    for inflict in [|path: &Path| cut(path, 20_000), |path: &Path| fs::remove_file(path).unwrap()] {
+        let dir = closed(1000);
+        inflict(&dir.path().join("sealed/bundles/000000.data"));
+        let error = open(dir.path()).unwrap_err();
+        assert!(error.to_string().contains("bundles/000000.data"), "{error}");
+    }
+    // The index alone follows from the bundles.
+    for inflict in [|path: &Path| cut(path, 13), |path: &Path| fs::remove_file(path).unwrap()] {
+        let dir = closed(1000);
+        inflict(&dir.path().join("sealed/bundles/000000.index"));
+        check_whole(dir.path(), 1000, "an index cut short or lost");
     }
 }
 
@@ -217,6 +292,28 @@ fn a_lookup_index_that_does_not_open_is_begun_anew() {
         index.put(&batch).unwrap();
         assert_eq!(index.by_digest([1; 8], 3), Ok(vec![LeafIndex::new(4)]), "an index {damage}");
     }
+}
+
+/// A failure of the operating system is no reason to begin again, nor to fail for good.
+#[test]
+fn a_lookup_index_heals_when_the_disk_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    let batch = IndexBatch { upto: 5, digests: vec![([1; 8], 4)], ..IndexBatch::default() };
+    FjallIndex::open(&path).unwrap().put(&batch).unwrap();
+    let away = dir.path().join("away");
+    fs::rename(&path, &away).unwrap();
+    fs::write(&path, b"in the way").unwrap();
+    let index = FjallIndex::open(&path).unwrap();
+    for _ in 0..3 {
+        assert!(matches!(index.covered(), Err(StoreError::Io(_))));
+        assert!(index.put(&batch).is_err());
+    }
+    fs::remove_file(&path).unwrap();
+    fs::rename(&away, &path).unwrap();
+    assert_eq!(index.covered(), Ok(5), "what was there is there again");
+    index.put(&IndexBatch { upto: 9, ..IndexBatch::default() }).unwrap();
+    assert_eq!(index.covered(), Ok(9));
 }
 
 fn each_file(dir: &Path, change: &impl Fn(&Path)) {

@@ -20,10 +20,10 @@ fn the_stamp_says_whose_log_it_is_and_that_it_has_begun() {
     assert_eq!(SledStore::origin(&data), Ok(Some(ORIGIN.to_owned())));
     assert_eq!(
         fs::read_to_string(data.join("FORMAT")).unwrap(),
-        "vouchlog store 1\norigin example.com/log\n"
+        "vouchlog store 2\norigin example.com/log\n"
     );
     grow(&store, None, 1, 1);
-    let begun = "vouchlog store 1\norigin example.com/log\nbegun\n";
+    let begun = "vouchlog store 2\norigin example.com/log\nbegun\n";
     assert_eq!(fs::read_to_string(data.join("FORMAT")).unwrap(), begun);
     assert_eq!(SledStore::origin(&data), Ok(Some(ORIGIN.to_owned())));
 }
@@ -34,19 +34,23 @@ fn foreign_and_incomplete_directories_are_refused() {
     let cases: [(&str, Change, &str); 7] = [
         (
             "another version",
-            |dir| write(dir, b"vouchlog store 2\norigin example.com/log\n"),
-            "format `vouchlog store 2`",
+            |dir| write(dir, b"vouchlog store 3\norigin example.com/log\n"),
+            "format `vouchlog store 3`",
         ),
         (
             "another log",
-            |dir| write(dir, b"vouchlog store 1\norigin other\nbegun\n"),
+            |dir| write(dir, b"vouchlog store 2\norigin other\nbegun\n"),
             "belongs to the log `other`",
         ),
-        ("another program", |dir| write(dir, b"\xff\x00"), "has format"),
-        ("an empty stamp", |dir| write(dir, b""), "has format ``"),
-        ("half a stamp", |dir| write(dir, b"vouchlog store 1\norigin exam"), "names no origin"),
+        ("another program", |dir| write(dir, b"\xff\x00"), "names the format"),
+        ("an empty stamp", |dir| write(dir, b""), "names the format ``"),
+        ("half a stamp", |dir| write(dir, b"vouchlog store 2\norigin exam"), "names no origin"),
         ("no stamp", |dir| fs::remove_file(dir.join("FORMAT")).unwrap(), "no FORMAT file"),
-        ("no database", |dir| fs::remove_dir_all(dir.join("live")).unwrap(), "no database"),
+        (
+            "neither copy",
+            |dir| ["live", "ledger"].iter().for_each(|part| fs::remove_dir_all(dir.join(part)).unwrap()),
+            "both copies",
+        ),
     ];
     for (case, change, words) in cases {
         let dir = tempfile::tempdir().unwrap();
@@ -73,31 +77,76 @@ fn a_start_that_was_cut_short_can_be_repeated() {
 }
 
 #[test]
-fn a_database_older_than_the_rest_is_refused() {
-    // Restored from a backup that was taken early.
+fn a_living_part_older_than_the_rest_is_made_again_or_refused() {
+    // One copy, restored from a backup that was taken early, or begun again.
+    for (part, size_then) in [("live", Some(300)), ("live", None), ("ledger", Some(300))] {
+        let dir = tempfile::tempdir().unwrap();
+        let backup = tempfile::tempdir().unwrap();
+        grow(&open(dir.path()).unwrap(), None, 300, 300);
+        match size_then {
+            Some(_) => copy(&dir.path().join(part), backup.path()),
+            None => {
+                let new = tempfile::tempdir().unwrap();
+                drop(open(new.path()).unwrap());
+                copy(&new.path().join(part), backup.path());
+            }
+        }
+        let store = open(dir.path()).unwrap();
+        check(&store);
+        grow(&store, Some(300), 600, 100);
+        drop(store);
+        fs::remove_dir_all(dir.path().join(part)).unwrap();
+        copy(backup.path(), &dir.path().join(part));
+        crate::synthetic::check_whole(dir.path(), 600, part);
+    }
+
+    // Both copies.
     let dir = tempfile::tempdir().unwrap();
-    let live = dir.path().join("live");
-    grow(&open(dir.path()).unwrap(), None, 300, 300);
     let backup = tempfile::tempdir().unwrap();
-    copy(&live, backup.path());
+    grow(&open(dir.path()).unwrap(), None, 200, 200);
+    copy(dir.path(), backup.path());
     let store = open(dir.path()).unwrap();
     check(&store);
-    grow(&store, Some(300), 600, 100);
+    grow(&store, Some(200), 240, 10);
+    store.note_signed(crate::synthetic::head(240)).unwrap();
     drop(store);
-    fs::remove_dir_all(&live).unwrap();
-    copy(backup.path(), &live);
-    let error = open(dir.path()).err().expect("an old database beside new segments is refused");
-    assert_eq!(error, StoreError::Damaged("the database is older than the segments".into()));
+    for part in ["live", "ledger"] {
+        fs::remove_dir_all(dir.path().join(part)).unwrap();
+        copy(&backup.path().join(part), &dir.path().join(part));
+    }
+    let store = open(dir.path()).unwrap();
+    // The engine refuses to sign for such a store.
+    assert_eq!(store.signed(), Ok(Some(crate::synthetic::head(240))));
+    assert_eq!(check(&store), 200);
+    drop(store);
 
-    // Begun anew beside the old stamp.
+    let store = open(backup.path()).unwrap();
+    check(&store);
+    grow(&store, Some(200), 900, 100);
+    store.close().unwrap();
+    drop(store);
+    for part in ["live", "ledger"] {
+        fs::remove_dir_all(backup.path().join(part)).unwrap();
+        copy(&dir.path().join(part), &backup.path().join(part));
+    }
+    let error = open(backup.path()).unwrap_err();
+    assert_eq!(error, StoreError::Damaged("live/ and ledger/ are older than sealed/".into()));
+}
+
+/// Written by the version before the ledger.
+#[test]
+fn a_directory_without_a_ledger_gets_one() {
     let dir = tempfile::tempdir().unwrap();
-    grow(&open(dir.path()).unwrap(), None, 3, 1);
-    let new = tempfile::tempdir().unwrap();
-    drop(open(new.path()).unwrap());
+    let store = open(dir.path()).unwrap();
+    grow(&store, None, 600, 200);
+    store.close().unwrap();
+    drop(store);
+    fs::remove_dir_all(dir.path().join("ledger")).unwrap();
+    fs::remove_file(dir.path().join("SIGNED")).unwrap();
+    write(dir.path(), b"vouchlog store 1\norigin example.com/log\nbegun\n");
+    crate::synthetic::check_whole(dir.path(), 600, "format 1");
     fs::remove_dir_all(dir.path().join("live")).unwrap();
-    copy(&new.path().join("live"), &dir.path().join("live"));
-    let error = open(dir.path()).err().expect("an empty database of a log that had begun is refused");
-    assert_eq!(error, StoreError::Damaged("the database is empty, but the log had begun".into()));
+    crate::synthetic::check_whole(dir.path(), 600, "its new ledger");
 }
 
 /// Copies a directory whose store is closed.

@@ -1,8 +1,8 @@
 //! A log whose every byte follows from its size, so that any store can be checked without remembering what was written.
 
 use bytes::Bytes;
-use vouchlog_merkle::{Hash, TileId, TreeHead, TreeSize, tiles_of_growth};
-use vouchlog_storage::{Batch, Growth, Head, Loaded, StateKey, Store, StoreError};
+use vouchlog_merkle::{Hash, TileId, TreeHead, TreeSize, leaf_hash, tiles_of_growth};
+use vouchlog_storage::{Batch, Growth, Loaded, StateKey, Store, StoreError};
 use vouchlog_storage_sled::{Options, SledStore};
 
 pub(crate) const ORIGIN: &str = "example.com/log";
@@ -21,13 +21,18 @@ fn framed(begin: u64, end: u64) -> Bytes {
     bytes.into()
 }
 
+/// Tiles of level 0 hold the hashes of their entries; the others are recognisable filler.
 fn tile(id: TileId) -> Bytes {
+    if id.level == 0 {
+        let first = id.index * 256;
+        let hash = |index| *leaf_hash(&framed(index, index + 1)[2..]).as_bytes();
+        return (first..first + 256).map(hash).collect::<Vec<_>>().concat().into();
+    }
     [[id.level; 1].to_vec(), id.index.to_be_bytes().to_vec(), vec![0; 8192 - 9]].concat().into()
 }
 
-pub(crate) fn head(size: u64) -> Head {
-    let tree = TreeHead { size: TreeSize::new(size), root: Hash::from_bytes([3; 32]) };
-    Head { tree, checkpoint: format!("checkpoint of {size}\n") }
+pub(crate) fn head(size: u64) -> TreeHead {
+    TreeHead { size: TreeSize::new(size), root: Hash::from_bytes([3; 32]) }
 }
 
 pub(crate) fn growth(old: u64, new: u64) -> Growth {
@@ -62,13 +67,20 @@ pub(crate) fn grow(store: &SledStore, mut old: Option<u64>, new: u64, step: u64)
 /// Checks a just opened store to the last byte, restores it, and returns its size.
 pub(crate) fn check(store: &SledStore) -> u64 {
     let Some(Loaded { head: found, sealed, tail, states }) = store.load().unwrap() else { return 0 };
-    let size = found.tree.size.get();
+    let size = found.size.get();
     assert_eq!(found, head(size));
     assert_eq!(states, batch(size, size).states, "head and state are of one commit");
     assert!(tail.concat() == framed(sealed, size), "the tail from {sealed} to {size}");
     store.restore(growth(sealed, size)).unwrap();
     check_reads(store, size);
     size
+}
+
+/// Opens a directory and checks that it holds a log of `size` entries, to the last byte.
+pub(crate) fn check_whole(dir: &std::path::Path, size: u64, case: &str) {
+    let store = open(dir).unwrap_or_else(|error| panic!("{case}: {error}"));
+    assert_eq!(store.load().unwrap().map(|loaded| loaded.head), Some(head(size)), "{case}");
+    assert_eq!(check(&store), size, "{case}");
 }
 
 pub(crate) fn check_reads(store: &SledStore, size: u64) {

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use vouchlog_merkle::{CompactRange, EntryBundle, Hash, Tile, TileId, TreeHead, leaf_hash};
 
-use crate::{Batch, Growth, Head, StateKey, Store};
+use crate::{Batch, Growth, StateKey, Store};
 
 /// A log as its engine knows it.
 #[derive(Clone, Default)]
 pub(super) struct Model {
-    head: Option<Head>,
+    head: Option<TreeHead>,
     range: CompactRange,
     /// All entries, framed, by bundle; the last may be unfinished.
     bundles: Vec<Vec<u8>>,
@@ -30,7 +30,7 @@ impl Model {
     }
 
     pub(super) fn size(&self) -> Option<u64> {
-        self.head.as_ref().map(|head| head.tree.size.get())
+        self.head.map(|head| head.size.get())
     }
 
     /// Commits `count` entries of 54 bytes.
@@ -80,9 +80,8 @@ impl Model {
             self.range.append(leaf);
             self.push_hash(0, leaf);
         }
-        let tree = TreeHead { size: self.range.size(), root: self.range.root().expect("it begins at 0") };
-        let head = Head { tree, checkpoint: format!("a signed checkpoint of size {}\n", tree.size) };
-        self.head = Some(head.clone());
+        let head = TreeHead { size: self.range.size(), root: self.range.root().expect("it begins at 0") };
+        self.head = Some(head);
         let tiles = self.tiles.iter().filter(|(id, _)| !old_tiles.contains_key(id));
         let growth = Growth {
             tiles: tiles.map(|(id, bytes)| (*id, bytes.clone())).collect(),
@@ -150,8 +149,8 @@ impl Model {
     /// Checks head, states and tail.
     pub(super) fn check_loaded(&self, store: &impl Store) {
         let loaded = store.load().expect("it loads").expect("it holds a log");
-        let size = loaded.head.tree.size;
-        assert_eq!(Some(&loaded.head), self.head.as_ref(), "the head is the last committed one");
+        let size = loaded.head.size;
+        assert_eq!(Some(loaded.head), self.head, "the head is the last committed one");
         assert!(loaded.sealed.is_multiple_of(256), "the sealed size {} ends a bundle", loaded.sealed);
         assert!(loaded.sealed <= size.get(), "no more is sealed ({}) than there is ({size})", loaded.sealed);
         let states: BTreeMap<_, _> = loaded.states.iter().cloned().collect();

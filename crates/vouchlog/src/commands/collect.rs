@@ -255,16 +255,15 @@ impl Args {
         let config = ReceiverConfig { token, forward, ..ReceiverConfig::default() };
         let routes = receiver::routes(collector.clone(), config, &mut registry);
         let (recording, custodian) = (collector.clone(), custodian.clone());
-        let readiness = move || Readiness {
-            checks: vec![("recording", recording.readiness())],
+        let readiness = move || {
+            let readiness = Readiness::new()
+                .check("recording", recording.readiness())
+                .check("spool", custodian.gateway().readiness());
             // Not being able to reach the log is no reason to send telemetry elsewhere: it waits.
-            notes: custodian
-                .gateway()
-                .status()
-                .trouble
-                .map(|trouble| ("log".into(), trouble))
-                .into_iter()
-                .collect(),
+            match custodian.gateway().status().trouble {
+                Some(trouble) => readiness.note("log", trouble),
+                None => readiness,
+            }
         };
         Ok(Server::routes(routes.http, routes.grpc, Config::default()).health(readiness).registry(registry))
     }
@@ -315,8 +314,7 @@ fn profile(name: &str) -> Result<Profile, String> {
 }
 
 fn now() -> Timestamp {
-    let millis = i64::try_from(unix_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
+    Timestamp::from_millisecond(unix_millis().signed()).unwrap_or(Timestamp::MAX)
 }
 
 fn advise(error: &OpenError, data: &Path) -> anyhow::Error {

@@ -179,18 +179,19 @@ impl Monitor {
                 let (size, found) =
                     (report.checkpoint.as_ref().map_or(0, |at| at.size), report.findings.len());
                 tracing::info!(size, entries = report.checked.entries, found, new, "audited");
-                self.watched.ended(&Ended::Audited(&report), took, unix_millis() / 1000);
+                self.watched.ended(&Ended::Audited(&report), took, unix_millis().seconds().get());
             }
             Err(error) => {
                 tracing::warn!("the log could not be audited: {error:#}");
-                self.watched.ended(&Ended::Failed(format!("{error:#}")), took, unix_millis() / 1000);
+                self.watched.ended(&Ended::Failed(format!("{error:#}")), took, unix_millis().seconds().get());
             }
         }
     }
 
     /// Takes over what an audit found, and has what is new told. How many that were.
     fn report(&self, is_over: bool) -> anyhow::Result<usize> {
-        let taken = self.memory.lock().take(&self.subject.config.log, is_over, unix_millis() / 1000)?;
+        let taken =
+            self.memory.lock().take(&self.subject.config.log, is_over, unix_millis().seconds().get())?;
         let count = taken.len();
         for news in taken {
             self.watched.found(news.kind);

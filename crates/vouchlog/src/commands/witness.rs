@@ -9,7 +9,7 @@ use serde_json::json;
 use vouchlog::{ACCEPT_LOST_STATE, Server, VerifyingKey, WitnessOpenError, witness};
 use vouchlog_note::limits::MAX_LOG_LIST_BYTES;
 use vouchlog_note::{LogList, Origin};
-use vouchlog_server::{Config, Readiness};
+use vouchlog_server::Config;
 use vouchlog_storage::StoreError;
 use vouchlog_storage_sled::SledWitnessStore;
 use vouchlog_witness::{KnownLog, Logs, Rate, Witness};
@@ -87,7 +87,7 @@ impl Args {
         let reload = tokio::spawn(reload(hangup, lists, witness.clone()));
         let health = witness.clone();
         Server::witness(witness.clone(), Config::default())
-            .health(move || Readiness { checks: health.readiness().checks, ..Readiness::default() })
+            .health(move || health.readiness())
             .registry(registry)
             .run(listener, shutdown)
             .await;

@@ -7,8 +7,9 @@ use anyhow::Context;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use vouchlog::{SigningKey, keys, random_bytes};
 use vouchlog_note::SignatureType;
+use vouchlog_runtime::durable::{self, Mode};
 
-use crate::commands::read_file;
+use crate::commands::{named, read_file};
 
 /// The secret's length as hexadecimal digits, and the end of its line.
 const SECRET_TEXT: usize = 65;
@@ -28,14 +29,10 @@ const OURS: [HeaderName; 6] = [
 
 /// Makes the directory if it is not there, for its owner alone.
 pub(super) fn make_dir(dir: &Path) -> anyhow::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        builder.mode(0o700);
+    if dir.is_dir() {
+        return Ok(());
     }
-    builder.create(dir).with_context(|| dir.display().to_string())
+    durable::private_dir(dir).map_err(|failed| named(dir, failed))
 }
 
 /// The gateway's key: the one named, or the directory's own, made if it is not there.
@@ -54,11 +51,9 @@ pub(super) fn gateway_key(named: Option<&Path>, data: &Path) -> anyhow::Result<S
 /// The secret that names of records are made with. A lost one cannot be made again: what is sent twice would then be recorded twice.
 pub(super) fn secret(data: &Path) -> anyhow::Result<[u8; 32]> {
     let file = data.join("collector.key");
-    let made = keys::write_secret(&file, format!("{}\n", hex::encode(random_bytes())).as_bytes());
-    match made {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(error).with_context(|| file.display().to_string());
-        }
+    let secret = format!("{}\n", hex::encode(random_bytes()));
+    match durable::create(&file, secret.as_bytes(), Mode::Private) {
+        Err(failed) if failed.kind() != io::ErrorKind::AlreadyExists => return Err(named(&file, failed)),
         _ => {}
     }
     let text = String::from_utf8(read_file(&file, SECRET_TEXT)?).ok();

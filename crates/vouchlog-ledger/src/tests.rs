@@ -1,0 +1,240 @@
+//! Goal: whatever happens to the bytes, a ledger is read whole, or refused by name; never shorter than what was acknowledged.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use crate::{AppendError, Folder, Item, Ledger, LedgerError, Options, Place, inspect};
+
+const OPTIONS: Options = Options { purpose: "test", min_free_bytes: 0 };
+
+fn disk(dir: &Path) -> Arc<Folder> {
+    Arc::new(Folder::new(dir))
+}
+
+fn create(dir: &Path) -> Ledger {
+    Ledger::create(disk(dir), OPTIONS, [7; 16], &[b"snapshot", b"in two pieces"]).unwrap()
+}
+
+/// Every entry that is not a snapshot, with its place.
+fn open(dir: &Path) -> Result<(Ledger, Vec<(Place, Vec<u8>)>), LedgerError> {
+    let mut entries = Vec::new();
+    let (ledger, _) = Ledger::open(disk(dir), OPTIONS, &mut |item| {
+        note(&mut entries, item);
+        Ok(())
+    })?;
+    Ok((ledger, entries))
+}
+
+fn note(entries: &mut Vec<(Place, Vec<u8>)>, item: Item<'_>) {
+    if item.snapshot.is_none() {
+        entries.push((Place { file: item.file, offset: item.offset }, item.payload.to_vec()));
+    }
+}
+
+/// A ledger of three files and 30 records, as a process that was killed leaves it.
+fn sample() -> (TempDir, Vec<Vec<u8>>) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = create(dir.path());
+    let mut written = Vec::new();
+    for n in 0..30_u8 {
+        let payload = vec![n; usize::from(n) * 37];
+        ledger.append(&[&payload]).unwrap();
+        written.push(payload);
+        if n % 10 == 9 && n < 29 {
+            ledger.rotate(&[b"later snapshot"]).unwrap();
+        }
+    }
+    (dir, written)
+}
+
+fn copy(from: &Path) -> TempDir {
+    let to = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        fs::copy(entry.path(), to.path().join(entry.file_name())).unwrap();
+    }
+    to
+}
+
+#[test]
+fn what_was_appended_is_read_back_across_files_and_restarts() {
+    let (dir, written) = sample();
+    for _ in 0..3 {
+        let (ledger, entries) = open(dir.path()).unwrap();
+        assert!(entries.iter().map(|(_, payload)| payload).eq(&written));
+        let reader = ledger.reader();
+        for (place, payload) in &entries {
+            assert_eq!(reader.read(*place).unwrap(), payload[..]);
+        }
+        assert!(matches!(open(dir.path()), Err(LedgerError::InUse)));
+    }
+    let (mut ledger, _) = open(dir.path()).unwrap();
+    ledger.forget_before(3).unwrap();
+    assert_eq!((ledger.oldest(), ledger.newest()), (3, 3));
+    drop(ledger);
+    assert!(open(dir.path()).unwrap().1.iter().map(|(_, payload)| payload).eq(&written[20..]));
+}
+
+#[test]
+fn snapshots_come_in_pieces_at_the_start_of_a_file() {
+    let (dir, _) = sample();
+    let mut pieces = Vec::new();
+    inspect(&Folder::new(dir.path()), "test", &mut |item| {
+        pieces.extend(item.snapshot.map(|piece| (item.file, piece, item.payload.to_vec())));
+        Ok(())
+    })
+    .unwrap();
+    let piece = |file, piece, bytes: &[u8]| (file, piece, bytes.to_vec());
+    assert_eq!(
+        pieces,
+        [
+            piece(1, 0, b"snapshot"),
+            piece(1, 1, b"in two pieces"),
+            piece(2, 0, b"later snapshot"),
+            piece(3, 0, b"later snapshot")
+        ]
+    );
+}
+
+#[test]
+fn an_unfinished_last_record_is_cut_and_an_acknowledged_one_is_not() {
+    let (dir, written) = sample();
+    let newest = dir.path().join("00000003");
+    let whole = fs::read(&newest).unwrap();
+    let end = open(copy(dir.path()).path()).unwrap().0.length();
+    // A record that was being written when the power failed: MARK does not know it.
+    let mut torn = whole.clone();
+    torn[usize::try_from(end).unwrap()..][..40].copy_from_slice(&[0x56; 40]);
+    fs::write(&newest, &torn).unwrap();
+    let copied = copy(dir.path());
+    assert!(open(copied.path()).unwrap().1.iter().map(|(_, payload)| payload).eq(&written));
+    // The last acknowledged record, damaged in the same way.
+    let mut damaged = whole;
+    damaged[usize::try_from(end).unwrap() - 5] ^= 1;
+    fs::write(&newest, &damaged).unwrap();
+    match open(dir.path()).unwrap_err() {
+        LedgerError::Damaged { file, reason, .. } => {
+            assert_eq!(file, "00000003");
+            assert!(reason.contains("acknowledged"), "{reason}");
+        }
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn files_that_are_gone_or_older_are_missed() {
+    let (dir, _) = sample();
+    for gone in ["00000001", "00000002", "00000003"] {
+        let copied = copy(dir.path());
+        fs::remove_file(copied.path().join(gone)).unwrap();
+        let error = open(copied.path()).unwrap_err();
+        assert!(matches!(&error, LedgerError::Lost { file, .. } if file == gone), "{error}");
+    }
+    // The newest file as it was some records ago.
+    let older = copy(dir.path());
+    let (mut ledger, entries) = open(dir.path()).unwrap();
+    ledger.append(&[b"one more"]).unwrap();
+    drop(ledger);
+    fs::copy(older.path().join("00000003"), dir.path().join("00000003")).unwrap();
+    assert!(matches!(open(dir.path()), Err(LedgerError::Lost { .. })), "{} entries", entries.len());
+    // A file of another ledger, of the same number and length.
+    let (other, _) = sample();
+    let foreign = copy(other.path());
+    for name in ["00000001", "00000002", "00000003", "MARK"] {
+        fs::remove_file(foreign.path().join(name)).unwrap();
+    }
+    let mut ledger = Ledger::create(disk(foreign.path()), OPTIONS, [8; 16], &[b"x"]).unwrap();
+    ledger.append(&[b"y"]).unwrap();
+    drop(ledger);
+    fs::copy(other.path().join("00000001"), foreign.path().join("00000001")).unwrap();
+    assert!(open(foreign.path()).unwrap_err().is_damage());
+}
+
+#[test]
+fn a_ledger_for_another_purpose_is_refused() {
+    let (dir, _) = sample();
+    let other = Options { purpose: "other", ..OPTIONS };
+    let error = Ledger::open(disk(dir.path()), other, &mut |_| Ok(())).unwrap_err();
+    assert!(matches!(error, LedgerError::Foreign { .. }), "{error}");
+}
+
+#[test]
+fn a_full_disk_refuses_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(create(dir.path()));
+    let full = Options { min_free_bytes: u64::MAX, ..OPTIONS };
+    let (mut ledger, _) = Ledger::open(disk(dir.path()), full, &mut |_| Ok(())).unwrap();
+    for refused in [ledger.append(&[b"x"]).map(drop), ledger.rotate(&[b"y"])] {
+        assert!(matches!(refused, Err(AppendError::Refused(_))), "{refused:?}");
+    }
+    drop(ledger);
+    let (mut ledger, entries) = open(dir.path()).unwrap();
+    assert_eq!(entries, []);
+    ledger.append(&[b"x"]).unwrap();
+}
+
+#[test]
+fn what_was_retracted_is_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = create(dir.path());
+    ledger.append(&[b"kept"]).unwrap();
+    ledger.write(&[b"never synced"]).unwrap();
+    ledger.retract().unwrap();
+    ledger.append(&[b"next"]).unwrap();
+    drop(ledger);
+    let entries: Vec<_> = open(dir.path()).unwrap().1.into_iter().map(|(_, payload)| payload).collect();
+    assert_eq!(entries, [b"kept".to_vec(), b"next".to_vec()]);
+}
+
+#[derive(Clone, Debug)]
+enum Damage {
+    Flip(u8),
+    Cut,
+    Zero,
+    Garbage(Vec<u8>),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    prop_oneof![
+        4 => (0..8_u8).prop_map(Damage::Flip),
+        1 => Just(Damage::Cut),
+        1 => Just(Damage::Zero),
+        1 => vec(any::<u8>(), 1..700).prop_map(Damage::Garbage),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn damage_anywhere_is_refused_by_name_or_harmless(
+        file in 0..4_usize, at in 0.0..1.0_f64, damage in damage()
+    ) {
+        let (dir, written) = sample();
+        let name = ["00000001", "00000002", "00000003", "MARK"][file];
+        let path = dir.path().join(name);
+        let mut bytes = fs::read(&path).unwrap();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        let at = ((bytes.len() as f64 * at) as usize).min(bytes.len() - 1);
+        match damage {
+            Damage::Flip(bit) => bytes[at] ^= 1 << bit,
+            Damage::Cut => bytes.truncate(at),
+            Damage::Zero => bytes[at..].iter_mut().take(512).for_each(|byte| *byte = 0),
+            Damage::Garbage(garbage) => {
+                bytes[at..].iter_mut().zip(garbage).for_each(|(byte, new)| *byte = new);
+            }
+        }
+        fs::write(&path, bytes).unwrap();
+        match open(dir.path()) {
+            Ok((_, entries)) => prop_assert!(entries.iter().map(|(_, payload)| payload).eq(&written)),
+            Err(error) => {
+                prop_assert!(error.is_damage(), "{}", error);
+                prop_assert!(error.to_string().contains(name), "{} does not name {}", error, name);
+            }
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The start: both copies of the living part are read and compared before either may be written.
+//!
+//! | sled | ledger | what happens |
+//! | --- | --- | --- |
+//! | holds the same | whole | go on |
+//! | behind, damaged or unreadable | whole | sled is made again from the ledger |
+//! | ahead by what was being committed | whole | the ledger is made again from sled |
+//! | whole, and holds all that was signed | damaged | the ledger is made again from sled |
+//! | damaged, or holds less than was signed | damaged | refused; `vouchlog recover` builds a new directory from what is left |
+//!
+//! What is replaced is kept in `aside/`. After an unclean stop sled works on a fresh copy of its files, synced, so that what a
+//! failed sync left in memory only is not taken for durable; the originals are kept until both copies agree.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use vouchlog_merkle::TreeHead;
+use vouchlog_storage::StoreError;
+
+use crate::book::{Book, store_error};
+use crate::contents::Contents;
+use crate::files::{copy_dir, make_dir, name, read_all, remove_dir, rename};
+use crate::live::Live;
+
+pub(crate) const LIVE: &str = "live";
+pub(crate) const LEDGER: &str = "ledger";
+const ASIDE: &str = "aside";
+/// Replaced copies that are kept, of each kind.
+const KEPT: u64 = 4;
+
+/// What the stamp tells of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// Nothing was ever committed.
+    No,
+    /// Something was; by a version that kept no ledger.
+    WithoutLedger,
+    /// Something was.
+    Yes,
+}
+
+/// Both copies, open, and what they hold.
+pub(crate) struct Copies {
+    pub(crate) live: Live,
+    pub(crate) book: Book,
+    pub(crate) contents: Contents,
+}
+
+/// Opens both copies in the data directory `dir`, which holds them in `live` and `ledger`.
+pub(crate) fn open(
+    dir: &Path,
+    begun: Begun,
+    was_clean: bool,
+    signed: Option<TreeHead>,
+    min_free_bytes: u64,
+) -> Result<Copies, StoreError> {
+    let place = Place { dir, begun, min_free_bytes };
+    let in_ledger = place.read_ledger()?;
+    let in_sled = place.read_sled(was_clean)?;
+    let copies = match (in_sled, in_ledger) {
+        (Copy::Whole((live, sled)), Copy::Whole(ledger)) => place.reconcile(live, sled, ledger),
+        (Copy::Damaged(damage), Copy::Whole(ledger)) => place.remake_sled(&damage, ledger),
+        (Copy::Whole((live, sled)), Copy::Damaged(damage)) => {
+            check_signed(&sled, signed, &damage)?;
+            place.remake_ledger(live, sled, Some(&damage))
+        }
+        (Copy::Damaged(sled), Copy::Damaged(ledger)) => Err(both_damaged(&sled, &ledger)),
+        (Copy::Whole((live, sled)), Copy::Absent) => place.remake_ledger(live, sled, None),
+        (Copy::Absent, Copy::Whole(ledger)) => place.remake_sled(&missing(LIVE), ledger),
+        (Copy::Absent, Copy::Absent) => place.create(),
+        (Copy::Damaged(sled), Copy::Absent) => Err(both_damaged(&sled, &missing(LEDGER))),
+        (Copy::Absent, Copy::Damaged(ledger)) => Err(both_damaged(&missing(LIVE), &ledger)),
+    }?;
+    check_begun(&copies.contents, begun)?;
+    remove_dir(&dir.join("live.before"))?;
+    Ok(copies)
+}
+
+/// What was found of one copy.
+enum Copy<T> {
+    Absent,
+    Whole(T),
+    Damaged(StoreError),
+}
+
+struct Place<'a> {
+    dir: &'a Path,
+    begun: Begun,
+    min_free_bytes: u64,
+}
+
+impl Place<'_> {
+    fn ledger(&self) -> PathBuf {
+        self.dir.join(LEDGER)
+    }
+
+    fn live(&self) -> PathBuf {
+        self.dir.join(LIVE)
+    }
+
+    fn read_ledger(&self) -> Result<Copy<Contents>, StoreError> {
+        match Book::read(&self.ledger()) {
+            Ok(Some((contents, _))) => Ok(Copy::Whole(contents)),
+            Ok(None) if self.begun == Begun::Yes => Ok(Copy::Damaged(missing(LEDGER))),
+            Ok(None) => Ok(Copy::Absent),
+            Err(error) if error.is_damage() || is_unreadable(&error) => {
+                Ok(Copy::Damaged(store_error(&error)))
+            }
+            Err(error) => Err(store_error(&error)),
+        }
+    }
+
+    /// Reads sled's files to the last byte before sled may: it takes what it cannot read for the end of its data, and
+    /// overwrites what follows.
+    fn read_sled(&self, was_clean: bool) -> Result<Copy<(Live, Contents)>, StoreError> {
+        let (live, before, copy) = (self.live(), self.dir.join("live.before"), self.dir.join("live.copy"));
+        if before.exists() {
+            // The originals, of a start that did not come to its end: sled may have cut what it worked on since.
+            remove_dir(&live)?;
+            rename(&before, &live)?;
+        }
+        if !live.join("db").exists() {
+            let is_new = self.begun == Begun::No;
+            return Ok(if is_new { Copy::Absent } else { Copy::Damaged(missing("live/db")) });
+        }
+        remove_dir(&copy)?;
+        let read = if was_clean { read_all(&live, &mut |_, _| Ok(())) } else { copy_dir(&live, &copy) };
+        match read {
+            Err(StoreError::Io(reason)) => return Ok(Copy::Damaged(StoreError::Io(reason))),
+            other => other?,
+        }
+        if !was_clean {
+            rename(&live, &before)?;
+            rename(&copy, &live)?;
+        }
+        match Live::open(&live).and_then(|live| live.contents().map(|contents| (live, contents))) {
+            Ok(found) => Ok(Copy::Whole(found)),
+            Err(StoreError::InUse) => Err(StoreError::InUse),
+            Err(error) => Ok(Copy::Damaged(error)),
+        }
+    }
+
+    /// Both can be read: they hold the same, or one is behind by what was being committed, or sled went back in time.
+    fn reconcile(&self, live: Live, sled: Contents, ledger: Contents) -> Result<Copies, StoreError> {
+        if sled.is_same_log(&ledger) {
+            let book = Book::open(&self.ledger(), self.min_free_bytes)?;
+            return Ok(Copies { live, book, contents: sled });
+        }
+        if sled.commits > ledger.commits {
+            return self.remake_ledger(live, sled, None);
+        }
+        let damage = StoreError::Damaged(format!(
+            "live/db holds {} commits and {} entries, the ledger {} and {}",
+            sled.commits,
+            sled.size(),
+            ledger.commits,
+            ledger.size()
+        ));
+        drop(live);
+        self.remake_sled(&damage, ledger)
+    }
+
+    fn remake_sled(&self, damage: &StoreError, contents: Contents) -> Result<Copies, StoreError> {
+        let (live, new) = (self.live(), self.dir.join("live.new"));
+        remove_dir(&new)?;
+        Live::create(&new, &contents)?;
+        let book = Book::open(&self.ledger(), self.min_free_bytes)?;
+        let original = self.dir.join("live.before");
+        let kept = self.set_aside(if original.exists() { &original } else { &live }, LIVE)?;
+        remove_dir(&live)?;
+        rename(&new, &live)?;
+        tracing::warn!(%damage, kept, "live/ was damaged and has been made again from the ledger");
+        Ok(Copies { live: Live::open(&live)?, book, contents })
+    }
+
+    fn remake_ledger(
+        &self,
+        live: Live,
+        contents: Contents,
+        damage: Option<&StoreError>,
+    ) -> Result<Copies, StoreError> {
+        let (ledger, new) = (self.ledger(), self.dir.join("ledger.new"));
+        remove_dir(&new)?;
+        make_dir(&new)?;
+        drop(Book::create(&new, self.min_free_bytes, &contents)?);
+        match damage {
+            Some(damage) => {
+                let kept = self.set_aside(&ledger, LEDGER)?;
+                tracing::warn!(%damage, kept, "ledger/ was damaged and has been made again from live/db");
+            }
+            None => remove_dir(&ledger)?,
+        }
+        rename(&new, &ledger)?;
+        Ok(Copies { live, book: Book::open(&ledger, self.min_free_bytes)?, contents })
+    }
+
+    fn create(&self) -> Result<Copies, StoreError> {
+        let contents = Contents::default();
+        make_dir(&self.live())?;
+        let live = Live::open(&self.live())?;
+        self.remake_ledger(live, contents, None)
+    }
+
+    /// Moves a damaged copy to `aside/`, where the newest few are kept; where it lies now.
+    fn set_aside(&self, path: &Path, kind: &str) -> Result<String, StoreError> {
+        if !path.exists() {
+            return Ok("nothing".into());
+        }
+        let aside = self.dir.join(ASIDE);
+        make_dir(&aside)?;
+        let numbers =
+            |name: std::ffi::OsString| name.to_str()?.strip_prefix(kind)?.strip_prefix('-')?.parse().ok();
+        let taken: Vec<u64> = fs::read_dir(&aside)
+            .map(|entries| entries.flatten().filter_map(|entry| numbers(entry.file_name())).collect())
+            .unwrap_or_default();
+        let next = taken.iter().max().map_or(1, |last| last + 1);
+        for old in taken.iter().filter(|number| **number + KEPT <= next) {
+            remove_dir(&aside.join(format!("{kind}-{old}")))?;
+        }
+        let target = aside.join(format!("{kind}-{next}"));
+        rename(path, &target)?;
+        Ok(name(&target))
+    }
+}
+
+/// A failed read may be a bad sector; other errors, such as too many open files, tell nothing of the disk.
+fn is_unreadable(error: &vouchlog_ledger::LedgerError) -> bool {
+    const EIO: i32 = 5;
+    matches!(error, vouchlog_ledger::LedgerError::Io { source, .. } if source.raw_os_error() == Some(EIO))
+}
+
+fn missing(what: &str) -> StoreError {
+    StoreError::Damaged(format!("{what} is missing"))
+}
+
+/// The ledger cannot tell how much there was, so what was signed must.
+fn check_signed(sled: &Contents, signed: Option<TreeHead>, ledger: &StoreError) -> Result<(), StoreError> {
+    match signed {
+        Some(signed) if signed.size.get() > sled.size() => {
+            let held = format!("live/db holds {} entries, {} were signed", sled.size(), signed.size);
+            Err(both_damaged(&StoreError::Damaged(held), ledger))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn both_damaged(sled: &StoreError, ledger: &StoreError) -> StoreError {
+    StoreError::Damaged(format!(
+        "both copies of what is not sealed are damaged; `vouchlog recover` builds a new data directory from what is left. \
+         First copy: {sled}. Second copy: {ledger}"
+    ))
+}
+
+/// A log that has begun is never begun again: that would be a second history.
+fn check_begun(contents: &Contents, begun: Begun) -> Result<(), StoreError> {
+    if contents.head.is_none() && begun != Begun::No {
+        return Err(StoreError::Damaged("live/ and ledger/ are empty, but the log had begun".into()));
+    }
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! The living part, twice: sled and a ledger, both made durable by each commit. Whichever of them is damaged is made again
+//! from the other at the next start.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use parking_lot::Mutex;
+use vouchlog_ledger::{AppendError, Folder, TwoSlots};
+use vouchlog_merkle::{Hash, TreeHead, TreeSize};
+use vouchlog_storage::{Batch, CommitError, Epoch, Living, Loaded, StoreError};
+
+use crate::book::{Book, store_error};
+use crate::contents::{Header, snapshot};
+use crate::copies::{self, Copies};
+use crate::files::{remove_file, sync_dir, write_file};
+use crate::live::Live;
+
+/// Remembers the newest head that was signed, outside both copies.
+const SIGNED: &str = "SIGNED";
+/// There while the store is open. Found at a start, it tells that the last process did not stop cleanly.
+const OPEN: &str = "OPEN";
+
+/// The living part of a log in a data directory.
+pub struct SledLiving {
+    dir: PathBuf,
+    live: Live,
+    writer: Mutex<Writer>,
+    signed: Mutex<Signed>,
+}
+
+/// What only one commit or sealing at a time touches.
+struct Writer {
+    book: Book,
+    head: Option<TreeHead>,
+    commits: u64,
+    epoch: Epoch,
+    sealed: u64,
+    closed: bool,
+}
+
+struct Signed {
+    slots: TwoSlots,
+    head: Option<TreeHead>,
+}
+
+impl SledLiving {
+    /// Opens both copies in `dir`, after comparing them and mending what can be mended. `begun` is whether anything was ever
+    /// committed here.
+    pub(crate) fn open(dir: &Path, begun: copies::Begun, min_free_bytes: u64) -> Result<Self, StoreError> {
+        let signed = read_signed(dir)?;
+        let was_clean = !dir.join(OPEN).try_exists().map_err(|error| StoreError::Io(error.to_string()))?;
+        let Copies { live, book, contents } = copies::open(dir, begun, was_clean, signed, min_free_bytes)?;
+        write_file(&dir.join(OPEN), b"this store is open, or was not closed\n")?;
+        let slots = TwoSlots::open(&Folder::new(dir), SIGNED, &encode_signed(signed))
+            .map_err(|error| StoreError::Io(error.to_string()))?;
+        let writer = Writer {
+            book,
+            head: contents.head,
+            commits: contents.commits,
+            epoch: contents.epoch,
+            sealed: contents.sealed,
+            closed: false,
+        };
+        let signed = Signed { slots, head: signed };
+        Ok(Self { dir: dir.to_owned(), live, writer: Mutex::new(writer), signed: Mutex::new(signed) })
+    }
+
+    /// Size of the log, and up to where it is sealed.
+    pub(crate) fn size_and_sealed(&self) -> (u64, u64) {
+        let writer = self.writer.lock();
+        (writer.head.map_or(0, |head| head.size.get()), writer.sealed)
+    }
+
+    /// Begins a new file of the ledger once the present one is long.
+    fn rotate(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        if !writer.book.is_long() {
+            return Ok(());
+        }
+        let header =
+            Header { commits: writer.commits, epoch: writer.epoch, sealed: writer.sealed, head: writer.head };
+        let states = self.live.states()?;
+        let pieces = snapshot(&header, states.iter().map(|(key, value)| (key.as_bytes(), value)));
+        let size = writer.head.map_or(0, |head| head.size.get());
+        lenient(writer.book.rotate(size, &pieces))
+    }
+}
+
+impl Living for SledLiving {
+    /// The lock on the data directory keeps other writers out, so a claim only counts.
+    fn claim(&self) -> Result<Epoch, StoreError> {
+        let mut writer = self.writer.lock();
+        writer.epoch = writer.epoch.next();
+        Ok(writer.epoch)
+    }
+
+    fn load(&self) -> Result<Option<Loaded>, StoreError> {
+        self.live.contents()?.loaded()
+    }
+
+    fn head(&self) -> Result<Option<TreeHead>, StoreError> {
+        Ok(self.writer.lock().head)
+    }
+
+    fn commit(&self, epoch: Epoch, expected: Option<u64>, batch: &Batch) -> Result<(), CommitError> {
+        let mut writer = self.writer.lock();
+        batch.check_head(expected, writer.head)?;
+        if writer.epoch != epoch || writer.closed {
+            return Err(CommitError::Refused("the store is closed".into()));
+        }
+        if let Some(reason) = self.live.failure() {
+            return Err(CommitError::Refused(reason));
+        }
+        let commits = writer.commits + 1;
+        writer.book.begin(commits, epoch, batch)?;
+        // The ledger's sync runs meanwhile: the commit takes as long as the slower of the two, not as long as both.
+        let in_sled = self.live.commit(commits, epoch, batch);
+        let in_ledger = writer.book.finish();
+        in_sled.and(in_ledger)?;
+        (writer.head, writer.commits) = (Some(batch.head), commits);
+        Ok(())
+    }
+
+    fn seal(&self, epoch: Epoch, up_to: u64) -> Result<(), StoreError> {
+        if self.writer.lock().epoch != epoch {
+            return Err(StoreError::Io("another writer has taken the log over".into()));
+        }
+        self.live.seal(up_to)?;
+        let mut writer = self.writer.lock();
+        writer.sealed = up_to;
+        lenient(writer.book.sealed(up_to))?;
+        self.rotate(&mut writer)
+    }
+
+    fn note_signed(&self, head: TreeHead) -> Result<(), StoreError> {
+        let mut signed = self.signed.lock();
+        let noted = signed.slots.put(&encode_signed(Some(head)));
+        noted.map_err(|error| StoreError::Io(format!("{SIGNED} could not be written: {error}")))?;
+        signed.head = Some(head);
+        Ok(())
+    }
+
+    fn signed(&self) -> Result<Option<TreeHead>, StoreError> {
+        Ok(self.signed.lock().head)
+    }
+
+    fn impediment(&self) -> Option<String> {
+        // A commit may hold the writer for as long as the disk takes; readiness must not wait for it.
+        self.live.failure().or_else(|| self.writer.try_lock().and_then(|writer| writer.book.impediment()))
+    }
+
+    /// Both copies are durable already. What is left is to say so, unless a write failed: then the next start must not
+    /// trust them.
+    fn close(&self) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock();
+        if std::mem::replace(&mut writer.closed, true) || self.live.failure().is_some() {
+            return Ok(());
+        }
+        let unsynced = |error: std::io::Error| StoreError::Unsynced(format!("{SIGNED}: {error}"));
+        self.signed.lock().slots.sync().map_err(unsynced)?;
+        if writer.book.has_failed() {
+            return Ok(());
+        }
+        remove_file(&self.dir.join(OPEN))?;
+        sync_dir(&self.dir)
+    }
+}
+
+impl fmt::Debug for SledLiving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SledLiving")
+    }
+}
+
+/// A ledger that could not be cut down has lost nothing; it is retried with the next sealing.
+fn lenient(outcome: Result<(), AppendError>) -> Result<(), StoreError> {
+    match outcome {
+        Err(AppendError::Unknown(reason)) => Err(StoreError::Unsynced(reason)),
+        Err(AppendError::Refused(reason)) => {
+            tracing::warn!(reason, "the ledger was not cut down; it will be retried");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+/// The newest head that a log in `dir` signed, as far as is remembered outside its living part.
+pub(crate) fn read_signed(dir: &Path) -> Result<Option<TreeHead>, StoreError> {
+    let value = TwoSlots::read(&Folder::new(dir), SIGNED).map_err(|error| store_error(&error))?;
+    Ok(value.and_then(|value| {
+        let (size, root) = value.split_first_chunk::<8>()?;
+        Some(TreeHead { size: TreeSize::new(u64::from_be_bytes(*size)), root: Hash::try_from(root).ok()? })
+    }))
+}
+
+/// Empty while nothing was signed.
+fn encode_signed(head: Option<TreeHead>) -> Vec<u8> {
+    head.map_or_else(Vec::new, |head| [&head.size.get().to_be_bytes()[..], head.root.as_bytes()].concat())
+}

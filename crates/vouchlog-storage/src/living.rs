@@ -1,0 +1,86 @@
+//! The two parts of a store. A store is any pair of them, joined by [`Sealing`](crate::Sealing).
+
+use std::fmt;
+
+use bytes::Bytes;
+use vouchlog_merkle::{TileId, TreeHead};
+
+use crate::{Batch, CommitError, Loaded, StoreError};
+
+/// A tenure of one writer. Each claim gives the next number; a writer of an earlier epoch is refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(u64);
+
+impl Epoch {
+    /// The epoch of this number.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The one after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The entries that are committed and not sealed: framed, in order, each piece of whole entries.
+pub type Tail = Vec<Bytes>;
+
+/// The living part: head, states and the entries that are not sealed. Small, and replaced atomically by each commit.
+pub trait Living: Send + Sync + fmt::Debug + 'static {
+    /// Takes the log over from whichever writer had it. Commits of earlier epochs fail from then on.
+    fn claim(&self) -> Result<Epoch, StoreError>;
+
+    /// What was committed, or `None` when nothing was.
+    fn load(&self) -> Result<Option<Loaded>, StoreError>;
+
+    /// The last committed head.
+    fn head(&self) -> Result<Option<TreeHead>, StoreError>;
+
+    /// Makes head, entries and states of a batch durable, all or nothing, if the head's size is still `expected` and `epoch`
+    /// is the last claimed one. The batch has passed [`Batch::check`].
+    fn commit(&self, epoch: Epoch, expected: Option<u64>, batch: &Batch) -> Result<(), CommitError>;
+
+    /// Records that everything below `up_to`, a multiple of 256, is sealed; its entries are not needed any more.
+    fn seal(&self, epoch: Epoch, up_to: u64) -> Result<(), StoreError>;
+
+    /// Remembers that a head is about to be signed; see [`Store::note_signed`](crate::Store::note_signed).
+    fn note_signed(&self, head: TreeHead) -> Result<(), StoreError>;
+
+    /// The newest head that was about to be signed.
+    fn signed(&self) -> Result<Option<TreeHead>, StoreError>;
+
+    /// Why no commits are taken at the moment, if so. Never waits.
+    fn impediment(&self) -> Option<String>;
+
+    /// Lets go of the disk. Loading goes on.
+    fn close(&self) -> Result<(), StoreError>;
+}
+
+/// The sealed part: full tiles and full bundles, which never change again.
+pub trait Sealed: Send + Sync + fmt::Debug + 'static {
+    /// Writes tiles and bundles and makes them durable. Writing the same again is harmless; bundles come in order, the
+    /// first directly after the last sealed one.
+    ///
+    /// # Errors
+    /// [`StoreError::Unsynced`] when a sync failed; after any other error the same may be tried again.
+    fn put(&self, tiles: &[(TileId, Bytes)], bundles: &[(u64, Bytes)]) -> Result<(), StoreError>;
+
+    /// A full tile that was put.
+    fn tile(&self, tile: TileId) -> Result<Bytes, StoreError>;
+
+    /// A full bundle that was put.
+    fn bundle(&self, bundle: u64) -> Result<Bytes, StoreError>;
+}
