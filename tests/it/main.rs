@@ -13,6 +13,7 @@ mod end_to_end;
 mod evidence;
 mod kill;
 mod layers;
+mod life;
 mod monitor;
 mod power_cut;
 mod process;

@@ -320,6 +320,22 @@ impl Gateway {
         let _ = tokio::task::spawn_blocking(move || writer.join()).await;
     }
 
+    /// Waits until the gateway can no longer write to its own disk, or keep receipts, and returns why. Opening it again recovers.
+    /// Whatever the log refuses is not waited for: that is for people to settle.
+    pub fn poisoned(&self) -> impl Future<Output = String> + Send + use<> {
+        let mut status = self.status.clone();
+        async move {
+            let is_local =
+                |status: &GatewayStatus| status.stopped.as_ref().is_some_and(GatewayError::is_local);
+            let stopped = status.wait_for(is_local).await;
+            match stopped.ok().and_then(|status| status.stopped.clone()) {
+                Some(error) => error.to_string(),
+                // The gateway is gone, and nothing went wrong.
+                None => std::future::pending().await,
+            }
+        }
+    }
+
     /// How it is doing.
     pub fn status(&self) -> GatewayStatus {
         GatewayStatus { spool: self.spool.trouble(), ..self.status.borrow().clone() }

@@ -1,8 +1,8 @@
 //! The collector as its doors and its program see it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,10 +34,6 @@ pub struct CollectorConfig {
     pub dir: PathBuf,
     /// 32 secret bytes that stay the same for this directory: names of records are made with them.
     pub secret: [u8; 32],
-    /// Keeps the records and has their digests logged.
-    pub recorder: Recorder,
-    /// As whom it looks into the vault: the role `submit` is enough.
-    pub access: Access,
     /// What sends telemetry on, if anything does: the collector gives account of what it could not.
     pub forward: Option<Forward>,
     /// How it is set.
@@ -46,6 +42,14 @@ pub struct CollectorConfig {
     pub clock: fn() -> Timestamp,
     /// 16 fresh random bytes at each call, for names of intents that have none.
     pub randomness: fn() -> [u8; 16],
+}
+
+/// Where records go.
+pub struct Destination {
+    /// Keeps the records and has their digests logged.
+    pub recorder: Recorder,
+    /// As whom the collector looks into the vault: the role `submit` is enough.
+    pub access: Access,
 }
 
 /// Why a collector does not start.
@@ -123,8 +127,10 @@ pub struct Collector(Arc<Inner>);
 
 struct Inner {
     journal: Journal,
-    recorder: Recorder,
-    access: Access,
+    /// Set once the vault is there.
+    destination: OnceLock<Destination>,
+    /// The pipeline until then.
+    waiting: Mutex<Option<Waiting>>,
     settings: Settings,
     clock: fn() -> Timestamp,
     randomness: fn() -> [u8; 16],
@@ -135,39 +141,39 @@ struct Inner {
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// A pipeline that has nowhere to record to yet.
+struct Waiting {
+    secret: Secret,
+    forward: Option<Forward>,
+    progress: watch::Sender<Progress>,
+    until: watch::Receiver<Option<u64>>,
+}
+
 impl Collector {
-    /// Opens the journal and goes on where an earlier process stopped. Nothing fails because the log is away.
+    /// Opens the journal: what comes in is kept from now on. It is recorded, from where an earlier process stopped, once the
+    /// collector is told where: [`record_to`](Self::record_to).
     pub async fn open(config: CollectorConfig) -> Result<Self, OpenError> {
-        let CollectorConfig { dir, secret, recorder, access, forward, settings, clock, randomness } = config;
+        let CollectorConfig { dir, secret, forward, settings, clock, randomness } = config;
         let opening = journal::Settings { limit: settings.disk_budget, clock };
         let opened = tokio::task::spawn_blocking(move || Journal::open(&dir, opening)).await;
         let journal = opened.map_err(|_| JournalError::Stopping)??;
         let metrics = Metrics::default();
-        let (progress_sender, progress) = watch::channel(Progress::default());
+        let trouble = Some("the vault is not open yet".to_owned());
+        let (progress_sender, progress) = watch::channel(Progress { trouble, ..Progress::default() });
         let (until, until_receiver) = watch::channel(None);
-        let out_of_turn = Arc::new(AtomicBool::new(false));
-        let pipeline = Pipeline {
-            journal: journal.clone(),
+        let waiting = Waiting {
             secret: Secret::new(&secret),
-            settings: settings.clone(),
-            recorder: recorder.clone(),
             forward,
             progress: progress_sender,
-            metrics: metrics.clone(),
-            out_of_turn: out_of_turn.clone(),
             until: until_receiver,
         };
         journal.append(Entry::new(clock(), What::Started, told(&settings))).await?;
         let pace = Pace { every: TICK, heartbeat: settings.heartbeat, clock };
-        let tasks = vec![
-            tokio::spawn(pipeline.run()),
-            tokio::spawn(tick(journal.clone(), progress.clone(), pace)),
-            tokio::spawn(take_up(recorder.clone(), out_of_turn)),
-        ];
+        let tasks = vec![tokio::spawn(tick(journal.clone(), progress.clone(), pace))];
         let inner = Inner {
             journal,
-            recorder,
-            access,
+            destination: OnceLock::new(),
+            waiting: Mutex::new(Some(waiting)),
             settings,
             clock,
             randomness,
@@ -178,6 +184,57 @@ impl Collector {
             tasks: Mutex::new(tasks),
         };
         Ok(Self(Arc::new(inner)))
+    }
+
+    /// Records to `destination` from now on, and takes up what an earlier process left. Nothing fails because the log is away. A
+    /// second destination is ignored.
+    pub fn record_to(&self, destination: Destination) {
+        let inner = &self.0;
+        let Some(Waiting { secret, forward, progress, until }) = inner.waiting.lock().take() else { return };
+        progress.send_modify(|progress| progress.trouble = None);
+        let recorder = destination.recorder.clone();
+        // The lock above lets nobody else get here.
+        let _ = inner.destination.set(destination);
+        let out_of_turn = Arc::new(AtomicBool::new(false));
+        let pipeline = Pipeline {
+            journal: inner.journal.clone(),
+            secret,
+            settings: inner.settings.clone(),
+            recorder: recorder.clone(),
+            forward,
+            progress,
+            metrics: inner.metrics.clone(),
+            out_of_turn: out_of_turn.clone(),
+            until,
+        };
+        let mut tasks = inner.tasks.lock();
+        tasks.push(tokio::spawn(pipeline.run()));
+        tasks.push(tokio::spawn(take_up(recorder, out_of_turn)));
+    }
+
+    /// Reports why there is no destination yet, until there is one.
+    pub fn waits_because(&self, trouble: &str) {
+        if let Some(waiting) = &*self.0.waiting.lock() {
+            waiting.progress.send_modify(|progress| progress.trouble = Some(trouble.to_owned()));
+        }
+    }
+
+    /// Waits until recording has stopped for good, and returns why. Only opening the collector again recovers.
+    pub fn poisoned(&self) -> impl Future<Output = String> + Send + use<> {
+        let mut progress = self.0.progress.clone();
+        async move {
+            let stopped = progress.wait_for(|progress| progress.stopped.is_some()).await;
+            match stopped.ok().and_then(|progress| progress.stopped.clone()) {
+                Some(reason) => reason,
+                // The collector is gone, and nothing went wrong.
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Why recording stopped for good, if it did.
+    pub fn poison(&self) -> Option<String> {
+        self.0.progress.borrow().stopped.clone()
     }
 
     /// Takes a body; it is durable when this returns. `items` is how many interactions (or spans) are in it, for a loss to be
@@ -229,15 +286,15 @@ impl Collector {
             Ok(_) => return Err("nothing is recorded any more".into()),
             Err(_) => return Err("it is not recorded yet".into()),
         }
-        let vault = self.0.recorder.vault();
-        let row =
-            vault.row(&self.0.access, &receipt.id).await.map_err(|error: VaultError| error.to_string())?;
+        let destination = self.0.destination.get().ok_or("it is not recorded yet")?;
+        let (vault, access) = (destination.recorder.vault(), &destination.access);
+        let row = vault.row(access, &receipt.id).await.map_err(|error: VaultError| error.to_string())?;
         receipt.digest = Some(row.digest);
-        let logged = tokio::time::timeout(RECEIPT_PATIENCE, self.0.recorder.flush()).await;
+        let logged = tokio::time::timeout(RECEIPT_PATIENCE, destination.recorder.flush()).await;
         logged.map_err(|_| "the log did not answer")?.map_err(|error| error.to_string())?;
-        let row = vault.row(&self.0.access, &receipt.id).await.map_err(|error| error.to_string())?;
+        let row = vault.row(access, &receipt.id).await.map_err(|error| error.to_string())?;
         receipt.index = row.place.map(|place| place.index.get());
-        receipt.proof = vault.proof(&self.0.access, &receipt.id).await.map_err(|error| error.to_string())?;
+        receipt.proof = vault.proof(access, &receipt.id).await.map_err(|error| error.to_string())?;
         if receipt.proof.is_some() { Ok(()) } else { Err("the log gave no receipt".into()) }
     }
 
@@ -270,8 +327,12 @@ impl Collector {
         if self.0.closing.swap(true, Ordering::Relaxed) {
             return false;
         }
+        let has_destination = self.0.destination.get().is_some();
         let closing = async {
             self.0.journal.declare_losses().await?;
+            if !has_destination {
+                return Ok(false);
+            }
             let flush = Entry::new((self.0.clock)(), What::Flush, Bytes::new());
             let last = self.0.journal.append(flush).await?;
             self.0.until.send_replace(Some(last + 1));

@@ -112,6 +112,7 @@ impl<S: Store> Log<S> {
             .check("checkpoint", checkpoint.map(drop).map_err(|error| error.to_string()))
             .unless("sequencer", (!running).then_some("it has stopped"))
             .check("writes", shared.poison.check())
+            .stopped(shared.poison().map(|reason| reason.to_string()))
             .unless("store", shared.store.impediment())
             .unless("clock", shared.time.trouble());
         if let Some(follower) = &self.inner.follower {

@@ -25,7 +25,7 @@ use crate::recover::{create, genesis, recover};
 use crate::second_path::SecondPath;
 use crate::sequence::{DueHeads, Sequencer};
 use crate::signer::Signer;
-use crate::state::{Directory, Shared, Tree, last_published};
+use crate::state::{Directory, PanicGuard, Shared, Tree, last_published};
 use crate::witnesses::{Feeders, GuardError};
 
 /// Why a log did not open.
@@ -133,7 +133,10 @@ impl<S: Store> Log<S> {
         };
         let thread = std::thread::Builder::new()
             .name("vouchlog-sequencer".into())
-            .spawn(move || sequencer.run(&messages))
+            .spawn(move || {
+                let _guard = PanicGuard(sequencer.shared.clone());
+                sequencer.run(&messages);
+            })
             .map_err(OpenError::Thread)?;
         if let Some((note, enrolment)) = enrolment {
             let note = note.map_err(|error| OpenError::Key(error.to_string()))?;

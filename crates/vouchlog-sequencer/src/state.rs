@@ -161,3 +161,14 @@ impl<S> Shared<S> {
         self.poison.set(reason);
     }
 }
+
+/// Held by the thread that owns the tree: if that panics, nothing is written any more.
+pub(crate) struct PanicGuard<S>(pub(crate) Arc<Shared<S>>);
+
+impl<S> Drop for PanicGuard<S> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set_poison("the sequencer panicked");
+        }
+    }
+}

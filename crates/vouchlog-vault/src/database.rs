@@ -15,6 +15,7 @@ use sqlx::{
 };
 use vouchlog_runtime::durable::{self, Mode};
 
+use crate::error::is_away;
 use crate::limits::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, CACHE, CHECKPOINT_PAGES, READERS, REWRITTEN_BYTES};
 use crate::{Result, VaultError};
 
@@ -118,12 +119,15 @@ impl Database {
             )
         };
         let connected = |error: sqlx::Error| match error {
+            sqlx::Error::Database(error) if is_away(error.as_ref()) => {
+                VaultError::Unreachable(format!("{}: {}", location.shown(), error.message()))
+            }
             sqlx::Error::Database(error) => VaultError::from(sqlx::Error::Database(error)),
             // Whatever else may quote the URL.
-            sqlx::Error::Io(error) => VaultError::Database(format!("{}: {error}", location.shown())),
+            sqlx::Error::Io(error) => VaultError::Unreachable(format!("{}: {error}", location.shown())),
             sqlx::Error::Tls(error) => VaultError::Database(format!("{}: TLS: {error}", location.shown())),
             sqlx::Error::PoolTimedOut => {
-                VaultError::Database(format!("{} does not answer", location.shown()))
+                VaultError::Unreachable(format!("{} does not answer", location.shown()))
             }
             _ => VaultError::Location(location.shown()),
         };

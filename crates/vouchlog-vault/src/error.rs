@@ -102,6 +102,9 @@ pub enum VaultError {
     /// The vault was closed.
     #[error("the vault is closed")]
     Closed,
+    /// The server of the database is away, starts, or takes no more connections. Nothing is wrong with what was asked for.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
     /// The database failed, or is full or away. The outcome of a write is unknown; the same call again is safe.
     #[error("the database failed: {0}")]
     Database(String),
@@ -138,6 +141,12 @@ impl From<sqlx::Error> for VaultError {
             other => Self::Database(other.to_string()),
         }
     }
+}
+
+/// PostgreSQL: a server that starts or stops (57P01 to 57P03), has no room (class 53), or lost the connection (class 08).
+pub(crate) fn is_away(error: &(dyn sqlx::error::DatabaseError + 'static)) -> bool {
+    let code = error.code().unwrap_or_default();
+    code.len() == 5 && ["57P01", "57P02", "57P03", "53", "08"].iter().any(|class| code.starts_with(class))
 }
 
 /// SQLite: busy (5) and locked (6) with their extended codes. PostgreSQL: classes 40 (transaction rollback) and 55P03 (lock not

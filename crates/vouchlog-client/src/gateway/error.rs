@@ -67,6 +67,13 @@ pub enum GatewayError {
     Stopped,
 }
 
+impl GatewayError {
+    /// Whether this machine failed, and not the log, its operator, or whoever set the gateway up.
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Spool(_) | Self::Sink(_))
+    }
+}
+
 /// What ends a conversation.
 #[derive(Debug)]
 pub(super) enum Trouble {

@@ -20,7 +20,7 @@ const MAX_TOKEN_BYTES: usize = 1_024;
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
 /// Which vault, and as whom.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(super) struct VaultArgs {
     /// The vault: a directory, or the URL of a PostgreSQL database
     #[arg(long, value_name = "DIR|URL", env = "VOUCHLOG_VAULT")]
