@@ -7,6 +7,7 @@
 
 mod audit;
 mod collect;
+mod damage;
 mod emitters;
 mod end_to_end;
 mod evidence;
