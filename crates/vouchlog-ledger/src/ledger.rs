@@ -274,8 +274,8 @@ impl Ledger {
 
     /// After a write that failed: whatever reached the file is cut off again.
     fn take_back(&mut self, error: &io::Error) -> AppendError {
-        use io::ErrorKind::{FileTooLarge, Interrupted, QuotaExceeded, StorageFull};
-        let is_known = matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge | Interrupted);
+        use io::ErrorKind::{Interrupted, QuotaExceeded, StorageFull};
+        let is_known = matches!(error.kind(), StorageFull | QuotaExceeded | Interrupted);
         self.allocated = self.position.end;
         if is_known && self.file.set_length(self.position.end).is_ok() {
             return refused(error);
