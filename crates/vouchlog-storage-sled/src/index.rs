@@ -57,6 +57,12 @@ impl FjallIndex {
         Ok(Self { dir: dir.to_owned(), open: RwLock::new(Some(open)) })
     }
 
+    /// Opens the index in `dir` as it is. An index that does not open is an error, and stays.
+    pub fn open_existing(dir: &Path) -> Result<Self, StoreError> {
+        let open = Open::at(dir).map_err(fjall_error)?;
+        Ok(Self { dir: dir.to_owned(), open: RwLock::new(Some(open)) })
+    }
+
     fn with<T>(&self, f: impl FnOnce(&Open) -> fjall::Result<T>) -> Result<T, StoreError> {
         match &*self.open.read() {
             Some(open) => f(open).map_err(fjall_error),
@@ -75,6 +81,12 @@ impl FjallIndex {
             }
             Ok(found)
         })
+    }
+}
+
+impl std::fmt::Debug for FjallIndex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FjallIndex")
     }
 }
 
