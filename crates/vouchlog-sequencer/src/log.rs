@@ -19,6 +19,7 @@ use crate::prepare;
 use crate::publish::{Published, Sequenced};
 use crate::queue::{Committed, Done, Queue, Request};
 use crate::read::Reader;
+use crate::scrub::Scrubber;
 use crate::state::Shared;
 use crate::witnesses::{WitnessState, Witnessing};
 
@@ -49,6 +50,7 @@ pub(crate) struct Inner<S: Store> {
     pub(crate) shared: Arc<Shared<S>>,
     pub(crate) queue: Queue,
     pub(crate) follower: Option<Follower>,
+    pub(crate) scrubber: Option<Scrubber>,
     pub(crate) witnessing: Option<Witnessing>,
     pub(crate) thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
@@ -128,6 +130,9 @@ impl<S: Store> Log<S> {
         ];
         if let Some(follower) = &self.inner.follower {
             checks.push(("index", follower.failure().map_or(Ok(()), Err)));
+        }
+        if let Some(scrubber) = &self.inner.scrubber {
+            checks.push(("sealed data", scrubber.failure().map_or(Ok(()), Err)));
         }
         if let Some(witnessing) = &self.inner.witnessing {
             checks.push(("witnesses", witnessing.impediment().map_or(Ok(()), Err)));
