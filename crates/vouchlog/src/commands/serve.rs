@@ -60,6 +60,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration,
           env = "VOUCHLOG_STREAM_HEAD_INTERVAL")]
     stream_head_interval: Duration,
+    #[command(flatten)]
+    scrub: super::scrub::Args,
     /// How traces are written
     #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
@@ -117,6 +119,7 @@ impl Args {
         let mut builder = vouchlog::open(&self.data)
             .open_enrolment(self.open_enrolment)
             .stream_head_interval(self.stream_head_interval)
+            .scrub(self.scrub.options()?)
             .index(match self.index {
                 Index::On => IndexMode::On,
                 Index::Off => IndexMode::Off,
