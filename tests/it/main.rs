@@ -6,6 +6,7 @@
 )]
 
 mod audit;
+mod care;
 mod collect;
 mod emitters;
 mod end_to_end;
