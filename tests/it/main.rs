@@ -6,6 +6,7 @@
 )]
 
 mod audit;
+mod care;
 mod collect;
 mod damage;
 mod emitters;

@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::publish::{Published, Publisher, Sequenced};
 use crate::queue::{Queue, Request};
 use crate::recover::{create, genesis, recover};
+use crate::scrub::Scrubber;
 use crate::second_path::SecondPath;
 use crate::sequence::{DueHeads, Sequencer};
 use crate::signer::Signer;
@@ -109,7 +110,8 @@ impl<S: Store> Log<S> {
             feeders.guard(&shared)?;
         }
         let sequencer = sequencer(config, signer, shared.clone(), tree)?;
-        Self::start(shared, sequencer, index, feeders)
+        let scrubber = Scrubber::start(&shared, registry).map_err(OpenError::Thread)?;
+        Self::start(shared, sequencer, index, feeders, scrubber)
     }
 
     fn start(
@@ -117,6 +119,7 @@ impl<S: Store> Log<S> {
         sequencer: Sequencer<S>,
         index: Option<Arc<dyn Index>>,
         feeders: Option<Feeders>,
+        scrubber: Option<Scrubber>,
     ) -> Result<Self, OpenError> {
         let (queue, messages) = Queue::new(shared.options.max_queued_statements);
         let follower =
@@ -144,7 +147,7 @@ impl<S: Store> Log<S> {
             drop(queue.submit(Request::Enrol { note, enrolment: Box::new(enrolment) }));
         }
         let thread = Mutex::new(Some(thread));
-        Ok(Self { inner: Arc::new(Inner { shared, queue, follower, witnessing, thread }) })
+        Ok(Self { inner: Arc::new(Inner { shared, queue, follower, scrubber, witnessing, thread }) })
     }
 }
 

@@ -129,6 +129,13 @@ pub(crate) fn last_signed(states: &[(StateKey, Bytes)]) -> Option<&[u8]> {
     stored.map(|(_, note)| note.as_ref())
 }
 
+/// The states of notes that are at hand.
+pub(crate) fn note_states(signed: Option<&[u8]>, published: Option<&[u8]>) -> Vec<(StateKey, Bytes)> {
+    let state = |key: u8, note: &[u8]| (StateKey::new(vec![key]), Bytes::copy_from_slice(note));
+    let signed = signed.map(|note| state(SIGNED, note));
+    signed.into_iter().chain(published.map(|note| state(CHECKPOINT, note))).collect()
+}
+
 /// Shared by the sequencer, its followers and every handle.
 #[derive(Debug)]
 pub(crate) struct Shared<S> {

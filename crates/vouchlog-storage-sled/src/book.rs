@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use vouchlog_ledger::{AppendError, DiskFile, Folder, Ledger, LedgerError, Options, Summary, inspect};
+use vouchlog_ledger::{AppendError, DiskFile, Folder, Item, Ledger, LedgerError, Options, Summary, inspect};
 use vouchlog_storage::{Batch, CommitError, Epoch, StoreError};
 
 use crate::contents::{Contents, encode_commit, encode_sealed};
 
-const PURPOSE: &str = "log";
+pub(crate) const PURPOSE: &str = "log";
 /// A new file is begun once the newest is longer than this, or than four snapshots.
 const FILE_BYTES: u64 = 32 * 1024 * 1024;
 
@@ -28,6 +28,18 @@ pub(crate) struct Book {
 impl Book {
     /// Reads the ledger in `dir` without changing anything; `None` when there is none.
     pub(crate) fn read(dir: &Path) -> Result<Option<(Contents, Summary)>, LedgerError> {
+        Self::read_if(dir, |_| true)
+    }
+
+    /// As [`read`](Self::read), up to the last record that MARK confirms: a running log cannot take these back.
+    pub(crate) fn read_confirmed(dir: &Path) -> Result<Option<Contents>, LedgerError> {
+        Ok(Self::read_if(dir, |item| item.acknowledged)?.map(|(contents, _)| contents))
+    }
+
+    fn read_if(
+        dir: &Path,
+        is_wanted: impl Fn(&Item<'_>) -> bool,
+    ) -> Result<Option<(Contents, Summary)>, LedgerError> {
         let disk = Folder::new(dir);
         let exists = match Ledger::exists(&disk) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
@@ -37,7 +49,9 @@ impl Book {
             return Ok(None);
         }
         let mut contents = Contents::default();
-        let summary = inspect(&disk, PURPOSE, &mut |item| contents.replay(item))?;
+        let summary = inspect(&disk, PURPOSE, &mut |item| {
+            if is_wanted(&item) { contents.replay(item) } else { Ok(()) }
+        })?;
         Ok(Some((contents, summary)))
     }
 

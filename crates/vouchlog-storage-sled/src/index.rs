@@ -60,6 +60,12 @@ impl FjallIndex {
         Ok(index)
     }
 
+    /// Opens the index in `dir` as it is. An index that does not open is an error, and stays.
+    pub fn open_existing(dir: &Path) -> Result<Self, StoreError> {
+        let open = Open::at(dir).map_err(fjall_error)?;
+        Ok(Self { dir: dir.to_owned(), open: RwLock::new(Some(open)) })
+    }
+
     /// Opens what is closed.
     fn open_again(&self) -> Result<(), StoreError> {
         let mut open = self.open.write();
@@ -108,6 +114,12 @@ impl FjallIndex {
             }
             Ok(found)
         })
+    }
+}
+
+impl std::fmt::Debug for FjallIndex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FjallIndex")
     }
 }
 

@@ -23,21 +23,30 @@
 //!
 //! *Invariant: this is the only crate that knows sled and fjall as the log's store.*
 
+mod backup;
 mod book;
 mod contents;
 mod copies;
 mod database;
+mod examine;
 mod files;
 mod index;
 mod live;
 mod living;
+mod read_only;
+mod salvage;
+mod scratch;
 mod segments;
 mod stamp;
 mod store;
 mod witness;
 
+pub use backup::{Backup, backup};
+pub use examine::{Damage, Examined, examine};
 pub use index::FjallIndex;
 pub use living::SledLiving;
+pub use read_only::ReadOnly;
+pub use salvage::{Remains, StatesAt, is_covered, salvage};
 pub use segments::Segments;
 pub use store::{Options, SledStore};
 pub use witness::SledWitnessStore;

@@ -16,9 +16,9 @@ use crate::files::{remove_file, sync_dir, write_file};
 use crate::live::Live;
 
 /// Remembers the newest head that was signed, outside both copies.
-const SIGNED: &str = "SIGNED";
+pub(crate) const SIGNED: &str = "SIGNED";
 /// There while the store is open. Found at a start, it tells that the last process did not stop cleanly.
-const OPEN: &str = "OPEN";
+pub(crate) const OPEN: &str = "OPEN";
 
 /// The living part of a log in a data directory.
 pub struct SledLiving {
@@ -193,6 +193,6 @@ pub(crate) fn read_signed(dir: &Path) -> Result<Option<TreeHead>, StoreError> {
 }
 
 /// Empty while nothing was signed.
-fn encode_signed(head: Option<TreeHead>) -> Vec<u8> {
+pub(crate) fn encode_signed(head: Option<TreeHead>) -> Vec<u8> {
     head.map_or_else(Vec::new, |head| [&head.size.get().to_be_bytes()[..], head.root.as_bytes()].concat())
 }

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use vouchlog_merkle::{Hash, Tile, TileId, leaf_hash};
-use vouchlog_storage::{Sealed, StoreError, framing};
+use vouchlog_storage::{Part, Place, Sealed, StoreError, framing};
 
 use crate::files::{make_dir, name, write_file};
 use crate::store::io_error;
+
+mod locate;
 
 /// Tiles or bundles in one segment: 32 MiB of tiles, a little over a million entries. Large enough that a log of 10^9
 /// entries has a thousand segments, small enough to copy to object storage one by one.
@@ -63,6 +65,24 @@ impl Segments {
         Ok(segments)
     }
 
+    /// Opens the segments in `dir` for reading only. Nothing is verified or created.
+    pub(crate) fn open_read_only(dir: &Path, sealed: u64) -> Self {
+        let next = Next { bundle: sealed / 256, offset: 0 };
+        Self {
+            dir: dir.to_owned(),
+            open: Mutex::default(),
+            next: Mutex::new(next),
+            verified: Mutex::default(),
+        }
+    }
+
+    /// How many bundles were written here, sealed or not, counted by the indexes of the segments.
+    pub(crate) fn written_bundles(&self) -> u64 {
+        let length = |bundle| fs::metadata(self.bundle_path(bundle, "index")).map_or(0, |file| file.len());
+        let full = (0..).take_while(|segment| length((segment + 1) * PER_SEGMENT) > 0).count() as u64;
+        full * PER_SEGMENT + (length(full * PER_SEGMENT) / SLOT_BYTES as u64).min(PER_SEGMENT)
+    }
+
     /// Whether a bundle was ever written here, sealed or not.
     pub(crate) fn has_bundle(&self, bundle: u64) -> bool {
         let length = |bundle| fs::metadata(self.bundle_path(bundle, "index")).map_or(0, |file| file.len());
@@ -102,13 +122,13 @@ impl Segments {
         self.bundle(bundle).is_ok() || self.read_bundle(bundle).is_ok_and(framed)
     }
 
-    fn read_tile(&self, tile: TileId) -> Result<Bytes, StoreError> {
+    pub(crate) fn read_tile(&self, tile: TileId) -> Result<Bytes, StoreError> {
         let mut bytes = vec![0; TILE_BYTES];
         self.read(&self.tile_path(tile), &mut bytes, place(tile.index, TILE_BYTES))?;
         Ok(bytes.into())
     }
 
-    fn read_bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
+    pub(crate) fn read_bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
         let (offset, length) = self.slot(bundle)?;
         let mut bytes = vec![0; length as usize];
         self.read(&self.bundle_path(bundle, "data"), &mut bytes, offset)?;
@@ -284,6 +304,26 @@ impl Sealed for Segments {
         self.check_bundle(bundle, &bytes, &self.read_tile(TileId { level: 0, index: bundle })?)?;
         Ok(bytes)
     }
+
+    fn place(&self, part: Part) -> Option<Place> {
+        Some(self.locate(part))
+    }
+
+    fn reread(&self, part: Part) -> Result<Bytes, StoreError> {
+        self.drop_cached(part);
+        match part {
+            Part::Tile(tile) => self.read_tile(tile),
+            Part::Bundle(bundle) => self.read_bundle(bundle),
+        }
+    }
+
+    fn find_bundle(&self, bundle: u64, tile: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.find(bundle, tile)?.map(|(_, bytes)| bytes))
+    }
+
+    fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError> {
+        self.replace(part, bytes)
+    }
 }
 
 /// The files one sealing writes to, so that each is synced once.
@@ -349,7 +389,7 @@ fn bundle_length(data: &[u8]) -> Option<usize> {
 }
 
 /// Whether 256 framed entries hash to the 256 hashes of a tile.
-fn is_bundle_of(bundle: &[u8], tile: &[u8]) -> bool {
+pub(crate) fn is_bundle_of(bundle: &[u8], tile: &[u8]) -> bool {
     let Some(starts) = framing::starts(bundle) else { return false };
     let ends = starts.iter().skip(1).map(|start| *start as usize).chain([bundle.len()]);
     let entries = starts.iter().zip(ends).map(|(start, end)| &bundle[*start as usize + 2..end]);

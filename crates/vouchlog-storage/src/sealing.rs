@@ -10,7 +10,7 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, RwLock};
 use vouchlog_merkle::{TileId, TreeHead};
 
-use crate::{Batch, CommitError, Epoch, Growth, Living, Loaded, Sealed, Store, StoreError};
+use crate::{Batch, CommitError, Epoch, Growth, Living, Loaded, Part, Place, Sealed, Store, StoreError};
 
 /// Full bundles worth a sealing of their own: with fewer, the syncs of the sealed part would cost more than they save.
 const WORTH_SEALING: usize = 64;
@@ -91,11 +91,6 @@ impl<L: Living, S: Sealed> Sealing<L, S> {
     pub fn sealed(&self) -> &S {
         &self.shared.sealed
     }
-
-    /// Size up to which everything is sealed, a multiple of 256.
-    pub fn sealed_size(&self) -> u64 {
-        self.shared.control.lock().sealed
-    }
 }
 
 impl<L: Living, S: Sealed> Store for Sealing<L, S> {
@@ -144,6 +139,42 @@ impl<L: Living, S: Sealed> Store for Sealing<L, S> {
 
     fn entry_bundle(&self, bundle: u64) -> Result<Option<Bytes>, StoreError> {
         self.shared.bundle(bundle)
+    }
+
+    fn sealed_size(&self) -> u64 {
+        self.shared.control.lock().sealed
+    }
+
+    fn place(&self, part: Part) -> Option<Place> {
+        self.shared.sealed.place(part)
+    }
+
+    fn reread(&self, part: Part) -> Result<Bytes, StoreError> {
+        self.shared.sealed.reread(part)
+    }
+
+    fn find_bundle(&self, bundle: u64, tile: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        self.shared.sealed.find_bundle(bundle, tile)
+    }
+
+    /// Only sealed objects are replaced, so a repair never meets the sealing thread at one place.
+    fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError> {
+        let sealed = self.sealed_size();
+        let is_sealed = match part {
+            Part::Bundle(bundle) => bundle < sealed / 256,
+            Part::Tile(tile) => tile.index < sealed.checked_shr(8 * (u32::from(tile.level) + 1)).unwrap_or(0),
+        };
+        if !is_sealed {
+            return Err(StoreError::Io(format!("{part} is not sealed yet")));
+        }
+        if let Some(reason) = self.shared.control.lock().stopped.clone() {
+            return Err(StoreError::Io(reason));
+        }
+        self.shared.sealed.repair(part, bytes).inspect_err(|error| {
+            if matches!(error, StoreError::Unsynced(_)) {
+                self.shared.report(error);
+            }
+        })
     }
 
     fn impediment(&self) -> Option<String> {
@@ -396,6 +427,22 @@ mod tests {
 
         fn bundle(&self, _: u64) -> Result<Bytes, StoreError> {
             Err(StoreError::Damaged("not asked for".into()))
+        }
+
+        fn place(&self, _: Part) -> Option<Place> {
+            None
+        }
+
+        fn reread(&self, _: Part) -> Result<Bytes, StoreError> {
+            Err(StoreError::Damaged("not asked for".into()))
+        }
+
+        fn find_bundle(&self, _: u64, _: &[u8]) -> Result<Option<Bytes>, StoreError> {
+            Ok(None)
+        }
+
+        fn repair(&self, _: Part, _: &Bytes) -> Result<(), StoreError> {
+            Ok(())
         }
     }
 

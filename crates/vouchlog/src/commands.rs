@@ -15,6 +15,7 @@ use crate::output::{Outcome, Output};
 
 mod audit;
 mod auditing;
+mod backup;
 mod canary;
 mod collect;
 mod custody;
@@ -34,11 +35,13 @@ mod monitor;
 mod prove;
 mod prove_complete;
 mod record;
+mod recover;
 mod remembering;
 mod remote;
 mod revoked;
 mod running;
 mod sample;
+mod scrub;
 mod serve;
 mod session;
 mod submit;
@@ -71,6 +74,8 @@ pub(crate) enum Command {
     ProveComplete(prove_complete::Args),
     Sample(sample::Args),
     Fsck(fsck::Args),
+    Backup(backup::Args),
+    Recover(recover::Args),
     Collect(Box<collect::Args>),
     Record(record::Args),
     Find(find::Args),
@@ -105,6 +110,8 @@ impl Command {
             Self::ProveComplete(args) => block_on(args.run(*output)),
             Self::Sample(args) => block_on(args.run(*output)),
             Self::Fsck(args) => check_clock().and_then(|()| args.run(*output)),
+            Self::Backup(args) => args.run(*output),
+            Self::Recover(args) => block_on(args.run(*output)),
             Self::Collect(args) => block_on(args.run(*output)),
             Self::Record(args) => block_on(args.run(*output)),
             Self::Find(args) => block_on(args.run(*output)),

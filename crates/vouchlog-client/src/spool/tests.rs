@@ -159,7 +159,7 @@ proptest! {
     fn random_bytes_are_no_record(bytes in vec(any::<u8>(), 0..300), snapshot in any::<bool>()) {
         let mut replay = Replay::default();
         let start = record::snapshot(0, &State::default());
-        let item = |snapshot, payload| Item { file: 1, offset: 0, number: 1, snapshot, payload };
+        let item = |snapshot, payload| Item { file: 1, offset: 0, number: 1, snapshot, payload, acknowledged: true };
         replay.take(item(Some(0), &start)).unwrap();
         let waiting = |replay: &Replay| replay.waiting.end();
         if replay.take(item(snapshot.then_some(0), &bytes)).is_ok() && !snapshot {

@@ -61,6 +61,8 @@ pub(crate) struct Args {
     stream_head_interval: Duration,
     #[command(flatten)]
     end: EndArgs,
+    #[command(flatten)]
+    scrub: super::scrub::Args,
     /// How traces are written
     #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
@@ -126,6 +128,7 @@ impl Args {
         let mut builder = vouchlog::open(&self.data)
             .open_enrolment(self.open_enrolment)
             .stream_head_interval(self.stream_head_interval)
+            .scrub(self.scrub.options()?)
             .index(match self.index {
                 Index::On => IndexMode::On,
                 Index::Off => IndexMode::Off,
