@@ -124,6 +124,9 @@ impl Ledger {
     }
 
     /// Appends records and returns where they lie, once they survive a power cut.
+    ///
+    /// Put what belongs together into one record: if the power fails during the sync, a disk may keep a later record of several
+    /// and lose an earlier one, which the next start takes for damage and refuses.
     pub fn append(&mut self, records: &[&[u8]]) -> Result<Vec<Place>, AppendError> {
         let places = self.write(records)?;
         let outcome = self.file.sync_data();

@@ -129,7 +129,9 @@ impl Place {
     /// Whether a text names the damaged file: by its path below the data directory. Of a key it is enough that it speaks of a key.
     pub fn is_named_in(&self, text: &str) -> bool {
         let is_key = self.file.extension().is_some_and(|extension| extension == "key");
-        text.contains(&*self.file.to_string_lossy()) || (is_key && text.contains("key"))
+        // A vault is one database, of which a damaged record is named.
+        let is_vault = self.file.ends_with("vault/vault.db") && text.contains("is damaged in the vault");
+        text.contains(&*self.file.to_string_lossy()) || (is_key && text.contains("key")) || is_vault
     }
 }
 
