@@ -61,7 +61,7 @@ pub(crate) struct Args {
           env = "VOUCHLOG_STREAM_HEAD_INTERVAL")]
     stream_head_interval: Duration,
     #[command(flatten)]
-    scrub: super::scrub::Args,
+    scrub: super::scrub::ScrubArgs,
     /// How traces are written
     #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
