@@ -84,8 +84,11 @@ fn stored_root(store: &impl Store, id: TileId) -> Result<Hash, StoreError> {
     root.ok_or_else(|| damaged("a sealed tile is malformed"))
 }
 
+/// The partial tiles of each level, and full tiles that differ from those in the store.
+type FromBelow = (Vec<Bytes>, Vec<(TileId, Bytes)>);
+
 /// As [`edge_tiles`], with each tile computed from what lies below it; and the tiles that differ from those in the store.
-fn edge_from_below(store: &impl Store, size: u64) -> Result<(Vec<Bytes>, Vec<(TileId, Bytes)>), StoreError> {
+fn edge_from_below(store: &impl Store, size: u64) -> Result<FromBelow, StoreError> {
     let (mut tiles, mut differing) = (vec![Bytes::new()], Vec::new());
     for (level, indexes) in tiles_at_edge(size) {
         let mut hashes = Vec::new();

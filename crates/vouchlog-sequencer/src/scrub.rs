@@ -187,7 +187,7 @@ impl<S: Store> Worker<S> {
             self.is_whole(part);
         }
         if id.level == 0 {
-            return self.bundle(id.index, tile, expected);
+            return self.bundle(id.index, tile.as_ref(), expected);
         }
         if tile.is_none() {
             let shared = self.shared.upgrade().ok_or(Stop)?;
@@ -203,10 +203,10 @@ impl<S: Store> Worker<S> {
     }
 
     /// A bundle against its tile. `tile` is `None` when the tile is damaged: then the bundle is known by its root alone.
-    fn bundle(&mut self, bundle: u64, tile: Option<Tile>, expected: Hash) -> Result<(), Stop> {
+    fn bundle(&mut self, bundle: u64, tile: Option<&Tile>, expected: Hash) -> Result<(), Stop> {
         let (part, id) = (Part::Bundle(bundle), TileId { level: 0, index: bundle });
         let leads = |bytes: &Bytes| {
-            leaves(bytes).filter(|leaves| match &tile {
+            leaves(bytes).filter(|leaves| match tile {
                 Some(tile) => tile.hashes() == leaves.as_slice(),
                 None => root(leaves) == Some(expected),
             })
@@ -221,8 +221,7 @@ impl<S: Store> Worker<S> {
             return Ok(());
         }
         // Its index may be what is damaged.
-        let found =
-            tile.as_ref().and_then(|tile| shared.store.find_bundle(bundle, &tile.to_bytes()).ok().flatten());
+        let found = tile.and_then(|tile| shared.store.find_bundle(bundle, &tile.to_bytes()).ok().flatten());
         let found = match found {
             Some(found) => Ok(found),
             None => self
