@@ -99,7 +99,7 @@ pub(crate) fn examine(
         }
     }
     if let (Some(now), Some(newest)) = (config.options.now, cosigned.newest) {
-        let (age, limit) = (now.saturating_sub(newest), config.options.max_checkpoint_age.as_secs());
+        let (age, limit) = (now.get().saturating_sub(newest), config.options.max_checkpoint_age.as_secs());
         if age > limit {
             let words = || format!("the newest cosignature is {age} seconds old, more than {limit}");
             found.add(FindingKind::StaleCheckpoint, Place::checkpoint(size), lead(), words);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use vouchlog_note::{Origin, Policy, VerifyingKey};
+use vouchlog_runtime::UnixSeconds;
 
 use crate::limits;
 
@@ -50,8 +51,8 @@ pub struct Options {
     /// Names of gateway keys whose streams have no heartbeat, because the log holds them: house streams. The name
     /// `<origin>/house` is always one.
     pub house_gateways: Vec<String>,
-    /// The auditor's clock, seconds since 1970; without one no checkpoint is stale by its age.
-    pub now: Option<u64>,
+    /// The time by the auditor's clock; without one no checkpoint is stale by its age.
+    pub now: Option<UnixSeconds>,
     /// How old the newest cosignature of a checkpoint may be, where the policy names witnesses.
     pub max_checkpoint_age: Duration,
 }

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until};
 use vouchlog_api::{Error, ErrorKind, LogReader, Result};
 use vouchlog_merkle::{TileId, TreeSize};
+use vouchlog_runtime::Backoff;
 
 use crate::config::Options;
 use crate::limits::{CACHED_TILES, READ_ATTEMPTS};
@@ -64,7 +65,7 @@ impl<R: LogReader> Fetcher<R> {
 
     /// Asks once, and again while the log says that it is busy or cannot be reached.
     async fn ask<T, F: Future<Output = Result<T>>>(&self, request: impl Fn() -> F) -> Result<T> {
-        let mut wait = FIRST_WAIT;
+        let mut backoff = Backoff::new(FIRST_WAIT, MAX_WAIT);
         let mut attempt = 1;
         loop {
             if let Some(pace) = &self.pace {
@@ -74,13 +75,12 @@ impl<R: LogReader> Fetcher<R> {
                 Err(error) if attempt < READ_ATTEMPTS => error,
                 other => return other,
             };
-            match error.kind {
-                ErrorKind::Overloaded { retry_after } => wait = wait.max(retry_after).min(MAX_WAIT),
-                ErrorKind::Unavailable => {}
+            let wait = match error.kind {
+                ErrorKind::Overloaded { retry_after } => backoff.next_wait_of_at_least(retry_after),
+                ErrorKind::Unavailable => backoff.next_wait(),
                 _ => return Err(error),
-            }
+            };
             sleep(wait).await;
-            wait = (wait * 2).min(MAX_WAIT);
             attempt += 1;
         }
     }

@@ -26,7 +26,6 @@
 //! ```
 
 mod evidence;
-mod files;
 pub mod limits;
 mod status;
 
@@ -40,9 +39,7 @@ mod receipts;
 mod spool;
 
 pub use evidence::{Evidence, Misbehaviour};
-pub use gateway::{
-    Clock, Gateway, GatewayConfig, GatewayError, GatewayStatus, Options, Patience, SubmitTicket,
-};
+pub use gateway::{Gateway, GatewayConfig, GatewayError, GatewayStatus, Options, Patience, SubmitTicket};
 pub use grpc_log::{AppendPipe, Connection, GrpcLog, ServedReceipt};
 pub use receipts::{Acknowledged, ProofFiles, ReceiptSink, Taken};
 pub use spool::SpoolError;

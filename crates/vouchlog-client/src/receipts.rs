@@ -1,6 +1,5 @@
 //! What a gateway gets for its statements: verified receipts, and where they go.
 
-use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,9 +8,8 @@ use std::sync::Arc;
 use vouchlog_api::{RangeReceipt, ReceiptError};
 use vouchlog_merkle::{LeafIndex, ProofError, leaf_hash};
 use vouchlog_note::{CheckpointError, Origin, ProofFile, SignedCheckpoint, UnverifiedNote, VerifyingKey};
+use vouchlog_runtime::durable::{self, Mode};
 use vouchlog_stream::Statement;
-
-use crate::files::{place_whole, sync_dir};
 
 /// Statements the log took in one request, with the receipt that proves it. The receipt was verified: there is no other way
 /// to make one.
@@ -106,7 +104,8 @@ impl Acknowledged {
 
 /// Gets every verified receipt before the spool forgets its statements. After a crash it may get one again.
 pub trait ReceiptSink: Send + 'static {
-    /// Keeps a receipt; it must be durable when this returns. An error stops the gateway, and nothing is forgotten.
+    /// Keeps a receipt; it must be durable when this returns. After an error nothing is forgotten, the gateway reports the error in
+    /// its status, gets the receipt again, and tries again.
     fn keep(&mut self, taken: &Taken) -> io::Result<()>;
 }
 
@@ -119,7 +118,7 @@ pub struct ProofFiles {
 impl ProofFiles {
     /// Proof files go to `dir`, which is made if it is not there.
     pub fn new(dir: impl AsRef<Path>) -> io::Result<Self> {
-        fs::create_dir_all(&dir)?;
+        durable::make_dir(dir.as_ref())?;
         Ok(Self { dir: dir.as_ref().to_owned() })
     }
 
@@ -133,8 +132,9 @@ impl ReceiptSink for ProofFiles {
     fn keep(&mut self, taken: &Taken) -> io::Result<()> {
         let files = taken.proof_files(0..taken.statements.len()).map_err(io::Error::other)?;
         for (statement, file) in taken.statements.iter().zip(files) {
-            place_whole(&self.path(statement, file.index()), file.to_text().as_bytes())?;
+            let path = self.path(statement, file.index());
+            durable::place(&path, file.to_text().as_bytes(), Mode::Private)?;
         }
-        sync_dir(&self.dir)
+        Ok(durable::sync_dir(&self.dir)?)
     }
 }

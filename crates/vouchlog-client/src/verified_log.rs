@@ -15,9 +15,9 @@ use vouchlog_merkle::{LeafIndex, ProofError, TreeSize, leaf_hash};
 use vouchlog_note::{
     CheckpointError, Origin, ProofFile, ProofFileError, SignedCheckpoint, UnverifiedNote, VerifyingKey,
 };
+use vouchlog_runtime::durable::{self, Mode};
 
 use crate::evidence::{Evidence, Misbehaviour};
-use crate::files::{read_bounded, write_whole};
 use crate::limits::MAX_CHECKPOINT_BYTES;
 
 /// Why a log, or what was read of it, is not believed.
@@ -137,8 +137,8 @@ impl<R: LogReader> VerifiedLog<R> {
             }
         }
         if let Some(path) = &trust.memory {
-            let written = write_whole(path, newer.note().as_bytes());
-            written.map_err(|error| VerifyError::Memory { path: path.clone(), error })?;
+            let written = durable::write(path, newer.note().as_bytes(), Mode::Private);
+            written.map_err(|failed| VerifyError::Memory { path: path.clone(), error: failed.error })?;
         }
         *trust.head.lock() = Some(newer.clone());
         Ok(newer)
@@ -198,7 +198,8 @@ fn remembered(
     key: &VerifyingKey,
 ) -> Result<Option<SignedCheckpoint>, VerifyError> {
     let damaged = |error| VerifyError::Memory { path: path.to_owned(), error };
-    let Some(note) = read_bounded(path, MAX_CHECKPOINT_BYTES).map_err(damaged)? else { return Ok(None) };
+    let read = durable::read_bounded(path, MAX_CHECKPOINT_BYTES).map_err(|failed| damaged(failed.error))?;
+    let Some(note) = read else { return Ok(None) };
     match SignedCheckpoint::open(&note, origin, key) {
         Ok(head) => Ok(Some(head)),
         Err(error) => Err(damaged(io::Error::new(io::ErrorKind::InvalidData, error))),

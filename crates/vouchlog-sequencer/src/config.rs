@@ -1,36 +1,13 @@
 //! What a log is opened with.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use vouchlog_note::{Origin, SigningKey};
-use vouchlog_stream::LoggedAt;
+use vouchlog_runtime::Clock;
 
 use crate::limits;
 use crate::scrub::ScrubOptions;
 use crate::witnesses::Witnesses;
-
-/// Where the engine reads the time: milliseconds since 1970-01-01 UTC. A value, so that tests and simulations set it.
-#[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> u64 + Send + Sync>);
-
-impl Clock {
-    /// A clock that asks `now`.
-    pub fn new(now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
-    }
-
-    /// The time; what does not fit an entry's field is its maximum.
-    pub(crate) fn now(&self) -> LoggedAt {
-        LoggedAt::from_millis((self.0)()).unwrap_or(LoggedAt::MAX)
-    }
-}
-
-impl std::fmt::Debug for Clock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Clock")
-    }
-}
 
 /// Behaviour that has a sensible default.
 #[derive(Clone, Debug)]
@@ -39,6 +16,8 @@ pub struct Options {
     pub open_enrolment: bool,
     /// How long an active stream may go without a head of it being an entry of the log.
     pub stream_head_interval: Duration,
+    /// How far the wall clock may jump ahead of the monotonic one before entries are dated without it.
+    pub max_clock_jump: Duration,
     /// How long a commit may take before the log stops writing.
     pub commit_patience: Duration,
     /// Statements that may wait for their batch.
@@ -54,6 +33,7 @@ impl Default for Options {
         Self {
             open_enrolment: false,
             stream_head_interval: Duration::from_secs(30),
+            max_clock_jump: limits::MAX_CLOCK_JUMP,
             commit_patience: limits::COMMIT_PATIENCE,
             max_queued_statements: limits::MAX_QUEUED_STATEMENTS,
             witness_patience: limits::WITNESS_PATIENCE,

@@ -21,6 +21,7 @@ pub mod fsck;
 
 pub mod limits;
 mod log;
+mod log_time;
 mod metrics;
 mod open;
 mod prepare;
@@ -41,8 +42,8 @@ pub mod testing;
 mod tests;
 mod witnesses;
 
-pub use config::{Clock, Config, Options};
-pub use log::{Log, Readiness};
+pub use config::{Config, Options};
+pub use log::Log;
 pub use open::OpenError;
 pub use publish::{Published, Sequenced};
 pub use witnesses::{GuardError, WitnessLink, WitnessState, Witnesses};

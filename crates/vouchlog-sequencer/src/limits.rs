@@ -17,6 +17,9 @@ pub const MAX_QUEUED_REQUESTS: usize = 65_536;
 /// What a caller who was turned away is told to wait at least.
 pub const RETRY_AFTER: Duration = Duration::from_millis(250);
 
+/// A clock that runs this far ahead of monotonic time has jumped. Slewing by NTP is far slower.
+pub const MAX_CLOCK_JUMP: Duration = Duration::from_secs(60);
+
 /// A commit that takes longer than this will not end: the disk or the database hangs.
 pub const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
 

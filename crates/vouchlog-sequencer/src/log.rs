@@ -10,6 +10,7 @@ use vouchlog_api::{
 };
 use vouchlog_merkle::{LeafIndex, RangeProof, TreeSize};
 use vouchlog_note::VerifyingKey;
+use vouchlog_runtime::{Poison, Readiness};
 use vouchlog_storage::Store;
 use vouchlog_stream::{Run, SequenceNumber, StreamId, StreamState};
 
@@ -22,22 +23,6 @@ use crate::read::Reader;
 use crate::scrub::Scrubber;
 use crate::state::Shared;
 use crate::witnesses::{WitnessState, Witnessing};
-
-/// Whether a log takes statements and serves proofs, check by check.
-#[derive(Clone, Debug)]
-pub struct Readiness {
-    /// What was checked, and what is wrong with it.
-    pub checks: Vec<(&'static str, Result<(), String>)>,
-    /// The state of each witness, by its name: one that is in trouble makes nothing unready while there is a quorum.
-    pub notes: Vec<(String, String)>,
-}
-
-impl Readiness {
-    /// Whether every check passed.
-    pub fn is_ready(&self) -> bool {
-        self.checks.iter().all(|(_, outcome)| outcome.is_ok())
-    }
-}
 
 /// A log in this process. Clones are the same log; it stops when the last one is dropped, or on [`Log::stop`].
 #[derive(Debug)]
@@ -101,9 +86,7 @@ impl<S: Store> Log<S> {
     /// closed. Later submissions are refused; reads of what is in memory go on.
     pub async fn stop(&self) {
         let (stopped, done) = oneshot::channel();
-        let queue = self.inner.queue.clone();
-        // Sending blocks while the queue is full, so it must not happen on an async thread.
-        let _ = tokio::task::spawn_blocking(move || queue.stop(stopped)).await;
+        self.inner.queue.stop(stopped);
         // An error means that the sequencer had stopped before.
         let _ = done.await;
     }
@@ -115,6 +98,11 @@ impl<S: Store> Log<S> {
         }
     }
 
+    /// Trusts the clock as it is now, after a jump forward that [`readiness`](Self::readiness) reports.
+    pub fn confirm_clock(&self) {
+        self.inner.shared.time.confirm();
+    }
+
     /// Checks whether the log takes statements and serves proofs.
     pub fn readiness(&self) -> Readiness {
         let shared = &self.inner.shared;
@@ -122,23 +110,32 @@ impl<S: Store> Log<S> {
         let (note, keys) = (newest.checkpoint().as_bytes(), &shared.log_keys);
         let checkpoint = vouchlog_note::SignedCheckpoint::open_with_keys(note, &shared.origin, keys);
         let running = self.inner.thread.lock().as_ref().is_some_and(|thread| !thread.is_finished());
-        let mut checks = vec![
-            ("checkpoint", checkpoint.map(drop).map_err(|error| error.to_string())),
-            ("sequencer", if running { Ok(()) } else { Err("it has stopped".to_owned()) }),
-            ("writes", shared.poison().map_or(Ok(()), Err)),
-            ("store", shared.store.impediment().map_or(Ok(()), Err)),
-        ];
+        let mut readiness = Readiness::new()
+            .check("checkpoint", checkpoint.map(drop).map_err(|error| error.to_string()))
+            .unless("sequencer", (!running).then_some("it has stopped"))
+            .check("writes", shared.poison.check())
+            .stopped(shared.poison().map(|reason| reason.to_string()))
+            .unless("store", shared.store.impediment())
+            .unless("clock", shared.time.trouble());
         if let Some(follower) = &self.inner.follower {
-            checks.push(("index", follower.failure().map_or(Ok(()), Err)));
+            readiness = readiness.unless("index", follower.failure());
         }
         if let Some(scrubber) = &self.inner.scrubber {
-            checks.push(("sealed data", scrubber.failure().map_or(Ok(()), Err)));
+            readiness = readiness.unless("sealed data", scrubber.failure());
         }
         if let Some(witnessing) = &self.inner.witnessing {
-            checks.push(("witnesses", witnessing.impediment().map_or(Ok(()), Err)));
+            readiness = readiness.unless("witnesses", witnessing.impediment());
         }
-        let notes = self.witnesses().into_iter().map(|w| (format!("witness {}", w.name), w.to_string()));
-        Readiness { checks, notes: notes.collect() }
+        // A witness in trouble makes nothing unready while there is a quorum.
+        for witness in self.witnesses() {
+            readiness = readiness.note(format!("witness {}", witness.name), witness.to_string());
+        }
+        readiness
+    }
+
+    /// Whether the log stopped writing for good; a handle that can be waited on.
+    pub fn poison(&self) -> Poison {
+        self.inner.shared.poison.clone()
     }
 
     /// Queues a prepared request and waits for what becomes of it.

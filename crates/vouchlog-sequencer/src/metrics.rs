@@ -1,13 +1,12 @@
 //! What the engine counts, in Prometheus' terms: counters end in `_total`, times are in seconds.
 
-use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use vouchlog_merkle::TreeHead;
+use vouchlog_runtime::metrics::{Gauge, register, register_as, seconds};
 
 /// The engine's metrics.
 #[derive(Debug)]
@@ -17,41 +16,27 @@ pub(crate) struct Metrics {
     pub(crate) refused_batches: Counter,
     batch_entries: Histogram,
     commit_seconds: Histogram,
-    pub(crate) tree_size: Gauge<u64, AtomicU64>,
-    pub(crate) index_size: Gauge<u64, AtomicU64>,
-    pub(crate) queued: Gauge<u64, AtomicU64>,
-    pub(crate) poisoned: Gauge<u64, AtomicU64>,
+    pub(crate) tree_size: Gauge,
+    pub(crate) index_size: Gauge,
+    pub(crate) queued: Gauge,
+    pub(crate) poisoned: Gauge,
 }
 
 impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            entries: Counter::default(),
-            batches: Counter::default(),
-            refused_batches: Counter::default(),
-            batch_entries: Histogram::new(exponential_buckets(1.0, 4.0, 9)),
-            commit_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
-            tree_size: Gauge::default(),
-            index_size: Gauge::default(),
-            queued: Gauge::default(),
-            poisoned: Gauge::default(),
-        };
-        let registry = registry.sub_registry_with_prefix("vouchlog_log");
-        let m = &metrics;
-        registry.register("entries", "Entries committed by this process", m.entries.clone());
-        registry.register("batches", "Batches committed by this process", m.batches.clone());
-        registry.register("batches_refused", "Batches the store did not commit", m.refused_batches.clone());
-        registry.register("batch_entries", "Entries in a batch", m.batch_entries.clone());
-        registry.register(
-            "commit_duration_seconds",
-            "Time to make a batch durable",
-            m.commit_seconds.clone(),
-        );
-        registry.register("tree_size", "Entries in the log", m.tree_size.clone());
-        registry.register("index_size", "Entries the lookup index covers", m.index_size.clone());
-        registry.register("queued_statements", "Statements waiting for a batch or in one", m.queued.clone());
-        registry.register("poisoned", "1 once the log stopped writing for good", m.poisoned.clone());
-        metrics
+        let r = registry.sub_registry_with_prefix("vouchlog_log");
+        let sizes = Histogram::new(exponential_buckets(1.0, 4.0, 9));
+        Self {
+            entries: register(r, "entries", "Entries committed by this process"),
+            batches: register(r, "batches", "Batches committed by this process"),
+            refused_batches: register(r, "batches_refused", "Batches the store did not commit"),
+            batch_entries: register_as(r, "batch_entries", "Entries in a batch", sizes),
+            commit_seconds: seconds(r, "commit_duration_seconds", "Time to make a batch durable"),
+            tree_size: register(r, "tree_size", "Entries in the log"),
+            index_size: register(r, "index_size", "Entries the lookup index covers"),
+            queued: register(r, "queued_statements", "Statements waiting for a batch or in one"),
+            poisoned: register(r, "poisoned", "1 once the log stopped writing for good"),
+        }
     }
 
     pub(crate) fn commit_started(&self) -> Instant {

@@ -1,13 +1,13 @@
 //! Opening a log: keys checked, the tree brought back, the witnesses asked, and only then the threads started.
 
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use vouchlog_merkle::TreeHead;
 use vouchlog_note::{Policy, SignatureType, SigningKey, VerifyingKey};
+use vouchlog_runtime::Poison;
 use vouchlog_storage::{CommitError, Index, Loaded, StateKey, Store, StoreError};
 use vouchlog_stream::{Enrolment, Genesis};
 
@@ -16,8 +16,8 @@ use crate::config::Config;
 use crate::draft::House;
 use crate::edge::Edge;
 use crate::follow::Follower;
-use crate::limits::MAX_QUEUED_REQUESTS;
 use crate::log::{Inner, Log};
+use crate::log_time::{LogTime, logged_at};
 use crate::metrics::Metrics;
 use crate::publish::{Published, Publisher, Sequenced};
 use crate::queue::{Queue, Request};
@@ -26,7 +26,7 @@ use crate::scrub::Scrubber;
 use crate::second_path::SecondPath;
 use crate::sequence::{DueHeads, Sequencer};
 use crate::signer::Signer;
-use crate::state::{Directory, Shared, Tree, last_published};
+use crate::state::{Directory, PanicGuard, Shared, Tree, last_published};
 use crate::witnesses::{Feeders, GuardError};
 
 /// Why a log did not open.
@@ -92,9 +92,9 @@ impl<S: Store> Log<S> {
         let mut feeders = feeders.map_err(OpenError::Thread)?;
         if store.load()?.is_none() {
             if let Some(feeders) = &feeders {
-                feeders.guard_new(&signer, config.clock.now())?;
+                feeders.guard_new(&signer, logged_at(config.clock.now()))?;
             }
-            create(&signer, config.operator_key.as_ref(), config.clock.now(), &store)?;
+            create(&signer, config.operator_key.as_ref(), logged_at(config.clock.now()), &store)?;
         }
         let loaded =
             store.load()?.ok_or_else(|| StoreError::Damaged("what was just created is gone".into()))?;
@@ -103,7 +103,7 @@ impl<S: Store> Log<S> {
         check_remembered(&store, loaded.head, index.as_deref())?;
         // The head is committed, so signing it again is signing the same; a process that ended before it signed is made up for.
         store.note_signed(loaded.head)?;
-        let head = signer.sign(loaded.head, config.clock.now());
+        let head = signer.sign(loaded.head, logged_at(config.clock.now()).max(tree.logged_at));
         tree.head = Some(head.map_err(|error| OpenError::Key(error.to_string()))?);
         let shared = share(&config, store, operator, &loaded, &tree, feeders.as_ref(), registry)?;
         if let Some(feeders) = &mut feeders {
@@ -121,7 +121,7 @@ impl<S: Store> Log<S> {
         feeders: Option<Feeders>,
         scrubber: Option<Scrubber>,
     ) -> Result<Self, OpenError> {
-        let (messages, queue) = sync_channel(MAX_QUEUED_REQUESTS);
+        let (queue, messages) = Queue::new(shared.options.max_queued_statements);
         let follower =
             index.map(|index| Follower::start(&shared, index)).transpose().map_err(OpenError::Thread)?;
         let witnessing =
@@ -136,9 +136,11 @@ impl<S: Store> Log<S> {
         };
         let thread = std::thread::Builder::new()
             .name("vouchlog-sequencer".into())
-            .spawn(move || sequencer.run(&queue))
+            .spawn(move || {
+                let _guard = PanicGuard(sequencer.shared.clone());
+                sequencer.run(&messages);
+            })
             .map_err(OpenError::Thread)?;
-        let queue = Queue::new(messages, shared.options.max_queued_statements);
         if let Some((note, enrolment)) = enrolment {
             let note = note.map_err(|error| OpenError::Key(error.to_string()))?;
             // Nobody waits: a house stream that cannot be enrolled says so when it is used.
@@ -191,13 +193,13 @@ fn share<S: Store>(
         origin: config.origin.clone(),
         log_keys,
         operator,
-        clock: config.clock.clone(),
+        time: LogTime::new(config.clock.clone(), config.options.max_clock_jump, tree.logged_at),
         options: config.options.clone(),
         policy,
         directory: RwLock::new(directory),
         publisher: Publisher::new(newest, at_once, known),
         metrics,
-        poison: Mutex::new(None),
+        poison: Poison::new(),
     }))
 }
 
@@ -212,7 +214,7 @@ fn sequencer<S: Store>(
         let directory = shared.directory.read();
         let streams = directory.streams.values().map(Arc::as_ref);
         // Due at once: how long these heads have waited is not known, and a log that is often restarted must not put them off.
-        due.update(streams, tree.logged_at, std::time::Duration::ZERO);
+        due.update(streams, shared.time.monotonic(), std::time::Duration::ZERO);
     }
     let committer =
         Committer::start(shared.store.clone(), config.options.commit_patience).map_err(OpenError::Thread)?;

@@ -1,12 +1,13 @@
 //! What waits for the next batch, within bounds.
 
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError};
+use std::sync::mpsc::Receiver;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot;
 use vouchlog_api::{Error, ErrorKind};
 use vouchlog_merkle::{CompactRange, Growth, Hash, LeafIndex};
 use vouchlog_note::CosignedCheckpoint;
+use vouchlog_runtime::queue::{self, NotQueued};
 use vouchlog_stream::{Enrolment, Revocation, Run, Statement, StreamId, StreamOpening};
 
 use crate::limits;
@@ -79,72 +80,40 @@ pub(crate) struct Committed {
 /// What a waiting caller gets: what became of the request, and the batch it was in (none if nothing was committed).
 pub(crate) type Outcome = Result<(Done, Option<Arc<Committed>>), Error>;
 
-/// A request with the caller who waits for it. Dropping it gives its room in the queue back.
-#[derive(Debug)]
-pub(crate) struct Waiting {
-    pub(crate) request: Request,
-    pub(crate) caller: Caller,
-}
-
-/// Somebody who waits for an outcome.
-#[derive(Debug)]
-pub(crate) struct Caller {
-    reply: oneshot::Sender<Outcome>,
-    room: OwnedSemaphorePermit,
-}
-
-impl Caller {
-    /// Gives the room in the queue back, then answers: whoever has an answer finds the room it took. A caller who went
-    /// away does not mind.
-    pub(crate) fn answer(self, outcome: Outcome) {
-        drop(self.room);
-        drop(self.reply.send(outcome));
-    }
-}
-
-/// What the sequencer is told.
-#[derive(Debug)]
-pub(crate) enum Message {
-    Request(Waiting),
-    /// Write the last heads, close the store, answer, end.
-    Stop(oneshot::Sender<()>),
-}
+/// A request with the caller that waits for its outcome.
+pub(crate) type Waiting = queue::Waiting<Request, Outcome>;
+/// A caller that waits for an outcome.
+pub(crate) type Caller = queue::Caller<Outcome>;
+/// What the sequencer receives.
+pub(crate) type Message = queue::Message<Request, Outcome>;
 
 /// The sending side of the queue.
 #[derive(Clone, Debug)]
-pub(crate) struct Queue {
-    messages: SyncSender<Message>,
-    room: Arc<Semaphore>,
-    size: usize,
-}
+pub(crate) struct Queue(queue::Queue<Request, Outcome>);
 
 impl Queue {
-    pub(crate) fn new(messages: SyncSender<Message>, max_statements: usize) -> Self {
-        Self { messages, room: Arc::new(Semaphore::new(max_statements)), size: max_statements }
+    pub(crate) fn new(max_statements: usize) -> (Self, Receiver<Message>) {
+        let (queue, messages) = queue::Queue::new(limits::MAX_QUEUED_REQUESTS, max_statements);
+        (Self(queue), messages)
     }
 
     /// Queues a request, or pushes back at once when the queue is full.
     pub(crate) fn submit(&self, request: Request) -> Result<oneshot::Receiver<Outcome>, Error> {
-        let weight = u32::try_from(request.weight().min(self.size)).expect("requests are bounded");
-        let room = self.room.clone().try_acquire_many_owned(weight).map_err(|_| pushback())?;
-        let (reply, outcome) = oneshot::channel();
-        let waiting = Waiting { request, caller: Caller { reply, room } };
-        match self.messages.try_send(Message::Request(waiting)) {
-            Ok(()) => Ok(outcome),
-            Err(TrySendError::Full(_)) => Err(pushback()),
-            Err(TrySendError::Disconnected(_)) => Err(Error::unavailable("the log is stopping")),
-        }
+        let weight = request.weight();
+        self.0.submit(request, weight).map_err(|refused| match refused {
+            NotQueued::Stopped => Error::unavailable("the log is stopping"),
+            _ => pushback(),
+        })
     }
 
     /// Statements that wait, or are in the batch under way.
     pub(crate) fn waiting(&self) -> usize {
-        self.size - self.room.available_permits()
+        self.0.held()
     }
 
-    /// Tells the sequencer to stop. Blocks while the queue is full.
+    /// Asks the sequencer to stop.
     pub(crate) fn stop(&self, stopped: oneshot::Sender<()>) {
-        // A sequencer that is gone already has stopped.
-        drop(self.messages.send(Message::Stop(stopped)));
+        self.0.stop(stopped);
     }
 }
 

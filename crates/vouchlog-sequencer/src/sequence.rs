@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 use vouchlog_api::{Error, Result};
 use vouchlog_merkle::{CompactRange, Growth as Nodes, TreeHead, TreeSize};
 use vouchlog_note::SigningKey;
+use vouchlog_runtime::Monotonic;
 use vouchlog_storage::{Batch, CommitError, Growth, Store};
 use vouchlog_stream::{LoggedAt, StreamId, StreamState};
 
@@ -53,11 +54,11 @@ pub(crate) struct Sequencer<S> {
     pub(crate) stored: Option<Arc<Published>>,
 }
 
-/// Streams with statements that no stream-head entry covers yet, by the time one is due.
+/// Streams with statements that no stream-head entry covers yet, by the monotonic time one is due: a wall clock that jumps must not stop them.
 #[derive(Debug, Default)]
 pub(crate) struct DueHeads {
-    by_time: BTreeSet<(LoggedAt, StreamId)>,
-    due: HashMap<StreamId, LoggedAt>,
+    by_time: BTreeSet<(Monotonic, StreamId)>,
+    due: HashMap<StreamId, Monotonic>,
 }
 
 /// A batch that is in the tree, in memory.
@@ -127,7 +128,7 @@ impl<S: Store> Sequencer<S> {
     /// Turns requests into entries and changed states. House requests of the batch become one run at its end.
     fn draft(&self, requests: Vec<Waiting>, last: bool) -> (Drafted, Vec<Answer>, Option<OpenHouse>) {
         let directory = self.shared.directory.read();
-        let now = self.shared.clock.now().max(self.tree.logged_at);
+        let now = self.shared.time.now().max(self.tree.logged_at);
         let mut draft = Draft::new(&directory, self.tree.size(), now);
         let enroller = match &self.operator_key {
             Some(operator) if self.shared.options.open_enrolment => Enroller::Open(operator),
@@ -158,7 +159,7 @@ impl<S: Store> Sequencer<S> {
             });
             answers.extend(house_callers.into_iter().map(|caller| house_answer(caller, &place)));
         }
-        self.due.write_due(&mut draft, now, last);
+        self.due.write_due(&mut draft, self.shared.time.monotonic(), last);
         (draft.finish(), answers, opened)
     }
 
@@ -199,7 +200,7 @@ impl<S: Store> Sequencer<S> {
     }
 
     fn commit(
-        &self,
+        &mut self,
         drafted: &Drafted,
         integrated: &Integrated,
         published: Option<&Published>,
@@ -245,7 +246,8 @@ impl<S: Store> Sequencer<S> {
     ) -> Arc<Committed> {
         let Integrated { before, range, nodes, edge, .. } = integrated;
         self.shared.metrics.committed(&head.tree, drafted.leaves.len());
-        self.due.update(&drafted.streams, drafted.now, self.shared.options.stream_head_interval);
+        let interval = self.shared.options.stream_head_interval;
+        self.due.update(&drafted.streams, self.shared.time.monotonic(), interval);
         {
             let mut directory = self.shared.directory.write();
             drafted.streams.into_iter().for_each(|stream| directory.put_stream(stream));
@@ -335,11 +337,10 @@ impl DueHeads {
     pub(crate) fn update<'s>(
         &mut self,
         streams: impl IntoIterator<Item = &'s StreamState>,
-        now: LoggedAt,
+        now: Monotonic,
         interval: Duration,
     ) {
-        let interval = u64::try_from(interval.as_millis()).unwrap_or(u64::MAX);
-        let due = LoggedAt::from_millis(now.millis().saturating_add(interval)).unwrap_or(LoggedAt::MAX);
+        let due = now.plus(interval);
         for stream in streams {
             let id = stream.id();
             if stream.has_unlogged_head() {
@@ -353,7 +354,7 @@ impl DueHeads {
         }
     }
 
-    fn write_due(&self, draft: &mut Draft<'_>, now: LoggedAt, all: bool) {
+    fn write_due(&self, draft: &mut Draft<'_>, now: Monotonic, all: bool) {
         for (due, id) in &self.by_time {
             if !all && *due > now {
                 break;

@@ -1,18 +1,20 @@
 //! What the engine holds in memory: the tree's right edge, which only the sequencer has, and the directory of streams and
 //! gateways, which request checks read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use vouchlog_merkle::CompactRange;
 use vouchlog_note::{Origin, Policy, VerifyingKey};
+use vouchlog_runtime::Poison;
 use vouchlog_storage::StateKey;
-use vouchlog_stream::{GatewayState, LoggedAt, StreamId, StreamState};
+use vouchlog_stream::{GatewayState, LoggedAt, StreamId, StreamState, StreamStatus};
 
-use crate::config::{Clock, Options};
+use crate::config::Options;
 use crate::edge::Edge;
+use crate::log_time::LogTime;
 use crate::metrics::Metrics;
 use crate::publish::{Published, Publisher};
 use crate::signer::SignedHead;
@@ -45,6 +47,8 @@ pub(crate) struct Directory {
     /// Streams by their key: a key opens one stream only.
     pub(crate) by_key: HashMap<VerifyingKey, StreamId>,
     pub(crate) gateways: HashMap<VerifyingKey, Arc<GatewayState>>,
+    /// The open streams of each gateway key that has any: opening one must not look at every stream there ever was.
+    open: HashMap<VerifyingKey, BTreeSet<StreamId>>,
 }
 
 const STREAM: u8 = b's';
@@ -69,7 +73,20 @@ impl Directory {
 
     pub(crate) fn put_stream(&mut self, stream: StreamState) {
         self.by_key.insert(stream.key().clone(), stream.id());
+        if stream.status() == StreamStatus::Open {
+            self.open.entry(stream.gateway().clone()).or_default().insert(stream.id());
+        } else if let Some(open) = self.open.get_mut(stream.gateway()) {
+            open.remove(&stream.id());
+            if open.is_empty() {
+                self.open.remove(stream.gateway());
+            }
+        }
         self.streams.insert(stream.id(), Arc::new(stream));
+    }
+
+    /// The open streams that the gateway key opened, oldest first.
+    pub(crate) fn open_streams(&self, gateway: &VerifyingKey) -> impl DoubleEndedIterator<Item = StreamId> {
+        self.open.get(gateway).into_iter().flatten().copied()
     }
 
     pub(crate) fn put_gateway(&mut self, gateway: GatewayState) {
@@ -127,27 +144,38 @@ pub(crate) struct Shared<S> {
     /// The keys that sign checkpoints, the Ed25519 key first.
     pub(crate) log_keys: Vec<VerifyingKey>,
     pub(crate) operator: VerifyingKey,
-    pub(crate) clock: Clock,
+    pub(crate) time: LogTime,
     pub(crate) options: Options,
     /// What a published checkpoint must satisfy, if the log has witnesses.
     pub(crate) policy: Option<Policy>,
     pub(crate) directory: RwLock<Directory>,
     pub(crate) publisher: Publisher,
     pub(crate) metrics: Metrics,
-    /// Why the log stopped writing for good, if it did.
-    pub(crate) poison: Mutex<Option<String>>,
+    /// Whether the log stopped writing for good, and why.
+    pub(crate) poison: Poison,
 }
 
 impl<S> Shared<S> {
     /// Why the log stopped writing for good, if it did.
-    pub(crate) fn poison(&self) -> Option<String> {
-        self.poison.lock().clone()
+    pub(crate) fn poison(&self) -> Option<Arc<str>> {
+        self.poison.reason()
     }
 
     /// Stops all writing: the state of the store is unknown, and only opening it anew can tell. Reads go on.
     pub(crate) fn set_poison(&self, reason: &str) {
         tracing::error!(reason, "the log stops writing; restart it to recover");
         self.metrics.poisoned.set(1);
-        self.poison.lock().get_or_insert_with(|| reason.to_owned());
+        self.poison.set(reason);
+    }
+}
+
+/// Held by the thread that owns the tree: if that panics, nothing is written any more.
+pub(crate) struct PanicGuard<S>(pub(crate) Arc<Shared<S>>);
+
+impl<S> Drop for PanicGuard<S> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set_poison("the sequencer panicked");
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use vouchlog_api::{AckLevel, Append, Appended, Appender, Result};
@@ -12,40 +13,46 @@ use vouchlog_note::{
     Checkpoint, CosignedCheckpoint, KeyName, Origin, SignatureType, SignedCheckpoint, SigningKey,
     VerifyingKey,
 };
+use vouchlog_runtime::clock::{ManualTime, TimeSource as _};
+use vouchlog_runtime::{Clock, UnixMillis};
 use vouchlog_storage::{Index, Store};
 use vouchlog_stream::{
     Digest, Enrolment, Evidence, Previous, Statement, StatementKind, StreamId, StreamOpening, stream_origin,
 };
 
-use crate::{Clock, Config, Log, OpenError, Options};
+use crate::{Config, Log, OpenError, Options};
 
 /// The origin of test logs.
 pub const ORIGIN: &str = "log.example.com/test";
 
 /// A clock that tests set, in milliseconds.
 #[derive(Clone, Debug)]
-pub struct TestClock(Arc<AtomicU64>);
+pub struct TestClock(ManualTime);
 
 impl Default for TestClock {
     fn default() -> Self {
-        Self(Arc::new(AtomicU64::new(1_767_225_600_000)))
+        Self(ManualTime::new(UnixMillis::new(1_767_225_600_000)))
     }
 }
 
 impl TestClock {
     /// The time.
     pub fn now(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.wall().get()
     }
 
-    /// Moves the time on (or back).
-    pub fn advance(&self, millis: i64) {
-        self.0.fetch_add(millis.cast_unsigned(), Ordering::Relaxed);
+    /// Lets time pass.
+    pub fn advance(&self, millis: u64) {
+        self.0.advance(Duration::from_millis(millis));
+    }
+
+    /// Sets the wall clock forward or back; no time passes.
+    pub fn step(&self, millis: i64) {
+        self.0.set_wall(UnixMillis::new(self.now().saturating_add_signed(millis)));
     }
 
     fn clock(&self) -> Clock {
-        let time = self.clone();
-        Clock::new(move || time.now())
+        Clock::new(self.0.clone())
     }
 }
 

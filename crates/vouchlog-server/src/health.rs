@@ -1,20 +1,6 @@
 //! Whether what is served is ready: what `/readyz` and the gRPC health service answer.
 
-/// The outcome of every check of a log, a witness, or another program.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Readiness {
-    /// What was checked, and what is wrong with it.
-    pub checks: Vec<(&'static str, Result<(), String>)>,
-    /// What else is good to know and makes nothing unready: each witness of a log, by its name.
-    pub notes: Vec<(String, String)>,
-}
-
-impl Readiness {
-    /// Whether every check passed.
-    pub fn is_ready(&self) -> bool {
-        self.checks.iter().all(|(_, outcome)| outcome.is_ok())
-    }
-}
+use vouchlog_runtime::Readiness;
 
 /// Says whether a log or witness is ready. Called for every probe, so it must neither block nor take long.
 ///

@@ -32,11 +32,13 @@ mod log;
 mod metrics;
 mod openapi;
 mod reads;
+mod room;
 mod serve;
 mod status;
 #[cfg(test)]
 mod tests;
 
-pub use health::{Health, Readiness};
+pub use health::Health;
 pub use log::Log;
 pub use serve::{Config, Server};
+pub use vouchlog_runtime::Readiness;

@@ -4,18 +4,17 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use prost::Message;
 use prost_types::FileDescriptorSet;
 use tonic::Code;
+use vouchlog_runtime::metrics::{Gauge, register, register_as};
 
 use crate::grpc::DESCRIPTORS;
 
@@ -27,7 +26,7 @@ pub(crate) struct Metrics {
     started: Family<CallLabels, Counter>,
     handled: Family<HandledLabels, Counter>,
     handling_seconds: Family<CallLabels, Histogram, fn() -> Histogram>,
-    pub(crate) connections: Gauge<u64, AtomicU64>,
+    pub(crate) connections: Gauge,
     pub(crate) refused_connections: Counter,
     calls: Arc<HashMap<String, CallLabels>>,
 }
@@ -61,41 +60,31 @@ struct HandledLabels {
     grpc_code: &'static str,
 }
 
+/// What makes a histogram of latencies: its type is part of a family's.
+const LATENCY: fn() -> Histogram = latency;
+
 impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            http: Family::default(),
-            http_seconds: Family::new_with_constructor(latency),
-            started: Family::default(),
-            handled: Family::default(),
-            handling_seconds: Family::new_with_constructor(latency),
-            connections: Gauge::default(),
-            refused_connections: Counter::default(),
-            calls: Arc::new(calls()),
-        };
-        let m = &metrics;
         let grpc = registry.sub_registry_with_prefix("grpc_server");
-        grpc.register("started", "RPCs begun", m.started.clone());
-        grpc.register("handled", "RPCs ended, by their code", m.handled.clone());
-        grpc.register(
-            "handling_seconds",
-            "Time from the beginning of an RPC to its end",
-            m.handling_seconds.clone(),
-        );
+        let help = "Time from the beginning of an RPC to its end";
+        let started = register(grpc, "started", "RPCs begun");
+        let handled = register(grpc, "handled", "RPCs ended, by their code");
+        let handling_seconds =
+            register_as(grpc, "handling_seconds", help, Family::new_with_constructor(LATENCY));
         let ours = registry.sub_registry_with_prefix("vouchlog");
-        ours.register("http_requests", "HTTP requests answered, by their status", m.http.clone());
-        ours.register(
-            "http_request_duration_seconds",
-            "Time from the head of an HTTP request to the head of its answer",
-            m.http_seconds.clone(),
-        );
-        ours.register("server_connections", "Connections that are open", m.connections.clone());
-        ours.register(
-            "server_connections_refused",
-            "Connections closed at once because too many were open",
-            m.refused_connections.clone(),
-        );
-        metrics
+        let help = "Time from the head of an HTTP request to the head of its answer";
+        let http_seconds = Family::new_with_constructor(LATENCY);
+        let refused = "Connections closed at once because too many were open";
+        Self {
+            http: register(ours, "http_requests", "HTTP requests answered, by their status"),
+            http_seconds: register_as(ours, "http_request_duration_seconds", help, http_seconds),
+            started,
+            handled,
+            handling_seconds,
+            connections: register(ours, "server_connections", "Connections that are open"),
+            refused_connections: register(ours, "server_connections_refused", refused),
+            calls: Arc::new(calls()),
+        }
     }
 
     /// Counts an HTTP request that was answered.

@@ -84,9 +84,9 @@ impl Served {
     async fn with(config: Config) -> Self {
         let log = Fake::new();
         let watched = log.clone();
-        let health = move || Readiness {
-            checks: vec![("checkpoint", Ok(())), ("store", watched.store_check())],
-            notes: vec![("witness w1".into(), "cosigned 7 entries".into())],
+        let health = move || {
+            let checked = Readiness::new().check("checkpoint", Ok(())).check("store", watched.store_check());
+            checked.stopped(watched.stopped()).note("witness w1", "cosigned 7 entries")
         };
         let mut registry = Registry::default();
         registry.register("engine_answer", "A metric of somebody else", {

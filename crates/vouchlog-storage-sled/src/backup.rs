@@ -74,7 +74,7 @@ pub fn backup(
     write_living(to, &contents, signed)?;
     Stamp { origin: stamp.origin.clone(), begun: true, ledger: true }.write(to)?;
     let mark = Mark { origin: stamp.origin.clone(), head, sealed: contents.sealed };
-    write_file(to, BACKUP, mark.to_text().as_bytes())?;
+    write_file(&to.join(BACKUP), mark.to_text().as_bytes())?;
     Ok(Backup { origin: stamp.origin, head, reused })
 }
 
@@ -140,7 +140,7 @@ fn copy_segments(
     }
     let target = Segments::open(&to.join("sealed"), from)?;
     if let Some(last) = (from / 256).checked_sub(1).map(|index| TileId { level: 0, index })
-        && source.tile(last)? != target.tile(last)?
+        && source.read_tile(last)? != target.read_tile(last)?
     {
         return Err(foreign("the target is a backup of another history of this log".into()));
     }
@@ -148,7 +148,7 @@ fn copy_segments(
         let end = (first + STEP).min(up_to / 256);
         let tiles = tiles_of_growth(TreeSize::new(first * 256), TreeSize::new(end * 256));
         let tiles: Vec<_> =
-            tiles.map(|tile| Ok((tile, source.tile(tile)?))).collect::<Result<_, StoreError>>()?;
+            tiles.map(|tile| Ok((tile, source.read_tile(tile)?))).collect::<Result<_, StoreError>>()?;
         let bundles: Vec<_> = (first..end)
             .map(|bundle| Ok((bundle, verified(source, bundle)?)))
             .collect::<Result<_, StoreError>>()?;
@@ -163,8 +163,8 @@ fn copy_segments(
 
 /// A bundle that is what its tile covers.
 fn verified(source: &Segments, bundle: u64) -> Result<Bytes, StoreError> {
-    let tile = source.tile(TileId { level: 0, index: bundle })?;
-    let read = source.bundle(bundle);
+    let tile = source.read_tile(TileId { level: 0, index: bundle })?;
+    let read = source.read_bundle(bundle);
     if let Ok(bytes) = &read
         && is_bundle_of(bytes, &tile)
     {

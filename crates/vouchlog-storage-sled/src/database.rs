@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use vouchlog_storage::StoreError;
 
-use crate::segments::sync_dir;
+use crate::files::sync_dir;
 use crate::store::io_error;
 
 /// sled's unit of allocation. 8 MiB keeps every value of ours inside a segment.
@@ -35,7 +35,7 @@ impl Database {
         let file = File::open(dir.join("db")).map_err(io_error)?;
         let database = Self { db, file, failed: Mutex::default() };
         database.sync().map_err(|error| StoreError::Io(error.to_string()))?;
-        sync_dir(dir).map_err(io_error)?;
+        sync_dir(dir)?;
         Ok(database)
     }
 

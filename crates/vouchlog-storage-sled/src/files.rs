@@ -1,39 +1,26 @@
 //! Files and folders that survive a power cut. Errors name a file by its last two parts: enough for an operator, without the
 //! layout of the machine.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::Path;
 
+use vouchlog_runtime::durable::{self, Mode};
 use vouchlog_storage::StoreError;
 
 /// Makes a directory's entries durable.
 pub(crate) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_error("synced", dir))
+    durable::sync_dir(dir).map_err(disk_error)
 }
 
 /// Makes a directory that survives a power cut.
 pub(crate) fn make_dir(dir: &Path) -> Result<(), StoreError> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    fs::create_dir_all(dir).map_err(io_error("created", dir))?;
-    // A relative path of one part has an empty parent, which is the working directory.
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-    sync_dir(parent.unwrap_or(Path::new(".")))
+    durable::make_dir(dir).map_err(disk_error)
 }
 
-/// Writes the file `name` in `dir`, durably, whole or not at all.
-pub(crate) fn write_file(dir: &Path, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-    let (path, unfinished) = (dir.join(name), dir.join(format!("{name}.new")));
-    let write = || {
-        let mut file = File::create(&unfinished)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, &path)
-    };
-    write().map_err(io_error("written", &path))?;
-    sync_dir(dir)
+/// Writes a file durably, whole or not at all.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    durable::write(path, bytes, Mode::Shared).map_err(disk_error)
 }
 
 /// Deletes a file, if it is there.
@@ -81,17 +68,14 @@ pub(crate) fn copy_dir(from: &Path, to: &Path) -> Result<(), StoreError> {
     fs::create_dir(to).map_err(io_error("created", to))?;
     read_all(from, &mut |path, bytes| {
         let target = to.join(path.strip_prefix(from).expect("it lies below"));
-        let dir = target.parent().expect("it lies in a folder");
-        make_dir(dir)?;
-        let write = || {
-            let mut file = File::create(&target)?;
-            file.write_all(&bytes)?;
-            file.sync_all()
-        };
-        write().map_err(io_error("written", &target))?;
-        sync_dir(dir)
+        make_dir(target.parent().expect("it lies in a folder"))?;
+        write_file(&target, &bytes)
     })?;
     sync_dir(to)
+}
+
+pub(crate) fn disk_error(error: durable::Error) -> StoreError {
+    StoreError::Io(error.to_string())
 }
 
 /// For `map_err`: what was attempted on which file.

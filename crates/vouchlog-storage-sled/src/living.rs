@@ -50,7 +50,7 @@ impl SledLiving {
         let signed = read_signed(dir)?;
         let was_clean = !dir.join(OPEN).try_exists().map_err(|error| StoreError::Io(error.to_string()))?;
         let Copies { live, book, contents } = copies::open(dir, begun, was_clean, signed, min_free_bytes)?;
-        write_file(dir, OPEN, b"this store is open, or was not closed\n")?;
+        write_file(&dir.join(OPEN), b"this store is open, or was not closed\n")?;
         let slots = TwoSlots::open(&Folder::new(dir), SIGNED, &encode_signed(signed))
             .map_err(|error| StoreError::Io(error.to_string()))?;
         let writer = Writer {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use parking_lot::Mutex;
 use vouchlog_merkle::{TileId, TreeHead};
-use vouchlog_storage::{Batch, CommitError, Growth, Loaded, Part, Place, Sealed, Store, StoreError, framing};
+use vouchlog_storage::{Batch, CommitError, Growth, Loaded, Part, Place, Store, StoreError, framing};
 
 use crate::contents::Contents;
 use crate::examine::Damage;
@@ -30,7 +30,7 @@ impl ReadOnly {
 
     /// Finds a bundle by its tile when the index of its segment is damaged.
     fn find(&self, bundle: u64) -> Option<Bytes> {
-        let tile = self.segments.tile(TileId { level: 0, index: bundle }).ok()?;
+        let tile = self.segments.read_tile(TileId { level: 0, index: bundle }).ok()?;
         let (offset, bytes) = self.segments.find(bundle, &tile).ok()??;
         let by_index = self.segments.locate(Part::Bundle(bundle));
         if (by_index.start, by_index.end) != (offset, offset + bytes.len() as u64)
@@ -70,14 +70,14 @@ impl Store for ReadOnly {
 
     fn tile(&self, tile: TileId) -> Result<Option<Bytes>, StoreError> {
         let full = self.contents.sealed.checked_shr(8 * (u32::from(tile.level) + 1)).unwrap_or(0);
-        if tile.index < full { self.segments.tile(tile).map(Some) } else { Ok(None) }
+        if tile.index < full { self.segments.read_tile(tile).map(Some) } else { Ok(None) }
     }
 
     fn entry_bundle(&self, bundle: u64) -> Result<Option<Bytes>, StoreError> {
         if bundle >= self.contents.sealed / 256 {
             return Ok(None);
         }
-        let read = self.segments.bundle(bundle);
+        let read = self.segments.read_bundle(bundle);
         let is_framed = |bytes: &Bytes| framing::count(bytes) == Some(256);
         if read.as_ref().is_ok_and(is_framed) && self.segments.joins(bundle) {
             return read.map(Some);

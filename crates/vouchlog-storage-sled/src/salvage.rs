@@ -8,7 +8,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use vouchlog_ledger::{Folder, survey};
 use vouchlog_merkle::{TileId, TreeHead};
-use vouchlog_storage::{Part, Sealed, StateKey, StoreError, framing};
+use vouchlog_storage::{Part, StateKey, StoreError, framing};
 
 use crate::book::PURPOSE;
 use crate::contents::{Contents, Record};
@@ -93,12 +93,12 @@ pub fn salvage(dir: &Path) -> Result<Remains, StoreError> {
 impl Remains {
     /// A tile, as it is in a segment.
     pub fn tile(&self, tile: TileId) -> Option<Bytes> {
-        self.segments.tile(tile).ok()
+        self.segments.read_tile(tile).ok()
     }
 
     /// Every version of a full entry bundle that is left, framed.
     pub fn bundles(&self, bundle: u64) -> Vec<Bytes> {
-        let mut found: Vec<Bytes> = self.segments.bundle(bundle).into_iter().collect();
+        let mut found: Vec<Bytes> = self.segments.read_bundle(bundle).into_iter().collect();
         let mut end = match self.segments.locate(Part::Bundle(bundle)) {
             place if place.file.ends_with(".data") => Some(place.end),
             _ => None,

@@ -68,6 +68,6 @@ impl Stamp {
     /// Writes the stamp durably, whole or not at all.
     pub(crate) fn write(&self, dir: &Path) -> Result<(), StoreError> {
         let begun = if self.begun { "begun\n" } else { "" };
-        write_file(dir, FILE, format!("{FORMAT}\norigin {}\n{begun}", self.origin).as_bytes())
+        write_file(&dir.join(FILE), format!("{FORMAT}\norigin {}\n{begun}", self.origin).as_bytes())
     }
 }

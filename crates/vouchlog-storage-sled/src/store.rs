@@ -1,6 +1,5 @@
 //! The store in a directory: whose it is, that it is open once, and its two parts.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,9 +11,9 @@ use vouchlog_storage::{Batch, CommitError, Growth, Loaded, Part, Place, Sealing,
 
 use crate::backup::BACKUP;
 use crate::copies::Begun;
-use crate::files::remove_file;
+use crate::files::{make_dir, remove_file};
 use crate::living::SledLiving;
-use crate::segments::{Segments, sync_dir};
+use crate::segments::Segments;
 use crate::stamp::Stamp;
 
 /// How to open a store.
@@ -172,17 +171,6 @@ pub(crate) fn no_room(dir: &Path, options: &Options) -> Option<String> {
     let free = fs4::available_space(dir).ok()?;
     let needed = options.min_free_bytes;
     (free < needed).then(|| format!("the disk is full: {free} bytes are free, at least {needed} are kept"))
-}
-
-/// Makes a directory that survives a power cut.
-pub(crate) fn make_dir(dir: &Path) -> Result<(), StoreError> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    fs::create_dir_all(dir).map_err(io_error)?;
-    // A relative path of one part has an empty parent, which is the working directory.
-    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-    sync_dir(parent.unwrap_or(Path::new("."))).map_err(io_error)
 }
 
 /// An operating-system error without the path of the machine.

@@ -17,22 +17,23 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use vouchlog_merkle::Hash;
+use vouchlog_runtime::durable::{self, Mode};
 use vouchlog_storage::{
     Revision, StoreError, StoreIdentity, WitnessChange, WitnessCommitError, WitnessStore,
     check_witness_changes,
 };
 
 use crate::database::{Database, damaged, sled_error};
-use crate::segments::sync_dir;
+use crate::files::disk_error;
 use crate::stamp::read_format;
-use crate::store::{Options, io_error, make_dir, no_room};
+use crate::store::{Options, io_error, no_room};
 
 const IDENTITY: &[u8] = b"identity";
 /// Begins with the first byte of no state's key.
@@ -68,7 +69,7 @@ impl SledWitnessStore {
     /// Opens the store in `dir`, or makes one called `fresh`. Refuses a directory of another format, open elsewhere, or with
     /// a database that is not the one it had.
     pub fn open(dir: &Path, fresh: StoreIdentity, options: Options) -> Result<Self, StoreError> {
-        make_dir(dir)?;
+        durable::make_dir(dir).map_err(disk_error)?;
         let stamped = read_stamp(dir)?;
         // Nothing is begun where something was: that would be to forget it.
         if stamped.is_some() && !dir.join("live").join("db").exists() {
@@ -96,9 +97,9 @@ impl SledWitnessStore {
         Ok(Self { dir: dir.to_owned(), identity, options, open, stopped: Mutex::default() })
     }
 
-    /// Whether there is a store in `dir`, readable or not.
-    pub fn exists(dir: &Path) -> bool {
-        dir.join(FORMAT_FILE).exists() || dir.join("live").exists()
+    /// Whether there is a store in `dir`, readable or not. A failure to find out is not taken for none.
+    pub fn exists(dir: &Path) -> io::Result<bool> {
+        Ok(dir.join(FORMAT_FILE).try_exists()? || dir.join("live").try_exists()?)
     }
 
     fn stop(&self, reason: &str) {
@@ -283,10 +284,6 @@ fn read_stamp(dir: &Path) -> Result<Option<StoreIdentity>, StoreError> {
 
 /// Writes the stamp durably, whole or not at all.
 fn write_stamp(dir: &Path, identity: StoreIdentity) -> Result<(), StoreError> {
-    let temporary = dir.join("FORMAT.new");
-    let mut file = File::create(&temporary).map_err(io_error)?;
-    write!(file, "{FORMAT}\nidentity {identity}\n").map_err(io_error)?;
-    file.sync_all().map_err(io_error)?;
-    fs::rename(&temporary, dir.join(FORMAT_FILE)).map_err(io_error)?;
-    sync_dir(dir).map_err(io_error)
+    let stamp = format!("{FORMAT}\nidentity {identity}\n");
+    durable::write(&dir.join(FORMAT_FILE), stamp.as_bytes(), Mode::Shared).map_err(disk_error)
 }

@@ -13,9 +13,10 @@ use vouchlog_merkle::{ConsistencyProof, Hash, NodeId, TreeHead, TreeSize, leaf_h
 use vouchlog_note::{
     AddCheckpoint, Checkpoint, KeyName, Origin, SignatureType, SignedCheckpoint, SigningKey, UnverifiedNote,
 };
+use vouchlog_runtime::{Clock, UnixSeconds};
 use vouchlog_storage::{StoreIdentity, WitnessStore};
 use vouchlog_storage_sled::{Options as StoreOptions, SledWitnessStore};
-use vouchlog_witness::{Clock, Config, KnownLog, Logs, Options, Rate, Refusal, Witness};
+use vouchlog_witness::{Config, KnownLog, Logs, Options, Rate, Refusal, Witness};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -56,7 +57,7 @@ async fn measure(store: impl WitnessStore, types: &[SignatureType], logs: u32) -
     let config = Config {
         keys,
         logs: known,
-        clock: Clock::new(|| 1_767_225_600),
+        clock: Clock::from_wall(|| UnixSeconds::new(1_767_225_600).millis()),
         on_refusal: Arc::new(|_: &Refusal| Ok(())),
         options: Options::default(),
     };

@@ -5,32 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vouchlog_note::SigningKey;
+use vouchlog_runtime::Clock;
 
 use crate::evidence::RefusalSink;
 use crate::limits;
 use crate::logs::Logs;
-
-/// Where the witness reads the time: POSIX seconds. A value, so that tests and simulations set it.
-#[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> u64 + Send + Sync>);
-
-impl Clock {
-    /// A clock that asks `now`.
-    pub fn new(now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
-    }
-
-    /// The time.
-    pub(crate) fn now(&self) -> u64 {
-        (self.0)()
-    }
-}
-
-impl fmt::Debug for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Clock")
-    }
-}
 
 /// Behaviour that has a sensible default.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -142,7 +142,7 @@ impl<S: WitnessStore> Cosigner<S> {
 
     fn judge_batch(&self, batch: Vec<Waiting>) -> Judged {
         let mut judged = Judged::default();
-        for Waiting { claim, caller } in batch {
+        for Waiting { request: claim, caller } in batch {
             let origin = claim.log.origin_hash();
             let latest = judged.draft.latest.get(&origin).copied();
             let against = latest.map(|(_, place)| place);
@@ -164,7 +164,7 @@ impl<S: WitnessStore> Cosigner<S> {
 
     /// SPEC: never zero for a whole tree. A clock that was set back must not date a newer checkpoint before an older one.
     fn timestamp(&self, latest: Option<&Latest>) -> u64 {
-        self.shared.clock.now().max(latest.map_or(1, |latest| latest.timestamp))
+        self.shared.clock.now_seconds().get().max(latest.map_or(1, |latest| latest.timestamp))
     }
 
     /// What is worth keeping of the contradictions, with the checkpoint that each contradicts.
@@ -183,14 +183,14 @@ impl<S: WitnessStore> Cosigner<S> {
             };
             let origin = claim.log.origin().clone();
             let request = claim.request();
-            let refused_at = self.shared.clock.now();
+            let refused_at = self.shared.clock.now_seconds();
             refusals.push(Refusal { origin, latest, request, reason: *reason, refused_at });
         }
         refusals
     }
 
     /// Makes the last state of every log in the draft durable.
-    fn commit(&self, draft: &Draft, notes: &[String]) -> Result<()> {
+    fn commit(&mut self, draft: &Draft, notes: &[String]) -> Result<()> {
         if draft.latest.is_empty() {
             return Ok(());
         }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use vouchlog_merkle::{Hash, sha256};
 use vouchlog_note::Origin;
+use vouchlog_runtime::UnixSeconds;
 
 use crate::limits;
 
@@ -47,8 +48,8 @@ pub struct Refusal {
     pub request: String,
     /// Why it was refused.
     pub reason: RefusalReason,
-    /// When, in POSIX seconds by the witness's clock.
-    pub refused_at: u64,
+    /// When it was refused, by the witness's clock.
+    pub refused_at: UnixSeconds,
 }
 
 /// Keeps refusals. Called on the witness's own thread, after whoever asked was answered; while it works, no checkpoint is

@@ -18,7 +18,8 @@
 //!     AddCheckpoint, Checkpoint, KeyName, Origin, SignatureType, SignedCheckpoint, SigningKey, UnverifiedNote,
 //! };
 //! use vouchlog_storage::{MemoryWitnessStore, StoreIdentity};
-//! use vouchlog_witness::{Clock, Config, KnownLog, Logs, Options, Rate, Refusal, Witness};
+//! use vouchlog_runtime::{Clock, UnixSeconds};
+//! use vouchlog_witness::{Config, KnownLog, Logs, Options, Rate, Refusal, Witness};
 //!
 //! # #[tokio::main]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -30,7 +31,7 @@
 //! let config = Config {
 //!     keys: vec![key("witness.example.com/w", SignatureType::CosignatureEd25519, 2)],
 //!     logs,
-//!     clock: Clock::new(|| 1_767_225_600),
+//!     clock: Clock::from_wall(|| UnixSeconds::new(1_767_225_600).millis()),
 //!     on_refusal: Arc::new(|refusal: &Refusal| Err(format!("nowhere to keep it: {refusal:?}"))),
 //!     options: Options::default(),
 //! };
@@ -64,7 +65,7 @@ mod queue;
 mod shared;
 mod witness;
 
-pub use config::{Clock, Config, Options};
+pub use config::{Config, Options};
 pub use evidence::{Refusal, RefusalReason, RefusalSink};
 pub use logs::{KnownLog, ListedLogs, Logs, LogsError, Rate};
-pub use witness::{OpenError, Readiness, Witness};
+pub use witness::{OpenError, Witness};

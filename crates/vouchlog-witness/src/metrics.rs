@@ -1,14 +1,13 @@
 //! What the witness counts, in Prometheus' terms: counters end in `_total`, times are in seconds.
 
-use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use vouchlog_api::{ErrorKind, Result};
+use vouchlog_runtime::metrics::{Gauge, register, seconds};
 
 /// The witness's metrics.
 #[derive(Debug)]
@@ -17,36 +16,23 @@ pub(crate) struct Metrics {
     cosignatures: Counter,
     pub(crate) refusals: Family<[(&'static str, &'static str); 1], Counter>,
     commit_seconds: Histogram,
-    pub(crate) logs: Gauge<u64, AtomicU64>,
-    pub(crate) poisoned: Gauge<u64, AtomicU64>,
+    pub(crate) logs: Gauge,
+    pub(crate) poisoned: Gauge,
 }
 
 impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
-        let m = Self {
-            requests: Family::default(),
-            cosignatures: Counter::default(),
-            refusals: Family::default(),
-            commit_seconds: Histogram::new(exponential_buckets(0.000_25, 2.0, 16)),
-            logs: Gauge::default(),
-            poisoned: Gauge::default(),
-        };
-        let registry = registry.sub_registry_with_prefix("vouchlog_witness");
-        registry.register("requests", "Checkpoints sent to be cosigned, by outcome", m.requests.clone());
-        registry.register("cosignatures", "Checkpoints cosigned by this process", m.cosignatures.clone());
-        registry.register(
-            "refusals",
-            "Checkpoints signed by a log that contradict what was cosigned, by reason",
-            m.refusals.clone(),
-        );
-        registry.register(
-            "commit_duration_seconds",
-            "Time to make a batch of cosignatures durable",
-            m.commit_seconds.clone(),
-        );
-        registry.register("logs", "Logs the witness knows", m.logs.clone());
-        registry.register("poisoned", "1 once the witness stopped cosigning for good", m.poisoned.clone());
-        m
+        let r = registry.sub_registry_with_prefix("vouchlog_witness");
+        let refusals = "Checkpoints signed by a log that contradict what was cosigned, by reason";
+        let commits = "Time to make a batch of cosignatures durable";
+        Self {
+            requests: register(r, "requests", "Checkpoints sent to be cosigned, by outcome"),
+            cosignatures: register(r, "cosignatures", "Checkpoints cosigned by this process"),
+            refusals: register(r, "refusals", refusals),
+            commit_seconds: seconds(r, "commit_duration_seconds", commits),
+            logs: register(r, "logs", "Logs the witness knows"),
+            poisoned: register(r, "poisoned", "1 once the witness stopped cosigning for good"),
+        }
     }
 
     pub(crate) fn answered(&self, outcome: &Result<String>) {

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 use vouchlog_note::{KeyName, SigningKey, VerifyingKey};
+use vouchlog_runtime::{Clock, Poison};
 
-use crate::config::Clock;
 use crate::logs::{Logs, LogsError};
 use crate::metrics::Metrics;
 
@@ -19,7 +18,7 @@ pub(crate) struct Shared<S> {
     pub(crate) logs: ArcSwap<Logs>,
     pub(crate) clock: Clock,
     pub(crate) metrics: Metrics,
-    poison: Mutex<Option<String>>,
+    pub(crate) poison: Poison,
 }
 
 impl<S> Shared<S> {
@@ -31,7 +30,7 @@ impl<S> Shared<S> {
         metrics: Metrics,
     ) -> Self {
         let vkeys = keys.iter().map(|key| key.verifying_key().clone()).collect();
-        let (logs, poison) = (ArcSwap::default(), Mutex::default());
+        let (logs, poison) = (ArcSwap::default(), Poison::new());
         Self { store, name, keys, vkeys, logs, clock, metrics, poison }
     }
 
@@ -44,14 +43,25 @@ impl<S> Shared<S> {
     }
 
     /// Why the witness stopped cosigning for good, if it did.
-    pub(crate) fn poison(&self) -> Option<String> {
-        self.poison.lock().clone()
+    pub(crate) fn poison(&self) -> Option<Arc<str>> {
+        self.poison.reason()
     }
 
     /// Stops all cosigning: what the store holds is unknown, and only opening it anew can tell.
     pub(crate) fn set_poison(&self, reason: &str) {
         tracing::error!(reason, "the witness stops cosigning; restart it to recover");
         self.metrics.poisoned.set(1);
-        self.poison.lock().get_or_insert_with(|| reason.to_owned());
+        self.poison.set(reason);
+    }
+}
+
+/// Held by the cosigning thread: if that panics, nothing is cosigned any more.
+pub(crate) struct PanicGuard<S>(pub(crate) Arc<Shared<S>>);
+
+impl<S> Drop for PanicGuard<S> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set_poison("the cosigning thread panicked");
+        }
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use vouchlog_api::{Error, Result};
 use vouchlog_merkle::Hash;
 use vouchlog_note::{AddCheckpoint, KeyName, SignSubtree, SignatureType, SigningKey, VerifyingKey};
+use vouchlog_runtime::{Poison, Readiness};
 use vouchlog_storage::{StoreError, StoreIdentity, WitnessStore};
 
 use crate::check::check;
@@ -22,7 +23,7 @@ use crate::limits;
 use crate::logs::{Logs, LogsError, same_line};
 use crate::metrics::Metrics;
 use crate::queue::Queue;
-use crate::shared::Shared;
+use crate::shared::{PanicGuard, Shared};
 use crate::state::{self, Latest};
 use crate::subtree::sign_subtree;
 
@@ -42,20 +43,6 @@ pub enum OpenError {
     /// The operating system gave no thread.
     #[error("no thread could be started: {0}")]
     Thread(std::io::Error),
-}
-
-/// Whether a witness cosigns, check by check.
-#[derive(Clone, Debug)]
-pub struct Readiness {
-    /// What was checked, and what is wrong with it.
-    pub checks: Vec<(&'static str, Result<(), String>)>,
-}
-
-impl Readiness {
-    /// Whether every check passed.
-    pub fn is_ready(&self) -> bool {
-        self.checks.iter().all(|(_, outcome)| outcome.is_ok())
-    }
 }
 
 /// A witness in this process. Clones are the same witness; it stops when the last one is dropped, or on [`Witness::stop`].
@@ -100,7 +87,10 @@ impl<S: WitnessStore> Witness<S> {
         let cosigner = Cosigner { shared: shared.clone(), latest, committer, signers, ledger, on_refusal };
         let thread = std::thread::Builder::new()
             .name("vouchlog-witness".into())
-            .spawn(move || cosigner.run(&messages))
+            .spawn(move || {
+                let _guard = PanicGuard(cosigner.shared.clone());
+                cosigner.run(&messages);
+            })
             .map_err(OpenError::Thread)?;
         let thread = Mutex::new(Some(thread));
         Ok(Self { inner: Arc::new(Inner { shared, queue, thread }) })
@@ -137,9 +127,7 @@ impl<S: WitnessStore> Witness<S> {
     /// Stops the witness: what is queued is still cosigned and answered, the store is closed. Later requests are refused.
     pub async fn stop(&self) {
         let (stopped, done) = oneshot::channel();
-        let queue = self.inner.queue.clone();
-        // Sending blocks while the queue is full, so it must not happen on an async thread.
-        let _ = tokio::task::spawn_blocking(move || queue.stop(stopped)).await;
+        self.inner.queue.stop(stopped);
         // An error means that it had stopped before.
         let _ = done.await;
     }
@@ -148,13 +136,16 @@ impl<S: WitnessStore> Witness<S> {
     pub fn readiness(&self) -> Readiness {
         let shared = &self.inner.shared;
         let running = self.inner.thread.lock().as_ref().is_some_and(|thread| !thread.is_finished());
-        Readiness {
-            checks: vec![
-                ("witness", if running { Ok(()) } else { Err("it has stopped".to_owned()) }),
-                ("cosigning", shared.poison().map_or(Ok(()), Err)),
-                ("store", shared.store.impediment().map_or(Ok(()), Err)),
-            ],
-        }
+        Readiness::new()
+            .unless("witness", (!running).then_some("it has stopped"))
+            .stopped(shared.poison().map(|reason| reason.to_string()))
+            .check("cosigning", shared.poison.check())
+            .unless("store", shared.store.impediment())
+    }
+
+    /// Whether the witness stopped cosigning for good; a handle that can be waited on.
+    pub fn poison(&self) -> Poison {
+        self.inner.shared.poison.clone()
     }
 
     async fn cosign(&self, request: AddCheckpoint) -> Result<String> {

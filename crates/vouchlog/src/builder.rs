@@ -16,6 +16,7 @@ use thiserror::Error;
 use vouchlog_api::Appender;
 use vouchlog_merkle::Hash;
 use vouchlog_note::{CheckpointError, KeyError, KeyName, Origin, SignatureType, SigningKey, VerifyingKey};
+use vouchlog_runtime::durable;
 use vouchlog_sequencer::scrub::ScrubOptions;
 use vouchlog_sequencer::{Config, Options, Witnesses};
 use vouchlog_storage::{Index, StoreError};
@@ -210,7 +211,7 @@ impl LogBuilder {
     }
 
     fn open_blocking(self) -> Result<(Log, Option<SigningKey>), OpenError> {
-        std::fs::create_dir_all(&self.dir).map_err(|error| self.io(error))?;
+        durable::make_dir(&self.dir).map_err(|failed| self.io(failed.error))?;
         let stored = SledStore::origin(&self.dir)?;
         let (origin, keys) = match stored {
             Some(stored) => self.keys_of_old_log(&stored)?,

@@ -8,7 +8,9 @@ use anyhow::Context;
 use clap::Subcommand;
 use vouchlog::Policy;
 use vouchlog_note::limits::MAX_POLICY_BYTES;
+use vouchlog_runtime::durable::{self, Mode};
 
+use crate::advice::Advice;
 use crate::output::{Outcome, Output};
 
 mod audit;
@@ -49,6 +51,9 @@ mod verify_finding;
 mod witness;
 
 pub(crate) use serve::LogFormat;
+
+/// How long reads that nobody waits for any more may take at the end.
+const LAST_READS: Duration = Duration::from_secs(5);
 
 /// What the program can do.
 #[derive(Subcommand)]
@@ -104,7 +109,7 @@ impl Command {
             Self::VerifyFinding(args) => args.run(*output),
             Self::ProveComplete(args) => block_on(args.run(*output)),
             Self::Sample(args) => block_on(args.run(*output)),
-            Self::Fsck(args) => args.run(*output),
+            Self::Fsck(args) => check_clock().and_then(|()| args.run(*output)),
             Self::Backup(args) => args.run(*output),
             Self::Recover(args) => block_on(args.run(*output)),
             Self::Collect(args) => block_on(args.run(*output)),
@@ -125,36 +130,48 @@ impl Command {
 }
 
 fn block_on(work: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Result<Outcome> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("the runtime cannot be started")?
-        .block_on(work)
+    check_clock()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("the runtime cannot be started")?;
+    let outcome = runtime.block_on(work);
+    // A read that hangs on a dead disk must not keep the process from ending. Nothing is acknowledged after `work`.
+    runtime.shutdown_timeout(LAST_READS);
+    outcome
+}
+
+/// Refuses a clock that databases and protocols cannot carry, before any of them panics on it.
+fn check_clock() -> anyhow::Result<()> {
+    vouchlog::check_clock().map_err(|error| Advice::error(error.to_string(), "set the system clock"))
 }
 
 /// Reads a file the user named, no more of it than `limit` bytes.
 fn read_file(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(limit as u64 + 1).read_to_end(&mut bytes))
-        .with_context(|| path.display().to_string())?;
-    anyhow::ensure!(bytes.len() <= limit, "{}: longer than {limit} bytes", path.display());
-    Ok(bytes)
+    durable::read(path, limit).map_err(|failed| named(path, failed))
 }
 
-/// Keeps a file, on disk and whole, replacing an older one. Its name is durable once the folder is synced.
+/// Writes a file durably, replacing an existing one.
 fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    use std::io::Write;
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    std::fs::File::create(&temporary)
-        .and_then(|mut new| {
-            new.write_all(bytes)?;
-            new.sync_all()
-        })
-        .and_then(|()| std::fs::rename(&temporary, path))
-        .with_context(|| path.display().to_string())
+    durable::write(path, bytes, Mode::Shared).map_err(|failed| named(path, failed))
+}
+
+/// Writes one of many files into a folder. Its name is durable after [`sync_folder`].
+fn place_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    durable::place(path, bytes, Mode::Shared).map_err(|failed| named(path, failed))
+}
+
+/// Makes the names of the files placed in a folder durable.
+fn sync_folder(dir: &Path) -> anyhow::Result<()> {
+    durable::sync_dir(dir).map_err(|failed| named(dir, failed))
+}
+
+/// Creates a folder and its missing ancestors durably.
+fn make_folder(dir: &Path) -> anyhow::Result<()> {
+    durable::make_dir(dir).map_err(|failed| named(dir, failed))
+}
+
+/// Users name files by their paths, so errors do too.
+fn named(path: &Path, failed: durable::Error) -> anyhow::Error {
+    anyhow::Error::new(failed.error).context(path.display().to_string())
 }
 
 /// Reads a policy file the user named.

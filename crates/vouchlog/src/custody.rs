@@ -10,8 +10,8 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 use vouchlog_api::{AnySubmitter, Appender};
 use vouchlog_client::{
-    Clock, Connection, Gateway, GatewayConfig, GatewayError, GrpcLog, Options, ReceiptSink, Taken,
-    TileReader, VerifiedLog, VerifyError,
+    Connection, Gateway, GatewayConfig, GatewayError, GrpcLog, Options, ReceiptSink, Taken, TileReader,
+    VerifiedLog, VerifyError,
 };
 use vouchlog_evidence::{DisclosureScope, Presentation, RecordId, StreamIdentity};
 use vouchlog_merkle::LeafIndex;
@@ -21,7 +21,7 @@ use vouchlog_vault::{
     Access, Logged, Place, Recorder, RecorderConfig, RecordingError, Row, StreamProofs, Vault, VaultError,
 };
 
-use crate::{random_bytes, unix_millis, verify};
+use crate::{random_bytes, system_clock, unix_millis, verify};
 
 /// How to reach the log that takes a vault's digests, and who signs for them.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl Custodian {
             log_key,
             gateway_key,
             state_dir: state,
-            clock: Clock::new(|| unix_millis() / 1000),
+            clock: system_clock(),
             randomness: random_bytes,
             sink: Some(Box::new(receipts)),
             options,
@@ -243,8 +243,7 @@ struct Whose {
 
 /// The time as records have it.
 fn now() -> jiff::Timestamp {
-    let millis = i64::try_from(unix_millis()).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX)
+    jiff::Timestamp::from_millisecond(unix_millis().signed()).unwrap_or(jiff::Timestamp::MAX)
 }
 
 fn random_id() -> [u8; 16] {
@@ -263,7 +262,12 @@ struct Receipts {
 impl ReceiptSink for Receipts {
     fn keep(&mut self, taken: &Taken) -> io::Result<()> {
         let logged = logged(taken).map_err(io::Error::other)?;
-        self.runtime.block_on(self.vault.logged(&self.access, logged)).map(drop).map_err(io::Error::other)
+        let noted =
+            self.runtime.block_on(self.vault.logged(&self.access, logged)).map_err(io::Error::other)?;
+        for (digest, index) in noted.elsewhere {
+            tracing::warn!(%digest, %index, "a statement was logged twice: the vault keeps its first place");
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
-use vouchlog_server::{Config, Readiness, Server};
+use vouchlog_server::{Config, Server};
 use vouchlog_storage_sled::SledStore;
 
 /// A log in this process. Clones are the same log; it stops on [`stop`](vouchlog_sequencer::Log::stop), or when the last
@@ -37,12 +37,7 @@ impl Log {
     pub fn server(&self, config: Config) -> Server {
         let registry = std::mem::take(&mut *self.registry.lock());
         let engine = self.engine.clone();
-        Server::new(self.engine.clone(), config)
-            .health(move || {
-                let vouchlog_sequencer::Readiness { checks, notes } = engine.readiness();
-                Readiness { checks, notes }
-            })
-            .registry(registry)
+        Server::new(self.engine.clone(), config).health(move || engine.readiness()).registry(registry)
     }
 }
 

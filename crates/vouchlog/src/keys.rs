@@ -1,14 +1,15 @@
 //! Key files: one line of text that holds a secret, readable by its owner alone, and never overwritten.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 use vouchlog_note::{KeyError, KeyName, SignatureType, SigningKey};
+use vouchlog_runtime::durable::{self, Mode};
 use zeroize::Zeroizing;
 
-use crate::random_bytes;
+use crate::{random_bytes, witness_state};
 
 /// The longest key file that is read: the longest name and the rest of the line fit four times over.
 const MAX_KEY_FILE_BYTES: u64 = 4 * 1024;
@@ -20,6 +21,11 @@ pub enum KeyFileError {
     /// There is a file of that name.
     #[error("{0} exists, and a key file is never overwritten")]
     Exists(PathBuf),
+    /// There is the second file of a witness's key, but not the key.
+    #[error(
+        "{0} exists, and belongs to a witness's key that is not there: bring the key back, or choose another name"
+    )]
+    StateExists(PathBuf),
     /// The operating system refused.
     #[error("{path}: {error}")]
     Io {
@@ -49,13 +55,37 @@ pub fn create(path: &Path, name: &str, signature_type: SignatureType) -> Result<
     let wrong = |error| KeyFileError::Key { path: path.to_owned(), error };
     let name = KeyName::new(name).map_err(wrong)?;
     let key = SigningKey::generate(name, signature_type, random_bytes()).map_err(wrong)?;
-    match write_secret(path, key.to_key_file().as_bytes()) {
+    match durable::create(path, key.to_key_file().as_bytes(), Mode::Private) {
         Ok(()) => Ok(key),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Err(KeyFileError::Exists(path.to_owned()))
         }
-        Err(error) => Err(KeyFileError::Io { path: path.to_owned(), error }),
+        Err(failed) => Err(KeyFileError::Io { path: path.to_owned(), error: failed.error }),
     }
+}
+
+/// Makes a fresh key for a witness, as [`create`] does, and a second file beside it, `<path>.state`, which records that the key has
+/// cosigned nothing. A witness opens no key without that file.
+///
+/// # Errors
+/// As those of [`create`], and [`KeyFileError::StateExists`] if there is the second file of another key.
+pub fn create_for_witness(
+    path: &Path,
+    name: &str,
+    signature_type: SignatureType,
+) -> Result<SigningKey, KeyFileError> {
+    let failed = |error| KeyFileError::Io { path: path.to_owned(), error };
+    if path.try_exists().map_err(failed)? {
+        return Err(KeyFileError::Exists(path.to_owned()));
+    }
+    witness_state::begin(path).map_err(|error| {
+        let path = witness_state::state_file(path);
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => KeyFileError::StateExists(path),
+            _ => KeyFileError::Io { path, error },
+        }
+    })?;
+    create(path, name, signature_type)
 }
 
 /// Reads a key file. One that others may read is used, with a warning.
@@ -79,39 +109,6 @@ pub(crate) fn load_or_create(path: &Path, name: &str) -> Result<SigningKey, KeyF
         Err(KeyFileError::Exists(_)) => load(path),
         made => made,
     }
-}
-
-/// Writes a file (mode 0600) whole or not at all, without ever replacing one: it is linked to its name once it is on disk.
-pub fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    if path.try_exists()? {
-        return Err(io::ErrorKind::AlreadyExists.into());
-    }
-    let temporary = path.with_file_name(format!(".{}.{}.new", name.to_string_lossy(), std::process::id()));
-    let written = write_new(&temporary, bytes).and_then(|()| fs::hard_link(&temporary, path));
-    let removed = fs::remove_file(&temporary);
-    written?;
-    removed?;
-    sync_dir(path.parent().unwrap_or(Path::new(".")))
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-/// A file's name survives a power cut only once its directory was synced too.
-pub fn sync_dir(dir: &Path) -> io::Result<()> {
-    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-    if cfg!(unix) { fs::File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
 #[cfg(unix)]

@@ -44,7 +44,7 @@ mod witness_state;
 mod witnesses;
 
 pub use builder::{IndexMode, LogBuilder, OpenError, open};
-pub use clock::{random_bytes, system_clock, unix_millis};
+pub use clock::{ClockError, check_clock, random_bytes, system_clock, unix_millis};
 pub use embedded::Log;
 pub use mirror::TileMirror;
 pub use opening::{Opening, OpeningError};

@@ -13,9 +13,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use vouchlog_merkle::sha256;
+use vouchlog_runtime::durable::{self, Mode};
 use vouchlog_witness::{Refusal, RefusalSink};
-
-use crate::keys::{sync_dir, write_secret};
 
 const FORMAT: &str = "vouchlog/v1 refusal";
 /// Files of one log whose checkpoints prove its misbehaviour, over all runs of the witness.
@@ -35,10 +34,7 @@ impl RefusalDir {
 
     fn write(&self, refusal: &Refusal) -> io::Result<()> {
         let dir = self.0.join(sha256(refusal.origin.as_str().as_bytes()).to_string());
-        fs::create_dir_all(&dir)?;
-        for made in [self.0.parent().unwrap_or(Path::new(".")), &self.0] {
-            sync_dir(made)?;
-        }
+        durable::make_dir(&dir)?;
         let digest = sha256(refusal.request.as_bytes()).to_string();
         let path = dir.join(format!("{}-{}.refusal", refusal.reason.as_str(), &digest[..16]));
         if path.try_exists()? {
@@ -51,9 +47,9 @@ impl RefusalDir {
         }
         let content = json!({
             "format": FORMAT, "origin": refusal.origin.as_str(), "reason": refusal.reason.as_str(),
-            "refused_at": refusal.refused_at, "request": refusal.request, "latest": refusal.latest,
+            "refused_at": refusal.refused_at.get(), "request": refusal.request, "latest": refusal.latest,
         });
-        write_secret(&path, format!("{content:#}\n").as_bytes())
+        Ok(durable::create(&path, format!("{content:#}\n").as_bytes(), Mode::Private)?)
     }
 }
 
@@ -81,6 +77,7 @@ fn is_full(dir: &Path, refusal: &Refusal) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use vouchlog_note::Origin;
+    use vouchlog_runtime::UnixSeconds;
     use vouchlog_witness::RefusalReason;
 
     use super::*;
@@ -88,7 +85,13 @@ mod tests {
     fn refusal(reason: RefusalReason, request: &str) -> Refusal {
         let origin = Origin::new("log.example.com/a").unwrap();
         let latest = Some("latest\n\nlines\n".to_owned());
-        Refusal { origin, latest, request: request.to_owned(), reason, refused_at: 1_767_225_600 }
+        Refusal {
+            origin,
+            latest,
+            request: request.to_owned(),
+            reason,
+            refused_at: UnixSeconds::new(1_767_225_600),
+        }
     }
 
     fn files(dir: &Path) -> Vec<PathBuf> {

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use vouchlog_note::{SignatureType, SigningKey};
+use vouchlog_runtime::durable;
 use vouchlog_storage::{StoreError, StoreIdentity, WitnessStore};
 use vouchlog_storage_sled::{Options as StoreOptions, SledWitnessStore};
-use vouchlog_witness::{Clock, Config, Logs, OpenError, Options, Witness};
+use vouchlog_witness::{Config, Logs, OpenError, Options, Witness};
 
 use crate::keys::{self, KeyFileError};
 use crate::witness_state::{self, WitnessStateError};
-use crate::{RefusalDir, random_bytes, unix_millis};
+use crate::{RefusalDir, random_bytes, system_clock};
 
 const KEY_FILE: &str = "witness.key";
 const ML_DSA_KEY_FILE: &str = "witness-ml-dsa.key";
@@ -109,7 +110,7 @@ impl WitnessBuilder {
         self
     }
 
-    /// Lets keys cosign that have cosigned with another store. The witness may then contradict itself: see
+    /// Lets keys cosign that have cosigned with another store, or with nobody knows which. The witness may then contradict itself: see
     /// [`ACCEPT_LOST_STATE`](crate::ACCEPT_LOST_STATE).
     pub fn accept_lost_state(mut self, accept: bool) -> Self {
         self.accept_lost_state = accept;
@@ -119,8 +120,9 @@ impl WitnessBuilder {
     /// Opens the witness, knowing no logs yet; give it some with [`Witness::set_logs`]. Its metrics are in the registry.
     /// Blocks while the states are read.
     pub fn open(self) -> Result<(Witness<SledWitnessStore>, Registry), WitnessOpenError> {
-        let io = |error| WitnessOpenError::Io { path: self.dir.clone(), error };
-        std::fs::create_dir_all(&self.dir).map_err(io)?;
+        let io =
+            |failed: durable::Error| WitnessOpenError::Io { path: self.dir.clone(), error: failed.error };
+        durable::make_dir(&self.dir).map_err(io)?;
         let keys = self.keys()?;
         let fresh = *random_bytes().first_chunk().expect("16 of 32 bytes");
         let fresh = StoreIdentity::from_bytes(fresh);
@@ -131,13 +133,17 @@ impl WitnessBuilder {
         let config = Config {
             keys: keys.into_iter().map(|(_, key)| key).collect(),
             logs: Logs::new(),
-            clock: Clock::new(|| unix_millis() / 1000),
+            clock: system_clock(),
             on_refusal: Arc::new(RefusalDir::new(&self.dir.join("refusals"))),
             options: Options::default(),
         };
         let mut registry = Registry::default();
         let witness = Witness::open(config, store, &mut registry)?;
         Ok((witness, registry))
+    }
+
+    fn io(&self, error: io::Error) -> WitnessOpenError {
+        WitnessOpenError::Io { path: self.dir.clone(), error }
     }
 
     /// The keys with their files.
@@ -148,13 +154,13 @@ impl WitnessBuilder {
             None => {
                 let file = self.dir.join(KEY_FILE);
                 // A witness that has begun had a key, and a new one would be another witness.
-                let begun = SledWitnessStore::exists(&self.dir);
-                let key = match (file.exists(), begun) {
+                let begun = SledWitnessStore::exists(&self.dir).map_err(|error| self.io(error))?;
+                let key = match (file.try_exists().map_err(|error| self.io(error))?, begun) {
                     (true, _) => keys::load(&file)?,
                     (false, true) => return Err(WitnessOpenError::NoKey(file)),
                     (false, false) => {
                         let name = self.name.as_deref().ok_or(WitnessOpenError::NoName)?;
-                        keys::create(&file, name, SignatureType::CosignatureEd25519)?
+                        keys::create_for_witness(&file, name, SignatureType::CosignatureEd25519)?
                     }
                 };
                 keys.push((file, key));
@@ -176,14 +182,15 @@ impl WitnessBuilder {
             return Ok(Some((file.clone(), keys::load(file)?)));
         }
         let file = self.dir.join(ML_DSA_KEY_FILE);
-        if file.exists() {
+        if file.try_exists().map_err(|error| self.io(error))? {
             let key = keys::load(&file)?;
             return Ok(Some((file, key)));
         }
         if !self.ml_dsa {
             return Ok(None);
         }
-        let key = keys::create(&file, first.verifying_key().name().as_str(), SignatureType::MlDsa44)?;
+        let name = first.verifying_key().name().as_str();
+        let key = keys::create_for_witness(&file, name, SignatureType::MlDsa44)?;
         Ok(Some((file, key)))
     }
 }
@@ -225,6 +232,25 @@ mod tests {
         open(&builder);
         fs::remove_file(dir.path().join(KEY_FILE)).unwrap();
         assert!(matches!(try_open(&builder), Err(WitnessOpenError::NoKey(_))));
+    }
+
+    #[test]
+    fn a_key_that_came_back_alone_does_not_begin_with_an_empty_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let builder = witness(dir.path().join("old")).name("witness.example.com/w").ml_dsa(true);
+        let vkeys = open(&builder);
+        for key in [KEY_FILE, ML_DSA_KEY_FILE] {
+            let restored = dir.path().join(key);
+            fs::create_dir_all(&restored).unwrap();
+            fs::copy(dir.path().join("old").join(key), restored.join(KEY_FILE)).unwrap();
+            for _ in 0..2 {
+                let error = try_open(&witness(&restored)).unwrap_err();
+                let missing = matches!(error, WitnessOpenError::State(WitnessStateError::Missing { .. }));
+                assert!(missing, "{key}: {error}");
+            }
+        }
+        let accepted = witness(dir.path().join(KEY_FILE)).accept_lost_state(true);
+        assert_eq!(open(&accepted), vkeys[..1]);
     }
 
     #[test]

@@ -25,6 +25,7 @@ use opentelemetry_sdk::trace::{
     Sampler, SdkTracer, SdkTracerProvider, Span, SpanData, SpanExporter as _, SpanProcessor,
 };
 use parking_lot::Mutex;
+use vouchlog_runtime::Backoff;
 
 use crate::quota::Quota;
 use crate::report::{Report, resident_bytes};
@@ -222,15 +223,14 @@ impl Emitter {
 
     /// Exports a batch, again and again, until it is acknowledged or patience ends.
     async fn export(&self, spans: Vec<SpanData>, due: Instant, report: &mut Report) -> Result<()> {
-        let (begun, mut pause) = (Instant::now(), FIRST_PAUSE);
+        let (begun, mut backoff) = (Instant::now(), Backoff::new(FIRST_PAUSE, LONGEST_PAUSE));
         while let Err(error) = self.exporter.export(spans.clone()).await {
             let left = self.patience.saturating_sub(begun.elapsed());
             if left.is_zero() {
                 bail!("the collector did not take an export for {} s: {error}", self.patience.as_secs());
             }
             report.retries += 1;
-            tokio::time::sleep(pause.min(left)).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            tokio::time::sleep(backoff.next_wait().min(left)).await;
         }
         report.record(spans.len() as u64, due.elapsed())?;
         self.list.as_ref().map_or(Ok(()), |list| list.add(&spans))

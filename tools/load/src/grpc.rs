@@ -159,7 +159,6 @@ async fn finish(
     Ok(report)
 }
 
-#[allow(clippy::disallowed_methods, reason = "a load program runs by the real clock")]
 fn seconds() -> u64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |time| time.as_secs())
+    vouchlog_runtime::Clock::system().now_seconds().get()
 }

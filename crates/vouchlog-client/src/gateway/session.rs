@@ -6,14 +6,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use vouchlog_api::{Appender, ErrorKind, LogReader, StreamInfo, StreamSigner};
 use vouchlog_merkle::{CompactRange, TreeHead};
 use vouchlog_note::{Checkpoint, CosignedCheckpoint, Origin, SignedCheckpoint, SigningKey, VerifyingKey};
+use vouchlog_runtime::{Backoff, Clock};
 use vouchlog_stream::{Previous, StreamId, StreamStatus, stream_origin};
 
-use super::backoff::Backoff;
 use super::error::Trouble;
 use super::resume::{self, Plan};
 use super::talk::Talk;
 use super::writer::Change;
-use super::{Clock, GatewayError, GatewayStatus, Options, Order};
+use super::{GatewayError, GatewayStatus, Options, Order};
 use crate::receipts::Taken;
 use crate::spool::{Spool, State, StreamKeys, StreamRecord};
 use crate::{Evidence, GrpcLog, Misbehaviour};
@@ -99,8 +99,12 @@ impl Session {
                 Ok(()) => {}
                 Err(Trouble::Stop(error)) => return error,
                 Err(Trouble::Again(error)) => {
-                    let (patience, random) = (self.me.options.patience, (self.me.randomness)());
-                    let wait = self.backoff.next(&patience, &error, random);
+                    let wait = match error.kind {
+                        ErrorKind::Overloaded { retry_after } => {
+                            self.backoff.next_wait_of_at_least(retry_after)
+                        }
+                        _ => self.backoff.next_wait(),
+                    };
                     tracing::warn!(%error, ?wait, "the log cannot be talked to");
                     self.status.send_modify(|status| status.trouble = Some(error.message));
                     tokio::time::sleep(wait).await;
@@ -126,6 +130,7 @@ impl Session {
         let (id, over) = match plan {
             Plan::Successor { .. } => {
                 tracing::warn!(stream = %stream.id, "the state is older than the stream: a new one continues it");
+                self.recover_known(stream.id, info.size).await?;
                 (stream.id, info.status)
             }
             Plan::GoOn { recover, redo, is_open, .. } => {
@@ -189,6 +194,7 @@ impl Session {
             stream,
             acknowledged,
             trouble: None,
+            spool: None,
             stopped: None,
             position,
         });

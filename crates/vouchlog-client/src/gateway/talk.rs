@@ -103,7 +103,7 @@ impl<'s> Talk<'s> {
             for statement in &statements {
                 self.sent.append(statement.stream_leaf_hash());
             }
-            let at = self.session.me.clock.now();
+            let at = self.session.me.clock.now_seconds().get();
             self.send(start, statements, at, false).await?;
         }
         Ok(())
@@ -137,7 +137,7 @@ impl<'s> Talk<'s> {
     async fn beat(&mut self) -> Result<(), Trouble> {
         self.next_heartbeat = Instant::now() + self.session.me.options.patience.heartbeat;
         self.session.check_history().await?;
-        if self.session.me.clock.now() > self.session.signed_at {
+        if self.session.me.clock.now_seconds().get() > self.session.signed_at {
             self.send_head(false).await?;
         }
         Ok(())
@@ -146,7 +146,7 @@ impl<'s> Talk<'s> {
     /// Sends a head without statements. The one that closes the stream has to be later than the one before, even when that
     /// is a second ahead of the clock.
     async fn send_head(&mut self, closes: bool) -> Result<(), Trouble> {
-        let at = self.session.me.clock.now().max(self.session.signed_at + 1);
+        let at = self.session.me.clock.now_seconds().get().max(self.session.signed_at + 1);
         self.send(self.sent.end(), Vec::new(), at, closes).await
     }
 

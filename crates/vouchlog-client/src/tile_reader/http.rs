@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Certificate, Client, Response, StatusCode, Url};
 use vouchlog_api::{Error, ErrorKind, Result};
+use vouchlog_runtime::Backoff;
 
 use crate::USER_AGENT;
 use crate::grpc_log::Connection;
@@ -52,13 +53,12 @@ impl HttpSource {
     /// The body at `path` below the prefix, of at most `limit` bytes once decompressed.
     pub(super) async fn get(&self, path: &str, limit: usize) -> Result<Bytes> {
         let url = self.prefix.join(path).map_err(|error| Error::internal(error.to_string()))?;
-        let mut backoff = FIRST_BACKOFF;
+        let mut backoff = Backoff::new(FIRST_BACKOFF, MAX_READ_BACKOFF);
         for attempt in 1.. {
             match self.try_get(&url, path, limit).await {
                 Ok(body) => return Ok(body),
                 Err(Failure { again: Some(wait), .. }) if attempt < READ_ATTEMPTS => {
-                    tokio::time::sleep(wait.max(backoff).min(MAX_READ_BACKOFF)).await;
-                    backoff *= 2;
+                    tokio::time::sleep(backoff.next_wait_of_at_least(wait)).await;
                 }
                 Err(Failure { error, .. }) => return Err(error),
             }

@@ -8,11 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use vouchlog_api::{Appender, ErrorKind, LogReader, Lookup, LookupKey};
-use vouchlog_client::{
-    Clock, Gateway, GatewayConfig, GatewayError, GrpcLog, Misbehaviour, ProofFiles, SpoolError,
-};
+use vouchlog_client::{Gateway, GatewayConfig, GatewayError, GrpcLog, Misbehaviour, ProofFiles, SpoolError};
 use vouchlog_merkle::leaf_hash;
 use vouchlog_note::{CosignedCheckpoint, Origin, ProofFile, SignedCheckpoint};
+use vouchlog_runtime::{Clock, UnixSeconds};
 use vouchlog_storage::MemoryStore;
 use vouchlog_stream::{Entry, StreamOpening, StreamStatus, stream_origin};
 
@@ -156,7 +155,7 @@ async fn an_idle_gateway_says_that_it_is_alive() {
     let mut config = world.config(dir.path());
     let time = Arc::new(AtomicU64::new(1_800_000_000));
     let clock = time.clone();
-    config.clock = Clock::new(move || clock.load(Ordering::Relaxed));
+    config.clock = Clock::from_wall(move || UnixSeconds::new(clock.load(Ordering::Relaxed)).millis());
     config.options.patience.heartbeat = Duration::from_millis(10);
     let gateway = Gateway::open(config).await.unwrap();
     in_time(gateway.submit(statements(0..1)).await.unwrap()).await.unwrap();
@@ -263,6 +262,29 @@ async fn an_old_copy_of_the_state_continues_in_a_new_stream() {
     let gateway = world.gateway(&live).await;
     in_time(gateway.submit(statements(12..13)).await.unwrap()).await.unwrap();
     world.check_exactly(&statements(0..13)).await;
+}
+
+/// What waited in the copy when it was made, and got to the log since, is not sent again on the new stream.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_copy_of_a_spool_sends_nothing_twice() {
+    let (world, dir) = (World::start().await, tempfile::tempdir().unwrap());
+    let (live, copy) = (dir.path().join("live"), dir.path().join("copy"));
+    let gateway = world.gateway(&live).await;
+    in_time(gateway.submit(statements(0..4)).await.unwrap()).await.unwrap();
+    world.proxy.lead_to(None);
+    drop(gateway.submit(statements(4..104)).await.unwrap());
+    gateway.stop().await;
+    copy_dir(&live, &copy);
+    let mut world = world;
+    world.kill_and_restart().await;
+    let gateway = world.gateway(&live).await;
+    in_time(gateway.submit(statements(104..109)).await.unwrap()).await.unwrap();
+    gateway.stop().await;
+
+    let gateway = world.gateway(&copy).await;
+    in_time(gateway.submit(statements(109..112)).await.unwrap()).await.unwrap();
+    world.check_exactly(&statements(0..112)).await;
+    assert_eq!(openings(&world.entries().await)[1].previous.unwrap().size, 109);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,9 +10,10 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use vouchlog_api::{Appender, proof};
-use vouchlog_client::{Clock, Connection, Gateway, GatewayConfig, GatewayError, Options, Patience};
+use vouchlog_client::{Connection, Gateway, GatewayConfig, GatewayError, Options, Patience};
 use vouchlog_merkle::{LeafIndex, sha256};
 use vouchlog_note::{KeyName, Origin, SignatureType, SigningKey, VerifyingKey};
+use vouchlog_runtime::{Clock, UnixMillis, UnixSeconds};
 use vouchlog_sequencer::Log;
 use vouchlog_storage::{MemoryIndex, MemoryStore};
 use vouchlog_stream::{
@@ -79,7 +80,7 @@ impl World {
             log_key: log_key().verifying_key().clone(),
             gateway_key: gateway_key(),
             state_dir: dir.to_owned(),
-            clock: Clock::new(|| 1_800_000_000),
+            clock: Clock::from_wall(|| UnixSeconds::new(1_800_000_000).millis()),
             randomness,
             sink: None,
             options: Options {
@@ -140,7 +141,7 @@ fn open_log(store: Arc<MemoryStore>, options: vouchlog_sequencer::Options) -> Lo
         operator_key: Some(key("operator", 2)),
         house_key: None,
         randomness,
-        clock: vouchlog_sequencer::Clock::new(|| TIME.fetch_add(1, Ordering::Relaxed)),
+        clock: Clock::from_wall(|| UnixMillis::new(TIME.fetch_add(1, Ordering::Relaxed))),
         witnesses: None,
         options,
     };

@@ -4,6 +4,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::{Registry, Unit};
+use vouchlog_runtime::metrics::{register, register_in};
 
 use crate::collector::{NotTaken, Taken};
 
@@ -19,7 +20,7 @@ struct Door {
 }
 
 /// Counters; clones are the same ones.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Metrics {
     requests: Family<Labels, Counter>,
     items: Family<Labels, Counter>,
@@ -29,26 +30,18 @@ pub(super) struct Metrics {
 
 impl Metrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        let registry = registry.sub_registry_with_prefix("vouchlog_receiver");
-        registry.register("requests", "Requests answered, by door and outcome", metrics.requests.clone());
-        registry.register(
-            "items",
-            "Spans, log records, records, payloads: kept, lost (declared), pushed_back, refused",
-            metrics.items.clone(),
-        );
-        registry.register_with_unit(
-            "bodies",
-            "What bodies have, unzipped",
-            Unit::Bytes,
-            metrics.bytes.clone(),
-        );
-        registry.register(
-            "unauthenticated",
-            "Requests without the token, or with a wrong one",
-            metrics.unauthenticated.clone(),
-        );
-        metrics
+        let r = registry.sub_registry_with_prefix("vouchlog_receiver");
+        let items = "Spans, log records, records, payloads: kept, lost (declared), pushed_back, refused";
+        Self {
+            requests: register(r, "requests", "Requests answered, by door and outcome"),
+            items: register(r, "items", items),
+            bytes: register_in(r, Unit::Bytes, "bodies", "What bodies have, unzipped"),
+            unauthenticated: register(
+                r,
+                "unauthenticated",
+                "Requests without the token, or with a wrong one",
+            ),
+        }
     }
 
     pub(super) fn answered(&self, door: &'static str, outcome: &'static str) {

@@ -81,9 +81,9 @@ async fn scrubbed(
     let now = rounds(&registry);
     wait_for_rounds(&registry, now + 2).await;
     let checks = log.readiness().checks;
-    let check = checks.into_iter().find(|(name, _)| *name == "sealed data").unwrap();
+    let check = checks.into_iter().find(|check| check.name == "sealed data").unwrap();
     log.stop().await;
-    check.1.err()
+    check.outcome.err()
 }
 
 fn rounds(registry: &Registry) -> u64 {

@@ -369,7 +369,7 @@ async fn time_never_goes_back_along_the_log() {
     let mut gateway = TestGateway::open(&log, 10).await.unwrap();
     for round in 0..5 {
         gateway.send(&log, statements(2, round), T).await.unwrap();
-        clock.advance(-1_000_000);
+        clock.step(-1_000_000);
     }
     check(&log, &store).await;
     let log = open(Arc::new(store.reopen()), None, &clock).unwrap();
@@ -377,6 +377,35 @@ async fn time_never_goes_back_along_the_log() {
     let size = log.sequenced().size().get();
     let (before, after) = (entry_time(&log, size - 3).await, entry_time(&log, size - 1).await);
     assert!(before <= after);
+}
+
+/// A clock that jumps forward dates no entry and stops no stream head; one that steps back stops none either.
+#[tokio::test]
+async fn a_clock_that_jumps_stops_nothing() {
+    let (log, store, clock) = log().await;
+    let mut gateway = TestGateway::open(&log, 10).await.unwrap();
+    let day = 24 * 3_600_000;
+    for (round, step) in [(0, day), (1, -2 * day), (2, 80 * 365 * day), (3, -day)] {
+        let before = log.sequenced().size().get();
+        clock.step(step);
+        gateway.send(&log, statements(2, round), T).await.unwrap();
+        let dated = entry_time(&log, before).await.millis();
+        assert!(dated.abs_diff(1_767_225_600_000) < 3_600_000, "{dated} after a step of {step} ms");
+        assert_eq!(log.readiness().is_ready(), step < 0, "a jump forward is reported while it lasts");
+        let size = log.sequenced().size().get();
+        clock.advance(31_000);
+        log.checkpoint_after(TreeSize::new(size)).await.unwrap();
+        assert!(
+            matches!(entry(&log, size).await, Entry::StreamHead { .. }),
+            "the head that is due is written"
+        );
+        clock.step(1_767_225_600_000_i64 - i64::try_from(clock.now()).unwrap());
+    }
+    clock.step(day);
+    assert!(!log.readiness().is_ready());
+    log.confirm_clock();
+    assert!(log.readiness().is_ready());
+    check(&log, &store).await;
 }
 
 async fn entry_time(log: &Log<Arc<MemoryStore>>, index: u64) -> LoggedAt {

@@ -51,8 +51,12 @@ async fn drive(plan: &BTreeMap<u64, Fault>) {
             if log.readiness().is_ready() {
                 continue; // refused for certain: the log goes on
             }
-            let (_, writes) = log.readiness().checks.into_iter().find(|(name, _)| *name == "writes").unwrap();
-            assert!(writes.is_err(), "an unknown outcome stops writing");
+            let writes = log.readiness().failure("writes").map(str::to_owned);
+            assert_eq!(
+                writes.as_deref(),
+                Some(&*log.poison().wait().await),
+                "an unknown outcome stops writing"
+            );
             assert!(log.append(request.clone()).await.is_err(), "and it stays stopped");
             store = Arc::new(store.reopen());
             log = open(store.clone(), None, &clock).unwrap();

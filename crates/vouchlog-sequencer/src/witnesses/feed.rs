@@ -13,7 +13,7 @@ use vouchlog_storage::Store;
 use super::WitnessLink;
 use super::candidate::Candidate;
 use super::status::{Metrics, Status};
-use super::trouble::Trouble;
+use super::trouble::{Trouble, backoff};
 use crate::read::Reader;
 
 /// Requests for one head: one with the size the witness is thought to know, one with the size it then names; and one more,
@@ -55,7 +55,7 @@ impl Feed {
         mut candidates: watch::Receiver<Arc<Candidate>>,
         interval: Duration,
     ) {
-        let mut failures = 0;
+        let mut backoff = backoff(interval, &self.name);
         let mut candidate = candidates.borrow_and_update().clone();
         // The guard has brought the first candidate, unless the witness did not answer.
         let mut brought = if self.known == Some(candidate.size()) {
@@ -66,7 +66,7 @@ impl Feed {
         loop {
             match &brought {
                 Ok(()) => {
-                    failures = 0;
+                    backoff.reset();
                     if candidates.changed().await.is_err() {
                         return;
                     }
@@ -75,8 +75,7 @@ impl Feed {
                     if trouble.accuses_the_log() {
                         self.check_accusation(&log).await;
                     }
-                    failures += 1;
-                    sleep(trouble.pause(failures, interval)).await;
+                    sleep(trouble.pause(&mut backoff, interval)).await;
                 }
             }
             candidate = candidates.borrow_and_update().clone();

@@ -1,15 +1,14 @@
 //! What is known of each witness, for operators: metrics and words.
 
 use std::fmt;
-use std::sync::atomic::AtomicU64;
 
 use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use vouchlog_merkle::TreeSize;
+use vouchlog_runtime::metrics::{Gauge, register};
 
 use super::trouble::Trouble;
 
@@ -49,26 +48,22 @@ struct Request {
 }
 
 /// Metrics of all witnesses.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Metrics {
-    size: Family<Name, Gauge<u64, AtomicU64>>,
-    timestamp: Family<Name, Gauge<u64, AtomicU64>>,
+    size: Family<Name, Gauge>,
+    timestamp: Family<Name, Gauge>,
     requests: Family<Request, Counter>,
 }
 
 impl Metrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
-        let registry = registry.sub_registry_with_prefix("vouchlog_log_witness");
-        let m = &metrics;
-        registry.register("cosigned_size", "Entries in the last head the witness cosigned", m.size.clone());
-        registry.register(
-            "cosigned_timestamp_seconds",
-            "When the witness cosigned last, by its clock",
-            m.timestamp.clone(),
-        );
-        registry.register("requests", "Heads brought to the witness, by outcome", m.requests.clone());
-        metrics
+        let r = registry.sub_registry_with_prefix("vouchlog_log_witness");
+        let when = "When the witness cosigned last, by its clock";
+        Self {
+            size: register(r, "cosigned_size", "Entries in the last head the witness cosigned"),
+            timestamp: register(r, "cosigned_timestamp_seconds", when),
+            requests: register(r, "requests", "Heads brought to the witness, by outcome"),
+        }
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 use vouchlog_api::{Error, ErrorKind};
-use vouchlog_merkle::TreeSize;
+use vouchlog_merkle::{TreeSize, sha256};
+use vouchlog_runtime::Backoff;
 
 /// Why a witness has not cosigned a head.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -35,12 +36,20 @@ pub(crate) enum Trouble {
     NoProof(String),
 }
 
-/// Doublings of the interval after which a witness that does not answer is tried no more rarely.
-const MAX_DOUBLINGS: u32 = 6;
+/// Intervals between attempts to reach a witness that does not respond: at first, and at most.
+const FIRST_BACKOFF: u32 = 2;
+const MAX_BACKOFF: u32 = 64;
 /// Intervals between attempts where only people can help.
 const PERSISTENT: u32 = 60;
 /// The longest pause a witness can ask for.
 const MAX_PAUSE: Duration = Duration::from_secs(600);
+
+/// The waits for a witness that does not respond. Their jitter follows from its name, so that a simulation repeats.
+pub(crate) fn backoff(interval: Duration, witness: &str) -> Backoff {
+    let seed = *sha256(witness.as_bytes()).as_bytes().first_chunk().expect("8 of 32 bytes");
+    let (first, longest) = (interval.saturating_mul(FIRST_BACKOFF), interval.saturating_mul(MAX_BACKOFF));
+    Backoff::seeded(first, longest, u64::from_be_bytes(seed))
+}
 
 impl Trouble {
     /// One word for metrics.
@@ -56,10 +65,10 @@ impl Trouble {
         }
     }
 
-    /// How long to leave the witness alone, after this many failures in a row.
-    pub(crate) fn pause(&self, failures: u32, interval: Duration) -> Duration {
+    /// How long to leave the witness alone after one more failure.
+    pub(crate) fn pause(&self, backoff: &mut Backoff, interval: Duration) -> Duration {
         match self {
-            Self::Unreachable(_) | Self::NoProof(_) => interval * (1 << failures.min(MAX_DOUBLINGS)),
+            Self::Unreachable(_) | Self::NoProof(_) => backoff.next_wait(),
             Self::Busy(pause) => (*pause).clamp(interval, MAX_PAUSE),
             Self::NotConfigured(_) | Self::Lying(_) | Self::Ahead { .. } | Self::Contradicted(_) => {
                 interval * PERSISTENT

@@ -1,8 +1,8 @@
 //! The key encryption key, and where it comes from.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::str::FromStr;
@@ -11,6 +11,7 @@ use std::sync::mpsc;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use thiserror::Error;
+use vouchlog_runtime::durable::{self, Mode};
 use zeroize::Zeroizing;
 
 use super::Key;
@@ -135,7 +136,7 @@ impl KeySource {
             Ok(()) => Ok(key),
             // Another process was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(self.load()?),
-            Err(error) => Err(file_error(path, &error).into()),
+            Err(error) => Err(file_error(path, &error.error).into()),
         }
     }
 }
@@ -168,26 +169,11 @@ fn read_text(from: impl Read) -> io::Result<Zeroizing<String>> {
 }
 
 /// Writes a file that must not exist yet, and its name, to disk.
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(dir)?;
-    // Linked into place whole: a reader never sees half a key, and a crash leaves none.
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(format!(".{}.new", std::process::id()));
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
+fn write_new(path: &Path, bytes: &[u8]) -> durable::Result<()> {
+    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        durable::make_dir(dir)?;
     }
-    let mut file = options.open(&unfinished)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    let linked = fs::hard_link(&unfinished, path);
-    fs::remove_file(&unfinished)?;
-    linked?;
-    File::open(dir)?.sync_all()
+    durable::create(path, bytes, Mode::Private)
 }
 
 /// What a command prints, within [`KEY_COMMAND_TIMEOUT`]. Its standard error goes to ours.
@@ -219,6 +205,8 @@ fn run(command: &str) -> Result<Zeroizing<String>, KeyError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use prometheus_client::registry::Registry;
 use vouchlog_api::{ErrorKind, Witness as _};
 use vouchlog_note::{Origin, SignatureType, SigningKey};
+use vouchlog_runtime::{Clock, UnixSeconds};
 use vouchlog_witness::{
-    Clock, Config, KnownLog, Logs, LogsError, OpenError, Options, Rate, Refusal, Witness, limits,
+    Config, KnownLog, Logs, LogsError, OpenError, Options, Rate, Refusal, Witness, limits,
 };
 
 use crate::world::{TestLog, WITNESS, World, ed25519, key, memory, ml_dsa, request};
@@ -16,7 +17,7 @@ fn open(keys: Vec<SigningKey>, logs: Logs) -> Result<(), OpenError> {
     let config = Config {
         keys,
         logs,
-        clock: Clock::new(|| 5),
+        clock: Clock::from_wall(|| UnixSeconds::new(5).millis()),
         on_refusal: Arc::new(|_: &Refusal| Ok(())),
         options: Options::default(),
     };

@@ -25,7 +25,7 @@ async fn a_fork_is_kept_with_the_checkpoint_it_contradicts() {
     let refusals = world.refusals.lock();
     let [refusal] = &refusals[..] else { panic!("{refusals:?}: one, however often it was sent") };
     assert_eq!((&refusal.origin, refusal.reason), (&log.origin, RefusalReason::OtherRoot));
-    assert_eq!(refusal.refused_at, START + 7);
+    assert_eq!(refusal.refused_at.get(), START + 7);
     // A stranger with the log's vkey sees two heads of one size, both signed.
     let open =
         |note: &[u8]| SignedCheckpoint::open(note, &log.origin, log.key.verifying_key()).unwrap().head();

@@ -12,8 +12,9 @@ use vouchlog_merkle::{ConsistencyProof, EMPTY_ROOT, Hash, TreeHead, TreeSize, le
 use vouchlog_note::{
     AddCheckpoint, Checkpoint, KeyName, Origin, SignatureType, SignedCheckpoint, SigningKey, UnverifiedNote,
 };
+use vouchlog_runtime::{Clock, UnixSeconds};
 use vouchlog_storage::{MemoryWitnessStore, StoreIdentity, WitnessStore};
-use vouchlog_witness::{Clock, Config, KnownLog, Logs, OpenError, Options, Rate, Refusal, Witness};
+use vouchlog_witness::{Config, KnownLog, Logs, OpenError, Options, Rate, Refusal, Witness};
 
 pub(crate) const WITNESS: &str = "witness.example.com/w";
 pub(crate) const START: u64 = 1_767_225_600;
@@ -191,7 +192,7 @@ impl<S: WitnessStore> World<S> {
         let config = Config {
             keys,
             logs,
-            clock: Clock::new(move || time.0.load(Ordering::Relaxed)),
+            clock: Clock::from_wall(move || UnixSeconds::new(time.0.load(Ordering::Relaxed)).millis()),
             on_refusal: Arc::new(move |refusal: &Refusal| {
                 sink.lock().push(refusal.clone());
                 Ok(())

@@ -10,7 +10,7 @@ use vouchlog_auditor::{Config, EntryRules, LogIdentity};
 use vouchlog_client::TileReader;
 use vouchlog_note::SignatureType;
 
-use super::remote;
+use super::{make_folder, remote};
 use crate::advice::Advice;
 
 mod files;
@@ -180,6 +180,11 @@ pub(super) struct AuditArgs {
 }
 
 impl AuditArgs {
+    /// The log as it is known; reads the policy file.
+    pub(super) fn identity(&self) -> anyhow::Result<LogIdentity> {
+        self.identity.log()
+    }
+
     /// The folder of the audits' states, if one was named.
     pub(super) fn state(&self) -> Option<&Path> {
         self.state.as_deref()
@@ -195,7 +200,7 @@ impl AuditArgs {
         let log = self.identity.log()?;
         let state = self.state.as_deref().map(|dir| StateFile::in_dir(dir, &log.origin)).transpose()?;
         if let Some(dir) = &self.evidence {
-            std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+            make_folder(dir)?;
         }
         let mut config = self.options.config(log);
         if self.source.source.contains("://") {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde_json::json;
 use vouchlog::{VerifyingKey, keys};
+use vouchlog_runtime::durable::{self, Mode};
 use vouchlog_storage::StoreError;
 
 use super::fsck::{check, own_vkey};
@@ -97,7 +98,7 @@ pub(super) fn copy_keys(from: &Path, to: &Path) -> anyhow::Result<Vec<&'static s
             let same = keys::load(&target)?.verifying_key() == key.verifying_key();
             anyhow::ensure!(same, "{} holds another key", target.display());
         } else {
-            keys::write_secret(&target, key.to_key_file().as_bytes())
+            durable::write(&target, key.to_key_file().as_bytes(), Mode::Private)
                 .with_context(|| target.display().to_string())?;
         }
         copied.push(name);

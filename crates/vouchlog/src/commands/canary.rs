@@ -106,7 +106,7 @@ impl Plant {
     async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let Common { log, log_vkey, file } = &self.common;
         let mut canaries = Canaries::open(file, &self.common.origin()?)?;
-        let canary = Canary::new(unix_millis() / 1000);
+        let canary = Canary::new(unix_millis().seconds().get());
         let digest = canary.digest();
         // Remembered before it is sent: nothing may be in the log that looks like a stranger's.
         let place = canaries.add(canary)?;
@@ -156,7 +156,7 @@ impl Check {
         if let Err(failed) = newest(&log, &mut canaries, policy.as_ref(), log_vkey, url).await {
             return failed.end(output);
         }
-        let (lookup, now) = (remote::connect(url)?, unix_millis() / 1000);
+        let (lookup, now) = (remote::connect(url)?, unix_millis().seconds().get());
         let mut tally = Tally::default();
         let bar = output::progress(canaries.list.len() as u64, "canaries");
         for canary in &mut canaries.list {

@@ -144,7 +144,7 @@ fn check_gateway(gateway: &VerifyingKey) -> anyhow::Result<()> {
 }
 
 fn effective(time: Option<jiff::Timestamp>) -> anyhow::Result<LoggedAt> {
-    let millis = time.map_or_else(|| Ok(unix_millis()), |time| u64::try_from(time.as_millisecond()));
+    let millis = time.map_or_else(|| Ok(unix_millis().get()), |time| u64::try_from(time.as_millisecond()));
     let time = millis.ok().and_then(LoggedAt::from_millis);
     time.ok_or_else(|| Advice::error("--effective lies before 1970", "give a later time"))
 }

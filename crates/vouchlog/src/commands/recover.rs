@@ -96,7 +96,7 @@ impl Args {
         if problem.is_none() {
             fs::rename(&unfinished, &self.to).with_context(|| self.to.display().to_string())?;
             let parent = self.to.parent().unwrap_or(Path::new("."));
-            vouchlog::keys::sync_dir(parent).with_context(|| parent.display().to_string())?;
+            vouchlog_runtime::durable::sync_dir(parent).with_context(|| parent.display().to_string())?;
         }
         if self.data.is_none() {
             output::note(

@@ -2,14 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use vouchlog_evidence::{Affected, Facet, affected_by_revocation};
 use vouchlog_vault::{Query, ReadRecord, read_facts};
 
 use super::custody::{self, VaultArgs};
-use super::write_file;
+use super::{make_folder, place_file, sync_folder};
 use crate::output::{self, Outcome, Output};
 
 /// List every action done with a credential since a time, with proofs
@@ -56,14 +55,15 @@ impl Args {
         let known = read.iter().filter_map(|read| Some((&read.row.id, read.record.as_ref()?)));
         let affected = affected_by_revocation(known, &self.credential, self.since);
         if let Some(dir) = &self.proofs {
-            std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+            make_folder(dir)?;
             for affected in &affected {
                 if let Some(proof) =
                     vault.proof(&access, &affected.record).await.map_err(custody::advise_vault)?
                 {
-                    write_file(&dir.join(format!("{}.tlog-proof", affected.record)), proof.as_bytes())?;
+                    place_file(&dir.join(format!("{}.tlog-proof", affected.record)), proof.as_bytes())?;
                 }
             }
+            sync_folder(dir)?;
         }
         self.answer(output, &affected, &read, &erased)
     }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context;
 use serde_json::{Value, json};
 use vouchlog::{
     AckLevel, Appender, Digest, Evidence, HouseAppend, Origin, Policy, RangeReceipt, Statement,
@@ -11,6 +10,7 @@ use vouchlog::{
 };
 use vouchlog_client::GatewayError;
 
+use super::make_folder;
 use super::remote::{self, LogUrl};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
@@ -152,7 +152,7 @@ impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         if let Some(dir) = &self.receipts {
             // Openings go there before anything is sent.
-            std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+            make_folder(dir)?;
         }
         let items = self.what.items(self.receipts.as_deref())?;
         if items.is_empty() && !self.what.flush {
@@ -198,7 +198,7 @@ impl Args {
         policy: Option<&Policy>,
     ) -> Result<Vec<Placed>, Failed> {
         if let Some(dir) = &self.receipts {
-            std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+            make_folder(dir)?;
         }
         match &self.gateway.gateway_key {
             Some(key) => gateway::submit(self, key, statements, policy).await,

@@ -1,5 +1,7 @@
 //! Faults of whoever serves an honest log: the signature is right, what is served is not.
 
+use vouchlog_runtime::UnixSeconds;
+
 use super::*;
 
 const BUNDLE: &str = "tile/entries/005";
@@ -241,9 +243,9 @@ async fn a_checkpoint_nobody_cosigned() {
 #[tokio::test]
 async fn a_checkpoint_the_witnesses_have_not_seen_for_long() {
     let mut config = config();
-    config.options.now = Some(BEGIN / 1000 + 7200 + 24 * 3600);
+    config.options.now = Some(UnixSeconds::new(BEGIN / 1000 + 7200 + 24 * 3600));
     assert!(run(objects(), &config, None).await.report.is_clean());
-    config.options.now = Some(BEGIN / 1000 + 7200 + 24 * 3600 + 1);
+    config.options.now = Some(UnixSeconds::new(BEGIN / 1000 + 7200 + 24 * 3600 + 1));
     let place = at_checkpoint(HONEST.len() as u64);
     check_with(objects(), &config, None, Kind::StaleCheckpoint, place, Proves::Observation).await;
 }

@@ -9,7 +9,7 @@ use vouchlog_auditor::{AuditState, Finding, LogIdentity};
 use vouchlog_merkle::sha256;
 
 use crate::advice::Advice;
-use crate::commands::{read_file, write_file};
+use crate::commands::{make_folder, read_file, write_file};
 
 /// The file with the state of one log's audits.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub(in crate::commands) struct StateFile(PathBuf);
 impl StateFile {
     /// The file of a log, by the SHA-256 of its origin, in a directory that is made when it is not there.
     pub(in crate::commands) fn in_dir(dir: &Path, origin: &Origin) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+        make_folder(dir)?;
         Ok(Self(dir.join(format!("{}.audit.json", sha256(origin.as_str().as_bytes())))))
     }
 

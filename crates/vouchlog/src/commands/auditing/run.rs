@@ -53,7 +53,7 @@ impl Subject {
                 // Before the log, so that none of them can be newer than an honest log's checkpoint.
                 let witnesses = witness_copies(&config.log).await;
                 config.witnessed.extend(witnesses.iter().filter_map(|copy| copy.note.clone()));
-                config.options.now = Some(unix_millis() / 1000);
+                config.options.now = Some(unix_millis().seconds());
                 let step = |step: Step<'_>| {
                     on_step(step.done, step.total);
                     step.state.into_iter().for_each(|state| saver.offer(state));

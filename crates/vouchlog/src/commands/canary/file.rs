@@ -12,18 +12,18 @@
 //!     "surfaced_at": <when a check first found it, POSIX seconds> | null } ] }
 //! ```
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use vouchlog::{Digest, LeafIndex, Opening, Origin, keys};
+use vouchlog::{Digest, LeafIndex, Opening, Origin};
+use vouchlog_runtime::durable::{self, Mode};
 
 use crate::advice::Advice;
 use crate::commands::lock::Lock;
-use crate::commands::read_file;
 use crate::commands::submit::Placed;
+use crate::commands::{named, read_file};
 
 const FORMAT: &str = "vouchlog/v1 canaries";
 /// What a canary commits to: whoever is shown its salt sees that it was one.
@@ -153,13 +153,7 @@ impl Canaries {
         let (format, origin) = (FORMAT.to_owned(), self.origin.to_string());
         let text = Text { format, origin, checkpoint: self.checkpoint.clone(), canaries };
         let json = serde_json::to_string_pretty(&text)?;
-        let temporary = beside(&self.path, ".new");
-        // One that an earlier run left, which was killed.
-        let _ = fs::remove_file(&temporary);
-        keys::write_secret(&temporary, json.as_bytes())
-            .and_then(|()| fs::rename(&temporary, &self.path))
-            .and_then(|()| keys::sync_dir(self.path.parent().unwrap_or(Path::new("."))))
-            .with_context(|| self.path.display().to_string())
+        durable::write(&self.path, json.as_bytes(), Mode::Private).map_err(|failed| named(&self.path, failed))
     }
 }
 
@@ -180,6 +174,8 @@ fn parse(json: &[u8], origin: &Origin) -> anyhow::Result<(Option<String>, Vec<Ca
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use proptest::prelude::*;
 
     use super::*;

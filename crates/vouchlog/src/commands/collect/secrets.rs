@@ -7,11 +7,15 @@ use anyhow::Context;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
 use vouchlog::{SigningKey, keys, random_bytes};
 use vouchlog_note::SignatureType;
+use vouchlog_runtime::durable::{self, Mode};
 
-use crate::commands::read_file;
+use crate::commands::{named, read_file};
 
 /// The secret's length as hexadecimal digits, and the end of its line.
 const SECRET_TEXT: usize = 65;
+
+/// More than any token has.
+const MAX_TOKEN_BYTES: usize = 4_096;
 
 /// Most bytes of a file of headers: what servers commonly take.
 const MAX_HEADERS_BYTES: usize = 8 * 1024;
@@ -28,14 +32,10 @@ const OURS: [HeaderName; 6] = [
 
 /// Makes the directory if it is not there, for its owner alone.
 pub(super) fn make_dir(dir: &Path) -> anyhow::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        builder.mode(0o700);
+    if dir.is_dir() {
+        return Ok(());
     }
-    builder.create(dir).with_context(|| dir.display().to_string())
+    durable::private_dir(dir).map_err(|failed| named(dir, failed))
 }
 
 /// The gateway's key: the one named, or the directory's own, made if it is not there.
@@ -54,16 +54,21 @@ pub(super) fn gateway_key(named: Option<&Path>, data: &Path) -> anyhow::Result<S
 /// The secret that names of records are made with. A lost one cannot be made again: what is sent twice would then be recorded twice.
 pub(super) fn secret(data: &Path) -> anyhow::Result<[u8; 32]> {
     let file = data.join("collector.key");
-    let made = keys::write_secret(&file, format!("{}\n", hex::encode(random_bytes())).as_bytes());
-    match made {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(error).with_context(|| file.display().to_string());
-        }
+    let secret = format!("{}\n", hex::encode(random_bytes()));
+    match durable::create(&file, secret.as_bytes(), Mode::Private) {
+        Err(failed) if failed.kind() != io::ErrorKind::AlreadyExists => return Err(named(&file, failed)),
         _ => {}
     }
     let text = String::from_utf8(read_file(&file, SECRET_TEXT)?).ok();
     let secret = text.and_then(|text| hex::decode(text.trim_end()).ok()?.try_into().ok());
     secret.with_context(|| format!("{}: it has to hold 64 hexadecimal digits", file.display()))
+}
+
+/// The bearer token of a file, which no error shows.
+pub(super) fn token(file: &Path) -> anyhow::Result<String> {
+    String::from_utf8(read_file(file, MAX_TOKEN_BYTES)?)
+        .ok()
+        .with_context(|| format!("{}: the token is no text", file.display()))
 }
 
 /// Headers of a file, `Name: value` one a line. Their values may be keys: they are in no error, and no trace shows them.

@@ -7,6 +7,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use vouchlog::{Digest, Server, random_bytes};
+use vouchlog_runtime::durable;
+
+use crate::commands::named;
 
 /// A temporary folder, removed when dropped unless it is to be kept.
 pub(super) struct Place {
@@ -18,13 +21,7 @@ impl Place {
     pub(super) fn make(keep: bool) -> anyhow::Result<Self> {
         let random = Digest::from_bytes(random_bytes()).to_string();
         let dir = std::env::temp_dir().join(format!("vouchlog-demo-{}", &random[..8]));
-        let mut builder = std::fs::DirBuilder::new();
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::DirBuilderExt;
-            builder.mode(0o700);
-        }
-        builder.create(&dir).with_context(|| dir.display().to_string())?;
+        durable::private_dir(&dir).map_err(|failed| named(&dir, failed))?;
         Ok(Self { dir, keep })
     }
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
-use vouchlog::{Origin, keys};
+use vouchlog::Origin;
 use vouchlog_auditor::limits::MAX_EVIDENCE_BYTES;
 use vouchlog_auditor::{EvidenceFile, FindingKind, LogIdentity};
 use vouchlog_merkle::{Hash, sha256};
@@ -24,7 +24,7 @@ use vouchlog_merkle::{Hash, sha256};
 use super::news::{News, identity, may_pass};
 use crate::advice::Advice;
 use crate::commands::lock::Lock;
-use crate::commands::{read_file, write_file};
+use crate::commands::{make_folder, read_file, write_file};
 
 const FORMAT: &str = "vouchlog/v1 monitor";
 /// Findings that are remembered, and evidence files kept. A log with so many is beyond telling.
@@ -66,7 +66,7 @@ impl Memory {
         let at = |ending: &str| state.join(format!("{name}.{ending}"));
         let pending = at("pending");
         for dir in [&pending, evidence] {
-            fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+            make_folder(dir)?;
         }
         let lock = Lock::take(&at("monitor.lock"))?.ok_or_else(|| {
             let problem = format!("{}: another monitor of this log runs with this state", state.display());
@@ -152,7 +152,6 @@ impl Memory {
         let digest = sha256(json).to_string();
         let path = self.evidence.join(format!("{}-{}.finding.json", file.kind, &digest[..16]));
         write_file(&path, json)?;
-        keys::sync_dir(&self.evidence).with_context(|| self.evidence.display().to_string())?;
         let known = Known { finding: file.kind, evidence_file: path.clone(), found_at: now, told: false };
         self.text.findings.insert(identity.to_owned(), known);
         Ok(Some(News::new(file, json.len(), &path, log, now)))
@@ -187,9 +186,7 @@ impl Memory {
     }
 
     fn save(&self) -> anyhow::Result<()> {
-        write_file(&self.path, serde_json::to_string_pretty(&self.text)?.as_bytes())?;
-        keys::sync_dir(self.path.parent().unwrap_or(Path::new(".")))
-            .with_context(|| self.path.display().to_string())
+        write_file(&self.path, serde_json::to_string_pretty(&self.text)?.as_bytes())
     }
 }
 

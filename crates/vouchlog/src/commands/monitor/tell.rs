@@ -10,6 +10,7 @@ use anyhow::Context;
 use parking_lot::Mutex;
 use reqwest::{Client, StatusCode, Url, header, redirect};
 use tokio::sync::mpsc;
+use vouchlog_runtime::Backoff;
 
 use super::memory::Memory;
 use super::news::News;
@@ -18,8 +19,11 @@ use crate::advice::Advice;
 
 /// How long a webhook may take to answer.
 const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
-/// The waits between attempts at a webhook; after the last the finding is given up.
-const WAITS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(16)];
+/// Attempts at a webhook after the first failed; then the finding is given up.
+const RETRIES: u32 = 4;
+/// The waits before the first and the last retry.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+const MAX_WAIT: Duration = Duration::from_secs(16);
 /// How long a command may run.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often it is looked at.
@@ -97,12 +101,14 @@ impl Webhook {
 
     /// Sends a finding, again after a while if it was not taken.
     async fn post(&self, json: &str) -> Result<(), String> {
-        let mut waits = WAITS.iter();
+        let mut backoff = Backoff::new(FIRST_WAIT, MAX_WAIT);
         loop {
             let Err((error, may_pass)) = self.attempt(json).await else { return Ok(()) };
-            let Some(wait) = waits.next().filter(|_| may_pass) else { return Err(error) };
+            if !may_pass || backoff.failures() == RETRIES {
+                return Err(error);
+            }
             tracing::warn!(error, "the webhook was not told; trying again");
-            tokio::time::sleep(*wait).await;
+            tokio::time::sleep(backoff.next_wait()).await;
         }
     }
 

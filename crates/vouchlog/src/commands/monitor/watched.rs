@@ -1,18 +1,17 @@
 //! How the monitor itself is doing: its readiness and its metrics, `vouchlog_monitor_*`.
 
-use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use vouchlog::Origin;
 use vouchlog_auditor::{AuditReport, FindingKind};
-use vouchlog_server::Readiness;
+use vouchlog_runtime::Readiness;
+use vouchlog_runtime::metrics::{Gauge, register, register_in};
 
 /// Intervals without a successful audit after which the monitor is not ready.
 const PATIENCE: u32 = 3;
@@ -40,16 +39,16 @@ pub(super) enum Ended<'a> {
     Failed(String),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Metrics {
     audits: Family<OutcomeLabel, Counter>,
     findings: Family<CodeLabel, Counter>,
     told: Family<ToldLabels, Counter>,
     entries: Counter,
-    size: Gauge<u64, AtomicU64>,
-    success: Gauge<u64, AtomicU64>,
-    cosignature_age: Family<LogLabel, Gauge<u64, AtomicU64>>,
-    duration: Option<Histogram>,
+    size: Gauge,
+    success: Gauge,
+    cosignature_age: Family<LogLabel, Gauge>,
+    duration: Histogram,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -103,9 +102,7 @@ impl Watched {
             Ended::Audited(_) => FOUND,
         };
         metrics.audits.get_or_create(&OutcomeLabel { outcome }).inc();
-        if let Some(duration) = &metrics.duration {
-            duration.observe(took.as_secs_f64());
-        }
+        metrics.duration.observe(took.as_secs_f64());
         let mut last = self.last.lock();
         match how {
             Ended::Failed(error) => last.error = Some(error.clone()),
@@ -157,11 +154,8 @@ impl Watched {
             }
             Some(_) => Ok(()),
         };
-        let notes = match last.success {
-            Some(_) => vec![("log".to_owned(), last.verdict.clone())],
-            None => Vec::new(),
-        };
-        Readiness { checks: vec![("audit", audit)], notes }
+        let readiness = Readiness::new().check("audit", audit);
+        if last.success.is_some() { readiness.note("log", last.verdict.clone()) } else { readiness }
     }
 }
 
@@ -174,32 +168,23 @@ fn verdict(report: &AuditReport) -> String {
 }
 
 impl Metrics {
-    fn register(registry: &mut Registry) -> Self {
+    fn register(r: &mut Registry) -> Self {
         let duration = Histogram::new(exponential_buckets(0.01, 2.0, 16));
-        let metrics = Self { duration: Some(duration.clone()), ..Self::default() };
-        let m = &metrics;
-        registry.register("audits", "Audits by their outcome", m.audits.clone());
-        registry.register(
-            "findings",
-            "Findings that were not known before, by their code",
-            m.findings.clone(),
-        );
-        registry.register("tellings", "Findings told, or given up, by who was to be told", m.told.clone());
-        registry.register("entries_verified", "Entries that were read and held", m.entries.clone());
-        registry.register("verified_size", "Entries of the log at the last clean audit", m.size.clone());
-        registry.register_with_unit(
-            "last_success_timestamp",
-            "When an audit last came to an end, since 1970",
-            Unit::Seconds,
-            m.success.clone(),
-        );
-        registry.register_with_unit(
-            "newest_cosignature_age",
-            "Age of the newest cosignature of a witness at the last audit; absent without one",
-            Unit::Seconds,
-            m.cosignature_age.clone(),
-        );
-        registry.register_with_unit("audit_duration", "How long audits took", Unit::Seconds, duration);
+        r.register_with_unit("audit_duration", "How long audits took", Unit::Seconds, duration.clone());
+        let findings = "Findings that were not known before, by their code";
+        let told = "Findings told, or given up, by who was to be told";
+        let success = "When an audit last came to an end, since 1970";
+        let age = "Age of the newest cosignature of a witness at the last audit; absent without one";
+        let m = Self {
+            audits: register(r, "audits", "Audits by their outcome"),
+            findings: register(r, "findings", findings),
+            told: register(r, "tellings", told),
+            entries: register(r, "entries_verified", "Entries that were read and held"),
+            size: register(r, "verified_size", "Entries of the log at the last clean audit"),
+            success: register_in(r, Unit::Seconds, "last_success_timestamp", success),
+            cosignature_age: register_in(r, Unit::Seconds, "newest_cosignature_age", age),
+            duration,
+        };
         // Absent series raise no alarms.
         for kind in FindingKind::ALL {
             drop(m.findings.get_or_create(&CodeLabel { code: kind.code() }));
@@ -207,7 +192,7 @@ impl Metrics {
         for outcome in [CLEAN, FOUND, FAILED] {
             drop(m.audits.get_or_create(&OutcomeLabel { outcome }));
         }
-        metrics
+        m
     }
 }
 
@@ -238,7 +223,7 @@ mod tests {
         assert!(!watched.readiness().is_ready());
         watched.ended(&Ended::Failed("no route".into()), Duration::ZERO, 7);
         let readiness = watched.readiness();
-        assert!(readiness.checks[0].1.as_ref().unwrap_err().contains("no route"));
+        assert!(readiness.failure("audit").unwrap().contains("no route"));
         watched.ended(&Ended::Audited(&clean()), Duration::ZERO, 7);
         watched.ended(&Ended::Failed("no route".into()), Duration::ZERO, 7);
         assert!(watched.readiness().is_ready(), "three intervals are not over");

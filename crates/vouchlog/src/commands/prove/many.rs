@@ -6,13 +6,13 @@ use std::path::Path;
 use anyhow::Context;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use vouchlog::{LeafIndex, LookupKey, keys};
+use vouchlog::{LeafIndex, LookupKey};
 
 use super::named::Named;
 use super::{Args, Prover};
 use crate::advice::Advice;
 use crate::commands::submit::Failed;
-use crate::commands::{remote, write_file};
+use crate::commands::{make_folder, place_file, remote, sync_folder};
 use crate::output::{self, Outcome, Output};
 
 /// Lookups under way at once.
@@ -48,13 +48,13 @@ impl Args {
         dir: &Path,
     ) -> Result<Vec<Value>, Failed> {
         prover.update(entries.keys().next_back().copied()).await?;
-        std::fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+        make_folder(dir)?;
         let bar = output::progress(entries.len() as u64, "proofs");
         let mut proofs = Vec::with_capacity(entries.len());
         for (index, named) in entries {
             let (_, file) = prover.prove(*index, *named).await?;
             let path = dir.join(format!("{index}.tlog-proof"));
-            write_file(&path, file.to_text().as_bytes())?;
+            place_file(&path, file.to_text().as_bytes())?;
             let mut proof = json!({ "index": index.get(), "file": path });
             if let Named::Key(LookupKey::Digest(digest)) = named {
                 proof["digest"] = digest.to_string().into();
@@ -63,7 +63,7 @@ impl Args {
             bar.inc(1);
         }
         bar.finish_and_clear();
-        keys::sync_dir(dir).with_context(|| dir.display().to_string())?;
+        sync_folder(dir)?;
         Ok(proofs)
     }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::Context;
 use indicatif::ProgressBar;
 use vouchlog::{
-    AckLevel, Origin, Policy, SigningKey, Statement, VerifyingKey, keys, random_bytes, unix_millis,
+    AckLevel, Origin, Policy, SigningKey, Statement, VerifyingKey, keys, random_bytes, system_clock,
 };
 use vouchlog_client::{
-    Acknowledged, Clock, Connection, Gateway, GatewayConfig, GatewayError, Options, Patience, ReceiptSink,
+    Acknowledged, Connection, Gateway, GatewayConfig, GatewayError, Options, Patience, ReceiptSink,
     SpoolError,
 };
 
@@ -48,7 +48,7 @@ impl Opened<'_> {
             log_key: self.log.clone(),
             gateway_key: self.key,
             state_dir: self.state,
-            clock: Clock::new(|| unix_millis() / 1000),
+            clock: system_clock(),
             randomness: random_bytes,
             sink: self.receipts.map(|dir| Box::new(Keeper(dir)) as Box<dyn ReceiptSink>),
             options: Options { patience, wait_for: self.wait_for, ..Options::default() },
@@ -156,6 +156,10 @@ pub(crate) fn advise(error: &GatewayError) -> anyhow::Error {
         GatewayError::Spool(SpoolError::InUse(_)) => "give each process its own --state directory",
         GatewayError::Spool(SpoolError::Foreign(_)) => "give another --state directory",
         GatewayError::Spool(SpoolError::Full { .. }) => "send what waits first, with --flush",
+        GatewayError::Spool(SpoolError::Refused(_)) => "make room on the disk; what was spooled is kept",
+        GatewayError::Spool(SpoolError::Damaged(_)) => {
+            "nothing was changed; docs/operations.md, \"A gateway's state directory\", explains the way on"
+        }
         GatewayError::Forked { .. } => "give this process a --state directory of its own, never a copy",
         GatewayError::ReceiptsLost { .. } => "fetch the proofs with `vouchlog prove --digest`",
         GatewayError::Config(_) => "check --gateway-key (made with keygen --kind gateway) and --log-vkey",

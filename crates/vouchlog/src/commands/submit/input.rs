@@ -4,10 +4,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use vouchlog::{Digest, Opening, keys};
+use vouchlog::{Digest, Opening};
+use vouchlog_runtime::durable::{self, Mode};
 
 use crate::advice::Advice;
-use crate::commands::read_file;
+use crate::commands::{named, read_file};
 
 /// The longest record. It is hashed in memory, and an interaction is kilobytes.
 pub(crate) const MAX_RECORD_BYTES: usize = 64 * 1024 * 1024;
@@ -86,8 +87,8 @@ pub(crate) fn record(path: &Path, receipts: &Path) -> anyhow::Result<Item> {
         })?
     } else {
         let opening = Opening::new(&record);
-        keys::write_secret(&opening_path, opening.to_text().as_bytes())
-            .with_context(|| opening_path.display().to_string())?;
+        durable::create(&opening_path, opening.to_text().as_bytes(), Mode::Private)
+            .map_err(|failed| named(&opening_path, failed))?;
         opening
     };
     Ok(Item { digest: opening.digest(), record: Some((path.to_owned(), opening_path)) })

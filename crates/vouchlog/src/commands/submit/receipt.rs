@@ -4,13 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use vouchlog::{LeafIndex, ProofFile, RangeReceipt, Statement, keys};
+use vouchlog::{LeafIndex, ProofFile, RangeReceipt, Statement};
 use vouchlog_client::{ReceiptSink, Taken};
 use vouchlog_merkle::leaf_hash;
 use vouchlog_stream::StatementEntry;
 
 use crate::commands::remote::Head;
-use crate::commands::write_file;
+use crate::commands::{place_file, sync_folder};
 
 /// Where a statement is in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,9 +49,9 @@ pub(super) fn keep(receipt: &RangeReceipt, statements: &[Statement], receipts: &
         let index = LeafIndex::new(index);
         let extra = Some(entry.to_bytes().to_vec());
         let file = ProofFile::new(extra, index, range.inclusion(index)?, head.note.clone())?;
-        write_file(&proof_path(receipts, index), file.to_text().as_bytes())?;
+        place_file(&proof_path(receipts, index), file.to_text().as_bytes())?;
     }
-    keys::sync_dir(receipts).with_context(|| receipts.display().to_string())
+    sync_folder(receipts)
 }
 
 fn proof_path(dir: &Path, index: LeafIndex) -> PathBuf {

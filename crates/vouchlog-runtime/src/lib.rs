@@ -1,0 +1,31 @@
+//! What every long-running part of Vouchlog needs and none should write twice.
+//!
+//! | module | provides |
+//! | --- | --- |
+//! | [`clock`] | typed wall-clock and monotonic time, as a value that tests and simulations control |
+//! | [`durable`] | files that are written completely or not at all, and survive a power cut |
+//! | [`backoff`] | growing, jittered waits between retries |
+//! | [`poison`] | the switch that stops writing for good, and a future that waits for it |
+//! | [`readiness`] | the checks behind `/readyz` |
+//! | [`watched`] | work on a thread of its own, with a deadline |
+//! | [`queue`] | a bounded queue of requests, each with a caller that waits for a typed reply |
+//! | [`metrics`] | registering a metric in one line |
+//!
+//! Out of scope: the log's formats, its store and its interfaces. This crate does not know what a log is.
+//!
+//! *Invariant: nothing here depends on another crate of this workspace.*
+
+pub mod backoff;
+pub mod clock;
+pub mod durable;
+pub mod metrics;
+pub mod poison;
+pub mod queue;
+pub mod readiness;
+pub mod watched;
+
+pub use backoff::Backoff;
+pub use clock::{Clock, Monotonic, UnixMillis, UnixSeconds};
+pub use poison::Poison;
+pub use readiness::{Check, Readiness};
+pub use watched::Watched;
