@@ -173,7 +173,12 @@ impl<S: Store> Worker<S> {
         if above.index >= full_tiles(above.level, size) {
             return Ok(None);
         }
-        let read = shared.store.tile(above).ok().flatten();
+        let is_sealed = above.index < full_tiles(above.level, TreeSize::new(shared.store.sealed_size()));
+        // As it is: a read that compares a tile with those below it would fail for the damage that is to be repaired.
+        let read = match is_sealed {
+            true => shared.store.reread(Part::Tile(above)).ok(),
+            false => shared.store.tile(above).ok().flatten(),
+        };
         Ok(read.and_then(|bytes| Tile::parse(&bytes).ok()))
     }
 
@@ -193,7 +198,8 @@ impl<S: Store> Worker<S> {
             let shared = self.shared.upgrade().ok_or(Stop)?;
             let below = (id.index * WIDTH..(id.index + 1) * WIDTH)
                 .map(|index| {
-                    let bytes = shared.store.tile(TileId { level: id.level - 1, index }).ok().flatten()?;
+                    let below = Part::Tile(TileId { level: id.level - 1, index });
+                    let bytes = shared.store.reread(below).ok()?;
                     Tile::parse(&bytes).ok()?.root()
                 })
                 .collect::<Option<Vec<Hash>>>();
