@@ -6,12 +6,15 @@
 )]
 
 mod audit;
+mod care;
 mod collect;
+mod damage;
 mod emitters;
 mod end_to_end;
 mod evidence;
 mod kill;
 mod layers;
+mod life;
 mod monitor;
 mod power_cut;
 mod process;

@@ -34,9 +34,11 @@ fn serve_needs_nothing_but_a_directory() {
         let mode = std::fs::metadata(data.join(key)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{key}");
     }
-    let (code, error) = fail(&["fsck", "--data", data.to_str().unwrap()]);
-    assert_eq!(code, 2);
-    assert!(error.contains("already open in another process"), "{error}");
+    let said = succeed(&["fsck", "--data", data.to_str().unwrap()]);
+    assert!(
+        said.contains("not everything was examined"),
+        "beside a running log nothing is called sound: {said}"
+    );
     let digest = vouchlog_stream::Digest::of(b"salted").to_string();
     let said =
         succeed(&["submit", "--json", "--log", &server.url, "--log-vkey", &server.vkey, "--digest", &digest]);

@@ -58,6 +58,8 @@ impl Vectors {
         let log = vector_key(ORIGIN, SignatureType::Ed25519, 0x00);
         let mut command = vouchlog();
         command.args(["witness", "--json", "--listen", "127.0.0.1:0", "--max-rate", "0"]);
+        // The keys are those of the vectors, and never saw `keygen`.
+        command.args(["--accept-lost-state", "I know that this witness may contradict itself"]);
         command.arg("--data").arg(folder.path().join("data"));
         command.arg("--key").arg(write_key(folder.path(), "w.key", &ed25519));
         command.arg("--ml-dsa-key").arg(write_key(folder.path(), "w-ml-dsa.key", &ml_dsa));

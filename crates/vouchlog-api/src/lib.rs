@@ -25,5 +25,5 @@ pub use appender::{
 pub use error::{Error, ErrorKind, Result};
 pub use log_reader::{LogReader, Lookup, LookupKey, Watch};
 pub use receipt::{RangeReceipt, ReceiptError};
-pub use submitter::{AnySubmitter, StreamSigner, Submitter};
+pub use submitter::{AnySubmitter, StreamActivity, StreamOwner, StreamSigner, Submitter};
 pub use witness::{AnyWitness, Witness};

@@ -32,11 +32,12 @@ use vouchlog_runtime::{Backoff, Clock};
 use vouchlog_stream::limits::RECENT_RUNS;
 use vouchlog_stream::{Statement, StreamId};
 
-use crate::receipts::{Acknowledged, ReceiptSink};
-use crate::spool::{Owner, Spool, StreamKeys};
+use crate::receipts::{Acknowledged, ReceiptSink, Taken};
+use crate::spool::{Owner, Spool, SpoolOptions, StreamKeys};
 use crate::{Connection, GrpcLog, SpoolError, limits};
 
 mod error;
+mod finding;
 mod opening;
 mod recover;
 mod resume;
@@ -47,6 +48,7 @@ mod writer;
 
 pub use error::GatewayError;
 
+use finding::Finder;
 use session::{Disk, History, Identity, Session};
 use writer::{Change, Ticket, Writer};
 
@@ -83,6 +85,8 @@ pub struct Options {
     pub window: usize,
     /// Statements the spool may hold.
     pub max_spooled: u64,
+    /// Bytes of the disk that the spool leaves free: with less it refuses statements and acknowledges none, until there is room again.
+    pub min_free: u64,
     /// When the log answers. Asking for [`AckLevel::Witnessed`] costs the time of a round of witnesses for each request, and
     /// promises no cosignatures: the log may not get them in time, and what is recovered after a crash is proven against
     /// whatever checkpoint is the newest. Verify [`Taken::receipt`](crate::Taken::receipt)'s checkpoint with the policy. A log
@@ -90,7 +94,8 @@ pub struct Options {
     pub wait_for: AckLevel,
     /// How long to wait for what.
     pub patience: Patience,
-    /// The stream this gateway had before its state directory was lost; a first stream will name it.
+    /// The stream this gateway had before its state directory was lost; a first stream will name it. Where only the spool in it was
+    /// lost, the directory still tells.
     pub previous: Option<StreamId>,
 }
 
@@ -100,6 +105,7 @@ impl Default for Options {
             batch: limits::BATCH_STATEMENTS,
             window: RECENT_RUNS,
             max_spooled: limits::MAX_SPOOLED_STATEMENTS,
+            min_free: limits::MIN_FREE_BYTES,
             wait_for: AckLevel::Sequenced,
             patience: Patience::default(),
             previous: None,
@@ -151,6 +157,9 @@ pub struct GatewayStatus {
     pub acknowledged: u64,
     /// What keeps it from talking to the log at the moment; it goes on trying.
     pub trouble: Option<String>,
+    /// Why the spool takes nothing at the moment. It takes more once there is room, unless writing failed: then its process must be
+    /// restarted.
+    pub spool: Option<SpoolError>,
     /// Why it stopped for good.
     pub stopped: Option<GatewayError>,
     /// Position up to which all is acknowledged.
@@ -178,6 +187,7 @@ pub struct Gateway {
     orders: watch::Sender<Order>,
     status: watch::Receiver<GatewayStatus>,
     signer: watch::Receiver<Option<StreamSigner>>,
+    finder: Finder,
     task: JoinHandle<()>,
     writer: std::thread::JoinHandle<()>,
 }
@@ -186,6 +196,22 @@ impl Gateway {
     /// Opens the spool and begins to talk to the log. What an earlier process left in the spool is sent first. Nothing fails
     /// because the log is away: that is what the spool is for.
     pub async fn open(config: GatewayConfig) -> Result<Self, GatewayError> {
+        Self::open_with(config, None).await
+    }
+
+    /// As [`open`](Self::open), with the spool's ledger on another disk than the folder `spool` of the state directory: for simulations
+    /// and tests, which make it fail. The stamp and the keys stay in the state directory.
+    pub async fn open_on(
+        config: GatewayConfig,
+        disk: Arc<dyn vouchlog_ledger::Disk>,
+    ) -> Result<Self, GatewayError> {
+        Self::open_with(config, Some(disk)).await
+    }
+
+    async fn open_with(
+        config: GatewayConfig,
+        disk: Option<Arc<dyn vouchlog_ledger::Disk>>,
+    ) -> Result<Self, GatewayError> {
         check(&config)?;
         let GatewayConfig { log, origin, log_key, gateway_key, state_dir, clock, randomness, sink, options } =
             config;
@@ -193,7 +219,10 @@ impl Gateway {
         let gateway = gateway_key.verifying_key().clone();
         let owner = Owner { origin: origin.clone(), log: log_key.clone(), gateway };
         let keys = StreamKeys::new(&state_dir);
-        let opened = tokio::task::spawn_blocking(move || Spool::open(&state_dir, &owner)).await;
+        let mut identity = [0; 16];
+        identity.copy_from_slice(&randomness()[..16]);
+        let spool = SpoolOptions { disk, min_free: options.min_free, identity };
+        let opened = tokio::task::spawn_blocking(move || Spool::open(&state_dir, &owner, spool)).await;
         let (spool, state) = opened.map_err(|_| GatewayError::Stopped)??;
         let spool = Arc::new(spool);
 
@@ -207,6 +236,12 @@ impl Gateway {
         let seed = *randomness().first_chunk().expect("8 of 32 bytes");
         let Patience { first_backoff, max_backoff, .. } = options.patience;
         let backoff = Backoff::seeded(first_backoff, max_backoff, u64::from_be_bytes(seed));
+        let finder = Finder {
+            log: log.clone(),
+            origin: origin.clone(),
+            log_key: log_key.clone(),
+            name: gateway_key.verifying_key().name().clone(),
+        };
         let session = Session {
             log,
             me: Identity { origin, log_key, gateway_key, clock, randomness, options },
@@ -221,7 +256,7 @@ impl Gateway {
         };
         let task = tokio::spawn(session.run());
         let tickets = Arc::new(Semaphore::new(limits::MAX_TICKETS));
-        Ok(Self { changes, spool, tickets, orders, status, signer, task, writer })
+        Ok(Self { changes, spool, tickets, orders, status, signer, finder, task, writer })
     }
 
     /// Puts statements into the spool, in this order and next to each other, and returns once they are durable. The ticket
@@ -285,14 +320,51 @@ impl Gateway {
         let _ = tokio::task::spawn_blocking(move || writer.join()).await;
     }
 
+    /// Waits until the gateway can no longer write to its own disk, or keep receipts, and returns why. Opening it again recovers.
+    /// Whatever the log refuses is not waited for: that is for people to settle.
+    pub fn poisoned(&self) -> impl Future<Output = String> + Send + use<> {
+        let mut status = self.status.clone();
+        async move {
+            let is_local =
+                |status: &GatewayStatus| status.stopped.as_ref().is_some_and(GatewayError::is_local);
+            let stopped = status.wait_for(is_local).await;
+            match stopped.ok().and_then(|status| status.stopped.clone()) {
+                Some(error) => error.to_string(),
+                // The gateway is gone, and nothing went wrong.
+                None => std::future::pending().await,
+            }
+        }
+    }
+
     /// How it is doing.
     pub fn status(&self) -> GatewayStatus {
-        self.status.borrow().clone()
+        GatewayStatus { spool: self.spool.trouble(), ..self.status.borrow().clone() }
+    }
+
+    /// Whether statements can be spooled and go on to the log; else why not.
+    ///
+    /// # Errors
+    /// Why the gateway stopped, or why its spool takes nothing. A log that cannot be reached is no error: statements wait for it.
+    pub fn readiness(&self) -> Result<(), String> {
+        let GatewayStatus { spool, stopped, .. } = self.status();
+        match (spool, stopped) {
+            (Some(error), _) => Err(error.to_string()),
+            (None, Some(error)) => Err(error.to_string()),
+            (None, None) => Ok(()),
+        }
     }
 
     /// How many statements wait for their receipt.
     pub fn waiting(&self) -> u64 {
         self.spool.len()
+    }
+
+    /// Hands receipts that were found in the log to the sink.
+    async fn hand_over(&self, found: Vec<Taken>) -> Result<(), GatewayError> {
+        let (reply, kept) = oneshot::channel();
+        let change = Change::HandOver { found, reply };
+        self.changes.send(change).await.map_err(|_| GatewayError::Stopped)?;
+        kept.await.map_err(|_| GatewayError::Stopped)?
     }
 
     fn check_running(&self) -> Result<(), GatewayError> {

@@ -7,18 +7,26 @@ use std::time::Duration;
 /// signature over 256 is already below a microsecond each.
 pub const BATCH_STATEMENTS: usize = 256;
 
-/// Statements a spool holds before it refuses more: 155 MB on disk, about a minute of the fastest log, or a day at 50 a second.
+/// Statements a spool holds before it refuses more: 155 MB on disk and in memory, about a minute of the fastest log, or a day at 50 a second.
 pub const MAX_SPOOLED_STATEMENTS: u64 = 4 * 1024 * 1024;
 
-/// Statements in one record of the spool, 19 kB. Values that do not fit a segment of the database would go to files that are
-/// never synced.
-pub(crate) const RECORD_STATEMENTS: usize = 512;
+/// Bytes of the disk that a spool leaves free, as a log does: what else runs on the machine goes on, and what was spooled can be
+/// acknowledged once there is room.
+pub const MIN_FREE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The spool begins a new file after so many bytes: files are read as a whole at the start, and deleted as a whole.
+pub(crate) const SPOOL_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The longest record of the spool; a file of its ledger may be four times as long.
+pub(crate) const MAX_COMMIT_BYTES: usize = 192 * 1024 * 1024;
 
 /// Submissions that wait for their receipts in memory; further ones wait to be spooled.
 pub const MAX_TICKETS: usize = 16_384;
 
 /// Changes of the spool that are made durable as one.
 pub(crate) const MAX_GROUPED_CHANGES: usize = 1_024;
+/// Statements of such a group: with more, the first of them would wait for the last, 2.4 MB.
+pub(crate) const MAX_GROUPED_STATEMENTS: usize = 65_536;
 
 /// How often an idle gateway says that it is alive, as often as the log writes the heads of active streams.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(30);

@@ -104,7 +104,8 @@ impl Acknowledged {
 
 /// Gets every verified receipt before the spool forgets its statements. After a crash it may get one again.
 pub trait ReceiptSink: Send + 'static {
-    /// Keeps a receipt; it must be durable when this returns. An error stops the gateway, and nothing is forgotten.
+    /// Keeps a receipt; it must be durable when this returns. After an error nothing is forgotten, the gateway reports the error in
+    /// its status, gets the receipt again, and tries again.
     fn keep(&mut self, taken: &Taken) -> io::Result<()>;
 }
 

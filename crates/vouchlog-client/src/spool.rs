@@ -2,43 +2,50 @@
 //!
 //! ```text
 //! <state directory, only its owner can enter>
-//!   FORMAT                 whose spool this is
+//!   FORMAT                 whose spool this is, and whether it had begun (format.rs)
+//!   STREAM                 the stream that was written to last
 //!   stream-<key id>.key    secret key of the stream (keys.rs)
-//!   spool/                 a database of its own, one atomic durable write for each group of changes:
-//!     "n" || position (8)    up to 512 statements from that position on, 37 bytes each: kind[1] evidence[4] digest[32]
-//!     "state"                the stream, how far it is acknowledged, the log's last verified checkpoint (state.rs)
+//!   spool/                 a ledger (vouchlog-ledger), one record for each group of changes (record.rs)
 //! ```
 //!
 //! Positions count the statements ever spooled and never change; the statement with sequence number 0 of the present stream
 //! has position `state.base`. So the root of the stream at any size is a function of what is on disk, whenever it is signed:
 //! a gateway that restarts cannot sign two histories.
+//!
+//! The ledger notices when it is not what was written. A spool that is damaged, cut, gone, or older than its MARK is refused, and never
+//! opened as an emptier one. After 4 MiB it begins a new file with a snapshot of the state, and deletes files whose statements are
+//! all acknowledged. In memory are the state and the waiting statements (waiting.rs).
 
-use std::fs::{self, File};
+use std::collections::{HashSet, VecDeque};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::Mutex;
 use thiserror::Error;
+use vouchlog_ledger::{AppendError, Disk, Folder, Ledger, LedgerError};
 use vouchlog_note::{Origin, VerifyingKey};
-use vouchlog_runtime::durable::{self, Mode};
-use vouchlog_stream::Statement;
+use vouchlog_runtime::durable;
+use vouchlog_stream::{Digest, Statement, StreamId};
 
-use crate::limits::{LOCK_PATIENCE, RECORD_STATEMENTS};
+use crate::limits::{LOCK_PATIENCE, MAX_COMMIT_BYTES, SPOOL_FILE_BYTES};
 
+mod format;
 mod keys;
+mod record;
 mod state;
+mod waiting;
 
 pub(crate) use keys::StreamKeys;
 pub(crate) use state::{State, StreamRecord};
 
-/// First line of the stamp. Another number is another layout.
-const STAMP: &str = "vouchlog spool 1";
-const STATE: &[u8] = b"state";
-const RECORD: u8 = b'n';
-const LEAF: usize = Statement::LEAF_BYTES;
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+use format::Format;
+use record::Replay;
+use waiting::Waiting;
+
+/// What the ledger's records are.
+const PURPOSE: &str = "spool";
 
 /// Why a spool cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -50,12 +57,15 @@ pub enum SpoolError {
     /// It belongs to another log or gateway, or has another format.
     #[error("{0}")]
     Foreign(String),
-    /// What is on disk makes no sense.
+    /// What is on disk is not what was written. The message names the file and what an operator can do.
     #[error("the spool is damaged: {0}")]
     Damaged(String),
-    /// The disk failed, or is full.
+    /// The disk failed: what became of the last write is unknown, so nothing more is written until the spool is opened again.
     #[error("the spool cannot be written or read: {0}")]
     Io(String),
+    /// Nothing was written, because the disk is nearly full or the process has too many files open. It may succeed later.
+    #[error("the spool takes nothing at the moment: {0}")]
+    Refused(String),
     /// It holds as many statements as it may. None of the submission was taken.
     #[error("the spool is full: it holds {held} statements of at most {limit}; the log must take some first")]
     Full {
@@ -66,6 +76,13 @@ pub enum SpoolError {
     },
 }
 
+impl SpoolError {
+    /// Whether the same may succeed later, without opening the spool again.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::Full { .. })
+    }
+}
+
 /// Whose spool it is. A spool of one log or gateway must never be sent as another's.
 #[derive(Clone, Debug)]
 pub(crate) struct Owner {
@@ -74,217 +91,231 @@ pub(crate) struct Owner {
     pub(crate) gateway: VerifyingKey,
 }
 
+/// How to open a spool.
+#[derive(Clone, Debug)]
+pub(crate) struct SpoolOptions {
+    /// Where its ledger is; `None` is the folder `spool` in its directory.
+    pub(crate) disk: Option<Arc<dyn Disk>>,
+    /// Bytes of the disk that are left free.
+    pub(crate) min_free: u64,
+    /// Random: no other ledger has the same.
+    pub(crate) identity: [u8; 16],
+}
+
 /// An open spool.
 #[derive(Debug)]
 pub(crate) struct Spool {
-    db: sled::Db,
-    /// For fdatasync: the database's `flush` writes to this file but does not sync it.
-    file: File,
-    marks: Mutex<Marks>,
+    files: Mutex<Files>,
+    waiting: Mutex<Waiting>,
+    /// Why the last write was refused or failed; for whoever asks while a write is under way.
+    trouble: Mutex<Option<SpoolError>>,
+    format: Format,
+    last_stream: Option<StreamId>,
 }
 
-/// Where the statements on disk begin and end.
-#[derive(Clone, Debug)]
-struct Marks {
-    /// First position that is not acknowledged.
-    acknowledged: u64,
-    end: u64,
-    /// Set once the outcome of a write is unknown: nothing more is written until the spool is opened anew.
-    failed: Option<SpoolError>,
+/// The writing side.
+#[derive(Debug)]
+struct Files {
+    ledger: Ledger,
+    /// Each file with the position that its statements begin at.
+    begins: VecDeque<(u64, u64)>,
+    state: State,
 }
 
 impl Spool {
     /// Opens the spool in `dir`, or makes it, and reads its state.
-    pub(crate) fn open(dir: &Path, owner: &Owner) -> Result<(Self, State), SpoolError> {
+    pub(crate) fn open(
+        dir: &Path,
+        owner: &Owner,
+        options: SpoolOptions,
+    ) -> Result<(Self, State), SpoolError> {
         durable::private_dir(dir).map_err(io_error)?;
-        check_owner(dir, owner)?;
-        let db_dir = dir.join("spool");
-        let db = open_database(&db_dir)?;
-        let file = File::open(db_dir.join("db")).map_err(io_error)?;
-        let state = match db.get(STATE).map_err(sled_error)? {
-            None => State::default(),
-            Some(bytes) => State::from_bytes(&bytes).ok_or_else(|| damaged("its state cannot be read"))?,
+        let mut format = Format::open(dir, owner)?;
+        let mut replay = Replay::default();
+        let ledger = open_ledger(&format, options, &mut replay)?;
+        format.begin()?;
+        let Replay { state, waiting, files, .. } = replay;
+        let last_stream = format.last_stream();
+        let spool = Self {
+            files: Mutex::new(Files { ledger, begins: files, state: state.clone() }),
+            waiting: Mutex::new(waiting),
+            trouble: Mutex::new(None),
+            format,
+            last_stream,
         };
-        let marks = Marks { acknowledged: state.position(), end: state.position(), failed: None };
-        let spool = Self { db, file, marks: Mutex::new(marks) };
-        spool.marks.lock().end = spool.check_records(state.position())?;
-        spool.sync()?;
-        durable::sync_dir(&db_dir).map_err(io_error)?;
         Ok((spool, state))
     }
 
     /// Position after the last statement.
     pub(crate) fn end(&self) -> u64 {
-        self.marks.lock().end
+        self.waiting.lock().end()
     }
 
     /// How many statements wait for a receipt.
     pub(crate) fn len(&self) -> u64 {
-        let marks = self.marks.lock();
-        marks.end - marks.acknowledged
+        let waiting = self.waiting.lock();
+        waiting.end() - waiting.first()
     }
 
     /// Takes statements and a new state, as one, and returns once they survive a power cut. What the state acknowledges is
     /// forgotten.
     pub(crate) fn commit(&self, statements: &[Statement], state: Option<&State>) -> Result<(), SpoolError> {
-        let Marks { mut acknowledged, end, failed } = self.marks.lock().clone();
-        if let Some(error) = failed {
-            return Err(error);
+        let mut files = self.files.lock();
+        if let Some(error) = self.trouble.lock().as_ref().filter(|error| !error.may_pass()) {
+            return Err(error.clone());
         }
-        let mut write = sled::Batch::default();
-        for (record, first) in statements.chunks(RECORD_STATEMENTS).zip((end..).step_by(RECORD_STATEMENTS)) {
-            let value: Vec<u8> = record.iter().flat_map(Statement::leaf_data).collect();
-            write.insert(record_key(first).as_slice(), value);
+        let record = record::entry(self.end(), state, statements);
+        if record.len() > MAX_COMMIT_BYTES {
+            return Err(SpoolError::Refused(format!(
+                "a submission takes {} bytes, more than {MAX_COMMIT_BYTES}: submit in parts",
+                record.len()
+            )));
         }
-        if let Some(state) = state {
-            acknowledged = state.position();
-            for item in self.db.scan_prefix([RECORD]) {
-                let (key, value) = item.map_err(sled_error)?;
-                let (first, count) = record(&key, &value)?;
-                if first + count > acknowledged {
-                    break;
-                }
-                write.remove(key);
+        let written = files.ledger.append(&[&record]).map_err(append_error);
+        *self.trouble.lock() = written.as_ref().err().cloned();
+        written?;
+        {
+            let mut waiting = self.waiting.lock();
+            statements.iter().for_each(|statement| waiting.push(statement.leaf_data()));
+            if let Some(state) = state {
+                waiting.forget_before(state.position());
+                files.state = state.clone();
             }
-            write.insert(STATE, state.to_bytes());
         }
-        let written = self.db.apply_batch(write).map_err(sled_error).and_then(|()| self.sync());
-        let mut marks = self.marks.lock();
-        if let Err(error) = written {
-            marks.failed = Some(error.clone());
-            return Err(error);
+        if let Err(error) = files.tidy(self.end()) {
+            // What was asked for is durable. A refusal passes, anything else is final.
+            tracing::warn!(%error, "the spool could not begin a new file");
+            if !error.may_pass() {
+                *self.trouble.lock() = Some(error);
+            }
         }
-        (marks.acknowledged, marks.end) = (acknowledged, end + statements.len() as u64);
         Ok(())
     }
 
     /// The statements from a position on, at most `count`; fewer at the end.
     pub(crate) fn read(&self, from: u64, count: usize) -> Result<Vec<Statement>, SpoolError> {
-        let mut statements = Vec::with_capacity(count.min(4 * RECORD_STATEMENTS));
-        // The record that holds `from` begins at most so far before it.
-        let earliest = record_key(from.saturating_sub(RECORD_STATEMENTS as u64 - 1));
-        for item in self.db.range(earliest.as_slice()..=record_key(u64::MAX).as_slice()) {
-            let (key, value) = item.map_err(sled_error)?;
-            let (first, held) = record(&key, &value)?;
-            if first + held <= from {
-                continue;
-            }
-            if first > from + statements.len() as u64 {
-                return Err(damaged("statements are missing"));
-            }
-            let skip = usize::try_from(from.saturating_sub(first)).expect("a record is small");
-            for leaf in value.as_chunks::<LEAF>().0.iter().skip(skip) {
-                if statements.len() == count {
-                    return Ok(statements);
-                }
-                let statement =
-                    Statement::from_leaf_data(leaf).map_err(|_| damaged("a statement is none"))?;
-                statements.push(statement);
-            }
-        }
-        Ok(statements)
+        self.waiting.lock().read(from, count)
     }
 
-    /// The records follow one another without a gap from the first statement that is not acknowledged; where they end.
-    fn check_records(&self, acknowledged: u64) -> Result<u64, SpoolError> {
-        let mut next = None;
-        for item in self.db.scan_prefix([RECORD]) {
-            let (key, value) = item.map_err(sled_error)?;
-            let (first, count) = record(&key, &value)?;
-            if next.unwrap_or(first) != first || (next.is_none() && first > acknowledged) {
-                return Err(damaged("statements are missing"));
-            }
-            next = Some(first + count);
+    /// Those of the digests whose statements wait.
+    pub(crate) fn pending(&self, digests: &HashSet<Digest>) -> HashSet<Digest> {
+        self.waiting.lock().pending(digests)
+    }
+
+    /// Why nothing can be written at the moment, if so. Never waits for a write.
+    pub(crate) fn trouble(&self) -> Option<SpoolError> {
+        let last = self.trouble.lock().clone();
+        if last.as_ref().is_some_and(|error| !error.may_pass()) {
+            return last;
         }
-        match next {
-            Some(end) if end < acknowledged => Err(damaged("it ends before what is acknowledged")),
-            end => Ok(end.unwrap_or(acknowledged)),
+        // Room may have been made, or used up, since the last write.
+        match self.files.try_lock() {
+            Some(files) => files.ledger.impediment().map(SpoolError::Refused),
+            None => last,
         }
     }
 
-    /// `flush` hands the bytes to the kernel; fdatasync makes them survive a power cut. Both are needed.
-    fn sync(&self) -> Result<(), SpoolError> {
-        self.db.flush().map_err(sled_error)?;
-        self.file.sync_data().map_err(io_error)
+    /// The stream that was written to before this spool was opened, as far as its directory still tells.
+    pub(crate) fn last_stream(&self) -> Option<StreamId> {
+        self.last_stream
+    }
+
+    /// Remembers the stream that is written to, to be continued if the spool is lost.
+    pub(crate) fn note_stream(&self, id: StreamId) -> Result<(), SpoolError> {
+        self.format.note_stream(id)
     }
 }
 
-fn record_key(first: u64) -> [u8; 9] {
-    let mut key = [RECORD; 9];
-    key[1..].copy_from_slice(&first.to_be_bytes());
-    key
-}
-
-/// First position of a record, and how many statements it holds.
-fn record(key: &[u8], value: &[u8]) -> Result<(u64, u64), SpoolError> {
-    let first =
-        key[1..].try_into().map(u64::from_be_bytes).map_err(|_| damaged("a record has no position"))?;
-    if value.is_empty() || !value.len().is_multiple_of(LEAF) || value.len() > RECORD_STATEMENTS * LEAF {
-        return Err(damaged("a record is of no length"));
-    }
-    let count = (value.len() / LEAF) as u64;
-    first.checked_add(count).ok_or_else(|| damaged("a position is past every other"))?;
-    Ok((first, count))
-}
-
-/// Reads the stamp, or writes it into a new directory.
-fn check_owner(dir: &Path, owner: &Owner) -> Result<(), SpoolError> {
-    let path = dir.join("FORMAT");
-    let Owner { origin, log, gateway } = owner;
-    let ours = format!("{STAMP}\norigin {origin}\nlog {log}\ngateway {gateway}\n");
-    let Some(theirs) = durable::read_bounded(&path, 16 * 1024).map_err(io_error)? else {
-        if fs::exists(dir.join("spool")).map_err(io_error)? {
-            return Err(damaged("its FORMAT file is missing"));
+impl Files {
+    /// Begins a new file when one is long enough, and deletes those that hold nothing that waits.
+    fn tidy(&mut self, end: u64) -> Result<(), SpoolError> {
+        if self.ledger.length() >= SPOOL_FILE_BYTES {
+            self.ledger.rotate(&[&record::snapshot(end, &self.state)]).map_err(append_error)?;
+            self.begins.push_back((self.ledger.newest(), end));
         }
-        return durable::write(&path, ours.as_bytes(), Mode::Private).map_err(io_error);
+        let acknowledged = self.state.position();
+        while self.begins.get(1).is_some_and(|(_, begins)| *begins <= acknowledged) {
+            self.begins.pop_front();
+        }
+        match self.begins.front() {
+            Some((oldest, _)) => self.ledger.forget_before(*oldest).map_err(append_error),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Opens the ledger, waiting a little for a lock that is being let go, or makes it where there was none.
+fn open_ledger(format: &Format, options: SpoolOptions, replay: &mut Replay) -> Result<Ledger, SpoolError> {
+    let path = format.ledger();
+    let SpoolOptions { disk, min_free, identity } = options;
+    let exists = match &disk {
+        Some(disk) => Ledger::exists(&**disk).map_err(io_error)?,
+        None => path.is_dir() && Ledger::exists(&Folder::new(&path)).map_err(io_error)?,
     };
-    let theirs = String::from_utf8_lossy(&theirs);
-    if theirs == ours {
-        return Ok(());
+    if !exists && format.has_begun() {
+        let lost = format!("the ledger in {} is gone. {}", path.display(), format.way_on());
+        return Err(damaged(&lost));
     }
-    let dir = dir.display();
-    let foreign = |message: String| Err(SpoolError::Foreign(message));
-    if theirs.lines().next() != Some(STAMP) {
-        return foreign(format!("{dir} is no spool of format `{STAMP}`: use another state directory"));
-    }
-    for (line, our_line) in theirs.lines().zip(ours.lines()) {
-        if line != our_line {
-            return foreign(format!(
-                "{dir} is the spool of `{}`, not of `{our_line}`: use another state directory",
-                line.escape_default()
-            ));
+    let disk = match disk {
+        Some(disk) => disk,
+        None => {
+            durable::private_dir(&path).map_err(io_error)?;
+            Arc::new(Folder::new(&path))
         }
-    }
-    Err(damaged("its FORMAT file is cut short"))
-}
-
-/// Opens the database, turning its panics on damaged files into errors, and waiting a little for a lock that is being let go.
-fn open_database(dir: &Path) -> Result<sled::Db, SpoolError> {
+    };
+    let options = vouchlog_ledger::Options { purpose: PURPOSE, min_free_bytes: min_free };
     let deadline = Instant::now() + LOCK_PATIENCE;
     loop {
-        let config = sled::Config::default().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(None);
-        match catch_unwind(AssertUnwindSafe(|| config.open())) {
-            Ok(Ok(db)) => return Ok(db),
-            Ok(Err(error)) if error.to_string().contains("could not acquire lock") => {
-                if Instant::now() > deadline {
-                    return Err(SpoolError::InUse(dir.to_owned()));
-                }
+        *replay = Replay::default();
+        let opened = if exists {
+            Ledger::open(disk.clone(), options, &mut |item| replay.take(item)).map(|(ledger, _)| ledger)
+        } else {
+            replay.files.push_back((1, 0));
+            Ledger::create(disk.clone(), options, identity, &[&record::snapshot(0, &State::default())])
+        };
+        match opened {
+            Ok(ledger) => {
+                let whole = replay.finish();
+                whole.map_err(|reason| {
+                    damaged(&format!("{}: {reason}. {}", path.display(), format.way_on()))
+                })?;
+                return Ok(ledger);
+            }
+            Err(LedgerError::InUse) if Instant::now() <= deadline => {
                 std::thread::sleep(std::time::Duration::from_millis(20));
             }
-            Ok(Err(error)) => return Err(sled_error(error)),
-            Err(_) => return Err(damaged("its database cannot be opened")),
+            Err(error) => return Err(refusal(format, &error, replay)),
         }
     }
+}
+
+/// Why a ledger is not opened: the file, what is wrong, which statements are concerned, and what to do.
+fn refusal(format: &Format, error: &LedgerError, replay: &Replay) -> SpoolError {
+    let path = format.ledger();
+    if matches!(error, LedgerError::InUse) {
+        return SpoolError::InUse(path.parent().unwrap_or(&path).to_owned());
+    }
+    if !error.is_damage() {
+        return SpoolError::Io(format!("{}/{error}", path.display()));
+    }
+    let (first, end) = (replay.state.position(), replay.waiting.end());
+    damaged(&format!(
+        "{}/{error}. As far as it can be read, the statements from position {first} on wait for their receipts, and {} of them can \
+         be read; those that were submitted without a vault have to be submitted again. {}",
+        path.display(),
+        end.saturating_sub(first),
+        format.way_on()
+    ))
 }
 
 fn damaged(what: &str) -> SpoolError {
     SpoolError::Damaged(what.to_owned())
 }
 
-fn sled_error(error: sled::Error) -> SpoolError {
+fn append_error(error: AppendError) -> SpoolError {
     match error {
-        sled::Error::Corruption { .. } => damaged("its database cannot be read"),
-        other => SpoolError::Io(other.to_string()),
+        AppendError::Refused(reason) => SpoolError::Refused(reason),
+        AppendError::Unknown(reason) => SpoolError::Io(reason),
     }
 }
 

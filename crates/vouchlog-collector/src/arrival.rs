@@ -46,45 +46,69 @@ pub(crate) enum What {
     Lost,
     /// Nothing more comes for now: all is to be completed.
     Flush,
+    /// Time went by, and a heartbeat is due.
+    Heartbeat,
 }
 
 /// An entry of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// When it came in, to the millisecond.
+    /// When it came in by the wall clock, to the millisecond: for records.
     pub(crate) at: Timestamp,
+    /// When it came in by the journal's clock, which never goes back and does not jump while a process runs: for everything that
+    /// waits. The journal sets it.
+    pub(crate) steady: Timestamp,
     pub(crate) what: What,
     pub(crate) body: Bytes,
 }
 
-/// Bytes before an entry's body: what (1), milliseconds since 1970 (8).
-const HEAD: usize = 9;
+/// Bytes before an entry's body: what (1), milliseconds since 1970 by the wall clock (8) and by the journal's (8).
+const HEAD: usize = 17;
 
 impl Entry {
     pub(crate) fn new(at: Timestamp, what: What, body: Bytes) -> Self {
-        // What is read back must be what was put in.
-        let at = Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at);
-        Self { at, what, body }
+        let at = to_the_millisecond(at);
+        Self { at, steady: at, what, body }
     }
 
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(HEAD + self.body.len());
+    /// What is read back must be what was put in.
+    pub(crate) fn set_steady(&mut self, steady: Timestamp) {
+        self.steady = to_the_millisecond(steady);
+    }
+
+    /// Its length in bytes.
+    pub(crate) fn len(&self) -> usize {
+        HEAD + self.body.len()
+    }
+
+    pub(crate) fn write_to(&self, bytes: &mut Vec<u8>) {
         bytes.push(self.what.byte());
         bytes.extend(self.at.as_millisecond().to_be_bytes());
+        bytes.extend(self.steady.as_millisecond().to_be_bytes());
         bytes.extend(&self.body);
-        bytes
+    }
+
+    /// The journal's time of an entry that is only looked at, in milliseconds since 1970.
+    pub(crate) fn steady_of(bytes: &[u8]) -> Option<i64> {
+        bytes.get(9..HEAD)?.first_chunk().map(|steady| i64::from_be_bytes(*steady))
     }
 
     pub(crate) fn from_bytes(bytes: &Bytes) -> Option<Self> {
-        let (head, _) = bytes.split_first_chunk::<HEAD>()?;
-        let [what, at @ ..] = *head;
-        let at = Timestamp::from_millisecond(i64::from_be_bytes(at)).ok()?;
-        Some(Self { at, what: What::from_byte(what)?, body: bytes.slice(HEAD..) })
+        let (what, rest) = bytes.split_first()?;
+        let (at, rest) = rest.split_first_chunk()?;
+        let (steady, _) = rest.split_first_chunk()?;
+        let time = |bytes: &[u8; 8]| Timestamp::from_millisecond(i64::from_be_bytes(*bytes)).ok();
+        let (at, steady) = (time(at)?, time(steady)?);
+        Some(Self { at, steady, what: What::from_byte(*what)?, body: bytes.slice(HEAD..) })
     }
 }
 
+fn to_the_millisecond(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
 impl What {
-    const ALL: [What; 13] = [
+    const ALL: [What; 14] = [
         What::Tick,
         What::Started,
         What::Lost,
@@ -98,6 +122,7 @@ impl What {
         What::Arrived(Door::Opa),
         What::Arrived(Door::Intents),
         What::Arrived(Door::Seal),
+        What::Heartbeat,
     ];
 
     fn byte(self) -> u8 {
@@ -118,8 +143,12 @@ mod tests {
     fn an_entry_is_read_back_as_it_was() {
         for (place, what) in What::ALL.into_iter().enumerate() {
             let at = Timestamp::from_millisecond(1_795_300_000_123).unwrap();
-            let entry = Entry::new(at, what, Bytes::from(vec![7; place]));
-            let bytes = Bytes::from(entry.to_bytes());
+            let mut entry = Entry::new(at, what, Bytes::from(vec![7; place]));
+            entry.set_steady(Timestamp::from_microsecond(-1_500).unwrap());
+            let mut bytes = Vec::new();
+            entry.write_to(&mut bytes);
+            assert_eq!(bytes.len(), entry.len());
+            let bytes = Bytes::from(bytes);
             assert_eq!(usize::from(bytes[0]), place, "the journals of earlier versions must stay readable");
             assert_eq!(Entry::from_bytes(&bytes), Some(entry));
         }

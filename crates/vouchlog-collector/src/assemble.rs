@@ -87,8 +87,10 @@ impl Default for Config {
 /// What is known of items that came together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lot {
-    /// When they came.
+    /// When they came, by the wall clock.
     pub received: Timestamp,
+    /// When they came, by a clock that never goes back: their trace waits by it.
+    pub steady: Timestamp,
     /// Where the body they came in stands, so that it is kept until all of it is in records.
     pub position: u64,
     /// Keyed commitment to that body (`hmac-sha256:…`), so that it can be shown what a record was made from.
@@ -98,7 +100,7 @@ pub struct Lot {
 impl Lot {
     /// Items of which no more is known than when they came.
     pub fn at(received: Timestamp) -> Self {
-        Self { received, position: 0, commitment: None }
+        Self { received, steady: received, position: 0, commitment: None }
     }
 }
 
@@ -227,7 +229,7 @@ impl Assembler {
             let times = self.answers.entry(answer.to_owned()).or_default().entry(key.clone()).or_default();
             *times = hull(*times, part.span_key().map(|_| part.times()));
         }
-        let now = lot.received;
+        let now = lot.steady;
         let open = self.open.entry(key.clone()).or_insert_with(|| {
             self.ages.insert((lot.position, now, key.clone()));
             Open::new(now, lot.position)
@@ -250,9 +252,10 @@ impl Assembler {
         Ok(())
     }
 
-    /// Takes up what an earlier assembler remembered of done traces: the changes it told, put together.
-    pub fn restore(&mut self, kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) {
-        self.memory.restore(kept);
+    /// Takes up what an earlier assembler remembered of done traces: the changes it told, put together. Returns how many of them
+    /// cannot be read.
+    pub fn restore(&mut self, kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> usize {
+        self.memory.restore(kept)
     }
 
     /// What changed of what it remembers of done traces since the last call: keys, and what is known under them now.
@@ -284,7 +287,7 @@ impl Assembler {
         self.ages.first().map(|(position, _, _)| *position)
     }
 
-    /// Completes what has waited long enough.
+    /// Completes what has waited long enough, by the clock of [`Lot::steady`].
     pub fn tick(&mut self, now: Timestamp) -> Out {
         let mut out = Out::default();
         let due: BTreeMap<String, Done> = self

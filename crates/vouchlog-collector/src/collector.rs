@@ -1,12 +1,12 @@
 //! The collector as its doors and its program see it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use serde_json::json;
@@ -15,17 +15,22 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use vouchlog_evidence::{Record, RecordId, SealReason};
 use vouchlog_stream::Digest;
+use vouchlog_vault::limits::SILENCE;
 use vouchlog_vault::{Access, Recorder, VaultError};
 
 use crate::Forward;
 use crate::arrival::{Arrival, Door, Entry, What};
 use crate::fold::SealRequest;
 use crate::journal::{self, Journal, JournalError};
-use crate::limits::{RECEIPT_PATIENCE, RECORDED_PATIENCE, TICK};
+use crate::limits::{KEPT_NOT_LOGGED_PATIENCE, RECEIPT_PATIENCE, RECORDED_PATIENCE, TICK};
 use crate::metrics::Metrics;
 use crate::pipeline::{Pace, Pipeline, Progress, tick};
 use crate::secret::Secret;
 use crate::settings::{Mode, Settings};
+
+mod background;
+
+use background::{elapsed, start, stop_with, watch_backlog};
 
 /// What a collector is opened with.
 pub struct CollectorConfig {
@@ -33,10 +38,6 @@ pub struct CollectorConfig {
     pub dir: PathBuf,
     /// 32 secret bytes that stay the same for this directory: names of records are made with them.
     pub secret: [u8; 32],
-    /// Keeps the records and has their digests logged.
-    pub recorder: Recorder,
-    /// As whom it looks into the vault: the role `submit` is enough.
-    pub access: Access,
     /// What sends telemetry on, if anything does: the collector gives account of what it could not.
     pub forward: Option<Forward>,
     /// How it is set.
@@ -45,6 +46,15 @@ pub struct CollectorConfig {
     pub clock: fn() -> Timestamp,
     /// 16 fresh random bytes at each call, for names of intents that have none.
     pub randomness: fn() -> [u8; 16],
+}
+
+/// Where records go.
+#[derive(Clone)]
+pub struct Destination {
+    /// Keeps the records and has their digests logged.
+    pub recorder: Recorder,
+    /// As whom the collector looks into the vault: the role `submit` is enough.
+    pub access: Access,
 }
 
 /// Why a collector does not start.
@@ -80,6 +90,14 @@ pub enum NotTaken {
         /// The budget.
         limit: u64,
     },
+    /// The disk is nearly full. Send the same again later: the collector goes on by itself when there is room.
+    #[error("the disk is full: {free} bytes are free, at least {needed} are kept: send the same again later")]
+    NoRoom {
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that stay free.
+        needed: u64,
+    },
     /// The collector stops. Send the same again later.
     #[error("the collector is stopping: send the same again later")]
     Stopping,
@@ -95,6 +113,7 @@ impl From<JournalError> for NotTaken {
     fn from(error: JournalError) -> Self {
         match error {
             JournalError::Full { held, limit } => Self::Full { held, limit },
+            JournalError::NoRoom { free, needed } => Self::NoRoom { free, needed },
             JournalError::Stopping => Self::Stopping,
             error => Self::Disk(error.to_string()),
         }
@@ -122,61 +141,144 @@ pub struct Collector(Arc<Inner>);
 
 struct Inner {
     journal: Journal,
-    recorder: Recorder,
-    access: Access,
+    /// Set once the vault is there.
+    destination: OnceLock<Destination>,
+    /// The pipeline until then.
+    waiting: Mutex<Option<Waiting>>,
     settings: Settings,
     clock: fn() -> Timestamp,
     randomness: fn() -> [u8; 16],
     progress: watch::Receiver<Progress>,
+    oldest_unlogged: watch::Receiver<Option<Timestamp>>,
     until: watch::Sender<Option<u64>>,
     metrics: Metrics,
+    /// Whether the journal knows that this process has begun, and how it is set.
+    has_started: Arc<AtomicBool>,
     closing: AtomicBool,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// A pipeline that has nowhere to record to yet.
+struct Waiting {
+    secret: Secret,
+    forward: Option<Forward>,
+    progress: watch::Sender<Progress>,
+    until: watch::Receiver<Option<u64>>,
+    backlog: watch::Sender<Option<Timestamp>>,
+}
+
 impl Collector {
-    /// Opens the journal and goes on where an earlier process stopped. Nothing fails because the log is away.
+    /// Opens the journal: what comes in is kept from now on. It is recorded, from where an earlier process stopped, once the
+    /// collector is told where: [`record_to`](Self::record_to).
     pub async fn open(config: CollectorConfig) -> Result<Self, OpenError> {
-        let CollectorConfig { dir, secret, recorder, access, forward, settings, clock, randomness } = config;
-        let opening = journal::Settings { limit: settings.disk_budget, clock };
+        let CollectorConfig { dir, secret, forward, settings, clock, randomness } = config;
+        let opening = journal::Settings {
+            limit: settings.disk_budget,
+            min_free_bytes: settings.min_free_bytes,
+            clock,
+            elapsed,
+            randomness,
+        };
         let opened = tokio::task::spawn_blocking(move || Journal::open(&dir, opening)).await;
         let journal = opened.map_err(|_| JournalError::Stopping)??;
         let metrics = Metrics::default();
-        let (progress_sender, progress) = watch::channel(Progress::default());
+        let trouble = Some("the vault is not open yet".to_owned());
+        let (progress_sender, progress) = watch::channel(Progress { trouble, ..Progress::default() });
+        let stopping = stop_with(journal.clone(), progress_sender.clone());
         let (until, until_receiver) = watch::channel(None);
-        let out_of_turn = Arc::new(AtomicBool::new(false));
-        let pipeline = Pipeline {
-            journal: journal.clone(),
+        let (backlog, oldest_unlogged) = watch::channel(None);
+        let waiting = Waiting {
             secret: Secret::new(&secret),
-            settings: settings.clone(),
-            recorder: recorder.clone(),
             forward,
             progress: progress_sender,
-            metrics: metrics.clone(),
-            out_of_turn: out_of_turn.clone(),
             until: until_receiver,
+            backlog,
         };
-        journal.append(Entry::new(clock(), What::Started, told(&settings))).await?;
-        let pace = Pace { every: TICK, heartbeat: settings.heartbeat, clock };
-        let tasks = vec![
-            tokio::spawn(pipeline.run()),
-            tokio::spawn(tick(journal.clone(), progress.clone(), pace)),
-            tokio::spawn(take_up(recorder.clone(), out_of_turn)),
-        ];
+        let started = Entry::new(clock(), What::Started, told(&settings));
+        let has_started = Arc::new(AtomicBool::new(false));
+        let starting = start(&journal, started, has_started.clone()).await?;
+        let heartbeat = Duration::try_from(settings.heartbeat).unwrap_or_default();
+        let pace = Pace { every: TICK, heartbeat, clock };
+        let tasks = starting
+            .into_iter()
+            .chain([tokio::spawn(stopping), tokio::spawn(tick(journal.clone(), progress.clone(), pace))]);
+        let tasks = Mutex::new(tasks.collect());
         let inner = Inner {
             journal,
-            recorder,
-            access,
+            destination: OnceLock::new(),
+            waiting: Mutex::new(Some(waiting)),
             settings,
             clock,
             randomness,
             progress,
+            oldest_unlogged,
             until,
             metrics,
+            has_started,
             closing: AtomicBool::new(false),
-            tasks: Mutex::new(tasks),
+            tasks,
         };
         Ok(Self(Arc::new(inner)))
+    }
+
+    /// Records to `destination` from now on, and takes up what an earlier process left. Nothing fails because the log is away. A
+    /// second destination is ignored.
+    pub fn record_to(&self, destination: Destination) {
+        let inner = &self.0;
+        let Some(Waiting { secret, forward, progress, until, backlog }) = inner.waiting.lock().take() else {
+            return;
+        };
+        progress.send_modify(|progress| progress.trouble = None);
+        let Destination { recorder, access } = destination.clone();
+        // The lock above lets nobody else get here.
+        let _ = inner.destination.set(destination);
+        let out_of_turn = Arc::new(AtomicBool::new(false));
+        let pipeline = Pipeline {
+            journal: inner.journal.clone(),
+            secret,
+            settings: inner.settings.clone(),
+            recorder: recorder.clone(),
+            forward,
+            progress,
+            metrics: inner.metrics.clone(),
+            out_of_turn: out_of_turn.clone(),
+            until,
+        };
+        let mut tasks = inner.tasks.lock();
+        tasks.push(tokio::spawn(pipeline.run()));
+        tasks.push(tokio::spawn(watch_backlog(
+            recorder.clone(),
+            access,
+            inner.metrics.clone(),
+            inner.clock,
+            backlog,
+        )));
+        tasks.push(tokio::spawn(take_up(recorder, out_of_turn)));
+    }
+
+    /// Reports why there is no destination yet, until there is one.
+    pub fn waits_because(&self, trouble: &str) {
+        if let Some(waiting) = &*self.0.waiting.lock() {
+            waiting.progress.send_modify(|progress| progress.trouble = Some(trouble.to_owned()));
+        }
+    }
+
+    /// Waits until recording has stopped for good, and returns why. Only opening the collector again recovers.
+    pub fn poisoned(&self) -> impl Future<Output = String> + Send + use<> {
+        let mut progress = self.0.progress.clone();
+        async move {
+            let stopped = progress.wait_for(|progress| progress.stopped.is_some()).await;
+            match stopped.ok().and_then(|progress| progress.stopped.clone()) {
+                Some(reason) => reason,
+                // The collector is gone, and nothing went wrong.
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Why recording stopped for good, if it did.
+    pub fn poison(&self) -> Option<String> {
+        self.0.progress.borrow().stopped.clone()
     }
 
     /// Takes a body; it is durable when this returns. `items` is how many interactions (or spans) are in it, for a loss to be
@@ -190,10 +292,17 @@ impl Collector {
         if self.0.closing.load(Ordering::Relaxed) {
             return Err(NotTaken::Stopping);
         }
-        let entry = Entry::new((self.0.clock)(), What::Arrived(door), body);
-        match self.0.journal.append(entry).await {
+        let appended = if self.0.has_started.load(Ordering::Acquire) {
+            self.0.journal.append(Entry::new((self.0.clock)(), What::Arrived(door), body)).await
+        } else {
+            let why = self.0.journal.impediment();
+            Err(why.unwrap_or_else(|| JournalError::Refused("the collector has just begun".into())))
+        };
+        match appended {
             Ok(place) => Ok(Some(place)),
-            Err(full @ JournalError::Full { .. }) => {
+            Err(
+                full @ (JournalError::Full { .. } | JournalError::NoRoom { .. } | JournalError::Refused(_)),
+            ) => {
                 self.0.journal.lost(items).await?;
                 if self.0.settings.mode == Mode::FailOpen { Ok(None) } else { Err(full.into()) }
             }
@@ -228,15 +337,15 @@ impl Collector {
             Ok(_) => return Err("nothing is recorded any more".into()),
             Err(_) => return Err("it is not recorded yet".into()),
         }
-        let vault = self.0.recorder.vault();
-        let row =
-            vault.row(&self.0.access, &receipt.id).await.map_err(|error: VaultError| error.to_string())?;
+        let destination = self.0.destination.get().ok_or("it is not recorded yet")?;
+        let (vault, access) = (destination.recorder.vault(), &destination.access);
+        let row = vault.row(access, &receipt.id).await.map_err(|error: VaultError| error.to_string())?;
         receipt.digest = Some(row.digest);
-        let logged = tokio::time::timeout(RECEIPT_PATIENCE, self.0.recorder.flush()).await;
+        let logged = tokio::time::timeout(RECEIPT_PATIENCE, destination.recorder.flush()).await;
         logged.map_err(|_| "the log did not answer")?.map_err(|error| error.to_string())?;
-        let row = vault.row(&self.0.access, &receipt.id).await.map_err(|error| error.to_string())?;
+        let row = vault.row(access, &receipt.id).await.map_err(|error| error.to_string())?;
         receipt.index = row.place.map(|place| place.index.get());
-        receipt.proof = vault.proof(&self.0.access, &receipt.id).await.map_err(|error| error.to_string())?;
+        receipt.proof = vault.proof(access, &receipt.id).await.map_err(|error| error.to_string())?;
         if receipt.proof.is_some() { Ok(()) } else { Err("the log gave no receipt".into()) }
     }
 
@@ -250,7 +359,20 @@ impl Collector {
     /// Whether everything is as it should be; else what is wrong.
     pub fn readiness(&self) -> Result<(), String> {
         let Progress { trouble, stopped, .. } = self.0.progress.borrow().clone();
-        stopped.or(trouble).map_or(Ok(()), Err)
+        let journal = || self.0.journal.impediment().map(|error| error.to_string());
+        let vault = || self.0.destination.get().and_then(|to| to.recorder.vault().impediment());
+        stopped.or(trouble).or_else(journal).or_else(vault).map_or(Ok(()), Err)
+    }
+
+    /// The oldest record that is in the vault and not in the log, in words with its age in seconds; none if there is no such record.
+    /// An error once it has waited for more than [`KEPT_NOT_LOGGED_PATIENCE`]: a log that is away for some minutes is no reason to
+    /// send telemetry elsewhere.
+    pub fn kept_not_logged(&self) -> Result<Option<String>, String> {
+        let Some(oldest) = *self.0.oldest_unlogged.borrow() else { return Ok(None) };
+        let age = (self.0.clock)().duration_since(oldest).max(SignedDuration::ZERO);
+        let words =
+            format!("the oldest record that is kept and not in the log has waited for {} s", age.as_secs());
+        if age <= KEPT_NOT_LOGGED_PATIENCE { Ok(Some(words)) } else { Err(words) }
     }
 
     /// Bytes that wait on disk to be recorded, and the most there may be.
@@ -269,8 +391,12 @@ impl Collector {
         if self.0.closing.swap(true, Ordering::Relaxed) {
             return false;
         }
+        let has_destination = self.0.destination.get().is_some();
         let closing = async {
             self.0.journal.declare_losses().await?;
+            if !has_destination {
+                return Ok(false);
+            }
             let flush = Entry::new((self.0.clock)(), What::Flush, Bytes::new());
             let last = self.0.journal.append(flush).await?;
             self.0.until.send_replace(Some(last + 1));
@@ -288,10 +414,19 @@ impl Collector {
 
 /// The settings as they are logged.
 fn told(settings: &Settings) -> Bytes {
-    let Settings { mode, disk_budget, assemble, session_idle, intent_timeout, heartbeat, unsampled, profile } =
-        settings;
+    let Settings {
+        mode,
+        disk_budget,
+        min_free_bytes,
+        assemble,
+        session_idle,
+        intent_timeout,
+        heartbeat,
+        unsampled,
+        profile,
+    } = settings;
     let told = json!({
-        "mode": mode, "disk_budget": disk_budget, "settle_seconds": assemble.settle.as_secs(),
+        "mode": mode, "disk_budget": disk_budget, "min_free_bytes": min_free_bytes, "settle_seconds": assemble.settle.as_secs(),
         "idle_seconds": assemble.idle.as_secs(), "max_age_seconds": assemble.max_age.as_secs(),
         "session_idle_seconds": session_idle.as_secs(), "intent_timeout_seconds": intent_timeout.as_secs(),
         "heartbeat_seconds": heartbeat.as_secs(), "unsampled": unsampled, "profile": profile,
@@ -299,16 +434,23 @@ fn told(settings: &Settings) -> Bytes {
     Bytes::from(told.to_string())
 }
 
-/// Has submitted what an earlier process kept and did not submit, whenever the log can be reached.
+/// Has submitted what an earlier process kept and did not submit, whenever the log can be reached; last, what was signed for streams
+/// that nothing connects to the present one.
 async fn take_up(recorder: Recorder, out_of_turn: Arc<AtomicBool>) {
+    let mut is_ours_sent = false;
     loop {
-        match recorder.resume().await {
+        let sent = if is_ours_sent { recorder.take_over(SILENCE).await } else { recorder.resume().await };
+        match sent {
             Ok(submitted) => {
                 out_of_turn.fetch_or(submitted > 0, Ordering::Relaxed);
-                return;
+                if std::mem::replace(&mut is_ours_sent, true) {
+                    return;
+                }
             }
-            Err(error) => tracing::warn!(%error, "what an earlier process left cannot be sent yet"),
+            Err(error) => {
+                tracing::warn!(%error, "what an earlier process left cannot be sent yet");
+                tokio::time::sleep(TICK).await;
+            }
         }
-        tokio::time::sleep(TICK).await;
     }
 }

@@ -35,7 +35,7 @@ pub(crate) struct Step {
     /// Records, in order.
     pub(crate) records: Vec<Record>,
     pub(crate) tally: Tally,
-    /// Interactions of which no record could be made, and why. There should be none.
+    /// Interactions of which no record could be made, and why. There should be none; each is declared lost in `records`.
     pub(crate) failed: Vec<String>,
 }
 
@@ -99,21 +99,29 @@ impl Fold {
         }
     }
 
-    /// Takes up what an earlier process remembered: pairs of one [`changes`](Self::changes) after the other, put together.
-    pub(crate) fn restore(&mut self, kept: Kept) {
+    /// Takes up what an earlier process remembered: pairs of one [`changes`](Self::changes) after the other, put together. Returns how
+    /// many of them cannot be read.
+    pub(crate) fn restore(&mut self, kept: Kept) -> usize {
+        let mut unread = 0;
         let mut by_prefix: BTreeMap<u8, Kept> = BTreeMap::new();
         for (key, value) in kept {
-            if let Some((prefix, rest)) = key.split_first() {
-                by_prefix.entry(*prefix).or_default().push((rest.to_owned(), value));
+            match key.split_first() {
+                Some((prefix @ (&MEMORY | &SESSION | &INTENT), rest)) => {
+                    by_prefix.entry(*prefix).or_default().push((rest.to_owned(), value));
+                }
+                Some((&CONFIGURATION, rest)) => {
+                    match (String::from_utf8(rest.to_owned()), String::from_utf8(value)) {
+                        (Ok(key), Ok(value)) => drop(self.configurations.insert(key, value)),
+                        _ => unread += 1,
+                    }
+                }
+                _ => unread += 1,
             }
         }
         let mut of = |prefix| by_prefix.remove(&prefix).unwrap_or_default();
-        self.assembler.restore(of(MEMORY));
-        self.sessions.restore(of(SESSION));
-        self.intents.restore(of(INTENT));
-        let text = |bytes| String::from_utf8(bytes).ok();
-        self.configurations =
-            of(CONFIGURATION).into_iter().filter_map(|(key, value)| text(key).zip(text(value))).collect();
+        unread += self.assembler.restore(of(MEMORY));
+        unread += self.sessions.restore(of(SESSION));
+        unread + self.intents.restore(of(INTENT))
     }
 
     /// What must survive of what changed since the last call.
@@ -156,7 +164,7 @@ impl Fold {
     /// rest waits as it did.
     pub(crate) fn refill(&mut self, position: u64, entry: &Entry) {
         if let What::Arrived(door) = entry.what
-            && let Some((items, _)) = items(door, &entry.body)
+            && let Some(Ok((items, _))) = items(door, &entry.body)
         {
             self.assembler.feed(items, &self.lot(position, entry));
         }
@@ -164,23 +172,33 @@ impl Fold {
 
     /// What an entry amounts to.
     pub(crate) fn apply(&mut self, position: u64, entry: &Entry) -> Step {
+        let mut step = self.step(position, entry);
+        for place in 0..step.failed.len() {
+            let id = self.name(&format!("no record {position} {place}"));
+            step.records.push(loss::not_made(id, entry.at, self.settings.mode));
+            step.tally.lost += 1;
+        }
+        step
+    }
+
+    fn step(&mut self, position: u64, entry: &Entry) -> Step {
         let now = entry.at;
         match entry.what {
             What::Arrived(door) => self.arrived(position, door, entry),
-            What::Tick => {
-                let out = self.assembler.tick(now);
-                let mut step = self.assembled(out, position, now);
-                for seal in self.sessions.tick(now) {
+            What::Tick | What::Heartbeat => {
+                let out = self.assembler.tick(entry.steady);
+                let mut step = self.assembled(out, position, entry);
+                for seal in self.sessions.tick(entry.steady) {
                     step.records.push(self.seal(seal, now));
                 }
-                for intent in self.intents.tick(now) {
+                for intent in self.intents.tick(entry.steady) {
                     step.records.push(self.orphan(intent, now));
                 }
                 step
             }
             What::Flush => {
                 let out = self.assembler.flush();
-                self.assembled(out, position, now)
+                self.assembled(out, position, entry)
             }
             What::Started => {
                 Step { records: self.configurations(now, position, &entry.body), ..Step::default() }
@@ -190,44 +208,52 @@ impl Fold {
     }
 
     fn arrived(&mut self, position: u64, door: Door, entry: &Entry) -> Step {
-        let now = entry.at;
-        if let Some((items, unread)) = items(door, &entry.body) {
+        if let Some(read) = items(door, &entry.body) {
+            let (items, unread) = match read {
+                Ok(read) => read,
+                Err(why) => return Step::unread(position, &why),
+            };
             let received = items.len() as u64 + unread;
             let out = self.assembler.feed(items, &self.lot(position, entry));
-            let mut step = self.assembled(out, position, now);
+            let mut step = self.assembled(out, position, entry);
             step.tally.received += received;
             step.tally.refused += unread;
             return step;
         }
         match door {
-            Door::Seal => self.seal_asked_for(&entry.body, now),
+            Door::Seal => self.seal_asked_for(&entry.body, entry.at),
             Door::LiteLlm => {
                 let naming = self.secret.naming();
-                let (records, refused) = doors::litellm(&entry.body, &naming, now).unwrap_or_default();
-                self.whole(records, refused.len(), position, entry)
+                match doors::litellm(&entry.body, &naming, entry.at) {
+                    Ok((records, refused)) => self.whole(records, refused.len(), position, entry),
+                    Err(why) => Step::unread(position, &why),
+                }
             }
-            _ => {
-                let (parsed, refused) = doors::records(&entry.body).unwrap_or_default();
-                let records = parsed.into_iter().map(|parsed| parsed.record).collect();
-                self.whole(records, refused.len(), position, entry)
-            }
+            _ => match doors::records(&entry.body) {
+                Ok((parsed, refused)) => {
+                    let records = parsed.into_iter().map(|parsed| parsed.record).collect();
+                    self.whole(records, refused.len(), position, entry)
+                }
+                Err(why) => Step::unread(position, &why),
+            },
         }
     }
 
     fn lot(&self, position: u64, entry: &Entry) -> Lot {
         let commitment = Some(self.secret.commitment(&entry.body));
-        Lot { received: entry.at, position, commitment }
+        Lot { received: entry.at, steady: entry.steady, position, commitment }
     }
 
     /// What the assembler gave.
-    fn assembled(&mut self, out: Out, position: u64, now: Timestamp) -> Step {
+    fn assembled(&mut self, out: Out, position: u64, entry: &Entry) -> Step {
+        let now = entry.at;
         let mut step = Step { failed: out.failed, ..Step::default() };
         step.tally.refused = out.refused.len() as u64;
         step.tally.not_understood = out.unknown.values().sum();
         step.tally.ignored = out.ignored.values().sum();
         step.tally.conflicts = out.conflicts.len() as u64;
         for record in out.records {
-            self.finish(record, now, &mut step.records);
+            self.finish(record, entry, &mut step.records);
         }
         for (place, conflict) in out.conflicts.into_iter().enumerate() {
             let mut record = Record::new(StatementKind::Finding);
@@ -266,15 +292,16 @@ impl Fold {
                 custody.bodies = vec![commitment.clone()].into();
             }
             self.assembler.adopt(&mut record);
-            self.finish(record, now, &mut step.records);
+            self.finish(record, entry, &mut step.records);
         }
         step
     }
 
     /// Joins a record to its intent and its session, and says what the operator says of its source.
-    fn finish(&mut self, mut record: Record, now: Timestamp, records: &mut Vec<Record>) {
+    fn finish(&mut self, mut record: Record, entry: &Entry, records: &mut Vec<Record>) {
+        let now = entry.at;
         let mut given_up = Vec::new();
-        let mut seal = None;
+        let mut seals = Vec::new();
         if matches!(record.kind, StatementKind::Interaction | StatementKind::Intent) {
             record.profile = record.profile.or(self.settings.profile);
             if self.settings.unsampled {
@@ -285,7 +312,7 @@ impl Fold {
             }
         }
         match record.kind {
-            StatementKind::Intent => given_up = self.intents.begin(&record, now),
+            StatementKind::Intent => given_up = self.intents.begin(&record, entry.steady),
             StatementKind::Interaction => {
                 self.intents.end(&mut record);
                 let must = self.settings.mode == Mode::FailClosed;
@@ -293,21 +320,24 @@ impl Fold {
                 if correlation.write_ahead.is_absent() {
                     correlation.write_ahead = (must || correlation.intent.value().is_some()).into();
                 }
-                seal = self.sessions.number(&mut record, now);
+                seals = self.sessions.number(&mut record, entry.steady);
             }
             _ => {}
         }
         records.push(record);
-        records.extend(seal.map(|seal| self.seal(seal, now)));
+        records.extend(seals.into_iter().map(|seal| self.seal(seal, now)));
         records.extend(given_up.into_iter().map(|intent| self.orphan(intent, now)));
     }
 
     fn seal_asked_for(&mut self, body: &[u8], now: Timestamp) -> Step {
         let mut step = Step::default();
-        if let Ok(SealRequest { session, reason }) = serde_json::from_slice(body)
-            && let Some(seal) = self.sessions.seal(&session, reason)
-        {
-            step.records.push(self.seal(seal, now));
+        match serde_json::from_slice(body) {
+            Ok(SealRequest { session, reason }) => {
+                let seal = self.sessions.seal(&session, reason);
+                step.records.extend(seal.map(|seal| self.seal(seal, now)));
+            }
+            // It announces no interaction, so nothing is lost with it.
+            Err(_) => step.tally.refused += 1,
         }
         step
     }
@@ -323,7 +353,10 @@ impl Fold {
     }
 
     fn lost(&self, position: u64, now: Timestamp, body: &[u8]) -> Step {
-        let Ok(losses) = serde_json::from_slice::<Losses>(body) else { return Step::default() };
+        let losses = match serde_json::from_slice::<Losses>(body) {
+            Ok(losses) => losses,
+            Err(why) => return Step::unread(position, &why),
+        };
         let id = self.name(&format!("loss {position}"));
         let record = loss::over_budget(id, now, losses, self.settings.mode);
         let tally = Tally { lost: losses.items, ..Tally::default() };
@@ -335,18 +368,27 @@ impl Fold {
     }
 }
 
-/// Items of a body that is put together from items, and how many could not be read.
-fn items(door: Door, body: &Bytes) -> Option<(Vec<Item>, u64)> {
+impl Step {
+    /// An entry that was acknowledged and cannot be read. The doors read every body before it is acknowledged, so this takes a
+    /// version of the program that reads less than the one before it.
+    fn unread(position: u64, why: &impl std::fmt::Display) -> Self {
+        let failed = vec![format!("entry {position} of the journal cannot be read: {why}")];
+        Self { failed, ..Self::default() }
+    }
+}
+
+/// Items of a body that is put together from items, and how many could not be read; or why the whole body could not.
+fn items(door: Door, body: &Bytes) -> Option<Result<(Vec<Item>, u64), String>> {
     let otlp = |signal, encoding: Encoding| {
-        let decoded = decode(signal, encoding, body).unwrap_or_default();
-        (decoded.items, decoded.refused.len() as u64)
+        let decoded = decode(signal, encoding, body).map_err(|error| error.to_string())?;
+        Ok((decoded.items, decoded.refused.len() as u64))
     };
     match door {
         Door::Traces(encoding) => Some(otlp(Signal::Traces, encoding)),
         Door::Logs(encoding) => Some(otlp(Signal::Logs, encoding)),
         Door::Opa => {
-            let (items, refused) = doors::opa(body).unwrap_or_default();
-            Some((items, refused.len() as u64))
+            let read = doors::opa(body).map_err(|error| error.to_string());
+            Some(read.map(|(items, refused)| (items, refused.len() as u64)))
         }
         Door::Records | Door::LiteLlm | Door::Intents | Door::Seal => None,
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -75,6 +75,7 @@ pub struct Forward(Arc<Inner>);
 
 struct Inner {
     queue: mpsc::UnboundedSender<Message>,
+    headers: Arc<RwLock<HeaderMap>>,
     room: Arc<Semaphore>,
     metrics: Metrics,
     closing: CancellationToken,
@@ -100,19 +101,27 @@ impl Forward {
             return Err(ForwardError::Url(url.chars().take(200).collect()));
         }
         // Whoever answers with a redirection wants to be asked elsewhere, and is not.
-        let client = Client::builder()
-            .timeout(pace.timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .default_headers(headers)
-            .build()?;
+        let client =
+            Client::builder().timeout(pace.timeout).redirect(reqwest::redirect::Policy::none()).build()?;
+        let headers = Arc::new(RwLock::new(headers));
         let metrics = Metrics::default();
         let closing = CancellationToken::new();
         let (queue, waiting) = mpsc::unbounded_channel();
-        let sender =
-            Sender { base: url.trim_end_matches('/').to_owned(), client, pace, metrics: metrics.clone() };
+        let sender = Sender {
+            base: url.trim_end_matches('/').to_owned(),
+            client,
+            headers: headers.clone(),
+            pace,
+            metrics: metrics.clone(),
+        };
         let task = tokio::spawn(run(waiting, Arc::new(sender), closing.clone()));
         let room = Arc::new(Semaphore::new(pace.queue_bytes.div_ceil(UNIT).min(Semaphore::MAX_PERMITS)));
-        Ok(Self(Arc::new(Inner { queue, room, metrics, closing, task: Mutex::new(Some(task)) })))
+        Ok(Self(Arc::new(Inner { queue, headers, room, metrics, closing, task: Mutex::new(Some(task)) })))
+    }
+
+    /// Sends other headers along from the next request on.
+    pub fn set_headers(&self, headers: HeaderMap) {
+        *self.0.headers.write() = headers;
     }
 
     /// Puts a body into the queue, or drops it if there is no room. Never waits.
@@ -209,6 +218,7 @@ async fn run(mut queue: mpsc::UnboundedReceiver<Message>, sender: Arc<Sender>, c
 struct Sender {
     base: String,
     client: Client,
+    headers: Arc<RwLock<HeaderMap>>,
     pace: Pace,
     metrics: Metrics,
 }
@@ -256,6 +266,7 @@ impl Sender {
         let mut request = self
             .client
             .post(format!("{}{}", self.base, message.path))
+            .headers(self.headers.read().clone())
             .header(header::CONTENT_TYPE, content_type)
             .body(message.body.clone());
         if message.is_gzip {

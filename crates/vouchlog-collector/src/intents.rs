@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use vouchlog_evidence::{RULES_VERSION, Record, RecordId};
 use vouchlog_stream::StatementKind;
 
-use crate::limits::MAX_INTENTS;
+use crate::limits::{MAX_INTENTS, MAX_REMEMBERED_BYTES};
 
 /// An intent without an outcome yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,7 +27,16 @@ pub(crate) struct Intents {
     by_time: BTreeSet<(i64, String)>,
     by_span: BTreeMap<(String, String), String>,
     by_call: BTreeMap<String, String>,
+    /// Bytes of the names of all of them.
+    bytes: usize,
     changed: BTreeSet<String>,
+}
+
+impl Intent {
+    fn size(&self, id: &str) -> usize {
+        let span = self.span.as_ref().map_or(0, |(trace, span)| trace.len() + span.len());
+        id.len() + span + self.call.as_ref().map_or(0, String::len)
+    }
 }
 
 impl Intents {
@@ -39,19 +48,23 @@ impl Intents {
             by_time: BTreeSet::new(),
             by_span: BTreeMap::new(),
             by_call: BTreeMap::new(),
+            bytes: 0,
             changed: BTreeSet::new(),
         }
     }
 
-    /// Takes up what an earlier process remembered. What cannot be read is of another version, and forgotten.
-    pub(crate) fn restore(&mut self, kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) {
+    /// Takes up what an earlier process remembered. Returns how many intents cannot be read.
+    pub(crate) fn restore(&mut self, kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> usize {
+        let mut unread = 0;
         for (id, value) in kept {
             let intent: Result<Intent, _> = postcard::from_bytes(&value);
-            if let (Ok(id), Ok(intent)) = (String::from_utf8(id), intent) {
-                self.insert(id, intent);
+            match (String::from_utf8(id), intent) {
+                (Ok(id), Ok(intent)) => self.insert(id, intent),
+                _ => unread += 1,
             }
         }
         self.changed.clear();
+        unread
     }
 
     /// What changed since the last call: names of intents, and what is remembered of them now.
@@ -77,7 +90,7 @@ impl Intents {
         let due = now.as_millisecond().saturating_add(timeout);
         self.insert(id.as_str().to_owned(), Intent { due, span, call });
         let mut given_up = Vec::new();
-        while self.open.len() > MAX_INTENTS {
+        while self.open.len() > MAX_INTENTS || self.bytes > MAX_REMEMBERED_BYTES {
             let Some((_, oldest)) = self.by_time.first().cloned() else { break };
             self.remove(&oldest);
             given_up.extend(RecordId::new(&oldest));
@@ -95,11 +108,13 @@ impl Intents {
             self.by_call.insert(call.clone(), id.clone());
         }
         self.changed.insert(id.clone());
+        self.bytes += intent.size(&id);
         self.open.insert(id, intent);
     }
 
     fn remove(&mut self, id: &str) {
         let Some(intent) = self.open.remove(id) else { return };
+        self.bytes -= intent.size(id);
         self.by_time.remove(&(intent.due, id.to_owned()));
         if let Some(span) = intent.span {
             self.by_span.remove(&span);
@@ -230,7 +245,8 @@ mod tests {
         intents.begin(&intent("b", None, None), at(5));
         let kept = intents.changes();
         let mut intents = Intents::new(SignedDuration::from_secs(10));
-        intents.restore(kept.into_iter().map(|(key, value)| (key, value.unwrap())));
+        let kept = kept.into_iter().map(|(key, value)| (key, value.unwrap()));
+        assert_eq!(intents.restore(kept.chain([(b"c".to_vec(), vec![])])), 1);
         assert_eq!(intents.tick(at(9)), []);
         assert_eq!(intents.tick(at(10)), [RecordId::new("a").unwrap()]);
         assert_eq!(intents.tick(at(10)), []);

@@ -1,46 +1,50 @@
 //! The journal: what came in, on disk until the records made of it are in the vault; and what the collector must remember.
 //!
 //! ```text
-//! <directory>/journal   a fjall database, one atomic durable write for each group of changes:
-//!   entries: position (8) → entry          what came in, in order, until it is settled
-//!   state:   "settled"    → position (8)   everything before it is recorded
-//!            "lost"       → Losses         turned away and not declared yet
-//!            other keys                    the pipeline's own
+//! <directory>/FORMAT     that there is a journal, and which
+//! <directory>/journal    a ledger: each group of changes is one record, each file begins with a snapshot of all but the entries
+//!   state:  settled      everything before this position is recorded
+//!           keep         entries before this position are not needed any more, to go on either
+//!           keys         what the pipeline remembers
+//!   LOSSES               turned away and not declared yet
 //! ```
 //!
+//! In memory are the state, and where the entries lie; bodies are on disk alone.
+//!
 //! **Invariant: an entry is durable before anybody is told that it was taken, and forgotten only when what it became is.**
+//!
+//! Below the reserve of free disk no bodies are taken; the time, losses and what is settled are, out of the reserve. A failed sync is
+//! final: nothing more is written until the journal is opened again.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use bytes::Bytes;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
+use vouchlog_ledger::{Disk, Folder, Ledger, Options, Reader};
 use vouchlog_runtime::durable;
 
 use crate::arrival::Entry;
 
+mod losses;
+mod stamp;
+mod state;
 mod writer;
 
+pub(crate) use losses::Lost as Losses;
+use stamp::Stamp;
+use state::{State, Steady};
 use writer::{Request, Writer};
 
-const SETTLED: &[u8] = b"settled";
-const LOST: &[u8] = b"lost";
-
-/// fjall's block and blob cache: the journal is read once, right behind its writer.
-const CACHE_BYTES: u64 = 8 * 1024 * 1024;
-/// What is buffered of entries before they go to tables: small, most of them are settled before.
-const ENTRIES_MEMTABLE: u64 = 16 * 1024 * 1024;
-const STATE_MEMTABLE: u64 = 4 * 1024 * 1024;
-/// What fjall writes ahead at most before it flushes.
-const JOURNALING_BYTES: u64 = 128 * 1024 * 1024;
-const WORKERS: usize = 2;
 /// Requests that wait for the writer; what is in them is bounded by whoever reads bodies.
 const QUEUE: usize = 4_096;
+/// What the journal's ledger is for.
+const PURPOSE: &str = "journal";
+/// Which part of the reserve is for what makes room; below it nothing is written at all.
+const LAST_RESERVE: u64 = 4;
 
 /// Why the journal did not take something.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -53,29 +57,45 @@ pub(crate) enum JournalError {
         /// Bytes it may hold.
         limit: u64,
     },
+    /// The disk is nearly full. It goes on by itself when there is room.
+    #[error("the disk is full: {free} bytes are free, at least {needed} are kept")]
+    NoRoom {
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that stay free.
+        needed: u64,
+    },
+    /// Nothing was written, and the same may succeed later.
+    #[error("the journal takes nothing at the moment: {0}")]
+    Refused(String),
+    /// A write failed in a way that leaves its outcome unknown: nothing more is written until the journal is opened again.
+    #[error("the journal has stopped: {0}")]
+    Failed(String),
     /// Another process has it open.
     #[error("the journal is in use by another process: each collector needs a directory of its own")]
     InUse,
-    /// The disk failed or is full.
+    /// The disk failed.
     #[error("the journal cannot be written or read: {0}")]
     Disk(String),
-    /// What is on disk makes no sense.
-    #[error("the journal is damaged: {0}")]
+    /// What is on disk is not what was written.
+    #[error("the journal is refused: {0}")]
     Damaged(String),
+    /// An earlier version of this program made it.
+    #[error(
+        "journal/{0} is of an earlier version of this program: start that version until it has recorded what waits \
+         (`vouchlog_collector_journal_bytes` is 0), then delete the directory `journal`"
+    )]
+    OldLayout(&'static str),
     /// The collector stops.
     #[error("the collector stops")]
     Stopping,
 }
 
-/// What was turned away and is not declared yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Losses {
-    pub(crate) from: Timestamp,
-    pub(crate) to: Timestamp,
-    /// Interactions, or spans where nobody can tell. Each attempt of an emitter counts.
-    pub(crate) items: u64,
-    /// Attempts.
-    pub(crate) attempts: u64,
+impl JournalError {
+    /// Whether the same may succeed later, without anybody doing anything to this process.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self, Self::Full { .. } | Self::NoRoom { .. } | Self::Refused(_) | Self::Disk(_))
+    }
 }
 
 /// What is remembered: keys, and what is under them.
@@ -88,12 +108,19 @@ pub(crate) struct Changes {
     pub(crate) remove: Vec<Vec<u8>>,
 }
 
-/// What a journal may hold, and the time.
+/// What a journal may hold, the time, and chance.
 #[derive(Clone, Copy)]
 pub(crate) struct Settings {
     /// Most bytes of entries that wait. Ticks and the like, a few bytes each, are beyond it.
     pub(crate) limit: u64,
+    /// Bodies are refused while the file system has less room than this, in bytes.
+    pub(crate) min_free_bytes: u64,
+    /// The wall clock.
     pub(crate) clock: fn() -> Timestamp,
+    /// Monotonic time, from whenever on.
+    pub(crate) elapsed: fn() -> Duration,
+    /// 16 fresh random bytes, for the identity of a new journal.
+    pub(crate) randomness: fn() -> [u8; 16],
 }
 
 /// An open journal. Clones are the same one.
@@ -104,27 +131,82 @@ pub(crate) struct Journal {
     end: watch::Receiver<u64>,
 }
 
-/// What is on disk.
+/// What is on disk, for those who read.
 struct Store {
-    db: Database,
-    entries: Keyspace,
-    state: Keyspace,
-    /// Bytes of the entries that are there.
-    held: AtomicU64,
+    disk: Arc<dyn Disk>,
+    reader: Reader,
+    state: Mutex<State>,
+    min_free_bytes: u64,
+    /// Why nothing more is written until the journal is opened again.
+    failed: watch::Sender<Option<String>>,
 }
 
 impl Journal {
     /// Opens the journal in `dir`, or makes it.
     pub(crate) fn open(dir: &Path, settings: Settings) -> Result<Self, JournalError> {
-        let store = Store::open(dir)?;
-        let (end, held) = store.scan()?;
-        let end = end.max(store.number(SETTLED)?.unwrap_or(0));
-        store.held.store(held, Ordering::Relaxed);
-        let lost = store.lost()?;
-        let store = Arc::new(store);
+        let folder = dir.join("journal");
+        let stamp = Stamp::read(dir)?;
+        stamp::check_layout(&folder)?;
+        if stamp.is_some() && !folder.is_dir() {
+            return Err(JournalError::Damaged(
+                "the directory journal/ is missing, but the journal had begun".into(),
+            ));
+        }
+        durable::make_dir(&folder).map_err(|error| JournalError::Disk(error.to_string()))?;
+        Self::open_on(Arc::new(Folder::new(folder)), dir, stamp, settings)
+    }
+
+    /// Opens the journal on `disk`; its stamp is in `dir`.
+    fn open_on(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        stamp: Option<Stamp>,
+        settings: Settings,
+    ) -> Result<Self, JournalError> {
+        let options = Options { purpose: PURPOSE, min_free_bytes: settings.min_free_bytes / LAST_RESERVE };
+        let mut state = State::default();
+        let exists = Ledger::exists(&*disk).map_err(|error| JournalError::Disk(error.to_string()))?;
+        let (ledger, identity) = if exists || stamp.is_some() {
+            let opened = Ledger::open(disk.clone(), options, &mut |item| match item.snapshot {
+                Some(piece) => state.restore(piece, item.payload),
+                None => {
+                    state.apply(item.payload, vouchlog_ledger::Place { file: item.file, offset: item.offset })
+                }
+            });
+            let (ledger, summary) = opened?;
+            (ledger, summary.identity)
+        } else {
+            let identity = (settings.randomness)();
+            let pieces = state.snapshot();
+            let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+            (Ledger::create(disk.clone(), options, identity, &pieces)?, identity)
+        };
+        if stamp.is_some_and(|stamp| stamp != Stamp(identity)) {
+            return Err(JournalError::Damaged(
+                "FORMAT belongs to another journal than journal/00000001".into(),
+            ));
+        }
+        let losses = losses::Losses::open(&*disk, state.head.declared, stamp.is_none())?;
+        if stamp.is_none() {
+            Stamp(identity).write(dir)?;
+        }
+        Self::start(disk, ledger, losses, state, settings)
+    }
+
+    fn start(
+        disk: Arc<dyn Disk>,
+        ledger: Ledger,
+        losses: losses::Losses,
+        state: State,
+        settings: Settings,
+    ) -> Result<Self, JournalError> {
+        let steady = Steady::new(state.head.steady, (settings.clock)(), settings.elapsed);
+        let (end, end_receiver) = watch::channel(state.head.end);
         let (requests, queue) = mpsc::channel(QUEUE);
-        let (end_sender, end_receiver) = watch::channel(end);
-        let writer = Writer::new(store.clone(), settings, queue, end_sender, lost);
+        let (reader, state, failed) = (ledger.reader(), Mutex::new(state), watch::Sender::new(None));
+        let min_free_bytes = settings.min_free_bytes;
+        let store = Arc::new(Store { disk, reader, state, min_free_bytes, failed });
+        let writer = Writer { store: store.clone(), ledger, losses, settings, steady, queue, end };
         let thread = std::thread::Builder::new().name("journal".into());
         thread.spawn(move || writer.run()).map_err(|error| JournalError::Disk(error.to_string()))?;
         Ok(Self { store, requests, end: end_receiver })
@@ -162,7 +244,20 @@ impl Journal {
 
     /// Entries from a position on, in order, until they are `max_bytes` long; at least one, if there is one.
     pub(crate) fn read(&self, from: u64, max_bytes: usize) -> Result<Vec<(u64, Entry)>, JournalError> {
-        self.store.read(from, max_bytes)
+        let (mut entries, mut bytes, mut next) = (Vec::new(), 0, from);
+        loop {
+            let place = self.store.state.lock().place(next);
+            let Some(place) = place else { return Ok(entries) };
+            let record = self.store.reader.read(place)?;
+            for (position, entry) in state::entries(&record, next)? {
+                bytes += entry.len();
+                next = position + 1;
+                entries.push((position, entry));
+                if bytes >= max_bytes {
+                    return Ok(entries);
+                }
+            }
+        }
     }
 
     /// Position of the next entry, and every new one.
@@ -171,103 +266,60 @@ impl Journal {
     }
 
     /// Position before which everything is recorded.
-    pub(crate) fn settled(&self) -> Result<u64, JournalError> {
-        Ok(self.store.number(SETTLED)?.unwrap_or(0))
+    pub(crate) fn settled(&self) -> u64 {
+        self.store.state.lock().head.settled
     }
 
-    /// Position of the first entry that is still there, if there is any.
-    pub(crate) fn first(&self) -> Result<Option<u64>, JournalError> {
-        self.store.entries.first_key_value().map(|item| position(&item.key().map_err(disk)?)).transpose()
+    /// Position of the first entry that is still needed, if there is any.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.store.state.lock().first()
     }
 
     /// What the pipeline remembers under a prefix.
-    pub(crate) fn remembered(&self, prefix: &[u8]) -> Result<Kept, JournalError> {
-        let items = self.store.state.prefix(prefix);
-        items
-            .map(|item| item.into_inner().map(|(key, value)| (key.to_vec(), value.to_vec())).map_err(disk))
-            .collect()
+    pub(crate) fn remembered(&self, prefix: &[u8]) -> Kept {
+        self.store.state.lock().remembered(prefix)
     }
 
     /// Bytes of the entries that wait.
     pub(crate) fn held(&self) -> u64 {
-        self.store.held.load(Ordering::Relaxed)
+        self.store.state.lock().held()
+    }
+
+    /// Why no bodies are taken at the moment, if so, but for a budget that is used up.
+    pub(crate) fn impediment(&self) -> Option<JournalError> {
+        self.store.check_failed().err().or_else(|| self.store.no_room())
+    }
+
+    /// Waits until a write fails in a way that leaves its outcome unknown: nothing is written any more until the journal is opened
+    /// again. Never returns otherwise.
+    pub(crate) async fn failed(&self) -> JournalError {
+        let mut failed = self.store.failed.subscribe();
+        // The sender lives as long as the store.
+        let _ = failed.wait_for(Option::is_some).await;
+        self.store.check_failed().err().unwrap_or(JournalError::Stopping)
     }
 }
 
 impl Store {
-    fn open(dir: &Path) -> Result<Self, JournalError> {
-        durable::make_dir(dir).map_err(|error| JournalError::Disk(error.to_string()))?;
-        let db = Database::builder(dir.join("journal"))
-            .cache_size(CACHE_BYTES)
-            .max_journaling_size(JOURNALING_BYTES)
-            .worker_threads(WORKERS)
-            .open()
-            .map_err(disk)?;
-        let entries = || {
-            KeyspaceCreateOptions::default()
-                .max_memtable_size(ENTRIES_MEMTABLE)
-                .with_kv_separation(Some(KvSeparationOptions::default()))
-        };
-        let entries = db.keyspace("entries", entries).map_err(disk)?;
-        let state = || KeyspaceCreateOptions::default().max_memtable_size(STATE_MEMTABLE);
-        let state = db.keyspace("state", state).map_err(disk)?;
-        Ok(Self { db, entries, state, held: AtomicU64::new(0) })
+    fn no_room(&self) -> Option<JournalError> {
+        let free = self.disk.free_bytes().ok()?;
+        let needed = self.min_free_bytes;
+        (free < needed).then_some(JournalError::NoRoom { free, needed })
     }
 
-    /// Where the entries end, and how long they are together. There is no gap in them.
-    fn scan(&self) -> Result<(u64, u64), JournalError> {
-        let (mut end, mut held) = (None, 0);
-        for item in self.entries.iter() {
-            let key = item.key().map_err(disk)?;
-            let at = position(&key)?;
-            if end.is_some_and(|end| end != at) {
-                return Err(JournalError::Damaged(format!("an entry before {at} is missing")));
-            }
-            end = Some(at + 1);
-            // The bodies themselves may be gigabytes, and are not read for that.
-            held += u64::from(self.entries.size_of(&key).map_err(disk)?.unwrap_or_default());
-        }
-        Ok((end.unwrap_or(0), held))
+    fn check_failed(&self) -> Result<(), JournalError> {
+        self.failed.borrow().clone().map_or(Ok(()), |why| Err(JournalError::Failed(why)))
     }
 
-    fn read(&self, from: u64, max_bytes: usize) -> Result<Vec<(u64, Entry)>, JournalError> {
-        let (mut entries, mut bytes) = (Vec::new(), 0);
-        for item in self.entries.range(from.to_be_bytes()..) {
-            let (key, value) = item.into_inner().map_err(disk)?;
-            let at = position(&key)?;
-            let value = Bytes::copy_from_slice(&value);
-            bytes += value.len();
-            let entry = Entry::from_bytes(&value);
-            let entry = entry.ok_or_else(|| JournalError::Damaged(format!("entry {at} is none")))?;
-            entries.push((at, entry));
-            if bytes >= max_bytes {
-                break;
-            }
-        }
-        Ok(entries)
-    }
-
-    fn number(&self, key: &[u8]) -> Result<Option<u64>, JournalError> {
-        let value = self.state.get(key).map_err(disk)?;
-        value.map(|value| position(&value)).transpose()
-    }
-
-    fn lost(&self) -> Result<Option<Losses>, JournalError> {
-        let Some(value) = self.state.get(LOST).map_err(disk)? else { return Ok(None) };
-        let damaged = |error: serde_json::Error| JournalError::Damaged(error.to_string());
-        serde_json::from_slice(&value).map(Some).map_err(damaged)
-    }
-}
-
-fn position(bytes: &[u8]) -> Result<u64, JournalError> {
-    let bytes = bytes.try_into().map_err(|_| JournalError::Damaged("a position has not 8 bytes".into()))?;
-    Ok(u64::from_be_bytes(bytes))
-}
-
-fn disk(error: fjall::Error) -> JournalError {
-    match error {
-        fjall::Error::Locked => JournalError::InUse,
-        error => JournalError::Disk(error.to_string()),
+    /// Nothing more is written.
+    fn fail(&self, why: &str) -> JournalError {
+        self.failed.send_if_modified(|failed| {
+            let is_first = failed.is_none();
+            failed.get_or_insert_with(|| why.to_owned());
+            is_first
+        });
+        tracing::error!(why, "the journal has stopped");
+        JournalError::Failed(why.to_owned())
     }
 }
 

@@ -37,7 +37,7 @@ mod sessions;
 mod settings;
 
 pub use arrival::{Arrival, Door};
-pub use collector::{Collector, CollectorConfig, IntentReceipt, NotTaken, OpenError, Taken};
+pub use collector::{Collector, CollectorConfig, Destination, IntentReceipt, NotTaken, OpenError, Taken};
 pub use forward::{Forward, ForwardError, Pace};
 pub use settings::{Mode, Settings};
 

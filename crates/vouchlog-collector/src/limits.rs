@@ -74,6 +74,14 @@ pub const MAX_SEALED_IDS: usize = 256;
 /// Most intents that wait for their outcome; the oldest are given up first.
 pub const MAX_INTENTS: usize = 100_000;
 
+/// Bytes that stay free on the disk of the journal, unless it is set: 64 MiB, as a log and its vault keep. A quarter of it is never used;
+/// the rest takes what must be written so that there is room again.
+pub const MIN_FREE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Most bytes of names in each of the three things that are remembered: parts of done traces, sessions, intents. Together with their
+/// numbers this bounds a snapshot of the journal to some 400 MiB. The oldest go first.
+pub const MAX_REMEMBERED_BYTES: usize = 64 * 1024 * 1024;
+
 /// How often time is put into the journal while something waits for it.
 pub const TICK: Duration = Duration::from_secs(1);
 
@@ -82,3 +90,9 @@ pub const RECORDED_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long the log may take to answer before an intent is answered without its receipt.
 pub const RECEIPT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a record may be in the vault and not in the log before the collector is not ready: 15 minutes.
+pub const KEPT_NOT_LOGGED_PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_mins(15);
+
+/// How often the vault is asked for the oldest such record.
+pub const BACKLOG_INTERVAL: Duration = Duration::from_secs(2);

@@ -27,6 +27,7 @@ pub(crate) struct Metrics {
     failed: Counter,
     waiting: Gauge,
     journal: Gauge,
+    unlogged: Gauge,
 }
 
 impl Metrics {
@@ -55,6 +56,12 @@ impl Metrics {
             Unit::Bytes,
             self.journal.clone(),
         );
+        registry.register_with_unit(
+            "kept_not_logged_age",
+            "How long the oldest record has been in the vault and not in the log",
+            Unit::Seconds,
+            self.unlogged.clone(),
+        );
     }
 
     pub(crate) fn folded(&self, tally: Tally, failed: usize) {
@@ -69,6 +76,10 @@ impl Metrics {
 
     pub(crate) fn recorded(&self, kind: StatementKind) {
         self.records.get_or_create(&Kind { kind: kind.name() }).inc();
+    }
+
+    pub(crate) fn unlogged(&self, seconds: i64) {
+        self.unlogged.set(seconds);
     }
 
     pub(crate) fn settled(&self, waiting: usize, journal: u64) {

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use vouchlog_vault::Recorder;
 
 use crate::Forward;
@@ -114,7 +115,6 @@ impl Pipeline {
             forward: self.forward,
             secret: self.secret,
             mode: self.settings.mode,
-            heartbeat: self.settings.heartbeat,
             progress: self.progress,
             metrics: self.metrics,
             out_of_turn: self.out_of_turn,
@@ -130,45 +130,56 @@ impl Pipeline {
     }
 }
 
-/// What drives the journal while nobody sends anything: the time.
+/// Appends the time to the journal while nobody sends anything, by monotonic time: setting the wall clock stops no heartbeat.
 pub(crate) async fn tick(journal: Journal, progress: watch::Receiver<Progress>, pace: Pace) {
     let mut interval = tokio::time::interval(pace.every);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut last_heartbeat = (pace.clock)();
+    let mut last_heartbeat = Instant::now();
     let mut last_tick = None;
     loop {
         interval.tick().await;
-        let now = (pace.clock)();
-        let heartbeat = now.duration_since(last_heartbeat) >= pace.heartbeat;
-        if heartbeat {
-            last_heartbeat = now;
-        }
+        let now = Instant::now();
+        let is_heartbeat = now.duration_since(last_heartbeat) >= pace.heartbeat;
         let has_work = {
             let progress = progress.borrow();
             // While the pipeline is held up, one tick that it has not seen is enough.
             progress.waits && last_tick.is_none_or(|tick| tick < progress.settled)
         };
-        if !(heartbeat || has_work) {
+        if !(is_heartbeat || has_work) {
             continue;
         }
-        let declared = if heartbeat { journal.declare_losses().await } else { Ok(()) };
-        let entry = Entry::new(now, What::Tick, bytes::Bytes::new());
-        let ticked = match declared {
-            Ok(()) => journal.append(entry).await,
-            Err(error) => Err(error),
-        };
-        match ticked {
-            Ok(position) => last_tick = Some(position),
+        match append_time(&journal, is_heartbeat, pace.clock).await {
+            Ok(position) => {
+                last_tick = Some(position);
+                if is_heartbeat {
+                    last_heartbeat = now;
+                }
+            }
             Err(JournalError::Stopping) => return,
-            Err(error) => tracing::error!(%error, "the time cannot be kept"),
+            Err(error) => tracing::error!(%error, "the time cannot be appended to the journal; trying again"),
         }
     }
 }
 
-/// How the time is kept.
+async fn append_time(
+    journal: &Journal,
+    is_heartbeat: bool,
+    clock: fn() -> Timestamp,
+) -> Result<u64, JournalError> {
+    if is_heartbeat {
+        journal.declare_losses().await?;
+    }
+    let what = if is_heartbeat { What::Heartbeat } else { What::Tick };
+    journal.append(Entry::new(clock(), what, bytes::Bytes::new())).await
+}
+
+/// How often the time is appended.
 #[derive(Clone, Copy)]
 pub(crate) struct Pace {
     pub(crate) every: Duration,
-    pub(crate) heartbeat: SignedDuration,
+    pub(crate) heartbeat: Duration,
     pub(crate) clock: fn() -> Timestamp,
 }
+
+#[cfg(test)]
+mod tests;

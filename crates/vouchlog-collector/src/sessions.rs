@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use vouchlog_evidence::{Record, RecordId, SealReason, SessionSeal};
 use vouchlog_stream::StatementKind;
 
-use crate::limits::{MAX_SEALED_IDS, MAX_SESSIONS};
+use crate::limits::{MAX_REMEMBERED_BYTES, MAX_SEALED_IDS, MAX_SESSIONS};
 
 /// What is remembered of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub(crate) struct Sessions {
     idle: SignedDuration,
     known: BTreeMap<String, Session>,
     by_time: BTreeSet<(i64, String)>,
+    /// Bytes of all names, the sessions' and their records'.
+    bytes: usize,
     changed: BTreeSet<String>,
 }
 
@@ -43,18 +45,24 @@ impl Sessions {
     /// Sessions that are over when nothing came for so long.
     pub(crate) fn new(idle: SignedDuration) -> Self {
         let (known, by_time, changed) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        Self { idle, known, by_time, changed }
+        Self { idle, known, by_time, bytes: 0, changed }
     }
 
-    /// Takes up what an earlier process remembered. What cannot be read is of another version, and forgotten.
-    pub(crate) fn restore(&mut self, kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) {
+    /// Takes up what an earlier process remembered. Returns how many sessions cannot be read.
+    pub(crate) fn restore(&mut self, kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> usize {
+        let mut unread = 0;
         for (name, value) in kept {
             let session: Result<Session, _> = postcard::from_bytes(&value);
-            if let (Ok(name), Ok(session)) = (String::from_utf8(name), session) {
-                self.by_time.insert((session.last, name.clone()));
-                self.known.insert(name, session);
+            match (String::from_utf8(name), session) {
+                (Ok(name), Ok(session)) => {
+                    self.by_time.insert((session.last, name.clone()));
+                    self.bytes += name.len() + session.newest.iter().map(String::len).sum::<usize>();
+                    self.known.insert(name, session);
+                }
+                _ => unread += 1,
             }
         }
+        unread
     }
 
     /// What changed since the last call: sessions, and what is remembered of them now.
@@ -72,18 +80,23 @@ impl Sessions {
 
     /// Gives an interaction its place in its session, unless it has one or completes another record. Seals of sessions for
     /// which there is no room any more.
-    pub(crate) fn number(&mut self, record: &mut Record, now: Timestamp) -> Option<Seal> {
-        let id = record.id.clone()?;
-        let correlation = record.body.correlation.value()?;
-        let name = correlation.session.value()?.clone();
-        if record.kind != StatementKind::Interaction || correlation.amends.value().is_some() {
-            return None;
+    pub(crate) fn number(&mut self, record: &mut Record, now: Timestamp) -> Vec<Seal> {
+        let correlation = record.body.correlation.value();
+        let name = correlation.and_then(|it| it.session.value().cloned());
+        let Some((id, name)) = record.id.clone().zip(name) else { return Vec::new() };
+        let is_amendment = correlation.is_some_and(|it| it.amends.value().is_some());
+        if record.kind != StatementKind::Interaction || is_amendment {
+            return Vec::new();
+        }
+        if !self.known.contains_key(&name) {
+            self.bytes += name.len();
         }
         let session = self.known.entry(name.clone()).or_default();
         self.by_time.remove(&(session.last, name.clone()));
         session.last = session.last.max(now.as_millisecond());
         self.by_time.insert((session.last, name.clone()));
-        let place = session.place(&id);
+        let (place, forgotten) = session.place(&id);
+        self.bytes = self.bytes + id.as_str().len() - forgotten;
         let told = &mut record.body.correlation.get_or_default().session_sequence;
         if told.is_absent() {
             *told = place.into();
@@ -92,19 +105,20 @@ impl Sessions {
         self.make_room()
     }
 
-    fn make_room(&mut self) -> Option<Seal> {
-        if self.known.len() <= MAX_SESSIONS {
-            return None;
+    fn make_room(&mut self) -> Vec<Seal> {
+        let mut seals = Vec::new();
+        while self.known.len() > MAX_SESSIONS || self.bytes > MAX_REMEMBERED_BYTES {
+            let Some((_, oldest)) = self.by_time.first().cloned() else { break };
+            seals.extend(self.seal(&oldest, SealReason::Timeout));
+            self.forget(&oldest);
         }
-        let (_, oldest) = self.by_time.first()?.clone();
-        let seal = self.seal(&oldest, SealReason::Timeout);
-        self.forget(&oldest);
-        seal
+        seals
     }
 
     fn forget(&mut self, name: &str) {
         if let Some(session) = self.known.remove(name) {
             self.by_time.remove(&(session.last, name.to_owned()));
+            self.bytes -= name.len() + session.newest.iter().map(String::len).sum::<usize>();
             self.changed.insert(name.to_owned());
         }
     }
@@ -142,16 +156,16 @@ impl Session {
         self.sealed != Some(self.count)
     }
 
-    fn place(&mut self, id: &RecordId) -> u64 {
+    /// The place of a record, and how many bytes of names are not remembered any more: its own, if it is known already.
+    fn place(&mut self, id: &RecordId) -> (u64, usize) {
         if let Some(back) = self.newest.iter().rev().position(|known| known == id.as_str()) {
-            return self.count - back as u64;
+            return (self.count - back as u64, id.as_str().len());
         }
         self.count += 1;
         self.newest.push_back(id.as_str().to_owned());
-        if self.newest.len() > MAX_SEALED_IDS {
-            self.newest.pop_front();
-        }
-        self.count
+        let is_full = self.newest.len() > MAX_SEALED_IDS;
+        let forgotten = if is_full { self.newest.pop_front() } else { None };
+        (self.count, forgotten.map_or(0, |id| id.len()))
     }
 }
 
@@ -191,7 +205,7 @@ mod tests {
 
     fn place(sessions: &mut Sessions, id: &str, session: &str, second: i64) -> Option<u64> {
         let mut record = interaction(id, session);
-        assert_eq!(sessions.number(&mut record, at(second)), None);
+        assert_eq!(sessions.number(&mut record, at(second)), []);
         record.body.correlation.value()?.session_sequence.value().copied()
     }
 
@@ -205,12 +219,13 @@ mod tests {
             sessions.changes()
         };
         let mut sessions = Sessions::new(SignedDuration::from_mins(30));
-        sessions.restore(kept.into_iter().map(|(key, value)| (key, value.unwrap())));
+        let kept = kept.into_iter().map(|(key, value)| (key, value.unwrap()));
+        assert_eq!(sessions.restore(kept.chain([(vec![0xff], vec![])])), 1);
         assert_eq!(place(&mut sessions, "a", "s", 2), Some(1));
         assert_eq!(place(&mut sessions, "c", "s", 3), Some(3));
         let mut late = interaction("late", "s");
         late.body.correlation.get_or_default().amends = RecordId::new("a").unwrap().into();
-        assert_eq!(sessions.number(&mut late, at(3)), None);
+        assert_eq!(sessions.number(&mut late, at(3)), []);
         assert!(late.body.correlation.value().unwrap().session_sequence.is_absent());
     }
 
@@ -239,8 +254,33 @@ mod tests {
             assert_eq!(place(&mut sessions, "a", &format!("s{session}"), 0), Some(1));
         }
         assert_eq!(place(&mut sessions, "b", "s0", 5), Some(2));
-        let seal = sessions.number(&mut interaction("a", "one more"), at(6)).unwrap();
+        let seals = sessions.number(&mut interaction("a", "one more"), at(6));
+        let [seal] = &seals[..] else { panic!("{seals:?}") };
         assert_eq!((seal.count, seal.session.as_str()), (1, "s1"));
         assert_eq!(sessions.known.len(), MAX_SESSIONS);
+    }
+
+    #[test]
+    fn names_are_bounded_by_their_bytes_too() {
+        let mut sessions = Sessions::new(SignedDuration::from_mins(30));
+        let long = "x".repeat(1 << 20);
+        let mut seals = Vec::new();
+        for n in 0..70 {
+            let mut record = interaction(&format!("r{n}"), &format!("{long}{n:02}"));
+            seals.extend(sessions.number(&mut record, at(n)));
+        }
+        assert_eq!((seals.len(), sessions.known.len()), (7, 63));
+        assert!(seals.iter().zip(0..).all(|(seal, n)| seal.session.ends_with(&format!("{n:02}"))));
+        let bytes = |sessions: &Sessions| {
+            let of = |(name, session): (&String, &Session)| {
+                name.len() + session.newest.iter().map(String::len).sum::<usize>()
+            };
+            sessions.known.iter().map(of).sum::<usize>()
+        };
+        assert_eq!(sessions.bytes, bytes(&sessions));
+        for n in 0..600 {
+            place(&mut sessions, &format!("r{}", n % 300), "s", 100);
+        }
+        assert_eq!(sessions.bytes, bytes(&sessions));
     }
 }

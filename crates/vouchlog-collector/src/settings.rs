@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use vouchlog_evidence::Profile;
 
 use crate::assemble;
+use crate::limits::MIN_FREE_BYTES;
 
 /// What happens when something cannot be recorded. It is a choice of the deployment, and on record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +59,8 @@ pub struct Settings {
     pub mode: Mode,
     /// Most bytes that wait on disk to be recorded.
     pub disk_budget: u64,
+    /// Nothing is taken while the file system of the journal has less room than this, in bytes.
+    pub min_free_bytes: u64,
     /// When a trace is done.
     pub assemble: assemble::Config,
     /// A session is over when nothing came for so long.
@@ -77,6 +80,7 @@ impl Default for Settings {
         Self {
             mode: Mode::default(),
             disk_budget: 4 * 1024 * 1024 * 1024,
+            min_free_bytes: MIN_FREE_BYTES,
             assemble: assemble::Config::default(),
             session_idle: SignedDuration::from_mins(30),
             intent_timeout: SignedDuration::from_mins(15),

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A folder of files. Names are single path components.
 pub trait Disk: Send + Sync + fmt::Debug + 'static {
@@ -33,7 +34,7 @@ pub trait Disk: Send + Sync + fmt::Debug + 'static {
     /// Bytes that can still be written.
     fn free_bytes(&self) -> io::Result<u64>;
 
-    /// Locks the folder against other processes until the guard is dropped; `None` when it is locked.
+    /// Locks the folder against other processes until the guard is dropped; `None` when it stays locked for two seconds.
     fn lock(&self) -> io::Result<Option<LockGuard>>;
 }
 
@@ -88,6 +89,8 @@ impl Folder {
 }
 
 const LOCK: &str = "LOCK";
+/// A lock that was let go can be held a moment longer, by a child process between its fork and its exec.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Disk for Folder {
     fn list(&self) -> io::Result<Vec<String>> {
@@ -128,10 +131,14 @@ impl Disk for Folder {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
         let file = options.open(self.0.join(LOCK))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(LockGuard::new(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(LockGuard::new(file))),
+                Err(TryLockError::WouldBlock) if Instant::now() > deadline => return Ok(None),
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
         }
     }
 }

@@ -124,6 +124,9 @@ impl Ledger {
     }
 
     /// Appends records and returns where they lie, once they survive a power cut.
+    ///
+    /// Put what belongs together into one record: if the power fails during the sync, a disk may keep a later record of several
+    /// and lose an earlier one, which the next start takes for damage and refuses.
     pub fn append(&mut self, records: &[&[u8]]) -> Result<Vec<Place>, AppendError> {
         let places = self.write(records)?;
         let outcome = self.file.sync_data();
@@ -274,8 +277,8 @@ impl Ledger {
 
     /// After a write that failed: whatever reached the file is cut off again.
     fn take_back(&mut self, error: &io::Error) -> AppendError {
-        use io::ErrorKind::{FileTooLarge, Interrupted, QuotaExceeded, StorageFull};
-        let is_known = matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge | Interrupted);
+        use io::ErrorKind::{Interrupted, QuotaExceeded, StorageFull};
+        let is_known = matches!(error.kind(), StorageFull | QuotaExceeded | Interrupted);
         self.allocated = self.position.end;
         if is_known && self.file.set_length(self.position.end).is_ok() {
             return refused(error);

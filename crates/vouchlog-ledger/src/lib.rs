@@ -31,6 +31,7 @@ mod ledger;
 mod reader;
 mod scan;
 mod slots;
+mod survey;
 
 #[cfg(test)]
 mod tests;
@@ -41,3 +42,4 @@ pub use ledger::{Ledger, Options};
 pub use reader::{Place, Reader};
 pub use scan::{Item, Scan, Summary, inspect};
 pub use slots::TwoSlots;
+pub use survey::{Damage, survey};

@@ -24,6 +24,9 @@ pub struct Item<'a> {
     pub number: u64,
     /// Which piece of a snapshot it is, from 0; `None` for an entry. Piece 0 replaces everything read before it.
     pub snapshot: Option<usize>,
+    /// Whether MARK confirms that the record was acknowledged; true also when MARK cannot be read. A record that is not confirmed
+    /// may still be taken back by a running writer.
+    pub acknowledged: bool,
     /// The bytes.
     pub payload: &'a [u8],
 }
@@ -66,7 +69,7 @@ impl Mark {
         [&self.identity[..], &numbers.concat()].concat()
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (identity, rest) = bytes.split_first_chunk::<16>()?;
         let (numbers, &[]) = rest.as_chunks::<8>() else { return None };
         let &[oldest, newest, next] = numbers else { return None };
@@ -104,7 +107,8 @@ pub(crate) fn read(
         files.retain(|file| *file >= mark.oldest);
         check_files(&files, mark)?;
     }
-    let mut chain = Chain { purpose, visit, state: None };
+    let confirmed = mark.as_ref().map(|mark| mark.next);
+    let mut chain = Chain { purpose, visit, confirmed, state: None };
     let newest = *files.last().ok_or_else(|| lost(file_name(1), "the ledger has no files"))?;
     let mut last = None;
     for file in &files {
@@ -166,7 +170,7 @@ fn check_mark(
     }
 }
 
-fn read_file(disk: &dyn Disk, number: u64) -> Result<Vec<u8>, LedgerError> {
+pub(crate) fn read_file(disk: &dyn Disk, number: u64) -> Result<Vec<u8>, LedgerError> {
     let name = file_name(number);
     let file = disk.open(&name).map_err(LedgerError::io("opened", &name))?;
     let length = file.length().map_err(LedgerError::io("read", &name))?;
@@ -190,6 +194,8 @@ struct State {
 struct Chain<'a, 'v> {
     purpose: [u8; 8],
     visit: &'a mut Scan<'v>,
+    /// Number after the last record that MARK confirms.
+    confirmed: Option<u64>,
     state: Option<State>,
 }
 
@@ -211,7 +217,9 @@ impl Chain<'_, '_> {
             }
             let snapshot = (record.kind == Kind::Snapshot).then_some(pieces);
             pieces += 1;
-            let item = Item { file: number, offset: at as u64, number: next, snapshot, payload };
+            let acknowledged = self.confirmed.is_none_or(|confirmed| next < confirmed);
+            let item =
+                Item { file: number, offset: at as u64, number: next, snapshot, acknowledged, payload };
             (self.visit)(item).map_err(|reason| damaged(number, at, reason))?;
             (next, link) = (next + 1, record.hash(&header));
             at += RECORD + payload.len();
@@ -261,7 +269,11 @@ fn damaged(file: u64, offset: usize, reason: String) -> LedgerError {
 }
 
 /// The record whose header begins at `at`, if it is whole.
-fn record_at<'b>(bytes: &'b [u8], at: usize, file: &FileHeader) -> Option<(RecordHeader, &'b [u8])> {
+pub(crate) fn record_at<'b>(
+    bytes: &'b [u8],
+    at: usize,
+    file: &FileHeader,
+) -> Option<(RecordHeader, &'b [u8])> {
     let record = RecordHeader::decode(bytes.get(at..)?, file)?;
     let start = at + RECORD;
     let payload = bytes.get(start..start.checked_add(record.length as usize)?)?;

@@ -28,6 +28,19 @@ impl TwoSlots {
         Ok(newest(disk, name)?.map(|(_, value)| value))
     }
 
+    /// The byte ranges of slots in the file `name` that cannot be read; none when there is no such file. A write that was
+    /// interrupted by a power cut leaves one such slot.
+    pub fn unreadable(disk: &dyn Disk, name: &str) -> Result<Vec<(u64, u64)>, LedgerError> {
+        let file = match disk.open(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(LedgerError::io("opened", name))?,
+        };
+        let mut slot = [0; SLOT];
+        let mut is_whole = |at| file.read_exact_at(&mut slot, at).is_ok() && decode(&slot).is_some();
+        let slots = [0, STRIDE].into_iter().filter(|at| !is_whole(*at));
+        Ok(slots.map(|at| (at, at + SLOT as u64)).collect())
+    }
+
     /// Opens the file `name`, or makes it with `value` in both slots; durable when this returns.
     ///
     /// A file with no readable slot is made again.

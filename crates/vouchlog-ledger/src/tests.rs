@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use crate::{AppendError, Folder, Item, Ledger, LedgerError, Options, Place, inspect};
+use crate::{AppendError, Folder, Item, Ledger, LedgerError, Options, Place, TwoSlots, inspect, survey};
 
 const OPTIONS: Options = Options { purpose: "test", min_free_bytes: 0 };
 
@@ -237,4 +237,90 @@ proptest! {
             }
         }
     }
+}
+
+/// What a survey of a damaged copy reads, and the ranges it names.
+fn surveyed(dir: &Path) -> (Vec<Vec<u8>>, Vec<crate::Damage>) {
+    let mut read = Vec::new();
+    let damages = survey(&*disk(dir), OPTIONS.purpose, &mut |item| {
+        if item.snapshot.is_none() {
+            read.push(item.payload.to_vec());
+        }
+    });
+    (read, damages.unwrap())
+}
+
+#[test]
+fn a_survey_of_a_whole_ledger_reads_all_of_it_and_names_nothing() {
+    let (dir, written) = sample();
+    assert_eq!(surveyed(dir.path()), (written, Vec::new()));
+}
+
+#[test]
+fn a_survey_names_the_damaged_range_and_reads_what_lies_around_it() {
+    let (dir, written) = sample();
+    let (_, places) = open(dir.path()).unwrap();
+    for (lost, (place, payload)) in places.iter().enumerate() {
+        // In the header of the record, in its payload if it has one, and at its end.
+        for at in [0, 20, 55, 55 + payload.len() as u64 / 2, 55 + payload.len() as u64] {
+            let copy = copy(dir.path());
+            let file = format!("{:08}", place.file);
+            flip(&copy.path().join(&file), place.offset + at);
+            let (read, damages) = surveyed(copy.path());
+            let rest = [&written[..lost], &written[lost + 1..]].concat();
+            assert!(read == rest, "record {lost} flipped at {at}");
+            let (start, end) = (place.offset, place.offset + 56 + payload.len() as u64);
+            assert!(damages[0].end <= end, "{damages:?}");
+            let named: Vec<_> = damages.iter().map(|damage| (&damage.file, damage.start)).collect();
+            assert_eq!(named, [(&file, start)], "record {lost} flipped at {at}: {damages:?}");
+        }
+    }
+}
+
+#[test]
+fn a_survey_reads_behind_a_damaged_header_and_misses_no_file() {
+    let (dir, written) = sample();
+    let damaged = copy(dir.path());
+    flip(&damaged.path().join("00000002"), 17);
+    let (read, damages) = surveyed(damaged.path());
+    assert!(read == written);
+    assert_eq!((damages.len(), damages[0].start, damages[0].end), (1, 0, 84), "{damages:?}");
+    let missing = copy(dir.path());
+    fs::remove_file(missing.path().join("00000002")).unwrap();
+    let (read, damages) = surveyed(missing.path());
+    assert!(read == [&written[..10], &written[20..]].concat());
+    assert_eq!(damages[0].reason, "the file is missing");
+}
+
+#[test]
+fn a_survey_tells_a_torn_end_from_an_acknowledged_record_that_is_gone() {
+    let (dir, written) = sample();
+    let path = dir.path().join("00000003");
+    let end = open(dir.path()).unwrap().0.length();
+    let torn = copy(dir.path());
+    write_at(&torn.path().join("00000003"), end, b"VLRe and no more");
+    assert_eq!(surveyed(torn.path()), (written.clone(), Vec::new()));
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(end - 1).unwrap();
+    let (read, damages) = surveyed(dir.path());
+    assert!(read == written[..29]);
+    assert_eq!(damages.len(), 1, "{damages:?}");
+}
+
+#[test]
+fn an_unreadable_slot_is_named() {
+    let (dir, _) = sample();
+    assert_eq!(TwoSlots::unreadable(&*disk(dir.path()), "MARK").unwrap(), []);
+    flip(&dir.path().join("MARK"), 530);
+    assert_eq!(TwoSlots::unreadable(&*disk(dir.path()), "MARK").unwrap(), [(512, 653)]);
+    assert_eq!(TwoSlots::unreadable(&*disk(dir.path()), "absent").unwrap(), []);
+}
+
+fn flip(path: &Path, at: u64) {
+    let was = fs::read(path).unwrap()[usize::try_from(at).unwrap()];
+    write_at(path, at, &[was ^ 0x10]);
+}
+
+fn write_at(path: &Path, at: u64, bytes: &[u8]) {
+    use std::os::unix::fs::FileExt;
+    fs::OpenOptions::new().write(true).open(path).unwrap().write_all_at(bytes, at).unwrap();
 }

@@ -16,6 +16,8 @@ pub struct Readiness {
     pub checks: Vec<Check>,
     /// Facts that make nothing unready: the state of each witness of a log, by its name.
     pub notes: Vec<(String, String)>,
+    /// Why the process does not recover by itself and must be restarted, if so. `/healthz` then fails too.
+    pub stopped: Option<String>,
 }
 
 impl Readiness {
@@ -44,9 +46,16 @@ impl Readiness {
         self
     }
 
-    /// Whether every check passed.
+    /// Adds the reason why the process must be restarted, if there is one.
+    #[must_use]
+    pub fn stopped(mut self, reason: Option<impl Into<String>>) -> Self {
+        self.stopped = self.stopped.or(reason.map(Into::into));
+        self
+    }
+
+    /// Whether every check passed, and nothing stopped for good.
     pub fn is_ready(&self) -> bool {
-        self.checks.iter().all(|check| check.outcome.is_ok())
+        self.stopped.is_none() && self.checks.iter().all(|check| check.outcome.is_ok())
     }
 
     /// Why the check of that name failed; `None` if it passed or was not made.
@@ -68,6 +77,7 @@ mod tests {
         let unready = ready.unless("c", Some("full")).check("d", Ok(()));
         assert!(!unready.is_ready());
         assert_eq!((unready.failure("c"), unready.failure("none")), (Some("full"), None));
+        assert!(!Readiness::new().stopped(Some("poisoned")).is_ready());
         assert_eq!(unready.notes, [("log".to_owned(), "away".to_owned())]);
     }
 }

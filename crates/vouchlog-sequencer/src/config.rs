@@ -6,6 +6,7 @@ use vouchlog_note::{Origin, SigningKey};
 use vouchlog_runtime::Clock;
 
 use crate::limits;
+use crate::scrub::ScrubOptions;
 use crate::witnesses::Witnesses;
 
 /// Behaviour that has a sensible default.
@@ -23,6 +24,8 @@ pub struct Options {
     pub max_queued_statements: usize,
     /// How long a caller who asked for a witnessed receipt waits for one.
     pub witness_patience: Duration,
+    /// How sealed data is read again while the log runs; off by default.
+    pub scrub: ScrubOptions,
 }
 
 impl Default for Options {
@@ -34,6 +37,7 @@ impl Default for Options {
             commit_patience: limits::COMMIT_PATIENCE,
             max_queued_statements: limits::MAX_QUEUED_STATEMENTS,
             witness_patience: limits::WITNESS_PATIENCE,
+            scrub: ScrubOptions::default(),
         }
     }
 }

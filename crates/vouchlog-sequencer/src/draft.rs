@@ -41,6 +41,8 @@ pub(crate) struct Draft<'a> {
     leaves: Vec<Hash>,
     streams: HashMap<StreamId, StreamState>,
     opened: HashMap<VerifyingKey, StreamId>,
+    /// How many streams of the batch each gateway opened.
+    opened_by: HashMap<VerifyingKey, usize>,
     gateways: HashMap<VerifyingKey, GatewayState>,
 }
 
@@ -66,6 +68,7 @@ impl<'a> Draft<'a> {
             leaves: Vec::new(),
             streams: HashMap::new(),
             opened: HashMap::new(),
+            opened_by: HashMap::new(),
             gateways: HashMap::new(),
         }
     }
@@ -160,6 +163,7 @@ impl<'a> Draft<'a> {
         self.push(&Entry::StreamOpened { logged_at: self.now, note });
         let (gateway, key) = (opening.gateway.clone(), opening.stream.clone());
         self.opened.insert(key.clone(), id);
+        *self.opened_by.entry(gateway.clone()).or_default() += 1;
         self.streams.insert(id, StreamState::new(id, gateway, key, opening.previous));
         Ok(Done::Opened(id))
     }
@@ -253,8 +257,11 @@ impl<'a> Draft<'a> {
             (None, Enroller::Open(_)) => return Ok(()),
             _ => self.check_gateway(key)?,
         }
-        let committed = self.committed.streams.values().map(Arc::as_ref);
-        let open = committed.filter(|s| s.gateway() == key && s.status() == StreamStatus::Open).count();
+        let is_open = |stream: &StreamState| stream.status() == StreamStatus::Open;
+        // What this batch opened or closed counts too.
+        let drafted = |id: &StreamId| self.streams.get(id).is_none_or(is_open);
+        let opened = self.opened_by.get(key).copied().unwrap_or(0);
+        let open = self.committed.open_streams(key).filter(drafted).count() + opened;
         if open >= MAX_OPEN_STREAMS_PER_GATEWAY {
             return Err(Error::new(
                 ErrorKind::FailedPrecondition,
@@ -313,4 +320,55 @@ fn revoked_key(gateway: &GatewayState, revoked: &Revoked) -> Error {
             revoked.reason
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use vouchlog_note::SignatureType;
+
+    use super::*;
+    use crate::testing::{ORIGIN, key};
+
+    /// The bound holds within a batch as it does across batches, for each gateway on its own.
+    #[test]
+    fn a_batch_opens_no_more_streams_than_a_gateway_may_have() {
+        let gateways = [1, 2].map(|seed| key("gateway.example", SignatureType::Ed25519, seed));
+        let mut directory = Directory::default();
+        for gateway in &gateways {
+            let key = gateway.verifying_key().clone();
+            directory.put_gateway(GatewayState { key, enrolled: LeafIndex::new(0), revoked: None });
+        }
+        let opening = |gateway: &SigningKey, number: usize| {
+            let seed = vouchlog_merkle::sha256(&number.to_be_bytes());
+            let name = gateway.verifying_key().name().clone();
+            let stream =
+                SigningKey::generate(name, SignatureType::CosignatureEd25519, *seed.as_bytes()).unwrap();
+            let (gateway, stream) = (gateway.verifying_key().clone(), stream.verifying_key().clone());
+            StreamOpening {
+                log: vouchlog_note::Origin::new(ORIGIN).unwrap(),
+                gateway,
+                stream,
+                previous: None,
+            }
+        };
+        let now = LoggedAt::from_millis(1).unwrap();
+        let mut size = 0;
+        let mut outcomes = Vec::new();
+        for batch in 0..2 {
+            let mut draft = Draft::new(&directory, size, now);
+            for number in 0..700 {
+                let opening = opening(&gateways[0], batch * 700 + number);
+                outcomes.push(draft.open(String::new(), &opening, &Enroller::Notes).is_ok());
+            }
+            let other = opening(&gateways[1], 10_000 + batch);
+            assert!(draft.open(String::new(), &other, &Enroller::Notes).is_ok());
+            let drafted = draft.finish();
+            size += drafted.leaves.len() as u64;
+            drafted.streams.into_iter().for_each(|stream| directory.put_stream(stream));
+        }
+        let bound = MAX_OPEN_STREAMS_PER_GATEWAY;
+        assert!(
+            outcomes[..bound].iter().all(|opened| *opened) && outcomes[bound..].iter().all(|opened| !opened)
+        );
+    }
 }

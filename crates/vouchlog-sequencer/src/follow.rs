@@ -99,8 +99,11 @@ impl<S: Store> Worker<S> {
                 // A new head, or a moment's rest: whatever comes first.
                 Ok(false) => drop(tokio::time::timeout(REST, heads.changed()).await),
                 Err(error) => {
-                    tracing::warn!(%error, "the lookup index could not follow");
-                    *self.control.failure.lock() = Some(error.to_string());
+                    let error = error.to_string();
+                    // Retried four times a second: once reported is enough.
+                    if self.control.failure.lock().replace(error.clone()).as_ref() != Some(&error) {
+                        tracing::warn!(error, "the lookup index could not follow");
+                    }
                     tokio::time::sleep(REST).await;
                 }
             }

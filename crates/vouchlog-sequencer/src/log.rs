@@ -20,6 +20,7 @@ use crate::prepare;
 use crate::publish::{Published, Sequenced};
 use crate::queue::{Committed, Done, Queue, Request};
 use crate::read::Reader;
+use crate::scrub::Scrubber;
 use crate::state::Shared;
 use crate::witnesses::{WitnessState, Witnessing};
 
@@ -34,6 +35,7 @@ pub(crate) struct Inner<S: Store> {
     pub(crate) shared: Arc<Shared<S>>,
     pub(crate) queue: Queue,
     pub(crate) follower: Option<Follower>,
+    pub(crate) scrubber: Option<Scrubber>,
     pub(crate) witnessing: Option<Witnessing>,
     pub(crate) thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
@@ -112,10 +114,14 @@ impl<S: Store> Log<S> {
             .check("checkpoint", checkpoint.map(drop).map_err(|error| error.to_string()))
             .unless("sequencer", (!running).then_some("it has stopped"))
             .check("writes", shared.poison.check())
+            .stopped(shared.poison().map(|reason| reason.to_string()))
             .unless("store", shared.store.impediment())
             .unless("clock", shared.time.trouble());
         if let Some(follower) = &self.inner.follower {
             readiness = readiness.unless("index", follower.failure());
+        }
+        if let Some(scrubber) = &self.inner.scrubber {
+            readiness = readiness.unless("sealed data", scrubber.failure());
         }
         if let Some(witnessing) = &self.inner.witnessing {
             readiness = readiness.unless("witnesses", witnessing.impediment());

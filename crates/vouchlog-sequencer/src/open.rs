@@ -22,10 +22,11 @@ use crate::metrics::Metrics;
 use crate::publish::{Published, Publisher, Sequenced};
 use crate::queue::{Queue, Request};
 use crate::recover::{create, genesis, recover};
+use crate::scrub::Scrubber;
 use crate::second_path::SecondPath;
 use crate::sequence::{DueHeads, Sequencer};
 use crate::signer::Signer;
-use crate::state::{Directory, Shared, Tree, last_published};
+use crate::state::{Directory, PanicGuard, Shared, Tree, last_published};
 use crate::witnesses::{Feeders, GuardError};
 
 /// Why a log did not open.
@@ -109,7 +110,8 @@ impl<S: Store> Log<S> {
             feeders.guard(&shared)?;
         }
         let sequencer = sequencer(config, signer, shared.clone(), tree)?;
-        Self::start(shared, sequencer, index, feeders)
+        let scrubber = Scrubber::start(&shared, registry).map_err(OpenError::Thread)?;
+        Self::start(shared, sequencer, index, feeders, scrubber)
     }
 
     fn start(
@@ -117,6 +119,7 @@ impl<S: Store> Log<S> {
         sequencer: Sequencer<S>,
         index: Option<Arc<dyn Index>>,
         feeders: Option<Feeders>,
+        scrubber: Option<Scrubber>,
     ) -> Result<Self, OpenError> {
         let (queue, messages) = Queue::new(shared.options.max_queued_statements);
         let follower =
@@ -133,7 +136,10 @@ impl<S: Store> Log<S> {
         };
         let thread = std::thread::Builder::new()
             .name("vouchlog-sequencer".into())
-            .spawn(move || sequencer.run(&messages))
+            .spawn(move || {
+                let _guard = PanicGuard(sequencer.shared.clone());
+                sequencer.run(&messages);
+            })
             .map_err(OpenError::Thread)?;
         if let Some((note, enrolment)) = enrolment {
             let note = note.map_err(|error| OpenError::Key(error.to_string()))?;
@@ -141,7 +147,7 @@ impl<S: Store> Log<S> {
             drop(queue.submit(Request::Enrol { note, enrolment: Box::new(enrolment) }));
         }
         let thread = Mutex::new(Some(thread));
-        Ok(Self { inner: Arc::new(Inner { shared, queue, follower, witnessing, thread }) })
+        Ok(Self { inner: Arc::new(Inner { shared, queue, follower, scrubber, witnessing, thread }) })
     }
 }
 

@@ -4,29 +4,37 @@
 use bytes::Bytes;
 use vouchlog_merkle::{Hash, Tile, TileId, leaf_hash};
 use vouchlog_note::SigningKey;
-use vouchlog_storage::{Batch, Loaded, Store, StoreError, framing};
+use vouchlog_storage::{Batch, Loaded, Part, Store, StoreError, framing};
 use vouchlog_stream::{Entry, Genesis, LoggedAt};
 
 use crate::draft::Draft;
 use crate::edge::{Edge, Framed};
 use crate::open::OpenError;
-use crate::sequence::integrate;
+use crate::sequence::{Integrated, integrate};
 use crate::signer::Signer;
 use crate::state::{Directory, Tree};
 
 /// Rebuilds the tree a store holds, and checks that its root is the committed one. Its head is yet to be signed.
 pub(crate) fn recover(store: &impl Store, loaded: &Loaded) -> Result<Tree, StoreError> {
-    let edge = Edge::at_bundle_boundary(loaded.sealed, edge_tiles(store, loaded.sealed)?);
-    let range = edge.compact_range().ok_or_else(|| damaged("the sealed tiles do not join"))?;
-    let sealed = Tree { head: None, range, edge, logged_at: LoggedAt::default() };
     let entries = frame(&loaded.tail).ok_or_else(|| damaged("the tail of entries is malformed"))?;
-    let leaves: Vec<Hash> = entries.entries().map(leaf_hash).collect();
-    let last = entries.entries().last().map(Bytes::copy_from_slice);
-    let integrated = integrate(&sealed, &entries, &leaves);
-    if integrated.head != loaded.head {
-        return Err(damaged("its entries do not lead to the committed root"));
-    }
+    let stored = edge_tiles(store, loaded.sealed).and_then(|tiles| integrate_tail(loaded, &entries, tiles));
+    let integrated = match stored {
+        Err(StoreError::Damaged(reason)) => {
+            // Tiles follow from what lies below them, so a damaged one need not keep the log from starting.
+            let from_below = edge_from_below(store, loaded.sealed)
+                .and_then(|(tiles, differing)| Ok((integrate_tail(loaded, &entries, tiles)?, differing)));
+            let (integrated, differing) = from_below.map_err(|_| StoreError::Damaged(reason))?;
+            for (tile, bytes) in differing {
+                let part = Part::Tile(tile);
+                let repaired = store.repair(part, &bytes);
+                tracing::warn!(outcome = ?repaired, "{part} was damaged and has been computed again");
+            }
+            integrated
+        }
+        other => other?,
+    };
     store.restore(integrated.growth)?;
+    let last = entries.entries().last().map(Bytes::copy_from_slice);
     let logged_at = match last {
         Some(entry) => logged_at(&entry)?,
         None => last_sealed(store, loaded.sealed)?,
@@ -35,24 +43,75 @@ pub(crate) fn recover(store: &impl Store, loaded: &Loaded) -> Result<Tree, Store
     Ok(Tree { head: None, range, edge, logged_at })
 }
 
+/// Grows the sealed tree, whose edge is `tiles`, by the tail; the root must be the committed one.
+fn integrate_tail(loaded: &Loaded, entries: &Framed, tiles: Vec<Bytes>) -> Result<Integrated, StoreError> {
+    let edge = Edge::at_bundle_boundary(loaded.sealed, tiles);
+    let range = edge.compact_range().ok_or_else(|| damaged("the sealed tiles do not join"))?;
+    let sealed = Tree { head: None, range, edge, logged_at: LoggedAt::default() };
+    let leaves: Vec<Hash> = entries.entries().map(leaf_hash).collect();
+    let integrated = integrate(&sealed, entries, &leaves);
+    if integrated.head == loaded.head {
+        Ok(integrated)
+    } else {
+        Err(damaged("its entries do not lead to the committed root"))
+    }
+}
+
+/// The tiles whose roots make up the partial tiles at a size that is a multiple of 256, by level from the lowest.
+fn tiles_at_edge(size: u64) -> impl Iterator<Item = (u8, std::ops::Range<u64>)> {
+    (1u8..8).map_while(move |level| {
+        let below = size >> (8 * u32::from(level));
+        (below > 0).then_some((level - 1, below & !255..below))
+    })
+}
+
 /// The partial tiles at a size that is a multiple of 256: each hash is the root of a full tile one level down.
 fn edge_tiles(store: &impl Store, size: u64) -> Result<Vec<Bytes>, StoreError> {
     let mut tiles = vec![Bytes::new()];
-    for level in 1u8..8 {
-        let below = size >> (8 * u32::from(level));
-        if below == 0 {
-            break;
-        }
+    for (level, indexes) in tiles_at_edge(size) {
         let mut hashes = Vec::new();
-        for index in below & !255..below {
-            let id = TileId { level: level - 1, index };
-            let bytes = store.tile(id)?.ok_or_else(|| damaged("a sealed tile is missing"))?;
-            let root = Tile::parse(&bytes).ok().and_then(|tile| tile.root());
-            hashes.extend_from_slice(root.ok_or_else(|| damaged("a sealed tile is malformed"))?.as_bytes());
+        for index in indexes {
+            hashes.extend_from_slice(stored_root(store, TileId { level, index })?.as_bytes());
         }
         tiles.push(hashes.into());
     }
     Ok(tiles)
+}
+
+fn stored_root(store: &impl Store, id: TileId) -> Result<Hash, StoreError> {
+    let bytes = store.tile(id)?.ok_or_else(|| damaged("a sealed tile is missing"))?;
+    let root = Tile::parse(&bytes).ok().and_then(|tile| tile.root());
+    root.ok_or_else(|| damaged("a sealed tile is malformed"))
+}
+
+/// As [`edge_tiles`], with each tile computed from what lies below it; and the tiles that differ from those in the store.
+fn edge_from_below(store: &impl Store, size: u64) -> Result<(Vec<Bytes>, Vec<(TileId, Bytes)>), StoreError> {
+    let (mut tiles, mut differing) = (vec![Bytes::new()], Vec::new());
+    for (level, indexes) in tiles_at_edge(size) {
+        let mut hashes = Vec::new();
+        for index in indexes {
+            let id = TileId { level, index };
+            let below = hashes_below(store, id)?;
+            let tile = Tile::from_hashes(below).map_err(|error| damaged(&error.to_string()))?;
+            let root = tile.root().ok_or_else(|| damaged("a sealed tile is malformed"))?;
+            if stored_root(store, id).ok() != Some(root) {
+                differing.push((id, tile.to_bytes().into()));
+            }
+            hashes.extend_from_slice(root.as_bytes());
+        }
+        tiles.push(hashes.into());
+    }
+    Ok((tiles, differing))
+}
+
+fn hashes_below(store: &impl Store, id: TileId) -> Result<Vec<Hash>, StoreError> {
+    if let Some(level) = id.level.checked_sub(1) {
+        let children = id.index * 256..(id.index + 1) * 256;
+        return children.map(|index| stored_root(store, TileId { level, index })).collect();
+    }
+    let bundle = store.entry_bundle(id.index)?.ok_or_else(|| damaged("a sealed bundle is missing"))?;
+    let entries = frame(&[bundle]).ok_or_else(|| damaged("a sealed bundle is malformed"))?;
+    Ok(entries.entries().map(leaf_hash).collect())
 }
 
 /// Time of the last sealed entry: entries never go back in time, not even across restarts.

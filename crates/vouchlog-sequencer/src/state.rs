@@ -1,7 +1,7 @@
 //! What the engine holds in memory: the tree's right edge, which only the sequencer has, and the directory of streams and
 //! gateways, which request checks read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use vouchlog_merkle::CompactRange;
 use vouchlog_note::{Origin, Policy, VerifyingKey};
 use vouchlog_runtime::Poison;
 use vouchlog_storage::StateKey;
-use vouchlog_stream::{GatewayState, LoggedAt, StreamId, StreamState};
+use vouchlog_stream::{GatewayState, LoggedAt, StreamId, StreamState, StreamStatus};
 
 use crate::config::Options;
 use crate::edge::Edge;
@@ -47,6 +47,8 @@ pub(crate) struct Directory {
     /// Streams by their key: a key opens one stream only.
     pub(crate) by_key: HashMap<VerifyingKey, StreamId>,
     pub(crate) gateways: HashMap<VerifyingKey, Arc<GatewayState>>,
+    /// The open streams of each gateway key that has any: opening one must not look at every stream there ever was.
+    open: HashMap<VerifyingKey, BTreeSet<StreamId>>,
 }
 
 const STREAM: u8 = b's';
@@ -71,7 +73,20 @@ impl Directory {
 
     pub(crate) fn put_stream(&mut self, stream: StreamState) {
         self.by_key.insert(stream.key().clone(), stream.id());
+        if stream.status() == StreamStatus::Open {
+            self.open.entry(stream.gateway().clone()).or_default().insert(stream.id());
+        } else if let Some(open) = self.open.get_mut(stream.gateway()) {
+            open.remove(&stream.id());
+            if open.is_empty() {
+                self.open.remove(stream.gateway());
+            }
+        }
         self.streams.insert(stream.id(), Arc::new(stream));
+    }
+
+    /// The open streams that the gateway key opened, oldest first.
+    pub(crate) fn open_streams(&self, gateway: &VerifyingKey) -> impl DoubleEndedIterator<Item = StreamId> {
+        self.open.get(gateway).into_iter().flatten().copied()
     }
 
     pub(crate) fn put_gateway(&mut self, gateway: GatewayState) {
@@ -114,6 +129,13 @@ pub(crate) fn last_signed(states: &[(StateKey, Bytes)]) -> Option<&[u8]> {
     stored.map(|(_, note)| note.as_ref())
 }
 
+/// The states of notes that are at hand.
+pub(crate) fn note_states(signed: Option<&[u8]>, published: Option<&[u8]>) -> Vec<(StateKey, Bytes)> {
+    let state = |key: u8, note: &[u8]| (StateKey::new(vec![key]), Bytes::copy_from_slice(note));
+    let signed = signed.map(|note| state(SIGNED, note));
+    signed.into_iter().chain(published.map(|note| state(CHECKPOINT, note))).collect()
+}
+
 /// Shared by the sequencer, its followers and every handle.
 #[derive(Debug)]
 pub(crate) struct Shared<S> {
@@ -144,5 +166,16 @@ impl<S> Shared<S> {
         tracing::error!(reason, "the log stops writing; restart it to recover");
         self.metrics.poisoned.set(1);
         self.poison.set(reason);
+    }
+}
+
+/// Held by the thread that owns the tree: if that panics, nothing is written any more.
+pub(crate) struct PanicGuard<S>(pub(crate) Arc<Shared<S>>);
+
+impl<S> Drop for PanicGuard<S> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set_poison("the sequencer panicked");
+        }
     }
 }

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,22 +13,23 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::limits::{ACCEPT_PAUSE, CONNECTION_WINDOW, MAX_HEADER_BYTES, STREAM_WINDOW};
 use crate::metrics::Metrics;
+use crate::room::Room;
 use crate::serve::Config;
 
-/// Accepts until `stopping` is cancelled, then drains. Each connection takes a place of `room`.
+/// Accepts until `stopping` is cancelled, then drains for at most [`Config::drain_timeout`], however far a request has got: one
+/// whose client never sends the rest of it is cut off then. Each connection takes a place of `room`.
 pub(crate) async fn accept(
     listener: TcpListener,
     router: Router,
     config: &Config,
     metrics: &Metrics,
-    room: Arc<Semaphore>,
+    room: &Room,
     stopping: CancellationToken,
 ) {
     let builder = builder(config);
@@ -49,8 +49,8 @@ pub(crate) async fn accept(
                 }
             },
         };
-        // Refused beats hanging: who is closed at once tries elsewhere or later.
-        let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
+        // A refused client tries elsewhere or later; one that waits would hold a descriptor meanwhile.
+        let Some(place) = room.enter() else {
             metrics.refused_connections.inc();
             continue;
         };
@@ -61,7 +61,7 @@ pub(crate) async fn accept(
         let connection = graceful.watch(builder.serve_connection(io, service).into_owned());
         let open = Open::new(metrics);
         connections.spawn(async move {
-            let (_permit, _open) = (permit, open);
+            let (_place, _open) = (place, open);
             if let Err(error) = connection.await {
                 tracing::debug!(error, "a connection ended early");
             }

@@ -32,6 +32,7 @@ mod log;
 mod metrics;
 mod openapi;
 mod reads;
+mod room;
 mod serve;
 mod status;
 #[cfg(test)]

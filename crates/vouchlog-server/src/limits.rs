@@ -5,6 +5,10 @@ use std::time::Duration;
 /// Connections at a time. Six thousand idle gateways are within the memory budget; a few more may be reconnecting.
 pub const MAX_CONNECTIONS: usize = 8_192;
 
+/// File descriptors that connections leave free: 64 for stores, indexes and journals, and as many for what the process opens
+/// between two counts.
+pub const RESERVED_DESCRIPTORS: usize = 128;
+
 /// Requests at a time on one HTTP/2 connection. A gateway needs one stream of appends and a few calls beside it.
 pub const MAX_STREAMS_PER_CONNECTION: u32 = 128;
 
@@ -24,8 +28,9 @@ pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// How long it may take to say so.
 pub const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long requests under way may take to finish once the server was told to stop.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long requests in flight may take to finish once the server stops. A commit takes milliseconds; a client that has not sent
+/// its request by then must not hold the process.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The longest raw body of `POST /add`: what the largest entry of a plain tlog-tiles log has, so that clients of such logs
 /// find nothing changed. Only its hash is kept.

@@ -11,7 +11,6 @@ use axum::response::{IntoResponse, Response};
 use futures::future::join_all;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use vouchlog_api::{AnyWitness, Witness};
@@ -23,6 +22,7 @@ use crate::health::Health;
 use crate::http::{Operations, Problem};
 use crate::log::{AnyLog, Log};
 use crate::metrics::Metrics;
+use crate::room::Room;
 use crate::{grpc, http, limits};
 
 /// What a deployment may want otherwise. The defaults are the constants of [`limits`], where their reasons are.
@@ -30,6 +30,9 @@ use crate::{grpc, http, limits};
 pub struct Config {
     /// Connections at a time; more are closed at once.
     pub max_connections: usize,
+    /// How many file descriptors the process may open. With it, a connection that would leave fewer than
+    /// [`limits::RESERVED_DESCRIPTORS`] of them free is closed at once, so that stores, indexes and journals always find some.
+    pub max_descriptors: Option<usize>,
     /// Requests at a time on one HTTP/2 connection.
     pub max_streams_per_connection: u32,
     /// Requests at a time over all connections; more are answered with RESOURCE_EXHAUSTED or 503.
@@ -42,7 +45,7 @@ pub struct Config {
     pub keepalive_interval: Duration,
     /// How long it may take to say so.
     pub keepalive_timeout: Duration,
-    /// How long requests under way may take to finish after the shutdown signal.
+    /// How long requests in flight may take to finish after the shutdown signal. Those that have not are cut off.
     pub drain_timeout: Duration,
 }
 
@@ -50,6 +53,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             max_connections: limits::MAX_CONNECTIONS,
+            max_descriptors: None,
             max_streams_per_connection: limits::MAX_STREAMS_PER_CONNECTION,
             max_requests: limits::MAX_REQUESTS,
             header_timeout: limits::HEADER_TIMEOUT,
@@ -138,12 +142,12 @@ impl Server {
     /// The same on several listeners: they share limits and metrics.
     pub async fn run_on(self, listeners: Vec<TcpListener>, shutdown: impl Future<Output = ()> + Send) {
         let stopping = CancellationToken::new();
-        let room = Arc::new(Semaphore::new(self.config.max_connections.min(Semaphore::MAX_PERMITS)));
+        let room = Room::new(&self.config);
         let config = self.config.clone();
         let (router, metrics) = self.build(stopping.clone());
-        let accepting = listeners.into_iter().map(|listener| {
-            accept(listener, router.clone(), &config, &metrics, Arc::clone(&room), stopping.clone())
-        });
+        let accepting = listeners
+            .into_iter()
+            .map(|listener| accept(listener, router.clone(), &config, &metrics, &room, stopping.clone()));
         let told = async {
             shutdown.await;
             stopping.cancel();

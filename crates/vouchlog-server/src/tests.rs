@@ -86,7 +86,7 @@ impl Served {
         let watched = log.clone();
         let health = move || {
             let checked = Readiness::new().check("checkpoint", Ok(())).check("store", watched.store_check());
-            checked.note("witness w1", "cosigned 7 entries")
+            checked.stopped(watched.stopped()).note("witness w1", "cosigned 7 entries")
         };
         let mut registry = Registry::default();
         registry.register("engine_answer", "A metric of somebody else", {

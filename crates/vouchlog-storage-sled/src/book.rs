@@ -5,12 +5,12 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use vouchlog_ledger::{AppendError, Disk, DiskFile, Ledger, LedgerError, Options, Summary, inspect};
+use vouchlog_ledger::{AppendError, Disk, DiskFile, Item, Ledger, LedgerError, Options, Summary, inspect};
 use vouchlog_storage::{Batch, CommitError, Epoch, StoreError};
 
 use crate::contents::{Contents, encode_commit, encode_sealed};
 
-const PURPOSE: &str = "log";
+pub(crate) const PURPOSE: &str = "log";
 /// A new file is begun once the newest is longer than this, or than four snapshots.
 const FILE_BYTES: u64 = 32 * 1024 * 1024;
 
@@ -59,6 +59,18 @@ pub struct Book {
 impl Book {
     /// Reads the ledger in `disk` without changing anything; `None` when there is none.
     pub fn read(disk: &dyn Disk) -> Result<Option<(Contents, Summary)>, LedgerError> {
+        Self::read_if(disk, |_| true)
+    }
+
+    /// As [`read`](Self::read), up to the last record that MARK confirms: a running log cannot take these back.
+    pub(crate) fn read_confirmed(disk: &dyn Disk) -> Result<Option<Contents>, LedgerError> {
+        Ok(Self::read_if(disk, |item| item.acknowledged)?.map(|(contents, _)| contents))
+    }
+
+    fn read_if(
+        disk: &dyn Disk,
+        is_wanted: impl Fn(&Item<'_>) -> bool,
+    ) -> Result<Option<(Contents, Summary)>, LedgerError> {
         let exists = match Ledger::exists(disk) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             other => other.map_err(LedgerError::io("listed", "ledger"))?,
@@ -67,7 +79,9 @@ impl Book {
             return Ok(None);
         }
         let mut contents = Contents::default();
-        let summary = inspect(disk, PURPOSE, &mut |item| contents.replay(item))?;
+        let summary = inspect(disk, PURPOSE, &mut |item| {
+            if is_wanted(&item) { contents.replay(item) } else { Ok(()) }
+        })?;
         Ok(Some((contents, summary)))
     }
 
@@ -208,6 +222,13 @@ fn commit_error(error: AppendError) -> CommitError {
         AppendError::Refused(reason) => CommitError::Refused(reason),
         AppendError::Unknown(reason) => CommitError::Unknown(reason),
     }
+}
+
+/// Random bytes that no other ledger has.
+pub(crate) fn new_identity() -> Result<[u8; 16], StoreError> {
+    let mut identity = [0; 16];
+    getrandom::fill(&mut identity).map_err(|error| StoreError::Io(error.to_string()))?;
+    Ok(identity)
 }
 
 /// As the store reports it: files are named from the data directory on.

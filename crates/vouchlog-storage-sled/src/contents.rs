@@ -67,6 +67,25 @@ impl Contents {
         self.commits == other.commits && self.head == other.head && self.states == other.states
     }
 
+    /// The first unsealed entry that both copies hold and that differs between them.
+    pub(crate) fn first_difference(&self, other: &Self) -> Option<u64> {
+        let theirs: BTreeMap<u64, &[u8]> = other.entries().collect();
+        self.entries()
+            .find(|(index, entry)| theirs.get(index).is_some_and(|other| other != entry))
+            .map(|e| e.0)
+    }
+
+    /// Every entry it holds, with its index.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        self.tail.iter().flat_map(|piece| {
+            let starts = framing::starts(&piece.entries).unwrap_or_default();
+            let ends: Vec<usize> =
+                starts.iter().skip(1).map(|at| *at as usize).chain([piece.entries.len()]).collect();
+            let entries = starts.into_iter().zip(ends);
+            (piece.first..).zip(entries.map(move |(start, end)| &piece.entries[start as usize + 2..end]))
+        })
+    }
+
     /// For the engine.
     pub fn loaded(self) -> Result<Option<Loaded>, StoreError> {
         let Some(head) = self.head else { return Ok(None) };
@@ -159,6 +178,35 @@ impl Contents {
     fn seal(&mut self, sealed: u64) {
         self.sealed = self.sealed.max(sealed);
         self.tail.retain(|piece| piece.end() > sealed);
+    }
+}
+
+/// What a single record of a ledger holds of entries and heads, whatever lies before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) head: Option<TreeHead>,
+    pub(crate) first: u64,
+    pub(crate) entries: Bytes,
+}
+
+impl Record {
+    /// `None` when it holds none of them.
+    pub(crate) fn read(payload: &[u8]) -> Option<Self> {
+        let mut reader = Reader(payload);
+        match reader.byte().ok()? {
+            b'c' => {
+                let (_, _, head) = (reader.number().ok()?, reader.number().ok()?, reader.head().ok()?);
+                let (count, length) = (u64::from(reader.short().ok()?), reader.short().ok()?);
+                let entries = Bytes::copy_from_slice(reader.take(length as usize).ok()?);
+                let first = head.size.get().checked_sub(count)?;
+                Some(Self { head: Some(head), first, entries })
+            }
+            b'e' => {
+                let (first, _) = (reader.number().ok()?, reader.short().ok()?);
+                Some(Self { head: None, first, entries: Bytes::copy_from_slice(reader.0) })
+            }
+            _ => None,
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use vouchlog_ledger::Folder;
 use vouchlog_merkle::TreeHead;
 use vouchlog_storage::StoreError;
 
-use crate::book::{Book, BookOptions, store_error};
+use crate::book::{Book, BookOptions, new_identity, store_error};
 use crate::contents::Contents;
 use crate::files::{copy_dir, make_dir, name, read_all, remove_dir, rename};
 use crate::live::Live;
@@ -262,9 +262,7 @@ impl Place<'_> {
         let (ledger, new) = (self.ledger(), self.dir.join("ledger.new"));
         remove_dir(&new)?;
         make_dir(&new)?;
-        let mut identity = [0; 16];
-        getrandom::fill(&mut identity).map_err(|error| StoreError::Io(error.to_string()))?;
-        drop(Book::create(Arc::new(Folder::new(&new)), self.options, identity, &contents)?);
+        drop(Book::create(Arc::new(Folder::new(&new)), self.options, new_identity()?, &contents)?);
         match damage {
             Some(damage) => {
                 let kept = self.set_aside(&ledger, LEDGER)?;

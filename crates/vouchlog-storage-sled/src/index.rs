@@ -8,6 +8,7 @@
 //! ```
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use fjall::config::{BlockSizePolicy, FilterPolicy, PinningPolicy};
@@ -33,6 +34,9 @@ const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 const BLOCK_BYTES: u32 = 16 * 1024;
 
 /// A lookup index in a directory of its own, which may be deleted while the log is stopped.
+///
+/// After an error of the operating system (no room, no file descriptors) it is closed and opened again by the next call, since
+/// fjall refuses all work after one failure. Only one that is damaged is deleted and begun again.
 pub struct FjallIndex {
     dir: PathBuf,
     open: RwLock<Option<Open>>,
@@ -44,24 +48,59 @@ struct Open {
 }
 
 impl FjallIndex {
-    /// Opens the index in `dir`. One that does not open is deleted and begun anew: everything in it can be rebuilt.
+    /// Opens the index in `dir`. One that is damaged is deleted and begun again: everything in it can be computed from the
+    /// entries.
     pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        let open = match Open::at(dir) {
-            Ok(open) => open,
-            Err(error) => {
-                tracing::warn!(%error, "the lookup index does not open; it is rebuilt");
-                remove(dir)?;
-                Open::at(dir).map_err(fjall_error)?
-            }
-        };
+        let index = Self { dir: dir.to_owned(), open: RwLock::new(None) };
+        match index.open_again() {
+            // It is opened by the first call that finds the disk well.
+            Err(StoreError::Io(reason)) => tracing::warn!(reason, "the lookup index does not open now"),
+            other => other?,
+        }
+        Ok(index)
+    }
+
+    /// Opens the index in `dir` as it is. An index that does not open is an error, and stays.
+    pub fn open_existing(dir: &Path) -> Result<Self, StoreError> {
+        let open = Open::at(dir).map_err(fjall_error)?;
         Ok(Self { dir: dir.to_owned(), open: RwLock::new(Some(open)) })
     }
 
-    fn with<T>(&self, f: impl FnOnce(&Open) -> fjall::Result<T>) -> Result<T, StoreError> {
-        match &*self.open.read() {
-            Some(open) => f(open).map_err(fjall_error),
-            None => Err(StoreError::Io("the lookup index could not be begun anew".into())),
+    /// Opens what is closed.
+    fn open_again(&self) -> Result<(), StoreError> {
+        let mut open = self.open.write();
+        if open.is_none() {
+            *open = Some(match Open::at(&self.dir) {
+                Err(error) if is_damage(&error) => {
+                    tracing::warn!(%error, "the lookup index is damaged; it is begun again");
+                    remove(&self.dir)?;
+                    Open::at(&self.dir).map_err(fjall_error)?
+                }
+                other => other.map_err(fjall_error)?,
+            });
         }
+        Ok(())
+    }
+
+    fn with<T>(&self, f: impl Fn(&Open) -> fjall::Result<T>) -> Result<T, StoreError> {
+        if self.open.read().is_none() {
+            self.open_again()?;
+        }
+        let outcome = match &*self.open.read() {
+            Some(open) => f(open),
+            None => return Err(StoreError::Io("the lookup index is being opened".into())),
+        };
+        outcome.map_err(|error| {
+            let mut open = self.open.write();
+            *open = None;
+            if is_damage(&error) {
+                tracing::warn!(%error, "the lookup index is damaged; it is begun again");
+                if let Err(error) = remove(&self.dir) {
+                    tracing::warn!(%error, "the damaged lookup index could not be deleted");
+                }
+            }
+            fjall_error(error)
+        })
     }
 
     fn indexes(&self, kind: u8, prefix: [u8; 8], limit: usize) -> Result<Vec<LeafIndex>, StoreError> {
@@ -75,6 +114,12 @@ impl FjallIndex {
             }
             Ok(found)
         })
+    }
+}
+
+impl std::fmt::Debug for FjallIndex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FjallIndex")
     }
 }
 
@@ -141,11 +186,9 @@ impl Index for FjallIndex {
     }
 
     fn clear(&self) -> Result<(), StoreError> {
-        let mut open = self.open.write();
-        *open = None;
+        *self.open.write() = None;
         remove(&self.dir)?;
-        *open = Some(Open::at(&self.dir).map_err(fjall_error)?);
-        Ok(())
+        self.open_again()
     }
 }
 
@@ -160,8 +203,20 @@ fn number(bytes: &[u8], at: usize) -> Option<u64> {
 
 fn remove(dir: &Path) -> Result<(), StoreError> {
     match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(crate::store::io_error(error)),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(crate::store::io_error(error)),
         _ => Ok(()),
+    }
+}
+
+/// Whether the files are not what was written, as opposed to a failure of the operating system, which may pass.
+fn is_damage(error: &fjall::Error) -> bool {
+    // A file that is gone does not come back.
+    let of_the_system =
+        |error: &std::io::Error| error.raw_os_error().is_some() && error.kind() != ErrorKind::NotFound;
+    match error {
+        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => !of_the_system(error),
+        fjall::Error::Poisoned | fjall::Error::Locked | fjall::Error::KeyspaceDeleted => false,
+        _ => true,
     }
 }
 

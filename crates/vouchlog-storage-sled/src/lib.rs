@@ -23,14 +23,19 @@
 //!
 //! *Invariant: this is the only crate that knows sled and fjall as the log's store.*
 
+mod backup;
 mod book;
 mod contents;
 mod copies;
 mod database;
+mod examine;
 mod files;
 mod index;
 mod live;
 mod living;
+mod read_only;
+mod salvage;
+mod scratch;
 mod segments;
 mod stamp;
 mod store;
@@ -44,8 +49,12 @@ pub mod parts {
     pub use crate::living::{FirstCopy, Twice, read_signed};
 }
 
+pub use backup::{Backup, backup};
+pub use examine::{Damage, Examined, examine};
 pub use index::FjallIndex;
 pub use living::SledLiving;
+pub use read_only::ReadOnly;
+pub use salvage::{Remains, StatesAt, is_covered, salvage};
 pub use segments::Segments;
 pub use store::{Options, SledStore};
 pub use witness::SledWitnessStore;

@@ -20,9 +20,9 @@ use crate::files::write_file;
 use crate::live::Live;
 
 /// Remembers the newest head that was signed, outside both copies.
-const SIGNED: &str = "SIGNED";
+pub(crate) const SIGNED: &str = "SIGNED";
 /// There while the store is open. Found at a start, it tells that the last process did not stop cleanly.
-const OPEN: &str = "OPEN";
+pub(crate) const OPEN: &str = "OPEN";
 
 /// The living part of a log in a data directory.
 pub type SledLiving = Twice<Live>;
@@ -242,6 +242,6 @@ pub fn read_signed(disk: &dyn Disk) -> Result<Option<TreeHead>, StoreError> {
 }
 
 /// Empty while nothing was signed.
-fn encode_signed(head: Option<TreeHead>) -> Vec<u8> {
+pub(crate) fn encode_signed(head: Option<TreeHead>) -> Vec<u8> {
     head.map_or_else(Vec::new, |head| [&head.size.get().to_be_bytes()[..], head.root.as_bytes()].concat())
 }

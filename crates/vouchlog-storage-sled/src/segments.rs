@@ -1,6 +1,6 @@
 //! Sealed tiles and bundles: append-only files of things that never change again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use vouchlog_merkle::{Hash, TileId, leaf_hash};
-use vouchlog_storage::{Sealed, StoreError, framing};
+use vouchlog_merkle::{Hash, Tile, TileId, leaf_hash};
+use vouchlog_storage::{Part, Place, Sealed, StoreError, framing};
 
 use crate::files::{make_dir, name, write_file};
 use crate::store::io_error;
+
+mod locate;
 
 /// Tiles or bundles in one segment: 32 MiB of tiles, a little over a million entries. Large enough that a log of 10^9
 /// entries has a thousand segments, small enough to copy to object storage one by one.
@@ -33,6 +35,8 @@ pub struct Segments {
     dir: PathBuf,
     open: Mutex<HashMap<PathBuf, Arc<File>>>,
     next: Mutex<Next>,
+    /// Tiles above level 0 that were checked against those below.
+    verified: Mutex<HashSet<TileId>>,
 }
 
 /// Where the next bundle goes. Known from what was verified or written, never read back unverified: a wrong place would
@@ -51,9 +55,32 @@ impl Segments {
             make_dir(&dir.join(part))?;
         }
         let next = Next { bundle: sealed / 256, offset: 0 };
-        let segments = Self { dir: dir.to_owned(), open: Mutex::default(), next: Mutex::new(next) };
+        let segments = Self {
+            dir: dir.to_owned(),
+            open: Mutex::default(),
+            next: Mutex::new(next),
+            verified: Mutex::default(),
+        };
         segments.next.lock().offset = segments.end_of_last(next.bundle)?;
         Ok(segments)
+    }
+
+    /// Opens the segments in `dir` for reading only. Nothing is verified or created.
+    pub(crate) fn open_read_only(dir: &Path, sealed: u64) -> Self {
+        let next = Next { bundle: sealed / 256, offset: 0 };
+        Self {
+            dir: dir.to_owned(),
+            open: Mutex::default(),
+            next: Mutex::new(next),
+            verified: Mutex::default(),
+        }
+    }
+
+    /// How many bundles were written here, sealed or not, counted by the indexes of the segments.
+    pub(crate) fn written_bundles(&self) -> u64 {
+        let length = |bundle| fs::metadata(self.bundle_path(bundle, "index")).map_or(0, |file| file.len());
+        let full = (0..).take_while(|segment| length((segment + 1) * PER_SEGMENT) > 0).count() as u64;
+        full * PER_SEGMENT + (length(full * PER_SEGMENT) / SLOT_BYTES as u64).min(PER_SEGMENT)
     }
 
     /// Whether a bundle was ever written here, sealed or not.
@@ -92,27 +119,77 @@ impl Segments {
     /// itself must: it is what its tile covers, or at least framed to that length (then it is damaged, and reads report it).
     fn is_length_of(&self, bundle: u64, length: u32) -> bool {
         let framed = |bytes: Bytes| bundle_length(&bytes) == Some(length as usize);
-        self.is_what_its_tile_covers(bundle).unwrap_or(false) || self.bundle(bundle).is_ok_and(framed)
+        self.bundle(bundle).is_ok() || self.read_bundle(bundle).is_ok_and(framed)
     }
 
-    /// Whether the entries of a bundle hash to the leaves in its tile.
-    fn is_what_its_tile_covers(&self, bundle: u64) -> Result<bool, StoreError> {
-        let (bytes, tile) = (self.bundle(bundle)?, self.tile(TileId { level: 0, index: bundle })?);
-        Ok(is_bundle_of(&bytes, &tile))
+    pub(crate) fn read_tile(&self, tile: TileId) -> Result<Bytes, StoreError> {
+        let mut bytes = vec![0; TILE_BYTES];
+        self.read(&self.tile_path(tile), &mut bytes, place(tile.index, TILE_BYTES))?;
+        Ok(bytes.into())
+    }
+
+    pub(crate) fn read_bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
+        let (offset, length) = self.slot(bundle)?;
+        let mut bytes = vec![0; length as usize];
+        self.read(&self.bundle_path(bundle, "data"), &mut bytes, offset)?;
+        Ok(bytes.into())
+    }
+
+    /// What is served is what the tree covers: a bundle and its tile of level 0 must agree.
+    fn check_bundle(&self, bundle: u64, bytes: &[u8], tile: &[u8]) -> Result<(), StoreError> {
+        if is_bundle_of(bytes, tile) {
+            return Ok(());
+        }
+        let id = TileId { level: 0, index: bundle };
+        Err(StoreError::Damaged(format!(
+            "entries {} to {} in {} (found by {}) and their hashes in {} do not agree: one of them is damaged",
+            bundle * 256,
+            bundle * 256 + 255,
+            self.name(&self.bundle_path(bundle, "data")),
+            self.name(&self.bundle_path(bundle, "index")),
+            self.name(&self.tile_path(id))
+        )))
+    }
+
+    /// The hashes of a tile above level 0 must be the roots of the tiles below. That takes 65,000 hashes, so each is checked once
+    /// in the life of a process.
+    fn check_upper_tile(&self, tile: TileId, bytes: &[u8]) -> Result<(), StoreError> {
+        if self.verified.lock().contains(&tile) {
+            return Ok(());
+        }
+        for (child, hash) in (tile.index * 256..).zip(bytes.chunks(Hash::LEN)) {
+            let below = TileId { level: tile.level - 1, index: child };
+            let root = Tile::parse(&self.read_tile(below)?).ok().and_then(|tile| tile.root());
+            if root.is_none_or(|root| root.as_bytes() != hash) {
+                return Err(StoreError::Damaged(format!(
+                    "tile {child} in {} and its root in {} do not agree: one of the two is damaged",
+                    self.name(&self.tile_path(below)),
+                    self.name(&self.tile_path(tile))
+                )));
+            }
+        }
+        self.verified.lock().insert(tile);
+        Ok(())
+    }
+
+    /// A file's path from the data directory on, for an operator.
+    fn name(&self, path: &Path) -> String {
+        format!("sealed/{}", path.strip_prefix(&self.dir).unwrap_or(path).display())
     }
 
     /// Computes the index of a segment again from its bundles, each verified against its tile; returns where they end.
     fn compute_index(&self, first: u64, next: u64) -> Result<u64, StoreError> {
         let path = self.bundle_path(first, "data");
-        let data = fs::read(&path).map_err(crate::files::io_error("read", &path))?;
+        let data = fs::read(&path)
+            .map_err(|error| StoreError::Io(format!("{} could not be read: {error}", self.name(&path))))?;
         let mut index = Vec::new();
         let mut offset = 0;
         for bundle in first..next {
-            let tile = self.tile(TileId { level: 0, index: bundle })?;
+            let tile = self.read_tile(TileId { level: 0, index: bundle })?;
             let damaged = || {
                 StoreError::Damaged(format!(
-                    "segment {} is damaged at byte {offset}: entry bundle {bundle} is not what its tile covers",
-                    name(&path)
+                    "{} is damaged at byte {offset}: entry bundle {bundle} is not what its tile covers",
+                    self.name(&path)
                 ))
             };
             let length = bundle_length(&data[offset..]).ok_or_else(damaged)?;
@@ -125,7 +202,10 @@ impl Segments {
         let path = self.bundle_path(first, "index");
         write_file(&path, &index)?;
         self.open.lock().clear();
-        tracing::warn!(file = name(&path), "the index of a segment was damaged and has been computed again");
+        tracing::warn!(
+            file = self.name(&path),
+            "the index of a segment was damaged and has been computed again"
+        );
         Ok(offset as u64)
     }
 
@@ -136,7 +216,10 @@ impl Segments {
         let offset = u64::from_be_bytes(offset.try_into().expect("8 bytes"));
         let length = u32::from_be_bytes(length.try_into().expect("4 bytes"));
         if length > MAX_BUNDLE_BYTES {
-            return Err(StoreError::Damaged(format!("the index gives entry bundle {bundle} {length} bytes")));
+            return Err(StoreError::Damaged(format!(
+                "{} gives entry bundle {bundle} {length} bytes",
+                self.name(&self.bundle_path(bundle, "index"))
+            )));
         }
         Ok((offset, length))
     }
@@ -151,13 +234,11 @@ impl Segments {
 
     fn read(&self, path: &Path, into: &mut [u8], offset: u64) -> Result<(), StoreError> {
         let file = self.reader(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => StoreError::Damaged(format!("segment {} is missing", name(path))),
+            io::ErrorKind::NotFound => StoreError::Damaged(format!("{} is missing", self.name(path))),
             _ => io_error(error),
         })?;
         file.read_exact_at(into, offset).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => {
-                StoreError::Damaged(format!("segment {} is cut short", name(path)))
-            }
+            io::ErrorKind::UnexpectedEof => StoreError::Damaged(format!("{} is cut short", self.name(path))),
             _ => io_error(error),
         })
     }
@@ -209,16 +290,39 @@ impl Sealed for Segments {
     }
 
     fn tile(&self, tile: TileId) -> Result<Bytes, StoreError> {
-        let mut bytes = vec![0; TILE_BYTES];
-        self.read(&self.tile_path(tile), &mut bytes, place(tile.index, TILE_BYTES))?;
-        Ok(bytes.into())
+        let bytes = self.read_tile(tile)?;
+        if tile.level == 0 {
+            self.check_bundle(tile.index, &self.read_bundle(tile.index)?, &bytes)?;
+        } else {
+            self.check_upper_tile(tile, &bytes)?;
+        }
+        Ok(bytes)
     }
 
     fn bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
-        let (offset, length) = self.slot(bundle)?;
-        let mut bytes = vec![0; length as usize];
-        self.read(&self.bundle_path(bundle, "data"), &mut bytes, offset)?;
-        Ok(bytes.into())
+        let bytes = self.read_bundle(bundle)?;
+        self.check_bundle(bundle, &bytes, &self.read_tile(TileId { level: 0, index: bundle })?)?;
+        Ok(bytes)
+    }
+
+    fn place(&self, part: Part) -> Option<Place> {
+        Some(self.locate(part))
+    }
+
+    fn reread(&self, part: Part) -> Result<Bytes, StoreError> {
+        self.drop_cached(part);
+        match part {
+            Part::Tile(tile) => self.read_tile(tile),
+            Part::Bundle(bundle) => self.read_bundle(bundle),
+        }
+    }
+
+    fn find_bundle(&self, bundle: u64, tile: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.find(bundle, tile)?.map(|(_, bytes)| bytes))
+    }
+
+    fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError> {
+        self.replace(part, bytes)
     }
 }
 
@@ -285,7 +389,7 @@ fn bundle_length(data: &[u8]) -> Option<usize> {
 }
 
 /// Whether 256 framed entries hash to the 256 hashes of a tile.
-fn is_bundle_of(bundle: &[u8], tile: &[u8]) -> bool {
+pub(crate) fn is_bundle_of(bundle: &[u8], tile: &[u8]) -> bool {
     let Some(starts) = framing::starts(bundle) else { return false };
     let ends = starts.iter().skip(1).map(|start| *start as usize).chain([bundle.len()]);
     let entries = starts.iter().zip(ends).map(|(start, end)| &bundle[*start as usize + 2..end]);

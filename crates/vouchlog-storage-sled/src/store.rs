@@ -7,10 +7,11 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use vouchlog_ledger::{Disk, Folder, LockGuard};
 use vouchlog_merkle::{TileId, TreeHead};
-use vouchlog_storage::{Batch, CommitError, Growth, Loaded, Sealing, Store, StoreError};
+use vouchlog_storage::{Batch, CommitError, Growth, Loaded, Part, Place, Sealing, Store, StoreError};
 
+use crate::backup::BACKUP;
 use crate::copies::Begun;
-use crate::files::make_dir;
+use crate::files::{make_dir, remove_file};
 use crate::living::SledLiving;
 use crate::segments::Segments;
 use crate::stamp::Stamp;
@@ -52,6 +53,8 @@ impl SledStore {
         if size > 0 && stamp.is_none() {
             return Err(StoreError::Damaged("the data directory has a log but no FORMAT file".into()));
         }
+        // From here on it is no backup any more.
+        remove_file(&dir.join(BACKUP))?;
         let segments = Segments::open(&dir.join("sealed"), sealed)?;
         // What is sealed was committed before.
         if segments.has_bundle(size / 256) {
@@ -113,6 +116,26 @@ impl Store for SledStore {
 
     fn entry_bundle(&self, bundle: u64) -> Result<Option<Bytes>, StoreError> {
         self.parts.entry_bundle(bundle)
+    }
+
+    fn sealed_size(&self) -> u64 {
+        self.parts.sealed_size()
+    }
+
+    fn place(&self, part: Part) -> Option<Place> {
+        self.parts.place(part)
+    }
+
+    fn reread(&self, part: Part) -> Result<Bytes, StoreError> {
+        self.parts.reread(part)
+    }
+
+    fn find_bundle(&self, bundle: u64, tile: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        self.parts.find_bundle(bundle, tile)
+    }
+
+    fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError> {
+        self.parts.repair(part, bytes)
     }
 
     fn impediment(&self) -> Option<String> {

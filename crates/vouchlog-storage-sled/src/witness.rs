@@ -97,9 +97,9 @@ impl SledWitnessStore {
         Ok(Self { dir: dir.to_owned(), identity, options, open, stopped: Mutex::default() })
     }
 
-    /// Whether there is a store in `dir`, readable or not.
-    pub fn exists(dir: &Path) -> bool {
-        dir.join(FORMAT_FILE).exists() || dir.join("live").exists()
+    /// Whether there is a store in `dir`, readable or not. A failure to find out is not taken for none.
+    pub fn exists(dir: &Path) -> io::Result<bool> {
+        Ok(dir.join(FORMAT_FILE).try_exists()? || dir.join("live").try_exists()?)
     }
 
     fn stop(&self, reason: &str) {

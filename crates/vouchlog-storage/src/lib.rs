@@ -22,6 +22,7 @@ mod index;
 mod living;
 mod memory;
 mod memory_witness;
+mod place;
 mod sealing;
 mod store;
 mod witness_store;
@@ -31,6 +32,7 @@ pub use index::{Index, IndexBatch, MemoryIndex, RunEntry, key_prefix};
 pub use living::{Epoch, Living, Sealed, Tail};
 pub use memory::{Fault, FaultPlan, MemoryStore};
 pub use memory_witness::MemoryWitnessStore;
+pub use place::{Part, Place};
 pub use sealing::Sealing;
 pub use store::{Batch, Growth, Loaded, StateKey, Store};
 pub use witness_store::{

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use vouchlog_merkle::{TileId, TreeHead};
 
-use crate::{Batch, CommitError, Loaded, StoreError};
+use crate::{Batch, CommitError, Loaded, Part, Place, StoreError};
 
 /// A tenure of one writer. Each claim gives the next number; a writer of an earlier epoch is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -83,4 +83,16 @@ pub trait Sealed: Send + Sync + fmt::Debug + 'static {
 
     /// A full bundle that was put.
     fn bundle(&self, bundle: u64) -> Result<Bytes, StoreError>;
+
+    /// Where an object that was put lies; see [`Store::place`](crate::Store::place).
+    fn place(&self, part: Part) -> Option<Place>;
+
+    /// Reads an object from the disk, past caches; see [`Store::reread`](crate::Store::reread).
+    fn reread(&self, part: Part) -> Result<Bytes, StoreError>;
+
+    /// Looks for a bundle that a tile covers; see [`Store::find_bundle`](crate::Store::find_bundle).
+    fn find_bundle(&self, bundle: u64, tile: &[u8]) -> Result<Option<Bytes>, StoreError>;
+
+    /// Replaces a damaged object by its verified bytes, durably; see [`Store::repair`](crate::Store::repair).
+    fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError>;
 }

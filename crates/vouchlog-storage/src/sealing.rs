@@ -10,7 +10,7 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, RwLock};
 use vouchlog_merkle::{TileId, TreeHead};
 
-use crate::{Batch, CommitError, Epoch, Growth, Living, Loaded, Sealed, Store, StoreError};
+use crate::{Batch, CommitError, Epoch, Growth, Living, Loaded, Part, Place, Sealed, Store, StoreError};
 
 /// Full bundles worth a sealing of their own: with fewer, the syncs of the sealed part would cost more than they save.
 const WORTH_SEALING: usize = 64;
@@ -108,11 +108,6 @@ impl<L: Living, S: Sealed> Sealing<L, S> {
     pub fn sealed(&self) -> &S {
         &self.shared.sealed
     }
-
-    /// Size up to which everything is sealed, a multiple of 256.
-    pub fn sealed_size(&self) -> u64 {
-        self.shared.control.lock().sealed
-    }
 }
 
 impl<L: Living, S: Sealed> Store for Sealing<L, S> {
@@ -161,6 +156,42 @@ impl<L: Living, S: Sealed> Store for Sealing<L, S> {
 
     fn entry_bundle(&self, bundle: u64) -> Result<Option<Bytes>, StoreError> {
         self.shared.bundle(bundle)
+    }
+
+    fn sealed_size(&self) -> u64 {
+        self.shared.control.lock().sealed
+    }
+
+    fn place(&self, part: Part) -> Option<Place> {
+        self.shared.sealed.place(part)
+    }
+
+    fn reread(&self, part: Part) -> Result<Bytes, StoreError> {
+        self.shared.sealed.reread(part)
+    }
+
+    fn find_bundle(&self, bundle: u64, tile: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        self.shared.sealed.find_bundle(bundle, tile)
+    }
+
+    /// Only sealed objects are replaced, so a repair never meets the sealing thread at one place.
+    fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError> {
+        let sealed = self.sealed_size();
+        let is_sealed = match part {
+            Part::Bundle(bundle) => bundle < sealed / 256,
+            Part::Tile(tile) => tile.index < sealed.checked_shr(8 * (u32::from(tile.level) + 1)).unwrap_or(0),
+        };
+        if !is_sealed {
+            return Err(StoreError::Io(format!("{part} is not sealed yet")));
+        }
+        if let Some(reason) = self.shared.control.lock().stopped.clone() {
+            return Err(StoreError::Io(reason));
+        }
+        self.shared.sealed.repair(part, bytes).inspect_err(|error| {
+            if matches!(error, StoreError::Unsynced(_)) {
+                self.shared.report(error);
+            }
+        })
     }
 
     fn impediment(&self) -> Option<String> {
@@ -346,5 +377,142 @@ impl<L: Living, S: Sealed> Shared<L, S> {
         }
         self.control.lock().failure = Some(error.to_string());
         self.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use vouchlog_merkle::{CompactRange, Hash, TreeSize, leaf_hash, tiles_of_growth};
+
+    use super::*;
+
+    /// A living part that remembers how far it was told that everything is sealed.
+    #[derive(Debug, Default)]
+    struct Plain {
+        head: Mutex<Option<TreeHead>>,
+        sealed: Mutex<u64>,
+    }
+
+    impl Living for Plain {
+        fn claim(&self) -> Result<Epoch, StoreError> {
+            Ok(Epoch::new(1))
+        }
+
+        fn load(&self) -> Result<Option<Loaded>, StoreError> {
+            Ok(None)
+        }
+
+        fn head(&self) -> Result<Option<TreeHead>, StoreError> {
+            Ok(*self.head.lock())
+        }
+
+        fn commit(&self, _: Epoch, _: Option<u64>, batch: &Batch) -> Result<(), CommitError> {
+            *self.head.lock() = Some(batch.head);
+            Ok(())
+        }
+
+        fn seal(&self, _: Epoch, up_to: u64) -> Result<(), StoreError> {
+            *self.sealed.lock() = up_to;
+            Ok(())
+        }
+
+        fn note_signed(&self, _: TreeHead) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn signed(&self) -> Result<Option<TreeHead>, StoreError> {
+            Ok(None)
+        }
+
+        fn impediment(&self) -> Option<String> {
+            None
+        }
+
+        fn close(&self) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    /// A sealed part whose first writes fail.
+    #[derive(Debug)]
+    struct Failing(Mutex<Vec<StoreError>>);
+
+    impl Sealed for Failing {
+        fn put(&self, _: &[(TileId, Bytes)], _: &[(u64, Bytes)]) -> Result<(), StoreError> {
+            self.0.lock().pop().map_or(Ok(()), Err)
+        }
+
+        fn tile(&self, _: TileId) -> Result<Bytes, StoreError> {
+            Err(StoreError::Damaged("not asked for".into()))
+        }
+
+        fn bundle(&self, _: u64) -> Result<Bytes, StoreError> {
+            Err(StoreError::Damaged("not asked for".into()))
+        }
+
+        fn place(&self, _: Part) -> Option<Place> {
+            None
+        }
+
+        fn reread(&self, _: Part) -> Result<Bytes, StoreError> {
+            Err(StoreError::Damaged("not asked for".into()))
+        }
+
+        fn find_bundle(&self, _: u64, _: &[u8]) -> Result<Option<Bytes>, StoreError> {
+            Ok(None)
+        }
+
+        fn repair(&self, _: Part, _: &Bytes) -> Result<(), StoreError> {
+            Ok(())
+        }
+    }
+
+    /// A full bundle from `old` on.
+    fn batch(old: u64) -> Batch {
+        let entry = [0, 1, 7];
+        let mut range = CompactRange::new();
+        (0..old + 256).for_each(|_| range.append(leaf_hash(&entry[2..])));
+        let head = TreeHead { size: TreeSize::new(old + 256), root: range.root().unwrap() };
+        let tiles = tiles_of_growth(TreeSize::new(old), head.size);
+        let growth = Growth {
+            tiles: tiles.map(|id| (id, vec![0; 256 * Hash::LEN].into())).collect(),
+            bundles: vec![(old / 256, entry.repeat(256).into())],
+        };
+        Batch { head, count: 256, entries: entry.repeat(256).into(), states: Vec::new(), growth }
+    }
+
+    fn wait_until(mut condition: impl FnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !condition() {
+            assert!(Instant::now() < deadline, "it never happened");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[test]
+    fn a_failed_sync_while_sealing_stops_all_writing() {
+        let failing = Failing(Mutex::new(vec![StoreError::Unsynced("EIO".into())]));
+        let store = Sealing::start(Plain::default(), failing).unwrap();
+        store.commit(None, batch(0)).unwrap();
+        wait_until(|| store.impediment().is_some());
+        let refused = store.commit(Some(256), batch(256)).unwrap_err();
+        assert!(
+            matches!(&refused, CommitError::Refused(reason) if reason.contains("sync failed")),
+            "{refused}"
+        );
+        // The next sync would succeed; that proves nothing, so it is not even tried.
+        std::thread::sleep(2 * RETRY_AFTER);
+        assert_eq!(*store.living().sealed.lock(), 0);
+        assert!(store.impediment().is_some());
+    }
+
+    #[test]
+    fn what_is_known_not_to_be_written_is_retried() {
+        let failing = Failing(Mutex::new(vec![StoreError::Io("no space left on device".into())]));
+        let store = Sealing::start(Plain::default(), failing).unwrap();
+        store.commit(None, batch(0)).unwrap();
+        store.commit(Some(256), batch(256)).unwrap();
+        wait_until(|| *store.living().sealed.lock() == 512);
+        assert_eq!(store.impediment(), None);
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use vouchlog_merkle::{Hash, TILE_WIDTH, TileId, TreeHead, TreeSize, tiles_of_growth};
 
-use crate::{CommitError, StoreError, framing};
+use crate::{CommitError, Part, Place, StoreError, framing};
 
 /// Names a small state that is replaced whole, such as one stream's. At most [`StateKey::MAX_BYTES`] bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -138,6 +138,42 @@ pub trait Store: Send + Sync + 'static {
     /// A full entry bundle; `None` when it is not full yet.
     fn entry_bundle(&self, bundle: u64) -> Result<Option<Bytes>, StoreError>;
 
+    /// Size up to which everything is sealed, a multiple of 256; 0 for a store that has no sealed part.
+    fn sealed_size(&self) -> u64 {
+        0
+    }
+
+    /// Where a sealed object lies on disk, for a store that keeps it in a file.
+    fn place(&self, _part: Part) -> Option<Place> {
+        None
+    }
+
+    /// Reads a sealed object again from the disk, past caches where the system allows it.
+    ///
+    /// # Errors
+    /// [`StoreError`] also when it is not sealed.
+    fn reread(&self, part: Part) -> Result<Bytes, StoreError> {
+        let read = match part {
+            Part::Tile(tile) => self.tile(tile),
+            Part::Bundle(bundle) => self.entry_bundle(bundle),
+        };
+        read?.ok_or_else(|| StoreError::Damaged(format!("{part} is missing")))
+    }
+
+    /// Looks for a sealed bundle that `tile` covers where its neighbours say it lies, for a store whose index of bundles may be
+    /// damaged.
+    fn find_bundle(&self, _bundle: u64, _tile: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Ok(None)
+    }
+
+    /// Replaces a damaged sealed object by its verified bytes, durably. The caller has verified them against the tree.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] also from a store that cannot replace single objects.
+    fn repair(&self, part: Part, _bytes: &Bytes) -> Result<(), StoreError> {
+        Err(StoreError::Io(format!("this store cannot replace {part}")))
+    }
+
     /// Why the store takes no commits at the moment, if so: for a readiness check.
     fn impediment(&self) -> Option<String>;
 
@@ -172,6 +208,26 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
 
     fn entry_bundle(&self, bundle: u64) -> Result<Option<Bytes>, StoreError> {
         (**self).entry_bundle(bundle)
+    }
+
+    fn sealed_size(&self) -> u64 {
+        (**self).sealed_size()
+    }
+
+    fn place(&self, part: Part) -> Option<Place> {
+        (**self).place(part)
+    }
+
+    fn reread(&self, part: Part) -> Result<Bytes, StoreError> {
+        (**self).reread(part)
+    }
+
+    fn find_bundle(&self, bundle: u64, tile: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        (**self).find_bundle(bundle, tile)
+    }
+
+    fn repair(&self, part: Part, bytes: &Bytes) -> Result<(), StoreError> {
+        (**self).repair(part, bytes)
     }
 
     fn impediment(&self) -> Option<String> {

@@ -21,6 +21,7 @@ use self::stored::plain_note;
 use crate::limits::{MAX_STREAM_SIZE, RECENT_RUNS};
 use crate::{LoggedAt, Previous, StreamError, StreamId};
 
+mod replay;
 mod stored;
 
 /// Statements of one request: contiguous in the stream and in the log.

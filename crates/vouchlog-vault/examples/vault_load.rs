@@ -84,7 +84,7 @@ async fn main() -> vouchlog_vault::Result<()> {
     rate("kept one by one, all at once", singles, started.elapsed());
 
     let started = Instant::now();
-    let waiting = vault.unlogged(&owner, None, 1_000).await?;
+    let waiting = vault.unlogged(&owner, i64::MIN, 1_000).await?;
     println!("{:<44} {:>10.1?}", format!("{} unlogged", waiting.len()), started.elapsed());
     search(&vault, &owner, records).await?;
 

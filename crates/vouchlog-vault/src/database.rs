@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
@@ -15,7 +17,12 @@ use sqlx::{
 };
 use vouchlog_runtime::durable::{self, Mode};
 
-use crate::limits::{ACQUIRE_TIMEOUT, BUSY_TIMEOUT, CACHE, CHECKPOINT_PAGES, READERS, REWRITTEN_BYTES};
+use crate::error::is_away;
+use crate::limits::{
+    ACQUIRE_TIMEOUT, BUSY_TIMEOUT, CACHE, CHECKPOINT_PAGES, LOCK_PATIENCE, MIN_FREE_BYTES, READERS,
+    REWRITTEN_BYTES,
+};
+use crate::waits::Waits;
 use crate::{Result, VaultError};
 
 /// Which of the two it is.
@@ -86,6 +93,9 @@ pub(crate) struct Database {
     /// Never write.
     pub(crate) readers: AnyPool,
     file: Option<PathBuf>,
+    /// Records are refused while the file system has less room than this, in bytes.
+    min_free_bytes: AtomicU64,
+    waits: Waits,
 }
 
 /// A transaction that writes.
@@ -109,21 +119,25 @@ impl Database {
         let options = options.disable_statement_logging();
         let writers = if dialect == Dialect::Sqlite { 1 } else { READERS };
         let pool = |size| {
-            AnyPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT).after_connect(
-                move |connection, _| {
+            let options = AnyPoolOptions::new().max_connections(size).acquire_timeout(ACQUIRE_TIMEOUT);
+            options
+                .after_connect(move |connection, _| {
                     Box::pin(async move {
                         connection.execute(sqlx::AssertSqlSafe(dialect.settings())).await.map(drop)
                     })
-                },
-            )
+                })
+                .after_release(|connection, _| Box::pin(is_clean(connection)))
         };
         let connected = |error: sqlx::Error| match error {
+            sqlx::Error::Database(error) if is_away(error.as_ref()) => {
+                VaultError::Unreachable(format!("{}: {}", location.shown(), error.message()))
+            }
             sqlx::Error::Database(error) => VaultError::from(sqlx::Error::Database(error)),
             // Whatever else may quote the URL.
-            sqlx::Error::Io(error) => VaultError::Database(format!("{}: {error}", location.shown())),
+            sqlx::Error::Io(error) => VaultError::Unreachable(format!("{}: {error}", location.shown())),
             sqlx::Error::Tls(error) => VaultError::Database(format!("{}: TLS: {error}", location.shown())),
             sqlx::Error::PoolTimedOut => {
-                VaultError::Database(format!("{} does not answer", location.shown()))
+                VaultError::Unreachable(format!("{} does not answer", location.shown()))
             }
             _ => VaultError::Location(location.shown()),
         };
@@ -132,7 +146,8 @@ impl Database {
         first.map_err(|_| connected(sqlx::Error::PoolTimedOut))?.map_err(connected)?.close().await?;
         let writer = pool(writers).connect_with(options.clone()).await.map_err(connected)?;
         let readers = pool(READERS).connect_lazy_with(options);
-        Ok(Self { dialect, writer, readers, file })
+        let (min_free_bytes, waits) = (AtomicU64::new(MIN_FREE_BYTES), Waits::default());
+        Ok(Self { dialect, writer, readers, file, min_free_bytes, waits })
     }
 
     /// Makes the tables, or brings those of an older version up to date.
@@ -168,7 +183,29 @@ impl Database {
             Dialect::Sqlite => "BEGIN IMMEDIATE",
             Dialect::Postgres => "BEGIN",
         };
-        Ok(self.writer.begin_with(statement).await?)
+        let wait = self.waits.begin();
+        let begun = self.writer.begin_with(statement).await.map_err(VaultError::from);
+        wait.end(begun.as_ref().err());
+        begun
+    }
+
+    pub(crate) fn set_min_free_bytes(&self, bytes: u64) {
+        self.min_free_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Fails if the disk has less room than is kept free: a commit that finds no room costs more than one that is not begun. What
+    /// is left serves receipts and erasures. On PostgreSQL this is the server's business.
+    pub(crate) fn check_room(&self) -> Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let dir = file.parent().unwrap_or(Path::new("."));
+        let Ok(free) = fs4::available_space(dir) else { return Ok(()) };
+        let needed = self.min_free_bytes.load(Ordering::Relaxed);
+        if free < needed { Err(VaultError::NoRoom { free, needed }) } else { Ok(()) }
+    }
+
+    /// How long a writer has been waiting for the database's lock, if it is long.
+    pub(crate) fn waits_for(&self) -> Option<Duration> {
+        self.waits.longest().filter(|wait| *wait >= LOCK_PATIENCE)
     }
 
     /// Reads the key check, and on PostgreSQL locks the vault's row: erasures, holds and rewrapping exclude each other and
@@ -190,11 +227,11 @@ impl Database {
         }
         let mut connection = self.writer.acquire().await?;
         if rewrite {
-            // In a file that is deleted as it is made: in memory it could be more than there is.
+            // In a file that is deleted as it is made: in memory it could be more than there is. No other statement may find this
+            // setting, also if the caller goes away meanwhile.
+            connection.close_on_drop();
             connection.execute("PRAGMA temp_store = FILE").await?;
-            let rewritten = connection.execute("VACUUM").await;
-            connection.execute("PRAGMA temp_store = MEMORY").await?;
-            rewritten?;
+            connection.execute("VACUUM").await?;
         }
         let row = connection.fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await?;
         // A reader was in the way for longer than the busy timeout.
@@ -213,6 +250,14 @@ impl Database {
         self.readers.close().await;
         self.writer.close().await;
     }
+}
+
+/// Whether a connection can be used again. One whose transaction could not be rolled back, as after SQLite did so itself for want of
+/// room, is closed: it would refuse every later transaction.
+async fn is_clean(connection: &mut AnyConnection) -> sqlx::Result<bool> {
+    // Behind the rollback of a transaction that was dropped.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 impl Dialect {

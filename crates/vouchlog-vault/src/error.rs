@@ -3,7 +3,6 @@
 
 use thiserror::Error;
 use vouchlog_evidence::RecordId;
-use vouchlog_stream::Digest;
 
 use crate::{KeyError, Refusal, Role};
 
@@ -73,18 +72,6 @@ pub enum VaultError {
         /// The record that has the digest.
         kept: RecordId,
     },
-    /// A statement cannot be at two places.
-    #[error(
-        "{digest} is at index {known} of the log, and now said to be at {given}: check which log the proof is of"
-    )]
-    PlacedElsewhere {
-        /// What is logged.
-        digest: Digest,
-        /// The index the vault has.
-        known: u64,
-        /// The index given.
-        given: u64,
-    },
     /// No record has this id.
     #[error("there is no record {0} in this vault")]
     UnknownRecord(RecordId),
@@ -112,9 +99,20 @@ pub enum VaultError {
     /// Others held the database for too long. The same call again may succeed.
     #[error("the database is busy: try again")]
     Busy,
+    /// The disk is nearly full. The same call succeeds when there is room again.
+    #[error("the disk of the vault is full: {free} bytes are free, at least {needed} are kept; make room")]
+    NoRoom {
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that stay free.
+        needed: u64,
+    },
     /// The vault was closed.
     #[error("the vault is closed")]
     Closed,
+    /// The server of the database is away, starts, or takes no more connections. Nothing is wrong with what was asked for.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
     /// The database failed, or is full or away. The outcome of a write is unknown; the same call again is safe.
     #[error("the database failed: {0}")]
     Database(String),
@@ -151,6 +149,12 @@ impl From<sqlx::Error> for VaultError {
             other => Self::Database(other.to_string()),
         }
     }
+}
+
+/// PostgreSQL: a server that starts or stops (57P01 to 57P03), has no room (class 53), or lost the connection (class 08).
+pub(crate) fn is_away(error: &(dyn sqlx::error::DatabaseError + 'static)) -> bool {
+    let code = error.code().unwrap_or_default();
+    code.len() == 5 && ["57P01", "57P02", "57P03", "53", "08"].iter().any(|class| code.starts_with(class))
 }
 
 /// SQLite: busy (5) and locked (6) with their extended codes. PostgreSQL: classes 40 (transaction rollback) and 55P03 (lock not

@@ -53,6 +53,7 @@ mod record;
 mod recorder;
 mod sql;
 mod vault;
+mod waits;
 mod writer;
 
 pub use access::{Access, ReadPermit, Role, Roles, Token};
@@ -60,6 +61,7 @@ pub use erase::{ErasurePlan, PendingErasure, Refusal, Scope, Why};
 pub use error::{Result, VaultError};
 pub use hold::{Held, Hold};
 pub use keys::{KeyEncryptionKey, KeyError, KeySource};
+pub use logged::{Backlog, NotNoted, Unlogged};
 pub use principals::Principal;
 pub use query::{Cursor, Order, Query};
 pub use record::{Erasure, KeepRecord, Logged, Place, Retention, Row, StreamProofs};

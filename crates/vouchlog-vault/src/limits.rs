@@ -41,6 +41,13 @@ pub const MAX_QUERY_FACETS: usize = 8;
 /// Rows of one page.
 pub const MAX_ROWS: usize = 1_000;
 
+/// Records that are counted as kept and not in the log; beyond, the exact number decides nothing.
+pub const MAX_COUNTED_BACKLOG: u64 = 100_000;
+
+/// How long another gateway's stream must be silent before its records are taken over: longer than the interval of heartbeats (30 s)
+/// with the longest wait for a connection, so that a gateway which runs and reaches the log is never silent for that long.
+pub const SILENCE: Duration = Duration::from_secs(75);
+
 /// Tenants a query that names none looks through: each costs one search, as each has its own pseudonyms.
 pub const MAX_TENANTS_SEARCHED: usize = 256;
 
@@ -69,6 +76,13 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a call waits for a connection.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Readiness reports that a writer waits for the database's lock when it has waited this long.
+pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// SQLite: records are refused while the file system has less room than this: 64 MiB, as a log keeps. Receipts and erasures use what is
+/// left.
+pub const MIN_FREE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Connections that read, beside the one that writes.
 pub(crate) const READERS: u32 = 4;

@@ -1,39 +1,121 @@
 //! What still has to be logged, and where the log has what was.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use sqlx::Row as _;
+use sqlx::any::AnyRow;
 use vouchlog_evidence::RecordId;
 use vouchlog_merkle::LeafIndex;
 use vouchlog_stream::{Digest, Statement, StreamId};
 
 use crate::access::{Access, Role};
-use crate::limits::{MAX_PROOF_BYTES, MAX_RECORDS_PER_CALL, MAX_ROWS};
-use crate::read::{digest, id, statement};
+use crate::limits::{MAX_COUNTED_BACKLOG, MAX_PROOF_BYTES, MAX_RECORDS_PER_CALL, MAX_ROWS};
+use crate::read::{digest, id, statement, stream};
 use crate::sql::{over_set, over_values};
 use crate::{Logged, Result, StreamProofs, Vault, VaultError};
 
+/// A record that is kept and, as far as the vault knows, not in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unlogged {
+    /// Its place in the order of keeping; the next page begins after it.
+    pub n: i64,
+    /// Its name.
+    pub id: RecordId,
+    /// The stream whose key signed its statement.
+    pub stream: StreamId,
+    /// What is to be logged.
+    pub statement: Statement,
+}
+
+/// How many records are kept and not in the log, as far as the vault knows, over all streams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// The records; [`MAX_COUNTED_BACKLOG`] stands for that many or more.
+    pub records: u64,
+    /// When the oldest of them was kept, in milliseconds since 1970.
+    pub oldest: Option<i64>,
+}
+
+impl Backlog {
+    /// How long the oldest record has waited at `now` (milliseconds since 1970); zero if none waits, or if the clock went back.
+    pub fn age(&self, now: i64) -> Duration {
+        let waited = self.oldest.map_or(0, |oldest| now.saturating_sub(oldest));
+        Duration::from_millis(u64::try_from(waited).unwrap_or(0))
+    }
+
+    /// A readiness check: fails once the oldest record has waited for longer than `patience`.
+    ///
+    /// # Errors
+    /// How many records wait, and for how long the oldest.
+    pub fn check(&self, now: i64, patience: Duration) -> Result<(), String> {
+        if self.age(now) <= patience { Ok(()) } else { Err(self.describe(now)) }
+    }
+
+    /// The backlog in words.
+    pub fn describe(&self, now: i64) -> String {
+        let records = match self.records {
+            0 => return "every record is in the log".to_owned(),
+            1 => "1 record is kept and not in the log".to_owned(),
+            MAX_COUNTED_BACKLOG.. => {
+                format!("{MAX_COUNTED_BACKLOG} records or more are kept and not in the log")
+            }
+            records => format!("{records} records are kept and not in the log"),
+        };
+        format!("{records}; the oldest has waited for {} s", self.age(now).as_secs())
+    }
+}
+
+/// What [`Vault::logged`] could not note as it was given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NotNoted {
+    /// Digests of no record here.
+    pub unknown: Vec<Digest>,
+    /// Digests that were logged twice, with the index given. The vault keeps the index and the proof that it had before.
+    pub elsewhere: Vec<(Digest, LeafIndex)>,
+}
+
 impl Vault {
-    /// Statements of which the vault does not know yet that the log has them, in the order they were kept, of one stream or of all;
-    /// at most [`MAX_ROWS`].
-    pub async fn unlogged(
-        &self,
-        access: &Access,
-        stream: Option<StreamId>,
-        limit: usize,
-    ) -> Result<Vec<(RecordId, Statement)>> {
+    /// Records whose statements the vault does not know to be in the log, in the order they were kept, of all streams, from the one
+    /// after `after` on; at most [`MAX_ROWS`].
+    pub async fn unlogged(&self, access: &Access, after: i64, limit: usize) -> Result<Vec<Unlogged>> {
         access.require(Role::Submit)?;
-        let sql = "SELECT id, kind, evidence, digest FROM record WHERE leaf_index IS NULL AND (stream = $1 OR $1 = -1) \
+        let sql = "SELECT n, id, stream, kind, evidence, digest FROM record WHERE leaf_index IS NULL AND n > $1 \
                    ORDER BY n LIMIT $2";
-        let stream = stream.map_or(Ok(-1), |stream| number(stream.get()))?;
         let limit = i64::try_from(limit.min(MAX_ROWS)).expect("a page is small");
-        let rows = sqlx::query(sql).bind(stream).bind(limit).fetch_all(&self.shared.db.readers).await?;
-        rows.iter().map(|row| Ok((id(row.try_get(0)?)?, statement(row, 1, 2, 3)?))).collect()
+        let rows = sqlx::query(sql).bind(after).bind(limit).fetch_all(&self.shared.db.readers).await?;
+        rows.iter().map(read_unlogged).collect()
+    }
+
+    /// Those of the records with these names that [`unlogged`](Self::unlogged) has, in the order they were kept.
+    pub async fn unlogged_among(&self, access: &Access, ids: &[RecordId]) -> Result<Vec<Unlogged>> {
+        access.require(Role::Submit)?;
+        let mut connection = self.shared.db.readers.acquire().await?;
+        let select =
+            "SELECT n, id, stream, kind, evidence, digest FROM record WHERE leaf_index IS NULL AND id IN";
+        let ids = ids.iter().map(|id| id.as_str().into()).collect();
+        let rows = over_set(&mut connection, select, ids, "").await?;
+        let mut unlogged = rows.iter().map(read_unlogged).collect::<Result<Vec<_>>>()?;
+        unlogged.sort_by_key(|record| record.n);
+        unlogged.dedup_by_key(|record| record.n);
+        Ok(unlogged)
+    }
+
+    /// How many records are kept and not in the log, and since when. One query, answered from the index of such records.
+    pub async fn kept_not_logged(&self, access: &Access) -> Result<Backlog> {
+        access.require(Role::Submit)?;
+        // `n` is the order of keeping, so the first is the oldest.
+        let sql = "SELECT (SELECT count(*) FROM (SELECT 1 FROM record WHERE leaf_index IS NULL LIMIT $1) AS counted), \
+                   (SELECT kept_at FROM record WHERE leaf_index IS NULL ORDER BY n LIMIT 1)";
+        let most = i64::try_from(MAX_COUNTED_BACKLOG).expect("it is small");
+        let row = sqlx::query(sql).bind(most).fetch_one(&self.shared.db.readers).await?;
+        let records = u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0);
+        Ok(Backlog { records, oldest: row.try_get(1)? })
     }
 
     /// Notes where the log has kept statements, all or none. Again is fine; the proof given last is kept, so that one under a
-    /// cosigned checkpoint replaces one under a bare one. Answers the digests that are of no record here.
-    pub async fn logged(&self, access: &Access, logged: Vec<Logged>) -> Result<Vec<Digest>> {
+    /// cosigned checkpoint replaces one under a bare one. A statement that was logged twice keeps its first place.
+    pub async fn logged(&self, access: &Access, logged: Vec<Logged>) -> Result<NotNoted> {
         access.require(Role::Submit)?;
         check(&logged)?;
         let mut tx = self.shared.db.begin().await?;
@@ -43,20 +125,21 @@ impl Vault {
         for row in over_set(&mut tx, select, digests, "").await? {
             known.insert(digest(row.try_get(0)?)?, (row.try_get(1)?, row.try_get(2)?));
         }
-        let (mut unknown, mut places, mut proofs) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut not_noted, mut places, mut proofs) = (NotNoted::default(), Vec::new(), Vec::new());
         for Logged { digest, index, stream, sequence, logged_at, proof } in logged {
             let Some(&(n, place)): Option<&(i64, Option<i64>)> = known.get(&digest) else {
-                unknown.push(digest);
+                not_noted.unknown.push(digest);
                 continue;
             };
             let given = number(index.get())?;
             match place {
                 Some(known) if known != given => {
-                    let (known, given) = (known.unsigned_abs(), index.get());
-                    return Err(VaultError::PlacedElsewhere { digest, known, given });
+                    not_noted.elsewhere.push((digest, index));
+                    continue;
                 }
                 Some(_) => {}
                 None => {
+                    known.insert(digest, (n, Some(given)));
                     let (stream, sequence) = (number(stream.get())?, number(sequence.get())?);
                     let logged_at = number(logged_at.millis())?;
                     places.push(vec![
@@ -80,7 +163,7 @@ impl Vault {
         let replace = "ON CONFLICT (record) DO UPDATE SET proof = excluded.proof";
         over_values(&mut tx, "INSERT INTO proof (record, proof)", proofs, replace).await?;
         tx.commit().await?;
-        Ok(unknown)
+        Ok(not_noted)
     }
 
     /// Keeps what ties a stream to its gateway. Again replaces what is given and leaves what is not.
@@ -117,6 +200,15 @@ impl Vault {
             genesis: row.try_get(3)?,
         }))
     }
+}
+
+fn read_unlogged(row: &AnyRow) -> Result<Unlogged> {
+    Ok(Unlogged {
+        n: row.try_get(0)?,
+        id: id(row.try_get(1)?)?,
+        stream: stream(row.try_get(2)?)?,
+        statement: statement(row, 3, 4, 5)?,
+    })
 }
 
 fn check(logged: &[Logged]) -> Result<()> {

@@ -189,7 +189,7 @@ pub(crate) fn id(text: &str) -> Result<RecordId> {
     RecordId::new(text).map_err(|_| VaultError::damaged("an id is none"))
 }
 
-fn stream(value: i64) -> Result<StreamId> {
+pub(crate) fn stream(value: i64) -> Result<StreamId> {
     let value = u64::try_from(value).ok().and_then(StreamId::new);
     value.ok_or_else(|| VaultError::damaged("a stream is none"))
 }

@@ -5,11 +5,11 @@
 //!                                                                       │ receipt ◄───────────────────────────────────────┘
 //! ```
 //!
-//! A record is kept before its digest leaves, so there is no digest in the log without the record it stands for. What was kept and
-//! not submitted, because the process died in between, is submitted by [`Recorder::resume`], after everything the spool holds got
-//! its receipt: so nothing is submitted twice.
+//! A record is kept before its digest leaves, so there is no digest in the log without the record it stands for. A record that was
+//! kept and not submitted, because the process died in between or the spool had no room, is submitted by the next call that
+//! brings it again, or by [`Recorder::resume`] (recorder/resuming.rs); neither submits a statement twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use vouchlog_evidence::{
     ClearClaims, Context, Facet, Grade, RULES_VERSION, Record, RecordId, StatementError, digest_of, grade,
     issue,
 };
-use vouchlog_stream::{Digest, Statement, StatementKind};
+use vouchlog_stream::{Digest, Statement, StatementKind, StreamId};
 
 use crate::limits::{MAX_CALL_BYTES, MAX_FACETS, MAX_VALUE_BYTES};
 use crate::parts::Parts;
@@ -30,6 +30,7 @@ use crate::{Access, KeepRecord, Retention, Vault, VaultError};
 
 mod erasing;
 mod reading;
+mod resuming;
 
 pub use erasing::Erased;
 pub use reading::{ReadRecord, learn, read_facts};
@@ -108,6 +109,8 @@ pub struct Recorded {
 struct Stated {
     recorded: Vec<Recorded>,
     kept: Vec<KeepRecord>,
+    /// Those of `recorded` that the vault had before.
+    known: Vec<RecordId>,
     /// When, in milliseconds since 1970.
     now: i64,
 }
@@ -163,7 +166,7 @@ impl Recorder {
     }
 
     /// Records: when this returns they are durable in the vault, and their digests in the spool. A record whose id the vault has
-    /// already is not recorded again, whatever it says: ids are for retries.
+    /// already is not recorded again, whatever it says: ids are for retries. If its statement was not submitted yet, it is now.
     pub async fn record(&self, mut records: Vec<Record>) -> Result<Vec<Recorded>, RecordingError> {
         self.record_all(&mut records).await
     }
@@ -179,13 +182,14 @@ impl Recorder {
             // A batch is stated while the one before is sealed and written, on another processor if there is one; they are kept
             // and submitted in their order.
             let recorder = self.clone();
-            let keeping = tokio::spawn(async move { recorder.keep(stated).await });
+            let stream = signer.stream;
+            let keeping = tokio::spawn(async move { recorder.keep(stream, stated).await });
             let (kept, next) = tokio::join!(keeping, self.state_batch(&signer, rest, under_way));
             recorded.extend(kept.map_err(|_| VaultError::Closed)??);
             stated = next?;
             rest = &mut rest[stated.recorded.len()..];
         }
-        recorded.extend(self.keep(stated).await?);
+        recorded.extend(self.keep(signer.stream, stated).await?);
         Ok(recorded)
     }
 
@@ -201,6 +205,7 @@ impl Recorder {
         let records = &mut records[..most];
         let named: Vec<RecordId> = records.iter().filter_map(|record| record.id.clone()).collect();
         let mut known = self.0.vault.kept(&self.0.access, &named).await?;
+        let before: HashSet<RecordId> = known.keys().cloned().collect();
         known.extend(under_way);
         let mut stated = Stated { now: now.as_millisecond(), ..Stated::default() };
         let mut bytes = 0;
@@ -208,6 +213,9 @@ impl Recorder {
             let id = record.id.get_or_insert_with(|| RecordId::from_random((self.0.config.randomness)()));
             let id = id.clone();
             if let Some(digest) = known.get(&id) {
+                if before.contains(&id) {
+                    stated.known.push(id.clone());
+                }
                 stated.recorded.push(Recorded { id, digest: *digest, grade: None });
                 continue;
             }
@@ -224,9 +232,10 @@ impl Recorder {
         Ok(stated)
     }
 
-    /// Keeps what is stated, and submits it.
-    async fn keep(&self, stated: Stated) -> Result<Vec<Recorded>, RecordingError> {
-        let Stated { recorded, kept, now } = stated;
+    /// Keeps what is stated, and submits it; and what was kept by an earlier call that could not submit it.
+    async fn keep(&self, present: StreamId, stated: Stated) -> Result<Vec<Recorded>, RecordingError> {
+        let Stated { recorded, kept, known, now } = stated;
+        self.submit_kept(present, &known).await?;
         let statements: Vec<Statement> = kept.iter().map(KeepRecord::statement).collect();
         if statements.is_empty() {
             return Ok(recorded);
@@ -256,7 +265,8 @@ impl Recorder {
         self.0.context.write().learn(id, record);
         let claims = ClearClaims {
             issuer: config.issuer.clone(),
-            issued_at: now.as_second().unsigned_abs(),
+            // A clock before 1970 is wrong, and what it says cannot be stated.
+            issued_at: u64::try_from(now.as_second()).unwrap_or(0),
             record: id.clone(),
             kind: record.kind,
             stream: signer.stream,
@@ -300,33 +310,6 @@ impl Recorder {
         };
         keep.check().map_err(|error| RecordingError::Refused { record: id.clone(), error })?;
         Ok((keep, grade))
-    }
-
-    /// Takes up what a crash left: waits until the log has everything that was on its way, then submits what was kept and never
-    /// got there, and finishes erasures. Statements of other recorders on the same vault are left to them. How many it submitted.
-    pub async fn resume(&self) -> Result<usize, RecordingError> {
-        let signer = self.0.submitter.signer().await.map_err(RecordingError::NoStream)?;
-        // Most of what is under way gets there before anybody has to wait for this.
-        self.0.submitter.flush().await.map_err(RecordingError::NotSubmitted)?;
-        let submitted = {
-            let _alone = self.0.between.write().await;
-            self.0.submitter.flush().await.map_err(RecordingError::NotSubmitted)?;
-            let mut submitted = 0;
-            loop {
-                let unlogged = self.0.vault.unlogged(&self.0.access, Some(signer.stream), BATCH).await?;
-                if unlogged.is_empty() {
-                    break;
-                }
-                let statements: Vec<Statement> = unlogged.iter().map(|(_, statement)| *statement).collect();
-                submitted += statements.len();
-                self.0.submitter.submit(statements).await.map_err(RecordingError::NotSubmitted)?;
-                // Their receipts take them off the list.
-                self.0.submitter.flush().await.map_err(RecordingError::NotSubmitted)?;
-            }
-            submitted
-        };
-        self.finish_erasures().await?;
-        Ok(submitted)
     }
 
     /// Waits until the log has everything that was recorded, and the vault the receipts.

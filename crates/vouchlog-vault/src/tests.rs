@@ -10,6 +10,7 @@ mod keeping;
 mod keying;
 mod processes;
 mod roles;
+mod sending;
 mod sqlite;
 
 use vouchlog_stream::{Digest, Evidence, LoggedAt, SequenceNumber, StatementKind, StreamId};
@@ -55,6 +56,10 @@ suite! {
     keeping::callers_at_once_are_grouped_and_each_answered,
     keeping::bounds_are_kept,
     keeping::statements_are_logged_once_and_in_order,
+    sending::a_second_call_submits_what_the_first_could_not,
+    sending::a_lost_spool_loses_nothing_and_doubles_nothing,
+    sending::other_gateways_records_are_left_to_them_until_they_fall_silent,
+    sending::pages_are_sent_to_the_end_and_errors_resume,
     keeping::stream_proofs_are_kept_and_completed,
     keeping::a_closed_vault_says_so,
     finding::facets_must_all_match,

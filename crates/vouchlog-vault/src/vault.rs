@@ -10,6 +10,8 @@ use zeroize::Zeroizing;
 use crate::access::{Access, Role};
 use crate::database::{Database, Location};
 use crate::keys::{self, KeyEncryptionKey, KeyRing, subject_context, tenant_contexts};
+#[cfg(doc)]
+use crate::limits::MIN_FREE_BYTES;
 use crate::limits::{MAX_ROWS, QUEUED_CALLS, QUEUED_KIB, WRITE_ATTEMPTS};
 use crate::writer::{Job, write};
 use crate::{Result, VaultError};
@@ -75,6 +77,22 @@ impl Vault {
         let (jobs, queued) = mpsc::channel(QUEUED_CALLS);
         tokio::spawn(write(shared.clone(), queued));
         Ok(Self { shared, jobs, queue: Arc::new(Semaphore::new(QUEUED_KIB)) })
+    }
+
+    /// SQLite: records are refused while the file system has less room than this, in bytes; [`MIN_FREE_BYTES`] unless it is set.
+    pub fn keep_free(&self, bytes: u64) {
+        self.shared.db.set_min_free_bytes(bytes);
+    }
+
+    /// What keeps the vault from taking records at present, in words.
+    pub fn impediment(&self) -> Option<String> {
+        let no_room = self.shared.db.check_room().err().map(|error| error.to_string());
+        no_room.or_else(|| {
+            let seconds = self.shared.db.waits_for()?.as_secs();
+            Some(format!(
+                "the vault has waited {seconds} s for its database: another process may hold the lock"
+            ))
+        })
     }
 
     /// Writes what is under way and lets go of the database. Every clone is closed.

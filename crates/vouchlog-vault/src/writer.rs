@@ -61,6 +61,9 @@ pub(crate) async fn write(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>) {
 async fn keep(shared: &Shared, group: Vec<KeepJob>) {
     let mut attempt = 1;
     let outcomes = loop {
+        if let Err(error) = shared.db.check_room() {
+            break Err(error);
+        }
         match keep_group(shared, &group).await {
             Err(error) if error.is_busy() && attempt < WRITE_ATTEMPTS => attempt += 1,
             outcomes => break outcomes,

@@ -54,3 +54,14 @@ impl<S> Shared<S> {
         self.poison.set(reason);
     }
 }
+
+/// Held by the cosigning thread: if that panics, nothing is cosigned any more.
+pub(crate) struct PanicGuard<S>(pub(crate) Arc<Shared<S>>);
+
+impl<S> Drop for PanicGuard<S> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.set_poison("the cosigning thread panicked");
+        }
+    }
+}

@@ -23,7 +23,7 @@ use crate::limits;
 use crate::logs::{Logs, LogsError, same_line};
 use crate::metrics::Metrics;
 use crate::queue::Queue;
-use crate::shared::Shared;
+use crate::shared::{PanicGuard, Shared};
 use crate::state::{self, Latest};
 use crate::subtree::sign_subtree;
 
@@ -87,7 +87,10 @@ impl<S: WitnessStore> Witness<S> {
         let cosigner = Cosigner { shared: shared.clone(), latest, committer, signers, ledger, on_refusal };
         let thread = std::thread::Builder::new()
             .name("vouchlog-witness".into())
-            .spawn(move || cosigner.run(&messages))
+            .spawn(move || {
+                let _guard = PanicGuard(cosigner.shared.clone());
+                cosigner.run(&messages);
+            })
             .map_err(OpenError::Thread)?;
         let thread = Mutex::new(Some(thread));
         Ok(Self { inner: Arc::new(Inner { shared, queue, thread }) })
@@ -135,6 +138,7 @@ impl<S: WitnessStore> Witness<S> {
         let running = self.inner.thread.lock().as_ref().is_some_and(|thread| !thread.is_finished());
         Readiness::new()
             .unless("witness", (!running).then_some("it has stopped"))
+            .stopped(shared.poison().map(|reason| reason.to_string()))
             .check("cosigning", shared.poison.check())
             .unless("store", shared.store.impediment())
     }

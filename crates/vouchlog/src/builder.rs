@@ -17,6 +17,7 @@ use vouchlog_api::Appender;
 use vouchlog_merkle::Hash;
 use vouchlog_note::{CheckpointError, KeyError, KeyName, Origin, SignatureType, SigningKey, VerifyingKey};
 use vouchlog_runtime::durable;
+use vouchlog_sequencer::scrub::ScrubOptions;
 use vouchlog_sequencer::{Config, Options, Witnesses};
 use vouchlog_storage::{Index, StoreError};
 use vouchlog_storage_sled::{FjallIndex, SledStore};
@@ -187,6 +188,12 @@ impl LogBuilder {
     /// How long an active stream may go without a head of it being an entry of the log; 30 s unless told otherwise.
     pub fn stream_head_interval(mut self, interval: Duration) -> Self {
         self.options.stream_head_interval = interval;
+        self
+    }
+
+    /// Reads sealed data again while the log runs, and repairs it; off unless told otherwise.
+    pub fn scrub(mut self, scrub: ScrubOptions) -> Self {
+        self.options.scrub = scrub;
         self
     }
 

@@ -10,10 +10,12 @@ use vouchlog::Policy;
 use vouchlog_note::limits::MAX_POLICY_BYTES;
 use vouchlog_runtime::durable::{self, Mode};
 
+use crate::advice::Advice;
 use crate::output::{Outcome, Output};
 
 mod audit;
 mod auditing;
+mod backup;
 mod canary;
 mod collect;
 mod custody;
@@ -33,11 +35,13 @@ mod monitor;
 mod prove;
 mod prove_complete;
 mod record;
+mod recover;
 mod remembering;
 mod remote;
 mod revoked;
 mod running;
 mod sample;
+mod scrub;
 mod serve;
 mod session;
 mod submit;
@@ -47,6 +51,9 @@ mod verify_finding;
 mod witness;
 
 pub(crate) use serve::LogFormat;
+
+/// How long reads that nobody waits for any more may take at the end.
+const LAST_READS: Duration = Duration::from_secs(5);
 
 /// What the program can do.
 #[derive(Subcommand)]
@@ -67,6 +74,8 @@ pub(crate) enum Command {
     ProveComplete(prove_complete::Args),
     Sample(sample::Args),
     Fsck(fsck::Args),
+    Backup(backup::Args),
+    Recover(recover::Args),
     Collect(Box<collect::Args>),
     Record(record::Args),
     Find(find::Args),
@@ -100,7 +109,9 @@ impl Command {
             Self::VerifyFinding(args) => args.run(*output),
             Self::ProveComplete(args) => block_on(args.run(*output)),
             Self::Sample(args) => block_on(args.run(*output)),
-            Self::Fsck(args) => args.run(*output),
+            Self::Fsck(args) => check_clock().and_then(|()| args.run(*output)),
+            Self::Backup(args) => args.run(*output),
+            Self::Recover(args) => block_on(args.run(*output)),
             Self::Collect(args) => block_on(args.run(*output)),
             Self::Record(args) => block_on(args.run(*output)),
             Self::Find(args) => block_on(args.run(*output)),
@@ -119,11 +130,18 @@ impl Command {
 }
 
 fn block_on(work: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Result<Outcome> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("the runtime cannot be started")?
-        .block_on(work)
+    check_clock()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("the runtime cannot be started")?;
+    let outcome = runtime.block_on(work);
+    // A read that hangs on a dead disk must not keep the process from ending. Nothing is acknowledged after `work`.
+    runtime.shutdown_timeout(LAST_READS);
+    outcome
+}
+
+/// Refuses a clock that databases and protocols cannot carry, before any of them panics on it.
+fn check_clock() -> anyhow::Result<()> {
+    vouchlog::check_clock().map_err(|error| Advice::error(error.to_string(), "set the system clock"))
 }
 
 /// Reads a file the user named, no more of it than `limit` bytes.

@@ -262,7 +262,12 @@ struct Receipts {
 impl ReceiptSink for Receipts {
     fn keep(&mut self, taken: &Taken) -> io::Result<()> {
         let logged = logged(taken).map_err(io::Error::other)?;
-        self.runtime.block_on(self.vault.logged(&self.access, logged)).map(drop).map_err(io::Error::other)
+        let noted =
+            self.runtime.block_on(self.vault.logged(&self.access, logged)).map_err(io::Error::other)?;
+        for (digest, index) in noted.elsewhere {
+            tracing::warn!(%digest, %index, "a statement was logged twice: the vault keeps its first place");
+        }
+        Ok(())
     }
 }
 

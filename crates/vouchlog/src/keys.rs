@@ -9,7 +9,7 @@ use vouchlog_note::{KeyError, KeyName, SignatureType, SigningKey};
 use vouchlog_runtime::durable::{self, Mode};
 use zeroize::Zeroizing;
 
-use crate::random_bytes;
+use crate::{random_bytes, witness_state};
 
 /// The longest key file that is read: the longest name and the rest of the line fit four times over.
 const MAX_KEY_FILE_BYTES: u64 = 4 * 1024;
@@ -21,6 +21,11 @@ pub enum KeyFileError {
     /// There is a file of that name.
     #[error("{0} exists, and a key file is never overwritten")]
     Exists(PathBuf),
+    /// There is the second file of a witness's key, but not the key.
+    #[error(
+        "{0} exists, and belongs to a witness's key that is not there: bring the key back, or choose another name"
+    )]
+    StateExists(PathBuf),
     /// The operating system refused.
     #[error("{path}: {error}")]
     Io {
@@ -57,6 +62,30 @@ pub fn create(path: &Path, name: &str, signature_type: SignatureType) -> Result<
         }
         Err(failed) => Err(KeyFileError::Io { path: path.to_owned(), error: failed.error }),
     }
+}
+
+/// Makes a fresh key for a witness, as [`create`] does, and a second file beside it, `<path>.state`, which records that the key has
+/// cosigned nothing. A witness opens no key without that file.
+///
+/// # Errors
+/// As those of [`create`], and [`KeyFileError::StateExists`] if there is the second file of another key.
+pub fn create_for_witness(
+    path: &Path,
+    name: &str,
+    signature_type: SignatureType,
+) -> Result<SigningKey, KeyFileError> {
+    let failed = |error| KeyFileError::Io { path: path.to_owned(), error };
+    if path.try_exists().map_err(failed)? {
+        return Err(KeyFileError::Exists(path.to_owned()));
+    }
+    witness_state::begin(path).map_err(|error| {
+        let path = witness_state::state_file(path);
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => KeyFileError::StateExists(path),
+            _ => KeyFileError::Io { path, error },
+        }
+    })?;
+    create(path, name, signature_type)
 }
 
 /// Reads a key file. One that others may read is used, with a warning.

@@ -34,6 +34,7 @@ mod clock;
 pub mod custody;
 mod embedded;
 pub mod keys;
+mod mirror;
 mod opening;
 mod refusals;
 pub mod report;
@@ -43,8 +44,9 @@ mod witness_state;
 mod witnesses;
 
 pub use builder::{IndexMode, LogBuilder, OpenError, open};
-pub use clock::{random_bytes, system_clock, unix_millis};
+pub use clock::{ClockError, check_clock, random_bytes, system_clock, unix_millis};
 pub use embedded::Log;
+pub use mirror::TileMirror;
 pub use opening::{Opening, OpeningError};
 pub use refusals::RefusalDir;
 pub use witness::{WitnessBuilder, WitnessOpenError, witness};
@@ -57,6 +59,7 @@ pub use vouchlog_api::{
 };
 pub use vouchlog_merkle::{LeafIndex, TreeSize};
 pub use vouchlog_note::{Origin, Policy, ProofFile, SigningKey, VerifyingKey};
+pub use vouchlog_sequencer::scrub::{Mirror, ScrubOptions};
 pub use vouchlog_sequencer::{WitnessLink, WitnessState, Witnesses};
 pub use vouchlog_server::Server;
 pub use vouchlog_stream::{

@@ -9,7 +9,7 @@ mod commands;
 mod output;
 
 use commands::Command;
-use output::{Outcome, Output};
+use output::{ERROR, Outcome, Output};
 
 /// Records are many small values that are made by one thread and dropped by another: glibc's allocator spends a quarter of a busy
 /// collector's time on them, and keeps several times the memory.
@@ -26,7 +26,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
     version,
     max_term_width = 110,
     arg_required_else_help = true,
-    after_help = "Exit status: 0 fine, 1 a finding (the evidence does not hold), 2 an error.\n\nBegin with:  vouchlog demo"
+    after_help = "Exit status: 0 fine, 1 a finding (the evidence does not hold), 2 an error,\n             \
+                  3 a server stopped because it can no longer write: restart it.\n\nBegin with:  vouchlog demo"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -42,11 +43,10 @@ struct Cli {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match run(cli) {
-        Ok(Outcome::Fine) => ExitCode::SUCCESS,
-        Ok(Outcome::Finding) => ExitCode::from(1),
+        Ok(outcome) => outcome.into(),
         Err(error) => {
             advice::print(&error);
-            ExitCode::from(2)
+            ExitCode::from(ERROR)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the program prints: words for people, one line of JSON for programs, progress on a terminal, traces.
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
@@ -17,6 +18,23 @@ pub(crate) enum Outcome {
     Fine,
     /// The evidence does not hold.
     Finding,
+    /// A server stopped because it cannot write any more until it is started again.
+    Restart,
+}
+
+/// The exit code of an error.
+pub(crate) const ERROR: u8 = 2;
+/// The exit code that asks a service manager for a restart.
+pub(crate) const RESTART: u8 = 3;
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Fine => Self::SUCCESS,
+            Outcome::Finding => Self::from(1),
+            Outcome::Restart => Self::from(RESTART),
+        }
+    }
 }
 
 /// Where answers go: standard output.
@@ -40,6 +58,20 @@ impl Output {
         if self.json { print(&json.to_string()) } else { print(words) }
     }
 
+    /// A server's first words. They are also traced when they cannot be printed, and keep nobody from serving.
+    pub(crate) fn announce(self, words: &str, json: &Value) {
+        if let Err(error) = self.answer(words, json) {
+            tracing::warn!("{error:#}: {json}");
+        }
+    }
+
+    /// The last words of a server that did what it was told. They change nothing, so neither does a standard output that is gone.
+    pub(crate) fn farewell(self, words: &str) {
+        if let Err(error) = self.say(words) {
+            tracing::debug!("{error:#}");
+        }
+    }
+
     /// Tells people something; programs hear the answer only.
     pub(crate) fn say(self, words: &str) -> anyhow::Result<()> {
         if self.json { Ok(()) } else { print(words) }
@@ -47,8 +79,12 @@ impl Output {
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("standard output cannot be written")
+    let mut stdout = io::stdout().lock();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        // The reader has what it wanted: `vouchlog find | head -1` did its work.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output cannot be written"),
+    }
 }
 
 /// Warns on standard error.
@@ -123,6 +159,8 @@ pub(crate) fn start_tracing(filter: Option<&str>, command: &Command) -> anyhow::
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
+        // A reader of standard error that has gone costs the trace and nothing else.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     match command {
         Command::Serve(serve) if serve.log_format == LogFormat::Json => subscriber.json().init(),

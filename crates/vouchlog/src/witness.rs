@@ -110,7 +110,7 @@ impl WitnessBuilder {
         self
     }
 
-    /// Lets keys cosign that have cosigned with another store. The witness may then contradict itself: see
+    /// Lets keys cosign that have cosigned with another store, or with nobody knows which. The witness may then contradict itself: see
     /// [`ACCEPT_LOST_STATE`](crate::ACCEPT_LOST_STATE).
     pub fn accept_lost_state(mut self, accept: bool) -> Self {
         self.accept_lost_state = accept;
@@ -142,6 +142,10 @@ impl WitnessBuilder {
         Ok((witness, registry))
     }
 
+    fn io(&self, error: io::Error) -> WitnessOpenError {
+        WitnessOpenError::Io { path: self.dir.clone(), error }
+    }
+
     /// The keys with their files.
     fn keys(&self) -> Result<Vec<(PathBuf, SigningKey)>, WitnessOpenError> {
         let mut keys = Vec::new();
@@ -150,13 +154,13 @@ impl WitnessBuilder {
             None => {
                 let file = self.dir.join(KEY_FILE);
                 // A witness that has begun had a key, and a new one would be another witness.
-                let begun = SledWitnessStore::exists(&self.dir);
-                let key = match (file.exists(), begun) {
+                let begun = SledWitnessStore::exists(&self.dir).map_err(|error| self.io(error))?;
+                let key = match (file.try_exists().map_err(|error| self.io(error))?, begun) {
                     (true, _) => keys::load(&file)?,
                     (false, true) => return Err(WitnessOpenError::NoKey(file)),
                     (false, false) => {
                         let name = self.name.as_deref().ok_or(WitnessOpenError::NoName)?;
-                        keys::create(&file, name, SignatureType::CosignatureEd25519)?
+                        keys::create_for_witness(&file, name, SignatureType::CosignatureEd25519)?
                     }
                 };
                 keys.push((file, key));
@@ -178,14 +182,15 @@ impl WitnessBuilder {
             return Ok(Some((file.clone(), keys::load(file)?)));
         }
         let file = self.dir.join(ML_DSA_KEY_FILE);
-        if file.exists() {
+        if file.try_exists().map_err(|error| self.io(error))? {
             let key = keys::load(&file)?;
             return Ok(Some((file, key)));
         }
         if !self.ml_dsa {
             return Ok(None);
         }
-        let key = keys::create(&file, first.verifying_key().name().as_str(), SignatureType::MlDsa44)?;
+        let name = first.verifying_key().name().as_str();
+        let key = keys::create_for_witness(&file, name, SignatureType::MlDsa44)?;
         Ok(Some((file, key)))
     }
 }
@@ -227,6 +232,25 @@ mod tests {
         open(&builder);
         fs::remove_file(dir.path().join(KEY_FILE)).unwrap();
         assert!(matches!(try_open(&builder), Err(WitnessOpenError::NoKey(_))));
+    }
+
+    #[test]
+    fn a_key_that_came_back_alone_does_not_begin_with_an_empty_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let builder = witness(dir.path().join("old")).name("witness.example.com/w").ml_dsa(true);
+        let vkeys = open(&builder);
+        for key in [KEY_FILE, ML_DSA_KEY_FILE] {
+            let restored = dir.path().join(key);
+            fs::create_dir_all(&restored).unwrap();
+            fs::copy(dir.path().join("old").join(key), restored.join(KEY_FILE)).unwrap();
+            for _ in 0..2 {
+                let error = try_open(&witness(&restored)).unwrap_err();
+                let missing = matches!(error, WitnessOpenError::State(WitnessStateError::Missing { .. }));
+                assert!(missing, "{key}: {error}");
+            }
+        }
+        let accepted = witness(dir.path().join(KEY_FILE)).accept_lost_state(true);
+        assert_eq!(open(&accepted), vkeys[..1]);
     }
 
     #[test]

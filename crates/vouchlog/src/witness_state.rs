@@ -1,14 +1,19 @@
 //! Which store a witness's key has cosigned with, in a file beside the key.
 //!
 //! ```text
-//! <key file>.state     "vouchlog witness state 1" LF "store " <identity, 32 hex digits> LF
+//! <key file>.state     "vouchlog witness state 1" LF "store " ( <identity, 32 hex digits> | "none" ) LF
 //! ```
 //!
-//! A witness promises to contradict nothing it ever cosigned. With its memory lost, or with somebody else's, it would take
-//! the next checkpoint it sees on trust and break that promise under a name that others rely on. So the file is written
-//! before a key cosigns anything, and from then on the key opens that store only, unless its owner says in words that the
-//! promise may be broken. A store brought back from a backup has the identity it had and cannot be told from the newest, so a
-//! backup of one is no use: a witness whose disk is gone begins anew with another key.
+//! A witness promises to contradict nothing it ever cosigned. With its memory lost, or with another witness's, it would trust
+//! the next checkpoint it sees and break that promise under a name that others rely on. So a key and this file belong together:
+//!
+//! * It is written when the key is made, before the key itself, with `none`: the key has cosigned nothing.
+//! * Before a key cosigns anything, the file names its store, and from then on the key opens that store only.
+//! * A key without the file came back from a backup, or from another program. It may have cosigned anything, so it opens no store.
+//!
+//! Each refusal is lifted only by the owner's own words that the promise may be broken. A restored store has the identity it had
+//! and cannot be told from the newest, so a backup of one is no use, and neither is a backup of this file: a witness whose disk
+//! is gone starts again with another key.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,6 +26,8 @@ use vouchlog_storage::StoreIdentity;
 const FORMAT: &str = "vouchlog witness state 1";
 /// The longest file that is read; one has 65 bytes.
 const MAX_FILE_BYTES: usize = 1024;
+/// In place of an identity: the key has cosigned nothing.
+const UNUSED: &str = "none";
 
 /// What the owner of a key has to say to let it cosign without the memory of what it cosigned before.
 pub const ACCEPT_LOST_STATE: &str = "I know that this witness may contradict itself";
@@ -42,6 +49,17 @@ pub enum WitnessStateError {
         /// The store it was to be opened with.
         found: StoreIdentity,
     },
+    /// There is no file beside the key.
+    #[error(
+        "{state_file} is missing: it names the store that the key {key_file} has cosigned with. Without it the witness would not \
+         remember what it cosigned, and may contradict it"
+    )]
+    Missing {
+        /// The key file.
+        key_file: PathBuf,
+        /// The file that should be beside it.
+        state_file: PathBuf,
+    },
     /// The file beside the key is not readable as one.
     #[error(
         "{0} does not say which store the key has cosigned with, as it should: it was damaged or written by another version"
@@ -57,8 +75,40 @@ pub enum WitnessStateError {
     },
 }
 
+/// What a key has cosigned with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Nothing,
+    Store(StoreIdentity),
+}
+
+/// Notes that the key about to be made in `key_file` has cosigned nothing. Call it before the key is written: if the process dies
+/// in between, there is a file without a key, and the next call finds it.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] if the file names a store: it belongs to another key, which was lost.
+pub(crate) fn begin(key_file: &Path) -> io::Result<()> {
+    let path = state_file(key_file);
+    match read(&path) {
+        Ok(Some(Known::Nothing)) => Ok(()),
+        Ok(None) => write(&path, Known::Nothing),
+        Ok(Some(Known::Store(_))) | Err(WitnessStateError::Unreadable(_)) => {
+            Err(io::ErrorKind::AlreadyExists.into())
+        }
+        Err(WitnessStateError::Io { error, .. }) => Err(error),
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
+
+/// The file beside a key file.
+pub(crate) fn state_file(key_file: &Path) -> PathBuf {
+    let mut name = key_file.as_os_str().to_owned();
+    name.push(".state");
+    name.into()
+}
+
 /// Makes sure that the key of `key_file` cosigns with the store `found` and with no other, and remembers so. With
-/// `accept_lost` whatever it cosigned with before is forgotten.
+/// `accept_lost` whatever it cosigned with before is forgotten; a file that cannot be read now is an error all the same.
 pub(crate) fn bind(
     key_file: &Path,
     found: StoreIdentity,
@@ -66,23 +116,23 @@ pub(crate) fn bind(
 ) -> Result<(), WitnessStateError> {
     let path = state_file(key_file);
     match read(&path) {
-        Ok(Some(known)) if known == found => Ok(()),
-        Ok(Some(known)) if !accept_lost => {
-            Err(WitnessStateError::Lost { key_file: key_file.to_owned(), known, found })
+        Ok(Some(Known::Store(known))) if known == found => return Ok(()),
+        Ok(Some(Known::Nothing)) => {}
+        Err(error @ WitnessStateError::Io { .. }) => return Err(error),
+        _ if accept_lost => {}
+        Ok(Some(Known::Store(known))) => {
+            return Err(WitnessStateError::Lost { key_file: key_file.to_owned(), known, found });
         }
-        Err(error) if !accept_lost => Err(error),
-        _ => durable::write(&path, to_text(found).as_bytes(), Mode::Shared)
-            .map_err(|failed| WitnessStateError::Io { path, error: failed.error }),
+        Ok(None) => {
+            return Err(WitnessStateError::Missing { key_file: key_file.to_owned(), state_file: path });
+        }
+        Err(error) => return Err(error),
     }
+    write(&path, Known::Store(found)).map_err(|error| WitnessStateError::Io { path, error })
 }
 
-fn state_file(key_file: &Path) -> PathBuf {
-    let mut name = key_file.as_os_str().to_owned();
-    name.push(".state");
-    name.into()
-}
-
-fn read(path: &Path) -> Result<Option<StoreIdentity>, WitnessStateError> {
+/// What the file holds; nothing if there is none. A file that cannot be read is an error, and never taken for none.
+fn read(path: &Path) -> Result<Option<Known>, WitnessStateError> {
     let unreadable = || WitnessStateError::Unreadable(path.to_owned());
     match durable::read_bounded(path, MAX_FILE_BYTES) {
         Ok(None) => Ok(None),
@@ -92,14 +142,22 @@ fn read(path: &Path) -> Result<Option<StoreIdentity>, WitnessStateError> {
     }
 }
 
-fn parse(bytes: &[u8]) -> Option<StoreIdentity> {
+fn parse(bytes: &[u8]) -> Option<Known> {
     let text = str::from_utf8(bytes).ok()?;
-    let identity = text.strip_prefix(FORMAT)?.strip_prefix("\nstore ")?.strip_suffix('\n')?;
-    identity.parse().ok()
+    let store = text.strip_prefix(FORMAT)?.strip_prefix("\nstore ")?.strip_suffix('\n')?;
+    if store == UNUSED { Some(Known::Nothing) } else { store.parse().ok().map(Known::Store) }
 }
 
-fn to_text(identity: StoreIdentity) -> String {
-    format!("{FORMAT}\nstore {identity}\n")
+fn to_text(known: Known) -> String {
+    match known {
+        Known::Nothing => format!("{FORMAT}\nstore {UNUSED}\n"),
+        Known::Store(identity) => format!("{FORMAT}\nstore {identity}\n"),
+    }
+}
+
+/// Writes the file durably, whole or not at all.
+fn write(path: &Path, known: Known) -> io::Result<()> {
+    durable::write(path, to_text(known).as_bytes(), Mode::Shared).map_err(|failed| failed.error)
 }
 
 #[cfg(test)]
@@ -118,8 +176,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let key = dir.path().join("witness.key");
         for _ in 0..2 {
+            begin(&key).unwrap();
+        }
+        for _ in 0..2 {
             bind(&key, ONE, false).unwrap();
         }
+        assert_eq!(begin(&key).unwrap_err().kind(), io::ErrorKind::AlreadyExists, "it is another key's");
         let file = dir.path().join("witness.key.state");
         let text = format!("vouchlog witness state 1\nstore {}\n", "01".repeat(16));
         assert_eq!(fs::read_to_string(&file).unwrap(), text);
@@ -132,13 +194,40 @@ mod tests {
     }
 
     #[test]
+    fn a_key_without_the_file_does_not_cosign() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = dir.path().join("witness.key");
+        for _ in 0..2 {
+            let missing = bind(&key, ONE, false).unwrap_err();
+            assert!(matches!(missing, WitnessStateError::Missing { .. }), "{missing}");
+        }
+        bind(&key, ONE, true).unwrap();
+        bind(&key, ONE, false).unwrap();
+    }
+
+    /// A file that is there and fails to be read: here, because it is a directory.
+    #[test]
+    fn an_error_is_never_taken_for_a_missing_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = dir.path().join("witness.key");
+        fs::create_dir(state_file(&key)).unwrap();
+        for accept_lost in [false, true] {
+            let failed = bind(&key, ONE, accept_lost).unwrap_err();
+            assert!(matches!(failed, WitnessStateError::Io { .. }), "{failed}");
+        }
+        assert!(begin(&key).is_err());
+        assert!(state_file(&key).is_dir(), "nothing was written");
+    }
+
+    #[test]
     fn a_file_that_cannot_be_read_is_no_leave_to_cosign() {
         let dir = tempfile::tempdir().unwrap();
         let key = dir.path().join("witness.key");
-        let text = to_text(ONE);
+        let text = to_text(Known::Store(ONE));
         for cut in 0..text.len() {
             fs::write(state_file(&key), &text[..cut]).unwrap();
             assert!(matches!(bind(&key, ONE, false), Err(WitnessStateError::Unreadable(_))), "cut at {cut}");
+            assert!(begin(&key).is_err(), "cut at {cut}");
         }
         bind(&key, ONE, true).unwrap();
         bind(&key, ONE, false).unwrap();
@@ -153,8 +242,9 @@ mod tests {
 
         #[test]
         fn what_is_written_reads_back(bytes: [u8; 16]) {
-            let identity = StoreIdentity::from_bytes(bytes);
-            prop_assert_eq!(parse(to_text(identity).as_bytes()), Some(identity));
+            for known in [Known::Store(StoreIdentity::from_bytes(bytes)), Known::Nothing] {
+                prop_assert_eq!(parse(to_text(known).as_bytes()), Some(known));
+            }
         }
     }
 }

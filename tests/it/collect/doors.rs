@@ -126,7 +126,7 @@ async fn hostile_bodies_get_clear_errors_and_memory_stays_flat() {
     let world = World::new();
     let log = world.start_log();
     let collector = world.start_collector(&[]);
-    let before = collector.resident();
+    let mut before = collector.resident();
     let post = async |path: &str, kind: &str, encoding: Option<&str>, body: Vec<u8>| {
         let mut request = world.client.post(format!("{}{path}", collector.url)).header("content-type", kind);
         if let Some(encoding) = encoding {
@@ -143,7 +143,11 @@ async fn hostile_bodies_get_clear_errors_and_memory_stays_flat() {
         }
         gzip.finish().unwrap()
     };
-    for _ in 0..8 {
+    for round in 0..9 {
+        if round == 1 {
+            // Buffers as large as these bodies are taken once; what grows from here on grows without a bound.
+            before = collector.resident();
+        }
         for path in ["/v1/traces", "/v1/logs"] {
             assert_eq!(post(path, "application/x-protobuf", None, vec![0xff; 100]).await, 400);
             assert_eq!(post(path, "application/json", None, b"{".to_vec()).await, 400);

@@ -28,6 +28,18 @@ async fn while_the_log_is_away_emitters_notice_nothing() {
     // They are kept and stated without the log.
     let waiting = world.wait_for(StatementKind::Interaction, 30).await;
     assert!(waiting.iter().filter(|row| row.place.is_none()).count() >= 27);
+    // Nobody need send telemetry elsewhere for that, and it is no secret either.
+    let shown = async {
+        loop {
+            let answer = reqwest::get(format!("{}/readyz", collector.url)).await.unwrap();
+            assert_eq!(answer.status(), 200);
+            if answer.text().await.unwrap().contains("kept and not in the log") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), shown).await.expect("readiness hides what is not logged");
     collector.kill();
     collector = world.start_collector(&[]);
     for round in 10..15 {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use reqwest::{Client, StatusCode};
@@ -60,6 +60,11 @@ impl World {
 
     /// Starts the collector on ports that stay the same, quick to take a trace for done.
     pub(crate) fn start_collector(&self, more: &[&str]) -> Server {
+        Server::spawn(self.collector(more))
+    }
+
+    /// The command that starts the collector.
+    pub(super) fn collector(&self, more: &[&str]) -> Command {
         let mut command = vouchlog();
         let http = format!("127.0.0.1:{}", self.http_port);
         command
@@ -68,7 +73,7 @@ impl World {
             .args(["--data", &self.path("collector"), "--gateway-key", &self.path("gateway.key")])
             .args(["--settle", "1s", "--idle", "2s"])
             .args(more);
-        Server::spawn(command)
+        command
     }
 
     /// Runs a command on the vault and the log, as another process beside the collector.

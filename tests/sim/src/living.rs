@@ -26,7 +26,7 @@ const OPEN: &str = "OPEN";
 const BEGUN: &str = "BEGUN";
 
 /// The first copy.
-pub struct FirstLedger(Mutex<Inner>);
+pub(crate) struct FirstLedger(Mutex<Inner>);
 
 struct Inner {
     disk: SimDisk,
@@ -51,7 +51,8 @@ impl FirstCopy for FirstLedger {
         let unknown = |error: CommitError| CommitError::Unknown(format!("live: {error}"));
         inner.book.begin(commits, epoch, batch).and_then(|()| inner.book.finish()).map_err(unknown)?;
         let payload = encode_commit(commits, epoch, batch);
-        let item = Item { file: 0, offset: 0, number: 0, snapshot: None, payload: &payload };
+        let item =
+            Item { file: 0, offset: 0, number: 0, snapshot: None, acknowledged: true, payload: &payload };
         inner.contents.replay(item).map_err(CommitError::Unknown)
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use vouchlog_ledger::Disk;
 use vouchlog_merkle::{Hash, TileId, leaf_hash};
-use vouchlog_storage::{Sealed, StoreError, framing};
+use vouchlog_storage::{Part, Place, Sealed, StoreError, framing};
 
 use crate::disk::SimDisk;
 use crate::plant::Plant;
@@ -19,7 +19,7 @@ const SLOT_BYTES: u64 = 12;
 
 /// The sealed part.
 #[derive(Debug)]
-pub struct SimSegments {
+pub(crate) struct SimSegments {
     disk: SimDisk,
     plant: Option<Plant>,
     /// The next bundle, and where it begins in its segment.
@@ -146,6 +146,25 @@ impl Sealed for SimSegments {
     fn bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
         let (offset, length) = self.slot(bundle)?;
         Ok(self.read(&data_name(bundle), offset, length)?.into())
+    }
+
+    fn place(&self, _part: Part) -> Option<Place> {
+        None
+    }
+
+    fn reread(&self, part: Part) -> Result<Bytes, StoreError> {
+        match part {
+            Part::Tile(tile) => self.tile(tile),
+            Part::Bundle(bundle) => self.bundle(bundle),
+        }
+    }
+
+    fn find_bundle(&self, _bundle: u64, _tile: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Ok(None)
+    }
+
+    fn repair(&self, part: Part, _bytes: &Bytes) -> Result<(), StoreError> {
+        Err(StoreError::Io(format!("the simulation does not replace {part}")))
     }
 }
 

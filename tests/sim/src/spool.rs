@@ -14,16 +14,16 @@ const FILE_BYTES: u64 = 1024;
 
 /// Statements that are sent as one request. They follow from the seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Batch {
+pub(crate) struct Batch {
     /// How many.
-    pub count: u32,
+    pub(crate) count: u32,
     /// What they are.
-    pub seed: u64,
+    pub(crate) seed: u64,
 }
 
 impl Batch {
     /// The statements.
-    pub fn statements(self) -> Vec<Statement> {
+    pub(crate) fn statements(self) -> Vec<Statement> {
         statements(self.count as usize, self.seed)
     }
 
@@ -34,19 +34,19 @@ impl Batch {
 
 /// What a spool holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Spooled {
+pub(crate) struct Spooled {
     /// Everything submitted, oldest first.
-    pub batches: Vec<Batch>,
+    pub(crate) batches: Vec<Batch>,
     /// Batches whose receipt was verified.
-    pub acknowledged: usize,
+    pub(crate) acknowledged: usize,
 }
 
 /// An open spool.
 #[derive(Debug)]
-pub struct Spool {
+pub(crate) struct Spool {
     ledger: Ledger,
     /// What it holds.
-    pub held: Spooled,
+    pub(crate) held: Spooled,
 }
 
 impl Spool {

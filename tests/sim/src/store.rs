@@ -13,7 +13,7 @@ use crate::segments::SimSegments;
 
 /// The store.
 #[derive(Debug)]
-pub struct SimStore {
+pub(crate) struct SimStore {
     parts: Sealing<Twice<FirstLedger>, SimSegments>,
     disk: SimDisk,
     plant: Option<Plant>,

@@ -19,7 +19,7 @@ const IDENTITY: [u8; 16] = [9; 16];
 
 /// The store.
 #[derive(Debug)]
-pub struct SimWitnessStore {
+pub(crate) struct SimWitnessStore {
     inner: Mutex<Inner>,
     /// A planted bug: commits are not synced.
     forgets: bool,

@@ -56,7 +56,7 @@ pub enum GatewayError {
         /// Sequence number after the last.
         to: u64,
     },
-    /// The sink did not keep a receipt.
+    /// The sink did not keep a receipt. The gateway tries again.
     #[error("a receipt could not be kept: {0}")]
     Sink(String),
     /// The stream was closed, as was asked for.
@@ -65,6 +65,13 @@ pub enum GatewayError {
     /// The gateway was stopped, or its process is ending.
     #[error("the gateway has stopped; what it had spooled will be sent when it is opened again")]
     Stopped,
+}
+
+impl GatewayError {
+    /// Whether this machine failed, and not the log, its operator, or whoever set the gateway up.
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Spool(_) | Self::Sink(_))
+    }
 }
 
 /// What ends a conversation.
@@ -76,15 +83,22 @@ pub(super) enum Trouble {
     Again(vouchlog_api::Error),
 }
 
+/// A spool or a sink without room takes what it refused once there is some: the log gives its receipts again.
 impl From<GatewayError> for Trouble {
     fn from(error: GatewayError) -> Self {
-        Self::Stop(error)
+        match error {
+            GatewayError::Spool(ref refused) if refused.may_pass() => {
+                Self::Again(vouchlog_api::Error::unavailable(error.to_string()))
+            }
+            GatewayError::Sink(_) => Self::Again(vouchlog_api::Error::unavailable(error.to_string())),
+            error => Self::Stop(error),
+        }
     }
 }
 
 impl From<SpoolError> for Trouble {
     fn from(error: SpoolError) -> Self {
-        Self::Stop(error.into())
+        GatewayError::from(error).into()
     }
 }
 

@@ -70,6 +70,9 @@ impl Session {
         if let Err(error) = self.disk.keys.keep_only(&key) {
             tracing::warn!(%error, "keys of earlier streams could not be deleted");
         }
+        if let Err(error) = self.disk.spool.note_stream(opened.stream) {
+            tracing::warn!(%error, "the stream was not noted: if the spool is lost, nothing will connect it to the next");
+        }
         Ok(())
     }
 
@@ -141,14 +144,21 @@ impl Session {
         Ok(Some(Previous { stream: known.stream, size: info.size }))
     }
 
-    /// The predecessor a caller knows of whose state directory was lost.
+    /// The predecessor a caller knows of whose state directory was lost; else the one its directory names, if only the spool was.
     async fn configured_predecessor(&self) -> Result<Option<Previous>, Trouble> {
-        let Some(stream) = self.me.options.previous else { return Ok(None) };
-        let info = self.log.stream(stream).await;
-        let info = info.map_err(|error| match error.kind {
-            ErrorKind::NotFound => Trouble::Stop(GatewayError::Refused(error)),
-            _ => error.into(),
-        })?;
+        let named = self.me.options.previous;
+        let Some(stream) = named.or(self.disk.spool.last_stream()) else { return Ok(None) };
+        let info = match self.log.stream(stream).await {
+            Ok(info) => info,
+            Err(error) if error.kind == ErrorKind::NotFound && named.is_some() => {
+                return Err(Trouble::Stop(GatewayError::Refused(error)));
+            }
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        if named.is_none() {
+            tracing::warn!(%stream, "the spool is new, the stream written to before is continued");
+        }
         Ok((!matches!(info.status, StreamStatus::Superseded(_)))
             .then_some(Previous { stream, size: info.size }))
     }

@@ -38,20 +38,70 @@ impl Session {
         Ok(())
     }
 
+    /// Of a stream that has more than is known here: acknowledges what waits and stands in it at its very place, up to `size`. The next
+    /// stream then does not get it again. What a log without a lookup index has is sent again.
+    pub(super) async fn recover_known(&mut self, stream: StreamId, size: u64) -> Result<(), Trouble> {
+        loop {
+            let at = self.state.range.end();
+            let count = usize::try_from(size.saturating_sub(at)).unwrap_or(CHUNK).min(CHUNK);
+            let statements = self.disk.spool.read(self.state.base + at, count)?;
+            let (mut state, mut taken) = (self.state.clone(), Vec::with_capacity(count));
+            for statement in &statements {
+                let served = self.served(stream, state.range.end()).await;
+                let served = match served {
+                    Ok(served) => served,
+                    Err(Trouble::Stop(GatewayError::ReceiptsLost { .. })) => break,
+                    Err(trouble) => return Err(trouble),
+                };
+                match Entry::decode(&served.entry) {
+                    Ok(Entry::Statement(entry)) if entry.statement == *statement => {}
+                    _ => break,
+                }
+                taken.push(self.prove(stream, state.range.end(), *statement, &served)?);
+                state.range.append(statement.stream_leaf_hash());
+            }
+            let is_all = taken.len() < CHUNK;
+            if !taken.is_empty() {
+                self.remember(state, taken).await?;
+            }
+            if is_all {
+                return Ok(());
+            }
+        }
+    }
+
     async fn recover_one(
         &mut self,
         id: StreamId,
         place: u64,
         statement: Statement,
     ) -> Result<Taken, Trouble> {
+        let served = self.served(id, place).await?;
+        self.prove(id, place, statement, &served)
+    }
+
+    /// What the log has at a place of a stream.
+    async fn served(&self, id: StreamId, place: u64) -> Result<ServedReceipt, Trouble> {
         let lost = || GatewayError::ReceiptsLost { stream: id, from: place, to: place + 1 };
         let sequence = SequenceNumber::new(place).ok_or_else(lost)?;
         let served = self.log.receipt(EntryName::Key(LookupKey::Sequence(id, sequence))).await;
-        let served = served.map_err(|error| match error.kind {
+        served.map_err(|error| match error.kind {
             ErrorKind::FailedPrecondition => lost().into(),
             _ => Trouble::from(error),
-        })?;
-        let receipt = single(id, sequence, &served).map_err(GatewayError::Unverified)?;
+        })
+    }
+
+    /// The verified receipt of a statement.
+    fn prove(
+        &mut self,
+        id: StreamId,
+        place: u64,
+        statement: Statement,
+        served: &ServedReceipt,
+    ) -> Result<Taken, Trouble> {
+        let lost = || GatewayError::ReceiptsLost { stream: id, from: place, to: place + 1 };
+        let sequence = SequenceNumber::new(place).ok_or_else(lost)?;
+        let receipt = single(id, sequence, served).map_err(GatewayError::Unverified)?;
         let (me, checkpoint) = (&self.me, receipt.checkpoint.clone());
         let taken = Taken::verify(vec![statement], receipt, &me.origin, &me.log_key)
             .map_err(|error| GatewayError::Receipt { error, checkpoint })?;
@@ -61,7 +111,7 @@ impl Session {
 }
 
 /// A served proof as a receipt for a run of one. Nothing is verified but that it can be read.
-fn single(
+pub(super) fn single(
     stream: StreamId,
     sequence: SequenceNumber,
     served: &ServedReceipt,

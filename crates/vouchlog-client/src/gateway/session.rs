@@ -130,6 +130,7 @@ impl Session {
         let (id, over) = match plan {
             Plan::Successor { .. } => {
                 tracing::warn!(stream = %stream.id, "the state is older than the stream: a new one continues it");
+                self.recover_known(stream.id, info.size).await?;
                 (stream.id, info.status)
             }
             Plan::GoOn { recover, redo, is_open, .. } => {
@@ -193,6 +194,7 @@ impl Session {
             stream,
             acknowledged,
             trouble: None,
+            spool: None,
             stopped: None,
             position,
         });

@@ -1,7 +1,9 @@
 //! A gateway as what keepers of records submit to.
 
-use vouchlog_api::{Error, ErrorKind, Result, StreamSigner, Submitter};
-use vouchlog_stream::Statement;
+use std::collections::HashSet;
+
+use vouchlog_api::{Error, ErrorKind, Result, StreamOwner, StreamSigner, Submitter};
+use vouchlog_stream::{Digest, Statement, StreamId};
 
 use super::{Gateway, GatewayError};
 use crate::SpoolError;
@@ -28,6 +30,25 @@ impl Submitter for Gateway {
     async fn flush(&self) -> Result<()> {
         Gateway::flush(self).await.map_err(to_api)
     }
+
+    async fn pending(&self, digests: Vec<Digest>) -> Result<HashSet<Digest>> {
+        let (spool, digests) = (self.spool.clone(), digests.into_iter().collect());
+        let pending = tokio::task::spawn_blocking(move || spool.pending(&digests)).await;
+        pending.map_err(|_| to_api(GatewayError::Stopped))
+    }
+
+    async fn owner(&self, stream: StreamId) -> Result<StreamOwner> {
+        let present = self.signer().await?.stream;
+        self.finder.owner(present, stream).await
+    }
+
+    async fn look_up(&self, statements: Vec<Statement>) -> Result<Vec<Statement>> {
+        let (found, missing) = self.finder.look_up(statements).await?;
+        if !found.is_empty() {
+            self.hand_over(found).await.map_err(to_api)?;
+        }
+        Ok(missing)
+    }
 }
 
 impl Gateway {
@@ -36,7 +57,7 @@ impl Gateway {
     }
 }
 
-fn to_api(error: GatewayError) -> Error {
+pub(super) fn to_api(error: GatewayError) -> Error {
     let kind = match error {
         GatewayError::Refused(error) => return error,
         GatewayError::Spool(SpoolError::Full { .. }) => {

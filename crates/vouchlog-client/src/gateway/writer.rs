@@ -12,7 +12,7 @@ use vouchlog_stream::Statement;
 
 use super::GatewayError;
 use crate::SpoolError;
-use crate::limits::MAX_GROUPED_CHANGES;
+use crate::limits::{MAX_GROUPED_CHANGES, MAX_GROUPED_STATEMENTS};
 use crate::receipts::{Acknowledged, ReceiptSink, Taken};
 use crate::spool::{Spool, State};
 
@@ -22,6 +22,8 @@ pub(super) enum Change {
     Push { statements: Vec<Statement>, ticket: Ticket, reply: oneshot::Sender<Result<(), GatewayError>> },
     /// Remember a state; `taken` is what it acknowledges beyond the one before.
     Remember { state: Box<State>, taken: Vec<Taken>, reply: oneshot::Sender<Result<(), GatewayError>> },
+    /// Hand receipts to the sink that were found in the log; the spool holds none of their statements.
+    HandOver { found: Vec<Taken>, reply: oneshot::Sender<Result<(), GatewayError>> },
     /// The conversation ended for good: no ticket will get a receipt.
     Fail(GatewayError),
 }
@@ -31,6 +33,7 @@ impl std::fmt::Debug for Change {
         f.write_str(match self {
             Self::Push { .. } => "Push",
             Self::Remember { .. } => "Remember",
+            Self::HandOver { .. } => "HandOver",
             Self::Fail(_) => "Fail",
         })
     }
@@ -106,6 +109,9 @@ impl Writer {
             for _ in 0..MAX_GROUPED_CHANGES {
                 let Some(change) = next.take() else { break };
                 self.gather(change, &mut group);
+                if group.statements.len() >= MAX_GROUPED_STATEMENTS {
+                    break;
+                }
                 next = changes.try_recv().ok();
             }
             if let Some(change) = next {
@@ -122,6 +128,7 @@ impl Writer {
                     drop(ticket.receipt.send(Err(error.clone())));
                 }
             }
+            Change::HandOver { found, reply } => drop(reply.send(self.keep(&found))),
             Change::Remember { state, taken, reply } => group.remember = Some((state, taken, reply)),
             Change::Push { statements, ticket, reply } => {
                 let held = self.spool.len() + group.statements.len() as u64;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use vouchlog_note::{SigningKey, VerifyingKey};
 use vouchlog_runtime::durable::{self, Mode};
 
-use super::{SpoolError, damaged, io_error};
+use super::{SpoolError, damaged};
 
 /// The key files of a state directory.
 #[derive(Clone, Debug)]
@@ -24,18 +24,25 @@ impl StreamKeys {
     /// Writes a key; it is on disk when this returns.
     pub(crate) fn save(&self, key: &SigningKey) -> Result<(), SpoolError> {
         let path = self.dir.join(file_name(key.verifying_key()));
-        durable::write(&path, key.to_key_file().as_bytes(), Mode::Private).map_err(io_error)
+        // Whole or not there, so another attempt is safe.
+        let written = durable::write(&path, key.to_key_file().as_bytes(), Mode::Private);
+        written.map_err(|error| SpoolError::Refused(format!("{}: {error}", path.display())))
     }
 
     /// The secret of a key; `None` when its file is gone.
     pub(crate) fn load(&self, key: &VerifyingKey) -> Result<Option<SigningKey>, SpoolError> {
         let path = self.dir.join(file_name(key));
-        let Some(text) = durable::read_bounded(&path, 4096).map_err(io_error)? else { return Ok(None) };
-        let text = String::from_utf8(text).map_err(|_| damaged("a key file is no text"))?;
-        let secret =
-            SigningKey::from_key_file(&text).map_err(|error| damaged(&format!("a key file: {error}")))?;
+        let read = durable::read_bounded(&path, 4096);
+        let read = read.map_err(|error| SpoolError::Refused(format!("{}: {error}", path.display())))?;
+        let Some(text) = read else { return Ok(None) };
+        let wrong = |why: &str| {
+            let path = path.display();
+            damaged(&format!("{path}: {why}. Delete the file to continue the stream in a new one"))
+        };
+        let text = String::from_utf8(text).map_err(|_| wrong("it is no text"))?;
+        let secret = SigningKey::from_key_file(&text).map_err(|error| wrong(&error.to_string()))?;
         if secret.verifying_key() != key {
-            return Err(damaged("a key file holds another key"));
+            return Err(wrong("it holds another key"));
         }
         Ok(Some(secret))
     }

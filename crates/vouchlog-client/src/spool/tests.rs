@@ -1,5 +1,7 @@
-//! Goal: what `commit` returned for is there after any crash, whole, and nothing else is.
-//! Method: random operations against a model; after each, the files are copied as a crash would leave them and opened.
+//! Goal: what `commit` returned for is there after any crash, whole, and nothing else is; a spool that is not what was written is
+//! refused by the name of the file, and never opened with fewer statements.
+//! Method: random operations against a model; after each, the files are copied as a crash would leave them and opened. Then every file
+//! of a spool is damaged at random places.
 
 use std::fs;
 
@@ -9,7 +11,17 @@ use vouchlog_merkle::sha256;
 use vouchlog_note::{KeyName, SignatureType, SigningKey};
 use vouchlog_stream::{Digest, Evidence, Previous, StatementKind, StreamId};
 
+use vouchlog_ledger::Item;
+
 use super::*;
+
+const LEAF: usize = Statement::LEAF_BYTES;
+
+const OPTIONS: SpoolOptions = SpoolOptions { disk: None, min_free: 0, identity: [7; 16] };
+
+fn open(dir: &Path) -> Result<(Spool, State), SpoolError> {
+    Spool::open(dir, &owner(), OPTIONS)
+}
 
 fn owner() -> Owner {
     Owner { origin: Origin::new("log.example").unwrap(), log: key(1), gateway: key(2) }
@@ -87,7 +99,7 @@ proptest! {
     fn what_was_committed_survives_a_crash_at_any_moment(steps in vec(step(), 1..20)) {
         let dir = tempfile::tempdir().unwrap();
         let live = dir.path().join("live");
-        let (mut spool, mut state) = Spool::open(&live, &owner()).unwrap();
+        let (mut spool, mut state) = open(&live).unwrap();
         let mut end = 0;
         for (place, step) in steps.into_iter().enumerate() {
             let (pushed, acknowledged) = match step {
@@ -102,7 +114,7 @@ proptest! {
                 }
                 Step::Reopen => {
                     drop(spool);
-                    let (reopened, found) = Spool::open(&live, &owner()).unwrap();
+                    let (reopened, found) = open(&live).unwrap();
                     check(&reopened, &found, &state, end);
                     spool = reopened;
                     (0, None)
@@ -116,7 +128,7 @@ proptest! {
 
             let crashed = dir.path().join(format!("crashed-{place}"));
             copy_dir(&live, &crashed);
-            let (copy, found) = Spool::open(&crashed, &owner()).unwrap();
+            let (copy, found) = open(&crashed).unwrap();
             check(&copy, &found, &state, end);
         }
     }
@@ -124,14 +136,16 @@ proptest! {
     #[test]
     fn any_part_can_be_read(from in 0..1_500_u64, count in 0..1_500_usize) {
         let dir = tempfile::tempdir().unwrap();
-        let (spool, state) = Spool::open(dir.path(), &owner()).unwrap();
-        // Records of 512, 188, 1, 512, 87, of which the first is half acknowledged.
+        let (spool, state) = open(dir.path()).unwrap();
         for (first, end) in [(0, 700), (700, 701), (701, 1_300)] {
             spool.commit(&statements(first..end), None).unwrap();
         }
         spool.commit(&[], Some(&acknowledge(&state, 200))).unwrap();
         let end = (from + count as u64).min(1_300);
-        prop_assert_eq!(spool.read(from, count).unwrap(), statements(from.min(end)..end));
+        match spool.read(from, count) {
+            Ok(read) => prop_assert_eq!(read, statements(from.min(end)..end)),
+            Err(error) => prop_assert!(from < 200, "{}", error),
+        }
     }
 
     #[test]
@@ -142,9 +156,14 @@ proptest! {
     }
 
     #[test]
-    fn random_bytes_are_no_record(key in vec(any::<u8>(), 1..12), value in vec(any::<u8>(), 0..300)) {
-        if let Ok((first, count)) = record(&key, &value) {
-            prop_assert_eq!((first.to_be_bytes().to_vec(), count), (key[1..].to_vec(), (value.len() / LEAF) as u64));
+    fn random_bytes_are_no_record(bytes in vec(any::<u8>(), 0..300), snapshot in any::<bool>()) {
+        let mut replay = Replay::default();
+        let start = record::snapshot(0, &State::default());
+        let item = |snapshot, payload| Item { file: 1, offset: 0, number: 1, snapshot, payload, acknowledged: true };
+        replay.take(item(Some(0), &start)).unwrap();
+        let waiting = |replay: &Replay| replay.waiting.end();
+        if replay.take(item(snapshot.then_some(0), &bytes)).is_ok() && !snapshot {
+            prop_assert_eq!(waiting(&replay), (bytes.len().saturating_sub(12) / LEAF) as u64);
         }
     }
 }
@@ -174,16 +193,13 @@ fn states_are_read_back_as_they_were() {
 #[test]
 fn a_foreign_or_damaged_directory_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let (spool, _) = Spool::open(dir.path(), &owner()).unwrap();
+    let (spool, _) = open(dir.path()).unwrap();
     spool.commit(&statements(0..600), None).unwrap();
-    assert!(matches!(Spool::open(dir.path(), &owner()), Err(SpoolError::InUse(_))));
-    spool.db.remove(record_key(0)).unwrap();
+    assert!(matches!(open(dir.path()), Err(SpoolError::InUse(_))));
     drop(spool);
-    let gap = Spool::open(dir.path(), &owner()).unwrap_err();
-    assert_eq!(gap, damaged("statements are missing"));
 
-    let foreign = |owner: Owner, word: &str| match Spool::open(dir.path(), &owner).unwrap_err() {
-        SpoolError::Foreign(why) => assert!(why.contains(word), "{why}"),
+    let foreign = |owner: Owner, word: &str| match Spool::open(dir.path(), &owner, OPTIONS).unwrap_err() {
+        SpoolError::Foreign(why) => assert!(why.contains(word) && why.contains("/FORMAT"), "{why}"),
         other => panic!("{other}"),
     };
     foreign(
@@ -193,26 +209,181 @@ fn a_foreign_or_damaged_directory_is_refused() {
     foreign(Owner { log: key(7), ..owner() }, "not of `log key.example");
     foreign(Owner { gateway: key(7), ..owner() }, "not of `gateway key.example");
     let stamp = dir.path().join("FORMAT");
-    fs::write(&stamp, "vouchlog spool 2\n").unwrap();
+    fs::write(&stamp, "vouchlog spool 3\n").unwrap();
     foreign(owner(), "no spool of format");
     fs::write(&stamp, "vouchlog spool 1\norigin log.example\n").unwrap();
-    assert!(matches!(Spool::open(dir.path(), &owner()), Err(SpoolError::Damaged(_))));
+    foreign(owner(), "send what waits in it with the version that made it");
+    for cut in ["vouchlog spool 2\norigin log.example\n", "vouchlog spool 2\n"] {
+        fs::write(&stamp, cut).unwrap();
+        assert!(matches!(open(dir.path()), Err(SpoolError::Damaged(_))));
+    }
     fs::remove_file(&stamp).unwrap();
-    assert!(matches!(Spool::open(dir.path(), &owner()), Err(SpoolError::Damaged(_))));
+    assert!(matches!(open(dir.path()), Err(SpoolError::Damaged(_))));
+}
+
+/// Goal of the way on that the refusals name: it works, and the next spool knows the stream of the lost one.
+#[test]
+fn a_lost_spool_is_refused_until_the_operator_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, state) = open(dir.path()).unwrap();
+    spool.commit(&statements(0..600), Some(&state)).unwrap();
+    let stream = StreamId::new(41).unwrap();
+    assert_eq!(spool.last_stream(), None);
+    spool.note_stream(stream).unwrap();
+    drop(spool);
+    for removed in [vec!["MARK", "00000001"], vec!["00000001"], vec!["00000001", "MARK", "LOCK"]] {
+        let copy = tempfile::tempdir().unwrap();
+        copy_dir(dir.path(), copy.path());
+        removed.iter().for_each(|file| fs::remove_file(copy.path().join("spool").join(file)).unwrap());
+        for _ in 0..2 {
+            let SpoolError::Damaged(why) = open(copy.path()).unwrap_err() else { panic!("{removed:?}") };
+            assert!(why.contains("spool") && why.contains("move"), "{why}");
+        }
+    }
+    fs::remove_dir_all(dir.path().join("spool")).unwrap();
+    let SpoolError::Damaged(why) = open(dir.path()).unwrap_err() else { panic!("it is gone") };
+    assert!(why.contains("is gone") && why.contains("FORMAT"), "{why}");
+    fs::remove_file(dir.path().join("FORMAT")).unwrap();
+    let (spool, state) = open(dir.path()).unwrap();
+    assert_eq!((spool.len(), state, spool.last_stream()), (0, State::default(), Some(stream)));
+    drop(spool);
+    // A note that was damaged is none.
+    let note = fs::read_to_string(dir.path().join("STREAM")).unwrap();
+    fs::write(dir.path().join("STREAM"), note.replacen("41", "43", 1)).unwrap();
+    assert_eq!(open(dir.path()).unwrap().0.last_stream(), None);
+}
+
+/// A spool of several files: 1,000 statements acknowledged, 400,000 wait.
+fn large(dir: &Path) -> State {
+    let (spool, state) = open(dir).unwrap();
+    let mut end = 0;
+    while end < 401_000 {
+        spool.commit(&statements(end..end + 20_050), None).unwrap();
+        end += 20_050;
+    }
+    let state = acknowledge(&state, 1_000);
+    spool.commit(&[], Some(&state)).unwrap();
+    state
+}
+
+fn files(dir: &Path) -> Vec<String> {
+    let mut files: Vec<_> = fs::read_dir(dir.join("spool")).unwrap().collect();
+    files.sort_by_key(|file| file.as_ref().unwrap().file_name());
+    files.into_iter().map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 #[test]
-fn a_database_of_garbage_is_an_error_and_no_panic() {
+fn files_are_left_behind_and_deleted_when_all_in_them_is_acknowledged() {
     let dir = tempfile::tempdir().unwrap();
-    let (spool, _) = Spool::open(dir.path(), &owner()).unwrap();
+    let state = large(dir.path());
+    assert_eq!(files(dir.path()), ["00000001", "00000002", "00000003", "00000004", "LOCK", "MARK"]);
+    let (spool, found) = open(dir.path()).unwrap();
+    check(&spool, &found, &state, 401_000);
+    let state = acknowledge(&state, 220_000);
+    spool.commit(&[], Some(&state)).unwrap();
+    assert_eq!(files(dir.path()), ["00000002", "00000003", "00000004", "LOCK", "MARK"]);
+    drop(spool);
+    let (spool, found) = open(dir.path()).unwrap();
+    check(&spool, &found, &state, 401_000);
+    let digests: HashSet<Digest> =
+        [0, 220_999, 221_000, 400_999, 500_000].map(|n| statement(n).digest).into();
+    let pending = HashSet::from([221_000, 400_999].map(|n| statement(n).digest));
+    for _ in 0..3 {
+        assert_eq!(spool.pending(&digests), pending);
+    }
+    let state = acknowledge(&state, 180_000);
+    spool.commit(&[], Some(&state)).unwrap();
+    drop(spool);
+    let (spool, found) = open(dir.path()).unwrap();
+    check(&spool, &found, &state, 401_000);
+    assert_eq!(files(dir.path()), ["00000004", "LOCK", "MARK"]);
+    assert_eq!(spool.pending(&digests), HashSet::new());
+}
+
+#[test]
+fn a_full_disk_is_refused_in_words_and_heals() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, state) = open(dir.path()).unwrap();
     spool.commit(&statements(0..600), None).unwrap();
     drop(spool);
-    let db = dir.path().join("spool").join("db");
-    let garbage: Vec<u8> = (0..fs::metadata(&db).unwrap().len()).map(|n| (n * 131 % 251) as u8).collect();
-    fs::write(&db, garbage).unwrap();
-    // What the database makes of it is its own affair, as long as it does not take us down, or makes up statements.
-    if let Ok((spool, state)) = Spool::open(dir.path(), &owner()) {
-        assert_eq!((spool.len(), state), (0, State::default()));
+    let full = SpoolOptions { min_free: u64::MAX, ..OPTIONS };
+    let (spool, found) = Spool::open(dir.path(), &owner(), full).unwrap();
+    check(&spool, &found, &state, 600);
+    for _ in 0..2 {
+        let refused = spool.commit(&statements(600..700), Some(&acknowledge(&state, 5))).unwrap_err();
+        assert!(refused.may_pass() && refused.to_string().contains("the disk is full"), "{refused}");
+        assert!(spool.trouble().is_some_and(|trouble| trouble.to_string().contains("the disk is full")));
+        check(&spool, &found, &state, 600);
+    }
+    drop(spool);
+    let (spool, found) = open(dir.path()).unwrap();
+    check(&spool, &found, &state, 600);
+    assert_eq!(spool.trouble(), None);
+    spool.commit(&statements(600..700), None).unwrap();
+    assert_eq!(spool.len(), 700);
+}
+
+#[derive(Clone, Debug)]
+enum Damage {
+    Flip(u8),
+    Cut,
+    Zero,
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    prop_oneof![5 => (0..8_u8).prop_map(Damage::Flip), 1 => Just(Damage::Cut), 1 => Just(Damage::Zero)]
+}
+
+/// A state directory with a key, whose spool has two files: the state, and where statements end.
+fn damaged_sample(dir: &Path) -> (State, u64) {
+    let (spool, state) = open(dir).unwrap();
+    StreamKeys::new(dir).save(&secret(8, SignatureType::CosignatureEd25519)).unwrap();
+    spool.note_stream(StreamId::new(41).unwrap()).unwrap();
+    spool.commit(&statements(0..120_000), None).unwrap();
+    let state = acknowledge(&state, 300);
+    spool.commit(&statements(120_000..120_700), Some(&state)).unwrap();
+    spool.commit(&statements(120_700..121_000), None).unwrap();
+    (state, 121_000)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
+
+    #[test]
+    fn damage_anywhere_is_refused_by_name_or_harmless(
+        file in 0..7_usize, at in 0.0..1.0_f64, early in any::<bool>(), damage in damage()
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let (state, end) = damaged_sample(dir.path());
+        let key = secret(8, SignatureType::CosignatureEd25519);
+        let key_file = format!("stream-{}.key", key.verifying_key().id());
+        let name = ["FORMAT", "STREAM", &key_file, "spool/00000001", "spool/00000002", "spool/MARK", "spool/LOCK"][file];
+        let path = dir.path().join(name);
+        let mut bytes = fs::read(&path).unwrap();
+        // Half of the damage in the first kilobyte, where headers, snapshot and state are.
+        let length = if early { bytes.len().min(1_024) } else { bytes.len() };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        let at = ((length as f64 * at) as usize).min(length.saturating_sub(1));
+        let before = bytes.clone();
+        match damage {
+            Damage::Flip(bit) => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << bit),
+            Damage::Cut => bytes.truncate(at),
+            Damage::Zero => bytes.iter_mut().skip(at).take(512).for_each(|byte| *byte = 0),
+        }
+        fs::write(&path, &bytes).unwrap();
+        match open(dir.path()) {
+            Ok((spool, found)) => {
+                check(&spool, &found, &state, end);
+                let last = spool.last_stream();
+                prop_assert!(last == StreamId::new(41) || name == "STREAM" && last.is_none());
+                spool.commit(&statements(end..end + 1), None).unwrap();
+            }
+            Err(error) => prop_assert!(error.to_string().contains(name), "{} does not name {}", error, name),
+        }
+        match StreamKeys::new(dir.path()).load(key.verifying_key()) {
+            Ok(loaded) => prop_assert_eq!(loaded.unwrap().to_key_file(), key.to_key_file()),
+            Err(error) => prop_assert!(name == key_file && bytes != before && error.to_string().contains(name), "{}", error),
+        }
     }
 }
 

@@ -264,6 +264,29 @@ async fn an_old_copy_of_the_state_continues_in_a_new_stream() {
     world.check_exactly(&statements(0..13)).await;
 }
 
+/// What waited in the copy when it was made, and got to the log since, is not sent again on the new stream.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_copy_of_a_spool_sends_nothing_twice() {
+    let (world, dir) = (World::start().await, tempfile::tempdir().unwrap());
+    let (live, copy) = (dir.path().join("live"), dir.path().join("copy"));
+    let gateway = world.gateway(&live).await;
+    in_time(gateway.submit(statements(0..4)).await.unwrap()).await.unwrap();
+    world.proxy.lead_to(None);
+    drop(gateway.submit(statements(4..104)).await.unwrap());
+    gateway.stop().await;
+    copy_dir(&live, &copy);
+    let mut world = world;
+    world.kill_and_restart().await;
+    let gateway = world.gateway(&live).await;
+    in_time(gateway.submit(statements(104..109)).await.unwrap()).await.unwrap();
+    gateway.stop().await;
+
+    let gateway = world.gateway(&copy).await;
+    in_time(gateway.submit(statements(109..112)).await.unwrap()).await.unwrap();
+    world.check_exactly(&statements(0..112)).await;
+    assert_eq!(openings(&world.entries().await)[1].previous.unwrap().size, 109);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_key_and_a_lost_directory_cost_the_stream_only() {
     let (world, dir) = (World::start().await, tempfile::tempdir().unwrap());

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic; the lint's exception does not reach its helpers")]
 
 mod crash;
+mod disk;
 mod gateway;
 mod lies;
 mod memory_log;

@@ -8,6 +8,7 @@ use vouchlog_evidence::{Record, RecordId};
 
 use super::open::Open;
 use super::unit::Unit;
+use crate::limits::MAX_REMEMBERED_BYTES;
 
 /// What a part was told apart by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -17,6 +18,17 @@ enum Key {
     /// A tool call, by trace and call id.
     Call(String, String),
     Answer(String),
+}
+
+impl Key {
+    /// Bytes of its texts.
+    fn size(&self) -> usize {
+        match self {
+            Self::Span(one, other) | Self::Call(one, other) => one.len() + other.len(),
+            Self::Answer(answer) => answer.len(),
+            Self::Event(digest) => digest.len(),
+        }
+    }
 }
 
 /// Begin and end of a call in nanoseconds since 1970.
@@ -70,6 +82,8 @@ pub(crate) struct Memory {
     most: usize,
     entries: BTreeMap<Key, Remembered>,
     order: VecDeque<Key>,
+    /// Bytes of all keys.
+    bytes: usize,
     next: u64,
     changed: BTreeSet<Key>,
 }
@@ -85,16 +99,19 @@ pub(super) enum Known {
 
 impl Memory {
     pub(super) fn new(most: usize) -> Self {
-        Self { most, entries: BTreeMap::new(), order: VecDeque::new(), next: 0, changed: BTreeSet::new() }
+        let (entries, order, changed) = (BTreeMap::new(), VecDeque::new(), BTreeSet::new());
+        Self { most, entries, order, bytes: 0, next: 0, changed }
     }
 
-    /// Takes up what an earlier process remembered. What cannot be read is of another version, and forgotten.
-    pub(super) fn restore(&mut self, kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) {
+    /// Takes up what an earlier process remembered. Returns how many entries cannot be read.
+    pub(super) fn restore(&mut self, kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> usize {
+        let mut unread = 0;
         for (key, value) in kept {
             let key = postcard::from_bytes(&key);
             let value: Result<Remembered, _> = postcard::from_bytes(&value);
-            if let (Ok(key), Ok(value)) = (key, value) {
-                self.entries.insert(key, value);
+            match (key, value) {
+                (Ok(key), Ok(value)) => drop(self.entries.insert(key, value)),
+                _ => unread += 1,
             }
         }
         let mut order: Vec<(u64, &Key)> =
@@ -102,6 +119,8 @@ impl Memory {
         order.sort_unstable();
         self.next = order.last().map_or(0, |(number, _)| number + 1);
         self.order = order.into_iter().map(|(_, key)| key.clone()).collect();
+        self.bytes = self.order.iter().map(Key::size).sum();
+        unread
     }
 
     /// What changed since the last call.
@@ -159,15 +178,16 @@ impl Memory {
                     let number = self.next;
                     self.entries.insert(key.clone(), Remembered { digest, record, times, number });
                     self.next += 1;
+                    self.bytes += key.size();
                     self.order.push_back(key);
                 }
             }
         }
-        while self.order.len() > self.most {
-            if let Some(key) = self.order.pop_front() {
-                self.entries.remove(&key);
-                self.changed.insert(key);
-            }
+        while self.order.len() > self.most || self.bytes > MAX_REMEMBERED_BYTES {
+            let Some(key) = self.order.pop_front() else { break };
+            self.bytes -= key.size();
+            self.entries.remove(&key);
+            self.changed.insert(key);
         }
     }
 }

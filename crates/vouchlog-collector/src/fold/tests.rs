@@ -82,7 +82,7 @@ fn recorded(entries: &[Entry], mut crashes: BTreeMap<usize, bool>) -> BTreeMap<S
         }
         if crash.is_some() {
             fold = self::fold(Settings::default());
-            fold.restore(kept.clone().into_iter().collect());
+            assert_eq!(fold.restore(kept.clone().into_iter().collect()), 0);
             for (place, entry) in entries.iter().enumerate().take(settled).skip(keep) {
                 fold.refill(place as u64, entry);
             }
@@ -222,11 +222,35 @@ fn an_explicit_end_a_loss_and_a_span_that_came_twice_are_on_record() {
 }
 
 #[test]
+fn an_acknowledged_body_that_cannot_be_read_is_declared_lost() {
+    let doors = [
+        Door::Traces(Encoding::Protobuf),
+        Door::Traces(Encoding::Json),
+        Door::Logs(Encoding::Protobuf),
+        Door::Logs(Encoding::Json),
+        Door::Opa,
+        Door::Records,
+        Door::LiteLlm,
+        Door::Intents,
+    ];
+    for what in doors.map(What::Arrived).into_iter().chain([What::Lost]) {
+        let step = fold(Settings::default()).apply(7, &entry(1, what, &b"\xff{"[..]));
+        let [loss] = &step.records[..] else { panic!("{what:?}: {step:?}") };
+        let loss = value(loss);
+        assert_eq!(
+            (&loss["kind"], &loss["declared_loss"]["cause"]),
+            (&json!("declared-loss"), &json!("no_record"))
+        );
+        assert_eq!((step.tally.lost, step.failed.len()), (1, 1), "{what:?}");
+    }
+}
+
+#[test]
 fn configurations_are_logged_when_they_change() {
     let mut first = fold(Settings::default());
     let all = first.apply(0, &entry(0, What::Started, &br#"{"mode":"spool"}"#[..])).records.len();
     let mut second = fold(Settings::default());
-    second.restore(first.changes().put);
+    assert_eq!(second.restore(first.changes().put), 0);
     assert_eq!(second.apply(1, &entry(1, What::Started, &br#"{"mode":"spool"}"#[..])).records.len(), 0);
     let changed = second.apply(2, &entry(2, What::Started, &br#"{"mode":"fail_open"}"#[..])).records;
     assert_eq!((all, changed.len()), (crate::dialect::tables().len() + 1, 1));

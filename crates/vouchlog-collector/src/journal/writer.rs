@@ -1,20 +1,27 @@
 //! The one thread that writes the journal: what waits is made durable as one.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use fjall::{OwnedWriteBatch, PersistMode};
 use tokio::sync::{mpsc, oneshot, watch};
+use vouchlog_ledger::{AppendError, Ledger};
 
-use super::{Changes, JournalError, LOST, Losses, SETTLED, Settings, Store, disk};
+use super::losses::Losses;
+use super::state::{Draft, Steady};
+use super::{Changes, JournalError, Settings, Store};
 use crate::arrival::{Entry, What};
 
 /// Requests of one group, and their bytes: more wait for the next, so that the first need not wait long.
 const GROUP: usize = 512;
 const GROUP_BYTES: u64 = 32 * 1024 * 1024;
+/// A new file begins when the newest has so many bytes, or so many times those of a snapshot: a snapshot is written rarely, and files
+/// are forgotten soon.
+const FILE_BYTES: u64 = 32 * 1024 * 1024;
+const SNAPSHOTS: u64 = 4;
+/// A ledger reads no file that is longer than 1 GiB; snapshot and groups stay far below that.
+const MOST_FILE_BYTES: u64 = 512 * 1024 * 1024;
 
-type Reply = oneshot::Sender<Result<u64, JournalError>>;
+pub(super) type Reply = oneshot::Sender<Result<u64, JournalError>>;
 
 /// What is asked of the writer.
 pub(super) enum Request {
@@ -29,40 +36,37 @@ pub(super) enum Request {
 }
 
 pub(super) struct Writer {
-    store: Arc<Store>,
-    settings: Settings,
-    queue: mpsc::Receiver<Request>,
-    end: watch::Sender<u64>,
-    lost: Option<Losses>,
+    pub(super) store: Arc<Store>,
+    pub(super) ledger: Ledger,
+    pub(super) losses: Losses,
+    pub(super) settings: Settings,
+    pub(super) steady: Steady,
+    pub(super) queue: mpsc::Receiver<Request>,
+    pub(super) end: watch::Sender<u64>,
 }
 
 /// What a group does, until it is durable.
 struct Group {
-    batch: OwnedWriteBatch,
+    draft: Draft,
     end: u64,
     held: u64,
-    lost: Option<Losses>,
+    no_room: Option<JournalError>,
     replies: Vec<(Reply, u64)>,
+    declares: bool,
+    lost: Vec<(u64, Reply)>,
 }
 
 impl Writer {
-    pub(super) fn new(
-        store: Arc<Store>,
-        settings: Settings,
-        queue: mpsc::Receiver<Request>,
-        end: watch::Sender<u64>,
-        lost: Option<Losses>,
-    ) -> Self {
-        Self { store, settings, queue, end, lost }
-    }
-
     /// Writes until nobody can ask any more.
     pub(super) fn run(mut self) {
         while let Some(request) = self.queue.blocking_recv() {
-            let held = self.store.held.load(Ordering::Relaxed);
-            let batch = self.store.db.batch().durability(Some(PersistMode::SyncAll));
-            let end = *self.end.borrow();
-            let mut group = Group { batch, end, held, lost: self.lost, replies: Vec::new() };
+            let (end, held) = {
+                let state = self.store.state.lock();
+                (state.head.end, state.held())
+            };
+            let (draft, no_room) = (Draft::new(end), self.store.no_room());
+            let (replies, lost) = (Vec::new(), Vec::new());
+            let mut group = Group { draft, end, held, no_room, replies, declares: false, lost };
             let mut next = Some(request);
             let mut taken = 0;
             while let Some(request) = next.take() {
@@ -79,88 +83,130 @@ impl Writer {
     fn add(&self, request: Request, group: &mut Group) {
         match request {
             Request::Append { entry, is_bounded, reply } => {
-                let (held, limit) = (group.held, self.settings.limit);
-                if is_bounded && held + entry.body.len() as u64 > limit {
+                match self.admit(&entry, is_bounded, group) {
+                    Ok(()) => {
+                        let place = self.append(entry, group);
+                        group.replies.push((reply, place));
+                    }
                     // Nobody listens if the caller is gone.
-                    let _ = reply.send(Err(JournalError::Full { held, limit }));
-                    return;
+                    Err(error) => drop(reply.send(Err(error))),
                 }
-                let place = self.append(&entry, group);
-                group.replies.push((reply, place));
             }
-            Request::Lost { items, reply } => {
-                let now = (self.settings.clock)();
-                let lost = group.lost.get_or_insert(Losses { from: now, to: now, items: 0, attempts: 0 });
-                lost.to = lost.to.max(now);
-                lost.items += items;
-                lost.attempts += 1;
-                group.batch.insert(&self.store.state, LOST, json(lost));
-                group.replies.push((reply, group.end));
-            }
+            Request::Lost { items, reply } => group.lost.push((items, reply)),
             Request::Declare(reply) => {
-                if let Some(lost) = group.lost.take() {
-                    let entry = Entry::new((self.settings.clock)(), What::Lost, Bytes::from(json(&lost)));
-                    self.append(&entry, group);
-                    group.batch.remove(&self.store.state, LOST);
+                if let Some(lost) = self.losses.pending().filter(|_| !group.declares) {
+                    let mut entry =
+                        Entry::new((self.settings.clock)(), What::Lost, Bytes::from(lost.to_json()));
+                    entry.set_steady(self.steady.now());
+                    group.held += entry.len() as u64;
+                    group.draft.declared(self.losses.number(), &entry);
+                    group.end += 1;
+                    group.declares = true;
                 }
                 group.replies.push((reply, group.end));
             }
             Request::Settle { settled, keep, changes, reply } => {
-                match self.settle(settled, keep, changes, group) {
-                    Ok(()) => group.replies.push((reply, group.end)),
-                    Err(error) => drop(reply.send(Err(error))),
-                }
+                group.draft.settled(settled, keep, changes);
+                group.replies.push((reply, group.end));
             }
         }
     }
 
-    fn append(&self, entry: &Entry, group: &mut Group) -> u64 {
+    /// Bodies wait for room. The time, losses and what is settled are a few bytes each, and make room.
+    fn admit(&self, entry: &Entry, is_bounded: bool, group: &Group) -> Result<(), JournalError> {
+        let (held, limit) = (group.held, self.settings.limit);
+        if is_bounded && held + entry.body.len() as u64 > limit {
+            return Err(JournalError::Full { held, limit });
+        }
+        match &group.no_room {
+            Some(no_room) if is_bounded => Err(no_room.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn append(&self, mut entry: Entry, group: &mut Group) -> u64 {
         let place = group.end;
-        let bytes = entry.to_bytes();
-        group.held += bytes.len() as u64;
-        group.batch.insert(&self.store.entries, place.to_be_bytes(), bytes);
+        entry.set_steady(self.steady.now());
+        group.held += entry.len() as u64;
+        group.draft.entry(&entry);
         group.end += 1;
         place
     }
 
-    fn settle(
-        &self,
-        settled: u64,
-        keep: u64,
-        changes: Changes,
-        group: &mut Group,
-    ) -> Result<(), JournalError> {
-        for item in self.store.entries.range(..keep.to_be_bytes()) {
-            let key = item.key().map_err(disk)?;
-            let size = self.store.entries.size_of(&key).map_err(disk)?;
-            group.held = group.held.saturating_sub(size.unwrap_or_default().into());
-            group.batch.remove(&self.store.entries, key);
-        }
-        let state = &self.store.state;
-        for (key, value) in changes.put {
-            group.batch.insert(state, key, value);
-        }
-        for key in changes.remove {
-            group.batch.remove(state, key);
-        }
-        group.batch.insert(state, SETTLED, settled.to_be_bytes());
-        Ok(())
-    }
-
     fn commit(&mut self, group: Group) {
-        let Group { batch, end, held, lost, replies } = group;
-        let done = batch.commit().map_err(disk);
-        if done.is_ok() {
-            self.store.held.store(held, Ordering::Relaxed);
-            self.lost = lost;
-            self.end.send_if_modified(|known| std::mem::replace(known, end) != end);
+        let Group { draft, replies, declares, lost, .. } = group;
+        let done = draft.into_record().map_or(Ok(()), |record| self.write(&record));
+        if done.is_ok() && declares {
+            self.losses.declared();
         }
         for (reply, place) in replies {
             let _ = reply.send(done.clone().map(|()| place));
         }
+        if !lost.is_empty() {
+            let (items, replies): (Vec<u64>, Vec<Reply>) = lost.into_iter().unzip();
+            let noted = self.note(&items);
+            for reply in replies {
+                let _ = reply.send(noted.clone().map(|()| 0));
+            }
+        }
+        if done.is_ok() {
+            self.tidy();
+        }
     }
-}
 
-fn json(losses: &Losses) -> Vec<u8> {
-    serde_json::to_vec(losses).expect("times and numbers are JSON")
+    /// Makes a record durable; only then does anybody see what is in it.
+    fn write(&mut self, record: &[u8]) -> Result<(), JournalError> {
+        self.store.check_failed()?;
+        let places = self.ledger.append(&[record]).map_err(|error| self.refused(error))?;
+        let place = *places.first().expect("a place for each record");
+        let mut state = self.store.state.lock();
+        state.apply(record, place).map_err(|reason| self.store.fail(&format!("a bug: {reason}")))?;
+        let end = state.head.end;
+        drop(state);
+        self.end.send_if_modified(|known| std::mem::replace(known, end) != end);
+        Ok(())
+    }
+
+    fn note(&mut self, items: &[u64]) -> Result<(), JournalError> {
+        self.store.check_failed()?;
+        let noted = self.losses.add((self.settings.clock)(), items);
+        noted.map_err(|error| self.store.fail(&format!("LOSSES cannot be written ({error})")))
+    }
+
+    /// Begins a new file when the newest is long, and forgets files that are not needed. What fails here is tried again with the next
+    /// group.
+    fn tidy(&mut self) {
+        let (oldest, snapshot) = {
+            let state = self.store.state.lock();
+            let bytes = state.snapshot_bytes();
+            let longest = (SNAPSHOTS * bytes).max(FILE_BYTES).min(MOST_FILE_BYTES.max(bytes + FILE_BYTES));
+            let is_long = self.ledger.length() >= longest;
+            (state.oldest_file(), is_long.then(|| state.snapshot()))
+        };
+        if let Some(pieces) = snapshot {
+            let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
+            if let Err(error) = self.ledger.rotate(&pieces) {
+                self.later(error);
+                return;
+            }
+        }
+        let needed = oldest.unwrap_or(self.ledger.newest());
+        if needed > self.ledger.oldest()
+            && let Err(error) = self.ledger.forget_before(needed)
+        {
+            self.later(error);
+        }
+    }
+
+    fn later(&self, error: AppendError) {
+        let error = self.refused(error);
+        tracing::warn!(%error, "the journal's old files stay for now");
+    }
+
+    fn refused(&self, error: AppendError) -> JournalError {
+        match error {
+            AppendError::Refused(why) => JournalError::Refused(why),
+            AppendError::Unknown(why) => self.store.fail(&why),
+        }
+    }
 }

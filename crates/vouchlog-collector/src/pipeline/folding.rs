@@ -6,6 +6,7 @@ use super::{Chunk, Folded};
 use crate::arrival::Entry;
 use crate::fold::Fold;
 use crate::journal::{Journal, JournalError};
+use crate::limits::TICK;
 use crate::metrics::Metrics;
 
 /// Bytes of entries that are read at a time.
@@ -23,7 +24,7 @@ pub(super) struct Folding {
 impl Folding {
     /// Folds until it has come to the position it is told, or nobody takes what it folds.
     pub(super) async fn run(mut self) -> Result<(), JournalError> {
-        let mut next = self.take_up()?;
+        let mut next = self.take_up().await?;
         let mut end = self.journal.end();
         loop {
             let until = *self.until.borrow_and_update();
@@ -37,9 +38,7 @@ impl Folding {
                 }
                 continue;
             }
-            let journal = self.journal.clone();
-            let read = tokio::task::spawn_blocking(move || journal.read(next, READ_BYTES)).await;
-            let entries = read.map_err(|_| JournalError::Stopping)??;
+            let entries = read(&self.journal, next).await?;
             next = entries.last().map_or(next, |(position, _)| position + 1);
             let chunk = self.fold(&entries, next);
             if self.chunks.send(chunk).await.is_err() {
@@ -49,10 +48,17 @@ impl Folding {
     }
 
     /// Brings back what a process before this one had in memory. Where to go on.
-    fn take_up(&mut self) -> Result<u64, JournalError> {
-        let settled = self.journal.settled()?;
-        self.fold.restore(self.journal.remembered(b"")?);
-        let first = self.journal.first()?.unwrap_or(settled);
+    async fn take_up(&mut self) -> Result<u64, JournalError> {
+        let settled = self.journal.settled();
+        let unread = self.fold.restore(self.journal.remembered(b""));
+        if unread > 0 {
+            let what = format!(
+                "{unread} remembered values cannot be read: another version of this program wrote them; stop this one and let that \
+                 one record what waits"
+            );
+            return Err(JournalError::Damaged(what));
+        }
+        let first = self.journal.first().unwrap_or(settled);
         let end = *self.journal.end().borrow();
         tracing::info!(
             waiting = end - first,
@@ -61,7 +67,7 @@ impl Folding {
         );
         let mut next = first;
         while next < settled {
-            let entries = self.journal.read(next, READ_BYTES)?;
+            let entries = read(&self.journal, next).await?;
             next = entries.last().map_or(settled, |(position, _)| position + 1);
             for (position, entry) in entries.iter().filter(|(position, _)| *position < settled) {
                 self.fold.refill(*position, entry);
@@ -87,6 +93,21 @@ impl Folding {
             keep: self.fold.oldest().map_or(next, |oldest| oldest.min(next)),
             changes: self.fold.changes(),
             waiting: self.fold.waiting(),
+        }
+    }
+}
+
+/// Reads entries; a disk that fails to read them is asked again.
+async fn read(journal: &Journal, from: u64) -> Result<Vec<(u64, Entry)>, JournalError> {
+    loop {
+        let reading = journal.clone();
+        let read = tokio::task::spawn_blocking(move || reading.read(from, READ_BYTES)).await;
+        match read.map_err(|_| JournalError::Stopping)? {
+            Err(error) if error.is_passing() => {
+                tracing::warn!(%error, "the journal cannot be read; trying again");
+                tokio::time::sleep(TICK).await;
+            }
+            read => return read,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use vouchlog_evidence::{Record, RecordId};
 use vouchlog_stream::StatementKind;
 
@@ -43,6 +43,11 @@ impl Account {
         self.tally.add(tally);
     }
 
+    /// Counts what became of records after they were folded.
+    pub(super) fn add_tally(&mut self, tally: Tally) {
+        self.tally.add(tally);
+    }
+
     /// Records that wait to be recorded.
     pub(super) fn take_records(&mut self) -> Vec<Record> {
         std::mem::take(&mut self.records)
@@ -50,10 +55,6 @@ impl Account {
 
     pub(super) fn count(&mut self, kind: StatementKind) {
         *self.counts.entry(kind).or_default() += 1;
-    }
-
-    pub(super) fn is_due(&self, now: Timestamp, every: SignedDuration) -> bool {
-        self.from.is_some_and(|from| now.duration_since(from) >= every)
     }
 
     /// Something got into the stream that is not counted: what follows is counted as after a start.
@@ -67,7 +68,8 @@ impl Account {
         record.id = Some(id);
         record.body.time.get_or_default().start = now.into();
         let heartbeat = record.body.heartbeat.get_or_default();
-        heartbeat.from = self.from.unwrap_or(now).into();
+        // The wall clock may have been set back meanwhile.
+        heartbeat.from = self.from.unwrap_or(now).min(now).into();
         heartbeat.to = now.into();
         heartbeat.number = self.number.into();
         let counts = self.counts.iter().map(|(kind, count)| (kind.name().to_owned(), *count));

@@ -1,11 +1,10 @@
 //! The second half of the pipeline: what was folded is recorded, in its order, and the journal forgets what it was made of.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use tokio::sync::{mpsc, watch};
 use vouchlog_evidence::{Record, RecordId};
 use vouchlog_runtime::Backoff;
@@ -17,7 +16,8 @@ use super::{Chunk, Folded, Progress};
 use crate::Forward;
 use crate::arrival::What;
 use crate::fold::{Step, Tally, loss};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Changes, Journal, JournalError};
+use crate::limits::TICK;
 use crate::metrics::Metrics;
 use crate::secret::Secret;
 use crate::settings::Mode;
@@ -32,7 +32,6 @@ pub(super) struct Recording {
     pub(super) forward: Option<Forward>,
     pub(super) secret: Secret,
     pub(super) mode: Mode,
-    pub(super) heartbeat: SignedDuration,
     pub(super) progress: watch::Sender<Progress>,
     pub(super) metrics: Metrics,
     pub(super) out_of_turn: Arc<AtomicBool>,
@@ -48,7 +47,7 @@ impl Recording {
                 self.take(folded).await;
             }
             self.record_all().await;
-            self.journal.settle(next, keep, changes).await?;
+            self.settle(next, keep, changes).await?;
             self.metrics.settled(waiting, self.journal.held());
             self.progress.send_modify(|progress| {
                 progress.settled = next;
@@ -59,6 +58,22 @@ impl Recording {
         Ok(())
     }
 
+    /// Has the journal forget what is recorded, however long that takes: without room on its disk it cannot write that down either.
+    async fn settle(&self, next: u64, keep: u64, changes: Changes) -> Result<(), JournalError> {
+        loop {
+            match self.journal.settle(next, keep, changes.clone()).await {
+                Err(error) if error.is_passing() => {
+                    self.say(Some(&error.to_string()));
+                    tokio::time::sleep(TICK).await;
+                }
+                settled => {
+                    self.say(None);
+                    return settled;
+                }
+            }
+        }
+    }
+
     async fn take(&mut self, folded: Folded) {
         let Folded { position, at, what, step: Step { records, tally, failed: _ }, waiting } = folded;
         if what == What::Started {
@@ -67,7 +82,7 @@ impl Recording {
             self.account = Account::new();
         }
         self.account.add(at, records, tally);
-        if what == What::Flush || self.account.is_due(at, self.heartbeat) {
+        if matches!(what, What::Flush | What::Heartbeat) {
             // What it counts must be in the stream before it.
             self.record_all().await;
             if self.out_of_turn.swap(false, Ordering::Relaxed) {
@@ -90,26 +105,40 @@ impl Recording {
     }
 
     /// Records, however long it takes: what keeps it from that is in the journal's way, and nowhere else.
-    async fn record(&mut self, mut records: Vec<Record>) {
+    async fn record(&mut self, records: Vec<Record>) {
+        let mut calls = VecDeque::from([records]);
+        while let Some(mut records) = calls.pop_front() {
+            if self.record_call(&mut records).await == Called::OneByOne {
+                for record in records.into_iter().rev() {
+                    calls.push_front(vec![record]);
+                }
+            }
+        }
+    }
+
+    /// Records with one call of the recorder, which is repeated until it succeeds.
+    async fn record_call(&mut self, records: &mut Vec<Record>) -> Called {
         let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
         let mut is_first = true;
         while !records.is_empty() {
-            let recorded = self.recorder.record_all(&mut records).await;
+            let recorded = self.recorder.record_all(records).await;
             let was_first = std::mem::take(&mut is_first);
             let trouble = match recorded {
                 Ok(recorded) => {
-                    self.recorded(&records, &recorded, was_first);
+                    self.recorded(records, &recorded, was_first);
                     break;
                 }
                 Err(
                     ref error @ (RecordingError::Statement { ref record, .. }
                     | RecordingError::Refused { ref record, .. }),
                 ) => {
-                    self.set_aside(&mut records, record, &error.to_string());
+                    if !self.set_aside(records, record, &error.to_string()) {
+                        return Called::OneByOne;
+                    }
                     continue;
                 }
                 Err(error @ RecordingError::NotSubmitted(_)) => {
-                    self.say(Some(&error));
+                    self.say(Some(&error.to_string()));
                     // They are in the vault: what is missing is their way to the log.
                     match self.recorder.resume().await {
                         Ok(submitted) => {
@@ -121,10 +150,11 @@ impl Recording {
                 }
                 Err(error) => error,
             };
-            self.say(Some(&trouble));
+            self.say(Some(&trouble.to_string()));
             tokio::time::sleep(backoff.next_wait()).await;
         }
         self.say(None);
+        Called::Done
     }
 
     /// Counts what is new: a record that the vault had before is in the stream already, unless an attempt that failed half way
@@ -138,23 +168,19 @@ impl Recording {
         }
     }
 
-    /// A record that cannot be stated must not keep the others waiting for ever: in its place is said that it is lost.
-    fn set_aside(&self, records: &mut Vec<Record>, id: &RecordId, why: &str) {
+    /// A record that cannot be stated must not block the others: a declared loss takes its place. Returns false if it is not
+    /// known which of the records it is.
+    fn set_aside(&mut self, records: &mut Vec<Record>, id: &RecordId, why: &str) -> bool {
+        let Some(lost) = set_aside(records, id, &self.secret, self.mode) else { return false };
         tracing::error!(record = %id, why, "a record cannot be stated and is declared lost");
-        self.metrics.folded(Tally { lost: 1, ..Tally::default() }, 1);
-        let place = records.iter().position(|record| record.id.as_ref() == Some(id));
-        match place {
-            Some(place) if records[place].kind != StatementKind::DeclaredLoss => {
-                records[place] = loss::left_out(&records[place], &self.secret, self.mode);
-            }
-            // What says that something is lost is short, and can be stated; if even that cannot, the others go on.
-            Some(place) => drop(records.remove(place)),
-            None => records.clear(),
-        }
+        let tally = Tally { lost, ..Tally::default() };
+        self.metrics.folded(tally, 1);
+        self.account.add_tally(tally);
+        true
     }
 
-    fn say(&self, trouble: Option<&RecordingError>) {
-        let trouble = trouble.map(ToString::to_string);
+    fn say(&self, trouble: Option<&str>) {
+        let trouble = trouble.map(str::to_owned);
         self.progress.send_if_modified(|progress| {
             if progress.trouble == trouble {
                 return false;
@@ -168,5 +194,63 @@ impl Recording {
             progress.trouble.clone_from(&trouble);
             true
         });
+    }
+}
+
+/// How a call of the recorder ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Called {
+    /// Everything is recorded, or declared lost.
+    Done,
+    /// One record cannot be stated and it is not known which one: each needs a call of its own.
+    OneByOne,
+}
+
+/// Replaces the record that cannot be stated by a declared loss. A declared loss that cannot be stated either is removed and only
+/// counted. Returns the number of interactions that nothing counted as lost before, or nothing if no record has this name.
+fn set_aside(records: &mut Vec<Record>, id: &RecordId, secret: &Secret, mode: Mode) -> Option<u64> {
+    let named = records.iter().position(|record| record.id.as_ref() == Some(id));
+    // In a call of its own there is no other record that it could be.
+    let place = named.or((records.len() == 1).then_some(0))?;
+    if records[place].kind == StatementKind::DeclaredLoss {
+        // Counted as lost when the loss was declared.
+        records.remove(place);
+        return Some(0);
+    }
+    records[place] = loss::left_out(&records[place], secret, mode);
+    Some(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(kind: StatementKind, id: &str) -> Record {
+        let mut record = Record::new(kind);
+        record.id = Some(RecordId::new(id).unwrap());
+        record
+    }
+
+    fn kinds(records: &[Record]) -> Vec<StatementKind> {
+        records.iter().map(|record| record.kind).collect()
+    }
+
+    #[test]
+    fn no_record_is_dropped_for_one_that_cannot_be_stated() {
+        use StatementKind::{DeclaredLoss, Interaction};
+        let secret = Secret::new(&[7; 32]);
+        let mut records = ["a", "b", "c"].map(|id| record(Interaction, id)).to_vec();
+        let aside = |records: &mut Vec<Record>, id: &str| {
+            set_aside(records, &RecordId::new(id).unwrap(), &secret, Mode::Spool)
+        };
+        assert_eq!(aside(&mut records, "b"), Some(1));
+        assert_eq!(kinds(&records), [Interaction, DeclaredLoss, Interaction]);
+        assert_eq!(aside(&mut records, "unknown"), None);
+        assert_eq!(kinds(&records), [Interaction, DeclaredLoss, Interaction], "all of them are tried again");
+        let mut alone = records.split_off(2);
+        assert_eq!(aside(&mut alone, "unknown"), Some(1));
+        assert_eq!(kinds(&alone), [DeclaredLoss]);
+        assert_eq!(aside(&mut alone, "unknown"), Some(0), "it is counted already");
+        assert_eq!(kinds(&alone), []);
     }
 }

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use vouchlog_api::{Error, ErrorKind, Result};
 use vouchlog_merkle::{CompactRange, Hash, LeafIndex, TreeHead, TreeSize};
 use vouchlog_note::{Checkpoint, CosignedCheckpoint, Origin, SignatureType, SigningKey};
-use vouchlog_stream::{
-    Admitted, Previous, Statement, StreamId, StreamOpening, StreamState, StreamStatus, stream_origin,
-};
+use vouchlog_stream::{Admitted, Previous, Statement, StreamId, StreamOpening, StreamState, stream_origin};
 
 use super::{Draft, Enroller};
 use crate::queue::Done;
@@ -118,10 +116,8 @@ impl Draft<'_> {
 
     /// The house stream of the process before.
     fn last_house(&self, gateway: &SigningKey) -> Option<Previous> {
-        let streams = self.committed.streams.values();
-        let open =
-            streams.filter(|s| s.gateway() == gateway.verifying_key() && s.status() == StreamStatus::Open);
-        open.max_by_key(|s| s.id()).map(|s| Previous { stream: s.id(), size: s.size() })
+        let newest = self.committed.open_streams(gateway.verifying_key()).next_back()?;
+        self.stream(newest).map(|stream| Previous { stream: newest, size: stream.size() })
     }
 }
 

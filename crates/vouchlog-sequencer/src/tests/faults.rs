@@ -52,7 +52,11 @@ async fn drive(plan: &BTreeMap<u64, Fault>) {
                 continue; // refused for certain: the log goes on
             }
             let writes = log.readiness().failure("writes").map(str::to_owned);
-            assert!(writes.is_some(), "an unknown outcome stops writing");
+            assert_eq!(
+                writes.as_deref(),
+                Some(&*log.poison().wait().await),
+                "an unknown outcome stops writing"
+            );
             assert!(log.append(request.clone()).await.is_err(), "and it stays stopped");
             store = Arc::new(store.reopen());
             log = open(store.clone(), None, &clock).unwrap();

@@ -90,13 +90,20 @@ pub(super) async fn operations_index() -> &'static str {
     OPERATIONS_INDEX
 }
 
-/// Whether the process answers. Restart it when it does not.
+/// Whether the process can go on. Restart it when it does not answer 200.
 #[utoipa::path(
     get, path = "/healthz", tag = "operations",
-    responses((status = 200, description = "It does.", body = String, content_type = "text/plain; charset=utf-8"))
+    responses(
+        (status = 200, description = "It can.", body = String, content_type = "text/plain; charset=utf-8"),
+        (status = 503, description = "Something stopped for good: restart the process.", body = String,
+         content_type = "text/plain; charset=utf-8"),
+    )
 )]
-pub(super) async fn healthz() -> &'static str {
-    "ok\n"
+pub(super) async fn healthz(State(app): State<App>) -> Response {
+    match app.health.readiness().stopped {
+        None => "ok\n".into_response(),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
+    }
 }
 
 /// The outcome of every check.

@@ -63,6 +63,7 @@ struct State {
     troubles: VecDeque<Trouble>,
     attempts: u64,
     store: std::result::Result<(), String>,
+    stopped: Option<String>,
     flipped: Option<TileId>,
 }
 
@@ -97,6 +98,7 @@ impl Fake {
             troubles: VecDeque::new(),
             attempts: 0,
             store: Ok(()),
+            stopped: None,
             flipped: None,
         };
         state.push([Entry::Genesis { logged_at, note }]);
@@ -116,6 +118,15 @@ impl Fake {
     /// What the store's health check says.
     pub(super) fn break_store(&self, why: &str) {
         self.state.lock().unwrap().store = Err(why.to_owned());
+    }
+
+    /// Stops writing for good.
+    pub(super) fn poison(&self, why: &str) {
+        self.state.lock().unwrap().stopped = Some(why.to_owned());
+    }
+
+    pub(super) fn stopped(&self) -> Option<String> {
+        self.state.lock().unwrap().stopped.clone()
     }
 
     pub(super) fn store_check(&self) -> std::result::Result<(), String> {

@@ -11,7 +11,7 @@ use tonic_health::pb::health_client::HealthClient;
 use vouchlog_proto::v1;
 use vouchlog_proto::v1::log_client::LogClient;
 
-use super::{Config, Readiness, Running, Server, client};
+use super::{Config, Readiness, Running, Served, Server, client};
 
 async fn start() -> Running {
     let mut registry = Registry::default();
@@ -52,4 +52,20 @@ async fn nothing_of_a_log_is_there() {
     let refused = log.get_checkpoint(v1::GetCheckpointRequest::default()).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unimplemented);
     running.stop().await;
+}
+
+/// What recovers by itself must not have the process restarted; what does not, must.
+#[tokio::test]
+async fn what_stopped_for_good_is_not_healthy() {
+    let served = Served::start().await;
+    let get = async |path: &str| client().get(served.url(path)).send().await.unwrap();
+    served.log.break_store("the disk is full");
+    assert_eq!(get("/healthz").await.status(), StatusCode::OK);
+    assert_eq!(get("/readyz").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    served.log.poison("a commit had an unknown outcome");
+    let answer = get("/healthz").await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.text().await.unwrap(), "a commit had an unknown outcome\n");
+    assert_eq!(get("/readyz").await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    served.stop().await;
 }

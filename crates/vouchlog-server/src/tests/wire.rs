@@ -135,6 +135,46 @@ async fn stopping_does_not_wait_for_ever() {
     assert!(hanging.await.unwrap().is_err());
 }
 
+/// Half a head and half a body, of either protocol's first bytes too: none of them outlasts the drain.
+#[tokio::test]
+async fn a_half_sent_request_does_not_outlast_the_drain() {
+    for half in [
+        &b"P"[..],
+        b"POST /add HTTP/1.1\r\nhost: log.example\r\nx-half: ",
+        b"POST /add HTTP/1.1\r\nhost: log.example\r\ncontent-length: 6\r\n\r\nsal",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
+        // Only the drain can end these within the patience of this test.
+        let long = Duration::from_secs(3_600);
+        let config = Config {
+            drain_timeout: Duration::from_millis(100),
+            header_timeout: long,
+            request_timeout: long,
+            keepalive_interval: long,
+            ..Config::default()
+        };
+        let served = Served::with(config).await;
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        stream.write_all(half).await.unwrap();
+        // A later request that is answered shows that the connection was accepted.
+        assert_eq!(client().get(served.url("/healthz")).send().await.unwrap().status(), StatusCode::OK);
+        tokio::time::timeout(Duration::from_secs(60), served.stop()).await.expect("it stops");
+        let mut rest = Vec::new();
+        // Closed or reset, and never answered as if it had been whole.
+        let _ = stream.read_to_end(&mut rest).await;
+        assert!(!rest.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&rest));
+    }
+}
+
+/// The limit is that of the whole process, whose other descriptors count too.
+#[tokio::test]
+async fn connections_leave_descriptors_to_the_store() {
+    let config = Config { max_descriptors: Some(1), ..Config::default() };
+    let served = Served::with(config).await;
+    assert_eq!(served.raw(b"GET /healthz HTTP/1.1\r\nhost: log.example\r\n\r\n").await, "");
+    served.stop().await;
+}
+
 /// An embedding program puts the router where it likes.
 #[tokio::test]
 async fn the_router_nests() {

@@ -179,15 +179,19 @@ fn a_segment_cut_short_or_lost_is_damage() {
         let dir = closed(1000);
         inflict(&dir.path().join("sealed").join(segment));
         let store = open(dir.path()).unwrap();
-        if what == "tile" {
-            let error = store.tile(TileId { level: 0, index: 1 }).unwrap_err();
-            assert!(matches!(error, StoreError::Damaged(_)), "{segment}: {error:?}");
-            assert!(store.entry_bundle(1).unwrap().is_some(), "what is not damaged is read");
+        let damaged = if what == "tile" && !dir.path().join("sealed").join(segment).exists() { 0 } else { 1 };
+        let reads = [store.tile(TileId { level: 0, index: damaged }), store.entry_bundle(damaged)];
+        for error in reads.map(Result::unwrap_err) {
+            let named = error.to_string().contains(&format!("sealed/{segment}"));
+            assert!(named && matches!(error, StoreError::Damaged(_)), "{segment}: {error:?}");
         }
-        assert!(store.entry_bundle(0).unwrap().is_some(), "what is not damaged is read");
+        if damaged > 0 {
+            assert!(store.entry_bundle(0).unwrap().is_some(), "what is not damaged is read");
+        }
         grow(&store, Some(1000), 2000, 100);
         store.close().unwrap();
-        for bundle in 2..7 {
+        // Three bundles were sealed before.
+        for bundle in 3..7 {
             let kept = store.entry_bundle(bundle).unwrap();
             assert!(kept == Some(growth(0, 2000).bundles[usize::try_from(bundle).unwrap()].1.clone()));
         }
@@ -197,7 +201,7 @@ fn a_segment_cut_short_or_lost_is_damage() {
         let dir = closed(1000);
         inflict(&dir.path().join("sealed/bundles/000000.data"));
         let error = open(dir.path()).unwrap_err();
-        assert!(error.to_string().contains("bundles/000000.data"), "{error}");
+        assert!(error.to_string().contains("sealed/bundles/000000.data"), "{error}");
     }
     // The index alone follows from the bundles.
     for inflict in [|path: &Path| cut(path, 13), |path: &Path| fs::remove_file(path).unwrap()] {
@@ -292,6 +296,28 @@ fn a_lookup_index_that_does_not_open_is_begun_anew() {
         index.put(&batch).unwrap();
         assert_eq!(index.by_digest([1; 8], 3), Ok(vec![LeafIndex::new(4)]), "an index {damage}");
     }
+}
+
+/// A failure of the operating system is no reason to begin again, nor to fail for good.
+#[test]
+fn a_lookup_index_heals_when_the_disk_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    let batch = IndexBatch { upto: 5, digests: vec![([1; 8], 4)], ..IndexBatch::default() };
+    FjallIndex::open(&path).unwrap().put(&batch).unwrap();
+    let away = dir.path().join("away");
+    fs::rename(&path, &away).unwrap();
+    fs::write(&path, b"in the way").unwrap();
+    let index = FjallIndex::open(&path).unwrap();
+    for _ in 0..3 {
+        assert!(matches!(index.covered(), Err(StoreError::Io(_))));
+        assert!(index.put(&batch).is_err());
+    }
+    fs::remove_file(&path).unwrap();
+    fs::rename(&away, &path).unwrap();
+    assert_eq!(index.covered(), Ok(5), "what was there is there again");
+    index.put(&IndexBatch { upto: 9, ..IndexBatch::default() }).unwrap();
+    assert_eq!(index.covered(), Ok(9));
 }
 
 fn each_file(dir: &Path, change: &impl Fn(&Path)) {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict, in its helpers too")]
 
+mod care;
 mod crash;
 mod damage;
 mod opening;

@@ -1,7 +1,7 @@
 //! A log whose every byte follows from its size, so that any store can be checked without remembering what was written.
 
 use bytes::Bytes;
-use vouchlog_merkle::{Hash, TileId, TreeHead, TreeSize, leaf_hash, tiles_of_growth};
+use vouchlog_merkle::{Hash, Tile, TileId, TreeHead, TreeSize, leaf_hash, tiles_of_growth};
 use vouchlog_storage::{Batch, Growth, Loaded, StateKey, Store, StoreError};
 use vouchlog_storage_sled::{Options, SledStore};
 
@@ -21,14 +21,13 @@ fn framed(begin: u64, end: u64) -> Bytes {
     bytes.into()
 }
 
-/// Tiles of level 0 hold the hashes of their entries; the others are recognisable filler.
 fn tile(id: TileId) -> Bytes {
-    if id.level == 0 {
-        let first = id.index * 256;
-        let hash = |index| *leaf_hash(&framed(index, index + 1)[2..]).as_bytes();
-        return (first..first + 256).map(hash).collect::<Vec<_>>().concat().into();
-    }
-    [[id.level; 1].to_vec(), id.index.to_be_bytes().to_vec(), vec![0; 8192 - 9]].concat().into()
+    let hash = |index| match id.level {
+        0 => leaf_hash(&framed(index, index + 1)[2..]),
+        level => Tile::parse(&tile(TileId { level: level - 1, index })).unwrap().root().unwrap(),
+    };
+    let first = id.index * 256;
+    (first..first + 256).map(|index| *hash(index).as_bytes()).collect::<Vec<_>>().concat().into()
 }
 
 pub(crate) fn head(size: u64) -> TreeHead {

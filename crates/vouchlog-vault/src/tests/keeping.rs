@@ -1,11 +1,14 @@
 //! Keeping records and saying where the log has them: exactly once, whole or not at all.
 
+use std::time::Duration;
+
+use vouchlog_merkle::LeafIndex;
 use vouchlog_stream::Digest;
 
 use super::*;
 use crate::access::ReadPermit;
 use crate::limits::{MAX_CONTENT_BYTES, MAX_FACETS, MAX_RECORDS_PER_CALL, MAX_VALUE_BYTES};
-use crate::{StreamProofs, VaultError};
+use crate::{Backlog, NotNoted, StreamProofs, VaultError};
 
 pub(super) async fn what_is_kept_is_read_back(place: Place) {
     let (vault, owner) = open(&place).await;
@@ -141,22 +144,37 @@ pub(super) async fn statements_are_logged_once_and_in_order(place: Place) {
     let names: Vec<String> = (0..150).map(|i| format!("r{i}")).collect();
     let records = names.iter().map(|name| record(name, "s1", "alice")).collect();
     vault.keep(&owner, records, NOW).await.unwrap();
-    let waiting = vault.unlogged(&owner, None, 1_000).await.unwrap();
-    assert!(waiting.iter().map(|(id, _)| id.as_str()).eq(names.iter().map(String::as_str)));
-    assert_eq!(waiting[3].1, record("r3", "s1", "alice").statement());
+    let waiting = vault.unlogged(&owner, i64::MIN, 1_000).await.unwrap();
+    assert!(waiting.iter().map(|record| record.id.as_str()).eq(names.iter().map(String::as_str)));
+    assert_eq!(waiting[3].statement, record("r3", "s1", "alice").statement());
+    assert_eq!(waiting[3].stream.get(), 7);
+    assert_eq!(vault.unlogged(&owner, waiting[99].n, 1_000).await.unwrap(), waiting[100..]);
+    let some = [id("r9"), id("r140"), id("r9"), id("stranger")];
+    let among = vault.unlogged_among(&owner, &some).await.unwrap();
+    assert_eq!(among, [waiting[9].clone(), waiting[140].clone()]);
+    let backlog = vault.kept_not_logged(&owner).await.unwrap();
+    assert_eq!(backlog, Backlog { records: 150, oldest: Some(NOW) });
+    let (soon, late) = (NOW + 60_000, NOW + 60_001);
+    assert_eq!(backlog.check(soon, Duration::from_secs(60)), Ok(()));
+    let why = backlog.check(late, Duration::from_secs(60)).unwrap_err();
+    assert_eq!(why, "150 records are kept and not in the log; the oldest has waited for 60 s");
 
     let places = |from: usize, to: usize, proof: &str| {
         (from..to).map(|i| logged(&names[i], 100 + i as u64, proof)).collect::<Vec<_>>()
     };
-    assert_eq!(vault.logged(&owner, places(0, 100, "bare\n")).await.unwrap(), []);
-    assert_eq!(vault.unlogged(&owner, None, 10).await.unwrap().len(), 10);
-    assert_eq!(vault.unlogged(&owner, None, 1_000).await.unwrap()[0].0, id("r100"));
+    assert_eq!(vault.logged(&owner, places(0, 100, "bare\n")).await.unwrap(), NotNoted::default());
+    assert_eq!(vault.unlogged(&owner, i64::MIN, 10).await.unwrap().len(), 10);
+    assert_eq!(vault.unlogged(&owner, i64::MIN, 1_000).await.unwrap()[0].id, id("r100"));
+    assert_eq!(vault.unlogged_among(&owner, &some).await.unwrap(), [waiting[140].clone()]);
+    assert_eq!(vault.kept_not_logged(&owner).await.unwrap().records, 50);
     // Again, overlapping, with a better proof, and with one that is not ours.
     let mut again = places(50, 150, "cosigned\n");
     again.push(logged("stranger", 5, "bare\n"));
     again.extend(places(149, 150, "cosigned twice\n"));
-    assert_eq!(vault.logged(&owner, again).await.unwrap(), [Digest::of(b"stranger")]);
-    assert_eq!(vault.unlogged(&owner, None, 1_000).await.unwrap(), []);
+    let stranger = NotNoted { unknown: vec![Digest::of(b"stranger")], elsewhere: vec![] };
+    assert_eq!(vault.logged(&owner, again).await.unwrap(), stranger);
+    assert_eq!(vault.unlogged(&owner, i64::MIN, 1_000).await.unwrap(), []);
+    assert_eq!(vault.kept_not_logged(&owner).await.unwrap(), Backlog::default());
     for (name, proof) in [("r0", "bare\n"), ("r50", "cosigned\n"), ("r149", "cosigned twice\n")] {
         assert_eq!(vault.proof(&owner, &id(name)).await.unwrap().as_deref(), Some(proof));
     }
@@ -167,8 +185,12 @@ pub(super) async fn statements_are_logged_once_and_in_order(place: Place) {
     assert_eq!((place.stream, place.logged_at), (expected.stream, expected.logged_at));
     assert_eq!(row.stream.get(), 7, "the stream it was made for stays");
 
-    let elsewhere = vault.logged(&owner, vec![logged("r0", 7, "bare\n")]).await;
-    assert!(matches!(elsewhere, Err(VaultError::PlacedElsewhere { known: 100, given: 7, .. })));
+    // Logged twice: the first place stays, with its proof.
+    let twice = vault.logged(&owner, vec![logged("r0", 7, "another\n")]).await.unwrap();
+    let digest = Digest::of(b"r0");
+    assert_eq!(twice, NotNoted { unknown: vec![], elsewhere: vec![(digest, LeafIndex::new(7))] });
+    assert_eq!(vault.row(&owner, &id("r0")).await.unwrap().place.unwrap().index.get(), 100);
+    assert_eq!(vault.proof(&owner, &id("r0")).await.unwrap().as_deref(), Some("bare\n"));
     assert!(matches!(vault.logged(&owner, places(0, 1, "")).await, Err(VaultError::Invalid(_))));
 }
 

@@ -6,9 +6,11 @@ use super::*;
 use crate::access::{ReadPermit, Role, Roles, Token};
 use crate::{ErasurePlan, Held, Result, Scope, StreamProofs, VaultError};
 
-const OPERATIONS: [(&str, Role); 25] = [
+const OPERATIONS: [(&str, Role); 27] = [
     ("keep", Role::Submit),
     ("unlogged", Role::Submit),
+    ("unlogged_among", Role::Submit),
+    ("kept_not_logged", Role::Submit),
     ("logged", Role::Submit),
     ("keep_stream_proofs", Role::Submit),
     ("find", Role::ReadMetadata),
@@ -47,7 +49,9 @@ async fn call(vault: &Vault, access: &Access, operation: &str) -> Result<()> {
     };
     match operation {
         "keep" => vault.keep(access, vec![record("r1", "s", "p")], NOW).await,
-        "unlogged" => vault.unlogged(access, None, 1).await.map(drop),
+        "unlogged" => vault.unlogged(access, i64::MIN, 1).await.map(drop),
+        "unlogged_among" => vault.unlogged_among(access, &[r1]).await.map(drop),
+        "kept_not_logged" => vault.kept_not_logged(access).await.map(drop),
         "logged" => vault.logged(access, vec![]).await.map(drop),
         "keep_stream_proofs" => vault.keep_stream_proofs(access, proofs).await,
         "find" => vault.find(access, &Query::default()).await.map(drop),

@@ -6,7 +6,7 @@ use std::path::Path;
 use sqlx::Row as _;
 
 use super::*;
-use crate::Scope;
+use crate::{Scope, VaultError};
 
 /// Every file of the vault, as it is on disk now.
 fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
@@ -145,4 +145,119 @@ async fn errors_of_a_server_that_is_not_there_hide_the_password() {
     let error = Vault::open(location, kek(1)).await.map(drop).unwrap_err();
     let shown = format!("{error} {error:?}");
     assert!(shown.contains("postgres://user@127.0.0.1:1/vault") && !shown.contains("hunter2"), "{shown}");
+}
+
+/// A file system of 24 MiB in memory, unmounted when dropped; none where this process may not mount.
+struct SmallDisk {
+    dir: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let mount = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"])
+            .arg(dir.path())
+            .output()
+            .ok()?;
+        mount.status.success().then_some(Self { dir })
+    }
+
+    /// Takes everything but this many bytes, or all that can be had.
+    fn fill(&self, leave: u64) {
+        let free = fs4::available_space(self.dir.path()).unwrap();
+        let bytes = vec![7; usize::try_from(free.saturating_sub(leave)).unwrap()];
+        std::fs::write(self.dir.path().join("fill"), bytes).unwrap();
+    }
+
+    fn make_room(&self) {
+        std::fs::remove_file(self.dir.path().join("fill")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let unmounted = std::process::Command::new("umount").arg("-l").arg(self.dir.path()).status();
+        assert!(unmounted.is_ok_and(|status| status.success()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_records_and_takes_them_when_there_is_room() {
+    let Some(disk) = SmallDisk::mount() else {
+        return eprintln!("no disk is filled here: run as root where a tmpfs can be mounted");
+    };
+    let location = disk.dir.path().join("vault").to_str().unwrap().to_owned();
+    let vault = Vault::open_or_create(&location, kek(1)).await.unwrap();
+    let owner = vault.owner().await.unwrap();
+    let none = vault.keep(&owner, vec![record("r0", "s", "p")], NOW).await.unwrap_err();
+    assert!(matches!(none, VaultError::NoRoom { needed: crate::limits::MIN_FREE_BYTES, .. }), "{none}");
+
+    // With a reserve: refused before anything is tried.
+    vault.keep_free(4 << 20);
+    vault.keep(&owner, vec![record("r1", "s", "p")], NOW).await.unwrap();
+    assert_eq!(vault.impediment(), None);
+    disk.fill(3 << 20);
+    let full = vault.keep(&owner, vec![record("r2", "s", "p")], NOW).await.unwrap_err();
+    assert!(full.to_string().contains("the disk of the vault is full"), "{full}");
+    assert!(vault.impediment().unwrap().contains("full"));
+    disk.make_room();
+    vault.keep(&owner, vec![record("r2", "s", "p")], NOW).await.unwrap();
+    assert_eq!(vault.impediment(), None);
+
+    // Without one: SQLite finds the disk full in the middle of a transaction.
+    vault.keep_free(0);
+    disk.fill(64 << 10);
+    let many = |call: usize| (0..40).map(|n| record(&format!("m{call}-{n}"), "s", "p")).collect::<Vec<_>>();
+    let mut failures = 0;
+    for call in 0..20 {
+        failures += usize::from(vault.keep(&owner, many(call), NOW).await.is_err());
+    }
+    assert!(failures > 0, "the disk was not full");
+    disk.make_room();
+    for call in 0..20 {
+        vault.keep(&owner, many(call), NOW).await.unwrap();
+    }
+    assert_eq!(vault.metadata(&owner, &id("m19-39")).await.unwrap(), metadata("m19-39"));
+    vault.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_found_no_room_leaves_no_connection_that_refuses_the_next() {
+    let place = Place::directory();
+    let (vault, owner) = open(&place).await;
+    vault.keep(&owner, vec![record("r1", "s", "p")], NOW).await.unwrap();
+    // SQLite fails as on a full disk, and rolls back by itself.
+    let mut tx = vault.shared.db.begin().await.unwrap();
+    sqlx::query("PRAGMA max_page_count = 1").execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    let large = |name: &str| KeepRecord { content: vec![7; 1 << 20], ..record(name, "s", "p") };
+    let full = vault.keep(&owner, vec![large("r2")], NOW).await.unwrap_err();
+    assert!(full.to_string().contains("full"), "{full}");
+    vault.keep(&owner, vec![large("r2")], NOW).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readiness_reports_a_lock_that_another_process_holds() {
+    let place = Place::directory();
+    let (vault, owner) = open(&place).await;
+    let mut other = place.raw().await;
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    let keeping = tokio::spawn({
+        let (vault, owner) = (vault.clone(), owner.clone());
+        async move { vault.keep(&owner, vec![record("r1", "s", "p")], NOW).await }
+    });
+    let reported = async {
+        loop {
+            match vault.impediment() {
+                Some(impediment) => break impediment,
+                None => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+            }
+        }
+    };
+    let impediment = tokio::time::timeout(std::time::Duration::from_secs(60), reported).await.unwrap();
+    assert!(impediment.contains("another process may hold the lock"), "{impediment}");
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    keeping.await.unwrap().unwrap();
+    assert_eq!(vault.impediment(), None);
 }

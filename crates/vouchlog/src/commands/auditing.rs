@@ -180,6 +180,11 @@ pub(super) struct AuditArgs {
 }
 
 impl AuditArgs {
+    /// The log as it is known; reads the policy file.
+    pub(super) fn identity(&self) -> anyhow::Result<LogIdentity> {
+        self.identity.log()
+    }
+
     /// The folder of the audits' states, if one was named.
     pub(super) fn state(&self) -> Option<&Path> {
         self.state.as_deref()

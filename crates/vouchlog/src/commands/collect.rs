@@ -2,34 +2,36 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use vouchlog::custody::{Custodian, CustodyConfig};
+use vouchlog::custody::Custodian;
 use vouchlog::{VerifyingKey, unix_millis};
-use vouchlog_client::Options;
+use vouchlog_client::GatewayError;
 use vouchlog_collector::receiver::{self, ReceiverConfig, Token};
 use vouchlog_collector::{Collector, CollectorConfig, Forward, Mode, OpenError, Pace, Settings, assemble};
 use vouchlog_evidence::Profile;
 use vouchlog_server::{Config, Readiness, Server};
-use vouchlog_vault::{Access, KeySource};
+use vouchlog_vault::KeySource;
 
-use super::custody::{self, VaultArgs};
-use super::running::{listen, shutdown_signal};
-use super::{LogFormat, read_file};
+use super::LogFormat;
+use super::custody::VaultArgs;
+use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 
+mod custody;
 mod log;
 mod secrets;
 
-/// How long it may take to record what is open and to close the stream when the program is told to stop.
+use custody::{Custody, Opening};
+
+/// How long it may take, after the drain, to record what is open and to close the stream.
 const CLOSING: Duration = Duration::from_secs(20);
-/// More than any token has.
-const MAX_TOKEN_BYTES: usize = 4_096;
+/// The same when writing has stopped for good: nothing more will be recorded, and the next start waits.
+const CLOSING_POISONED: Duration = Duration::from_secs(2);
 
 /// Take OpenTelemetry in from AI gateways, keep a record of every interaction, and log its digest
 #[derive(clap::Args)]
@@ -70,6 +72,8 @@ pub(crate) struct Args {
     /// Headers for that collector, as for its API key: a file with `Name: value` lines
     #[arg(long, value_name = "FILE", requires = "forward", env = "VOUCHLOG_FORWARD_HEADERS")]
     forward_headers: Option<PathBuf>,
+    #[command(flatten)]
+    end: EndArgs,
     /// How traces are written
     #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
@@ -127,42 +131,43 @@ struct Words {
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        let (shutdown, hangup) = (shutdown_signal()?, Hangup::new()?);
+        let config = self.end.drain.config();
         // The ports first: one that is in use is told before anything is made.
         let (grpc, grpc_address) = listen(&self.otlp_grpc).await?;
         let (http, http_address) = listen(&self.otlp_http).await?;
-        let shutdown = shutdown_signal()?;
         secrets::make_dir(&self.data)?;
         let gateway = secrets::gateway_key(self.gateway_key.as_deref(), &self.data)?;
         let vkey = gateway.verifying_key().clone();
-        let log = self.log.open(&self.data, &vkey).await?;
-        let (custodian, access) = self.custodian(gateway, log.url(), log.vkey()).await?;
-        let custodian = Arc::new(custodian);
-        let forward = self.forward()?;
-        let collector = self.collector(&custodian, access, forward.clone()).await?;
+        let log = self.log.open(&self.data, &vkey, config.clone()).await?;
+        let attempt = self.opening(&log).begin().await?;
+        let files = Files { token: self.token()?, forward: self.forward()? };
+        let collector = self.collector(files.forward.clone()).await?;
+        let custody = Custody::default();
+        let connecting = custody.connect(attempt, &collector);
 
-        self.announce(output, [http_address, grpc_address], &vkey, &log)?;
-        self.server(&collector, &custodian, forward.clone())?.run_on(vec![grpc, http], shutdown).await;
+        self.announce(output, [http_address, grpc_address], &vkey, &log);
+        let reloading = reload_on(hangup, self.reloader(files.clone()));
+        let (ending, end) = self.end.watch(shutdown, poisoned(&collector, &custody, &log));
+        let server = server(&collector, &custody, &log, files.clone(), config);
+        server.run_on(vec![grpc, http], ending).await;
 
-        let is_done = collector.close(CLOSING).await;
-        drop(collector);
-        if let Some(forward) = forward
-            && !forward.close(CLOSING).await
-        {
-            output::warn("not everything could be passed on to the other collector");
+        // What they hold of the custodian goes with them.
+        for task in [reloading, connecting] {
+            task.abort();
+            let _ = task.await;
         }
-        let is_closed = is_done && close_stream(&custodian).await;
-        if let Some(custodian) = Arc::into_inner(custodian) {
-            custodian.stop().await;
-        }
+        let patience = if end.is_poisoned() { CLOSING_POISONED } else { CLOSING };
+        let is_closed = close(collector, custody, files.forward, patience).await;
         log.stop().await;
         if is_closed {
-            output.say("Everything is recorded, and the stream is closed.")?;
+            output.farewell("Everything is recorded, and the stream is closed.");
         } else {
             output::warn(
                 "not everything is in the log yet: it is on disk, and the next start goes on with it",
             );
         }
-        Ok(Outcome::Fine)
+        Ok(end.outcome())
     }
 
     fn announce(
@@ -171,7 +176,7 @@ impl Args {
         [http, grpc]: [SocketAddr; 2],
         vkey: &VerifyingKey,
         log: &log::OpenLog,
-    ) -> anyhow::Result<()> {
+    ) {
         let (url, log_vkey) = (log.url(), log.vkey());
         let words = format!(
             "Collecting at http://{http} (OTLP over HTTP) and http://{grpc} (gRPC)\n  \
@@ -187,28 +192,47 @@ impl Args {
             "url": format!("http://{http}"), "grpc": format!("http://{grpc}"),
             "gateway_vkey": vkey.to_string(), "log": url, "log_vkey": log_vkey.to_string(), "vault": self.vault_place(),
         });
-        output.answer(&words, &answer)
+        output.announce(&words, &answer);
     }
 
-    async fn custodian(
-        &self,
-        gateway: vouchlog::SigningKey,
-        url: &str,
-        log: &VerifyingKey,
-    ) -> anyhow::Result<(Custodian, Access)> {
+    fn opening(&self, log: &log::OpenLog) -> Opening {
         let VaultOptions { vault_key, vault_token, tenant, .. } = &self.vault;
-        let of = VaultArgs::new(self.vault_place(), vault_key.clone(), vault_token.clone(), tenant.clone());
-        let (vault, access) = of.open_or_create().await?;
-        let config = CustodyConfig {
-            url: url.to_owned(),
-            log: log.clone(),
-            gateway,
-            state: self.data.join("spool"),
-            tenant: tenant.clone(),
-            options: Options::default(),
-        };
-        let custodian = Custodian::open(vault, access.clone(), config).await.map_err(custody::advise)?;
-        Ok((custodian, access))
+        Opening {
+            vault: VaultArgs::new(self.vault_place(), vault_key.clone(), vault_token.clone(), tenant.clone()),
+            gateway_key: self.gateway_key.clone(),
+            data: self.data.clone(),
+            url: log.url().to_owned(),
+            log: log.vkey().clone(),
+        }
+    }
+
+    fn token(&self) -> anyhow::Result<Option<Token>> {
+        let Some(file) = &self.bearer_token else { return Ok(None) };
+        let token = Token::new(secrets::token(file)?.trim());
+        Ok(Some(token.with_context(|| file.display().to_string())?))
+    }
+
+    /// Reads the files again that requests are let in by, and that are sent along with what is passed on. All of them or none.
+    fn reloader(&self, files: Files) -> impl FnMut() -> anyhow::Result<String> + Send + 'static {
+        let (token_file, headers_file) = (self.bearer_token.clone(), self.forward_headers.clone());
+        move || {
+            let headers = headers_file.as_deref().map(secrets::headers).transpose()?;
+            let mut reloaded = Vec::new();
+            if let (Some(file), Some(token)) = (&token_file, &files.token) {
+                token.replace(secrets::token(file)?.trim()).with_context(|| file.display().to_string())?;
+                reloaded.push("the bearer token");
+            }
+            if let (Some(headers), Some(forward)) = (headers, &files.forward) {
+                forward.set_headers(headers);
+                reloaded.push("the headers for the other collector");
+            }
+            if reloaded.is_empty() {
+                return Ok(
+                    "nothing is reloaded: there is neither --bearer-token nor --forward-headers".into()
+                );
+            }
+            Ok(format!("{} reloaded", reloaded.join(" and ")))
+        }
     }
 
     fn forward(&self) -> anyhow::Result<Option<Forward>> {
@@ -217,53 +241,16 @@ impl Args {
         Ok(Some(Forward::start(url, headers, Pace::default())?))
     }
 
-    async fn collector(
-        &self,
-        custodian: &Custodian,
-        access: Access,
-        forward: Option<Forward>,
-    ) -> anyhow::Result<Collector> {
+    async fn collector(&self, forward: Option<Forward>) -> anyhow::Result<Collector> {
         let config = CollectorConfig {
             dir: self.data.clone(),
             secret: secrets::secret(&self.data)?,
-            recorder: custodian.recorder().clone(),
-            access,
             forward,
             settings: self.words.settings(),
             clock: now,
             randomness: secrets::random_id,
         };
         Collector::open(config).await.map_err(|error| advise(&error, &self.data))
-    }
-
-    fn server(
-        &self,
-        collector: &Collector,
-        custodian: &Arc<Custodian>,
-        forward: Option<Forward>,
-    ) -> anyhow::Result<Server> {
-        let mut registry = prometheus_client::registry::Registry::default();
-        collector.register(&mut registry);
-        let token = match &self.bearer_token {
-            None => None,
-            Some(file) => {
-                let text =
-                    String::from_utf8(read_file(file, MAX_TOKEN_BYTES)?).context("the token is no text")?;
-                Some(Token::new(text.trim()).with_context(|| file.display().to_string())?)
-            }
-        };
-        let config = ReceiverConfig { token, forward, ..ReceiverConfig::default() };
-        let routes = receiver::routes(collector.clone(), config, &mut registry);
-        let (recording, custodian) = (collector.clone(), custodian.clone());
-        let readiness = move || {
-            let readiness = Readiness::new().check("recording", recording.readiness());
-            // Not being able to reach the log is no reason to send telemetry elsewhere: it waits.
-            match custodian.gateway().status().trouble {
-                Some(trouble) => readiness.note("log", trouble),
-                None => readiness,
-            }
-        };
-        Ok(Server::routes(routes.http, routes.grpc, Config::default()).health(readiness).registry(registry))
     }
 
     fn vault_place(&self) -> String {
@@ -288,22 +275,102 @@ impl Words {
             heartbeat: long(self.heartbeat),
             unsampled: self.unsampled,
             profile: self.profile,
+            ..Settings::default()
         }
     }
 }
 
-/// Closes the gateway's stream, once the log has everything. Whether it did.
-async fn close_stream(custodian: &Custodian) -> bool {
-    let closing = async {
-        custodian.recorder().flush().await?;
-        // With these, presentations can be made without the log; without, they fetch them.
-        if let Err(error) = custodian.keep_stream_proofs().await {
-            tracing::debug!(%error, "the stream's proofs will be fetched when they are needed");
+/// What was read from files at start and can be read again.
+#[derive(Clone)]
+struct Files {
+    token: Option<Token>,
+    forward: Option<Forward>,
+}
+
+fn server(
+    collector: &Collector,
+    custody: &Custody,
+    log: &log::OpenLog,
+    Files { token, forward }: Files,
+    config: Config,
+) -> Server {
+    let mut registry = prometheus_client::registry::Registry::default();
+    collector.register(&mut registry);
+    let receiver = ReceiverConfig { token, forward, ..ReceiverConfig::default() };
+    let routes = receiver::routes(collector.clone(), receiver, &mut registry);
+    let (recording, custody, log) = (collector.clone(), custody.clone(), log.here().cloned());
+    let readiness = move || {
+        let gateway = custody.get().map(|custodian| custodian.gateway().status()).unwrap_or_default();
+        let unusable = gateway.stopped.filter(GatewayError::is_local).map(|error| error.to_string());
+        let log = log.as_ref().and_then(|log| log.poison().reason()).map(|reason| reason.to_string());
+        let (unlogged, oldest) = match recording.kept_not_logged() {
+            Ok(oldest) => (Ok(()), oldest),
+            Err(oldest) => (Err(oldest), None),
+        };
+        let mut readiness = Readiness::new()
+            .check("recording", recording.readiness())
+            .check("kept, not logged", unlogged)
+            .check("spool", custody.get().map_or(Ok(()), |custodian| custodian.gateway().readiness()))
+            .stopped(recording.poison().or(unusable).or(log));
+        // Not being able to reach the log is no reason to send telemetry elsewhere: it waits.
+        if let Some(trouble) = gateway.trouble {
+            readiness = readiness.note("log", trouble);
         }
-        custodian.gateway().close().await?;
-        anyhow::Ok(())
+        match oldest {
+            Some(oldest) => readiness.note("oldest kept, not logged", oldest),
+            None => readiness,
+        }
     };
-    matches!(tokio::time::timeout(CLOSING, closing).await, Ok(Ok(())))
+    Server::routes(routes.http, routes.grpc, config).health(readiness).registry(registry)
+}
+
+/// Waits until something that writes has stopped for good: the pipeline, the gateway's spool, or the log in this process.
+fn poisoned(
+    collector: &Collector,
+    custody: &Custody,
+    log: &log::OpenLog,
+) -> impl Future<Output = String> + Send + use<> {
+    let (recording, gateway, log) = (collector.poisoned(), custody.clone().poisoned(), log.poisoned());
+    async move {
+        tokio::select! {
+            reason = recording => format!("recording stopped: {reason}"),
+            reason = gateway => format!("the gateway stopped: {reason}"),
+            reason = log => format!("the log in this process: {reason}"),
+        }
+    }
+}
+
+/// Has everything recorded, passed on and logged, as far as `patience` goes, then closes the stream. Whether all of it is in the
+/// log.
+async fn close(collector: Collector, custody: Custody, forward: Option<Forward>, patience: Duration) -> bool {
+    let deadline = Instant::now() + patience;
+    let rest = || deadline.saturating_duration_since(Instant::now());
+    let is_done = collector.close(rest()).await;
+    drop(collector);
+    if let Some(forward) = forward
+        && !forward.close(rest()).await
+    {
+        output::warn("not everything could be passed on to the other collector");
+    }
+    let is_closed = match custody.get() {
+        Some(custodian) if is_done => {
+            matches!(tokio::time::timeout(rest(), close_stream(custodian)).await, Ok(Ok(())))
+        }
+        _ => false,
+    };
+    custody.stop().await;
+    is_closed
+}
+
+/// Closes the gateway's stream, once the log has everything.
+async fn close_stream(custodian: &Custodian) -> anyhow::Result<()> {
+    custodian.recorder().flush().await?;
+    // With these, presentations can be made without the log; without, they fetch them.
+    if let Err(error) = custodian.keep_stream_proofs().await {
+        tracing::debug!(%error, "the stream's proofs will be fetched when they are needed");
+    }
+    custodian.gateway().close().await?;
+    Ok(())
 }
 
 fn profile(name: &str) -> Result<Profile, String> {

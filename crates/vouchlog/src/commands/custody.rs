@@ -7,6 +7,7 @@ use anyhow::Context;
 use vouchlog::custody::{Custodian, CustodyConfig, CustodyError};
 use vouchlog::{SigningKey, VerifyingKey, keys};
 use vouchlog_client::{Options, Patience};
+use vouchlog_vault::limits::SILENCE;
 use vouchlog_vault::{Access, KeySource, RecordingError, Token, Vault, VaultError};
 
 use super::{make_folder, read_file, submit};
@@ -19,7 +20,7 @@ const MAX_TOKEN_BYTES: usize = 1_024;
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
 /// Which vault, and as whom.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(super) struct VaultArgs {
     /// The vault: a directory, or the URL of a PostgreSQL database
     #[arg(long, value_name = "DIR|URL", env = "VOUCHLOG_VAULT")]
@@ -138,6 +139,31 @@ impl CustodyArgs {
             options: Options { patience, ..Options::default() },
         };
         Custodian::open(vault, access, config).await.map_err(advise)
+    }
+
+    /// Sends what other gateways of the same name left in the vault and did not send, and says what is still not in the log.
+    pub(super) async fn take_over(&self, custodian: &Custodian) -> anyhow::Result<()> {
+        let taking = async {
+            let recorder = custodian.recorder();
+            let backlog = recorder.kept_not_logged().await?;
+            if backlog.records == 0 {
+                return Ok(backlog);
+            }
+            let silence = SILENCE.as_secs();
+            output::note(&format!(
+                "{}: other gateways signed for them; they are sent if those gateways are silent for {silence} s",
+                backlog.describe(now_millis())
+            ));
+            recorder.take_over(SILENCE).await?;
+            recorder.flush().await?;
+            Ok(recorder.kept_not_logged().await?)
+        };
+        let left = self.patiently(custodian, taking).await?;
+        if left.records > 0 {
+            let left = left.describe(now_millis());
+            output::warn(&format!("{left}: the gateways that signed for them have to send them"));
+        }
+        Ok(())
     }
 
     fn state(&self, of: &VaultArgs, gateway: &SigningKey) -> anyhow::Result<PathBuf> {

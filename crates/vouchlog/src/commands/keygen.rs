@@ -25,7 +25,8 @@ pub(crate) struct Args {
     /// What to sign with; ML-DSA-44 is for logs and witnesses, beside their Ed25519 keys
     #[arg(long, value_enum, default_value = "ed25519")]
     algorithm: Algorithm,
-    /// The file for the secret, readable by its owner alone; never overwritten
+    /// The file for the secret, readable by its owner alone; never overwritten. A witness's key has a second file beside it,
+    /// FILE.state, and belongs together with it
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
@@ -70,9 +71,10 @@ impl Args {
         let signature_type = self.kind.signature_type(self.algorithm).ok_or_else(|| {
             Advice::error("only logs and witnesses sign with ML-DSA-44", "leave --algorithm out")
         })?;
-        let key = keys::create(&self.out, &self.name, signature_type).map_err(|error| {
+        let create = if self.kind == Kind::Witness { keys::create_for_witness } else { keys::create };
+        let key = create(&self.out, &self.name, signature_type).map_err(|error| {
             let hint = match error {
-                KeyFileError::Exists(_) => "name another file with --out",
+                KeyFileError::Exists(_) | KeyFileError::StateExists(_) => "name another file with --out",
                 KeyFileError::Key { .. } => "a name is a URL without its scheme, such as log.example.com/ai",
                 _ => "the folder has to exist, and you have to be allowed to write there",
             };

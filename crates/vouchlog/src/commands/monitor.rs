@@ -17,11 +17,10 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use vouchlog::{Server, unix_millis};
-use vouchlog_server::Config;
 
 use super::LogFormat;
 use super::auditing::{Audit, AuditArgs, Subject};
-use super::running::{Hangup, listen, shutdown_signal};
+use super::running::{DrainArgs, Hangup, listen, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 
@@ -35,16 +34,13 @@ use news::News;
 use tell::{Tellers, Webhook};
 use watched::{Ended, Watched};
 
-/// How long what is being told may take once the monitor stops. The rest is told at the next start.
-const GRACE: Duration = Duration::from_secs(5);
-
 /// Audit a log again and again, and tell somebody as soon as something is wrong with it
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog monitor --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --state ./monitor\n  \
                         vouchlog monitor --log https://log.example.com --log-vkey \"$LOG_VKEY\" --policy policy.txt --state ./monitor \\\n    \
                         --webhook https://alerts.example.com/log --exec 'mail -s \"$VOUCHLOG_FINDING\" me@example.com' --listen 127.0.0.1:6964\n\n\
-                        Each finding is told once, also across restarts. SIGHUP audits at once, SIGTERM stops.\n\n\
+                        Each finding is told once, also across restarts. SIGHUP reads --policy again and audits at once, SIGTERM stops.\n\n\
                         Exit status: 0 it was stopped, whatever it found before; 2 it could not start."
 )]
 pub(crate) struct Args {
@@ -63,6 +59,8 @@ pub(crate) struct Args {
     /// Serve /healthz, /readyz and /metrics here; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", env = "VOUCHLOG_LISTEN")]
     listen: Option<String>,
+    #[command(flatten)]
+    drain: DrainArgs,
     /// How traces are written
     #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
@@ -71,6 +69,7 @@ pub(crate) struct Args {
 /// Everything that outlives one audit.
 struct Monitor {
     output: Output,
+    args: AuditArgs,
     subject: Subject,
     memory: Arc<Mutex<Memory>>,
     watched: Arc<Watched>,
@@ -80,6 +79,7 @@ struct Monitor {
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let (stop, hangup) = (stop()?, Hangup::new()?);
+        let config = self.drain.config();
         let listener = match &self.listen {
             Some(address) => Some(listen(address).await?),
             None => None,
@@ -90,11 +90,10 @@ impl Args {
         let (watched, registry) = Watched::new(subject.config.log.origin.clone(), self.interval);
         let watched = Arc::new(watched);
         let url = listener.as_ref().map(|(_, address)| format!("http://{address}"));
-        self.announce(output, &subject, url.as_deref())?;
+        self.announce(output, &subject, url.as_deref());
         let server = listener.map(|(listener, _)| {
             let health = Arc::clone(&watched);
-            let server =
-                Server::operations(Config::default()).health(move || health.readiness()).registry(registry);
+            let server = Server::operations(config).health(move || health.readiness()).registry(registry);
             tokio::spawn(server.run(listener, stopped(stop.clone())))
         });
         let (news, queue) = mpsc::unbounded_channel();
@@ -104,11 +103,11 @@ impl Args {
         }
         let memory = Arc::new(Mutex::new(memory));
         let teller = tokio::spawn(tell::run(queue, tellers, Arc::clone(&memory), Arc::clone(&watched)));
-        let mut monitor = Monitor { output, subject, memory, watched, news };
+        let mut monitor = Monitor { output, args: self.audit, subject, memory, watched, news };
         monitor.run(self.interval, stop, hangup).await;
         drop(monitor);
-        finish(teller, server).await;
-        output.say("The monitor stopped; what it found is on disk.")?;
+        finish(teller, server, self.drain.drain).await;
+        output.farewell("The monitor stopped; what it found is on disk.");
         Ok(Outcome::Fine)
     }
 
@@ -124,7 +123,7 @@ impl Args {
         Ok((subject, memory))
     }
 
-    fn announce(&self, output: Output, subject: &Subject, url: Option<&str>) -> anyhow::Result<()> {
+    fn announce(&self, output: Output, subject: &Subject, url: Option<&str>) {
         let (origin, interval) = (&subject.config.log.origin, self.interval);
         let health = url.map_or(String::new(), |url| format!("\n  health and metrics at {url}"));
         let words = format!(
@@ -136,7 +135,7 @@ impl Args {
             "log_vkey": subject.config.log.keys.first().map(ToString::to_string),
             "interval_seconds": interval.as_secs_f64(),
         });
-        output.answer(&words, &answer)
+        output.announce(&words, &answer);
     }
 }
 
@@ -157,9 +156,22 @@ impl Monitor {
             let rest = interval.saturating_sub(begun.elapsed());
             tokio::select! {
                 () = tokio::time::sleep(rest) => {}
-                Some(()) = hangup.received() => tracing::info!("auditing at once"),
+                Some(()) = hangup.received() => self.reload(),
                 () = stopped(stop.clone()) => return,
             }
+        }
+    }
+
+    /// Reads the policy again, if there is one.
+    fn reload(&mut self) {
+        match self.args.identity() {
+            Ok(log) => {
+                let reloaded =
+                    if log.policy.is_some() { "the policy is reloaded" } else { "nothing is reloaded" };
+                self.subject.config.log = log;
+                tracing::info!("SIGHUP: {reloaded}; auditing at once");
+            }
+            Err(error) => tracing::error!("SIGHUP: nothing was changed: {error:#}; auditing at once"),
         }
     }
 
@@ -232,10 +244,10 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Lets what is under way end, within bounds.
-async fn finish(teller: JoinHandle<()>, server: Option<JoinHandle<()>>) {
+/// Lets what is being told and requests in flight end, within the drain. The rest is told at the next start.
+async fn finish(teller: JoinHandle<()>, server: Option<JoinHandle<()>>, drain: Duration) {
     let abort = teller.abort_handle();
-    if tokio::time::timeout(GRACE, teller).await.is_err() {
+    if tokio::time::timeout(drain, teller).await.is_err() {
         abort.abort();
         tracing::warn!("not everything was told: it will be at the next start");
     }

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     vault: VaultArgs,
     #[command(flatten)]
     custody: CustodyArgs,
-    /// Nothing new: send what an earlier run left
+    /// Nothing new: send what an earlier run left, and what gateways of the same name left that fell silent
     #[arg(long, conflicts_with = "records")]
     flush: bool,
     /// Files with one record, an array of them, or one a line; - is standard input
@@ -50,6 +50,9 @@ impl Args {
         let done = async {
             let recorded = self.custody.patiently(&custodian, record).await?;
             self.custody.settle(&custodian).await?;
+            if self.flush {
+                self.custody.take_over(&custodian).await?;
+            }
             anyhow::Ok(recorded)
         };
         let recorded = done.await;

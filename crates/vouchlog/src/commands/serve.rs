@@ -9,10 +9,9 @@ use vouchlog::{
     IndexMode, LogBuilder, OpenError, TreeSize, VerifyingKey, WitnessState, connect_witnesses, keys,
 };
 use vouchlog_sequencer::OpenError as EngineError;
-use vouchlog_server::Config;
 use vouchlog_storage::StoreError;
 
-use super::running::{listen, shutdown_signal};
+use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
 
@@ -60,6 +59,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration,
           env = "VOUCHLOG_STREAM_HEAD_INTERVAL")]
     stream_head_interval: Duration,
+    #[command(flatten)]
+    end: EndArgs,
+    #[command(flatten)]
+    scrub: super::scrub::Args,
     /// How traces are written
     #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
@@ -86,8 +89,9 @@ pub(crate) enum LogFormat {
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        let (shutdown, hangup) = (shutdown_signal()?, Hangup::new()?);
+        let config = self.end.drain.config();
         let (listener, address) = listen(&self.listen).await?;
-        let shutdown = shutdown_signal()?;
         let log = self.builder()?.await.map_err(|error| advise(&error))?;
         let url = format!("http://{address}");
         let (origin, vkey, operator) = (log.origin(), log.vkey(), log.operator_vkey());
@@ -106,17 +110,25 @@ impl Args {
             "origin": origin.as_str(), "log_vkey": vkey.to_string(), "operator_vkey": operator.to_string(),
             "url": url, "size": size.get(), "witnesses": log.witnesses().iter().map(witness_json).collect::<Vec<_>>(),
         });
-        output.answer(&words, &answer)?;
-        log.server(Config::default()).run(listener, shutdown).await;
+        output.announce(&words, &answer);
+        let hung_up = log.clone();
+        let reloading = reload_on(hangup, move || {
+            hung_up.confirm_clock();
+            Ok("the clock is trusted as it is; nothing is reloaded: restart the log to change its policy, keys or flags".to_owned())
+        });
+        let (ending, end) = self.end.watch(shutdown, log.poison().wait());
+        log.server(config).run(listener, ending).await;
+        reloading.abort();
         log.stop().await;
-        output.say("The log stopped; everything acknowledged is on disk.")?;
-        Ok(Outcome::Fine)
+        output.farewell("The log stopped; everything acknowledged is on disk.");
+        Ok(end.outcome())
     }
 
     fn builder(&self) -> anyhow::Result<LogBuilder> {
         let mut builder = vouchlog::open(&self.data)
             .open_enrolment(self.open_enrolment)
             .stream_head_interval(self.stream_head_interval)
+            .scrub(self.scrub.options()?)
             .index(match self.index {
                 Index::On => IndexMode::On,
                 Index::Off => IndexMode::Off,

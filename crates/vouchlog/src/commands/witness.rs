@@ -6,16 +6,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde_json::json;
-use vouchlog::{ACCEPT_LOST_STATE, Server, VerifyingKey, WitnessOpenError, witness};
+use vouchlog::{ACCEPT_LOST_STATE, Server, VerifyingKey, WitnessOpenError, WitnessStateError, witness};
 use vouchlog_note::limits::MAX_LOG_LIST_BYTES;
 use vouchlog_note::{LogList, Origin};
-use vouchlog_server::Config;
 use vouchlog_storage::StoreError;
 use vouchlog_storage_sled::SledWitnessStore;
 use vouchlog_witness::{KnownLog, Logs, Rate, Witness};
 
 use super::LogFormat;
-use super::running::{Hangup, listen, shutdown_signal};
+use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 
@@ -59,9 +58,11 @@ pub(crate) struct Args {
     /// --log]
     #[arg(long, value_name = "NUMBER", env = "VOUCHLOG_MAX_RATE")]
     max_rate: Option<u32>,
-    /// Cosign with a key whose store was lost. To be said in words: the refusal to start names them
+    /// Cosign with a key whose store, or whose .state file, was lost. To be said in words: the refusal to start names them
     #[arg(long, value_name = "WORDS")]
     accept_lost_state: Option<String>,
+    #[command(flatten)]
+    end: EndArgs,
     /// How traces are written
     #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
@@ -71,9 +72,9 @@ type OpenWitness = Witness<SledWitnessStore>;
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        let (shutdown, hangup) = (shutdown_signal()?, Hangup::new()?);
+        let config = self.end.drain.config();
         let (listener, address) = listen(&self.listen).await?;
-        let shutdown = shutdown_signal()?;
-        let hangup = Hangup::new()?;
         let (witness, registry) = self.open()?;
         let lists = Lists { files: self.log_lists.clone(), ceiling: self.ceiling() };
         let mut logs = self.logs()?;
@@ -83,18 +84,20 @@ impl Args {
         witness.set_logs(logs).map_err(|error| {
             Advice::error(error.to_string(), "give the vkeys of logs with --log, not the witness's own")
         })?;
-        announce(output, &witness, &format!("http://{address}"))?;
-        let reload = tokio::spawn(reload(hangup, lists, witness.clone()));
+        announce(output, &witness, &format!("http://{address}"));
+        let reloaded = witness.clone();
+        let reloading = reload_on(hangup, move || lists.reload(&reloaded));
         let health = witness.clone();
-        Server::witness(witness.clone(), Config::default())
+        let (ending, end) = self.end.watch(shutdown, witness.poison().wait());
+        Server::witness(witness.clone(), config)
             .health(move || health.readiness())
             .registry(registry)
-            .run(listener, shutdown)
+            .run(listener, ending)
             .await;
-        reload.abort();
+        reloading.abort();
         witness.stop().await;
-        output.say("The witness stopped; everything it cosigned is on disk.")?;
-        Ok(Outcome::Fine)
+        output.farewell("The witness stopped; everything it cosigned is on disk.");
+        Ok(end.outcome())
     }
 
     fn open(&self) -> anyhow::Result<(OpenWitness, prometheus_client::registry::Registry)> {
@@ -144,7 +147,7 @@ impl Args {
     }
 }
 
-fn announce(output: Output, witness: &OpenWitness, url: &str) -> anyhow::Result<()> {
+fn announce(output: Output, witness: &OpenWitness, url: &str) {
     let (name, logs) = (witness.name(), witness.logs());
     let vkeys: Vec<String> = witness.vkeys().iter().map(ToString::to_string).collect();
     let lines: String = vkeys.iter().map(|vkey| format!("  vkey  {vkey}\n")).collect();
@@ -158,7 +161,7 @@ fn announce(output: Output, witness: &OpenWitness, url: &str) -> anyhow::Result<
         "name": name.as_str(), "url": url, "vkeys": vkeys, "logs": logs.len(),
         "store": witness.store_identity().to_string(),
     });
-    output.answer(&words, &answer)
+    output.announce(&words, &answer);
 }
 
 /// The log lists, which may be read again.
@@ -186,6 +189,27 @@ impl Lists {
         }
         added
     }
+
+    /// Reads the lists again. One that cannot be read changes nothing.
+    fn reload(&self, witness: &OpenWitness) -> anyhow::Result<String> {
+        if self.files.is_empty() {
+            return Ok("nothing is reloaded: the witness was given no --log-list".to_owned());
+        }
+        let mut logs = (*witness.logs()).clone();
+        let (mut added, mut read) = (0, 0);
+        for file in &self.files {
+            match read_list(file) {
+                Ok(list) => {
+                    added += self.add(&mut logs, file, &list, witness.vkeys());
+                    read += 1;
+                }
+                Err(error) => tracing::error!("a log list was not read: {error:#}"),
+            }
+        }
+        let (total, files) = (logs.len(), self.files.len());
+        witness.set_logs(logs)?;
+        Ok(format!("{read} of {files} log lists reloaded: {added} logs added, {total} in all"))
+    }
 }
 
 fn read_list(file: &Path) -> anyhow::Result<LogList> {
@@ -193,28 +217,17 @@ fn read_list(file: &Path) -> anyhow::Result<LogList> {
     LogList::parse(&bytes).with_context(|| file.display().to_string())
 }
 
-/// Reads the lists again at every SIGHUP. One that cannot be read changes nothing.
-async fn reload(mut hangup: Hangup, lists: Lists, witness: OpenWitness) {
-    while hangup.received().await.is_some() {
-        let mut logs = (*witness.logs()).clone();
-        let mut added = 0;
-        for file in &lists.files {
-            match read_list(file) {
-                Ok(list) => added += lists.add(&mut logs, file, &list, witness.vkeys()),
-                Err(error) => tracing::error!("a log list was not read: {error:#}"),
-            }
-        }
-        let total = logs.len();
-        match witness.set_logs(logs) {
-            Ok(()) => output::note(&format!("log lists read again: {added} logs added, {total} in all")),
-            Err(error) => tracing::error!(%error, "the logs stay as they were"),
-        }
-    }
-}
-
 /// What to do about a witness that does not open.
 fn advise(error: &WitnessOpenError) -> anyhow::Error {
     let hint = match error {
+        WitnessOpenError::State(WitnessStateError::Io { .. }) => {
+            "check the disk, then start again; nothing was changed".into()
+        }
+        WitnessOpenError::State(WitnessStateError::Missing { .. }) => format!(
+            "bring the file back together with the data directory it belongs to. If they are lost, let a new witness begin with \
+             another name and key: that breaks no promise. If this key never cosigned anything, or nobody relies on this witness, \
+             say --accept-lost-state \"{ACCEPT_LOST_STATE}\""
+        ),
         WitnessOpenError::State(_) => format!(
             "bring back the newest data directory. If it is lost, let a new witness begin with another name and key: that breaks \
              no promise. If nobody relies on this one, say --accept-lost-state \"{ACCEPT_LOST_STATE}\""

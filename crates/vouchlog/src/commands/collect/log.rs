@@ -38,7 +38,12 @@ pub(super) enum OpenLog {
 }
 
 impl LogArgs {
-    pub(super) async fn open(&self, data: &Path, gateway: &VerifyingKey) -> anyhow::Result<OpenLog> {
+    pub(super) async fn open(
+        &self,
+        data: &Path,
+        gateway: &VerifyingKey,
+        config: Config,
+    ) -> anyhow::Result<OpenLog> {
         if let (Some(url), Some(vkey)) = (&self.url, &self.log_vkey) {
             return Ok(OpenLog::Elsewhere { url: url.clone(), vkey: vkey.clone() });
         }
@@ -47,7 +52,7 @@ impl LogArgs {
         let log = log.map_err(|error| serve::advise(&error))?;
         let vkey = log.vkey().clone();
         let (stop, stopped) = oneshot::channel::<()>();
-        let server = log.server(Config::default());
+        let server = log.server(config);
         let served = tokio::spawn(async move {
             // Told to stop, or nobody is left to tell.
             server.run(listener, async { drop(stopped.await) }).await;
@@ -66,6 +71,25 @@ impl OpenLog {
     pub(super) fn vkey(&self) -> &VerifyingKey {
         match self {
             Self::Elsewhere { vkey, .. } | Self::Here { vkey, .. } => vkey,
+        }
+    }
+
+    /// The log in this process.
+    pub(super) fn here(&self) -> Option<&Log> {
+        match self {
+            Self::Elsewhere { .. } => None,
+            Self::Here { log, .. } => Some(log),
+        }
+    }
+
+    /// Waits until the log in this process has stopped writing for good. A log elsewhere has its own operator.
+    pub(super) fn poisoned(&self) -> impl Future<Output = String> + Send + use<> {
+        let poison = self.here().map(|log| log.poison());
+        async move {
+            match poison {
+                Some(poison) => poison.wait().await.to_string(),
+                None => std::future::pending().await,
+            }
         }
     }
 

@@ -156,6 +156,10 @@ pub(crate) fn advise(error: &GatewayError) -> anyhow::Error {
         GatewayError::Spool(SpoolError::InUse(_)) => "give each process its own --state directory",
         GatewayError::Spool(SpoolError::Foreign(_)) => "give another --state directory",
         GatewayError::Spool(SpoolError::Full { .. }) => "send what waits first, with --flush",
+        GatewayError::Spool(SpoolError::Refused(_)) => "make room on the disk; what was spooled is kept",
+        GatewayError::Spool(SpoolError::Damaged(_)) => {
+            "nothing was changed; docs/operations.md, \"A gateway's state directory\", explains the way on"
+        }
         GatewayError::Forked { .. } => "give this process a --state directory of its own, never a copy",
         GatewayError::ReceiptsLost { .. } => "fetch the proofs with `vouchlog prove --digest`",
         GatewayError::Config(_) => "check --gateway-key (made with keygen --kind gateway) and --log-vkey",

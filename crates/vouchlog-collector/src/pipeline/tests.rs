@@ -1,0 +1,83 @@
+//! The time in the journal, while somebody sets the clock.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::journal;
+use crate::testsupport::at;
+
+/// Each look at this clock finds it an hour earlier.
+fn backwards() -> Timestamp {
+    static SECOND: AtomicI64 = AtomicI64::new(0);
+    at(SECOND.fetch_sub(3_600, Ordering::Relaxed))
+}
+
+/// And at this one a day later.
+fn ahead() -> Timestamp {
+    static SECOND: AtomicI64 = AtomicI64::new(0);
+    at(SECOND.fetch_add(86_400, Ordering::Relaxed))
+}
+
+/// Years before 1970.
+fn before_the_epoch() -> Timestamp {
+    Timestamp::from_second(-1_000_000_000).unwrap()
+}
+
+/// The first entries that come of nothing but time.
+async fn ticks(clock: fn() -> Timestamp, count: usize) -> Vec<Entry> {
+    let dir = TempDir::new().unwrap();
+    let (limit, min_free_bytes) = (0, 0);
+    let elapsed = || Duration::ZERO;
+    let settings = journal::Settings { limit, min_free_bytes, clock, elapsed, randomness: || [1; 16] };
+    let journal = Journal::open(dir.path(), settings).unwrap();
+    let (_sender, progress) = watch::channel(Progress::default());
+    let pace = Pace { every: Duration::from_millis(1), heartbeat: Duration::from_millis(3), clock };
+    let ticking = tokio::spawn(tick(journal.clone(), progress, pace));
+    let mut end = journal.end();
+    let came = end.wait_for(|end| *end >= count as u64);
+    tokio::time::timeout(Duration::from_secs(60), came).await.expect("heartbeats stopped").unwrap();
+    ticking.abort();
+    journal.read(0, usize::MAX).unwrap().into_iter().map(|(_, entry)| entry).collect()
+}
+
+#[tokio::test]
+async fn heartbeats_go_on_wherever_the_clock_is_set() {
+    for clock in [backwards, ahead, before_the_epoch] {
+        let entries = ticks(clock, 5).await;
+        assert!(entries.iter().all(|entry| entry.what == What::Heartbeat));
+        let steady: Vec<_> = entries.iter().map(|entry| entry.steady).collect();
+        assert_eq!(steady, vec![steady[0]; steady.len()], "the journal's own clock stands still here");
+    }
+}
+
+#[test]
+fn a_heartbeat_ends_no_earlier_than_it_begins() {
+    use crate::fold::Tally;
+    use crate::testsupport::json;
+    let mut account = Account::new();
+    account.add(at(3_600), Vec::new(), Tally::default());
+    let state = heartbeat::State { waiting: 0, journal_bytes: 0, not_forwarded: None };
+    let id = vouchlog_evidence::RecordId::new("h1").unwrap();
+    let record = json(&account.heartbeat(id, at(5), state));
+    assert_eq!(record["heartbeat"]["from"], record["heartbeat"]["to"]);
+}
+
+#[test]
+fn traces_wait_by_the_journals_clock() {
+    let body =
+        std::fs::read(crate::testsupport::testdata().join("otlp/session-synthetic-json/001.traces.json"));
+    let door = crate::arrival::Door::Traces(crate::intake::Encoding::Json);
+    let mut arrived = Entry::new(at(86_400), What::Arrived(door), body.unwrap().into());
+    arrived.set_steady(at(0));
+    let mut fold = Fold::new(Secret::new(&[7; 32]), Settings::default());
+    assert_eq!(fold.apply(0, &arrived).records, []);
+    // The wall clock went back a day; two minutes went by.
+    let mut tick = Entry::new(at(0), What::Tick, bytes::Bytes::new());
+    tick.set_steady(at(5));
+    assert_eq!(fold.apply(1, &tick).records, [], "it waits for what comes late");
+    tick.set_steady(at(120));
+    assert_ne!(fold.apply(2, &tick).records, []);
+    assert_eq!(fold.waiting(), 0);
+}

@@ -1,0 +1,161 @@
+//! The streams and gateways of a log, rebuilt from its entries. `fsck` compares them with the states a store keeps; `recover`
+//! writes them where no states are left.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use vouchlog_merkle::LeafIndex;
+use vouchlog_note::{CosignedCheckpoint, Origin, VerifyingKey};
+use vouchlog_stream::{
+    Enrolment, Entry, GatewayState, Genesis, Revocation, Revoked, StatementEntry, StreamId, StreamOpening,
+    StreamState, StreamStatus, stream_origin,
+};
+
+/// Every stream and gateway as far as the entries were replayed.
+pub(crate) struct Replay<'a> {
+    origin: &'a Origin,
+    key: &'a VerifyingKey,
+    operator: Option<VerifyingKey>,
+    pub(crate) streams: BTreeMap<StreamId, StreamState>,
+    pub(crate) gateways: HashMap<VerifyingKey, GatewayState>,
+}
+
+impl<'a> Replay<'a> {
+    /// Begins with the log `origin`, whose genesis entry `key` signed.
+    pub(crate) fn new(origin: &'a Origin, key: &'a VerifyingKey) -> Self {
+        Self { origin, key, operator: None, streams: BTreeMap::new(), gateways: HashMap::new() }
+    }
+
+    pub(crate) fn origin(&self) -> &'a Origin {
+        self.origin
+    }
+
+    /// Takes an entry up; the error is the rule that it breaks.
+    pub(crate) fn entry(&mut self, index: u64, entry: &Entry) -> Result<(), String> {
+        match entry {
+            Entry::Genesis { note, .. } => {
+                let genesis = Genesis::open(note, self.key).map_err(|error| error.to_string())?;
+                self.operator = Some(genesis.operator);
+                Ok(())
+            }
+            Entry::GatewayEnrolled { note, .. } => self.enrolled(LeafIndex::new(index), note),
+            Entry::GatewayRevoked { note, .. } => self.revoked(LeafIndex::new(index), note),
+            Entry::Statement(statement) => self.statement(statement),
+            Entry::StreamOpened { note, .. } => self.opened(index, note),
+            Entry::StreamHead { stream, note, .. } => self.head(*stream, note),
+            Entry::StreamClosed { stream, note, .. } => {
+                let fits = self.head(*stream, note);
+                if let Some(stream) = self.streams.get_mut(stream) {
+                    stream.close();
+                }
+                fits
+            }
+        }
+    }
+
+    /// How a stream in a store differs from what the entries lead to. Heads and runs that are not in the log are not compared.
+    pub(crate) fn difference(replayed: &StreamState, stored: &StreamState) -> Option<&'static str> {
+        if replayed.range() != stored.range() {
+            return Some("statements");
+        }
+        if (replayed.gateway(), replayed.key()) != (stored.gateway(), stored.key()) {
+            return Some("keys");
+        }
+        if (replayed.previous(), replayed.status()) != (stored.previous(), stored.status()) {
+            return Some("status");
+        }
+        None
+    }
+
+    /// What differs between these gateways and those of a store, in words.
+    pub(crate) fn gateway_differences(
+        &self,
+        stored: &HashMap<VerifyingKey, Arc<GatewayState>>,
+    ) -> Vec<String> {
+        let mut messages = Vec::new();
+        for (key, gateway) in &self.gateways {
+            match stored.get(key) {
+                Some(stored) if **stored == *gateway => {}
+                Some(_) => messages
+                    .push(format!("the state of gateway `{}` is not what its entries say", key.name())),
+                None => messages.push(format!("gateway `{}` has no state", key.name())),
+            }
+        }
+        let unknown = stored.keys().filter(|key| !self.gateways.contains_key(key));
+        messages
+            .extend(unknown.map(|key| {
+                format!("there is a state of gateway `{}`, which was never enrolled", key.name())
+            }));
+        messages.sort_unstable();
+        messages
+    }
+
+    fn operator(&self) -> Result<&VerifyingKey, String> {
+        self.operator.as_ref().ok_or_else(|| "the log has no genesis entry before it".to_owned())
+    }
+
+    fn enrolled(&mut self, index: LeafIndex, note: &str) -> Result<(), String> {
+        let enrolment =
+            Enrolment::open(note, self.origin, self.operator()?).map_err(|error| error.to_string())?;
+        let key = enrolment.gateway;
+        self.gateways.entry(key.clone()).or_insert(GatewayState { key, enrolled: index, revoked: None });
+        Ok(())
+    }
+
+    fn revoked(&mut self, index: LeafIndex, note: &str) -> Result<(), String> {
+        let revocation =
+            Revocation::open(note, self.origin, self.operator()?).map_err(|error| error.to_string())?;
+        let Some(gateway) = self.gateways.get_mut(&revocation.gateway) else {
+            return Err(format!("gateway `{}` was never enrolled", revocation.gateway.name()));
+        };
+        let (effective, reason) = (revocation.effective, revocation.reason);
+        gateway.revoked.get_or_insert(Revoked { index, effective, reason });
+        Ok(())
+    }
+
+    fn statement(&mut self, entry: &StatementEntry) -> Result<(), String> {
+        let id = entry.stream;
+        let stream = self.streams.get_mut(&id).ok_or_else(|| never_opened(id))?;
+        let expected = stream.size();
+        stream.replay_statement(entry.statement.stream_leaf_hash());
+        if stream.status() == StreamStatus::Closed {
+            return Err(format!("stream {id} was closed before"));
+        }
+        if entry.sequence.get() != expected {
+            let found = entry.sequence;
+            return Err(format!("stream {id} has sequence number {found} where {expected} follows"));
+        }
+        Ok(())
+    }
+
+    fn opened(&mut self, index: u64, note: &str) -> Result<(), String> {
+        let id = StreamId::new(index).ok_or("a stream is opened past 2^40 entries")?;
+        let opening = StreamOpening::open(note, self.origin).map_err(|error| error.to_string())?;
+        let state = StreamState::new(id, opening.gateway, opening.stream, opening.previous);
+        self.streams.insert(id, state);
+        let Some(previous) = opening.previous else { return Ok(()) };
+        let continued = self.streams.get_mut(&previous.stream);
+        if continued.is_some_and(|stream| stream.supersede(id, previous.size).is_ok()) {
+            return Ok(());
+        }
+        Err(format!(
+            "it continues stream {} at size {}, where that does not end",
+            previous.stream, previous.size
+        ))
+    }
+
+    /// A signed head in the log must be the head of the statements before it.
+    fn head(&mut self, id: StreamId, note: &str) -> Result<(), String> {
+        let stream = self.streams.get_mut(&id).ok_or_else(|| never_opened(id))?;
+        let origin =
+            Origin::new(&stream_origin(self.origin.as_str(), id)).map_err(|error| error.to_string())?;
+        let head = CosignedCheckpoint::open(note.as_bytes(), &origin, stream.key())
+            .map_err(|error| error.to_string())?;
+        let fits = stream.replay_head(&head);
+        if fits { Ok(()) } else { Err(format!("the signed head of stream {id} does not fit its statements")) }
+    }
+}
+
+fn never_opened(id: StreamId) -> String {
+    format!("stream {id} was never opened")
+}

@@ -1,0 +1,153 @@
+//! The collector's way to its vault, which may be away when the collector starts.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::task::{JoinError, JoinHandle};
+use vouchlog::VerifyingKey;
+use vouchlog::custody::{Custodian, CustodyConfig};
+use vouchlog_client::Options;
+use vouchlog_collector::{Collector, Destination};
+use vouchlog_vault::{Access, VaultError};
+
+use super::secrets;
+use crate::commands::custody::{self, VaultArgs};
+
+/// How long the first attempt may keep the collector from taking telemetry in. A vault that can be opened is, within milliseconds.
+const FIRST_ATTEMPT: Duration = Duration::from_secs(5);
+/// Waits between attempts.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const MAX_PAUSE: Duration = Duration::from_secs(10);
+
+/// What a custodian is opened with.
+#[derive(Clone)]
+pub(super) struct Opening {
+    pub(super) vault: VaultArgs,
+    pub(super) gateway_key: Option<PathBuf>,
+    pub(super) data: PathBuf,
+    /// Where the log is, and its key.
+    pub(super) url: String,
+    pub(super) log: VerifyingKey,
+}
+
+type Opened = anyhow::Result<(Custodian, Access)>;
+
+impl Opening {
+    async fn open(self) -> Opened {
+        let (vault, access) = self.vault.open_or_create().await?;
+        let config = CustodyConfig {
+            url: self.url,
+            log: self.log,
+            gateway: secrets::gateway_key(self.gateway_key.as_deref(), &self.data)?,
+            state: self.data.join("spool"),
+            tenant: self.vault.tenant,
+            options: Options::default(),
+        };
+        let custodian = Custodian::open(vault, access.clone(), config).await.map_err(custody::advise)?;
+        Ok((custodian, access))
+    }
+
+    /// Tries for a few seconds. A mistake in how the vault is given is told at once; a database that is away is not waited for.
+    pub(super) async fn begin(self) -> anyhow::Result<Attempt> {
+        let is_server = self.vault.directory().is_none();
+        let mut task = tokio::spawn(self.clone().open());
+        match tokio::time::timeout(FIRST_ATTEMPT, &mut task).await {
+            Ok(opened) => match joined(opened) {
+                Err(error) if is_server && is_away(&error) => Ok(Attempt::Failed(self, error)),
+                opened => Ok(Attempt::Done(Box::new(opened?))),
+            },
+            Err(_) => Ok(Attempt::UnderWay(self, task)),
+        }
+    }
+}
+
+/// What the first attempt came to.
+pub(super) enum Attempt {
+    Done(Box<(Custodian, Access)>),
+    UnderWay(Opening, JoinHandle<Opened>),
+    Failed(Opening, anyhow::Error),
+}
+
+/// The custodian, once there is one.
+#[derive(Clone, Default)]
+pub(super) struct Custody(Arc<OnceLock<Custodian>>);
+
+impl Custody {
+    /// Gives the collector its destination: now, or whenever the vault can be opened. The task ends then.
+    pub(super) fn connect(&self, attempt: Attempt, collector: &Collector) -> JoinHandle<()> {
+        let (custody, collector) = (self.clone(), collector.clone());
+        match attempt {
+            Attempt::Done(opened) => {
+                custody.connected(*opened, &collector);
+                tokio::spawn(std::future::ready(()))
+            }
+            Attempt::UnderWay(opening, task) => tokio::spawn(async move {
+                collector.waits_because("the vault does not answer; trying again");
+                let opened = joined(task.await);
+                custody.keep_trying(opening, opened, collector).await;
+            }),
+            Attempt::Failed(opening, error) => tokio::spawn(async move {
+                custody.keep_trying(opening, Err(error), collector).await;
+            }),
+        }
+    }
+
+    async fn keep_trying(self, opening: Opening, mut opened: Opened, collector: Collector) {
+        let (mut pause, mut known) = (FIRST_PAUSE, String::new());
+        loop {
+            let trouble = match opened {
+                Ok(opened) => {
+                    tracing::info!("the vault is open: what waits in the journal is recorded");
+                    return self.connected(opened, &collector);
+                }
+                Err(error) => format!("the vault cannot be opened: {error:#}"),
+            };
+            if trouble != known {
+                tracing::error!("{trouble}; telemetry is kept in the journal, trying again");
+                collector.waits_because(&trouble);
+                known = trouble;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(MAX_PAUSE);
+            opened = joined(tokio::spawn(opening.clone().open()).await);
+        }
+    }
+
+    fn connected(&self, (custodian, access): (Custodian, Access), collector: &Collector) {
+        let recorder = custodian.recorder().clone();
+        // One task connects, once.
+        let _ = self.0.set(custodian);
+        collector.record_to(Destination { recorder, access });
+    }
+
+    pub(super) fn get(&self) -> Option<&Custodian> {
+        self.0.get()
+    }
+
+    /// Waits until the gateway can write no more. Never, before there is one.
+    pub(super) async fn poisoned(self) -> String {
+        loop {
+            if let Some(custodian) = self.0.get() {
+                return custodian.gateway().poisoned().await;
+            }
+            tokio::time::sleep(FIRST_PAUSE).await;
+        }
+    }
+
+    /// Lets go of the spool, if nobody else holds on to the custodian.
+    pub(super) async fn stop(self) {
+        if let Some(custodian) = Arc::into_inner(self.0).and_then(OnceLock::into_inner) {
+            custodian.stop().await;
+        }
+    }
+}
+
+fn joined(opened: Result<Opened, JoinError>) -> Opened {
+    opened.unwrap_or_else(|_| Err(anyhow::anyhow!("opening the vault failed")))
+}
+
+/// Whether the vault's server is away; anything else is a mistake that waiting does not mend.
+fn is_away(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(VaultError::Unreachable(_) | VaultError::Busy))
+}

@@ -1,0 +1,77 @@
+//! SIGHUP reloads what can be reloaded, is answered with one line, and ends nothing.
+
+use super::program::{Program, collect, get, monitor, post, serve, witness};
+
+const POLICY: &str = "quorum none\n";
+
+async fn survives(mut program: Program, expected: &str) {
+    for _ in 0..3 {
+        program.signal("HUP");
+        let line = program.wait_for_line("SIGHUP");
+        assert!(line.contains(expected), "{line}");
+        assert!(program.is_running());
+    }
+    assert_eq!(get(&format!("{}/healthz", program.url())).await.unwrap().0, 200);
+    assert_eq!(program.terminate(), Some(0));
+}
+
+#[tokio::test]
+async fn a_hangup_ends_no_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let mut log = Program::start(serve(&at("log"), &[]));
+    survives(Program::start(monitor(&at("monitor"), &log, &[])), "nothing is reloaded; auditing at once")
+        .await;
+    std::fs::write(at("policy"), POLICY).unwrap();
+    let policy = ["--policy", at("policy").to_str().unwrap()].map(str::to_owned);
+    let policy = policy.each_ref().map(String::as_str);
+    survives(Program::start(monitor(&at("second"), &log, &policy)), "the policy is reloaded").await;
+    survives(Program::start(witness(&at("witness"), &[])), "nothing is reloaded").await;
+    survives(Program::start(collect(&at("collector"), &["--listen", "127.0.0.1:0"])), "nothing is reloaded")
+        .await;
+    log.signal("HUP");
+    assert!(log.wait_for_line("SIGHUP").contains("nothing is reloaded"));
+    assert!(log.is_running());
+    survives(log, "nothing is reloaded").await;
+}
+
+/// The policy named a file that is broken now: the old one stays.
+#[tokio::test]
+async fn a_broken_policy_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let mut log = Program::start(serve(&at("log"), &[]));
+    std::fs::write(at("policy"), POLICY).unwrap();
+    let monitor = monitor(&at("monitor"), &log, &["--policy", at("policy").to_str().unwrap()]);
+    let monitor = Program::start(monitor);
+    std::fs::write(at("policy"), "rubbish\n").unwrap();
+    survives(monitor, "nothing was changed").await;
+    assert_eq!(log.terminate(), Some(0));
+}
+
+#[tokio::test]
+async fn a_hangup_reloads_the_token_that_emitters_bring() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    let [old, new] = ["the-first-token-of-all", "the-second-token-of-all"];
+    std::fs::write(&token, format!("{old}\n")).unwrap();
+    let more = ["--listen", "127.0.0.1:0", "--bearer-token", token.to_str().unwrap()];
+    let mut collector = Program::start(collect(&folder.path().join("data"), &more));
+    let traces = format!("{}/v1/traces", collector.url());
+    let status = async |token: &str| post(&traces, token, "{}".to_owned()).await.0;
+    assert_eq!((status(old).await, status(new).await), (200, 401));
+
+    // Too short for a token: nothing changes, and the line does not show it.
+    std::fs::write(&token, "short").unwrap();
+    collector.signal("HUP");
+    let line = collector.wait_for_line("SIGHUP");
+    assert!(line.contains("nothing was changed") && !line.contains("short"), "{line}");
+    assert_eq!((status(old).await, status(new).await), (200, 401));
+
+    std::fs::write(&token, new).unwrap();
+    collector.signal("HUP");
+    let line = collector.wait_for_line("SIGHUP");
+    assert!(line.contains("the bearer token reloaded") && !line.contains(new), "{line}");
+    assert_eq!((status(old).await, status(new).await), (401, 200));
+    assert_eq!(collector.terminate(), Some(0));
+}
