@@ -6,6 +6,7 @@
 //! | behind | whole | sled is made again from the ledger |
 //! | damaged or unreadable | whole, and holds all that was signed | sled is made again from the ledger |
 //! | ahead by what was being committed | whole | the ledger is made again from sled |
+//! | damaged or unreadable | ends with an unfinished record | refused: without the other copy, damage to the last record looks the same |
 //! | whole, and holds all that was signed | damaged | the ledger is made again from sled |
 //! | damaged, or holds less than was signed | the same | refused; `vouchlog recover` builds a new directory from what is left |
 //!
@@ -83,6 +84,9 @@ pub enum Copy<T> {
     Absent,
     /// All of it could be read.
     Whole(T),
+    /// All of it could be read but an unfinished record at its end. A crash leaves one that nobody acknowledged. Damage to the
+    /// last record looks the same; only another copy can tell.
+    Torn(T),
     /// It cannot be read, or is gone.
     Damaged(StoreError),
 }
@@ -127,24 +131,31 @@ pub fn decide<T>(
     begun: Begun,
     signed: Option<TreeHead>,
 ) -> Result<Decision<T>, StoreError> {
+    use Copy::{Absent, Damaged, Torn, Whole};
     let decision = match (first, ledger) {
-        (Copy::Whole((first, contents)), Copy::Whole(ledger)) => reconcile(first, contents, ledger),
-        (Copy::Damaged(damage), Copy::Whole(contents)) => {
+        (Whole((first, contents)) | Torn((first, contents)), Whole(ledger) | Torn(ledger)) => {
+            reconcile(first, contents, ledger)
+        }
+        (Damaged(damage), Whole(contents)) => {
             check_signed(&contents, signed, "the ledger", &damage)?;
             Decision::RemakeFirst { contents, damage }
         }
-        (Copy::Absent, Copy::Whole(contents)) => Decision::RemakeFirst { contents, damage: missing(LIVE) },
-        (Copy::Whole((first, contents)), Copy::Damaged(damage)) => {
+        (Absent, Whole(contents) | Torn(contents)) => {
+            Decision::RemakeFirst { contents, damage: missing(LIVE) }
+        }
+        (Whole((first, contents)), Damaged(damage)) => {
             check_signed(&contents, signed, LIVE, &damage)?;
             Decision::RemakeLedger { first, contents, damage: Some(damage) }
         }
-        (Copy::Whole((first, contents)), Copy::Absent) => {
+        (Whole((first, contents)) | Torn((first, contents)), Absent) => {
             Decision::RemakeLedger { first, contents, damage: None }
         }
-        (Copy::Damaged(first), Copy::Damaged(ledger)) => return Err(both_damaged(&first, &ledger)),
-        (Copy::Damaged(first), Copy::Absent) => return Err(both_damaged(&first, &missing(LEDGER))),
-        (Copy::Absent, Copy::Damaged(ledger)) => return Err(both_damaged(&missing(LIVE), &ledger)),
-        (Copy::Absent, Copy::Absent) => Decision::Create,
+        (Damaged(first), Torn(_)) => return Err(both_damaged(&first, &unfinished(LEDGER))),
+        (Torn(_), Damaged(ledger)) => return Err(both_damaged(&unfinished(LIVE), &ledger)),
+        (Damaged(first), Damaged(ledger)) => return Err(both_damaged(&first, &ledger)),
+        (Damaged(first), Absent) => return Err(both_damaged(&first, &missing(LEDGER))),
+        (Absent, Damaged(ledger)) => return Err(both_damaged(&missing(LIVE), &ledger)),
+        (Absent, Absent) => Decision::Create,
     };
     check_begun(decision.head(), begun)?;
     Ok(decision)
@@ -200,6 +211,7 @@ impl Place<'_> {
 
     fn read_ledger(&self) -> Result<Copy<Contents>, StoreError> {
         match Book::read(&*self.ledger_disk()) {
+            Ok(Some((contents, summary))) if summary.torn > 0 => Ok(Copy::Torn(contents)),
             Ok(Some((contents, _))) => Ok(Copy::Whole(contents)),
             Ok(None) if self.begun == Begun::Yes => Ok(Copy::Damaged(missing(LEDGER))),
             Ok(None) => Ok(Copy::Absent),
@@ -311,6 +323,10 @@ pub fn is_unreadable(error: &vouchlog_ledger::LedgerError) -> bool {
 
 fn missing(what: &str) -> StoreError {
     StoreError::Damaged(format!("{what} is missing"))
+}
+
+fn unfinished(what: &str) -> StoreError {
+    StoreError::Damaged(format!("{what} ends with an unfinished record, which may have been acknowledged"))
 }
 
 /// The damaged copy cannot tell how much there was, so what was signed must: the other may be an old one.

@@ -29,9 +29,17 @@ pub use report::{Outcome, Report};
 /// Steps of one run before everything must come to rest.
 pub const STEPS: u64 = 120;
 
-/// Takes the run of a seed, with a planted bug or none.
-pub fn run(seed: u64, plant: Option<Plant>) -> Report {
-    let mut world = world::World::new(seed, plant);
+/// Takes the run of a seed.
+pub fn run(seed: u64) -> Report {
+    take(world::World::new(seed, None, false))
+}
+
+/// Takes the run of a seed with the faults that a planted bug needs to show itself, with the bug or without it.
+pub fn run_suited(seed: u64, plant: Plant, is_planted: bool) -> Report {
+    take(world::World::new(seed, Some(plant), is_planted))
+}
+
+fn take(mut world: world::World) -> Report {
     let outcome = catch_unwind(AssertUnwindSafe(|| world.run(STEPS)));
     let mut report = std::mem::take(&mut world.report);
     report.violation = match outcome {

@@ -103,6 +103,7 @@ pub(crate) fn open(disk: &SimDisk, plant: Option<Plant>) -> Result<Twice<FirstLe
     let ledger = place.read(LEDGER, begun)?;
     let live = match place.read(LIVE, begun)? {
         Copy::Whole(contents) => Copy::Whole(((), contents)),
+        Copy::Torn(contents) => Copy::Torn(((), contents)),
         Copy::Absent => Copy::Absent,
         Copy::Damaged(error) => Copy::Damaged(error),
     };
@@ -161,15 +162,16 @@ impl Place {
             Ok(Some((_, summary))) if self.plant == Some(Plant::TakeTornForDamage) && summary.torn > 0 => {
                 Ok(Copy::Damaged(StoreError::Damaged(format!("{folder} has a torn end"))))
             }
+            Ok(Some((contents, summary))) if summary.torn > 0 => Ok(Copy::Torn(contents)),
             Ok(Some((contents, _))) => Ok(Copy::Whole(contents)),
             Ok(None) if begun == Begun::Yes => {
                 Ok(Copy::Damaged(StoreError::Damaged(format!("{folder} is missing"))))
             }
             Ok(None) => Ok(Copy::Absent),
             Err(error) if error.is_damage() || is_unreadable(&error) => {
-                Ok(Copy::Damaged(store_error(&error)))
+                Ok(Copy::Damaged(StoreError::Damaged(format!("{folder}/{error}"))))
             }
-            Err(error) => Err(store_error(&error)),
+            Err(error) => Err(StoreError::Io(format!("{folder}/{error}"))),
         }
     }
 

@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Parser;
 use parking_lot::Mutex;
 use serde_json::json;
-use vouchlog_sim::{Outcome, Report, run};
+use vouchlog_sim::{Outcome, Plant, Report, run, run_suited};
 
 /// Simulates logs, gateways and witnesses over failing disks, networks and clocks, and checks their promises.
 #[derive(Debug, Parser)]
@@ -21,6 +21,9 @@ struct Arguments {
     /// Repeat this seed and print every event.
     #[arg(long)]
     seed: Option<u64>,
+    /// Plant each bug in turn and print the first seed that finds it.
+    #[arg(long)]
+    plants: bool,
     /// Runs at a time.
     #[arg(long, default_value_t = 1)]
     jobs: u64,
@@ -33,12 +36,13 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.seed {
         Some(seed) => repeat(seed),
+        None if arguments.plants => find_plants(&arguments),
         None => run_many(&arguments),
     }
 }
 
 fn repeat(seed: u64) -> ExitCode {
-    let report = run(seed, None);
+    let report = run(seed);
     report.trace.iter().for_each(|event| println!("{event}"));
     let Some(violation) = &report.violation else {
         println!("seed {seed}: {:?}, {} entries", report.outcome, report.entries);
@@ -46,6 +50,22 @@ fn repeat(seed: u64) -> ExitCode {
     };
     println!("seed {seed}: {violation}");
     ExitCode::FAILURE
+}
+
+fn find_plants(arguments: &Arguments) -> ExitCode {
+    let mut outcome = ExitCode::SUCCESS;
+    for plant in Plant::ALL {
+        let mut seeds = arguments.first..arguments.first + arguments.seeds;
+        let found = seeds.find_map(|seed| Some((seed, run_suited(seed, plant, true).violation?)));
+        match found {
+            Some((seed, violation)) => println!("{plant:?}: seed {seed}: {violation}"),
+            None => {
+                println!("{plant:?}: not found");
+                outcome = ExitCode::FAILURE;
+            }
+        }
+    }
+    outcome
 }
 
 fn run_many(arguments: &Arguments) -> ExitCode {
@@ -59,7 +79,7 @@ fn run_many(arguments: &Arguments) -> ExitCode {
             if seed >= end {
                 return;
             }
-            let report = run(seed, None);
+            let report = run(seed);
             let mut total = total.lock();
             add(&mut total.0, &report);
             total.1 += u64::from(report.outcome == Outcome::Refused);

@@ -83,11 +83,14 @@ impl Names {
         self.pending.push(change);
     }
 
+    /// Makes the names in a folder durable, and which folders there are: a folder is synced where it lies.
     pub(super) fn sync(&mut self, name: &str) {
-        let (synced, rest) =
-            std::mem::take(&mut self.pending).into_iter().partition(|change| change.folder() == name);
+        let is_synced = |change: &Change| {
+            change.folder() == name || matches!(change, Change::RenameFolder(..) | Change::RemoveFolder(_))
+        };
+        let (synced, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.pending).into_iter().partition(is_synced);
         self.pending = rest;
-        let synced: Vec<Change> = synced;
         synced.iter().for_each(|change| change.apply(&mut self.durable));
     }
 

@@ -160,6 +160,8 @@ impl World {
                 self.log.disk.restore(Some(folder), &one);
                 self.note(&format!("log: an old copy of {folder} is put back"));
             }
+            // After a power cut even SIGNED may not know how much there was: it is not synced.
+            OldCopies::OfOneBesideDamage if self.log.running().is_none() => {}
             OldCopies::OfOneBesideDamage => {
                 self.crash_log(false)?;
                 // Nothing but SIGNED knows how much there was.
