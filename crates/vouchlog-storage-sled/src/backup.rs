@@ -7,13 +7,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use vouchlog_ledger::{Folder, TwoSlots};
 use vouchlog_merkle::{Hash, TileId, TreeHead, TreeSize, tiles_of_growth};
 use vouchlog_storage::{Part, Sealed, StoreError};
 
-use crate::book::{Book, store_error};
+use crate::book::{Book, BookOptions, new_identity, store_error};
 use crate::contents::Contents;
 use crate::copies::LEDGER;
 use crate::examine::{is_running, steadily};
@@ -54,8 +55,8 @@ pub fn backup(
     let stamp = Stamp::read(from)?.ok_or_else(|| foreign("there is no log in the data directory".into()))?;
     let earlier = check_target(to, incremental, &stamp)?;
     let running = is_running(from)?;
-    let signed = read_signed(from)?;
-    let contents = steadily(running, || Book::read_confirmed(&from.join(LEDGER)));
+    let signed = read_signed(&Folder::new(from))?;
+    let contents = steadily(running, || Book::read_confirmed(&Folder::new(from.join(LEDGER))));
     let contents = contents.map_err(|error| store_error(&error))?;
     let contents = contents.ok_or_else(|| {
         StoreError::Damaged("the log has no ledger: start it once with this version of vouchlog".into())
@@ -181,7 +182,7 @@ fn write_living(to: &Path, contents: &Contents, signed: Option<TreeHead>) -> Res
     let (ledger, new) = (to.join(LEDGER), to.join("ledger.new"));
     remove_dir(&new)?;
     make_dir(&new)?;
-    drop(Book::create(&new, 0, contents)?);
+    drop(Book::create(Arc::new(Folder::new(&new)), BookOptions::new(0), new_identity()?, contents)?);
     remove_dir(&ledger)?;
     rename(&new, &ledger)?;
     TwoSlots::open(&Folder::new(to), SIGNED, &encode_signed(signed)).map_err(|error| store_error(&error))?;

@@ -22,15 +22,18 @@ const PIECE_BYTES: usize = 1024 * 1024;
 
 /// Entries that lie together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Piece {
-    pub(crate) first: u64,
-    pub(crate) count: u64,
-    pub(crate) entries: Bytes,
+pub struct Piece {
+    /// Index of the first.
+    pub first: u64,
+    /// How many.
+    pub count: u64,
+    /// Framed.
+    pub entries: Bytes,
 }
 
 impl Piece {
     /// One past the last entry.
-    pub(crate) fn end(&self) -> u64 {
+    pub fn end(&self) -> u64 {
         self.first + self.count
     }
 }
@@ -38,23 +41,29 @@ impl Piece {
 /// The whole living part. The commits taken order two copies of it: sizes alone would not, since a commit may change only
 /// states.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Contents {
-    pub(crate) commits: u64,
-    pub(crate) epoch: Epoch,
-    pub(crate) sealed: u64,
-    pub(crate) head: Option<TreeHead>,
-    pub(crate) states: BTreeMap<StateKey, Bytes>,
+pub struct Contents {
+    /// Commits since the log was begun.
+    pub commits: u64,
+    /// Epoch of the last commit.
+    pub epoch: Epoch,
+    /// Size up to which everything is sealed.
+    pub sealed: u64,
+    /// The last committed head.
+    pub head: Option<TreeHead>,
+    /// Every state.
+    pub states: BTreeMap<StateKey, Bytes>,
     /// Entries up to the head, from at most `sealed` on.
-    pub(crate) tail: Vec<Piece>,
+    pub tail: Vec<Piece>,
 }
 
 impl Contents {
-    pub(crate) fn size(&self) -> u64 {
+    /// Entries it leads to.
+    pub fn size(&self) -> u64 {
         self.head.map_or(0, |head| head.size.get())
     }
 
     /// Whether both copies hold the same log. Where each keeps its entries, and from where on, is its own affair.
-    pub(crate) fn is_same_log(&self, other: &Self) -> bool {
+    pub fn is_same_log(&self, other: &Self) -> bool {
         self.commits == other.commits && self.head == other.head && self.states == other.states
     }
 
@@ -78,7 +87,7 @@ impl Contents {
     }
 
     /// For the engine.
-    pub(crate) fn loaded(self) -> Result<Option<Loaded>, StoreError> {
+    pub fn loaded(self) -> Result<Option<Loaded>, StoreError> {
         let Some(head) = self.head else { return Ok(None) };
         let mut tail = Vec::new();
         let mut next = self.sealed;
@@ -99,7 +108,7 @@ impl Contents {
     }
 
     /// The pieces of a snapshot that needs no other file.
-    pub(crate) fn snapshot(&self) -> Vec<Vec<u8>> {
+    pub fn snapshot(&self) -> Vec<Vec<u8>> {
         let header =
             Header { commits: self.commits, epoch: self.epoch, sealed: self.sealed, head: self.head };
         let mut pieces =
@@ -111,7 +120,7 @@ impl Contents {
     }
 
     /// Takes the next record of a ledger.
-    pub(crate) fn replay(&mut self, item: Item<'_>) -> Result<(), String> {
+    pub fn replay(&mut self, item: Item<'_>) -> Result<(), String> {
         let mut reader = Reader(item.payload);
         let known = match (reader.byte()?, item.snapshot) {
             (b'c', None) => self.replay_commit(&mut reader),
@@ -209,15 +218,19 @@ fn missing(next: u64) -> StoreError {
 
 /// The fixed part of a snapshot.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Header {
-    pub(crate) commits: u64,
-    pub(crate) epoch: Epoch,
-    pub(crate) sealed: u64,
-    pub(crate) head: Option<TreeHead>,
+pub struct Header {
+    /// Commits since the log was begun.
+    pub commits: u64,
+    /// Epoch of the last commit.
+    pub epoch: Epoch,
+    /// Size up to which everything is sealed.
+    pub sealed: u64,
+    /// The last committed head.
+    pub head: Option<TreeHead>,
 }
 
 /// The pieces of a snapshot without entries.
-pub(crate) fn snapshot<K: AsRef<[u8]>, V: AsRef<[u8]>>(
+pub fn snapshot<K: AsRef<[u8]>, V: AsRef<[u8]>>(
     header: &Header,
     states: impl IntoIterator<Item = (K, V)>,
 ) -> Vec<Vec<u8>> {
@@ -241,7 +254,7 @@ pub(crate) fn snapshot<K: AsRef<[u8]>, V: AsRef<[u8]>>(
 }
 
 /// The record of a commit.
-pub(crate) fn encode_commit(commits: u64, epoch: Epoch, batch: &Batch) -> Vec<u8> {
+pub fn encode_commit(commits: u64, epoch: Epoch, batch: &Batch) -> Vec<u8> {
     let states: usize = batch.states.iter().map(|(key, value)| 6 + key.as_bytes().len() + value.len()).sum();
     let mut bytes = Vec::with_capacity(65 + batch.entries.len() + states);
     bytes.push(b'c');
@@ -258,7 +271,7 @@ pub(crate) fn encode_commit(commits: u64, epoch: Epoch, batch: &Batch) -> Vec<u8
 }
 
 /// The record that everything up to a size is sealed.
-pub(crate) fn encode_sealed(sealed: u64) -> Vec<u8> {
+pub fn encode_sealed(sealed: u64) -> Vec<u8> {
     [b"s", &sealed.to_be_bytes()[..]].concat()
 }
 

@@ -3,24 +3,29 @@
 //! | sled | ledger | what happens |
 //! | --- | --- | --- |
 //! | holds the same | whole | go on |
-//! | behind, damaged or unreadable | whole | sled is made again from the ledger |
+//! | behind | whole | sled is made again from the ledger |
+//! | damaged or unreadable | whole, and holds all that was signed | sled is made again from the ledger |
 //! | ahead by what was being committed | whole | the ledger is made again from sled |
+//! | damaged or unreadable | ends with an unfinished record | refused: without the other copy, damage to the last record looks the same |
 //! | whole, and holds all that was signed | damaged | the ledger is made again from sled |
-//! | damaged, or holds less than was signed | damaged | refused; `vouchlog recover` builds a new directory from what is left |
+//! | damaged, or holds less than was signed | the same | refused; `vouchlog recover` builds a new directory from what is left |
 //!
 //! What is replaced is kept in `aside/`. After an unclean stop sled works on a fresh copy of its files, synced, so that what a
 //! failed sync left in memory only is not taken for durable; the originals are kept until both copies agree.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use vouchlog_ledger::Folder;
 use vouchlog_merkle::TreeHead;
 use vouchlog_storage::StoreError;
 
-use crate::book::{Book, store_error};
+use crate::book::{Book, BookOptions, new_identity, store_error};
 use crate::contents::Contents;
 use crate::files::{copy_dir, make_dir, name, read_all, remove_dir, rename};
 use crate::live::Live;
+use crate::living::FirstCopy;
 
 pub(crate) const LIVE: &str = "live";
 pub(crate) const LEDGER: &str = "ledger";
@@ -30,7 +35,7 @@ const KEPT: u64 = 4;
 
 /// What the stamp tells of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Begun {
+pub enum Begun {
     /// Nothing was ever committed.
     No,
     /// Something was; by a version that kept no ledger.
@@ -54,39 +59,141 @@ pub(crate) fn open(
     signed: Option<TreeHead>,
     min_free_bytes: u64,
 ) -> Result<Copies, StoreError> {
-    let place = Place { dir, begun, min_free_bytes };
+    let place = Place { dir, begun, options: BookOptions::new(min_free_bytes) };
     let in_ledger = place.read_ledger()?;
     let in_sled = place.read_sled(was_clean)?;
-    let copies = match (in_sled, in_ledger) {
-        (Copy::Whole((live, sled)), Copy::Whole(ledger)) => place.reconcile(live, sled, ledger),
-        (Copy::Damaged(damage), Copy::Whole(ledger)) => place.remake_sled(&damage, ledger),
-        (Copy::Whole((live, sled)), Copy::Damaged(damage)) => {
-            check_signed(&sled, signed, &damage)?;
-            place.remake_ledger(live, sled, Some(&damage))
+    let copies = match decide(in_sled, in_ledger, begun, signed)? {
+        Decision::GoOn { first: live, contents } => {
+            let book = Book::open(place.ledger_disk(), place.options)?;
+            Copies { live, book, contents }
         }
-        (Copy::Damaged(sled), Copy::Damaged(ledger)) => Err(both_damaged(&sled, &ledger)),
-        (Copy::Whole((live, sled)), Copy::Absent) => place.remake_ledger(live, sled, None),
-        (Copy::Absent, Copy::Whole(ledger)) => place.remake_sled(&missing(LIVE), ledger),
-        (Copy::Absent, Copy::Absent) => place.create(),
-        (Copy::Damaged(sled), Copy::Absent) => Err(both_damaged(&sled, &missing(LEDGER))),
-        (Copy::Absent, Copy::Damaged(ledger)) => Err(both_damaged(&missing(LIVE), &ledger)),
-    }?;
-    check_begun(&copies.contents, begun)?;
+        Decision::RemakeFirst { contents, damage } => place.remake_sled(&damage, contents)?,
+        Decision::RemakeLedger { first: live, contents, damage } => {
+            place.remake_ledger(live, contents, damage.as_ref())?
+        }
+        Decision::Create => place.create()?,
+    };
     remove_dir(&dir.join("live.before"))?;
     Ok(copies)
 }
 
 /// What was found of one copy.
-enum Copy<T> {
+#[derive(Debug)]
+pub enum Copy<T> {
+    /// Nothing was ever there.
     Absent,
+    /// All of it could be read.
     Whole(T),
+    /// All of it could be read but an unfinished record at its end. A crash leaves one that nobody acknowledged. Damage to the
+    /// last record looks the same; only another copy can tell.
+    Torn(T),
+    /// It cannot be read, or is gone.
     Damaged(StoreError),
+}
+
+/// What a start does. `first` is the first copy, as it was read.
+#[derive(Debug)]
+pub enum Decision<T> {
+    /// Both copies hold the same.
+    GoOn {
+        /// The first copy.
+        first: T,
+        /// What both hold.
+        contents: Contents,
+    },
+    /// The first copy is made again from the ledger.
+    RemakeFirst {
+        /// What the ledger holds.
+        contents: Contents,
+        /// What is wrong with the first copy.
+        damage: StoreError,
+    },
+    /// The ledger is made again from the first copy.
+    RemakeLedger {
+        /// The first copy.
+        first: T,
+        /// What it holds.
+        contents: Contents,
+        /// What is wrong with the ledger; `None` if it only lacks what was being committed.
+        damage: Option<StoreError>,
+    },
+    /// There is nothing yet.
+    Create,
+}
+
+/// The table above. `begun` and `signed` are what is remembered outside both copies.
+///
+/// # Errors
+/// [`StoreError::Damaged`] when what is left does not reach as far as what is remembered.
+pub fn decide<T>(
+    first: Copy<(T, Contents)>,
+    ledger: Copy<Contents>,
+    begun: Begun,
+    signed: Option<TreeHead>,
+) -> Result<Decision<T>, StoreError> {
+    use Copy::{Absent, Damaged, Torn, Whole};
+    let decision = match (first, ledger) {
+        (Whole((first, contents)) | Torn((first, contents)), Whole(ledger) | Torn(ledger)) => {
+            reconcile(first, contents, ledger)
+        }
+        (Damaged(damage), Whole(contents)) => {
+            check_signed(&contents, signed, "the ledger", &damage)?;
+            Decision::RemakeFirst { contents, damage }
+        }
+        (Absent, Whole(contents) | Torn(contents)) => {
+            Decision::RemakeFirst { contents, damage: missing(LIVE) }
+        }
+        (Whole((first, contents)), Damaged(damage)) => {
+            check_signed(&contents, signed, LIVE, &damage)?;
+            Decision::RemakeLedger { first, contents, damage: Some(damage) }
+        }
+        (Whole((first, contents)) | Torn((first, contents)), Absent) => {
+            Decision::RemakeLedger { first, contents, damage: None }
+        }
+        (Damaged(first), Torn(_)) => return Err(both_damaged(&first, &unfinished(LEDGER))),
+        (Torn(_), Damaged(ledger)) => return Err(both_damaged(&unfinished(LIVE), &ledger)),
+        (Damaged(first), Damaged(ledger)) => return Err(both_damaged(&first, &ledger)),
+        (Damaged(first), Absent) => return Err(both_damaged(&first, &missing(LEDGER))),
+        (Absent, Damaged(ledger)) => return Err(both_damaged(&missing(LIVE), &ledger)),
+        (Absent, Absent) => Decision::Create,
+    };
+    check_begun(decision.head(), begun)?;
+    Ok(decision)
+}
+
+/// Both can be read: they hold the same, or one is behind by what was being committed, or the first went back in time.
+fn reconcile<T>(first: T, contents: Contents, ledger: Contents) -> Decision<T> {
+    if contents.is_same_log(&ledger) {
+        return Decision::GoOn { first, contents };
+    }
+    if contents.commits > ledger.commits {
+        return Decision::RemakeLedger { first, contents, damage: None };
+    }
+    let damage = StoreError::Damaged(format!(
+        "live/db holds {} commits and {} entries, the ledger {} and {}",
+        contents.commits,
+        contents.size(),
+        ledger.commits,
+        ledger.size()
+    ));
+    Decision::RemakeFirst { contents: ledger, damage }
+}
+
+impl<T> Decision<T> {
+    fn head(&self) -> Option<TreeHead> {
+        match self {
+            Self::GoOn { contents, .. }
+            | Self::RemakeFirst { contents, .. }
+            | Self::RemakeLedger { contents, .. } => contents.head,
+            Self::Create => None,
+        }
+    }
 }
 
 struct Place<'a> {
     dir: &'a Path,
     begun: Begun,
-    min_free_bytes: u64,
+    options: BookOptions,
 }
 
 impl Place<'_> {
@@ -94,12 +201,17 @@ impl Place<'_> {
         self.dir.join(LEDGER)
     }
 
+    fn ledger_disk(&self) -> Arc<Folder> {
+        Arc::new(Folder::new(self.ledger()))
+    }
+
     fn live(&self) -> PathBuf {
         self.dir.join(LIVE)
     }
 
     fn read_ledger(&self) -> Result<Copy<Contents>, StoreError> {
-        match Book::read(&self.ledger()) {
+        match Book::read(&*self.ledger_disk()) {
+            Ok(Some((contents, summary))) if summary.torn > 0 => Ok(Copy::Torn(contents)),
             Ok(Some((contents, _))) => Ok(Copy::Whole(contents)),
             Ok(None) if self.begun == Begun::Yes => Ok(Copy::Damaged(missing(LEDGER))),
             Ok(None) => Ok(Copy::Absent),
@@ -140,31 +252,11 @@ impl Place<'_> {
         }
     }
 
-    /// Both can be read: they hold the same, or one is behind by what was being committed, or sled went back in time.
-    fn reconcile(&self, live: Live, sled: Contents, ledger: Contents) -> Result<Copies, StoreError> {
-        if sled.is_same_log(&ledger) {
-            let book = Book::open(&self.ledger(), self.min_free_bytes)?;
-            return Ok(Copies { live, book, contents: sled });
-        }
-        if sled.commits > ledger.commits {
-            return self.remake_ledger(live, sled, None);
-        }
-        let damage = StoreError::Damaged(format!(
-            "live/db holds {} commits and {} entries, the ledger {} and {}",
-            sled.commits,
-            sled.size(),
-            ledger.commits,
-            ledger.size()
-        ));
-        drop(live);
-        self.remake_sled(&damage, ledger)
-    }
-
     fn remake_sled(&self, damage: &StoreError, contents: Contents) -> Result<Copies, StoreError> {
         let (live, new) = (self.live(), self.dir.join("live.new"));
         remove_dir(&new)?;
         Live::create(&new, &contents)?;
-        let book = Book::open(&self.ledger(), self.min_free_bytes)?;
+        let book = Book::open(self.ledger_disk(), self.options)?;
         let original = self.dir.join("live.before");
         let kept = self.set_aside(if original.exists() { &original } else { &live }, LIVE)?;
         remove_dir(&live)?;
@@ -182,7 +274,7 @@ impl Place<'_> {
         let (ledger, new) = (self.ledger(), self.dir.join("ledger.new"));
         remove_dir(&new)?;
         make_dir(&new)?;
-        drop(Book::create(&new, self.min_free_bytes, &contents)?);
+        drop(Book::create(Arc::new(Folder::new(&new)), self.options, new_identity()?, &contents)?);
         match damage {
             Some(damage) => {
                 let kept = self.set_aside(&ledger, LEDGER)?;
@@ -191,7 +283,7 @@ impl Place<'_> {
             None => remove_dir(&ledger)?,
         }
         rename(&new, &ledger)?;
-        Ok(Copies { live, book: Book::open(&ledger, self.min_free_bytes)?, contents })
+        Ok(Copies { live, book: Book::open(self.ledger_disk(), self.options)?, contents })
     }
 
     fn create(&self) -> Result<Copies, StoreError> {
@@ -224,7 +316,7 @@ impl Place<'_> {
 }
 
 /// A failed read may be a bad sector; other errors, such as too many open files, tell nothing of the disk.
-fn is_unreadable(error: &vouchlog_ledger::LedgerError) -> bool {
+pub fn is_unreadable(error: &vouchlog_ledger::LedgerError) -> bool {
     const EIO: i32 = 5;
     matches!(error, vouchlog_ledger::LedgerError::Io { source, .. } if source.raw_os_error() == Some(EIO))
 }
@@ -233,13 +325,24 @@ fn missing(what: &str) -> StoreError {
     StoreError::Damaged(format!("{what} is missing"))
 }
 
-/// The ledger cannot tell how much there was, so what was signed must.
-fn check_signed(sled: &Contents, signed: Option<TreeHead>, ledger: &StoreError) -> Result<(), StoreError> {
+fn unfinished(what: &str) -> StoreError {
+    StoreError::Damaged(format!("{what} ends with an unfinished record, which may have been acknowledged"))
+}
+
+/// The damaged copy cannot tell how much there was, so what was signed must: the other may be an old one.
+fn check_signed(
+    whole: &Contents,
+    signed: Option<TreeHead>,
+    name: &str,
+    other: &StoreError,
+) -> Result<(), StoreError> {
     match signed {
-        Some(signed) if signed.size.get() > sled.size() => {
-            let held = format!("live/db holds {} entries, {} were signed", sled.size(), signed.size);
-            Err(both_damaged(&StoreError::Damaged(held), ledger))
-        }
+        Some(signed) if signed.size.get() > whole.size() => Err(StoreError::Damaged(format!(
+            "{name} holds {} entries, {} were signed, and the other copy is damaged: {other}. Nothing was changed; `vouchlog \
+             recover` builds a new data directory from what is left",
+            whole.size(),
+            signed.size
+        ))),
         _ => Ok(()),
     }
 }
@@ -252,8 +355,8 @@ fn both_damaged(sled: &StoreError, ledger: &StoreError) -> StoreError {
 }
 
 /// A log that has begun is never begun again: that would be a second history.
-fn check_begun(contents: &Contents, begun: Begun) -> Result<(), StoreError> {
-    if contents.head.is_none() && begun != Begun::No {
+fn check_begun(head: Option<TreeHead>, begun: Begun) -> Result<(), StoreError> {
+    if head.is_none() && begun != Begun::No {
         return Err(StoreError::Damaged("live/ and ledger/ are empty, but the log had begun".into()));
     }
     Ok(())

@@ -17,7 +17,7 @@ use crate::contents::Contents;
 use crate::copies::{LEDGER, LIVE};
 use crate::files::copy_dir;
 use crate::live::Live;
-use crate::living::{OPEN, SIGNED, read_signed};
+use crate::living::{FirstCopy, OPEN, SIGNED, read_signed};
 use crate::read_only::ReadOnly;
 use crate::scratch::Scratch;
 use crate::segments::Segments;
@@ -198,12 +198,12 @@ impl<'a> Look<'a> {
         if is_expected && !self.dir.join(SIGNED).exists() {
             self.damage("signed", self.whole(SIGNED), "it is missing");
         }
-        read_signed(self.dir).ok().flatten()
+        read_signed(&Folder::new(self.dir)).ok().flatten()
     }
 
     fn ledger(&mut self, is_expected: bool) -> Option<Contents> {
         let folder = self.dir.join(LEDGER);
-        match steadily(self.running, || Book::read(&folder)) {
+        match steadily(self.running, || Book::read(&Folder::new(&folder))) {
             Ok(Some((contents, summary))) => {
                 if summary.torn > 0 && !self.running {
                     self.notes.push(format!(

@@ -41,6 +41,14 @@ mod stamp;
 mod store;
 mod witness;
 
+/// What a living part is made of, for the simulation, which keeps it on a disk of its own.
+pub mod parts {
+    pub use crate::book::{Book, BookOptions, Syncing, store_error};
+    pub use crate::contents::{Contents, Header, Piece, encode_commit, encode_sealed, snapshot};
+    pub use crate::copies::{Begun, Copy, Decision, decide, is_unreadable};
+    pub use crate::living::{FirstCopy, Twice, read_signed};
+}
+
 pub use backup::{Backup, backup};
 pub use examine::{Damage, Examined, examine};
 pub use index::FjallIndex;

@@ -23,6 +23,7 @@ use vouchlog_storage::{Batch, CommitError, Epoch, StateKey, StoreError, framing}
 
 use crate::contents::{Contents, Piece};
 use crate::database::{Database, damaged, sled_error};
+use crate::living::FirstCopy;
 
 const LAST: &[u8] = b"last";
 /// Of format 1.
@@ -43,7 +44,7 @@ const CHUNK_BYTES: usize = 4 * 1024 * 1024;
 
 /// The database.
 #[derive(Debug)]
-pub(crate) struct Live {
+pub struct Live {
     db: Database,
     slots: Mutex<Slots>,
 }
@@ -115,27 +116,6 @@ impl Live {
         self.db.apply(std::mem::take(write).batch).map_err(sled_error)
     }
 
-    /// Everything it holds.
-    pub(crate) fn contents(&self) -> Result<Contents, StoreError> {
-        let (head, commits, epoch) = match (self.db.get(LAST)?, self.db.get(HEAD)?) {
-            (Some(last), _) => decode_last(&last).map(|(head, commits, epoch)| (Some(head), commits, epoch)),
-            (None, Some(head)) => decode_head(&head).map(|head| (Some(head), 0, Epoch::default())),
-            (None, None) => Some((None, 0, Epoch::default())),
-        }
-        .ok_or_else(|| damaged("the head in live/db"))?;
-        let tail = self.records()?.into_iter().map(|(_, piece)| piece).collect();
-        Ok(Contents { commits, epoch, sealed: self.sealed()?, head, states: self.states()?, tail })
-    }
-
-    pub(crate) fn states(&self) -> Result<BTreeMap<StateKey, Bytes>, StoreError> {
-        let mut states = BTreeMap::new();
-        for item in self.db.scan_prefix([STATE]) {
-            let (key, value) = item.map_err(sled_error)?;
-            states.insert(StateKey::new(key[1..].to_vec()), Bytes::copy_from_slice(&value));
-        }
-        Ok(states)
-    }
-
     fn sealed(&self) -> Result<u64, StoreError> {
         match self.db.get(SEALED)? {
             None => Ok(0),
@@ -143,18 +123,6 @@ impl Live {
                 size.as_ref().try_into().map_err(|_| damaged("the sealed size in live/db"))?,
             )),
         }
-    }
-
-    /// Writes a batch, all or nothing.
-    pub(crate) fn commit(&self, commits: u64, epoch: Epoch, batch: &Batch) -> Result<(), CommitError> {
-        let unknown = |error: StoreError| CommitError::Unknown(error.to_string());
-        let mut write = Write::default();
-        self.put_entries(&mut write, batch.head.size.get() - batch.count, &batch.entries).map_err(unknown)?;
-        for (key, value) in &batch.states {
-            write.put(state_key(key), value).map_err(unknown)?;
-        }
-        write.put(LAST, &encode_last(batch.head, commits, epoch)).map_err(unknown)?;
-        self.db.apply(write.batch).map_err(|error| CommitError::Unknown(error.to_string()))
     }
 
     /// Adds framed entries to a write, in records of a bounded length.
@@ -171,8 +139,33 @@ impl Live {
         Ok(())
     }
 
-    /// Records that everything up to `sealed` is in segments, and forgets the records that are wholly below it.
-    pub(crate) fn seal(&self, sealed: u64) -> Result<(), StoreError> {
+    /// The records of entries with their slots, oldest first.
+    fn records(&self) -> Result<Vec<(u32, Piece)>, StoreError> {
+        let mut records = Vec::new();
+        for item in self.db.scan_prefix([ENTRIES]) {
+            let (key, value) = item.map_err(sled_error)?;
+            records
+                .push(decode_record(&key, &value).ok_or_else(|| damaged("a record of entries in live/db"))?);
+        }
+        records.sort_unstable_by_key(|(_, piece)| piece.first);
+        Ok(records)
+    }
+}
+
+impl FirstCopy for Live {
+    fn commit(&self, commits: u64, epoch: Epoch, batch: &Batch) -> Result<(), CommitError> {
+        let unknown = |error: StoreError| CommitError::Unknown(error.to_string());
+        let mut write = Write::default();
+        self.put_entries(&mut write, batch.head.size.get() - batch.count, &batch.entries).map_err(unknown)?;
+        for (key, value) in &batch.states {
+            write.put(state_key(key), value).map_err(unknown)?;
+        }
+        write.put(LAST, &encode_last(batch.head, commits, epoch)).map_err(unknown)?;
+        self.db.apply(write.batch).map_err(|error| CommitError::Unknown(error.to_string()))
+    }
+
+    /// Forgets the records that are wholly below `sealed`.
+    fn seal(&self, sealed: u64) -> Result<(), StoreError> {
         let done: Vec<_> =
             self.slots.lock().used.iter().take_while(|record| record.end <= sealed).copied().collect();
         let mut write = sled::Batch::default();
@@ -187,21 +180,28 @@ impl Live {
         Ok(())
     }
 
-    /// Why nothing more is written, if so.
-    pub(crate) fn failure(&self) -> Option<String> {
-        self.db.failure()
+    fn contents(&self) -> Result<Contents, StoreError> {
+        let (head, commits, epoch) = match (self.db.get(LAST)?, self.db.get(HEAD)?) {
+            (Some(last), _) => decode_last(&last).map(|(head, commits, epoch)| (Some(head), commits, epoch)),
+            (None, Some(head)) => decode_head(&head).map(|head| (Some(head), 0, Epoch::default())),
+            (None, None) => Some((None, 0, Epoch::default())),
+        }
+        .ok_or_else(|| damaged("the head in live/db"))?;
+        let tail = self.records()?.into_iter().map(|(_, piece)| piece).collect();
+        Ok(Contents { commits, epoch, sealed: self.sealed()?, head, states: self.states()?, tail })
     }
 
-    /// The records of entries with their slots, oldest first.
-    fn records(&self) -> Result<Vec<(u32, Piece)>, StoreError> {
-        let mut records = Vec::new();
-        for item in self.db.scan_prefix([ENTRIES]) {
+    fn states(&self) -> Result<BTreeMap<StateKey, Bytes>, StoreError> {
+        let mut states = BTreeMap::new();
+        for item in self.db.scan_prefix([STATE]) {
             let (key, value) = item.map_err(sled_error)?;
-            records
-                .push(decode_record(&key, &value).ok_or_else(|| damaged("a record of entries in live/db"))?);
+            states.insert(StateKey::new(key[1..].to_vec()), Bytes::copy_from_slice(&value));
         }
-        records.sort_unstable_by_key(|(_, piece)| piece.first);
-        Ok(records)
+        Ok(states)
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.db.failure()
     }
 }
 

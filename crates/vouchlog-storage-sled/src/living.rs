@@ -1,18 +1,22 @@
 //! The living part, twice: sled and a ledger, both made durable by each commit. Whichever of them is damaged is made again
 //! from the other at the next start.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use parking_lot::Mutex;
-use vouchlog_ledger::{AppendError, Folder, TwoSlots};
+use vouchlog_ledger::{AppendError, Disk, Folder, TwoSlots};
 use vouchlog_merkle::{Hash, TreeHead, TreeSize};
-use vouchlog_storage::{Batch, CommitError, Epoch, Living, Loaded, StoreError};
+use vouchlog_storage::{Batch, CommitError, Epoch, Living, Loaded, StateKey, StoreError};
 
 use crate::book::{Book, store_error};
-use crate::contents::{Header, snapshot};
+use crate::contents::{Contents, Header, snapshot};
 use crate::copies::{self, Copies};
-use crate::files::{remove_file, sync_dir, write_file};
+use crate::files::write_file;
 use crate::live::Live;
 
 /// Remembers the newest head that was signed, outside both copies.
@@ -21,9 +25,33 @@ pub(crate) const SIGNED: &str = "SIGNED";
 pub(crate) const OPEN: &str = "OPEN";
 
 /// The living part of a log in a data directory.
-pub struct SledLiving {
-    dir: PathBuf,
-    live: Live,
+pub type SledLiving = Twice<Live>;
+
+/// The first of the two copies.
+pub trait FirstCopy: Send + Sync + 'static {
+    /// Makes a batch durable, all or nothing. The batch has the number `commits`.
+    ///
+    /// # Errors
+    /// [`CommitError::Unknown`]; nothing more is written then.
+    fn commit(&self, commits: u64, epoch: Epoch, batch: &Batch) -> Result<(), CommitError>;
+
+    /// Records that everything below `up_to` is sealed.
+    fn seal(&self, up_to: u64) -> Result<(), StoreError>;
+
+    /// All it holds.
+    fn contents(&self) -> Result<Contents, StoreError>;
+
+    /// Every state.
+    fn states(&self) -> Result<BTreeMap<StateKey, Bytes>, StoreError>;
+
+    /// Why nothing more is written, if so.
+    fn failure(&self) -> Option<String>;
+}
+
+/// A living part in two copies: `C` and a ledger.
+pub struct Twice<C> {
+    disk: Arc<dyn Disk>,
+    live: C,
     writer: Mutex<Writer>,
     signed: Mutex<Signed>,
 }
@@ -47,11 +75,25 @@ impl SledLiving {
     /// Opens both copies in `dir`, after comparing them and mending what can be mended. `begun` is whether anything was ever
     /// committed here.
     pub(crate) fn open(dir: &Path, begun: copies::Begun, min_free_bytes: u64) -> Result<Self, StoreError> {
-        let signed = read_signed(dir)?;
+        let disk = Arc::new(Folder::new(dir));
+        let signed = read_signed(&*disk)?;
         let was_clean = !dir.join(OPEN).try_exists().map_err(|error| StoreError::Io(error.to_string()))?;
         let Copies { live, book, contents } = copies::open(dir, begun, was_clean, signed, min_free_bytes)?;
         write_file(&dir.join(OPEN), b"this store is open, or was not closed\n")?;
-        let slots = TwoSlots::open(&Folder::new(dir), SIGNED, &encode_signed(signed))
+        Self::join(disk, live, book, &contents, signed)
+    }
+}
+
+impl<C: FirstCopy> Twice<C> {
+    /// The living part of two open copies that both hold `contents`. SIGNED, which held `signed`, and OPEN lie in `disk`.
+    pub fn join(
+        disk: Arc<dyn Disk>,
+        live: C,
+        book: Book,
+        contents: &Contents,
+        signed: Option<TreeHead>,
+    ) -> Result<Self, StoreError> {
+        let slots = TwoSlots::open(&*disk, SIGNED, &encode_signed(signed))
             .map_err(|error| StoreError::Io(error.to_string()))?;
         let writer = Writer {
             book,
@@ -62,11 +104,11 @@ impl SledLiving {
             closed: false,
         };
         let signed = Signed { slots, head: signed };
-        Ok(Self { dir: dir.to_owned(), live, writer: Mutex::new(writer), signed: Mutex::new(signed) })
+        Ok(Self { disk, live, writer: Mutex::new(writer), signed: Mutex::new(signed) })
     }
 
     /// Size of the log, and up to where it is sealed.
-    pub(crate) fn size_and_sealed(&self) -> (u64, u64) {
+    pub fn size_and_sealed(&self) -> (u64, u64) {
         let writer = self.writer.lock();
         (writer.head.map_or(0, |head| head.size.get()), writer.sealed)
     }
@@ -85,7 +127,7 @@ impl SledLiving {
     }
 }
 
-impl Living for SledLiving {
+impl<C: FirstCopy> Living for Twice<C> {
     /// The lock on the data directory keeps other writers out, so a claim only counts.
     fn claim(&self) -> Result<Epoch, StoreError> {
         let mut writer = self.writer.lock();
@@ -160,14 +202,21 @@ impl Living for SledLiving {
         if writer.book.has_failed() {
             return Ok(());
         }
-        remove_file(&self.dir.join(OPEN))?;
-        sync_dir(&self.dir)
+        match self.disk.remove(OPEN) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => {
+                other.map_err(|error| StoreError::Io(format!("{OPEN} could not be deleted: {error}")))?
+            }
+        }
+        self.disk
+            .sync()
+            .map_err(|error| StoreError::Io(format!("the data directory could not be synced: {error}")))
     }
 }
 
-impl fmt::Debug for SledLiving {
+impl<C> fmt::Debug for Twice<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("SledLiving")
+        f.write_str("Twice")
     }
 }
 
@@ -183,9 +232,9 @@ fn lenient(outcome: Result<(), AppendError>) -> Result<(), StoreError> {
     }
 }
 
-/// The newest head that a log in `dir` signed, as far as is remembered outside its living part.
-pub(crate) fn read_signed(dir: &Path) -> Result<Option<TreeHead>, StoreError> {
-    let value = TwoSlots::read(&Folder::new(dir), SIGNED).map_err(|error| store_error(&error))?;
+/// The newest head that a log whose data directory is `disk` signed, as far as is remembered outside its living part.
+pub fn read_signed(disk: &dyn Disk) -> Result<Option<TreeHead>, StoreError> {
+    let value = TwoSlots::read(disk, SIGNED).map_err(|error| store_error(&error))?;
     Ok(value.and_then(|value| {
         let (size, root) = value.split_first_chunk::<8>()?;
         Some(TreeHead { size: TreeSize::new(u64::from_be_bytes(*size)), root: Hash::try_from(root).ok()? })

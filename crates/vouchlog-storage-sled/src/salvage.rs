@@ -16,7 +16,7 @@ use crate::copies::{LEDGER, LIVE};
 use crate::examine::is_running;
 use crate::files::copy_dir;
 use crate::live::Live;
-use crate::living::read_signed;
+use crate::living::{FirstCopy, read_signed};
 use crate::scratch::Scratch;
 use crate::segments::{Segments, is_bundle_of};
 use crate::stamp::Stamp;
@@ -63,7 +63,7 @@ pub fn salvage(dir: &Path) -> Result<Remains, StoreError> {
     let origin = note(Stamp::read(dir).map(|stamp| stamp.map(|stamp| stamp.origin)));
     let mut remains = Remains {
         origin,
-        signed: read_signed(dir).ok().flatten(),
+        signed: read_signed(&Folder::new(dir)).ok().flatten(),
         committed: Vec::new(),
         states: Vec::new(),
         damages,

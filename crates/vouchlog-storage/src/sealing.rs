@@ -28,6 +28,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Sealing<L, S> {
     shared: Arc<Shared<L, S>>,
+    /// Without one, sealing happens when the caller asks for it.
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -64,6 +65,19 @@ struct Control {
 impl<L: Living, S: Sealed> Sealing<L, S> {
     /// Claims the living part and starts the sealing thread.
     pub fn start(living: L, sealed: S) -> Result<Self, StoreError> {
+        let store = Self::start_without_thread(living, sealed)?;
+        let worker = store.shared.clone();
+        let thread = std::thread::Builder::new()
+            .name("vouchlog-sealer".into())
+            .spawn(move || worker.run())
+            .map_err(|error| StoreError::Io(error.to_string()))?;
+        *store.thread.lock() = Some(thread);
+        Ok(store)
+    }
+
+    /// Claims the living part. Sealing happens in [`seal`](Self::seal) and when the store is closed, on the caller's thread: a
+    /// simulation repeats a run exactly only if no thread of its own decides when.
+    pub fn start_without_thread(living: L, sealed: S) -> Result<Self, StoreError> {
         let epoch = living.claim()?;
         let up_to = living.load()?.map_or(0, |loaded| loaded.sealed);
         let shared = Arc::new(Shared {
@@ -74,12 +88,15 @@ impl<L: Living, S: Sealed> Sealing<L, S> {
             control: Mutex::new(Control { sealed: up_to, ..Control::default() }),
             changed: Condvar::new(),
         });
-        let worker = shared.clone();
-        let thread = std::thread::Builder::new()
-            .name("vouchlog-sealer".into())
-            .spawn(move || worker.run())
-            .map_err(|error| StoreError::Io(error.to_string()))?;
-        Ok(Self { shared, thread: Mutex::new(Some(thread)) })
+        Ok(Self { shared, thread: Mutex::default() })
+    }
+
+    /// Seals what is full, on this thread. For a store [without a thread](Self::start_without_thread).
+    ///
+    /// # Errors
+    /// As the sealing thread would meet them; the store has taken note.
+    pub fn seal(&self) -> Result<(), StoreError> {
+        self.shared.seal().inspect_err(|error| self.shared.report(error))
     }
 
     /// The living part.
@@ -186,8 +203,12 @@ impl<L: Living, S: Sealed> Store for Sealing<L, S> {
 
     fn close(&self) -> Result<(), StoreError> {
         self.shared.stop();
-        if let Some(thread) = self.thread.lock().take() {
-            thread.join().map_err(|_| StoreError::Io("the sealing thread panicked".into()))?;
+        match self.thread.lock().take() {
+            Some(thread) => {
+                thread.join().map_err(|_| StoreError::Io("the sealing thread panicked".into()))?;
+            }
+            // What cannot be sealed now is sealed after the next start.
+            None => drop(self.seal()),
         }
         self.shared.living.close()
     }
