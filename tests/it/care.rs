@@ -31,6 +31,14 @@ async fn filled(folder: &Path, more: &[&str]) -> Server {
     for part in 0..10 {
         gateway.send(&log, statements(STATEMENTS / 10, part), T).await.unwrap();
     }
+    // Sealing follows the commits within a second or so.
+    let sealed = folder.join("data/sealed/tiles/0/000000");
+    for _ in 0..600 {
+        if std::fs::metadata(&sealed).is_ok_and(|tiles| tiles.len() >= 10 * 8192) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
     server
 }
 

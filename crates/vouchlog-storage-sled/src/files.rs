@@ -46,11 +46,11 @@ pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
     to.parent().map_or(Ok(()), sync_dir)
 }
 
+/// Is handed a file and what it holds.
+pub(crate) type TakeFile<'a> = dyn FnMut(&Path, Vec<u8>) -> Result<(), StoreError> + 'a;
+
 /// Reads every byte of every file below `dir`, handing each file over.
-pub(crate) fn read_all(
-    dir: &Path,
-    take: &mut dyn FnMut(&Path, Vec<u8>) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+pub(crate) fn read_all(dir: &Path, take: &mut TakeFile<'_>) -> Result<(), StoreError> {
     let entries = fs::read_dir(dir).map_err(io_error("read", dir))?;
     for entry in entries {
         let path = entry.map_err(io_error("read", dir))?.path();
@@ -74,6 +74,7 @@ pub(crate) fn copy_dir(from: &Path, to: &Path) -> Result<(), StoreError> {
     sync_dir(to)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
 pub(crate) fn disk_error(error: durable::Error) -> StoreError {
     StoreError::Io(error.to_string())
 }

@@ -205,7 +205,7 @@ impl<C: FirstCopy> Living for Twice<C> {
         match self.disk.remove(OPEN) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             other => {
-                other.map_err(|error| StoreError::Io(format!("{OPEN} could not be deleted: {error}")))?
+                other.map_err(|error| StoreError::Io(format!("{OPEN} could not be deleted: {error}")))?;
             }
         }
         self.disk

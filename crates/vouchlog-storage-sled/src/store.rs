@@ -17,7 +17,7 @@ use crate::segments::Segments;
 use crate::stamp::Stamp;
 
 /// How to open a store.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Commits are refused while the file system has less room than this, in bytes: a full disk must stop the log before
     /// it breaks the database.

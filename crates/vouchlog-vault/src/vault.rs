@@ -39,6 +39,11 @@ impl fmt::Debug for Vault {
 }
 
 impl Vault {
+    /// Where it is: a file, or the URL of a database without its password.
+    pub fn location(&self) -> &str {
+        &self.shared.shown
+    }
+
     /// Makes a vault at `location`: a directory, `sqlite://FILE` or `postgres://USER@HOST/DATABASE` (an existing database; with
     /// `?sslmode=verify-full&sslrootcert=FILE` over TLS). Its keys will be wrapped by `kek`.
     pub async fn create(location: &str, kek: KeyEncryptionKey) -> Result<Self> {

@@ -150,7 +150,10 @@ impl Recording {
                 }
                 Err(error) => error,
             };
-            self.say(Some(&trouble.to_string()));
+            self.say(Some(&match trouble {
+                RecordingError::Vault(error) => format!("{error} ({})", self.recorder.vault().location()),
+                trouble => trouble.to_string(),
+            }));
             tokio::time::sleep(backoff.next_wait()).await;
         }
         self.say(None);
