@@ -71,21 +71,25 @@ fn edge_tiles(store: &impl Store, size: u64) -> Result<Vec<Bytes>, StoreError> {
     for (level, indexes) in tiles_at_edge(size) {
         let mut hashes = Vec::new();
         for index in indexes {
-            hashes.extend_from_slice(stored_root(store, TileId { level, index })?.as_bytes());
+            hashes.extend_from_slice(reread_root(store, TileId { level, index })?.as_bytes());
         }
         tiles.push(hashes.into());
     }
     Ok(tiles)
 }
 
-fn stored_root(store: &impl Store, id: TileId) -> Result<Hash, StoreError> {
-    let bytes = store.tile(id)?.ok_or_else(|| damaged("a sealed tile is missing"))?;
-    let root = Tile::parse(&bytes).ok().and_then(|tile| tile.root());
+/// The partial tiles of each level, and full tiles that differ from those in the store.
+type FromBelow = (Vec<Bytes>, Vec<(TileId, Bytes)>);
+
+/// The root of a tile as it is, whether or not it agrees with what lies below it: the committed root tells whether it is right. A
+/// damaged bundle must not keep the log from starting, or it could not be repaired from a mirror.
+fn reread_root(store: &impl Store, id: TileId) -> Result<Hash, StoreError> {
+    let root = Tile::parse(&store.reread(Part::Tile(id))?).ok().and_then(|tile| tile.root());
     root.ok_or_else(|| damaged("a sealed tile is malformed"))
 }
 
 /// As [`edge_tiles`], with each tile computed from what lies below it; and the tiles that differ from those in the store.
-fn edge_from_below(store: &impl Store, size: u64) -> Result<(Vec<Bytes>, Vec<(TileId, Bytes)>), StoreError> {
+fn edge_from_below(store: &impl Store, size: u64) -> Result<FromBelow, StoreError> {
     let (mut tiles, mut differing) = (vec![Bytes::new()], Vec::new());
     for (level, indexes) in tiles_at_edge(size) {
         let mut hashes = Vec::new();
@@ -94,7 +98,7 @@ fn edge_from_below(store: &impl Store, size: u64) -> Result<(Vec<Bytes>, Vec<(Ti
             let below = hashes_below(store, id)?;
             let tile = Tile::from_hashes(below).map_err(|error| damaged(&error.to_string()))?;
             let root = tile.root().ok_or_else(|| damaged("a sealed tile is malformed"))?;
-            if stored_root(store, id).ok() != Some(root) {
+            if reread_root(store, id).ok() != Some(root) {
                 differing.push((id, tile.to_bytes().into()));
             }
             hashes.extend_from_slice(root.as_bytes());
@@ -107,9 +111,9 @@ fn edge_from_below(store: &impl Store, size: u64) -> Result<(Vec<Bytes>, Vec<(Ti
 fn hashes_below(store: &impl Store, id: TileId) -> Result<Vec<Hash>, StoreError> {
     if let Some(level) = id.level.checked_sub(1) {
         let children = id.index * 256..(id.index + 1) * 256;
-        return children.map(|index| stored_root(store, TileId { level, index })).collect();
+        return children.map(|index| reread_root(store, TileId { level, index })).collect();
     }
-    let bundle = store.entry_bundle(id.index)?.ok_or_else(|| damaged("a sealed bundle is missing"))?;
+    let bundle = store.reread(Part::Bundle(id.index))?;
     let entries = frame(&[bundle]).ok_or_else(|| damaged("a sealed bundle is malformed"))?;
     Ok(entries.entries().map(leaf_hash).collect())
 }

@@ -2,7 +2,6 @@
 //! writes them where no states are left.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use vouchlog_merkle::LeafIndex;
 use vouchlog_note::{CosignedCheckpoint, Origin, VerifyingKey};
@@ -10,6 +9,8 @@ use vouchlog_stream::{
     Enrolment, Entry, GatewayState, Genesis, Revocation, Revoked, StatementEntry, StreamId, StreamOpening,
     StreamState, StreamStatus, stream_origin,
 };
+
+use crate::state::Directory;
 
 /// Every stream and gateway as far as the entries were replayed.
 pub(crate) struct Replay<'a> {
@@ -68,20 +69,17 @@ impl<'a> Replay<'a> {
     }
 
     /// What differs between these gateways and those of a store, in words.
-    pub(crate) fn gateway_differences(
-        &self,
-        stored: &HashMap<VerifyingKey, Arc<GatewayState>>,
-    ) -> Vec<String> {
+    pub(crate) fn gateway_differences(&self, directory: &Directory) -> Vec<String> {
         let mut messages = Vec::new();
         for (key, gateway) in &self.gateways {
-            match stored.get(key) {
+            match directory.gateways.get(key) {
                 Some(stored) if **stored == *gateway => {}
                 Some(_) => messages
                     .push(format!("the state of gateway `{}` is not what its entries say", key.name())),
                 None => messages.push(format!("gateway `{}` has no state", key.name())),
             }
         }
-        let unknown = stored.keys().filter(|key| !self.gateways.contains_key(key));
+        let unknown = directory.gateways.keys().filter(|key| !self.gateways.contains_key(key));
         messages
             .extend(unknown.map(|key| {
                 format!("there is a state of gateway `{}`, which was never enrolled", key.name())

@@ -173,7 +173,12 @@ impl<S: Store> Worker<S> {
         if above.index >= full_tiles(above.level, size) {
             return Ok(None);
         }
-        let read = shared.store.tile(above).ok().flatten();
+        let is_sealed = above.index < full_tiles(above.level, TreeSize::new(shared.store.sealed_size()));
+        // As it is: a read that compares a tile with those below it would fail for the damage that is to be repaired.
+        let read = match is_sealed {
+            true => shared.store.reread(Part::Tile(above)).ok(),
+            false => shared.store.tile(above).ok().flatten(),
+        };
         Ok(read.and_then(|bytes| Tile::parse(&bytes).ok()))
     }
 
@@ -187,13 +192,14 @@ impl<S: Store> Worker<S> {
             self.is_whole(part);
         }
         if id.level == 0 {
-            return self.bundle(id.index, tile, expected);
+            return self.bundle(id.index, tile.as_ref(), expected);
         }
         if tile.is_none() {
             let shared = self.shared.upgrade().ok_or(Stop)?;
             let below = (id.index * WIDTH..(id.index + 1) * WIDTH)
                 .map(|index| {
-                    let bytes = shared.store.tile(TileId { level: id.level - 1, index }).ok().flatten()?;
+                    let below = Part::Tile(TileId { level: id.level - 1, index });
+                    let bytes = shared.store.reread(below).ok()?;
                     Tile::parse(&bytes).ok()?.root()
                 })
                 .collect::<Option<Vec<Hash>>>();
@@ -203,10 +209,10 @@ impl<S: Store> Worker<S> {
     }
 
     /// A bundle against its tile. `tile` is `None` when the tile is damaged: then the bundle is known by its root alone.
-    fn bundle(&mut self, bundle: u64, tile: Option<Tile>, expected: Hash) -> Result<(), Stop> {
+    fn bundle(&mut self, bundle: u64, tile: Option<&Tile>, expected: Hash) -> Result<(), Stop> {
         let (part, id) = (Part::Bundle(bundle), TileId { level: 0, index: bundle });
         let leads = |bytes: &Bytes| {
-            leaves(bytes).filter(|leaves| match &tile {
+            leaves(bytes).filter(|leaves| match tile {
                 Some(tile) => tile.hashes() == leaves.as_slice(),
                 None => root(leaves) == Some(expected),
             })
@@ -221,8 +227,7 @@ impl<S: Store> Worker<S> {
             return Ok(());
         }
         // Its index may be what is damaged.
-        let found =
-            tile.as_ref().and_then(|tile| shared.store.find_bundle(bundle, &tile.to_bytes()).ok().flatten());
+        let found = tile.and_then(|tile| shared.store.find_bundle(bundle, &tile.to_bytes()).ok().flatten());
         let found = match found {
             Some(found) => Ok(found),
             None => self

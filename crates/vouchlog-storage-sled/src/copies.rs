@@ -131,7 +131,7 @@ pub fn decide<T>(
     begun: Begun,
     signed: Option<TreeHead>,
 ) -> Result<Decision<T>, StoreError> {
-    use Copy::{Absent, Damaged, Torn, Whole};
+    use self::Copy::{Absent, Damaged, Torn, Whole};
     let decision = match (first, ledger) {
         (Whole((first, contents)) | Torn((first, contents)), Whole(ledger) | Torn(ledger)) => {
             reconcile(first, contents, ledger)

@@ -270,10 +270,11 @@ impl<'a, S: Store> Check<'a, S> {
             let message = "a stream or gateway state cannot be read".into();
             return self.find(FindingCode::State, None, message);
         };
-        let mut states: BTreeMap<StreamId, _> = directory.streams.into_iter().collect();
+        let mut states: BTreeMap<StreamId, _> =
+            directory.streams.iter().map(|(id, state)| (*id, state)).collect();
         for (id, replayed) in std::mem::take(&mut self.replay.streams) {
             let wrong = match states.remove(&id) {
-                Some(state) => match Replay::difference(&replayed, &state) {
+                Some(state) => match Replay::difference(&replayed, state) {
                     None => continue,
                     Some(what) => {
                         format!("the {what} in the state of stream {id} are not what its entries say")
@@ -287,7 +288,7 @@ impl<'a, S: Store> Check<'a, S> {
             let message = format!("there is a state of stream {id}, which was never opened");
             self.find(FindingCode::State, None, message);
         }
-        for message in self.replay.gateway_differences(&directory.gateways) {
+        for message in self.replay.gateway_differences(&directory) {
             self.find(FindingCode::State, None, message);
         }
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use vouchlog_merkle::TileId;
-use vouchlog_storage::{Part, Store};
+use vouchlog_storage::{Part, Store, StoreError};
 use vouchlog_storage_sled::SledStore;
 
 use super::*;
@@ -44,8 +44,15 @@ async fn stopped(dir: &std::path::Path) -> Copy {
     copy
 }
 
+/// Opens the store, once the threads of the log before have let go of it.
 fn open_store(dir: &std::path::Path) -> SledStore {
-    SledStore::open(dir, ORIGIN, vouchlog_storage_sled::Options::default()).unwrap()
+    for _ in 0..600 {
+        match SledStore::open(dir, ORIGIN, vouchlog_storage_sled::Options::default()) {
+            Err(StoreError::InUse) => std::thread::sleep(Duration::from_millis(100)),
+            other => return other.unwrap(),
+        }
+    }
+    panic!("the store was not let go of");
 }
 
 fn flip(dir: &std::path::Path, file: &str, at: u64) {
@@ -76,15 +83,7 @@ async fn scrubbed(
     let checks = log.readiness().checks;
     let check = checks.into_iter().find(|check| check.name == "sealed data").unwrap();
     log.stop().await;
-    drop(log);
-    // A step of the scrub may still hold the store.
-    for _ in 0..600 {
-        if SledStore::open(dir, ORIGIN, vouchlog_storage_sled::Options::default()).is_ok() {
-            return check.outcome.err();
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("the store was not let go of");
+    check.outcome.err()
 }
 
 fn rounds(registry: &Registry) -> u64 {

@@ -98,6 +98,12 @@ impl Args {
             let parent = self.to.parent().unwrap_or(Path::new("."));
             vouchlog_runtime::durable::sync_dir(parent).with_context(|| parent.display().to_string())?;
         }
+        if self.data.is_none() {
+            output::note(
+                "note: without the log's own directory nothing tells whether it went further than this; before `vouchlog serve`, \
+                 compare with its witnesses, monitors or receipts",
+            );
+        }
         let outcome = Recovered { head, newest, rebuilt, keys, problem };
         outcome.answer(&self.to, output)
     }

@@ -9,7 +9,7 @@ use crate::advice::Advice;
 
 /// How sealed data is read again while the log runs.
 #[derive(clap::Args)]
-pub(super) struct Args {
+pub(super) struct ScrubArgs {
     /// Bytes of sealed data read again and verified each second; 0 for none
     #[arg(long = "scrub-rate", value_name = "SIZE", default_value = "4MiB", value_parser = rate,
           env = "VOUCHLOG_SCRUB_RATE")]
@@ -23,7 +23,7 @@ pub(super) struct Args {
     repair_from: Option<String>,
 }
 
-impl Args {
+impl ScrubArgs {
     pub(super) fn options(&self) -> anyhow::Result<ScrubOptions> {
         let mirror = self.repair_from.as_ref().map(|place| TileMirror::new(place)).transpose();
         let mirror = mirror.map_err(|error| {

@@ -62,7 +62,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     end: EndArgs,
     #[command(flatten)]
-    scrub: super::scrub::Args,
+    scrub: super::scrub::ScrubArgs,
     /// How traces are written
     #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
