@@ -149,8 +149,9 @@ impl SimDisk {
         self.state.lock().counts.damaged.remove(folder);
     }
 
-    /// Damages a random file of a folder at rest, on the platter and in the cache; whether there was one.
-    pub fn rot(&self, folder: &str) -> bool {
+    /// Damages a random file of a folder at rest, on the platter and in the cache, anywhere or in its first half; whether there
+    /// was one.
+    pub fn rot(&self, folder: &str, half: bool) -> bool {
         let mut state = self.state.lock();
         let files = state.names.files(folder);
         let files: Vec<_> = files.into_iter().filter(|(name, _)| !name.ends_with(".new")).collect();
@@ -159,7 +160,7 @@ impl SimDisk {
         }
         let (_, inode) = files[state.rng.index(files.len())];
         let State { rng, inodes, counts, .. } = &mut *state;
-        let rotted = inodes.get_mut(&inode).is_some_and(|inode| inode.rot(rng));
+        let rotted = inodes.get_mut(&inode).is_some_and(|inode| inode.rot(rng, half));
         if rotted {
             counts.rotted += 1;
             counts.damaged.insert(folder.to_owned());

@@ -104,13 +104,13 @@ impl Inode {
     }
 
     /// Damages bytes at rest; whether there were any.
-    pub(super) fn rot(&mut self, rng: &mut Rng) -> bool {
+    pub(super) fn rot(&mut self, rng: &mut Rng, half: bool) -> bool {
         // Space allocated in advance is all zeros: what lies before it is worth damaging.
         let end = self.cache.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         if end == 0 {
             return false;
         }
-        let place = rng.index(end);
+        let place = rng.index(if half { end.div_ceil(2) } else { end });
         let sector = place / SECTOR;
         let (start, stop) = (sector * SECTOR, ((sector + 1) * SECTOR).min(self.cache.len()));
         match rng.below(3) {

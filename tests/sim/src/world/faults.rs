@@ -120,7 +120,7 @@ impl World {
         if self.profile.spool_rot && self.rng.chance(1, 3) {
             let gateway = self.rng.index(self.gateways.len());
             self.gateways[gateway].crash(false);
-            self.gateways[gateway].disk.rot("spool");
+            self.gateways[gateway].disk.rot("spool", false);
             self.note(&format!("gateway {gateway}: its spool is damaged"));
         }
         let folders: &[&str] = match (self.profile.rot, self.rng.chance(1, 2)) {
@@ -139,7 +139,9 @@ impl World {
         let power_cut = self.profile.crashes && self.rng.chance(1, 2);
         self.crash_log(power_cut)?;
         for folder in folders {
-            self.log.disk.rot(folder);
+            // After a power cut, damage to the last records of both copies looks like a crash in the middle of a commit.
+            let half = self.lost_power && self.profile.rot == Rot::BothCopies && *folder == "live";
+            self.log.disk.rot(folder, half);
         }
         self.note(&format!("log: bytes in {folders:?} are damaged"));
         Ok(())
@@ -167,7 +169,7 @@ impl World {
                 // Nothing but SIGNED knows how much there was.
                 self.log.lose_index();
                 self.log.disk.restore(Some(folder), &one);
-                self.log.disk.rot(other);
+                self.log.disk.rot(other, false);
                 self.note(&format!(
                     "log: an old copy of {folder} is put back, {other} is damaged, its index is lost"
                 ));
