@@ -20,8 +20,10 @@ fn create(dir: &Path) -> Ledger {
     Ledger::create(disk(dir), OPTIONS, [7; 16], &[b"snapshot", b"in two pieces"]).unwrap()
 }
 
+type Entries = Vec<(Place, Vec<u8>)>;
+
 /// Every entry that is not a snapshot, with its place.
-fn open(dir: &Path) -> Result<(Ledger, Vec<(Place, Vec<u8>)>), LedgerError> {
+fn open(dir: &Path) -> Result<(Ledger, Entries), LedgerError> {
     let mut entries = Vec::new();
     let (ledger, _) = Ledger::open(disk(dir), OPTIONS, &mut |item| {
         note(&mut entries, item);
@@ -30,7 +32,7 @@ fn open(dir: &Path) -> Result<(Ledger, Vec<(Place, Vec<u8>)>), LedgerError> {
     Ok((ledger, entries))
 }
 
-fn note(entries: &mut Vec<(Place, Vec<u8>)>, item: Item<'_>) {
+fn note(entries: &mut Entries, item: Item<'_>) {
     if item.snapshot.is_none() {
         entries.push((Place { file: item.file, offset: item.offset }, item.payload.to_vec()));
     }

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 
 /// Bytes of a disk sector: what a disk loses as one.
 pub const SECTOR: u64 = 512;
+pub(crate) const SECTOR_BYTES: usize = 512;
 /// Trials of each kind that every file gets, however small it is.
 const LEAST_PER_FILE: usize = 20;
 /// Of this many places in a file, one lies anywhere; the others lie in sectors that hold data.
@@ -263,7 +264,7 @@ fn used_sectors(file: &File, length: u64) -> Result<Vec<u64>> {
     while at < length {
         let want = usize::try_from((length - at).min(CHUNK as u64))?;
         file.read_exact_at(&mut chunk[..want], at)?;
-        for (number, sector) in (at / SECTOR..).zip(chunk[..want].chunks(SECTOR as usize)) {
+        for (number, sector) in (at / SECTOR..).zip(chunk[..want].chunks(SECTOR_BYTES)) {
             if sector.iter().any(|byte| *byte != 0) {
                 used.push(number);
             }

@@ -185,10 +185,10 @@ pub async fn round(program: &Program, folder: &Path, draw: &mut Draw) -> Result<
         match state {
             State::Whole => {}
             State::Refused(words) => {
-                verdict = Verdict::new(Outcome::Destroyed, format!("{start} start: {words}"))
+                verdict = Verdict::new(Outcome::Destroyed, format!("{start} start: {words}"));
             }
             State::Broken(outcome, words) => {
-                verdict = Verdict::new(outcome, format!("{start} start: {words}"))
+                verdict = Verdict::new(outcome, format!("{start} start: {words}"));
             }
         }
         if verdict.outcome.is_violation() {

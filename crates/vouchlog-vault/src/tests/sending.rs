@@ -258,7 +258,8 @@ pub(super) async fn pages_are_sent_to_the_end_and_errors_resume(place: Place) {
     desk.is_full.store(false, Ordering::Relaxed);
     // Other calls go on meanwhile.
     let (sent, recorded) = tokio::join!(recorder.resume(), recorder.record(records(2_300..2_310)));
-    (sent.unwrap(), recorded.unwrap());
+    sent.unwrap();
+    recorded.unwrap();
     assert_eq!(desk.submitted.load(Ordering::Relaxed), 2_310);
     desk.take(2_310, true).await;
     check_all_logged_once(&vault, &owner, &log, 2_310).await;

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use anyhow::anyhow;
 
 use super::Lying;
-use crate::damage::{Draw, SECTOR};
+use crate::damage::{Draw, SECTOR, SECTOR_BYTES};
 
 /// What happens to a read or a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,7 +117,7 @@ impl Faults {
         }
         let within = usize::try_from(state.draw.below(length as u64)).unwrap_or_default();
         // Disks tear at sectors; what is shorter than one may be lost as a whole.
-        let torn = within - within % SECTOR as usize;
+        let torn = within - within % SECTOR_BYTES;
         let hit = match lie {
             Lie::FailedRead => Hit::Fail(0),
             Lie::FailedWrite => Hit::Fail(torn),

@@ -234,7 +234,6 @@ fn done(outcome: io::Result<()>, reply: ReplyEmpty) {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the trait is foreign")]
 impl Filesystem for Passthrough {
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         match self.child(parent, name).and_then(|child| self.attributes(&child)) {
