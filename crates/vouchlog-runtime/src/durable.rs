@@ -65,7 +65,7 @@ pub fn write(path: &Path, bytes: &[u8], mode: Mode) -> Result<()> {
     sync_dir(parent(path))
 }
 
-/// Writes a file as [`write`] does, but leaves the directory to the caller: the file's name is durable after [`sync_dir`].
+/// Writes a file as [`write()`] does, but leaves the directory to the caller: the file's name is durable after [`sync_dir`].
 /// For many files in one directory.
 pub fn place(path: &Path, bytes: &[u8], mode: Mode) -> Result<()> {
     let temporary = with_suffix(path, ".new");
