@@ -9,6 +9,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use fjall::config::{BlockSizePolicy, FilterPolicy, PinningPolicy};
@@ -87,7 +88,9 @@ impl FjallIndex {
             self.open_again()?;
         }
         let outcome = match &*self.open.read() {
-            Some(open) => f(open),
+            Some(open) => {
+                catch_unwind(AssertUnwindSafe(|| f(open))).unwrap_or(Err(fjall::Error::Unrecoverable))
+            }
             None => return Err(StoreError::Io("the lookup index is being opened".into())),
         };
         outcome.map_err(|error| {
@@ -124,7 +127,12 @@ impl std::fmt::Debug for FjallIndex {
 }
 
 impl Open {
+    /// Opens the database, turning its panics on damaged files into errors.
     fn at(dir: &Path) -> fjall::Result<Self> {
+        catch_unwind(|| Self::open(dir)).unwrap_or(Err(fjall::Error::Unrecoverable))
+    }
+
+    fn open(dir: &Path) -> fjall::Result<Self> {
         let db = Database::builder(dir)
             .cache_size(CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES)

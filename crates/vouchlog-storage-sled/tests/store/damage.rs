@@ -320,6 +320,27 @@ fn a_lookup_index_heals_when_the_disk_does() {
     assert_eq!(index.covered(), Ok(9));
 }
 
+/// fjall panics on some damaged journals; the index is then begun again.
+#[test]
+fn a_flipped_bit_in_the_journal_of_the_index_is_no_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    let index = FjallIndex::open(&path).unwrap();
+    for upto in 1..=5 {
+        index.put(&IndexBatch { upto, digests: vec![([1; 8], upto - 1)], ..IndexBatch::default() }).unwrap();
+    }
+    drop(index);
+    let whole = fs::read(path.join("0.jnl")).unwrap();
+    let used = whole.iter().rposition(|byte| *byte != 0).unwrap();
+    for at in (0..=used).step_by((used / 60).max(1)) {
+        let copy = tempfile::tempdir().unwrap();
+        crate::opening::copy(&path, copy.path());
+        scribble(&copy.path().join("0.jnl"), at as u64, &[whole[at] ^ 8]);
+        let index = FjallIndex::open(copy.path()).unwrap_or_else(|error| panic!("flipped at {at}: {error}"));
+        assert!(index.covered().unwrap() <= 5, "flipped at {at}");
+    }
+}
+
 fn each_file(dir: &Path, change: &impl Fn(&Path)) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

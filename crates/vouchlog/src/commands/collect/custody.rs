@@ -12,6 +12,7 @@ use vouchlog_collector::{Collector, Destination};
 use vouchlog_vault::{Access, VaultError};
 
 use super::secrets;
+use crate::advice::Advice;
 use crate::commands::custody::{self, VaultArgs};
 
 /// How long the first attempt may keep the collector from taking telemetry in. A vault that can be opened is, within milliseconds.
@@ -35,6 +36,7 @@ type Opened = anyhow::Result<(Custodian, Access)>;
 
 impl Opening {
     async fn open(self) -> Opened {
+        self.check_vault()?;
         let (vault, access) = self.vault.open_or_create().await?;
         let config = CustodyConfig {
             url: self.url,
@@ -46,6 +48,19 @@ impl Opening {
         };
         let custodian = Custodian::open(vault, access.clone(), config).await.map_err(custody::advise)?;
         Ok((custodian, access))
+    }
+
+    /// The spool is made after the vault. Where there is one there was a vault, and a new one would hide that its records are gone.
+    fn check_vault(&self) -> anyhow::Result<()> {
+        let Some(file) = self.vault.directory().map(|dir| dir.join("vault.db")) else { return Ok(()) };
+        let has_begun = self.data.join("spool/FORMAT").try_exists()?;
+        if has_begun && !file.try_exists()? {
+            return Err(Advice::error(
+                format!("{} is missing: this collector kept its records there", file.display()),
+                "bring it back from a backup; to start with an empty vault, move spool/ and the vault's folder away",
+            ));
+        }
+        Ok(())
     }
 
     /// Tries for a few seconds. A mistake in how the vault is given is told at once; a database that is away is not waited for.
