@@ -129,10 +129,10 @@ impl std::fmt::Debug for FjallIndex {
 impl Open {
     /// Opens the database, turning its panics on damaged files into errors.
     fn at(dir: &Path) -> fjall::Result<Self> {
-        catch_unwind(|| Self::open(dir)).unwrap_or(Err(fjall::Error::Unrecoverable))
+        catch_unwind(|| Self::begin(dir)).unwrap_or(Err(fjall::Error::Unrecoverable))
     }
 
-    fn open(dir: &Path) -> fjall::Result<Self> {
+    fn begin(dir: &Path) -> fjall::Result<Self> {
         let db = Database::builder(dir)
             .cache_size(CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES)
