@@ -144,6 +144,11 @@ impl SimDisk {
         self.state.lock().counts.damaged.contains(folder)
     }
 
+    /// The bytes in a folder cannot be counted on from now on.
+    pub fn note_damage(&self, folder: &str) {
+        self.state.lock().counts.damaged.insert(folder.to_owned());
+    }
+
     /// Folders read and found whole, or made again, are sound.
     pub fn forget_damage(&self, folder: &str) {
         self.state.lock().counts.damaged.remove(folder);

@@ -93,6 +93,7 @@ impl FirstCopy for FirstLedger {
 /// The start of the simulated log, in the order of the real one: both copies are read before either is written.
 pub(crate) fn open(disk: &SimDisk, plant: Option<Plant>) -> Result<Twice<FirstLedger>, StoreError> {
     let place = Place { root: disk.folder(""), plant };
+    let misdirected = disk.counts().misdirected;
     let begun = if place.root.exists(BEGUN).map_err(io_error)? { Begun::Yes } else { Begun::No };
     let signed = read_signed(&place.root)?;
     let signed = signed.filter(|_| plant != Some(Plant::ForgetSigned));
@@ -129,8 +130,10 @@ pub(crate) fn open(disk: &SimDisk, plant: Option<Plant>) -> Result<Twice<FirstLe
     if contents.head.is_some() {
         note_begun(disk)?;
     }
-    // Both were read to the end, and what was damaged has been made again.
-    [LEDGER, LIVE].iter().for_each(|folder| disk.forget_damage(folder));
+    // Both were read to the end, and what was damaged has been made again, unless that write went astray.
+    if disk.counts().misdirected == misdirected {
+        [LEDGER, LIVE].iter().for_each(|folder| disk.forget_damage(folder));
+    }
     Twice::join(Arc::new(place.root.clone()), live, book, &contents, signed)
 }
 
@@ -177,6 +180,8 @@ impl Place {
 
     /// Makes a copy again beside the old one, and only then puts it in its place.
     fn remake(&self, folder: &str, contents: &Contents) -> Result<(), StoreError> {
+        // Until the start has come to its end, this copy cannot be counted on.
+        self.root.note_damage(folder);
         self.root.remove_folder(REMADE).map_err(io_error)?;
         // No two ledgers of a run have the same.
         let identity = u128::from(contents.commits) << 64 | u128::from(self.root.operations());

@@ -100,11 +100,13 @@ impl LogNode {
         self.running = None;
     }
 
-    /// Stops the process in order.
-    pub(crate) fn stop(&mut self, runtime: &Runtime) {
-        if let Some(running) = self.running.take() {
-            runtime.block_on(running.log.stop());
-        }
+    /// Stops the process in order; the last head it shows.
+    pub(crate) fn stop(&mut self, runtime: &Runtime) -> Option<TreeHead> {
+        runtime.block_on(self.running.as_ref()?.log.stop());
+        self.settle();
+        let head = self.running.as_ref()?.head().ok();
+        self.crash(false);
+        head
     }
 
     /// Why the process would end itself, if so.

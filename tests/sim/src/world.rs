@@ -158,6 +158,15 @@ impl World {
         Ok(())
     }
 
+    /// Stops the log in order. The last heads of its streams go into it, and are shown.
+    fn stop_log(&mut self) -> Result<(), Violation> {
+        if let Some(head) = self.log.stop(&self.runtime) {
+            self.note("log: stopped");
+            self.checker.show(head)?;
+        }
+        Ok(())
+    }
+
     /// The log started: everything shown before must be there.
     fn opened(&mut self) -> Result<(), Violation> {
         let running = self.log.running().ok_or("the log is not running")?;
@@ -261,9 +270,7 @@ impl World {
             }
         }
         self.audit()?;
-        self.log.stop(&self.runtime);
-        self.note("log: stopped");
-        self.log.crash(false);
+        self.stop_log()?;
         if self.start_log()? {
             self.audit()?;
         }

@@ -20,8 +20,7 @@ impl World {
             self.crash_something()?;
         }
         if self.rng.chance(1, 25) {
-            self.log.stop(&self.runtime);
-            self.after_stop();
+            self.stop_log()?;
         }
         if self.rng.chance(1, 15) {
             self.take_copy();
@@ -33,11 +32,6 @@ impl World {
             self.put_old_copy_back()?;
         }
         Ok(())
-    }
-
-    fn after_stop(&mut self) {
-        self.log.crash(false);
-        self.note("log: stopped");
     }
 
     /// Disks begin to fail, or no longer do.
