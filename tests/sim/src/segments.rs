@@ -40,12 +40,9 @@ impl SimSegments {
         let mut end = 0;
         for bundle in next - next % PER_SEGMENT..next {
             let (offset, length) = self.slot(bundle)?;
-            let (bytes, tile) = (self.bundle(bundle)?, self.tile(TileId { level: 0, index: bundle })?);
-            if offset != end || !is_bundle_of(&bytes, &tile) {
-                let name = data_name(bundle);
-                return Err(StoreError::Damaged(format!(
-                    "segment sealed/{name} is damaged at byte {offset}: entry bundle {bundle} is not what its tile covers"
-                )));
+            self.bundle(bundle)?;
+            if offset != end {
+                return Err(not_covered(bundle, offset));
             }
             end += length;
         }
@@ -145,7 +142,12 @@ impl Sealed for SimSegments {
 
     fn bundle(&self, bundle: u64) -> Result<Bytes, StoreError> {
         let (offset, length) = self.slot(bundle)?;
-        Ok(self.read(&data_name(bundle), offset, length)?.into())
+        let bytes = self.read(&data_name(bundle), offset, length)?;
+        let tile = self.tile(TileId { level: 0, index: bundle })?;
+        if !is_bundle_of(&bytes, &tile) {
+            return Err(not_covered(bundle, offset));
+        }
+        Ok(bytes.into())
     }
 
     fn place(&self, _part: Part) -> Option<Place> {
@@ -170,6 +172,13 @@ impl Sealed for SimSegments {
 
 fn io_error(name: &str, error: &io::Error) -> StoreError {
     StoreError::Io(format!("sealed/{name} could not be written: {error}"))
+}
+
+fn not_covered(bundle: u64, offset: u64) -> StoreError {
+    let name = data_name(bundle);
+    StoreError::Damaged(format!(
+        "segment sealed/{name} is damaged at byte {offset}: entry bundle {bundle} is not what its tile covers"
+    ))
 }
 
 fn place(index: u64, bytes: u64) -> u64 {
