@@ -199,6 +199,15 @@ async fn each_kind_of_damage_is_named_with_file_and_range() {
         assert!(named && exit == 1, "{file}: {report}");
         std::fs::remove_dir_all(&damaged).unwrap();
     }
+    // A bundle and the tile of another at once: each is named.
+    let both = folder.path().join("both");
+    copy(&data, &both);
+    flip(&both.join("sealed/bundles/000000.data"), 40_000);
+    flip(&both.join("sealed/tiles/0/000000"), 8192 * 7 + 77);
+    let (report, _) = fsck(&both);
+    let codes: Vec<_> =
+        report["findings"].as_array().unwrap().iter().map(|f| f["code"].as_str().unwrap()).collect();
+    assert_eq!(codes[..2], ["entry", "tile"], "{report}");
     // Older than what was signed, with nothing damaged: found by comparing.
     let old = folder.path().join("old");
     copy(&data, &old);
@@ -432,10 +441,13 @@ async fn the_scrub_repairs_a_tile_reports_a_bundle_and_repairs_it_from_a_mirror(
     }
     assert_eq!(server.terminate(), 0);
 
+    // A damaged bundle and a damaged tile do not keep the log from starting, or they could not be repaired.
+    flip(&tiles, 8192 * 6 + 9);
     let from = folder.path().join("mirror");
     let server = Server::start(&data, 0, &[&scrub[..], &["--repair-from", from.to_str().unwrap()]].concat());
     until("the bundle is repaired", async || std::fs::read(&bundles).unwrap() == whole_bundles).await;
     let readyz = format!("{}/readyz", server.url);
+    assert!(std::fs::read(&tiles).unwrap() == whole_tiles, "the tile was repaired at the start");
     until("the log is ready", async || reqwest::get(&readyz).await.unwrap().status() == 200).await;
     assert_eq!(server.terminate(), 0);
     let size = fsck(&data).0["size"].as_u64().unwrap();

@@ -12,6 +12,7 @@ use vouchlog_storage::{Place, Store, StoreError};
 use crate::recover::frame;
 
 mod check;
+mod doubts;
 mod index;
 
 pub use index::fsck_index;

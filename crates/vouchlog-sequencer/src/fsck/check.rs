@@ -9,6 +9,7 @@ use vouchlog_note::{Origin, SignedCheckpoint, VerifyingKey};
 use vouchlog_storage::{Loaded, Part, Place, Store, StoreError};
 use vouchlog_stream::{Entry, LoggedAt, StreamId};
 
+use super::doubts::Doubts;
 use super::{Finding, FindingCode, MAX_FINDINGS, Report, WIDTH, readable};
 use crate::edge::Framed;
 use crate::recover::frame;
@@ -21,8 +22,8 @@ pub(super) struct Check<'a, S> {
     report: Report,
     /// Grown from the entries alone.
     range: CompactRange,
-    /// Grown from the tiles of level 0, and from the entries where there is no tile.
-    by_tiles: CompactRange,
+    /// The same with both versions of bundles that differ from their tiles.
+    doubts: Doubts,
     /// Heads that were signed or published, of this size or an earlier one.
     expected: Vec<(&'static str, TreeHead)>,
     last: LoggedAt,
@@ -36,6 +37,8 @@ pub(super) struct Check<'a, S> {
 /// Entries that follow one another and differ from the hashes in their tile.
 struct Mismatch {
     bundle: u64,
+    /// Number of the doubt it is part of.
+    doubt: usize,
     /// Places in the bundle: the first, and one past the last.
     from: usize,
     to: usize,
@@ -53,7 +56,7 @@ impl<'a, S: Store> Check<'a, S> {
             key,
             report,
             range: CompactRange::new(),
-            by_tiles: CompactRange::new(),
+            doubts: Doubts::default(),
             expected: Vec::new(),
             last: LoggedAt::default(),
             replay: Replay::new(origin, key),
@@ -111,16 +114,18 @@ impl<'a, S: Store> Check<'a, S> {
             self.find(FindingCode::Bundle, place, message);
             // The tile stands in, so that what comes after can still be checked.
             let leaves = tile.map_or_else(|| vec![EMPTY_ROOT; TILE_WIDTH], |tile| tile.hashes().to_vec());
-            for leaf in leaves {
-                self.range.append(leaf);
-                self.by_tiles.append(leaf);
-            }
+            self.doubts.agree(&leaves);
+            leaves.into_iter().for_each(|leaf| self.range.append(leaf));
             return Ok(());
         };
         let leaves: Vec<Hash> = entries.entries().map(leaf_hash).collect();
         let stored = tile.as_ref().map_or(&leaves[..], Tile::hashes);
-        self.mismatches.extend(differences(bundle, &entries, &leaves, stored));
-        stored.iter().for_each(|leaf| self.by_tiles.append(*leaf));
+        if leaves == stored {
+            self.doubts.agree(&leaves);
+        } else {
+            let doubt = self.doubts.differ(&leaves, stored);
+            self.mismatches.extend(differences(bundle, doubt, &entries, &leaves, stored));
+        }
         for (entry, start) in entries.entries().zip(&entries.starts) {
             self.entry(entry, Some((bundle, u64::from(*start))));
         }
@@ -139,7 +144,7 @@ impl<'a, S: Store> Check<'a, S> {
     }
 
     pub(super) fn unsealed_entry(&mut self, bytes: &[u8]) {
-        self.by_tiles.append(leaf_hash(bytes));
+        self.doubts.agree(&[leaf_hash(bytes)]);
         self.entry(bytes, None);
     }
 
@@ -191,16 +196,14 @@ impl<'a, S: Store> Check<'a, S> {
 
     /// Decides for each entry that differs from its tile which of them is damaged: the one that does not lead to the root.
     pub(super) fn blame(&mut self, loaded: &Loaded) -> Result<(), StoreError> {
-        let entries_lead = self.range.root() == Some(loaded.head.root);
-        let tiles_lead = self.by_tiles.root() == Some(loaded.head.root);
+        let right_tiles = self.doubts.resolve(loaded.head.root);
         // In front of what follows from them.
         let others = std::mem::take(&mut self.report.findings);
         for mismatch in std::mem::take(&mut self.mismatches) {
-            let is_entry = match (entries_lead, tiles_lead) {
-                (true, false) => false,
-                (false, true) => true,
-                // Both are damaged somewhere: the tile above knows the right one, if there is one yet.
-                _ => self.parent_hash(mismatch.bundle)?.is_none_or(|hash| Some(hash) != mismatch.root),
+            let is_entry = match right_tiles.as_ref().and_then(|right| right.get(mismatch.doubt)) {
+                Some(is_tile_right) => *is_tile_right,
+                // More is damaged: the tile above knows the right one, if there is one yet.
+                None => self.parent_hash(mismatch.bundle)?.is_none_or(|hash| Some(hash) != mismatch.root),
             };
             self.find_mismatch(&mismatch, is_entry);
         }
@@ -295,7 +298,13 @@ impl<'a, S: Store> Check<'a, S> {
 }
 
 /// Runs of entries that differ from the hashes stored for them.
-fn differences(bundle: u64, entries: &Framed, leaves: &[Hash], stored: &[Hash]) -> Vec<Mismatch> {
+fn differences(
+    bundle: u64,
+    doubt: usize,
+    entries: &Framed,
+    leaves: &[Hash],
+    stored: &[Hash],
+) -> Vec<Mismatch> {
     let differs = |at: usize| leaves[at] != stored[at];
     let start = |at: usize| entries.starts.get(at).map_or(entries.bytes.len() as u64, |at| u64::from(*at));
     let mut found = Vec::new();
@@ -304,7 +313,7 @@ fn differences(bundle: u64, entries: &Framed, leaves: &[Hash], stored: &[Hash]) 
         let to = (from..leaves.len()).find(|at| !differs(*at)).unwrap_or(leaves.len());
         if to > from {
             let root = Tile::from_hashes(leaves.to_vec()).ok().and_then(|tile| tile.root());
-            found.push(Mismatch { bundle, from, to, bytes: (start(from), start(to)), root });
+            found.push(Mismatch { bundle, doubt, from, to, bytes: (start(from), start(to)), root });
         }
         from = to + 1;
     }
