@@ -15,6 +15,7 @@ use vouchlog_storage::{Part, Place, Sealed, StoreError, framing};
 use crate::files::{make_dir, name, write_file};
 use crate::store::io_error;
 
+mod cut;
 mod locate;
 
 /// Tiles or bundles in one segment: 32 MiB of tiles, a little over a million entries. Large enough that a log of 10^9
@@ -37,6 +38,8 @@ pub struct Segments {
     next: Mutex<Next>,
     /// Tiles above level 0 that were checked against those below.
     verified: Mutex<HashSet<TileId>>,
+    /// Files whose names are known to survive a power cut.
+    named: Mutex<HashSet<PathBuf>>,
 }
 
 /// Where the next bundle goes. Known from what was verified or written, never read back unverified: a wrong place would
@@ -60,6 +63,7 @@ impl Segments {
             open: Mutex::default(),
             next: Mutex::new(next),
             verified: Mutex::default(),
+            named: Mutex::default(),
         };
         segments.next.lock().offset = segments.end_of_last(next.bundle)?;
         Ok(segments)
@@ -73,6 +77,7 @@ impl Segments {
             open: Mutex::default(),
             next: Mutex::new(next),
             verified: Mutex::default(),
+            named: Mutex::default(),
         }
     }
 
@@ -259,7 +264,7 @@ impl Segments {
 
 impl Sealed for Segments {
     fn put(&self, tiles: &[(TileId, Bytes)], bundles: &[(u64, Bytes)]) -> Result<(), StoreError> {
-        let mut touched = Touched::default();
+        let mut touched = Touched::new(&self.named);
         for (tile, bytes) in tiles {
             let file = touched.file(&self.tile_path(*tile))?;
             file.write_all_at(bytes, place(tile.index, TILE_BYTES)).map_err(io_error)?;
@@ -327,23 +332,20 @@ impl Sealed for Segments {
 }
 
 /// The files one sealing writes to, so that each is synced once.
-#[derive(Default)]
-struct Touched {
+struct Touched<'a> {
+    named: &'a Mutex<HashSet<PathBuf>>,
     files: HashMap<PathBuf, File>,
-    created: Vec<PathBuf>,
 }
 
-impl Touched {
+impl<'a> Touched<'a> {
+    fn new(named: &'a Mutex<HashSet<PathBuf>>) -> Self {
+        Self { named, files: HashMap::new() }
+    }
+
     fn file(&mut self, path: &Path) -> Result<&File, StoreError> {
         if !self.files.contains_key(path) {
             let dir = path.parent().expect("segments lie in folders");
-            if !path.exists() {
-                if !dir.exists() {
-                    fs::create_dir_all(dir).map_err(io_error)?;
-                    self.created.push(dir.parent().expect("below the data directory").to_owned());
-                }
-                self.created.push(dir.to_owned());
-            }
+            fs::create_dir_all(dir).map_err(io_error)?;
             let file =
                 OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(io_error)?;
             self.files.insert(path.to_owned(), file);
@@ -351,19 +353,31 @@ impl Touched {
         Ok(&self.files[path])
     }
 
-    /// A new file survives only if its directory entry does.
+    /// A file survives only if its name does. A name is synced by the first sealing of a process that writes to the file, not
+    /// only by the one that makes it: that one may have failed before.
     fn sync(self) -> Result<(), StoreError> {
-        let unsynced =
-            |path: &Path, error: io::Error| StoreError::Unsynced(format!("{}: {error}", name(path)));
         for (path, file) in &self.files {
-            file.sync_data().map_err(|error| unsynced(path, error))?;
-        }
-        for dir in self.created {
-            let opened = File::open(&dir).map_err(io_error)?;
-            opened.sync_all().map_err(|error| unsynced(&dir, error))?;
+            file.sync_data().map_err(|error| unsynced(path, &error))?;
+            if !self.named.lock().contains(path) {
+                sync_names(path)?;
+                self.named.lock().insert(path.clone());
+            }
         }
         Ok(())
     }
+}
+
+/// Makes the name of a file durable, and that of its folder.
+fn sync_names(path: &Path) -> Result<(), StoreError> {
+    for dir in path.ancestors().skip(1).take(2) {
+        let opened = File::open(dir).map_err(io_error)?;
+        opened.sync_all().map_err(|error| unsynced(dir, &error))?;
+    }
+    Ok(())
+}
+
+fn unsynced(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::Unsynced(format!("{}: {error}", name(path)))
 }
 
 /// Where the item of this index begins in its segment, when each has `bytes` bytes.

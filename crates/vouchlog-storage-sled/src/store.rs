@@ -60,6 +60,7 @@ impl SledStore {
         if segments.has_bundle(size / 256) {
             return Err(StoreError::Damaged("live/ and ledger/ are older than sealed/".into()));
         }
+        segments.cut_to(sealed)?;
         let current = Stamp { origin: origin.to_owned(), begun: size > 0, ledger: true };
         if stamp.as_ref() != Some(&current) {
             current.write(dir)?;

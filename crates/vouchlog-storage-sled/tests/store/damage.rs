@@ -146,7 +146,7 @@ fn cut(path: &Path, length: u64) {
 }
 
 #[test]
-fn rubbish_of_an_interrupted_sealing_is_overwritten() {
+fn rubbish_of_an_interrupted_sealing_is_cut_off() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).unwrap();
     grow(&store, None, 600, 600);
@@ -157,8 +157,12 @@ fn rubbish_of_an_interrupted_sealing_is_overwritten() {
     scribble(&sealed.join("tiles/0/000000"), 2 * 8192, &[0xee; 5000]);
     let end = fs::metadata(sealed.join("bundles/000000.data")).unwrap().len();
     scribble(&sealed.join("bundles/000000.data"), end, &[0xee; 99_999]);
+    fs::write(sealed.join("bundles/000001.data"), [0xee; 10]).unwrap();
     let store = open(dir.path()).unwrap();
     assert_eq!(check(&store), 600);
+    let length = |file: &str| fs::metadata(sealed.join(file)).unwrap().len();
+    let lengths = ["bundles/000000.data", "bundles/000001.data", "bundles/000000.index", "tiles/0/000000"];
+    assert_eq!(lengths.map(length), [end, 0, 2 * 12, 2 * 8192]);
     grow(&store, Some(600), 1100, 500);
     scribble(&sealed.join("bundles/000000.index"), 2 * 12, &[0xee; 12]);
     store.close().unwrap();
