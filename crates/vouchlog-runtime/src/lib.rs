@@ -5,6 +5,7 @@
 //! | [`clock`] | typed wall-clock and monotonic time, as a value that tests and simulations control |
 //! | [`durable`] | files that are written completely or not at all, and survive a power cut |
 //! | [`backoff`] | growing, jittered waits between retries |
+//! | [`caught`] | panics of libraries as errors |
 //! | [`poison`] | the switch that stops writing for good, and a future that waits for it |
 //! | [`readiness`] | the checks behind `/readyz` |
 //! | [`watched`] | work on a thread of its own, with a deadline |
@@ -16,6 +17,7 @@
 //! *Invariant: nothing here depends on another crate of this workspace.*
 
 pub mod backoff;
+pub mod caught;
 pub mod clock;
 pub mod durable;
 pub mod metrics;
@@ -25,6 +27,7 @@ pub mod readiness;
 pub mod watched;
 
 pub use backoff::Backoff;
+pub use caught::{caught, hush_caught_panics};
 pub use clock::{Clock, Monotonic, UnixMillis, UnixSeconds};
 pub use poison::Poison;
 pub use readiness::{Check, Readiness};

@@ -1,11 +1,11 @@
 //! sled, opened and written so that what it was given survives a power cut. The stores of logs and of witnesses are built on it.
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use vouchlog_runtime::caught;
 use vouchlog_storage::StoreError;
 
 use crate::files::sync_dir;
@@ -21,7 +21,8 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A database in a directory, open in this process alone.
 pub(crate) struct Database {
-    db: sled::Db,
+    /// `None` only while it is dropped.
+    db: Option<sled::Db>,
     /// For fdatasync: sled's `flush` writes to this file but does not sync it.
     file: File,
     /// Why nothing more is written: an earlier write or sync failed, and the kernel reports a failed write-back once.
@@ -33,18 +34,18 @@ impl Database {
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
         let db = open_sled(dir)?;
         let file = File::open(dir.join("db")).map_err(io_error)?;
-        let database = Self { db, file, failed: Mutex::default() };
+        let database = Self { db: Some(db), file, failed: Mutex::default() };
         database.sync().map_err(|error| StoreError::Io(error.to_string()))?;
         sync_dir(dir)?;
         Ok(database)
     }
 
     pub(crate) fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<sled::IVec>, StoreError> {
-        self.db.get(key).map_err(sled_error)
+        self.db().get(key).map_err(sled_error)
     }
 
     pub(crate) fn scan_prefix(&self, prefix: impl AsRef<[u8]>) -> sled::Iter {
-        self.db.scan_prefix(prefix)
+        self.db().scan_prefix(prefix)
     }
 
     /// Writes all of it or nothing. When this returns it survives a power cut; when it fails, the outcome is unknown and
@@ -53,7 +54,7 @@ impl Database {
         if let Some(reason) = self.failure() {
             return Err(sled::Error::Unsupported(reason));
         }
-        self.db.apply_batch(write).and_then(|()| self.sync()).inspect_err(|error| {
+        self.db().apply_batch(write).and_then(|()| self.sync()).inspect_err(|error| {
             tracing::error!(%error, "a write or sync of live/db failed; nothing more is written to it");
             let reason = format!("a write or sync of live/db failed ({error}); restart to recover");
             self.failed.lock().get_or_insert(reason);
@@ -65,9 +66,13 @@ impl Database {
         self.failed.lock().clone()
     }
 
+    fn db(&self) -> &sled::Db {
+        self.db.as_ref().expect("it is taken out by drop alone")
+    }
+
     /// sled's `flush` hands the bytes to the kernel; fdatasync makes them survive a power cut. Both are needed.
     fn sync(&self) -> Result<(), sled::Error> {
-        self.db.flush()?;
+        self.db().flush()?;
         self.file.sync_data().map_err(sled::Error::from)
     }
 }
@@ -81,7 +86,7 @@ fn open_sled(dir: &Path) -> Result<sled::Db, StoreError> {
             .segment_size(SLED_SEGMENT_BYTES)
             .cache_capacity(SLED_CACHE_BYTES)
             .flush_every_ms(None);
-        match catch_unwind(AssertUnwindSafe(|| config.open())) {
+        match caught(|| config.open()) {
             Ok(Ok(db)) => return Ok(db),
             Ok(Err(error)) if error.to_string().contains("could not acquire lock") => {
                 if Instant::now() > deadline {
@@ -90,7 +95,10 @@ fn open_sled(dir: &Path) -> Result<sled::Db, StoreError> {
                 std::thread::sleep(Duration::from_millis(20));
             }
             Ok(Err(error)) => return Err(sled_error(error)),
-            Err(_) => return Err(damaged("live/db")),
+            Err(panic) => {
+                tracing::debug!(panic, "sled panicked on live/db");
+                return Err(damaged("live/db"));
+            }
         }
     }
 }
@@ -103,6 +111,16 @@ pub(crate) fn sled_error(error: sled::Error) -> StoreError {
     match error {
         sled::Error::Corruption { .. } => damaged("live/db"),
         other => StoreError::Io(other.to_string()),
+    }
+}
+
+impl Drop for Database {
+    /// sled syncs its file once more and panics if that fails. All that was acknowledged is durable by then.
+    fn drop(&mut self) {
+        let db = self.db.take();
+        if let Err(panic) = caught(move || drop(db)) {
+            tracing::warn!(panic, "live/db was not closed cleanly; the next start reads both copies");
+        }
     }
 }
 

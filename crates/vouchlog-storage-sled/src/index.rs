@@ -9,13 +9,13 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use fjall::config::{BlockSizePolicy, FilterPolicy, PinningPolicy};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use parking_lot::RwLock;
 use vouchlog_merkle::LeafIndex;
+use vouchlog_runtime::caught;
 use vouchlog_storage::{Index, IndexBatch, RunEntry, StoreError};
 
 const LEAF_HASH: u8 = b'L';
@@ -88,14 +88,12 @@ impl FjallIndex {
             self.open_again()?;
         }
         let outcome = match &*self.open.read() {
-            Some(open) => {
-                catch_unwind(AssertUnwindSafe(|| f(open))).unwrap_or(Err(fjall::Error::Unrecoverable))
-            }
+            Some(open) => or_damage(caught(|| f(open))),
             None => return Err(StoreError::Io("the lookup index is being opened".into())),
         };
         outcome.map_err(|error| {
             let mut open = self.open.write();
-            *open = None;
+            close(open.take());
             if is_damage(&error) {
                 tracing::warn!(%error, "the lookup index is damaged; it is begun again");
                 if let Err(error) = remove(&self.dir) {
@@ -120,6 +118,12 @@ impl FjallIndex {
     }
 }
 
+impl Drop for FjallIndex {
+    fn drop(&mut self) {
+        close(self.open.get_mut().take());
+    }
+}
+
 impl std::fmt::Debug for FjallIndex {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("FjallIndex")
@@ -129,7 +133,7 @@ impl std::fmt::Debug for FjallIndex {
 impl Open {
     /// Opens the database, turning its panics on damaged files into errors.
     fn at(dir: &Path) -> fjall::Result<Self> {
-        catch_unwind(|| Self::begin(dir)).unwrap_or(Err(fjall::Error::Unrecoverable))
+        or_damage(caught(|| Self::begin(dir)))
     }
 
     fn begin(dir: &Path) -> fjall::Result<Self> {
@@ -194,9 +198,24 @@ impl Index for FjallIndex {
     }
 
     fn clear(&self) -> Result<(), StoreError> {
-        *self.open.write() = None;
+        close(self.open.write().take());
         remove(&self.dir)?;
         self.open_again()
+    }
+}
+
+/// A panic of fjall means that it met what it did not write.
+fn or_damage<T>(outcome: Result<fjall::Result<T>, String>) -> fjall::Result<T> {
+    outcome.unwrap_or_else(|panic| {
+        tracing::debug!(panic, "fjall panicked on the lookup index");
+        Err(fjall::Error::Unrecoverable)
+    })
+}
+
+/// Closing syncs, which may fail: nothing in the index has to be durable.
+fn close(open: Option<Open>) {
+    if let Err(panic) = caught(|| drop(open)) {
+        tracing::debug!(panic, "fjall panicked while the lookup index was closed");
     }
 }
 

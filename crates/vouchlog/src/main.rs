@@ -41,6 +41,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
+    vouchlog_runtime::hush_caught_panics();
     let cli = Cli::parse();
     match run(cli) {
         Ok(outcome) => outcome.into(),

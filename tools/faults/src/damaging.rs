@@ -29,6 +29,9 @@ pub(crate) struct Args {
     /// How the program was ended before the damage [default: both]
     #[arg(long, value_enum)]
     after: Option<End>,
+    /// Damage only files whose path below the data directory contains this
+    #[arg(long, value_name = "TEXT")]
+    file: Option<String>,
     /// Decides the places
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -99,8 +102,11 @@ impl Args {
         let path = scratch.path().to_owned();
         let fixture = Arc::new(Fixture::open(subject, setting.program.clone(), folder.clone(), path).await?);
         let amounts = Amounts { flips: self.flips, cuts: self.cuts, zeroes: self.zeroes, gone: true };
-        let places =
+        let mut places =
             if self.only.is_empty() { plan(&fixture.root(), amounts, self.seed)? } else { self.only.clone() };
+        if let Some(text) = &self.file {
+            places.retain(|place| place.file.to_string_lossy().contains(text));
+        }
         let verbose = setting.verbose || !self.only.is_empty();
         let seen = |place: &Place, verdict: &vouchlog_faults::outcome::Verdict| {
             if verbose {
