@@ -1,7 +1,6 @@
-//! `Growth`: the nodes a tree gains when leaves are added, and a second way to the same right edge.
+//! `Growth`: the nodes a tree gains when leaves are added.
 
-use crate::range::find;
-use crate::{CompactRange, Hash, NodeId, node_hash};
+use crate::{Hash, NodeId, node_hash};
 
 /// Every perfect node completed by adding leaves to a range, by level.
 ///
@@ -96,41 +95,13 @@ impl Level {
     }
 }
 
-/// The compact range of `leaves`, of which the first has index `begin`, straight from the RFC's definition.
-///
-/// The result equals that of [`CompactRange::extend`] on an empty range, but shares no code with it below the hash
-/// functions and the list of nodes: the sequencer computes each root both ways before it signs one.
-///
-/// # Panics
-/// If the leaves would end beyond leaf `u64::MAX`.
-#[must_use]
-pub fn perfect_range(begin: u64, leaves: &[Hash]) -> CompactRange {
-    let end = end_of(begin, leaves);
-    let nodes = CompactRange::nodes(begin, end);
-    let mut rest = leaves;
-    let mut hashes = Vec::with_capacity(nodes.len());
-    for node in &nodes {
-        let (subtree, others) = rest.split_at(1 << node.level);
-        hashes.push(merkle_tree_hash(subtree));
-        rest = others;
-    }
-    CompactRange::from_hashes(begin, end, hashes).expect("one hash for each node")
+/// The hash kept for a node in a short list.
+pub(crate) fn find(nodes: &[(NodeId, Hash)], wanted: NodeId) -> Option<Hash> {
+    nodes.iter().find(|(node, _)| *node == wanted).map(|(_, hash)| *hash)
 }
 
-/// SPEC: RFC 6962 section 2.1: MTH of a list is that of its left and right part, of which the left is the largest
-/// power of two smaller than the list. Called with at least one leaf; the recursion is as deep as the tree is high.
-fn merkle_tree_hash(leaves: &[Hash]) -> Hash {
-    match leaves {
-        [leaf] => *leaf,
-        [left, right] => node_hash(left, right),
-        _ => {
-            let (left, right) = leaves.split_at(leaves.len().next_power_of_two() / 2);
-            node_hash(&merkle_tree_hash(left), &merkle_tree_hash(right))
-        }
-    }
-}
-
-fn end_of(begin: u64, leaves: &[Hash]) -> u64 {
+/// One past the last of `leaves`, of which the first has index `begin`.
+pub(crate) fn end_of(begin: u64, leaves: &[Hash]) -> u64 {
     u64::try_from(leaves.len())
         .ok()
         .and_then(|count| begin.checked_add(count))

@@ -28,6 +28,7 @@ mod head;
 mod position;
 
 mod growth;
+mod perfect;
 mod range;
 
 mod consistency;
@@ -50,10 +51,11 @@ mod tests;
 pub use bundle::{EntryBundle, MAX_BUNDLE_LEN, MAX_ENTRY_LEN};
 pub use consistency::ConsistencyProof;
 pub use error::{FormatError, ProofError};
-pub use growth::{Growth, perfect_range};
+pub use growth::Growth;
 pub use hash::{EMPTY_ROOT, Hash, leaf_hash, node_hash, sha256};
 pub use head::TreeHead;
 pub use inclusion::InclusionProof;
+pub use perfect::perfect_range;
 pub use plan::ProofPlan;
 pub use position::{LeafIndex, NodeId, TreeSize};
 pub use range::CompactRange;

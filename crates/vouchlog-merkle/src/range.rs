@@ -1,6 +1,6 @@
 //! `CompactRange`: a run of leaves by the fewest hashes that determine it; from leaf 0, the right edge of a tree.
 
-use crate::growth::Growth;
+use crate::growth::{Growth, find};
 use crate::{EMPTY_ROOT, Hash, NodeId, ProofError, TreeSize, node_hash};
 
 /// The leaves `[begin, end)` by the hashes of their maximal perfect aligned subtrees, left to right.
@@ -162,11 +162,6 @@ impl Default for CompactRange {
 /// parts are combined first.
 pub(crate) fn fold_right_to_left(hashes: &[Hash]) -> Option<Hash> {
     hashes.iter().copied().rev().reduce(|right, left| node_hash(&left, &right))
-}
-
-/// The hash kept for a node in a short list.
-pub(crate) fn find(nodes: &[(NodeId, Hash)], wanted: NodeId) -> Option<Hash> {
-    nodes.iter().find(|(node, _)| *node == wanted).map(|(_, hash)| *hash)
 }
 
 /// A level as it is kept. Levels come from counting bits of a `u64`.

@@ -23,9 +23,9 @@
 //! lists together are the parts of an ordinary inclusion proof that the range itself cannot supply, so each leaf's own
 //! proof can be cut out of them offline.
 
+use crate::growth::find;
 use crate::inclusion::{check_len, check_root};
 use crate::plan::{path, split};
-use crate::range::find;
 use crate::{
     CompactRange, Growth, Hash, InclusionProof, LeafIndex, NodeId, ProofError, ProofPlan, TreeSize, node_hash,
 };
