@@ -7,7 +7,7 @@ use std::sync::Arc;
 use vouchlog_merkle::{EMPTY_ROOT, TreeHead, TreeSize};
 
 use crate::limits::{MAX_ORIGIN_BYTES, MAX_TREE_SIZE};
-use crate::note::{NoteError, check_text};
+use crate::note_error::{NoteError, check_text};
 use crate::text::{decode_hash, encode_base64, find_control_character, parse_decimal};
 
 // checkpoint = <origin> LF <decimal size> LF base64(<root hash[32]>) LF *( <extension line> LF )

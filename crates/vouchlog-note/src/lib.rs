@@ -38,7 +38,9 @@ mod key;
 mod log_list;
 mod ml_dsa_44;
 mod note;
+mod note_error;
 mod policy;
+mod policy_error;
 mod policy_text;
 mod proof_file;
 mod sign_subtree;
@@ -54,11 +56,10 @@ pub use checkpoint::{Checkpoint, CheckpointError, Origin};
 pub use cosignature::{cosigned_message, timestamped_signature};
 pub use key::{KeyError, KeyId, KeyName, SignatureType, VerifyingKey};
 pub use log_list::{ListedLog, LogList, LogListError, LogListLineError};
-pub use note::{NoteError, UnverifiedNote, VerifiedNote};
-pub use policy::{
-    Policy, PolicyCheckpoint, PolicyCosignature, PolicyError, PolicyLog, PolicyName, PolicyWitness,
-};
-pub use policy_text::PolicyLineError;
+pub use note::{UnverifiedNote, VerifiedNote};
+pub use note_error::NoteError;
+pub use policy::{Policy, PolicyCheckpoint, PolicyCosignature, PolicyLog, PolicyName, PolicyWitness};
+pub use policy_error::{PolicyError, PolicyLineError};
 pub use proof_file::{ProofFile, ProofFileError};
 pub use sign_subtree::{SignSubtree, SignSubtreeError};
 pub use signature_line::{LineError, SignatureLine};

@@ -7,7 +7,7 @@ use vouchlog_merkle::TreeHead;
 use crate::checkpoint::{Checkpoint, CheckpointError, Origin};
 use crate::key::{SignatureType, VerifyingKey};
 use crate::note::{UnverifiedNote, VerifiedNote};
-use crate::policy_text::{PolicyLineError, parse};
+use crate::policy_error::PolicyError;
 use crate::signed_checkpoint::{SignedCheckpoint, check_extensions};
 use crate::verified_signature::VerifiedSignature;
 
@@ -53,11 +53,6 @@ pub(crate) enum Member {
 }
 
 impl Policy {
-    /// Reads a policy file of at most [`crate::limits::MAX_POLICY_BYTES`].
-    pub fn parse(bytes: &[u8]) -> Result<Self, PolicyError> {
-        parse(bytes)
-    }
-
     /// The logs, in the order of the file; possibly none.
     pub fn logs(&self) -> &[PolicyLog] {
         &self.logs
@@ -290,62 +285,4 @@ impl PolicyCosignature {
     pub fn timestamp(&self) -> u64 {
         self.timestamp
     }
-}
-
-/// Why a policy file, or a checkpoint under a policy, was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PolicyError {
-    /// The file was longer than the reader takes.
-    #[error("the policy has {bytes} bytes, the limit is {limit}")]
-    TooLarge {
-        /// Bytes of the file.
-        bytes: usize,
-        /// Bytes the reader takes.
-        limit: usize,
-    },
-    /// The file held an octet policies do not have; a CR, say.
-    #[error("line {line} of the policy holds the octet {octet:#04x}, which is not allowed")]
-    Octet {
-        /// Place of the line, counted from 1.
-        line: usize,
-        /// The octet.
-        octet: u8,
-    },
-    /// The last line did not end in LF.
-    #[error("the policy's last line does not end in a newline")]
-    NoFinalNewline,
-    /// A line was refused.
-    #[error("line {line} of the policy: {source}")]
-    Line {
-        /// Place of the line, counted from 1.
-        line: usize,
-        /// What was wrong with it.
-        source: PolicyLineError,
-    },
-    /// The file had no quorum line.
-    #[error("the policy has no quorum line")]
-    NoQuorum,
-    /// The policy was asked about a checkpoint and names no log.
-    #[error("the policy names no log: say which log is meant")]
-    NoLogs,
-    /// The checkpoint was malformed, unsigned, or signed falsely.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// No log that may speak for the origin signed the checkpoint.
-    #[error("the checkpoint of {origin} is not signed by a log of that name, among {logs} accepted keys")]
-    NotByLog {
-        /// The origin the checkpoint states.
-        origin: Origin,
-        /// Log keys accepted.
-        logs: usize,
-    },
-    /// Too few witnesses cosigned, or the wrong ones.
-    #[error("{cosigned} of {witnesses} witnesses cosigned: no quorum")]
-    QuorumNotMet {
-        /// Witnesses whose cosignatures were verified.
-        cosigned: usize,
-        /// Witnesses of the policy.
-        witnesses: usize,
-    },
 }

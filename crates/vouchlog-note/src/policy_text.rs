@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::checkpoint::{CheckpointError, Origin};
-use crate::key::{KeyError, SignatureType, VerifyingKey};
+use crate::checkpoint::Origin;
+use crate::key::{SignatureType, VerifyingKey};
 use crate::limits::{MAX_POLICY_BYTES, MAX_POLICY_ITEMS};
-use crate::policy::{Group, Member, Policy, PolicyError, PolicyLog, PolicyName, PolicyWitness};
+use crate::policy::{Group, Member, Policy, PolicyLog, PolicyName, PolicyWitness};
+use crate::policy_error::{PolicyError, PolicyLineError};
 use crate::text::parse_decimal;
 
 // policy  = lines of tokens parted by spaces and tabs; blank lines and lines opening with # are skipped
@@ -14,27 +15,30 @@ use crate::text::parse_decimal;
 // group   = "group" <name> ( "all" | "any" | <k> ) <member> [<member> ...]
 // quorum  = "quorum" ( <name> | "none" )
 
-pub(crate) fn parse(bytes: &[u8]) -> Result<Policy, PolicyError> {
-    if bytes.len() > MAX_POLICY_BYTES {
-        return Err(PolicyError::TooLarge { bytes: bytes.len(), limit: MAX_POLICY_BYTES });
-    }
-    let body = match bytes {
-        [] => return Err(PolicyError::NoQuorum),
-        [body @ .., b'\n'] => body,
-        _ => return Err(PolicyError::NoFinalNewline),
-    };
-    let mut parser = Parser::default();
-    for (place, octets) in body.split(|&octet| octet == b'\n').enumerate() {
-        let line = place + 1;
-        // SPEC: tab, 0x20 to 0x7E, and 0x80 to 0xFF, which mean nothing here.
-        let forbidden = |octet: &&u8| (**octet < 0x20 && **octet != b'\t') || **octet == 0x7f;
-        if let Some(&octet) = octets.iter().find(forbidden) {
-            return Err(PolicyError::Octet { line, octet });
+impl Policy {
+    /// Reads a policy file of at most [`MAX_POLICY_BYTES`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, PolicyError> {
+        if bytes.len() > MAX_POLICY_BYTES {
+            return Err(PolicyError::TooLarge { bytes: bytes.len(), limit: MAX_POLICY_BYTES });
         }
-        parser.take(octets).map_err(|source| PolicyError::Line { line, source })?;
+        let body = match bytes {
+            [] => return Err(PolicyError::NoQuorum),
+            [body @ .., b'\n'] => body,
+            _ => return Err(PolicyError::NoFinalNewline),
+        };
+        let mut parser = Parser::default();
+        for (place, octets) in body.split(|&octet| octet == b'\n').enumerate() {
+            let line = place + 1;
+            // SPEC: tab, 0x20 to 0x7E, and 0x80 to 0xFF, which mean nothing here.
+            let forbidden = |octet: &&u8| (**octet < 0x20 && **octet != b'\t') || **octet == 0x7f;
+            if let Some(&octet) = octets.iter().find(forbidden) {
+                return Err(PolicyError::Octet { line, octet });
+            }
+            parser.take(octets).map_err(|source| PolicyError::Line { line, source })?;
+        }
+        let quorum = parser.quorum.ok_or(PolicyError::NoQuorum)?;
+        Ok(Self { logs: parser.logs, witnesses: parser.witnesses, groups: parser.groups, quorum })
     }
-    let quorum = parser.quorum.ok_or(PolicyError::NoQuorum)?;
-    Ok(Policy { logs: parser.logs, witnesses: parser.witnesses, groups: parser.groups, quorum })
 }
 
 /// What the lines so far have defined.
@@ -180,98 +184,4 @@ fn parse_url(token: Option<&&[u8]>) -> Result<Option<String>, PolicyLineError> {
 
 fn text_of(token: &[u8]) -> String {
     String::from_utf8_lossy(token).into_owned()
-}
-
-/// Why a line of a policy file was refused. Whoever wrote the file is at fault.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PolicyLineError {
-    /// The line opened with no keyword of the format.
-    #[error("{keyword:?} is not one of log, witness, group, quorum")]
-    Keyword {
-        /// The first token.
-        keyword: String,
-    },
-    /// The line had too few or too many tokens.
-    #[error("a {keyword} line cannot have {tokens} tokens after its keyword")]
-    TokenCount {
-        /// The keyword of the line.
-        keyword: String,
-        /// Tokens after the keyword.
-        tokens: usize,
-    },
-    /// A vkey was refused.
-    #[error("the vkey is refused: {0}")]
-    Vkey(#[from] KeyError),
-    /// A vkey or URL was not UTF-8. (Names may be any octets.)
-    #[error("the vkey or URL is not UTF-8")]
-    NotUtf8,
-    /// A log had a key that does not sign for logs.
-    #[error("a log's key is of type 0x01 or 0x06, not {signature_type}")]
-    LogKeyType {
-        /// The type of the key.
-        signature_type: SignatureType,
-    },
-    /// A witness had a key that does not cosign.
-    #[error("a witness's key is of type 0x04 or 0x06, not {signature_type}")]
-    WitnessKeyType {
-        /// The type of the key.
-        signature_type: SignatureType,
-    },
-    /// The name of a log's key cannot be an origin.
-    #[error("the name of a log's key is the log's origin: {0}")]
-    LogName(#[from] CheckpointError),
-    /// A log's public key stands on an earlier log line.
-    #[error("a log with the public key of {vkey} is already listed")]
-    DuplicateLog {
-        /// The second vkey.
-        vkey: String,
-    },
-    /// A witness's public key stands on an earlier witness line.
-    #[error("a witness with the public key of {vkey} is already listed")]
-    DuplicateWitness {
-        /// The second vkey.
-        vkey: String,
-    },
-    /// A witness or group was called as a keyword.
-    #[error("{name} is a keyword and cannot be a name")]
-    ReservedName {
-        /// The name.
-        name: String,
-    },
-    /// A witness or group was called as an earlier one.
-    #[error("the name {name} is already taken")]
-    NameTaken {
-        /// The name.
-        name: String,
-    },
-    /// A name was used that no earlier line defines.
-    #[error("{name} is not defined on an earlier line")]
-    Undefined {
-        /// The name.
-        name: String,
-    },
-    /// A name was a group member before.
-    #[error("{name} is a group member already; it could count twice")]
-    MemberTwice {
-        /// The name.
-        name: String,
-    },
-    /// A threshold was not a number between 1 and the number of members.
-    #[error("the threshold {threshold:?} is not any, all, or a number from 1 to {members}")]
-    Threshold {
-        /// The threshold as written.
-        threshold: String,
-        /// Members of the group.
-        members: usize,
-    },
-    /// The file has a second quorum line.
-    #[error("the policy has a quorum line already")]
-    SecondQuorum,
-    /// The file has more logs, witnesses or groups than the reader takes.
-    #[error("the policy has more than {limit} lines of this kind")]
-    TooMany {
-        /// Lines of one kind the reader takes.
-        limit: usize,
-    },
 }

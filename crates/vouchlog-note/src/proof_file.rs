@@ -5,7 +5,8 @@ use std::fmt;
 use vouchlog_merkle::{Hash, InclusionProof, LeafIndex, ProofError, TreeHead};
 
 use crate::limits::{MAX_EXTRA_BYTES, MAX_PROOF_FILE_BYTES, MAX_PROOF_HASHES};
-use crate::note::{NoteError, UnverifiedNote};
+use crate::note::UnverifiedNote;
+use crate::note_error::NoteError;
 use crate::text::{decode_base64, decode_hash, encode_base64, parse_decimal};
 
 // proof file = "c2sp.org/tlog-proof@v1" LF

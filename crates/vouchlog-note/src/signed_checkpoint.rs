@@ -4,7 +4,8 @@ use vouchlog_merkle::TreeHead;
 
 use crate::checkpoint::{Checkpoint, CheckpointError, Origin};
 use crate::key::{SignatureType, VerifyingKey};
-use crate::note::{NoteError, UnverifiedNote, VerifiedNote, parse_signature_lines};
+use crate::note::{UnverifiedNote, VerifiedNote, parse_signature_lines};
+use crate::note_error::NoteError;
 use crate::signing::SigningKey;
 use crate::verified_signature::VerifiedSignature;
 

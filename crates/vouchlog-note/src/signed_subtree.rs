@@ -6,7 +6,8 @@ use crate::checkpoint::Origin;
 use crate::cosignature::{split_timestamped_signature, subtree_message};
 use crate::key::{KeyMaterial, SignatureType, VerifyingKey};
 use crate::ml_dsa_44::SIGNATURE_BYTES;
-use crate::note::{NoteError, parse_signature_lines};
+use crate::note::parse_signature_lines;
+use crate::note_error::NoteError;
 use crate::verified_signature::{Repeats, Verdict, VerifiedSignature, verify_lines};
 
 // answer  = *( <signature line> LF )              one or more, of type 0x06

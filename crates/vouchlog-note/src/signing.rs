@@ -12,7 +12,7 @@ use crate::jws;
 use crate::key::{KeyError, KeyId, KeyName, SignatureType, VerifyingKey};
 use crate::limits::{MAX_TIMESTAMP, MAX_VKEY_BYTES};
 use crate::ml_dsa_44;
-use crate::note::{NoteError, check_text};
+use crate::note_error::{NoteError, check_text};
 use crate::signature_line::SignatureLine;
 use crate::text::{append_base64, decode_base64};
 use crate::verified_signature::whole_tree;

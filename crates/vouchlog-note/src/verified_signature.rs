@@ -6,7 +6,7 @@ use vouchlog_merkle::Subtree;
 use crate::checkpoint::Checkpoint;
 use crate::cosignature::{cosigned_message, split_timestamped_signature, subtree_message};
 use crate::key::{KeyMaterial, VerifyingKey};
-use crate::note::NoteError;
+use crate::note_error::NoteError;
 use crate::signature_line::SignatureLine;
 
 /// A signature that was verified, with the key that did.

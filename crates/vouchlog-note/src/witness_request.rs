@@ -5,7 +5,8 @@ use std::fmt;
 use vouchlog_merkle::Hash;
 
 use crate::limits::{MAX_ADD_CHECKPOINT_BYTES, MAX_PROOF_HASHES};
-use crate::note::{NoteError, UnverifiedNote};
+use crate::note::UnverifiedNote;
+use crate::note_error::NoteError;
 use crate::text::{decode_hash, encode_base64};
 
 // request = <lines of the kind of request>
