@@ -146,3 +146,11 @@ pub(crate) fn file_number(name: &str) -> Option<u64> {
 fn number(bytes: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(bytes.try_into().ok()?))
 }
+
+/// The name of a purpose as file headers hold it: eight bytes.
+pub(crate) fn purpose(name: &str) -> [u8; 8] {
+    let mut purpose = [b' '; 8];
+    let length = name.len().min(8);
+    purpose[..length].copy_from_slice(&name.as_bytes()[..length]);
+    purpose
+}

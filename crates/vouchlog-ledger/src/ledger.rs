@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use vouchlog_merkle::Hash;
 
-use crate::file::{FileHeader, Kind, RECORD, RecordHeader, file_name, file_number};
+use crate::file::{FileHeader, Kind, RECORD, RecordHeader, file_name, file_number, purpose};
 use crate::reader::{Place, Reader};
 use crate::scan::{MARK, Mark, Scan, Summary, read};
 use crate::slots::TwoSlots;
@@ -50,13 +50,6 @@ struct Position {
     end: u64,
     next: u64,
     link: Hash,
-}
-
-pub(crate) fn purpose(name: &str) -> [u8; 8] {
-    let mut purpose = [b' '; 8];
-    let length = name.len().min(8);
-    purpose[..length].copy_from_slice(&name.as_bytes()[..length]);
-    purpose
 }
 
 impl Ledger {

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use vouchlog_merkle::Hash;
 
-use crate::file::{FileHeader, HEADER, Kind, RECORD, file_name, file_number};
-use crate::ledger::purpose;
+use crate::file::{FileHeader, HEADER, Kind, RECORD, file_name, file_number, purpose};
 use crate::scan::{Item, MARK, Mark, read_file, record_at};
 use crate::slots::TwoSlots;
 use crate::{Disk, LedgerError};
