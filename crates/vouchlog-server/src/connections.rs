@@ -17,10 +17,10 @@ use tokio::task::JoinSet;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Config;
 use crate::limits::{ACCEPT_PAUSE, CONNECTION_WINDOW, MAX_HEADER_BYTES, STREAM_WINDOW};
 use crate::metrics::Metrics;
 use crate::room::Room;
-use crate::serve::Config;
 
 /// Accepts until `stopping` is cancelled, then drains for at most [`Config::drain_timeout`], however far a request has got: one
 /// whose client never sends the rest of it is cut off then. Each connection takes a place of `room`.

@@ -16,9 +16,9 @@ use tokio::sync::Semaphore;
 use tonic::{Code, Status};
 use vouchlog_api::{Error, ErrorKind};
 
-use crate::http::Problem;
 use crate::limits::RETRY_AFTER;
 use crate::metrics::{Metrics, Rpc};
+use crate::problem::Problem;
 use crate::status::status;
 
 /// What all requests of a server share.

@@ -2,7 +2,6 @@
 
 mod entries;
 mod ops;
-mod problem;
 mod proofs;
 mod submit;
 mod tiles;
@@ -29,12 +28,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use vouchlog_api::{AnyWitness, Error};
 
-pub(crate) use problem::Problem;
-
 use crate::health::Health;
 use crate::limits::{DISCARD_PATIENCE, MAX_DISCARDED};
 use crate::log::AnyLog;
 use crate::openapi;
+use crate::problem::Problem;
 use crate::status::bug;
 
 /// What there is to say of anything that is served.
@@ -210,10 +208,3 @@ async fn discard(mut body: Body) {
     };
     tokio::time::timeout(DISCARD_PATIENCE, reading).await.ok();
 }
-
-/// A header of fixed text.
-fn content_type(value: &'static str) -> [(http::HeaderName, &'static str); 1] {
-    [(header::CONTENT_TYPE, value)]
-}
-
-const TEXT: &str = "text/plain; charset=utf-8";

@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+mod config;
 mod connections;
 mod grpc;
 mod guard;
@@ -29,8 +30,10 @@ mod health;
 mod http;
 pub mod limits;
 mod log;
+mod media;
 mod metrics;
 mod openapi;
+mod problem;
 mod reads;
 mod room;
 mod serve;
@@ -38,7 +41,8 @@ mod status;
 #[cfg(test)]
 mod tests;
 
+pub use config::Config;
 pub use health::Health;
 pub use log::Log;
-pub use serve::{Config, Server};
+pub use serve::Server;
 pub use vouchlog_runtime::Readiness;

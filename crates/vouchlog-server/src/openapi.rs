@@ -4,7 +4,7 @@ use bytes::Bytes;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
-use crate::http::Problem;
+use crate::problem::Problem;
 
 /// What the document of a log says before its paths.
 #[derive(utoipa::OpenApi)]

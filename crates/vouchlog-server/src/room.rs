@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::config::Config;
 use crate::limits::RESERVED_DESCRIPTORS;
-use crate::serve::Config;
 
 /// How long a count of the process's descriptors is good. In between, only connections are counted; what else is opened
 /// meanwhile comes out of the slack in [`RESERVED_DESCRIPTORS`].

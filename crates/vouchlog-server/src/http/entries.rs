@@ -9,9 +9,9 @@ use utoipa::{IntoParams, ToSchema};
 use vouchlog_api::{Appender, Error, StreamInfo};
 use vouchlog_stream::{Entry, StreamId, StreamStatus};
 
-use super::problem::ReadProblems;
-use super::{Params, PathParam, Problem};
+use super::{Params, PathParam};
 use crate::log::AnyLog;
+use crate::problem::{Problem, ReadProblems};
 use crate::reads;
 
 /// Which entries.

@@ -11,7 +11,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use vouchlog_api::Error;
 
-use super::{App, Problem};
+use super::App;
+use crate::media;
+use crate::problem::Problem;
 
 /// SPEC: OpenMetrics 1.0, section "Protocol Negotiation": the content type of its text format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -150,7 +152,7 @@ pub(super) async fn readyz(State(app): State<App>) -> Response {
 pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     let mut text = String::new();
     encode(&mut text, &app.registry).map_err(|_| Error::internal("a metric cannot be written"))?;
-    Ok((super::content_type(OPEN_METRICS), text).into_response())
+    Ok((media::content_type(OPEN_METRICS), text).into_response())
 }
 
 /// This document.
@@ -159,5 +161,5 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem>
     responses((status = 200, description = "The OpenAPI document.", body = Object, content_type = "application/json"))
 )]
 pub(super) async fn openapi(State(app): State<App>) -> Response {
-    (super::content_type("application/json"), app.openapi).into_response()
+    (media::content_type("application/json"), app.openapi).into_response()
 }

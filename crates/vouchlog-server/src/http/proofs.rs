@@ -13,9 +13,10 @@ use vouchlog_merkle::{Hash, LeafIndex};
 use vouchlog_proto::EntryName;
 use vouchlog_stream::{Digest, SequenceNumber, StreamId};
 
-use super::problem::ReadProblems;
-use super::{Params, PathParam, Problem, TEXT};
+use super::{Params, PathParam};
 use crate::log::AnyLog;
+use crate::media::{self, TEXT};
+use crate::problem::{Problem, ReadProblems};
 use crate::reads;
 
 /// Which entry, in which tree.
@@ -157,7 +158,7 @@ pub(super) async fn receipt(
 ) -> Result<Response, Problem> {
     let (_, _, file) = reads::receipt(&log, EntryName::Index(LeafIndex::new(index))).await?;
     let name = format!("attachment; filename=\"{index}.tlog-proof\"");
-    Ok(([(header::CONTENT_DISPOSITION, name)], super::content_type(TEXT), file).into_response())
+    Ok(([(header::CONTENT_DISPOSITION, name)], media::content_type(TEXT), file).into_response())
 }
 
 fn hex(hashes: &[Hash]) -> Vec<String> {

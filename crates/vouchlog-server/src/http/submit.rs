@@ -11,10 +11,10 @@ use vouchlog_api::{AckLevel, Appender, Error, HouseAppend, HouseAppended};
 use vouchlog_merkle::{LeafIndex, leaf_hash};
 use vouchlog_stream::{Digest, Evidence, Statement, StatementKind};
 
-use super::problem::WriteProblems;
-use super::{Params, Problem, read};
+use super::{Params, read};
 use crate::limits::{MAX_ADD_BYTES, MAX_JSON_BYTES, MAX_JSON_STATEMENTS};
 use crate::log::AnyLog;
+use crate::problem::{Problem, WriteProblems};
 use crate::reads;
 
 /// A statement for the house stream.

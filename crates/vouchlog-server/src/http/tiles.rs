@@ -7,8 +7,9 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use vouchlog_api::{Error, LogReader, Result};
 use vouchlog_merkle::{TilePath, sha256};
 
-use super::{Problem, TEXT};
 use crate::log::AnyLog;
+use crate::media::{self, TEXT};
+use crate::problem::Problem;
 
 /// SPEC: tlog-tiles: a checkpoint "SHOULD NOT be cached for more than a few seconds".
 pub(super) const CHECKPOINT_CACHING: &str = "no-cache";
@@ -108,7 +109,7 @@ pub(super) fn cached(
         return (StatusCode::NOT_MODIFIED, validators).into_response();
     }
     // The type comes last: text would otherwise bring its own.
-    (validators, super::content_type(content_type), content).into_response()
+    (validators, media::content_type(content_type), content).into_response()
 }
 
 /// SPEC: RFC 9110 section 13.1.2: `If-None-Match` lists validators, which are compared weakly.

@@ -17,8 +17,10 @@ use vouchlog_merkle::{Hash, sha256};
 use vouchlog_note::limits::MAX_ADD_CHECKPOINT_BYTES;
 use vouchlog_note::{AddCheckpoint, SignSubtree};
 
+use super::read;
 use super::tiles::{CHECKPOINT_CACHING, cached};
-use super::{Problem, TEXT, content_type, read};
+use crate::media::{TEXT, content_type};
+use crate::problem::Problem;
 
 /// SPEC: tlog-witness: the type of a body that is the size of the latest cosigned checkpoint in decimal, then LF.
 const SIZE_TYPE: &str = "text/x.tlog.size";

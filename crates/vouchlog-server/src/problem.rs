@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 use vouchlog_api::Error;
 
+use crate::media::{TEXT, content_type};
 use crate::status::{Row, row, sentence};
 
 /// Why a request failed (RFC 9457).
@@ -105,7 +106,7 @@ impl Problem {
     /// The same as a line of text.
     pub(super) fn into_text(self) -> Response {
         let headers = self.headers();
-        (self.status, headers, super::content_type(super::TEXT), format!("{}\n", self.detail)).into_response()
+        (self.status, headers, content_type(TEXT), format!("{}\n", self.detail)).into_response()
     }
 
     fn headers(&self) -> http::HeaderMap {
@@ -130,7 +131,7 @@ impl From<Error> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self).expect("a problem has string keys only");
-        (self.status, self.headers(), super::content_type("application/problem+json"), body).into_response()
+        (self.status, self.headers(), content_type("application/problem+json"), body).into_response()
     }
 }
 
