@@ -11,12 +11,14 @@ use vouchlog_note::SignedCheckpoint;
 use crate::checkpoint::{Cosigned, examine};
 use crate::config::Config;
 use crate::edge::RightEdge;
-use crate::evidence::{build, prefix_of, verify_finding};
 use crate::fetch::{Fetcher, TileCache, is_log_unreadable};
-use crate::finding::{Finding, FindingKind, Place, Proves, Suspicions};
-use crate::heads::{Compared, compare};
+use crate::finding::{Finding, Suspicions};
+use crate::heads::compare;
+use crate::kind::{FindingKind, Proves};
 use crate::limits::{MAX_EVIDENCED_FINDINGS, MAX_IN_FLIGHT};
-use crate::report::AuditReport;
+use crate::place::Place;
+use crate::proving::{build, prefix_of, verify_finding};
+use crate::report::{AuditReport, Base};
 use crate::rules::{Rules, Terms};
 use crate::state::{AuditState, Opened, StateError};
 use crate::tiles::Tiles;
@@ -91,13 +93,6 @@ pub async fn audit<R: LogReader>(
     let report = AuditReport::of_walk(config, &base, &walk, findings, begun.elapsed());
     let state = if walk.is_tree_sound() { Some(final_state(config, &base.signed, walk)) } else { previous };
     Ok(Audited { report, state })
-}
-
-/// The checkpoint under audit.
-pub(crate) struct Base {
-    pub(crate) signed: SignedCheckpoint,
-    pub(crate) cosigned: Cosigned,
-    pub(crate) compared: Compared,
 }
 
 async fn checkpoint<R: LogReader>(

@@ -3,7 +3,7 @@
 
 use vouchlog_merkle::{EntryBundle, Hash, leaf_hash};
 
-use crate::finding::FindingKind;
+use crate::kind::FindingKind;
 
 /// What is wrong with a bundle, and where it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

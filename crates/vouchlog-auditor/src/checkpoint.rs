@@ -6,7 +6,9 @@ use vouchlog_note::{
 
 use crate::config::{Config, LogIdentity};
 use crate::evidence::Lead;
-use crate::finding::{Cause, FindingKind, Place, Suspicions};
+use crate::finding::{Cause, Suspicions};
+use crate::kind::FindingKind;
+use crate::place::Place;
 
 /// Opens a checkpoint by the log's keys alone. Cosignatures are not looked at.
 pub(crate) fn open(note: &str, log: &LogIdentity) -> Result<SignedCheckpoint, CheckpointError> {

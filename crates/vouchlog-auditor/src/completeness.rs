@@ -218,6 +218,6 @@ fn not_complete(stream: u64, problem: impl Into<String>) -> CompletenessError {
 
 /// Checks that a run is in the tree under `head`.
 fn check_run(run: &ProvenRun, head: &TreeHead) -> Result<(), CompletenessError> {
-    crate::evidence::verify_run(run, head)
+    crate::proving::verify_run(run, head)
         .map_err(|error| CompletenessError::NotInLog { first: run.first, error })
 }

@@ -27,16 +27,9 @@ use thiserror::Error;
 use vouchlog_merkle::{Hash, sha256};
 
 use crate::encoding;
-use crate::finding::{FindingKind, Place};
+use crate::kind::FindingKind;
 use crate::limits::{MAX_EVIDENCE_BYTES, MAX_EVIDENCE_RUN, MAX_SERVED_BYTES};
-
-mod broken_rule;
-mod build;
-mod verify;
-
-pub(crate) use build::{build, prefix_of, proven_run};
-pub(crate) use verify::verify_run;
-pub use verify::{Verdict, verify_finding};
+use crate::place::Place;
 
 /// First line of every evidence file's `format`.
 const FORMAT: &str = "vouchlog/v1 evidence";

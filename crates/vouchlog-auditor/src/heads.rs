@@ -6,10 +6,13 @@ use vouchlog_note::SignedCheckpoint;
 
 use crate::checkpoint::open;
 use crate::config::Config;
-use crate::evidence::{Lead, prefix_of};
+use crate::evidence::Lead;
 use crate::fetch::{Fetcher, is_log_unreadable};
-use crate::finding::{Cause, FindingKind, Place, Suspicions};
+use crate::finding::{Cause, Suspicions};
+use crate::kind::FindingKind;
 use crate::limits::MAX_WITNESSED_NOTES;
+use crate::place::Place;
+use crate::proving::prefix_of;
 use crate::state::Opened;
 
 /// What holding a checkpoint against others showed.

@@ -36,11 +36,14 @@ mod rules;
 mod tiles;
 
 mod finding;
+mod kind;
+mod place;
 mod report;
 mod state;
 
 mod completeness;
 mod evidence;
+mod proving;
 mod sample;
 
 mod encoding;
@@ -52,8 +55,11 @@ pub use completeness::{
     Streams, prove_complete, verify_completeness,
 };
 pub use config::{Config, EntryRules, LogIdentity, Options};
-pub use evidence::{Evidence, EvidenceError, EvidenceFile, ProvenRun, ServedBytes, Verdict, verify_finding};
-pub use finding::{Finding, FindingKind, Place, Proves, Severity};
+pub use evidence::{Evidence, EvidenceError, EvidenceFile, ProvenRun, ServedBytes};
+pub use finding::Finding;
+pub use kind::{FindingKind, Proves, Severity};
+pub use place::Place;
+pub use proving::{Verdict, verify_finding};
 pub use report::{AuditReport, Checked, CheckpointReport, StreamReport};
 pub use sample::{SampleError, check_sample, sample};
 pub use state::{AuditState, StateError};

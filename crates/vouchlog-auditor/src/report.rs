@@ -5,15 +5,25 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
+use vouchlog_note::SignedCheckpoint;
 use vouchlog_stream::Evidence;
 
-use crate::audit::Base;
+use crate::checkpoint::Cosigned;
 use crate::config::Config;
-use crate::finding::{Finding, FindingKind, Severity, Suspicions};
+use crate::finding::{Finding, Suspicions};
+use crate::heads::Compared;
+use crate::kind::{FindingKind, Severity};
 use crate::rules::{Rules, Stream};
 use crate::walk::Walk;
 
 mod html;
+
+/// The checkpoint under audit.
+pub(crate) struct Base {
+    pub(crate) signed: SignedCheckpoint,
+    pub(crate) cosigned: Cosigned,
+    pub(crate) compared: Compared,
+}
 
 /// What an audit found.
 #[derive(Clone, Debug, PartialEq, Serialize)]

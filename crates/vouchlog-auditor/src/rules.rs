@@ -12,7 +12,9 @@ use vouchlog_stream::{Enrolment, Entry, Genesis, LoggedAt, Revocation, Statement
 
 use crate::config::Config;
 use crate::evidence::Lead;
-use crate::finding::{Cause, FindingKind, Place, Suspicions};
+use crate::finding::{Cause, Suspicions};
+use crate::kind::FindingKind;
+use crate::place::Place;
 
 mod heads;
 mod opening;

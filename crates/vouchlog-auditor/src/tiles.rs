@@ -13,7 +13,9 @@ use vouchlog_merkle::{Hash, TILE_HEIGHT, TILE_WIDTH, Tile, TileId, TreeHead, Tre
 use crate::edge::{LEVELS, RightEdge, tile_root};
 use crate::evidence::{Lead, ServedBytes};
 use crate::fetch::{Fetcher, Served};
-use crate::finding::{Cause, FindingKind, Place, Suspicions};
+use crate::finding::{Cause, Suspicions};
+use crate::kind::FindingKind;
+use crate::place::Place;
 
 const WIDTH: u64 = TILE_WIDTH as u64;
 

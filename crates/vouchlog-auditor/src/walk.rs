@@ -10,7 +10,9 @@ use crate::config::{Config, EntryRules};
 use crate::edge::{RightEdge, tile_root};
 use crate::evidence::{Lead, ServedBytes};
 use crate::fetch::Served;
-use crate::finding::{Cause, FindingKind, Place, Suspicions};
+use crate::finding::{Cause, Suspicions};
+use crate::kind::FindingKind;
+use crate::place::Place;
 use crate::rules::{Rules, Terms};
 use crate::tiles::{Expected, Tiles, mismatch, read};
 

@@ -13,9 +13,10 @@ use super::{
 };
 use crate::checkpoint::open;
 use crate::config::{Config, LogIdentity};
-use crate::evidence::{ProvenRun, proven_run};
+use crate::evidence::ProvenRun;
 use crate::fetch::{Fetcher, TileCache};
 use crate::limits::{MAX_COMPLETENESS_RUNS, MAX_COMPLETENESS_STATEMENTS, MAX_IN_FLIGHT};
+use crate::proving::proven_run;
 use crate::rules::open_genesis;
 
 const WIDTH: u64 = TILE_WIDTH as u64;

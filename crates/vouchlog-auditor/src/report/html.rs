@@ -3,7 +3,8 @@
 use std::fmt::{self, Write};
 
 use super::{AuditReport, StreamReport};
-use crate::finding::{Finding, Proves, Severity};
+use crate::finding::Finding;
+use crate::kind::{Proves, Severity};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1b1b1b}\
 h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}\

@@ -5,7 +5,9 @@ use vouchlog_stream::StreamId;
 
 use super::{HeadSeen, Rules, Stream, unknown_stream};
 use crate::evidence::Lead;
-use crate::finding::{FindingKind, Place, Suspicions};
+use crate::finding::Suspicions;
+use crate::kind::FindingKind;
+use crate::place::Place;
 
 impl Rules {
     /// Takes up the entry at `index`, a head of stream `id` or its last one.

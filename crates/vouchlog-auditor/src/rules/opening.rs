@@ -5,7 +5,9 @@ use vouchlog_stream::{Previous, StreamId, StreamOpening, stream_origin};
 
 use super::{Rules, Stream};
 use crate::evidence::Lead;
-use crate::finding::{FindingKind, Place, Suspicions};
+use crate::finding::Suspicions;
+use crate::kind::FindingKind;
+use crate::place::Place;
 
 impl Rules {
     /// Takes up the entry at `index`, which opens a stream of that name.

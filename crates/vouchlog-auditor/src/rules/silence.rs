@@ -4,7 +4,9 @@ use vouchlog_stream::StreamId;
 
 use super::{Rules, Stream, Terms};
 use crate::evidence::Lead;
-use crate::finding::{FindingKind, Place, Suspicions};
+use crate::finding::Suspicions;
+use crate::kind::FindingKind;
+use crate::place::Place;
 
 impl Rules {
     /// SPEC: an active stream has a head in the log at least every head interval, and an idle one its heartbeats. A stream

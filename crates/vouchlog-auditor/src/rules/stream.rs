@@ -5,7 +5,9 @@ use vouchlog_note::{Origin, VerifyingKey};
 use vouchlog_stream::{LoggedAt, StatementEntry, StatementKind, StreamId};
 
 use crate::evidence::Lead;
-use crate::finding::{Cause, FindingKind, Place, Suspicions};
+use crate::finding::{Cause, Suspicions};
+use crate::kind::FindingKind;
+use crate::place::Place;
 
 /// Bits of the evidence bitmap.
 pub(crate) const EVIDENCE_BITS: usize = 32;

@@ -5,7 +5,8 @@ use vouchlog_merkle::{Hash, TileId, partial_tiles};
 use super::Walk;
 use crate::evidence::{Lead, ServedBytes};
 use crate::fetch::Served;
-use crate::finding::{FindingKind, Place};
+use crate::kind::FindingKind;
+use crate::place::Place;
 use crate::tiles::mismatch;
 
 impl Walk<'_> {

@@ -10,7 +10,8 @@ use vouchlog_stream::{
 };
 
 use crate::config::LogIdentity;
-use crate::finding::{FindingKind, Place};
+use crate::kind::FindingKind;
+use crate::place::Place;
 use crate::rules::open_genesis;
 
 mod streams;

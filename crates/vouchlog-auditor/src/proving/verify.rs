@@ -8,11 +8,11 @@ use vouchlog_merkle::{
 use vouchlog_note::{CheckpointError, SignedCheckpoint};
 
 use super::broken_rule::BrokenRule;
-use super::{Evidence, EvidenceFile, ProvenRun, ServedBytes};
 use crate::bundle;
 use crate::checkpoint::{cosignatures, fault, open};
 use crate::config::LogIdentity;
-use crate::finding::FindingKind;
+use crate::evidence::{Evidence, EvidenceFile, ProvenRun, ServedBytes};
+use crate::kind::FindingKind;
 use crate::limits::MAX_EVIDENCE_ENTRIES;
 
 /// What an evidence file is worth.

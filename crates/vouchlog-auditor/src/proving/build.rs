@@ -7,7 +7,7 @@ use vouchlog_merkle::{
 };
 use vouchlog_note::{Origin, SignedCheckpoint};
 
-use super::{Evidence, EvidenceFile, Lead, ProvenRun};
+use crate::evidence::{Evidence, EvidenceFile, Lead, ProvenRun};
 use crate::fetch::is_log_unreadable;
 use crate::finding::Suspicion;
 
