@@ -37,15 +37,18 @@ mod attach;
 mod build;
 mod claude;
 mod fields;
+mod gather;
 mod memory;
 mod open;
+mod times;
 mod unit;
 
 pub(crate) use build::{decision_of, record_of};
 pub(crate) use fields::put;
-use memory::{Memory, Times, hull, may_be_of_one_call};
+use memory::Memory;
 use open::Open;
 pub(crate) use open::Part;
+use times::{Times, hull, may_be_of_one_call};
 
 /// Makes names of records out of keys: a keyed function such as HMAC-SHA256 under a secret of the gateway, cut to 16 bytes. The
 /// same key must give the same name. A record's name is public and must not give its trace away: a bare hash would.
@@ -359,7 +362,7 @@ impl Assembler {
             }
             open.append(&mut part);
         }
-        let units = unit::units(&open, &self.memory);
+        let units = gather::units(&open, &self.memory);
         let made = build::records(&units, done, &self.naming, out);
         let entries = memory::entries(&open, &units, &made);
         self.memory.remember(entries);

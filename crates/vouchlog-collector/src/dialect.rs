@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::intake::{Attributes, Item, Source};
 
+mod finish;
 mod flat;
 mod messages;
 mod python;
@@ -20,7 +21,8 @@ mod role;
 mod shape;
 mod table;
 
-pub use messages::{finish_reason, messages, text_of, tool_calls};
+pub use finish::finish_reason;
+pub use messages::{messages, text_of, tool_calls};
 pub use read::{Reading, read, read_payload, says_nothing, unsalted};
 pub use role::Role;
 pub(crate) use shape::time;

@@ -27,6 +27,7 @@ mod answer;
 mod body;
 mod doors;
 mod export;
+mod exported;
 mod grpc;
 mod http;
 mod metrics;
@@ -35,7 +36,7 @@ mod weight;
 
 use answer::{Form, Refusal};
 use body::Room;
-use export::Export;
+use exported::Export;
 use metrics::Metrics;
 pub use token::{Token, TokenError};
 

@@ -5,19 +5,9 @@
 
 use serde_json::{Map, Value, json};
 
+use super::finish::finish_reason;
 use super::shape::json as read_json;
 use crate::limits::MAX_DEPTH;
-
-/// A reason to stop, by the name of OpenTelemetry's list: stop, length, content_filter, tool_call, error. Others stay.
-pub fn finish_reason(reason: &str) -> String {
-    match reason.to_ascii_lowercase().as_str() {
-        "tool_calls" | "tool_call" | "tool_use" | "function_call" => "tool_call".into(),
-        "stop" | "end_turn" | "stop_sequence" | "complete" | "completed" => "stop".into(),
-        "length" | "max_tokens" | "max_output_tokens" => "length".into(),
-        "content_filter" | "content_filtered" | "safety" => "content_filter".into(),
-        _ => reason.to_owned(),
-    }
-}
 
 /// The messages in `value`; `role` is whose they are if they do not say.
 pub fn messages(value: &Value, role: &str) -> Vec<Value> {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::messages::finish_reason;
+use super::finish::finish_reason;
 use super::python;
 use crate::limits::MAX_DEPTH;
 

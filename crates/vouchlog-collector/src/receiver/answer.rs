@@ -21,8 +21,7 @@ use serde_json::json;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetail, RetryInfo, StatusExt};
 
-use super::export::Export;
-use super::http::JSON;
+use super::exported::{Export, JSON, PROTOBUF, encoding};
 use crate::collector::NotTaken;
 use crate::doors::DoorError;
 use crate::intake::{Encoding, IntakeError};
@@ -99,7 +98,7 @@ impl Form {
         }
         match Export::ALL.iter().any(|export| export.path() == path) {
             // Who sends neither encoding reads JSON, if anything.
-            true => Self::Otlp(super::http::encoding(headers).unwrap_or(Encoding::Json)),
+            true => Self::Otlp(encoding(headers).unwrap_or(Encoding::Json)),
             false => Self::Problem,
         }
     }
@@ -143,7 +142,7 @@ impl Refusal {
             Form::Grpc => return self.status().into_http(),
             Form::Otlp(Encoding::Protobuf) => {
                 let body = self.status().details().to_vec();
-                ([(header::CONTENT_TYPE, super::http::PROTOBUF)], body).into_response()
+                ([(header::CONTENT_TYPE, PROTOBUF)], body).into_response()
             }
             Form::Otlp(Encoding::Json) => {
                 let mut status = json!({ "code": i32::from(code), "message": self.why });

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::Receiver;
 use super::answer::{Kind, Refusal, cut};
+use super::exported::Export;
 use super::weight::weight;
 use crate::arrival::{Arrival, Door};
 use crate::collector::Taken;
@@ -21,54 +22,6 @@ use crate::limits::{MAX_DECODED_BYTES, MAX_REASON_BYTES, MAX_REASONS, MAX_WHY_BY
 
 /// Bodies that weigh more are decoded where it holds up nobody else.
 const HEAVY: usize = 1 << 20;
-
-/// What OTLP exports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Export {
-    Traces,
-    Logs,
-    Metrics,
-}
-
-impl Export {
-    pub(super) const ALL: [Self; 3] = [Self::Traces, Self::Logs, Self::Metrics];
-
-    /// As metrics have it.
-    pub(super) const fn label(self) -> &'static str {
-        match self {
-            Self::Traces => "traces",
-            Self::Logs => "logs",
-            Self::Metrics => "metrics",
-        }
-    }
-
-    /// Where OTLP/HTTP has it.
-    pub(super) const fn path(self) -> &'static str {
-        match self {
-            Self::Traces => "/v1/traces",
-            Self::Logs => "/v1/logs",
-            Self::Metrics => "/v1/metrics",
-        }
-    }
-
-    /// Where gRPC has it.
-    pub(super) const fn method(self) -> &'static str {
-        match self {
-            Self::Traces => "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-            Self::Logs => "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-            Self::Metrics => "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-        }
-    }
-
-    /// How it is kept. Metrics are not: there is no interaction in them.
-    const fn kept(self, encoding: Encoding) -> Option<(Signal, Door)> {
-        match self {
-            Self::Traces => Some((Signal::Traces, Door::Traces(encoding))),
-            Self::Logs => Some((Signal::Logs, Door::Logs(encoding))),
-            Self::Metrics => None,
-        }
-    }
-}
 
 /// A body as it was sent, for the other collector.
 pub(super) struct AsSent {

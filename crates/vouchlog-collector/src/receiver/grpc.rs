@@ -13,7 +13,8 @@ use http_body_util::{BodyExt, Full};
 use super::Receiver;
 use super::answer::{Form, Refusal, outcome};
 use super::body::{gunzip, is_gzip, read};
-use super::export::{AsSent, Export, Partial, export as take};
+use super::export::{AsSent, Partial, export as take};
+use super::exported::Export;
 use crate::intake::Encoding;
 use crate::limits::MAX_BODY_BYTES;
 

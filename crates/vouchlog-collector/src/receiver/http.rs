@@ -8,12 +8,10 @@ use axum::response::{IntoResponse, Response};
 use super::Receiver;
 use super::answer::{Form, Kind, Refusal, outcome};
 use super::body::{gunzip, is_gzip, read};
-use super::export::{AsSent, Export, Partial, export as take};
+use super::export::{AsSent, Partial, export as take};
+use super::exported::{Export, JSON, PROTOBUF, encoding};
 use crate::intake::Encoding;
 use crate::limits::MAX_BODY_BYTES;
-
-pub(super) const PROTOBUF: &str = "application/x-protobuf";
-pub(super) const JSON: &str = "application/json";
 
 /// Answers a POST.
 pub(super) async fn answer(receiver: &Receiver, export: Export, request: Request) -> Response {
@@ -37,7 +35,9 @@ async fn taken(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(Encoding, Partial), Refusal> {
-    let encoding = encoding(headers)?;
+    let unsupported =
+        || Refusal::new(Kind::Unsupported, format!("send `content-type: {PROTOBUF}` or `{JSON}`"));
+    let encoding = encoding(headers).ok_or_else(unsupported)?;
     let is_gzip = is_gzip(headers, "content-encoding")?;
     let (sent, _sent) = read(&receiver.bodies, headers, body, MAX_BODY_BYTES).await?.finish();
     let (body, _body) = match is_gzip && export != Export::Metrics {
@@ -49,17 +49,4 @@ async fn taken(
     };
     let sent = AsSent { body: sent, encoding, is_gzip };
     Ok((encoding, take(receiver, export, encoding, body, sent).await?))
-}
-
-/// The encoding that a request names.
-pub(super) fn encoding(headers: &HeaderMap) -> Result<Encoding, Refusal> {
-    let content_type = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
-    let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    if media_type.eq_ignore_ascii_case(PROTOBUF.as_bytes()) {
-        Ok(Encoding::Protobuf)
-    } else if media_type.eq_ignore_ascii_case(JSON.as_bytes()) {
-        Ok(Encoding::Json)
-    } else {
-        Err(Refusal::new(Kind::Unsupported, format!("send `content-type: {PROTOBUF}` or `{JSON}`")))
-    }
 }
