@@ -152,7 +152,7 @@ impl Journal {
                 "the directory journal/ is missing, but the journal had begun".into(),
             ));
         }
-        durable::make_dir(&folder).map_err(|error| JournalError::Disk(error.to_string()))?;
+        durable::make_dir(&folder).map_err(|error| JournalError::Disk(format!("journal/: {error}")))?;
         Self::open_on(Arc::new(Folder::new(folder)), dir, stamp, settings)
     }
 
@@ -165,7 +165,7 @@ impl Journal {
     ) -> Result<Self, JournalError> {
         let options = Options { purpose: PURPOSE, min_free_bytes: settings.min_free_bytes / LAST_RESERVE };
         let mut state = State::default();
-        let exists = Ledger::exists(&*disk).map_err(|error| JournalError::Disk(error.to_string()))?;
+        let exists = Ledger::exists(&*disk).map_err(|error| JournalError::Disk(format!("journal/: {error}")))?;
         let (ledger, identity) = if exists || stamp.is_some() {
             let opened = Ledger::open(disk.clone(), options, &mut |item| match item.snapshot {
                 Some(piece) => state.restore(piece, item.payload),

@@ -19,7 +19,7 @@ pub(super) struct Stamp(pub(super) [u8; 16]);
 impl Stamp {
     pub(super) fn read(dir: &Path) -> Result<Option<Self>, JournalError> {
         let read = durable::read_bounded(&dir.join(NAME), MAX_BYTES);
-        let read = read.map_err(|error| JournalError::Disk(format!("it cannot be read: {error}")))?;
+        let read = read.map_err(|error| JournalError::Disk(format!("{NAME}: {error}")))?;
         let Some(text) = read else { return Ok(None) };
         let parsed = std::str::from_utf8(&text).ok().and_then(Self::parse);
         let why = "FORMAT is damaged, or another version of this program wrote it";
@@ -38,7 +38,7 @@ impl Stamp {
     pub(super) fn write(self, dir: &Path) -> Result<(), JournalError> {
         let text = format!("{FIRST_LINE}\njournal {}\n", hex::encode(self.0));
         let written = durable::write(&dir.join(NAME), text.as_bytes(), durable::Mode::Private);
-        written.map_err(|error| JournalError::Disk(error.to_string()))
+        written.map_err(|error| JournalError::Disk(format!("{NAME}: {error}")))
     }
 }
 

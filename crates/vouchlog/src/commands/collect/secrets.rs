@@ -9,6 +9,7 @@ use vouchlog::{SigningKey, keys, random_bytes};
 use vouchlog_note::SignatureType;
 use vouchlog_runtime::durable::{self, Mode};
 
+use crate::advice::Advice;
 use crate::commands::{named, read_file};
 
 /// The secret's length as hexadecimal digits, and the end of its line.
@@ -38,7 +39,8 @@ pub(super) fn make_dir(dir: &Path) -> anyhow::Result<()> {
     durable::private_dir(dir).map_err(|failed| named(dir, failed))
 }
 
-/// The gateway's key: the one named, or the directory's own, made if it is not there.
+/// The gateway's key: the one named, or the directory's own, made if it is not there. Where there is a spool the key is lost: a new
+/// one is another gateway, whose records the spool must not take.
 pub(super) fn gateway_key(named: Option<&Path>, data: &Path) -> anyhow::Result<SigningKey> {
     if let Some(file) = named {
         return Ok(keys::load(file)?);
@@ -46,6 +48,17 @@ pub(super) fn gateway_key(named: Option<&Path>, data: &Path) -> anyhow::Result<S
     let file = data.join("gateway.key");
     if file.try_exists()? {
         return Ok(keys::load(&file)?);
+    }
+    let spool = data.join("spool");
+    if spool.join("FORMAT").try_exists()? {
+        return Err(Advice::error(
+            format!("{} is missing: what waits in {} belongs to its gateway", file.display(), spool.display()),
+            format!(
+                "bring the key back from a backup, or name it with --gateway-key; to begin with a new one, move {} away and have the new \
+                 key enrolled in the log",
+                spool.display()
+            ),
+        ));
     }
     let random = hex::encode(&random_bytes()[..4]);
     Ok(keys::create(&file, &format!("gateway.localhost/{random}"), SignatureType::Ed25519)?)
