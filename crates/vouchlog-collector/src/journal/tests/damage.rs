@@ -107,7 +107,12 @@ fn damage_to_any_file_is_refused_by_its_name_or_harmless() {
             }
             Err(error) => {
                 prop_assert!(matches!(error, JournalError::Damaged(_)), "{}", error);
-                prop_assert!(error.to_string().contains(FILES[file]), "{} does not name {}", error, FILES[file]);
+                prop_assert!(
+                    error.to_string().contains(FILES[file]),
+                    "{} does not name {}",
+                    error,
+                    FILES[file]
+                );
                 let (whole, refused) = outcome.get();
                 outcome.set((whole, refused + 1));
             }
@@ -155,6 +160,23 @@ async fn a_file_that_is_gone_is_missed_by_its_name() {
     fs::copy(other.path().join("FORMAT"), dir.path().join("FORMAT")).unwrap();
     let error = open_again(&dir, UNBOUNDED).await.map(drop).unwrap_err();
     assert!(error.to_string().contains("FORMAT"), "{error}");
+}
+
+/// With another secret, what is recorded again after a crash would be recorded a second time under another name.
+#[tokio::test]
+async fn the_secret_of_another_collector_is_refused() {
+    let dir = TempDir::new().unwrap();
+    drop(Journal::open(dir.path(), UNBOUNDED).unwrap());
+    let other = Settings { secret_check: [6; 8], ..UNBOUNDED };
+    let error = open_again(&dir, other).await.map(drop).unwrap_err();
+    assert!(matches!(&error, JournalError::Damaged(why) if why.contains("collector.key")), "{error}");
+    drop(open_again(&dir, UNBOUNDED).await.unwrap());
+    // A stamp of an earlier version gets the check.
+    let stamp = fs::read_to_string(dir.path().join("FORMAT")).unwrap();
+    let (earlier, _) = stamp.split_once("secret ").unwrap();
+    fs::write(dir.path().join("FORMAT"), earlier).unwrap();
+    drop(open_again(&dir, UNBOUNDED).await.unwrap());
+    assert_eq!(fs::read_to_string(dir.path().join("FORMAT")).unwrap(), stamp);
 }
 
 #[tokio::test]
