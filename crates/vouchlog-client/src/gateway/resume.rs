@@ -81,7 +81,8 @@ pub(super) fn compare(
         }
         Some(head) => {
             let signed = head.head().size;
-            let said = format!("stream {} has {} statements, but its head covers {signed}", stream.id, info.size);
+            let said =
+                format!("stream {} has {} statements, but its head covers {signed}", stream.id, info.size);
             return Err(GatewayError::Unverified(said).into());
         }
     }

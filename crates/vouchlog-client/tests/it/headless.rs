@@ -63,7 +63,9 @@ async fn a_stream_without_its_head_is_closed_at_its_size_and_continued() {
     assert_eq!(opened.iter().map(|one| one.previous.map(|of| of.size)).collect::<Vec<_>>(), [None, Some(60)]);
     // The gateway's signature covers all statements of the old stream again.
     let first = opened[1].previous.unwrap().stream;
-    assert!(entries.iter().any(|entry| matches!(entry, Entry::StreamClosed { stream, .. } if *stream == first)));
+    assert!(
+        entries.iter().any(|entry| matches!(entry, Entry::StreamClosed { stream, .. } if *stream == first))
+    );
     let old = world.log.stream(first).await.unwrap();
     assert!(old.head.is_some() && old.fork.is_none());
     assert!(matches!(old.status, StreamStatus::Superseded(_)));
@@ -99,9 +101,7 @@ async fn a_stream_without_its_head_that_has_other_statements_is_not_signed() {
     let entries = world.entries().await;
     let previous = openings(&entries)[1].previous.unwrap();
     assert_eq!(previous.size, 9);
-    let is_signed = |entry: &Entry| {
-        matches!(entry, Entry::StreamClosed { stream, .. } | Entry::StreamHead { stream, .. } if *stream == previous.stream)
-    };
+    let is_signed = |entry: &Entry| matches!(entry, Entry::StreamClosed { stream, .. } | Entry::StreamHead { stream, .. } if *stream == previous.stream);
     assert!(!entries.iter().any(is_signed), "the copy signed a stream that it does not know");
 }
 
