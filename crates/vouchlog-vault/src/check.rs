@@ -53,13 +53,42 @@ impl Vault {
         mut progress: impl FnMut(CheckProgress),
     ) -> Result<Vec<String>> {
         let mut damage = self.check_structure(rate.is_some()).await?;
+        match self.check_records(rate, &mut progress).await {
+            Err(VaultError::Damaged(what)) => damage.push(what),
+            found => damage.extend(found?),
+        }
+        damage.truncate(REPORTED_DAMAGE);
+        if let Some(first) = damage.first() {
+            self.shared.db.set_damage(format!("{}: {first}", self.location()));
+        }
+        Ok(damage)
+    }
+
+    /// SQLite: refuses a vault with a damaged record before anything is written, as a page that is written again takes its damage
+    /// along. The structure was checked before the file was opened. Large files are left to [`check`](Self::check).
+    pub(crate) async fn check_at_open(&self) -> Result<()> {
+        if self.shared.db.file_bytes().is_none_or(|bytes| bytes > CHECKED_AT_OPEN) {
+            return Ok(());
+        }
+        let found = self.shared.named(self.check_records(None, &mut |_| {})).await?;
+        match found.into_iter().next() {
+            Some(first) => Err(VaultError::damaged(format!("{}: {first}", self.location()))),
+            None => Ok(()),
+        }
+    }
+
+    async fn check_records(
+        &self,
+        rate: Option<u64>,
+        progress: &mut impl FnMut(CheckProgress),
+    ) -> Result<Vec<String>> {
         let newest: Option<i64> =
             sqlx::query("SELECT max(n) FROM record").fetch_one(&self.shared.db.readers).await?.try_get(0)?;
-        let (mut last, mut records) = (0, 0);
+        let (mut damage, mut last, mut records) = (Vec::new(), 0, 0);
         while damage.len() < REPORTED_DAMAGE {
             let begun = Instant::now();
             let page = match self.checked_page(last).await {
-                // The same error on every page: the structure is broken, which is reported already.
+                // It would be the same on every later page.
                 Err(VaultError::Damaged(what)) => {
                     damage.push(what);
                     break;
@@ -76,10 +105,6 @@ impl Vault {
                 let due = Duration::from_secs_f64(page.bytes as f64 / rate.max(1) as f64);
                 tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
             }
-        }
-        damage.truncate(REPORTED_DAMAGE);
-        if let Some(first) = damage.first() {
-            self.shared.db.set_damage(format!("{}: {first}", self.location()));
         }
         Ok(damage)
     }

@@ -155,10 +155,13 @@ impl From<sqlx::Error> for VaultError {
     }
 }
 
-/// The same error with the place of the vault, if it is damaged.
+/// The same error with the place of the vault, if it is damaged or its database failed.
 pub(crate) fn named(error: VaultError, place: &str) -> VaultError {
     match error {
         VaultError::Damaged(what) if !what.contains(place) => VaultError::Damaged(format!("{place}: {what}")),
+        VaultError::Database(what) if !what.contains(place) => {
+            VaultError::Database(format!("{place}: {what}"))
+        }
         error => error,
     }
 }

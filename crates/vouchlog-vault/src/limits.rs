@@ -84,7 +84,7 @@ pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// left.
 pub const MIN_FREE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// SQLite: a file of up to this size is read in full before it is opened, in some tenths of a second. A larger one is read by
+/// SQLite: a file of up to this size is read in full before anything is written, in about a second. A larger one is read by
 /// [`Vault::check`](crate::Vault::check).
 pub(crate) const CHECKED_AT_OPEN: u64 = 64 * 1024 * 1024;
 

@@ -94,7 +94,9 @@ impl Vault {
         let shared = Arc::new(Shared { db, keys, shown: location.shown() });
         let (jobs, queued) = mpsc::channel(QUEUED_CALLS);
         tokio::spawn(write(shared.clone(), queued));
-        Ok(Self { shared, jobs, queue: Arc::new(Semaphore::new(QUEUED_KIB)) })
+        let vault = Self { shared, jobs, queue: Arc::new(Semaphore::new(QUEUED_KIB)) };
+        vault.check_at_open().await?;
+        Ok(vault)
     }
 
     /// SQLite: records are refused while the file system has less room than this, in bytes; [`MIN_FREE_BYTES`] unless it is set.

@@ -113,6 +113,8 @@ pub(crate) async fn make(program: &Program, folder: &Path, after: After) -> Resu
         ensure!(begun.elapsed() < PATIENCE, "the first bodies were not recorded");
         sleep(LOOK).await;
     }
+    // The collector alone has it open: when it is killed, its write-ahead log stays.
+    vault.vault.close().await;
     server.kill().await?;
     ensure!(post(folder, &collector.url, away).await? == away, "a body was not taken while the log was away");
     sleep(RECORDED).await;

@@ -280,7 +280,6 @@ impl Words {
             heartbeat: long(self.heartbeat),
             unsampled: self.unsampled,
             profile: self.profile,
-            ..Settings::default()
         }
     }
 }

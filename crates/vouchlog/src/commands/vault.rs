@@ -114,16 +114,7 @@ impl Args {
             What::Retention { class, .. } => {
                 let mut classes = vault.retention_classes(&access).await.map_err(custody::advise_vault)?;
                 classes.retain(|(name, _)| class.as_ref().is_none_or(|class| class == name));
-                let lines: Vec<String> = classes
-                    .iter()
-                    .map(|(name, keep)| format!("{name}  {} days", keep.as_secs() / 86_400))
-                    .collect();
-                let classes: Vec<Value> = classes
-                    .iter()
-                    .map(|(name, keep)| json!({ "class": name, "seconds": keep.as_secs() }))
-                    .collect();
-                let words = if lines.is_empty() { "no such class".to_owned() } else { lines.join("\n") };
-                (words, json!({ "classes": classes }))
+                shown(&classes)
             }
             What::Check => return check(&vault, output).await,
             What::Compact => {
@@ -145,6 +136,16 @@ impl Args {
         output.answer(&words, &answer)?;
         Ok(Outcome::Fine)
     }
+}
+
+/// Retention classes in words and as JSON.
+fn shown(classes: &[(String, Duration)]) -> (String, Value) {
+    let lines: Vec<String> =
+        classes.iter().map(|(name, keep)| format!("{name}  {} days", keep.as_secs() / 86_400)).collect();
+    let classes: Vec<Value> =
+        classes.iter().map(|(name, keep)| json!({ "class": name, "seconds": keep.as_secs() })).collect();
+    let words = if lines.is_empty() { "no such class".to_owned() } else { lines.join("\n") };
+    (words, json!({ "classes": classes }))
 }
 
 /// Reads the whole vault, as fast as the disk gives it.
