@@ -121,7 +121,11 @@ pub(crate) async fn make(program: &Program, folder: &Path, after: After) -> Resu
     ensure!(post(folder, &collector.url, last).await? == last, "a body was not taken at the end");
     match after {
         After::Kill => collector.kill().await?,
-        After::Stop => drop(collector.stop().await?.ok_or_else(|| anyhow!("the collector did not stop"))?),
+        After::Stop => {
+            drop(collector.stop().await?.ok_or_else(|| anyhow!("the collector did not stop"))?);
+            // The last one to close it brings the write-ahead log into the database: then there is something to damage.
+            Opened::open(folder).await?.vault.close().await;
+        }
     }
     Ok(())
 }
