@@ -4,10 +4,12 @@
 mod descriptors;
 mod drain;
 mod hangup;
+mod lost_key;
 mod output;
 mod poison;
 mod postgres;
 mod program;
+mod reserve;
 mod witness_key;
 
 /// How long anything may take before a test gives up on it. A guard against hanging, and no measurement.

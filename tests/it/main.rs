@@ -20,6 +20,7 @@ mod power_cut;
 mod process;
 mod program;
 mod readme;
+mod recovered;
 mod sd_jwt_python;
 mod tlog_witness;
 mod witness;

@@ -63,6 +63,11 @@ pub struct Destination {
 pub struct OpenError(#[from] JournalError);
 
 impl OpenError {
+    /// Whether what is on disk is not what was written.
+    pub fn is_damage(&self) -> bool {
+        matches!(self.0, JournalError::Damaged(_))
+    }
+
     /// Whether another process has the directory.
     pub fn is_in_use(&self) -> bool {
         self.0 == JournalError::InUse
@@ -178,6 +183,7 @@ impl Collector {
             clock,
             elapsed,
             randomness,
+            secret_check: Secret::new(&secret).check(),
         };
         let opened = tokio::task::spawn_blocking(move || Journal::open(&dir, opening)).await;
         let journal = opened.map_err(|_| JournalError::Stopping)??;

@@ -121,6 +121,8 @@ pub(crate) struct Settings {
     pub(crate) elapsed: fn() -> Duration,
     /// 16 fresh random bytes, for the identity of a new journal.
     pub(crate) randomness: fn() -> [u8; 16],
+    /// Recognises the secret that names of records are made with, and does not reveal it.
+    pub(crate) secret_check: [u8; 8],
 }
 
 /// An open journal. Clones are the same one.
@@ -146,13 +148,14 @@ impl Journal {
     pub(crate) fn open(dir: &Path, settings: Settings) -> Result<Self, JournalError> {
         let folder = dir.join("journal");
         let stamp = Stamp::read(dir)?;
+        stamp.map_or(Ok(()), |stamp| stamp.check_secret(settings.secret_check))?;
         stamp::check_layout(&folder)?;
         if stamp.is_some() && !folder.is_dir() {
             return Err(JournalError::Damaged(
                 "the directory journal/ is missing, but the journal had begun".into(),
             ));
         }
-        durable::make_dir(&folder).map_err(|error| JournalError::Disk(error.to_string()))?;
+        durable::make_dir(&folder).map_err(|error| JournalError::Disk(format!("journal/: {error}")))?;
         Self::open_on(Arc::new(Folder::new(folder)), dir, stamp, settings)
     }
 
@@ -165,7 +168,8 @@ impl Journal {
     ) -> Result<Self, JournalError> {
         let options = Options { purpose: PURPOSE, min_free_bytes: settings.min_free_bytes / LAST_RESERVE };
         let mut state = State::default();
-        let exists = Ledger::exists(&*disk).map_err(|error| JournalError::Disk(error.to_string()))?;
+        let exists =
+            Ledger::exists(&*disk).map_err(|error| JournalError::Disk(format!("journal/: {error}")))?;
         let (ledger, identity) = if exists || stamp.is_some() {
             let opened = Ledger::open(disk.clone(), options, &mut |item| match item.snapshot {
                 Some(piece) => state.restore(piece, item.payload),
@@ -181,14 +185,15 @@ impl Journal {
             let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
             (Ledger::create(disk.clone(), options, identity, &pieces)?, identity)
         };
-        if stamp.is_some_and(|stamp| stamp != Stamp(identity)) {
+        if stamp.is_some_and(|stamp| stamp.journal != identity) {
             return Err(JournalError::Damaged(
                 "FORMAT belongs to another journal than journal/00000001".into(),
             ));
         }
         let losses = losses::Losses::open(&*disk, state.head.declared, stamp.is_none())?;
-        if stamp.is_none() {
-            Stamp(identity).write(dir)?;
+        let written = Stamp { journal: identity, secret: Some(settings.secret_check) };
+        if stamp != Some(written) {
+            written.write(dir)?;
         }
         Self::start(disk, ledger, losses, state, settings)
     }

@@ -10,6 +10,7 @@ use crate::assemble::Naming;
 pub(crate) struct Secret {
     names: hmac::Key,
     bodies: hmac::Key,
+    check: [u8; 8],
 }
 
 impl Secret {
@@ -19,7 +20,12 @@ impl Secret {
             let whole = hmac::Key::new(hmac::HMAC_SHA256, secret);
             hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&whole, purpose).as_ref())
         };
-        Self { names: key(b"names of records"), bodies: key(b"commitments to bodies") }
+        let check = hmac::sign(&key(b"check"), b"");
+        Self {
+            names: key(b"names of records"),
+            bodies: key(b"commitments to bodies"),
+            check: *check.as_ref().first_chunk().expect("SHA-256 has 32 bytes"),
+        }
     }
 
     /// A name of 16 bytes, the same for the same key.
@@ -32,6 +38,11 @@ impl Secret {
     /// The name of the record that is made of a key.
     pub(crate) fn record_id(&self, key: &str) -> RecordId {
         RecordId::from_random(self.name(key.as_bytes()))
+    }
+
+    /// Recognises the secret; from it neither the secret nor a name can be computed.
+    pub(crate) fn check(&self) -> [u8; 8] {
+        self.check
     }
 
     pub(crate) fn naming(&self) -> Naming {

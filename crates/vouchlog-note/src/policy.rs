@@ -12,7 +12,7 @@ use crate::signed_checkpoint::{SignedCheckpoint, check_extensions};
 use crate::verified_signature::VerifiedSignature;
 
 /// The logs whose checkpoints count, and the quorum of witnesses that must have cosigned one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     pub(crate) logs: Vec<PolicyLog>,
     pub(crate) witnesses: Vec<PolicyWitness>,
@@ -39,20 +39,31 @@ pub struct PolicyWitness {
 }
 
 /// So many of these members.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) threshold: usize,
     pub(crate) members: Vec<Member>,
 }
 
 /// A witness or a group, by its place in the policy's list.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Member {
     Witness(usize),
     Group(usize),
 }
 
 impl Policy {
+    /// Whether another policy has the same logs, witnesses and quorum, and differs at most in URLs.
+    pub fn requires_the_same_as(&self, other: &Self) -> bool {
+        let without_urls = |policy: &Self| {
+            let mut policy = policy.clone();
+            policy.logs.iter_mut().for_each(|log| log.url = None);
+            policy.witnesses.iter_mut().for_each(|witness| witness.url = None);
+            policy
+        };
+        without_urls(self) == without_urls(other)
+    }
+
     /// The logs, in the order of the file; possibly none.
     pub fn logs(&self) -> &[PolicyLog] {
         &self.logs

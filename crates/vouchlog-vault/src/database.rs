@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -17,11 +18,13 @@ use sqlx::{
 };
 use vouchlog_runtime::durable::{self, Mode};
 
-use crate::error::is_away;
+use crate::error::{is_away, named};
+use crate::examine::examine;
 use crate::limits::{
     ACQUIRE_TIMEOUT, BUSY_TIMEOUT, CACHE, CHECKPOINT_PAGES, LOCK_PATIENCE, MIN_FREE_BYTES, READERS,
     REWRITTEN_BYTES,
 };
+use crate::mark::Mark;
 use crate::waits::Waits;
 use crate::{Result, VaultError};
 
@@ -93,6 +96,10 @@ pub(crate) struct Database {
     /// Never write.
     pub(crate) readers: AnyPool,
     file: Option<PathBuf>,
+    /// On SQLite: how many transactions were acknowledged.
+    mark: Option<Mark>,
+    /// What a check found. From then on nothing is written.
+    damage: OnceLock<String>,
     /// Records are refused while the file system has less room than this, in bytes.
     min_free_bytes: AtomicU64,
     waits: Waits,
@@ -106,11 +113,16 @@ impl Database {
     pub(crate) async fn open(location: &Location, create: bool) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let dialect = location.dialect();
-        let (url, file) = match location {
-            Location::Postgres(url) => (url.clone(), None),
+        let (url, file, mark) = match location {
+            Location::Postgres(url) => (url.clone(), None, None),
             Location::File(file) => {
+                // Before it would be made again.
+                examine(file).await?;
                 let file = private_file(file, create)?;
-                (file_url(&file)?, Some(file))
+                let mark = Mark::open(&file).map_err(|error| {
+                    VaultError::Database(format!("{}: {error}", Mark::path(&file).display()))
+                })?;
+                (file_url(&file)?, Some(file), Some(mark))
             }
         };
         // The reason may quote the URL, so it is not passed on.
@@ -132,7 +144,9 @@ impl Database {
             sqlx::Error::Database(error) if is_away(error.as_ref()) => {
                 VaultError::Unreachable(format!("{}: {}", location.shown(), error.message()))
             }
-            sqlx::Error::Database(error) => VaultError::from(sqlx::Error::Database(error)),
+            sqlx::Error::Database(error) => {
+                named(VaultError::from(sqlx::Error::Database(error)), &location.shown())
+            }
             // Whatever else may quote the URL.
             sqlx::Error::Io(error) => VaultError::Unreachable(format!("{}: {error}", location.shown())),
             sqlx::Error::Tls(error) => VaultError::Database(format!("{}: TLS: {error}", location.shown())),
@@ -147,19 +161,30 @@ impl Database {
         let writer = pool(writers).connect_with(options.clone()).await.map_err(connected)?;
         let readers = pool(READERS).connect_lazy_with(options);
         let (min_free_bytes, waits) = (AtomicU64::new(MIN_FREE_BYTES), Waits::default());
-        Ok(Self { dialect, writer, readers, file, min_free_bytes, waits })
+        let damage = OnceLock::new();
+        Ok(Self { dialect, writer, readers, file, mark, damage, min_free_bytes, waits })
     }
 
     /// Makes the tables, or brings those of an older version up to date.
     pub(crate) async fn migrate(&self, shown: &str) -> Result<()> {
-        let sql = match self.dialect {
-            Dialect::Sqlite => include_str!("../migrations/sqlite/0001_vault.sql"),
-            Dialect::Postgres => include_str!("../migrations/postgres/0001_vault.sql"),
+        let steps = match self.dialect {
+            Dialect::Sqlite => [
+                ("vault", include_str!("../migrations/sqlite/0001_vault.sql")),
+                ("sums", include_str!("../migrations/sqlite/0002_sums.sql")),
+            ],
+            Dialect::Postgres => [
+                ("vault", include_str!("../migrations/postgres/0001_vault.sql")),
+                ("sums", include_str!("../migrations/postgres/0002_sums.sql")),
+            ],
         };
-        let first = Migration::new(1, "vault".into(), MigrationType::Simple, sql.into_sql_str(), false);
-        match Migrator::with_migrations(vec![first]).run(&self.writer).await {
+        let step = |(number, (name, sql)): (i64, (&'static str, &'static str))| {
+            Migration::new(number, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+        };
+        match Migrator::with_migrations((1..).zip(steps).map(step).collect()).run(&self.writer).await {
             Ok(()) => Ok(()),
-            Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => Err(error.into()),
+            Err(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
+                Err(named(error.into(), shown))
+            }
             Err(error) => Err(VaultError::Version(format!("{shown}: {error}"))),
         }
     }
@@ -183,10 +208,44 @@ impl Database {
             Dialect::Sqlite => "BEGIN IMMEDIATE",
             Dialect::Postgres => "BEGIN",
         };
+        if let Some(damage) = self.damage() {
+            return Err(VaultError::damaged(damage));
+        }
         let wait = self.waits.begin();
         let begun = self.writer.begin_with(statement).await.map_err(VaultError::from);
         wait.end(begun.as_ref().err());
         begun
+    }
+
+    /// Commits. On SQLite transactions are counted, and the count is noted beside the database once they are durable.
+    pub(crate) async fn commit(&self, mut tx: Tx) -> Result<()> {
+        let Some(mark) = &self.mark else { return Ok(tx.commit().await?) };
+        let counted = sqlx::query("UPDATE vault SET commits = commits + 1 RETURNING commits");
+        let counted = counted.fetch_all(&mut *tx).await?;
+        let commits: Option<i64> = counted.first().map(|row| row.try_get(0)).transpose()?;
+        tx.commit().await?;
+        let noted = commits.map_or(Ok(()), |commits| mark.note(commits.unsigned_abs()));
+        if let Err(error) = noted {
+            // The commit is durable: only its loss would not be noticed.
+            tracing::warn!(%error, "the mark beside the vault's database was not written");
+        }
+        Ok(())
+    }
+
+    /// What a check found.
+    pub(crate) fn damage(&self) -> Option<&str> {
+        self.damage.get().map(String::as_str)
+    }
+
+    /// From now on nothing is written: more could be damaged.
+    pub(crate) fn set_damage(&self, damage: String) {
+        // The first finding counts.
+        let _ = self.damage.set(damage);
+    }
+
+    /// Bytes of the file, on SQLite.
+    pub(crate) fn file_bytes(&self) -> Option<u64> {
+        self.file.as_ref().and_then(|file| fs::metadata(file).ok()).map(|file| file.len())
     }
 
     pub(crate) fn set_min_free_bytes(&self, bytes: u64) {
@@ -242,8 +301,7 @@ impl Database {
     /// joins pages it may leave a copy of a small cell in the unused part of one (here: four pseudonyms in ten thousand);
     /// only a rewritten file has none.
     pub(crate) fn rewrites(&self) -> bool {
-        let bytes = self.file.as_ref().and_then(|file| fs::metadata(file).ok()).map(|file| file.len());
-        bytes.is_some_and(|bytes| bytes <= REWRITTEN_BYTES)
+        self.file_bytes().is_some_and(|bytes| bytes <= REWRITTEN_BYTES)
     }
 
     pub(crate) async fn close(&self) {
@@ -275,6 +333,7 @@ impl Dialect {
                     ("secure_delete", "ON"),
                     ("temp_store", "MEMORY"), // no old pages in temporary files
                     ("trusted_schema", "OFF"),
+                    ("cell_size_check", "ON"), // a damaged page is found when it is read, not when it is searched
                     // Pseudonyms are random, so an insert touches pages all over their index: hold them, and write each back
                     // once for many commits.
                     ("cache_size", CACHE),
@@ -314,7 +373,7 @@ fn private_file(file: &Path, create: bool) -> Result<PathBuf> {
 }
 
 /// The URL of a file: every byte that could mean something in a URL escaped.
-fn file_url(file: &Path) -> Result<String> {
+pub(crate) fn file_url(file: &Path) -> Result<String> {
     let Some(path) = file.to_str() else {
         return Err(VaultError::Location(file.display().to_string()));
     };

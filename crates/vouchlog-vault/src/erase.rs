@@ -121,27 +121,31 @@ pub struct PendingErasure {
 impl Vault {
     /// What erasing `scope` would do at the time `now`. Records that were erased are not in the plan.
     pub async fn plan_erasure(&self, access: &Access, scope: &Scope, now: i64) -> Result<ErasurePlan> {
-        access.require(Role::Erase)?;
-        let mut tx = self.shared.db.readers.begin().await?;
-        let mut found = match scope {
-            Scope::Record(id) => self.in_scope(&mut tx, std::slice::from_ref(id)).await?,
-            Scope::Retention(ids) => self.in_scope(&mut tx, ids).await?,
-            Scope::Subject { tenant, subject } => {
-                self.of_subject(&mut tx, tenant.as_deref(), subject).await?
-            }
-        };
-        tx.rollback().await?;
-        found.sort_by_key(|candidate| candidate.n);
-        let more = found.len() > MAX_ERASED_AT_ONCE;
-        found.truncate(MAX_ERASED_AT_ONCE);
-        let (mut records, mut refusals) = (Vec::new(), Vec::new());
-        for candidate in found {
-            match candidate.refusal(now) {
-                None => records.push(candidate.record),
-                Some(why) => refusals.push(Refusal { record: candidate.record, why }),
-            }
-        }
-        Ok(ErasurePlan { scope: scope.name(), records, refusals, more })
+        self.shared
+            .named(async {
+                access.require(Role::Erase)?;
+                let mut tx = self.shared.db.readers.begin().await?;
+                let mut found = match scope {
+                    Scope::Record(id) => self.in_scope(&mut tx, std::slice::from_ref(id)).await?,
+                    Scope::Retention(ids) => self.in_scope(&mut tx, ids).await?,
+                    Scope::Subject { tenant, subject } => {
+                        self.of_subject(&mut tx, tenant.as_deref(), subject).await?
+                    }
+                };
+                tx.rollback().await?;
+                found.sort_by_key(|candidate| candidate.n);
+                let more = found.len() > MAX_ERASED_AT_ONCE;
+                found.truncate(MAX_ERASED_AT_ONCE);
+                let (mut records, mut refusals) = (Vec::new(), Vec::new());
+                for candidate in found {
+                    match candidate.refusal(now) {
+                        None => records.push(candidate.record),
+                        Some(why) => refusals.push(Refusal { record: candidate.record, why }),
+                    }
+                }
+                Ok(ErasurePlan { scope: scope.name(), records, refusals, more })
+            })
+            .await
     }
 
     /// Marks the plan's records: from now on nobody reads them. `basis` says why that is lawful, `erasure_record` is the id of the
@@ -154,37 +158,39 @@ impl Vault {
         erasure_record: &RecordId,
         now: i64,
     ) -> Result<()> {
-        access.require(Role::Erase)?;
-        if basis.is_empty() || basis.len() > MAX_BASIS_BYTES || basis.chars().any(char::is_control) {
-            return Err(VaultError::invalid(format!(
-                "a legal basis has 1 to {MAX_BASIS_BYTES} bytes, on one line"
-            )));
-        }
-        let mut tx = self.shared.db.begin().await?;
-        self.shared.db.lock(&mut tx, true).await?;
-        if erasure(&mut tx, erasure_record).await?.is_some() {
-            return Ok(());
-        }
-        let found = self.in_scope(&mut tx, &plan.records).await?;
-        let refused = |candidate: &Candidate| {
-            let why = candidate.refusal(now)?;
-            Some(Refusal { record: candidate.record.clone(), why })
-        };
-        let refusals: Vec<Refusal> = found.iter().filter_map(refused).collect();
-        if !refusals.is_empty() {
-            return Err(VaultError::Refused(refusals));
-        }
-        if found.is_empty() {
-            return Err(VaultError::NothingToErase);
-        }
-        let insert =
-            "INSERT INTO erasure (record, scope, basis, begun_at) VALUES ($1, $2, $3, $4) RETURNING n";
-        let insert = sqlx::query(insert).bind(erasure_record.as_str()).bind(plan.scope).bind(basis).bind(now);
-        let n: i64 = insert.fetch_one(&mut *tx).await?.try_get(0)?;
-        let rows = found.iter().map(|candidate| candidate.n.into()).collect();
-        // `n` is a number of ours: the set takes the placeholders.
-        over_set(&mut tx, &format!("UPDATE record SET erasure = {n} WHERE n IN"), rows, "").await?;
-        Ok(tx.commit().await?)
+        self.shared.named(async {
+            access.require(Role::Erase)?;
+            if basis.is_empty() || basis.len() > MAX_BASIS_BYTES || basis.chars().any(char::is_control) {
+                return Err(VaultError::invalid(format!(
+                    "a legal basis has 1 to {MAX_BASIS_BYTES} bytes, on one line"
+                )));
+            }
+            let mut tx = self.shared.db.begin().await?;
+            self.shared.db.lock(&mut tx, true).await?;
+            if erasure(&mut tx, erasure_record).await?.is_some() {
+                return Ok(());
+            }
+            let found = self.in_scope(&mut tx, &plan.records).await?;
+            let refused = |candidate: &Candidate| {
+                let why = candidate.refusal(now)?;
+                Some(Refusal { record: candidate.record.clone(), why })
+            };
+            let refusals: Vec<Refusal> = found.iter().filter_map(refused).collect();
+            if !refusals.is_empty() {
+                return Err(VaultError::Refused(refusals));
+            }
+            if found.is_empty() {
+                return Err(VaultError::NothingToErase);
+            }
+            let insert =
+                "INSERT INTO erasure (record, scope, basis, begun_at) VALUES ($1, $2, $3, $4) RETURNING n";
+            let insert = sqlx::query(insert).bind(erasure_record.as_str()).bind(plan.scope).bind(basis).bind(now);
+            let n: i64 = insert.fetch_one(&mut *tx).await?.try_get(0)?;
+            let rows = found.iter().map(|candidate| candidate.n.into()).collect();
+            // `n` is a number of ours: the set takes the placeholders.
+            over_set(&mut tx, &format!("UPDATE record SET erasure = {n} WHERE n IN"), rows, "").await?;
+            self.shared.db.commit(tx).await
+        }).await
     }
 
     /// Destroys what [`begin_erasure`](Self::begin_erasure) marked; how many records that were. What was destroyed stays so if this
@@ -193,61 +199,70 @@ impl Vault {
     /// SQLite: nothing of it is in any file afterwards. In a file of more than 256 MiB, which is not rewritten for each erasure, a
     /// stray pseudonym or wrapped key may stay in an unused part of a page until [`compact`](Self::compact).
     pub async fn finish_erasure(&self, access: &Access, erasure_record: &RecordId, now: i64) -> Result<u64> {
-        access.require(Role::Erase)?;
-        let db = &self.shared.db;
-        let mut tx = db.begin().await?;
-        db.lock(&mut tx, true).await?;
-        let unknown = || VaultError::UnknownErasure(erasure_record.clone());
-        let (n, finished) = erasure(&mut tx, erasure_record).await?.ok_or_else(unknown)?;
-        if !finished {
-            destroy(&mut tx, n).await?;
-        }
-        let count = "SELECT count(*) FROM record WHERE erasure = $1";
-        let records: i64 = sqlx::query(count).bind(n).fetch_one(&mut *tx).await?.try_get(0)?;
-        tx.commit().await?;
-        self.shared.keys.forget_subjects();
-        if !finished {
-            db.scrub(db.rewrites()).await?;
-            let mut tx = db.begin().await?;
-            let update = sqlx::query("UPDATE erasure SET finished_at = $1 WHERE n = $2").bind(now).bind(n);
-            update.execute(&mut *tx).await?;
-            tx.commit().await?;
-        }
-        Ok(records.unsigned_abs())
+        self.shared
+            .named(async {
+                access.require(Role::Erase)?;
+                let db = &self.shared.db;
+                let mut tx = db.begin().await?;
+                db.lock(&mut tx, true).await?;
+                let unknown = || VaultError::UnknownErasure(erasure_record.clone());
+                let (n, finished) = erasure(&mut tx, erasure_record).await?.ok_or_else(unknown)?;
+                if !finished {
+                    destroy(&mut tx, n).await?;
+                }
+                let count = "SELECT count(*) FROM record WHERE erasure = $1";
+                let records: i64 = sqlx::query(count).bind(n).fetch_one(&mut *tx).await?.try_get(0)?;
+                db.commit(tx).await?;
+                self.shared.keys.forget_subjects();
+                if !finished {
+                    db.scrub(db.rewrites()).await?;
+                    let mut tx = db.begin().await?;
+                    let update =
+                        sqlx::query("UPDATE erasure SET finished_at = $1 WHERE n = $2").bind(now).bind(n);
+                    update.execute(&mut *tx).await?;
+                    db.commit(tx).await?;
+                }
+                Ok(records.unsigned_abs())
+            })
+            .await
     }
 
     /// Erasures that were begun and not finished, the oldest first. After a start: put them on record if they are not, and finish
     /// them.
     pub async fn pending_erasures(&self, access: &Access) -> Result<Vec<PendingErasure>> {
-        access.require(Role::ReadMetadata)?;
-        let mut tx = self.shared.db.readers.begin().await?;
-        let sql =
-            "SELECT n, record, scope, basis, begun_at FROM erasure WHERE finished_at IS NULL ORDER BY n";
-        let mut pending = Vec::new();
-        for row in sqlx::query(sql).fetch_all(&mut *tx).await? {
-            let marked = sqlx::query("SELECT id FROM record WHERE erasure = $1 ORDER BY n");
-            let marked = marked.bind(row.try_get::<i64, _>(0)?).fetch_all(&mut *tx).await?;
-            pending.push(PendingErasure {
-                erasure_record: id(row.try_get(1)?)?,
-                scope: row.try_get(2)?,
-                basis: row.try_get(3)?,
-                begun_at: row.try_get(4)?,
-                records: marked.iter().map(|row| id(row.try_get(0)?)).collect::<Result<_>>()?,
-            });
-        }
-        tx.rollback().await?;
-        Ok(pending)
+        self.shared.named(async {
+            access.require(Role::ReadMetadata)?;
+            let mut tx = self.shared.db.readers.begin().await?;
+            let sql =
+                "SELECT n, record, scope, basis, begun_at FROM erasure WHERE finished_at IS NULL ORDER BY n";
+            let mut pending = Vec::new();
+            for row in sqlx::query(sql).fetch_all(&mut *tx).await? {
+                let marked = sqlx::query("SELECT id FROM record WHERE erasure = $1 ORDER BY n");
+                let marked = marked.bind(row.try_get::<i64, _>(0)?).fetch_all(&mut *tx).await?;
+                pending.push(PendingErasure {
+                    erasure_record: id(row.try_get(1)?)?,
+                    scope: row.try_get(2)?,
+                    basis: row.try_get(3)?,
+                    begun_at: row.try_get(4)?,
+                    records: marked.iter().map(|row| id(row.try_get(0)?)).collect::<Result<_>>()?,
+                });
+            }
+            tx.rollback().await?;
+            Ok(pending)
+        }).await
     }
 
     /// Records whose duty to be kept is over at the time `now`, and that are under no hold; those due longest first, at most
     /// [`MAX_ERASED_AT_ONCE`]. Sweeping is erasing them.
     pub async fn due(&self, access: &Access, now: i64, limit: usize) -> Result<Vec<RecordId>> {
-        access.require(Role::ReadMetadata)?;
-        let sql = "SELECT id FROM record r WHERE keep_until IS NOT NULL AND erasure IS NULL AND keep_until <= $1 \
-                   AND NOT EXISTS (SELECT 1 FROM held WHERE held.record = r.n) ORDER BY keep_until, n LIMIT $2";
-        let limit = i64::try_from(limit.min(MAX_ERASED_AT_ONCE)).expect("small");
-        let rows = sqlx::query(sql).bind(now).bind(limit).fetch_all(&self.shared.db.readers).await?;
-        rows.iter().map(|row| id(row.try_get(0)?)).collect()
+        self.shared.named(async {
+            access.require(Role::ReadMetadata)?;
+            let sql = "SELECT id FROM record r WHERE keep_until IS NOT NULL AND erasure IS NULL AND keep_until <= $1 \
+                       AND NOT EXISTS (SELECT 1 FROM held WHERE held.record = r.n) ORDER BY keep_until, n LIMIT $2";
+            let limit = i64::try_from(limit.min(MAX_ERASED_AT_ONCE)).expect("small");
+            let rows = sqlx::query(sql).bind(now).bind(limit).fetch_all(&self.shared.db.readers).await?;
+            rows.iter().map(|row| id(row.try_get(0)?)).collect()
+        }).await
     }
 
     /// Those of the records that are not erased. Each must exist.

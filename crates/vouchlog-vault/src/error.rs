@@ -93,7 +93,7 @@ pub enum VaultError {
     /// The plan names no record that is still there.
     #[error("the plan has no record to erase")]
     NothingToErase,
-    /// What is stored was changed by somebody else, or its key is gone.
+    /// What is stored is not what was written, or its key is gone. Names the database.
     #[error("the vault is damaged: {0}")]
     Damaged(String),
     /// Others held the database for too long. The same call again may succeed.
@@ -141,14 +141,35 @@ impl From<sqlx::Error> for VaultError {
             sqlx::Error::PoolTimedOut => Self::Busy,
             sqlx::Error::PoolClosed => Self::Closed,
             sqlx::Error::Database(error) if is_race(error.as_ref()) => Self::Busy,
+            sqlx::Error::Database(error) if is_damage(error.as_ref()) => Self::damaged(error.message()),
             // The message alone: PostgreSQL's `detail` quotes values.
             sqlx::Error::Database(error) => Self::Database(error.message().to_owned()),
             sqlx::Error::ColumnDecode { index, .. } => {
                 Self::damaged(format!("column {index} cannot be read"))
             }
+            sqlx::Error::Decode(_) | sqlx::Error::AnyDriverError(_) => {
+                Self::damaged("a value of another type than was written")
+            }
             other => Self::Database(other.to_string()),
         }
     }
+}
+
+/// The same error with the place of the vault, if it is damaged or its database failed.
+pub(crate) fn named(error: VaultError, place: &str) -> VaultError {
+    match error {
+        VaultError::Damaged(what) if !what.contains(place) => VaultError::Damaged(format!("{place}: {what}")),
+        VaultError::Database(what) if !what.contains(place) => {
+            VaultError::Database(format!("{place}: {what}"))
+        }
+        error => error,
+    }
+}
+
+/// SQLite: a malformed file (11), one that is no database (26), or one that ends too early (522).
+fn is_damage(error: &(dyn sqlx::error::DatabaseError + 'static)) -> bool {
+    let number = error.code().filter(|code| code.len() < 5).and_then(|code| code.parse::<u32>().ok());
+    number.is_some_and(|number| matches!(number & 0xff, 11 | 26) || number == 522)
 }
 
 /// PostgreSQL: a server that starts or stops (57P01 to 57P03), has no room (class 53), or lost the connection (class 08).

@@ -19,9 +19,13 @@ impl Vault {
     /// A page of the records that match, in the query's order. The next page is the same query [`after`](Query::after) the last
     /// row's [`cursor`](Row::cursor); a page with fewer rows than asked for is the last.
     pub async fn find(&self, access: &Access, query: &Query) -> Result<Vec<Row>> {
-        access.require(Role::ReadMetadata)?;
-        let mut connection = self.shared.db.readers.acquire().await?;
-        find(&self.shared, &mut connection, query).await
+        self.shared
+            .named(async {
+                access.require(Role::ReadMetadata)?;
+                let mut connection = self.shared.db.readers.acquire().await?;
+                find(&self.shared, &mut connection, query).await
+            })
+            .await
     }
 }
 

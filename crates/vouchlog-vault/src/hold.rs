@@ -39,87 +39,102 @@ impl Vault {
     /// Places a hold, or puts more records under it: they cannot be erased until it is released. Records that were erased, or are
     /// about to be, are left out. Answers how many came under it.
     pub async fn hold(&self, access: &Access, name: &str, held: &Held, now: i64) -> Result<u64> {
-        access.require(Role::Erase)?;
-        check_name("a hold", name)?;
-        let mut tx = self.shared.db.begin().await?;
-        self.shared.db.lock(&mut tx, true).await?;
-        let insert =
-            "INSERT INTO hold (name, placed_at, placed_by) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-        sqlx::query(insert).bind(name).bind(now).bind(access.name()).execute(&mut *tx).await?;
-        let mut added = 0;
-        match held {
-            Held::Records(ids) => {
-                let rows = unerased(&mut tx, ids).await?;
-                added += put_under(&mut tx, name, rows).await?;
-            }
-            Held::Matching(query) => {
-                let mut query = Query { order: Order::OldestFirst, limit: MAX_ROWS, ..query.clone() };
-                loop {
-                    let page = find(&self.shared, &mut tx, &query).await?;
-                    let rows = page.iter().filter(|row| row.erased.is_none()).map(|row| row.n).collect();
+        self.shared.named(async {
+            access.require(Role::Erase)?;
+            check_name("a hold", name)?;
+            let mut tx = self.shared.db.begin().await?;
+            self.shared.db.lock(&mut tx, true).await?;
+            let insert =
+                "INSERT INTO hold (name, placed_at, placed_by) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+            sqlx::query(insert).bind(name).bind(now).bind(access.name()).execute(&mut *tx).await?;
+            let mut added = 0;
+            match held {
+                Held::Records(ids) => {
+                    let rows = unerased(&mut tx, ids).await?;
                     added += put_under(&mut tx, name, rows).await?;
-                    let Some(last) = page.last() else { break };
-                    query.after = Some(last.cursor());
+                }
+                Held::Matching(query) => {
+                    let mut query = Query { order: Order::OldestFirst, limit: MAX_ROWS, ..query.clone() };
+                    loop {
+                        let page = find(&self.shared, &mut tx, &query).await?;
+                        let rows = page.iter().filter(|row| row.erased.is_none()).map(|row| row.n).collect();
+                        added += put_under(&mut tx, name, rows).await?;
+                        let Some(last) = page.last() else { break };
+                        query.after = Some(last.cursor());
+                    }
                 }
             }
-        }
-        tx.commit().await?;
-        Ok(added)
+            self.shared.db.commit(tx).await?;
+            Ok(added)
+        }).await
     }
 
     /// Lifts a hold. Records under another one stay under that.
     pub async fn release(&self, access: &Access, name: &str) -> Result<()> {
-        access.require(Role::Erase)?;
-        let mut tx = self.shared.db.begin().await?;
-        self.shared.db.lock(&mut tx, true).await?;
-        sqlx::query("DELETE FROM held WHERE hold = $1").bind(name).execute(&mut *tx).await?;
-        let deleted = sqlx::query("DELETE FROM hold WHERE name = $1").bind(name).execute(&mut *tx).await?;
-        if deleted.rows_affected() == 0 {
-            return Err(VaultError::UnknownHold(name.to_owned()));
-        }
-        Ok(tx.commit().await?)
+        self.shared
+            .named(async {
+                access.require(Role::Erase)?;
+                let mut tx = self.shared.db.begin().await?;
+                self.shared.db.lock(&mut tx, true).await?;
+                sqlx::query("DELETE FROM held WHERE hold = $1").bind(name).execute(&mut *tx).await?;
+                let deleted =
+                    sqlx::query("DELETE FROM hold WHERE name = $1").bind(name).execute(&mut *tx).await?;
+                if deleted.rows_affected() == 0 {
+                    return Err(VaultError::UnknownHold(name.to_owned()));
+                }
+                self.shared.db.commit(tx).await
+            })
+            .await
     }
 
     /// Every hold, by name.
     pub async fn holds(&self, access: &Access) -> Result<Vec<Hold>> {
-        access.require(Role::ReadMetadata)?;
-        let sql = "SELECT name, placed_at, placed_by, (SELECT count(*) FROM held WHERE held.hold = hold.name) \
-                   FROM hold ORDER BY name";
-        let rows = sqlx::query(sql).fetch_all(&self.shared.db.readers).await?;
-        let read = |row: &sqlx::any::AnyRow| {
-            let records = row.try_get::<i64, _>(3)?.unsigned_abs();
-            let (placed_at, placed_by) = (row.try_get(1)?, row.try_get(2)?);
-            Ok(Hold { name: row.try_get(0)?, placed_at, placed_by, records })
-        };
-        rows.iter().map(read).collect()
+        self.shared.named(async {
+            access.require(Role::ReadMetadata)?;
+            let sql = "SELECT name, placed_at, placed_by, (SELECT count(*) FROM held WHERE held.hold = hold.name) \
+                       FROM hold ORDER BY name";
+            let rows = sqlx::query(sql).fetch_all(&self.shared.db.readers).await?;
+            let read = |row: &sqlx::any::AnyRow| {
+                let records = row.try_get::<i64, _>(3)?.unsigned_abs();
+                let (placed_at, placed_by) = (row.try_get(1)?, row.try_get(2)?);
+                Ok(Hold { name: row.try_get(0)?, placed_at, placed_by, records })
+            };
+            rows.iter().map(read).collect()
+        }).await
     }
 
     /// Sets for how long records of a class are kept at least, from when they began. A duty grows with it, also of
     /// records that are kept already; it is never shortened.
     pub async fn set_retention(&self, access: &Access, class: &str, minimum: Duration) -> Result<()> {
-        access.require(Role::Erase)?;
-        check_name("a retention class", class)?;
-        let millis = i64::try_from(minimum.as_millis()).unwrap_or(i64::MAX);
-        let insert = "INSERT INTO retention_class (name, keep_for) VALUES ($1, $2) \
-                      ON CONFLICT (name) DO UPDATE SET keep_for = excluded.keep_for";
-        let mut tx = self.shared.db.begin().await?;
-        sqlx::query(insert).bind(class).bind(millis).execute(&mut *tx).await?;
-        let extend = "UPDATE record SET keep_until = started_at + $1 WHERE retention_class = $2 AND erasure IS NULL \
-                      AND (keep_until IS NULL OR keep_until < started_at + $1)";
-        sqlx::query(extend).bind(millis).bind(class).execute(&mut *tx).await?;
-        Ok(tx.commit().await?)
+        self.shared.named(async {
+            access.require(Role::Erase)?;
+            check_name("a retention class", class)?;
+            let millis = i64::try_from(minimum.as_millis()).unwrap_or(i64::MAX);
+            let insert = "INSERT INTO retention_class (name, keep_for) VALUES ($1, $2) \
+                          ON CONFLICT (name) DO UPDATE SET keep_for = excluded.keep_for";
+            let mut tx = self.shared.db.begin().await?;
+            sqlx::query(insert).bind(class).bind(millis).execute(&mut *tx).await?;
+            let extend = "UPDATE record SET keep_until = started_at + $1 WHERE retention_class = $2 AND erasure IS NULL \
+                          AND (keep_until IS NULL OR keep_until < started_at + $1)";
+            sqlx::query(extend).bind(millis).bind(class).execute(&mut *tx).await?;
+            self.shared.db.commit(tx).await
+        }).await
     }
 
     /// The retention classes that are set, by name.
     pub async fn retention_classes(&self, access: &Access) -> Result<Vec<(String, Duration)>> {
-        access.require(Role::ReadMetadata)?;
-        let sql = "SELECT name, keep_for FROM retention_class ORDER BY name";
-        let rows = sqlx::query(sql).fetch_all(&self.shared.db.readers).await?;
-        let read = |row: &sqlx::any::AnyRow| {
-            let minimum = Duration::from_millis(row.try_get::<i64, _>(1)?.unsigned_abs());
-            Ok((row.try_get(0)?, minimum))
-        };
-        rows.iter().map(read).collect()
+        self.shared
+            .named(async {
+                access.require(Role::ReadMetadata)?;
+                let sql = "SELECT name, keep_for FROM retention_class ORDER BY name";
+                let rows = sqlx::query(sql).fetch_all(&self.shared.db.readers).await?;
+                let read = |row: &sqlx::any::AnyRow| {
+                    let minimum = Duration::from_millis(row.try_get::<i64, _>(1)?.unsigned_abs());
+                    Ok((row.try_get(0)?, minimum))
+                };
+                rows.iter().map(read).collect()
+            })
+            .await
     }
 }
 

@@ -15,7 +15,7 @@ use crate::limits::{MAX_CALL_BYTES, MAX_RECORDS_PER_CALL};
 use crate::sql::{Value, map, over_set, over_values};
 use crate::vault::Shared;
 use crate::writer::{Job, KeepJob};
-use crate::{KeepRecord, Result, Vault, VaultError};
+use crate::{KeepRecord, Result, Vault, VaultError, sums};
 
 /// A record whose metadata and content are sealed. Its key still has to be wrapped, which takes keys from the database.
 pub(crate) struct SealedRecord {
@@ -30,25 +30,32 @@ impl Vault {
     /// Keeps records, all or none, at most [`MAX_RECORDS_PER_CALL`]. They survive a power cut when this returns. A record that is
     /// kept already, with the same digest, is left as it is: so a call whose answer was lost is simply made again.
     pub async fn keep(&self, access: &Access, records: Vec<KeepRecord>, now: i64) -> Result<()> {
-        access.require(Role::Submit)?;
-        if records.len() > MAX_RECORDS_PER_CALL {
-            return Err(VaultError::invalid(format!("a call keeps at most {MAX_RECORDS_PER_CALL} records")));
-        }
-        records.iter().try_for_each(KeepRecord::check)?;
-        let bytes: usize = records.iter().map(KeepRecord::bytes).sum();
-        if bytes > MAX_CALL_BYTES {
-            return Err(VaultError::invalid(format!("a call keeps at most {MAX_CALL_BYTES} bytes")));
-        }
-        if records.is_empty() {
-            return Ok(());
-        }
-        let kib = u32::try_from(records.len() + bytes / 1024).expect("a call is smaller");
-        let share = self.queue.clone().acquire_many_owned(kib).await.map_err(|_| VaultError::Closed)?;
-        let records = records.into_iter().map(SealedRecord::new).collect::<Result<_>>()?;
-        let (reply, answer) = oneshot::channel();
-        let job = Job::Keep(KeepJob { records, now, reply, _share: share });
-        self.jobs.send(job).await.map_err(|_| VaultError::Closed)?;
-        answer.await.map_err(|_| VaultError::Closed)?
+        self.shared
+            .named(async {
+                access.require(Role::Submit)?;
+                if records.len() > MAX_RECORDS_PER_CALL {
+                    return Err(VaultError::invalid(format!(
+                        "a call keeps at most {MAX_RECORDS_PER_CALL} records"
+                    )));
+                }
+                records.iter().try_for_each(KeepRecord::check)?;
+                let bytes: usize = records.iter().map(KeepRecord::bytes).sum();
+                if bytes > MAX_CALL_BYTES {
+                    return Err(VaultError::invalid(format!("a call keeps at most {MAX_CALL_BYTES} bytes")));
+                }
+                if records.is_empty() {
+                    return Ok(());
+                }
+                let kib = u32::try_from(records.len() + bytes / 1024).expect("a call is smaller");
+                let share =
+                    self.queue.clone().acquire_many_owned(kib).await.map_err(|_| VaultError::Closed)?;
+                let records = records.into_iter().map(SealedRecord::new).collect::<Result<_>>()?;
+                let (reply, answer) = oneshot::channel();
+                let job = Job::Keep(KeepJob { records, now, reply, _share: share });
+                self.jobs.send(job).await.map_err(|_| VaultError::Closed)?;
+                answer.await.map_err(|_| VaultError::Closed)?
+            })
+            .await
     }
 }
 
@@ -88,7 +95,7 @@ pub(crate) async fn keep_group(shared: &Shared, jobs: &[KeepJob]) -> Result<Vec<
         insert_parts(&mut tx, &new, &owners, &places).await?;
         insert_facets(&mut tx, &new, &owners, &places).await?;
     }
-    tx.commit().await?;
+    shared.db.commit(tx).await?;
     Ok(outcomes)
 }
 
@@ -278,7 +285,8 @@ async fn insert_records(
         let minimum =
             minimums.get(&record.retention.class).map(|keep| record.started_at.saturating_add(*keep));
         let stream = i64::try_from(record.stream.get()).expect("40 bits");
-        vec![
+        // In the order of `SUMMED`.
+        let mut row = vec![
             record.id.as_str().into(),
             i64::from(record.kind.byte()).into(),
             owners.tenant(record).id.into(),
@@ -288,12 +296,14 @@ async fn insert_records(
             record.started_at.into(),
             (*now).into(),
             record.retention.class.as_str().into(),
-            record.retention.until.max(minimum).into(),
             record.amends.as_ref().map(ToString::to_string).into(),
-        ]
+        ];
+        row.push(sums::of(&row).into());
+        row.push(record.retention.until.max(minimum).into());
+        row
     };
     let insert = "INSERT INTO record (id, kind, tenant, stream, evidence, digest, started_at, kept_at, \
-                  retention_class, keep_until, amends)";
+                  retention_class, amends, sum, keep_until)";
     let rows = over_values(tx, insert, new.iter().map(row).collect(), "RETURNING id, n").await?;
     map(&rows, |row| Ok((row.try_get(0)?, row.try_get(1)?)))
 }
@@ -311,12 +321,12 @@ async fn insert_parts(
         let n = places[record.id.as_str()];
         let keys: Vec<&Key> = owners.subjects(record).map(|(_, key)| key).collect();
         let key = owners.tenant(record).wrap(&record.id, &sealed.key, &keys)?;
-        statements.push(vec![n.into(), record.jwt.as_str().into()]);
+        statements.push(vec![n.into(), record.jwt.as_str().into(), sums::of_text(n, &record.jwt).into()]);
         parts.push(vec![n.into(), key.into(), sealed.metadata.clone().into(), sealed.content.clone().into()]);
         let rows: BTreeSet<i64> = owners.subjects(record).map(|(row, _)| *row).collect();
         persons.extend(rows.into_iter().map(|subject| vec![Value::from(n), subject.into()]));
     }
-    over_values(tx, "INSERT INTO statement (record, jwt)", statements, "").await?;
+    over_values(tx, "INSERT INTO statement (record, jwt, sum)", statements, "").await?;
     over_values(tx, "INSERT INTO sealed (record, key, metadata, content)", parts, "").await?;
     over_values(tx, "INSERT INTO record_subject (record, subject)", persons, "").await?;
     Ok(())

@@ -36,15 +36,18 @@
 //! ```
 
 mod access;
+mod check;
 mod database;
 mod erase;
 mod error;
+mod examine;
 mod find;
 mod hold;
 mod keep;
 mod keys;
 pub mod limits;
 mod logged;
+mod mark;
 mod parts;
 mod principals;
 mod query;
@@ -52,11 +55,13 @@ mod read;
 mod record;
 mod recorder;
 mod sql;
+mod sums;
 mod vault;
 mod waits;
 mod writer;
 
 pub use access::{Access, ReadPermit, Role, Roles, Token};
+pub use check::CheckProgress;
 pub use erase::{ErasurePlan, PendingErasure, Refusal, Scope, Why};
 pub use error::{Result, VaultError};
 pub use hold::{Held, Hold};

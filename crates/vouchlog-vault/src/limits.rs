@@ -84,6 +84,16 @@ pub(crate) const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 /// left.
 pub const MIN_FREE_BYTES: u64 = 64 * 1024 * 1024;
 
+/// SQLite: a file of up to this size is read in full before anything is written, in about a second. A larger one is read by
+/// [`Vault::check`](crate::Vault::check).
+pub(crate) const CHECKED_AT_OPEN: u64 = 64 * 1024 * 1024;
+
+/// Findings of one check; with more, a backup is needed in any case.
+pub const REPORTED_DAMAGE: usize = 100;
+
+/// Records that a check reads at a time: with eight of the largest, 200 MiB.
+pub(crate) const CHECKED_AT_ONCE: i64 = 8;
+
 /// Connections that read, beside the one that writes.
 pub(crate) const READERS: u32 = 4;
 

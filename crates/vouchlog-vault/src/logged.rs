@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row as _};
 use vouchlog_evidence::RecordId;
 use vouchlog_merkle::LeafIndex;
 use vouchlog_stream::{Digest, Statement, StreamId};
@@ -12,7 +12,8 @@ use vouchlog_stream::{Digest, Statement, StreamId};
 use crate::access::{Access, Role};
 use crate::limits::{MAX_COUNTED_BACKLOG, MAX_PROOF_BYTES, MAX_RECORDS_PER_CALL, MAX_ROWS};
 use crate::read::{digest, id, statement, stream};
-use crate::sql::{over_set, over_values};
+use crate::sql::{Value, over_set, over_values};
+use crate::sums::{self, SUMMED};
 use crate::{Logged, Result, StreamProofs, Vault, VaultError};
 
 /// A record that is kept and, as far as the vault knows, not in the log.
@@ -79,130 +80,162 @@ impl Vault {
     /// Records whose statements the vault does not know to be in the log, in the order they were kept, of all streams, from the one
     /// after `after` on; at most [`MAX_ROWS`].
     pub async fn unlogged(&self, access: &Access, after: i64, limit: usize) -> Result<Vec<Unlogged>> {
-        access.require(Role::Submit)?;
-        let sql = "SELECT n, id, stream, kind, evidence, digest FROM record WHERE leaf_index IS NULL AND n > $1 \
-                   ORDER BY n LIMIT $2";
-        let limit = i64::try_from(limit.min(MAX_ROWS)).expect("a page is small");
-        let rows = sqlx::query(sql).bind(after).bind(limit).fetch_all(&self.shared.db.readers).await?;
-        rows.iter().map(read_unlogged).collect()
+        self.shared
+            .named(async {
+                access.require(Role::Submit)?;
+                let sql = select_unlogged("AND r.n > $1 ORDER BY r.n LIMIT $2");
+                let limit = i64::try_from(limit.min(MAX_ROWS)).expect("a page is small");
+                let rows = sqlx::query(AssertSqlSafe(sql))
+                    .bind(after)
+                    .bind(limit)
+                    .fetch_all(&self.shared.db.readers)
+                    .await?;
+                rows.iter().map(read_unlogged).collect()
+            })
+            .await
     }
 
     /// Those of the records with these names that [`unlogged`](Self::unlogged) has, in the order they were kept.
     pub async fn unlogged_among(&self, access: &Access, ids: &[RecordId]) -> Result<Vec<Unlogged>> {
-        access.require(Role::Submit)?;
-        let mut connection = self.shared.db.readers.acquire().await?;
-        let select =
-            "SELECT n, id, stream, kind, evidence, digest FROM record WHERE leaf_index IS NULL AND id IN";
-        let ids = ids.iter().map(|id| id.as_str().into()).collect();
-        let rows = over_set(&mut connection, select, ids, "").await?;
-        let mut unlogged = rows.iter().map(read_unlogged).collect::<Result<Vec<_>>>()?;
-        unlogged.sort_by_key(|record| record.n);
-        unlogged.dedup_by_key(|record| record.n);
-        Ok(unlogged)
+        self.shared
+            .named(async {
+                access.require(Role::Submit)?;
+                let mut connection = self.shared.db.readers.acquire().await?;
+                let select = select_unlogged("AND r.id IN");
+                let ids = ids.iter().map(|id| id.as_str().into()).collect();
+                let rows = over_set(&mut connection, &select, ids, "").await?;
+                let mut unlogged = rows.iter().map(read_unlogged).collect::<Result<Vec<_>>>()?;
+                unlogged.sort_by_key(|record| record.n);
+                unlogged.dedup_by_key(|record| record.n);
+                Ok(unlogged)
+            })
+            .await
     }
 
     /// How many records are kept and not in the log, and since when. One query, answered from the index of such records.
     pub async fn kept_not_logged(&self, access: &Access) -> Result<Backlog> {
-        access.require(Role::Submit)?;
-        // `n` is the order of keeping, so the first is the oldest.
-        let sql = "SELECT (SELECT count(*) FROM (SELECT 1 FROM record WHERE leaf_index IS NULL LIMIT $1) AS counted), \
-                   (SELECT kept_at FROM record WHERE leaf_index IS NULL ORDER BY n LIMIT 1)";
-        let most = i64::try_from(MAX_COUNTED_BACKLOG).expect("it is small");
-        let row = sqlx::query(sql).bind(most).fetch_one(&self.shared.db.readers).await?;
-        let records = u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0);
-        Ok(Backlog { records, oldest: row.try_get(1)? })
+        self.shared.named(async {
+            access.require(Role::Submit)?;
+            // `n` is the order of keeping, so the first is the oldest.
+            let sql = "SELECT (SELECT count(*) FROM (SELECT 1 FROM record WHERE leaf_index IS NULL LIMIT $1) AS counted), \
+                       (SELECT kept_at FROM record WHERE leaf_index IS NULL ORDER BY n LIMIT 1)";
+            let most = i64::try_from(MAX_COUNTED_BACKLOG).expect("it is small");
+            let row = sqlx::query(sql).bind(most).fetch_one(&self.shared.db.readers).await?;
+            let records = u64::try_from(row.try_get::<i64, _>(0)?).unwrap_or(0);
+            Ok(Backlog { records, oldest: row.try_get(1)? })
+        }).await
     }
 
     /// Notes where the log has kept statements, all or none. Again is fine; the proof given last is kept, so that one under a
     /// cosigned checkpoint replaces one under a bare one. A statement that was logged twice keeps its first place.
     pub async fn logged(&self, access: &Access, logged: Vec<Logged>) -> Result<NotNoted> {
-        access.require(Role::Submit)?;
-        check(&logged)?;
-        let mut tx = self.shared.db.begin().await?;
-        let digests = logged.iter().map(|logged| logged.digest.as_bytes().as_slice().into()).collect();
-        let select = "SELECT digest, n, leaf_index FROM record WHERE digest IN";
-        let mut known = HashMap::new();
-        for row in over_set(&mut tx, select, digests, "").await? {
-            known.insert(digest(row.try_get(0)?)?, (row.try_get(1)?, row.try_get(2)?));
-        }
-        let (mut not_noted, mut places, mut proofs) = (NotNoted::default(), Vec::new(), Vec::new());
-        for Logged { digest, index, stream, sequence, logged_at, proof } in logged {
-            let Some(&(n, place)): Option<&(i64, Option<i64>)> = known.get(&digest) else {
-                not_noted.unknown.push(digest);
-                continue;
-            };
-            let given = number(index.get())?;
-            match place {
-                Some(known) if known != given => {
-                    not_noted.elsewhere.push((digest, index));
-                    continue;
-                }
-                Some(_) => {}
-                None => {
-                    known.insert(digest, (n, Some(given)));
-                    let (stream, sequence) = (number(stream.get())?, number(sequence.get())?);
-                    let logged_at = number(logged_at.millis())?;
-                    places.push(vec![
-                        n.into(),
-                        given.into(),
-                        stream.into(),
-                        sequence.into(),
-                        logged_at.into(),
-                    ]);
-                }
+        self.shared.named(async {
+            access.require(Role::Submit)?;
+            check(&logged)?;
+            let mut tx = self.shared.db.begin().await?;
+            let digests = logged.iter().map(|logged| logged.digest.as_bytes().as_slice().into()).collect();
+            let select = "SELECT digest, n, leaf_index FROM record WHERE digest IN";
+            let mut known = HashMap::new();
+            for row in over_set(&mut tx, select, digests, "").await? {
+                known.insert(digest(row.try_get(0)?)?, (row.try_get(1)?, row.try_get(2)?));
             }
-            proofs.push((n, proof));
-        }
-        let update = "WITH place (n, leaf_index, stream, sequence, logged_at) AS (";
-        let set = ") UPDATE record SET leaf_index = place.leaf_index, logged_stream = place.stream, \
-                   sequence = place.sequence, logged_at = place.logged_at FROM place WHERE record.n = place.n";
-        over_values(&mut tx, update, places, set).await?;
-        // One statement must not change a row twice: of two proofs in one call the last counts.
-        let proofs: HashMap<i64, String> = proofs.into_iter().collect();
-        let proofs = proofs.into_iter().map(|(n, proof)| vec![n.into(), proof.into()]).collect();
-        let replace = "ON CONFLICT (record) DO UPDATE SET proof = excluded.proof";
-        over_values(&mut tx, "INSERT INTO proof (record, proof)", proofs, replace).await?;
-        tx.commit().await?;
-        Ok(not_noted)
+            let (mut not_noted, mut places, mut proofs) = (NotNoted::default(), Vec::new(), Vec::new());
+            for Logged { digest, index, stream, sequence, logged_at, proof } in logged {
+                let Some(&(n, place)): Option<&(i64, Option<i64>)> = known.get(&digest) else {
+                    not_noted.unknown.push(digest);
+                    continue;
+                };
+                let given = number(index.get())?;
+                match place {
+                    Some(known) if known != given => {
+                        not_noted.elsewhere.push((digest, index));
+                        continue;
+                    }
+                    Some(_) => {}
+                    None => {
+                        known.insert(digest, (n, Some(given)));
+                        let (stream, sequence) = (number(stream.get())?, number(sequence.get())?);
+                        let place = [given, stream, sequence, number(logged_at.millis())?];
+                        let sum = sums::of_place(digest.as_bytes(), place);
+                        let mut row: Vec<Value> = vec![n.into()];
+                        row.extend(place.map(Value::from));
+                        row.push(sum.into());
+                        places.push(row);
+                    }
+                }
+                proofs.push((n, proof));
+            }
+            let update = "WITH place (n, leaf_index, stream, sequence, logged_at, sum) AS (";
+            let set = ") UPDATE record SET leaf_index = place.leaf_index, logged_stream = place.stream, \
+                       sequence = place.sequence, logged_at = place.logged_at, place_sum = place.sum FROM place WHERE record.n = place.n";
+            over_values(&mut tx, update, places, set).await?;
+            // One statement must not change a row twice: of two proofs in one call the last counts.
+            let proofs: HashMap<i64, String> = proofs.into_iter().collect();
+            let summed = |(n, proof): (i64, String)| {
+                let sum = sums::of_text(n, &proof);
+                vec![n.into(), proof.into(), sum.into()]
+            };
+            let proofs = proofs.into_iter().map(summed).collect();
+            let replace = "ON CONFLICT (record) DO UPDATE SET proof = excluded.proof, sum = excluded.sum";
+            over_values(&mut tx, "INSERT INTO proof (record, proof, sum)", proofs, replace).await?;
+            self.shared.db.commit(tx).await?;
+            Ok(not_noted)
+        }).await
     }
 
     /// Keeps what ties a stream to its gateway. Again replaces what is given and leaves what is not.
     pub async fn keep_stream_proofs(&self, access: &Access, proofs: StreamProofs) -> Result<()> {
-        access.require(Role::Submit)?;
-        let StreamProofs { stream, gateway, opening, enrolment, genesis } = proofs;
-        for text in
-            [Some(&gateway), Some(&opening), enrolment.as_ref(), genesis.as_ref()].into_iter().flatten()
-        {
-            check_proof(text)?;
-        }
-        let insert = "INSERT INTO stream (stream, gateway, opening, enrolment, genesis) VALUES ($1, $2, $3, $4, $5) \
-                      ON CONFLICT (stream) DO UPDATE SET gateway = excluded.gateway, opening = excluded.opening, \
-                      enrolment = COALESCE(excluded.enrolment, stream.enrolment), \
-                      genesis = COALESCE(excluded.genesis, stream.genesis)";
-        let mut tx = self.shared.db.begin().await?;
-        let insert = sqlx::query(insert).bind(number(stream.get())?).bind(gateway).bind(opening);
-        insert.bind(enrolment).bind(genesis).execute(&mut *tx).await?;
-        Ok(tx.commit().await?)
+        self.shared.named(async {
+            access.require(Role::Submit)?;
+            let StreamProofs { stream, gateway, opening, enrolment, genesis } = proofs;
+            for text in
+                [Some(&gateway), Some(&opening), enrolment.as_ref(), genesis.as_ref()].into_iter().flatten()
+            {
+                check_proof(text)?;
+            }
+            let insert = "INSERT INTO stream (stream, gateway, opening, enrolment, genesis) VALUES ($1, $2, $3, $4, $5) \
+                          ON CONFLICT (stream) DO UPDATE SET gateway = excluded.gateway, opening = excluded.opening, \
+                          enrolment = COALESCE(excluded.enrolment, stream.enrolment), \
+                          genesis = COALESCE(excluded.genesis, stream.genesis)";
+            let mut tx = self.shared.db.begin().await?;
+            let insert = sqlx::query(insert).bind(number(stream.get())?).bind(gateway).bind(opening);
+            insert.bind(enrolment).bind(genesis).execute(&mut *tx).await?;
+            self.shared.db.commit(tx).await
+        }).await
     }
 
     /// What ties a stream to its gateway, as far as it was kept.
     pub async fn stream_proofs(&self, access: &Access, stream: StreamId) -> Result<Option<StreamProofs>> {
-        access.require(Role::ReadMetadata)?;
-        let sql = "SELECT gateway, opening, enrolment, genesis FROM stream WHERE stream = $1";
-        let row =
-            sqlx::query(sql).bind(number(stream.get())?).fetch_optional(&self.shared.db.readers).await?;
-        let Some(row) = row else { return Ok(None) };
-        Ok(Some(StreamProofs {
-            stream,
-            gateway: row.try_get(0)?,
-            opening: row.try_get(1)?,
-            enrolment: row.try_get(2)?,
-            genesis: row.try_get(3)?,
-        }))
+        self.shared
+            .named(async {
+                access.require(Role::ReadMetadata)?;
+                let sql = "SELECT gateway, opening, enrolment, genesis FROM stream WHERE stream = $1";
+                let row = sqlx::query(sql)
+                    .bind(number(stream.get())?)
+                    .fetch_optional(&self.shared.db.readers)
+                    .await?;
+                let Some(row) = row else { return Ok(None) };
+                Ok(Some(StreamProofs {
+                    stream,
+                    gateway: row.try_get(0)?,
+                    opening: row.try_get(1)?,
+                    enrolment: row.try_get(2)?,
+                    genesis: row.try_get(3)?,
+                }))
+            })
+            .await
     }
 }
 
+/// Begins a query of records that are not logged, with the columns that [`read_unlogged`] reads.
+fn select_unlogged(rest: &str) -> String {
+    format!(
+        "SELECT r.n, r.id, r.stream, r.kind, r.evidence, r.digest, {SUMMED} FROM record r WHERE r.leaf_index IS NULL {rest}"
+    )
+}
+
 fn read_unlogged(row: &AnyRow) -> Result<Unlogged> {
+    sums::check(row, 6)?;
     Ok(Unlogged {
         n: row.try_get(0)?,
         id: id(row.try_get(1)?)?,

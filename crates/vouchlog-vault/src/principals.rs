@@ -27,70 +27,88 @@ impl Vault {
     /// Roles bind those who come through this library with a token. Whoever holds both the database and the key encryption key
     /// needs neither: keep these with one service, and give people tokens.
     pub async fn owner(&self) -> Result<Access> {
-        let mut connection = self.shared.db.readers.acquire().await?;
-        if count(&mut connection, 0).await? > 0 {
-            return Err(VaultError::TokenNeeded);
-        }
-        Ok(Access::new("owner".to_owned(), Roles::all()))
+        self.shared
+            .named(async {
+                let mut connection = self.shared.db.readers.acquire().await?;
+                if count(&mut connection, 0).await? > 0 {
+                    return Err(VaultError::TokenNeeded);
+                }
+                Ok(Access::new("owner".to_owned(), Roles::all()))
+            })
+            .await
     }
 
     /// Who shows this token, and what it may do.
     pub async fn authenticate(&self, token: &Token) -> Result<Access> {
-        let sql = "SELECT name, roles, salt, token_hash FROM principal ORDER BY name";
-        for row in sqlx::query(sql).fetch_all(&self.shared.db.readers).await? {
-            if verify_slices_are_equal(&hash(row.try_get(2)?, token), row.try_get(3)?).is_ok() {
-                return Ok(Access::new(row.try_get(0)?, Roles::from_bits(row.try_get(1)?)));
-            }
-        }
-        Err(VaultError::TokenUnknown)
+        self.shared
+            .named(async {
+                let sql = "SELECT name, roles, salt, token_hash FROM principal ORDER BY name";
+                for row in sqlx::query(sql).fetch_all(&self.shared.db.readers).await? {
+                    if verify_slices_are_equal(&hash(row.try_get(2)?, token), row.try_get(3)?).is_ok() {
+                        return Ok(Access::new(row.try_get(0)?, Roles::from_bits(row.try_get(1)?)));
+                    }
+                }
+                Err(VaultError::TokenUnknown)
+            })
+            .await
     }
 
     /// Names somebody, or gives a name new roles and a new token, which makes the old one void. The token is shown this once. The
     /// first one named must have the role `admin`.
     pub async fn grant(&self, access: &Access, name: &str, roles: Roles, now: i64) -> Result<Token> {
-        access.require(Role::Admin)?;
-        check_name("a principal", name)?;
-        let token = Token::new(random_key()?);
-        let mut salt = vec![0; 16];
-        random(&mut salt)?;
-        let hash = hash(&salt, &token);
-        let mut tx = self.shared.db.begin().await?;
-        self.shared.db.lock(&mut tx, true).await?;
-        let insert = "INSERT INTO principal (name, roles, salt, token_hash, granted_at) VALUES ($1, $2, $3, $4, $5) \
-                      ON CONFLICT (name) DO UPDATE SET roles = excluded.roles, salt = excluded.salt, \
-                      token_hash = excluded.token_hash, granted_at = excluded.granted_at";
-        let insert =
-            sqlx::query(insert).bind(name).bind(roles.bits()).bind(salt).bind(hash.to_vec()).bind(now);
-        insert.execute(&mut *tx).await?;
-        check_principals(&mut tx).await?;
-        tx.commit().await?;
-        Ok(token)
+        self.shared.named(async {
+            access.require(Role::Admin)?;
+            check_name("a principal", name)?;
+            let token = Token::new(random_key()?);
+            let mut salt = vec![0; 16];
+            random(&mut salt)?;
+            let hash = hash(&salt, &token);
+            let mut tx = self.shared.db.begin().await?;
+            self.shared.db.lock(&mut tx, true).await?;
+            let insert = "INSERT INTO principal (name, roles, salt, token_hash, granted_at) VALUES ($1, $2, $3, $4, $5) \
+                          ON CONFLICT (name) DO UPDATE SET roles = excluded.roles, salt = excluded.salt, \
+                          token_hash = excluded.token_hash, granted_at = excluded.granted_at";
+            let insert =
+                sqlx::query(insert).bind(name).bind(roles.bits()).bind(salt).bind(hash.to_vec()).bind(now);
+            insert.execute(&mut *tx).await?;
+            check_principals(&mut tx).await?;
+            self.shared.db.commit(tx).await?;
+            Ok(token)
+        }).await
     }
 
     /// Takes a name out; its token is void. The last one may go too: then the key alone gives every role again.
     pub async fn revoke(&self, access: &Access, name: &str) -> Result<()> {
-        access.require(Role::Admin)?;
-        let mut tx = self.shared.db.begin().await?;
-        self.shared.db.lock(&mut tx, true).await?;
-        let deleted =
-            sqlx::query("DELETE FROM principal WHERE name = $1").bind(name).execute(&mut *tx).await?;
-        if deleted.rows_affected() == 0 {
-            return Err(VaultError::UnknownPrincipal(name.to_owned()));
-        }
-        check_principals(&mut tx).await?;
-        Ok(tx.commit().await?)
+        self.shared
+            .named(async {
+                access.require(Role::Admin)?;
+                let mut tx = self.shared.db.begin().await?;
+                self.shared.db.lock(&mut tx, true).await?;
+                let deleted =
+                    sqlx::query("DELETE FROM principal WHERE name = $1").bind(name).execute(&mut *tx).await?;
+                if deleted.rows_affected() == 0 {
+                    return Err(VaultError::UnknownPrincipal(name.to_owned()));
+                }
+                check_principals(&mut tx).await?;
+                self.shared.db.commit(tx).await
+            })
+            .await
     }
 
     /// Everybody named, by name.
     pub async fn principals(&self, access: &Access) -> Result<Vec<Principal>> {
-        access.require(Role::Admin)?;
-        let sql = "SELECT name, roles, granted_at FROM principal ORDER BY name";
-        let rows = sqlx::query(sql).fetch_all(&self.shared.db.readers).await?;
-        let read = |row: &sqlx::any::AnyRow| {
-            let roles = Roles::from_bits(row.try_get(1)?);
-            Ok(Principal { name: row.try_get(0)?, roles, granted_at: row.try_get(2)? })
-        };
-        rows.iter().map(read).collect()
+        self.shared
+            .named(async {
+                access.require(Role::Admin)?;
+                let sql = "SELECT name, roles, granted_at FROM principal ORDER BY name";
+                let rows = sqlx::query(sql).fetch_all(&self.shared.db.readers).await?;
+                let read = |row: &sqlx::any::AnyRow| {
+                    let roles = Roles::from_bits(row.try_get(1)?);
+                    Ok(Principal { name: row.try_get(0)?, roles, granted_at: row.try_get(2)? })
+                };
+                rows.iter().map(read).collect()
+            })
+            .await
     }
 }
 

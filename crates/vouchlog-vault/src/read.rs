@@ -8,63 +8,99 @@ use vouchlog_evidence::RecordId;
 use vouchlog_stream::{Digest, Evidence, LoggedAt, SequenceNumber, Statement, StatementKind, StreamId};
 
 use crate::access::{Access, ReadPermit, Role};
+use crate::database::Dialect;
 use crate::keep::{find_tenant, open_part};
 use crate::keys::Key;
 use crate::logged::leaf_index;
 use crate::sql::{map, over_set};
-use crate::{Erasure, Place, Result, Retention, Row, Vault, VaultError};
+use crate::{Erasure, Place, Result, Retention, Row, Vault, VaultError, sums};
 
 impl Vault {
     /// What is told of a record without opening it.
     pub async fn row(&self, access: &Access, id: &RecordId) -> Result<Row> {
-        access.require(Role::ReadMetadata)?;
-        let sql = format!("SELECT {ROW} FROM record r {ROW_JOINS} WHERE r.id = $1");
-        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.as_str());
-        let found = query.fetch_optional(&self.shared.db.readers).await?;
-        read_row(&found.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?)
+        self.shared
+            .named(async {
+                access.require(Role::ReadMetadata)?;
+                let sql = format!("SELECT {ROW} FROM record r {ROW_JOINS} WHERE r.id = $1");
+                let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.as_str());
+                let found = query.fetch_optional(&self.shared.db.readers).await?;
+                read_row(&found.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?)
+            })
+            .await
     }
 
     /// Of these records those that are kept, with what is logged for each.
     pub async fn kept(&self, access: &Access, ids: &[RecordId]) -> Result<HashMap<RecordId, Digest>> {
-        access.require(Role::ReadMetadata)?;
-        let mut connection = self.shared.db.readers.acquire().await?;
-        let ids = ids.iter().map(|id| id.as_str().into()).collect();
-        let rows = over_set(&mut connection, "SELECT id, digest FROM record WHERE id IN", ids, "").await?;
-        map(&rows, |row| {
-            let id =
-                RecordId::new(row.try_get(0)?).map_err(|_| VaultError::damaged("a record's name is none"))?;
-            let digest: &[u8] = row.try_get(1)?;
-            let digest = digest.try_into().map_err(|_| VaultError::damaged("a digest has another length"))?;
-            Ok((id, Digest::from_bytes(digest)))
-        })
+        self.shared
+            .named(async {
+                access.require(Role::ReadMetadata)?;
+                let mut connection = self.shared.db.readers.acquire().await?;
+                let ids = ids.iter().map(|id| id.as_str().into()).collect();
+                let rows =
+                    over_set(&mut connection, "SELECT id, digest FROM record WHERE id IN", ids, "").await?;
+                map(&rows, |row| {
+                    let id = RecordId::new(row.try_get(0)?)
+                        .map_err(|_| VaultError::damaged("a record's name is none"))?;
+                    let digest: &[u8] = row.try_get(1)?;
+                    let digest =
+                        digest.try_into().map_err(|_| VaultError::damaged("a digest has another length"))?;
+                    Ok((id, Digest::from_bytes(digest)))
+                })
+            })
+            .await
     }
 
     /// The signed statement without disclosures. It stays when the record is erased.
     pub async fn jwt(&self, access: &Access, id: &RecordId) -> Result<String> {
-        access.require(Role::ReadMetadata)?;
-        let sql = "SELECT s.jwt FROM record r JOIN statement s ON s.record = r.n WHERE r.id = $1";
-        let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&self.shared.db.readers).await?;
-        Ok(row.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?.try_get(0)?)
+        self.shared.named(async {
+            access.require(Role::ReadMetadata)?;
+            let sql = "SELECT s.jwt, s.sum, r.n FROM record r LEFT JOIN statement s ON s.record = r.n WHERE r.id = $1";
+            let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&self.shared.db.readers).await?;
+            let row = row.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?;
+            let jwt: Option<String> = row.try_get(0)?;
+            let jwt = jwt.ok_or_else(|| VaultError::damaged(format!("the statement of record {id} is missing")))?;
+            sums::check_text(row.try_get(2)?, "statement", &jwt, row.try_get(1)?)?;
+            Ok(jwt)
+        }).await
     }
 
     /// The proof file, once the log has the statement.
     pub async fn proof(&self, access: &Access, id: &RecordId) -> Result<Option<String>> {
-        access.require(Role::ReadMetadata)?;
-        let sql = "SELECT p.proof FROM record r LEFT JOIN proof p ON p.record = r.n WHERE r.id = $1";
-        let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&self.shared.db.readers).await?;
-        Ok(row.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?.try_get(0)?)
+        self.shared.named(async {
+            access.require(Role::ReadMetadata)?;
+            let sql = "SELECT p.proof, p.sum, r.n, r.leaf_index FROM record r LEFT JOIN proof p ON p.record = r.n WHERE r.id = $1";
+            let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&self.shared.db.readers).await?;
+            let row = row.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?;
+            let (proof, index): (Option<String>, Option<i64>) = (row.try_get(0)?, row.try_get(3)?);
+            match &proof {
+                Some(proof) => sums::check_text(row.try_get(2)?, "proof", proof, row.try_get(1)?)?,
+                None if index.is_some() => {
+                    return Err(VaultError::damaged(format!("the proof of record {id} is missing")));
+                }
+                None => {}
+            }
+            Ok(proof)
+        }).await
     }
 
     /// The record's metadata.
     pub async fn metadata(&self, access: &Access, id: &RecordId) -> Result<Vec<u8>> {
-        access.require(Role::ReadMetadata)?;
-        self.unseal(id, "metadata", "SELECT key, metadata FROM sealed WHERE record = $1").await
+        self.shared
+            .named(async {
+                access.require(Role::ReadMetadata)?;
+                self.unseal(id, "metadata", "SELECT key, metadata FROM sealed WHERE record = $1").await
+            })
+            .await
     }
 
     /// The record's content. The permit shows that the reading is on record.
     pub async fn content(&self, access: &Access, permit: &ReadPermit, id: &RecordId) -> Result<Vec<u8>> {
-        access.require(Role::ReadContent)?;
-        self.content_under(permit, id).await
+        self.shared
+            .named(async {
+                access.require(Role::ReadContent)?;
+                self.content_under(permit, id).await
+            })
+            .await
     }
 
     /// The same for the recorder, which has checked the role: giving evidence away is another one than reading it.
@@ -86,8 +122,14 @@ impl Vault {
             return Err(VaultError::Erased(id.clone()));
         }
         let sealed = sqlx::query(select).bind(n).fetch_optional(&mut *tx).await?;
-        // PostgreSQL: an erasure begun and finished between two statements.
-        let sealed = sealed.ok_or_else(|| VaultError::Erased(id.clone()))?;
+        let sealed = match sealed {
+            Some(sealed) => sealed,
+            None if self.shared.db.dialect == Dialect::Sqlite => {
+                return Err(VaultError::damaged(format!("the sealed parts of record {id} are missing")));
+            }
+            // An erasure begun and finished between two statements.
+            None => return Err(VaultError::Erased(id.clone())),
+        };
         let subjects = self.subjects_of(&mut tx, n, &tenant).await?;
         let tenant = match self.shared.keys.known_tenant(&tenant) {
             Some(tenant) => tenant,
@@ -101,7 +143,7 @@ impl Vault {
     }
 
     /// The keys of a record's persons.
-    async fn subjects_of(&self, tx: &mut AnyConnection, n: i64, tenant: &str) -> Result<Vec<Key>> {
+    pub(crate) async fn subjects_of(&self, tx: &mut AnyConnection, n: i64, tenant: &str) -> Result<Vec<Key>> {
         let sql = "SELECT s.mac, s.key FROM record_subject rs JOIN subject s ON s.id = rs.subject WHERE rs.record = $1";
         let rows = sqlx::query(sql).bind(n).fetch_all(tx).await?;
         let unwrap = |row: &AnyRow| self.shared.keys.unwrap_subject(tenant, row.try_get(0)?, row.try_get(1)?);
@@ -109,11 +151,15 @@ impl Vault {
     }
 }
 
+/// Where the columns that [`sums::check`] takes begin in [`ROW`].
+const SUMMED_AT: usize = 24;
+
 /// The columns of a [`Row`], from a record `r` and [`ROW_JOINS`].
 pub(crate) const ROW: &str = "r.n, r.id, r.kind, t.name, r.digest, r.evidence, r.stream, r.started_at, r.kept_at, \
     r.leaf_index, r.logged_stream, r.sequence, r.logged_at, r.retention_class, r.keep_until, r.amends, \
     e.record, e.begun_at, e.finished_at, e.basis, e.scope, er.leaf_index, \
-    (SELECT min(hold) FROM held WHERE held.record = r.n)";
+    (SELECT min(hold) FROM held WHERE held.record = r.n), r.place_sum, \
+    r.id, r.kind, r.tenant, r.stream, r.evidence, r.digest, r.started_at, r.kept_at, r.retention_class, r.amends, r.sum";
 
 /// What else the columns come from: the tenant, the erasure, the record of the erasure.
 pub(crate) const ROW_JOINS: &str = "JOIN tenant t ON t.id = r.tenant LEFT JOIN erasure e ON e.n = r.erasure \
@@ -121,6 +167,7 @@ pub(crate) const ROW_JOINS: &str = "JOIN tenant t ON t.id = r.tenant LEFT JOIN e
 
 /// Reads the columns of [`ROW`].
 pub(crate) fn read_row(row: &AnyRow) -> Result<Row> {
+    sums::check(row, SUMMED_AT)?;
     let Statement { kind, evidence, digest } = statement(row, 2, 5, 4)?;
     Ok(Row {
         n: row.try_get(0)?,
@@ -142,6 +189,11 @@ pub(crate) fn read_row(row: &AnyRow) -> Result<Row> {
 
 fn place(row: &AnyRow) -> Result<Option<Place>> {
     let Some(index) = row.try_get::<Option<i64>, _>(9)? else { return Ok(None) };
+    let numbers = [index, row.try_get(10)?, row.try_get(11)?, row.try_get(12)?];
+    if row.try_get::<Option<&[u8]>, _>(23)? != Some(&sums::of_place(row.try_get(4)?, numbers)) {
+        let id: &str = row.try_get(1)?;
+        return Err(VaultError::damaged(format!("where the log has record `{id}` does not fit its sum")));
+    }
     let small = |column: usize| -> Result<u64> {
         u64::try_from(row.try_get::<i64, _>(column)?).map_err(|_| VaultError::damaged("a number is negative"))
     };

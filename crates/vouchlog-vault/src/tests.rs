@@ -4,6 +4,7 @@
 //! its programs are installed, started for the test on a socket in a temporary directory. Else a line says that it was not tested.
 
 mod backend;
+mod damage;
 mod erasing;
 mod finding;
 mod keeping;

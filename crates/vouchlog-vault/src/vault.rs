@@ -9,12 +9,13 @@ use zeroize::Zeroizing;
 
 use crate::access::{Access, Role};
 use crate::database::{Database, Location};
+use crate::error::named;
 use crate::keys::{self, KeyEncryptionKey, KeyRing, subject_context, tenant_contexts};
 #[cfg(doc)]
 use crate::limits::MIN_FREE_BYTES;
 use crate::limits::{MAX_ROWS, QUEUED_CALLS, QUEUED_KIB, WRITE_ATTEMPTS};
 use crate::writer::{Job, write};
-use crate::{Result, VaultError};
+use crate::{Result, VaultError, sums};
 
 /// An open vault. Clones share it.
 #[derive(Clone)]
@@ -30,6 +31,13 @@ pub(crate) struct Shared {
     pub(crate) db: Database,
     pub(crate) keys: KeyRing,
     shown: String,
+}
+
+impl Shared {
+    /// Names the vault in errors that report damage.
+    pub(crate) async fn named<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        work.await.map_err(|error| named(error, &self.shown))
+    }
 }
 
 impl fmt::Debug for Vault {
@@ -75,13 +83,20 @@ impl Vault {
     }
 
     async fn start(db: Database, kek: KeyEncryptionKey, location: &Location) -> Result<Self> {
-        let row = sqlx::query("SELECT id, key_check FROM vault").fetch_optional(&db.readers).await?;
-        let Some(row) = row else { return Err(VaultError::Missing(location.shown())) };
-        let keys = KeyRing::new(kek, row.try_get(0)?, row.try_get(1)?)?;
+        let opened = async {
+            let row = sqlx::query("SELECT id, key_check FROM vault").fetch_optional(&db.readers).await?;
+            let Some(row) = row else { return Err(VaultError::Missing(location.shown())) };
+            let keys = KeyRing::new(kek, row.try_get(0)?, row.try_get(1)?)?;
+            sums::fill(&db).await?;
+            Ok(keys)
+        };
+        let keys = opened.await.map_err(|error| named(error, &location.shown()))?;
         let shared = Arc::new(Shared { db, keys, shown: location.shown() });
         let (jobs, queued) = mpsc::channel(QUEUED_CALLS);
         tokio::spawn(write(shared.clone(), queued));
-        Ok(Self { shared, jobs, queue: Arc::new(Semaphore::new(QUEUED_KIB)) })
+        let vault = Self { shared, jobs, queue: Arc::new(Semaphore::new(QUEUED_KIB)) };
+        vault.check_at_open().await?;
+        Ok(vault)
     }
 
     /// SQLite: records are refused while the file system has less room than this, in bytes; [`MIN_FREE_BYTES`] unless it is set.
@@ -89,8 +104,16 @@ impl Vault {
         self.shared.db.set_min_free_bytes(bytes);
     }
 
+    /// What [`check`](Self::check) found to be damaged. From then on nothing is written until the vault is opened again.
+    pub fn damage(&self) -> Option<String> {
+        self.shared.db.damage().map(str::to_owned)
+    }
+
     /// What keeps the vault from taking records at present, in words.
     pub fn impediment(&self) -> Option<String> {
+        if let Some(damage) = self.damage() {
+            return Some(VaultError::damaged(damage).to_string());
+        }
         let no_room = self.shared.db.check_room().err().map(|error| error.to_string());
         no_room.or_else(|| {
             let seconds = self.shared.db.waits_for()?.as_secs();
@@ -117,18 +140,25 @@ impl Vault {
     /// Once the old key is destroyed, backups made before cannot be read any more: this is how what was erased goes out of
     /// them too.
     pub async fn rewrap(&self, access: &Access, kek: KeyEncryptionKey) -> Result<()> {
-        access.require(Role::Admin)?;
-        let (db, keys) = (&self.shared.db, &self.shared.keys);
-        let mut tx = db.begin().await?;
-        keys.check(&db.lock(&mut tx, true).await?)?;
-        rewrap_tenants(&mut tx, &keys.kek(), &kek).await?;
-        rewrap_subjects(&mut tx, &keys.kek(), &kek).await?;
-        let key_check = KeyRing::key_check(&kek, keys.vault())?;
-        sqlx::query("UPDATE vault SET key_check = $1").bind(key_check.clone()).execute(&mut *tx).await?;
-        tx.commit().await?;
-        keys.rewrapped(kek, key_check);
-        // The old wrappings are still in the write-ahead log and unused pages.
-        db.scrub(db.rewrites()).await
+        self.shared
+            .named(async {
+                access.require(Role::Admin)?;
+                let (db, keys) = (&self.shared.db, &self.shared.keys);
+                let mut tx = db.begin().await?;
+                keys.check(&db.lock(&mut tx, true).await?)?;
+                rewrap_tenants(&mut tx, &keys.kek(), &kek).await?;
+                rewrap_subjects(&mut tx, &keys.kek(), &kek).await?;
+                let key_check = KeyRing::key_check(&kek, keys.vault())?;
+                sqlx::query("UPDATE vault SET key_check = $1")
+                    .bind(key_check.clone())
+                    .execute(&mut *tx)
+                    .await?;
+                db.commit(tx).await?;
+                keys.rewrapped(kek, key_check);
+                // The old wrappings are still in the write-ahead log and unused pages.
+                db.scrub(db.rewrites()).await
+            })
+            .await
     }
 
     /// SQLite: rewrites the file without what was deleted and gives unused space back; it takes as much space again while it
@@ -154,11 +184,12 @@ async fn make(db: &Database, kek: &KeyEncryptionKey, shown: &str) -> Result<bool
     let mut id = vec![0; 16];
     keys::random(&mut id)?;
     let key_check = KeyRing::key_check(kek, &id)?;
-    let made =
-        sqlx::query("INSERT INTO vault (one, id, key_check) VALUES (1, $1, $2) ON CONFLICT DO NOTHING");
+    let made = sqlx::query(
+        "INSERT INTO vault (one, id, key_check, summed) VALUES (1, $1, $2, 1) ON CONFLICT DO NOTHING",
+    );
     let mut tx = db.begin().await?;
     let made = made.bind(id).bind(key_check).execute(&mut *tx).await?;
-    tx.commit().await?;
+    db.commit(tx).await?;
     Ok(made.rows_affected() == 1)
 }
 

@@ -38,6 +38,7 @@ mod record;
 mod recover;
 mod remembering;
 mod remote;
+mod reserve;
 mod revoked;
 mod running;
 mod sample;

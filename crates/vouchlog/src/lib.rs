@@ -51,7 +51,7 @@ pub use opening::{Opening, OpeningError};
 pub use refusals::RefusalDir;
 pub use witness::{WitnessBuilder, WitnessOpenError, witness};
 pub use witness_state::{ACCEPT_LOST_STATE, WitnessStateError};
-pub use witnesses::{WitnessUrlError, connect_witnesses, witnesses_by_url};
+pub use witnesses::{WitnessUrlError, WitnessUrls, WitnessUrlsError, connect_witnesses, witnesses_by_url};
 
 pub use vouchlog_api::{
     AckLevel, Append, Appended, Appender, Error, ErrorKind, HouseAppend, HouseAppended, LogReader, Lookup,

@@ -99,7 +99,7 @@ impl World {
     }
 
     /// Posts JSON to a door. Nothing if the collector is away.
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Option<(StatusCode, Value)> {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Option<(StatusCode, Value)> {
         let url = format!("http://127.0.0.1:{}{path}", self.http_port);
         let request = self.client.post(url).header("content-type", "application/json");
         let answer = request.body(body.to_string()).timeout(PATIENCE).send().await.ok()?;
@@ -109,7 +109,7 @@ impl World {
     }
 
     /// What the vault has, of some kinds.
-    pub(super) async fn rows(&self, kinds: &[StatementKind]) -> Vec<Row> {
+    pub(crate) async fn rows(&self, kinds: &[StatementKind]) -> Vec<Row> {
         let (vault, access) = self.vault().await;
         let mut query = Query { kinds: kinds.to_vec(), ..Query::default() };
         let mut rows = Vec::new();
@@ -122,7 +122,7 @@ impl World {
     }
 
     /// Waits until the vault has so many rows of a kind.
-    pub(super) async fn wait_for(&self, kind: StatementKind, count: usize) -> Vec<Row> {
+    pub(crate) async fn wait_for(&self, kind: StatementKind, count: usize) -> Vec<Row> {
         let waiting = async {
             loop {
                 let rows = self.rows(&[kind]).await;
@@ -136,7 +136,7 @@ impl World {
     }
 
     /// Records by their provider's answer.
-    pub(super) async fn by_answer(&self, answers: &[String]) -> BTreeMap<String, Vec<Row>> {
+    pub(crate) async fn by_answer(&self, answers: &[String]) -> BTreeMap<String, Vec<Row>> {
         let (vault, access) = self.vault().await;
         let mut found = BTreeMap::new();
         for answer in answers {
@@ -147,7 +147,7 @@ impl World {
     }
 
     /// What a record says, content left out.
-    pub(super) async fn facts(&self, row: Row) -> Value {
+    pub(crate) async fn facts(&self, row: Row) -> Value {
         let (vault, access) = self.vault().await;
         let context = vouchlog_vault::learn(&vault, &access).await.unwrap();
         let mut read = vouchlog_vault::read_facts(&vault, &access, vec![row], &context).await.unwrap();
@@ -162,7 +162,7 @@ impl World {
     }
 
     /// How often the log has each digest.
-    pub(super) async fn logged(&self) -> BTreeMap<Digest, u64> {
+    pub(crate) async fn logged(&self) -> BTreeMap<Digest, u64> {
         let log = GrpcLog::connect(&Connection::new(self.log_url())).unwrap();
         let size = newest(&log).await.size;
         let mut digests = BTreeMap::new();
@@ -180,7 +180,7 @@ impl World {
 }
 
 /// An OTLP/JSON body with traces of two spans each: a call of a model and a tool it ran. Each is one interaction.
-pub(super) fn traces(emitter: u64, round: u64, count: u64) -> (Value, Vec<String>) {
+pub(crate) fn traces(emitter: u64, round: u64, count: u64) -> (Value, Vec<String>) {
     let mut answers = Vec::new();
     let mut spans = Vec::new();
     for place in 0..count {

@@ -1,6 +1,10 @@
 //! SIGHUP reloads what can be reloaded, is answered with one line, and ends nothing.
 
+use vouchlog_sequencer::testing::ORIGIN;
+
 use super::program::{Program, collect, get, monitor, post, serve, witness};
+use crate::process::{succeed, write_keys};
+use crate::witnesses::{start_witness, write_policy};
 
 const POLICY: &str = "quorum none\n";
 
@@ -74,4 +78,48 @@ async fn a_hangup_reloads_the_token_that_emitters_bring() {
     assert!(line.contains("the bearer token reloaded") && !line.contains(new), "{line}");
     assert_eq!((status(old).await, status(new).await), (401, 200));
     assert_eq!(collector.terminate(), Some(0));
+}
+
+/// A witness moves to another address while the log runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hangup_reloads_where_the_witnesses_of_a_log_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_keys(&folder.join("log"));
+    let witness = start_witness(folder, "w1", 0, &[]);
+    let policy = write_policy(folder, &[("w1", &witness, "http")]);
+    let more = ["--origin", ORIGIN, "--policy", &policy, "--witness-interval", "50ms"];
+    let mut log = Program::start(serve(&folder.join("log"), &more));
+    let vkey = log.announced["log_vkey"].as_str().unwrap().to_owned();
+    let url = log.url().to_owned();
+    let submit = |digest: u8| {
+        let digest = hex::encode([digest; 32]);
+        let to = ["submit", "--log", &url, "--log-vkey", &vkey, "--digest", &digest];
+        succeed(&[&to[..], &["--policy", &policy]].concat());
+    };
+    submit(1);
+    assert_eq!(witness.terminate(), 0);
+    let witness = start_witness(folder, "w1", 0, &[]);
+    write_policy(folder, &[("w1", &witness, "http")]);
+    log.signal("HUP");
+    let line = log.wait_for_line("SIGHUP");
+    assert!(line.contains("the URLs of the witnesses are reloaded"), "{line}");
+    submit(2);
+
+    // What cannot be read, or asks for something else, changes nothing.
+    let whole = std::fs::read_to_string(&policy).unwrap();
+    for (text, why) in
+        [("rubbish\n", "line 1"), ("quorum none\n", "restart the log"), ("witness w1 x y\n", "line 1")]
+    {
+        std::fs::write(&policy, text).unwrap();
+        log.signal("HUP");
+        let line = log.wait_for_line("SIGHUP");
+        for words in ["nothing was changed", "policy.txt: the old policy stays in force", why] {
+            assert!(line.contains(words), "{words}: {line}");
+        }
+    }
+    std::fs::write(&policy, whole).unwrap();
+    submit(3);
+    assert_eq!(log.terminate(), Some(0));
+    assert_eq!(witness.terminate(), 0);
 }

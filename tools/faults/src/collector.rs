@@ -113,13 +113,19 @@ pub(crate) async fn make(program: &Program, folder: &Path, after: After) -> Resu
         ensure!(begun.elapsed() < PATIENCE, "the first bodies were not recorded");
         sleep(LOOK).await;
     }
+    // The collector alone has it open: when it is killed, its write-ahead log stays.
+    vault.vault.close().await;
     server.kill().await?;
     ensure!(post(folder, &collector.url, away).await? == away, "a body was not taken while the log was away");
     sleep(RECORDED).await;
     ensure!(post(folder, &collector.url, last).await? == last, "a body was not taken at the end");
     match after {
         After::Kill => collector.kill().await?,
-        After::Stop => drop(collector.stop().await?.ok_or_else(|| anyhow!("the collector did not stop"))?),
+        After::Stop => {
+            drop(collector.stop().await?.ok_or_else(|| anyhow!("the collector did not stop"))?);
+            // The last one to close it brings the write-ahead log into the database: then there is something to damage.
+            Opened::open(folder).await?.vault.close().await;
+        }
     }
     Ok(())
 }

@@ -130,11 +130,7 @@ impl Place {
     /// Whether a text names the damaged file: by its path below the data directory. Of a key it is enough that it speaks of a key.
     pub fn is_named_in(&self, text: &str) -> bool {
         let is_key = self.file.extension().is_some_and(|extension| extension == "key");
-        // A vault is one database; who opened it knows where it is.
-        let of_vault = ["is damaged in the vault", "the vault is damaged"];
-        let is_vault =
-            self.file.ends_with("vault/vault.db") && of_vault.iter().any(|words| text.contains(words));
-        text.contains(&*self.file.to_string_lossy()) || (is_key && text.contains("key")) || is_vault
+        text.contains(&*self.file.to_string_lossy()) || (is_key && text.contains("key"))
     }
 }
 

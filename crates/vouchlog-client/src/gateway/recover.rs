@@ -20,6 +20,17 @@ use crate::receipts::Taken;
 /// Statements that are looked up before what is proven is made durable.
 const CHUNK: usize = 64;
 
+/// How much of a stream in the log is on disk here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Known {
+    /// All of it, proven and acknowledged.
+    All,
+    /// A first part; the log has other statements behind it, or more than the spool.
+    Part,
+    /// Unknown from this sequence number on: the log has no lookup index to prove its statements with.
+    Unproven(u64),
+}
+
 impl Session {
     /// Proves and acknowledges the statements of these sequence numbers, which begin where the acknowledged ones end.
     pub(super) async fn recover(&mut self, stream: StreamId, places: Range<u64>) -> Result<(), Trouble> {
@@ -38,34 +49,43 @@ impl Session {
         Ok(())
     }
 
-    /// Of a stream that has more than is known here: acknowledges what waits and stands in it at its very place, up to `size`. The next
-    /// stream then does not get it again. What a log without a lookup index has is sent again.
-    pub(super) async fn recover_known(&mut self, stream: StreamId, size: u64) -> Result<(), Trouble> {
+    /// Of a stream that may have more, or other statements, than are known here: acknowledges what waits and stands in it at its very
+    /// place, up to `size`. The next stream then does not get it again. What a log without a lookup index has is sent again.
+    pub(super) async fn recover_known(&mut self, stream: StreamId, size: u64) -> Result<Known, Trouble> {
         loop {
             let at = self.state.range.end();
-            let count = usize::try_from(size.saturating_sub(at)).unwrap_or(CHUNK).min(CHUNK);
+            if at >= size {
+                return Ok(Known::All);
+            }
+            let count = usize::try_from(size - at).unwrap_or(CHUNK).min(CHUNK);
             let statements = self.disk.spool.read(self.state.base + at, count)?;
             let (mut state, mut taken) = (self.state.clone(), Vec::with_capacity(count));
+            let mut end = statements.is_empty().then_some(Known::Part);
             for statement in &statements {
-                let served = self.served(stream, state.range.end()).await;
-                let served = match served {
+                let place = state.range.end();
+                let served = match self.served(stream, place).await {
                     Ok(served) => served,
-                    Err(Trouble::Stop(GatewayError::ReceiptsLost { .. })) => break,
+                    Err(Trouble::Stop(GatewayError::ReceiptsLost { .. })) => {
+                        end = Some(Known::Unproven(place));
+                        break;
+                    }
                     Err(trouble) => return Err(trouble),
                 };
                 match Entry::decode(&served.entry) {
                     Ok(Entry::Statement(entry)) if entry.statement == *statement => {}
-                    _ => break,
+                    _ => {
+                        end = Some(Known::Part);
+                        break;
+                    }
                 }
-                taken.push(self.prove(stream, state.range.end(), *statement, &served)?);
+                taken.push(self.prove(stream, place, *statement, &served)?);
                 state.range.append(statement.stream_leaf_hash());
             }
-            let is_all = taken.len() < CHUNK;
             if !taken.is_empty() {
                 self.remember(state, taken).await?;
             }
-            if is_all {
-                return Ok(());
+            if let Some(end) = end {
+                return Ok(end);
             }
         }
     }

@@ -33,6 +33,10 @@ pub(super) enum Plan {
     /// The stream has statements that are not on disk here: this is an older copy of the state. Signing on would make two
     /// histories, so a new stream has to continue this one.
     Successor { signed_at: u64 },
+    /// The log has statements of the stream, but not the head that was signed over them: it was rebuilt from its entries. They are
+    /// compared with those on disk one by one. If they are the same, the stream is closed with a head of exactly its size; a new
+    /// stream continues it in any case, because a larger head may have been signed that the log lost.
+    Headless,
 }
 
 impl Plan {
@@ -40,11 +44,12 @@ impl Plan {
     pub(super) fn signed_at(&self) -> u64 {
         match self {
             Self::GoOn { signed_at, .. } | Self::Successor { signed_at } => *signed_at,
+            Self::Headless => 0,
         }
     }
 }
 
-/// Compares. Nothing the log says is believed that our own signature does not cover.
+/// Compares. The log's account of the stream is trusted only as far as our own signature covers it.
 pub(super) fn compare(
     state: &State,
     spool: &Spool,
@@ -67,14 +72,17 @@ pub(super) fn compare(
     let signed_at = head.as_ref().map_or(0, vouchlog_note::CosignedCheckpoint::timestamp);
     match &head {
         None if info.size == 0 => {}
+        None => return Ok(Plan::Headless),
         Some(head) if head.head().size.get() == info.size => {
             let root = range_at(state, spool, info.size)?.and_then(|range| range.root());
             if root != Some(head.head().root) {
                 return differs(state, info, head.note(), signed_at);
             }
         }
-        _ => {
-            let said = format!("stream {} has no signed head of its size {}", stream.id, info.size);
+        Some(head) => {
+            let signed = head.head().size;
+            let said =
+                format!("stream {} has {} statements, but its head covers {signed}", stream.id, info.size);
             return Err(GatewayError::Unverified(said).into());
         }
     }

@@ -1,5 +1,6 @@
 //! The task that talks to the log: gets a stream, compares it with the log, converses, and begins anew after trouble.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -10,6 +11,7 @@ use vouchlog_runtime::{Backoff, Clock};
 use vouchlog_stream::{Previous, StreamId, StreamStatus, stream_origin};
 
 use super::error::Trouble;
+use super::recover::Known;
 use super::resume::{self, Plan};
 use super::talk::Talk;
 use super::writer::Change;
@@ -133,6 +135,7 @@ impl Session {
                 self.recover_known(stream.id, info.size).await?;
                 (stream.id, info.status)
             }
+            Plan::Headless => (stream.id, self.close_headless(stream, &info).await?),
             Plan::GoOn { recover, redo, is_open, .. } => {
                 self.recover(stream.id, recover).await?;
                 let pipe = self.log.append_stream(self.me.options.window).await?;
@@ -149,6 +152,26 @@ impl Session {
             _ => Some(StreamRecord::Over(Previous { stream: id, size })),
         };
         self.remember(self.state.begin(over), Vec::new()).await
+    }
+
+    /// Ends a stream of which the log has statements but no signed head; its status then. What the log has is acknowledged first, so
+    /// that the next stream does not send it again.
+    async fn close_headless(&mut self, stream: Stream, info: &StreamInfo) -> Result<StreamStatus, Trouble> {
+        let id = stream.id;
+        tracing::warn!(stream = %id, size = info.size, "the log has no signed head of the stream: a new stream continues it");
+        match self.recover_known(id, info.size).await? {
+            // Without proofs it is unknown whether the log has what waits: it could be sent twice.
+            Known::Unproven(from) => {
+                Err(GatewayError::ReceiptsLost { stream: id, from, to: info.size }.into())
+            }
+            // Our statements lead to the log's tree, so this head is no second history. A larger one might be.
+            Known::All if info.status == StreamStatus::Open => {
+                let pipe = self.log.append_stream(self.me.options.window).await?;
+                Talk::new(self, stream, pipe, VecDeque::new(), true).closing().run().await?;
+                Ok(StreamStatus::Closed)
+            }
+            Known::All | Known::Part => Ok(info.status),
+        }
     }
 
     /// Closing was asked for, and everything was said.

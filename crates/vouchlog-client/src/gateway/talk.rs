@@ -29,6 +29,8 @@ pub(super) struct Talk<'s> {
     redo: VecDeque<Redo>,
     /// The stream takes more.
     is_open: bool,
+    /// The stream is closed as it is: what waits goes to the next one.
+    is_closing: bool,
     under_way: VecDeque<Request>,
     /// The stream's tree after everything that is under way.
     sent: CompactRange,
@@ -56,7 +58,13 @@ impl<'s> Talk<'s> {
     ) -> Self {
         let sent = session.state.range.clone();
         let next_heartbeat = Instant::now() + session.me.options.patience.heartbeat;
-        Self { session, stream, pipe, redo, is_open, under_way: VecDeque::new(), sent, next_heartbeat }
+        let (under_way, is_closing) = (VecDeque::new(), false);
+        Self { session, stream, pipe, redo, is_open, is_closing, under_way, sent, next_heartbeat }
+    }
+
+    /// Closes the stream without sending what waits.
+    pub(super) fn closing(self) -> Self {
+        Self { is_closing: true, ..self }
     }
 
     /// Talks until the stream is over and everything of it is acknowledged.
@@ -71,7 +79,7 @@ impl<'s> Talk<'s> {
                 if !self.is_open {
                     return Ok(());
                 }
-                if *orders.borrow_and_update() == Order::Close {
+                if self.is_closing || *orders.borrow_and_update() == Order::Close {
                     self.send_head(true).await?;
                 }
             }
@@ -117,7 +125,7 @@ impl<'s> Talk<'s> {
         let start = self.sent.end();
         let waits = self.session.disk.spool.end() - self.session.state.base - start;
         let count = waits.min(self.session.me.options.batch as u64);
-        (self.is_open && count > 0)
+        (self.is_open && !self.is_closing && count > 0)
             .then(|| Redo { start, count: u32::try_from(count).expect("a batch is bounded to 16,384") })
     }
 

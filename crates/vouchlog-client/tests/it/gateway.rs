@@ -72,7 +72,7 @@ async fn a_closed_stream_is_continued_by_the_next() {
     assert!(previous[1..].iter().all(|previous| previous.is_some_and(|previous| previous.size == 3)));
 }
 
-fn openings(entries: &[Entry]) -> Vec<StreamOpening> {
+pub(crate) fn openings(entries: &[Entry]) -> Vec<StreamOpening> {
     let opening = |entry: &Entry| match entry {
         Entry::StreamOpened { note, .. } => Some(StreamOpening::open(note, &origin()).unwrap()),
         _ => None,
@@ -404,7 +404,7 @@ async fn the_same_traits_across_the_network() {
     );
 }
 
-fn copy_dir(from: &Path, to: &Path) {
+pub(crate) fn copy_dir(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for file in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let target = to.join(file.file_name());

@@ -6,6 +6,7 @@
 mod crash;
 mod disk;
 mod gateway;
+mod headless;
 mod lies;
 mod memory_log;
 mod proxy;

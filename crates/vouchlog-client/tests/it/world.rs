@@ -29,6 +29,8 @@ pub(crate) struct World {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) log: Log<Arc<MemoryStore>>,
     pub(crate) proxy: Proxy,
+    /// Whether the log looks statements up, from its next start on.
+    pub(crate) has_index: bool,
     options: vouchlog_sequencer::Options,
     _stop: oneshot::Sender<()>,
 }
@@ -41,10 +43,10 @@ impl World {
     pub(crate) async fn with(options: vouchlog_sequencer::Options) -> Self {
         let proxy = Proxy::start().await;
         let store = Arc::new(MemoryStore::new());
-        let log = open_log(store.clone(), options.clone());
+        let log = open_log(store.clone(), options.clone(), true);
         let (address, stop) = serve(log.clone()).await;
         proxy.lead_to(Some(address));
-        let world = Self { store, log, proxy, options, _stop: stop };
+        let world = Self { store, log, proxy, has_index: true, options, _stop: stop };
         world.enrol(gateway_key().verifying_key()).await;
         world
     }
@@ -63,7 +65,7 @@ impl World {
     pub(crate) async fn replace_store(&mut self, store: MemoryStore) {
         self.proxy.lead_to(None);
         self.store = Arc::new(store);
-        self.log = open_log(self.store.clone(), self.options.clone());
+        self.log = open_log(self.store.clone(), self.options.clone(), self.has_index);
         let (address, stop) = serve(self.log.clone()).await;
         self._stop = stop;
         self.proxy.lead_to(Some(address));
@@ -132,7 +134,11 @@ impl World {
     }
 }
 
-fn open_log(store: Arc<MemoryStore>, options: vouchlog_sequencer::Options) -> Log<Arc<MemoryStore>> {
+fn open_log(
+    store: Arc<MemoryStore>,
+    options: vouchlog_sequencer::Options,
+    has_index: bool,
+) -> Log<Arc<MemoryStore>> {
     static TIME: AtomicU64 = AtomicU64::new(1_800_000_000_000);
     let config = vouchlog_sequencer::Config {
         origin: origin(),
@@ -145,8 +151,8 @@ fn open_log(store: Arc<MemoryStore>, options: vouchlog_sequencer::Options) -> Lo
         witnesses: None,
         options,
     };
-    let index = Arc::new(MemoryIndex::default());
-    Log::open(config, store, Some(index), &mut Registry::default()).unwrap()
+    let index = has_index.then(|| Arc::new(MemoryIndex::default()) as _);
+    Log::open(config, store, index, &mut Registry::default()).unwrap()
 }
 
 pub(crate) async fn serve(log: impl vouchlog_server::Log) -> (SocketAddr, oneshot::Sender<()>) {

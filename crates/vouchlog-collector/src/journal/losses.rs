@@ -41,7 +41,7 @@ impl Losses {
     /// Reads the count, or begins it with a new journal. `declared` is how many were declared, by the journal's entries.
     pub(super) fn open(disk: &dyn Disk, declared: u64, is_new: bool) -> Result<Self, JournalError> {
         let read = TwoSlots::read(disk, NAME)?;
-        let damaged = |what: &str| JournalError::Damaged(format!("{NAME} {what}"));
+        let damaged = |what: &str| JournalError::Damaged(format!("journal/{NAME} {what}"));
         let (number, pending) = match read {
             None if is_new => (declared + 1, None),
             None => return Err(damaged("is missing or cannot be read: what was turned away is not known")),

@@ -12,14 +12,19 @@ const NAME: &str = "FORMAT";
 const MAX_BYTES: usize = 1_024;
 const FIRST_LINE: &str = "vouchlog collector 2";
 
-/// The identity of the journal of a directory.
+/// What belongs to a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp(pub(super) [u8; 16]);
+pub(super) struct Stamp {
+    /// The identity of its journal.
+    pub(super) journal: [u8; 16],
+    /// The check of the secret that names of records are made with; none in a stamp of an earlier version.
+    pub(super) secret: Option<[u8; 8]>,
+}
 
 impl Stamp {
     pub(super) fn read(dir: &Path) -> Result<Option<Self>, JournalError> {
         let read = durable::read_bounded(&dir.join(NAME), MAX_BYTES);
-        let read = read.map_err(|error| JournalError::Disk(format!("it cannot be read: {error}")))?;
+        let read = read.map_err(|error| JournalError::Disk(format!("{NAME}: {error}")))?;
         let Some(text) = read else { return Ok(None) };
         let parsed = std::str::from_utf8(&text).ok().and_then(Self::parse);
         let why = "FORMAT is damaged, or another version of this program wrote it";
@@ -28,17 +33,40 @@ impl Stamp {
 
     fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix(FIRST_LINE)?.strip_prefix("\njournal ")?.strip_suffix('\n')?;
-        let mut identity = [0; 16];
-        hex::decode_to_slice(rest, &mut identity).ok()?;
+        let (journal, secret) = match rest.split_once("\nsecret ") {
+            Some((journal, secret)) => (journal, Some(secret)),
+            None => (rest, None),
+        };
+        let mut stamp = Self { journal: [0; 16], secret: None };
+        hex::decode_to_slice(journal, &mut stamp.journal).ok()?;
+        if let Some(secret) = secret {
+            hex::decode_to_slice(secret, stamp.secret.insert([0; 8])).ok()?;
+        }
         // Written in one way only.
-        (hex::encode(identity) == rest).then_some(Self(identity))
+        (stamp.text() == text).then_some(stamp)
+    }
+
+    fn text(self) -> String {
+        let secret = self.secret.map_or_else(String::new, |check| format!("secret {}\n", hex::encode(check)));
+        format!("{FIRST_LINE}\njournal {}\n{secret}", hex::encode(self.journal))
+    }
+
+    /// Refuses another secret than the one this directory began with: what is recorded again would get another name.
+    pub(super) fn check_secret(self, given: [u8; 8]) -> Result<(), JournalError> {
+        match self.secret {
+            Some(check) if check != given => Err(JournalError::Damaged(
+                "FORMAT belongs to another secret than the one in collector.key, with which what waits would be recorded twice: bring \
+                 both files back from one backup"
+                    .into(),
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Writes it, durably.
     pub(super) fn write(self, dir: &Path) -> Result<(), JournalError> {
-        let text = format!("{FIRST_LINE}\njournal {}\n", hex::encode(self.0));
-        let written = durable::write(&dir.join(NAME), text.as_bytes(), durable::Mode::Private);
-        written.map_err(|error| JournalError::Disk(error.to_string()))
+        let written = durable::write(&dir.join(NAME), self.text().as_bytes(), durable::Mode::Private);
+        written.map_err(|error| JournalError::Disk(format!("{NAME}: {error}")))
     }
 }
 

@@ -20,6 +20,7 @@ const SETTINGS: Settings = Settings {
     clock: || at(7),
     elapsed: || Duration::ZERO,
     randomness: || [3; 16],
+    secret_check: [5; 8],
 };
 
 fn open(dir: &TempDir) -> Journal {

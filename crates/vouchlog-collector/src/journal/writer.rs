@@ -170,7 +170,7 @@ impl Writer {
     fn note(&mut self, items: &[u64]) -> Result<(), JournalError> {
         self.store.check_failed()?;
         let noted = self.losses.add((self.settings.clock)(), items);
-        noted.map_err(|error| self.store.fail(&format!("LOSSES cannot be written ({error})")))
+        noted.map_err(|error| self.store.fail(&format!("journal/LOSSES cannot be written ({error})")))
     }
 
     /// Begins a new file when the newest is long, and forgets files that are not needed. What fails here is tried again with the next

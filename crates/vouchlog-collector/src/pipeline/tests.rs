@@ -30,7 +30,8 @@ async fn ticks(clock: fn() -> Timestamp, count: usize) -> Vec<Entry> {
     let dir = TempDir::new().unwrap();
     let (limit, min_free_bytes) = (0, 0);
     let elapsed = || Duration::ZERO;
-    let settings = journal::Settings { limit, min_free_bytes, clock, elapsed, randomness: || [1; 16] };
+    let (randomness, secret_check): (fn() -> [u8; 16], _) = (|| [1; 16], [5; 8]);
+    let settings = journal::Settings { limit, min_free_bytes, clock, elapsed, randomness, secret_check };
     let journal = Journal::open(dir.path(), settings).unwrap();
     let (_sender, progress) = watch::channel(Progress::default());
     let pace = Pace { every: Duration::from_millis(1), heartbeat: Duration::from_millis(3), clock };

@@ -18,6 +18,7 @@ use vouchlog_vault::KeySource;
 
 use super::LogFormat;
 use super::custody::VaultArgs;
+use super::reserve::ReserveArgs;
 use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
@@ -106,6 +107,8 @@ struct Words {
     /// How much may wait on disk to be recorded
     #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = super::size, env = "VOUCHLOG_DISK_BUDGET")]
     disk_budget: u64,
+    #[command(flatten)]
+    reserve: ReserveArgs,
     /// A trace all of whose spans are here is done when nothing came for so long
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = super::duration, env = "VOUCHLOG_SETTLE")]
     settle: Duration,
@@ -203,6 +206,7 @@ impl Args {
             data: self.data.clone(),
             url: log.url().to_owned(),
             log: log.vkey().clone(),
+            min_free: self.words.reserve.min_free,
         }
     }
 
@@ -265,6 +269,7 @@ impl Words {
         Settings {
             mode: self.mode,
             disk_budget: self.disk_budget,
+            min_free_bytes: self.reserve.min_free,
             assemble: assemble::Config {
                 settle: long(self.settle),
                 idle: long(self.idle.max(self.settle)),
@@ -275,7 +280,6 @@ impl Words {
             heartbeat: long(self.heartbeat),
             unsampled: self.unsampled,
             profile: self.profile,
-            ..Settings::default()
         }
     }
 }
@@ -385,6 +389,8 @@ fn now() -> Timestamp {
 fn advise(error: &OpenError, data: &Path) -> anyhow::Error {
     let hint = if error.is_in_use() {
         "stop the other process, or give this collector another --data directory"
+    } else if error.is_damage() {
+        "restore the disk; to go on without what waited in the journal, move journal/ and FORMAT away, and keep them"
     } else {
         "check the disk and who may write to it"
     };

@@ -10,6 +10,7 @@ use vouchlog_client::{Options, Patience};
 use vouchlog_vault::limits::SILENCE;
 use vouchlog_vault::{Access, KeySource, RecordingError, Token, Vault, VaultError};
 
+use super::reserve::ReserveArgs;
 use super::{make_folder, read_file, submit};
 use crate::advice::Advice;
 use crate::output;
@@ -111,6 +112,8 @@ pub(super) struct CustodyArgs {
     /// How long to try when the log cannot be reached; what is kept is sent next time
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration)]
     pub(super) wait: Duration,
+    #[command(flatten)]
+    reserve: ReserveArgs,
 }
 
 impl CustodyArgs {
@@ -136,8 +139,9 @@ impl CustodyArgs {
             gateway,
             state,
             tenant: of.tenant.clone(),
-            options: Options { patience, ..Options::default() },
+            options: Options { patience, min_free: self.reserve.min_free, ..Options::default() },
         };
+        vault.keep_free(self.reserve.min_free);
         Custodian::open(vault, access, config).await.map_err(advise)
     }
 
@@ -226,6 +230,10 @@ pub(super) fn advise_vault(error: VaultError) -> anyhow::Error {
     let hint = match &error {
         VaultError::Forbidden { .. } => {
             "ask whoever administers the vault for the role, or use another --token"
+        }
+        VaultError::Damaged(_) => {
+            "nothing was changed. Keep a copy of the vault's folder, then bring vault.db, vault.db-wal, and vault.db.mark back from one \
+             backup. To go on with an older vault.db, delete vault.db.mark"
         }
         _ => return anyhow::Error::new(error),
     };

@@ -11,6 +11,7 @@ use vouchlog::{
     AckLevel, Digest, Evidence, LeafIndex, Log, Opening, Origin, Policy, SigningKey, Statement,
     StatementKind, TreeSize, VerifyingKey, connect_witnesses, keys, random_bytes,
 };
+use vouchlog_client::limits::MIN_FREE_BYTES;
 use vouchlog_client::{GatewayError, TileReader, VerifiedLog};
 use vouchlog_note::SignatureType;
 
@@ -211,7 +212,8 @@ async fn submit(
     let (url, log) = (running.url.as_str(), running.what.vkey());
     let (state, receipts) = (place.path("state"), Some(place.path("receipts")));
     let wait_for = AckLevel::Witnessed;
-    let gateway = Opened { url, log, key, state, receipts, wait_for }.open().await?;
+    let gateway =
+        Opened { url, log, key, state, receipts, wait_for, min_free: MIN_FREE_BYTES }.open().await?;
     let statement = |kept: &Kept| {
         let (kind, evidence) = (StatementKind::Interaction, Evidence::NONE);
         Statement { kind, evidence, digest: kept.digest }

@@ -309,8 +309,8 @@ impl Recovered {
         }
         if !streams.is_empty() {
             lines.push(format!(
-                "{} no signed head in any source, so what their gateways signed last is unknown: {}{}. Such a gateway stops with \
-                 \"no signed head\" until it is given a new --state directory, which opens a new stream.",
+                "{} no signed head in any source, so what their gateways signed last is unknown: {}{}. Each of these gateways looks \
+                 up its statements in the log, closes the stream, and continues in a new one; this needs the log's lookup index.",
                 output::count(streams.len() as u64, "stream has", "streams have"),
                 streams.iter().take(SHOWN_STREAMS).cloned().collect::<Vec<_>>().join(", "),
                 if streams.len() > SHOWN_STREAMS { ", …" } else { "" },

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::ValueEnum;
 use serde_json::json;
 use vouchlog::{
-    IndexMode, LogBuilder, OpenError, TreeSize, VerifyingKey, WitnessState, connect_witnesses, keys,
+    IndexMode, Log, LogBuilder, OpenError, TreeSize, VerifyingKey, WitnessState, WitnessUrls,
+    connect_witnesses, keys,
 };
 use vouchlog_sequencer::OpenError as EngineError;
 use vouchlog_storage::StoreError;
@@ -39,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_ML_DSA_KEY")]
     ml_dsa_key: Option<PathBuf>,
     /// The witnesses, with their URLs, and how many are enough (C2SP tlog-policy); /checkpoint then shows the newest checkpoint that
-    /// enough of them have cosigned
+    /// enough of them have cosigned. SIGHUP reads the URLs again
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_POLICY")]
     policy: Option<PathBuf>,
     /// How often each witness is asked at most
@@ -92,7 +94,8 @@ impl Args {
         let (shutdown, hangup) = (shutdown_signal()?, Hangup::new()?);
         let config = self.end.drain.config();
         let (listener, address) = listen(&self.listen).await?;
-        let log = self.builder()?.await.map_err(|error| advise(&error))?;
+        let (builder, witness_urls) = self.builder()?;
+        let log = builder.await.map_err(|error| advise(&error))?;
         let url = format!("http://{address}");
         let (origin, vkey, operator) = (log.origin(), log.vkey(), log.operator_vkey());
         let size = log.sequenced().size();
@@ -111,11 +114,7 @@ impl Args {
             "url": url, "size": size.get(), "witnesses": log.witnesses().iter().map(witness_json).collect::<Vec<_>>(),
         });
         output.announce(&words, &answer);
-        let hung_up = log.clone();
-        let reloading = reload_on(hangup, move || {
-            hung_up.confirm_clock();
-            Ok("the clock is trusted as it is; nothing is reloaded: restart the log to change its policy, keys or flags".to_owned())
-        });
+        let reloading = reload_on(hangup, self.reloader(log.clone(), witness_urls));
         let (ending, end) = self.end.watch(shutdown, log.poison().wait());
         log.server(config).run(listener, ending).await;
         reloading.abort();
@@ -124,7 +123,28 @@ impl Args {
         Ok(end.outcome())
     }
 
-    fn builder(&self) -> anyhow::Result<LogBuilder> {
+    /// Trusts the clock as it is, and reads --policy again.
+    fn reloader(
+        &self,
+        log: Log,
+        witness_urls: Option<WitnessUrls>,
+    ) -> impl FnMut() -> anyhow::Result<String> + Send + 'static {
+        let mut reloaded = self.policy.clone().zip(witness_urls);
+        move || {
+            log.confirm_clock();
+            let Some((file, urls)) = &mut reloaded else {
+                return Ok(
+                    "the clock is trusted as it is; nothing is reloaded: there is no --policy".to_owned()
+                );
+            };
+            let replaced = super::policy(file).and_then(|policy| Ok(urls.replace(policy)?));
+            replaced.with_context(|| format!("{}: the old policy stays in force", file.display()))?;
+            Ok("the clock is trusted as it is; the URLs of the witnesses are reloaded".to_owned())
+        }
+    }
+
+    fn builder(&self) -> anyhow::Result<(LogBuilder, Option<WitnessUrls>)> {
+        let mut urls = None;
         let mut builder = vouchlog::open(&self.data)
             .open_enrolment(self.open_enrolment)
             .stream_head_interval(self.stream_head_interval)
@@ -149,9 +169,10 @@ impl Args {
         if let Some(file) = &self.policy {
             let mut witnesses = connect_witnesses(super::policy(file)?)?;
             witnesses.interval = self.witness_interval;
+            urls = Some(WitnessUrls::of(&mut witnesses));
             builder = builder.witnesses(witnesses);
         }
-        Ok(self.gateways.iter().fold(builder, |builder, gateway| builder.gateway(gateway.clone())))
+        Ok((self.gateways.iter().fold(builder, |builder, gateway| builder.gateway(gateway.clone())), urls))
     }
 }
 

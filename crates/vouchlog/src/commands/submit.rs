@@ -12,6 +12,7 @@ use vouchlog_client::GatewayError;
 
 use super::make_folder;
 use super::remote::{self, LogUrl};
+use super::reserve::ReserveArgs;
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 
@@ -82,6 +83,8 @@ pub(super) struct GatewayArgs {
     /// How long to try when the log cannot be reached; the statements stay in the spool
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration, requires = "gateway_key")]
     wait: Duration,
+    #[command(flatten)]
+    reserve: ReserveArgs,
 }
 
 /// Why a command went no further.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
-use vouchlog_vault::{KeySource, Role, Roles};
+use vouchlog_vault::{KeySource, Role, Roles, Vault};
 
 use super::custody::{self, VaultArgs};
 use crate::output::{self, Outcome, Output};
@@ -50,6 +50,9 @@ enum What {
         #[arg(long, value_name = "DURATION", value_parser = super::duration, requires = "class")]
         keep: Option<Duration>,
     },
+    /// Read everything for damage: the structure of the database, and of every record its sums and sealed parts. Exit status 1 means
+    /// that something is damaged
+    Check,
     /// Rewrite the database so that nothing of what was erased is left in its unused pages; takes a while on a large one
     Compact,
     /// Put the vault under another key; old backups become unreadable once the old key is destroyed
@@ -69,7 +72,10 @@ fn role(name: &str) -> Result<Role, String> {
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let (vault, access) = self.vault.open_or_create().await?;
+        let (vault, access) = match self.what {
+            What::Check => self.vault.open().await?,
+            _ => self.vault.open_or_create().await?,
+        };
         let (words, answer) = match self.what {
             What::Grant { name, roles } => {
                 let roles: Roles = roles.into_iter().collect();
@@ -108,17 +114,9 @@ impl Args {
             What::Retention { class, .. } => {
                 let mut classes = vault.retention_classes(&access).await.map_err(custody::advise_vault)?;
                 classes.retain(|(name, _)| class.as_ref().is_none_or(|class| class == name));
-                let lines: Vec<String> = classes
-                    .iter()
-                    .map(|(name, keep)| format!("{name}  {} days", keep.as_secs() / 86_400))
-                    .collect();
-                let classes: Vec<Value> = classes
-                    .iter()
-                    .map(|(name, keep)| json!({ "class": name, "seconds": keep.as_secs() }))
-                    .collect();
-                let words = if lines.is_empty() { "no such class".to_owned() } else { lines.join("\n") };
-                (words, json!({ "classes": classes }))
+                shown(&classes)
             }
+            What::Check => return check(&vault, output).await,
             What::Compact => {
                 let rewriting = output::waiting("rewriting the database");
                 let done = vault.compact(&access).await;
@@ -138,4 +136,34 @@ impl Args {
         output.answer(&words, &answer)?;
         Ok(Outcome::Fine)
     }
+}
+
+/// Retention classes in words and as JSON.
+fn shown(classes: &[(String, Duration)]) -> (String, Value) {
+    let lines: Vec<String> =
+        classes.iter().map(|(name, keep)| format!("{name}  {} days", keep.as_secs() / 86_400)).collect();
+    let classes: Vec<Value> =
+        classes.iter().map(|(name, keep)| json!({ "class": name, "seconds": keep.as_secs() })).collect();
+    let words = if lines.is_empty() { "no such class".to_owned() } else { lines.join("\n") };
+    (words, json!({ "classes": classes }))
+}
+
+/// Reads the whole vault, as fast as the disk gives it.
+async fn check(vault: &Vault, output: Output) -> anyhow::Result<Outcome> {
+    let bar = output::progress(0, "records");
+    let checked = vault.check(None, |progress| {
+        bar.set_length(progress.of);
+        bar.set_position(progress.records);
+    });
+    let damage = checked.await.map_err(custody::advise_vault)?;
+    let records = bar.position();
+    bar.finish_and_clear();
+    let answer = json!({ "sound": damage.is_empty(), "records": records, "damage": damage });
+    if damage.is_empty() {
+        let records = output::count(records, "record is", "records are");
+        output.answer(&format!("{records} whole in {}", vault.location()), &answer)?;
+        return Ok(Outcome::Fine);
+    }
+    output.answer(&format!("DAMAGED: {}\n  {}", vault.location(), damage.join("\n  ")), &answer)?;
+    Ok(Outcome::Finding)
 }

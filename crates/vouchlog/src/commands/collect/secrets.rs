@@ -9,6 +9,7 @@ use vouchlog::{SigningKey, keys, random_bytes};
 use vouchlog_note::SignatureType;
 use vouchlog_runtime::durable::{self, Mode};
 
+use crate::advice::Advice;
 use crate::commands::{named, read_file};
 
 /// The secret's length as hexadecimal digits, and the end of its line.
@@ -38,7 +39,8 @@ pub(super) fn make_dir(dir: &Path) -> anyhow::Result<()> {
     durable::private_dir(dir).map_err(|failed| named(dir, failed))
 }
 
-/// The gateway's key: the one named, or the directory's own, made if it is not there.
+/// The gateway's key: the one named, or the directory's own, made if it is not there. Where there is a spool the key is lost: a new
+/// one is another gateway, whose records the spool must not take.
 pub(super) fn gateway_key(named: Option<&Path>, data: &Path) -> anyhow::Result<SigningKey> {
     if let Some(file) = named {
         return Ok(keys::load(file)?);
@@ -47,13 +49,35 @@ pub(super) fn gateway_key(named: Option<&Path>, data: &Path) -> anyhow::Result<S
     if file.try_exists()? {
         return Ok(keys::load(&file)?);
     }
+    let spool = data.join("spool");
+    if spool.join("FORMAT").try_exists()? {
+        return Err(Advice::error(
+            format!(
+                "{} is missing: what waits in {} belongs to its gateway",
+                file.display(),
+                spool.display()
+            ),
+            format!(
+                "bring the key back from a backup, or name it with --gateway-key; to begin with a new one, move {} away and have the new \
+                 key enrolled in the log",
+                spool.display()
+            ),
+        ));
+    }
     let random = hex::encode(&random_bytes()[..4]);
     Ok(keys::create(&file, &format!("gateway.localhost/{random}"), SignatureType::Ed25519)?)
 }
 
-/// The secret that names of records are made with. A lost one cannot be made again: what is sent twice would then be recorded twice.
+/// The secret that names of records are made with, made in a new directory. A lost one cannot be made again: what is sent twice, or
+/// waits in the journal, would be recorded twice.
 pub(super) fn secret(data: &Path) -> anyhow::Result<[u8; 32]> {
     let file = data.join("collector.key");
+    if data.join("FORMAT").try_exists()? && !file.try_exists()? {
+        return Err(Advice::error(
+            format!("{} is missing: without it, what waits would be recorded twice", file.display()),
+            "bring it back from a backup; to go on without what waits in the journal, move journal/ and FORMAT away, and keep them",
+        ));
+    }
     let secret = format!("{}\n", hex::encode(random_bytes()));
     match durable::create(&file, secret.as_bytes(), Mode::Private) {
         Err(failed) if failed.kind() != io::ErrorKind::AlreadyExists => return Err(named(&file, failed)),

@@ -36,6 +36,8 @@ pub(crate) struct Opened<'a> {
     pub(crate) state: PathBuf,
     pub(crate) receipts: Option<PathBuf>,
     pub(crate) wait_for: AckLevel,
+    /// Bytes of the disk that the spool leaves free.
+    pub(crate) min_free: u64,
 }
 
 impl Opened<'_> {
@@ -51,7 +53,12 @@ impl Opened<'_> {
             clock: system_clock(),
             randomness: random_bytes,
             sink: self.receipts.map(|dir| Box::new(Keeper(dir)) as Box<dyn ReceiptSink>),
-            options: Options { patience, wait_for: self.wait_for, ..Options::default() },
+            options: Options {
+                patience,
+                wait_for: self.wait_for,
+                min_free: self.min_free,
+                ..Options::default()
+            },
         };
         Gateway::open(config).await.map_err(|error| advise(&error))
     }
@@ -71,7 +78,8 @@ pub(super) async fn submit(
         None => default_state(key.verifying_key())?,
     };
     let receipts = args.receipts.clone();
-    let opened = Opened { url: &args.log.url, log, key, state, receipts, wait_for: args.level() };
+    let min_free = args.gateway.reserve.min_free;
+    let opened = Opened { url: &args.log.url, log, key, state, receipts, wait_for: args.level(), min_free };
     let gateway = opened.open().await?;
     let bar = output::progress(statements.len() as u64, "statements");
     let acknowledged = converse(args, &gateway, statements, &bar).await;

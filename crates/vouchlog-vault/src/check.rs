@@ -1,0 +1,233 @@
+//! Reading a whole vault for damage, also where nobody asks: the structure of the database, and of every record its sums, its sealed
+//! parts, and whether it is there at all.
+
+use std::time::{Duration, Instant};
+
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
+
+use crate::database::Dialect;
+use crate::examine::integrity;
+use crate::keep::{find_tenant, open_part};
+use crate::keys::Key;
+use crate::limits::{CHECKED_AT_ONCE, CHECKED_AT_OPEN, REPORTED_DAMAGE};
+use crate::read::id;
+use crate::sums::{self, SUMMED};
+use crate::{Result, Vault, VaultError};
+
+/// Where the columns of [`SUMMED`] begin in a page's rows.
+const SUMMED_AT: usize = 16;
+/// Between tables of a large file, this many times as long as the last one took: a check takes a quarter of a disk.
+const PAUSES: u32 = 3;
+
+/// How far a check is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckProgress {
+    /// Records that were read.
+    pub records: u64,
+    /// Records there are.
+    pub of: u64,
+}
+
+/// What a check of a page found.
+#[derive(Default)]
+struct Page {
+    last: i64,
+    records: u64,
+    bytes: u64,
+    damage: Vec<String>,
+}
+
+impl Vault {
+    /// Reads everything for damage, at most `rate` bytes a second if it is given; what is damaged, at most [`REPORTED_DAMAGE`]
+    /// findings. After a finding nothing is written until the vault is opened again, and [`impediment`](Self::impediment)
+    /// reports it.
+    ///
+    /// It needs no role: of records it returns names alone, and only of damaged ones.
+    ///
+    /// # Errors
+    /// The database cannot be reached, or its keys were rewrapped meanwhile. Nothing is known then.
+    pub async fn check(
+        &self,
+        rate: Option<u64>,
+        mut progress: impl FnMut(CheckProgress),
+    ) -> Result<Vec<String>> {
+        let mut damage = self.check_structure(rate.is_some()).await?;
+        match self.check_records(rate, &mut progress).await {
+            Err(VaultError::Damaged(what)) => damage.push(what),
+            found => damage.extend(found?),
+        }
+        damage.truncate(REPORTED_DAMAGE);
+        if let Some(first) = damage.first() {
+            self.shared.db.set_damage(format!("{}: {first}", self.location()));
+        }
+        Ok(damage)
+    }
+
+    /// SQLite: refuses a vault with a damaged record before anything is written, as a page that is written again takes its damage
+    /// along. The structure was checked before the file was opened. Large files are left to [`check`](Self::check).
+    pub(crate) async fn check_at_open(&self) -> Result<()> {
+        if self.shared.db.file_bytes().is_none_or(|bytes| bytes > CHECKED_AT_OPEN) {
+            return Ok(());
+        }
+        let found = self.shared.named(self.check_records(None, &mut |_| {})).await?;
+        match found.into_iter().next() {
+            Some(first) => Err(VaultError::damaged(format!("{}: {first}", self.location()))),
+            None => Ok(()),
+        }
+    }
+
+    async fn check_records(
+        &self,
+        rate: Option<u64>,
+        progress: &mut impl FnMut(CheckProgress),
+    ) -> Result<Vec<String>> {
+        let newest: Option<i64> =
+            sqlx::query("SELECT max(n) FROM record").fetch_one(&self.shared.db.readers).await?.try_get(0)?;
+        let (mut damage, mut last, mut records) = (Vec::new(), 0, 0);
+        while damage.len() < REPORTED_DAMAGE {
+            let begun = Instant::now();
+            let page = match self.checked_page(last).await {
+                // It would be the same on every later page.
+                Err(VaultError::Damaged(what)) => {
+                    damage.push(what);
+                    break;
+                }
+                page => page?,
+            };
+            if page.records == 0 {
+                break;
+            }
+            damage.extend(page.damage);
+            (last, records) = (page.last, records + page.records);
+            progress(CheckProgress { records, of: newest.unwrap_or(0).unsigned_abs().max(records) });
+            if let Some(rate) = rate {
+                let due = Duration::from_secs_f64(page.bytes as f64 / rate.max(1) as f64);
+                tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
+            }
+        }
+        Ok(damage)
+    }
+
+    /// Has SQLite check its pages and indexes; in a large file table by table, so that the write-ahead log can be written back in
+    /// between.
+    async fn check_structure(&self, pauses: bool) -> Result<Vec<String>> {
+        let db = &self.shared.db;
+        if db.dialect == Dialect::Postgres {
+            return Ok(Vec::new());
+        }
+        let mut tables = vec![String::new()];
+        if pauses && db.file_bytes().is_some_and(|bytes| bytes > CHECKED_AT_OPEN) {
+            let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'";
+            let rows = sqlx::query(sql).fetch_all(&db.readers).await?;
+            tables = rows.iter().map(|row| Ok(row.try_get(0)?)).collect::<Result<_>>()?;
+        }
+        let mut damage = Vec::new();
+        for table in &tables {
+            let begun = Instant::now();
+            let mut connection = db.readers.acquire().await?;
+            match integrity(&mut connection, table).await {
+                Err(VaultError::Damaged(what)) => damage.push(what),
+                found => damage.extend(found?),
+            }
+            drop(connection);
+            if tables.len() > 1 {
+                tokio::time::sleep(begun.elapsed() * PAUSES).await;
+            }
+        }
+        Ok(damage)
+    }
+
+    /// Checks a page of records. What it finds is looked at twice: on PostgreSQL an erasure may come between two statements.
+    async fn checked_page(&self, after: i64) -> Result<Page> {
+        let page = self.check_page(after).await?;
+        if page.damage.is_empty() {
+            return Ok(page);
+        }
+        // Keys that were rewrapped open nothing either, and are no damage.
+        let mut tx = self.shared.db.readers.begin().await?;
+        let key_check: Vec<u8> =
+            sqlx::query("SELECT key_check FROM vault").fetch_one(&mut *tx).await?.try_get(0)?;
+        self.shared.keys.check(&key_check)?;
+        tx.rollback().await?;
+        self.check_page(after).await
+    }
+
+    async fn check_page(&self, after: i64) -> Result<Page> {
+        let sql = format!(
+            "SELECT r.n, t.name, r.erasure, e.finished_at, s.jwt, s.sum, z.key, z.metadata, z.content, p.proof, p.sum, \
+             r.place_sum, r.leaf_index, r.logged_stream, r.sequence, r.logged_at, {SUMMED} FROM record r \
+             LEFT JOIN tenant t ON t.id = r.tenant LEFT JOIN erasure e ON e.n = r.erasure \
+             LEFT JOIN statement s ON s.record = r.n LEFT JOIN sealed z ON z.record = r.n \
+             LEFT JOIN proof p ON p.record = r.n WHERE r.n > $1 ORDER BY r.n LIMIT $2"
+        );
+        let mut tx = self.shared.db.readers.begin().await?;
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(after).bind(CHECKED_AT_ONCE);
+        let rows = query.fetch_all(&mut *tx).await?;
+        let mut page = Page { last: after, ..Page::default() };
+        for row in &rows {
+            let n: i64 = row.try_get(0)?;
+            // SQLite numbers records without a gap, and none is ever deleted.
+            if self.shared.db.dialect == Dialect::Sqlite && n != page.last + 1 {
+                page.damage.push(format!(
+                    "the records with numbers {} to {} are missing",
+                    page.last + 1,
+                    n - 1
+                ));
+            }
+            (page.last, page.records) = (n, page.records + 1);
+            page.bytes += bytes(row);
+            match self.check_record(&mut tx, n, row).await {
+                Err(VaultError::Damaged(what)) => page.damage.push(what),
+                checked => checked?,
+            }
+        }
+        tx.rollback().await?;
+        Ok(page)
+    }
+
+    async fn check_record(&self, tx: &mut AnyConnection, n: i64, row: &AnyRow) -> Result<()> {
+        sums::check(row, SUMMED_AT)?;
+        let id = id(row.try_get(SUMMED_AT)?)?;
+        let missing = |what: &str| VaultError::damaged(format!("the {what} of record {id} is missing"));
+        let jwt: Option<&str> = row.try_get(4)?;
+        sums::check_text(n, "statement", jwt.ok_or_else(|| missing("statement"))?, row.try_get(5)?)?;
+        if let Some(index) = row.try_get::<Option<i64>, _>(12)? {
+            let place = [index, row.try_get(13)?, row.try_get(14)?, row.try_get(15)?];
+            if row.try_get::<Option<&[u8]>, _>(11)?
+                != Some(&sums::of_place(row.try_get(SUMMED_AT + 5)?, place))
+            {
+                return Err(VaultError::damaged(format!(
+                    "where the log has record {id} does not fit its sum"
+                )));
+            }
+            let proof: Option<&str> = row.try_get(9)?;
+            sums::check_text(n, "proof", proof.ok_or_else(|| missing("proof"))?, row.try_get(10)?)?;
+        }
+        if row.try_get::<Option<i64>, _>(2)?.is_some() {
+            // About to be erased, or gone: nobody reads it.
+            return Ok(());
+        }
+        let tenant: &str = row.try_get::<Option<&str>, _>(1)?.ok_or_else(|| missing("tenant"))?;
+        let tenant = match self.shared.keys.known_tenant(tenant) {
+            Some(known) => known,
+            None => find_tenant(&self.shared, tx, tenant).await?.ok_or_else(|| missing("tenant"))?,
+        };
+        let wrapped: &[u8] = row.try_get::<Option<&[u8]>, _>(6)?.ok_or_else(|| missing("key"))?;
+        let subjects = self.subjects_of(tx, n, &tenant.name).await?;
+        let key: Key = tenant.unwrap(&id, wrapped, &subjects.iter().collect::<Vec<_>>())?;
+        for (column, part) in [(7, "metadata"), (8, "content")] {
+            let sealed: &[u8] = row.try_get::<Option<&[u8]>, _>(column)?.ok_or_else(|| missing(part))?;
+            open_part(&key, &id, part, sealed)?;
+        }
+        Ok(())
+    }
+}
+
+/// About how much was read for a row.
+fn bytes(row: &AnyRow) -> u64 {
+    const FIXED: u64 = 512;
+    let length =
+        |column: usize| row.try_get::<Option<&[u8]>, _>(column).ok().flatten().map_or(0, <[u8]>::len);
+    FIXED + [7, 8].map(|column| length(column) as u64).iter().sum::<u64>()
+}
