@@ -119,7 +119,10 @@ fn run(script: &str) -> Output {
     shell.env("PATH", format!("{}:{}", programs.display(), std::env::var("PATH").unwrap()));
     // What a server takes where a command names no port.
     let here = |place: usize| format!("127.0.0.1:{}", ports[place]);
-    shell.env("VOUCHLOG_LISTEN", here(0)).env("VOUCHLOG_OTLP_GRPC", here(3)).env("VOUCHLOG_OTLP_HTTP", here(4));
+    shell
+        .env("VOUCHLOG_LISTEN", here(0))
+        .env("VOUCHLOG_OTLP_GRPC", here(3))
+        .env("VOUCHLOG_OTLP_HTTP", here(4));
     // Into files: a server that a page leaves running would hold a pipe open.
     let (out, err) = (folder.path().join(".stdout"), folder.path().join(".stderr"));
     shell.stdin(Stdio::null());
@@ -218,9 +221,13 @@ fn every_command_runs_or_says_why_not() {
         for block in &blocks {
             let place = format!("{page}:{}", block.line);
             let programs = ["vouchlog ", "curl ", "cargo ", "export ", "target/"];
-            let is_command = block.text.lines().any(|line| programs.iter().any(|word| line.starts_with(word)));
+            let is_command =
+                block.text.lines().any(|line| programs.iter().any(|word| line.starts_with(word)));
             assert!(!is_command || block.language == "sh", "{place} has commands and is not marked as `sh`");
-            assert!(block.excuse().is_none_or(|excuse| excuse.len() > 10), "{place} does not say why it does not run");
+            assert!(
+                block.excuse().is_none_or(|excuse| excuse.len() > 10),
+                "{place} does not say why it does not run"
+            );
             for hidden in ["|| true", "|| :", "set +e"] {
                 assert!(!block.text.contains(hidden), "{place} hides failures by `{hidden}`");
             }
