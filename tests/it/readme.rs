@@ -117,12 +117,9 @@ fn run(script: &str) -> Output {
         shell.env_remove(name);
     }
     shell.env("PATH", format!("{}:{}", programs.display(), std::env::var("PATH").unwrap()));
-    // What a server takes where a command names no port.
+    // The pages leave a collector its own ports.
     let here = |place: usize| format!("127.0.0.1:{}", ports[place]);
-    shell
-        .env("VOUCHLOG_LISTEN", here(0))
-        .env("VOUCHLOG_OTLP_GRPC", here(3))
-        .env("VOUCHLOG_OTLP_HTTP", here(4));
+    shell.env("VOUCHLOG_OTLP_GRPC", here(3)).env("VOUCHLOG_OTLP_HTTP", here(4));
     // Into files: a server that a page leaves running would hold a pipe open.
     let (out, err) = (folder.path().join(".stdout"), folder.path().join(".stderr"));
     shell.stdin(Stdio::null());
@@ -239,4 +236,40 @@ fn every_command_runs_or_says_why_not() {
     let mut tested: Vec<_> = CHAPTERS.concat().into_iter().chain(["README.md"]).collect();
     tested.sort_unstable();
     assert_eq!(run_here, tested, "the pages with commands, and those that a test runs");
+}
+
+/// The lines of a page outside its blocks.
+fn prose(page: &str) -> String {
+    let text = std::fs::read_to_string(root().join(page)).unwrap();
+    let parts = text.split("\n```").step_by(2);
+    parts.collect::<Vec<_>>().join("\n")
+}
+
+/// What a heading is called in a link.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = words.chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
+    kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_a_heading() {
+    let mut checked = 0;
+    for page in pages() {
+        let here = root().join(&page);
+        let text = prose(&page);
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://")) {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { here.clone() } else { here.parent().unwrap().join(file) };
+            assert!(target.exists(), "{page} links to {file}, which is not there");
+            if !heading.is_empty() {
+                let text = std::fs::read_to_string(target).unwrap();
+                let mut headings = text.lines().filter(|line| line.starts_with('#')).map(anchor);
+                assert!(headings.any(|known| known == heading), "{page} links to {link}: no such heading");
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 50, "{checked} links: were they found at all?");
 }
