@@ -10,11 +10,11 @@ pub(super) fn table() -> Vec<Rule> {
     const INTERACTION: Rule = Rule { asked_of: AskedOf::Interactions, ..RULE };
     vec![
         Rule { code: "R51", name: "TOOL_UNRESOLVED", serves: &[Trail],
-            says: "what became of a tool call is not recorded: it was made up, or its record was lost",
+            says: "the outcome of a tool call is not recorded: the call was invented, or its record was lost",
             remedy: "record `tools[].status` of every call that the model proposed; `tools: []` where there was none",
             record: Some(unresolved), ..INTERACTION },
         Rule { code: "R52", name: "ORPHAN_TOOL_EXEC", serves: &[Trail],
-            says: "a tool was run that neither the model nor a person asked for",
+            says: "a tool was executed that neither the model nor a person requested",
             remedy: "record `tools[].proposed: true`, or `tools[].origin: human`",
             record: Some(orphan), ..INTERACTION },
         Rule { code: "R53", name: "TOOL_DEF_CHANGED", serves: &[Inference],
@@ -22,11 +22,11 @@ pub(super) fn table() -> Vec<Rule> {
             remedy: "pin definitions; record `tools[].definition_digest` and `pinned_definition_digest`",
             record: Some(changed), ..INTERACTION },
         Rule { code: "R54", name: "DOWNSTREAM_UNLINKED", serves: &[Governance, Inference],
-            says: "a tool that changes something names nothing that it called",
+            says: "a tool with side effects names no downstream call",
             remedy: "record `tools[].downstream` with the other side's reference; `side_effect: false` where nothing changes",
             record: Some(unlinked), ..INTERACTION },
         Rule { code: "R55", name: "EFFECT_UNCONFIRMED", severity: Severity::Warn, serves: &[Inference],
-            says: "whether the call had its effect is not known",
+            says: "whether the call took effect is not recorded",
             remedy: "look at the result and record `tools[].effect: confirmed`, `failed`, `reverted` or `none`",
             record: Some(unconfirmed), ..INTERACTION },
     ]
