@@ -192,11 +192,8 @@ impl Index for FjallIndex {
     fn put(&self, batch: &IndexBatch) -> Result<(), StoreError> {
         self.with(|open| {
             let mut write = open.db.batch();
-            let hashed = [
-                (LEAF_HASH, &batch.leaf_hashes),
-                (DIGEST, &batch.digests),
-                (STREAM_KEY, &batch.stream_keys),
-            ];
+            let hashed =
+                [(LEAF_HASH, &batch.leaf_hashes), (DIGEST, &batch.digests), (STREAM_KEY, &batch.stream_keys)];
             for (kind, hashes) in hashed {
                 for (prefix, index) in hashes {
                     write.insert(&open.keys, [&[kind][..], prefix, &index.to_be_bytes()].concat(), []);

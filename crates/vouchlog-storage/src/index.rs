@@ -68,8 +68,9 @@ pub struct StreamPlaces {
     pub successor: Option<LeafIndex>,
 }
 
-/// A lookup index. Losing it costs a rebuild, nothing else, so its writes need not be durable.
-pub trait Index: Send + Sync + 'static {
+/// A lookup index. Losing it costs a rebuild, during which lookups fail and streams may not be opened; nothing is lost, so its writes
+/// need not be durable.
+pub trait Index: std::fmt::Debug + Send + Sync + 'static {
     /// The size of the log that every table of it covers.
     fn covered(&self) -> Result<u64, StoreError>;
 
@@ -164,8 +165,7 @@ impl Index for MemoryIndex {
     fn stream(&self, stream: u64) -> Result<Found<StreamPlaces>, StoreError> {
         let tables = self.0.lock();
         let place = |table: &BTreeMap<u64, u64>| table.get(&stream).copied().map(LeafIndex::new);
-        let found =
-            StreamPlaces { head: place(&tables.stream_heads), successor: place(&tables.successors) };
+        let found = StreamPlaces { head: place(&tables.stream_heads), successor: place(&tables.successors) };
         Ok(Found { covered: tables.covered, found })
     }
 
