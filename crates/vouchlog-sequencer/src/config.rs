@@ -24,6 +24,9 @@ pub struct Options {
     pub max_queued_statements: usize,
     /// How long a caller who asked for a witnessed receipt waits for one.
     pub witness_patience: Duration,
+    /// How many streams that have ended stay in memory. Older ones are evicted once the lookup index covers them; a log without an index
+    /// evicts none.
+    pub kept_ended_streams: usize,
     /// How sealed data is read again while the log runs; off by default.
     pub scrub: ScrubOptions,
 }
@@ -37,6 +40,7 @@ impl Default for Options {
             commit_patience: limits::COMMIT_PATIENCE,
             max_queued_statements: limits::MAX_QUEUED_STATEMENTS,
             witness_patience: limits::WITNESS_PATIENCE,
+            kept_ended_streams: limits::KEPT_ENDED_STREAMS,
             scrub: ScrubOptions::default(),
         }
     }

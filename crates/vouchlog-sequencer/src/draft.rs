@@ -17,6 +17,7 @@ use crate::edge::Framed;
 use crate::limits::{MAX_GATEWAYS, MAX_OPEN_STREAMS_PER_GATEWAY};
 use crate::prepare::unknown_stream;
 use crate::queue::{Append, Done};
+use crate::recall::Recall;
 use crate::state::Directory;
 
 mod house;
@@ -34,6 +35,10 @@ pub(crate) enum Enroller<'a> {
 /// The batch.
 pub(crate) struct Draft<'a> {
     committed: &'a Directory,
+    /// The way to streams that were evicted; none when none was.
+    recall: Option<Recall<'a>>,
+    /// Streams that were read back and did not change.
+    recalled: HashMap<StreamId, StreamState>,
     now: LoggedAt,
     first: u64,
     bytes: BytesMut,
@@ -58,9 +63,16 @@ pub(crate) struct Drafted {
 
 impl<'a> Draft<'a> {
     /// An empty batch for the tree of size `first`.
-    pub(crate) fn new(committed: &'a Directory, first: u64, now: LoggedAt) -> Self {
+    pub(crate) fn new(
+        committed: &'a Directory,
+        recall: Option<Recall<'a>>,
+        first: u64,
+        now: LoggedAt,
+    ) -> Self {
         Self {
             committed,
+            recall,
+            recalled: HashMap::new(),
             now,
             first,
             bytes: BytesMut::new(),
@@ -90,7 +102,7 @@ impl<'a> Draft<'a> {
 
     /// Appends to a stream, beats its heart, or closes it.
     pub(crate) fn append(&mut self, append: &Append) -> Result<Done> {
-        let (first, now) = (self.next(), self.now);
+        self.find(append.stream)?;
         let count = append.statements.len() as u64;
         let stream = self.stream(append.stream).ok_or_else(|| unknown_stream(append.stream))?;
         let is_new = count == 0 || append.old_size.saturating_add(count) > stream.size();
@@ -103,9 +115,7 @@ impl<'a> Draft<'a> {
             let gateway = stream.gateway().clone();
             self.check_gateway(&gateway)?;
         }
-        let stream = self.stream_mut(append.stream).ok_or_else(|| unknown_stream(append.stream))?;
-        let admitted = stream.admit(append.old_size, &append.leaves, &append.head, first, now)?;
-        let done = match admitted {
+        let done = match self.admit(append)? {
             Admitted::Repeated(run) => return Ok(Done::Repeated(run)),
             Admitted::Appended(run) => {
                 self.push_statements(append.stream, &run, &append.statements);
@@ -119,6 +129,21 @@ impl<'a> Draft<'a> {
             self.write_head(append.stream);
         }
         Ok(done)
+    }
+
+    fn admit(&mut self, append: &Append) -> Result<Admitted> {
+        let (first, now) = (self.next(), self.now);
+        let Append { stream: id, old_size, leaves, head, .. } = append;
+        let Some(recalled) = self.recalled.get_mut(id) else {
+            let stream = self.stream_mut(*id).ok_or_else(|| unknown_stream(*id))?;
+            return Ok(stream.admit(*old_size, leaves, head, first, now)?);
+        };
+        // It has ended, so it takes nothing. Only the evidence of a fork brings it back to memory.
+        let admitted = recalled.admit(*old_size, leaves, head, first, now);
+        if recalled.fork().is_some() {
+            self.stream_mut(*id);
+        }
+        Ok(admitted?)
     }
 
     /// Opens a stream. The same opening again names the same stream.
@@ -135,7 +160,14 @@ impl<'a> Draft<'a> {
             return if same { Ok(Done::Opened(id)) } else { Err(key_used(id)) };
         }
         self.check_may_open(&opening.gateway, enroller)?;
+        // Openings are public: anyone can send one again, long after its stream was evicted.
+        if let Some(recall) = &self.recall
+            && let Some((id, before)) = recall.by_key(&opening.stream)?
+        {
+            return opened_before(id, &before, opening);
+        }
         if let Some(previous) = opening.previous {
+            self.find(previous.stream)?;
             let stream = self.stream(previous.stream).ok_or_else(|| unknown_stream(previous.stream))?;
             if stream.gateway().name() != opening.gateway.name() {
                 let message =
@@ -222,15 +254,31 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A stream as it is with what was drafted so far.
+    /// A stream as it is with what was drafted so far. One that was evicted is seen once it was [found](Self::find).
     pub(crate) fn stream(&self, id: StreamId) -> Option<&StreamState> {
-        self.streams.get(&id).or_else(|| self.committed.streams.get(&id).map(Arc::as_ref))
+        let committed = || self.committed.streams.get(&id).map(Arc::as_ref);
+        self.streams.get(&id).or_else(committed).or_else(|| self.recalled.get(&id))
+    }
+
+    /// Reads a stream back if it was evicted; an error if there is none.
+    fn find(&mut self, id: StreamId) -> Result<()> {
+        if self.stream(id).is_none() {
+            let recalled = self.recall.as_ref().map(|recall| recall.stream(id)).transpose()?.flatten();
+            self.recalled.insert(id, recalled.ok_or_else(|| unknown_stream(id))?);
+        }
+        Ok(())
+    }
+
+    /// Takes a stream that was read back elsewhere.
+    pub(crate) fn put_recalled(&mut self, stream: &StreamState) {
+        self.recalled.insert(stream.id(), stream.clone());
     }
 
     fn stream_mut(&mut self, id: StreamId) -> Option<&mut StreamState> {
         if !self.streams.contains_key(&id) {
-            let committed = self.committed.streams.get(&id)?;
-            self.streams.insert(id, StreamState::clone(committed));
+            let committed = self.committed.streams.get(&id).map(|stream| StreamState::clone(stream));
+            let stream = committed.or_else(|| self.recalled.remove(&id))?;
+            self.streams.insert(id, stream);
         }
         self.streams.get_mut(&id)
     }
@@ -295,6 +343,11 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// The answer to an opening whose key has opened a stream before.
+pub(crate) fn opened_before(id: StreamId, before: &StreamOpening, again: &StreamOpening) -> Result<Done> {
+    if before == again { Ok(Done::Opened(id)) } else { Err(key_used(id)) }
+}
+
 fn key_used(stream: StreamId) -> Error {
     Error::invalid(format!("the key has opened stream {stream} before: make a fresh one for each stream"))
 }
@@ -355,7 +408,7 @@ mod tests {
         let mut size = 0;
         let mut outcomes = Vec::new();
         for batch in 0..2 {
-            let mut draft = Draft::new(&directory, size, now);
+            let mut draft = Draft::new(&directory, None, size, now);
             for number in 0..700 {
                 let opening = opening(&gateways[0], batch * 700 + number);
                 outcomes.push(draft.open(String::new(), &opening, &Enroller::Notes).is_ok());
@@ -364,7 +417,7 @@ mod tests {
             assert!(draft.open(String::new(), &other, &Enroller::Notes).is_ok());
             let drafted = draft.finish();
             size += drafted.leaves.len() as u64;
-            drafted.streams.into_iter().for_each(|stream| directory.put_stream(stream));
+            drafted.streams.into_iter().for_each(|stream| directory.put_stream(stream, size));
         }
         let bound = MAX_OPEN_STREAMS_PER_GATEWAY;
         assert!(

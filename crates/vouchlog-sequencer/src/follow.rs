@@ -5,16 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use vouchlog_merkle::{TILE_WIDTH, TreeSize, leaf_hash};
+use vouchlog_merkle::{TreeSize, leaf_hash};
+use vouchlog_note::Origin;
 use vouchlog_storage::{Index, IndexBatch, RunEntry, Store, StoreError, key_prefix};
-use vouchlog_stream::Entry;
+use vouchlog_stream::{Entry, StatementEntry, StreamOpening};
 
 use crate::limits::MAX_FOLLOW_ENTRIES;
 use crate::publish::Sequenced;
-use crate::recover::frame;
+use crate::read::{WIDTH, framed_bundle};
+use crate::recall::stream_key_prefix;
 use crate::state::Shared;
 
 /// How often a follower with nothing to do looks whether it is told to stop or begin anew, and how long it rests after a
@@ -119,10 +120,10 @@ impl<S: Store> Worker<S> {
         if self.control.rebuild.swap(false, Ordering::Relaxed) {
             self.index.clear()?;
         }
-        let from = self.index.covered()?;
-        if from > sequenced.size().get() {
+        let (from, seen) = (self.index.covered()?, self.index.remembered()?);
+        if seen > sequenced.size().get() {
             // The last trace of entries that the store has lost: it is never deleted for that.
-            let message = format!("it covers {from} entries, the log has {}", sequenced.size());
+            let message = format!("it covers {seen} entries, the log has {}", sequenced.size());
             return Err(StoreError::Damaged(message));
         }
         covered.send_replace(from);
@@ -130,7 +131,7 @@ impl<S: Store> Worker<S> {
         if from == sequenced.size().get() {
             return Ok(false);
         }
-        let batch = read(&*shared.store, sequenced, from)?;
+        let batch = read(&*shared.store, &shared.origin, sequenced, from)?;
         self.index.put(&batch)?;
         covered.send_replace(batch.upto);
         shared.metrics.index_size.set(batch.upto);
@@ -139,30 +140,43 @@ impl<S: Store> Worker<S> {
 }
 
 /// What the index learns from entries `from` on, up to a bounded number of them.
-fn read(store: &impl Store, sequenced: &Sequenced, from: u64) -> Result<IndexBatch, StoreError> {
-    let width = TILE_WIDTH as u64;
+fn read(
+    store: &impl Store,
+    log: &Origin,
+    sequenced: &Sequenced,
+    from: u64,
+) -> Result<IndexBatch, StoreError> {
     let end = sequenced.size().get().min(from + MAX_FOLLOW_ENTRIES);
     let mut batch = IndexBatch { upto: end, ..IndexBatch::default() };
-    for bundle in from / width..end.div_ceil(width) {
-        let bytes: Option<Bytes> = match sequenced.edge.bundle(bundle) {
-            Some(partial) => Some(partial),
-            None => store.entry_bundle(bundle)?,
-        };
-        let framed = bytes.and_then(|bytes| frame(&[bytes]));
-        let framed =
-            framed.ok_or_else(|| StoreError::Damaged(format!("entry bundle {bundle} cannot be read")))?;
-        for (entry, index) in framed.entries().zip(bundle * width..) {
+    for bundle in from / WIDTH..end.div_ceil(WIDTH) {
+        let framed = framed_bundle(store, sequenced, bundle)?;
+        for (entry, index) in framed.entries().zip(bundle * WIDTH..) {
             if (from..end).contains(&index) {
-                add(&mut batch, entry, index);
+                add(&mut batch, log, entry, index);
             }
         }
     }
     Ok(batch)
 }
 
-fn add(batch: &mut IndexBatch, entry: &[u8], index: u64) {
+fn add(batch: &mut IndexBatch, log: &Origin, entry: &[u8], index: u64) {
     batch.leaf_hashes.push((key_prefix(leaf_hash(entry).as_bytes()), index));
-    let Ok(Entry::Statement(entry)) = Entry::decode(entry) else { return };
+    match Entry::decode(entry) {
+        Ok(Entry::Statement(entry)) => add_statement(batch, &entry, index),
+        Ok(Entry::StreamHead { stream, .. } | Entry::StreamClosed { stream, .. }) => {
+            batch.stream_heads.push((stream.get(), index));
+        }
+        Ok(Entry::StreamOpened { note, .. }) => {
+            // One that does not verify has opened no stream.
+            let Ok(opening) = StreamOpening::open(&note, log) else { return };
+            batch.stream_keys.push((stream_key_prefix(&opening.stream), index));
+            batch.successors.extend(opening.previous.map(|previous| (previous.stream.get(), index)));
+        }
+        _ => {}
+    }
+}
+
+fn add_statement(batch: &mut IndexBatch, entry: &StatementEntry, index: u64) {
     batch.digests.push((key_prefix(entry.statement.digest.as_bytes()), index));
     let (stream, sequence) = (entry.stream.get(), entry.sequence.get());
     let continues = |run: &RunEntry| {

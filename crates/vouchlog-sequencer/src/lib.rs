@@ -4,8 +4,9 @@
 //! [`Log`] is the handle programs hold (`log.rs`), `prepare.rs` checks a request before it queues, `queue.rs` bounds what waits,
 //! `draft.rs` turns requests into entries, `edge.rs` keeps the unfinished right edge, `commit.rs` watches the store,
 //! `publish.rs` shows readers the newest head, `witnesses.rs` has witnesses cosign it, `open.rs` opens a log and `recover.rs`
-//! brings a stopped one back by the path that runs every day, `follow.rs` fills the lookup index, `fsck.rs` checks a store,
-//! `scrub.rs` does so while the log runs, `rebuild.rs` writes a log again from its entries.
+//! brings a stopped one back by the path that runs every day, `follow.rs` fills the lookup index, `evict.rs` lets streams that have
+//! ended leave memory and `recall.rs` reads them back, `fsck.rs` checks a store, `scrub.rs` does so while the log runs, `rebuild.rs`
+//! writes a log again from its entries.
 //!
 //! Out of scope: transports (`vouchlog-server`), stores (`vouchlog-storage-sled`), the witnesses' own side
 //! (`vouchlog-witness`).
@@ -16,6 +17,7 @@ mod commit;
 mod config;
 mod draft;
 mod edge;
+mod evict;
 mod follow;
 pub mod fsck;
 
@@ -29,6 +31,7 @@ mod publish;
 mod queue;
 mod read;
 pub mod rebuild;
+mod recall;
 mod recover;
 mod replay;
 pub mod scrub;

@@ -33,6 +33,12 @@ pub const MAX_GATEWAYS: usize = 65_536;
 /// Streams one gateway may have open. A gateway process has one; processes that died leave theirs behind.
 pub const MAX_OPEN_STREAMS_PER_GATEWAY: usize = 1_024;
 
+/// Streams that have ended and stay in memory, about 9 kB each, so that what their gateways send again is answered exactly.
+pub const KEPT_ENDED_STREAMS: usize = 1_024;
+
+/// Streams evicted with one batch: as many as a batch can end.
+pub const MAX_BATCH_EVICTIONS: usize = MAX_BATCH_REQUESTS;
+
 /// Candidates of a lookup that are looked at: two statements may share a digest, more than this is not a lookup any more.
 pub const MAX_LOOKUP_CANDIDATES: usize = 64;
 

@@ -16,7 +16,7 @@ use vouchlog_stream::{Run, SequenceNumber, StreamId, StreamState};
 
 use crate::edge::PerfectNodes;
 use crate::follow::Follower;
-use crate::prepare;
+use crate::prepare::{self, Prepared};
 use crate::publish::{Published, Sequenced};
 use crate::queue::{Committed, Done, Queue, Request};
 use crate::read::Reader;
@@ -119,6 +119,8 @@ impl<S: Store> Log<S> {
             .unless("clock", shared.time.trouble());
         if let Some(follower) = &self.inner.follower {
             readiness = readiness.unless("index", follower.failure());
+        } else if let Some(reason) = self.missing_index() {
+            readiness = readiness.unless("index", Some(reason));
         }
         if let Some(scrubber) = &self.inner.scrubber {
             readiness = readiness.unless("sealed data", scrubber.failure());
@@ -133,9 +135,25 @@ impl<S: Store> Log<S> {
         readiness
     }
 
+    /// Why a log that runs without an index should have one.
+    fn missing_index(&self) -> Option<String> {
+        let evicted = self.inner.shared.directory.read().evicted_below > 0;
+        evicted.then(|| {
+            "it is switched off, and ended streams were evicted: no stream can be opened. Start with the index".into()
+        })
+    }
+
     /// Whether the log stopped writing for good; a handle that can be waited on.
     pub fn poison(&self) -> Poison {
         self.inner.shared.poison.clone()
+    }
+
+    /// What becomes of a request that may be answered already.
+    async fn settle(&self, prepared: Prepared) -> Result<(Done, Option<Arc<Committed>>)> {
+        match prepared {
+            Prepared::Queue(request) => self.submit(request).await,
+            Prepared::Answered(done) => Ok((done, None)),
+        }
     }
 
     /// Queues a prepared request and waits for what becomes of it.
@@ -184,8 +202,8 @@ impl<S: Store> Log<S> {
 
 impl<S: Store> Appender for Log<S> {
     async fn open_stream(&self, note: String) -> Result<Opened> {
-        let request = prepare::open(&self.inner.shared, note)?;
-        match self.submit(request).await? {
+        let prepared = prepare::open(&self.inner.shared, note)?;
+        match self.settle(prepared).await? {
             (Done::Opened(stream), _) => {
                 Ok(Opened { stream, checkpoint: self.sequenced().checkpoint().to_owned() })
             }
@@ -196,8 +214,8 @@ impl<S: Store> Appender for Log<S> {
     async fn append(&self, request: api::Append) -> Result<Appended> {
         let (stream, wait_for) = (request.stream, request.wait_for);
         self.check_level(wait_for)?;
-        let request = prepare::append(&self.inner.shared, request)?;
-        match self.submit(request).await? {
+        let prepared = prepare::append(&self.inner.shared, request)?;
+        match self.settle(prepared).await? {
             (Done::Appended(run), Some(committed)) => {
                 let proof = fresh_proof(&committed, run.first, u64::from(run.count))?;
                 let stream_size = run.end();
@@ -255,12 +273,12 @@ impl<S: Store> Appender for Log<S> {
     }
 
     async fn stream(&self, stream: StreamId) -> Result<StreamInfo> {
+        let state = self.inner.shared.stream(stream)?;
         let directory = self.inner.shared.directory.read();
-        let state = directory.streams.get(&stream).ok_or_else(|| prepare::unknown_stream(stream))?;
         let gateway = directory.gateways.get(state.gateway());
         let gateway =
             gateway.ok_or_else(|| Error::internal("the stream's gateway is not in the directory"))?;
-        Ok(stream_info(state, gateway.enrolled))
+        Ok(stream_info(&state, gateway.enrolled))
     }
 }
 

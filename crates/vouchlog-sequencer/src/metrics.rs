@@ -18,6 +18,7 @@ pub(crate) struct Metrics {
     commit_seconds: Histogram,
     pub(crate) tree_size: Gauge,
     pub(crate) index_size: Gauge,
+    pub(crate) streams: Gauge,
     pub(crate) queued: Gauge,
     pub(crate) poisoned: Gauge,
 }
@@ -34,6 +35,7 @@ impl Metrics {
             commit_seconds: seconds(r, "commit_duration_seconds", "Time to make a batch durable"),
             tree_size: register(r, "tree_size", "Entries in the log"),
             index_size: register(r, "index_size", "Entries the lookup index covers"),
+            streams: register(r, "streams", "Streams in memory: open, or ended and not yet evicted"),
             queued: register(r, "queued_statements", "Statements waiting for a batch or in one"),
             poisoned: register(r, "poisoned", "1 once the log stopped writing for good"),
         }

@@ -105,23 +105,23 @@ impl<S: Store> Log<S> {
         store.note_signed(loaded.head)?;
         let head = signer.sign(loaded.head, logged_at(config.clock.now()).max(tree.logged_at));
         tree.head = Some(head.map_err(|error| OpenError::Key(error.to_string()))?);
-        let shared = share(&config, store, operator, &loaded, &tree, feeders.as_ref(), registry)?;
+        let shared = share(&config, (store, index), operator, &loaded, &tree, feeders.as_ref(), registry)?;
         if let Some(feeders) = &mut feeders {
             feeders.guard(&shared)?;
         }
         let sequencer = sequencer(config, signer, shared.clone(), tree)?;
         let scrubber = Scrubber::start(&shared, registry).map_err(OpenError::Thread)?;
-        Self::start(shared, sequencer, index, feeders, scrubber)
+        Self::start(shared, sequencer, feeders, scrubber)
     }
 
     fn start(
         shared: Arc<Shared<S>>,
         sequencer: Sequencer<S>,
-        index: Option<Arc<dyn Index>>,
         feeders: Option<Feeders>,
         scrubber: Option<Scrubber>,
     ) -> Result<Self, OpenError> {
         let (queue, messages) = Queue::new(shared.options.max_queued_statements);
+        let index = shared.index.clone();
         let follower =
             index.map(|index| Follower::start(&shared, index)).transpose().map_err(OpenError::Thread)?;
         let witnessing =
@@ -159,7 +159,7 @@ fn check_remembered<S: Store>(store: &S, head: TreeHead, index: Option<&dyn Inde
     {
         return Err(OpenError::Forgotten { what: "SIGNED", seen: signed.size.get(), size: head.size.get() });
     }
-    match index.map(Index::covered) {
+    match index.map(Index::remembered) {
         // One that cannot be read is rebuilt while the log runs.
         Some(Ok(seen)) if seen > head.size.get() => {
             Err(OpenError::Forgotten { what: "the lookup index", seen, size: head.size.get() })
@@ -171,16 +171,17 @@ fn check_remembered<S: Store>(store: &S, head: TreeHead, index: Option<&dyn Inde
 /// What all parts of the log work with.
 fn share<S: Store>(
     config: &Config,
-    store: S,
+    (store, index): (S, Option<Arc<dyn Index>>),
     operator: VerifyingKey,
     loaded: &Loaded,
     tree: &Tree,
     feeders: Option<&Feeders>,
     registry: &mut Registry,
 ) -> Result<Arc<Shared<S>>, OpenError> {
-    let directory = Directory::load(&loaded.states)
+    let directory = Directory::load(&loaded.states, loaded.head.size.get())
         .ok_or_else(|| StoreError::Damaged("a stream or gateway state cannot be read".into()))?;
     let metrics = Metrics::register(registry);
+    metrics.streams.set(directory.streams.len() as u64);
     metrics.tree_size.set(tree.size());
     let log_keys: Vec<VerifyingKey> = config.log_keys().map(|key| key.verifying_key().clone()).collect();
     let policy = feeders.map(|feeders| feeders.policy().clone());
@@ -197,6 +198,7 @@ fn share<S: Store>(
         options: config.options.clone(),
         policy,
         directory: RwLock::new(directory),
+        index,
         publisher: Publisher::new(newest, at_once, known),
         metrics,
         poison: Poison::new(),

@@ -5,34 +5,62 @@ use vouchlog_api::limits::MAX_STATEMENTS;
 use vouchlog_api::{self as api, Error, ErrorKind, Result};
 use vouchlog_merkle::Hash;
 use vouchlog_note::{CheckpointError, CosignedCheckpoint, Origin};
+use vouchlog_storage::Store;
 use vouchlog_stream::{
-    Enrolment, Revocation, Statement, StreamOpening, StreamState, TextError, stream_origin,
+    Enrolment, Revocation, Statement, StreamOpening, StreamState, StreamStatus, TextError, stream_origin,
 };
 
-use crate::queue::{Append, Request};
+use crate::draft::{Draft, opened_before};
+use crate::queue::{Append, Done, Request};
 use crate::state::Shared;
 
-pub(crate) fn open<S>(shared: &Shared<S>, note: String) -> Result<Request> {
-    let opening = StreamOpening::open(&note, &shared.origin).map_err(note_error)?;
-    Ok(Request::Open { note, opening: Box::new(opening) })
+/// A request after its checks.
+pub(crate) enum Prepared {
+    /// The sequencer has to take it.
+    Queue(Request),
+    /// It changes nothing, so it is answered at once.
+    Answered(Done),
 }
 
-pub(crate) fn append<S>(shared: &Shared<S>, request: api::Append) -> Result<Request> {
-    check_count(request.statements.len())?;
-    let stream = {
+/// A key that has opened a stream stays used, so an opening that is sent again is answered here; whether a key is new is for the
+/// sequencer to tell.
+pub(crate) fn open<S: Store>(shared: &Shared<S>, note: String) -> Result<Prepared> {
+    let opening = StreamOpening::open(&note, &shared.origin).map_err(note_error)?;
+    let (is_known, evicted_below) = {
         let directory = shared.directory.read();
-        directory.streams.get(&request.stream).cloned()
+        (directory.by_key.contains_key(&opening.stream), directory.evicted_below)
     };
-    let stream = stream.ok_or_else(|| unknown_stream(request.stream))?;
+    let recall = shared.recall(evicted_below).filter(|_| !is_known);
+    match recall.map(|recall| recall.by_key(&opening.stream)).transpose()?.flatten() {
+        Some((id, before)) => opened_before(id, &before, &opening).map(Prepared::Answered),
+        None => Ok(Prepared::Queue(Request::Open { note, opening: Box::new(opening) })),
+    }
+}
+
+pub(crate) fn append<S: Store>(shared: &Shared<S>, request: api::Append) -> Result<Prepared> {
+    check_count(request.statements.len())?;
+    let stream = shared.stream(request.stream)?;
     let head = stream_head(&shared.origin, &stream, &request.head)?;
-    Ok(Request::Append(Box::new(Append {
+    let append = Append {
         stream: request.stream,
         old_size: request.old_size,
         leaves: leaves(&request.statements),
         statements: request.statements,
         head,
         close: request.close,
-    })))
+    };
+    if stream.status() == StreamStatus::Open {
+        return Ok(Prepared::Queue(Request::Append(Box::new(append))));
+    }
+    // A stream that has ended takes nothing, so the answer is known, and reading the stream back costs the sequencer nothing.
+    let directory = shared.directory.read();
+    let mut draft = Draft::new(&directory, None, 0, shared.time.now());
+    draft.put_recalled(&stream);
+    match draft.append(&append) {
+        // The sequencer keeps the evidence.
+        Err(error) if error.kind == ErrorKind::Fork => Ok(Prepared::Queue(Request::Append(Box::new(append)))),
+        answer => answer.map(Prepared::Answered),
+    }
 }
 
 pub(crate) fn house(request: api::HouseAppend) -> Result<Request> {

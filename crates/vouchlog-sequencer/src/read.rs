@@ -8,9 +8,15 @@ use vouchlog_merkle::{LeafIndex, TILE_WIDTH, TileId, TreeSize, full_tiles};
 use vouchlog_storage::{Index, Store, StoreError, framing, key_prefix};
 use vouchlog_stream::Entry;
 
+use crate::edge::Framed;
 use crate::limits::{LOOKUP_PATIENCE, MAX_LOOKUP_CANDIDATES};
 use crate::log::Log;
+use crate::publish::Sequenced;
+use crate::recover::frame;
 use crate::state::Shared;
+
+/// Entries in a full bundle.
+pub(crate) const WIDTH: u64 = TILE_WIDTH as u64;
 
 /// The log as far as reading goes: what the sequencer and its followers share.
 pub(crate) struct Reader<S>(pub(crate) Arc<Shared<S>>);
@@ -176,7 +182,21 @@ fn no_such(what: &str, size: TreeSize) -> Error {
     Error::not_found(format!("a log of size {size} has no {what}"))
 }
 
-fn damaged(error: &StoreError) -> Error {
+/// A bundle of entries, from the right edge in memory or from the store.
+pub(crate) fn framed_bundle(
+    store: &impl Store,
+    sequenced: &Sequenced,
+    bundle: u64,
+) -> Result<Framed, StoreError> {
+    let bytes: Option<Bytes> = match sequenced.edge.bundle(bundle) {
+        Some(partial) => Some(partial),
+        None => store.entry_bundle(bundle)?,
+    };
+    let framed = bytes.and_then(|bytes| frame(&[bytes]));
+    framed.ok_or_else(|| StoreError::Damaged(format!("entry bundle {bundle} cannot be read")))
+}
+
+pub(crate) fn damaged(error: &StoreError) -> Error {
     tracing::error!(%error, "the store could not be read");
     Error::internal("the log could not read its store")
 }

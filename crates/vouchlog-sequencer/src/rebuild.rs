@@ -98,7 +98,9 @@ impl<'a, S: Store> Rebuilder<'a, S> {
         if (self.tree.size(), root) != (expected.size.get(), Some(expected.root)) {
             return Err(CommitError::Refused("the entries do not lead to the head that was verified".into()));
         }
-        let directories: Vec<Directory> = kept.iter().filter_map(|states| Directory::load(states)).collect();
+        // They may be of another size than what is rebuilt; every stream is compared with its entries below.
+        let directories: Vec<Directory> =
+            kept.iter().filter_map(|states| Directory::load(states, u64::MAX)).collect();
         let mut states =
             note_states(self.newest_note(kept, last_signed), self.newest_note(kept, last_published));
         let mut rebuilt = Rebuilt { broken: self.broken, ..Rebuilt::default() };

@@ -102,7 +102,7 @@ pub(crate) fn create(
     let genesis = Genesis { origin: signer.origin.clone(), operator };
     let note = genesis.sign(&signer.ed25519).map_err(|error| key_error(&error))?;
     let directory = Directory::default();
-    let mut draft = Draft::new(&directory, 0, now);
+    let mut draft = Draft::new(&directory, None, 0, now);
     draft.push(&Entry::Genesis { logged_at: now, note });
     let drafted = draft.finish();
     let integrated = integrate(&Tree::empty(), &drafted.entries, &drafted.leaves);

@@ -18,13 +18,16 @@ pub(crate) struct Replay<'a> {
     key: &'a VerifyingKey,
     operator: Option<VerifyingKey>,
     pub(crate) streams: BTreeMap<StreamId, StreamState>,
+    /// The last entry that concerns each stream.
+    last: HashMap<StreamId, u64>,
     pub(crate) gateways: HashMap<VerifyingKey, GatewayState>,
 }
 
 impl<'a> Replay<'a> {
     /// Begins with the log `origin`, whose genesis entry `key` signed.
     pub(crate) fn new(origin: &'a Origin, key: &'a VerifyingKey) -> Self {
-        Self { origin, key, operator: None, streams: BTreeMap::new(), gateways: HashMap::new() }
+        let (streams, last, gateways) = Default::default();
+        Self { origin, key, operator: None, streams, last, gateways }
     }
 
     pub(crate) fn origin(&self) -> &'a Origin {
@@ -41,10 +44,17 @@ impl<'a> Replay<'a> {
             }
             Entry::GatewayEnrolled { note, .. } => self.enrolled(LeafIndex::new(index), note),
             Entry::GatewayRevoked { note, .. } => self.revoked(LeafIndex::new(index), note),
-            Entry::Statement(statement) => self.statement(statement),
+            Entry::Statement(statement) => {
+                self.last.insert(statement.stream, index);
+                self.statement(statement)
+            }
             Entry::StreamOpened { note, .. } => self.opened(index, note),
-            Entry::StreamHead { stream, note, .. } => self.head(*stream, note),
+            Entry::StreamHead { stream, note, .. } => {
+                self.last.insert(*stream, index);
+                self.head(*stream, note)
+            }
             Entry::StreamClosed { stream, note, .. } => {
+                self.last.insert(*stream, index);
                 let fits = self.head(*stream, note);
                 if let Some(stream) = self.streams.get_mut(stream) {
                     stream.close();
@@ -54,9 +64,18 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// Whether a stream may have left the store, when those that did have all their entries below `evicted_below`.
+    pub(crate) fn may_be_evicted(&self, replayed: &StreamState, evicted_below: u64) -> bool {
+        replayed.has_ended() && self.last.get(&replayed.id()).is_some_and(|last| *last < evicted_below)
+    }
+
     /// How a stream in a store differs from what the entries lead to. Heads and runs that are not in the log are not compared.
     pub(crate) fn difference(replayed: &StreamState, stored: &StreamState) -> Option<&'static str> {
-        if replayed.range() != stored.range() {
+        let same = match (replayed.range(), stored.range()) {
+            (Some(replayed), Some(stored)) => replayed == stored,
+            _ => replayed.tree_head() == stored.tree_head(),
+        };
+        if !same {
             return Some("statements");
         }
         if (replayed.gateway(), replayed.key()) != (stored.gateway(), stored.key()) {
@@ -131,7 +150,9 @@ impl<'a> Replay<'a> {
         let opening = StreamOpening::open(note, self.origin).map_err(|error| error.to_string())?;
         let state = StreamState::new(id, opening.gateway, opening.stream, opening.previous);
         self.streams.insert(id, state);
+        self.last.insert(id, index);
         let Some(previous) = opening.previous else { return Ok(()) };
+        self.last.insert(previous.stream, index);
         let continued = self.streams.get_mut(&previous.stream);
         if continued.is_some_and(|stream| stream.supersede(id, previous.size).is_ok()) {
             return Ok(());

@@ -30,6 +30,7 @@ use vouchlog_stream::{LoggedAt, StreamId, StreamState};
 use crate::commit::Committer;
 use crate::draft::{Draft, Drafted, Enroller, House, HousePlace, HouseRun, OpenHouse};
 use crate::edge::{Edge, Framed};
+use crate::evict::Eviction;
 use crate::limits::{MAX_BATCH_REQUESTS, MAX_BATCH_STATEMENTS};
 use crate::publish::Published;
 use crate::queue::{Caller, Committed, Done, Message, Request, Waiting};
@@ -106,14 +107,18 @@ impl<S: Store> Sequencer<S> {
         if let Some(reason) = self.shared.poison() {
             return refuse(requests, &format!("the log has stopped writing: {reason}"));
         }
+        let is_idle = requests.is_empty();
         let (drafted, answers, house) = self.draft(requests, last);
         let published = self.newly_published();
-        if drafted.is_empty() && !(last && published.is_some()) {
+        // Requests that change nothing must not wait for a commit.
+        let evicts = is_idle || !drafted.is_empty();
+        let evicted = if evicts { self.evictable(&drafted) } else { Eviction::default() };
+        if drafted.is_empty() && evicted.is_empty() && !(last && published.is_some()) {
             return acknowledge(answers, None);
         }
         let integrated = integrate(&self.tree, &drafted.entries, &drafted.leaves);
         self.second_path.begin(self.tree.range.clone(), drafted.entries.clone(), integrated.head);
-        let committed = self.commit(&drafted, &integrated, published.as_deref());
+        let committed = self.commit(&drafted, &integrated, published.as_deref(), &evicted);
         let checked = self.second_path.finish();
         let signed = committed.and_then(|()| self.sign(&integrated, checked, drafted.now));
         let head = match signed {
@@ -121,7 +126,7 @@ impl<S: Store> Sequencer<S> {
             Err(error) => return fail(answers, &error),
         };
         self.stored = published.or(self.stored.take());
-        let committed = self.show(head, drafted, integrated, house);
+        let committed = self.show(head, drafted, integrated, house, &evicted);
         acknowledge(answers, Some(&committed));
     }
 
@@ -129,7 +134,8 @@ impl<S: Store> Sequencer<S> {
     fn draft(&self, requests: Vec<Waiting>, last: bool) -> (Drafted, Vec<Answer>, Option<OpenHouse>) {
         let directory = self.shared.directory.read();
         let now = self.shared.time.now().max(self.tree.logged_at);
-        let mut draft = Draft::new(&directory, self.tree.size(), now);
+        let recall = self.shared.recall(directory.evicted_below);
+        let mut draft = Draft::new(&directory, recall, self.tree.size(), now);
         let enroller = match &self.operator_key {
             Some(operator) if self.shared.options.open_enrolment => Enroller::Open(operator),
             _ => Enroller::Notes,
@@ -204,10 +210,11 @@ impl<S: Store> Sequencer<S> {
         drafted: &Drafted,
         integrated: &Integrated,
         published: Option<&Published>,
+        evicted: &Eviction,
     ) -> Result<()> {
         let streams = drafted.streams.iter().map(stored_stream);
         let states = streams.chain(drafted.gateways.iter().map(stored_gateway));
-        let states = states.chain(published.map(stored_published));
+        let states = states.chain(published.map(stored_published)).chain(evicted.states());
         let states = states.chain(self.tree.head.as_ref().map(stored_signed)).collect();
         let batch = Batch {
             head: integrated.head,
@@ -243,6 +250,7 @@ impl<S: Store> Sequencer<S> {
         drafted: Drafted,
         integrated: Integrated,
         house: Option<OpenHouse>,
+        evicted: &Eviction,
     ) -> Arc<Committed> {
         let Integrated { before, range, nodes, edge, .. } = integrated;
         self.shared.metrics.committed(&head.tree, drafted.leaves.len());
@@ -250,7 +258,10 @@ impl<S: Store> Sequencer<S> {
         self.due.update(&drafted.streams, self.shared.time.monotonic(), interval);
         {
             let mut directory = self.shared.directory.write();
-            drafted.streams.into_iter().for_each(|stream| directory.put_stream(stream));
+            let size = head.tree.size.get();
+            drafted.streams.into_iter().for_each(|stream| directory.put_stream(stream, size));
+            directory.evict(evicted);
+            self.shared.metrics.streams.set(directory.streams.len() as u64);
             drafted.gateways.into_iter().for_each(|gateway| directory.put_gateway(gateway));
         }
         self.shared.publisher.sequenced(head.clone(), edge.clone());

@@ -1,7 +1,7 @@
 //! What the engine holds in memory: the tree's right edge, which only the sequencer has, and the directory of streams and
 //! gateways, which request checks read.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,13 +9,15 @@ use parking_lot::RwLock;
 use vouchlog_merkle::CompactRange;
 use vouchlog_note::{Origin, Policy, VerifyingKey};
 use vouchlog_runtime::Poison;
-use vouchlog_storage::StateKey;
+use vouchlog_storage::{Index, StateKey, Store};
 use vouchlog_stream::{GatewayState, LoggedAt, StreamId, StreamState, StreamStatus};
 
 use crate::config::Options;
 use crate::edge::Edge;
+use crate::evict::Eviction;
 use crate::log_time::LogTime;
 use crate::metrics::Metrics;
+use crate::prepare::unknown_stream;
 use crate::publish::{Published, Publisher};
 use crate::signer::SignedHead;
 
@@ -49,21 +51,53 @@ pub(crate) struct Directory {
     pub(crate) gateways: HashMap<VerifyingKey, Arc<GatewayState>>,
     /// The open streams of each gateway key that has any: opening one must not look at every stream there ever was.
     open: HashMap<VerifyingKey, BTreeSet<StreamId>>,
+    /// Streams that can be evicted, those first that ended first, and the place each has there.
+    ended: BTreeSet<Ended>,
+    ended_places: HashMap<StreamId, Ended>,
+    /// Every entry of every stream that was evicted lies below this size; 0 when none was.
+    pub(crate) evicted_below: u64,
+}
+
+/// The place of a stream that has ended among the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Ended {
+    /// All entries of it lie below this size of the log.
+    below: u64,
+    /// The last of them, as far as its state tells: after a start, when only the log's own size is known, it gives the order.
+    last: u64,
+    id: StreamId,
+}
+
+impl Ended {
+    fn of(stream: &StreamState, below: u64) -> Self {
+        let id = stream.id();
+        let run = stream.runs().last().map(|run| run.first.get() + u64::from(run.count));
+        let successor = match stream.status() {
+            StreamStatus::Superseded(by) => Some(by.get()),
+            _ => None,
+        };
+        Self { below, last: run.max(successor).map_or(id.get(), |last| last.max(id.get())), id }
+    }
 }
 
 const STREAM: u8 = b's';
 const GATEWAY: u8 = b'g';
 const CHECKPOINT: u8 = b'c';
 const SIGNED: u8 = b'n';
+const EVICTED_BELOW: u8 = b'e';
 
 impl Directory {
-    /// Reads the states of a store; `None` when one is damaged.
-    pub(crate) fn load(states: &[(StateKey, Bytes)]) -> Option<Self> {
+    /// Reads the states of a store that holds `size` entries; `None` when one is damaged.
+    pub(crate) fn load(states: &[(StateKey, Bytes)], size: u64) -> Option<Self> {
         let mut directory = Self::default();
         for (key, value) in states {
             match *key.as_bytes().first()? {
-                STREAM => directory.put_stream(StreamState::from_bytes(value)?),
+                STREAM => directory.put_stream(StreamState::from_bytes(value)?, size),
                 GATEWAY => directory.put_gateway(GatewayState::from_bytes(value)?),
+                EVICTED_BELOW => {
+                    let below = u64::from_be_bytes(value.as_ref().try_into().ok()?);
+                    directory.evicted_below = Some(below).filter(|below| *below <= size)?;
+                }
                 CHECKPOINT | SIGNED => {}
                 _ => return None,
             }
@@ -71,7 +105,8 @@ impl Directory {
         Some(directory)
     }
 
-    pub(crate) fn put_stream(&mut self, stream: StreamState) {
+    /// Adds or replaces a stream, all entries of which lie below `size`.
+    pub(crate) fn put_stream(&mut self, stream: StreamState, size: u64) {
         self.by_key.insert(stream.key().clone(), stream.id());
         if stream.status() == StreamStatus::Open {
             self.open.entry(stream.gateway().clone()).or_default().insert(stream.id());
@@ -81,7 +116,48 @@ impl Directory {
                 self.open.remove(stream.gateway());
             }
         }
+        self.no_longer_ended(stream.id());
+        // A fork is evidence that no entry holds: it stays.
+        if stream.has_ended() && stream.fork().is_none() {
+            let place = Ended::of(&stream, size);
+            self.ended.insert(place);
+            self.ended_places.insert(stream.id(), place);
+        }
         self.streams.insert(stream.id(), Arc::new(stream));
+    }
+
+    fn no_longer_ended(&mut self, id: StreamId) {
+        if let Some(place) = self.ended_places.remove(&id) {
+            self.ended.remove(&place);
+        }
+    }
+
+    /// How many streams could be evicted if the index covered them.
+    pub(crate) fn ended(&self) -> usize {
+        self.ended.len()
+    }
+
+    /// The eviction of the first `count` streams that ended, of those that the index covers and that are not among `touched`.
+    pub(crate) fn eviction(&self, count: usize, covered: u64, touched: &HashSet<StreamId>) -> Eviction {
+        let ended = self.ended.iter().take(count).take_while(|ended| ended.below <= covered);
+        let mut eviction = Eviction { streams: Vec::new(), below: self.evicted_below };
+        for ended in ended.filter(|ended| !touched.contains(&ended.id)) {
+            eviction.streams.push(ended.id);
+            eviction.below = eviction.below.max(ended.below);
+        }
+        eviction
+    }
+
+    pub(crate) fn evict(&mut self, eviction: &Eviction) {
+        for id in &eviction.streams {
+            self.no_longer_ended(*id);
+            if let Some(stream) = self.streams.remove(id)
+                && self.by_key.get(stream.key()) == Some(id)
+            {
+                self.by_key.remove(stream.key());
+            }
+        }
+        self.evicted_below = self.evicted_below.max(eviction.below);
     }
 
     /// The open streams that the gateway key opened, oldest first.
@@ -96,8 +172,21 @@ impl Directory {
 
 /// A stream's state as the store keeps it.
 pub(crate) fn stored_stream(stream: &StreamState) -> (StateKey, Bytes) {
-    let key = [&[STREAM][..], &stream.id().get().to_be_bytes()].concat();
-    (StateKey::new(key), stream.to_bytes().into())
+    (stream_key(stream.id()), stream.to_bytes().into())
+}
+
+/// What makes the store forget a stream.
+pub(crate) fn removed_stream(id: StreamId) -> (StateKey, Bytes) {
+    (stream_key(id), Bytes::new())
+}
+
+/// Up to where the entries of evicted streams reach, as the store keeps it.
+pub(crate) fn stored_evicted_below(size: u64) -> (StateKey, Bytes) {
+    (StateKey::new(vec![EVICTED_BELOW]), Bytes::copy_from_slice(&size.to_be_bytes()))
+}
+
+fn stream_key(id: StreamId) -> StateKey {
+    StateKey::new([&[STREAM][..], &id.get().to_be_bytes()].concat())
 }
 
 /// A gateway's state as the store keeps it. Its key is the hash of the vkey: names may be long.
@@ -149,6 +238,8 @@ pub(crate) struct Shared<S> {
     /// What a published checkpoint must satisfy, if the log has witnesses.
     pub(crate) policy: Option<Policy>,
     pub(crate) directory: RwLock<Directory>,
+    /// The lookup index, which the follower fills.
+    pub(crate) index: Option<Arc<dyn Index>>,
     pub(crate) publisher: Publisher,
     pub(crate) metrics: Metrics,
     /// Whether the log stopped writing for good, and why.
@@ -166,6 +257,24 @@ impl<S> Shared<S> {
         tracing::error!(reason, "the log stops writing; restart it to recover");
         self.metrics.poisoned.set(1);
         self.poison.set(reason);
+    }
+}
+
+impl<S: Store> Shared<S> {
+    /// A stream, evicted or not.
+    ///
+    /// # Errors
+    /// Not found if there is none; unavailable if it may have been evicted and cannot be looked up now.
+    pub(crate) fn stream(&self, id: StreamId) -> vouchlog_api::Result<Arc<StreamState>> {
+        let (known, evicted_below) = {
+            let directory = self.directory.read();
+            (directory.streams.get(&id).cloned(), directory.evicted_below)
+        };
+        if let Some(stream) = known {
+            return Ok(stream);
+        }
+        let recalled = self.recall(evicted_below).map(|recall| recall.stream(id)).transpose()?.flatten();
+        recalled.map(Arc::new).ok_or_else(|| unknown_stream(id))
     }
 }
 

@@ -130,13 +130,38 @@ impl TestGateway {
         let enrolled = Self::enrolled_key(seed);
         let name = enrolled.verifying_key().name().as_str();
         let stream_key = key(name, SignatureType::CosignatureEd25519, stream_seed);
-        let opening = StreamOpening {
-            log: Origin::new(ORIGIN).expect("a test origin"),
-            gateway: enrolled.verifying_key().clone(),
-            stream: stream_key.verifying_key().clone(),
-            previous,
-        };
-        (opening.sign(&enrolled).expect("signs"), stream_key)
+        (sign_opening(&enrolled, &stream_key, previous), stream_key)
+    }
+
+    /// The note with which gateway `seed` opens its stream `number`, of which there can be any number.
+    pub fn numbered_opening(seed: u8, number: u64, previous: Option<Previous>) -> (String, SigningKey) {
+        Self::numbered_opening_of(seed, seed, number, previous)
+    }
+
+    /// The note with which gateway `seed` opens a stream with the key of stream `number` of gateway `owner`.
+    pub fn numbered_opening_of(
+        owner: u8,
+        seed: u8,
+        number: u64,
+        previous: Option<Previous>,
+    ) -> (String, SigningKey) {
+        let name = Self::enrolled_key(owner).verifying_key().name().clone();
+        let secret = vouchlog_merkle::sha256(&[&[owner][..], &number.to_be_bytes()].concat());
+        let stream_key = SigningKey::generate(name, SignatureType::CosignatureEd25519, *secret.as_bytes())
+            .expect("a test key");
+        (sign_opening(&Self::enrolled_key(seed), &stream_key, previous), stream_key)
+    }
+
+    /// Opens stream `number` of the enrolled gateway `seed`.
+    pub async fn open_numbered(
+        log: &impl Appender,
+        seed: u8,
+        number: u64,
+        previous: Option<Previous>,
+    ) -> Result<Self> {
+        let (note, stream_key) = Self::numbered_opening(seed, number, previous);
+        let stream = log.open_stream(note).await?.stream;
+        Ok(Self { enrolled: Self::enrolled_key(seed), stream_key, stream, range: CompactRange::new() })
     }
 
     /// Enrols gateway `seed` and opens a stream.
@@ -202,6 +227,16 @@ impl TestGateway {
         verify(&appended, &statements);
         Ok(appended)
     }
+}
+
+fn sign_opening(enrolled: &SigningKey, stream: &SigningKey, previous: Option<Previous>) -> String {
+    let opening = StreamOpening {
+        log: Origin::new(ORIGIN).expect("a test origin"),
+        gateway: enrolled.verifying_key().clone(),
+        stream: stream.verifying_key().clone(),
+        previous,
+    };
+    opening.sign(enrolled).expect("signs")
 }
 
 /// Verifies the receipt of statements with nothing but the log's vkey; panics when it does not hold.

@@ -5,7 +5,7 @@
 //! sealed record      "s" size up to which everything is sealed (8)
 //! snapshot, piece 0  "h" commits (8) epoch (8) sealed (8) [size (8) root (32)]
 //! snapshot, others   "t" states | "e" first (8) count (4) entries
-//! state              key length (2) key, value length (4) value
+//! state              key length (2) key, value length (4) value; in a commit record an empty value removes the state
 //! ```
 //!
 //! A snapshot taken while the log runs has no entries: those that are not sealed lie in the file before.
@@ -337,7 +337,10 @@ impl<'a> Reader<'a> {
             let length = usize::from(u16::from_be_bytes(self.array()?));
             let key = StateKey::new(self.take(length)?.to_vec());
             let length = self.short()? as usize;
-            states.insert(key, Bytes::copy_from_slice(self.take(length)?));
+            match self.take(length)? {
+                [] => states.remove(&key),
+                value => states.insert(key, Bytes::copy_from_slice(value)),
+            };
         }
         Ok(())
     }

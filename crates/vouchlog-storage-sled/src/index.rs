@@ -4,8 +4,15 @@
 //! "L" || leaf hash prefix (8) || index (8)             → nothing
 //! "D" || digest prefix (8)    || index (8)             → nothing
 //! "R" || stream (8) || sequence of first (8)           → index of first (8)
-//! "C"                                                  → size covered (8)
+//! "K" || stream key prefix (8) || stream (8)           → nothing
+//! "H" || stream (8)                                    → index of its newest signed head (8)
+//! "S" || stream (8)                                    → the stream that continued it (8)
+//! "V"                                                  → size that all tables cover (8)
+//! "C"                                                  → size that "L", "D" and "R" cover (8)
 //! ```
+//!
+//! Earlier versions kept "L", "D" and "R" alone, and wrote "C". An index of theirs has no "V", so it is filled again from the first
+//! entry; "C" stays, since it shows how long the log was.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -16,12 +23,17 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use parking_lot::RwLock;
 use vouchlog_merkle::LeafIndex;
 use vouchlog_runtime::caught;
-use vouchlog_storage::{Index, IndexBatch, RunEntry, StoreError};
+use vouchlog_storage::{Found, Index, IndexBatch, RunEntry, StoreError, StreamPlaces};
 
 const LEAF_HASH: u8 = b'L';
 const DIGEST: u8 = b'D';
 const RUN: u8 = b'R';
-const COVERED: &[u8] = b"C";
+const STREAM_KEY: u8 = b'K';
+const HEAD: u8 = b'H';
+const SUCCESSOR: u8 = b'S';
+const COVERED: &[u8] = b"V";
+/// What versions that kept fewer tables covered.
+const COVERED_BEFORE: &[u8] = b"C";
 
 /// fjall's block and blob cache: lookups are rare, so little is enough.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
@@ -105,16 +117,7 @@ impl FjallIndex {
     }
 
     fn indexes(&self, kind: u8, prefix: [u8; 8], limit: usize) -> Result<Vec<LeafIndex>, StoreError> {
-        self.with(|open| {
-            let start = [&[kind][..], &prefix].concat();
-            let mut found = Vec::new();
-            for item in open.keys.prefix(start).take(limit) {
-                if let Some(index) = number(&item.key()?, 9) {
-                    found.push(LeafIndex::new(index));
-                }
-            }
-            Ok(found)
-        })
+        self.with(|open| open.indexes(kind, prefix, limit))
     }
 }
 
@@ -145,6 +148,26 @@ impl Open {
         let keys = db.keyspace("lookup", options)?;
         Ok(Self { db, keys })
     }
+
+    fn number(&self, key: impl AsRef<[u8]>) -> fjall::Result<Option<u64>> {
+        Ok(self.keys.get(key)?.and_then(|value| number(&value, 0)))
+    }
+
+    /// The size that all tables cover. Read before the tables are: they only grow while the database is open.
+    fn covered(&self) -> fjall::Result<u64> {
+        Ok(self.number(COVERED)?.unwrap_or(0))
+    }
+
+    fn indexes(&self, kind: u8, prefix: [u8; 8], limit: usize) -> fjall::Result<Vec<LeafIndex>> {
+        let start = [&[kind][..], &prefix].concat();
+        let mut found = Vec::new();
+        for item in self.keys.prefix(start).take(limit) {
+            if let Some(index) = number(&item.key()?, 9) {
+                found.push(LeafIndex::new(index));
+            }
+        }
+        Ok(found)
+    }
 }
 
 /// Small in memory, since lookups are rare: lookups scan a prefix, for which filters are of no use, and nothing is pinned.
@@ -159,19 +182,30 @@ fn options() -> KeyspaceCreateOptions {
 
 impl Index for FjallIndex {
     fn covered(&self) -> Result<u64, StoreError> {
-        self.with(|open| Ok(open.keys.get(COVERED)?.and_then(|value| number(&value, 0)).unwrap_or(0)))
+        self.with(Open::covered)
+    }
+
+    fn remembered(&self) -> Result<u64, StoreError> {
+        self.with(|open| Ok(open.covered()?.max(open.number(COVERED_BEFORE)?.unwrap_or(0))))
     }
 
     fn put(&self, batch: &IndexBatch) -> Result<(), StoreError> {
         self.with(|open| {
             let mut write = open.db.batch();
-            for (kind, hashes) in [(LEAF_HASH, &batch.leaf_hashes), (DIGEST, &batch.digests)] {
+            let hashed =
+                [(LEAF_HASH, &batch.leaf_hashes), (DIGEST, &batch.digests), (STREAM_KEY, &batch.stream_keys)];
+            for (kind, hashes) in hashed {
                 for (prefix, index) in hashes {
                     write.insert(&open.keys, [&[kind][..], prefix, &index.to_be_bytes()].concat(), []);
                 }
             }
             for run in &batch.runs {
                 write.insert(&open.keys, run_key(run.stream, run.start), run.first.to_be_bytes());
+            }
+            for (kind, places) in [(HEAD, &batch.stream_heads), (SUCCESSOR, &batch.successors)] {
+                for (stream, place) in places {
+                    write.insert(&open.keys, stream_key(kind, *stream), place.to_be_bytes());
+                }
             }
             write.insert(&open.keys, COVERED, batch.upto.to_be_bytes());
             write.commit()
@@ -197,10 +231,31 @@ impl Index for FjallIndex {
         })
     }
 
+    fn by_stream_key(&self, prefix: [u8; 8], limit: usize) -> Result<Found<Vec<LeafIndex>>, StoreError> {
+        self.with(|open| {
+            let covered = open.covered()?;
+            Ok(Found { covered, found: open.indexes(STREAM_KEY, prefix, limit)? })
+        })
+    }
+
+    fn stream(&self, stream: u64) -> Result<Found<StreamPlaces>, StoreError> {
+        self.with(|open| {
+            let covered = open.covered()?;
+            let place = |kind| open.number(stream_key(kind, stream));
+            let (head, successor) = (place(HEAD)?, place(SUCCESSOR)?);
+            let found =
+                StreamPlaces { head: head.map(LeafIndex::new), successor: successor.map(LeafIndex::new) };
+            Ok(Found { covered, found })
+        })
+    }
+
+    /// Locked throughout, so that no lookup opens what is about to be deleted.
     fn clear(&self) -> Result<(), StoreError> {
-        close(self.open.write().take());
+        let mut open = self.open.write();
+        close(open.take());
         remove(&self.dir)?;
-        self.open_again()
+        *open = Some(Open::at(&self.dir).map_err(fjall_error)?);
+        Ok(())
     }
 }
 
@@ -220,7 +275,11 @@ fn close(open: Option<Open>) {
 }
 
 fn run_key(stream: u64, start: u64) -> Vec<u8> {
-    [&[RUN][..], &stream.to_be_bytes(), &start.to_be_bytes()].concat()
+    [stream_key(RUN, stream), start.to_be_bytes().to_vec()].concat()
+}
+
+fn stream_key(kind: u8, stream: u64) -> Vec<u8> {
+    [&[kind][..], &stream.to_be_bytes()].concat()
 }
 
 /// The big-endian number at `at`.

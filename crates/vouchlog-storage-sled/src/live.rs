@@ -94,7 +94,7 @@ impl Live {
         let live = Self::open(dir)?;
         let mut write = Write::default();
         for (key, value) in &contents.states {
-            write.put(state_key(key), value)?;
+            write.put_state(key, value)?;
             live.write_if(&mut write, CHUNK_BYTES)?;
         }
         for piece in contents.tail.iter().filter(|piece| piece.end() > contents.sealed) {
@@ -158,7 +158,7 @@ impl FirstCopy for Live {
         let mut write = Write::default();
         self.put_entries(&mut write, batch.head.size.get() - batch.count, &batch.entries).map_err(unknown)?;
         for (key, value) in &batch.states {
-            write.put(state_key(key), value).map_err(unknown)?;
+            write.put_state(key, value).map_err(unknown)?;
         }
         write.put(LAST, &encode_last(batch.head, commits, epoch)).map_err(unknown)?;
         self.db.apply(write.batch).map_err(|error| CommitError::Unknown(error.to_string()))
@@ -220,6 +220,17 @@ impl Write {
         }
         self.bytes += key.len() + length;
         self.batch.insert(key, value);
+        Ok(())
+    }
+
+    /// Replaces a state; an empty value removes it.
+    fn put_state(&mut self, key: &StateKey, value: &[u8]) -> Result<(), StoreError> {
+        let key = state_key(key);
+        if !value.is_empty() {
+            return self.put(key, value);
+        }
+        self.bytes += key.len();
+        self.batch.remove(key);
         Ok(())
     }
 }

@@ -45,6 +45,7 @@ pub fn check_store<S: Store, O: FnMut() -> S>(mut new_place: impl FnMut() -> O) 
     a_head_that_moved_is_told(new_place());
     what_contradicts_itself_is_refused(new_place());
     states_are_replaced(new_place());
+    removed_states_are_gone(new_place());
     many_states_come_back(new_place());
     every_size_comes_back(new_place());
     every_size_comes_back_uncleanly(new_place());
@@ -134,13 +135,43 @@ fn states_are_replaced<S: Store>(mut open: impl FnMut() -> S) {
     let store = open();
     model.append(&store, 3);
     let long_key = vec![0xff; StateKey::MAX_BYTES];
-    for value in [&b"first"[..], b"", b"third", &[0; 60_000]] {
+    for value in [&b"first"[..], b"\0", b"third", &[0; 60_000]] {
         for key in [&b""[..], b"a", b"a\0", b"b", &long_key] {
             model.set_state(&store, key, value);
         }
         model.check_loaded(&store);
     }
     store.close().expect("it closes");
+    drop(store);
+    model.check_loaded(&open());
+}
+
+/// An empty value removes a state, whether or not there is one, and whether or not the store is closed before it is opened again.
+fn removed_states_are_gone<S: Store>(mut open: impl FnMut() -> S) {
+    let mut model = Model::default();
+    let store = open();
+    model.append(&store, 3);
+    let keys = [&b""[..], b"a", b"a\0", b"b", b"c"];
+    model.set_states(&store, keys.iter().map(|key| (key.to_vec(), b"value".to_vec())).collect());
+    model.set_state(&store, b"a", b"");
+    model.check_loaded(&store);
+    model.set_state(&store, b"never there", b"");
+    model.check_loaded(&store);
+    drop(store);
+
+    let store = open();
+    model.recover(&store);
+    // One batch removes a state, replaces another and brings a third back.
+    let states = [(&b""[..], &b""[..]), (b"b", b"replaced"), (b"a", b"back")];
+    model.set_states(&store, states.iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect());
+    model.check_loaded(&store);
+    store.close().expect("it closes");
+    drop(store);
+
+    let store = open();
+    model.recover(&store);
+    keys.iter().for_each(|key| model.set_state(&store, key, b""));
+    model.append(&store, 300);
     drop(store);
     model.check_loaded(&open());
 }

@@ -4,7 +4,7 @@
 //! caller checks against the entries themselves. Eight bytes keep the index an eighth of what whole hashes would take, and a
 //! clash costs one more read, never a wrong answer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use parking_lot::Mutex;
@@ -41,12 +41,44 @@ pub struct IndexBatch {
     pub digests: Vec<([u8; 8], u64)>,
     /// Where runs of statements begin.
     pub runs: Vec<RunEntry>,
+    /// Prefixes of hashes of streams' keys, with the stream each key opened.
+    pub stream_keys: Vec<([u8; 8], u64)>,
+    /// Streams, with the index of an entry that holds a signed head of them; the newest one counts.
+    pub stream_heads: Vec<(u64, u64)>,
+    /// Streams, with the stream that continued them.
+    pub successors: Vec<(u64, u64)>,
 }
 
-/// A lookup index. Losing it costs a rebuild, nothing else, so its writes need not be durable.
-pub trait Index: Send + Sync + 'static {
-    /// The size of the log it covers.
+/// What an index found, and how much of the log it covered when it looked. Both belong to one moment: an index may be cleared and
+/// filled again at any time, and one that is half full must not look as if it had found nothing in all of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found<T> {
+    /// The size of the log that was covered.
+    pub covered: u64,
+    /// What was found.
+    pub found: T,
+}
+
+/// Where the entries of a stream are that tell how it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamPlaces {
+    /// Its newest signed head.
+    pub head: Option<LeafIndex>,
+    /// The opening of the stream that continued it.
+    pub successor: Option<LeafIndex>,
+}
+
+/// A lookup index. Losing it costs a rebuild, during which lookups fail and streams may not be opened; nothing is lost, so its writes
+/// need not be durable.
+pub trait Index: std::fmt::Debug + Send + Sync + 'static {
+    /// The size of the log that every table of it covers.
     fn covered(&self) -> Result<u64, StoreError>;
+
+    /// The size of the log it has seen: more than it [covers](Self::covered) if an earlier version, which kept fewer tables, filled it.
+    /// A log whose store holds less is an old copy.
+    fn remembered(&self) -> Result<u64, StoreError> {
+        self.covered()
+    }
 
     /// Adds what follows from more entries. `batch.upto` never decreases.
     fn put(&self, batch: &IndexBatch) -> Result<(), StoreError>;
@@ -59,6 +91,12 @@ pub trait Index: Send + Sync + 'static {
 
     /// The last run of `stream` that starts at or before `sequence`.
     fn run(&self, stream: u64, sequence: u64) -> Result<Option<RunEntry>, StoreError>;
+
+    /// Up to `limit` streams whose key's hash has this prefix, lowest first.
+    fn by_stream_key(&self, prefix: [u8; 8], limit: usize) -> Result<Found<Vec<LeafIndex>>, StoreError>;
+
+    /// Where the newest head of `stream` is, and its successor.
+    fn stream(&self, stream: u64) -> Result<Found<StreamPlaces>, StoreError>;
 
     /// Forgets everything, so that the follower builds it anew.
     fn clear(&self) -> Result<(), StoreError>;
@@ -74,6 +112,9 @@ struct Tables {
     leaf_hashes: BTreeSet<([u8; 8], u64)>,
     digests: BTreeSet<([u8; 8], u64)>,
     runs: BTreeSet<RunEntry>,
+    stream_keys: BTreeSet<([u8; 8], u64)>,
+    stream_heads: BTreeMap<u64, u64>,
+    successors: BTreeMap<u64, u64>,
 }
 
 fn with_prefix(table: &BTreeSet<([u8; 8], u64)>, prefix: [u8; 8], limit: usize) -> Vec<LeafIndex> {
@@ -94,6 +135,9 @@ impl Index for MemoryIndex {
         tables.leaf_hashes.extend(&batch.leaf_hashes);
         tables.digests.extend(&batch.digests);
         tables.runs.extend(&batch.runs);
+        tables.stream_keys.extend(&batch.stream_keys);
+        tables.stream_heads.extend(batch.stream_heads.iter().copied());
+        tables.successors.extend(batch.successors.iter().copied());
         tables.covered = batch.upto;
         Ok(())
     }
@@ -111,6 +155,18 @@ impl Index for MemoryIndex {
         let low = RunEntry { stream, start: 0, first: 0 };
         let high = RunEntry { stream, start: sequence, first: u64::MAX };
         Ok(tables.runs.range((Bound::Included(low), Bound::Included(high))).next_back().copied())
+    }
+
+    fn by_stream_key(&self, prefix: [u8; 8], limit: usize) -> Result<Found<Vec<LeafIndex>>, StoreError> {
+        let tables = self.0.lock();
+        Ok(Found { covered: tables.covered, found: with_prefix(&tables.stream_keys, prefix, limit) })
+    }
+
+    fn stream(&self, stream: u64) -> Result<Found<StreamPlaces>, StoreError> {
+        let tables = self.0.lock();
+        let place = |table: &BTreeMap<u64, u64>| table.get(&stream).copied().map(LeafIndex::new);
+        let found = StreamPlaces { head: place(&tables.stream_heads), successor: place(&tables.successors) };
+        Ok(Found { covered: tables.covered, found })
     }
 
     fn clear(&self) -> Result<(), StoreError> {

@@ -28,7 +28,7 @@ mod store;
 mod witness_store;
 
 pub use error::{CommitError, StoreError};
-pub use index::{Index, IndexBatch, MemoryIndex, RunEntry, key_prefix};
+pub use index::{Found, Index, IndexBatch, MemoryIndex, RunEntry, StreamPlaces, key_prefix};
 pub use living::{Epoch, Living, Sealed, Tail};
 pub use memory::{Fault, FaultPlan, MemoryStore};
 pub use memory_witness::MemoryWitnessStore;

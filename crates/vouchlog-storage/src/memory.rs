@@ -122,7 +122,13 @@ impl MemoryStore {
         if batch.count > 0 {
             disk.records.insert(first, (batch.count, batch.entries));
         }
-        disk.states.extend(batch.states);
+        for (key, value) in batch.states {
+            if value.is_empty() {
+                disk.states.remove(&key);
+            } else {
+                disk.states.insert(key, value);
+            }
+        }
         disk.head = Some(batch.head);
         drop(disk);
         self.keep(batch.growth);

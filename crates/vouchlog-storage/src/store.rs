@@ -44,7 +44,7 @@ pub struct Batch {
     pub count: u64,
     /// The entries appended, each behind its 16-bit length, as they stand in bundles.
     pub entries: Bytes,
-    /// States to replace.
+    /// States to replace. An empty value removes the state: [`Loaded::states`] does not list it any more.
     pub states: Vec<(StateKey, Bytes)>,
     /// What the entries completed.
     pub growth: Growth,
@@ -106,7 +106,7 @@ pub struct Loaded {
     pub sealed: u64,
     /// The entries from `sealed` to the head, framed, in order; each piece holds whole entries.
     pub tail: Vec<Bytes>,
-    /// Every state.
+    /// Every state that was set and not removed since. None is empty.
     pub states: Vec<(StateKey, Bytes)>,
 }
 

@@ -18,11 +18,13 @@ use vouchlog_merkle::{CompactRange, Hash, LeafIndex, TreeHead};
 use vouchlog_note::{CosignedCheckpoint, Origin, VerifyingKey};
 
 use self::stored::plain_note;
+use self::tree::{Tree, root};
 use crate::limits::{MAX_STREAM_SIZE, RECENT_RUNS};
 use crate::{LoggedAt, Previous, StreamError, StreamId};
 
 mod replay;
 mod stored;
+mod tree;
 
 /// Statements of one request: contiguous in the stream and in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +105,7 @@ pub struct StreamState {
     gateway: VerifyingKey,
     key: VerifyingKey,
     previous: Option<Previous>,
-    range: CompactRange,
+    tree: Tree,
     head: Option<NewestHead>,
     runs: VecDeque<Run>,
     status: StreamStatus,
@@ -120,13 +122,26 @@ impl StreamState {
             gateway,
             key,
             previous,
-            range: CompactRange::new(),
+            tree: Tree::Growing(CompactRange::new()),
             head: None,
             runs: VecDeque::new(),
             status: StreamStatus::Open,
             logged_size: 0,
             fork: None,
         }
+    }
+
+    /// The stream as it is once it takes no more statements and its newest head, verified with [`key`](Self::key), is an entry. The
+    /// requests that its statements came in are not known.
+    #[must_use]
+    pub fn ended(mut self, head: Option<&CosignedCheckpoint>, status: StreamStatus) -> Self {
+        if let Some(head) = head {
+            self.tree = Tree::of_head(head.head());
+            self.head = Some(NewestHead::of(head));
+        }
+        self.logged_size = self.size();
+        self.status = status;
+        self
     }
 
     /// Its name.
@@ -151,17 +166,18 @@ impl StreamState {
 
     /// How many statements it has.
     pub fn size(&self) -> u64 {
-        self.range.size().get()
+        self.tree_head().size.get()
     }
 
     /// Size and root of its tree.
     pub fn tree_head(&self) -> TreeHead {
-        TreeHead { size: self.range.size(), root: root(&self.range) }
+        self.tree.head()
     }
 
-    /// The compact range of its tree, so that whoever holds the stream's key can go on after it.
-    pub fn range(&self) -> &CompactRange {
-        &self.range
+    /// The compact range of its tree, so that whoever holds the stream's key can go on after it. None if only its last head is known,
+    /// see [`ended`](Self::ended).
+    pub fn range(&self) -> Option<&CompactRange> {
+        self.tree.range()
     }
 
     /// The newest head its gateway signed, as a note; none before the first statement or heartbeat.
@@ -240,7 +256,7 @@ impl StreamState {
             return Err(StreamError::Full(self.id));
         }
         // Grown beside the old range, so that a refusal leaves the stream as it was.
-        let mut grown = self.range.clone();
+        let mut grown = self.tree.range().ok_or(StreamError::Closed(self.id))?.clone();
         for leaf in leaves {
             grown.append(*leaf);
         }
@@ -251,7 +267,7 @@ impl StreamState {
         if head.timestamp() < self.head_timestamp() {
             return Err(self.replayed(head));
         }
-        self.range = grown;
+        self.tree = Tree::Growing(grown);
         self.head = Some(NewestHead::of(head));
         if self.runs.len() == RECENT_RUNS {
             self.runs.pop_front();
@@ -261,9 +277,10 @@ impl StreamState {
     }
 
     fn admit_head(&mut self, head: &CosignedCheckpoint) -> Result<Admitted, StreamError> {
-        if head.head().root != root(&self.range) {
+        let computed = self.tree_head().root;
+        if head.head().root != computed {
             // Only a stream without a signed head gets here: any other size has a known root.
-            return Err(StreamError::Root { signed: head.head().root, computed: root(&self.range) });
+            return Err(StreamError::Root { signed: head.head().root, computed });
         }
         if self.head.is_some() && head.timestamp() <= self.head_timestamp() {
             return Err(self.replayed(head));
@@ -287,6 +304,12 @@ impl StreamState {
         }
         self.status = StreamStatus::Superseded(by);
         Ok(())
+    }
+
+    /// Whether it takes no more statements and all there is to know of it are entries of the log. Only a [`fork`](Self::fork) is no
+    /// entry.
+    pub fn has_ended(&self) -> bool {
+        self.status != StreamStatus::Open && !self.has_unlogged_head()
     }
 
     /// Whether statements came since the last head in the log.
@@ -320,7 +343,7 @@ impl StreamState {
     /// The root and the signed note of a size, where the stream still knows them.
     fn note_of_size(&self, size: u64) -> Option<(Hash, String)> {
         if size == self.size() {
-            return self.head.as_ref().map(|head| (root(&self.range), head.note.clone()));
+            return self.head.as_ref().map(|head| (self.tree_head().root, head.note.clone()));
         }
         self.runs.iter().find(|run| run.end() == size).map(|run| (run.root, run.note.clone()))
     }
@@ -334,11 +357,6 @@ impl StreamState {
     fn replayed(&self, head: &CosignedCheckpoint) -> StreamError {
         StreamError::Replayed { stream: self.id, signed: head.timestamp(), last: self.head_timestamp() }
     }
-}
-
-/// The root of a compact range that begins at 0, as those of streams do.
-fn root(range: &CompactRange) -> Hash {
-    range.root().expect("a stream's range begins at its first statement")
 }
 
 #[cfg(test)]

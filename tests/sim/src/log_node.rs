@@ -22,6 +22,9 @@ use crate::store::SimStore;
 /// How long the lookup index may take to follow before the run goes on without it.
 const INDEX_PATIENCE: Duration = Duration::from_millis(500);
 
+/// Few, so that short runs evict streams.
+const KEPT_ENDED_STREAMS: usize = 1;
+
 /// The log's machine.
 pub(crate) struct LogNode {
     pub(crate) disk: SimDisk,
@@ -57,7 +60,8 @@ impl LogNode {
         if self.plant == Some(Plant::IndexDeletesItself) && self.index.covered().unwrap_or(0) > store.size() {
             drop(self.index.clear());
         }
-        let mut config = config(&TestClock::default(), Options::default());
+        let options = Options { kept_ended_streams: KEPT_ENDED_STREAMS, ..Options::default() };
+        let mut config = config(&TestClock::default(), options);
         config.house_key = None;
         config.clock = Clock::new(time.clone());
         let log = Log::open(config, store.clone(), Some(self.index.clone()), &mut Registry::default());

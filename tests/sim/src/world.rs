@@ -7,6 +7,7 @@ use tokio::runtime::{Builder, Runtime};
 use vouchlog_runtime::UnixMillis;
 use vouchlog_runtime::clock::ManualTime;
 use vouchlog_sequencer::testing::TestGateway;
+use vouchlog_stream::StreamId;
 
 use crate::checker::{Checker, Expected, Violation};
 use crate::disk::{Copy, SimDisk};
@@ -21,6 +22,7 @@ use crate::witness_node::WitnessNode;
 
 mod faults;
 mod steps;
+mod visits;
 
 const START: u64 = 1_767_225_600_000;
 const GATEWAYS: u8 = 2;
@@ -37,6 +39,8 @@ pub(crate) struct World {
     plant: Option<Plant>,
     log: LogNode,
     gateways: Vec<GatewayNode>,
+    /// The stream that each visitor opened.
+    visitors: Vec<StreamId>,
     witnesses: Vec<WitnessNode>,
     network: Network,
     checker: Checker,
@@ -76,6 +80,7 @@ impl World {
             plant,
             log,
             gateways: Vec::new(),
+            visitors: Vec::new(),
             witnesses,
             network,
             checker: Checker::new(usize::from(WITNESSES)),
@@ -273,6 +278,7 @@ impl World {
         self.stop_log()?;
         if self.start_log()? {
             self.audit()?;
+            self.check_visits()?;
         }
         Ok(())
     }

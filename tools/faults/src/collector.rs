@@ -122,7 +122,7 @@ pub(crate) async fn make(program: &Program, folder: &Path, after: After) -> Resu
     match after {
         After::Kill => collector.kill().await?,
         After::Stop => {
-            drop(collector.stop().await?.ok_or_else(|| anyhow!("the collector did not stop"))?);
+            collector.stop().await?.ok_or_else(|| anyhow!("the collector did not stop"))?;
             // The last one to close it brings the write-ahead log into the database: then there is something to damage.
             Opened::open(folder).await?.vault.close().await;
         }

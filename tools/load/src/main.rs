@@ -6,6 +6,7 @@ mod gateway;
 mod grpc;
 mod quota;
 mod report;
+mod streams;
 mod witness;
 
 use anyhow::Result;
@@ -26,6 +27,8 @@ struct Cli {
 enum Command {
     /// The engine in process, on the embedded store
     Engine(engine::EngineArgs),
+    /// Streams opened and closed on the engine in process: memory and the time of an opening, round by round
+    Streams(streams::StreamsArgs),
     /// Streaming gRPC append on a running log, as fast as it goes
     Stream(grpc::GrpcArgs),
     /// Unary gRPC append on a running log, at a rate
@@ -41,6 +44,7 @@ async fn main() -> Result<()> {
     let cli = Cli::parse();
     let report = match cli.command {
         Command::Engine(args) => engine::run(args).await?,
+        Command::Streams(args) => streams::run(args).await?,
         Command::Stream(args) => grpc::stream(args).await?,
         Command::Unary(args) => grpc::unary(args).await?,
         Command::Witness(args) => witness::run(args).await?,

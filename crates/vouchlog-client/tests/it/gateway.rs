@@ -287,6 +287,43 @@ async fn an_old_copy_of_a_spool_sends_nothing_twice() {
     assert_eq!(openings(&world.entries().await)[1].previous.unwrap().size, 109);
 }
 
+/// All acknowledgements were lost, that of the closing too, and since then the log has evicted the stream and forgotten the requests.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_gets_through_when_its_closed_stream_was_evicted() {
+    let options = vouchlog_sequencer::Options { kept_ended_streams: 0, ..Default::default() };
+    let (mut world, dir) = (World::with(options).await, tempfile::tempdir().unwrap());
+    let (live, copy) = (dir.path().join("live"), dir.path().join("copy"));
+    let gateway = world.gateway(&live).await;
+    in_time(gateway.submit(statements(0..4)).await.unwrap()).await.unwrap();
+    let stream = gateway.status().stream.unwrap();
+    world.proxy.lead_to(None);
+    world.proxy.cut();
+    drop(gateway.submit(statements(4..104)).await.unwrap());
+    gateway.stop().await;
+    // The copy is the gateway that never had an acknowledgement of what the original sends from here on.
+    copy_dir(&live, &copy);
+    world.kill_and_restart().await;
+    let gateway = world.gateway(&live).await;
+    in_time(gateway.flush()).await.unwrap();
+    in_time(gateway.close()).await.unwrap();
+    gateway.stop().await;
+    in_time(async {
+        // An evicted stream has no requests that the log remembers.
+        while !world.log.stream(stream).await.unwrap().runs.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    world.kill_and_restart().await;
+
+    let gateway = world.gateway(&copy).await;
+    in_time(gateway.submit(statements(104..107)).await.unwrap()).await.unwrap();
+    in_time(gateway.close()).await.unwrap();
+    world.check_exactly(&statements(0..107)).await;
+    let openings = openings(&world.entries().await);
+    assert_eq!(openings[1].previous.unwrap(), vouchlog_stream::Previous { stream, size: 104 });
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_key_and_a_lost_directory_cost_the_stream_only() {
     let (world, dir) = (World::start().await, tempfile::tempdir().unwrap());

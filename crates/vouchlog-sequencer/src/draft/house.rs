@@ -128,7 +128,8 @@ fn sign_head(
     leaves: &[Hash],
     seconds: u64,
 ) -> Result<CosignedCheckpoint> {
-    let mut range: CompactRange = stream.range().clone();
+    let ended = || Error::internal("the house stream has ended");
+    let mut range: CompactRange = stream.range().ok_or_else(ended)?.clone();
     leaves.iter().for_each(|leaf| range.append(*leaf));
     let root = range.root().ok_or_else(|| Error::internal("the house stream has no root"))?;
     let head = TreeHead { size: TreeSize::new(range.end()), root };

@@ -1,10 +1,12 @@
 //! Checks a lookup index against the entries it is derived from.
 
 use vouchlog_merkle::{LeafIndex, leaf_hash};
+use vouchlog_note::Origin;
 use vouchlog_storage::{Index, Store, StoreError, key_prefix};
-use vouchlog_stream::Entry;
+use vouchlog_stream::{Entry, StreamOpening};
 
 use super::{Finding, FindingCode, WIDTH, readable};
+use crate::recall::stream_key_prefix;
 use crate::recover::frame;
 
 /// Entries whose lookups are tried, spread evenly over the log.
@@ -12,8 +14,12 @@ const SAMPLES: u64 = 512;
 /// Candidates a lookup may return; eight bytes of a hash clash far less often.
 const MAX_CANDIDATES: usize = 256;
 
-/// Checks that an index covers no more than the store holds, and that lookups of evenly spread entries lead to them.
-pub fn fsck_index<S: Store>(store: &S, index: &dyn Index) -> Result<Vec<Finding>, StoreError> {
+/// Checks that an index of the log `origin` covers no more than its store holds, and that lookups of evenly spread entries lead to them.
+pub fn fsck_index<S: Store>(
+    store: &S,
+    origin: &Origin,
+    index: &dyn Index,
+) -> Result<Vec<Finding>, StoreError> {
     let finding = |message: String| Finding { code: FindingCode::Index, place: None, message };
     let Some(loaded) = store.load()? else { return Ok(Vec::new()) };
     let size = loaded.head.size.get();
@@ -41,7 +47,7 @@ pub fn fsck_index<S: Store>(store: &S, index: &dyn Index) -> Result<Vec<Finding>
         let entry = framed.as_ref().and_then(|framed| framed.entries().nth(at));
         // An entry that cannot be read is reported by the check of the store.
         let Some(entry) = entry else { continue };
-        if let Some(key) = missing(index, place, entry)? {
+        if let Some(key) = missing(index, origin, place, entry)? {
             findings.push(finding(format!("the lookup index does not lead to entry {place} by its {key}")));
         }
     }
@@ -49,12 +55,26 @@ pub fn fsck_index<S: Store>(store: &S, index: &dyn Index) -> Result<Vec<Finding>
 }
 
 /// By which of its keys an entry cannot be found.
-fn missing(index: &dyn Index, place: u64, entry: &[u8]) -> Result<Option<&'static str>, StoreError> {
+fn missing(
+    index: &dyn Index,
+    origin: &Origin,
+    place: u64,
+    entry: &[u8],
+) -> Result<Option<&'static str>, StoreError> {
     let leads = |found: Vec<LeafIndex>| found.contains(&LeafIndex::new(place));
     if !leads(index.by_leaf_hash(key_prefix(leaf_hash(entry).as_bytes()), MAX_CANDIDATES)?) {
         return Ok(Some("leaf hash"));
     }
-    let Ok(Entry::Statement(statement)) = Entry::decode(entry) else { return Ok(None) };
+    let statement = match Entry::decode(entry) {
+        Ok(Entry::Statement(statement)) => statement,
+        Ok(Entry::StreamOpened { note, .. }) => return missing_opening(index, origin, place, &note),
+        Ok(Entry::StreamHead { stream, .. } | Entry::StreamClosed { stream, .. }) => {
+            let head = index.stream(stream.get())?.found.head;
+            // A newer head replaces it.
+            return Ok(head.is_none_or(|head| head.get() < place).then_some("stream"));
+        }
+        _ => return Ok(None),
+    };
     // The same digest may be logged any number of times.
     let found = index.by_digest(key_prefix(statement.statement.digest.as_bytes()), MAX_CANDIDATES)?;
     if found.len() < MAX_CANDIDATES && !leads(found) {
@@ -66,4 +86,22 @@ fn missing(index: &dyn Index, place: u64, entry: &[u8]) -> Result<Option<&'stati
         return Ok(Some("stream and sequence number"));
     }
     Ok(None)
+}
+
+/// By which of its keys the opening of a stream cannot be found.
+fn missing_opening(
+    index: &dyn Index,
+    origin: &Origin,
+    place: u64,
+    note: &str,
+) -> Result<Option<&'static str>, StoreError> {
+    let Ok(opening) = StreamOpening::open(note, origin) else { return Ok(None) };
+    let place = LeafIndex::new(place);
+    let by_key = index.by_stream_key(stream_key_prefix(&opening.stream), MAX_CANDIDATES)?;
+    if !by_key.found.contains(&place) {
+        return Ok(Some("stream key"));
+    }
+    let Some(previous) = opening.previous else { return Ok(None) };
+    let successor = index.stream(previous.stream.get())?.found.successor;
+    Ok((successor != Some(place)).then_some("predecessor"))
 }

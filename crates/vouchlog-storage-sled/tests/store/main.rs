@@ -5,6 +5,7 @@
 mod care;
 mod crash;
 mod damage;
+mod forgetting;
 mod opening;
 mod synthetic;
 mod witness;

@@ -2,7 +2,7 @@
 
 use vouchlog_merkle::LeafIndex;
 
-use crate::{Index, IndexBatch, RunEntry};
+use crate::{Found, Index, IndexBatch, RunEntry, StreamPlaces};
 
 /// Checks every promise of [`Index`]; places as in [`check_store`](super::check_store).
 ///
@@ -13,6 +13,8 @@ pub fn check_index<I: Index, O: FnMut() -> I>(mut new_place: impl FnMut() -> O) 
     candidates_come_lowest_first(&new_place()());
     the_two_tables_are_apart(&new_place()());
     a_run_is_found_by_any_of_its_sequence_numbers(&new_place()());
+    streams_are_found_by_key(&new_place()());
+    the_newest_head_and_the_successor_of_a_stream_are_found(&new_place()());
     putting_again_changes_nothing(&new_place()());
     a_cleared_index_begins_anew(&new_place()());
     what_it_covers_is_there_after_reopening(new_place());
@@ -25,6 +27,11 @@ fn indexes(found: &[u64]) -> Vec<LeafIndex> {
 fn put(index: &impl Index, batch: &IndexBatch) {
     index.put(batch).expect("it takes a batch");
     assert_eq!(index.covered(), Ok(batch.upto), "it covers what it was given");
+    assert!(index.remembered().is_ok_and(|seen| seen >= batch.upto), "it remembers what it covers");
+}
+
+fn places(head: Option<u64>, successor: Option<u64>) -> StreamPlaces {
+    StreamPlaces { head: head.map(LeafIndex::new), successor: successor.map(LeafIndex::new) }
 }
 
 fn a_new_index_finds_nothing(index: &impl Index) {
@@ -32,6 +39,9 @@ fn a_new_index_finds_nothing(index: &impl Index) {
     assert_eq!(index.by_leaf_hash([0; 8], 10), Ok(vec![]), "a new index knows no leaf hash");
     assert_eq!(index.by_digest([0; 8], 10), Ok(vec![]), "a new index knows no digest");
     assert_eq!(index.run(0, u64::MAX), Ok(None), "a new index knows no run");
+    assert_eq!(index.remembered(), Ok(0), "a new index has seen nothing");
+    assert_eq!(index.by_stream_key([0; 8], 10), Ok(Found::default()), "a new index knows no key");
+    assert_eq!(index.stream(0), Ok(Found::default()), "a new index knows no stream");
 }
 
 fn candidates_come_lowest_first(index: &impl Index) {
@@ -54,7 +64,7 @@ fn candidates_come_lowest_first(index: &impl Index) {
 
 fn the_two_tables_are_apart(index: &impl Index) {
     let (leaf_hashes, digests) = (vec![([1; 8], 10)], vec![([1; 8], 20), ([2; 8], 21)]);
-    put(index, &IndexBatch { upto: 30, leaf_hashes, digests, runs: vec![] });
+    put(index, &IndexBatch { upto: 30, leaf_hashes, digests, ..IndexBatch::default() });
     assert_eq!(
         index.by_leaf_hash([1; 8], 9),
         Ok(indexes(&[10])),
@@ -85,15 +95,56 @@ fn a_run_is_found_by_any_of_its_sequence_numbers(index: &impl Index) {
     }
 }
 
+fn streams_are_found_by_key(index: &impl Index) {
+    let stream_keys = vec![([9; 8], 12), ([9; 8], 3), ([8; 8], 4), ([0xff; 8], 5)];
+    put(index, &IndexBatch { upto: 20, stream_keys, digests: vec![([9; 8], 1)], ..IndexBatch::default() });
+    let by_key = |prefix, limit| index.by_stream_key(prefix, limit);
+    for (prefix, limit, found) in
+        [([9; 8], 9, &[3, 12][..]), ([9; 8], 1, &[3]), ([0xff; 8], 9, &[5]), ([7; 8], 9, &[])]
+    {
+        let found = Found { covered: 20, found: indexes(found) };
+        assert_eq!(by_key(prefix, limit), Ok(found), "the {limit} lowest streams of the key");
+    }
+    index.clear().expect("it clears");
+    assert_eq!(by_key([9; 8], 9), Ok(Found::default()), "a cleared index says that it covers nothing");
+}
+
+fn the_newest_head_and_the_successor_of_a_stream_are_found(index: &impl Index) {
+    let (stream_heads, successors) = (vec![(3, 10), (4, 11), (3, 15)], vec![(4, 12)]);
+    put(index, &IndexBatch { upto: 20, stream_heads, successors, ..IndexBatch::default() });
+    put(index, &IndexBatch { upto: 30, stream_heads: vec![(3, 25)], ..IndexBatch::default() });
+    put(index, &IndexBatch { upto: 40, successors: vec![(5, 31)], ..IndexBatch::default() });
+    for (stream, found) in [
+        (3, places(Some(25), None)),
+        (4, places(Some(11), Some(12))),
+        (5, places(None, Some(31))),
+        (6, places(None, None)),
+    ] {
+        assert_eq!(index.stream(stream), Ok(Found { covered: 40, found }), "stream {stream}");
+    }
+}
+
 /// A follower that stopped between two batches may put the last one once more.
 fn putting_again_changes_nothing(index: &impl Index) {
     let runs = vec![RunEntry { stream: 1, start: 0, first: 2 }];
-    let batch = IndexBatch { upto: 8, leaf_hashes: vec![([3; 8], 4)], digests: vec![([4; 8], 4)], runs };
+    let batch = IndexBatch {
+        upto: 8,
+        leaf_hashes: vec![([3; 8], 4)],
+        digests: vec![([4; 8], 4)],
+        runs,
+        stream_keys: vec![([5; 8], 1)],
+        stream_heads: vec![(1, 5)],
+        successors: vec![(1, 7)],
+    };
     for _ in 0..3 {
         put(index, &batch);
         assert_eq!(index.by_leaf_hash([3; 8], 9), Ok(indexes(&[4])), "a leaf hash is there once");
         assert_eq!(index.by_digest([4; 8], 9), Ok(indexes(&[4])), "a digest is there once");
         assert_eq!(index.run(1, 5), Ok(Some(batch.runs[0])), "a run is there once");
+        let keys = Found { covered: 8, found: indexes(&[1]) };
+        assert_eq!(index.by_stream_key([5; 8], 9), Ok(keys), "a key is there once");
+        let found = places(Some(5), Some(7));
+        assert_eq!(index.stream(1), Ok(Found { covered: 8, found }), "a stream is there once");
     }
 }
 

@@ -45,7 +45,7 @@ impl Model {
         self.commit(store, expected, batch);
     }
 
-    /// Commits a state and no entry.
+    /// Commits a state and no entry. An empty value removes it.
     pub(super) fn set_state(&mut self, store: &impl Store, key: &[u8], value: &[u8]) {
         self.set_states(store, vec![(key.to_vec(), value.to_vec())]);
     }
@@ -54,6 +54,7 @@ impl Model {
         let states: Vec<_> =
             states.into_iter().map(|(key, value)| (StateKey::new(key), Bytes::from(value))).collect();
         self.states.extend(states.iter().cloned());
+        self.states.retain(|_, value| !value.is_empty());
         let expected = self.size();
         let mut batch = self.batch(&[]);
         batch.states = states;

@@ -3,13 +3,16 @@
 use vouchlog_merkle::Hash;
 use vouchlog_note::CosignedCheckpoint;
 
+use super::tree::Tree;
 use super::{NewestHead, StreamState};
 
 impl StreamState {
     /// Takes up a statement that is an entry of the log. What the gateway signed of it is not an entry, so the newest head and
     /// the runs are unknown until [`replay_head`](Self::replay_head).
     pub fn replay_statement(&mut self, leaf: Hash) {
-        self.range.append(leaf);
+        if let Tree::Growing(range) = &mut self.tree {
+            range.append(leaf);
+        }
         self.head = None;
         self.runs.clear();
     }

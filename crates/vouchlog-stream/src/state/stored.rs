@@ -5,9 +5,10 @@
 //! stored, because the rest follows from the origin, the key, and a size and root that are there anyway.
 
 use serde::{Deserialize, Serialize};
-use vouchlog_merkle::{CompactRange, Hash, LeafIndex, TreeHead, TreeSize};
+use vouchlog_merkle::{Hash, LeafIndex, TreeHead, TreeSize};
 use vouchlog_note::{Checkpoint, Origin, SignatureLine, VerifyingKey};
 
+use super::tree::Tree;
 use super::{Fork, NewestHead, Run, StreamState, StreamStatus};
 use crate::limits::{MAX_STREAM_SIZE, RECENT_RUNS};
 use crate::{LoggedAt, Previous, StreamId};
@@ -76,7 +77,7 @@ impl StreamState {
             key: self.key.to_string(),
             previous: self.previous.map(|previous| (previous.stream.get(), previous.size)),
             size: self.size(),
-            hashes: self.range.hashes().iter().map(|hash| *hash.as_bytes()).collect(),
+            hashes: self.tree.hashes().iter().map(|hash| *hash.as_bytes()).collect(),
             head: self.head.as_ref().map(store_head),
             runs: self.runs.iter().map(store_run).collect(),
             status,
@@ -92,7 +93,6 @@ impl StreamState {
         if !rest.is_empty() || stored.size > MAX_STREAM_SIZE || stored.runs.len() > RECENT_RUNS {
             return None;
         }
-        let hashes = stored.hashes.into_iter().map(Hash::from_bytes).collect();
         let status = match stored.status {
             0 => StreamStatus::Open,
             1 => StreamStatus::Closed,
@@ -103,11 +103,11 @@ impl StreamState {
             Some((stream, size)) => Some(Previous { stream: StreamId::new(stream)?, size }),
         };
         let key: VerifyingKey = stored.key.parse().ok()?;
-        let range = CompactRange::from_hashes(0, stored.size, hashes).ok()?;
-        let tree = TreeHead { size: range.size(), root: super::root(&range) };
+        let hashes: Vec<Hash> = stored.hashes.into_iter().map(Hash::from_bytes).collect();
+        let tree = Tree::from_hashes(stored.size, &hashes, status != StreamStatus::Open)?;
         let head = match stored.head {
             None => None,
-            Some(head) => Some(load_head(&head, tree, &key)?),
+            Some(head) => Some(load_head(&head, tree.head(), &key)?),
         };
         let runs = match &head {
             None if !stored.runs.is_empty() => return None,
@@ -121,7 +121,7 @@ impl StreamState {
             gateway: stored.gateway.parse().ok()?,
             key,
             previous,
-            range,
+            tree,
             head,
             runs,
             status,

@@ -105,7 +105,8 @@ pub(super) fn check(data: &Path, vkey: &VerifyingKey) -> anyhow::Result<Verdict>
             findings.extend(report.findings.iter().cloned().map(Found::from));
         }
         if let Some(index) = index {
-            let found = fsck_index(store, index as &dyn Index).map_err(|error| advise(&error))?;
+            let found = fsck_index(store, &Origin::new(&origin)?, index as &dyn Index)
+                .map_err(|error| advise(&error))?;
             findings.extend(found.into_iter().map(|finding| {
                 let place = Place { file: "index".into(), start: 0, end: 0 };
                 Found { place: Some(place), ..Found::from(finding) }

@@ -74,7 +74,7 @@ pub(crate) struct Args {
 enum Index {
     /// They can
     On,
-    /// By index only
+    /// By index only. A log that evicted streams that have ended opens no streams
     Off,
     /// They can, once the lookup index was built anew
     Rebuild,

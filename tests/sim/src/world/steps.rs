@@ -19,7 +19,7 @@ impl World {
         if self.refused {
             return Ok(());
         }
-        match self.rng.below(10) {
+        match self.rng.below(11) {
             0..3 => self.submit(),
             3..6 => {
                 let gateway = self.rng.index(self.gateways.len());
@@ -29,6 +29,7 @@ impl World {
             6 => self.seal()?,
             7 => self.propose(),
             8 => self.forge(),
+            9 => self.visit()?,
             _ => self.audit()?,
         }
         for _ in 0..self.rng.below(4) {
