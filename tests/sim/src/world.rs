@@ -52,6 +52,8 @@ pub(crate) struct World {
     may_refuse: bool,
     /// The log's machine lost power since its last start.
     lost_power: bool,
+    /// Failed writes on the log's disk before its last start.
+    failures_before: u64,
     refused: bool,
     pub(crate) report: Report,
 }
@@ -89,6 +91,7 @@ impl World {
             old_folder: "live",
             may_refuse: false,
             lost_power: false,
+            failures_before: 0,
             refused: false,
             report: Report::new(seed),
         };
@@ -178,6 +181,7 @@ impl World {
         self.checker.opened(running.head()?)?;
         self.report.starts += 1;
         self.lost_power = false;
+        self.failures_before = self.log.disk.counts().write_errors;
         self.audit()
     }
 
@@ -214,11 +218,12 @@ impl World {
         Ok(false)
     }
 
-    /// After a power cut one copy may end with an unfinished record. If the other one is damaged, nothing can tell whether that
-    /// record was acknowledged.
+    /// After a power cut or a failed write one copy may end with an unfinished record. If the other one is damaged, nothing can tell
+    /// whether that record was acknowledged.
     fn is_ambiguous(&self, reason: &str) -> bool {
         let damaged = |folder| self.log.disk.is_damaged(folder);
-        self.lost_power && reason.contains("unfinished record") && (damaged("live") || damaged("ledger"))
+        let was_torn = self.lost_power || self.log.disk.counts().write_errors > self.failures_before;
+        was_torn && reason.contains("unfinished record") && (damaged("live") || damaged("ledger"))
     }
 
     fn log_may_refuse(&self) -> bool {
