@@ -1,7 +1,7 @@
 //! The demo's witnesses: two of them, each with a key, a store and a port of its own, as if two strangers ran them.
 
 use anyhow::Context;
-use vouchlog::{ErrorKind, Policy, Server, SigningKey, witness};
+use vouchlog::{Error, ErrorKind, Policy, Server, SigningKey, witness};
 use vouchlog_api::Witness as _;
 use vouchlog_merkle::{ConsistencyProof, TreeHead, sha256};
 use vouchlog_note::{AddCheckpoint, Checkpoint, Origin, SignedCheckpoint, UnverifiedNote};
@@ -10,6 +10,9 @@ use vouchlog_storage_sled::SledWitnessStore;
 use vouchlog_witness::{KnownLog, Logs, Rate, Witness};
 
 use super::place::{Place, Running};
+
+/// How often the forger tries again when the log was quicker.
+const MAX_ATTEMPTS: usize = 20;
 
 /// A witness that is served.
 pub(super) type RunningWitness = Running<Witness<SledWitnessStore>>;
@@ -51,21 +54,34 @@ pub(super) async fn refuse_another_history(
     let origin = Origin::new(log.verifying_key().name().as_str())?;
     let mut refusals = Vec::new();
     for witness in witnesses {
-        let seen = witness.what.latest_checkpoint(sha256(origin.as_str().as_bytes())).await?;
-        let seen = SignedCheckpoint::open(seen.as_bytes(), &origin, log.verifying_key())?.head();
+        let refusal = refusal_of(&witness.what, log, &origin).await?;
+        refusals.push(format!("{} refuses: {refusal}", witness.what.name()));
+    }
+    Ok(refusals)
+}
+
+/// The words in which one witness refuses. The log goes on meanwhile: a head that was cosigned in between makes the forger begin
+/// again.
+async fn refusal_of(
+    witness: &Witness<SledWitnessStore>,
+    log: &SigningKey,
+    origin: &Origin,
+) -> anyhow::Result<Error> {
+    for _ in 0..MAX_ATTEMPTS {
+        let seen = witness.latest_checkpoint(sha256(origin.as_str().as_bytes())).await?;
+        let seen = SignedCheckpoint::open(seen.as_bytes(), origin, log.verifying_key())?.head();
         let other = TreeHead { size: seen.size, root: sha256(b"another history") };
         let signed = SignedCheckpoint::sign(&Checkpoint::new(origin.clone(), other), log)?;
         let note = UnverifiedNote::parse(signed.note().as_bytes())?;
         let request = AddCheckpoint::new(seen.size, ConsistencyProof::from_hashes(Vec::new())?, note)?;
-        match witness.what.add_checkpoint(request).await {
-            Err(error) if error.kind == ErrorKind::Inconsistent => {
-                refusals.push(format!("{} refuses: {error}", witness.what.name()));
-            }
+        match witness.add_checkpoint(request).await {
+            Err(error) if error.kind == ErrorKind::Inconsistent => return Ok(error),
+            Err(error) if matches!(error.kind, ErrorKind::Conflict { .. }) => {}
             Err(error) => return Err(error.into()),
             Ok(_) => {
                 anyhow::bail!("a witness cosigned two histories: this is a bug in vouchlog, please report it")
             }
         }
     }
-    Ok(refusals)
+    anyhow::bail!("a witness cosigned another head {MAX_ATTEMPTS} times meanwhile")
 }
