@@ -30,7 +30,8 @@ pub(crate) fn recover(store: &impl Store, loaded: &Loaded) -> Result<Tree, Store
             let tried = doubts.choices().find_map(|choice| {
                 doubts.edge(choice).and_then(|tiles| integrate_on(tiles).ok()).map(|found| (choice, found))
             });
-            let (choice, integrated) = tried.ok_or(StoreError::Damaged(reason))?;
+            let unexplained = || StoreError::Damaged(doubts.explain(store, &reason));
+            let (choice, integrated) = tried.ok_or_else(unexplained)?;
             doubts.repair(store, choice);
             integrated
         }

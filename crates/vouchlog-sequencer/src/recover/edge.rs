@@ -8,6 +8,8 @@ use super::{damaged, frame};
 
 /// Tiles that differ from what lies below them, of which every combination is tried.
 const MAX_DOUBTS: usize = 10;
+/// Places that an error names.
+const MAX_NAMED: usize = 8;
 
 /// The tiles whose roots make up the partial tiles at a size that is a multiple of 256, by level from the lowest.
 fn tiles_at_edge(size: u64) -> impl Iterator<Item = (u8, std::ops::Range<u64>)> {
@@ -90,6 +92,29 @@ impl Doubts {
             levels[level].extend_from_slice(root?.as_bytes());
         }
         Some(levels.into_iter().map(Bytes::from).collect())
+    }
+
+    /// Why the log does not start, with the places that no choice could make right.
+    pub(super) fn explain(&self, store: &impl Store, reason: &str) -> String {
+        let is_sound = |tile: &Doubtful| {
+            let below = tile.below.as_ref().map(|(root, _)| *root);
+            tile.stored.is_some() && tile.stored == below
+        };
+        let suspects: Vec<TileId> =
+            self.tiles.iter().filter(|tile| !is_sound(tile)).map(|tile| tile.id).collect();
+        let parts = suspects.iter().flat_map(|id| {
+            let bundle = (id.level == 0).then_some(Part::Bundle(id.index));
+            [Some(Part::Tile(*id)), bundle].into_iter().flatten()
+        });
+        let mut places: Vec<String> =
+            parts.filter_map(|part| store.place(part)).map(|place| place.to_string()).collect();
+        let more = places.len().saturating_sub(MAX_NAMED);
+        places.truncate(MAX_NAMED);
+        let more = if more > 0 { format!(" and {more} more places") } else { String::new() };
+        match places.as_slice() {
+            [] => format!("{reason}: sealed/, live/, and ledger/ do not fit together"),
+            places => format!("{reason}: damage in {}{more}", places.join(", ")),
+        }
     }
 
     /// Writes the tiles again of which a choice that proved right took what lies below.
