@@ -1,85 +1,25 @@
-//! Keeping records: sealed by the caller's task, written by the writer in one transaction per group.
+//! Writes a group of sealed records into the database, in one transaction.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use sqlx::{AnyConnection, Row as _};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use vouchlog_evidence::RecordId;
 
-use crate::access::{Access, Role};
-use crate::keys::{
-    self, Key, MAC_BYTES, Tenant, context, random_key, seal, subject_context, tenant_contexts,
-};
-use crate::limits::{MAX_CALL_BYTES, MAX_RECORDS_PER_CALL};
+use crate::keys::{Key, MAC_BYTES, Tenant, random_key, seal, subject_context, tenant_contexts};
+use crate::sealed::SealedRecord;
+use crate::shared::Shared;
 use crate::sql::{Value, map, over_set, over_values};
-use crate::vault::Shared;
-use crate::writer::{Job, KeepJob};
-use crate::{KeepRecord, Result, Vault, VaultError, sums};
+use crate::{KeepRecord, Result, VaultError, sums};
 
-/// A record whose metadata and content are sealed. Its key still has to be wrapped, which takes keys from the database.
-pub(crate) struct SealedRecord {
-    /// Without metadata and content.
-    record: KeepRecord,
-    key: Key,
-    metadata: Vec<u8>,
-    content: Vec<u8>,
-}
-
-impl Vault {
-    /// Keeps records, all or none, at most [`MAX_RECORDS_PER_CALL`]. They survive a power cut when this returns. A record that is
-    /// kept already, with the same digest, is left as it is: so a call whose answer was lost is simply made again.
-    pub async fn keep(&self, access: &Access, records: Vec<KeepRecord>, now: i64) -> Result<()> {
-        self.shared
-            .named(async {
-                access.require(Role::Submit)?;
-                if records.len() > MAX_RECORDS_PER_CALL {
-                    return Err(VaultError::invalid(format!(
-                        "a call keeps at most {MAX_RECORDS_PER_CALL} records"
-                    )));
-                }
-                records.iter().try_for_each(KeepRecord::check)?;
-                let bytes: usize = records.iter().map(KeepRecord::bytes).sum();
-                if bytes > MAX_CALL_BYTES {
-                    return Err(VaultError::invalid(format!("a call keeps at most {MAX_CALL_BYTES} bytes")));
-                }
-                if records.is_empty() {
-                    return Ok(());
-                }
-                let kib = u32::try_from(records.len() + bytes / 1024).expect("a call is smaller");
-                let share =
-                    self.queue.clone().acquire_many_owned(kib).await.map_err(|_| VaultError::Closed)?;
-                let records = records.into_iter().map(SealedRecord::new).collect::<Result<_>>()?;
-                let (reply, answer) = oneshot::channel();
-                let job = Job::Keep(KeepJob { records, now, reply, _share: share });
-                self.jobs.send(job).await.map_err(|_| VaultError::Closed)?;
-                answer.await.map_err(|_| VaultError::Closed)?
-            })
-            .await
-    }
-}
-
-impl SealedRecord {
-    fn new(mut record: KeepRecord) -> Result<Self> {
-        let key = random_key()?;
-        let metadata = seal_part(&key, &record.id, "metadata", &record.metadata)?;
-        let content = seal_part(&key, &record.id, "content", &record.content)?;
-        record.metadata = Vec::new();
-        record.content = Vec::new();
-        Ok(Self { record, key, metadata, content })
-    }
-}
-
-fn seal_part(key: &Key, id: &RecordId, part: &str, plain: &[u8]) -> Result<Vec<u8>> {
-    seal(key.as_slice(), &context(&[part, id.as_str()]), plain)
-}
-
-/// Opens what the vault sealed as `part` of a record.
-pub(crate) fn open_part(key: &Key, id: &RecordId, part: &str, sealed: &[u8]) -> Result<Vec<u8>> {
-    let opened = keys::open(key.as_slice(), &context(&[part, id.as_str()]), sealed);
-    let mut opened =
-        opened.ok_or_else(|| VaultError::damaged(format!("the {part} of record {id} is not whole")))?;
-    Ok(std::mem::take(&mut *opened))
+/// One call of `keep`.
+pub(crate) struct KeepJob {
+    pub(crate) records: Vec<SealedRecord>,
+    pub(crate) now: i64,
+    pub(crate) reply: oneshot::Sender<Result<()>>,
+    /// Its share of the queue, given back when the job is dropped.
+    pub(crate) _share: OwnedSemaphorePermit,
 }
 
 /// Keeps the jobs' records in one transaction; what becomes of each job. An error is of the transaction: nothing was kept, unless
@@ -197,7 +137,7 @@ async fn tenant(shared: &Shared, tx: &mut AnyConnection, name: &str) -> Result<A
     if let Some(tenant) = shared.keys.known_tenant(name) {
         return Ok(tenant);
     }
-    if let Some(tenant) = find_tenant(shared, tx, name).await? {
+    if let Some(tenant) = shared.find_tenant(tx, name).await? {
         shared.keys.remember_tenant(&tenant);
         return Ok(tenant);
     }
@@ -209,19 +149,7 @@ async fn tenant(shared: &Shared, tx: &mut AnyConnection, name: &str) -> Result<A
         "INSERT INTO tenant (name, custody_key, facet_key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
     sqlx::query(insert).bind(name).bind(custody).bind(facets).execute(&mut *tx).await?;
     // Not remembered: the transaction may yet be rolled back.
-    find_tenant(shared, tx, name).await?.ok_or(VaultError::Busy)
-}
-
-/// A tenant's row, unwrapped.
-pub(crate) async fn find_tenant(
-    shared: &Shared,
-    tx: &mut AnyConnection,
-    name: &str,
-) -> Result<Option<Arc<Tenant>>> {
-    let find = "SELECT id, custody_key, facet_key FROM tenant WHERE name = $1";
-    let Some(row) = sqlx::query(find).bind(name).fetch_optional(tx).await? else { return Ok(None) };
-    let tenant = shared.keys.unwrap_tenant(row.try_get(0)?, name, row.try_get(1)?, row.try_get(2)?)?;
-    Ok(Some(Arc::new(tenant)))
+    shared.find_tenant(tx, name).await?.ok_or(VaultError::Busy)
 }
 
 /// The persons with these pseudonyms; new ones get keys.
