@@ -1,4 +1,4 @@
-//! `Gateway`: statements go in, verified receipts come out. Start here, then read `gateway/session.rs`.
+//! `Gateway`: statements go in, verified receipts come out. Start here, then read `gateway/run.rs`.
 //!
 //! ```text
 //! submit ──► writer thread ──► spool (durable) ──► session: sign, send, up to 8 under way ──► log
@@ -12,7 +12,7 @@
 //!   start ─────┤                                           ├──► compare with the log (resume.rs)
 //!              └─ has one ─────────────────────────────────┘             │
 //!      ▲                                                                 ▼
-//!      └──── wait (a backoff) ◄── lost connection, pushback, ... ── converse (session.rs) ──► closed
+//!      └──── wait (a backoff) ◄── lost connection, pushback, ... ── converse (run.rs) ──────► closed
 //! ```
 //!
 //! Every trouble that may pass ends in the same place, *compare with the log*, so recovery is the path that runs every day.
@@ -41,6 +41,7 @@ mod finding;
 mod opening;
 mod recover;
 mod resume;
+mod run;
 mod session;
 mod submitter;
 mod talk;

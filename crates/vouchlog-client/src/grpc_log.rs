@@ -1,11 +1,9 @@
 //! `GrpcLog`: a log across the network, as if it were in this process.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 use vouchlog_api::{
     Append, Appended, Appender, Error, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened,
@@ -18,26 +16,9 @@ use vouchlog_proto::v1::log_client::LogClient;
 use vouchlog_proto::{EntryName, v1};
 use vouchlog_stream::{Entry, StreamId};
 
-use crate::limits::{CALL_TIMEOUT, CONNECT_TIMEOUT, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT};
-use crate::{TileReader, USER_AGENT, status};
-
-/// How to reach a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Connection {
-    /// `http://host:port` or `https://host:port`.
-    pub url: String,
-    /// A certificate authority to trust instead of the public ones, in PEM; for https only.
-    pub ca_pem: Option<String>,
-    /// How long a call may take until its answer begins.
-    pub timeout: Duration,
-}
-
-impl Connection {
-    /// A connection to `url` with everything else as it should be.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), ca_pem: None, timeout: CALL_TIMEOUT }
-    }
-}
+use crate::connection::{Connection, endpoint};
+use crate::status;
+use crate::tile_reader::TileReader;
 
 /// A log across the network. Clones share one connection, which is made when it is first needed and made again when it was lost.
 ///
@@ -225,37 +206,6 @@ pub(crate) fn fits(entry: &[u8], key: LookupKey) -> bool {
         }
         _ => false,
     }
-}
-
-pub(crate) fn endpoint(connection: &Connection) -> Result<Endpoint> {
-    let refused = |error: tonic::transport::Error| {
-        Error::invalid(format!("`{}` cannot be connected to: {}", connection.url, root_cause(&error)))
-    };
-    let secure = match connection.url.split_once("://") {
-        Some(("http", _)) => false,
-        Some(("https", _)) => true,
-        _ => return Err(Error::invalid(format!("`{}` is no http:// or https:// URL", connection.url))),
-    };
-    let endpoint = Endpoint::from_shared(connection.url.clone())
-        .and_then(|endpoint| endpoint.user_agent(USER_AGENT))
-        .map_err(refused)?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(connection.timeout)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT);
-    if !secure {
-        return Ok(endpoint);
-    }
-    let tls = match &connection.ca_pem {
-        Some(pem) => ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)),
-        None => ClientTlsConfig::new().with_webpki_roots(),
-    };
-    endpoint.tls_config(tls).map_err(refused)
-}
-
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    error.source().map_or_else(|| error.to_string(), root_cause)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]

@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+mod connection;
 mod evidence;
 pub mod limits;
 mod status;
@@ -38,9 +39,10 @@ mod gateway;
 mod receipts;
 mod spool;
 
+pub use connection::Connection;
 pub use evidence::{Evidence, Misbehaviour};
 pub use gateway::{Gateway, GatewayConfig, GatewayError, GatewayStatus, Options, Patience, SubmitTicket};
-pub use grpc_log::{AppendPipe, Connection, GrpcLog, ServedReceipt};
+pub use grpc_log::{AppendPipe, GrpcLog, ServedReceipt};
 pub use receipts::{Acknowledged, ProofFiles, ReceiptSink, Taken};
 pub use spool::SpoolError;
 pub use tile_reader::TileReader;

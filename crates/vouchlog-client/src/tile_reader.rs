@@ -10,7 +10,7 @@ use vouchlog_api::{Error, ErrorKind, LogReader, Result};
 use vouchlog_merkle::{EntryBundle, Hash, MAX_BUNDLE_LEN, TILE_WIDTH, TileId, TilePath, TreeSize};
 use vouchlog_note::{Checkpoint, UnverifiedNote};
 
-use crate::grpc_log::Connection;
+use crate::connection::Connection;
 use crate::limits::{MAX_CHECKPOINT_BYTES, POLL_INTERVAL};
 
 mod directory;

@@ -41,7 +41,8 @@ mod bundle;
 mod tile;
 mod tile_path;
 
-mod error;
+mod format_error;
+mod proof_error;
 
 #[cfg(test)]
 mod reference;
@@ -50,7 +51,7 @@ mod tests;
 
 pub use bundle::{EntryBundle, MAX_BUNDLE_LEN, MAX_ENTRY_LEN};
 pub use consistency::ConsistencyProof;
-pub use error::{FormatError, ProofError};
+pub use format_error::FormatError;
 pub use growth::Growth;
 pub use hash::{EMPTY_ROOT, Hash, leaf_hash, node_hash, sha256};
 pub use head::TreeHead;
@@ -58,6 +59,7 @@ pub use inclusion::InclusionProof;
 pub use perfect::perfect_range;
 pub use plan::ProofPlan;
 pub use position::{LeafIndex, NodeId, TreeSize};
+pub use proof_error::ProofError;
 pub use range::CompactRange;
 pub use range_proof::{PlacedRange, RangePlan, RangeProof};
 pub use subtree::{Subtree, SubtreeProof};

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use vouchlog_note::{Origin, SigningKey};
+use vouchlog_api::AnyWitness;
+use vouchlog_note::{Origin, Policy, SigningKey, VerifyingKey};
 use vouchlog_runtime::Clock;
 
 use crate::limits;
 use crate::scrub::ScrubOptions;
-use crate::witnesses::Witnesses;
 
 /// Behaviour that has a sensible default.
 #[derive(Clone, Debug)]
@@ -74,4 +74,44 @@ impl Config {
     pub(crate) fn log_keys(&self) -> impl Iterator<Item = &SigningKey> {
         std::iter::once(&self.log_key).chain(&self.ml_dsa_key)
     }
+}
+
+/// The witnesses of a log, and how many of them are enough.
+#[derive(Clone, Debug)]
+pub struct Witnesses {
+    /// Which cosignatures a published checkpoint needs.
+    pub policy: Policy,
+    /// The witnesses that are asked. Those of the policy that are missing here are never asked.
+    pub links: Vec<WitnessLink>,
+    /// How often a witness is asked at most, however often the log commits.
+    pub interval: Duration,
+    /// How long an idle log waits before it has its newest head cosigned again, so that its witnesses' times stay recent.
+    pub refresh: Duration,
+    /// How long a head waits for a witness that is slow before a newer one is tried instead; also how long a witness may take
+    /// to answer.
+    pub patience: Duration,
+}
+
+impl Witnesses {
+    /// The defaults: once a second, refreshed every five minutes, ten seconds of patience.
+    pub fn new(policy: Policy, links: Vec<WitnessLink>) -> Self {
+        Self {
+            policy,
+            links,
+            interval: Duration::from_secs(1),
+            refresh: Duration::from_secs(300),
+            patience: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The way to one witness.
+#[derive(Clone, Debug)]
+pub struct WitnessLink {
+    /// What it is called in metrics and messages.
+    pub name: String,
+    /// Its keys; cosignatures by others are dropped.
+    pub keys: Vec<VerifyingKey>,
+    /// Where requests go.
+    pub witness: AnyWitness,
 }

@@ -15,9 +15,8 @@ use vouchlog_stream::{
 
 use crate::edge::Framed;
 use crate::limits::{MAX_GATEWAYS, MAX_OPEN_STREAMS_PER_GATEWAY};
-use crate::prepare::unknown_stream;
 use crate::queue::{Append, Done};
-use crate::recall::Recall;
+use crate::recall::{Recall, unknown_stream};
 use crate::state::Directory;
 
 mod house;

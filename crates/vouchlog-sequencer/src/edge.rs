@@ -4,7 +4,7 @@
 
 use bytes::{Bytes, BytesMut};
 use vouchlog_merkle::{CompactRange, Growth as Nodes, Hash, NodeId, TILE_WIDTH, TileId, tile_node_in_bytes};
-use vouchlog_storage::Growth;
+use vouchlog_storage::{Growth, framing};
 
 const WIDTH: u64 = TILE_WIDTH as u64;
 
@@ -132,6 +132,16 @@ impl Framed {
         let ends = self.starts.iter().skip(1).map(|start| *start as usize).chain([self.bytes.len()]);
         self.starts.iter().zip(ends).map(|(start, end)| &self.bytes[*start as usize + 2..end])
     }
+}
+
+/// Finds where each framed entry begins; `None` when the framing is broken.
+pub(crate) fn frame(pieces: &[Bytes]) -> Option<Framed> {
+    let bytes: Bytes = match pieces {
+        [one] => one.clone(),
+        many => many.concat().into(),
+    };
+    let starts = framing::starts(&bytes)?;
+    Some(Framed { bytes, starts })
 }
 
 /// The perfect nodes of a just grown tree: those the growth completed, and those of the compact range before it.

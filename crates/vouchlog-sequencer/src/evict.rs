@@ -7,46 +7,21 @@
 
 use std::collections::HashSet;
 
-use bytes::Bytes;
-use vouchlog_storage::{StateKey, Store};
 use vouchlog_stream::{StreamId, StreamState};
 
 use crate::draft::Drafted;
 use crate::limits::MAX_BATCH_EVICTIONS;
-use crate::sequence::Sequencer;
-use crate::state::{removed_stream, stored_evicted_below};
+use crate::state::{Eviction, Shared};
 
-/// The streams that leave with a batch.
-#[derive(Debug, Default)]
-pub(crate) struct Eviction {
-    pub(crate) streams: Vec<StreamId>,
-    /// Their entries, and those of the streams evicted before, lie below this size.
-    pub(crate) below: u64,
-}
-
-impl Eviction {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.streams.is_empty()
-    }
-
-    /// What the store is told.
-    pub(crate) fn states(&self) -> impl Iterator<Item = (StateKey, Bytes)> {
-        let below = (!self.is_empty()).then(|| stored_evicted_below(self.below));
-        self.streams.iter().copied().map(removed_stream).chain(below)
-    }
-}
-
-impl<S: Store> Sequencer<S> {
-    /// The streams that can be evicted beside a batch. Those the batch touches are left for later.
-    pub(crate) fn evictable(&self, drafted: &Drafted) -> Eviction {
-        let directory = self.shared.directory.read();
-        let count = directory.ended().saturating_sub(self.shared.options.kept_ended_streams);
-        let Some(index) = self.shared.index.as_deref().filter(|_| count > 0) else {
-            return Eviction::default();
-        };
-        // An index that fails evicts nothing; the follower reports it.
-        let covered = index.covered().unwrap_or(0);
-        let touched: HashSet<StreamId> = drafted.streams.iter().map(StreamState::id).collect();
-        directory.eviction(count.min(MAX_BATCH_EVICTIONS), covered, &touched)
-    }
+/// The streams that can be evicted beside a batch. Those the batch touches are left for later.
+pub(crate) fn evictable<S>(shared: &Shared<S>, drafted: &Drafted) -> Eviction {
+    let directory = shared.directory.read();
+    let count = directory.ended().saturating_sub(shared.options.kept_ended_streams);
+    let Some(index) = shared.index.as_deref().filter(|_| count > 0) else {
+        return Eviction::default();
+    };
+    // An index that fails evicts nothing; the follower reports it.
+    let covered = index.covered().unwrap_or(0);
+    let touched: HashSet<StreamId> = drafted.streams.iter().map(StreamState::id).collect();
+    directory.eviction(count.min(MAX_BATCH_EVICTIONS), covered, &touched)
 }

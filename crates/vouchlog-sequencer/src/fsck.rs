@@ -9,7 +9,7 @@ use vouchlog_merkle::TILE_WIDTH;
 use vouchlog_note::{Origin, VerifyingKey};
 use vouchlog_storage::{Place, Store, StoreError};
 
-use crate::recover::frame;
+use crate::edge::frame;
 
 mod check;
 mod doubts;

@@ -5,8 +5,8 @@
 //! `draft.rs` turns requests into entries, `edge.rs` keeps the unfinished right edge, `commit.rs` watches the store,
 //! `publish.rs` shows readers the newest head, `witnesses.rs` has witnesses cosign it, `open.rs` opens a log and `recover.rs`
 //! brings a stopped one back by the path that runs every day, `follow.rs` fills the lookup index, `evict.rs` lets streams that have
-//! ended leave memory and `recall.rs` reads them back, `fsck.rs` checks a store, `scrub.rs` does so while the log runs, `rebuild.rs`
-//! writes a log again from its entries.
+//! ended leave memory and `recall.rs` reads them back, `fsck.rs` checks a store, `scrubber.rs` does so while the log runs,
+//! `rebuild.rs` writes a log again from its entries.
 //!
 //! Out of scope: transports (`vouchlog-server`), stores (`vouchlog-storage-sled`), the witnesses' own side
 //! (`vouchlog-witness`).
@@ -26,6 +26,7 @@ mod log;
 mod log_time;
 mod metrics;
 mod open;
+mod open_error;
 mod prepare;
 mod publish;
 mod queue;
@@ -35,6 +36,7 @@ mod recall;
 mod recover;
 mod replay;
 pub mod scrub;
+mod scrubber;
 mod second_path;
 mod sequence;
 mod signer;
@@ -45,8 +47,8 @@ pub mod testing;
 mod tests;
 mod witnesses;
 
-pub use config::{Config, Options};
+pub use config::{Config, Options, WitnessLink, Witnesses};
 pub use log::Log;
-pub use open::OpenError;
+pub use open_error::OpenError;
 pub use publish::{Published, Sequenced};
-pub use witnesses::{GuardError, WitnessLink, WitnessState, Witnesses};
+pub use witnesses::{GuardError, WitnessState};

@@ -20,9 +20,11 @@ use crate::prepare::{self, Prepared};
 use crate::publish::{Published, Sequenced};
 use crate::queue::{Committed, Done, Queue, Request};
 use crate::read::Reader;
-use crate::scrub::Scrubber;
+use crate::scrubber::Scrubber;
 use crate::state::Shared;
 use crate::witnesses::{WitnessState, Witnessing};
+
+mod reading;
 
 /// A log in this process. Clones are the same log; it stops when the last one is dropped, or on [`Log::stop`].
 #[derive(Debug)]

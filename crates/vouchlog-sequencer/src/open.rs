@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
-use thiserror::Error;
 use vouchlog_merkle::TreeHead;
 use vouchlog_note::{Policy, SignatureType, SigningKey, VerifyingKey};
 use vouchlog_runtime::Poison;
-use vouchlog_storage::{CommitError, Index, Loaded, StateKey, Store, StoreError};
+use vouchlog_storage::{Index, Loaded, StateKey, Store, StoreError};
 use vouchlog_stream::{Enrolment, Genesis};
 
 use crate::commit::Committer;
@@ -19,58 +18,16 @@ use crate::follow::Follower;
 use crate::log::{Inner, Log};
 use crate::log_time::{LogTime, logged_at};
 use crate::metrics::Metrics;
+use crate::open_error::OpenError;
 use crate::publish::{Published, Publisher, Sequenced};
 use crate::queue::{Queue, Request};
 use crate::recover::{create, genesis, recover};
-use crate::scrub::Scrubber;
+use crate::scrubber::Scrubber;
 use crate::second_path::SecondPath;
 use crate::sequence::{DueHeads, Sequencer};
 use crate::signer::Signer;
 use crate::state::{Directory, PanicGuard, Shared, Tree, last_published};
-use crate::witnesses::{Feeders, GuardError};
-
-/// Why a log did not open.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The store cannot be read, or is not this log's.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The genesis entry could not be committed.
-    #[error("the log could not be created: {0}")]
-    Create(#[from] CommitError),
-    /// The first entry is not signed by the key the log was opened with.
-    #[error("the log in this store was created with another key: {0}")]
-    LogKey(String),
-    /// The operator key is not the one the genesis entry names.
-    #[error("the log's operator is `{0}`, not the operator key given")]
-    OperatorKey(String),
-    /// A new log needs to name its operator.
-    #[error("a new log needs an operator key, which will enrol its gateways")]
-    NoOperator,
-    /// A key is of the wrong type or name.
-    #[error("{0}")]
-    Key(String),
-    /// A witness knows more of the log than its store holds. Nothing was signed.
-    #[error(transparent)]
-    Guard(#[from] GuardError),
-    /// Something beside the store knows more of the log than the store holds. Nothing was signed.
-    #[error(
-        "{what} knows {seen} entries of this log, its store holds {size}: the store is an old copy, or damaged. Nothing was signed; \
-         restore the newest copy, or see `vouchlog recover`"
-    )]
-    Forgotten {
-        /// What knows more.
-        what: &'static str,
-        /// Entries it knows.
-        seen: u64,
-        /// Entries in the store.
-        size: u64,
-    },
-    /// The operating system gave no thread.
-    #[error("no thread could be started: {0}")]
-    Thread(std::io::Error),
-}
+use crate::witnesses::Feeders;
 
 impl<S: Store> Log<S> {
     /// Opens the log in `store`, or creates it with a genesis entry. `index` is the lookup index, if there is to be one;

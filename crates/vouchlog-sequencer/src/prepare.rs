@@ -81,10 +81,6 @@ pub(crate) fn revoke<S>(shared: &Shared<S>, note: String) -> Result<Request> {
     Ok(Request::Revoke { note, revocation: Box::new(revocation) })
 }
 
-pub(crate) fn unknown_stream(stream: vouchlog_stream::StreamId) -> Error {
-    Error::not_found(format!("there is no stream {stream}: open one first"))
-}
-
 /// Verifies a stream's head with the stream's key.
 fn stream_head(log: &Origin, stream: &StreamState, note: &str) -> Result<CosignedCheckpoint> {
     let origin = Origin::new(&stream_origin(log.as_str(), stream.id()))

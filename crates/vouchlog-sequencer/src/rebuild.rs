@@ -6,7 +6,7 @@ use vouchlog_note::{Origin, SignedCheckpoint, VerifyingKey};
 use vouchlog_storage::{Batch, CommitError, Growth, StateKey, Store, StoreError};
 use vouchlog_stream::{Entry, StreamId, StreamState};
 
-use crate::recover::frame;
+use crate::edge::frame;
 use crate::replay::Replay;
 use crate::sequence::integrate;
 use crate::state::{

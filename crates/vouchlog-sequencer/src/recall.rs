@@ -11,6 +11,8 @@
 //! What the index returns are candidates. One thing no entry can verify: that a key has opened no stream. So the index counts only
 //! if it covers every entry of every evicted stream; if not, the caller is asked to send the request again later.
 
+use std::sync::Arc;
+
 use vouchlog_api::{Error, Result};
 use vouchlog_merkle::{LeafIndex, sha256};
 use vouchlog_note::{CosignedCheckpoint, Origin, VerifyingKey};
@@ -39,6 +41,22 @@ pub(crate) fn stream_key_prefix(key: &VerifyingKey) -> [u8; 8] {
 }
 
 impl<S: Store> Shared<S> {
+    /// A stream, evicted or not.
+    ///
+    /// # Errors
+    /// Not found if there is none; unavailable if it may have been evicted and cannot be looked up now.
+    pub(crate) fn stream(&self, id: StreamId) -> Result<Arc<StreamState>> {
+        let (known, evicted_below) = {
+            let directory = self.directory.read();
+            (directory.streams.get(&id).cloned(), directory.evicted_below)
+        };
+        if let Some(stream) = known {
+            return Ok(stream);
+        }
+        let recalled = self.recall(evicted_below).map(|recall| recall.stream(id)).transpose()?.flatten();
+        recalled.map(Arc::new).ok_or_else(|| unknown_stream(id))
+    }
+
     /// The way back to the streams that were evicted, all of whose entries lie below `evicted_below`; none if no stream was.
     pub(crate) fn recall(&self, evicted_below: u64) -> Option<Recall<'_>> {
         let read = |index| read_entry(self, index);
@@ -49,6 +67,11 @@ impl<S: Store> Shared<S> {
             evicted_below,
         })
     }
+}
+
+/// The answer to a request about a stream that was never opened.
+pub(crate) fn unknown_stream(stream: StreamId) -> Error {
+    Error::not_found(format!("there is no stream {stream}: open one first"))
 }
 
 fn read_entry<S: Store>(shared: &Shared<S>, index: LeafIndex) -> Result<Option<Entry>, StoreError> {

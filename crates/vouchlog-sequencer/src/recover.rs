@@ -4,12 +4,12 @@
 use bytes::Bytes;
 use vouchlog_merkle::{Hash, leaf_hash};
 use vouchlog_note::SigningKey;
-use vouchlog_storage::{Batch, Loaded, Part, Store, StoreError, framing};
+use vouchlog_storage::{Batch, Loaded, Part, Store, StoreError};
 use vouchlog_stream::{Entry, Genesis, LoggedAt};
 
 use crate::draft::Draft;
-use crate::edge::{Edge, Framed};
-use crate::open::OpenError;
+use crate::edge::{Edge, Framed, frame};
+use crate::open_error::OpenError;
 use crate::sequence::{Integrated, integrate};
 use crate::signer::Signer;
 use crate::state::{Directory, Tree};
@@ -75,16 +75,6 @@ fn last_sealed(store: &impl Store, size: u64) -> Result<LoggedAt, StoreError> {
 
 fn logged_at(entry: &[u8]) -> Result<LoggedAt, StoreError> {
     Entry::decode(entry).map(|entry| entry.logged_at()).map_err(|error| damaged(&error.to_string()))
-}
-
-/// Finds where each framed entry begins; `None` when the framing is broken.
-pub(crate) fn frame(pieces: &[Bytes]) -> Option<Framed> {
-    let bytes: Bytes = match pieces {
-        [one] => one.clone(),
-        many => many.concat().into(),
-    };
-    let starts = framing::starts(&bytes)?;
-    Some(Framed { bytes, starts })
 }
 
 fn damaged(what: &str) -> StoreError {

@@ -104,7 +104,7 @@ mod tests {
     use vouchlog_merkle::{TreeSize, leaf_hash};
 
     use super::*;
-    use crate::recover::frame;
+    use crate::edge::frame;
 
     fn framed(entries: &[Vec<u8>]) -> Framed {
         let bytes: Vec<u8> = entries

@@ -30,13 +30,13 @@ use vouchlog_stream::{LoggedAt, StreamId, StreamState};
 use crate::commit::Committer;
 use crate::draft::{Draft, Drafted, Enroller, House, HousePlace, HouseRun, OpenHouse};
 use crate::edge::{Edge, Framed};
-use crate::evict::Eviction;
+use crate::evict::evictable;
 use crate::limits::{MAX_BATCH_REQUESTS, MAX_BATCH_STATEMENTS};
 use crate::publish::Published;
 use crate::queue::{Caller, Committed, Done, Message, Request, Waiting};
 use crate::second_path::SecondPath;
 use crate::signer::{SignedHead, Signer};
-use crate::state::{Shared, Tree, stored_gateway, stored_published, stored_signed, stored_stream};
+use crate::state::{Eviction, Shared, Tree, stored_gateway, stored_published, stored_signed, stored_stream};
 
 /// How often an idle sequencer looks for stream heads that are due.
 const IDLE_TICK: Duration = Duration::from_secs(1);
@@ -112,7 +112,7 @@ impl<S: Store> Sequencer<S> {
         let published = self.newly_published();
         // Requests that change nothing must not wait for a commit.
         let evicts = is_idle || !drafted.is_empty();
-        let evicted = if evicts { self.evictable(&drafted) } else { Eviction::default() };
+        let evicted = if evicts { evictable(&self.shared, &drafted) } else { Eviction::default() };
         if drafted.is_empty() && evicted.is_empty() && !(last && published.is_some()) {
             return acknowledge(answers, None);
         }

@@ -9,15 +9,13 @@ use parking_lot::RwLock;
 use vouchlog_merkle::CompactRange;
 use vouchlog_note::{Origin, Policy, VerifyingKey};
 use vouchlog_runtime::Poison;
-use vouchlog_storage::{Index, StateKey, Store};
+use vouchlog_storage::{Index, StateKey};
 use vouchlog_stream::{GatewayState, LoggedAt, StreamId, StreamState, StreamStatus};
 
 use crate::config::Options;
 use crate::edge::Edge;
-use crate::evict::Eviction;
 use crate::log_time::LogTime;
 use crate::metrics::Metrics;
-use crate::prepare::unknown_stream;
 use crate::publish::{Published, Publisher};
 use crate::signer::SignedHead;
 
@@ -56,6 +54,26 @@ pub(crate) struct Directory {
     ended_places: HashMap<StreamId, Ended>,
     /// Every entry of every stream that was evicted lies below this size; 0 when none was.
     pub(crate) evicted_below: u64,
+}
+
+/// The streams that leave with a batch.
+#[derive(Debug, Default)]
+pub(crate) struct Eviction {
+    pub(crate) streams: Vec<StreamId>,
+    /// Their entries, and those of the streams evicted before, lie below this size.
+    pub(crate) below: u64,
+}
+
+impl Eviction {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    /// The states that record it in the store.
+    pub(crate) fn states(&self) -> impl Iterator<Item = (StateKey, Bytes)> {
+        let below = (!self.is_empty()).then(|| stored_evicted_below(self.below));
+        self.streams.iter().copied().map(removed_stream).chain(below)
+    }
 }
 
 /// The place of a stream that has ended among the others.
@@ -257,24 +275,6 @@ impl<S> Shared<S> {
         tracing::error!(reason, "the log stops writing; restart it to recover");
         self.metrics.poisoned.set(1);
         self.poison.set(reason);
-    }
-}
-
-impl<S: Store> Shared<S> {
-    /// A stream, evicted or not.
-    ///
-    /// # Errors
-    /// Not found if there is none; unavailable if it may have been evicted and cannot be looked up now.
-    pub(crate) fn stream(&self, id: StreamId) -> vouchlog_api::Result<Arc<StreamState>> {
-        let (known, evicted_below) = {
-            let directory = self.directory.read();
-            (directory.streams.get(&id).cloned(), directory.evicted_below)
-        };
-        if let Some(stream) = known {
-            return Ok(stream);
-        }
-        let recalled = self.recall(evicted_below).map(|recall| recall.stream(id)).transpose()?.flatten();
-        recalled.map(Arc::new).ok_or_else(|| unknown_stream(id))
     }
 }
 

@@ -24,10 +24,10 @@ use prometheus_client::registry::Registry;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep, timeout};
-use vouchlog_api::AnyWitness;
-use vouchlog_note::{Policy, VerifyingKey};
+use vouchlog_note::Policy;
 use vouchlog_storage::Store;
 
+use crate::config::{WitnessLink, Witnesses};
 use crate::read::Reader;
 use crate::state::Shared;
 use candidate::Candidate;
@@ -35,46 +35,6 @@ use feed::Feed;
 pub use guard::GuardError;
 use status::Status;
 pub use status::WitnessState;
-
-/// The witnesses of a log, and how many of them are enough.
-#[derive(Clone, Debug)]
-pub struct Witnesses {
-    /// Which cosignatures a published checkpoint needs.
-    pub policy: Policy,
-    /// The witnesses that are asked. Those of the policy that are missing here are never asked.
-    pub links: Vec<WitnessLink>,
-    /// How often a witness is asked at most, however often the log commits.
-    pub interval: Duration,
-    /// How long an idle log waits before it has its newest head cosigned again, so that its witnesses' times stay recent.
-    pub refresh: Duration,
-    /// How long a head waits for a witness that is slow before a newer one is tried instead; also how long a witness may take
-    /// to answer.
-    pub patience: Duration,
-}
-
-impl Witnesses {
-    /// The defaults: once a second, refreshed every five minutes, ten seconds of patience.
-    pub fn new(policy: Policy, links: Vec<WitnessLink>) -> Self {
-        Self {
-            policy,
-            links,
-            interval: Duration::from_secs(1),
-            refresh: Duration::from_secs(300),
-            patience: Duration::from_secs(10),
-        }
-    }
-}
-
-/// The way to one witness.
-#[derive(Clone, Debug)]
-pub struct WitnessLink {
-    /// What it is called in metrics and messages.
-    pub name: String,
-    /// Its keys; cosignatures by others are dropped.
-    pub keys: Vec<VerifyingKey>,
-    /// Where requests go.
-    pub witness: AnyWitness,
-}
 
 /// The witnesses before the log runs.
 pub(crate) struct Feeders {

@@ -16,15 +16,13 @@ use vouchlog_storage::{Part, Sealed, StoreError};
 
 use crate::book::{Book, BookOptions, new_identity, store_error};
 use crate::contents::Contents;
-use crate::copies::LEDGER;
 use crate::examine::{is_running, steadily};
 use crate::files::{io_error, make_dir, remove_dir, rename, sync_dir, write_file};
-use crate::living::{SIGNED, encode_signed, read_signed};
+use crate::names::{BACKUP, LEDGER, SIGNED};
 use crate::segments::{Segments, is_bundle_of};
+use crate::signed::{encode_signed, read_signed};
 use crate::stamp::Stamp;
 
-/// Marks a directory as a backup, and tells how far it goes. Deleted when a log is started from it.
-pub(crate) const BACKUP: &str = "BACKUP";
 const TITLE: &str = "vouchlog backup 1";
 /// Bundles copied between two syncs.
 const STEP: u64 = 1024;

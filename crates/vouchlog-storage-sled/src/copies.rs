@@ -24,11 +24,10 @@ use vouchlog_storage::StoreError;
 use crate::book::{Book, BookOptions, new_identity, store_error};
 use crate::contents::Contents;
 use crate::files::{copy_dir, make_dir, name, read_all, remove_dir, rename};
+use crate::first_copy::FirstCopy;
 use crate::live::Live;
-use crate::living::FirstCopy;
+use crate::names::{LEDGER, LIVE};
 
-pub(crate) const LIVE: &str = "live";
-pub(crate) const LEDGER: &str = "ledger";
 const ASIDE: &str = "aside";
 /// Replaced copies that are kept, of each kind.
 const KEPT: u64 = 4;

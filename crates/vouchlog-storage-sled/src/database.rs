@@ -8,8 +8,7 @@ use parking_lot::Mutex;
 use vouchlog_runtime::caught;
 use vouchlog_storage::StoreError;
 
-use crate::files::sync_dir;
-use crate::store::io_error;
+use crate::files::{os_error, sync_dir};
 
 /// sled's unit of allocation. 8 MiB keeps every value of ours inside a segment.
 const SLED_SEGMENT_BYTES: usize = 8 * 1024 * 1024;
@@ -33,7 +32,7 @@ impl Database {
     /// Opens the database, or makes it; what is read from it afterwards is durable.
     pub(crate) fn open(dir: &Path) -> Result<Self, StoreError> {
         let db = open_sled(dir)?;
-        let file = File::open(dir.join("db")).map_err(io_error)?;
+        let file = File::open(dir.join("db")).map_err(os_error)?;
         let database = Self { db: Some(db), file, failed: Mutex::default() };
         database.sync().map_err(|error| StoreError::Io(error.to_string()))?;
         sync_dir(dir)?;

@@ -11,33 +11,24 @@ use vouchlog_ledger::{Folder, LedgerError, TwoSlots, survey};
 use vouchlog_merkle::TreeHead;
 use vouchlog_storage::{Place, StoreError};
 
-use crate::FjallIndex;
 use crate::book::{Book, PURPOSE};
 use crate::contents::Contents;
-use crate::copies::{LEDGER, LIVE};
+use crate::damage::Damage;
 use crate::files::copy_dir;
+use crate::first_copy::FirstCopy;
+use crate::index::FjallIndex;
 use crate::live::Live;
-use crate::living::{FirstCopy, OPEN, SIGNED, read_signed};
+use crate::names::{BACKUP, LEDGER, LIVE, OPEN, SIGNED};
 use crate::read_only::ReadOnly;
 use crate::scratch::Scratch;
 use crate::segments::Segments;
+use crate::signed::read_signed;
 use crate::stamp::Stamp;
 
 /// How often a file that a running log is writing to is read before it counts as damaged.
 const ATTEMPTS: u32 = 10;
 /// Pause between two of these attempts.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// Something wrong with a file of a data directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Damage {
-    /// What kind of file it is: a stable name, for programs.
-    pub code: &'static str,
-    /// The file and the damaged bytes.
-    pub place: Place,
-    /// What is wrong.
-    pub message: String,
-}
 
 /// What was found in a data directory.
 #[derive(Debug)]
@@ -364,5 +355,5 @@ impl<'a> Look<'a> {
 
 /// Whether a directory holds a backup, which has no sled.
 pub(crate) fn is_backup(dir: &Path) -> bool {
-    dir.join(crate::backup::BACKUP).exists()
+    dir.join(BACKUP).exists()
 }

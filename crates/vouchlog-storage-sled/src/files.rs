@@ -79,6 +79,12 @@ pub(crate) fn disk_error(error: durable::Error) -> StoreError {
     StoreError::Io(error.to_string())
 }
 
+/// An operating-system error without the path of the machine.
+#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
+pub(crate) fn os_error(error: io::Error) -> StoreError {
+    StoreError::Io(error.to_string())
+}
+
 /// For `map_err`: what was attempted on which file.
 pub(crate) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {
     let name = name(path);

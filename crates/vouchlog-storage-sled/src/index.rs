@@ -25,6 +25,8 @@ use vouchlog_merkle::LeafIndex;
 use vouchlog_runtime::caught;
 use vouchlog_storage::{Found, Index, IndexBatch, RunEntry, StoreError, StreamPlaces};
 
+use crate::files::os_error;
+
 const LEAF_HASH: u8 = b'L';
 const DIGEST: u8 = b'D';
 const RUN: u8 = b'R';
@@ -289,7 +291,7 @@ fn number(bytes: &[u8], at: usize) -> Option<u64> {
 
 fn remove(dir: &Path) -> Result<(), StoreError> {
     match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(crate::store::io_error(error)),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(os_error(error)),
         _ => Ok(()),
     }
 }

@@ -23,7 +23,7 @@ use vouchlog_storage::{Batch, CommitError, Epoch, StateKey, StoreError, framing}
 
 use crate::contents::{Contents, Piece};
 use crate::database::{Database, damaged, sled_error};
-use crate::living::FirstCopy;
+use crate::first_copy::FirstCopy;
 
 const LAST: &[u8] = b"last";
 /// Of format 1.

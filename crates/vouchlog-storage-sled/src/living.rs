@@ -1,52 +1,27 @@
 //! The living part, twice: sled and a ledger, both made durable by each commit. Whichever of them is damaged is made again
 //! from the other at the next start.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use vouchlog_ledger::{AppendError, Disk, Folder, TwoSlots};
-use vouchlog_merkle::{Hash, TreeHead, TreeSize};
-use vouchlog_storage::{Batch, CommitError, Epoch, Living, Loaded, StateKey, StoreError};
+use vouchlog_merkle::TreeHead;
+use vouchlog_storage::{Batch, CommitError, Epoch, Living, Loaded, StoreError};
 
-use crate::book::{Book, store_error};
+use crate::book::Book;
 use crate::contents::{Contents, Header, snapshot};
 use crate::copies::{self, Copies};
 use crate::files::write_file;
+use crate::first_copy::FirstCopy;
 use crate::live::Live;
-
-/// Remembers the newest head that was signed, outside both copies.
-pub(crate) const SIGNED: &str = "SIGNED";
-/// There while the store is open. Found at a start, it tells that the last process did not stop cleanly.
-pub(crate) const OPEN: &str = "OPEN";
+use crate::names::{OPEN, SIGNED};
+use crate::signed::{encode_signed, read_signed};
 
 /// The living part of a log in a data directory.
 pub type SledLiving = Twice<Live>;
-
-/// The first of the two copies.
-pub trait FirstCopy: Send + Sync + 'static {
-    /// Makes a batch durable, all or nothing. The batch has the number `commits`.
-    ///
-    /// # Errors
-    /// [`CommitError::Unknown`]; nothing more is written then.
-    fn commit(&self, commits: u64, epoch: Epoch, batch: &Batch) -> Result<(), CommitError>;
-
-    /// Records that everything below `up_to` is sealed.
-    fn seal(&self, up_to: u64) -> Result<(), StoreError>;
-
-    /// All it holds.
-    fn contents(&self) -> Result<Contents, StoreError>;
-
-    /// Every state.
-    fn states(&self) -> Result<BTreeMap<StateKey, Bytes>, StoreError>;
-
-    /// Why nothing more is written, if so.
-    fn failure(&self) -> Option<String>;
-}
 
 /// A living part in two copies: `C` and a ledger.
 pub struct Twice<C> {
@@ -230,18 +205,4 @@ fn lenient(outcome: Result<(), AppendError>) -> Result<(), StoreError> {
         }
         Ok(()) => Ok(()),
     }
-}
-
-/// The newest head that a log whose data directory is `disk` signed, as far as is remembered outside its living part.
-pub fn read_signed(disk: &dyn Disk) -> Result<Option<TreeHead>, StoreError> {
-    let value = TwoSlots::read(disk, SIGNED).map_err(|error| store_error(&error))?;
-    Ok(value.and_then(|value| {
-        let (size, root) = value.split_first_chunk::<8>()?;
-        Some(TreeHead { size: TreeSize::new(u64::from_be_bytes(*size)), root: Hash::try_from(root).ok()? })
-    }))
-}
-
-/// Empty while nothing was signed.
-pub(crate) fn encode_signed(head: Option<TreeHead>) -> Vec<u8> {
-    head.map_or_else(Vec::new, |head| [&head.size.get().to_be_bytes()[..], head.root.as_bytes()].concat())
 }

@@ -6,7 +6,7 @@ use vouchlog_merkle::{TileId, TreeHead};
 use vouchlog_storage::{Batch, CommitError, Growth, Loaded, Part, Place, Store, StoreError, framing};
 
 use crate::contents::Contents;
-use crate::examine::Damage;
+use crate::damage::Damage;
 use crate::segments::Segments;
 
 /// A store in a data directory that no method of it changes. Commits are refused.

@@ -12,13 +12,14 @@ use vouchlog_storage::{Part, StateKey, StoreError, framing};
 
 use crate::book::PURPOSE;
 use crate::contents::{Contents, Record};
-use crate::copies::{LEDGER, LIVE};
 use crate::examine::is_running;
 use crate::files::copy_dir;
+use crate::first_copy::FirstCopy;
 use crate::live::Live;
-use crate::living::{FirstCopy, read_signed};
+use crate::names::{LEDGER, LIVE};
 use crate::scratch::Scratch;
 use crate::segments::{Segments, is_bundle_of};
+use crate::signed::read_signed;
 use crate::stamp::Stamp;
 
 /// The states of one copy, as they were at a committed head.

@@ -12,8 +12,7 @@ use parking_lot::Mutex;
 use vouchlog_merkle::{Hash, Tile, TileId, leaf_hash};
 use vouchlog_storage::{Part, Place, Sealed, StoreError, framing};
 
-use crate::files::{make_dir, name, write_file};
-use crate::store::io_error;
+use crate::files::{make_dir, name, os_error, write_file};
 
 mod cut;
 mod locate;
@@ -240,11 +239,11 @@ impl Segments {
     fn read(&self, path: &Path, into: &mut [u8], offset: u64) -> Result<(), StoreError> {
         let file = self.reader(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => StoreError::Damaged(format!("{} is missing", self.name(path))),
-            _ => io_error(error),
+            _ => os_error(error),
         })?;
         file.read_exact_at(into, offset).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => StoreError::Damaged(format!("{} is cut short", self.name(path))),
-            _ => io_error(error),
+            _ => os_error(error),
         })
     }
 
@@ -267,7 +266,7 @@ impl Sealed for Segments {
         let mut touched = Touched::new(&self.named);
         for (tile, bytes) in tiles {
             let file = touched.file(&self.tile_path(*tile))?;
-            file.write_all_at(bytes, place(tile.index, TILE_BYTES)).map_err(io_error)?;
+            file.write_all_at(bytes, place(tile.index, TILE_BYTES)).map_err(os_error)?;
         }
         let mut next = *self.next.lock();
         for (bundle, bytes) in bundles {
@@ -282,11 +281,11 @@ impl Sealed for Segments {
             touched
                 .file(&self.bundle_path(*bundle, "data"))?
                 .write_all_at(bytes, next.offset)
-                .map_err(io_error)?;
+                .map_err(os_error)?;
             touched
                 .file(&self.bundle_path(*bundle, "index"))?
                 .write_all_at(&slot, place(*bundle, SLOT_BYTES))
-                .map_err(io_error)?;
+                .map_err(os_error)?;
             next = Next { bundle: bundle + 1, offset: next.offset + bytes.len() as u64 };
         }
         touched.sync()?;
@@ -345,9 +344,9 @@ impl<'a> Touched<'a> {
     fn file(&mut self, path: &Path) -> Result<&File, StoreError> {
         if !self.files.contains_key(path) {
             let dir = path.parent().expect("segments lie in folders");
-            fs::create_dir_all(dir).map_err(io_error)?;
+            fs::create_dir_all(dir).map_err(os_error)?;
             let file =
-                OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(io_error)?;
+                OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(os_error)?;
             self.files.insert(path.to_owned(), file);
         }
         Ok(&self.files[path])
@@ -370,7 +369,7 @@ impl<'a> Touched<'a> {
 /// Makes the name of a file durable, and that of its folder.
 fn sync_names(path: &Path) -> Result<(), StoreError> {
     for dir in path.ancestors().skip(1).take(2) {
-        let opened = File::open(dir).map_err(io_error)?;
+        let opened = File::open(dir).map_err(os_error)?;
         opened.sync_all().map_err(|error| unsynced(dir, &error))?;
     }
     Ok(())

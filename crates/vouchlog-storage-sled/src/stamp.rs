@@ -14,8 +14,7 @@ use std::path::Path;
 
 use vouchlog_storage::StoreError;
 
-use crate::files::write_file;
-use crate::store::io_error;
+use crate::files::{os_error, write_file};
 
 const FILE: &str = "FORMAT";
 /// First line. Another number is another layout, which this version cannot read.
@@ -36,7 +35,7 @@ pub(crate) struct Stamp {
 pub(crate) fn read_format(path: &Path, format: &str, advice: &str) -> Result<Option<String>, StoreError> {
     let bytes = match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other.map_err(io_error)?,
+        other => other.map_err(os_error)?,
     };
     let text = String::from_utf8_lossy(&bytes);
     let (found, rest) = text.split_once('\n').unwrap_or((&text, ""));

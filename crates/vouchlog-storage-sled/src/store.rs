@@ -1,6 +1,5 @@
 //! The store in a directory: whose it is, that it is open once, and its two parts.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -9,26 +8,13 @@ use vouchlog_ledger::{Disk, Folder, LockGuard};
 use vouchlog_merkle::{TileId, TreeHead};
 use vouchlog_storage::{Batch, CommitError, Growth, Loaded, Part, Place, Sealing, Store, StoreError};
 
-use crate::backup::BACKUP;
 use crate::copies::Begun;
-use crate::files::{make_dir, remove_file};
+use crate::files::{make_dir, os_error, remove_file};
 use crate::living::SledLiving;
+use crate::names::BACKUP;
+use crate::options::Options;
 use crate::segments::Segments;
 use crate::stamp::Stamp;
-
-/// How to open a store.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Commits are refused while the file system has less room than this, in bytes: a full disk must stop the log before
-    /// it breaks the database.
-    pub min_free_bytes: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { min_free_bytes: 64 * 1024 * 1024 }
-    }
-}
 
 /// A store in a directory, open in this process alone.
 #[derive(Debug)]
@@ -47,7 +33,7 @@ impl SledStore {
         make_dir(dir)?;
         let stamp = Stamp::read(dir)?;
         check_origin(origin, stamp.as_ref())?;
-        let lock = Folder::new(dir).lock().map_err(io_error)?.ok_or(StoreError::InUse)?;
+        let lock = Folder::new(dir).lock().map_err(os_error)?.ok_or(StoreError::InUse)?;
         let living = SledLiving::open(dir, begun(stamp.as_ref()), options.min_free_bytes)?;
         let (size, sealed) = living.size_and_sealed();
         if size > 0 && stamp.is_none() {
@@ -165,17 +151,4 @@ fn check_origin(origin: &str, stamp: Option<&Stamp>) -> Result<(), StoreError> {
         ))),
         _ => Ok(()),
     }
-}
-
-/// Why nothing more is written where `dir` is, if the disk is nearly full.
-pub(crate) fn no_room(dir: &Path, options: &Options) -> Option<String> {
-    let free = fs4::available_space(dir).ok()?;
-    let needed = options.min_free_bytes;
-    (free < needed).then(|| format!("the disk is full: {free} bytes are free, at least {needed} are kept"))
-}
-
-/// An operating-system error without the path of the machine.
-#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
-pub(crate) fn io_error(error: io::Error) -> StoreError {
-    StoreError::Io(error.to_string())
 }

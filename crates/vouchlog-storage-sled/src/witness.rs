@@ -31,9 +31,9 @@ use vouchlog_storage::{
 };
 
 use crate::database::{Database, damaged, sled_error};
-use crate::files::disk_error;
+use crate::files::{disk_error, os_error};
+use crate::options::{Options, no_room};
 use crate::stamp::read_format;
-use crate::store::{Options, io_error, no_room};
 
 const IDENTITY: &[u8] = b"identity";
 /// Begins with the first byte of no state's key.
@@ -189,7 +189,7 @@ impl WitnessStore for SledWitnessStore {
     fn close(&self) -> Result<(), StoreError> {
         self.stop("the store is closed");
         // Every commit is durable already; the count is made so, while there is time.
-        self.open.write().count.sync_data().map_err(io_error)
+        self.open.write().count.sync_data().map_err(os_error)
     }
 }
 
@@ -247,15 +247,15 @@ fn check_count(dir: &Path, db: &Database) -> Result<(u64, File), StoreError> {
     let counted = match fs::read(&path) {
         Ok(bytes) => decode_count(&bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(io_error(error)),
+        Err(error) => return Err(os_error(error)),
     };
     if let Some(counted) = counted.filter(|counted| *counted > commits) {
         return Err(StoreError::Damaged(format!(
             "its database holds {commits} commits, but {counted} were made: it went back in time"
         )));
     }
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(io_error)?;
-    file.write_all_at(&encode_count(commits), 0).map_err(io_error)?;
+    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(os_error)?;
+    file.write_all_at(&encode_count(commits), 0).map_err(os_error)?;
     Ok((commits, file))
 }
 

@@ -8,10 +8,10 @@ use sqlx::{AnyConnection, Row as _};
 
 use crate::database::Dialect;
 use crate::examine::integrity;
-use crate::keep::{find_tenant, open_part};
 use crate::keys::Key;
 use crate::limits::{CHECKED_AT_ONCE, CHECKED_AT_OPEN, REPORTED_DAMAGE};
 use crate::read::id;
+use crate::sealed::open_part;
 use crate::sums::{self, SUMMED};
 use crate::{Result, Vault, VaultError};
 
@@ -211,7 +211,7 @@ impl Vault {
         let tenant: &str = row.try_get::<Option<&str>, _>(1)?.ok_or_else(|| missing("tenant"))?;
         let tenant = match self.shared.keys.known_tenant(tenant) {
             Some(known) => known,
-            None => find_tenant(&self.shared, tx, tenant).await?.ok_or_else(|| missing("tenant"))?,
+            None => self.shared.find_tenant(tx, tenant).await?.ok_or_else(|| missing("tenant"))?,
         };
         let wrapped: &[u8] = row.try_get::<Option<&[u8]>, _>(6)?.ok_or_else(|| missing("key"))?;
         let subjects = self.subjects_of(tx, n, &tenant.name).await?;

@@ -1,4 +1,4 @@
-//! The database under the vault: where it is, how it is opened, and the few ways in which SQLite and PostgreSQL differ.
+//! The database under the vault: how it is opened, and the few ways in which SQLite and PostgreSQL differ.
 //!
 //! sqlx's `Any` driver serves both with one set of queries: `$1` placeholders, 64-bit integers, text and bytes are all that is
 //! used, and all it maps. Two sets of migrations make the tables.
@@ -24,6 +24,7 @@ use crate::limits::{
     ACQUIRE_TIMEOUT, BUSY_TIMEOUT, CACHE, CHECKPOINT_PAGES, LOCK_PATIENCE, MIN_FREE_BYTES, READERS,
     REWRITTEN_BYTES,
 };
+use crate::location::{Location, file_url};
 use crate::mark::Mark;
 use crate::waits::Waits;
 use crate::{Result, VaultError};
@@ -33,59 +34,6 @@ use crate::{Result, VaultError};
 pub(crate) enum Dialect {
     Sqlite,
     Postgres,
-}
-
-/// A place for a vault: a directory (with `vault.db` in it), `sqlite://FILE`, or `postgres://…`.
-#[derive(Clone)]
-pub(crate) enum Location {
-    File(PathBuf),
-    Postgres(String),
-}
-
-impl Location {
-    pub(crate) fn parse(text: &str) -> Result<Self> {
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            return Ok(Self::Postgres(text.to_owned()));
-        }
-        if let Some(file) = text.strip_prefix("sqlite://").or_else(|| text.strip_prefix("sqlite:")) {
-            // Parameters could turn durability off, and memory has none.
-            if file.is_empty() || file.contains(['?', '#']) || file.contains(":memory:") {
-                return Err(VaultError::Location(text.to_owned()));
-            }
-            return Ok(Self::File(file.into()));
-        }
-        if text.is_empty() || text.contains("://") {
-            return Err(VaultError::Location(without_password(text)));
-        }
-        Ok(Self::File(Path::new(text).join("vault.db")))
-    }
-
-    /// As it may be shown: without the password, and without parameters, which may hold one.
-    pub(crate) fn shown(&self) -> String {
-        match self {
-            Self::File(file) => file.display().to_string(),
-            Self::Postgres(url) => without_password(url),
-        }
-    }
-
-    fn dialect(&self) -> Dialect {
-        match self {
-            Self::File(_) => Dialect::Sqlite,
-            Self::Postgres(_) => Dialect::Postgres,
-        }
-    }
-}
-
-fn without_password(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    // A password may itself hold an unescaped `@` or `/`: everything up to the last `@` goes.
-    match rest.rsplit_once('@') {
-        Some((user, host)) => {
-            format!("{scheme}://{}@{host}", user.split([':', '/']).next().unwrap_or_default())
-        }
-        None => url.to_owned(),
-    }
 }
 
 /// An open database.
@@ -112,9 +60,8 @@ impl Database {
     /// Opens the database, making the file if `create`.
     pub(crate) async fn open(location: &Location, create: bool) -> Result<Self> {
         sqlx::any::install_default_drivers();
-        let dialect = location.dialect();
-        let (url, file, mark) = match location {
-            Location::Postgres(url) => (url.clone(), None, None),
+        let (dialect, url, file, mark) = match location {
+            Location::Postgres(url) => (Dialect::Postgres, url.clone(), None, None),
             Location::File(file) => {
                 // Before it would be made again.
                 examine(file).await?;
@@ -122,7 +69,7 @@ impl Database {
                 let mark = Mark::open(&file).map_err(|error| {
                     VaultError::Database(format!("{}: {error}", Mark::path(&file).display()))
                 })?;
-                (file_url(&file)?, Some(file), Some(mark))
+                (Dialect::Sqlite, file_url(&file)?, Some(file), Some(mark))
             }
         };
         // The reason may quote the URL, so it is not passed on.
@@ -370,46 +317,4 @@ fn private_file(file: &Path, create: bool) -> Result<PathBuf> {
     }
     .map_err(|error| failed(error.error))?;
     file.canonicalize().map_err(failed)
-}
-
-/// The URL of a file: every byte that could mean something in a URL escaped.
-pub(crate) fn file_url(file: &Path) -> Result<String> {
-    let Some(path) = file.to_str() else {
-        return Err(VaultError::Location(file.display().to_string()));
-    };
-    let mut url = "sqlite://".to_owned();
-    for byte in path.bytes() {
-        match byte {
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'/' | b'.' | b'_' | b'-' => url.push(byte.into()),
-            _ => write!(url, "%{byte:02X}").expect("a string takes everything"),
-        }
-    }
-    Ok(url)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_location_never_shows_its_password() {
-        for (text, shown) in [
-            ("postgres://u:secret@h:5432/d?sslmode=require", "postgres://u@h:5432/d"),
-            ("postgresql://u:se/cr@et@h/d", "postgresql://u@h/d"),
-            ("postgres://h/d?user=u&password=secret", "postgres://h/d"),
-            ("vault", "vault/vault.db"),
-            ("sqlite:///v/x.db", "/v/x.db"),
-        ] {
-            assert_eq!(Location::parse(text).unwrap().shown(), shown);
-        }
-        for text in ["", "mysql://u:secret@h/d", "sqlite::memory:", "sqlite://f?mode=memory", "sqlite:"] {
-            let Err(VaultError::Location(shown)) = Location::parse(text) else { panic!("{text}") };
-            assert!(!shown.contains("secret"));
-        }
-    }
-
-    #[test]
-    fn a_file_url_escapes_what_a_url_would_read() {
-        assert_eq!(file_url(Path::new("/a b/c?d#e%20")).unwrap(), "sqlite:///a%20b/c%3Fd%23e%2520");
-    }
 }

@@ -18,10 +18,11 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 use vouchlog_evidence::RecordId;
 
-use crate::access::{Access, Role};
-use crate::keep::find_tenant;
+use crate::access::Access;
 use crate::limits::{MAX_BASIS_BYTES, MAX_ERASED_AT_ONCE, MAX_TENANTS_SEARCHED, MAX_VALUE_BYTES};
 use crate::read::id;
+use crate::refusal::{Refusal, Why};
+use crate::role::Role;
 use crate::sql::{Value, over_set};
 use crate::{Result, Vault, VaultError};
 
@@ -70,37 +71,6 @@ pub struct ErasurePlan {
     pub refusals: Vec<Refusal>,
     /// Whether there are more records than [`MAX_ERASED_AT_ONCE`]: plan again after this one.
     pub more: bool,
-}
-
-/// A record that must not be erased.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Which.
-    pub record: RecordId,
-    /// Why.
-    pub why: Why,
-}
-
-/// Why a record must not be erased.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// It is under this legal hold.
-    LegalHold(String),
-    /// There is a duty to keep it until then, in milliseconds since 1970-01-01 UTC.
-    Duty(i64),
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let record = &self.record;
-        match &self.why {
-            Why::LegalHold(name) => write!(f, "record {record} is under the legal hold `{name}`"),
-            Why::Duty(until) => match jiff::Timestamp::from_millisecond(*until) {
-                Ok(until) => write!(f, "there is a duty to keep record {record} until {until}"),
-                Err(_) => write!(f, "there is a duty to keep record {record} for ever"),
-            },
-        }
-    }
 }
 
 /// An erasure that was begun and not finished.
@@ -319,7 +289,7 @@ impl Vault {
         }
         let mut macs = Vec::new();
         for name in names {
-            let found = find_tenant(&self.shared, tx, &name).await?;
+            let found = self.shared.find_tenant(tx, &name).await?;
             macs.extend(found.map(|tenant| tenant.subject(subject).as_slice().into()));
         }
         Ok(macs)

@@ -4,7 +4,9 @@
 use thiserror::Error;
 use vouchlog_evidence::RecordId;
 
-use crate::{KeyError, Refusal, Role};
+use crate::key_error::KeyError;
+use crate::refusal::Refusal;
+use crate::role::Role;
 
 /// The answer of every call.
 pub type Result<T, E = VaultError> = std::result::Result<T, E>;

@@ -6,9 +6,9 @@ use std::path::Path;
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, ConnectOptions, Connection, Executor, Row as _};
 
-use crate::database::file_url;
 use crate::error::named;
 use crate::limits::{BUSY_TIMEOUT, CHECKED_AT_OPEN, REPORTED_DAMAGE};
+use crate::location::file_url;
 use crate::mark::Mark;
 use crate::{Result, VaultError};
 

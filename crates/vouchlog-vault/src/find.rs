@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use sqlx::{AnyConnection, Row as _};
 
-use crate::access::{Access, Role};
-use crate::keep::find_tenant;
+use crate::access::Access;
 use crate::keys::Tenant;
 use crate::limits::{COUNTED_MATCHES, MAX_TENANTS_SEARCHED};
 use crate::query::{Order, Query};
 use crate::read::{ROW, ROW_JOINS, read_row};
+use crate::role::Role;
+use crate::shared::Shared;
 use crate::sql::{Value, list, query};
-use crate::vault::Shared;
 use crate::{Result, Row, Vault, VaultError};
 
 impl Vault {
@@ -74,7 +74,7 @@ async fn tenants(shared: &Shared, tx: &mut AnyConnection, name: Option<&str>) ->
     for name in names {
         let known = match shared.keys.known_tenant(&name) {
             Some(tenant) => Some(tenant),
-            None => find_tenant(shared, tx, &name).await?,
+            None => shared.find_tenant(tx, &name).await?,
         };
         tenants.extend(known);
     }

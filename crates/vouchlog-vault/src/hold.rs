@@ -5,11 +5,12 @@ use std::time::Duration;
 use sqlx::{AnyConnection, Row as _};
 use vouchlog_evidence::RecordId;
 
-use crate::access::{Access, Role};
+use crate::access::Access;
 use crate::find::find;
 use crate::limits::{MAX_ERASED_AT_ONCE, MAX_ROWS};
 use crate::query::{Order, Query};
 use crate::record::check_name;
+use crate::role::Role;
 use crate::sql::{Value, over_set, over_values};
 use crate::{Result, Vault, VaultError};
 

@@ -9,9 +9,10 @@ use vouchlog_evidence::RecordId;
 use vouchlog_merkle::LeafIndex;
 use vouchlog_stream::{Digest, Statement, StreamId};
 
-use crate::access::{Access, Role};
+use crate::access::Access;
 use crate::limits::{MAX_COUNTED_BACKLOG, MAX_PROOF_BYTES, MAX_RECORDS_PER_CALL, MAX_ROWS};
 use crate::read::{digest, id, statement, stream};
+use crate::role::Role;
 use crate::sql::{Value, over_set, over_values};
 use crate::sums::{self, SUMMED};
 use crate::{Logged, Result, StreamProofs, Vault, VaultError};
@@ -265,10 +266,4 @@ fn check_proof(text: &str) -> Result<()> {
 /// As the database has it. Only an index past 2^63 does not fit.
 pub(crate) fn number(value: u64) -> Result<i64> {
     i64::try_from(value).map_err(|_| VaultError::invalid(format!("{value} is no index of a log")))
-}
-
-/// Reads [`number`] back as an index.
-pub(crate) fn leaf_index(value: i64) -> Result<LeafIndex> {
-    let value = u64::try_from(value).map_err(|_| VaultError::damaged("an index is negative"))?;
-    Ok(LeafIndex::new(value))
 }

@@ -10,7 +10,7 @@ use vouchlog_stream::StatementKind;
 use zstd::bulk::Compressor;
 
 use crate::limits::MAX_METADATA_BYTES;
-use crate::recorder::RecordingError;
+use crate::recording_error::RecordingError;
 
 /// Level of compression: the quickest. Salts and digests have as many bits as they have, and more effort finds little else.
 const LEVEL: i32 = 1;

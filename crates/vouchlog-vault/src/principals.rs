@@ -3,10 +3,11 @@
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use sqlx::{AnyConnection, Row as _};
 
-use crate::access::{Access, Role, Roles, Token};
+use crate::access::{Access, Token};
 use crate::keys::{random, random_key};
 use crate::limits::MAX_PRINCIPALS;
 use crate::record::check_name;
+use crate::role::{Role, Roles};
 use crate::{Result, Vault, VaultError};
 
 /// A name and what it may do.

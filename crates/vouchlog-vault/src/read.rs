@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
 use vouchlog_evidence::RecordId;
+use vouchlog_merkle::LeafIndex;
 use vouchlog_stream::{Digest, Evidence, LoggedAt, SequenceNumber, Statement, StatementKind, StreamId};
 
-use crate::access::{Access, ReadPermit, Role};
+use crate::access::{Access, ReadPermit};
 use crate::database::Dialect;
-use crate::keep::{find_tenant, open_part};
 use crate::keys::Key;
-use crate::logged::leaf_index;
+use crate::role::Role;
+use crate::sealed::open_part;
 use crate::sql::{map, over_set};
 use crate::{Erasure, Place, Result, Retention, Row, Vault, VaultError, sums};
 
@@ -133,7 +134,9 @@ impl Vault {
         let subjects = self.subjects_of(&mut tx, n, &tenant).await?;
         let tenant = match self.shared.keys.known_tenant(&tenant) {
             Some(tenant) => tenant,
-            None => find_tenant(&self.shared, &mut tx, &tenant)
+            None => self
+                .shared
+                .find_tenant(&mut tx, &tenant)
                 .await?
                 .ok_or_else(|| VaultError::damaged(format!("tenant `{tenant}` is gone")))?,
         };
@@ -244,4 +247,10 @@ pub(crate) fn id(text: &str) -> Result<RecordId> {
 pub(crate) fn stream(value: i64) -> Result<StreamId> {
     let value = u64::try_from(value).ok().and_then(StreamId::new);
     value.ok_or_else(|| VaultError::damaged("a stream is none"))
+}
+
+/// Reads an index of the log.
+pub(crate) fn leaf_index(value: i64) -> Result<LeafIndex> {
+    let value = u64::try_from(value).map_err(|_| VaultError::damaged("an index is negative"))?;
+    Ok(LeafIndex::new(value))
 }

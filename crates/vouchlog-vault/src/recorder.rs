@@ -18,14 +18,14 @@ use parking_lot::RwLock;
 use tokio::sync::RwLock as AsyncRwLock;
 use vouchlog_api::{AnySubmitter, StreamSigner, Submitter};
 use vouchlog_evidence::{
-    ClearClaims, Context, Facet, Grade, RULES_VERSION, Record, RecordId, StatementError, digest_of, grade,
-    issue,
+    ClearClaims, Context, Facet, Grade, RULES_VERSION, Record, RecordId, digest_of, grade, issue,
 };
 use vouchlog_stream::{Digest, Statement, StatementKind, StreamId};
 
 use crate::limits::{MAX_CALL_BYTES, MAX_FACETS, MAX_VALUE_BYTES};
 use crate::parts::Parts;
 use crate::record::is_name;
+use crate::recording_error::RecordingError;
 use crate::{Access, KeepRecord, Retention, Vault, VaultError};
 
 mod erasing;
@@ -41,45 +41,6 @@ const BATCH: usize = 256;
 const BATCH_BYTES: usize = MAX_CALL_BYTES / 2;
 /// Records that one disclosure or erasure names, and is found by.
 const RECORDS_PER_EVENT: usize = 500;
-
-/// Why something was not recorded.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RecordingError {
-    /// The vault did not take or give it.
-    #[error(transparent)]
-    Vault(#[from] VaultError),
-    /// The record cannot be stated.
-    #[error("record {record}: {error}")]
-    Statement {
-        /// Which.
-        record: RecordId,
-        /// Why.
-        error: StatementError,
-    },
-    /// The vault does not take such a record, however often it is tried.
-    #[error("{error}")]
-    Refused {
-        /// Which.
-        record: RecordId,
-        /// Why.
-        error: VaultError,
-    },
-    /// There is no stream to sign for: the log refuses the gateway, or it was stopped.
-    #[error("there is no stream to record to: {0}")]
-    NoStream(vouchlog_api::Error),
-    /// The record is in the vault and will be logged later: the way to the log is blocked.
-    #[error("kept, and not on its way to the log yet: {0}")]
-    NotSubmitted(vouchlog_api::Error),
-    /// What the vault holds of a record is damaged.
-    #[error("record {record} is damaged in the vault: {problem}")]
-    Damaged {
-        /// Which.
-        record: RecordId,
-        /// What is wrong.
-        problem: String,
-    },
-}
 
 /// What a recorder is opened with.
 pub struct RecorderConfig {

@@ -7,13 +7,16 @@ use sqlx::{AnyConnection, Row as _};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use zeroize::Zeroizing;
 
-use crate::access::{Access, Role};
-use crate::database::{Database, Location};
+use crate::access::Access;
+use crate::database::Database;
 use crate::error::named;
 use crate::keys::{self, KeyEncryptionKey, KeyRing, subject_context, tenant_contexts};
 #[cfg(doc)]
 use crate::limits::MIN_FREE_BYTES;
 use crate::limits::{MAX_ROWS, QUEUED_CALLS, QUEUED_KIB, WRITE_ATTEMPTS};
+use crate::location::Location;
+use crate::role::Role;
+use crate::shared::Shared;
 use crate::writer::{Job, write};
 use crate::{Result, VaultError, sums};
 
@@ -24,20 +27,6 @@ pub struct Vault {
     pub(crate) jobs: mpsc::Sender<Job>,
     /// What waits to be written, in KiB, is bounded.
     pub(crate) queue: Arc<Semaphore>,
-}
-
-/// What the vault and its writer have in common.
-pub(crate) struct Shared {
-    pub(crate) db: Database,
-    pub(crate) keys: KeyRing,
-    shown: String,
-}
-
-impl Shared {
-    /// Names the vault in errors that report damage.
-    pub(crate) async fn named<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        work.await.map_err(|error| named(error, &self.shown))
-    }
 }
 
 impl fmt::Debug for Vault {

@@ -3,27 +3,18 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
-use crate::keep::{SealedRecord, keep_group};
+use crate::VaultError;
+use crate::insert::{KeepJob, keep_group};
 use crate::limits::{GROUP_RECORDS, WRITE_ATTEMPTS};
-use crate::vault::Shared;
-use crate::{Result, VaultError};
+use crate::shared::Shared;
 
 /// Work for the writer.
 pub(crate) enum Job {
     Keep(KeepJob),
     /// Finish and answer.
     Close(oneshot::Sender<()>),
-}
-
-/// One call of `keep`.
-pub(crate) struct KeepJob {
-    pub(crate) records: Vec<SealedRecord>,
-    pub(crate) now: i64,
-    pub(crate) reply: oneshot::Sender<Result<()>>,
-    /// Its share of the queue, given back when the job is dropped.
-    pub(crate) _share: OwnedSemaphorePermit,
 }
 
 /// Takes jobs until the vault is closed or every handle to it is dropped.

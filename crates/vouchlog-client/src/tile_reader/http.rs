@@ -9,7 +9,7 @@ use vouchlog_api::{Error, ErrorKind, Result};
 use vouchlog_runtime::Backoff;
 
 use crate::USER_AGENT;
-use crate::grpc_log::Connection;
+use crate::connection::Connection;
 use crate::limits::{CONNECT_TIMEOUT, FIRST_BACKOFF, MAX_READ_BACKOFF, READ_ATTEMPTS, READ_TIMEOUT};
 
 /// A log's URL prefix, and the connections to it.

@@ -13,7 +13,7 @@ use vouchlog_proto::v1;
 use vouchlog_proto::v1::witness_client::WitnessClient;
 
 use super::{WitnessOptions, parse_url};
-use crate::grpc_log::{Connection, endpoint};
+use crate::connection::{Connection, endpoint};
 use crate::limits::MAX_WITNESS_PAUSE;
 use crate::status;
 

@@ -11,8 +11,7 @@ use vouchlog_stream::{Entry, LoggedAt, StreamId};
 
 use super::doubts::Doubts;
 use super::{Finding, FindingCode, MAX_FINDINGS, Report, WIDTH, readable};
-use crate::edge::Framed;
-use crate::recover::frame;
+use crate::edge::{Framed, frame};
 use crate::replay::Replay;
 use crate::state::{Directory, last_published, last_signed};
 

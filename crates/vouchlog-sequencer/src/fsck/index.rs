@@ -6,8 +6,8 @@ use vouchlog_storage::{Index, Store, StoreError, key_prefix};
 use vouchlog_stream::{Entry, StreamOpening};
 
 use super::{Finding, FindingCode, WIDTH, readable};
+use crate::edge::frame;
 use crate::recall::stream_key_prefix;
-use crate::recover::frame;
 
 /// Entries whose lookups are tried, spread evenly over the log.
 const SAMPLES: u64 = 512;

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use vouchlog_merkle::{Hash, Tile, TileId, leaf_hash};
 use vouchlog_storage::{Part, Store, StoreError};
 
-use super::{damaged, frame};
+use super::damaged;
+use crate::edge::frame;
 
 /// Tiles that differ from what lies below them, of which every combination is tried.
 const MAX_DOUBTS: usize = 10;

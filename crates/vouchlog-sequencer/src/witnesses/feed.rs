@@ -10,10 +10,10 @@ use vouchlog_merkle::{TreeHead, TreeSize, sha256};
 use vouchlog_note::{AddCheckpoint, Policy, SignedCheckpoint, VerifyingKey};
 use vouchlog_storage::Store;
 
-use super::WitnessLink;
 use super::candidate::Candidate;
 use super::status::{Metrics, Status};
 use super::trouble::{Trouble, backoff};
+use crate::config::WitnessLink;
 use crate::read::Reader;
 
 /// Requests for one head: one with the size the witness is thought to know, one with the size it then names; and one more,

@@ -15,9 +15,10 @@ use vouchlog_note::{AddCheckpoint, UnverifiedNote};
 use vouchlog_storage::Store;
 use vouchlog_stream::LoggedAt;
 
+use super::Feeders;
 use super::candidate::Candidate;
+use super::feed::Feed;
 use super::trouble::Trouble;
-use super::{Feed, Feeders};
 use crate::read::Reader;
 use crate::signer::Signer;
 use crate::state::Shared;

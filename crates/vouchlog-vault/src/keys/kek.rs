@@ -10,46 +10,17 @@ use std::sync::mpsc;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use thiserror::Error;
 use vouchlog_runtime::durable::{self, Mode};
 use zeroize::Zeroizing;
 
 use super::Key;
+use crate::key_error::KeyError;
 use crate::limits::{KEY_COMMAND_TIMEOUT, MAX_KEY_TEXT_BYTES};
 
 /// The 32 bytes everything else is wrapped under. Whoever has them and the database can read everything; without them nobody can
 /// read anything. Keep a copy, apart from the backups of the database.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyEncryptionKey(Key);
-
-/// Why there is no key. No variant holds what was read.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// The text names no source.
-    #[error("a key comes from file:PATH, env:NAME or command:CMD")]
-    Source,
-    /// The text is no key.
-    #[error("{0} has no key: it takes 32 bytes as 64 hexadecimal digits or as base64")]
-    Malformed(String),
-    /// The file is missing.
-    #[error("there is no key file {0}: make one, or name the one the vault was created with")]
-    NoFile(PathBuf),
-    /// The file cannot be read or written.
-    #[error("the key file {path} cannot be used: {why}")]
-    File {
-        /// Which file.
-        path: PathBuf,
-        /// What the system said.
-        why: String,
-    },
-    /// The variable is missing.
-    #[error("the environment variable {0} is not set")]
-    NoVariable(String),
-    /// The command failed.
-    #[error("the key command failed: {0}")]
-    Command(String),
-}
 
 impl KeyEncryptionKey {
     /// Takes a key from elsewhere.

@@ -4,7 +4,8 @@
 use vouchlog_evidence::{ErasureScope, Record, RecordId};
 use vouchlog_stream::StatementKind;
 
-use super::{Recorder, RecordingError};
+use super::Recorder;
+use crate::recording_error::RecordingError;
 use crate::{Access, ErasurePlan, PendingErasure, Refusal, Scope, VaultError};
 
 /// What an erasure did.

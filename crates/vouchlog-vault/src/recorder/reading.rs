@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use vouchlog_evidence::{Context, DisclosureScope, Grade, Record, RecordId, grade};
 use vouchlog_stream::StatementKind;
 
-use super::{RECORDS_PER_EVENT, Recorder, RecordingError};
+use super::{RECORDS_PER_EVENT, Recorder};
 use crate::access::ReadPermit;
 use crate::parts::{Parts, PartsError};
+use crate::recording_error::RecordingError;
 use crate::{Access, Query, Role, Row, Vault, VaultError};
 
 /// A record that was read back.

@@ -20,8 +20,9 @@ use std::time::Duration;
 use vouchlog_api::{StreamActivity, StreamOwner, Submitter};
 use vouchlog_stream::{Digest, Statement, StreamId};
 
-use super::{Recorder, RecordingError};
+use super::Recorder;
 use crate::limits::MAX_ROWS;
+use crate::recording_error::RecordingError;
 use crate::{Backlog, RecordId, Unlogged};
 
 /// Records of one page. Each page reads the whole spool twice, so small pages would cost more.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::access::{ReadPermit, Role, Roles, Token};
+use crate::access::{ReadPermit, Token};
+use crate::role::{Role, Roles};
 use crate::{ErasurePlan, Held, Result, Scope, StreamProofs, VaultError};
 
 const OPERATIONS: [(&str, Role); 27] = [

@@ -11,6 +11,7 @@ use vouchlog_storage::{Part, Store, StoreError};
 use vouchlog_storage_sled::SledStore;
 
 use super::*;
+use crate::scrub::Mirror;
 use crate::testing::{ORIGIN, TestClock, TestGateway, config, statements};
 use crate::{Log, Options};
 

@@ -1,0 +1,286 @@
+//! Writes a group of sealed records into the database, in one transaction.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use sqlx::{AnyConnection, Row as _};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use vouchlog_evidence::RecordId;
+
+use crate::keys::{Key, MAC_BYTES, Tenant, random_key, seal, subject_context, tenant_contexts};
+use crate::sealed::SealedRecord;
+use crate::shared::Shared;
+use crate::sql::{Value, map, over_set, over_values};
+use crate::{KeepRecord, Result, VaultError, sums};
+
+/// One call of `keep`.
+pub(crate) struct KeepJob {
+    pub(crate) records: Vec<SealedRecord>,
+    pub(crate) now: i64,
+    pub(crate) reply: oneshot::Sender<Result<()>>,
+    /// Its share of the queue, given back when the job is dropped.
+    pub(crate) _share: OwnedSemaphorePermit,
+}
+
+/// Keeps the jobs' records in one transaction; what becomes of each job. An error is of the transaction: nothing was kept, unless
+/// the commit's outcome is unknown.
+pub(crate) async fn keep_group(shared: &Shared, jobs: &[KeepJob]) -> Result<Vec<Result<()>>> {
+    let mut tx = shared.db.begin().await?;
+    shared.keys.check(&shared.db.lock(&mut tx, false).await?)?;
+    let (new, outcomes) = select_new(&mut tx, jobs).await?;
+    if !new.is_empty() {
+        let owners = owners(shared, &mut tx, &new).await?;
+        let minimums = minimums(&mut tx).await?;
+        let places = insert_records(&mut tx, &new, &owners, &minimums).await?;
+        insert_parts(&mut tx, &new, &owners, &places).await?;
+        insert_facets(&mut tx, &new, &owners, &places).await?;
+    }
+    shared.db.commit(tx).await?;
+    Ok(outcomes)
+}
+
+/// A record to insert and when it was taken.
+type New<'a> = (&'a SealedRecord, i64);
+
+/// The records that are not kept yet, and which jobs contradict what is kept.
+async fn select_new<'a>(
+    tx: &mut AnyConnection,
+    jobs: &'a [KeepJob],
+) -> Result<(Vec<New<'a>>, Vec<Result<()>>)> {
+    let given = || jobs.iter().flat_map(|job| &job.records).map(|sealed| &sealed.record);
+    let ids = given().map(|record| record.id.as_str().into()).collect();
+    let digests = given().map(|record| record.digest.as_bytes().as_slice().into()).collect();
+    let mut rows = over_set(tx, "SELECT id, digest FROM record WHERE id IN", ids, "").await?;
+    rows.extend(over_set(tx, "SELECT id, digest FROM record WHERE digest IN", digests, "").await?);
+    let mut digest_of: HashMap<String, Vec<u8>> = map(&rows, |row| Ok((row.try_get(0)?, row.try_get(1)?)))?;
+    let mut id_of: HashMap<Vec<u8>, String> =
+        digest_of.iter().map(|(id, digest)| (digest.clone(), id.clone())).collect();
+
+    let (mut new, mut outcomes) = (Vec::new(), Vec::new());
+    for job in jobs {
+        let (before, mut refused) = (new.len(), None);
+        for sealed in &job.records {
+            let (id, digest) = (sealed.record.id.as_str(), sealed.record.digest.as_bytes());
+            refused = refused.or_else(|| conflict(&sealed.record, &digest_of, &id_of));
+            if !digest_of.contains_key(id) {
+                digest_of.insert(id.to_owned(), digest.to_vec());
+                id_of.insert(digest.to_vec(), id.to_owned());
+                new.push((sealed, job.now));
+            }
+        }
+        // All or none: what the call added is taken back.
+        if refused.is_some() {
+            for (sealed, _) in new.drain(before..) {
+                digest_of.remove(sealed.record.id.as_str());
+                id_of.remove(sealed.record.digest.as_bytes().as_slice());
+            }
+        }
+        outcomes.push(refused.map_or(Ok(()), Err));
+    }
+    Ok((new, outcomes))
+}
+
+fn conflict(
+    record: &KeepRecord,
+    digest_of: &HashMap<String, Vec<u8>>,
+    id_of: &HashMap<Vec<u8>, String>,
+) -> Option<VaultError> {
+    let digest = record.digest.as_bytes().as_slice();
+    match (digest_of.get(record.id.as_str()), id_of.get(digest)) {
+        (Some(kept), _) if kept != digest => Some(VaultError::Conflict(record.id.clone())),
+        (None, Some(kept)) => {
+            let kept = RecordId::new(kept).unwrap_or_else(|_| record.id.clone());
+            Some(VaultError::DigestTaken { given: record.id.clone(), kept })
+        }
+        _ => None,
+    }
+}
+
+/// The tenants and persons of a group, with their keys.
+struct Owners {
+    tenants: HashMap<String, Arc<Tenant>>,
+    subjects: HashMap<(i64, [u8; MAC_BYTES]), (i64, Key)>,
+}
+
+impl Owners {
+    fn tenant(&self, record: &KeepRecord) -> &Tenant {
+        &self.tenants[&record.tenant]
+    }
+
+    /// The rows and keys of a record's persons.
+    fn subjects<'a>(&'a self, record: &'a KeepRecord) -> impl Iterator<Item = &'a (i64, Key)> {
+        let tenant = self.tenant(record);
+        record.subjects.iter().map(|subject| &self.subjects[&(tenant.id, tenant.subject(subject))])
+    }
+}
+
+/// Finds the owners of the records, or makes them.
+async fn owners(shared: &Shared, tx: &mut AnyConnection, new: &[New<'_>]) -> Result<Owners> {
+    let names: BTreeSet<&str> = new.iter().map(|(sealed, _)| sealed.record.tenant.as_str()).collect();
+    let mut tenants = HashMap::new();
+    for name in names {
+        tenants.insert(name.to_owned(), tenant(shared, tx, name).await?);
+    }
+    let mut subjects = HashMap::new();
+    for tenant in tenants.values() {
+        let of_tenant = new.iter().filter(|(sealed, _)| sealed.record.tenant == tenant.name);
+        let names = of_tenant.flat_map(|(sealed, _)| &sealed.record.subjects);
+        // Sorted, so that two processes make them in the same order and cannot deadlock.
+        let macs: BTreeSet<[u8; MAC_BYTES]> = names.map(|subject| tenant.subject(subject)).collect();
+        subjects.extend(tenant_subjects(shared, tx, tenant, macs).await?);
+    }
+    Ok(Owners { tenants, subjects })
+}
+
+/// A tenant with its keys; a new one gets them.
+async fn tenant(shared: &Shared, tx: &mut AnyConnection, name: &str) -> Result<Arc<Tenant>> {
+    if let Some(tenant) = shared.keys.known_tenant(name) {
+        return Ok(tenant);
+    }
+    if let Some(tenant) = shared.find_tenant(tx, name).await? {
+        shared.keys.remember_tenant(&tenant);
+        return Ok(tenant);
+    }
+    let kek = shared.keys.kek();
+    let [custody, facets] = tenant_contexts(name);
+    let custody = seal(kek.bytes(), &custody, random_key()?.as_slice())?;
+    let facets = seal(kek.bytes(), &facets, random_key()?.as_slice())?;
+    let insert =
+        "INSERT INTO tenant (name, custody_key, facet_key) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    sqlx::query(insert).bind(name).bind(custody).bind(facets).execute(&mut *tx).await?;
+    // Not remembered: the transaction may yet be rolled back.
+    shared.find_tenant(tx, name).await?.ok_or(VaultError::Busy)
+}
+
+/// The persons with these pseudonyms; new ones get keys.
+async fn tenant_subjects(
+    shared: &Shared,
+    tx: &mut AnyConnection,
+    tenant: &Tenant,
+    macs: BTreeSet<[u8; MAC_BYTES]>,
+) -> Result<HashMap<(i64, [u8; MAC_BYTES]), (i64, Key)>> {
+    let mut found = find_subjects(shared, tx, tenant, macs.iter()).await?;
+    let missing: Vec<_> = macs.into_iter().filter(|mac| !found.contains_key(&(tenant.id, *mac))).collect();
+    if missing.is_empty() {
+        return Ok(found);
+    }
+    let kek = shared.keys.kek();
+    let mut rows = Vec::new();
+    for mac in &missing {
+        let context = subject_context(&tenant.name, mac);
+        let key = seal(kek.bytes(), &context, random_key()?.as_slice())?;
+        rows.push(vec![tenant.id.into(), mac.as_slice().into(), key.into()]);
+    }
+    over_values(tx, "INSERT INTO subject (tenant, mac, key)", rows, "ON CONFLICT DO NOTHING").await?;
+    found.extend(find_subjects(shared, tx, tenant, missing.iter()).await?);
+    if missing.iter().any(|mac| !found.contains_key(&(tenant.id, *mac))) {
+        return Err(VaultError::Busy);
+    }
+    Ok(found)
+}
+
+async fn find_subjects(
+    shared: &Shared,
+    tx: &mut AnyConnection,
+    tenant: &Tenant,
+    macs: impl Iterator<Item = &[u8; MAC_BYTES]>,
+) -> Result<HashMap<(i64, [u8; MAC_BYTES]), (i64, Key)>> {
+    let macs = macs.map(|mac| mac.as_slice().into()).collect();
+    let rows = over_set(tx, "SELECT mac, id, key FROM subject WHERE mac IN", macs, "").await?;
+    map(&rows, |row| {
+        let mac: &[u8] = row.try_get(0)?;
+        let key = shared.keys.unwrap_subject(&tenant.name, mac, row.try_get(2)?)?;
+        let mac = mac.try_into().map_err(|_| VaultError::damaged("a pseudonym has another length"))?;
+        Ok(((tenant.id, mac), (row.try_get(1)?, key)))
+    })
+}
+
+/// How long the records of each class are to be kept, in milliseconds.
+async fn minimums(tx: &mut AnyConnection) -> Result<HashMap<String, i64>> {
+    let rows = sqlx::query("SELECT name, keep_for FROM retention_class").fetch_all(tx).await?;
+    map(&rows, |row| Ok((row.try_get(0)?, row.try_get(1)?)))
+}
+
+/// Inserts the records; the number each got.
+async fn insert_records(
+    tx: &mut AnyConnection,
+    new: &[New<'_>],
+    owners: &Owners,
+    minimums: &HashMap<String, i64>,
+) -> Result<HashMap<String, i64>> {
+    let row = |(sealed, now): &New<'_>| {
+        let record = &sealed.record;
+        let minimum =
+            minimums.get(&record.retention.class).map(|keep| record.started_at.saturating_add(*keep));
+        let stream = i64::try_from(record.stream.get()).expect("40 bits");
+        // In the order of `SUMMED`.
+        let mut row = vec![
+            record.id.as_str().into(),
+            i64::from(record.kind.byte()).into(),
+            owners.tenant(record).id.into(),
+            stream.into(),
+            i64::from(record.evidence.bits()).into(),
+            record.digest.as_bytes().as_slice().into(),
+            record.started_at.into(),
+            (*now).into(),
+            record.retention.class.as_str().into(),
+            record.amends.as_ref().map(ToString::to_string).into(),
+        ];
+        row.push(sums::of(&row).into());
+        row.push(record.retention.until.max(minimum).into());
+        row
+    };
+    let insert = "INSERT INTO record (id, kind, tenant, stream, evidence, digest, started_at, kept_at, \
+                  retention_class, amends, sum, keep_until)";
+    let rows = over_values(tx, insert, new.iter().map(row).collect(), "RETURNING id, n").await?;
+    map(&rows, |row| Ok((row.try_get(0)?, row.try_get(1)?)))
+}
+
+/// Inserts statements, sealed parts and the persons they belong to.
+async fn insert_parts(
+    tx: &mut AnyConnection,
+    new: &[New<'_>],
+    owners: &Owners,
+    places: &HashMap<String, i64>,
+) -> Result<()> {
+    let (mut statements, mut parts, mut persons) = (Vec::new(), Vec::new(), Vec::new());
+    for (sealed, _) in new {
+        let record = &sealed.record;
+        let n = places[record.id.as_str()];
+        let keys: Vec<&Key> = owners.subjects(record).map(|(_, key)| key).collect();
+        let key = owners.tenant(record).wrap(&record.id, &sealed.key, &keys)?;
+        statements.push(vec![n.into(), record.jwt.as_str().into(), sums::of_text(n, &record.jwt).into()]);
+        parts.push(vec![n.into(), key.into(), sealed.metadata.clone().into(), sealed.content.clone().into()]);
+        let rows: BTreeSet<i64> = owners.subjects(record).map(|(row, _)| *row).collect();
+        persons.extend(rows.into_iter().map(|subject| vec![Value::from(n), subject.into()]));
+    }
+    over_values(tx, "INSERT INTO statement (record, jwt, sum)", statements, "").await?;
+    over_values(tx, "INSERT INTO sealed (record, key, metadata, content)", parts, "").await?;
+    over_values(tx, "INSERT INTO record_subject (record, subject)", persons, "").await?;
+    Ok(())
+}
+
+/// Inserts the pseudonyms the records are found by, in their order, so that rows of one page are written together.
+async fn insert_facets(
+    tx: &mut AnyConnection,
+    new: &[New<'_>],
+    owners: &Owners,
+    places: &HashMap<String, i64>,
+) -> Result<()> {
+    let mut facets = HashSet::new();
+    for (sealed, _) in new {
+        let record = &sealed.record;
+        let (tenant, n) = (owners.tenant(record), places[record.id.as_str()]);
+        facets.extend(record.facets.iter().map(|(facet, value)| {
+            (tenant.facet(*facet, value), record.started_at, n, i64::from(facet.is_personal()))
+        }));
+    }
+    let mut facets: Vec<_> = facets.into_iter().collect();
+    facets.sort_unstable();
+    let row = |(mac, started_at, n, personal): ([u8; MAC_BYTES], i64, i64, i64)| {
+        vec![mac.as_slice().into(), started_at.into(), n.into(), personal.into()]
+    };
+    let rows = facets.into_iter().map(row).collect();
+    over_values(tx, "INSERT INTO facet (mac, started_at, record, personal)", rows, "").await?;
+    Ok(())
+}

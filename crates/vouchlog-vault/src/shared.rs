@@ -1,0 +1,37 @@
+//! What the vault and its writer have in common.
+
+use std::sync::Arc;
+
+use sqlx::{AnyConnection, Row as _};
+
+use crate::Result;
+use crate::database::Database;
+use crate::error::named;
+use crate::keys::{KeyRing, Tenant};
+
+/// What the vault and its writer have in common.
+pub(crate) struct Shared {
+    pub(crate) db: Database,
+    pub(crate) keys: KeyRing,
+    /// Where the vault is, without a password.
+    pub(crate) shown: String,
+}
+
+impl Shared {
+    /// Names the vault in errors that report damage.
+    pub(crate) async fn named<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        work.await.map_err(|error| named(error, &self.shown))
+    }
+
+    /// A tenant's row, unwrapped.
+    pub(crate) async fn find_tenant(
+        &self,
+        tx: &mut AnyConnection,
+        name: &str,
+    ) -> Result<Option<Arc<Tenant>>> {
+        let find = "SELECT id, custody_key, facet_key FROM tenant WHERE name = $1";
+        let Some(row) = sqlx::query(find).bind(name).fetch_optional(tx).await? else { return Ok(None) };
+        let tenant = self.keys.unwrap_tenant(row.try_get(0)?, name, row.try_get(1)?, row.try_get(2)?)?;
+        Ok(Some(Arc::new(tenant)))
+    }
+}
