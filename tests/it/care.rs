@@ -208,14 +208,6 @@ async fn each_kind_of_damage_is_named_with_file_and_range() {
     let codes: Vec<_> =
         report["findings"].as_array().unwrap().iter().map(|f| f["code"].as_str().unwrap()).collect();
     assert_eq!(codes[..2], ["entry", "tile"], "{report}");
-    // A bundle and its own tile: nothing tells what was there, so the log does not start, and both places are named.
-    let torn = folder.path().join("torn");
-    copy(&data, &torn);
-    flip(&torn.join("sealed/bundles/000000.data"), 40_000);
-    flip(&torn.join("sealed/tiles/0/000000"), 8192 * 2 + 77);
-    let (code, words) = fail(&["serve", "--listen", "127.0.0.1:0", "--data", torn.to_str().unwrap()]);
-    let places = ["sealed/tiles/0/000000 bytes 16384-24575", "sealed/bundles/000000.data bytes "];
-    assert!(code == 2 && places.iter().all(|place| words.contains(place)), "{code}: {words}");
     // Older than what was signed, with nothing damaged: found by comparing.
     let old = folder.path().join("old");
     copy(&data, &old);
@@ -227,6 +219,18 @@ async fn each_kind_of_damage_is_named_with_file_and_range() {
     std::fs::copy(data.join("SIGNED"), old.join("SIGNED")).unwrap();
     let (report, exit) = fsck(&old);
     assert_eq!((report["findings"][0]["code"].as_str(), exit), (Some("checkpoint"), 1), "{report}");
+}
+
+/// Nothing tells what was there, so the log does not start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bundle_and_its_tile_that_are_both_damaged_are_named_by_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = stopped(folder.path()).await;
+    flip(&data.join("sealed/bundles/000000.data"), 40_000);
+    flip(&data.join("sealed/tiles/0/000000"), 8192 * 2 + 77);
+    let (code, words) = fail(&["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]);
+    let places = ["sealed/tiles/0/000000 bytes 16384-24575", "sealed/bundles/000000.data bytes "];
+    assert!(code == 2 && places.iter().all(|place| words.contains(place)), "{code}: {words}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
