@@ -194,7 +194,7 @@ impl EvidenceFile {
         serde_json::to_string_pretty(self).expect("strings, numbers and lists always encode")
     }
 
-    /// Reads a file. What it says is not verified: that is [`verify_finding`].
+    /// Reads a file. What it says is not verified: that is [`verify_finding`](crate::verify_finding).
     pub fn from_json(json: &[u8]) -> Result<Self, EvidenceError> {
         if json.len() > MAX_EVIDENCE_BYTES {
             return Err(EvidenceError::TooLarge(json.len()));

@@ -5,7 +5,7 @@
 //! | [`clock`] | typed wall-clock and monotonic time, as a value that tests and simulations control |
 //! | [`durable`] | files that are written completely or not at all, and survive a power cut |
 //! | [`backoff`] | growing, jittered waits between retries |
-//! | [`caught`] | panics of libraries as errors |
+//! | [`mod@caught`] | panics of libraries as errors |
 //! | [`poison`] | the switch that stops writing for good, and a future that waits for it |
 //! | [`readiness`] | the checks behind `/readyz` |
 //! | [`watched`] | work on a thread of its own, with a deadline |
