@@ -101,9 +101,8 @@ impl<'a> Draft<'a> {
 
     /// Appends to a stream, beats its heart, or closes it.
     pub(crate) fn append(&mut self, append: &Append) -> Result<Done> {
-        self.find(append.stream)?;
         let count = append.statements.len() as u64;
-        let stream = self.stream(append.stream).ok_or_else(|| unknown_stream(append.stream))?;
+        let stream = self.find(append.stream)?;
         let is_new = count == 0 || append.old_size.saturating_add(count) > stream.size();
         let again = count == 0 && append.close && stream.status() == StreamStatus::Closed;
         if again && stream.tree_head() == append.head.head() {
@@ -166,8 +165,7 @@ impl<'a> Draft<'a> {
             return opened_before(id, &before, opening);
         }
         if let Some(previous) = opening.previous {
-            self.find(previous.stream)?;
-            let stream = self.stream(previous.stream).ok_or_else(|| unknown_stream(previous.stream))?;
+            let stream = self.find(previous.stream)?;
             if stream.gateway().name() != opening.gateway.name() {
                 let message =
                     format!("stream {} is another gateway's: it cannot be continued", previous.stream);
@@ -260,12 +258,12 @@ impl<'a> Draft<'a> {
     }
 
     /// Reads a stream back if it was evicted; an error if there is none.
-    fn find(&mut self, id: StreamId) -> Result<()> {
+    fn find(&mut self, id: StreamId) -> Result<&StreamState> {
         if self.stream(id).is_none() {
             let recalled = self.recall.as_ref().map(|recall| recall.stream(id)).transpose()?.flatten();
             self.recalled.insert(id, recalled.ok_or_else(|| unknown_stream(id))?);
         }
-        Ok(())
+        self.stream(id).ok_or_else(|| unknown_stream(id))
     }
 
     /// Takes a stream that was read back elsewhere.

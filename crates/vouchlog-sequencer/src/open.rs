@@ -62,7 +62,8 @@ impl<S: Store> Log<S> {
         store.note_signed(loaded.head)?;
         let head = signer.sign(loaded.head, logged_at(config.clock.now()).max(tree.logged_at));
         tree.head = Some(head.map_err(|error| OpenError::Key(error.to_string()))?);
-        let shared = share(&config, (store, index), operator, &loaded, &tree, feeders.as_ref(), registry)?;
+        let found = Found { store, index, operator, loaded };
+        let shared = share(&config, found, &tree, feeders.as_ref(), registry)?;
         if let Some(feeders) = &mut feeders {
             feeders.guard(&shared)?;
         }
@@ -125,12 +126,18 @@ fn check_remembered<S: Store>(store: &S, head: TreeHead, index: Option<&dyn Inde
     }
 }
 
+/// The log as it was found, opened and checked.
+struct Found<S> {
+    store: S,
+    index: Option<Arc<dyn Index>>,
+    operator: VerifyingKey,
+    loaded: Loaded,
+}
+
 /// What all parts of the log work with.
 fn share<S: Store>(
     config: &Config,
-    (store, index): (S, Option<Arc<dyn Index>>),
-    operator: VerifyingKey,
-    loaded: &Loaded,
+    Found { store, index, operator, loaded }: Found<S>,
     tree: &Tree,
     feeders: Option<&Feeders>,
     registry: &mut Registry,
