@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vouchlog_stream::StatementKind;
 
-use crate::collect::world::{World, traces};
+use crate::collect::world::World;
 use crate::process::{run, succeed, vouchlog};
 use crate::witnesses::copy_dir;
 
@@ -30,11 +30,7 @@ async fn a_collector_goes_on_with_a_recovered_log() {
     let log = world.start_log();
     let collector = world.start_collector(&[]);
     let mut sent = Vec::new();
-    let mut send = async |round: u64| {
-        let (body, answers) = traces(0, round, 3);
-        assert_eq!(world.post("/v1/traces", &body).await, Some((reqwest::StatusCode::OK, json!({}))));
-        sent.extend(answers);
-    };
+    let mut send = async |round: u64| sent.extend(world.send_traces(round, 3).await);
     send(0).await;
     send(1).await;
     let all_logged = async |count: usize| loop {

@@ -159,9 +159,7 @@ impl TestGateway {
         number: u64,
         previous: Option<Previous>,
     ) -> Result<Self> {
-        let (note, stream_key) = Self::numbered_opening(seed, number, previous);
-        let stream = log.open_stream(note).await?.stream;
-        Ok(Self { enrolled: Self::enrolled_key(seed), stream_key, stream, range: CompactRange::new() })
+        Self::send_opening(log, seed, Self::numbered_opening(seed, number, previous)).await
     }
 
     /// Enrols gateway `seed` and opens a stream.
@@ -177,7 +175,14 @@ impl TestGateway {
         stream_seed: u8,
         previous: Option<Previous>,
     ) -> Result<Self> {
-        let (note, stream_key) = Self::opening(seed, stream_seed, previous);
+        Self::send_opening(log, seed, Self::opening(seed, stream_seed, previous)).await
+    }
+
+    async fn send_opening(
+        log: &impl Appender,
+        seed: u8,
+        (note, stream_key): (String, SigningKey),
+    ) -> Result<Self> {
         let stream = log.open_stream(note).await?.stream;
         Ok(Self { enrolled: Self::enrolled_key(seed), stream_key, stream, range: CompactRange::new() })
     }
@@ -198,6 +203,18 @@ impl TestGateway {
             statements,
             head: self.head(seconds),
             close: false,
+            wait_for: AckLevel::Sequenced,
+        }
+    }
+
+    /// A request without statements: a heartbeat, or the end of the stream if it is to `close`.
+    pub fn head_only(&self, seconds: u64, close: bool) -> Append {
+        Append {
+            stream: self.stream,
+            old_size: self.range.end(),
+            statements: Vec::new(),
+            head: self.head(seconds),
+            close,
             wait_for: AckLevel::Sequenced,
         }
     }

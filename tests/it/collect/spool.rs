@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use vouchlog_stream::StatementKind;
 
-use super::world::{World, traces};
+use super::world::World;
 use crate::process::signal;
 
 /// Starts the collector on a spool that it must refuse, and returns what it says.
@@ -23,11 +23,7 @@ async fn a_lost_spool_loses_no_record() {
     let log = world.start_log();
     let mut collector = world.start_collector(&[]);
     let mut sent = Vec::new();
-    let mut send = async |round: u64| {
-        let (body, answers) = traces(0, round, 3);
-        assert_eq!(world.post("/v1/traces", &body).await, Some((reqwest::StatusCode::OK, json!({}))));
-        sent.extend(answers);
-    };
+    let mut send = async |round: u64| sent.extend(world.send_traces(round, 3).await);
     send(0).await;
     world.wait_for(StatementKind::Interaction, 3).await;
     signal(log.pid(), "STOP");

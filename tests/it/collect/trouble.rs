@@ -14,11 +14,7 @@ async fn while_the_log_is_away_emitters_notice_nothing() {
     let log = world.start_log();
     let mut collector = world.start_collector(&[]);
     let mut sent = Vec::new();
-    let mut send = async |round: u64| {
-        let (body, answers) = traces(0, round, 3);
-        assert_eq!(world.post("/v1/traces", &body).await, Some((reqwest::StatusCode::OK, json!({}))));
-        sent.extend(answers);
-    };
+    let mut send = async |round: u64| sent.extend(world.send_traces(round, 3).await);
     send(0).await;
     world.wait_for(StatementKind::Interaction, 3).await;
     signal(log.pid(), "STOP");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use vouchlog_api::{AckLevel, Append, Appender, HouseAppend, LogReader};
+use vouchlog_api::{AckLevel, Appender, HouseAppend, LogReader};
 use vouchlog_auditor::{AuditReport, AuditState, Config, LogIdentity, audit};
 use vouchlog_note::{Origin, VerifyingKey};
 use vouchlog_sequencer::Log;
@@ -36,15 +36,7 @@ async fn settle(log: &Log<Arc<MemoryStore>>) {
 }
 
 async fn beat(log: &Log<Arc<MemoryStore>>, gateway: &TestGateway, seconds: u64, close: bool) {
-    let append = Append {
-        stream: gateway.stream,
-        old_size: gateway.range.end(),
-        statements: Vec::new(),
-        head: gateway.head(seconds),
-        close,
-        wait_for: AckLevel::Sequenced,
-    };
-    log.append(append).await.unwrap();
+    log.append(gateway.head_only(seconds, close)).await.unwrap();
 }
 
 #[tokio::test]

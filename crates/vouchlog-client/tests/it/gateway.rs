@@ -2,7 +2,7 @@
 //! Method: a real log and server; each test one promise.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -242,14 +242,7 @@ async fn a_log_that_lost_what_it_acknowledged_is_caught() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_copy_of_the_state_continues_in_a_new_stream() {
     let (world, dir) = (World::start().await, tempfile::tempdir().unwrap());
-    let (live, copy) = (dir.path().join("live"), dir.path().join("copy"));
-    let gateway = world.gateway(&live).await;
-    in_time(gateway.submit(statements(0..4)).await.unwrap()).await.unwrap();
-    gateway.stop().await;
-    copy_dir(&live, &copy);
-    let gateway = world.gateway(&live).await;
-    in_time(gateway.submit(statements(4..9)).await.unwrap()).await.unwrap();
-    gateway.stop().await;
+    let (live, copy) = with_an_old_copy(&world, dir.path()).await;
 
     let gateway = world.gateway(&copy).await;
     in_time(gateway.submit(statements(9..12)).await.unwrap()).await.unwrap();
@@ -439,6 +432,19 @@ async fn the_same_traits_across_the_network() {
         GrpcLog::connect(&vouchlog_client::Connection::new("log.example:1")).unwrap_err().kind,
         ErrorKind::InvalidArgument
     );
+}
+
+/// The states of a gateway that stopped after 9 statements, and an older copy of it, after 4.
+pub(crate) async fn with_an_old_copy(world: &World, dir: &Path) -> (PathBuf, PathBuf) {
+    let (live, copy) = (dir.join("live"), dir.join("copy"));
+    let gateway = world.gateway(&live).await;
+    in_time(gateway.submit(statements(0..4)).await.unwrap()).await.unwrap();
+    gateway.stop().await;
+    copy_dir(&live, &copy);
+    let gateway = world.gateway(&live).await;
+    in_time(gateway.submit(statements(4..9)).await.unwrap()).await.unwrap();
+    gateway.stop().await;
+    (live, copy)
 }
 
 pub(crate) fn copy_dir(from: &Path, to: &Path) {

@@ -12,7 +12,7 @@ use vouchlog_sequencer::rebuild::Rebuilder;
 use vouchlog_storage::MemoryStore;
 use vouchlog_stream::{Entry, StreamStatus};
 
-use crate::gateway::{copy_dir, openings};
+use crate::gateway::{copy_dir, openings, with_an_old_copy};
 use crate::world::{World, in_time, log_key, origin, statements, stopped};
 
 /// What `vouchlog recover` builds from served tiles: every entry, and of the states what follows from them.
@@ -79,14 +79,7 @@ async fn a_stream_without_its_head_is_closed_at_its_size_and_continued() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_without_its_head_that_has_other_statements_is_not_signed() {
     let (mut world, dir) = (World::start().await, tempfile::tempdir().unwrap());
-    let (live, copy) = (dir.path().join("live"), dir.path().join("copy"));
-    let gateway = world.gateway(&live).await;
-    in_time(gateway.submit(statements(0..4)).await.unwrap()).await.unwrap();
-    gateway.stop().await;
-    copy_dir(&live, &copy);
-    let gateway = world.gateway(&live).await;
-    in_time(gateway.submit(statements(4..9)).await.unwrap()).await.unwrap();
-    gateway.stop().await;
+    let (_, copy) = with_an_old_copy(&world, dir.path()).await;
     // The copy has other statements at the same places, in its spool before it meets the log.
     world.proxy.lead_to(None);
     let gateway = world.gateway(&copy).await;

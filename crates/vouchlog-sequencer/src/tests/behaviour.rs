@@ -243,20 +243,12 @@ async fn open_enrolment_enrols_on_the_way() {
 async fn heartbeats_and_due_heads_become_entries_and_old_ones_are_refused() {
     let (log, store, clock) = log().await;
     let mut gateway = TestGateway::open(&log, 10).await.unwrap();
-    let beat = |g: &TestGateway, seconds| Append {
-        stream: g.stream,
-        old_size: g.range.end(),
-        statements: Vec::new(),
-        head: g.head(seconds),
-        close: false,
-        wait_for: AckLevel::Sequenced,
-    };
     gateway.send(&log, statements(3, 1), T).await.unwrap();
     let size = log.sequenced().size().get();
-    log.append(beat(&gateway, T + 1)).await.unwrap();
+    log.append(gateway.head_only(T + 1, false)).await.unwrap();
     assert!(matches!(entry(&log, size).await, Entry::StreamHead { stream, .. } if stream == gateway.stream));
     for old in [T, T + 1] {
-        assert!(log.append(beat(&gateway, old)).await.unwrap_err().message.contains("replayed"));
+        assert!(log.append(gateway.head_only(old, false)).await.unwrap_err().message.contains("replayed"));
     }
     gateway.send(&log, statements(3, 2), T + 1).await.unwrap();
     let size = log.sequenced().size().get();
@@ -286,15 +278,7 @@ async fn a_closed_or_continued_stream_takes_nothing_more() {
     log.append(last.clone()).await.unwrap();
     assert!(log.append(last).await.unwrap().repeated);
     assert_eq!(log.stream(second.stream).await.unwrap().status, StreamStatus::Closed);
-    let again = Append {
-        stream: second.stream,
-        old_size: 2,
-        statements: Vec::new(),
-        head: second.head(T),
-        close: true,
-        wait_for: AckLevel::Sequenced,
-    };
-    assert_eq!(log.append(again).await.unwrap().stream_size, 2);
+    assert_eq!(log.append(second.head_only(T, true)).await.unwrap().stream_size, 2);
     check(&log, &store).await;
 }
 

@@ -163,23 +163,12 @@ impl World {
     }
 }
 
-fn head_only(gateway: &TestGateway, seconds: u64, close: bool) -> Append {
-    Append {
-        stream: gateway.stream,
-        old_size: gateway.range.end(),
-        statements: Vec::new(),
-        head: gateway.head(seconds),
-        close,
-        wait_for: AckLevel::Sequenced,
-    }
-}
-
 async fn closed(log: &Log<Arc<MemoryStore>>, number: u64, count: usize) -> TestGateway {
     let mut gateway = TestGateway::open_numbered(log, 10, number, None).await.unwrap();
     if count > 0 {
         gateway.send(log, statements(count, number), T).await.unwrap();
     }
-    log.append(head_only(&gateway, T + 1, true)).await.unwrap();
+    log.append(gateway.head_only(T + 1, true)).await.unwrap();
     gateway
 }
 
@@ -217,10 +206,10 @@ async fn answers(log: &Log<Arc<MemoryStore>>, ended: &[TestGateway]) -> Vec<Stri
             Append { old_size: more.old_size + 3, ..more.clone() },
             Append { head: gateway.sign_head(wrong_root, T + 6), ..more.clone() },
             Append { head: "nonsense".into(), ..more },
-            head_only(gateway, T, false),
-            head_only(gateway, T + 9, false),
-            head_only(gateway, T + 1, true),
-            head_only(gateway, T + 9, true),
+            gateway.head_only(T, false),
+            gateway.head_only(T + 9, false),
+            gateway.head_only(T + 1, true),
+            gateway.head_only(T + 9, true),
         ];
         for request in requests {
             let answer = log.append(request).await.map(|appended| appended.stream_size);
@@ -247,9 +236,9 @@ async fn history(world: &World) -> Vec<TestGateway> {
     let empty = TestGateway::open_numbered(log, 10, 5, None).await.unwrap();
     let mut second = TestGateway::open_numbered(log, 10, 6, Some(previous(&empty))).await.unwrap();
     second.send(log, statements(7, 6), T).await.unwrap();
-    log.append(head_only(&second, T + 1, false)).await.unwrap();
+    log.append(second.head_only(T + 1, false)).await.unwrap();
     let third = TestGateway::open_numbered(log, 10, 7, Some(previous(&second))).await.unwrap();
-    log.append(head_only(&third, T + 1, true)).await.unwrap();
+    log.append(third.head_only(T + 1, true)).await.unwrap();
     TestGateway::open_numbered(log, 10, 8, Some(previous(&third))).await.unwrap();
     ended.extend([empty, second, third]);
     ended
@@ -312,7 +301,7 @@ async fn an_opening_that_is_sent_again_opens_nothing() {
         }
         let asked = world.log.stream(gateway.stream).await.unwrap_err();
         assert_eq!(asked.kind, ErrorKind::Unavailable, "never `not found`: {asked}");
-        let appended = world.log.append(head_only(&gateway, T + 1, true)).await.unwrap_err();
+        let appended = world.log.append(gateway.head_only(T + 1, true)).await.unwrap_err();
         assert_eq!(appended.kind, ErrorKind::Unavailable, "{appended}");
         let next = TestGateway::open_numbered(&world.log, 10, 3, Some(previous(&gateway))).await;
         assert_eq!(next.unwrap_err().kind, ErrorKind::Unavailable);
@@ -361,12 +350,12 @@ async fn a_fork_is_kept_whether_the_stream_was_evicted_before_or_not() {
         assert_eq!(appended.map(|_: vouchlog_api::Appended| ()).unwrap_err().kind, ErrorKind::Fork);
     };
     forked(world.log.append(twin.request(statements(7, 2), T)).await);
-    world.log.append(head_only(&gateway, T + 1, true)).await.unwrap();
+    world.log.append(gateway.head_only(T + 1, true)).await.unwrap();
 
     let second = TestGateway::open_numbered(&world.log, 10, 2, None).await.unwrap();
     let (mut other, mut other_twin) = (second.clone(), second);
     other.send(&world.log, statements(6, 1), T).await.unwrap();
-    world.log.append(head_only(&other, T + 1, true)).await.unwrap();
+    world.log.append(other.head_only(T + 1, true)).await.unwrap();
     world.evict(&[other.stream]).await;
     assert!(world.is_held(gateway.stream), "a fork is evidence that is nowhere else");
     for _ in 0..2 {

@@ -1,6 +1,6 @@
 //! Callers whose streams end at once. The log evicts them, and must know them all the same.
 
-use vouchlog_api::{AckLevel, Append, Appender, ErrorKind};
+use vouchlog_api::{Appender, ErrorKind};
 use vouchlog_sequencer::testing::TestGateway;
 
 use super::World;
@@ -50,15 +50,7 @@ impl World {
         }
         let seconds = self.seconds();
         let Some(running) = self.log.running() else { return Ok(false) };
-        let closing = Append {
-            stream: gateway.stream,
-            old_size: 0,
-            statements: Vec::new(),
-            head: gateway.head(seconds),
-            close: true,
-            wait_for: AckLevel::Sequenced,
-        };
-        let closed = self.runtime.block_on(running.log.append(closing));
+        let closed = self.runtime.block_on(running.log.append(gateway.head_only(seconds, true)));
         self.note(&format!("visitor {number}: {}", words(closed.as_ref().map(|_| "closed"))));
         self.after_log()?;
         closed.map_or_else(|error| passes(&format!("the closing of visitor {number}"), &error), |_| Ok(true))

@@ -8,7 +8,7 @@ use vouchlog_merkle::{TreeHead, TreeSize, leaf_hash};
 use vouchlog_storage::Index;
 use vouchlog_stream::Previous;
 
-use super::{T, World, answers, head_only, words};
+use super::{T, World, answers, words};
 use crate::testing::{TestGateway, statements};
 
 /// What is done to both logs. Streams are named by their place among those opened so far.
@@ -94,7 +94,7 @@ impl Side {
             }
             Step::Head { stream, close } => {
                 let Some(gateway) = self.opened.get(place(stream)) else { return String::new() };
-                let outcome = log.append(head_only(gateway, seconds, close)).await;
+                let outcome = log.append(gateway.head_only(seconds, close)).await;
                 outcome.map_or_else(|error| words(&error), |done| done.stream_size.to_string())
             }
             Step::Fork { stream } => {
