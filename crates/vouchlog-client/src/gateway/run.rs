@@ -1,4 +1,4 @@
-//! The task that talks to the log: gets a stream, compares it with the log, converses, and begins anew after trouble.
+//! The task that sends to the log: it finds or opens a stream, compares it with the log, sends what waits, and reconnects after a failure.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::{GatewayError, Order};
 use crate::spool::StreamRecord;
 
 impl Session {
-    /// Talks until it is told to stop, the stream was closed on demand, or nothing can go on.
+    /// Runs until it is told to stop, the stream was closed on request, or an error ends it.
     pub(super) async fn run(mut self) {
         let mut orders = self.orders.clone();
         let end = tokio::select! {
