@@ -4,9 +4,16 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use vouchlog_note::{SignatureType, SigningKey};
 use vouchlog_sequencer::testing::{ORIGIN, key};
+
+/// Where the ports of [`free_port`] begin: above those of well-known services.
+const FIRST_PORT: u16 = 12_000;
+
+/// How many they are; Linux gives connections those from 32,768.
+const PORTS: u16 = 20_000;
 
 /// The program under test.
 pub(crate) fn vouchlog() -> Command {
@@ -39,9 +46,20 @@ pub(crate) fn fail(args: &[&str]) -> (i32, String) {
     (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-/// A port that was free a moment ago, for servers that must come back where they were.
+/// A port for a server that must come back where it was.
+///
+/// It lies below those that the system gives to connections and to `:0`, because one of those can be taken between two
+/// starts, and is given out once. Two runs of the tests at a time begin at different ports.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let begin = std::process::id().wrapping_mul(97);
+    loop {
+        let nth = begin.wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = FIRST_PORT + u16::try_from(nth % u32::from(PORTS)).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Writes the published test keys of log and operator into the data directory, so that a test's own gateway fits.

@@ -14,6 +14,7 @@ lost. Its generic callback loses them either way, which is why it is told here t
 
 import json
 import os
+import random
 import secrets
 import signal
 import socket
@@ -32,10 +33,15 @@ STOP_SECONDS = 60
 
 
 def free_port():
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A free port below those that the system gives to connections, so that none takes it before the proxy does."""
+    while True:
+        port = random.randrange(12_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def configuration(callback, provider, key):
