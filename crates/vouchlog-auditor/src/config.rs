@@ -33,7 +33,7 @@ pub enum EntryRules {
 /// Behaviour that has a sensible default.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Requests under way at once, 1 to 256.
+    /// Requests in flight at once, 1 to 256.
     pub in_flight: usize,
     /// Requests begun in one second at most; none is as fast as the log answers.
     pub max_requests_per_second: Option<u32>,

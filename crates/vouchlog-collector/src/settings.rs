@@ -67,7 +67,7 @@ pub struct Settings {
     pub session_idle: SignedDuration,
     /// An intent has no outcome if none came for so long.
     pub intent_timeout: SignedDuration,
-    /// How often the collector gives account of itself.
+    /// Interval between the collector's heartbeats.
     pub heartbeat: SignedDuration,
     /// The operator's word that no source leaves interactions out. Telemetry itself cannot say so.
     pub unsampled: bool,

@@ -148,8 +148,8 @@ impl SessionBundle {
     pub fn claims(&self) -> String {
         let here = self.records.len();
         match &self.seal {
-            Some(_) => format!("{here} records and the session's seal; the sender knows of {}", self.known),
-            None => format!("{here} records and no seal; the sender knows of {}", self.known),
+            Some(_) => format!("{here} records and the session's seal; the sender holds {}", self.known),
+            None => format!("{here} records and no seal; the sender holds {}", self.known),
         }
     }
 

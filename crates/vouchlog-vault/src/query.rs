@@ -18,9 +18,9 @@ pub struct Query {
     pub tenant: Option<String>,
     /// Of these kinds only; none is all.
     pub kinds: Vec<StatementKind>,
-    /// Begun at this time or later.
+    /// Started at this time or later.
     pub from: Option<i64>,
-    /// Begun before this time.
+    /// Started before this time.
     pub to: Option<i64>,
     /// By the time they began.
     pub order: Order,

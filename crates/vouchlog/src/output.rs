@@ -83,7 +83,7 @@ fn print(text: &str) -> anyhow::Result<()> {
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         // The reader has what it wanted: `vouchlog find | head -1` did its work.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("standard output cannot be written"),
+        written => written.context("standard output could not be written"),
     }
 }
 

@@ -122,10 +122,10 @@ fn what_is_not_disclosed_is_withheld_and_never_missing() {
     let timeline = verified.timeline();
     let authorised = &timeline.summary.authorised;
     assert_eq!(authorised.answer, Answer::Indeterminate);
-    assert!(authorised.words.contains("nothing about it was disclosed"), "{}", authorised.words);
+    assert!(authorised.words.contains("this part of the record was not disclosed"), "{}", authorised.words);
     let complete = &timeline.summary.complete;
     assert_eq!(complete.answer, Answer::Indeterminate);
-    assert_eq!(complete.reasons, ["whether 1 intent has an outcome is not shown"]);
+    assert_eq!(complete.reasons, ["whether 1 intent has an outcome is not disclosed"]);
     let named: Vec<_> = timeline.records.iter().flat_map(|record| &record.findings).collect();
     assert!(
         !named.iter().any(|noted| noted.code == "R01" && noted.severity != crate::Severity::Indeterminate)
@@ -163,9 +163,9 @@ fn a_record_left_out_shows() {
     let reasons = timeline.summary.complete.reasons.join("\n");
     for words in [
         "record 4 of the session is missing; nobody declared a loss",
-        "the seal counts 6 records; 5 of them are here",
-        "whoever keeps them has 6 records of the session; 5 of them are here",
-        "1 record that the seal names is not here",
+        "the seal counts 6 records; 5 of them are present",
+        "whoever keeps them has 6 records of the session; 5 of them are present",
+        "1 record named by the seal is missing",
     ] {
         assert!(reasons.contains(words), "{words} in {reasons}");
     }

@@ -55,7 +55,7 @@ pub enum ProofState {
     Signed,
     /// It is kept and not logged yet.
     Waiting,
-    /// It should be in the log, and no proof of that is at hand.
+    /// It should be in the log, but its proof is missing.
     Missing,
 }
 

@@ -91,7 +91,7 @@ impl InclusionQuery {
             (None, None, None, Some(stream), Some(sequence)) => {
                 let place = StreamId::new(stream).zip(SequenceNumber::new(sequence));
                 let (stream, sequence) =
-                    place.ok_or_else(|| Error::not_found("no stream or sequence number is so large"))?;
+                    place.ok_or_else(|| Error::not_found("the stream or sequence number is too large"))?;
                 Ok(EntryName::Key(LookupKey::Sequence(stream, sequence)))
             }
             _ => Err(Error::invalid(

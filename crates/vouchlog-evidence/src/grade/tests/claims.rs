@@ -20,7 +20,7 @@ fn what_is_claimed_and_not_there_is_a_false_claim_once_nothing_is_undisclosed() 
     assert_eq!(
         told(claimed(), &record, true),
         [
-            "claims device, and the record has none",
+            "claims device, but the record has none",
             "claims to be complete, against R04: the person's device is not recorded"
         ]
     );
