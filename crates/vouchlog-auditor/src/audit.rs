@@ -125,7 +125,7 @@ async fn begin<'c, R: LogReader>(
     let (mut edge, mut rules) = (RightEdge::default(), None);
     if let (Some(state), Some(opened)) = (previous, opened) {
         edge = opened.edge;
-        let contradiction = StateError::Contradiction("its streams are not those of its size");
+        let contradiction = StateError::Contradiction("its streams do not match its size");
         rules = match state.body.rules.clone() {
             None => None,
             Some(stored) => {
@@ -140,7 +140,7 @@ async fn begin<'c, R: LogReader>(
             && let Ok(Some((root, _))) = prefix_of(log, begun, &head).await
             && root != edge.head().root
         {
-            return Err(StateError::Contradiction("its edge is not that of the log it is for").into());
+            return Err(StateError::Contradiction("its edge does not match its log").into());
         }
     }
     let tiles = Tiles::open(log, &head, &mut found).await?;

@@ -79,7 +79,7 @@ pub(crate) fn examine(
         Err(error) => {
             let lead = Lead::note(note);
             found
-                .add(fault(&error), Place::default(), lead, || format!("the checkpoint is refused: {error}"));
+                .add(fault(&error), Place::default(), lead, || format!("the checkpoint is rejected: {error}"));
             return None;
         }
     };
@@ -94,7 +94,7 @@ pub(crate) fn examine(
     }
     if !cosigned.quorum {
         let count = cosigned.by.len();
-        let words = || format!("{count} witnesses of the policy cosigned the checkpoint: that is no quorum");
+        let words = || format!("{count} witnesses of the policy cosigned the checkpoint, which is not a quorum");
         let finding = found.add(FindingKind::MissingQuorum, Place::checkpoint(size), lead(), words);
         if let Some(forged) = forged {
             found.explain(finding, forged);

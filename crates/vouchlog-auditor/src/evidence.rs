@@ -167,7 +167,7 @@ pub enum EvidenceError {
     #[error("the evidence has {0} bytes, more than {MAX_EVIDENCE_BYTES}")]
     TooLarge(usize),
     /// It is not the JSON of an evidence file.
-    #[error("this is no evidence file: {0}")]
+    #[error("this is not an evidence file: {0}")]
     Form(String),
 }
 

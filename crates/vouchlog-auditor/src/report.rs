@@ -228,7 +228,7 @@ impl fmt::Display for AuditReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total: u64 = self.counts.values().sum();
         match total {
-            0 => writeln!(f, "{}: nothing wrong", self.origin)?,
+            0 => writeln!(f, "{}: no findings", self.origin)?,
             1 => writeln!(f, "{}: 1 finding", self.origin)?,
             _ => writeln!(f, "{}: {total} findings", self.origin)?,
         }
@@ -253,7 +253,7 @@ impl fmt::Display for AuditReport {
             writeln!(f, "  {before} entries were checked before")?;
         }
         if self.checkpoint.is_some() && entries > 0 && !self.checked.rules {
-            writeln!(f, "  as opaque bytes: the first is no genesis entry of this project's logs")?;
+            writeln!(f, "  as opaque bytes: the first is not a Vouchlog genesis entry")?;
         }
         for stream in &self.streams {
             let StreamReport { stream: id, gateway, status, statements, signed, declared_losses, .. } =

@@ -31,7 +31,7 @@ pub enum SampleError {
         size: u64,
     },
     /// It is another sample than the root draws.
-    #[error("these are not the entries that the root draws")]
+    #[error("these are not the entries that the root selects")]
     Other,
 }
 

@@ -122,7 +122,7 @@ impl AppendPipe {
     pub async fn next(&mut self) -> Result<Appended> {
         match self.answers.message().await {
             Ok(Some(answer)) => answer.try_into().map_err(|error| status::malformed(&error)),
-            Ok(None) => Err(Error::unavailable("the log ended the call without an answer")),
+            Ok(None) => Err(Error::unavailable("the log ended the call without a response")),
             Err(status) => Err(failed(status)),
         }
     }
@@ -211,7 +211,7 @@ impl Lookup for GrpcLog {
         if fits(&found.entry, key) {
             return Ok(found.index);
         }
-        Err(Error::internal("the log answered with an entry that was not asked for"))
+        Err(Error::internal("the log returned an entry that was not requested"))
     }
 }
 
@@ -229,12 +229,12 @@ pub(crate) fn fits(entry: &[u8], key: LookupKey) -> bool {
 
 pub(crate) fn endpoint(connection: &Connection) -> Result<Endpoint> {
     let refused = |error: tonic::transport::Error| {
-        Error::invalid(format!("`{}` cannot be connected to: {}", connection.url, root_cause(&error)))
+        Error::invalid(format!("cannot connect to `{}`: {}", connection.url, root_cause(&error)))
     };
     let secure = match connection.url.split_once("://") {
         Some(("http", _)) => false,
         Some(("https", _)) => true,
-        _ => return Err(Error::invalid(format!("`{}` is no http:// or https:// URL", connection.url))),
+        _ => return Err(Error::invalid(format!("`{}` is not an http:// or https:// URL", connection.url))),
     };
     let endpoint = Endpoint::from_shared(connection.url.clone())
         .and_then(|endpoint| endpoint.user_agent(USER_AGENT))

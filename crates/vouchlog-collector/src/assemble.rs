@@ -129,9 +129,9 @@ pub struct Out {
     pub refused: Vec<Refused>,
     /// Attributes of records that no table knows, by name: how often.
     pub unknown: BTreeMap<String, u64>,
-    /// Items that are about no interaction, by name: how often. They are not kept.
+    /// Items that belong to no interaction, by name: how often. They are not kept.
     pub ignored: BTreeMap<String, u64>,
-    /// Interactions of which no record could be made, and why. There should be none.
+    /// Interactions that could not be recorded, and why. There should be none.
     pub failed: Vec<String>,
 }
 

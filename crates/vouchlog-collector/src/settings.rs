@@ -48,7 +48,7 @@ impl FromStr for Mode {
         let all = [Self::FailClosed, Self::Spool, Self::FailOpen];
         all.into_iter()
             .find(|mode| mode.name() == name)
-            .ok_or_else(|| format!("`{name}` is no mode: fail_closed, spool or fail_open"))
+            .ok_or_else(|| format!("`{name}` is not a mode: use fail_closed, spool or fail_open"))
     }
 }
 

@@ -309,7 +309,7 @@ impl Ledger {
             if (is_old || is_unfinished)
                 && let Err(error) = self.disk.remove(&name)
             {
-                tracing::warn!(name, %error, "a file that is not needed could not be deleted");
+                tracing::warn!(name, %error, "an obsolete file could not be deleted");
             }
         }
     }

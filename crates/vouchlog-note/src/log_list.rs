@@ -206,7 +206,7 @@ pub enum LogListError {
     #[error("the last line of the list of logs does not end in a newline")]
     NoFinalNewline,
     /// The first line that is not a comment was not that of a list of logs.
-    #[error("the list of logs does not open with {HEADER}")]
+    #[error("the list of logs does not start with {HEADER}")]
     Header,
     /// The list ended inside a log.
     #[error("the list of logs ends before the log of line {line} does")]
@@ -244,7 +244,7 @@ pub enum LogListLineError {
         expected: &'static str,
     },
     /// A vkey was refused.
-    #[error("the vkey is refused: {0}")]
+    #[error("the vkey is rejected: {0}")]
     Vkey(#[from] KeyError),
     /// A log had a key that does not sign for logs.
     #[error("a log's key is of type 0x01 or 0x06, not {signature_type}")]
@@ -253,10 +253,10 @@ pub enum LogListLineError {
         signature_type: SignatureType,
     },
     /// The origin, or the name of the key that stands for it, was refused.
-    #[error("the origin is refused: {0}")]
+    #[error("the origin is rejected: {0}")]
     Origin(CheckpointError),
     /// A key of type 0x06 was not called as its log.
-    #[error("a log's key of type 0x06 is called as the log, {origin}")]
+    #[error("a log's key of type 0x06 must be named after the log, {origin}")]
     KeyName {
         /// The log's name.
         origin: Origin,

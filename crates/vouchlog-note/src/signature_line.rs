@@ -77,13 +77,13 @@ impl fmt::Display for SignatureLine {
 #[non_exhaustive]
 pub enum LineError {
     /// The line did not open with an em dash and a space.
-    #[error("it does not open with an em dash and a space")]
+    #[error("it does not start with an em dash and a space")]
     Prefix,
     /// The line did not hold a name, a space and a signature.
-    #[error("it does not hold a key name, a space and base64")]
+    #[error("it does not contain a key name, a space and base64")]
     Parts,
     /// The key name was none.
-    #[error("its key name is refused: {0}")]
+    #[error("its key name is rejected: {0}")]
     Name(#[from] KeyError),
     /// The signature was not canonical base64.
     #[error("its signature is not canonical base64")]

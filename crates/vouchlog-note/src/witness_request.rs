@@ -99,6 +99,6 @@ pub enum WitnessRequestError {
         limit: usize,
     },
     /// The checkpoint was not a note.
-    #[error("the checkpoint of the request is refused: {0}")]
+    #[error("the checkpoint of the request is rejected: {0}")]
     Note(#[from] NoteError),
 }

@@ -60,7 +60,7 @@ pub enum ConvertError {
     #[error(transparent)]
     Proof(#[from] ProofError),
     /// The checkpoint is not a note.
-    #[error("`checkpoint` is refused: {0}")]
+    #[error("`checkpoint` is rejected: {0}")]
     Note(#[from] NoteError),
     /// No witness could read the checkpoint with its proof.
     #[error(transparent)]

@@ -85,7 +85,7 @@ pub enum VerifyError {
     /// The record is not the one committed to.
     #[error(transparent)]
     Opening(#[from] OpeningError),
-    /// The entry in the proof file is no statement.
+    /// The entry in the proof file is not a statement.
     #[error("the proof file is for an entry that is not a statement")]
     NotAStatement,
     /// The statement in the proof file has another digest.

@@ -31,7 +31,7 @@ impl Rules {
             let head = self.streams.get(&id).and_then(|stream| stream.head.as_ref());
             let lead = Lead::entries([id.get()].into_iter().chain(head.map(|head| head.index)));
             found.add(FindingKind::SilentStream, Place::stream(id), lead, || {
-                format!("the log went on for {seconds} seconds without a head of the stream")
+                format!("the log grew for {seconds} seconds without a head of the stream")
             });
         }
     }

@@ -141,7 +141,7 @@ impl Stream {
             Lead::entries([id.get(), withdrawn.index, index].into_iter().chain(before)),
             || {
                 format!(
-                    "{what} of stream {id}, whose gateway's key was withdrawn at entry {}",
+                    "{what} of stream {id}, whose gateway's key was revoked at entry {}",
                     withdrawn.index
                 )
             },

@@ -107,7 +107,7 @@ impl Session {
                         }
                         _ => self.backoff.next_wait(),
                     };
-                    tracing::warn!(%error, ?wait, "the log cannot be talked to");
+                    tracing::warn!(%error, ?wait, "the log cannot be reached");
                     self.status.send_modify(|status| status.trouble = Some(error.message));
                     tokio::time::sleep(wait).await;
                 }
@@ -185,7 +185,7 @@ impl Session {
         match self.log.stream(id).await {
             Ok(info) if info.stream == id => Ok(info),
             Ok(info) => {
-                let message = format!("asked about stream {id}, it told about stream {}", info.stream);
+                let message = format!("asked about stream {id}, the log returned stream {}", info.stream);
                 Err(GatewayError::Unverified(message).into())
             }
             Err(error) if error.kind == ErrorKind::NotFound => Err(self.lost(error.message)),
