@@ -58,7 +58,7 @@ pub(crate) enum JournalError {
         limit: u64,
     },
     /// The disk is nearly full. It goes on by itself when there is room.
-    #[error("the disk is full: {free} bytes are free, at least {needed} are kept")]
+    #[error("the disk is full: {free} bytes are free, {needed} are reserved")]
     NoRoom {
         /// Bytes that are free.
         free: u64,

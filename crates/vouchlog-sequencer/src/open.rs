@@ -56,8 +56,7 @@ pub enum OpenError {
     Guard(#[from] GuardError),
     /// Something beside the store knows more of the log than the store holds. Nothing was signed.
     #[error(
-        "{what} knows {seen} entries of this log, its store holds {size}: the store is an old copy, or damaged. Nothing was signed; \
-         restore the newest copy, or see `vouchlog recover`"
+        "{what} has seen {seen} entries of this log, but its store holds {size}: the store is an old copy, or damaged. Nothing was signed; restore the newest copy, or see `vouchlog recover`"
     )]
     Forgotten {
         /// What knows more.
@@ -97,7 +96,7 @@ impl<S: Store> Log<S> {
             create(&signer, config.operator_key.as_ref(), logged_at(config.clock.now()), &store)?;
         }
         let loaded =
-            store.load()?.ok_or_else(|| StoreError::Damaged("what was just created is gone".into()))?;
+            store.load()?.ok_or_else(|| StoreError::Damaged("the new log is missing".into()))?;
         let operator = operator(&genesis(&store, &loaded)?, &config)?;
         let mut tree = recover(&store, &loaded)?;
         check_remembered(&store, loaded.head, index.as_deref())?;
@@ -241,7 +240,7 @@ fn still_published(
             Some(Published { size: known.head().size, checkpoint })
         }
         Err(error) => {
-            tracing::info!(%error, "the checkpoint published last does not satisfy the policy any more");
+            tracing::info!(%error, "the last published checkpoint no longer satisfies the policy");
             None
         }
     }
@@ -249,7 +248,7 @@ fn still_published(
 fn check_keys(config: &Config) -> Result<(), OpenError> {
     let log = config.log_key.verifying_key();
     if log.name().as_str() != config.origin.as_str() {
-        let message = format!("the log's key is named `{}`, its origin is `{}`", log.name(), config.origin);
+        let message = format!("the log's key is named `{}`, but its origin is `{}`", log.name(), config.origin);
         return Err(OpenError::Key(message));
     }
     if let Some(key) = config.ml_dsa_key.as_ref().map(SigningKey::verifying_key)

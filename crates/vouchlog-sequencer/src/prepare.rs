@@ -82,7 +82,7 @@ pub(crate) fn revoke<S>(shared: &Shared<S>, note: String) -> Result<Request> {
 }
 
 pub(crate) fn unknown_stream(stream: vouchlog_stream::StreamId) -> Error {
-    Error::not_found(format!("there is no stream {stream}: open one first"))
+    Error::not_found(format!("stream {stream} does not exist: open it first"))
 }
 
 /// Verifies a stream's head with the stream's key.

@@ -116,7 +116,7 @@ impl<S: Store> Lookup for Log<S> {
         let Some(follower) = &self.inner.follower else {
             return Err(Error::new(
                 ErrorKind::FailedPrecondition,
-                "this log has its lookup index switched off: ask by index",
+                "this log's lookup index is switched off: look up by index",
             ));
         };
         let size = self.sequenced().size();
@@ -127,9 +127,9 @@ impl<S: Store> Lookup for Log<S> {
             }
         }
         match caught_up {
-            Ok(()) => Err(Error::not_found("no entry of the log fits")),
+            Ok(()) => Err(Error::not_found("no entry of the log matches")),
             Err(_) => {
-                Err(Error::unavailable("the lookup index is behind the log: ask again, or ask by index"))
+                Err(Error::unavailable("the lookup index is behind the log: retry later, or look up by index"))
             }
         }
     }
@@ -153,7 +153,7 @@ impl<S: Store> Log<S> {
 
 /// With a policy, a log shows nothing before its witnesses have cosigned enough.
 fn unpublished() -> Error {
-    Error::unavailable("no checkpoint of this log satisfies its witness policy yet: try again later")
+    Error::unavailable("no checkpoint of this log satisfies its witness policy yet: retry later")
 }
 
 fn stopped() -> Error {

@@ -121,7 +121,7 @@ pub(crate) fn proof_file(index: LeafIndex, proof: InclusionProof, checkpoint: &s
 pub(crate) async fn entries(log: &AnyLog, start: u64, end: u64) -> Result<Vec<Bytes>> {
     if start >= end {
         return Err(Error::invalid(format!(
-            "the entries from {start} to {end} are none: `end` is exclusive"
+            "the range from {start} to {end} is empty: `end` is exclusive"
         )));
     }
     let size = newest(log).await?.head.size;
@@ -172,7 +172,7 @@ fn check_published(index: LeafIndex, size: TreeSize) -> Result<()> {
 async fn head_at(log: &AnyLog, size: Option<u64>, newest: &TreeHead) -> Result<TreeHead> {
     let Some(size) = size.filter(|size| *size != newest.size.get()) else { return Ok(*newest) };
     if size == 0 || size > MAX_TREE_SIZE {
-        return Err(Error::invalid(format!("no tree that proves anything has {size} entries")));
+        return Err(Error::invalid(format!("a tree of {size} entries proves nothing")));
     }
     if size > newest.size.get() {
         return Err(Error::not_found(format!(

@@ -146,7 +146,7 @@ impl Server {
 /// Answers what nobody else does, in the caller's own protocol.
 async fn unknown(request: Request) -> Response {
     if speaks_grpc(request.headers()) {
-        return Status::unimplemented("no such method is here").into_http();
+        return Status::unimplemented("this server has no such method").into_http();
     }
     Problem::no_such_path().into_response()
 }

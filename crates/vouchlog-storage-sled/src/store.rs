@@ -160,7 +160,7 @@ fn begun(stamp: Option<&Stamp>) -> Begun {
 fn check_origin(origin: &str, stamp: Option<&Stamp>) -> Result<(), StoreError> {
     match stamp {
         Some(stamp) if stamp.origin != origin => Err(StoreError::Foreign(format!(
-            "the data directory belongs to the log `{}` by its FORMAT file, not to `{origin}`: give each log its own directory",
+            "by its FORMAT file, the data directory belongs to the log `{}`, not to `{origin}`: give each log its own directory",
             stamp.origin
         ))),
         _ => Ok(()),
@@ -171,7 +171,7 @@ fn check_origin(origin: &str, stamp: Option<&Stamp>) -> Result<(), StoreError> {
 pub(crate) fn no_room(dir: &Path, options: &Options) -> Option<String> {
     let free = fs4::available_space(dir).ok()?;
     let needed = options.min_free_bytes;
-    (free < needed).then(|| format!("the disk is full: {free} bytes are free, at least {needed} are kept"))
+    (free < needed).then(|| format!("the disk is full: {free} bytes are free, {needed} are reserved"))
 }
 
 /// An operating-system error without the path of the machine.

@@ -135,7 +135,7 @@ pub enum WitnessCommitError {
     #[error("nothing was committed: {0}")]
     Refused(String),
     /// A log's state is not the one the witness expected: somebody else writes. Nothing was written.
-    #[error("the log {origin} has revision {found}, not {expected}: another writer is at work")]
+    #[error("the log {origin} has revision {found}, not {expected}: another process is writing")]
     Moved {
         /// SHA-256 of the log's origin.
         origin: Hash,

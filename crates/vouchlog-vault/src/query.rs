@@ -92,7 +92,7 @@ impl FromStr for Cursor {
         let numbers = text.split_once('.').map(|(started_at, n)| (started_at.parse(), n.parse()));
         match numbers {
             Some((Ok(started_at), Ok(n))) => Ok(Self { started_at, n }),
-            _ => Err(VaultError::invalid("this is no cursor: use the one of the last row")),
+            _ => Err(VaultError::invalid("this is not a cursor: use the one of the last row")),
         }
     }
 }

@@ -127,7 +127,7 @@ impl KnownLog {
         let Some(limiter) = &self.limiter else { return Ok(()) };
         limiter.check().map_err(|early| {
             let retry_after = early.wait_time_from(limiter.clock().now());
-            let message = format!("the log {} may ask {}: come back later", self.origin, self.rate);
+            let message = format!("the log {} is limited to {}: retry later", self.origin, self.rate);
             Error::new(ErrorKind::Overloaded { retry_after }, message)
         })
     }
@@ -234,7 +234,7 @@ fn listed_log(listed: &ListedLog, ceiling: Rate, own: &[VerifyingKey]) -> Result
 #[non_exhaustive]
 pub enum LogsError {
     /// The log is known already, and is not changed.
-    #[error("the log {0} is known already")]
+    #[error("the log {0} is already known")]
     Known(Origin),
     /// There are too many.
     #[error("a witness knows at most {} logs", limits::MAX_LOGS)]
@@ -248,7 +248,7 @@ pub enum LogsError {
         keys: usize,
     },
     /// A key that makes cosignatures only.
-    #[error("the key {key} makes cosignatures, which are no signatures of the log {origin}")]
+    #[error("the key {key} makes cosignatures, so it cannot sign for the log {origin}")]
     KeyType {
         /// The log.
         origin: Origin,
@@ -256,7 +256,7 @@ pub enum LogsError {
         key: String,
     },
     /// Two keys whose lines look alike.
-    #[error("two keys of the log {origin} cannot be told apart: {key}")]
+    #[error("two keys of the log {origin} have the same name and id: {key}")]
     Ambiguous {
         /// The log.
         origin: Origin,

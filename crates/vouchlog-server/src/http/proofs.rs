@@ -95,7 +95,7 @@ impl InclusionQuery {
                 Ok(EntryName::Key(LookupKey::Sequence(stream, sequence)))
             }
             _ => Err(Error::invalid(
-                "name the entry in one way: `index`, `hash`, `digest`, or `stream` with `sequence`",
+                "name the entry in exactly one way: `index`, `hash`, `digest`, or `stream` with `sequence`",
             )),
         }
     }
