@@ -334,7 +334,7 @@ mod tests {
         let dora = reports.iter().find(|report| report.instrument.contains("2024/1774")).unwrap();
         assert_eq!(
             dora.shown,
-            ["signed heads and heartbeats of streams: 2880, and 0 silences that were too long"]
+            ["signed heads and heartbeats of streams: 2880; silences longer than allowed: 0"]
         );
         assert!(dora.not_shown.contains(&"witnesses that cosign the log: no figure".to_owned()));
         let nist = reports.iter().find(|report| report.instrument.contains("800-53")).unwrap();

@@ -81,7 +81,7 @@ impl SledStore {
             return;
         }
         if let Err(error) = stamp.write(&self.dir) {
-            tracing::warn!(%error, "the FORMAT file does not yet record that the log has begun");
+            tracing::warn!(%error, "the FORMAT file does not yet record that the log is in use");
         }
     }
 }

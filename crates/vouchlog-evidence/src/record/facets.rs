@@ -34,7 +34,7 @@ pub enum Facet {
     Gateway,
     /// The service that told of it.
     Service,
-    /// The provider's id of the answer.
+    /// The provider's response id.
     Response,
     /// A record this one points to: its intent, what it amends, what it discloses or erases.
     Refers,

@@ -108,7 +108,7 @@ impl<T: JsonSchema> JsonSchema for Field<T> {
     }
 }
 
-/// Why a value is not there.
+/// Why a value is missing.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "it only describes what `Field` reads and writes")]
 struct State {

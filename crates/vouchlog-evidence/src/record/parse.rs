@@ -39,7 +39,7 @@ pub enum RecordError {
     /// A list is longer than [`MAX_LIST`].
     #[error("{at}: more than {MAX_LIST} entries; split the interaction into several records")]
     TooMany {
-        /// Where.
+        /// The endpoint.
         at: String,
     },
     /// It is of another format.

@@ -59,7 +59,7 @@ fn an_error_names_the_place() {
             "input.commitment",
             "an unsalted digest",
         ),
-        (json!({ "kind": "interaction", "time": [] }), "time", "a list where there must be an object"),
+        (json!({ "kind": "interaction", "time": [] }), "time", "expected an object, found a list"),
         (json!({}), "kind", "there is no such member"),
         (json!({ "kind": "interaction", "id": "a b" }), "id", "a record's id has"),
     ] {

@@ -182,7 +182,7 @@ fn tools(record: &Record) -> Vec<String> {
         said.push(joined([Some(format!("tool {what} {status}")), called], " "));
     }
     if all.len() > 4 {
-        said.push(format!("{} in all", count(all.len() as u64, "tool call", "tool calls")));
+        said.push(format!("{} in total", count(all.len() as u64, "tool call", "tool calls")));
     }
     said
 }

@@ -94,7 +94,7 @@ fn a_session_of_which_there_is_nothing() {
     assert!(timeline.lines.is_empty() && timeline.records.is_empty());
     assert_eq!(timeline.summary.complete.answer, Answer::Indeterminate);
     assert_eq!(timeline.summary.complete.words, "no record of this session is present");
-    assert_eq!(timeline.summary.authorised.words, "these records tell of nothing that was done");
+    assert_eq!(timeline.summary.authorised.words, "no action is recorded");
 }
 
 #[test]
@@ -301,7 +301,7 @@ proptest! {
 #[test]
 fn what_comes_after_the_seal_is_told_and_not_counted() {
     let timeline = sample::timeline(sample::BROKEN);
-    let late = timeline.lines.iter().filter(|line| line.words.contains("after the session had been sealed"));
+    let late = timeline.lines.iter().filter(|line| line.words.contains("after the session was sealed"));
     assert_eq!(late.map(|line| timeline.record_of(line).unwrap().id.as_str()).collect::<Vec<_>>(), ["r-10"]);
     assert!(timeline.records.iter().any(|record| record.kind == StatementKind::SessionSeal));
 }

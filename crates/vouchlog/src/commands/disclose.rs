@@ -64,7 +64,7 @@ impl Args {
         let log = self.custody.log_vkey.as_ref().context("--log-vkey")?;
         // Whoever gives evidence away wants to hear it from us, not from the one who could not verify it.
         let verified = verify_presentation(&presentation, &LogTrust { log, policy: policy.as_ref() })
-            .map_err(|error| Advice::error(error.to_string(), "try again in a moment, without --offline"))?;
+            .map_err(|error| Advice::error(error.to_string(), "retry shortly, without --offline"))?;
         write_file(&self.out, presentation.to_json().as_bytes())?;
         let words = format!(
             "wrote {}: {} of record {}, at index {} of the log {}",

@@ -56,7 +56,7 @@ pub(super) fn failed(url: &str, error: &vouchlog::Error) -> anyhow::Error {
         ErrorKind::PermissionDenied => {
             "check the key: the log accepts only its operator's and its enrolled gateways' keys"
         }
-        ErrorKind::Overloaded { .. } => "try again in a moment",
+        ErrorKind::Overloaded { .. } => "retry shortly",
         ErrorKind::Unavailable => {
             "check that --log is the URL that `vouchlog serve` prints, and that the log is running"
         }

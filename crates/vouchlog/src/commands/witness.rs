@@ -206,7 +206,7 @@ impl Lists {
         }
         let (total, files) = (logs.len(), self.files.len());
         witness.set_logs(logs)?;
-        Ok(format!("{read} of {files} log lists reloaded: {added} logs added, {total} in all"))
+        Ok(format!("{read} of {files} log lists reloaded: {added} logs added, {total} in total"))
     }
 }
 

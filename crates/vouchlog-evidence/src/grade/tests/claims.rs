@@ -39,8 +39,8 @@ fn what_is_there_and_wrong_speaks_against_a_claim_in_any_part() {
     }));
     let messages = told(claimed(), &part, false);
     for expected in [
-        "claims a source that leaves nothing out",
-        "claims another profile",
+        "claims a source that omits nothing",
+        "claims a profile other than",
         "claims a credential that was valid",
         "claims to be attributable",
         "claims to be complete",
