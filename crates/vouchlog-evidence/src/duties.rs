@@ -281,7 +281,7 @@ const DUTIES: &[Duty] = &[
     Duty { instrument: "45 CFR 164 (HIPAA)", article: "164.312(b)-(c), 164.316(b)(2)", certainty: Memory,
         duty: "Activity in systems with health information is recorded and examined, integrity is protected, documentation is kept for six years.",
         shown_by: &[Records, Disclosures, Witnesses, OldestRecord],
-        not_shown: &["whether anyone examined the records", "which records hold health information, unless their class says so"] },
+        not_shown: &["whether anyone examined the records", "which records hold health information, unless their data class states it"] },
     Duty { instrument: "17 CFR 240.17a-4(f) (SEC)", article: "audit-trail alternative", certainty: Excerpt,
         duty: "A complete, time-stamped trail of every change and deletion, by whom, from which originals can be reconstructed.",
         shown_by: &[Records, Erasures, Disclosures, OldestRecord],

@@ -122,11 +122,11 @@ impl Definition {
                 "Beyond the interaction, it names the model that answered and every call that followed from the answer."
             }
             Self::Identity => {
-                "It says who authorised the action, which identity executed it, and whether the credential was valid at that \
+                "It states who authorised the action, which identity executed it, and whether the credential was valid at that \
                  very moment."
             }
             Self::Completeness => {
-                "What was recorded is in the log, once, in order, and a record that is not there is noticed."
+                "Every record is in the log, once and in order, and a missing record is detected."
             }
         }
     }
