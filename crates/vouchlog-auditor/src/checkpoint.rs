@@ -94,7 +94,7 @@ pub(crate) fn examine(
     }
     if !cosigned.quorum {
         let count = cosigned.by.len();
-        let words = || format!("{count} witnesses of the policy cosigned the checkpoint, which is not a quorum");
+        let words = || format!("no quorum: the checkpoint has cosignatures of {count} of the policy's witnesses");
         let finding = found.add(FindingKind::MissingQuorum, Place::checkpoint(size), lead(), words);
         if let Some(forged) = forged {
             found.explain(finding, forged);

@@ -146,10 +146,13 @@ impl SessionBundle {
 
     /// What the bundle claims, in a sentence.
     pub fn claims(&self) -> String {
-        let here = self.records.len();
+        let here = match self.records.len() {
+            1 => "1 record".to_owned(),
+            many => format!("{many} records"),
+        };
         match &self.seal {
-            Some(_) => format!("{here} records and the session's seal; the sender holds {}", self.known),
-            None => format!("{here} records and no seal; the sender holds {}", self.known),
+            Some(_) => format!("{here} and the session's seal; the sender holds {}", self.known),
+            None => format!("{here} and no seal; the sender holds {}", self.known),
         }
     }
 

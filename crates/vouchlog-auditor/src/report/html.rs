@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{AuditReport, StreamReport};
+use super::{AuditReport, StreamReport, counted};
 use crate::finding::Finding;
 use crate::kind::{Proves, Severity};
 
@@ -131,7 +131,8 @@ fn write_finding(page: &mut String, place: usize, finding: &Finding) -> fmt::Res
         writeln!(page, "<p>Follows from <a href=\"#f{0}\">finding {0}</a>.</p>", cause + 1)?;
     }
     if finding.consequences > 0 {
-        writeln!(page, "<p>Explains {} further irregularities.</p>", finding.consequences)?;
+        let more = counted(finding.consequences, "further irregularity", "further irregularities");
+        writeln!(page, "<p>Explains {more}.</p>")?;
     }
     Ok(())
 }

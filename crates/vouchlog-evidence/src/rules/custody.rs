@@ -29,7 +29,7 @@ pub(super) fn table() -> Vec<Rule> {
             remedy: "record `correlation.intent`; where intents are not written ahead, `correlation.write_ahead: false`",
             record: Some(no_intent), set: Some(intent_not_there), ..INTERACTION },
         Rule { code: "R72", name: "SAMPLED_SOURCE", serves: &[Completeness],
-            says: "the source leaves interactions out, or it is not recorded whether it does",
+            says: "the source omits interactions, or it is not recorded whether it does",
             remedy: "switch sampling off at the source; record `custody.sampled: false`",
             record: Some(sampled), ..RULE },
         Rule { code: "R73", name: "DROPPED_ATTRIBUTES", severity: Warn, serves: &[Completeness],
@@ -125,7 +125,7 @@ fn intent_not_there(set: &Set<'_>, found: &mut Found<'_>) {
 fn sampled(case: &Case<'_>, found: &mut Found<'_>) {
     let at = "/custody/sampled";
     if found.told(seen(&case.body.custody).then(|custody| &custody.sampled), at) == Some(&true) {
-        found.wrong([at], "the source leaves interactions out");
+        found.wrong([at], "the source omits interactions");
     }
 }
 
@@ -137,7 +137,8 @@ fn dropped(case: &Case<'_>, found: &mut Found<'_>) {
     }
     let dropped = found.require(dropped, at, "whether the source dropped attributes is not recorded");
     if let Some(count) = dropped.filter(|count| **count > 0) {
-        found.wrong([at], format!("the source dropped {count} attributes"));
+        let what = if *count == 1 { "attribute" } else { "attributes" };
+        found.wrong([at], format!("the source dropped {count} {what}"));
     }
 }
 

@@ -73,7 +73,7 @@ fn answer(output: Output, logged: &[(Recorded, Row)]) -> anyhow::Result<()> {
     }
     let mut lines = vec![format!("recorded {}", output::count(logged.len() as u64, "record", "records"))];
     for (recorded, row) in logged.iter().take(SHOWN) {
-        let index = row.place.map_or_else(|| "waits".to_owned(), |place| format!("index {}", place.index));
+        let index = row.place.map_or_else(|| "not logged yet".to_owned(), |place| format!("index {}", place.index));
         lines.push(format!("  {}  {index}  {}", recorded.id, in_words(recorded, row.kind)));
     }
     if logged.len() > SHOWN {

@@ -84,7 +84,7 @@ impl Args {
             vec![format!("{number} with the credential {} since {}", self.credential, self.since)];
         lines.extend(affected.iter().map(|affected| {
             let index =
-                place(affected).map_or_else(|| "waits".to_owned(), |place| format!("index {}", place.index));
+                place(affected).map_or_else(|| "not logged yet".to_owned(), |place| format!("index {}", place.index));
             format!("  {}  {}  {index}  {}", affected.at, affected.record, affected.what)
         }));
         // An erased record may have been one: its times are gone with it.

@@ -255,9 +255,10 @@ impl Args {
         let origin = Origin::new(vkey.name().as_str()).map_err(anyhow::Error::from)?;
         let note = receipt.checkpoint.as_bytes();
         policy.verify_checkpoint_of(note, &origin, [vkey]).map(drop).map_err(|error| {
-            let (first, count) = (receipt.first, receipt.count);
+            let statements = output::count(u64::from(receipt.count), "statement was", "statements were");
             Failed::Finding(format!(
-                "{count} statements are logged from index {first}, but their receipt does not satisfy the policy: {error}"
+                "{statements} logged from index {}, but the receipt does not satisfy the policy: {error}",
+                receipt.first
             ))
         })
     }

@@ -107,7 +107,7 @@ impl Args {
             What::Retention { class: Some(class), keep: Some(keep) } => {
                 vault.set_retention(&access, &class, keep).await.map_err(custody::advise_vault)?;
                 (
-                    format!("{class} is kept for at least {} days", keep.as_secs() / 86_400),
+                    format!("{class} is kept for at least {}", days(keep)),
                     json!({ "class": class, "seconds": keep.as_secs() }),
                 )
             }
@@ -138,10 +138,15 @@ impl Args {
     }
 }
 
+/// A retention period in whole days.
+fn days(keep: Duration) -> String {
+    output::count(keep.as_secs() / 86_400, "day", "days")
+}
+
 /// Retention classes in words and as JSON.
 fn shown(classes: &[(String, Duration)]) -> (String, Value) {
     let lines: Vec<String> =
-        classes.iter().map(|(name, keep)| format!("{name}  {} days", keep.as_secs() / 86_400)).collect();
+        classes.iter().map(|(name, keep)| format!("{name}  {}", days(*keep))).collect();
     let classes: Vec<Value> =
         classes.iter().map(|(name, keep)| json!({ "class": name, "seconds": keep.as_secs() })).collect();
     let words = if lines.is_empty() { "no such retention class".to_owned() } else { lines.join("\n") };
