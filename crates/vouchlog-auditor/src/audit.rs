@@ -48,7 +48,7 @@ pub struct Audited {
     pub state: Option<AuditState>,
 }
 
-/// Why a log could not be audited. Says nothing about the log.
+/// Why a log could not be audited. This is not a statement about the log.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AuditError {
@@ -62,7 +62,7 @@ pub enum AuditError {
 
 /// Audits a log: everything that its newest checkpoint implies, or, with the state of an earlier audit, everything since.
 ///
-/// Faults of the log are findings of the report; an error is only what keeps the auditor from looking. `on_step` is told how far
+/// Faults of the log are findings of the report; an error is only what keeps the auditor from looking. `on_step` receives how far
 /// the audit is, and is now and then given a state to save.
 pub async fn audit<R: LogReader>(
     reader: R,

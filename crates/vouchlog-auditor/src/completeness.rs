@@ -37,7 +37,7 @@ const FORMAT: &str = "vouchlog/v1 completeness";
 #[serde(deny_unknown_fields)]
 pub struct CompletenessProof {
     format: String,
-    /// The log, for people: whoever verifies the file names it and its keys.
+    /// The log, for people: the verifier names it and its keys.
     pub origin: String,
     /// Size of the log from which on entries are proven; a stream's proof begins at its last signed head before that.
     pub from: u64,
@@ -184,7 +184,7 @@ impl CompletenessProof {
         serde_json::to_string(self).expect("strings, numbers and lists always encode")
     }
 
-    /// Reads a file. What it says is not verified: that is [`verify_completeness`].
+    /// Reads a file without verifying it: that is [`verify_completeness`].
     pub fn from_json(json: &[u8]) -> Result<Self, CompletenessError> {
         if json.len() > MAX_COMPLETENESS_BYTES {
             return Err(CompletenessError::TooLarge(json.len()));

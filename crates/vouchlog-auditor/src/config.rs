@@ -1,4 +1,4 @@
-//! What an audit is told: which log, which keys, how carefully and how politely.
+//! The configuration of an audit: the log, its keys, what to check, and how fast to read.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use vouchlog_runtime::UnixSeconds;
 
 use crate::limits;
 
-/// A log as whoever checks it knows it: by name and keys that came from elsewhere, never from what is checked.
+/// A log as its verifier knows it: by name and keys that came from elsewhere, never from what is checked.
 #[derive(Clone, Debug)]
 pub struct LogIdentity {
     /// The log's name.

@@ -105,7 +105,7 @@ pub struct StreamReport {
     pub newest_head: Option<u64>,
     /// Statements in which the gateway itself declares that records were lost.
     pub declared_losses: u64,
-    /// How many statements claim each bit of evidence, by its name. Bits nobody claims are absent.
+    /// How many statements claim each bit of evidence, by its name. Unclaimed bits are absent.
     pub evidence: BTreeMap<&'static str, u64>,
 }
 

@@ -1,7 +1,7 @@
 //! The rules that the entries of a log keep, checked entry by entry. Nothing is kept per entry: only what a later entry can
 //! contradict, which is a little for each stream and each gateway.
 //!
-//! An entry comes here after its bytes were found to be the tree's. So what is wrong with it is the doing of whoever signed
+//! An entry comes here after its bytes were found to be the tree's. So a fault in it was caused by the party that signed
 //! that tree, or of a gateway, and can be proven.
 
 use std::collections::HashMap;

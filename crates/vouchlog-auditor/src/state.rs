@@ -2,7 +2,7 @@
 //! what the streams were last seen to say. Its size depends on the number of streams, not on that of entries.
 //!
 //! The file is the auditor's memory. Its checkpoint is verified again whenever it is read, and its edge must lead to that
-//! checkpoint's root; the rest has no signature of anybody. A digest over the whole refuses damage and careless edits; who can
+//! checkpoint's root; the rest is unsigned. A digest over the whole refuses damage and careless edits; who can
 //! write the file with care can make the auditor forget. Keep it where only the auditor writes.
 
 use serde::{Deserialize, Serialize};

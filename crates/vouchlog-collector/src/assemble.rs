@@ -107,7 +107,7 @@ impl Lot {
     }
 }
 
-/// A span that came twice and was not the same. Somebody's account is wrong: it belongs in a `finding` record.
+/// A span that was sent twice with different content. One of the two is wrong: it belongs in a `finding` record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Conflict {
     /// Trace id.
@@ -157,7 +157,7 @@ pub(crate) enum Done {
     Flushed,
 }
 
-/// Collects items and completes records. It has no clock: every call says what time it is.
+/// Collects items and completes records. It has no clock: every call passes the time.
 pub struct Assembler {
     config: Config,
     naming: Naming,

@@ -38,7 +38,7 @@ pub struct CollectorConfig {
     pub dir: PathBuf,
     /// 32 secret bytes that stay the same for this directory: names of records are made with them.
     pub secret: [u8; 32],
-    /// What sends telemetry on, if anything does: the collector gives account of what it could not.
+    /// What sends telemetry on, if anything does: the collector reports what it could not forward.
     pub forward: Option<Forward>,
     /// How it is set.
     pub settings: Settings,
@@ -79,7 +79,7 @@ impl OpenError {
 pub enum Taken {
     /// It is on disk.
     Kept,
-    /// There is no room, and the collector is told to let business go on: nothing is kept, and the loss is declared.
+    /// There is no space, and the collector is configured to let traffic continue: nothing is kept, and the loss is declared.
     Lost,
 }
 
@@ -136,7 +136,7 @@ pub struct IntentReceipt {
     pub index: Option<u64>,
     /// The proof of that: a C2SP tlog-proof.
     pub proof: Option<String>,
-    /// Whether it was dropped for want of room (mode `fail_open`).
+    /// Whether it was dropped for lack of space (mode `fail_open`).
     pub lost: bool,
 }
 

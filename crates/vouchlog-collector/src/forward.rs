@@ -40,7 +40,7 @@ pub struct Pace {
     pub attempts: u32,
     /// Wait before the second attempt; it doubles with each further one. The other side's `retry-after` goes before.
     pub first_wait: Duration,
-    /// Longest wait, whatever the other side says.
+    /// Longest wait, regardless of the other side's `retry-after`.
     pub longest_wait: Duration,
 }
 

@@ -107,7 +107,7 @@ pub struct Span {
     pub end: u64,
     /// Its attributes.
     pub attributes: Attributes,
-    /// What the source says it dropped of it, and what was over a bound here: attributes, events, links.
+    /// What the source reports as dropped, and what exceeded a bound here: attributes, events, links.
     pub dropped: u64,
     /// Whether a string was cut here.
     pub cut: bool,
@@ -293,7 +293,7 @@ impl Span {
 }
 
 impl Event {
-    /// Whether the source says that it does not export the spans of this trace. Without a trace it says nothing.
+    /// Whether the source reports that it does not export the spans of this trace. Unknown without a trace.
     pub fn is_unsampled(&self) -> bool {
         self.trace.is_some() && self.flags != 0 && self.flags & 1 == 0
     }

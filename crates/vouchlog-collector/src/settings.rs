@@ -1,4 +1,4 @@
-//! How a collector is set, and what its operator says of the sources.
+//! The settings of a collector, and what its operator declares about the sources.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ pub enum Mode {
     /// Nothing goes on: intents are answered when the log has them, and outcomes must cite one. For gateways that ask before they
     /// act.
     FailClosed,
-    /// It waits on disk. When the disk's budget is used up, emitters are told to try again later.
+    /// It waits on disk. When the disk's budget is used up, emitters are asked to retry later.
     #[default]
     Spool,
     /// The business goes on: what there is no room for is taken, dropped, and declared as lost.

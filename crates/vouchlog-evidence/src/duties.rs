@@ -1,7 +1,7 @@
 //! Duties to keep records, by instrument: what figures of a deployment speak to each, and what they do not show.
 //!
-//! This is an engineer's reading, in own words, and no legal advice. A report never says that a duty is met: it says what the log
-//! shows and what it cannot show. Each entry says how sure its wording is.
+//! This is an engineer's reading in our own words, not legal advice. A report never states that a duty is met: it states what the log
+//! shows and what it cannot show. Each entry states the source of its wording.
 
 use std::fmt;
 

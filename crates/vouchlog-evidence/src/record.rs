@@ -1,7 +1,7 @@
 //! The record: what a gateway knows of one AI interaction. Start here; the groups are in `record/`.
 //!
 //! A record is JSON. What the model knows is strict (a wrong type is an error that names the place), what it does not know is kept
-//! as it is ([`Record::unknown`]), and why a value is missing is told in four ways ([`Field`]). A record is never refused for being
+//! as it is ([`Record::unknown`]), and [`Field`] has four ways in which a value can be missing. A record is never refused for being
 //! incomplete: it is graded.
 
 use std::collections::BTreeMap;
@@ -162,7 +162,7 @@ impl Record {
         Self { kind, id: None, profile: None, body: Body::default(), unknown: BTreeMap::new() }
     }
 
-    /// The profile, or the strictest where none is named: less evidence is asked for only by somebody who says so.
+    /// The profile, or the strictest where none is named: less evidence is required only where the record asks for it.
     pub fn profile(&self) -> Profile {
         self.profile.unwrap_or(Profile::Privileged)
     }

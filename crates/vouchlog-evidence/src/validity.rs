@@ -23,7 +23,7 @@ pub enum Answer {
     Yes,
     /// No.
     No,
-    /// It cannot be told.
+    /// Not known.
     Indeterminate,
 }
 
@@ -59,13 +59,13 @@ impl fmt::Display for Answer {
 pub struct Validity {
     /// Over all moments: no if one is no.
     pub answer: Answer,
-    /// Why not, or why it cannot be told. Empty for yes.
+    /// Why not, or why it is not known. Empty for yes.
     pub reasons: Vec<Reason>,
     /// Each use of the credential.
     pub moments: Vec<Moment>,
 }
 
-/// Why a credential was not valid, or why it cannot be told.
+/// Why a credential was not valid, or why that is not known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reason {
     /// The code of the rule.
@@ -89,7 +89,7 @@ pub struct Moment {
     pub at: Timestamp,
     /// Whether the credential was valid then.
     pub answer: Answer,
-    /// Why not, or why it cannot be told.
+    /// Why not, or why it is not known.
     pub why: Vec<Reason>,
 }
 

@@ -46,7 +46,7 @@ pub struct Summary {
     pub next: u64,
     /// Where records end in the newest file.
     pub end: u64,
-    /// Bytes after that end that a crash left of a record nobody acknowledged.
+    /// Bytes after that end: the rest of an unacknowledged record, left by a crash.
     pub torn: u64,
     /// Whether MARK could be read.
     pub marked: bool,

@@ -25,7 +25,7 @@ impl Checkpoint {
     /// Names `head` as a tree head of `origin`.
     ///
     /// # Panics
-    /// If `head` says what no tree can: an empty tree with another root than SHA-256 of nothing, or 2^63 leaves
+    /// If no tree can have `head`: an empty tree with another root than SHA-256 of nothing, or 2^63 leaves
     /// and more. Heads come from our own tree, or were checked where they came in.
     pub fn new(origin: Origin, head: TreeHead) -> Self {
         if let Err(error) = check_head(&head) {

@@ -306,7 +306,7 @@ impl fmt::Display for SignatureType {
     }
 }
 
-/// Why a key, or a part of one, was refused. Whoever supplied the key is at fault.
+/// Why a key, or a part of one, was refused. The supplier of the key is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {

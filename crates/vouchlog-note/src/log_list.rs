@@ -17,8 +17,8 @@ const HEADER: &str = "logs/v0";
 /// SPEC: requests per day are fewer than 2^31.
 const MAX_REQUESTS_PER_DAY: u64 = (1 << 31) - 1;
 
-/// A list of logs, in the order of the file. Anybody may publish one and nothing about it is signed: it suggests
-/// logs to witness. A log that is known already is not changed or forgotten because a list says so.
+/// A list of logs, in the order of the file. Anyone may publish one, and nothing about it is signed: it suggests
+/// logs to witness. A log that is known already is not changed or removed because of a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogList {
     logs: Vec<ListedLog>,
@@ -190,7 +190,7 @@ fn parse_requests(digits: &str) -> Result<u32, LogListLineError> {
         .ok_or(LogListLineError::RequestsPerDay)
 }
 
-/// Why a list of logs was refused. Whoever wrote the list is at fault.
+/// Why a list of logs was refused. Its author is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogListError {

@@ -61,7 +61,7 @@ pub enum PolicyError {
     },
 }
 
-/// Why a line of a policy file was refused. Whoever wrote the file is at fault.
+/// Why a line of a policy file was refused. The file's author is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyLineError {

@@ -1,6 +1,6 @@
 //! What the server counts, under the names the field's dashboards know: `vouchlog_http_*` and `grpc_server_*`.
 //!
-//! A label is never free text from a client: methods, routes and gRPC names that nobody declared are counted as `other`.
+//! A label is never free text from a client: undeclared methods, routes and gRPC names are counted as `other`.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use crate::StoreError;
 
 /// Longest state: a checkpoint with ML-DSA-44 lines of its log and of the witness has 7 kB.
 pub const MAX_WITNESS_STATE_BYTES: usize = 64 * 1024;
-/// Most changes in one commit: with the longest states 32 MiB, as a rule 4 MiB at the most.
+/// Most changes in one commit: with the longest states 32 MiB, normally at most 4 MiB.
 pub const MAX_WITNESS_CHANGES: usize = 512;
 
 /// The name of one store, random, given when it is made and never changed: by it a witness knows its memory again.

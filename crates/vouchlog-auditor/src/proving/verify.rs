@@ -44,7 +44,7 @@ impl Verdict {
         matches!(self, Self::Proven { .. })
     }
 
-    /// Whether the file fails to show what it says.
+    /// Whether the file fails to show its finding.
     pub fn is_refuted(&self) -> bool {
         matches!(self, Self::Refuted { .. })
     }

@@ -1,4 +1,4 @@
-//! Streams that fell silent: what no entry says, found at the end.
+//! Streams that fell silent: no entry shows it, so it is found at the end.
 
 use vouchlog_stream::StreamId;
 

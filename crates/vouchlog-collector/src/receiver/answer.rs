@@ -1,4 +1,4 @@
-//! The one table of refusals, and how each protocol says them.
+//! The one table of refusals, and their form in each protocol.
 //!
 //! ```text
 //! kind             HTTP  gRPC                send it again

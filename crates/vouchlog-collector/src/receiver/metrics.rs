@@ -1,4 +1,4 @@
-//! What a receiver counts, for Prometheus. Labels are words of this crate, never what somebody sent.
+//! What a receiver counts, for Prometheus. Labels are words of this crate, never text that a client sent.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;

@@ -21,7 +21,7 @@ pub struct Disclosed {
 }
 
 impl Disclosed {
-    /// The session it says it belongs to, if that is disclosed.
+    /// The session named in it, if disclosed.
     pub fn session(&self) -> Option<&str> {
         self.record.body.correlation.value()?.session.value().map(String::as_str)
     }
@@ -38,18 +38,18 @@ impl Disclosed {
 /// A session whose bundle verified.
 #[derive(Clone, Debug)]
 pub struct VerifiedSession {
-    /// Its name, as the sender says.
+    /// Its name, as given by the sender.
     pub session: String,
-    /// Which fields the sender chose, as the sender says.
+    /// The disclosed fields, as given by the sender.
     pub fields: Vec<String>,
-    /// How many records the sender says there are, the seal not counted.
+    /// The number of records, as given by the sender, without the seal.
     pub known: u64,
     pub(super) has_policy: bool,
     /// The records.
     pub records: Vec<Disclosed>,
     /// The seal.
     pub seal: Option<Disclosed>,
-    /// Erasures that the sender says concern them.
+    /// Erasures of these records, as given by the sender.
     pub erasures: Vec<Disclosed>,
     /// What gateways claimed in public and the disclosed fields contradict.
     pub findings: Vec<Finding>,

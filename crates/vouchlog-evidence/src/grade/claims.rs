@@ -14,7 +14,7 @@ use crate::{Profile, Record};
 /// what is there, and is wrong, speaks against a claim.
 ///
 /// A claim is of its day. What became known later, such as a revocation, is not held against it: of `context` only parameters
-/// count. What was erased is held against nobody. A bitmap of zero claims nothing.
+/// count. Erased data counts against no record. A bitmap of zero claims nothing.
 pub fn contradictions(claimed: Evidence, disclosed: &Record, whole: bool, context: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
     let Some(rule) = rule("R80").filter(|_| claimed != Evidence::NONE) else { return findings };

@@ -98,7 +98,7 @@ pub enum PresentationError {
     NotIncluded {
         /// Which.
         part: Part,
-        /// Where the proof says it is.
+        /// Its index in the proof.
         index: LeafIndex,
         /// Where the proof fails.
         error: ProofError,

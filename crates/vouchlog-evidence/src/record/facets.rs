@@ -95,7 +95,7 @@ impl Facet {
 }
 
 impl Record {
-    /// What this record is found by, as far as it says so itself; verdicts and findings come from grading it.
+    /// The facets that the record itself contains; verdicts and findings come from grading it.
     pub fn facets(&self) -> Vec<(Facet, String)> {
         let mut facets = Vec::new();
         let mut add =

@@ -12,7 +12,7 @@ use crate::limits::{MAX_LIST, MAX_RECORD_BYTES, MAX_RECORD_DEPTH};
 /// A record that was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
-    /// The record; `custody.secrets_removed` says how many secrets were taken out.
+    /// The record; `custody.secrets_removed` is the number of secrets that were removed.
     pub record: Record,
     /// JSON pointers of the secrets that were taken out, never the secrets.
     pub removed: Vec<String>,

@@ -1,4 +1,4 @@
-//! How a check looks at a record and says what it found.
+//! How a check reads a record and reports findings.
 
 use jiff::{SignedDuration, Timestamp};
 use vouchlog_stream::StatementKind;
@@ -254,7 +254,7 @@ impl<'a> Found<'a> {
         self.add(Cause::Missing, at, message);
     }
 
-    /// It cannot be told.
+    /// Not known.
     pub(crate) fn unknown<P: Into<String>>(
         &mut self,
         at: impl IntoIterator<Item = P>,

@@ -1,4 +1,4 @@
-//! Whether all records of the session are here, and what says so.
+//! Whether all records of the session are present, and why.
 
 use std::ops::RangeInclusive;
 
@@ -37,7 +37,7 @@ pub(super) struct Counted {
     /// Records without a number in the session.
     unnumbered: u64,
     erased: u64,
-    /// How many whoever gave the records says there are.
+    /// The number of records that their source holds.
     held: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! What is missing between the records: numbers of the session and of streams, and what the seal says.
+//! What is missing between the records: numbers of the session and of streams, and records that the seal names.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

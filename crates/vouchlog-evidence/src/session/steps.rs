@@ -1,4 +1,4 @@
-//! The steps of one record: from who began it to how it ended, each with the part of the record it tells.
+//! The steps of one record: from who began it to how it ended, each with its part of the record.
 
 use jiff::Timestamp;
 

@@ -8,7 +8,7 @@ use super::process::process;
 use super::{ALGORITHM, StatementError, TYPE, VerifiedStatement, decode, digest_of, strict_json};
 use crate::limits::{MAX_DISCLOSURES, MAX_SD_JWT_BYTES, MAX_STATEMENT_BYTES};
 
-/// Verifies an SD-JWT with the key of the stream it says it was signed for, and puts its disclosures in their places.
+/// Verifies an SD-JWT with the key of the stream named in it, and puts its disclosures in their places.
 ///
 /// Whose key it is, and whether the statement was logged, is another question: [`crate::verify_presentation`].
 ///
