@@ -120,7 +120,9 @@ fn char_end(from: &str) -> usize {
 fn sources(dir: &Path, found: &mut Vec<(String, String)>) {
     for path in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.contains("test") || ["generated", "conformance", "examples", "samples"].contains(&name.as_str()) {
+        if name.contains("test")
+            || ["generated", "conformance", "examples", "samples"].contains(&name.as_str())
+        {
             continue;
         }
         if path.is_dir() {
@@ -141,7 +143,8 @@ fn rules_are_stated_in_plain_english() {
 
 /// The names in the list of subcommands that a help text has.
 fn subcommands(help: &str) -> Vec<String> {
-    let list = help.split("\nCommands:\n").nth(1).unwrap_or_default().split("\n\n").next().unwrap_or_default();
+    let list =
+        help.split("\nCommands:\n").nth(1).unwrap_or_default().split("\n\n").next().unwrap_or_default();
     let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     let names = names.filter_map(|line| line.split_whitespace().next());
     names.filter(|name| *name != "help").map(str::to_owned).collect()

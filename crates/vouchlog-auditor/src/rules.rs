@@ -199,11 +199,7 @@ impl Rules {
                 }
                 Some(Gateway { withdrawn: Some(withdrawn), .. }) => {
                     let name = enrolment.gateway.name();
-                    bad(
-                        found,
-                        vec![withdrawn.index],
-                        format!("the revoked key of {name} is enrolled again"),
-                    );
+                    bad(found, vec![withdrawn.index], format!("the revoked key of {name} is enrolled again"));
                 }
                 Some(_) => {}
             },

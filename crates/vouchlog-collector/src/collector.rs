@@ -88,7 +88,9 @@ pub enum Taken {
 #[non_exhaustive]
 pub enum NotTaken {
     /// The budget of the disk is used up. Send the same again later.
-    #[error("the journal is full: {held} bytes of at most {limit} are waiting to be recorded; retry the same request later")]
+    #[error(
+        "the journal is full: {held} bytes of at most {limit} are waiting to be recorded; retry the same request later"
+    )]
     Full {
         /// Bytes that wait.
         held: u64,

@@ -252,8 +252,7 @@ pub(crate) fn judge(case: &Case<'_>) -> Vec<Judged> {
         })
         .collect();
     judged.extend(hidden.into_iter().map(|pointer| {
-        let text =
-            format!("{pointer} is missing; it would show when the credential was used");
+        let text = format!("{pointer} is missing; it would show when the credential was used");
         let fault = Fault { code: "R14i", cause: Cause::Unknown, at: pointer.to_owned(), text };
         Judged { what: pointer.to_owned(), at: None, faults: vec![fault] }
     }));
@@ -291,7 +290,8 @@ fn faults(case: &Case<'_>, credential: &Credential, one: &Use) -> Vec<Fault> {
                     moment.within(begin, exp, &mut fault);
                 }
                 _ => {
-                    let text = format!("{} used another credential, whose validity window is not known", one.what);
+                    let text =
+                        format!("{} used another credential, whose validity window is not known", one.what);
                     fault("R14i", Cause::Unknown, text);
                 }
             }
@@ -348,7 +348,8 @@ impl Instant<'_> {
                 let text = format!("{used} was at or after the credential's expiry, {end}");
                 fault("R14", Cause::Wrong, text);
             } else if self.latest() >= exp {
-                let text = format!("{used} is too close to the expiry, {end}, for a clock error of up to {error:#}");
+                let text =
+                    format!("{used} is too close to the expiry, {end}, for a clock error of up to {error:#}");
                 fault("R14i", Cause::Wrong, text);
             }
         }
@@ -372,7 +373,9 @@ impl Instant<'_> {
             fault(
                 "R18",
                 cause,
-                format!("the status check returned that the credential is not in force, for {what} at {at:.0}"),
+                format!(
+                    "the status check returned that the credential is not in force, for {what} at {at:.0}"
+                ),
             );
         }
         let Some(checked) = checked else { return };
@@ -399,8 +402,9 @@ impl Instant<'_> {
             fault("R18", Cause::Wrong, text);
         } else if self.latest() >= *from {
             let error = self.error;
-            let text =
-                format!("{used} is too close to the revocation at {since}{by} for a clock error of up to {error:#}");
+            let text = format!(
+                "{used} is too close to the revocation at {since}{by} for a clock error of up to {error:#}"
+            );
             fault("R18", Cause::Unknown, text);
         }
     }

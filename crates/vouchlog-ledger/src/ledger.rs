@@ -252,8 +252,7 @@ impl Ledger {
     fn no_room(&self) -> Option<String> {
         let free = self.disk.free_bytes().ok()?;
         let needed = self.options.min_free_bytes;
-        (free < needed)
-            .then(|| format!("the disk is full: {free} bytes are free, {needed} are reserved"))
+        (free < needed).then(|| format!("the disk is full: {free} bytes are free, {needed} are reserved"))
     }
 
     /// Makes sure that the file has room up to `end`.

@@ -209,10 +209,14 @@ pub enum CheckpointError {
         actual: Origin,
     },
     /// The text has extension lines, and no signature of the log covers them: ML-DSA-44 leaves them out.
-    #[error("the checkpoint has extension lines, but the log signed it only with a key type that does not cover them")]
+    #[error(
+        "the checkpoint has extension lines, but the log signed it only with a key type that does not cover them"
+    )]
     UnsignedExtensions,
     /// A log's key is not called as the log: the configuration is at fault.
-    #[error("the key {key_name} cannot sign for the log {origin}: a log's key must be named after its origin")]
+    #[error(
+        "the key {key_name} cannot sign for the log {origin}: a log's key must be named after its origin"
+    )]
     KeyName {
         /// Name of the key.
         key_name: String,

@@ -128,9 +128,9 @@ impl<S: Store> Lookup for Log<S> {
         }
         match caught_up {
             Ok(()) => Err(Error::not_found("no entry of the log matches")),
-            Err(_) => {
-                Err(Error::unavailable("the lookup index is behind the log: retry later, or look up by index"))
-            }
+            Err(_) => Err(Error::unavailable(
+                "the lookup index is behind the log: retry later, or look up by index",
+            )),
         }
     }
 }

@@ -93,16 +93,16 @@ impl<'a> Replay<'a> {
         for (key, gateway) in &self.gateways {
             match directory.gateways.get(key) {
                 Some(stored) if **stored == *gateway => {}
-                Some(_) => messages
-                    .push(format!("the state of gateway `{}` does not match its entries", key.name())),
+                Some(_) => {
+                    messages.push(format!("the state of gateway `{}` does not match its entries", key.name()))
+                }
                 None => messages.push(format!("gateway `{}` has no state", key.name())),
             }
         }
         let unknown = directory.gateways.keys().filter(|key| !self.gateways.contains_key(key));
-        messages
-            .extend(unknown.map(|key| {
-                format!("gateway `{}` has a state, but was never enrolled", key.name())
-            }));
+        messages.extend(
+            unknown.map(|key| format!("gateway `{}` has a state, but was never enrolled", key.name())),
+        );
         messages.sort_unstable();
         messages
     }
@@ -171,7 +171,11 @@ impl<'a> Replay<'a> {
         let head = CosignedCheckpoint::open(note.as_bytes(), &origin, stream.key())
             .map_err(|error| error.to_string())?;
         let fits = stream.replay_head(&head);
-        if fits { Ok(()) } else { Err(format!("the signed head of stream {id} does not match its statements")) }
+        if fits {
+            Ok(())
+        } else {
+            Err(format!("the signed head of stream {id} does not match its statements"))
+        }
     }
 }
 

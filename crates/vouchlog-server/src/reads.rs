@@ -120,9 +120,7 @@ pub(crate) fn proof_file(index: LeafIndex, proof: InclusionProof, checkpoint: &s
 /// Published entries from `start` on and before `end`: at least one, at most [`MAX_ENTRIES`], and no more than fit an answer.
 pub(crate) async fn entries(log: &AnyLog, start: u64, end: u64) -> Result<Vec<Bytes>> {
     if start >= end {
-        return Err(Error::invalid(format!(
-            "the range from {start} to {end} is empty: `end` is exclusive"
-        )));
+        return Err(Error::invalid(format!("the range from {start} to {end} is empty: `end` is exclusive")));
     }
     let size = newest(log).await?.head.size;
     check_published(LeafIndex::new(start), size)?;

@@ -207,10 +207,7 @@ impl Segments {
         let path = self.bundle_path(first, "index");
         write_file(&path, &index)?;
         self.open.lock().clear();
-        tracing::warn!(
-            file = self.name(&path),
-            "the index of a segment was damaged and has been recomputed"
-        );
+        tracing::warn!(file = self.name(&path), "the index of a segment was damaged and has been recomputed");
         Ok(offset as u64)
     }
 
@@ -272,7 +269,8 @@ impl Sealed for Segments {
         let mut next = *self.next.lock();
         for (bundle, bytes) in bundles {
             if *bundle != next.bundle {
-                let reason = format!("entry bundle {bundle} was sealed in the place of bundle {}", next.bundle);
+                let reason =
+                    format!("entry bundle {bundle} was sealed in the place of bundle {}", next.bundle);
                 return Err(StoreError::Damaged(reason));
             }
             if bundle.is_multiple_of(PER_SEGMENT) {

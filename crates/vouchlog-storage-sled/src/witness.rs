@@ -154,7 +154,9 @@ impl WitnessStore for SledWitnessStore {
     fn state(&self, origin: &Hash) -> Result<Option<Bytes>, StoreError> {
         let open = self.open.read();
         if open.doubtful {
-            return Err(StoreError::Io("it must be reopened: the outcome of an earlier commit is unknown".into()));
+            return Err(StoreError::Io(
+                "it must be reopened: the outcome of an earlier commit is unknown".into(),
+            ));
         }
         let key = state_key(origin);
         let Some(value) = open.db.get(key)? else { return Ok(None) };

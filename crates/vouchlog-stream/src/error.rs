@@ -53,7 +53,9 @@ pub enum StreamError {
         size: u64,
     },
     /// The head's note holds more than a checkpoint and one signature.
-    #[error("the head of stream {0} has extension lines, other signatures or another origin: send only its own lines and signature")]
+    #[error(
+        "the head of stream {0} has extension lines, other signatures or another origin: send only its own lines and signature"
+    )]
     NotPlain(StreamId),
     /// The signed size is not the old size plus the statements.
     #[error("the signed head has size {signed}, but {claimed} and {statements} statements make {}", claimed + statements)]

@@ -192,7 +192,9 @@ fn place(row: &AnyRow) -> Result<Option<Place>> {
     let numbers = [index, row.try_get(10)?, row.try_get(11)?, row.try_get(12)?];
     if row.try_get::<Option<&[u8]>, _>(23)? != Some(&sums::of_place(row.try_get(4)?, numbers)) {
         let id: &str = row.try_get(1)?;
-        return Err(VaultError::damaged(format!("the place of record `{id}` in the log does not match its checksum")));
+        return Err(VaultError::damaged(format!(
+            "the place of record `{id}` in the log does not match its checksum"
+        )));
     }
     let small = |column: usize| -> Result<u64> {
         u64::try_from(row.try_get::<i64, _>(column)?).map_err(|_| VaultError::damaged("a number is negative"))
@@ -224,7 +226,9 @@ pub(crate) fn statement(row: &AnyRow, kind: usize, evidence: usize, digest_at: u
     let byte = u8::try_from(row.try_get::<i64, _>(kind)?).ok();
     let bits = u32::try_from(row.try_get::<i64, _>(evidence)?).ok();
     Ok(Statement {
-        kind: byte.and_then(StatementKind::from_byte).ok_or_else(|| VaultError::damaged("a kind is malformed"))?,
+        kind: byte
+            .and_then(StatementKind::from_byte)
+            .ok_or_else(|| VaultError::damaged("a kind is malformed"))?,
         evidence: bits
             .and_then(Evidence::new)
             .ok_or_else(|| VaultError::damaged("an evidence bitmap is malformed"))?,

@@ -83,9 +83,7 @@ fn verify(note: &UnverifiedNote, log: &KnownLog) -> Result<String> {
     refuse_repeats(note.lines(), log.keys()).map_err(forbidden)?;
     match note.clone().verify(log.keys()) {
         Ok(verified) => Ok(verified.verified_note()),
-        Err(error) => {
-            Err(forbidden(format!("the checkpoint has no valid signature of the log: {error}")))
-        }
+        Err(error) => Err(forbidden(format!("the checkpoint has no valid signature of the log: {error}"))),
     }
 }
 

@@ -296,7 +296,8 @@ fn judge<'c>(latest: Option<&Latest>, claim: &'c Claim) -> Result<&'c Checkpoint
     if let Some(latest) =
         latest.filter(|latest| latest.head.size == head.size && latest.head.root != head.root)
     {
-        let message = format!("the root of size {size} is {}, but was {} before", head.root, latest.head.root);
+        let message =
+            format!("the root of size {size} is {}, but was {} before", head.root, latest.head.root);
         return Err(contradicts(message, RefusalReason::OtherRoot));
     }
     // SPEC: from size 0 the proof is empty, else it leads from the latest checkpoint to this one.

@@ -56,9 +56,9 @@ fn operator(
         _ => None,
     };
     let opened = opened.filter(|genesis| genesis.origin == log.origin);
-    opened
-        .map(|genesis| genesis.operator)
-        .ok_or_else(|| CompletenessError::Form("its first entry is not the genesis entry of this log".to_owned()))
+    opened.map(|genesis| genesis.operator).ok_or_else(|| {
+        CompletenessError::Form("its first entry is not the genesis entry of this log".to_owned())
+    })
 }
 
 /// A stream as far as its entries were taken up.
@@ -207,7 +207,10 @@ impl Replay {
             return Err(not_complete(self.id.get(), problem));
         }
         if self.shown.newest_head.is_some_and(|newest| signed.timestamp() < newest) {
-            return Err(not_complete(self.id.get(), format!("the head at entry {index} is older than the one before it")));
+            return Err(not_complete(
+                self.id.get(),
+                format!("the head at entry {index} is older than the one before it"),
+            ));
         }
         self.shown.signed = signed.head().size.get();
         self.shown.newest_head = Some(signed.timestamp());

@@ -127,9 +127,9 @@ fn two_heads(kind: FindingKind, known: &str, served: &str, log: &LogIdentity) ->
         FindingKind::ShrunkenLog | FindingKind::StaleCheckpoint if new.size < old.size => Ok(observed(
             "the log did sign both checkpoints; that it served the smaller one later rests on the auditor's word",
         )),
-        FindingKind::InconsistentHeads if new.size != old.size => Ok(observed(
-            "the log did sign both; the two alone cannot show that no proof joins them",
-        )),
+        FindingKind::InconsistentHeads if new.size != old.size => {
+            Ok(observed("the log did sign both; the two alone cannot show that no proof joins them"))
+        }
         _ => Err(Refuted("the two checkpoints do not contradict each other".to_owned())),
     }
 }
@@ -178,9 +178,9 @@ fn entries(
     match rule.check(file.kind, &file.place) {
         Some(statement) => Ok(proven(statement, log, &[&signed])),
         // All of it is in the log, and nothing speaks against the finding; but what would show it is not there.
-        None if rule.genesis().is_none() => {
-            Ok(observed("the entries are in the log; the file has no genesis entry, which would show that Vouchlog's rules apply"))
-        }
+        None if rule.genesis().is_none() => Ok(observed(
+            "the entries are in the log; the file has no genesis entry, which would show that Vouchlog's rules apply",
+        )),
         None if file.kind == FindingKind::SilentStream => {
             Ok(observed("the entries are in the log; only the whole log can show that others are missing"))
         }

@@ -84,7 +84,10 @@ impl AuditReport {
             row("Checkpoints of other parties compared", checkpoint.compared.to_string())?;
         }
         row("Entries checked", checked.entries.to_string())?;
-        row("Vouchlog rules", if checked.rules { "checked" } else { "not checked: opaque bytes" }.to_owned())?;
+        row(
+            "Vouchlog rules",
+            if checked.rules { "checked" } else { "not checked: opaque bytes" }.to_owned(),
+        )?;
         row("Entries checked by earlier audits", checked.before.to_string())?;
         row("Bytes read", checked.bytes.to_string())?;
         row("Tiles read", checked.tiles.to_string())?;

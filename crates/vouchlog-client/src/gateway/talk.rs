@@ -203,7 +203,9 @@ impl<'s> Talk<'s> {
     /// Verifies the answer to the oldest request, and moves `state` past it.
     fn verify(&mut self, answer: Appended, state: &mut State) -> Result<Option<Taken>, Trouble> {
         let Some(request) = self.under_way.pop_front() else {
-            return Err(GatewayError::Unverified("it returned a response that was not requested".into()).into());
+            return Err(
+                GatewayError::Unverified("it returned a response that was not requested".into()).into()
+            );
         };
         if request.closes {
             self.is_open = false;
@@ -212,7 +214,9 @@ impl<'s> Talk<'s> {
             return Ok(None);
         }
         let Some(receipt) = answer.receipt else {
-            return Err(GatewayError::Unverified("it acknowledged statements without a receipt".into()).into());
+            return Err(
+                GatewayError::Unverified("it acknowledged statements without a receipt".into()).into()
+            );
         };
         if receipt.stream != self.stream.id || receipt.sequence.get() != request.start {
             return Err(GatewayError::Unverified("the receipt is for other statements".into()).into());

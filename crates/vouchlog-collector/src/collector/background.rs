@@ -26,7 +26,9 @@ pub(super) async fn start(
             has_started.store(true, Ordering::Release);
             return Ok(None);
         }
-        Err(error) if error.is_passing() => tracing::warn!(%error, "the collector is not accepting input yet"),
+        Err(error) if error.is_passing() => {
+            tracing::warn!(%error, "the collector is not accepting input yet")
+        }
         Err(error) => return Err(error),
     }
     let journal = journal.clone();

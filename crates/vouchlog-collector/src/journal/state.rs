@@ -74,7 +74,8 @@ impl State {
     pub(super) fn restore(&mut self, piece: usize, bytes: &[u8]) -> Result<(), String> {
         if piece == 0 {
             // Entries of earlier files stay where they are; a snapshot has the rest.
-            self.head = postcard::from_bytes(bytes).map_err(|_| "it does not start with a head of a journal")?;
+            self.head =
+                postcard::from_bytes(bytes).map_err(|_| "it does not start with a head of a journal")?;
             self.kept.clear();
             self.kept_bytes = 0;
             return Ok(());

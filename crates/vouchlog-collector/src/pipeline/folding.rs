@@ -59,11 +59,7 @@ impl Folding {
         }
         let first = self.journal.first().unwrap_or(settled);
         let end = *self.journal.end().borrow();
-        tracing::info!(
-            waiting = end - first,
-            unrecorded = end - settled,
-            "resuming from the journal"
-        );
+        tracing::info!(waiting = end - first, unrecorded = end - settled, "resuming from the journal");
         let mut next = first;
         while next < settled {
             let entries = read(&self.journal, next).await?;

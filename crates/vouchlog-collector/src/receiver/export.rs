@@ -161,8 +161,7 @@ impl Receiver {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refusal> {
         if weight > MAX_DECODED_BYTES {
-            let why =
-                format!("the decoded body exceeds {MAX_DECODED_BYTES} bytes: send smaller batches");
+            let why = format!("the decoded body exceeds {MAX_DECODED_BYTES} bytes: send smaller batches");
             return Err(Refusal::new(Kind::TooLarge, why));
         }
         let mut share = self.decoding.share();
@@ -176,9 +175,10 @@ impl Receiver {
             Ok((done, _share)) => Ok(done),
             // Whoever serves this knows what to do with a panic.
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => {
-                Err(Refusal::new(Kind::Unavailable, "the collector is stopping: retry the same request later"))
-            }
+            Err(_) => Err(Refusal::new(
+                Kind::Unavailable,
+                "the collector is stopping: retry the same request later",
+            )),
         }
     }
 }

@@ -50,7 +50,9 @@ async fn taken(
         (false, message) => (message, share),
         (true, zipped) if is_gzip => gunzip(&receiver.bodies, &zipped, MAX_BODY_BYTES).await?.finish(),
         (true, _) => {
-            return Err(Refusal::invalid("the message is compressed, but `grpc-encoding` does not name the encoding"));
+            return Err(Refusal::invalid(
+                "the message is compressed, but `grpc-encoding` does not name the encoding",
+            ));
         }
     };
     let sent = AsSent { body: message.clone(), encoding: Encoding::Protobuf, is_gzip: false };

@@ -32,7 +32,9 @@ pub enum DigestError {
     )]
     Unsalted,
     /// It is no commitment.
-    #[error("a commitment has the form hmac-sha256:<value> or salted-sha256:<value>, at most {MAX_BYTES} bytes")]
+    #[error(
+        "a commitment has the form hmac-sha256:<value> or salted-sha256:<value>, at most {MAX_BYTES} bytes"
+    )]
     Commitment,
     /// It is no digest of an artifact.
     #[error(

@@ -99,9 +99,11 @@ fn head(
     }
     let kind = match record.remove("kind") {
         None => Err("there is no such member; it names the subject of the record".to_owned()),
-        Some(Value::String(name)) => StatementKind::from_name(&name)
-            .filter(|kind| *kind != StatementKind::Opaque)
-            .ok_or_else(|| format!("`{}` is not a kind of record", name.chars().take(100).collect::<String>())),
+        Some(Value::String(name)) => {
+            StatementKind::from_name(&name).filter(|kind| *kind != StatementKind::Opaque).ok_or_else(|| {
+                format!("`{}` is not a kind of record", name.chars().take(100).collect::<String>())
+            })
+        }
         Some(_) => Err("a kind is a string".to_owned()),
     };
     let kind = kind.map_err(|problem| wrong(&at("kind"), problem))?;

@@ -67,7 +67,9 @@ fn step_up(case: &Case<'_>, found: &mut Found<'_>) {
         }
         match decision.enforced.value() {
             Some(Enforced::Deny) => {}
-            None => found.unknown([at], "approval was required, and whether the action continued is not recorded"),
+            None => {
+                found.unknown([at], "approval was required, and whether the action continued is not recorded")
+            }
             Some(Enforced::Allow | Enforced::Modify) => {
                 let places = [at.as_str(), "/approval/state"];
                 match state {
@@ -192,7 +194,10 @@ fn outside_window(case: &Case<'_>, found: &mut Found<'_>) {
         found.wrong(["/approval/at"], format!("approved after the action at {needed:.0}"));
     }
     if expires.is_some_and(|expires| *expires < needed) {
-        found.wrong(["/approval/expires"], format!("the approval had expired before the action at {needed:.0}"));
+        found.wrong(
+            ["/approval/expires"],
+            format!("the approval had expired before the action at {needed:.0}"),
+        );
     }
 }
 
@@ -205,7 +210,9 @@ fn human_claim(case: &Case<'_>, found: &mut Found<'_>) {
     match seen(&approval.source) {
         Seen::Value(ApprovalSource::User) => {}
         Seen::Value(_) => found.wrong([at], "a person is recorded as the approver, but no person answered"),
-        Seen::NotApplicable => found.unknown([at], "a person approved, so the source of the approval must be recorded"),
+        Seen::NotApplicable => {
+            found.unknown([at], "a person approved, so the source of the approval must be recorded")
+        }
         other => {
             found.told(other, at);
         }

@@ -107,8 +107,7 @@ fn status_unchecked(case: &Case<'_>, found: &mut Found<'_>) {
     let Some(credential) = case.credential() else { return };
     let status = seen(&credential.status);
     let at = "/credential/status";
-    let result =
-        found.require(status.then(|status| &status.result), at, "no status check is recorded");
+    let result = found.require(status.then(|status| &status.result), at, "no status check is recorded");
     if result == Some(&StatusResult::Unknown) {
         found.missing([at], "the status check returned no result");
     }
@@ -163,14 +162,19 @@ fn reused(case: &Case<'_>, found: &mut Found<'_>) {
         found.wrong(["/credential/id", "/authority/task"], "the credential was also used for another task");
     }
     if case.context.other_initiator(id, case.record.initiator().as_ref()) {
-        found.wrong(["/credential/id", "/initiator/sub"], "the credential was also used by another initiator");
+        found
+            .wrong(["/credential/id", "/initiator/sub"], "the credential was also used by another initiator");
     }
 }
 
 fn unbound(case: &Case<'_>, found: &mut Found<'_>) {
     let Some(credential) = case.credential().filter(|_| case.asks.proof_of_possession) else { return };
     let at = "/credential/binding";
-    let binding = found.require(seen(&credential.binding), at, "how the credential is bound to its holder is not recorded");
+    let binding = found.require(
+        seen(&credential.binding),
+        at,
+        "how the credential is bound to its holder is not recorded",
+    );
     if matches!(binding, Some(CredentialBinding::None | CredentialBinding::Bearer)) {
         found.wrong([at], "nothing binds the credential to its holder");
     }

@@ -69,7 +69,10 @@ fn backdated(case: &Case<'_>, found: &mut Found<'_>) {
     let Some(start) = found.told(case.time(|time| &time.start), at) else { return };
     let earliest = previous.checked_sub(case.clock_error()).unwrap_or(Timestamp::MIN);
     if *start < earliest {
-        found.wrong([at], format!("it started at {start:.0}, before the record it follows ended at {previous:.0}"));
+        found.wrong(
+            [at],
+            format!("it started at {start:.0}, before the record it follows ended at {previous:.0}"),
+        );
     }
 }
 

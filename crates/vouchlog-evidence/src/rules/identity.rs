@@ -68,7 +68,10 @@ fn is_schedule(case: &Case<'_>) -> bool {
 fn no_initiator(case: &Case<'_>, found: &mut Found<'_>) {
     let sub = seen(&case.body.initiator).then(|initiator| &initiator.sub).text();
     if sub.value().is_none() && case.initiator_kind().is_withheld() {
-        found.unknown(["/initiator/kind"], "no initiator is named, and whether a schedule started it is withheld");
+        found.unknown(
+            ["/initiator/kind"],
+            "no initiator is named, and whether a schedule started it is withheld",
+        );
     } else if !is_schedule(case) {
         found.require(sub, "/initiator/sub", "no initiator is named");
     }
@@ -81,11 +84,14 @@ fn unverified_initiator(case: &Case<'_>, found: &mut Found<'_>) {
         return;
     }
     if check.is_not_applicable() && case.initiator_kind().is_withheld() {
-        return found.unknown([at], "whether a schedule started it, which needs no verification, is withheld");
+        return found
+            .unknown([at], "whether a schedule started it, which needs no verification, is withheld");
     }
     match found.require(check, at, "how the initiator was verified is not recorded") {
         Some(InitiatorCheck::Header) => found.wrong([at], "the initiator's name comes from a header"),
-        Some(InitiatorCheck::SelfAsserted) => found.wrong([at], "the initiator's name is self-asserted by the caller"),
+        Some(InitiatorCheck::SelfAsserted) => {
+            found.wrong([at], "the initiator's name is self-asserted by the caller")
+        }
         _ => {}
     }
 }
@@ -97,7 +103,9 @@ fn shared_session(case: &Case<'_>, found: &mut Found<'_>) {
         Seen::Value(true) => found.wrong([at], "the session is shared"),
         Seen::Value(false) => {}
         Seen::NotApplicable if is_no_person(case) => {}
-        Seen::NotApplicable => found.unknown([at], "a person acted, so whether the session is shared must be recorded"),
+        Seen::NotApplicable => {
+            found.unknown([at], "a person acted, so whether the session is shared must be recorded")
+        }
         other => {
             found.told(other, at);
         }
@@ -152,8 +160,11 @@ fn no_workload(case: &Case<'_>, found: &mut Found<'_>) {
 
 fn generic_workload(case: &Case<'_>, found: &mut Found<'_>) {
     let Some(workload) = case.body.workload.value() else { return };
-    match found.require(seen(&workload.shared), "/workload/shared", "whether the workload's identity is shared is not recorded")
-    {
+    match found.require(
+        seen(&workload.shared),
+        "/workload/shared",
+        "whether the workload's identity is shared is not recorded",
+    ) {
         Some(true) => found.wrong(["/workload/shared"], "the workload's identity is shared"),
         _ => {
             let Some(id) = workload.id.value() else { return };
@@ -174,13 +185,18 @@ fn workload_unverified(case: &Case<'_>, found: &mut Found<'_>) {
     let Some(workload) = case.body.workload.value() else { return };
     let at = "/workload/method";
     match found.require(seen(&workload.method), at, "how the workload proved its identity is not recorded") {
-        Some(WorkloadAssertion::SelfAsserted) => found.wrong([at], "the workload's identity is self-asserted"),
+        Some(WorkloadAssertion::SelfAsserted) => {
+            found.wrong([at], "the workload's identity is self-asserted")
+        }
         Some(WorkloadAssertion::None) => found.wrong([at], "the workload's identity is not asserted"),
         _ => {}
     }
     let at = "/workload/verified";
-    if found.require(seen(&workload.verified), at, "whether the workload's assertion was verified is not recorded")
-        == Some(&false)
+    if found.require(
+        seen(&workload.verified),
+        at,
+        "whether the workload's assertion was verified is not recorded",
+    ) == Some(&false)
     {
         found.wrong([at], "the workload's assertion was not verified");
     }
@@ -193,9 +209,11 @@ fn delegation_broken(case: &Case<'_>, found: &mut Found<'_>) {
     }
     let at = "/authority/chain";
     let chain = authority.then(|authority| &authority.chain).list();
-    let Some(chain) =
-        found.require(chain, at, "it was done on behalf of another party, and the chain of authority is missing")
-    else {
+    let Some(chain) = found.require(
+        chain,
+        at,
+        "it was done on behalf of another party, and the chain of authority is missing",
+    ) else {
         return;
     };
     let ends = chain.first().zip(chain.last());
@@ -226,10 +244,8 @@ fn delegation_broken(case: &Case<'_>, found: &mut Found<'_>) {
         if let [before, after] = pair
             && let Some(wider) = after.iter().find(|scope| !before.contains(scope))
         {
-            found.wrong(
-                [format!("{at}/{}", hop + 1)],
-                format!("{wider} exceeds the scope of the hop before"),
-            );
+            found
+                .wrong([format!("{at}/{}", hop + 1)], format!("{wider} exceeds the scope of the hop before"));
         }
     }
 }

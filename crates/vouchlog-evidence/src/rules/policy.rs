@@ -66,7 +66,8 @@ fn no_decision(case: &Case<'_>, found: &mut Found<'_>) {
     for (place, decision) in case.decisions() {
         let at = |field| format!("/policy/{place}/{field}");
         found.require(seen(&decision.verdict), &at("verdict"), "the verdict is not recorded");
-        let phase = found.require(seen(&decision.phase), &at("phase"), "the phase of the decision is not recorded");
+        let phase =
+            found.require(seen(&decision.phase), &at("phase"), "the phase of the decision is not recorded");
         if phase == Some(&PolicyPhase::PreTool) {
             found.require(
                 seen(&decision.target).text(),
@@ -199,7 +200,9 @@ fn denied_but_done(case: &Case<'_>, found: &mut Found<'_>) {
         match over.then(|over| &over.decision_id) {
             Seen::Value(id) if same(id) => {}
             Seen::Withheld => found.unknown([at], "the override is withheld"),
-            Seen::Absent => found.missing([at], "the action was denied and executed, and no override is recorded"),
+            Seen::Absent => {
+                found.missing([at], "the action was denied and executed, and no override is recorded")
+            }
             Seen::Value(_) | Seen::NotApplicable => {
                 found.wrong([at], "the action was denied and executed without an override");
             }
@@ -249,8 +252,12 @@ fn fail_open(case: &Case<'_>, found: &mut Found<'_>) {
         let at = format!("/policy/{place}/enforced");
         match decision.enforced.value() {
             Some(Enforced::Deny) => {}
-            Some(Enforced::Allow | Enforced::Modify) => found.wrong([at], "no decision was made, and the action continued"),
-            None => found.unknown([at], "no decision was made, and whether the action continued is not recorded"),
+            Some(Enforced::Allow | Enforced::Modify) => {
+                found.wrong([at], "no decision was made, and the action continued")
+            }
+            None => {
+                found.unknown([at], "no decision was made, and whether the action continued is not recorded")
+            }
         }
     }
 }
@@ -300,8 +307,11 @@ fn input_mismatch(case: &Case<'_>, found: &mut Found<'_>) {
         let (Some(saw), Some(got)) = (saw, got) else { continue };
         match same_content(saw, got) {
             Some(true) => {}
-            Some(false) => found.wrong([saw_at, got_at], "the tool received other arguments than the policy decided on"),
-            None => found.unknown([saw_at, got_at], "the two commitments cannot be compared: use one key for both"),
+            Some(false) => {
+                found.wrong([saw_at, got_at], "the tool received other arguments than the policy decided on")
+            }
+            None => found
+                .unknown([saw_at, got_at], "the two commitments cannot be compared: use one key for both"),
         }
     }
 }

@@ -91,7 +91,11 @@ fn gap(set: &Set<'_>, found: &mut Found<'_>) {
         let at = [format!("session {session}")];
         let unnumbered = records.iter().filter(|(_, record)| sequence(record).is_none()).count();
         if unnumbered > 0 {
-            let records = if unnumbered == 1 { "1 record has".to_owned() } else { format!("{unnumbered} records have") };
+            let records = if unnumbered == 1 {
+                "1 record has".to_owned()
+            } else {
+                format!("{unnumbered} records have")
+            };
             found.unknown(at, format!("{records} no number in the session"));
             continue;
         }
@@ -189,7 +193,9 @@ fn orphan_intent(set: &Set<'_>, found: &mut Found<'_>) {
             (Some(began), Some(_)) => {
                 found.of(id).missing(at, format!("an intent recorded at {began:.0} has no outcome"));
             }
-            _ => found.of(id).unknown(at, "the intent has no outcome, and whether one is due yet is not known"),
+            _ => {
+                found.of(id).unknown(at, "the intent has no outcome, and whether one is due yet is not known")
+            }
         }
     }
 }
@@ -252,7 +258,8 @@ fn disagreement(set: &Set<'_>, found: &mut Found<'_>) {
                 found.unknown(at.clone(), message);
             }
             if first.status.zip(other.status).is_some_and(|(one, two)| one != two) {
-                let message = format!("{} and {} recorded different outcomes", first.observer, other.observer);
+                let message =
+                    format!("{} and {} recorded different outcomes", first.observer, other.observer);
                 found.wrong(at.clone(), message);
             }
         }

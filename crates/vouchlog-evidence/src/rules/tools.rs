@@ -52,7 +52,10 @@ fn orphan(case: &Case<'_>, found: &mut Found<'_>) {
         if seen(&tool.proposed).is_withheld() || seen(&tool.origin).is_withheld() {
             found.unknown([at], "who asked for the call is withheld");
         } else if tool.proposed.value() == Some(&false) && tool.origin.value().is_some() {
-            found.wrong([at], "the call is recorded as requested by the model, but the model did not propose it");
+            found.wrong(
+                [at],
+                "the call is recorded as requested by the model, but the model did not propose it",
+            );
         } else {
             found.missing([at], "no requester of the call is recorded");
         }
@@ -92,7 +95,11 @@ fn unlinked(case: &Case<'_>, found: &mut Found<'_>) {
         {
             for (call, downstream) in calls.iter().enumerate() {
                 let named = seen(&downstream.target).text();
-                found.require(named, &format!("{at}/{call}/target"), "the tool's downstream calls are not recorded");
+                found.require(
+                    named,
+                    &format!("{at}/{call}/target"),
+                    "the tool's downstream calls are not recorded",
+                );
             }
         }
     }

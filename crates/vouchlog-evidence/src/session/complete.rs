@@ -124,11 +124,7 @@ fn missing(gaps: &[Gap], counted: &Counted, proven: Proven) -> Vec<String> {
     }
     for (number, one, many) in [
         (gaps.len().saturating_sub(GAPS) as u64, "more gap", "more gaps"),
-        (
-            counted.seal_misses,
-            "record named by the seal is missing",
-            "records named by the seal are missing",
-        ),
+        (counted.seal_misses, "record named by the seal is missing", "records named by the seal are missing"),
         (
             counted.after_seal,
             "record arrived after the session was sealed",
@@ -157,21 +153,26 @@ fn missing(gaps: &[Gap], counted: &Counted, proven: Proven) -> Vec<String> {
 fn doubts(counted: &Counted, proven: Proven) -> Vec<String> {
     let mut doubts = Vec::new();
     match (counted.sealed, counted.seal_counts) {
-        (false, _) => doubts.push("the session has no seal, so its number of records is not known".to_owned()),
+        (false, _) => {
+            doubts.push("the session has no seal, so its number of records is not known".to_owned())
+        }
         (true, None) => doubts.push("the number of records in the seal is not disclosed".to_owned()),
         (true, Some(_)) => {}
     }
     if counted.unnumbered > 0 {
         let many = count(counted.unnumbered, "record has", "records have");
-        doubts
-            .push(format!("{many} no readable number in the session, so a gap would not be visible"));
+        doubts.push(format!("{many} no readable number in the session, so a gap would not be visible"));
     }
     if counted.unknown_outcomes > 0 {
         let many = count(counted.unknown_outcomes, "intent has", "intents have");
         doubts.push(format!("whether {many} an outcome is not disclosed"));
     }
     if proven.waiting > 0 {
-        doubts.push(count(proven.waiting as u64, "record is waiting to be logged", "records are waiting to be logged"));
+        doubts.push(count(
+            proven.waiting as u64,
+            "record is waiting to be logged",
+            "records are waiting to be logged",
+        ));
     }
     doubts
 }

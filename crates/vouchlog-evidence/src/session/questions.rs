@@ -52,7 +52,8 @@ fn group<T>(field: &Field<T>, partial: bool, words: impl FnOnce(&T) -> String, n
 
 fn who(recorded: &Recorded) -> String {
     let body = &recorded.record.body;
-    let initiator = group(&body.initiator, recorded.partial, initiator_words, "the record names no initiator");
+    let initiator =
+        group(&body.initiator, recorded.partial, initiator_words, "the record names no initiator");
     let approval = body.approval.value().and_then(|it| match it.state.value() {
         Some(ApprovalState::Approved) => {
             let kind = told(&it.approver_kind, |kind| format!("({})", word(kind)));
@@ -103,7 +104,8 @@ pub(super) fn overall(acts: &[Act], records: &[Recorded], of: impl Fn(&Act) -> &
         _ if acts.len() == 1 => told,
         [(word, _)] => format!("{word} for all {many}: {told}"),
         counted => {
-            let counted: Vec<_> = counted.iter().map(|(word, number)| format!("{word} for {number}")).collect();
+            let counted: Vec<_> =
+                counted.iter().map(|(word, number)| format!("{word} for {number}")).collect();
             format!("of {many}, {}: {told}", counted.join(", "))
         }
     };

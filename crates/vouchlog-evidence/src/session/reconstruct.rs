@@ -176,8 +176,7 @@ impl<'a> Drawing<'a> {
                 format!("the seal counts {}; {counted} {here}", count(counts, "record", "records")),
             ));
         }
-        let named =
-            missing.iter().take(MOST).map(|id| format!("record {id}, named by the seal, is missing"));
+        let named = missing.iter().take(MOST).map(|id| format!("record {id}, named by the seal, is missing"));
         found.extend(named.map(|words| about(Step::Missing, words)));
         if missing.len() > MOST {
             let more = (missing.len() - MOST) as u64;

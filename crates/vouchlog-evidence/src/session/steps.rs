@@ -275,8 +275,7 @@ pub(super) fn content_or_commitment(
     content: &Field<serde_json::Value>,
     commitment: &Field<Commitment>,
 ) -> (String, State) {
-    let committed =
-        commitment.value().map(|commitment| format!("commitment {}", name(commitment.as_str())));
+    let committed = commitment.value().map(|commitment| format!("commitment {}", name(commitment.as_str())));
     let (words, state) = match content {
         Field::Value(value) => return (content::line(value), State::Shown),
         Field::Redacted => ("withheld", State::Redacted),
@@ -365,7 +364,8 @@ fn overridden(it: &Override) -> Told {
 
 fn model(it: &Model, usage: Option<&Usage>) -> String {
     let served = named(&it.served).or_else(|| {
-        named(&it.requested).map(|asked| format!("{asked} requested; the model that answered is not recorded"))
+        named(&it.requested)
+            .map(|asked| format!("{asked} requested; the model that answered is not recorded"))
     });
     let of = named(&it.provider).map(|provider| format!("of {provider}"));
     let asked = named(&it.requested)

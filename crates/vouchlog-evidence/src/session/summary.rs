@@ -148,7 +148,8 @@ fn decisions(record: &Record) -> Vec<String> {
     for decision in all.iter().filter(|it| !is_plain(it)).take(MOST) {
         let policy = named(&decision.id).or_else(|| named(&decision.engine));
         let policy = policy.unwrap_or_else(|| "a policy".to_owned());
-        let verdict = told(&decision.verdict, word).unwrap_or_else(|| "a verdict that is not recorded".to_owned());
+        let verdict =
+            told(&decision.verdict, word).unwrap_or_else(|| "a verdict that is not recorded".to_owned());
         let reason = named(&decision.reason).map(|reason| format!("({reason})"));
         let went = match (decision.verdict.value(), decision.enforced.value()) {
             (Some(Verdict::Deny), Some(Enforced::Deny)) | (_, None) => None,

@@ -137,7 +137,9 @@ impl Places {
             let digest = match &mut element {
                 Value::Object(object) if object.contains_key(ELEMENT) => {
                     let digest = object.remove(ELEMENT).filter(|_| object.is_empty());
-                    Some(digest.ok_or(StatementError::EmbeddedDigest("`...` is not the only member of its object"))?)
+                    Some(digest.ok_or(StatementError::EmbeddedDigest(
+                        "`...` is not the only member of its object",
+                    ))?)
                 }
                 _ => None,
             };

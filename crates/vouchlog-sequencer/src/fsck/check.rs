@@ -96,8 +96,7 @@ impl<'a, S: Store> Check<'a, S> {
     /// A head that the entries must lead to.
     fn expect(&mut self, what: &'static str, head: TreeHead, size: TreeSize) {
         if head.size > size {
-            let message =
-                format!("a head of {} entries was {what}, but only {size} exist", head.size);
+            let message = format!("a head of {} entries was {what}, but only {size} exist", head.size);
             return self.find(FindingCode::Checkpoint, None, message);
         }
         self.expected.push((what, head));

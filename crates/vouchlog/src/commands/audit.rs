@@ -46,7 +46,10 @@ impl Args {
         let audit = audit?;
         for copy in &audit.witnesses {
             if let Some(error) = &copy.error {
-                output::warn(&format!("the checkpoint of the witness {} at {} could not be read: {error}", copy.witness, copy.url));
+                output::warn(&format!(
+                    "the checkpoint of the witness {} at {} could not be read: {error}",
+                    copy.witness, copy.url
+                ));
             }
         }
         if subject.state.is_some() && subject.evidence.is_none() && !audit.report.is_clean() {
@@ -180,8 +183,7 @@ fn checked_lines(report: &AuditReport) -> Vec<String> {
     if checked.rules {
         lines.push(format!("  statements  {} in total", checked.statements));
     } else if checked.entries > 0 {
-        lines
-            .push("  rules       none: the entries are opaque bytes, not Vouchlog entries".to_owned());
+        lines.push("  rules       none: the entries are opaque bytes, not Vouchlog entries".to_owned());
     }
     lines
 }

@@ -118,9 +118,7 @@ impl Plant {
             Ok(placed) => placed,
             Err(failed) => return failed.end(output),
         };
-        let [placed] = &placed[..] else {
-            anyhow::bail!("the log returned a receipt for another statement")
-        };
+        let [placed] = &placed[..] else { anyhow::bail!("the log returned a receipt for another statement") };
         canaries.list[place].acknowledged(placed);
         canaries.save()?;
         let words = format!("planted at index {}: {digest}", placed.index);

@@ -164,9 +164,7 @@ impl Args {
         if is_closed {
             output.farewell("Everything is recorded, and the stream is closed.");
         } else {
-            output::warn(
-                "not everything is in the log yet: the rest is on disk, and the next start resumes",
-            );
+            output::warn("not everything is in the log yet: the rest is on disk, and the next start resumes");
         }
         Ok(end.outcome())
     }

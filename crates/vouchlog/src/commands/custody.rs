@@ -200,16 +200,13 @@ impl CustodyArgs {
         self.patiently(custodian, settled).await?;
         if let Err(error) = custodian.keep_stream_proofs().await {
             // Only presentations need them, and those fetch what is missing.
-            output::note(&format!(
-                "note: the stream's proofs will be fetched when needed ({error})"
-            ));
+            output::note(&format!("note: the stream's proofs will be fetched when needed ({error})"));
         }
         Ok(())
     }
 }
 
-const AGAIN: &str =
-    "nothing is lost: `vouchlog record --flush` with the same --vault and --gateway-key sends pending records";
+const AGAIN: &str = "nothing is lost: `vouchlog record --flush` with the same --vault and --gateway-key sends pending records";
 
 /// What to do about a custodian's error.
 pub(super) fn advise(error: CustodyError) -> anyhow::Error {

@@ -314,9 +314,7 @@ async fn fork(story: &mut Story, witnesses: &[RunningWitness], log: &SigningKey)
     for refusal in witnesses::refuse_another_history(witnesses, log).await? {
         story.tell(&refusal)?;
     }
-    story.tell(
-        "Each witness keeps the two tree heads with the log's signature, which prove the fork.",
-    )
+    story.tell("Each witness keeps the two tree heads with the log's signature, which prove the fork.")
 }
 
 fn refused<T>(outcome: Result<T, VerifyError>) -> anyhow::Result<String> {

@@ -80,7 +80,8 @@ impl Args {
 
 fn in_words(row: &Row) -> String {
     let at = output::moment(row.started_at);
-    let place = row.place.map_or_else(|| "not logged yet".to_owned(), |place| format!("index {}", place.index));
+    let place =
+        row.place.map_or_else(|| "not logged yet".to_owned(), |place| format!("index {}", place.index));
     let state = match (&row.erased, &row.hold) {
         (Some(erasure), _) => match erasure.index {
             Some(index) => format!("erased lawfully, entry {index}"),

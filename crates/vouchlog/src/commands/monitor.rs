@@ -113,7 +113,8 @@ impl Args {
 
     fn open(&self) -> anyhow::Result<(Subject, Memory)> {
         let Some(state) = self.audit.state() else {
-            let hint = "give --state DIR: each audit then reads only new entries and reports each finding once";
+            let hint =
+                "give --state DIR: each audit then reads only new entries and reports each finding once";
             return Err(Advice::error("a monitor needs a directory for its state", hint));
         };
         let mut subject = self.audit.subject()?;
@@ -180,7 +181,12 @@ impl Monitor {
         let audited = audited.and_then(|audit| {
             for copy in &audit.witnesses {
                 if let Some(error) = &copy.error {
-                    tracing::warn!(witness = copy.witness, url = copy.url, error, "a witness's checkpoint could not be read");
+                    tracing::warn!(
+                        witness = copy.witness,
+                        url = copy.url,
+                        error,
+                        "a witness's checkpoint could not be read"
+                    );
                 }
             }
             let new = self.report(true)?;

@@ -73,7 +73,8 @@ fn answer(output: Output, logged: &[(Recorded, Row)]) -> anyhow::Result<()> {
     }
     let mut lines = vec![format!("recorded {}", output::count(logged.len() as u64, "record", "records"))];
     for (recorded, row) in logged.iter().take(SHOWN) {
-        let index = row.place.map_or_else(|| "not logged yet".to_owned(), |place| format!("index {}", place.index));
+        let index =
+            row.place.map_or_else(|| "not logged yet".to_owned(), |place| format!("index {}", place.index));
         lines.push(format!("  {}  {index}  {}", recorded.id, in_words(recorded, row.kind)));
     }
     if logged.len() > SHOWN {
@@ -122,7 +123,10 @@ pub(super) fn read_records(files: &[PathBuf]) -> anyhow::Result<Vec<Record>> {
     for file in files {
         let from_file = records_of(file).with_context(|| file.display().to_string())?;
         records.extend(from_file);
-        anyhow::ensure!(records.len() <= MAX_RECORDS, "more than {MAX_RECORDS} records: record them in parts");
+        anyhow::ensure!(
+            records.len() <= MAX_RECORDS,
+            "more than {MAX_RECORDS} records: record them in parts"
+        );
     }
     Ok(records)
 }

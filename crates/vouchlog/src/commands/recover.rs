@@ -316,8 +316,7 @@ impl Recovered {
         }
         if self.keys.is_empty() {
             lines.push(
-                "No key files were found: restore log.key and operator.key before `vouchlog serve`."
-                    .into(),
+                "No key files were found: restore log.key and operator.key before `vouchlog serve`.".into(),
             );
         }
         output.answer(&lines.join("\n"), &answer)?;

@@ -83,8 +83,8 @@ impl Args {
         let mut lines =
             vec![format!("{number} with the credential {} since {}", self.credential, self.since)];
         lines.extend(affected.iter().map(|affected| {
-            let index =
-                place(affected).map_or_else(|| "not logged yet".to_owned(), |place| format!("index {}", place.index));
+            let index = place(affected)
+                .map_or_else(|| "not logged yet".to_owned(), |place| format!("index {}", place.index));
             format!("  {}  {}  {index}  {}", affected.at, affected.record, affected.what)
         }));
         // An erased record may have been one: its times are gone with it.

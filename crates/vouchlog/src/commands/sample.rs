@@ -179,7 +179,11 @@ fn words(log: &LogIdentity, head: &TreeHead, drawn: &[LeafIndex]) -> String {
 fn check(path: &Path, log: &LogIdentity, output: Output) -> anyhow::Result<Outcome> {
     let file: SampleFile = serde_json::from_slice(&read_file(path, MAX_SAMPLE_BYTES)?)
         .with_context(|| format!("{} is not a sample", path.display()))?;
-    anyhow::ensure!(file.format == FORMAT, "{} is not a sample: its format is not `{FORMAT}`", path.display());
+    anyhow::ensure!(
+        file.format == FORMAT,
+        "{} is not a sample: its format is not `{FORMAT}`",
+        path.display()
+    );
     match checked(&file, log) {
         Ok((head, drawn)) => {
             let indexes: Vec<_> = drawn.iter().map(|index| index.get()).collect();

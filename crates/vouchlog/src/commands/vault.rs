@@ -145,8 +145,7 @@ fn days(keep: Duration) -> String {
 
 /// Retention classes in words and as JSON.
 fn shown(classes: &[(String, Duration)]) -> (String, Value) {
-    let lines: Vec<String> =
-        classes.iter().map(|(name, keep)| format!("{name}  {}", days(*keep))).collect();
+    let lines: Vec<String> = classes.iter().map(|(name, keep)| format!("{name}  {}", days(*keep))).collect();
     let classes: Vec<Value> =
         classes.iter().map(|(name, keep)| json!({ "class": name, "seconds": keep.as_secs() })).collect();
     let words = if lines.is_empty() { "no such retention class".to_owned() } else { lines.join("\n") };

@@ -145,7 +145,9 @@ impl Args {
 fn advise(error: VerifyError) -> anyhow::Error {
     let hint = match error {
         VerifyError::NotEarlier { .. } => "give a checkpoint published before the entry was logged",
-        VerifyError::NoEntry => "give the entry with --entry FILE, or fetch a proof file with `vouchlog prove`",
+        VerifyError::NoEntry => {
+            "give the entry with --entry FILE, or fetch a proof file with `vouchlog prove`"
+        }
         _ => "--log-vkey takes the vkey that `vouchlog serve` prints for the log",
     };
     let problem = error.to_string();

@@ -43,7 +43,9 @@ impl Args {
                 match (&log.policy, cosigned) {
                     (Some(_), true) => words.push_str("\n  the checkpoints in it satisfy the policy"),
                     (Some(_), false) => {
-                        words.push_str("\n  by the log's own signatures; not all checkpoints satisfy the policy");
+                        words.push_str(
+                            "\n  by the log's own signatures; not all checkpoints satisfy the policy",
+                        );
                     }
                     (None, _) => {}
                 }

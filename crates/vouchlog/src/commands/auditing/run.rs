@@ -82,7 +82,9 @@ impl Subject {
 
     fn advise(&self, error: &AuditError, saved: Option<u64>) -> anyhow::Error {
         let hint = match (error, saved) {
-            (AuditError::Read(_), Some(_)) => "run the same command when the log is back: it resumes where it stopped",
+            (AuditError::Read(_), Some(_)) => {
+                "run the same command when the log is back: it resumes where it stopped"
+            }
             (AuditError::Read(_), None) => {
                 "check that --log is the URL at which the log is served, or the directory it was written to"
             }

@@ -137,8 +137,7 @@ impl Canaries {
             let oldest =
                 self.list.iter().position(|canary| canary.surfaced_at.is_some() || canary.index.is_none());
             let oldest = oldest.ok_or_else(|| {
-                let problem =
-                    format!("{} has {MAX_CANARIES} unchecked canaries", self.path.display());
+                let problem = format!("{} has {MAX_CANARIES} unchecked canaries", self.path.display());
                 Advice::error(problem, "run `vouchlog canary check`, or start another file")
             })?;
             self.list.remove(oldest);

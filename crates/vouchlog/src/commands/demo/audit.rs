@@ -84,7 +84,10 @@ impl Reading {
             "the gateway signed {} statements, there are {size}",
             signed.size
         );
-        anyhow::ensure!(Some(signed.root) == root, "the gateway signed statements other than those in the log");
+        anyhow::ensure!(
+            Some(signed.root) == root,
+            "the gateway signed statements other than those in the log"
+        );
         Ok(())
     }
 }

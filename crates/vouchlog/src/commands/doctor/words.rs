@@ -23,9 +23,7 @@ pub(super) fn text(report: &Report) -> String {
         of_service(service, &mut lines);
     }
     if report.services.is_empty() {
-        lines.push(
-            "no interactions: does the gateway send to the collector? See docs/gateways".to_owned(),
-        );
+        lines.push("no interactions: does the gateway send to the collector? See docs/gateways".to_owned());
     }
     lines.push(String::new());
     of_collector(&report.collector, &mut lines);

@@ -181,10 +181,7 @@ pub(crate) fn default_state(gateway: &VerifyingKey) -> anyhow::Result<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
     let home = home.ok_or_else(|| {
-        Advice::error(
-            "no directory for the gateway's spool: HOME is not set",
-            "give one with --state DIR",
-        )
+        Advice::error("no directory for the gateway's spool: HOME is not set", "give one with --state DIR")
     })?;
     Ok(home.join("vouchlog").join(format!("gateway-{}", gateway.id())))
 }

@@ -61,7 +61,8 @@ fn parse_digests(input: impl Read, limit: usize) -> anyhow::Result<Vec<Digest>> 
             continue;
         }
         let digest = text.parse().map_err(|error| {
-            let hint = "write one digest per line: SHA-256 of something salted, 64 lowercase hexadecimal digits";
+            let hint =
+                "write one digest per line: SHA-256 of something salted, 64 lowercase hexadecimal digits";
             Advice::error(format!("line {number}: {error}"), hint)
         })?;
         anyhow::ensure!(digests.len() < limit, "more than {limit} digests: submit them in parts");
@@ -95,7 +96,8 @@ pub(crate) fn record(path: &Path, receipts: &Path) -> anyhow::Result<Item> {
 }
 
 fn opening_path(record: &Path, receipts: &Path) -> anyhow::Result<PathBuf> {
-    let mut name = record.file_name().with_context(|| format!("{} is not a file", record.display()))?.to_owned();
+    let mut name =
+        record.file_name().with_context(|| format!("{} is not a file", record.display()))?.to_owned();
     name.push(".opening.json");
     Ok(receipts.join(name))
 }

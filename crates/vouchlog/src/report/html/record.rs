@@ -59,10 +59,7 @@ fn verdict_table(verdicts: &Verdicts) -> Markup {
             verdicts.interaction_level,
         ),
         ("Fit for identity governance", verdicts.governed),
-        (
-            "Inference level: the model that answered and every call that followed",
-            verdicts.inference_level,
-        ),
+        ("Inference level: the model that answered and every call that followed", verdicts.inference_level),
         ("Complete: all of the above, and no error", verdicts.complete),
     ];
     html! {
