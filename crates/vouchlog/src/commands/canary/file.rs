@@ -215,7 +215,7 @@ mod tests {
             let place = canaries.add(Canary::new(now)).unwrap();
             canaries.list[place].index = Some(now);
         }
-        assert!(canaries.add(Canary::new(9)).unwrap_err().to_string().contains("no check has seen"));
+        assert!(canaries.add(Canary::new(9)).unwrap_err().to_string().contains("unchecked canaries"));
         canaries.list[5].surfaced(LeafIndex::new(3), 7);
         assert_eq!(canaries.add(Canary::new(9_999)).unwrap(), MAX_CANARIES - 1);
         assert!(canaries.list.iter().all(|canary| canary.planted_at != 5));

@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(record(&path, dir.path()).unwrap(), first);
         std::fs::write(&path, "{ }").unwrap();
         let error = record(&path, dir.path()).unwrap_err();
-        assert!(format!("{error:#}").contains("opens something else"), "{error:#}");
+        assert!(format!("{error:#}").contains("opens another record"), "{error:#}");
     }
 
     proptest! {
