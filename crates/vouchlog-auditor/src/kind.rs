@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// How bad it is. A log with any finding is not clean; the rest is for whoever is woken at night.
+/// How bad it is. A log with any finding is not clean; the rest is for the operator on call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
@@ -17,7 +17,7 @@ pub enum Severity {
     Critical,
 }
 
-/// What a finding's evidence is worth to somebody who was not there.
+/// What a finding's evidence proves to a third party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Proves {
