@@ -145,7 +145,7 @@ async fn a_log_is_audited_over_http_and_the_next_audit_goes_on() {
     assert_eq!(report["checked"]["statements"], 23_100);
     let vkey = vkey();
     let words = succeed(&["audit", "--log", &url, "--log-vkey", &vkey, "--policy", &policy]);
-    assert!(words.starts_with("clean: nothing is wrong") && words.contains("7700 statements"), "{words}");
+    assert!(words.starts_with("clean: no findings") && words.contains("7700 statements"), "{words}");
     stop_and_go_on(&fixture);
 }
 

@@ -25,3 +25,4 @@ mod sd_jwt_python;
 mod tlog_witness;
 mod witness;
 mod witnesses;
+mod words;

@@ -157,7 +157,7 @@ fn chapter(first: &str) -> String {
 #[test]
 fn the_readme_runs_from_top_to_bottom_in_one_shell() {
     let said = succeed("README.md", &commands("README.md").join("\n"));
-    assert!(said.contains("credential valid at the moment: no"), "{said}");
+    assert!(said.contains("credential valid when used: no"), "{said}");
     assert!(said.contains("record 1 of the session is missing"), "{said}");
     assert!(said.contains("initiator.sub = u-20931"), "{said}");
     assert!(said.contains("Everything is recorded, and the stream is closed"), "{said}");
@@ -168,7 +168,7 @@ fn the_readme_runs_from_top_to_bottom_in_one_shell() {
 #[test]
 fn the_page_on_auditing_runs() {
     let said = chapter("docs/auditing.md");
-    assert!(said.contains("clean: nothing is wrong with log.example.com/ai"), "{said}");
+    assert!(said.contains("clean: no findings in log.example.com/ai"), "{said}");
 }
 
 #[test]

@@ -94,11 +94,11 @@ fn a_witness_that_lost_its_state_goes_on_only_when_told_so_in_words() {
     for _ in 0..2 {
         let (code, error) = fail(&start);
         assert_eq!(code, 2);
-        assert!(error.contains("would not remember what it cosigned"), "{error}");
+        assert!(error.contains("does not know what it cosigned"), "{error}");
         assert!(error.contains("I know that this witness may contradict itself"), "{error}");
     }
     let (_, error) = fail(&[&start[..], &["--accept-lost-state", "yes"]].concat());
-    assert!(error.contains("certain words"), "{error}");
+    assert!(error.contains("only the required words"), "{error}");
     let words = ["--key", key, "--accept-lost-state", "I know that this witness may contradict itself"];
     assert_eq!(Server::spawn(command(data.as_ref(), &words)).terminate(), 0);
     assert_eq!(Server::spawn(command(data.as_ref(), &["--key", key])).terminate(), 0, "said once");

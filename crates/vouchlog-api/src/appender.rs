@@ -23,7 +23,7 @@ pub enum AckLevel {
 pub struct Append {
     /// The stream.
     pub stream: StreamId,
-    /// The size the gateway believes the stream has in the log.
+    /// The stream's size in the log, as far as the gateway knows.
     pub old_size: u64,
     /// New statements, at most [`MAX_STATEMENTS`](crate::limits::MAX_STATEMENTS); none is a heartbeat.
     pub statements: Vec<Statement>,
@@ -53,7 +53,7 @@ pub struct Appended {
     pub receipt: Option<RangeReceipt>,
     /// Whether the log had taken these very statements before.
     pub repeated: bool,
-    /// Whether the receipt's checkpoint satisfies the log's witness policy. The log's word: whoever has the policy verifies it.
+    /// Whether the receipt's checkpoint satisfies the log's witness policy. This is the log's word: verify it with the policy.
     pub witnessed: bool,
 }
 
@@ -62,7 +62,7 @@ pub struct Appended {
 pub struct HouseAppended {
     /// Proof that the statements are in the log.
     pub receipt: RangeReceipt,
-    /// Whether its checkpoint satisfies the log's witness policy. The log's word: whoever has the policy verifies it.
+    /// Whether its checkpoint satisfies the log's witness policy. This is the log's word: verify it with the policy.
     pub witnessed: bool,
 }
 
@@ -75,7 +75,7 @@ pub struct Opened {
     pub checkpoint: String,
 }
 
-/// One of a stream's latest runs, as [`StreamInfo`] tells it.
+/// One of a stream's latest runs, as listed in [`StreamInfo`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunInfo {
     /// Sequence number of the first statement.

@@ -1,6 +1,6 @@
 //! Builds proofs from any [`LogReader`]: plan the nodes, fetch the tiles they are in, fold.
 //!
-//! Nothing here is verified: whoever needs to trust a proof verifies it against a checkpoint, as does [`checked_inclusion`].
+//! Nothing here is verified: callers verify a proof against a checkpoint, as does [`checked_inclusion`].
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -30,7 +30,7 @@ pub async fn consistency(log: &impl LogReader, old: TreeSize, new: TreeSize) -> 
     Ok(ConsistencyProof::from_nodes(&plan, &nodes)?)
 }
 
-/// The head of the tree that the first `size` entries make; not the empty one. Nobody signs an older root any more, so it is
+/// The head of the tree that the first `size` entries make; not the empty one. Older roots are no longer signed, so it is
 /// computed from the tree of `size`.
 pub async fn head(log: &impl LogReader, size: TreeSize) -> Result<TreeHead> {
     let Some(last) = size.get().checked_sub(1).map(LeafIndex::new) else {

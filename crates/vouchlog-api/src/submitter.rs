@@ -1,4 +1,4 @@
-//! How whoever keeps records gets their statements into a log, without knowing how the log is reached.
+//! How a keeper of records submits statements to a log, without knowing how the log is reached.
 
 use std::collections::HashSet;
 use std::fmt;

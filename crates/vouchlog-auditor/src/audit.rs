@@ -48,7 +48,7 @@ pub struct Audited {
     pub state: Option<AuditState>,
 }
 
-/// Why a log could not be audited. Says nothing about the log.
+/// Why a log could not be audited. This is not a statement about the log.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AuditError {
@@ -62,7 +62,7 @@ pub enum AuditError {
 
 /// Audits a log: everything that its newest checkpoint implies, or, with the state of an earlier audit, everything since.
 ///
-/// Faults of the log are findings of the report; an error is only what keeps the auditor from looking. `on_step` is told how far
+/// Faults of the log are findings of the report; an error is only what keeps the auditor from looking. `on_step` receives how far
 /// the audit is, and is now and then given a state to save.
 pub async fn audit<R: LogReader>(
     reader: R,
@@ -125,7 +125,7 @@ async fn begin<'c, R: LogReader>(
     let (mut edge, mut rules) = (RightEdge::default(), None);
     if let (Some(state), Some(opened)) = (previous, opened) {
         edge = opened.edge;
-        let contradiction = StateError::Contradiction("its streams are not those of its size");
+        let contradiction = StateError::Contradiction("its streams do not match its size");
         rules = match state.body.rules.clone() {
             None => None,
             Some(stored) => {
@@ -140,7 +140,7 @@ async fn begin<'c, R: LogReader>(
             && let Ok(Some((root, _))) = prefix_of(log, begun, &head).await
             && root != edge.head().root
         {
-            return Err(StateError::Contradiction("its edge is not that of the log it is for").into());
+            return Err(StateError::Contradiction("its edge does not match its log").into());
         }
     }
     let tiles = Tiles::open(log, &head, &mut found).await?;

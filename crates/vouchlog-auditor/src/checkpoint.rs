@@ -78,8 +78,9 @@ pub(crate) fn examine(
         Ok(signed) => signed,
         Err(error) => {
             let lead = Lead::note(note);
-            found
-                .add(fault(&error), Place::default(), lead, || format!("the checkpoint is refused: {error}"));
+            found.add(fault(&error), Place::default(), lead, || {
+                format!("the checkpoint is rejected: {error}")
+            });
             return None;
         }
     };
@@ -94,7 +95,8 @@ pub(crate) fn examine(
     }
     if !cosigned.quorum {
         let count = cosigned.by.len();
-        let words = || format!("{count} witnesses of the policy cosigned the checkpoint: that is no quorum");
+        let words =
+            || format!("no quorum: the checkpoint has cosignatures of {count} of the policy's witnesses");
         let finding = found.add(FindingKind::MissingQuorum, Place::checkpoint(size), lead(), words);
         if let Some(forged) = forged {
             found.explain(finding, forged);

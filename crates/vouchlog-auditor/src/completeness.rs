@@ -37,7 +37,7 @@ const FORMAT: &str = "vouchlog/v1 completeness";
 #[serde(deny_unknown_fields)]
 pub struct CompletenessProof {
     format: String,
-    /// The log, for people: whoever verifies the file names it and its keys.
+    /// The log, for people: the verifier names it and its keys.
     pub origin: String,
     /// Size of the log from which on entries are proven; a stream's proof begins at its last signed head before that.
     pub from: u64,
@@ -136,10 +136,10 @@ pub enum CompletenessError {
     #[error("the proof has {0} bytes, more than {MAX_COMPLETENESS_BYTES}")]
     TooLarge(usize),
     /// It is not the JSON of a completeness proof.
-    #[error("this is no completeness proof: {0}")]
+    #[error("this is not a completeness proof: {0}")]
     Form(String),
     /// The sizes are not those of a part of the log.
-    #[error("entries {from} to {to} are no part of a log of {size}")]
+    #[error("entries {from} to {to} are not all in a log of {size}")]
     Sizes {
         /// Size to begin at.
         from: u64,
@@ -149,7 +149,7 @@ pub enum CompletenessError {
         size: u64,
     },
     /// There is no such stream in that part of the log.
-    #[error("the log has no stream {0} there")]
+    #[error("the log has no stream {0} in that part")]
     UnknownStream(u64),
     /// One file cannot hold it.
     #[error("{0}: prove a smaller part of the log")]
@@ -184,7 +184,7 @@ impl CompletenessProof {
         serde_json::to_string(self).expect("strings, numbers and lists always encode")
     }
 
-    /// Reads a file. What it says is not verified: that is [`verify_completeness`].
+    /// Reads a file without verifying it: that is [`verify_completeness`].
     pub fn from_json(json: &[u8]) -> Result<Self, CompletenessError> {
         if json.len() > MAX_COMPLETENESS_BYTES {
             return Err(CompletenessError::TooLarge(json.len()));

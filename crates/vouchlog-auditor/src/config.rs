@@ -1,4 +1,4 @@
-//! What an audit is told: which log, which keys, how carefully and how politely.
+//! The configuration of an audit: the log, its keys, what to check, and how fast to read.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use vouchlog_runtime::UnixSeconds;
 
 use crate::limits;
 
-/// A log as whoever checks it knows it: by name and keys that came from elsewhere, never from what is checked.
+/// A log as its verifier knows it: by name and keys that came from elsewhere, never from what is checked.
 #[derive(Clone, Debug)]
 pub struct LogIdentity {
     /// The log's name.
@@ -33,7 +33,7 @@ pub enum EntryRules {
 /// Behaviour that has a sensible default.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Requests under way at once, 1 to 256.
+    /// Requests in flight at once, 1 to 256.
     pub in_flight: usize,
     /// Requests begun in one second at most; none is as fast as the log answers.
     pub max_requests_per_second: Option<u32>,

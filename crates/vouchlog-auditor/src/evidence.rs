@@ -14,7 +14,7 @@
 //! | `two-heads` | two checkpoints the log signed | a split view |
 //! | `prefix` | an older and a newer checkpoint, the newer tree's root at the older size, and its proof | inconsistent heads |
 //! | `entries` | a checkpoint, and entries with range proofs that it contains them | a broken rule of the entries |
-//! | `bundle` | a checkpoint, leaf hashes it has, proven, and what was served in their place | nothing: nobody signed that |
+//! | `bundle` | a checkpoint, leaf hashes it has, proven, and what was served in their place | nothing: it is not signed |
 //! | `object` | a checkpoint, and a tile that was served, or nothing | nothing |
 //! | `note` | something served as a checkpoint | nothing |
 //!
@@ -41,7 +41,7 @@ pub struct EvidenceFile {
     format: String,
     /// What it is said to show.
     pub kind: FindingKind,
-    /// The log it is about, for people: whoever verifies it names the log and its keys.
+    /// The log, for people: the verifier names the log and its keys.
     pub origin: String,
     /// What happened, for people.
     pub words: String,
@@ -167,7 +167,7 @@ pub enum EvidenceError {
     #[error("the evidence has {0} bytes, more than {MAX_EVIDENCE_BYTES}")]
     TooLarge(usize),
     /// It is not the JSON of an evidence file.
-    #[error("this is no evidence file: {0}")]
+    #[error("this is not an evidence file: {0}")]
     Form(String),
 }
 

@@ -85,7 +85,7 @@ async fn against<R: LogReader>(
     let cause = contradiction(log, [served, known], new, found).await?;
     let (kind, words) = match source {
         Source::Ourselves => (FindingKind::ShrunkenLog, "this auditor verified one of size"),
-        Source::Others => (FindingKind::StaleCheckpoint, "others have seen one of size"),
+        Source::Others => (FindingKind::StaleCheckpoint, "other parties have seen one of size"),
     };
     let place = Place::checkpoint(new.size.get());
     let finding = found.add(kind, place, two_heads(), || {

@@ -17,7 +17,7 @@ pub enum Severity {
     Critical,
 }
 
-/// What a finding's evidence is worth to somebody who was not there.
+/// What a finding's evidence proves to a third party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Proves {

@@ -4,7 +4,7 @@
 //! project every rule of the entries; an [`AuditReport`] lists [`Finding`]s, each with an [`EvidenceFile`] that
 //! [`verify_finding`] checks offline; an [`AuditState`] lets the next audit go on where the last one ended;
 //! [`prove_complete`] makes a file that shows a stream to be complete, [`verify_completeness`] checks it; [`sample`] draws
-//! entries that nobody chose.
+//! entries drawn at random.
 //!
 //! Out of scope: how a log is reached (any [`vouchlog_api::LogReader`]; `vouchlog-client` has readers for HTTP and
 //! directories), where states and files are kept, and the clock: callers pass those.

@@ -12,7 +12,7 @@ pub const SAVE_EVERY: u64 = 1_024;
 /// How often a busy or unreachable log is asked again before the audit gives up.
 pub const READ_ATTEMPTS: u32 = 5;
 
-/// Findings of one kind that are listed one by one; all are counted. Whoever has sixteen forged heads needs no more.
+/// Findings of one kind that are listed one by one; all are counted. Sixteen examples suffice.
 pub const MAX_FINDINGS_PER_KIND: usize = 16;
 
 /// Entries that evidence may hold side by side. Above it a finding about what is *not* between two entries is an observation.
@@ -48,5 +48,5 @@ pub const MAX_SAMPLE: u64 = 1 << 16;
 /// Checkpoints from elsewhere that one audit compares with the log's.
 pub const MAX_WITNESSED_NOTES: usize = 256;
 
-/// Findings for which evidence is fetched: whoever has a hundred proofs needs no more, and each takes requests.
+/// Findings for which evidence is fetched: a hundred proofs suffice, and each takes requests.
 pub const MAX_EVIDENCED_FINDINGS: usize = 128;

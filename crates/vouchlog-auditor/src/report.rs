@@ -105,7 +105,7 @@ pub struct StreamReport {
     pub newest_head: Option<u64>,
     /// Statements in which the gateway itself declares that records were lost.
     pub declared_losses: u64,
-    /// How many statements claim each bit of evidence, by its name. Bits nobody claims are absent.
+    /// How many statements claim each bit of evidence, by its name. Unclaimed bits are absent.
     pub evidence: BTreeMap<&'static str, u64>,
 }
 
@@ -224,13 +224,16 @@ fn stream_report(id: u64, stream: &Stream) -> StreamReport {
     }
 }
 
+/// `1 entry`, `2 entries`.
+pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 impl fmt::Display for AuditReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let total: u64 = self.counts.values().sum();
-        match total {
-            0 => writeln!(f, "{}: nothing wrong", self.origin)?,
-            1 => writeln!(f, "{}: 1 finding", self.origin)?,
-            _ => writeln!(f, "{}: {total} findings", self.origin)?,
+        match self.counts.values().sum::<u64>() {
+            0 => writeln!(f, "{}: no findings", self.origin)?,
+            total => writeln!(f, "{}: {}", self.origin, counted(total, "finding", "findings"))?,
         }
         for (place, finding) in self.findings.iter().enumerate() {
             writeln!(f, "  {}. {finding}", place + 1)?;
@@ -238,7 +241,8 @@ impl fmt::Display for AuditReport {
                 writeln!(f, "     follows from {}", cause + 1)?;
             }
             if finding.consequences > 0 {
-                writeln!(f, "     explains {} further irregularities", finding.consequences)?;
+                let more = counted(finding.consequences, "further irregularity", "further irregularities");
+                writeln!(f, "     explains {more}")?;
             }
         }
         if let Some(checkpoint) = &self.checkpoint {
@@ -248,12 +252,13 @@ impl fmt::Display for AuditReport {
             }
         }
         let Checked { entries, before, tiles, entries_per_second, .. } = self.checked;
-        writeln!(f, "checked {entries} entries and {tiles} tiles, {entries_per_second} entries/s")?;
+        let (checked, tiles) = (counted(entries, "entry", "entries"), counted(tiles, "tile", "tiles"));
+        writeln!(f, "checked {checked} and {tiles}, {entries_per_second} entries/s")?;
         if before > 0 {
-            writeln!(f, "  {before} entries were checked before")?;
+            writeln!(f, "  checked by earlier audits: {}", counted(before, "entry", "entries"))?;
         }
         if self.checkpoint.is_some() && entries > 0 && !self.checked.rules {
-            writeln!(f, "  as opaque bytes: the first is no genesis entry of this project's logs")?;
+            writeln!(f, "  as opaque bytes: the first is not a Vouchlog genesis entry")?;
         }
         for stream in &self.streams {
             let StreamReport { stream: id, gateway, status, statements, signed, declared_losses, .. } =
@@ -261,8 +266,9 @@ impl fmt::Display for AuditReport {
             let complete = if stream.complete { "complete" } else { "NOT COMPLETE" };
             writeln!(
                 f,
-                "stream {id} of {gateway}, {status}: {statements} statements, {signed} signed, {complete}, \
-                 {declared_losses} declared losses"
+                "stream {id} of {gateway}, {status}: {}, {signed} signed, {complete}, {}",
+                counted(*statements, "statement", "statements"),
+                counted(*declared_losses, "declared loss", "declared losses")
             )?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The rules that the entries of a log keep, checked entry by entry. Nothing is kept per entry: only what a later entry can
 //! contradict, which is a little for each stream and each gateway.
 //!
-//! An entry comes here after its bytes were found to be the tree's. So what is wrong with it is the doing of whoever signed
+//! An entry comes here after its bytes were found to be the tree's. So a fault in it was caused by the party that signed
 //! that tree, or of a gateway, and can be proven.
 
 use std::collections::HashMap;
@@ -105,7 +105,7 @@ impl Rules {
             Ok(entry) => entry,
             Err(error) => {
                 let kind = if index == 0 { FindingKind::BadGenesis } else { FindingKind::UndecodableEntry };
-                let words = || format!("the entry has no meaning: {error}");
+                let words = || format!("the entry is not valid: {error}");
                 let cause = found.add(kind, Place::entry(index), Lead::entries([index]), words);
                 // It may have been anything: of which stream, nobody can say.
                 return self.lose(cause);
@@ -122,7 +122,7 @@ impl Rules {
             Entry::GatewayRevoked { note, .. } => self.revoked(index, note, found),
         }
         if index == 0 && !matches!(entry, Entry::Genesis { .. }) {
-            let words = || "the first entry is no genesis entry".to_owned();
+            let words = || "the first entry is not a genesis entry".to_owned();
             let cause = found.add(FindingKind::BadGenesis, Place::entry(0), Lead::entries([0]), words);
             self.lose(cause);
         }
@@ -136,7 +136,7 @@ impl Rules {
                 FindingKind::TimeGoingBack,
                 Place::entry(index),
                 Lead::entries([last_index, index]),
-                || format!("the entry is of {now} ms, entry {last_index} before it of {last} ms"),
+                || format!("the entry is dated {now} ms, the earlier entry {last_index} {last} ms"),
             );
         } else if index > 0 {
             let longest = u64::try_from(self.terms.head_interval.as_millis()).unwrap_or(u64::MAX);
@@ -172,7 +172,7 @@ impl Rules {
                     self.operator = Some(genesis.operator);
                     return;
                 }
-                Some(genesis) => format!("the genesis entry is that of the log {}", genesis.origin),
+                Some(genesis) => format!("the genesis entry belongs to the log {}", genesis.origin),
                 None => "the genesis entry is not signed by the log's key".to_owned(),
             }
         };
@@ -191,7 +191,7 @@ impl Rules {
             found.add(FindingKind::BadEnrolment, Place::entry(index), lead, || words);
         };
         match Enrolment::open(note, &self.terms.origin, operator) {
-            Err(error) => bad(found, Vec::new(), format!("the enrolment is refused: {error}")),
+            Err(error) => bad(found, Vec::new(), format!("the enrolment is rejected: {error}")),
             Ok(enrolment) => match self.gateways.get(&enrolment.gateway) {
                 None => {
                     let gateway = Gateway { enrolled: index, withdrawn: None };
@@ -199,11 +199,7 @@ impl Rules {
                 }
                 Some(Gateway { withdrawn: Some(withdrawn), .. }) => {
                     let name = enrolment.gateway.name();
-                    bad(
-                        found,
-                        vec![withdrawn.index],
-                        format!("the withdrawn key of {name} is enrolled again"),
-                    );
+                    bad(found, vec![withdrawn.index], format!("the revoked key of {name} is enrolled again"));
                 }
                 Some(_) => {}
             },
@@ -215,7 +211,7 @@ impl Rules {
         let revocation = match Revocation::open(note, &self.terms.origin, operator) {
             Ok(revocation) => revocation,
             Err(error) => {
-                let words = || format!("the revocation is refused: {error}");
+                let words = || format!("the revocation is rejected: {error}");
                 let (place, lead) = (Place::entry(index), Lead::entries([index]));
                 found.add(FindingKind::BadEnrolment, place, lead, words);
                 return;

@@ -1,4 +1,4 @@
-//! A random sample of entries that nobody chose: drawn by the root of a later tree head, which the log could not know when it
+//! A random sample of entries: drawn by the root of a later tree head, which the log could not know when it
 //! wrote them, and which witnesses cosigned.
 //!
 //! ```text
@@ -31,7 +31,7 @@ pub enum SampleError {
         size: u64,
     },
     /// It is another sample than the root draws.
-    #[error("these are not the entries that the root draws")]
+    #[error("these are not the entries that the root selects")]
     Other,
 }
 

@@ -2,7 +2,7 @@
 //! what the streams were last seen to say. Its size depends on the number of streams, not on that of entries.
 //!
 //! The file is the auditor's memory. Its checkpoint is verified again whenever it is read, and its edge must lead to that
-//! checkpoint's root; the rest has no signature of anybody. A digest over the whole refuses damage and careless edits; who can
+//! checkpoint's root; the rest is unsigned. A digest over the whole refuses damage and careless edits; who can
 //! write the file with care can make the auditor forget. Keep it where only the auditor writes.
 
 use serde::{Deserialize, Serialize};
@@ -66,13 +66,13 @@ pub enum StateError {
     #[error("the state has {0} bytes, more than {MAX_STATE_BYTES}")]
     TooLarge(usize),
     /// It is not the JSON of a state.
-    #[error("this is no saved state of an audit: {0}")]
+    #[error("this is not a saved audit state: {0}")]
     Form(String),
     /// Its digest is not that of its content.
-    #[error("the saved state was changed or damaged: its digest does not fit")]
+    #[error("the saved state was changed or damaged: its digest does not match")]
     Digest,
     /// It is of another log.
-    #[error("the saved state is of the log `{0}`, not of this one")]
+    #[error("the saved state belongs to the log `{0}`, not to this one")]
     OtherLog(Origin),
     /// Its checkpoint does not verify with the log's keys.
     #[error("the saved state's checkpoint does not verify: {0}")]
@@ -138,7 +138,7 @@ impl AuditState {
         }
         let levels = body.edge.iter().map(|level| level.0.clone()).collect();
         let edge = RightEdge::from_levels(TreeSize::new(body.size), levels)
-            .ok_or(StateError::Contradiction("its edge is not that of its size"))?;
+            .ok_or(StateError::Contradiction("its edge does not match its size"))?;
         let signed = |note: &Option<String>| {
             let opened = note.as_ref().map(|note| open(note, log)).transpose();
             opened.map_err(|error| StateError::Checkpoint(error.to_string()))
@@ -149,7 +149,7 @@ impl AuditState {
             || size(&target).is_some_and(|target| body.size > target)
             || target.is_none() && size(&verified).unwrap_or(0) != body.size
         {
-            return Err(StateError::Contradiction("its size is not that of its checkpoints"));
+            return Err(StateError::Contradiction("its size does not match its checkpoints"));
         }
         if let Some(verified) = verified.as_ref().filter(|signed| signed.head().size.get() == body.size)
             && edge.head() != verified.head()
@@ -158,7 +158,7 @@ impl AuditState {
         }
         let findings = body.found.list.len();
         if !body.found.is_sound() || body.rules.as_ref().is_some_and(|rules| !rules.refers_to(findings)) {
-            return Err(StateError::Contradiction("its findings refer to others that are not there"));
+            return Err(StateError::Contradiction("its findings refer to missing findings"));
         }
         Ok(Opened { edge, verified, target })
     }

@@ -341,8 +341,8 @@ fn is_about_tree(kind: FindingKind) -> bool {
 
 fn words(fault: BundleFault, width: u16) -> String {
     let what = match fault.kind {
-        FindingKind::RemovedEntry => "an entry is missing here, and those behind it moved up",
-        FindingKind::InsertedEntry => "an entry stands here that the signed tree has not",
+        FindingKind::RemovedEntry => "an entry is missing here, and the later ones moved up",
+        FindingKind::InsertedEntry => "this entry is not in the signed tree",
         FindingKind::ReorderedEntries => "the entries are those of the signed tree in another order",
         FindingKind::TruncatedBundle => "the bundle ends before this entry",
         _ => "the entry is not the one in the signed tree",

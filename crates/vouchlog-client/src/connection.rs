@@ -29,12 +29,12 @@ impl Connection {
 /// The endpoint of gRPC calls over a connection; nothing is sent yet.
 pub(crate) fn endpoint(connection: &Connection) -> Result<Endpoint> {
     let refused = |error: tonic::transport::Error| {
-        Error::invalid(format!("`{}` cannot be connected to: {}", connection.url, root_cause(&error)))
+        Error::invalid(format!("cannot connect to `{}`: {}", connection.url, root_cause(&error)))
     };
     let secure = match connection.url.split_once("://") {
         Some(("http", _)) => false,
         Some(("https", _)) => true,
-        _ => return Err(Error::invalid(format!("`{}` is no http:// or https:// URL", connection.url))),
+        _ => return Err(Error::invalid(format!("`{}` is not an http:// or https:// URL", connection.url))),
     };
     let endpoint = Endpoint::from_shared(connection.url.clone())
         .and_then(|endpoint| endpoint.user_agent(USER_AGENT))

@@ -42,6 +42,6 @@ impl Evidence {
 
 impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: it had said\n{}\nand says\n{}", self.what, self.known, self.presented)
+        write!(f, "{}: it had served\n{}\nand now serves\n{}", self.what, self.known, self.presented)
     }
 }

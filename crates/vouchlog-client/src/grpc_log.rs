@@ -103,7 +103,7 @@ impl AppendPipe {
     pub async fn next(&mut self) -> Result<Appended> {
         match self.answers.message().await {
             Ok(Some(answer)) => answer.try_into().map_err(|error| status::malformed(&error)),
-            Ok(None) => Err(Error::unavailable("the log ended the call without an answer")),
+            Ok(None) => Err(Error::unavailable("the log ended the call without a response")),
             Err(status) => Err(failed(status)),
         }
     }
@@ -192,7 +192,7 @@ impl Lookup for GrpcLog {
         if fits(&found.entry, key) {
             return Ok(found.index);
         }
-        Err(Error::internal("the log answered with an entry that was not asked for"))
+        Err(Error::internal("the log returned an entry that was not requested"))
     }
 }
 

@@ -64,7 +64,7 @@ pub enum SpoolError {
     #[error("the spool cannot be written or read: {0}")]
     Io(String),
     /// Nothing was written, because the disk is nearly full or the process has too many files open. It may succeed later.
-    #[error("the spool takes nothing at the moment: {0}")]
+    #[error("the spool accepts nothing now: {0}")]
     Refused(String),
     /// It holds as many statements as it may. None of the submission was taken.
     #[error("the spool is full: it holds {held} statements of at most {limit}; the log must take some first")]
@@ -184,7 +184,7 @@ impl Spool {
         }
         if let Err(error) = files.tidy(self.end()) {
             // What was asked for is durable. A refusal passes, anything else is final.
-            tracing::warn!(%error, "the spool could not begin a new file");
+            tracing::warn!(%error, "the spool could not start a new file");
             if !error.may_pass() {
                 *self.trouble.lock() = Some(error);
             }
@@ -253,7 +253,7 @@ fn open_ledger(format: &Format, options: SpoolOptions, replay: &mut Replay) -> R
         None => path.is_dir() && Ledger::exists(&Folder::new(&path)).map_err(io_error)?,
     };
     if !exists && format.has_begun() {
-        let lost = format!("the ledger in {} is gone. {}", path.display(), format.way_on());
+        let lost = format!("the ledger in {} is missing. {}", path.display(), format.way_on());
         return Err(damaged(&lost));
     }
     let disk = match disk {
@@ -300,8 +300,7 @@ fn refusal(format: &Format, error: &LedgerError, replay: &Replay) -> SpoolError 
     }
     let (first, end) = (replay.state.position(), replay.waiting.end());
     damaged(&format!(
-        "{}/{error}. As far as it can be read, the statements from position {first} on wait for their receipts, and {} of them can \
-         be read; those that were submitted without a vault have to be submitted again. {}",
+        "{}/{error}. In the readable part, statements from position {first} have no receipt yet, and {} of them can be read. Those submitted without a vault must be submitted again. {}",
         path.display(),
         end.saturating_sub(first),
         format.way_on()

@@ -39,7 +39,7 @@ pub(crate) fn error(status: &Status) -> Error {
 
 /// An answer that is none: the log's fault, whatever the request was.
 pub(crate) fn malformed(error: &ConvertError) -> Error {
-    Error::internal(format!("the log's answer is malformed: {error}"))
+    Error::internal(format!("the log's response is malformed: {error}"))
 }
 
 fn retry_after(status: &Status) -> Duration {

@@ -47,13 +47,13 @@ pub fn witness(url: &str) -> Result<AnyWitness> {
 /// A URL of one of these schemes, with nothing that would be lost or told on the way.
 fn parse_url(url: &str, schemes: [&str; 2]) -> Result<Url> {
     let parsed = Url::parse(url)
-        .map_err(|error| Error::invalid(format!("`{url}` is no URL of a witness: {error}")))?;
+        .map_err(|error| Error::invalid(format!("`{url}` is not a valid witness URL: {error}")))?;
     if !parsed.username().is_empty() || parsed.password().is_some() {
         // Without the URL, since errors are logged.
-        return Err(Error::invalid("the URL of a witness has no user and no password: nobody asks for them"));
+        return Err(Error::invalid("a witness URL takes no user and no password"));
     }
     let fault = if !schemes.contains(&parsed.scheme()) {
-        format!("it begins with neither {}:// nor {}://", schemes[0], schemes[1])
+        format!("it starts with neither {}:// nor {}://", schemes[0], schemes[1])
     } else if !parsed.has_host() {
         "it has no host".to_owned()
     } else if parsed.query().is_some() || parsed.fragment().is_some() {
@@ -61,5 +61,5 @@ fn parse_url(url: &str, schemes: [&str; 2]) -> Result<Url> {
     } else {
         return Ok(parsed);
     };
-    Err(Error::invalid(format!("`{url}` is no URL of a witness: {fault}")))
+    Err(Error::invalid(format!("`{url}` is not a valid witness URL: {fault}")))
 }

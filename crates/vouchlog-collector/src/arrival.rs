@@ -40,9 +40,9 @@ pub(crate) enum What {
     Arrived(Door),
     /// Time went by.
     Tick,
-    /// A process began; the body says how it is set.
+    /// A process started; the body has its settings.
     Started,
-    /// Interactions were turned away for want of room; the body says how many.
+    /// Interactions were rejected for lack of space; the body has their number.
     Lost,
     /// Nothing more comes for now: all is to be completed.
     Flush,

@@ -107,7 +107,7 @@ impl Lot {
     }
 }
 
-/// A span that came twice and was not the same. Somebody's account is wrong: it belongs in a `finding` record.
+/// A span that was sent twice with different content. One of the two is wrong: it belongs in a `finding` record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Conflict {
     /// Trace id.
@@ -129,9 +129,9 @@ pub struct Out {
     pub refused: Vec<Refused>,
     /// Attributes of records that no table knows, by name: how often.
     pub unknown: BTreeMap<String, u64>,
-    /// Items that are about no interaction, by name: how often. They are not kept.
+    /// Items that belong to no interaction, by name: how often. They are not kept.
     pub ignored: BTreeMap<String, u64>,
-    /// Interactions of which no record could be made, and why. There should be none.
+    /// Interactions that could not be recorded, and why. There should be none.
     pub failed: Vec<String>,
 }
 
@@ -157,7 +157,7 @@ pub(crate) enum Done {
     Flushed,
 }
 
-/// Collects items and completes records. It has no clock: every call says what time it is.
+/// Collects items and completes records. It has no clock: every call passes the time.
 pub struct Assembler {
     config: Config,
     naming: Naming,

@@ -38,7 +38,7 @@ pub struct CollectorConfig {
     pub dir: PathBuf,
     /// 32 secret bytes that stay the same for this directory: names of records are made with them.
     pub secret: [u8; 32],
-    /// What sends telemetry on, if anything does: the collector gives account of what it could not.
+    /// What sends telemetry on, if anything does: the collector reports what it could not forward.
     pub forward: Option<Forward>,
     /// How it is set.
     pub settings: Settings,
@@ -79,7 +79,7 @@ impl OpenError {
 pub enum Taken {
     /// It is on disk.
     Kept,
-    /// There is no room, and the collector is told to let business go on: nothing is kept, and the loss is declared.
+    /// There is no space, and the collector is configured to let traffic continue: nothing is kept, and the loss is declared.
     Lost,
 }
 
@@ -88,7 +88,9 @@ pub enum Taken {
 #[non_exhaustive]
 pub enum NotTaken {
     /// The budget of the disk is used up. Send the same again later.
-    #[error("{held} bytes wait to be recorded, of at most {limit}: send the same again later")]
+    #[error(
+        "the journal is full: {held} bytes of at most {limit} are waiting to be recorded; retry the same request later"
+    )]
     Full {
         /// Bytes that wait.
         held: u64,
@@ -96,7 +98,7 @@ pub enum NotTaken {
         limit: u64,
     },
     /// The disk is nearly full. Send the same again later: the collector goes on by itself when there is room.
-    #[error("the disk is full: {free} bytes are free, at least {needed} are kept: send the same again later")]
+    #[error("the disk is full: {free} bytes are free, {needed} are reserved; retry the same request later")]
     NoRoom {
         /// Bytes that are free.
         free: u64,
@@ -104,13 +106,13 @@ pub enum NotTaken {
         needed: u64,
     },
     /// The collector stops. Send the same again later.
-    #[error("the collector is stopping: send the same again later")]
+    #[error("the collector is stopping: retry the same request later")]
     Stopping,
     /// The disk fails. Send the same again later; somebody has to look after it.
-    #[error("it cannot be kept: {0}")]
+    #[error("the request could not be stored: {0}")]
     Disk(String),
     /// Mode `fail_closed`: the log's receipt did not come in time. The intent is kept; what it announces must not be done.
-    #[error("the log has not confirmed the intent: do not go on ({0})")]
+    #[error("the log has not confirmed the intent: do not proceed ({0})")]
     NoReceipt(String),
 }
 
@@ -136,7 +138,7 @@ pub struct IntentReceipt {
     pub index: Option<u64>,
     /// The proof of that: a C2SP tlog-proof.
     pub proof: Option<String>,
-    /// Whether it was dropped for want of room (mode `fail_open`).
+    /// Whether it was dropped for lack of space (mode `fail_open`).
     pub lost: bool,
 }
 
@@ -302,7 +304,7 @@ impl Collector {
             self.0.journal.append(Entry::new((self.0.clock)(), What::Arrived(door), body)).await
         } else {
             let why = self.0.journal.impediment();
-            Err(why.unwrap_or_else(|| JournalError::Refused("the collector has just begun".into())))
+            Err(why.unwrap_or_else(|| JournalError::Refused("the collector has just started".into())))
         };
         match appended {
             Ok(place) => Ok(Some(place)),
@@ -340,7 +342,7 @@ impl Collector {
         let recorded = progress.wait_for(|it| it.settled > place || it.stopped.is_some());
         match tokio::time::timeout(RECORDED_PATIENCE, recorded).await {
             Ok(Ok(progress)) if progress.settled > place => {}
-            Ok(_) => return Err("nothing is recorded any more".into()),
+            Ok(_) => return Err("recording has stopped".into()),
             Err(_) => return Err("it is not recorded yet".into()),
         }
         let destination = self.0.destination.get().ok_or("it is not recorded yet")?;
@@ -348,11 +350,11 @@ impl Collector {
         let row = vault.row(access, &receipt.id).await.map_err(|error: VaultError| error.to_string())?;
         receipt.digest = Some(row.digest);
         let logged = tokio::time::timeout(RECEIPT_PATIENCE, destination.recorder.flush()).await;
-        logged.map_err(|_| "the log did not answer")?.map_err(|error| error.to_string())?;
+        logged.map_err(|_| "the log did not respond")?.map_err(|error| error.to_string())?;
         let row = vault.row(access, &receipt.id).await.map_err(|error| error.to_string())?;
         receipt.index = row.place.map(|place| place.index.get());
         receipt.proof = vault.proof(access, &receipt.id).await.map_err(|error| error.to_string())?;
-        if receipt.proof.is_some() { Ok(()) } else { Err("the log gave no receipt".into()) }
+        if receipt.proof.is_some() { Ok(()) } else { Err("the log returned no receipt".into()) }
     }
 
     /// Ends a session.
@@ -377,7 +379,7 @@ impl Collector {
         let Some(oldest) = *self.0.oldest_unlogged.borrow() else { return Ok(None) };
         let age = (self.0.clock)().duration_since(oldest).max(SignedDuration::ZERO);
         let words =
-            format!("the oldest record that is kept and not in the log has waited for {} s", age.as_secs());
+            format!("the oldest record that is not in the log has been waiting for {} s", age.as_secs());
         if age <= KEPT_NOT_LOGGED_PATIENCE { Ok(Some(words)) } else { Err(words) }
     }
 
@@ -454,7 +456,7 @@ async fn take_up(recorder: Recorder, out_of_turn: Arc<AtomicBool>) {
                 }
             }
             Err(error) => {
-                tracing::warn!(%error, "what an earlier process left cannot be sent yet");
+                tracing::warn!(%error, "the records of an earlier process cannot be sent yet");
                 tokio::time::sleep(TICK).await;
             }
         }

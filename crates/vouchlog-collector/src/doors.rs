@@ -20,10 +20,10 @@ pub use opa::opa;
 #[non_exhaustive]
 pub enum DoorError {
     /// It is too long.
-    #[error("the body has {0} bytes; at most {MAX_BODY_BYTES} are taken: send smaller batches")]
+    #[error("the body has {0} bytes; at most {MAX_BODY_BYTES} are accepted: send smaller batches")]
     TooLong(usize),
     /// It is neither a JSON object, nor an array of them, nor one on each line.
-    #[error("the body is neither JSON objects in an array nor one on each line: {0}")]
+    #[error("the body is neither a JSON array of objects nor one object per line: {0}")]
     Json(String),
     /// It has too many.
     #[error("more than {MAX_PAYLOADS} payloads in one body")]
@@ -56,7 +56,7 @@ fn record(object: Map<String, Value>) -> Result<Parsed, String> {
     let parsed = Record::from_value(object.into()).map_err(|error| error.to_string())?;
     match parsed.record.kind {
         kind @ (StatementKind::Disclosure | StatementKind::Erasure) => {
-            Err(format!("records of kind {kind} are written by the vault alone"))
+            Err(format!("only the vault writes records of kind {kind}"))
         }
         _ => Ok(parsed),
     }
@@ -84,7 +84,7 @@ fn objects(body: &[u8]) -> Result<Vec<OneObject>, DoorError> {
     }
     let object = |value| match value {
         Value::Object(object) => Ok(object),
-        _ => Err("it is no object".to_owned()),
+        _ => Err("it is not an object".to_owned()),
     };
     Ok(values.into_iter().map(object).collect())
 }

@@ -35,7 +35,7 @@ pub(crate) struct Step {
     /// Records, in order.
     pub(crate) records: Vec<Record>,
     pub(crate) tally: Tally,
-    /// Interactions of which no record could be made, and why. There should be none; each is declared lost in `records`.
+    /// Interactions that could not be recorded, and why. There should be none; each is declared lost in `records`.
     pub(crate) failed: Vec<String>,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Tally {
     pub(crate) refused: u64,
     /// Attributes of records that no table knows.
     pub(crate) not_understood: u64,
-    /// Items that are about no interaction.
+    /// Items that belong to no interaction.
     pub(crate) ignored: u64,
     /// Spans that came twice and differed.
     pub(crate) conflicts: u64,
@@ -263,7 +263,7 @@ impl Fold {
             finding.code = "R71".to_owned().into();
             finding.rules = RULES_VERSION.to_owned().into();
             let which = format!("span {} of trace {}", conflict.span, conflict.trace);
-            finding.message = format!("{which} came twice, and not the same").into();
+            finding.message = format!("{which} was sent twice with different content").into();
             if let Some(about) = conflict.record {
                 finding.record = about.into();
             }

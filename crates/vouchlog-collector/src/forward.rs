@@ -40,7 +40,7 @@ pub struct Pace {
     pub attempts: u32,
     /// Wait before the second attempt; it doubles with each further one. The other side's `retry-after` goes before.
     pub first_wait: Duration,
-    /// Longest wait, whatever the other side says.
+    /// Longest wait, regardless of the other side's `retry-after`.
     pub longest_wait: Duration,
 }
 
@@ -62,10 +62,10 @@ impl Default for Pace {
 #[non_exhaustive]
 pub enum ForwardError {
     /// Give the base of an OTLP/HTTP endpoint, as in `http://127.0.0.1:4318`.
-    #[error("`{0}` is no http:// or https:// URL to which a path can be appended")]
+    #[error("`{0}` is not an http:// or https:// URL to which a path can be appended")]
     Url(String),
     /// The HTTP client cannot be made; the system's certificates are one reason.
-    #[error("there is no HTTP client: {0}")]
+    #[error("the HTTP client could not be created: {0}")]
     Client(#[from] reqwest::Error),
 }
 
@@ -156,10 +156,10 @@ impl Forward {
         let registry = registry.sub_registry_with_prefix("vouchlog_forward");
         registry.register(
             "bodies",
-            "Bodies for the other collector: sent, refused by it, given_up, dropped for want of room",
+            "Bodies for the other collector: sent, refused by it, given_up, dropped for lack of space",
             bodies.clone(),
         );
-        registry.register("bodies_waiting", "Bodies that wait or are being sent", waiting.clone());
+        registry.register("bodies_waiting", "Bodies queued or in flight", waiting.clone());
         registry.register_with_unit("sent", "What was sent", Unit::Bytes, bytes.clone());
     }
 }
@@ -292,7 +292,7 @@ impl Sender {
             | StatusCode::SERVICE_UNAVAILABLE
             | StatusCode::GATEWAY_TIMEOUT => Err(Failure::Again(told)),
             status => {
-                tracing::debug!(%status, path = message.path, "the other collector refuses a body");
+                tracing::debug!(%status, path = message.path, "the other collector rejected a body");
                 Err(Failure::Final)
             }
         }

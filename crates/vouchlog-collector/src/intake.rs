@@ -107,7 +107,7 @@ pub struct Span {
     pub end: u64,
     /// Its attributes.
     pub attributes: Attributes,
-    /// What the source says it dropped of it, and what was over a bound here: attributes, events, links.
+    /// What the source reports as dropped, and what exceeded a bound here: attributes, events, links.
     pub dropped: u64,
     /// Whether a string was cut here.
     pub cut: bool,
@@ -197,7 +197,7 @@ pub struct Refused {
 #[non_exhaustive]
 pub enum ItemError {
     /// A trace or span id is not what it must be; the emitter is broken.
-    #[error("{0} is no id of the right length, or all zero")]
+    #[error("{0} has the wrong length, or is all zero")]
     Id(&'static str),
     /// OTLP/JSON: a field is of the wrong type; the emitter is broken.
     #[error("a field cannot be read: {0}")]
@@ -215,13 +215,13 @@ pub enum ItemError {
 #[non_exhaustive]
 pub enum IntakeError {
     /// It is too long.
-    #[error("the body has {0} bytes; at most {MAX_BODY_BYTES} are taken: send smaller batches")]
+    #[error("the body has {0} bytes; at most {MAX_BODY_BYTES} are accepted: send smaller batches")]
     TooLong(usize),
     /// It is no protobuf of that kind.
-    #[error("the body is no OTLP message: {0}")]
+    #[error("the body is not an OTLP message: {0}")]
     Protobuf(#[from] prost::DecodeError),
     /// It is no JSON of that kind.
-    #[error("the body is no OTLP/JSON: {0}")]
+    #[error("the body is not OTLP/JSON: {0}")]
     Json(String),
 }
 
@@ -293,7 +293,7 @@ impl Span {
 }
 
 impl Event {
-    /// Whether the source says that it does not export the spans of this trace. Without a trace it says nothing.
+    /// Whether the source reports that it does not export the spans of this trace. Unknown without a trace.
     pub fn is_unsampled(&self) -> bool {
         self.trace.is_some() && self.flags != 0 && self.flags & 1 == 0
     }

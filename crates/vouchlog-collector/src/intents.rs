@@ -14,9 +14,9 @@ use crate::limits::{MAX_INTENTS, MAX_REMEMBERED_BYTES};
 struct Intent {
     /// Until when its outcome is waited for, in milliseconds since 1970.
     due: i64,
-    /// Trace and span it is about, if it says.
+    /// Its trace and span, if given.
     span: Option<(String, String)>,
-    /// The call it is about, if it says.
+    /// Its call, if given.
     call: Option<String>,
 }
 

@@ -50,7 +50,7 @@ const LAST_RESERVE: u64 = 4;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum JournalError {
     /// It holds as much as it may.
-    #[error("{held} bytes wait to be recorded, of at most {limit}")]
+    #[error("{held} bytes of at most {limit} are waiting to be recorded")]
     Full {
         /// Bytes it holds.
         held: u64,
@@ -58,7 +58,7 @@ pub(crate) enum JournalError {
         limit: u64,
     },
     /// The disk is nearly full. It goes on by itself when there is room.
-    #[error("the disk is full: {free} bytes are free, at least {needed} are kept")]
+    #[error("the disk is full: {free} bytes are free, {needed} are reserved")]
     NoRoom {
         /// Bytes that are free.
         free: u64,
@@ -66,7 +66,7 @@ pub(crate) enum JournalError {
         needed: u64,
     },
     /// Nothing was written, and the same may succeed later.
-    #[error("the journal takes nothing at the moment: {0}")]
+    #[error("the journal accepts nothing now: {0}")]
     Refused(String),
     /// A write failed in a way that leaves its outcome unknown: nothing more is written until the journal is opened again.
     #[error("the journal has stopped: {0}")]
@@ -78,12 +78,11 @@ pub(crate) enum JournalError {
     #[error("the journal cannot be written or read: {0}")]
     Disk(String),
     /// What is on disk is not what was written.
-    #[error("the journal is refused: {0}")]
+    #[error("the journal is rejected: {0}")]
     Damaged(String),
     /// An earlier version of this program made it.
     #[error(
-        "journal/{0} is of an earlier version of this program: start that version until it has recorded what waits \
-         (`vouchlog_collector_journal_bytes` is 0), then delete the directory `journal`"
+        "journal/{0} is of an earlier version of this program: run that version until it has recorded all input (`vouchlog_collector_journal_bytes` is 0), then delete the directory `journal`"
     )]
     OldLayout(&'static str),
     /// The collector stops.
@@ -152,7 +151,7 @@ impl Journal {
         stamp::check_layout(&folder)?;
         if stamp.is_some() && !folder.is_dir() {
             return Err(JournalError::Damaged(
-                "the directory journal/ is missing, but the journal had begun".into(),
+                "the directory journal/ is missing, but the journal was in use".into(),
             ));
         }
         durable::make_dir(&folder).map_err(|error| JournalError::Disk(format!("journal/: {error}")))?;

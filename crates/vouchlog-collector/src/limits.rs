@@ -11,16 +11,16 @@ pub const MAX_BODIES_BYTES: usize = 256 * 1024 * 1024;
 /// Most bytes that bodies take while they are decoded, by a rough estimate, one alone and all together: 256 MiB.
 pub const MAX_DECODED_BYTES: usize = 256 * 1024 * 1024;
 
-/// How long a request waits for such room before it is told to come back.
+/// How long a request waits for such space before it is asked to retry.
 pub const BODY_PATIENCE: Duration = Duration::from_secs(2);
 
-/// When emitters are told to come back if there was no room in memory: that takes a moment.
+/// When emitters are asked to retry if there was no space in memory: that takes a moment.
 pub const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// When they are told to come back if there is no room on disk: that takes the log.
+/// When they are asked to retry if there is no space on disk: that takes the log.
 pub const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// Longest sentence that says why something was refused, in bytes. gRPC sends it in a header.
+/// Longest reason for a refusal, in bytes. gRPC sends it in a header.
 pub const MAX_REASON_BYTES: usize = 1_024;
 
 /// Longest reason of one item in it, in bytes.
@@ -50,7 +50,7 @@ pub const MAX_SPAN_EVENTS: usize = 1_024;
 /// Deepest nesting of an attribute's value, and of JSON in a string. A record's own bound is 64.
 pub const MAX_DEPTH: usize = 32;
 
-/// Longest string of an attribute, in bytes: 2 MiB. Longer ones are cut, and the record says so.
+/// Longest string of an attribute, in bytes: 2 MiB. Longer ones are truncated, and the record shows it.
 pub const MAX_STRING: usize = 2 * 1024 * 1024;
 
 /// Highest index of a flattened array such as `llm.input_messages.7.message.role`.
@@ -59,7 +59,7 @@ pub const MAX_INDEX: usize = 4_096;
 /// Most decisions, tool calls, sources, observations that a record lists.
 pub const MAX_LISTED: usize = 500;
 
-/// Most spans and events of one trace; with more it is done, and says so.
+/// Most spans and events of one trace; with more, it is complete, and its record shows why.
 pub const MAX_TRACE_PARTS: usize = 5_000;
 
 /// Most payloads of a callback's body.
@@ -68,7 +68,7 @@ pub const MAX_PAYLOADS: usize = 10_000;
 /// Most sessions that are known; those that lay still for longest are sealed and forgotten first.
 pub const MAX_SESSIONS: usize = 100_000;
 
-/// Most records that a seal names; of a longer session it tells the number.
+/// Most records that a seal names; of a longer session it has only the number.
 pub const MAX_SEALED_IDS: usize = 256;
 
 /// Most intents that wait for their outcome; the oldest are given up first.

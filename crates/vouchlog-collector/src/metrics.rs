@@ -37,28 +37,28 @@ impl Metrics {
         registry.register("items", "Spans, log records and payloads taken in", self.items.clone());
         registry.register(
             "items_refused",
-            "Items that cannot be read or must not be kept",
+            "Items that are malformed or must not be kept",
             self.refused.clone(),
         );
         registry.register(
             "attributes_not_understood",
-            "Attributes of records that no table knows; they are kept",
+            "Attributes of records that are in no mapping table; they are kept",
             self.not_understood.clone(),
         );
-        registry.register("items_ignored", "Items that are about no interaction", self.ignored.clone());
-        registry.register("conflicts", "Spans that came twice and were not the same", self.conflicts.clone());
-        registry.register("items_lost", "Items turned away for want of room", self.lost.clone());
-        registry.register("failed", "Interactions of which no record could be made", self.failed.clone());
-        registry.register("items_waiting", "Items in traces that are not done", self.waiting.clone());
+        registry.register("items_ignored", "Items that belong to no interaction", self.ignored.clone());
+        registry.register("conflicts", "Spans sent twice with different content", self.conflicts.clone());
+        registry.register("items_lost", "Items rejected for lack of space", self.lost.clone());
+        registry.register("failed", "Interactions that could not be recorded", self.failed.clone());
+        registry.register("items_waiting", "Items in open traces", self.waiting.clone());
         registry.register_with_unit(
             "journal",
-            "What waits on disk to be recorded",
+            "Input on disk that is not recorded yet",
             Unit::Bytes,
             self.journal.clone(),
         );
         registry.register_with_unit(
             "kept_not_logged_age",
-            "How long the oldest record has been in the vault and not in the log",
+            "Age of the oldest record in the vault that is not in the log",
             Unit::Seconds,
             self.unlogged.clone(),
         );

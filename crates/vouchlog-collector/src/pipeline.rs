@@ -156,7 +156,7 @@ pub(crate) async fn tick(journal: Journal, progress: watch::Receiver<Progress>, 
                 }
             }
             Err(JournalError::Stopping) => return,
-            Err(error) => tracing::error!(%error, "the time cannot be appended to the journal; trying again"),
+            Err(error) => tracing::error!(%error, "the time cannot be appended to the journal; retrying"),
         }
     }
 }

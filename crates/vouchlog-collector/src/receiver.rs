@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Start with `export.rs`: one function is the way of an OTLP body. Nothing a stranger sends makes memory grow: bodies that are
-//! read take from one budget, bodies that are decoded from another, and who finds no room is told to come back.
+//! read take from one budget, bodies that are decoded from another, and a request without space is asked to retry.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,7 +69,7 @@ impl Sink for Collector {
 /// How a receiver is set.
 #[derive(Clone, Debug)]
 pub struct ReceiverConfig {
-    /// What every request has to bring; without one, everybody who reaches the port may send.
+    /// What every request has to bring; without one, any client that reaches the port may send.
     pub token: Option<Token>,
     /// Where OTLP goes besides, unchanged.
     pub forward: Option<Forward>,
@@ -77,7 +77,7 @@ pub struct ReceiverConfig {
     pub bodies_bytes: usize,
     /// Most bytes that bodies may take while they are decoded, of all requests together.
     pub decoded_bytes: usize,
-    /// How long a request waits for such room before it is told to come back.
+    /// How long a request waits for such space before it is asked to retry.
     pub patience: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! How a collector is set, and what its operator says of the sources.
+//! The settings of a collector, and what its operator declares about the sources.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,7 +17,7 @@ pub enum Mode {
     /// Nothing goes on: intents are answered when the log has them, and outcomes must cite one. For gateways that ask before they
     /// act.
     FailClosed,
-    /// It waits on disk. When the disk's budget is used up, emitters are told to try again later.
+    /// It waits on disk. When the disk's budget is used up, emitters are asked to retry later.
     #[default]
     Spool,
     /// The business goes on: what there is no room for is taken, dropped, and declared as lost.
@@ -48,7 +48,7 @@ impl FromStr for Mode {
         let all = [Self::FailClosed, Self::Spool, Self::FailOpen];
         all.into_iter()
             .find(|mode| mode.name() == name)
-            .ok_or_else(|| format!("`{name}` is no mode: fail_closed, spool or fail_open"))
+            .ok_or_else(|| format!("`{name}` is not a mode: use fail_closed, spool or fail_open"))
     }
 }
 
@@ -67,7 +67,7 @@ pub struct Settings {
     pub session_idle: SignedDuration,
     /// An intent has no outcome if none came for so long.
     pub intent_timeout: SignedDuration,
-    /// How often the collector gives account of itself.
+    /// Interval between the collector's heartbeats.
     pub heartbeat: SignedDuration,
     /// The operator's word that no source leaves interactions out. Telemetry itself cannot say so.
     pub unsampled: bool,

@@ -1,10 +1,10 @@
-//! Session bundles: all that is given to somebody about a session, in one file that verifies offline.
+//! Session bundles: everything disclosed about a session, in one file that verifies offline.
 //!
 //! ```text
 //! { "format": "vouchlog/v1 session", "origin": "...",
-//!   "session":   "...",                 its name, as the sender says
+//!   "session":   "...",                 its name, as given by the sender
 //!   "disclosed": [ "/tools", ... ],     which fields the sender chose, for people
-//!   "known":     6,                     how many records the sender says there are, the seal not counted
+//!   "known":     6,                     number of records, as given by the sender, without the seal
 //!   "parts":     [ "...", ... ],        proof files that several presentations need: genesis, enrolments, openings
 //!   "records":   [ presentation, ... ],
 //!   "seal":      presentation,          of the record that counts them, if there is one
@@ -122,7 +122,7 @@ impl SessionBundle {
         serde_json::to_string(self).expect("strings and numbers always encode")
     }
 
-    /// Reads a file. What it says is not verified.
+    /// Reads a file without verifying it.
     ///
     /// # Errors
     /// [`BundleError::TooLarge`], [`BundleError::TooMany`], [`BundleError::Form`].
@@ -146,10 +146,13 @@ impl SessionBundle {
 
     /// What the bundle claims, in a sentence.
     pub fn claims(&self) -> String {
-        let here = self.records.len();
+        let here = match self.records.len() {
+            1 => "1 record".to_owned(),
+            many => format!("{many} records"),
+        };
         match &self.seal {
-            Some(_) => format!("{here} records and the session's seal; the sender knows of {}", self.known),
-            None => format!("{here} records and no seal; the sender knows of {}", self.known),
+            Some(_) => format!("{here} and the session's seal; the sender holds {}", self.known),
+            None => format!("{here} and no seal; the sender holds {}", self.known),
         }
     }
 

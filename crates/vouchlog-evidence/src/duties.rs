@@ -1,7 +1,7 @@
 //! Duties to keep records, by instrument: what figures of a deployment speak to each, and what they do not show.
 //!
-//! This is an engineer's reading, in own words, and no legal advice. A report never says that a duty is met: it says what the log
-//! shows and what it cannot show. Each entry says how sure its wording is.
+//! This is an engineer's reading in our own words, not legal advice. A report never states that a duty is met: it states what the log
+//! shows and what it cannot show. Each entry states the source of its wording.
 
 use std::fmt;
 
@@ -125,12 +125,12 @@ impl Figure {
             Self::CompleteShare => share(figures.complete),
             Self::Streams => count(figures.streams),
             Self::Heartbeats => figures.heartbeats.zip(figures.silences).map(|(heartbeats, silences)| {
-                format!("{heartbeats}, and {silences} silences that were too long")
+                format!("{heartbeats}; silences longer than allowed: {silences}")
             }),
             Self::DeclaredLosses => count(figures.declared_losses),
             Self::ClockedShare => share(figures.clocked),
             Self::Approvals => count(figures.approvals),
-            Self::OldestRecord => figures.oldest_record.map(|at| at.to_string()),
+            Self::OldestRecord => figures.oldest_record.map(|at| format!("{at:.0}")),
             Self::Witnesses => count(figures.witnesses),
             Self::Configurations => count(figures.configurations),
             Self::CredentialEvents => count(figures.credential_events),
@@ -222,7 +222,7 @@ fn report(duty: &Duty, figures: &Figures) -> DutyReport {
 }
 
 const BYPASS: &str =
-    "whether traffic went past the gateways: close other ways out, and compare with the providers' usage";
+    "whether traffic bypassed the gateways: close other routes, and compare with the providers' usage";
 const TRUTH: &str = "whether what a gateway recorded is true";
 
 use Certainty::{Excerpt, Memory};
@@ -235,27 +235,27 @@ use Figure::{
 #[rustfmt::skip] // a table
 const DUTIES: &[Duty] = &[
     Duty { instrument: "Regulation (EU) 2024/1689 (AI Act)", article: "Art. 12(1)-(2)", certainty: Excerpt,
-        duty: "A high-risk system records events by itself over its lifetime, such that risks, substantial modifications and its operation can be followed.",
+        duty: "A high-risk system records events automatically over its lifetime, so that risks, substantial modifications and its operation can be traced.",
         shown_by: &[Records, Streams, CompleteShare, Configurations, DeclaredLosses],
         not_shown: &["whether the system is high-risk", "whether every model and gateway in use has a stream", BYPASS, TRUTH] },
     Duty { instrument: "Regulation (EU) 2024/1689 (AI Act)", article: "Art. 12(3)", certainty: Excerpt,
         duty: "Remote biometric identification records the period of each use, the reference database, the input that matched, and who verified the result.",
         shown_by: &[],
-        not_shown: &["the four things it asks for: no profile here makes them mandatory"] },
+        not_shown: &["the four items it requires: no profile here makes them mandatory"] },
     Duty { instrument: "Regulation (EU) 2024/1689 (AI Act)", article: "Art. 14, 26(2)", certainty: Memory,
-        duty: "People oversee a high-risk system, and can step in.",
+        duty: "People oversee a high-risk system and can intervene.",
         shown_by: &[Approvals],
         not_shown: &["whether those people were able and free to decide", "whether an approval was more than a click"] },
     Duty { instrument: "Regulation (EU) 2024/1689 (AI Act)", article: "Art. 19(1), 26(6)", certainty: Excerpt,
         duty: "Provider and deployer keep the logs that a high-risk system generates, as far as they control them, for at least six months.",
         shown_by: &[OldestRecord, Erasures, Holds],
-        not_shown: &["whether content beside the log can still be read: look it up", "which other law asks for longer"] },
+        not_shown: &["whether content kept beside the log can still be read: check the vault", "whether another law requires a longer period"] },
     Duty { instrument: "Regulation (EU) 2024/1689 (AI Act)", article: "Art. 21, 73", certainty: Memory,
         duty: "Authorities get access to the logs on request, and serious incidents are reported to them.",
         shown_by: &[Records, Disclosures],
         not_shown: &["whether an incident was recognised and reported in time"] },
     Duty { instrument: "ISO/IEC 42001", article: "A.6.2.6, A.6.2.8", certainty: Memory,
-        duty: "The organisation decides in which phases of its life an AI system records event logs, records them, and watches its operation.",
+        duty: "The organisation decides in which life-cycle phases an AI system records event logs, records them, and monitors its operation.",
         shown_by: &[Records, CompleteShare, Findings],
         not_shown: &["the decision itself: a document of the organisation"] },
     Duty { instrument: "prEN 18229-1, ISO/IEC DIS 24970", article: "(drafts)", certainty: Excerpt,
@@ -263,49 +263,49 @@ const DUTIES: &[Duty] = &[
         shown_by: &[Records, CompleteShare],
         not_shown: &["anything by clause: the texts are drafts and may change"] },
     Duty { instrument: "NIST AI RMF 1.0", article: "GOVERN 1.1, 3.2; MAP 2.3; MEASURE 2.4, 2.8; MANAGE 4.1", certainty: Excerpt,
-        duty: "Requirements are known, roles are set, systems are watched in operation, accountability is documented, incidents are followed.",
+        duty: "Requirements are known, roles are assigned, systems are monitored in operation, accountability is documented, incidents are followed up.",
         shown_by: &[AttributableShare, Approvals, Findings],
         not_shown: &["the processes themselves"] },
     Duty { instrument: "NIST SP 800-53 Rev. 5", article: "AU-3, AU-8, AU-9(3), AU-10, AU-11, AU-12", certainty: Memory,
-        duty: "Audit records say what, when, where, who and with which outcome, carry good time, are protected by cryptography, cannot be denied, and are kept.",
+        duty: "Audit records state what, when, where, who and with which outcome, have reliable time stamps, are protected by cryptography, cannot be repudiated, and are retained.",
         shown_by: &[AttributableShare, ClockedShare, Witnesses, OldestRecord],
-        not_shown: &["whether the clocks were in fact in step", TRUTH] },
+        not_shown: &["whether the clocks were actually synchronised", TRUTH] },
     Duty { instrument: "Regulation (EU) 2022/2554 (DORA)", article: "Art. 9, 10, 17", certainty: Excerpt,
-        duty: "A financial entity protects its systems, detects anomalies, and records and follows incidents.",
+        duty: "A financial entity protects its systems, detects anomalies, and records and follows up incidents.",
         shown_by: &[Records, Witnesses, Findings],
         not_shown: &["detection and handling themselves", BYPASS] },
     Duty { instrument: "Delegated Regulation (EU) 2024/1774 (RTS under DORA)", article: "Art. 12", certainty: Excerpt,
-        duty: "Logging says which events, for how long, protects logs at rest, in transit and in use, detects that logging failed, and keeps clocks in step with a documented source.",
+        duty: "Logging procedures define which events are logged and for how long, protect logs at rest, in transit and in use, detect logging failures, and synchronise clocks with a documented source.",
         shown_by: &[Heartbeats, Streams, DeclaredLosses, Witnesses, ClockedShare],
-        not_shown: &["which events the entity decided to log", "whether somebody acted on a silence", "whether the clocks were in fact in step"] },
+        not_shown: &["which events the entity decided to log", "whether anyone acted on a silence", "whether the clocks were actually synchronised"] },
     Duty { instrument: "45 CFR 164 (HIPAA)", article: "164.312(b)-(c), 164.316(b)(2)", certainty: Memory,
         duty: "Activity in systems with health information is recorded and examined, integrity is protected, documentation is kept for six years.",
         shown_by: &[Records, Disclosures, Witnesses, OldestRecord],
-        not_shown: &["whether somebody examined the records", "which records hold health information, unless their class says so"] },
+        not_shown: &["whether anyone examined the records", "which records hold health information, unless their data class states it"] },
     Duty { instrument: "17 CFR 240.17a-4(f) (SEC)", article: "audit-trail alternative", certainty: Excerpt,
-        duty: "A complete, time-stamped trail of every change and deletion, by whom, from which originals can be made again.",
+        duty: "A complete, time-stamped trail of every change and deletion, by whom, from which originals can be reconstructed.",
         shown_by: &[Records, Erasures, Disclosures, OldestRecord],
-        not_shown: &["whether originals can be made again: content must not be erased before its period is over"] },
+        not_shown: &["whether originals can be reconstructed: content must not be erased before its retention period is over"] },
     Duty { instrument: "Regulation (EU) 910/2014 as amended (eIDAS)", article: "Art. 45k-45l", certainty: Excerpt,
-        duty: "A qualified electronic ledger shows origin and unique order of its entries, and any later change at once.",
+        duty: "A qualified electronic ledger shows the origin and the unique order of its entries, and reveals any later change immediately.",
         shown_by: &[Records, Witnesses],
-        not_shown: &["qualification: only a qualified trust service provider gives it, and this log is not qualified"] },
+        not_shown: &["qualification: only a qualified trust service provider can give it, and this log is not qualified"] },
     Duty { instrument: "Regulation (EU) 2016/679 (GDPR)", article: "Art. 5(1)(e), 17", certainty: Memory,
-        duty: "Personal data is kept no longer than necessary, and erased on request where no ground to keep it remains.",
+        duty: "Personal data is kept no longer than necessary, and is erased on request where no ground to keep it remains.",
         shown_by: &[Erasures, Holds],
-        not_shown: &["copies outside the vault: backups, disclosures already given away", "whether a refusal was justified"] },
+        not_shown: &["copies outside the vault: backups, and disclosures already made", "whether a refusal was justified"] },
     Duty { instrument: "Regulation (EU) 2016/679 (GDPR)", article: "Art. 25, 30, 32", certainty: Memory,
         duty: "Data protection is built in, processing is listed, and access is secured.",
         shown_by: &[Disclosures, Witnesses],
-        not_shown: &["the list of processing: a document of the organisation", "access that went past the vault"] },
+        not_shown: &["the list of processing: a document of the organisation", "access that bypassed the vault"] },
     Duty { instrument: "PCI DSS 4", article: "Req. 10", certainty: Memory,
         duty: "Access to systems and cardholder data is logged, logs are protected and reviewed, twelve months are kept.",
         shown_by: &[AttributableShare, Witnesses, OldestRecord, ClockedShare],
-        not_shown: &["whether somebody reviewed the logs", "systems that do not write to this log"] },
+        not_shown: &["whether anyone reviewed the logs", "systems that do not write to this log"] },
     Duty { instrument: "SOC 2", article: "CC7", certainty: Memory,
-        duty: "Operations are watched, anomalies are evaluated, incidents are answered.",
+        duty: "Operations are monitored, anomalies are evaluated, incidents are responded to.",
         shown_by: &[Records, CredentialEvents, Findings],
-        not_shown: &["evaluation and answer themselves"] },
+        not_shown: &["the evaluation and the response themselves"] },
     Duty { instrument: "Directive 2014/65/EU (MiFID II)", article: "Art. 16(6)-(7)", certainty: Memory,
         duty: "Investment firms keep records of services, activities and transactions that let the authority reconstruct them.",
         shown_by: &[Records, CompleteShare, OldestRecord],
@@ -334,7 +334,7 @@ mod tests {
         let dora = reports.iter().find(|report| report.instrument.contains("2024/1774")).unwrap();
         assert_eq!(
             dora.shown,
-            ["signed heads and heartbeats of streams: 2880, and 0 silences that were too long"]
+            ["signed heads and heartbeats of streams: 2880; silences longer than allowed: 0"]
         );
         assert!(dora.not_shown.contains(&"witnesses that cosign the log: no figure".to_owned()));
         let nist = reports.iter().find(|report| report.instrument.contains("800-53")).unwrap();

@@ -37,9 +37,9 @@ pub(crate) use verdicts::{AUTHORIZED, EXECUTOR};
 pub struct Finding {
     /// The rule.
     pub rule: &'static Rule,
-    /// How bad it is, under the record's profile. Indeterminate where it cannot be told.
+    /// How bad it is, under the record's profile. Indeterminate where that is not known.
     pub severity: Severity,
-    /// Whether something is wrong, missing, or cannot be told.
+    /// Whether something is wrong, missing, or undetermined.
     pub cause: Cause,
     /// The record, where one is meant that has a name.
     pub record: Option<RecordId>,

@@ -1,4 +1,4 @@
-//! Every bound of this crate, with its reason, and what it assumes where nobody says.
+//! Every bound of this crate, with its reason, and the defaults.
 
 use jiff::SignedDuration;
 
@@ -63,16 +63,16 @@ pub const MAX_RECORD_DEPTH: usize = 64;
 /// How far a recorder's clock is taken to be off where the record does not say.
 pub const ASSUMED_CLOCK_ERROR: SignedDuration = SignedDuration::from_secs(1);
 
-/// How long what was recorded may take to be in the log, where nobody says otherwise.
+/// Default for the longest time from recording to logging.
 pub const MAX_MERGE_DELAY: SignedDuration = SignedDuration::from_mins(5);
 
-/// How long an intent may be without an outcome, where nobody says otherwise.
+/// Default for the longest time an intent may have no outcome.
 pub const ORPHAN_TIMEOUT: SignedDuration = SignedDuration::from_mins(15);
 
-/// How many intervals an open stream may be silent for, where nobody says otherwise.
+/// Default for the number of intervals an open stream may be silent.
 pub const MISSED_HEARTBEATS: i32 = 3;
 
-/// How many agents may act under one workload identity, where nobody says otherwise: they cannot be told apart.
+/// Default for the number of agents under one workload identity: they cannot be distinguished.
 pub const MAX_AGENTS_PER_WORKLOAD: usize = 1;
 
 /// Bytes at which sources are known to cut content: 60 kB and 60 KiB (coding agents' telemetry).

@@ -39,7 +39,7 @@ pub(crate) const FORMAT: &str = "vouchlog/v1 presentation";
 #[serde(deny_unknown_fields)]
 pub struct Presentation {
     pub(crate) format: String,
-    /// The log, for people: whoever verifies the file names it by its key.
+    /// The log, for people: the verifier identifies it by its key.
     pub origin: String,
     /// The statement with the disclosures chosen ([`Issued::present`](crate::Issued::present)).
     pub sd_jwt: String,
@@ -54,8 +54,8 @@ pub struct Presentation {
     pub signed_by: Option<StreamIdentity>,
 }
 
-/// Whose a stream is: two proofs. An enrolment is always in the log; one with open enrolment writes it for whoever opens a
-/// stream, and it then says no more than that the key was first used there.
+/// Whose a stream is: two proofs. An enrolment is always in the log; one with open enrolment writes it for any gateway that opens a
+/// stream, and then it shows only that the key was first used there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamIdentity {
@@ -98,7 +98,7 @@ impl Presentation {
         serde_json::to_string(self).expect("strings always encode")
     }
 
-    /// Reads a file. What it says is not verified: that is [`verify_presentation`].
+    /// Reads a file without verifying it: that is [`verify_presentation`].
     ///
     /// # Errors
     /// [`PresentationError::TooLarge`] past [`MAX_PRESENTATION_BYTES`], [`PresentationError::Form`].
@@ -115,7 +115,7 @@ impl Presentation {
     }
 }
 
-/// What whoever verifies a presentation knows of the log beforehand.
+/// What the verifier of a presentation knows about the log beforehand.
 #[derive(Clone, Copy, Debug)]
 pub struct LogTrust<'a> {
     /// The log's Ed25519 key (type 0x01), which is named like the log.
@@ -126,7 +126,7 @@ pub struct LogTrust<'a> {
 }
 
 /// What a presentation shows. It does not show that the gateway's key was not withdrawn later, nor that the record is the only
-/// one about the interaction: the first an audit tells, the second a completeness proof.
+/// one about the interaction: an audit shows the first, a completeness proof the second.
 #[derive(Clone, Debug)]
 pub struct VerifiedPresentation {
     /// The statement, with the record as far as it is disclosed.

@@ -1,7 +1,7 @@
 //! The record: what a gateway knows of one AI interaction. Start here; the groups are in `record/`.
 //!
 //! A record is JSON. What the model knows is strict (a wrong type is an error that names the place), what it does not know is kept
-//! as it is ([`Record::unknown`]), and why a value is missing is told in four ways ([`Field`]). A record is never refused for being
+//! as it is ([`Record::unknown`]), and [`Field`] has four ways in which a value can be missing. A record is never refused for being
 //! incomplete: it is graded.
 
 use std::collections::BTreeMap;
@@ -60,9 +60,9 @@ use group::{group, words};
 pub const SCHEMA: &str = "vouchlog/v1 record";
 
 words! {
-    /// How much evidence is asked for.
+    /// How much evidence is required.
     Profile {
-        /// Summaries of what is public anyway, and the like.
+        /// Low-risk uses, such as summaries of public text.
         LowRisk,
         /// Data that law or contract protects.
         Regulated,
@@ -81,7 +81,7 @@ pub struct Record {
     /// Its name; the recorder gives one to a record that has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<RecordId>,
-    /// How much evidence is asked for. Without a word the most is: `privileged`.
+    /// How much evidence is required. Default: the most, `privileged`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
     /// Everything else.
@@ -99,17 +99,17 @@ group! {
         time: Time,
         /// What it belongs to.
         correlation: Correlation,
-        /// Who began it.
+        /// Who started it.
         initiator: Initiator,
         /// The user's session.
         session: Session,
-        /// What the initiator sat at.
+        /// The initiator's device.
         device: Device,
-        /// What executed.
+        /// What executed the action.
         workload: Workload,
-        /// Under whose authority.
+        /// The authority of the action.
         authority: Authority,
-        /// The credential it was done with.
+        /// The credential used.
         credential: Credential,
         /// The grant behind that.
         grant: Grant,
@@ -117,23 +117,23 @@ group! {
         policy: Vec<PolicyDecision>,
         /// Approval.
         approval: Approval,
-        /// Somebody went against a decision.
+        /// A decision was overridden.
         r#override: Override,
-        /// Whom the decision was passed on to, in order.
+        /// The parties to whom the decision was escalated, in order.
         escalation: Vec<String>,
         /// Data.
         data: Data,
         /// Model.
         model: Model,
-        /// What went into it.
+        /// The model's input.
         input: Content,
-        /// What came out of it.
+        /// The model's output.
         output: Content,
         /// Tokens.
         usage: Usage,
         /// Tool calls.
         tools: Vec<Tool>,
-        /// How it ended.
+        /// How the interaction ended.
         outcome: Outcome,
         /// How the record was made and is kept.
         custody: Custody,
@@ -162,7 +162,7 @@ impl Record {
         Self { kind, id: None, profile: None, body: Body::default(), unknown: BTreeMap::new() }
     }
 
-    /// The profile, or the strictest where none is named: less evidence is asked for only by somebody who says so.
+    /// The profile, or the strictest where none is named: less evidence is required only where the record asks for it.
     pub fn profile(&self) -> Profile {
         self.profile.unwrap_or(Profile::Privileged)
     }

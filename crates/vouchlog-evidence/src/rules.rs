@@ -1,6 +1,6 @@
 //! Every completeness rule as data: code, severity, what it serves, what is wrong and how to mend it, and the check.
 //!
-//! Three things can make a rule fire ([`Cause`]): a value is wrong, a value is missing, or it cannot be told. A value that is
+//! Three things can make a rule fire ([`Cause`]): a value is wrong, a value is missing, or it is undetermined. A value that is
 //! missing never passes. What was withheld (redacted, erased) is never taken for missing.
 
 use std::fmt;
@@ -37,11 +37,11 @@ pub enum Severity {
     Info,
     /// Evidence is weaker than it could be.
     Warn,
-    /// It cannot be told: what would tell is missing, withheld, or too imprecise.
+    /// Undetermined: the deciding value is missing, withheld, or too imprecise.
     Indeterminate,
     /// Evidence that is asked for is missing or contradicts itself.
     Error,
-    /// Something went on that must not, or somebody hides something.
+    /// Something forbidden was done, or something is hidden.
     Critical,
 }
 
@@ -122,11 +122,11 @@ impl Definition {
                 "Beyond the interaction, it names the model that answered and every call that followed from the answer."
             }
             Self::Identity => {
-                "It says who authorised the action, which identity executed it, and whether the credential was valid at that \
+                "It states who authorised the action, which identity executed it, and whether the credential was valid at that \
                  very moment."
             }
             Self::Completeness => {
-                "What was recorded is in the log, once, in order, and a record that is not there is noticed."
+                "Every record is in the log, once and in order, and a missing record is detected."
             }
         }
     }
@@ -140,7 +140,7 @@ pub enum Cause {
     Wrong,
     /// Something that must be there is not.
     Missing,
-    /// It cannot be told whether something is wrong.
+    /// It is not known whether something is wrong.
     Unknown,
 }
 
@@ -164,7 +164,7 @@ pub struct Rule {
     pub code: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// How bad it is, unless [`in_profile`](Self::in_profile) says otherwise.
+    /// How bad it is, unless [`in_profile`](Self::in_profile) overrides it.
     pub severity: Severity,
     /// Severity under profiles that differ.
     pub in_profile: &'static [(crate::Profile, Severity)],

@@ -3,12 +3,12 @@
 //! ```text
 //! records ─┬─ order      who follows from whom: intents, causes, spans; then the session's numbers, then time
 //!          ├─ steps      initiator → executor → credential → prompt → data → decisions → approval → model → tools → outcome
-//!          ├─ gaps       numbers nobody has, losses somebody declared, what the seal counts, what came after it
+//!          ├─ gaps       missing numbers, declared losses, the seal's count, late records
 //!          ├─ questions  who authorised it, what executed it, was the credential valid at that moment
 //!          └─ summary    the same in sentences; whether all records are here
 //! ```
 //!
-//! A [`Timeline`] is plain data: whoever draws it needs nothing else. Text in its lines that a record brought along has passed
+//! A [`Timeline`] is plain data: drawing it needs nothing else. Text in its lines that a record brought along has passed
 //! [`plain`], so no control character and no change of writing direction reaches a terminal or a page.
 
 mod complete;

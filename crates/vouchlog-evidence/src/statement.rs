@@ -57,7 +57,7 @@ const DIGEST_ALGORITHM: &str = "_sd_alg";
 /// A value that cannot stand in an SD-JWT as it is: its JSON as text is the only member of an object, under this name.
 const JSON_TEXT: &str = "json_text";
 
-/// What everybody who sees the statement sees. All else in it is salted digests.
+/// What every reader of the statement sees. All else in it is salted digests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClearClaims {
     /// `iss`: the name of the gateway's enrolled key.
@@ -182,7 +182,7 @@ pub fn digest_of(jwt: &str) -> Digest {
 /// A statement whose signature and disclosures hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VerifiedStatement {
-    /// What it says in clear.
+    /// Its clear claims.
     pub claims: ClearClaims,
     /// The record as far as it is disclosed. Elements that are not leave no gap (RFC 9901 section 7.1): the second tool of a
     /// record, shown alone, is the first here.

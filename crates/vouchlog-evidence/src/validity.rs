@@ -23,7 +23,7 @@ pub enum Answer {
     Yes,
     /// No.
     No,
-    /// It cannot be told.
+    /// Not known.
     Indeterminate,
 }
 
@@ -59,13 +59,13 @@ impl fmt::Display for Answer {
 pub struct Validity {
     /// Over all moments: no if one is no.
     pub answer: Answer,
-    /// Why not, or why it cannot be told. Empty for yes.
+    /// Why not, or why it is not known. Empty for yes.
     pub reasons: Vec<Reason>,
     /// Each use of the credential.
     pub moments: Vec<Moment>,
 }
 
-/// Why a credential was not valid, or why it cannot be told.
+/// Why a credential was not valid, or why that is not known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reason {
     /// The code of the rule.
@@ -89,7 +89,7 @@ pub struct Moment {
     pub at: Timestamp,
     /// Whether the credential was valid then.
     pub answer: Answer,
-    /// Why not, or why it cannot be told.
+    /// Why not, or why it is not known.
     pub why: Vec<Reason>,
 }
 
@@ -252,8 +252,7 @@ pub(crate) fn judge(case: &Case<'_>) -> Vec<Judged> {
         })
         .collect();
     judged.extend(hidden.into_iter().map(|pointer| {
-        let text =
-            format!("cannot be told: {pointer} would say when the credential was used, and is missing");
+        let text = format!("{pointer} is missing; it would show when the credential was used");
         let fault = Fault { code: "R14i", cause: Cause::Unknown, at: pointer.to_owned(), text };
         Judged { what: pointer.to_owned(), at: None, faults: vec![fault] }
     }));
@@ -264,7 +263,7 @@ fn faults(case: &Case<'_>, credential: &Credential, one: &Use) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut fault = |code, cause, text| faults.push(Fault { code, cause, at: one.pointer.clone(), text });
     let Some(at) = one.at else {
-        fault("R14i", Cause::Unknown, format!("when {} was is not recorded", one.what));
+        fault("R14i", Cause::Unknown, format!("the time of {} is not recorded", one.what));
         return faults;
     };
     let Ok(other) = &one.other else {
@@ -291,7 +290,8 @@ fn faults(case: &Case<'_>, credential: &Credential, one: &Use) -> Vec<Fault> {
                     moment.within(begin, exp, &mut fault);
                 }
                 _ => {
-                    let text = format!("{} used another credential, whose window is not known", one.what);
+                    let text =
+                        format!("{} used another credential, whose validity window is not known", one.what);
                     fault("R14i", Cause::Unknown, text);
                 }
             }
@@ -317,37 +317,39 @@ impl Instant<'_> {
         self.at.checked_add(self.error).unwrap_or(Timestamp::MAX)
     }
 
+    /// The use and the time it is compared with, to the second; to the millisecond where both fall into one second.
+    fn beside(&self, other: Timestamp) -> (String, String) {
+        let digits = if self.at.as_second() == other.as_second() && self.at != other { 3 } else { 0 };
+        (format!("{} at {:.digits$}", self.what, self.at), format!("{other:.digits$}"))
+    }
+
     fn within(
         &self,
         begin: Option<Timestamp>,
         exp: Option<Timestamp>,
         fault: &mut impl FnMut(&'static str, Cause, String),
     ) {
-        let (what, at, error) = (self.what, self.at, self.error);
+        let error = self.error;
         if let Some(begin) = begin {
+            let (used, start) = self.beside(begin);
             if self.latest() < begin {
-                fault(
-                    "R13",
-                    Cause::Wrong,
-                    format!("{what} at {at} was before the credential's beginning, {begin}"),
-                );
+                let text = format!("{used} was before the credential became valid at {start}");
+                fault("R13", Cause::Wrong, text);
             } else if self.earliest() < begin {
                 let text = format!(
-                    "{what} at {at} is too close to the beginning, {begin}, for a clock good to {error:#}"
+                    "{used} is too close to the start of validity, {start}, for a clock error of up to {error:#}"
                 );
                 fault("R14i", Cause::Wrong, text);
             }
         }
         if let Some(exp) = exp {
+            let (used, end) = self.beside(exp);
             if self.earliest() >= exp {
-                fault(
-                    "R14",
-                    Cause::Wrong,
-                    format!("{what} at {at} was not before the credential's end, {exp}"),
-                );
+                let text = format!("{used} was at or after the credential's expiry, {end}");
+                fault("R14", Cause::Wrong, text);
             } else if self.latest() >= exp {
                 let text =
-                    format!("{what} at {at} is too close to the end, {exp}, for a clock good to {error:#}");
+                    format!("{used} is too close to the expiry, {end}, for a clock error of up to {error:#}");
                 fault("R14i", Cause::Wrong, text);
             }
         }
@@ -371,22 +373,19 @@ impl Instant<'_> {
             fault(
                 "R18",
                 cause,
-                format!("the look-up answered that the credential is not in force, for {what} at {at}"),
+                format!(
+                    "the status check returned that the credential is not in force, for {what} at {at:.0}"
+                ),
             );
         }
         let Some(checked) = checked else { return };
         if checked > self.latest() {
-            fault(
-                "R17",
-                Cause::Wrong,
-                format!("{what} at {at} was before the look-up of its status, {checked}"),
-            );
+            let (used, checked) = self.beside(checked);
+            fault("R17", Cause::Wrong, format!("{used} was before the status check at {checked}"));
         } else if at.duration_since(checked) > max_age {
-            fault(
-                "R17",
-                Cause::Wrong,
-                format!("{what} at {at} was more than {max_age:#} after the look-up, {checked}"),
-            );
+            let (used, checked) = self.beside(checked);
+            let text = format!("{used} was more than {max_age:#} after the status check at {checked}");
+            fault("R17", Cause::Wrong, text);
         }
     }
 
@@ -395,17 +394,17 @@ impl Instant<'_> {
         revocation: Option<&(Timestamp, Option<RecordId>)>,
         fault: &mut impl FnMut(&'static str, Cause, String),
     ) {
-        let (what, at) = (self.what, self.at);
         let Some((from, by)) = revocation else { return };
-        let by = by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+        let (used, since) = self.beside(*from);
+        let by = by.as_ref().map(|by| format!(" (record {by})")).unwrap_or_default();
         if self.earliest() >= *from {
-            fault(
-                "R18",
-                Cause::Wrong,
-                format!("{what} at {at} was after the credential's revocation{by}, {from}"),
-            );
+            let text = format!("{used} was at or after the credential's revocation at {since}{by}");
+            fault("R18", Cause::Wrong, text);
         } else if self.latest() >= *from {
-            let text = format!("{what} at {at} is too close to the revocation{by}, {from}, for the clock");
+            let error = self.error;
+            let text = format!(
+                "{used} is too close to the revocation at {since}{by} for a clock error of up to {error:#}"
+            );
             fault("R18", Cause::Unknown, text);
         }
     }

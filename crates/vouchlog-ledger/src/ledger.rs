@@ -252,8 +252,7 @@ impl Ledger {
     fn no_room(&self) -> Option<String> {
         let free = self.disk.free_bytes().ok()?;
         let needed = self.options.min_free_bytes;
-        (free < needed)
-            .then(|| format!("the disk is full: {free} bytes are free, at least {needed} are kept"))
+        (free < needed).then(|| format!("the disk is full: {free} bytes are free, {needed} are reserved"))
     }
 
     /// Makes sure that the file has room up to `end`.
@@ -309,7 +308,7 @@ impl Ledger {
             if (is_old || is_unfinished)
                 && let Err(error) = self.disk.remove(&name)
             {
-                tracing::warn!(name, %error, "a file that is not needed could not be deleted");
+                tracing::warn!(name, %error, "an obsolete file could not be deleted");
             }
         }
     }

@@ -44,7 +44,7 @@ impl Reader {
         };
         let mut bytes = [0; RECORD];
         file.read_exact_at(&mut bytes, place.offset).map_err(LedgerError::io("read", &name))?;
-        let record = RecordHeader::decode(&bytes, &header).ok_or_else(|| damaged("no record begins here"))?;
+        let record = RecordHeader::decode(&bytes, &header).ok_or_else(|| damaged("no record starts here"))?;
         let mut payload = vec![0; record.length as usize];
         let start = place.offset + RECORD as u64;
         file.read_exact_at(&mut payload, start).map_err(LedgerError::io("read", &name))?;

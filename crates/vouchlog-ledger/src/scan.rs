@@ -46,7 +46,7 @@ pub struct Summary {
     pub next: u64,
     /// Where records end in the newest file.
     pub end: u64,
-    /// Bytes after that end that a crash left of a record nobody acknowledged.
+    /// Bytes after that end: the rest of an unacknowledged record, left by a crash.
     pub torn: u64,
     /// Whether MARK could be read.
     pub marked: bool,
@@ -146,7 +146,7 @@ fn check_mark(
     match mark {
         Some(mark) if mark.identity != state.identity => Err(LedgerError::Foreign {
             file: MARK.into(),
-            reason: "it belongs to another ledger than the files".into(),
+            reason: "it belongs to a ledger other than the files'".into(),
         }),
         Some(mark) if mark.next > state.next && torn > 0 => Err(LedgerError::Damaged {
             file: file_name(newest),
@@ -161,7 +161,7 @@ fn check_mark(
             file: file_name(newest),
             offset: end,
             reason: format!(
-                "record {} cannot be read, nor {MARK}, which tells whether it was acknowledged",
+                "record {} cannot be read, nor {MARK}, which shows whether it was acknowledged",
                 state.next
             ),
         }),
@@ -174,7 +174,7 @@ pub(crate) fn read_file(disk: &dyn Disk, number: u64) -> Result<Vec<u8>, LedgerE
     let file = disk.open(&name).map_err(LedgerError::io("opened", &name))?;
     let length = file.length().map_err(LedgerError::io("read", &name))?;
     if length > MAX_FILE {
-        let reason = format!("it has {length} bytes, no file of a ledger has more than {MAX_FILE}");
+        let reason = format!("it has {length} bytes; a ledger file has at most {MAX_FILE}");
         return Err(LedgerError::Damaged { file: name, offset: MAX_FILE, reason });
     }
     let mut bytes = vec![0; usize::try_from(length).expect("at most 1 GiB")];
@@ -254,7 +254,7 @@ impl Chain<'_, '_> {
         }
         if (header.first, header.link) != (before.next, before.link) {
             let reason = format!(
-                "it ends before record {}, the next file begins with record {}",
+                "it ends before record {}, but the next file starts with record {}",
                 before.next, header.first
             );
             return Err(lost(file_name(before.file), reason));

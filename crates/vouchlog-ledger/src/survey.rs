@@ -119,7 +119,7 @@ impl Reading<'_> {
             return Some(header);
         }
         let end = HEADER.min(self.bytes.len());
-        self.damages.push(Damage::new(self.file, 0, end, "its header is not the one of this file"));
+        self.damages.push(Damage::new(self.file, 0, end, "its header does not belong to this file"));
         let link = Hash::from_bytes([0; 32]);
         identity.map(|identity| FileHeader { purpose, identity, file: self.file, first: 0, link })
     }

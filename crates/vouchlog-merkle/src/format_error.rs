@@ -14,13 +14,13 @@ pub enum FormatError {
     #[error("a hash in text is 64 lowercase hex digits")]
     HashText,
     /// A tile is between 1 and 256 hashes of 32 bytes.
-    #[error("a tile is 1 to 256 hashes of 32 bytes; {got} bytes are not")]
+    #[error("a tile is 1 to 256 hashes of 32 bytes; got {got} bytes")]
     TileLength {
         /// Bytes given.
         got: usize,
     },
     /// A tile or bundle has another width than its path says.
-    #[error("{got} items where the path promises {want}")]
+    #[error("{got} items, but the path gives {want}")]
     Width {
         /// Items promised.
         want: usize,
@@ -34,7 +34,7 @@ pub enum FormatError {
         reason: &'static str,
     },
     /// An entry is longer than its length prefix can say.
-    #[error("an entry of {got} bytes; the most is 65535")]
+    #[error("an entry of {got} bytes; the limit is 65535")]
     EntryTooLong {
         /// Bytes in the entry.
         got: usize,

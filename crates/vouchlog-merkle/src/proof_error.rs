@@ -17,7 +17,7 @@ pub enum ProofError {
         size: u64,
     },
     /// The leaves `[begin, end)` do not all lie in the tree, or begin after their end.
-    #[error("leaves [{begin}, {end}) do not lie in a tree of {size} leaves")]
+    #[error("leaves [{begin}, {end}) are outside a tree of {size} leaves")]
     RangeOutsideTree {
         /// First leaf of the range.
         begin: u64,
@@ -57,7 +57,7 @@ pub enum ProofError {
         right_begin: u64,
     },
     /// The number of hashes differs from what the positions ask for.
-    #[error("{got} hashes where {want} are needed")]
+    #[error("{got} hashes, expected {want}")]
     WrongLength {
         /// Hashes needed.
         want: usize,

@@ -46,7 +46,7 @@ impl TilePath {
     /// # Errors
     /// [`FormatError::TilePath`] with the rule that was broken.
     pub fn parse(path: &str) -> Result<Self, FormatError> {
-        let rest = path.strip_prefix("tile/").ok_or(wrong("it begins with tile/"))?;
+        let rest = path.strip_prefix("tile/").ok_or(wrong("it must start with tile/"))?;
         let (kind, place) = rest.split_once('/').ok_or(wrong("a level and an index follow"))?;
         let (index, width) = match place.split_once(".p/") {
             None => (place, FULL),

@@ -81,7 +81,7 @@ impl fmt::Display for AddCheckpoint {
     }
 }
 
-/// Why an add-checkpoint request was refused. Whoever sent it is at fault.
+/// Why an add-checkpoint request was refused. The client is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddCheckpointError {

@@ -25,11 +25,11 @@ impl Checkpoint {
     /// Names `head` as a tree head of `origin`.
     ///
     /// # Panics
-    /// If `head` says what no tree can: an empty tree with another root than SHA-256 of nothing, or 2^63 leaves
+    /// If no tree can have `head`: an empty tree with another root than SHA-256 of nothing, or 2^63 leaves
     /// and more. Heads come from our own tree, or were checked where they came in.
     pub fn new(origin: Origin, head: TreeHead) -> Self {
         if let Err(error) = check_head(&head) {
-            panic!("a tree head no tree has: {error}");
+            panic!("no tree has this head: {error}");
         }
         Self { origin, head, extensions: Vec::new() }
     }
@@ -174,7 +174,7 @@ pub enum CheckpointError {
     #[error("the origin holds a control character")]
     OriginCharacter,
     /// The origin was the first line of another signed format.
-    #[error("the origin {origin} is reserved: cosigned messages open with it")]
+    #[error("the origin {origin} is reserved: cosigned messages start with it")]
     ReservedOrigin {
         /// The origin.
         origin: String,
@@ -201,7 +201,7 @@ pub enum CheckpointError {
         line: usize,
     },
     /// The checkpoint is of another log than the one asked for.
-    #[error("the checkpoint is of the log {actual}, not of {expected}")]
+    #[error("the checkpoint belongs to the log {actual}, not to {expected}")]
     OtherOrigin {
         /// The origin asked for.
         expected: Origin,
@@ -209,10 +209,14 @@ pub enum CheckpointError {
         actual: Origin,
     },
     /// The text has extension lines, and no signature of the log covers them: ML-DSA-44 leaves them out.
-    #[error("the checkpoint has extension lines, and the log signed it only with a key that leaves them out")]
+    #[error(
+        "the checkpoint has extension lines, but the log signed it only with a key type that does not cover them"
+    )]
     UnsignedExtensions,
     /// A log's key is not called as the log: the configuration is at fault.
-    #[error("the key {key_name} cannot sign for the log {origin}: a log's key is called as its origin")]
+    #[error(
+        "the key {key_name} cannot sign for the log {origin}: a log's key must be named after its origin"
+    )]
     KeyName {
         /// Name of the key.
         key_name: String,

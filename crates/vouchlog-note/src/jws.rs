@@ -1,4 +1,4 @@
-//! EdDSA over the signing input of a JWS, by the keys of notes. What the JWS says is its caller's business.
+//! EdDSA over the signing input of a JWS, by the keys of notes. The caller interprets the payload.
 
 use ed25519_dalek::Signature;
 

@@ -306,7 +306,7 @@ impl fmt::Display for SignatureType {
     }
 }
 
-/// Why a key, or a part of one, was refused. Whoever supplied the key is at fault.
+/// Why a key, or a part of one, was refused. The supplier of the key is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -336,10 +336,10 @@ pub enum KeyError {
         limit: usize,
     },
     /// A vkey did not read `<name>+<id>+<key>`.
-    #[error("a vkey reads <name>+<8 hex digits>+<base64>, this one has fewer than three parts")]
+    #[error("a vkey has the form <name>+<8 hex digits>+<base64>; this one has fewer than three parts")]
     NotThreeParts,
     /// A key file did not read `PRIVATE+KEY+<name>+<id>+<key>`.
-    #[error("a key file reads PRIVATE+KEY+<name>+<8 hex digits>+<base64>, this one does not")]
+    #[error("a key file has the form PRIVATE+KEY+<name>+<8 hex digits>+<base64>; this one does not")]
     NotAKeyFile,
     /// A key ID was not eight lowercase hex digits.
     #[error("the key ID is not eight lowercase hex digits")]
@@ -370,7 +370,7 @@ pub enum KeyError {
         actual: usize,
     },
     /// The stated key ID was not the one the key has.
-    #[error("the key ID is stated as {stated}, but name, type and key make it {computed}")]
+    #[error("the key ID is {stated}, but name, type and key give {computed}")]
     WrongId {
         /// The ID in the text.
         stated: KeyId,

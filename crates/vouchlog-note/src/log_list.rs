@@ -17,8 +17,8 @@ const HEADER: &str = "logs/v0";
 /// SPEC: requests per day are fewer than 2^31.
 const MAX_REQUESTS_PER_DAY: u64 = (1 << 31) - 1;
 
-/// A list of logs, in the order of the file. Anybody may publish one and nothing about it is signed: it suggests
-/// logs to witness. A log that is known already is not changed or forgotten because a list says so.
+/// A list of logs, in the order of the file. Anyone may publish one, and nothing about it is signed: it suggests
+/// logs to witness. A log that is known already is not changed or removed because of a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogList {
     logs: Vec<ListedLog>,
@@ -190,7 +190,7 @@ fn parse_requests(digits: &str) -> Result<u32, LogListLineError> {
         .ok_or(LogListLineError::RequestsPerDay)
 }
 
-/// Why a list of logs was refused. Whoever wrote the list is at fault.
+/// Why a list of logs was refused. Its author is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogListError {
@@ -206,7 +206,7 @@ pub enum LogListError {
     #[error("the last line of the list of logs does not end in a newline")]
     NoFinalNewline,
     /// The first line that is not a comment was not that of a list of logs.
-    #[error("the list of logs does not open with {HEADER}")]
+    #[error("the list of logs does not start with {HEADER}")]
     Header,
     /// The list ended inside a log.
     #[error("the list of logs ends before the log of line {line} does")]
@@ -244,7 +244,7 @@ pub enum LogListLineError {
         expected: &'static str,
     },
     /// A vkey was refused.
-    #[error("the vkey is refused: {0}")]
+    #[error("the vkey is rejected: {0}")]
     Vkey(#[from] KeyError),
     /// A log had a key that does not sign for logs.
     #[error("a log's key is of type 0x01 or 0x06, not {signature_type}")]
@@ -253,10 +253,10 @@ pub enum LogListLineError {
         signature_type: SignatureType,
     },
     /// The origin, or the name of the key that stands for it, was refused.
-    #[error("the origin is refused: {0}")]
+    #[error("the origin is rejected: {0}")]
     Origin(CheckpointError),
     /// A key of type 0x06 was not called as its log.
-    #[error("a log's key of type 0x06 is called as the log, {origin}")]
+    #[error("a log's key of type 0x06 must be named after the log, {origin}")]
     KeyName {
         /// The log's name.
         origin: Origin,

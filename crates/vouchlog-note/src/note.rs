@@ -163,7 +163,7 @@ impl VerifiedNote {
         &self.signatures
     }
 
-    /// The lines nobody vouches for: of keys that were not given.
+    /// The unverified lines: those of keys that were not given.
     pub fn ignored_lines(&self) -> &[SignatureLine] {
         &self.ignored
     }

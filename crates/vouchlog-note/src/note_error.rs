@@ -64,7 +64,7 @@ pub enum NoteError {
         source: LineError,
     },
     /// Two of the given keys have the name and ID of one line: the configuration is at fault.
-    #[error("two of the given keys are called {name}+{id}")]
+    #[error("two of the given keys are named {name}+{id}")]
     AmbiguousKey {
         /// Name of both keys.
         name: KeyName,
@@ -90,7 +90,7 @@ pub enum NoteError {
         id: KeyId,
     },
     /// None of the given keys signed the note.
-    #[error("none of the note's {lines} signature lines is by one of the {keys} given keys")]
+    #[error("no signature line of the note ({lines} in total) is by one of the given keys ({keys})")]
     NoKnownSignature {
         /// Signature lines of the note.
         lines: usize,

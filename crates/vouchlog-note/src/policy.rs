@@ -84,7 +84,7 @@ impl Policy {
         self.quorum.is_none()
     }
 
-    /// Whether the cosignatures verified in `note` meet the quorum. Says nothing about logs: `note` was verified
+    /// Whether the cosignatures verified in `note` meet the quorum. It does not cover logs: `note` was verified
     /// with keys the caller chose, the policy's witnesses among them.
     pub fn satisfied_by(&self, note: &VerifiedNote) -> bool {
         let has_cosigned =
@@ -191,7 +191,7 @@ impl PolicyLog {
         &self.origin
     }
 
-    /// Where the log is, if the policy says so.
+    /// The log's URL, if the policy has one.
     pub fn url(&self) -> Option<&str> {
         self.url.as_deref()
     }
@@ -208,7 +208,7 @@ impl PolicyWitness {
         &self.key
     }
 
-    /// The witness's submission prefix, if the policy says so.
+    /// The witness's submission prefix, if the policy has one.
     pub fn url(&self) -> Option<&str> {
         self.url.as_deref()
     }
@@ -266,7 +266,7 @@ impl PolicyCheckpoint {
     ///
     /// If at least one of these witnesses is honest and has a right clock, the checkpoint existed no later than
     /// the latest of the two times; if all are, no later than the earliest. When it was made, they cannot know.
-    /// A cosignature with timestamp 0 is left out: it says nothing about time (tlog-cosignature).
+    /// A cosignature with timestamp 0 is left out: it carries no time (tlog-cosignature).
     pub fn witnessed_between(&self) -> Option<(u64, u64)> {
         let times = || self.cosignatures.iter().map(PolicyCosignature::timestamp).filter(|&time| time > 0);
         Some((times().min()?, times().max()?))

@@ -38,7 +38,7 @@ pub enum PolicyError {
     #[error("the policy has no quorum line")]
     NoQuorum,
     /// The policy was asked about a checkpoint and names no log.
-    #[error("the policy names no log: say which log is meant")]
+    #[error("the policy names no log: give the log")]
     NoLogs,
     /// The checkpoint was malformed, unsigned, or signed falsely.
     #[error(transparent)]
@@ -80,7 +80,7 @@ pub enum PolicyLineError {
         tokens: usize,
     },
     /// A vkey was refused.
-    #[error("the vkey is refused: {0}")]
+    #[error("the vkey is rejected: {0}")]
     Vkey(#[from] KeyError),
     /// A vkey or URL was not UTF-8. (Names may be any octets.)
     #[error("the vkey or URL is not UTF-8")]
@@ -131,7 +131,7 @@ pub enum PolicyLineError {
         name: String,
     },
     /// A name was a group member before.
-    #[error("{name} is a group member already; it could count twice")]
+    #[error("{name} is already a group member, and would count twice")]
     MemberTwice {
         /// The name.
         name: String,
@@ -145,7 +145,7 @@ pub enum PolicyLineError {
         members: usize,
     },
     /// The file has a second quorum line.
-    #[error("the policy has a quorum line already")]
+    #[error("the policy already has a quorum line")]
     SecondQuorum,
     /// The file has more logs, witnesses or groups than the reader takes.
     #[error("the policy has more than {limit} lines of this kind")]

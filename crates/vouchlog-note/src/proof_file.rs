@@ -171,7 +171,7 @@ pub enum ProofFileError {
         limit: usize,
     },
     /// The index line was missing or held no decimal.
-    #[error("there is no line 'index <decimal>' where it should be")]
+    #[error("the line 'index <decimal>' is missing")]
     Index,
     /// A line of the proof was no hash.
     #[error("hash {place} of the proof is not canonical base64 of 32 bytes")]
@@ -186,7 +186,7 @@ pub enum ProofFileError {
         limit: usize,
     },
     /// The checkpoint was not a note.
-    #[error("the checkpoint of the proof file is refused: {0}")]
+    #[error("the checkpoint of the proof file is rejected: {0}")]
     Note(#[from] NoteError),
     /// The proof does not lead from the leaf to the root.
     #[error("the proof does not show the leaf at index {index} of the tree of size {size}: {source}")]

@@ -95,7 +95,7 @@ impl fmt::Display for SignSubtree {
     }
 }
 
-/// Why a sign-subtree request was refused. Whoever sent it is at fault.
+/// Why a sign-subtree request was refused. The client is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignSubtreeError {

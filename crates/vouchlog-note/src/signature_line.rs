@@ -10,7 +10,7 @@ use crate::text::{decode_base64, encode_base64};
 const LINE_PREFIX: &str = "\u{2014} ";
 const KEY_ID_BYTES: usize = 4;
 
-/// One signature line: who says to have signed, and what. Nothing about it is verified.
+/// One signature line: the claimed signer and the signature, unverified.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct SignatureLine {
     name: KeyName,
@@ -23,12 +23,12 @@ impl SignatureLine {
         Self { name: key.name().clone(), id: key.id(), payload }
     }
 
-    /// The name of the key that says to have signed.
+    /// The name of the claimed signing key.
     pub fn name(&self) -> &KeyName {
         &self.name
     }
 
-    /// The ID of the key that says to have signed.
+    /// The ID of the claimed signing key.
     pub fn id(&self) -> KeyId {
         self.id
     }
@@ -72,18 +72,18 @@ impl fmt::Display for SignatureLine {
     }
 }
 
-/// Why a signature line could not be read. Whoever wrote the note is at fault.
+/// Why a signature line could not be read. The note's author is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineError {
     /// The line did not open with an em dash and a space.
-    #[error("it does not open with an em dash and a space")]
+    #[error("it does not start with an em dash and a space")]
     Prefix,
     /// The line did not hold a name, a space and a signature.
-    #[error("it does not hold a key name, a space and base64")]
+    #[error("it does not contain a key name, a space and base64")]
     Parts,
     /// The key name was none.
-    #[error("its key name is refused: {0}")]
+    #[error("its key name is rejected: {0}")]
     Name(#[from] KeyError),
     /// The signature was not canonical base64.
     #[error("its signature is not canonical base64")]

@@ -65,7 +65,7 @@ fn check_proof_len(hashes: usize) -> Result<(), WitnessRequestError> {
     if hashes > limit { Err(WitnessRequestError::ProofTooLong { limit }) } else { Ok(()) }
 }
 
-/// Why a request to a witness was refused, whichever it was. Whoever sent it is at fault.
+/// Why a request of either kind to a witness was refused. The client is at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WitnessRequestError {
@@ -99,6 +99,6 @@ pub enum WitnessRequestError {
         limit: usize,
     },
     /// The checkpoint was not a note.
-    #[error("the checkpoint of the request is refused: {0}")]
+    #[error("the checkpoint of the request is rejected: {0}")]
     Note(#[from] NoteError),
 }

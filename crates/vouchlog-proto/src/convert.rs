@@ -15,7 +15,7 @@ use vouchlog_merkle::{Hash, ProofError};
 use vouchlog_note::{AddCheckpointError, NoteError, SignSubtreeError};
 use vouchlog_stream::{LoggedAt, SequenceNumber, StreamId};
 
-/// A message that is not what it says it is. The field is named as in the `.proto` files.
+/// A message that is not valid. The field is named as in the `.proto` files.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ConvertError {
@@ -60,7 +60,7 @@ pub enum ConvertError {
     #[error(transparent)]
     Proof(#[from] ProofError),
     /// The checkpoint is not a note.
-    #[error("`checkpoint` is refused: {0}")]
+    #[error("`checkpoint` is rejected: {0}")]
     Note(#[from] NoteError),
     /// No witness could read the checkpoint with its proof.
     #[error(transparent)]

@@ -8,7 +8,7 @@ use vouchlog_note::limits::MAX_ADD_CHECKPOINT_BYTES;
 const MAX_STATEMENT_BYTES: usize = 43;
 
 /// The longest request that a log reads: the most statements, the longest note, and room for the few numbers beside them.
-/// Unknown fields can make a legal message longer; nobody sends them. About 754 KiB.
+/// Unknown fields can make a legal message longer; no client sends them. About 754 KiB.
 ///
 /// It also bounds the memory that a hostile request takes: its smallest statements are 2 bytes and 48 once decoded.
 pub const MAX_REQUEST_BYTES: usize = MAX_STATEMENTS * MAX_STATEMENT_BYTES + MAX_NOTE_BYTES + 1024;
@@ -20,5 +20,5 @@ pub const MAX_WITNESS_REQUEST_BYTES: usize = MAX_ADD_CHECKPOINT_BYTES;
 /// witness. A line of ML-DSA-44, the longest there is, has 3.3 kB.
 pub const MAX_WITNESS_RESPONSE_BYTES: usize = 64 * 1024;
 
-/// The longest answer a client has to read, the 4 MiB that gRPC clients take unless they are told otherwise.
+/// The longest answer a client has to read, 4 MiB, the default limit of gRPC clients.
 pub const MAX_RESPONSE_BYTES: usize = 4 * 1024 * 1024;

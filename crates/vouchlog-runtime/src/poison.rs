@@ -1,6 +1,6 @@
 //! The switch that stops a log or a witness from writing for good.
 //!
-//! After a commit with an unknown outcome, nobody knows what the store holds. Going on could contradict what was signed, so
+//! After a commit with an unknown outcome, the content of the store is unknown. Continuing could contradict what was signed, so
 //! the engine stops writing; only opening the store again can tell. Reads continue. A server watches [`Poison::wait`] and
 //! may exit, so that a service manager restarts it.
 

@@ -168,7 +168,7 @@ impl<'a> Draft<'a> {
             let stream = self.find(previous.stream)?;
             if stream.gateway().name() != opening.gateway.name() {
                 let message =
-                    format!("stream {} is another gateway's: it cannot be continued", previous.stream);
+                    format!("stream {} belongs to another gateway and cannot be continued", previous.stream);
                 return Err(Error::new(ErrorKind::PermissionDenied, message));
             }
             // Tried on a copy first: an enrolment below moves the new stream's index.
@@ -206,7 +206,7 @@ impl<'a> Draft<'a> {
             };
         }
         if self.committed.gateways.len() + self.gateways.len() >= MAX_GATEWAYS {
-            let message = format!("the log has {MAX_GATEWAYS} gateways, the most it takes");
+            let message = format!("the log has {MAX_GATEWAYS} gateways, which is the limit");
             return Err(Error::new(ErrorKind::FailedPrecondition, message));
         }
         let index = self.push(&Entry::GatewayEnrolled { logged_at: self.now, note });
@@ -346,15 +346,14 @@ pub(crate) fn opened_before(id: StreamId, before: &StreamOpening, again: &Stream
 }
 
 fn key_used(stream: StreamId) -> Error {
-    Error::invalid(format!("the key has opened stream {stream} before: make a fresh one for each stream"))
+    Error::invalid(format!("the key has already opened stream {stream}: generate a new key for each stream"))
 }
 
 fn unknown_gateway(key: &VerifyingKey) -> Error {
     Error::new(
         ErrorKind::PermissionDenied,
         format!(
-            "the gateway `{}` is not enrolled; its operator enrols it with: \
-             vouchlog enrol --log URL --operator-key FILE '{key}'",
+            "the gateway `{}` is not enrolled; the operator enrols it with: vouchlog enrol --log URL --operator-key FILE '{key}'",
             key.name()
         ),
     )

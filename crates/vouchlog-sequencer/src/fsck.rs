@@ -98,7 +98,7 @@ pub fn fsck<S: Store>(
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Report, StoreError> {
     let Some(loaded) = store.load()? else {
-        return Err(StoreError::Damaged("there is no log in it".into()));
+        return Err(StoreError::Damaged("the directory holds no log".into()));
     };
     let mut check = Check::new(store, origin, key, &loaded);
     let size = loaded.head.size;

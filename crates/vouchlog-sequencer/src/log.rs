@@ -141,7 +141,7 @@ impl<S: Store> Log<S> {
     fn missing_index(&self) -> Option<String> {
         let evicted = self.inner.shared.directory.read().evicted_below > 0;
         evicted.then(|| {
-            "it is switched off, and ended streams were evicted: no stream can be opened. Start with the index".into()
+            "it is switched off, and ended streams were evicted: no stream can be opened. Start the log with its index".into()
         })
     }
 
@@ -163,7 +163,7 @@ impl<S: Store> Log<S> {
         let inner = &self.inner;
         let outcome = inner.queue.submit(request)?;
         inner.shared.metrics.queued.set(inner.queue.waiting() as u64);
-        outcome.await.unwrap_or_else(|_| Err(Error::unavailable("the log stopped before it could answer")))
+        outcome.await.unwrap_or_else(|_| Err(Error::unavailable("the log stopped before it could respond")))
     }
 
     /// The receipt of statements the log had before, from the newest tree.
@@ -177,7 +177,7 @@ impl<S: Store> Log<S> {
     /// Nobody is kept waiting for witnesses that are not there.
     fn check_level(&self, level: AckLevel) -> Result<()> {
         if level == AckLevel::Witnessed && self.inner.shared.policy.is_none() {
-            let message = "this log has no witnesses to wait for: ask for `sequenced`";
+            let message = "this log has no witnesses: use `sequenced`";
             return Err(Error::new(ErrorKind::FailedPrecondition, message));
         }
         Ok(())
@@ -334,5 +334,5 @@ fn sequence_number(number: u64) -> Result<SequenceNumber> {
 }
 
 fn mixed_up() -> Error {
-    Error::internal("the sequencer answered another question")
+    Error::internal("internal error: mismatched reply from the sequencer")
 }

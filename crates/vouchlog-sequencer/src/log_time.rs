@@ -56,7 +56,7 @@ impl LogTime {
                 let seconds = ahead.as_secs();
                 tracing::error!(
                     seconds,
-                    "the clock jumped forward; entries are dated without it until it is confirmed"
+                    "the clock jumped forward and is not used to date entries until it is confirmed"
                 );
             }
             return logged_at(expected);
@@ -77,7 +77,7 @@ impl LogTime {
         self.now();
         let ahead = self.state.lock().jump?;
         Some(format!(
-            "the clock jumped {} s forward and is not used to date entries: set it right, or confirm it with SIGHUP",
+            "the clock jumped {} s forward and is not used to date entries: correct it, or confirm it with SIGHUP",
             ahead.as_secs()
         ))
     }

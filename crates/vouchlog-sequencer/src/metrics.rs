@@ -37,7 +37,7 @@ impl Metrics {
             index_size: register(r, "index_size", "Entries the lookup index covers"),
             streams: register(r, "streams", "Streams in memory: open, or ended and not yet evicted"),
             queued: register(r, "queued_statements", "Statements waiting for a batch or in one"),
-            poisoned: register(r, "poisoned", "1 once the log stopped writing for good"),
+            poisoned: register(r, "poisoned", "1 if the log has stopped writing for good"),
         }
     }
 

@@ -53,8 +53,7 @@ impl<S: Store> Log<S> {
             }
             create(&signer, config.operator_key.as_ref(), logged_at(config.clock.now()), &store)?;
         }
-        let loaded =
-            store.load()?.ok_or_else(|| StoreError::Damaged("what was just created is gone".into()))?;
+        let loaded = store.load()?.ok_or_else(|| StoreError::Damaged("the new log is missing".into()))?;
         let operator = operator(&genesis(&store, &loaded)?, &config)?;
         let mut tree = recover(&store, &loaded)?;
         check_remembered(&store, loaded.head, index.as_deref())?;
@@ -205,7 +204,7 @@ fn still_published(
             Some(Published { size: known.head().size, checkpoint })
         }
         Err(error) => {
-            tracing::info!(%error, "the checkpoint published last does not satisfy the policy any more");
+            tracing::info!(%error, "the last published checkpoint no longer satisfies the policy");
             None
         }
     }
@@ -213,7 +212,8 @@ fn still_published(
 fn check_keys(config: &Config) -> Result<(), OpenError> {
     let log = config.log_key.verifying_key();
     if log.name().as_str() != config.origin.as_str() {
-        let message = format!("the log's key is named `{}`, its origin is `{}`", log.name(), config.origin);
+        let message =
+            format!("the log's key is named `{}`, but its origin is `{}`", log.name(), config.origin);
         return Err(OpenError::Key(message));
     }
     if let Some(key) = config.ml_dsa_key.as_ref().map(SigningKey::verifying_key)

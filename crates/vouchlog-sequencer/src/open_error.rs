@@ -32,8 +32,7 @@ pub enum OpenError {
     Guard(#[from] GuardError),
     /// Something beside the store knows more of the log than the store holds. Nothing was signed.
     #[error(
-        "{what} knows {seen} entries of this log, its store holds {size}: the store is an old copy, or damaged. Nothing was signed; \
-         restore the newest copy, or see `vouchlog recover`"
+        "{what} has seen {seen} entries of this log, but its store holds {size}: the store is an old copy, or damaged. Nothing was signed; restore the newest copy, or see `vouchlog recover`"
     )]
     Forgotten {
         /// What knows more.

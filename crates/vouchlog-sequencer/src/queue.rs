@@ -120,6 +120,6 @@ impl Queue {
 fn pushback() -> Error {
     Error::new(
         ErrorKind::Overloaded { retry_after: limits::RETRY_AFTER },
-        "too much is waiting to be logged: send the same request again a little later",
+        "too many statements are queued: retry the same request later",
     )
 }

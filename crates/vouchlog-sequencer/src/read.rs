@@ -76,7 +76,7 @@ impl<S: Store> LogReader for Reader<S> {
 
 /// With a policy, a log shows nothing before its witnesses have cosigned enough.
 fn unpublished() -> Error {
-    Error::unavailable("no checkpoint of this log satisfies its witness policy yet: try again later")
+    Error::unavailable("no checkpoint of this log satisfies its witness policy yet: retry later")
 }
 
 pub(crate) fn stopped() -> Error {

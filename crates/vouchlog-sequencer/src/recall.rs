@@ -71,7 +71,7 @@ impl<S: Store> Shared<S> {
 
 /// The answer to a request about a stream that was never opened.
 pub(crate) fn unknown_stream(stream: StreamId) -> Error {
-    Error::not_found(format!("there is no stream {stream}: open one first"))
+    Error::not_found(format!("stream {stream} does not exist: open it first"))
 }
 
 fn read_entry<S: Store>(shared: &Shared<S>, index: LeafIndex) -> Result<Option<Entry>, StoreError> {
@@ -130,17 +130,16 @@ impl Recall<'_> {
     fn look_up<T>(&self, find: impl FnOnce(&dyn Index) -> Result<Found<T>, StoreError>) -> Result<T> {
         let Some(index) = self.index else {
             return Err(Error::unavailable(
-                "the log has its lookup index switched off and cannot tell which earlier streams there are: its operator has to \
-                 switch the index on",
+                "the log's lookup index is switched off, so earlier streams cannot be looked up: its operator must switch the index on",
             ));
         };
         let Found { covered, found } = find(index).map_err(|error| {
             tracing::warn!(%error, "an ended stream could not be looked up");
-            Error::unavailable("the log cannot read its lookup index now: send the same request again later")
+            Error::unavailable("the log cannot read its lookup index now: retry the same request later")
         })?;
         if covered < self.evicted_below {
             return Err(Error::unavailable(format!(
-                "the lookup index covers {covered} entries of the {} that earlier streams are among: send the same request again later",
+                "the lookup index covers {covered} of the {} entries that hold earlier streams: retry the same request later",
                 self.evicted_below
             )));
         }
@@ -171,9 +170,9 @@ impl Recall<'_> {
 /// The index leads to entries that are not what it says they are.
 fn unfit() -> Error {
     tracing::error!(
-        "the lookup index does not fit the log: build it again with `vouchlog serve --index rebuild`"
+        "the lookup index does not match the log: rebuild it with `vouchlog serve --index rebuild`"
     );
     Error::unavailable(
-        "the lookup index does not fit the log: its operator has to build it again; then send the same request again",
+        "the lookup index does not match the log: its operator must rebuild it; then retry the same request",
     )
 }

@@ -93,22 +93,22 @@ impl<'a> Replay<'a> {
         for (key, gateway) in &self.gateways {
             match directory.gateways.get(key) {
                 Some(stored) if **stored == *gateway => {}
-                Some(_) => messages
-                    .push(format!("the state of gateway `{}` is not what its entries say", key.name())),
+                Some(_) => {
+                    messages.push(format!("the state of gateway `{}` does not match its entries", key.name()))
+                }
                 None => messages.push(format!("gateway `{}` has no state", key.name())),
             }
         }
         let unknown = directory.gateways.keys().filter(|key| !self.gateways.contains_key(key));
-        messages
-            .extend(unknown.map(|key| {
-                format!("there is a state of gateway `{}`, which was never enrolled", key.name())
-            }));
+        messages.extend(
+            unknown.map(|key| format!("gateway `{}` has a state, but was never enrolled", key.name())),
+        );
         messages.sort_unstable();
         messages
     }
 
     fn operator(&self) -> Result<&VerifyingKey, String> {
-        self.operator.as_ref().ok_or_else(|| "the log has no genesis entry before it".to_owned())
+        self.operator.as_ref().ok_or_else(|| "no genesis entry precedes it".to_owned())
     }
 
     fn enrolled(&mut self, index: LeafIndex, note: &str) -> Result<(), String> {
@@ -136,7 +136,7 @@ impl<'a> Replay<'a> {
         let expected = stream.size();
         stream.replay_statement(entry.statement.stream_leaf_hash());
         if stream.status() == StreamStatus::Closed {
-            return Err(format!("stream {id} was closed before"));
+            return Err(format!("stream {id} was already closed"));
         }
         if entry.sequence.get() != expected {
             let found = entry.sequence;
@@ -158,7 +158,7 @@ impl<'a> Replay<'a> {
             return Ok(());
         }
         Err(format!(
-            "it continues stream {} at size {}, where that does not end",
+            "it continues stream {} at size {}, which is not its end",
             previous.stream, previous.size
         ))
     }
@@ -171,7 +171,11 @@ impl<'a> Replay<'a> {
         let head = CosignedCheckpoint::open(note.as_bytes(), &origin, stream.key())
             .map_err(|error| error.to_string())?;
         let fits = stream.replay_head(&head);
-        if fits { Ok(()) } else { Err(format!("the signed head of stream {id} does not fit its statements")) }
+        if fits {
+            Ok(())
+        } else {
+            Err(format!("the signed head of stream {id} does not match its statements"))
+        }
     }
 }
 

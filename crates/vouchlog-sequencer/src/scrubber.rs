@@ -126,7 +126,7 @@ impl<S: Store> Worker<S> {
         let sealed = sealed.min(newest.size().get() / WIDTH * WIDTH);
         let edge_root = newest.edge.compact_range().and_then(|range| range.root());
         if edge_root != Some(newest.head.tree.root) {
-            tracing::error!("the right edge in memory does not lead to the root: nothing is scrubbed");
+            tracing::error!("the right edge in memory does not lead to the root: scrubbing is skipped");
             return Ok(());
         }
         for level in (0u8..8).rev() {
@@ -215,7 +215,7 @@ impl<S: Store> Worker<S> {
                 .options
                 .mirror
                 .as_ref()
-                .map_or_else(|| Err("no mirror is given".to_owned()), |mirror| mirror.bundle(bundle)),
+                .map_or_else(|| Err("no mirror was given".to_owned()), |mirror| mirror.bundle(bundle)),
         };
         let verified = found.and_then(|bytes| {
             let leaves = leads(&bytes).ok_or("the mirror's bundle does not lead to the root")?;
@@ -232,7 +232,7 @@ impl<S: Store> Worker<S> {
             Err(reason) => {
                 self.damaged(&shared, part, &reason);
                 if tile.is_none() {
-                    self.damaged(&shared, Part::Tile(id), "its bundle is damaged too");
+                    self.damaged(&shared, Part::Tile(id), "its bundle is also damaged");
                 }
             }
         }
@@ -244,7 +244,7 @@ impl<S: Store> Worker<S> {
         let part = Part::Tile(id);
         let tile = Tile::from_hashes(hashes).ok();
         let Some(tile) = tile.filter(|tile| tile.root() == Some(expected)) else {
-            return self.damaged(shared, part, "what lies below it is damaged too");
+            return self.damaged(shared, part, "the tiles below it are also damaged");
         };
         match shared.store.repair(part, &tile.to_bytes().into()) {
             Ok(()) => self.repaired(shared, part),

@@ -94,7 +94,7 @@ fn check(job: &Job) -> Result<(), String> {
     if range.root() == Some(job.head.root) {
         Ok(())
     } else {
-        Err("two ways of computing the new root disagree: memory or code is broken".into())
+        Err("two computations of the new root disagree: memory or code is faulty".into())
     }
 }
 

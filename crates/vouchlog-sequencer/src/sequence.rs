@@ -234,10 +234,10 @@ impl<S: Store> Sequencer<S> {
                 self.shared.set_poison(&error.to_string());
             }
             Error::unavailable(match error {
-                CommitError::Refused(reason) => format!("the log takes nothing now: {reason}"),
-                CommitError::Moved { .. } => "the log stopped: another writer is at work on its store".into(),
+                CommitError::Refused(reason) => format!("the log accepts nothing now: {reason}"),
+                CommitError::Moved { .. } => "the log stopped: another process writes to its store".into(),
                 CommitError::Unknown(_) => {
-                    "the log stopped: it cannot tell whether the batch is durable".into()
+                    "the log stopped: it is unknown whether the batch is durable".into()
                 }
             })
         })

@@ -137,11 +137,11 @@ async fn run_rounds<S: Store>(
         candidate = match Candidate::following(&candidate, &newest, shared) {
             Ok(next) => Arc::new(next),
             Err(error) => {
-                tracing::error!(%error, "the log's own checkpoint cannot be brought to its witnesses");
+                tracing::error!(%error, "the log's own checkpoint cannot be sent to its witnesses");
                 continue;
             }
         };
-        tracing::debug!(size = %candidate.size(), "a head goes out to the witnesses");
+        tracing::debug!(size = %candidate.size(), "sending a head to the witnesses");
         candidates.send_replace(candidate.clone());
     }
 }

@@ -69,7 +69,10 @@ pub(crate) async fn accept(
     }
     drop(listener);
     if tokio::time::timeout(config.drain_timeout, graceful.shutdown()).await.is_err() {
-        tracing::warn!(connections = connections.len(), "requests were cut off: they did not finish in time");
+        tracing::warn!(
+            connections = connections.len(),
+            "requests were cut off because they did not finish in time"
+        );
     }
     connections.shutdown().await;
 }

@@ -106,5 +106,5 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
 
 /// The status of streams that end because the server does.
 fn stopped() -> Status {
-    status(&Error::unavailable("the server is stopping: go on with another connection"))
+    status(&Error::unavailable("the server is stopping: use another connection"))
 }

@@ -69,12 +69,12 @@ async fn answer(guard: &Guard, request: Request, next: Next) -> Result<Response,
     let Ok(_room) = guard.room.try_acquire() else {
         return Err(Error::new(
             ErrorKind::Overloaded { retry_after: RETRY_AFTER },
-            "too many requests are under way: send the same again later",
+            "too many requests in flight: retry the same request later",
         ));
     };
     tokio::time::timeout(guard.timeout, next.run(request)).await.map_err(|_| {
         Error::unavailable(format!(
-            "no answer within {} s: what the request asked for may or may not have been done",
+            "timed out after {} s: the request may or may not have been carried out",
             guard.timeout.as_secs_f32()
         ))
     })

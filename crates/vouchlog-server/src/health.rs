@@ -2,7 +2,7 @@
 
 use vouchlog_runtime::Readiness;
 
-/// Says whether a log or witness is ready. Called for every probe, so it must neither block nor take long.
+/// Reports whether a log or witness is ready. Called for every probe, so it must neither block nor take long.
 ///
 /// Any closure that returns a [`Readiness`] is one.
 pub trait Health: Send + Sync + 'static {

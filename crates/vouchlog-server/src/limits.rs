@@ -13,7 +13,7 @@ pub const RESERVED_DESCRIPTORS: usize = 128;
 pub const MAX_STREAMS_PER_CONNECTION: u32 = 128;
 
 /// Requests at a time over all connections, not counting streams that have begun to answer. Each may hold a decoded request
-/// of a few hundred kilobytes; what is refused here is told to come back.
+/// of a few hundred kilobytes; refused requests are asked to retry.
 pub const MAX_REQUESTS: usize = 4_096;
 
 /// How long a client may take to send the headers of a request, and how long an HTTP/1.1 connection may lie idle.

@@ -1,6 +1,6 @@
 //! What the server counts, under the names the field's dashboards know: `vouchlog_http_*` and `grpc_server_*`.
 //!
-//! A label is never free text from a client: methods, routes and gRPC names that nobody declared are counted as `other`.
+//! A label is never free text from a client: undeclared methods, routes and gRPC names are counted as `other`.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -66,22 +66,22 @@ const LATENCY: fn() -> Histogram = latency;
 impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let grpc = registry.sub_registry_with_prefix("grpc_server");
-        let help = "Time from the beginning of an RPC to its end";
-        let started = register(grpc, "started", "RPCs begun");
-        let handled = register(grpc, "handled", "RPCs ended, by their code");
+        let help = "Duration of RPCs";
+        let started = register(grpc, "started", "RPCs started");
+        let handled = register(grpc, "handled", "RPCs finished, by code");
         let handling_seconds =
             register_as(grpc, "handling_seconds", help, Family::new_with_constructor(LATENCY));
         let ours = registry.sub_registry_with_prefix("vouchlog");
-        let help = "Time from the head of an HTTP request to the head of its answer";
+        let help = "Time from the head of an HTTP request to the head of its response";
         let http_seconds = Family::new_with_constructor(LATENCY);
         let refused = "Connections closed at once because too many were open";
         Self {
-            http: register(ours, "http_requests", "HTTP requests answered, by their status"),
+            http: register(ours, "http_requests", "HTTP requests, by status"),
             http_seconds: register_as(ours, "http_request_duration_seconds", help, http_seconds),
             started,
             handled,
             handling_seconds,
-            connections: register(ours, "server_connections", "Connections that are open"),
+            connections: register(ours, "server_connections", "Open connections"),
             refused_connections: register(ours, "server_connections_refused", refused),
             calls: Arc::new(calls()),
         }

@@ -11,16 +11,15 @@ use crate::problem::Problem;
 #[openapi(
     info(
         title = "Vouchlog",
-        description = "A transparency log for AI interactions. Gateways speak gRPC on the same port; this is for everyone else. \
-            Numbers are JSON numbers of up to 64 bits: a reader whose numbers are doubles is exact to 2^53. Hashes and digests \
+        description = "A transparency log for AI interactions. Gateways use gRPC on the same port; this interface is for all other clients. Numbers are JSON numbers of up to 64 bits: a client that parses them as doubles is exact to 2^53. Hashes and digests \
             are 64 lowercase hex digits. Errors are problem documents (RFC 9457), except below /checkpoint and /tile, where they are a line of text. \
-            HEAD is answered wherever GET is.",
+            HEAD is supported wherever GET is.",
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
     ),
     components(schemas(Problem)),
     tags(
-        (name = "tlog-tiles", description = "The log as static files, as C2SP tlog-tiles has it."),
-        (name = "proofs", description = "Proofs made on request. Verify them: with the checkpoint, and the log's vkey."),
+        (name = "tlog-tiles", description = "The log as static files (C2SP tlog-tiles)."),
+        (name = "proofs", description = "Proofs on request. Verify them with the checkpoint and the log's vkey."),
         (name = "submit", description = "Writing to the log."),
         (name = "operations", description = "For operators.")
     )
@@ -33,12 +32,12 @@ struct LogHead;
     info(
         title = "Vouchlog witness",
         description = "A witness: it cosigns a log's tree heads if each extends the last one it has seen (C2SP tlog-witness). \
-            Errors of that protocol are a line of text; others are problem documents (RFC 9457). HEAD is answered wherever GET is.",
+            Errors of that protocol are a line of text; others are problem documents (RFC 9457). HEAD is supported wherever GET is.",
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
     ),
     components(schemas(Problem)),
     tags(
-        (name = "tlog-witness", description = "Requests are C2SP tlog-witness, byte for byte."),
+        (name = "tlog-witness", description = "Requests are those of C2SP tlog-witness, byte for byte."),
         (name = "operations", description = "For operators.")
     )
 )]
@@ -49,8 +48,7 @@ struct WitnessHead;
 #[openapi(
     info(
         title = "Vouchlog operations",
-        description = "Health and metrics of a program that serves nothing else, such as a monitor. Errors are problem documents (RFC 9457). HEAD \
-            is answered wherever GET is.",
+        description = "Health and metrics of a program that serves nothing else, such as a monitor. Errors are problem documents (RFC 9457). HEAD is supported wherever GET is.",
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
     ),
     components(schemas(Problem)),
@@ -63,8 +61,7 @@ struct OperationsHead;
 #[openapi(
     info(
         title = "Vouchlog",
-        description = "Health and metrics of a program; what else it serves is in its manual. Errors are problem documents (RFC 9457). HEAD \
-            is answered wherever GET is.",
+        description = "Health and metrics of a program; its manual describes its other endpoints. Errors are problem documents (RFC 9457). HEAD is supported wherever GET is.",
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
     ),
     components(schemas(Problem)),

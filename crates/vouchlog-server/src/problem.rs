@@ -71,18 +71,18 @@ impl Problem {
 
     /// Nothing is at this path.
     pub(crate) fn no_such_path() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", "nothing is here: GET / lists what there is")
+        Self::new(StatusCode::NOT_FOUND, "NOT_FOUND", "no such path: GET / lists the paths")
     }
 
     /// The path takes other methods.
     pub(super) fn method_not_allowed() -> Self {
-        let detail = "the path takes other methods: the header `allow` names them";
+        let detail = "the path does not support this method: see the header `allow`";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", detail)
     }
 
     /// A web page of another site sent this.
     pub(super) fn other_site() -> Self {
-        let detail = "web pages of other sites cannot write here";
+        let detail = "requests from web pages of other origins cannot write";
         Self::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", detail)
     }
 
@@ -94,7 +94,7 @@ impl Problem {
 
     /// The body is of another type than the route takes.
     pub(super) fn unsupported(expected: &str) -> Self {
-        let detail = format!("the body has to come with `content-type: {expected}`");
+        let detail = format!("the body must have `content-type: {expected}`");
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", detail)
     }
 

@@ -58,7 +58,7 @@ pub(crate) async fn inclusion(log: &AnyLog, name: EntryName, size: Option<u64>) 
     check_published(index, newest.head.size)?;
     let head = head_at(log, size, &newest.head).await?;
     if !head.size.contains(index) {
-        return Err(Error::invalid(format!("a tree of {} entries has no entry {index}", head.size)));
+        return Err(Error::invalid(format!("a tree of size {} has no entry {index}", head.size)));
     }
     let (entry, proof) = proof::checked_inclusion(log, index, head.size, &head.root).await?;
     let leaf = leaf_hash(&entry);
@@ -78,7 +78,7 @@ pub(crate) async fn consistency(
         return Ok((new, nothing, newest.checkpoint));
     }
     if from > new.size.get() {
-        return Err(Error::invalid(format!("a tree of {} entries has no prefix of {from}", new.size)));
+        return Err(Error::invalid(format!("a tree of size {} has no prefix of {from}", new.size)));
     }
     let old = head_at(log, Some(from), &newest.head).await?;
     let proof = checked_consistency(log, &old, &new).await?;
@@ -120,9 +120,7 @@ pub(crate) fn proof_file(index: LeafIndex, proof: InclusionProof, checkpoint: &s
 /// Published entries from `start` on and before `end`: at least one, at most [`MAX_ENTRIES`], and no more than fit an answer.
 pub(crate) async fn entries(log: &AnyLog, start: u64, end: u64) -> Result<Vec<Bytes>> {
     if start >= end {
-        return Err(Error::invalid(format!(
-            "the entries from {start} to {end} are none: `end` is exclusive"
-        )));
+        return Err(Error::invalid(format!("the range from {start} to {end} is empty: `end` is exclusive")));
     }
     let size = newest(log).await?.head.size;
     check_published(LeafIndex::new(start), size)?;
@@ -172,11 +170,11 @@ fn check_published(index: LeafIndex, size: TreeSize) -> Result<()> {
 async fn head_at(log: &AnyLog, size: Option<u64>, newest: &TreeHead) -> Result<TreeHead> {
     let Some(size) = size.filter(|size| *size != newest.size.get()) else { return Ok(*newest) };
     if size == 0 || size > MAX_TREE_SIZE {
-        return Err(Error::invalid(format!("no tree that proves anything has {size} entries")));
+        return Err(Error::invalid(format!("a tree of size {size} proves nothing")));
     }
     if size > newest.size.get() {
         return Err(Error::not_found(format!(
-            "the log has no tree of {size} entries yet, only {}",
+            "the log has no tree of size {size} yet, only {}",
             newest.size
         )));
     }
@@ -190,7 +188,7 @@ async fn checked_consistency(log: &AnyLog, old: &TreeHead, new: &TreeHead) -> Re
     proof.verify(old, new).map_err(|error| {
         tracing::error!(%error, old = %old.size, new = %new.size, "the stored tree is not consistent with itself");
         Error::internal(format!(
-            "the stored tree of {} entries is not consistent with that of {}",
+            "the stored tree of size {} is not consistent with that of size {}",
             old.size, new.size
         ))
     })?;

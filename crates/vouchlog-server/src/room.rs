@@ -87,7 +87,7 @@ impl Descriptors {
                 reserved,
                 connections,
                 others,
-                "connections are refused: file descriptors run out. Raise the limit of open files (LimitNOFILE, ulimit -n)"
+                "connections are rejected: no file descriptors are left. Raise the limit of open files (LimitNOFILE, ulimit -n)"
             );
         }
         is_admitted

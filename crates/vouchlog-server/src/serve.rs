@@ -63,7 +63,7 @@ impl Server {
         Self::of(Subject::Routes { http: http.reset_fallback(), grpc: grpc.reset_fallback() }, config)
     }
 
-    /// A server of none of these: health and metrics of a program that nobody else asks for anything.
+    /// A server of none of these: only health and metrics of a program.
     pub fn operations(config: Config) -> Self {
         Self::of(Subject::Nothing, config)
     }
@@ -94,7 +94,7 @@ impl Server {
         self.build(CancellationToken::new()).0
     }
 
-    /// Serves on `listener` until `shutdown` completes; then accepts nothing more, ends streams that would go on for ever,
+    /// Serves on `listener` until `shutdown` completes; then accepts nothing more, ends endless streams,
     /// and waits for requests under way, at most [`Config::drain_timeout`].
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) {
         self.run_on(vec![listener], shutdown).await;
@@ -146,7 +146,7 @@ impl Server {
 /// Answers what nobody else does, in the caller's own protocol.
 async fn unknown(request: Request) -> Response {
     if speaks_grpc(request.headers()) {
-        return Status::unimplemented("no such method is here").into_http();
+        return Status::unimplemented("this server has no such method").into_http();
     }
     Problem::no_such_path().into_response()
 }

@@ -112,7 +112,7 @@ pub(crate) fn status(error: &Error) -> Status {
 
 /// What is said of a panic.
 pub(crate) fn bug() -> Error {
-    Error::internal("the server has a bug: its operator finds the details in its traces")
+    Error::internal("internal error: the operator finds the details in the server's traces")
 }
 
 /// An error's message, cut where it would be too long to send.

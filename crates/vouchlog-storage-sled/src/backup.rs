@@ -60,10 +60,10 @@ pub fn backup(
         StoreError::Damaged("the log has no ledger: start it once with this version of vouchlog".into())
     })?;
     let Some(head) = contents.head else {
-        return Err(foreign("nothing was committed to the log yet".into()));
+        return Err(foreign("the log has no commits yet".into()));
     };
     if let Some(signed) = signed.filter(|signed| signed.size > head.size) {
-        let message = format!("SIGNED knows {} entries, the ledger holds {}", signed.size, head.size);
+        let message = format!("SIGNED has {} entries, the ledger holds {}", signed.size, head.size);
         return Err(StoreError::Damaged(message));
     }
     make_dir(to)?;
@@ -134,7 +134,7 @@ fn copy_segments(
 ) -> Result<(), StoreError> {
     if up_to < from {
         return Err(foreign(format!(
-            "the target goes further than the log: {from} sealed entries, not {up_to}"
+            "the target is longer than the log: {from} sealed entries, not {up_to}"
         )));
     }
     let target = Segments::open(&to.join("sealed"), from)?;
@@ -173,7 +173,7 @@ fn verified(source: &Segments, bundle: u64) -> Result<Bytes, StoreError> {
         return Ok(bytes);
     }
     let place = source.locate(Part::Bundle(bundle));
-    Err(StoreError::Damaged(format!("{place}: entry bundle {bundle} is not what its tile covers")))
+    Err(StoreError::Damaged(format!("{place}: entry bundle {bundle} does not match its tile")))
 }
 
 fn write_living(to: &Path, contents: &Contents, signed: Option<TreeHead>) -> Result<(), StoreError> {

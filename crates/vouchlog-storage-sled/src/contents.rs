@@ -128,10 +128,10 @@ impl Contents {
             (b'h', Some(0)) => self.replay_header(&mut reader),
             (b't', Some(_)) => reader.states(&mut self.states),
             (b'e', Some(_)) => self.replay_piece(&mut reader),
-            _ => return Err("it is of no known kind".into()),
+            _ => return Err("its kind is unknown".into()),
         };
         known?;
-        if reader.0.is_empty() { Ok(()) } else { Err("it is longer than what it holds".into()) }
+        if reader.0.is_empty() { Ok(()) } else { Err("its length exceeds its content".into()) }
     }
 
     fn replay_header(&mut self, reader: &mut Reader<'_>) -> Result<(), String> {
@@ -305,7 +305,7 @@ struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     fn take(&mut self, length: usize) -> Result<&'a [u8], String> {
-        let (field, rest) = self.0.split_at_checked(length).ok_or("it is cut short")?;
+        let (field, rest) = self.0.split_at_checked(length).ok_or("it is truncated")?;
         self.0 = rest;
         Ok(field)
     }

@@ -260,7 +260,7 @@ impl Place<'_> {
         let kept = self.set_aside(if original.exists() { &original } else { &live }, LIVE)?;
         remove_dir(&live)?;
         rename(&new, &live)?;
-        tracing::warn!(%damage, kept, "live/ was damaged and has been made again from the ledger");
+        tracing::warn!(%damage, kept, "live/ was damaged and has been rebuilt from the ledger");
         Ok(Copies { live: Live::open(&live)?, book, contents })
     }
 
@@ -277,7 +277,7 @@ impl Place<'_> {
         match damage {
             Some(damage) => {
                 let kept = self.set_aside(&ledger, LEDGER)?;
-                tracing::warn!(%damage, kept, "ledger/ was damaged and has been made again from live/db");
+                tracing::warn!(%damage, kept, "ledger/ was damaged and has been rebuilt from live/db");
             }
             None => remove_dir(&ledger)?,
         }
@@ -337,8 +337,7 @@ fn check_signed(
 ) -> Result<(), StoreError> {
     match signed {
         Some(signed) if signed.size.get() > whole.size() => Err(StoreError::Damaged(format!(
-            "{name} holds {} entries, {} were signed, and the other copy is damaged: {other}. Nothing was changed; `vouchlog \
-             recover` builds a new data directory from what is left",
+            "{name} holds {} entries, {} were signed, and the other copy is damaged: {other}. Nothing was changed; `vouchlog recover` builds a new data directory from the intact parts",
             whole.size(),
             signed.size
         ))),
@@ -348,7 +347,7 @@ fn check_signed(
 
 fn both_damaged(sled: &StoreError, ledger: &StoreError) -> StoreError {
     StoreError::Damaged(format!(
-        "both copies of what is not sealed are damaged; `vouchlog recover` builds a new data directory from what is left. \
+        "both copies of the unsealed data are damaged; `vouchlog recover` builds a new data directory from the intact parts. \
          First copy: {sled}. Second copy: {ledger}"
     ))
 }
@@ -356,7 +355,7 @@ fn both_damaged(sled: &StoreError, ledger: &StoreError) -> StoreError {
 /// A log that has begun is never begun again: that would be a second history.
 fn check_begun(head: Option<TreeHead>, begun: Begun) -> Result<(), StoreError> {
     if head.is_none() && begun != Begun::No {
-        return Err(StoreError::Damaged("live/ and ledger/ are empty, but the log had begun".into()));
+        return Err(StoreError::Damaged("live/ and ledger/ are empty, but the log was in use".into()));
     }
     Ok(())
 }

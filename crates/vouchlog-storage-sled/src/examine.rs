@@ -82,7 +82,7 @@ pub fn examine(dir: &Path) -> Result<Option<Examined>, StoreError> {
     let contents = look.compare(ledger, sled);
     let store = contents.map(|contents| look.store(contents, signed));
     if store.is_none() && is_begun {
-        look.left_out.push("sealed/: no copy of the living part tells how much of it there should be".into());
+        look.left_out.push("sealed/: no copy of the living part shows its expected size".into());
     }
     let Look { running, damages, left_out, notes, .. } = look;
     let origin = stamp.map(|stamp| stamp.origin);
@@ -322,7 +322,7 @@ impl<'a> Look<'a> {
         let differ = sled.commits.abs_diff(ledger.commits);
         if differ == 1 && !self.is_clean {
             self.notes.push(
-                "one copy of the living part is a commit ahead; the next start makes them equal".into(),
+                "one copy of the living part is one commit ahead; the next start makes them equal".into(),
             );
         } else if !sled.is_same_log(&ledger) {
             let message = format!(

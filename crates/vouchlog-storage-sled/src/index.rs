@@ -69,7 +69,7 @@ impl FjallIndex {
         let index = Self { dir: dir.to_owned(), open: RwLock::new(None) };
         match index.open_again() {
             // It is opened by the first call that finds the disk well.
-            Err(StoreError::Io(reason)) => tracing::warn!(reason, "the lookup index does not open now"),
+            Err(StoreError::Io(reason)) => tracing::warn!(reason, "the lookup index cannot be opened now"),
             other => other?,
         }
         Ok(index)
@@ -87,7 +87,7 @@ impl FjallIndex {
         if open.is_none() {
             *open = Some(match Open::at(&self.dir) {
                 Err(error) if is_damage(&error) => {
-                    tracing::warn!(%error, "the lookup index is damaged; it is begun again");
+                    tracing::warn!(%error, "the lookup index is damaged and is rebuilt");
                     remove(&self.dir)?;
                     Open::at(&self.dir).map_err(fjall_error)?
                 }
@@ -109,7 +109,7 @@ impl FjallIndex {
             let mut open = self.open.write();
             close(open.take());
             if is_damage(&error) {
-                tracing::warn!(%error, "the lookup index is damaged; it is begun again");
+                tracing::warn!(%error, "the lookup index is damaged and is rebuilt");
                 if let Err(error) = remove(&self.dir) {
                     tracing::warn!(%error, "the damaged lookup index could not be deleted");
                 }

@@ -139,7 +139,7 @@ impl<C: FirstCopy> Living for Twice<C> {
 
     fn seal(&self, epoch: Epoch, up_to: u64) -> Result<(), StoreError> {
         if self.writer.lock().epoch != epoch {
-            return Err(StoreError::Io("another writer has taken the log over".into()));
+            return Err(StoreError::Io("another process has taken over the log".into()));
         }
         self.live.seal(up_to)?;
         let mut writer = self.writer.lock();
@@ -200,7 +200,7 @@ fn lenient(outcome: Result<(), AppendError>) -> Result<(), StoreError> {
     match outcome {
         Err(AppendError::Unknown(reason)) => Err(StoreError::Unsynced(reason)),
         Err(AppendError::Refused(reason)) => {
-            tracing::warn!(reason, "the ledger was not cut down; it will be retried");
+            tracing::warn!(reason, "the ledger was not truncated; retrying later");
             Ok(())
         }
         Ok(()) => Ok(()),

@@ -20,5 +20,5 @@ impl Default for Options {
 pub(crate) fn no_room(dir: &Path, options: &Options) -> Option<String> {
     let free = fs4::available_space(dir).ok()?;
     let needed = options.min_free_bytes;
-    (free < needed).then(|| format!("the disk is full: {free} bytes are free, at least {needed} are kept"))
+    (free < needed).then(|| format!("the disk is full: {free} bytes are free, {needed} are reserved"))
 }

@@ -192,7 +192,7 @@ impl Segments {
             let tile = self.read_tile(TileId { level: 0, index: bundle })?;
             let damaged = || {
                 StoreError::Damaged(format!(
-                    "{} is damaged at byte {offset}: entry bundle {bundle} is not what its tile covers",
+                    "{} is damaged at byte {offset}: entry bundle {bundle} does not match its tile",
                     self.name(&path)
                 ))
             };
@@ -206,10 +206,7 @@ impl Segments {
         let path = self.bundle_path(first, "index");
         write_file(&path, &index)?;
         self.open.lock().clear();
-        tracing::warn!(
-            file = self.name(&path),
-            "the index of a segment was damaged and has been computed again"
-        );
+        tracing::warn!(file = self.name(&path), "the index of a segment was damaged and has been recomputed");
         Ok(offset as u64)
     }
 
@@ -242,7 +239,7 @@ impl Segments {
             _ => os_error(error),
         })?;
         file.read_exact_at(into, offset).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => StoreError::Damaged(format!("{} is cut short", self.name(path))),
+            io::ErrorKind::UnexpectedEof => StoreError::Damaged(format!("{} is truncated", self.name(path))),
             _ => os_error(error),
         })
     }
@@ -271,7 +268,8 @@ impl Sealed for Segments {
         let mut next = *self.next.lock();
         for (bundle, bytes) in bundles {
             if *bundle != next.bundle {
-                let reason = format!("entry bundle {bundle} was sealed where bundle {} belongs", next.bundle);
+                let reason =
+                    format!("entry bundle {bundle} was sealed in the place of bundle {}", next.bundle);
                 return Err(StoreError::Damaged(reason));
             }
             if bundle.is_multiple_of(PER_SEGMENT) {

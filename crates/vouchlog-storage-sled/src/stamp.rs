@@ -41,7 +41,7 @@ pub(crate) fn read_format(path: &Path, format: &str, advice: &str) -> Result<Opt
     let (found, rest) = text.split_once('\n').unwrap_or((&text, ""));
     if found != format {
         let found = found.escape_default();
-        let message = format!("FORMAT names the format `{found}`, `{format}` was expected: {advice}");
+        let message = format!("FORMAT names the format `{found}`, expected `{format}`: {advice}");
         return Err(StoreError::Foreign(message));
     }
     Ok(Some(rest.to_owned()))

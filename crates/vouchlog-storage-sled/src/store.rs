@@ -67,7 +67,7 @@ impl SledStore {
             return;
         }
         if let Err(error) = stamp.write(&self.dir) {
-            tracing::warn!(%error, "the FORMAT file does not yet record that the log has begun");
+            tracing::warn!(%error, "the FORMAT file does not yet record that the log is in use");
         }
     }
 }
@@ -146,7 +146,7 @@ fn begun(stamp: Option<&Stamp>) -> Begun {
 fn check_origin(origin: &str, stamp: Option<&Stamp>) -> Result<(), StoreError> {
     match stamp {
         Some(stamp) if stamp.origin != origin => Err(StoreError::Foreign(format!(
-            "the data directory belongs to the log `{}` by its FORMAT file, not to `{origin}`: give each log its own directory",
+            "by its FORMAT file, the data directory belongs to the log `{}`, not to `{origin}`: give each log its own directory",
             stamp.origin
         ))),
         _ => Ok(()),

@@ -84,7 +84,7 @@ impl SledWitnessStore {
             }
             (Some(stored), _) => stored,
             (None, Some(_)) => {
-                return Err(StoreError::Damaged("the database is empty, but the store had begun".into()));
+                return Err(StoreError::Damaged("the database is empty, but the store was in use".into()));
             }
             (None, None) => create(&db, fresh)?,
         };
@@ -154,7 +154,9 @@ impl WitnessStore for SledWitnessStore {
     fn state(&self, origin: &Hash) -> Result<Option<Bytes>, StoreError> {
         let open = self.open.read();
         if open.doubtful {
-            return Err(StoreError::Io("it has to be opened anew: an earlier commit is in doubt".into()));
+            return Err(StoreError::Io(
+                "it must be reopened: the outcome of an earlier commit is unknown".into(),
+            ));
         }
         let key = state_key(origin);
         let Some(value) = open.db.get(key)? else { return Ok(None) };
@@ -176,7 +178,7 @@ impl WitnessStore for SledWitnessStore {
         }
         open.write(changes).map_err(|error| {
             open.doubtful = true;
-            self.stop("an earlier commit has an unknown outcome: open the store anew");
+            self.stop("the outcome of an earlier commit is unknown: reopen the store");
             WitnessCommitError::Unknown(error.to_string())
         })
     }
@@ -251,7 +253,7 @@ fn check_count(dir: &Path, db: &Database) -> Result<(u64, File), StoreError> {
     };
     if let Some(counted) = counted.filter(|counted| *counted > commits) {
         return Err(StoreError::Damaged(format!(
-            "its database holds {commits} commits, but {counted} were made: it went back in time"
+            "its database holds {commits} commits, but {counted} were made: it was rolled back"
         )));
     }
     let file = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(os_error)?;

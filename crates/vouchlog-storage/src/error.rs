@@ -10,7 +10,7 @@ pub enum StoreError {
     #[error("the store failed: {0}")]
     Io(String),
     /// A sync failed: what was written before it may not be on the disk. Final until the store is opened again.
-    #[error("a sync failed, what was written may not survive a power cut: {0}")]
+    #[error("a sync failed; written data may not survive a power cut: {0}")]
     Unsynced(String),
     /// The bytes in the store are not what was written.
     #[error("the store is damaged: {0}")]
@@ -30,7 +30,7 @@ pub enum CommitError {
     #[error("nothing was committed: {0}")]
     Refused(String),
     /// The head in the store is not the one the engine expected: somebody else writes. Nothing was written.
-    #[error("the head in the store has size {found}, not {expected}: another writer is at work")]
+    #[error("the head in the store has size {found}, not {expected}: another process is writing")]
     Moved {
         /// Size the engine expected.
         expected: u64,

@@ -63,7 +63,7 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// Sets which calls fail from here on; counting begins anew.
+    /// Sets which calls fail from here on, and restarts the count.
     pub fn set_faults(&self, plan: FaultPlan) {
         *self.faults.lock() = (plan, 0, 0);
     }

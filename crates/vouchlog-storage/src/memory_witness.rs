@@ -38,7 +38,7 @@ impl MemoryWitnessStore {
         Self { identity, inner: Mutex::default() }
     }
 
-    /// Sets which calls fail from here on; counting begins anew.
+    /// Sets which calls fail from here on, and restarts the count.
     pub fn set_faults(&self, plan: FaultPlan) {
         let mut inner = self.inner.lock();
         (inner.faults, inner.commits, inner.reads) = (plan, 0, 0);

@@ -135,7 +135,7 @@ impl<L: Living, S: Sealed> Store for Sealing<L, S> {
             }
             Err(error) => {
                 if matches!(error, CommitError::Unknown(_)) {
-                    shared.stop_writing("an earlier commit has an unknown outcome: open the store again");
+                    shared.stop_writing("the outcome of an earlier commit is unknown: reopen the store");
                 }
                 Err(error)
             }
@@ -255,10 +255,10 @@ impl<L: Living, S: Sealed> Shared<L, S> {
                 return Ok(());
             }
             if let Some(failure) = &control.failure {
-                return Err(format!("sealing fails: {failure}"));
+                return Err(format!("sealing failed: {failure}"));
             }
             if self.changed.wait_until(&mut control, deadline).timed_out() {
-                return Err("sealing does not keep up with the commits".into());
+                return Err("sealing cannot keep up with the commits".into());
             }
         }
     }

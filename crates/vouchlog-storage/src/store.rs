@@ -77,17 +77,17 @@ impl Batch {
         let refused = |what: &str| Err(CommitError::Refused(format!("the batch contradicts itself: {what}")));
         let (old, new) = (expected.unwrap_or(0), self.head.size.get());
         if self.old_size() != Some(old) {
-            return refused("its size is not the old one and its entries");
+            return refused("its size is not the old size plus its entries");
         }
         if framing::count(&self.entries) != Some(self.count) {
-            return refused("it does not hold as many framed entries as it says");
+            return refused("it does not hold the stated number of framed entries");
         }
         let tiles = tiles_of_growth(TreeSize::new(old), TreeSize::new(new));
         if !self.growth.tiles.iter().map(|(id, _)| *id).eq(tiles) {
             return refused("its tiles are not those that became full");
         }
         if self.growth.tiles.iter().any(|(_, bytes)| bytes.len() != TILE_WIDTH * Hash::LEN) {
-            return refused("a tile of it is not full");
+            return refused("one of its tiles is not full");
         }
         let width = TILE_WIDTH as u64;
         if !self.growth.bundles.iter().map(|(bundle, _)| *bundle).eq(old / width..new / width) {

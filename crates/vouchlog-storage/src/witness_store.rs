@@ -12,7 +12,7 @@ use crate::StoreError;
 
 /// Longest state: a checkpoint with ML-DSA-44 lines of its log and of the witness has 7 kB.
 pub const MAX_WITNESS_STATE_BYTES: usize = 64 * 1024;
-/// Most changes in one commit: with the longest states 32 MiB, as a rule 4 MiB at the most.
+/// Most changes in one commit: with the longest states 32 MiB, normally at most 4 MiB.
 pub const MAX_WITNESS_CHANGES: usize = 512;
 
 /// The name of one store, random, given when it is made and never changed: by it a witness knows its memory again.
@@ -135,7 +135,7 @@ pub enum WitnessCommitError {
     #[error("nothing was committed: {0}")]
     Refused(String),
     /// A log's state is not the one the witness expected: somebody else writes. Nothing was written.
-    #[error("the log {origin} has revision {found}, not {expected}: another writer is at work")]
+    #[error("the log {origin} has revision {found}, not {expected}: another process is writing")]
     Moved {
         /// SHA-256 of the log's origin.
         origin: Hash,

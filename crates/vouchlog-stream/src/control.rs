@@ -24,7 +24,7 @@ pub enum TextError {
     #[error("the note has {0} bytes, more than {MAX_NOTE_BYTES}")]
     Length(usize),
     /// The text is not of the expected form.
-    #[error("the note is no `{expected}` note: {problem}")]
+    #[error("the note is not a `{expected}` note: {problem}")]
     Form {
         /// First line the note should have.
         expected: &'static str,
@@ -53,15 +53,15 @@ impl<'a> Lines<'a> {
         let body = text.strip_suffix('\n').unwrap_or(text);
         let mut rest = body.split('\n');
         if rest.next() != Some(title) {
-            return Err(TextError::Form { expected: title, problem: "its first line says something else" });
+            return Err(TextError::Form { expected: title, problem: "its first line is different" });
         }
         Ok(Self { title, rest })
     }
 
     fn value(&mut self, word: &str) -> Result<&'a str, TextError> {
-        let line = self.rest.next().ok_or(self.malformed("it ends too early"))?;
+        let line = self.rest.next().ok_or(self.malformed("it is truncated"))?;
         let value = line.strip_prefix(word).and_then(|value| value.strip_prefix(' '));
-        value.filter(|value| !value.is_empty()).ok_or(self.malformed("its lines are not the expected ones"))
+        value.filter(|value| !value.is_empty()).ok_or(self.malformed("it does not have the expected lines"))
     }
 
     fn log(&mut self, origin: &Origin) -> Result<(), TextError> {
@@ -289,7 +289,7 @@ impl Revocation {
         let gateway = lines.vkey("gateway", SignatureType::Ed25519)?;
         let effective = decimal(lines.value("effective")?)
             .and_then(LoggedAt::from_millis)
-            .ok_or(lines.malformed("`effective` is no time in milliseconds"))?;
+            .ok_or(lines.malformed("`effective` is not a time in milliseconds"))?;
         let reason = lines.value("reason")?.to_owned();
         if reason.len() > MAX_REASON_BYTES {
             return Err(lines.malformed("the reason is too long"));

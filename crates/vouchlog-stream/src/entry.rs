@@ -24,7 +24,7 @@
 //!                     +--------------------------------------------------------------------+
 //! ```
 //!
-//! The decoder checks the frame; what a note says and who signed it is checked by its reader ([`crate::Genesis`] and the
+//! The decoder checks the frame; a note's content and signer are checked by its reader ([`crate::Genesis`] and the
 //! others), because that takes keys.
 
 use crate::limits::{MAX_ENTRY_BYTES, MAX_NOTE_BYTES};

@@ -25,7 +25,7 @@ pub enum EntryError {
         length: usize,
     },
     /// The bitmap has a bit without meaning, or contradicts itself.
-    #[error("evidence bitmap {0:#010x} uses undefined bits or says two things about the credential")]
+    #[error("evidence bitmap {0:#010x} uses undefined bits or makes two statements about the credential")]
     Evidence(u32),
     /// The body of a control entry is too long.
     #[error("the note of a control entry has {0} bytes, more than {MAX_NOTE_BYTES}")]
@@ -53,7 +53,9 @@ pub enum StreamError {
         size: u64,
     },
     /// The head's note holds more than a checkpoint and one signature.
-    #[error("the head of stream {0} has extension lines, other signatures or another origin: send it plain")]
+    #[error(
+        "the head of stream {0} has extension lines, other signatures or another origin: send only its own lines and signature"
+    )]
     NotPlain(StreamId),
     /// The signed size is not the old size plus the statements.
     #[error("the signed head has size {signed}, but {claimed} and {statements} statements make {}", claimed + statements)]

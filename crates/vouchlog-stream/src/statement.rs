@@ -151,7 +151,7 @@ impl Evidence {
         named.into_iter().map(|(.., name)| name).collect()
     }
 
-    /// The bitmap, if it uses defined bits only and says at most one thing about the credential.
+    /// The bitmap, if it uses only defined bits and makes at most one statement about the credential.
     pub const fn new(bits: u32) -> Option<Self> {
         let credential_valid_at_the_moment = (bits >> 24) & 0b11;
         if bits & !Self::DEFINED != 0 || credential_valid_at_the_moment == 3 {
@@ -186,7 +186,7 @@ impl Digest {
         &self.0
     }
 
-    /// SHA-256 of `content`. A digest of guessable content must be salted by the caller: whoever can guess the content
+    /// SHA-256 of `content`. A digest of guessable content must be salted by the caller: anyone who can guess the content
     /// can otherwise find it in a public log.
     pub fn of(content: &[u8]) -> Self {
         Self(*vouchlog_merkle::sha256(content).as_bytes())

@@ -198,7 +198,7 @@ impl Vault {
                 != Some(&sums::of_place(row.try_get(SUMMED_AT + 5)?, place))
             {
                 return Err(VaultError::damaged(format!(
-                    "where the log has record {id} does not fit its sum"
+                    "the place of record {id} in the log does not match its checksum"
                 )));
             }
             let proof: Option<&str> = row.try_get(9)?;

@@ -98,7 +98,7 @@ impl Database {
             sqlx::Error::Io(error) => VaultError::Unreachable(format!("{}: {error}", location.shown())),
             sqlx::Error::Tls(error) => VaultError::Database(format!("{}: TLS: {error}", location.shown())),
             sqlx::Error::PoolTimedOut => {
-                VaultError::Unreachable(format!("{} does not answer", location.shown()))
+                VaultError::Unreachable(format!("{} does not respond", location.shown()))
             }
             _ => VaultError::Location(location.shown()),
         };

@@ -17,14 +17,14 @@ pub type Result<T, E = VaultError> = std::result::Result<T, E>;
 pub enum VaultError {
     /// The location names no database.
     #[error(
-        "`{0}` is no place for a vault: give a directory, sqlite://FILE or postgres://USER@HOST/DATABASE"
+        "`{0}` is not a valid place for a vault: give a directory, sqlite://FILE or postgres://USER@HOST/DATABASE"
     )]
     Location(String),
     /// There is no vault yet.
     #[error("there is no vault at {0}: create it first")]
     Missing(String),
     /// There is a vault already.
-    #[error("there is a vault at {0} already: open it")]
+    #[error("a vault already exists at {0}: open it")]
     Exists(String),
     /// A newer version of the program has changed the tables.
     #[error("the vault was made by another version of this program ({0}): use that one, or a newer one")]
@@ -34,14 +34,14 @@ pub enum VaultError {
     Key(#[from] KeyError),
     /// The vault's keys are wrapped by another key.
     #[error(
-        "this is not the key of this vault: use the key it was created with, or the one it was rewrapped under"
+        "the key does not belong to this vault: use the key it was created with, or the one it was last rewrapped under"
     )]
     WrongKey,
     /// Somebody rewrapped the keys while this process had the vault open.
     #[error("the vault was rewrapped under a new key: open it again with that key")]
     Rewrapped,
     /// The caller's roles do not allow it.
-    #[error("`{who}` may not do this: it takes the role `{needs}`")]
+    #[error("`{who}` may not do this: it requires the role `{needs}`")]
     Forbidden {
         /// Who asked.
         who: String,
@@ -49,7 +49,7 @@ pub enum VaultError {
         needs: Role,
     },
     /// There are principals, so holding the key is not enough.
-    #[error("this vault has principals: show the token of one of them")]
+    #[error("this vault has principals: give the token of one of them")]
     TokenNeeded,
     /// No principal has this token.
     #[error("no principal has this token: it was revoked, or belongs to another vault")]
@@ -58,16 +58,16 @@ pub enum VaultError {
     #[error("a vault with principals needs one with the role `admin`: grant it first, or revoke it last")]
     LastAdmin,
     /// The content was asked for without the record that says so.
-    #[error("reading the content of record {0} takes a permit that names it")]
+    #[error("reading the content of record {0} requires a permit that names it")]
     NotPermitted(RecordId),
     /// The call breaks a rule, and will again.
     #[error("{0}")]
     Invalid(String),
     /// The id was given to another record.
-    #[error("record {0} is kept already, with another digest: ids are given once")]
+    #[error("record {0} already exists with another digest: use a new id")]
     Conflict(RecordId),
     /// The digest belongs to another record.
-    #[error("the digest of record {given} is that of record {kept}: each record has a statement of its own")]
+    #[error("record {given} has the digest of record {kept}: each record needs its own statement")]
     DigestTaken {
         /// The record given.
         given: RecordId,
@@ -84,10 +84,10 @@ pub enum VaultError {
     #[error("there is no principal `{0}` in this vault")]
     UnknownPrincipal(String),
     /// No erasure was begun under this id.
-    #[error("no erasure was begun under record {0}")]
+    #[error("no erasure was started under record {0}")]
     UnknownErasure(RecordId),
     /// The record was erased, or is about to be.
-    #[error("record {0} was erased: its statement and proof are left, what it said is not")]
+    #[error("record {0} was erased: only its statement and proof remain")]
     Erased(RecordId),
     /// Some of the records must be kept. Plan again.
     #[error("{} of the records must be kept: {}", .0.len(), .0.first().map_or_else(String::new, ToString::to_string))]
@@ -99,10 +99,10 @@ pub enum VaultError {
     #[error("the vault is damaged: {0}")]
     Damaged(String),
     /// Others held the database for too long. The same call again may succeed.
-    #[error("the database is busy: try again")]
+    #[error("the database is busy: retry")]
     Busy,
     /// The disk is nearly full. The same call succeeds when there is room again.
-    #[error("the disk of the vault is full: {free} bytes are free, at least {needed} are kept; make room")]
+    #[error("the disk of the vault is full: {free} bytes are free, {needed} are reserved; free disk space")]
     NoRoom {
         /// Bytes that are free.
         free: u64,
@@ -150,7 +150,7 @@ impl From<sqlx::Error> for VaultError {
                 Self::damaged(format!("column {index} cannot be read"))
             }
             sqlx::Error::Decode(_) | sqlx::Error::AnyDriverError(_) => {
-                Self::damaged("a value of another type than was written")
+                Self::damaged("the value's type differs from the type written")
             }
             other => Self::Database(other.to_string()),
         }

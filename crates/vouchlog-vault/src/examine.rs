@@ -84,8 +84,7 @@ pub(crate) async fn integrity(connection: &mut AnyConnection, table: &str) -> Re
 fn lost(file: &Path, commits: u64, acknowledged: u64) -> VaultError {
     let shown = file.display();
     VaultError::Damaged(format!(
-        "{shown} with {shown}-wal has {commits} of {acknowledged} changes that were acknowledged: a file is damaged, cut or missing, or \
-         they are an older copy"
+        "{shown} with {shown}-wal has {commits} of {acknowledged} changes that were acknowledged: a file is damaged, truncated or missing, or they are an older copy"
     ))
 }
 

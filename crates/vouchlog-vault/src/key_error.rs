@@ -9,13 +9,13 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum KeyError {
     /// The text names no source.
-    #[error("a key comes from file:PATH, env:NAME or command:CMD")]
+    #[error("give a key as file:PATH, env:NAME or command:CMD")]
     Source,
     /// The text is no key.
-    #[error("{0} has no key: it takes 32 bytes as 64 hexadecimal digits or as base64")]
+    #[error("{0} holds no key: a key is 32 bytes, as 64 hexadecimal digits or as base64")]
     Malformed(String),
     /// The file is missing.
-    #[error("there is no key file {0}: make one, or name the one the vault was created with")]
+    #[error("there is no key file {0}: generate one, or give the one that the vault was created with")]
     NoFile(PathBuf),
     /// The file cannot be read or written.
     #[error("the key file {path} cannot be used: {why}")]

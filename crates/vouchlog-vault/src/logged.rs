@@ -58,13 +58,13 @@ impl Backlog {
     pub fn describe(&self, now: i64) -> String {
         let records = match self.records {
             0 => return "every record is in the log".to_owned(),
-            1 => "1 record is kept and not in the log".to_owned(),
+            1 => "1 record is not in the log".to_owned(),
             MAX_COUNTED_BACKLOG.. => {
-                format!("{MAX_COUNTED_BACKLOG} records or more are kept and not in the log")
+                format!("{MAX_COUNTED_BACKLOG} records or more are not in the log")
             }
-            records => format!("{records} records are kept and not in the log"),
+            records => format!("{records} records are not in the log"),
         };
-        format!("{records}; the oldest has waited for {} s", self.age(now).as_secs())
+        format!("{records}; the oldest has been waiting for {} s", self.age(now).as_secs())
     }
 }
 
@@ -265,5 +265,5 @@ fn check_proof(text: &str) -> Result<()> {
 
 /// As the database has it. Only an index past 2^63 does not fit.
 pub(crate) fn number(value: u64) -> Result<i64> {
-    i64::try_from(value).map_err(|_| VaultError::invalid(format!("{value} is no index of a log")))
+    i64::try_from(value).map_err(|_| VaultError::invalid(format!("{value} is not a log index")))
 }

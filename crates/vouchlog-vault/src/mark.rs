@@ -43,7 +43,7 @@ impl Mark {
         let slot = |at: usize| decode(bytes.get(at..at + SLOT)?);
         let newest = slot(0).max(slot(usize::try_from(STRIDE).expect("it is small")));
         if newest.is_none() {
-            tracing::warn!("{} cannot be read and is made again from the database", path.display());
+            tracing::warn!("{} cannot be read and is rebuilt from the database", path.display());
         }
         Ok(newest.unwrap_or(0))
     }

@@ -18,9 +18,9 @@ pub struct Query {
     pub tenant: Option<String>,
     /// Of these kinds only; none is all.
     pub kinds: Vec<StatementKind>,
-    /// Begun at this time or later.
+    /// Started at this time or later.
     pub from: Option<i64>,
-    /// Begun before this time.
+    /// Started before this time.
     pub to: Option<i64>,
     /// By the time they began.
     pub order: Order,
@@ -92,7 +92,7 @@ impl FromStr for Cursor {
         let numbers = text.split_once('.').map(|(started_at, n)| (started_at.parse(), n.parse()));
         match numbers {
             Some((Ok(started_at), Ok(n))) => Ok(Self { started_at, n }),
-            _ => Err(VaultError::invalid("this is no cursor: use the one of the last row")),
+            _ => Err(VaultError::invalid("this is not a cursor: use the one of the last row")),
         }
     }
 }

@@ -41,7 +41,7 @@ impl Vault {
                     over_set(&mut connection, "SELECT id, digest FROM record WHERE id IN", ids, "").await?;
                 map(&rows, |row| {
                     let id = RecordId::new(row.try_get(0)?)
-                        .map_err(|_| VaultError::damaged("a record's name is none"))?;
+                        .map_err(|_| VaultError::damaged("a record's id is malformed"))?;
                     let digest: &[u8] = row.try_get(1)?;
                     let digest =
                         digest.try_into().map_err(|_| VaultError::damaged("a digest has another length"))?;
@@ -138,7 +138,7 @@ impl Vault {
                 .shared
                 .find_tenant(&mut tx, &tenant)
                 .await?
-                .ok_or_else(|| VaultError::damaged(format!("tenant `{tenant}` is gone")))?,
+                .ok_or_else(|| VaultError::damaged(format!("tenant `{tenant}` is missing")))?,
         };
         tx.rollback().await?;
         let key = tenant.unwrap(id, sealed.try_get(0)?, &subjects.iter().collect::<Vec<_>>())?;
@@ -195,7 +195,9 @@ fn place(row: &AnyRow) -> Result<Option<Place>> {
     let numbers = [index, row.try_get(10)?, row.try_get(11)?, row.try_get(12)?];
     if row.try_get::<Option<&[u8]>, _>(23)? != Some(&sums::of_place(row.try_get(4)?, numbers)) {
         let id: &str = row.try_get(1)?;
-        return Err(VaultError::damaged(format!("where the log has record `{id}` does not fit its sum")));
+        return Err(VaultError::damaged(format!(
+            "the place of record `{id}` in the log does not match its checksum"
+        )));
     }
     let small = |column: usize| -> Result<u64> {
         u64::try_from(row.try_get::<i64, _>(column)?).map_err(|_| VaultError::damaged("a number is negative"))
@@ -227,10 +229,12 @@ pub(crate) fn statement(row: &AnyRow, kind: usize, evidence: usize, digest_at: u
     let byte = u8::try_from(row.try_get::<i64, _>(kind)?).ok();
     let bits = u32::try_from(row.try_get::<i64, _>(evidence)?).ok();
     Ok(Statement {
-        kind: byte.and_then(StatementKind::from_byte).ok_or_else(|| VaultError::damaged("a kind is none"))?,
+        kind: byte
+            .and_then(StatementKind::from_byte)
+            .ok_or_else(|| VaultError::damaged("a kind is malformed"))?,
         evidence: bits
             .and_then(Evidence::new)
-            .ok_or_else(|| VaultError::damaged("an evidence bitmap is none"))?,
+            .ok_or_else(|| VaultError::damaged("an evidence bitmap is malformed"))?,
         digest: digest(row.try_get(digest_at)?)?,
     })
 }
@@ -241,12 +245,12 @@ pub(crate) fn digest(bytes: &[u8]) -> Result<Digest> {
 }
 
 pub(crate) fn id(text: &str) -> Result<RecordId> {
-    RecordId::new(text).map_err(|_| VaultError::damaged("an id is none"))
+    RecordId::new(text).map_err(|_| VaultError::damaged("an id is malformed"))
 }
 
 pub(crate) fn stream(value: i64) -> Result<StreamId> {
     let value = u64::try_from(value).ok().and_then(StreamId::new);
-    value.ok_or_else(|| VaultError::damaged("a stream is none"))
+    value.ok_or_else(|| VaultError::damaged("a stream is malformed"))
 }
 
 /// Reads an index of the log.

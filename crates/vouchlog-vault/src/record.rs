@@ -92,7 +92,7 @@ impl KeepRecord {
             return Err(VaultError::invalid(why));
         }
         if self.jwt.is_empty() || !self.jwt.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(VaultError::invalid(format!("record {}: its statement is no JWT", self.id)));
+            return Err(VaultError::invalid(format!("record {}: its statement is not a JWT", self.id)));
         }
         Ok(())
     }

@@ -31,7 +31,7 @@ pub enum RecordingError {
     #[error("there is no stream to record to: {0}")]
     NoStream(vouchlog_api::Error),
     /// The record is in the vault and will be logged later: the way to the log is blocked.
-    #[error("kept, and not on its way to the log yet: {0}")]
+    #[error("kept, but not sent to the log yet: {0}")]
     NotSubmitted(vouchlog_api::Error),
     /// What the vault holds of a record is damaged.
     #[error("record {record} is damaged in the vault: {problem}")]

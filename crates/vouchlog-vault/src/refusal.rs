@@ -28,8 +28,8 @@ impl fmt::Display for Refusal {
         match &self.why {
             Why::LegalHold(name) => write!(f, "record {record} is under the legal hold `{name}`"),
             Why::Duty(until) => match jiff::Timestamp::from_millisecond(*until) {
-                Ok(until) => write!(f, "there is a duty to keep record {record} until {until}"),
-                Err(_) => write!(f, "there is a duty to keep record {record} for ever"),
+                Ok(until) => write!(f, "record {record} must be kept until {until:.0}"),
+                Err(_) => write!(f, "record {record} must be kept indefinitely"),
             },
         }
     }

@@ -33,6 +33,6 @@ fn seal_part(key: &Key, id: &RecordId, part: &str, plain: &[u8]) -> Result<Vec<u
 pub(crate) fn open_part(key: &Key, id: &RecordId, part: &str, sealed: &[u8]) -> Result<Vec<u8>> {
     let opened = keys::open(key.as_slice(), &context(&[part, id.as_str()]), sealed);
     let mut opened =
-        opened.ok_or_else(|| VaultError::damaged(format!("the {part} of record {id} is not whole")))?;
+        opened.ok_or_else(|| VaultError::damaged(format!("the {part} of record {id} is incomplete")))?;
     Ok(std::mem::take(&mut *opened))
 }

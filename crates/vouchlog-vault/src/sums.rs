@@ -57,7 +57,10 @@ pub(crate) fn check(row: &AnyRow, first: usize) -> Result<()> {
         return Ok(());
     }
     let id: String = row.try_get(first)?;
-    Err(VaultError::damaged(format!("the row of record `{}` does not fit its sum", id.escape_default())))
+    Err(VaultError::damaged(format!(
+        "the row of record `{}` does not match its checksum",
+        id.escape_default()
+    )))
 }
 
 /// The values of [`SUMMED`] without the sum.
@@ -84,7 +87,9 @@ pub(crate) fn check_text(record: i64, what: &str, text: &str, sum: Option<&[u8]>
     if sum == Some(&of_text(record, text)) {
         return Ok(());
     }
-    Err(VaultError::damaged(format!("the {what} of the record with number {record} does not fit its sum")))
+    Err(VaultError::damaged(format!(
+        "the {what} of the record with number {record} does not match its checksum"
+    )))
 }
 
 /// Adds sums to the rows of a vault that an earlier version made, once.

@@ -83,9 +83,7 @@ fn verify(note: &UnverifiedNote, log: &KnownLog) -> Result<String> {
     refuse_repeats(note.lines(), log.keys()).map_err(forbidden)?;
     match note.clone().verify(log.keys()) {
         Ok(verified) => Ok(verified.verified_note()),
-        Err(error) => {
-            Err(forbidden(format!("the checkpoint is not signed by the log as it must be: {error}")))
-        }
+        Err(error) => Err(forbidden(format!("the checkpoint has no valid signature of the log: {error}"))),
     }
 }
 
@@ -107,7 +105,7 @@ fn refuse_extensions(checkpoint: &Checkpoint) -> Result<()> {
     match checkpoint.extensions().len() {
         0 => Ok(()),
         lines => Err(Error::invalid(format!(
-            "the checkpoint has {lines} extension lines, and this witness cosigns none: not every cosignature covers them"
+            "the checkpoint has {lines} extension lines, and this witness cosigns none, because not every cosignature covers them"
         ))),
     }
 }

@@ -211,10 +211,10 @@ impl<S: WitnessStore> Cosigner<S> {
             Error::unavailable(match error {
                 WitnessCommitError::Refused(_) => "the witness cannot write to its disk now",
                 WitnessCommitError::Moved { .. } => {
-                    "the witness stopped: another writer is at work on its store"
+                    "the witness stopped: another process writes to its store"
                 }
                 WitnessCommitError::Unknown(_) => {
-                    "the witness stopped: it cannot tell whether its last cosignatures are durable"
+                    "the witness stopped: it is unknown whether its last cosignatures are durable"
                 }
             })
         })
@@ -238,9 +238,9 @@ impl<S: WitnessStore> Cosigner<S> {
 
     fn keep(&self, refusal: &Refusal) {
         let (origin, reason) = (&refusal.origin, refusal.reason.as_str());
-        tracing::warn!(%origin, reason, "a checkpoint its log signed contradicts what was cosigned");
+        tracing::warn!(%origin, reason, "a checkpoint signed by its log contradicts an earlier cosignature");
         if let Err(error) = self.on_refusal.keep(refusal) {
-            tracing::error!(%origin, %error, "the refused checkpoint was not kept");
+            tracing::error!(%origin, %error, "the rejected checkpoint was not kept");
         }
     }
 }
@@ -296,7 +296,8 @@ fn judge<'c>(latest: Option<&Latest>, claim: &'c Claim) -> Result<&'c Checkpoint
     if let Some(latest) =
         latest.filter(|latest| latest.head.size == head.size && latest.head.root != head.root)
     {
-        let message = format!("the root of size {size} is {} here, and was {}", head.root, latest.head.root);
+        let message =
+            format!("the root of size {size} is {}, but was {} before", head.root, latest.head.root);
         return Err(contradicts(message, RefusalReason::OtherRoot));
     }
     // SPEC: from size 0 the proof is empty, else it leads from the latest checkpoint to this one.

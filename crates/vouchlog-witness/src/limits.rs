@@ -15,10 +15,10 @@ pub const MAX_WITNESS_KEYS: usize = 4;
 /// Requests whose cosignatures become durable in one commit; as many as a store takes changes.
 pub const MAX_BATCH_REQUESTS: usize = vouchlog_storage::MAX_WITNESS_CHANGES;
 
-/// Requests that may wait for their commit: about a second of work, and 5 MB. Beyond it callers are told to come back.
+/// Requests that may wait for their commit: about a second of work, and 5 MB. Beyond it, callers are asked to retry.
 pub const MAX_QUEUED_REQUESTS: usize = 8_192;
 
-/// What a caller who was turned away is told to wait at least.
+/// The minimum wait that a rejected caller is given.
 pub const RETRY_AFTER: Duration = Duration::from_millis(250);
 
 /// A commit that takes longer than this will not end: the disk or the database hangs.

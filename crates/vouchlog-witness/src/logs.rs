@@ -73,7 +73,7 @@ impl KnownLog {
     /// A log that signs with one of `keys`, of types 0x01 or 0x06.
     ///
     /// # Errors
-    /// If a key is of another type, two of them cannot be told apart, or there are none or too many.
+    /// If a key is of another type, two have the same name and id, or there are none or too many.
     pub fn new(origin: Origin, keys: Vec<VerifyingKey>, rate: Rate) -> Result<Self, LogsError> {
         if keys.is_empty() || keys.len() > limits::MAX_KEYS_PER_LOG {
             return Err(LogsError::KeyCount { origin, keys: keys.len() });
@@ -127,7 +127,7 @@ impl KnownLog {
         let Some(limiter) = &self.limiter else { return Ok(()) };
         limiter.check().map_err(|early| {
             let retry_after = early.wait_time_from(limiter.clock().now());
-            let message = format!("the log {} may ask {}: come back later", self.origin, self.rate);
+            let message = format!("the log {} is limited to {}: retry later", self.origin, self.rate);
             Error::new(ErrorKind::Overloaded { retry_after }, message)
         })
     }
@@ -170,11 +170,10 @@ impl Logs {
         Ok(())
     }
 
-    /// Adds the logs of a list that are not known yet, each at the rate it announces, and at `ceiling` at the most; returns
+    /// Adds the logs of a list that are not known yet, each at the rate it announces, but at most `ceiling`; returns
     /// what became of the list's logs. `own` are the keys of the witness.
     ///
-    /// A list only ever adds: anybody may publish one, and a log that is known is not changed or forgotten because a list says
-    /// so.
+    /// A list only ever adds: anybody may publish one, and a log that is known is not changed or removed because of a list.
     pub fn add_list(&mut self, list: &LogList, ceiling: Rate, own: &[VerifyingKey]) -> ListedLogs {
         let mut outcome = ListedLogs::default();
         for listed in list.logs() {
@@ -229,12 +228,12 @@ fn listed_log(listed: &ListedLog, ceiling: Rate, own: &[VerifyingKey]) -> Result
     Ok(log)
 }
 
-/// Why a log, or a set of them, was refused. Whoever configured it is at fault.
+/// Why a log, or a set of them, was refused. Its configuration is at fault.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum LogsError {
     /// The log is known already, and is not changed.
-    #[error("the log {0} is known already")]
+    #[error("the log {0} is already known")]
     Known(Origin),
     /// There are too many.
     #[error("a witness knows at most {} logs", limits::MAX_LOGS)]
@@ -248,7 +247,7 @@ pub enum LogsError {
         keys: usize,
     },
     /// A key that makes cosignatures only.
-    #[error("the key {key} makes cosignatures, which are no signatures of the log {origin}")]
+    #[error("the key {key} makes cosignatures, so it cannot sign for the log {origin}")]
     KeyType {
         /// The log.
         origin: Origin,
@@ -256,7 +255,7 @@ pub enum LogsError {
         key: String,
     },
     /// Two keys whose lines look alike.
-    #[error("two keys of the log {origin} cannot be told apart: {key}")]
+    #[error("two keys of the log {origin} have the same name and id: {key}")]
     Ambiguous {
         /// The log.
         origin: Origin,

@@ -23,15 +23,15 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let r = registry.sub_registry_with_prefix("vouchlog_witness");
-        let refusals = "Checkpoints signed by a log that contradict what was cosigned, by reason";
+        let refusals = "Checkpoints signed by a log that contradict an earlier cosignature, by reason";
         let commits = "Time to make a batch of cosignatures durable";
         Self {
             requests: register(r, "requests", "Checkpoints sent to be cosigned, by outcome"),
             cosignatures: register(r, "cosignatures", "Checkpoints cosigned by this process"),
             refusals: register(r, "refusals", refusals),
             commit_seconds: seconds(r, "commit_duration_seconds", commits),
-            logs: register(r, "logs", "Logs the witness knows"),
-            poisoned: register(r, "poisoned", "1 once the witness stopped cosigning for good"),
+            logs: register(r, "logs", "Logs known to the witness"),
+            poisoned: register(r, "poisoned", "1 if the witness has stopped cosigning for good"),
         }
     }
 

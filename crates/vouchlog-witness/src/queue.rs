@@ -32,7 +32,7 @@ impl Queue {
             NotQueued::Stopped => Error::unavailable("the witness is stopping"),
             _ => Error::new(
                 ErrorKind::Overloaded { retry_after: limits::RETRY_AFTER },
-                "too many checkpoints wait to be cosigned: send the same again a little later",
+                "too many checkpoints are queued: retry the same request later",
             ),
         })
     }

@@ -17,7 +17,7 @@ pub(crate) fn sign_subtree(
     let signers: Vec<_> =
         keys.iter().filter(|key| key.verifying_key().signature_type() == SignatureType::MlDsa44).collect();
     if signers.is_empty() {
-        let message = "this witness has no ML-DSA-44 key, and no other can sign subtrees";
+        let message = "this witness has no ML-DSA-44 key, which is required to sign subtrees";
         return Err(Error::new(ErrorKind::FailedPrecondition, message));
     }
     // SPEC: what cannot be read is a bad request, and so is a subtree that ends outside the tree.
@@ -27,7 +27,7 @@ pub(crate) fn sign_subtree(
     let head = checkpoint.head();
     if subtree.end() > head.size.get() {
         let end = subtree.end();
-        return Err(Error::invalid(format!("the subtree ends at {end}, the tree at {}", head.size)));
+        return Err(Error::invalid(format!("the subtree ends at {end}, but the tree at {}", head.size)));
     }
     // SPEC: the origin must be known, or the answer is "not found".
     known_log(logs, note)?;

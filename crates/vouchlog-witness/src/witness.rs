@@ -160,7 +160,7 @@ impl<S: WitnessStore> Witness<S> {
                 return outcome;
             }
         };
-        let stopped = || Err(Error::unavailable("the witness stopped before it could answer"));
+        let stopped = || Err(Error::unavailable("the witness stopped before it could respond"));
         waiting.await.unwrap_or_else(|_| stopped())
     }
 }
@@ -184,15 +184,15 @@ impl<S: WitnessStore> vouchlog_api::Witness for Witness<S> {
 /// Runs what reads the disk, or computes for milliseconds, where it holds nobody up.
 async fn off_thread(work: impl FnOnce() -> Result<String> + Send + 'static) -> Result<String> {
     let outcome = tokio::task::spawn_blocking(work).await;
-    outcome.unwrap_or_else(|_| Err(Error::internal("the witness failed at this request")))
+    outcome.unwrap_or_else(|_| Err(Error::internal("the witness failed on this request")))
 }
 
 fn latest_checkpoint<S: WitnessStore>(shared: &Shared<S>, origin: &Hash) -> Result<String> {
     // The store may hold what is not durable, or hang.
     if shared.poison().is_some() {
-        return Err(Error::unavailable("the witness stopped, and does not know what it cosigned last"));
+        return Err(Error::unavailable("the witness stopped, and its last cosignature is unknown"));
     }
-    let damaged = || Error::internal("the witness cannot read what it cosigned");
+    let damaged = || Error::internal("the witness cannot read its earlier cosignatures");
     let state = shared.store.state(origin).map_err(|error| {
         tracing::error!(%error, "a state cannot be read");
         Error::unavailable("the witness cannot read its store now")
@@ -214,7 +214,7 @@ fn load(store: &impl WitnessStore) -> Result<HashMap<Hash, Latest>, StoreError> 
     match damaged {
         None => Ok(latest),
         Some(origin) => Err(StoreError::Damaged(format!(
-            "what was cosigned for the log with origin hash {origin} cannot be read"
+            "the cosignatures for the log with origin hash {origin} cannot be read"
         ))),
     }
 }
@@ -236,17 +236,17 @@ fn check_keys(keys: &[SigningKey]) -> Result<KeyName, OpenError> {
     }
     for (place, key) in vkeys.iter().enumerate() {
         if key.signature_type() == SignatureType::Ed25519 {
-            return refused(format!("the key `{key}` signs notes (type 0x01), and makes no cosignatures"));
+            return refused(format!("the key `{key}` signs notes (type 0x01), so it cannot cosign"));
         }
         if key.name() != first.name() {
             return refused(format!(
-                "the keys of a witness have one name, not `{}` and `{}`",
+                "the keys of a witness must have one name, not `{}` and `{}`",
                 first.name(),
                 key.name()
             ));
         }
         if vkeys[..place].iter().any(|other| same_line(other, key)) {
-            return refused(format!("the key `{key}` is given twice, or cannot be told from another"));
+            return refused(format!("the key `{key}` is given twice, or has the name and id of another"));
         }
     }
     Ok(first.name().clone())

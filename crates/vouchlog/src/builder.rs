@@ -88,7 +88,7 @@ pub enum OpenError {
         error: CheckpointError,
     },
     /// The log's key is not called as the log is, or is no key of a log.
-    #[error("`{key}` is not the key of a log called `{origin}`: that is of type 0x01 and has the log's name")]
+    #[error("`{key}` is not the key of the log `{origin}`: a log's key has type 0x01 and the log's name")]
     LogKey {
         /// The log's name.
         origin: Origin,
@@ -107,7 +107,7 @@ pub enum OpenError {
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
     /// There is a log in the directory, but not its key.
-    #[error("the data directory holds the log `{0}`, but not its key: there is no log.key in it")]
+    #[error("the data directory holds the log `{0}` but not its key: log.key is missing")]
     NoLogKey(String),
     /// The store cannot be read, is another log's, or is open elsewhere.
     #[error(transparent)]
@@ -116,7 +116,7 @@ pub enum OpenError {
     #[error(transparent)]
     Engine(#[from] vouchlog_sequencer::OpenError),
     /// A gateway could not be enrolled: the operator's key is not here.
-    #[error("gateways cannot be enrolled here: the operator's key is kept elsewhere")]
+    #[error("gateways cannot be enrolled here: the operator's key is not in the data directory")]
     NoOperatorKey,
     /// An enrolment could not be signed.
     #[error(transparent)]

@@ -56,7 +56,7 @@ pub(crate) use serve::LogFormat;
 /// How long reads that nobody waits for any more may take at the end.
 const LAST_READS: Duration = Duration::from_secs(5);
 
-/// What the program can do.
+/// The subcommands.
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Demo(demo::Args),
@@ -133,7 +133,7 @@ impl Command {
 fn block_on(work: impl Future<Output = anyhow::Result<Outcome>>) -> anyhow::Result<Outcome> {
     check_clock()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.context("the runtime cannot be started")?;
+    let runtime = runtime.context("the async runtime could not be started")?;
     let outcome = runtime.block_on(work);
     // A read that hangs on a dead disk must not keep the process from ending. Nothing is acknowledged after `work`.
     runtime.shutdown_timeout(LAST_READS);
@@ -182,7 +182,7 @@ fn policy(path: &Path) -> anyhow::Result<Policy> {
 
 /// `30s`, `5m`, `1h 30m`, `500ms`, `7d`. A day has 24 hours.
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = |_| "a duration reads like 30s or 5m".to_owned();
+    let wrong = |_| "write a duration such as 30s or 5m".to_owned();
     let span: jiff::Span = text.parse().map_err(wrong)?;
     let span = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(wrong)?;
     Duration::try_from(span)
@@ -201,13 +201,13 @@ fn size(text: &str) -> Result<u64, String> {
         "MiB" => 1 << 20,
         "GiB" => 1 << 30,
         "TiB" => 1 << 40,
-        _ => return Err("a size reads like 512MiB or 4GiB".to_owned()),
+        _ => return Err("write a size such as 512MiB or 4GiB".to_owned()),
     };
-    let number: u64 = number.parse().map_err(|_| "a size reads like 512MiB or 4GiB".to_owned())?;
+    let number: u64 = number.parse().map_err(|_| "write a size such as 512MiB or 4GiB".to_owned())?;
     number
         .checked_mul(unit)
         .filter(|size| *size > 0)
-        .ok_or_else(|| "it must be positive and fit 64 bits".to_owned())
+        .ok_or_else(|| "it must be positive and fit into 64 bits".to_owned())
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub enum CustodyError {
     #[error("a proof file: {0}")]
     ProofFile(#[from] ProofFileError),
     /// The record was never logged.
-    #[error("record {0} is not in the log yet: send what waits, then try again")]
+    #[error("record {0} is not in the log yet: send pending records, then retry")]
     NotLogged(RecordId),
     /// The log's key is no log's.
     #[error("the log's key: {0}")]

@@ -23,7 +23,7 @@ pub enum KeyFileError {
     Exists(PathBuf),
     /// There is the second file of a witness's key, but not the key.
     #[error(
-        "{0} exists, and belongs to a witness's key that is not there: bring the key back, or choose another name"
+        "{0} exists, and belongs to a witness's key that is missing: restore the key, or choose another name"
     )]
     StateExists(PathBuf),
     /// The operating system refused.
@@ -43,7 +43,7 @@ pub enum KeyFileError {
         error: KeyError,
     },
     /// The file is no text, or too long to be a key file.
-    #[error("{0} is no key file: it is not one line of text")]
+    #[error("{0} is not a key file: it is not one line of text")]
     NotText(PathBuf),
 }
 
@@ -115,7 +115,7 @@ pub(crate) fn load_or_create(path: &Path, name: &str) -> Result<SigningKey, KeyF
 fn warn_if_shared(path: &Path, file: &fs::File) {
     use std::os::unix::fs::MetadataExt;
     if file.metadata().is_ok_and(|metadata| metadata.mode() & 0o077 != 0) {
-        tracing::warn!(path = %path.display(), "others may read this key file: set its mode to 0600");
+        tracing::warn!(path = %path.display(), "other users can read this key file: set its mode to 0600");
     }
 }
 

@@ -26,16 +26,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
     version,
     max_term_width = 110,
     arg_required_else_help = true,
-    after_help = "Exit status: 0 fine, 1 a finding (the evidence does not hold), 2 an error,\n             \
-                  3 a server stopped because it can no longer write: restart it.\n\nBegin with:  vouchlog demo"
+    after_help = "Exit status: 0 success, 1 a finding (the evidence does not hold), 2 an error,\n             3 a server stopped because it can no longer write: restart it.\n\nStart with:  vouchlog demo"
 )]
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// Answer in JSON, one line, for programs
+    /// Print JSON, one line, for programs
     #[arg(long, global = true, env = "VOUCHLOG_JSON", value_parser = clap::builder::FalseyValueParser::new())]
     json: bool,
-    /// What to trace to standard error, such as `info` or `vouchlog_sequencer=debug` [default: info for serve, witness, monitor and collect, else warn]
+    /// Trace filter for standard error, such as `info` or `vouchlog_sequencer=debug` [default: info for serve, witness, monitor and collect, else warn]
     #[arg(long, global = true, env = "VOUCHLOG_TRACE", value_name = "FILTER")]
     trace: Option<String>,
 }

@@ -37,11 +37,11 @@ pub enum OpeningError {
     #[error("the opening has {0} bytes, more than {MAX_OPENING_BYTES}")]
     Length(usize),
     /// The file is not of the form drawn above.
-    #[error("the file is no `{FORMAT}` file: {0}")]
+    #[error("the file is not a `{FORMAT}` file: {0}")]
     Form(String),
     /// The record is not the one that was committed to.
     #[error(
-        "the record gives the digest {actual}, the commitment is {committed}: the record or the opening was altered"
+        "the record or the opening was altered: the record gives the digest {actual}, the commitment is {committed}"
     )]
     Mismatch {
         /// Digest in the opening.
@@ -90,9 +90,9 @@ impl Opening {
         }
         // The error of serde_json may quote a value, and the salt is one: only its place is told.
         let text: Text = serde_json::from_slice(bytes)
-            .map_err(|error| OpeningError::Form(format!("line {} does not fit", error.line())))?;
+            .map_err(|error| OpeningError::Form(format!("line {} is malformed", error.line())))?;
         if text.format != FORMAT {
-            return Err(OpeningError::Form("its `format` is another".into()));
+            return Err(OpeningError::Form("its `format` is a different one".into()));
         }
         let salt: Hash = text.salt.parse().map_err(|_| hex("salt"))?;
         let digest: Digest = text.digest.parse().map_err(|_| hex("digest"))?;

@@ -83,7 +83,7 @@ fn print(text: &str) -> anyhow::Result<()> {
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         // The reader has what it wanted: `vouchlog find | head -1` did its work.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("standard output cannot be written"),
+        written => written.context("standard output could not be written"),
     }
 }
 
@@ -125,18 +125,18 @@ pub(crate) fn waiting(words: &'static str) -> ProgressBar {
     spinner
 }
 
-/// The time an entry was logged, for people: RFC 3339 with milliseconds, UTC.
+/// The time an entry was logged, for people: RFC 3339 to the second, UTC.
 pub(crate) fn time(logged_at: LoggedAt) -> String {
     let millis = i64::try_from(logged_at.millis()).expect("48 bits fit");
     // Years past 9999 have no RFC 3339 form.
     jiff::Timestamp::from_millisecond(millis)
-        .map_or_else(|_| format!("{millis} ms"), |time| format!("{time:.3}"))
+        .map_or_else(|_| format!("{millis} ms"), |time| format!("{time:.0}"))
 }
 
-/// A time in milliseconds since 1970-01-01 UTC, for people.
+/// A time in milliseconds since 1970-01-01 UTC, for people: to the second.
 pub(crate) fn moment(millis: i64) -> String {
     jiff::Timestamp::from_millisecond(millis)
-        .map_or_else(|_| format!("{millis} ms"), |time| format!("{time:.3}"))
+        .map_or_else(|_| format!("{millis} ms"), |time| format!("{time:.0}"))
 }
 
 /// `1 entry`, `2 entries`.
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn times_are_rfc_3339_as_far_as_that_goes() {
         let at = |millis| time(LoggedAt::from_millis(millis).unwrap());
-        assert_eq!(at(1_767_225_600_007), "2026-01-01T00:00:00.007Z");
+        assert_eq!(at(1_767_225_600_007), "2026-01-01T00:00:00Z");
         assert_eq!(time(LoggedAt::MAX), "281474976710655 ms");
     }
 }

@@ -42,7 +42,7 @@ impl RefusalDir {
         }
         if is_full(&dir, refusal)? {
             return Err(io::Error::other(
-                "enough refusals of this log are kept already: see to it, and move them away",
+                "too many refusals of this log are stored already: investigate them, then move them away",
             ));
         }
         let content = json!({

@@ -68,10 +68,10 @@ impl Verified {
 #[non_exhaustive]
 pub enum VerifyError {
     /// The key cannot be a log's.
-    #[error("the key is not that of a log: {0}")]
+    #[error("the key is not a log's key: {0}")]
     LogKey(CheckpointError),
     /// The proof file carries no entry, and the caller brought none.
-    #[error("the proof file does not carry the entry it is about")]
+    #[error("the proof file does not contain its entry")]
     NoEntry,
     /// The proof file is malformed.
     #[error("the proof file is malformed: {0}")]
@@ -85,11 +85,11 @@ pub enum VerifyError {
     /// The record is not the one committed to.
     #[error(transparent)]
     Opening(#[from] OpeningError),
-    /// The entry in the proof file is no statement.
-    #[error("the proof file is about an entry that is no statement")]
+    /// The entry in the proof file is not a statement.
+    #[error("the proof file is for an entry that is not a statement")]
     NotAStatement,
     /// The statement in the proof file has another digest.
-    #[error("the proof file is about the digest {logged}, not {claimed}")]
+    #[error("the proof file is for the digest {logged}, not {claimed}")]
     OtherDigest {
         /// Digest the caller claims was logged.
         claimed: Digest,
@@ -98,7 +98,7 @@ pub enum VerifyError {
     },
     /// The earlier checkpoint is not one that lacks the entry.
     #[error(
-        "the earlier checkpoint has {size} entries, so it bounds nothing: it has the entry at index {index}, or came later"
+        "the earlier checkpoint has {size} entries, so it sets no lower bound: it already covers the entry at index {index}"
     )]
     NotEarlier {
         /// Its size.

@@ -38,8 +38,7 @@ pub const ACCEPT_LOST_STATE: &str = "I know that this witness may contradict its
 pub enum WitnessStateError {
     /// The key has cosigned with another store.
     #[error(
-        "the key {key_file} has cosigned with the store {known}, but this is the store {found}: the witness would not remember \
-         what it cosigned, and may contradict it"
+        "the key {key_file} has cosigned with the store {known}, but this is the store {found}: the witness does not know what it cosigned, and may contradict it"
     )]
     Lost {
         /// The key file.
@@ -51,8 +50,7 @@ pub enum WitnessStateError {
     },
     /// There is no file beside the key.
     #[error(
-        "{state_file} is missing: it names the store that the key {key_file} has cosigned with. Without it the witness would not \
-         remember what it cosigned, and may contradict it"
+        "{state_file} is missing: it names the store with which the key {key_file} has cosigned. Without it, the witness does not know what it cosigned, and may contradict it"
     )]
     Missing {
         /// The key file.
@@ -62,7 +60,7 @@ pub enum WitnessStateError {
     },
     /// The file beside the key is not readable as one.
     #[error(
-        "{0} does not say which store the key has cosigned with, as it should: it was damaged or written by another version"
+        "{0} does not name the store with which the key has cosigned: it is damaged, or another version wrote it"
     )]
     Unreadable(PathBuf),
     /// The operating system refused.

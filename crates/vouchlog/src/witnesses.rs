@@ -26,7 +26,7 @@ pub struct WitnessUrlError {
 /// gRPC. A witness without a URL is never asked; lines with the same URL are keys of one witness. Nothing is connected yet.
 pub fn connect_witnesses(policy: Policy) -> Result<Witnesses, WitnessUrlError> {
     for listed in policy.witnesses().iter().filter(|listed| listed.url().is_none()) {
-        tracing::warn!(witness = %listed.name(), "the policy gives no URL for the witness: it is not asked");
+        tracing::warn!(witness = %listed.name(), "the policy gives no URL for the witness: it gets no requests");
     }
     let links = witnesses_by_url(&policy).into_iter().map(|(url, lines)| connect(url, &lines));
     let links = links.collect::<Result<_, _>>()?;
@@ -49,11 +49,11 @@ pub enum WitnessUrlsError {
     #[error(transparent)]
     Url(#[from] WitnessUrlError),
     /// The policy asks for something else.
-    #[error("the policy has other logs, witnesses or another quorum: restart the log to apply it")]
+    #[error("the policy names other logs, witnesses or another quorum: restart the log to apply it")]
     Policy,
     /// A witness has its first URL, has none any more, or shares one with another.
     #[error(
-        "the witness {0} is reached together with others than before, or not at all: restart the log to apply it"
+        "the witness {0} is now grouped with other witnesses, or has no URL: restart the log to apply it"
     )]
     Witness(String),
 }

@@ -159,5 +159,5 @@ fn refused(world: &World, name: &str) {
     let output = world.collector(&[]).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{error}");
-    assert!(error.contains(name) && error.contains("the journal is refused"), "{error}");
+    assert!(error.contains(name) && error.contains("the journal is rejected"), "{error}");
 }

@@ -44,11 +44,11 @@ async fn a_lost_spool_loses_no_record() {
     std::fs::write(&file, damaged).unwrap();
     let said = refused(&world);
     assert!(said.contains("spool/00000001 is damaged at byte"), "{said}");
-    assert!(said.contains("submitted without a vault") && said.contains("To go on, move"), "{said}");
+    assert!(said.contains("submitted without a vault") && said.contains("To continue, move"), "{said}");
     // All of it.
     std::fs::remove_dir_all(state.join("spool")).unwrap();
     let said = refused(&world);
-    assert!(said.contains("is gone") && said.contains("To go on, move"), "{said}");
+    assert!(said.contains("is gone") && said.contains("To continue, move"), "{said}");
 
     std::fs::remove_file(state.join("FORMAT")).unwrap();
     collector = world.start_collector(&[]);

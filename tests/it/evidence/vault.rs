@@ -105,7 +105,7 @@ fn whoever_reads_content_is_on_record_and_roles_bind() {
     let refused = disclose(&file, "outcome");
     assert_eq!(refused.status.code(), Some(2));
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(said.contains("`bob` may not do this: it takes the role `disclose`"), "{said}");
+    assert!(said.contains("`bob` may not do this: it requires the role `disclose`"), "{said}");
 }
 
 #[test]

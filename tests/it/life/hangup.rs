@@ -24,19 +24,19 @@ async fn a_hangup_ends_no_server() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let mut log = Program::start(serve(&at("log"), &[]));
-    survives(Program::start(monitor(&at("monitor"), &log, &[])), "nothing is reloaded; auditing at once")
+    survives(Program::start(monitor(&at("monitor"), &log, &[])), "nothing was reloaded; auditing at once")
         .await;
     std::fs::write(at("policy"), POLICY).unwrap();
     let policy = ["--policy", at("policy").to_str().unwrap()].map(str::to_owned);
     let policy = policy.each_ref().map(String::as_str);
-    survives(Program::start(monitor(&at("second"), &log, &policy)), "the policy is reloaded").await;
-    survives(Program::start(witness(&at("witness"), &[])), "nothing is reloaded").await;
-    survives(Program::start(collect(&at("collector"), &["--listen", "127.0.0.1:0"])), "nothing is reloaded")
+    survives(Program::start(monitor(&at("second"), &log, &policy)), "the policy was reloaded").await;
+    survives(Program::start(witness(&at("witness"), &[])), "nothing was reloaded").await;
+    survives(Program::start(collect(&at("collector"), &["--listen", "127.0.0.1:0"])), "nothing was reloaded")
         .await;
     log.signal("HUP");
-    assert!(log.wait_for_line("SIGHUP").contains("nothing is reloaded"));
+    assert!(log.wait_for_line("SIGHUP").contains("nothing was reloaded"));
     assert!(log.is_running());
-    survives(log, "nothing is reloaded").await;
+    survives(log, "nothing was reloaded").await;
 }
 
 /// The policy named a file that is broken now: the old one stays.
@@ -103,7 +103,7 @@ async fn a_hangup_reloads_where_the_witnesses_of_a_log_are() {
     write_policy(folder, &[("w1", &witness, "http")]);
     log.signal("HUP");
     let line = log.wait_for_line("SIGHUP");
-    assert!(line.contains("the URLs of the witnesses are reloaded"), "{line}");
+    assert!(line.contains("the witnesses' URLs were reloaded"), "{line}");
     submit(2);
 
     // What cannot be read, or asks for something else, changes nothing.

@@ -159,5 +159,5 @@ fn a_vault_that_cannot_be_one_is_refused_at_start() {
     ];
     let (code, said) = fail(&[&start[..], &vault].concat());
     assert_eq!(code, 2);
-    assert!(said.contains("no place for a vault") && !said.contains("secret"), "{said}");
+    assert!(said.contains("not a valid place for a vault") && !said.contains("secret"), "{said}");
 }

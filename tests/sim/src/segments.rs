@@ -119,7 +119,7 @@ impl Sealed for SimSegments {
         let (mut next, mut offset) = *self.next.lock();
         for (bundle, bytes) in bundles {
             if *bundle != next {
-                let reason = format!("entry bundle {bundle} was sealed where bundle {next} belongs");
+                let reason = format!("entry bundle {bundle} was sealed in the place of bundle {next}");
                 return Err(StoreError::Damaged(reason));
             }
             if bundle.is_multiple_of(PER_SEGMENT) {
@@ -177,7 +177,7 @@ fn io_error(name: &str, error: &io::Error) -> StoreError {
 fn not_covered(bundle: u64, offset: u64) -> StoreError {
     let name = data_name(bundle);
     StoreError::Damaged(format!(
-        "segment sealed/{name} is damaged at byte {offset}: entry bundle {bundle} is not what its tile covers"
+        "segment sealed/{name} is damaged at byte {offset}: entry bundle {bundle} does not match its tile"
     ))
 }
 

@@ -120,7 +120,7 @@ impl Spooled {
                 self.acknowledged = count(acknowledged)?;
                 self.batches = batches.chunks(12).map(batch).collect::<Result<_, _>>()?;
             }
-            _ => return Err("it is of no known kind".into()),
+            _ => return Err("its kind is unknown".into()),
         }
         Ok(())
     }

@@ -102,7 +102,7 @@ async fn stream_one(mut gateway: Gateway, quota: Arc<Quota>, batch: usize, windo
         room.add_permits(1);
     }
     sender.await??;
-    ensure!(under_way.lock().is_empty(), "the log did not answer everything");
+    ensure!(under_way.lock().is_empty(), "the log did not respond to every request");
     Ok(report)
 }
 

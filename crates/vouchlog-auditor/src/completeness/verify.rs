@@ -36,7 +36,7 @@ pub fn verify_completeness(
     for stream in &proof.streams {
         let shown = Replay::begin(stream, &head, log, &operator)?.run(stream, &head, proof.to)?;
         if streams.iter().any(|other| other.stream == shown.stream) {
-            return Err(not_complete(shown.stream, "it is in the file twice"));
+            return Err(not_complete(shown.stream, "it occurs twice in the file"));
         }
         streams.push(shown);
     }
@@ -56,9 +56,9 @@ fn operator(
         _ => None,
     };
     let opened = opened.filter(|genesis| genesis.origin == log.origin);
-    opened
-        .map(|genesis| genesis.operator)
-        .ok_or_else(|| CompletenessError::Form("its first entry is no genesis of this log".to_owned()))
+    opened.map(|genesis| genesis.operator).ok_or_else(|| {
+        CompletenessError::Form("its first entry is not the genesis entry of this log".to_owned())
+    })
 }
 
 /// A stream as far as its entries were taken up.
@@ -85,7 +85,7 @@ impl Replay {
         let Some((id, Entry::StreamOpened { note, .. })) =
             StreamId::new(index).zip(one_entry(&proof.opening, head)?)
         else {
-            return Err(bad("there is no opening at its index"));
+            return Err(bad("the entry at its index is not an opening"));
         };
         let opening = StreamOpening::open(&note, &log.origin)
             .map_err(|error| not_complete(index, error.to_string()))?;
@@ -125,13 +125,13 @@ impl Replay {
         let bad = |problem: &str| not_complete(self.id.get(), problem);
         let note = match one_entry(&base.head, head)? {
             Some(Entry::StreamHead { stream, note, .. }) if stream == self.id => note,
-            _ => return Err(bad("it does not begin with a head of the stream")),
+            _ => return Err(bad("it does not start with a head of the stream")),
         };
         let signed = self.open_head(&note)?;
         let size = signed.head().size.get();
         let range = CompactRange::from_hashes(0, size, base.range.clone());
         let range = range.ok().filter(|range| range.root() == Some(signed.head().root));
-        self.range = range.ok_or_else(|| bad("the range it begins with is not the signed one"))?;
+        self.range = range.ok_or_else(|| bad("the range at its start is not the signed one"))?;
         self.last = self.last.max(base.head.first);
         (self.shown.first, self.shown.signed) = (size, size);
         self.shown.newest_head = Some(signed.timestamp());
@@ -157,7 +157,7 @@ impl Replay {
             }
             for (index, bytes) in (run.first..).zip(&run.entries) {
                 if index >= to {
-                    return Err(not_complete(self.id.get(), "it goes beyond the part of the log it is for"));
+                    return Err(not_complete(self.id.get(), "it exceeds the part of the log that it covers"));
                 }
                 self.entry(index, bytes)?;
                 self.last = index;
@@ -170,7 +170,7 @@ impl Replay {
     fn entry(&mut self, index: u64, bytes: &[u8]) -> Result<(), CompletenessError> {
         let stream = self.id;
         if self.shown.closed {
-            return Err(not_complete(stream.get(), format!("entry {index} is behind its closing")));
+            return Err(not_complete(stream.get(), format!("entry {index} comes after its closing")));
         }
         match Entry::decode(bytes) {
             Ok(Entry::Statement(statement)) if statement.stream == stream => {
@@ -181,7 +181,7 @@ impl Replay {
                 self.shown.closed = true;
                 self.head(index, &note)
             }
-            _ => Err(not_complete(stream.get(), format!("entry {index} is not of the stream"))),
+            _ => Err(not_complete(stream.get(), format!("entry {index} does not belong to the stream"))),
         }
     }
 
@@ -203,11 +203,14 @@ impl Replay {
     fn head(&mut self, index: u64, note: &str) -> Result<(), CompletenessError> {
         let signed = self.open_head(note)?;
         if signed.head().size != self.range.size() || Some(signed.head().root) != self.range.root() {
-            let problem = format!("the head at entry {index} does not fit the statements before it");
+            let problem = format!("the head at entry {index} does not match the statements before it");
             return Err(not_complete(self.id.get(), problem));
         }
         if self.shown.newest_head.is_some_and(|newest| signed.timestamp() < newest) {
-            return Err(not_complete(self.id.get(), format!("the head at entry {index} is an old one")));
+            return Err(not_complete(
+                self.id.get(),
+                format!("the head at entry {index} is older than the one before it"),
+            ));
         }
         self.shown.signed = signed.head().size.get();
         self.shown.newest_head = Some(signed.timestamp());

@@ -36,7 +36,7 @@ impl BrokenRule<'_> {
         let genesis = self.genesis()?;
         let entry = Entry::decode(bytes);
         if kind == FindingKind::UndecodableEntry {
-            return entry.is_err().then(|| format!("entry {index} has no meaning"));
+            return entry.is_err().then(|| format!("entry {index} is not valid"));
         }
         let entry = entry.ok()?;
         let shown = match kind {
@@ -54,7 +54,9 @@ impl BrokenRule<'_> {
             FindingKind::HeadWithoutEntries => self.head_without_entries(index, &entry),
             _ => false,
         };
-        shown.then(|| format!("the log has entry {index}, which with the others here is a {kind}"))
+        shown.then(|| {
+            format!("entry {index} of the log, together with the other entries in the file, shows a {kind}")
+        })
     }
 
     /// Whether a finding of this kind may be true although the entries that would show it are too many for a file.
@@ -101,11 +103,13 @@ impl BrokenRule<'_> {
     fn bad_genesis(&self, index: u64, bytes: &[u8]) -> Option<String> {
         match Entry::decode(bytes) {
             Ok(Entry::Genesis { .. }) if index == 0 && self.genesis().is_some() => None,
-            Ok(Entry::Genesis { .. }) if index == 0 => Some("entry 0 is no genesis of this log".to_owned()),
+            Ok(Entry::Genesis { .. }) if index == 0 => {
+                Some("entry 0 is not the genesis entry of this log".to_owned())
+            }
             Ok(Entry::Genesis { .. }) if self.genesis().is_some() => {
                 Some(format!("entry {index} is a second genesis"))
             }
-            _ if index == 0 => Some("entry 0 is no genesis entry".to_owned()),
+            _ if index == 0 => Some("entry 0 is not a genesis entry".to_owned()),
             _ => None,
         }
     }

@@ -37,7 +37,7 @@ pub(crate) async fn build(
         (lead, Some(head)) => match proven(log, head, lead).await {
             Err(error) if is_log_unreadable(&error) => return Err(error),
             Err(error) => {
-                tracing::debug!(%error, %kind, "the log does not serve what the evidence needs");
+                tracing::debug!(%error, %kind, "the log does not serve data that the evidence needs");
                 Evidence::None {}
             }
             Ok(evidence) => evidence,

@@ -44,7 +44,7 @@ impl Verdict {
         matches!(self, Self::Proven { .. })
     }
 
-    /// Whether the file fails to show what it says.
+    /// Whether the file fails to show its finding.
     pub fn is_refuted(&self) -> bool {
         matches!(self, Self::Refuted { .. })
     }
@@ -68,7 +68,7 @@ impl From<ProofError> for Refuted {
 /// Verifies evidence against the log as the caller knows it. Keys, words and names in the file count for nothing.
 pub fn verify_finding(file: &EvidenceFile, log: &LogIdentity) -> Verdict {
     let verdict = match &file.evidence {
-        Evidence::None {} => Ok(observed("it holds nothing that could be checked")),
+        Evidence::None {} => Ok(observed("it contains nothing that can be checked")),
         Evidence::Note { note } => note_verdict(file.kind, note, log),
         Evidence::TwoHeads { known, served } => two_heads(file.kind, known, served, log),
         Evidence::Prefix { old, new, prefix_root, proof } => {
@@ -109,7 +109,7 @@ fn note_verdict(kind: FindingKind, note: &str, log: &LogIdentity) -> Result<Verd
         (Ok(_), _) => false,
     };
     if fits {
-        Ok(observed("the note is as described; that the log served it, only the auditor says"))
+        Ok(observed("the note is as described; that the log served it rests on the auditor's word"))
     } else {
         Err(Refuted(format!("the note does not show a {kind}")))
     }
@@ -125,11 +125,11 @@ fn two_heads(kind: FindingKind, known: &str, served: &str, log: &LogIdentity) ->
     }
     match kind {
         FindingKind::ShrunkenLog | FindingKind::StaleCheckpoint if new.size < old.size => Ok(observed(
-            "the log did sign both checkpoints; that it served the smaller one later, only the auditor says",
+            "the log did sign both checkpoints; that it served the smaller one later rests on the auditor's word",
         )),
-        FindingKind::InconsistentHeads if new.size != old.size => Ok(observed(
-            "the log did sign both; that no proof joins them, nobody can show with these two alone",
-        )),
+        FindingKind::InconsistentHeads if new.size != old.size => {
+            Ok(observed("the log did sign both; the two alone cannot show that no proof joins them"))
+        }
         _ => Err(Refuted("the two checkpoints do not contradict each other".to_owned())),
     }
 }
@@ -178,16 +178,16 @@ fn entries(
     match rule.check(file.kind, &file.place) {
         Some(statement) => Ok(proven(statement, log, &[&signed])),
         // All of it is in the log, and nothing speaks against the finding; but what would show it is not there.
-        None if rule.genesis().is_none() => {
-            Ok(observed("the entries are in the log; no genesis entry in the file says that its rules apply"))
-        }
+        None if rule.genesis().is_none() => Ok(observed(
+            "the entries are in the log; the file has no genesis entry, which would show that Vouchlog's rules apply",
+        )),
         None if file.kind == FindingKind::SilentStream => {
-            Ok(observed("the entries are in the log; that others are not, only the whole log shows"))
+            Ok(observed("the entries are in the log; only the whole log can show that others are missing"))
         }
         None if rule.is_about_absence(file.kind) => {
-            Ok(observed("the entries are in the log; what is not between them is too much for a file"))
+            Ok(observed("the entries are in the log; the part between them is too large for a file"))
         }
-        None => Err(Refuted(format!("its entries are in the log, and show no {}", file.kind))),
+        None => Err(Refuted(format!("its entries are in the log, but show no {}", file.kind))),
     }
 }
 
@@ -209,12 +209,12 @@ fn served_bundle(
     proof.verify(LeafIndex::new(first), leaves, head.size, &head.root)?;
     check_served(served)?;
     if served.bytes.is_empty() && served.length > 0 {
-        return Ok(observed("the bytes served are too many for this file, which has their hash"));
+        return Ok(observed("the bytes served are too long for this file, which has their hash"));
     }
     let (entries, rest) = bundle::readable_entries(&served.bytes, leaves.len() + 1);
     match bundle::compare(leaves, &bundle::leaves(&entries), rest) {
         Some(fault) if fault.kind == kind => Ok(observed(
-            "these bytes are not the entries the log signed; that it served them, only the auditor says",
+            "these bytes are not the entries that the log signed; that it served them rests on the auditor's word",
         )),
         _ => Err(Refuted(format!("the bytes served show no {kind}"))),
     }
@@ -223,7 +223,7 @@ fn served_bundle(
 fn object(checkpoint: &str, served: Option<&ServedBytes>, log: &LogIdentity) -> Result<Verdict, Refuted> {
     open(checkpoint, log)?;
     served.map_or(Ok(()), check_served)?;
-    Ok(observed("what a log serves, or does not, is signed by nobody"))
+    Ok(observed("no signature covers what a log serves or fails to serve"))
 }
 
 fn check_served(served: &ServedBytes) -> Result<(), Refuted> {
@@ -231,5 +231,5 @@ fn check_served(served: &ServedBytes) -> Result<(), Refuted> {
     if is_whole || served.bytes.is_empty() && served.length > 0 {
         return Ok(());
     }
-    Err(Refuted("the bytes served are not those of the hash".to_owned()))
+    Err(Refuted("the bytes served do not match the hash".to_owned()))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{AuditReport, StreamReport};
+use super::{AuditReport, StreamReport, counted};
 use crate::finding::Finding;
 use crate::kind::{Proves, Severity};
 
@@ -59,7 +59,7 @@ impl AuditReport {
 
     fn write_verdict(&self, page: &mut String) -> fmt::Result {
         if self.is_clean() {
-            return writeln!(page, "<p class=\"clean\"><strong>Nothing wrong was found.</strong></p>");
+            return writeln!(page, "<p class=\"clean\"><strong>No findings.</strong></p>");
         }
         let total: u64 = self.counts.values().sum();
         let class = self.worst().map_or("", class);
@@ -81,11 +81,14 @@ impl AuditReport {
             row("Root", checkpoint.root.clone())?;
             row("Cosigned by", checkpoint.cosigned_by.join(", "))?;
             row("Quorum of witnesses", if checkpoint.quorum { "yes" } else { "no" }.to_owned())?;
-            row("Checkpoints from elsewhere", checkpoint.compared.to_string())?;
+            row("Checkpoints of other parties compared", checkpoint.compared.to_string())?;
         }
         row("Entries checked", checked.entries.to_string())?;
-        row("Rules of the entries", if checked.rules { "checked" } else { "opaque bytes" }.to_owned())?;
-        row("Entries checked before", checked.before.to_string())?;
+        row(
+            "Vouchlog rules",
+            if checked.rules { "checked" } else { "not checked: opaque bytes" }.to_owned(),
+        )?;
+        row("Entries checked by earlier audits", checked.before.to_string())?;
         row("Bytes read", checked.bytes.to_string())?;
         row("Tiles read", checked.tiles.to_string())?;
         row("Statements", checked.statements.to_string())?;
@@ -116,7 +119,7 @@ impl AuditReport {
 fn write_finding(page: &mut String, place: usize, finding: &Finding) -> fmt::Result {
     let proves = match finding.proves {
         Proves::Misconduct => "The evidence proves misconduct to anyone who has the log's keys.",
-        Proves::Observation => "Observed; the evidence rests on the auditor's word.",
+        Proves::Observation => "Observed: the evidence rests on the auditor's word.",
     };
     writeln!(
         page,
@@ -131,7 +134,8 @@ fn write_finding(page: &mut String, place: usize, finding: &Finding) -> fmt::Res
         writeln!(page, "<p>Follows from <a href=\"#f{0}\">finding {0}</a>.</p>", cause + 1)?;
     }
     if finding.consequences > 0 {
-        writeln!(page, "<p>Explains {} further irregularities.</p>", finding.consequences)?;
+        let more = counted(finding.consequences, "further irregularity", "further irregularities");
+        writeln!(page, "<p>Explains {more}.</p>")?;
     }
     Ok(())
 }

@@ -110,7 +110,7 @@ impl Stream {
             let lead = Lead::entries([id.get(), last.index, index]);
             let cause = found.add(FindingKind::StreamFork, Place::stream(id).at(index), lead, || {
                 format!(
-                    "two heads of size {} have different roots: the gateway told two histories",
+                    "two heads of size {} have different roots: the gateway signed two histories",
                     head.size
                 )
             });
@@ -135,7 +135,7 @@ impl Stream {
         };
         let cause = found.add(FindingKind::HeadWithoutEntries, Place::stream(id).at(index), lead, || {
             if head.size.get() == size {
-                format!("the {size} statements in the log are not those the gateway signed")
+                format!("the {size} statements in the log are not those that the gateway signed")
             } else {
                 format!("the gateway signed {} statements, the log has {size}", head.size)
             }

@@ -20,7 +20,7 @@ impl Rules {
             Err(error) => {
                 let lead = Lead::entries([index]);
                 let cause = found.add(FindingKind::BadOpening, Place::stream(id).at(index), lead, || {
-                    format!("the opening is refused: {error}")
+                    format!("the opening is rejected: {error}")
                 });
                 stream.broken = Some(cause);
                 self.streams.insert(id, stream);
@@ -32,7 +32,7 @@ impl Rules {
         if let Some(other) = self.by_key.get(&opening.stream) {
             let lead = Lead::entries([other.get(), index]);
             found.add(FindingKind::BadOpening, Place::stream(id).at(index), lead, || {
-                format!("its key has opened stream {other} before")
+                format!("its key already opened stream {other}")
             });
         }
         if let Some(previous) = opening.previous {
@@ -101,13 +101,13 @@ impl Rules {
         if let Some(other) = gateway.map(vouchlog_note::VerifyingKey::name).filter(|other| *other != name) {
             return bad(
                 Lead::entries([before.get(), index]),
-                format!("it continues stream {before}, which is that of {other}"),
+                format!("it continues stream {before}, which belongs to {other}"),
             );
         }
         if let Some(other) = stream.succeeded {
             return bad(
                 Lead::entries([before.get(), other, index]),
-                format!("it continues stream {before}, which entry {other} continues already"),
+                format!("it continues stream {before}, which entry {other} already continues"),
             );
         }
         stream.succeeded = Some(index);

@@ -1,4 +1,4 @@
-//! Streams that fell silent: what no entry says, found at the end.
+//! Streams that fell silent: no entry shows it, so it is found at the end.
 
 use vouchlog_stream::StreamId;
 
@@ -31,7 +31,7 @@ impl Rules {
             let head = self.streams.get(&id).and_then(|stream| stream.head.as_ref());
             let lead = Lead::entries([id.get()].into_iter().chain(head.map(|head| head.index)));
             found.add(FindingKind::SilentStream, Place::stream(id), lead, || {
-                format!("the log went on for {seconds} seconds without a head of the stream")
+                format!("the log grew for {seconds} seconds without a head of the stream")
             });
         }
     }

@@ -139,12 +139,7 @@ impl Stream {
             FindingKind::RevokedKeyUsed,
             Place::stream(id).at(index),
             Lead::entries([id.get(), withdrawn.index, index].into_iter().chain(before)),
-            || {
-                format!(
-                    "{what} of stream {id}, whose gateway's key was withdrawn at entry {}",
-                    withdrawn.index
-                )
-            },
+            || format!("{what} of stream {id}, whose gateway's key was revoked at entry {}", withdrawn.index),
         );
         false
     }

@@ -115,8 +115,8 @@ async fn the_untampered_log_has_no_finding() {
     assert_eq!(losses, (5_100 + 30 * LONG_ROUND as u64) / 97);
     assert_eq!(report.streams[0].evidence["initiator"], 34_000);
     assert_eq!(report.checkpoint.as_ref().unwrap().cosigned_by, ["w1", "w2"]);
-    assert!(report.to_string().contains("nothing wrong"));
-    assert!(report.to_html().contains("Nothing wrong"));
+    assert!(report.to_string().contains("no findings"));
+    assert!(report.to_html().contains("No findings"));
 }
 
 #[tokio::test]

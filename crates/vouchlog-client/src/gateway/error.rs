@@ -18,7 +18,7 @@ pub enum GatewayError {
     #[error(transparent)]
     Spool(#[from] SpoolError),
     /// The log refuses this gateway, in its own words: it is not enrolled, was revoked, or sent what the log cannot take.
-    #[error("the log refuses: {0}")]
+    #[error("the log rejected the request: {0}")]
     Refused(vouchlog_api::Error),
     /// The log contradicts what it signed; keep the evidence.
     #[error("{0}")]
@@ -32,7 +32,7 @@ pub enum GatewayError {
         checkpoint: String,
     },
     /// The log answered with a checkpoint or an entry that does not verify.
-    #[error("the log's answer does not verify: {0}")]
+    #[error("the log's response does not verify: {0}")]
     Unverified(String),
     /// The log holds two histories of this stream, both signed with its key: the state directory was copied, or the key was
     /// stolen.
@@ -46,7 +46,7 @@ pub enum GatewayError {
     /// The log took statements in requests it does not remember any more, and has no lookup index to find them with. They
     /// are in the log, and stay in the spool until it has one.
     #[error(
-        "the receipts of the statements {from} to {to} of stream {stream} cannot be had: the log has no lookup index"
+        "the receipts of the statements {from} to {to} of stream {stream} cannot be fetched: the log has no lookup index"
     )]
     ReceiptsLost {
         /// The stream.
@@ -63,7 +63,7 @@ pub enum GatewayError {
     #[error("the gateway is closed")]
     Closed,
     /// The gateway was stopped, or its process is ending.
-    #[error("the gateway has stopped; what it had spooled will be sent when it is opened again")]
+    #[error("the gateway has stopped; its spooled statements will be sent when it is opened again")]
     Stopped,
 }
 

@@ -104,7 +104,7 @@ impl Finder {
         if !is_ours {
             return Ok(None);
         }
-        let unproven = |why: String| Error::internal(format!("the log's answer does not verify: {why}"));
+        let unproven = |why: String| Error::internal(format!("the log's response does not verify: {why}"));
         let receipt = single(entry.stream, entry.sequence, served).map_err(unproven)?;
         let taken = Taken::verify(vec![statement], receipt, &self.origin, &self.log_key);
         taken.map(Some).map_err(|error| unproven(error.to_string()))

@@ -71,7 +71,7 @@ impl Session {
             tracing::warn!(%error, "keys of earlier streams could not be deleted");
         }
         if let Err(error) = self.disk.spool.note_stream(opened.stream) {
-            tracing::warn!(%error, "the stream was not noted: if the spool is lost, nothing will connect it to the next");
+            tracing::warn!(%error, "the stream was not noted: if the spool is lost, the next stream will not be linked to it");
         }
         Ok(())
     }
@@ -121,7 +121,7 @@ impl Session {
 
     /// A stream whose key is gone is over; what is spooled goes with the next one.
     async fn give_up(&mut self, id: StreamId) -> Result<(), Trouble> {
-        tracing::warn!(stream = %id, "the stream's key is gone: a new stream continues it");
+        tracing::warn!(stream = %id, "the stream's key is missing: a new stream continues it");
         let info = self.stream_info(id).await?;
         if info.size < self.state.size() {
             return Err(self.lost(format!("stream {id} has {} statements", info.size)));
@@ -157,7 +157,7 @@ impl Session {
             Err(error) => return Err(error.into()),
         };
         if named.is_none() {
-            tracing::warn!(%stream, "the spool is new, the stream written to before is continued");
+            tracing::warn!(%stream, "the spool is new: the earlier stream is continued");
         }
         Ok((!matches!(info.status, StreamStatus::Superseded(_)))
             .then_some(Previous { stream, size: info.size }))

@@ -137,7 +137,7 @@ pub(super) fn single(
     served: &ServedReceipt,
 ) -> Result<RangeReceipt, String> {
     let Ok(Entry::Statement(entry)) = Entry::decode(&served.entry) else {
-        return Err(format!("entry {} is no statement", served.index));
+        return Err(format!("entry {} is not a statement", served.index));
     };
     let file = ProofFile::parse(served.proof_file.as_bytes()).map_err(|error| error.to_string())?;
     let size = unverified_size(file.note().unverified_text())?;

@@ -50,7 +50,7 @@ impl Session {
                         }
                         _ => self.backoff.next_wait(),
                     };
-                    tracing::warn!(%error, ?wait, "the log cannot be talked to");
+                    tracing::warn!(%error, ?wait, "the log cannot be reached");
                     self.status.send_modify(|status| status.trouble = Some(error.message));
                     tokio::time::sleep(wait).await;
                 }

@@ -75,7 +75,7 @@ impl Session {
         match self.log.stream(id).await {
             Ok(info) if info.stream == id => Ok(info),
             Ok(info) => {
-                let message = format!("asked about stream {id}, it told about stream {}", info.stream);
+                let message = format!("asked about stream {id}, the log returned stream {}", info.stream);
                 Err(GatewayError::Unverified(message).into())
             }
             Err(error) if error.kind == ErrorKind::NotFound => Err(self.lost(error.message)),

@@ -94,7 +94,7 @@ impl<'s> Talk<'s> {
                 Ok(()) = orders.changed(), if is_idle => {}
                 () = tokio::time::sleep_until(deadline) => {
                     if !is_idle {
-                        return Err(Trouble::Again(Error::unavailable("the log left a request unanswered")));
+                        return Err(Trouble::Again(Error::unavailable("the log did not respond to a request")));
                     }
                     self.beat().await?;
                 }
@@ -203,7 +203,9 @@ impl<'s> Talk<'s> {
     /// Verifies the answer to the oldest request, and moves `state` past it.
     fn verify(&mut self, answer: Appended, state: &mut State) -> Result<Option<Taken>, Trouble> {
         let Some(request) = self.under_way.pop_front() else {
-            return Err(GatewayError::Unverified("it answered what was not asked".into()).into());
+            return Err(
+                GatewayError::Unverified("it returned a response that was not requested".into()).into()
+            );
         };
         if request.closes {
             self.is_open = false;
@@ -212,7 +214,9 @@ impl<'s> Talk<'s> {
             return Ok(None);
         }
         let Some(receipt) = answer.receipt else {
-            return Err(GatewayError::Unverified("it answered statements without a receipt".into()).into());
+            return Err(
+                GatewayError::Unverified("it acknowledged statements without a receipt".into()).into()
+            );
         };
         if receipt.stream != self.stream.id || receipt.sequence.get() != request.start {
             return Err(GatewayError::Unverified("the receipt is for other statements".into()).into());

@@ -59,14 +59,13 @@ impl Format {
         match found.lines().next() {
             Some(SLED_STAMP) => {
                 return foreign(format!(
-                    "{dir} holds a spool in the older format `{SLED_STAMP}`: send what waits in it with the version that made it, \
-                     then delete {dir}/FORMAT and {dir}/spool"
+                    "{dir} holds a spool in the older format `{SLED_STAMP}`: send its pending statements with the version that made it, then delete {dir}/FORMAT and {dir}/spool"
                 ));
             }
             Some(STAMP) => {}
             _ => {
                 return foreign(format!(
-                    "{dir}/FORMAT names no spool of format `{STAMP}`: use another state directory"
+                    "{dir}/FORMAT does not name a spool of format `{STAMP}`: use another state directory"
                 ));
             }
         }
@@ -104,8 +103,7 @@ impl Format {
     pub(super) fn way_on(&self) -> String {
         let dir = self.dir.display();
         format!(
-            "Restore nothing older. To go on, move {dir}/spool and {dir}/FORMAT away, keep the other files and start again: a new \
-             stream continues this one, and records in a vault are sent again"
+            "Do not restore an older copy. To continue, move {dir}/spool and {dir}/FORMAT away, keep the other files and start again: a new stream continues this one, and records in a vault are sent again"
         )
     }
 

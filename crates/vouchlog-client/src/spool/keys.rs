@@ -39,10 +39,10 @@ impl StreamKeys {
             let path = path.display();
             damaged(&format!("{path}: {why}. Delete the file to continue the stream in a new one"))
         };
-        let text = String::from_utf8(text).map_err(|_| wrong("it is no text"))?;
+        let text = String::from_utf8(text).map_err(|_| wrong("it is not text"))?;
         let secret = SigningKey::from_key_file(&text).map_err(|error| wrong(&error.to_string()))?;
         if secret.verifying_key() != key {
-            return Err(wrong("it holds another key"));
+            return Err(wrong("it holds a different key"));
         }
         Ok(Some(secret))
     }

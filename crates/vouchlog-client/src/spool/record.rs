@@ -69,10 +69,10 @@ impl Replay {
         if !self.is_begun {
             (self.state, self.waiting, self.is_begun) = (state, Waiting::from(end), true);
         } else if (end, &state) != (self.waiting.end(), &self.state) {
-            return Err("a file begins with another state than the one before ends with".to_owned());
+            return Err("a file starts with a state other than the end of the one before".to_owned());
         }
         if self.state.position() > end {
-            return Err("more is acknowledged than was spooled".to_owned());
+            return Err("more statements are acknowledged than were spooled".to_owned());
         }
         self.files.push_back((file, end));
         Ok(())
@@ -94,7 +94,7 @@ impl Replay {
         if !state.is_empty() {
             let state = State::from_bytes(state).ok_or("a state cannot be read")?;
             if state.position() < self.state.position() || state.position() > self.waiting.end() {
-                return Err("a state acknowledges what is not there".to_owned());
+                return Err("a state acknowledges statements that are missing".to_owned());
             }
             self.state = state;
             // Before the first position there is nothing to forget: it may lie in a file that is gone.

@@ -210,9 +210,9 @@ fn a_foreign_or_damaged_directory_is_refused() {
     foreign(Owner { gateway: key(7), ..owner() }, "not of `gateway key.example");
     let stamp = dir.path().join("FORMAT");
     fs::write(&stamp, "vouchlog spool 3\n").unwrap();
-    foreign(owner(), "no spool of format");
+    foreign(owner(), "not name a spool of format");
     fs::write(&stamp, "vouchlog spool 1\norigin log.example\n").unwrap();
-    foreign(owner(), "send what waits in it with the version that made it");
+    foreign(owner(), "send its pending statements with the version that made it");
     for cut in ["vouchlog spool 2\norigin log.example\n", "vouchlog spool 2\n"] {
         fs::write(&stamp, cut).unwrap();
         assert!(matches!(open(dir.path()), Err(SpoolError::Damaged(_))));
@@ -242,7 +242,7 @@ fn a_lost_spool_is_refused_until_the_operator_says_so() {
     }
     fs::remove_dir_all(dir.path().join("spool")).unwrap();
     let SpoolError::Damaged(why) = open(dir.path()).unwrap_err() else { panic!("it is gone") };
-    assert!(why.contains("is gone") && why.contains("FORMAT"), "{why}");
+    assert!(why.contains("is missing") && why.contains("FORMAT"), "{why}");
     fs::remove_file(dir.path().join("FORMAT")).unwrap();
     let (spool, state) = open(dir.path()).unwrap();
     assert_eq!((spool.len(), state, spool.last_stream()), (0, State::default(), Some(stream)));

@@ -68,7 +68,7 @@ impl Waiting {
         let (chunk, within) = (place(skip / CHUNK), place(skip % CHUNK));
         let leaves = self.chunks.iter().skip(chunk).flatten().skip(within).take(count);
         leaves
-            .map(|leaf| Statement::from_leaf_data(leaf).map_err(|_| damaged("a statement is none")))
+            .map(|leaf| Statement::from_leaf_data(leaf).map_err(|_| damaged("a statement is malformed")))
             .collect()
     }
 

@@ -28,10 +28,10 @@ struct Failure {
 impl HttpSource {
     pub(super) fn new(connection: &Connection) -> Result<Self> {
         let refused =
-            |error: String| Error::invalid(format!("`{}` cannot be read from: {error}", connection.url));
+            |error: String| Error::invalid(format!("cannot read from `{}`: {error}", connection.url));
         let mut prefix = Url::parse(&connection.url).map_err(|error| refused(error.to_string()))?;
         if !matches!(prefix.scheme(), "http" | "https") {
-            return Err(refused("it is no http:// or https:// URL".to_owned()));
+            return Err(refused("it is not an http:// or https:// URL".to_owned()));
         }
         if !prefix.path().ends_with('/') {
             prefix.set_path(&format!("{}/", prefix.path()));
@@ -72,7 +72,7 @@ impl HttpSource {
         if status.is_success() {
             return bounded_body(response, path, limit).await;
         }
-        let failed = format!("{url} answered {status}");
+        let failed = format!("{url} returned {status}");
         Err(match status {
             // SPEC: 404 and 410 are the natural answers for what is not there, or was pruned (tlog-tiles).
             StatusCode::NOT_FOUND | StatusCode::GONE => {

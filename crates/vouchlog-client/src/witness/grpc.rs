@@ -56,7 +56,7 @@ impl GrpcWitness {
         match tokio::time::timeout(self.timeout, call).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
             Ok(Err(status)) => Err(self.failed(&status)),
-            Err(_) => Err(self.error(ErrorKind::Unavailable, "no answer in time")),
+            Err(_) => Err(self.error(ErrorKind::Unavailable, "the request timed out")),
         }
     }
 

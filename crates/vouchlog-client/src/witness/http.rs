@@ -88,22 +88,22 @@ impl HttpWitness {
                 let limit = MAX_WITNESS_RESPONSE_BYTES;
                 return Err(self.error(
                     ErrorKind::Internal,
-                    &format!("it answered {status} with more than {limit} bytes"),
+                    &format!("it returned {status} with more than {limit} bytes"),
                 ));
             }
             body.extend_from_slice(&chunk);
         }
         if status == StatusCode::OK {
-            let no_text = |_| self.error(ErrorKind::Internal, "it answered with bytes that are not UTF-8");
+            let no_text = |_| self.error(ErrorKind::Internal, "it returned bytes that are not UTF-8");
             return String::from_utf8(body).map_err(no_text);
         }
         let kind = kind(status, &headers, &body);
-        Err(self.error(kind, &format!("it answered {status}{}", words(&body))))
+        Err(self.error(kind, &format!("it returned {status}{}", words(&body))))
     }
 
     /// The connection could not be made, or was lost, or nothing came in time. The cause alone: a request's error names its URL.
     fn lost(&self, error: &reqwest::Error) -> Error {
-        let cause = if error.is_timeout() { "no answer in time".to_owned() } else { root_cause(error) };
+        let cause = if error.is_timeout() { "the request timed out".to_owned() } else { root_cause(error) };
         self.error(ErrorKind::Unavailable, &cause)
     }
 

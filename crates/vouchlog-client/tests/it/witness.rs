@@ -294,7 +294,7 @@ async fn statuses_are_read_as_deployed_witnesses_mean_them() {
     check("204 No Content", b"", ErrorKind::Internal).await;
     let message =
         check("403 Forbidden", b"not\x1b[31m signed\nsecond line", ErrorKind::PermissionDenied).await;
-    assert!(message.ends_with("it answered 403 Forbidden: not[31m signed"), "{message}");
+    assert!(message.ends_with("it returned 403 Forbidden: not[31m signed"), "{message}");
     for (wait, seconds) in
         [("3", 3), ("0", 0), ("99999999999999999999", MAX_WITNESS_PAUSE.as_secs()), ("-1", 1)]
     {
@@ -342,7 +342,7 @@ async fn answers_that_do_not_end_are_given_up() {
         let witness = HttpWitness::new(&format!("http://{address}"), &options).unwrap();
         let error = ask(&witness, 0).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unavailable);
-        assert!(error.message.ends_with("no answer in time"), "{error}");
+        assert!(error.message.ends_with("the request timed out"), "{error}");
     }
 }
 

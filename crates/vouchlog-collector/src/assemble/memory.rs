@@ -53,7 +53,7 @@ struct Remembered {
     record: Option<RecordId>,
     /// Of an answer: when the call was made that it came from.
     times: Option<Times>,
-    /// The how manieth it was: the oldest are forgotten first.
+    /// Insertion number; the lowest is evicted first.
     number: u64,
 }
 

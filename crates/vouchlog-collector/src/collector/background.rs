@@ -26,7 +26,9 @@ pub(super) async fn start(
             has_started.store(true, Ordering::Release);
             return Ok(None);
         }
-        Err(error) if error.is_passing() => tracing::warn!(%error, "the collector takes nothing yet"),
+        Err(error) if error.is_passing() => {
+            tracing::warn!(%error, "the collector is not accepting input yet")
+        }
         Err(error) => return Err(error),
     }
     let journal = journal.clone();
@@ -35,7 +37,7 @@ pub(super) async fn start(
             tokio::time::sleep(TICK).await;
         }
         has_started.store(true, Ordering::Release);
-        tracing::info!("the collector takes telemetry now");
+        tracing::info!("the collector is accepting telemetry");
     })))
 }
 
@@ -56,7 +58,7 @@ pub(super) async fn watch_backlog(
                 backlog.send_replace(oldest);
             }
             // That the vault does not answer is reported where it is written to.
-            Err(error) => tracing::debug!(%error, "the vault does not tell what is not logged"),
+            Err(error) => tracing::debug!(%error, "the vault could not list the unlogged records"),
         }
         tokio::time::sleep(BACKLOG_INTERVAL).await;
     }

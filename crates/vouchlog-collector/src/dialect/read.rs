@@ -11,14 +11,14 @@ use super::table::{self, Tables};
 use super::{Dialect, Role, detect, flat, messages, role};
 use crate::intake::{Attributes, Item, ItemError, Source, Span, size_of, size_of_value};
 
-/// What an item says.
+/// The content of an item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
     /// By whose names.
     pub dialect: Dialect,
     /// What it is in an interaction.
     pub role: Role,
-    /// What it says, by field.
+    /// Its values, by field.
     pub fields: BTreeMap<String, Value>,
     /// Attributes that were not understood.
     pub left: Attributes,

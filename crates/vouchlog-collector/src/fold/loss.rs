@@ -23,7 +23,7 @@ pub(crate) fn left_out(record: &Record, secret: &Secret, mode: Mode) -> Record {
     declared(secret.record_id(&format!("left out {id}")), when, losses, "cannot_be_stated", mode)
 }
 
-/// Says that no record could be made of an interaction.
+/// Says that an interaction could not be recorded.
 pub(crate) fn not_made(id: RecordId, now: Timestamp, mode: Mode) -> Record {
     let losses = Losses { from: now, to: now, items: 1, attempts: 1 };
     declared(id, now, losses, "no_record", mode)

@@ -76,7 +76,7 @@ fn list(value: &mut Value, names: [&str; 2]) -> Result<Vec<Value>, IntakeError> 
         match value.get_mut(name).map(Value::take) {
             None | Some(Value::Null) => {}
             Some(Value::Array(list)) => return Ok(list),
-            Some(_) => return Err(IntakeError::Json(format!("`{name}` is no list"))),
+            Some(_) => return Err(IntakeError::Json(format!("`{name}` is not a list"))),
         }
     }
     Ok(Vec::new())

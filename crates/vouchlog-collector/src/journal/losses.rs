@@ -44,7 +44,7 @@ impl Losses {
         let damaged = |what: &str| JournalError::Damaged(format!("journal/{NAME} {what}"));
         let (number, pending) = match read {
             None if is_new => (declared + 1, None),
-            None => return Err(damaged("is missing or cannot be read: what was turned away is not known")),
+            None => return Err(damaged("is missing or cannot be read: the rejected input is not known")),
             Some(value) => decode(&value).ok_or_else(|| damaged("has another form"))?,
         };
         if number > declared + 1 {

@@ -55,8 +55,7 @@ impl Stamp {
     pub(super) fn check_secret(self, given: [u8; 8]) -> Result<(), JournalError> {
         match self.secret {
             Some(check) if check != given => Err(JournalError::Damaged(
-                "FORMAT belongs to another secret than the one in collector.key, with which what waits would be recorded twice: bring \
-                 both files back from one backup"
+                "FORMAT belongs to a secret other than the one in collector.key, with which pending input would be recorded twice: restore both files from one backup"
                     .into(),
             )),
             _ => Ok(()),

@@ -74,7 +74,8 @@ impl State {
     pub(super) fn restore(&mut self, piece: usize, bytes: &[u8]) -> Result<(), String> {
         if piece == 0 {
             // Entries of earlier files stay where they are; a snapshot has the rest.
-            self.head = postcard::from_bytes(bytes).map_err(|_| "it begins with no head of a journal")?;
+            self.head =
+                postcard::from_bytes(bytes).map_err(|_| "it does not start with a head of a journal")?;
             self.kept.clear();
             self.kept_bytes = 0;
             return Ok(());
@@ -89,7 +90,7 @@ impl State {
     pub(super) fn apply(&mut self, record: &[u8], place: Place) -> Result<(), String> {
         let (first, parts) = read(record)?;
         if first != self.head.end {
-            return Err(format!("it begins with entry {first}, entry {} belongs here", self.head.end));
+            return Err(format!("it starts with entry {first} instead of entry {}", self.head.end));
         }
         let mut lot = Lot { first, entries: 0, bytes: 0, place };
         self.head.end = first;
@@ -103,7 +104,7 @@ impl State {
                 }
                 SETTLED => {
                     let settled = postcard::from_bytes(part);
-                    self.settle(settled.map_err(|_| "what was settled has another form")?);
+                    self.settle(settled.map_err(|_| "the list of settled entries has another form")?);
                 }
                 _ => return Err(format!("a part of it is of the unknown kind {kind}")),
             }

@@ -200,7 +200,7 @@ impl Writer {
 
     fn later(&self, error: AppendError) {
         let error = self.refused(error);
-        tracing::warn!(%error, "the journal's old files stay for now");
+        tracing::warn!(%error, "the journal's old files could not be deleted");
     }
 
     fn refused(&self, error: AppendError) -> JournalError {

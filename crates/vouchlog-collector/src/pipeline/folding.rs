@@ -53,18 +53,13 @@ impl Folding {
         let unread = self.fold.restore(self.journal.remembered(b""));
         if unread > 0 {
             let what = format!(
-                "{unread} remembered values cannot be read: another version of this program wrote them; stop this one and let that \
-                 one record what waits"
+                "{unread} stored values cannot be read: another version of this program wrote them; stop this one, and run that one until it has recorded all input"
             );
             return Err(JournalError::Damaged(what));
         }
         let first = self.journal.first().unwrap_or(settled);
         let end = *self.journal.end().borrow();
-        tracing::info!(
-            waiting = end - first,
-            unrecorded = end - settled,
-            "going on where the journal stopped"
-        );
+        tracing::info!(waiting = end - first, unrecorded = end - settled, "resuming from the journal");
         let mut next = first;
         while next < settled {
             let entries = read(&self.journal, next).await?;
@@ -81,7 +76,7 @@ impl Folding {
         for (position, entry) in entries {
             let step = self.fold.apply(*position, entry);
             for problem in &step.failed {
-                tracing::error!(problem, "no record could be made of an interaction");
+                tracing::error!(problem, "an interaction could not be recorded");
             }
             self.metrics.folded(step.tally, step.failed.len());
             let (Entry { at, what, .. }, waiting) = (entry, self.fold.waiting());
@@ -104,7 +99,7 @@ async fn read(journal: &Journal, from: u64) -> Result<Vec<(u64, Entry)>, Journal
         let read = tokio::task::spawn_blocking(move || reading.read(from, READ_BYTES)).await;
         match read.map_err(|_| JournalError::Stopping)? {
             Err(error) if error.is_passing() => {
-                tracing::warn!(%error, "the journal cannot be read; trying again");
+                tracing::warn!(%error, "the journal cannot be read; retrying");
                 tokio::time::sleep(TICK).await;
             }
             read => return read,

@@ -175,7 +175,7 @@ impl Recording {
     /// known which of the records it is.
     fn set_aside(&mut self, records: &mut Vec<Record>, id: &RecordId, why: &str) -> bool {
         let Some(lost) = set_aside(records, id, &self.secret, self.mode) else { return false };
-        tracing::error!(record = %id, why, "a record cannot be stated and is declared lost");
+        tracing::error!(record = %id, why, "a record cannot be signed and is declared lost");
         let tally = Tally { lost, ..Tally::default() };
         self.metrics.folded(tally, 1);
         self.account.add_tally(tally);
@@ -190,9 +190,9 @@ impl Recording {
             }
             match &trouble {
                 Some(trouble) => {
-                    tracing::warn!(trouble, "nothing can be recorded; what comes in waits on disk");
+                    tracing::warn!(trouble, "recording failed; input waits on disk");
                 }
-                None => tracing::info!("recording goes on"),
+                None => tracing::info!("recording resumed"),
             }
             progress.trouble.clone_from(&trouble);
             true

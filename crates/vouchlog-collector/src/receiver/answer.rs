@@ -1,4 +1,4 @@
-//! The one table of refusals, and how each protocol says them.
+//! The one table of refusals, and their form in each protocol.
 //!
 //! ```text
 //! kind             HTTP  gRPC                send it again
@@ -126,7 +126,7 @@ impl Refusal {
     }
 
     pub(super) fn busy() -> Self {
-        Self::new(Kind::Busy, "too much is being read at the moment: send the same again later")
+        Self::new(Kind::Busy, "too many bytes in flight: retry the same request later")
     }
 
     /// As a gRPC status, with all that a client needs in its details.

@@ -169,7 +169,9 @@ fn intent_of(body: &[u8]) -> Result<Record, Refusal> {
     let parsed = Record::from_value(object.into()).map_err(|error| Refusal::invalid(error.to_string()))?;
     match parsed.record.kind {
         StatementKind::Intent => Ok(parsed.record),
-        kind => Err(Refusal::invalid(format!("the record is of kind {kind}: only intents are taken here"))),
+        kind => {
+            Err(Refusal::invalid(format!("the record is of kind {kind}: this endpoint takes only intents")))
+        }
     }
 }
 

@@ -106,7 +106,7 @@ async fn keep(
         if taken? == Taken::Lost && refused == 0 {
             // SPEC: with nothing rejected, the message is a warning.
             partial.message =
-                "there was no room: this was dropped, and its loss is declared in the log".into();
+                "no space left: the input was dropped, and its loss is declared in the log".into();
         }
     }
     Ok(partial)
@@ -146,7 +146,7 @@ fn message(mut reasons: Vec<(usize, String)>, all: usize, signal: Signal) -> Str
     reasons.sort_by_key(|(place, _)| *place);
     let (one, many) =
         if signal == Signal::Traces { ("span", "spans") } else { ("log record", "log records") };
-    let mut message = format!("{} of {all} {many} refused", reasons.len());
+    let mut message = format!("{} of {all} {many} rejected", reasons.len());
     for (place, why) in reasons.into_iter().take(MAX_REASONS) {
         message.push_str(&format!("; {one} {place}: {}", cut(why, MAX_WHY_BYTES)));
     }
@@ -161,8 +161,7 @@ impl Receiver {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refusal> {
         if weight > MAX_DECODED_BYTES {
-            let why =
-                format!("decoded, the body takes more than {MAX_DECODED_BYTES} bytes: send smaller batches");
+            let why = format!("the decoded body exceeds {MAX_DECODED_BYTES} bytes: send smaller batches");
             return Err(Refusal::new(Kind::TooLarge, why));
         }
         let mut share = self.decoding.share();
@@ -176,9 +175,10 @@ impl Receiver {
             Ok((done, _share)) => Ok(done),
             // Whoever serves this knows what to do with a panic.
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => {
-                Err(Refusal::new(Kind::Unavailable, "the collector is stopping: send the same again later"))
-            }
+            Err(_) => Err(Refusal::new(
+                Kind::Unavailable,
+                "the collector is stopping: retry the same request later",
+            )),
         }
     }
 }

@@ -50,7 +50,9 @@ async fn taken(
         (false, message) => (message, share),
         (true, zipped) if is_gzip => gunzip(&receiver.bodies, &zipped, MAX_BODY_BYTES).await?.finish(),
         (true, _) => {
-            return Err(Refusal::invalid("the message is zipped, and `grpc-encoding` does not say how"));
+            return Err(Refusal::invalid(
+                "the message is compressed, but `grpc-encoding` does not name the encoding",
+            ));
         }
     };
     let sent = AsSent { body: message.clone(), encoding: Encoding::Protobuf, is_gzip: false };
@@ -64,7 +66,7 @@ fn unframed(framed: &Bytes) -> Result<(bool, Bytes), Refusal> {
     };
     let message = framed.slice(HEAD..);
     if *flag > 1 || u32::from_be_bytes(*length) as usize != message.len() {
-        return Err(Refusal::invalid("the call is not one message of the length that it says"));
+        return Err(Refusal::invalid("the call is not one message of the stated length"));
     }
     Ok((*flag == 1, message))
 }

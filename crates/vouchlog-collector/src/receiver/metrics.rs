@@ -1,4 +1,4 @@
-//! What a receiver counts, for Prometheus. Labels are words of this crate, never what somebody sent.
+//! What a receiver counts, for Prometheus. Labels are words of this crate, never text that a client sent.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -33,9 +33,9 @@ impl Metrics {
         let r = registry.sub_registry_with_prefix("vouchlog_receiver");
         let items = "Spans, log records, records, payloads: kept, lost (declared), pushed_back, refused";
         Self {
-            requests: register(r, "requests", "Requests answered, by door and outcome"),
+            requests: register(r, "requests", "Requests, by door and outcome"),
             items: register(r, "items", items),
-            bytes: register_in(r, Unit::Bytes, "bodies", "What bodies have, unzipped"),
+            bytes: register_in(r, Unit::Bytes, "bodies", "Size of bodies, uncompressed"),
             unauthenticated: register(
                 r,
                 "unauthenticated",

@@ -13,7 +13,7 @@ use thiserror::Error;
 #[derive(Clone)]
 pub struct Token(Arc<RwLock<Box<[u8]>>>);
 
-/// The text cannot be a token: nobody could send it. Give 16 to 4,096 visible ASCII characters.
+/// The text cannot be a token, because no client could send it. Give 16 to 4,096 visible ASCII characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a token has 16 to 4,096 visible ASCII characters")]
 pub struct TokenError;

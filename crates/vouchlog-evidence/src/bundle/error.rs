@@ -40,17 +40,17 @@ pub enum BundleError {
     SeveralLogs,
     /// It is longer than [`MAX_BUNDLE_BYTES`].
     #[error(
-        "the bundle has {0} bytes; at most {MAX_BUNDLE_BYTES} are taken: disclose fewer fields, or split the session"
+        "the bundle has {0} bytes; at most {MAX_BUNDLE_BYTES} are accepted: disclose fewer fields, or split the session"
     )]
     TooLarge(usize),
     /// It has more than [`MAX_BUNDLE_RECORDS`] presentations.
-    #[error("the bundle has {0} presentations; at most {MAX_BUNDLE_RECORDS} are taken")]
+    #[error("the bundle has {0} presentations; at most {MAX_BUNDLE_RECORDS} are accepted")]
     TooMany(usize),
     /// It is no bundle.
-    #[error("the file is no session bundle: {0}")]
+    #[error("the file is not a session bundle: {0}")]
     Form(String),
     /// A presentation names a part that is not there.
-    #[error("{0} names a part that the bundle does not have")]
+    #[error("{0} refers to a part that is not in the bundle")]
     NoSuchPart(BundlePart),
     /// A presentation does not hold.
     #[error("{part} does not verify: {error}")]
@@ -69,7 +69,7 @@ pub enum BundleError {
         kind: &'static str,
     },
     /// What a statement discloses is no record.
-    #[error("{part} discloses what is no record: {error}")]
+    #[error("{part} does not disclose a valid record: {error}")]
     Record {
         /// Which.
         part: BundlePart,
@@ -77,7 +77,7 @@ pub enum BundleError {
         error: Box<RecordError>,
     },
     /// A record says that it is of another session.
-    #[error("record {record} says that it is of another session than the bundle")]
+    #[error("record {record} belongs to a session other than the bundle's")]
     OtherSession {
         /// The record.
         record: RecordId,

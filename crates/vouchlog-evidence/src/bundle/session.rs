@@ -21,7 +21,7 @@ pub struct Disclosed {
 }
 
 impl Disclosed {
-    /// The session it says it belongs to, if that is disclosed.
+    /// The session named in it, if disclosed.
     pub fn session(&self) -> Option<&str> {
         self.record.body.correlation.value()?.session.value().map(String::as_str)
     }
@@ -38,18 +38,18 @@ impl Disclosed {
 /// A session whose bundle verified.
 #[derive(Clone, Debug)]
 pub struct VerifiedSession {
-    /// Its name, as the sender says.
+    /// Its name, as given by the sender.
     pub session: String,
-    /// Which fields the sender chose, as the sender says.
+    /// The disclosed fields, as given by the sender.
     pub fields: Vec<String>,
-    /// How many records the sender says there are, the seal not counted.
+    /// The number of records, as given by the sender, without the seal.
     pub known: u64,
     pub(super) has_policy: bool,
     /// The records.
     pub records: Vec<Disclosed>,
     /// The seal.
     pub seal: Option<Disclosed>,
-    /// Erasures that the sender says concern them.
+    /// Erasures of these records, as given by the sender.
     pub erasures: Vec<Disclosed>,
     /// What gateways claimed in public and the disclosed fields contradict.
     pub findings: Vec<Finding>,
@@ -66,38 +66,37 @@ impl VerifiedSession {
         let without =
             |lacks: &dyn Fn(&Disclosed) -> bool| self.records.iter().filter(|one| lacks(one)).count();
         let mut notes = vec![if self.fields.is_empty() {
-            "This was made from a session bundle. The sender names no fields as disclosed.".to_owned()
+            "This report was made from a session bundle. The sender lists no disclosed fields.".to_owned()
         } else {
             format!(
-                "This was made from a session bundle. The sender names as disclosed: {}.",
+                "This report was made from a session bundle. The sender lists these disclosed fields: {}.",
                 self.fields.join(", ")
             )
         }];
         match without(&|one| one.session().is_none()) {
             0 => {}
             n => notes.push(format!(
-                "That {n} of {of} records belong to this session rests on the sender's word: their session is not disclosed."
+                "{n} of {of} records do not disclose their session: that they belong to this one rests on the sender's word."
             )),
         }
         match without(&|one| !one.has_number()) {
             0 => {}
             n => notes.push(format!(
-                "The place of {n} of {of} records in the session is not disclosed: their order rests on the sender's word as far as \
-                 nothing but the log's order shows it."
+                "{n} of {of} records do not disclose their number in the session: beyond the order of the log, their order rests on the sender's word."
             )),
         }
         match &self.seal {
             None => notes.push(format!(
-                "There is no seal: that the session has no more than {} records rests on the sender's word.",
+                "There is no seal: the number of records in the session ({}) rests on the sender's word.",
                 self.known
             )),
             Some(seal) if seal.session().is_none() => {
-                notes.push("That the seal is this session's rests on the sender's word: its session is not disclosed.".to_owned());
+                notes.push("The seal does not disclose its session: that it belongs to this one rests on the sender's word.".to_owned());
             }
             Some(_) => {}
         }
         if !self.has_policy {
-            notes.push("No witnesses were asked for: a log that shows different people different histories would not be noticed.".to_owned());
+            notes.push("No witness policy was given: a log that shows different histories to different readers would not be detected.".to_owned());
         }
         notes
     }

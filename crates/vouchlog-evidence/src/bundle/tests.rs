@@ -96,7 +96,7 @@ fn ids(timeline: &Timeline) -> Vec<&str> {
 fn a_recipient_sees_the_whole_session_from_the_file_alone() {
     let world = World::new();
     let bundle = sent(&world.contents(&[""]));
-    assert_eq!(bundle.claims(), "6 records and the session's seal; the sender knows of 6");
+    assert_eq!(bundle.claims(), "6 records and the session's seal; the sender holds 6");
     let verified = verify(&bundle, Some(&policy())).unwrap();
     let timeline = verified.timeline();
     assert_eq!(ids(&timeline), ["rec-1", "rec-2", "int-3", "rec-4", "rec-5", "rec-6", "seal-1"]);
@@ -110,7 +110,7 @@ fn a_recipient_sees_the_whole_session_from_the_file_alone() {
     let witnessed = |record: &crate::session::Recorded| matches!(&record.proof, ProofState::Witnessed { by, .. } if by == &["w"]);
     assert!(timeline.records.iter().all(witnessed));
     let notes = timeline.summary.notes.join("\n");
-    assert!(!notes.contains("sender's word") && !notes.contains("No witnesses"), "{notes}");
+    assert!(!notes.contains("sender's word") && !notes.contains("No witness policy"), "{notes}");
     // What several presentations need stands in the file once.
     assert_eq!(bundle.parts.len(), 3);
 }
@@ -122,17 +122,17 @@ fn what_is_not_disclosed_is_withheld_and_never_missing() {
     let timeline = verified.timeline();
     let authorised = &timeline.summary.authorised;
     assert_eq!(authorised.answer, Answer::Indeterminate);
-    assert!(authorised.words.contains("nothing about it was disclosed"), "{}", authorised.words);
+    assert!(authorised.words.contains("this part of the record was not disclosed"), "{}", authorised.words);
     let complete = &timeline.summary.complete;
     assert_eq!(complete.answer, Answer::Indeterminate);
-    assert_eq!(complete.reasons, ["whether 1 intent has an outcome is not shown"]);
+    assert_eq!(complete.reasons, ["whether 1 intent has an outcome is not disclosed"]);
     let named: Vec<_> = timeline.records.iter().flat_map(|record| &record.findings).collect();
     assert!(
         !named.iter().any(|noted| noted.code == "R01" && noted.severity != crate::Severity::Indeterminate)
     );
     let notes = timeline.summary.notes.join("\n");
     assert!(
-        notes.contains("names as disclosed: /correlation/session, ") && notes.contains("No witnesses"),
+        notes.contains("names as disclosed: /correlation/session, ") && notes.contains("No witness policy"),
         "{notes}"
     );
     assert!(timeline.records.iter().all(|record| record.proof == ProofState::Signed));
@@ -145,9 +145,9 @@ fn order_and_membership_that_are_not_disclosed_rest_on_the_senders_word() {
     contents.seal = None;
     let notes = verify(&sent(&contents), None).unwrap().notes().join("\n");
     for words in [
-        "That 6 of 6 records belong to this session rests on the sender's word",
+        "6 of 6 records do not disclose their session: that they belong to this one rests on the sender's word",
         "The place of 6 of 6 records in the session is not disclosed",
-        "There is no seal: that the session has no more than 6 records rests on the sender's word",
+        "There is no seal: the number of records in the session (6) rests on the sender's word",
     ] {
         assert!(notes.contains(words), "{words} in {notes}");
     }
@@ -162,10 +162,10 @@ fn a_record_left_out_shows() {
     assert_eq!(timeline.summary.complete.answer, Answer::No);
     let reasons = timeline.summary.complete.reasons.join("\n");
     for words in [
-        "record 4 of the session is missing; nobody declared a loss",
-        "the seal counts 6 records; 5 of them are here",
-        "whoever keeps them has 6 records of the session; 5 of them are here",
-        "1 record that the seal names is not here",
+        "record 4 of the session is missing; no loss was declared",
+        "the seal counts 6 records; 5 of them are present",
+        "the source of these records holds 6 records of the session; 5 of them are present",
+        "1 record named by the seal is missing",
     ] {
         assert!(reasons.contains(words), "{words} in {reasons}");
     }

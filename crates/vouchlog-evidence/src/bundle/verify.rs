@@ -12,12 +12,13 @@ use crate::{Context, LogTrust, Profile, Record, contradictions, grade, verify_pr
 
 /// Verifies every presentation of a bundle offline, and compares what they disclose with what their gateways claim.
 ///
-/// What is shown: each record, as far as it is disclosed, was logged as the entry says, by a gateway that the log's operator
-/// enrolled. A record that says it belongs to another session is an error. What rests on the sender's word is in
+/// What is shown: each record, as far as it is disclosed, was logged as in its entry, by a gateway that the log's operator
+/// enrolled. A record of another session is an error. What rests on the sender's word is in
 /// [`VerifiedSession::notes`].
 ///
 /// # Errors
-/// All but those of [`SessionBundle::new`]; [`BundleError::is_finding`] tells what does not hold from what cannot be checked.
+/// All but those of [`SessionBundle::new`]; [`BundleError::is_finding`] distinguishes evidence that does not hold from
+/// evidence that cannot be checked.
 pub fn verify_bundle(bundle: &SessionBundle, trust: &LogTrust<'_>) -> Result<VerifiedSession, BundleError> {
     let numbered = |part: fn(usize) -> BundlePart| move |(place, one)| (part(place), one);
     let records = bundle.records.iter().enumerate().map(numbered(BundlePart::Record));

@@ -14,7 +14,7 @@ use crate::{Profile, Record};
 /// what is there, and is wrong, speaks against a claim.
 ///
 /// A claim is of its day. What became known later, such as a revocation, is not held against it: of `context` only parameters
-/// count. What was erased is held against nobody. A bitmap of zero claims nothing.
+/// count. Erased data counts against no record. A bitmap of zero claims nothing.
 pub fn contradictions(claimed: Evidence, disclosed: &Record, whole: bool, context: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
     let Some(rule) = rule("R80").filter(|_| claimed != Evidence::NONE) else { return findings };
@@ -30,17 +30,17 @@ pub fn contradictions(claimed: Evidence, disclosed: &Record, whole: bool, contex
             if !is_withheld(disclosed, bit as usize) {
                 found.missing(
                     [format!("evidence bit {bit}")],
-                    format!("claims {name}, and the record has none"),
+                    format!("claims {name}, but the record has none"),
                 );
             }
         }
     }
     if !claims(SAMPLED) && graded.evidence.bits() & SAMPLED != 0 {
-        found.wrong(["/custody"], "claims a source that leaves nothing out, and the record says otherwise");
+        found.wrong(["/custody"], "claims a source that omits nothing, but the record states otherwise");
     }
     let profile = disclosed.profile.or(whole.then_some(Profile::Privileged));
     if claims(PROFILE) && profile.is_some_and(|profile| claimed.bits() & PROFILE != profile_bits(profile)) {
-        found.wrong(["/profile"], "claims another profile than the record names");
+        found.wrong(["/profile"], "claims a profile other than the one in the record");
     }
     if claimed.bits() & (VALID | INVALID) == VALID {
         against(&graded, whole, &validity::CODES, "a credential that was valid at the moment", &mut found);
@@ -60,7 +60,7 @@ pub fn contradictions(claimed: Evidence, disclosed: &Record, whole: bool, contex
         codes.extend(validity::CODES);
         let told = against(&graded, whole, &codes, "to be complete", &mut found);
         if !told && whole && graded.verdicts.complete == Answer::No {
-            found.missing(["/"], "claims to be complete, and is not");
+            found.missing(["/"], "claims to be complete, but is not");
         }
     }
     findings

@@ -14,7 +14,7 @@ use crate::{ArtifactDigest, ConfigurationSubject, CredentialAction, Record, Reco
 
 /// What is known beside a record. The default is nothing: what would need it is then indeterminate, or not asked.
 ///
-/// [`learn`](Self::learn) takes in earlier records one by one; the rest is said by whoever grades.
+/// [`learn`](Self::learn) takes in earlier records one by one; the caller supplies the rest.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
     revocations: BTreeMap<String, (Timestamp, Option<RecordId>)>,

@@ -81,7 +81,7 @@ pub struct StreamHead {
 pub struct Successor {
     /// It.
     pub stream: String,
-    /// Where it says that its predecessor stopped.
+    /// Where its predecessor stopped, as stated in it.
     pub names: Option<u64>,
 }
 
@@ -94,7 +94,7 @@ pub struct SessionFacts {
     pub over: bool,
 }
 
-/// What a provider says that it answered.
+/// What a provider reports to have answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProviderUsage {
     /// The provider.

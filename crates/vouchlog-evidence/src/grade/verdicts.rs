@@ -82,10 +82,10 @@ impl fmt::Display for Verdicts {
             writeln!(f, "{:28} {answer}", name.replace('_', " "))?;
         }
         if self.transcript_only {
-            writeln!(f, "a transcript only: text, but not identity, policy or data context")?;
+            writeln!(f, "transcript only: text without identity, policy or data context")?;
         }
         if self.operational_log_only {
-            writeln!(f, "an operational log only: an outcome, but not policy or tools")?;
+            writeln!(f, "operational log only: an outcome that is not linked to a policy or tool")?;
         }
         Ok(())
     }

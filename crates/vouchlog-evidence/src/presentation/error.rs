@@ -45,16 +45,16 @@ impl fmt::Display for Part {
 #[non_exhaustive]
 pub enum PresentationError {
     /// The key cannot be that of a log.
-    #[error("the key cannot be checked against: {0}")]
+    #[error("the key cannot be used for verification: {0}")]
     LogKey(String),
     /// The file is too long.
     #[error("the presentation has {0} bytes, more than {MAX_PRESENTATION_BYTES}")]
     TooLarge(usize),
     /// It is not the JSON of a presentation.
-    #[error("this is no presentation: {0}")]
+    #[error("this is not a presentation: {0}")]
     Form(String),
     /// It is about another log.
-    #[error("it is about the log `{presented}`; the key given is that of `{trusted}`")]
+    #[error("it belongs to the log `{presented}`; the given key is that of `{trusted}`")]
     OtherLog {
         /// The log the file names.
         presented: String,
@@ -66,7 +66,7 @@ pub enum PresentationError {
     NoEntry(Part),
     /// The statement was logged through the log's own house stream, which no gateway signs.
     #[error(
-        "stream {0} is the log's house stream: no gateway signs what is in it, so a presentation shows nothing"
+        "stream {0} is the log's house stream: no gateway signs its statements, so a presentation proves nothing"
     )]
     HouseStream(StreamId),
     /// A proof is malformed.
@@ -98,13 +98,13 @@ pub enum PresentationError {
     NotIncluded {
         /// Which.
         part: Part,
-        /// Where the proof says it is.
+        /// Its index in the proof.
         index: LeafIndex,
         /// Where the proof fails.
         error: ProofError,
     },
     /// The entry that is proven is of another kind.
-    #[error("the proof of {part} is about another kind of entry")]
+    #[error("the proof of {part} is for another kind of entry")]
     OtherEntry {
         /// Which.
         part: Part,
@@ -128,7 +128,7 @@ pub enum PresentationError {
         before: LeafIndex,
     },
     /// The enrolment is that of another key.
-    #[error("{part} enrols another key than the one that opened the stream")]
+    #[error("{part} enrols a key other than the one that opened the stream")]
     OtherKey {
         /// Which.
         part: Part,
@@ -153,7 +153,7 @@ pub enum PresentationError {
     #[error("the statement does not verify: {0}")]
     Statement(#[from] StatementError),
     /// The statement is for another stream than the one whose key signed it.
-    #[error("the statement says it is of stream {claimed}; the key that signed it is that of stream {shown}")]
+    #[error("the statement names stream {claimed}; the key that signed it belongs to stream {shown}")]
     SigningStream {
         /// Stream in the statement.
         claimed: StreamId,
@@ -161,7 +161,7 @@ pub enum PresentationError {
         shown: StreamId,
     },
     /// The statement names another gateway.
-    #[error("the statement says its issuer is `{claimed}`; the stream is that of `{gateway}`")]
+    #[error("the statement names the issuer `{claimed}`; the stream belongs to `{gateway}`")]
     Issuer {
         /// Issuer in the statement.
         claimed: String,
@@ -177,7 +177,7 @@ pub enum PresentationError {
         logged: Digest,
     },
     /// The statement and the entry differ in kind.
-    #[error("the statement says it is of kind {claimed}; it was logged as {logged}")]
+    #[error("the statement is of kind {claimed}; it was logged as {logged}")]
     Kind {
         /// Kind in the statement.
         claimed: StatementKind,

@@ -17,7 +17,7 @@ words! {
         AccessToken,
         /// Identity document of SPIFFE.
         Svid,
-        /// A key or password without an end.
+        /// A key or password without expiry.
         StaticKey,
         /// A browser's cookie.
         Cookie,
@@ -27,11 +27,11 @@ words! {
 }
 
 words! {
-    /// What binds the credential to whoever may use it.
+    /// How the credential is bound to its holder.
     CredentialBinding {
-        /// Nothing: who holds it can use it.
+        /// Not bound: any holder can use it.
         None,
-        /// The same, by name (RFC 6750).
+        /// A bearer token (RFC 6750): any holder can use it.
         Bearer,
         /// Proof of possession (RFC 9449).
         Dpop,
@@ -43,7 +43,7 @@ words! {
 }
 
 group! {
-    /// The credential the action was done with. Never the secret itself.
+    /// The credential used for the action. Never the secret itself.
     Credential {
         /// Names the credential without being it: a JWT's `jti`, a certificate's serial, a keyed hash.
         id: String,
@@ -53,7 +53,7 @@ group! {
         issuer: String,
         /// The issuer's key (JOSE `kid`).
         kid: String,
-        /// Whom it is for (JWT `aud`).
+        /// The audience (JWT `aud`).
         aud: Vec<String>,
         /// What it allows (OAuth `scope`).
         scope: Vec<String>,
@@ -65,11 +65,11 @@ group! {
         nbf: Timestamp,
         /// Not valid at or after.
         exp: Timestamp,
-        /// What binds it to its holder.
+        /// How it is bound to its holder.
         binding: CredentialBinding,
         /// The record of its issuance.
         issuance: RecordId,
-        /// Whether it was revoked, as far as somebody looked.
+        /// The revocation status, if it was checked.
         status: CredentialStatus,
     }
 }
@@ -77,7 +77,7 @@ group! {
 words! {
     /// How the status of a credential was looked up.
     StatusMethod {
-        /// The issuer was asked (RFC 7662).
+        /// Token introspection at the issuer (RFC 7662).
         Introspection,
         /// A token status list.
         StatusList,
@@ -93,29 +93,29 @@ words! {
 }
 
 words! {
-    /// What the look-up answered.
+    /// The result of a status check.
     StatusResult {
         /// In force.
         Active,
-        /// Revoked for good.
+        /// Revoked permanently.
         Revoked,
-        /// Suspended for now.
+        /// Suspended.
         Suspended,
-        /// There was no answer, or the issuer did not know.
+        /// No response, or unknown to the issuer.
         Unknown,
     }
 }
 
 group! {
-    /// A look-up of a credential's status.
+    /// A check of a credential's status.
     CredentialStatus {
-        /// How.
+        /// The method of the check.
         method: StatusMethod,
-        /// When.
+        /// The time of the check.
         checked_at: Timestamp,
-        /// What it answered.
+        /// The result of the check.
         result: StatusResult,
-        /// Digest of the signed answer.
+        /// Digest of the signed response.
         answer_digest: Commitment,
     }
 }
@@ -139,7 +139,7 @@ group! {
         id: String,
         /// Its kind.
         kind: GrantKind,
-        /// How long it holds, in seconds.
+        /// How long it is valid, in seconds.
         ttl_s: u64,
         /// The task it was given for.
         task: String,
@@ -155,7 +155,7 @@ words! {
         PreTool,
         /// Before a resource was read.
         ResourceRead,
-        /// On the output, before anybody saw it.
+        /// On the output, before delivery.
         Output,
     }
 }
@@ -163,15 +163,15 @@ words! {
 words! {
     /// What a policy decided.
     Verdict {
-        /// Go on.
+        /// Allow the action.
         Allow,
-        /// Do not.
+        /// Deny the action.
         Deny,
-        /// Go on with changes.
+        /// Allow with changes.
         Modify,
-        /// Only after stronger authentication or approval.
+        /// Allow only after stronger authentication or approval.
         StepUp,
-        /// Somebody else has to decide.
+        /// Escalate to another party, who decides.
         Escalate,
         /// The engine failed.
         Error,
@@ -183,21 +183,21 @@ words! {
 words! {
     /// What really happened then.
     Enforced {
-        /// It went on.
+        /// The action continued.
         Allow,
-        /// It was stopped.
+        /// The action was stopped.
         Deny,
-        /// It went on with changes.
+        /// The action continued with changes.
         Modify,
     }
 }
 
 words! {
-    /// What happens when the policy engine fails.
+    /// What the gateway does when the policy engine fails.
     FailMode {
-        /// Nothing goes on.
+        /// Fails closed: the action stops.
         Closed,
-        /// Everything goes on.
+        /// Fails open: the action continues.
         Open,
     }
 }
@@ -219,7 +219,7 @@ group! {
         phase: PolicyPhase,
         /// The engine's own word for where or how it ran, if that is none of `phase`: `logging_only`.
         mode: String,
-        /// What about: a tool call's id, a resource.
+        /// The target: a tool call's id or a resource.
         target: String,
         /// The policy.
         id: String,
@@ -229,47 +229,47 @@ group! {
         digest: ArtifactDigest,
         /// The rule that matched.
         rule: String,
-        /// What it decided.
+        /// The verdict.
         verdict: Verdict,
-        /// What happened.
+        /// What was enforced.
         enforced: Enforced,
-        /// Why, as a code.
+        /// The reason, as a code.
         reason: String,
-        /// Why, in words. Content.
+        /// The reason as text. Content.
         reason_text: String,
-        /// The engine's answer as it gave it; it may quote what it judged. Content.
+        /// The engine's original response; it may quote its input. Content.
         response: Value,
         /// What was masked: a number, or numbers by kind.
         masked: Value,
-        /// Whether the engine says that it changed something.
+        /// Whether the engine reports a change.
         modified: bool,
-        /// When.
+        /// The time.
         at: Timestamp,
-        /// Commitment to what the engine saw.
+        /// Commitment to the engine's input.
         input_digest: Commitment,
-        /// Commitment to what stood there before a change.
+        /// Commitment to the value before the change.
         before_digest: Commitment,
-        /// Commitment to what stands there since.
+        /// Commitment to the value after the change.
         after_digest: Commitment,
-        /// What happens when the engine fails.
+        /// What the gateway does when the engine fails.
         fail_mode: FailMode,
-        /// The decision lowers the class of data on purpose.
+        /// The decision deliberately lowers the data class.
         declassifies: bool,
     }
 }
 
 words! {
-    /// How far an approval is.
+    /// The state of an approval.
     ApprovalState {
-        /// None is needed.
+        /// No approval is required.
         NotRequired,
-        /// Somebody was asked.
+        /// Approval was requested.
         Pending,
-        /// Somebody said yes.
+        /// Approval was given.
         Approved,
-        /// Somebody said no.
+        /// Approval was rejected.
         Rejected,
-        /// Nobody answered in time.
+        /// The request for approval expired.
         Expired,
     }
 }
@@ -303,9 +303,9 @@ words! {
 group! {
     /// Approval of the action.
     Approval {
-        /// Whether one was needed.
+        /// Whether an approval was required.
         required: bool,
-        /// How far it is.
+        /// The state of the approval.
         state: ApprovalState,
         /// Who approved. Personal.
         approver: String,
@@ -315,31 +315,31 @@ group! {
         source: ApprovalSource,
         /// When it was given.
         at: Timestamp,
-        /// Until when it holds.
+        /// Expiry of the approval.
         expires: Timestamp,
         /// The ticket.
         r#ref: String,
-        /// Why. Content.
+        /// The rationale. Content.
         rationale: String,
     }
 }
 
 group! {
-    /// Somebody went against a decision.
+    /// A decision was overridden.
     Override {
-        /// Who. Personal.
+        /// The person or program responsible. Personal.
         by: String,
-        /// The decision it went against.
+        /// The decision that was overridden.
         decision_id: String,
-        /// What had been decided.
+        /// The overridden verdict.
         from: Verdict,
         /// What was done.
         to: Enforced,
-        /// Why, as a code.
+        /// The reason, as a code.
         reason: String,
-        /// Why, in words. Content.
+        /// The reason as text. Content.
         reason_text: String,
-        /// When.
+        /// The time.
         at: Timestamp,
     }
 }

@@ -9,15 +9,15 @@ use super::id::RecordId;
 group! {
     /// When it happened, by the gateway's clock.
     Time {
-        /// When it began.
+        /// When it started.
         start: Timestamp,
         /// When it ended.
         end: Timestamp,
-        /// When it was decided to go on.
+        /// When the approval was decided.
         decision: Timestamp,
         /// When the first part of the answer came.
         first_chunk: Timestamp,
-        /// When the recorder heard of it.
+        /// When the recorder received it.
         received: Timestamp,
         /// The clock.
         clock: Clock,
@@ -29,7 +29,7 @@ group! {
     Clock {
         /// What it is set by.
         source: String,
-        /// How far off it may be, in milliseconds.
+        /// Maximum error of the clock, in milliseconds.
         max_error_ms: u64,
     }
 }
@@ -39,13 +39,13 @@ group! {
     Correlation {
         /// The session. Personal.
         session: String,
-        /// Place in the session, from 1.
+        /// Number in the session, from 1.
         session_sequence: u64,
         /// The conversation (OpenTelemetry `gen_ai.conversation.id`).
         conversation: String,
         /// The turn of the conversation.
         turn: String,
-        /// The conversation was shortened before this turn.
+        /// Whether the conversation was shortened before this turn.
         compacted: bool,
         /// W3C trace id, 32 hexadecimal digits.
         trace: String,
@@ -55,11 +55,11 @@ group! {
         parent_span: String,
         /// The span above is another organisation's.
         parent_external: bool,
-        /// Records this one follows from.
+        /// Records that caused this one.
         causes: Vec<RecordId>,
-        /// The provider's id of the answer.
+        /// The provider's response id.
         response_id: String,
-        /// The answer this one goes on from.
+        /// The response that this one continues.
         previous_response: String,
         /// Id of the request.
         request_id: String,
@@ -67,11 +67,11 @@ group! {
         attempt: u64,
         /// The same for every retry of one call.
         idempotency_key: String,
-        /// The record of the intent this is the outcome of.
+        /// The intent of which this record is the outcome.
         intent: RecordId,
-        /// Whether the gateway writes intents ahead, so that an outcome without one is a fault.
+        /// Whether the gateway records intents, so that an outcome without an intent is a fault.
         write_ahead: bool,
-        /// The record this one completes.
+        /// The record that this one completes.
         amends: RecordId,
         /// Agent-to-agent task.
         a2a_task: String,
@@ -81,13 +81,13 @@ group! {
 }
 
 words! {
-    /// Why a record was made before all that belongs to it had come.
+    /// Why a record was made before all its parts had arrived.
     CompletedBy {
-        /// The rest did not come in time.
+        /// The rest did not arrive in time.
         Timeout,
-        /// There was no room to wait for it.
+        /// There was no space to wait for the rest.
         NoRoom,
-        /// The recorder was told to finish.
+        /// The recorder was flushed.
         Flush,
     }
 }
@@ -95,21 +95,21 @@ words! {
 group! {
     /// How the record was made and is kept.
     Custody {
-        /// Whether the source leaves interactions out.
+        /// Whether the source omits interactions.
         sampled: bool,
         /// Attributes the source dropped.
         dropped_attributes: u64,
-        /// Secrets that were taken out when the record was read: how many.
+        /// Number of secrets removed when the record was read.
         secrets_removed: u64,
         /// What the record was made from: the dialect and its version.
         source: String,
-        /// The service that told of it, by its own word (OpenTelemetry `service.name`).
+        /// The service that sent it, self-asserted (OpenTelemetry `service.name`).
         service: String,
-        /// Why it was made before all of the trace had come; absent where the trace was whole.
+        /// Why it was made before the whole trace had arrived; absent if the trace was complete.
         completed_by: CompletedBy,
-        /// Keyed commitments to the bodies of telemetry it was made from, each as it came: a better reader may read them again.
+        /// Keyed commitments to the original telemetry bodies behind the record, for later reprocessing.
         bodies: Vec<Commitment>,
-        /// Which recorder, and which of its keys.
+        /// The recorder and its key.
         recorder: String,
         /// How long it must be kept, as a class of the deployment.
         retention: String,

@@ -28,16 +28,17 @@ pub struct ArtifactDigest(String);
 pub enum DigestError {
     /// It is a bare hash of content.
     #[error(
-        "an unsalted digest of content can be guessed and is refused: leave the content in the record, where it gets a salt, \
-         or give a keyed commitment as hmac-sha256:<value>"
+        "the content behind an unsalted digest can be guessed, so it is rejected: leave the content in the record, where it gets a salt, or give a keyed commitment as hmac-sha256:<value>"
     )]
     Unsalted,
     /// It is no commitment.
-    #[error("a commitment reads hmac-sha256:<value> or salted-sha256:<value>, at most {MAX_BYTES} bytes")]
+    #[error(
+        "a commitment has the form hmac-sha256:<value> or salted-sha256:<value>, at most {MAX_BYTES} bytes"
+    )]
     Commitment,
     /// It is no digest of an artifact.
     #[error(
-        "the digest of an artifact reads sha256:<value> or hmac-sha256:<value>, at most {MAX_BYTES} bytes"
+        "the digest of an artifact has the form sha256:<value> or hmac-sha256:<value>, at most {MAX_BYTES} bytes"
     )]
     Artifact,
 }

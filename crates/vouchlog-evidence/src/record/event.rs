@@ -13,21 +13,21 @@ words! {
     CredentialAction {
         /// It was issued.
         Issued,
-        /// Its secret was exchanged.
+        /// The credential's secret was rotated.
         Rotated,
-        /// It must not be used from `effective` on.
+        /// Revoked from `effective`.
         Revoked,
     }
 }
 
 group! {
-    /// Something happened to a credential (kind `credential-event`); the credential itself is in `credential`.
+    /// An event in the life of a credential (kind `credential-event`); the credential itself is in `credential`.
     CredentialEvent {
-        /// What.
+        /// The event.
         action: CredentialAction,
-        /// From when on. A revocation may lie in the past: what was done since then is judged again.
+        /// The time from which it applies. A revocation may be in the past: actions since then are judged again.
         effective: Timestamp,
-        /// Why, as a code.
+        /// The reason, as a code.
         reason: String,
         /// Who did it. Personal.
         by: String,
@@ -37,21 +37,21 @@ group! {
 words! {
     /// Why a session ended.
     SealReason {
-        /// It was over.
+        /// The session ended.
         Done,
-        /// Nothing came for a while.
+        /// The session timed out.
         Timeout,
-        /// It was given up.
+        /// The session was abandoned.
         Abandoned,
     }
 }
 
 group! {
-    /// A session has this many records and no more (kind `session-seal`).
+    /// States the final number of records of a session (kind `session-seal`).
     SessionSeal {
-        /// How many.
+        /// The number of records.
         records: u64,
-        /// Which.
+        /// The ids of the records.
         ids: Vec<RecordId>,
         /// Why it ended.
         reason: SealReason,
@@ -73,7 +73,7 @@ words! {
         Agent,
         /// Classes of data and their order.
         DataClasses,
-        /// Tables by which telemetry is understood.
+        /// Mapping tables for telemetry.
         Dialects,
         /// The gateway itself.
         Gateway,
@@ -83,17 +83,17 @@ words! {
 group! {
     /// What is in force from here on (kind `configuration`).
     Configuration {
-        /// What it is.
+        /// The kind of configuration.
         subject: ConfigurationSubject,
-        /// Which one.
+        /// The id of the configured item.
         id: String,
         /// Its version.
         version: String,
         /// Its digest.
         digest: ArtifactDigest,
-        /// From when on.
+        /// The time from which it is in force.
         in_force_from: Timestamp,
-        /// Until when, if that is known.
+        /// The time until which it was in force, if known.
         in_force_until: Timestamp,
     }
 }
@@ -101,27 +101,27 @@ group! {
 words! {
     /// What was read.
     DisclosureScope {
-        /// Content was read by the vault's own people.
+        /// Content was read by users of the vault.
         Read,
-        /// Fields were given to somebody.
+        /// Fields were disclosed.
         Presented,
-        /// A whole session was given to somebody.
+        /// A whole session was disclosed.
         Bundle,
     }
 }
 
 group! {
-    /// Somebody read evidence (kind `disclosure`).
+    /// Evidence was read or disclosed (kind `disclosure`).
     DisclosureEvent {
-        /// Who. Personal.
+        /// The person or program responsible. Personal.
         by: String,
-        /// What.
+        /// The scope of the disclosure.
         scope: DisclosureScope,
-        /// On what basis: the case, the request.
+        /// The basis: the case or the request.
         basis: String,
-        /// Of which records.
+        /// The records.
         records: Vec<RecordId>,
-        /// Which fields, as JSON pointers.
+        /// The fields, as JSON pointers.
         fields: Vec<String>,
     }
 }
@@ -131,23 +131,23 @@ words! {
     ErasureScope {
         /// Records, each by name.
         Record,
-        /// Everything about a person. Who that is stands nowhere.
+        /// All records of a person, who is not named.
         Subject,
-        /// Whatever the retention period no longer covers.
+        /// Records whose retention period is over.
         Retention,
     }
 }
 
 group! {
-    /// Evidence was erased, or that was refused (kind `erasure`). No personal data.
+    /// Evidence was erased, or its erasure was refused (kind `erasure`). No personal data.
     ErasureEvent {
-        /// What.
+        /// The scope of the erasure.
         scope: ErasureScope,
-        /// On what basis, as a citation: `GDPR Art. 17(1)(a)`.
+        /// The legal basis, as a citation: `GDPR Art. 17(1)(a)`.
         basis: String,
-        /// Which records.
+        /// The erased records.
         records: Vec<RecordId>,
-        /// Which were asked for and kept, because of a legal hold or a duty to keep.
+        /// Records whose erasure was requested but refused, because of a legal hold or a retention duty.
         refused: Vec<RecordId>,
         /// Why those were kept, as a code.
         refusal: String,
@@ -155,15 +155,15 @@ group! {
 }
 
 group! {
-    /// The gateway lost records and says so (kind `declared-loss`).
+    /// The gateway declares lost records (kind `declared-loss`).
     DeclaredLoss {
-        /// Between this time
+        /// Start of the interval.
         from: Timestamp,
-        /// and that.
+        /// End of the interval.
         to: Timestamp,
-        /// How many, if known.
+        /// Number of lost records, if known.
         count: u64,
-        /// Why, as a code.
+        /// The reason, as a code.
         cause: String,
         /// What the gateway does when it cannot record: `fail_closed`, `spool`, `fail_open`.
         mode: String,
@@ -179,37 +179,37 @@ group! {
         record: RecordId,
         /// Version of the rules.
         rules: String,
-        /// In words.
+        /// The message.
         message: String,
     }
 }
 
 group! {
-    /// The gateway's own account of an interval (kind `heartbeat`). Whatever it counts and no record tells of is missing.
+    /// The gateway's counts for an interval (kind `heartbeat`). A counted item without a record is missing.
     Heartbeat {
-        /// Between this time
+        /// Start of the interval.
         from: Timestamp,
-        /// and that.
+        /// End of the interval.
         to: Timestamp,
-        /// Place among the heartbeats of this process, from 1. The first tells of what came since the process began.
+        /// Number among the heartbeats of this process, from 1. The first covers the time since the process started.
         number: u64,
         /// Records stated since the last heartbeat of this process, by kind; this one is in the count of the next.
         counts: BTreeMap<String, u64>,
-        /// Items taken from emitters: spans, events, decisions.
+        /// Items received from emitters: spans, events, decisions.
         received: u64,
-        /// Items refused.
+        /// Items rejected.
         refused: u64,
-        /// Attributes that no table knows.
+        /// Attributes in no mapping table.
         not_understood: u64,
-        /// Items about no interaction.
+        /// Items that belong to no interaction.
         ignored: u64,
-        /// Items that wait in traces that are open.
+        /// Items in open traces.
         waiting: u64,
         /// Bytes the journal holds.
         journal_bytes: u64,
-        /// Items lost; each loss is declared by a record of its own too.
+        /// Items lost; each loss is also declared in its own record.
         lost: u64,
-        /// Bodies that were not passed on to the next collector.
+        /// Bodies that were not forwarded to the next collector.
         forward_dropped: u64,
     }
 }

@@ -34,7 +34,7 @@ pub enum Facet {
     Gateway,
     /// The service that told of it.
     Service,
-    /// The provider's id of the answer.
+    /// The provider's response id.
     Response,
     /// A record this one points to: its intent, what it amends, what it discloses or erases.
     Refers,
@@ -95,7 +95,7 @@ impl Facet {
 }
 
 impl Record {
-    /// What this record is found by, as far as it says so itself; verdicts and findings come from grading it.
+    /// The facets that the record itself contains; verdicts and findings come from grading it.
     pub fn facets(&self) -> Vec<(Facet, String)> {
         let mut facets = Vec::new();
         let mut add =

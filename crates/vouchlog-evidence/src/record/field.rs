@@ -10,10 +10,10 @@ use super::read::MARK;
 /// One field of a record.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Field<T> {
-    /// Nobody said anything. JSON: the member is missing, or null.
+    /// Not recorded. JSON: the member is missing, or null.
     #[default]
     Absent,
-    /// The gateway says that there can be none, such as the device of a scheduled job. JSON: `{"$": "not_applicable"}`.
+    /// The gateway recorded that there can be none, such as the device of a scheduled job. JSON: `{"$": "not_applicable"}`.
     NotApplicable,
     /// There is one, and it was left out. JSON: `{"$": "redacted"}`.
     Redacted,
@@ -32,7 +32,7 @@ impl<T> Field<T> {
         }
     }
 
-    /// Whether nobody said anything.
+    /// Whether it is not recorded.
     pub const fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
@@ -108,7 +108,7 @@ impl<T: JsonSchema> JsonSchema for Field<T> {
     }
 }
 
-/// Why a value is not there.
+/// Why a value is missing.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "it only describes what `Field` reads and writes")]
 struct State {

@@ -12,7 +12,7 @@ use crate::limits::{MAX_LIST, MAX_RECORD_BYTES, MAX_RECORD_DEPTH};
 /// A record that was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed {
-    /// The record; `custody.secrets_removed` says how many secrets were taken out.
+    /// The record; `custody.secrets_removed` is the number of secrets that were removed.
     pub record: Record,
     /// JSON pointers of the secrets that were taken out, never the secrets.
     pub removed: Vec<String>,
@@ -24,11 +24,11 @@ pub struct Parsed {
 pub enum RecordError {
     /// It is longer than [`MAX_RECORD_BYTES`].
     #[error(
-        "the record has {0} bytes; at most {MAX_RECORD_BYTES} are taken: keep large content elsewhere and name it in `ref`"
+        "the record has {0} bytes; at most {MAX_RECORD_BYTES} are accepted: store large content elsewhere and refer to it in `ref`"
     )]
     TooLong(usize),
     /// It is no JSON.
-    #[error("the record is no JSON: {0}")]
+    #[error("the record is not valid JSON: {0}")]
     Json(serde_json::Error),
     /// It is no object.
     #[error("a record is a JSON object")]
@@ -39,7 +39,7 @@ pub enum RecordError {
     /// A list is longer than [`MAX_LIST`].
     #[error("{at}: more than {MAX_LIST} entries; split the interaction into several records")]
     TooMany {
-        /// Where.
+        /// The endpoint.
         at: String,
     },
     /// It is of another format.
@@ -98,11 +98,13 @@ fn head(
         Path::Member(&Path::Top, name)
     }
     let kind = match record.remove("kind") {
-        None => Err("there is no such member; it says what the record is about".to_owned()),
-        Some(Value::String(name)) => StatementKind::from_name(&name)
-            .filter(|kind| *kind != StatementKind::Opaque)
-            .ok_or_else(|| format!("`{}` is no kind of record", name.chars().take(100).collect::<String>())),
-        Some(_) => Err("the name of a kind is a string".to_owned()),
+        None => Err("there is no such member; it names the subject of the record".to_owned()),
+        Some(Value::String(name)) => {
+            StatementKind::from_name(&name).filter(|kind| *kind != StatementKind::Opaque).ok_or_else(|| {
+                format!("`{}` is not a kind of record", name.chars().take(100).collect::<String>())
+            })
+        }
+        Some(_) => Err("a kind is a string".to_owned()),
     };
     let kind = kind.map_err(|problem| wrong(&at("kind"), problem))?;
     let id = record.remove("id").map_or(Ok(None), |id| leaf(id, &at("id")))?;

@@ -38,7 +38,7 @@ pub(super) fn members(
     mut take: impl FnMut(&str, Value, &Path<'_>, &mut Unknown) -> Result<Option<Value>, RecordError>,
 ) -> Result<(), RecordError> {
     let Value::Object(object) = value else {
-        return Err(wrong(at, format!("{} where there must be an object", kind(&value))));
+        return Err(wrong(at, format!("expected an object, found {}", kind(&value))));
     };
     for (name, value) in object {
         let here = Path::Member(at, &name);
@@ -71,7 +71,7 @@ impl<T: Read> Read for Field<T> {
                 "erased" => Ok(Self::Erased),
                 other => Err(wrong(
                     at,
-                    format!("`{other}` is none of the states not_applicable, redacted, erased"),
+                    format!("`{other}` is not a state: use not_applicable, redacted or erased"),
                 )),
             },
             Some(_) => Err(wrong(at, "a member called `$` is a state and stands alone")),
@@ -82,7 +82,7 @@ impl<T: Read> Read for Field<T> {
 impl<T: Read> Read for Vec<T> {
     fn read(value: Value, at: &Path<'_>, unknown: &mut Unknown) -> Result<Self, RecordError> {
         let Value::Array(list) = value else {
-            return Err(wrong(at, format!("{} where there must be a list", kind(&value))));
+            return Err(wrong(at, format!("expected a list, found {}", kind(&value))));
         };
         let one = |(place, value)| T::read(value, &Path::Element(at, place), unknown);
         list.into_iter().enumerate().map(one).collect()
@@ -99,7 +99,7 @@ impl Read for Map<String, Value> {
     fn read(value: Value, at: &Path<'_>, _: &mut Unknown) -> Result<Self, RecordError> {
         match value {
             Value::Object(object) => Ok(object),
-            other => Err(wrong(at, format!("{} where there must be an object", kind(&other)))),
+            other => Err(wrong(at, format!("expected an object, found {}", kind(&other)))),
         }
     }
 }

@@ -42,7 +42,7 @@ fn four_states_of_a_missing_value_are_four() {
 #[test]
 fn an_error_names_the_place() {
     for (value, place, words) in [
-        (json!({ "kind": "chat" }), "kind", "`chat` is no kind of record"),
+        (json!({ "kind": "chat" }), "kind", "`chat` is not a kind of record"),
         (
             json!({ "kind": "interaction", "initiator": { "kind": "robot" } }),
             "initiator.kind",
@@ -59,7 +59,7 @@ fn an_error_names_the_place() {
             "input.commitment",
             "an unsalted digest",
         ),
-        (json!({ "kind": "interaction", "time": [] }), "time", "a list where there must be an object"),
+        (json!({ "kind": "interaction", "time": [] }), "time", "expected an object, found a list"),
         (json!({}), "kind", "there is no such member"),
         (json!({ "kind": "interaction", "id": "a b" }), "id", "a record's id has"),
     ] {

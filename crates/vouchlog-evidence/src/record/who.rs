@@ -6,7 +6,7 @@ use super::ArtifactDigest;
 use super::group::{group, words};
 
 words! {
-    /// What began the interaction.
+    /// What started the interaction.
     InitiatorKind {
         /// A person.
         Human,
@@ -14,9 +14,9 @@ words! {
         Agent,
         /// A service.
         Service,
-        /// A clock or a queue: nobody is behind this very run.
+        /// A clock or a queue: no person started this run.
         Schedule,
-        /// Somebody outside the organisation.
+        /// A party outside the organisation.
         External,
     }
 }
@@ -28,13 +28,13 @@ words! {
         Oidc,
         /// A client certificate.
         Mtls,
-        /// The issuer was asked (RFC 7662).
+        /// Token introspection at the issuer (RFC 7662).
         Introspection,
         /// An API key that was looked up.
         ApiKey,
-        /// A header said so. Anybody can write a header: not verified.
+        /// From a header, which anyone can write: not verified.
         Header,
-        /// The caller said so. Not verified.
+        /// Self-asserted by the caller. Not verified.
         #[serde(rename = "self")]
         SelfAsserted,
     }
@@ -43,22 +43,22 @@ words! {
 group! {
     /// The principal at the beginning of the chain.
     Initiator {
-        /// What it is.
+        /// The kind of initiator.
         kind: InitiatorKind,
         /// Who vouches for `sub` (OpenID Connect `iss`).
         iss: String,
         /// The principal, unique at `iss` (OpenID Connect `sub`). Personal.
         sub: String,
-        /// How that was verified.
+        /// How the identity was verified.
         verified_by: InitiatorCheck,
-        /// Roles that decisions were made with.
+        /// Role definitions used by decisions.
         roles: Vec<String>,
         /// The person or team accountable for an agent or a service. Personal.
         sponsor: String,
-        /// The person behind an application that asked under a name of its own, as the application says (OpenTelemetry
+        /// The end user of an application that called under its own name, as reported by the application (OpenTelemetry
         /// `enduser.id`). Personal.
         end_user: String,
-        /// A name that stands for the person and names nobody by itself (OpenTelemetry `enduser.pseudo.id`). Personal.
+        /// A pseudonym of the person (OpenTelemetry `enduser.pseudo.id`). Personal.
         pseudonym: String,
     }
 }
@@ -66,7 +66,7 @@ group! {
 group! {
     /// The user's session.
     Session {
-        /// Whether it was verified to be alive and the initiator's.
+        /// Whether it was verified as active and as the initiator's.
         verified: bool,
         /// Authentication methods (OpenID Connect `amr`).
         amr: Vec<String>,
@@ -80,23 +80,23 @@ group! {
 }
 
 words! {
-    /// What the device management says of the device.
+    /// The device management's assessment of the device.
     DevicePosture {
-        /// It is managed and keeps its rules.
+        /// Managed, and complies with its rules.
         Managed,
-        /// It is managed and breaks a rule.
+        /// Managed, and violates a rule.
         NonCompliant,
-        /// Nobody manages it.
+        /// Not managed.
         Unmanaged,
     }
 }
 
 group! {
-    /// What the initiator sat at.
+    /// The initiator's device.
     Device {
         /// The device. Personal.
         id: String,
-        /// What its management says.
+        /// The device management's assessment.
         posture: DevicePosture,
         /// Whether that came with an attestation of the hardware.
         attested: bool,
@@ -122,20 +122,20 @@ words! {
         K8sTokenReview,
         /// A cloud's instance identity document.
         CloudInstance,
-        /// The workload said so. Not verified.
+        /// Self-asserted by the workload. Not verified.
         #[serde(rename = "self")]
         SelfAsserted,
-        /// Nothing asserts it.
+        /// The identity is not asserted.
         None,
     }
 }
 
 group! {
-    /// What executed: the program, not whoever launched it.
+    /// What executed the action: the program, not the user who launched it.
     Workload {
         /// Its identity, such as a SPIFFE id.
         id: String,
-        /// How that was asserted.
+        /// How the identity was asserted.
         method: WorkloadAssertion,
         /// Whether the assertion was checked.
         verified: bool,
@@ -145,7 +145,7 @@ group! {
         service_account: String,
         /// Whether other programs share that identity.
         shared: bool,
-        /// The agent it is.
+        /// The agent.
         agent: Agent,
     }
 }
@@ -165,27 +165,27 @@ group! {
 }
 
 words! {
-    /// In whose name the workload acted.
+    /// On whose behalf the workload acted.
     AuthorityMode {
         /// For the initiator (RFC 8693 `act`).
         OnBehalfOf,
         /// For itself.
         Autonomous,
-        /// Through a connector somebody configured earlier.
+        /// Through a preconfigured connector.
         Connector,
     }
 }
 
 group! {
-    /// Under whose authority.
+    /// The authority of the action.
     Authority {
-        /// In whose name.
+        /// On whose behalf.
         mode: AuthorityMode,
         /// The principals it passed through, from the initiator to the workload (nested `act` of RFC 8693). Personal.
         chain: Vec<String>,
-        /// What each hop could do, in the order of `chain`: never more than the hop before.
+        /// The scope of each hop, in the order of `chain`: never wider than the hop before.
         scopes: Vec<Vec<String>>,
-        /// What for.
+        /// The purpose.
         purpose: String,
         /// The task or transaction (`txn` of a transaction token).
         task: String,

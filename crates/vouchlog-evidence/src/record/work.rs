@@ -7,27 +7,27 @@ use super::group::{group, words};
 use super::{ArtifactDigest, Commitment};
 
 group! {
-    /// The data an interaction touched. Classes are the organisation's own words; their order of sensitivity is configuration.
+    /// The data of an interaction. Classes are the organisation's own words; their order of sensitivity is configuration.
     Data {
-        /// Classes of what went in.
+        /// Data classes of the input.
         input_class: Vec<String>,
-        /// Classes of what came out.
+        /// Data classes of the output.
         output_class: Vec<String>,
-        /// Whether the input was redacted on its way to the model.
+        /// Whether the input was redacted before it reached the model.
         redacted_input: bool,
-        /// Whether something was retrieved for the model.
+        /// Whether data was retrieved for the model.
         retrieved: bool,
         /// What was retrieved.
         sources: Vec<DataSource>,
         /// Resources that were read or written.
         resources: Vec<String>,
-        /// Classes the answering model is approved for.
+        /// Data classes for which the model that answered is approved.
         approved_for: Vec<String>,
     }
 }
 
 group! {
-    /// Something that was retrieved.
+    /// A retrieved document.
     DataSource {
         /// The source.
         id: String,
@@ -41,7 +41,7 @@ group! {
         query: String,
         /// The text. Content.
         content: Value,
-        /// How well it fits the query, on the scale of whoever retrieved it.
+        /// Relevance to the query, on the retriever's scale.
         score: Number,
     }
 }
@@ -51,11 +51,11 @@ group! {
     Model {
         /// Who runs it (OpenTelemetry `gen_ai.provider.name`).
         provider: String,
-        /// The model that was asked for.
+        /// The requested model.
         requested: String,
         /// The model that answered.
         served: String,
-        /// Where.
+        /// The endpoint.
         endpoint: String,
         /// Parameters: temperature, limits, seed. Definitions of tools and schemas among them are content.
         params: Map<String, Value>,
@@ -63,7 +63,7 @@ group! {
         served_tier: String,
         /// The provider's fingerprint of the backend.
         fingerprint: String,
-        /// Why another model than asked for answered: an alias, a fallback.
+        /// Why a model other than the requested one answered: an alias, a fallback.
         routing: String,
         /// Name of the prompt template.
         prompt_name: String,
@@ -73,7 +73,7 @@ group! {
 }
 
 group! {
-    /// What went into the model, or came out of it.
+    /// Input or output of the model.
     Content {
         /// The messages. Content.
         content: Value,
@@ -83,7 +83,7 @@ group! {
         r#ref: String,
         /// Their bytes.
         bytes: u64,
-        /// Whether something was cut off.
+        /// Whether the content was truncated.
         truncated: bool,
         /// Why the model stopped (OpenTelemetry `gen_ai.response.finish_reasons`); output only.
         finish: Vec<String>,
@@ -95,29 +95,29 @@ group! {
 group! {
     /// Tokens.
     Usage {
-        /// In.
+        /// Input tokens.
         input_tokens: u64,
-        /// Out.
+        /// Output tokens.
         output_tokens: u64,
-        /// Of those in, read from the provider's cache.
+        /// Input tokens read from the provider's cache.
         cache_read_input_tokens: u64,
-        /// Of those in, written to it.
+        /// Input tokens written to the provider's cache.
         cache_write_input_tokens: u64,
-        /// Of those out, spent on reasoning that is not shown.
+        /// Output tokens spent on hidden reasoning.
         reasoning_output_tokens: u64,
     }
 }
 
 words! {
-    /// What became of a tool call.
+    /// The status of a tool call.
     ToolStatus {
-        /// The model asked for it, and nobody did anything yet.
+        /// The model proposed the call; it has not been run.
         Proposed,
         /// It was run.
         Executed,
         /// It was not allowed.
         Denied,
-        /// It was allowed and not run.
+        /// It was allowed, but not run.
         Dropped,
         /// It was run and failed.
         Failed,
@@ -125,23 +125,23 @@ words! {
 }
 
 words! {
-    /// What became of an effect on the world.
+    /// The state of a side effect.
     Effect {
-        /// It was seen.
+        /// The effect was confirmed.
         Confirmed,
-        /// It was sent off.
+        /// The call was sent; the effect is not confirmed.
         Dispatched,
-        /// There is none.
+        /// There was no effect.
         None,
         /// It failed.
         Failed,
-        /// It was undone.
+        /// The effect was reverted.
         Reverted,
     }
 }
 
 words! {
-    /// Who asked for a tool call.
+    /// Who requested a tool call.
     ToolOrigin {
         /// The model.
         Model,
@@ -161,7 +161,7 @@ group! {
         name: String,
         /// Its type, as OpenTelemetry's `gen_ai.tool.type`.
         r#type: String,
-        /// What it says of itself. Content.
+        /// Its self-description. Content.
         description: String,
         /// The call in the Model Context Protocol.
         mcp: Mcp,
@@ -169,23 +169,23 @@ group! {
         definition_digest: ArtifactDigest,
         /// Digest of its definition as pinned.
         pinned_definition_digest: ArtifactDigest,
-        /// Whether it changes something.
+        /// Whether the tool has side effects.
         side_effect: bool,
-        /// Whether that cannot be undone.
+        /// Whether the effect cannot be undone.
         irreversible: bool,
         /// Whether the model proposed the call.
         proposed: bool,
-        /// Who asked for it.
+        /// Who requested the call.
         origin: ToolOrigin,
-        /// What became of it.
+        /// The status of the call.
         status: ToolStatus,
-        /// When it began.
+        /// When it started.
         start: Timestamp,
         /// When it ended.
         end: Timestamp,
         /// The arguments. Content.
         arguments: Value,
-        /// Commitment to the arguments the tool got.
+        /// Commitment to the arguments the tool received.
         arguments_digest: Commitment,
         /// The result. Content.
         result: Value,
@@ -195,9 +195,9 @@ group! {
         needs_scope: String,
         /// The resource or trust domain it belongs to, as an audience.
         audience: String,
-        /// What it called in turn.
+        /// Its downstream calls.
         downstream: Vec<Downstream>,
-        /// What became of its effect.
+        /// The state of the call's side effect.
         effect: Effect,
         /// The error, as a code.
         error: String,
@@ -221,17 +221,17 @@ group! {
 group! {
     /// A call that a tool made.
     Downstream {
-        /// Whom.
+        /// The target.
         target: String,
-        /// What.
+        /// The operation.
         op: String,
-        /// The answer's status.
+        /// The status of the response.
         status: String,
-        /// The other side's name for it.
+        /// The other side's reference.
         r#ref: String,
         /// Id of the credential it used.
         credential: String,
-        /// When.
+        /// The time.
         at: Timestamp,
         /// W3C span id of the call.
         span: String,
@@ -241,33 +241,33 @@ group! {
 words! {
     /// How an interaction ended.
     OutcomeState {
-        /// It was done.
+        /// It was executed.
         Executed,
-        /// A guardrail stopped it.
+        /// A guardrail blocked it.
         Blocked,
         /// A policy denied it.
         Denied,
         /// It failed.
         Error,
-        /// It took too long.
+        /// It timed out.
         Timeout,
-        /// It waits for somebody.
+        /// It was deferred to a person.
         Deferred,
-        /// Somebody stopped it.
+        /// It was cancelled.
         Cancelled,
     }
 }
 
 group! {
-    /// How it ended.
+    /// How the interaction ended.
     Outcome {
-        /// In a word.
+        /// The state.
         state: OutcomeState,
         /// The error, as a code.
         error: String,
-        /// The error in its own words, which may quote what was asked. Content.
+        /// The error message, which may quote the request. Content.
         message: String,
-        /// What became of the effect.
+        /// The state of the side effect.
         effect: Effect,
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn table() -> Vec<Rule> {
             record: Some(not_approved), ..RULE },
         Rule { code: "R35", name: "SELF_APPROVAL", serves: &[Identity],
             says: "the requester approved the request",
-            remedy: "let somebody else approve, and record `approval.approver`",
+            remedy: "have another person approve, and record `approval.approver`",
             record: Some(self_approval), ..RULE },
         Rule { code: "R36", name: "APPROVAL_OUTSIDE_WINDOW", serves: &[Identity],
             says: "the approval came after the action, or had expired",
@@ -67,13 +67,15 @@ fn step_up(case: &Case<'_>, found: &mut Found<'_>) {
         }
         match decision.enforced.value() {
             Some(Enforced::Deny) => {}
-            None => found.unknown([at], "approval was asked for, and whether it went on is not recorded"),
+            None => {
+                found.unknown([at], "approval was required, and whether the action continued is not recorded")
+            }
             Some(Enforced::Allow | Enforced::Modify) => {
                 let places = [at.as_str(), "/approval/state"];
                 match state {
-                    Seen::Withheld => found.unknown(places, "cannot be told: the approval is withheld"),
-                    Seen::Absent => found.missing(places, "approval was asked for, and none is recorded"),
-                    _ => found.wrong(places, "approval was asked for, and it went on without"),
+                    Seen::Withheld => found.unknown(places, "the approval is withheld"),
+                    Seen::Absent => found.missing(places, "approval was required, and none is recorded"),
+                    _ => found.wrong(places, "approval was required, and the action continued without it"),
                 }
             }
         }
@@ -112,13 +114,13 @@ fn not_approved(case: &Case<'_>, found: &mut Found<'_>) {
             (true, Seen::Absent | Seen::Withheld) => {
                 found.unknown(places, "whether a person approved is not recorded");
             }
-            _ if state.is_withheld() => found.unknown(places, "cannot be told: the approval is withheld"),
+            _ if state.is_withheld() => found.unknown(places, "the approval is withheld"),
             _ if !told => found
                 .unknown(places, "whether the call can be undone is not recorded, and no person approved it"),
             _ if matches!(approval, Seen::Absent) => {
-                found.missing(places, "it cannot be undone, and no approval is recorded");
+                found.missing(places, "the call cannot be undone, and no approval is recorded");
             }
-            _ => found.wrong(places, "it cannot be undone, and no person approved it"),
+            _ => found.wrong(places, "the call cannot be undone, and no person approved it"),
         }
         return;
     }
@@ -131,18 +133,18 @@ fn not_approved(case: &Case<'_>, found: &mut Found<'_>) {
     }
     match found.told(approval.then(|approval| &approval.required), "/approval/required") {
         Some(true) if state.is_withheld() => {
-            found.unknown([at], "cannot be told: the approval is withheld");
+            found.unknown([at], "the approval is withheld");
         }
         Some(true) if case.outcome().value().is_none() && case.run_tools().next().is_none() => {
             found.unknown(
                 [at],
-                "an approval was needed and not given, and whether it was done is not recorded",
+                "a required approval was not given, and whether the action was executed is not recorded",
             );
         }
         Some(true) if state.value().is_none() => {
-            found.missing([at], "an approval was needed, and none is recorded");
+            found.missing([at], "an approval was required, and none is recorded");
         }
-        Some(true) => found.wrong([at], "an approval was needed, and it was done without"),
+        Some(true) => found.wrong([at], "an approval was required, and the action was executed without it"),
         _ => {}
     }
 }
@@ -156,11 +158,11 @@ fn self_approval(case: &Case<'_>, found: &mut Found<'_>) {
     let agent = workload.then(|workload| &workload.agent).then(|agent| &agent.id);
     let agent = found.told(agent, "/workload/agent/id");
     if case.is_initiator(approver) || is_workload || agent == Some(approver) {
-        found.wrong([at], "the approver is who asked, or who acted");
+        found.wrong([at], "the approver is also the requester or the executor");
     } else if case.may_be_initiator(approver)
         || seen(&case.body.initiator).then(|initiator| &initiator.sub).is_withheld()
     {
-        found.unknown([at], "cannot be told: the initiator, or who vouches for it, is not there");
+        found.unknown([at], "the initiator or its issuer is not available");
     }
 }
 
@@ -189,10 +191,13 @@ fn outside_window(case: &Case<'_>, found: &mut Found<'_>) {
     let expires = found.told(seen(&approval.expires), "/approval/expires");
     let Some(needed) = needed_at(case) else { return };
     if at.is_some_and(|at| *at > needed) {
-        found.wrong(["/approval/at"], format!("approved after the action, {needed}"));
+        found.wrong(["/approval/at"], format!("approved after the action at {needed:.0}"));
     }
     if expires.is_some_and(|expires| *expires < needed) {
-        found.wrong(["/approval/expires"], format!("the approval had expired before the action, {needed}"));
+        found.wrong(
+            ["/approval/expires"],
+            format!("the approval had expired before the action at {needed:.0}"),
+        );
     }
 }
 
@@ -204,8 +209,10 @@ fn human_claim(case: &Case<'_>, found: &mut Found<'_>) {
     }
     match seen(&approval.source) {
         Seen::Value(ApprovalSource::User) => {}
-        Seen::Value(_) => found.wrong([at], "a person is said to have approved, and no person answered"),
-        Seen::NotApplicable => found.unknown([at], "a person approved: where the answer came from applies"),
+        Seen::Value(_) => found.wrong([at], "a person is recorded as the approver, but no person answered"),
+        Seen::NotApplicable => {
+            found.unknown([at], "a person approved, so the source of the approval must be recorded")
+        }
         other => {
             found.told(other, at);
         }
@@ -213,8 +220,13 @@ fn human_claim(case: &Case<'_>, found: &mut Found<'_>) {
 }
 
 fn override_reason(case: &Case<'_>, found: &mut Found<'_>) {
-    let Some(over) = found.told(seen(&case.body.r#override), "/override") else { return };
-    found.require(seen(&over.by).text(), "/override/by", "who went against the decision is not recorded");
-    found.require(seen(&over.from), "/override/from", "what had been decided is not recorded");
-    found.require(seen(&over.reason).text(), "/override/reason", "no code says why");
+    let over = seen(&case.body.r#override);
+    if matches!(over, Seen::Absent) {
+        let words = "not recorded: whether anyone overrode a decision (`override`)";
+        return found.unknown(["/override"], words);
+    }
+    let Some(over) = found.told(over, "/override") else { return };
+    found.require(seen(&over.by).text(), "/override/by", "who overrode the decision is not recorded");
+    found.require(seen(&over.from), "/override/from", "the overridden decision is not recorded");
+    found.require(seen(&over.reason).text(), "/override/reason", "no reason code is recorded");
 }

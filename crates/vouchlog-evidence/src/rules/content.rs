@@ -67,7 +67,7 @@ pub(super) fn table() -> Vec<Rule> {
 
 fn no_class(case: &Case<'_>, found: &mut Found<'_>) {
     let class = seen(&case.body.data).then(|data| &data.input_class).list();
-    found.require(class, "/data/input_class", "no class of the input is recorded");
+    found.require(class, "/data/input_class", "the data class of the input is not recorded");
 }
 
 /// Classes of what went into the model.
@@ -101,10 +101,12 @@ fn downgrade(case: &Case<'_>, found: &mut Found<'_>) {
     match (highest(&mut output.iter()), highest(&mut inputs.into_iter())) {
         (Some(out), Some(put_in)) if out >= put_in => {}
         (None, _) if output.is_empty() => {
-            found.missing([at], "what went in has a class, what came out has none");
+            found.missing([at], "the input has a data class and the output has none");
         }
-        (Some(_), Some(_)) => found.missing([at], "the output is classed lower than its input or sources"),
-        _ => found.unknown([at], "which class is higher is not known: the order of classes is configuration"),
+        (Some(_), Some(_)) => {
+            found.missing([at], "the output has a lower data class than its input or sources")
+        }
+        _ => found.unknown([at], "which class is higher is not known: configure the order of classes"),
     }
 }
 
@@ -113,11 +115,11 @@ fn retrieval_unlisted(case: &Case<'_>, found: &mut Found<'_>) {
     let data = seen(&case.body.data);
     match data.then(|data| &data.sources).list() {
         Seen::Value(_) => return,
-        Seen::Withheld => return found.unknown([at], "cannot be told: what was retrieved is withheld"),
+        Seen::Withheld => return found.unknown([at], "what was retrieved is withheld"),
         Seen::Absent | Seen::NotApplicable => {}
     }
     match data.then(|data| &data.retrieved) {
-        Seen::Value(true) => found.missing([at], "something was retrieved, and nothing is listed"),
+        Seen::Value(true) => found.missing([at], "data was retrieved, and no sources are listed"),
         retrieved => {
             found.told(retrieved, "/data/retrieved");
         }
@@ -170,7 +172,7 @@ fn substituted(case: &Case<'_>, found: &mut Found<'_>) {
         return;
     };
     if !is_version_of(served, requested) {
-        let message = format!("{served} answered for {requested}, and no routing says why");
+        let message = format!("{served} answered instead of {requested}, and no routing is recorded");
         found.require(model.then(|model| &model.routing).text(), "/model/routing", &message);
     }
 }
@@ -203,13 +205,13 @@ fn text_alone(case: &Case<'_>, found: &mut Found<'_>) {
     let workload = seen(&case.body.workload).then(|workload| &workload.id).text();
     let gone = |name: Seen<'_, String>| matches!(name, Seen::Absent | Seen::NotApplicable);
     if text && gone(initiator) && gone(workload) {
-        found.missing(["/initiator", "/workload"], "there is text, and neither initiator nor workload");
+        found.missing(["/initiator", "/workload"], "there is text, but no initiator and no workload");
     }
 }
 
 fn output_only(case: &Case<'_>, found: &mut Found<'_>) {
     if committed(&case.body.output).value().is_some() {
-        found.require(committed(&case.body.input), "/input", "there is an output without its input");
+        found.require(committed(&case.body.input), "/input", "there is an output but no input");
     }
 }
 
@@ -223,10 +225,10 @@ fn truncated(case: &Case<'_>, found: &mut Found<'_>) {
         let cut = found.require(
             content.then(|content| &content.truncated),
             &at,
-            "whether content was cut off is not recorded",
+            "whether content was truncated is not recorded",
         );
         if cut == Some(&true) {
-            found.wrong([at.as_str()], format!("the {name} was cut off"));
+            found.wrong([at.as_str()], format!("the {name} was truncated"));
             continue;
         }
         let text = content.then(|content| &content.content).value().and_then(|text| limit_met(case, text));
@@ -234,7 +236,7 @@ fn truncated(case: &Case<'_>, found: &mut Found<'_>) {
         if let Some(limit) = text.or(bytes.filter(|bytes| case.context.is_content_limit(*bytes))) {
             found.wrong(
                 [format!("/{name}")],
-                format!("the {name} is exactly {limit} bytes long, where sources cut"),
+                format!("the {name} is exactly {limit} bytes long, the length at which sources truncate"),
             );
         }
     }
@@ -258,6 +260,6 @@ fn unretrievable(case: &Case<'_>, found: &mut Found<'_>) {
     let retention = seen(&case.body.custody).then(|custody| &custody.retention).value();
     let end = case.time(|time| &time.end).value().or(case.time(|time| &time.start).value());
     if case.context.is_content_lost(id, retention.map(String::as_str), end.copied()) {
-        found.wrong(["/input", "/output"], "the content cannot be found where it is kept");
+        found.wrong(["/input", "/output"], "the content is missing from its recorded location");
     }
 }

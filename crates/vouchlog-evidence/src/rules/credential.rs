@@ -1,6 +1,6 @@
 //! R11 to R23: the credential, whether it was valid, and whether it was the right one.
 
-use super::look::{Case, Found, Seen, seen};
+use super::look::{Case, Found, Seen, seen, whole_seconds};
 use super::{Definition, RULE, Rule, Severity};
 use crate::{CredentialBinding, Profile, StatusResult};
 
@@ -81,13 +81,13 @@ fn no_credential(case: &Case<'_>, found: &mut Found<'_>) {
 
 fn no_window(case: &Case<'_>, found: &mut Found<'_>) {
     let Some(credential) = case.credential() else { return };
-    found.require(seen(&credential.exp), "/credential/exp", "the credential has no end");
+    found.require(seen(&credential.exp), "/credential/exp", "the credential has no expiry");
     let begin = match (seen(&credential.nbf), seen(&credential.iat)) {
         (Seen::Value(begin), _) | (_, Seen::Value(begin)) => Seen::Value(begin),
         (Seen::Withheld, _) | (_, Seen::Withheld) => Seen::Withheld,
         _ => Seen::Absent,
     };
-    found.require(begin, "/credential/nbf", "the credential has no beginning");
+    found.require(begin, "/credential/nbf", "the credential has no start of validity");
 }
 
 fn persistent(case: &Case<'_>, found: &mut Found<'_>) {
@@ -97,7 +97,8 @@ fn persistent(case: &Case<'_>, found: &mut Found<'_>) {
     let life = exp.duration_since(*begin);
     let most = case.asks.max_credential_lifetime;
     if life > most {
-        let message = format!("the credential lives {life:#}, the profile allows {most:#}");
+        let life = whole_seconds(life);
+        let message = format!("the credential is valid for {life:#}; the profile allows {most:#}");
         found.wrong(["/credential/exp", "/credential/iat"], message);
     }
 }
@@ -106,14 +107,13 @@ fn status_unchecked(case: &Case<'_>, found: &mut Found<'_>) {
     let Some(credential) = case.credential() else { return };
     let status = seen(&credential.status);
     let at = "/credential/status";
-    let result =
-        found.require(status.then(|status| &status.result), at, "no look-up of its status is recorded");
+    let result = found.require(status.then(|status| &status.result), at, "no status check is recorded");
     if result == Some(&StatusResult::Unknown) {
-        found.missing([at], "the look-up had no answer");
+        found.missing([at], "the status check returned no result");
     }
     if result.is_some() {
         let when = status.then(|status| &status.checked_at);
-        found.require(when, "/credential/status/checked_at", "when its status was looked up is not recorded");
+        found.require(when, "/credential/status/checked_at", "the time of the status check is not recorded");
     }
 }
 
@@ -144,7 +144,7 @@ fn audience(case: &Case<'_>, found: &mut Found<'_>) {
             Seen::Value(aud) if aud.contains(wanted) => {}
             Seen::Value(_) | Seen::NotApplicable => found.wrong(
                 [at.as_str(), "/credential/aud"],
-                format!("the tool is part of {wanted}, for which the credential is not meant"),
+                format!("the tool belongs to {wanted}, which is not an audience of the credential"),
             ),
             other => {
                 found.told(other, "/credential/aud");
@@ -159,17 +159,22 @@ fn reused(case: &Case<'_>, found: &mut Found<'_>) {
     let task = found.told(task, "/authority/task");
     let Some(id) = credential.id.value() else { return };
     if case.context.other_task(id, task) {
-        found.wrong(["/credential/id", "/authority/task"], "the credential was used for another task too");
+        found.wrong(["/credential/id", "/authority/task"], "the credential was also used for another task");
     }
     if case.context.other_initiator(id, case.record.initiator().as_ref()) {
-        found.wrong(["/credential/id", "/initiator/sub"], "the credential was used by another initiator too");
+        found
+            .wrong(["/credential/id", "/initiator/sub"], "the credential was also used by another initiator");
     }
 }
 
 fn unbound(case: &Case<'_>, found: &mut Found<'_>) {
     let Some(credential) = case.credential().filter(|_| case.asks.proof_of_possession) else { return };
     let at = "/credential/binding";
-    let binding = found.require(seen(&credential.binding), at, "what binds it to its holder is not recorded");
+    let binding = found.require(
+        seen(&credential.binding),
+        at,
+        "how the credential is bound to its holder is not recorded",
+    );
     if matches!(binding, Some(CredentialBinding::None | CredentialBinding::Bearer)) {
         found.wrong([at], "nothing binds the credential to its holder");
     }
@@ -178,6 +183,6 @@ fn unbound(case: &Case<'_>, found: &mut Found<'_>) {
 fn no_issuance(case: &Case<'_>, found: &mut Found<'_>) {
     let Some(id) = case.credential().and_then(|credential| credential.id.value()) else { return };
     if !case.context.is_issued(id) {
-        found.missing(["/credential/id"], format!("no issuance of {id} is known"));
+        found.missing(["/credential/id"], format!("no record of the issuance of {id}"));
     }
 }

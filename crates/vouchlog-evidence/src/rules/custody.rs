@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::look::{Case, Found, seen};
+use super::look::{Case, Found, seen, whole_seconds};
 use super::{AskedOf, Definition, RULE, Rule, Severity};
 use crate::grade::{KeyState, Set};
 
@@ -29,7 +29,7 @@ pub(super) fn table() -> Vec<Rule> {
             remedy: "record `correlation.intent`; where intents are not written ahead, `correlation.write_ahead: false`",
             record: Some(no_intent), set: Some(intent_not_there), ..INTERACTION },
         Rule { code: "R72", name: "SAMPLED_SOURCE", serves: &[Completeness],
-            says: "the source leaves interactions out, or it is not recorded whether it does",
+            says: "the source omits interactions, or it is not recorded whether it does",
             remedy: "switch sampling off at the source; record `custody.sampled: false`",
             record: Some(sampled), ..RULE },
         Rule { code: "R73", name: "DROPPED_ATTRIBUTES", severity: Warn, serves: &[Completeness],
@@ -50,15 +50,16 @@ pub(super) fn table() -> Vec<Rule> {
 fn late(case: &Case<'_>, found: &mut Found<'_>) {
     let at = "/time/received";
     let received = case.time(|time| &time.received);
-    let Some(received) = found.require(received, at, "when the recorder heard of it is not recorded") else {
+    let Some(received) = found.require(received, at, "when the recorder received it is not recorded") else {
         return;
     };
     let Some(end) = case.time(|time| &time.end).value() else { return };
     let delay = received.duration_since(*end);
     if delay > case.context.max_merge_delay() {
-        found.wrong([at], format!("the recorder heard of it {delay:#} after it ended"));
+        let delay = whole_seconds(delay);
+        found.wrong([at], format!("the recorder received it {delay:#} after it ended"));
     } else if delay < -case.clock_error() {
-        found.wrong([at], "the recorder heard of it before it ended");
+        found.wrong([at], "the recorder received it before it ended");
     }
 }
 
@@ -68,7 +69,10 @@ fn backdated(case: &Case<'_>, found: &mut Found<'_>) {
     let Some(start) = found.told(case.time(|time| &time.start), at) else { return };
     let earliest = previous.checked_sub(case.clock_error()).unwrap_or(Timestamp::MIN);
     if *start < earliest {
-        found.wrong([at], format!("it began at {start}, and what it follows ended at {previous}"));
+        found.wrong(
+            [at],
+            format!("it started at {start:.0}, before the record it follows ended at {previous:.0}"),
+        );
     }
 }
 
@@ -76,14 +80,14 @@ fn end_before_start(case: &Case<'_>, found: &mut Found<'_>) {
     let start = found.told(case.time(|time| &time.start), "/time/start");
     let end = found.told(case.time(|time| &time.end), "/time/end");
     if start.zip(end).is_some_and(|(start, end)| end < start) {
-        found.wrong(["/time/start", "/time/end"], "it ended before it began");
+        found.wrong(["/time/start", "/time/end"], "it ended before it started");
     }
     for (place, tool) in case.run_tools() {
         let start = found.told(seen(&tool.start), &format!("/tools/{place}/start"));
         let end = found.told(seen(&tool.end), &format!("/tools/{place}/end"));
         if start.zip(end).is_some_and(|(start, end)| end < start) {
             let at = ["start", "end"].map(|name| format!("/tools/{place}/{name}"));
-            found.wrong(at, "the tool call ended before it began");
+            found.wrong(at, "the tool call ended before it started");
         }
     }
 }
@@ -98,7 +102,7 @@ fn no_intent(case: &Case<'_>, found: &mut Found<'_>) {
     let told = correlation.then(|correlation| &correlation.write_ahead);
     match told.value().copied().or(case.context.writes_ahead()) {
         Some(true) => {
-            found.require(intent, at, "intents are written ahead, and this has none");
+            found.require(intent, at, "the gateway records intents, and this outcome has none");
         }
         Some(false) => {}
         None => {
@@ -124,7 +128,7 @@ fn intent_not_there(set: &Set<'_>, found: &mut Found<'_>) {
 fn sampled(case: &Case<'_>, found: &mut Found<'_>) {
     let at = "/custody/sampled";
     if found.told(seen(&case.body.custody).then(|custody| &custody.sampled), at) == Some(&true) {
-        found.wrong([at], "the source leaves interactions out");
+        found.wrong([at], "the source omits interactions");
     }
 }
 
@@ -136,7 +140,8 @@ fn dropped(case: &Case<'_>, found: &mut Found<'_>) {
     }
     let dropped = found.require(dropped, at, "whether the source dropped attributes is not recorded");
     if let Some(count) = dropped.filter(|count| **count > 0) {
-        found.wrong([at], format!("the source dropped {count} attributes"));
+        let what = if *count == 1 { "attribute" } else { "attributes" };
+        found.wrong([at], format!("the source dropped {count} {what}"));
     }
 }
 
@@ -144,7 +149,7 @@ fn recorder_key(case: &Case<'_>, found: &mut Found<'_>) {
     let at = "/custody/recorder";
     let recorder = seen(&case.body.custody).then(|custody| &custody.recorder).text();
     if recorder.is_not_applicable() {
-        return found.missing([at], "which recorder made the record is not recorded");
+        return found.missing([at], "the record does not name its recorder");
     }
     let Some(recorder) = found.told(recorder, at) else { return };
     let made = case.time(|time| &time.received).value().or(case.time(|time| &time.end).value());

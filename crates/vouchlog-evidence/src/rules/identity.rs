@@ -30,7 +30,7 @@ pub(super) fn table() -> Vec<Rule> {
             record: Some(no_device), ..RULE },
         Rule { code: "R05", name: "NO_WORKLOAD_ID", serves: &[Interaction, Governance, Identity],
             says: "the program that executed it is not recorded",
-            remedy: "record the workload's own identity in `workload.id`, not that of whoever launched it",
+            remedy: "record the workload's own identity in `workload.id`, not that of the user who launched it",
             record: Some(no_workload), ..RULE },
         Rule { code: "R06", name: "GENERIC_WORKLOAD", serves: &[Governance, Identity],
             says: "several programs share the workload's identity",
@@ -68,9 +68,12 @@ fn is_schedule(case: &Case<'_>) -> bool {
 fn no_initiator(case: &Case<'_>, found: &mut Found<'_>) {
     let sub = seen(&case.body.initiator).then(|initiator| &initiator.sub).text();
     if sub.value().is_none() && case.initiator_kind().is_withheld() {
-        found.unknown(["/initiator/kind"], "nobody is named, and whether a schedule began it is withheld");
+        found.unknown(
+            ["/initiator/kind"],
+            "no initiator is named, and whether a schedule started it is withheld",
+        );
     } else if !is_schedule(case) {
-        found.require(sub, "/initiator/sub", "nobody is named as the initiator");
+        found.require(sub, "/initiator/sub", "no initiator is named");
     }
 }
 
@@ -81,11 +84,14 @@ fn unverified_initiator(case: &Case<'_>, found: &mut Found<'_>) {
         return;
     }
     if check.is_not_applicable() && case.initiator_kind().is_withheld() {
-        return found.unknown([at], "whether a schedule began it, which nobody verifies, is withheld");
+        return found
+            .unknown([at], "whether a schedule started it, which needs no verification, is withheld");
     }
     match found.require(check, at, "how the initiator was verified is not recorded") {
         Some(InitiatorCheck::Header) => found.wrong([at], "the initiator's name comes from a header"),
-        Some(InitiatorCheck::SelfAsserted) => found.wrong([at], "the initiator's name is the caller's word"),
+        Some(InitiatorCheck::SelfAsserted) => {
+            found.wrong([at], "the initiator's name is self-asserted by the caller")
+        }
         _ => {}
     }
 }
@@ -97,7 +103,9 @@ fn shared_session(case: &Case<'_>, found: &mut Found<'_>) {
         Seen::Value(true) => found.wrong([at], "the session is shared"),
         Seen::Value(false) => {}
         Seen::NotApplicable if is_no_person(case) => {}
-        Seen::NotApplicable => found.unknown([at], "a person acted: whether the session is shared applies"),
+        Seen::NotApplicable => {
+            found.unknown([at], "a person acted, so whether the session is shared must be recorded")
+        }
         other => {
             found.told(other, at);
         }
@@ -108,7 +116,7 @@ fn shared_session(case: &Case<'_>, found: &mut Found<'_>) {
     if let (Some(session), Some(initiator)) = (named, case.record.initiator())
         && case.context.session_has_another_initiator(session, &initiator)
     {
-        found.wrong(["/correlation/session"], format!("session {session} has another initiator too"));
+        found.wrong(["/correlation/session"], format!("session {session} also has another initiator"));
     }
 }
 
@@ -141,7 +149,7 @@ fn no_device(case: &Case<'_>, found: &mut Found<'_>) {
         }
         Some(_) => {}
         None if device.value().is_some() => {}
-        None => found.unknown([at], "there is no device, and whether a person acted is not known"),
+        None => found.unknown([at], "no device is recorded, and whether a person acted is not known"),
     }
 }
 
@@ -152,8 +160,11 @@ fn no_workload(case: &Case<'_>, found: &mut Found<'_>) {
 
 fn generic_workload(case: &Case<'_>, found: &mut Found<'_>) {
     let Some(workload) = case.body.workload.value() else { return };
-    match found.require(seen(&workload.shared), "/workload/shared", "whether others share it is not recorded")
-    {
+    match found.require(
+        seen(&workload.shared),
+        "/workload/shared",
+        "whether the workload's identity is shared is not recorded",
+    ) {
         Some(true) => found.wrong(["/workload/shared"], "the workload's identity is shared"),
         _ => {
             let Some(id) = workload.id.value() else { return };
@@ -174,15 +185,20 @@ fn workload_unverified(case: &Case<'_>, found: &mut Found<'_>) {
     let Some(workload) = case.body.workload.value() else { return };
     let at = "/workload/method";
     match found.require(seen(&workload.method), at, "how the workload proved its identity is not recorded") {
-        Some(WorkloadAssertion::SelfAsserted) => found.wrong([at], "the workload's identity is its own word"),
-        Some(WorkloadAssertion::None) => found.wrong([at], "nothing asserts the workload's identity"),
+        Some(WorkloadAssertion::SelfAsserted) => {
+            found.wrong([at], "the workload's identity is self-asserted")
+        }
+        Some(WorkloadAssertion::None) => found.wrong([at], "the workload's identity is not asserted"),
         _ => {}
     }
     let at = "/workload/verified";
-    if found.require(seen(&workload.verified), at, "that the assertion was checked is not recorded")
-        == Some(&false)
+    if found.require(
+        seen(&workload.verified),
+        at,
+        "whether the workload's assertion was verified is not recorded",
+    ) == Some(&false)
     {
-        found.wrong([at], "the workload's assertion was not checked");
+        found.wrong([at], "the workload's assertion was not verified");
     }
 }
 
@@ -193,21 +209,23 @@ fn delegation_broken(case: &Case<'_>, found: &mut Found<'_>) {
     }
     let at = "/authority/chain";
     let chain = authority.then(|authority| &authority.chain).list();
-    let Some(chain) =
-        found.require(chain, at, "it was done for somebody, and the chain of authority is missing")
-    else {
+    let Some(chain) = found.require(
+        chain,
+        at,
+        "it was done on behalf of another party, and the chain of authority is missing",
+    ) else {
         return;
     };
     let ends = chain.first().zip(chain.last());
     let Some((first, last)) = ends else { return };
     match seen(&case.body.initiator).then(|initiator| &initiator.sub) {
         Seen::Value(_) if case.may_be_initiator(first) => {
-            found.unknown([at], "cannot be told: who vouches for the initiator is not there");
+            found.unknown([at], "the initiator's issuer is not available");
         }
         Seen::Value(_) if !case.is_initiator(first) => {
-            found.wrong([at, "/initiator/sub"], "the chain does not begin at the initiator");
+            found.wrong([at, "/initiator/sub"], "the chain does not start at the initiator");
         }
-        Seen::Withheld => found.unknown([at], "cannot be told: the initiator is withheld"),
+        Seen::Withheld => found.unknown([at], "the initiator is withheld"),
         _ => {}
     }
     match seen(&case.body.workload).then(|workload| &workload.id) {
@@ -215,28 +233,26 @@ fn delegation_broken(case: &Case<'_>, found: &mut Found<'_>) {
             found.wrong([at, "/workload/id"], "the chain does not end at the workload");
         }
         Seen::Value(_) => {}
-        _ => found.unknown([at], "cannot be told: the workload that the chain must end at is not there"),
+        _ => found.unknown([at], "the workload at which the chain must end is not available"),
     }
     let at = "/authority/scopes";
     let Some(scopes) = found.told(authority.then(|authority| &authority.scopes), at) else { return };
     if scopes.len() != chain.len() {
-        found.wrong([at], format!("{} hops have {} lists of scopes", chain.len(), scopes.len()));
+        found.wrong([at], format!("the chain has {} hops but {} lists of scopes", chain.len(), scopes.len()));
     }
     for (hop, pair) in scopes.windows(2).enumerate() {
         if let [before, after] = pair
             && let Some(wider) = after.iter().find(|scope| !before.contains(scope))
         {
-            found.wrong(
-                [format!("{at}/{}", hop + 1)],
-                format!("{wider} is more than the hop before could do"),
-            );
+            found
+                .wrong([format!("{at}/{}", hop + 1)], format!("{wider} exceeds the scope of the hop before"));
         }
     }
 }
 
 fn autonomy_undeclared(case: &Case<'_>, found: &mut Found<'_>) {
     let mode = seen(&case.body.authority).then(|authority| &authority.mode);
-    found.require(mode, "/authority/mode", "in whose name it was done is not recorded");
+    found.require(mode, "/authority/mode", "the authority mode is not recorded");
 }
 
 fn agent_version_missing(case: &Case<'_>, found: &mut Found<'_>) {

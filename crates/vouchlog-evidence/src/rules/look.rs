@@ -1,4 +1,4 @@
-//! How a check looks at a record and says what it found.
+//! How a check reads a record and reports findings.
 
 use jiff::{SignedDuration, Timestamp};
 use vouchlog_stream::StatementKind;
@@ -10,6 +10,11 @@ use crate::{
     Body, Commitment, Credential, Field, InitiatorKind, OutcomeState, PolicyDecision, Profile, Record,
     RecordId, Tool, ToolStatus,
 };
+
+/// A duration as findings state it: rounded down to whole seconds.
+pub(crate) fn whole_seconds(duration: SignedDuration) -> SignedDuration {
+    SignedDuration::from_secs(duration.as_secs())
+}
 
 /// A field as a check sees it, the groups around it included: what is in a redacted group is redacted.
 pub(crate) enum Seen<'a, T> {
@@ -249,7 +254,7 @@ impl<'a> Found<'a> {
         self.add(Cause::Missing, at, message);
     }
 
-    /// It cannot be told.
+    /// Not known.
     pub(crate) fn unknown<P: Into<String>>(
         &mut self,
         at: impl IntoIterator<Item = P>,
@@ -262,7 +267,7 @@ impl<'a> Found<'a> {
     pub(crate) fn require<'s, T>(&mut self, field: Seen<'s, T>, at: &str, message: &str) -> Option<&'s T> {
         match field {
             Seen::Value(value) => return Some(value),
-            Seen::Withheld => self.unknown([at], format!("cannot be told: {at} is withheld")),
+            Seen::Withheld => self.unknown([at], format!("{at} is withheld")),
             Seen::Absent | Seen::NotApplicable => self.missing([at], message),
         }
         None
@@ -272,8 +277,8 @@ impl<'a> Found<'a> {
     pub(crate) fn told<'s, T>(&mut self, field: Seen<'s, T>, at: &str) -> Option<&'s T> {
         match field {
             Seen::Value(value) => return Some(value),
-            Seen::Withheld => self.unknown([at], format!("cannot be told: {at} is withheld")),
-            Seen::Absent => self.unknown([at], format!("cannot be told: nobody says {at}")),
+            Seen::Withheld => self.unknown([at], format!("{at} is withheld")),
+            Seen::Absent => self.unknown([at], format!("not recorded: {at}")),
             Seen::NotApplicable => {}
         }
         None
@@ -289,6 +294,7 @@ impl<'a> Found<'a> {
             let at: Vec<&str> = hits.map(|fault| fault.at.as_str()).collect();
             let more = match at.len() {
                 1 => String::new(),
+                2 => "; and 1 more use".to_owned(),
                 n => format!("; and {} more uses", n - 1),
             };
             self.add(cause, at, format!("{first}{more}"));

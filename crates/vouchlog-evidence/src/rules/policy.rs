@@ -20,7 +20,7 @@ pub(super) fn table() -> Vec<Rule> {
             record: Some(decided_late), ..RULE },
         Rule { code: "R26", name: "DENY_BUT_EXECUTED", severity: Critical, serves: &[Trail],
             says: "a policy denied the action, it was executed anyway, and no override is recorded",
-            remedy: "none for this record; where somebody decides against a policy, record `override` with the `decision_id`",
+            remedy: "none for this record; where a person decides against a policy, record `override` with the `decision_id`",
             record: Some(denied_but_done), ..RULE },
         Rule { code: "R27", name: "POLICY_UNPINNED", serves: &[Interaction],
             says: "the version of the policy that decided is not recorded",
@@ -44,7 +44,7 @@ pub(super) fn table() -> Vec<Rule> {
             record: Some(no_diff), ..RULE },
         Rule { code: "R33", name: "POLICY_INPUT_MISMATCH", severity: Critical, serves: &[Governance],
             says: "the policy decided on arguments other than those the tool received",
-            remedy: "let the gateway hand the tool what the policy saw; record `policy[].input_digest` (of what stands after a change, `after_digest`) and `tools[].arguments_digest`, keyed alike",
+            remedy: "pass the tool the arguments that the policy decided on; record `policy[].input_digest` (of what stands after a change, `after_digest`) and `tools[].arguments_digest`, keyed alike",
             record: Some(input_mismatch), ..RULE },
     ]
 }
@@ -65,8 +65,9 @@ fn no_decision(case: &Case<'_>, found: &mut Found<'_>) {
     }
     for (place, decision) in case.decisions() {
         let at = |field| format!("/policy/{place}/{field}");
-        found.require(seen(&decision.verdict), &at("verdict"), "what was decided is not recorded");
-        let phase = found.require(seen(&decision.phase), &at("phase"), "what was decided on is not recorded");
+        found.require(seen(&decision.verdict), &at("verdict"), "the verdict is not recorded");
+        let phase =
+            found.require(seen(&decision.phase), &at("phase"), "the phase of the decision is not recorded");
         if phase == Some(&PolicyPhase::PreTool) {
             found.require(
                 seen(&decision.target).text(),
@@ -88,7 +89,7 @@ fn no_decision(case: &Case<'_>, found: &mut Found<'_>) {
                 continue;
             }
             PolicyPhase::Input => "the input",
-            PolicyPhase::ResourceRead => "what was retrieved",
+            PolicyPhase::ResourceRead => "the retrieved data",
             PolicyPhase::Output => "the output",
         };
         if decided {
@@ -170,14 +171,14 @@ fn decided_late(case: &Case<'_>, found: &mut Found<'_>) {
         if let Some((place, tool)) = its_tool(case, decision) {
             let start = format!("/tools/{place}/start");
             if found.told(seen(&tool.start), &start).is_some_and(|start| decided > start) {
-                found.wrong([at.as_str(), &start], "the policy decided after the tool had begun");
+                found.wrong([at.as_str(), &start], "the policy decided after the tool call started");
             }
         }
         if case.is_intent() {
             continue;
         }
         if found.told(case.time(|time| &time.end), "/time/end").is_some_and(|end| decided > end) {
-            found.wrong([at.as_str(), "/time/end"], "the policy decided after it was over");
+            found.wrong([at.as_str(), "/time/end"], "the policy decided after the action ended");
         }
     }
 }
@@ -198,10 +199,12 @@ fn denied_but_done(case: &Case<'_>, found: &mut Found<'_>) {
         let same = |id: &String| decision.decision_id.value() == Some(id);
         match over.then(|over| &over.decision_id) {
             Seen::Value(id) if same(id) => {}
-            Seen::Withheld => found.unknown([at], "cannot be told: the override is withheld"),
-            Seen::Absent => found.missing([at], "it was denied and done, without an override on record"),
+            Seen::Withheld => found.unknown([at], "the override is withheld"),
+            Seen::Absent => {
+                found.missing([at], "the action was denied and executed, and no override is recorded")
+            }
             Seen::Value(_) | Seen::NotApplicable => {
-                found.wrong([at], "it was denied and done, without an override");
+                found.wrong([at], "the action was denied and executed without an override");
             }
         }
     }
@@ -214,7 +217,7 @@ fn unpinned(case: &Case<'_>, found: &mut Found<'_>) {
         }
         let at = format!("/policy/{place}/digest");
         if seen(&decision.digest).is_withheld() {
-            found.unknown([at], "cannot be told: the policy's digest is withheld");
+            found.unknown([at], "the policy's digest is withheld");
         } else {
             found.require(
                 seen(&decision.version).text(),
@@ -233,9 +236,9 @@ fn not_in_force(case: &Case<'_>, found: &mut Found<'_>) {
         let (digest, version) = (decision.digest.value(), decision.version.value().map(String::as_str));
         match case.context.in_force(ConfigurationSubject::Policy, id, digest, version, *when) {
             InForce::Yes => {}
-            InForce::No => found.wrong([at], format!("this bundle of {id} was not in force at {when}")),
+            InForce::No => found.wrong([at], format!("this bundle of {id} was not in force at {when:.0}")),
             InForce::Unknown => {
-                found.unknown([at], format!("what was in force of {id} at {when} is not known"));
+                found.unknown([at], format!("which version of {id} was in force at {when:.0} is not known"));
             }
         }
     }
@@ -249,8 +252,12 @@ fn fail_open(case: &Case<'_>, found: &mut Found<'_>) {
         let at = format!("/policy/{place}/enforced");
         match decision.enforced.value() {
             Some(Enforced::Deny) => {}
-            Some(Enforced::Allow | Enforced::Modify) => found.wrong([at], "nothing decided, and it went on"),
-            None => found.unknown([at], "nothing decided, and whether it went on is not recorded"),
+            Some(Enforced::Allow | Enforced::Modify) => {
+                found.wrong([at], "no decision was made, and the action continued")
+            }
+            None => {
+                found.unknown([at], "no decision was made, and whether the action continued is not recorded")
+            }
         }
     }
 }
@@ -260,7 +267,7 @@ fn no_reason(case: &Case<'_>, found: &mut Found<'_>) {
     for (place, decision) in case.decisions() {
         if matches!(decision.verdict.value(), Some(Deny | Modify | StepUp | Escalate)) {
             let at = format!("/policy/{place}/reason");
-            found.require(seen(&decision.reason).text(), &at, "no code says why");
+            found.require(seen(&decision.reason).text(), &at, "no reason code is recorded");
         }
     }
 }
@@ -272,12 +279,12 @@ fn no_diff(case: &Case<'_>, found: &mut Found<'_>) {
             found.require(
                 seen(&decision.before_digest),
                 &at("before_digest"),
-                "what was there before is not recorded",
+                "the digest before the change is not recorded",
             );
             found.require(
                 seen(&decision.after_digest),
                 &at("after_digest"),
-                "what is there since is not recorded",
+                "the digest after the change is not recorded",
             );
         }
     }
@@ -300,8 +307,11 @@ fn input_mismatch(case: &Case<'_>, found: &mut Found<'_>) {
         let (Some(saw), Some(got)) = (saw, got) else { continue };
         match same_content(saw, got) {
             Some(true) => {}
-            Some(false) => found.wrong([saw_at, got_at], "the tool got other arguments than the policy saw"),
-            None => found.unknown([saw_at, got_at], "the two commitments cannot be compared: key them alike"),
+            Some(false) => {
+                found.wrong([saw_at, got_at], "the tool received other arguments than the policy decided on")
+            }
+            None => found
+                .unknown([saw_at, got_at], "the two commitments cannot be compared: use one key for both"),
         }
     }
 }

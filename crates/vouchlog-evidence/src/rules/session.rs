@@ -91,7 +91,12 @@ fn gap(set: &Set<'_>, found: &mut Found<'_>) {
         let at = [format!("session {session}")];
         let unnumbered = records.iter().filter(|(_, record)| sequence(record).is_none()).count();
         if unnumbered > 0 {
-            found.unknown(at, format!("{unnumbered} records have no place in the session"));
+            let records = if unnumbered == 1 {
+                "1 record has".to_owned()
+            } else {
+                format!("{unnumbered} records have")
+            };
+            found.unknown(at, format!("{records} no number in the session"));
             continue;
         }
         let places: BTreeSet<u64> = records.iter().filter_map(|(_, record)| sequence(record)).collect();
@@ -120,7 +125,7 @@ fn unsealed(set: &Set<'_>, found: &mut Found<'_>) {
         let at = [format!("session {}", session.session)];
         match seal(set, &session.session) {
             None => found.missing(at, "the session is over and has no seal"),
-            Some((None, _)) => found.missing(at, "the session's seal does not say how many records it has"),
+            Some((None, _)) => found.missing(at, "the session's seal does not state its number of records"),
             Some(_) => {}
         }
     }
@@ -186,9 +191,11 @@ fn orphan_intent(set: &Set<'_>, found: &mut Found<'_>) {
         match (began, set.facts.now) {
             (Some(began), Some(now)) if now.duration_since(*began) <= set.facts.orphan_timeout() => {}
             (Some(began), Some(_)) => {
-                found.of(id).missing(at, format!("an intent since {began} has no outcome"));
+                found.of(id).missing(at, format!("an intent recorded at {began:.0} has no outcome"));
             }
-            _ => found.of(id).unknown(at, "the intent has no outcome, and whether that is due is not known"),
+            _ => {
+                found.of(id).unknown(at, "the intent has no outcome, and whether one is due yet is not known")
+            }
         }
     }
 }
@@ -205,7 +212,7 @@ fn duplicate(set: &Set<'_>, found: &mut Found<'_>) {
         if earlier.body != record.body {
             found.of(id).wrong(
                 ["/correlation/idempotency_key"],
-                format!("{first} tells the same attempt differently"),
+                format!("{first} records the same attempt differently"),
             );
         }
     }
@@ -235,7 +242,7 @@ fn disagreement(set: &Set<'_>, found: &mut Found<'_>) {
             let pairs =
                 [("arguments", &first.arguments, &other.arguments), ("result", &first.result, &other.result)];
             for (what, one, two) in pairs {
-                let pair = format!("{what}, as {} and {} saw it", first.observer, other.observer);
+                let pair = format!("{what}, as recorded by {} and {}", first.observer, other.observer);
                 match one.as_ref().zip(two.as_ref()).map(|(one, two)| same_content(one, two)) {
                     Some(Some(true)) | None => {}
                     Some(Some(false)) => found.wrong(at.clone(), format!("{pair}, is not the same")),
@@ -247,11 +254,12 @@ fn disagreement(set: &Set<'_>, found: &mut Found<'_>) {
                 || first.status.is_some() && other.status.is_some();
             if !comparable {
                 let message =
-                    format!("{} and {} tell nothing that can be compared", first.observer, other.observer);
+                    format!("{} and {} record nothing that can be compared", first.observer, other.observer);
                 found.unknown(at.clone(), message);
             }
             if first.status.zip(other.status).is_some_and(|(one, two)| one != two) {
-                let message = format!("{} and {} saw another end of it", first.observer, other.observer);
+                let message =
+                    format!("{} and {} recorded different outcomes", first.observer, other.observer);
                 found.wrong(at.clone(), message);
             }
         }

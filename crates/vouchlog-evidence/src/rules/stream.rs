@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::look::Found;
+use super::look::{Found, whole_seconds};
 use super::{AskedOf, Definition, RULE, Rule, Severity};
 use crate::grade::{Set, StreamFacts};
 
@@ -68,7 +68,7 @@ fn gap(set: &Set<'_>, found: &mut Found<'_>) {
 fn fork(set: &Set<'_>, found: &mut Found<'_>) {
     for stream in &set.facts.streams {
         for place in &stream.forks {
-            found.wrong(at(stream), format!("two statements in place {place}"));
+            found.wrong(at(stream), format!("two statements have sequence number {place}"));
         }
     }
 }
@@ -78,7 +78,7 @@ fn unclosed(set: &Set<'_>, found: &mut Found<'_>) {
         let Some(successor) = &stream.successor else { continue };
         if successor.names.is_none() || stream.size.is_some() && successor.names != stream.size {
             let message =
-                format!("interrupted: {} follows and does not say where it stopped", successor.stream);
+                format!("interrupted: {} follows and does not state where it stopped", successor.stream);
             found.missing(at(stream), message);
         }
     }
@@ -94,13 +94,14 @@ fn silent(set: &Set<'_>, found: &mut Found<'_>) {
         if !stream.closed && stream.successor.is_none() {
             match set.facts.now {
                 Some(now) => times.push(now),
-                None => found.unknown(at(stream), "the stream is open, and what time it is was not said"),
+                None => found.unknown(at(stream), "the stream is open, and the current time was not given"),
             }
         }
         for pair in times.windows(2) {
             let silence = pair[1].duration_since(pair[0]);
             if silence > most {
-                found.missing(at(stream), format!("silent for {silence:#} from {}", pair[0]));
+                let silence = whole_seconds(silence);
+                found.missing(at(stream), format!("silent for {silence:#} from {:.0}", pair[0]));
             }
         }
     }
@@ -110,7 +111,7 @@ fn miscounted(set: &Set<'_>, found: &mut Found<'_>) {
     for stream in &set.facts.streams {
         for head in stream.heads.iter().filter(|head| head.signed != head.logged) {
             let message = format!(
-                "at {} the gateway signed {} statements, the log has {}",
+                "at {:.0} the gateway signed {} statements, the log has {}",
                 head.at, head.signed, head.logged
             );
             found.wrong(at(stream), message);
@@ -127,9 +128,9 @@ fn not_integrated(set: &Set<'_>, found: &mut Found<'_>) {
     for receipt in set.facts.receipts.iter().filter(|receipt| !receipt.proven) {
         let at = [format!("receipt for {}", receipt.of)];
         match overdue(set, receipt.given_at) {
-            Some(true) => found.missing(at, format!("promised at {}, and not provable", receipt.given_at)),
+            Some(true) => found.missing(at, format!("promised at {:.0}, and not proven", receipt.given_at)),
             Some(false) => {}
-            None => found.unknown(at, "not provable yet, and what time it is was not said"),
+            None => found.unknown(at, "not proven yet, and the current time was not given"),
         }
     }
 }
@@ -146,9 +147,9 @@ fn canary(set: &Set<'_>, found: &mut Found<'_>) {
     for canary in set.facts.canaries.iter().filter(|canary| !canary.surfaced) {
         let at = [format!("canary {}", canary.name)];
         match overdue(set, canary.sent_at) {
-            Some(true) => found.missing(at, format!("sent at {}, and not in the log", canary.sent_at)),
+            Some(true) => found.missing(at, format!("sent at {:.0}, and not in the log", canary.sent_at)),
             Some(false) => {}
-            None => found.unknown(at, "not in the log, and what time it is was not said"),
+            None => found.unknown(at, "not in the log, and the current time was not given"),
         }
     }
 }

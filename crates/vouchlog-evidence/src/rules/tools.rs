@@ -36,9 +36,9 @@ fn unresolved(case: &Case<'_>, found: &mut Found<'_>) {
     found.told(seen(&case.body.tools), "/tools");
     for (place, tool) in case.tools() {
         let at = format!("/tools/{place}/status");
-        let status = found.require(seen(&tool.status), &at, "what became of the call is not recorded");
+        let status = found.require(seen(&tool.status), &at, "the outcome of the call is not recorded");
         if status == Some(&ToolStatus::Proposed) {
-            found.wrong([at], "the model proposed the call, and nothing became of it");
+            found.wrong([at], "the model proposed the call, and no outcome is recorded");
         }
     }
 }
@@ -50,11 +50,14 @@ fn orphan(case: &Case<'_>, found: &mut Found<'_>) {
         }
         let at = format!("/tools/{place}/proposed");
         if seen(&tool.proposed).is_withheld() || seen(&tool.origin).is_withheld() {
-            found.unknown([at], "cannot be told: who asked for the call is withheld");
+            found.unknown([at], "who asked for the call is withheld");
         } else if tool.proposed.value() == Some(&false) && tool.origin.value().is_some() {
-            found.wrong([at], "the model is said to have asked for the call, and did not propose it");
+            found.wrong(
+                [at],
+                "the call is recorded as requested by the model, but the model did not propose it",
+            );
         } else {
-            found.missing([at], "nobody is recorded to have asked for the call");
+            found.missing([at], "no requester of the call is recorded");
         }
     }
 }
@@ -84,7 +87,7 @@ fn unlinked(case: &Case<'_>, found: &mut Found<'_>) {
         }
         let calls = seen(&tool.downstream).list();
         if calls.value().is_none() && seen(&tool.side_effect).is_withheld() {
-            found.unknown([at], "cannot be told: whether the tool changes something is withheld");
+            found.unknown([at], "whether the tool changes something is withheld");
             continue;
         }
         if found.require(calls, &at, "no downstream call is recorded").is_some()
@@ -92,7 +95,11 @@ fn unlinked(case: &Case<'_>, found: &mut Found<'_>) {
         {
             for (call, downstream) in calls.iter().enumerate() {
                 let named = seen(&downstream.target).text();
-                found.require(named, &format!("{at}/{call}/target"), "whom the tool called is not recorded");
+                found.require(
+                    named,
+                    &format!("{at}/{call}/target"),
+                    "the tool's downstream calls are not recorded",
+                );
             }
         }
     }
@@ -104,13 +111,13 @@ fn unconfirmed(case: &Case<'_>, found: &mut Found<'_>) {
             continue;
         }
         let at = format!("/tools/{place}/effect");
-        let effect = found.require(seen(&tool.effect), &at, "what became of its effect is not recorded");
+        let effect = found.require(seen(&tool.effect), &at, "whether the call took effect is not recorded");
         if effect == Some(&Effect::Dispatched) {
-            found.wrong([at], "it was sent off, and no result was seen");
+            found.wrong([at], "the call was sent, and no result was received");
         }
     }
     let effect = seen(&case.body.outcome).then(|outcome| &outcome.effect);
     if let Seen::Value(Effect::Dispatched) = effect {
-        found.wrong(["/outcome/effect"], "it was sent off, and no result was seen");
+        found.wrong(["/outcome/effect"], "the call was sent, and no result was received");
     }
 }

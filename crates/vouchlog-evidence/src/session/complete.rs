@@ -1,4 +1,4 @@
-//! Whether all records of the session are here, and what says so.
+//! Whether all records of the session are present, and why.
 
 use std::ops::RangeInclusive;
 
@@ -11,7 +11,7 @@ use super::words::{count, joined};
 use crate::Answer;
 use crate::record::{Field, RecordId};
 
-/// Most gaps that are told one by one.
+/// Most gaps listed one by one; the rest are counted.
 const GAPS: usize = 12;
 
 /// What was counted while the records were still as they came.
@@ -37,7 +37,7 @@ pub(super) struct Counted {
     /// Records without a number in the session.
     unnumbered: u64,
     erased: u64,
-    /// How many whoever gave the records says there are.
+    /// The number of records that their source holds.
     held: Option<u64>,
 }
 
@@ -71,7 +71,7 @@ impl Counted {
 }
 
 impl SessionRecord {
-    /// Whether it is an outcome whose gateway writes intents ahead, and there is none. Of a partial record that cannot be told.
+    /// Whether it is an outcome whose gateway writes intents ahead, and there is none. Not known for a partial record, so not counted.
     pub(super) fn lacks_intent(&self) -> bool {
         let it = self.record.body.correlation.value();
         self.record.kind == StatementKind::Interaction
@@ -90,17 +90,17 @@ pub(super) fn complete(gaps: &[Gap], counted: &Counted, proven: Proven) -> Reply
         return Reply { answer: Answer::No, words: "something is missing".to_owned(), reasons: missing };
     }
     if counted.acts == 0 {
-        let words = "no record of this session is here".to_owned();
+        let words = "no record of this session is present".to_owned();
         return Reply { answer: Answer::Indeterminate, words, reasons: Vec::new() };
     }
     let doubts = doubts(counted, proven);
     let here = count(counted.acts, "record", "records");
     let words = match counted.seal_counts {
         Some(sealed) => {
-            format!("the session was sealed with {}, and all are here", count(sealed, "record", "records"))
+            format!("the session was sealed with {}, and all are present", count(sealed, "record", "records"))
         }
-        None if counted.acts == 1 => format!("{here} is here, and no gap shows"),
-        None => format!("{here} are here, and no gap shows"),
+        None if counted.acts == 1 => format!("{here} is present, and no gap is visible"),
+        None => format!("{here} are present, and no gap is visible"),
     };
     let erased = (counted.erased > 0)
         .then(|| format!("the content of {} was erased", count(counted.erased, "record", "records")));
@@ -110,40 +110,36 @@ pub(super) fn complete(gaps: &[Gap], counted: &Counted, proven: Proven) -> Reply
 
 fn missing(gaps: &[Gap], counted: &Counted, proven: Proven) -> Vec<String> {
     let mut missing: Vec<String> = gaps.iter().take(GAPS).map(Gap::words).collect();
-    let here = |number| count(number, "of them is here", "of them are here");
+    let here = |number| count(number, "of them is present", "of them are present");
     if let Some(sealed) = counted.seal_counts.filter(|sealed| !counted.here.contains(sealed)) {
         let here = here(sealed.clamp(*counted.here.start(), *counted.here.end()));
         missing.push(format!("the seal counts {}; {here}", count(sealed, "record", "records")));
     }
     if let Some(held) = counted.held.filter(|held| *held != counted.given) {
         missing.push(format!(
-            "whoever keeps them has {} of the session; {}",
+            "the source of these records holds {} of the session; {}",
             count(held, "record", "records"),
             here(counted.given)
         ));
     }
     for (number, one, many) in [
         (gaps.len().saturating_sub(GAPS) as u64, "more gap", "more gaps"),
-        (
-            counted.seal_misses,
-            "record that the seal names is not here",
-            "records that the seal names are not here",
-        ),
+        (counted.seal_misses, "record named by the seal is missing", "records named by the seal are missing"),
         (
             counted.after_seal,
-            "record came after the session had been sealed",
-            "records came after the session had been sealed",
+            "record arrived after the session was sealed",
+            "records arrived after the session was sealed",
         ),
         (counted.orphans, "intent has no outcome", "intents have no outcome"),
         (
             counted.without_intent,
-            "outcome lacks the intent its gateway writes ahead",
-            "outcomes lack the intents their gateways write ahead",
+            "outcome has no intent, although its gateway records intents",
+            "outcomes have no intent, although their gateways record intents",
         ),
         (
             proven.missing as u64,
-            "record should be in the log, and no proof is at hand",
-            "records should be in the log, and no proof is at hand",
+            "record should be in the log, but its proof is missing",
+            "records should be in the log, but their proofs are missing",
         ),
     ] {
         if number > 0 {
@@ -157,21 +153,26 @@ fn missing(gaps: &[Gap], counted: &Counted, proven: Proven) -> Vec<String> {
 fn doubts(counted: &Counted, proven: Proven) -> Vec<String> {
     let mut doubts = Vec::new();
     match (counted.sealed, counted.seal_counts) {
-        (false, _) => doubts.push("the session has no seal: nothing says how many records it has".to_owned()),
-        (true, None) => doubts.push("how many records the seal counts is not shown".to_owned()),
+        (false, _) => {
+            doubts.push("the session has no seal, so its number of records is not known".to_owned())
+        }
+        (true, None) => doubts.push("the number of records in the seal is not disclosed".to_owned()),
         (true, Some(_)) => {}
     }
     if counted.unnumbered > 0 {
         let many = count(counted.unnumbered, "record has", "records have");
-        doubts
-            .push(format!("{many} no number in the session that can be read, so a gap there would not show"));
+        doubts.push(format!("{many} no readable number in the session, so a gap would not be visible"));
     }
     if counted.unknown_outcomes > 0 {
         let many = count(counted.unknown_outcomes, "intent has", "intents have");
-        doubts.push(format!("whether {many} an outcome is not shown"));
+        doubts.push(format!("whether {many} an outcome is not disclosed"));
     }
     if proven.waiting > 0 {
-        doubts.push(count(proven.waiting as u64, "record waits to be logged", "records wait to be logged"));
+        doubts.push(count(
+            proven.waiting as u64,
+            "record is waiting to be logged",
+            "records are waiting to be logged",
+        ));
     }
     doubts
 }

@@ -37,10 +37,10 @@ fn credential(it: &CredentialEvent, body: &Body) -> Told {
     let which = which.map_or_else(|| "a credential".to_owned(), |id| format!("credential {id}"));
     let action = told(&it.action, |action| match action {
         CredentialAction::Issued => "was issued".to_owned(),
-        CredentialAction::Rotated => "got a new secret".to_owned(),
+        CredentialAction::Rotated => "was rotated".to_owned(),
         CredentialAction::Revoked => "was revoked".to_owned(),
     });
-    let from = told(&it.effective, |from| format!("from {} on", time(*from)));
+    let from = told(&it.effective, |from| format!("from {}", time(*from)));
     let by = named(&it.by).map(|by| format!("by {by}"));
     let reason = named(&it.reason).map(|reason| format!("reason: {reason}"));
     Told::shown(joined([Some(joined([Some(which), action, by], " ")), from, reason], ", "))
@@ -54,7 +54,7 @@ fn configuration(it: &Configuration) -> Told {
 }
 
 fn disclosure(it: &DisclosureEvent) -> Told {
-    let who = named(&it.by).unwrap_or_else(|| "somebody unnamed".to_owned());
+    let who = named(&it.by).unwrap_or_else(|| "an unnamed party".to_owned());
     let scope = told(&it.scope, word);
     let of = told(&it.records, |ids| records(ids));
     let fields = told(&it.fields, |fields| count(fields.len() as u64, "field", "fields"));
@@ -64,7 +64,7 @@ fn disclosure(it: &DisclosureEvent) -> Told {
 
 fn erasure(it: &ErasureEvent) -> Told {
     let what = told(&it.records, |ids| format!("erased: {}", records(ids)));
-    let kept = told(&it.refused, |ids| format!("kept in spite of a request: {}", records(ids)));
+    let kept = told(&it.refused, |ids| format!("erasure rejected: {}", records(ids)));
     let why = named(&it.refusal).map(|why| format!("because of {why}"));
     let basis = named(&it.basis).map(|basis| format!("basis: {basis}"));
     Told::shown(joined([what, basis, kept, why], "; "))
@@ -72,7 +72,7 @@ fn erasure(it: &ErasureEvent) -> Told {
 
 fn loss(it: &DeclaredLoss) -> Told {
     let many = told(&it.count, |n| format!("lost {}", count(*n, "record", "records")));
-    let many = many.unwrap_or_else(|| "lost records, nobody knows how many".to_owned());
+    let many = many.unwrap_or_else(|| "lost an unknown number of records".to_owned());
     let from = told(&it.from, |from| format!("between {}", time(*from)));
     let to = told(&it.to, |to| format!("and {}", time(*to)));
     let cause = named(&it.cause).map(|cause| format!("cause: {cause}"));
@@ -93,8 +93,8 @@ fn heartbeat(it: &Heartbeat) -> Told {
         let all = counts.values().fold(0_u64, |all, one| all.saturating_add(*one));
         format!("stated {}", count(all, "record", "records"))
     });
-    let taken = told(&it.received, |n| format!("took {}", count(*n, "item", "items")));
-    let refused = told(&it.refused, |n| format!("refused {}", count(*n, "item", "items")));
+    let taken = told(&it.received, |n| format!("received {}", count(*n, "item", "items")));
+    let refused = told(&it.refused, |n| format!("rejected {}", count(*n, "item", "items")));
     let lost = told(&it.lost, |n| format!("lost {}", count(*n, "item", "items")));
     Told::shown(joined([Some(joined([number, from, to], " ")), taken, stated, refused, lost], "; "))
 }
@@ -106,7 +106,7 @@ fn seal(it: &SessionSeal) -> Told {
         if ids.is_empty() {
             String::new()
         } else {
-            format!("it names {}", count(ids.len() as u64, "record", "records"))
+            format!("it lists {}", count(ids.len() as u64, "record", "records"))
         }
     });
     Told::shown(joined([many, ids, why], "; "))

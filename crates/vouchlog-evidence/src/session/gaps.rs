@@ -1,4 +1,4 @@
-//! What is missing between the records: numbers of the session and of streams, and what the seal says.
+//! What is missing between the records: numbers of the session and of streams, and records that the seal names.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,7 +143,7 @@ impl Gap {
             (first, last) if first == last => format!("record {first} {whose} is missing"),
             (first, last) => format!("records {first}–{last} {whose} are missing"),
         };
-        let Some(declared) = &self.declared else { return format!("{which}; nobody declared a loss") };
+        let Some(declared) = &self.declared else { return format!("{which}; no loss was declared") };
         let many = declared
             .count
             .map_or_else(|| "a loss".to_owned(), |n| format!("a loss of {}", count(n, "record", "records")));
@@ -193,7 +193,7 @@ pub(super) fn missing_links(record: &SessionRecord, here: &BTreeSet<&RecordId>) 
     let mut found = Vec::new();
     let mut missing = |words: &str, id: Option<&RecordId>| {
         if let Some(id) = id.filter(|id| !here.contains(id)) {
-            found.push(format!("{words} {id}, which is not here"));
+            found.push(format!("{words} {id}, which is missing"));
         }
     };
     missing("it is the outcome of", it.intent.value());
@@ -202,10 +202,10 @@ pub(super) fn missing_links(record: &SessionRecord, here: &BTreeSet<&RecordId>) 
     let causes = it.causes.value().map_or(&[][..], Vec::as_slice);
     causes.iter().take(MOST).for_each(|cause| missing("it follows from", Some(cause)));
     if causes.len() > MOST {
-        found.push(format!("it follows from {} in all", count(causes.len() as u64, "record", "records")));
+        found.push(format!("it follows from {} in total", count(causes.len() as u64, "record", "records")));
     }
     if record.lacks_intent() {
-        found.push("no intent was recorded before it, though its gateway writes intents ahead".to_owned());
+        found.push("no intent was recorded first, although its gateway records intents".to_owned());
     }
     found
 }

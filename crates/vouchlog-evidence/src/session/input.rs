@@ -7,7 +7,7 @@ use vouchlog_stream::{LoggedAt, SequenceNumber, StatementKind, StreamId};
 use crate::record::{Field, Record, RecordId};
 use crate::{Finding, Grade};
 
-/// One record of a session, as far as whoever asks may read it.
+/// One record of a session, as far as the caller may read it.
 #[derive(Clone, Debug)]
 pub struct SessionRecord {
     /// Its name.
@@ -24,7 +24,7 @@ pub struct SessionRecord {
     pub erased: Option<ErasedAt>,
     /// Whether content may be shown. If not, what content there is in `record` is left out.
     pub content_shown: bool,
-    /// Whether fields may be missing because they were not disclosed: what is absent then says nothing.
+    /// Whether fields may be missing because they were not disclosed: an absent field then proves nothing.
     pub partial: bool,
 }
 
@@ -55,7 +55,7 @@ pub enum ProofState {
     Signed,
     /// It is kept and not logged yet.
     Waiting,
-    /// It should be in the log, and no proof of that is at hand.
+    /// It should be in the log, but its proof is missing.
     Missing,
 }
 
@@ -64,7 +64,7 @@ pub enum ProofState {
 pub struct ErasedAt {
     /// When.
     pub at: Option<Timestamp>,
-    /// The entry that says so. Without one nothing shows that it was lawful.
+    /// The log entry of the erasure. Without one, nothing shows that it was lawful.
     pub entry: Option<LeafIndex>,
     /// On what basis, as a citation.
     pub basis: Option<String>,
@@ -79,7 +79,7 @@ pub struct Surroundings {
     pub stream_gaps: Vec<StreamGap>,
     /// What is wrong with the records as a set.
     pub findings: Vec<Finding>,
-    /// How many records whoever gave these says there are, the seal not counted.
+    /// The number of records that their source holds, without the seal.
     pub held: Option<u64>,
     /// What else the reader must know, such as what rests on the sender's word.
     pub notes: Vec<String>,

@@ -1,10 +1,10 @@
 //! Causal order: what a record follows from comes before it.
 //!
 //! Two kinds of links. A record follows from its intent, from what it amends, and from its causes: those links bind. The span
-//! above it comes first, too, if nothing of the former kind says otherwise: a span's record is often written when the span ends.
+//! above it comes first, too, unless a link of the former kind contradicts it: a span's record is often written when the span ends.
 //! What no link decides, the session's sequence does, then time, then the order given.
 //!
-//! Whoever writes records can make links run in a circle. A circle is broken at the record that is first by sequence and time, and
+//! A gateway can write links that form a cycle. A circle is broken at the record that is first by sequence and time, and
 //! the report says so.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -20,7 +20,7 @@ pub(super) fn act(place: usize, recorded: &Recorded) -> Act {
     let reply = |answer: Option<Answer>, words: String, rules: &[&str]| {
         let mut reasons = reasons(&recorded.findings, rules);
         if answer.is_none() {
-            reasons.push("it was not graded".to_owned());
+            reasons.push("this record was not graded".to_owned());
         }
         Reply { answer: answer.unwrap_or(Answer::Indeterminate), words, reasons }
     };
@@ -41,10 +41,10 @@ fn reasons(findings: &[Noted], rules: &[&str]) -> Vec<String> {
 fn group<T>(field: &Field<T>, partial: bool, words: impl FnOnce(&T) -> String, nothing: &str) -> String {
     match field {
         Field::Value(value) => Some(words(value)).filter(|words| !words.is_empty()),
-        Field::Redacted => Some("what the record says of it is withheld".to_owned()),
-        Field::Erased => Some("what the record said of it was erased".to_owned()),
-        Field::NotApplicable => Some("the gateway says that this does not apply".to_owned()),
-        Field::Absent if partial => Some("nothing about it was disclosed".to_owned()),
+        Field::Redacted => Some("this part of the record is withheld".to_owned()),
+        Field::Erased => Some("this part of the record was erased".to_owned()),
+        Field::NotApplicable => Some("the gateway recorded that this does not apply".to_owned()),
+        Field::Absent if partial => Some("this part of the record was not disclosed".to_owned()),
         Field::Absent => None,
     }
     .unwrap_or_else(|| nothing.to_owned())
@@ -52,7 +52,8 @@ fn group<T>(field: &Field<T>, partial: bool, words: impl FnOnce(&T) -> String, n
 
 fn who(recorded: &Recorded) -> String {
     let body = &recorded.record.body;
-    let initiator = group(&body.initiator, recorded.partial, initiator_words, "the record names nobody");
+    let initiator =
+        group(&body.initiator, recorded.partial, initiator_words, "the record names no initiator");
     let approval = body.approval.value().and_then(|it| match it.state.value() {
         Some(ApprovalState::Approved) => {
             let kind = told(&it.approver_kind, |kind| format!("({})", word(kind)));
@@ -96,18 +97,17 @@ pub(super) fn overall(acts: &[Act], records: &[Recorded], of: impl Fn(&Act) -> &
     let told = if distinct.len() > 3 { "see each record".to_owned() } else { distinct.join(" · ") };
     let many = count(acts.len() as u64, "action", "actions");
     let yes = acts.len() - no - unknown;
-    let counted = [(no, "no for"), (unknown, "cannot be told for"), (yes, "yes for")];
-    let counted: Vec<_> = counted
-        .iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, word)| format!("{word} {number}"))
-        .collect();
+    let counted = [("no", no), ("undetermined", unknown), ("yes", yes)];
+    let counted: Vec<_> = counted.into_iter().filter(|(_, number)| *number > 0).collect();
     let words = match counted.as_slice() {
-        [] => "these records tell of nothing that was done".to_owned(),
+        [] => "no action is recorded".to_owned(),
         _ if acts.len() == 1 => told,
-        [_] if yes > 0 => format!("for all {many}: {told}"),
-        [_] => format!("for none of {many}: {told}"),
-        counted => format!("of {many}, {}: {told}", counted.join(", ")),
+        [(word, _)] => format!("{word} for all {many}: {told}"),
+        counted => {
+            let counted: Vec<_> =
+                counted.iter().map(|(word, number)| format!("{word} for {number}")).collect();
+            format!("of {many}, {}: {told}", counted.join(", "))
+        }
     };
     Reply { answer, words, reasons: grouped(acts, records, &of) }
 }
@@ -128,7 +128,7 @@ fn grouped(acts: &[Act], records: &[Recorded], of: &impl Fn(&Act) -> &Reply) -> 
     }
     let told = groups.into_iter().map(|(reason, of)| {
         if of.len() == acts.len() && acts.len() > 1 {
-            return format!("every time: {reason}");
+            return format!("every action: {reason}");
         }
         let labels = of.iter().filter_map(|record| records.get(*record)).map(Recorded::label);
         format!("{}: {reason}", names(&labels.collect::<Vec<_>>()))

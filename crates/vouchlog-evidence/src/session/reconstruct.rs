@@ -77,7 +77,7 @@ struct Drawing<'a> {
     here: BTreeSet<&'a RecordId>,
     gaps_before: BTreeMap<Option<usize>, Vec<&'a PlacedGap>>,
     about: BTreeMap<&'a RecordId, Vec<Noted>>,
-    /// Findings about no record that is here.
+    /// Findings about no record that is present.
     set_findings: Vec<Noted>,
     lines: Vec<Line>,
     /// Of each record drawn, in the order drawn.
@@ -146,11 +146,11 @@ impl<'a> Drawing<'a> {
         let record = &self.records[one.record];
         let mut around = Vec::new();
         if one.circular {
-            let words = "it follows from itself by way of other records; its place is by number and time";
+            let words = "its causes form a cycle, so it is placed by number and time";
             around.push(about(Step::Warning, words.to_owned()));
         }
         if self.seal.after.contains(&one.record) {
-            around.push(about(Step::Warning, "it was logged after the session had been sealed".to_owned()));
+            around.push(about(Step::Warning, "it was logged after the session was sealed".to_owned()));
         }
         around.extend(record.erased.as_ref().map(erased));
         around.extend(missing_links(record, &self.here).into_iter().map(|words| about(Step::Missing, words)));
@@ -170,18 +170,19 @@ impl<'a> Drawing<'a> {
         let mut found = Vec::new();
         if let Some(counts) = self.seal.counts.filter(|counts| !counted.contains(counts)) {
             let counted = counts.clamp(*counted.start(), *counted.end());
-            let here = if counted == 1 { "is here" } else { "are here" };
+            let here = if counted == 1 { "is present" } else { "are present" };
             found.push(about(
                 Step::Missing,
                 format!("the seal counts {}; {counted} {here}", count(counts, "record", "records")),
             ));
         }
-        let named =
-            missing.iter().take(MOST).map(|id| format!("record {id}, which the seal names, is not here"));
+        let named = missing.iter().take(MOST).map(|id| format!("record {id}, named by the seal, is missing"));
         found.extend(named.map(|words| about(Step::Missing, words)));
         if missing.len() > MOST {
-            let more = count((missing.len() - MOST) as u64, "more record", "more records");
-            found.push(about(Step::Missing, format!("{more} that the seal names are not here")));
+            let more = (missing.len() - MOST) as u64;
+            let one = "more record named by the seal is missing";
+            let words = count(more, one, "more records named by the seal are missing");
+            found.push(about(Step::Missing, words));
         }
         found
     }
@@ -234,7 +235,7 @@ fn head(record: &SessionRecord) -> StepLine {
 fn erased(erased: &ErasedAt) -> StepLine {
     let lawful = match erased.entry {
         Some(entry) => format!("erased lawfully at entry {entry}"),
-        None => "erased; no entry shows that it was lawful".to_owned(),
+        None => "erased; no log entry records a lawful erasure".to_owned(),
     };
     let basis = erased.basis.as_deref().map(|basis| format!("basis: {}", name(basis)));
     let at = erased.at.map(|at| format!("at {}", time(at)));

@@ -1,4 +1,4 @@
-//! The steps of one record: from who began it to how it ended, each with the part of the record it tells.
+//! The steps of one record: from who began it to how it ended, each with its part of the record.
 
 use jiff::Timestamp;
 
@@ -170,8 +170,8 @@ pub(super) fn initiator_words(it: &Initiator) -> String {
     let who = joined([named(&it.sub), named(&it.iss).map(|iss| format!("at {iss}"))], " ");
     let kind = told(&it.kind, word);
     let check = told(&it.verified_by, |check| match check {
-        InitiatorCheck::Header => "named in a header, not verified".to_owned(),
-        InitiatorCheck::SelfAsserted => "by the caller's own word, not verified".to_owned(),
+        InitiatorCheck::Header => "from a header, not verified".to_owned(),
+        InitiatorCheck::SelfAsserted => "self-asserted by the caller, not verified".to_owned(),
         check => format!("verified by {}", word(check)),
     });
     let sponsor = named(&it.sponsor).map(|sponsor| format!("accountable: {sponsor}"));
@@ -201,8 +201,8 @@ pub(super) fn workload_words(it: &Workload) -> String {
         joined([called.map(|called| format!("agent {called}")), named(&agent.version)], " ")
     });
     let check = told(&it.method, |method| match method {
-        WorkloadAssertion::SelfAsserted => "by its own word, not verified".to_owned(),
-        WorkloadAssertion::None => "nothing asserts its identity".to_owned(),
+        WorkloadAssertion::SelfAsserted => "self-asserted, not verified".to_owned(),
+        WorkloadAssertion::None => "identity not asserted".to_owned(),
         method => format!("identity by {}", word(method)),
     });
     joined([Some(id), agent, check, yes_no(&it.shared, "shared by several programs", "")], ", ")
@@ -217,7 +217,7 @@ fn workload(it: &Workload, body: &Body) -> String {
         });
         let chain = told(&authority.chain, |chain| {
             let hops: Vec<_> = chain.iter().take(8).map(|hop| name(hop)).collect();
-            format!("by way of {}", hops.join(" → "))
+            format!("via {}", hops.join(" → "))
         });
         let purpose = named(&authority.purpose).map(|purpose| format!("purpose: {purpose}"));
         joined([mode, chain, purpose], ", ")
@@ -234,7 +234,7 @@ pub(super) fn credential_words(it: &Credential) -> String {
         (Some(from), Some(exp)) => Some(format!("valid from {} until {}", time(*from), time(*exp))),
         (None, Some(exp)) => Some(format!("valid until {}", time(*exp))),
         (Some(from), None) if it.exp.is_absent() => {
-            Some(format!("valid from {} without an end", time(*from)))
+            Some(format!("valid from {}, without expiry", time(*from)))
         }
         _ => told(&it.exp, |_| String::new()).map(|state| format!("valid until {state}")),
     };
@@ -265,8 +265,8 @@ fn status(it: &CredentialStatus) -> String {
 /// What went into the model, or came out of it.
 fn messages(it: &Content) -> Told {
     let (words, state) = content_or_commitment(&it.content, &it.commitment);
-    let place = named(&it.r#ref).map(|place| format!("kept at {place}"));
-    let cut = yes_no(&it.truncated, "cut short", "");
+    let place = named(&it.r#ref).map(|place| format!("stored at {place}"));
+    let cut = yes_no(&it.truncated, "truncated", "");
     Told { words: joined([Some(words), place, cut], "; "), at: None, state }
 }
 
@@ -275,14 +275,13 @@ pub(super) fn content_or_commitment(
     content: &Field<serde_json::Value>,
     commitment: &Field<Commitment>,
 ) -> (String, State) {
-    let committed =
-        commitment.value().map(|commitment| format!("committed to as {}", name(commitment.as_str())));
+    let committed = commitment.value().map(|commitment| format!("commitment {}", name(commitment.as_str())));
     let (words, state) = match content {
         Field::Value(value) => return (content::line(value), State::Shown),
         Field::Redacted => ("withheld", State::Redacted),
         Field::Erased => ("erased", State::Erased),
         Field::NotApplicable => ("not applicable", State::NotApplicable),
-        Field::Absent if committed.is_some() => ("not kept here", State::Absent),
+        Field::Absent if committed.is_some() => ("not stored here", State::Absent),
         Field::Absent => return (String::new(), State::Absent),
     };
     (joined([Some(words.to_owned()), committed], "; "), state)
@@ -298,10 +297,10 @@ fn answer(it: &Content) -> Told {
 fn data(it: &Data) -> String {
     let input = told(&it.input_class, |classes| format!("in: {}", names(classes)));
     let output = told(&it.output_class, |classes| format!("out: {}", names(classes)));
-    let resources = told(&it.resources, |resources| format!("touched {}", names(resources)));
+    let resources = told(&it.resources, |resources| format!("resources: {}", names(resources)));
     let redacted = yes_no(&it.redacted_input, "redacted before the model saw it", "");
     let unlisted = match (it.retrieved.value(), &it.sources) {
-        (Some(true), Field::Absent) => Some("something was retrieved, and nothing says what".to_owned()),
+        (Some(true), Field::Absent) => Some("data was retrieved; its sources are not recorded".to_owned()),
         _ => None,
     };
     joined([input, output, resources, redacted, unlisted], "; ")
@@ -330,7 +329,7 @@ fn decision(it: &PolicyDecision) -> Told {
     let reason = named(&it.reason).map(|reason| format!("reason: {reason}"));
     let text = told(&it.reason_text, |text| format!("“{}”", name(text)));
     let failing = told(&it.fail_mode, |mode| match mode {
-        FailMode::Open => "lets everything through when it fails".to_owned(),
+        FailMode::Open => "fails open".to_owned(),
         FailMode::Closed => String::new(),
     });
     let by = if by.is_empty() { None } else { Some(format!("by {by}")) };
@@ -346,31 +345,32 @@ fn approval(it: &Approval) -> Told {
     let state = told(&it.state, word);
     let by = named(&it.approver).map(|approver| format!("by {approver}"));
     let kind = told(&it.approver_kind, |kind| format!("({})", word(kind)));
-    let source = told(&it.source, |source| format!("through {}", word(source)));
+    let source = told(&it.source, |source| format!("via {}", word(source)));
     let given = joined([state, by, kind, source], " ");
-    let until = told(&it.expires, |until| format!("holds until {}", time(*until)));
+    let until = told(&it.expires, |until| format!("valid until {}", time(*until)));
     let ticket = named(&it.r#ref);
     let why = told(&it.rationale, |why| format!("“{}”", name(why)));
     Told::shown(joined([required, Some(given), until, ticket, why], "; ")).at(&it.at)
 }
 
 fn overridden(it: &Override) -> Told {
-    let by = named(&it.by).unwrap_or_else(|| "somebody unnamed".to_owned());
+    let by = named(&it.by).unwrap_or_else(|| "an unnamed party".to_owned());
     let from = told(&it.from, word).unwrap_or_else(|| "a decision".to_owned());
-    let to = told(&it.to, |to| format!(" into {}", word(to))).unwrap_or_default();
+    let to = told(&it.to, |to| format!(" to {}", word(to))).unwrap_or_default();
     let reason = named(&it.reason).map(|reason| format!("reason: {reason}"));
     let text = told(&it.reason_text, |text| format!("“{}”", name(text)));
-    Told::shown(joined([Some(format!("{by} turned {from}{to}")), reason, text], "; ")).at(&it.at)
+    Told::shown(joined([Some(format!("{by} changed {from}{to}")), reason, text], "; ")).at(&it.at)
 }
 
 fn model(it: &Model, usage: Option<&Usage>) -> String {
     let served = named(&it.served).or_else(|| {
-        named(&it.requested).map(|asked| format!("{asked} was asked for; which answered is not recorded"))
+        named(&it.requested)
+            .map(|asked| format!("{asked} requested; the model that answered is not recorded"))
     });
     let of = named(&it.provider).map(|provider| format!("of {provider}"));
     let asked = named(&it.requested)
         .filter(|asked| it.served.value().is_some() && Some(asked) != named(&it.served).as_ref());
-    let asked = asked.map(|asked| format!("asked for: {asked}"));
+    let asked = asked.map(|asked| format!("requested: {asked}"));
     let routing = named(&it.routing).map(|why| format!("routing: {why}"));
     let tokens = usage.map(|usage| {
         let input = told(&usage.input_tokens, |n| count(*n, "token in", "tokens in"));

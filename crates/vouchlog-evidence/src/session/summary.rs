@@ -53,7 +53,7 @@ fn proven(records: &[Recorded]) -> Proven {
     proven
 }
 
-/// What happened, a sentence for each thing that was done.
+/// What happened: one sentence for each action.
 fn happened(records: &[Recorded], acts: &[Act]) -> Vec<String> {
     let done = acts.iter().filter_map(|act| records.get(act.record));
     let mut sentences: Vec<String> = done.take(SENTENCES).map(sentence).collect();
@@ -77,10 +77,10 @@ fn sentence(recorded: &Recorded) -> String {
     let model = body.model.value().and_then(|it| named(&it.served).or_else(|| named(&it.requested)));
     let who = somebody(&body.initiator, recorded.partial);
     let used = match (agent, model) {
-        (Some(agent), _) if recorded.orphan => format!("{who} was about to have {agent} act"),
+        (Some(agent), _) if recorded.orphan => format!("{who} was about to act through {agent}"),
         (None, _) if recorded.orphan => format!("{who} was about to act"),
-        (Some(agent), Some(model)) => format!("{who} had {agent} use model {model}"),
-        (Some(agent), None) => format!("{who} had {agent} act"),
+        (Some(agent), Some(model)) => format!("{who} used model {model} through {agent}"),
+        (Some(agent), None) => format!("{who} acted through {agent}"),
         (None, Some(model)) => format!("{who} used model {model}"),
         (None, None) => format!("{who} acted"),
     };
@@ -88,12 +88,12 @@ fn sentence(recorded: &Recorded) -> String {
     clauses.extend(decisions(record));
     clauses.extend(body.approval.value().and_then(approval));
     clauses.extend(body.r#override.value().map(|it| {
-        let by = named(&it.by).unwrap_or_else(|| "somebody".to_owned());
+        let by = named(&it.by).unwrap_or_else(|| "an unnamed party".to_owned());
         format!("{by} overrode a decision")
     }));
     clauses.extend(tools(record));
     clauses.push(if recorded.orphan {
-        "whether it was done is not recorded".to_owned()
+        "whether it was executed is not recorded".to_owned()
     } else {
         end(record)
     });
@@ -102,7 +102,7 @@ fn sentence(recorded: &Recorded) -> String {
     format!("{}. {text}.", capital(&label))
 }
 
-/// Who it was, or why one cannot say.
+/// The initiator's name, or why it is not shown.
 fn somebody(initiator: &Field<Initiator>, partial: bool) -> String {
     let sub = match initiator {
         Field::Value(it) => it.sub.clone(),
@@ -112,10 +112,10 @@ fn somebody(initiator: &Field<Initiator>, partial: bool) -> String {
     };
     match sub {
         Field::Value(sub) => return name(&sub),
-        Field::Redacted => "somebody whose name is withheld",
-        Field::Erased => "somebody whose name was erased",
-        _ if partial => "somebody whose name was not disclosed",
-        _ => "somebody whom the record does not name",
+        Field::Redacted => "an initiator whose name is withheld",
+        Field::Erased => "an initiator whose name was erased",
+        _ if partial => "an initiator whose name was not disclosed",
+        _ => "an initiator whom the record does not name",
     }
     .to_owned()
 }
@@ -125,14 +125,14 @@ fn approval(it: &Approval) -> Option<String> {
     let state = match it.state.value()? {
         ApprovalState::NotRequired => return None,
         ApprovalState::Approved => "it was approved",
-        ApprovalState::Rejected => "approval was refused",
-        ApprovalState::Pending => "approval was asked for",
-        ApprovalState::Expired => "nobody approved in time",
+        ApprovalState::Rejected => "approval was rejected",
+        ApprovalState::Pending => "approval was requested",
+        ApprovalState::Expired => "the request for approval expired",
     };
     Some(joined([Some(state.to_owned()), by], " "))
 }
 
-/// What policies said: every no and every but, and how many times simply yes.
+/// The policies' verdicts: each one that did not simply allow the action, and how many did.
 fn decisions(record: &Record) -> Vec<String> {
     const MOST: usize = 4;
     let all = record.body.policy.value().map_or(&[][..], Vec::as_slice);
@@ -148,13 +148,14 @@ fn decisions(record: &Record) -> Vec<String> {
     for decision in all.iter().filter(|it| !is_plain(it)).take(MOST) {
         let policy = named(&decision.id).or_else(|| named(&decision.engine));
         let policy = policy.unwrap_or_else(|| "a policy".to_owned());
-        let verdict = told(&decision.verdict, word).unwrap_or_else(|| "nothing that is recorded".to_owned());
+        let verdict =
+            told(&decision.verdict, word).unwrap_or_else(|| "a verdict that is not recorded".to_owned());
         let reason = named(&decision.reason).map(|reason| format!("({reason})"));
         let went = match (decision.verdict.value(), decision.enforced.value()) {
             (Some(Verdict::Deny), Some(Enforced::Deny)) | (_, None) => None,
-            (_, Some(enforced)) => Some(format!("and what was enforced is {}", word(enforced))),
+            (_, Some(enforced)) => Some(format!("and {} was enforced", word(enforced))),
         };
-        said.push(joined([Some(format!("{policy} said {verdict}")), reason, went], " "));
+        said.push(joined([Some(format!("{policy} returned {verdict}")), reason, went], " "));
     }
     if all.len() - plain > MOST {
         said.push(count((all.len() - plain - MOST) as u64, "more decision", "more decisions"));
@@ -166,8 +167,9 @@ fn tools(record: &Record) -> Vec<String> {
     let all = record.body.tools.value().map_or(&[][..], Vec::as_slice);
     let mut said: Vec<String> = Vec::new();
     for tool in all.iter().take(4) {
-        let what = named(&tool.name).unwrap_or_else(|| "a tool without a name".to_owned());
-        let status = told(&tool.status, word).unwrap_or_else(|| "of unknown fate".to_owned());
+        let what = named(&tool.name).unwrap_or_else(|| "(unnamed)".to_owned());
+        let status = told(&tool.status, |status| format!("was {}", word(status)));
+        let status = status.unwrap_or_else(|| "has no recorded status".to_owned());
         let called: Vec<_> = tool
             .downstream
             .value()
@@ -178,10 +180,10 @@ fn tools(record: &Record) -> Vec<String> {
             .map(|to| name(to))
             .collect();
         let called = (!called.is_empty()).then(|| format!("(which called {})", listed(&called)));
-        said.push(joined([Some(format!("tool {what} was {status}")), called], " "));
+        said.push(joined([Some(format!("tool {what} {status}")), called], " "));
     }
     if all.len() > 4 {
-        said.push(format!("{} in all", count(all.len() as u64, "tool call", "tool calls")));
+        said.push(format!("{} in total", count(all.len() as u64, "tool call", "tool calls")));
     }
     said
 }
@@ -189,17 +191,17 @@ fn tools(record: &Record) -> Vec<String> {
 fn end(record: &Record) -> String {
     match &record.body.outcome {
         Field::Value(outcome) => match outcome.state.value() {
-            Some(OutcomeState::Executed) => "it was done".to_owned(),
-            Some(OutcomeState::Blocked) => "a guardrail stopped it".to_owned(),
+            Some(OutcomeState::Executed) => "it was executed".to_owned(),
+            Some(OutcomeState::Blocked) => "a guardrail blocked it".to_owned(),
             Some(OutcomeState::Denied) => "it was denied".to_owned(),
             Some(OutcomeState::Error) => "it failed".to_owned(),
-            Some(OutcomeState::Timeout) => "it took too long".to_owned(),
-            Some(OutcomeState::Deferred) => "it waits for somebody".to_owned(),
-            Some(OutcomeState::Cancelled) => "somebody stopped it".to_owned(),
-            None => "how it ended is not recorded".to_owned(),
+            Some(OutcomeState::Timeout) => "it timed out".to_owned(),
+            Some(OutcomeState::Deferred) => "it was deferred".to_owned(),
+            Some(OutcomeState::Cancelled) => "it was cancelled".to_owned(),
+            None => "the outcome is not recorded".to_owned(),
         },
-        field if field.is_withheld() => "how it ended is withheld".to_owned(),
-        _ => "how it ended is not recorded".to_owned(),
+        field if field.is_withheld() => "the outcome is withheld".to_owned(),
+        _ => "the outcome is not recorded".to_owned(),
     }
 }
 

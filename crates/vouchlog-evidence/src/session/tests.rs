@@ -93,8 +93,8 @@ fn a_session_of_which_there_is_nothing() {
     let timeline = sample::timeline(sample::EMPTY);
     assert!(timeline.lines.is_empty() && timeline.records.is_empty());
     assert_eq!(timeline.summary.complete.answer, Answer::Indeterminate);
-    assert_eq!(timeline.summary.complete.words, "no record of this session is here");
-    assert_eq!(timeline.summary.authorised.words, "these records tell of nothing that was done");
+    assert_eq!(timeline.summary.complete.words, "no record of this session is present");
+    assert_eq!(timeline.summary.authorised.words, "no action is recorded");
 }
 
 #[test]
@@ -148,13 +148,13 @@ fn a_session_may_be_sealed_again_and_its_seal_counts_no_amendment() {
         intent(),
         seal("s-2", 3),
     ]);
-    // The records wait to be logged; nothing else is in doubt.
-    assert_eq!(twice.words, "the session was sealed with 3 records, and all are here");
+    // The records are waiting to be logged; nothing else is in doubt.
+    assert_eq!(twice.words, "the session was sealed with 3 records, and all are present");
     assert_eq!(twice.reasons.len(), 1, "{:?}", twice.reasons);
     let short = complete(vec![outcome("one", 1), amendment(), seal("s-1", 3)]);
     assert_eq!(short.answer, Answer::No);
     assert!(
-        short.reasons.iter().any(|why| why == "the seal counts 3 records; 2 of them are here"),
+        short.reasons.iter().any(|why| why == "the seal counts 3 records; 2 of them are present"),
         "{:?}",
         short.reasons
     );
@@ -301,7 +301,7 @@ proptest! {
 #[test]
 fn what_comes_after_the_seal_is_told_and_not_counted() {
     let timeline = sample::timeline(sample::BROKEN);
-    let late = timeline.lines.iter().filter(|line| line.words.contains("after the session had been sealed"));
+    let late = timeline.lines.iter().filter(|line| line.words.contains("after the session was sealed"));
     assert_eq!(late.map(|line| timeline.record_of(line).unwrap().id.as_str()).collect::<Vec<_>>(), ["r-10"]);
     assert!(timeline.records.iter().any(|record| record.kind == StatementKind::SessionSeal));
 }

@@ -36,9 +36,9 @@ pub struct Line {
     pub record: Option<usize>,
     /// How deep it hangs in the tree; what it hangs under is the nearest line above of a lesser depth.
     pub depth: usize,
-    /// The part of the record it tells, as a JSON pointer; empty for the whole.
+    /// Its part of the record, as a JSON pointer; empty for the whole.
     pub pointer: String,
-    /// Whether what it tells is here.
+    /// Whether its data is present.
     pub state: State,
     /// What is wrong with it: indexes into the record's findings.
     pub findings: Vec<usize>,
@@ -63,9 +63,9 @@ pub enum Step {
     Retrieval,
     /// A policy decided.
     Decision,
-    /// Somebody approved, or did not.
+    /// An approval, given or not.
     Approval,
-    /// Somebody went against a decision.
+    /// An override of a decision.
     Override,
     /// The decision was passed on.
     Escalation,
@@ -83,7 +83,7 @@ pub enum Step {
     Downstream,
     /// How it ended.
     Outcome,
-    /// What a record that is no interaction says.
+    /// The event in a record that is not an interaction.
     Event,
     /// Content was erased.
     Erased,
@@ -126,7 +126,7 @@ impl Step {
     }
 }
 
-/// Whether what a step tells is here.
+/// Whether the data of a step is present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// It is.
@@ -135,9 +135,9 @@ pub enum State {
     Redacted,
     /// There was something until it was erased.
     Erased,
-    /// The gateway says that there can be none.
+    /// The gateway recorded that there can be none.
     NotApplicable,
-    /// Nobody said anything.
+    /// Not recorded.
     Absent,
 }
 
@@ -163,7 +163,7 @@ pub struct Gap {
     pub first: u64,
     /// The last.
     pub last: u64,
-    /// Who owned up to it, if anybody did.
+    /// The declared loss that covers it, if any.
     pub declared: Option<DeclaredGap>,
 }
 
@@ -198,7 +198,7 @@ pub struct Recorded {
     pub sequence: Option<u64>,
     /// The record it belongs under: its intent, what it amends, or the span above. An index into [`Timeline::records`].
     pub parent: Option<usize>,
-    /// It is an intent whose outcome nobody recorded: what it announces may have happened.
+    /// It is an intent without a recorded outcome: the action may have happened.
     pub orphan: bool,
     /// Where it is in the log.
     pub place: Option<Place>,
@@ -261,7 +261,7 @@ pub struct Summary {
 /// An answer with its reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// Yes, no, or it cannot be told.
+    /// Yes, no, or undetermined.
     pub answer: Answer,
     /// The answer in words.
     pub words: String,

@@ -34,19 +34,19 @@ pub(super) fn target(decision: &PolicyDecision, tools: &[Tool]) -> Option<usize>
 }
 
 fn call(tool: &Tool) -> Told {
-    let what = named(&tool.name).unwrap_or_else(|| "a tool without a name".to_owned());
+    let what = named(&tool.name).unwrap_or_else(|| "unnamed tool".to_owned());
     let server = named(&tool.server).map(|server| format!("on {server}"));
     let status = told(&tool.status, word);
     let error = named(&tool.error).map(|error| format!("error: {error}"));
     let effect = told(&tool.effect, |effect| format!("effect: {}", word(effect)));
     let weight = match (tool.irreversible.value(), tool.side_effect.value()) {
         (Some(true), _) => Some("cannot be undone".to_owned()),
-        (_, Some(true)) => Some("changes something".to_owned()),
+        (_, Some(true)) => Some("has side effects".to_owned()),
         _ => None,
     };
     let origin = told(&tool.origin, |origin| match origin {
-        ToolOrigin::Model => "asked for by the model".to_owned(),
-        ToolOrigin::Human => "asked for by a person".to_owned(),
+        ToolOrigin::Model => "requested by the model".to_owned(),
+        ToolOrigin::Human => "requested by a person".to_owned(),
     });
     let head = joined([Some(joined([Some(what), server], " ")), status], ": ");
     Told::shown(joined([Some(head), error, effect, weight, origin], "; ")).at(&tool.start)
@@ -60,13 +60,13 @@ fn part(
     value: &Field<serde_json::Value>,
     digest: &Field<Commitment>,
 ) {
-    let committed = digest.value().map(|digest| format!("committed to as {}", name(digest.as_str())));
+    let committed = digest.value().map(|digest| format!("commitment {}", name(digest.as_str())));
     match (value, committed) {
         (Field::Absent, None) => {}
         (Field::Absent, Some(committed)) => {
             let here = Field::Value(committed);
             steps.group(step, at, 1, &here, |committed| Told {
-                words: format!("not kept here; {committed}"),
+                words: format!("not stored here; {committed}"),
                 at: None,
                 state: State::Absent,
             });
@@ -78,7 +78,7 @@ fn part(
 fn downstream(it: &Downstream) -> Told {
     let whom = joined([named(&it.target), named(&it.op)], " ");
     let status = named(&it.status).map(|status| format!("→ {status}"));
-    let reference = named(&it.r#ref).map(|reference| format!("its name for it: {reference}"));
+    let reference = named(&it.r#ref).map(|reference| format!("reference: {reference}"));
     let credential = named(&it.credential).map(|credential| format!("with credential {credential}"));
     Told::shown(joined([Some(joined([Some(whom), status], " ")), reference, credential], "; ")).at(&it.at)
 }

@@ -26,9 +26,9 @@ fn thousands(number: u64) -> String {
     out
 }
 
-/// A time for people: `2026-11-18 09:06:40.1 UTC`.
+/// A time for people, to the second: `2026-11-18 09:06:40 UTC`. The field table has the exact value.
 pub(super) fn time(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d %H:%M:%S%.f UTC").to_string()
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// A word of one of the model's closed lists, as JSON spells it but with spaces: `step up`.

@@ -16,13 +16,13 @@ pub enum StatementError {
     #[error("the record has {0} members at its top, more than {MAX_GROUPS}: put them into groups")]
     TooManyGroups(usize),
     /// Issuing: the operating system gives no random bytes. The same call again may succeed.
-    #[error("there are no random bytes for salts: {0}")]
+    #[error("the operating system returned no random bytes for salts: {0}")]
     Random(String),
     /// Presenting: the record has nothing there.
     #[error("the record has no field `{0}`")]
     UnknownPath(String),
     /// Presenting: the record may have something there, but not as a disclosure of its own.
-    #[error("`{path}` cannot be shown alone: it is in `{whole}`, which is disclosed whole")]
+    #[error("`{path}` cannot be disclosed alone: it is part of `{whole}`, which is disclosed as a whole")]
     InsideWhole {
         /// The path asked for.
         path: String,
@@ -41,7 +41,7 @@ pub enum StatementError {
         limit: usize,
     },
     /// Issuing and verifying: a clear claim has a value it cannot have.
-    #[error("the claim `{claim}` is refused: {problem}")]
+    #[error("the claim `{claim}` is rejected: {problem}")]
     Claim {
         /// Its name.
         claim: &'static str,
@@ -49,7 +49,7 @@ pub enum StatementError {
         problem: &'static str,
     },
     /// The text is not an SD-JWT.
-    #[error("this is no SD-JWT: {0}")]
+    #[error("this is not an SD-JWT: {0}")]
     Form(&'static str),
     /// It ends with a key binding JWT, or without `~`.
     #[error("it does not end with `~`: statements are not bound to a holder's key")]
@@ -58,7 +58,7 @@ pub enum StatementError {
     #[error("it has {0} disclosures, more than {MAX_DISCLOSURES}")]
     TooManyDisclosures(usize),
     /// The JOSE header has other members than `alg`, `kid` and `typ`.
-    #[error("its header is refused: {0}")]
+    #[error("its header is rejected: {0}")]
     Header(String),
     /// It is signed with another algorithm.
     #[error("its algorithm is `{0}`, not EdDSA")]
@@ -78,13 +78,13 @@ pub enum StatementError {
     #[error("its signature does not verify")]
     Signature,
     /// The payload is not that of a statement.
-    #[error("its payload is refused: {0}")]
+    #[error("its payload is rejected: {0}")]
     Payload(String),
     /// The digests are of another algorithm.
-    #[error("its digests are made with {0}, not \"sha-256\"")]
+    #[error("its digests use {0}, not \"sha-256\"")]
     HashAlgorithm(String),
     /// A disclosure cannot be read.
-    #[error("disclosure {place} is refused: {problem}")]
+    #[error("disclosure {place} is rejected: {problem}")]
     Disclosure {
         /// Its place, counted from 0.
         place: usize,
@@ -92,13 +92,13 @@ pub enum StatementError {
         problem: &'static str,
     },
     /// A disclosure is there twice.
-    #[error("disclosure {place} is there twice")]
+    #[error("disclosure {place} occurs twice")]
     RepeatedDisclosure {
         /// Its place, counted from 0.
         place: usize,
     },
     /// A digest is there twice.
-    #[error("the digest {0} is there twice")]
+    #[error("the digest {0} occurs twice")]
     RepeatedDigest(String),
     /// A disclosure belongs to no digest: it is not of this statement, or a group it stands in is not shown.
     #[error("{0} disclosures belong to no digest of the statement")]

@@ -26,10 +26,10 @@ impl Shown {
     pub(super) fn parse(disclosure: &str) -> Result<Self, &'static str> {
         let json = decode(disclosure).ok_or("it is not base64url without padding")?;
         let Ok(Value::Array(mut parts)) = strict_json::parse(&json) else {
-            return Err("it is not a JSON array in which names stand once");
+            return Err("it is not a JSON array, or an object in it repeats a name");
         };
         let (2 | 3, Some(Value::String(_))) = (parts.len(), parts.first()) else {
-            return Err("it is not a salt, perhaps a name, and a value");
+            return Err("it is not an array of a salt, an optional name, and a value");
         };
         let value = parts.pop().unwrap_or_default();
         match (parts.len(), parts.pop()) {
@@ -137,7 +137,9 @@ impl Places {
             let digest = match &mut element {
                 Value::Object(object) if object.contains_key(ELEMENT) => {
                     let digest = object.remove(ELEMENT).filter(|_| object.is_empty());
-                    Some(digest.ok_or(StatementError::EmbeddedDigest("`...` is not alone in its object"))?)
+                    Some(digest.ok_or(StatementError::EmbeddedDigest(
+                        "`...` is not the only member of its object",
+                    ))?)
                 }
                 _ => None,
             };

@@ -64,7 +64,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
         let mut out = Map::new();
         while let Some((name, Strict(value))) = members.next_entry::<String, Strict>()? {
             if out.contains_key(&name) {
-                return Err(A::Error::custom(format_args!("the name `{name}` stands twice in an object")));
+                return Err(A::Error::custom(format_args!("the name `{name}` occurs twice in an object")));
             }
             out.insert(name, value);
         }

@@ -8,7 +8,7 @@ use super::process::process;
 use super::{ALGORITHM, StatementError, TYPE, VerifiedStatement, decode, digest_of, strict_json};
 use crate::limits::{MAX_DISCLOSURES, MAX_SD_JWT_BYTES, MAX_STATEMENT_BYTES};
 
-/// Verifies an SD-JWT with the key of the stream it says it was signed for, and puts its disclosures in their places.
+/// Verifies an SD-JWT with the key of the stream named in it, and puts its disclosures in their places.
 ///
 /// Whose key it is, and whether the statement was logged, is another question: [`crate::verify_presentation`].
 ///
@@ -43,7 +43,7 @@ fn split(sd_jwt: &str) -> Result<(&str, Vec<&str>), StatementError> {
     if sd_jwt.len() > MAX_SD_JWT_BYTES {
         return Err(StatementError::TooLarge { bytes: sd_jwt.len(), limit: MAX_SD_JWT_BYTES });
     }
-    let (jwt, rest) = sd_jwt.split_once('~').ok_or(StatementError::Form("it has no `~` behind its JWT"))?;
+    let (jwt, rest) = sd_jwt.split_once('~').ok_or(StatementError::Form("it has no `~` after its JWT"))?;
     if jwt.len() > MAX_STATEMENT_BYTES {
         return Err(StatementError::TooLarge { bytes: jwt.len(), limit: MAX_STATEMENT_BYTES });
     }
@@ -64,7 +64,7 @@ fn verify_jwt(jwt: &str, key: &VerifyingKey) -> Result<Vec<u8>, StatementError> 
     let parts =
         jwt.rsplit_once('.').and_then(|(input, signature)| Some((input, input.split_once('.')?, signature)));
     let (input, (header, payload), signature) =
-        parts.ok_or(StatementError::Form("its JWT is not three parts"))?;
+        parts.ok_or(StatementError::Form("its JWT does not have three parts"))?;
     let header = decode(header).ok_or(StatementError::Form("its header is not base64url"))?;
     let header: Header =
         serde_json::from_slice(&header).map_err(|error| StatementError::Header(error.to_string()))?;

@@ -59,7 +59,7 @@ fn well_formed_checkpoints_print_as_they_were_read() {
 }
 
 #[test]
-#[should_panic(expected = "a tree head no tree has")]
+#[should_panic(expected = "no tree has this head")]
 fn an_empty_tree_has_one_root() {
     let head = head(0);
     assert_ne!(head.root, EMPTY_ROOT);

@@ -301,7 +301,7 @@ fn malformed_requests_to_witnesses_are_refused() {
     check(v1::AddCheckpointRequest { proof: short, ..good.clone() }, "`proof` has 31 bytes, not 32");
     let long = vec![Bytes::from_static(&[0; 32]); 64];
     check(v1::AddCheckpointRequest { proof: long, ..good.clone() }, "`proof` has 64 items, more than 63");
-    check(v1::AddCheckpointRequest { checkpoint: String::new(), ..good.clone() }, "`checkpoint` is refused");
+    check(v1::AddCheckpointRequest { checkpoint: String::new(), ..good.clone() }, "`checkpoint` is rejected");
     // The longest note leaves no room for the lines before it.
     let longest = note(&"x".repeat(MAX_ADD_CHECKPOINT_BYTES - note("").as_str().len()));
     assert_eq!(longest.as_str().len(), MAX_ADD_CHECKPOINT_BYTES);
@@ -323,7 +323,7 @@ fn malformed_requests_to_witnesses_are_refused() {
             "`end` cannot be 9223372036854775808",
         ),
         (v1::SignSubtreeRequest { hash: Bytes::new(), ..subtree.clone() }, "`hash` has 0 bytes, not 32"),
-        (v1::SignSubtreeRequest { checkpoint: "no note".to_owned(), ..subtree }, "`checkpoint` is refused"),
+        (v1::SignSubtreeRequest { checkpoint: "no note".to_owned(), ..subtree }, "`checkpoint` is rejected"),
     ] {
         let error = SignSubtree::try_from(bad).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");

@@ -95,8 +95,7 @@ impl<'a, S: Store> Check<'a, S> {
     /// A head that the entries must lead to.
     fn expect(&mut self, what: &'static str, head: TreeHead, size: TreeSize) {
         if head.size > size {
-            let message =
-                format!("a head of {} entries was {what}, more than the {size} there are", head.size);
+            let message = format!("a head of {} entries was {what}, but only {size} exist", head.size);
             return self.find(FindingCode::Checkpoint, None, message);
         }
         self.expected.push((what, head));
@@ -186,7 +185,7 @@ impl<'a, S: Store> Check<'a, S> {
     pub(super) fn root(&mut self, loaded: &Loaded) {
         let head = loaded.head;
         if self.range.end() != head.size.get() {
-            let message = format!("there are {} entries, {} were committed", self.range.end(), head.size);
+            let message = format!("there are {} entries, but {} were committed", self.range.end(), head.size);
             self.find(FindingCode::Root, None, message);
         } else if self.range.root() != Some(head.root) {
             self.find(FindingCode::Root, None, "the entries do not lead to the committed root".into());
@@ -224,9 +223,9 @@ impl<'a, S: Store> Check<'a, S> {
         let id = TileId { level: 0, index: bundle };
         let (first, last) = (bundle * WIDTH + from as u64, bundle * WIDTH + to as u64 - 1);
         let entries = if first == last {
-            format!("entry {first} is not the one whose hash is in")
+            format!("entry {first} does not match its hash in")
         } else {
-            format!("entries {first} to {last} are not those whose hashes are in")
+            format!("entries {first} to {last} do not match their hashes in")
         };
         let (code, place, damaged) = if is_entry {
             let place = self.store.place(Part::Bundle(bundle));
@@ -257,7 +256,7 @@ impl<'a, S: Store> Check<'a, S> {
                         let at = (child - index * WIDTH) * Hash::LEN as u64;
                         let place = self.store.place(Part::Tile(id));
                         let place = place.map(|place| place.within(at, at + Hash::LEN as u64));
-                        let message = format!("{} does not fit {} below it", id.path(256), below.path(256));
+                        let message = format!("{} does not match {} below it", id.path(256), below.path(256));
                         self.find(FindingCode::Tile, place, message);
                     }
                 }
@@ -279,7 +278,7 @@ impl<'a, S: Store> Check<'a, S> {
                 Some(state) => match Replay::difference(&replayed, state) {
                     None => continue,
                     Some(what) => {
-                        format!("the {what} in the state of stream {id} are not what its entries say")
+                        format!("the {what} in the state of stream {id} do not match its entries")
                     }
                 },
                 None if self.replay.may_be_evicted(&replayed, directory.evicted_below) => continue,
@@ -288,7 +287,7 @@ impl<'a, S: Store> Check<'a, S> {
             self.find(FindingCode::State, None, wrong);
         }
         for id in states.into_keys() {
-            let message = format!("there is a state of stream {id}, which was never opened");
+            let message = format!("stream {id} has a state, but was never opened");
             self.find(FindingCode::State, None, message);
         }
         for message in self.replay.gateway_differences(&directory) {

@@ -48,7 +48,7 @@ impl<S: Store> Lookup for Log<S> {
         let Some(follower) = &self.inner.follower else {
             return Err(Error::new(
                 ErrorKind::FailedPrecondition,
-                "this log has its lookup index switched off: ask by index",
+                "this log's lookup index is switched off: look up by index",
             ));
         };
         let size = self.sequenced().size();
@@ -59,10 +59,10 @@ impl<S: Store> Lookup for Log<S> {
             }
         }
         match caught_up {
-            Ok(()) => Err(Error::not_found("no entry of the log fits")),
-            Err(_) => {
-                Err(Error::unavailable("the lookup index is behind the log: ask again, or ask by index"))
-            }
+            Ok(()) => Err(Error::not_found("no entry of the log matches")),
+            Err(_) => Err(Error::unavailable(
+                "the lookup index is behind the log: retry later, or look up by index",
+            )),
         }
     }
 }

@@ -125,7 +125,7 @@ impl Doubts {
             if self.is_from_below(at, choice) {
                 let part = Part::Tile(tile.id);
                 let outcome = store.repair(part, &below.to_bytes().into());
-                tracing::warn!(?outcome, "{part} was damaged and has been computed again");
+                tracing::warn!(?outcome, "{part} was damaged and has been recomputed");
             }
         }
     }

@@ -20,11 +20,11 @@ impl ScrubMetrics {
         let metrics = Self::default();
         let registry = registry.sub_registry_with_prefix("vouchlog_scrub");
         let m = &metrics;
-        registry.register("bytes", "Bytes of sealed data read again", m.bytes.clone());
-        registry.register("rounds", "Rounds over all sealed data", m.rounds.clone());
+        registry.register("bytes", "Bytes of sealed data verified", m.bytes.clone());
+        registry.register("rounds", "Completed scrubs of all sealed data", m.rounds.clone());
         registry.register("repaired", "Damaged tiles, bundles and indexes repaired", m.repaired.clone());
-        registry.register("damaged", "Tiles and bundles that are damaged now", m.damaged.clone());
-        let help = "Time since the last full round, or since the start";
+        registry.register("damaged", "Tiles and bundles that are currently damaged", m.damaged.clone());
+        let help = "Time since the last complete scrub, or since the start";
         registry.register("last_round_age_seconds", help, m.since_last_round.clone());
         metrics
     }

@@ -289,7 +289,7 @@ async fn an_opening_that_is_sent_again_opens_nothing() {
         let (other, _) = TestGateway::numbered_opening_of(10, seed, 1, previous);
         let error = world.log.open_stream(other).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidArgument, "{error}");
-        assert!(error.message.contains("has opened stream"), "{error}");
+        assert!(error.message.contains("has already opened stream"), "{error}");
     }
     // While the index is behind or fails, nothing is known: neither the old key nor that a new one is new.
     for mood in [EMPTY, FAILING] {

@@ -91,7 +91,7 @@ impl Feed {
         policy: &Policy,
     ) -> Result<(), Trouble> {
         let asked = timeout(self.patience, self.ask(candidate, log)).await;
-        let answer = asked.unwrap_or_else(|_| Err(Trouble::Unreachable("it takes too long".into())));
+        let answer = asked.unwrap_or_else(|_| Err(Trouble::Unreachable("the request timed out".into())));
         let added = answer.and_then(|answer| {
             let added = candidate.add(&answer, &self.keys, policy, &log.0.publisher);
             added.map_err(|error| Trouble::Lying(error.to_string()))
@@ -126,7 +126,7 @@ impl Feed {
             };
             match error.kind {
                 ErrorKind::Conflict { size } if size == old.get() => {
-                    return Err(Trouble::Lying(format!("it names {size} as its size and refuses that size")));
+                    return Err(Trouble::Lying(format!("it reports size {size} and rejects that size")));
                 }
                 ErrorKind::Conflict { size } if size <= candidate.size().get() => {
                     self.known = Some(TreeSize::new(size));
@@ -134,7 +134,7 @@ impl Feed {
                 _ => return Err(error.into()),
             }
         }
-        Err(Trouble::Lying("it names another size at each attempt".into()))
+        Err(Trouble::Lying("it reports another size at each attempt".into()))
     }
 
     /// A witness says that the log lost entries or signed two histories. Its word alone stops nothing; a checkpoint with the
@@ -143,7 +143,7 @@ impl Feed {
         let Some((theirs, ours)) = self.contradiction(log).await else {
             tracing::error!(
                 witness = self.name,
-                "the witness accuses the log, but shows no checkpoint of it that proves it: look into both"
+                "the witness reports a fork of the log, but returns no checkpoint that proves it: investigate both"
             );
             return;
         };
@@ -151,7 +151,7 @@ impl Feed {
         tracing::error!(
             witness = self.name,
             checkpoint = theirs.note(),
-            "the log has signed a checkpoint that is not of the history in its store"
+            "the log has signed a checkpoint that contradicts the history in its store"
         );
         log.0.set_poison(&format!(
             "the witness {} holds a checkpoint of {seen} entries with this log's signature that its store of {ours} entries \

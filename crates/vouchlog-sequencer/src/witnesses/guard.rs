@@ -29,8 +29,7 @@ use crate::state::Shared;
 pub enum GuardError {
     /// A witness has cosigned more entries than the store holds.
     #[error(
-        "the witness {witness} has cosigned {seen} entries of this log, its store holds {size}: it is an old copy, or the wrong \
-         directory. Nothing was signed"
+        "the witness {witness} has cosigned {seen} entries of this log, but its store holds {size}: the store is an old copy, or the wrong directory. Nothing was signed"
     )]
     Behind {
         /// The witness.
@@ -42,7 +41,7 @@ pub enum GuardError {
     },
     /// A witness has cosigned another history.
     #[error(
-        "the witness {witness} has cosigned another history of this log than the one in its store: {reason}. Nothing was signed"
+        "the witness {witness} has cosigned a history of this log other than the one in its store: {reason}. Nothing was signed"
     )]
     Contradicted {
         /// The witness.
@@ -51,7 +50,7 @@ pub enum GuardError {
         reason: String,
     },
     /// The log cannot ask.
-    #[error("the witnesses could not be asked: {0}")]
+    #[error("the witnesses could not be queried: {0}")]
     Failed(String),
 }
 
@@ -126,7 +125,7 @@ fn accuse(feed: &Feed, brought: Result<(), Trouble>, size: TreeSize) -> Result<(
         Err(Trouble::Contradicted(reason)) => Err(GuardError::Contradicted { witness, reason }),
         Ok(()) => Ok(()),
         Err(trouble) => {
-            tracing::warn!(witness, %trouble, "the witness could not be asked whether the store is complete");
+            tracing::warn!(witness, %trouble, "the witness could not be queried for the completeness of the store");
             Ok(())
         }
     }

@@ -28,10 +28,10 @@ pub struct WitnessState {
 impl fmt::Display for WitnessState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.size, &self.trouble) {
-            (None, None) => f.write_str("has not answered yet"),
+            (None, None) => f.write_str("has not responded yet"),
             (Some(size), None) => write!(f, "cosigned the head of size {size}"),
             (None, Some(trouble)) => write!(f, "has cosigned nothing: {trouble}"),
-            (Some(size), Some(trouble)) => write!(f, "cosigned the head of size {size} last: {trouble}"),
+            (Some(size), Some(trouble)) => write!(f, "last cosigned the head of size {size}: {trouble}"),
         }
     }
 }
@@ -58,11 +58,11 @@ pub(super) struct Metrics {
 impl Metrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let r = registry.sub_registry_with_prefix("vouchlog_log_witness");
-        let when = "When the witness cosigned last, by its clock";
+        let when = "Time of the last cosignature of the witness, by its clock";
         Self {
             size: register(r, "cosigned_size", "Entries in the last head the witness cosigned"),
             timestamp: register(r, "cosigned_timestamp_seconds", when),
-            requests: register(r, "requests", "Heads brought to the witness, by outcome"),
+            requests: register(r, "requests", "Heads sent to the witness, by outcome"),
         }
     }
 }
@@ -94,7 +94,7 @@ impl Status {
     pub(super) fn cosigned(&self, size: TreeSize, timestamp: u64) {
         let mut state = self.state.lock();
         if state.trouble.take().is_some() {
-            tracing::info!(witness = state.name, "the witness cosigns again");
+            tracing::info!(witness = state.name, "the witness is cosigning again");
         }
         (state.size, state.timestamp) = (Some(size), Some(timestamp));
         let name = Name { witness: state.name.clone() };

@@ -11,25 +11,25 @@ use vouchlog_runtime::Backoff;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum Trouble {
     /// No answer, or one that says to try later.
-    #[error("it does not answer: {0}")]
+    #[error("it does not respond: {0}")]
     Unreachable(String),
     /// It wants to be asked less often.
-    #[error("it asks for a pause of {} s", .0.as_secs())]
+    #[error("it requests a pause of {} s", .0.as_secs())]
     Busy(Duration),
     /// It does not know the log, or not its key: a matter of configuration.
-    #[error("it does not take checkpoints of this log: {0}")]
+    #[error("it does not accept checkpoints of this log: {0}")]
     NotConfigured(String),
     /// Its answer cannot be true.
-    #[error("its answer is false: {0}")]
+    #[error("its response is invalid: {0}")]
     Lying(String),
     /// It claims to have seen more of the log than the log has.
-    #[error("it claims to have cosigned {size} entries, more than this log has")]
+    #[error("it reports {size} cosigned entries, more than this log has")]
     Ahead {
         /// The size it claims.
         size: TreeSize,
     },
     /// It refuses the head as not consistent with what it cosigned before.
-    #[error("it says that the log contradicts what it cosigned before: {0}")]
+    #[error("it reports that the log contradicts an earlier cosignature: {0}")]
     Contradicted(String),
     /// The log cannot prove its own consistency.
     #[error("the log could not prove its consistency: {0}")]

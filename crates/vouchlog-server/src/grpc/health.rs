@@ -30,7 +30,7 @@ impl Protocol for HealthService {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
         if !self.knows(&request.get_ref().service) {
-            return Err(Status::not_found("no such service is here"));
+            return Err(Status::not_found("this server has no such service"));
         }
         let status = serving(self.health.as_ref(), &self.stopping).into();
         Ok(Response::new(HealthCheckResponse { status }))

@@ -19,7 +19,7 @@ use crate::problem::Problem;
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 const LOG_INDEX: &str = "\
-This is a Vouchlog transparency log. Whoever reads it verifies it: with the log's vkey, offline.
+This is a Vouchlog transparency log. Readers verify it offline, with the log's vkey.
 
 reading (C2SP tlog-tiles)
   GET  /checkpoint                      the newest signed tree head
@@ -35,7 +35,7 @@ proofs
 
 writing (gateways use gRPC, service vouchlog.v1.Gateway on this port)
   POST /v1/statements                   {\"kind\": \"opaque\", \"digest\": \"<64 hex digits, of something salted>\"}
-  POST /add                             any body; its SHA-256 is logged, the answer is the index
+  POST /add                             any body; its SHA-256 is logged, the response is the index
   POST /v1/gateways                     a signed note that enrols a gateway
   POST /v1/revocations                  a signed note that revokes one
 
@@ -60,7 +60,7 @@ The same over gRPC: service vouchlog.v1.Witness on this port.
 ";
 
 const OPERATIONS_INDEX: &str = "\
-This is a Vouchlog program that serves nothing but its health and metrics.
+This is a Vouchlog program that serves only health and metrics.
 
   GET  /healthz  /readyz  /metrics  /openapi.json
 ";
@@ -96,7 +96,7 @@ pub(super) async fn operations_index() -> &'static str {
 #[utoipa::path(
     get, path = "/healthz", tag = "operations",
     responses(
-        (status = 200, description = "It can.", body = String, content_type = "text/plain; charset=utf-8"),
+        (status = 200, description = "The program works.", body = String, content_type = "text/plain; charset=utf-8"),
         (status = 503, description = "Something stopped for good: restart the process.", body = String,
          content_type = "text/plain; charset=utf-8"),
     )
@@ -125,8 +125,8 @@ pub(super) struct ReadyJson {
 #[utoipa::path(
     get, path = "/readyz", tag = "operations",
     responses(
-        (status = 200, description = "It does.", body = ReadyJson),
-        (status = 503, description = "It does not: the checks say why.", body = ReadyJson),
+        (status = 200, description = "Ready.", body = ReadyJson),
+        (status = 503, description = "Not ready: the checks give the reasons.", body = ReadyJson),
     )
 )]
 pub(super) async fn readyz(State(app): State<App>) -> Response {

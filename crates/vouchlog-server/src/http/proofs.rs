@@ -91,11 +91,11 @@ impl InclusionQuery {
             (None, None, None, Some(stream), Some(sequence)) => {
                 let place = StreamId::new(stream).zip(SequenceNumber::new(sequence));
                 let (stream, sequence) =
-                    place.ok_or_else(|| Error::not_found("no stream or sequence number is so large"))?;
+                    place.ok_or_else(|| Error::not_found("the stream or sequence number is too large"))?;
                 Ok(EntryName::Key(LookupKey::Sequence(stream, sequence)))
             }
             _ => Err(Error::invalid(
-                "name the entry in one way: `index`, `hash`, `digest`, or `stream` with `sequence`",
+                "name the entry in exactly one way: `index`, `hash`, `digest`, or `stream` with `sequence`",
             )),
         }
     }

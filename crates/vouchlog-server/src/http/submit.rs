@@ -149,7 +149,7 @@ impl NewStatement {
     fn statement(&self, place: usize) -> Result<Statement, Problem> {
         let wrong = |what: String| Problem::unprocessable(format!("statement {place}: {what}"));
         let kind = StatementKind::from_name(&self.kind)
-            .ok_or_else(|| wrong("`kind` is not the name of a statement's kind".to_owned()))?;
+            .ok_or_else(|| wrong("`kind` is not a statement kind".to_owned()))?;
         let digest: Digest = self.digest.parse().map_err(|error| wrong(format!("`digest`: {error}")))?;
         let evidence = Evidence::new(self.evidence)
             .ok_or_else(|| wrong(format!("`evidence` cannot be {}", self.evidence)))?;
@@ -208,7 +208,7 @@ pub(super) async fn add(
 ) -> Result<([(HeaderName, String); 1], String), Problem> {
     let body = read(body, MAX_ADD_BYTES).await?;
     if body.is_empty() {
-        return Err(Error::invalid("the body is empty: its hash would say nothing").into());
+        return Err(Error::invalid("the body is empty: its hash would prove nothing").into());
     }
     let digest = Digest::of(&body);
     let statement = Statement { kind: StatementKind::Opaque, evidence: Evidence::NONE, digest };

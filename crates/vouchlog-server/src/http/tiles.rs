@@ -22,7 +22,7 @@ const TILE_CACHING: &str = "max-age=604800,immutable";
     responses(
         (status = 200, description = "The checkpoint.", body = String, content_type = "text/plain; charset=utf-8"),
         (status = 304, description = "It has not changed."),
-        (status = 503, description = "Not now.", body = String, content_type = "text/plain; charset=utf-8"),
+        (status = 503, description = "Not available now.", body = String, content_type = "text/plain; charset=utf-8"),
     )
 )]
 pub(super) async fn checkpoint(State(log): State<AnyLog>, request: HeaderMap) -> Response {
@@ -46,9 +46,9 @@ pub(super) async fn checkpoint(State(log): State<AnyLog>, request: HeaderMap) ->
     responses(
         (status = 200, description = "The hashes.", body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 304, description = "It cannot have changed."),
-        (status = 400, description = "That is no tile.", body = String, content_type = "text/plain; charset=utf-8"),
+        (status = 400, description = "Not a tile.", body = String, content_type = "text/plain; charset=utf-8"),
         (status = 404, description = "No such tile yet.", body = String, content_type = "text/plain; charset=utf-8"),
-        (status = 503, description = "Not now.", body = String, content_type = "text/plain; charset=utf-8"),
+        (status = 503, description = "Not available now.", body = String, content_type = "text/plain; charset=utf-8"),
     )
 )]
 pub(super) async fn tile(
@@ -68,9 +68,9 @@ pub(super) async fn tile(
     responses(
         (status = 200, description = "The entries.", body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 304, description = "It cannot have changed."),
-        (status = 400, description = "That is no bundle.", body = String, content_type = "text/plain; charset=utf-8"),
+        (status = 400, description = "Not a bundle.", body = String, content_type = "text/plain; charset=utf-8"),
         (status = 404, description = "No such bundle yet.", body = String, content_type = "text/plain; charset=utf-8"),
-        (status = 503, description = "Not now.", body = String, content_type = "text/plain; charset=utf-8"),
+        (status = 503, description = "Not available now.", body = String, content_type = "text/plain; charset=utf-8"),
     )
 )]
 pub(super) async fn entry_bundle(

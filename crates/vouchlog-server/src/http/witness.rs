@@ -35,7 +35,7 @@ const SIZE_TYPE: &str = "text/x.tlog.size";
     responses(
         (status = 200, description = "One or more signature lines of the witness, each ending in LF.", body = String,
          content_type = "text/plain; charset=utf-8"),
-        (status = 409, description = "The witness last cosigned a checkpoint of another size, which the body is, in decimal.",
+        (status = 409, description = "The witness last cosigned a checkpoint of another size; the body is that size, in decimal.",
          body = String, content_type = "text/x.tlog.size"),
         (status = 422, description = "The checkpoint contradicts the one cosigned last.", body = String,
          content_type = "text/plain; charset=utf-8"),
@@ -82,9 +82,9 @@ pub(super) async fn sign_subtree(State(witness): State<AnyWitness>, body: Body) 
     responses(
         (status = 200, description = "The checkpoint.", body = String, content_type = "text/plain; charset=utf-8"),
         (status = 304, description = "It has not changed."),
-        (status = 404, description = "The witness has cosigned none, or that is no hash.", body = String,
+        (status = 404, description = "The witness has cosigned none, or the path is not a hash.", body = String,
          content_type = "text/plain; charset=utf-8"),
-        (status = 503, description = "Not now.", body = String, content_type = "text/plain; charset=utf-8"),
+        (status = 503, description = "Not available now.", body = String, content_type = "text/plain; charset=utf-8"),
     )
 )]
 pub(super) async fn latest_checkpoint(
@@ -92,7 +92,7 @@ pub(super) async fn latest_checkpoint(
     Path(origin): Path<String>,
     request: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let no_hash = |_| Error::not_found("a log is named by SHA-256 of its origin, in 64 lowercase hex digits");
+    let no_hash = |_| Error::not_found("name a log by SHA-256 of its origin, in 64 lowercase hex digits");
     let origin: Hash = origin.parse().map_err(no_hash)?;
     let note = witness.latest_checkpoint(origin).await?;
     // It changes with the time of the cosignature, also while the size stays.

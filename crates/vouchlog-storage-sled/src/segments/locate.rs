@@ -160,7 +160,7 @@ impl Segments {
         let Some(offset) = agreed.copied() else {
             let index = name(&self.bundle_path(bundle, "index"));
             return Err(StoreError::Damaged(format!(
-                "{index} does not tell where entry bundle {bundle} lies"
+                "{index} does not give the place of entry bundle {bundle}"
             )));
         };
         write_at(&self.bundle_path(bundle, "data"), bytes, offset)?;

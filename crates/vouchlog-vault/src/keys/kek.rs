@@ -126,7 +126,7 @@ fn read_file(path: &Path) -> Result<Zeroizing<String>, KeyError> {
         use std::os::unix::fs::PermissionsExt;
         let open_to_others = file.metadata().is_ok_and(|file| file.permissions().mode() & 0o077 != 0);
         if open_to_others {
-            tracing::warn!(path = %path.display(), "others can read the vault's key file: chmod 600");
+            tracing::warn!(path = %path.display(), "other users can read the vault's key file: set its mode to 0600");
         }
     }
     read_text(file).map_err(|error| file_error(path, &error))
@@ -165,13 +165,13 @@ fn run(command: &str) -> Result<Zeroizing<String>, KeyError> {
     let Ok(text) = receiver.recv_timeout(KEY_COMMAND_TIMEOUT) else {
         child.kill().ok();
         child.wait().ok();
-        return Err(failed(format!("it took more than {} s", KEY_COMMAND_TIMEOUT.as_secs())));
+        return Err(failed(format!("it ran for more than {} s", KEY_COMMAND_TIMEOUT.as_secs())));
     };
     let status = child.wait().map_err(|error| failed(error.to_string()))?;
     if !status.success() {
         return Err(failed(status.to_string()));
     }
-    text.map_err(|_| failed("it did not print text".to_owned()))
+    text.map_err(|_| failed("its output is not text".to_owned()))
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ impl KeyRing {
     pub(crate) fn new(kek: KeyEncryptionKey, vault: Vec<u8>, key_check: Vec<u8>) -> Result<Self> {
         let opened = open(kek.bytes(), &check_context(), &key_check).ok_or(VaultError::WrongKey)?;
         if *opened != vault {
-            return Err(VaultError::damaged("its key check is of another vault"));
+            return Err(VaultError::damaged("its key check belongs to another vault"));
         }
         let (tenants, subjects) = (Mutex::default(), Mutex::default());
         Ok(Self { kek: Mutex::new((kek, key_check)), vault, tenants, subjects })

@@ -66,7 +66,7 @@ impl Recorder {
         for (stream, activity) in before {
             let owner = self.0.submitter.owner(stream).await.map_err(RecordingError::NotSubmitted)?;
             if owner == StreamOwner::Namesake(activity) {
-                tracing::warn!(%stream, "a stream fell silent with records that are not in the log: they are sent again");
+                tracing::warn!(%stream, "a stream fell silent with records that are not in the log: sending them again");
                 streams.silent.insert(stream);
             }
         }

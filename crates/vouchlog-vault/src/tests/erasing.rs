@@ -176,7 +176,7 @@ pub(super) async fn holds_and_duties_are_respected(place: Place) {
     let refused = vault.begin_erasure(&owner, &forged, "basis", &id("e1"), NOW + 99).await.unwrap_err();
     let VaultError::Refused(refusals) = refused else { panic!("{refused}") };
     assert_eq!(refusals, [Refusal { record: id("duty"), why: Why::Duty(NOW + 100) }]);
-    assert_eq!(refusals[0].to_string(), "there is a duty to keep record duty until 2027-01-15T08:00:00.1Z");
+    assert_eq!(refusals[0].to_string(), "record duty must be kept until 2027-01-15T08:00:00Z");
     erase(&vault, &owner, &subject("p"), "e2", NOW + 100).await;
     assert_unreadable(&vault, &owner, "duty").await;
 

@@ -157,7 +157,7 @@ pub(super) async fn statements_are_logged_once_and_in_order(place: Place) {
     let (soon, late) = (NOW + 60_000, NOW + 60_001);
     assert_eq!(backlog.check(soon, Duration::from_secs(60)), Ok(()));
     let why = backlog.check(late, Duration::from_secs(60)).unwrap_err();
-    assert_eq!(why, "150 records are kept and not in the log; the oldest has waited for 60 s");
+    assert_eq!(why, "150 records are not in the log; the oldest has been waiting for 60 s");
 
     let places = |from: usize, to: usize, proof: &str| {
         (from..to).map(|i| logged(&names[i], 100 + i as u64, proof)).collect::<Vec<_>>()

@@ -98,7 +98,7 @@ impl Submitter for Desk {
 
     async fn submit(&self, statements: Vec<Statement>) -> Result<()> {
         if self.is_full.load(Ordering::Relaxed) {
-            return Err(Error::new(ErrorKind::Unavailable, "the spool takes nothing at the moment"));
+            return Err(Error::new(ErrorKind::Unavailable, "the spool accepts nothing now"));
         }
         self.submitted.fetch_add(statements.len() as u64, Ordering::Relaxed);
         self.spool.lock().extend(statements);

@@ -9,20 +9,20 @@ use super::auditing::{Audit, AuditArgs};
 use super::{running, write_file};
 use crate::output::{self, Outcome, Output};
 
-/// Check a whole log from the outside: every entry, tile and stream, against what it signed and what others saw
+/// Audit a whole log from outside: every entry, tile and stream, against its signatures and other parties' checkpoints
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog audit --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --state ./audits\n  \
                         vouchlog audit --log ./mirror --log-vkey \"$LOG_VKEY\" --policy policy.txt \\\n    \
                         --evidence ./evidence --html audit.html\n\n\
-                        Works with any log that serves C2SP tlog-tiles. With --state the next audit reads only\n\
-                        what is new, and one that was stopped goes on.\n\n\
-                        Exit status: 0 nothing is wrong, 1 something is, 2 it could not be told."
+                        Works with any log that serves C2SP tlog-tiles. With --state, the next audit reads only\n\
+                        new entries, and a stopped audit resumes.\n\n\
+                        Exit status: 0 no findings, 1 findings, 2 the audit could not be completed."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
     audit: AuditArgs,
-    /// Write the report as one HTML page too
+    /// Also write the report as one HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
@@ -46,12 +46,15 @@ impl Args {
         let audit = audit?;
         for copy in &audit.witnesses {
             if let Some(error) = &copy.error {
-                output::warn(&format!("the witness {} at {} shows nothing: {error}", copy.witness, copy.url));
+                output::warn(&format!(
+                    "the checkpoint of the witness {} at {} could not be read: {error}",
+                    copy.witness, copy.url
+                ));
             }
         }
         if subject.state.is_some() && subject.evidence.is_none() && !audit.report.is_clean() {
             output::warn(
-                "the next audit will not tell this again, and no evidence was kept: give --evidence DIR",
+                "the next audit will not report this again, and no evidence was kept: give --evidence DIR",
             );
         }
         if let Some(path) = &self.html {
@@ -102,8 +105,8 @@ fn verdict(report: &AuditReport) -> String {
     let total: u64 = report.counts.values().sum();
     match report.worst() {
         // What earlier audits found, they told.
-        None if report.checked.before > 0 => format!("clean: nothing new is wrong with {}", report.origin),
-        None => format!("clean: nothing is wrong with {}", report.origin),
+        None if report.checked.before > 0 => format!("clean: no new findings in {}", report.origin),
+        None => format!("clean: no findings in {}", report.origin),
         Some(worst) => {
             let found = output::count(total, "finding", "findings");
             format!("NOT CLEAN, {found} in {}, the worst is {}", report.origin, severity(worst))
@@ -150,7 +153,7 @@ fn checkpoint_lines(audit: &Audit) -> Vec<String> {
     let size = output::count(checkpoint.size, "entry", "entries");
     let mut lines = vec![format!("  checkpoint  of {size}, root {}", checkpoint.root)];
     if !checkpoint.cosigned_by.is_empty() {
-        let quorum = if checkpoint.quorum { "the policy is satisfied" } else { "that is NO QUORUM" };
+        let quorum = if checkpoint.quorum { "the policy is satisfied" } else { "NO QUORUM" };
         lines.push(format!("  cosigned    by {}: {quorum}", checkpoint.cosigned_by.join(", ")));
     }
     for copy in &audit.witnesses {
@@ -175,13 +178,12 @@ fn checked_lines(report: &AuditReport) -> Vec<String> {
     )];
     if checked.before > 0 {
         let before = output::count(checked.before, "entry", "entries");
-        lines.push(format!("  before      {before}, by earlier audits"));
+        lines.push(format!("  before      {before}, checked by earlier audits"));
     }
     if checked.rules {
-        lines.push(format!("  statements  {} in all", checked.statements));
+        lines.push(format!("  statements  {} in total", checked.statements));
     } else if checked.entries > 0 {
-        lines
-            .push("  rules       none: the entries are opaque bytes, not those of a Vouchlog log".to_owned());
+        lines.push("  rules       none: the entries are opaque bytes, not Vouchlog entries".to_owned());
     }
     lines
 }

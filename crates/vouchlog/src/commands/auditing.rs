@@ -21,10 +21,10 @@ pub(super) use files::{StateFile, write_evidence};
 pub(super) use run::{Audit, Subject};
 pub(super) use witnessed::{WitnessCopy, witness_copies};
 
-/// The log as whoever checks it knows it.
+/// The log's identity, as the verifier knows it.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct IdentityArgs {
-    /// The log's public key; several after a change of keys, or where a second key of type ML-DSA-44 signs too
+    /// The log's public key; may be repeated after a key change, or for a second key of type ML-DSA-44
     #[arg(
         long = "log-vkey",
         value_name = "VKEY",
@@ -56,7 +56,7 @@ pub(super) fn identity(
     origin: Option<Origin>,
     policy: Option<&Path>,
 ) -> anyhow::Result<LogIdentity> {
-    let first = keys.first().context("a log has a public key: give it with --log-vkey")?;
+    let first = keys.first().context("the log's public key is missing: give it with --log-vkey")?;
     let origin = match origin {
         Some(origin) => origin,
         None => Origin::new(first.name().as_str())?,
@@ -69,18 +69,18 @@ pub(super) fn identity(
         };
         if !is_logs {
             return Err(Advice::error(
-                format!("`{}+{}` is not the key of the log {origin}", key.name(), key.id()),
-                "--log-vkey is the vkey that `vouchlog serve` prints for the log, not one of a witness",
+                format!("`{}+{}` is not a key of the log {origin}", key.name(), key.id()),
+                "--log-vkey takes the vkey that `vouchlog serve` prints for the log, not a witness's",
             ));
         }
     }
     Ok(LogIdentity { origin, keys, policy: policy.map(super::policy).transpose()? })
 }
 
-/// Where the log is read.
+/// Where to read the log from.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct SourceArgs {
-    /// The log's URL, or a directory of files laid out as its URLs are (C2SP tlog-tiles)
+    /// The log's URL, or a directory of files in the same layout (C2SP tlog-tiles)
     #[arg(long = "log", value_name = "URL|DIR", env = "VOUCHLOG_URL")]
     pub(super) source: String,
 }
@@ -105,40 +105,39 @@ pub(super) fn reader(source: &str) -> anyhow::Result<TileReader> {
     Ok(TileReader::directory(source))
 }
 
-/// How carefully and how politely a log is read.
+/// How to check the log, and how fast to read it.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct OptionArgs {
-    /// Requests under way at once
+    /// Requests in flight at once
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     in_flight: u16,
-    /// Requests begun in one second at most [default: as many as the log answers]
+    /// At most this many requests a second [default: no limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_requests_per_second: Option<u32>,
-    /// What the entries are
+    /// The format of the entries
     #[arg(long, value_enum, default_value = "detect")]
     entries: Entries,
-    /// How long, by the log's time, an open stream may go without a head before it counts as silent
+    /// An open stream without a new head for this long, by the log's time, counts as silent
     #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = super::duration)]
     heartbeat_allowance: Duration,
-    /// How often the log writes the heads of its active streams
+    /// The interval at which the log writes the heads of active streams
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration)]
     stream_head_interval: Duration,
-    /// How old the newest cosignature may be, where a policy names witnesses
+    /// Maximum age of the newest cosignature, if a policy names witnesses
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = super::duration)]
     max_checkpoint_age: Duration,
-    /// A gateway whose streams have no heartbeat, since the log itself holds their keys, by name; may be given several times
-    /// [default: <origin>/house]
+    /// The name of a gateway whose stream keys the log itself holds, so that its streams have no heartbeat; may be repeated [default: <origin>/house]
     #[arg(long = "house-gateway", value_name = "NAME")]
     house_gateways: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Entries {
-    /// Vouchlog's if the first is a genesis entry, else opaque bytes
+    /// Vouchlog entries if the first is a genesis entry, else opaque bytes
     Detect,
-    /// Vouchlog's: anything else is a finding
+    /// Vouchlog entries: anything else is a finding
     Ours,
-    /// Opaque bytes, of whatever log
+    /// Opaque bytes of any log
     Opaque,
 }
 
@@ -162,17 +161,17 @@ impl OptionArgs {
     }
 }
 
-/// What is audited, and what is kept of it.
+/// What to audit, and where to keep the results.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct AuditArgs {
     #[command(flatten)]
     source: SourceArgs,
     #[command(flatten)]
     identity: IdentityArgs,
-    /// Where the audit keeps what the next one goes on from, one file per log; made when it is not there
+    /// Directory for the audit's state, one file per log, from which the next audit resumes; created if missing
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_AUDIT_STATE")]
     state: Option<PathBuf>,
-    /// Where the evidence of each finding goes, one file each; made when it is not there
+    /// Directory for the evidence, one file per finding; created if missing
     #[arg(long, value_name = "DIR")]
     evidence: Option<PathBuf>,
     #[command(flatten)]

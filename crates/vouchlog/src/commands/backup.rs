@@ -15,16 +15,16 @@ use crate::output::{self, Outcome, Output};
 /// The key files of a log.
 pub(super) const KEY_FILES: [&str; 3] = ["log.key", "operator.key", "house.key"];
 
-/// Copy a log, also while it runs, and verify the copy down to every entry
+/// Copy a log, even while it runs, and verify every entry of the copy
 #[derive(clap::Args)]
 #[command(
-    after_help = "The copy covers everything that was acknowledged before the command began. It holds no lookup index, which the\n\
+    after_help = "The copy covers everything that was acknowledged before the command started. It holds no lookup index, which the\n\
                   first start rebuilds, and no keys unless --with-keys is given: keep keys apart from backups where you can.\n\n\
-                  A log that is started from a backup is an OLDER log: what was acknowledged after the backup is missing, and\n\
-                  signing on from there would fork it. Use `vouchlog recover` with the backup and what is left of the original.\n\n\
+                  A log that is started from a backup is an OLDER log: everything acknowledged after the backup is missing, and\n\
+                  signing from there would fork the log. Use `vouchlog recover` with the backup and the rest of the original.\n\n\
                   Examples:\n  vouchlog backup --data ./log --to /mnt/backup/log-2026-01-31\n  \
                   vouchlog backup --data ./log --to /mnt/backup/log --incremental\n\n\
-                  Exit status: 0 the copy is whole, 1 the copy or its source is damaged, 2 it could not be made."
+                  Exit status: 0 the copy is intact, 1 the copy or its source is damaged, 2 it could not be made."
 )]
 pub(crate) struct Args {
     /// The data directory of the log, which may be running
@@ -33,10 +33,10 @@ pub(crate) struct Args {
     /// The directory of the copy: new or empty, or an earlier backup with --incremental
     #[arg(long, value_name = "DIR")]
     to: PathBuf,
-    /// Add to an earlier backup in --to: only new segments and the ledger are copied
+    /// Extend an earlier backup in --to: copy only new segments and the ledger
     #[arg(long)]
     incremental: bool,
-    /// Copy log.key, operator.key and house.key too, mode 0600
+    /// Also copy log.key, operator.key and house.key, with mode 0600
     #[arg(long)]
     with_keys: bool,
     /// The log's public key [default: that of log.key in the data directory]
@@ -96,7 +96,7 @@ pub(super) fn copy_keys(from: &Path, to: &Path) -> anyhow::Result<Vec<&'static s
         let key = keys::load(&source)?;
         if target.exists() {
             let same = keys::load(&target)?.verifying_key() == key.verifying_key();
-            anyhow::ensure!(same, "{} holds another key", target.display());
+            anyhow::ensure!(same, "{} holds a different key", target.display());
         } else {
             durable::write(&target, key.to_key_file().as_bytes(), Mode::Private)
                 .with_context(|| target.display().to_string())?;
@@ -109,12 +109,12 @@ pub(super) fn copy_keys(from: &Path, to: &Path) -> anyhow::Result<Vec<&'static s
 fn advise(error: &StoreError) -> anyhow::Error {
     let hint = match error {
         StoreError::Foreign(_) => {
-            "give a new directory with --to, or --incremental with an earlier backup that no log was started from"
+            "give a new directory with --to, or --incremental with an earlier backup from which no log was started"
         }
         StoreError::Damaged(_) => {
-            "see what is damaged with `vouchlog fsck`; `vouchlog recover` builds a new data directory"
+            "find the damage with `vouchlog fsck`; `vouchlog recover` builds a new data directory"
         }
-        _ => "check that both directories are there and that the target has room",
+        _ => "check that both directories exist and that the target has free space",
     };
     Advice::error(error.to_string(), hint)
 }

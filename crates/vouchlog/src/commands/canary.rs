@@ -20,7 +20,7 @@ mod file;
 
 use file::{Canaries, Canary};
 
-/// Log statements that only you can tell from others, and see whether they surface
+/// Log statements that only you can recognise, and check that they appear
 #[derive(clap::Args)]
 #[command(
     subcommand_required = true,
@@ -28,7 +28,7 @@ use file::{Canaries, Canary};
     after_help = "Examples:\n  vouchlog canary plant --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --file canaries.json\n  \
                         vouchlog canary check --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --file canaries.json\n\n\
                         A canary is an ordinary opaque statement: SHA-256 of a salt that only the file knows. Keep the file secret:\n\
-                        a log that cannot tell canaries from other statements has to treat both alike."
+                        a log that cannot distinguish canaries from other statements must treat both alike."
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -41,7 +41,7 @@ enum What {
     Check(Check),
 }
 
-/// Which log, and what is remembered of its canaries.
+/// The log and the file of its canaries.
 #[derive(clap::Args)]
 struct Common {
     #[command(flatten)]
@@ -49,7 +49,7 @@ struct Common {
     /// The log's public key
     #[arg(long, value_name = "VKEY", env = "VOUCHLOG_LOG_VKEY")]
     log_vkey: VerifyingKey,
-    /// Where the canaries are remembered; made with the first
+    /// The file of planted canaries; created with the first
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_CANARIES")]
     file: PathBuf,
 }
@@ -65,24 +65,24 @@ struct Plant {
     common: Common,
     #[command(flatten)]
     gateway: GatewayArgs,
-    /// Where the receipt goes as a proof file: with it, anybody can see that the log had the canary
+    /// Directory for the receipt as a proof file, which shows to anyone that the log took the canary
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_RECEIPTS")]
     receipts: Option<PathBuf>,
 }
 
-/// See whether every canary is in the log
+/// Check that every canary is in the log
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  vouchlog canary check --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --file canaries.json --max-age 10m\n\n\
-                        Exit status: 0 all that were acknowledged are there, or young; 1 one is not; 2 it could not be told."
+                        Exit status: 0 all acknowledged canaries are in the log, or younger than --max-age; 1 one is missing; 2 the check could not be completed."
 )]
 struct Check {
     #[command(flatten)]
     common: Common,
-    /// Witnesses that must have cosigned the checkpoint the canaries are under (C2SP tlog-policy)
+    /// Witnesses that must have cosigned the checkpoint that covers the canaries (C2SP tlog-policy)
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_POLICY")]
     policy: Option<PathBuf>,
-    /// How long a canary may take to surface
+    /// How long a canary may take to appear
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = super::duration)]
     max_age: Duration,
 }
@@ -118,9 +118,7 @@ impl Plant {
             Ok(placed) => placed,
             Err(failed) => return failed.end(output),
         };
-        let [placed] = &placed[..] else {
-            anyhow::bail!("the log answered with a receipt of something else")
-        };
+        let [placed] = &placed[..] else { anyhow::bail!("the log returned a receipt for another statement") };
         canaries.list[place].acknowledged(placed);
         canaries.save()?;
         let words = format!("planted at index {}: {digest}", placed.index);
@@ -192,7 +190,7 @@ async fn newest(
     };
     if let Some(known) = &canaries.checkpoint {
         log.accept(known).await.map_err(|error| {
-            let hint = "bring the file back from a backup, or plant canaries into another one";
+            let hint = "restore the file from a backup, or plant canaries with a new one";
             Failed::Error(Advice::error(format!("the remembered checkpoint: {error}"), hint))
         })?;
     }
@@ -222,19 +220,19 @@ async fn fate(log: &Log, lookup: &GrpcLog, canary: &Canary, is_late: bool) -> Re
     let size = log.head().map_or(0, |head| head.head().size.get());
     if index.get() >= size {
         let words =
-            format!("its receipt says index {index}, and the log has {size} entries after all this time");
+            format!("its receipt gives index {index}, but the log has only {size} entries after --max-age");
         return Ok(if is_late { Fate::Missing(words) } else { Fate::Waiting });
     }
     let (entry, _) = log.entry(index).await?;
     match Entry::decode(&entry) {
         Ok(Entry::Statement(entry)) if entry.statement.digest == digest => Ok(Fate::Surfaced(index)),
         _ if canary.index.is_none() => Ok(Fate::Unacknowledged),
-        _ => Ok(Fate::Missing(format!("the entry at index {index} is another one"))),
+        _ => Ok(Fate::Missing(format!("the entry at index {index} is a different one"))),
     }
 }
 
 fn unreadable(url: &str, error: &VerifyError) -> anyhow::Error {
-    let hint = "check --log and --log-vkey; the canaries are remembered as they were";
+    let hint = "check --log and --log-vkey; the canaries file was not changed";
     Advice::error(format!("the log at {url} could not be read: {error}"), hint)
 }
 
@@ -279,15 +277,15 @@ impl Tally {
             .map(|Missing { digest, finding, .. }| format!("MISSING: the canary {digest}: {finding}"))
             .collect();
         let (one, many) = (
-            "canary is in the log where its receipt says",
-            "canaries are in the log where their receipts say",
+            "canary is in the log at the index of its receipt",
+            "canaries are in the log at the indexes of their receipts",
         );
         lines.push(output::count(*surfaced, one, many));
         if *waiting > 0 {
-            lines.push(format!("  {waiting} not published yet, and young"));
+            lines.push(format!("  {waiting} not published yet, younger than --max-age"));
         }
         if *unacknowledged > 0 {
-            lines.push(format!("  {unacknowledged} never acknowledged by the log, and not found in it"));
+            lines.push(format!("  {unacknowledged} never acknowledged by the log, and not in it"));
         }
         lines.join("\n")
     }

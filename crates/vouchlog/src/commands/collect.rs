@@ -34,100 +34,98 @@ const CLOSING: Duration = Duration::from_secs(20);
 /// The same when writing has stopped for good: nothing more will be recorded, and the next start waits.
 const CLOSING_POISONED: Duration = Duration::from_secs(2);
 
-/// Take OpenTelemetry in from AI gateways, keep a record of every interaction, and log its digest
+/// Collect OpenTelemetry from AI gateways, keep a record of every interaction, and log its digest
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  vouchlog collect --data ./collector      a log of its own in the same process: for trials\n  \
+    after_help = "Examples:\n  vouchlog collect --data ./collector      with its own log in the same process, for trials\n  \
                         vouchlog collect --data /var/lib/vouchlog --log https://log.example.com --log-vkey \"$LOG_VKEY\" \\\n    \
                         --gateway-key gateway.key --forward http://otel-collector:4318\n\n\
                         Then point the gateway's exporter here: OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 (or 4317 for gRPC).\n\
-                        `vouchlog doctor` says what its evidence lacks; docs/gateways has a page for each gateway.\n\
-                        An export is acknowledged when it is on disk. Stop with Ctrl-C: what is open is recorded, the stream closed."
+                        `vouchlog doctor` reports what its evidence lacks; docs/gateways has a page for each gateway.\n\
+                        An export is acknowledged once it is on disk. Ctrl-C records what is open, closes the stream and stops."
 )]
 pub(crate) struct Args {
-    /// Where everything is kept that it needs, made when it is not there; each collector needs its own
+    /// The collector's data directory, created if missing; each collector needs its own
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_DATA")]
     data: PathBuf,
-    /// Where to take OTLP over gRPC; port 0 takes a free one. Either address takes either protocol
+    /// Address for OTLP over gRPC; port 0 picks a free one. Each address accepts both protocols
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4317", env = "VOUCHLOG_OTLP_GRPC")]
     otlp_grpc: String,
-    /// Where to take OTLP over HTTP, and everything else
+    /// Address for OTLP over HTTP and all other endpoints
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4318", env = "VOUCHLOG_OTLP_HTTP")]
     otlp_http: String,
     #[command(flatten)]
     log: log::LogArgs,
-    /// The key of the gateway whose stream takes the records, enrolled in the log [default: gateway.key in the data directory,
-    /// made when it is not there]
+    /// The enrolled gateway key whose stream takes the records [default: gateway.key in the data directory, created if missing]
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_GATEWAY_KEY")]
     gateway_key: Option<PathBuf>,
     #[command(flatten)]
     vault: VaultOptions,
     #[command(flatten)]
     words: Words,
-    /// Only take what comes with this bearer token: a file with it
+    /// Require this bearer token: a file that holds it
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_BEARER_TOKEN")]
     bearer_token: Option<PathBuf>,
-    /// Pass all telemetry on, unchanged, to another OpenTelemetry collector (OTLP over HTTP)
+    /// Forward all telemetry, unchanged, to another OpenTelemetry collector (OTLP over HTTP)
     #[arg(long, value_name = "URL", env = "VOUCHLOG_FORWARD")]
     forward: Option<String>,
-    /// Headers for that collector, as for its API key: a file with `Name: value` lines
+    /// Headers for that collector, such as an API key: a file with `Name: value` lines
     #[arg(long, value_name = "FILE", requires = "forward", env = "VOUCHLOG_FORWARD_HEADERS")]
     forward_headers: Option<PathBuf>,
     #[command(flatten)]
     end: EndArgs,
-    /// How traces are written
+    /// Format of the program's own traces
     #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
 }
 
-/// Which vault, and as whom.
+/// The vault, and the caller's token.
 #[derive(clap::Args)]
 struct VaultOptions {
     /// The vault: a directory, or the URL of a PostgreSQL database [default: vault in the data directory]
     #[arg(long, value_name = "DIR|URL", env = "VOUCHLOG_VAULT")]
     vault: Option<String>,
-    /// The key that wraps all others: file:PATH, env:NAME or command:COMMAND [default: file:<vault>/vault.key]
+    /// The vault's key: file:PATH, env:NAME or command:COMMAND [default: file:<vault>/vault.key]
     #[arg(long, value_name = "SOURCE", env = "VOUCHLOG_VAULT_KEY")]
     vault_key: Option<KeySource>,
-    /// A file with the token of one of the vault's principals; not needed while it has none
+    /// A file with the token of one of the vault's principals; not needed if it has none
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_VAULT_TOKEN")]
     vault_token: Option<PathBuf>,
-    /// Whose records, where a vault keeps those of several
+    /// The tenant, if the vault keeps records of several
     #[arg(long, value_name = "NAME", default_value = "default", env = "VOUCHLOG_TENANT")]
     tenant: String,
 }
 
-/// How it is set; all of it is on record.
+/// Settings; each is recorded in heartbeats.
 #[derive(clap::Args)]
 struct Words {
-    /// When something cannot be recorded: fail_closed (confirm intents only with the log's receipt), spool (wait on disk, then tell
-    /// emitters to wait) or fail_open (let business go on and declare what is lost)
+    /// What to do when recording fails: fail_closed (confirm intents only with the log's receipt), spool (queue on disk, then push back) or fail_open (accept traffic, drop records and declare the loss)
     #[arg(long, default_value = "spool", env = "VOUCHLOG_MODE")]
     mode: Mode,
-    /// How much may wait on disk to be recorded
+    /// Disk space for input that is not recorded yet
     #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = super::size, env = "VOUCHLOG_DISK_BUDGET")]
     disk_budget: u64,
     #[command(flatten)]
     reserve: ReserveArgs,
-    /// A trace all of whose spans are here is done when nothing came for so long
+    /// A trace with all its spans is complete after this long without input
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = super::duration, env = "VOUCHLOG_SETTLE")]
     settle: Duration,
-    /// Any other trace is done when nothing came for so long
+    /// Any other trace is complete after this long without input
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::duration, env = "VOUCHLOG_IDLE")]
     idle: Duration,
-    /// A session is over, and sealed, when nothing came for so long
+    /// A session is over, and is sealed, after this long without input
     #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = super::duration, env = "VOUCHLOG_SESSION_IDLE")]
     session_idle: Duration,
-    /// An intent without an outcome after so long is put on record as such
+    /// An intent without an outcome is recorded as such after this long
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = super::duration, env = "VOUCHLOG_INTENT_TIMEOUT")]
     intent_timeout: Duration,
-    /// How often the collector gives account of itself
+    /// Interval between the collector's heartbeats
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration, env = "VOUCHLOG_HEARTBEAT")]
     heartbeat: Duration,
-    /// Your word that every source sends all its spans (OTEL_TRACES_SAMPLER=always_on); telemetry cannot say so itself
+    /// Declare that every source sends all its spans (OTEL_TRACES_SAMPLER=always_on); telemetry itself cannot show it
     #[arg(long, env = "VOUCHLOG_UNSAMPLED", value_parser = clap::builder::FalseyValueParser::new())]
     unsampled: bool,
-    /// How much evidence is asked of records: low-risk, regulated or privileged [default: the most]
+    /// How much evidence records need: low-risk, regulated or privileged [default: privileged]
     #[arg(long, value_name = "PROFILE", value_parser = profile, env = "VOUCHLOG_PROFILE")]
     profile: Option<Profile>,
 }
@@ -166,9 +164,7 @@ impl Args {
         if is_closed {
             output.farewell("Everything is recorded, and the stream is closed.");
         } else {
-            output::warn(
-                "not everything is in the log yet: it is on disk, and the next start goes on with it",
-            );
+            output::warn("not everything is in the log yet: the rest is on disk, and the next start resumes");
         }
         Ok(end.outcome())
     }
@@ -232,7 +228,7 @@ impl Args {
             }
             if reloaded.is_empty() {
                 return Ok(
-                    "nothing is reloaded: there is neither --bearer-token nor --forward-headers".into()
+                    "nothing was reloaded: neither --bearer-token nor --forward-headers was given".into()
                 );
             }
             Ok(format!("{} reloaded", reloaded.join(" and ")))
@@ -354,7 +350,7 @@ async fn close(collector: Collector, custody: Custody, forward: Option<Forward>,
     if let Some(forward) = forward
         && !forward.close(rest()).await
     {
-        output::warn("not everything could be passed on to the other collector");
+        output::warn("not everything could be forwarded to the other collector");
     }
     let is_closed = match custody.get() {
         Some(custodian) if is_done => {
@@ -371,7 +367,7 @@ async fn close_stream(custodian: &Custodian) -> anyhow::Result<()> {
     custodian.recorder().flush().await?;
     // With these, presentations can be made without the log; without, they fetch them.
     if let Err(error) = custodian.keep_stream_proofs().await {
-        tracing::debug!(%error, "the stream's proofs will be fetched when they are needed");
+        tracing::debug!(%error, "the stream's proofs will be fetched when needed");
     }
     custodian.gateway().close().await?;
     Ok(())
@@ -379,7 +375,7 @@ async fn close_stream(custodian: &Custodian) -> anyhow::Result<()> {
 
 fn profile(name: &str) -> Result<Profile, String> {
     let json = serde_json::Value::from(name.replace('-', "_"));
-    serde_json::from_value(json).map_err(|_| "it is low-risk, regulated or privileged".to_owned())
+    serde_json::from_value(json).map_err(|_| "use low-risk, regulated or privileged".to_owned())
 }
 
 fn now() -> Timestamp {
@@ -390,7 +386,7 @@ fn advise(error: &OpenError, data: &Path) -> anyhow::Error {
     let hint = if error.is_in_use() {
         "stop the other process, or give this collector another --data directory"
     } else if error.is_damage() {
-        "restore the disk; to go on without what waited in the journal, move journal/ and FORMAT away, and keep them"
+        "restore the disk; to continue without the pending entries of the journal, move journal/ and FORMAT away, and keep them"
     } else {
         "check the disk and who may write to it"
     };

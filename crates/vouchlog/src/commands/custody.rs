@@ -20,19 +20,19 @@ const MAX_TOKEN_BYTES: usize = 1_024;
 /// The longest pause between attempts to reach the log: somebody waits.
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
-/// Which vault, and as whom.
+/// The vault, and the caller's token.
 #[derive(Clone, clap::Args)]
 pub(super) struct VaultArgs {
     /// The vault: a directory, or the URL of a PostgreSQL database
     #[arg(long, value_name = "DIR|URL", env = "VOUCHLOG_VAULT")]
     pub(super) vault: String,
-    /// The key that wraps all others: file:PATH, env:NAME or command:COMMAND [default: file:<vault>/vault.key]
+    /// The vault's key: file:PATH, env:NAME or command:COMMAND [default: file:<vault>/vault.key]
     #[arg(long, value_name = "SOURCE", env = "VOUCHLOG_VAULT_KEY")]
     pub(super) vault_key: Option<KeySource>,
-    /// A file with the token of one of the vault's principals; not needed while it has none
+    /// A file with the token of one of the vault's principals; not needed if it has none
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_VAULT_TOKEN")]
     token: Option<PathBuf>,
-    /// Whose records, where a vault keeps those of several
+    /// The tenant, if the vault keeps records of several
     #[arg(long, value_name = "NAME", default_value = "default", env = "VOUCHLOG_TENANT")]
     pub(super) tenant: String,
 }
@@ -70,7 +70,7 @@ impl VaultArgs {
             None => vault.owner().await,
             Some(file) => {
                 let token = read_file(file, MAX_TOKEN_BYTES)?;
-                let token = String::from_utf8(token).context("the token is no text")?;
+                let token = String::from_utf8(token).context("the token is not text")?;
                 vault.authenticate(&Token::parse(token.trim()).map_err(advise_vault)?).await
             }
         };
@@ -87,17 +87,17 @@ impl VaultArgs {
             (Some(key), _) => Ok(key.clone()),
             (None, Some(dir)) => Ok(KeySource::File(dir.join("vault.key"))),
             (None, None) => Err(Advice::error(
-                "the key of a vault in a database is not kept beside it",
-                "say where it is with --vault-key file:PATH, env:NAME or command:COMMAND",
+                "a vault in a database does not keep its key beside it",
+                "give it with --vault-key file:PATH, env:NAME or command:COMMAND",
             )),
         }
     }
 }
 
-/// The way to the log. Whatever reads, gives away or erases evidence goes on record there.
+/// The log, which records every reading, disclosure and erasure of evidence.
 #[derive(clap::Args)]
 pub(super) struct CustodyArgs {
-    /// Where the log is, such as http://127.0.0.1:6962
+    /// URL of the log, such as http://127.0.0.1:6962
     #[arg(long = "log", value_name = "URL", env = "VOUCHLOG_URL")]
     pub(super) url: Option<String>,
     /// The log's public key
@@ -106,10 +106,10 @@ pub(super) struct CustodyArgs {
     /// The key of the gateway whose streams take the records
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_GATEWAY_KEY")]
     gateway_key: Option<PathBuf>,
-    /// Where the gateway's spool is; each process needs its own [default: <vault>/custodian]
+    /// Directory of the gateway's spool; each process needs its own [default: <vault>/custodian]
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_STATE")]
     state: Option<PathBuf>,
-    /// How long to try when the log cannot be reached; what is kept is sent next time
+    /// How long to retry if the log cannot be reached; records stay in the vault and are sent next time
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration)]
     pub(super) wait: Duration,
     #[command(flatten)]
@@ -126,8 +126,8 @@ impl CustodyArgs {
     ) -> anyhow::Result<Custodian> {
         let (Some(url), Some(log), Some(key)) = (&self.url, &self.log_vkey, &self.gateway_key) else {
             return Err(Advice::error(
-                "this goes on record in the log, and there is no log to put it on",
-                "say which with --log URL, --log-vkey VKEY and --gateway-key FILE",
+                "this command writes an entry to the log, and no log was given",
+                "give --log URL, --log-vkey VKEY and --gateway-key FILE",
             ));
         };
         let gateway: SigningKey = keys::load(key)?;
@@ -155,7 +155,7 @@ impl CustodyArgs {
             }
             let silence = SILENCE.as_secs();
             output::note(&format!(
-                "{}: other gateways signed for them; they are sent if those gateways are silent for {silence} s",
+                "{}, signed by other gateways; they are sent if those gateways are silent for {silence} s",
                 backlog.describe(now_millis())
             ));
             recorder.take_over(SILENCE).await?;
@@ -165,7 +165,7 @@ impl CustodyArgs {
         let left = self.patiently(custodian, taking).await?;
         if left.records > 0 {
             let left = left.describe(now_millis());
-            output::warn(&format!("{left}: the gateways that signed for them have to send them"));
+            output::warn(&format!("{left}: the gateways that signed them must send them"));
         }
         Ok(())
     }
@@ -200,16 +200,13 @@ impl CustodyArgs {
         self.patiently(custodian, settled).await?;
         if let Err(error) = custodian.keep_stream_proofs().await {
             // Only presentations need them, and those fetch what is missing.
-            output::note(&format!(
-                "note: the stream's proofs will be fetched when they are needed ({error})"
-            ));
+            output::note(&format!("note: the stream's proofs will be fetched when needed ({error})"));
         }
         Ok(())
     }
 }
 
-const AGAIN: &str =
-    "nothing is lost: `vouchlog record --flush` with the same --vault and --gateway-key sends what waits";
+const AGAIN: &str = "nothing is lost: `vouchlog record --flush` with the same --vault and --gateway-key sends pending records";
 
 /// What to do about a custodian's error.
 pub(super) fn advise(error: CustodyError) -> anyhow::Error {
@@ -219,7 +216,7 @@ pub(super) fn advise(error: CustodyError) -> anyhow::Error {
             advise_vault(error)
         }
         CustodyError::Recording(RecordingError::NotSubmitted(error)) => {
-            Advice::error(format!("kept in the vault, and not on its way to the log: {error}"), AGAIN)
+            Advice::error(format!("kept in the vault, but not sent to the log: {error}"), AGAIN)
         }
         error => anyhow::Error::new(error),
     }
@@ -229,11 +226,10 @@ pub(super) fn advise(error: CustodyError) -> anyhow::Error {
 pub(super) fn advise_vault(error: VaultError) -> anyhow::Error {
     let hint = match &error {
         VaultError::Forbidden { .. } => {
-            "ask whoever administers the vault for the role, or use another --token"
+            "ask an administrator of the vault for the role, or use another --token"
         }
         VaultError::Damaged(_) => {
-            "nothing was changed. Keep a copy of the vault's folder, then bring vault.db, vault.db-wal, and vault.db.mark back from one \
-             backup. To go on with an older vault.db, delete vault.db.mark"
+            "nothing was changed. Keep a copy of the vault's folder, then restore vault.db, vault.db-wal and vault.db.mark from one backup. To continue with an older vault.db, delete vault.db.mark"
         }
         _ => return anyhow::Error::new(error),
     };

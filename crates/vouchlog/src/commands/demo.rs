@@ -34,11 +34,11 @@ const WITNESS_INTERVAL: Duration = Duration::from_millis(20);
 /// 128 recorded exchanges, one JSON object a line; see `samples/README.md`.
 const EXCHANGES: &str = include_str!("../../samples/exchanges.jsonl");
 
-/// See it work: a log, two witnesses, a gateway and an auditor on this machine, with recorded AI exchanges
+/// Watch a demonstration: a log, two witnesses, a gateway and an auditor on this machine, with recorded AI exchanges
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  vouchlog demo --keep")]
 pub(crate) struct Args {
-    /// Keep the folder with the log, records and receipts, to go on by hand
+    /// Keep the folder with the log, records and receipts, to continue by hand
     #[arg(long)]
     keep: bool,
 }
@@ -129,13 +129,13 @@ async fn start_witnesses(
     place: &Place,
     log: &SigningKey,
 ) -> anyhow::Result<(Vec<RunningWitness>, Policy)> {
-    story.step("Two witnesses start, and are told of a log to watch over.")?;
+    story.step("Two witnesses start and are configured with a log to cosign.")?;
     let witnesses = witnesses::start(place, log).await?;
     let policy = witnesses::policy(place, &witnesses)?;
     for witness in &witnesses {
         story.tell(&format!("witness  {} at {}", witness.what.name(), witness.url))?;
     }
-    story.tell("policy   both must cosign a tree head before the log shows it to anyone")?;
+    story.tell("policy   both must cosign a tree head before the log publishes it")?;
     Ok((witnesses, policy))
 }
 
@@ -167,7 +167,7 @@ async fn start(
 
 /// The auditor sees the log before anything is logged, and will hold it to that.
 async fn meet(story: &mut Story, running: &Running<Log>) -> anyhow::Result<VerifiedLog<TileReader>> {
-    story.step("An auditor, who has nothing but the log's vkey, remembers its first checkpoint.")?;
+    story.step("An auditor, who has only the log's vkey, keeps its first checkpoint.")?;
     let vkey = running.what.vkey().clone();
     let origin = Origin::new(vkey.name().as_str())?;
     let auditor = VerifiedLog::open(remote::tiles(&running.url)?, origin, vkey, None)?;
@@ -192,11 +192,11 @@ fn record_exchanges(story: &mut Story, place: &Place) -> anyhow::Result<Vec<Kept
         kept.push(Kept { exchange, record, opening, digest: item.digest });
     }
     let first = kept.first().context("there are no sample exchanges")?;
-    story.tell(&format!("{} recorded exchanges (where from: samples/README.md); such as", kept.len()))?;
+    story.tell(&format!("{} recorded exchanges (source: samples/README.md), for example", kept.len()))?;
     story.tell(&format!("  {}  {} -> {}", first.exchange.id, first.exchange.url, first.exchange.status))?;
     story.tell(&format!("  commitment {}", first.digest))?;
     story.tell(
-        "The log will see only that: SHA-256 of a random salt and the record. The salt stays here too.",
+        "The log receives only that: SHA-256 of a random salt and the record. The salt also stays here.",
     )?;
     Ok(kept)
 }
@@ -229,7 +229,7 @@ async fn submit(
     let (first, last) = indexes.first().zip(indexes.last()).context("nothing was logged")?;
     story.tell(&format!("{} statements are in the log, at indexes {first} to {last}", indexes.len()))?;
     story
-        .tell("Each request is signed by the gateway; each receipt is verified, and on disk, before its spool forgets.")?;
+        .tell("Each request is signed by the gateway. Each receipt is verified and stored before the spool drops the request.")?;
     Ok(indexes)
 }
 
@@ -241,7 +241,7 @@ fn verify_receipts(
     kept: &[Kept],
     indexes: &[LeafIndex],
 ) -> anyhow::Result<()> {
-    story.step("Anyone who is shown a record, its salt and its receipt verifies inclusion, offline.")?;
+    story.step("Anyone with a record, its salt and its receipt can verify inclusion offline.")?;
     for (kept, index) in kept.iter().zip(indexes) {
         let verified = check(place, vkey, Some(policy), kept, *index, None)?;
         verified
@@ -252,7 +252,7 @@ fn verify_receipts(
         kept.len(),
         kept.len()
     ))?;
-    story.tell("So nobody was shown another history, unless log and witnesses are all in it together.")
+    story.tell("So no reader was shown another history, unless the log and both witnesses colluded.")
 }
 
 async fn audit_log(
@@ -261,15 +261,15 @@ async fn audit_log(
     size: TreeSize,
     gateway: &VerifyingKey,
 ) -> anyhow::Result<()> {
-    story.step("The auditor reads the log over HTTP and believes nothing it cannot verify.")?;
+    story.step("The auditor reads the log over HTTP and verifies everything it reads.")?;
     let before = auditor.head().context("the auditor has seen a checkpoint")?.head().size;
     // The last entries may still be on their way to the witnesses.
     let after = auditor.update_after(TreeSize::new(size.get() - 1)).await?.head().size;
-    story.tell(&format!("consistency   the tree of {after} extends the tree of {before} seen before"))?;
+    story.tell(&format!("consistency   the tree of {after} extends the earlier tree of {before}"))?;
     let stream = audit::complete_stream(auditor, gateway).await?;
     story.tell(&format!("inclusion     all {after} entries lead to the signed root"))?;
     story.tell(&format!(
-        "completeness  stream {}: {} statements without a gap, as the gateway signed and closed it",
+        "completeness  stream {}: {} statements without a gap, signed and closed by the gateway",
         stream.id, stream.size
     ))
 }
@@ -282,7 +282,7 @@ fn alter(
     kept: &[Kept],
     indexes: &[LeafIndex],
 ) -> anyhow::Result<String> {
-    story.step("Later, somebody alters a record that was kept.")?;
+    story.step("Later, an attacker alters a stored record.")?;
     let (from, to) = ("\"status\": 200", "\"status\": 503");
     let candidates = kept.iter().zip(indexes).skip(kept.len() / 2);
     let (kept, index) = candidates
@@ -297,26 +297,24 @@ fn alter(
 
     let finding = refused(check(place, vkey, None, kept, *index, None)?)?;
     story.tell(&format!("DOES NOT HOLD: {finding}"))?;
-    story.tell("So a new salt and commitment are made to go with it.")?;
+    story.tell("So the attacker makes a new salt and commitment for it.")?;
     let forged = Opening::new(altered.as_bytes());
     let second = refused(check(place, vkey, None, kept, *index, Some(&forged))?)?;
     story.tell(&format!("DOES NOT HOLD: {second}"))?;
 
     std::fs::write(&kept.record, &original)?;
     check(place, vkey, None, kept, *index, None)?.context("the record was put back")?;
-    story.tell("The record is put back as it was, and holds again.")?;
+    story.tell("The record is restored, and verifies again.")?;
     Ok(finding)
 }
 
 /// Shows the witnesses another history, as a dishonest operator would.
 async fn fork(story: &mut Story, witnesses: &[RunningWitness], log: &SigningKey) -> anyhow::Result<()> {
-    story.step("Whoever has the log's key signs another history, to show it to somebody else.")?;
+    story.step("The holder of the log's key signs another history, to show it to another reader.")?;
     for refusal in witnesses::refuse_another_history(witnesses, log).await? {
         story.tell(&refusal)?;
     }
-    story.tell(
-        "Each keeps what it was shown: two tree heads with the log's signature, which prove what it did.",
-    )
+    story.tell("Each witness keeps the two tree heads with the log's signature, which prove the fork.")
 }
 
 fn refused<T>(outcome: Result<T, VerifyError>) -> anyhow::Result<String> {
@@ -355,10 +353,10 @@ fn go_on(
     seconds: f64,
 ) -> anyhow::Result<()> {
     let say = |words: &str| story.output.say(words);
-    say(&format!("\nDone in {seconds:.1} s. Go on by hand:"))?;
+    say(&format!("\nDone in {seconds:.1} s. Continue by hand:"))?;
     if place.is_kept() {
         let (kept, index) = kept.iter().zip(indexes).next().context("nothing was logged")?;
-        say(&format!("\n  # this log, its records and receipts are kept in {}", place.dir().display()))?;
+        say(&format!("\n  # this log, its records and its receipts are in {}", place.dir().display()))?;
         say(&format!(
             "  vouchlog verify --proof {} --log-vkey {vkey} \\\n    --policy {} --record {} --opening {}",
             receipt(place, *index).display(),
@@ -376,5 +374,5 @@ fn go_on(
     say("\n  vouchlog serve --data ./log                    # a log of your own; prints its vkey")?;
     say("  vouchlog submit --log http://127.0.0.1:6962 --receipts ./receipts call.json")?;
     say("  vouchlog verify --help                         # check a receipt, offline")?;
-    say("  vouchlog demo --keep                           # this again, and the files stay")
+    say("  vouchlog demo --keep                           # the same, and keep the files")
 }

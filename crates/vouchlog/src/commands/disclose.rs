@@ -11,14 +11,14 @@ use super::{policy, write_file};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
 
-/// Give chosen fields of one record to somebody, with everything that proves them
+/// Disclose chosen fields of one record, with everything that proves them
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  vouchlog disclose --vault vault --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key \\\n    \
                         --record \"$ID\" --fields initiator.sub,credential,outcome.state --basis \"case 17\" -o case17.json\n  \
                         vouchlog verify --presentation case17.json --log-vkey \"$LOG_VKEY\"\n\n\
                         A field is named by its path, as in credential.status or tools.0.name; a group's name shows all of it. Everything\n\
-                        else stays hidden, even that it is there. That the fields were given away, by whom and why, goes on record in the log."
+                        else stays hidden, even its existence. The log first records the disclosure, by whom and why."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -31,16 +31,16 @@ pub(crate) struct Args {
     /// The fields to show
     #[arg(long, value_name = "PATH,...", value_delimiter = ',', required = true)]
     fields: Vec<String>,
-    /// Why: the case, the request
+    /// The reason: the case or the request
     #[arg(long, value_name = "TEXT")]
     basis: String,
-    /// Where the presentation goes
+    /// The presentation file to write
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
-    /// Take the proof from the receipt instead of fetching one under the newest published checkpoint, which has the witnesses' cosignatures
+    /// Use the proof in the receipt instead of fetching one under the newest published checkpoint, which carries the witnesses' cosignatures
     #[arg(long)]
     offline: bool,
-    /// Verify that the proofs satisfy this policy before they are written (C2SP tlog-policy)
+    /// Verify that the proofs satisfy this policy before writing them (C2SP tlog-policy)
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
 }
@@ -64,7 +64,7 @@ impl Args {
         let log = self.custody.log_vkey.as_ref().context("--log-vkey")?;
         // Whoever gives evidence away wants to hear it from us, not from the one who could not verify it.
         let verified = verify_presentation(&presentation, &LogTrust { log, policy: policy.as_ref() })
-            .map_err(|error| Advice::error(error.to_string(), "try again in a moment, without --offline"))?;
+            .map_err(|error| Advice::error(error.to_string(), "retry shortly, without --offline"))?;
         write_file(&self.out, presentation.to_json().as_bytes())?;
         let words = format!(
             "wrote {}: {} of record {}, at index {} of the log {}",

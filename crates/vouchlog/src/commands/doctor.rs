@@ -35,26 +35,26 @@ const PAGE: usize = 250;
 /// Stands for a service that does not say its name.
 const UNNAMED: &str = "(no service named)";
 
-/// Say what the evidence of each gateway lacks, and which configuration lines add the most
+/// Report what the evidence of each gateway lacks, and which configuration lines add the most
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog doctor --vault vault\n  vouchlog doctor --vault vault --since 1h --service ai-gateway --json\n\n\
-                        Facts are read, never content: no prompt and no answer. Lines to add are taken from docs/gateways, where each\n\
-                        gateway has a page. What nobody recorded cannot be seen here: `vouchlog canary` probes for that.\n\
+                        It reads facts, never content: no prompt and no answer. The lines to add are those of docs/gateways, where each\n\
+                        gateway has a page. Traffic that was never recorded is not visible here: `vouchlog canary` probes for it.\n\
                         Exit status: 0 nothing critical (evidence may still be missing), 1 a critical finding: an intent without an outcome,\n\
-                        accounts of one call that contradict each other, a heartbeat that counts other records than the vault has, or a record that\n\
-                        breaks a critical rule, such as a policy's no that was not obeyed. A loss that was declared is told, and is no finding."
+                        accounts of one call that contradict each other, a heartbeat whose counts differ from the vault's, or a record that\n\
+                        breaks a critical rule, such as a policy denial that was not enforced. A declared loss is reported, but is not a finding."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
     vault: VaultArgs,
-    /// How far back
+    /// How far back to look
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = super::duration)]
     since: Duration,
-    /// Only the service of this name
+    /// Only this service
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
-    /// Read at most so many records, the newest
+    /// Read at most this many records, the newest first
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     limit: usize,
 }

@@ -17,12 +17,12 @@ const APPROVAL: u32 = 1 << 7;
 const ATTRIBUTABLE: u32 = 1 << 26;
 const COMPLETE: u32 = 1 << 27;
 
-/// Say, law by law, what a deployment's evidence shows, with figures, and what it does not show
+/// Report, law by law, what a deployment's evidence shows, with figures, and what it does not show
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  vouchlog duties --vault vault --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --policy policy.txt\n\n\
-                        The log is audited and the vault counted first. What follows is an engineer's reading of the duties and no legal\n\
-                        advice; each entry says how sure its wording is.\n\
+                        The log is audited and the vault counted first. The output is an engineer's reading of the duties, not legal\n\
+                        advice; each entry states the source of its wording.\n\
                         Exit status: 0 the log is clean, 1 it is not."
 )]
 pub(crate) struct Args {

@@ -14,7 +14,7 @@ use crate::output::{Outcome, Output};
 /// How the operator's keys are named by `vouchlog serve`.
 const OPERATOR_SUFFIX: &str = "/operator";
 
-/// Let a gateway's key open streams
+/// Enrol a gateway's key, so that it can open streams
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  vouchlog enrol --log http://127.0.0.1:6962 --operator-key log/operator.key \"$GATEWAY_VKEY\""
@@ -27,7 +27,7 @@ pub(crate) struct EnrolArgs {
     gateway: VerifyingKey,
 }
 
-/// Withdraw a gateway's key, for good
+/// Revoke a gateway's key permanently
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  vouchlog revoke --log http://127.0.0.1:6962 --operator-key log/operator.key \\\n    \
@@ -36,10 +36,10 @@ pub(crate) struct EnrolArgs {
 pub(crate) struct RevokeArgs {
     #[command(flatten)]
     operator: OperatorArgs,
-    /// Why, in one line; it is public
+    /// The reason, in one line; it is public
     #[arg(long, value_name = "TEXT")]
     reason: String,
-    /// From when on the key must not be trusted, RFC 3339; may lie in the past [default: now]
+    /// The time from which the key must not be trusted, RFC 3339; may be in the past [default: now]
     #[arg(long, value_name = "TIME")]
     effective: Option<jiff::Timestamp>,
     /// The gateway's public key
@@ -47,7 +47,7 @@ pub(crate) struct RevokeArgs {
     gateway: VerifyingKey,
 }
 
-/// With whose authority, at which log.
+/// The log, and the operator's key.
 #[derive(clap::Args)]
 struct OperatorArgs {
     #[command(flatten)]
@@ -55,7 +55,7 @@ struct OperatorArgs {
     /// The operator's key file
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_OPERATOR_KEY")]
     operator_key: PathBuf,
-    /// The log's name [default: what the operator's key is named after, <origin>/operator]
+    /// The log's name [default: taken from the operator key's name, <origin>/operator]
     #[arg(long, env = "VOUCHLOG_ORIGIN")]
     origin: Option<String>,
 }
@@ -92,7 +92,7 @@ impl RevokeArgs {
         let index =
             remote.revoke(note).await.map_err(|error| remote::failed(&self.operator.log.url, &error))?;
         let words = format!(
-            "revoked {} at the log {log} from {} on, by the entry at index {index}",
+            "revoked {} at the log {log} from {}, by the entry at index {index}",
             self.gateway.name(),
             crate::output::time(effective),
         );
@@ -113,8 +113,8 @@ impl OperatorArgs {
         let origin =
             self.origin.as_deref().or_else(|| name.strip_suffix(OPERATOR_SUFFIX)).ok_or_else(|| {
                 Advice::error(
-                    format!("the operator key's name, {name}, does not tell which log it is for"),
-                    "say it with --origin",
+                    format!("the operator key's name, {name}, does not identify its log"),
+                    "give the log's name with --origin",
                 )
             })?;
         let origin = Origin::new(origin)?;
@@ -128,8 +128,8 @@ async fn check_origin(log: &impl vouchlog::LogReader, url: &str, origin: &Origin
         return Ok(());
     }
     Err(Advice::error(
-        format!("the log at {url} is {}, the operator's key is for {origin}", head.origin),
-        "check --log and --operator-key; --origin overrides what the key is named after",
+        format!("the log at {url} is {}, but the operator's key is for {origin}", head.origin),
+        "check --log and --operator-key; --origin overrides the log name in the key",
     ))
 }
 
@@ -146,7 +146,7 @@ fn check_gateway(gateway: &VerifyingKey) -> anyhow::Result<()> {
 fn effective(time: Option<jiff::Timestamp>) -> anyhow::Result<LoggedAt> {
     let millis = time.map_or_else(|| Ok(unix_millis().get()), |time| u64::try_from(time.as_millisecond()));
     let time = millis.ok().and_then(LoggedAt::from_millis);
-    time.ok_or_else(|| Advice::error("--effective lies before 1970", "give a later time"))
+    time.ok_or_else(|| Advice::error("--effective is before 1970", "give a later time"))
 }
 
 #[cfg(test)]

@@ -10,14 +10,14 @@ use crate::output::{self, Outcome, Output};
 /// Records erased because their time is over, in one go.
 const SWEEP: usize = 1_000;
 
-/// Erase records for good, and log that it was lawful; every proof still holds afterwards
+/// Erase records permanently and log the legal basis; every proof still holds afterwards
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog erase --vault vault --subject 'https://idp.example|u-20931' --basis 'GDPR Art. 17(1)(a)'\n  \
                         vouchlog erase --vault vault --due --basis 'retention period over'\n\n\
-                        The keys of the records are destroyed; what stays says that something was there and why it is gone. Records under a\n\
-                        legal hold, or that there is still a duty to keep, are refused, and the refusal goes on record too.\n\
-                        Exit status: 0 all of it is erased, 1 some had to stay."
+                        The keys of the records are destroyed. What remains shows that the records existed and why they were erased. Records\n\
+                        under a legal hold or a retention duty are refused, and the refusal is recorded too.\n\
+                        Exit status: 0 all were erased, 1 some must be kept."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -26,7 +26,7 @@ pub(crate) struct Args {
     custody: CustodyArgs,
     #[command(flatten)]
     what: What,
-    /// On what basis, as a citation; it goes into the log, so it names nobody
+    /// The legal basis, as a citation; it goes into the log, so it must not name a person
     #[arg(long, value_name = "TEXT")]
     basis: String,
 }
@@ -38,10 +38,10 @@ struct What {
     /// This record
     #[arg(long, value_name = "ID")]
     record: Option<RecordId>,
-    /// Everything about this person: issuer and subject as `iss|sub`, or `sub` alone where records have no issuer
+    /// All records of this person: issuer and subject as `iss|sub`, or `sub` alone where records have no issuer
     #[arg(long, value_name = "SUBJECT")]
     subject: Option<String>,
-    /// Everything whose time to be kept is over
+    /// All records whose retention period is over
     #[arg(long)]
     due: bool,
 }
@@ -92,7 +92,7 @@ fn answer(output: Output, erased: &[Erased], entries: &[serde_json::Value]) -> a
         erased.iter().flat_map(|erased| &erased.refusals).map(ToString::to_string).collect();
     let mut lines = vec![format!("erased {}", output::count(records.len() as u64, "record", "records"))];
     lines.extend(records.iter().map(|id| format!("  {id}")));
-    lines.extend(entries.iter().map(|entry| format!("  on record at index {}", entry["index"])));
+    lines.extend(entries.iter().map(|entry| format!("  recorded at index {}", entry["index"])));
     lines.extend(refusals.iter().map(|refusal| format!("  REFUSED: {refusal}")));
     let answer = json!({ "erased": records, "refused": refusals, "entries": entries });
     output.answer(&lines.join("\n"), &answer)?;

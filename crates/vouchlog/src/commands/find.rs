@@ -9,45 +9,45 @@ use vouchlog_vault::{Cursor, Order, Query, Row};
 use super::custody::{self, VaultArgs};
 use crate::output::{self, Outcome, Output};
 
-/// Find records in a vault by what they are about
+/// Find records in a vault by the values of their fields
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  vouchlog find --vault vault --by session=sess-01 \n  \
                         vouchlog find --vault vault --by verdict=deny --from 2026-11-01T00:00:00Z\n  \
                         vouchlog find --vault vault --by verdict=attributable:no --by tool=issue_refund --json\n\n\
-                        What is known without opening a record is told: nothing of its content. A vault keeps what records are found by as\n\
-                        keyed hashes, so a value must be given whole.")]
+                        The output shows what is known without opening a record, never its content. A vault stores searchable values as\n\
+                        keyed hashes, so a value must be given in full.")]
 pub(crate) struct Args {
     #[command(flatten)]
     vault: VaultArgs,
-    /// What it is about: session, conversation, trace, initiator, agent, workload, device, credential, tool, model, verdict, finding, gateway, response, refers or service
+    /// The facet and its value: session, conversation, trace, initiator, agent, workload, device, credential, tool, model, verdict, finding, gateway, response, refers or service
     #[arg(long = "by", value_name = "FACET=VALUE", value_parser = facet)]
     facets: Vec<(Facet, String)>,
-    /// Only of this kind
+    /// Only records of this kind
     #[arg(long, value_name = "KIND", value_parser = super::submit::kind())]
     kind: Vec<StatementKind>,
-    /// Begun at this time or later
+    /// Started at this time or later
     #[arg(long, value_name = "TIME")]
     from: Option<Timestamp>,
-    /// Begun before this time
+    /// Started before this time
     #[arg(long, value_name = "TIME")]
     to: Option<Timestamp>,
-    /// The newest first
+    /// Newest first
     #[arg(long)]
     newest: bool,
-    /// At most so many
+    /// At most this many records
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
-    /// Go on where an earlier page ended
+    /// Continue after an earlier page
     #[arg(long, value_name = "CURSOR")]
     after: Option<Cursor>,
 }
 
 /// Reads `session=sess-01`.
 pub(super) fn facet(text: &str) -> Result<(Facet, String), String> {
-    let (name, value) = text.split_once('=').ok_or("it reads FACET=VALUE")?;
+    let (name, value) = text.split_once('=').ok_or("write FACET=VALUE")?;
     let facet = Facet::from_name(name).ok_or_else(|| {
         let names: Vec<_> = Facet::ALL.iter().map(|facet| facet.name()).collect();
-        format!("`{name}` is none of {}", names.join(", "))
+        format!("`{name}` is not one of {}", names.join(", "))
     })?;
     Ok((facet, value.to_owned()))
 }
@@ -80,7 +80,8 @@ impl Args {
 
 fn in_words(row: &Row) -> String {
     let at = output::moment(row.started_at);
-    let place = row.place.map_or_else(|| "waits".to_owned(), |place| format!("index {}", place.index));
+    let place =
+        row.place.map_or_else(|| "not logged yet".to_owned(), |place| format!("index {}", place.index));
     let state = match (&row.erased, &row.hold) {
         (Some(erasure), _) => match erasure.index {
             Some(index) => format!("erased lawfully, entry {index}"),

@@ -17,12 +17,12 @@ const SHOWN_FINDINGS: usize = 20;
 /// Check a log's store without writing to it: every copy, entry, tile and stream, against what the log signed
 #[derive(clap::Args)]
 #[command(
-    after_help = "Nothing below --data is opened for writing: fsck works on a read-only mount and beside a running log. A running\n\
-                  log keeps sled and the lookup index open, so fsck leaves these two out and reports so; copies of them are\n\
-                  examined in $TMPDIR once the log is stopped.\n\n\
+    after_help = "fsck opens nothing below --data for writing: it works on a read-only mount and beside a running log. A running\n\
+                  log locks sled and the lookup index, so fsck skips these two and reports so. Once the log is stopped, fsck\n\
+                  examines copies of them in $TMPDIR.\n\n\
                   Examples:\n  vouchlog fsck --data ./log\n  \
                   vouchlog fsck --data /mnt/backup/log --log-vkey \"$LOG_VKEY\" --json\n\n\
-                  Exit status: 0 nothing wrong was found, 1 findings, 2 it cannot be read."
+                  Exit status: 0 no findings, 1 findings, 2 it cannot be read."
 )]
 pub(crate) struct Args {
     /// The data directory of the log, which may be running
@@ -85,7 +85,7 @@ pub(super) fn check(data: &Path, vkey: &VerifyingKey) -> anyhow::Result<Verdict>
     let Some(examined) = examine(data).map_err(|error| advise(&error))? else {
         return Err(Advice::error(
             format!("there is no log in {}", data.display()),
-            "--data is the directory that `vouchlog serve` was given",
+            "give the --data directory of `vouchlog serve`",
         ));
     };
     let Examined { origin, running, store, index, damages, left_out, notes, .. } = &examined;
@@ -123,7 +123,7 @@ fn advise(error: &StoreError) -> anyhow::Error {
         StoreError::Io(_) => {
             "check that the directory can be read, and that $TMPDIR has room for copies of live/ and index/"
         }
-        _ => "`vouchlog recover` builds a new data directory from what is left and from backups",
+        _ => "`vouchlog recover` builds a new data directory from the intact parts and from backups",
     };
     Advice::error(error.to_string(), hint)
 }
@@ -164,7 +164,7 @@ impl Verdict {
         if self.is_sound() {
             lines.push(format!("sound: {checked}; every hash leads to the root the log signed"));
         } else if self.findings.is_empty() {
-            lines.push(format!("no finding, but not everything was examined, in {checked}"));
+            lines.push(format!("no findings, but not everything was examined, in {checked}"));
         } else {
             let found = output::count(self.findings.len() as u64, "finding", "findings");
             lines.push(format!("NOT SOUND, {found} in {checked}"));

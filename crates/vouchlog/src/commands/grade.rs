@@ -13,13 +13,13 @@ use crate::output::{Outcome, Output};
 /// Stands for whoever will record them.
 const RECORDER: &str = "recorder";
 
-/// Say what records lack to be evidence, and how to mend it
+/// Report what records lack as evidence, and how to fix it
 #[derive(clap::Args)]
 #[command(after_help = "Example:\n  vouchlog grade interaction.json\n\n\
-                        Records that come first teach: a credential event, or a configuration in force, counts for those after it.\n\
+                        Records are read in order: a credential event or a configuration applies to the records after it.\n\
                         Exit status: 0 every record is complete, 1 something is missing or wrong.")]
 pub(crate) struct GradeArgs {
-    /// Files with one record, an array of them, or one a line; - is standard input
+    /// Files with one record, an array of records, or one record per line; - is standard input
     #[arg(value_name = "RECORD", required = true)]
     records: Vec<PathBuf>,
 }
@@ -81,7 +81,7 @@ fn in_words(number: usize, record: &Record, grade: &Grade, lines: &mut Vec<Strin
     lines.push(format!("  {:<28} {}", "evidence", grade.evidence.names().join(", ")));
     if !record.unknown().is_empty() {
         let unknown: Vec<&str> = record.unknown().keys().map(String::as_str).collect();
-        lines.push(format!("  {:<28} {}", "kept, not understood", unknown.join(", ")));
+        lines.push(format!("  {:<28} {}", "kept, but not understood", unknown.join(", ")));
     }
     let mut findings: Vec<&Finding> = grade.findings.iter().collect();
     findings.sort_by(|a, b| b.severity.cmp(&a.severity).then(a.rule.code.cmp(b.rule.code)));
@@ -90,6 +90,6 @@ fn in_words(number: usize, record: &Record, grade: &Grade, lines: &mut Vec<Strin
             "  {} {} {}: {}",
             finding.severity, finding.rule.code, finding.rule.name, finding.message
         ));
-        lines.push(format!("      mend: {}", finding.rule.remedy));
+        lines.push(format!("      fix: {}", finding.rule.remedy));
     }
 }

@@ -7,20 +7,20 @@ use vouchlog_vault::{Held, Query};
 use super::custody::{self, VaultArgs};
 use crate::output::{self, Outcome, Output};
 
-/// Place, lift or list legal holds: what is held is not erased
+/// Place, lift or list legal holds; held records cannot be erased
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  vouchlog hold --vault vault --name 'case 17' --by session=sess-01\n  \
                         vouchlog hold --vault vault --name 'case 17' --release\n  vouchlog hold --vault vault")]
 pub(crate) struct Args {
     #[command(flatten)]
     vault: VaultArgs,
-    /// The hold; without one, all are listed
+    /// The hold's name; without it, all holds are listed
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     /// Hold these records
     #[arg(long, value_name = "ID", num_args = 1.., requires = "name")]
     record: Vec<RecordId>,
-    /// Hold what is found by all of these
+    /// Hold the records that match all of these
     #[arg(long = "by", value_name = "FACET=VALUE", value_parser = super::find::facet, requires = "name", conflicts_with = "record")]
     facets: Vec<(Facet, String)>,
     /// Lift the hold
@@ -53,7 +53,7 @@ impl Args {
         }
         anyhow::ensure!(
             !self.record.is_empty() || !self.facets.is_empty(),
-            "say what to hold, with --record or --by"
+            "give the records to hold, with --record or --by"
         );
         let held = if self.record.is_empty() {
             let tenant = Some(self.vault.tenant.clone());

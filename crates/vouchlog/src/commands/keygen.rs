@@ -10,7 +10,7 @@ use vouchlog_note::SignatureType;
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
 
-/// Make a key: the secret goes into a file, the public vkey is printed
+/// Generate a key: write the secret to a file, and print the public vkey
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  vouchlog keygen --name gateway.example.com/eu-1 --kind gateway --out gateway.key"
@@ -19,19 +19,18 @@ pub(crate) struct Args {
     /// The key's name, a URL without its scheme; a log's key is named as its origin
     #[arg(long)]
     name: String,
-    /// Who the key is for
+    /// What the key is for
     #[arg(long, value_enum)]
     kind: Kind,
-    /// What to sign with; ML-DSA-44 is for logs and witnesses, beside their Ed25519 keys
+    /// The signature algorithm; ML-DSA-44 is for logs and witnesses, beside their Ed25519 keys
     #[arg(long, value_enum, default_value = "ed25519")]
     algorithm: Algorithm,
-    /// The file for the secret, readable by its owner alone; never overwritten. A witness's key has a second file beside it,
-    /// FILE.state, and belongs together with it
+    /// The file for the secret, readable by its owner only; never overwritten. A witness's key has a second file, FILE.state, which must stay with it
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
 
-/// Who a key is for, and so what its signatures mean.
+/// The role of a key, which its signatures attest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {
     /// Signs checkpoints of a log
@@ -47,9 +46,9 @@ enum Kind {
 /// What a key signs with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Algorithm {
-    /// What every log and witness knows
+    /// Supported by every log and witness
     Ed25519,
-    /// Safe from quantum computers; lines of 3 kB
+    /// Post-quantum; signature lines of 3 kB
     #[value(name = "ml-dsa-44")]
     MlDsa44,
 }
@@ -74,9 +73,9 @@ impl Args {
         let create = if self.kind == Kind::Witness { keys::create_for_witness } else { keys::create };
         let key = create(&self.out, &self.name, signature_type).map_err(|error| {
             let hint = match error {
-                KeyFileError::Exists(_) | KeyFileError::StateExists(_) => "name another file with --out",
+                KeyFileError::Exists(_) | KeyFileError::StateExists(_) => "give another file with --out",
                 KeyFileError::Key { .. } => "a name is a URL without its scheme, such as log.example.com/ai",
-                _ => "the folder has to exist, and you have to be allowed to write there",
+                _ => "the folder must exist and be writable",
             };
             Advice::error(error.to_string(), hint)
         })?;

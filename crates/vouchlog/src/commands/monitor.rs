@@ -34,29 +34,29 @@ use news::News;
 use tell::{Tellers, Webhook};
 use watched::{Ended, Watched};
 
-/// Audit a log again and again, and tell somebody as soon as something is wrong with it
+/// Audit a log continuously, and report each finding at once
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog monitor --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --state ./monitor\n  \
                         vouchlog monitor --log https://log.example.com --log-vkey \"$LOG_VKEY\" --policy policy.txt --state ./monitor \\\n    \
                         --webhook https://alerts.example.com/log --exec 'mail -s \"$VOUCHLOG_FINDING\" me@example.com' --listen 127.0.0.1:6964\n\n\
-                        Each finding is told once, also across restarts. SIGHUP reads --policy again and audits at once, SIGTERM stops.\n\n\
-                        Exit status: 0 it was stopped, whatever it found before; 2 it could not start."
+                        Each finding is reported once, also across restarts. SIGHUP reloads --policy and audits at once, SIGTERM stops.\n\n\
+                        Exit status: 0 it was stopped, regardless of findings; 2 it could not start."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
     audit: AuditArgs,
-    /// How often what is new in the log is audited
+    /// Interval between audits of new entries
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = super::duration,
           env = "VOUCHLOG_INTERVAL")]
     interval: Duration,
     /// POST each new finding to this URL, as JSON
     #[arg(long, value_name = "URL", env = "VOUCHLOG_WEBHOOK", hide_env_values = true)]
     webhook: Option<String>,
-    /// Run this command for each new finding: JSON on standard input, VOUCHLOG_FINDING is its code, VOUCHLOG_EVIDENCE the file
+    /// Run this command for each new finding, with JSON on standard input, the code in VOUCHLOG_FINDING and the evidence file in VOUCHLOG_EVIDENCE
     #[arg(long, value_name = "COMMAND", env = "VOUCHLOG_EXEC")]
     exec: Option<String>,
-    /// Serve /healthz, /readyz and /metrics here; port 0 takes a free one
+    /// Serve /healthz, /readyz and /metrics at this address; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS", env = "VOUCHLOG_LISTEN")]
     listen: Option<String>,
     #[command(flatten)]
@@ -107,14 +107,15 @@ impl Args {
         monitor.run(self.interval, stop, hangup).await;
         drop(monitor);
         finish(teller, server, self.drain.drain).await;
-        output.farewell("The monitor stopped; what it found is on disk.");
+        output.farewell("The monitor stopped; its findings are on disk.");
         Ok(Outcome::Fine)
     }
 
     fn open(&self) -> anyhow::Result<(Subject, Memory)> {
         let Some(state) = self.audit.state() else {
-            let hint = "say where with --state DIR: with it, each audit reads only what is new, and each finding is told once";
-            return Err(Advice::error("a monitor remembers what it saw", hint));
+            let hint =
+                "give --state DIR: each audit then reads only new entries and reports each finding once";
+            return Err(Advice::error("a monitor needs a directory for its state", hint));
         };
         let mut subject = self.audit.subject()?;
         let evidence = self.audit.evidence().map_or_else(|| state.join("evidence"), PathBuf::from);
@@ -144,7 +145,7 @@ impl Monitor {
     async fn run(&mut self, interval: Duration, stop: watch::Receiver<bool>, mut hangup: Hangup) {
         // What an audit left that was not looked at any more.
         if let Err(error) = self.report(false) {
-            tracing::error!("what was found before could not be reported: {error:#}");
+            tracing::error!("earlier findings could not be reported: {error:#}");
         }
         loop {
             let begun = Instant::now();
@@ -167,7 +168,7 @@ impl Monitor {
         match self.args.identity() {
             Ok(log) => {
                 let reloaded =
-                    if log.policy.is_some() { "the policy is reloaded" } else { "nothing is reloaded" };
+                    if log.policy.is_some() { "the policy was reloaded" } else { "nothing was reloaded" };
                 self.subject.config.log = log;
                 tracing::info!("SIGHUP: {reloaded}; auditing at once");
             }
@@ -180,7 +181,12 @@ impl Monitor {
         let audited = audited.and_then(|audit| {
             for copy in &audit.witnesses {
                 if let Some(error) = &copy.error {
-                    tracing::warn!(witness = copy.witness, url = copy.url, error, "a witness shows nothing");
+                    tracing::warn!(
+                        witness = copy.witness,
+                        url = copy.url,
+                        error,
+                        "a witness's checkpoint could not be read"
+                    );
                 }
             }
             let new = self.report(true)?;
@@ -249,7 +255,7 @@ async fn finish(teller: JoinHandle<()>, server: Option<JoinHandle<()>>, drain: D
     let abort = teller.abort_handle();
     if tokio::time::timeout(drain, teller).await.is_err() {
         abort.abort();
-        tracing::warn!("not everything was told: it will be at the next start");
+        tracing::warn!("not every finding was reported: the rest will be at the next start");
     }
     if let Some(server) = server {
         // A panic of it was told by the hook.

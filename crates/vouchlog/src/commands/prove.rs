@@ -37,13 +37,13 @@ pub(crate) struct Args {
     /// The file to write [default: standard output]
     #[arg(short = 'o', long = "out", value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Write each proof to <index>.tlog-proof in this folder, made when it is not there; for many entries
+    /// Write each proof to <index>.tlog-proof in this folder, created if missing; for several entries
     #[arg(long, value_name = "DIR", requires = "log_vkey", conflicts_with = "out")]
     out_dir: Option<PathBuf>,
-    /// The log's public key, to verify what the log answers
+    /// The log's public key, to verify the log's responses
     #[arg(long, value_name = "VKEY", env = "VOUCHLOG_LOG_VKEY")]
     log_vkey: Option<VerifyingKey>,
-    /// Witnesses that must have cosigned the checkpoint (C2SP tlog-policy): without a quorum nothing is written
+    /// Witnesses that must have cosigned the checkpoint (C2SP tlog-policy); without a quorum nothing is written
     #[arg(long, value_name = "FILE", requires = "log_vkey")]
     policy: Option<PathBuf>,
 }
@@ -65,14 +65,14 @@ impl Args {
         }
         let [named] = named[..] else {
             return Err(Advice::error(
-                "several proofs go into several files",
-                "say where with --out-dir DIR",
+                "several proofs need several files",
+                "give a directory with --out-dir DIR",
             ));
         };
         let index = self.find(named).await?;
         let Some(prover) = self.prover()? else {
             output::warn(
-                "nothing was verified: give the log's key with --log-vkey, or use `vouchlog verify`",
+                "the proof was not verified: give the log's key with --log-vkey, or use `vouchlog verify`",
             );
             let file = self.unverified(&remote::tiles(&self.log.url)?, index).await?;
             self.hand_out(output, &file)?;
@@ -170,7 +170,7 @@ impl Prover {
     async fn prove(&self, index: LeafIndex, named: Named) -> Result<(Verified, ProofFile), Failed> {
         let (entry, file) = self.log.entry(index).await.map_err(|error| self.failed(&error))?;
         if !named.fits(&entry) {
-            let words = format!("the log says that entry {index} is {named}, and it is not");
+            let words = format!("the log returned entry {index} for {named}, but it is another entry");
             return Err(Failed::Finding(words));
         }
         let file = verify::with_entry(&file, &entry).map_err(anyhow::Error::from)?;
@@ -200,14 +200,14 @@ async fn look_up(log: &impl Lookup, named: Named) -> vouchlog_api::Result<LeafIn
 
 fn not_found_hint(error: &vouchlog_api::Error) -> &'static str {
     match error.kind {
-        ErrorKind::NotFound => "check what you are looking for; a statement is found once it is logged",
-        _ => "a log of tiles alone finds nothing: ask by --index",
+        ErrorKind::NotFound => "check the argument; a statement can be found once it is logged",
+        _ => "a log that serves only tiles cannot search: use --index",
     }
 }
 
 fn not_proven(url: &str, error: &dyn std::error::Error) -> anyhow::Error {
     Advice::error(
-        format!("the log at {url} proves nothing: {error}"),
-        "check --log and the index; an entry that is not there yet comes when the log grows",
+        format!("the log at {url} returned no valid proof: {error}"),
+        "check --log and the index; an entry beyond the log's size may be added later",
     )
 }

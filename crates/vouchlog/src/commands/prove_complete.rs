@@ -27,9 +27,9 @@ use crate::output::{self, Outcome, Output};
                   --stream 3 -o stream3.completeness.json\n  \
                   vouchlog prove-complete --log ./mirror --log-vkey \"$LOG_VKEY\" --all \\\n    \
                   --since 2026-01-01T00:00:00Z --until 2026-02-01T00:00:00Z -o january.completeness.json\n\n\
-                  Check it with `vouchlog verify --completeness`. The whole log is read, and only what is needed\n\
-                  goes into the file.\n\n\
-                  Exit status: 0 the file is written, 1 the log does not prove it, 2 it could not be told."
+                  Check it with `vouchlog verify --completeness`. The command reads the whole log and\n\
+                  writes only what the proof needs.\n\n\
+                  Exit status: 0 the file is written, 1 the log does not prove it, 2 the log could not be read."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -39,19 +39,19 @@ pub(crate) struct Args {
     /// The stream, by the index of the entry that opened it
     #[arg(long, value_name = "N")]
     stream: Option<u64>,
-    /// Every stream with an entry in that part of the log; that there are no others only an audit shows
+    /// Every stream with an entry in that part of the log; only an audit shows that there are no others
     #[arg(long)]
     all: bool,
-    /// Size of the log to begin at: each stream's proof begins at the last signed head before [default: 0]
+    /// Log size to start from: each stream's proof starts at the last signed head before it [default: 0]
     #[arg(long, value_name = "SIZE")]
     from: Option<u64>,
-    /// Size of the log to end at [default: that of its newest checkpoint]
+    /// Log size to end at [default: that of its newest checkpoint]
     #[arg(long, value_name = "SIZE")]
     to: Option<u64>,
-    /// Begin with what was logged at this time by the log's clock, such as 2026-01-31T00:00:00Z
+    /// Start with entries logged at this time by the log's clock, such as 2026-01-31T00:00:00Z
     #[arg(long, value_name = "TIME", conflicts_with = "from")]
     since: Option<Timestamp>,
-    /// End before what was logged at this time
+    /// End before entries logged at this time
     #[arg(long, value_name = "TIME", conflicts_with = "to")]
     until: Option<Timestamp>,
     /// The file to write
@@ -63,7 +63,7 @@ impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let config = Config::new(self.identity.log()?);
         let streams = match self.stream {
-            Some(stream) => Streams::One(StreamId::new(stream).context("no stream has so large a name")?),
+            Some(stream) => Streams::One(StreamId::new(stream).context("the stream number is too large")?),
             None => Streams::All,
         };
         let reader = self.source.reader()?;
@@ -124,7 +124,7 @@ async fn size_before(
         let middle = before.midpoint(not_before);
         let bytes = proof::entry(reader, LeafIndex::new(middle), size).await?;
         let entry = Entry::decode(&bytes)
-            .map_err(|_| CompletenessError::Form(format!("entry {middle} says no time")))?;
+            .map_err(|_| CompletenessError::Form(format!("entry {middle} has no time")))?;
         if i64::try_from(entry.logged_at().millis()).unwrap_or(i64::MAX) < time.as_millisecond() {
             before = middle + 1;
         } else {
@@ -155,14 +155,14 @@ pub(super) fn refuse(output: Output, error: &CompletenessError) -> anyhow::Resul
 fn advise(error: &CompletenessError) -> anyhow::Error {
     let hint = match error {
         CompletenessError::Read(_) => {
-            "`vouchlog audit` tells what is wrong with a log that cannot be read whole"
+            "`vouchlog audit` reports what is wrong with a log that cannot be read completely"
         }
         CompletenessError::UnknownStream(_) => {
             "a stream's name is the index of the entry that opened it; `vouchlog audit` lists the streams"
         }
         CompletenessError::TooMany(_) => "give --from and --to, or one --stream at a time",
-        CompletenessError::Sizes { .. } => "give sizes of the log, not behind its newest checkpoint",
-        _ => "the message says why",
+        CompletenessError::Sizes { .. } => "give sizes of the log, up to its newest checkpoint",
+        _ => "see the message",
     };
     Advice::error(error.to_string(), hint)
 }
@@ -184,11 +184,11 @@ fn stream_lines(stream: &CompleteStream, lines: &mut Vec<String>) {
     let closed = if stream.closed { ", closed" } else { "" };
     lines.push(format!("  stream {} of {}{closed}", stream.stream, stream.gateway));
     if let Some((before, size)) = stream.continues {
-        lines.push(format!("    continues     stream {before}, from its size {size} on"));
+        lines.push(format!("    continues     stream {before}, from its size {size}"));
     }
     let there = stream.signed.saturating_sub(stream.first);
     lines.push(match there {
-        0 => format!("    statements    none that are signed, from sequence number {} on", stream.first),
+        0 => format!("    statements    none signed, from sequence number {}", stream.first),
         _ => format!(
             "    statements    {} without a gap, sequence numbers {} to {}",
             there,
@@ -206,13 +206,13 @@ fn stream_lines(stream: &CompleteStream, lines: &mut Vec<String>) {
     });
     if stream.pending > 0 {
         let pending = output::count(stream.pending, "statement", "statements");
-        lines.push(format!("    not signed    {pending} more, which no head in the file covers"));
+        lines.push(format!("    not signed    {pending} more, not covered by a head in the file"));
     }
     lines.push(match stream.declared_losses.as_slice() {
-        [] => "    lost          nothing, by the gateway's own account".to_owned(),
+        [] => "    lost          nothing declared by the gateway".to_owned(),
         losses => {
             let places: Vec<_> = losses.iter().map(|loss| loss.sequence.to_string()).collect();
-            format!("    lost          the gateway declares losses at {}", places.join(", "))
+            format!("    lost          losses declared by the gateway at {}", places.join(", "))
         }
     });
 }

@@ -24,19 +24,19 @@ const SHOWN: usize = 20;
     after_help = "Examples:\n  vouchlog record --vault vault --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" \\\n    \
                         --gateway-key gateway.key interaction.json\n  \
                         jq -c '.[]' records.json | vouchlog record --vault vault -\n\n\
-                        A record is JSON: `vouchlog schema` prints its schema, `vouchlog grade` says what one lacks. It is never\n\
-                        sent: the log gets the digest of a statement with a salt for every field. The vault and its key are made if\n\
-                        they are not there; move the key elsewhere and say where with --vault-key."
+                        A record is JSON: `vouchlog schema` prints its schema, `vouchlog grade` reports what one lacks. It is never\n\
+                        sent: the log gets the digest of a statement with a salt for every field. The vault and its key are created if\n\
+                        missing; move the key elsewhere and give its place with --vault-key."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
     vault: VaultArgs,
     #[command(flatten)]
     custody: CustodyArgs,
-    /// Nothing new: send what an earlier run left, and what gateways of the same name left that fell silent
+    /// Send only pending records: those of an earlier run, and those of silent gateways of the same name
     #[arg(long, conflicts_with = "records")]
     flush: bool,
-    /// Files with one record, an array of them, or one a line; - is standard input
+    /// Files with one record, an array of records, or one record per line; - is standard input
     #[arg(value_name = "RECORD", required_unless_present = "flush")]
     records: Vec<PathBuf>,
 }
@@ -69,11 +69,12 @@ impl Args {
 
 fn answer(output: Output, logged: &[(Recorded, Row)]) -> anyhow::Result<()> {
     if logged.is_empty() {
-        return output.answer("nothing waits any more", &json!({ "records": [] }));
+        return output.answer("nothing is pending", &json!({ "records": [] }));
     }
     let mut lines = vec![format!("recorded {}", output::count(logged.len() as u64, "record", "records"))];
     for (recorded, row) in logged.iter().take(SHOWN) {
-        let index = row.place.map_or_else(|| "waits".to_owned(), |place| format!("index {}", place.index));
+        let index =
+            row.place.map_or_else(|| "not logged yet".to_owned(), |place| format!("index {}", place.index));
         lines.push(format!("  {}  {index}  {}", recorded.id, in_words(recorded, row.kind)));
     }
     if logged.len() > SHOWN {
@@ -84,7 +85,7 @@ fn answer(output: Output, logged: &[(Recorded, Row)]) -> anyhow::Result<()> {
 }
 
 fn in_words(recorded: &Recorded, kind: StatementKind) -> String {
-    let Some(grade) = &recorded.grade else { return "was recorded before".to_owned() };
+    let Some(grade) = &recorded.grade else { return "already recorded".to_owned() };
     let verdicts = &grade.verdicts;
     let acts = matches!(kind, StatementKind::Interaction | StatementKind::Intent);
     let lacking: Vec<&str> = grade
@@ -98,7 +99,7 @@ fn in_words(recorded: &Recorded, kind: StatementKind) -> String {
         return format!("{kind}{lacking}");
     }
     format!(
-        "attributable: {}, credential valid at the moment: {}, complete: {}{lacking}",
+        "attributable: {}, credential valid when used: {}, complete: {}{lacking}",
         verdicts.attributable, verdicts.credential_valid_at_moment, verdicts.complete
     )
 }
@@ -122,7 +123,10 @@ pub(super) fn read_records(files: &[PathBuf]) -> anyhow::Result<Vec<Record>> {
     for file in files {
         let from_file = records_of(file).with_context(|| file.display().to_string())?;
         records.extend(from_file);
-        anyhow::ensure!(records.len() <= MAX_RECORDS, "more than {MAX_RECORDS} records: take them in parts");
+        anyhow::ensure!(
+            records.len() <= MAX_RECORDS,
+            "more than {MAX_RECORDS} records: record them in parts"
+        );
     }
     Ok(records)
 }
@@ -136,10 +140,10 @@ fn records_of(file: &Path) -> anyhow::Result<Vec<Record>> {
         Box::new(std::fs::File::open(file)?)
     };
     input.take(limit as u64 + 1).read_to_end(&mut bytes)?;
-    anyhow::ensure!(bytes.len() <= limit, "longer than {limit} bytes: take the records in parts");
+    anyhow::ensure!(bytes.len() <= limit, "longer than {limit} bytes: record them in parts");
     let mut records = Vec::new();
     for value in serde_json::Deserializer::from_slice(&bytes).into_iter::<Value>() {
-        let values = match value.context("it is no JSON")? {
+        let values = match value.context("it is not valid JSON")? {
             Value::Array(values) => values,
             value => vec![value],
         };
@@ -147,13 +151,13 @@ fn records_of(file: &Path) -> anyhow::Result<Vec<Record>> {
             let parsed = Record::from_value(value).map_err(|error| {
                 Advice::error(
                     format!("record {}: {error}", records.len() + 1),
-                    "`vouchlog schema` prints what a record is",
+                    "`vouchlog schema` prints the schema of a record",
                 )
             })?;
             if !parsed.removed.is_empty() {
                 let secrets = output::count(parsed.removed.len() as u64, "secret", "secrets");
                 let places = parsed.removed.join(", ");
-                output::warn(&format!("record {}: {secrets} taken out at {places}", records.len() + 1));
+                output::warn(&format!("record {}: {secrets} removed at {places}", records.len() + 1));
             }
             records.push(parsed.record);
         }

@@ -27,15 +27,15 @@ use sources::{Known, Source};
 /// Streams named in the answer for people; programs get all of them.
 const SHOWN_STREAMS: usize = 5;
 
-/// Build a log's data directory again from damaged directories, backups, tiles and mirrors
+/// Rebuild a log's data directory from damaged directories, backups, tiles and mirrors
 #[derive(clap::Args)]
 #[command(
-    after_help = "All sources are read, none is written to. The longest history that leads to a known head is taken. If a newer head\n\
+    after_help = "All sources are read, none is written to. The longest history that leads to a known head is used. If a newer head\n\
                   was signed than can be rebuilt, nothing is built unless --accept-loss repeats the words of the refusal.\n\n\
                   Examples:\n  vouchlog recover --to ./log.new --data ./log\n  \
                   vouchlog recover --to ./log.new --data ./log --backup /mnt/backup/log --mirror /srv/mirror\n  \
                   vouchlog recover --to ./log.new --tiles https://log.example.com/ai --log-vkey \"$LOG_VKEY\"\n\n\
-                  Exit status: 0 it was built and is sound, 1 what was built is not sound, 2 it was not built."
+                  Exit status: 0 the log was built and is sound, 1 the built log is not sound, 2 nothing was built."
 )]
 pub(crate) struct Args {
     /// The new data directory, which must not exist
@@ -53,10 +53,10 @@ pub(crate) struct Args {
     /// A mirror of the log, in the layout of its tiles; may be given several times
     #[arg(long = "mirror", value_name = "DIR")]
     mirrors: Vec<String>,
-    /// A checkpoint that the log signed, such as a witness or a monitor keeps: the log must not come out shorter
+    /// A checkpoint that the log signed, such as one that a witness or a monitor keeps: the rebuilt log must not be shorter
     #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
-    /// Build a log that lacks entries that were signed: the words of the refusal, such as "keep 512 of 1000 entries"
+    /// Build a log without some signed entries: repeat the words of the refusal, such as "keep 512 of 1000 entries"
     #[arg(long, value_name = "WORDS")]
     accept_loss: Option<String>,
     /// The log's public key [default: that of log.key in --data or a backup]
@@ -100,8 +100,8 @@ impl Args {
         }
         if self.data.is_none() {
             output::note(
-                "note: without the log's own directory nothing tells whether it went further than this; before `vouchlog serve`, \
-                 compare with its witnesses, monitors or receipts",
+                "note: without the log's own directory, nothing shows whether the log grew beyond this; before `vouchlog serve`, \
+                 compare it with its witnesses, monitors or receipts",
             );
         }
         let outcome = Recovered { head, newest, rebuilt, keys, problem };
@@ -110,12 +110,12 @@ impl Args {
 
     fn check_target(&self) -> anyhow::Result<()> {
         if self.to.exists() {
-            let problem = format!("{} is there already", self.to.display());
+            let problem = format!("{} already exists", self.to.display());
             return Err(Advice::error(problem, "give the name of a new directory with --to"));
         }
         if self.data.is_none() && self.backups.is_empty() && self.tiles.is_empty() && self.mirrors.is_empty()
         {
-            let hint = "name at least one with --data, --backup, --tiles or --mirror";
+            let hint = "give at least one with --data, --backup, --tiles or --mirror";
             return Err(Advice::error("there is nothing to recover from", hint));
         }
         Ok(())
@@ -138,7 +138,7 @@ impl Args {
     async fn sources(&self, origin: &Origin, vkey: &VerifyingKey) -> anyhow::Result<Vec<Source>> {
         let mut sources = Vec::new();
         for dir in self.dirs() {
-            anyhow::ensure!(dir.is_dir(), "{} is no directory", dir.display());
+            anyhow::ensure!(dir.is_dir(), "{} is not a directory", dir.display());
             sources.push(Source::data(dir, origin, vkey)?);
         }
         for place in self.tiles.iter().chain(&self.mirrors) {
@@ -164,7 +164,7 @@ impl Args {
         let Some(longest) = longest else {
             return Err(Advice::error(
                 "no entries could be read from any source",
-                "name more sources: a backup, a mirror, or the tiles of the log",
+                "give more sources: a backup, a mirror, or the tiles of the log",
             ));
         };
         let wanted = newest.map(|known| known.head.size);
@@ -200,9 +200,8 @@ impl Args {
             ),
         };
         let hint = format!(
-            "name more sources, or a checkpoint with --checkpoint. A log that lacks signed entries is a fork to everyone who saw \
-             them: witnesses refuse to cosign it and gateways that hold receipts stop. If the entries are lost for good, start a \
-             log with another origin and keep this one to read; to build the shorter log anyway: --accept-loss \"{words}\""
+            "give more sources, or a checkpoint with --checkpoint. A log that lacks signed entries is a fork to everyone who saw \
+             them: witnesses refuse to cosign it and gateways that hold receipts stop. If the entries are lost permanently, start a log with another origin and keep this one for reading. To build the shorter log anyway: --accept-loss \"{words}\""
         );
         Err(Advice::error(problem, hint))
     }
@@ -225,7 +224,7 @@ fn contradicted(known: &Known) -> anyhow::Error {
             "the entries do not lead to the head of {} entries that {} has: a source is damaged, or belongs to a fork of the log",
             known.head.size, known.what
         ),
-        "leave sources out one by one to see which; if each alone is whole, the log's key signed two histories",
+        "leave out sources one by one to find which; if each alone is intact, the log's key signed two histories",
     )
 }
 
@@ -302,14 +301,13 @@ impl Recovered {
         )];
         if is_loss {
             lines.push(
-                "Entries that were signed are LOST. Witnesses refuse to cosign this log from here on, and gateways that hold receipts \
-                 for lost entries stop. Tell its readers, or start a log with another origin."
+                "Entries that were signed are LOST. From here, witnesses refuse to cosign this log, and gateways that hold receipts for lost entries stop. Inform its readers, or start a log with another origin."
                     .into(),
             );
         }
         if !streams.is_empty() {
             lines.push(format!(
-                "{} no signed head in any source, so what their gateways signed last is unknown: {}{}. Each of these gateways looks \
+                "{} no signed head in any source, so the last heads that their gateways signed are unknown: {}{}. Each of these gateways looks \
                  up its statements in the log, closes the stream, and continues in a new one; this needs the log's lookup index.",
                 output::count(streams.len() as u64, "stream has", "streams have"),
                 streams.iter().take(SHOWN_STREAMS).cloned().collect::<Vec<_>>().join(", "),
@@ -318,8 +316,7 @@ impl Recovered {
         }
         if self.keys.is_empty() {
             lines.push(
-                "No key files were found: bring log.key and operator.key back before `vouchlog serve`."
-                    .into(),
+                "No key files were found: restore log.key and operator.key before `vouchlog serve`.".into(),
             );
         }
         output.answer(&lines.join("\n"), &answer)?;

@@ -7,10 +7,10 @@ use vouchlog_note::{Checkpoint, CheckpointError, UnverifiedNote};
 
 use crate::advice::Advice;
 
-/// Where a log is.
+/// The address of a log.
 #[derive(clap::Args)]
 pub(super) struct LogUrl {
-    /// Where the log is, such as http://127.0.0.1:6962
+    /// URL of the log, such as http://127.0.0.1:6962
     #[arg(long = "log", value_name = "URL", env = "VOUCHLOG_URL")]
     pub(super) url: String,
 }
@@ -54,13 +54,13 @@ pub(super) async fn checkpoint(log: &impl LogReader, url: &str) -> anyhow::Resul
 pub(super) fn failed(url: &str, error: &vouchlog::Error) -> anyhow::Error {
     let hint = match error.kind {
         ErrorKind::PermissionDenied => {
-            "check the key: the log knows its operator's and its enrolled gateways' only"
+            "check the key: the log accepts only its operator's and its enrolled gateways' keys"
         }
-        ErrorKind::Overloaded { .. } => "try again in a moment",
+        ErrorKind::Overloaded { .. } => "retry shortly",
         ErrorKind::Unavailable => {
-            "check that --log is the URL `vouchlog serve` prints, and that it is running"
+            "check that --log is the URL that `vouchlog serve` prints, and that the log is running"
         }
-        _ => "the log refused the request; the message says why",
+        _ => "the log rejected the request; see the message",
     };
-    Advice::error(format!("the log at {url} did not do it: {error}"), hint)
+    Advice::error(format!("the log at {url} did not carry out the request: {error}"), hint)
 }

@@ -1,9 +1,9 @@
 //! How much of a disk the commands of gateways and collectors leave free.
 
-/// The reserve of every part that keeps something for a gateway: its spool, its vault in a directory, and a collector's journal.
+/// The disk reserve of a gateway's spool, a vault in a directory, and a collector's journal.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct ReserveArgs {
-    /// How much of the disk stays free: with less, nothing new is taken until there is room again
+    /// Free disk space to keep: below it, new input is rejected until there is room again
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = super::size, env = "VOUCHLOG_MIN_FREE")]
     pub(super) min_free: u64,
 }

@@ -15,10 +15,10 @@ use crate::output::{self, Outcome, Output};
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  vouchlog revoked --vault vault --credential cred-7 --since 2026-11-18T09:00:00Z --proofs affected\n\n\
-                        Each decision, tool call and downstream call counts by its own time: a credential can die in the middle of an\n\
-                        interaction. Put the revocation itself on record with `vouchlog record` and a record of kind credential-event: from\n\
-                        then on every record is judged by it, earlier ones too.\n\
-                        Exit status: 0 nothing was done with it, 1 something was."
+                        Each decision, tool call and downstream call counts by its own time: a credential can be revoked in the middle of an\n\
+                        interaction. Record the revocation itself with `vouchlog record` and a record of kind credential-event: from then\n\
+                        on, every record is judged by it, including earlier ones.\n\
+                        Exit status: 0 the credential was not used, 1 it was."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -26,7 +26,7 @@ pub(crate) struct Args {
     /// The credential's id, as records have it
     #[arg(long, value_name = "ID")]
     credential: String,
-    /// From when on it should not have been used
+    /// The time from which it should not have been used
     #[arg(long, value_name = "TIME")]
     since: Timestamp,
     /// Write the proof file of each record into this directory
@@ -83,13 +83,13 @@ impl Args {
         let mut lines =
             vec![format!("{number} with the credential {} since {}", self.credential, self.since)];
         lines.extend(affected.iter().map(|affected| {
-            let index =
-                place(affected).map_or_else(|| "waits".to_owned(), |place| format!("index {}", place.index));
+            let index = place(affected)
+                .map_or_else(|| "not logged yet".to_owned(), |place| format!("index {}", place.index));
             format!("  {}  {}  {index}  {}", affected.at, affected.record, affected.what)
         }));
         // An erased record may have been one: its times are gone with it.
         lines.extend(erased.iter().map(|gone| {
-            format!("  {}  was erased lawfully: whether it belongs here cannot be told any more", gone.row.id)
+            format!("  {}  was erased lawfully: whether it used the credential is not known", gone.row.id)
         }));
         let json: Vec<Value> = affected
             .iter()

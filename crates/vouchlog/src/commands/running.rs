@@ -28,7 +28,7 @@ const FEW_DESCRIPTORS: usize = 512;
 /// How a server stops.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct DrainArgs {
-    /// How long requests in flight may take to finish after SIGTERM or SIGINT; those that have not are cut off
+    /// How long requests in flight may take to finish after SIGTERM or SIGINT; the rest are cut off
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = super::duration, env = "VOUCHLOG_DRAIN")]
     pub(super) drain: Duration,
 }
@@ -45,8 +45,7 @@ impl DrainArgs {
 pub(super) struct EndArgs {
     #[command(flatten)]
     pub(super) drain: DrainArgs,
-    /// Exit with code 3 when writing has stopped for good, so that a service manager restarts the process, which recovers; with
-    /// `false`, stay up and serve reads
+    /// Exit with code 3 when writing has stopped for good, so that a service manager restarts the process, which then recovers; with `false`, stay up and serve reads
     #[arg(long, value_name = "BOOL", default_value = "true", default_missing_value = "true", num_args = 0..=1,
           require_equals = true, action = clap::ArgAction::Set, env = "VOUCHLOG_EXIT_WHEN_POISONED",
           value_parser = clap::builder::FalseyValueParser::new())]
@@ -107,11 +106,11 @@ impl End {
 fn exit_within(patience: Duration) {
     let exiting = move || {
         std::thread::sleep(patience);
-        output::note("error: closing took too long; exiting all the same");
+        output::note("error: closing took too long; exiting anyway");
         std::process::exit(i32::from(RESTART));
     };
     if let Err(error) = std::thread::Builder::new().name("exit".into()).spawn(exiting) {
-        tracing::error!(%error, "no thread could be started that bounds the time of closing");
+        tracing::error!(%error, "the thread that limits the closing time could not be started");
     }
 }
 
@@ -130,7 +129,7 @@ fn raise_descriptor_limit() -> Option<usize> {
     if let Some(limit) = limit.filter(|limit| *limit < FEW_DESCRIPTORS) {
         tracing::warn!(
             limit,
-            "few files may be open at once: allow {FEW_DESCRIPTORS} or more (LimitNOFILE, ulimit -n)"
+            "the limit of open files is low: allow {FEW_DESCRIPTORS} or more (LimitNOFILE, ulimit -n)"
         );
     }
     limit
@@ -147,10 +146,10 @@ pub(super) async fn listen(address: &str) -> anyhow::Result<(TcpListener, Socket
     let listener = TcpListener::bind(address).await.with_context(|| {
         Advice::new(format!("cannot listen on {address}"), "give another address with --listen")
     })?;
-    let address = listener.local_addr().context("the address listened on cannot be told")?;
+    let address = listener.local_addr().context("the listening address could not be read")?;
     if !address.ip().is_loopback() {
         output::warn(
-            "listening beyond this machine without TLS: put a TLS proxy in front, or listen on 127.0.0.1",
+            "listening on a network address without TLS: put a TLS proxy in front, or listen on 127.0.0.1",
         );
     }
     Ok((listener, address))

@@ -25,18 +25,18 @@ const MAX_SAMPLE_BYTES: usize = 256 << 20;
 /// Entries fetched at once.
 const IN_FLIGHT: usize = 8;
 
-/// Draw entries that nobody chose, by the newest root of the log, and prove each
+/// Draw random entries, selected by the log's newest root, and prove each
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog sample --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --policy policy.txt \\\n    \
                         --count 25 -o sample.json\n  \
                         vouchlog sample --check sample.json --log-vkey \"$LOG_VKEY\" --policy policy.txt\n\n\
-                        The root that draws them could not be known when the entries were written; that the log did not\n\
-                        try many roots is what the witnesses of a --policy are for. A sample is checked offline.\n\n\
-                        Exit status: 0 every entry is proven, 1 one is not or they are not the entries drawn, 2 an error."
+                        The root that selects them could not be known when the entries were written. The witnesses of a\n\
+                        --policy ensure that the log did not try many roots. A sample is checked offline.\n\n\
+                        Exit status: 0 every entry is proven, 1 one is not, or they are not the entries drawn, 2 an error."
 )]
 pub(crate) struct Args {
-    /// The log's URL, or a directory of files laid out as its URLs are (C2SP tlog-tiles)
+    /// The log's URL, or a directory of files in the same layout (C2SP tlog-tiles)
     #[arg(long = "log", value_name = "URL|DIR", env = "VOUCHLOG_URL", required_unless_present = "check")]
     source: Option<String>,
     #[command(flatten)]
@@ -44,10 +44,10 @@ pub(crate) struct Args {
     /// How many entries to draw, at most 65,536
     #[arg(long, value_name = "N", required_unless_present = "check", conflicts_with = "check")]
     count: Option<u64>,
-    /// The file to write [default: with --json, standard output has the same]
+    /// The file to write; with --json, standard output has the same
     #[arg(short = 'o', long = "out", value_name = "FILE", conflicts_with = "check")]
     out: Option<PathBuf>,
-    /// Check a sample that was written before, offline
+    /// Check an existing sample offline
     #[arg(long, value_name = "FILE")]
     check: Option<PathBuf>,
 }
@@ -79,7 +79,7 @@ impl Args {
             return check(path, &log, output);
         }
         let (Some(source), Some(count)) = (&self.source, self.count) else {
-            anyhow::bail!("say what to draw from, and how many: --log and --count");
+            anyhow::bail!("give the log and the number of entries: --log and --count");
         };
         let reader = reader(source)?;
         let note = reader.checkpoint().await.map_err(|error| unreadable(source, &error))?;
@@ -178,8 +178,12 @@ fn words(log: &LogIdentity, head: &TreeHead, drawn: &[LeafIndex]) -> String {
 /// Checks a sample offline: that the log signed the root, that the root draws these entries, and that each is in the log.
 fn check(path: &Path, log: &LogIdentity, output: Output) -> anyhow::Result<Outcome> {
     let file: SampleFile = serde_json::from_slice(&read_file(path, MAX_SAMPLE_BYTES)?)
-        .with_context(|| format!("{} is no sample", path.display()))?;
-    anyhow::ensure!(file.format == FORMAT, "{} is no sample: its format is not `{FORMAT}`", path.display());
+        .with_context(|| format!("{} is not a sample", path.display()))?;
+    anyhow::ensure!(
+        file.format == FORMAT,
+        "{} is not a sample: its format is not `{FORMAT}`",
+        path.display()
+    );
     match checked(&file, log) {
         Ok((head, drawn)) => {
             let indexes: Vec<_> = drawn.iter().map(|index| index.get()).collect();

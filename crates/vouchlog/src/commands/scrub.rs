@@ -10,11 +10,11 @@ use crate::advice::Advice;
 /// How sealed data is read again while the log runs.
 #[derive(clap::Args)]
 pub(super) struct ScrubArgs {
-    /// Bytes of sealed data read again and verified each second; 0 for none
+    /// Bytes of sealed data to verify each second; 0 for none
     #[arg(long = "scrub-rate", value_name = "SIZE", default_value = "4MiB", value_parser = rate,
           env = "VOUCHLOG_SCRUB_RATE")]
     rate: u64,
-    /// Time from the beginning of one scrub of all sealed data to the beginning of the next, at least
+    /// Minimum time from the start of one scrub of all sealed data to the start of the next
     #[arg(long = "scrub-interval", value_name = "DURATION", default_value = "1h", value_parser = super::duration,
           env = "VOUCHLOG_SCRUB_INTERVAL")]
     interval: Duration,
@@ -27,7 +27,7 @@ impl ScrubArgs {
     pub(super) fn options(&self) -> anyhow::Result<ScrubOptions> {
         let mirror = self.repair_from.as_ref().map(|place| TileMirror::new(place)).transpose();
         let mirror = mirror.map_err(|error| {
-            Advice::error(error, "--repair-from is a directory of tiles or the URL they are below")
+            Advice::error(error, "--repair-from takes a directory of tiles or their base URL")
         })?;
         let mirror = mirror.map(|mirror| Arc::new(mirror) as Arc<dyn Mirror>);
         Ok(ScrubOptions { bytes_per_second: self.rate, interval: self.interval, mirror })

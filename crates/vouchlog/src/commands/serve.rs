@@ -22,13 +22,13 @@ use crate::output::{Outcome, Output};
 #[command(after_help = "Examples:\n  vouchlog serve --data ./log\n  \
                         vouchlog serve --data /var/lib/vouchlog --origin log.example.com/ai --gateway \"$GATEWAY_VKEY\"")]
 pub(crate) struct Args {
-    /// The data directory, made when it is not there; its keys are made with it
+    /// The data directory, created with its keys if missing
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_DATA")]
     data: PathBuf,
     /// The log's name, a URL without its scheme; remembered [default: vouchlog.localhost/<random>]
     #[arg(long, env = "VOUCHLOG_ORIGIN")]
     origin: Option<String>,
-    /// Where to listen; port 0 takes a free one
+    /// Listening address; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6962", env = "VOUCHLOG_LISTEN")]
     listen: String,
     /// The log's key file [default: log.key in the data directory]
@@ -40,24 +40,23 @@ pub(crate) struct Args {
     /// A second key file to sign checkpoints with: ML-DSA-44, named like the log
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_ML_DSA_KEY")]
     ml_dsa_key: Option<PathBuf>,
-    /// The witnesses, with their URLs, and how many are enough (C2SP tlog-policy); /checkpoint then shows the newest checkpoint that
-    /// enough of them have cosigned. SIGHUP reads the URLs again
+    /// The witnesses, their URLs and the quorum (C2SP tlog-policy); /checkpoint then serves the newest checkpoint with a quorum. SIGHUP reloads the URLs
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_POLICY")]
     policy: Option<PathBuf>,
-    /// How often each witness is asked at most
+    /// Minimum interval between requests to a witness
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = super::duration,
           requires = "policy", env = "VOUCHLOG_WITNESS_INTERVAL")]
     witness_interval: Duration,
-    /// Enrol this gateway, unless it is already; may be given several times
+    /// Enrol this gateway if it is not enrolled; may be repeated
     #[arg(long = "gateway", value_name = "VKEY", env = "VOUCHLOG_GATEWAYS", value_delimiter = ' ')]
     gateways: Vec<VerifyingKey>,
-    /// Let any gateway open streams; for trials
+    /// Let any gateway open streams, for trials
     #[arg(long, env = "VOUCHLOG_OPEN_ENROLMENT", value_parser = clap::builder::FalseyValueParser::new())]
     open_enrolment: bool,
     /// Whether entries can be found by digest, leaf hash, or stream and sequence
     #[arg(long, value_enum, default_value = "on", env = "VOUCHLOG_INDEX")]
     index: Index,
-    /// How long an active stream may go without a head of it in the log
+    /// How long an active stream may go without a head in the log
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration,
           env = "VOUCHLOG_STREAM_HEAD_INTERVAL")]
     stream_head_interval: Duration,
@@ -65,7 +64,7 @@ pub(crate) struct Args {
     end: EndArgs,
     #[command(flatten)]
     scrub: super::scrub::ScrubArgs,
-    /// How traces are written
+    /// Format of the program's own traces
     #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
 }
@@ -74,18 +73,18 @@ pub(crate) struct Args {
 enum Index {
     /// They can
     On,
-    /// By index only. A log that evicted streams that have ended opens no streams
+    /// By index only. A log that has evicted ended streams then opens no streams
     Off,
-    /// They can, once the lookup index was built anew
+    /// They can, after the lookup index is rebuilt
     Rebuild,
 }
 
-/// How traces are written.
+/// Format of the program's own traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
     /// For people
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 
@@ -107,7 +106,7 @@ impl Args {
                operator vkey  {operator}\n  \
                entries        {size}\n\
              {witnesses}\
-             Give the log vkey to whoever is to verify. Stop with Ctrl-C."
+             Give the log vkey to everyone who is to verify. Stop with Ctrl-C."
         );
         let answer = json!({
             "origin": origin.as_str(), "log_vkey": vkey.to_string(), "operator_vkey": operator.to_string(),
@@ -134,12 +133,12 @@ impl Args {
             log.confirm_clock();
             let Some((file, urls)) = &mut reloaded else {
                 return Ok(
-                    "the clock is trusted as it is; nothing is reloaded: there is no --policy".to_owned()
+                    "the current clock is trusted; nothing was reloaded: no --policy was given".to_owned()
                 );
             };
             let replaced = super::policy(file).and_then(|policy| Ok(urls.replace(policy)?));
             replaced.with_context(|| format!("{}: the old policy stays in force", file.display()))?;
-            Ok("the clock is trusted as it is; the URLs of the witnesses are reloaded".to_owned())
+            Ok("the current clock is trusted; the witnesses' URLs were reloaded".to_owned())
         }
     }
 
@@ -190,16 +189,15 @@ pub(super) fn advise(error: &OpenError) -> anyhow::Error {
             "stop the other process, or give this log another --data directory"
         }
         OpenError::Store(StoreError::Foreign(_)) => {
-            "give another --data directory, or leave --origin out to serve the log that is there"
+            "give another --data directory, or omit --origin to serve the existing log"
         }
         OpenError::Store(_) => "check the disk, then the store with `vouchlog fsck`",
-        OpenError::NoLogKey(_) => "bring log.key back from its backup, or say where it is with --key",
+        OpenError::NoLogKey(_) => "restore log.key from its backup, or give its path with --key",
         OpenError::LogKey { .. } | OpenError::Engine(EngineError::LogKey(_) | EngineError::Key(_)) => {
             "--key (or log.key) must be the key the log was created with, named like its origin"
         }
         OpenError::Engine(EngineError::Guard(_)) => {
-            "serve the newest data directory. If it is lost, this log's key must sign nothing more: start a log with another \
-             origin. If the witness is wrong, take it out of the policy file"
+            "serve the newest data directory. If it is lost, this log's key must not sign again: start a log with another origin. If the witness is wrong, remove it from the policy file"
         }
         OpenError::Engine(EngineError::OperatorKey(_)) | OpenError::NoOperatorKey => {
             "give the operator's key file with --operator-key, or enrol with `vouchlog enrol`"
@@ -207,8 +205,8 @@ pub(super) fn advise(error: &OpenError) -> anyhow::Error {
         OpenError::Origin { .. } | OpenError::KeyName { .. } => {
             "an origin is a URL without its scheme, such as log.example.com/ai"
         }
-        OpenError::KeyFile(_) => "check the key file and who may read it; a lost key cannot be made again",
-        _ => "run again with --trace debug to see more",
+        OpenError::KeyFile(_) => "check the key file and its permissions; a lost key cannot be recreated",
+        _ => "run again with --trace debug for details",
     };
     let problem = error.to_string();
     Advice::error(problem, hint)

@@ -25,7 +25,7 @@ const FIELDS: &str = "correlation,time,initiator.kind,initiator.verified_by,sess
                       credential,grant,policy,approval.required,approval.state,approval.approver_kind,data.input_class,\
                       data.output_class,model,tools,outcome,custody,session_seal";
 
-/// Reconstruct a session: who began it, what was decided, called and answered, and whether anything is missing
+/// Reconstruct a session: who started it, what was decided, called and answered, and whether anything is missing
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  vouchlog session --vault vault sess-01\n  \
                         vouchlog session --vault vault sess-01 --html session.html\n  \
@@ -33,9 +33,9 @@ const FIELDS: &str = "correlation,time,initiator.kind,initiator.verified_by,sess
                         --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key\n  \
                         vouchlog session --vault vault sess-01 --bundle case17.json --fields initiator,workload,credential,outcome \\\n    \
                         --basis \"case 17\" --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key\n\n\
-                        Without --content no prompt and no answer is read. Reading content, and giving a bundle away, goes on record in the\n\
-                        log first. Whoever gets a bundle checks and reads it with `vouchlog verify --bundle`.\n\
-                        Exit status: 0 every record is here and every question answered yes, 1 not so.")]
+                        Without --content, no prompt and no answer is read. The log first records every reading of content and every bundle.\n\
+                        The recipient of a bundle checks and reads it with `vouchlog verify --bundle`.\n\
+                        Exit status: 0 every record is present and every question is answered yes, 1 otherwise.")]
 pub(crate) struct Args {
     #[command(flatten)]
     vault: VaultArgs,
@@ -44,22 +44,22 @@ pub(crate) struct Args {
     /// The session
     #[arg(value_name = "SESSION")]
     session: String,
-    /// Show prompts, answers, arguments and results too
+    /// Also show prompts, answers, arguments and results
     #[arg(long, requires = "basis")]
     content: bool,
-    /// Why content is read or given away: the case, the request
+    /// The reason for reading or disclosing content: the case or the request
     #[arg(long, value_name = "TEXT")]
     basis: Option<String>,
-    /// Write a page to read in a browser; it needs nothing else
+    /// Write a self-contained HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Write one file that a stranger verifies offline, with the fields of --fields
+    /// Write one file with the fields of --fields, which any third party can verify offline
     #[arg(long, value_name = "FILE", requires = "basis")]
     bundle: Option<PathBuf>,
-    /// The fields that the bundle shows, of every record that has them
+    /// The fields to disclose in the bundle, from every record that has them
     #[arg(long, value_name = "PATH,...", value_delimiter = ',', requires = "bundle", default_value = FIELDS, hide_default_value = true)]
     fields: Vec<String>,
-    /// Whose cosignatures make a record witnessed (C2SP tlog-policy)
+    /// The witnesses whose cosignatures count (C2SP tlog-policy)
     #[arg(long, value_name = "FILE", requires = "log_vkey")]
     policy: Option<PathBuf>,
 }
@@ -89,8 +89,8 @@ impl Args {
         let rows = all(vault, access, query).await?;
         if rows.is_empty() {
             return Err(Advice::error(
-                format!("the vault knows no record of the session {}", self.session),
-                "give the id as records have it in correlation.session, and the tenant with --tenant if it is not the default",
+                format!("the vault has no record of the session {}", self.session),
+                "give the id as in correlation.session of the records, and --tenant if it is not the default tenant",
             ));
         }
         Ok(rows)

@@ -39,10 +39,9 @@ const SHOWN_STATEMENTS: usize = 20;
     after_help = "Examples:\n  vouchlog submit --log http://127.0.0.1:6962 --receipts receipts call.json\n  \
                         vouchlog submit --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key \\\n    \
                         --receipts receipts --digests digests.txt\n\n\
-                        A record is never sent, nor its bare hash: what goes into the log is SHA-256 of a random salt and the \
-                        record.\nThe salt is kept beside the receipt, as <record>.opening.json; keep it as secret as the record.\n\
-                        Without --gateway-key the log's own house stream takes the statements: they get receipts, but nobody can\n\
-                        prove that none of yours is missing."
+                        Neither a record nor its bare hash is sent: the log gets SHA-256 of a random salt and the record.\nThe salt is kept beside the receipt, as <record>.opening.json; keep it as secret as the record.\n\
+                        Without --gateway-key, the log's own house stream takes the statements: they get receipts, but no proof\n\
+                        that none of yours is missing."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -52,42 +51,42 @@ pub(crate) struct Args {
     log_vkey: Option<VerifyingKey>,
     #[command(flatten)]
     gateway: GatewayArgs,
-    /// Wait until enough of the log's witnesses have cosigned a head that has the statements: the receipts then carry the cosignatures
+    /// Wait for a quorum of the log's witnesses to cosign a head that covers the statements: the receipts then carry the cosignatures
     #[arg(long)]
     witnessed: bool,
-    /// The same, and verify that the receipts satisfy this policy (C2SP tlog-policy)
+    /// As --witnessed, and verify that the receipts satisfy this policy (C2SP tlog-policy)
     #[arg(long, value_name = "FILE", requires = "log_vkey")]
     policy: Option<PathBuf>,
     /// Close the stream afterwards; the next submission opens a new one
     #[arg(long, requires = "gateway_key")]
     close: bool,
-    /// Where receipts and openings go, made when it is not there
+    /// Directory for receipts and openings, created if missing
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_RECEIPTS")]
     receipts: Option<PathBuf>,
-    /// What the statements are about
+    /// The kind of the statements
     #[arg(long, value_name = "KIND", default_value = "interaction", value_parser = kind())]
     kind: StatementKind,
     #[command(flatten)]
     what: What,
 }
 
-/// Whose stream takes the statements.
+/// The stream that takes the statements.
 #[derive(clap::Args)]
 pub(super) struct GatewayArgs {
     /// Submit through a stream of this gateway, with a spool that survives crashes
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_GATEWAY_KEY", requires = "log_vkey")]
     gateway_key: Option<PathBuf>,
-    /// Where the gateway's spool is [default: below $XDG_STATE_HOME/vouchlog]
+    /// Directory of the gateway's spool [default: below $XDG_STATE_HOME/vouchlog]
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_STATE", requires = "gateway_key")]
     state: Option<PathBuf>,
-    /// How long to try when the log cannot be reached; the statements stay in the spool
+    /// How long to retry if the log cannot be reached; the statements stay in the spool
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration, requires = "gateway_key")]
     wait: Duration,
     #[command(flatten)]
     reserve: ReserveArgs,
 }
 
-/// Why a command went no further.
+/// Why a command stopped.
 pub(super) enum Failed {
     /// The log did not prove what it should have.
     Finding(String),
@@ -129,13 +128,13 @@ impl From<anyhow::Error> for Failed {
 #[derive(clap::Args)]
 #[group(required = true, multiple = false, args = ["digest", "digests", "records", "flush"])]
 struct What {
-    /// Salted digests, 64 hex digits each; never a bare hash of content, which could be guessed
+    /// Salted digests, 64 hex digits each; never a bare hash, because its content can be guessed
     #[arg(long, value_name = "HEX", num_args = 1..)]
     digest: Vec<Digest>,
-    /// A file of them, one a line; - is standard input
+    /// A file of digests, one per line; - is standard input
     #[arg(long, value_name = "FILE")]
     digests: Option<PathBuf>,
-    /// Nothing new: send what an earlier run left in the gateway's spool
+    /// Send only what an earlier run left in the gateway's spool
     #[arg(long, requires = "gateway_key")]
     flush: bool,
     /// Records to commit to
@@ -213,7 +212,7 @@ impl Args {
     async fn house(&self, statements: &[Statement], policy: Option<&Policy>) -> Result<Vec<Placed>, Failed> {
         let log = remote::connect(&self.log.url)?;
         if self.log_vkey.is_none() {
-            output::warn("the receipts are not verified: give the log's key with --log-vkey");
+            output::warn("the receipts were not verified: give the log's key with --log-vkey");
         }
         let bar = output::progress(statements.len() as u64, "statements");
         let mut all = Vec::with_capacity(statements.len());
@@ -225,7 +224,7 @@ impl Args {
             self.check(&receipt, batch)?;
             if self.witnessed && !appended.witnessed {
                 output::warn(
-                    "logged, but the witnesses take long: fetch proof files later with `vouchlog prove`",
+                    "logged, but the witnesses have not cosigned in time: fetch proof files later with `vouchlog prove`",
                 );
             }
             if let Some(dir) = &self.receipts {
@@ -256,9 +255,10 @@ impl Args {
         let origin = Origin::new(vkey.name().as_str()).map_err(anyhow::Error::from)?;
         let note = receipt.checkpoint.as_bytes();
         policy.verify_checkpoint_of(note, &origin, [vkey]).map(drop).map_err(|error| {
-            let (first, count) = (receipt.first, receipt.count);
+            let statements = output::count(u64::from(receipt.count), "statement was", "statements were");
             Failed::Finding(format!(
-                "{count} statements are logged from index {first} on, but their receipt does not satisfy the policy: {error}"
+                "{statements} logged from index {}, but the receipt does not satisfy the policy: {error}",
+                receipt.first
             ))
         })
     }
@@ -266,7 +266,7 @@ impl Args {
     fn answer(&self, output: Output, items: &[Item], placed: &[Placed]) -> anyhow::Result<()> {
         if placed.is_empty() {
             let json = json!({ "verified": true, "statements": [] });
-            return output.answer("nothing waits in the spool any more", &json);
+            return output.answer("the spool is empty", &json);
         }
         let number = output::count(placed.len() as u64, "statement", "statements");
         let verified = if self.log_vkey.is_some() { ", its receipt verified" } else { "" };
@@ -313,7 +313,7 @@ impl What {
             return Ok(self.digest.iter().copied().map(Item::bare).collect());
         }
         let receipts = receipts.ok_or_else(|| {
-            Advice::error("the salt of a record has to be kept", "say where with --receipts DIR")
+            Advice::error("the salt of a record must be kept", "give a directory with --receipts DIR")
         })?;
         self.records.iter().map(|record| input::record(record, receipts)).collect()
     }

@@ -9,14 +9,14 @@ use vouchlog_vault::{KeySource, Role, Roles, Vault};
 use super::custody::{self, VaultArgs};
 use crate::output::{self, Outcome, Output};
 
-/// Who may use a vault, how long it keeps records, and the key it is under
+/// Manage who may use a vault, how long it keeps records, and its key
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog vault --vault vault grant ann --roles read-metadata,read-content > ann.token\n  \
                         vouchlog vault --vault vault retention fin --keep 63072000s\n  \
                         vouchlog vault --vault vault rewrap --to command:'pass vouchlog'\n\n\
-                        As long as there is no principal, whoever holds the vault's key may do everything. Roles bind those who come with\n\
-                        a token; who holds both the database and the key can read it without asking."
+                        Without principals, any holder of the vault's key may do everything. Roles restrict callers that authenticate with a\n\
+                        token. They do not protect against a holder of both the database and the key."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -27,35 +27,35 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 enum What {
-    /// Let somebody in; prints a token, once
+    /// Grant access to a principal; prints a token, once
     Grant {
-        /// By which name they go on record
+        /// The principal's name, as it is recorded
         name: String,
-        /// What they may do: submit, read-metadata, read-content, disclose, erase, admin
+        /// Its roles: submit, read-metadata, read-content, disclose, erase, admin
         #[arg(long, value_name = "ROLE,...", value_delimiter = ',', required = true, value_parser = role)]
         roles: Vec<Role>,
     },
-    /// Let somebody in no more
+    /// Revoke a principal's access
     Revoke {
-        /// Who
+        /// The principal's name
         name: String,
     },
-    /// Who is let in, and for what
+    /// List the principals and their roles
     Principals,
-    /// How long a class of records must be kept at least; without a name, all classes
+    /// Set or show how long a class of records must be kept; without a name, show all classes
     Retention {
         /// The class, as records name it in custody.retention
         class: Option<String>,
-        /// How long, such as 4380h
+        /// Minimum retention period, such as 4380h
         #[arg(long, value_name = "DURATION", value_parser = super::duration, requires = "class")]
         keep: Option<Duration>,
     },
-    /// Read everything for damage: the structure of the database, and of every record its sums and sealed parts. Exit status 1 means
+    /// Check everything for damage: the structure of the database, and the checksums and encrypted parts of every record. Exit status 1 means
     /// that something is damaged
     Check,
-    /// Rewrite the database so that nothing of what was erased is left in its unused pages; takes a while on a large one
+    /// Rewrite the database so that its unused pages hold no erased data; slow on a large vault
     Compact,
-    /// Put the vault under another key; old backups become unreadable once the old key is destroyed
+    /// Rewrap the vault under another key; old backups become unreadable once the old key is destroyed
     Rewrap {
         /// The new key: file:PATH, env:NAME or command:COMMAND
         #[arg(long, value_name = "SOURCE")]
@@ -66,7 +66,7 @@ enum What {
 fn role(name: &str) -> Result<Role, String> {
     Role::from_name(name).ok_or_else(|| {
         let names: Vec<_> = Role::ALL.iter().map(|role| role.name()).collect();
-        format!("`{name}` is none of {}", names.join(", "))
+        format!("`{name}` is not one of {}", names.join(", "))
     })
 }
 
@@ -86,7 +86,7 @@ impl Args {
             }
             What::Revoke { name } => {
                 vault.revoke(&access, &name).await.map_err(custody::advise_vault)?;
-                (format!("{name} is let in no more"), json!({ "revoked": name }))
+                (format!("{name} has been revoked"), json!({ "revoked": name }))
             }
             What::Principals => {
                 let principals = vault.principals(&access).await.map_err(custody::advise_vault)?;
@@ -96,7 +96,7 @@ impl Args {
                     .map(|principal| format!("{}  {}", principal.name, roles(principal.roles).join(", ")))
                     .collect();
                 if lines.is_empty() {
-                    lines.push("none: whoever holds the key may do everything".to_owned());
+                    lines.push("none: any holder of the key may do everything".to_owned());
                 }
                 let principals: Vec<Value> = principals
                     .iter()
@@ -107,7 +107,7 @@ impl Args {
             What::Retention { class: Some(class), keep: Some(keep) } => {
                 vault.set_retention(&access, &class, keep).await.map_err(custody::advise_vault)?;
                 (
-                    format!("{class} is kept for {} days at least", keep.as_secs() / 86_400),
+                    format!("{class} is kept for at least {}", days(keep)),
                     json!({ "class": class, "seconds": keep.as_secs() }),
                 )
             }
@@ -128,7 +128,7 @@ impl Args {
                 let key = to.load_or_create().map_err(custody::advise_vault)?;
                 vault.rewrap(&access, key).await.map_err(custody::advise_vault)?;
                 (
-                    "the vault is under the new key: use it from now on".to_owned(),
+                    "the vault was rewrapped: use the new key from now on".to_owned(),
                     json!({ "rewrapped": true }),
                 )
             }
@@ -138,13 +138,17 @@ impl Args {
     }
 }
 
+/// A retention period in whole days.
+fn days(keep: Duration) -> String {
+    output::count(keep.as_secs() / 86_400, "day", "days")
+}
+
 /// Retention classes in words and as JSON.
 fn shown(classes: &[(String, Duration)]) -> (String, Value) {
-    let lines: Vec<String> =
-        classes.iter().map(|(name, keep)| format!("{name}  {} days", keep.as_secs() / 86_400)).collect();
+    let lines: Vec<String> = classes.iter().map(|(name, keep)| format!("{name}  {}", days(*keep))).collect();
     let classes: Vec<Value> =
         classes.iter().map(|(name, keep)| json!({ "class": name, "seconds": keep.as_secs() })).collect();
-    let words = if lines.is_empty() { "no such class".to_owned() } else { lines.join("\n") };
+    let words = if lines.is_empty() { "no such retention class".to_owned() } else { lines.join("\n") };
     (words, json!({ "classes": classes }))
 }
 
@@ -161,7 +165,7 @@ async fn check(vault: &Vault, output: Output) -> anyhow::Result<Outcome> {
     let answer = json!({ "sound": damage.is_empty(), "records": records, "damage": damage });
     if damage.is_empty() {
         let records = output::count(records, "record is", "records are");
-        output.answer(&format!("{records} whole in {}", vault.location()), &answer)?;
+        output.answer(&format!("{records} intact in {}", vault.location()), &answer)?;
         return Ok(Outcome::Fine);
     }
     output.answer(&format!("DAMAGED: {}\n  {}", vault.location(), damage.join("\n  ")), &answer)?;

@@ -20,7 +20,7 @@ mod presented;
 /// More than any opening has; the reader keeps its own bound.
 const MAX_OPENING_FILE_BYTES: usize = 64 * 1024;
 
-/// Check offline that something was logged, or that streams are complete, with a file of proofs and the log's vkey
+/// Verify offline that something was logged or that streams are complete, with a file of proofs and the log's vkey
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog verify --proof receipts/17.tlog-proof --log-vkey \"$LOG_VKEY\" \\\n    \
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     /// Witnesses that must have cosigned (C2SP tlog-policy)
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// An earlier checkpoint of the log, cosigned as the policy asks: the entry was logged after it
+    /// An earlier checkpoint of the log that satisfies the policy: the entry was logged after it
     #[arg(long, value_name = "FILE", requires = "policy", conflicts_with_all = ["completeness", "presentation", "bundle"])]
     earlier: Option<PathBuf>,
     #[command(flatten)]
@@ -59,7 +59,7 @@ struct ClaimArgs {
     /// The digest that was logged, 64 hex digits
     #[arg(long, value_name = "HEX")]
     digest: Option<Digest>,
-    /// The very entry, in a file; works with proof files of any log
+    /// A file with the entry itself; works with proof files of any log
     #[arg(long, value_name = "FILE")]
     entry: Option<PathBuf>,
     /// The record that was committed to
@@ -68,16 +68,16 @@ struct ClaimArgs {
     /// The opening that `vouchlog submit` wrote for the record
     #[arg(long, value_name = "FILE", requires = "record")]
     opening: Option<PathBuf>,
-    /// No one entry, but streams without a gap: the file that `vouchlog prove-complete` wrote, instead of --proof
+    /// Instead of --proof, the file that `vouchlog prove-complete` wrote: streams without a gap
     #[arg(long, value_name = "FILE")]
     completeness: Option<PathBuf>,
-    /// Chosen fields of a record: the file that `vouchlog disclose` wrote, instead of --proof
+    /// Instead of --proof, the file that `vouchlog disclose` wrote: chosen fields of a record
     #[arg(long, value_name = "FILE")]
     presentation: Option<PathBuf>,
-    /// A session, as far as it was disclosed: the file that `vouchlog session --bundle` wrote, instead of --proof
+    /// Instead of --proof, the file that `vouchlog session --bundle` wrote: the disclosed part of a session
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
-    /// Write the bundle's session as a page to read in a browser
+    /// Write the bundle's session as an HTML page
     #[arg(long, value_name = "FILE", requires = "bundle")]
     html: Option<PathBuf>,
 }
@@ -97,7 +97,7 @@ impl Args {
         match (&self.claim.completeness, &self.proof) {
             (Some(file), _) => self.completeness(file, output),
             (None, Some(file)) => self.entry(file, output),
-            (None, None) => anyhow::bail!("name a file: --proof, --completeness or --presentation"),
+            (None, None) => anyhow::bail!("give a file: --proof, --completeness, --presentation or --bundle"),
         }
     }
 
@@ -144,9 +144,11 @@ impl Args {
 
 fn advise(error: VerifyError) -> anyhow::Error {
     let hint = match error {
-        VerifyError::NotEarlier { .. } => "give a checkpoint that was published before the entry was logged",
-        VerifyError::NoEntry => "give it with --entry FILE, or fetch a proof file with `vouchlog prove`",
-        _ => "--log-vkey is the vkey that `vouchlog serve` prints for the log",
+        VerifyError::NotEarlier { .. } => "give a checkpoint published before the entry was logged",
+        VerifyError::NoEntry => {
+            "give the entry with --entry FILE, or fetch a proof file with `vouchlog prove`"
+        }
+        _ => "--log-vkey takes the vkey that `vouchlog serve` prints for the log",
     };
     let problem = error.to_string();
     anyhow::Error::new(error).context(Advice::new(problem, hint))
@@ -168,7 +170,7 @@ impl ClaimArgs {
                 read_file(record, MAX_RECORD_BYTES)?,
                 read_file(opening, MAX_OPENING_FILE_BYTES)?,
             ),
-            _ => anyhow::bail!("say what was logged: --digest, --entry, or --record with --opening"),
+            _ => anyhow::bail!("give what was logged: --digest, --entry, or --record with --opening"),
         })
     }
 }
@@ -210,7 +212,7 @@ pub(super) fn words(verified: &Verified, policy: bool) -> String {
             lines.push(format!("  entry       {}", entry.kind_name()));
             lines.push(format!("  logged at   {} by the log's clock", output::time(entry.logged_at())));
         }
-        (None, None) => lines.push("  entry       as given; not in a format of Vouchlog".to_owned()),
+        (None, None) => lines.push("  entry       as given; not a Vouchlog entry".to_owned()),
     }
     let size = output::count(verified.size.get(), "entry", "entries");
     lines.push(format!("  checkpoint  of {size}, signed by the log"));

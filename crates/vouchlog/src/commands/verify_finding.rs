@@ -10,13 +10,13 @@ use super::auditing::IdentityArgs;
 use super::read_file;
 use crate::output::{Outcome, Output};
 
-/// Check offline what an evidence file of an audit proves, with the log's vkey alone
+/// Verify offline what an evidence file of an audit proves, with only the log's vkey
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  vouchlog verify-finding evidence/01-split-view.finding.json --log-vkey \"$LOG_VKEY\"\n\n\
-                        Nothing in the file is believed that its signatures and proofs do not show.\n\n\
-                        Exit status: 0 it was only observed, and proves nothing; 1 it proves misconduct; 2 it does\n\
-                        not show what it says, or cannot be read."
+                        Only what the file's signatures and proofs show is accepted.\n\n\
+                        Exit status: 0 the finding was only observed, and proves nothing; 1 it proves misconduct; 2 the\n\
+                        file does not show what it states, or cannot be read."
 )]
 pub(crate) struct Args {
     /// The evidence file that `vouchlog audit --evidence` wrote
@@ -43,7 +43,9 @@ impl Args {
                 match (&log.policy, cosigned) {
                     (Some(_), true) => words.push_str("\n  the checkpoints in it satisfy the policy"),
                     (Some(_), false) => {
-                        words.push_str("\n  by the log's own signatures; not all satisfy the policy");
+                        words.push_str(
+                            "\n  by the log's own signatures; not all checkpoints satisfy the policy",
+                        );
                     }
                     (None, _) => {}
                 }
@@ -63,7 +65,7 @@ impl Args {
                 anyhow::bail!("{}: the file does not show {kind}: {reason}", self.file.display())
             }
             verdict => {
-                anyhow::bail!("{}: a verdict this command does not know: {verdict:?}", self.file.display())
+                anyhow::bail!("{}: an unknown verdict: {verdict:?}", self.file.display())
             }
         }
     }

@@ -25,16 +25,16 @@ const DEFAULT_MAX_RATE: u32 = 864_000;
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog witness --data ./witness --name witness.example.com/w1 --log \"$LOG_VKEY\"\n  \
-                        vouchlog witness --data ./witness --log-list logs.txt      and again with kill -HUP once it changed"
+                        vouchlog witness --data ./witness --log-list logs.txt      reload it with kill -HUP"
 )]
 pub(crate) struct Args {
-    /// The data directory, made when it is not there; its key is made with it
+    /// The data directory, created with its key if missing
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_DATA")]
     data: PathBuf,
-    /// The witness's name, a URL without its scheme; needed at the first start, then remembered
+    /// The witness's name, a URL without its scheme; required at the first start, then remembered
     #[arg(long, env = "VOUCHLOG_NAME")]
     name: Option<String>,
-    /// Where to listen; port 0 takes a free one
+    /// Listening address; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6963", env = "VOUCHLOG_LISTEN")]
     listen: String,
     /// The witness's key file [default: witness.key in the data directory]
@@ -44,26 +44,24 @@ pub(crate) struct Args {
     /// there is one]
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_ML_DSA_KEY")]
     ml_dsa_key: Option<PathBuf>,
-    /// Make an ML-DSA-44 key in the data directory, unless there is one
+    /// Create an ML-DSA-44 key in the data directory if there is none
     #[arg(long, conflicts_with = "ml_dsa_key", env = "VOUCHLOG_ML_DSA", value_parser = clap::builder::FalseyValueParser::new())]
     ml_dsa: bool,
-    /// Cosign for the log with this key, which is named as the log; may be given several times, also for one log
+    /// Cosign for the log with this key, which has the log's name; may be repeated, also for one log
     #[arg(long = "log", value_name = "VKEY", env = "VOUCHLOG_LOGS", value_delimiter = ' ')]
     logs: Vec<VerifyingKey>,
-    /// Cosign for the logs of this list (witness-network.org, logs/v0) as well; may be given several times. SIGHUP reads it
-    /// again, which adds logs and changes none
+    /// Also cosign for the logs of this list (witness-network.org, logs/v0); may be repeated. SIGHUP reloads it, which adds logs and changes none
     #[arg(long = "log-list", value_name = "FILE", env = "VOUCHLOG_LOG_LISTS", value_delimiter = ' ')]
     log_lists: Vec<PathBuf>,
-    /// Requests a day of one log at most, whatever its list says; 0 for any number [default: what its list says, 864000 for
-    /// --log]
+    /// Maximum requests a day from one log, overriding its list; 0 for no limit [default: the list's value, 864000 for --log]
     #[arg(long, value_name = "NUMBER", env = "VOUCHLOG_MAX_RATE")]
     max_rate: Option<u32>,
-    /// Cosign with a key whose store, or whose .state file, was lost. To be said in words: the refusal to start names them
+    /// Cosign with a key whose store or .state file was lost. Takes exact words, which the refusal to start states
     #[arg(long, value_name = "WORDS")]
     accept_lost_state: Option<String>,
     #[command(flatten)]
     end: EndArgs,
-    /// How traces are written
+    /// Format of the program's own traces
     #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
     pub(crate) log_format: LogFormat,
 }
@@ -105,8 +103,8 @@ impl Args {
             None => false,
             Some(ACCEPT_LOST_STATE) => true,
             Some(_) => {
-                let hint = format!("the words are: {ACCEPT_LOST_STATE}");
-                return Err(Advice::error("--accept-lost-state takes certain words only", hint));
+                let hint = format!("the words must be: {ACCEPT_LOST_STATE}");
+                return Err(Advice::error("--accept-lost-state takes only the required words", hint));
             }
         };
         let mut builder = witness(&self.data).ml_dsa(self.ml_dsa).accept_lost_state(accept);
@@ -131,7 +129,7 @@ impl Args {
     fn logs(&self) -> anyhow::Result<Logs> {
         let rate = match self.max_rate {
             Some(_) => self.ceiling(),
-            None => Rate::per_day(NonZeroU32::new(DEFAULT_MAX_RATE).expect("it is not zero")),
+            None => Rate::per_day(NonZeroU32::new(DEFAULT_MAX_RATE).expect("it must not be zero")),
         };
         let mut keys: BTreeMap<&str, Vec<VerifyingKey>> = BTreeMap::new();
         for key in &self.logs {
@@ -155,7 +153,7 @@ fn announce(output: Output, witness: &OpenWitness, url: &str) {
     let words = format!(
         "The witness {name} is served at {url} and cosigns for {count}\n\
          {lines}\
-         Give the vkey to the logs and to whoever is to verify. Stop with Ctrl-C."
+         Give the vkey to the logs and to everyone who is to verify. Stop with Ctrl-C."
     );
     let answer = json!({
         "name": name.as_str(), "url": url, "vkeys": vkeys, "logs": logs.len(),
@@ -179,7 +177,7 @@ impl Lists {
     fn add(&self, logs: &mut Logs, file: &Path, list: &LogList, own: &[VerifyingKey]) -> usize {
         let outcome = logs.add_list(list, self.ceiling, own);
         for error in &outcome.refused {
-            tracing::warn!(file = %file.display(), %error, "a log of the list is left out");
+            tracing::warn!(file = %file.display(), %error, "a log of the list was skipped");
         }
         let (added, known) = (outcome.added.len(), outcome.known);
         let unsupported = list.unsupported();
@@ -193,7 +191,7 @@ impl Lists {
     /// Reads the lists again. One that cannot be read changes nothing.
     fn reload(&self, witness: &OpenWitness) -> anyhow::Result<String> {
         if self.files.is_empty() {
-            return Ok("nothing is reloaded: the witness was given no --log-list".to_owned());
+            return Ok("nothing was reloaded: no --log-list was given".to_owned());
         }
         let mut logs = (*witness.logs()).clone();
         let (mut added, mut read) = (0, 0);
@@ -208,7 +206,7 @@ impl Lists {
         }
         let (total, files) = (logs.len(), self.files.len());
         witness.set_logs(logs)?;
-        Ok(format!("{read} of {files} log lists reloaded: {added} logs added, {total} in all"))
+        Ok(format!("{read} of {files} log lists reloaded: {added} logs added, {total} in total"))
     }
 }
 
@@ -224,32 +222,29 @@ fn advise(error: &WitnessOpenError) -> anyhow::Error {
             "check the disk, then start again; nothing was changed".into()
         }
         WitnessOpenError::State(WitnessStateError::Missing { .. }) => format!(
-            "bring the file back together with the data directory it belongs to. If they are lost, let a new witness begin with \
-             another name and key: that breaks no promise. If this key never cosigned anything, or nobody relies on this witness, \
-             say --accept-lost-state \"{ACCEPT_LOST_STATE}\""
+            "restore the file together with its data directory. If they are lost, start a new witness with another name and key: that breaks no promise. If this key never cosigned anything, or no log relies on this witness, give --accept-lost-state \"{ACCEPT_LOST_STATE}\""
         ),
         WitnessOpenError::State(_) => format!(
-            "bring back the newest data directory. If it is lost, let a new witness begin with another name and key: that breaks \
-             no promise. If nobody relies on this one, say --accept-lost-state \"{ACCEPT_LOST_STATE}\""
+            "restore the newest data directory. If it is lost, start a new witness with another name and key: that breaks no promise. If no log relies on this one, give --accept-lost-state \"{ACCEPT_LOST_STATE}\""
         ),
         WitnessOpenError::Store(StoreError::InUse) => {
             "stop the other process, or give this witness another --data directory".into()
         }
         WitnessOpenError::Store(StoreError::Foreign(_)) => "give another --data directory".into(),
         WitnessOpenError::Store(_) => {
-            "a witness must not go on with damaged memory: begin a new one with another name and key, in another directory"
+            "a witness must not continue with a damaged store: start a new one with another name and key, in another directory"
                 .into()
         }
         WitnessOpenError::NoName => "give it one with --name, such as witness.example.com/w1".into(),
-        WitnessOpenError::NoKey(_) => "bring the key back from its backup, or say where it is with --key".into(),
-        WitnessOpenError::Name { .. } => "leave --name out, or give another key or --data directory".into(),
+        WitnessOpenError::NoKey(_) => "restore the key from its backup, or give its path with --key".into(),
+        WitnessOpenError::Name { .. } => "omit --name, or give another key or --data directory".into(),
         WitnessOpenError::Engine(_) => {
-            "make keys with `vouchlog keygen --kind witness`, all of one name; ML-DSA-44 with --algorithm ml-dsa-44".into()
+            "generate keys with `vouchlog keygen --kind witness`, all with one name; ML-DSA-44 with --algorithm ml-dsa-44".into()
         }
         WitnessOpenError::KeyFile(_) => {
-            "check the key file and who may read it; a lost key cannot be made again".into()
+            "check the key file and its permissions; a lost key cannot be recreated".into()
         }
-        _ => "run again with --trace debug to see more".into(),
+        _ => "run again with --trace debug for details".into(),
     };
     Advice::error(error.to_string(), hint)
 }

@@ -7,7 +7,7 @@ use vouchlog_evidence::session::{Line, Noted, Recorded, Reply, State, Step, Time
 use vouchlog_evidence::{Answer, Severity};
 
 use super::limits::{CHECK, NOT_PROVEN, PROVEN};
-use super::text::finding_words;
+use super::text::{clock, finding_words};
 
 mod record;
 
@@ -50,24 +50,24 @@ fn content(timeline: &Timeline) -> Markup {
             (answer("Who authorised it?", &summary.authorised, KNOWN))
             (answer("What identity executed it?", &summary.executor, KNOWN))
             (answer("Was the credential valid at that moment?", &summary.credential, YES_NO))
-            (answer("Are all records here?", &summary.complete, YES_NO))
+            (answer("Are all records present?", &summary.complete, YES_NO))
         }
         @if !summary.happened.is_empty() {
             h2 { "What happened" }
             ul { @for sentence in &summary.happened { li { (sentence) } } }
         }
         @if !summary.findings.is_empty() {
-            h2 { "Wrong with the session as a whole" }
+            h2 { "Findings about the whole session" }
             @for noted in &summary.findings { (finding(noted, true)) }
         }
         @if !summary.notes.is_empty() {
-            h2 { "To know" }
+            h2 { "Notes" }
             ul { @for note in &summary.notes { li { (note) } } }
         }
         @if !timeline.lines.is_empty() {
             h2 { "Timeline" }
             p.soft.small {
-                "In the order of cause and effect; times are UTC, by the gateways' clocks. “Entry” is the place in the public log."
+                "In order of cause and effect. Times are UTC, by the gateways' clocks. “Entry” is the index in the public log."
             }
             (steps(timeline))
         }
@@ -93,8 +93,8 @@ fn proven(timeline: &Timeline) -> String {
 }
 
 type Words = [&'static str; 3];
-const KNOWN: Words = ["Known", "Not known", "Cannot be told"];
-const YES_NO: Words = ["Yes", "No", "Cannot be told"];
+const KNOWN: Words = ["Known", "Not known", "Cannot be determined"];
+const YES_NO: Words = ["Yes", "No", "Cannot be determined"];
 
 fn answer_words(answer: Answer, [yes, no, unknown]: Words) -> &'static str {
     match answer {
@@ -145,7 +145,7 @@ fn record(timeline: &Timeline, recorded: &Recorded, head: &Line, rest: &[Line]) 
         article class={ "record " (depth_class(head.depth)) } {
             header {
                 h3 { (head.words) }
-                @if let Some(at) = head.at { time.soft.small { (at.strftime("%Y-%m-%d %H:%M:%S%.f")) } }
+                @if let Some(at) = head.at { time.soft.small { (at.strftime("%Y-%m-%d %H:%M:%S")) } }
                 span.badge { (record::entry(recorded)) }
             }
             ol.steps {
@@ -168,7 +168,7 @@ fn step(timeline: &Timeline, head: &Line, line: &Line) -> Markup {
     };
     html! {
         li class={ "step" (inner) (state) } {
-            time { @if let Some(at) = line.at { (at.strftime("%H:%M:%S%.f")) } }
+            time { @if let Some(at) = line.at { (clock(at)) } }
             span.what { (line.step.name()) }
             div {
                 span.words { (line.words) }
@@ -198,13 +198,13 @@ fn limits() -> Markup {
             ul { @for limit in NOT_PROVEN { li { (limit) } } }
             h2 { "Check it yourself" }
             p {
-                "This page proves nothing by itself: anybody can write one. The session's bundle does. With the bundle, the log's public key, "
-                "which you should have from somebody else than whoever sent you the bundle, and no network:"
+                "This page proves nothing by itself: anyone can write one. The session's bundle is the proof. To check it offline, you need the bundle and the log's public key, "
+                "which should come from a source other than the sender of the bundle:"
             }
             p { code { (CHECK) } }
             p.soft.small {
-                "With " code { "--policy FILE" } " it also demands the witnesses you trust. Each proof in the bundle is a C2SP tlog-proof and each "
-                "statement an SD-JWT (RFC 9901), so other software can check them, too."
+                "With " code { "--policy FILE" } " it also requires cosignatures of the witnesses you trust. Each proof in the bundle is a C2SP tlog-proof and each "
+                "statement an SD-JWT (RFC 9901), so other software can check them too."
             }
         }
     }

@@ -100,7 +100,7 @@ fn the_page_has_every_record_its_answers_and_its_limits() {
         for words in [
             "Who authorised it?",
             "What identity executed it?",
-            "Are all records here?",
+            "Are all records present?",
             "What it cannot prove",
         ] {
             assert!(page.contains(words), "{words}");

@@ -12,6 +12,7 @@
 
 use std::fmt::Write;
 
+use jiff::Timestamp;
 use vouchlog_evidence::session::{Line, Noted, ProofState, Recorded, Reply, State, Step, Timeline};
 use vouchlog_evidence::{Answer, Severity};
 
@@ -36,7 +37,7 @@ pub fn text(timeline: &Timeline, width: usize, colour: bool) -> String {
     page.answers(timeline);
     page.list("What happened", &timeline.summary.happened, "");
     page.set_findings(&timeline.summary.findings);
-    page.list("To know", &timeline.summary.notes, "- ");
+    page.list("Notes", &timeline.summary.notes, "- ");
     if !timeline.lines.is_empty() {
         page.timeline(timeline);
     }
@@ -123,10 +124,10 @@ impl Page {
         let summary = &timeline.summary;
         self.blank();
         for (question, reply, yes_no) in [
-            ("Who authorised it?", &summary.authorised, ["known", "not known", "cannot be told"]),
-            ("What identity executed it?", &summary.executor, ["known", "not known", "cannot be told"]),
-            ("Was the credential valid then?", &summary.credential, ["yes", "no", "cannot be told"]),
-            ("Are all records here?", &summary.complete, ["yes", "no", "cannot be told"]),
+            ("Who authorised it?", &summary.authorised, ["known", "not known", "cannot be determined"]),
+            ("What identity executed it?", &summary.executor, ["known", "not known", "cannot be determined"]),
+            ("Was the credential valid then?", &summary.credential, ["yes", "no", "cannot be determined"]),
+            ("Are all records present?", &summary.complete, ["yes", "no", "cannot be determined"]),
         ] {
             self.answer(question, reply, yes_no);
         }
@@ -170,7 +171,7 @@ impl Page {
             return;
         }
         self.blank();
-        self.heading("Wrong with the session as a whole");
+        self.heading("Findings about the whole session");
         for noted in findings {
             self.finding("  ", noted);
         }
@@ -190,7 +191,7 @@ impl Page {
     fn timeline(&mut self, timeline: &Timeline) {
         self.blank();
         self.heading("Timeline");
-        self.paragraph("  ", "Left: the entry in the log, and how far it is proven: W witnessed, S signed by the log alone, … waiting, ? no proof. Times are UTC.");
+        self.paragraph("  ", "Left column: log entry and its proof. W: witnessed, S: signed by the log alone, …: waiting to be logged, ?: no proof. Times are UTC.");
         self.blank();
         let gutter = if self.is_narrow() { NARROW_GUTTER } else { GUTTER };
         // What hangs deeper than there is room for is drawn as deep as there is.
@@ -244,13 +245,19 @@ impl Page {
             Some(Some(place)) => place.index.to_string(),
         };
         let proof = record.map_or(" ", |record| mark(&record.proof));
-        let at = line.at.map(|at| at.strftime("%H:%M:%S%.f").to_string()).unwrap_or_default();
+        let at = line.at.map(clock).unwrap_or_default();
         match (self.is_narrow(), at.as_str()) {
             (false, at) => (format!("{index:>8} {proof} {at:<15} "), line.words.clone()),
             (true, "") => (format!("{index:>8} {proof} "), line.words.clone()),
             (true, at) => (format!("{index:>8} {proof} "), format!("{at} {}", line.words)),
         }
     }
+}
+
+/// The time of a line in the timeline, to the millisecond: decisions and calls of one second keep a visible order.
+pub(super) fn clock(at: Timestamp) -> String {
+    let at = Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at);
+    at.strftime("%H:%M:%S%.f").to_string()
 }
 
 /// A finding in one line.

@@ -172,7 +172,10 @@ pub(super) fn otel(unit: &Unit<'_>, conflicts: Vec<Value>) -> Map<String, Value>
         otel.insert("resource".into(), resource.into());
     }
     if unjoined {
-        otel.insert("unjoined".into(), "these messages name no call: they may be of several".into());
+        otel.insert(
+            "unjoined".into(),
+            "these messages do not name their call, and may belong to several".into(),
+        );
     }
     otel
 }

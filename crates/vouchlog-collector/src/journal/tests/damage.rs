@@ -186,6 +186,6 @@ async fn the_journal_of_an_earlier_version_is_refused_in_words() {
     fs::write(dir.path().join("journal/0.jnl"), b"FJL").unwrap();
     let error = Journal::open(dir.path(), UNBOUNDED).map(drop).unwrap_err();
     assert_eq!(error, JournalError::OldLayout("0.jnl"));
-    assert!(error.to_string().contains("start that version"), "{error}");
+    assert!(error.to_string().contains("run that version"), "{error}");
     assert_eq!(files(&dir), ["0.jnl"], "nothing is touched");
 }

@@ -88,7 +88,7 @@ async fn an_intent_is_answered_with_what_shows_it() {
     served.sink.answers(Err(NotTaken::NoReceipt("it did not answer".into())));
     let unconfirmed = served.post("/v1/intents", &[JS], "{}").await;
     assert_eq!(unconfirmed.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(unconfirmed.json()["detail"].as_str().unwrap().contains("do not go on"));
+    assert!(unconfirmed.json()["detail"].as_str().unwrap().contains("do not proceed"));
 }
 
 #[tokio::test]

@@ -111,7 +111,7 @@ async fn what_is_refused_is_told_by_number_and_reason_and_the_rest_is_taken() {
     let partial = &json.json()["partialSuccess"];
     assert_eq!((json.status, &partial["rejectedSpans"]), (StatusCode::OK, &json!("2")));
     let why = partial["errorMessage"].as_str().unwrap();
-    assert!(why.starts_with("2 of 3 spans refused; span 0: the trace id"), "{why}");
+    assert!(why.starts_with("2 of 3 spans rejected; span 0: the trace id"), "{why}");
     assert!(why.contains("span 2: attribute `evidence.input.commitment` is an unsalted digest"), "{why}");
     let sent = message(&body);
     let protobuf = served.post("/v1/traces", &[PB], sent.encode_to_vec()).await;

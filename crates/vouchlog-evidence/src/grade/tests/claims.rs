@@ -20,7 +20,7 @@ fn what_is_claimed_and_not_there_is_a_false_claim_once_nothing_is_undisclosed() 
     assert_eq!(
         told(claimed(), &record, true),
         [
-            "claims device, and the record has none",
+            "claims device, but the record has none",
             "claims to be complete, against R04: the person's device is not recorded"
         ]
     );
@@ -39,8 +39,8 @@ fn what_is_there_and_wrong_speaks_against_a_claim_in_any_part() {
     }));
     let messages = told(claimed(), &part, false);
     for expected in [
-        "claims a source that leaves nothing out",
-        "claims another profile",
+        "claims a source that omits nothing",
+        "claims a profile other than",
         "claims a credential that was valid",
         "claims to be attributable",
         "claims to be complete",

@@ -32,7 +32,7 @@ impl StateFile {
             let problem = format!("{}: {error}", self.0.display());
             Advice::error(
                 problem,
-                "bring it back from a backup; without it the log is audited from its first entry",
+                "restore it from a backup; without it, the log is audited from its first entry",
             )
         })
     }

@@ -82,11 +82,13 @@ impl Subject {
 
     fn advise(&self, error: &AuditError, saved: Option<u64>) -> anyhow::Error {
         let hint = match (error, saved) {
-            (AuditError::Read(_), Some(_)) => "the same command goes on where it was when the log is back",
-            (AuditError::Read(_), None) => {
-                "check that --log is the URL the log is served at, or the directory it was written to"
+            (AuditError::Read(_), Some(_)) => {
+                "run the same command when the log is back: it resumes where it stopped"
             }
-            _ => "bring the state back from a backup; without it the log is audited from its first entry",
+            (AuditError::Read(_), None) => {
+                "check that --log is the URL at which the log is served, or the directory it was written to"
+            }
+            _ => "restore the state from a backup; without it, the log is audited from its first entry",
         };
         Advice::error(format!("{}: {error}", self.source), hint)
     }
@@ -95,10 +97,10 @@ impl Subject {
 fn stopped(saved: Option<u64>) -> anyhow::Error {
     match saved {
         Some(size) => Advice::error(
-            format!("stopped; the first {size} entries are audited and need not be read again"),
-            "the same command goes on from there",
+            format!("stopped; the first {size} entries were audited and need not be read again"),
+            "run the same command to resume",
         ),
-        None => Advice::error("stopped", "with --state DIR, a long audit can be stopped and gone on with"),
+        None => Advice::error("stopped", "with --state DIR, a long audit can be stopped and resumed"),
     }
 }
 

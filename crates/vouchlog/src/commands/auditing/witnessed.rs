@@ -46,7 +46,7 @@ async fn ask(name: String, url: String, log: &LogIdentity) -> WitnessCopy {
     let answer = answer.map_err(|error| error.to_string()).and_then(|note| {
         // Whoever answered may have made it up: only what the log signed counts.
         let signed = SignedCheckpoint::open_with_keys(note.as_bytes(), &log.origin, &log.keys);
-        signed.map_err(|error| format!("what it has is not the log's: {error}"))
+        signed.map_err(|error| format!("its checkpoint is not the log's: {error}"))
     });
     match answer {
         Ok(signed) => WitnessCopy {

@@ -118,11 +118,11 @@ impl Canaries {
     pub(super) fn open(path: &Path, origin: &Origin) -> anyhow::Result<Self> {
         let lock = Lock::take(&beside(path, ".lock"))?.ok_or_else(|| {
             let problem = format!("{} is in use by another command", path.display());
-            Advice::error(problem, "run it again when that is over")
+            Advice::error(problem, "wait until it ends, then run this again")
         })?;
         let (checkpoint, list) = if path.try_exists().with_context(|| path.display().to_string())? {
             parse(&read_file(path, MAX_FILE_BYTES)?, origin).map_err(|error| {
-                let hint = "give the file of this log's canaries, or another name to begin a new one";
+                let hint = "give the file of this log's canaries, or another name to start a new one";
                 Advice::error(format!("{}: {error:#}", path.display()), hint)
             })?
         } else {
@@ -137,9 +137,8 @@ impl Canaries {
             let oldest =
                 self.list.iter().position(|canary| canary.surfaced_at.is_some() || canary.index.is_none());
             let oldest = oldest.ok_or_else(|| {
-                let problem =
-                    format!("{} has {MAX_CANARIES} canaries that no check has seen", self.path.display());
-                Advice::error(problem, "run `vouchlog canary check`, or begin another file")
+                let problem = format!("{} has {MAX_CANARIES} unchecked canaries", self.path.display());
+                Advice::error(problem, "run `vouchlog canary check`, or start another file")
             })?;
             self.list.remove(oldest);
         }
@@ -164,9 +163,9 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 fn parse(json: &[u8], origin: &Origin) -> anyhow::Result<(Option<String>, Vec<Canary>)> {
-    let text: Text = serde_json::from_slice(json).context("this is no file of canaries")?;
+    let text: Text = serde_json::from_slice(json).context("this is not a canaries file")?;
     anyhow::ensure!(text.format == FORMAT, "its format is not `{FORMAT}`");
-    anyhow::ensure!(text.origin == origin.as_str(), "its canaries are those of the log {}", text.origin);
+    anyhow::ensure!(text.origin == origin.as_str(), "its canaries belong to the log {}", text.origin);
     anyhow::ensure!(text.canaries.len() <= MAX_CANARIES, "it has more than {MAX_CANARIES} canaries");
     let list = text.canaries.into_iter().map(Canary::from_text).collect::<anyhow::Result<_>>()?;
     Ok((text.checkpoint, list))
@@ -216,7 +215,7 @@ mod tests {
             let place = canaries.add(Canary::new(now)).unwrap();
             canaries.list[place].index = Some(now);
         }
-        assert!(canaries.add(Canary::new(9)).unwrap_err().to_string().contains("no check has seen"));
+        assert!(canaries.add(Canary::new(9)).unwrap_err().to_string().contains("unchecked canaries"));
         canaries.list[5].surfaced(LeafIndex::new(3), 7);
         assert_eq!(canaries.add(Canary::new(9_999)).unwrap(), MAX_CANARIES - 1);
         assert!(canaries.list.iter().all(|canary| canary.planted_at != 5));

@@ -65,8 +65,8 @@ impl Opening {
         let has_begun = self.data.join("spool/FORMAT").try_exists()?;
         if has_begun && !file.try_exists()? {
             return Err(Advice::error(
-                format!("{} is missing: this collector kept its records there", file.display()),
-                "bring it back from a backup; to start with an empty vault, move spool/ and the vault's folder away",
+                format!("{} is missing: it holds this collector's records", file.display()),
+                "restore it from a backup; to start with an empty vault, move spool/ and the vault's folder away",
             ));
         }
         Ok(())
@@ -104,7 +104,7 @@ impl Custody {
         match attempt {
             Attempt::Done(opened) => tokio::spawn(check_daily(custody.connected(*opened, &collector))),
             Attempt::UnderWay(opening, task) => tokio::spawn(async move {
-                collector.waits_because("the vault does not answer; trying again");
+                collector.waits_because("the vault does not respond; retrying");
                 let opened = joined(task.await);
                 custody.keep_trying(opening, opened, collector).await;
             }),
@@ -119,13 +119,13 @@ impl Custody {
         loop {
             let trouble = match opened {
                 Ok(opened) => {
-                    tracing::info!("the vault is open: what waits in the journal is recorded");
+                    tracing::info!("the vault is open: recording what is pending in the journal");
                     return check_daily(self.connected(opened, &collector)).await;
                 }
                 Err(error) => format!("the vault cannot be opened: {error:#}"),
             };
             if trouble != known {
-                tracing::error!("{trouble}; telemetry is kept in the journal, trying again");
+                tracing::error!("{trouble}; telemetry is kept in the journal, retrying");
                 collector.waits_because(&trouble);
                 known = trouble;
             }
@@ -170,7 +170,7 @@ impl Custody {
 async fn check_daily(vault: Vault) {
     loop {
         match vault.check(Some(CHECK_RATE), |_| {}).await {
-            Ok(damage) if damage.is_empty() => tracing::debug!("the vault was checked and is whole"),
+            Ok(damage) if damage.is_empty() => tracing::debug!("the vault was checked and is intact"),
             Ok(damage) => {
                 for finding in damage.iter().take(SHOWN_DAMAGE) {
                     tracing::error!(vault = vault.location(), "the vault is damaged: {finding}");

@@ -13,14 +13,13 @@ use crate::commands::serve;
 
 #[derive(clap::Args)]
 pub(super) struct LogArgs {
-    /// Where the log is, such as http://127.0.0.1:6962 [default: one in this process; for trials, since whoever runs both could
-    /// begin both anew]
+    /// URL of the log, such as http://127.0.0.1:6962 [default: a log in this process, for trials only: its operator could replace both]
     #[arg(long = "log", value_name = "URL", env = "VOUCHLOG_URL", requires = "log_vkey")]
     url: Option<String>,
     /// The log's public key
     #[arg(long, value_name = "VKEY", env = "VOUCHLOG_LOG_VKEY", requires = "url")]
     log_vkey: Option<VerifyingKey>,
-    /// Where to serve the log in this process; port 0 takes a free one
+    /// Address of the log in this process; port 0 picks a free one
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -97,10 +96,10 @@ impl OpenLog {
     pub(super) fn advice(&self) -> &'static str {
         match self {
             Self::Elsewhere { .. } => {
-                "The log's operator enrols the gateway vkey with `vouchlog enrol`; until then everything waits on disk.\n"
+                "The log's operator must enrol the gateway vkey with `vouchlog enrol`; until then records stay on disk.\n"
             }
             Self::Here { .. } => {
-                "The log is in this process: give --log for one that somebody else runs, so that it proves something to others.\n"
+                "The log runs in this process, for trials: evidence for others needs a log that another party runs (--log).\n"
             }
         }
     }

@@ -53,13 +53,12 @@ pub(super) fn gateway_key(named: Option<&Path>, data: &Path) -> anyhow::Result<S
     if spool.join("FORMAT").try_exists()? {
         return Err(Advice::error(
             format!(
-                "{} is missing: what waits in {} belongs to its gateway",
+                "{} is missing: the records pending in {} belong to its gateway",
                 file.display(),
                 spool.display()
             ),
             format!(
-                "bring the key back from a backup, or name it with --gateway-key; to begin with a new one, move {} away and have the new \
-                 key enrolled in the log",
+                "restore the key from a backup, or name it with --gateway-key; to start with a new key, move {} away and have the new key enrolled in the log",
                 spool.display()
             ),
         ));
@@ -74,8 +73,8 @@ pub(super) fn secret(data: &Path) -> anyhow::Result<[u8; 32]> {
     let file = data.join("collector.key");
     if data.join("FORMAT").try_exists()? && !file.try_exists()? {
         return Err(Advice::error(
-            format!("{} is missing: without it, what waits would be recorded twice", file.display()),
-            "bring it back from a backup; to go on without what waits in the journal, move journal/ and FORMAT away, and keep them",
+            format!("{} is missing: without it, pending input would be recorded twice", file.display()),
+            "restore it from a backup; to continue without the pending entries of the journal, move journal/ and FORMAT away, and keep them",
         ));
     }
     let secret = format!("{}\n", hex::encode(random_bytes()));
@@ -85,20 +84,20 @@ pub(super) fn secret(data: &Path) -> anyhow::Result<[u8; 32]> {
     }
     let text = String::from_utf8(read_file(&file, SECRET_TEXT)?).ok();
     let secret = text.and_then(|text| hex::decode(text.trim_end()).ok()?.try_into().ok());
-    secret.with_context(|| format!("{}: it has to hold 64 hexadecimal digits", file.display()))
+    secret.with_context(|| format!("{}: it must hold 64 hexadecimal digits", file.display()))
 }
 
 /// The bearer token of a file, which no error shows.
 pub(super) fn token(file: &Path) -> anyhow::Result<String> {
     String::from_utf8(read_file(file, MAX_TOKEN_BYTES)?)
         .ok()
-        .with_context(|| format!("{}: the token is no text", file.display()))
+        .with_context(|| format!("{}: the token is not text", file.display()))
 }
 
 /// Headers of a file, `Name: value` one a line. Their values may be keys: they are in no error, and no trace shows them.
 pub(super) fn headers(file: &Path) -> anyhow::Result<HeaderMap> {
     let text = String::from_utf8(read_file(file, MAX_HEADERS_BYTES)?).ok();
-    let text = text.with_context(|| format!("{}: it is no text", file.display()))?;
+    let text = text.with_context(|| format!("{}: it is not text", file.display()))?;
     let mut headers = HeaderMap::new();
     let lines = text.lines().map(str::trim).zip(1..);
     for (line, number) in lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#')) {
@@ -111,7 +110,7 @@ pub(super) fn headers(file: &Path) -> anyhow::Result<HeaderMap> {
             (!OURS.contains(&name)).then_some((name, value))
         };
         let (name, value) = header().with_context(|| {
-            format!("{}: line {number} is no header that can be sent along, `Name: value`", file.display())
+            format!("{}: line {number} is not a valid header: write `Name: value`", file.display())
         })?;
         headers.append(name, value);
     }

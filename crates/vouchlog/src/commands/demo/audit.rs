@@ -44,7 +44,7 @@ pub(super) async fn complete_stream<R: LogReader>(
         }
     }
     let stream = reading.context("the gateway has no stream in the log")?;
-    anyhow::ensure!(stream.closed, "stream {} is not closed: what came last may be missing", stream.id);
+    anyhow::ensure!(stream.closed, "stream {} is not closed: its last statements may be missing", stream.id);
     Ok(CompleteStream { id: stream.id, size: stream.range.end() })
 }
 
@@ -84,7 +84,10 @@ impl Reading {
             "the gateway signed {} statements, there are {size}",
             signed.size
         );
-        anyhow::ensure!(Some(signed.root) == root, "the gateway signed other statements than there are");
+        anyhow::ensure!(
+            Some(signed.root) == root,
+            "the gateway signed statements other than those in the log"
+        );
         Ok(())
     }
 }

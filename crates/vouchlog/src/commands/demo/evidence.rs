@@ -24,7 +24,9 @@ pub(super) async fn tell(
     gateway: SigningKey,
     policy: &Policy,
 ) -> anyhow::Result<()> {
-    story.step("A record says who authorised what, what executed it, and with which credential.")?;
+    story.step(
+        "A record states who authorised an action, which identity executed it, and with which credential.",
+    )?;
     let location = place.path("vault");
     let location = location.to_str().context("the path is text")?;
     let vault = Vault::create(location, KeyEncryptionKey::generate()?).await?;
@@ -64,8 +66,7 @@ async fn record_and_show(
     story.tell(&format!("what identity executed it is known   {}", verdicts.executor_known))?;
     story.tell(&format!("credential valid at that very moment {}", verdicts.credential_valid_at_moment))?;
     recorder.flush().await?;
-    story
-        .tell("It is in a vault, encrypted under a key of its own; the log has the digest of its SD-JWT.")?;
+    story.tell("It is in a vault, encrypted under its own key; the log has the digest of its SD-JWT.")?;
 
     let row = recorder.vault().row(owner, &recorded.id).await?;
     let index = row.place.context("it was logged")?.index;
@@ -77,16 +78,14 @@ async fn record_and_show(
     let scope = DisclosureScope::Presented;
     let made = custodian.present(owner, &[row], &fields, "demo", scope, true).await.map_err(advise)?;
     let presentation = made.into_iter().next().context("one presentation for one record")?;
-    story.tell(
-        "Three fields of it go to the auditor, with proofs; nothing else of it can be told from the file.",
-    )?;
+    story.tell("Three of its fields go to the auditor, with proofs; the file reveals nothing else of it.")?;
     let erased = recorder.erase(owner, &Scope::Record(recorded.id.clone()), "demo: the story ends").await;
     let erased = erased?;
     anyhow::ensure!(
         erased.records.is_empty() && erased.refusals.len() == 1,
         "a record that must be kept for seven years was erased"
     );
-    story.tell(&format!("Erasing it is refused, and the refusal logged: {}.", erased.refusals[0]))?;
+    story.tell(&format!("Its erasure is refused, and the refusal is logged: {}.", erased.refusals[0]))?;
     recorder.flush().await?;
     Ok(presentation)
 }

@@ -165,7 +165,7 @@ impl Collector {
             critical.push(format!("{number} without an outcome (R69): {}", ids.join(", ")));
         }
         if let Some(count) = self.findings.get("R71") {
-            critical.push(format!("spans that were sent twice and said different things (R71): {count}"));
+            critical.push(format!("spans that were sent twice with different content (R71): {count}"));
         }
         critical
     }

@@ -105,7 +105,7 @@ pub(super) struct Service {
     pub(super) sampled: u64,
     /// Attributes that sources dropped, all records together.
     pub(super) dropped_attributes: u64,
-    /// Records with attributes that no table knows. Which those are may be content, and is not read.
+    /// Records with attributes in no mapping table. Which those are may be content, and is not read.
     pub(super) not_understood: u64,
     /// Members that the model of a record does not know, of records that came as such.
     pub(super) unknown_members: Counts,

@@ -66,9 +66,9 @@ fn a_gateway_without_users_is_told_what_it_lacks_and_what_to_add() {
     for told in [
         "OpenTelemetry's own instrumentation of OpenAI, docs/gateways/otel-sdk.md",
         "86 % transcripts, 0 % attributable, 0 % complete: ",
-        "100 %  R01   nobody is named as the initiator (error)",
+        "100 %  R01   no initiator is named (error)",
         "span.set_attribute(\"user.id\", claims[\"sub\"])",
-        "who can: who runs the gateway: ask a policy engine",
+        "who can fix it: gateway operator: ask a policy engine",
     ] {
         assert!(lines.contains(told), "{told} is not in\n{lines}");
     }

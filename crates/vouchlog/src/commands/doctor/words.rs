@@ -16,16 +16,14 @@ const MAX_NAMES: usize = 8;
 pub(super) fn text(report: &Report) -> String {
     let mut lines = vec![format!("{} from {:.0} to {:.0}", records(report.read), report.from, report.to)];
     if report.truncated {
-        lines.push("  there are more: only the newest were read, see --limit".to_owned());
+        lines.push("  more records match: only the newest were read, see --limit".to_owned());
     }
     for service in &report.services {
         lines.push(String::new());
         of_service(service, &mut lines);
     }
     if report.services.is_empty() {
-        lines.push(
-            "no interactions: is the gateway pointed at the collector? docs/gateways says how".to_owned(),
-        );
+        lines.push("no interactions: does the gateway send to the collector? See docs/gateways".to_owned());
     }
     lines.push(String::new());
     of_collector(&report.collector, &mut lines);
@@ -49,7 +47,7 @@ fn of_service(service: &Service, lines: &mut Vec<String>) {
         of(service.attributable),
         of(service.complete)
     ));
-    lines.push(format!("  credential valid at the moment in {}", of(service.credential_valid)));
+    lines.push(format!("  credential valid when used in {}", of(service.credential_valid)));
     lines.push(format!("  made from {}", names(&service.sources)));
     if !service.missing.is_empty() {
         lines.push("  missing".to_owned());
@@ -66,11 +64,11 @@ fn of_service(service: &Service, lines: &mut Vec<String>) {
         suggested(suggestion, lines);
     }
     if !service.beyond.is_empty() {
-        lines.push("  no line of this gateway mends".to_owned());
+        lines.push("  no setting of this gateway fixes".to_owned());
     }
     for open in service.beyond.iter().take(MAX_BEYOND) {
         lines.push(format!("    {}: {}", open.rules.join(" "), open.why));
-        lines.push(format!("      who can: {}", open.who));
+        lines.push(format!("      who can fix it: {}", open.who));
     }
     if service.beyond.len() > MAX_BEYOND {
         lines.push(format!("    and {} more; --json has them", service.beyond.len() - MAX_BEYOND));
@@ -85,13 +83,13 @@ fn suggested(suggestion: &advice::Suggestion, lines: &mut Vec<String>) {
     };
     let findings = output::count(suggestion.findings, "finding", "findings");
     lines.push(format!(
-        "  add {number} to {} (mends {}: {findings})",
+        "  add {number} to {} (fixes {}: {findings})",
         suggestion.to,
         suggestion.mends.join(" ")
     ));
     lines.extend(suggestion.lines.iter().map(|line| format!("      {line}")));
     if !suggestion.note.is_empty() {
-        lines.push(format!("    mind: {}", suggestion.note));
+        lines.push(format!("    note: {}", suggestion.note));
     }
 }
 
@@ -101,20 +99,20 @@ fn odds(service: &Service, lines: &mut Vec<String>) {
             lines.push(format!("  {words}"));
         }
     };
-    say(service.sampled, format!("{} from a source that leaves interactions out", records(service.sampled)));
+    say(service.sampled, format!("{} from a source that omits interactions", records(service.sampled)));
     let dropped = service.dropped_attributes;
     say(dropped, format!("{} dropped by the source", output::count(dropped, "attribute", "attributes")));
-    say(service.late, format!("{} amended by parts that came late", records(service.late)));
-    say(service.cut_short, format!("{} closed before all parts were there", records(service.cut_short)));
+    say(service.late, format!("{} amended by late parts", records(service.late)));
+    say(service.cut_short, format!("{} closed before all parts had arrived", records(service.cut_short)));
     for (count, what) in [
-        (service.not_understood, "with attributes that no table knows"),
+        (service.not_understood, "with attributes in no mapping table"),
         (service.refused, "with values that do not fit their field"),
         (service.conflicts, "of calls whose accounts contradict each other"),
     ] {
         say(count, format!("{} {what}: `vouchlog session --content` shows them", records(count)));
     }
     let unknown = &service.unknown_members;
-    say(unknown.0.len() as u64, format!("members that nobody knows: {}", names(unknown)));
+    say(unknown.0.len() as u64, format!("unknown members: {}", names(unknown)));
 }
 
 fn of_collector(collector: &Collector, lines: &mut Vec<String>) {
@@ -127,7 +125,7 @@ fn of_collector(collector: &Collector, lines: &mut Vec<String>) {
         lines.push(format!("  {} erased lawfully", records(collector.erased)));
     }
     if collector.losses.is_empty() {
-        lines.push("  no loss declared; one that nobody declares cannot be seen here".to_owned());
+        lines.push("  no declared losses; undeclared losses are not visible here".to_owned());
     }
     lines.extend(collector.losses.iter().map(lost));
     if !collector.intents_without_outcome.is_empty() {
@@ -159,7 +157,7 @@ fn of_collector(collector: &Collector, lines: &mut Vec<String>) {
 
 fn of_heartbeats(pulse: &Pulse, lines: &mut Vec<String>) {
     let Some(silence) = &pulse.longest_silence else {
-        lines.push("  no heartbeat: that the collector was there the whole time is on no record".to_owned());
+        lines.push("  no heartbeats: nothing shows that the collector ran the whole time".to_owned());
         return;
     };
     let number = output::count(pulse.heartbeats, "heartbeat", "heartbeats");
@@ -176,10 +174,10 @@ fn of_heartbeats(pulse: &Pulse, lines: &mut Vec<String>) {
     let Sums { refused, not_understood, ignored, lost, forward_dropped, .. } = pulse.sums;
     for (count, what) in [
         (refused, "items refused"),
-        (not_understood, "attributes that no table knows"),
+        (not_understood, "attributes in no mapping table"),
         (ignored, "items about no interaction"),
         (lost, "items lost"),
-        (forward_dropped, "bodies not passed on"),
+        (forward_dropped, "bodies not forwarded"),
     ] {
         if count > 0 {
             lines.push(format!("    they count {count} {what}"));

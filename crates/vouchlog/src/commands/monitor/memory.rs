@@ -69,7 +69,7 @@ impl Memory {
             make_folder(dir)?;
         }
         let lock = Lock::take(&at("monitor.lock"))?.ok_or_else(|| {
-            let problem = format!("{}: another monitor of this log runs with this state", state.display());
+            let problem = format!("{}: another monitor of this log uses this state", state.display());
             Advice::error(problem, "stop it, or give this one another --state directory")
         })?;
         let path = at("monitor.json");
@@ -78,7 +78,7 @@ impl Memory {
                 Text { format: FORMAT.to_owned(), origin: origin.to_string(), findings: BTreeMap::new() }
             }
             true => parse(&read_file(&path, MAX_MEMORY_BYTES)?, origin).map_err(|error| {
-                let hint = "bring it back from a backup, or remove it: then every finding is told again";
+                let hint = "restore it from a backup, or remove it: then every finding is reported again";
                 Advice::error(format!("{}: {error}", path.display()), hint)
             })?,
         };
@@ -145,7 +145,7 @@ impl Memory {
         now: u64,
     ) -> anyhow::Result<Option<News>> {
         if self.text.findings.len() >= MAX_FINDINGS {
-            tracing::error!(finding = %file.kind, "neither kept nor told: there are {MAX_FINDINGS} findings already");
+            tracing::error!(finding = %file.kind, "neither kept nor reported: there are already {MAX_FINDINGS} findings");
             return Ok(None);
         }
         // One that comes back after it had passed has evidence of its own.
@@ -167,7 +167,7 @@ impl Memory {
             match file {
                 Ok((file, length)) => Some(News::new(file, length, path, log, known.found_at)),
                 Err(error) => {
-                    tracing::error!(finding = %known.finding, "a finding that was not told cannot be read: {error:#}");
+                    tracing::error!(finding = %known.finding, "an unreported finding cannot be read: {error:#}");
                     None
                 }
             }
@@ -191,9 +191,9 @@ impl Memory {
 }
 
 fn parse(json: &[u8], origin: &Origin) -> anyhow::Result<Text> {
-    let text: Text = serde_json::from_slice(json).context("this is no memory of a monitor")?;
+    let text: Text = serde_json::from_slice(json).context("this is not a monitor's state")?;
     anyhow::ensure!(text.format == FORMAT, "its format is not `{FORMAT}`");
-    anyhow::ensure!(text.origin == origin.as_str(), "it is about the log {}", text.origin);
+    anyhow::ensure!(text.origin == origin.as_str(), "it belongs to the log {}", text.origin);
     anyhow::ensure!(text.findings.len() <= MAX_FINDINGS, "it has more than {MAX_FINDINGS} findings");
     Ok(text)
 }

@@ -46,7 +46,7 @@ pub(super) async fn run(
     while let Some(news) = queue.recv().await {
         tokio::join!(tellers.post(&news, &watched), tellers.run(&news, &watched));
         if let Err(error) = memory.lock().told(&news.identity) {
-            tracing::error!("that a finding was told could not be remembered: {error:#}");
+            tracing::error!("a reported finding could not be marked as reported: {error:#}");
         }
     }
 }
@@ -56,7 +56,7 @@ impl Tellers {
         let Some(webhook) = &self.webhook else { return };
         let told = webhook.post(&news.json().to_string()).await;
         if let Err(error) = &told {
-            tracing::error!(finding = %news.kind, error, "the webhook was not told, and will not be");
+            tracing::error!(finding = %news.kind, error, "the webhook call failed for good");
         }
         watched.told(Told::Webhook, told.is_ok());
     }
@@ -71,7 +71,7 @@ impl Tellers {
         match &ended {
             Ok(status) if status.success() => tracing::info!(%finding, %status, "the command ended"),
             Ok(status) => tracing::error!(%finding, %status, "the command failed"),
-            Err(error) => tracing::error!(%finding, %error, "the command did not end well"),
+            Err(error) => tracing::error!(%finding, %error, "the command failed"),
         }
         watched.told(Told::Exec, ended.is_ok_and(|status| status.success()));
     }
@@ -89,14 +89,14 @@ impl Webhook {
         let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let url = parsed.ok_or_else(|| {
             Advice::error(
-                "--webhook is no URL",
-                "it begins with http:// or https://, as the receiver gave it",
+                "--webhook is not a URL",
+                "use an http:// or https:// URL, as given by the receiver",
             )
         })?;
         // A redirect turns a POST into a GET, which would tell nobody anything.
         let client = Client::builder().timeout(WEBHOOK_TIMEOUT).redirect(redirect::Policy::none());
         let client = client.user_agent(concat!("vouchlog/", env!("CARGO_PKG_VERSION"))).build();
-        Ok(Self { client: client.context("no HTTP client can be made")?, url })
+        Ok(Self { client: client.context("the HTTP client could not be created")?, url })
     }
 
     /// Sends a finding, again after a while if it was not taken.
@@ -107,7 +107,7 @@ impl Webhook {
             if !may_pass || backoff.failures() == RETRIES {
                 return Err(error);
             }
-            tracing::warn!(error, "the webhook was not told; trying again");
+            tracing::warn!(error, "the webhook call failed; retrying");
             tokio::time::sleep(backoff.next_wait()).await;
         }
     }
@@ -121,7 +121,7 @@ impl Webhook {
             return Ok(());
         }
         let passes = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status);
-        Err((format!("it answered {status}"), status.is_server_error() || passes))
+        Err((format!("it returned {status}"), status.is_server_error() || passes))
     }
 }
 

@@ -56,7 +56,7 @@ struct OutcomeLabel {
     outcome: &'static str,
 }
 
-/// How audits end: nothing is wrong, something is, or it could not be told.
+/// How audits end: no findings, something is, or it could not be told.
 const CLEAN: &str = "clean";
 const FOUND: &str = "findings";
 const FAILED: &str = "failed";
@@ -161,7 +161,7 @@ impl Watched {
 
 fn verdict(report: &AuditReport) -> String {
     if report.is_clean() {
-        return "nothing is wrong".to_owned();
+        return "no findings".to_owned();
     }
     let counts: Vec<String> = report.counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     counts.join(", ")
@@ -171,15 +171,15 @@ impl Metrics {
     fn register(r: &mut Registry) -> Self {
         let duration = Histogram::new(exponential_buckets(0.01, 2.0, 16));
         r.register_with_unit("audit_duration", "How long audits took", Unit::Seconds, duration.clone());
-        let findings = "Findings that were not known before, by their code";
-        let told = "Findings told, or given up, by who was to be told";
-        let success = "When an audit last came to an end, since 1970";
+        let findings = "New findings, by code";
+        let told = "Findings reported or given up, by receiver";
+        let success = "Time of the last completed audit, since 1970";
         let age = "Age of the newest cosignature of a witness at the last audit; absent without one";
         let m = Self {
             audits: register(r, "audits", "Audits by their outcome"),
             findings: register(r, "findings", findings),
             told: register(r, "tellings", told),
-            entries: register(r, "entries_verified", "Entries that were read and held"),
+            entries: register(r, "entries_verified", "Entries that were read and verified"),
             size: register(r, "verified_size", "Entries of the log at the last clean audit"),
             success: register_in(r, Unit::Seconds, "last_success_timestamp", success),
             cosignature_age: register_in(r, Unit::Seconds, "newest_cosignature_age", age),

@@ -15,18 +15,18 @@ use crate::commands::submit::digest_lines;
 /// Proof files of one call. More is another call.
 pub(super) const MAX_PROOFS: usize = 65_536;
 
-/// Which entries.
+/// The entries.
 #[derive(clap::Args)]
 #[group(skip)] // that group would hold --sequence too, which goes together with --stream
 #[command(group = ArgGroup::new("entry").required(true).args(["index", "digest", "digests", "stream", "leaf_hash"]))]
 pub(super) struct EntryArgs {
-    /// The entry at this index, or those from one to another, both included; several take --out-dir
+    /// The entry at this index, or an inclusive range; several need --out-dir
     #[arg(long, value_name = "N|A-B", num_args = 1..)]
     index: Vec<Indexes>,
-    /// The first statement with this digest, 64 hex digits; several take --out-dir
+    /// The first statement with this digest, 64 hex digits; several need --out-dir
     #[arg(long, value_name = "HEX", num_args = 1..)]
     digest: Vec<Digest>,
-    /// The first statements with these digests: a file with one a line; - is standard input
+    /// The first statements with these digests: a file with one per line; - is standard input
     #[arg(long, value_name = "FILE", requires = "out_dir")]
     digests: Option<PathBuf>,
     /// The statement of this stream …
@@ -50,15 +50,15 @@ impl FromStr for Indexes {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         let number = |digits: &str| match digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            true => digits.parse::<u64>().map_err(|_| "an index is a number, a range reads like 17-20"),
-            false => Err("an index is a number, a range reads like 17-20"),
+            true => digits.parse::<u64>().map_err(|_| "write an index as a number, a range as 17-20"),
+            false => Err("write an index as a number, a range as 17-20"),
         };
         let (first, last) = (number(first)?, number(last)?);
         if first > last {
-            return Err("a range goes from the smaller index to the larger one");
+            return Err("write a range from the smaller index to the larger one");
         }
         if last - first >= MAX_PROOFS as u64 {
-            return Err("a range has 65536 entries at most");
+            return Err("a range has at most 65536 entries");
         }
         Ok(Self(first, last))
     }
@@ -105,7 +105,7 @@ impl EntryArgs {
         let key = |key| Ok(vec![Named::Key(key)]);
         if let Some((stream, sequence)) = self.stream.zip(self.sequence) {
             let place = StreamId::new(stream).zip(SequenceNumber::new(sequence));
-            let (stream, sequence) = place.context("no stream or sequence number is so large")?;
+            let (stream, sequence) = place.context("the stream or sequence number is too large")?;
             return key(LookupKey::Sequence(stream, sequence));
         }
         if let Some(hash) = self.leaf_hash {
@@ -120,11 +120,11 @@ impl EntryArgs {
         let indexes = indexes.map(|index| Named::Index(LeafIndex::new(index)));
         let named: Vec<Named> = digests.chain(indexes).take(MAX_PROOFS + 1).collect();
         if named.len() > MAX_PROOFS {
-            let problem = format!("these are more than {MAX_PROOFS} entries");
-            return Err(Advice::error(problem, "fetch their proofs in parts"));
+            let problem = format!("more than {MAX_PROOFS} entries were given");
+            return Err(Advice::error(problem, "fetch the proofs in parts"));
         }
         if named.is_empty() {
-            return Err(Advice::error("no entry was named", "see `vouchlog prove --help`"));
+            return Err(Advice::error("no entry was given", "see `vouchlog prove --help`"));
         }
         Ok(named)
     }

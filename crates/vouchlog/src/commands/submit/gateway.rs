@@ -105,7 +105,7 @@ async fn converse(
     let left = gateway.waiting();
     if left > 0 {
         let waiting = output::count(left, "statement", "statements");
-        output::note(&format!("sending {waiting} that an earlier run left in the spool"));
+        output::note(&format!("sending {waiting} from the spool, left by an earlier run"));
     }
     let mut tickets = Vec::new();
     for batch in statements.chunks(TICKET_STATEMENTS) {
@@ -142,14 +142,14 @@ pub(crate) async fn lose_patience(gateway: &Gateway, wait: Duration, hint: &'sta
         };
         troubled += LOOK;
         if troubled >= wait {
-            let waiting = output::count(gateway.waiting(), "statement waits", "statements wait");
+            let waiting = output::count(gateway.waiting(), "statement is pending", "statements are pending");
             return Advice::error(
                 format!("the log cannot be reached: {trouble}; {waiting} in the spool"),
                 hint,
             );
         }
         if told.as_ref() != Some(&trouble) {
-            output::warn(&format!("{trouble}; trying again"));
+            output::warn(&format!("{trouble}; retrying"));
             told = Some(trouble);
         }
     }
@@ -163,15 +163,15 @@ pub(crate) fn advise(error: &GatewayError) -> anyhow::Error {
         }
         GatewayError::Spool(SpoolError::InUse(_)) => "give each process its own --state directory",
         GatewayError::Spool(SpoolError::Foreign(_)) => "give another --state directory",
-        GatewayError::Spool(SpoolError::Full { .. }) => "send what waits first, with --flush",
-        GatewayError::Spool(SpoolError::Refused(_)) => "make room on the disk; what was spooled is kept",
+        GatewayError::Spool(SpoolError::Full { .. }) => "send pending statements first, with --flush",
+        GatewayError::Spool(SpoolError::Refused(_)) => "free disk space; spooled statements are kept",
         GatewayError::Spool(SpoolError::Damaged(_)) => {
-            "nothing was changed; docs/operations.md, \"A gateway's state directory\", explains the way on"
+            "nothing was changed; see docs/operations.md, \"A gateway's state directory\""
         }
         GatewayError::Forked { .. } => "give this process a --state directory of its own, never a copy",
         GatewayError::ReceiptsLost { .. } => "fetch the proofs with `vouchlog prove --digest`",
         GatewayError::Config(_) => "check --gateway-key (made with keygen --kind gateway) and --log-vkey",
-        _ => "what was spooled is kept; see what the log says, then run again",
+        _ => "spooled statements are kept; check the log's message, then run again",
     };
     Advice::error(error.to_string(), hint)
 }
@@ -181,10 +181,7 @@ pub(crate) fn default_state(gateway: &VerifyingKey) -> anyhow::Result<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
     let home = home.ok_or_else(|| {
-        Advice::error(
-            "there is no place for the gateway's spool: HOME is not set",
-            "say where with --state DIR",
-        )
+        Advice::error("no directory for the gateway's spool: HOME is not set", "give one with --state DIR")
     })?;
     Ok(home.join("vouchlog").join(format!("gateway-{}", gateway.id())))
 }

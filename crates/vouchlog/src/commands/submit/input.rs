@@ -61,10 +61,11 @@ fn parse_digests(input: impl Read, limit: usize) -> anyhow::Result<Vec<Digest>> 
             continue;
         }
         let digest = text.parse().map_err(|error| {
-            let hint = "one digest a line: SHA-256 of something salted, 64 lowercase hexadecimal digits";
+            let hint =
+                "write one digest per line: SHA-256 of something salted, 64 lowercase hexadecimal digits";
             Advice::error(format!("line {number}: {error}"), hint)
         })?;
-        anyhow::ensure!(digests.len() < limit, "more than {limit} digests: take them in parts");
+        anyhow::ensure!(digests.len() < limit, "more than {limit} digests: submit them in parts");
         digests.push(digest);
     }
     Ok(digests)
@@ -82,7 +83,7 @@ pub(crate) fn record(path: &Path, receipts: &Path) -> anyhow::Result<Item> {
             Ok(opening)
         });
         opening.with_context(|| {
-            let problem = format!("{} is there and opens something else", opening_path.display());
+            let problem = format!("{} exists and opens another record", opening_path.display());
             Advice::new(problem, "give another --receipts folder, or rename the record")
         })?
     } else {
@@ -95,7 +96,8 @@ pub(crate) fn record(path: &Path, receipts: &Path) -> anyhow::Result<Item> {
 }
 
 fn opening_path(record: &Path, receipts: &Path) -> anyhow::Result<PathBuf> {
-    let mut name = record.file_name().with_context(|| format!("{} is no file", record.display()))?.to_owned();
+    let mut name =
+        record.file_name().with_context(|| format!("{} is not a file", record.display()))?.to_owned();
     name.push(".opening.json");
     Ok(receipts.join(name))
 }
@@ -128,7 +130,7 @@ mod tests {
         assert_eq!(record(&path, dir.path()).unwrap(), first);
         std::fs::write(&path, "{ }").unwrap();
         let error = record(&path, dir.path()).unwrap_err();
-        assert!(format!("{error:#}").contains("opens something else"), "{error:#}");
+        assert!(format!("{error:#}").contains("opens another record"), "{error:#}");
     }
 
     proptest! {

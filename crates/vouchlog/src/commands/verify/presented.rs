@@ -60,7 +60,7 @@ fn refuse(error: &dyn std::error::Error, is_finding: bool, output: Output) -> an
     if !is_finding {
         return Err(Advice::error(
             error.to_string(),
-            "give the file that `vouchlog disclose` or `vouchlog session --bundle` wrote, and the log's own vkey",
+            "give the file that `vouchlog disclose` or `vouchlog session --bundle` wrote, and the log's vkey",
         ));
     }
     let answer = json!({ "holds": false, "finding": error.to_string() });

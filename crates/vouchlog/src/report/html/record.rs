@@ -30,13 +30,13 @@ pub(super) fn details(recorded: &Recorded) -> Markup {
             @if let Some(verdicts) = &recorded.verdicts { (verdict_table(verdicts)) }
             @if let Some(validity) = &recorded.validity { (moments(validity)) }
             @if !recorded.findings.is_empty() {
-                h3 { "Findings, and what to do" }
+                h3 { "Findings and remedies" }
                 @for noted in &recorded.findings { (finding(noted, true)) }
             }
             (place(recorded))
             h3 { "Fields" }
             @if recorded.partial {
-                p.soft.small { "Not every field may have been disclosed: what is not listed is either withheld or was never recorded." }
+                p.soft.small { "Some fields may not have been disclosed: a field that is not listed was withheld or never recorded." }
             }
             div.scroll { table { @for line in &lines { (field(line)) } } }
             @if left_out > 0 { p.soft.small { (left_out) " more are not shown here." } }
@@ -49,29 +49,26 @@ fn verdict_table(verdicts: &Verdicts) -> Markup {
         ("Who authorised it is known", verdicts.authorized_known),
         ("What identity executed it is known", verdicts.executor_known),
         ("The credential was valid at every moment it was used", verdicts.credential_valid_at_moment),
-        ("Attributable: all three", verdicts.attributable),
+        ("Attributable: all three above", verdicts.attributable),
         (
             "Auditable: traced to a user or agent, with class of data, policy and outcome",
             verdicts.auditable_interaction,
         ),
         (
-            "Whole: prompt, answer, identity, tools, policy and overrides in one record",
+            "Interaction level: prompt, answer, identity, tools, policy and overrides in one record",
             verdicts.interaction_level,
         ),
         ("Fit for identity governance", verdicts.governed),
-        (
-            "Down to the inference: the model that answered and every call that followed",
-            verdicts.inference_level,
-        ),
-        ("Complete: all of these, and no error", verdicts.complete),
+        ("Inference level: the model that answered and every call that followed", verdicts.inference_level),
+        ("Complete: all of the above, and no error", verdicts.complete),
     ];
     html! {
         h3 { "Verdicts" }
         div.scroll { table {
             @for (what, answer) in rows { tr { td { (what) } td { (badge(answer, YES_NO)) } } }
         } }
-        @if verdicts.transcript_only { p.soft { "There is text, and no identity, policy or data context: this is a transcript." } }
-        @if verdicts.operational_log_only { p.soft { "There is an outcome, and no policy or tool it is linked to: this is an operational log." } }
+        @if verdicts.transcript_only { p.soft { "Transcript only: text without identity, policy or data context." } }
+        @if verdicts.operational_log_only { p.soft { "Operational log only: an outcome that is not linked to a policy or tool." } }
     }
 }
 
@@ -82,9 +79,9 @@ fn moments(validity: &Validity) -> Markup {
             div.scroll { table {
                 @for moment in &validity.moments {
                     tr {
-                        td { (plain(&moment.what)) br; span.soft { (moment.at.strftime("%Y-%m-%d %H:%M:%S%.f UTC")) } }
+                        td { (plain(&moment.what)) br; span.soft { (moment.at.strftime("%Y-%m-%d %H:%M:%S UTC")) } }
                         td {
-                            (badge(moment.answer, ["Valid", "Not valid", "Cannot be told"]))
+                            (badge(moment.answer, ["Valid", "Not valid", "Cannot be determined"]))
                             @for reason in &moment.why { br; span.small { (plain(&reason.to_string())) } }
                         }
                     }
@@ -107,12 +104,12 @@ fn place(recorded: &Recorded) -> Markup {
         @match &recorded.proof {
             ProofState::Witnessed { by, until } => p {
                 "Witnessed by " (names(by))
-                @if let Some(at) = until.and_then(time) { ", all of whom had seen it by " (at) }
+                @if let Some(at) = until.and_then(time) { ", all of them by " (at) }
                 "."
             },
-            ProofState::Signed => p { "The log signed for it. No quorum of witnesses has confirmed that everybody sees the same log." },
-            ProofState::Waiting => p { "Until it is logged, nothing keeps its gateway from changing it." },
-            ProofState::Missing => p { "It should be in the log, and no proof of that is at hand." },
+            ProofState::Signed => p { "Signed by the log. No quorum of witnesses has confirmed that every reader sees the same log." },
+            ProofState::Waiting => p { "Until it is logged, its gateway can still change it." },
+            ProofState::Missing => p { "It should be in the log, but its proof is missing." },
         }
         p.soft.small { "Check it yourself, with the session's bundle: " code { (CHECK) } }
     }
