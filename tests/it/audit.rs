@@ -136,7 +136,7 @@ async fn a_log_is_audited_over_http_and_the_next_audit_goes_on() {
     assert_eq!(streams.len(), 3);
     assert!(streams.iter().all(|stream| stream["complete"] == true && stream["statements"] == 6_700));
     let page = std::fs::read_to_string(&html).unwrap();
-    assert!(page.starts_with("<!doctype html>") && page.contains("Nothing wrong") && page.contains("6700"));
+    assert!(page.starts_with("<!doctype html>") && page.contains("No findings") && page.contains("6700"));
 
     fixture.grow(3_000).await;
     let (code, report) = audit(&url, &more);

@@ -48,7 +48,7 @@ async fn a_lost_spool_loses_no_record() {
     // All of it.
     std::fs::remove_dir_all(state.join("spool")).unwrap();
     let said = refused(&world);
-    assert!(said.contains("is gone") && said.contains("To continue, move"), "{said}");
+    assert!(said.contains("is missing") && said.contains("To continue, move"), "{said}");
 
     std::fs::remove_file(state.join("FORMAT")).unwrap();
     collector = world.start_collector(&[]);

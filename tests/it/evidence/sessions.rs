@@ -57,7 +57,7 @@ fn what_is_missing_is_drawn_where_it_is_missing() {
     let output = world.run(&["session", "sess-story"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("Are all records present?           NO"), "{said}");
+    assert!(said.contains("Are all records present?        NO"), "{said}");
     // Whether the number was 2 or 3 went with what was erased; that one of them is a hole shows all the same.
     assert!(said.contains("missing"), "{said}");
     assert!(said.contains(&format!("entry {entry}")) && said.contains("lawful"), "{said}");
@@ -87,7 +87,7 @@ fn a_bundle_verifies_by_itself_and_a_changed_one_does_not() {
     let output = world.run(&["verify", "--bundle", &file]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("Are all records present?           NO"), "{said}");
+    assert!(said.contains("Are all records present?        NO"), "{said}");
     // A statement's last letter.
     let mut forged = dropped;
     let sd_jwt = forged["sd_jwt"].as_str().unwrap();

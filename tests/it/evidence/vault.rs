@@ -127,7 +127,7 @@ fn erasure_is_lawful_final_and_no_hole() {
     assert_eq!((code, said["erased"].as_array().unwrap().len()), (1, 0), "{said}");
     let refused = said["refused"].to_string();
     assert!(
-        refused.contains("legal hold `case 17`") && refused.contains("duty to keep record r-2"),
+        refused.contains("legal hold `case 17`") && refused.contains("record r-2 must be kept"),
         "{said}"
     );
     assert!(said["entries"][0]["index"].as_u64().is_some(), "the refusal is in the log: {said}");
