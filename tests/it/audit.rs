@@ -168,7 +168,7 @@ fn stop_and_go_on(fixture: &Fixture) {
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("stopped; the first") && said.contains("goes on from there"), "{said}");
+    assert!(said.contains("stopped; the first") && said.contains("run the same command to resume"), "{said}");
     let (code, report) = audit(fixture.url(), &["--state", &state]);
     assert_eq!(code, 0, "{report}");
     let before = report["checked"]["before"].as_u64().unwrap();

@@ -29,7 +29,12 @@ async fn while_the_log_is_away_emitters_notice_nothing() {
         loop {
             let answer = reqwest::get(format!("{}/readyz", collector.url)).await.unwrap();
             assert_eq!(answer.status(), 200);
-            if answer.text().await.unwrap().contains("not in the log; the oldest has been waiting") {
+            if answer
+                .text()
+                .await
+                .unwrap()
+                .contains("the oldest record that is not in the log has been waiting")
+            {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;

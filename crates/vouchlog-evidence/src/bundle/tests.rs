@@ -132,7 +132,8 @@ fn what_is_not_disclosed_is_withheld_and_never_missing() {
     );
     let notes = timeline.summary.notes.join("\n");
     assert!(
-        notes.contains("names as disclosed: /correlation/session, ") && notes.contains("No witness policy"),
+        notes.contains("lists these disclosed fields: /correlation/session, ")
+            && notes.contains("No witness policy"),
         "{notes}"
     );
     assert!(timeline.records.iter().all(|record| record.proof == ProofState::Signed));
@@ -146,7 +147,7 @@ fn order_and_membership_that_are_not_disclosed_rest_on_the_senders_word() {
     let notes = verify(&sent(&contents), None).unwrap().notes().join("\n");
     for words in [
         "6 of 6 records do not disclose their session: that they belong to this one rests on the sender's word",
-        "The place of 6 of 6 records in the session is not disclosed",
+        "6 of 6 records do not disclose their number in the session",
         "There is no seal: the number of records in the session (6) rests on the sender's word",
     ] {
         assert!(notes.contains(words), "{words} in {notes}");

@@ -238,7 +238,7 @@ fn a_revocation_that_arrives_later_judges_again_and_names_what_is_affected() {
     known.learn(&id("revoked-0001"), &revocation);
     let after = grade(&record, &known);
     assert_eq!((after.verdicts.attributable, reasons(&after.validity)), (Answer::No, vec!["R18", "R18"]));
-    assert!(after.validity.reasons[0].text.contains("by revoked-0001"), "{:?}", after.validity.reasons);
+    assert!(after.validity.reasons[0].text.contains("(record revoked-0001)"), "{:?}", after.validity.reasons);
 
     let other = edited(&[("/credential/id", json!("c-2")), ("/policy/3", Value::Null)]);
     let low = read(testdata(LOW_RISK));

@@ -137,13 +137,18 @@ impl World {
         self.log.append_house(HouseAppend { statements, wait_for: AckLevel::Sequenced }).await.unwrap();
     }
 
-    /// Lets the index follow and a batch evict what can be evicted.
-    async fn settle(&self) {
+    /// Waits until the index has nothing left to do.
+    async fn follow(&self) {
         let deadline = std::time::Instant::now() + Duration::from_secs(20);
         while self.index.covered().unwrap() < self.log.sequenced().size().get() {
             assert!(std::time::Instant::now() < deadline, "the index follows");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+    }
+
+    /// Lets the index follow and a batch evict what can be evicted.
+    async fn settle(&self) {
+        self.follow().await;
         self.tick().await;
     }
 

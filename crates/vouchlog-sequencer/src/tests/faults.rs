@@ -135,7 +135,7 @@ async fn another_writer_on_the_store_stops_the_log() {
     twin.send(&second, statements(2, 1), T).await.unwrap();
     let error = log.append(gateway.request(statements(2, 2), T)).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable);
-    assert!(error.message.contains("another writer"), "{error}");
+    assert!(error.message.contains("another process writes to its store"), "{error}");
     twin.send(&second, statements(2, 3), T).await.unwrap();
 }
 

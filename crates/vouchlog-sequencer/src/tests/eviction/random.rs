@@ -122,6 +122,8 @@ impl Side {
                 String::new()
             }
             Step::LoseIndex => {
+                // What the follower had read before would go into an empty index that then claims to cover everything.
+                self.world.follow().await;
                 self.world.index.clear().unwrap();
                 self.world.tick().await;
                 String::new()
