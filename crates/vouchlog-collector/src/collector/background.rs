@@ -27,7 +27,7 @@ pub(super) async fn start(
             return Ok(None);
         }
         Err(error) if error.is_passing() => {
-            tracing::warn!(%error, "the collector is not accepting input yet")
+            tracing::warn!(%error, "the collector is not accepting input yet");
         }
         Err(error) => return Err(error),
     }
