@@ -22,6 +22,7 @@ mod silence;
 pub(crate) mod stored;
 mod stream;
 
+use heads::HeadEntry;
 pub(crate) use stream::{HeadSeen, Stream, Withdrawn};
 
 /// What the rules are applied with, from the configuration.
@@ -116,8 +117,12 @@ impl Rules {
             Entry::Statement(statement) => self.statement(index, statement, found),
             Entry::Genesis { note, .. } => self.genesis(index, note, found),
             Entry::StreamOpened { note, .. } => self.opened(index, note, found),
-            Entry::StreamHead { stream, note, .. } => self.head(index, *stream, note, false, found),
-            Entry::StreamClosed { stream, note, .. } => self.head(index, *stream, note, true, found),
+            Entry::StreamHead { stream, note, .. } => {
+                self.head(index, *stream, note, HeadEntry::GoesOn, found);
+            }
+            Entry::StreamClosed { stream, note, .. } => {
+                self.head(index, *stream, note, HeadEntry::Closes, found);
+            }
             Entry::GatewayEnrolled { note, .. } => self.enrolled(index, note, found),
             Entry::GatewayRevoked { note, .. } => self.revoked(index, note, found),
         }

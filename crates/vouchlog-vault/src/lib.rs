@@ -79,7 +79,9 @@ pub use logged::{Backlog, NotNoted, Unlogged};
 pub use principals::Principal;
 pub use query::{Cursor, Order, Query};
 pub use record::{Erasure, KeepRecord, Logged, Place, Retention, Row, StreamProofs};
-pub use recorder::{Erased, ReadRecord, Recorded, Recorder, RecorderConfig, learn, read_facts};
+pub use recorder::{
+    Erased, PresentationRequest, ReadRecord, Recorded, Recorder, RecorderConfig, learn, read_facts,
+};
 pub use recording_error::RecordingError;
 pub use refusal::{Refusal, Why};
 pub use role::{Role, Roles};

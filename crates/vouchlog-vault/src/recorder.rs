@@ -33,7 +33,7 @@ mod reading;
 mod resuming;
 
 pub use erasing::Erased;
-pub use reading::{ReadRecord, learn, read_facts};
+pub use reading::{PresentationRequest, ReadRecord, learn, read_facts};
 
 /// Records of one call to the vault.
 const BATCH: usize = 256;

@@ -1,7 +1,7 @@
 //! The heads of streams in the log: what a gateway signed, held against what the log has of its stream.
 
 use vouchlog_note::CosignedCheckpoint;
-use vouchlog_stream::StreamId;
+use vouchlog_stream::{LoggedAt, StreamId};
 
 use super::{HeadSeen, Rules, Stream, unknown_stream};
 use crate::evidence::Lead;
@@ -9,14 +9,21 @@ use crate::finding::Suspicions;
 use crate::kind::FindingKind;
 use crate::place::Place;
 
+/// What the entry of a head does to its stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeadEntry {
+    GoesOn,
+    Closes,
+}
+
 impl Rules {
-    /// Takes up the entry at `index`, a head of stream `id` or its last one.
+    /// Takes the entry at `index`, a head of stream `id`.
     pub(super) fn head(
         &mut self,
         index: u64,
         id: StreamId,
         note: &str,
-        closes: bool,
+        entry: HeadEntry,
         found: &mut Suspicions,
     ) {
         let (lost, uptime, now) = (self.lost, self.uptime, self.last);
@@ -25,7 +32,7 @@ impl Rules {
         if stream.closed.is_some() {
             return stream.check_open(index, id, found);
         }
-        if closes {
+        if entry == HeadEntry::Closes {
             stream.closed = Some(index);
         }
         let (Some(key), Some(origin)) = (&stream.key, &stream.origin) else { return };
@@ -40,7 +47,14 @@ impl Rules {
                 return;
             }
         };
-        stream.check_head_is_due(index, id, &head, closes, now, found);
+        let covered = stream.head.as_ref().map_or(0, |head| head.head.size.get());
+        match entry {
+            // SPEC: after a successor was opened, or the gateway's key withdrawn, the log still writes the head of statements it
+            // took before. It takes no heartbeat, and no closing.
+            HeadEntry::GoesOn if head.head().size.get() > covered => {}
+            HeadEntry::GoesOn => stream.check_not_ended(index, id, now, "a heartbeat", found),
+            HeadEntry::Closes => stream.check_not_ended(index, id, now, "the closing", found),
+        }
         stream.check_head_time(index, id, &head, found);
         if stream.check_head(index, id, &head, found) {
             let range = stream.range.clone();
@@ -52,23 +66,8 @@ impl Rules {
 }
 
 impl Stream {
-    /// SPEC: after a successor was opened, or the gateway's key withdrawn, the log still writes the head of statements it took
-    /// before. It takes no heartbeat, and no closing.
-    fn check_head_is_due(
-        &self,
-        index: u64,
-        id: StreamId,
-        head: &CosignedCheckpoint,
-        closes: bool,
-        now: vouchlog_stream::LoggedAt,
-        found: &mut Suspicions,
-    ) {
-        let covered = self.head.as_ref().map_or(0, |head| head.head.size.get());
-        let is_due = head.head().size.get() > covered && !closes;
-        if is_due {
-            return;
-        }
-        let what = if closes { "the closing" } else { "a heartbeat" };
+    /// What is written to a stream after its successor was opened or its gateway's key withdrawn is a fault.
+    fn check_not_ended(&self, index: u64, id: StreamId, now: LoggedAt, what: &str, found: &mut Suspicions) {
         self.check_not_withdrawn(index, id, now, what, found);
         if let Some(succeeded) = self.succeeded {
             let before = self.head.as_ref().map(|head| head.index);
