@@ -11,7 +11,7 @@ use vouchlog_note::SignedCheckpoint;
 use crate::checkpoint::{Cosigned, examine};
 use crate::config::Config;
 use crate::edge::RightEdge;
-use crate::evidence::Lead;
+use crate::evidence::EvidenceSource;
 use crate::fetch::{Fetcher, TileCache, is_log_unreadable};
 use crate::finding::{Finding, Suspicions};
 use crate::heads::Comparison;
@@ -121,7 +121,7 @@ impl<'c, R: LogReader> Audit<'c, R> {
             Err(error) if is_log_unreadable(&error) => Err(error),
             Err(error) => {
                 let words = || format!("the log serves no checkpoint: {error}");
-                found.add(FindingKind::MissingCheckpoint, Place::default(), Lead::note(""), words);
+                found.add(FindingKind::MissingCheckpoint, Place::default(), EvidenceSource::note(""), words);
                 Ok(None)
             }
         }

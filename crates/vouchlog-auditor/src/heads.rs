@@ -5,7 +5,7 @@ use vouchlog_note::SignedCheckpoint;
 
 use crate::checkpoint::open;
 use crate::config::Config;
-use crate::evidence::Lead;
+use crate::evidence::EvidenceSource;
 use crate::fetch::{Fetcher, is_log_unreadable};
 use crate::finding::{Cause, Suspicions};
 use crate::kind::FindingKind;
@@ -66,7 +66,7 @@ impl<R: LogReader> Comparison<'_, R> {
         let served = self.served;
         let (old, new) = (known.head(), served.head());
         let two_heads =
-            || Lead::TwoHeads { known: known.note().to_owned(), served: served.note().to_owned() };
+            || EvidenceSource::TwoHeads { known: known.note().to_owned(), served: served.note().to_owned() };
         if old.size == new.size {
             if old.root != new.root {
                 self.found.add(
@@ -117,7 +117,7 @@ impl<R: LogReader> Comparison<'_, R> {
         if prefix_root == old.root {
             return Ok(None);
         }
-        let lead = Lead::Prefix {
+        let lead = EvidenceSource::Prefix {
             old: smaller.note().to_owned(),
             new: larger.note().to_owned(),
             prefix_root,

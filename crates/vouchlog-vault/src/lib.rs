@@ -72,7 +72,7 @@ pub use access::{Access, ReadPermit, Token};
 pub use check::CheckProgress;
 pub use erase::{ErasurePlan, PendingErasure, Scope};
 pub use error::{Result, VaultError};
-pub use hold::{Held, Hold};
+pub use hold::{Hold, HoldTarget};
 pub use key_error::KeyError;
 pub use keys::{KeyEncryptionKey, KeySource};
 pub use logged::{Backlog, NotNoted, Unlogged};

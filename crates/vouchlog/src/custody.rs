@@ -10,8 +10,8 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 use vouchlog_api::{AnySubmitter, Appender};
 use vouchlog_client::{
-    Connection, Gateway, GatewayConfig, GatewayError, GrpcLog, Options, ReceiptSink, Taken, TileReader,
-    VerifiedLog, VerifyError,
+    Connection, Gateway, GatewayConfig, GatewayError, GrpcLog, LoggedStatements, Options, ReceiptSink,
+    TileReader, VerifiedLog, VerifyError,
 };
 use vouchlog_evidence::{Presentation, RecordId, StreamIdentity};
 use vouchlog_merkle::LeafIndex;
@@ -266,7 +266,7 @@ struct Receipts {
 }
 
 impl ReceiptSink for Receipts {
-    fn keep(&mut self, taken: &Taken) -> io::Result<()> {
+    fn keep(&mut self, taken: &LoggedStatements) -> io::Result<()> {
         let logged = logged(taken).map_err(io::Error::other)?;
         let noted =
             self.runtime.block_on(self.vault.logged(&self.access, logged)).map_err(io::Error::other)?;
@@ -277,7 +277,7 @@ impl ReceiptSink for Receipts {
     }
 }
 
-fn logged(taken: &Taken) -> Result<Vec<Logged>, Box<dyn std::error::Error + Send + Sync>> {
+fn logged(taken: &LoggedStatements) -> Result<Vec<Logged>, Box<dyn std::error::Error + Send + Sync>> {
     let statements = taken.statements();
     let files = taken.proof_files(0..statements.len())?;
     let entries = taken.receipt().entries(statements)?;

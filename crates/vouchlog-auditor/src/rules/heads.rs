@@ -4,7 +4,7 @@ use vouchlog_note::CosignedCheckpoint;
 use vouchlog_stream::{LoggedAt, StreamId};
 
 use super::{HeadSeen, Rules, Stream, unknown_stream};
-use crate::evidence::Lead;
+use crate::evidence::EvidenceSource;
 use crate::finding::Suspicions;
 use crate::kind::FindingKind;
 use crate::place::Place;
@@ -40,7 +40,7 @@ impl Rules {
         let head = match CosignedCheckpoint::open(note.as_bytes(), origin, key) {
             Ok(head) => head,
             Err(error) => {
-                let lead = Lead::entries([id.get(), index]);
+                let lead = EvidenceSource::entries([id.get(), index]);
                 found.add(FindingKind::ForgedHead, Place::stream(id).at(index), lead, || {
                     format!("the head is not signed by the stream's key: {error}")
                 });
@@ -74,7 +74,7 @@ impl Stream {
             found.add(
                 FindingKind::EntryAfterClose,
                 Place::stream(id).at(index),
-                Lead::entries([id.get(), succeeded, index].into_iter().chain(before)),
+                EvidenceSource::entries([id.get(), succeeded, index].into_iter().chain(before)),
                 || format!("{what} of stream {id}, which was succeeded at entry {succeeded}"),
             );
         }
@@ -89,7 +89,7 @@ impl Stream {
             found.add(
                 FindingKind::TimeGoingBack,
                 Place::stream(id).at(index),
-                Lead::entries([id.get(), last.index, index]),
+                EvidenceSource::entries([id.get(), last.index, index]),
                 || format!("a head signed at {time}, after one signed at {before}: an old head was replayed"),
             );
         }
@@ -106,7 +106,7 @@ impl Stream {
         let head = signed.head();
         let last = self.head.as_ref();
         if let Some(last) = last.filter(|last| last.head.size == head.size && last.head.root != head.root) {
-            let lead = Lead::entries([id.get(), last.index, index]);
+            let lead = EvidenceSource::entries([id.get(), last.index, index]);
             let cause = found.add(FindingKind::StreamFork, Place::stream(id).at(index), lead, || {
                 format!(
                     "two heads of size {} have different roots: the gateway signed two histories",
@@ -127,10 +127,10 @@ impl Stream {
             return true;
         }
         let lead = match last {
-            Some(last) => Lead::entries([id.get(), last.index, index])
+            Some(last) => EvidenceSource::entries([id.get(), last.index, index])
                 .with_run(last.index, index)
                 .with_range(last.range.hashes()),
-            None => Lead::entries([id.get(), index]).with_run(id.get(), index),
+            None => EvidenceSource::entries([id.get(), index]).with_run(id.get(), index),
         };
         let cause = found.add(FindingKind::HeadWithoutEntries, Place::stream(id).at(index), lead, || {
             if head.size.get() == size {
