@@ -1,13 +1,13 @@
-//! A transparency log for AI interactions: the facade for programs that run one themselves, and the `vouchlog` binary.
+//! A transparency log for AI interactions: the library for programs that run one themselves.
 //!
 //! In scope: wiring. [`open`] makes the keys, the store, the lookup index, the clock and the randomness of a [`Log`] with
 //! safe defaults; [`Log::router`] serves it from an axum program, [`Log::server`] by itself. [`keys`] keeps key files,
 //! [`Opening`] commits to a record with a salt, [`verify`] checks a proof file offline. [`custody`] records to a vault and its
-//! log, [`report`] shows what happened in a session. [`witness()`] opens a witness likewise.
+//! log. [`witness()`] opens a witness likewise.
 //!
 //! Out of scope, each with its own crate: the tree (`vouchlog-merkle`), signed notes (`vouchlog-note`), entries
 //! (`vouchlog-stream`), the engine (`vouchlog-sequencer`), the store (`vouchlog-storage-sled`), the port
-//! (`vouchlog-server`), gateways and remote logs (`vouchlog-client`).
+//! (`vouchlog-server`), gateways and remote logs (`vouchlog-client`), the program (`vouchlog-cli`).
 //!
 //! ```
 //! use vouchlog::{AckLevel, Appender, Digest, Evidence, HouseAppend, Statement, StatementKind};
@@ -37,7 +37,6 @@ pub mod keys;
 mod mirror;
 mod opening;
 mod refusals;
-pub mod report;
 pub mod verify;
 mod witness;
 mod witness_state;

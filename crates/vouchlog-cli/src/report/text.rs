@@ -31,7 +31,7 @@ const NARROW_GUTTER: usize = 11;
 const ROOM: usize = 20;
 
 /// The timeline as text of at most `width` columns (60 at least; a character counts as one column), with colours if wanted.
-pub fn text(timeline: &Timeline, width: usize, colour: bool) -> String {
+pub(crate) fn text(timeline: &Timeline, width: usize, colour: bool) -> String {
     let mut page = Page { out: String::new(), width: width.max(NARROWEST), colour };
     page.heading(&format!("Session {}", timeline.session));
     page.answers(timeline);

@@ -7,6 +7,7 @@ use clap::Parser;
 mod advice;
 mod commands;
 mod output;
+mod report;
 
 use commands::Command;
 use output::{ERROR, Outcome, Output};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use vouchlog::verify::{Claim, verify};
-use vouchlog::{Policy, StatementKind, report};
+use vouchlog::{Policy, StatementKind};
 use vouchlog_evidence::session::{ErasedAt, Loss, Place, ProofState, SessionRecord, Surroundings, Timeline};
 use vouchlog_evidence::{
     Answer, BundleContents, Context, DisclosureScope, Facet, Record, RecordId, SessionBundle, SetFacts,
@@ -17,6 +17,7 @@ use super::custody::{self, CustodyArgs, VaultArgs};
 use super::{disclose, policy, write_file};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
+use crate::report;
 
 /// Most records of a session that are drawn.
 const MAX_RECORDS: usize = 10_000;

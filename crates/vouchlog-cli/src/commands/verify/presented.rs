@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use vouchlog::{Policy, VerifyingKey, report};
+use vouchlog::{Policy, VerifyingKey};
 use vouchlog_evidence::limits::{MAX_BUNDLE_BYTES, MAX_PRESENTATION_BYTES};
 use vouchlog_evidence::session::plain;
 use vouchlog_evidence::{
@@ -15,6 +15,7 @@ use super::seconds;
 use crate::advice::Advice;
 use crate::commands::{read_file, session, write_file};
 use crate::output::{self, Outcome, Output};
+use crate::report;
 
 /// Verifies a presentation: every link from the fields to the log's key and its witnesses.
 pub(super) fn presentation(

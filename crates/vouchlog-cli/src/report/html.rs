@@ -18,7 +18,7 @@ const STYLE: &str = include_str!("style.css");
 const STYLE_HASH: &str = "5q6JpQR0BVPD3uWMefHBuRG0pWnAZCEqZu69k6INzms=";
 
 /// The timeline as a page. All text in it is escaped; a browser is told to run nothing and to load nothing.
-pub fn html(timeline: &Timeline) -> String {
+pub(crate) fn html(timeline: &Timeline) -> String {
     let policy =
         format!("default-src 'none'; style-src 'sha256-{STYLE_HASH}'; base-uri 'none'; form-action 'none'");
     let page = html! {

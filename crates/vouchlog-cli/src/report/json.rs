@@ -30,7 +30,7 @@ use vouchlog_merkle::LeafIndex;
 /// ```
 ///
 /// `words` are safe to show; the fields under `record` are as they came.
-pub fn json(timeline: &Timeline) -> Value {
+pub(crate) fn json(timeline: &Timeline) -> Value {
     let summary = &timeline.summary;
     let id = |place: usize| timeline.records.get(place).map(|record| record.id.as_str());
     let act = |act: &Act| {

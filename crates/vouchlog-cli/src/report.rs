@@ -13,18 +13,18 @@ mod limits;
 mod text;
 mod wrap;
 
-pub use html::html;
-pub use json::json;
-pub use text::text;
-pub use vouchlog_evidence::session::Timeline;
+pub(crate) use html::html;
+pub(crate) use json::json;
+pub(crate) use text::text;
+pub(crate) use vouchlog_evidence::session::Timeline;
 
 /// Whether to colour what goes to standard output: it is a terminal, and `NO_COLOR` is unset or empty (no-color.org).
-pub fn colour() -> bool {
+pub(crate) fn colour() -> bool {
     std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stdout().is_terminal()
 }
 
 /// Columns of the terminal as `COLUMNS` says, or 100.
-pub fn width() -> usize {
+pub(crate) fn width() -> usize {
     std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100)
 }
 
