@@ -15,7 +15,7 @@ use thiserror::Error;
 use vouchlog_merkle::{Hash, sha256};
 use vouchlog_stream::Digest;
 
-use crate::random_bytes;
+use crate::clock::random_bytes;
 
 const FORMAT: &str = "vouchlog/v1 opening";
 const PREFIX: &[u8] = b"vouchlog/v1 record\n";

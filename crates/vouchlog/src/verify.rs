@@ -12,7 +12,7 @@ use vouchlog_note::{
 };
 use vouchlog_stream::{Digest, Entry, StatementEntry};
 
-use crate::{Opening, OpeningError};
+use crate::opening::{Opening, OpeningError};
 
 /// What was logged, as the caller knows it.
 #[derive(Clone, Copy, Debug)]

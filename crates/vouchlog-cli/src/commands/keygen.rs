@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use serde_json::json;
 use vouchlog::keys::{self, KeyFileError};
+use vouchlog::witness::create_key;
 use vouchlog_note::SignatureType;
 
 use crate::advice::Advice;
@@ -70,7 +71,7 @@ impl Args {
         let signature_type = self.kind.signature_type(self.algorithm).ok_or_else(|| {
             Advice::error("only logs and witnesses sign with ML-DSA-44", "leave --algorithm out")
         })?;
-        let create = if self.kind == Kind::Witness { keys::create_for_witness } else { keys::create };
+        let create = if self.kind == Kind::Witness { create_key } else { keys::create };
         let key = create(&self.out, &self.name, signature_type).map_err(|error| {
             let hint = match error {
                 KeyFileError::Exists(_) | KeyFileError::StateExists(_) => "give another file with --out",

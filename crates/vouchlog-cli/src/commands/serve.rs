@@ -7,11 +7,9 @@ use anyhow::Context;
 use clap::ValueEnum;
 use serde_json::json;
 use vouchlog::{
-    IndexMode, Log, LogBuilder, OpenError, TreeSize, VerifyingKey, WitnessState, WitnessUrls,
-    connect_witnesses, keys,
+    EngineError, IndexMode, Log, LogBuilder, OpenError, StoreError, TreeSize, VerifyingKey, WitnessState,
+    WitnessUrls, connect_witnesses, keys,
 };
-use vouchlog_sequencer::OpenError as EngineError;
-use vouchlog_storage::StoreError;
 
 use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
 use crate::advice::Advice;

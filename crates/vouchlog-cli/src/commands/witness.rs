@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde_json::json;
-use vouchlog::{ACCEPT_LOST_STATE, Server, VerifyingKey, WitnessOpenError, WitnessStateError, witness};
+use vouchlog::witness::{
+    ACCEPT_LOST_STATE, KnownLog, Logs, Rate, Witness, WitnessOpenError, WitnessStateError, witness,
+};
+use vouchlog::{Origin, StoreError, VerifyingKey};
+use vouchlog_note::LogList;
 use vouchlog_note::limits::MAX_LOG_LIST_BYTES;
-use vouchlog_note::{LogList, Origin};
-use vouchlog_storage::StoreError;
-use vouchlog_storage_sled::SledWitnessStore;
-use vouchlog_witness::{KnownLog, Logs, Rate, Witness};
 
 use super::LogFormat;
 use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
@@ -66,14 +66,12 @@ pub(crate) struct Args {
     pub(crate) log_format: LogFormat,
 }
 
-type OpenWitness = Witness<SledWitnessStore>;
-
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let (shutdown, hangup) = (shutdown_signal()?, Hangup::new()?);
         let config = self.end.drain.config();
         let (listener, address) = listen(&self.listen).await?;
-        let (witness, registry) = self.open()?;
+        let witness = self.open()?;
         let lists = Lists { files: self.log_lists.clone(), ceiling: self.ceiling() };
         let mut logs = self.logs()?;
         for (file, list) in lists.read()? {
@@ -85,20 +83,15 @@ impl Args {
         announce(output, &witness, &format!("http://{address}"));
         let reloaded = witness.clone();
         let reloading = reload_on(hangup, move || lists.reload(&reloaded));
-        let health = witness.clone();
         let (ending, end) = self.end.watch(shutdown, witness.poison().wait());
-        Server::witness(witness.clone(), config)
-            .health(move || health.readiness())
-            .registry(registry)
-            .run(listener, ending)
-            .await;
+        witness.server(config).run(listener, ending).await;
         reloading.abort();
         witness.stop().await;
         output.farewell("The witness stopped; everything it cosigned is on disk.");
         Ok(end.outcome())
     }
 
-    fn open(&self) -> anyhow::Result<(OpenWitness, prometheus_client::registry::Registry)> {
+    fn open(&self) -> anyhow::Result<Witness> {
         let accept = match self.accept_lost_state.as_deref() {
             None => false,
             Some(ACCEPT_LOST_STATE) => true,
@@ -145,7 +138,7 @@ impl Args {
     }
 }
 
-fn announce(output: Output, witness: &OpenWitness, url: &str) {
+fn announce(output: Output, witness: &Witness, url: &str) {
     let (name, logs) = (witness.name(), witness.logs());
     let vkeys: Vec<String> = witness.vkeys().iter().map(ToString::to_string).collect();
     let lines: String = vkeys.iter().map(|vkey| format!("  vkey  {vkey}\n")).collect();
@@ -189,7 +182,7 @@ impl Lists {
     }
 
     /// Reads the lists again. One that cannot be read changes nothing.
-    fn reload(&self, witness: &OpenWitness) -> anyhow::Result<String> {
+    fn reload(&self, witness: &Witness) -> anyhow::Result<String> {
         if self.files.is_empty() {
             return Ok("nothing was reloaded: no --log-list was given".to_owned());
         }

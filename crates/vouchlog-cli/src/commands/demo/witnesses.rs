@@ -1,13 +1,11 @@
 //! The demo's witnesses: two of them, each with a key, a store and a port of its own, as if two strangers ran them.
 
 use anyhow::Context;
-use vouchlog::{Error, ErrorKind, Policy, Server, SigningKey, witness};
+use vouchlog::witness::{KnownLog, Logs, Rate, Witness, witness};
+use vouchlog::{Error, ErrorKind, Origin, Policy, ServerConfig, SigningKey};
 use vouchlog_api::Witness as _;
 use vouchlog_merkle::{ConsistencyProof, TreeHead, sha256};
-use vouchlog_note::{AddCheckpoint, Checkpoint, Origin, SignedCheckpoint, UnverifiedNote};
-use vouchlog_server::Config;
-use vouchlog_storage_sled::SledWitnessStore;
-use vouchlog_witness::{KnownLog, Logs, Rate, Witness};
+use vouchlog_note::{AddCheckpoint, Checkpoint, SignedCheckpoint, UnverifiedNote};
 
 use super::place::{Place, Running};
 
@@ -15,19 +13,19 @@ use super::place::{Place, Running};
 const MAX_ATTEMPTS: usize = 20;
 
 /// A witness that is served.
-pub(super) type RunningWitness = Running<Witness<SledWitnessStore>>;
+pub(super) type RunningWitness = Running<Witness>;
 
 /// Starts two witnesses that know the log of this key.
 pub(super) async fn start(place: &Place, log: &SigningKey) -> anyhow::Result<Vec<RunningWitness>> {
     let mut witnesses = Vec::new();
     for name in ["witness-a", "witness-b"] {
         let opened = witness(place.path(name)).name(&format!("{name}.localhost/demo")).open();
-        let (witness, registry) = opened.context("a witness did not open")?;
+        let witness = opened.context("a witness did not open")?;
         let mut logs = Logs::new();
         let log = log.verifying_key();
         logs.add(KnownLog::new(Origin::new(log.name().as_str())?, vec![log.clone()], Rate::UNLIMITED)?)?;
         witness.set_logs(logs)?;
-        let server = Server::witness(witness.clone(), Config::default()).registry(registry);
+        let server = witness.server(ServerConfig::default());
         witnesses.push(Running::start(witness, server).await?);
     }
     Ok(witnesses)
@@ -62,11 +60,7 @@ pub(super) async fn refuse_another_history(
 
 /// The words in which one witness refuses. The log goes on meanwhile: a head that was cosigned in between makes the forger begin
 /// again.
-async fn refusal_of(
-    witness: &Witness<SledWitnessStore>,
-    log: &SigningKey,
-    origin: &Origin,
-) -> anyhow::Result<Error> {
+async fn refusal_of(witness: &Witness, log: &SigningKey, origin: &Origin) -> anyhow::Result<Error> {
     for _ in 0..MAX_ATTEMPTS {
         let seen = witness.latest_checkpoint(sha256(origin.as_str().as_bytes())).await?;
         let seen = SignedCheckpoint::open(seen.as_bytes(), origin, log.verifying_key())?.head();

@@ -5,13 +5,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::ProgressBar;
-use vouchlog::{
-    AckLevel, Origin, Policy, SigningKey, Statement, VerifyingKey, keys, random_bytes, system_clock,
+use vouchlog::gateway::{
+    self, Acknowledged, Gateway, GatewayConfig, GatewayError, Options, Patience, ReceiptSink, SpoolError,
 };
-use vouchlog_client::{
-    Acknowledged, Connection, Gateway, GatewayConfig, GatewayError, Options, Patience, ReceiptSink,
-    SpoolError,
-};
+use vouchlog::{AckLevel, Policy, SigningKey, Statement, VerifyingKey, keys};
 
 use super::receipt::{Keeper, Placed, placed};
 use super::{Args, Failed};
@@ -45,13 +42,6 @@ impl Opened<'_> {
     pub(crate) async fn open(self) -> anyhow::Result<Gateway> {
         let patience = Patience { max_backoff: MAX_BACKOFF, ..Patience::default() };
         let config = GatewayConfig {
-            log: Connection::new(self.url.trim_end_matches('/')),
-            origin: Origin::new(self.log.name().as_str())?,
-            log_key: self.log.clone(),
-            gateway_key: self.key,
-            state_dir: self.state,
-            clock: system_clock(),
-            randomness: random_bytes,
             sink: self.receipts.map(|dir| Box::new(Keeper(dir)) as Box<dyn ReceiptSink>),
             options: Options {
                 patience,
@@ -59,6 +49,7 @@ impl Opened<'_> {
                 min_free: self.min_free,
                 ..Options::default()
             },
+            ..gateway::config(self.url, self.log.clone(), self.key, self.state)?
         };
         Gateway::open(config).await.map_err(|error| advise(&error))
     }
