@@ -12,6 +12,7 @@ use vouchlog_runtime::durable::{self, Mode};
 
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
+use crate::traces::LogFormat;
 
 mod audit;
 mod auditing;
@@ -50,8 +51,6 @@ mod vault;
 mod verify;
 mod verify_finding;
 mod witness;
-
-pub(crate) use serve::LogFormat;
 
 /// How long reads that nobody waits for any more may take at the end.
 const LAST_READS: Duration = Duration::from_secs(5);
@@ -93,6 +92,17 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// The format that a server's traces are asked for in; none for commands that end by themselves.
+    pub(crate) fn log_format(&self) -> Option<LogFormat> {
+        match self {
+            Self::Serve(args) => Some(args.log_format),
+            Self::Witness(args) => Some(args.log_format),
+            Self::Collect(args) => Some(args.log_format),
+            Self::Monitor(args) => Some(args.log_format),
+            _ => None,
+        }
+    }
+
     pub(crate) fn run(self, output: &Output) -> anyhow::Result<Outcome> {
         match self {
             Self::Demo(args) => block_on(args.run(*output)),

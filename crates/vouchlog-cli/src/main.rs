@@ -8,6 +8,7 @@ mod advice;
 mod commands;
 mod output;
 mod report;
+mod traces;
 
 use commands::Command;
 use output::{ERROR, Outcome, Output};
@@ -53,7 +54,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<Outcome> {
-    output::start_tracing(cli.trace.as_deref(), &cli.command)?;
+    traces::start(cli.trace.as_deref(), cli.command.log_format())?;
     cli.command.run(&Output::new(cli.json))
 }
 

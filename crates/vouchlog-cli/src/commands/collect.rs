@@ -16,12 +16,12 @@ use vouchlog_evidence::Profile;
 use vouchlog_server::{Config, Readiness, Server};
 use vouchlog_vault::KeySource;
 
-use super::LogFormat;
 use super::custody::VaultArgs;
 use super::reserve::ReserveArgs;
 use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
+use crate::traces::LogFormat;
 
 mod custody;
 mod log;
@@ -76,7 +76,7 @@ pub(crate) struct Args {
     end: EndArgs,
     /// Format of the program's own traces
     #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
-    pub(crate) log_format: LogFormat,
+    pub(super) log_format: LogFormat,
 }
 
 /// The vault, and the caller's token.

@@ -18,11 +18,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use vouchlog::{Server, unix_millis};
 
-use super::LogFormat;
 use super::auditing::{Audit, AuditArgs, Subject};
 use super::running::{DrainArgs, Hangup, listen, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
+use crate::traces::LogFormat;
 
 mod memory;
 mod news;
@@ -63,7 +63,7 @@ pub(crate) struct Args {
     drain: DrainArgs,
     /// How traces are written
     #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
-    pub(crate) log_format: LogFormat,
+    pub(super) log_format: LogFormat,
 }
 
 /// Everything that outlives one audit.

@@ -200,7 +200,7 @@ fn stream_lines(stream: &CompleteStream, lines: &mut Vec<String>) {
     lines.push(match stream.newest_head {
         Some(time) => format!(
             "    signed        {heads}, the newest at {} by the gateway's clock",
-            super::verify::seconds(time)
+            output::posix_time(time)
         ),
         None => "    signed        no head".to_owned(),
     });

@@ -14,6 +14,7 @@ use vouchlog::{
 use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
+use crate::traces::LogFormat;
 
 /// Run a log: gRPC and HTTP on one port
 #[derive(clap::Args)]
@@ -64,7 +65,7 @@ pub(crate) struct Args {
     scrub: super::scrub::ScrubArgs,
     /// Format of the program's own traces
     #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
-    pub(crate) log_format: LogFormat,
+    pub(super) log_format: LogFormat,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -75,15 +76,6 @@ enum Index {
     Off,
     /// They can, after the lookup index is rebuilt
     Rebuild,
-}
-
-/// Format of the program's own traces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// For people
-    Text,
-    /// One JSON object per line
-    Json,
 }
 
 impl Args {

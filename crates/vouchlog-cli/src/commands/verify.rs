@@ -218,22 +218,16 @@ pub(super) fn words(verified: &Verified, policy: bool) -> String {
     lines.push(format!("  checkpoint  of {size}, signed by the log"));
     for witness in &verified.witnesses {
         let name = String::from_utf8_lossy(witness.name().as_bytes()).into_owned();
-        lines.push(format!("  witness     {name} cosigned at {}", seconds(witness.timestamp())));
+        lines.push(format!("  witness     {name} cosigned at {}", output::posix_time(witness.timestamp())));
     }
     if let Some(Witnessed { after, until }) = verified.witnessed {
-        let after = after.map_or_else(String::new, |after| format!("after {}, ", seconds(after)));
-        lines.push(format!("  witnessed   {after}not later than {}", seconds(until)));
+        let after = after.map_or_else(String::new, |after| format!("after {}, ", output::posix_time(after)));
+        lines.push(format!("  witnessed   {after}not later than {}", output::posix_time(until)));
     }
     if policy {
         lines.push("  policy      satisfied".to_owned());
     }
     lines.join("\n")
-}
-
-/// A time a witness gave, for people; one past all calendars as the number it is.
-pub(super) fn seconds(posix: u64) -> String {
-    let time = i64::try_from(posix).ok().and_then(|at| jiff::Timestamp::from_second(at).ok());
-    time.map_or_else(|| posix.to_string(), |time| time.to_string())
 }
 
 /// The same for programs.

@@ -13,10 +13,10 @@ use vouchlog::{Origin, StoreError, VerifyingKey};
 use vouchlog_note::LogList;
 use vouchlog_note::limits::MAX_LOG_LIST_BYTES;
 
-use super::LogFormat;
 use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
+use crate::traces::LogFormat;
 
 /// Requests a day of a log given by its vkey: ten a second. A log asks about once a second while it grows.
 const DEFAULT_MAX_RATE: u32 = 864_000;
@@ -63,7 +63,7 @@ pub(crate) struct Args {
     end: EndArgs,
     /// Format of the program's own traces
     #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
-    pub(crate) log_format: LogFormat,
+    pub(super) log_format: LogFormat,
 }
 
 impl Args {

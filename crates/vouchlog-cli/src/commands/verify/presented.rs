@@ -11,7 +11,6 @@ use vouchlog_evidence::{
     verify_bundle, verify_presentation,
 };
 
-use super::seconds;
 use crate::advice::Advice;
 use crate::commands::{read_file, session, write_file};
 use crate::output::{self, Outcome, Output};
@@ -86,7 +85,7 @@ fn shown(verified: &VerifiedPresentation, policy: bool, output: Output) -> anyho
     if policy {
         let until = verified
             .witnessed_until
-            .map_or_else(String::new, |at| format!(", not later than {}", seconds(at)));
+            .map_or_else(String::new, |at| format!(", not later than {}", output::posix_time(at)));
         lines.push(format!("  policy      satisfied by {} witnesses{until}", verified.witnesses.len()));
     }
     lines.push("disclosed:".to_owned());
