@@ -1,10 +1,13 @@
 //! The report in plain words.
 
-use super::collector::{Collector, Loss};
-use super::heartbeats::{Pulse, Sums};
-use super::tally::{Counts, Missing, Service};
-use super::{Report, advice};
+use vouchlog_collector::doctor::{
+    CollectorState, Counts, HeartbeatReport, Loss, Missing, Report, ServiceReport, Suggestion, Sums,
+};
+
 use crate::output;
+
+#[cfg(test)]
+mod tests;
 
 /// Rules of one service that are told; programs hear of all.
 const MAX_MISSING: usize = 12;
@@ -36,7 +39,7 @@ pub(super) fn text(report: &Report) -> String {
     lines.join("\n")
 }
 
-fn of_service(service: &Service, lines: &mut Vec<String>) {
+fn of_service(service: &ServiceReport, lines: &mut Vec<String>) {
     let of = |count| share(count, service.records);
     lines.push(format!("{} — {}, docs/gateways/{}", service.service, service.name, service.page));
     let most = service.missing.first().map(|most| format!(": {}", most.told)).unwrap_or_default();
@@ -76,7 +79,7 @@ fn of_service(service: &Service, lines: &mut Vec<String>) {
     odds(service, lines);
 }
 
-fn suggested(suggestion: &advice::Suggestion, lines: &mut Vec<String>) {
+fn suggested(suggestion: &Suggestion, lines: &mut Vec<String>) {
     let number = match suggestion.lines.len() {
         1 => "this line".to_owned(),
         n => format!("these {n} lines"),
@@ -93,7 +96,7 @@ fn suggested(suggestion: &advice::Suggestion, lines: &mut Vec<String>) {
     }
 }
 
-fn odds(service: &Service, lines: &mut Vec<String>) {
+fn odds(service: &ServiceReport, lines: &mut Vec<String>) {
     let mut say = |count: u64, words: String| {
         if count > 0 {
             lines.push(format!("  {words}"));
@@ -115,7 +118,7 @@ fn odds(service: &Service, lines: &mut Vec<String>) {
     say(unknown.0.len() as u64, format!("unknown members: {}", names(unknown)));
 }
 
-fn of_collector(collector: &Collector, lines: &mut Vec<String>) {
+fn of_collector(collector: &CollectorState, lines: &mut Vec<String>) {
     lines.push("collector".to_owned());
     let kinds: Vec<String> = collector.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
     if !kinds.is_empty() {
@@ -155,23 +158,23 @@ fn of_collector(collector: &Collector, lines: &mut Vec<String>) {
     }
 }
 
-fn of_heartbeats(pulse: &Pulse, lines: &mut Vec<String>) {
-    let Some(silence) = &pulse.longest_silence else {
+fn of_heartbeats(heartbeats: &HeartbeatReport, lines: &mut Vec<String>) {
+    let Some(silence) = &heartbeats.longest_silence else {
         lines.push("  no heartbeats: nothing shows that the collector ran the whole time".to_owned());
         return;
     };
-    let number = output::count(pulse.heartbeats, "heartbeat", "heartbeats");
+    let number = output::count(heartbeats.heartbeats, "heartbeat", "heartbeats");
     let span = jiff::SignedDuration::from_secs(silence.seconds);
     lines.push(format!(
         "  {number}, the longest silence {span:#} from {:.0} ({})",
         silence.from, silence.recorder
     ));
-    let (agree, disagree) = (pulse.agreeing, pulse.disagreeing.len());
+    let (agree, disagree) = (heartbeats.agreeing, heartbeats.disagreeing.len());
     lines.push(format!(
         "  their counts agree with the vault in {agree} intervals, disagree in {disagree}, not checked in {}",
-        pulse.unchecked
+        heartbeats.unchecked
     ));
-    let Sums { refused, not_understood, ignored, lost, forward_dropped, .. } = pulse.sums;
+    let Sums { refused, not_understood, ignored, lost, forward_dropped, .. } = heartbeats.sums;
     for (count, what) in [
         (refused, "items refused"),
         (not_understood, "attributes in no mapping table"),
@@ -195,17 +198,17 @@ fn lost(loss: &Loss) -> String {
 }
 
 /// `1 record`, `2 records`.
-pub(super) fn records(count: u64) -> String {
+fn records(count: u64) -> String {
     output::count(count, "record", "records")
 }
 
 /// `1 intent`, `2 intents`.
-pub(super) fn intents(count: u64) -> String {
+fn intents(count: u64) -> String {
     output::count(count, "intent", "intents")
 }
 
 /// A share in per cent. Only all is 100 %, and only none is 0 %.
-pub(super) fn share(count: u64, of: u64) -> String {
+fn share(count: u64, of: u64) -> String {
     let per_cent = match (count, of) {
         (0, _) | (_, 0) => 0,
         (count, of) if count >= of => 100,

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use vouchlog_evidence::{Answer, Cause, Finding, Grade, Record, Rule, Severity};
+use vouchlog_evidence::{Answer, Finding, Grade, Record, Severity};
 
-use super::Kept;
 use super::advice::{self, Gateway, Open, Suggestion};
+use super::facts::{RowFacts, counted};
+use super::missing::Missing;
 
 /// Most different names of one list: an emitter that puts ids into names must not fill the memory.
 const MAX_NAMES: usize = 200;
@@ -36,7 +37,7 @@ pub(super) struct Tally {
 /// How often each name was met.
 #[derive(Debug, Default, Serialize)]
 #[serde(transparent)]
-pub(super) struct Counts(pub(super) BTreeMap<String, u64>);
+pub struct Counts(pub BTreeMap<String, u64>);
 
 impl Counts {
     fn add(&mut self, name: &str) {
@@ -46,77 +47,58 @@ impl Counts {
     }
 
     /// The names, the most frequent first.
-    pub(super) fn by_frequency(&self) -> Vec<(&str, u64)> {
+    pub fn by_frequency(&self) -> Vec<(&str, u64)> {
         let mut all: Vec<_> = self.0.iter().map(|(name, count)| (name.as_str(), *count)).collect();
         all.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
         all
     }
 }
 
-/// What a rule found, in how many records.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Missing {
-    #[serde(flatten)]
-    pub(super) rule: &'static Rule,
-    /// The worst that it was in one of them.
-    #[serde(rename = "worst")]
-    pub(super) severity: Severity,
-    /// What was found in the first that was as bad, for example.
-    pub(super) told: String,
-    pub(super) records: u64,
-    /// In how many of them it was critical.
-    pub(super) critical: u64,
-}
-
-impl Missing {
-    /// Of no record yet.
-    pub(super) fn of(finding: &Finding) -> Self {
-        let Finding { rule, severity, cause, message, .. } = finding;
-        // A message names the one record's own values where something is wrong with them.
-        let told = if *cause == Cause::Wrong { rule.says.to_owned() } else { message.clone() };
-        Self { rule, severity: *severity, told, records: 0, critical: 0 }
-    }
-}
-
-/// A service, examined.
+/// What the evidence of one service holds and lacks.
 #[derive(Debug, Serialize)]
-pub(super) struct Service {
-    pub(super) service: String,
+pub struct ServiceReport {
+    /// The name it gives itself.
+    pub service: String,
     /// Which kind of gateway, by the name of its advice.
-    pub(super) gateway: &'static str,
+    pub gateway: &'static str,
     /// The same for people.
-    pub(super) name: &'static str,
+    pub name: &'static str,
     /// The page on it, in docs/gateways.
-    pub(super) page: &'static str,
-    pub(super) records: u64,
-    pub(super) with_content: u64,
-    pub(super) attributable: u64,
-    pub(super) complete: u64,
-    pub(super) credential_valid: u64,
+    pub page: &'static str,
+    /// Records of interactions that were read.
+    pub records: u64,
+    /// Records that commit to a transcript.
+    pub with_content: u64,
+    /// Records whose grade says who acted.
+    pub attributable: u64,
+    /// Records that have all their profile asks for.
+    pub complete: u64,
+    /// Records whose credential was valid when it was used.
+    pub credential_valid: u64,
     /// The most frequent first.
-    pub(super) missing: Vec<Missing>,
+    pub missing: Vec<Missing>,
     /// What to add, the most helpful first.
-    pub(super) add: Vec<Suggestion>,
+    pub add: Vec<Suggestion>,
     /// What no line of the gateway mends, and who can.
-    pub(super) beyond: Vec<Open>,
+    pub beyond: Vec<Open>,
     /// What the records were made from: dialect, scope and version.
-    pub(super) sources: Counts,
+    pub sources: Counts,
     /// Records whose source leaves interactions out.
-    pub(super) sampled: u64,
+    pub sampled: u64,
     /// Attributes that sources dropped, all records together.
-    pub(super) dropped_attributes: u64,
+    pub dropped_attributes: u64,
     /// Records with attributes in no mapping table. Which those are may be content, and is not read.
-    pub(super) not_understood: u64,
+    pub not_understood: u64,
     /// Members that the model of a record does not know, of records that came as such.
-    pub(super) unknown_members: Counts,
+    pub unknown_members: Counts,
     /// Records with values that did not fit their field.
-    pub(super) refused: u64,
+    pub refused: u64,
     /// Records of calls whose accounts contradict each other.
-    pub(super) conflicts: u64,
+    pub conflicts: u64,
     /// Records that amend an earlier one: their parts came late.
-    pub(super) late: u64,
+    pub late: u64,
     /// Records that were closed before all their parts were there.
-    pub(super) cut_short: u64,
+    pub cut_short: u64,
 }
 
 impl Tally {
@@ -142,8 +124,8 @@ impl Tally {
         }
     }
 
-    pub(super) fn take(&mut self, kept: &Kept, record: &Record, grade: &Grade) {
-        let claims = kept.evidence.names();
+    pub(super) fn take(&mut self, row: &RowFacts, record: &Record, grade: &Grade) {
+        let claims = row.evidence.names();
         let claims = |name: &str| claims.contains(&name);
         let (verdicts, yes) = (&grade.verdicts, |answer: Answer| u64::from(answer == Answer::Yes));
         self.records += 1;
@@ -153,7 +135,7 @@ impl Tally {
         self.credential_valid += yes(verdicts.credential_valid_at_moment);
         self.complete += u64::from(claims("complete") && verdicts.complete != Answer::No);
         self.findings(grade);
-        self.custody(kept, record);
+        self.custody(row, record);
         self.left_over(record);
     }
 
@@ -177,10 +159,10 @@ impl Tally {
         }
     }
 
-    fn custody(&mut self, kept: &Kept, record: &Record) {
+    fn custody(&mut self, row: &RowFacts, record: &Record) {
         let custody = record.body.custody.value();
         let amends = record.body.correlation.value().and_then(|correlation| correlation.amends.value());
-        self.late += u64::from(kept.amends || amends.is_some());
+        self.late += u64::from(row.amends || amends.is_some());
         let Some(custody) = custody else { return };
         self.cut_short += u64::from(custody.completed_by.value().is_some());
         self.sampled += u64::from(custody.sampled.value() == Some(&true));
@@ -205,13 +187,13 @@ impl Tally {
         self.refused += u64::from(is_there(&otel["refused"]));
     }
 
-    pub(super) fn conclude(self) -> Service {
+    pub(super) fn conclude(self) -> ServiceReport {
         let mut missing: Vec<Missing> = self.findings.into_values().collect();
         missing.sort_by_key(|missing| {
             (std::cmp::Reverse((missing.records, missing.severity)), missing.rule.code)
         });
         let (add, beyond) = advice::answer(self.gateway, &missing, self.records - self.with_content);
-        Service {
+        ServiceReport {
             service: self.service,
             gateway: &self.gateway.gateway,
             name: &self.gateway.name,
@@ -237,18 +219,18 @@ impl Tally {
     }
 }
 
-impl Service {
+impl ServiceReport {
     /// What is critical here, in words.
     pub(super) fn critical(&self) -> Vec<String> {
         let rules = self.missing.iter().filter(|missing| missing.critical > 0);
         let mut critical: Vec<String> = rules
             .map(|Missing { rule, critical, .. }| {
-                let records = super::words::records(*critical);
+                let records = counted(*critical, "record");
                 format!("{}: {}, in {records} ({})", self.service, rule.says, rule.code)
             })
             .collect();
         if self.conflicts > 0 {
-            let records = super::words::records(self.conflicts);
+            let records = counted(self.conflicts, "record");
             critical
                 .push(format!("{}: accounts of one call contradict each other, in {records}", self.service));
         }

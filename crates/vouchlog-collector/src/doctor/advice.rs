@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
-use vouchlog_collector::dialect::Dialect;
 use vouchlog_evidence::Record;
 
-use super::tally::Missing;
+use super::missing::Missing;
+use crate::dialect::Dialect;
 
 #[cfg(test)]
 mod tests;
@@ -136,26 +136,30 @@ fn all() -> &'static Advice {
 
 /// Lines to add, and what for.
 #[derive(Debug, Serialize)]
-pub(super) struct Suggestion {
+pub struct Suggestion {
     /// Codes of the rules that it mends here.
-    pub(super) mends: Vec<&'static str>,
+    pub mends: Vec<&'static str>,
     /// How many findings go away: each rule in each record.
-    pub(super) findings: u64,
+    pub findings: u64,
     /// Where the lines go.
-    pub(super) to: &'static str,
-    pub(super) lines: &'static [String],
-    pub(super) note: &'static str,
+    pub to: &'static str,
+    /// The lines, as they stand in the configuration.
+    pub lines: &'static [String],
+    /// What to mind; empty if nothing.
+    pub note: &'static str,
 }
 
 /// What stays open, and who can mend it.
 #[derive(Debug, Serialize)]
-pub(super) struct Open {
+pub struct Open {
     /// Codes of the rules that found something here.
-    pub(super) rules: Vec<&'static str>,
+    pub rules: Vec<&'static str>,
     /// How much: each rule in each record.
-    pub(super) findings: u64,
-    pub(super) why: &'static str,
-    pub(super) who: &'static str,
+    pub findings: u64,
+    /// Why no setting fixes it.
+    pub why: &'static str,
+    /// Who can, and how.
+    pub who: &'static str,
 }
 
 /// Which gateway a record came from.

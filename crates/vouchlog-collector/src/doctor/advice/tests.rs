@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use vouchlog_collector::assemble::{Assembler, Config, Lot, Naming};
-use vouchlog_collector::doors;
-use vouchlog_collector::intake::{Event, Item, Source, Span, SpanKind};
 use vouchlog_evidence::{Context, Grade, Severity, grade, rule};
 
 use super::*;
+use crate::assemble::{Assembler, Config, Lot, Naming};
+use crate::doors;
+use crate::intake::{Event, Item, Source, Span, SpanKind};
 
 /// A call as a gateway sends it.
 #[derive(Debug, Deserialize)]
@@ -160,7 +160,7 @@ fn every_file_is_read_and_has_its_own_name() {
     let mut names: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
     names.push("common");
     names.sort_unstable();
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/commands/doctor/advice");
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/doctor/advice");
     let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let mut found: Vec<String> = files
         .filter(|path| path.extension().is_some_and(|kind| kind == "json"))

@@ -23,8 +23,8 @@ fn beat(heartbeats: &mut Heartbeats, sequence: u64, number: u64, second: i64, co
     });
     let record = Record::from_value(record).unwrap().record;
     let (evidence, place) = (Evidence::NONE, Some((7, sequence)));
-    let kept = Kept { id: id(sequence), evidence, started_at: 0, amends: false, place };
-    heartbeats.take(&kept, &record);
+    let row = RowFacts { id: id(sequence), evidence, started_at: 0, amends: false, place };
+    heartbeats.take(&row, &record);
     heartbeats.places.insert((7, sequence), StatementKind::Heartbeat);
 }
 

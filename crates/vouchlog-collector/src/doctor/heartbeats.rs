@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use vouchlog::StatementKind;
 use vouchlog_evidence::{Field, Record, RecordId};
-use vouchlog_vault::{Access, Cursor, Order, Query, Row, Vault};
+use vouchlog_stream::StatementKind;
+use vouchlog_vault::{Access, Cursor, Order, Query, Row, Vault, VaultError};
 
-use super::{Kept, custody};
+use super::facts::{RowFacts, time};
 
 #[cfg(test)]
 mod tests;
@@ -30,17 +30,19 @@ pub(super) struct Heartbeats {
 
 /// What the heartbeats of the window count, together.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(super) struct Sums {
+pub struct Sums {
     /// Items taken from emitters.
-    pub(super) received: u64,
-    pub(super) refused: u64,
+    pub received: u64,
+    /// Items refused.
+    pub refused: u64,
     /// Attributes that no table knows.
-    pub(super) not_understood: u64,
+    pub not_understood: u64,
     /// Items about no interaction.
-    pub(super) ignored: u64,
-    pub(super) lost: u64,
+    pub ignored: u64,
+    /// Items lost.
+    pub lost: u64,
     /// Bodies that were not passed on to the next collector.
-    pub(super) forward_dropped: u64,
+    pub forward_dropped: u64,
 }
 
 struct Beat {
@@ -52,36 +54,45 @@ struct Beat {
     counts: BTreeMap<String, u64>,
 }
 
-/// Heartbeats, examined.
+/// What the heartbeats of the window show.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Pulse {
-    pub(super) heartbeats: u64,
+pub struct HeartbeatReport {
+    /// Heartbeats in the window.
+    pub heartbeats: u64,
     /// The longest time between two of one gateway, or from the last one until now.
-    pub(super) longest_silence: Option<Silence>,
+    pub longest_silence: Option<Silence>,
     /// Intervals whose records are those the heartbeat counts.
-    pub(super) agreeing: u64,
+    pub agreeing: u64,
     /// Intervals that could not be checked: not logged yet, or out of the window's reach.
-    pub(super) unchecked: u64,
-    pub(super) disagreeing: Vec<Disagreement>,
-    pub(super) sums: Sums,
+    pub unchecked: u64,
+    /// Intervals whose records are others than the heartbeat counts.
+    pub disagreeing: Vec<Disagreement>,
+    /// What the heartbeats count, together.
+    pub sums: Sums,
 }
 
-/// A time without a heartbeat.
+/// A time without a heartbeat of one recorder.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Silence {
-    pub(super) seconds: i64,
-    pub(super) from: Timestamp,
-    /// Whose.
-    pub(super) recorder: String,
+pub struct Silence {
+    /// How long it was.
+    pub seconds: i64,
+    /// When it began.
+    pub from: Timestamp,
+    /// The recorder that was silent.
+    pub recorder: String,
 }
 
 /// A heartbeat that counts other records than the vault has.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Disagreement {
-    pub(super) heartbeat: RecordId,
-    pub(super) stream: u64,
-    pub(super) stated: BTreeMap<String, u64>,
-    pub(super) found: BTreeMap<String, u64>,
+pub struct Disagreement {
+    /// The heartbeat.
+    pub heartbeat: RecordId,
+    /// The stream it counts.
+    pub stream: u64,
+    /// Records by kind, as the heartbeat counts them.
+    pub stated: BTreeMap<String, u64>,
+    /// Records by kind, as the vault has them.
+    pub found: BTreeMap<String, u64>,
 }
 
 impl Heartbeats {
@@ -93,7 +104,7 @@ impl Heartbeats {
     }
 
     /// Takes in what a heartbeat says.
-    pub(super) fn take(&mut self, kept: &Kept, record: &Record) {
+    pub(super) fn take(&mut self, row: &RowFacts, record: &Record) {
         let Some(heartbeat) = record.body.heartbeat.value() else { return };
         let add = |sum: &mut u64, count: &Field<u64>| *sum += count.value().copied().unwrap_or_default();
         let sums = &mut self.sums;
@@ -105,11 +116,11 @@ impl Heartbeats {
         add(&mut sums.forward_dropped, &heartbeat.forward_dropped);
         let custody = record.body.custody.value();
         self.beats.push(Beat {
-            id: kept.id.clone(),
+            id: row.id.clone(),
             recorder: custody.and_then(|it| it.recorder.value().cloned()).unwrap_or_default(),
-            place: kept.place,
+            place: row.place,
             number: heartbeat.number.value().copied().unwrap_or_default(),
-            to: heartbeat.to.value().copied().unwrap_or_else(|| super::time(kept.started_at)),
+            to: heartbeat.to.value().copied().unwrap_or_else(|| time(row.started_at)),
             counts: heartbeat.counts.value().cloned().unwrap_or_default(),
         });
     }
@@ -121,7 +132,7 @@ impl Heartbeats {
         access: &Access,
         tenant: &str,
         last: Option<Cursor>,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), VaultError> {
         self.beats.sort_by_key(|beat| (beat.place, beat.to));
         let mut missing: BTreeSet<Place> = self.intervals().flat_map(|(_, places)| places).collect();
         missing.retain(|place| !self.places.contains_key(place));
@@ -129,7 +140,7 @@ impl Heartbeats {
         let mut query = Query { tenant, order: Order::NewestFirst, after: last, ..Query::default() };
         let mut seen = 0;
         while !missing.is_empty() && seen < MAX_OLDER {
-            let rows = vault.find(access, &query).await.map_err(custody::advise_vault)?;
+            let rows = vault.find(access, &query).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             query.after = Some(last.cursor());
             seen += rows.len();
@@ -162,10 +173,10 @@ impl Heartbeats {
     }
 
     /// What they say. For after [`complete`](Self::complete).
-    pub(super) fn judge(mut self, now: Timestamp) -> Pulse {
+    pub(super) fn judge(mut self, now: Timestamp) -> HeartbeatReport {
         self.beats.sort_by_key(|beat| (beat.place, beat.to));
         let heartbeats = self.beats.len() as u64;
-        let mut pulse = Pulse { heartbeats, sums: self.sums, ..Pulse::default() };
+        let mut pulse = HeartbeatReport { heartbeats, sums: self.sums, ..HeartbeatReport::default() };
         for (beat, places) in self.intervals() {
             let mut found: BTreeMap<String, u64> = BTreeMap::new();
             let mut stream = 0;
@@ -212,7 +223,7 @@ impl Heartbeats {
     }
 }
 
-impl Pulse {
+impl HeartbeatReport {
     /// What is critical, in words.
     pub(super) fn critical(&self) -> impl Iterator<Item = String> + '_ {
         self.disagreeing.iter().map(|one| {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use vouchlog::StatementKind;
 use vouchlog_evidence::{Facet, Record, RecordId, SessionFacts, SetFacts, grade_set};
-use vouchlog_vault::{Access, Query, Vault};
+use vouchlog_stream::StatementKind;
+use vouchlog_vault::{Access, Query, Vault, VaultError};
 
-use super::{Kept, custody, words};
+use super::facts::{RowFacts, counted, time};
 
 /// After so long without a record a session is taken for over.
 const SESSION_QUIET: SignedDuration = SignedDuration::from_hours(1);
@@ -17,7 +17,7 @@ const MAX_TOLD: usize = 50;
 
 /// What is kept of the records for this.
 #[derive(Default)]
-pub(super) struct Own {
+pub(super) struct StateTally {
     /// Records that were erased lawfully: nothing of them is known any more.
     pub(super) erased: u64,
     kinds: BTreeMap<&'static str, u64>,
@@ -30,34 +30,44 @@ pub(super) struct Own {
     findings: BTreeMap<String, u64>,
 }
 
-/// What a gateway says that it lost.
+/// A loss that a gateway or collector declared.
 #[derive(Debug, Serialize)]
-pub(super) struct Loss {
-    pub(super) from: Option<Timestamp>,
-    pub(super) to: Option<Timestamp>,
-    pub(super) count: Option<u64>,
-    pub(super) cause: Option<String>,
-    pub(super) mode: Option<String>,
+pub struct Loss {
+    /// When it began.
+    pub from: Option<Timestamp>,
+    /// When it ended.
+    pub to: Option<Timestamp>,
+    /// How many items or records were lost, if that is known.
+    pub count: Option<u64>,
+    /// Why, as a word such as `disk_budget`.
+    pub cause: Option<String>,
+    /// The mode the collector ran in.
+    pub mode: Option<String>,
 }
 
-/// The collector, examined.
+/// What the records say of the collector itself.
 #[derive(Debug, Serialize)]
-pub(super) struct Collector {
+pub struct CollectorState {
     /// Records by kind.
-    pub(super) kinds: BTreeMap<&'static str, u64>,
-    pub(super) erased: u64,
+    pub kinds: BTreeMap<&'static str, u64>,
+    /// Records that were erased lawfully.
+    pub erased: u64,
     /// Findings that are on record, by rule.
-    pub(super) findings: BTreeMap<String, u64>,
-    pub(super) losses: Vec<Loss>,
-    pub(super) intents_without_outcome: Vec<RecordId>,
-    pub(super) sessions: u64,
-    pub(super) unsealed_sessions: Vec<String>,
+    pub findings: BTreeMap<String, u64>,
+    /// Declared losses.
+    pub losses: Vec<Loss>,
+    /// Intents whose outcome is nowhere in the vault.
+    pub intents_without_outcome: Vec<RecordId>,
+    /// Sessions with an interaction in the window.
+    pub sessions: u64,
+    /// Those of them that are over and have no seal.
+    pub unsealed_sessions: Vec<String>,
     /// Records that a session has beyond its seal.
-    pub(super) after_seal: u64,
+    pub after_seal: u64,
 }
 
-impl Own {
-    pub(super) fn take(&mut self, kept: &Kept, record: &Record) {
+impl StateTally {
+    pub(super) fn take(&mut self, row: &RowFacts, record: &Record) {
         *self.kinds.entry(record.kind.name()).or_default() += 1;
         let body = &record.body;
         if let Some(loss) = body.declared_loss.value() {
@@ -84,19 +94,19 @@ impl Own {
         }
         let session = body.correlation.value().and_then(|correlation| correlation.session.value());
         if let Some(session) = session.filter(|_| record.kind == Interaction) {
-            let last = self.sessions.entry(session.clone()).or_insert(kept.started_at);
-            *last = kept.started_at.max(*last);
+            let last = self.sessions.entry(session.clone()).or_insert(row.started_at);
+            *last = row.started_at.max(*last);
         }
         let mut slim = Record::new(record.kind);
         slim.body.time = body.time.clone();
         slim.body.correlation = body.correlation.clone();
         slim.body.session_seal = body.session_seal.clone();
-        self.slim.push((kept.id.clone(), slim));
+        self.slim.push((row.id.clone(), slim));
     }
 
     /// What that says.
-    pub(super) fn judge(self, now: Timestamp) -> Collector {
-        let over = |last: i64| now.duration_since(super::time(last)) > SESSION_QUIET;
+    pub(super) fn judge(self, now: Timestamp) -> CollectorState {
+        let over = |last: i64| now.duration_since(time(last)) > SESSION_QUIET;
         let sessions = self.sessions.iter();
         let sessions =
             sessions.map(|(name, last)| SessionFacts { session: name.clone(), over: over(*last) }).collect();
@@ -117,7 +127,7 @@ impl Own {
         }
         orphans.sort_unstable();
         orphans.dedup();
-        Collector {
+        CollectorState {
             kinds: self.kinds,
             erased: self.erased,
             findings: self.findings,
@@ -130,14 +140,14 @@ impl Own {
     }
 }
 
-impl Collector {
+impl CollectorState {
     /// Looks orphans up before they are called so: an outcome may be outside the window.
     pub(super) async fn look_up(
         &mut self,
         vault: &Vault,
         access: &Access,
         tenant: &str,
-    ) -> anyhow::Result<()> {
+    ) -> Result<(), VaultError> {
         let mut lone = Vec::new();
         for intent in std::mem::take(&mut self.intents_without_outcome) {
             let query = Query {
@@ -147,7 +157,7 @@ impl Collector {
                 limit: 1,
                 ..Query::default()
             };
-            if vault.find(access, &query).await.map_err(custody::advise_vault)?.is_empty() {
+            if vault.find(access, &query).await?.is_empty() {
                 lone.push(intent);
             }
         }
@@ -161,7 +171,7 @@ impl Collector {
         let orphans = &self.intents_without_outcome;
         if !orphans.is_empty() {
             let ids: Vec<&str> = orphans.iter().take(MAX_TOLD).map(RecordId::as_str).collect();
-            let number = words::intents(orphans.len() as u64);
+            let number = counted(orphans.len() as u64, "intent");
             critical.push(format!("{number} without an outcome (R69): {}", ids.join(", ")));
         }
         if let Some(count) = self.findings.get("R71") {
