@@ -31,7 +31,6 @@ mod fsck;
 mod grade;
 mod hold;
 mod keygen;
-mod lock;
 mod monitor;
 mod prove;
 mod prove_complete;

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use axum::{Router, routing::get};
-use vouchlog::{AckLevel, Appender, Evidence, HouseAppend, Opening, Statement, StatementKind};
+use vouchlog::{AckLevel, Appender, Evidence, HouseAppend, Statement, StatementKind, commit_to};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,7 +19,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let served = tokio::spawn(axum::serve(listener, app).into_future());
 
     // The log never sees the record, only a salted digest of it. Keep the opening beside the record.
-    let opening = Opening::new(br#"{"model": "m-1", "outcome": "ok"}"#);
+    let opening = commit_to(br#"{"model": "m-1", "outcome": "ok"}"#);
     let (kind, evidence, digest) = (StatementKind::Interaction, Evidence::NONE, opening.digest());
     let statements = vec![Statement { kind, evidence, digest }];
     let append = HouseAppend { statements: statements.clone(), wait_for: AckLevel::Sequenced };

@@ -2,7 +2,7 @@
 //!
 //! In scope: wiring. [`open`] makes the keys, the store, the lookup index, the clock and the randomness of a [`Log`] with
 //! safe defaults; [`Log::router`] serves it from an axum program, [`Log::server`] by itself. [`keys`] keeps key files,
-//! [`Opening`] commits to a record with a salt, [`verify`] checks a proof file offline. Each further part is behind a feature
+//! [`commit_to`] commits to a record with a salt, [`verify`] checks a proof file offline. Each further part is behind a feature
 //! and compiles only the crates it needs:
 //!
 //! | feature | what a program gets |
@@ -29,7 +29,7 @@
 //! # let dir = dir.path();
 //! let log = vouchlog::open(dir).origin("log.example.com/ai").await?;
 //!
-//! let salted = vouchlog::Opening::new(b"{\"model\": \"m-1\", \"outcome\": \"ok\"}");
+//! let salted = vouchlog::commit_to(b"{\"model\": \"m-1\", \"outcome\": \"ok\"}");
 //! let statement =
 //!     Statement { kind: StatementKind::Interaction, evidence: Evidence::NONE, digest: salted.digest() };
 //! let append = HouseAppend { statements: vec![statement], wait_for: AckLevel::Sequenced };
@@ -47,6 +47,7 @@ mod builder;
 mod clock;
 #[cfg(feature = "collector")]
 pub mod collector;
+mod commitment;
 #[cfg(feature = "vault")]
 pub mod custody;
 #[cfg(feature = "log")]
@@ -56,7 +57,6 @@ pub mod gateway;
 pub mod keys;
 #[cfg(feature = "log")]
 mod mirror;
-mod opening;
 #[cfg(feature = "vault")]
 pub mod vault;
 pub mod verify;
@@ -66,7 +66,7 @@ pub mod witness;
 mod witnesses;
 
 pub use clock::{ClockError, check_clock, random_bytes, system_clock, unix_millis};
-pub use opening::{Opening, OpeningError};
+pub use commitment::commit_to;
 pub use vouchlog_api::{
     AckLevel, Append, Appended, Appender, Error, ErrorKind, HouseAppend, HouseAppended, LogReader, Lookup,
     LookupKey, Opened, RangeReceipt, ReceiptError, StreamInfo, Watch,
@@ -75,7 +75,8 @@ pub use vouchlog_merkle::{LeafIndex, TreeSize};
 pub use vouchlog_note::{KeyName, Origin, Policy, ProofFile, SignatureType, SigningKey, VerifyingKey};
 pub use vouchlog_runtime::{Poison, Readiness};
 pub use vouchlog_stream::{
-    Digest, Entry, Evidence, LoggedAt, SequenceNumber, Statement, StatementKind, StreamId,
+    Digest, Entry, Evidence, LoggedAt, Opening, OpeningError, SequenceNumber, Statement, StatementKind,
+    StreamId,
 };
 
 #[cfg(feature = "log")]

@@ -109,16 +109,8 @@ fn verdict(report: &AuditReport) -> String {
         None => format!("clean: no findings in {}", report.origin),
         Some(worst) => {
             let found = output::count(total, "finding", "findings");
-            format!("NOT CLEAN, {found} in {}, the worst is {}", report.origin, severity(worst))
+            format!("NOT CLEAN, {found} in {}, the worst is {}", report.origin, worst.words())
         }
-    }
-}
-
-pub(super) fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Warning => "a warning",
-        Severity::Serious => "serious",
-        Severity::Critical => "critical",
     }
 }
 
@@ -131,7 +123,7 @@ fn finding_lines(audit: &Audit, place: usize, depth: usize, lines: &mut Vec<Stri
         Proves::Observation => "observed",
     };
     lines.push(format!("{indent}{}. {} at {}: {}", place + 1, finding.kind, finding.place, finding.words));
-    let mut details = format!("{indent}   {}, {worth}", severity(finding.severity));
+    let mut details = format!("{indent}   {}, {worth}", finding.severity.words());
     if finding.consequences > 0 {
         let more = output::count(finding.consequences, "further irregularity", "further irregularities");
         details.push_str(&format!(", explains {more}"));

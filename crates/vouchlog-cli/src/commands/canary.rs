@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vouchlog::{
     Digest, Entry, Evidence, LeafIndex, Lookup, LookupKey, Origin, Policy, Statement, StatementKind,
-    VerifyingKey, unix_millis,
+    VerifyingKey, random_bytes, unix_millis,
 };
+use vouchlog_auditor::canaries::{Canaries, CanariesError, Canary};
 use vouchlog_client::{GrpcLog, TileReader, VerifiedLog, VerifyError};
 
 use super::remembering::Remembering;
@@ -15,10 +16,6 @@ use super::remote::{self, LogUrl};
 use super::submit::{self, Failed, GatewayArgs};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
-
-mod file;
-
-use file::{Canaries, Canary};
 
 /// Log statements that only you can recognise, and check that they appear
 #[derive(clap::Args)]
@@ -105,11 +102,11 @@ impl Common {
 impl Plant {
     async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let Common { log, log_vkey, file } = &self.common;
-        let mut canaries = Canaries::open(file, &self.common.origin()?)?;
-        let canary = Canary::new(unix_millis().seconds().get());
+        let mut canaries = Canaries::open(file, &self.common.origin()?).map_err(advise)?;
+        let canary = Canary::new(random_bytes(), unix_millis().seconds().get());
         let digest = canary.digest();
         // Remembered before it is sent: nothing may be in the log that looks like a stranger's.
-        let place = canaries.add(canary)?;
+        let place = canaries.add(canary).map_err(advise)?;
         canaries.save()?;
         let statement = Statement { kind: StatementKind::Opaque, evidence: Evidence::NONE, digest };
         let url = LogUrl { url: log.url.clone() };
@@ -119,7 +116,7 @@ impl Plant {
             Err(failed) => return failed.end(output),
         };
         let [placed] = &placed[..] else { anyhow::bail!("the log returned a receipt for another statement") };
-        canaries.list[place].acknowledged(placed);
+        canaries.list[place].acknowledged(placed.index, placed.file.clone());
         canaries.save()?;
         let words = format!("planted at index {}: {digest}", placed.index);
         let answer =
@@ -144,7 +141,7 @@ impl Check {
         let Common { log: LogUrl { url }, log_vkey, file } = &self.common;
         let origin = self.common.origin()?;
         let policy = self.policy.as_deref().map(super::policy).transpose()?;
-        let mut canaries = Canaries::open(file, &origin)?;
+        let mut canaries = Canaries::open(file, &origin).map_err(advise)?;
         if canaries.list.is_empty() {
             let hint = "plant one with `vouchlog canary plant`";
             return Err(Advice::error(format!("{} has no canary", file.display()), hint));
@@ -229,6 +226,19 @@ async fn fate(log: &Log, lookup: &GrpcLog, canary: &Canary, is_late: bool) -> Re
         _ if canary.index.is_none() => Ok(Fate::Unacknowledged),
         _ => Ok(Fate::Missing(format!("the entry at index {index} is a different one"))),
     }
+}
+
+/// What to do about a file of canaries that cannot be used.
+fn advise(error: CanariesError) -> anyhow::Error {
+    let hint = match &error {
+        CanariesError::InUse(_) => "wait until it ends, then run this again",
+        CanariesError::Malformed { .. } => {
+            "give the file of this log's canaries, or another name to start a new one"
+        }
+        CanariesError::Full(_) => "run `vouchlog canary check`, or start another file",
+        _ => return error.into(),
+    };
+    Advice::error(error.to_string(), hint)
 }
 
 fn unreadable(url: &str, error: &VerifyError) -> anyhow::Error {

@@ -9,7 +9,7 @@ use serde_json::json;
 use vouchlog::verify::{Claim, VerifyError, verify};
 use vouchlog::{
     AckLevel, Digest, Evidence, LeafIndex, Log, Opening, Origin, Policy, SigningKey, Statement,
-    StatementKind, TreeSize, VerifyingKey, connect_witnesses, keys, random_bytes,
+    StatementKind, TreeSize, VerifyingKey, commit_to, connect_witnesses, keys, random_bytes,
 };
 use vouchlog_client::limits::MIN_FREE_BYTES;
 use vouchlog_client::{GatewayError, TileReader, VerifiedLog};
@@ -298,7 +298,7 @@ fn alter(
     let finding = refused(check(place, vkey, None, kept, *index, None)?)?;
     story.tell(&format!("DOES NOT HOLD: {finding}"))?;
     story.tell("So the attacker makes a new salt and commitment for it.")?;
-    let forged = Opening::new(altered.as_bytes());
+    let forged = commit_to(altered.as_bytes());
     let second = refused(check(place, vkey, None, kept, *index, Some(&forged))?)?;
     story.tell(&format!("DOES NOT HOLD: {second}"))?;
 

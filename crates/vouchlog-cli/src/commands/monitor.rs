@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! every interval: audit ──► evidence of all findings, in <state>/…pending/   then the state of the audit is saved
-//!                 memory.rs ──► the new ones: into the evidence folder, and remembered
+//!                 memory    ──► the new ones: into the evidence folder, and remembered
 //!                 tell.rs   ──► webhook, command; then remembered as told
 //! ```
 //!
@@ -17,6 +17,7 @@ use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use vouchlog::{Server, unix_millis};
+use vouchlog_auditor::monitor::{MonitorError, MonitorMemory, NewFinding};
 
 use super::auditing::{Audit, AuditArgs, Subject};
 use super::running::{DrainArgs, Hangup, listen, shutdown_signal};
@@ -24,13 +25,9 @@ use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 use crate::traces::LogFormat;
 
-mod memory;
-mod news;
 mod tell;
 mod watched;
 
-use memory::Memory;
-use news::News;
 use tell::{Tellers, Webhook};
 use watched::{Ended, Watched};
 
@@ -71,9 +68,9 @@ struct Monitor {
     output: Output,
     args: AuditArgs,
     subject: Subject,
-    memory: Arc<Mutex<Memory>>,
+    memory: Arc<Mutex<MonitorMemory>>,
     watched: Arc<Watched>,
-    news: mpsc::UnboundedSender<News>,
+    news: mpsc::UnboundedSender<NewFinding>,
 }
 
 impl Args {
@@ -97,9 +94,9 @@ impl Args {
             tokio::spawn(server.run(listener, stopped(stop.clone())))
         });
         let (news, queue) = mpsc::unbounded_channel();
-        for untold in memory.untold(&subject.config.log) {
+        for unreported in memory.unreported(&subject.config.log) {
             // The receiver is right here.
-            let _ = news.send(untold);
+            let _ = news.send(unreported);
         }
         let memory = Arc::new(Mutex::new(memory));
         let teller = tokio::spawn(tell::run(queue, tellers, Arc::clone(&memory), Arc::clone(&watched)));
@@ -111,7 +108,7 @@ impl Args {
         Ok(Outcome::Fine)
     }
 
-    fn open(&self) -> anyhow::Result<(Subject, Memory)> {
+    fn open(&self) -> anyhow::Result<(Subject, MonitorMemory)> {
         let Some(state) = self.audit.state() else {
             let hint =
                 "give --state DIR: each audit then reads only new entries and reports each finding once";
@@ -119,7 +116,7 @@ impl Args {
         };
         let mut subject = self.audit.subject()?;
         let evidence = self.audit.evidence().map_or_else(|| state.join("evidence"), PathBuf::from);
-        let memory = Memory::open(state, &evidence, &subject.config.log.origin)?;
+        let memory = MonitorMemory::open(state, &evidence, &subject.config.log.origin).map_err(advise)?;
         subject.evidence = Some(memory.pending().to_owned());
         Ok((subject, memory))
     }
@@ -221,13 +218,25 @@ impl Monitor {
     }
 
     /// One line of JSON on standard output, or of words on standard error.
-    fn say(&self, news: &News) {
+    fn say(&self, news: &NewFinding) {
         if !self.output.is_json() {
             output::note(&news.words());
         } else if let Err(error) = self.output.answer("", &news.json()) {
             tracing::error!("a finding could not be printed: {error:#}");
         }
     }
+}
+
+/// What to do about a memory that cannot be used.
+fn advise(error: MonitorError) -> anyhow::Error {
+    let hint = match &error {
+        MonitorError::InUse(_) => "stop it, or give this one another --state directory",
+        MonitorError::Malformed { .. } => {
+            "restore it from a backup, or remove it: then every finding is reported again"
+        }
+        _ => return error.into(),
+    };
+    Advice::error(error.to_string(), hint)
 }
 
 /// Becomes true at the first SIGTERM or SIGINT.

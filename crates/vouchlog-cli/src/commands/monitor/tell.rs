@@ -10,10 +10,9 @@ use anyhow::Context;
 use parking_lot::Mutex;
 use reqwest::{Client, StatusCode, Url, header, redirect};
 use tokio::sync::mpsc;
+use vouchlog_auditor::monitor::{MonitorMemory, NewFinding};
 use vouchlog_runtime::Backoff;
 
-use super::memory::Memory;
-use super::news::News;
 use super::watched::{Told, Watched};
 use crate::advice::Advice;
 
@@ -38,21 +37,21 @@ pub(super) struct Tellers {
 
 /// Tells findings, one after the other, until no more can come.
 pub(super) async fn run(
-    mut queue: mpsc::UnboundedReceiver<News>,
+    mut queue: mpsc::UnboundedReceiver<NewFinding>,
     tellers: Tellers,
-    memory: Arc<Mutex<Memory>>,
+    memory: Arc<Mutex<MonitorMemory>>,
     watched: Arc<Watched>,
 ) {
     while let Some(news) = queue.recv().await {
         tokio::join!(tellers.post(&news, &watched), tellers.run(&news, &watched));
-        if let Err(error) = memory.lock().told(&news.identity) {
+        if let Err(error) = memory.lock().reported(&news.identity) {
             tracing::error!("a reported finding could not be marked as reported: {error:#}");
         }
     }
 }
 
 impl Tellers {
-    async fn post(&self, news: &News, watched: &Watched) {
+    async fn post(&self, news: &NewFinding, watched: &Watched) {
         let Some(webhook) = &self.webhook else { return };
         let told = webhook.post(&news.json().to_string()).await;
         if let Err(error) = &told {
@@ -61,7 +60,7 @@ impl Tellers {
         watched.told(Told::Webhook, told.is_ok());
     }
 
-    async fn run(&self, news: &News, watched: &Watched) {
+    async fn run(&self, news: &NewFinding, watched: &Watched) {
         let Some(command) = self.exec.clone() else { return };
         let told = news.clone();
         let ended = tokio::task::spawn_blocking(move || execute(&command, &told)).await;
@@ -132,7 +131,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Runs the command in a shell and waits for its end, within bounds. What it prints goes to standard error.
-fn execute(command: &str, news: &News) -> io::Result<ExitStatus> {
+fn execute(command: &str, news: &NewFinding) -> io::Result<ExitStatus> {
     let mut shell = shell(command);
     shell.env("VOUCHLOG_FINDING", news.kind.code()).env("VOUCHLOG_EVIDENCE", &news.path);
     let mut child = shell.stdin(Stdio::piped()).stdout(io::stderr()).spawn()?;

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use vouchlog::{Digest, Opening};
+use vouchlog::{Digest, Opening, commit_to};
 use vouchlog_runtime::durable::{self, Mode};
 
 use crate::advice::Advice;
@@ -87,7 +87,7 @@ pub(crate) fn record(path: &Path, receipts: &Path) -> anyhow::Result<Item> {
             Advice::new(problem, "give another --receipts folder, or rename the record")
         })?
     } else {
-        let opening = Opening::new(&record);
+        let opening = commit_to(&record);
         durable::create(&opening_path, opening.to_text().as_bytes(), Mode::Private)
             .map_err(|failed| named(&opening_path, failed))?;
         opening

@@ -13,9 +13,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use vouchlog_merkle::{Hash, sha256};
-use vouchlog_stream::Digest;
 
-use crate::clock::random_bytes;
+use crate::statement::Digest;
 
 const FORMAT: &str = "vouchlog/v1 opening";
 const PREFIX: &[u8] = b"vouchlog/v1 record\n";
@@ -60,12 +59,8 @@ struct Text {
 }
 
 impl Opening {
-    /// Commits to a record with a fresh salt.
-    pub fn new(record: &[u8]) -> Self {
-        Self::with_salt(random_bytes(), record)
-    }
-
-    fn with_salt(salt: [u8; 32], record: &[u8]) -> Self {
+    /// Commits to a record with a salt, which must be fresh and random: whoever can guess salt and record finds the digest.
+    pub fn with_salt(salt: [u8; 32], record: &[u8]) -> Self {
         Self { salt, digest: commit(&salt, record) }
     }
 
@@ -148,9 +143,9 @@ mod tests {
 
     #[test]
     fn another_record_or_salt_does_not_open_it() {
-        let opening = Opening::new(b"a record");
+        let opening = Opening::with_salt([7; 32], b"a record");
         assert!(matches!(opening.check(b"a recorD"), Err(OpeningError::Mismatch { .. })));
-        assert_ne!(Opening::new(b"a record").digest(), opening.digest(), "every salt is fresh");
+        assert_ne!(Opening::with_salt([8; 32], b"a record").digest(), opening.digest());
     }
 
     #[test]

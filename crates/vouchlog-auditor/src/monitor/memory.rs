@@ -1,4 +1,4 @@
-//! What a monitor remembers: which findings it has had, and which of those it has told.
+//! What a monitor remembers: which findings it has had, and which of those it has reported.
 //!
 //! ```text
 //! <state>/<SHA-256 of the origin>.monitor.json
@@ -12,19 +12,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use serde::{Deserialize, Serialize};
-use vouchlog::Origin;
-use vouchlog_auditor::limits::MAX_EVIDENCE_BYTES;
-use vouchlog_auditor::{EvidenceFile, FindingKind, LogIdentity};
+use thiserror::Error;
 use vouchlog_merkle::{Hash, sha256};
+use vouchlog_note::Origin;
+use vouchlog_runtime::durable::{self, Mode};
+use vouchlog_runtime::lock::FileLock;
 
-use super::news::{News, identity, may_pass};
-use crate::advice::Advice;
-use crate::commands::lock::Lock;
-use crate::commands::{make_folder, read_file, write_file};
+use super::found::{NewFinding, identity, may_pass};
+use crate::config::LogIdentity;
+use crate::evidence::EvidenceFile;
+use crate::kind::FindingKind;
+use crate::limits::MAX_EVIDENCE_BYTES;
 
 const FORMAT: &str = "vouchlog/v1 monitor";
 /// Findings that are remembered, and evidence files kept. A log with so many is beyond telling.
@@ -32,14 +34,50 @@ const MAX_FINDINGS: usize = 4_096;
 /// More than the file has with all of them: each has a path, the rest is short.
 const MAX_MEMORY_BYTES: usize = 64 << 20;
 
+/// The memory of a monitor about one log, in a directory.
 #[derive(Debug)]
-pub(super) struct Memory {
+pub struct MonitorMemory {
     path: PathBuf,
     pending: PathBuf,
     evidence: PathBuf,
     text: Text,
-    /// Two monitors with one memory would each forget what the other told.
-    _lock: Lock,
+    /// Two monitors with one memory would each forget what the other reported.
+    _lock: FileLock,
+}
+
+/// Why the memory of a monitor cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum MonitorError {
+    /// Another monitor holds it.
+    #[error("{0}: another monitor of this log uses this state")]
+    InUse(PathBuf),
+    /// The file is not the memory of a monitor of this log.
+    #[error("{path}: {reason}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The operating system refused.
+    #[error("{path}: {error}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system reports.
+        error: io::Error,
+    },
+}
+
+impl MonitorError {
+    fn io(path: &Path, error: io::Error) -> Self {
+        Self::Io { path: path.to_owned(), error }
+    }
+
+    fn file(path: &Path, failed: durable::Error) -> Self {
+        Self::io(path, failed.error)
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,42 +97,51 @@ struct Known {
     told: bool,
 }
 
-impl Memory {
-    /// The memory about a log in a directory. The evidence of findings will be kept in another.
-    pub(super) fn open(state: &Path, evidence: &Path, origin: &Origin) -> anyhow::Result<Self> {
+impl MonitorMemory {
+    /// Opens the memory about a log in the directory `state`. The evidence of findings will be kept in the directory `evidence`.
+    ///
+    /// # Errors
+    /// Another monitor holds it, or its file is damaged, of another log, or cannot be read.
+    pub fn open(state: &Path, evidence: &Path, origin: &Origin) -> Result<Self, MonitorError> {
         let name = sha256(origin.as_str().as_bytes());
         let at = |ending: &str| state.join(format!("{name}.{ending}"));
         let pending = at("pending");
         for dir in [&pending, evidence] {
-            make_folder(dir)?;
+            durable::make_dir(dir).map_err(|failed| MonitorError::file(dir, failed))?;
         }
-        let lock = Lock::take(&at("monitor.lock"))?.ok_or_else(|| {
-            let problem = format!("{}: another monitor of this log uses this state", state.display());
-            Advice::error(problem, "stop it, or give this one another --state directory")
-        })?;
+        let lock_path = at("monitor.lock");
+        let lock = FileLock::take(&lock_path).map_err(|error| MonitorError::io(&lock_path, error))?;
+        let lock = lock.ok_or_else(|| MonitorError::InUse(state.to_owned()))?;
         let path = at("monitor.json");
-        let text = match path.try_exists().with_context(|| path.display().to_string())? {
+        let text = match path.try_exists().map_err(|error| MonitorError::io(&path, error))? {
             false => {
                 Text { format: FORMAT.to_owned(), origin: origin.to_string(), findings: BTreeMap::new() }
             }
-            true => parse(&read_file(&path, MAX_MEMORY_BYTES)?, origin).map_err(|error| {
-                let hint = "restore it from a backup, or remove it: then every finding is reported again";
-                Advice::error(format!("{}: {error}", path.display()), hint)
-            })?,
+            true => parse(&read(&path, MAX_MEMORY_BYTES)?, origin)
+                .map_err(|reason| MonitorError::Malformed { path: path.clone(), reason })?,
         };
         // The current directory may change under a command that is run.
-        let evidence = fs::canonicalize(evidence).with_context(|| evidence.display().to_string())?;
+        let evidence = fs::canonicalize(evidence).map_err(|error| MonitorError::io(evidence, error))?;
         Ok(Self { path, pending, evidence, text, _lock: lock })
     }
 
     /// Where audits leave the evidence of all they find.
-    pub(super) fn pending(&self) -> &Path {
+    pub fn pending(&self) -> &Path {
         &self.pending
     }
 
-    /// Takes over what the last audit left in `pending`, and returns what is new in it, remembered as untold. After an audit that
-    /// is over, what may pass and does not show any more is forgotten.
-    pub(super) fn take(&mut self, log: &LogIdentity, is_over: bool, now: u64) -> anyhow::Result<Vec<News>> {
+    /// Takes over what the last audit left in [`pending`](Self::pending), and returns what is new in it, remembered as not reported.
+    /// `is_over` means that the audit was completed: then findings that may pass and no longer show are forgotten. `now` is in POSIX
+    /// seconds.
+    ///
+    /// # Errors
+    /// A file cannot be read or written. The findings are then found again.
+    pub fn take(
+        &mut self,
+        log: &LogIdentity,
+        is_over: bool,
+        now: u64,
+    ) -> Result<Vec<NewFinding>, MonitorError> {
         let before = self.text.findings.clone();
         let taken = self.take_over(log, is_over, now);
         if taken.is_err() {
@@ -104,17 +151,23 @@ impl Memory {
         taken
     }
 
-    fn take_over(&mut self, log: &LogIdentity, is_over: bool, now: u64) -> anyhow::Result<Vec<News>> {
+    fn take_over(
+        &mut self,
+        log: &LogIdentity,
+        is_over: bool,
+        now: u64,
+    ) -> Result<Vec<NewFinding>, MonitorError> {
         let mut files = Vec::new();
-        for entry in fs::read_dir(&self.pending).with_context(|| self.pending.display().to_string())? {
-            files.push(entry?.path());
+        let io = |error| MonitorError::io(&self.pending, error);
+        for entry in fs::read_dir(&self.pending).map_err(io)? {
+            files.push(entry.map_err(io)?.path());
         }
         // Named by their place in the report: causes first.
         files.sort_unstable();
         let (mut seen, mut new) = (BTreeSet::new(), Vec::new());
         for path in &files {
             // One that is not whole was being written when the monitor was killed, and its audit was not over.
-            let Ok(json) = read_file(path, MAX_EVIDENCE_BYTES) else { continue };
+            let Ok(json) = read(path, MAX_EVIDENCE_BYTES) else { continue };
             let Ok(file) = EvidenceFile::from_json(&json) else { continue };
             let identity = identity(&file).to_string();
             seen.insert(identity.clone());
@@ -130,7 +183,7 @@ impl Memory {
             self.save()?;
         }
         for path in &files {
-            fs::remove_file(path).with_context(|| path.display().to_string())?;
+            fs::remove_file(path).map_err(|error| MonitorError::io(path, error))?;
         }
         Ok(new)
     }
@@ -143,7 +196,7 @@ impl Memory {
         json: &[u8],
         log: &LogIdentity,
         now: u64,
-    ) -> anyhow::Result<Option<News>> {
+    ) -> Result<Option<NewFinding>, MonitorError> {
         if self.text.findings.len() >= MAX_FINDINGS {
             tracing::error!(finding = %file.kind, "neither kept nor reported: there are already {MAX_FINDINGS} findings");
             return Ok(None);
@@ -151,32 +204,38 @@ impl Memory {
         // One that comes back after it had passed has evidence of its own.
         let digest = sha256(json).to_string();
         let path = self.evidence.join(format!("{}-{}.finding.json", file.kind, &digest[..16]));
-        write_file(&path, json)?;
+        write(&path, json)?;
         let known = Known { finding: file.kind, evidence_file: path.clone(), found_at: now, told: false };
         self.text.findings.insert(identity.to_owned(), known);
-        Ok(Some(News::new(file, json.len(), &path, log, now)))
+        Ok(Some(NewFinding::new(file, json.len(), &path, log, now)))
     }
 
-    /// What was found, and not told before the monitor ended.
-    pub(super) fn untold(&self, log: &LogIdentity) -> Vec<News> {
-        let untold = self.text.findings.values().filter(|known| !known.told);
-        let read = untold.filter_map(|known| {
+    /// Findings that were not reported before the last monitor ended.
+    pub fn unreported(&self, log: &LogIdentity) -> Vec<NewFinding> {
+        let unreported = self.text.findings.values().filter(|known| !known.told);
+        let found = unreported.filter_map(|known| {
             let path = &known.evidence_file;
-            let json = read_file(path, MAX_EVIDENCE_BYTES);
-            let file = json.and_then(|json| Ok((EvidenceFile::from_json(&json)?, json.len())));
+            let json = read(path, MAX_EVIDENCE_BYTES).map_err(|error| error.to_string());
+            let file = json.and_then(|json| match EvidenceFile::from_json(&json) {
+                Ok(file) => Ok((file, json.len())),
+                Err(error) => Err(format!("{}: {error}", path.display())),
+            });
             match file {
-                Ok((file, length)) => Some(News::new(file, length, path, log, known.found_at)),
+                Ok((file, length)) => Some(NewFinding::new(file, length, path, log, known.found_at)),
                 Err(error) => {
-                    tracing::error!(finding = %known.finding, "an unreported finding cannot be read: {error:#}");
+                    tracing::error!(finding = %known.finding, error, "an unreported finding cannot be read");
                     None
                 }
             }
         });
-        read.collect()
+        found.collect()
     }
 
-    /// Remembers that a finding was told, or that nothing more is tried.
-    pub(super) fn told(&mut self, identity: &Hash) -> anyhow::Result<()> {
+    /// Remembers that a finding was reported, or that nothing more is tried.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn reported(&mut self, identity: &Hash) -> Result<(), MonitorError> {
         match self.text.findings.get_mut(&identity.to_string()) {
             Some(known) => known.told = true,
             // It passed meanwhile.
@@ -185,16 +244,32 @@ impl Memory {
         self.save()
     }
 
-    fn save(&self) -> anyhow::Result<()> {
-        write_file(&self.path, serde_json::to_string_pretty(&self.text)?.as_bytes())
+    fn save(&self) -> Result<(), MonitorError> {
+        let text = serde_json::to_string_pretty(&self.text);
+        let text = text.map_err(|error| MonitorError::io(&self.path, error.into()))?;
+        write(&self.path, text.as_bytes())
     }
 }
 
-fn parse(json: &[u8], origin: &Origin) -> anyhow::Result<Text> {
-    let text: Text = serde_json::from_slice(json).context("this is not a monitor's state")?;
-    anyhow::ensure!(text.format == FORMAT, "its format is not `{FORMAT}`");
-    anyhow::ensure!(text.origin == origin.as_str(), "it belongs to the log {}", text.origin);
-    anyhow::ensure!(text.findings.len() <= MAX_FINDINGS, "it has more than {MAX_FINDINGS} findings");
+fn read(path: &Path, limit: usize) -> Result<Vec<u8>, MonitorError> {
+    durable::read(path, limit).map_err(|failed| MonitorError::file(path, failed))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), MonitorError> {
+    durable::write(path, bytes, Mode::Shared).map_err(|failed| MonitorError::file(path, failed))
+}
+
+fn parse(json: &[u8], origin: &Origin) -> Result<Text, String> {
+    let text: Text = serde_json::from_slice(json).map_err(|_| "this is not a monitor's state".to_owned())?;
+    if text.format != FORMAT {
+        return Err(format!("its format is not `{FORMAT}`"));
+    }
+    if text.origin != origin.as_str() {
+        return Err(format!("it belongs to the log {}", text.origin));
+    }
+    if text.findings.len() > MAX_FINDINGS {
+        return Err(format!("it has more than {MAX_FINDINGS} findings"));
+    }
     Ok(text)
 }
 
@@ -213,12 +288,12 @@ mod tests {
         LogIdentity { origin: origin(), keys: Vec::new(), policy: None }
     }
 
-    fn open(dir: &Path) -> Memory {
-        Memory::open(dir, &dir.join("evidence"), &origin()).unwrap()
+    fn open(dir: &Path) -> MonitorMemory {
+        MonitorMemory::open(dir, &dir.join("evidence"), &origin()).unwrap()
     }
 
     /// As an audit leaves it.
-    fn find(memory: &Memory, kind: &str, entry: u64, checkpoint: &str) {
+    fn find(memory: &MonitorMemory, kind: &str, entry: u64, checkpoint: &str) {
         let file = json!({
             "format": "vouchlog/v1 evidence", "kind": kind, "origin": "log.example.com/x", "words": "wrong",
             "place": { "entry": entry }, "evidence": { "type": "object", "checkpoint": checkpoint },
@@ -284,19 +359,19 @@ mod tests {
         find(&memory, "altered-entry", 3, "one");
         find(&memory, "altered-entry", 4, "one");
         let new = memory.take(&log(), true, 7).unwrap();
-        memory.told(&new[0].identity).unwrap();
+        memory.reported(&new[0].identity).unwrap();
         drop(memory);
         let memory = open(dir.path());
-        let untold = memory.untold(&log());
-        assert_eq!(untold.len(), 1);
-        assert_eq!(untold[0].json(), new[1].json());
+        let unreported = memory.unreported(&log());
+        assert_eq!(unreported.len(), 1);
+        assert_eq!(unreported[0].json(), new[1].json());
     }
 
     #[test]
     fn one_monitor_has_the_memory_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
         let memory = open(dir.path());
-        let second = Memory::open(dir.path(), &dir.path().join("evidence"), &origin());
+        let second = MonitorMemory::open(dir.path(), &dir.path().join("evidence"), &origin());
         assert!(second.unwrap_err().to_string().contains("another monitor"));
         drop(memory);
         open(dir.path());

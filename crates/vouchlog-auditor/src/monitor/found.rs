@@ -1,31 +1,34 @@
-//! A finding as it is told, and what makes two findings the same.
+//! A finding as it is reported, and what makes two findings the same.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use vouchlog_auditor::{Evidence, EvidenceFile, FindingKind, LogIdentity, Proves, verify_finding};
 use vouchlog_merkle::{Hash, sha256};
 
-use crate::commands::audit::severity;
+use crate::config::LogIdentity;
+use crate::evidence::{Evidence, EvidenceFile};
+use crate::kind::{FindingKind, Proves};
+use crate::proving::verify_finding;
 
 /// Evidence that is sent along; larger one is only named.
 const MAX_SENT_EVIDENCE: usize = 1 << 20;
 
-/// A finding that was not told before.
+/// A finding that was not reported before.
 #[derive(Clone, Debug)]
-pub(super) struct News {
+pub struct NewFinding {
     /// What makes it the same finding when it is found again.
-    pub(super) identity: Hash,
-    pub(super) kind: FindingKind,
+    pub identity: Hash,
+    /// What is wrong.
+    pub kind: FindingKind,
     /// The file with its evidence.
-    pub(super) path: PathBuf,
+    pub path: PathBuf,
     proves: Proves,
     found_at: u64,
     file: EvidenceFile,
     length: usize,
 }
 
-impl News {
+impl NewFinding {
     /// A finding by its evidence, which is at `path` and has so many bytes.
     pub(super) fn new(
         file: EvidenceFile,
@@ -46,8 +49,8 @@ impl News {
         }
     }
 
-    /// For programs.
-    pub(super) fn json(&self) -> Value {
+    /// For programs. Evidence of more than 1 MiB is named and not sent along.
+    pub fn json(&self) -> Value {
         let mut value = json!({
             "finding": self.kind, "severity": self.kind.severity(), "proves": self.proves,
             "origin": self.file.origin, "words": self.file.words, "place": self.file.place,
@@ -59,10 +62,10 @@ impl News {
         value
     }
 
-    /// For people.
-    pub(super) fn words(&self) -> String {
+    /// For people, on one line.
+    pub fn words(&self) -> String {
         let (kind, file) = (self.kind, &self.file);
-        let how_bad = severity(kind.severity());
+        let how_bad = kind.severity().words();
         let path = self.path.display();
         format!("FINDING, {how_bad}: {kind} at {}: {}; evidence in {path}", file.place, file.words)
     }
