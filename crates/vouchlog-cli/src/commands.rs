@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Subcommand;
-use vouchlog::Policy;
+use vouchlog::{Policy, StatementKind};
 use vouchlog_note::limits::MAX_POLICY_BYTES;
 use vouchlog_runtime::durable::{self, Mode};
 
@@ -26,17 +26,18 @@ mod doctor;
 mod duties;
 mod enrol;
 mod erase;
+mod failed;
 mod find;
 mod fsck;
 mod grade;
 mod hold;
+mod input;
 mod keygen;
 mod monitor;
 mod prove;
 mod prove_complete;
 mod record;
 mod recover;
-mod remembering;
 mod remote;
 mod reserve;
 mod revoked;
@@ -45,6 +46,8 @@ mod sample;
 mod scrub;
 mod serve;
 mod session;
+mod spooling;
+mod submission;
 mod submit;
 mod vault;
 mod verify;
@@ -198,6 +201,14 @@ fn duration(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|span| !span.is_zero())
         .ok_or_else(|| "it must be positive".to_owned())
+}
+
+/// A kind of statement by its name.
+fn kind() -> impl clap::builder::TypedValueParser<Value = StatementKind> {
+    use clap::builder::TypedValueParser;
+    let names = StatementKind::ALL.map(StatementKind::name);
+    clap::builder::PossibleValuesParser::new(names)
+        .try_map(|name| StatementKind::from_name(&name).ok_or("no such kind"))
 }
 
 /// A size in bytes: `512MiB`, `4GiB`, or a plain number.

@@ -9,11 +9,12 @@ use vouchlog::{
     VerifyingKey, random_bytes, unix_millis,
 };
 use vouchlog_auditor::canaries::{Canaries, CanariesError, Canary};
-use vouchlog_client::{GrpcLog, TileReader, VerifiedLog, VerifyError};
+use vouchlog_client::{CachingReader, GrpcLog, TileReader, VerifiedLog, VerifyError};
 
-use super::remembering::Remembering;
+use super::failed::Failed;
 use super::remote::{self, LogUrl};
-use super::submit::{self, Failed, GatewayArgs};
+use super::spooling::GatewayArgs;
+use super::submission::Submission;
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 
@@ -109,9 +110,15 @@ impl Plant {
         let place = canaries.add(canary).map_err(advise)?;
         canaries.save()?;
         let statement = Statement { kind: StatementKind::Opaque, evidence: Evidence::NONE, digest };
-        let url = LogUrl { url: log.url.clone() };
-        let submit = submit::Args::for_one(url, log_vkey.clone(), self.gateway, self.receipts);
-        let placed = match submit.send(&[statement], None).await {
+        let submission = Submission {
+            url: &log.url,
+            log_vkey: Some(log_vkey),
+            gateway: &self.gateway,
+            witnessed: false,
+            close: false,
+            receipts: self.receipts.as_deref(),
+        };
+        let placed = match submission.send(&[statement], None).await {
             Ok(placed) => placed,
             Err(failed) => return failed.end(output),
         };
@@ -146,7 +153,7 @@ impl Check {
             let hint = "plant one with `vouchlog canary plant`";
             return Err(Advice::error(format!("{} has no canary", file.display()), hint));
         }
-        let tiles = Remembering::new(remote::tiles(url)?);
+        let tiles = CachingReader::new(remote::tiles(url)?);
         let log = VerifiedLog::open(tiles, origin.clone(), log_vkey.clone(), None)?;
         if let Err(failed) = newest(&log, &mut canaries, policy.as_ref(), log_vkey, url).await {
             return failed.end(output);
@@ -171,7 +178,7 @@ impl Check {
     }
 }
 
-type Log = VerifiedLog<Remembering<TileReader>>;
+type Log = VerifiedLog<CachingReader<TileReader>>;
 
 /// Takes the log's newest checkpoint, if it extends the one that was remembered and satisfies the policy.
 async fn newest(

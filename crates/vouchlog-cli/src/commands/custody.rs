@@ -11,7 +11,7 @@ use vouchlog_vault::limits::SILENCE;
 use vouchlog_vault::{Access, KeySource, RecordingError, Token, Vault, VaultError};
 
 use super::reserve::ReserveArgs;
-use super::{make_folder, read_file, submit};
+use super::{make_folder, read_file, spooling};
 use crate::advice::Advice;
 use crate::output;
 
@@ -174,7 +174,7 @@ impl CustodyArgs {
         match (&self.state, of.directory()) {
             (Some(state), _) => Ok(state.clone()),
             (None, Some(dir)) => Ok(dir.join("custodian")),
-            (None, None) => submit::default_state(gateway.verifying_key()),
+            (None, None) => spooling::default_state(gateway.verifying_key()),
         }
     }
 
@@ -186,7 +186,7 @@ impl CustodyArgs {
     ) -> anyhow::Result<T> {
         tokio::select! {
             done = work => done.map_err(advise),
-            failed = submit::lose_patience(custodian.gateway(), self.wait, AGAIN) => Err(failed),
+            failed = spooling::lose_patience(custodian.gateway(), self.wait, AGAIN) => Err(failed),
         }
     }
 
@@ -211,7 +211,7 @@ const AGAIN: &str = "nothing is lost: `vouchlog record --flush` with the same --
 /// What to do about a custodian's error.
 pub(super) fn advise(error: CustodyError) -> anyhow::Error {
     match error {
-        CustodyError::Gateway(error) => submit::advise(&error),
+        CustodyError::Gateway(error) => spooling::advise(&error),
         CustodyError::Vault(error) | CustodyError::Recording(RecordingError::Vault(error)) => {
             advise_vault(error)
         }

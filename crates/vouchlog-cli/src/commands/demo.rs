@@ -15,9 +15,10 @@ use vouchlog_client::limits::MIN_FREE_BYTES;
 use vouchlog_client::{GatewayError, TileReader, VerifiedLog};
 use vouchlog_note::SignatureType;
 
+use super::input::record;
 use super::remote;
 use super::serve;
-use super::submit::{Opened, advise, record};
+use super::spooling::{Opened, advise};
 use crate::output::{self, Outcome, Output};
 
 mod audit;

@@ -23,7 +23,7 @@ pub(crate) struct Args {
     #[arg(long = "by", value_name = "FACET=VALUE", value_parser = facet)]
     facets: Vec<(Facet, String)>,
     /// Only records of this kind
-    #[arg(long, value_name = "KIND", value_parser = super::submit::kind())]
+    #[arg(long, value_name = "KIND", value_parser = super::kind())]
     kind: Vec<StatementKind>,
     /// Started at this time or later
     #[arg(long, value_name = "TIME")]

@@ -7,11 +7,10 @@ use serde_json::json;
 use vouchlog::verify::{self, Claim, Verified};
 use vouchlog::{LeafIndex, LogReader, Lookup, Origin, Policy, ProofFile, VerifyingKey};
 use vouchlog_api::{ErrorKind, proof};
-use vouchlog_client::{TileReader, VerifiedLog};
+use vouchlog_client::{CachingReader, TileReader, VerifiedLog};
 
-use super::remembering::Remembering;
+use super::failed::Failed;
 use super::remote::{self, Head, LogUrl};
-use super::submit::Failed;
 use super::verify::words;
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
@@ -54,7 +53,7 @@ struct Prover {
     vkey: VerifyingKey,
     origin: Origin,
     policy: Option<Policy>,
-    log: VerifiedLog<Remembering<TileReader>>,
+    log: VerifiedLog<CachingReader<TileReader>>,
 }
 
 impl Args {
@@ -92,7 +91,7 @@ impl Args {
     fn prover(&self) -> anyhow::Result<Option<Prover>> {
         let Some(vkey) = &self.log_vkey else { return Ok(None) };
         let origin = Origin::new(vkey.name().as_str())?;
-        let tiles = Remembering::new(remote::tiles(&self.log.url)?);
+        let tiles = CachingReader::new(remote::tiles(&self.log.url)?);
         Ok(Some(Prover {
             url: self.log.url.clone(),
             vkey: vkey.clone(),

@@ -1,34 +1,17 @@
 //! `vouchlog submit`: logs digests, or salted commitments to records, and keeps the receipts.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use vouchlog::{
-    AckLevel, Appender, Digest, Evidence, HouseAppend, Origin, Policy, RangeReceipt, Statement,
-    StatementKind, VerifyingKey,
-};
-use vouchlog_client::GatewayError;
+use vouchlog::{Digest, Evidence, Statement, StatementKind, VerifyingKey};
 
+use super::input::{Item, digests, record};
 use super::make_folder;
-use super::remote::{self, LogUrl};
-use super::reserve::ReserveArgs;
+use super::remote::LogUrl;
+use super::spooling::GatewayArgs;
+use super::submission::{Placed, Submission};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
-
-mod gateway;
-mod input;
-mod receipt;
-
-pub(super) use gateway::{Opened, advise, default_state, lose_patience};
-pub(super) use input::{MAX_RECORD_BYTES, digest_lines, record};
-
-use input::Item;
-pub(super) use receipt::Placed;
-use receipt::{keep, placed};
-
-/// Statements of one request to the house stream: its receipt comes back in milliseconds.
-const HOUSE_STATEMENTS: usize = 4_096;
 
 /// Statements told one by one to people; programs hear of all.
 const SHOWN_STATEMENTS: usize = 20;
@@ -64,64 +47,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_RECEIPTS")]
     receipts: Option<PathBuf>,
     /// The kind of the statements
-    #[arg(long, value_name = "KIND", default_value = "interaction", value_parser = kind())]
+    #[arg(long, value_name = "KIND", default_value = "interaction", value_parser = super::kind())]
     kind: StatementKind,
     #[command(flatten)]
     what: What,
-}
-
-/// The stream that takes the statements.
-#[derive(clap::Args)]
-pub(super) struct GatewayArgs {
-    /// Submit through a stream of this gateway, with a spool that survives crashes
-    #[arg(long, value_name = "FILE", env = "VOUCHLOG_GATEWAY_KEY", requires = "log_vkey")]
-    gateway_key: Option<PathBuf>,
-    /// Directory of the gateway's spool [default: below $XDG_STATE_HOME/vouchlog]
-    #[arg(long, value_name = "DIR", env = "VOUCHLOG_STATE", requires = "gateway_key")]
-    state: Option<PathBuf>,
-    /// How long to retry if the log cannot be reached; the statements stay in the spool
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration, requires = "gateway_key")]
-    wait: Duration,
-    #[command(flatten)]
-    reserve: ReserveArgs,
-}
-
-/// Why a command stopped.
-pub(super) enum Failed {
-    /// The log did not prove what it should have.
-    Finding(String),
-    /// Anything else.
-    Error(anyhow::Error),
-}
-
-impl Failed {
-    /// Ends the command with it.
-    pub(super) fn end(self, output: Output) -> anyhow::Result<Outcome> {
-        match self {
-            Self::Error(error) => Err(error),
-            Self::Finding(finding) => {
-                let answer = json!({ "holds": false, "finding": finding });
-                output.answer(&format!("DOES NOT HOLD: {finding}"), &answer)?;
-                Ok(Outcome::Finding)
-            }
-        }
-    }
-
-    /// Whether a gateway's error is the log's breach of promise.
-    fn of(error: GatewayError) -> Self {
-        match error {
-            GatewayError::Misbehaviour(_) | GatewayError::Receipt { .. } | GatewayError::Unverified(_) => {
-                Self::Finding(error.to_string())
-            }
-            other => Self::Error(advise(&other)),
-        }
-    }
-}
-
-impl From<anyhow::Error> for Failed {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Error(error)
-    }
 }
 
 /// What to log.
@@ -142,14 +71,6 @@ struct What {
     records: Vec<PathBuf>,
 }
 
-/// A kind of statement by its name.
-pub(super) fn kind() -> impl clap::builder::TypedValueParser<Value = StatementKind> {
-    use clap::builder::TypedValueParser;
-    let names = StatementKind::ALL.map(StatementKind::name);
-    clap::builder::PossibleValuesParser::new(names)
-        .try_map(|name| StatementKind::from_name(&name).ok_or("no such kind"))
-}
-
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         if let Some(dir) = &self.receipts {
@@ -165,102 +86,22 @@ impl Args {
             .map(|item| Statement { kind: self.kind, evidence: Evidence::NONE, digest: item.digest })
             .collect();
         let policy = self.policy.as_deref().map(super::policy).transpose()?;
-        match self.send(&statements, policy.as_ref()).await {
+        match self.submission().send(&statements, policy.as_ref()).await {
             Ok(placed) => self.answer(output, &items, &placed)?,
             Err(failed) => return failed.end(output),
         }
         Ok(Outcome::Fine)
     }
 
-    /// The same for a statement of another command, with a receipt that is verified: through a gateway if its key is given.
-    pub(super) fn for_one(
-        log: LogUrl,
-        log_vkey: VerifyingKey,
-        gateway: GatewayArgs,
-        receipts: Option<PathBuf>,
-    ) -> Self {
-        let what = What { digest: Vec::new(), digests: None, flush: false, records: Vec::new() };
-        Self {
-            log,
-            log_vkey: Some(log_vkey),
-            gateway,
-            witnessed: false,
-            policy: None,
-            close: false,
-            receipts,
-            kind: StatementKind::Opaque,
-            what,
+    fn submission(&self) -> Submission<'_> {
+        Submission {
+            url: &self.log.url,
+            log_vkey: self.log_vkey.as_ref(),
+            gateway: &self.gateway,
+            witnessed: self.witnessed,
+            close: self.close,
+            receipts: self.receipts.as_deref(),
         }
-    }
-
-    /// Logs the statements; where each is, by its receipt.
-    pub(super) async fn send(
-        &self,
-        statements: &[Statement],
-        policy: Option<&Policy>,
-    ) -> Result<Vec<Placed>, Failed> {
-        if let Some(dir) = &self.receipts {
-            make_folder(dir)?;
-        }
-        match &self.gateway.gateway_key {
-            Some(key) => gateway::submit(self, key, statements, policy).await,
-            None => self.house(statements, policy).await,
-        }
-    }
-
-    /// Through the house stream.
-    async fn house(&self, statements: &[Statement], policy: Option<&Policy>) -> Result<Vec<Placed>, Failed> {
-        let log = remote::connect(&self.log.url)?;
-        if self.log_vkey.is_none() {
-            output::warn("the receipts were not verified: give the log's key with --log-vkey");
-        }
-        let bar = output::progress(statements.len() as u64, "statements");
-        let mut all = Vec::with_capacity(statements.len());
-        for batch in statements.chunks(HOUSE_STATEMENTS) {
-            let append = HouseAppend { statements: batch.to_vec(), wait_for: self.level() };
-            let appended = log.append_house(append).await;
-            let appended = appended.map_err(|error| remote::failed(&self.log.url, &error))?;
-            let receipt = appended.receipt;
-            self.check(&receipt, batch)?;
-            if self.witnessed && !appended.witnessed {
-                output::warn(
-                    "logged, but the witnesses have not cosigned in time: fetch proof files later with `vouchlog prove`",
-                );
-            }
-            if let Some(dir) = &self.receipts {
-                keep(&receipt, batch, dir)?;
-            }
-            self.check_quorum(policy, &receipt)?;
-            all.extend(placed(&receipt, batch, self.receipts.as_deref())?);
-            bar.inc(batch.len() as u64);
-        }
-        bar.finish_and_clear();
-        Ok(all)
-    }
-
-    fn check(&self, receipt: &RangeReceipt, statements: &[Statement]) -> Result<(), Failed> {
-        let Some(vkey) = &self.log_vkey else { return Ok(()) };
-        let origin = Origin::new(vkey.name().as_str()).map_err(anyhow::Error::from)?;
-        let verified = receipt.verify(statements, &origin, vkey);
-        verified.map(drop).map_err(|error| Failed::Finding(error.to_string()))
-    }
-
-    fn level(&self) -> AckLevel {
-        if self.witnessed || self.policy.is_some() { AckLevel::Witnessed } else { AckLevel::Sequenced }
-    }
-
-    /// What was logged stays logged; but whoever asked for a quorum is told when there is none.
-    fn check_quorum(&self, policy: Option<&Policy>, receipt: &RangeReceipt) -> Result<(), Failed> {
-        let Some((policy, vkey)) = policy.zip(self.log_vkey.as_ref()) else { return Ok(()) };
-        let origin = Origin::new(vkey.name().as_str()).map_err(anyhow::Error::from)?;
-        let note = receipt.checkpoint.as_bytes();
-        policy.verify_checkpoint_of(note, &origin, [vkey]).map(drop).map_err(|error| {
-            let statements = output::count(u64::from(receipt.count), "statement was", "statements were");
-            Failed::Finding(format!(
-                "{statements} logged from index {}, but the receipt does not satisfy the policy: {error}",
-                receipt.first
-            ))
-        })
     }
 
     fn answer(&self, output: Output, items: &[Item], placed: &[Placed]) -> anyhow::Result<()> {
@@ -307,7 +148,7 @@ impl What {
             return Ok(Vec::new());
         }
         if let Some(path) = &self.digests {
-            return input::digests(path);
+            return digests(path);
         }
         if !self.digest.is_empty() {
             return Ok(self.digest.iter().copied().map(Item::bare).collect());
@@ -315,7 +156,7 @@ impl What {
         let receipts = receipts.ok_or_else(|| {
             Advice::error("the salt of a record must be kept", "give a directory with --receipts DIR")
         })?;
-        self.records.iter().map(|record| input::record(record, receipts)).collect()
+        self.records.iter().map(|record| record(record, receipts)).collect()
     }
 }
 

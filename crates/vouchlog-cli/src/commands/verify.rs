@@ -11,7 +11,8 @@ use vouchlog_auditor::{CompletenessProof, verify_completeness};
 use vouchlog_note::limits::{MAX_NOTE_BYTES, MAX_PROOF_FILE_BYTES};
 use vouchlog_stream::limits::MAX_ENTRY_BYTES;
 
-use super::{auditing, prove_complete, read_file, submit::MAX_RECORD_BYTES};
+use super::input::MAX_RECORD_BYTES;
+use super::{auditing, prove_complete, read_file};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 

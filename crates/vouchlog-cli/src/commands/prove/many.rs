@@ -11,7 +11,7 @@ use vouchlog::{LeafIndex, LookupKey};
 use super::named::Named;
 use super::{Args, Prover};
 use crate::advice::Advice;
-use crate::commands::submit::Failed;
+use crate::commands::failed::Failed;
 use crate::commands::{make_folder, place_file, remote, sync_folder};
 use crate::output::{self, Outcome, Output};
 

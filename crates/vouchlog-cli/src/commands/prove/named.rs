@@ -10,7 +10,7 @@ use vouchlog::{Digest, Entry, LeafIndex, LookupKey, SequenceNumber, StreamId};
 use vouchlog_merkle::{Hash, leaf_hash};
 
 use crate::advice::Advice;
-use crate::commands::submit::digest_lines;
+use crate::commands::input::digest_lines;
 
 /// Proof files of one call. More is another call.
 pub(super) const MAX_PROOFS: usize = 65_536;

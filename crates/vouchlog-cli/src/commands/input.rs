@@ -11,7 +11,7 @@ use crate::advice::Advice;
 use crate::commands::{named, read_file};
 
 /// The longest record. It is hashed in memory, and an interaction is kilobytes.
-pub(crate) const MAX_RECORD_BYTES: usize = 64 * 1024 * 1024;
+pub(super) const MAX_RECORD_BYTES: usize = 64 * 1024 * 1024;
 /// The most digests one call takes: 128 MB of hex. More is another call.
 const MAX_DIGESTS: usize = 2_000_000;
 /// A line of a digests file, its end included; more is no digest.
@@ -19,10 +19,10 @@ const MAX_LINE_BYTES: u64 = 256;
 
 /// Something to log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Item {
-    pub(crate) digest: Digest,
+pub(super) struct Item {
+    pub(super) digest: Digest,
     /// The record that was committed to, and where its opening is.
-    pub(crate) record: Option<(PathBuf, PathBuf)>,
+    pub(super) record: Option<(PathBuf, PathBuf)>,
 }
 
 impl Item {
@@ -37,7 +37,7 @@ pub(super) fn digests(path: &Path) -> anyhow::Result<Vec<Item>> {
 }
 
 /// The same, for other commands: no more than `limit` of them.
-pub(crate) fn digest_lines(path: &Path, limit: usize) -> anyhow::Result<Vec<Digest>> {
+pub(super) fn digest_lines(path: &Path, limit: usize) -> anyhow::Result<Vec<Digest>> {
     let name = path.display();
     let input: Box<dyn Read> = if path == Path::new("-") {
         Box::new(std::io::stdin().lock())
@@ -73,7 +73,7 @@ fn parse_digests(input: impl Read, limit: usize) -> anyhow::Result<Vec<Digest>> 
 
 /// Commits to a record. Its opening is in `receipts`, on disk, before anything is sent: a commitment whose salt is lost proves
 /// nothing. One from an earlier attempt is used again, so that trying again does not log another digest.
-pub(crate) fn record(path: &Path, receipts: &Path) -> anyhow::Result<Item> {
+pub(super) fn record(path: &Path, receipts: &Path) -> anyhow::Result<Item> {
     let record = read_file(path, MAX_RECORD_BYTES)?;
     let opening_path = opening_path(path, receipts)?;
     let opening = if opening_path.try_exists()? {
