@@ -45,7 +45,7 @@ pub use connection::Connection;
 pub use evidence::{Evidence, Misbehaviour};
 pub use gateway::{Gateway, GatewayConfig, GatewayError, GatewayStatus, Options, Patience, SubmitTicket};
 pub use grpc_log::{AppendPipe, GrpcLog, ServedReceipt};
-pub use receipts::{Acknowledged, ProofFiles, ProofFolder, ReceiptSink, Taken};
+pub use receipts::{Acknowledged, LoggedStatements, ProofFiles, ProofFolder, ReceiptSink};
 pub use spool::SpoolError;
 pub use tile_reader::TileReader;
 pub use verified_log::{VerifiedLog, VerifyError};

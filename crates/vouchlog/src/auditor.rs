@@ -17,4 +17,5 @@ pub use vouchlog_auditor::{
     LogIdentity, Options, Place, Proves, SampleError, Severity, StateError, Step, StreamReport, Verdict,
     audit, check_sample, prove_complete, sample, verify_completeness, verify_finding,
 };
-pub use vouchlog_client::{TileReader, VerifiedLog};
+pub use vouchlog_auditor::{canaries, monitor};
+pub use vouchlog_client::{CachingReader, TileReader, VerifiedLog};

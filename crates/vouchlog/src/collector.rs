@@ -5,6 +5,6 @@
 
 pub use vouchlog_collector::receiver::{ReceiverConfig, Routes, Token, TokenError, routes};
 pub use vouchlog_collector::{
-    Collector, CollectorConfig, Destination, Forward, ForwardError, IntentReceipt, Mode, NotTaken, OpenError,
-    Pace, Settings, Taken,
+    Acceptance, Collector, CollectorConfig, Destination, Forward, ForwardError, ForwardLimits, IntentReceipt,
+    Mode, OpenError, Rejection, Settings,
 };

@@ -20,8 +20,8 @@ use std::path::PathBuf;
 use vouchlog_note::{CheckpointError, Origin, SigningKey, VerifyingKey};
 
 pub use vouchlog_client::{
-    Acknowledged, Connection, Gateway, GatewayConfig, GatewayError, GatewayStatus, GrpcLog, Options,
-    Patience, ProofFiles, ReceiptSink, SpoolError, SubmitTicket, Taken,
+    Acknowledged, Connection, Gateway, GatewayConfig, GatewayError, GatewayStatus, GrpcLog, LoggedStatements,
+    Options, Patience, ProofFiles, ProofFolder, ReceiptSink, SpoolError, SubmitTicket,
 };
 
 use crate::clock::{random_bytes, system_clock};

@@ -4,7 +4,7 @@ pub use vouchlog_evidence::{
     Answer, DisclosureScope, Finding, Grade, Presentation, Record, RecordError, RecordId, Severity, Verdicts,
 };
 pub use vouchlog_vault::{
-    Access, Cursor, Erased, Facet, Hold, KeyEncryptionKey, KeyError, KeySource, Order, Principal, Query,
-    ReadRecord, Recorded, Recorder, RecorderConfig, RecordingError, Retention, Role, Roles, Row, Scope,
-    Token, Vault, VaultError,
+    Access, Cursor, Erased, Facet, Hold, HoldTarget, KeyEncryptionKey, KeyError, KeySource, Order,
+    PresentationRequest, Principal, Query, ReadRecord, Recorded, Recorder, RecorderConfig, RecordingError,
+    Retention, Role, Roles, Row, Scope, Token, Vault, VaultError,
 };
