@@ -1,4 +1,4 @@
-//! How a command stops that the log gave a wrong answer: with a finding, and not with an error.
+//! How a command ends when it stops early: with a finding about the log, or with an error.
 
 use serde_json::json;
 use vouchlog::gateway::GatewayError;
@@ -27,7 +27,7 @@ impl Failed {
         }
     }
 
-    /// Whether a gateway's error is the log's breach of promise.
+    /// A gateway's error: a finding if the log broke its promise.
     pub(super) fn of(error: GatewayError) -> Self {
         match error {
             GatewayError::Misbehaviour(_) | GatewayError::Receipt { .. } | GatewayError::Unverified(_) => {
