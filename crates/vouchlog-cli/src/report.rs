@@ -1,6 +1,6 @@
 //! A session's timeline for people and for programs: text for a terminal, JSON, and one page of HTML.
 //!
-//! Each takes a [`Timeline`] and nothing else, so whoever keeps the records and whoever got a bundle of them see the same.
+//! Each takes a [`Timeline`](vouchlog_evidence::session::Timeline) and nothing else, so whoever keeps the records and whoever got a bundle of them see the same.
 //! Everything a timeline holds may come from a stranger: what its lines say is safe to show, and what is taken from its records
 //! here passes [`plain`](vouchlog_evidence::session::plain) first.
 
@@ -16,7 +16,6 @@ mod wrap;
 pub(crate) use html::html;
 pub(crate) use json::json;
 pub(crate) use text::text;
-pub(crate) use vouchlog_evidence::session::Timeline;
 
 /// Whether to colour what goes to standard output: it is a terminal, and `NO_COLOR` is unset or empty (no-color.org).
 pub(crate) fn colour() -> bool {

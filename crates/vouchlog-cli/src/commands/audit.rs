@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use vouchlog_auditor::{AuditReport, Proves, Severity, StreamReport};
+use vouchlog_auditor::{AuditReport, Proves, StreamReport};
 
 use super::auditing::{Audit, AuditArgs};
 use super::{running, write_file};

@@ -156,7 +156,7 @@ impl What {
         let receipts = receipts.ok_or_else(|| {
             Advice::error("the salt of a record must be kept", "give a directory with --receipts DIR")
         })?;
-        self.records.iter().map(|record| record(record, receipts)).collect()
+        self.records.iter().map(|path| record(path, receipts)).collect()
     }
 }
 
