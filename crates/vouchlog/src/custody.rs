@@ -10,8 +10,8 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 use vouchlog_api::{AnySubmitter, Appender};
 use vouchlog_client::{
-    Connection, Gateway, GatewayConfig, GatewayError, GrpcLog, LoggedStatements, Options, ReceiptSink,
-    TileReader, VerifiedLog, VerifyError,
+    Gateway, GatewayConfig, GatewayError, GrpcLog, LoggedStatements, Options, ReceiptSink, TileReader,
+    VerifiedLog, VerifyError,
 };
 use vouchlog_evidence::{Presentation, RecordId, StreamIdentity};
 use vouchlog_merkle::LeafIndex;
@@ -22,7 +22,8 @@ use vouchlog_vault::{
     Vault, VaultError,
 };
 
-use crate::{random_bytes, system_clock, unix_millis, verify};
+use crate::clock::{random_bytes, unix_millis};
+use crate::{gateway, verify};
 
 /// How to reach the log that takes a vault's digests, and who signs for them.
 #[derive(Debug)]
@@ -98,24 +99,17 @@ impl Custodian {
     /// `access` is who records: it needs the role `submit`.
     pub async fn open(vault: Vault, access: Access, config: CustodyConfig) -> Result<Self, CustodyError> {
         let CustodyConfig { url, log: log_key, gateway: gateway_key, state, tenant, options } = config;
-        let origin = Origin::new(log_key.name().as_str()).map_err(CustodyError::LogKey)?;
-        let connection = Connection::new(url.trim_end_matches('/'));
-        let log = GrpcLog::connect(&connection)?;
-        let tiles = TileReader::connect(&connection)?;
-        let verified = VerifiedLog::open(tiles, origin.clone(), log_key.clone(), None)?;
         let issuer = gateway_key.verifying_key().name().to_string();
         let receipts = Receipts { vault: vault.clone(), access: access.clone(), runtime: Handle::current() };
         let gateway = GatewayConfig {
-            log: connection,
-            origin: origin.clone(),
-            log_key,
-            gateway_key,
-            state_dir: state,
-            clock: system_clock(),
-            randomness: random_bytes,
             sink: Some(Box::new(receipts)),
             options,
+            ..gateway::config(&url, log_key, gateway_key, state).map_err(CustodyError::LogKey)?
         };
+        let origin = gateway.origin.clone();
+        let log = GrpcLog::connect(&gateway.log)?;
+        let tiles = TileReader::connect(&gateway.log)?;
+        let verified = VerifiedLog::open(tiles, origin.clone(), gateway.log_key.clone(), None)?;
         let gateway = Arc::new(Gateway::open(gateway).await?);
         let config = RecorderConfig { tenant, issuer, clock: now, randomness: random_id };
         let submitter = AnySubmitter::new(gateway.clone());
