@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Map, Value, json};
-use vouchlog_evidence::{ClearClaims, Issued, RecordId, issue, public_jwk, verify};
 use vouchlog_note::{KeyName, SignatureType, SigningKey};
+use vouchlog_record::RecordId;
+use vouchlog_statement::{ClearClaims, Issued, issue, public_jwk, verify};
 use vouchlog_stream::{Evidence, StatementKind, StreamId};
 
 /// A Python that has the package.

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 use thiserror::Error;
-use vouchlog_evidence::limits::MAX_RECORD_BYTES;
-use vouchlog_evidence::{Parsed, Record};
+use vouchlog_record::limits::MAX_RECORD_BYTES;
+use vouchlog_record::{Parsed, Record};
 use vouchlog_stream::StatementKind;
 
 use crate::intake::{Attributes, size_of};

@@ -5,7 +5,7 @@
 //! history, heartbeats, closing, succession.
 //!
 //! Out of scope: signatures and checkpoints (`vouchlog-note`), tree hashing (`vouchlog-merkle`), what a record holds
-//! (`vouchlog-evidence` keeps that), when things are written (`vouchlog-sequencer`).
+//! (`vouchlog-record` keeps that), when things are written (`vouchlog-sequencer`).
 //!
 //! *Invariant: an entry decodes in exactly one way*: `Entry::decode` and `Entry::encode` are inverse.
 //!

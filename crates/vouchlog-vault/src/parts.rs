@@ -5,7 +5,8 @@ use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vouchlog_evidence::{Disclosure, Issued, Record, RecordId};
+use vouchlog_record::{Record, RecordId};
+use vouchlog_statement::{Disclosure, Issued};
 use vouchlog_stream::StatementKind;
 use zstd::bulk::Compressor;
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
-use vouchlog_evidence::RecordId;
 use vouchlog_merkle::LeafIndex;
+use vouchlog_record::RecordId;
 use vouchlog_stream::{Digest, Evidence, LoggedAt, SequenceNumber, Statement, StatementKind, StreamId};
 
 use crate::access::{Access, ReadPermit};

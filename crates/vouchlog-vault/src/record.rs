@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use vouchlog_evidence::{Facet, RecordId};
 use vouchlog_merkle::LeafIndex;
+use vouchlog_record::{Facet, RecordId};
 use vouchlog_stream::{Digest, Evidence, LoggedAt, SequenceNumber, Statement, StatementKind, StreamId};
 
 use crate::limits::{

@@ -13,9 +13,10 @@ use vouchlog_client::{
     Connection, Gateway, GatewayConfig, GatewayError, GrpcLog, Options, ReceiptSink, Taken, TileReader,
     VerifiedLog, VerifyError,
 };
-use vouchlog_evidence::{DisclosureScope, Presentation, RecordId, StreamIdentity};
 use vouchlog_merkle::LeafIndex;
 use vouchlog_note::{Origin, ProofFile, ProofFileError, SigningKey, VerifyingKey};
+use vouchlog_record::{DisclosureScope, RecordId};
+use vouchlog_statement::{Presentation, StreamIdentity};
 use vouchlog_stream::StreamId;
 use vouchlog_vault::{
     Access, Logged, Place, Recorder, RecorderConfig, RecordingError, Row, StreamProofs, Vault, VaultError,

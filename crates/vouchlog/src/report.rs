@@ -2,7 +2,7 @@
 //!
 //! Each takes a [`Timeline`] and nothing else, so whoever keeps the records and whoever got a bundle of them see the same.
 //! Everything a timeline holds may come from a stranger: what its lines say is safe to show, and what is taken from its records
-//! here passes [`plain`](vouchlog_evidence::session::plain) first.
+//! here passes [`plain`](vouchlog_session::plain) first.
 
 use std::io::IsTerminal;
 
@@ -16,7 +16,7 @@ mod wrap;
 pub use html::html;
 pub use json::json;
 pub use text::text;
-pub use vouchlog_evidence::session::Timeline;
+pub use vouchlog_session::Timeline;
 
 /// Whether to colour what goes to standard output: it is a terminal, and `NO_COLOR` is unset or empty (no-color.org).
 pub fn colour() -> bool {

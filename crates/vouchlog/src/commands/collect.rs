@@ -12,7 +12,7 @@ use vouchlog::{VerifyingKey, unix_millis};
 use vouchlog_client::GatewayError;
 use vouchlog_collector::receiver::{self, ReceiverConfig, Token};
 use vouchlog_collector::{Collector, CollectorConfig, Forward, Mode, OpenError, Pace, Settings, assemble};
-use vouchlog_evidence::Profile;
+use vouchlog_record::Profile;
 use vouchlog_server::{Config, Readiness, Server};
 use vouchlog_vault::KeySource;
 

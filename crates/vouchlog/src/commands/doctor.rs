@@ -11,7 +11,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 use vouchlog::{Evidence, StatementKind};
-use vouchlog_evidence::{Grade, Record, RecordId};
+use vouchlog_grading::Grade;
+use vouchlog_record::{Record, RecordId};
 use vouchlog_vault::{Access, Order, Query, ReadRecord, Row, Vault, learn, read_facts};
 
 use super::custody::{self, VaultArgs};

@@ -6,11 +6,10 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use vouchlog::verify::{Claim, verify};
 use vouchlog::{Policy, StatementKind, report};
-use vouchlog_evidence::session::{ErasedAt, Loss, Place, ProofState, SessionRecord, Surroundings, Timeline};
-use vouchlog_evidence::{
-    Answer, BundleContents, Context, DisclosureScope, Facet, Record, RecordId, SessionBundle, SetFacts,
-    grade_set,
-};
+use vouchlog_grading::{Answer, Context, SetFacts, grade_set};
+use vouchlog_record::{DisclosureScope, Facet, Record, RecordId};
+use vouchlog_session::{BundleContents, SessionBundle};
+use vouchlog_session::{ErasedAt, Loss, Place, ProofState, SessionRecord, Surroundings, Timeline};
 use vouchlog_vault::{Access, Query, ReadRecord, Row, Vault, learn, read_facts};
 
 use super::custody::{self, CustodyArgs, VaultArgs};

@@ -3,8 +3,8 @@
 //! Answers first, then what happened in sentences, then step by step; what a step is told from folds out under its record.
 
 use maud::{DOCTYPE, Markup, html};
-use vouchlog_evidence::session::{Line, Noted, Recorded, Reply, State, Step, Timeline};
-use vouchlog_evidence::{Answer, Severity};
+use vouchlog_grading::{Answer, Severity};
+use vouchlog_session::{Line, Noted, Recorded, Reply, State, Step, Timeline};
 
 use super::limits::{CHECK, NOT_PROVEN, PROVEN};
 use super::text::{clock, finding_words};

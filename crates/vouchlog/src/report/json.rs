@@ -1,10 +1,10 @@
 //! The timeline for programs.
 
 use serde_json::{Value, json};
-use vouchlog_evidence::session::{
+use vouchlog_merkle::LeafIndex;
+use vouchlog_session::{
     Act, DeclaredGap, ErasedAt, Gap, GapOf, Line, Noted, Place, ProofState, Recorded, Reply, Timeline,
 };
-use vouchlog_merkle::LeafIndex;
 
 /// The timeline as JSON. Members are only ever added to this form; times are RFC 3339, indexes and numbers count as in the log.
 ///

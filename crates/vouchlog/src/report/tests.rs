@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use vouchlog_evidence::session::{ProofState, SessionRecord, Surroundings, Timeline, plain, sample};
-use vouchlog_evidence::{Record, RecordId};
+use vouchlog_record::{Record, RecordId};
+use vouchlog_session::{ProofState, SessionRecord, Surroundings, Timeline, plain, sample};
 
 use super::{html, text};
 
@@ -138,7 +138,7 @@ fn hostile(parts: &[String]) -> Timeline {
     });
     let records = Record::from_value(record).map(|parsed| SessionRecord {
         id: RecordId::new("r").unwrap(),
-        grade: Some(vouchlog_evidence::grade(&parsed.record, &vouchlog_evidence::Context::default())),
+        grade: Some(vouchlog_grading::grade(&parsed.record, &vouchlog_grading::Context::default())),
         record: parsed.record,
         place: None,
         proof: ProofState::Witnessed { by: vec![part(13)], until: Some(u64::MAX) },

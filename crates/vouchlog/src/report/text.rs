@@ -13,8 +13,8 @@
 use std::fmt::Write;
 
 use jiff::Timestamp;
-use vouchlog_evidence::session::{Line, Noted, ProofState, Recorded, Reply, State, Step, Timeline};
-use vouchlog_evidence::{Answer, Severity};
+use vouchlog_grading::{Answer, Severity};
+use vouchlog_session::{Line, Noted, ProofState, Recorded, Reply, State, Step, Timeline};
 
 use super::limits::{CHECK, NOT_PROVEN, PROVEN};
 use super::wrap::wrap;

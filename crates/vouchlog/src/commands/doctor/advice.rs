@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use vouchlog_collector::dialect::Dialect;
-use vouchlog_evidence::Record;
+use vouchlog_record::Record;
 
 use super::tally::Missing;
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use vouchlog::StatementKind;
-use vouchlog_evidence::{Field, Record, RecordId};
+use vouchlog_record::{Field, Record, RecordId};
 use vouchlog_vault::{Access, Cursor, Order, Query, Row, Vault};
 
 use super::{Kept, custody};

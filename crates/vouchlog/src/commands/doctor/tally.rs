@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use vouchlog_evidence::{Answer, Cause, Finding, Grade, Record, Rule, Severity};
+use vouchlog_grading::{Answer, Cause, Finding, Grade, Rule, Severity};
+use vouchlog_record::Record;
 
 use super::Kept;
 use super::advice::{self, Gateway, Open, Suggestion};

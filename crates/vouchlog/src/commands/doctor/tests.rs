@@ -1,7 +1,7 @@
 //! What the doctor says of records that the collector made.
 
 use serde_json::{Value, json};
-use vouchlog_evidence::{Context, grade};
+use vouchlog_grading::{Context, grade};
 
 use super::*;
 

@@ -2,8 +2,8 @@
 //! log.
 
 use maud::{Markup, html};
-use vouchlog_evidence::session::{ProofState, Recorded, State, plain};
-use vouchlog_evidence::{Answer, Validity, Verdicts};
+use vouchlog_grading::{Answer, Validity, Verdicts};
+use vouchlog_session::{ProofState, Recorded, State, plain};
 
 use super::{YES_NO, badge, finding};
 use crate::report::fields::{FieldLine, fields};

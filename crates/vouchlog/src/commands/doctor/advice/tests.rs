@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use vouchlog_collector::assemble::{Assembler, Config, Lot, Naming};
 use vouchlog_collector::doors;
 use vouchlog_collector::intake::{Event, Item, Source, Span, SpanKind};
-use vouchlog_evidence::{Context, Grade, Severity, grade, rule};
+use vouchlog_grading::{Context, Grade, Severity, grade, rule};
 
 use super::*;
 

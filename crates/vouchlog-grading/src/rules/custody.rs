@@ -1,0 +1,166 @@
+//! R56 to R58, R70, R72, R73, R76, R80: time, and how the record was made and is kept.
+
+use jiff::Timestamp;
+
+use super::look::{Case, Found, seen, whole_seconds};
+use super::{AskedOf, Definition, RULE, Rule, Severity};
+use crate::grade::context::KeyState;
+use crate::grade::facts::Set;
+
+#[rustfmt::skip] // one line each: a table
+pub(super) fn table() -> Vec<Rule> {
+    use Definition::{Completeness, Identity, Inference, Trail};
+    use Severity::{Critical, Warn};
+    const INTERACTION: Rule = Rule { asked_of: AskedOf::Interactions, ..RULE };
+    vec![
+        Rule { code: "R56", name: "LATE_OR_SKEWED", severity: Warn, serves: &[Trail],
+            says: "the recorder received it long after it happened, or before",
+            remedy: "record `time.received`; keep clocks in step and the way to the recorder short",
+            record: Some(late), ..INTERACTION },
+        Rule { code: "R57", name: "BACKDATED", serves: &[Trail],
+            says: "by its times it started before the record that it follows had ended",
+            remedy: "keep the gateway's clock from going back",
+            record: Some(backdated), ..INTERACTION },
+        Rule { code: "R58", name: "END_BEFORE_START", serves: &[Inference],
+            says: "it ended before it started, or a time is not recorded",
+            remedy: "record `time.start` and `time.end` by one clock",
+            record: Some(end_before_start), ..INTERACTION },
+        Rule { code: "R70", name: "OUTCOME_WITHOUT_INTENT", serves: &[Completeness],
+            says: "the gateway records intents and this outcome has none, or it is not recorded whether it does",
+            remedy: "record `correlation.intent`; where intents are not written ahead, `correlation.write_ahead: false`",
+            record: Some(no_intent), set: Some(intent_not_there), ..INTERACTION },
+        Rule { code: "R72", name: "SAMPLED_SOURCE", serves: &[Completeness],
+            says: "the source omits interactions, or it is not recorded whether it does",
+            remedy: "switch sampling off at the source; record `custody.sampled: false`",
+            record: Some(sampled), ..RULE },
+        Rule { code: "R73", name: "DROPPED_ATTRIBUTES", severity: Warn, serves: &[Completeness],
+            says: "the source dropped attributes, or it is not recorded whether it did",
+            remedy: "raise the source's limits on attributes; record `custody.dropped_attributes: 0`",
+            record: Some(dropped), ..RULE },
+        Rule { code: "R76", name: "RECORDER_KEY_NOT_VALID", severity: Critical, serves: &[Trail, Identity],
+            says: "the recorder's key was not in force when the record was made",
+            remedy: "enrol the key before it is used; record `custody.recorder`",
+            record: Some(recorder_key), asked_of: AskedOf::Every, ..RULE },
+        Rule { code: "R80", name: "CLAIM_CONTRADICTED", severity: Critical, serves: &[Completeness],
+            says: "the gateway signed a claim about the record that the record itself contradicts",
+            remedy: "none: find out why the gateway claimed it",
+            asked_of: AskedOf::Every, ..RULE },
+    ]
+}
+
+fn late(case: &Case<'_>, found: &mut Found<'_>) {
+    let at = "/time/received";
+    let received = case.time(|time| &time.received);
+    let Some(received) = found.require(received, at, "when the recorder received it is not recorded") else {
+        return;
+    };
+    let Some(end) = case.time(|time| &time.end).value() else { return };
+    let delay = received.duration_since(*end);
+    if delay > case.context.max_merge_delay() {
+        let delay = whole_seconds(delay);
+        found.wrong([at], format!("the recorder received it {delay:#} after it ended"));
+    } else if delay < -case.clock_error() {
+        found.wrong([at], "the recorder received it before it ended");
+    }
+}
+
+fn backdated(case: &Case<'_>, found: &mut Found<'_>) {
+    let at = "/time/start";
+    let Some(previous) = case.context.follows() else { return };
+    let Some(start) = found.told(case.time(|time| &time.start), at) else { return };
+    let earliest = previous.checked_sub(case.clock_error()).unwrap_or(Timestamp::MIN);
+    if *start < earliest {
+        found.wrong(
+            [at],
+            format!("it started at {start:.0}, before the record it follows ended at {previous:.0}"),
+        );
+    }
+}
+
+fn end_before_start(case: &Case<'_>, found: &mut Found<'_>) {
+    let start = found.told(case.time(|time| &time.start), "/time/start");
+    let end = found.told(case.time(|time| &time.end), "/time/end");
+    if start.zip(end).is_some_and(|(start, end)| end < start) {
+        found.wrong(["/time/start", "/time/end"], "it ended before it started");
+    }
+    for (place, tool) in case.run_tools() {
+        let start = found.told(seen(&tool.start), &format!("/tools/{place}/start"));
+        let end = found.told(seen(&tool.end), &format!("/tools/{place}/end"));
+        if start.zip(end).is_some_and(|(start, end)| end < start) {
+            let at = ["start", "end"].map(|name| format!("/tools/{place}/{name}"));
+            found.wrong(at, "the tool call ended before it started");
+        }
+    }
+}
+
+fn no_intent(case: &Case<'_>, found: &mut Found<'_>) {
+    let at = "/correlation/intent";
+    let correlation = seen(&case.body.correlation);
+    let intent = correlation.then(|correlation| &correlation.intent);
+    if intent.value().is_some() {
+        return;
+    }
+    let told = correlation.then(|correlation| &correlation.write_ahead);
+    match told.value().copied().or(case.context.writes_ahead()) {
+        Some(true) => {
+            found.require(intent, at, "the gateway records intents, and this outcome has none");
+        }
+        Some(false) => {}
+        None => {
+            found.told(told, "/correlation/write_ahead");
+        }
+    }
+}
+
+fn intent_not_there(set: &Set<'_>, found: &mut Found<'_>) {
+    for (id, record) in set.interactions() {
+        let intent = record.body.correlation.value().and_then(|correlation| correlation.intent.value());
+        if let Some(intent) = intent
+            && set.facts.whole
+            && !set.has_intent(intent)
+        {
+            found
+                .of(id)
+                .missing(["/correlation/intent"], format!("the intent {intent} is not among the records"));
+        }
+    }
+}
+
+fn sampled(case: &Case<'_>, found: &mut Found<'_>) {
+    let at = "/custody/sampled";
+    if found.told(seen(&case.body.custody).then(|custody| &custody.sampled), at) == Some(&true) {
+        found.wrong([at], "the source omits interactions");
+    }
+}
+
+fn dropped(case: &Case<'_>, found: &mut Found<'_>) {
+    let at = "/custody/dropped_attributes";
+    let dropped = seen(&case.body.custody).then(|custody| &custody.dropped_attributes);
+    if dropped.is_not_applicable() {
+        return;
+    }
+    let dropped = found.require(dropped, at, "whether the source dropped attributes is not recorded");
+    if let Some(count) = dropped.filter(|count| **count > 0) {
+        let what = if *count == 1 { "attribute" } else { "attributes" };
+        found.wrong([at], format!("the source dropped {count} {what}"));
+    }
+}
+
+fn recorder_key(case: &Case<'_>, found: &mut Found<'_>) {
+    let at = "/custody/recorder";
+    let recorder = seen(&case.body.custody).then(|custody| &custody.recorder).text();
+    if recorder.is_not_applicable() {
+        return found.missing([at], "the record does not name its recorder");
+    }
+    let Some(recorder) = found.told(recorder, at) else { return };
+    let made = case.time(|time| &time.received).value().or(case.time(|time| &time.end).value());
+    let made = made.or(case.time(|time| &time.start).value()).copied();
+    match case.context.recorder_key(recorder, made) {
+        KeyState::InForce => {}
+        KeyState::NotInForce => found.wrong([at], format!("the key {recorder} was not in force")),
+        KeyState::Unknown => found.unknown(
+            [at],
+            format!("when the key {recorder} was in force, or when it was used, is not known"),
+        ),
+    }
+}

@@ -1,0 +1,252 @@
+//! Causal order: what a record follows from comes before it.
+//!
+//! Two kinds of links. A record follows from its intent, from what it amends, and from its causes: those links bind. The span
+//! above it comes first, too, unless a link of the former kind contradicts it: a span's record is often written when the span ends.
+//! What no link decides, the session's sequence does, then time, then the order given.
+//!
+//! A gateway can write links that form a cycle. A circle is broken at the record that is first by sequence and time, and
+//! the report says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use vouchlog_record::{Correlation, RecordId};
+
+use crate::input::SessionRecord;
+
+/// One record in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Placed {
+    /// Which of the records given.
+    pub(crate) record: usize,
+    /// How many records it hangs under: its intent, what it amends, or the span above.
+    pub(crate) depth: usize,
+    /// The record it belongs under, whether or not it could be put there.
+    pub(crate) parent: Option<usize>,
+    /// It follows from itself, by way of others: its place is by sequence and time.
+    pub(crate) circular: bool,
+}
+
+/// Drawn no deeper than this; what hangs deeper is drawn at this depth.
+const MAX_DEPTH: usize = 12;
+
+/// Which comes first where no link decides.
+type Key = (u64, Option<Timestamp>, u64, usize);
+
+/// How records hang together.
+struct Links {
+    /// The record each hangs under.
+    parent: Vec<Option<usize>>,
+    /// What must come before each.
+    binding: Vec<BTreeSet<usize>>,
+    /// What should come before each.
+    spans: Vec<Option<usize>>,
+}
+
+/// Puts the records in causal order: each appears exactly once.
+pub(crate) fn order(records: &[SessionRecord]) -> Vec<Placed> {
+    let keys: Vec<Key> = records.iter().enumerate().map(|(place, record)| key(place, record)).collect();
+    // The first walk finds what waits for itself; with those links cut, the second puts everything where it belongs.
+    let (links, circular) = Walk::new(Links::of(records, &keys), keys.clone()).cut_circles();
+    let mut walk = Walk::new(links, keys);
+    let mut placed = Vec::with_capacity(records.len());
+    while let Some(record) = walk.next_ready() {
+        let (depth, parent) = walk.place(record);
+        placed.push(Placed { record, depth, parent, circular: circular.contains(&record) });
+    }
+    placed
+}
+
+fn correlation(record: &SessionRecord) -> Option<&Correlation> {
+    record.record.body.correlation.value()
+}
+
+fn key(place: usize, record: &SessionRecord) -> Key {
+    let sequence = correlation(record).and_then(|correlation| correlation.session_sequence.value());
+    let index = record.place.map_or(u64::MAX, |place| place.index.get());
+    // A record without a sequence number comes after those that have one, by time.
+    (sequence.copied().unwrap_or(u64::MAX), record.at(), index, place)
+}
+
+impl Links {
+    fn of(records: &[SessionRecord], keys: &[Key]) -> Self {
+        let mut by_id: BTreeMap<&RecordId, usize> = BTreeMap::new();
+        let mut by_span: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        let mut sorted: Vec<usize> = (0..records.len()).collect();
+        sorted.sort_by_key(|place| keys[*place]);
+        for place in sorted {
+            by_id.entry(&records[place].id).or_insert(place);
+            let span =
+                correlation(&records[place]).and_then(|it| Some((it.trace.value()?, it.span.value()?)));
+            if let Some((trace, span)) = span {
+                by_span.entry((trace, span)).or_insert(place);
+            }
+        }
+        let mut links = Self { parent: Vec::new(), binding: Vec::new(), spans: Vec::new() };
+        for (place, record) in records.iter().enumerate() {
+            let Some(it) = correlation(record) else {
+                links.push(None, BTreeSet::new(), None);
+                continue;
+            };
+            let other = |id: Option<&RecordId>| {
+                id.and_then(|id| by_id.get(id)).copied().filter(|other| *other != place)
+            };
+            let (intent, amends) = (other(it.intent.value()), other(it.amends.value()));
+            let causes = it.causes.value().into_iter().flatten().filter_map(|id| other(Some(id)));
+            let binding: BTreeSet<usize> = causes.chain(intent).chain(amends).collect();
+            let above = it.trace.value().zip(it.parent_span.value());
+            let above =
+                above.and_then(|(trace, span)| by_span.get(&(trace.as_str(), span.as_str())).copied());
+            let above = above.filter(|above| *above != place && !binding.contains(above));
+            links.push(amends.or(intent).or(above), binding, above);
+        }
+        links
+    }
+
+    fn push(&mut self, parent: Option<usize>, binding: BTreeSet<usize>, span: Option<usize>) {
+        self.parent.push(parent);
+        self.binding.push(binding);
+        self.spans.push(span);
+    }
+}
+
+/// A walk over the links (Kahn's algorithm) that stays under a record as long as something there is ready.
+struct Walk {
+    links: Links,
+    keys: Vec<Key>,
+    /// Who waits for each.
+    followers: Vec<Vec<usize>>,
+    /// How many binding links, and how many in all, each still waits for.
+    waits: Vec<(usize, usize)>,
+    /// Ready, by the record they hang under.
+    ready_under: BTreeMap<usize, BTreeSet<(Key, usize)>>,
+    /// All that is ready.
+    ready: BTreeSet<(Key, usize)>,
+    /// Not placed yet.
+    left: BTreeSet<(Key, usize)>,
+    /// The records we are under, outermost first.
+    open: Vec<usize>,
+}
+
+impl Walk {
+    fn new(links: Links, keys: Vec<Key>) -> Self {
+        let mut walk = Self {
+            followers: vec![Vec::new(); keys.len()],
+            waits: Vec::with_capacity(keys.len()),
+            ready_under: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            left: keys.iter().enumerate().map(|(place, key)| (*key, place)).collect(),
+            open: Vec::new(),
+            links,
+            keys,
+        };
+        for place in 0..walk.keys.len() {
+            let (binding, span) = (&walk.links.binding[place], walk.links.spans[place]);
+            for before in binding.iter().copied().chain(span) {
+                walk.followers[before].push(place);
+            }
+            walk.waits.push((binding.len(), binding.len() + usize::from(span.is_some())));
+        }
+        for place in 0..walk.keys.len() {
+            if walk.waits[place].1 == 0 {
+                walk.make_ready(place);
+            }
+        }
+        walk
+    }
+
+    fn make_ready(&mut self, place: usize) {
+        let entry = (self.keys[place], place);
+        self.ready.insert(entry);
+        if let Some(parent) = self.links.parent[place] {
+            self.ready_under.entry(parent).or_default().insert(entry);
+        }
+    }
+
+    /// What comes next: under the record we are under, or else the first of all that is ready.
+    fn next_ready(&mut self) -> Option<usize> {
+        while let Some(under) = self.open.last() {
+            if let Some((_, place)) = self.ready_under.get(under).and_then(BTreeSet::first) {
+                return Some(*place);
+            }
+            self.open.pop();
+        }
+        self.ready.first().map(|(_, place)| *place)
+    }
+
+    /// Walks to the end, and takes away every link that would keep it from getting there: the links without circles, and the
+    /// records that waited for themselves.
+    fn cut_circles(mut self) -> (Links, BTreeSet<usize>) {
+        let mut circular = BTreeSet::new();
+        while !self.left.is_empty() {
+            if let Some(record) = self.next_ready() {
+                self.place(record);
+                continue;
+            }
+            let (record, is_circular) = self.unblock();
+            let (left, keys) = (&self.left, &self.keys);
+            let waits_for = |before: &usize| left.contains(&(keys[*before], *before));
+            self.links.spans[record] = self.links.spans[record].filter(|span| !waits_for(span));
+            if is_circular {
+                circular.insert(record);
+                self.links.binding[record].retain(|before| !waits_for(before));
+            }
+            self.place(record);
+        }
+        (self.links, circular)
+    }
+
+    /// What to let go where everything waits for something: first what only waits for a span, then the first of a circle.
+    fn unblock(&self) -> (usize, bool) {
+        let only_span = self.left.iter().find(|(_, place)| self.waits[*place].0 == 0);
+        if let Some((_, place)) = only_span {
+            return (*place, false);
+        }
+        let (_, start) = self.left.first().expect("it is called while records are left");
+        let mut seen = BTreeMap::new();
+        let mut path = Vec::new();
+        let mut place = *start;
+        while !seen.contains_key(&place) {
+            seen.insert(place, path.len());
+            path.push(place);
+            let waits_for = |before: &&usize| self.left.contains(&(self.keys[**before], **before));
+            place = *self.links.binding[place]
+                .iter()
+                .find(waits_for)
+                .expect("it waits for a record that is left");
+        }
+        let circle = &path[seen[&place]..];
+        let first = circle.iter().copied().min_by_key(|place| self.keys[*place]).unwrap_or(place);
+        (first, true)
+    }
+
+    /// Takes a record as the next; its depth, and what it belongs under.
+    fn place(&mut self, record: usize) -> (usize, Option<usize>) {
+        let entry = (self.keys[record], record);
+        self.left.remove(&entry);
+        self.ready.remove(&entry);
+        let parent = self.links.parent[record];
+        if let Some(siblings) = parent.and_then(|parent| self.ready_under.get_mut(&parent)) {
+            siblings.remove(&entry);
+        }
+        for follower in std::mem::take(&mut self.followers[record]) {
+            // What was placed before its turn waits for nothing any more.
+            if !self.left.contains(&(self.keys[follower], follower)) {
+                continue;
+            }
+            let binding = self.links.binding[follower].contains(&record);
+            let waits = &mut self.waits[follower];
+            waits.0 -= usize::from(binding);
+            waits.1 -= 1;
+            if waits.1 == 0 {
+                self.make_ready(follower);
+            }
+        }
+        while self.open.last().is_some_and(|open| Some(*open) != parent) {
+            self.open.pop();
+        }
+        let depth = self.open.len().min(MAX_DEPTH);
+        self.open.push(record);
+        (depth, parent)
+    }
+}

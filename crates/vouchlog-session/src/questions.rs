@@ -1,0 +1,138 @@
+//! The three questions about what was done: who authorised it, which identity executed it, was the credential valid at that
+//! very moment.
+
+use std::collections::BTreeSet;
+
+use vouchlog_grading::Answer;
+use vouchlog_grading::VALIDITY_RULES;
+use vouchlog_grading::{AUTHORIZED_RULES, EXECUTOR_RULES};
+use vouchlog_record::{ApprovalState, Field};
+
+use crate::steps::{credential_words, initiator_words, workload_words};
+use crate::timeline::{Act, Noted, Recorded, Reply};
+use crate::words::{count, joined, named, names, told, word};
+
+/// Most reasons given for one answer.
+const REASONS: usize = 12;
+
+/// The answers about one record.
+pub(crate) fn act(place: usize, recorded: &Recorded) -> Act {
+    let verdicts = recorded.verdicts.as_ref();
+    let reply = |answer: Option<Answer>, words: String, rules: &[&str]| {
+        let mut reasons = reasons(&recorded.findings, rules);
+        if answer.is_none() {
+            reasons.push("this record was not graded".to_owned());
+        }
+        Reply { answer: answer.unwrap_or(Answer::Indeterminate), words, reasons }
+    };
+    Act {
+        record: place,
+        authorised: reply(verdicts.map(|it| it.authorized_known), who(recorded), AUTHORIZED_RULES),
+        executor: reply(verdicts.map(|it| it.executor_known), what(recorded), EXECUTOR_RULES),
+        credential: reply(verdicts.map(|it| it.credential_valid_at_moment), with(recorded), &VALIDITY_RULES),
+    }
+}
+
+fn reasons(findings: &[Noted], rules: &[&str]) -> Vec<String> {
+    let deciding = findings.iter().filter(|finding| rules.contains(&finding.code));
+    deciding.take(REASONS).map(|finding| format!("{} ({})", finding.message, finding.code)).collect()
+}
+
+/// A group in words, or that it says nothing.
+fn group<T>(field: &Field<T>, partial: bool, words: impl FnOnce(&T) -> String, nothing: &str) -> String {
+    match field {
+        Field::Value(value) => Some(words(value)).filter(|words| !words.is_empty()),
+        Field::Redacted => Some("this part of the record is withheld".to_owned()),
+        Field::Erased => Some("this part of the record was erased".to_owned()),
+        Field::NotApplicable => Some("the gateway recorded that this does not apply".to_owned()),
+        Field::Absent if partial => Some("this part of the record was not disclosed".to_owned()),
+        Field::Absent => None,
+    }
+    .unwrap_or_else(|| nothing.to_owned())
+}
+
+fn who(recorded: &Recorded) -> String {
+    let body = &recorded.record.body;
+    let initiator =
+        group(&body.initiator, recorded.partial, initiator_words, "the record names no initiator");
+    let approval = body.approval.value().and_then(|it| match it.state.value() {
+        Some(ApprovalState::Approved) => {
+            let kind = told(&it.approver_kind, |kind| format!("({})", word(kind)));
+            Some(joined([Some("approved by".to_owned()), named(&it.approver), kind], " "))
+        }
+        Some(ApprovalState::NotRequired) | None => None,
+        Some(state) => Some(format!("approval {}", word(state))),
+    });
+    let overridden =
+        body.r#override.value().and_then(|it| named(&it.by)).map(|by| format!("overridden by {by}"));
+    joined([Some(initiator), approval, overridden], "; ")
+}
+
+fn what(recorded: &Recorded) -> String {
+    let body = &recorded.record.body;
+    group(&body.workload, recorded.partial, workload_words, "the record names no workload")
+}
+
+fn with(recorded: &Recorded) -> String {
+    let body = &recorded.record.body;
+    group(&body.credential, recorded.partial, credential_words, "the record names no credential")
+}
+
+/// The answer over all that was done: yes only if it is yes every time.
+pub(crate) fn overall(acts: &[Act], records: &[Recorded], of: impl Fn(&Act) -> &Reply) -> Reply {
+    let with = |answer| acts.iter().filter(|act| of(act).answer == answer).count();
+    let (no, unknown) = (with(Answer::No), with(Answer::Indeterminate));
+    let answer = match (acts.len(), no, unknown) {
+        (0, ..) => Answer::Indeterminate,
+        (_, 0, 0) => Answer::Yes,
+        (_, 0, _) => Answer::Indeterminate,
+        _ => Answer::No,
+    };
+    let mut distinct: Vec<&str> = Vec::new();
+    for act in acts {
+        let words = of(act).words.as_str();
+        if distinct.len() <= 3 && !distinct.contains(&words) {
+            distinct.push(words);
+        }
+    }
+    let told = if distinct.len() > 3 { "see each record".to_owned() } else { distinct.join(" · ") };
+    let many = count(acts.len() as u64, "action", "actions");
+    let yes = acts.len() - no - unknown;
+    let counted = [("no", no), ("undetermined", unknown), ("yes", yes)];
+    let counted: Vec<_> = counted.into_iter().filter(|(_, number)| *number > 0).collect();
+    let words = match counted.as_slice() {
+        [] => "no action is recorded".to_owned(),
+        _ if acts.len() == 1 => told,
+        [(word, _)] => format!("{word} for all {many}: {told}"),
+        counted => {
+            let counted: Vec<_> =
+                counted.iter().map(|(word, number)| format!("{word} for {number}")).collect();
+            format!("of {many}, {}: {told}", counted.join(", "))
+        }
+    };
+    Reply { answer, words, reasons: grouped(acts, records, &of) }
+}
+
+/// The reasons, those of a plain no first, each with all the records it holds for.
+fn grouped(acts: &[Act], records: &[Recorded], of: &impl Fn(&Act) -> &Reply) -> Vec<String> {
+    let no_first = [Answer::No, Answer::Indeterminate].into_iter();
+    let ordered = no_first.flat_map(|answer| acts.iter().filter(move |act| of(act).answer == answer));
+    let mut groups: Vec<(&str, BTreeSet<usize>)> = Vec::new();
+    for act in ordered {
+        for reason in &of(act).reasons {
+            match groups.iter().position(|(known, _)| known == reason) {
+                Some(known) => _ = groups[known].1.insert(act.record),
+                None if groups.len() < REASONS => groups.push((reason, BTreeSet::from([act.record]))),
+                None => {}
+            }
+        }
+    }
+    let told = groups.into_iter().map(|(reason, of)| {
+        if of.len() == acts.len() && acts.len() > 1 {
+            return format!("every action: {reason}");
+        }
+        let labels = of.iter().filter_map(|record| records.get(*record)).map(Recorded::label);
+        format!("{}: {reason}", names(&labels.collect::<Vec<_>>()))
+    });
+    told.collect()
+}

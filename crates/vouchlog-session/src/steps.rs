@@ -1,0 +1,381 @@
+//! The steps of one record: from who began it to how it ended, each with its part of the record.
+
+use jiff::Timestamp;
+use vouchlog_record::{
+    Approval, ApprovalState, AuthorityMode, Body, Commitment, Content, Credential, CredentialStatus, Data,
+    DataSource, FailMode, Field, Initiator, InitiatorCheck, Model, Override, PolicyDecision, PolicyPhase,
+    Record, Usage, Workload, WorkloadAssertion,
+};
+
+use crate::content;
+use crate::events;
+use crate::timeline::{State, Step};
+use crate::tools;
+use crate::words::{count, joined, listed, name, named, names, time, told, word};
+
+/// A step, before it is put into the tree.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct StepLine {
+    pub(crate) step: Step,
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) words: String,
+    pub(crate) pointer: String,
+    /// 0 for a step of the record, 1 for a step of such a step.
+    pub(crate) depth: usize,
+    pub(crate) state: State,
+}
+
+/// What is told of a field: its words, when it happened, how the field is spelled.
+pub(crate) struct Told {
+    pub(crate) words: String,
+    pub(crate) at: Option<Timestamp>,
+    pub(crate) state: State,
+}
+
+impl Told {
+    pub(crate) fn shown(words: String) -> Self {
+        Self { words, at: None, state: State::Shown }
+    }
+
+    pub(crate) fn at(mut self, at: &Field<Timestamp>) -> Self {
+        self.at = at.value().copied();
+        self
+    }
+}
+
+/// Gathers the steps of a record.
+#[derive(Default)]
+pub(crate) struct Steps(pub(crate) Vec<StepLine>);
+
+/// The steps of a record, in the order in which they happen.
+pub(crate) fn steps(record: &Record) -> Vec<StepLine> {
+    let body = &record.body;
+    let mut steps = Steps::default();
+    steps.group(Step::Initiator, "/initiator", 0, &body.initiator, |it| Told::shown(initiator(it, body)));
+    steps.group(Step::Workload, "/workload", 0, &body.workload, |it| Told::shown(workload(it, body)));
+    steps.group(Step::Credential, "/credential", 0, &body.credential, |it| Told::shown(credential(it, body)));
+    steps.group(Step::Prompt, "/input", 0, &body.input, messages);
+    steps.data(&body.data);
+    let tools = body.tools.value().map_or(&[][..], Vec::as_slice);
+    let is_of_a_tool = |decision: &PolicyDecision| tools::target(decision, tools).is_some();
+    steps.decisions(body, |decision| !is_of_a_tool(decision) && !is_on_output(decision));
+    steps.group(Step::Approval, "/approval", 0, &body.approval, approval);
+    if body.r#override != Field::NotApplicable {
+        steps.group(Step::Override, "/override", 0, &body.r#override, overridden);
+    }
+    steps.group(Step::Escalation, "/escalation", 0, &body.escalation, |to| {
+        Told::shown(format!("passed on to {}", names(to)))
+    });
+    steps.group(Step::Model, "/model", 0, &body.model, |it| Told::shown(model(it, body.usage.value())));
+    steps.group(Step::Answer, "/output", 0, &body.output, answer);
+    tools::add(&mut steps, body);
+    steps.decisions(body, |decision| !is_of_a_tool(decision) && is_on_output(decision));
+    events::add(&mut steps, body);
+    steps.group(Step::Outcome, "/outcome", 0, &body.outcome, |it| {
+        let state = told(&it.state, word);
+        let effect = told(&it.effect, |effect| format!("effect: {}", word(effect)));
+        let error = told(&it.error, |error| format!("error: {}", name(error)));
+        let end = body.time.value().map_or(&Field::Absent, |time| &time.end);
+        let message = told(&it.message, |message| format!("“{}”", name(message)));
+        Told::shown(joined([state, effect, error, message], "; ")).at(end)
+    });
+    steps.0
+}
+
+fn is_on_output(decision: &PolicyDecision) -> bool {
+    decision.phase.value() == Some(&PolicyPhase::Output)
+}
+
+impl Steps {
+    /// Adds a step about a field, or about what became of it. Nobody having said anything makes no step: what that means
+    /// for the record, its findings tell.
+    pub(crate) fn group<T>(
+        &mut self,
+        step: Step,
+        pointer: &str,
+        depth: usize,
+        field: &Field<T>,
+        words: impl FnOnce(&T) -> Told,
+    ) {
+        let (told, state) = match field {
+            Field::Absent => return,
+            Field::Value(value) => {
+                let told = words(value);
+                if told.words.is_empty() {
+                    return;
+                }
+                let state = told.state;
+                (told, state)
+            }
+            Field::NotApplicable => (Told::shown("not applicable".to_owned()), State::NotApplicable),
+            Field::Redacted => (Told::shown("withheld".to_owned()), State::Redacted),
+            Field::Erased => (Told::shown("erased".to_owned()), State::Erased),
+        };
+        self.0.push(StepLine {
+            step,
+            at: told.at,
+            words: told.words,
+            pointer: pointer.to_owned(),
+            depth,
+            state,
+        });
+    }
+
+    fn data(&mut self, field: &Field<Data>) {
+        self.group(Step::Data, "/data", 0, field, |it| Told::shown(data(it)));
+        let Some(data) = field.value() else { return };
+        self.list(Step::Retrieval, "/data/sources", 0, &data.sources, source);
+    }
+
+    /// A step for each element of a list.
+    pub(crate) fn list<T>(
+        &mut self,
+        step: Step,
+        pointer: &str,
+        depth: usize,
+        field: &Field<Vec<T>>,
+        words: impl Fn(&T) -> Told,
+    ) {
+        let Some(list) = field.value() else {
+            return self.group(step, pointer, depth, field, |_| Told::shown(String::new()));
+        };
+        for (place, element) in list.iter().enumerate() {
+            let Told { words, at, state } = words(element);
+            let pointer = format!("{pointer}/{place}");
+            self.0.push(StepLine { step, at, words, pointer, depth, state });
+        }
+    }
+
+    /// The decisions that are wanted here.
+    fn decisions(&mut self, body: &Body, wanted: impl Fn(&PolicyDecision) -> bool) {
+        for (place, it) in body.policy.value().into_iter().flatten().enumerate().filter(|(_, it)| wanted(it))
+        {
+            self.decision(place, it, 0);
+        }
+        // A list that is withheld is told once, before the model.
+        if body.policy.value().is_none() && !self.0.iter().any(|line| line.step == Step::Decision) {
+            self.group(Step::Decision, "/policy", 0, &body.policy, |_| Told::shown(String::new()));
+        }
+    }
+
+    pub(crate) fn decision(&mut self, place: usize, it: &PolicyDecision, depth: usize) {
+        let Told { words, at, state } = decision(it);
+        let pointer = format!("/policy/{place}");
+        self.0.push(StepLine { step: Step::Decision, at, words, pointer, depth, state });
+    }
+}
+
+/// Who began it, and how one knows.
+pub(crate) fn initiator_words(it: &Initiator) -> String {
+    let who = joined([named(&it.sub), named(&it.iss).map(|iss| format!("at {iss}"))], " ");
+    let kind = told(&it.kind, word);
+    let check = told(&it.verified_by, |check| match check {
+        InitiatorCheck::Header => "from a header, not verified".to_owned(),
+        InitiatorCheck::SelfAsserted => "self-asserted by the caller, not verified".to_owned(),
+        check => format!("verified by {}", word(check)),
+    });
+    let sponsor = named(&it.sponsor).map(|sponsor| format!("accountable: {sponsor}"));
+    let behind = named(&it.end_user).map(|user| format!("for end user {user}"));
+    let pseudonym = named(&it.pseudonym).map(|name| format!("under the pseudonym {name}"));
+    joined([Some(joined([Some(who), kind, check], ", ")), behind, pseudonym, sponsor], "; ")
+}
+
+fn initiator(it: &Initiator, body: &Body) -> String {
+    let session = body.session.value().map(|session| {
+        let alive = yes_no(&session.verified, "session verified", "session not verified");
+        let how = told(&session.amr, |amr| format!("signed in with {}", names(amr)));
+        joined([alive, how, yes_no(&session.shared, "shared by several people", "")], ", ")
+    });
+    let device = body.device.value().map(|device| {
+        let id = named(&device.id).map(|id| format!("device {id}"));
+        joined([id, told(&device.posture, word), named(&device.client_app)], ", ")
+    });
+    joined([Some(initiator_words(it)), session, device], "; ")
+}
+
+/// What executed, and how one knows.
+pub(crate) fn workload_words(it: &Workload) -> String {
+    let id = joined([named(&it.id), named(&it.instance).map(|instance| format!("({instance})"))], " ");
+    let agent = it.agent.value().map(|agent| {
+        let called = named(&agent.name).or_else(|| named(&agent.id));
+        joined([called.map(|called| format!("agent {called}")), named(&agent.version)], " ")
+    });
+    let check = told(&it.method, |method| match method {
+        WorkloadAssertion::SelfAsserted => "self-asserted, not verified".to_owned(),
+        WorkloadAssertion::None => "identity not asserted".to_owned(),
+        method => format!("identity by {}", word(method)),
+    });
+    joined([Some(id), agent, check, yes_no(&it.shared, "shared by several programs", "")], ", ")
+}
+
+fn workload(it: &Workload, body: &Body) -> String {
+    let authority = body.authority.value().map(|authority| {
+        let mode = told(&authority.mode, |mode| match mode {
+            AuthorityMode::OnBehalfOf => "on behalf of the initiator".to_owned(),
+            AuthorityMode::Autonomous => "for itself".to_owned(),
+            AuthorityMode::Connector => "through a connector".to_owned(),
+        });
+        let chain = told(&authority.chain, |chain| {
+            let hops: Vec<_> = chain.iter().take(8).map(|hop| name(hop)).collect();
+            format!("via {}", hops.join(" → "))
+        });
+        let purpose = named(&authority.purpose).map(|purpose| format!("purpose: {purpose}"));
+        joined([mode, chain, purpose], ", ")
+    });
+    joined([Some(workload_words(it)), authority], "; ")
+}
+
+/// The credential, its window, and whether it was revoked as far as somebody looked.
+pub(crate) fn credential_words(it: &Credential) -> String {
+    let what = joined([told(&it.r#type, word), named(&it.id)], " ");
+    let issuer = named(&it.issuer).map(|issuer| format!("issued by {issuer}"));
+    let from = it.nbf.value().or(it.iat.value());
+    let window = match (from, it.exp.value()) {
+        (Some(from), Some(exp)) => Some(format!("valid from {} until {}", time(*from), time(*exp))),
+        (None, Some(exp)) => Some(format!("valid until {}", time(*exp))),
+        (Some(from), None) if it.exp.is_absent() => {
+            Some(format!("valid from {}, without expiry", time(*from)))
+        }
+        _ => told(&it.exp, |_| String::new()).map(|state| format!("valid until {state}")),
+    };
+    let binding = told(&it.binding, |binding| format!("bound by {}", word(binding)));
+    let scope = told(&it.scope, |scope| format!("allows {}", names(scope)));
+    joined([Some(joined([Some(what), issuer, window, binding, scope], ", ")), told(&it.status, status)], "; ")
+}
+
+fn credential(it: &Credential, body: &Body) -> String {
+    let grant = body.grant.value().map(|grant| {
+        joined([told(&grant.kind, |kind| format!("{} grant", word(kind))), named(&grant.id)], " ")
+    });
+    joined([Some(credential_words(it)), grant], "; ")
+}
+
+/// One of two words, or what became of the field.
+fn yes_no(field: &Field<bool>, yes: &str, no: &str) -> Option<String> {
+    told(field, |it| if *it { yes } else { no }.to_owned())
+}
+
+fn status(it: &CredentialStatus) -> String {
+    let result = told(&it.result, word);
+    let at = told(&it.checked_at, |at| format!("when checked at {}", time(*at)));
+    let how = told(&it.method, |how| format!("by {}", word(how)));
+    joined([result, at, how], " ")
+}
+
+/// What went into the model, or came out of it.
+fn messages(it: &Content) -> Told {
+    let (words, state) = content_or_commitment(&it.content, &it.commitment);
+    let place = named(&it.r#ref).map(|place| format!("stored at {place}"));
+    let cut = yes_no(&it.truncated, "truncated", "");
+    Told { words: joined([Some(words), place, cut], "; "), at: None, state }
+}
+
+/// Content in words, and whether it is here.
+pub(crate) fn content_or_commitment(
+    content: &Field<serde_json::Value>,
+    commitment: &Field<Commitment>,
+) -> (String, State) {
+    let committed = commitment.value().map(|commitment| format!("commitment {}", name(commitment.as_str())));
+    let (words, state) = match content {
+        Field::Value(value) => return (content::line(value), State::Shown),
+        Field::Redacted => ("withheld", State::Redacted),
+        Field::Erased => ("erased", State::Erased),
+        Field::NotApplicable => ("not applicable", State::NotApplicable),
+        Field::Absent if committed.is_some() => ("not stored here", State::Absent),
+        Field::Absent => return (String::new(), State::Absent),
+    };
+    (joined([Some(words.to_owned()), committed], "; "), state)
+}
+
+fn answer(it: &Content) -> Told {
+    let Told { words, at, state } = messages(it);
+    let refused = yes_no(&it.refusal, "the model refused", "");
+    let finish = told(&it.finish, |why| format!("finished: {}", names(why)));
+    Told { words: joined([Some(words), refused, finish], "; "), at, state }
+}
+
+fn data(it: &Data) -> String {
+    let input = told(&it.input_class, |classes| format!("in: {}", names(classes)));
+    let output = told(&it.output_class, |classes| format!("out: {}", names(classes)));
+    let resources = told(&it.resources, |resources| format!("resources: {}", names(resources)));
+    let redacted = yes_no(&it.redacted_input, "redacted before the model saw it", "");
+    let unlisted = match (it.retrieved.value(), &it.sources) {
+        (Some(true), Field::Absent) => Some("data was retrieved; its sources are not recorded".to_owned()),
+        _ => None,
+    };
+    joined([input, output, resources, redacted, unlisted], "; ")
+}
+
+fn source(it: &DataSource) -> Told {
+    let which = joined([named(&it.id), named(&it.document)], " / ");
+    let class = told(&it.class, |class| format!("class {}", name(class)));
+    let query = told(&it.query, |query| format!("asked “{}”", name(query)));
+    let (text, state) = content_or_commitment(&it.content, &it.digest);
+    let state = if it.content.is_absent() { State::Shown } else { state };
+    Told {
+        words: joined([Some(joined([Some(which), class], ", ")), query, Some(text)], "; "),
+        at: None,
+        state,
+    }
+}
+
+fn decision(it: &PolicyDecision) -> Told {
+    let verdict = joined(
+        [told(&it.verdict, word), told(&it.enforced, |enforced| format!("enforced: {}", word(enforced)))],
+        ", ",
+    );
+    let by = joined([named(&it.engine), named(&it.id), named(&it.version), named(&it.rule)], " ");
+    let phase = told(&it.phase, |phase| format!("on {}", word(phase)));
+    let reason = named(&it.reason).map(|reason| format!("reason: {reason}"));
+    let text = told(&it.reason_text, |text| format!("“{}”", name(text)));
+    let failing = told(&it.fail_mode, |mode| match mode {
+        FailMode::Open => "fails open".to_owned(),
+        FailMode::Closed => String::new(),
+    });
+    let by = if by.is_empty() { None } else { Some(format!("by {by}")) };
+    Told::shown(joined([Some(joined([Some(verdict), by, phase], ", ")), reason, text, failing], "; "))
+        .at(&it.at)
+}
+
+fn approval(it: &Approval) -> Told {
+    if it.state.value() == Some(&ApprovalState::NotRequired) {
+        return Told::shown("not required".to_owned());
+    }
+    let required = yes_no(&it.required, "required", "not required");
+    let state = told(&it.state, word);
+    let by = named(&it.approver).map(|approver| format!("by {approver}"));
+    let kind = told(&it.approver_kind, |kind| format!("({})", word(kind)));
+    let source = told(&it.source, |source| format!("via {}", word(source)));
+    let given = joined([state, by, kind, source], " ");
+    let until = told(&it.expires, |until| format!("valid until {}", time(*until)));
+    let ticket = named(&it.r#ref);
+    let why = told(&it.rationale, |why| format!("“{}”", name(why)));
+    Told::shown(joined([required, Some(given), until, ticket, why], "; ")).at(&it.at)
+}
+
+fn overridden(it: &Override) -> Told {
+    let by = named(&it.by).unwrap_or_else(|| "an unnamed party".to_owned());
+    let from = told(&it.from, word).unwrap_or_else(|| "a decision".to_owned());
+    let to = told(&it.to, |to| format!(" to {}", word(to))).unwrap_or_default();
+    let reason = named(&it.reason).map(|reason| format!("reason: {reason}"));
+    let text = told(&it.reason_text, |text| format!("“{}”", name(text)));
+    Told::shown(joined([Some(format!("{by} changed {from}{to}")), reason, text], "; ")).at(&it.at)
+}
+
+fn model(it: &Model, usage: Option<&Usage>) -> String {
+    let served = named(&it.served).or_else(|| {
+        named(&it.requested)
+            .map(|asked| format!("{asked} requested; the model that answered is not recorded"))
+    });
+    let of = named(&it.provider).map(|provider| format!("of {provider}"));
+    let asked = named(&it.requested)
+        .filter(|asked| it.served.value().is_some() && Some(asked) != named(&it.served).as_ref());
+    let asked = asked.map(|asked| format!("requested: {asked}"));
+    let routing = named(&it.routing).map(|why| format!("routing: {why}"));
+    let tokens = usage.map(|usage| {
+        let input = told(&usage.input_tokens, |n| count(*n, "token in", "tokens in"));
+        let output = told(&usage.output_tokens, |n| count(*n, "token out", "tokens out"));
+        listed(&[input, output].into_iter().flatten().collect::<Vec<_>>())
+    });
+    joined([Some(joined([served, of], " ")), asked, routing, tokens], "; ")
+}
