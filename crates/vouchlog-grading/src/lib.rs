@@ -9,19 +9,32 @@
 //! Out of scope: reading records (`vouchlog-record`), the clock (every time is a value in the input), where records are kept
 //! (`vouchlog-vault`), telling a session's story (`vouchlog-session`).
 
+mod case;
+mod context;
 mod duties;
+mod facts;
+mod field_view;
 mod grade;
 pub mod limits;
+mod profile;
+mod record_set;
+mod rule;
 mod rules;
+mod terms;
 mod validity;
 
+pub use context::Context;
 pub use duties::{Certainty, Duty, DutyReport, Figure, Figures, duties};
+pub use facts::{
+    CanaryFacts, Observations, ProviderUsage, ReceiptFacts, SessionFacts, SetFacts, StreamFacts, StreamHead,
+    Successor, View, WitnessFacts,
+};
 pub use grade::{
-    AUTHORIZED_RULES, Affected, CanaryFacts, Context, EXECUTOR_RULES, Finding, Grade, Observations, ProviderUsage,
-    ReceiptFacts, SessionFacts, SetFacts, StreamFacts, StreamHead, Successor, Verdicts, View, WitnessFacts,
-    affected_by_revocation, contradictions, grade, grade_set,
+    AUTHORIZED_RULES, Affected, EXECUTOR_RULES, Grade, Verdicts, affected_by_revocation, contradictions,
+    grade, grade_set,
 };
-pub use rules::{
-    AskedOf, Cause, Definition, ProfileRequirements, RULES_VERSION, Rule, Severity, rule, rules,
-};
-pub use validity::{Answer, VALIDITY_RULES, Moment, Reason, Validity, validity};
+pub use profile::ProfileRequirements;
+pub use rule::{Finding, Rule};
+pub use rules::{RULES_VERSION, rule, rules};
+pub use terms::{AskedOf, Cause, Definition, Severity};
+pub use validity::{Answer, Moment, Reason, VALIDITY_RULES, Validity, validity};

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
-use crate::read::MARK;
+use crate::format::MARK;
 
 /// One field of a record.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -130,7 +130,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::parse::RecordError;
+    use crate::error::RecordError;
     use crate::path::Path;
     use crate::read::{Read, Unknown};
 

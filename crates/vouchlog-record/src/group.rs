@@ -15,7 +15,7 @@ macro_rules! group {
                 value: serde_json::Value,
                 at: &crate::path::Path<'_>,
                 unknown: &mut crate::read::Unknown,
-            ) -> Result<Self, crate::parse::RecordError> {
+            ) -> Result<Self, crate::error::RecordError> {
                 let mut group = Self::default();
                 crate::read::members(value, at, unknown, |name, value, here, unknown| {
                     $(if name == stringify!($field).trim_start_matches("r#") {
@@ -45,7 +45,7 @@ macro_rules! words {
                 value: serde_json::Value,
                 at: &crate::path::Path<'_>,
                 _: &mut crate::read::Unknown,
-            ) -> Result<Self, crate::parse::RecordError> {
+            ) -> Result<Self, crate::error::RecordError> {
                 crate::read::leaf(value, at)
             }
         }

@@ -13,9 +13,11 @@ mod authority;
 mod content;
 mod context;
 mod digest;
+mod error;
 mod event;
 mod facets;
 mod field;
+mod format;
 mod group;
 mod id;
 pub mod limits;
@@ -36,16 +38,18 @@ pub use authority::{
 pub use content::is_content;
 pub use context::{Clock, CompletedBy, Correlation, Custody, Time};
 pub use digest::{ArtifactDigest, Commitment, DigestError};
+pub use error::RecordError;
 pub use event::{
     Configuration, ConfigurationSubject, CredentialAction, CredentialEvent, DeclaredLoss, DisclosureEvent,
     DisclosureScope, ErasureEvent, ErasureScope, FindingEvent, Heartbeat, SealReason, SessionSeal,
 };
 pub use facets::Facet;
 pub use field::Field;
+pub use format::SCHEMA;
 pub use id::{RecordId, RecordIdError};
-pub use parse::{Parsed, RecordError};
+pub use parse::Parsed;
 pub use path::escape;
-pub use record::{Body, Profile, Record, SCHEMA};
+pub use record::{Body, Profile, Record};
 pub use who::{
     Agent, Authority, AuthorityMode, Device, DevicePosture, Initiator, InitiatorCheck, InitiatorKind,
     Session, Workload, WorkloadAssertion,

@@ -7,9 +7,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
 use crate::digest::{ArtifactDigest, Commitment};
+use crate::error::RecordError;
 use crate::field::Field;
+use crate::format::MARK;
 use crate::id::RecordId;
-use crate::parse::RecordError;
 use crate::path::Path;
 
 /// Members that no field takes, by JSON pointer.
@@ -20,9 +21,6 @@ pub(crate) trait Read: Sized {
     /// Reads it; `at` is where it stands.
     fn read(value: Value, at: &Path<'_>, unknown: &mut Unknown) -> Result<Self, RecordError>;
 }
-
-/// The member that marks a state instead of a value: `{"$": "redacted"}`.
-pub(crate) const MARK: &str = "$";
 
 pub(crate) fn wrong(at: &Path<'_>, problem: impl Into<String>) -> RecordError {
     RecordError::Field { at: at.words(), problem: problem.into() }

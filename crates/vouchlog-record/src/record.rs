@@ -24,9 +24,6 @@ use crate::unknown;
 use crate::who::{Authority, Device, Initiator, Session, Workload};
 use crate::work::{Content, Data, Model, Outcome, Tool, Usage};
 
-/// The format's name, the member `schema`.
-pub const SCHEMA: &str = "vouchlog/v1 record";
-
 words! {
     /// How much evidence is required.
     Profile {

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use vouchlog_stream::StatementKind;
 
+use crate::error::RecordError;
 use crate::field::Field;
-use crate::parse::RecordError;
 use crate::record::Record;
 use crate::who::InitiatorKind;
 

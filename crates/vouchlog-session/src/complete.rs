@@ -8,8 +8,9 @@ use vouchlog_stream::StatementKind;
 
 use crate::gaps::{Orphans, Seal};
 use crate::input::{SessionRecord, Surroundings};
+use crate::numbers::count;
 use crate::timeline::{Gap, Proven, Reply};
-use crate::words::{count, joined};
+use crate::words::joined;
 
 /// Most gaps listed one by one; the rest are counted.
 const GAPS: usize = 12;

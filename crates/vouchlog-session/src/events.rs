@@ -5,9 +5,10 @@ use vouchlog_record::{
     FindingEvent, Heartbeat, RecordId, SessionSeal,
 };
 
-use crate::steps::{Steps, Told};
+use crate::numbers::count;
+use crate::step_list::{Steps, Told};
 use crate::timeline::Step;
-use crate::words::{count, joined, named, time, told, word};
+use crate::words::{joined, named, time, told, word};
 
 /// Adds what a record says that is no interaction.
 pub(crate) fn add(steps: &mut Steps, body: &Body) {

@@ -9,8 +9,9 @@ use vouchlog_record::{Field, RecordId};
 use vouchlog_stream::StatementKind;
 
 use crate::input::{Loss, SessionRecord, Surroundings};
+use crate::numbers::count;
 use crate::timeline::{DeclaredGap, Gap, GapOf};
-use crate::words::{count, name};
+use crate::words::name;
 
 /// What the session's seal says, compared with the records.
 #[derive(Debug, Default)]

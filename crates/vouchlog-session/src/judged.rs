@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use vouchlog_grading::{Finding, Severity};
 
 use crate::plain::clipped;
-use crate::steps::StepLine;
+use crate::step_list::StepLine;
 use crate::timeline::Noted;
 use crate::words::name;
 

@@ -20,17 +20,20 @@
 mod bundle;
 mod complete;
 mod content;
+mod decisions;
 mod events;
 mod gaps;
 mod input;
 mod judged;
 pub mod limits;
+mod numbers;
 mod order;
 mod plain;
 mod questions;
 mod reconstruct;
 #[cfg(any(test, feature = "testing"))]
 pub mod sample;
+mod step_list;
 mod steps;
 mod summary;
 mod timeline;

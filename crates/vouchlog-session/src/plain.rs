@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::numbers::count;
+
 /// `text` as one line without control characters and without characters that change the writing direction or cannot be seen:
 /// line breaks and tabs become spaces, everything else of that kind U+FFFD, so that one sees that something was there.
 ///
@@ -36,7 +38,7 @@ pub fn clipped(text: &str, most: usize) -> String {
     let mut out = plain(text.get(..cut).unwrap_or_default());
     let left = text.get(cut..).unwrap_or_default().chars().count();
     // Writing to a string cannot fail.
-    let _ = write!(out, "… ({} not shown)", crate::words::count(left as u64, "character", "characters"));
+    let _ = write!(out, "… ({} not shown)", count(left as u64, "character", "characters"));
     out
 }
 

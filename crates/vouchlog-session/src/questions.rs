@@ -8,9 +8,10 @@ use vouchlog_grading::VALIDITY_RULES;
 use vouchlog_grading::{AUTHORIZED_RULES, EXECUTOR_RULES};
 use vouchlog_record::{ApprovalState, Field};
 
+use crate::numbers::count;
 use crate::steps::{credential_words, initiator_words, workload_words};
 use crate::timeline::{Act, Noted, Recorded, Reply};
-use crate::words::{count, joined, named, names, told, word};
+use crate::words::{joined, named, names, told, word};
 
 /// Most reasons given for one answer.
 const REASONS: usize = 12;

@@ -9,12 +9,14 @@ use crate::complete::Counted;
 use crate::gaps::{Orphans, PlacedGap, Seal, gaps, missing_links};
 use crate::input::{ErasedAt, SessionRecord, Surroundings};
 use crate::judged::{attach, noted};
+use crate::numbers::count;
 use crate::order::{Placed, order};
 use crate::plain::clipped;
-use crate::steps::{StepLine, steps};
+use crate::step_list::StepLine;
+use crate::steps::steps;
 use crate::summary;
 use crate::timeline::{Line, Noted, Recorded, State, Step, Timeline};
-use crate::words::{count, joined, name, named, time};
+use crate::words::{joined, name, named, time};
 
 /// Most characters of a session's name that are shown.
 const SESSION: usize = 200;

@@ -1,51 +1,19 @@
 //! The steps of one record: from who began it to how it ended, each with its part of the record.
 
-use jiff::Timestamp;
 use vouchlog_record::{
     Approval, ApprovalState, AuthorityMode, Body, Commitment, Content, Credential, CredentialStatus, Data,
-    DataSource, FailMode, Field, Initiator, InitiatorCheck, Model, Override, PolicyDecision, PolicyPhase,
-    Record, Usage, Workload, WorkloadAssertion,
+    DataSource, Field, Initiator, InitiatorCheck, Model, Override, PolicyDecision, PolicyPhase, Record,
+    Usage, Workload, WorkloadAssertion,
 };
 
 use crate::content;
+use crate::decisions;
 use crate::events;
+use crate::numbers::count;
+use crate::step_list::{StepLine, Steps, Told};
 use crate::timeline::{State, Step};
 use crate::tools;
-use crate::words::{count, joined, listed, name, named, names, time, told, word};
-
-/// A step, before it is put into the tree.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct StepLine {
-    pub(crate) step: Step,
-    pub(crate) at: Option<Timestamp>,
-    pub(crate) words: String,
-    pub(crate) pointer: String,
-    /// 0 for a step of the record, 1 for a step of such a step.
-    pub(crate) depth: usize,
-    pub(crate) state: State,
-}
-
-/// What is told of a field: its words, when it happened, how the field is spelled.
-pub(crate) struct Told {
-    pub(crate) words: String,
-    pub(crate) at: Option<Timestamp>,
-    pub(crate) state: State,
-}
-
-impl Told {
-    pub(crate) fn shown(words: String) -> Self {
-        Self { words, at: None, state: State::Shown }
-    }
-
-    pub(crate) fn at(mut self, at: &Field<Timestamp>) -> Self {
-        self.at = at.value().copied();
-        self
-    }
-}
-
-/// Gathers the steps of a record.
-#[derive(Default)]
-pub(crate) struct Steps(pub(crate) Vec<StepLine>);
+use crate::words::{joined, listed, name, named, names, time, told, word};
 
 /// The steps of a record, in the order in which they happen.
 pub(crate) fn steps(record: &Record) -> Vec<StepLine> {
@@ -55,10 +23,10 @@ pub(crate) fn steps(record: &Record) -> Vec<StepLine> {
     steps.group(Step::Workload, "/workload", 0, &body.workload, |it| Told::shown(workload(it, body)));
     steps.group(Step::Credential, "/credential", 0, &body.credential, |it| Told::shown(credential(it, body)));
     steps.group(Step::Prompt, "/input", 0, &body.input, messages);
-    steps.data(&body.data);
+    data_and_sources(&mut steps, &body.data);
     let tools = body.tools.value().map_or(&[][..], Vec::as_slice);
     let is_of_a_tool = |decision: &PolicyDecision| tools::target(decision, tools).is_some();
-    steps.decisions(body, |decision| !is_of_a_tool(decision) && !is_on_output(decision));
+    decisions::add(&mut steps, body, |decision| !is_of_a_tool(decision) && !is_on_output(decision));
     steps.group(Step::Approval, "/approval", 0, &body.approval, approval);
     if body.r#override != Field::NotApplicable {
         steps.group(Step::Override, "/override", 0, &body.r#override, overridden);
@@ -69,7 +37,7 @@ pub(crate) fn steps(record: &Record) -> Vec<StepLine> {
     steps.group(Step::Model, "/model", 0, &body.model, |it| Told::shown(model(it, body.usage.value())));
     steps.group(Step::Answer, "/output", 0, &body.output, answer);
     tools::add(&mut steps, body);
-    steps.decisions(body, |decision| !is_of_a_tool(decision) && is_on_output(decision));
+    decisions::add(&mut steps, body, |decision| !is_of_a_tool(decision) && is_on_output(decision));
     events::add(&mut steps, body);
     steps.group(Step::Outcome, "/outcome", 0, &body.outcome, |it| {
         let state = told(&it.state, word);
@@ -86,83 +54,10 @@ fn is_on_output(decision: &PolicyDecision) -> bool {
     decision.phase.value() == Some(&PolicyPhase::Output)
 }
 
-impl Steps {
-    /// Adds a step about a field, or about what became of it. Nobody having said anything makes no step: what that means
-    /// for the record, its findings tell.
-    pub(crate) fn group<T>(
-        &mut self,
-        step: Step,
-        pointer: &str,
-        depth: usize,
-        field: &Field<T>,
-        words: impl FnOnce(&T) -> Told,
-    ) {
-        let (told, state) = match field {
-            Field::Absent => return,
-            Field::Value(value) => {
-                let told = words(value);
-                if told.words.is_empty() {
-                    return;
-                }
-                let state = told.state;
-                (told, state)
-            }
-            Field::NotApplicable => (Told::shown("not applicable".to_owned()), State::NotApplicable),
-            Field::Redacted => (Told::shown("withheld".to_owned()), State::Redacted),
-            Field::Erased => (Told::shown("erased".to_owned()), State::Erased),
-        };
-        self.0.push(StepLine {
-            step,
-            at: told.at,
-            words: told.words,
-            pointer: pointer.to_owned(),
-            depth,
-            state,
-        });
-    }
-
-    fn data(&mut self, field: &Field<Data>) {
-        self.group(Step::Data, "/data", 0, field, |it| Told::shown(data(it)));
-        let Some(data) = field.value() else { return };
-        self.list(Step::Retrieval, "/data/sources", 0, &data.sources, source);
-    }
-
-    /// A step for each element of a list.
-    pub(crate) fn list<T>(
-        &mut self,
-        step: Step,
-        pointer: &str,
-        depth: usize,
-        field: &Field<Vec<T>>,
-        words: impl Fn(&T) -> Told,
-    ) {
-        let Some(list) = field.value() else {
-            return self.group(step, pointer, depth, field, |_| Told::shown(String::new()));
-        };
-        for (place, element) in list.iter().enumerate() {
-            let Told { words, at, state } = words(element);
-            let pointer = format!("{pointer}/{place}");
-            self.0.push(StepLine { step, at, words, pointer, depth, state });
-        }
-    }
-
-    /// The decisions that are wanted here.
-    fn decisions(&mut self, body: &Body, wanted: impl Fn(&PolicyDecision) -> bool) {
-        for (place, it) in body.policy.value().into_iter().flatten().enumerate().filter(|(_, it)| wanted(it))
-        {
-            self.decision(place, it, 0);
-        }
-        // A list that is withheld is told once, before the model.
-        if body.policy.value().is_none() && !self.0.iter().any(|line| line.step == Step::Decision) {
-            self.group(Step::Decision, "/policy", 0, &body.policy, |_| Told::shown(String::new()));
-        }
-    }
-
-    pub(crate) fn decision(&mut self, place: usize, it: &PolicyDecision, depth: usize) {
-        let Told { words, at, state } = decision(it);
-        let pointer = format!("/policy/{place}");
-        self.0.push(StepLine { step: Step::Decision, at, words, pointer, depth, state });
-    }
+fn data_and_sources(steps: &mut Steps, field: &Field<Data>) {
+    steps.group(Step::Data, "/data", 0, field, |it| Told::shown(data(it)));
+    let Some(data) = field.value() else { return };
+    steps.list(Step::Retrieval, "/data/sources", 0, &data.sources, source);
 }
 
 /// Who began it, and how one knows.
@@ -317,24 +212,6 @@ fn source(it: &DataSource) -> Told {
         at: None,
         state,
     }
-}
-
-fn decision(it: &PolicyDecision) -> Told {
-    let verdict = joined(
-        [told(&it.verdict, word), told(&it.enforced, |enforced| format!("enforced: {}", word(enforced)))],
-        ", ",
-    );
-    let by = joined([named(&it.engine), named(&it.id), named(&it.version), named(&it.rule)], " ");
-    let phase = told(&it.phase, |phase| format!("on {}", word(phase)));
-    let reason = named(&it.reason).map(|reason| format!("reason: {reason}"));
-    let text = told(&it.reason_text, |text| format!("“{}”", name(text)));
-    let failing = told(&it.fail_mode, |mode| match mode {
-        FailMode::Open => "fails open".to_owned(),
-        FailMode::Closed => String::new(),
-    });
-    let by = if by.is_empty() { None } else { Some(format!("by {by}")) };
-    Told::shown(joined([Some(joined([Some(verdict), by, phase], ", ")), reason, text, failing], "; "))
-        .at(&it.at)
 }
 
 fn approval(it: &Approval) -> Told {

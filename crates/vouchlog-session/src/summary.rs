@@ -6,9 +6,11 @@ use vouchlog_record::{
 
 use crate::complete::{Counted, complete};
 use crate::input::{ProofState, Surroundings};
+use crate::numbers::count;
+use crate::plain::clipped;
 use crate::questions::{act, overall};
 use crate::timeline::{Act, Gap, Noted, Proven, Recorded, Summary};
-use crate::words::{count, joined, listed, name, named, time, told, word};
+use crate::words::{joined, listed, name, named, time, told, word};
 
 /// Most sentences about what happened.
 const SENTENCES: usize = 12;
@@ -37,7 +39,7 @@ pub(crate) fn summary(
         acts,
         proven,
         findings,
-        notes: facts.notes.iter().map(|note| crate::plain::clipped(note, 1_000)).collect(),
+        notes: facts.notes.iter().map(|note| clipped(note, 1_000)).collect(),
     }
 }
 

@@ -3,7 +3,8 @@
 use vouchlog_record::{Body, Commitment, Downstream, Field, PolicyDecision, Tool, ToolOrigin};
 
 use crate::content::json;
-use crate::steps::{Steps, Told};
+use crate::decisions;
+use crate::step_list::{Steps, Told};
 use crate::timeline::{State, Step};
 use crate::words::{joined, name, named, told, word};
 
@@ -18,7 +19,7 @@ pub(crate) fn add(steps: &mut Steps, body: &Body) {
         steps.group(Step::Tool, &at, 0, &field, |tool| call(tool));
         for (number, decision) in body.policy.value().into_iter().flatten().enumerate() {
             if target(decision, tools) == Some(place) {
-                steps.decision(number, decision, 1);
+                decisions::add_one(steps, number, decision, 1);
             }
         }
         part(steps, Step::Arguments, &format!("{at}/arguments"), &tool.arguments, &tool.arguments_digest);

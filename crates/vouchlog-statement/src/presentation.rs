@@ -41,7 +41,7 @@ pub struct Presentation {
     format: String,
     /// The log, for people: the verifier identifies it by its key.
     pub origin: String,
-    /// The statement with the disclosures chosen ([`Issued::present`](crate::statement::Issued::present)).
+    /// The statement with the disclosures chosen ([`Issued::present`](crate::Issued::present)).
     pub sd_jwt: String,
     /// Proof of the entry that logs the statement.
     pub proof: String,

@@ -4,10 +4,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use vouchlog_record::{Record, RecordId};
 
-use super::Context;
-use crate::rules::AskedOf;
-use crate::rules::look::Case;
-use crate::validity;
+use crate::case::{Case, uses};
+use crate::context::Context;
+use crate::terms::AskedOf;
 
 /// A use of a credential.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -36,7 +35,7 @@ pub fn affected_by_revocation<'a>(
             continue;
         }
         let own = case.credential().and_then(|own| own.id.value()).is_some_and(|own| own == credential);
-        let (uses, _) = validity::uses(&case);
+        let (uses, _) = uses(&case);
         let error = case.clock_error();
         let last = case.time(|time| &time.end).value().or(case.time(|time| &time.start).value());
         for one in uses {

@@ -4,9 +4,9 @@ use vouchlog_record::{ApprovalState, InitiatorKind, Profile, StatusResult};
 use vouchlog_stream::{Evidence, StatementKind};
 
 use super::Verdicts;
-use crate::rules::AskedOf;
-use crate::rules::content::committed;
-use crate::rules::look::{Case, seen};
+use crate::case::Case;
+use crate::field_view::{committed, seen};
+use crate::terms::AskedOf;
 use crate::validity::{Answer, Validity};
 
 pub(super) const SAMPLED: u32 = 1 << 20;

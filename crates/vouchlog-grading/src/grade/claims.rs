@@ -5,9 +5,11 @@ use vouchlog_stream::Evidence;
 
 use super::bitmap::{ATTRIBUTABLE, COMPLETE, GROUPS, INVALID, PROFILE, SAMPLED, VALID, profile_bits};
 use super::verdicts::{AUTHORIZED_RULES, EXECUTOR_RULES};
-use super::{Context, Finding, Grade, grade};
-use crate::rules::look::Found;
-use crate::rules::{Cause, Severity, rule};
+use super::{Grade, grade};
+use crate::context::Context;
+use crate::rule::{Finding, Found};
+use crate::rules::rule;
+use crate::terms::{Cause, Severity};
 use crate::validity::{self, Answer};
 
 /// Where the public bitmap of an entry claims more than was disclosed. `whole`: nothing of the record is undisclosed; else only

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use vouchlog_record::{Record, RecordId};
 
-use super::Context;
+use crate::context::Context;
 
 pub(crate) const COMPLETE: &str = include_str!("../../../vouchlog-record/testdata/record-complete.json");
 pub(crate) const REGULATED: &str = include_str!("../../../vouchlog-record/testdata/record-regulated.json");

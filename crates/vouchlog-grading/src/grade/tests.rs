@@ -7,6 +7,7 @@ use vouchlog_stream::Evidence;
 use super::testing::{COMPLETE, LOW_RISK, REGULATED, context, id, read, testdata};
 use super::*;
 use crate::rules::tests::{MUTATIONS, edit};
+use crate::terms::{Cause, Severity};
 use crate::validity::Answer;
 
 mod amendments;

@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Finding;
-use crate::rules::content::committed;
-use crate::rules::look::{Case, Seen, seen};
-use crate::rules::{AskedOf, Cause, Severity};
+use crate::case::Case;
+use crate::field_view::{Seen, committed, seen};
+use crate::rule::Finding;
+use crate::terms::{AskedOf, Cause, Severity};
 use crate::validity::{Answer, Validity};
 
 /// Answers. *Indeterminate* stands where something was withheld or is not known; *no* where something is wrong or missing.
@@ -37,8 +37,9 @@ pub struct Verdicts {
     pub operational_log_only: bool,
 }
 
-/// What makes each verdict a no.
+/// The rules that make [`Verdicts::authorized_known`] a no.
 pub const AUTHORIZED_RULES: &[&str] = &["R01", "R02", "R03", "R08", "R09", "R32", "R34"];
+/// The rules that make [`Verdicts::executor_known`] a no.
 pub const EXECUTOR_RULES: &[&str] = &["R05", "R06", "R07"];
 pub(super) const AUDITABLE: &[&str] = &["R01", "R05", "R24", "R27", "R30", "R39", "R46"];
 pub(super) const INTERACTION_LEVEL: &[&str] = &["R26", "R38", "R47", "R51"];
@@ -132,7 +133,9 @@ pub(super) fn judge(case: &Case<'_>, findings: &[Finding], validity: &Validity) 
         .map(|finding| match finding.severity {
             Severity::Error | Severity::Critical => Answer::No,
             // What could be no more than a warning cannot make a record incomplete.
-            Severity::Indeterminate if case.severity(finding.rule) > Severity::Warn => Answer::Indeterminate,
+            Severity::Indeterminate if finding.rule.severity_in(case.record.profile()) > Severity::Warn => {
+                Answer::Indeterminate
+            }
             _ => Answer::Yes,
         })
         .fold(attributable.and(governed).and(inference_level), Answer::and);

@@ -5,8 +5,10 @@ use vouchlog_record::{
     Approval, ApprovalSource, ApprovalState, ApproverKind, Enforced, OutcomeState, Tool, ToolStatus, Verdict,
 };
 
-use super::look::{Case, Found, Seen, seen};
-use super::{Definition, RULE, Rule, Severity};
+use crate::case::Case;
+use crate::field_view::{Seen, seen};
+use crate::rule::{Found, RULE, Rule};
+use crate::terms::{Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
 pub(super) fn table() -> Vec<Rule> {

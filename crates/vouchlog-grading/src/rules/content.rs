@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use vouchlog_record::{Content, Field, Verdict};
+use vouchlog_record::Verdict;
 
-use super::look::{Case, Found, Seen, seen};
-use super::{AskedOf, Definition, RULE, Rule, Severity};
+use crate::case::Case;
+use crate::field_view::{Seen, committed, seen};
+use crate::rule::{Found, RULE, Rule};
+use crate::terms::{AskedOf, Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
 pub(super) fn table() -> Vec<Rule> {
@@ -182,20 +184,6 @@ fn no_params(case: &Case<'_>, found: &mut Found<'_>) {
     if !model.is_not_applicable() {
         found.require(model.then(|model| &model.params), "/model/params", "no parameters are recorded");
     }
-}
-
-/// Whether content is there, itself or as a commitment.
-pub(crate) fn committed(content: &Field<Content>) -> Seen<'_, ()> {
-    let content = seen(content);
-    let (text, commitment) =
-        (content.then(|content| &content.content), content.then(|content| &content.commitment));
-    if text.value().is_some() || commitment.value().is_some() {
-        return Seen::Value(&());
-    }
-    if text.is_withheld() || commitment.is_withheld() {
-        return Seen::Withheld;
-    }
-    if content.is_not_applicable() { Seen::NotApplicable } else { Seen::Absent }
 }
 
 fn text_alone(case: &Case<'_>, found: &mut Found<'_>) {

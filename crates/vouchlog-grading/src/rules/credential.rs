@@ -2,8 +2,10 @@
 
 use vouchlog_record::{CredentialBinding, Profile, StatusResult};
 
-use super::look::{Case, Found, Seen, seen, whole_seconds};
-use super::{Definition, RULE, Rule, Severity};
+use crate::case::Case;
+use crate::field_view::{Seen, seen};
+use crate::rule::{Found, RULE, Rule, whole_seconds};
+use crate::terms::{Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
 pub(super) fn table() -> Vec<Rule> {
@@ -69,7 +71,7 @@ pub(super) fn table() -> Vec<Rule> {
     ]
 }
 
-/// The rules that look at each use of the credential: [`crate::validity::validity`] has looked already.
+/// The rules that look at each use of the credential: [`Case::uses`] has what is wrong with each.
 fn by_use(case: &Case<'_>, found: &mut Found<'_>) {
     found.uses(case);
 }

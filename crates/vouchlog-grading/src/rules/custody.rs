@@ -2,10 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::look::{Case, Found, seen, whole_seconds};
-use super::{AskedOf, Definition, RULE, Rule, Severity};
-use crate::grade::context::KeyState;
-use crate::grade::facts::Set;
+use crate::case::Case;
+use crate::context::KeyState;
+use crate::field_view::seen;
+use crate::record_set::RecordSet;
+use crate::rule::{Found, RULE, Rule, whole_seconds};
+use crate::terms::{AskedOf, Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
 pub(super) fn table() -> Vec<Rule> {
@@ -112,7 +114,7 @@ fn no_intent(case: &Case<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn intent_not_there(set: &Set<'_>, found: &mut Found<'_>) {
+fn intent_not_there(set: &RecordSet<'_>, found: &mut Found<'_>) {
     for (id, record) in set.interactions() {
         let intent = record.body.correlation.value().and_then(|correlation| correlation.intent.value());
         if let Some(intent) = intent

@@ -3,9 +3,11 @@
 use vouchlog_record::{AuthorityMode, InitiatorCheck, InitiatorKind, Profile, WorkloadAssertion};
 use vouchlog_stream::StatementKind;
 
-use super::look::{Case, Found, Seen, seen};
-use super::{Definition, RULE, Rule, Severity};
-use crate::grade::facts::Set;
+use crate::case::Case;
+use crate::field_view::{Seen, seen};
+use crate::record_set::RecordSet;
+use crate::rule::{Found, RULE, Rule};
+use crate::terms::{Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
 pub(super) fn table() -> Vec<Rule> {
@@ -120,7 +122,7 @@ fn shared_session(case: &Case<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn session_of_several(set: &Set<'_>, found: &mut Found<'_>) {
+fn session_of_several(set: &RecordSet<'_>, found: &mut Found<'_>) {
     for (session, records) in set.by_session(|record| record.kind == StatementKind::Interaction) {
         let mut first = None;
         for (id, record) in records {

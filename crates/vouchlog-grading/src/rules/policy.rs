@@ -4,9 +4,11 @@ use vouchlog_record::{
     ConfigurationSubject, Enforced, PolicyDecision, PolicyPhase, Tool, ToolStatus, Verdict,
 };
 
-use super::look::{Case, Found, Seen, same_content, seen};
-use super::{Definition, RULE, Rule, Severity};
-use crate::grade::context::InForce;
+use crate::case::Case;
+use crate::context::InForce;
+use crate::field_view::{Seen, same_content, seen};
+use crate::rule::{Found, RULE, Rule};
+use crate::terms::{Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
 pub(super) fn table() -> Vec<Rule> {

@@ -6,9 +6,10 @@ use serde_json::Value;
 use vouchlog_record::{Record, RecordId};
 use vouchlog_stream::StatementKind;
 
-use super::look::{Found, same_content};
-use super::{AskedOf, Definition, RULE, Rule, Severity};
-use crate::grade::facts::Set;
+use crate::field_view::same_content;
+use crate::record_set::RecordSet;
+use crate::rule::{Found, RULE, Rule};
+use crate::terms::{AskedOf, Definition, Severity};
 
 /// Most names that one message lists.
 const NAMED: usize = 10;
@@ -60,7 +61,7 @@ fn sequence(record: &Record) -> Option<u64> {
 
 /// The seal of a session: how many records it counts, and which where it says so. A session that was sealed because nothing came may
 /// go on and be sealed again: of several seals the one that counts most is in force.
-fn seal<'a>(set: &Set<'a>, session: &str) -> Option<(Option<u64>, Option<&'a [RecordId]>)> {
+fn seal<'a>(set: &RecordSet<'a>, session: &str) -> Option<(Option<u64>, Option<&'a [RecordId]>)> {
     let is_its = |record: &&Record| {
         record.kind == StatementKind::SessionSeal
             && record
@@ -86,7 +87,7 @@ fn listed(mut names: impl Iterator<Item = String>) -> String {
     list.join(", ")
 }
 
-fn gap(set: &Set<'_>, found: &mut Found<'_>) {
+fn gap(set: &RecordSet<'_>, found: &mut Found<'_>) {
     for (session, records) in set.by_session(Record::is_counted_in_session) {
         let at = [format!("session {session}")];
         let unnumbered = records.iter().filter(|(_, record)| sequence(record).is_none()).count();
@@ -120,7 +121,7 @@ fn gap(set: &Set<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn unsealed(set: &Set<'_>, found: &mut Found<'_>) {
+fn unsealed(set: &RecordSet<'_>, found: &mut Found<'_>) {
     for session in set.facts.sessions.iter().filter(|session| session.over) {
         let at = [format!("session {}", session.session)];
         match seal(set, &session.session) {
@@ -131,7 +132,7 @@ fn unsealed(set: &Set<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn after_seal(set: &Set<'_>, found: &mut Found<'_>) {
+fn after_seal(set: &RecordSet<'_>, found: &mut Found<'_>) {
     for (session, records) in set.by_session(Record::is_counted_in_session) {
         let Some((count, ids)) = seal(set, session) else { continue };
         for (id, record) in records {
@@ -160,7 +161,7 @@ fn spans(record: &Record) -> impl Iterator<Item = &str> {
     own.into_iter().chain(called).map(String::as_str).chain(told)
 }
 
-fn orphan_span(set: &Set<'_>, found: &mut Found<'_>) {
+fn orphan_span(set: &RecordSet<'_>, found: &mut Found<'_>) {
     let correlations = || {
         set.records.iter().filter_map(|(id, record)| Some((*id, *record, record.body.correlation.value()?)))
     };
@@ -177,7 +178,7 @@ fn orphan_span(set: &Set<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn orphan_intent(set: &Set<'_>, found: &mut Found<'_>) {
+fn orphan_intent(set: &RecordSet<'_>, found: &mut Found<'_>) {
     let outcomes: BTreeSet<_> = set
         .interactions()
         .filter_map(|(_, record)| record.body.correlation.value()?.intent.value())
@@ -200,7 +201,7 @@ fn orphan_intent(set: &Set<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn duplicate(set: &Set<'_>, found: &mut Found<'_>) {
+fn duplicate(set: &RecordSet<'_>, found: &mut Found<'_>) {
     let mut seen: BTreeMap<(&String, Option<u64>), (&RecordId, &Record)> = BTreeMap::new();
     // What completes a record is of the same attempt, and says something else.
     for (id, record) in set.interactions().filter(|(_, record)| !record.is_amendment()) {
@@ -218,7 +219,7 @@ fn duplicate(set: &Set<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn unknown_to_the_log(set: &Set<'_>, found: &mut Found<'_>) {
+fn unknown_to_the_log(set: &RecordSet<'_>, found: &mut Found<'_>) {
     let logged: BTreeSet<&str> = set
         .records
         .iter()
@@ -234,7 +235,7 @@ fn unknown_to_the_log(set: &Set<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn disagreement(set: &Set<'_>, found: &mut Found<'_>) {
+fn disagreement(set: &RecordSet<'_>, found: &mut Found<'_>) {
     for call in &set.facts.observations {
         let at = [format!("call {}", call.call)];
         let Some((first, others)) = call.views.split_first() else { continue };

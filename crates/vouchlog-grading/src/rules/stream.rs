@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::look::{Found, whole_seconds};
-use super::{AskedOf, Definition, RULE, Rule, Severity};
-use crate::grade::facts::{Set, StreamFacts};
+use crate::facts::StreamFacts;
+use crate::record_set::RecordSet;
+use crate::rule::{Found, RULE, Rule, whole_seconds};
+use crate::terms::{AskedOf, Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
 pub(super) fn table() -> Vec<Rule> {
@@ -50,7 +51,7 @@ fn at(stream: &StreamFacts) -> [String; 1] {
     [format!("stream {}", stream.stream)]
 }
 
-fn gap(set: &Set<'_>, found: &mut Found<'_>) {
+fn gap(set: &RecordSet<'_>, found: &mut Found<'_>) {
     for stream in &set.facts.streams {
         // What is there and what is declared lost, as ranges with both ends in them, in order.
         let mut covered: Vec<_> = stream.ranges.iter().chain(&stream.losses).copied().collect();
@@ -65,7 +66,7 @@ fn gap(set: &Set<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn fork(set: &Set<'_>, found: &mut Found<'_>) {
+fn fork(set: &RecordSet<'_>, found: &mut Found<'_>) {
     for stream in &set.facts.streams {
         for place in &stream.forks {
             found.wrong(at(stream), format!("two statements have sequence number {place}"));
@@ -73,7 +74,7 @@ fn fork(set: &Set<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn unclosed(set: &Set<'_>, found: &mut Found<'_>) {
+fn unclosed(set: &RecordSet<'_>, found: &mut Found<'_>) {
     for stream in set.facts.streams.iter().filter(|stream| !stream.closed) {
         let Some(successor) = &stream.successor else { continue };
         if successor.names.is_none() || stream.size.is_some() && successor.names != stream.size {
@@ -84,7 +85,7 @@ fn unclosed(set: &Set<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn silent(set: &Set<'_>, found: &mut Found<'_>) {
+fn silent(set: &RecordSet<'_>, found: &mut Found<'_>) {
     for stream in &set.facts.streams {
         let Some(interval) = stream.heartbeat_interval else { continue };
         let most = interval.checked_mul(set.facts.missed_heartbeats()).unwrap_or(interval);
@@ -107,7 +108,7 @@ fn silent(set: &Set<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn miscounted(set: &Set<'_>, found: &mut Found<'_>) {
+fn miscounted(set: &RecordSet<'_>, found: &mut Found<'_>) {
     for stream in &set.facts.streams {
         for head in stream.heads.iter().filter(|head| head.signed != head.logged) {
             let message = format!(
@@ -120,11 +121,11 @@ fn miscounted(set: &Set<'_>, found: &mut Found<'_>) {
 }
 
 /// Whether what was promised at `since` is overdue; unknown where the time is.
-fn overdue(set: &Set<'_>, since: Timestamp) -> Option<bool> {
+fn overdue(set: &RecordSet<'_>, since: Timestamp) -> Option<bool> {
     set.facts.now.map(|now| now.duration_since(since) > set.facts.max_merge_delay())
 }
 
-fn not_integrated(set: &Set<'_>, found: &mut Found<'_>) {
+fn not_integrated(set: &RecordSet<'_>, found: &mut Found<'_>) {
     for receipt in set.facts.receipts.iter().filter(|receipt| !receipt.proven) {
         let at = [format!("receipt for {}", receipt.of)];
         match overdue(set, receipt.given_at) {
@@ -135,7 +136,7 @@ fn not_integrated(set: &Set<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn no_quorum(set: &Set<'_>, found: &mut Found<'_>) {
+fn no_quorum(set: &RecordSet<'_>, found: &mut Found<'_>) {
     for checkpoint in set.facts.witnesses.iter().filter(|checkpoint| checkpoint.cosigned < checkpoint.needed)
     {
         let message = format!("{} of {} witnesses cosigned", checkpoint.cosigned, checkpoint.needed);
@@ -143,7 +144,7 @@ fn no_quorum(set: &Set<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn canary(set: &Set<'_>, found: &mut Found<'_>) {
+fn canary(set: &RecordSet<'_>, found: &mut Found<'_>) {
     for canary in set.facts.canaries.iter().filter(|canary| !canary.surfaced) {
         let at = [format!("canary {}", canary.name)];
         match overdue(set, canary.sent_at) {

@@ -2,14 +2,13 @@
 
 use serde_json::{Value, json};
 use vouchlog_record::Record;
-
-use super::*;
-use crate::grade::testing::{COMPLETE, LOW_RISK, REGULATED, context, read, testdata};
 use vouchlog_stream::Evidence;
 
-use crate::grade::claims::contradictions;
-use crate::grade::context::Context;
-use crate::grade::grade;
+use super::*;
+use crate::context::Context;
+use crate::grade::testing::{COMPLETE, LOW_RISK, REGULATED, context, read, testdata};
+use crate::grade::{contradictions, grade};
+use crate::terms::Severity;
 
 mod mutations;
 mod sets;

@@ -2,8 +2,10 @@
 
 use vouchlog_record::{Effect, ToolOrigin, ToolStatus};
 
-use super::look::{Case, Found, Seen, seen};
-use super::{AskedOf, Definition, RULE, Rule, Severity};
+use crate::case::Case;
+use crate::field_view::{Seen, seen};
+use crate::rule::{Found, RULE, Rule};
+use crate::terms::{AskedOf, Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
 pub(super) fn table() -> Vec<Rule> {

@@ -10,7 +10,7 @@ use crate::limits::{MAX_DISCLOSURES, MAX_SD_JWT_BYTES, MAX_STATEMENT_BYTES};
 
 /// Verifies an SD-JWT with the key of the stream named in it, and puts its disclosures in their places.
 ///
-/// Whose key it is, and whether the statement was logged, is another question: [`crate::presentation::verify::verify_presentation`].
+/// Whose key it is, and whether the statement was logged, is another question: [`crate::verify_presentation`].
 ///
 /// # Errors
 /// All but those of [`issue`](super::issue) and [`Issued::present`](super::Issued::present). The statement does not hold, or is none.

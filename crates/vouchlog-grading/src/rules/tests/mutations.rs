@@ -4,9 +4,9 @@
 use serde_json::{Value, json};
 
 use super::{COMPLETE, LOW_RISK, REGULATED, edit, read, testdata};
-use crate::grade::context::Context;
+use crate::context::Context;
 use crate::grade::testing::id;
-use crate::rules::Cause;
+use crate::terms::Cause;
 
 /// A change to a complete record, or to what is known beside it.
 pub(crate) struct Mutation {

@@ -5,12 +5,13 @@ use serde_json::{Value, json};
 use vouchlog_record::{Record, RecordId, ToolStatus};
 
 use super::{COMPLETE, REGULATED, codes, edit, read, testdata};
-use crate::grade::facts::{
+use crate::facts::{
     CanaryFacts, Observations, ProviderUsage, ReceiptFacts, SessionFacts, SetFacts, StreamFacts, StreamHead,
-    Successor, View, WitnessFacts, grade_set,
+    Successor, View, WitnessFacts,
 };
+use crate::grade::grade_set;
 use crate::grade::testing::id;
-use crate::rules::Cause;
+use crate::terms::Cause;
 
 type Records = Vec<(RecordId, Record)>;
 

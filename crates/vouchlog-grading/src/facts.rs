@@ -1,15 +1,9 @@
-//! What a reader of the log knows beside the records, and grading a set of them by it.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! What a reader of the log knows beside the records of a set.
 
 use jiff::{SignedDuration, Timestamp};
-use vouchlog_record::{Commitment, Profile, Record, RecordId, ToolStatus};
-use vouchlog_stream::StatementKind;
+use vouchlog_record::{Commitment, ToolStatus};
 
-use super::Finding;
 use crate::limits::{MAX_MERGE_DELAY, MISSED_HEARTBEATS, ORPHAN_TIMEOUT};
-use crate::rules::look::Found;
-use crate::rules::rules;
 
 /// What is known beside the records of a set.
 #[derive(Clone, Debug, Default)]
@@ -170,53 +164,4 @@ impl SetFacts {
     pub(crate) fn missed_heartbeats(&self) -> i32 {
         self.missed_heartbeats.unwrap_or(MISSED_HEARTBEATS)
     }
-}
-
-/// A record with its name.
-pub(crate) type Named<'a> = (&'a RecordId, &'a Record);
-
-/// A set under its rules.
-pub(crate) struct Set<'a> {
-    pub(crate) records: Vec<Named<'a>>,
-    pub(crate) facts: &'a SetFacts,
-    intents: BTreeSet<&'a RecordId>,
-}
-
-impl<'a> Set<'a> {
-    pub(crate) fn interactions(&self) -> impl Iterator<Item = Named<'a>> + '_ {
-        self.records.iter().copied().filter(|(_, record)| record.kind == StatementKind::Interaction)
-    }
-
-    /// The records of each session that has a name, as far as they are wanted.
-    pub(crate) fn by_session(&self, wanted: impl Fn(&Record) -> bool) -> BTreeMap<&'a str, Vec<Named<'a>>> {
-        let mut sessions: BTreeMap<&str, Vec<_>> = BTreeMap::new();
-        for (id, record) in self.records.iter().filter(|(_, record)| wanted(record)) {
-            let session = record.body.correlation.value().and_then(|correlation| correlation.session.value());
-            if let Some(session) = session {
-                sessions.entry(session).or_default().push((*id, *record));
-            }
-        }
-        sessions
-    }
-
-    pub(crate) fn has_intent(&self, id: &RecordId) -> bool {
-        self.intents.contains(id)
-    }
-}
-
-/// Grades a set of records beside each other and beside what is known of the log. Each record by itself is graded by
-/// [`grade`](super::grade).
-pub fn grade_set(records: &[(RecordId, &Record)], facts: &SetFacts) -> Vec<Finding> {
-    let records: Vec<_> = records.iter().map(|(id, record)| (id, *record)).collect();
-    let intents = records
-        .iter()
-        .filter(|(_, record)| record.kind == StatementKind::Intent)
-        .map(|(id, _)| *id)
-        .collect();
-    let set = Set { records, facts, intents };
-    let mut findings = Vec::new();
-    for rule in rules() {
-        rule.check_set(&set, &mut Found::new(rule, Profile::Privileged, None, &mut findings));
-    }
-    findings
 }

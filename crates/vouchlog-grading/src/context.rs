@@ -266,7 +266,7 @@ impl Context {
     }
 
     /// What a gateway knew when it graded a record, as far as somebody else can hold it to: parameters, and no history.
-    pub(super) fn of_its_day(&self) -> Self {
+    pub(crate) fn of_its_day(&self) -> Self {
         Self {
             class_order: self.class_order.clone(),
             content_limits: self.content_limits.clone(),
