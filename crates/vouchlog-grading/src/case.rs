@@ -7,13 +7,13 @@ use vouchlog_record::{
 use vouchlog_stream::StatementKind;
 
 use crate::context::Context;
-use crate::field_view::{Seen, seen};
+use crate::field_view::{FieldView, view};
 use crate::profile::ProfileRequirements;
 use crate::terms::AskedOf;
 
 mod credential_uses;
 
-pub(crate) use credential_uses::{Judged, uses};
+pub(crate) use credential_uses::{JudgedUse, uses};
 
 /// A record under its rules.
 pub(crate) struct Case<'a> {
@@ -22,7 +22,7 @@ pub(crate) struct Case<'a> {
     pub(crate) context: &'a Context,
     pub(crate) asks: &'static ProfileRequirements,
     /// Each use of the credential, and what is wrong with it.
-    pub(crate) uses: Vec<Judged>,
+    pub(crate) uses: Vec<JudgedUse>,
 }
 
 impl<'a> Case<'a> {
@@ -48,19 +48,19 @@ impl<'a> Case<'a> {
         self.record.kind == StatementKind::Intent
     }
 
-    pub(crate) fn initiator_kind(&self) -> Seen<'a, InitiatorKind> {
-        seen(&self.body.initiator).then(|initiator| &initiator.kind)
+    pub(crate) fn initiator_kind(&self) -> FieldView<'a, InitiatorKind> {
+        view(&self.body.initiator).then(|initiator| &initiator.kind)
     }
 
     /// Whether `name` is the initiator, with or without who vouches for it.
     pub(crate) fn is_initiator(&self, name: &str) -> bool {
-        let sub = seen(&self.body.initiator).then(|initiator| &initiator.sub).value();
+        let sub = view(&self.body.initiator).then(|initiator| &initiator.sub).value();
         sub.is_some_and(|sub| sub == name) || self.record.initiator().is_some_and(|full| full == name)
     }
 
     /// Whether `name` could be the initiator, at an issuer that is not known.
     pub(crate) fn may_be_initiator(&self, name: &str) -> bool {
-        let initiator = seen(&self.body.initiator);
+        let initiator = view(&self.body.initiator);
         let sub = initiator.then(|initiator| &initiator.sub).value();
         let at_some_issuer = |sub: &String| name.rsplit_once('|').is_some_and(|(_, named)| named == sub);
         initiator.then(|initiator| &initiator.iss).value().is_none() && sub.is_some_and(at_some_issuer)
@@ -89,8 +89,8 @@ impl<'a> Case<'a> {
         })
     }
 
-    pub(crate) fn outcome(&self) -> Seen<'a, OutcomeState> {
-        seen(&self.body.outcome).then(|outcome| &outcome.state)
+    pub(crate) fn outcome(&self) -> FieldView<'a, OutcomeState> {
+        view(&self.body.outcome).then(|outcome| &outcome.state)
     }
 
     /// Whether it ended before it was done, so that there need be no answer.
@@ -98,13 +98,16 @@ impl<'a> Case<'a> {
         self.outcome().value().is_some_and(|state| *state != OutcomeState::Executed)
     }
 
-    pub(crate) fn time(&self, get: impl FnOnce(&'a Time) -> &'a Field<Timestamp>) -> Seen<'a, Timestamp> {
-        seen(&self.body.time).then(get)
+    pub(crate) fn time(
+        &self,
+        get: impl FnOnce(&'a Time) -> &'a Field<Timestamp>,
+    ) -> FieldView<'a, Timestamp> {
+        view(&self.body.time).then(get)
     }
 
     /// How far the recorder's clock may be off: what it says, or what is assumed.
     pub(crate) fn clock_error(&self) -> SignedDuration {
-        let clock = seen(&self.body.time).then(|time| &time.clock);
+        let clock = view(&self.body.time).then(|time| &time.clock);
         let told = clock.then(|clock| &clock.max_error_ms).value();
         told.map_or(self.context.assumed_clock_error(), |millis| {
             SignedDuration::from_millis(i64::try_from(*millis).unwrap_or(i64::MAX))

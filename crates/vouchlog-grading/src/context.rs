@@ -19,12 +19,12 @@ use crate::limits::{
 pub struct Context {
     revocations: BTreeMap<String, (Timestamp, Option<RecordId>)>,
     windows: BTreeMap<String, (Option<Timestamp>, Option<Timestamp>)>,
-    configurations: BTreeMap<(ConfigurationSubject, String), Vec<Configured>>,
+    configurations: BTreeMap<(ConfigurationSubject, String), Vec<ConfigurationPeriod>>,
     shared_workloads: BTreeSet<String>,
-    agents: Seen,
-    sessions: Seen,
-    tasks: Seen,
-    initiators: Seen,
+    agents: RememberedNames,
+    sessions: RememberedNames,
+    tasks: RememberedNames,
+    initiators: RememberedNames,
     class_order: Vec<String>,
     recorder_keys: BTreeMap<String, Vec<(Timestamp, Option<Timestamp>)>>,
     lost_content: BTreeSet<RecordId>,
@@ -39,11 +39,20 @@ pub struct Context {
 
 /// A configuration, and when it was in force.
 #[derive(Clone, Debug)]
-struct Configured {
+struct ConfigurationPeriod {
     digest: Option<ArtifactDigest>,
     version: Option<String>,
     from: Timestamp,
     until: Option<Timestamp>,
+}
+
+impl ConfigurationPeriod {
+    /// Whether it was in force at this time: until the end it states, or until the next of the same name begins.
+    fn covers(&self, at: Timestamp, all: &[Self]) -> bool {
+        let next = all.iter().map(|other| other.from).filter(|from| *from > self.from).min();
+        let end = self.until.into_iter().chain(next).min();
+        self.from <= at && end.is_none_or(|end| at < end)
+    }
 }
 
 /// Whether a configuration was in force.
@@ -63,12 +72,12 @@ pub(crate) enum KeyState {
 /// Names that were seen of things such as sessions: of the newest so many things. What is forgotten is not judged by any more, as
 /// if it had never been seen; who audits a time long past reads its records again.
 #[derive(Clone, Debug, Default)]
-struct Seen {
+struct RememberedNames {
     names: BTreeMap<String, BTreeSet<String>>,
     order: VecDeque<String>,
 }
 
-impl Seen {
+impl RememberedNames {
     fn remember(&mut self, thing: &str, name: &str) {
         if let Some(names) = self.names.get_mut(thing) {
             if names.len() < MAX_REMEMBERED {
@@ -128,7 +137,7 @@ impl Context {
         };
         let told = record.body.time.value().and_then(|time| time.start.value());
         let Some(from) = configuration.in_force_from.value().or(told) else { return };
-        self.configurations.entry((*subject, id.clone())).or_default().push(Configured {
+        self.configurations.entry((*subject, id.clone())).or_default().push(ConfigurationPeriod {
             digest: configuration.digest.value().cloned(),
             version: configuration.version.value().cloned(),
             from: *from,
@@ -189,7 +198,7 @@ impl Context {
         digest: ArtifactDigest,
         (from, until): (Timestamp, Option<Timestamp>),
     ) -> Self {
-        let configured = Configured { digest: Some(digest), version: None, from, until };
+        let configured = ConfigurationPeriod { digest: Some(digest), version: None, from, until };
         self.configurations.entry((subject, id.to_owned())).or_default().push(configured);
         self
     }
@@ -380,12 +389,8 @@ impl Context {
             let knows_others = self.configurations.keys().any(|(known, _)| *known == subject);
             return if knows_others { InForce::No } else { InForce::Unknown };
         };
-        // One is in force until it says, or until the next begins.
-        let next =
-            |one: &Configured| known.iter().map(|other| other.from).filter(|from| *from > one.from).min();
-        let ends = |one: &Configured| one.until.into_iter().chain(next(one)).min();
         let mut unsure = false;
-        for one in known.iter().filter(|one| one.from <= at && ends(one).is_none_or(|end| at < end)) {
+        for one in known.iter().filter(|one| one.covers(at, known)) {
             match (&one.digest, digest, &one.version, version) {
                 (Some(ours), Some(theirs), ..) if ours == theirs => return InForce::Yes,
                 (Some(_), None, ..) => unsure = true,

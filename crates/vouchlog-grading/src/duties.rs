@@ -112,23 +112,16 @@ impl Figure {
 
     /// The figure in words, if it is known.
     fn shown(self, figures: &Figures) -> Option<String> {
-        let share = |part: Option<u64>| {
-            let (part, whole) = (part?, figures.interactions?);
-            // In tenths of a per cent, rounded down: a share of 100.0 is all of them.
-            let tenths = u128::from(part) * 1000 / u128::from(whole).max(1);
-            Some(format!("{part} of {whole} ({}.{} %)", tenths / 10, tenths % 10))
-        };
-        let count = |count: Option<u64>| count.map(|count| count.to_string());
         let value = match self {
             Self::Records => count(figures.records),
-            Self::AttributableShare => share(figures.attributable),
-            Self::CompleteShare => share(figures.complete),
+            Self::AttributableShare => figures.share(figures.attributable),
+            Self::CompleteShare => figures.share(figures.complete),
             Self::Streams => count(figures.streams),
             Self::Heartbeats => figures.heartbeats.zip(figures.silences).map(|(heartbeats, silences)| {
                 format!("{heartbeats}; silences longer than allowed: {silences}")
             }),
             Self::DeclaredLosses => count(figures.declared_losses),
-            Self::ClockedShare => share(figures.clocked),
+            Self::ClockedShare => figures.share(figures.clocked),
             Self::Approvals => count(figures.approvals),
             Self::OldestRecord => figures.oldest_record.map(|at| format!("{at:.0}")),
             Self::Witnesses => count(figures.witnesses),
@@ -140,6 +133,21 @@ impl Figure {
             Self::Findings => count(figures.findings),
         };
         value.map(|value| format!("{}: {value}", self.about()))
+    }
+}
+
+/// A number in words, if it is known.
+fn count(number: Option<u64>) -> Option<String> {
+    number.map(|number| number.to_string())
+}
+
+impl Figures {
+    /// A part of the interactions in words, if both numbers are known.
+    fn share(&self, part: Option<u64>) -> Option<String> {
+        let (part, whole) = (part?, self.interactions?);
+        // In tenths of a per cent, rounded down: a share of 100.0 is all of them.
+        let tenths = u128::from(part) * 1000 / u128::from(whole).max(1);
+        Some(format!("{part} of {whole} ({}.{} %)", tenths / 10, tenths % 10))
     }
 }
 

@@ -17,7 +17,7 @@ pub struct SetFacts {
     /// What providers say that they answered.
     pub usage: Vec<ProviderUsage>,
     /// Calls that several parties saw.
-    pub observations: Vec<Observations>,
+    pub observations: Vec<ObservedCall>,
     /// Probes.
     pub canaries: Vec<CanaryFacts>,
     /// Receipts.
@@ -99,16 +99,16 @@ pub struct ProviderUsage {
 
 /// One call, as several parties saw it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Observations {
+pub struct ObservedCall {
     /// The call.
     pub call: String,
     /// What each saw.
-    pub views: Vec<View>,
+    pub views: Vec<Observation>,
 }
 
 /// What one party saw of a call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct View {
+pub struct Observation {
     /// The party: agent, gateway, tool server.
     pub observer: String,
     /// Commitment to the arguments, with a key that the parties share.

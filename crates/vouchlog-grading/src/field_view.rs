@@ -3,38 +3,38 @@
 use vouchlog_record::{Commitment, Content, Field};
 
 /// A field as a check sees it, the groups around it included: what is in a redacted group is redacted.
-pub(crate) enum Seen<'a, T> {
+pub(crate) enum FieldView<'a, T> {
     Value(&'a T),
     NotApplicable,
     Withheld,
     Absent,
 }
 
-impl<T> Clone for Seen<'_, T> {
+impl<T> Clone for FieldView<'_, T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<T> Copy for Seen<'_, T> {}
+impl<T> Copy for FieldView<'_, T> {}
 
-pub(crate) fn seen<T>(field: &Field<T>) -> Seen<'_, T> {
+pub(crate) fn view<T>(field: &Field<T>) -> FieldView<'_, T> {
     match field {
-        Field::Value(value) => Seen::Value(value),
-        Field::NotApplicable => Seen::NotApplicable,
-        Field::Redacted | Field::Erased => Seen::Withheld,
-        Field::Absent => Seen::Absent,
+        Field::Value(value) => FieldView::Value(value),
+        Field::NotApplicable => FieldView::NotApplicable,
+        Field::Redacted | Field::Erased => FieldView::Withheld,
+        Field::Absent => FieldView::Absent,
     }
 }
 
-impl<'a, T> Seen<'a, T> {
+impl<'a, T> FieldView<'a, T> {
     /// A field of this group.
-    pub(crate) fn then<U>(self, get: impl FnOnce(&'a T) -> &'a Field<U>) -> Seen<'a, U> {
+    pub(crate) fn then<U>(self, get: impl FnOnce(&'a T) -> &'a Field<U>) -> FieldView<'a, U> {
         match self {
-            Self::Value(group) => seen(get(group)),
-            Self::NotApplicable => Seen::NotApplicable,
-            Self::Withheld => Seen::Withheld,
-            Self::Absent => Seen::Absent,
+            Self::Value(group) => view(get(group)),
+            Self::NotApplicable => FieldView::NotApplicable,
+            Self::Withheld => FieldView::Withheld,
+            Self::Absent => FieldView::Absent,
         }
     }
 
@@ -61,14 +61,14 @@ impl<'a, T> Seen<'a, T> {
     }
 }
 
-impl Seen<'_, String> {
+impl FieldView<'_, String> {
     /// An empty text says nothing.
     pub(crate) fn text(self) -> Self {
         self.filled(String::is_empty)
     }
 }
 
-impl<T> Seen<'_, Vec<T>> {
+impl<T> FieldView<'_, Vec<T>> {
     /// An empty list where there must be something.
     pub(crate) fn list(self) -> Self {
         self.filled(Vec::is_empty)
@@ -83,15 +83,15 @@ pub(crate) fn same_content(one: &Commitment, other: &Commitment) -> Option<bool>
 }
 
 /// Whether content is there, itself or as a commitment.
-pub(crate) fn committed(content: &Field<Content>) -> Seen<'_, ()> {
-    let content = seen(content);
+pub(crate) fn committed(content: &Field<Content>) -> FieldView<'_, ()> {
+    let content = view(content);
     let (text, commitment) =
         (content.then(|content| &content.content), content.then(|content| &content.commitment));
     if text.value().is_some() || commitment.value().is_some() {
-        return Seen::Value(&());
+        return FieldView::Value(&());
     }
     if text.is_withheld() || commitment.is_withheld() {
-        return Seen::Withheld;
+        return FieldView::Withheld;
     }
-    if content.is_not_applicable() { Seen::NotApplicable } else { Seen::Absent }
+    if content.is_not_applicable() { FieldView::NotApplicable } else { FieldView::Absent }
 }

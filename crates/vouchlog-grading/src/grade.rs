@@ -11,7 +11,7 @@ use crate::case::Case;
 use crate::context::Context;
 use crate::facts::SetFacts;
 use crate::record_set::RecordSet;
-use crate::rule::{Finding, Found};
+use crate::rule::{Finding, Reporter};
 use crate::rules::{findings_by, rules};
 use crate::validity::{self, Validity};
 
@@ -20,7 +20,7 @@ mod bitmap;
 mod claims;
 mod verdicts;
 
-pub use affected::{Affected, affected_by_revocation};
+pub use affected::{AffectedUse, affected_by_revocation};
 pub use claims::contradictions;
 pub use verdicts::{AUTHORIZED_RULES, EXECUTOR_RULES, Verdicts};
 
@@ -63,7 +63,7 @@ pub fn grade_set(records: &[(RecordId, &Record)], facts: &SetFacts) -> Vec<Findi
     let set = RecordSet::new(records, facts);
     let mut findings = Vec::new();
     for rule in rules() {
-        rule.check_set(&set, &mut Found::new(rule, Profile::Privileged, None, &mut findings));
+        rule.check_set(&set, &mut Reporter::new(rule, Profile::Privileged, None, &mut findings));
     }
     findings
 }

@@ -26,11 +26,11 @@ mod validity;
 pub use context::Context;
 pub use duties::{Certainty, Duty, DutyReport, Figure, Figures, duties};
 pub use facts::{
-    CanaryFacts, Observations, ProviderUsage, ReceiptFacts, SessionFacts, SetFacts, StreamFacts, StreamHead,
-    Successor, View, WitnessFacts,
+    CanaryFacts, Observation, ObservedCall, ProviderUsage, ReceiptFacts, SessionFacts, SetFacts, StreamFacts,
+    StreamHead, Successor, WitnessFacts,
 };
 pub use grade::{
-    AUTHORIZED_RULES, Affected, EXECUTOR_RULES, Grade, Verdicts, affected_by_revocation, contradictions,
+    AUTHORIZED_RULES, AffectedUse, EXECUTOR_RULES, Grade, Verdicts, affected_by_revocation, contradictions,
     grade, grade_set,
 };
 pub use profile::ProfileRequirements;

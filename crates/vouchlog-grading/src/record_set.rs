@@ -8,11 +8,11 @@ use vouchlog_stream::StatementKind;
 use crate::facts::SetFacts;
 
 /// A record with its name.
-pub(crate) type Named<'a> = (&'a RecordId, &'a Record);
+pub(crate) type NamedRecord<'a> = (&'a RecordId, &'a Record);
 
 /// A set under its rules.
 pub(crate) struct RecordSet<'a> {
-    pub(crate) records: Vec<Named<'a>>,
+    pub(crate) records: Vec<NamedRecord<'a>>,
     pub(crate) facts: &'a SetFacts,
     intents: BTreeSet<&'a RecordId>,
 }
@@ -25,12 +25,15 @@ impl<'a> RecordSet<'a> {
         Self { records, facts, intents }
     }
 
-    pub(crate) fn interactions(&self) -> impl Iterator<Item = Named<'a>> + '_ {
+    pub(crate) fn interactions(&self) -> impl Iterator<Item = NamedRecord<'a>> + '_ {
         self.records.iter().copied().filter(|(_, record)| record.kind == StatementKind::Interaction)
     }
 
     /// The records of each session that has a name, as far as they are wanted.
-    pub(crate) fn by_session(&self, wanted: impl Fn(&Record) -> bool) -> BTreeMap<&'a str, Vec<Named<'a>>> {
+    pub(crate) fn by_session(
+        &self,
+        wanted: impl Fn(&Record) -> bool,
+    ) -> BTreeMap<&'a str, Vec<NamedRecord<'a>>> {
         let mut sessions: BTreeMap<&str, Vec<_>> = BTreeMap::new();
         for (id, record) in self.records.iter().filter(|(_, record)| wanted(record)) {
             let session = record.body.correlation.value().and_then(|correlation| correlation.session.value());

@@ -12,7 +12,7 @@ use crate::terms::{AskedOf, Definition, Severity};
 mod finding;
 
 pub use finding::Finding;
-pub(crate) use finding::{Found, whole_seconds};
+pub(crate) use finding::{Reporter, whole_seconds};
 
 /// A rule.
 pub struct Rule {
@@ -33,9 +33,9 @@ pub struct Rule {
     /// Which records it is asked of.
     pub asked_of: AskedOf,
     /// The check of one record.
-    pub(crate) record: Option<fn(&Case<'_>, &mut Found<'_>)>,
+    pub(crate) record: Option<fn(&Case<'_>, &mut Reporter<'_>)>,
     /// The check of a set.
-    pub(crate) set: Option<fn(&RecordSet<'_>, &mut Found<'_>)>,
+    pub(crate) set: Option<fn(&RecordSet<'_>, &mut Reporter<'_>)>,
 }
 
 /// What most rules have; a rule says what is different.
@@ -61,15 +61,15 @@ impl Rule {
             .map_or(self.severity, |(_, severity)| *severity)
     }
 
-    pub(crate) fn check_record(&self, case: &Case<'_>, found: &mut Found<'_>) {
+    pub(crate) fn check_record(&self, case: &Case<'_>, report: &mut Reporter<'_>) {
         if let Some(check) = self.record.filter(|_| case.is_asked(self.asked_of)) {
-            check(case, found);
+            check(case, report);
         }
     }
 
-    pub(crate) fn check_set(&self, set: &RecordSet<'_>, found: &mut Found<'_>) {
+    pub(crate) fn check_set(&self, set: &RecordSet<'_>, report: &mut Reporter<'_>) {
         if let Some(check) = self.set {
-            check(set, found);
+            check(set, report);
         }
     }
 

@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use crate::case::Case;
-use crate::rule::{Finding, Found, Rule};
+use crate::rule::{Finding, Reporter, Rule};
 use crate::terms::Cause;
 
 mod approval;
@@ -54,8 +54,8 @@ pub fn rule(code: &str) -> Option<&'static Rule> {
 pub(crate) fn findings_by(case: &Case<'_>, chosen: impl Fn(&Rule) -> bool) -> Vec<Finding> {
     let mut findings = Vec::new();
     for rule in rules().iter().filter(|rule| chosen(rule)) {
-        let mut found = Found::new(rule, case.record.profile(), case.record.id.as_ref(), &mut findings);
-        rule.check_record(case, &mut found);
+        let mut report = Reporter::new(rule, case.record.profile(), case.record.id.as_ref(), &mut findings);
+        rule.check_record(case, &mut report);
     }
     if case.record.is_amendment() {
         findings.retain(|finding| finding.cause == Cause::Wrong);

@@ -109,19 +109,17 @@ pub fn validity(record: &Record, context: &Context) -> Validity {
 
 /// The same, from the findings of the whole record.
 pub(crate) fn of_findings(case: &Case<'_>, findings: &[Finding]) -> Validity {
-    let decides = |finding: &&Finding| VALIDITY_RULES.contains(&finding.rule.code);
+    let deciding: Vec<&Finding> =
+        findings.iter().filter(|finding| VALIDITY_RULES.contains(&finding.rule.code)).collect();
     let answer = if case.is_asked(AskedOf::Acting) {
-        findings
+        deciding
             .iter()
-            .filter(decides)
             .fold(Answer::Yes, |answer, finding| answer.and(weigh(finding.rule.code, finding.cause)))
     } else {
         Answer::Indeterminate
     };
-    let reasons = findings
-        .iter()
-        .filter(decides)
-        .map(|finding| Reason { code: finding.rule.code, text: finding.message.clone() });
+    let reasons =
+        deciding.iter().map(|finding| Reason { code: finding.rule.code, text: finding.message.clone() });
     // What is missing from the credential itself is missing at every moment.
     let everywhere: Vec<_> =
         findings.iter().filter(|finding| ["R11", "R12", "R16"].contains(&finding.rule.code)).collect();

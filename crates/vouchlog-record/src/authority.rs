@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::digest::ArtifactDigest;
-use crate::digest::Commitment;
+use crate::digest::{ArtifactDigest, Commitment};
 use crate::group::{group, words};
 use crate::id::RecordId;
 

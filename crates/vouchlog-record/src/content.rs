@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::path::escape;
+use crate::path::escape_pointer_token;
 use crate::record::Record;
 
 /// Whether the field at a JSON pointer is content. Reading content takes another role than reading the rest, and each reading is
@@ -48,7 +48,7 @@ fn redact(value: &mut Value, place: &mut String) {
     let length = place.len();
     let mut below = |name: &str, value: &mut Value| {
         place.push('/');
-        place.push_str(&escape(name));
+        place.push_str(&escape_pointer_token(name));
         redact(value, place);
         place.truncate(length);
     };

@@ -9,6 +9,7 @@
 //! Out of scope: signing a record (`vouchlog-statement`), judging it (`vouchlog-grading`), telling what happened in a session
 //! (`vouchlog-session`), storing it (`vouchlog-vault`).
 
+mod activity;
 mod authority;
 mod content;
 mod context;
@@ -22,14 +23,17 @@ mod group;
 mod id;
 pub mod limits;
 mod parse;
+mod parties;
 mod path;
 mod read;
 mod record;
 mod secrets;
 mod unknown;
-mod who;
-mod work;
 
+pub use activity::{
+    Content, Data, DataSource, Downstream, Effect, Mcp, Model, Outcome, OutcomeState, Tool, ToolOrigin,
+    ToolStatus, Usage,
+};
 pub use authority::{
     Approval, ApprovalSource, ApprovalState, ApproverKind, Credential, CredentialBinding, CredentialStatus,
     CredentialType, Enforced, FailMode, Grant, GrantKind, Override, PolicyDecision, PolicyPhase,
@@ -47,17 +51,13 @@ pub use facets::Facet;
 pub use field::Field;
 pub use format::SCHEMA;
 pub use id::{RecordId, RecordIdError};
-pub use parse::Parsed;
-pub use path::escape;
-pub use record::{Body, Profile, Record};
-pub use who::{
+pub use parse::ParsedRecord;
+pub use parties::{
     Agent, Authority, AuthorityMode, Device, DevicePosture, Initiator, InitiatorCheck, InitiatorKind,
     Session, Workload, WorkloadAssertion,
 };
-pub use work::{
-    Content, Data, DataSource, Downstream, Effect, Mcp, Model, Outcome, OutcomeState, Tool, ToolOrigin,
-    ToolStatus, Usage,
-};
+pub use path::escape_pointer_token;
+pub use record::{Body, Profile, Record};
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use crate::secrets;
 
 /// A record that was read.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Parsed {
+pub struct ParsedRecord {
     /// The record; `custody.secrets_removed` is the number of secrets that were removed.
     pub record: Record,
     /// JSON pointers of the secrets that were taken out, never the secrets.
@@ -24,7 +24,7 @@ pub struct Parsed {
 
 impl Record {
     /// Reads a record, and takes out what must never be stored: authorization headers, cookies, keys, raw tokens.
-    pub fn from_json(json: &[u8]) -> Result<Parsed, RecordError> {
+    pub fn from_json(json: &[u8]) -> Result<ParsedRecord, RecordError> {
         if json.len() > MAX_RECORD_BYTES {
             return Err(RecordError::TooLong(json.len()));
         }
@@ -32,7 +32,7 @@ impl Record {
     }
 
     /// The same from a JSON value.
-    pub fn from_value(mut value: Value) -> Result<Parsed, RecordError> {
+    pub fn from_value(mut value: Value) -> Result<ParsedRecord, RecordError> {
         check_bounds(&value, &Path::Top, 0)?;
         let Value::Object(object) = &mut value else { return Err(RecordError::NotAnObject) };
         match object.remove("schema") {
@@ -53,7 +53,7 @@ impl Record {
             let before = counted.value().copied().unwrap_or_default();
             *counted = before.saturating_add(removed.len() as u64).into();
         }
-        Ok(Parsed { record, removed })
+        Ok(ParsedRecord { record, removed })
     }
 }
 

@@ -33,7 +33,7 @@ impl Path<'_> {
             Self::Top => Ok(()),
             Self::Member(above, name) => {
                 above.write_pointer(out)?;
-                write!(out, "/{}", escape(name))
+                write!(out, "/{}", escape_pointer_token(name))
             }
             Self::Element(above, place) => {
                 above.write_pointer(out)?;
@@ -59,11 +59,11 @@ impl Path<'_> {
 }
 
 /// A member's name as it stands in a JSON pointer (RFC 6901 section 3).
-pub fn escape(name: &str) -> String {
+pub fn escape_pointer_token(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
-/// The name that [`escape`] escaped.
-pub(crate) fn unescape(name: &str) -> String {
+/// The name that [`escape_pointer_token`] escaped.
+pub(crate) fn unescape_pointer_token(name: &str) -> String {
     name.replace("~1", "/").replace("~0", "~")
 }

@@ -1,5 +1,5 @@
-//! The record: what a gateway knows of one AI interaction. Start here; its groups are in `context.rs`, `who.rs`, `authority.rs`,
-//! `work.rs` and `event.rs`.
+//! The record: what a gateway knows of one AI interaction. Start here; its groups are in `context.rs`, `parties.rs`, `authority.rs`,
+//! `activity.rs` and `event.rs`.
 //!
 //! A record is JSON. What the model knows is strict (a wrong type is an error that names the place), what it does not know is kept
 //! as it is ([`Record::unknown`]), and [`Field`] has four ways in which a value can be missing. A record is never refused for being
@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use vouchlog_stream::StatementKind;
 
+use crate::activity::{Content, Data, Model, Outcome, Tool, Usage};
 use crate::authority::{Approval, Credential, Grant, Override, PolicyDecision};
 use crate::context::{Correlation, Custody, Time};
 use crate::event::{
@@ -20,9 +21,8 @@ use crate::event::{
 };
 use crate::group::{group, words};
 use crate::id::RecordId;
+use crate::parties::{Authority, Device, Initiator, Session, Workload};
 use crate::unknown;
-use crate::who::{Authority, Device, Initiator, Session, Workload};
-use crate::work::{Content, Data, Model, Outcome, Tool, Usage};
 
 words! {
     /// How much evidence is required.

@@ -6,8 +6,8 @@ use vouchlog_stream::StatementKind;
 
 use crate::error::RecordError;
 use crate::field::Field;
+use crate::parties::InitiatorKind;
 use crate::record::Record;
-use crate::who::InitiatorKind;
 
 fn read(value: Value) -> Record {
     Record::from_value(value).unwrap().record
@@ -189,7 +189,7 @@ fn groups_are_filled_in_place() {
 
 #[test]
 fn the_published_schema_is_the_model_s() {
-    let published: Value = serde_json::from_str(include_str!("../../../../docs/record.schema.json")).unwrap();
+    let published: Value = serde_json::from_str(include_str!("../../../docs/record.schema.json")).unwrap();
     assert!(published == Record::json_schema(), "write it anew: vouchlog schema > docs/record.schema.json");
 }
 

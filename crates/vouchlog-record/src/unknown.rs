@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use crate::path::unescape;
+use crate::path::unescape_pointer_token;
 use crate::read::Unknown;
 
 /// Puts members back where they were found. One whose surroundings are gone, erased since, is gone with them.
 pub(crate) fn put_back(object: &mut Map<String, Value>, unknown: &Unknown) {
     for (pointer, value) in unknown {
         let (at, name) = pointer.rsplit_once('/').unwrap_or(("", pointer));
-        let name = unescape(name);
+        let name = unescape_pointer_token(name);
         if at.is_empty() {
             object.insert(name, value.clone());
             continue;
@@ -18,7 +18,7 @@ pub(crate) fn put_back(object: &mut Map<String, Value>, unknown: &Unknown) {
         else {
             continue;
         };
-        let Some(group) = object.get_mut(&unescape(first)) else { continue };
+        let Some(group) = object.get_mut(&unescape_pointer_token(first)) else { continue };
         let parent = if rest.is_empty() { Some(group) } else { group.pointer_mut(&format!("/{rest}")) };
         if let Some(Value::Object(parent)) = parent {
             parent.insert(name, value.clone());

@@ -24,12 +24,12 @@ use vouchlog_statement::{Presentation, StreamIdentity};
 use crate::limits::{MAX_BUNDLE_BYTES, MAX_BUNDLE_RECORDS};
 
 mod error;
-mod session;
+mod verified_session;
 mod verify;
 mod withheld;
 
 pub use error::{BundleError, BundlePart};
-pub use session::{Disclosed, VerifiedSession};
+pub use verified_session::{DisclosedRecord, VerifiedSession};
 pub use verify::verify_bundle;
 
 const FORMAT: &str = "vouchlog/v1 session";
@@ -61,28 +61,28 @@ pub struct SessionBundle {
     disclosed: Vec<String>,
     known: u64,
     parts: Vec<String>,
-    records: Vec<Shortened>,
+    records: Vec<PackedPresentation>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    seal: Option<Shortened>,
+    seal: Option<PackedPresentation>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    erasures: Vec<Shortened>,
+    erasures: Vec<PackedPresentation>,
 }
 
 /// A presentation with numbers of parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Shortened {
+struct PackedPresentation {
     sd_jwt: String,
     proof: String,
     genesis: usize,
-    stream: ShortIdentity,
+    stream: PackedIdentity,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    signed_by: Option<ShortIdentity>,
+    signed_by: Option<PackedIdentity>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ShortIdentity {
+struct PackedIdentity {
     enrolment: usize,
     opening: usize,
 }
@@ -101,16 +101,16 @@ impl SessionBundle {
             return Err(BundleError::SeveralLogs);
         }
         check_count(all().count())?;
-        let mut shared = Shared::default();
+        let mut shared = SharedParts::default();
         let bundle = Self {
             format: FORMAT.to_owned(),
             origin,
             session: session.clone(),
             disclosed: disclosed.clone(),
             known: *known,
-            records: records.iter().map(|one| shared.shorten(one)).collect(),
-            seal: seal.as_ref().map(|one| shared.shorten(one)),
-            erasures: erasures.iter().map(|one| shared.shorten(one)).collect(),
+            records: records.iter().map(|one| shared.pack(one)).collect(),
+            seal: seal.as_ref().map(|one| shared.pack(one)),
+            erasures: erasures.iter().map(|one| shared.pack(one)).collect(),
             parts: shared.parts,
         };
         let bytes = bundle.to_json().len();
@@ -161,9 +161,9 @@ impl SessionBundle {
     }
 
     /// The presentation in full; `None` if it names a part that is not there.
-    fn lengthen(&self, one: &Shortened) -> Option<Presentation> {
+    fn unpack(&self, one: &PackedPresentation) -> Option<Presentation> {
         let part = |number: usize| self.parts.get(number).cloned();
-        let identity = |of: &ShortIdentity| {
+        let identity = |of: &PackedIdentity| {
             Some(StreamIdentity { enrolment: part(of.enrolment)?, opening: part(of.opening)? })
         };
         let signed_by = match &one.signed_by {
@@ -187,12 +187,12 @@ fn check_count(presentations: usize) -> Result<(), BundleError> {
 
 /// Parts that are stored once.
 #[derive(Default)]
-struct Shared {
+struct SharedParts {
     parts: Vec<String>,
     places: HashMap<String, usize>,
 }
 
-impl Shared {
+impl SharedParts {
     fn place(&mut self, part: &str) -> usize {
         *self.places.entry(part.to_owned()).or_insert_with(|| {
             self.parts.push(part.to_owned());
@@ -200,12 +200,12 @@ impl Shared {
         })
     }
 
-    fn identity(&mut self, of: &StreamIdentity) -> ShortIdentity {
-        ShortIdentity { enrolment: self.place(&of.enrolment), opening: self.place(&of.opening) }
+    fn identity(&mut self, of: &StreamIdentity) -> PackedIdentity {
+        PackedIdentity { enrolment: self.place(&of.enrolment), opening: self.place(&of.opening) }
     }
 
-    fn shorten(&mut self, one: &Presentation) -> Shortened {
-        Shortened {
+    fn pack(&mut self, one: &Presentation) -> PackedPresentation {
+        PackedPresentation {
             sd_jwt: one.sd_jwt.clone(),
             proof: one.proof.clone(),
             genesis: self.place(&one.genesis),

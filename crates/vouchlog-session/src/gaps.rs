@@ -8,14 +8,14 @@ use jiff::Timestamp;
 use vouchlog_record::{Field, RecordId};
 use vouchlog_stream::StatementKind;
 
-use crate::input::{Loss, SessionRecord, Surroundings};
+use crate::input::{Loss, SessionContext, SessionRecord};
 use crate::numbers::count;
+use crate::phrases::name;
 use crate::timeline::{DeclaredGap, Gap, GapOf};
-use crate::words::name;
 
 /// What the session's seal says, compared with the records.
 #[derive(Debug, Default)]
-pub(crate) struct Seal {
+pub(crate) struct SealCheck {
     /// The seal, if there is one: which of the records.
     pub(crate) record: Option<usize>,
     /// How many records it counts.
@@ -26,17 +26,15 @@ pub(crate) struct Seal {
     pub(crate) after: BTreeSet<usize>,
 }
 
-impl Seal {
+impl SealCheck {
     /// The seal in force. A session that was sealed because nothing came may go on and be sealed again: the seal that counts most
     /// is in force, and of those the first.
     pub(crate) fn of(records: &[SessionRecord]) -> Self {
         let seals =
             records.iter().enumerate().filter(|(_, record)| record.record.kind == StatementKind::SessionSeal);
-        let said = |seal: &SessionRecord| seal.record.body.session_seal.value()?.records.value().copied();
-        let first = |(place, seal): &(usize, &SessionRecord)| (seal.place.map(|at| at.index), *place);
-        let Some((place, sealing)) = seals.min_by_key(|one| (Reverse(said(one.1)), first(one))) else {
-            return Self::default();
-        };
+        let in_force = seals
+            .min_by_key(|(place, seal)| (Reverse(sealed_count(seal)), seal.place.map(|at| at.index), *place));
+        let Some((place, sealing)) = in_force else { return Self::default() };
         let after = records.iter().enumerate();
         let after = after.filter(|(other, record)| {
             *other != place && record.is_counted() == Some(true) && record.is_after(sealing)
@@ -44,7 +42,7 @@ impl Seal {
         let mut seal =
             Self { record: Some(place), after: after.map(|(other, _)| other).collect(), ..Self::default() };
         if let Some(said) = sealing.record.body.session_seal.value() {
-            seal.counts = said.records.value().copied();
+            seal.counts = sealed_count(sealing);
             let here: BTreeSet<&RecordId> = records.iter().map(|record| &record.id).collect();
             let named = said.ids.value().into_iter().flatten();
             seal.missing = named.filter(|id| !here.contains(id)).cloned().collect();
@@ -54,19 +52,33 @@ impl Seal {
 
     /// How many records there are that it should count: at least and at most, where that is not shown of every record.
     pub(crate) fn counted(&self, records: &[SessionRecord]) -> RangeInclusive<u64> {
-        let before = || records.iter().enumerate().filter(|(place, _)| !self.after.contains(place));
-        let many = |wanted: fn(Option<bool>) -> bool| {
-            before().filter(|(_, record)| wanted(record.is_counted())).count() as u64
-        };
-        many(|counted| counted == Some(true))..=many(|counted| counted != Some(false))
+        let (mut least, mut most) = (0, 0);
+        for (place, record) in records.iter().enumerate() {
+            if self.after.contains(&place) {
+                continue;
+            }
+            let counted = record.is_counted();
+            least += u64::from(counted == Some(true));
+            most += u64::from(counted != Some(false));
+        }
+        least..=most
     }
 }
 
-/// A gap, and the record it is drawn before; at the end if there is none.
-pub(crate) type PlacedGap = (Gap, Option<usize>);
+/// The number of records that a seal states.
+fn sealed_count(seal: &SessionRecord) -> Option<u64> {
+    seal.record.body.session_seal.value()?.records.value().copied()
+}
+
+/// A gap, and where it is drawn.
+pub(crate) struct PlacedGap {
+    pub(crate) gap: Gap,
+    /// The record it is drawn before; at the end if there is none.
+    pub(crate) before: Option<usize>,
+}
 
 /// Every gap, those of the session first.
-pub(crate) fn gaps(records: &[SessionRecord], seal: &Seal, facts: &Surroundings) -> Vec<PlacedGap> {
+pub(crate) fn gaps(records: &[SessionRecord], seal: &SealCheck, facts: &SessionContext) -> Vec<PlacedGap> {
     let mut found = session_gaps(records, seal, &facts.losses);
     for gap in &facts.stream_gaps {
         let declared = gap.declared.map(|entry| {
@@ -79,14 +91,15 @@ pub(crate) fn gaps(records: &[SessionRecord], seal: &Seal, facts: &Surroundings)
         });
         let before = after.min().map(|(_, place)| place);
         let (first, last) = (gap.first.get(), gap.last.get());
-        found.push((Gap { of: GapOf::Stream(gap.stream), first, last, declared }, before));
+        let gap = Gap { of: GapOf::Stream(gap.stream), first, last, declared };
+        found.push(PlacedGap { gap, before });
     }
     found
 }
 
 /// Runs of numbers from 1 that no record has, up to the last one seen or counted by the seal. Without a single number there
 /// is nothing to compare.
-fn session_gaps(records: &[SessionRecord], seal: &Seal, losses: &[Loss]) -> Vec<PlacedGap> {
+fn session_gaps(records: &[SessionRecord], seal: &SealCheck, losses: &[Loss]) -> Vec<PlacedGap> {
     let mut numbered: BTreeMap<u64, usize> = BTreeMap::new();
     for (place, record) in records.iter().enumerate() {
         if let Some(number) = record.sequence() {
@@ -98,7 +111,7 @@ fn session_gaps(records: &[SessionRecord], seal: &Seal, losses: &[Loss]) -> Vec<
     for (number, place) in &numbered {
         if *number > next {
             let between = (before.map(|place: usize| &records[place]), Some(&records[*place]));
-            found.push((gap(next, number - 1, between, losses), Some(*place)));
+            found.push(PlacedGap { gap: gap(next, number - 1, between, losses), before: Some(*place) });
         }
         next = number.saturating_add(1).max(next);
         before = Some(*place);
@@ -106,7 +119,8 @@ fn session_gaps(records: &[SessionRecord], seal: &Seal, losses: &[Loss]) -> Vec<
     let counts = seal.counts.filter(|counts| !numbered.is_empty() && *counts >= next);
     if let Some(counts) = counts {
         let sealing = seal.record.map(|place| &records[place]);
-        found.push((gap(next, counts, (before.map(|place| &records[place]), sealing), losses), seal.record));
+        let between = (before.map(|place| &records[place]), sealing);
+        found.push(PlacedGap { gap: gap(next, counts, between, losses), before: seal.record });
     }
     found
 }
@@ -170,21 +184,25 @@ impl Orphans {
         let ended =
             records.iter().filter_map(|record| record.record.body.correlation.value()?.intent.value());
         let ended: BTreeSet<&RecordId> = ended.collect();
-        let hides_its_intent = |record: &SessionRecord| match &record.record.body.correlation {
-            Field::Value(it) => record.hides(&it.intent),
-            field => record.hides(field),
-        };
-        let outcomes = records.iter().filter(|record| record.record.kind == StatementKind::Interaction);
-        let is_hidden = outcomes.into_iter().any(hides_its_intent);
+        let mut outcomes = records.iter().filter(|record| record.record.kind == StatementKind::Interaction);
+        let is_hidden = outcomes.any(hides_its_intent);
         let intents =
             records.iter().enumerate().filter(|(_, record)| record.record.kind == StatementKind::Intent);
         let open = intents.filter(|(_, intent)| !ended.contains(&intent.id)).map(|(place, _)| place);
         let open: BTreeSet<usize> = open.collect();
+        // One outcome whose intent is hidden may belong to any of the open intents: then none of them is known to be an orphan.
         if is_hidden {
             Self { records: BTreeSet::new(), unknown: open.len() as u64 }
         } else {
             Self { records: open, unknown: 0 }
         }
+    }
+}
+
+fn hides_its_intent(record: &SessionRecord) -> bool {
+    match &record.record.body.correlation {
+        Field::Value(it) => record.hides(&it.intent),
+        field => record.hides(field),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use vouchlog_merkle::LeafIndex;
-use vouchlog_stream::{LoggedAt, SequenceNumber, StatementKind, StreamId};
+use vouchlog_stream::{LogPlace, SequenceNumber, StatementKind, StreamId};
 
 use vouchlog_grading::{Finding, Grade};
 use vouchlog_record::{Field, Record, RecordId};
@@ -15,7 +15,7 @@ pub struct SessionRecord {
     /// The record. What is withheld is [`Field::Redacted`], what is gone [`Field::Erased`].
     pub record: Record,
     /// Where it is in the log; none while it waits to be sent.
-    pub place: Option<Place>,
+    pub place: Option<LogPlace>,
     /// How far it is proven.
     pub proof: ProofState,
     /// Findings and verdicts, if it was graded.
@@ -26,19 +26,6 @@ pub struct SessionRecord {
     pub content_shown: bool,
     /// Whether fields may be missing because they were not disclosed: an absent field then proves nothing.
     pub partial: bool,
-}
-
-/// Where a record's statement is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Index of its entry in the log.
-    pub index: LeafIndex,
-    /// The stream.
-    pub stream: StreamId,
-    /// Its place there.
-    pub sequence: SequenceNumber,
-    /// When the log took it, by the log's clock.
-    pub logged_at: LoggedAt,
 }
 
 /// How far it is proven that the log has a record's statement.
@@ -72,7 +59,7 @@ pub struct ErasedAt {
 
 /// What is known of a session beyond its records.
 #[derive(Clone, Debug, Default)]
-pub struct Surroundings {
+pub struct SessionContext {
     /// Losses that gateways declared. Those that cover a gap are named beside it.
     pub losses: Vec<Loss>,
     /// Runs of sequence numbers that are missing in a stream the session was logged in.

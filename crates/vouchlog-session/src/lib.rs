@@ -18,35 +18,36 @@
 //! text or HTML.
 
 mod bundle;
-mod complete;
+mod completeness;
 mod content;
 mod decisions;
 mod events;
+mod findings;
 mod gaps;
 mod input;
-mod judged;
 pub mod limits;
 mod numbers;
 mod order;
+mod phrases;
 mod plain;
 mod questions;
-mod reconstruct;
 #[cfg(any(test, feature = "testing"))]
 pub mod sample;
 mod step_list;
 mod steps;
 mod summary;
 mod timeline;
+mod timeline_builder;
 mod tools;
-mod words;
 
 pub use bundle::{
-    BundleContents, BundleError, BundlePart, Disclosed, SessionBundle, VerifiedSession, verify_bundle,
+    BundleContents, BundleError, BundlePart, DisclosedRecord, SessionBundle, VerifiedSession, verify_bundle,
 };
-pub use input::{ErasedAt, Loss, Place, ProofState, SessionRecord, StreamGap, Surroundings};
+pub use input::{ErasedAt, Loss, ProofState, SessionContext, SessionRecord, StreamGap};
 pub use plain::{clipped, plain};
 pub use timeline::{
-    Act, DeclaredGap, Gap, GapOf, Line, Noted, Proven, Recorded, Reply, State, Step, Summary, Timeline,
+    ActionAnswers, DeclaredGap, Gap, GapOf, Line, ProofCounts, ReasonedAnswer, ShownFinding, State, Step,
+    Summary, Timeline, TimelineRecord,
 };
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::input::SessionRecord;
 
 /// One record in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Placed {
+pub(crate) struct OrderedRecord {
     /// Which of the records given.
     pub(crate) record: usize,
     /// How many records it hangs under: its intent, what it amends, or the span above.
@@ -30,8 +30,17 @@ pub(crate) struct Placed {
 /// Drawn no deeper than this; what hangs deeper is drawn at this depth.
 const MAX_DEPTH: usize = 12;
 
-/// Which comes first where no link decides.
-type Key = (u64, Option<Timestamp>, u64, usize);
+/// Which record comes first where no link decides: compared field by field, in this order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct SortKey {
+    /// Number in the session. A record without one sorts behind those that have one.
+    sequence: u64,
+    at: Option<Timestamp>,
+    /// Index in the log.
+    index: u64,
+    /// Position among the records given. It makes every key distinct, so the order never depends on chance.
+    given: usize,
+}
 
 /// How records hang together.
 struct Links {
@@ -44,15 +53,16 @@ struct Links {
 }
 
 /// Puts the records in causal order: each appears exactly once.
-pub(crate) fn order(records: &[SessionRecord]) -> Vec<Placed> {
-    let keys: Vec<Key> = records.iter().enumerate().map(|(place, record)| key(place, record)).collect();
+pub(crate) fn order(records: &[SessionRecord]) -> Vec<OrderedRecord> {
+    let keys: Vec<SortKey> =
+        records.iter().enumerate().map(|(place, record)| sort_key(place, record)).collect();
     // The first walk finds what waits for itself; with those links cut, the second puts everything where it belongs.
     let (links, circular) = Walk::new(Links::of(records, &keys), keys.clone()).cut_circles();
     let mut walk = Walk::new(links, keys);
     let mut placed = Vec::with_capacity(records.len());
     while let Some(record) = walk.next_ready() {
         let (depth, parent) = walk.place(record);
-        placed.push(Placed { record, depth, parent, circular: circular.contains(&record) });
+        placed.push(OrderedRecord { record, depth, parent, circular: circular.contains(&record) });
     }
     placed
 }
@@ -61,17 +71,21 @@ fn correlation(record: &SessionRecord) -> Option<&Correlation> {
     record.record.body.correlation.value()
 }
 
-fn key(place: usize, record: &SessionRecord) -> Key {
-    let sequence = correlation(record).and_then(|correlation| correlation.session_sequence.value());
-    let index = record.place.map_or(u64::MAX, |place| place.index.get());
-    // A record without a sequence number comes after those that have one, by time.
-    (sequence.copied().unwrap_or(u64::MAX), record.at(), index, place)
+fn sort_key(given: usize, record: &SessionRecord) -> SortKey {
+    SortKey {
+        sequence: record.sequence().unwrap_or(u64::MAX),
+        at: record.at(),
+        index: record.place.map_or(u64::MAX, |place| place.index.get()),
+        given,
+    }
 }
 
 impl Links {
-    fn of(records: &[SessionRecord], keys: &[Key]) -> Self {
+    fn of(records: &[SessionRecord], keys: &[SortKey]) -> Self {
         let mut by_id: BTreeMap<&RecordId, usize> = BTreeMap::new();
         let mut by_span: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        // Two records may claim one name or one span. The first by number and time gets it, whatever order they came in, so
+        // that a copy sent later cannot attract the children of the original.
         let mut sorted: Vec<usize> = (0..records.len()).collect();
         sorted.sort_by_key(|place| keys[*place]);
         for place in sorted {
@@ -88,16 +102,18 @@ impl Links {
                 links.push(None, BTreeSet::new(), None);
                 continue;
             };
-            let other = |id: Option<&RecordId>| {
-                id.and_then(|id| by_id.get(id)).copied().filter(|other| *other != place)
-            };
-            let (intent, amends) = (other(it.intent.value()), other(it.amends.value()));
-            let causes = it.causes.value().into_iter().flatten().filter_map(|id| other(Some(id)));
+            // A link to itself, or to a record that is not here, orders nothing.
+            let linked = |id: &RecordId| by_id.get(id).copied().filter(|other| *other != place);
+            let intent = it.intent.value().and_then(linked);
+            let amends = it.amends.value().and_then(linked);
+            let causes = it.causes.value().into_iter().flatten().filter_map(linked);
             let binding: BTreeSet<usize> = causes.chain(intent).chain(amends).collect();
+            // A span that also binds is one link, not two: `Walk` counts what each record waits for.
             let above = it.trace.value().zip(it.parent_span.value());
-            let above =
-                above.and_then(|(trace, span)| by_span.get(&(trace.as_str(), span.as_str())).copied());
-            let above = above.filter(|above| *above != place && !binding.contains(above));
+            let above = above
+                .and_then(|(trace, span)| by_span.get(&(trace.as_str(), span.as_str())).copied())
+                .filter(|above| *above != place && !binding.contains(above));
+            // Drawn under the most specific of them. Causes order a record, but it does not hang under them: it may have many.
             links.push(amends.or(intent).or(above), binding, above);
         }
         links
@@ -110,26 +126,43 @@ impl Links {
     }
 }
 
+/// Why no record is ready.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum BlockedBy {
+    /// The record waits only for the span above it.
+    Span,
+    /// The record waits for itself, by way of others.
+    Circle,
+}
+
+/// How many records one still waits for.
+struct Waits {
+    /// By binding links.
+    binding: usize,
+    /// By binding links and by the span above.
+    all: usize,
+}
+
 /// A walk over the links (Kahn's algorithm) that stays under a record as long as something there is ready.
 struct Walk {
     links: Links,
-    keys: Vec<Key>,
+    keys: Vec<SortKey>,
     /// Who waits for each.
     followers: Vec<Vec<usize>>,
-    /// How many binding links, and how many in all, each still waits for.
-    waits: Vec<(usize, usize)>,
+    /// What each still waits for.
+    waits: Vec<Waits>,
     /// Ready, by the record they hang under.
-    ready_under: BTreeMap<usize, BTreeSet<(Key, usize)>>,
+    ready_under: BTreeMap<usize, BTreeSet<(SortKey, usize)>>,
     /// All that is ready.
-    ready: BTreeSet<(Key, usize)>,
+    ready: BTreeSet<(SortKey, usize)>,
     /// Not placed yet.
-    left: BTreeSet<(Key, usize)>,
+    left: BTreeSet<(SortKey, usize)>,
     /// The records we are under, outermost first.
     open: Vec<usize>,
 }
 
 impl Walk {
-    fn new(links: Links, keys: Vec<Key>) -> Self {
+    fn new(links: Links, keys: Vec<SortKey>) -> Self {
         let mut walk = Self {
             followers: vec![Vec::new(); keys.len()],
             waits: Vec::with_capacity(keys.len()),
@@ -145,14 +178,19 @@ impl Walk {
             for before in binding.iter().copied().chain(span) {
                 walk.followers[before].push(place);
             }
-            walk.waits.push((binding.len(), binding.len() + usize::from(span.is_some())));
+            let all = binding.len() + usize::from(span.is_some());
+            walk.waits.push(Waits { binding: binding.len(), all });
         }
         for place in 0..walk.keys.len() {
-            if walk.waits[place].1 == 0 {
+            if walk.waits[place].all == 0 {
                 walk.make_ready(place);
             }
         }
         walk
+    }
+
+    fn is_left(&self, place: usize) -> bool {
+        self.left.contains(&(self.keys[place], place))
     }
 
     fn make_ready(&mut self, place: usize) {
@@ -183,13 +221,15 @@ impl Walk {
                 self.place(record);
                 continue;
             }
-            let (record, is_circular) = self.unblock();
-            let (left, keys) = (&self.left, &self.keys);
-            let waits_for = |before: &usize| left.contains(&(keys[*before], *before));
-            self.links.spans[record] = self.links.spans[record].filter(|span| !waits_for(span));
-            if is_circular {
+            let (record, blocked_by) = self.unblock();
+            // Only links to records that are still to come are cut. One to a record that has its place already holds, and must
+            // hold in the second walk, too.
+            self.links.spans[record] = self.links.spans[record].filter(|span| !self.is_left(*span));
+            if blocked_by == BlockedBy::Circle {
                 circular.insert(record);
-                self.links.binding[record].retain(|before| !waits_for(before));
+                let binding = std::mem::take(&mut self.links.binding[record]);
+                self.links.binding[record] =
+                    binding.into_iter().filter(|before| !self.is_left(*before)).collect();
             }
             self.place(record);
         }
@@ -197,11 +237,14 @@ impl Walk {
     }
 
     /// What to let go where everything waits for something: first what only waits for a span, then the first of a circle.
-    fn unblock(&self) -> (usize, bool) {
-        let only_span = self.left.iter().find(|(_, place)| self.waits[*place].0 == 0);
+    fn unblock(&self) -> (usize, BlockedBy) {
+        // A span link is a guess about the order, a binding link a statement: guesses go first.
+        let only_span = self.left.iter().find(|(_, place)| self.waits[*place].binding == 0);
         if let Some((_, place)) = only_span {
-            return (*place, false);
+            return (*place, BlockedBy::Span);
         }
+        // Everything left waits by a binding link for something left. Following such links from any record must come back to a
+        // record already passed: from there on, the path is a circle.
         let (_, start) = self.left.first().expect("it is called while records are left");
         let mut seen = BTreeMap::new();
         let mut path = Vec::new();
@@ -209,15 +252,14 @@ impl Walk {
         while !seen.contains_key(&place) {
             seen.insert(place, path.len());
             path.push(place);
-            let waits_for = |before: &&usize| self.left.contains(&(self.keys[**before], **before));
             place = *self.links.binding[place]
                 .iter()
-                .find(waits_for)
+                .find(|before| self.is_left(**before))
                 .expect("it waits for a record that is left");
         }
         let circle = &path[seen[&place]..];
         let first = circle.iter().copied().min_by_key(|place| self.keys[*place]).unwrap_or(place);
-        (first, true)
+        (first, BlockedBy::Circle)
     }
 
     /// Takes a record as the next; its depth, and what it belongs under.
@@ -231,17 +273,19 @@ impl Walk {
         }
         for follower in std::mem::take(&mut self.followers[record]) {
             // What was placed before its turn waits for nothing any more.
-            if !self.left.contains(&(self.keys[follower], follower)) {
+            if !self.is_left(follower) {
                 continue;
             }
             let binding = self.links.binding[follower].contains(&record);
             let waits = &mut self.waits[follower];
-            waits.0 -= usize::from(binding);
-            waits.1 -= 1;
-            if waits.1 == 0 {
+            waits.binding -= usize::from(binding);
+            waits.all -= 1;
+            if waits.all == 0 {
                 self.make_ready(follower);
             }
         }
+        // Close what is not the parent: nothing under it is ready. A record that becomes ready under it later is drawn at the top,
+        // and keeps its parent.
         while self.open.last().is_some_and(|open| Some(*open) != parent) {
             self.open.pop();
         }

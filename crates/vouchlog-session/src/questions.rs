@@ -3,62 +3,75 @@
 
 use std::collections::BTreeSet;
 
-use vouchlog_grading::Answer;
-use vouchlog_grading::VALIDITY_RULES;
-use vouchlog_grading::{AUTHORIZED_RULES, EXECUTOR_RULES};
+use vouchlog_grading::{AUTHORIZED_RULES, Answer, EXECUTOR_RULES, VALIDITY_RULES};
 use vouchlog_record::{ApprovalState, Field};
 
 use crate::numbers::count;
+use crate::phrases::{describe, joined, named, names, word};
 use crate::steps::{credential_words, initiator_words, workload_words};
-use crate::timeline::{Act, Noted, Recorded, Reply};
-use crate::words::{joined, named, names, told, word};
+use crate::timeline::{ActionAnswers, ReasonedAnswer, ShownFinding, TimelineRecord};
 
 /// Most reasons given for one answer.
 const REASONS: usize = 12;
 
 /// The answers about one record.
-pub(crate) fn act(place: usize, recorded: &Recorded) -> Act {
+pub(crate) fn act(place: usize, recorded: &TimelineRecord) -> ActionAnswers {
     let verdicts = recorded.verdicts.as_ref();
-    let reply = |answer: Option<Answer>, words: String, rules: &[&str]| {
-        let mut reasons = reasons(&recorded.findings, rules);
-        if answer.is_none() {
-            reasons.push("this record was not graded".to_owned());
-        }
-        Reply { answer: answer.unwrap_or(Answer::Indeterminate), words, reasons }
-    };
-    Act {
-        record: place,
-        authorised: reply(verdicts.map(|it| it.authorized_known), who(recorded), AUTHORIZED_RULES),
-        executor: reply(verdicts.map(|it| it.executor_known), what(recorded), EXECUTOR_RULES),
-        credential: reply(verdicts.map(|it| it.credential_valid_at_moment), with(recorded), &VALIDITY_RULES),
-    }
+    let authorised = reasoned(
+        verdicts.map(|it| it.authorized_known),
+        authoriser(recorded),
+        reasons(&recorded.findings, AUTHORIZED_RULES),
+    );
+    let executor = reasoned(
+        verdicts.map(|it| it.executor_known),
+        group(recorded, &recorded.record.body.workload, workload_words, "the record names no workload"),
+        reasons(&recorded.findings, EXECUTOR_RULES),
+    );
+    let credential = reasoned(
+        verdicts.map(|it| it.credential_valid_at_moment),
+        group(recorded, &recorded.record.body.credential, credential_words, "the record names no credential"),
+        reasons(&recorded.findings, &VALIDITY_RULES),
+    );
+    ActionAnswers { record: place, authorised, executor, credential }
 }
 
-fn reasons(findings: &[Noted], rules: &[&str]) -> Vec<String> {
+/// An answer with its reasons; there is none for a record that was not graded.
+fn reasoned(answer: Option<Answer>, words: String, mut reasons: Vec<String>) -> ReasonedAnswer {
+    if answer.is_none() {
+        reasons.push("this record was not graded".to_owned());
+    }
+    ReasonedAnswer { answer: answer.unwrap_or(Answer::Indeterminate), words, reasons }
+}
+
+fn reasons(findings: &[ShownFinding], rules: &[&str]) -> Vec<String> {
     let deciding = findings.iter().filter(|finding| rules.contains(&finding.code));
     deciding.take(REASONS).map(|finding| format!("{} ({})", finding.message, finding.code)).collect()
 }
 
-/// A group in words, or that it says nothing.
-fn group<T>(field: &Field<T>, partial: bool, words: impl FnOnce(&T) -> String, nothing: &str) -> String {
+/// A group of a record in words, or that it says nothing.
+fn group<T>(
+    recorded: &TimelineRecord,
+    field: &Field<T>,
+    words: impl FnOnce(&T) -> String,
+    nothing: &str,
+) -> String {
     match field {
         Field::Value(value) => Some(words(value)).filter(|words| !words.is_empty()),
         Field::Redacted => Some("this part of the record is withheld".to_owned()),
         Field::Erased => Some("this part of the record was erased".to_owned()),
         Field::NotApplicable => Some("the gateway recorded that this does not apply".to_owned()),
-        Field::Absent if partial => Some("this part of the record was not disclosed".to_owned()),
+        Field::Absent if recorded.partial => Some("this part of the record was not disclosed".to_owned()),
         Field::Absent => None,
     }
     .unwrap_or_else(|| nothing.to_owned())
 }
 
-fn who(recorded: &Recorded) -> String {
+fn authoriser(recorded: &TimelineRecord) -> String {
     let body = &recorded.record.body;
-    let initiator =
-        group(&body.initiator, recorded.partial, initiator_words, "the record names no initiator");
+    let initiator = group(recorded, &body.initiator, initiator_words, "the record names no initiator");
     let approval = body.approval.value().and_then(|it| match it.state.value() {
         Some(ApprovalState::Approved) => {
-            let kind = told(&it.approver_kind, |kind| format!("({})", word(kind)));
+            let kind = describe(&it.approver_kind, |kind| format!("({})", word(kind)));
             Some(joined([Some("approved by".to_owned()), named(&it.approver), kind], " "))
         }
         Some(ApprovalState::NotRequired) | None => None,
@@ -69,18 +82,12 @@ fn who(recorded: &Recorded) -> String {
     joined([Some(initiator), approval, overridden], "; ")
 }
 
-fn what(recorded: &Recorded) -> String {
-    let body = &recorded.record.body;
-    group(&body.workload, recorded.partial, workload_words, "the record names no workload")
-}
-
-fn with(recorded: &Recorded) -> String {
-    let body = &recorded.record.body;
-    group(&body.credential, recorded.partial, credential_words, "the record names no credential")
-}
-
 /// The answer over all that was done: yes only if it is yes every time.
-pub(crate) fn overall(acts: &[Act], records: &[Recorded], of: impl Fn(&Act) -> &Reply) -> Reply {
+pub(crate) fn overall(
+    acts: &[ActionAnswers],
+    records: &[TimelineRecord],
+    of: impl Fn(&ActionAnswers) -> &ReasonedAnswer,
+) -> ReasonedAnswer {
     let with = |answer| acts.iter().filter(|act| of(act).answer == answer).count();
     let (no, unknown) = (with(Answer::No), with(Answer::Indeterminate));
     let answer = match (acts.len(), no, unknown) {
@@ -111,11 +118,15 @@ pub(crate) fn overall(acts: &[Act], records: &[Recorded], of: impl Fn(&Act) -> &
             format!("of {many}, {}: {told}", counted.join(", "))
         }
     };
-    Reply { answer, words, reasons: grouped(acts, records, &of) }
+    ReasonedAnswer { answer, words, reasons: grouped(acts, records, &of) }
 }
 
 /// The reasons, those of a plain no first, each with all the records it holds for.
-fn grouped(acts: &[Act], records: &[Recorded], of: &impl Fn(&Act) -> &Reply) -> Vec<String> {
+fn grouped(
+    acts: &[ActionAnswers],
+    records: &[TimelineRecord],
+    of: &impl Fn(&ActionAnswers) -> &ReasonedAnswer,
+) -> Vec<String> {
     let no_first = [Answer::No, Answer::Indeterminate].into_iter();
     let ordered = no_first.flat_map(|answer| acts.iter().filter(move |act| of(act).answer == answer));
     let mut groups: Vec<(&str, BTreeSet<usize>)> = Vec::new();
@@ -132,7 +143,7 @@ fn grouped(acts: &[Act], records: &[Recorded], of: &impl Fn(&Act) -> &Reply) -> 
         if of.len() == acts.len() && acts.len() > 1 {
             return format!("every action: {reason}");
         }
-        let labels = of.iter().filter_map(|record| records.get(*record)).map(Recorded::label);
+        let labels = of.iter().filter_map(|record| records.get(*record)).map(TimelineRecord::label);
         format!("{}: {reason}", names(&labels.collect::<Vec<_>>()))
     });
     told.collect()

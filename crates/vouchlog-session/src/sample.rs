@@ -5,9 +5,9 @@ use serde_json::Value;
 use vouchlog_grading::{Cause, Context, Finding, grade, rule};
 use vouchlog_merkle::LeafIndex;
 use vouchlog_record::{Record, RecordId};
-use vouchlog_stream::{LoggedAt, SequenceNumber, StreamId};
+use vouchlog_stream::{LogPlace, LoggedAt, SequenceNumber, StreamId};
 
-use crate::input::{ErasedAt, Loss, Place, ProofState, SessionRecord, StreamGap, Surroundings};
+use crate::input::{ErasedAt, Loss, ProofState, SessionContext, SessionRecord, StreamGap};
 use crate::timeline::Timeline;
 
 /// A session in which all is well: six records, among them a denial, an approval, tools and what they called.
@@ -100,7 +100,7 @@ pub fn timeline(file: &str) -> Timeline {
 ///
 /// # Panics
 /// If the file is not one.
-pub fn read(file: &str) -> (String, Vec<SessionRecord>, Surroundings) {
+pub fn read(file: &str) -> (String, Vec<SessionRecord>, SessionContext) {
     let file: File = serde_json::from_str(file).expect("the file is a sample session");
     let context = context(file.earlier);
     let records = file.records.into_iter().map(|one| record(one, &context)).collect();
@@ -119,7 +119,7 @@ pub fn read(file: &str) -> (String, Vec<SessionRecord>, Surroundings) {
         last: sequence(gap.last),
         declared: gap.declared.map(entry),
     });
-    let known = Surroundings {
+    let known = SessionContext {
         losses: losses.collect(),
         stream_gaps: stream_gaps.collect(),
         findings: file.findings.into_iter().map(finding).collect(),
@@ -144,7 +144,7 @@ fn context(earlier: Vec<Value>) -> Context {
 
 fn record(one: OneRecord, context: &Context) -> SessionRecord {
     let millis = u64::try_from(one.logged_at.as_millisecond()).expect("it is after 1970");
-    let place = Place {
+    let place = LogPlace {
         index: LeafIndex::new(one.index),
         stream: StreamId::new(7).expect("it is a stream"),
         sequence: SequenceNumber::new(one.sequence).expect("it is a sequence number"),

@@ -18,13 +18,13 @@ pub(crate) struct StepLine {
 }
 
 /// What is told of a field: its words, when it happened, how the field is spelled.
-pub(crate) struct Told {
+pub(crate) struct StepText {
     pub(crate) words: String,
     pub(crate) at: Option<Timestamp>,
     pub(crate) state: State,
 }
 
-impl Told {
+impl StepText {
     pub(crate) fn shown(words: String) -> Self {
         Self { words, at: None, state: State::Shown }
     }
@@ -37,9 +37,9 @@ impl Told {
 
 /// Gathers the steps of a record.
 #[derive(Default)]
-pub(crate) struct Steps(pub(crate) Vec<StepLine>);
+pub(crate) struct StepList(pub(crate) Vec<StepLine>);
 
-impl Steps {
+impl StepList {
     /// Adds a step about a field, or about what became of it. Nobody having said anything makes no step: what that means
     /// for the record, its findings tell.
     pub(crate) fn group<T>(
@@ -48,7 +48,7 @@ impl Steps {
         pointer: &str,
         depth: usize,
         field: &Field<T>,
-        words: impl FnOnce(&T) -> Told,
+        words: impl FnOnce(&T) -> StepText,
     ) {
         let (told, state) = match field {
             Field::Absent => return,
@@ -60,9 +60,9 @@ impl Steps {
                 let state = told.state;
                 (told, state)
             }
-            Field::NotApplicable => (Told::shown("not applicable".to_owned()), State::NotApplicable),
-            Field::Redacted => (Told::shown("withheld".to_owned()), State::Redacted),
-            Field::Erased => (Told::shown("erased".to_owned()), State::Erased),
+            Field::NotApplicable => (StepText::shown("not applicable".to_owned()), State::NotApplicable),
+            Field::Redacted => (StepText::shown("withheld".to_owned()), State::Redacted),
+            Field::Erased => (StepText::shown("erased".to_owned()), State::Erased),
         };
         self.0.push(StepLine {
             step,
@@ -81,13 +81,13 @@ impl Steps {
         pointer: &str,
         depth: usize,
         field: &Field<Vec<T>>,
-        words: impl Fn(&T) -> Told,
+        words: impl Fn(&T) -> StepText,
     ) {
         let Some(list) = field.value() else {
-            return self.group(step, pointer, depth, field, |_| Told::shown(String::new()));
+            return self.group(step, pointer, depth, field, |_| StepText::shown(String::new()));
         };
         for (place, element) in list.iter().enumerate() {
-            let Told { words, at, state } = words(element);
+            let StepText { words, at, state } = words(element);
             let pointer = format!("{pointer}/{place}");
             self.0.push(StepLine { step, at, words, pointer, depth, state });
         }

@@ -6,22 +6,21 @@ use vouchlog_record::{
     Usage, Workload, WorkloadAssertion,
 };
 
-use crate::content;
-use crate::decisions;
-use crate::events;
 use crate::numbers::count;
-use crate::step_list::{StepLine, Steps, Told};
+use crate::phrases::{describe, joined, listed, name, named, names, time, word};
+use crate::step_list::{StepLine, StepList, StepText};
 use crate::timeline::{State, Step};
-use crate::tools;
-use crate::words::{joined, listed, name, named, names, time, told, word};
+use crate::{content, decisions, events, tools};
 
 /// The steps of a record, in the order in which they happen.
 pub(crate) fn steps(record: &Record) -> Vec<StepLine> {
     let body = &record.body;
-    let mut steps = Steps::default();
-    steps.group(Step::Initiator, "/initiator", 0, &body.initiator, |it| Told::shown(initiator(it, body)));
-    steps.group(Step::Workload, "/workload", 0, &body.workload, |it| Told::shown(workload(it, body)));
-    steps.group(Step::Credential, "/credential", 0, &body.credential, |it| Told::shown(credential(it, body)));
+    let mut steps = StepList::default();
+    steps.group(Step::Initiator, "/initiator", 0, &body.initiator, |it| StepText::shown(initiator(it, body)));
+    steps.group(Step::Workload, "/workload", 0, &body.workload, |it| StepText::shown(workload(it, body)));
+    steps.group(Step::Credential, "/credential", 0, &body.credential, |it| {
+        StepText::shown(credential(it, body))
+    });
     steps.group(Step::Prompt, "/input", 0, &body.input, messages);
     data_and_sources(&mut steps, &body.data);
     let tools = body.tools.value().map_or(&[][..], Vec::as_slice);
@@ -32,20 +31,20 @@ pub(crate) fn steps(record: &Record) -> Vec<StepLine> {
         steps.group(Step::Override, "/override", 0, &body.r#override, overridden);
     }
     steps.group(Step::Escalation, "/escalation", 0, &body.escalation, |to| {
-        Told::shown(format!("passed on to {}", names(to)))
+        StepText::shown(format!("passed on to {}", names(to)))
     });
-    steps.group(Step::Model, "/model", 0, &body.model, |it| Told::shown(model(it, body.usage.value())));
+    steps.group(Step::Model, "/model", 0, &body.model, |it| StepText::shown(model(it, body.usage.value())));
     steps.group(Step::Answer, "/output", 0, &body.output, answer);
     tools::add(&mut steps, body);
     decisions::add(&mut steps, body, |decision| !is_of_a_tool(decision) && is_on_output(decision));
     events::add(&mut steps, body);
     steps.group(Step::Outcome, "/outcome", 0, &body.outcome, |it| {
-        let state = told(&it.state, word);
-        let effect = told(&it.effect, |effect| format!("effect: {}", word(effect)));
-        let error = told(&it.error, |error| format!("error: {}", name(error)));
+        let state = describe(&it.state, word);
+        let effect = describe(&it.effect, |effect| format!("effect: {}", word(effect)));
+        let error = describe(&it.error, |error| format!("error: {}", name(error)));
         let end = body.time.value().map_or(&Field::Absent, |time| &time.end);
-        let message = told(&it.message, |message| format!("“{}”", name(message)));
-        Told::shown(joined([state, effect, error, message], "; ")).at(end)
+        let message = describe(&it.message, |message| format!("“{}”", name(message)));
+        StepText::shown(joined([state, effect, error, message], "; ")).at(end)
     });
     steps.0
 }
@@ -54,8 +53,8 @@ fn is_on_output(decision: &PolicyDecision) -> bool {
     decision.phase.value() == Some(&PolicyPhase::Output)
 }
 
-fn data_and_sources(steps: &mut Steps, field: &Field<Data>) {
-    steps.group(Step::Data, "/data", 0, field, |it| Told::shown(data(it)));
+fn data_and_sources(steps: &mut StepList, field: &Field<Data>) {
+    steps.group(Step::Data, "/data", 0, field, |it| StepText::shown(data(it)));
     let Some(data) = field.value() else { return };
     steps.list(Step::Retrieval, "/data/sources", 0, &data.sources, source);
 }
@@ -63,8 +62,8 @@ fn data_and_sources(steps: &mut Steps, field: &Field<Data>) {
 /// Who began it, and how one knows.
 pub(crate) fn initiator_words(it: &Initiator) -> String {
     let who = joined([named(&it.sub), named(&it.iss).map(|iss| format!("at {iss}"))], " ");
-    let kind = told(&it.kind, word);
-    let check = told(&it.verified_by, |check| match check {
+    let kind = describe(&it.kind, word);
+    let check = describe(&it.verified_by, |check| match check {
         InitiatorCheck::Header => "from a header, not verified".to_owned(),
         InitiatorCheck::SelfAsserted => "self-asserted by the caller, not verified".to_owned(),
         check => format!("verified by {}", word(check)),
@@ -78,12 +77,12 @@ pub(crate) fn initiator_words(it: &Initiator) -> String {
 fn initiator(it: &Initiator, body: &Body) -> String {
     let session = body.session.value().map(|session| {
         let alive = yes_no(&session.verified, "session verified", "session not verified");
-        let how = told(&session.amr, |amr| format!("signed in with {}", names(amr)));
+        let how = describe(&session.amr, |amr| format!("signed in with {}", names(amr)));
         joined([alive, how, yes_no(&session.shared, "shared by several people", "")], ", ")
     });
     let device = body.device.value().map(|device| {
         let id = named(&device.id).map(|id| format!("device {id}"));
-        joined([id, told(&device.posture, word), named(&device.client_app)], ", ")
+        joined([id, describe(&device.posture, word), named(&device.client_app)], ", ")
     });
     joined([Some(initiator_words(it)), session, device], "; ")
 }
@@ -95,7 +94,7 @@ pub(crate) fn workload_words(it: &Workload) -> String {
         let called = named(&agent.name).or_else(|| named(&agent.id));
         joined([called.map(|called| format!("agent {called}")), named(&agent.version)], " ")
     });
-    let check = told(&it.method, |method| match method {
+    let check = describe(&it.method, |method| match method {
         WorkloadAssertion::SelfAsserted => "self-asserted, not verified".to_owned(),
         WorkloadAssertion::None => "identity not asserted".to_owned(),
         method => format!("identity by {}", word(method)),
@@ -105,12 +104,12 @@ pub(crate) fn workload_words(it: &Workload) -> String {
 
 fn workload(it: &Workload, body: &Body) -> String {
     let authority = body.authority.value().map(|authority| {
-        let mode = told(&authority.mode, |mode| match mode {
+        let mode = describe(&authority.mode, |mode| match mode {
             AuthorityMode::OnBehalfOf => "on behalf of the initiator".to_owned(),
             AuthorityMode::Autonomous => "for itself".to_owned(),
             AuthorityMode::Connector => "through a connector".to_owned(),
         });
-        let chain = told(&authority.chain, |chain| {
+        let chain = describe(&authority.chain, |chain| {
             let hops: Vec<_> = chain.iter().take(8).map(|hop| name(hop)).collect();
             format!("via {}", hops.join(" → "))
         });
@@ -122,7 +121,7 @@ fn workload(it: &Workload, body: &Body) -> String {
 
 /// The credential, its window, and whether it was revoked as far as somebody looked.
 pub(crate) fn credential_words(it: &Credential) -> String {
-    let what = joined([told(&it.r#type, word), named(&it.id)], " ");
+    let what = joined([describe(&it.r#type, word), named(&it.id)], " ");
     let issuer = named(&it.issuer).map(|issuer| format!("issued by {issuer}"));
     let from = it.nbf.value().or(it.iat.value());
     let window = match (from, it.exp.value()) {
@@ -131,38 +130,41 @@ pub(crate) fn credential_words(it: &Credential) -> String {
         (Some(from), None) if it.exp.is_absent() => {
             Some(format!("valid from {}, without expiry", time(*from)))
         }
-        _ => told(&it.exp, |_| String::new()).map(|state| format!("valid until {state}")),
+        _ => describe(&it.exp, |_| String::new()).map(|state| format!("valid until {state}")),
     };
-    let binding = told(&it.binding, |binding| format!("bound by {}", word(binding)));
-    let scope = told(&it.scope, |scope| format!("allows {}", names(scope)));
-    joined([Some(joined([Some(what), issuer, window, binding, scope], ", ")), told(&it.status, status)], "; ")
+    let binding = describe(&it.binding, |binding| format!("bound by {}", word(binding)));
+    let scope = describe(&it.scope, |scope| format!("allows {}", names(scope)));
+    joined(
+        [Some(joined([Some(what), issuer, window, binding, scope], ", ")), describe(&it.status, status)],
+        "; ",
+    )
 }
 
 fn credential(it: &Credential, body: &Body) -> String {
     let grant = body.grant.value().map(|grant| {
-        joined([told(&grant.kind, |kind| format!("{} grant", word(kind))), named(&grant.id)], " ")
+        joined([describe(&grant.kind, |kind| format!("{} grant", word(kind))), named(&grant.id)], " ")
     });
     joined([Some(credential_words(it)), grant], "; ")
 }
 
 /// One of two words, or what became of the field.
 fn yes_no(field: &Field<bool>, yes: &str, no: &str) -> Option<String> {
-    told(field, |it| if *it { yes } else { no }.to_owned())
+    describe(field, |it| if *it { yes } else { no }.to_owned())
 }
 
 fn status(it: &CredentialStatus) -> String {
-    let result = told(&it.result, word);
-    let at = told(&it.checked_at, |at| format!("when checked at {}", time(*at)));
-    let how = told(&it.method, |how| format!("by {}", word(how)));
+    let result = describe(&it.result, word);
+    let at = describe(&it.checked_at, |at| format!("when checked at {}", time(*at)));
+    let how = describe(&it.method, |how| format!("by {}", word(how)));
     joined([result, at, how], " ")
 }
 
 /// What went into the model, or came out of it.
-fn messages(it: &Content) -> Told {
+fn messages(it: &Content) -> StepText {
     let (words, state) = content_or_commitment(&it.content, &it.commitment);
     let place = named(&it.r#ref).map(|place| format!("stored at {place}"));
     let cut = yes_no(&it.truncated, "truncated", "");
-    Told { words: joined([Some(words), place, cut], "; "), at: None, state }
+    StepText { words: joined([Some(words), place, cut], "; "), at: None, state }
 }
 
 /// Content in words, and whether it is here.
@@ -182,17 +184,17 @@ pub(crate) fn content_or_commitment(
     (joined([Some(words.to_owned()), committed], "; "), state)
 }
 
-fn answer(it: &Content) -> Told {
-    let Told { words, at, state } = messages(it);
+fn answer(it: &Content) -> StepText {
+    let StepText { words, at, state } = messages(it);
     let refused = yes_no(&it.refusal, "the model refused", "");
-    let finish = told(&it.finish, |why| format!("finished: {}", names(why)));
-    Told { words: joined([Some(words), refused, finish], "; "), at, state }
+    let finish = describe(&it.finish, |why| format!("finished: {}", names(why)));
+    StepText { words: joined([Some(words), refused, finish], "; "), at, state }
 }
 
 fn data(it: &Data) -> String {
-    let input = told(&it.input_class, |classes| format!("in: {}", names(classes)));
-    let output = told(&it.output_class, |classes| format!("out: {}", names(classes)));
-    let resources = told(&it.resources, |resources| format!("resources: {}", names(resources)));
+    let input = describe(&it.input_class, |classes| format!("in: {}", names(classes)));
+    let output = describe(&it.output_class, |classes| format!("out: {}", names(classes)));
+    let resources = describe(&it.resources, |resources| format!("resources: {}", names(resources)));
     let redacted = yes_no(&it.redacted_input, "redacted before the model saw it", "");
     let unlisted = match (it.retrieved.value(), &it.sources) {
         (Some(true), Field::Absent) => Some("data was retrieved; its sources are not recorded".to_owned()),
@@ -201,42 +203,42 @@ fn data(it: &Data) -> String {
     joined([input, output, resources, redacted, unlisted], "; ")
 }
 
-fn source(it: &DataSource) -> Told {
+fn source(it: &DataSource) -> StepText {
     let which = joined([named(&it.id), named(&it.document)], " / ");
-    let class = told(&it.class, |class| format!("class {}", name(class)));
-    let query = told(&it.query, |query| format!("asked “{}”", name(query)));
+    let class = describe(&it.class, |class| format!("class {}", name(class)));
+    let query = describe(&it.query, |query| format!("asked “{}”", name(query)));
     let (text, state) = content_or_commitment(&it.content, &it.digest);
     let state = if it.content.is_absent() { State::Shown } else { state };
-    Told {
+    StepText {
         words: joined([Some(joined([Some(which), class], ", ")), query, Some(text)], "; "),
         at: None,
         state,
     }
 }
 
-fn approval(it: &Approval) -> Told {
+fn approval(it: &Approval) -> StepText {
     if it.state.value() == Some(&ApprovalState::NotRequired) {
-        return Told::shown("not required".to_owned());
+        return StepText::shown("not required".to_owned());
     }
     let required = yes_no(&it.required, "required", "not required");
-    let state = told(&it.state, word);
+    let state = describe(&it.state, word);
     let by = named(&it.approver).map(|approver| format!("by {approver}"));
-    let kind = told(&it.approver_kind, |kind| format!("({})", word(kind)));
-    let source = told(&it.source, |source| format!("via {}", word(source)));
+    let kind = describe(&it.approver_kind, |kind| format!("({})", word(kind)));
+    let source = describe(&it.source, |source| format!("via {}", word(source)));
     let given = joined([state, by, kind, source], " ");
-    let until = told(&it.expires, |until| format!("valid until {}", time(*until)));
+    let until = describe(&it.expires, |until| format!("valid until {}", time(*until)));
     let ticket = named(&it.r#ref);
-    let why = told(&it.rationale, |why| format!("“{}”", name(why)));
-    Told::shown(joined([required, Some(given), until, ticket, why], "; ")).at(&it.at)
+    let why = describe(&it.rationale, |why| format!("“{}”", name(why)));
+    StepText::shown(joined([required, Some(given), until, ticket, why], "; ")).at(&it.at)
 }
 
-fn overridden(it: &Override) -> Told {
+fn overridden(it: &Override) -> StepText {
     let by = named(&it.by).unwrap_or_else(|| "an unnamed party".to_owned());
-    let from = told(&it.from, word).unwrap_or_else(|| "a decision".to_owned());
-    let to = told(&it.to, |to| format!(" to {}", word(to))).unwrap_or_default();
+    let from = describe(&it.from, word).unwrap_or_else(|| "a decision".to_owned());
+    let to = describe(&it.to, |to| format!(" to {}", word(to))).unwrap_or_default();
     let reason = named(&it.reason).map(|reason| format!("reason: {reason}"));
-    let text = told(&it.reason_text, |text| format!("“{}”", name(text)));
-    Told::shown(joined([Some(format!("{by} changed {from}{to}")), reason, text], "; ")).at(&it.at)
+    let text = describe(&it.reason_text, |text| format!("“{}”", name(text)));
+    StepText::shown(joined([Some(format!("{by} changed {from}{to}")), reason, text], "; ")).at(&it.at)
 }
 
 fn model(it: &Model, usage: Option<&Usage>) -> String {
@@ -250,8 +252,8 @@ fn model(it: &Model, usage: Option<&Usage>) -> String {
     let asked = asked.map(|asked| format!("requested: {asked}"));
     let routing = named(&it.routing).map(|why| format!("routing: {why}"));
     let tokens = usage.map(|usage| {
-        let input = told(&usage.input_tokens, |n| count(*n, "token in", "tokens in"));
-        let output = told(&usage.output_tokens, |n| count(*n, "token out", "tokens out"));
+        let input = describe(&usage.input_tokens, |n| count(*n, "token in", "tokens in"));
+        let output = describe(&usage.output_tokens, |n| count(*n, "token out", "tokens out"));
         listed(&[input, output].into_iter().flatten().collect::<Vec<_>>())
     });
     joined([Some(joined([served, of], " ")), asked, routing, tokens], "; ")

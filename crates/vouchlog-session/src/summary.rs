@@ -4,26 +4,26 @@ use vouchlog_record::{
     Approval, ApprovalState, Enforced, Field, Initiator, OutcomeState, PolicyDecision, Record, Verdict,
 };
 
-use crate::complete::{Counted, complete};
-use crate::input::{ProofState, Surroundings};
+use crate::completeness::{RecordCounts, complete};
+use crate::input::{ProofState, SessionContext};
 use crate::numbers::count;
+use crate::phrases::{describe, joined, listed, name, named, time, word};
 use crate::plain::clipped;
 use crate::questions::{act, overall};
-use crate::timeline::{Act, Gap, Noted, Proven, Recorded, Summary};
-use crate::words::{joined, listed, name, named, time, told, word};
+use crate::timeline::{ActionAnswers, Gap, ProofCounts, ShownFinding, Summary, TimelineRecord};
 
 /// Most sentences about what happened.
 const SENTENCES: usize = 12;
 
 /// Sums the session up.
 pub(crate) fn summary(
-    records: &[Recorded],
+    records: &[TimelineRecord],
     gaps: &[Gap],
-    counted: &Counted,
-    findings: Vec<Noted>,
-    facts: &Surroundings,
+    counted: &RecordCounts,
+    findings: Vec<ShownFinding>,
+    facts: &SessionContext,
 ) -> Summary {
-    let acts: Vec<Act> = records
+    let acts: Vec<ActionAnswers> = records
         .iter()
         .enumerate()
         .filter(|(_, record)| record.is_act())
@@ -43,8 +43,8 @@ pub(crate) fn summary(
     }
 }
 
-fn proven(records: &[Recorded]) -> Proven {
-    let mut proven = Proven::default();
+fn proven(records: &[TimelineRecord]) -> ProofCounts {
+    let mut proven = ProofCounts::default();
     for record in records {
         *match record.proof {
             ProofState::Witnessed { .. } => &mut proven.witnessed,
@@ -57,7 +57,7 @@ fn proven(records: &[Recorded]) -> Proven {
 }
 
 /// What happened: one sentence for each action.
-fn happened(records: &[Recorded], acts: &[Act]) -> Vec<String> {
+fn happened(records: &[TimelineRecord], acts: &[ActionAnswers]) -> Vec<String> {
     let done = acts.iter().filter_map(|act| records.get(act.record));
     let mut sentences: Vec<String> = done.take(SENTENCES).map(sentence).collect();
     if acts.len() > SENTENCES {
@@ -69,7 +69,7 @@ fn happened(records: &[Recorded], acts: &[Act]) -> Vec<String> {
     sentences
 }
 
-fn sentence(recorded: &Recorded) -> String {
+fn sentence(recorded: &TimelineRecord) -> String {
     let record = &recorded.record;
     let body = &record.body;
     let start = body.time.value().and_then(|at| at.start.value()).map(|at| format!("{}:", time(*at)));
@@ -78,7 +78,7 @@ fn sentence(recorded: &Recorded) -> String {
         agent.or_else(|| named(&it.id))
     });
     let model = body.model.value().and_then(|it| named(&it.served).or_else(|| named(&it.requested)));
-    let who = somebody(&body.initiator, recorded.partial);
+    let who = initiator(recorded);
     let used = match (agent, model) {
         (Some(agent), _) if recorded.orphan => format!("{who} was about to act through {agent}"),
         (None, _) if recorded.orphan => format!("{who} was about to act"),
@@ -106,8 +106,8 @@ fn sentence(recorded: &Recorded) -> String {
 }
 
 /// The initiator's name, or why it is not shown.
-fn somebody(initiator: &Field<Initiator>, partial: bool) -> String {
-    let sub = match initiator {
+fn initiator(recorded: &TimelineRecord) -> String {
+    let sub = match &recorded.record.body.initiator {
         Field::Value(it) => it.sub.clone(),
         Field::Redacted => Field::Redacted,
         Field::Erased => Field::Erased,
@@ -117,7 +117,7 @@ fn somebody(initiator: &Field<Initiator>, partial: bool) -> String {
         Field::Value(sub) => return name(&sub),
         Field::Redacted => "an initiator whose name is withheld",
         Field::Erased => "an initiator whose name was erased",
-        _ if partial => "an initiator whose name was not disclosed",
+        _ if recorded.partial => "an initiator whose name was not disclosed",
         _ => "an initiator whom the record does not name",
     }
     .to_owned()
@@ -152,7 +152,7 @@ fn decisions(record: &Record) -> Vec<String> {
         let policy = named(&decision.id).or_else(|| named(&decision.engine));
         let policy = policy.unwrap_or_else(|| "a policy".to_owned());
         let verdict =
-            told(&decision.verdict, word).unwrap_or_else(|| "a verdict that is not recorded".to_owned());
+            describe(&decision.verdict, word).unwrap_or_else(|| "a verdict that is not recorded".to_owned());
         let reason = named(&decision.reason).map(|reason| format!("({reason})"));
         let went = match (decision.verdict.value(), decision.enforced.value()) {
             (Some(Verdict::Deny), Some(Enforced::Deny)) | (_, None) => None,
@@ -171,7 +171,7 @@ fn tools(record: &Record) -> Vec<String> {
     let mut said: Vec<String> = Vec::new();
     for tool in all.iter().take(4) {
         let what = named(&tool.name).unwrap_or_else(|| "(unnamed)".to_owned());
-        let status = told(&tool.status, |status| format!("was {}", word(status)));
+        let status = describe(&tool.status, |status| format!("was {}", word(status)));
         let status = status.unwrap_or_else(|| "has no recorded status".to_owned());
         let called: Vec<_> = tool
             .downstream

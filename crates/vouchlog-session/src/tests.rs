@@ -26,7 +26,7 @@ fn kept(id: &str, record: Value) -> SessionRecord {
 }
 
 fn of(records: Vec<SessionRecord>) -> Timeline {
-    Timeline::of("s", records, &Surroundings::default())
+    Timeline::of("s", records, &SessionContext::default())
 }
 
 /// The lines as a tree one can read in a file.
@@ -207,7 +207,7 @@ fn a_loss_covers_only_a_gap_of_its_time() {
     };
     let declared = |from: i64, to: i64, with_time: bool| {
         let loss = Loss { entry: None, from: at(from), to: at(to), count: None, cause: None };
-        let known = Surroundings { losses: vec![loss], ..Surroundings::default() };
+        let known = SessionContext { losses: vec![loss], ..SessionContext::default() };
         let timeline = Timeline::of("s", records(with_time).into(), &known);
         assert_eq!((timeline.gaps[0].first, timeline.gaps[0].last), (2, 2));
         timeline.gaps[0].declared.is_some()

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 use vouchlog_grading::{Answer, Severity, Validity, Verdicts};
 use vouchlog_merkle::LeafIndex;
 use vouchlog_record::{Record, RecordId};
-use vouchlog_stream::{StatementKind, StreamId};
+use vouchlog_stream::{LogPlace, StatementKind, StreamId};
 
-use crate::input::{ErasedAt, Place, ProofState};
+use crate::input::{ErasedAt, ProofState};
 
 /// What happened in a session. [`Timeline::of`] makes one.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct Timeline {
     /// What is missing between the records; each is a line, too.
     pub gaps: Vec<Gap>,
     /// The records, in the order of their lines.
-    pub records: Vec<Recorded>,
+    pub records: Vec<TimelineRecord>,
 }
 
 /// One step of the timeline.
@@ -189,7 +189,7 @@ pub struct DeclaredGap {
 
 /// A record in the timeline.
 #[derive(Clone, Debug)]
-pub struct Recorded {
+pub struct TimelineRecord {
     /// Its name.
     pub id: RecordId,
     /// What kind.
@@ -201,7 +201,7 @@ pub struct Recorded {
     /// It is an intent without a recorded outcome: the action may have happened.
     pub orphan: bool,
     /// Where it is in the log.
-    pub place: Option<Place>,
+    pub place: Option<LogPlace>,
     /// How far that is proven.
     pub proof: ProofState,
     /// Its verdicts, if it was graded.
@@ -209,7 +209,7 @@ pub struct Recorded {
     /// Whether its credential was valid at each moment it was used, if it was graded.
     pub validity: Option<Validity>,
     /// Everything found wrong with it.
-    pub findings: Vec<Noted>,
+    pub findings: Vec<ShownFinding>,
     /// That its content was erased.
     pub erased: Option<ErasedAt>,
     /// Whether fields may be missing because they were not disclosed.
@@ -220,7 +220,7 @@ pub struct Recorded {
 
 /// A finding, ready to be told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Noted {
+pub struct ShownFinding {
     /// Code of the rule.
     pub code: &'static str,
     /// Name of the rule.
@@ -241,26 +241,26 @@ pub struct Summary {
     /// What happened, a sentence each.
     pub happened: Vec<String>,
     /// Who authorised it, over all that was done.
-    pub authorised: Reply,
+    pub authorised: ReasonedAnswer,
     /// Which identity executed it.
-    pub executor: Reply,
+    pub executor: ReasonedAnswer,
     /// Whether the credential was valid at that moment.
-    pub credential: Reply,
+    pub credential: ReasonedAnswer,
     /// The same for each thing that was done.
-    pub acts: Vec<Act>,
+    pub acts: Vec<ActionAnswers>,
     /// Whether all records of the session are here.
-    pub complete: Reply,
+    pub complete: ReasonedAnswer,
     /// How far the records are proven to be in the log.
-    pub proven: Proven,
+    pub proven: ProofCounts,
     /// What is wrong with the records as a set.
-    pub findings: Vec<Noted>,
+    pub findings: Vec<ShownFinding>,
     /// What else the reader must know.
     pub notes: Vec<String>,
 }
 
 /// An answer with its reasons.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
+pub struct ReasonedAnswer {
     /// Yes, no, or undetermined.
     pub answer: Answer,
     /// The answer in words.
@@ -271,20 +271,20 @@ pub struct Reply {
 
 /// The three questions about one record in which something was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Act {
+pub struct ActionAnswers {
     /// The record: an index into [`Timeline::records`].
     pub record: usize,
     /// Who authorised it.
-    pub authorised: Reply,
+    pub authorised: ReasonedAnswer,
     /// Which identity executed it.
-    pub executor: Reply,
+    pub executor: ReasonedAnswer,
     /// Whether the credential was valid at that moment.
-    pub credential: Reply,
+    pub credential: ReasonedAnswer,
 }
 
 /// How many records are proven how far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Proven {
+pub struct ProofCounts {
     /// Cosigned by witnesses.
     pub witnessed: usize,
     /// Signed by the log alone.
@@ -297,12 +297,12 @@ pub struct Proven {
 
 impl Timeline {
     /// The record a line is a step of.
-    pub fn record_of(&self, line: &Line) -> Option<&Recorded> {
+    pub fn record_of(&self, line: &Line) -> Option<&TimelineRecord> {
         line.record.and_then(|record| self.records.get(record))
     }
 
     /// The findings of a line.
-    pub fn findings_of<'a>(&'a self, line: &'a Line) -> impl Iterator<Item = &'a Noted> {
+    pub fn findings_of<'a>(&'a self, line: &'a Line) -> impl Iterator<Item = &'a ShownFinding> {
         let findings = self.record_of(line).map_or(&[][..], |record| &record.findings);
         line.findings.iter().filter_map(|finding| findings.get(*finding))
     }

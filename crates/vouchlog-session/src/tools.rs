@@ -4,14 +4,14 @@ use vouchlog_record::{Body, Commitment, Downstream, Field, PolicyDecision, Tool,
 
 use crate::content::json;
 use crate::decisions;
-use crate::step_list::{Steps, Told};
+use crate::phrases::{describe, joined, name, named, word};
+use crate::step_list::{StepList, StepText};
 use crate::timeline::{State, Step};
-use crate::words::{joined, name, named, told, word};
 
 /// Adds the tool calls.
-pub(crate) fn add(steps: &mut Steps, body: &Body) {
+pub(crate) fn add(steps: &mut StepList, body: &Body) {
     let Some(tools) = body.tools.value() else {
-        return steps.group(Step::Tool, "/tools", 0, &body.tools, |_| Told::shown(String::new()));
+        return steps.group(Step::Tool, "/tools", 0, &body.tools, |_| StepText::shown(String::new()));
     };
     for (place, tool) in tools.iter().enumerate() {
         let at = format!("/tools/{place}");
@@ -35,28 +35,28 @@ pub(crate) fn target(decision: &PolicyDecision, tools: &[Tool]) -> Option<usize>
     by_id.or_else(|| tools.iter().position(|tool| tool.name.value() == Some(target)))
 }
 
-fn call(tool: &Tool) -> Told {
+fn call(tool: &Tool) -> StepText {
     let what = named(&tool.name).unwrap_or_else(|| "unnamed tool".to_owned());
     let server = named(&tool.server).map(|server| format!("on {server}"));
-    let status = told(&tool.status, word);
+    let status = describe(&tool.status, word);
     let error = named(&tool.error).map(|error| format!("error: {error}"));
-    let effect = told(&tool.effect, |effect| format!("effect: {}", word(effect)));
+    let effect = describe(&tool.effect, |effect| format!("effect: {}", word(effect)));
     let weight = match (tool.irreversible.value(), tool.side_effect.value()) {
         (Some(true), _) => Some("cannot be undone".to_owned()),
         (_, Some(true)) => Some("has side effects".to_owned()),
         _ => None,
     };
-    let origin = told(&tool.origin, |origin| match origin {
+    let origin = describe(&tool.origin, |origin| match origin {
         ToolOrigin::Model => "requested by the model".to_owned(),
         ToolOrigin::Human => "requested by a person".to_owned(),
     });
     let head = joined([Some(joined([Some(what), server], " ")), status], ": ");
-    Told::shown(joined([Some(head), error, effect, weight, origin], "; ")).at(&tool.start)
+    StepText::shown(joined([Some(head), error, effect, weight, origin], "; ")).at(&tool.start)
 }
 
 /// The arguments or the result.
 fn part(
-    steps: &mut Steps,
+    steps: &mut StepList,
     step: Step,
     at: &str,
     value: &Field<serde_json::Value>,
@@ -67,20 +67,20 @@ fn part(
         (Field::Absent, None) => {}
         (Field::Absent, Some(committed)) => {
             let here = Field::Value(committed);
-            steps.group(step, at, 1, &here, |committed| Told {
+            steps.group(step, at, 1, &here, |committed| StepText {
                 words: format!("not stored here; {committed}"),
                 at: None,
                 state: State::Absent,
             });
         }
-        (value, _) => steps.group(step, at, 1, value, |value| Told::shown(json(value))),
+        (value, _) => steps.group(step, at, 1, value, |value| StepText::shown(json(value))),
     }
 }
 
-fn downstream(it: &Downstream) -> Told {
+fn downstream(it: &Downstream) -> StepText {
     let whom = joined([named(&it.target), named(&it.op)], " ");
     let status = named(&it.status).map(|status| format!("→ {status}"));
     let reference = named(&it.r#ref).map(|reference| format!("reference: {reference}"));
     let credential = named(&it.credential).map(|credential| format!("with credential {credential}"));
-    Told::shown(joined([Some(joined([Some(whom), status], " ")), reference, credential], "; ")).at(&it.at)
+    StepText::shown(joined([Some(joined([Some(whom), status], " ")), reference, credential], "; ")).at(&it.at)
 }

@@ -3,7 +3,7 @@
 //! **Invariant: nothing is disclosed that was not chosen.** The statement and the digest that is logged for it show neither the
 //! fields of a record nor how many it has.
 //!
-//! In scope: the statement, an SD-JWT (RFC 9901: [`issue`], [`verify`]), the disclosures chosen from it ([`Issued::present`]), and
+//! In scope: the statement, an SD-JWT (RFC 9901: [`issue`], [`verify`]), the disclosures chosen from it ([`IssuedStatement::present`]), and
 //! presentations with all proofs from the log's key to the disclosed field ([`Presentation`], [`verify_presentation`]).
 //!
 //! Out of scope: what a record holds (`vouchlog-record`), whether it is complete (`vouchlog-grading`), bundles of a whole session
@@ -16,9 +16,10 @@ mod statement;
 pub mod testing;
 
 pub use presentation::{
-    LogTrust, Part, Presentation, PresentationError, StreamIdentity, VerifiedPresentation,
+    LogTrust, Presentation, PresentationError, PresentationPart, StreamIdentity, VerifiedPresentation,
     verify_presentation,
 };
 pub use statement::{
-    ClearClaims, Disclosure, Issued, StatementError, VerifiedStatement, digest_of, issue, public_jwk, verify,
+    ClearClaims, Disclosure, IssuedStatement, StatementError, VerifiedStatement, digest_of, issue,
+    public_jwk, verify,
 };

@@ -29,7 +29,7 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
-pub use error::{Part, PresentationError};
+pub use error::{PresentationError, PresentationPart};
 pub use verify::verify_presentation;
 
 const FORMAT: &str = "vouchlog/v1 presentation";
@@ -41,7 +41,7 @@ pub struct Presentation {
     format: String,
     /// The log, for people: the verifier identifies it by its key.
     pub origin: String,
-    /// The statement with the disclosures chosen ([`Issued::present`](crate::Issued::present)).
+    /// The statement with the disclosures chosen ([`IssuedStatement::present`](crate::IssuedStatement::present)).
     pub sd_jwt: String,
     /// Proof of the entry that logs the statement.
     pub proof: String,

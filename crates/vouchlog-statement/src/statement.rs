@@ -112,14 +112,14 @@ impl fmt::Debug for Disclosure {
 /// A statement, and everything its holder can show of the record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Issued {
+pub struct IssuedStatement {
     /// The issuer-signed JWT.
     pub jwt: String,
     /// One for each field, element and group of the record, by path: a group before what stands in it.
     pub disclosures: Vec<Disclosure>,
 }
 
-impl Issued {
+impl IssuedStatement {
     /// What is logged.
     pub fn digest(&self) -> Digest {
         digest_of(&self.jwt)

@@ -10,7 +10,7 @@ use vouchlog_stream::{
 };
 
 use crate::presentation::{Presentation, StreamIdentity};
-use crate::statement::{ClearClaims, Issued};
+use crate::statement::{ClearClaims, IssuedStatement};
 
 /// The log's name.
 pub const ORIGIN: &str = "log.example.com/ai";
@@ -113,7 +113,7 @@ pub fn genesis(origin: Origin, signer: &SigningKey) -> Entry {
 }
 
 /// The entry that logs a statement in `stream`.
-pub fn logged(issued: &Issued, claims: &ClearClaims, stream: u64) -> StatementEntry {
+pub fn logged(issued: &IssuedStatement, claims: &ClearClaims, stream: u64) -> StatementEntry {
     let statement = Statement { kind: claims.kind, evidence: claims.evidence, digest: issued.digest() };
     let (stream, sequence) = (
         StreamId::new(stream).expect("the sample is well-formed"),
@@ -175,7 +175,7 @@ impl Log {
     }
 
     /// The presentation of the statement at `index`, whose stream was opened at [`OPENED`].
-    pub fn present(&self, issued: &Issued, paths: &[&str], index: u64) -> Presentation {
+    pub fn present(&self, issued: &IssuedStatement, paths: &[&str], index: u64) -> Presentation {
         let sd_jwt = issued.present(paths).expect("the sample is well-formed");
         let stream = self.identity(1, OPENED);
         Presentation::new(&origin(), sd_jwt, &self.proof(index), &self.proof(0), stream, None)

@@ -32,6 +32,7 @@ mod entry;
 mod error;
 mod ids;
 pub mod limits;
+mod place;
 mod registry;
 mod state;
 mod statement;
@@ -40,6 +41,7 @@ pub use control::{Enrolment, Genesis, Previous, Revocation, StreamOpening, TextE
 pub use entry::{Entry, StatementEntry};
 pub use error::{EntryError, StreamError};
 pub use ids::{LoggedAt, SequenceNumber, StreamId};
+pub use place::LogPlace;
 pub use registry::{GatewayState, Revoked};
 pub use state::{Admitted, Fork, Run, StreamState, StreamStatus};
 pub use statement::{Digest, Evidence, Statement, StatementKind, stream_origin};

@@ -78,7 +78,7 @@ pub use keys::{KeyEncryptionKey, KeySource};
 pub use logged::{Backlog, NotNoted, Unlogged};
 pub use principals::Principal;
 pub use query::{Cursor, Order, Query};
-pub use record::{Erasure, KeepRecord, Logged, Place, Retention, Row, StreamProofs};
+pub use record::{Erasure, KeepRecord, Logged, Retention, Row, StreamProofs};
 pub use recorder::{Erased, ReadRecord, Recorded, Recorder, RecorderConfig, learn, read_facts};
 pub use recording_error::RecordingError;
 pub use refusal::{Refusal, Why};

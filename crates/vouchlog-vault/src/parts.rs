@@ -6,7 +6,7 @@ use std::io::Read;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use vouchlog_record::{Record, RecordId};
-use vouchlog_statement::{Disclosure, Issued};
+use vouchlog_statement::{Disclosure, IssuedStatement};
 use vouchlog_stream::StatementKind;
 use zstd::bulk::Compressor;
 
@@ -104,11 +104,11 @@ impl Parts {
     }
 
     /// The statement with all that is here.
-    pub(crate) fn issued(&self, jwt: String) -> Issued {
+    pub(crate) fn issued(&self, jwt: String) -> IssuedStatement {
         // A group stands before what is in it, and so sorts before it.
         let mut disclosures: Vec<_> = self.facts.iter().chain(&self.content).cloned().collect();
         disclosures.sort_by(|a, b| a.path.cmp(&b.path));
-        Issued { jwt, disclosures }
+        IssuedStatement { jwt, disclosures }
     }
 
     /// The record; content that was left out shows as redacted.

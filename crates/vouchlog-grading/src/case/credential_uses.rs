@@ -4,11 +4,11 @@ use jiff::{SignedDuration, Timestamp};
 use vouchlog_record::{Credential, CredentialStatus, Field, RecordId, StatusResult, Tool};
 
 use super::Case;
-use crate::field_view::{Seen, seen};
+use crate::field_view::{FieldView, view};
 use crate::terms::{AskedOf, Cause};
 
 /// A use of a credential, and what is wrong with it.
-pub(crate) struct Judged {
+pub(crate) struct JudgedUse {
     pub(crate) what: String,
     pub(crate) at: Option<Timestamp>,
     pub(crate) faults: Vec<Fault>,
@@ -24,7 +24,7 @@ pub(crate) struct Fault {
 }
 
 /// A moment that a credential was used at, as the record tells it.
-pub(crate) struct Use {
+pub(crate) struct CredentialUse {
     pub(crate) what: String,
     /// JSON pointer of the time.
     pub(crate) pointer: String,
@@ -34,17 +34,17 @@ pub(crate) struct Use {
 }
 
 /// Every use that the record tells of, and pointers to what would tell of more and is missing.
-pub(crate) fn uses(case: &Case<'_>) -> (Vec<Use>, Vec<&'static str>) {
+pub(crate) fn uses(case: &Case<'_>) -> (Vec<CredentialUse>, Vec<&'static str>) {
     let mut uses = Vec::new();
     let mut hidden = Vec::new();
-    let own = |what, pointer, at: &Field<Timestamp>| Use {
+    let own = |what, pointer, at: &Field<Timestamp>| CredentialUse {
         what,
         pointer,
         at: at.value().copied(),
         other: Ok(None),
     };
-    match seen(&case.body.policy) {
-        Seen::Value(_) => {}
+    match view(&case.body.policy) {
+        FieldView::Value(_) => {}
         _ => hidden.push("/policy"),
     }
     for (place, decision) in case.decisions() {
@@ -52,7 +52,7 @@ pub(crate) fn uses(case: &Case<'_>) -> (Vec<Use>, Vec<&'static str>) {
         uses.push(own(format!("decision {name}"), format!("/policy/{place}/at"), &decision.at));
     }
     if !case.is_intent() {
-        if matches!(seen(&case.body.tools), Seen::Absent | Seen::Withheld) {
+        if matches!(view(&case.body.tools), FieldView::Absent | FieldView::Withheld) {
             hidden.push("/tools");
         }
         for (place, tool) in case.run_tools() {
@@ -63,7 +63,7 @@ pub(crate) fn uses(case: &Case<'_>) -> (Vec<Use>, Vec<&'static str>) {
     }
     if uses.is_empty() {
         let at = case.time(|time| &time.start).value().copied();
-        uses.push(Use { what: "start".into(), pointer: "/time/start".into(), at, other: Ok(None) });
+        uses.push(CredentialUse { what: "start".into(), pointer: "/time/start".into(), at, other: Ok(None) });
     }
     (uses, hidden)
 }
@@ -72,27 +72,32 @@ fn tool_name(place: usize, tool: &Tool) -> String {
     tool.call_id.value().or(tool.name.value()).cloned().unwrap_or_else(|| place.to_string())
 }
 
-fn downstream_uses(place: usize, tool: &Tool, uses: &mut Vec<Use>) {
-    let calls = match seen(&tool.downstream) {
-        Seen::Value(calls) => calls.as_slice(),
-        Seen::NotApplicable => &[],
-        Seen::Absent | Seen::Withheld => {
+fn downstream_uses(place: usize, tool: &Tool, uses: &mut Vec<CredentialUse>) {
+    let calls = match view(&tool.downstream) {
+        FieldView::Value(calls) => calls.as_slice(),
+        FieldView::NotApplicable => &[],
+        FieldView::Absent | FieldView::Withheld => {
             // Whatever the tool called, it was some time, with some credential.
             let what = format!("downstream of {}", tool_name(place, tool));
-            uses.push(Use { what, pointer: format!("/tools/{place}/downstream"), at: None, other: Err(()) });
+            uses.push(CredentialUse {
+                what,
+                pointer: format!("/tools/{place}/downstream"),
+                at: None,
+                other: Err(()),
+            });
             &[]
         }
     };
     for (call, downstream) in calls.iter().enumerate() {
-        let other = match seen(&downstream.credential).text() {
-            Seen::Value(id) => Ok(Some(id.clone())),
+        let other = match view(&downstream.credential).text() {
+            FieldView::Value(id) => Ok(Some(id.clone())),
             // A public service takes no credential.
-            Seen::NotApplicable => continue,
-            Seen::Absent | Seen::Withheld => Err(()),
+            FieldView::NotApplicable => continue,
+            FieldView::Absent | FieldView::Withheld => Err(()),
         };
         let name = downstream.target.value().cloned().unwrap_or_else(|| call.to_string());
         let pointer = format!("/tools/{place}/downstream/{call}/at");
-        uses.push(Use {
+        uses.push(CredentialUse {
             what: format!("downstream {name}"),
             pointer,
             at: downstream.at.value().copied(),
@@ -102,7 +107,7 @@ fn downstream_uses(place: usize, tool: &Tool, uses: &mut Vec<Use>) {
 }
 
 /// Judges each use. What is hidden is a use too, at an unknown moment.
-pub(crate) fn judge(case: &Case<'_>) -> Vec<Judged> {
+pub(crate) fn judge(case: &Case<'_>) -> Vec<JudgedUse> {
     // Of no credential at all, or of a record that is no act, nothing can be said here.
     let (true, Some(credential)) = (case.is_asked(AskedOf::Acting), case.credential()) else {
         return Vec::new();
@@ -112,18 +117,18 @@ pub(crate) fn judge(case: &Case<'_>) -> Vec<Judged> {
         .into_iter()
         .map(|one| {
             let faults = faults(case, credential, &one);
-            Judged { what: one.what, at: one.at, faults }
+            JudgedUse { what: one.what, at: one.at, faults }
         })
         .collect();
     judged.extend(hidden.into_iter().map(|pointer| {
         let text = format!("{pointer} is missing; it would show when the credential was used");
         let fault = Fault { code: "R14i", cause: Cause::Unknown, at: pointer.to_owned(), text };
-        Judged { what: pointer.to_owned(), at: None, faults: vec![fault] }
+        JudgedUse { what: pointer.to_owned(), at: None, faults: vec![fault] }
     }));
     judged
 }
 
-fn faults(case: &Case<'_>, credential: &Credential, one: &Use) -> Vec<Fault> {
+fn faults(case: &Case<'_>, credential: &Credential, one: &CredentialUse) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut fault = |code, cause, text| faults.push(Fault { code, cause, at: one.pointer.clone(), text });
     let Some(at) = one.at else {
@@ -136,7 +141,7 @@ fn faults(case: &Case<'_>, credential: &Credential, one: &Use) -> Vec<Fault> {
     };
     let own_id = credential.id.value();
     let error = case.clock_error();
-    let moment = Instant { what: &one.what, at, error };
+    let moment = UncertainTime { what: &one.what, at, error };
     match other.as_ref().filter(|id| Some(*id) != own_id) {
         None => {
             let begin = credential.nbf.value().or(credential.iat.value());
@@ -166,13 +171,13 @@ fn faults(case: &Case<'_>, credential: &Credential, one: &Use) -> Vec<Fault> {
 }
 
 /// A moment by a clock that may be off.
-struct Instant<'a> {
+struct UncertainTime<'a> {
     what: &'a str,
     at: Timestamp,
     error: SignedDuration,
 }
 
-impl Instant<'_> {
+impl UncertainTime<'_> {
     fn earliest(&self) -> Timestamp {
         self.at.checked_sub(self.error).unwrap_or(Timestamp::MIN)
     }

@@ -10,7 +10,7 @@ use crate::terms::AskedOf;
 
 /// A use of a credential.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Affected {
+pub struct AffectedUse {
     /// When, by the gateway's clock.
     pub at: Timestamp,
     /// The record.
@@ -26,7 +26,7 @@ pub fn affected_by_revocation<'a>(
     records: impl Iterator<Item = (&'a RecordId, &'a Record)>,
     credential: &str,
     since: Timestamp,
-) -> Vec<Affected> {
+) -> Vec<AffectedUse> {
     let nothing = Context::default();
     let mut affected = Vec::new();
     for (id, record) in records {
@@ -47,7 +47,7 @@ pub fn affected_by_revocation<'a>(
             let at = one.at.or(last.copied()).unwrap_or(since);
             let latest = at.checked_add(error).unwrap_or(Timestamp::MAX);
             if its && latest >= since {
-                affected.push(Affected { at, record: id.clone(), what: one.what });
+                affected.push(AffectedUse { at, record: id.clone(), what: one.what });
             }
         }
     }

@@ -1,11 +1,11 @@
 //! The evidence bitmap: what a statement claims in public of what its record holds.
 
-use vouchlog_record::{ApprovalState, InitiatorKind, Profile, StatusResult};
+use vouchlog_record::{ApprovalState, InitiatorKind, PolicyDecision, Profile, StatusResult};
 use vouchlog_stream::{Evidence, StatementKind};
 
 use super::Verdicts;
 use crate::case::Case;
-use crate::field_view::{committed, seen};
+use crate::field_view::{committed, view};
 use crate::terms::AskedOf;
 use crate::validity::{Answer, Validity};
 
@@ -30,9 +30,9 @@ pub(super) const fn profile_bits(profile: Profile) -> u32 {
 /// Which groups the record has.
 fn groups(case: &Case<'_>) -> [bool; GROUPS] {
     let body = case.body;
-    let initiator = seen(&body.initiator).then(|initiator| &initiator.sub).text().value().is_some()
+    let initiator = view(&body.initiator).then(|initiator| &initiator.sub).text().value().is_some()
         || case.initiator_kind().value() == Some(&InitiatorKind::Schedule);
-    let credential = seen(&body.credential);
+    let credential = view(&body.credential);
     let window = credential.then(|credential| &credential.exp).value().is_some()
         && (credential.then(|credential| &credential.nbf).value().is_some()
             || credential.then(|credential| &credential.iat).value().is_some());
@@ -44,26 +44,23 @@ fn groups(case: &Case<'_>) -> [bool; GROUPS] {
             .is_some_and(|result| *result != StatusResult::Unknown);
     let grant =
         body.grant.value().is_some_and(|grant| grant.id.value().is_some() || grant.kind.value().is_some());
-    let approval = seen(&body.approval).then(|approval| &approval.state).value();
-    let data = seen(&body.data);
+    let approval = view(&body.approval).then(|approval| &approval.state).value();
+    let data = view(&body.data);
     let tools = body.tools.value().map(Vec::as_slice).unwrap_or_default();
-    let pinned = |policy: &vouchlog_record::PolicyDecision| {
-        policy.digest.value().is_some() || seen(&policy.version).text().value().is_some()
-    };
     [
         initiator,
-        seen(&body.session).then(|session| &session.verified).value() == Some(&true),
-        seen(&body.device).then(|device| &device.id).text().value().is_some(),
-        seen(&body.workload).then(|workload| &workload.id).text().value().is_some(),
+        view(&body.session).then(|session| &session.verified).value() == Some(&true),
+        view(&body.device).then(|device| &device.id).text().value().is_some(),
+        view(&body.workload).then(|workload| &workload.id).text().value().is_some(),
         window,
         checked,
         grant,
         approval.is_some_and(|state| *state != ApprovalState::NotRequired)
             || body.r#override.value().is_some(),
         case.decisions().any(|(_, decision)| decision.verdict.value().is_some()),
-        case.decisions().next().is_some() && case.decisions().all(|(_, decision)| pinned(decision)),
+        case.decisions().next().is_some() && case.decisions().all(|(_, decision)| is_pinned(decision)),
         data.then(|data| &data.input_class).list().value().is_some(),
-        seen(&body.model).then(|model| &model.served).text().value().is_some(),
+        view(&body.model).then(|model| &model.served).text().value().is_some(),
         committed(&body.input).value().is_some(),
         committed(&body.output).value().is_some(),
         !tools.is_empty(),
@@ -72,11 +69,16 @@ fn groups(case: &Case<'_>) -> [bool; GROUPS] {
     ]
 }
 
+/// Whether the record shows which text of the policy decided.
+fn is_pinned(decision: &PolicyDecision) -> bool {
+    decision.digest.value().is_some() || view(&decision.version).text().value().is_some()
+}
+
 /// The bitmap of a graded record. One that is neither interaction nor intent, or only completes another, claims the groups it has,
 /// and no verdict.
 pub(super) fn of(case: &Case<'_>, verdicts: &Verdicts, validity: &Validity) -> Evidence {
     let mut bits = groups(case).iter().enumerate().fold(0, |bits, (bit, has)| bits | u32::from(*has) << bit);
-    let custody = seen(&case.body.custody);
+    let custody = view(&case.body.custody);
     let dropped = custody.then(|custody| &custody.dropped_attributes).value();
     if custody.then(|custody| &custody.sampled).value() == Some(&true)
         || dropped.is_some_and(|count| *count > 0)

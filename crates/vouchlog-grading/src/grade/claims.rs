@@ -7,7 +7,7 @@ use super::bitmap::{ATTRIBUTABLE, COMPLETE, GROUPS, INVALID, PROFILE, SAMPLED, V
 use super::verdicts::{AUTHORIZED_RULES, EXECUTOR_RULES};
 use super::{Grade, grade};
 use crate::context::Context;
-use crate::rule::{Finding, Found};
+use crate::rule::{Finding, Reporter};
 use crate::rules::rule;
 use crate::terms::{Cause, Severity};
 use crate::validity::{self, Answer};
@@ -21,7 +21,7 @@ pub fn contradictions(claimed: Evidence, disclosed: &Record, whole: bool, contex
     let mut findings = Vec::new();
     let Some(rule) = rule("R80").filter(|_| claimed != Evidence::NONE) else { return findings };
     let graded = grade(disclosed, &context.of_its_day());
-    let mut found = Found::new(rule, disclosed.profile(), disclosed.id.as_ref(), &mut findings);
+    let mut report = Reporter::new(rule, disclosed.profile(), disclosed.id.as_ref(), &mut findings);
     let claims = |bits: u32| claimed.bits() & bits != 0;
     if whole {
         let lacking = claimed.bits() & !graded.evidence.bits();
@@ -30,7 +30,7 @@ pub fn contradictions(claimed: Evidence, disclosed: &Record, whole: bool, contex
         {
             // A place that was emptied since may have held it.
             if !is_withheld(disclosed, bit as usize) {
-                found.missing(
+                report.missing(
                     [format!("evidence bit {bit}")],
                     format!("claims {name}, but the record has none"),
                 );
@@ -38,11 +38,11 @@ pub fn contradictions(claimed: Evidence, disclosed: &Record, whole: bool, contex
         }
     }
     if !claims(SAMPLED) && graded.evidence.bits() & SAMPLED != 0 {
-        found.wrong(["/custody"], "claims a source that omits nothing, but the record states otherwise");
+        report.wrong(["/custody"], "claims a source that omits nothing, but the record states otherwise");
     }
     let profile = disclosed.profile.or(whole.then_some(Profile::Privileged));
     if claims(PROFILE) && profile.is_some_and(|profile| claimed.bits() & PROFILE != profile_bits(profile)) {
-        found.wrong(["/profile"], "claims a profile other than the one in the record");
+        report.wrong(["/profile"], "claims a profile other than the one in the record");
     }
     if claimed.bits() & (VALID | INVALID) == VALID {
         against(
@@ -50,7 +50,7 @@ pub fn contradictions(claimed: Evidence, disclosed: &Record, whole: bool, contex
             whole,
             &validity::VALIDITY_RULES,
             "a credential that was valid at the moment",
-            &mut found,
+            &mut report,
         );
     }
     if claims(ATTRIBUTABLE) {
@@ -59,23 +59,23 @@ pub fn contradictions(claimed: Evidence, disclosed: &Record, whole: bool, contex
             whole,
             &[AUTHORIZED_RULES, EXECUTOR_RULES, &validity::VALIDITY_RULES].concat(),
             "to be attributable",
-            &mut found,
+            &mut report,
         );
     }
     if claims(COMPLETE) {
         let errors = graded.findings.iter().filter(|finding| finding.severity >= Severity::Error);
         let mut codes: Vec<_> = errors.map(|finding| finding.rule.code).collect();
         codes.extend(validity::VALIDITY_RULES);
-        let told = against(&graded, whole, &codes, "to be complete", &mut found);
+        let told = against(&graded, whole, &codes, "to be complete", &mut report);
         if !told && whole && graded.verdicts.complete == Answer::No {
-            found.missing(["/"], "claims to be complete, but is not");
+            report.missing(["/"], "claims to be complete, but is not");
         }
     }
     findings
 }
 
 /// Says which findings speak against a claim, if any does.
-fn against(graded: &Grade, whole: bool, codes: &[&str], claim: &str, found: &mut Found<'_>) -> bool {
+fn against(graded: &Grade, whole: bool, codes: &[&str], claim: &str, report: &mut Reporter<'_>) -> bool {
     let speaks = |finding: &&Finding| {
         codes.contains(&finding.rule.code)
             && (finding.cause == Cause::Wrong || whole && finding.cause == Cause::Missing)
@@ -85,7 +85,7 @@ fn against(graded: &Grade, whole: bool, codes: &[&str], claim: &str, found: &mut
     let mut reasons: Vec<_> = findings.iter().map(|finding| finding.rule.code).collect();
     reasons.dedup();
     let at = findings.iter().flat_map(|finding| finding.at.iter().cloned());
-    found.wrong(at, format!("claims {claim}, against {}: {}", reasons.join(", "), first.message));
+    report.wrong(at, format!("claims {claim}, against {}: {}", reasons.join(", "), first.message));
     true
 }
 

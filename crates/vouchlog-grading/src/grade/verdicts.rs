@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::case::Case;
-use crate::field_view::{Seen, committed, seen};
+use crate::field_view::{FieldView, committed, view};
 use crate::rule::Finding;
 use crate::terms::{AskedOf, Cause, Severity};
 use crate::validity::{Answer, Validity};
@@ -104,11 +104,11 @@ fn without(findings: &[Finding], codes: &[&str]) -> Answer {
 }
 
 /// Whether something is there.
-fn there<T>(field: Seen<'_, T>) -> Answer {
+fn there<T>(field: FieldView<'_, T>) -> Answer {
     match field {
-        Seen::Value(_) => Answer::Yes,
-        Seen::Withheld => Answer::Indeterminate,
-        Seen::Absent | Seen::NotApplicable => Answer::No,
+        FieldView::Value(_) => Answer::Yes,
+        FieldView::Withheld => Answer::Indeterminate,
+        FieldView::Absent | FieldView::NotApplicable => Answer::No,
     }
 }
 
@@ -173,13 +173,13 @@ fn is_transcript(case: &Case<'_>, findings: &[Finding]) -> bool {
 }
 
 fn is_operational_log(case: &Case<'_>) -> bool {
-    let no_policy = !seen(&case.body.policy).is_withheld() && case.decisions().next().is_none();
-    let no_tools = match seen(&case.body.tools) {
-        Seen::Absent => true,
+    let no_policy = !view(&case.body.policy).is_withheld() && case.decisions().next().is_none();
+    let no_tools = match view(&case.body.tools) {
+        FieldView::Absent => true,
         // That there are none is a word about tools.
-        Seen::NotApplicable | Seen::Withheld => false,
-        Seen::Value(tools) => {
-            !tools.is_empty() && tools.iter().all(|tool| matches!(seen(&tool.call_id), Seen::Absent))
+        FieldView::NotApplicable | FieldView::Withheld => false,
+        FieldView::Value(tools) => {
+            !tools.is_empty() && tools.iter().all(|tool| matches!(view(&tool.call_id), FieldView::Absent))
         }
     };
     case.outcome().value().is_some() && no_policy && no_tools

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use vouchlog_record::{Profile, RecordId};
 
 use crate::case::Case;
-use crate::field_view::Seen;
+use crate::field_view::FieldView;
 use crate::rule::Rule;
 use crate::terms::{Cause, Severity};
 
@@ -62,15 +62,15 @@ pub(crate) fn whole_seconds(duration: SignedDuration) -> SignedDuration {
     SignedDuration::from_secs(duration.as_secs())
 }
 
-/// Takes down what a rule finds.
-pub(crate) struct Found<'a> {
+/// Reports what a rule finds.
+pub(crate) struct Reporter<'a> {
     rule: &'static Rule,
     severity: Severity,
     record: Option<&'a RecordId>,
     findings: &'a mut Vec<Finding>,
 }
 
-impl<'a> Found<'a> {
+impl<'a> Reporter<'a> {
     pub(crate) fn new(
         rule: &'static Rule,
         profile: Profile,
@@ -81,8 +81,8 @@ impl<'a> Found<'a> {
     }
 
     /// The same rule, of one record of a set.
-    pub(crate) fn of<'b>(&'b mut self, record: &'b RecordId) -> Found<'b> {
-        Found { rule: self.rule, severity: self.severity, record: Some(record), findings: self.findings }
+    pub(crate) fn of_record<'b>(&'b mut self, record: &'b RecordId) -> Reporter<'b> {
+        Reporter { rule: self.rule, severity: self.severity, record: Some(record), findings: self.findings }
     }
 
     fn add<P: Into<String>>(
@@ -125,22 +125,27 @@ impl<'a> Found<'a> {
     }
 
     /// The value, which must be there. "Not applicable" will not do.
-    pub(crate) fn require<'s, T>(&mut self, field: Seen<'s, T>, at: &str, message: &str) -> Option<&'s T> {
+    pub(crate) fn require<'s, T>(
+        &mut self,
+        field: FieldView<'s, T>,
+        at: &str,
+        message: &str,
+    ) -> Option<&'s T> {
         match field {
-            Seen::Value(value) => return Some(value),
-            Seen::Withheld => self.unknown([at], format!("{at} is withheld")),
-            Seen::Absent | Seen::NotApplicable => self.missing([at], message),
+            FieldView::Value(value) => return Some(value),
+            FieldView::Withheld => self.unknown([at], format!("{at} is withheld")),
+            FieldView::Absent | FieldView::NotApplicable => self.missing([at], message),
         }
         None
     }
 
     /// The value, without which it cannot be told whether something is wrong. Where it is not applicable nothing is.
-    pub(crate) fn told<'s, T>(&mut self, field: Seen<'s, T>, at: &str) -> Option<&'s T> {
+    pub(crate) fn known<'s, T>(&mut self, field: FieldView<'s, T>, at: &str) -> Option<&'s T> {
         match field {
-            Seen::Value(value) => return Some(value),
-            Seen::Withheld => self.unknown([at], format!("{at} is withheld")),
-            Seen::Absent => self.unknown([at], format!("not recorded: {at}")),
-            Seen::NotApplicable => {}
+            FieldView::Value(value) => return Some(value),
+            FieldView::Withheld => self.unknown([at], format!("{at} is withheld")),
+            FieldView::Absent => self.unknown([at], format!("not recorded: {at}")),
+            FieldView::NotApplicable => {}
         }
         None
     }

@@ -6,9 +6,9 @@ use vouchlog_record::{
 };
 
 use crate::case::Case;
-use crate::field_view::{Seen, seen};
-use crate::rule::{Found, RULE, Rule};
-use crate::terms::{Definition, Severity};
+use crate::field_view::{FieldView, view};
+use crate::rule::{RULE, Reporter, Rule};
+use crate::terms::{AskedOf, Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
 pub(super) fn table() -> Vec<Rule> {
@@ -37,7 +37,7 @@ pub(super) fn table() -> Vec<Rule> {
         Rule { code: "R38", name: "OVERRIDE_WITHOUT_REASON", serves: &[Trail],
             says: "an override lacks its author, the decision it overrides, or its reason; or it is not recorded whether there was one",
             remedy: "record `override.by`, `from` and `reason`; where nothing was overridden, say that it is not applicable",
-            record: Some(override_reason), asked_of: super::AskedOf::Interactions, ..RULE },
+            record: Some(override_reason), asked_of: AskedOf::Interactions, ..RULE },
     ]
 }
 
@@ -50,34 +50,35 @@ fn given<'a>(case: &Case<'a>) -> Option<&'a Approval> {
     case.body.approval.value().filter(|approval| !none(approval))
 }
 
-fn step_up(case: &Case<'_>, found: &mut Found<'_>) {
-    let state = seen(&case.body.approval).then(|approval| &approval.state);
+fn step_up(case: &Case<'_>, report: &mut Reporter<'_>) {
+    let state = view(&case.body.approval).then(|approval| &approval.state);
     if state.value() == Some(&ApprovalState::Approved) {
         return;
     }
-    found.told(seen(&case.body.policy), "/policy");
+    report.known(view(&case.body.policy), "/policy");
     for (place, decision) in case.decisions() {
         let at = format!("/policy/{place}/enforced");
         match decision.verdict.value() {
             Some(Verdict::StepUp | Verdict::Escalate) => {}
             // It may have asked for approval.
             None if decision.enforced.value() != Some(&Enforced::Deny) => {
-                found.told(seen(&decision.verdict), &format!("/policy/{place}/verdict"));
+                report.known(view(&decision.verdict), &format!("/policy/{place}/verdict"));
                 continue;
             }
             _ => continue,
         }
         match decision.enforced.value() {
             Some(Enforced::Deny) => {}
-            None => {
-                found.unknown([at], "approval was required, and whether the action continued is not recorded")
-            }
+            None => report
+                .unknown([at], "approval was required, and whether the action continued is not recorded"),
             Some(Enforced::Allow | Enforced::Modify) => {
                 let places = [at.as_str(), "/approval/state"];
                 match state {
-                    Seen::Withheld => found.unknown(places, "the approval is withheld"),
-                    Seen::Absent => found.missing(places, "approval was required, and none is recorded"),
-                    _ => found.wrong(places, "approval was required, and the action continued without it"),
+                    FieldView::Withheld => report.unknown(places, "the approval is withheld"),
+                    FieldView::Absent => {
+                        report.missing(places, "approval was required, and none is recorded")
+                    }
+                    _ => report.wrong(places, "approval was required, and the action continued without it"),
                 }
             }
         }
@@ -99,12 +100,12 @@ fn is_done(case: &Case<'_>) -> bool {
         && (ran || !case.ended_early() || case.outcome().value() == Some(&OutcomeState::Executed))
 }
 
-fn not_approved(case: &Case<'_>, found: &mut Found<'_>) {
+fn not_approved(case: &Case<'_>, report: &mut Reporter<'_>) {
     if !is_done(case) {
         return;
     }
     let at = "/approval/state";
-    let approval = seen(&case.body.approval);
+    let approval = view(&case.body.approval);
     let state = approval.then(|approval| &approval.state);
     let approved = state.value() == Some(&ApprovalState::Approved);
     if let Some((place, tool)) = irreversible(case) {
@@ -112,123 +113,129 @@ fn not_approved(case: &Case<'_>, found: &mut Found<'_>) {
         let kind = approval.then(|approval| &approval.approver_kind);
         let told = tool.side_effect.value().is_some() && tool.irreversible.value().is_some();
         match (approved, kind) {
-            (true, Seen::Value(ApproverKind::Human)) => {}
-            (true, Seen::Absent | Seen::Withheld) => {
-                found.unknown(places, "whether a person approved is not recorded");
+            (true, FieldView::Value(ApproverKind::Human)) => {}
+            (true, FieldView::Absent | FieldView::Withheld) => {
+                report.unknown(places, "whether a person approved is not recorded");
             }
-            _ if state.is_withheld() => found.unknown(places, "the approval is withheld"),
-            _ if !told => found
+            _ if state.is_withheld() => report.unknown(places, "the approval is withheld"),
+            _ if !told => report
                 .unknown(places, "whether the call can be undone is not recorded, and no person approved it"),
-            _ if matches!(approval, Seen::Absent) => {
-                found.missing(places, "the call cannot be undone, and no approval is recorded");
+            _ if matches!(approval, FieldView::Absent) => {
+                report.missing(places, "the call cannot be undone, and no approval is recorded");
             }
-            _ => found.wrong(places, "the call cannot be undone, and no person approved it"),
+            _ => report.wrong(places, "the call cannot be undone, and no person approved it"),
         }
         return;
     }
     let by_a_person = approval.then(|approval| &approval.approver_kind).value() == Some(&ApproverKind::Human);
     if case.asks.human_approval_of_irreversible && !(approved && by_a_person) {
-        found.told(seen(&case.body.tools), "/tools");
+        report.known(view(&case.body.tools), "/tools");
     }
     if approved {
         return;
     }
-    match found.told(approval.then(|approval| &approval.required), "/approval/required") {
+    match report.known(approval.then(|approval| &approval.required), "/approval/required") {
         Some(true) if state.is_withheld() => {
-            found.unknown([at], "the approval is withheld");
+            report.unknown([at], "the approval is withheld");
         }
         Some(true) if case.outcome().value().is_none() && case.run_tools().next().is_none() => {
-            found.unknown(
+            report.unknown(
                 [at],
                 "a required approval was not given, and whether the action was executed is not recorded",
             );
         }
         Some(true) if state.value().is_none() => {
-            found.missing([at], "an approval was required, and none is recorded");
+            report.missing([at], "an approval was required, and none is recorded");
         }
-        Some(true) => found.wrong([at], "an approval was required, and the action was executed without it"),
+        Some(true) => report.wrong([at], "an approval was required, and the action was executed without it"),
         _ => {}
     }
 }
 
-fn self_approval(case: &Case<'_>, found: &mut Found<'_>) {
+fn self_approval(case: &Case<'_>, report: &mut Reporter<'_>) {
     let Some(approval) = given(case) else { return };
     let at = "/approval/approver";
-    let Some(approver) = found.told(seen(&approval.approver).text(), at) else { return };
-    let workload = seen(&case.body.workload);
+    let Some(approver) = report.known(view(&approval.approver).text(), at) else { return };
+    let workload = view(&case.body.workload);
     let is_workload = workload.then(|workload| &workload.id).value() == Some(approver);
     let agent = workload.then(|workload| &workload.agent).then(|agent| &agent.id);
-    let agent = found.told(agent, "/workload/agent/id");
+    let agent = report.known(agent, "/workload/agent/id");
     if case.is_initiator(approver) || is_workload || agent == Some(approver) {
-        found.wrong([at], "the approver is also the requester or the executor");
+        report.wrong([at], "the approver is also the requester or the executor");
     } else if case.may_be_initiator(approver)
-        || seen(&case.body.initiator).then(|initiator| &initiator.sub).is_withheld()
+        || view(&case.body.initiator).then(|initiator| &initiator.sub).is_withheld()
     {
-        found.unknown([at], "the initiator or its issuer is not available");
+        report.unknown([at], "the initiator or its issuer is not available");
     }
 }
 
 /// When the approval had to be there: the first tool call that it may be for, or the end where there is none.
 fn needed_at(case: &Case<'_>) -> Option<Timestamp> {
-    let held_up = |tool: &Tool| {
-        case.decisions().any(|(_, decision)| {
-            matches!(decision.verdict.value(), Some(Verdict::StepUp | Verdict::Escalate))
-                && decision.target.value().is_some_and(|target| tool.call_id.value() == Some(target))
-        })
-    };
-    let starts = |may_need: &dyn Fn(&Tool) -> bool| {
-        case.run_tools()
-            .filter(|(_, tool)| may_need(tool))
-            .filter_map(|(_, tool)| tool.start.value().copied())
-            .min()
-    };
-    starts(&|tool| tool.side_effect.value() != Some(&false) || held_up(tool))
-        .or_else(|| starts(&|_| true))
+    let may_need = |tool: &Tool| tool.side_effect.value() != Some(&false) || is_held_up(case, tool);
+    first_start(case, may_need)
+        // No tool call needs it: it is then taken to be for whatever came first.
+        .or_else(|| first_start(case, |_| true))
         .or_else(|| case.time(|time| &time.end).value().copied())
 }
 
-fn outside_window(case: &Case<'_>, found: &mut Found<'_>) {
+/// Whether a policy held the tool call up until someone approves.
+fn is_held_up(case: &Case<'_>, tool: &Tool) -> bool {
+    case.decisions().any(|(_, decision)| {
+        matches!(decision.verdict.value(), Some(Verdict::StepUp | Verdict::Escalate))
+            && decision.target.value().is_some_and(|target| tool.call_id.value() == Some(target))
+    })
+}
+
+/// When the first of the chosen tool calls started.
+fn first_start(case: &Case<'_>, chosen: impl Fn(&Tool) -> bool) -> Option<Timestamp> {
+    let chosen = case.run_tools().filter(|(_, tool)| chosen(tool));
+    chosen.filter_map(|(_, tool)| tool.start.value().copied()).min()
+}
+
+fn outside_window(case: &Case<'_>, report: &mut Reporter<'_>) {
     let Some(approval) = given(case) else { return };
-    let at = found.told(seen(&approval.at), "/approval/at");
-    let expires = found.told(seen(&approval.expires), "/approval/expires");
+    let at = report.known(view(&approval.at), "/approval/at");
+    let expires = report.known(view(&approval.expires), "/approval/expires");
     let Some(needed) = needed_at(case) else { return };
     if at.is_some_and(|at| *at > needed) {
-        found.wrong(["/approval/at"], format!("approved after the action at {needed:.0}"));
+        report.wrong(["/approval/at"], format!("approved after the action at {needed:.0}"));
     }
     if expires.is_some_and(|expires| *expires < needed) {
-        found.wrong(
+        report.wrong(
             ["/approval/expires"],
             format!("the approval had expired before the action at {needed:.0}"),
         );
     }
 }
 
-fn human_claim(case: &Case<'_>, found: &mut Found<'_>) {
+fn human_claim(case: &Case<'_>, report: &mut Reporter<'_>) {
     let Some(approval) = given(case) else { return };
     let at = "/approval/source";
-    if found.told(seen(&approval.approver_kind), "/approval/approver_kind") != Some(&ApproverKind::Human) {
+    if report.known(view(&approval.approver_kind), "/approval/approver_kind") != Some(&ApproverKind::Human) {
         return;
     }
-    match seen(&approval.source) {
-        Seen::Value(ApprovalSource::User) => {}
-        Seen::Value(_) => found.wrong([at], "a person is recorded as the approver, but no person answered"),
-        Seen::NotApplicable => {
-            found.unknown([at], "a person approved, so the source of the approval must be recorded")
+    match view(&approval.source) {
+        FieldView::Value(ApprovalSource::User) => {}
+        FieldView::Value(_) => {
+            report.wrong([at], "a person is recorded as the approver, but no person answered")
+        }
+        FieldView::NotApplicable => {
+            report.unknown([at], "a person approved, so the source of the approval must be recorded")
         }
         other => {
-            found.told(other, at);
+            report.known(other, at);
         }
     }
 }
 
-fn override_reason(case: &Case<'_>, found: &mut Found<'_>) {
-    let over = seen(&case.body.r#override);
-    if matches!(over, Seen::Absent) {
+fn override_reason(case: &Case<'_>, report: &mut Reporter<'_>) {
+    let over = view(&case.body.r#override);
+    if matches!(over, FieldView::Absent) {
         let words = "not recorded: whether anyone overrode a decision (`override`)";
-        return found.unknown(["/override"], words);
+        return report.unknown(["/override"], words);
     }
-    let Some(over) = found.told(over, "/override") else { return };
-    found.require(seen(&over.by).text(), "/override/by", "who overrode the decision is not recorded");
-    found.require(seen(&over.from), "/override/from", "the overridden decision is not recorded");
-    found.require(seen(&over.reason).text(), "/override/reason", "no reason code is recorded");
+    let Some(over) = report.known(over, "/override") else { return };
+    report.require(view(&over.by).text(), "/override/by", "who overrode the decision is not recorded");
+    report.require(view(&over.from), "/override/from", "the overridden decision is not recorded");
+    report.require(view(&over.reason).text(), "/override/reason", "no reason code is recorded");
 }

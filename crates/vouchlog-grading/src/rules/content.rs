@@ -6,8 +6,8 @@ use serde_json::Value;
 use vouchlog_record::Verdict;
 
 use crate::case::Case;
-use crate::field_view::{Seen, committed, seen};
-use crate::rule::{Found, RULE, Rule};
+use crate::field_view::{FieldView, committed, view};
+use crate::rule::{RULE, Reporter, Rule};
 use crate::terms::{AskedOf, Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
@@ -67,9 +67,9 @@ pub(super) fn table() -> Vec<Rule> {
     ]
 }
 
-fn no_class(case: &Case<'_>, found: &mut Found<'_>) {
-    let class = seen(&case.body.data).then(|data| &data.input_class).list();
-    found.require(class, "/data/input_class", "the data class of the input is not recorded");
+fn no_class(case: &Case<'_>, report: &mut Reporter<'_>) {
+    let class = view(&case.body.data).then(|data| &data.input_class).list();
+    report.require(class, "/data/input_class", "the data class of the input is not recorded");
 }
 
 /// Classes of what went into the model.
@@ -79,15 +79,15 @@ fn classes_in<'a>(case: &Case<'a>) -> Vec<&'a String> {
     data.input_class.value().into_iter().flatten().chain(sources).collect()
 }
 
-fn downgrade(case: &Case<'_>, found: &mut Found<'_>) {
+fn downgrade(case: &Case<'_>, report: &mut Reporter<'_>) {
     let at = "/data/output_class";
-    if case.ended_early() && seen(&case.body.output).is_not_applicable() {
+    if case.ended_early() && view(&case.body.output).is_not_applicable() {
         return;
     }
-    let data = seen(&case.body.data);
-    let Some(output) = found.told(data.then(|data| &data.output_class), at) else { return };
+    let data = view(&case.body.data);
+    let Some(output) = report.known(data.then(|data| &data.output_class), at) else { return };
     for (place, source) in data.then(|data| &data.sources).value().into_iter().flatten().enumerate() {
-        found.told(seen(&source.class).text(), &format!("/data/sources/{place}/class"));
+        report.known(view(&source.class).text(), &format!("/data/sources/{place}/class"));
     }
     let inputs = classes_in(case);
     let declassified = case.decisions().any(|(_, decision)| {
@@ -97,57 +97,60 @@ fn downgrade(case: &Case<'_>, found: &mut Found<'_>) {
     if declassified || inputs.iter().all(|class| output.contains(class)) {
         return;
     }
-    let highest = |classes: &mut dyn Iterator<Item = &String>| {
-        classes.map(|class| case.context.class_rank(class)).collect::<Option<Vec<_>>>()?.into_iter().max()
-    };
-    match (highest(&mut output.iter()), highest(&mut inputs.into_iter())) {
+    match (highest_class(case, output.iter()), highest_class(case, inputs.into_iter())) {
         (Some(out), Some(put_in)) if out >= put_in => {}
         (None, _) if output.is_empty() => {
-            found.missing([at], "the input has a data class and the output has none");
+            report.missing([at], "the input has a data class and the output has none");
         }
         (Some(_), Some(_)) => {
-            found.missing([at], "the output has a lower data class than its input or sources")
+            report.missing([at], "the output has a lower data class than its input or sources")
         }
-        _ => found.unknown([at], "which class is higher is not known: configure the order of classes"),
+        _ => report.unknown([at], "which class is higher is not known: configure the order of classes"),
     }
 }
 
-fn retrieval_unlisted(case: &Case<'_>, found: &mut Found<'_>) {
+/// The highest rank among data classes; `None` where there is none, or where the order of one is not known.
+fn highest_class<'a>(case: &Case<'_>, classes: impl Iterator<Item = &'a String>) -> Option<usize> {
+    let ranks: Option<Vec<_>> = classes.map(|class| case.context.class_rank(class)).collect();
+    ranks?.into_iter().max()
+}
+
+fn retrieval_unlisted(case: &Case<'_>, report: &mut Reporter<'_>) {
     let at = "/data/sources";
-    let data = seen(&case.body.data);
+    let data = view(&case.body.data);
     match data.then(|data| &data.sources).list() {
-        Seen::Value(_) => return,
-        Seen::Withheld => return found.unknown([at], "what was retrieved is withheld"),
-        Seen::Absent | Seen::NotApplicable => {}
+        FieldView::Value(_) => return,
+        FieldView::Withheld => return report.unknown([at], "what was retrieved is withheld"),
+        FieldView::Absent | FieldView::NotApplicable => {}
     }
     match data.then(|data| &data.retrieved) {
-        Seen::Value(true) => found.missing([at], "data was retrieved, and no sources are listed"),
+        FieldView::Value(true) => report.missing([at], "data was retrieved, and no sources are listed"),
         retrieved => {
-            found.told(retrieved, "/data/retrieved");
+            report.known(retrieved, "/data/retrieved");
         }
     }
 }
 
-fn not_approved(case: &Case<'_>, found: &mut Found<'_>) {
+fn not_approved(case: &Case<'_>, report: &mut Reporter<'_>) {
     let at = "/data/approved_for";
-    if seen(&case.body.model).is_not_applicable() {
+    if view(&case.body.model).is_not_applicable() {
         return;
     }
-    let approved = seen(&case.body.data).then(|data| &data.approved_for);
-    let Some(approved) = found.told(approved, at) else { return };
+    let approved = view(&case.body.data).then(|data| &data.approved_for);
+    let Some(approved) = report.known(approved, at) else { return };
     let refused: BTreeSet<_> =
         classes_in(case).into_iter().filter(|class| !approved.contains(class)).collect();
     for class in refused {
-        found.wrong([at], format!("the model is not approved for {class}"));
+        report.wrong([at], format!("the model is not approved for {class}"));
     }
 }
 
-fn no_served_model(case: &Case<'_>, found: &mut Found<'_>) {
-    let served = seen(&case.body.model).then(|model| &model.served).text();
+fn no_served_model(case: &Case<'_>, report: &mut Reporter<'_>) {
+    let served = view(&case.body.model).then(|model| &model.served).text();
     if served.is_not_applicable() && case.ended_early() {
         return;
     }
-    found.require(served, "/model/served", "the model that answered is not recorded");
+    report.require(served, "/model/served", "the model that answered is not recorded");
 }
 
 /// Whether `served` is `requested`, or a version of it: the same name and, after `-`, `@` or `:`, a version or a date.
@@ -165,64 +168,64 @@ pub(super) fn is_version_of(served: &str, requested: &str) -> bool {
             || version.starts_with(|c: char| c.is_ascii_digit()) && version.chars().all(plain))
 }
 
-fn substituted(case: &Case<'_>, found: &mut Found<'_>) {
-    let model = seen(&case.body.model);
+fn substituted(case: &Case<'_>, report: &mut Reporter<'_>) {
+    let model = view(&case.body.model);
     let Some(served) = model.then(|model| &model.served).text().value() else { return };
     let at = "/model/requested";
     let requested = model.then(|model| &model.requested).text();
-    let Some(requested) = found.require(requested, at, "which model was asked for is not recorded") else {
+    let Some(requested) = report.require(requested, at, "which model was asked for is not recorded") else {
         return;
     };
     if !is_version_of(served, requested) {
         let message = format!("{served} answered instead of {requested}, and no routing is recorded");
-        found.require(model.then(|model| &model.routing).text(), "/model/routing", &message);
+        report.require(model.then(|model| &model.routing).text(), "/model/routing", &message);
     }
 }
 
-fn no_params(case: &Case<'_>, found: &mut Found<'_>) {
-    let model = seen(&case.body.model);
+fn no_params(case: &Case<'_>, report: &mut Reporter<'_>) {
+    let model = view(&case.body.model);
     if !model.is_not_applicable() {
-        found.require(model.then(|model| &model.params), "/model/params", "no parameters are recorded");
+        report.require(model.then(|model| &model.params), "/model/params", "no parameters are recorded");
     }
 }
 
-fn text_alone(case: &Case<'_>, found: &mut Found<'_>) {
+fn text_alone(case: &Case<'_>, report: &mut Reporter<'_>) {
     let text =
         [&case.body.input, &case.body.output].into_iter().any(|content| committed(content).value().is_some());
-    let initiator = seen(&case.body.initiator).then(|initiator| &initiator.sub).text();
-    let workload = seen(&case.body.workload).then(|workload| &workload.id).text();
-    let gone = |name: Seen<'_, String>| matches!(name, Seen::Absent | Seen::NotApplicable);
+    let initiator = view(&case.body.initiator).then(|initiator| &initiator.sub).text();
+    let workload = view(&case.body.workload).then(|workload| &workload.id).text();
+    let gone = |name: FieldView<'_, String>| matches!(name, FieldView::Absent | FieldView::NotApplicable);
     if text && gone(initiator) && gone(workload) {
-        found.missing(["/initiator", "/workload"], "there is text, but no initiator and no workload");
+        report.missing(["/initiator", "/workload"], "there is text, but no initiator and no workload");
     }
 }
 
-fn output_only(case: &Case<'_>, found: &mut Found<'_>) {
+fn output_only(case: &Case<'_>, report: &mut Reporter<'_>) {
     if committed(&case.body.output).value().is_some() {
-        found.require(committed(&case.body.input), "/input", "there is an output but no input");
+        report.require(committed(&case.body.input), "/input", "there is an output but no input");
     }
 }
 
-fn truncated(case: &Case<'_>, found: &mut Found<'_>) {
+fn truncated(case: &Case<'_>, report: &mut Reporter<'_>) {
     for (name, content) in [("input", &case.body.input), ("output", &case.body.output)] {
         if committed(content).is_not_applicable() {
             continue;
         }
         let at = format!("/{name}/truncated");
-        let content = seen(content);
-        let cut = found.require(
+        let content = view(content);
+        let cut = report.require(
             content.then(|content| &content.truncated),
             &at,
             "whether content was truncated is not recorded",
         );
         if cut == Some(&true) {
-            found.wrong([at.as_str()], format!("the {name} was truncated"));
+            report.wrong([at.as_str()], format!("the {name} was truncated"));
             continue;
         }
         let text = content.then(|content| &content.content).value().and_then(|text| limit_met(case, text));
         let bytes = content.then(|content| &content.bytes).value().copied();
         if let Some(limit) = text.or(bytes.filter(|bytes| case.context.is_content_limit(*bytes))) {
-            found.wrong(
+            report.wrong(
                 [format!("/{name}")],
                 format!("the {name} is exactly {limit} bytes long, the length at which sources truncate"),
             );
@@ -243,11 +246,11 @@ fn limit_met(case: &Case<'_>, content: &Value) -> Option<u64> {
     }
 }
 
-fn unretrievable(case: &Case<'_>, found: &mut Found<'_>) {
+fn unretrievable(case: &Case<'_>, report: &mut Reporter<'_>) {
     let Some(id) = &case.record.id else { return };
-    let retention = seen(&case.body.custody).then(|custody| &custody.retention).value();
+    let retention = view(&case.body.custody).then(|custody| &custody.retention).value();
     let end = case.time(|time| &time.end).value().or(case.time(|time| &time.start).value());
     if case.context.is_content_lost(id, retention.map(String::as_str), end.copied()) {
-        found.wrong(["/input", "/output"], "the content is missing from its recorded location");
+        report.wrong(["/input", "/output"], "the content is missing from its recorded location");
     }
 }

@@ -3,8 +3,8 @@
 use vouchlog_record::{CredentialBinding, Profile, StatusResult};
 
 use crate::case::Case;
-use crate::field_view::{Seen, seen};
-use crate::rule::{Found, RULE, Rule, whole_seconds};
+use crate::field_view::{FieldView, view};
+use crate::rule::{RULE, Reporter, Rule, whole_seconds};
 use crate::terms::{Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
@@ -72,28 +72,28 @@ pub(super) fn table() -> Vec<Rule> {
 }
 
 /// The rules that look at each use of the credential: [`Case::uses`] has what is wrong with each.
-fn by_use(case: &Case<'_>, found: &mut Found<'_>) {
-    found.uses(case);
+fn by_use(case: &Case<'_>, report: &mut Reporter<'_>) {
+    report.uses(case);
 }
 
-fn no_credential(case: &Case<'_>, found: &mut Found<'_>) {
-    let id = seen(&case.body.credential).then(|credential| &credential.id).text();
+fn no_credential(case: &Case<'_>, report: &mut Reporter<'_>) {
+    let id = view(&case.body.credential).then(|credential| &credential.id).text();
     let at = if case.credential().is_some() { "/credential/id" } else { "/credential" };
-    found.require(id, at, "no credential is named");
+    report.require(id, at, "no credential is named");
 }
 
-fn no_window(case: &Case<'_>, found: &mut Found<'_>) {
+fn no_window(case: &Case<'_>, report: &mut Reporter<'_>) {
     let Some(credential) = case.credential() else { return };
-    found.require(seen(&credential.exp), "/credential/exp", "the credential has no expiry");
-    let begin = match (seen(&credential.nbf), seen(&credential.iat)) {
-        (Seen::Value(begin), _) | (_, Seen::Value(begin)) => Seen::Value(begin),
-        (Seen::Withheld, _) | (_, Seen::Withheld) => Seen::Withheld,
-        _ => Seen::Absent,
+    report.require(view(&credential.exp), "/credential/exp", "the credential has no expiry");
+    let begin = match (view(&credential.nbf), view(&credential.iat)) {
+        (FieldView::Value(begin), _) | (_, FieldView::Value(begin)) => FieldView::Value(begin),
+        (FieldView::Withheld, _) | (_, FieldView::Withheld) => FieldView::Withheld,
+        _ => FieldView::Absent,
     };
-    found.require(begin, "/credential/nbf", "the credential has no start of validity");
+    report.require(begin, "/credential/nbf", "the credential has no start of validity");
 }
 
-fn persistent(case: &Case<'_>, found: &mut Found<'_>) {
+fn persistent(case: &Case<'_>, report: &mut Reporter<'_>) {
     let Some(credential) = case.credential() else { return };
     let begin = credential.iat.value().into_iter().chain(credential.nbf.value()).min();
     let (Some(begin), Some(exp)) = (begin, credential.exp.value()) else { return };
@@ -102,90 +102,90 @@ fn persistent(case: &Case<'_>, found: &mut Found<'_>) {
     if life > most {
         let life = whole_seconds(life);
         let message = format!("the credential is valid for {life:#}; the profile allows {most:#}");
-        found.wrong(["/credential/exp", "/credential/iat"], message);
+        report.wrong(["/credential/exp", "/credential/iat"], message);
     }
 }
 
-fn status_unchecked(case: &Case<'_>, found: &mut Found<'_>) {
+fn status_unchecked(case: &Case<'_>, report: &mut Reporter<'_>) {
     let Some(credential) = case.credential() else { return };
-    let status = seen(&credential.status);
+    let status = view(&credential.status);
     let at = "/credential/status";
-    let result = found.require(status.then(|status| &status.result), at, "no status check is recorded");
+    let result = report.require(status.then(|status| &status.result), at, "no status check is recorded");
     if result == Some(&StatusResult::Unknown) {
-        found.missing([at], "the status check returned no result");
+        report.missing([at], "the status check returned no result");
     }
     if result.is_some() {
         let when = status.then(|status| &status.checked_at);
-        found.require(when, "/credential/status/checked_at", "the time of the status check is not recorded");
+        report.require(when, "/credential/status/checked_at", "the time of the status check is not recorded");
     }
 }
 
-fn scope(case: &Case<'_>, found: &mut Found<'_>) {
+fn scope(case: &Case<'_>, report: &mut Reporter<'_>) {
     let Some(credential) = case.credential() else { return };
     for (place, tool) in case.run_tools() {
         let at = format!("/tools/{place}/needs_scope");
-        let Some(needed) = found.told(seen(&tool.needs_scope).text(), &at) else { continue };
-        match seen(&credential.scope) {
-            Seen::Value(scope) if scope.contains(needed) => {}
-            Seen::Value(_) | Seen::NotApplicable => found.wrong(
+        let Some(needed) = report.known(view(&tool.needs_scope).text(), &at) else { continue };
+        match view(&credential.scope) {
+            FieldView::Value(scope) if scope.contains(needed) => {}
+            FieldView::Value(_) | FieldView::NotApplicable => report.wrong(
                 [at.as_str(), "/credential/scope"],
                 format!("the tool needs {needed}, which the credential does not allow"),
             ),
             other => {
-                found.told(other, "/credential/scope");
+                report.known(other, "/credential/scope");
             }
         }
     }
 }
 
-fn audience(case: &Case<'_>, found: &mut Found<'_>) {
+fn audience(case: &Case<'_>, report: &mut Reporter<'_>) {
     let Some(credential) = case.credential() else { return };
     for (place, tool) in case.run_tools() {
         let at = format!("/tools/{place}/audience");
-        let Some(wanted) = found.told(seen(&tool.audience).text(), &at) else { continue };
-        match seen(&credential.aud) {
-            Seen::Value(aud) if aud.contains(wanted) => {}
-            Seen::Value(_) | Seen::NotApplicable => found.wrong(
+        let Some(wanted) = report.known(view(&tool.audience).text(), &at) else { continue };
+        match view(&credential.aud) {
+            FieldView::Value(aud) if aud.contains(wanted) => {}
+            FieldView::Value(_) | FieldView::NotApplicable => report.wrong(
                 [at.as_str(), "/credential/aud"],
                 format!("the tool belongs to {wanted}, which is not an audience of the credential"),
             ),
             other => {
-                found.told(other, "/credential/aud");
+                report.known(other, "/credential/aud");
             }
         }
     }
 }
 
-fn reused(case: &Case<'_>, found: &mut Found<'_>) {
+fn reused(case: &Case<'_>, report: &mut Reporter<'_>) {
     let Some(credential) = case.credential() else { return };
-    let task = seen(&case.body.authority).then(|authority| &authority.task).text();
-    let task = found.told(task, "/authority/task");
+    let task = view(&case.body.authority).then(|authority| &authority.task).text();
+    let task = report.known(task, "/authority/task");
     let Some(id) = credential.id.value() else { return };
     if case.context.other_task(id, task) {
-        found.wrong(["/credential/id", "/authority/task"], "the credential was also used for another task");
+        report.wrong(["/credential/id", "/authority/task"], "the credential was also used for another task");
     }
     if case.context.other_initiator(id, case.record.initiator().as_ref()) {
-        found
+        report
             .wrong(["/credential/id", "/initiator/sub"], "the credential was also used by another initiator");
     }
 }
 
-fn unbound(case: &Case<'_>, found: &mut Found<'_>) {
+fn unbound(case: &Case<'_>, report: &mut Reporter<'_>) {
     let Some(credential) = case.credential().filter(|_| case.asks.proof_of_possession) else { return };
     let at = "/credential/binding";
-    let binding = found.require(
-        seen(&credential.binding),
+    let binding = report.require(
+        view(&credential.binding),
         at,
         "how the credential is bound to its holder is not recorded",
     );
     if matches!(binding, Some(CredentialBinding::None | CredentialBinding::Bearer)) {
-        found.wrong([at], "nothing binds the credential to its holder");
+        report.wrong([at], "nothing binds the credential to its holder");
     }
 }
 
-fn no_issuance(case: &Case<'_>, found: &mut Found<'_>) {
+fn no_issuance(case: &Case<'_>, report: &mut Reporter<'_>) {
     let Some(id) = case.credential().and_then(|credential| credential.id.value()) else { return };
     if !case.context.is_issued(id) {
-        found.missing(["/credential/id"], format!("no record of the issuance of {id}"));
+        report.missing(["/credential/id"], format!("no record of the issuance of {id}"));
     }
 }

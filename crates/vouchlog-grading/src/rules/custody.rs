@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use crate::case::Case;
 use crate::context::KeyState;
-use crate::field_view::seen;
+use crate::field_view::view;
 use crate::record_set::RecordSet;
-use crate::rule::{Found, RULE, Rule, whole_seconds};
+use crate::rule::{RULE, Reporter, Rule, whole_seconds};
 use crate::terms::{AskedOf, Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
@@ -50,54 +50,54 @@ pub(super) fn table() -> Vec<Rule> {
     ]
 }
 
-fn late(case: &Case<'_>, found: &mut Found<'_>) {
+fn late(case: &Case<'_>, report: &mut Reporter<'_>) {
     let at = "/time/received";
     let received = case.time(|time| &time.received);
-    let Some(received) = found.require(received, at, "when the recorder received it is not recorded") else {
+    let Some(received) = report.require(received, at, "when the recorder received it is not recorded") else {
         return;
     };
     let Some(end) = case.time(|time| &time.end).value() else { return };
     let delay = received.duration_since(*end);
     if delay > case.context.max_merge_delay() {
         let delay = whole_seconds(delay);
-        found.wrong([at], format!("the recorder received it {delay:#} after it ended"));
+        report.wrong([at], format!("the recorder received it {delay:#} after it ended"));
     } else if delay < -case.clock_error() {
-        found.wrong([at], "the recorder received it before it ended");
+        report.wrong([at], "the recorder received it before it ended");
     }
 }
 
-fn backdated(case: &Case<'_>, found: &mut Found<'_>) {
+fn backdated(case: &Case<'_>, report: &mut Reporter<'_>) {
     let at = "/time/start";
     let Some(previous) = case.context.follows() else { return };
-    let Some(start) = found.told(case.time(|time| &time.start), at) else { return };
+    let Some(start) = report.known(case.time(|time| &time.start), at) else { return };
     let earliest = previous.checked_sub(case.clock_error()).unwrap_or(Timestamp::MIN);
     if *start < earliest {
-        found.wrong(
+        report.wrong(
             [at],
             format!("it started at {start:.0}, before the record it follows ended at {previous:.0}"),
         );
     }
 }
 
-fn end_before_start(case: &Case<'_>, found: &mut Found<'_>) {
-    let start = found.told(case.time(|time| &time.start), "/time/start");
-    let end = found.told(case.time(|time| &time.end), "/time/end");
+fn end_before_start(case: &Case<'_>, report: &mut Reporter<'_>) {
+    let start = report.known(case.time(|time| &time.start), "/time/start");
+    let end = report.known(case.time(|time| &time.end), "/time/end");
     if start.zip(end).is_some_and(|(start, end)| end < start) {
-        found.wrong(["/time/start", "/time/end"], "it ended before it started");
+        report.wrong(["/time/start", "/time/end"], "it ended before it started");
     }
     for (place, tool) in case.run_tools() {
-        let start = found.told(seen(&tool.start), &format!("/tools/{place}/start"));
-        let end = found.told(seen(&tool.end), &format!("/tools/{place}/end"));
+        let start = report.known(view(&tool.start), &format!("/tools/{place}/start"));
+        let end = report.known(view(&tool.end), &format!("/tools/{place}/end"));
         if start.zip(end).is_some_and(|(start, end)| end < start) {
             let at = ["start", "end"].map(|name| format!("/tools/{place}/{name}"));
-            found.wrong(at, "the tool call ended before it started");
+            report.wrong(at, "the tool call ended before it started");
         }
     }
 }
 
-fn no_intent(case: &Case<'_>, found: &mut Found<'_>) {
+fn no_intent(case: &Case<'_>, report: &mut Reporter<'_>) {
     let at = "/correlation/intent";
-    let correlation = seen(&case.body.correlation);
+    let correlation = view(&case.body.correlation);
     let intent = correlation.then(|correlation| &correlation.intent);
     if intent.value().is_some() {
         return;
@@ -105,62 +105,62 @@ fn no_intent(case: &Case<'_>, found: &mut Found<'_>) {
     let told = correlation.then(|correlation| &correlation.write_ahead);
     match told.value().copied().or(case.context.writes_ahead()) {
         Some(true) => {
-            found.require(intent, at, "the gateway records intents, and this outcome has none");
+            report.require(intent, at, "the gateway records intents, and this outcome has none");
         }
         Some(false) => {}
         None => {
-            found.told(told, "/correlation/write_ahead");
+            report.known(told, "/correlation/write_ahead");
         }
     }
 }
 
-fn intent_not_there(set: &RecordSet<'_>, found: &mut Found<'_>) {
+fn intent_not_there(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     for (id, record) in set.interactions() {
         let intent = record.body.correlation.value().and_then(|correlation| correlation.intent.value());
         if let Some(intent) = intent
             && set.facts.whole
             && !set.has_intent(intent)
         {
-            found
-                .of(id)
+            report
+                .of_record(id)
                 .missing(["/correlation/intent"], format!("the intent {intent} is not among the records"));
         }
     }
 }
 
-fn sampled(case: &Case<'_>, found: &mut Found<'_>) {
+fn sampled(case: &Case<'_>, report: &mut Reporter<'_>) {
     let at = "/custody/sampled";
-    if found.told(seen(&case.body.custody).then(|custody| &custody.sampled), at) == Some(&true) {
-        found.wrong([at], "the source omits interactions");
+    if report.known(view(&case.body.custody).then(|custody| &custody.sampled), at) == Some(&true) {
+        report.wrong([at], "the source omits interactions");
     }
 }
 
-fn dropped(case: &Case<'_>, found: &mut Found<'_>) {
+fn dropped(case: &Case<'_>, report: &mut Reporter<'_>) {
     let at = "/custody/dropped_attributes";
-    let dropped = seen(&case.body.custody).then(|custody| &custody.dropped_attributes);
+    let dropped = view(&case.body.custody).then(|custody| &custody.dropped_attributes);
     if dropped.is_not_applicable() {
         return;
     }
-    let dropped = found.require(dropped, at, "whether the source dropped attributes is not recorded");
+    let dropped = report.require(dropped, at, "whether the source dropped attributes is not recorded");
     if let Some(count) = dropped.filter(|count| **count > 0) {
         let what = if *count == 1 { "attribute" } else { "attributes" };
-        found.wrong([at], format!("the source dropped {count} {what}"));
+        report.wrong([at], format!("the source dropped {count} {what}"));
     }
 }
 
-fn recorder_key(case: &Case<'_>, found: &mut Found<'_>) {
+fn recorder_key(case: &Case<'_>, report: &mut Reporter<'_>) {
     let at = "/custody/recorder";
-    let recorder = seen(&case.body.custody).then(|custody| &custody.recorder).text();
+    let recorder = view(&case.body.custody).then(|custody| &custody.recorder).text();
     if recorder.is_not_applicable() {
-        return found.missing([at], "the record does not name its recorder");
+        return report.missing([at], "the record does not name its recorder");
     }
-    let Some(recorder) = found.told(recorder, at) else { return };
+    let Some(recorder) = report.known(recorder, at) else { return };
     let made = case.time(|time| &time.received).value().or(case.time(|time| &time.end).value());
     let made = made.or(case.time(|time| &time.start).value()).copied();
     match case.context.recorder_key(recorder, made) {
         KeyState::InForce => {}
-        KeyState::NotInForce => found.wrong([at], format!("the key {recorder} was not in force")),
-        KeyState::Unknown => found.unknown(
+        KeyState::NotInForce => report.wrong([at], format!("the key {recorder} was not in force")),
+        KeyState::Unknown => report.unknown(
             [at],
             format!("when the key {recorder} was in force, or when it was used, is not known"),
         ),

@@ -4,9 +4,9 @@ use vouchlog_record::{AuthorityMode, InitiatorCheck, InitiatorKind, Profile, Wor
 use vouchlog_stream::StatementKind;
 
 use crate::case::Case;
-use crate::field_view::{Seen, seen};
+use crate::field_view::{FieldView, view};
 use crate::record_set::RecordSet;
-use crate::rule::{Found, RULE, Rule};
+use crate::rule::{RULE, Reporter, Rule};
 use crate::terms::{Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
@@ -67,69 +67,75 @@ fn is_schedule(case: &Case<'_>) -> bool {
     case.initiator_kind().value() == Some(&InitiatorKind::Schedule)
 }
 
-fn no_initiator(case: &Case<'_>, found: &mut Found<'_>) {
-    let sub = seen(&case.body.initiator).then(|initiator| &initiator.sub).text();
+fn no_initiator(case: &Case<'_>, report: &mut Reporter<'_>) {
+    let sub = view(&case.body.initiator).then(|initiator| &initiator.sub).text();
+    // A schedule needs no name. Where the kind is withheld, it may be one, so the missing name proves nothing yet.
     if sub.value().is_none() && case.initiator_kind().is_withheld() {
-        found.unknown(
+        report.unknown(
             ["/initiator/kind"],
             "no initiator is named, and whether a schedule started it is withheld",
         );
     } else if !is_schedule(case) {
-        found.require(sub, "/initiator/sub", "no initiator is named");
+        report.require(sub, "/initiator/sub", "no initiator is named");
     }
 }
 
-fn unverified_initiator(case: &Case<'_>, found: &mut Found<'_>) {
+fn unverified_initiator(case: &Case<'_>, report: &mut Reporter<'_>) {
     let at = "/initiator/verified_by";
-    let check = seen(&case.body.initiator).then(|initiator| &initiator.verified_by);
+    let check = view(&case.body.initiator).then(|initiator| &initiator.verified_by);
+    // "Not applicable" is true of a schedule alone. From anyone else it falls through to `require`, which does not accept it:
+    // a gateway must not excuse itself from verifying people.
     if check.is_not_applicable() && is_schedule(case) {
         return;
     }
     if check.is_not_applicable() && case.initiator_kind().is_withheld() {
-        return found
+        return report
             .unknown([at], "whether a schedule started it, which needs no verification, is withheld");
     }
-    match found.require(check, at, "how the initiator was verified is not recorded") {
-        Some(InitiatorCheck::Header) => found.wrong([at], "the initiator's name comes from a header"),
+    match report.require(check, at, "how the initiator was verified is not recorded") {
+        Some(InitiatorCheck::Header) => report.wrong([at], "the initiator's name comes from a header"),
         Some(InitiatorCheck::SelfAsserted) => {
-            found.wrong([at], "the initiator's name is self-asserted by the caller")
+            report.wrong([at], "the initiator's name is self-asserted by the caller")
         }
         _ => {}
     }
 }
 
-fn shared_session(case: &Case<'_>, found: &mut Found<'_>) {
+fn shared_session(case: &Case<'_>, report: &mut Reporter<'_>) {
     let at = "/session/shared";
-    let session = seen(&case.body.session);
+    let session = view(&case.body.session);
     match session.then(|session| &session.shared) {
-        Seen::Value(true) => found.wrong([at], "the session is shared"),
-        Seen::Value(false) => {}
-        Seen::NotApplicable if is_no_person(case) => {}
-        Seen::NotApplicable => {
-            found.unknown([at], "a person acted, so whether the session is shared must be recorded")
+        FieldView::Value(true) => report.wrong([at], "the session is shared"),
+        FieldView::Value(false) => {}
+        // Programs have no session to share. Everything that is not known to be a program is treated as a person.
+        FieldView::NotApplicable if is_no_person(case) => {}
+        FieldView::NotApplicable => {
+            report.unknown([at], "a person acted, so whether the session is shared must be recorded")
         }
         other => {
-            found.told(other, at);
+            report.known(other, at);
         }
     }
-    let named = seen(&case.body.correlation).then(|correlation| &correlation.session).text();
-    // Without its name nobody can tell who else used a person's session.
-    let named = if is_no_person(case) { named.value() } else { found.told(named, "/correlation/session") };
+    let named = view(&case.body.correlation).then(|correlation| &correlation.session).text();
+    // The flag is the gateway's word; the earlier records are evidence. Without the session's name they cannot be searched, which
+    // counts against a person's record only.
+    let named = if is_no_person(case) { named.value() } else { report.known(named, "/correlation/session") };
     if let (Some(session), Some(initiator)) = (named, case.record.initiator())
         && case.context.session_has_another_initiator(session, &initiator)
     {
-        found.wrong(["/correlation/session"], format!("session {session} also has another initiator"));
+        report.wrong(["/correlation/session"], format!("session {session} also has another initiator"));
     }
 }
 
-fn session_of_several(set: &RecordSet<'_>, found: &mut Found<'_>) {
+fn session_of_several(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     for (session, records) in set.by_session(|record| record.kind == StatementKind::Interaction) {
+        // Only later records are blamed: the first one could not know who would come after it.
         let mut first = None;
         for (id, record) in records {
             let Some(initiator) = record.initiator() else { continue };
             match &first {
                 None => first = Some(initiator),
-                Some(first) if *first != initiator => found.of(id).wrong(
+                Some(first) if *first != initiator => report.of_record(id).wrong(
                     ["/correlation/session"],
                     format!("session {session} has another initiator in an earlier record"),
                 ),
@@ -139,79 +145,85 @@ fn session_of_several(set: &RecordSet<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn no_device(case: &Case<'_>, found: &mut Found<'_>) {
+fn no_device(case: &Case<'_>, report: &mut Reporter<'_>) {
     if !case.asks.device {
         return;
     }
     let at = "/device/id";
-    let device = seen(&case.body.device).then(|device| &device.id).text();
+    let device = view(&case.body.device).then(|device| &device.id).text();
     match case.initiator_kind().value() {
         Some(InitiatorKind::Human) => {
-            found.require(device, at, "the person's device is not recorded");
+            report.require(device, at, "the person's device is not recorded");
         }
         Some(_) => {}
+        // The kind is not known. A device that is named satisfies the rule for a person, too.
         None if device.value().is_some() => {}
-        None => found.unknown([at], "no device is recorded, and whether a person acted is not known"),
+        None => report.unknown([at], "no device is recorded, and whether a person acted is not known"),
     }
 }
 
-fn no_workload(case: &Case<'_>, found: &mut Found<'_>) {
-    let id = seen(&case.body.workload).then(|workload| &workload.id).text();
-    found.require(id, "/workload/id", "no workload is named");
+fn no_workload(case: &Case<'_>, report: &mut Reporter<'_>) {
+    let id = view(&case.body.workload).then(|workload| &workload.id).text();
+    report.require(id, "/workload/id", "no workload is named");
 }
 
-fn generic_workload(case: &Case<'_>, found: &mut Found<'_>) {
+fn generic_workload(case: &Case<'_>, report: &mut Reporter<'_>) {
+    // R05 reports a workload that is missing. Here and in R07 a second finding about it would say nothing new.
     let Some(workload) = case.body.workload.value() else { return };
-    match found.require(
-        seen(&workload.shared),
+    match report.require(
+        view(&workload.shared),
         "/workload/shared",
         "whether the workload's identity is shared is not recorded",
     ) {
-        Some(true) => found.wrong(["/workload/shared"], "the workload's identity is shared"),
+        Some(true) => report.wrong(["/workload/shared"], "the workload's identity is shared"),
+        // The record calls it its own, or says nothing: look at the operator's list, and at which agents used it before.
         _ => {
             let Some(id) = workload.id.value() else { return };
             if case.context.is_shared_workload(id) {
-                found.wrong(["/workload/id"], format!("{id} is on the list of shared accounts"));
+                report.wrong(["/workload/id"], format!("{id} is on the list of shared accounts"));
             }
-            let agent = seen(&workload.agent).then(|agent| &agent.id).text();
+            let agent = view(&workload.agent).then(|agent| &agent.id).text();
             if case.context.workload_has_many_agents(id, agent.value()) {
-                found.wrong(["/workload/id"], format!("several agents act as {id}"));
+                report.wrong(["/workload/id"], format!("several agents act as {id}"));
             } else if case.context.workload_has_agents(id) {
-                found.told(agent, "/workload/agent/id");
+                // An agent is known under this workload. Whether this record's agent is another one needs its id.
+                report.known(agent, "/workload/agent/id");
             }
         }
     }
 }
 
-fn workload_unverified(case: &Case<'_>, found: &mut Found<'_>) {
+fn workload_unverified(case: &Case<'_>, report: &mut Reporter<'_>) {
     let Some(workload) = case.body.workload.value() else { return };
     let at = "/workload/method";
-    match found.require(seen(&workload.method), at, "how the workload proved its identity is not recorded") {
+    match report.require(view(&workload.method), at, "how the workload proved its identity is not recorded") {
         Some(WorkloadAssertion::SelfAsserted) => {
-            found.wrong([at], "the workload's identity is self-asserted")
+            report.wrong([at], "the workload's identity is self-asserted")
         }
-        Some(WorkloadAssertion::None) => found.wrong([at], "the workload's identity is not asserted"),
+        Some(WorkloadAssertion::None) => report.wrong([at], "the workload's identity is not asserted"),
         _ => {}
     }
+    // The method alone is not enough: an SVID that was presented and not checked proves no more than a header.
     let at = "/workload/verified";
-    if found.require(
-        seen(&workload.verified),
+    if report.require(
+        view(&workload.verified),
         at,
         "whether the workload's assertion was verified is not recorded",
     ) == Some(&false)
     {
-        found.wrong([at], "the workload's assertion was not verified");
+        report.wrong([at], "the workload's assertion was not verified");
     }
 }
 
-fn delegation_broken(case: &Case<'_>, found: &mut Found<'_>) {
-    let authority = seen(&case.body.authority);
+fn delegation_broken(case: &Case<'_>, report: &mut Reporter<'_>) {
+    let authority = view(&case.body.authority);
+    // R09 asks for the mode. Only delegation has a chain.
     if authority.then(|authority| &authority.mode).value() != Some(&AuthorityMode::OnBehalfOf) {
         return;
     }
     let at = "/authority/chain";
     let chain = authority.then(|authority| &authority.chain).list();
-    let Some(chain) = found.require(
+    let Some(chain) = report.require(
         chain,
         at,
         "it was done on behalf of another party, and the chain of authority is missing",
@@ -220,50 +232,55 @@ fn delegation_broken(case: &Case<'_>, found: &mut Found<'_>) {
     };
     let ends = chain.first().zip(chain.last());
     let Some((first, last)) = ends else { return };
-    match seen(&case.body.initiator).then(|initiator| &initiator.sub) {
-        Seen::Value(_) if case.may_be_initiator(first) => {
-            found.unknown([at], "the initiator's issuer is not available");
+    // The chain may name the initiator as `iss|sub`. Without the record's `iss`, the same `sub` may belong to someone else at
+    // another issuer, so this case comes before the comparison and is undetermined. A missing initiator is R01's finding.
+    match view(&case.body.initiator).then(|initiator| &initiator.sub) {
+        FieldView::Value(_) if case.may_be_initiator(first) => {
+            report.unknown([at], "the initiator's issuer is not available");
         }
-        Seen::Value(_) if !case.is_initiator(first) => {
-            found.wrong([at, "/initiator/sub"], "the chain does not start at the initiator");
+        FieldView::Value(_) if !case.is_initiator(first) => {
+            report.wrong([at, "/initiator/sub"], "the chain does not start at the initiator");
         }
-        Seen::Withheld => found.unknown([at], "the initiator is withheld"),
+        FieldView::Withheld => report.unknown([at], "the initiator is withheld"),
         _ => {}
     }
-    match seen(&case.body.workload).then(|workload| &workload.id) {
-        Seen::Value(id) if id != last => {
-            found.wrong([at, "/workload/id"], "the chain does not end at the workload");
+    match view(&case.body.workload).then(|workload| &workload.id) {
+        FieldView::Value(id) if id != last => {
+            report.wrong([at, "/workload/id"], "the chain does not end at the workload");
         }
-        Seen::Value(_) => {}
-        _ => found.unknown([at], "the workload at which the chain must end is not available"),
+        FieldView::Value(_) => {}
+        _ => report.unknown([at], "the workload at which the chain must end is not available"),
     }
     let at = "/authority/scopes";
-    let Some(scopes) = found.told(authority.then(|authority| &authority.scopes), at) else { return };
+    let Some(scopes) = report.known(authority.then(|authority| &authority.scopes), at) else { return };
     if scopes.len() != chain.len() {
-        found.wrong([at], format!("the chain has {} hops but {} lists of scopes", chain.len(), scopes.len()));
+        report
+            .wrong([at], format!("the chain has {} hops but {} lists of scopes", chain.len(), scopes.len()));
     }
+    // Rights may only shrink from hop to hop. Lists of the wrong length are compared as far as they go: a scope that grows is worth
+    // a finding of its own.
     for (hop, pair) in scopes.windows(2).enumerate() {
         if let [before, after] = pair
             && let Some(wider) = after.iter().find(|scope| !before.contains(scope))
         {
-            found
+            report
                 .wrong([format!("{at}/{}", hop + 1)], format!("{wider} exceeds the scope of the hop before"));
         }
     }
 }
 
-fn autonomy_undeclared(case: &Case<'_>, found: &mut Found<'_>) {
-    let mode = seen(&case.body.authority).then(|authority| &authority.mode);
-    found.require(mode, "/authority/mode", "the authority mode is not recorded");
+fn autonomy_undeclared(case: &Case<'_>, report: &mut Reporter<'_>) {
+    let mode = view(&case.body.authority).then(|authority| &authority.mode);
+    report.require(mode, "/authority/mode", "the authority mode is not recorded");
 }
 
-fn agent_version_missing(case: &Case<'_>, found: &mut Found<'_>) {
-    let agent = seen(&case.body.workload).then(|workload| &workload.agent);
+fn agent_version_missing(case: &Case<'_>, report: &mut Reporter<'_>) {
+    let agent = view(&case.body.workload).then(|workload| &workload.agent);
     if agent.is_not_applicable() || agent.then(|agent| &agent.config_digest).value().is_some() {
         return;
     }
     let version = agent.then(|agent| &agent.version).text();
-    found.require(
+    report.require(
         version,
         "/workload/agent/version",
         "neither version nor configuration of the agent is recorded",

@@ -6,8 +6,8 @@ use vouchlog_record::{
 
 use crate::case::Case;
 use crate::context::InForce;
-use crate::field_view::{Seen, same_content, seen};
-use crate::rule::{Found, RULE, Rule};
+use crate::field_view::{FieldView, same_content, view};
+use crate::rule::{RULE, Reporter, Rule};
 use crate::terms::{Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
@@ -54,34 +54,51 @@ pub(super) fn table() -> Vec<Rule> {
     ]
 }
 
-/// Says that a decision is lacking, unless it may be among those whose place is withheld.
-fn lacking(found: &mut Found<'_>, withheld: bool, at: String, what: &str) {
-    if withheld {
-        found.unknown([at], format!("whether a policy decided on {what} is withheld"));
-    } else {
-        found.missing([at], format!("no policy decided on {what}"));
+/// Whether a decision that is not found may be among those whose place is withheld.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Search {
+    /// Every decision shows what it is about.
+    Exhaustive,
+    /// Some decision does not.
+    Inconclusive,
+}
+
+impl Search {
+    const fn inconclusive_if(withheld: bool) -> Self {
+        if withheld { Self::Inconclusive } else { Self::Exhaustive }
     }
 }
 
-fn no_decision(case: &Case<'_>, found: &mut Found<'_>) {
+/// Reports that no decision on `what` was found.
+fn not_found(report: &mut Reporter<'_>, search: Search, at: String, what: &str) {
+    match search {
+        Search::Inconclusive => {
+            report.unknown([at], format!("whether a policy decided on {what} is withheld"));
+        }
+        Search::Exhaustive => report.missing([at], format!("no policy decided on {what}")),
+    }
+}
+
+fn no_decision(case: &Case<'_>, report: &mut Reporter<'_>) {
     let message = "no policy decision is recorded";
-    if found.require(seen(&case.body.policy), "/policy", message).is_none() {
+    if report.require(view(&case.body.policy), "/policy", message).is_none() {
         return;
     }
     for (place, decision) in case.decisions() {
         let at = |field| format!("/policy/{place}/{field}");
-        found.require(seen(&decision.verdict), &at("verdict"), "the verdict is not recorded");
+        report.require(view(&decision.verdict), &at("verdict"), "the verdict is not recorded");
         let phase =
-            found.require(seen(&decision.phase), &at("phase"), "the phase of the decision is not recorded");
+            report.require(view(&decision.phase), &at("phase"), "the phase of the decision is not recorded");
         if phase == Some(&PolicyPhase::PreTool) {
-            found.require(
-                seen(&decision.target).text(),
+            report.require(
+                view(&decision.target).text(),
                 &at("target"),
                 "the tool call decided on is not named",
             );
         }
     }
-    let withheld = case.decisions().any(|(_, decision)| seen(&decision.phase).is_withheld());
+    let phase_withheld = case.decisions().any(|(_, decision)| view(&decision.phase).is_withheld());
+    let search = Search::inconclusive_if(phase_withheld);
     for phase in case.asks.decisions {
         let decided = case.decisions().any(|(_, decision)| decision.phase.value() == Some(phase));
         let what = match phase {
@@ -90,7 +107,7 @@ fn no_decision(case: &Case<'_>, found: &mut Found<'_>) {
                 continue;
             }
             PolicyPhase::PreTool => {
-                tools_decided(case, withheld, found);
+                tools_decided(case, search, report);
                 continue;
             }
             PolicyPhase::Input => "the input",
@@ -101,9 +118,9 @@ fn no_decision(case: &Case<'_>, found: &mut Found<'_>) {
             continue;
         }
         match is_due(case, *phase) {
-            Some(true) => lacking(found, withheld, "/policy".into(), what),
+            Some(true) => not_found(report, search, "/policy".into(), what),
             Some(false) => {}
-            None => found.unknown(["/policy"], format!("whether a decision on {what} was due is not known")),
+            None => report.unknown(["/policy"], format!("whether a decision on {what} was due is not known")),
         }
     }
 }
@@ -112,21 +129,21 @@ fn no_decision(case: &Case<'_>, found: &mut Found<'_>) {
 fn is_due(case: &Case<'_>, phase: PolicyPhase) -> Option<bool> {
     match phase {
         PolicyPhase::Input | PolicyPhase::PreTool => Some(true),
-        PolicyPhase::Output => Some(!(case.ended_early() && seen(&case.body.output).is_not_applicable())),
+        PolicyPhase::Output => Some(!(case.ended_early() && view(&case.body.output).is_not_applicable())),
         PolicyPhase::ResourceRead => {
-            let data = seen(&case.body.data);
+            let data = view(&case.body.data);
             match (data.then(|data| &data.sources).list(), data.then(|data| &data.retrieved)) {
-                (Seen::Value(_), _) | (_, Seen::Value(true)) => Some(true),
-                (Seen::Withheld, _) => None,
-                (_, Seen::Value(false) | Seen::NotApplicable) => Some(false),
-                (_, Seen::Absent | Seen::Withheld) => None,
+                (FieldView::Value(_), _) | (_, FieldView::Value(true)) => Some(true),
+                (FieldView::Withheld, _) => None,
+                (_, FieldView::Value(false) | FieldView::NotApplicable) => Some(false),
+                (_, FieldView::Absent | FieldView::Withheld) => None,
             }
         }
     }
 }
 
-fn tools_decided(case: &Case<'_>, withheld: bool, found: &mut Found<'_>) {
-    found.told(seen(&case.body.tools), "/tools");
+fn tools_decided(case: &Case<'_>, search: Search, report: &mut Reporter<'_>) {
+    report.known(view(&case.body.tools), "/tools");
     let undone =
         |tool: &Tool| matches!(tool.status.value(), Some(ToolStatus::Proposed | ToolStatus::Dropped));
     for (place, tool) in case.tools().filter(|(_, tool)| !undone(tool)) {
@@ -137,10 +154,10 @@ fn tools_decided(case: &Case<'_>, withheld: bool, found: &mut Found<'_>) {
         };
         let decided = on_tools().any(|decision| is_about(decision, tool));
         if !decided {
-            let withheld = withheld
-                || seen(&tool.call_id).is_withheld()
-                || on_tools().any(|decision| seen(&decision.target).is_withheld());
-            lacking(found, withheld, format!("/tools/{place}"), "the tool call");
+            let target_withheld = view(&tool.call_id).is_withheld()
+                || on_tools().any(|decision| view(&decision.target).is_withheld());
+            let search = if target_withheld { Search::Inconclusive } else { search };
+            not_found(report, search, format!("/tools/{place}"), "the tool call");
         }
     }
 }
@@ -155,40 +172,40 @@ fn its_tool<'a>(case: &Case<'a>, decision: &PolicyDecision) -> Option<(usize, &'
 }
 
 /// Whether it is known which tool call each decision is about.
-fn linked(case: &Case<'_>, found: &mut Found<'_>) {
+fn linked(case: &Case<'_>, report: &mut Reporter<'_>) {
     for (place, tool) in case.run_tools() {
-        found.told(seen(&tool.call_id).text(), &format!("/tools/{place}/call_id"));
+        report.known(view(&tool.call_id).text(), &format!("/tools/{place}/call_id"));
     }
-    let of_tools = |phase: Seen<'_, PolicyPhase>| match phase {
-        Seen::Value(phase) => *phase == PolicyPhase::PreTool,
+    let of_tools = |phase: FieldView<'_, PolicyPhase>| match phase {
+        FieldView::Value(phase) => *phase == PolicyPhase::PreTool,
         _ => true,
     };
-    for (place, decision) in case.decisions().filter(|(_, decision)| of_tools(seen(&decision.phase))) {
-        found.told(seen(&decision.target).text(), &format!("/policy/{place}/target"));
+    for (place, decision) in case.decisions().filter(|(_, decision)| of_tools(view(&decision.phase))) {
+        report.known(view(&decision.target).text(), &format!("/policy/{place}/target"));
     }
 }
 
-fn decided_late(case: &Case<'_>, found: &mut Found<'_>) {
-    linked(case, found);
+fn decided_late(case: &Case<'_>, report: &mut Reporter<'_>) {
+    linked(case, report);
     for (place, decision) in case.decisions() {
         let at = format!("/policy/{place}/at");
-        let Some(decided) = found.told(seen(&decision.at), &at) else { continue };
+        let Some(decided) = report.known(view(&decision.at), &at) else { continue };
         if let Some((place, tool)) = its_tool(case, decision) {
             let start = format!("/tools/{place}/start");
-            if found.told(seen(&tool.start), &start).is_some_and(|start| decided > start) {
-                found.wrong([at.as_str(), &start], "the policy decided after the tool call started");
+            if report.known(view(&tool.start), &start).is_some_and(|start| decided > start) {
+                report.wrong([at.as_str(), &start], "the policy decided after the tool call started");
             }
         }
         if case.is_intent() {
             continue;
         }
-        if found.told(case.time(|time| &time.end), "/time/end").is_some_and(|end| decided > end) {
-            found.wrong([at.as_str(), "/time/end"], "the policy decided after the action ended");
+        if report.known(case.time(|time| &time.end), "/time/end").is_some_and(|end| decided > end) {
+            report.wrong([at.as_str(), "/time/end"], "the policy decided after the action ended");
         }
     }
 }
 
-fn denied_but_done(case: &Case<'_>, found: &mut Found<'_>) {
+fn denied_but_done(case: &Case<'_>, report: &mut Reporter<'_>) {
     for (place, decision) in case.decisions() {
         if decision.verdict.value() != Some(&Verdict::Deny) {
             continue;
@@ -197,35 +214,35 @@ fn denied_but_done(case: &Case<'_>, found: &mut Found<'_>) {
         let ran = its_tool(case, decision).is_some_and(|(_, tool)| tool.status.value().is_some());
         let went_on = matches!(decision.enforced.value(), Some(Enforced::Allow | Enforced::Modify));
         if !ran && !went_on {
-            found.told(seen(&decision.enforced), &format!("/policy/{place}/enforced"));
+            report.known(view(&decision.enforced), &format!("/policy/{place}/enforced"));
             continue;
         }
-        let over = seen(&case.body.r#override);
+        let over = view(&case.body.r#override);
         let same = |id: &String| decision.decision_id.value() == Some(id);
         match over.then(|over| &over.decision_id) {
-            Seen::Value(id) if same(id) => {}
-            Seen::Withheld => found.unknown([at], "the override is withheld"),
-            Seen::Absent => {
-                found.missing([at], "the action was denied and executed, and no override is recorded")
+            FieldView::Value(id) if same(id) => {}
+            FieldView::Withheld => report.unknown([at], "the override is withheld"),
+            FieldView::Absent => {
+                report.missing([at], "the action was denied and executed, and no override is recorded")
             }
-            Seen::Value(_) | Seen::NotApplicable => {
-                found.wrong([at], "the action was denied and executed without an override");
+            FieldView::Value(_) | FieldView::NotApplicable => {
+                report.wrong([at], "the action was denied and executed without an override");
             }
         }
     }
 }
 
-fn unpinned(case: &Case<'_>, found: &mut Found<'_>) {
+fn unpinned(case: &Case<'_>, report: &mut Reporter<'_>) {
     for (place, decision) in case.decisions() {
         if decision.digest.value().is_some() {
             continue;
         }
         let at = format!("/policy/{place}/digest");
-        if seen(&decision.digest).is_withheld() {
-            found.unknown([at], "the policy's digest is withheld");
+        if view(&decision.digest).is_withheld() {
+            report.unknown([at], "the policy's digest is withheld");
         } else {
-            found.require(
-                seen(&decision.version).text(),
+            report.require(
+                view(&decision.version).text(),
                 &at,
                 "neither digest nor version of the policy is recorded",
             );
@@ -233,23 +250,23 @@ fn unpinned(case: &Case<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn not_in_force(case: &Case<'_>, found: &mut Found<'_>) {
+fn not_in_force(case: &Case<'_>, report: &mut Reporter<'_>) {
     for (place, decision) in case.decisions() {
         let at = format!("/policy/{place}");
-        let Some(id) = found.told(seen(&decision.id).text(), &format!("{at}/id")) else { continue };
-        let Some(when) = found.told(seen(&decision.at), &format!("{at}/at")) else { continue };
+        let Some(id) = report.known(view(&decision.id).text(), &format!("{at}/id")) else { continue };
+        let Some(when) = report.known(view(&decision.at), &format!("{at}/at")) else { continue };
         let (digest, version) = (decision.digest.value(), decision.version.value().map(String::as_str));
         match case.context.in_force(ConfigurationSubject::Policy, id, digest, version, *when) {
             InForce::Yes => {}
-            InForce::No => found.wrong([at], format!("this bundle of {id} was not in force at {when:.0}")),
+            InForce::No => report.wrong([at], format!("this bundle of {id} was not in force at {when:.0}")),
             InForce::Unknown => {
-                found.unknown([at], format!("which version of {id} was in force at {when:.0} is not known"));
+                report.unknown([at], format!("which version of {id} was in force at {when:.0} is not known"));
             }
         }
     }
 }
 
-fn fail_open(case: &Case<'_>, found: &mut Found<'_>) {
+fn fail_open(case: &Case<'_>, report: &mut Reporter<'_>) {
     for (place, decision) in case.decisions() {
         if !matches!(decision.verdict.value(), Some(Verdict::Error | Verdict::NotEvaluated)) {
             continue;
@@ -258,36 +275,36 @@ fn fail_open(case: &Case<'_>, found: &mut Found<'_>) {
         match decision.enforced.value() {
             Some(Enforced::Deny) => {}
             Some(Enforced::Allow | Enforced::Modify) => {
-                found.wrong([at], "no decision was made, and the action continued")
+                report.wrong([at], "no decision was made, and the action continued")
             }
             None => {
-                found.unknown([at], "no decision was made, and whether the action continued is not recorded")
+                report.unknown([at], "no decision was made, and whether the action continued is not recorded")
             }
         }
     }
 }
 
-fn no_reason(case: &Case<'_>, found: &mut Found<'_>) {
+fn no_reason(case: &Case<'_>, report: &mut Reporter<'_>) {
     use Verdict::{Deny, Escalate, Modify, StepUp};
     for (place, decision) in case.decisions() {
         if matches!(decision.verdict.value(), Some(Deny | Modify | StepUp | Escalate)) {
             let at = format!("/policy/{place}/reason");
-            found.require(seen(&decision.reason).text(), &at, "no reason code is recorded");
+            report.require(view(&decision.reason).text(), &at, "no reason code is recorded");
         }
     }
 }
 
-fn no_diff(case: &Case<'_>, found: &mut Found<'_>) {
+fn no_diff(case: &Case<'_>, report: &mut Reporter<'_>) {
     for (place, decision) in case.decisions() {
         if decision.verdict.value() == Some(&Verdict::Modify) {
             let at = |field| format!("/policy/{place}/{field}");
-            found.require(
-                seen(&decision.before_digest),
+            report.require(
+                view(&decision.before_digest),
                 &at("before_digest"),
                 "the digest before the change is not recorded",
             );
-            found.require(
-                seen(&decision.after_digest),
+            report.require(
+                view(&decision.after_digest),
                 &at("after_digest"),
                 "the digest after the change is not recorded",
             );
@@ -295,7 +312,7 @@ fn no_diff(case: &Case<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn input_mismatch(case: &Case<'_>, found: &mut Found<'_>) {
+fn input_mismatch(case: &Case<'_>, report: &mut Reporter<'_>) {
     for (place, decision) in case.decisions() {
         let Some((call, tool)) = its_tool(case, decision) else { continue };
         // What a policy changed on purpose is not what it saw.
@@ -307,15 +324,15 @@ fn input_mismatch(case: &Case<'_>, found: &mut Found<'_>) {
         };
         let saw_at = format!("/policy/{place}/{field}");
         let got_at = format!("/tools/{call}/arguments_digest");
-        let saw = found.told(seen(saw), &saw_at);
-        let got = found.told(seen(&tool.arguments_digest), &got_at);
+        let saw = report.known(view(saw), &saw_at);
+        let got = report.known(view(&tool.arguments_digest), &got_at);
         let (Some(saw), Some(got)) = (saw, got) else { continue };
         match same_content(saw, got) {
             Some(true) => {}
             Some(false) => {
-                found.wrong([saw_at, got_at], "the tool received other arguments than the policy decided on")
+                report.wrong([saw_at, got_at], "the tool received other arguments than the policy decided on")
             }
-            None => found
+            None => report
                 .unknown([saw_at, got_at], "the two commitments cannot be compared: use one key for both"),
         }
     }

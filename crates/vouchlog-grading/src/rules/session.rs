@@ -8,7 +8,7 @@ use vouchlog_stream::StatementKind;
 
 use crate::field_view::same_content;
 use crate::record_set::RecordSet;
-use crate::rule::{Found, RULE, Rule};
+use crate::rule::{RULE, Reporter, Rule};
 use crate::terms::{AskedOf, Definition, Severity};
 
 /// Most names that one message lists.
@@ -87,7 +87,7 @@ fn listed(mut names: impl Iterator<Item = String>) -> String {
     list.join(", ")
 }
 
-fn gap(set: &RecordSet<'_>, found: &mut Found<'_>) {
+fn gap(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     for (session, records) in set.by_session(Record::is_counted_in_session) {
         let at = [format!("session {session}")];
         let unnumbered = records.iter().filter(|(_, record)| sequence(record).is_none()).count();
@@ -97,7 +97,7 @@ fn gap(set: &RecordSet<'_>, found: &mut Found<'_>) {
             } else {
                 format!("{unnumbered} records have")
             };
-            found.unknown(at, format!("{records} no number in the session"));
+            report.unknown(at, format!("{records} no number in the session"));
             continue;
         }
         let places: BTreeSet<u64> = records.iter().filter_map(|(_, record)| sequence(record)).collect();
@@ -116,30 +116,30 @@ fn gap(set: &RecordSet<'_>, found: &mut Found<'_>) {
             next = next.max(place.saturating_add(1));
         }
         if !missing.is_empty() {
-            found.missing(at, format!("missing: {}", listed(missing.into_iter())));
+            report.missing(at, format!("missing: {}", listed(missing.into_iter())));
         }
     }
 }
 
-fn unsealed(set: &RecordSet<'_>, found: &mut Found<'_>) {
+fn unsealed(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     for session in set.facts.sessions.iter().filter(|session| session.over) {
         let at = [format!("session {}", session.session)];
         match seal(set, &session.session) {
-            None => found.missing(at, "the session is over and has no seal"),
-            Some((None, _)) => found.missing(at, "the session's seal does not state its number of records"),
+            None => report.missing(at, "the session is over and has no seal"),
+            Some((None, _)) => report.missing(at, "the session's seal does not state its number of records"),
             Some(_) => {}
         }
     }
 }
 
-fn after_seal(set: &RecordSet<'_>, found: &mut Found<'_>) {
+fn after_seal(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     for (session, records) in set.by_session(Record::is_counted_in_session) {
         let Some((count, ids)) = seal(set, session) else { continue };
         for (id, record) in records {
             let beyond = sequence(record).zip(count).is_some_and(|(place, count)| place > count);
             let unlisted = ids.is_some_and(|ids| !ids.contains(id));
             if beyond || unlisted {
-                found.of(id).wrong(
+                report.of_record(id).wrong(
                     ["/correlation/session_sequence"],
                     format!("the seal of {session} does not count it"),
                 );
@@ -161,7 +161,7 @@ fn spans(record: &Record) -> impl Iterator<Item = &str> {
     own.into_iter().chain(called).map(String::as_str).chain(told)
 }
 
-fn orphan_span(set: &RecordSet<'_>, found: &mut Found<'_>) {
+fn orphan_span(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     let correlations = || {
         set.records.iter().filter_map(|(id, record)| Some((*id, *record, record.body.correlation.value()?)))
     };
@@ -171,14 +171,14 @@ fn orphan_span(set: &RecordSet<'_>, found: &mut Found<'_>) {
     for (id, _, here) in correlations() {
         let (Some(trace), Some(parent)) = (here.trace.value(), here.parent_span.value()) else { continue };
         if here.parent_external.value() != Some(&true) && !known.contains(&(trace, parent.as_str())) {
-            found
-                .of(id)
+            report
+                .of_record(id)
                 .missing(["/correlation/parent_span"], format!("span {parent} is not among the records"));
         }
     }
 }
 
-fn orphan_intent(set: &RecordSet<'_>, found: &mut Found<'_>) {
+fn orphan_intent(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     let outcomes: BTreeSet<_> = set
         .interactions()
         .filter_map(|(_, record)| record.body.correlation.value()?.intent.value())
@@ -192,16 +192,16 @@ fn orphan_intent(set: &RecordSet<'_>, found: &mut Found<'_>) {
         match (began, set.facts.now) {
             (Some(began), Some(now)) if now.duration_since(*began) <= set.facts.orphan_timeout() => {}
             (Some(began), Some(_)) => {
-                found.of(id).missing(at, format!("an intent recorded at {began:.0} has no outcome"));
+                report.of_record(id).missing(at, format!("an intent recorded at {began:.0} has no outcome"));
             }
-            _ => {
-                found.of(id).unknown(at, "the intent has no outcome, and whether one is due yet is not known")
-            }
+            _ => report
+                .of_record(id)
+                .unknown(at, "the intent has no outcome, and whether one is due yet is not known"),
         }
     }
 }
 
-fn duplicate(set: &RecordSet<'_>, found: &mut Found<'_>) {
+fn duplicate(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     let mut seen: BTreeMap<(&String, Option<u64>), (&RecordId, &Record)> = BTreeMap::new();
     // What completes a record is of the same attempt, and says something else.
     for (id, record) in set.interactions().filter(|(_, record)| !record.is_amendment()) {
@@ -211,7 +211,7 @@ fn duplicate(set: &RecordSet<'_>, found: &mut Found<'_>) {
         let (first, earlier) = *seen.entry((key, attempt)).or_insert((id, record));
         // The very same record twice does no harm.
         if earlier.body != record.body {
-            found.of(id).wrong(
+            report.of_record(id).wrong(
                 ["/correlation/idempotency_key"],
                 format!("{first} records the same attempt differently"),
             );
@@ -219,7 +219,7 @@ fn duplicate(set: &RecordSet<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn unknown_to_the_log(set: &RecordSet<'_>, found: &mut Found<'_>) {
+fn unknown_to_the_log(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     let logged: BTreeSet<&str> = set
         .records
         .iter()
@@ -230,12 +230,12 @@ fn unknown_to_the_log(set: &RecordSet<'_>, found: &mut Found<'_>) {
         let mut unknown = usage.response_ids.iter().filter(|id| !logged.contains(id.as_str())).peekable();
         if unknown.peek().is_some() {
             let message = format!("answers that the log does not have: {}", listed(unknown.cloned()));
-            found.missing([format!("provider {}", usage.provider)], message);
+            report.missing([format!("provider {}", usage.provider)], message);
         }
     }
 }
 
-fn disagreement(set: &RecordSet<'_>, found: &mut Found<'_>) {
+fn disagreement(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     for call in &set.facts.observations {
         let at = [format!("call {}", call.call)];
         let Some((first, others)) = call.views.split_first() else { continue };
@@ -246,8 +246,8 @@ fn disagreement(set: &RecordSet<'_>, found: &mut Found<'_>) {
                 let pair = format!("{what}, as recorded by {} and {}", first.observer, other.observer);
                 match one.as_ref().zip(two.as_ref()).map(|(one, two)| same_content(one, two)) {
                     Some(Some(true)) | None => {}
-                    Some(Some(false)) => found.wrong(at.clone(), format!("{pair}, is not the same")),
-                    Some(None) => found.unknown(at.clone(), format!("{pair}, cannot be compared")),
+                    Some(Some(false)) => report.wrong(at.clone(), format!("{pair}, is not the same")),
+                    Some(None) => report.unknown(at.clone(), format!("{pair}, cannot be compared")),
                 }
             }
             let comparable = first.arguments.is_some() && other.arguments.is_some()
@@ -256,12 +256,12 @@ fn disagreement(set: &RecordSet<'_>, found: &mut Found<'_>) {
             if !comparable {
                 let message =
                     format!("{} and {} record nothing that can be compared", first.observer, other.observer);
-                found.unknown(at.clone(), message);
+                report.unknown(at.clone(), message);
             }
             if first.status.zip(other.status).is_some_and(|(one, two)| one != two) {
                 let message =
                     format!("{} and {} recorded different outcomes", first.observer, other.observer);
-                found.wrong(at.clone(), message);
+                report.wrong(at.clone(), message);
             }
         }
     }

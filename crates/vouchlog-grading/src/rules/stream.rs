@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::facts::StreamFacts;
 use crate::record_set::RecordSet;
-use crate::rule::{Found, RULE, Rule, whole_seconds};
+use crate::rule::{RULE, Reporter, Rule, whole_seconds};
 use crate::terms::{AskedOf, Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
@@ -51,7 +51,7 @@ fn at(stream: &StreamFacts) -> [String; 1] {
     [format!("stream {}", stream.stream)]
 }
 
-fn gap(set: &RecordSet<'_>, found: &mut Found<'_>) {
+fn gap(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     for stream in &set.facts.streams {
         // What is there and what is declared lost, as ranges with both ends in them, in order.
         let mut covered: Vec<_> = stream.ranges.iter().chain(&stream.losses).copied().collect();
@@ -59,33 +59,33 @@ fn gap(set: &RecordSet<'_>, found: &mut Found<'_>) {
         let mut next = 0;
         for (first, last) in covered.into_iter().chain(stream.size.map(|size| (size, size))) {
             if first > next {
-                found.missing(at(stream), format!("statements {next} to {} are missing", first - 1));
+                report.missing(at(stream), format!("statements {next} to {} are missing", first - 1));
             }
             next = next.max(last.saturating_add(1));
         }
     }
 }
 
-fn fork(set: &RecordSet<'_>, found: &mut Found<'_>) {
+fn fork(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     for stream in &set.facts.streams {
         for place in &stream.forks {
-            found.wrong(at(stream), format!("two statements have sequence number {place}"));
+            report.wrong(at(stream), format!("two statements have sequence number {place}"));
         }
     }
 }
 
-fn unclosed(set: &RecordSet<'_>, found: &mut Found<'_>) {
+fn unclosed(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     for stream in set.facts.streams.iter().filter(|stream| !stream.closed) {
         let Some(successor) = &stream.successor else { continue };
         if successor.names.is_none() || stream.size.is_some() && successor.names != stream.size {
             let message =
                 format!("interrupted: {} follows and does not state where it stopped", successor.stream);
-            found.missing(at(stream), message);
+            report.missing(at(stream), message);
         }
     }
 }
 
-fn silent(set: &RecordSet<'_>, found: &mut Found<'_>) {
+fn silent(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     for stream in &set.facts.streams {
         let Some(interval) = stream.heartbeat_interval else { continue };
         let most = interval.checked_mul(set.facts.missed_heartbeats()).unwrap_or(interval);
@@ -95,27 +95,27 @@ fn silent(set: &RecordSet<'_>, found: &mut Found<'_>) {
         if !stream.closed && stream.successor.is_none() {
             match set.facts.now {
                 Some(now) => times.push(now),
-                None => found.unknown(at(stream), "the stream is open, and the current time was not given"),
+                None => report.unknown(at(stream), "the stream is open, and the current time was not given"),
             }
         }
         for pair in times.windows(2) {
             let silence = pair[1].duration_since(pair[0]);
             if silence > most {
                 let silence = whole_seconds(silence);
-                found.missing(at(stream), format!("silent for {silence:#} from {:.0}", pair[0]));
+                report.missing(at(stream), format!("silent for {silence:#} from {:.0}", pair[0]));
             }
         }
     }
 }
 
-fn miscounted(set: &RecordSet<'_>, found: &mut Found<'_>) {
+fn miscounted(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     for stream in &set.facts.streams {
         for head in stream.heads.iter().filter(|head| head.signed != head.logged) {
             let message = format!(
                 "at {:.0} the gateway signed {} statements, the log has {}",
                 head.at, head.signed, head.logged
             );
-            found.wrong(at(stream), message);
+            report.wrong(at(stream), message);
         }
     }
 }
@@ -125,32 +125,32 @@ fn overdue(set: &RecordSet<'_>, since: Timestamp) -> Option<bool> {
     set.facts.now.map(|now| now.duration_since(since) > set.facts.max_merge_delay())
 }
 
-fn not_integrated(set: &RecordSet<'_>, found: &mut Found<'_>) {
+fn not_integrated(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     for receipt in set.facts.receipts.iter().filter(|receipt| !receipt.proven) {
         let at = [format!("receipt for {}", receipt.of)];
         match overdue(set, receipt.given_at) {
-            Some(true) => found.missing(at, format!("promised at {:.0}, and not proven", receipt.given_at)),
+            Some(true) => report.missing(at, format!("promised at {:.0}, and not proven", receipt.given_at)),
             Some(false) => {}
-            None => found.unknown(at, "not proven yet, and the current time was not given"),
+            None => report.unknown(at, "not proven yet, and the current time was not given"),
         }
     }
 }
 
-fn no_quorum(set: &RecordSet<'_>, found: &mut Found<'_>) {
+fn no_quorum(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     for checkpoint in set.facts.witnesses.iter().filter(|checkpoint| checkpoint.cosigned < checkpoint.needed)
     {
         let message = format!("{} of {} witnesses cosigned", checkpoint.cosigned, checkpoint.needed);
-        found.missing([format!("checkpoint {}", checkpoint.size)], message);
+        report.missing([format!("checkpoint {}", checkpoint.size)], message);
     }
 }
 
-fn canary(set: &RecordSet<'_>, found: &mut Found<'_>) {
+fn canary(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     for canary in set.facts.canaries.iter().filter(|canary| !canary.surfaced) {
         let at = [format!("canary {}", canary.name)];
         match overdue(set, canary.sent_at) {
-            Some(true) => found.missing(at, format!("sent at {:.0}, and not in the log", canary.sent_at)),
+            Some(true) => report.missing(at, format!("sent at {:.0}, and not in the log", canary.sent_at)),
             Some(false) => {}
-            None => found.unknown(at, "not in the log, and the current time was not given"),
+            None => report.unknown(at, "not in the log, and the current time was not given"),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::*;
 use crate::context::Context;
 use crate::grade::testing::{COMPLETE, LOW_RISK, REGULATED, context, read, testdata};
 use crate::grade::{contradictions, grade};
+use crate::rule::Finding;
 use crate::terms::Severity;
 
 mod mutations;
@@ -16,7 +17,7 @@ mod sets;
 pub(crate) use mutations::{MUTATIONS, Mutation};
 
 /// Codes of what fired, each once.
-fn codes(findings: &[crate::grade::Finding]) -> Vec<&'static str> {
+fn codes(findings: &[Finding]) -> Vec<&'static str> {
     let mut codes: Vec<_> = findings.iter().map(|finding| finding.rule.code).collect();
     codes.dedup();
     codes

@@ -3,8 +3,8 @@
 use vouchlog_record::{Effect, ToolOrigin, ToolStatus};
 
 use crate::case::Case;
-use crate::field_view::{Seen, seen};
-use crate::rule::{Found, RULE, Rule};
+use crate::field_view::{FieldView, view};
+use crate::rule::{RULE, Reporter, Rule};
 use crate::terms::{AskedOf, Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
@@ -35,70 +35,70 @@ pub(super) fn table() -> Vec<Rule> {
     ]
 }
 
-fn unresolved(case: &Case<'_>, found: &mut Found<'_>) {
-    found.told(seen(&case.body.tools), "/tools");
+fn unresolved(case: &Case<'_>, report: &mut Reporter<'_>) {
+    report.known(view(&case.body.tools), "/tools");
     for (place, tool) in case.tools() {
         let at = format!("/tools/{place}/status");
-        let status = found.require(seen(&tool.status), &at, "the outcome of the call is not recorded");
+        let status = report.require(view(&tool.status), &at, "the outcome of the call is not recorded");
         if status == Some(&ToolStatus::Proposed) {
-            found.wrong([at], "the model proposed the call, and no outcome is recorded");
+            report.wrong([at], "the model proposed the call, and no outcome is recorded");
         }
     }
 }
 
-fn orphan(case: &Case<'_>, found: &mut Found<'_>) {
+fn orphan(case: &Case<'_>, report: &mut Reporter<'_>) {
     for (place, tool) in case.run_tools() {
         if tool.proposed.value() == Some(&true) || tool.origin.value() == Some(&ToolOrigin::Human) {
             continue;
         }
         let at = format!("/tools/{place}/proposed");
-        if seen(&tool.proposed).is_withheld() || seen(&tool.origin).is_withheld() {
-            found.unknown([at], "who asked for the call is withheld");
+        if view(&tool.proposed).is_withheld() || view(&tool.origin).is_withheld() {
+            report.unknown([at], "who asked for the call is withheld");
         } else if tool.proposed.value() == Some(&false) && tool.origin.value().is_some() {
-            found.wrong(
+            report.wrong(
                 [at],
                 "the call is recorded as requested by the model, but the model did not propose it",
             );
         } else {
-            found.missing([at], "no requester of the call is recorded");
+            report.missing([at], "no requester of the call is recorded");
         }
     }
 }
 
-fn changed(case: &Case<'_>, found: &mut Found<'_>) {
+fn changed(case: &Case<'_>, report: &mut Reporter<'_>) {
     for (place, tool) in case.run_tools() {
         let used_at = format!("/tools/{place}/definition_digest");
         let pinned_at = format!("/tools/{place}/pinned_definition_digest");
-        let used = found.told(seen(&tool.definition_digest), &used_at);
-        let pinned = found.told(seen(&tool.pinned_definition_digest), &pinned_at);
+        let used = report.known(view(&tool.definition_digest), &used_at);
+        let pinned = report.known(view(&tool.pinned_definition_digest), &pinned_at);
         let (Some(used), Some(pinned)) = (used, pinned) else { continue };
         let is_keyed = |digest: &str| digest.starts_with("hmac-");
         if is_keyed(used.as_str()) != is_keyed(pinned.as_str()) {
-            found.unknown([used_at, pinned_at], "the two digests cannot be compared: one is keyed");
+            report.unknown([used_at, pinned_at], "the two digests cannot be compared: one is keyed");
         } else if used != pinned {
-            found.wrong([used_at, pinned_at], "the definition in use is not the pinned one");
+            report.wrong([used_at, pinned_at], "the definition in use is not the pinned one");
         }
     }
 }
 
-fn unlinked(case: &Case<'_>, found: &mut Found<'_>) {
+fn unlinked(case: &Case<'_>, report: &mut Reporter<'_>) {
     for (place, tool) in case.run_tools() {
         let at = format!("/tools/{place}/downstream");
         // Where nobody says whether it changes something, it may.
         if tool.side_effect.value() == Some(&false) {
             continue;
         }
-        let calls = seen(&tool.downstream).list();
-        if calls.value().is_none() && seen(&tool.side_effect).is_withheld() {
-            found.unknown([at], "whether the tool changes something is withheld");
+        let calls = view(&tool.downstream).list();
+        if calls.value().is_none() && view(&tool.side_effect).is_withheld() {
+            report.unknown([at], "whether the tool changes something is withheld");
             continue;
         }
-        if found.require(calls, &at, "no downstream call is recorded").is_some()
+        if report.require(calls, &at, "no downstream call is recorded").is_some()
             && let Some(calls) = tool.downstream.value()
         {
             for (call, downstream) in calls.iter().enumerate() {
-                let named = seen(&downstream.target).text();
-                found.require(
+                let named = view(&downstream.target).text();
+                report.require(
                     named,
                     &format!("{at}/{call}/target"),
                     "the tool's downstream calls are not recorded",
@@ -108,19 +108,19 @@ fn unlinked(case: &Case<'_>, found: &mut Found<'_>) {
     }
 }
 
-fn unconfirmed(case: &Case<'_>, found: &mut Found<'_>) {
+fn unconfirmed(case: &Case<'_>, report: &mut Reporter<'_>) {
     for (place, tool) in case.run_tools() {
         if tool.side_effect.value() == Some(&false) {
             continue;
         }
         let at = format!("/tools/{place}/effect");
-        let effect = found.require(seen(&tool.effect), &at, "whether the call took effect is not recorded");
+        let effect = report.require(view(&tool.effect), &at, "whether the call took effect is not recorded");
         if effect == Some(&Effect::Dispatched) {
-            found.wrong([at], "the call was sent, and no result was received");
+            report.wrong([at], "the call was sent, and no result was received");
         }
     }
-    let effect = seen(&case.body.outcome).then(|outcome| &outcome.effect);
-    if let Seen::Value(Effect::Dispatched) = effect {
-        found.wrong(["/outcome/effect"], "the call was sent, and no result was received");
+    let effect = view(&case.body.outcome).then(|outcome| &outcome.effect);
+    if let FieldView::Value(Effect::Dispatched) = effect {
+        report.wrong(["/outcome/effect"], "the call was sent, and no result was received");
     }
 }

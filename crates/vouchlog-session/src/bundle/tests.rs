@@ -6,18 +6,18 @@ use vouchlog_grading::{Answer, RULES_VERSION};
 use vouchlog_note::Policy;
 use vouchlog_record::RecordId;
 use vouchlog_statement::testing::{self, GATEWAY, Log, OPENED, log_key, policy, stream_key};
-use vouchlog_statement::{ClearClaims, Issued, LogTrust, issue};
+use vouchlog_statement::{ClearClaims, IssuedStatement, LogTrust, issue};
 use vouchlog_stream::{Evidence, StatementEntry, StatementKind, StreamId};
 
 use super::*;
 use crate::input::ProofState;
 use crate::sample;
-use crate::timeline::{Noted, Step, Timeline};
+use crate::timeline::{ShownFinding, Step, Timeline};
 
 /// A log with the records of the complete sample session, and what its gateway keeps of them.
 struct World {
     log: Log,
-    kept: Vec<(Issued, u64)>,
+    kept: Vec<(IssuedStatement, u64)>,
 }
 
 fn evidence() -> Evidence {
@@ -111,7 +111,7 @@ fn a_recipient_sees_the_whole_session_from_the_file_alone() {
             .iter()
             .any(|line| line.step == Step::Downstream && line.words.contains("payments.example"))
     );
-    let witnessed = |record: &crate::timeline::Recorded| matches!(&record.proof, ProofState::Witnessed { by, .. } if by == &["w"]);
+    let witnessed = |record: &crate::timeline::TimelineRecord| matches!(&record.proof, ProofState::Witnessed { by, .. } if by == &["w"]);
     assert!(timeline.records.iter().all(witnessed));
     let notes = timeline.summary.notes.join("\n");
     assert!(!notes.contains("sender's word") && !notes.contains("No witness policy"), "{notes}");
@@ -228,7 +228,7 @@ fn a_claim_that_the_disclosed_fields_contradict_is_a_finding() {
     assert!(verified.findings.iter().any(|finding| finding.rule.code == "R80"), "{:?}", verified.findings);
     let timeline = verified.timeline();
     let told = timeline.records.iter().find(|record| record.id.as_str() == "lie").unwrap();
-    assert!(told.findings.iter().any(Noted::is_contradiction));
+    assert!(told.findings.iter().any(ShownFinding::is_contradiction));
 }
 
 #[test]

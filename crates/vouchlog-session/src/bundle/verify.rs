@@ -9,8 +9,8 @@ use vouchlog_record::{Profile, Record};
 use vouchlog_statement::{LogTrust, verify_presentation};
 use vouchlog_stream::{Evidence, StatementKind};
 
-use super::session::Disclosed;
-use super::{BundleError, BundlePart, SessionBundle, Shortened, VerifiedSession, withheld};
+use super::verified_session::DisclosedRecord;
+use super::{BundleError, BundlePart, PackedPresentation, SessionBundle, VerifiedSession, withheld};
 
 /// Verifies every presentation of a bundle offline, and compares what they disclose with what their gateways claim.
 ///
@@ -22,15 +22,15 @@ use super::{BundleError, BundlePart, SessionBundle, Shortened, VerifiedSession, 
 /// All but those of [`SessionBundle::new`]; [`BundleError::is_finding`] distinguishes evidence that does not hold from
 /// evidence that cannot be checked.
 pub fn verify_bundle(bundle: &SessionBundle, trust: &LogTrust<'_>) -> Result<VerifiedSession, BundleError> {
-    let numbered = |part: fn(usize) -> BundlePart| move |(place, one)| (part(place), one);
-    let records = bundle.records.iter().enumerate().map(numbered(BundlePart::Record));
-    let erasures = bundle.erasures.iter().enumerate().map(numbered(BundlePart::Erasure));
-    let records =
-        records.map(|(part, one)| verify_one(bundle, trust, part, one)).collect::<Result<Vec<_>, _>>()?;
+    let (mut records, mut erasures) = (Vec::new(), Vec::new());
+    for (place, one) in bundle.records.iter().enumerate() {
+        records.push(verify_one(bundle, trust, BundlePart::Record(place), one)?);
+    }
     let seal =
         bundle.seal.as_ref().map(|one| verify_one(bundle, trust, BundlePart::Seal, one)).transpose()?;
-    let erasures =
-        erasures.map(|(part, one)| verify_one(bundle, trust, part, one)).collect::<Result<Vec<_>, _>>()?;
+    for (place, one) in bundle.erasures.iter().enumerate() {
+        erasures.push(verify_one(bundle, trust, BundlePart::Erasure(place), one)?);
+    }
     check_once(records.iter().chain(&seal).chain(&erasures))?;
     for one in records.iter().chain(&seal) {
         check_session(bundle.session(), one)?;
@@ -53,9 +53,9 @@ fn verify_one(
     bundle: &SessionBundle,
     trust: &LogTrust<'_>,
     part: BundlePart,
-    one: &Shortened,
-) -> Result<Disclosed, BundleError> {
-    let presentation = bundle.lengthen(one).ok_or(BundleError::NoSuchPart(part))?;
+    one: &PackedPresentation,
+) -> Result<DisclosedRecord, BundleError> {
+    let presentation = bundle.unpack(one).ok_or(BundleError::NoSuchPart(part))?;
     let verified = verify_presentation(&presentation, trust)
         .map_err(|error| BundleError::Presentation { part, error: Box::new(error) })?;
     let kind = verified.statement.claims.kind;
@@ -74,23 +74,24 @@ fn verify_one(
     // What the statement says in clear the record says no second time.
     members.insert("kind".to_owned(), kind.name().into());
     members.insert("id".to_owned(), claims.record.as_str().into());
-    let read = |members: Map<String, Value>| {
-        let parsed = Record::from_value(Value::Object(members));
-        parsed
-            .map(|parsed| parsed.record)
-            .map_err(|error| BundleError::Record { part, error: Box::new(error) })
-    };
-    let record = read(members.clone())?;
+    let record = read(part, members.clone())?;
     let partial = verified.statement.undisclosed > 0;
     let judged = if partial {
         withheld::mark(&mut members);
-        let mut judged = read(members)?;
+        let mut judged = read(part, members)?;
         judged.profile = record.profile.or_else(|| claimed_profile(claims.evidence));
         judged
     } else {
         record.clone()
     };
-    Ok(Disclosed { presentation: verified, record, judged, partial, grade: None })
+    Ok(DisclosedRecord { presentation: verified, record, judged, partial, grade: None })
+}
+
+fn read(part: BundlePart, members: Map<String, Value>) -> Result<Record, BundleError> {
+    match Record::from_value(Value::Object(members)) {
+        Ok(parsed) => Ok(parsed.record),
+        Err(error) => Err(BundleError::Record { part, error: Box::new(error) }),
+    }
 }
 
 /// The profile a gateway claims in public, for a record whose own is not disclosed.
@@ -103,7 +104,7 @@ fn claimed_profile(evidence: Evidence) -> Option<Profile> {
     }
 }
 
-fn check_once<'a>(all: impl Iterator<Item = &'a Disclosed>) -> Result<(), BundleError> {
+fn check_once<'a>(all: impl Iterator<Item = &'a DisclosedRecord>) -> Result<(), BundleError> {
     let (mut ids, mut places) = (HashSet::new(), HashSet::new());
     for one in all {
         let record = &one.presentation.statement.claims.record;
@@ -114,7 +115,7 @@ fn check_once<'a>(all: impl Iterator<Item = &'a Disclosed>) -> Result<(), Bundle
     Ok(())
 }
 
-fn check_session(session: &str, one: &Disclosed) -> Result<(), BundleError> {
+fn check_session(session: &str, one: &DisclosedRecord) -> Result<(), BundleError> {
     match one.session() {
         Some(said) if said != session => {
             Err(BundleError::OtherSession { record: one.presentation.statement.claims.record.clone() })

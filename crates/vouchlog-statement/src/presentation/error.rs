@@ -8,11 +8,11 @@ use vouchlog_note::{CheckpointError, KeyName, PolicyError, ProofFileError};
 use vouchlog_stream::{Digest, Evidence, StatementKind, StreamId, TextError};
 
 use crate::limits::MAX_PRESENTATION_BYTES;
-use crate::statement::error::StatementError;
+use crate::statement::StatementError;
 
 /// A proof in a presentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum PresentationPart {
     /// `proof`.
     Statement,
     /// `genesis`.
@@ -27,7 +27,7 @@ pub enum Part {
     SignerOpening,
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for PresentationPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Statement => "the statement's entry",
@@ -63,7 +63,7 @@ pub enum PresentationError {
     },
     /// A proof does not carry the entry it is about.
     #[error("the proof of {0} does not carry the entry")]
-    NoEntry(Part),
+    NoEntry(PresentationPart),
     /// The statement was logged through the log's own house stream, which no gateway signs.
     #[error(
         "stream {0} is the log's house stream: no gateway signs its statements, so a presentation proves nothing"
@@ -73,7 +73,7 @@ pub enum PresentationError {
     #[error("the proof of {part} is malformed: {error}")]
     ProofFile {
         /// Which.
-        part: Part,
+        part: PresentationPart,
         /// What is wrong.
         error: ProofFileError,
     },
@@ -81,7 +81,7 @@ pub enum PresentationError {
     #[error("the checkpoint over {part} does not verify: {error}")]
     Checkpoint {
         /// Which.
-        part: Part,
+        part: PresentationPart,
         /// What is wrong.
         error: CheckpointError,
     },
@@ -89,7 +89,7 @@ pub enum PresentationError {
     #[error("the checkpoint over {part} does not satisfy the policy: {error}")]
     Policy {
         /// Which.
-        part: Part,
+        part: PresentationPart,
         /// What is wrong.
         error: PolicyError,
     },
@@ -97,7 +97,7 @@ pub enum PresentationError {
     #[error("{part} is not in the log at index {index}: {error}")]
     NotIncluded {
         /// Which.
-        part: Part,
+        part: PresentationPart,
         /// Its index in the proof.
         index: LeafIndex,
         /// Where the proof fails.
@@ -107,13 +107,13 @@ pub enum PresentationError {
     #[error("the proof of {part} is for another kind of entry")]
     OtherEntry {
         /// Which.
-        part: Part,
+        part: PresentationPart,
     },
     /// A note is not signed by whom it must be: the genesis by the log, an enrolment by the operator, an opening by the gateway.
     #[error("{part} does not verify: {error}")]
     Note {
         /// Which.
-        part: Part,
+        part: PresentationPart,
         /// What is wrong.
         error: TextError,
     },
@@ -121,7 +121,7 @@ pub enum PresentationError {
     #[error("{part} is at index {index}, not before index {before}")]
     Order {
         /// Which.
-        part: Part,
+        part: PresentationPart,
         /// Where it is.
         index: LeafIndex,
         /// Where the entry is that needs it; 1 for the genesis.
@@ -131,7 +131,7 @@ pub enum PresentationError {
     #[error("{part} enrols a key other than the one that opened the stream")]
     OtherKey {
         /// Which.
-        part: Part,
+        part: PresentationPart,
     },
     /// The entry is in another stream than the one that is shown.
     #[error("the entry is in stream {entry}, not in stream {shown}")]

@@ -6,7 +6,9 @@ use vouchlog_note::{
 };
 use vouchlog_stream::{Enrolment, Entry, Genesis, StatementEntry, StreamId, StreamOpening};
 
-use super::{LogTrust, Part, Presentation, PresentationError, StreamIdentity, VerifiedPresentation};
+use super::{
+    LogTrust, Presentation, PresentationError, PresentationPart, StreamIdentity, VerifiedPresentation,
+};
 use crate::statement;
 use crate::statement::VerifiedStatement;
 
@@ -16,21 +18,32 @@ pub fn verify_presentation(
     p: &Presentation,
     trust: &LogTrust<'_>,
 ) -> Result<VerifiedPresentation, PresentationError> {
-    let log = Log::new(trust)?;
+    let log = TrustedLog::new(trust)?;
     if p.origin != log.origin.as_str() {
         let (presented, trusted) = (p.origin.clone(), log.origin.to_string());
         return Err(PresentationError::OtherLog { presented, trusted });
     }
     let operator = operator(&p.genesis, &log)?;
-    let stream = Stream::open(&p.stream, [Part::Enrolment, Part::Opening], &log, &operator)?;
+    let stream = ProvenStream::open(
+        &p.stream,
+        [PresentationPart::Enrolment, PresentationPart::Opening],
+        &log,
+        &operator,
+    )?;
     let signed_by = p.signed_by.as_ref();
-    let signer = signed_by
-        .map(|other| Stream::open(other, [Part::SignerEnrolment, Part::SignerOpening], &log, &operator));
+    let signer = signed_by.map(|other| {
+        ProvenStream::open(
+            other,
+            [PresentationPart::SignerEnrolment, PresentationPart::SignerOpening],
+            &log,
+            &operator,
+        )
+    });
     let signer = signer.transpose()?;
 
-    let proven = log.prove(&p.proof, Part::Statement)?;
+    let proven = log.prove(&p.proof, PresentationPart::Statement)?;
     let Entry::Statement(entry) = proven.entry else {
-        return Err(PresentationError::OtherEntry { part: Part::Statement });
+        return Err(PresentationError::OtherEntry { part: PresentationPart::Statement });
     };
     stream.check_has(&entry, proven.index)?;
     let statement = match &signer {
@@ -54,14 +67,14 @@ pub fn verify_presentation(
 }
 
 /// The log as the caller knows it.
-struct Log<'a> {
+struct TrustedLog<'a> {
     origin: Origin,
     key: &'a VerifyingKey,
     policy: Option<&'a Policy>,
 }
 
 /// An entry that is in the log.
-struct Proven {
+struct ProvenEntry {
     index: LeafIndex,
     entry: Entry,
     head: TreeHead,
@@ -69,7 +82,7 @@ struct Proven {
     witnessed_until: Option<u64>,
 }
 
-impl<'a> Log<'a> {
+impl<'a> TrustedLog<'a> {
     fn new(trust: &LogTrust<'a>) -> Result<Self, PresentationError> {
         let LogTrust { log: key, policy } = *trust;
         // SPEC: a log's key is named by its origin (tlog-checkpoint); the genesis note is signed with type 0x01.
@@ -82,7 +95,7 @@ impl<'a> Log<'a> {
     }
 
     /// Verifies one proof: checkpoint, policy, inclusion.
-    fn prove(&self, proof: &str, part: Part) -> Result<Proven, PresentationError> {
+    fn prove(&self, proof: &str, part: PresentationPart) -> Result<ProvenEntry, PresentationError> {
         let file = ProofFile::parse(proof.as_bytes())
             .map_err(|error| PresentationError::ProofFile { part, error })?;
         let bytes = file.extra().ok_or(PresentationError::NoEntry(part))?;
@@ -105,13 +118,13 @@ impl<'a> Log<'a> {
             .verify(index, head.size, &leaf_hash(bytes), &head.root)
             .map_err(|error| PresentationError::NotIncluded { part, index, error })?;
         let entry = Entry::decode(bytes).map_err(|_| PresentationError::OtherEntry { part })?;
-        Ok(Proven { index, entry, head, witnesses, witnessed_until })
+        Ok(ProvenEntry { index, entry, head, witnesses, witnessed_until })
     }
 }
 
 /// The operator that the log's first entry names.
-fn operator(genesis: &str, log: &Log<'_>) -> Result<VerifyingKey, PresentationError> {
-    let part = Part::Genesis;
+fn operator(genesis: &str, log: &TrustedLog<'_>) -> Result<VerifyingKey, PresentationError> {
+    let part = PresentationPart::Genesis;
     let proven = log.prove(genesis, part)?;
     check_before(part, proven.index, LeafIndex::new(1))?;
     let Entry::Genesis { note, .. } = proven.entry else {
@@ -127,17 +140,17 @@ fn operator(genesis: &str, log: &Log<'_>) -> Result<VerifyingKey, PresentationEr
 }
 
 /// A stream of an enrolled gateway.
-struct Stream {
+struct ProvenStream {
     id: StreamId,
     gateway: VerifyingKey,
     key: VerifyingKey,
 }
 
-impl Stream {
+impl ProvenStream {
     fn open(
         identity: &StreamIdentity,
-        [enrolment, opening]: [Part; 2],
-        log: &Log<'_>,
+        [enrolment, opening]: [PresentationPart; 2],
+        log: &TrustedLog<'_>,
         operator: &VerifyingKey,
     ) -> Result<Self, PresentationError> {
         let opened = log.prove(&identity.opening, opening)?;
@@ -170,7 +183,7 @@ impl Stream {
         if entry.stream != self.id {
             return Err(PresentationError::OtherStream { entry: entry.stream, shown: self.id });
         }
-        check_before(Part::Opening, self.id.index(), index)
+        check_before(PresentationPart::Opening, self.id.index(), index)
     }
 
     /// Checks that what this stream's key signed can have been logged in `other`, at `index`.
@@ -180,7 +193,7 @@ impl Stream {
             let (signer, logger) = (self.gateway.name().clone(), other.gateway.name().clone());
             return Err(PresentationError::OtherGateway { signer, logger });
         }
-        check_before(Part::SignerOpening, self.id.index(), index)
+        check_before(PresentationPart::SignerOpening, self.id.index(), index)
     }
 
     /// Verifies a statement that this stream's key signed.
@@ -214,6 +227,10 @@ fn check_logged(statement: &VerifiedStatement, entry: &StatementEntry) -> Result
     Ok(())
 }
 
-fn check_before(part: Part, index: LeafIndex, before: LeafIndex) -> Result<(), PresentationError> {
+fn check_before(
+    part: PresentationPart,
+    index: LeafIndex,
+    before: LeafIndex,
+) -> Result<(), PresentationError> {
     if index < before { Ok(()) } else { Err(PresentationError::Order { part, index, before }) }
 }

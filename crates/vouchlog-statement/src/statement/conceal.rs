@@ -5,7 +5,7 @@
 //! somebody else's JSON.
 
 use serde_json::{Map, Value, json};
-use vouchlog_record::{escape, is_content};
+use vouchlog_record::{escape_pointer_token, is_content};
 
 use super::claims::{RESERVED, is_taken};
 use super::salts::Salts;
@@ -88,7 +88,7 @@ impl Concealer {
     ) -> Result<Option<Map<String, Value>>, StatementError> {
         let mut digests = Vec::with_capacity(size);
         for (name, value) in object {
-            let above = self.step(&escape(name));
+            let above = self.step(&escape_pointer_token(name));
             let Some((value, content)) = self.value(value, depth)? else { return Ok(None) };
             digests.push(self.disclose(Some(name), &value, content)?);
             self.path.truncate(above);
@@ -176,7 +176,7 @@ fn holds_content(path: &mut String, value: &Value) -> bool {
         found
     };
     match value {
-        Value::Object(object) => object.iter().any(|(name, value)| below(&escape(name), value)),
+        Value::Object(object) => object.iter().any(|(name, value)| below(&escape_pointer_token(name), value)),
         // An element is content only by what it is in, or by what is in it.
         Value::Array(list) => list
             .iter()

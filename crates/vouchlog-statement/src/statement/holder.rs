@@ -4,9 +4,9 @@ use serde_json::{Map, Value};
 
 use super::claims::CLEAR;
 use super::process::process;
-use super::{Issued, StatementError, decode, strict_json};
+use super::{IssuedStatement, StatementError, decode, strict_json};
 
-impl Issued {
+impl IssuedStatement {
     /// The record as far as the disclosures here show it. Nothing is checked but that they belong to the statement: this is for
     /// whoever keeps it.
     ///

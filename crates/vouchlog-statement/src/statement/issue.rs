@@ -4,7 +4,9 @@ use serde_json::{Map, Value, json};
 use vouchlog_note::{SignatureType, SigningKey};
 
 use super::conceal::{Concealed, conceal};
-use super::{ALGORITHM, ClearClaims, DIGEST_ALGORITHM, HASH_ALGORITHM, Issued, StatementError, TYPE, encode};
+use super::{
+    ALGORITHM, ClearClaims, DIGEST_ALGORITHM, HASH_ALGORITHM, IssuedStatement, StatementError, TYPE, encode,
+};
 
 /// Conceals a record and signs the statement with the stream's key, of type 0x04.
 ///
@@ -19,7 +21,7 @@ pub fn issue(
     claims: &ClearClaims,
     record: &Map<String, Value>,
     key: &SigningKey,
-) -> Result<Issued, StatementError> {
+) -> Result<IssuedStatement, StatementError> {
     claims.check()?;
     if key.verifying_key().signature_type() != SignatureType::CosignatureEd25519 {
         return Err(StatementError::KeyType);
@@ -30,7 +32,7 @@ pub fn issue(
     let jwt = sign(&Value::Object(payload), key)?;
     // A path sorts behind those it begins with, which are the groups it stands in.
     disclosures.sort_by(|one, other| one.path.cmp(&other.path));
-    Ok(Issued { jwt, disclosures })
+    Ok(IssuedStatement { jwt, disclosures })
 }
 
 /// The JWT in the compact serialization (RFC 7515 section 7.1).

@@ -15,13 +15,13 @@ use crate::limits::MAX_DEPTH;
 
 /// The contents of a disclosure, without its salt.
 #[derive(Debug, PartialEq)]
-pub(super) struct Shown {
+pub(super) struct DecodedDisclosure {
     /// None for an element of an array.
     pub(super) name: Option<String>,
     pub(super) value: Value,
 }
 
-impl Shown {
+impl DecodedDisclosure {
     /// Reads a disclosure: base64url of a JSON array `[salt, name, value]` or `[salt, value]`.
     pub(super) fn parse(disclosure: &str) -> Result<Self, &'static str> {
         let json = decode(disclosure).ok_or("it is not base64url without padding")?;
@@ -66,8 +66,8 @@ pub(super) fn process(
     }
     let mut shown = HashMap::with_capacity(disclosures.len());
     for (place, disclosure) in disclosures.iter().enumerate() {
-        let read =
-            Shown::parse(disclosure).map_err(|problem| StatementError::Disclosure { place, problem })?;
+        let read = DecodedDisclosure::parse(disclosure)
+            .map_err(|problem| StatementError::Disclosure { place, problem })?;
         if shown.insert(disclosure_digest(disclosure), read).is_some() {
             return Err(StatementError::RepeatedDisclosure { place });
         }
@@ -82,7 +82,7 @@ pub(super) fn process(
 
 struct Places {
     /// Disclosures not placed yet, by digest.
-    shown: HashMap<String, Shown>,
+    shown: HashMap<String, DecodedDisclosure>,
     /// Digests met so far.
     seen: HashSet<String>,
     undisclosed: usize,
@@ -116,7 +116,7 @@ impl Places {
             out.insert(name, self.value(value, depth + 1)?);
         }
         for digest in digests {
-            let Some(Shown { name, value }) = self.take(digest)? else { continue };
+            let Some(DecodedDisclosure { name, value }) = self.take(digest)? else { continue };
             let name = name.ok_or(StatementError::EmbeddedDigest("an element is disclosed as a member"))?;
             if [DIGESTS, ELEMENT, DIGEST_ALGORITHM].contains(&name.as_str()) {
                 return Err(StatementError::ReservedName(name));
@@ -149,7 +149,7 @@ impl Places {
             };
             match self.take(digest)? {
                 None => {}
-                Some(Shown { name: None, value }) => out.push(self.value(value, depth + 1)?),
+                Some(DecodedDisclosure { name: None, value }) => out.push(self.value(value, depth + 1)?),
                 Some(_) => return Err(StatementError::EmbeddedDigest("a member is disclosed as an element")),
             }
         }
@@ -157,7 +157,7 @@ impl Places {
     }
 
     /// What a digest stands for, if that is disclosed.
-    fn take(&mut self, digest: Value) -> Result<Option<Shown>, StatementError> {
+    fn take(&mut self, digest: Value) -> Result<Option<DecodedDisclosure>, StatementError> {
         let Value::String(digest) = digest else {
             return Err(StatementError::EmbeddedDigest("a digest is not a string"));
         };

@@ -5,7 +5,7 @@ use vouchlog_note::{KeyName, SignatureType, SigningKey};
 use vouchlog_record::RecordId;
 use vouchlog_stream::{Evidence, StatementKind, StreamId};
 
-use super::{ClearClaims, Issued, encode, issue};
+use super::{ClearClaims, IssuedStatement, encode, issue};
 
 mod hiding;
 mod hostile;
@@ -56,7 +56,7 @@ pub(crate) fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-fn issued() -> Issued {
+fn issued() -> IssuedStatement {
     issue(&claims(), &record(), &stream_key()).unwrap()
 }
 
@@ -87,6 +87,6 @@ fn sign(header: &Value, payload: &Value) -> String {
 fn the_holder_reads_what_the_disclosures_it_has_show() {
     let issued = issued();
     assert_eq!(issued.record().unwrap(), record());
-    let none = super::Issued { disclosures: Vec::new(), ..issued };
+    let none = super::IssuedStatement { disclosures: Vec::new(), ..issued };
     assert_eq!(none.record().unwrap(), serde_json::Map::new());
 }

@@ -13,7 +13,7 @@ use crate::limits::{MAX_DISCLOSURES, MAX_SD_JWT_BYTES, MAX_STATEMENT_BYTES};
 /// Whose key it is, and whether the statement was logged, is another question: [`crate::verify_presentation`].
 ///
 /// # Errors
-/// All but those of [`issue`](super::issue) and [`Issued::present`](super::Issued::present). The statement does not hold, or is none.
+/// All but those of [`issue`](super::issue) and [`IssuedStatement::present`](super::IssuedStatement::present). The statement does not hold, or is none.
 pub fn verify(sd_jwt: &str, key: &VerifyingKey) -> Result<VerifiedStatement, StatementError> {
     if key.signature_type() != SignatureType::CosignatureEd25519 {
         return Err(StatementError::KeyType);

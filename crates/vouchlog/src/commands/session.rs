@@ -8,8 +8,11 @@ use vouchlog::verify::{Claim, verify};
 use vouchlog::{Policy, StatementKind, report};
 use vouchlog_grading::{Answer, Context, SetFacts, grade_set};
 use vouchlog_record::{DisclosureScope, Facet, Record, RecordId};
-use vouchlog_session::{BundleContents, SessionBundle};
-use vouchlog_session::{ErasedAt, Loss, Place, ProofState, SessionRecord, Surroundings, Timeline};
+use vouchlog_session::{
+    BundleContents, ErasedAt, Loss, ProofState, SessionBundle, SessionContext as Surroundings, SessionRecord,
+    Timeline,
+};
+use vouchlog_stream::LogPlace as Place;
 use vouchlog_vault::{Access, Query, ReadRecord, Row, Vault, learn, read_facts};
 
 use super::custody::{self, CustodyArgs, VaultArgs};

@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 use vouchlog_merkle::LeafIndex;
 use vouchlog_session::{
-    Act, DeclaredGap, ErasedAt, Gap, GapOf, Line, Noted, Place, ProofState, Recorded, Reply, Timeline,
+    ActionAnswers, DeclaredGap, ErasedAt, Gap, GapOf, Line, ProofState, ReasonedAnswer, ShownFinding,
+    Timeline, TimelineRecord,
 };
+use vouchlog_stream::LogPlace;
 
 /// The timeline as JSON. Members are only ever added to this form; times are RFC 3339, indexes and numbers count as in the log.
 ///
@@ -33,7 +35,7 @@ use vouchlog_session::{
 pub fn json(timeline: &Timeline) -> Value {
     let summary = &timeline.summary;
     let id = |place: usize| timeline.records.get(place).map(|record| record.id.as_str());
-    let act = |act: &Act| {
+    let act = |act: &ActionAnswers| {
         json!({
             "record": id(act.record), "authorised": reply(&act.authorised), "executor": reply(&act.executor),
             "credential": reply(&act.credential),
@@ -62,11 +64,11 @@ pub fn json(timeline: &Timeline) -> Value {
     })
 }
 
-fn reply(reply: &Reply) -> Value {
+fn reply(reply: &ReasonedAnswer) -> Value {
     json!({ "answer": reply.answer.name(), "words": reply.words, "reasons": reply.reasons })
 }
 
-fn finding(noted: &Noted) -> Value {
+fn finding(noted: &ShownFinding) -> Value {
     json!({
         "code": noted.code, "name": noted.name, "severity": noted.severity.name(), "message": noted.message,
         "remedy": noted.remedy, "at": noted.at,
@@ -110,8 +112,8 @@ pub(super) fn proof_name(proof: &ProofState) -> &'static str {
     }
 }
 
-fn record(record: &Recorded, parent: Option<&str>) -> Value {
-    let place = record.place.map(|Place { index, stream, sequence, logged_at }| {
+fn record(record: &TimelineRecord, parent: Option<&str>) -> Value {
+    let place = record.place.map(|LogPlace { index, stream, sequence, logged_at }| {
         json!({
             "index": index.get(), "stream": stream.get(), "sequence": sequence.get(), "logged_at_ms": logged_at.millis(),
         })

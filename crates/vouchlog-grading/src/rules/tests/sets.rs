@@ -6,11 +6,12 @@ use vouchlog_record::{Record, RecordId, ToolStatus};
 
 use super::{COMPLETE, REGULATED, codes, edit, read, testdata};
 use crate::facts::{
-    CanaryFacts, Observations, ProviderUsage, ReceiptFacts, SessionFacts, SetFacts, StreamFacts, StreamHead,
-    Successor, View, WitnessFacts,
+    CanaryFacts, Observation, ObservedCall, ProviderUsage, ReceiptFacts, SessionFacts, SetFacts, StreamFacts,
+    StreamHead, Successor, WitnessFacts,
 };
 use crate::grade::grade_set;
 use crate::grade::testing::id;
+use crate::rule::Finding;
 use crate::terms::Cause;
 
 type Records = Vec<(RecordId, Record)>;
@@ -74,7 +75,7 @@ fn whole() -> (Records, SetFacts) {
         record(REGULATED, &[]),
     ];
     let keyed = |text: &str| Some(text.parse().unwrap());
-    let view = |observer: &str| View {
+    let view = |observer: &str| Observation {
         observer: observer.into(),
         arguments: keyed("hmac-sha256:e1"),
         result: keyed("hmac-sha256:f2"),
@@ -99,7 +100,7 @@ fn whole() -> (Records, SetFacts) {
             provider: "openai".into(),
             response_ids: vec!["chatcmpl-9x".into(), "chatcmpl-9y".into()],
         }],
-        observations: vec![Observations {
+        observations: vec![ObservedCall {
             call: "call_A1".into(),
             views: vec![view("gateway"), view("tool server")],
         }],
@@ -165,7 +166,7 @@ pub(crate) const CASES: &[Case] = &[
     Case { code: "R79", what: "a canary that never surfaced", change: |_, facts| facts.canaries[0].surfaced = false, ..C },
 ];
 
-fn graded(change: fn(&mut Records, &mut SetFacts)) -> Vec<crate::grade::Finding> {
+fn graded(change: fn(&mut Records, &mut SetFacts)) -> Vec<Finding> {
     let (mut records, mut facts) = whole();
     change(&mut records, &mut facts);
     let records: Vec<_> = records.iter().map(|(id, record)| (id.clone(), record)).collect();

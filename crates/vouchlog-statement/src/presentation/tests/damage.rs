@@ -4,10 +4,9 @@ use vouchlog_merkle::{Hash, InclusionProof, LeafIndex, TreeHead, TreeSize, leaf_
 use vouchlog_note::{Origin, ProofFile, SignatureType, UnverifiedNote};
 use vouchlog_stream::{Digest, Entry, Evidence, StatementEntry, StatementKind, StreamId};
 
-use super::super::{LogTrust, Part, Presentation, PresentationError, verify_presentation};
+use super::super::{LogTrust, Presentation, PresentationError, PresentationPart, verify_presentation};
 use super::{claims, record};
-use crate::statement::error::StatementError;
-use crate::statement::{ClearClaims, Issued, issue};
+use crate::statement::{ClearClaims, IssuedStatement, StatementError, issue};
 use crate::testing::{
     GATEWAY, Log, OF_OTHER, OPENED, OPENED_AGAIN, checkpoint, enrolment, gateway, genesis, key, log_key,
     logged, opening, operator, origin, policy, stream_key,
@@ -17,7 +16,7 @@ use crate::testing::{
 struct Case {
     log: Log,
     claims: ClearClaims,
-    issued: Issued,
+    issued: IssuedStatement,
     index: u64,
     presentation: Presentation,
 }
@@ -45,21 +44,21 @@ impl Case {
     }
 
     /// The presentation, after an entry was appended and its proof put where `part` says.
-    fn with_entry(mut self, entry: &Entry, part: Part) -> PresentationError {
+    fn with_entry(mut self, entry: &Entry, part: PresentationPart) -> PresentationError {
         let index = self.log.push(entry);
         *self.part(part) = self.log.proof(index).to_text();
         self.refused()
     }
 
-    fn part(&mut self, part: Part) -> &mut String {
+    fn part(&mut self, part: PresentationPart) -> &mut String {
         let p = &mut self.presentation;
         match part {
-            Part::Statement => &mut p.proof,
-            Part::Genesis => &mut p.genesis,
-            Part::Enrolment => &mut p.stream.enrolment,
-            Part::Opening => &mut p.stream.opening,
-            Part::SignerEnrolment => &mut p.signed_by.as_mut().unwrap().enrolment,
-            Part::SignerOpening => &mut p.signed_by.as_mut().unwrap().opening,
+            PresentationPart::Statement => &mut p.proof,
+            PresentationPart::Genesis => &mut p.genesis,
+            PresentationPart::Enrolment => &mut p.stream.enrolment,
+            PresentationPart::Opening => &mut p.stream.opening,
+            PresentationPart::SignerEnrolment => &mut p.signed_by.as_mut().unwrap().enrolment,
+            PresentationPart::SignerOpening => &mut p.signed_by.as_mut().unwrap().opening,
         }
     }
 
@@ -85,13 +84,13 @@ fn refused(presentation: &Presentation) -> PresentationError {
     }
 }
 
-const ALL: [Part; 6] = [
-    Part::Statement,
-    Part::Genesis,
-    Part::Enrolment,
-    Part::Opening,
-    Part::SignerEnrolment,
-    Part::SignerOpening,
+const ALL: [PresentationPart; 6] = [
+    PresentationPart::Statement,
+    PresentationPart::Genesis,
+    PresentationPart::Enrolment,
+    PresentationPart::Opening,
+    PresentationPart::SignerEnrolment,
+    PresentationPart::SignerOpening,
 ];
 
 fn complete() -> Case {
@@ -177,13 +176,18 @@ fn every_entry_must_be_in_the_tree() {
 fn every_entry_must_be_of_its_kind() {
     for part in ALL {
         let mut case = complete();
-        let other = if part == Part::Genesis { Part::Enrolment } else { Part::Genesis };
+        let other = if part == PresentationPart::Genesis {
+            PresentationPart::Enrolment
+        } else {
+            PresentationPart::Genesis
+        };
         *case.part(part) = case.part(other).clone();
         let error = case.refused();
         // An enrolment in place of the genesis is refused for its place already.
         let of_kind = PresentationError::OtherEntry { part };
         assert!(
-            error == of_kind || matches!(error, PresentationError::Order { part: Part::Genesis, .. }),
+            error == of_kind
+                || matches!(error, PresentationError::Order { part: PresentationPart::Genesis, .. }),
             "{error}"
         );
     }
@@ -192,26 +196,29 @@ fn every_entry_must_be_of_its_kind() {
     let head = TreeHead { size: TreeSize::new(1), root: leaf_hash(b"\x7f") };
     let (index, proof) = (LeafIndex::new(0), InclusionProof::from_hashes(Vec::new()).unwrap());
     let file = ProofFile::new(Some(b"\x7f".to_vec()), index, proof, checkpoint(head)).unwrap();
-    *case.part(Part::Genesis) = file.to_text();
-    assert_eq!(case.refused(), PresentationError::OtherEntry { part: Part::Genesis });
+    *case.part(PresentationPart::Genesis) = file.to_text();
+    assert_eq!(case.refused(), PresentationError::OtherEntry { part: PresentationPart::Genesis });
 }
 
 #[test]
 fn the_genesis_is_the_first_entry_signed_by_the_log() {
-    let error = Case::new().with_entry(&genesis(origin(), &log_key()), Part::Genesis);
-    assert!(matches!(error, PresentationError::Order { part: Part::Genesis, .. }), "{error}");
+    let error = Case::new().with_entry(&genesis(origin(), &log_key()), PresentationPart::Genesis);
+    assert!(matches!(error, PresentationError::Order { part: PresentationPart::Genesis, .. }), "{error}");
     for (entry, is_for_other) in [
         (genesis(origin(), &operator()), false),
         (genesis(Origin::new("other.example.com").unwrap(), &log_key()), true),
     ] {
         let mut case = Case::new();
         case.log.entries[0] = entry.encode();
-        *case.part(Part::Genesis) = case.log.proof(0).to_text();
+        *case.part(PresentationPart::Genesis) = case.log.proof(0).to_text();
         let error = case.refused();
         if is_for_other {
             assert!(matches!(error, PresentationError::OtherLog { .. }), "{error}");
         } else {
-            assert!(matches!(error, PresentationError::Note { part: Part::Genesis, .. }), "{error}");
+            assert!(
+                matches!(error, PresentationError::Note { part: PresentationPart::Genesis, .. }),
+                "{error}"
+            );
         }
     }
 }
@@ -223,16 +230,19 @@ fn the_enrolment_is_signed_by_the_operator_and_is_of_the_gateways_key() {
     for (entry, is_signed) in [(signed_by_itself, false), (of_another_key, true)] {
         let mut case = Case::new();
         case.log.entries[1] = entry.encode();
-        *case.part(Part::Enrolment) = case.log.proof(1).to_text();
+        *case.part(PresentationPart::Enrolment) = case.log.proof(1).to_text();
         let error = case.refused();
         if is_signed {
-            assert_eq!(error, PresentationError::OtherKey { part: Part::Enrolment });
+            assert_eq!(error, PresentationError::OtherKey { part: PresentationPart::Enrolment });
         } else {
-            assert!(matches!(error, PresentationError::Note { part: Part::Enrolment, .. }), "{error}");
+            assert!(
+                matches!(error, PresentationError::Note { part: PresentationPart::Enrolment, .. }),
+                "{error}"
+            );
         }
     }
-    let error = Case::new().with_entry(&enrolment(&gateway(), &operator()), Part::Enrolment);
-    assert!(matches!(error, PresentationError::Order { part: Part::Enrolment, .. }), "{error}");
+    let error = Case::new().with_entry(&enrolment(&gateway(), &operator()), PresentationPart::Enrolment);
+    assert!(matches!(error, PresentationError::Order { part: PresentationPart::Enrolment, .. }), "{error}");
 }
 
 #[test]
@@ -245,9 +255,9 @@ fn the_opening_is_signed_by_the_gateway_and_names_the_stream() {
         UnverifiedNote::parse(format!("{forged}\n\n{signature}").as_bytes()).unwrap().as_str().to_owned();
     let mut case = Case::new();
     case.log.entries[2] = Entry::StreamOpened { logged_at, note }.encode();
-    *case.part(Part::Opening) = case.log.proof(OPENED).to_text();
+    *case.part(PresentationPart::Opening) = case.log.proof(OPENED).to_text();
     let error = case.refused();
-    assert!(matches!(error, PresentationError::Note { part: Part::Opening, .. }), "{error}");
+    assert!(matches!(error, PresentationError::Note { part: PresentationPart::Opening, .. }), "{error}");
 
     let mut case = Case::new();
     case.presentation.stream = case.log.identity(1, OPENED_AGAIN);
@@ -266,7 +276,7 @@ fn what_a_stream_has_comes_behind_its_opening() {
     let mut presentation = log.present(&issued, &[], index);
     presentation.stream = log.identity(1, 9);
     let error = refused(&presentation);
-    assert!(matches!(error, PresentationError::Order { part: Part::Opening, .. }), "{error}");
+    assert!(matches!(error, PresentationError::Order { part: PresentationPart::Opening, .. }), "{error}");
 
     // Signed with the key of a stream that was not open yet.
     let mut case = Case::new();
@@ -277,7 +287,10 @@ fn what_a_stream_has_comes_behind_its_opening() {
     let mut presentation = case.log.present(&issued, &[], index);
     presentation.signed_by = Some(case.log.identity(1, 10));
     let error = refused(&presentation);
-    assert!(matches!(error, PresentationError::Order { part: Part::SignerOpening, .. }), "{error}");
+    assert!(
+        matches!(error, PresentationError::Order { part: PresentationPart::SignerOpening, .. }),
+        "{error}"
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use vouchlog_stream::{Entry, StreamId};
 use super::super::{LogTrust, Presentation, PresentationError, verify_presentation};
 use super::{claims, record};
 use crate::limits::MAX_PRESENTATION_BYTES;
-use crate::statement::{ClearClaims, Issued, issue};
+use crate::statement::{ClearClaims, IssuedStatement, issue};
 use crate::testing::{
     GATEWAY, Log, OF_HOUSE, OPENED, OPENED_AGAIN, ORIGIN, enrolment, gateway, key, log_key, logged, opening,
     operator, origin, policy, stream_key, witness,
@@ -17,7 +17,7 @@ fn claims_for(stream: u64) -> ClearClaims {
     ClearClaims { stream: StreamId::new(stream).unwrap(), ..claims() }
 }
 
-fn issued_on(stream: u64) -> Issued {
+fn issued_on(stream: u64) -> IssuedStatement {
     issue(&claims_for(stream), &record(), &stream_key(stream)).unwrap()
 }
 

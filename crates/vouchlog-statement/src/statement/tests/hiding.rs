@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::super::process::disclosure_digest;
-use super::super::{Disclosure, Issued, StatementError, issue, verify};
+use super::super::{Disclosure, IssuedStatement, StatementError, issue, verify};
 use super::{claims, contents, digests, issued, object, payload, record, sign, stream_key};
 use crate::limits::{MAX_DISCLOSURES, MAX_GROUPS, MAX_SD_JWT_BYTES};
 
-fn issue_of(record: &Map<String, Value>) -> Issued {
+fn issue_of(record: &Map<String, Value>) -> IssuedStatement {
     issue(&claims(), record, &stream_key()).unwrap()
 }
 
-fn paths(issued: &Issued) -> Vec<&str> {
+fn paths(issued: &IssuedStatement) -> Vec<&str> {
     issued.disclosures.iter().map(|disclosure| disclosure.path.as_str()).collect()
 }
 
@@ -106,7 +106,7 @@ fn counts_are_padded_and_order_is_that_of_the_digests() {
 fn the_same_record_twice_has_nothing_in_common() {
     let (one, other) = (issued(), issued());
     assert_ne!(one.digest(), other.digest());
-    let digests_of = |issued: &Issued| -> BTreeSet<String> {
+    let digests_of = |issued: &IssuedStatement| -> BTreeSet<String> {
         let top = Value::Object(payload(&issued.jwt));
         let disclosed = issued.disclosures.iter().map(|disclosure| disclosure_digest(&disclosure.encoded));
         disclosed.chain(digests(&top).into_iter().map(str::to_owned)).collect()

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::{Issued, StatementError, VerifiedStatement, issue, public_jwk, verify};
+use super::super::{IssuedStatement, StatementError, VerifiedStatement, issue, public_jwk, verify};
 use super::{claims, issued, object, record, stream_key};
 
-fn shown(issued: &Issued, paths: &[&str]) -> VerifiedStatement {
+fn shown(issued: &IssuedStatement, paths: &[&str]) -> VerifiedStatement {
     verify(&issued.present(paths).unwrap(), stream_key().verifying_key()).unwrap()
 }
 

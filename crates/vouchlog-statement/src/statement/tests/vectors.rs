@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::super::process::{Shown, disclosure_digest, process};
+use super::super::process::{DecodedDisclosure, disclosure_digest, process};
 use super::{object, payload};
 
 fn file(name: &str) -> Value {
@@ -51,7 +51,7 @@ fn a_disclosure_is_hashed_as_it_is_spelt() {
         let encoded = vector["disclosure"].as_str().unwrap();
         assert_eq!(disclosure_digest(encoded), vector["sha256_digest_b64url"].as_str().unwrap());
         let mut contents: Vec<Value> = serde_json::from_str(vector["json"].as_str().unwrap()).unwrap();
-        let shown = Shown::parse(encoded).unwrap();
+        let shown = DecodedDisclosure::parse(encoded).unwrap();
         assert_eq!(Some(shown.value), contents.pop());
         assert_eq!(shown.name.as_deref(), contents.get(1).and_then(Value::as_str));
     }

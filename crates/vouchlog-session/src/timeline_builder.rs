@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use vouchlog_record::{Field, RecordId};
 use vouchlog_stream::StatementKind;
 
-use crate::complete::Counted;
-use crate::gaps::{Orphans, PlacedGap, Seal, gaps, missing_links};
-use crate::input::{ErasedAt, SessionRecord, Surroundings};
-use crate::judged::{attach, noted};
+use crate::completeness::RecordCounts;
+use crate::findings::{attach, noted};
+use crate::gaps::{Orphans, PlacedGap, SealCheck, gaps, missing_links};
+use crate::input::{ErasedAt, SessionContext, SessionRecord};
 use crate::numbers::count;
-use crate::order::{Placed, order};
+use crate::order::{OrderedRecord, order};
+use crate::phrases::{joined, name, named, time};
 use crate::plain::clipped;
 use crate::step_list::StepLine;
 use crate::steps::steps;
 use crate::summary;
-use crate::timeline::{Line, Noted, Recorded, State, Step, Timeline};
-use crate::words::{joined, name, named, time};
+use crate::timeline::{Line, ShownFinding, State, Step, Timeline, TimelineRecord};
 
 /// Most characters of a session's name that are shown.
 const SESSION: usize = 200;
@@ -26,35 +26,35 @@ impl Timeline {
     ///
     /// The records come from gateways that may err or lie: circles, records given twice and absurd numbers make a worse picture, and
     /// words about it, never an error.
-    pub fn of(session: &str, mut records: Vec<SessionRecord>, facts: &Surroundings) -> Self {
+    pub fn of(session: &str, mut records: Vec<SessionRecord>, facts: &SessionContext) -> Self {
         records.iter_mut().for_each(SessionRecord::withhold_content);
         let placed = order(&records);
-        let seal = Seal::of(&records);
+        let seal = SealCheck::of(&records);
         let orphans = Orphans::of(&records);
         let gaps = gaps(&records, &seal, facts);
-        let mut drawing = Drawing::new(&records, &seal, &orphans, &gaps, facts);
+        let mut drawing = TimelineBuilder::new(&records, &seal, &orphans, &gaps, facts);
         for one in &placed {
             drawing.record(one);
         }
         drawing.end();
-        let Drawing { lines, findings, positions, set_findings, .. } = drawing;
-        let counted = Counted::of(&records, &seal, &orphans, facts);
+        let TimelineBuilder { lines, findings, positions, set_findings, .. } = drawing;
+        let counted = RecordCounts::of(&records, &seal, &orphans, facts);
         let mut records: Vec<Option<SessionRecord>> = records.into_iter().map(Some).collect();
         let recorded = placed.iter().zip(findings).filter_map(|(one, findings)| {
             let record = records.get_mut(one.record)?.take()?;
             let parent = one.parent.and_then(|parent| positions.get(&parent)).copied();
             let orphan = orphans.records.contains(&one.record);
-            Some(Recorded { parent, orphan, ..recorded(record, findings) })
+            Some(TimelineRecord { parent, orphan, ..recorded(record, findings) })
         });
-        let recorded: Vec<Recorded> = recorded.collect();
-        let gaps: Vec<_> = gaps.into_iter().map(|(gap, _)| gap).collect();
+        let recorded: Vec<TimelineRecord> = recorded.collect();
+        let gaps: Vec<_> = gaps.into_iter().map(|placed| placed.gap).collect();
         let summary = summary::summary(&recorded, &gaps, &counted, set_findings, facts);
         Self { session: clipped(session, SESSION), summary, lines, gaps, records: recorded }
     }
 }
 
-fn recorded(record: SessionRecord, findings: Vec<Noted>) -> Recorded {
-    Recorded {
+fn recorded(record: SessionRecord, findings: Vec<ShownFinding>) -> TimelineRecord {
+    TimelineRecord {
         kind: record.record.kind,
         sequence: record.sequence(),
         parent: None,
@@ -72,34 +72,34 @@ fn recorded(record: SessionRecord, findings: Vec<Noted>) -> Recorded {
 }
 
 /// The lines so far, and what they are drawn from.
-struct Drawing<'a> {
+struct TimelineBuilder<'a> {
     records: &'a [SessionRecord],
-    seal: &'a Seal,
+    seal: &'a SealCheck,
     orphans: &'a Orphans,
     here: BTreeSet<&'a RecordId>,
     gaps_before: BTreeMap<Option<usize>, Vec<&'a PlacedGap>>,
-    about: BTreeMap<&'a RecordId, Vec<Noted>>,
+    about: BTreeMap<&'a RecordId, Vec<ShownFinding>>,
     /// Findings about no record that is present.
-    set_findings: Vec<Noted>,
+    set_findings: Vec<ShownFinding>,
     lines: Vec<Line>,
     /// Of each record drawn, in the order drawn.
-    findings: Vec<Vec<Noted>>,
+    findings: Vec<Vec<ShownFinding>>,
     /// Where each record given was drawn.
     positions: BTreeMap<usize, usize>,
 }
 
-impl<'a> Drawing<'a> {
+impl<'a> TimelineBuilder<'a> {
     fn new(
         records: &'a [SessionRecord],
-        seal: &'a Seal,
+        seal: &'a SealCheck,
         orphans: &'a Orphans,
         gaps: &'a [PlacedGap],
-        facts: &'a Surroundings,
+        facts: &'a SessionContext,
     ) -> Self {
         let here: BTreeSet<_> = records.iter().map(|record| &record.id).collect();
         let mut gaps_before: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for gap in gaps {
-            gaps_before.entry(gap.1).or_default().push(gap);
+            gaps_before.entry(gap.before).or_default().push(gap);
         }
         let (mut about, mut set_findings): (BTreeMap<_, Vec<_>>, _) = (BTreeMap::new(), Vec::new());
         for finding in &facts.findings {
@@ -112,12 +112,12 @@ impl<'a> Drawing<'a> {
         Self { records, seal, orphans, here, gaps_before, about, set_findings, lines, findings, positions }
     }
 
-    fn record(&mut self, one: &Placed) {
+    fn record(&mut self, one: &OrderedRecord) {
         self.gaps(Some(one.record), one.depth);
         let record = &self.records[one.record];
         let position = self.positions.len();
         self.positions.insert(one.record, position);
-        let mut findings: Vec<Noted> =
+        let mut findings: Vec<ShownFinding> =
             record.grade.iter().flat_map(|grade| &grade.findings).map(noted).collect();
         // A record given twice has its findings once.
         findings.extend(self.about.remove(&record.id).unwrap_or_default());
@@ -144,7 +144,7 @@ impl<'a> Drawing<'a> {
     }
 
     /// The steps of a record, with what is to be said of the record itself around them.
-    fn own_steps(&self, one: &Placed) -> Vec<StepLine> {
+    fn own_steps(&self, one: &OrderedRecord) -> Vec<StepLine> {
         let record = &self.records[one.record];
         let mut around = Vec::new();
         if one.circular {
@@ -190,7 +190,7 @@ impl<'a> Drawing<'a> {
     }
 
     fn gaps(&mut self, before: Option<usize>, depth: usize) {
-        for (gap, _) in self.gaps_before.remove(&before).unwrap_or_default() {
+        for PlacedGap { gap, .. } in self.gaps_before.remove(&before).unwrap_or_default() {
             self.lines.push(Line {
                 at: None,
                 step: Step::Gap,
@@ -245,7 +245,7 @@ fn erased(erased: &ErasedAt) -> StepLine {
     StepLine { at: None, state: State::Erased, ..about(Step::Erased, words) }
 }
 
-impl Recorded {
+impl TimelineRecord {
     /// What to call it: its number in the session, or its name.
     pub fn label(&self) -> String {
         self.sequence.map_or_else(|| format!("record {}", self.id), |number| format!("record {number}"))

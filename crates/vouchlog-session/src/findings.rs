@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 
 use vouchlog_grading::{Finding, Severity};
 
+use crate::phrases::name;
 use crate::plain::clipped;
 use crate::step_list::StepLine;
-use crate::timeline::Noted;
-use crate::words::name;
+use crate::timeline::ShownFinding;
 
 /// Most characters of a finding's message.
 const MESSAGE: usize = 600;
 
 /// A finding, safe to show.
-pub(crate) fn noted(finding: &Finding) -> Noted {
-    Noted {
+pub(crate) fn noted(finding: &Finding) -> ShownFinding {
+    ShownFinding {
         code: finding.rule.code,
         name: finding.rule.name,
         severity: finding.severity,
@@ -35,7 +35,7 @@ const TOLD_WITH: [(&str, &str); 6] = [
 ];
 
 /// The step each finding belongs to, by the first of its pointers that has one; `None` is the record itself.
-pub(crate) fn attach(findings: &[Noted], steps: &[StepLine]) -> BTreeMap<Option<usize>, Vec<usize>> {
+pub(crate) fn attach(findings: &[ShownFinding], steps: &[StepLine]) -> BTreeMap<Option<usize>, Vec<usize>> {
     let mut attached: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for (number, finding) in findings.iter().enumerate() {
         let step = finding.at.iter().find_map(|at| {
@@ -59,7 +59,7 @@ fn stands_in(at: &str, part: &str) -> bool {
     at.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-impl Noted {
+impl ShownFinding {
     /// Whether it is a contradiction in what was recorded or claimed, rather than something missing.
     pub fn is_contradiction(&self) -> bool {
         self.code == "R80" || self.severity == Severity::Critical
@@ -91,7 +91,7 @@ mod tests {
         ] {
             let at = at.into_iter().map(str::to_owned).collect();
             let (code, name, message, remedy) = ("R00", "X", String::new(), "");
-            let finding = Noted { code, name, severity: Severity::Error, message, remedy, at };
+            let finding = ShownFinding { code, name, severity: Severity::Error, message, remedy, at };
             assert_eq!(attach(&[finding], &steps).into_keys().next(), Some(expected));
         }
     }

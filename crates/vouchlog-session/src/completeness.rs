@@ -6,17 +6,17 @@ use vouchlog_grading::Answer;
 use vouchlog_record::{Field, RecordId};
 use vouchlog_stream::StatementKind;
 
-use crate::gaps::{Orphans, Seal};
-use crate::input::{SessionRecord, Surroundings};
+use crate::gaps::{Orphans, SealCheck};
+use crate::input::{SessionContext, SessionRecord};
 use crate::numbers::count;
-use crate::timeline::{Gap, Proven, Reply};
-use crate::words::joined;
+use crate::phrases::joined;
+use crate::timeline::{Gap, ProofCounts, ReasonedAnswer};
 
 /// Most gaps listed one by one; the rest are counted.
 const GAPS: usize = 12;
 
 /// What was counted while the records were still as they came.
-pub(crate) struct Counted {
+pub(crate) struct RecordCounts {
     /// Records of the session that its seal counts, what came after it aside: at least and at most.
     here: RangeInclusive<u64>,
     /// Interactions, what completes them, and intents.
@@ -42,33 +42,35 @@ pub(crate) struct Counted {
     held: Option<u64>,
 }
 
-impl Counted {
+impl RecordCounts {
     pub(crate) fn of(
         records: &[SessionRecord],
-        seal: &Seal,
+        seal: &SealCheck,
         orphans: &Orphans,
-        facts: &Surroundings,
+        facts: &SessionContext,
     ) -> Self {
-        let counted = |wanted: &dyn Fn(&SessionRecord) -> bool| {
-            records.iter().filter(|record| wanted(record)).count() as u64
-        };
         Self {
             here: seal.counted(records),
-            acts: records.iter().filter(|record| record.is_of_session()).count() as u64,
-            given: records.iter().filter(|record| record.record.kind != StatementKind::SessionSeal).count()
-                as u64,
+            acts: number_of(records, SessionRecord::is_of_session),
+            given: number_of(records, |record| record.record.kind != StatementKind::SessionSeal),
             sealed: seal.record.is_some(),
             seal_counts: seal.counts,
             seal_misses: seal.missing.len() as u64,
             after_seal: seal.after.len() as u64,
             orphans: orphans.records.len() as u64,
             unknown_outcomes: orphans.unknown,
-            without_intent: counted(&SessionRecord::lacks_intent),
-            unnumbered: counted(&|record| record.is_counted() != Some(false) && record.sequence().is_none()),
-            erased: records.iter().filter(|record| record.erased.is_some()).count() as u64,
+            without_intent: number_of(records, SessionRecord::lacks_intent),
+            unnumbered: number_of(records, |record| {
+                record.is_counted() != Some(false) && record.sequence().is_none()
+            }),
+            erased: number_of(records, |record| record.erased.is_some()),
             held: facts.held,
         }
     }
+}
+
+fn number_of(records: &[SessionRecord], wanted: impl Fn(&SessionRecord) -> bool) -> u64 {
+    records.iter().filter(|record| wanted(record)).count() as u64
 }
 
 impl SessionRecord {
@@ -85,14 +87,18 @@ impl SessionRecord {
 }
 
 /// Whether all records are here: no, if something shows that one is not; yes, if something shows that none can be missing.
-pub(crate) fn complete(gaps: &[Gap], counted: &Counted, proven: Proven) -> Reply {
+pub(crate) fn complete(gaps: &[Gap], counted: &RecordCounts, proven: ProofCounts) -> ReasonedAnswer {
     let missing = missing(gaps, counted, proven);
     if !missing.is_empty() {
-        return Reply { answer: Answer::No, words: "something is missing".to_owned(), reasons: missing };
+        return ReasonedAnswer {
+            answer: Answer::No,
+            words: "something is missing".to_owned(),
+            reasons: missing,
+        };
     }
     if counted.acts == 0 {
         let words = "no record of this session is present".to_owned();
-        return Reply { answer: Answer::Indeterminate, words, reasons: Vec::new() };
+        return ReasonedAnswer { answer: Answer::Indeterminate, words, reasons: Vec::new() };
     }
     let doubts = doubts(counted, proven);
     let here = count(counted.acts, "record", "records");
@@ -106,10 +112,10 @@ pub(crate) fn complete(gaps: &[Gap], counted: &Counted, proven: Proven) -> Reply
     let erased = (counted.erased > 0)
         .then(|| format!("the content of {} was erased", count(counted.erased, "record", "records")));
     let answer = if doubts.is_empty() { Answer::Yes } else { Answer::Indeterminate };
-    Reply { answer, words: joined([Some(words), erased], "; "), reasons: doubts }
+    ReasonedAnswer { answer, words: joined([Some(words), erased], "; "), reasons: doubts }
 }
 
-fn missing(gaps: &[Gap], counted: &Counted, proven: Proven) -> Vec<String> {
+fn missing(gaps: &[Gap], counted: &RecordCounts, proven: ProofCounts) -> Vec<String> {
     let mut missing: Vec<String> = gaps.iter().take(GAPS).map(Gap::words).collect();
     let here = |number| count(number, "of them is present", "of them are present");
     if let Some(sealed) = counted.seal_counts.filter(|sealed| !counted.here.contains(sealed)) {
@@ -151,7 +157,7 @@ fn missing(gaps: &[Gap], counted: &Counted, proven: Proven) -> Vec<String> {
 }
 
 /// Nothing is known to be missing: is there anything that would show it?
-fn doubts(counted: &Counted, proven: Proven) -> Vec<String> {
+fn doubts(counted: &RecordCounts, proven: ProofCounts) -> Vec<String> {
     let mut doubts = Vec::new();
     match (counted.sealed, counted.seal_counts) {
         (false, _) => {

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use vouchlog_grading::{Finding, Grade};
 use vouchlog_record::{Record, RecordId};
 use vouchlog_statement::VerifiedPresentation;
+use vouchlog_stream::LogPlace;
 
-use crate::input::{ErasedAt, Place, ProofState, SessionRecord, Surroundings};
+use crate::input::{ErasedAt, ProofState, SessionContext, SessionRecord};
 use crate::timeline::Timeline;
 
 /// One verified presentation, and the record as far as it is disclosed.
 #[derive(Clone, Debug)]
-pub struct Disclosed {
+pub struct DisclosedRecord {
     /// What verified.
     pub presentation: VerifiedPresentation,
     /// The record: what was not disclosed is absent.
@@ -24,7 +25,7 @@ pub struct Disclosed {
     pub grade: Option<Grade>,
 }
 
-impl Disclosed {
+impl DisclosedRecord {
     /// The session named in it, if disclosed.
     pub fn session(&self) -> Option<&str> {
         self.record.body.correlation.value()?.session.value().map(String::as_str)
@@ -50,17 +51,17 @@ pub struct VerifiedSession {
     pub known: u64,
     pub(super) has_policy: bool,
     /// The records.
-    pub records: Vec<Disclosed>,
+    pub records: Vec<DisclosedRecord>,
     /// The seal.
-    pub seal: Option<Disclosed>,
+    pub seal: Option<DisclosedRecord>,
     /// Erasures of these records, as given by the sender.
-    pub erasures: Vec<Disclosed>,
+    pub erasures: Vec<DisclosedRecord>,
     /// What gateways claimed in public and the disclosed fields contradict.
     pub findings: Vec<Finding>,
 }
 
 impl VerifiedSession {
-    pub(super) fn all(&self) -> impl Iterator<Item = &Disclosed> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &DisclosedRecord> {
         self.records.iter().chain(&self.seal).chain(&self.erasures)
     }
 
@@ -68,7 +69,7 @@ impl VerifiedSession {
     pub fn notes(&self) -> Vec<String> {
         let of = self.records.len();
         let without =
-            |lacks: &dyn Fn(&Disclosed) -> bool| self.records.iter().filter(|one| lacks(one)).count();
+            |lacks: &dyn Fn(&DisclosedRecord) -> bool| self.records.iter().filter(|one| lacks(one)).count();
         let mut notes = vec![if self.fields.is_empty() {
             "This report was made from a session bundle. The sender lists no disclosed fields.".to_owned()
         } else {
@@ -110,11 +111,11 @@ impl VerifiedSession {
         let erased = self.erased();
         let records = self.records.iter().chain(&self.seal);
         let records = records.map(|one| session_record(one, erased.get(one.id()).cloned())).collect();
-        let known = Surroundings {
+        let known = SessionContext {
             findings: self.findings.clone(),
             held: Some(self.known),
             notes: self.notes(),
-            ..Surroundings::default()
+            ..SessionContext::default()
         };
         Timeline::of(&self.session, records, &known)
     }
@@ -134,13 +135,13 @@ impl VerifiedSession {
     }
 }
 
-fn session_record(one: &Disclosed, erased: Option<ErasedAt>) -> SessionRecord {
+fn session_record(one: &DisclosedRecord, erased: Option<ErasedAt>) -> SessionRecord {
     let VerifiedPresentation { entry, index, witnesses, witnessed_until, .. } = &one.presentation;
     let by: Vec<String> = witnesses.iter().map(|witness| witness.name().to_string()).collect();
     SessionRecord {
         id: one.id().clone(),
         record: one.record.clone(),
-        place: Some(Place {
+        place: Some(LogPlace {
             index: *index,
             stream: entry.stream,
             sequence: entry.sequence,

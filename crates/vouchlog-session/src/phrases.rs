@@ -27,11 +27,11 @@ pub(crate) fn name(text: &str) -> String {
 
 /// The name, or what became of it; `None` where nobody said anything.
 pub(crate) fn named(field: &Field<String>) -> Option<String> {
-    told(field, |text| name(text))
+    describe(field, |text| name(text))
 }
 
 /// The value in words, or what became of it; `None` where nobody said anything.
-pub(crate) fn told<T>(field: &Field<T>, words: impl FnOnce(&T) -> String) -> Option<String> {
+pub(crate) fn describe<T>(field: &Field<T>, words: impl FnOnce(&T) -> String) -> Option<String> {
     match field {
         Field::Value(value) => Some(words(value)),
         Field::Redacted => Some("(withheld)".to_owned()),
