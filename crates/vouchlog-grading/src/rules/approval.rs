@@ -69,8 +69,10 @@ fn step_up(case: &Case<'_>, report: &mut Reporter<'_>) {
         }
         match decision.enforced.value() {
             Some(Enforced::Deny) => {}
-            None => report
-                .unknown([at], "approval was required, and whether the action continued is not recorded"),
+            None => {
+                report
+                    .unknown([at], "approval was required, and whether the action continued is not recorded");
+            }
             Some(Enforced::Allow | Enforced::Modify) => {
                 let places = [at.as_str(), "/approval/state"];
                 match state {
@@ -220,7 +222,7 @@ fn human_claim(case: &Case<'_>, report: &mut Reporter<'_>) {
             report.wrong([at], "a person is recorded as the approver, but no person answered")
         }
         FieldView::NotApplicable => {
-            report.unknown([at], "a person approved, so the source of the approval must be recorded")
+            report.unknown([at], "a person approved, so the source of the approval must be recorded");
         }
         other => {
             report.known(other, at);

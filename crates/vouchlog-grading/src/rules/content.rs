@@ -103,7 +103,7 @@ fn downgrade(case: &Case<'_>, report: &mut Reporter<'_>) {
             report.missing([at], "the input has a data class and the output has none");
         }
         (Some(_), Some(_)) => {
-            report.missing([at], "the output has a lower data class than its input or sources")
+            report.missing([at], "the output has a lower data class than its input or sources");
         }
         _ => report.unknown([at], "which class is higher is not known: configure the order of classes"),
     }

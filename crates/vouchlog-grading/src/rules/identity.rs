@@ -95,7 +95,7 @@ fn unverified_initiator(case: &Case<'_>, report: &mut Reporter<'_>) {
     match report.require(check, at, "how the initiator was verified is not recorded") {
         Some(InitiatorCheck::Header) => report.wrong([at], "the initiator's name comes from a header"),
         Some(InitiatorCheck::SelfAsserted) => {
-            report.wrong([at], "the initiator's name is self-asserted by the caller")
+            report.wrong([at], "the initiator's name is self-asserted by the caller");
         }
         _ => {}
     }
@@ -110,7 +110,7 @@ fn shared_session(case: &Case<'_>, report: &mut Reporter<'_>) {
         // Programs have no session to share. Everything that is not known to be a program is treated as a person.
         FieldView::NotApplicable if is_no_person(case) => {}
         FieldView::NotApplicable => {
-            report.unknown([at], "a person acted, so whether the session is shared must be recorded")
+            report.unknown([at], "a person acted, so whether the session is shared must be recorded");
         }
         other => {
             report.known(other, at);
@@ -198,7 +198,7 @@ fn workload_unverified(case: &Case<'_>, report: &mut Reporter<'_>) {
     let at = "/workload/method";
     match report.require(view(&workload.method), at, "how the workload proved its identity is not recorded") {
         Some(WorkloadAssertion::SelfAsserted) => {
-            report.wrong([at], "the workload's identity is self-asserted")
+            report.wrong([at], "the workload's identity is self-asserted");
         }
         Some(WorkloadAssertion::None) => report.wrong([at], "the workload's identity is not asserted"),
         _ => {}

@@ -223,7 +223,7 @@ fn denied_but_done(case: &Case<'_>, report: &mut Reporter<'_>) {
             FieldView::Value(id) if same(id) => {}
             FieldView::Withheld => report.unknown([at], "the override is withheld"),
             FieldView::Absent => {
-                report.missing([at], "the action was denied and executed, and no override is recorded")
+                report.missing([at], "the action was denied and executed, and no override is recorded");
             }
             FieldView::Value(_) | FieldView::NotApplicable => {
                 report.wrong([at], "the action was denied and executed without an override");
@@ -275,10 +275,11 @@ fn fail_open(case: &Case<'_>, report: &mut Reporter<'_>) {
         match decision.enforced.value() {
             Some(Enforced::Deny) => {}
             Some(Enforced::Allow | Enforced::Modify) => {
-                report.wrong([at], "no decision was made, and the action continued")
+                report.wrong([at], "no decision was made, and the action continued");
             }
             None => {
-                report.unknown([at], "no decision was made, and whether the action continued is not recorded")
+                report
+                    .unknown([at], "no decision was made, and whether the action continued is not recorded");
             }
         }
     }
@@ -330,7 +331,8 @@ fn input_mismatch(case: &Case<'_>, report: &mut Reporter<'_>) {
         match same_content(saw, got) {
             Some(true) => {}
             Some(false) => {
-                report.wrong([saw_at, got_at], "the tool received other arguments than the policy decided on")
+                report
+                    .wrong([saw_at, got_at], "the tool received other arguments than the policy decided on");
             }
             None => report
                 .unknown([saw_at, got_at], "the two commitments cannot be compared: use one key for both"),

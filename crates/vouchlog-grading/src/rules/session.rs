@@ -194,6 +194,11 @@ fn orphan_intent(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
             (Some(began), Some(_)) => {
                 report.of_record(id).missing(at, format!("an intent recorded at {began:.0} has no outcome"));
             }
+            _ => {
+                report
+                    .of_record(id)
+                    .unknown(at, "the intent has no outcome, and whether one is due yet is not known");
+            }
             _ => report
                 .of_record(id)
                 .unknown(at, "the intent has no outcome, and whether one is due yet is not known"),
