@@ -20,15 +20,15 @@ pub(crate) struct Case<'a> {
     pub(crate) record: &'a Record,
     pub(crate) body: &'a Body,
     pub(crate) context: &'a Context,
-    pub(crate) asks: &'static ProfileRequirements,
+    pub(crate) requirements: &'static ProfileRequirements,
     /// Each use of the credential, and what is wrong with it.
     pub(crate) uses: Vec<JudgedUse>,
 }
 
 impl<'a> Case<'a> {
     pub(crate) fn new(record: &'a Record, context: &'a Context) -> Self {
-        let asks = ProfileRequirements::of(record.profile());
-        let mut case = Self { record, body: &record.body, context, asks, uses: Vec::new() };
+        let requirements = ProfileRequirements::of(record.profile());
+        let mut case = Self { record, body: &record.body, context, requirements, uses: Vec::new() };
         case.uses = credential_uses::judge(&case);
         case
     }

@@ -11,7 +11,7 @@ use vouchlog_stream::StatementKind;
 use crate::input::{Loss, SessionContext, SessionRecord};
 use crate::numbers::count;
 use crate::phrases::name;
-use crate::timeline::{DeclaredGap, Gap, GapOf};
+use crate::timeline::{DeclaredGap, Gap, GapScope};
 
 /// What the session's seal says, compared with the records.
 #[derive(Debug, Default)]
@@ -91,7 +91,7 @@ pub(crate) fn gaps(records: &[SessionRecord], seal: &SealCheck, facts: &SessionC
         });
         let before = after.min().map(|(_, place)| place);
         let (first, last) = (gap.first.get(), gap.last.get());
-        let gap = Gap { of: GapOf::Stream(gap.stream), first, last, declared };
+        let gap = Gap { of: GapScope::Stream(gap.stream), first, last, declared };
         found.push(PlacedGap { gap, before });
     }
     found
@@ -133,7 +133,7 @@ fn gap(
 ) -> Gap {
     let (from, to) = (before.and_then(SessionRecord::at), after.and_then(SessionRecord::at));
     let covering = losses.iter().find(|loss| covers(loss, from, to));
-    Gap { of: GapOf::Session, first, last, declared: covering.map(declared) }
+    Gap { of: GapScope::Session, first, last, declared: covering.map(declared) }
 }
 
 /// Whether a declared loss falls into the time of a gap. A gap of which neither end has a time is covered by nothing.
@@ -151,8 +151,8 @@ impl Gap {
     /// The gap in words.
     pub fn words(&self) -> String {
         let whose = match self.of {
-            GapOf::Session => "of the session".to_owned(),
-            GapOf::Stream(stream) => format!("of stream {stream}"),
+            GapScope::Session => "of the session".to_owned(),
+            GapScope::Stream(stream) => format!("of stream {stream}"),
         };
         let which = match (self.first, self.last) {
             (first, last) if first == last => format!("record {first} {whose} is missing"),

@@ -46,7 +46,7 @@ pub use bundle::{
 pub use input::{ErasedAt, Loss, ProofState, SessionContext, SessionRecord, StreamGap};
 pub use plain::{clipped, plain};
 pub use timeline::{
-    ActionAnswers, DeclaredGap, Gap, GapOf, Line, ProofCounts, ReasonedAnswer, ShownFinding, State, Step,
+    ActionAnswers, DeclaredGap, Gap, GapScope, Line, ProofCounts, ReasonedAnswer, ShownFinding, State, Step,
     Summary, Timeline, TimelineRecord,
 };
 

@@ -42,14 +42,15 @@ struct SortKey {
     given: usize,
 }
 
-/// How records hang together.
+/// How a record hangs together with the others.
+#[derive(Default)]
 struct Links {
-    /// The record each hangs under.
-    parent: Vec<Option<usize>>,
-    /// What must come before each.
-    binding: Vec<BTreeSet<usize>>,
-    /// What should come before each.
-    spans: Vec<Option<usize>>,
+    /// The record it hangs under.
+    parent: Option<usize>,
+    /// What must come before it.
+    binding: BTreeSet<usize>,
+    /// What should come before it.
+    span: Option<usize>,
 }
 
 /// Puts the records in causal order: each appears exactly once.
@@ -57,7 +58,7 @@ pub(crate) fn order(records: &[SessionRecord]) -> Vec<OrderedRecord> {
     let keys: Vec<SortKey> =
         records.iter().enumerate().map(|(place, record)| sort_key(place, record)).collect();
     // The first walk finds what waits for itself; with those links cut, the second puts everything where it belongs.
-    let (links, circular) = Walk::new(Links::of(records, &keys), keys.clone()).cut_circles();
+    let (links, circular) = Walk::new(links(records, &keys), keys.clone()).cut_circles();
     let mut walk = Walk::new(links, keys);
     let mut placed = Vec::with_capacity(records.len());
     while let Some(record) = walk.next_ready() {
@@ -80,50 +81,42 @@ fn sort_key(given: usize, record: &SessionRecord) -> SortKey {
     }
 }
 
-impl Links {
-    fn of(records: &[SessionRecord], keys: &[SortKey]) -> Self {
-        let mut by_id: BTreeMap<&RecordId, usize> = BTreeMap::new();
-        let mut by_span: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        // Two records may claim one name or one span. The first by number and time gets it, whatever order they came in, so
-        // that a copy sent later cannot attract the children of the original.
-        let mut sorted: Vec<usize> = (0..records.len()).collect();
-        sorted.sort_by_key(|place| keys[*place]);
-        for place in sorted {
-            by_id.entry(&records[place].id).or_insert(place);
-            let span =
-                correlation(&records[place]).and_then(|it| Some((it.trace.value()?, it.span.value()?)));
-            if let Some((trace, span)) = span {
-                by_span.entry((trace, span)).or_insert(place);
-            }
+/// The links of each record.
+fn links(records: &[SessionRecord], keys: &[SortKey]) -> Vec<Links> {
+    let mut by_id: BTreeMap<&RecordId, usize> = BTreeMap::new();
+    let mut by_span: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    // Two records may claim one name or one span. The first by number and time gets it, whatever order they came in, so
+    // that a copy sent later cannot attract the children of the original.
+    let mut sorted: Vec<usize> = (0..records.len()).collect();
+    sorted.sort_by_key(|place| keys[*place]);
+    for place in sorted {
+        by_id.entry(&records[place].id).or_insert(place);
+        let span = correlation(&records[place]).and_then(|it| Some((it.trace.value()?, it.span.value()?)));
+        if let Some((trace, span)) = span {
+            by_span.entry((trace, span)).or_insert(place);
         }
-        let mut links = Self { parent: Vec::new(), binding: Vec::new(), spans: Vec::new() };
-        for (place, record) in records.iter().enumerate() {
-            let Some(it) = correlation(record) else {
-                links.push(None, BTreeSet::new(), None);
-                continue;
-            };
-            // A link to itself, or to a record that is not here, orders nothing.
-            let linked = |id: &RecordId| by_id.get(id).copied().filter(|other| *other != place);
-            let intent = it.intent.value().and_then(linked);
-            let amends = it.amends.value().and_then(linked);
-            let causes = it.causes.value().into_iter().flatten().filter_map(linked);
-            let binding: BTreeSet<usize> = causes.chain(intent).chain(amends).collect();
-            // A span that also binds is one link, not two: `Walk` counts what each record waits for.
-            let above = it.trace.value().zip(it.parent_span.value());
-            let above = above
-                .and_then(|(trace, span)| by_span.get(&(trace.as_str(), span.as_str())).copied())
-                .filter(|above| *above != place && !binding.contains(above));
-            // Drawn under the most specific of them. Causes order a record, but it does not hang under them: it may have many.
-            links.push(amends.or(intent).or(above), binding, above);
-        }
-        links
     }
-
-    fn push(&mut self, parent: Option<usize>, binding: BTreeSet<usize>, span: Option<usize>) {
-        self.parent.push(parent);
-        self.binding.push(binding);
-        self.spans.push(span);
+    let mut all = Vec::with_capacity(records.len());
+    for (place, record) in records.iter().enumerate() {
+        let Some(it) = correlation(record) else {
+            all.push(Links::default());
+            continue;
+        };
+        // A link to itself, or to a record that is not here, orders nothing.
+        let linked = |id: &RecordId| by_id.get(id).copied().filter(|other| *other != place);
+        let intent = it.intent.value().and_then(linked);
+        let amends = it.amends.value().and_then(linked);
+        let causes = it.causes.value().into_iter().flatten().filter_map(linked);
+        let binding: BTreeSet<usize> = causes.chain(intent).chain(amends).collect();
+        // A span that also binds is one link, not two: `Walk` counts what each record waits for.
+        let above = it.trace.value().zip(it.parent_span.value());
+        let above = above
+            .and_then(|(trace, span)| by_span.get(&(trace.as_str(), span.as_str())).copied())
+            .filter(|above| *above != place && !binding.contains(above));
+        // Drawn under the most specific of them. Causes order a record, but it does not hang under them: it may have many.
+        all.push(Links { parent: amends.or(intent).or(above), binding, span: above });
     }
+    all
 }
 
 /// Why no record is ready.
@@ -145,7 +138,7 @@ struct Waits {
 
 /// A walk over the links (Kahn's algorithm) that stays under a record as long as something there is ready.
 struct Walk {
-    links: Links,
+    links: Vec<Links>,
     keys: Vec<SortKey>,
     /// Who waits for each.
     followers: Vec<Vec<usize>>,
@@ -162,7 +155,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn new(links: Links, keys: Vec<SortKey>) -> Self {
+    fn new(links: Vec<Links>, keys: Vec<SortKey>) -> Self {
         let mut walk = Self {
             followers: vec![Vec::new(); keys.len()],
             waits: Vec::with_capacity(keys.len()),
@@ -174,9 +167,9 @@ impl Walk {
             keys,
         };
         for place in 0..walk.keys.len() {
-            let (binding, span) = (&walk.links.binding[place], walk.links.spans[place]);
-            for before in binding.iter().copied().chain(span) {
-                walk.followers[before].push(place);
+            let Links { binding, span, .. } = &walk.links[place];
+            for before in binding.iter().chain(span) {
+                walk.followers[*before].push(place);
             }
             let all = binding.len() + usize::from(span.is_some());
             walk.waits.push(Waits { binding: binding.len(), all });
@@ -196,7 +189,7 @@ impl Walk {
     fn make_ready(&mut self, place: usize) {
         let entry = (self.keys[place], place);
         self.ready.insert(entry);
-        if let Some(parent) = self.links.parent[place] {
+        if let Some(parent) = self.links[place].parent {
             self.ready_under.entry(parent).or_default().insert(entry);
         }
     }
@@ -214,7 +207,7 @@ impl Walk {
 
     /// Walks to the end, and takes away every link that would keep it from getting there: the links without circles, and the
     /// records that waited for themselves.
-    fn cut_circles(mut self) -> (Links, BTreeSet<usize>) {
+    fn cut_circles(mut self) -> (Vec<Links>, BTreeSet<usize>) {
         let mut circular = BTreeSet::new();
         while !self.left.is_empty() {
             if let Some(record) = self.next_ready() {
@@ -224,11 +217,11 @@ impl Walk {
             let (record, blocked_by) = self.unblock();
             // Only links to records that are still to come are cut. One to a record that has its place already holds, and must
             // hold in the second walk, too.
-            self.links.spans[record] = self.links.spans[record].filter(|span| !self.is_left(*span));
+            self.links[record].span = self.links[record].span.filter(|span| !self.is_left(*span));
             if blocked_by == BlockedBy::Circle {
                 circular.insert(record);
-                let binding = std::mem::take(&mut self.links.binding[record]);
-                self.links.binding[record] =
+                let binding = std::mem::take(&mut self.links[record].binding);
+                self.links[record].binding =
                     binding.into_iter().filter(|before| !self.is_left(*before)).collect();
             }
             self.place(record);
@@ -252,7 +245,8 @@ impl Walk {
         while !seen.contains_key(&place) {
             seen.insert(place, path.len());
             path.push(place);
-            place = *self.links.binding[place]
+            place = *self.links[place]
+                .binding
                 .iter()
                 .find(|before| self.is_left(**before))
                 .expect("it waits for a record that is left");
@@ -267,7 +261,7 @@ impl Walk {
         let entry = (self.keys[record], record);
         self.left.remove(&entry);
         self.ready.remove(&entry);
-        let parent = self.links.parent[record];
+        let parent = self.links[record].parent;
         if let Some(siblings) = parent.and_then(|parent| self.ready_under.get_mut(&parent)) {
             siblings.remove(&entry);
         }
@@ -276,7 +270,7 @@ impl Walk {
             if !self.is_left(follower) {
                 continue;
             }
-            let binding = self.links.binding[follower].contains(&record);
+            let binding = self.links[follower].binding.contains(&record);
             let waits = &mut self.waits[follower];
             waits.binding -= usize::from(binding);
             waits.all -= 1;

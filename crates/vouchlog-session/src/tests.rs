@@ -81,8 +81,8 @@ fn a_session_in_which_much_is_not() {
     assert_eq!(timeline.summary.complete.answer, Answer::No);
     let gaps: Vec<_> =
         timeline.gaps.iter().map(|gap| (gap.of, gap.first, gap.last, gap.declared.is_some())).collect();
-    let stream = GapOf::Stream(vouchlog_stream::StreamId::new(7).unwrap());
-    let session = GapOf::Session;
+    let stream = GapScope::Stream(vouchlog_stream::StreamId::new(7).unwrap());
+    let session = GapScope::Session;
     assert_eq!(
         gaps,
         [(session, 4, 5, true), (session, 7, 7, false), (stream, 13, 13, true), (stream, 17, 17, false)]

@@ -158,7 +158,7 @@ impl State {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// Whose numbers.
-    pub of: GapOf,
+    pub of: GapScope,
     /// The first number that is missing.
     pub first: u64,
     /// The last.
@@ -169,7 +169,7 @@ pub struct Gap {
 
 /// Whose numbers have a gap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GapOf {
+pub enum GapScope {
     /// The session's, counted from 1.
     Session,
     /// A stream's, counted from 0.

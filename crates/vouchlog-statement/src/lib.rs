@@ -20,6 +20,6 @@ pub use presentation::{
     verify_presentation,
 };
 pub use statement::{
-    ClearClaims, Disclosure, IssuedStatement, StatementError, VerifiedStatement, digest_of, issue,
-    public_jwk, verify,
+    ClearClaims, Disclosure, DisclosureKind, IssuedStatement, StatementError, VerifiedStatement, digest_of,
+    issue, public_jwk, verify,
 };

@@ -77,6 +77,21 @@ pub struct ClearClaims {
     pub rules: String,
 }
 
+/// What a disclosure shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisclosureKind {
+    /// Facts about an interaction, without a word of what was said in it.
+    Facts,
+    /// Content: a field of it, or a group with content in it that is disclosed whole.
+    Content,
+}
+
+impl DisclosureKind {
+    pub(crate) const fn content_if(holds_content: bool) -> Self {
+        if holds_content { Self::Content } else { Self::Facts }
+    }
+}
+
 /// What shows one field of a record.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,8 +112,8 @@ impl Disclosure {
     }
 
     /// The disclosure whose [`text`](Self::text) this is.
-    pub fn from_text(path: String, text: &str, content: bool) -> Self {
-        Self { path, encoded: encode(text.as_bytes()), content }
+    pub fn from_text(path: String, text: &str, kind: DisclosureKind) -> Self {
+        Self { path, encoded: encode(text.as_bytes()), content: kind == DisclosureKind::Content }
     }
 }
 

@@ -147,7 +147,7 @@ fn faults(case: &Case<'_>, credential: &Credential, one: &CredentialUse) -> Vec<
             let begin = credential.nbf.value().or(credential.iat.value());
             moment.within(begin.copied(), credential.exp.value().copied(), &mut fault);
             if let Some(status) = credential.status.value() {
-                moment.status(status, case.asks.max_status_age, &mut fault);
+                moment.status(status, case.requirements.max_status_age, &mut fault);
             }
             if let Some(id) = own_id {
                 moment.revoked(case.context.revocation(id), &mut fault);

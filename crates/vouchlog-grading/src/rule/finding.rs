@@ -151,7 +151,7 @@ impl<'a> Reporter<'a> {
     }
 
     /// The uses of the credential that this rule finds fault with, as one finding.
-    pub(crate) fn uses(&mut self, case: &Case<'_>) {
+    pub(crate) fn credential_uses(&mut self, case: &Case<'_>) {
         for cause in [Cause::Wrong, Cause::Unknown] {
             let faults = case.uses.iter().flat_map(|judged| &judged.faults);
             let mut hits =

@@ -89,7 +89,7 @@ fn step_up(case: &Case<'_>, report: &mut Reporter<'_>) {
 
 /// A tool call that was run, cannot be undone, and must be approved by a person.
 fn irreversible<'a>(case: &Case<'a>) -> Option<(usize, &'a Tool)> {
-    let asks = case.asks.human_approval_of_irreversible;
+    let asks = case.requirements.human_approval_of_irreversible;
     case.run_tools().filter(|_| asks).find(|(_, tool)| {
         // What changes nothing can be undone. Where nobody says, the worse is assumed.
         tool.side_effect.value() != Some(&false) && tool.irreversible.value() != Some(&false)
@@ -130,7 +130,7 @@ fn not_approved(case: &Case<'_>, report: &mut Reporter<'_>) {
         return;
     }
     let by_a_person = approval.then(|approval| &approval.approver_kind).value() == Some(&ApproverKind::Human);
-    if case.asks.human_approval_of_irreversible && !(approved && by_a_person) {
+    if case.requirements.human_approval_of_irreversible && !(approved && by_a_person) {
         report.known(view(&case.body.tools), "/tools");
     }
     if approved {

@@ -73,7 +73,7 @@ pub(super) fn table() -> Vec<Rule> {
 
 /// The rules that look at each use of the credential: [`Case::uses`] has what is wrong with each.
 fn by_use(case: &Case<'_>, report: &mut Reporter<'_>) {
-    report.uses(case);
+    report.credential_uses(case);
 }
 
 fn no_credential(case: &Case<'_>, report: &mut Reporter<'_>) {
@@ -98,7 +98,7 @@ fn persistent(case: &Case<'_>, report: &mut Reporter<'_>) {
     let begin = credential.iat.value().into_iter().chain(credential.nbf.value()).min();
     let (Some(begin), Some(exp)) = (begin, credential.exp.value()) else { return };
     let life = exp.duration_since(*begin);
-    let most = case.asks.max_credential_lifetime;
+    let most = case.requirements.max_credential_lifetime;
     if life > most {
         let life = whole_seconds(life);
         let message = format!("the credential is valid for {life:#}; the profile allows {most:#}");
@@ -171,7 +171,9 @@ fn reused(case: &Case<'_>, report: &mut Reporter<'_>) {
 }
 
 fn unbound(case: &Case<'_>, report: &mut Reporter<'_>) {
-    let Some(credential) = case.credential().filter(|_| case.asks.proof_of_possession) else { return };
+    let Some(credential) = case.credential().filter(|_| case.requirements.proof_of_possession) else {
+        return;
+    };
     let at = "/credential/binding";
     let binding = report.require(
         view(&credential.binding),

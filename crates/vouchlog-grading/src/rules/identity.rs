@@ -146,7 +146,7 @@ fn session_of_several(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
 }
 
 fn no_device(case: &Case<'_>, report: &mut Reporter<'_>) {
-    if !case.asks.device {
+    if !case.requirements.device {
         return;
     }
     let at = "/device/id";

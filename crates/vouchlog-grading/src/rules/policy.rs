@@ -99,7 +99,7 @@ fn no_decision(case: &Case<'_>, report: &mut Reporter<'_>) {
     }
     let phase_withheld = case.decisions().any(|(_, decision)| view(&decision.phase).is_withheld());
     let search = Search::inconclusive_if(phase_withheld);
-    for phase in case.asks.decisions {
+    for phase in case.requirements.decisions {
         let decided = case.decisions().any(|(_, decision)| decision.phase.value() == Some(phase));
         let what = match phase {
             // Before it is done, the input is all there is to decide on.

@@ -9,7 +9,7 @@ use vouchlog_record::{escape_pointer_token, is_content};
 
 use super::claims::{RESERVED, is_taken};
 use super::salts::Salts;
-use super::{DIGESTS, Disclosure, ELEMENT, JSON_TEXT, StatementError, encode};
+use super::{DIGESTS, Disclosure, DisclosureKind, ELEMENT, JSON_TEXT, StatementError, encode};
 use crate::limits::{BUCKET, MAX_DEPTH, MAX_DISCLOSURES, MAX_GROUP_DEPTH, MAX_GROUPS, TOP_BUCKET};
 
 /// Whether the field at a JSON pointer is disclosed whole, whatever its shape: content, and other free JSON.
@@ -63,9 +63,12 @@ struct Concealer {
     json: Vec<u8>,
 }
 
-/// What is left in the place of a value, and whether content is in it that is no disclosure of its own; `None` once there are
-/// too many disclosures.
-type Left = Option<(Value, bool)>;
+/// What is left in the place of a value.
+struct Remainder {
+    value: Value,
+    /// Whether content is in it that is no disclosure of its own.
+    kind: DisclosureKind,
+}
 
 impl Concealer {
     fn new(max_depth: usize, most: usize) -> Self {
@@ -89,8 +92,8 @@ impl Concealer {
         let mut digests = Vec::with_capacity(size);
         for (name, value) in object {
             let above = self.step(&escape_pointer_token(name));
-            let Some((value, content)) = self.value(value, depth)? else { return Ok(None) };
-            digests.push(self.disclose(Some(name), &value, content)?);
+            let Some(left) = self.value(value, depth)? else { return Ok(None) };
+            digests.push(self.disclose(Some(name), &left)?);
             self.path.truncate(above);
             if self.disclosures.len() > self.most {
                 return Ok(None);
@@ -109,8 +112,8 @@ impl Concealer {
         let mut out = Vec::with_capacity(size);
         for (place, value) in list.iter().enumerate() {
             let above = self.step(&place.to_string());
-            let Some((value, content)) = self.value(value, depth)? else { return Ok(None) };
-            out.push(json!({ ELEMENT: self.disclose(None, &value, content)? }));
+            let Some(left) = self.value(value, depth)? else { return Ok(None) };
+            out.push(json!({ ELEMENT: self.disclose(None, &left)? }));
             self.path.truncate(above);
         }
         for _ in list.len()..size {
@@ -126,31 +129,33 @@ impl Concealer {
         above
     }
 
-    fn value(&mut self, value: &Value, depth: usize) -> Result<Left, StatementError> {
+    /// Conceals what is in a value; `None` once there are too many disclosures.
+    fn value(&mut self, value: &Value, depth: usize) -> Result<Option<Remainder>, StatementError> {
         let is_content = is_content(&self.path);
         if depth >= self.max_depth || is_whole(&self.path) {
             let content = is_content || holds_content(&mut self.path, value);
-            return Ok(Some((field(value, depth), content)));
+            let kind = DisclosureKind::content_if(content);
+            return Ok(Some(Remainder { value: field(value, depth), kind }));
         }
         Ok(match value {
             Value::Object(object) if is_group(object) => {
                 let size = object.len().next_multiple_of(BUCKET);
-                self.members(object, size, depth + 1)?.map(|members| (Value::Object(members), false))
+                self.members(object, size, depth + 1)?
+                    .map(|members| Remainder { value: Value::Object(members), kind: DisclosureKind::Facts })
             }
-            Value::Array(list) if !list.is_empty() && list.iter().all(is_group_value) => {
-                self.elements(list, depth + 1)?.map(|list| (Value::Array(list), false))
+            Value::Array(list) if !list.is_empty() && list.iter().all(is_group_value) => self
+                .elements(list, depth + 1)?
+                .map(|list| Remainder { value: Value::Array(list), kind: DisclosureKind::Facts }),
+            _ => {
+                let kind = DisclosureKind::content_if(holds_content(&mut self.path, value));
+                Some(Remainder { value: field(value, depth), kind })
             }
-            _ => Some((field(value, depth), holds_content(&mut self.path, value))),
         })
     }
 
     /// Makes a disclosure of what is left of the value here; its digest.
-    fn disclose(
-        &mut self,
-        name: Option<&str>,
-        value: &Value,
-        content: bool,
-    ) -> Result<String, StatementError> {
+    fn disclose(&mut self, name: Option<&str>, left: &Remainder) -> Result<String, StatementError> {
+        let Remainder { value, kind } = left;
         let salt = self.salts.salt()?;
         self.json.clear();
         let written = match name {
@@ -160,6 +165,7 @@ impl Concealer {
         written.expect("JSON can be written to memory");
         let encoded = encode(&self.json);
         let digest = super::process::disclosure_digest(&encoded);
+        let content = *kind == DisclosureKind::Content;
         self.disclosures.push(Disclosure { path: self.path.clone(), encoded, content });
         Ok(digest)
     }

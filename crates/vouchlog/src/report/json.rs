@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use vouchlog_merkle::LeafIndex;
 use vouchlog_session::{
-    ActionAnswers, DeclaredGap, ErasedAt, Gap, GapOf, Line, ProofState, ReasonedAnswer, ShownFinding,
+    ActionAnswers, DeclaredGap, ErasedAt, Gap, GapScope, Line, ProofState, ReasonedAnswer, ShownFinding,
     Timeline, TimelineRecord,
 };
 use vouchlog_stream::LogPlace;
@@ -77,8 +77,8 @@ fn finding(noted: &ShownFinding) -> Value {
 
 fn gap(gap: &Gap) -> Value {
     let (of, stream) = match gap.of {
-        GapOf::Session => ("session", None),
-        GapOf::Stream(stream) => ("stream", Some(stream.get())),
+        GapScope::Session => ("session", None),
+        GapScope::Stream(stream) => ("stream", Some(stream.get())),
     };
     let declared = gap.declared.as_ref().map(|DeclaredGap { entry, count, cause }| {
         json!({ "entry": entry.map(LeafIndex::get), "count": count, "cause": cause })
