@@ -47,7 +47,7 @@ impl RecordCounts {
         records: &[SessionRecord],
         seal: &SealCheck,
         orphans: &Orphans,
-        facts: &SessionContext,
+        context: &SessionContext,
     ) -> Self {
         Self {
             here: seal.counted(records),
@@ -64,7 +64,7 @@ impl RecordCounts {
                 record.is_counted() != Some(false) && record.sequence().is_none()
             }),
             erased: number_of(records, |record| record.erased.is_some()),
-            held: facts.held,
+            held: context.held,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::timeline::ShownFinding;
 const MESSAGE: usize = 600;
 
 /// A finding, safe to show.
-pub(crate) fn noted(finding: &Finding) -> ShownFinding {
+pub(crate) fn shown_finding(finding: &Finding) -> ShownFinding {
     ShownFinding {
         code: finding.rule.code,
         name: finding.rule.name,

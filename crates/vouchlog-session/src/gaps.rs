@@ -78,11 +78,11 @@ pub(crate) struct PlacedGap {
 }
 
 /// Every gap, those of the session first.
-pub(crate) fn gaps(records: &[SessionRecord], seal: &SealCheck, facts: &SessionContext) -> Vec<PlacedGap> {
-    let mut found = session_gaps(records, seal, &facts.losses);
-    for gap in &facts.stream_gaps {
+pub(crate) fn gaps(records: &[SessionRecord], seal: &SealCheck, context: &SessionContext) -> Vec<PlacedGap> {
+    let mut found = session_gaps(records, seal, &context.losses);
+    for gap in &context.stream_gaps {
         let declared = gap.declared.map(|entry| {
-            let loss = facts.losses.iter().find(|loss| loss.entry == Some(entry));
+            let loss = context.losses.iter().find(|loss| loss.entry == Some(entry));
             loss.map_or(DeclaredGap { entry: Some(entry), count: None, cause: None }, declared)
         });
         let after = records.iter().enumerate().filter_map(|(place, record)| {

@@ -15,7 +15,7 @@ use crate::timeline::{ActionAnswers, ReasonedAnswer, ShownFinding, TimelineRecor
 const REASONS: usize = 12;
 
 /// The answers about one record.
-pub(crate) fn act(place: usize, recorded: &TimelineRecord) -> ActionAnswers {
+pub(crate) fn action_answers(place: usize, recorded: &TimelineRecord) -> ActionAnswers {
     let verdicts = recorded.verdicts.as_ref();
     let authorised = reasoned(
         verdicts.map(|it| it.authorized_known),
@@ -84,33 +84,33 @@ fn authoriser(recorded: &TimelineRecord) -> String {
 
 /// The answer over all that was done: yes only if it is yes every time.
 pub(crate) fn overall(
-    acts: &[ActionAnswers],
+    actions: &[ActionAnswers],
     records: &[TimelineRecord],
     of: impl Fn(&ActionAnswers) -> &ReasonedAnswer,
 ) -> ReasonedAnswer {
-    let with = |answer| acts.iter().filter(|act| of(act).answer == answer).count();
+    let with = |answer| actions.iter().filter(|action| of(action).answer == answer).count();
     let (no, unknown) = (with(Answer::No), with(Answer::Indeterminate));
-    let answer = match (acts.len(), no, unknown) {
+    let answer = match (actions.len(), no, unknown) {
         (0, ..) => Answer::Indeterminate,
         (_, 0, 0) => Answer::Yes,
         (_, 0, _) => Answer::Indeterminate,
         _ => Answer::No,
     };
     let mut distinct: Vec<&str> = Vec::new();
-    for act in acts {
-        let words = of(act).words.as_str();
+    for action in actions {
+        let words = of(action).words.as_str();
         if distinct.len() <= 3 && !distinct.contains(&words) {
             distinct.push(words);
         }
     }
     let told = if distinct.len() > 3 { "see each record".to_owned() } else { distinct.join(" · ") };
-    let many = count(acts.len() as u64, "action", "actions");
-    let yes = acts.len() - no - unknown;
+    let many = count(actions.len() as u64, "action", "actions");
+    let yes = actions.len() - no - unknown;
     let counted = [("no", no), ("undetermined", unknown), ("yes", yes)];
     let counted: Vec<_> = counted.into_iter().filter(|(_, number)| *number > 0).collect();
     let words = match counted.as_slice() {
         [] => "no action is recorded".to_owned(),
-        _ if acts.len() == 1 => told,
+        _ if actions.len() == 1 => told,
         [(word, _)] => format!("{word} for all {many}: {told}"),
         counted => {
             let counted: Vec<_> =
@@ -118,29 +118,30 @@ pub(crate) fn overall(
             format!("of {many}, {}: {told}", counted.join(", "))
         }
     };
-    ReasonedAnswer { answer, words, reasons: grouped(acts, records, &of) }
+    ReasonedAnswer { answer, words, reasons: grouped(actions, records, &of) }
 }
 
 /// The reasons, those of a plain no first, each with all the records it holds for.
 fn grouped(
-    acts: &[ActionAnswers],
+    actions: &[ActionAnswers],
     records: &[TimelineRecord],
     of: &impl Fn(&ActionAnswers) -> &ReasonedAnswer,
 ) -> Vec<String> {
     let no_first = [Answer::No, Answer::Indeterminate].into_iter();
-    let ordered = no_first.flat_map(|answer| acts.iter().filter(move |act| of(act).answer == answer));
+    let ordered =
+        no_first.flat_map(|answer| actions.iter().filter(move |action| of(action).answer == answer));
     let mut groups: Vec<(&str, BTreeSet<usize>)> = Vec::new();
-    for act in ordered {
-        for reason in &of(act).reasons {
+    for action in ordered {
+        for reason in &of(action).reasons {
             match groups.iter().position(|(known, _)| known == reason) {
-                Some(known) => _ = groups[known].1.insert(act.record),
-                None if groups.len() < REASONS => groups.push((reason, BTreeSet::from([act.record]))),
+                Some(known) => _ = groups[known].1.insert(action.record),
+                None if groups.len() < REASONS => groups.push((reason, BTreeSet::from([action.record]))),
                 None => {}
             }
         }
     }
     let told = groups.into_iter().map(|(reason, of)| {
-        if of.len() == acts.len() && acts.len() > 1 {
+        if of.len() == actions.len() && actions.len() > 1 {
             return format!("every action: {reason}");
         }
         let labels = of.iter().filter_map(|record| records.get(*record)).map(TimelineRecord::label);

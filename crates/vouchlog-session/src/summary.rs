@@ -9,7 +9,7 @@ use crate::input::{ProofState, SessionContext};
 use crate::numbers::count;
 use crate::phrases::{describe, joined, listed, name, named, time, word};
 use crate::plain::clipped;
-use crate::questions::{act, overall};
+use crate::questions::{action_answers, overall};
 use crate::timeline::{ActionAnswers, Gap, ProofCounts, ShownFinding, Summary, TimelineRecord};
 
 /// Most sentences about what happened.
@@ -21,25 +21,25 @@ pub(crate) fn summary(
     gaps: &[Gap],
     counted: &RecordCounts,
     findings: Vec<ShownFinding>,
-    facts: &SessionContext,
+    context: &SessionContext,
 ) -> Summary {
-    let acts: Vec<ActionAnswers> = records
+    let actions: Vec<ActionAnswers> = records
         .iter()
         .enumerate()
         .filter(|(_, record)| record.is_act())
-        .map(|(place, record)| act(place, record))
+        .map(|(place, record)| action_answers(place, record))
         .collect();
     let proven = proven(records);
     Summary {
-        happened: happened(records, &acts),
-        authorised: overall(&acts, records, |act| &act.authorised),
-        executor: overall(&acts, records, |act| &act.executor),
-        credential: overall(&acts, records, |act| &act.credential),
+        happened: happened(records, &actions),
+        authorised: overall(&actions, records, |action| &action.authorised),
+        executor: overall(&actions, records, |action| &action.executor),
+        credential: overall(&actions, records, |action| &action.credential),
         complete: complete(gaps, counted, proven),
-        acts,
+        actions,
         proven,
         findings,
-        notes: facts.notes.iter().map(|note| clipped(note, 1_000)).collect(),
+        notes: context.notes.iter().map(|note| clipped(note, 1_000)).collect(),
     }
 }
 
@@ -57,13 +57,13 @@ fn proven(records: &[TimelineRecord]) -> ProofCounts {
 }
 
 /// What happened: one sentence for each action.
-fn happened(records: &[TimelineRecord], acts: &[ActionAnswers]) -> Vec<String> {
-    let done = acts.iter().filter_map(|act| records.get(act.record));
+fn happened(records: &[TimelineRecord], actions: &[ActionAnswers]) -> Vec<String> {
+    let done = actions.iter().filter_map(|action| records.get(action.record));
     let mut sentences: Vec<String> = done.take(SENTENCES).map(sentence).collect();
-    if acts.len() > SENTENCES {
+    if actions.len() > SENTENCES {
         sentences.push(format!(
             "And {}; see the timeline.",
-            count((acts.len() - SENTENCES) as u64, "more action", "more actions")
+            count((actions.len() - SENTENCES) as u64, "more action", "more actions")
         ));
     }
     sentences

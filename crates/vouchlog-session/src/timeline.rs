@@ -247,7 +247,7 @@ pub struct Summary {
     /// Whether the credential was valid at that moment.
     pub credential: ReasonedAnswer,
     /// The same for each thing that was done.
-    pub acts: Vec<ActionAnswers>,
+    pub actions: Vec<ActionAnswers>,
     /// Whether all records of the session are here.
     pub complete: ReasonedAnswer,
     /// How far the records are proven to be in the log.

@@ -6,7 +6,7 @@ use vouchlog_record::{Field, RecordId};
 use vouchlog_stream::StatementKind;
 
 use crate::completeness::RecordCounts;
-use crate::findings::{attach, noted};
+use crate::findings::{attach, shown_finding};
 use crate::gaps::{Orphans, PlacedGap, SealCheck, gaps, missing_links};
 use crate::input::{ErasedAt, SessionContext, SessionRecord};
 use crate::numbers::count;
@@ -26,19 +26,19 @@ impl Timeline {
     ///
     /// The records come from gateways that may err or lie: circles, records given twice and absurd numbers make a worse picture, and
     /// words about it, never an error.
-    pub fn of(session: &str, mut records: Vec<SessionRecord>, facts: &SessionContext) -> Self {
+    pub fn of(session: &str, mut records: Vec<SessionRecord>, context: &SessionContext) -> Self {
         records.iter_mut().for_each(SessionRecord::withhold_content);
         let placed = order(&records);
         let seal = SealCheck::of(&records);
         let orphans = Orphans::of(&records);
-        let gaps = gaps(&records, &seal, facts);
-        let mut drawing = TimelineBuilder::new(&records, &seal, &orphans, &gaps, facts);
+        let gaps = gaps(&records, &seal, context);
+        let mut drawing = TimelineBuilder::new(&records, &seal, &orphans, &gaps, context);
         for one in &placed {
             drawing.record(one);
         }
         drawing.end();
         let TimelineBuilder { lines, findings, positions, set_findings, .. } = drawing;
-        let counted = RecordCounts::of(&records, &seal, &orphans, facts);
+        let counted = RecordCounts::of(&records, &seal, &orphans, context);
         let mut records: Vec<Option<SessionRecord>> = records.into_iter().map(Some).collect();
         let recorded = placed.iter().zip(findings).filter_map(|(one, findings)| {
             let record = records.get_mut(one.record)?.take()?;
@@ -48,7 +48,7 @@ impl Timeline {
         });
         let recorded: Vec<TimelineRecord> = recorded.collect();
         let gaps: Vec<_> = gaps.into_iter().map(|placed| placed.gap).collect();
-        let summary = summary::summary(&recorded, &gaps, &counted, set_findings, facts);
+        let summary = summary::summary(&recorded, &gaps, &counted, set_findings, context);
         Self { session: clipped(session, SESSION), summary, lines, gaps, records: recorded }
     }
 }
@@ -94,7 +94,7 @@ impl<'a> TimelineBuilder<'a> {
         seal: &'a SealCheck,
         orphans: &'a Orphans,
         gaps: &'a [PlacedGap],
-        facts: &'a SessionContext,
+        context: &'a SessionContext,
     ) -> Self {
         let here: BTreeSet<_> = records.iter().map(|record| &record.id).collect();
         let mut gaps_before: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -102,10 +102,10 @@ impl<'a> TimelineBuilder<'a> {
             gaps_before.entry(gap.before).or_default().push(gap);
         }
         let (mut about, mut set_findings): (BTreeMap<_, Vec<_>>, _) = (BTreeMap::new(), Vec::new());
-        for finding in &facts.findings {
+        for finding in &context.findings {
             match finding.record.as_ref().filter(|id| here.contains(id)) {
-                Some(id) => about.entry(id).or_default().push(noted(finding)),
-                None => set_findings.push(noted(finding)),
+                Some(id) => about.entry(id).or_default().push(shown_finding(finding)),
+                None => set_findings.push(shown_finding(finding)),
             }
         }
         let (lines, findings, positions) = (Vec::new(), Vec::new(), BTreeMap::new());
@@ -118,7 +118,7 @@ impl<'a> TimelineBuilder<'a> {
         let position = self.positions.len();
         self.positions.insert(one.record, position);
         let mut findings: Vec<ShownFinding> =
-            record.grade.iter().flat_map(|grade| &grade.findings).map(noted).collect();
+            record.grade.iter().flat_map(|grade| &grade.findings).map(shown_finding).collect();
         // A record given twice has its findings once.
         findings.extend(self.about.remove(&record.id).unwrap_or_default());
         let mut steps = self.own_steps(one);

@@ -51,7 +51,7 @@ pub fn json(timeline: &Timeline) -> Value {
             "executor": reply(&summary.executor),
             "credential": reply(&summary.credential),
             "complete": reply(&summary.complete),
-            "acts": summary.acts.iter().map(act).collect::<Vec<_>>(),
+            "acts": summary.actions.iter().map(act).collect::<Vec<_>>(),
             "proven": {
                 "witnessed": proven.witnessed, "signed": proven.signed, "waiting": proven.waiting, "missing": proven.missing,
             },
