@@ -1,7 +1,7 @@
 //! What a session comes to: sentences, the three questions, whether anything is missing.
 
 use vouchlog_record::{
-    Approval, ApprovalState, Enforced, Field, Initiator, OutcomeState, PolicyDecision, Record, Verdict,
+    Approval, ApprovalState, Enforced, Field, OutcomeState, PolicyDecision, Record, Verdict,
 };
 
 use crate::completeness::{RecordCounts, complete};
