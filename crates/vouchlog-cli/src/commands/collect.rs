@@ -14,7 +14,7 @@ use vouchlog_collector::receiver::{self, ReceiverConfig, Token};
 use vouchlog_collector::{
     Collector, CollectorConfig, Forward, ForwardLimits, Mode, OpenError, Settings, assemble,
 };
-use vouchlog_evidence::Profile;
+use vouchlog_record::Profile;
 use vouchlog_server::{Config, Readiness, Server};
 use vouchlog_vault::KeySource;
 

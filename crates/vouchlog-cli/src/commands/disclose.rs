@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde_json::json;
 use vouchlog::custody::Proofs;
-use vouchlog_evidence::{DisclosureScope, LogTrust, RecordId, verify_presentation};
+use vouchlog_record::{DisclosureScope, RecordId};
+use vouchlog_statement::{LogTrust, verify_presentation};
 use vouchlog_vault::PresentationRequest;
 
 use super::custody::{self, CustodyArgs, VaultArgs};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use vouchlog::StatementKind;
-use vouchlog_evidence::Facet;
+use vouchlog_record::Facet;
 use vouchlog_vault::{Cursor, Order, Query, Row};
 
 use super::custody::{self, VaultArgs};

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use vouchlog_evidence::{Affected, Facet, affected_by_revocation};
+use vouchlog_grading::{AffectedUse as Affected, affected_by_revocation};
+use vouchlog_record::Facet;
 use vouchlog_vault::{Query, ReadRecord, read_facts};
 
 use super::custody::{self, VaultArgs};
