@@ -2,6 +2,7 @@
 //! size one can read, no traces of anybody's machine.
 
 mod circles;
+mod library;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -133,12 +133,10 @@ impl Report {
 /// The newest rows of the window, and whether there are more.
 async fn rows(vault: &Vault, access: &Access, window: &Window) -> Result<(Vec<Row>, bool), VaultError> {
     let (tenant, from) = (Some(window.tenant.clone()), Some(window.from));
-    let mut query = Query { tenant, from, order: Order::NewestFirst, ..Query::default() };
-    let mut rows: Vec<Row> = Vec::new();
+    let query = Query { tenant, from, order: Order::NewestFirst, ..Query::default() };
+    let (mut pages, mut rows) = (vault.pages(access, query), Vec::new());
     while rows.len() <= window.limit {
-        let page = vault.find(access, &query).await?;
-        let Some(last) = page.last() else { return Ok((rows, false)) };
-        query.after = Some(last.cursor());
+        let Some(page) = pages.next().await? else { return Ok((rows, false)) };
         rows.extend(page);
     }
     rows.truncate(window.limit);

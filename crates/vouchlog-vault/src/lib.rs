@@ -72,6 +72,7 @@ pub use access::{Access, ReadPermit, Token};
 pub use check::CheckProgress;
 pub use erase::{ErasurePlan, PendingErasure, Scope};
 pub use error::{Result, VaultError};
+pub use find::Pages;
 pub use hold::{Hold, HoldTarget};
 pub use key_error::KeyError;
 pub use keys::{KeyEncryptionKey, KeySource};

@@ -137,12 +137,10 @@ impl Heartbeats {
         let mut missing: BTreeSet<Place> = self.intervals().flat_map(|(_, places)| places).collect();
         missing.retain(|place| !self.places.contains_key(place));
         let tenant = Some(tenant.to_owned());
-        let mut query = Query { tenant, order: Order::NewestFirst, after: last, ..Query::default() };
-        let mut seen = 0;
+        let query = Query { tenant, order: Order::NewestFirst, after: last, ..Query::default() };
+        let (mut pages, mut seen) = (vault.pages(access, query), 0);
         while !missing.is_empty() && seen < MAX_OLDER {
-            let rows = vault.find(access, &query).await?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            query.after = Some(last.cursor());
+            let Some(rows) = pages.next().await? else { return Ok(()) };
             seen += rows.len();
             for row in &rows {
                 self.row(row);

@@ -56,7 +56,10 @@ fn a_gateway_without_users_is_told_what_it_lacks_and_what_to_add() {
     assert_eq!((service.gateway, service.attributable, service.complete), ("openai_v2", 0, 0));
     // One of them, an embedding, has no text.
     assert_eq!((service.with_content, service.records), (6, 7));
-    assert_eq!((service.name, service.page), ("OpenTelemetry's own instrumentation of OpenAI", "otel-sdk.md"));
+    assert_eq!(
+        (service.name, service.page),
+        ("OpenTelemetry's own instrumentation of OpenAI", "otel-sdk.md")
+    );
     let initiator = service.missing.iter().find(|missing| missing.rule.code == "R01").unwrap();
     assert_eq!((initiator.records, initiator.told.as_str()), (7, "no initiator is named"));
     let mut lines = service.add.iter().flat_map(|add| add.lines);

@@ -45,17 +45,15 @@ pub async fn learn(vault: &Vault, access: &Access) -> Result<Context, RecordingE
     if !access.roles().has(Role::ReadMetadata) {
         return Ok(context);
     }
-    let mut query = Query { kinds: TEACHING.to_vec(), ..Query::default() };
-    loop {
-        let rows = vault.find(access, &query).await?;
-        let Some(last) = rows.last() else { return Ok(context) };
-        query.after = Some(last.cursor());
+    let mut pages = vault.pages(access, Query { kinds: TEACHING.to_vec(), ..Query::default() });
+    while let Some(rows) = pages.next().await? {
         for row in &rows {
             if let Some(record) = facts(vault, access, row).await? {
                 context.learn(&row.id, &record);
             }
         }
     }
+    Ok(context)
 }
 
 /// A record without its content; `None` when it was erased.
