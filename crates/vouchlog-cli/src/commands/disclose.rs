@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long)]
     offline: bool,
     /// Verify that the proofs satisfy this policy before writing them (C2SP tlog-policy)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_POLICY")]
     policy: Option<PathBuf>,
 }
 

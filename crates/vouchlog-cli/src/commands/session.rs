@@ -62,7 +62,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH,...", value_delimiter = ',', requires = "bundle", default_value = FIELDS, hide_default_value = true)]
     fields: Vec<String>,
     /// The witnesses whose cosignatures count (C2SP tlog-policy)
-    #[arg(long, value_name = "FILE", requires = "log_vkey")]
+    #[arg(long, value_name = "FILE", requires = "log_vkey", env = "VOUCHLOG_POLICY")]
     policy: Option<PathBuf>,
 }
 
