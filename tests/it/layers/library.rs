@@ -30,7 +30,7 @@ impl PublicNames {
     }
 
     fn add_impl(&mut self, item: &ItemImpl) {
-        if let Some((_, of, _)) = &item.trait_ {
+        if let Some((of, _)) = &item.trait_ {
             self.visit_path(of);
             self.visit_type(&item.self_ty);
         }
