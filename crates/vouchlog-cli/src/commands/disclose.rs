@@ -19,7 +19,7 @@ use crate::output::{Outcome, Output};
 #[command(
     after_help = "Example:\n  vouchlog disclose --vault vault --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key \\\n    \
                         --record \"$ID\" --fields initiator.sub,credential,outcome.state --basis \"case 17\" -o case17.json\n  \
-                        vouchlog verify --presentation case17.json --log-vkey \"$LOG_VKEY\"\n\n\
+                        vouchlog verify case17.json --log-vkey \"$LOG_VKEY\"\n\n\
                         A field is named by its path, as in credential.status or tools.0.name; a group's name shows all of it. Everything\n\
                         else stays hidden, even its existence. The log first records the disclosure, by whom and why."
 )]

@@ -28,7 +28,7 @@ use crate::values;
                   --stream 3 -o stream3.completeness.json\n  \
                   vouchlog prove-complete --log ./mirror --log-vkey \"$LOG_VKEY\" --all \\\n    \
                   --since 2026-01-01 --until 2026-02-01 -o january.completeness.json\n\n\
-                  Check it with `vouchlog verify --completeness`. The command reads the whole log and\n\
+                  Check it with `vouchlog verify`. The command reads the whole log and\n\
                   writes only what the proof needs.\n\n\
                   Exit status: 0 the file is written, 1 the log does not prove it, 2 the log could not be read."
 )]

@@ -35,7 +35,7 @@ const FIELDS: &str = "correlation,time,initiator.kind,initiator.verified_by,sess
                         vouchlog session --vault vault sess-01 --bundle case17.json --fields initiator,workload,credential,outcome \\\n    \
                         --basis \"case 17\" --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key\n\n\
                         Without --content, no prompt and no answer is read. The log first records every reading of content and every bundle.\n\
-                        The recipient of a bundle checks and reads it with `vouchlog verify --bundle`.\n\
+                        The recipient of a bundle checks and reads it with `vouchlog verify`.\n\
                         Exit status: 0 every record is present and every question is answered yes, 1 otherwise.")]
 pub(crate) struct Args {
     #[command(flatten)]

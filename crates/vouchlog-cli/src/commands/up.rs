@@ -22,7 +22,7 @@ use tokio::task::{JoinError, JoinSet, LocalSet};
 use vouchlog::witness::create_key;
 use vouchlog::{SignatureType, SigningKey, keys};
 
-use super::running::shutdown_signal;
+use super::running::{self, shutdown_signal};
 use super::{collect, make_folder, serve, witness, write_file};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
@@ -77,6 +77,8 @@ impl Args {
         let shutdown = shutdown_signal()?;
         for address in [self.listen, self.witness_listen, self.otlp_grpc, self.otlp_http] {
             anyhow::ensure!(address.port() != 0, "give the port of each service: {address}");
+            // Before anything is made; and so that no other program is taken for one of the services.
+            drop(running::listen(&address.to_string()).await?);
         }
         let keys = self.keys()?;
         let policy = format!(

@@ -94,6 +94,11 @@ struct ClaimArgs {
 impl Args {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let (kind, file) = self.file()?;
+        anyhow::ensure!(
+            self.claim.html.is_none() || kind == FileKind::Bundle,
+            "--html draws the session of a bundle, and {} is none",
+            file.display()
+        );
         let policy = || self.policy.as_deref().map(super::policy).transpose();
         let identity = || auditing::identity(vec![self.log_vkey.clone()], None, self.policy.as_deref());
         let log = &self.log_vkey;
@@ -329,6 +334,40 @@ mod tests {
     use clap::Parser;
 
     use super::*;
+
+    #[test]
+    fn a_file_is_recognised_by_its_contents() {
+        let dir = tempfile::tempdir().unwrap();
+        let recognised = |bytes: &[u8]| {
+            let path = dir.path().join("file");
+            std::fs::write(&path, bytes).unwrap();
+            recognise(&path).map_err(|error| error.to_string())
+        };
+        assert_eq!(recognised(b"c2sp.org/tlog-proof@v1\nindex 0\n"), Ok(FileKind::Proof));
+        for (format, kind) in [
+            ("completeness", FileKind::Completeness),
+            ("presentation", FileKind::Presentation),
+            ("session", FileKind::Bundle),
+            ("evidence", FileKind::Evidence),
+            ("sample", FileKind::Sample),
+        ] {
+            let json = format!("{{ \"other\": [1], \"format\": \"vouchlog/v1 {format}\" }}");
+            assert_eq!(recognised(json.as_bytes()), Ok(kind), "{format}");
+        }
+        let wrong: [&[u8]; 7] = [
+            b"",
+            b"c2sp.org/tlog-proof@v2\n",
+            b"{}",
+            b"[1]",
+            b"{ \"format\": \"vouchlog/v1 audit-state\" }",
+            b"{ \"format\": \"vouchlog/v1 session\", \"format\": \"vouchlog/v1 sample\" }",
+            &[0xff, 0xfe],
+        ];
+        for wrong in wrong {
+            let error = recognised(wrong).unwrap_err();
+            assert!(error.contains("is no file that can be verified"), "{error}");
+        }
+    }
 
     #[derive(Parser)]
     struct Cli {

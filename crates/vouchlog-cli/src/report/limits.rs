@@ -17,4 +17,4 @@ pub(super) const NOT_PROVEN: [&str; 4] = [
 ];
 
 /// How to check a report against the log.
-pub(super) const CHECK: &str = "vouchlog verify --bundle FILE --log-vkey VKEY";
+pub(super) const CHECK: &str = "vouchlog verify FILE --log-vkey VKEY";

@@ -19,14 +19,8 @@ pub(super) struct LogArgs {
     /// The log's public key
     #[arg(long, value_name = "VKEY", env = "VOUCHLOG_LOG_VKEY", requires = "url")]
     log_vkey: Option<VerifyingKey>,
-    /// Address of the log in this process; port 0 picks a free one
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        default_value = "127.0.0.1:6962",
-        env = "VOUCHLOG_LOG_LISTEN",
-        conflicts_with = "url"
-    )]
+    /// Address of the log in this process, if there is one; port 0 picks a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6962", env = "VOUCHLOG_LOG_LISTEN")]
     listen: String,
 }
 
