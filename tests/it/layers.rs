@@ -3,6 +3,7 @@
 
 mod callers;
 mod circles;
+mod library;
 mod public_api;
 
 use std::collections::BTreeMap;

@@ -20,7 +20,7 @@ fn python() -> Option<PathBuf> {
 fn not_here() {
     eprintln!(
         "statements are not checked with Python here: `pip install sd-jwt==0.10.4`, and VOUCHLOG_PYTHON=<that python>: \
-         cargo test -p vouchlog --test it sd_jwt_python"
+         cargo test -p vouchlog-cli --test it sd_jwt_python"
     );
 }
 

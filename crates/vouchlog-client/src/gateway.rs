@@ -32,11 +32,12 @@ use vouchlog_runtime::{Backoff, Clock};
 use vouchlog_stream::limits::RECENT_RUNS;
 use vouchlog_stream::{Statement, StreamId};
 
-use crate::receipts::{Acknowledged, ReceiptSink, Taken};
+use crate::receipts::{Acknowledged, LoggedStatements, ReceiptSink};
 use crate::spool::{Owner, Spool, SpoolOptions, StreamKeys};
 use crate::{Connection, GrpcLog, SpoolError, limits};
 
 mod error;
+mod exchange;
 mod finding;
 mod opening;
 mod recover;
@@ -44,7 +45,6 @@ mod resume;
 mod run;
 mod session;
 mod submitter;
-mod talk;
 mod writer;
 
 pub use error::GatewayError;
@@ -52,6 +52,9 @@ pub use error::GatewayError;
 use finding::Finder;
 use session::{Disk, History, Identity, Session};
 use writer::{Change, Ticket, Writer};
+
+/// How often [`Gateway::out_of_reach`] reads the gateway's status.
+const STATUS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long a gateway waits for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +93,7 @@ pub struct Options {
     pub min_free: u64,
     /// When the log answers. Asking for [`AckLevel::Witnessed`] costs the time of a round of witnesses for each request, and
     /// promises no cosignatures: the log may not get them in time, and what is recovered after a crash is proven against
-    /// whatever checkpoint is the newest. Verify [`Taken::receipt`](crate::Taken::receipt)'s checkpoint with the policy. A log
+    /// whatever checkpoint is the newest. Verify [`LoggedStatements::receipt`](crate::LoggedStatements::receipt)'s checkpoint with the policy. A log
     /// without witnesses refuses such requests; the gateway keeps its statements, says so in its status, and tries again.
     pub wait_for: AckLevel,
     /// How long to wait for what.
@@ -194,7 +197,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Opens the spool and begins to talk to the log. What an earlier process left in the spool is sent first. Nothing fails
+    /// Opens the spool and begins to exchange to the log. What an earlier process left in the spool is sent first. Nothing fails
     /// because the log is away: that is what the spool is for.
     pub async fn open(config: GatewayConfig) -> Result<Self, GatewayError> {
         Self::open_with(config, None).await
@@ -360,8 +363,29 @@ impl Gateway {
         self.spool.len()
     }
 
+    /// Completes once the log has been out of reach for `patience` without a break, and returns why. `report` gets each new reason
+    /// as soon as it is known. Statements stay in the spool.
+    pub async fn out_of_reach(&self, patience: Duration, mut report: impl FnMut(&str)) -> String {
+        let (mut reported, mut troubled) = (None, Duration::ZERO);
+        loop {
+            tokio::time::sleep(STATUS_INTERVAL).await;
+            let Some(trouble) = self.status().trouble else {
+                troubled = Duration::ZERO;
+                continue;
+            };
+            troubled += STATUS_INTERVAL;
+            if troubled >= patience {
+                return trouble;
+            }
+            if reported.as_ref() != Some(&trouble) {
+                report(&trouble);
+                reported = Some(trouble);
+            }
+        }
+    }
+
     /// Hands receipts that were found in the log to the sink.
-    async fn hand_over(&self, found: Vec<Taken>) -> Result<(), GatewayError> {
+    async fn hand_over(&self, found: Vec<LoggedStatements>) -> Result<(), GatewayError> {
         let (reply, kept) = oneshot::channel();
         let change = Change::HandOver { found, reply };
         self.changes.send(change).await.map_err(|_| GatewayError::Stopped)?;

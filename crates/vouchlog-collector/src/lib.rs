@@ -17,11 +17,14 @@
 //!
 //! The steps of the fold are pure: [`intake`] reads a body into items, [`dialect`] says what an item's attributes mean, [`assemble`]
 //! puts the items of one interaction together into one record. [`doors`] are for bodies that are no OTLP.
+//!
+//! [`doctor`] reads the records back from the vault, and reports what the evidence of each gateway lacks.
 
 mod arrival;
 pub mod assemble;
 mod collector;
 pub mod dialect;
+pub mod doctor;
 pub mod doors;
 mod fold;
 mod forward;
@@ -37,8 +40,10 @@ mod sessions;
 mod settings;
 
 pub use arrival::{Arrival, Door};
-pub use collector::{Collector, CollectorConfig, Destination, IntentReceipt, NotTaken, OpenError, Taken};
-pub use forward::{Forward, ForwardError, Pace};
+pub use collector::{
+    Acceptance, Collector, CollectorConfig, Destination, IntentReceipt, OpenError, Rejection,
+};
+pub use forward::{Forward, ForwardError, ForwardLimits};
 pub use settings::{Mode, Settings};
 
 #[cfg(test)]

@@ -1,0 +1,288 @@
+//! `vouchlog verify`: checks a proof file, a completeness file or a presentation, offline.
+
+use std::path::{Path, PathBuf};
+
+use clap::ArgGroup;
+use serde_json::{Value, json};
+use vouchlog::verify::{self, Claim, Verified, VerifyError, Witnessed};
+use vouchlog::{Digest, Opening, Policy, VerifyingKey};
+use vouchlog_auditor::limits::MAX_COMPLETENESS_BYTES;
+use vouchlog_auditor::{CompletenessProof, verify_completeness};
+use vouchlog_note::limits::{MAX_NOTE_BYTES, MAX_PROOF_FILE_BYTES};
+use vouchlog_stream::limits::MAX_ENTRY_BYTES;
+
+use super::input::MAX_RECORD_BYTES;
+use super::{auditing, prove_complete, read_file};
+use crate::advice::Advice;
+use crate::output::{self, Outcome, Output};
+
+mod presented;
+
+/// More than any opening has; the reader keeps its own bound.
+const MAX_OPENING_FILE_BYTES: usize = 64 * 1024;
+
+/// Verify offline that something was logged or that streams are complete, with a file of proofs and the log's vkey
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  vouchlog verify --proof receipts/17.tlog-proof --log-vkey \"$LOG_VKEY\" \\\n    \
+                        --record call.json --opening receipts/call.json.opening.json\n  \
+                        vouchlog verify --completeness stream3.completeness.json --log-vkey \"$LOG_VKEY\"\n  \
+                        vouchlog verify --presentation case17.json --log-vkey \"$LOG_VKEY\" --policy policy.txt\n\n\
+                        Exit status: 0 it holds, 1 it does not, 2 it could not be checked."
+)]
+pub(crate) struct Args {
+    /// The proof file (C2SP tlog-proof)
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present_any = ["completeness", "presentation", "bundle"],
+        conflicts_with_all = ["completeness", "presentation", "bundle"]
+    )]
+    proof: Option<PathBuf>,
+    /// The log's public key; its name is the log's origin
+    #[arg(long, value_name = "VKEY", env = "VOUCHLOG_LOG_VKEY")]
+    log_vkey: VerifyingKey,
+    /// Witnesses that must have cosigned (C2SP tlog-policy)
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// An earlier checkpoint of the log that satisfies the policy: the entry was logged after it
+    #[arg(long, value_name = "FILE", requires = "policy", conflicts_with_all = ["completeness", "presentation", "bundle"])]
+    earlier: Option<PathBuf>,
+    #[command(flatten)]
+    claim: ClaimArgs,
+}
+
+/// What was logged, as the user knows it.
+#[derive(clap::Args)]
+#[group(skip)] // that group would hold --opening too, which goes together with --record
+#[command(group = ArgGroup::new("claim").required(true).args(["digest", "entry", "record", "completeness", "presentation", "bundle"]))]
+struct ClaimArgs {
+    /// The digest that was logged, 64 hex digits
+    #[arg(long, value_name = "HEX")]
+    digest: Option<Digest>,
+    /// A file with the entry itself; works with proof files of any log
+    #[arg(long, value_name = "FILE")]
+    entry: Option<PathBuf>,
+    /// The record that was committed to
+    #[arg(long, value_name = "FILE", requires = "opening")]
+    record: Option<PathBuf>,
+    /// The opening that `vouchlog submit` wrote for the record
+    #[arg(long, value_name = "FILE", requires = "record")]
+    opening: Option<PathBuf>,
+    /// Instead of --proof, the file that `vouchlog prove-complete` wrote: streams without a gap
+    #[arg(long, value_name = "FILE")]
+    completeness: Option<PathBuf>,
+    /// Instead of --proof, the file that `vouchlog disclose` wrote: chosen fields of a record
+    #[arg(long, value_name = "FILE")]
+    presentation: Option<PathBuf>,
+    /// Instead of --proof, the file that `vouchlog session --bundle` wrote: the disclosed part of a session
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// Write the bundle's session as an HTML page
+    #[arg(long, value_name = "FILE", requires = "bundle")]
+    html: Option<PathBuf>,
+}
+
+impl Args {
+    pub(crate) fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        let claim = &self.claim;
+        if claim.presentation.is_some() || claim.bundle.is_some() {
+            let policy = self.policy.as_deref().map(super::policy).transpose()?;
+            let (log, policy) = (&self.log_vkey, policy.as_ref());
+            return match (&claim.presentation, &claim.bundle) {
+                (Some(file), _) => presented::presentation(file, log, policy, output),
+                (None, Some(file)) => presented::bundle(file, log, policy, claim.html.as_deref(), output),
+                (None, None) => unreachable!("one of them was just seen"),
+            };
+        }
+        match (&self.claim.completeness, &self.proof) {
+            (Some(file), _) => self.completeness(file, output),
+            (None, Some(file)) => self.entry(file, output),
+            (None, None) => anyhow::bail!("give a file: --proof, --completeness, --presentation or --bundle"),
+        }
+    }
+
+    fn completeness(&self, file: &Path, output: Output) -> anyhow::Result<Outcome> {
+        let json = read_file(file, MAX_COMPLETENESS_BYTES)?;
+        let log = auditing::identity(vec![self.log_vkey.clone()], None, self.policy.as_deref())?;
+        let verified =
+            CompletenessProof::from_json(&json).and_then(|proof| verify_completeness(&proof, &log));
+        match verified {
+            Ok(shown) => {
+                let words = prove_complete::words(log.origin.as_str(), &shown);
+                output.answer(&words, &prove_complete::as_json(&shown))?;
+                Ok(Outcome::Fine)
+            }
+            // As with proof files: one that is malformed does not hold.
+            Err(error) => prove_complete::refuse(output, &error),
+        }
+    }
+
+    fn entry(&self, file: &Path, output: Output) -> anyhow::Result<Outcome> {
+        let proof = read_file(file, MAX_PROOF_FILE_BYTES)?;
+        let policy = self.policy.as_deref().map(super::policy).transpose()?;
+        let loaded = self.claim.load()?;
+        let earlier = self.earlier.as_ref().map(|path| read_file(path, MAX_NOTE_BYTES)).transpose()?;
+        let verified = loaded.verify(&proof, &self.log_vkey, policy.as_ref());
+        let verified = verified.and_then(|verified| match (&earlier, &policy) {
+            (Some(earlier), Some(policy)) => verified.after(earlier, &self.log_vkey, policy),
+            _ => Ok(verified),
+        });
+        match verified {
+            Ok(verified) => {
+                output.answer(&words(&verified, policy.is_some()), &json(&verified))?;
+                Ok(Outcome::Fine)
+            }
+            Err(error) if error.is_finding() => {
+                let answer = json!({ "holds": false, "finding": error.to_string() });
+                output.answer(&format!("DOES NOT HOLD: {error}"), &answer)?;
+                Ok(Outcome::Finding)
+            }
+            Err(error) => Err(advise(error)),
+        }
+    }
+}
+
+fn advise(error: VerifyError) -> anyhow::Error {
+    let hint = match error {
+        VerifyError::NotEarlier { .. } => "give a checkpoint published before the entry was logged",
+        VerifyError::NoEntry => {
+            "give the entry with --entry FILE, or fetch a proof file with `vouchlog prove`"
+        }
+        _ => "--log-vkey takes the vkey that `vouchlog serve` prints for the log",
+    };
+    let problem = error.to_string();
+    anyhow::Error::new(error).context(Advice::new(problem, hint))
+}
+
+/// The claim with the files it names in memory.
+enum Loaded {
+    Digest(Digest),
+    Entry(Vec<u8>),
+    Record(Vec<u8>, Vec<u8>),
+}
+
+impl ClaimArgs {
+    fn load(&self) -> anyhow::Result<Loaded> {
+        Ok(match (&self.digest, &self.entry, &self.record, &self.opening) {
+            (Some(digest), ..) => Loaded::Digest(*digest),
+            (_, Some(entry), ..) => Loaded::Entry(read_file(entry, MAX_ENTRY_BYTES)?),
+            (_, _, Some(record), Some(opening)) => Loaded::Record(
+                read_file(record, MAX_RECORD_BYTES)?,
+                read_file(opening, MAX_OPENING_FILE_BYTES)?,
+            ),
+            _ => anyhow::bail!("give what was logged: --digest, --entry, or --record with --opening"),
+        })
+    }
+}
+
+impl Loaded {
+    fn verify(
+        &self,
+        proof: &[u8],
+        log: &VerifyingKey,
+        policy: Option<&Policy>,
+    ) -> Result<Verified, VerifyError> {
+        match self {
+            Self::Digest(digest) => verify::verify(proof, log, policy, Claim::Digest(*digest)),
+            Self::Entry(entry) => verify::verify(proof, log, policy, Claim::Entry(entry)),
+            Self::Record(record, opening) => {
+                let opening = Opening::parse(opening)?;
+                verify::verify(proof, log, policy, Claim::Record(record, &opening))
+            }
+        }
+    }
+}
+
+/// What was verified, in plain words.
+pub(super) fn words(verified: &Verified, policy: bool) -> String {
+    let mut lines = vec![format!("verified: in the log {} at index {}", verified.origin, verified.index)];
+    match (&verified.entry, verified.statement()) {
+        (_, Some(entry)) => {
+            lines
+                .push(format!("  statement   {} of digest {}", entry.statement.kind, entry.statement.digest));
+            lines.push(format!("  logged at   {} by the log's clock", output::time(entry.logged_at)));
+            lines.push(format!("  stream      {}, sequence number {}", entry.stream, entry.sequence));
+            let evidence = entry.statement.evidence.bits();
+            lines.push(match evidence {
+                0 => "  evidence    no claim".to_owned(),
+                bits => format!("  evidence    {bits:#010x} claimed by the gateway"),
+            });
+        }
+        (Some(entry), None) => {
+            lines.push(format!("  entry       {}", entry.kind_name()));
+            lines.push(format!("  logged at   {} by the log's clock", output::time(entry.logged_at())));
+        }
+        (None, None) => lines.push("  entry       as given; not a Vouchlog entry".to_owned()),
+    }
+    let size = output::count(verified.size.get(), "entry", "entries");
+    lines.push(format!("  checkpoint  of {size}, signed by the log"));
+    for witness in &verified.witnesses {
+        let name = String::from_utf8_lossy(witness.name().as_bytes()).into_owned();
+        lines.push(format!("  witness     {name} cosigned at {}", output::posix_time(witness.timestamp())));
+    }
+    if let Some(Witnessed { after, until }) = verified.witnessed {
+        let after = after.map_or_else(String::new, |after| format!("after {}, ", output::posix_time(after)));
+        lines.push(format!("  witnessed   {after}not later than {}", output::posix_time(until)));
+    }
+    if policy {
+        lines.push("  policy      satisfied".to_owned());
+    }
+    lines.join("\n")
+}
+
+/// The same for programs.
+fn json(verified: &Verified) -> Value {
+    let witness = |witness: &vouchlog_note::PolicyCosignature| json!({ "name": String::from_utf8_lossy(witness.name().as_bytes()), "timestamp": witness.timestamp() });
+    let mut value = json!({
+        "holds": true,
+        "origin": verified.origin.as_str(),
+        "index": verified.index.get(),
+        "size": verified.size.get(),
+        "witnesses": verified.witnesses.iter().map(witness).collect::<Vec<_>>(),
+    });
+    if let Some(Witnessed { after, until }) = verified.witnessed {
+        value["witnessed"] = json!({ "after": after, "until": until });
+    }
+    if let Some(entry) = &verified.entry {
+        value["kind"] = entry.kind_name().into();
+        value["logged_at"] = entry.logged_at().millis().into();
+    }
+    if let Some(entry) = verified.statement() {
+        value["stream"] = entry.stream.get().into();
+        value["sequence"] = entry.sequence.get().into();
+        value["evidence"] = entry.statement.evidence.bits().into();
+        value["digest"] = entry.statement.digest.to_string().into();
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        claim: ClaimArgs,
+    }
+
+    #[test]
+    fn a_claim_is_made_in_exactly_one_way() {
+        let fits = |flags: &str| {
+            Cli::try_parse_from(std::iter::once("verify").chain(flags.split_whitespace())).is_ok()
+        };
+        let digest = format!("--digest {}", "07".repeat(32));
+        assert!(fits(&digest));
+        assert!(fits("--entry e"));
+        assert!(fits("--record r --opening o"));
+        assert!(fits("--completeness c"));
+        for wrong in ["", "--record r", "--opening o", "--digest 07", "--entry e --record r --opening o"] {
+            assert!(!fits(wrong), "{wrong}");
+        }
+        assert!(!fits(&format!("{digest} --entry e")));
+        assert!(!fits(&format!("{digest} --completeness c")));
+    }
+}

@@ -1,0 +1,79 @@
+//! The `vouchlog` program: flags, wiring, printing. What it does is in `commands/`, one file each.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod advice;
+mod commands;
+mod output;
+mod report;
+mod traces;
+
+use commands::Command;
+use output::{ERROR, Outcome, Output};
+
+/// Records are many small values that are made by one thread and dropped by another: glibc's allocator spends a quarter of a busy
+/// collector's time on them, and keeps several times the memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A transparency log for AI interactions.
+///
+/// Gateways keep their records; the log takes only salted digests, appends them to a Merkle tree, signs each tree head and
+/// serves proofs, which anyone with the log's public key can check offline.
+#[derive(Parser)]
+#[command(
+    name = "vouchlog",
+    version,
+    max_term_width = 110,
+    arg_required_else_help = true,
+    after_help = "Exit status: 0 success, 1 a finding (the evidence does not hold), 2 an error,\n             3 a server stopped because it can no longer write: restart it.\n\nStart with:  vouchlog demo"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Print JSON, one line, for programs
+    #[arg(long, global = true, env = "VOUCHLOG_JSON", value_parser = clap::builder::FalseyValueParser::new())]
+    json: bool,
+    /// Trace filter for standard error, such as `info` or `vouchlog_sequencer=debug` [default: info for serve, witness, monitor and collect, else warn]
+    #[arg(long, global = true, env = "VOUCHLOG_TRACE", value_name = "FILTER")]
+    trace: Option<String>,
+}
+
+fn main() -> ExitCode {
+    vouchlog_runtime::hush_caught_panics();
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            advice::print(&error);
+            ExitCode::from(ERROR)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<Outcome> {
+    traces::start(cli.trace.as_deref(), cli.command.log_format())?;
+    cli.command.run(&Output::new(cli.json))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("vouchlog "), "`{}` has no example", command.get_name());
+        }
+    }
+}
