@@ -19,6 +19,7 @@ mod auditing;
 mod backup;
 mod canary;
 mod collect;
+mod completions;
 mod custody;
 mod demo;
 mod disclose;
@@ -33,6 +34,7 @@ mod grade;
 mod hold;
 mod input;
 mod keygen;
+mod man;
 mod monitor;
 mod prove;
 mod prove_complete;
@@ -49,6 +51,7 @@ mod session;
 mod spooling;
 mod submission;
 mod submit;
+mod up;
 mod vault;
 mod verify;
 mod verify_finding;
@@ -61,6 +64,7 @@ const LAST_READS: Duration = Duration::from_secs(5);
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Demo(demo::Args),
+    Up(up::Args),
     Keygen(keygen::Args),
     Serve(serve::Args),
     Witness(witness::Args),
@@ -91,12 +95,15 @@ pub(crate) enum Command {
     Schema(grade::SchemaArgs),
     Duties(duties::Args),
     Vault(vault::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 impl Command {
     /// The format that a server's traces are asked for in; none for commands that end by themselves.
     pub(crate) fn log_format(&self) -> Option<LogFormat> {
         match self {
+            Self::Up(args) => Some(args.log_format),
             Self::Serve(args) => Some(args.log_format),
             Self::Witness(args) => Some(args.log_format),
             Self::Collect(args) => Some(args.log_format),
@@ -105,9 +112,11 @@ impl Command {
         }
     }
 
-    pub(crate) fn run(self, output: &Output) -> anyhow::Result<Outcome> {
+    /// Runs it. `program` is the whole program's flags, for those commands that describe them.
+    pub(crate) fn run(self, output: &Output, program: clap::Command) -> anyhow::Result<Outcome> {
         match self {
             Self::Demo(args) => block_on(args.run(*output)),
+            Self::Up(args) => block_on(args.run(*output)),
             Self::Keygen(args) => args.run(*output),
             Self::Serve(args) => block_on(args.run(*output)),
             Self::Witness(args) => block_on(args.run(*output)),
@@ -138,6 +147,8 @@ impl Command {
             Self::Schema(args) => args.run(*output),
             Self::Duties(args) => block_on(args.run(*output)),
             Self::Vault(args) => block_on(args.run(*output)),
+            Self::Completions(args) => args.run(program),
+            Self::Man(args) => args.run(program),
         }
     }
 }
@@ -192,66 +203,10 @@ fn policy(path: &Path) -> anyhow::Result<Policy> {
     Policy::parse(&read_file(path, MAX_POLICY_BYTES)?).with_context(|| path.display().to_string())
 }
 
-/// `30s`, `5m`, `1h 30m`, `500ms`, `7d`. A day has 24 hours.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = |_| "write a duration such as 30s or 5m".to_owned();
-    let span: jiff::Span = text.parse().map_err(wrong)?;
-    let span = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(wrong)?;
-    Duration::try_from(span)
-        .ok()
-        .filter(|span| !span.is_zero())
-        .ok_or_else(|| "it must be positive".to_owned())
-}
-
 /// A kind of statement by its name.
 fn kind() -> impl clap::builder::TypedValueParser<Value = StatementKind> {
     use clap::builder::TypedValueParser;
     let names = StatementKind::ALL.map(StatementKind::name);
     clap::builder::PossibleValuesParser::new(names)
         .try_map(|name| StatementKind::from_name(&name).ok_or("no such kind"))
-}
-
-/// A size in bytes: `512MiB`, `4GiB`, or a plain number.
-fn size(text: &str) -> Result<u64, String> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit = match unit.trim() {
-        "" | "B" => 1,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "TiB" => 1 << 40,
-        _ => return Err("write a size such as 512MiB or 4GiB".to_owned()),
-    };
-    let number: u64 = number.parse().map_err(|_| "write a size such as 512MiB or 4GiB".to_owned())?;
-    number
-        .checked_mul(unit)
-        .filter(|size| *size > 0)
-        .ok_or_else(|| "it must be positive and fit into 64 bits".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_read_with_their_unit() {
-        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
-        assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("7d"), Ok(Duration::from_secs(7 * 86_400)));
-        for wrong in ["", "30", "0s", "-5s", "1mo", "soon"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn sizes_are_read_with_their_unit() {
-        assert_eq!(size("4GiB"), Ok(4 << 30));
-        assert_eq!(size("512 MiB"), Ok(512 << 20));
-        assert_eq!(size("17"), Ok(17));
-        for wrong in ["", "0", "4GB", "GiB", "-1", "99999999TiB"] {
-            assert!(size(wrong).is_err(), "{wrong}");
-        }
-    }
 }

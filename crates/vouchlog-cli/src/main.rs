@@ -2,13 +2,15 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 
 mod advice;
 mod commands;
+mod help;
 mod output;
 mod report;
 mod traces;
+mod values;
 
 use commands::Command;
 use output::{ERROR, Outcome, Output};
@@ -36,14 +38,15 @@ struct Cli {
     /// Print JSON, one line, for programs
     #[arg(long, global = true, env = "VOUCHLOG_JSON", value_parser = clap::builder::FalseyValueParser::new())]
     json: bool,
-    /// Trace filter for standard error, such as `info` or `vouchlog_sequencer=debug` [default: info for serve, witness, monitor and collect, else warn]
+    /// Trace filter for standard error, such as `info` or `vouchlog_sequencer=debug` [default: info for servers, else warn]
     #[arg(long, global = true, env = "VOUCHLOG_TRACE", value_name = "FILTER")]
     trace: Option<String>,
 }
 
 fn main() -> ExitCode {
     vouchlog_runtime::hush_caught_panics();
-    let cli = Cli::parse();
+    let matches = help::grouped(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match run(cli) {
         Ok(outcome) => outcome.into(),
         Err(error) => {
@@ -55,18 +58,40 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<Outcome> {
     traces::start(cli.trace.as_deref(), cli.command.log_format())?;
-    cli.command.run(&Output::new(cli.json))
+    cli.command.run(&Output::new(cli.json), Cli::command())
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_flags_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_in_one_group_of_the_help() {
+        let command = Cli::command();
+        let mut named: Vec<&str> = help::GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
+        named.sort_unstable();
+        let mut there: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        there.sort_unstable();
+        assert_eq!(named, there);
+    }
+
+    #[test]
+    fn examples_survive_a_terminal_of_80_columns() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            // An example is a line that begins with the program, and what it continues on.
+            let mut continued = false;
+            for line in help.lines() {
+                let is_example = continued || line.trim_start().starts_with("vouchlog ");
+                assert!(!is_example || line.chars().count() <= 80, "`{}`: {line}", command.get_name());
+                continued = is_example && line.ends_with('\\');
+            }
+        }
     }
 
     #[test]

@@ -38,11 +38,18 @@ impl From<Outcome> for ExitCode {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Output {
     json: bool,
+    /// One of several servers in this process, which announces them all.
+    quiet: bool,
 }
 
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, quiet: false }
+    }
+
+    /// The output of a server that another one announces.
+    pub(crate) fn quiet(self) -> Self {
+        Self { quiet: true, ..self }
     }
 
     /// Whether a program reads along.
@@ -57,6 +64,9 @@ impl Output {
 
     /// A server's first words. They are also traced when they cannot be printed, and keep nobody from serving.
     pub(crate) fn announce(self, words: &str, json: &Value) {
+        if self.quiet {
+            return;
+        }
         if let Err(error) = self.answer(words, json) {
             tracing::warn!("{error:#}: {json}");
         }
@@ -64,6 +74,9 @@ impl Output {
 
     /// The last words of a server that did what it was told. They change nothing, so neither does a standard output that is gone.
     pub(crate) fn farewell(self, words: &str) {
+        if self.quiet {
+            return;
+        }
         if let Err(error) = self.say(words) {
             tracing::debug!("{error:#}");
         }

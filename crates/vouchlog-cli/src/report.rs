@@ -1,8 +1,8 @@
 //! A session's timeline for people and for programs: text for a terminal, JSON, and one page of HTML.
 //!
-//! Each takes a [`Timeline`](vouchlog_evidence::session::Timeline) and nothing else, so whoever keeps the records and whoever got a bundle of them see the same.
+//! Each takes a [`Timeline`](vouchlog_session::Timeline) and nothing else, so whoever keeps the records and whoever got a bundle of them see the same.
 //! Everything a timeline holds may come from a stranger: what its lines say is safe to show, and what is taken from its records
-//! here passes [`plain`](vouchlog_evidence::session::plain) first.
+//! here passes [`plain`](vouchlog_session::plain) first.
 
 use std::io::IsTerminal;
 

@@ -13,7 +13,7 @@ use serde_json::json;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use vouchlog_evidence::{Record, RecordId, SealReason};
+use vouchlog_record::{Record, RecordId, SealReason};
 use vouchlog_stream::Digest;
 use vouchlog_vault::limits::SILENCE;
 use vouchlog_vault::{Access, Recorder, VaultError};

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use vouchlog_evidence::{Grade, Record};
+use vouchlog_grading::Grade;
+use vouchlog_record::Record;
 use vouchlog_stream::StatementKind;
 use vouchlog_vault::{
     Access, Order, Query, ReadRecord, RecordingError, Row, Vault, VaultError, learn, read_facts,

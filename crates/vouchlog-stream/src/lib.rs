@@ -5,7 +5,7 @@
 //! history, heartbeats, closing, succession. An [`Opening`] is a salted commitment to a record, whose digest a statement carries.
 //!
 //! Out of scope: signatures and checkpoints (`vouchlog-note`), tree hashing (`vouchlog-merkle`), what a record holds
-//! (`vouchlog-evidence` keeps that), when things are written (`vouchlog-sequencer`).
+//! (`vouchlog-record` keeps that), when things are written (`vouchlog-sequencer`).
 //!
 //! *Invariant: an entry decodes in exactly one way*: `Entry::decode` and `Entry::encode` are inverse.
 //!
@@ -33,6 +33,7 @@ mod error;
 mod ids;
 pub mod limits;
 mod opening;
+mod place;
 mod registry;
 mod state;
 mod statement;
@@ -42,6 +43,7 @@ pub use entry::{Entry, StatementEntry};
 pub use error::{EntryError, StreamError};
 pub use ids::{LoggedAt, SequenceNumber, StreamId};
 pub use opening::{Opening, OpeningError};
+pub use place::LogPlace;
 pub use registry::{GatewayState, Revoked};
 pub use state::{Admitted, Fork, Run, StreamState, StreamStatus};
 pub use statement::{Digest, Evidence, Statement, StatementKind, stream_origin};

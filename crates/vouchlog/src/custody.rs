@@ -13,13 +13,14 @@ use vouchlog_client::{
     Gateway, GatewayConfig, GatewayError, GrpcLog, LoggedStatements, Options, ReceiptSink, TileReader,
     VerifiedLog, VerifyError,
 };
-use vouchlog_evidence::{Presentation, RecordId, StreamIdentity};
 use vouchlog_merkle::LeafIndex;
 use vouchlog_note::{Origin, ProofFile, ProofFileError, SigningKey, VerifyingKey};
-use vouchlog_stream::StreamId;
+use vouchlog_record::RecordId;
+use vouchlog_statement::{Presentation, StreamIdentity};
+use vouchlog_stream::{LogPlace, StreamId};
 use vouchlog_vault::{
-    Access, Logged, Place, PresentationRequest, Recorder, RecorderConfig, RecordingError, Row, StreamProofs,
-    Vault, VaultError,
+    Access, Logged, PresentationRequest, Recorder, RecorderConfig, RecordingError, Row, StreamProofs, Vault,
+    VaultError,
 };
 
 use crate::clock::{random_bytes, unix_millis};
@@ -173,8 +174,8 @@ impl Custodian {
     }
 
     /// Replaces a record's proof by one under the newest published checkpoint, if that has the record.
-    async fn refresh(&self, access: &Access, row: &Row, place: Place) -> Result<(), CustodyError> {
-        let Place { index, stream, sequence, logged_at } = place;
+    async fn refresh(&self, access: &Access, row: &Row, place: LogPlace) -> Result<(), CustodyError> {
+        let LogPlace { index, stream, sequence, logged_at } = place;
         let proof = self.proven(index).await?;
         let logged = Logged { digest: row.digest, index, stream, sequence, logged_at, proof };
         self.recorder.vault().logged(access, vec![logged]).await?;

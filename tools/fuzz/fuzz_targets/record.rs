@@ -3,7 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vouchlog_evidence::{Context, Record, contradictions, grade};
+use vouchlog_grading::{Context, contradictions, grade};
+use vouchlog_record::Record;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(parsed) = Record::from_json(bytes) else { return };

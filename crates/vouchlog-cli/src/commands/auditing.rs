@@ -118,13 +118,13 @@ pub(super) struct OptionArgs {
     #[arg(long, value_enum, default_value = "detect")]
     entries: Entries,
     /// An open stream without a new head for this long, by the log's time, counts as silent
-    #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = super::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "90s", value_parser = crate::values::duration)]
     heartbeat_allowance: Duration,
     /// The interval at which the log writes the heads of active streams
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = crate::values::duration)]
     stream_head_interval: Duration,
     /// Maximum age of the newest cosignature, if a policy names witnesses
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = super::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = crate::values::duration)]
     max_checkpoint_age: Duration,
     /// The name of a gateway whose stream keys the log itself holds, so that its streams have no heartbeat; may be repeated [default: <origin>/house]
     #[arg(long = "house-gateway", value_name = "NAME")]

@@ -28,7 +28,7 @@ pub(super) const KEY_FILES: [&str; 3] = ["log.key", "operator.key", "house.key"]
 )]
 pub(crate) struct Args {
     /// The data directory of the log, which may be running
-    #[arg(long, value_name = "DIR", env = "VOUCHLOG_DATA")]
+    #[arg(long, value_name = "DIR", env = "VOUCHLOG_LOG_DATA")]
     data: PathBuf,
     /// The directory of the copy: new or empty, or an earlier backup with --incremental
     #[arg(long, value_name = "DIR")]

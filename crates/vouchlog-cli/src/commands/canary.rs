@@ -81,7 +81,7 @@ struct Check {
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_POLICY")]
     policy: Option<PathBuf>,
     /// How long a canary may take to appear
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = super::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = crate::values::duration)]
     max_age: Duration,
 }
 

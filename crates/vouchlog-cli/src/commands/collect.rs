@@ -14,7 +14,7 @@ use vouchlog_collector::receiver::{self, ReceiverConfig, Token};
 use vouchlog_collector::{
     Collector, CollectorConfig, Forward, ForwardLimits, Mode, OpenError, Settings, assemble,
 };
-use vouchlog_evidence::Profile;
+use vouchlog_record::Profile;
 use vouchlog_server::{Config, Readiness, Server};
 use vouchlog_vault::KeySource;
 
@@ -48,7 +48,7 @@ const CLOSING_POISONED: Duration = Duration::from_secs(2);
 )]
 pub(crate) struct Args {
     /// The collector's data directory, created if missing; each collector needs its own
-    #[arg(long, value_name = "DIR", env = "VOUCHLOG_DATA")]
+    #[arg(long, value_name = "DIR", env = "VOUCHLOG_COLLECT_DATA")]
     data: PathBuf,
     /// Address for OTLP over gRPC; port 0 picks a free one. Each address accepts both protocols
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4317", env = "VOUCHLOG_OTLP_GRPC")]
@@ -105,24 +105,24 @@ struct Words {
     #[arg(long, default_value = "spool", env = "VOUCHLOG_MODE")]
     mode: Mode,
     /// Disk space for input that is not recorded yet
-    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = super::size, env = "VOUCHLOG_DISK_BUDGET")]
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = crate::values::size, env = "VOUCHLOG_DISK_BUDGET")]
     disk_budget: u64,
     #[command(flatten)]
     reserve: ReserveArgs,
     /// A trace with all its spans is complete after this long without input
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = super::duration, env = "VOUCHLOG_SETTLE")]
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = crate::values::duration, env = "VOUCHLOG_SETTLE")]
     settle: Duration,
     /// Any other trace is complete after this long without input
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = super::duration, env = "VOUCHLOG_IDLE")]
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = crate::values::duration, env = "VOUCHLOG_IDLE")]
     idle: Duration,
     /// A session is over, and is sealed, after this long without input
-    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = super::duration, env = "VOUCHLOG_SESSION_IDLE")]
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = crate::values::duration, env = "VOUCHLOG_SESSION_IDLE")]
     session_idle: Duration,
     /// An intent without an outcome is recorded as such after this long
-    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = super::duration, env = "VOUCHLOG_INTENT_TIMEOUT")]
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = crate::values::duration, env = "VOUCHLOG_INTENT_TIMEOUT")]
     intent_timeout: Duration,
     /// Interval between the collector's heartbeats
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration, env = "VOUCHLOG_HEARTBEAT")]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = crate::values::duration, env = "VOUCHLOG_HEARTBEAT")]
     heartbeat: Duration,
     /// Declare that every source sends all its spans (OTEL_TRACES_SAMPLER=always_on); telemetry itself cannot show it
     #[arg(long, env = "VOUCHLOG_UNSAMPLED", value_parser = clap::builder::FalseyValueParser::new())]
@@ -134,7 +134,17 @@ struct Words {
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let (shutdown, hangup) = (shutdown_signal()?, Hangup::new()?);
+        let shutdown = shutdown_signal()?;
+        self.run_until(shutdown, output).await
+    }
+
+    /// Runs until `shutdown` completes, or writing has stopped for good.
+    pub(super) async fn run_until(
+        self,
+        shutdown: impl Future<Output = ()> + Send,
+        output: Output,
+    ) -> anyhow::Result<Outcome> {
+        let hangup = Hangup::new()?;
         let config = self.end.drain.config();
         // The ports first: one that is in use is told before anything is made.
         let (grpc, grpc_address) = listen(&self.otlp_grpc).await?;

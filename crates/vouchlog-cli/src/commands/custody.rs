@@ -31,7 +31,7 @@ pub(super) struct VaultArgs {
     pub(super) vault_key: Option<KeySource>,
     /// A file with the token of one of the vault's principals; not needed if it has none
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_VAULT_TOKEN")]
-    token: Option<PathBuf>,
+    vault_token: Option<PathBuf>,
     /// The tenant, if the vault keeps records of several
     #[arg(long, value_name = "NAME", default_value = "default", env = "VOUCHLOG_TENANT")]
     pub(super) tenant: String,
@@ -42,10 +42,10 @@ impl VaultArgs {
     pub(super) fn new(
         vault: String,
         vault_key: Option<KeySource>,
-        token: Option<PathBuf>,
+        vault_token: Option<PathBuf>,
         tenant: String,
     ) -> Self {
-        Self { vault, vault_key, token, tenant }
+        Self { vault, vault_key, vault_token, tenant }
     }
 
     /// Opens a vault that is there.
@@ -66,7 +66,7 @@ impl VaultArgs {
     }
 
     async fn enter(&self, vault: Vault) -> anyhow::Result<(Vault, Access)> {
-        let access = match &self.token {
+        let access = match &self.vault_token {
             None => vault.owner().await,
             Some(file) => {
                 let token = read_file(file, MAX_TOKEN_BYTES)?;
@@ -110,7 +110,7 @@ pub(super) struct CustodyArgs {
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_STATE")]
     state: Option<PathBuf>,
     /// How long to retry if the log cannot be reached; records stay in the vault and are sent next time
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = crate::values::duration)]
     pub(super) wait: Duration,
     #[command(flatten)]
     reserve: ReserveArgs,
@@ -226,7 +226,7 @@ pub(super) fn advise(error: CustodyError) -> anyhow::Error {
 pub(super) fn advise_vault(error: VaultError) -> anyhow::Error {
     let hint = match &error {
         VaultError::Forbidden { .. } => {
-            "ask an administrator of the vault for the role, or use another --token"
+            "ask an administrator of the vault for the role, or use another --vault-token"
         }
         VaultError::Damaged(_) => {
             "nothing was changed. Keep a copy of the vault's folder, then restore vault.db, vault.db-wal and vault.db.mark from one backup. To continue with an older vault.db, delete vault.db.mark"

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde_json::json;
 use vouchlog::custody::Proofs;
-use vouchlog_evidence::{DisclosureScope, LogTrust, RecordId, verify_presentation};
+use vouchlog_record::{DisclosureScope, RecordId};
+use vouchlog_statement::{LogTrust, verify_presentation};
 use vouchlog_vault::PresentationRequest;
 
 use super::custody::{self, CustodyArgs, VaultArgs};
@@ -43,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long)]
     offline: bool,
     /// Verify that the proofs satisfy this policy before writing them (C2SP tlog-policy)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_POLICY")]
     policy: Option<PathBuf>,
 }
 

@@ -1,11 +1,11 @@
 //! `vouchlog doctor`: what the evidence of each gateway lacks, and which lines of its configuration add the most.
 
-use std::time::Duration;
-
+use jiff::Timestamp;
 use vouchlog_collector::doctor::{Window, examine};
 
 use super::custody::{self, VaultArgs};
 use crate::output::{self, Outcome, Output};
+use crate::values;
 
 mod words;
 
@@ -22,9 +22,9 @@ mod words;
 pub(crate) struct Args {
     #[command(flatten)]
     vault: VaultArgs,
-    /// How far back to look
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = super::duration)]
-    since: Duration,
+    /// Read records that started at this time or later, such as 2026-11-18, yesterday, or 7d for seven days ago
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = values::moment)]
+    since: Timestamp,
     /// Only this service
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
@@ -39,7 +39,7 @@ impl Args {
         let now = custody::now_millis();
         let window = Window {
             tenant: self.vault.tenant.clone(),
-            from: now.saturating_sub(i64::try_from(self.since.as_millis()).unwrap_or(i64::MAX)),
+            from: self.since.as_millisecond(),
             now,
             service: self.service,
             limit: self.limit,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use vouchlog::StatementKind;
 use vouchlog_auditor::{AuditReport, FindingKind};
-use vouchlog_evidence::{DutyReport, Figures, duties};
+use vouchlog_grading::{DutyReport, Figures, duties};
 use vouchlog_vault::{Access, Query, Vault};
 
 use super::auditing::AuditArgs;

@@ -39,8 +39,8 @@ pub(crate) struct RevokeArgs {
     /// The reason, in one line; it is public
     #[arg(long, value_name = "TEXT")]
     reason: String,
-    /// The time from which the key must not be trusted, RFC 3339; may be in the past [default: now]
-    #[arg(long, value_name = "TIME")]
+    /// The time from which the key must not be trusted, such as 2026-11-20T08:00:00Z; may be in the past [default: now]
+    #[arg(long, value_name = "TIME", value_parser = crate::values::moment)]
     effective: Option<jiff::Timestamp>,
     /// The gateway's public key
     #[arg(value_name = "VKEY")]

@@ -1,7 +1,7 @@
 //! `vouchlog erase`: destroys what makes records readable, and logs that it was lawful.
 
 use serde_json::json;
-use vouchlog_evidence::RecordId;
+use vouchlog_record::RecordId;
 use vouchlog_vault::{Erased, Scope};
 
 use super::custody::{self, CustodyArgs, VaultArgs};

@@ -3,16 +3,17 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use vouchlog::StatementKind;
-use vouchlog_evidence::Facet;
+use vouchlog_record::Facet;
 use vouchlog_vault::{Cursor, Order, Query, Row};
 
 use super::custody::{self, VaultArgs};
 use crate::output::{self, Outcome, Output};
+use crate::values;
 
 /// Find records in a vault by the values of their fields
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  vouchlog find --vault vault --by session=sess-01 \n  \
-                        vouchlog find --vault vault --by verdict=deny --from 2026-11-01T00:00:00Z\n  \
+                        vouchlog find --vault vault --by verdict=deny --since 2026-11-01\n  \
                         vouchlog find --vault vault --by verdict=attributable:no --by tool=issue_refund --json\n\n\
                         The output shows what is known without opening a record, never its content. A vault stores searchable values as\n\
                         keyed hashes, so a value must be given in full.")]
@@ -25,12 +26,12 @@ pub(crate) struct Args {
     /// Only records of this kind
     #[arg(long, value_name = "KIND", value_parser = super::kind())]
     kind: Vec<StatementKind>,
-    /// Started at this time or later
-    #[arg(long, value_name = "TIME")]
-    from: Option<Timestamp>,
+    /// Started at this time or later, such as 2026-11-18, yesterday, or 7d for seven days ago
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    since: Option<Timestamp>,
     /// Started before this time
-    #[arg(long, value_name = "TIME")]
-    to: Option<Timestamp>,
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
+    until: Option<Timestamp>,
     /// Newest first
     #[arg(long)]
     newest: bool,
@@ -59,8 +60,8 @@ impl Args {
             facets: self.facets,
             tenant: Some(self.vault.tenant.clone()),
             kinds: self.kind,
-            from: self.from.map(Timestamp::as_millisecond),
-            to: self.to.map(Timestamp::as_millisecond),
+            from: self.since.map(Timestamp::as_millisecond),
+            to: self.until.map(Timestamp::as_millisecond),
             order: if self.newest { Order::NewestFirst } else { Order::OldestFirst },
             after: self.after,
             limit: self.limit,

@@ -26,7 +26,7 @@ const SHOWN_FINDINGS: usize = 20;
 )]
 pub(crate) struct Args {
     /// The data directory of the log, which may be running
-    #[arg(long, value_name = "DIR", env = "VOUCHLOG_DATA")]
+    #[arg(long, value_name = "DIR", env = "VOUCHLOG_LOG_DATA")]
     data: PathBuf,
     /// The log's public key [default: that of log.key in the data directory]
     #[arg(long, value_name = "VKEY", env = "VOUCHLOG_LOG_VKEY")]

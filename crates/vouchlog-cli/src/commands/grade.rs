@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use vouchlog::StatementKind;
-use vouchlog_evidence::{Context, Finding, Grade, Record, RecordId, Severity, grade};
+use vouchlog_grading::{Context, Finding, Grade, Severity, grade};
+use vouchlog_record::{Record, RecordId};
 
 use super::record::read_records;
 use crate::output::{Outcome, Output};

@@ -1,7 +1,7 @@
 //! `vouchlog hold`: legal holds, under which nothing is erased.
 
 use serde_json::json;
-use vouchlog_evidence::{Facet, RecordId};
+use vouchlog_record::{Facet, RecordId};
 use vouchlog_vault::{HoldTarget, Query};
 
 use super::custody::{self, VaultArgs};

@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     audit: AuditArgs,
     /// Interval between audits of new entries
-    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = super::duration,
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = crate::values::duration,
           env = "VOUCHLOG_INTERVAL")]
     interval: Duration,
     /// POST each new finding to this URL, as JSON
@@ -54,7 +54,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "COMMAND", env = "VOUCHLOG_EXEC")]
     exec: Option<String>,
     /// Serve /healthz, /readyz and /metrics at this address; port 0 picks a free one
-    #[arg(long, value_name = "ADDRESS", env = "VOUCHLOG_LISTEN")]
+    #[arg(long, value_name = "ADDRESS", env = "VOUCHLOG_MONITOR_LISTEN")]
     listen: Option<String>,
     #[command(flatten)]
     drain: DrainArgs,

@@ -43,7 +43,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "VKEY", env = "VOUCHLOG_LOG_VKEY")]
     log_vkey: Option<VerifyingKey>,
     /// Witnesses that must have cosigned the checkpoint (C2SP tlog-policy); without a quorum nothing is written
-    #[arg(long, value_name = "FILE", requires = "log_vkey")]
+    #[arg(long, value_name = "FILE", requires = "log_vkey", env = "VOUCHLOG_POLICY")]
     policy: Option<PathBuf>,
 }
 

@@ -18,6 +18,7 @@ use super::auditing::{IdentityArgs, SourceArgs};
 use super::write_file;
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
+use crate::values;
 
 /// Prove that streams are complete, in one file that anyone can check offline: every statement their gateways signed, in order
 #[derive(clap::Args)]
@@ -26,7 +27,7 @@ use crate::output::{self, Outcome, Output};
     after_help = "Examples:\n  vouchlog prove-complete --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" \\\n    \
                   --stream 3 -o stream3.completeness.json\n  \
                   vouchlog prove-complete --log ./mirror --log-vkey \"$LOG_VKEY\" --all \\\n    \
-                  --since 2026-01-01T00:00:00Z --until 2026-02-01T00:00:00Z -o january.completeness.json\n\n\
+                  --since 2026-01-01 --until 2026-02-01 -o january.completeness.json\n\n\
                   Check it with `vouchlog verify --completeness`. The command reads the whole log and\n\
                   writes only what the proof needs.\n\n\
                   Exit status: 0 the file is written, 1 the log does not prove it, 2 the log could not be read."
@@ -44,15 +45,15 @@ pub(crate) struct Args {
     all: bool,
     /// Log size to start from: each stream's proof starts at the last signed head before it [default: 0]
     #[arg(long, value_name = "SIZE")]
-    from: Option<u64>,
+    from_size: Option<u64>,
     /// Log size to end at [default: that of its newest checkpoint]
     #[arg(long, value_name = "SIZE")]
-    to: Option<u64>,
-    /// Start with entries logged at this time by the log's clock, such as 2026-01-31T00:00:00Z
-    #[arg(long, value_name = "TIME", conflicts_with = "from")]
+    to_size: Option<u64>,
+    /// Start with entries logged at this time by the log's clock, such as 2026-01-31 or 7d for seven days ago
+    #[arg(long, value_name = "TIME", value_parser = values::moment, conflicts_with = "from_size")]
     since: Option<Timestamp>,
     /// End before entries logged at this time
-    #[arg(long, value_name = "TIME", conflicts_with = "to")]
+    #[arg(long, value_name = "TIME", value_parser = values::moment, conflicts_with = "to_size")]
     until: Option<Timestamp>,
     /// The file to write
     #[arg(short = 'o', long = "out", value_name = "FILE")]
@@ -95,7 +96,8 @@ impl Args {
         reader: &TileReader,
         config: &Config,
     ) -> Result<(TreeSize, Option<TreeSize>), CompletenessError> {
-        let (mut from, mut to) = (TreeSize::new(self.from.unwrap_or(0)), self.to.map(TreeSize::new));
+        let (mut from, mut to) =
+            (TreeSize::new(self.from_size.unwrap_or(0)), self.to_size.map(TreeSize::new));
         if self.since.is_some() || self.until.is_some() {
             let note = reader.checkpoint().await?;
             let signed =
@@ -160,7 +162,7 @@ fn advise(error: &CompletenessError) -> anyhow::Error {
         CompletenessError::UnknownStream(_) => {
             "a stream's name is the index of the entry that opened it; `vouchlog audit` lists the streams"
         }
-        CompletenessError::TooMany(_) => "give --from and --to, or one --stream at a time",
+        CompletenessError::TooMany(_) => "give --from-size and --to-size, or one --stream at a time",
         CompletenessError::Sizes { .. } => "give sizes of the log, up to its newest checkpoint",
         _ => "see the message",
     };

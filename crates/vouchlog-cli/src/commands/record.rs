@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde_json::{Value, json};
 use vouchlog::StatementKind;
-use vouchlog_evidence::{Record, Severity, limits::MAX_RECORD_BYTES};
+use vouchlog_grading::Severity;
+use vouchlog_record::Record;
+use vouchlog_record::limits::MAX_RECORD_BYTES;
 use vouchlog_vault::{Recorded, Row};
 
 use super::custody::{self, CustodyArgs, VaultArgs};

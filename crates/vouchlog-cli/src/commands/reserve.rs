@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct ReserveArgs {
     /// Free disk space to keep: below it, new input is rejected until there is room again
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = super::size, env = "VOUCHLOG_MIN_FREE")]
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = crate::values::size, env = "VOUCHLOG_MIN_FREE")]
     pub(super) min_free: u64,
 }
 

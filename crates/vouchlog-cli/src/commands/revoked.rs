@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use vouchlog_evidence::{Affected, Facet, affected_by_revocation};
+use vouchlog_grading::{AffectedUse as Affected, affected_by_revocation};
+use vouchlog_record::Facet;
 use vouchlog_vault::{Query, ReadRecord, read_facts};
 
 use super::custody::{self, VaultArgs};
 use super::{make_folder, place_file, sync_folder};
 use crate::output::{self, Outcome, Output};
+use crate::values;
 
 /// List every action done with a credential since a time, with proofs
 #[derive(clap::Args)]
@@ -26,8 +28,8 @@ pub(crate) struct Args {
     /// The credential's id, as records have it
     #[arg(long, value_name = "ID")]
     credential: String,
-    /// The time from which it should not have been used
-    #[arg(long, value_name = "TIME")]
+    /// The time from which it should not have been used, such as 2026-11-18T09:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = values::moment)]
     since: Timestamp,
     /// Write the proof file of each record into this directory
     #[arg(long, value_name = "DIR")]

@@ -29,7 +29,7 @@ const FEW_DESCRIPTORS: usize = 512;
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct DrainArgs {
     /// How long requests in flight may take to finish after SIGTERM or SIGINT; the rest are cut off
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = super::duration, env = "VOUCHLOG_DRAIN")]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = crate::values::duration, env = "VOUCHLOG_DRAIN")]
     pub(super) drain: Duration,
 }
 

@@ -19,7 +19,7 @@ use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 
 /// What the file is.
-const FORMAT: &str = "vouchlog/v1 sample";
+pub(super) const FORMAT: &str = "vouchlog/v1 sample";
 /// The largest sample there is, at four kilobytes each.
 const MAX_SAMPLE_BYTES: usize = 256 << 20;
 /// Entries fetched at once.
@@ -176,7 +176,7 @@ fn words(log: &LogIdentity, head: &TreeHead, drawn: &[LeafIndex]) -> String {
 }
 
 /// Checks a sample offline: that the log signed the root, that the root draws these entries, and that each is in the log.
-fn check(path: &Path, log: &LogIdentity, output: Output) -> anyhow::Result<Outcome> {
+pub(super) fn check(path: &Path, log: &LogIdentity, output: Output) -> anyhow::Result<Outcome> {
     let file: SampleFile = serde_json::from_slice(&read_file(path, MAX_SAMPLE_BYTES)?)
         .with_context(|| format!("{} is not a sample", path.display()))?;
     anyhow::ensure!(

@@ -15,7 +15,7 @@ pub(super) struct ScrubArgs {
           env = "VOUCHLOG_SCRUB_RATE")]
     rate: u64,
     /// Minimum time from the start of one scrub of all sealed data to the start of the next
-    #[arg(long = "scrub-interval", value_name = "DURATION", default_value = "1h", value_parser = super::duration,
+    #[arg(long = "scrub-interval", value_name = "DURATION", default_value = "1h", value_parser = crate::values::duration,
           env = "VOUCHLOG_SCRUB_INTERVAL")]
     interval: Duration,
     /// A mirror of this log, as files or over HTTP, to repair damaged bundles from; verified before it is used
@@ -35,5 +35,5 @@ impl ScrubArgs {
 }
 
 fn rate(text: &str) -> Result<u64, String> {
-    if text == "0" { Ok(0) } else { super::size(text) }
+    if text == "0" { Ok(0) } else { crate::values::size(text) }
 }

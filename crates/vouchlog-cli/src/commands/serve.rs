@@ -22,28 +22,28 @@ use crate::traces::LogFormat;
                         vouchlog serve --data /var/lib/vouchlog --origin log.example.com/ai --gateway \"$GATEWAY_VKEY\"")]
 pub(crate) struct Args {
     /// The data directory, created with its keys if missing
-    #[arg(long, value_name = "DIR", env = "VOUCHLOG_DATA")]
+    #[arg(long, value_name = "DIR", env = "VOUCHLOG_LOG_DATA")]
     data: PathBuf,
     /// The log's name, a URL without its scheme; remembered [default: vouchlog.localhost/<random>]
     #[arg(long, env = "VOUCHLOG_ORIGIN")]
     origin: Option<String>,
     /// Listening address; port 0 picks a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6962", env = "VOUCHLOG_LISTEN")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6962", env = "VOUCHLOG_LOG_LISTEN")]
     listen: String,
     /// The log's key file [default: log.key in the data directory]
-    #[arg(long, value_name = "FILE", env = "VOUCHLOG_KEY")]
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_LOG_KEY")]
     key: Option<PathBuf>,
     /// The operator's key file, which enrols gateways [default: operator.key in the data directory]
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_OPERATOR_KEY")]
     operator_key: Option<PathBuf>,
     /// A second key file to sign checkpoints with: ML-DSA-44, named like the log
-    #[arg(long, value_name = "FILE", env = "VOUCHLOG_ML_DSA_KEY")]
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_LOG_ML_DSA_KEY")]
     ml_dsa_key: Option<PathBuf>,
     /// The witnesses, their URLs and the quorum (C2SP tlog-policy); /checkpoint then serves the newest checkpoint with a quorum. SIGHUP reloads the URLs
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_POLICY")]
     policy: Option<PathBuf>,
     /// Minimum interval between requests to a witness
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = super::duration,
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = crate::values::duration,
           requires = "policy", env = "VOUCHLOG_WITNESS_INTERVAL")]
     witness_interval: Duration,
     /// Enrol this gateway if it is not enrolled; may be repeated
@@ -56,7 +56,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "on", env = "VOUCHLOG_INDEX")]
     index: Index,
     /// How long an active stream may go without a head in the log
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration,
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = crate::values::duration,
           env = "VOUCHLOG_STREAM_HEAD_INTERVAL")]
     stream_head_interval: Duration,
     #[command(flatten)]
@@ -80,7 +80,17 @@ enum Index {
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let (shutdown, hangup) = (shutdown_signal()?, Hangup::new()?);
+        let shutdown = shutdown_signal()?;
+        self.run_until(shutdown, output).await
+    }
+
+    /// Runs until `shutdown` completes, or writing has stopped for good.
+    pub(super) async fn run_until(
+        self,
+        shutdown: impl Future<Output = ()> + Send,
+        output: Output,
+    ) -> anyhow::Result<Outcome> {
+        let hangup = Hangup::new()?;
         let config = self.end.drain.config();
         let (listener, address) = listen(&self.listen).await?;
         let (builder, witness_urls) = self.builder()?;

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use vouchlog::custody::Proofs;
 use vouchlog::verify::{Claim, verify};
 use vouchlog::{Policy, StatementKind};
-use vouchlog_evidence::session::{ErasedAt, Loss, Place, ProofState, SessionRecord, Surroundings, Timeline};
-use vouchlog_evidence::{
-    Answer, BundleContents, Context, DisclosureScope, Facet, Record, RecordId, SessionBundle, SetFacts,
-    grade_set,
-};
+use vouchlog_grading::{Answer, Context, SetFacts, grade_set};
+use vouchlog_record::{DisclosureScope, Facet, Record, RecordId};
+use vouchlog_session::{BundleContents, SessionBundle};
+use vouchlog_session::{ErasedAt, Loss, ProofState, SessionContext, SessionRecord, Timeline};
+use vouchlog_stream::LogPlace;
 use vouchlog_vault::{Access, PresentationRequest, Query, ReadRecord, Row, Vault, learn, read_facts};
 
 use super::custody::{self, CustodyArgs, VaultArgs};
@@ -62,7 +62,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH,...", value_delimiter = ',', requires = "bundle", default_value = FIELDS, hide_default_value = true)]
     fields: Vec<String>,
     /// The witnesses whose cosignatures count (C2SP tlog-policy)
-    #[arg(long, value_name = "FILE", requires = "log_vkey")]
+    #[arg(long, value_name = "FILE", requires = "log_vkey", env = "VOUCHLOG_POLICY")]
     policy: Option<PathBuf>,
 }
 
@@ -193,13 +193,13 @@ impl Args {
         }
         let known: Vec<(RecordId, &Record)> =
             drawn.iter().map(|record| (record.id.clone(), &record.record)).collect();
-        let surroundings = Surroundings {
+        let surroundings = SessionContext {
             findings: grade_set(&known, &SetFacts::default()),
             losses: self.losses(vault, access, context).await?,
             held: Some(
                 drawn.iter().filter(|one| one.record.kind != StatementKind::SessionSeal).count() as u64
             ),
-            ..Surroundings::default()
+            ..SessionContext::default()
         };
         Ok(Timeline::of(&self.session, drawn, &surroundings))
     }
@@ -292,7 +292,7 @@ fn session_record(read: ReadRecord, proof: ProofState, content_shown: bool) -> S
         entry: erased.index,
         basis: Some(erased.basis.clone()),
     });
-    let place = row.place.map(|place| Place {
+    let place = row.place.map(|place| LogPlace {
         index: place.index,
         stream: place.stream,
         sequence: place.sequence,

@@ -26,7 +26,7 @@ pub(super) struct GatewayArgs {
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_STATE", requires = "gateway_key")]
     pub(super) state: Option<PathBuf>,
     /// How long to retry if the log cannot be reached; the statements stay in the spool
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = super::duration, requires = "gateway_key")]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = crate::values::duration, requires = "gateway_key")]
     pub(super) wait: Duration,
     #[command(flatten)]
     pub(super) reserve: ReserveArgs,

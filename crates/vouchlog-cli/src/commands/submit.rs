@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(long)]
     witnessed: bool,
     /// As --witnessed, and verify that the receipts satisfy this policy (C2SP tlog-policy)
-    #[arg(long, value_name = "FILE", requires = "log_vkey")]
+    #[arg(long, value_name = "FILE", requires = "log_vkey", env = "VOUCHLOG_POLICY")]
     policy: Option<PathBuf>,
     /// Close the stream afterwards; the next submission opens a new one
     #[arg(long, requires = "gateway_key")]

@@ -13,7 +13,7 @@ use crate::output::{self, Outcome, Output};
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog vault --vault vault grant ann --roles read-metadata,read-content > ann.token\n  \
-                        vouchlog vault --vault vault retention fin --keep 63072000s\n  \
+                        vouchlog vault --vault vault retention fin --keep 7y\n  \
                         vouchlog vault --vault vault rewrap --to command:'pass vouchlog'\n\n\
                         Without principals, any holder of the vault's key may do everything. Roles restrict callers that authenticate with a\n\
                         token. They do not protect against a holder of both the database and the key."
@@ -46,8 +46,8 @@ enum What {
     Retention {
         /// The class, as records name it in custody.retention
         class: Option<String>,
-        /// Minimum retention period, such as 4380h
-        #[arg(long, value_name = "DURATION", value_parser = super::duration, requires = "class")]
+        /// Minimum retention period, such as 90d, 6mo, 7y or P7Y; a year counts 366 days and a month 31
+        #[arg(long, value_name = "PERIOD", value_parser = crate::values::period, requires = "class")]
         keep: Option<Duration>,
     },
     /// Check everything for damage: the structure of the database, and the checksums and encrypted parts of every record. Exit status 1 means

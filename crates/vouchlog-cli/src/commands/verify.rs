@@ -12,30 +12,38 @@ use vouchlog_note::limits::{MAX_NOTE_BYTES, MAX_PROOF_FILE_BYTES};
 use vouchlog_stream::limits::MAX_ENTRY_BYTES;
 
 use super::input::MAX_RECORD_BYTES;
-use super::{auditing, prove_complete, read_file};
+use super::{auditing, prove_complete, read_file, sample, verify_finding};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 
 mod presented;
 
+/// The first line of every proof file.
+const PROOF_FIRST_LINE: &[u8] = b"c2sp.org/tlog-proof@v1\n";
+/// More than any file that can be verified has; each reader keeps its own bound.
+const MAX_FILE_BYTES: usize = 256 << 20;
 /// More than any opening has; the reader keeps its own bound.
 const MAX_OPENING_FILE_BYTES: usize = 64 * 1024;
 
 /// Verify offline that something was logged or that streams are complete, with a file of proofs and the log's vkey
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  vouchlog verify --proof receipts/17.tlog-proof --log-vkey \"$LOG_VKEY\" \\\n    \
-                        --record call.json --opening receipts/call.json.opening.json\n  \
-                        vouchlog verify --completeness stream3.completeness.json --log-vkey \"$LOG_VKEY\"\n  \
-                        vouchlog verify --presentation case17.json --log-vkey \"$LOG_VKEY\" --policy policy.txt\n\n\
-                        Exit status: 0 it holds, 1 it does not, 2 it could not be checked."
+    after_help = "Examples:\n  vouchlog verify case17.json --log-vkey \"$LOG_VKEY\" --policy policy.txt\n  \
+                        vouchlog verify stream3.completeness.json --log-vkey \"$LOG_VKEY\"\n  \
+                        vouchlog verify receipts/17.tlog-proof --log-vkey \"$LOG_VKEY\" \\\n    \
+                        --record call.json --opening receipts/call.json.opening.json\n\n\
+                        Exit status: 0 it holds, 1 it does not, or the evidence of a finding proves misconduct, 2 it could not be checked."
 )]
 pub(crate) struct Args {
-    /// The proof file (C2SP tlog-proof)
+    /// The file: a proof file, a completeness file, a presentation, a session bundle, the evidence of an audit's finding, or a
+    /// sample. Its contents tell which
+    #[arg(value_name = "FILE", conflicts_with_all = ["proof", "completeness", "presentation", "bundle"])]
+    file: Option<PathBuf>,
+    /// A proof file (C2SP tlog-proof)
     #[arg(
         long,
         value_name = "FILE",
-        required_unless_present_any = ["completeness", "presentation", "bundle"],
+        required_unless_present_any = ["file", "completeness", "presentation", "bundle"],
         conflicts_with_all = ["completeness", "presentation", "bundle"]
     )]
     proof: Option<PathBuf>,
@@ -43,7 +51,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "VKEY", env = "VOUCHLOG_LOG_VKEY")]
     log_vkey: VerifyingKey,
     /// Witnesses that must have cosigned (C2SP tlog-policy)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_POLICY")]
     policy: Option<PathBuf>,
     /// An earlier checkpoint of the log that satisfies the policy: the entry was logged after it
     #[arg(long, value_name = "FILE", requires = "policy", conflicts_with_all = ["completeness", "presentation", "bundle"])]
@@ -55,7 +63,7 @@ pub(crate) struct Args {
 /// What was logged, as the user knows it.
 #[derive(clap::Args)]
 #[group(skip)] // that group would hold --opening too, which goes together with --record
-#[command(group = ArgGroup::new("claim").required(true).args(["digest", "entry", "record", "completeness", "presentation", "bundle"]))]
+#[command(group = ArgGroup::new("claim").args(["digest", "entry", "record", "completeness", "presentation", "bundle"]))]
 struct ClaimArgs {
     /// The digest that was logged, 64 hex digits
     #[arg(long, value_name = "HEX")]
@@ -69,36 +77,52 @@ struct ClaimArgs {
     /// The opening that `vouchlog submit` wrote for the record
     #[arg(long, value_name = "FILE", requires = "record")]
     opening: Option<PathBuf>,
-    /// Instead of --proof, the file that `vouchlog prove-complete` wrote: streams without a gap
+    /// A file that `vouchlog prove-complete` wrote: streams without a gap
     #[arg(long, value_name = "FILE")]
     completeness: Option<PathBuf>,
-    /// Instead of --proof, the file that `vouchlog disclose` wrote: chosen fields of a record
+    /// A file that `vouchlog disclose` wrote: chosen fields of a record
     #[arg(long, value_name = "FILE")]
     presentation: Option<PathBuf>,
-    /// Instead of --proof, the file that `vouchlog session --bundle` wrote: the disclosed part of a session
+    /// A file that `vouchlog session --bundle` wrote: the disclosed part of a session
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
     /// Write the bundle's session as an HTML page
-    #[arg(long, value_name = "FILE", requires = "bundle")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["proof", "completeness", "presentation"])]
     html: Option<PathBuf>,
 }
 
 impl Args {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let claim = &self.claim;
-        if claim.presentation.is_some() || claim.bundle.is_some() {
-            let policy = self.policy.as_deref().map(super::policy).transpose()?;
-            let (log, policy) = (&self.log_vkey, policy.as_ref());
-            return match (&claim.presentation, &claim.bundle) {
-                (Some(file), _) => presented::presentation(file, log, policy, output),
-                (None, Some(file)) => presented::bundle(file, log, policy, claim.html.as_deref(), output),
-                (None, None) => unreachable!("one of them was just seen"),
-            };
+        let (kind, file) = self.file()?;
+        let policy = || self.policy.as_deref().map(super::policy).transpose();
+        let identity = || auditing::identity(vec![self.log_vkey.clone()], None, self.policy.as_deref());
+        let log = &self.log_vkey;
+        match kind {
+            FileKind::Proof => self.entry(&file, output),
+            FileKind::Completeness => self.completeness(&file, output),
+            FileKind::Presentation => presented::presentation(&file, log, policy()?.as_ref(), output),
+            FileKind::Bundle => {
+                presented::bundle(&file, log, policy()?.as_ref(), self.claim.html.as_deref(), output)
+            }
+            FileKind::Evidence => verify_finding::check(&file, &identity()?, output),
+            FileKind::Sample => sample::check(&file, &identity()?, output),
         }
-        match (&self.claim.completeness, &self.proof) {
-            (Some(file), _) => self.completeness(file, output),
-            (None, Some(file)) => self.entry(file, output),
-            (None, None) => anyhow::bail!("give a file: --proof, --completeness, --presentation or --bundle"),
+    }
+
+    /// The file to verify, and what it is: as the flag says, or else as its contents do.
+    fn file(&self) -> anyhow::Result<(FileKind, PathBuf)> {
+        let claim = &self.claim;
+        let named = [
+            (FileKind::Proof, &self.proof),
+            (FileKind::Completeness, &claim.completeness),
+            (FileKind::Presentation, &claim.presentation),
+            (FileKind::Bundle, &claim.bundle),
+        ];
+        let named = named.into_iter().find_map(|(kind, file)| Some((kind, file.clone()?)));
+        match (named, &self.file) {
+            (Some(named), _) => Ok(named),
+            (None, Some(file)) => Ok((recognise(file)?, file.clone())),
+            (None, None) => anyhow::bail!("give the file to verify"),
         }
     }
 
@@ -143,6 +167,44 @@ impl Args {
     }
 }
 
+/// What a file that can be verified is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FileKind {
+    Proof,
+    Completeness,
+    Presentation,
+    Bundle,
+    Evidence,
+    Sample,
+}
+
+/// What a file is by its first line, or by the format that its JSON names.
+fn recognise(path: &Path) -> anyhow::Result<FileKind> {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        format: String,
+    }
+    let bytes = read_file(path, MAX_FILE_BYTES)?;
+    if bytes.starts_with(PROOF_FIRST_LINE) {
+        return Ok(FileKind::Proof);
+    }
+    let named = serde_json::from_slice::<Named>(&bytes).map(|named| named.format);
+    let kind = match named.as_deref() {
+        Ok("vouchlog/v1 completeness") => Some(FileKind::Completeness),
+        Ok("vouchlog/v1 presentation") => Some(FileKind::Presentation),
+        Ok("vouchlog/v1 session") => Some(FileKind::Bundle),
+        Ok("vouchlog/v1 evidence") => Some(FileKind::Evidence),
+        Ok(sample::FORMAT) => Some(FileKind::Sample),
+        _ => None,
+    };
+    kind.ok_or_else(|| {
+        Advice::error(
+            format!("{} is no file that can be verified", path.display()),
+            "give a proof file, a completeness file, a presentation, a session bundle, an audit's evidence file or a sample",
+        )
+    })
+}
+
 fn advise(error: VerifyError) -> anyhow::Error {
     let hint = match error {
         VerifyError::NotEarlier { .. } => "give a checkpoint published before the entry was logged",
@@ -171,7 +233,12 @@ impl ClaimArgs {
                 read_file(record, MAX_RECORD_BYTES)?,
                 read_file(opening, MAX_OPENING_FILE_BYTES)?,
             ),
-            _ => anyhow::bail!("give what was logged: --digest, --entry, or --record with --opening"),
+            _ => {
+                return Err(Advice::error(
+                    "a proof file proves that something was logged, and nothing was given",
+                    "give it with --digest, --entry, or --record and --opening",
+                ));
+            }
         })
     }
 }
@@ -279,7 +346,7 @@ mod tests {
         assert!(fits("--entry e"));
         assert!(fits("--record r --opening o"));
         assert!(fits("--completeness c"));
-        for wrong in ["", "--record r", "--opening o", "--digest 07", "--entry e --record r --opening o"] {
+        for wrong in ["--record r", "--opening o", "--digest 07", "--entry e --record r --opening o"] {
             assert!(!fits(wrong), "{wrong}");
         }
         assert!(!fits(&format!("{digest} --entry e")));

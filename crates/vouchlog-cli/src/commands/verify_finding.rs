@@ -1,10 +1,10 @@
 //! `vouchlog verify-finding`: checks the evidence of an audit's finding offline.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use vouchlog_auditor::limits::MAX_EVIDENCE_BYTES;
-use vouchlog_auditor::{EvidenceFile, Verdict, verify_finding};
+use vouchlog_auditor::{EvidenceFile, LogIdentity, Verdict, verify_finding};
 
 use super::auditing::IdentityArgs;
 use super::read_file;
@@ -28,45 +28,47 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let log = self.identity.log()?;
-        let file = EvidenceFile::from_json(&read_file(&self.file, MAX_EVIDENCE_BYTES)?)?;
-        let kind = file.kind;
-        let answer = |verdict: &str, words: &str, cosigned: Option<bool>| {
-            json!({
-                "verdict": verdict, "kind": kind.code(), "place": file.place, "origin": log.origin.as_str(),
-                "words": words, "cosigned": cosigned,
-            })
-        };
-        match verify_finding(&file, &log) {
-            Verdict::Proven { statement, cosigned } => {
-                let mut words = format!("PROVEN: {kind} at {} of {}\n  {statement}", file.place, log.origin);
-                match (&log.policy, cosigned) {
-                    (Some(_), true) => words.push_str("\n  the checkpoints in it satisfy the policy"),
-                    (Some(_), false) => {
-                        words.push_str(
-                            "\n  by the log's own signatures; not all checkpoints satisfy the policy",
-                        );
-                    }
-                    (None, _) => {}
+        check(&self.file, &self.identity.log()?, output)
+    }
+}
+
+/// Checks an evidence file with the keys of the log that it is about.
+pub(super) fn check(path: &Path, log: &LogIdentity, output: Output) -> anyhow::Result<Outcome> {
+    let file = EvidenceFile::from_json(&read_file(path, MAX_EVIDENCE_BYTES)?)?;
+    let kind = file.kind;
+    let answer = |verdict: &str, words: &str, cosigned: Option<bool>| {
+        json!({
+            "verdict": verdict, "kind": kind.code(), "place": file.place, "origin": log.origin.as_str(),
+            "words": words, "cosigned": cosigned,
+        })
+    };
+    match verify_finding(&file, log) {
+        Verdict::Proven { statement, cosigned } => {
+            let mut words = format!("PROVEN: {kind} at {} of {}\n  {statement}", file.place, log.origin);
+            match (&log.policy, cosigned) {
+                (Some(_), true) => words.push_str("\n  the checkpoints in it satisfy the policy"),
+                (Some(_), false) => {
+                    words.push_str("\n  by the log's own signatures; not all checkpoints satisfy the policy");
                 }
-                let cosigned = log.policy.as_ref().map(|_| cosigned);
-                output.answer(&words, &answer("proven", &statement, cosigned))?;
-                Ok(Outcome::Finding)
+                (None, _) => {}
             }
-            Verdict::Observed { reason } => {
-                let words = format!(
-                    "NO PROOF: {kind} at {} of {}\n  {reason}\n  Whether it happened rests on the auditor's word.",
-                    file.place, log.origin
-                );
-                output.answer(&words, &answer("observed", &reason, None))?;
-                Ok(Outcome::Fine)
-            }
-            Verdict::Refuted { reason } => {
-                anyhow::bail!("{}: the file does not show {kind}: {reason}", self.file.display())
-            }
-            verdict => {
-                anyhow::bail!("{}: an unknown verdict: {verdict:?}", self.file.display())
-            }
+            let cosigned = log.policy.as_ref().map(|_| cosigned);
+            output.answer(&words, &answer("proven", &statement, cosigned))?;
+            Ok(Outcome::Finding)
+        }
+        Verdict::Observed { reason } => {
+            let words = format!(
+                "NO PROOF: {kind} at {} of {}\n  {reason}\n  Whether it happened rests on the auditor's word.",
+                file.place, log.origin
+            );
+            output.answer(&words, &answer("observed", &reason, None))?;
+            Ok(Outcome::Fine)
+        }
+        Verdict::Refuted { reason } => {
+            anyhow::bail!("{}: the file does not show {kind}: {reason}", path.display())
+        }
+        verdict => {
+            anyhow::bail!("{}: an unknown verdict: {verdict:?}", path.display())
         }
     }
 }

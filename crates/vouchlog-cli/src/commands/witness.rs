@@ -24,37 +24,37 @@ const DEFAULT_MAX_RATE: u32 = 864_000;
 /// Run a witness: it cosigns the checkpoints of logs as long as each extends the last one (C2SP tlog-witness)
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  vouchlog witness --data ./witness --name witness.example.com/w1 --log \"$LOG_VKEY\"\n  \
+    after_help = "Examples:\n  vouchlog witness --data ./witness --name witness.example.com/w1 --log-vkey \"$LOG_VKEY\"\n  \
                         vouchlog witness --data ./witness --log-list logs.txt      reload it with kill -HUP"
 )]
 pub(crate) struct Args {
     /// The data directory, created with its key if missing
-    #[arg(long, value_name = "DIR", env = "VOUCHLOG_DATA")]
+    #[arg(long, value_name = "DIR", env = "VOUCHLOG_WITNESS_DATA")]
     data: PathBuf,
     /// The witness's name, a URL without its scheme; required at the first start, then remembered
-    #[arg(long, env = "VOUCHLOG_NAME")]
+    #[arg(long, env = "VOUCHLOG_WITNESS_NAME")]
     name: Option<String>,
     /// Listening address; port 0 picks a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6963", env = "VOUCHLOG_LISTEN")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6963", env = "VOUCHLOG_WITNESS_LISTEN")]
     listen: String,
     /// The witness's key file [default: witness.key in the data directory]
-    #[arg(long, value_name = "FILE", env = "VOUCHLOG_KEY")]
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_WITNESS_KEY")]
     key: Option<PathBuf>,
     /// A second key file to cosign with: ML-DSA-44, of the same name [default: witness-ml-dsa.key in the data directory, if
     /// there is one]
-    #[arg(long, value_name = "FILE", env = "VOUCHLOG_ML_DSA_KEY")]
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_WITNESS_ML_DSA_KEY")]
     ml_dsa_key: Option<PathBuf>,
     /// Create an ML-DSA-44 key in the data directory if there is none
-    #[arg(long, conflicts_with = "ml_dsa_key", env = "VOUCHLOG_ML_DSA", value_parser = clap::builder::FalseyValueParser::new())]
+    #[arg(long, conflicts_with = "ml_dsa_key", env = "VOUCHLOG_WITNESS_ML_DSA", value_parser = clap::builder::FalseyValueParser::new())]
     ml_dsa: bool,
     /// Cosign for the log with this key, which has the log's name; may be repeated, also for one log
-    #[arg(long = "log", value_name = "VKEY", env = "VOUCHLOG_LOGS", value_delimiter = ' ')]
+    #[arg(long = "log-vkey", value_name = "VKEY", env = "VOUCHLOG_WITNESS_LOGS", value_delimiter = ' ')]
     logs: Vec<VerifyingKey>,
     /// Also cosign for the logs of this list (witness-network.org, logs/v0); may be repeated. SIGHUP reloads it, which adds logs and changes none
-    #[arg(long = "log-list", value_name = "FILE", env = "VOUCHLOG_LOG_LISTS", value_delimiter = ' ')]
+    #[arg(long = "log-list", value_name = "FILE", env = "VOUCHLOG_WITNESS_LOG_LISTS", value_delimiter = ' ')]
     log_lists: Vec<PathBuf>,
-    /// Maximum requests a day from one log, overriding its list; 0 for no limit [default: the list's value, 864000 for --log]
-    #[arg(long, value_name = "NUMBER", env = "VOUCHLOG_MAX_RATE")]
+    /// Maximum requests a day from one log, overriding its list; 0 for no limit [default: the list's value, 864000 for --log-vkey]
+    #[arg(long, value_name = "NUMBER", env = "VOUCHLOG_WITNESS_MAX_RATE")]
     max_rate: Option<u32>,
     /// Cosign with a key whose store or .state file was lost. Takes exact words, which the refusal to start states
     #[arg(long, value_name = "WORDS")]
@@ -68,7 +68,17 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let (shutdown, hangup) = (shutdown_signal()?, Hangup::new()?);
+        let shutdown = shutdown_signal()?;
+        self.run_until(shutdown, output).await
+    }
+
+    /// Runs until `shutdown` completes, or writing has stopped for good.
+    pub(super) async fn run_until(
+        self,
+        shutdown: impl Future<Output = ()> + Send,
+        output: Output,
+    ) -> anyhow::Result<Outcome> {
+        let hangup = Hangup::new()?;
         let config = self.end.drain.config();
         let (listener, address) = listen(&self.listen).await?;
         let witness = self.open()?;
@@ -78,7 +88,7 @@ impl Args {
             lists.add(&mut logs, &file, &list, witness.vkeys());
         }
         witness.set_logs(logs).map_err(|error| {
-            Advice::error(error.to_string(), "give the vkeys of logs with --log, not the witness's own")
+            Advice::error(error.to_string(), "give the vkeys of logs with --log-vkey, not the witness's own")
         })?;
         announce(output, &witness, &format!("http://{address}"));
         let reloaded = witness.clone();
@@ -132,7 +142,8 @@ impl Args {
         for (name, keys) in keys {
             let log = Origin::new(name).map_err(anyhow::Error::from);
             let added = log.and_then(|origin| Ok(logs.add(KnownLog::new(origin, keys, rate)?)?));
-            added.with_context(|| Advice::new(format!("--log {name}"), "give each vkey of a log once"))?;
+            added
+                .with_context(|| Advice::new(format!("--log-vkey {name}"), "give each vkey of a log once"))?;
         }
         Ok(logs)
     }

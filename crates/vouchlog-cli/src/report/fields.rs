@@ -1,7 +1,7 @@
 //! The fields of a record as a list: where, what, and what became of those that are not here.
 
 use serde_json::{Map, Value};
-use vouchlog_evidence::session::{State, clipped};
+use vouchlog_session::{State, clipped};
 
 /// Most fields that are listed.
 const MOST: usize = 400;

@@ -3,8 +3,8 @@
 //! Answers first, then what happened in sentences, then step by step; what a step is told from folds out under its record.
 
 use maud::{DOCTYPE, Markup, html};
-use vouchlog_evidence::session::{Line, Noted, Recorded, Reply, State, Step, Timeline};
-use vouchlog_evidence::{Answer, Severity};
+use vouchlog_grading::{Answer, Severity};
+use vouchlog_session::{Line, ReasonedAnswer, ShownFinding, State, Step, Timeline, TimelineRecord};
 
 use super::limits::{CHECK, NOT_PROVEN, PROVEN};
 use super::text::{clock, finding_words};
@@ -108,7 +108,7 @@ fn badge(answer: Answer, words: Words) -> Markup {
     html! { span class={ "badge " (answer.name()) } { (answer_words(answer, words)) } }
 }
 
-fn answer(question: &str, reply: &Reply, words: Words) -> Markup {
+fn answer(question: &str, reply: &ReasonedAnswer, words: Words) -> Markup {
     html! {
         section class={ "answer " (reply.answer.name()) } {
             h2 { (question) " " (badge(reply.answer, words)) }
@@ -140,7 +140,7 @@ fn depth_class(depth: usize) -> &'static str {
     ["d0", "d1", "d2", "d3"].get(depth).copied().unwrap_or("d4")
 }
 
-fn record(timeline: &Timeline, recorded: &Recorded, head: &Line, rest: &[Line]) -> Markup {
+fn record(timeline: &Timeline, recorded: &TimelineRecord, head: &Line, rest: &[Line]) -> Markup {
     html! {
         article class={ "record " (depth_class(head.depth)) } {
             header {
@@ -179,7 +179,7 @@ fn step(timeline: &Timeline, head: &Line, line: &Line) -> Markup {
 }
 
 /// A finding, with what to do about it if that is wanted here.
-fn finding(noted: &Noted, remedy: bool) -> Markup {
+fn finding(noted: &ShownFinding, remedy: bool) -> Markup {
     let class = if noted.severity >= Severity::Error { "finding bad" } else { "finding" };
     html! {
         div class=(class) {

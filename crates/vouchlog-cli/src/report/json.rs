@@ -1,10 +1,12 @@
 //! The timeline for programs.
 
 use serde_json::{Value, json};
-use vouchlog_evidence::session::{
-    Act, DeclaredGap, ErasedAt, Gap, GapOf, Line, Noted, Place, ProofState, Recorded, Reply, Timeline,
-};
 use vouchlog_merkle::LeafIndex;
+use vouchlog_session::{
+    ActionAnswers, DeclaredGap, ErasedAt, Gap, GapScope, Line, ProofState, ReasonedAnswer, ShownFinding,
+    Timeline, TimelineRecord,
+};
+use vouchlog_stream::LogPlace;
 
 /// The timeline as JSON. Members are only ever added to this form; times are RFC 3339, indexes and numbers count as in the log.
 ///
@@ -33,7 +35,7 @@ use vouchlog_merkle::LeafIndex;
 pub(crate) fn json(timeline: &Timeline) -> Value {
     let summary = &timeline.summary;
     let id = |place: usize| timeline.records.get(place).map(|record| record.id.as_str());
-    let act = |act: &Act| {
+    let act = |act: &ActionAnswers| {
         json!({
             "record": id(act.record), "authorised": reply(&act.authorised), "executor": reply(&act.executor),
             "credential": reply(&act.credential),
@@ -49,7 +51,7 @@ pub(crate) fn json(timeline: &Timeline) -> Value {
             "executor": reply(&summary.executor),
             "credential": reply(&summary.credential),
             "complete": reply(&summary.complete),
-            "acts": summary.acts.iter().map(act).collect::<Vec<_>>(),
+            "acts": summary.actions.iter().map(act).collect::<Vec<_>>(),
             "proven": {
                 "witnessed": proven.witnessed, "signed": proven.signed, "waiting": proven.waiting, "missing": proven.missing,
             },
@@ -62,11 +64,11 @@ pub(crate) fn json(timeline: &Timeline) -> Value {
     })
 }
 
-fn reply(reply: &Reply) -> Value {
+fn reply(reply: &ReasonedAnswer) -> Value {
     json!({ "answer": reply.answer.name(), "words": reply.words, "reasons": reply.reasons })
 }
 
-fn finding(noted: &Noted) -> Value {
+fn finding(noted: &ShownFinding) -> Value {
     json!({
         "code": noted.code, "name": noted.name, "severity": noted.severity.name(), "message": noted.message,
         "remedy": noted.remedy, "at": noted.at,
@@ -75,8 +77,8 @@ fn finding(noted: &Noted) -> Value {
 
 fn gap(gap: &Gap) -> Value {
     let (of, stream) = match gap.of {
-        GapOf::Session => ("session", None),
-        GapOf::Stream(stream) => ("stream", Some(stream.get())),
+        GapScope::Session => ("session", None),
+        GapScope::Stream(stream) => ("stream", Some(stream.get())),
     };
     let declared = gap.declared.as_ref().map(|DeclaredGap { entry, count, cause }| {
         json!({ "entry": entry.map(LeafIndex::get), "count": count, "cause": cause })
@@ -110,8 +112,8 @@ pub(super) fn proof_name(proof: &ProofState) -> &'static str {
     }
 }
 
-fn record(record: &Recorded, parent: Option<&str>) -> Value {
-    let place = record.place.map(|Place { index, stream, sequence, logged_at }| {
+fn record(record: &TimelineRecord, parent: Option<&str>) -> Value {
+    let place = record.place.map(|LogPlace { index, stream, sequence, logged_at }| {
         json!({
             "index": index.get(), "stream": stream.get(), "sequence": sequence.get(), "logged_at_ms": logged_at.millis(),
         })

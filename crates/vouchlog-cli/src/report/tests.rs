@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use vouchlog_evidence::session::{ProofState, SessionRecord, Surroundings, Timeline, plain, sample};
-use vouchlog_evidence::{Record, RecordId};
+use vouchlog_record::{Record, RecordId};
+use vouchlog_session::{ProofState, SessionContext, SessionRecord, Timeline, plain, sample};
 
 use super::{html, text};
 
@@ -122,7 +122,7 @@ fn hostile_text_is_text() {
     for unsafe_char in ['\u{1b}', '\u{202e}', '\u{202c}'] {
         assert!(!page.contains(unsafe_char) && !shown.contains(unsafe_char), "{unsafe_char:?}");
     }
-    let named = Timeline::of("\u{202e}</title><script>", Vec::new(), &Surroundings::default());
+    let named = Timeline::of("\u{202e}</title><script>", Vec::new(), &SessionContext::default());
     assert!(html(&named).contains("<title>Session \u{fffd}&lt;/title&gt;&lt;script&gt;</title>"));
 }
 
@@ -138,7 +138,7 @@ fn hostile(parts: &[String]) -> Timeline {
     });
     let records = Record::from_value(record).map(|parsed| SessionRecord {
         id: RecordId::new("r").unwrap(),
-        grade: Some(vouchlog_evidence::grade(&parsed.record, &vouchlog_evidence::Context::default())),
+        grade: Some(vouchlog_grading::grade(&parsed.record, &vouchlog_grading::Context::default())),
         record: parsed.record,
         place: None,
         proof: ProofState::Witnessed { by: vec![part(13)], until: Some(u64::MAX) },
@@ -146,7 +146,7 @@ fn hostile(parts: &[String]) -> Timeline {
         content_shown: true,
         partial: true,
     });
-    let known = Surroundings { notes: vec![part(14)], ..Surroundings::default() };
+    let known = SessionContext { notes: vec![part(14)], ..SessionContext::default() };
     Timeline::of(&part(15), records.into_iter().collect(), &known)
 }
 

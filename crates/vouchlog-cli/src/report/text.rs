@@ -13,8 +13,10 @@
 use std::fmt::Write;
 
 use jiff::Timestamp;
-use vouchlog_evidence::session::{Line, Noted, ProofState, Recorded, Reply, State, Step, Timeline};
-use vouchlog_evidence::{Answer, Severity};
+use vouchlog_grading::{Answer, Severity};
+use vouchlog_session::{
+    Line, ProofState, ReasonedAnswer, ShownFinding, State, Step, Timeline, TimelineRecord,
+};
 
 use super::limits::{CHECK, NOT_PROVEN, PROVEN};
 use super::wrap::wrap;
@@ -148,7 +150,7 @@ impl Page {
         }
     }
 
-    fn answer(&mut self, question: &str, reply: &Reply, [yes, no, unknown]: [&str; 3]) {
+    fn answer(&mut self, question: &str, reply: &ReasonedAnswer, [yes, no, unknown]: [&str; 3]) {
         let (word, ink) = match reply.answer {
             Answer::Yes => (yes, Ink::Green),
             Answer::No => (no, Ink::Red),
@@ -166,7 +168,7 @@ impl Page {
         }
     }
 
-    fn set_findings(&mut self, findings: &[Noted]) {
+    fn set_findings(&mut self, findings: &[ShownFinding]) {
         if findings.is_empty() {
             return;
         }
@@ -177,7 +179,7 @@ impl Page {
         }
     }
 
-    fn finding(&mut self, prefix: &str, noted: &Noted) {
+    fn finding(&mut self, prefix: &str, noted: &ShownFinding) {
         let ink = if noted.severity >= Severity::Error { Ink::Red } else { Ink::Yellow };
         let said = finding_words(noted);
         let indent = prefix.chars().count() + 2;
@@ -238,7 +240,7 @@ impl Page {
     }
 
     /// Index, proof and time of a line, and its words; with little room the time stands before the words.
-    fn gutter(&self, record: Option<&Recorded>, line: &Line) -> (String, String) {
+    fn gutter(&self, record: Option<&TimelineRecord>, line: &Line) -> (String, String) {
         let index = match record.map(|record| record.place) {
             None => String::new(),
             Some(None) => "–".to_owned(),
@@ -261,7 +263,7 @@ pub(super) fn clock(at: Timestamp) -> String {
 }
 
 /// A finding in one line.
-pub(super) fn finding_words(noted: &Noted) -> String {
+pub(super) fn finding_words(noted: &ShownFinding) -> String {
     let contradiction = if noted.is_contradiction() { "CONTRADICTION " } else { "" };
     let mut said = String::new();
     // Writing to a string cannot fail.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
-use vouchlog_evidence::Record;
+use vouchlog_record::Record;
 
 use super::missing::Missing;
 use crate::dialect::Dialect;

@@ -1,7 +1,7 @@
 //! What the doctor uses of a record besides its facts: what the vault knows without opening it.
 
 use jiff::Timestamp;
-use vouchlog_evidence::RecordId;
+use vouchlog_record::RecordId;
 use vouchlog_stream::Evidence;
 use vouchlog_vault::Row;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use vouchlog_evidence::{Field, Record, RecordId};
+use vouchlog_record::{Field, Record, RecordId};
 use vouchlog_stream::StatementKind;
 use vouchlog_vault::{Access, Cursor, Order, Query, Row, Vault, VaultError};
 

@@ -1,7 +1,7 @@
 //! What a rule found in the records of one service.
 
 use serde::Serialize;
-use vouchlog_evidence::{Cause, Finding, Rule, Severity};
+use vouchlog_grading::{Cause, Finding, Rule, Severity};
 
 /// What a rule found, in how many records.
 #[derive(Clone, Debug, Serialize)]

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use vouchlog_evidence::{Facet, Record, RecordId, SessionFacts, SetFacts, grade_set};
+use vouchlog_grading::{SessionFacts, SetFacts, grade_set};
+use vouchlog_record::{Facet, Record, RecordId};
 use vouchlog_stream::StatementKind;
 use vouchlog_vault::{Access, Query, Vault, VaultError};
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use vouchlog_evidence::{Answer, Finding, Grade, Record, Severity};
+use vouchlog_grading::{Answer, Finding, Grade, Severity};
+use vouchlog_record::Record;
 
 use super::advice::{self, Gateway, Open, Suggestion};
 use super::facts::{RowFacts, counted};

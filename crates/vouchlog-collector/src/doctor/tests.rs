@@ -1,7 +1,8 @@
 //! What the doctor says of records that the collector made.
 
 use serde_json::{Value, json};
-use vouchlog_evidence::{Context, RecordId, grade};
+use vouchlog_grading::{Context, grade};
+use vouchlog_record::RecordId;
 
 use super::*;
 use crate::testsupport::testdata;

@@ -24,7 +24,7 @@ pub(super) struct LogArgs {
         long,
         value_name = "ADDRESS",
         default_value = "127.0.0.1:6962",
-        env = "VOUCHLOG_LISTEN",
+        env = "VOUCHLOG_LOG_LISTEN",
         conflicts_with = "url"
     )]
     listen: String,

@@ -4,7 +4,8 @@ use anyhow::Context;
 use vouchlog::custody::{Custodian, CustodyConfig, Proofs};
 use vouchlog::{Log, Policy, SigningKey};
 use vouchlog_client::Options;
-use vouchlog_evidence::{DisclosureScope, LogTrust, Presentation, Record, verify_presentation};
+use vouchlog_record::{DisclosureScope, Record};
+use vouchlog_statement::{LogTrust, Presentation, verify_presentation};
 use vouchlog_vault::{Access, KeyEncryptionKey, PresentationRequest, Scope, Vault};
 
 use super::{Place, Running, Story};

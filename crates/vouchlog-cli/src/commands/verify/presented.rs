@@ -4,12 +4,13 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use vouchlog::{Policy, VerifyingKey};
-use vouchlog_evidence::limits::{MAX_BUNDLE_BYTES, MAX_PRESENTATION_BYTES};
-use vouchlog_evidence::session::plain;
-use vouchlog_evidence::{
-    Context, Finding, LogTrust, Presentation, Record, SessionBundle, VerifiedPresentation, contradictions,
-    verify_bundle, verify_presentation,
-};
+use vouchlog_grading::{Context, Finding, contradictions};
+use vouchlog_record::Record;
+use vouchlog_session::limits::MAX_BUNDLE_BYTES;
+use vouchlog_session::plain;
+use vouchlog_session::{SessionBundle, verify_bundle};
+use vouchlog_statement::limits::MAX_PRESENTATION_BYTES;
+use vouchlog_statement::{LogTrust, Presentation, VerifiedPresentation, verify_presentation};
 
 use crate::advice::Advice;
 use crate::commands::{read_file, session, write_file};

@@ -2,15 +2,15 @@
 //! log.
 
 use maud::{Markup, html};
-use vouchlog_evidence::session::{ProofState, Recorded, State, plain};
-use vouchlog_evidence::{Answer, Validity, Verdicts};
+use vouchlog_grading::{Answer, Validity, Verdicts};
+use vouchlog_session::{ProofState, State, TimelineRecord, plain};
 
 use super::{YES_NO, badge, finding};
 use crate::report::fields::{FieldLine, fields};
 use crate::report::limits::CHECK;
 
 /// Where a record is in the log and how far that is proven, in a few words.
-pub(super) fn entry(recorded: &Recorded) -> String {
+pub(super) fn entry(recorded: &TimelineRecord) -> String {
     let index = recorded.place.map_or_else(String::new, |place| format!("entry {} · ", place.index));
     let proof = match &recorded.proof {
         ProofState::Witnessed { .. } => "witnessed",
@@ -22,7 +22,7 @@ pub(super) fn entry(recorded: &Recorded) -> String {
 }
 
 /// The part that folds out.
-pub(super) fn details(recorded: &Recorded) -> Markup {
+pub(super) fn details(recorded: &TimelineRecord) -> Markup {
     let (lines, left_out) = fields(&recorded.record.to_object());
     html! {
         details {
@@ -91,7 +91,7 @@ fn moments(validity: &Validity) -> Markup {
     }
 }
 
-fn place(recorded: &Recorded) -> Markup {
+fn place(recorded: &TimelineRecord) -> Markup {
     html! {
         h3 { "In the log" }
         @match recorded.place {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use vouchlog_evidence::{Context, Grade, Severity, grade, rule};
+use vouchlog_grading::{Context, Grade, Severity, grade, rule};
 
 use super::*;
 use crate::assemble::{Assembler, Config, Delivery, Naming};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use vouchlog_collector::doctor::{Open, Silence};
-use vouchlog_evidence::{Severity, rule};
+use vouchlog_grading::{Severity, rule};
 
 use super::*;
 
