@@ -82,7 +82,16 @@ fn whoever_reads_content_is_on_record_and_roles_bind() {
     let disclose = |token: &str, field: &str| {
         let out = world.path("out.json");
         let args = [
-            "disclose", "--record", "r-1", "--fields", field, "--basis", "case 17", "--out", &out, "--vault-token",
+            "disclose",
+            "--record",
+            "r-1",
+            "--fields",
+            field,
+            "--basis",
+            "case 17",
+            "--out",
+            &out,
+            "--vault-token",
             token,
         ];
         world.run(&args)

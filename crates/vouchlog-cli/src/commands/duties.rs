@@ -75,11 +75,8 @@ async fn of_the_vault(
     let mut kinds = [0_u64; StatementKind::ALL.len()];
     let (mut attributable, mut complete, mut approvals) = (0, 0, 0);
     let mut oldest = None;
-    let mut query = Query { tenant: Some(tenant.to_owned()), ..Query::default() };
-    loop {
-        let rows = vault.find(access, &query).await.map_err(custody::advise_vault)?;
-        let Some(last) = rows.last() else { break };
-        query.after = Some(last.cursor());
+    let mut pages = vault.pages(access, Query { tenant: Some(tenant.to_owned()), ..Query::default() });
+    while let Some(rows) = pages.next().await.map_err(custody::advise_vault)? {
         for row in &rows {
             let place = StatementKind::ALL.iter().position(|kind| *kind == row.kind);
             kinds[place.expect("every kind is in the list")] += 1;

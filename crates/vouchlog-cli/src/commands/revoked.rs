@@ -43,12 +43,9 @@ impl Args {
             vouchlog_vault::learn(&vault, &access).await.map_err(|error| custody::advise(error.into()))?;
         let tenant = Some(self.vault.tenant.clone());
         let facets = vec![(Facet::Credential, self.credential.clone())];
-        let mut query = Query { facets, tenant, ..Query::default() };
+        let mut pages = vault.pages(&access, Query { facets, tenant, ..Query::default() });
         let (mut read, mut erased): (Vec<ReadRecord>, Vec<ReadRecord>) = (Vec::new(), Vec::new());
-        loop {
-            let rows = vault.find(&access, &query).await.map_err(custody::advise_vault)?;
-            let Some(last) = rows.last() else { break };
-            query.after = Some(last.cursor());
+        while let Some(rows) = pages.next().await.map_err(custody::advise_vault)? {
             let records = read_facts(&vault, &access, rows, &context).await;
             for record in records.map_err(|error| custody::advise(error.into()))? {
                 if record.record.is_some() { read.push(record) } else { erased.push(record) }

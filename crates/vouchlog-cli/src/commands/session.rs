@@ -255,15 +255,14 @@ impl Args {
 }
 
 /// Every row that a query finds, page by page.
-async fn all(vault: &Vault, access: &Access, mut query: Query) -> anyhow::Result<Vec<Row>> {
+async fn all(vault: &Vault, access: &Access, query: Query) -> anyhow::Result<Vec<Row>> {
+    let mut pages = vault.pages(access, query);
     let mut rows: Vec<Row> = Vec::new();
-    loop {
-        let page = vault.find(access, &query).await.map_err(custody::advise_vault)?;
-        let Some(last) = page.last() else { return Ok(rows) };
-        query.after = Some(last.cursor());
+    while let Some(page) = pages.next().await.map_err(custody::advise_vault)? {
         rows.extend(page);
         anyhow::ensure!(rows.len() <= MAX_RECORDS, "there are more than {MAX_RECORDS} records");
     }
+    Ok(rows)
 }
 
 async fn facts(
