@@ -21,7 +21,7 @@ mod claims;
 mod verdicts;
 
 pub use affected::{AffectedUse, affected_by_revocation};
-pub use claims::contradictions;
+pub use claims::{DisclosureExtent, contradictions};
 pub use verdicts::{AUTHORIZED_RULES, EXECUTOR_RULES, Verdicts};
 
 /// A graded record.

@@ -129,9 +129,9 @@ pub struct Log {
     pub entries: Vec<Vec<u8>>,
 }
 
-impl Log {
+impl Default for Log {
     /// The log before any statement.
-    pub fn new() -> Self {
+    fn default() -> Self {
         let entries = [
             genesis(origin(), &log_key()),
             enrolment(&gateway(), &operator()),
@@ -144,7 +144,9 @@ impl Log {
         ];
         Self { entries: entries.iter().map(Entry::encode).collect() }
     }
+}
 
+impl Log {
     /// Appends an entry; returns its index.
     pub fn push(&mut self, entry: &Entry) -> u64 {
         self.entries.push(entry.encode());

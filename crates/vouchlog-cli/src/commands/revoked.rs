@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use vouchlog_grading::{AffectedUse as Affected, affected_by_revocation};
+use vouchlog_grading::{AffectedUse, affected_by_revocation};
 use vouchlog_record::Facet;
 use vouchlog_vault::{Query, ReadRecord, read_facts};
 
@@ -70,11 +70,11 @@ impl Args {
     fn answer(
         &self,
         output: Output,
-        affected: &[Affected],
+        affected: &[AffectedUse],
         read: &[ReadRecord],
         erased: &[ReadRecord],
     ) -> anyhow::Result<Outcome> {
-        let place = |affected: &Affected| {
+        let place = |affected: &AffectedUse| {
             let row = read.iter().find(|read| read.row.id == affected.record)?;
             row.row.place
         };

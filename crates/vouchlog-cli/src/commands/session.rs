@@ -11,7 +11,6 @@ use vouchlog_grading::{Answer, Context, SetFacts, grade_set};
 use vouchlog_record::{DisclosureScope, Facet, Record, RecordId};
 use vouchlog_session::{BundleContents, SessionBundle};
 use vouchlog_session::{ErasedAt, Loss, ProofState, SessionContext, SessionRecord, Timeline};
-use vouchlog_stream::LogPlace;
 use vouchlog_vault::{Access, PresentationRequest, Query, ReadRecord, Row, Vault, learn, read_facts};
 
 use super::custody::{self, CustodyArgs, VaultArgs};
@@ -193,7 +192,7 @@ impl Args {
         }
         let known: Vec<(RecordId, &Record)> =
             drawn.iter().map(|record| (record.id.clone(), &record.record)).collect();
-        let surroundings = SessionContext {
+        let context = SessionContext {
             findings: grade_set(&known, &SetFacts::default()),
             losses: self.losses(vault, access, context).await?,
             held: Some(
@@ -201,7 +200,7 @@ impl Args {
             ),
             ..SessionContext::default()
         };
-        Ok(Timeline::of(&self.session, drawn, &surroundings))
+        Ok(Timeline::of(&self.session, drawn, &context))
     }
 
     /// How far it is proven that the log has the record. Without the log's key a proof is taken for what it says.
@@ -291,16 +290,10 @@ fn session_record(read: ReadRecord, proof: ProofState, content_shown: bool) -> S
         entry: erased.index,
         basis: Some(erased.basis.clone()),
     });
-    let place = row.place.map(|place| LogPlace {
-        index: place.index,
-        stream: place.stream,
-        sequence: place.sequence,
-        logged_at: place.logged_at,
-    });
     SessionRecord {
         id: row.id.clone(),
         record: record.unwrap_or_else(|| erased_record(&row)),
-        place,
+        place: row.place,
         proof,
         grade,
         erased,

@@ -12,12 +12,26 @@ use crate::rules::rule;
 use crate::terms::{Cause, Severity};
 use crate::validity::{self, Answer};
 
-/// Where the public bitmap of an entry claims more than was disclosed. `whole`: nothing of the record is undisclosed; else only
-/// what is there, and is wrong, speaks against a claim.
+/// How much of a record was disclosed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisclosureExtent {
+    /// All of it: what is absent is missing.
+    Whole,
+    /// Perhaps not all of it: only what is there, and is wrong, counts against a claim.
+    Partial,
+}
+
+/// Where the public bitmap of an entry claims more than was disclosed.
 ///
 /// A claim is of its day. What became known later, such as a revocation, is not held against it: of `context` only parameters
 /// count. Erased data counts against no record. A bitmap of zero claims nothing.
-pub fn contradictions(claimed: Evidence, disclosed: &Record, whole: bool, context: &Context) -> Vec<Finding> {
+pub fn contradictions(
+    claimed: Evidence,
+    disclosed: &Record,
+    extent: DisclosureExtent,
+    context: &Context,
+) -> Vec<Finding> {
+    let whole = extent == DisclosureExtent::Whole;
     let mut findings = Vec::new();
     let Some(rule) = rule("R80").filter(|_| claimed != Evidence::NONE) else { return findings };
     let graded = grade(disclosed, &context.of_its_day());
@@ -47,7 +61,7 @@ pub fn contradictions(claimed: Evidence, disclosed: &Record, whole: bool, contex
     if claimed.bits() & (VALID | INVALID) == VALID {
         against(
             &graded,
-            whole,
+            extent,
             &validity::VALIDITY_RULES,
             "a credential that was valid at the moment",
             &mut report,
@@ -56,7 +70,7 @@ pub fn contradictions(claimed: Evidence, disclosed: &Record, whole: bool, contex
     if claims(ATTRIBUTABLE) {
         against(
             &graded,
-            whole,
+            extent,
             &[AUTHORIZED_RULES, EXECUTOR_RULES, &validity::VALIDITY_RULES].concat(),
             "to be attributable",
             &mut report,
@@ -66,7 +80,7 @@ pub fn contradictions(claimed: Evidence, disclosed: &Record, whole: bool, contex
         let errors = graded.findings.iter().filter(|finding| finding.severity >= Severity::Error);
         let mut codes: Vec<_> = errors.map(|finding| finding.rule.code).collect();
         codes.extend(validity::VALIDITY_RULES);
-        let told = against(&graded, whole, &codes, "to be complete", &mut report);
+        let told = against(&graded, extent, &codes, "to be complete", &mut report);
         if !told && whole && graded.verdicts.complete == Answer::No {
             report.missing(["/"], "claims to be complete, but is not");
         }
@@ -75,10 +89,17 @@ pub fn contradictions(claimed: Evidence, disclosed: &Record, whole: bool, contex
 }
 
 /// Says which findings speak against a claim, if any does.
-fn against(graded: &Grade, whole: bool, codes: &[&str], claim: &str, report: &mut Reporter<'_>) -> bool {
+fn against(
+    graded: &Grade,
+    extent: DisclosureExtent,
+    codes: &[&str],
+    claim: &str,
+    report: &mut Reporter<'_>,
+) -> bool {
     let speaks = |finding: &&Finding| {
         codes.contains(&finding.rule.code)
-            && (finding.cause == Cause::Wrong || whole && finding.cause == Cause::Missing)
+            && (finding.cause == Cause::Wrong
+                || extent == DisclosureExtent::Whole && finding.cause == Cause::Missing)
     };
     let findings: Vec<_> = graded.findings.iter().filter(speaks).collect();
     let Some(first) = findings.first() else { return false };

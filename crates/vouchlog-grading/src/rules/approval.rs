@@ -78,7 +78,7 @@ fn step_up(case: &Case<'_>, report: &mut Reporter<'_>) {
                 match state {
                     FieldView::Withheld => report.unknown(places, "the approval is withheld"),
                     FieldView::Absent => {
-                        report.missing(places, "approval was required, and none is recorded")
+                        report.missing(places, "approval was required, and none is recorded");
                     }
                     _ => report.wrong(places, "approval was required, and the action continued without it"),
                 }
@@ -219,7 +219,7 @@ fn human_claim(case: &Case<'_>, report: &mut Reporter<'_>) {
     match view(&approval.source) {
         FieldView::Value(ApprovalSource::User) => {}
         FieldView::Value(_) => {
-            report.wrong([at], "a person is recorded as the approver, but no person answered")
+            report.wrong([at], "a person is recorded as the approver, but no person answered");
         }
         FieldView::NotApplicable => {
             report.unknown([at], "a person approved, so the source of the approval must be recorded");

@@ -7,7 +7,7 @@ use vouchlog_stream::Evidence;
 use super::*;
 use crate::context::Context;
 use crate::grade::testing::{COMPLETE, LOW_RISK, REGULATED, context, read, testdata};
-use crate::grade::{contradictions, grade};
+use crate::grade::{DisclosureExtent, contradictions, grade};
 use crate::rule::Finding;
 use crate::terms::Severity;
 
@@ -131,12 +131,12 @@ fn r48_an_unsalted_digest_is_refused_when_a_record_is_read() {
 fn r80_fires_on_a_false_claim_and_not_on_a_true_one() {
     let record = read(testdata(COMPLETE));
     let claimed = grade(&record, &context()).evidence;
-    assert_eq!(contradictions(claimed, &record, true, &context()), []);
+    assert_eq!(contradictions(claimed, &record, DisclosureExtent::Whole, &context()), []);
     let mut value = testdata(COMPLETE);
     edit(&mut value, &[("/workload/shared", json!(true))]);
-    let found = contradictions(claimed, &read(value), true, &context());
+    let found = contradictions(claimed, &read(value), DisclosureExtent::Whole, &context());
     assert_eq!(codes(&found), ["R80"]);
-    assert_eq!(contradictions(Evidence::NONE, &record, true, &context()), []);
+    assert_eq!(contradictions(Evidence::NONE, &record, DisclosureExtent::Whole, &context()), []);
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn evidence() -> Evidence {
 
 impl World {
     fn new() -> Self {
-        let mut world = Self { log: Log::new(), kept: Vec::new() };
+        let mut world = Self { log: Log::default(), kept: Vec::new() };
         for record in sample::read(sample::COMPLETE).1 {
             world.add(&record.id, Value::Object(record.record.to_object()), evidence());
         }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use vouchlog_grading::{Context, contradictions, grade};
+use vouchlog_grading::{Context, DisclosureExtent, contradictions, grade};
 use vouchlog_record::{Profile, Record};
 use vouchlog_statement::{LogTrust, verify_presentation};
 use vouchlog_stream::{Evidence, StatementKind};
@@ -135,7 +135,8 @@ fn judge(session: &mut VerifiedSession) {
     }
     for one in session.records.iter_mut().chain(&mut session.seal) {
         let claimed = one.presentation.statement.claims.evidence;
-        session.findings.extend(contradictions(claimed, &one.record, !one.partial, &context));
+        let extent = if one.partial { DisclosureExtent::Partial } else { DisclosureExtent::Whole };
+        session.findings.extend(contradictions(claimed, &one.record, extent, &context));
         one.grade = Some(grade(&one.judged, &context));
     }
 }

@@ -83,7 +83,7 @@ impl OpenLog {
 
     /// Waits until the log in this process has stopped writing for good. A log elsewhere has its own operator.
     pub(super) fn poisoned(&self) -> impl Future<Output = String> + Send + use<> {
-        let poison = self.here().map(|log| log.poison());
+        let poison = self.here().map(vouchlog::Log::poison);
         async move {
             match poison {
                 Some(poison) => poison.wait().await.to_string(),

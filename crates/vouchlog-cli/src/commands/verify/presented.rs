@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use vouchlog::{Policy, VerifyingKey};
-use vouchlog_grading::{Context, Finding, contradictions};
+use vouchlog_grading::{Context, DisclosureExtent, Finding, contradictions};
 use vouchlog_record::Record;
 use vouchlog_session::limits::MAX_BUNDLE_BYTES;
 use vouchlog_session::plain;
@@ -106,7 +106,7 @@ fn false_claims(verified: &VerifiedPresentation) -> Vec<Finding> {
     object.insert("kind".to_owned(), claims.kind.name().into());
     // A field of a shape that the model does not know contradicts nothing.
     let Ok(parsed) = Record::from_value(Value::Object(object)) else { return Vec::new() };
-    contradictions(claims.evidence, &parsed.record, false, &Context::default())
+    contradictions(claims.evidence, &parsed.record, DisclosureExtent::Partial, &Context::default())
 }
 
 /// Each field on a line, by its path. What came from elsewhere is shown as plain text.

@@ -159,7 +159,7 @@ proptest! {
             let graded = grade(&record, &context());
             prop_assert!(serde_json::to_value(&graded).is_ok());
             let claimed = Evidence::new(claimed & Evidence::DEFINED & !(1 << 25)).unwrap();
-            contradictions(claimed, &record, true, &context());
+            contradictions(claimed, &record, DisclosureExtent::Whole, &context());
             let name = id("r");
             let facts = SetFacts { whole: true, now: Some(jiff::Timestamp::MAX), ..SetFacts::default() };
             grade_set(&[(name.clone(), &record), (id("s"), &record)], &facts);

@@ -33,7 +33,7 @@ impl Case {
         let issued = issue(&claims, &record(), &stream_key(OPENED)).unwrap();
         let mut entry = logged(&issued, &claims, OPENED);
         log_as(&mut entry);
-        let mut log = Log::new();
+        let mut log = Log::default();
         let index = log.push(&Entry::Statement(entry));
         let presentation = log.present(&issued, &["/initiator/sub", "/note"], index);
         Self { log, claims, issued, index, presentation }
@@ -268,7 +268,7 @@ fn the_opening_is_signed_by_the_gateway_and_names_the_stream() {
 #[test]
 fn what_a_stream_has_comes_behind_its_opening() {
     // Logged before the stream was opened whose name it bears.
-    let mut log = Log::new();
+    let mut log = Log::default();
     let claims = ClearClaims { stream: StreamId::new(9).unwrap(), ..claims() };
     let issued = issue(&claims, &record(), &stream_key(9)).unwrap();
     let index = log.push(&Entry::Statement(logged(&issued, &claims, 9)));

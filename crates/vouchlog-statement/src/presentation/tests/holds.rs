@@ -23,7 +23,7 @@ fn issued_on(stream: u64) -> IssuedStatement {
 
 #[test]
 fn a_stranger_with_the_logs_key_checks_everything() {
-    let (mut log, issued) = (Log::new(), issued_on(OPENED));
+    let (mut log, issued) = (Log::default(), issued_on(OPENED));
     let index = log.push(&Entry::Statement(logged(&issued, &claims_for(OPENED), OPENED)));
     let presentation = log.present(&issued, &["/initiator/sub"], index);
     let presentation = Presentation::from_json(presentation.to_json().as_bytes()).unwrap();
@@ -46,7 +46,7 @@ fn a_stranger_with_the_logs_key_checks_everything() {
 
 #[test]
 fn its_parts_may_be_under_checkpoints_of_several_sizes() {
-    let (mut log, issued) = (Log::new(), issued_on(OPENED));
+    let (mut log, issued) = (Log::default(), issued_on(OPENED));
     let early = log.clone();
     let index = log.push(&Entry::Statement(logged(&issued, &claims_for(OPENED), OPENED)));
     let mut presentation = log.present(&issued, &[], index);
@@ -61,7 +61,7 @@ fn its_parts_may_be_under_checkpoints_of_several_sizes() {
 #[test]
 fn a_statement_signed_for_one_stream_may_be_logged_in_another_of_its_gateway() {
     // Also after the operator enrolled a new key for the gateway, under the same name.
-    let (mut log, issued) = (Log::new(), issued_on(OPENED_AGAIN));
+    let (mut log, issued) = (Log::default(), issued_on(OPENED_AGAIN));
     let new_key = key(GATEWAY, SignatureType::Ed25519, 33);
     let enrolled = log.push(&enrolment(&new_key, &operator()));
     let opened = enrolled + 1;
@@ -84,7 +84,7 @@ fn a_statement_signed_for_one_stream_may_be_logged_in_another_of_its_gateway() {
 /// What is in it was signed by the log itself, whoever handed it in.
 #[test]
 fn the_house_stream_is_nobodys_word() {
-    let mut log = Log::new();
+    let mut log = Log::default();
     let claims = ClearClaims { issuer: format!("{ORIGIN}/house"), ..claims_for(OF_HOUSE) };
     let issued = issue(&claims, &record(), &stream_key(OF_HOUSE)).unwrap();
     let index = log.push(&Entry::Statement(logged(&issued, &claims, OF_HOUSE)));
@@ -99,7 +99,7 @@ fn the_house_stream_is_nobodys_word() {
 
 #[test]
 fn files_that_are_no_presentations_are_refused() {
-    let (mut log, issued) = (Log::new(), issued_on(OPENED));
+    let (mut log, issued) = (Log::default(), issued_on(OPENED));
     let index = log.push(&Entry::Statement(logged(&issued, &claims_for(OPENED), OPENED)));
     let json = log.present(&issued, &[], index).to_json();
     for file in [
@@ -120,7 +120,7 @@ fn files_that_are_no_presentations_are_refused() {
 
 #[test]
 fn keys_that_cannot_be_a_logs_are_told_apart() {
-    let (mut log, issued) = (Log::new(), issued_on(OPENED));
+    let (mut log, issued) = (Log::default(), issued_on(OPENED));
     let index = log.push(&Entry::Statement(logged(&issued, &claims_for(OPENED), OPENED)));
     let presentation = log.present(&issued, &[], index);
     let error = |log: SigningKey| {

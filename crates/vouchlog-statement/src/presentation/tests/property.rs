@@ -122,7 +122,7 @@ proptest! {
             .filter(|_| !issued.disclosures.is_empty())
             .map(|pick| pick.get(&issued.disclosures).path.as_str())
             .collect();
-        let mut log = Log::new();
+        let mut log = Log::default();
         let index = log.push(&Entry::Statement(logged(&issued, &claims, OPENED)));
         let presentation = log.present(&issued, &chosen, index);
 
