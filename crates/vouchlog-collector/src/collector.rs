@@ -385,11 +385,6 @@ impl Collector {
         if age <= KEPT_NOT_LOGGED_PATIENCE { Ok(Some(words)) } else { Err(words) }
     }
 
-    /// Bytes that wait on disk to be recorded, and the most there may be.
-    pub fn backlog(&self) -> (u64, u64) {
-        (self.0.journal.held(), self.0.settings.disk_budget)
-    }
-
     /// Adds the collector's metrics.
     pub fn register(&self, registry: &mut Registry) {
         self.0.metrics.register(registry);

@@ -16,7 +16,7 @@ use super::root;
 const MAX_HOPS: usize = 16;
 
 /// A path, or the place of a module below the root of its crate.
-type Names = Vec<String>;
+pub(super) type Names = Vec<String>;
 /// For each module of a folder, the modules beside it that it uses, each with an example.
 type Uses = BTreeMap<String, BTreeMap<String, String>>;
 
@@ -176,7 +176,14 @@ fn circles_of_crate(name: &str) -> Vec<String> {
     roots.iter().flat_map(|root| Modules::read(root).circles()).collect()
 }
 
-fn is_test(attributes: &[Attribute]) -> bool {
+/// What an import brings into scope: the path of each name, `*` for a glob.
+pub(super) fn imports(tree: &UseTree) -> BTreeMap<String, Names> {
+    let mut mentions = Mentions::default();
+    mentions.add_import(&[], tree);
+    mentions.imports
+}
+
+pub(super) fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let Meta::List(list) = &attribute.meta else { return false };
         list.path.is_ident("cfg") && list.tokens.to_string() == "test"
