@@ -64,6 +64,7 @@ pub enum AuditError {
 ///
 /// Faults of the log are findings of the report; an error is only what keeps the auditor from looking. `on_step` receives how far
 /// the audit is, and is now and then given a state to save.
+#[tracing::instrument(name = "audit", skip_all, fields(origin = %config.log.origin, size))]
 pub async fn audit<R: LogReader>(
     reader: R,
     config: &Config,
@@ -79,6 +80,7 @@ pub async fn audit<R: LogReader>(
         let report = AuditReport::without_checkpoint(config, &found, findings, begun.elapsed());
         return Ok(Audited { report, state: previous });
     };
+    tracing::Span::current().record("size", signed.head().size.get());
     let compared = compare(&log, config, &signed, opened.as_ref(), &mut found).await?;
     let base = Base { signed, cosigned, compared };
     if !compared.goes_on {
