@@ -12,6 +12,7 @@ use vouchlog_runtime::durable::{self, Mode};
 
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
+use crate::telemetry::Wanted;
 
 mod audit;
 mod auditing;
@@ -50,8 +51,6 @@ mod vault;
 mod verify;
 mod verify_finding;
 mod witness;
-
-pub(crate) use serve::LogFormat;
 
 /// How long reads that nobody waits for any more may take at the end.
 const LAST_READS: Duration = Duration::from_secs(5);
@@ -93,6 +92,18 @@ pub(crate) enum Command {
 }
 
 impl Command {
+    /// What a command that runs until it is stopped wants of traces and metrics.
+    pub(crate) fn telemetry(&self) -> Option<Wanted<'_>> {
+        let (command, args, drain) = match self {
+            Self::Serve(serve) => ("serve", &serve.telemetry, &serve.end.drain),
+            Self::Witness(witness) => ("witness", &witness.telemetry, &witness.end.drain),
+            Self::Collect(collect) => ("collect", &collect.telemetry, &collect.end.drain),
+            Self::Monitor(monitor) => ("monitor", &monitor.telemetry, &monitor.drain),
+            _ => return None,
+        };
+        Some(Wanted { command, args, drain: drain.drain })
+    }
+
     pub(crate) fn run(self, output: &Output) -> anyhow::Result<Outcome> {
         match self {
             Self::Demo(args) => block_on(args.run(*output)),

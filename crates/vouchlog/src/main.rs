@@ -7,6 +7,7 @@ use clap::Parser;
 mod advice;
 mod commands;
 mod output;
+mod telemetry;
 
 use commands::Command;
 use output::{ERROR, Outcome, Output};
@@ -52,8 +53,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<Outcome> {
-    output::start_tracing(cli.trace.as_deref(), &cli.command)?;
-    cli.command.run(&Output::new(cli.json))
+    let telemetry = telemetry::start(cli.trace.as_deref(), cli.command.telemetry().as_ref())?;
+    let outcome = cli.command.run(&Output::new(cli.json));
+    telemetry.stop();
+    outcome
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the program prints: words for people, one line of JSON for programs, progress on a terminal, traces.
+//! What the program prints: words for people, one line of JSON for programs, progress on a terminal.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -6,10 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde_json::Value;
-use tracing_subscriber::EnvFilter;
 use vouchlog_stream::LoggedAt;
-
-use crate::commands::{Command, LogFormat};
 
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,34 +139,6 @@ pub(crate) fn moment(millis: i64) -> String {
 /// `1 entry`, `2 entries`.
 pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
-}
-
-/// Traces go to standard error.
-pub(crate) fn start_tracing(filter: Option<&str>, command: &Command) -> anyhow::Result<()> {
-    // The lookup index's database tells of its every file; what the client meets, the commands tell themselves.
-    let default = if matches!(
-        command,
-        Command::Serve(_) | Command::Witness(_) | Command::Monitor(_) | Command::Collect(_)
-    ) {
-        "info,fjall=warn,lsm_tree=warn"
-    } else {
-        "warn,vouchlog_client=off"
-    };
-    let filter = EnvFilter::try_new(filter.unwrap_or(default)).context("--trace")?;
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        // A reader of standard error that has gone costs the trace and nothing else.
-        .log_internal_errors(false)
-        .with_writer(std::io::stderr);
-    match command {
-        Command::Serve(serve) if serve.log_format == LogFormat::Json => subscriber.json().init(),
-        Command::Witness(witness) if witness.log_format == LogFormat::Json => subscriber.json().init(),
-        Command::Collect(collect) if collect.log_format == LogFormat::Json => subscriber.json().init(),
-        Command::Monitor(monitor) if monitor.log_format == LogFormat::Json => subscriber.json().init(),
-        _ => subscriber.init(),
-    }
-    Ok(())
 }
 
 #[cfg(test)]

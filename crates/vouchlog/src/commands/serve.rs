@@ -16,6 +16,7 @@ use vouchlog_storage::StoreError;
 use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
+use crate::telemetry::{self, TelemetryArgs};
 
 /// Run a log: gRPC and HTTP on one port
 #[derive(clap::Args)]
@@ -61,12 +62,11 @@ pub(crate) struct Args {
           env = "VOUCHLOG_STREAM_HEAD_INTERVAL")]
     stream_head_interval: Duration,
     #[command(flatten)]
-    end: EndArgs,
+    pub(super) end: EndArgs,
     #[command(flatten)]
     scrub: super::scrub::ScrubArgs,
-    /// Format of the program's own traces
-    #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
-    pub(crate) log_format: LogFormat,
+    #[command(flatten)]
+    pub(super) telemetry: TelemetryArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -77,15 +77,6 @@ enum Index {
     Off,
     /// They can, after the lookup index is rebuilt
     Rebuild,
-}
-
-/// Format of the program's own traces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// For people
-    Text,
-    /// One JSON object per line
-    Json,
 }
 
 impl Args {
@@ -115,7 +106,7 @@ impl Args {
         output.announce(&words, &answer);
         let reloading = reload_on(hangup, self.reloader(log.clone(), witness_urls));
         let (ending, end) = self.end.watch(shutdown, log.poison().wait());
-        log.server(config).run(listener, ending).await;
+        log.server(config).share_metrics(telemetry::share).run(listener, ending).await;
         reloading.abort();
         log.stop().await;
         output.farewell("The log stopped; everything acknowledged is on disk.");

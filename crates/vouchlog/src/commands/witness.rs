@@ -13,10 +13,10 @@ use vouchlog_storage::StoreError;
 use vouchlog_storage_sled::SledWitnessStore;
 use vouchlog_witness::{KnownLog, Logs, Rate, Witness};
 
-use super::LogFormat;
 use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
+use crate::telemetry::{self, TelemetryArgs};
 
 /// Requests a day of a log given by its vkey: ten a second. A log asks about once a second while it grows.
 const DEFAULT_MAX_RATE: u32 = 864_000;
@@ -60,10 +60,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WORDS")]
     accept_lost_state: Option<String>,
     #[command(flatten)]
-    end: EndArgs,
-    /// Format of the program's own traces
-    #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
-    pub(crate) log_format: LogFormat,
+    pub(super) end: EndArgs,
+    #[command(flatten)]
+    pub(super) telemetry: TelemetryArgs,
 }
 
 type OpenWitness = Witness<SledWitnessStore>;
@@ -90,6 +89,7 @@ impl Args {
         Server::witness(witness.clone(), config)
             .health(move || health.readiness())
             .registry(registry)
+            .share_metrics(telemetry::share)
             .run(listener, ending)
             .await;
         reloading.abort();
