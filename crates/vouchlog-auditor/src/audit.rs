@@ -5,15 +5,16 @@ use std::time::Instant;
 use futures::StreamExt;
 use thiserror::Error;
 use vouchlog_api::{LogReader, Result};
-use vouchlog_merkle::{TILE_WIDTH, TileId, TreeSize};
+use vouchlog_merkle::{TILE_WIDTH, TileId, TreeHead, TreeSize};
 use vouchlog_note::SignedCheckpoint;
 
 use crate::checkpoint::{Cosigned, examine};
 use crate::config::Config;
 use crate::edge::RightEdge;
+use crate::evidence::EvidenceSource;
 use crate::fetch::{Fetcher, TileCache, is_log_unreadable};
 use crate::finding::{Finding, Suspicions};
-use crate::heads::compare;
+use crate::heads::Comparison;
 use crate::kind::{FindingKind, Proves};
 use crate::limits::{MAX_EVIDENCED_FINDINGS, MAX_IN_FLIGHT};
 use crate::place::Place;
@@ -69,117 +70,176 @@ pub async fn audit<R: LogReader>(
     reader: R,
     config: &Config,
     previous: Option<AuditState>,
-    mut on_step: impl FnMut(Step<'_>),
+    on_step: impl FnMut(Step<'_>),
 ) -> Result<Audited, AuditError> {
-    let begun = Instant::now();
     let log = Fetcher::new(reader, &config.options);
-    let opened = previous.as_ref().map(|state| state.open(&config.log)).transpose()?;
-    let mut found = previous.as_ref().map(|state| state.body.found.clone()).unwrap_or_default();
-    let Some((signed, cosigned)) = checkpoint(&log, config, &mut found).await? else {
-        let findings = evidence(&log, config, None, &found).await?;
-        let report = AuditReport::without_checkpoint(config, &found, findings, begun.elapsed());
-        return Ok(Audited { report, state: previous });
-    };
-    tracing::Span::current().record("size", signed.head().size.get());
-    let compared = compare(&log, config, &signed, opened.as_ref(), &mut found).await?;
-    let base = Base { signed, cosigned, compared };
-    if !compared.goes_on {
-        let findings = evidence(&log, config, Some(&base.signed), &found).await?;
-        let report = AuditReport::without_walk(config, &base, &found, findings, begun.elapsed());
-        return Ok(Audited { report, state: previous });
-    }
-    let mut walk = begin(&log, config, &base.signed, previous.as_ref(), opened, found).await?;
-    walk_on(&log, config, &base.signed, previous.as_ref(), &mut walk, &mut on_step).await?;
-    walk.finish();
-    let findings = evidence(&log, config, Some(&base.signed), &walk.found).await?;
-    let report = AuditReport::of_walk(config, &base, &walk, findings, begun.elapsed());
-    let state = if walk.is_tree_sound() { Some(final_state(config, &base.signed, walk)) } else { previous };
-    Ok(Audited { report, state })
+    Audit { log, config, previous, begun: Instant::now() }.run(on_step).await
 }
 
-async fn checkpoint<R: LogReader>(
-    log: &Fetcher<R>,
-    config: &Config,
-    found: &mut Suspicions,
-) -> Result<Option<(SignedCheckpoint, Cosigned)>> {
-    match log.checkpoint().await {
-        Ok(note) => Ok(examine(&note, config, found)),
-        Err(error) if is_log_unreadable(&error) => Err(error),
-        Err(error) => {
-            let lead = crate::evidence::Lead::note("");
-            let words = || format!("the log serves no checkpoint: {error}");
-            found.add(FindingKind::MissingCheckpoint, Place::default(), lead, words);
-            Ok(None)
+/// An audit under way.
+struct Audit<'c, R> {
+    log: Fetcher<R>,
+    config: &'c Config,
+    /// What the last audit verified. It stays the newest state until this audit has verified the whole tree.
+    previous: Option<AuditState>,
+    begun: Instant,
+}
+
+impl<'c, R: LogReader> Audit<'c, R> {
+    async fn run(self, on_step: impl FnMut(Step<'_>)) -> Result<Audited, AuditError> {
+        let opened = self.previous.as_ref().map(|state| state.open(&self.config.log)).transpose()?;
+        let mut found = self.previous.as_ref().map(|state| state.body.found.clone()).unwrap_or_default();
+        let Some((signed, cosigned)) = self.checkpoint(&mut found).await? else {
+            let findings = self.findings(None, &found).await?;
+            let report = AuditReport::without_checkpoint(self.config, &found, findings, self.begun.elapsed());
+            return Ok(Audited { report, state: self.previous });
+        };
+
+        tracing::Span::current().record("size", signed.head().size.get());
+        let mut comparison = Comparison { log: &self.log, served: &signed, found: &mut found };
+        let compared = comparison.with_all(self.config, opened.as_ref()).await?;
+        let base = Base { signed, cosigned, compared };
+        if !compared.goes_on {
+            let findings = self.findings(Some(&base.signed), &found).await?;
+            let report =
+                AuditReport::without_walk(self.config, &base, &found, findings, self.begun.elapsed());
+            return Ok(Audited { report, state: self.previous });
+        }
+
+        let mut walk = self.begin_walk(&base.signed, opened, found).await?;
+        self.walk(&base.signed, &mut walk, on_step).await?;
+        walk.finish();
+        let findings = self.findings(Some(&base.signed), &walk.found).await?;
+        let report = AuditReport::of_walk(self.config, &base, &walk, findings, self.begun.elapsed());
+        let is_sound = walk.is_tree_sound();
+        let state = if is_sound { Some(self.final_state(&base.signed, walk)) } else { self.previous };
+        Ok(Audited { report, state })
+    }
+
+    /// The checkpoint that the log serves, with its cosignatures. None, and a finding, if there is no valid one.
+    async fn checkpoint(&self, found: &mut Suspicions) -> Result<Option<(SignedCheckpoint, Cosigned)>> {
+        match self.log.checkpoint().await {
+            Ok(note) => Ok(examine(&note, self.config, found)),
+            Err(error) if is_log_unreadable(&error) => Err(error),
+            Err(error) => {
+                let words = || format!("the log serves no checkpoint: {error}");
+                found.add(FindingKind::MissingCheckpoint, Place::default(), EvidenceSource::note(""), words);
+                Ok(None)
+            }
         }
     }
-}
 
-/// Begins a walk where the last one ended, or at the first entry.
-async fn begin<'c, R: LogReader>(
-    log: &Fetcher<R>,
-    config: &'c Config,
-    signed: &SignedCheckpoint,
-    previous: Option<&AuditState>,
-    opened: Option<Opened>,
-    mut found: Suspicions,
-) -> Result<Walk<'c>, AuditError> {
-    let head = signed.head();
-    let (mut edge, mut rules) = (RightEdge::default(), None);
-    if let (Some(state), Some(opened)) = (previous, opened) {
-        edge = opened.edge;
-        let contradiction = StateError::Contradiction("its streams do not match its size");
-        rules = match state.body.rules.clone() {
-            None => None,
-            Some(stored) => {
-                let rules = Rules::from_stored(Terms::of(config), stored, edge.size());
-                Some(rules.ok_or(contradiction)?)
-            }
+    /// Begins a walk where the last one ended, or at the first entry.
+    async fn begin_walk(
+        &self,
+        signed: &SignedCheckpoint,
+        opened: Option<Opened>,
+        mut found: Suspicions,
+    ) -> Result<Walk<'c>, AuditError> {
+        let head = signed.head();
+        let (edge, rules) = match (&self.previous, opened) {
+            (Some(state), Some(opened)) => (opened.edge, state.body.rules.clone()),
+            _ => (RightEdge::default(), None),
         };
-        // An edge in the middle of an audit leads to no checkpoint: the tiles of the newest one must contain it.
-        let begun = TreeSize::new(edge.size());
-        if begun.get() > 0
-            && begun < head.size
-            && let Ok(Some((root, _))) = prefix_of(log, begun, &head).await
+        let contradiction = StateError::Contradiction("its streams do not match its size");
+        let rules = rules.map(|stored| {
+            Rules::from_stored(Terms::of(self.config), stored, edge.size()).ok_or(contradiction)
+        });
+        self.check_edge(&edge, &head).await?;
+        let tiles = Tiles::open(&self.log, &head, &mut found).await?;
+        Ok(Walk::new(self.config, head, tiles, edge, rules.transpose()?, found))
+    }
+
+    /// Refuses a saved edge that is not the log's. One from the middle of an audit leads to no checkpoint, so the tiles of the
+    /// newest one must contain it.
+    async fn check_edge(&self, edge: &RightEdge, head: &TreeHead) -> Result<(), AuditError> {
+        let size = TreeSize::new(edge.size());
+        if size.get() > 0
+            && size < head.size
+            && let Ok(Some((root, _))) = prefix_of(&self.log, size, head).await
             && root != edge.head().root
         {
             return Err(StateError::Contradiction("its edge does not match its log").into());
         }
+        Ok(())
     }
-    let tiles = Tiles::open(log, &head, &mut found).await?;
-    Ok(Walk::new(config, head, tiles, edge, rules, found))
-}
 
-/// Walks to the end, many requests at a time, one bundle after the other.
-async fn walk_on<R: LogReader>(
-    log: &Fetcher<R>,
-    config: &Config,
-    signed: &SignedCheckpoint,
-    previous: Option<&AuditState>,
-    walk: &mut Walk<'_>,
-    on_step: &mut impl FnMut(Step<'_>),
-) -> Result<()> {
-    let (size, options) = (signed.head().size, &config.options);
-    let begun = walk.grown.size();
-    on_step(Step { done: begun, total: size.get(), state: None });
-    if begun == size.get() {
-        return Ok(());
-    }
-    let first = begun / WIDTH;
-    let bundles = first..size.get().div_ceil(WIDTH);
-    let fetches = futures::stream::iter(bundles).map(|bundle| fetch(log, bundle, bundle == first, size));
-    let mut fetched = std::pin::pin!(fetches.buffered(options.in_flight.clamp(1, MAX_IN_FLIGHT)));
-    let mut count = 0;
-    while let Some(next) = fetched.next().await {
-        walk.take(&next?);
-        count += 1;
-        let is_due = count % options.save_every.max(1) == 0 && walk.is_tree_sound();
-        let state = is_due.then(|| halfway_state(config, signed, previous, walk));
-        on_step(Step { done: walk.grown.size(), total: size.get(), state: state.as_ref() });
-        if count % BUNDLES_BETWEEN_RESTS == 0 && !options.pause.is_zero() {
-            tokio::time::sleep(options.pause).await;
+    /// Walks to the end, many requests at a time, one bundle after the other.
+    async fn walk(
+        &self,
+        signed: &SignedCheckpoint,
+        walk: &mut Walk<'_>,
+        mut on_step: impl FnMut(Step<'_>),
+    ) -> Result<()> {
+        let (size, options) = (signed.head().size, &self.config.options);
+        let begun = walk.grown.size();
+        on_step(Step { done: begun, total: size.get(), state: None });
+        if begun == size.get() {
+            return Ok(());
         }
+        let first = begun / WIDTH;
+        let bundles = first..size.get().div_ceil(WIDTH);
+        let fetches =
+            futures::stream::iter(bundles).map(|bundle| fetch(&self.log, bundle, bundle == first, size));
+        let mut fetched = std::pin::pin!(fetches.buffered(options.in_flight.clamp(1, MAX_IN_FLIGHT)));
+        let mut count = 0;
+        while let Some(next) = fetched.next().await {
+            walk.take(&next?);
+            count += 1;
+            let is_due = count % options.save_every.max(1) == 0 && walk.is_tree_sound();
+            let state = is_due.then(|| self.halfway_state(signed, walk));
+            on_step(Step { done: walk.grown.size(), total: size.get(), state: state.as_ref() });
+            if count % BUNDLES_BETWEEN_RESTS == 0 && !options.pause.is_zero() {
+                tokio::time::sleep(options.pause).await;
+            }
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// What an audit that is broken off now would go on from.
+    fn halfway_state(&self, signed: &SignedCheckpoint, walk: &Walk<'_>) -> AuditState {
+        let mut state = AuditState::new(&self.config.log.origin, &walk.grown);
+        state.body.verified = self.previous.as_ref().and_then(|state| state.body.verified.clone());
+        state.body.target = Some(signed.note().to_owned());
+        state.body.rules = walk.rules.as_ref().map(Rules::to_stored);
+        state.body.found = walk.found.clone();
+        state
+    }
+
+    fn final_state(&self, signed: &SignedCheckpoint, mut walk: Walk<'_>) -> AuditState {
+        let mut state = AuditState::new(&self.config.log.origin, &walk.grown);
+        state.body.verified = Some(signed.note().to_owned());
+        if let Some(rules) = &mut walk.rules {
+            rules.forget_causes();
+        }
+        state.body.rules = walk.rules.as_ref().map(Rules::to_stored);
+        state
+    }
+
+    /// The findings with their evidence, in the order of causes. Each is checked as a stranger would: what does not prove the
+    /// fault by itself is an observation.
+    async fn findings(&self, signed: Option<&SignedCheckpoint>, found: &Suspicions) -> Result<Vec<Finding>> {
+        let order = found.order();
+        let log = TileCache::new(self.log.clone());
+        let mut findings = Vec::with_capacity(order.len());
+        for (place, &at) in order.iter().enumerate() {
+            let suspicion = &found.list[at];
+            let proven_under = signed.filter(|_| place < MAX_EVIDENCED_FINDINGS);
+            let file = build(&log, &self.config.log.origin, proven_under, suspicion).await?;
+            let is_proven = verify_finding(&file, &self.config.log).is_proven();
+            findings.push(Finding {
+                kind: suspicion.kind,
+                severity: suspicion.kind.severity(),
+                proves: if is_proven { Proves::Misconduct } else { Proves::Observation },
+                words: suspicion.words.clone(),
+                place: suspicion.place.clone(),
+                follows_from: suspicion.cause.and_then(|cause| order.iter().position(|at| *at == cause)),
+                consequences: suspicion.consequences,
+                evidence: file,
+            });
+        }
+        Ok(findings)
+    }
 }
 
 /// A bundle, the tile beside it, and the full tiles above that the walk has not seen yet.
@@ -199,59 +259,4 @@ async fn fetch<R: LogReader>(
     // A partial tile was read with the others of the right edge.
     let tile = if width == 256 { Some(log.served_tile(id, width).await?) } else { None };
     Ok(Fetched { bundle, width, entries, tile, parents })
-}
-
-/// What an audit that is broken off now would go on from.
-fn halfway_state(
-    config: &Config,
-    signed: &SignedCheckpoint,
-    previous: Option<&AuditState>,
-    walk: &Walk<'_>,
-) -> AuditState {
-    let mut state = AuditState::new(&config.log.origin, &walk.grown);
-    state.body.verified = previous.and_then(|state| state.body.verified.clone());
-    state.body.target = Some(signed.note().to_owned());
-    state.body.rules = walk.rules.as_ref().map(Rules::to_stored);
-    state.body.found = walk.found.clone();
-    state
-}
-
-fn final_state(config: &Config, signed: &SignedCheckpoint, mut walk: Walk<'_>) -> AuditState {
-    let mut state = AuditState::new(&config.log.origin, &walk.grown);
-    state.body.verified = Some(signed.note().to_owned());
-    if let Some(rules) = &mut walk.rules {
-        rules.forget_causes();
-    }
-    state.body.rules = walk.rules.as_ref().map(Rules::to_stored);
-    state
-}
-
-/// The findings with their evidence, in the order of causes. Each is checked as a stranger would: what does not prove the fault
-/// by itself is an observation.
-async fn evidence<R: LogReader>(
-    log: &Fetcher<R>,
-    config: &Config,
-    signed: Option<&SignedCheckpoint>,
-    found: &Suspicions,
-) -> Result<Vec<Finding>> {
-    let order = found.order();
-    let log = TileCache::new(log.clone());
-    let mut findings = Vec::with_capacity(order.len());
-    for (place, &at) in order.iter().enumerate() {
-        let suspicion = &found.list[at];
-        let proven_under = signed.filter(|_| place < MAX_EVIDENCED_FINDINGS);
-        let file = build(&log, &config.log.origin, proven_under, suspicion).await?;
-        let is_proven = verify_finding(&file, &config.log).is_proven();
-        findings.push(Finding {
-            kind: suspicion.kind,
-            severity: suspicion.kind.severity(),
-            proves: if is_proven { Proves::Misconduct } else { Proves::Observation },
-            words: suspicion.words.clone(),
-            place: suspicion.place.clone(),
-            follows_from: suspicion.cause.and_then(|cause| order.iter().position(|at| *at == cause)),
-            consequences: suspicion.consequences,
-            evidence: file,
-        });
-    }
-    Ok(findings)
 }

@@ -5,7 +5,7 @@ use vouchlog_note::{
 };
 
 use crate::config::{Config, LogIdentity};
-use crate::evidence::Lead;
+use crate::evidence::EvidenceSource;
 use crate::finding::{Cause, Suspicions};
 use crate::kind::FindingKind;
 use crate::place::Place;
@@ -77,7 +77,7 @@ pub(crate) fn examine(
     let signed = match open(note, &config.log) {
         Ok(signed) => signed,
         Err(error) => {
-            let lead = Lead::note(note);
+            let lead = EvidenceSource::note(note);
             found.add(fault(&error), Place::default(), lead, || {
                 format!("the checkpoint is rejected: {error}")
             });
@@ -86,7 +86,7 @@ pub(crate) fn examine(
     };
     let size = signed.head().size.get();
     let cosigned = cosignatures(&signed, &config.log);
-    let lead = || Lead::note(note);
+    let lead = || EvidenceSource::note(note);
     let mut forged: Option<Cause> = None;
     for key in &cosigned.forged {
         let words = || format!("the line of witness {}+{} does not verify", key.name(), key.id());

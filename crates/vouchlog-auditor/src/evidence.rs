@@ -211,7 +211,7 @@ impl EvidenceFile {
 /// What evidence of a suspicion will need. Noted while the log is read, fetched at the end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) enum Lead {
+pub(crate) enum EvidenceSource {
     /// What was served as a checkpoint.
     Note { note: String },
     /// A checkpoint that was known, and one that was served.
@@ -244,7 +244,7 @@ pub(crate) enum Lead {
     Object { served: Option<ServedBytes> },
 }
 
-impl Lead {
+impl EvidenceSource {
     pub(crate) fn note(note: &str) -> Self {
         Self::Note { note: note.to_owned() }
     }

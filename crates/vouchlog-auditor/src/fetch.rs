@@ -33,16 +33,16 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub(crate) struct Fetcher<R> {
     reader: R,
-    pace: Option<Pace>,
+    pace: Option<RateLimit>,
 }
 
 #[derive(Clone, Debug)]
-struct Pace {
+struct RateLimit {
     step: Duration,
     next: Arc<Mutex<Instant>>,
 }
 
-impl Pace {
+impl RateLimit {
     async fn wait(&self) {
         let slot = {
             let mut next = self.next.lock().await;
@@ -56,7 +56,7 @@ impl Pace {
 
 impl<R: LogReader> Fetcher<R> {
     pub(crate) fn new(reader: R, options: &Options) -> Self {
-        let pace = options.max_requests_per_second.map(|rate| Pace {
+        let pace = options.max_requests_per_second.map(|rate| RateLimit {
             step: Duration::from_secs(1) / rate.max(1),
             next: Arc::new(Mutex::new(Instant::now())),
         });

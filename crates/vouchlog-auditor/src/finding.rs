@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::{EvidenceFile, Lead};
+use crate::evidence::{EvidenceFile, EvidenceSource};
 use crate::kind::{FindingKind, Proves, Severity};
 use crate::limits::MAX_FINDINGS_PER_KIND;
 use crate::place::Place;
@@ -47,7 +47,7 @@ pub(crate) struct Suspicion {
     pub(crate) words: String,
     pub(crate) cause: Option<usize>,
     pub(crate) consequences: u64,
-    pub(crate) lead: Lead,
+    pub(crate) lead: EvidenceSource,
 }
 
 /// Names a suspicion among those found so far.
@@ -68,7 +68,7 @@ impl Suspicions {
         &mut self,
         kind: FindingKind,
         place: Place,
-        lead: Lead,
+        lead: EvidenceSource,
         words: impl FnOnce() -> String,
     ) -> Cause {
         let count = self.counts.entry(kind).or_default();

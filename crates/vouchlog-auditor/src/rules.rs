@@ -11,7 +11,7 @@ use vouchlog_note::{Origin, VerifyingKey};
 use vouchlog_stream::{Enrolment, Entry, Genesis, LoggedAt, Revocation, StatementEntry, StreamId};
 
 use crate::config::Config;
-use crate::evidence::Lead;
+use crate::evidence::EvidenceSource;
 use crate::finding::{Cause, Suspicions};
 use crate::kind::FindingKind;
 use crate::place::Place;
@@ -22,6 +22,7 @@ mod silence;
 pub(crate) mod stored;
 mod stream;
 
+use heads::HeadEntry;
 pub(crate) use stream::{HeadSeen, Stream, Withdrawn};
 
 /// What the rules are applied with, from the configuration.
@@ -106,7 +107,7 @@ impl Rules {
             Err(error) => {
                 let kind = if index == 0 { FindingKind::BadGenesis } else { FindingKind::UndecodableEntry };
                 let words = || format!("the entry is not valid: {error}");
-                let cause = found.add(kind, Place::entry(index), Lead::entries([index]), words);
+                let cause = found.add(kind, Place::entry(index), EvidenceSource::entries([index]), words);
                 // It may have been anything: of which stream, nobody can say.
                 return self.lose(cause);
             }
@@ -116,14 +117,19 @@ impl Rules {
             Entry::Statement(statement) => self.statement(index, statement, found),
             Entry::Genesis { note, .. } => self.genesis(index, note, found),
             Entry::StreamOpened { note, .. } => self.opened(index, note, found),
-            Entry::StreamHead { stream, note, .. } => self.head(index, *stream, note, false, found),
-            Entry::StreamClosed { stream, note, .. } => self.head(index, *stream, note, true, found),
+            Entry::StreamHead { stream, note, .. } => {
+                self.head(index, *stream, note, HeadEntry::GoesOn, found);
+            }
+            Entry::StreamClosed { stream, note, .. } => {
+                self.head(index, *stream, note, HeadEntry::Closes, found);
+            }
             Entry::GatewayEnrolled { note, .. } => self.enrolled(index, note, found),
             Entry::GatewayRevoked { note, .. } => self.revoked(index, note, found),
         }
         if index == 0 && !matches!(entry, Entry::Genesis { .. }) {
             let words = || "the first entry is not a genesis entry".to_owned();
-            let cause = found.add(FindingKind::BadGenesis, Place::entry(0), Lead::entries([0]), words);
+            let cause =
+                found.add(FindingKind::BadGenesis, Place::entry(0), EvidenceSource::entries([0]), words);
             self.lose(cause);
         }
     }
@@ -135,7 +141,7 @@ impl Rules {
             found.add(
                 FindingKind::TimeGoingBack,
                 Place::entry(index),
-                Lead::entries([last_index, index]),
+                EvidenceSource::entries([last_index, index]),
                 || format!("the entry is dated {now} ms, the earlier entry {last_index} {last} ms"),
             );
         } else if index > 0 {
@@ -176,7 +182,10 @@ impl Rules {
                 None => "the genesis entry is not signed by the log's key".to_owned(),
             }
         };
-        let cause = found.add(FindingKind::BadGenesis, Place::entry(index), Lead::entries([index]), || words);
+        let cause =
+            found.add(FindingKind::BadGenesis, Place::entry(index), EvidenceSource::entries([index]), || {
+                words
+            });
         if index == 0 {
             // Nobody can say who the operator is, so nobody is known to be enrolled.
             self.lose(cause);
@@ -187,7 +196,7 @@ impl Rules {
     fn enrolled(&mut self, index: u64, note: &str, found: &mut Suspicions) {
         let Some(operator) = &self.operator else { return };
         let bad = |found: &mut Suspicions, with: Vec<u64>, words: String| {
-            let lead = Lead::entries(with.into_iter().chain([index]));
+            let lead = EvidenceSource::entries(with.into_iter().chain([index]));
             found.add(FindingKind::BadEnrolment, Place::entry(index), lead, || words);
         };
         match Enrolment::open(note, &self.terms.origin, operator) {
@@ -212,7 +221,7 @@ impl Rules {
             Ok(revocation) => revocation,
             Err(error) => {
                 let words = || format!("the revocation is rejected: {error}");
-                let (place, lead) = (Place::entry(index), Lead::entries([index]));
+                let (place, lead) = (Place::entry(index), EvidenceSource::entries([index]));
                 found.add(FindingKind::BadEnrolment, place, lead, words);
                 return;
             }
@@ -220,7 +229,7 @@ impl Rules {
         let Some(gateway) = self.gateways.get_mut(&revocation.gateway) else {
             if self.lost.is_none() {
                 let words = || format!("the key of {} was never enrolled", revocation.gateway.name());
-                let lead = Lead::entries([index]).with_run(0, index);
+                let lead = EvidenceSource::entries([index]).with_run(0, index);
                 found.add(FindingKind::BadEnrolment, Place::entry(index), lead, words);
             }
             return;
@@ -247,7 +256,11 @@ fn unknown_stream(index: u64, id: StreamId, lost: Option<Cause>, found: &mut Sus
         return found.follows(cause);
     }
     // A stream's name is the index of its opening: whatever is there shows that it is none.
-    let lead = if id.get() < index { Lead::entries([id.get(), index]) } else { Lead::entries([index]) };
+    let lead = if id.get() < index {
+        EvidenceSource::entries([id.get(), index])
+    } else {
+        EvidenceSource::entries([index])
+    };
     found.add(FindingKind::UnknownStream, Place::stream(id).at(index), lead, || {
         format!("stream {id} was never opened")
     });

@@ -11,7 +11,7 @@ use vouchlog_api::{LogReader, Result};
 use vouchlog_merkle::{Hash, TILE_HEIGHT, TILE_WIDTH, Tile, TileId, TreeHead, TreeSize, full_tiles};
 
 use crate::edge::{LEVELS, RightEdge, tile_root};
-use crate::evidence::{Lead, ServedBytes};
+use crate::evidence::{EvidenceSource, ServedBytes};
 use crate::fetch::{Fetcher, Served};
 use crate::finding::{Cause, Suspicions};
 use crate::kind::FindingKind;
@@ -152,7 +152,7 @@ pub(crate) fn read(served: &Served, id: TileId, width: u16, found: &mut Suspicio
         Served::Bytes(bytes) => bytes,
         Served::Missing(message) => {
             let words = || format!("the tile is not served: {message}");
-            found.add(FindingKind::MissingTile, place(), Lead::Object { served: None }, words);
+            found.add(FindingKind::MissingTile, place(), EvidenceSource::Object { served: None }, words);
             return None;
         }
     };
@@ -160,7 +160,7 @@ pub(crate) fn read(served: &Served, id: TileId, width: u16, found: &mut Suspicio
     match Tile::parse(bytes) {
         Ok(tile) if bytes.len() == want => Some(tile.hashes().to_vec()),
         _ => {
-            let lead = Lead::Object { served: Some(ServedBytes::of(bytes)) };
+            let lead = EvidenceSource::Object { served: Some(ServedBytes::of(bytes)) };
             let words = || format!("the tile has {} bytes, not {want}", bytes.len());
             found.add(FindingKind::TruncatedTile, place(), lead, words);
             None
@@ -175,5 +175,10 @@ pub(crate) fn mismatch(id: TileId, width: u16, served: &Served, found: &mut Susp
         Served::Missing(_) => None,
     };
     let words = || "the tile does not lead to the signed root".to_owned();
-    found.add(FindingKind::TileParentMismatch, Place::tile(id, width), Lead::Object { served }, words)
+    found.add(
+        FindingKind::TileParentMismatch,
+        Place::tile(id, width),
+        EvidenceSource::Object { served },
+        words,
+    )
 }

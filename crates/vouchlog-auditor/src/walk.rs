@@ -8,7 +8,7 @@ use vouchlog_stream::Entry;
 use crate::bundle::{self, BundleFault};
 use crate::config::{Config, EntryRules};
 use crate::edge::{RightEdge, tile_root};
-use crate::evidence::{Lead, ServedBytes};
+use crate::evidence::{EvidenceSource, ServedBytes};
 use crate::fetch::Served;
 use crate::finding::{Cause, Suspicions};
 use crate::kind::FindingKind;
@@ -255,7 +255,7 @@ impl<'a> Walk<'a> {
         {
             return self.found.follows(cause);
         }
-        let lead = Lead::Bundle { first, leaves: tree.to_vec(), served: ServedBytes::of(bytes) };
+        let lead = EvidenceSource::Bundle { first, leaves: tree.to_vec(), served: ServedBytes::of(bytes) };
         let place = place.at(first + fault.at as u64);
         let cause = self.found.add(fault.kind, place, lead, || words(fault, width));
         let moves = matches!(fault.kind, FindingKind::RemovedEntry | FindingKind::InsertedEntry);
@@ -265,7 +265,8 @@ impl<'a> Walk<'a> {
 
     fn blame_absence(&mut self, place: Place, message: &str) {
         let words = || format!("the bundle is not served: {message}");
-        let cause = self.found.add(FindingKind::MissingBundle, place, Lead::Object { served: None }, words);
+        let cause =
+            self.found.add(FindingKind::MissingBundle, place, EvidenceSource::Object { served: None }, words);
         self.lose(cause);
     }
 
@@ -279,7 +280,7 @@ impl<'a> Walk<'a> {
             }
             (Served::Missing(message), _) => self.blame_absence(place, message),
             (Served::Bytes(bytes), _) => {
-                let lead = Lead::Object { served: Some(ServedBytes::of(bytes)) };
+                let lead = EvidenceSource::Object { served: Some(ServedBytes::of(bytes)) };
                 let words = || "the entries do not lead to the signed root".to_owned();
                 let cause = self.found.add(FindingKind::AlteredEntry, place, lead, words);
                 self.lose(cause);

@@ -32,11 +32,12 @@ use vouchlog_runtime::{Backoff, Clock};
 use vouchlog_stream::limits::RECENT_RUNS;
 use vouchlog_stream::{Statement, StreamId};
 
-use crate::receipts::{Acknowledged, ReceiptSink, Taken};
+use crate::receipts::{Acknowledged, LoggedStatements, ReceiptSink};
 use crate::spool::{Owner, Spool, SpoolOptions, StreamKeys};
 use crate::{Connection, GrpcLog, SpoolError, limits};
 
 mod error;
+mod exchange;
 mod finding;
 mod opening;
 mod recover;
@@ -44,7 +45,6 @@ mod resume;
 mod run;
 mod session;
 mod submitter;
-mod talk;
 mod writer;
 
 pub use error::GatewayError;
@@ -90,7 +90,7 @@ pub struct Options {
     pub min_free: u64,
     /// When the log answers. Asking for [`AckLevel::Witnessed`] costs the time of a round of witnesses for each request, and
     /// promises no cosignatures: the log may not get them in time, and what is recovered after a crash is proven against
-    /// whatever checkpoint is the newest. Verify [`Taken::receipt`](crate::Taken::receipt)'s checkpoint with the policy. A log
+    /// whatever checkpoint is the newest. Verify [`LoggedStatements::receipt`](crate::LoggedStatements::receipt)'s checkpoint with the policy. A log
     /// without witnesses refuses such requests; the gateway keeps its statements, says so in its status, and tries again.
     pub wait_for: AckLevel,
     /// How long to wait for what.
@@ -194,7 +194,7 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Opens the spool and begins to talk to the log. What an earlier process left in the spool is sent first. Nothing fails
+    /// Opens the spool and begins to exchange to the log. What an earlier process left in the spool is sent first. Nothing fails
     /// because the log is away: that is what the spool is for.
     pub async fn open(config: GatewayConfig) -> Result<Self, GatewayError> {
         Self::open_with(config, None).await
@@ -361,7 +361,7 @@ impl Gateway {
     }
 
     /// Hands receipts that were found in the log to the sink.
-    async fn hand_over(&self, found: Vec<Taken>) -> Result<(), GatewayError> {
+    async fn hand_over(&self, found: Vec<LoggedStatements>) -> Result<(), GatewayError> {
         let (reply, kept) = oneshot::channel();
         let change = Change::HandOver { found, reply };
         self.changes.send(change).await.map_err(|_| GatewayError::Stopped)?;

@@ -43,7 +43,7 @@ pub use connection::Connection;
 pub use evidence::{Evidence, Misbehaviour};
 pub use gateway::{Gateway, GatewayConfig, GatewayError, GatewayStatus, Options, Patience, SubmitTicket};
 pub use grpc_log::{AppendPipe, GrpcLog, ServedReceipt};
-pub use receipts::{Acknowledged, ProofFiles, ReceiptSink, Taken};
+pub use receipts::{Acknowledged, LoggedStatements, ProofFiles, ReceiptSink};
 pub use spool::SpoolError;
 pub use tile_reader::TileReader;
 pub use verified_log::{VerifiedLog, VerifyError};

@@ -14,13 +14,13 @@ use vouchlog_stream::Statement;
 /// Statements the log took in one request, with the receipt that proves it. The receipt was verified: there is no other way
 /// to make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Taken {
+pub struct LoggedStatements {
     statements: Vec<Statement>,
     receipt: RangeReceipt,
     checkpoint: SignedCheckpoint,
 }
 
-impl Taken {
+impl LoggedStatements {
     /// Verifies a receipt for these statements.
     pub fn verify(
         statements: Vec<Statement>,
@@ -70,17 +70,17 @@ impl Taken {
 /// What a submission gets: where the log has each of its statements, and the proof.
 #[derive(Clone, Debug, Default)]
 pub struct Acknowledged {
-    runs: Vec<(Arc<Taken>, Range<usize>)>,
+    runs: Vec<(Arc<LoggedStatements>, Range<usize>)>,
 }
 
 impl Acknowledged {
-    pub(crate) fn push(&mut self, taken: &Arc<Taken>, places: Range<usize>) {
+    pub(crate) fn push(&mut self, taken: &Arc<LoggedStatements>, places: Range<usize>) {
         self.runs.push((taken.clone(), places));
     }
 
     /// The requests the statements went with, in order, and which of each request's statements are the submission's. A
     /// submission may go with several requests, and several with one.
-    pub fn runs(&self) -> impl Iterator<Item = (&Taken, Range<usize>)> {
+    pub fn runs(&self) -> impl Iterator<Item = (&LoggedStatements, Range<usize>)> {
         self.runs.iter().map(|(taken, places)| (taken.as_ref(), places.clone()))
     }
 
@@ -106,7 +106,7 @@ impl Acknowledged {
 pub trait ReceiptSink: Send + 'static {
     /// Keeps a receipt; it must be durable when this returns. After an error nothing is forgotten, the gateway reports the error in
     /// its status, gets the receipt again, and tries again.
-    fn keep(&mut self, taken: &Taken) -> io::Result<()>;
+    fn keep(&mut self, taken: &LoggedStatements) -> io::Result<()>;
 }
 
 /// Writes one proof file for each statement, `<digest>-<index>.tlog-proof`, into a directory.
@@ -129,7 +129,7 @@ impl ProofFiles {
 }
 
 impl ReceiptSink for ProofFiles {
-    fn keep(&mut self, taken: &Taken) -> io::Result<()> {
+    fn keep(&mut self, taken: &LoggedStatements) -> io::Result<()> {
         let files = taken.proof_files(0..taken.statements.len()).map_err(io::Error::other)?;
         for (statement, file) in taken.statements.iter().zip(files) {
             let path = self.path(statement, file.index());

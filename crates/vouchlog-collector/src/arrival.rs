@@ -52,7 +52,7 @@ pub(crate) enum What {
 
 /// An entry of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct JournalEntry {
     /// When it came in by the wall clock, to the millisecond: for records.
     pub(crate) at: Timestamp,
     /// When it came in by the journal's clock, which never goes back and does not jump while a process runs: for everything that
@@ -65,7 +65,7 @@ pub(crate) struct Entry {
 /// Bytes before an entry's body: what (1), milliseconds since 1970 by the wall clock (8) and by the journal's (8).
 const HEAD: usize = 17;
 
-impl Entry {
+impl JournalEntry {
     pub(crate) fn new(at: Timestamp, what: What, body: Bytes) -> Self {
         let at = to_the_millisecond(at);
         Self { at, steady: at, what, body }
@@ -143,16 +143,16 @@ mod tests {
     fn an_entry_is_read_back_as_it_was() {
         for (place, what) in What::ALL.into_iter().enumerate() {
             let at = Timestamp::from_millisecond(1_795_300_000_123).unwrap();
-            let mut entry = Entry::new(at, what, Bytes::from(vec![7; place]));
+            let mut entry = JournalEntry::new(at, what, Bytes::from(vec![7; place]));
             entry.set_steady(Timestamp::from_microsecond(-1_500).unwrap());
             let mut bytes = Vec::new();
             entry.write_to(&mut bytes);
             assert_eq!(bytes.len(), entry.len());
             let bytes = Bytes::from(bytes);
             assert_eq!(usize::from(bytes[0]), place, "the journals of earlier versions must stay readable");
-            assert_eq!(Entry::from_bytes(&bytes), Some(entry));
+            assert_eq!(JournalEntry::from_bytes(&bytes), Some(entry));
         }
-        assert_eq!(Entry::from_bytes(&Bytes::from_static(&[0; HEAD - 1])), None);
-        assert_eq!(Entry::from_bytes(&Bytes::from_static(&[99; HEAD])), None);
+        assert_eq!(JournalEntry::from_bytes(&Bytes::from_static(&[0; HEAD - 1])), None);
+        assert_eq!(JournalEntry::from_bytes(&Bytes::from_static(&[99; HEAD])), None);
     }
 }

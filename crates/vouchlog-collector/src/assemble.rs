@@ -89,7 +89,7 @@ impl Default for Config {
 
 /// What is known of items that came together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lot {
+pub struct Delivery {
     /// When they came, by the wall clock.
     pub received: Timestamp,
     /// When they came, by a clock that never goes back: their trace waits by it.
@@ -100,7 +100,7 @@ pub struct Lot {
     pub commitment: Option<Commitment>,
 }
 
-impl Lot {
+impl Delivery {
     /// Items of which no more is known than when they came.
     pub fn at(received: Timestamp) -> Self {
         Self { received, steady: received, position: 0, commitment: None }
@@ -186,7 +186,7 @@ impl Assembler {
     }
 
     /// Takes items. Records come out only if there is no room left; otherwise they come with [`tick`](Self::tick).
-    pub fn feed(&mut self, items: Vec<Item>, lot: &Lot) -> Out {
+    pub fn feed(&mut self, items: Vec<Item>, lot: &Delivery) -> Out {
         let lot = Arc::new(lot.clone());
         let mut out = Out::default();
         for (place, item) in items.into_iter().enumerate() {
@@ -206,7 +206,7 @@ impl Assembler {
         self.open.len() > max_open || self.items > max_items || self.bytes > max_bytes
     }
 
-    fn take(&mut self, item: Item, lot: &Arc<Lot>, out: &mut Out) -> Result<(), ItemError> {
+    fn take(&mut self, item: Item, lot: &Arc<Delivery>, out: &mut Out) -> Result<(), ItemError> {
         dialect::unsalted(&item)?;
         let reading = dialect::read(&item);
         if let (Item::Event(event), Role::Context | Role::McpTalk) = (&item, reading.role) {
@@ -290,7 +290,7 @@ impl Assembler {
         self.ages.first().map(|(position, _, _)| *position)
     }
 
-    /// Completes what has waited long enough, by the clock of [`Lot::steady`].
+    /// Completes what has waited long enough, by the clock of [`Delivery::steady`].
     pub fn tick(&mut self, now: Timestamp) -> Out {
         let mut out = Out::default();
         let due: BTreeMap<String, Done> = self

@@ -19,12 +19,12 @@ use vouchlog_vault::limits::SILENCE;
 use vouchlog_vault::{Access, Recorder, VaultError};
 
 use crate::Forward;
-use crate::arrival::{Arrival, Door, Entry, What};
+use crate::arrival::{Arrival, Door, JournalEntry, What};
 use crate::fold::SealRequest;
 use crate::journal::{self, Journal, JournalError};
 use crate::limits::{KEPT_NOT_LOGGED_PATIENCE, RECEIPT_PATIENCE, RECORDED_PATIENCE, TICK};
 use crate::metrics::Metrics;
-use crate::pipeline::{Pace, Pipeline, Progress, tick};
+use crate::pipeline::{Pipeline, Progress, TickSchedule, tick};
 use crate::secret::Secret;
 use crate::settings::{Mode, Settings};
 
@@ -76,7 +76,7 @@ impl OpenError {
 
 /// What became of something that was to be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub enum Acceptance {
     /// It is on disk.
     Kept,
     /// There is no space, and the collector is configured to let traffic continue: nothing is kept, and the loss is declared.
@@ -86,7 +86,7 @@ pub enum Taken {
 /// Why something was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum NotTaken {
+pub enum Rejection {
     /// The budget of the disk is used up. Send the same again later.
     #[error(
         "the journal is full: {held} bytes of at most {limit} are waiting to be recorded; retry the same request later"
@@ -116,7 +116,7 @@ pub enum NotTaken {
     NoReceipt(String),
 }
 
-impl From<JournalError> for NotTaken {
+impl From<JournalError> for Rejection {
     fn from(error: JournalError) -> Self {
         match error {
             JournalError::Full { held, limit } => Self::Full { held, limit },
@@ -202,11 +202,11 @@ impl Collector {
             until: until_receiver,
             backlog,
         };
-        let started = Entry::new(clock(), What::Started, told(&settings));
+        let started = JournalEntry::new(clock(), What::Started, told(&settings));
         let has_started = Arc::new(AtomicBool::new(false));
         let starting = start(&journal, started, has_started.clone()).await?;
         let heartbeat = Duration::try_from(settings.heartbeat).unwrap_or_default();
-        let pace = Pace { every: TICK, heartbeat, clock };
+        let pace = TickSchedule { every: TICK, heartbeat, clock };
         let tasks = starting
             .into_iter()
             .chain([tokio::spawn(stopping), tokio::spawn(tick(journal.clone(), progress.clone(), pace))]);
@@ -292,17 +292,19 @@ impl Collector {
     /// Takes a body; it is durable when this returns. `items` is how many interactions (or spans) are in it, for a loss to be
     /// declared when there is no room.
     #[tracing::instrument(name = "body", skip_all, fields(door = ?arrival.door, size = arrival.body.len(), items = items))]
-    pub async fn take(&self, arrival: Arrival, items: u64) -> Result<Taken, NotTaken> {
-        self.put(arrival, items).await.map(|place| if place.is_some() { Taken::Kept } else { Taken::Lost })
+    pub async fn take(&self, arrival: Arrival, items: u64) -> Result<Acceptance, Rejection> {
+        self.put(arrival, items)
+            .await
+            .map(|place| if place.is_some() { Acceptance::Kept } else { Acceptance::Lost })
     }
 
     /// Puts a body into the journal. Where it stands, or nothing if it was dropped.
-    async fn put(&self, Arrival { door, body }: Arrival, items: u64) -> Result<Option<u64>, NotTaken> {
+    async fn put(&self, Arrival { door, body }: Arrival, items: u64) -> Result<Option<u64>, Rejection> {
         if self.0.closing.load(Ordering::Relaxed) {
-            return Err(NotTaken::Stopping);
+            return Err(Rejection::Stopping);
         }
         let appended = if self.0.has_started.load(Ordering::Acquire) {
-            self.0.journal.append(Entry::new((self.0.clock)(), What::Arrived(door), body)).await
+            self.0.journal.append(JournalEntry::new((self.0.clock)(), What::Arrived(door), body)).await
         } else {
             let why = self.0.journal.impediment();
             Err(why.unwrap_or_else(|| JournalError::Refused("the collector has just started".into())))
@@ -320,9 +322,9 @@ impl Collector {
     }
 
     /// Takes what is about to happen. Answers when the log has it; with less, if that takes too long: in mode `fail_closed` with
-    /// [`NotTaken::NoReceipt`], in the others with what there is.
+    /// [`Rejection::NoReceipt`], in the others with what there is.
     #[tracing::instrument(name = "body", skip_all, fields(door = ?Door::Intents))]
-    pub async fn intent(&self, mut record: Record) -> Result<IntentReceipt, NotTaken> {
+    pub async fn intent(&self, mut record: Record) -> Result<IntentReceipt, Rejection> {
         let id = record.id.get_or_insert_with(|| RecordId::from_random((self.0.randomness)())).clone();
         let body = serde_json::Value::Object(record.to_object()).to_string();
         let arrival = Arrival { door: Door::Intents, body: Bytes::from(body) };
@@ -333,7 +335,7 @@ impl Collector {
         };
         let confirmed = self.confirm(place, &mut receipt).await;
         match confirmed {
-            Err(why) if self.0.settings.mode == Mode::FailClosed => Err(NotTaken::NoReceipt(why)),
+            Err(why) if self.0.settings.mode == Mode::FailClosed => Err(Rejection::NoReceipt(why)),
             _ => Ok(receipt),
         }
     }
@@ -360,7 +362,7 @@ impl Collector {
     }
 
     /// Ends a session.
-    pub async fn seal(&self, session: &str, reason: SealReason) -> Result<Taken, NotTaken> {
+    pub async fn seal(&self, session: &str, reason: SealReason) -> Result<Acceptance, Rejection> {
         let request = SealRequest { session: session.to_owned(), reason };
         let body = serde_json::to_vec(&request).expect("it is a text and a word");
         self.take(Arrival { door: Door::Seal, body: Bytes::from(body) }, 0).await
@@ -407,7 +409,7 @@ impl Collector {
             if !has_destination {
                 return Ok(false);
             }
-            let flush = Entry::new((self.0.clock)(), What::Flush, Bytes::new());
+            let flush = JournalEntry::new((self.0.clock)(), What::Flush, Bytes::new());
             let last = self.0.journal.append(flush).await?;
             self.0.until.send_replace(Some(last + 1));
             let mut progress = self.0.progress.clone();

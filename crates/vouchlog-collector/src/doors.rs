@@ -31,11 +31,11 @@ pub enum DoorError {
 }
 
 /// A payload that was not taken, by its place in the body, and why.
-pub type NotTaken = (usize, String);
+pub type Rejection = (usize, String);
 
 /// Records as a gateway makes them itself, and those that were not taken. Whoever sends them is asked nothing more than that they
 /// read, and are none of the vault's own.
-pub fn records(body: &[u8]) -> Result<(Vec<Parsed>, Vec<NotTaken>), DoorError> {
+pub fn records(body: &[u8]) -> Result<(Vec<Parsed>, Vec<Rejection>), DoorError> {
     let (mut records, mut not_taken) = (Vec::new(), Vec::new());
     for (place, object) in objects(body)?.into_iter().enumerate() {
         match object.and_then(record) {

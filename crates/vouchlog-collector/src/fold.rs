@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 use vouchlog_evidence::{RULES_VERSION, Record, RecordId, SealReason};
 use vouchlog_stream::StatementKind;
 
-use crate::arrival::{Door, Entry, What};
-use crate::assemble::{Assembler, Lot, Out};
+use crate::arrival::{Door, JournalEntry, What};
+use crate::assemble::{Assembler, Delivery, Out};
 use crate::intake::{Encoding, Item, Signal, decode};
 use crate::intents::Intents;
-use crate::journal::{Changes, Kept, Losses};
+use crate::journal::{Changes, Losses, Pairs};
 use crate::secret::Secret;
 use crate::sessions::{Seal, Sessions};
 use crate::settings::{Mode, Settings};
@@ -31,7 +31,7 @@ const CONFIGURATION: u8 = b'c';
 
 /// What an entry amounted to.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Step {
+pub(crate) struct FoldOutcome {
     /// Records, in order.
     pub(crate) records: Vec<Record>,
     pub(crate) tally: Tally,
@@ -101,9 +101,9 @@ impl Fold {
 
     /// Takes up what an earlier process remembered: pairs of one [`changes`](Self::changes) after the other, put together. Returns how
     /// many of them cannot be read.
-    pub(crate) fn restore(&mut self, kept: Kept) -> usize {
+    pub(crate) fn restore(&mut self, kept: Pairs) -> usize {
         let mut unread = 0;
-        let mut by_prefix: BTreeMap<u8, Kept> = BTreeMap::new();
+        let mut by_prefix: BTreeMap<u8, Pairs> = BTreeMap::new();
         for (key, value) in kept {
             match key.split_first() {
                 Some((prefix @ (&MEMORY | &SESSION | &INTENT), rest)) => {
@@ -162,7 +162,7 @@ impl Fold {
 
     /// Takes up again what an entry brought that was recorded in part before a restart: what is remembered as done is left out, the
     /// rest waits as it did.
-    pub(crate) fn refill(&mut self, position: u64, entry: &Entry) {
+    pub(crate) fn refill(&mut self, position: u64, entry: &JournalEntry) {
         if let What::Arrived(door) = entry.what
             && let Some(Ok((items, _))) = items(door, &entry.body)
         {
@@ -171,7 +171,7 @@ impl Fold {
     }
 
     /// What an entry amounts to.
-    pub(crate) fn apply(&mut self, position: u64, entry: &Entry) -> Step {
+    pub(crate) fn apply(&mut self, position: u64, entry: &JournalEntry) -> FoldOutcome {
         let mut step = self.step(position, entry);
         for place in 0..step.failed.len() {
             let id = self.name(&format!("no record {position} {place}"));
@@ -181,7 +181,7 @@ impl Fold {
         step
     }
 
-    fn step(&mut self, position: u64, entry: &Entry) -> Step {
+    fn step(&mut self, position: u64, entry: &JournalEntry) -> FoldOutcome {
         let now = entry.at;
         match entry.what {
             What::Arrived(door) => self.arrived(position, door, entry),
@@ -200,18 +200,19 @@ impl Fold {
                 let out = self.assembler.flush();
                 self.assembled(out, position, entry)
             }
-            What::Started => {
-                Step { records: self.configurations(now, position, &entry.body), ..Step::default() }
-            }
+            What::Started => FoldOutcome {
+                records: self.configurations(now, position, &entry.body),
+                ..FoldOutcome::default()
+            },
             What::Lost => self.lost(position, now, &entry.body),
         }
     }
 
-    fn arrived(&mut self, position: u64, door: Door, entry: &Entry) -> Step {
+    fn arrived(&mut self, position: u64, door: Door, entry: &JournalEntry) -> FoldOutcome {
         if let Some(read) = items(door, &entry.body) {
             let (items, unread) = match read {
                 Ok(read) => read,
-                Err(why) => return Step::unread(position, &why),
+                Err(why) => return FoldOutcome::unread(position, &why),
             };
             let received = items.len() as u64 + unread;
             let out = self.assembler.feed(items, &self.lot(position, entry));
@@ -226,7 +227,7 @@ impl Fold {
                 let naming = self.secret.naming();
                 match doors::litellm(&entry.body, &naming, entry.at) {
                     Ok((records, refused)) => self.whole(records, refused.len(), position, entry),
-                    Err(why) => Step::unread(position, &why),
+                    Err(why) => FoldOutcome::unread(position, &why),
                 }
             }
             _ => match doors::records(&entry.body) {
@@ -234,20 +235,20 @@ impl Fold {
                     let records = parsed.into_iter().map(|parsed| parsed.record).collect();
                     self.whole(records, refused.len(), position, entry)
                 }
-                Err(why) => Step::unread(position, &why),
+                Err(why) => FoldOutcome::unread(position, &why),
             },
         }
     }
 
-    fn lot(&self, position: u64, entry: &Entry) -> Lot {
+    fn lot(&self, position: u64, entry: &JournalEntry) -> Delivery {
         let commitment = Some(self.secret.commitment(&entry.body));
-        Lot { received: entry.at, steady: entry.steady, position, commitment }
+        Delivery { received: entry.at, steady: entry.steady, position, commitment }
     }
 
     /// What the assembler gave.
-    fn assembled(&mut self, out: Out, position: u64, entry: &Entry) -> Step {
+    fn assembled(&mut self, out: Out, position: u64, entry: &JournalEntry) -> FoldOutcome {
         let now = entry.at;
-        let mut step = Step { failed: out.failed, ..Step::default() };
+        let mut step = FoldOutcome { failed: out.failed, ..FoldOutcome::default() };
         step.tally.refused = out.refused.len() as u64;
         step.tally.not_understood = out.unknown.values().sum();
         step.tally.ignored = out.ignored.values().sum();
@@ -273,10 +274,16 @@ impl Fold {
     }
 
     /// Records that came whole.
-    fn whole(&mut self, records: Vec<Record>, refused: usize, position: u64, entry: &Entry) -> Step {
+    fn whole(
+        &mut self,
+        records: Vec<Record>,
+        refused: usize,
+        position: u64,
+        entry: &JournalEntry,
+    ) -> FoldOutcome {
         let now = entry.at;
         let commitment = self.secret.commitment(&entry.body);
-        let mut step = Step::default();
+        let mut step = FoldOutcome::default();
         step.tally.received = (records.len() + refused) as u64;
         step.tally.refused = refused as u64;
         for (place, mut record) in records.into_iter().enumerate() {
@@ -298,7 +305,7 @@ impl Fold {
     }
 
     /// Joins a record to its intent and its session, and says what the operator says of its source.
-    fn finish(&mut self, mut record: Record, entry: &Entry, records: &mut Vec<Record>) {
+    fn finish(&mut self, mut record: Record, entry: &JournalEntry, records: &mut Vec<Record>) {
         let now = entry.at;
         let mut given_up = Vec::new();
         let mut seals = Vec::new();
@@ -329,8 +336,8 @@ impl Fold {
         records.extend(given_up.into_iter().map(|intent| self.orphan(intent, now)));
     }
 
-    fn seal_asked_for(&mut self, body: &[u8], now: Timestamp) -> Step {
-        let mut step = Step::default();
+    fn seal_asked_for(&mut self, body: &[u8], now: Timestamp) -> FoldOutcome {
+        let mut step = FoldOutcome::default();
         match serde_json::from_slice(body) {
             Ok(SealRequest { session, reason }) => {
                 let seal = self.sessions.seal(&session, reason);
@@ -352,15 +359,15 @@ impl Fold {
         intents::orphan(intent, id, now)
     }
 
-    fn lost(&self, position: u64, now: Timestamp, body: &[u8]) -> Step {
+    fn lost(&self, position: u64, now: Timestamp, body: &[u8]) -> FoldOutcome {
         let losses = match serde_json::from_slice::<Losses>(body) {
             Ok(losses) => losses,
-            Err(why) => return Step::unread(position, &why),
+            Err(why) => return FoldOutcome::unread(position, &why),
         };
         let id = self.name(&format!("loss {position}"));
         let record = loss::over_budget(id, now, losses, self.settings.mode);
         let tally = Tally { lost: losses.items, ..Tally::default() };
-        Step { records: vec![record], tally, failed: Vec::new() }
+        FoldOutcome { records: vec![record], tally, failed: Vec::new() }
     }
 
     fn name(&self, key: &str) -> RecordId {
@@ -368,7 +375,7 @@ impl Fold {
     }
 }
 
-impl Step {
+impl FoldOutcome {
     /// An entry that was acknowledged and cannot be read. The doors read every body before it is acknowledged, so this takes a
     /// version of the program that reads less than the one before it.
     fn unread(position: u64, why: &impl std::fmt::Display) -> Self {

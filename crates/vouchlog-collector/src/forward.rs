@@ -29,7 +29,7 @@ const UNIT: usize = 1_024;
 
 /// How patiently bodies are sent on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pace {
+pub struct ForwardLimits {
     /// Most bytes that wait or are being sent.
     pub queue_bytes: usize,
     /// Requests at a time.
@@ -44,7 +44,7 @@ pub struct Pace {
     pub longest_wait: Duration,
 }
 
-impl Default for Pace {
+impl Default for ForwardLimits {
     fn default() -> Self {
         Self {
             queue_bytes: MAX_FORWARD_BYTES,
@@ -94,7 +94,7 @@ struct Message {
 impl Forward {
     /// Sends to the OTLP/HTTP endpoint at `url`; `/v1/traces` and its like are appended. `headers` go along, such as the other
     /// side's API key. Needs a tokio runtime.
-    pub fn start(url: &str, headers: HeaderMap, pace: Pace) -> Result<Self, ForwardError> {
+    pub fn start(url: &str, headers: HeaderMap, pace: ForwardLimits) -> Result<Self, ForwardError> {
         let is_base =
             |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none();
         if !Url::parse(url).is_ok_and(|url| is_base(&url)) {
@@ -219,7 +219,7 @@ struct Sender {
     base: String,
     client: Client,
     headers: Arc<RwLock<HeaderMap>>,
-    pace: Pace,
+    pace: ForwardLimits,
     metrics: Metrics,
 }
 

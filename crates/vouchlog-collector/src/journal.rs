@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use vouchlog_ledger::{Disk, Folder, Ledger, Options, Reader};
 use vouchlog_runtime::durable;
 
-use crate::arrival::Entry;
+use crate::arrival::JournalEntry;
 
 mod losses;
 mod stamp;
@@ -98,12 +98,12 @@ impl JournalError {
 }
 
 /// What is remembered: keys, and what is under them.
-pub(crate) type Kept = Vec<(Vec<u8>, Vec<u8>)>;
+pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// What the pipeline remembers from now on.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
-    pub(crate) put: Kept,
+    pub(crate) put: Pairs,
     pub(crate) remove: Vec<Vec<u8>>,
 }
 
@@ -172,9 +172,10 @@ impl Journal {
         let (ledger, identity) = if exists || stamp.is_some() {
             let opened = Ledger::open(disk.clone(), options, &mut |item| match item.snapshot {
                 Some(piece) => state.restore(piece, item.payload),
-                None => {
-                    state.apply(item.payload, vouchlog_ledger::Place { file: item.file, offset: item.offset })
-                }
+                None => state.apply(
+                    item.payload,
+                    vouchlog_ledger::RecordAddress { file: item.file, offset: item.offset },
+                ),
             });
             let (ledger, summary) = opened?;
             (ledger, summary.identity)
@@ -217,7 +218,7 @@ impl Journal {
     }
 
     /// Puts an entry at the end; durable when this returns. Where it stands.
-    pub(crate) async fn append(&self, entry: Entry) -> Result<u64, JournalError> {
+    pub(crate) async fn append(&self, entry: JournalEntry) -> Result<u64, JournalError> {
         let is_bounded = matches!(entry.what, crate::arrival::What::Arrived(_));
         self.ask(|reply| Request::Append { entry, is_bounded, reply }).await
     }
@@ -247,7 +248,7 @@ impl Journal {
     }
 
     /// Entries from a position on, in order, until they are `max_bytes` long; at least one, if there is one.
-    pub(crate) fn read(&self, from: u64, max_bytes: usize) -> Result<Vec<(u64, Entry)>, JournalError> {
+    pub(crate) fn read(&self, from: u64, max_bytes: usize) -> Result<Vec<(u64, JournalEntry)>, JournalError> {
         let (mut entries, mut bytes, mut next) = (Vec::new(), 0, from);
         loop {
             let place = self.store.state.lock().place(next);
@@ -280,7 +281,7 @@ impl Journal {
     }
 
     /// What the pipeline remembers under a prefix.
-    pub(crate) fn remembered(&self, prefix: &[u8]) -> Kept {
+    pub(crate) fn remembered(&self, prefix: &[u8]) -> Pairs {
         self.store.state.lock().remembered(prefix)
     }
 

@@ -37,8 +37,10 @@ mod sessions;
 mod settings;
 
 pub use arrival::{Arrival, Door};
-pub use collector::{Collector, CollectorConfig, Destination, IntentReceipt, NotTaken, OpenError, Taken};
-pub use forward::{Forward, ForwardError, Pace};
+pub use collector::{
+    Acceptance, Collector, CollectorConfig, Destination, IntentReceipt, OpenError, Rejection,
+};
+pub use forward::{Forward, ForwardError, ForwardLimits};
 pub use settings::{Mode, Settings};
 
 #[cfg(test)]

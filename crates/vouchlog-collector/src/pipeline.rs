@@ -18,8 +18,8 @@ use tokio::time::Instant;
 use vouchlog_vault::Recorder;
 
 use crate::Forward;
-use crate::arrival::{Entry, What};
-use crate::fold::{Fold, Step};
+use crate::arrival::{JournalEntry, What};
+use crate::fold::{Fold, FoldOutcome};
 use crate::journal::{Changes, Journal, JournalError};
 use crate::metrics::Metrics;
 use crate::secret::Secret;
@@ -66,7 +66,7 @@ pub(crate) struct Pipeline {
 
 /// What some entries of the journal amounted to, on its way to the recorder.
 struct Chunk {
-    folded: Vec<Folded>,
+    folded: Vec<FoldedEntry>,
     /// Everything before this position is recorded once this chunk is.
     next: u64,
     /// The oldest entry to keep, for what still waits.
@@ -77,11 +77,11 @@ struct Chunk {
 }
 
 /// What one entry amounted to.
-struct Folded {
+struct FoldedEntry {
     position: u64,
     at: Timestamp,
     what: What,
-    step: Step,
+    step: FoldOutcome,
     /// Items that wait after it.
     waiting: usize,
 }
@@ -131,7 +131,7 @@ impl Pipeline {
 }
 
 /// Appends the time to the journal while nobody sends anything, by monotonic time: setting the wall clock stops no heartbeat.
-pub(crate) async fn tick(journal: Journal, progress: watch::Receiver<Progress>, pace: Pace) {
+pub(crate) async fn tick(journal: Journal, progress: watch::Receiver<Progress>, pace: TickSchedule) {
     let mut interval = tokio::time::interval(pace.every);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut last_heartbeat = Instant::now();
@@ -170,12 +170,12 @@ async fn append_time(
         journal.declare_losses().await?;
     }
     let what = if is_heartbeat { What::Heartbeat } else { What::Tick };
-    journal.append(Entry::new(clock(), what, bytes::Bytes::new())).await
+    journal.append(JournalEntry::new(clock(), what, bytes::Bytes::new())).await
 }
 
 /// How often the time is appended.
 #[derive(Clone, Copy)]
-pub(crate) struct Pace {
+pub(crate) struct TickSchedule {
     pub(crate) every: Duration,
     pub(crate) heartbeat: Duration,
     pub(crate) clock: fn() -> Timestamp,

@@ -19,7 +19,7 @@ use prometheus_client::registry::Registry;
 use vouchlog_evidence::{Record, SealReason};
 
 use crate::arrival::Arrival;
-use crate::collector::{Collector, IntentReceipt, NotTaken, Taken};
+use crate::collector::{Acceptance, Collector, IntentReceipt, Rejection};
 use crate::forward::Forward;
 use crate::limits::{BODY_PATIENCE, MAX_BODIES_BYTES, MAX_DECODED_BYTES};
 
@@ -44,24 +44,24 @@ pub use token::{Token, TokenError};
 #[tonic::async_trait]
 pub trait Sink: Send + Sync + 'static {
     /// Takes a body with so many interactions, or spans; it is durable when this returns.
-    async fn take(&self, arrival: Arrival, items: u64) -> Result<Taken, NotTaken>;
+    async fn take(&self, arrival: Arrival, items: u64) -> Result<Acceptance, Rejection>;
     /// Takes what is about to happen.
-    async fn intent(&self, record: Record) -> Result<IntentReceipt, NotTaken>;
+    async fn intent(&self, record: Record) -> Result<IntentReceipt, Rejection>;
     /// Ends a session.
-    async fn seal(&self, session: &str, reason: SealReason) -> Result<Taken, NotTaken>;
+    async fn seal(&self, session: &str, reason: SealReason) -> Result<Acceptance, Rejection>;
 }
 
 #[tonic::async_trait]
 impl Sink for Collector {
-    async fn take(&self, arrival: Arrival, items: u64) -> Result<Taken, NotTaken> {
+    async fn take(&self, arrival: Arrival, items: u64) -> Result<Acceptance, Rejection> {
         Self::take(self, arrival, items).await
     }
 
-    async fn intent(&self, record: Record) -> Result<IntentReceipt, NotTaken> {
+    async fn intent(&self, record: Record) -> Result<IntentReceipt, Rejection> {
         Self::intent(self, record).await
     }
 
-    async fn seal(&self, session: &str, reason: SealReason) -> Result<Taken, NotTaken> {
+    async fn seal(&self, session: &str, reason: SealReason) -> Result<Acceptance, Rejection> {
         Self::seal(self, session, reason).await
     }
 }

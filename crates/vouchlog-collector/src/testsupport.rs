@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::assemble::{Assembler, Config, Lot, Naming, Out};
+use crate::assemble::{Assembler, Config, Delivery, Naming, Out};
 use crate::intake::{Encoding, Item, Signal, decode};
 
 /// The folder of sample bodies.
@@ -59,7 +59,7 @@ pub(crate) fn at(second: i64) -> Timestamp {
 /// What becomes of items that come at once, when nothing more comes.
 pub(crate) fn assembled(items: Vec<Item>) -> Out {
     let mut assembler = Assembler::new(Config::default(), naming());
-    let mut out = assembler.feed(items, &Lot::at(at(0)));
+    let mut out = assembler.feed(items, &Delivery::at(at(0)));
     let rest = assembler.tick(at(61));
     assert_eq!(assembler.waiting(), (0, 0));
     out.records.extend(rest.records);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use vouchlog_merkle::Hash;
 
 use crate::file::{FileHeader, Kind, RECORD, RecordHeader, file_name, file_number, purpose};
-use crate::reader::{Place, Reader};
+use crate::reader::{Reader, RecordAddress};
 use crate::scan::{MARK, Mark, Scan, Summary, read};
 use crate::slots::TwoSlots;
 use crate::{AppendError, Disk, DiskFile, LedgerError, LockGuard};
@@ -120,7 +120,7 @@ impl Ledger {
     ///
     /// Put what belongs together into one record: if the power fails during the sync, a disk may keep a later record of several
     /// and lose an earlier one, which the next start takes for damage and refuses.
-    pub fn append(&mut self, records: &[&[u8]]) -> Result<Vec<Place>, AppendError> {
+    pub fn append(&mut self, records: &[&[u8]]) -> Result<Vec<RecordAddress>, AppendError> {
         let places = self.write(records)?;
         let outcome = self.file.sync_data();
         self.synced(outcome)?;
@@ -129,7 +129,7 @@ impl Ledger {
 
     /// First half of [`append`](Self::append): writes records that are not durable yet. To be followed by a sync of
     /// [`file`](Self::file) and [`synced`](Self::synced), or by [`retract`](Self::retract).
-    pub fn write(&mut self, records: &[&[u8]]) -> Result<Vec<Place>, AppendError> {
+    pub fn write(&mut self, records: &[&[u8]]) -> Result<Vec<RecordAddress>, AppendError> {
         self.admit()?;
         if let Some(long) = records.iter().find(|record| record.len() > MAX_PAYLOAD) {
             let message = format!("a record of {} bytes is longer than {MAX_PAYLOAD}", long.len());
@@ -139,7 +139,7 @@ impl Ledger {
         let mut bytes = Vec::with_capacity(records.iter().map(|record| RECORD + record.len()).sum());
         let mut places = Vec::with_capacity(records.len());
         for record in records {
-            places.push(Place { file: self.header.file, offset: position.end });
+            places.push(RecordAddress { file: self.header.file, offset: position.end });
             push(&mut bytes, &mut position, &self.header, Kind::Entry, record);
         }
         let start = self.position.end;

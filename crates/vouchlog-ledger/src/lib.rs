@@ -39,7 +39,7 @@ mod tests;
 pub use disk::{Disk, DiskFile, Folder, LockGuard};
 pub use error::{AppendError, LedgerError};
 pub use ledger::{Ledger, Options};
-pub use reader::{Place, Reader};
+pub use reader::{Reader, RecordAddress};
 pub use scan::{Item, Scan, Summary, inspect};
 pub use slots::TwoSlots;
 pub use survey::{Damage, survey};

@@ -11,7 +11,7 @@ use crate::{Disk, DiskFile, LedgerError};
 
 /// Where a record lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct RecordAddress {
     /// The file.
     pub file: u64,
     /// Where its header begins.
@@ -34,7 +34,7 @@ impl Reader {
     ///
     /// # Errors
     /// [`LedgerError::Damaged`] when there is no such record any more.
-    pub fn read(&self, place: Place) -> Result<Bytes, LedgerError> {
+    pub fn read(&self, place: RecordAddress) -> Result<Bytes, LedgerError> {
         let name = file_name(place.file);
         let (header, file) = self.file(place.file)?;
         let damaged = |reason: &str| LedgerError::Damaged {

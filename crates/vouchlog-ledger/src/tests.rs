@@ -8,7 +8,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use crate::{AppendError, Folder, Item, Ledger, LedgerError, Options, Place, TwoSlots, inspect, survey};
+use crate::{
+    AppendError, Folder, Item, Ledger, LedgerError, Options, RecordAddress, TwoSlots, inspect, survey,
+};
 
 const OPTIONS: Options = Options { purpose: "test", min_free_bytes: 0 };
 
@@ -20,7 +22,7 @@ fn create(dir: &Path) -> Ledger {
     Ledger::create(disk(dir), OPTIONS, [7; 16], &[b"snapshot", b"in two pieces"]).unwrap()
 }
 
-type Entries = Vec<(Place, Vec<u8>)>;
+type Entries = Vec<(RecordAddress, Vec<u8>)>;
 
 /// Every entry that is not a snapshot, with its place.
 fn open(dir: &Path) -> Result<(Ledger, Entries), LedgerError> {
@@ -34,7 +36,7 @@ fn open(dir: &Path) -> Result<(Ledger, Entries), LedgerError> {
 
 fn note(entries: &mut Entries, item: Item<'_>) {
     if item.snapshot.is_none() {
-        entries.push((Place { file: item.file, offset: item.offset }, item.payload.to_vec()));
+        entries.push((RecordAddress { file: item.file, offset: item.offset }, item.payload.to_vec()));
     }
 }
 

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use vouchlog_merkle::TILE_WIDTH;
 use vouchlog_note::{Origin, VerifyingKey};
-use vouchlog_storage::{Place, Store, StoreError};
+use vouchlog_storage::{FileRange, Store, StoreError};
 
 use crate::edge::frame;
 
@@ -42,7 +42,7 @@ pub struct Finding {
     /// What kind of thing is wrong.
     pub code: FindingCode,
     /// The file and the bytes that are wrong, where they are known.
-    pub place: Option<Place>,
+    pub place: Option<FileRange>,
     /// What is wrong, in words.
     pub message: String,
 }

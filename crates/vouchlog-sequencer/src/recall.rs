@@ -16,7 +16,7 @@ use std::sync::Arc;
 use vouchlog_api::{Error, Result};
 use vouchlog_merkle::{LeafIndex, sha256};
 use vouchlog_note::{CosignedCheckpoint, Origin, VerifyingKey};
-use vouchlog_storage::{Found, Index, Store, StoreError, key_prefix};
+use vouchlog_storage::{Index, IndexAnswer, Store, StoreError, key_prefix};
 use vouchlog_stream::{Entry, StreamId, StreamOpening, StreamState, StreamStatus, stream_origin};
 
 use crate::limits::MAX_LOOKUP_CANDIDATES;
@@ -127,13 +127,13 @@ impl Recall<'_> {
     }
 
     /// What the index finds, if it covers enough.
-    fn look_up<T>(&self, find: impl FnOnce(&dyn Index) -> Result<Found<T>, StoreError>) -> Result<T> {
+    fn look_up<T>(&self, find: impl FnOnce(&dyn Index) -> Result<IndexAnswer<T>, StoreError>) -> Result<T> {
         let Some(index) = self.index else {
             return Err(Error::unavailable(
                 "the log's lookup index is switched off, so earlier streams cannot be looked up: its operator must switch the index on",
             ));
         };
-        let Found { covered, found } = find(index).map_err(|error| {
+        let IndexAnswer { covered, found } = find(index).map_err(|error| {
             tracing::warn!(%error, "an ended stream could not be looked up");
             Error::unavailable("the log cannot read its lookup index now: retry the same request later")
         })?;

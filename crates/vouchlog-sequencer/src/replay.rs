@@ -94,7 +94,8 @@ impl<'a> Replay<'a> {
             match directory.gateways.get(key) {
                 Some(stored) if **stored == *gateway => {}
                 Some(_) => {
-                    messages.push(format!("the state of gateway `{}` does not match its entries", key.name()))
+                    messages
+                        .push(format!("the state of gateway `{}` does not match its entries", key.name()));
                 }
                 None => messages.push(format!("gateway `{}` has no state", key.name())),
             }

@@ -26,7 +26,7 @@ pub(crate) struct Room {
 }
 
 /// A connection's place. Free again when dropped.
-pub(crate) struct Place(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
+pub(crate) struct RoomPermit(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
 impl Room {
     pub(crate) fn new(config: &Config) -> Self {
@@ -36,11 +36,11 @@ impl Room {
     }
 
     /// A place for a connection whose socket is open already, or none.
-    pub(crate) fn enter(&self) -> Option<Place> {
+    pub(crate) fn enter(&self) -> Option<RoomPermit> {
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let connections = self.total - self.places.available_permits();
         let is_admitted = self.descriptors.as_ref().is_none_or(|descriptors| descriptors.admit(connections));
-        is_admitted.then_some(Place(place))
+        is_admitted.then_some(RoomPermit(place))
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) fn open(
     signed: Option<TreeHead>,
     min_free_bytes: u64,
 ) -> Result<Copies, StoreError> {
-    let place = Place { dir, begun, options: BookOptions::new(min_free_bytes) };
+    let place = BookDir { dir, begun, options: BookOptions::new(min_free_bytes) };
     let in_ledger = place.read_ledger()?;
     let in_sled = place.read_sled(was_clean)?;
     let copies = match decide(in_sled, in_ledger, begun, signed)? {
@@ -189,13 +189,13 @@ impl<T> Decision<T> {
     }
 }
 
-struct Place<'a> {
+struct BookDir<'a> {
     dir: &'a Path,
     begun: Begun,
     options: BookOptions,
 }
 
-impl Place<'_> {
+impl BookDir<'_> {
     fn ledger(&self) -> PathBuf {
         self.dir.join(LEDGER)
     }

@@ -1,6 +1,6 @@
 //! What an examination reports as damaged.
 
-use vouchlog_storage::Place;
+use vouchlog_storage::FileRange;
 
 /// Something wrong with a file of a data directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub struct Damage {
     /// What kind of file it is: a stable name, for programs.
     pub code: &'static str,
     /// The file and the damaged bytes.
-    pub place: Place,
+    pub place: FileRange,
     /// What is wrong.
     pub message: String,
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use vouchlog_ledger::{Folder, LedgerError, TwoSlots, survey};
 use vouchlog_merkle::TreeHead;
-use vouchlog_storage::{Place, StoreError};
+use vouchlog_storage::{FileRange, StoreError};
 
 use crate::book::{Book, PURPOSE};
 use crate::contents::Contents;
@@ -147,15 +147,15 @@ impl<'a> Look<'a> {
         Self { dir, running, is_clean, damages: Vec::new(), left_out: Vec::new(), notes: Vec::new() }
     }
 
-    fn damage(&mut self, code: &'static str, place: Place, message: impl Into<String>) {
+    fn damage(&mut self, code: &'static str, place: FileRange, message: impl Into<String>) {
         self.damages.push(Damage { code, place, message: message.into() });
     }
 
     /// The whole of a file, for damage that cannot be located more closely.
-    fn whole(&self, file: &str) -> Place {
+    fn whole(&self, file: &str) -> FileRange {
         let end =
             fs::metadata(self.dir.join(file)).map_or(0, |data| if data.is_file() { data.len() } else { 0 });
-        Place { file: file.to_owned(), start: 0, end }
+        FileRange { file: file.to_owned(), start: 0, end }
     }
 
     fn stamp(&mut self, stamp: Result<Option<Stamp>, String>) -> Option<Stamp> {
@@ -180,7 +180,7 @@ impl<'a> Look<'a> {
         match unreadable {
             Ok(slots) => {
                 for (start, end) in slots {
-                    let place = Place { file: SIGNED.into(), start, end };
+                    let place = FileRange { file: SIGNED.into(), start, end };
                     self.damage("signed", place, "a slot cannot be read");
                 }
             }
@@ -225,7 +225,7 @@ impl<'a> Look<'a> {
         }
         let folder = Folder::new(self.dir.join(LEDGER));
         for (start, end) in TwoSlots::unreadable(&folder, "MARK").unwrap_or_default() {
-            let place = Place { file: "ledger/MARK".into(), start, end };
+            let place = FileRange { file: "ledger/MARK".into(), start, end };
             self.damage("ledger", place, "a slot cannot be read");
         }
         if !self.dir.join(LEDGER).join("MARK").exists() {
@@ -238,7 +238,7 @@ impl<'a> Look<'a> {
         let found = survey(&Folder::new(folder), PURPOSE, &mut |_| ()).unwrap_or_default();
         for damage in &found {
             let place =
-                Place { file: format!("ledger/{}", damage.file), start: damage.start, end: damage.end };
+                FileRange { file: format!("ledger/{}", damage.file), start: damage.start, end: damage.end };
             self.damage("ledger", place, damage.reason.clone());
         }
         if found.is_empty() {
@@ -251,7 +251,7 @@ impl<'a> Look<'a> {
             };
             let file = format!("ledger/{file}");
             let end = self.whole(&file).end;
-            self.damage("ledger", Place { file, start, end }, error.to_string());
+            self.damage("ledger", FileRange { file, start, end }, error.to_string());
         }
         self.mark();
     }

@@ -23,7 +23,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use parking_lot::RwLock;
 use vouchlog_merkle::LeafIndex;
 use vouchlog_runtime::caught;
-use vouchlog_storage::{Found, Index, IndexBatch, RunEntry, StoreError, StreamPlaces};
+use vouchlog_storage::{Index, IndexAnswer, IndexBatch, RunEntry, StoreError, StreamPlaces};
 
 use crate::files::os_error;
 
@@ -233,21 +233,25 @@ impl Index for FjallIndex {
         })
     }
 
-    fn by_stream_key(&self, prefix: [u8; 8], limit: usize) -> Result<Found<Vec<LeafIndex>>, StoreError> {
+    fn by_stream_key(
+        &self,
+        prefix: [u8; 8],
+        limit: usize,
+    ) -> Result<IndexAnswer<Vec<LeafIndex>>, StoreError> {
         self.with(|open| {
             let covered = open.covered()?;
-            Ok(Found { covered, found: open.indexes(STREAM_KEY, prefix, limit)? })
+            Ok(IndexAnswer { covered, found: open.indexes(STREAM_KEY, prefix, limit)? })
         })
     }
 
-    fn stream(&self, stream: u64) -> Result<Found<StreamPlaces>, StoreError> {
+    fn stream(&self, stream: u64) -> Result<IndexAnswer<StreamPlaces>, StoreError> {
         self.with(|open| {
             let covered = open.covered()?;
             let place = |kind| open.number(stream_key(kind, stream));
             let (head, successor) = (place(HEAD)?, place(SUCCESSOR)?);
             let found =
                 StreamPlaces { head: head.map(LeafIndex::new), successor: successor.map(LeafIndex::new) };
-            Ok(Found { covered, found })
+            Ok(IndexAnswer { covered, found })
         })
     }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use parking_lot::Mutex;
 use vouchlog_merkle::{TileId, TreeHead};
-use vouchlog_storage::{Batch, CommitError, Growth, Loaded, Part, Place, Store, StoreError, framing};
+use vouchlog_storage::{Batch, CommitError, FileRange, Growth, Loaded, Part, Store, StoreError, framing};
 
 use crate::contents::Contents;
 use crate::damage::Damage;
@@ -89,7 +89,7 @@ impl Store for ReadOnly {
         self.contents.sealed
     }
 
-    fn place(&self, part: Part) -> Option<Place> {
+    fn place(&self, part: Part) -> Option<FileRange> {
         Some(self.segments.locate(part))
     }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use vouchlog_merkle::{Hash, Tile, TileId, leaf_hash};
-use vouchlog_storage::{Part, Place, Sealed, StoreError, framing};
+use vouchlog_storage::{FileRange, Part, Sealed, StoreError, framing};
 
 use crate::files::{make_dir, name, os_error, write_file};
 
@@ -307,7 +307,7 @@ impl Sealed for Segments {
         Ok(bytes)
     }
 
-    fn place(&self, part: Part) -> Option<Place> {
+    fn place(&self, part: Part) -> Option<FileRange> {
         Some(self.locate(part))
     }
 

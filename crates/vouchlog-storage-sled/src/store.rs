@@ -6,7 +6,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use vouchlog_ledger::{Disk, Folder, LockGuard};
 use vouchlog_merkle::{TileId, TreeHead};
-use vouchlog_storage::{Batch, CommitError, Growth, Loaded, Part, Place, Sealing, Store, StoreError};
+use vouchlog_storage::{Batch, CommitError, FileRange, Growth, Loaded, Part, Sealing, Store, StoreError};
 
 use crate::copies::Begun;
 use crate::files::{make_dir, os_error, remove_file};
@@ -109,7 +109,7 @@ impl Store for SledStore {
         self.parts.sealed_size()
     }
 
-    fn place(&self, part: Part) -> Option<Place> {
+    fn place(&self, part: Part) -> Option<FileRange> {
         self.parts.place(part)
     }
 

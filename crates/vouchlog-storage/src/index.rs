@@ -52,7 +52,7 @@ pub struct IndexBatch {
 /// What an index found, and how much of the log it covered when it looked. Both belong to one moment: an index may be cleared and
 /// filled again at any time, and one that is half full must not look as if it had found nothing in all of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Found<T> {
+pub struct IndexAnswer<T> {
     /// The size of the log that was covered.
     pub covered: u64,
     /// What was found.
@@ -93,10 +93,11 @@ pub trait Index: std::fmt::Debug + Send + Sync + 'static {
     fn run(&self, stream: u64, sequence: u64) -> Result<Option<RunEntry>, StoreError>;
 
     /// Up to `limit` streams whose key's hash has this prefix, lowest first.
-    fn by_stream_key(&self, prefix: [u8; 8], limit: usize) -> Result<Found<Vec<LeafIndex>>, StoreError>;
+    fn by_stream_key(&self, prefix: [u8; 8], limit: usize)
+    -> Result<IndexAnswer<Vec<LeafIndex>>, StoreError>;
 
     /// Where the newest head of `stream` is, and its successor.
-    fn stream(&self, stream: u64) -> Result<Found<StreamPlaces>, StoreError>;
+    fn stream(&self, stream: u64) -> Result<IndexAnswer<StreamPlaces>, StoreError>;
 
     /// Forgets everything, so that the follower builds it anew.
     fn clear(&self) -> Result<(), StoreError>;
@@ -157,16 +158,20 @@ impl Index for MemoryIndex {
         Ok(tables.runs.range((Bound::Included(low), Bound::Included(high))).next_back().copied())
     }
 
-    fn by_stream_key(&self, prefix: [u8; 8], limit: usize) -> Result<Found<Vec<LeafIndex>>, StoreError> {
+    fn by_stream_key(
+        &self,
+        prefix: [u8; 8],
+        limit: usize,
+    ) -> Result<IndexAnswer<Vec<LeafIndex>>, StoreError> {
         let tables = self.0.lock();
-        Ok(Found { covered: tables.covered, found: with_prefix(&tables.stream_keys, prefix, limit) })
+        Ok(IndexAnswer { covered: tables.covered, found: with_prefix(&tables.stream_keys, prefix, limit) })
     }
 
-    fn stream(&self, stream: u64) -> Result<Found<StreamPlaces>, StoreError> {
+    fn stream(&self, stream: u64) -> Result<IndexAnswer<StreamPlaces>, StoreError> {
         let tables = self.0.lock();
         let place = |table: &BTreeMap<u64, u64>| table.get(&stream).copied().map(LeafIndex::new);
         let found = StreamPlaces { head: place(&tables.stream_heads), successor: place(&tables.successors) };
-        Ok(Found { covered: tables.covered, found })
+        Ok(IndexAnswer { covered: tables.covered, found })
     }
 
     fn clear(&self) -> Result<(), StoreError> {

@@ -28,11 +28,11 @@ mod store;
 mod witness_store;
 
 pub use error::{CommitError, StoreError};
-pub use index::{Found, Index, IndexBatch, MemoryIndex, RunEntry, StreamPlaces, key_prefix};
+pub use index::{Index, IndexAnswer, IndexBatch, MemoryIndex, RunEntry, StreamPlaces, key_prefix};
 pub use living::{Epoch, Living, Sealed, Tail};
 pub use memory::{Fault, FaultPlan, MemoryStore};
 pub use memory_witness::MemoryWitnessStore;
-pub use place::{Part, Place};
+pub use place::{FileRange, Part};
 pub use sealing::Sealing;
 pub use store::{Batch, Growth, Loaded, StateKey, Store};
 pub use witness_store::{

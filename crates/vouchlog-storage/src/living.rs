@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use vouchlog_merkle::{TileId, TreeHead};
 
-use crate::{Batch, CommitError, Loaded, Part, Place, StoreError};
+use crate::{Batch, CommitError, FileRange, Loaded, Part, StoreError};
 
 /// A tenure of one writer. Each claim gives the next number; a writer of an earlier epoch is refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,7 +85,7 @@ pub trait Sealed: Send + Sync + fmt::Debug + 'static {
     fn bundle(&self, bundle: u64) -> Result<Bytes, StoreError>;
 
     /// Where an object that was put lies; see [`Store::place`](crate::Store::place).
-    fn place(&self, part: Part) -> Option<Place>;
+    fn place(&self, part: Part) -> Option<FileRange>;
 
     /// Reads an object from the disk, past caches; see [`Store::reread`](crate::Store::reread).
     fn reread(&self, part: Part) -> Result<Bytes, StoreError>;

@@ -24,7 +24,7 @@ impl fmt::Display for Part {
 
 /// A byte range of a file. The file is named relative to the data directory.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct FileRange {
     /// The file, such as `sealed/tiles/0/000000`.
     pub file: String,
     /// Offset of the first byte.
@@ -33,7 +33,7 @@ pub struct Place {
     pub end: u64,
 }
 
-impl Place {
+impl FileRange {
     /// A place inside this one: `start` and `end` count from its first byte. Never longer than this one.
     #[must_use]
     pub fn within(&self, start: u64, end: u64) -> Self {
@@ -42,7 +42,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FileRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.end.checked_sub(1) {
             None => f.write_str(&self.file),

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex, RwLock};
 use vouchlog_merkle::{TileId, TreeHead};
 
-use crate::{Batch, CommitError, Epoch, Growth, Living, Loaded, Part, Place, Sealed, Store, StoreError};
+use crate::{Batch, CommitError, Epoch, FileRange, Growth, Living, Loaded, Part, Sealed, Store, StoreError};
 
 /// Full bundles worth a sealing of their own: with fewer, the syncs of the sealed part would cost more than they save.
 const WORTH_SEALING: usize = 64;
@@ -162,7 +162,7 @@ impl<L: Living, S: Sealed> Store for Sealing<L, S> {
         self.shared.control.lock().sealed
     }
 
-    fn place(&self, part: Part) -> Option<Place> {
+    fn place(&self, part: Part) -> Option<FileRange> {
         self.shared.sealed.place(part)
     }
 
@@ -451,7 +451,7 @@ mod tests {
             Err(StoreError::Damaged("not asked for".into()))
         }
 
-        fn place(&self, _: Part) -> Option<Place> {
+        fn place(&self, _: Part) -> Option<FileRange> {
             None
         }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use vouchlog_merkle::{Hash, TILE_WIDTH, TileId, TreeHead, TreeSize, tiles_of_growth};
 
-use crate::{CommitError, Part, Place, StoreError, framing};
+use crate::{CommitError, FileRange, Part, StoreError, framing};
 
 /// Names a small state that is replaced whole, such as one stream's. At most [`StateKey::MAX_BYTES`] bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -144,7 +144,7 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Where a sealed object lies on disk, for a store that keeps it in a file.
-    fn place(&self, _part: Part) -> Option<Place> {
+    fn place(&self, _part: Part) -> Option<FileRange> {
         None
     }
 
@@ -214,7 +214,7 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
         (**self).sealed_size()
     }
 
-    fn place(&self, part: Part) -> Option<Place> {
+    fn place(&self, part: Part) -> Option<FileRange> {
         (**self).place(part)
     }
 

@@ -30,6 +30,31 @@ impl Vault {
     }
 }
 
+/// All that a query finds, a page at a time. Each page is read when it is asked for.
+#[derive(Debug)]
+pub struct Pages<'v> {
+    vault: &'v Vault,
+    access: &'v Access,
+    query: Query,
+}
+
+impl Vault {
+    /// Everything a query finds from its [`after`](Query::after) on, a page of its [`limit`](Query::limit) at a time.
+    pub fn pages<'v>(&'v self, access: &'v Access, query: Query) -> Pages<'v> {
+        Pages { vault: self, access, query }
+    }
+}
+
+impl Pages<'_> {
+    /// The next page; none after the last one.
+    pub async fn next(&mut self) -> Result<Option<Vec<Row>>> {
+        let rows = self.vault.find(self.access, &self.query).await?;
+        let Some(last) = rows.last() else { return Ok(None) };
+        self.query.after = Some(last.cursor());
+        Ok(Some(rows))
+    }
+}
+
 /// As [`Vault::find`], within a transaction.
 pub(crate) async fn find(shared: &Shared, tx: &mut AnyConnection, asked: &Query) -> Result<Vec<Row>> {
     asked.check()?;

@@ -16,7 +16,7 @@ use crate::{Result, Vault, VaultError};
 
 /// What to put under a hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Held {
+pub enum HoldTarget {
     /// These records.
     Records(Vec<RecordId>),
     /// What a query finds now, all pages of it. What is kept later is not under the hold: place it again.
@@ -40,7 +40,7 @@ impl Vault {
     /// Places a hold, or puts more records under it: they cannot be erased until it is released. Records that were erased, or are
     /// about to be, are left out. Answers how many came under it.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "hold"))]
-    pub async fn hold(&self, access: &Access, name: &str, held: &Held, now: i64) -> Result<u64> {
+    pub async fn hold(&self, access: &Access, name: &str, held: &HoldTarget, now: i64) -> Result<u64> {
         self.shared.named(async {
             access.require(Role::Erase)?;
             check_name("a hold", name)?;
@@ -51,11 +51,11 @@ impl Vault {
             sqlx::query(insert).bind(name).bind(now).bind(access.name()).execute(&mut *tx).await?;
             let mut added = 0;
             match held {
-                Held::Records(ids) => {
+                HoldTarget::Records(ids) => {
                     let rows = unerased(&mut tx, ids).await?;
                     added += put_under(&mut tx, name, rows).await?;
                 }
-                Held::Matching(query) => {
+                HoldTarget::Matching(query) => {
                     let mut query = Query { order: Order::OldestFirst, limit: MAX_ROWS, ..query.clone() };
                     loop {
                         let page = find(&self.shared, &mut tx, &query).await?;

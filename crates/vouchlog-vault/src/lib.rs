@@ -72,14 +72,17 @@ pub use access::{Access, ReadPermit, Token};
 pub use check::CheckProgress;
 pub use erase::{ErasurePlan, PendingErasure, Scope};
 pub use error::{Result, VaultError};
-pub use hold::{Held, Hold};
+pub use find::Pages;
+pub use hold::{Hold, HoldTarget};
 pub use key_error::KeyError;
 pub use keys::{KeyEncryptionKey, KeySource};
 pub use logged::{Backlog, NotNoted, Unlogged};
 pub use principals::Principal;
 pub use query::{Cursor, Order, Query};
 pub use record::{Erasure, KeepRecord, Logged, Place, Retention, Row, StreamProofs};
-pub use recorder::{Erased, ReadRecord, Recorded, Recorder, RecorderConfig, learn, read_facts};
+pub use recorder::{
+    Erased, PresentationRequest, ReadRecord, Recorded, Recorder, RecorderConfig, learn, read_facts,
+};
 pub use recording_error::RecordingError;
 pub use refusal::{Refusal, Why};
 pub use role::{Role, Roles};

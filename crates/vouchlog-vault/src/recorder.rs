@@ -34,7 +34,7 @@ mod reading;
 mod resuming;
 
 pub use erasing::Erased;
-pub use reading::{ReadRecord, learn, read_facts};
+pub use reading::{PresentationRequest, ReadRecord, learn, read_facts};
 
 /// Records of one call to the vault.
 const BATCH: usize = 256;
@@ -68,7 +68,7 @@ pub struct Recorded {
 
 /// A batch on its way into the vault.
 #[derive(Default)]
-struct Stated {
+struct StatedBatch {
     recorded: Vec<Recorded>,
     kept: Vec<KeepRecord>,
     /// Those of `recorded` that the vault had before.
@@ -77,7 +77,7 @@ struct Stated {
     now: i64,
 }
 
-impl Stated {
+impl StatedBatch {
     fn names(&self) -> HashMap<RecordId, Digest> {
         self.kept.iter().map(|keep| (keep.id.clone(), keep.digest)).collect()
     }
@@ -139,7 +139,7 @@ impl Recorder {
         let signer = self.0.submitter.signer().await.map_err(RecordingError::NoStream)?;
         Span::current().record("stream", signer.stream.get());
         let mut recorded = Vec::with_capacity(records.len());
-        let mut stated = Stated::default();
+        let mut stated = StatedBatch::default();
         let mut rest = records;
         while !rest.is_empty() {
             let under_way = stated.names();
@@ -163,7 +163,7 @@ impl Recorder {
         signer: &StreamSigner,
         records: &mut [Record],
         under_way: HashMap<RecordId, Digest>,
-    ) -> Result<Stated, RecordingError> {
+    ) -> Result<StatedBatch, RecordingError> {
         let now = (self.0.config.clock)();
         let most = records.len().min(BATCH);
         let records = &mut records[..most];
@@ -171,7 +171,7 @@ impl Recorder {
         let mut known = self.0.vault.kept(&self.0.access, &named).await?;
         let before: HashSet<RecordId> = known.keys().cloned().collect();
         known.extend(under_way);
-        let mut stated = Stated { now: now.as_millisecond(), ..Stated::default() };
+        let mut stated = StatedBatch { now: now.as_millisecond(), ..StatedBatch::default() };
         let mut bytes = 0;
         for record in records {
             let id = record.id.get_or_insert_with(|| RecordId::from_random((self.0.config.randomness)()));
@@ -197,8 +197,8 @@ impl Recorder {
     }
 
     /// Keeps what is stated, and submits it; and what was kept by an earlier call that could not submit it.
-    async fn keep(&self, present: StreamId, stated: Stated) -> Result<Vec<Recorded>, RecordingError> {
-        let Stated { recorded, kept, known, now } = stated;
+    async fn keep(&self, present: StreamId, stated: StatedBatch) -> Result<Vec<Recorded>, RecordingError> {
+        let StatedBatch { recorded, kept, known, now } = stated;
         self.submit_kept(present, &known).await?;
         let statements: Vec<Statement> = kept.iter().map(KeepRecord::statement).collect();
         if statements.is_empty() {

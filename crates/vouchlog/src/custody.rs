@@ -10,15 +10,16 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 use vouchlog_api::{AnySubmitter, Appender};
 use vouchlog_client::{
-    Connection, Gateway, GatewayConfig, GatewayError, GrpcLog, Options, ReceiptSink, Taken, TileReader,
-    VerifiedLog, VerifyError,
+    Connection, Gateway, GatewayConfig, GatewayError, GrpcLog, LoggedStatements, Options, ReceiptSink,
+    TileReader, VerifiedLog, VerifyError,
 };
-use vouchlog_evidence::{DisclosureScope, Presentation, RecordId, StreamIdentity};
+use vouchlog_evidence::{Presentation, RecordId, StreamIdentity};
 use vouchlog_merkle::LeafIndex;
 use vouchlog_note::{Origin, ProofFile, ProofFileError, SigningKey, VerifyingKey};
 use vouchlog_stream::StreamId;
 use vouchlog_vault::{
-    Access, Logged, Place, Recorder, RecorderConfig, RecordingError, Row, StreamProofs, Vault, VaultError,
+    Access, Logged, Place, PresentationRequest, Recorder, RecorderConfig, RecordingError, Row, StreamProofs,
+    Vault, VaultError,
 };
 
 use crate::{random_bytes, system_clock, unix_millis, verify};
@@ -68,6 +69,15 @@ pub enum CustodyError {
     /// The log's key is no log's.
     #[error("the log's key: {0}")]
     LogKey(vouchlog_note::CheckpointError),
+}
+
+/// Where the proofs of a presentation come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proofs {
+    /// From the log, under the newest checkpoint that it publishes, with the cosignatures of its witnesses.
+    Fetched,
+    /// From the vault: the receipts as the log gave them.
+    Kept,
 }
 
 /// A vault, its recorder, the gateway behind it and the log.
@@ -127,34 +137,30 @@ impl Custodian {
     /// that it was logged, and whose stream it is. That they are given away goes on record first; see
     /// [`Recorder::present`].
     ///
-    /// With `fresh`, the proofs are fetched anew, under the newest checkpoint the log publishes, which its witnesses cosigned;
-    /// else they are the receipts'.
     pub async fn present(
         &self,
         access: &Access,
-        rows: &[Row],
-        paths: &[String],
-        basis: &str,
-        scope: DisclosureScope,
-        fresh: bool,
+        request: PresentationRequest<'_>,
+        proofs: Proofs,
     ) -> Result<Vec<Presentation>, CustodyError> {
+        let rows = request.rows;
         let mut proven = Vec::with_capacity(rows.len());
         let mut streams = BTreeMap::new();
         for row in rows {
             let place = row.place.ok_or_else(|| CustodyError::NotLogged(row.id.clone()))?;
-            if fresh {
+            if proofs == Proofs::Fetched {
                 self.refresh(access, row, place).await?;
             }
             let proof = self.recorder.vault().proof(access, &row.id).await?;
             let proof = proof.ok_or_else(|| CustodyError::NotLogged(row.id.clone()))?;
             for stream in [place.stream, row.stream] {
                 if let Entry::Vacant(unknown) = streams.entry(stream) {
-                    unknown.insert(self.stream_proofs(access, stream, fresh).await?);
+                    unknown.insert(self.stream_proofs(access, stream, proofs).await?);
                 }
             }
             proven.push((place.stream, row.stream, ProofFile::parse(proof.as_bytes())?));
         }
-        let sd_jwts = self.recorder.present(access, rows, paths, basis, scope).await?;
+        let sd_jwts = self.recorder.present(access, request).await?;
         let mut presentations = Vec::with_capacity(rows.len());
         for ((logged_in, signed_for, proof), sd_jwt) in proven.into_iter().zip(sd_jwts) {
             let Whose { identity, genesis } = streams[&logged_in].clone();
@@ -186,9 +192,9 @@ impl Custodian {
         &self,
         access: &Access,
         stream: StreamId,
-        fresh: bool,
+        proofs: Proofs,
     ) -> Result<Whose, CustodyError> {
-        if !fresh
+        if proofs == Proofs::Kept
             && let Some(StreamProofs { opening, enrolment: Some(enrolment), genesis: Some(genesis), .. }) =
                 self.recorder.vault().stream_proofs(access, stream).await?
         {
@@ -213,7 +219,7 @@ impl Custodian {
     /// is away. For after a flush: the log has to have published the stream's opening.
     pub async fn keep_stream_proofs(&self) -> Result<(), CustodyError> {
         if let Some(stream) = self.gateway.status().stream {
-            self.stream_proofs(&self.access, stream, false).await?;
+            self.stream_proofs(&self.access, stream, Proofs::Kept).await?;
         }
         Ok(())
     }
@@ -260,7 +266,7 @@ struct Receipts {
 }
 
 impl ReceiptSink for Receipts {
-    fn keep(&mut self, taken: &Taken) -> io::Result<()> {
+    fn keep(&mut self, taken: &LoggedStatements) -> io::Result<()> {
         let logged = logged(taken).map_err(io::Error::other)?;
         let noted =
             self.runtime.block_on(self.vault.logged(&self.access, logged)).map_err(io::Error::other)?;
@@ -271,7 +277,7 @@ impl ReceiptSink for Receipts {
     }
 }
 
-fn logged(taken: &Taken) -> Result<Vec<Logged>, Box<dyn std::error::Error + Send + Sync>> {
+fn logged(taken: &LoggedStatements) -> Result<Vec<Logged>, Box<dyn std::error::Error + Send + Sync>> {
     let statements = taken.statements();
     let files = taken.proof_files(0..statements.len())?;
     let entries = taken.receipt().entries(statements)?;

@@ -118,14 +118,12 @@ impl World {
     /// What the vault has, of some kinds.
     pub(crate) async fn rows(&self, kinds: &[StatementKind]) -> Vec<Row> {
         let (vault, access) = self.vault().await;
-        let mut query = Query { kinds: kinds.to_vec(), ..Query::default() };
+        let mut pages = vault.pages(&access, Query { kinds: kinds.to_vec(), ..Query::default() });
         let mut rows = Vec::new();
-        loop {
-            let page = vault.find(&access, &query).await.unwrap();
-            let Some(last) = page.last() else { return rows };
-            query.after = Some(last.cursor());
+        while let Some(page) = pages.next().await.unwrap() {
             rows.extend(page);
         }
+        rows
     }
 
     /// Waits until the vault has so many rows of a kind.

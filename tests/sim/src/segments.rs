@@ -7,7 +7,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use vouchlog_ledger::Disk;
 use vouchlog_merkle::{Hash, TileId, leaf_hash};
-use vouchlog_storage::{Part, Place, Sealed, StoreError, framing};
+use vouchlog_storage::{FileRange, Part, Sealed, StoreError, framing};
 
 use crate::disk::SimDisk;
 use crate::plant::Plant;
@@ -150,7 +150,7 @@ impl Sealed for SimSegments {
         Ok(bytes.into())
     }
 
-    fn place(&self, _part: Part) -> Option<Place> {
+    fn place(&self, _part: Part) -> Option<FileRange> {
         None
     }
 

@@ -248,14 +248,13 @@ impl Opened {
     }
 
     async fn rows(&self) -> Result<Vec<Row>> {
-        let mut query = Query { kinds: vec![StatementKind::Interaction], ..Query::default() };
+        let query = Query { kinds: vec![StatementKind::Interaction], ..Query::default() };
+        let mut pages = self.vault.pages(&self.access, query);
         let mut rows = Vec::new();
-        loop {
-            let page = self.vault.find(&self.access, &query).await?;
-            let Some(last) = page.last() else { return Ok(rows) };
-            query.after = Some(last.cursor());
+        while let Some(page) = pages.next().await? {
             rows.extend(page);
         }
+        Ok(rows)
     }
 
     async fn compare(&self, answers: &[String], logged: &Digests) -> Result<State> {

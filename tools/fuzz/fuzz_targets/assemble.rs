@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::{SignedDuration, Timestamp};
 use libfuzzer_sys::fuzz_target;
-use vouchlog_collector::assemble::{Assembler, Config, Lot, Naming, Out};
+use vouchlog_collector::assemble::{Assembler, Config, Delivery, Naming, Out};
 use vouchlog_collector::intake::{Encoding, Item, Signal, decode};
 use vouchlog_evidence::{Record, RecordId};
 
@@ -70,7 +70,7 @@ fn run(bodies: &[&[u8]], config: Config) -> Vec<Record> {
             seen.clear();
         }
         let out = match step & 3 {
-            0 | 1 => assembler.feed(fed, &Lot::at(now)),
+            0 | 1 => assembler.feed(fed, &Delivery::at(now)),
             2 => assembler.tick(now),
             _ => assembler.flush(),
         };
@@ -95,14 +95,14 @@ fn in_two_orders(body: &[u8]) {
     let mut items = items(body);
     let (start, end) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(3_600).expect("in range"));
     let mut one = Assembler::new(Config::default(), naming());
-    one.feed(items.clone(), &Lot::at(start));
+    one.feed(items.clone(), &Delivery::at(start));
     let out = one.tick(end);
     assert_eq!((one.waiting(), out.failed.as_slice()), ((0, 0), &[][..]));
-    assert_eq!(one.feed(items.clone(), &Lot::at(end)).records, []);
+    assert_eq!(one.feed(items.clone(), &Delivery::at(end)).records, []);
     assert_eq!(one.waiting(), (0, 0), "what was seen is known");
     items.reverse();
     let mut other = Assembler::new(Config::default(), naming());
-    other.feed(items, &Lot::at(start));
+    other.feed(items, &Delivery::at(start));
     assert_eq!(other.tick(end).records, out.records);
 }
 

@@ -7,7 +7,7 @@ use vouchlog_merkle::{
 };
 use vouchlog_note::{Origin, SignedCheckpoint};
 
-use crate::evidence::{Evidence, EvidenceFile, Lead, ProvenRun};
+use crate::evidence::{Evidence, EvidenceFile, EvidenceSource, ProvenRun};
 use crate::fetch::is_log_unreadable;
 use crate::finding::Suspicion;
 
@@ -26,12 +26,12 @@ pub(crate) async fn build(
 ) -> Result<EvidenceFile> {
     let Suspicion { kind, place, words, lead, .. } = suspicion;
     let evidence = match (lead.clone(), head) {
-        (Lead::Note { note }, _) => Evidence::Note { note },
-        (Lead::TwoHeads { known, served }, _) => Evidence::TwoHeads { known, served },
-        (Lead::Prefix { old, new, prefix_root, proof }, _) => {
+        (EvidenceSource::Note { note }, _) => Evidence::Note { note },
+        (EvidenceSource::TwoHeads { known, served }, _) => Evidence::TwoHeads { known, served },
+        (EvidenceSource::Prefix { old, new, prefix_root, proof }, _) => {
             Evidence::Prefix { old, new, prefix_root, proof }
         }
-        (Lead::Object { served }, Some(head)) => {
+        (EvidenceSource::Object { served }, Some(head)) => {
             Evidence::Object { checkpoint: head.note().to_owned(), served }
         }
         (lead, Some(head)) => match proven(log, head, lead).await {
@@ -48,16 +48,16 @@ pub(crate) async fn build(
 }
 
 /// Evidence that takes proofs under `head`.
-async fn proven(log: &impl LogReader, head: &SignedCheckpoint, lead: Lead) -> Result<Evidence> {
+async fn proven(log: &impl LogReader, head: &SignedCheckpoint, lead: EvidenceSource) -> Result<Evidence> {
     let checkpoint = head.note().to_owned();
     let size = head.head().size;
     Ok(match lead {
-        Lead::Bundle { first, leaves, served } => {
+        EvidenceSource::Bundle { first, leaves, served } => {
             let proof = proof::range(log, LeafIndex::new(first), leaves.len() as u64, size).await?;
             let (left, right) = (proof.left().to_vec(), proof.right().to_vec());
             Evidence::Bundle { checkpoint, first, leaves, left, right, served }
         }
-        Lead::Entries { mut indexes, run, range } => {
+        EvidenceSource::Entries { mut indexes, run, range } => {
             // Genesis shows that the log is one of ours, and who its operator is.
             indexes.insert(0);
             indexes.extend(run.into_iter().flat_map(|(from, to)| from..=to));

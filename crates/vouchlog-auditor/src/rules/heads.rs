@@ -1,22 +1,29 @@
 //! The heads of streams in the log: what a gateway signed, held against what the log has of its stream.
 
 use vouchlog_note::CosignedCheckpoint;
-use vouchlog_stream::StreamId;
+use vouchlog_stream::{LoggedAt, StreamId};
 
 use super::{HeadSeen, Rules, Stream, unknown_stream};
-use crate::evidence::Lead;
+use crate::evidence::EvidenceSource;
 use crate::finding::Suspicions;
 use crate::kind::FindingKind;
 use crate::place::Place;
 
+/// What the entry of a head does to its stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum HeadEntry {
+    GoesOn,
+    Closes,
+}
+
 impl Rules {
-    /// Takes up the entry at `index`, a head of stream `id` or its last one.
+    /// Takes the entry at `index`, a head of stream `id`.
     pub(super) fn head(
         &mut self,
         index: u64,
         id: StreamId,
         note: &str,
-        closes: bool,
+        entry: HeadEntry,
         found: &mut Suspicions,
     ) {
         let (lost, uptime, now) = (self.lost, self.uptime, self.last);
@@ -25,7 +32,7 @@ impl Rules {
         if stream.closed.is_some() {
             return stream.check_open(index, id, found);
         }
-        if closes {
+        if entry == HeadEntry::Closes {
             stream.closed = Some(index);
         }
         let (Some(key), Some(origin)) = (&stream.key, &stream.origin) else { return };
@@ -33,14 +40,21 @@ impl Rules {
         let head = match CosignedCheckpoint::open(note.as_bytes(), origin, key) {
             Ok(head) => head,
             Err(error) => {
-                let lead = Lead::entries([id.get(), index]);
+                let lead = EvidenceSource::entries([id.get(), index]);
                 found.add(FindingKind::ForgedHead, Place::stream(id).at(index), lead, || {
                     format!("the head is not signed by the stream's key: {error}")
                 });
                 return;
             }
         };
-        stream.check_head_is_due(index, id, &head, closes, now, found);
+        let covered = stream.head.as_ref().map_or(0, |head| head.head.size.get());
+        match entry {
+            // SPEC: after a successor was opened, or the gateway's key withdrawn, the log still writes the head of statements it
+            // took before. It takes no heartbeat, and no closing.
+            HeadEntry::GoesOn if head.head().size.get() > covered => {}
+            HeadEntry::GoesOn => stream.check_not_ended(index, id, now, "a heartbeat", found),
+            HeadEntry::Closes => stream.check_not_ended(index, id, now, "the closing", found),
+        }
         stream.check_head_time(index, id, &head, found);
         if stream.check_head(index, id, &head, found) {
             let range = stream.range.clone();
@@ -52,30 +66,15 @@ impl Rules {
 }
 
 impl Stream {
-    /// SPEC: after a successor was opened, or the gateway's key withdrawn, the log still writes the head of statements it took
-    /// before. It takes no heartbeat, and no closing.
-    fn check_head_is_due(
-        &self,
-        index: u64,
-        id: StreamId,
-        head: &CosignedCheckpoint,
-        closes: bool,
-        now: vouchlog_stream::LoggedAt,
-        found: &mut Suspicions,
-    ) {
-        let covered = self.head.as_ref().map_or(0, |head| head.head.size.get());
-        let is_due = head.head().size.get() > covered && !closes;
-        if is_due {
-            return;
-        }
-        let what = if closes { "the closing" } else { "a heartbeat" };
+    /// What is written to a stream after its successor was opened or its gateway's key withdrawn is a fault.
+    fn check_not_ended(&self, index: u64, id: StreamId, now: LoggedAt, what: &str, found: &mut Suspicions) {
         self.check_not_withdrawn(index, id, now, what, found);
         if let Some(succeeded) = self.succeeded {
             let before = self.head.as_ref().map(|head| head.index);
             found.add(
                 FindingKind::EntryAfterClose,
                 Place::stream(id).at(index),
-                Lead::entries([id.get(), succeeded, index].into_iter().chain(before)),
+                EvidenceSource::entries([id.get(), succeeded, index].into_iter().chain(before)),
                 || format!("{what} of stream {id}, which was succeeded at entry {succeeded}"),
             );
         }
@@ -90,7 +89,7 @@ impl Stream {
             found.add(
                 FindingKind::TimeGoingBack,
                 Place::stream(id).at(index),
-                Lead::entries([id.get(), last.index, index]),
+                EvidenceSource::entries([id.get(), last.index, index]),
                 || format!("a head signed at {time}, after one signed at {before}: an old head was replayed"),
             );
         }
@@ -107,7 +106,7 @@ impl Stream {
         let head = signed.head();
         let last = self.head.as_ref();
         if let Some(last) = last.filter(|last| last.head.size == head.size && last.head.root != head.root) {
-            let lead = Lead::entries([id.get(), last.index, index]);
+            let lead = EvidenceSource::entries([id.get(), last.index, index]);
             let cause = found.add(FindingKind::StreamFork, Place::stream(id).at(index), lead, || {
                 format!(
                     "two heads of size {} have different roots: the gateway signed two histories",
@@ -128,10 +127,10 @@ impl Stream {
             return true;
         }
         let lead = match last {
-            Some(last) => Lead::entries([id.get(), last.index, index])
+            Some(last) => EvidenceSource::entries([id.get(), last.index, index])
                 .with_run(last.index, index)
                 .with_range(last.range.hashes()),
-            None => Lead::entries([id.get(), index]).with_run(id.get(), index),
+            None => EvidenceSource::entries([id.get(), index]).with_run(id.get(), index),
         };
         let cause = found.add(FindingKind::HeadWithoutEntries, Place::stream(id).at(index), lead, || {
             if head.size.get() == size {

@@ -4,7 +4,7 @@ use vouchlog_note::Origin;
 use vouchlog_stream::{Previous, StreamId, StreamOpening, stream_origin};
 
 use super::{Rules, Stream};
-use crate::evidence::Lead;
+use crate::evidence::EvidenceSource;
 use crate::finding::Suspicions;
 use crate::kind::FindingKind;
 use crate::place::Place;
@@ -18,7 +18,7 @@ impl Rules {
         let opening = match StreamOpening::open(note, &self.terms.origin) {
             Ok(opening) => opening,
             Err(error) => {
-                let lead = Lead::entries([index]);
+                let lead = EvidenceSource::entries([index]);
                 let cause = found.add(FindingKind::BadOpening, Place::stream(id).at(index), lead, || {
                     format!("the opening is rejected: {error}")
                 });
@@ -30,7 +30,7 @@ impl Rules {
         self.check_gateway(index, id, &opening, &mut stream, found);
         // SPEC: each stream has a fresh key, so that a head names one stream.
         if let Some(other) = self.by_key.get(&opening.stream) {
-            let lead = Lead::entries([other.get(), index]);
+            let lead = EvidenceSource::entries([other.get(), index]);
             found.add(FindingKind::BadOpening, Place::stream(id).at(index), lead, || {
                 format!("its key already opened stream {other}")
             });
@@ -63,7 +63,7 @@ impl Rules {
             }
             (None, Some(cause)) => found.follows(cause),
             (None, None) => {
-                let lead = Lead::entries([index]).with_run(0, index);
+                let lead = EvidenceSource::entries([index]).with_run(0, index);
                 found.add(FindingKind::UnknownGateway, Place::stream(id).at(index), lead, || {
                     format!("the key of {name} is not enrolled")
                 });
@@ -83,7 +83,7 @@ impl Rules {
     ) {
         let name = opening.gateway.name();
         let before = previous.stream;
-        let mut bad = |lead: Lead, words: String| {
+        let mut bad = |lead: EvidenceSource, words: String| {
             found.add(FindingKind::BadRestart, Place::stream(id).at(index), lead, || words);
         };
         let Some(stream) = self.streams.get_mut(&before) else {
@@ -91,7 +91,7 @@ impl Rules {
             match self.lost {
                 Some(cause) => found.follows(cause),
                 None => bad(
-                    Lead::entries(is_earlier.into_iter().chain([index])),
+                    EvidenceSource::entries(is_earlier.into_iter().chain([index])),
                     format!("it continues stream {before}, which was never opened"),
                 ),
             }
@@ -100,13 +100,13 @@ impl Rules {
         let gateway = stream.gateway.as_ref();
         if let Some(other) = gateway.map(vouchlog_note::VerifyingKey::name).filter(|other| *other != name) {
             return bad(
-                Lead::entries([before.get(), index]),
+                EvidenceSource::entries([before.get(), index]),
                 format!("it continues stream {before}, which belongs to {other}"),
             );
         }
         if let Some(other) = stream.succeeded {
             return bad(
-                Lead::entries([before.get(), other, index]),
+                EvidenceSource::entries([before.get(), other, index]),
                 format!("it continues stream {before}, which entry {other} already continues"),
             );
         }
@@ -118,7 +118,7 @@ impl Rules {
             let last = stream.last_statement.unwrap_or(before.get());
             let size = stream.next;
             bad(
-                Lead::entries([before.get(), last, index]).with_run(last, index),
+                EvidenceSource::entries([before.get(), last, index]).with_run(last, index),
                 format!("it continues stream {before} at size {}, which stopped at {size}", previous.size),
             );
         }

@@ -3,7 +3,7 @@
 use vouchlog_stream::StreamId;
 
 use super::{Rules, Stream, Terms};
-use crate::evidence::Lead;
+use crate::evidence::EvidenceSource;
 use crate::finding::Suspicions;
 use crate::kind::FindingKind;
 use crate::place::Place;
@@ -29,7 +29,7 @@ impl Rules {
         for (id, silence) in silent {
             let seconds = silence / 1000;
             let head = self.streams.get(&id).and_then(|stream| stream.head.as_ref());
-            let lead = Lead::entries([id.get()].into_iter().chain(head.map(|head| head.index)));
+            let lead = EvidenceSource::entries([id.get()].into_iter().chain(head.map(|head| head.index)));
             found.add(FindingKind::SilentStream, Place::stream(id), lead, || {
                 format!("the log grew for {seconds} seconds without a head of the stream")
             });

@@ -4,7 +4,7 @@ use vouchlog_merkle::{CompactRange, Hash, TreeHead};
 use vouchlog_note::{Origin, VerifyingKey};
 use vouchlog_stream::{LoggedAt, StatementEntry, StatementKind, StreamId};
 
-use crate::evidence::Lead;
+use crate::evidence::EvidenceSource;
 use crate::finding::{Cause, Suspicions};
 use crate::kind::FindingKind;
 use crate::place::Place;
@@ -116,7 +116,7 @@ impl Stream {
         found.add(
             FindingKind::EntryAfterClose,
             Place::stream(id).at(index),
-            Lead::entries([id.get(), ended, index]),
+            EvidenceSource::entries([id.get(), ended, index]),
             || format!("stream {id} was {how} at entry {ended}"),
         );
     }
@@ -138,7 +138,7 @@ impl Stream {
         found.add(
             FindingKind::RevokedKeyUsed,
             Place::stream(id).at(index),
-            Lead::entries([id.get(), withdrawn.index, index].into_iter().chain(before)),
+            EvidenceSource::entries([id.get(), withdrawn.index, index].into_iter().chain(before)),
             || format!("{what} of stream {id}, whose gateway's key was revoked at entry {}", withdrawn.index),
         );
         false
@@ -151,7 +151,7 @@ impl Stream {
         }
         let next = self.next;
         let last = self.last_statement.unwrap_or(id.get());
-        let lead = Lead::entries([last, index]).with_run(last, index);
+        let lead = EvidenceSource::entries([last, index]).with_run(last, index);
         let cause = found.add(FindingKind::StreamGap, Place::stream(id).at(index), lead, || {
             let what = if sequence > next { "statements are missing" } else { "a statement is repeated" };
             format!("stream {id} has sequence number {sequence} where {next} follows: {what}")

@@ -3,7 +3,7 @@
 use vouchlog_merkle::{Hash, TileId, partial_tiles};
 
 use super::Walk;
-use crate::evidence::{Lead, ServedBytes};
+use crate::evidence::{EvidenceSource, ServedBytes};
 use crate::fetch::Served;
 use crate::kind::FindingKind;
 use crate::place::Place;
@@ -36,7 +36,7 @@ impl Walk<'_> {
         }
         if !is_signed && was_sound && self.is_tree_sound() {
             let (size, grown, signed) = (self.head.size, self.grown.head().root, self.head.root);
-            let lead = Lead::Object { served: Some(ServedBytes::of(grown.as_bytes())) };
+            let lead = EvidenceSource::Object { served: Some(ServedBytes::of(grown.as_bytes())) };
             self.found.add(FindingKind::WrongRoot, Place::checkpoint(size.get()), lead, || {
                 format!("the {size} entries lead to root {grown}, the log signed {signed}")
             });

@@ -9,7 +9,7 @@ use vouchlog_proto::EntryName;
 use vouchlog_stream::{Entry, Statement, StreamId};
 
 use super::recover::single;
-use crate::receipts::Taken;
+use crate::receipts::LoggedStatements;
 use crate::{GrpcLog, ServedReceipt};
 
 /// Statements that are looked up at a time.
@@ -53,7 +53,10 @@ impl Finder {
     }
 
     /// Looks statements up: verified receipts of those that are in the log, in a stream of a gateway of this name, and the others.
-    pub(super) async fn look_up(&self, statements: Vec<Statement>) -> Result<(Vec<Taken>, Vec<Statement>)> {
+    pub(super) async fn look_up(
+        &self,
+        statements: Vec<Statement>,
+    ) -> Result<(Vec<LoggedStatements>, Vec<Statement>)> {
         let served: Vec<(Statement, Option<ServedReceipt>)> = stream::iter(statements)
             .map(|statement| async move {
                 let served = self.log.receipt(EntryName::Key(LookupKey::Digest(statement.digest))).await;
@@ -91,7 +94,7 @@ impl Finder {
         statement: Statement,
         served: &ServedReceipt,
         names: &mut HashMap<StreamId, bool>,
-    ) -> Result<Option<Taken>> {
+    ) -> Result<Option<LoggedStatements>> {
         let Ok(Entry::Statement(entry)) = Entry::decode(&served.entry) else { return Ok(None) };
         if entry.statement != statement {
             return Ok(None);
@@ -106,7 +109,7 @@ impl Finder {
         }
         let unproven = |why: String| Error::internal(format!("the log's response does not verify: {why}"));
         let receipt = single(entry.stream, entry.sequence, served).map_err(unproven)?;
-        let taken = Taken::verify(vec![statement], receipt, &self.origin, &self.log_key);
+        let taken = LoggedStatements::verify(vec![statement], receipt, &self.origin, &self.log_key);
         taken.map(Some).map_err(|error| unproven(error.to_string()))
     }
 

@@ -15,7 +15,7 @@ use super::GatewayError;
 use super::error::Trouble;
 use super::session::Session;
 use crate::ServedReceipt;
-use crate::receipts::Taken;
+use crate::receipts::LoggedStatements;
 
 /// Statements that are looked up before what is proven is made durable.
 const CHUNK: usize = 64;
@@ -95,7 +95,7 @@ impl Session {
         id: StreamId,
         place: u64,
         statement: Statement,
-    ) -> Result<Taken, Trouble> {
+    ) -> Result<LoggedStatements, Trouble> {
         let served = self.served(id, place).await?;
         self.prove(id, place, statement, &served)
     }
@@ -118,12 +118,12 @@ impl Session {
         place: u64,
         statement: Statement,
         served: &ServedReceipt,
-    ) -> Result<Taken, Trouble> {
+    ) -> Result<LoggedStatements, Trouble> {
         let lost = || GatewayError::ReceiptsLost { stream: id, from: place, to: place + 1 };
         let sequence = SequenceNumber::new(place).ok_or_else(lost)?;
         let receipt = single(id, sequence, served).map_err(GatewayError::Unverified)?;
         let (me, checkpoint) = (&self.me, receipt.checkpoint.clone());
-        let taken = Taken::verify(vec![statement], receipt, &me.origin, &me.log_key)
+        let taken = LoggedStatements::verify(vec![statement], receipt, &me.origin, &me.log_key)
             .map_err(|error| GatewayError::Receipt { error, checkpoint })?;
         self.see(taken.checkpoint())?;
         Ok(taken)

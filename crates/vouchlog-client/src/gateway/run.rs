@@ -7,10 +7,10 @@ use vouchlog_api::{ErrorKind, StreamInfo, StreamSigner};
 use vouchlog_stream::{Previous, StreamStatus};
 
 use super::error::Trouble;
+use super::exchange::Exchange;
 use super::recover::Known;
 use super::resume::{self, Plan};
 use super::session::{Session, Stream};
-use super::talk::Talk;
 use super::writer::Change;
 use super::{GatewayError, Order};
 use crate::spool::StreamRecord;
@@ -83,7 +83,7 @@ impl Session {
                 self.recover(stream.id, recover).await?;
                 let pipe = self.log.append_stream(self.me.options.window).await?;
                 let id = stream.id;
-                Talk::new(self, stream, pipe, redo, is_open).run().await?;
+                Exchange::new(self, stream, pipe, redo, is_open).run().await?;
                 (id, if is_open { StreamStatus::Closed } else { info.status })
             }
         };
@@ -110,7 +110,7 @@ impl Session {
             // Our statements lead to the log's tree, so this head is no second history. A larger one might be.
             Known::All if info.status == StreamStatus::Open => {
                 let pipe = self.log.append_stream(self.me.options.window).await?;
-                Talk::new(self, stream, pipe, VecDeque::new(), true).closing().run().await?;
+                Exchange::new(self, stream, pipe, VecDeque::new(), true).closing().run().await?;
                 Ok(StreamStatus::Closed)
             }
             Known::All | Known::Part => Ok(info.status),

@@ -13,7 +13,7 @@ use vouchlog_stream::{StreamId, stream_origin};
 use super::error::Trouble;
 use super::writer::Change;
 use super::{GatewayError, GatewayStatus, Options, Order};
-use crate::receipts::Taken;
+use crate::receipts::LoggedStatements;
 use crate::spool::{Spool, State, StreamKeys};
 use crate::{Evidence, GrpcLog, Misbehaviour};
 
@@ -89,7 +89,11 @@ impl Session {
     }
 
     /// Makes a state durable, hands its receipts to whoever waits for them, and goes on from it.
-    pub(super) async fn remember(&mut self, state: State, taken: Vec<Taken>) -> Result<(), Trouble> {
+    pub(super) async fn remember(
+        &mut self,
+        state: State,
+        taken: Vec<LoggedStatements>,
+    ) -> Result<(), Trouble> {
         let (reply, remembered) = oneshot::channel();
         let change = Change::Remember { state: Box::new(state.clone()), taken, reply };
         self.disk.changes.send(change).await.map_err(|_| GatewayError::Stopped)?;

@@ -13,7 +13,7 @@ use vouchlog_stream::Statement;
 use super::GatewayError;
 use crate::SpoolError;
 use crate::limits::{MAX_GROUPED_CHANGES, MAX_GROUPED_STATEMENTS};
-use crate::receipts::{Acknowledged, ReceiptSink, Taken};
+use crate::receipts::{Acknowledged, LoggedStatements, ReceiptSink};
 use crate::spool::{Spool, State};
 
 /// A wish of somebody's.
@@ -21,9 +21,13 @@ pub(super) enum Change {
     /// Take statements.
     Push { statements: Vec<Statement>, ticket: Ticket, reply: oneshot::Sender<Result<(), GatewayError>> },
     /// Remember a state; `taken` is what it acknowledges beyond the one before.
-    Remember { state: Box<State>, taken: Vec<Taken>, reply: oneshot::Sender<Result<(), GatewayError>> },
+    Remember {
+        state: Box<State>,
+        taken: Vec<LoggedStatements>,
+        reply: oneshot::Sender<Result<(), GatewayError>>,
+    },
     /// Hand receipts to the sink that were found in the log; the spool holds none of their statements.
-    HandOver { found: Vec<Taken>, reply: oneshot::Sender<Result<(), GatewayError>> },
+    HandOver { found: Vec<LoggedStatements>, reply: oneshot::Sender<Result<(), GatewayError>> },
     /// The conversation ended for good: no ticket will get a receipt.
     Fail(GatewayError),
 }
@@ -79,7 +83,7 @@ type Reply = oneshot::Sender<Result<(), GatewayError>>;
 struct Group {
     statements: Vec<Statement>,
     pushed: Vec<(Ticket, usize, Reply)>,
-    remember: Option<(Box<State>, Vec<Taken>, Reply)>,
+    remember: Option<(Box<State>, Vec<LoggedStatements>, Reply)>,
 }
 
 impl Writer {
@@ -179,7 +183,7 @@ impl Writer {
         self.ends.send_replace(self.spool.end());
     }
 
-    fn keep(&mut self, taken: &[Taken]) -> Result<(), GatewayError> {
+    fn keep(&mut self, taken: &[LoggedStatements]) -> Result<(), GatewayError> {
         let Some(sink) = &mut self.sink else { return Ok(()) };
         taken
             .iter()
@@ -188,7 +192,7 @@ impl Writer {
     }
 
     /// Hands each ticket what of the receipts is its own, and answers those that are complete.
-    fn settle(&mut self, taken: Vec<Taken>) {
+    fn settle(&mut self, taken: Vec<LoggedStatements>) {
         let mut first = self.acknowledged;
         for taken in taken.into_iter().map(Arc::new) {
             let end = first + taken.statements().len() as u64;

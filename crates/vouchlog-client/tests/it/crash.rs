@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use vouchlog_client::{Gateway, ReceiptSink, Taken};
+use vouchlog_client::{Gateway, LoggedStatements, ReceiptSink};
 use vouchlog_stream::Statement;
 
 use crate::proxy::Budget;
@@ -17,7 +17,7 @@ use crate::world::{Rng, World, in_time, statements};
 struct Kept(Arc<Mutex<HashSet<[u8; 32]>>>);
 
 impl ReceiptSink for Kept {
-    fn keep(&mut self, taken: &Taken) -> std::io::Result<()> {
+    fn keep(&mut self, taken: &LoggedStatements) -> std::io::Result<()> {
         let digests = taken.statements().iter().map(|statement| *statement.digest.as_bytes());
         self.0.lock().unwrap().extend(digests);
         Ok(())

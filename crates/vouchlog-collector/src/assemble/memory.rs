@@ -33,14 +33,14 @@ impl Key {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct MemoryEntry {
     key: Key,
     digest: Option<[u8; 16]>,
     record: Option<RecordId>,
     times: Option<Times>,
 }
 
-impl Entry {
+impl MemoryEntry {
     fn of(key: Key, record: Option<RecordId>) -> Self {
         Self { key, digest: None, record, times: None }
     }
@@ -145,8 +145,8 @@ impl Memory {
         self.entries.get(key)?.record.as_ref()
     }
 
-    pub(super) fn remember(&mut self, entries: Vec<Entry>) {
-        for Entry { key, digest, record, times } in entries {
+    pub(super) fn remember(&mut self, entries: Vec<MemoryEntry>) {
+        for MemoryEntry { key, digest, record, times } in entries {
             self.changed.insert(key.clone());
             match self.entries.get_mut(&key) {
                 Some(known) => {
@@ -173,14 +173,15 @@ impl Memory {
 }
 
 /// What to remember of a record that came whole, by a door of its own.
-pub(super) fn entries_of(record: &Record) -> Vec<Entry> {
+pub(super) fn entries_of(record: &Record) -> Vec<MemoryEntry> {
     let Some(correlation) = record.body.correlation.value() else { return Vec::new() };
     let id = correlation.amends.value().or(record.id.as_ref()).cloned();
     let span = correlation.trace.value().zip(correlation.span.value());
-    let by_span = span.map(|(trace, span)| Entry::of(Key::Span(trace.clone(), span.clone()), id.clone()));
-    let by_answer = correlation.response_id.value().map(|answer| Entry {
+    let by_span =
+        span.map(|(trace, span)| MemoryEntry::of(Key::Span(trace.clone(), span.clone()), id.clone()));
+    let by_answer = correlation.response_id.value().map(|answer| MemoryEntry {
         times: times_of(record),
-        ..Entry::of(Key::Answer(answer.clone()), id.clone())
+        ..MemoryEntry::of(Key::Answer(answer.clone()), id.clone())
     });
     by_span.into_iter().chain(by_answer).collect()
 }
@@ -193,7 +194,7 @@ pub(super) fn times_of(record: &Record) -> Option<Times> {
 }
 
 /// What to remember of units and their records.
-pub(super) fn entries(open: &Open, units: &[Unit<'_>], records: &[Option<Record>]) -> Vec<Entry> {
+pub(super) fn entries(open: &Open, units: &[Unit<'_>], records: &[Option<Record>]) -> Vec<MemoryEntry> {
     let mut entries = Vec::new();
     for (unit, record) in units.iter().zip(records) {
         let Some(record) = record else { continue };
@@ -202,23 +203,25 @@ pub(super) fn entries(open: &Open, units: &[Unit<'_>], records: &[Option<Record>
         let id = amended.or(record.id.as_ref()).cloned();
         let parts: BTreeSet<(String, String)> =
             unit.parts().filter_map(|part| part.about()).map(|(a, b)| (a.to_owned(), b.to_owned())).collect();
-        entries.extend(parts.into_iter().map(|(trace, span)| Entry::of(Key::Span(trace, span), id.clone())));
+        entries.extend(
+            parts.into_iter().map(|(trace, span)| MemoryEntry::of(Key::Span(trace, span), id.clone())),
+        );
         for call in &unit.calls {
             for trace in &unit.traces() {
-                entries.push(Entry::of(Key::Call(trace.clone(), call.clone()), id.clone()));
+                entries.push(MemoryEntry::of(Key::Call(trace.clone(), call.clone()), id.clone()));
             }
         }
         if let (Some(answer), true) = (unit.answer(), unit.is_inference()) {
-            let entry = Entry::of(Key::Answer(answer.to_owned()), id.clone());
-            entries.push(Entry { times: unit.span_times(), ..entry });
+            let entry = MemoryEntry::of(Key::Answer(answer.to_owned()), id.clone());
+            entries.push(MemoryEntry { times: unit.span_times(), ..entry });
         }
     }
     for ((trace, span), part) in &open.spans {
         let key = Key::Span(trace.clone(), span.clone());
-        entries.push(Entry { digest: Some(part.digest), ..Entry::of(key, None) });
+        entries.push(MemoryEntry { digest: Some(part.digest), ..MemoryEntry::of(key, None) });
     }
     for part in open.events.values() {
-        entries.push(Entry::of(Key::Event(part.digest), None));
+        entries.push(MemoryEntry::of(Key::Event(part.digest), None));
     }
     entries
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Config, Done, Lot};
+use super::{Config, Delivery, Done};
 use crate::dialect::{Reading, Role};
 use crate::intake::Item;
 
@@ -16,7 +16,7 @@ pub(crate) struct Part {
     pub(crate) item: Item,
     pub(crate) reading: Reading,
     /// With what it came.
-    pub(crate) lot: Arc<Lot>,
+    pub(crate) lot: Arc<Delivery>,
     /// Bytes, about as it lies in memory.
     pub(super) size: usize,
     /// Keyed digest of the item: the same for the same item only.
@@ -24,7 +24,7 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    pub(crate) fn new(item: Item, reading: Reading, lot: Arc<Lot>, digest: [u8; 16]) -> Self {
+    pub(crate) fn new(item: Item, reading: Reading, lot: Arc<Delivery>, digest: [u8; 16]) -> Self {
         let size = item.size() + reading.size();
         Self { item, reading, lot, size, digest }
     }

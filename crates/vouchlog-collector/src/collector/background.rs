@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use vouchlog_vault::{Access, Recorder};
 
-use crate::arrival::Entry;
+use crate::arrival::JournalEntry;
 use crate::journal::{Journal, JournalError};
 use crate::limits::{BACKLOG_INTERVAL, TICK};
 use crate::metrics::Metrics;
@@ -18,7 +18,7 @@ use crate::pipeline::Progress;
 /// Tells the journal that a process begins. If the disk has no room for even that, the returned task tries until it has.
 pub(super) async fn start(
     journal: &Journal,
-    started: Entry,
+    started: JournalEntry,
     has_started: Arc<AtomicBool>,
 ) -> Result<Option<JoinHandle<()>>, JournalError> {
     match journal.append(started.clone()).await {
@@ -27,7 +27,7 @@ pub(super) async fn start(
             return Ok(None);
         }
         Err(error) if error.is_passing() => {
-            tracing::warn!(%error, "the collector is not accepting input yet")
+            tracing::warn!(%error, "the collector is not accepting input yet");
         }
         Err(error) => return Err(error),
     }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use vouchlog_evidence::{Record, RecordId};
 
-use super::{DoorError, NotTaken, objects, set};
+use super::{DoorError, Rejection, objects, set};
 use crate::assemble::{Naming, decision_of, put, record_of};
 use crate::dialect::{Dialect, Role, finish_reason, messages, read_payload, says_nothing, tool_calls};
 use crate::intake::Attributes;
@@ -15,7 +15,7 @@ pub fn litellm(
     body: &[u8],
     naming: &Naming,
     received: Timestamp,
-) -> Result<(Vec<Record>, Vec<NotTaken>), DoorError> {
+) -> Result<(Vec<Record>, Vec<Rejection>), DoorError> {
     let (mut records, mut not_taken) = (Vec::new(), Vec::new());
     for (place, payload) in objects(body)?.into_iter().enumerate() {
         match payload.and_then(|payload| one(&payload, naming, received)) {

@@ -12,11 +12,11 @@ fn fold(settings: Settings) -> Fold {
     Fold::new(Secret::new(&[7; 32]), settings)
 }
 
-fn entry(second: i64, what: What, body: impl Into<Bytes>) -> Entry {
-    Entry::new(at(second), what, body.into())
+fn entry(second: i64, what: What, body: impl Into<Bytes>) -> JournalEntry {
+    JournalEntry::new(at(second), what, body.into())
 }
 
-fn arrived(second: i64, door: Door, body: impl Into<Bytes>) -> Entry {
+fn arrived(second: i64, door: Door, body: impl Into<Bytes>) -> JournalEntry {
     entry(second, What::Arrived(door), body)
 }
 
@@ -27,7 +27,7 @@ fn door(name: &str) -> Door {
 }
 
 /// Every sample, two of them twice, with records, an intent and the time in between.
-fn a_day() -> Vec<Entry> {
+fn a_day() -> Vec<JournalEntry> {
     let mut entries = vec![entry(0, What::Started, &b"{}"[..])];
     let folders = std::fs::read_dir(testdata().join("otlp")).unwrap();
     let mut folders: Vec<_> = folders.map(|folder| folder.unwrap().path()).collect();
@@ -62,7 +62,7 @@ fn a_day() -> Vec<Entry> {
 
 /// What is in the vault in the end when the process dies after these numbers of entries, each once: after it recorded what they
 /// amount to, and before the journal knows (`true`), or right after.
-fn recorded(entries: &[Entry], mut crashes: BTreeMap<usize, bool>) -> BTreeMap<String, Value> {
+fn recorded(entries: &[JournalEntry], mut crashes: BTreeMap<usize, bool>) -> BTreeMap<String, Value> {
     let (mut vault, mut kept) = (BTreeMap::new(), BTreeMap::new());
     let (mut place, mut settled, mut keep) = (0, 0, 0);
     let mut fold = fold(Settings::default());

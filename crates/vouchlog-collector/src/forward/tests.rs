@@ -39,8 +39,12 @@ pub(crate) async fn stand_in(script: &[(u16, Option<&'static str>)]) -> (String,
     (url, seen)
 }
 
-pub(crate) fn quick() -> Pace {
-    Pace { first_wait: Duration::from_millis(1), longest_wait: Duration::from_millis(2), ..Pace::default() }
+pub(crate) fn quick() -> ForwardLimits {
+    ForwardLimits {
+        first_wait: Duration::from_millis(1),
+        longest_wait: Duration::from_millis(2),
+        ..ForwardLimits::default()
+    }
 }
 
 fn count(forward: &Forward, outcome: &'static str) -> u64 {
@@ -93,7 +97,7 @@ async fn what_may_succeed_is_sent_again_and_nothing_else() {
         (500, None),
     ];
     let (url, _seen) = stand_in(&script).await;
-    let forward = Forward::start(&url, HeaderMap::new(), Pace { in_flight: 1, ..quick() }).unwrap();
+    let forward = Forward::start(&url, HeaderMap::new(), ForwardLimits { in_flight: 1, ..quick() }).unwrap();
     for _ in 0..3 {
         forward.offer("/v1/logs", Encoding::Json, false, Bytes::from_static(b"{}"));
     }
@@ -114,7 +118,8 @@ async fn what_may_succeed_is_sent_again_and_nothing_else() {
 async fn a_hanging_or_dead_other_side_costs_a_bounded_queue() {
     let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", hanging.local_addr().unwrap());
-    let forward = Forward::start(&url, HeaderMap::new(), Pace { queue_bytes: 1 << 20, ..quick() }).unwrap();
+    let forward =
+        Forward::start(&url, HeaderMap::new(), ForwardLimits { queue_bytes: 1 << 20, ..quick() }).unwrap();
     for _ in 0..100 {
         forward.offer("/v1/traces", Encoding::Protobuf, false, Bytes::from(vec![0; 64 << 10]));
     }

@@ -12,10 +12,10 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use vouchlog_ledger::Place;
+use vouchlog_ledger::RecordAddress;
 
-use super::{Changes, JournalError, Kept};
-use crate::arrival::Entry;
+use super::{Changes, JournalError, Pairs};
+use crate::arrival::JournalEntry;
 
 /// Bytes of one piece of a snapshot, about.
 const PIECE_BYTES: usize = 1024 * 1024;
@@ -46,17 +46,17 @@ pub(super) struct Head {
 struct Settled {
     settled: u64,
     keep: u64,
-    put: Kept,
+    put: Pairs,
     remove: Vec<Vec<u8>>,
 }
 
 /// Entries that were written together.
 #[derive(Clone, Copy, Debug)]
-struct Lot {
+struct EntryGroup {
     first: u64,
     entries: u64,
     bytes: u64,
-    place: Place,
+    place: RecordAddress,
 }
 
 /// What a journal holds. Bodies stay on disk.
@@ -65,7 +65,7 @@ pub(super) struct State {
     pub(super) head: Head,
     kept: BTreeMap<Vec<u8>, Vec<u8>>,
     kept_bytes: u64,
-    waiting: VecDeque<Lot>,
+    waiting: VecDeque<EntryGroup>,
     held: u64,
 }
 
@@ -80,19 +80,19 @@ impl State {
             self.kept_bytes = 0;
             return Ok(());
         }
-        let kept: Kept =
+        let kept: Pairs =
             postcard::from_bytes(bytes).map_err(|_| "a piece of the snapshot has another form")?;
         kept.into_iter().for_each(|(key, value)| self.put(key, value));
         Ok(())
     }
 
     /// Takes a record.
-    pub(super) fn apply(&mut self, record: &[u8], place: Place) -> Result<(), String> {
+    pub(super) fn apply(&mut self, record: &[u8], place: RecordAddress) -> Result<(), String> {
         let (first, parts) = read(record)?;
         if first != self.head.end {
             return Err(format!("it starts with entry {first} instead of entry {}", self.head.end));
         }
-        let mut lot = Lot { first, entries: 0, bytes: 0, place };
+        let mut lot = EntryGroup { first, entries: 0, bytes: 0, place };
         self.head.end = first;
         for (kind, part) in parts {
             match kind {
@@ -117,8 +117,8 @@ impl State {
         Ok(())
     }
 
-    fn entry(&mut self, bytes: &[u8], lot: &mut Lot) -> Result<(), String> {
-        let steady = Entry::steady_of(bytes).ok_or("an entry in it is too short")?;
+    fn entry(&mut self, bytes: &[u8], lot: &mut EntryGroup) -> Result<(), String> {
+        let steady = JournalEntry::steady_of(bytes).ok_or("an entry in it is too short")?;
         self.head.steady = self.head.steady.max(steady);
         self.head.end += 1;
         lot.entries += 1;
@@ -173,13 +173,13 @@ impl State {
     }
 
     /// Where the entry at a position lies, or else the first one after it.
-    pub(super) fn place(&self, position: u64) -> Option<Place> {
+    pub(super) fn place(&self, position: u64) -> Option<RecordAddress> {
         let before = self.waiting.partition_point(|lot| lot.first + lot.entries <= position);
         self.waiting.get(before).map(|lot| lot.place)
     }
 
     /// What the pipeline remembers under a prefix.
-    pub(super) fn remembered(&self, prefix: &[u8]) -> Kept {
+    pub(super) fn remembered(&self, prefix: &[u8]) -> Pairs {
         let from = self.kept.range(prefix.to_vec()..);
         let under = from.take_while(|(key, _)| key.starts_with(prefix));
         under.map(|(key, value)| (key.clone(), value.clone())).collect()
@@ -205,19 +205,19 @@ impl State {
 }
 
 /// A record that is being put together.
-pub(super) struct Draft(Vec<u8>);
+pub(super) struct RecordDraft(Vec<u8>);
 
-impl Draft {
+impl RecordDraft {
     /// A record whose first entry, if it gets one, will be at `first`.
     pub(super) fn new(first: u64) -> Self {
         Self(first.to_be_bytes().to_vec())
     }
 
-    pub(super) fn entry(&mut self, entry: &Entry) {
+    pub(super) fn entry(&mut self, entry: &JournalEntry) {
         self.part(ENTRY, entry.len(), |bytes| entry.write_to(bytes));
     }
 
-    pub(super) fn declared(&mut self, number: u64, entry: &Entry) {
+    pub(super) fn declared(&mut self, number: u64, entry: &JournalEntry) {
         self.part(DECLARED, 8 + entry.len(), |bytes| {
             bytes.extend(number.to_be_bytes());
             entry.write_to(bytes);
@@ -242,7 +242,7 @@ impl Draft {
 }
 
 /// Entries of a record from a position on, with their positions.
-pub(super) fn entries(record: &Bytes, from: u64) -> Result<Vec<(u64, Entry)>, JournalError> {
+pub(super) fn entries(record: &Bytes, from: u64) -> Result<Vec<(u64, JournalEntry)>, JournalError> {
     let damaged = |reason: String| JournalError::Damaged(reason);
     let (mut position, parts) = read(record).map_err(damaged)?;
     let mut entries = Vec::new();
@@ -253,7 +253,7 @@ pub(super) fn entries(record: &Bytes, from: u64) -> Result<Vec<(u64, Entry)>, Jo
             _ => continue,
         };
         if position >= from {
-            let entry = Entry::from_bytes(&record.slice_ref(bytes));
+            let entry = JournalEntry::from_bytes(&record.slice_ref(bytes));
             let entry = entry.ok_or_else(|| damaged(format!("entry {position} cannot be read")))?;
             entries.push((position, entry));
         }

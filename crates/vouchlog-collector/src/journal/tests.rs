@@ -27,8 +27,8 @@ fn open(dir: &TempDir) -> Journal {
     Journal::open(dir.path(), SETTINGS).unwrap()
 }
 
-fn body(bytes: &'static [u8]) -> Entry {
-    Entry::new(at(1), What::Arrived(Door::Records), Bytes::from_static(bytes))
+fn body(bytes: &'static [u8]) -> JournalEntry {
+    JournalEntry::new(at(1), What::Arrived(Door::Records), Bytes::from_static(bytes))
 }
 
 /// Opens a journal whose other handles are dropped or about to be: its directory is free when its thread has ended.
@@ -89,7 +89,7 @@ async fn what_was_taken_is_there_after_a_restart_until_it_is_settled() {
     assert_eq!(places(&journal, 2), [2, 3, 4]);
     assert_eq!(places(&journal, 4), [4]);
     let read = journal.read(4, 1).unwrap().remove(0).1;
-    let Entry { at: came, what, body: read, .. } = read;
+    let JournalEntry { at: came, what, body: read, .. } = read;
     assert_eq!((came, what, &read[..]), (at(1), What::Arrived(Door::Records), &b"a body"[..]));
     assert_eq!(journal.remembered(b"m"), [(b"m1".to_vec(), b"x".to_vec())]);
     assert_eq!(journal.append(body(b"next")).await, Ok(5));
@@ -109,7 +109,7 @@ async fn a_full_journal_takes_no_bodies_and_still_takes_the_time() {
     journal.append(body(&[7; 900])).await.unwrap();
     let full = journal.append(body(&[7; 900])).await;
     assert!(matches!(full, Err(JournalError::Full { limit: LIMIT, .. })), "{full:?}");
-    journal.append(Entry::new(at(2), What::Tick, Bytes::new())).await.unwrap();
+    journal.append(JournalEntry::new(at(2), What::Tick, Bytes::new())).await.unwrap();
     journal.settle(1, 1, Changes::default()).await.unwrap();
     assert_eq!(journal.append(body(&[7; 900])).await, Ok(2));
 }
@@ -184,7 +184,7 @@ async fn the_journal_has_a_clock_of_its_own_that_nobody_can_set() {
     let step = async |journal: &Journal, seconds: u64, wall: u64| {
         MONOTONIC.fetch_add(seconds, Ordering::Relaxed);
         WALL.store(wall, Ordering::Relaxed);
-        let place = journal.append(Entry::new(self::at(1), What::Tick, Bytes::new())).await.unwrap();
+        let place = journal.append(JournalEntry::new(self::at(1), What::Tick, Bytes::new())).await.unwrap();
         journal.read(place, 1).unwrap()[0].1.steady
     };
     assert_eq!(step(&journal, 5, 1_000_005).await, at(1_000_005));

@@ -7,9 +7,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use vouchlog_ledger::{AppendError, Ledger};
 
 use super::losses::Losses;
-use super::state::{Draft, Steady};
+use super::state::{RecordDraft, Steady};
 use super::{Changes, JournalError, Settings, Store};
-use crate::arrival::{Entry, What};
+use crate::arrival::{JournalEntry, What};
 
 /// Requests of one group, and their bytes: more wait for the next, so that the first need not wait long.
 const GROUP: usize = 512;
@@ -26,7 +26,7 @@ pub(super) type Reply = oneshot::Sender<Result<u64, JournalError>>;
 /// What is asked of the writer.
 pub(super) enum Request {
     /// Put it at the end.
-    Append { entry: Entry, is_bounded: bool, reply: Reply },
+    Append { entry: JournalEntry, is_bounded: bool, reply: Reply },
     /// Note that so many were turned away.
     Lost { items: u64, reply: Reply },
     /// Make an entry of what was turned away.
@@ -47,7 +47,7 @@ pub(super) struct Writer {
 
 /// What a group does, until it is durable.
 struct Group {
-    draft: Draft,
+    draft: RecordDraft,
     end: u64,
     held: u64,
     no_room: Option<JournalError>,
@@ -64,7 +64,7 @@ impl Writer {
                 let state = self.store.state.lock();
                 (state.head.end, state.held())
             };
-            let (draft, no_room) = (Draft::new(end), self.store.no_room());
+            let (draft, no_room) = (RecordDraft::new(end), self.store.no_room());
             let (replies, lost) = (Vec::new(), Vec::new());
             let mut group = Group { draft, end, held, no_room, replies, declares: false, lost };
             let mut next = Some(request);
@@ -96,7 +96,7 @@ impl Writer {
             Request::Declare(reply) => {
                 if let Some(lost) = self.losses.pending().filter(|_| !group.declares) {
                     let mut entry =
-                        Entry::new((self.settings.clock)(), What::Lost, Bytes::from(lost.to_json()));
+                        JournalEntry::new((self.settings.clock)(), What::Lost, Bytes::from(lost.to_json()));
                     entry.set_steady(self.steady.now());
                     group.held += entry.len() as u64;
                     group.draft.declared(self.losses.number(), &entry);
@@ -113,7 +113,7 @@ impl Writer {
     }
 
     /// Bodies wait for room. The time, losses and what is settled are a few bytes each, and make room.
-    fn admit(&self, entry: &Entry, is_bounded: bool, group: &Group) -> Result<(), JournalError> {
+    fn admit(&self, entry: &JournalEntry, is_bounded: bool, group: &Group) -> Result<(), JournalError> {
         let (held, limit) = (group.held, self.settings.limit);
         if is_bounded && held + entry.body.len() as u64 > limit {
             return Err(JournalError::Full { held, limit });
@@ -124,7 +124,7 @@ impl Writer {
         }
     }
 
-    fn append(&self, mut entry: Entry, group: &mut Group) -> u64 {
+    fn append(&self, mut entry: JournalEntry, group: &mut Group) -> u64 {
         let place = group.end;
         entry.set_steady(self.steady.now());
         group.held += entry.len() as u64;

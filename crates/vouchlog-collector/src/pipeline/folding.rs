@@ -3,8 +3,8 @@
 use tokio::sync::{mpsc, watch};
 use tracing::field::Empty;
 
-use super::{Chunk, Folded};
-use crate::arrival::Entry;
+use super::{Chunk, FoldedEntry};
+use crate::arrival::JournalEntry;
 use crate::fold::Fold;
 use crate::journal::{Journal, JournalError};
 use crate::limits::TICK;
@@ -72,7 +72,7 @@ impl Folding {
         Ok(settled)
     }
 
-    fn fold(&mut self, entries: &[(u64, Entry)], next: u64) -> Chunk {
+    fn fold(&mut self, entries: &[(u64, JournalEntry)], next: u64) -> Chunk {
         let size: usize = entries.iter().map(|(_, entry)| entry.len()).sum();
         let span =
             tracing::debug_span!(parent: None, "fold", entries = entries.len(), next, size, records = Empty);
@@ -84,8 +84,8 @@ impl Folding {
                 tracing::error!(problem, "an interaction could not be recorded");
             }
             self.metrics.folded(step.tally, step.failed.len());
-            let (Entry { at, what, .. }, waiting) = (entry, self.fold.waiting());
-            folded.push(Folded { position: *position, at: *at, what: *what, step, waiting });
+            let (JournalEntry { at, what, .. }, waiting) = (entry, self.fold.waiting());
+            folded.push(FoldedEntry { position: *position, at: *at, what: *what, step, waiting });
         }
         span.record("records", folded.iter().map(|folded| folded.step.records.len()).sum::<usize>());
         Chunk {
@@ -99,7 +99,7 @@ impl Folding {
 }
 
 /// Reads entries; a disk that fails to read them is asked again.
-async fn read(journal: &Journal, from: u64) -> Result<Vec<(u64, Entry)>, JournalError> {
+async fn read(journal: &Journal, from: u64) -> Result<Vec<(u64, JournalEntry)>, JournalError> {
     loop {
         let reading = journal.clone();
         let read = tokio::task::spawn_blocking(move || reading.read(from, READ_BYTES)).await;

@@ -12,10 +12,10 @@ use vouchlog_stream::StatementKind;
 use vouchlog_vault::{Recorded, Recorder, RecordingError};
 
 use super::heartbeat::{Account, State};
-use super::{Chunk, Folded, Progress};
+use super::{Chunk, FoldedEntry, Progress};
 use crate::Forward;
 use crate::arrival::What;
-use crate::fold::{Step, Tally, loss};
+use crate::fold::{FoldOutcome, Tally, loss};
 use crate::journal::{Changes, Journal, JournalError};
 use crate::limits::TICK;
 use crate::metrics::Metrics;
@@ -74,8 +74,9 @@ impl Recording {
         }
     }
 
-    async fn take(&mut self, folded: Folded) {
-        let Folded { position, at, what, step: Step { records, tally, failed: _ }, waiting } = folded;
+    async fn take(&mut self, folded: FoldedEntry) {
+        let FoldedEntry { position, at, what, step: FoldOutcome { records, tally, failed: _ }, waiting } =
+            folded;
         if what == What::Started {
             // What an earlier process had not recorded yet comes first.
             self.record_all().await;

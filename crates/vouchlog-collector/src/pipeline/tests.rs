@@ -26,7 +26,7 @@ fn before_the_epoch() -> Timestamp {
 }
 
 /// The first entries that come of nothing but time.
-async fn ticks(clock: fn() -> Timestamp, count: usize) -> Vec<Entry> {
+async fn ticks(clock: fn() -> Timestamp, count: usize) -> Vec<JournalEntry> {
     let dir = TempDir::new().unwrap();
     let (limit, min_free_bytes) = (0, 0);
     let elapsed = || Duration::ZERO;
@@ -34,7 +34,7 @@ async fn ticks(clock: fn() -> Timestamp, count: usize) -> Vec<Entry> {
     let settings = journal::Settings { limit, min_free_bytes, clock, elapsed, randomness, secret_check };
     let journal = Journal::open(dir.path(), settings).unwrap();
     let (_sender, progress) = watch::channel(Progress::default());
-    let pace = Pace { every: Duration::from_millis(1), heartbeat: Duration::from_millis(3), clock };
+    let pace = TickSchedule { every: Duration::from_millis(1), heartbeat: Duration::from_millis(3), clock };
     let ticking = tokio::spawn(tick(journal.clone(), progress, pace));
     let mut end = journal.end();
     let came = end.wait_for(|end| *end >= count as u64);
@@ -70,12 +70,12 @@ fn traces_wait_by_the_journals_clock() {
     let body =
         std::fs::read(crate::testsupport::testdata().join("otlp/session-synthetic-json/001.traces.json"));
     let door = crate::arrival::Door::Traces(crate::intake::Encoding::Json);
-    let mut arrived = Entry::new(at(86_400), What::Arrived(door), body.unwrap().into());
+    let mut arrived = JournalEntry::new(at(86_400), What::Arrived(door), body.unwrap().into());
     arrived.set_steady(at(0));
     let mut fold = Fold::new(Secret::new(&[7; 32]), Settings::default());
     assert_eq!(fold.apply(0, &arrived).records, []);
     // The wall clock went back a day; two minutes went by.
-    let mut tick = Entry::new(at(0), What::Tick, bytes::Bytes::new());
+    let mut tick = JournalEntry::new(at(0), What::Tick, bytes::Bytes::new());
     tick.set_steady(at(5));
     assert_eq!(fold.apply(1, &tick).records, [], "it waits for what comes late");
     tick.set_steady(at(120));

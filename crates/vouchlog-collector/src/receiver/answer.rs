@@ -23,7 +23,7 @@ use tonic_types::{ErrorDetail, RequestInfo, RetryInfo, StatusExt};
 use vouchlog_runtime::request_id;
 
 use super::exported::{Export, JSON, PROTOBUF, encoding};
-use crate::collector::NotTaken;
+use crate::collector::Rejection;
 use crate::doors::DoorError;
 use crate::intake::{Encoding, IntakeError};
 use crate::limits::{BUSY_RETRY_AFTER, MAX_REASON_BYTES, RETRY_AFTER};
@@ -190,8 +190,8 @@ impl Refusal {
     }
 }
 
-impl From<NotTaken> for Refusal {
-    fn from(not_taken: NotTaken) -> Self {
+impl From<Rejection> for Refusal {
+    fn from(not_taken: Rejection) -> Self {
         Self::new(Kind::Unavailable, not_taken.to_string())
     }
 }

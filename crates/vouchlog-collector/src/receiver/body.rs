@@ -68,13 +68,13 @@ impl Share {
 }
 
 /// A body that grows, and the room it takes.
-pub(super) struct Held {
+pub(super) struct GrowingBody {
     bytes: Vec<u8>,
     limit: usize,
     share: Share,
 }
 
-impl Held {
+impl GrowingBody {
     fn new(room: &Room, limit: usize) -> Self {
         Self { bytes: Vec::new(), limit, share: room.share() }
     }
@@ -107,13 +107,13 @@ pub(super) async fn read(
     headers: &HeaderMap,
     mut body: Body,
     limit: usize,
-) -> Result<Held, Refusal> {
+) -> Result<GrowingBody, Refusal> {
     let declared =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limit as u64) {
         return Err(Refusal::too_large(limit));
     }
-    let mut held = Held::new(room, limit);
+    let mut held = GrowingBody::new(room, limit);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refusal::invalid("the body ended early"))?;
         if let Ok(data) = frame.into_data() {
@@ -124,8 +124,8 @@ pub(super) async fn read(
 }
 
 /// Unzips (RFC 1952) to at most `limit` bytes: what would become more costs no more than that.
-pub(super) async fn gunzip(room: &Room, zipped: &[u8], limit: usize) -> Result<Held, Refusal> {
-    let mut held = Held::new(room, limit);
+pub(super) async fn gunzip(room: &Room, zipped: &[u8], limit: usize) -> Result<GrowingBody, Refusal> {
+    let mut held = GrowingBody::new(room, limit);
     if zipped.is_empty() {
         return Ok(held);
     }

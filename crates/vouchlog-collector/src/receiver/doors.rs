@@ -22,8 +22,8 @@ use super::export::listed;
 use super::weight;
 use crate::arrival::{Arrival, Door};
 use crate::assemble::Naming;
-use crate::collector::Taken;
-use crate::doors::{self, DoorError, NotTaken};
+use crate::collector::Acceptance;
+use crate::doors::{self, DoorError, Rejection};
 use crate::limits::{MAX_BODY_BYTES, MAX_SESSION_BYTES};
 
 /// The routes, before they have their receiver.
@@ -103,7 +103,7 @@ async fn take_many(receiver: &Receiver, door: Door, label: &'static str, request
 #[derive(Default)]
 struct Judged {
     accepted: u64,
-    refused: Vec<NotTaken>,
+    refused: Vec<Rejection>,
     secrets: usize,
 }
 
@@ -146,7 +146,7 @@ async fn take_intent(receiver: &Receiver, request: Request) -> Answer {
     let record = receiver.decoded(weight, move || intent_of(&body)).await??;
     let taken = receiver.sink.intent(record).await;
     let counted = taken.as_ref().map_err(Clone::clone);
-    let counted = counted.map(|receipt| if receipt.lost { Taken::Lost } else { Taken::Kept });
+    let counted = counted.map(|receipt| if receipt.lost { Acceptance::Lost } else { Acceptance::Kept });
     receiver.metrics.items("intents", &counted, 1);
     let receipt = taken?;
     let state = match (receipt.lost, &receipt.proof) {
@@ -194,7 +194,7 @@ async fn take_seal(receiver: &Receiver, session: &str, request: Request) -> Answ
     }
     let reason = reason(&body)?;
     let taken = receiver.sink.seal(session, reason).await?;
-    let state = if taken == Taken::Lost { "lost" } else { "kept" };
+    let state = if taken == Acceptance::Lost { "lost" } else { "kept" };
     Ok((StatusCode::ACCEPTED, json!({ "session": session, "state": state })))
 }
 

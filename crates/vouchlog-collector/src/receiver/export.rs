@@ -15,7 +15,7 @@ use super::answer::{Kind, Refusal, cut};
 use super::exported::Export;
 use super::weight::weight;
 use crate::arrival::{Arrival, Door};
-use crate::collector::Taken;
+use crate::collector::Acceptance;
 use crate::dialect::unsalted;
 use crate::intake::{Encoding, IntakeError, Signal, decode};
 use crate::limits::{MAX_DECODED_BYTES, MAX_REASON_BYTES, MAX_REASONS, MAX_WHY_BYTES};
@@ -103,7 +103,7 @@ async fn keep(
     if good > 0 {
         let taken = receiver.sink.take(Arrival { door, body }, good).await;
         receiver.metrics.items(label, &taken, good);
-        if taken? == Taken::Lost && refused == 0 {
+        if taken? == Acceptance::Lost && refused == 0 {
             // SPEC: with nothing rejected, the message is a warning.
             partial.message =
                 "no space left: the input was dropped, and its loss is declared in the log".into();

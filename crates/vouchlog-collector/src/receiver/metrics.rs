@@ -6,7 +6,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::{Registry, Unit};
 use vouchlog_runtime::metrics::{register, register_in};
 
-use crate::collector::{NotTaken, Taken};
+use crate::collector::{Acceptance, Rejection};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
@@ -52,10 +52,10 @@ impl Metrics {
         self.bytes.get_or_create(&Door { door }).inc_by(bytes as u64);
     }
 
-    pub(super) fn items(&self, door: &'static str, taken: &Result<Taken, NotTaken>, items: u64) {
+    pub(super) fn items(&self, door: &'static str, taken: &Result<Acceptance, Rejection>, items: u64) {
         let outcome = match taken {
-            Ok(Taken::Kept) => "kept",
-            Ok(Taken::Lost) => "lost",
+            Ok(Acceptance::Kept) => "kept",
+            Ok(Acceptance::Lost) => "lost",
             Err(_) => "pushed_back",
         };
         self.items.get_or_create(&Labels { door, outcome }).inc_by(items);

@@ -39,7 +39,7 @@ struct StandIn(Arc<Mutex<Memory>>);
 
 struct Memory {
     given: Vec<Given>,
-    answer: Result<Taken, NotTaken>,
+    answer: Result<Acceptance, Rejection>,
     receipt: Option<IntentReceipt>,
 }
 
@@ -48,10 +48,10 @@ type Headers<'a> = &'a [(&'a str, &'a str)];
 
 impl StandIn {
     fn new() -> Self {
-        Self(Arc::new(Mutex::new(Memory { given: Vec::new(), answer: Ok(Taken::Kept), receipt: None })))
+        Self(Arc::new(Mutex::new(Memory { given: Vec::new(), answer: Ok(Acceptance::Kept), receipt: None })))
     }
 
-    fn answers(&self, answer: Result<Taken, NotTaken>) {
+    fn answers(&self, answer: Result<Acceptance, Rejection>) {
         self.0.lock().answer = answer;
     }
 
@@ -64,7 +64,7 @@ impl StandIn {
         std::mem::take(&mut self.0.lock().given)
     }
 
-    fn put(&self, given: Given) -> Result<Taken, NotTaken> {
+    fn put(&self, given: Given) -> Result<Acceptance, Rejection> {
         let mut memory = self.0.lock();
         memory.given.push(given);
         memory.answer.clone()
@@ -73,16 +73,16 @@ impl StandIn {
 
 #[tonic::async_trait]
 impl Sink for StandIn {
-    async fn take(&self, arrival: Arrival, items: u64) -> Result<Taken, NotTaken> {
+    async fn take(&self, arrival: Arrival, items: u64) -> Result<Acceptance, Rejection> {
         self.put(Given::Body(arrival.door, arrival.body, items))
     }
 
-    async fn intent(&self, record: Record) -> Result<IntentReceipt, NotTaken> {
+    async fn intent(&self, record: Record) -> Result<IntentReceipt, Rejection> {
         self.put(Given::Intent(Box::new(record)))?;
         Ok(self.0.lock().receipt.clone().unwrap())
     }
 
-    async fn seal(&self, session: &str, reason: SealReason) -> Result<Taken, NotTaken> {
+    async fn seal(&self, session: &str, reason: SealReason) -> Result<Acceptance, Rejection> {
         self.put(Given::Seal(session.to_owned(), reason))
     }
 }

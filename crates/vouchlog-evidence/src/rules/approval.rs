@@ -68,7 +68,8 @@ fn step_up(case: &Case<'_>, found: &mut Found<'_>) {
         match decision.enforced.value() {
             Some(Enforced::Deny) => {}
             None => {
-                found.unknown([at], "approval was required, and whether the action continued is not recorded")
+                found
+                    .unknown([at], "approval was required, and whether the action continued is not recorded");
             }
             Some(Enforced::Allow | Enforced::Modify) => {
                 let places = [at.as_str(), "/approval/state"];
@@ -211,7 +212,7 @@ fn human_claim(case: &Case<'_>, found: &mut Found<'_>) {
         Seen::Value(ApprovalSource::User) => {}
         Seen::Value(_) => found.wrong([at], "a person is recorded as the approver, but no person answered"),
         Seen::NotApplicable => {
-            found.unknown([at], "a person approved, so the source of the approval must be recorded")
+            found.unknown([at], "a person approved, so the source of the approval must be recorded");
         }
         other => {
             found.told(other, at);

@@ -104,7 +104,7 @@ fn downgrade(case: &Case<'_>, found: &mut Found<'_>) {
             found.missing([at], "the input has a data class and the output has none");
         }
         (Some(_), Some(_)) => {
-            found.missing([at], "the output has a lower data class than its input or sources")
+            found.missing([at], "the output has a lower data class than its input or sources");
         }
         _ => found.unknown([at], "which class is higher is not known: configure the order of classes"),
     }

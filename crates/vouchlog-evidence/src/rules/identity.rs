@@ -90,7 +90,7 @@ fn unverified_initiator(case: &Case<'_>, found: &mut Found<'_>) {
     match found.require(check, at, "how the initiator was verified is not recorded") {
         Some(InitiatorCheck::Header) => found.wrong([at], "the initiator's name comes from a header"),
         Some(InitiatorCheck::SelfAsserted) => {
-            found.wrong([at], "the initiator's name is self-asserted by the caller")
+            found.wrong([at], "the initiator's name is self-asserted by the caller");
         }
         _ => {}
     }
@@ -104,7 +104,7 @@ fn shared_session(case: &Case<'_>, found: &mut Found<'_>) {
         Seen::Value(false) => {}
         Seen::NotApplicable if is_no_person(case) => {}
         Seen::NotApplicable => {
-            found.unknown([at], "a person acted, so whether the session is shared must be recorded")
+            found.unknown([at], "a person acted, so whether the session is shared must be recorded");
         }
         other => {
             found.told(other, at);
@@ -186,7 +186,7 @@ fn workload_unverified(case: &Case<'_>, found: &mut Found<'_>) {
     let at = "/workload/method";
     match found.require(seen(&workload.method), at, "how the workload proved its identity is not recorded") {
         Some(WorkloadAssertion::SelfAsserted) => {
-            found.wrong([at], "the workload's identity is self-asserted")
+            found.wrong([at], "the workload's identity is self-asserted");
         }
         Some(WorkloadAssertion::None) => found.wrong([at], "the workload's identity is not asserted"),
         _ => {}

@@ -201,7 +201,7 @@ fn denied_but_done(case: &Case<'_>, found: &mut Found<'_>) {
             Seen::Value(id) if same(id) => {}
             Seen::Withheld => found.unknown([at], "the override is withheld"),
             Seen::Absent => {
-                found.missing([at], "the action was denied and executed, and no override is recorded")
+                found.missing([at], "the action was denied and executed, and no override is recorded");
             }
             Seen::Value(_) | Seen::NotApplicable => {
                 found.wrong([at], "the action was denied and executed without an override");
@@ -253,10 +253,10 @@ fn fail_open(case: &Case<'_>, found: &mut Found<'_>) {
         match decision.enforced.value() {
             Some(Enforced::Deny) => {}
             Some(Enforced::Allow | Enforced::Modify) => {
-                found.wrong([at], "no decision was made, and the action continued")
+                found.wrong([at], "no decision was made, and the action continued");
             }
             None => {
-                found.unknown([at], "no decision was made, and whether the action continued is not recorded")
+                found.unknown([at], "no decision was made, and whether the action continued is not recorded");
             }
         }
     }
@@ -308,7 +308,7 @@ fn input_mismatch(case: &Case<'_>, found: &mut Found<'_>) {
         match same_content(saw, got) {
             Some(true) => {}
             Some(false) => {
-                found.wrong([saw_at, got_at], "the tool received other arguments than the policy decided on")
+                found.wrong([saw_at, got_at], "the tool received other arguments than the policy decided on");
             }
             None => found
                 .unknown([saw_at, got_at], "the two commitments cannot be compared: use one key for both"),

@@ -194,7 +194,9 @@ fn orphan_intent(set: &Set<'_>, found: &mut Found<'_>) {
                 found.of(id).missing(at, format!("an intent recorded at {began:.0} has no outcome"));
             }
             _ => {
-                found.of(id).unknown(at, "the intent has no outcome, and whether one is due yet is not known")
+                found
+                    .of(id)
+                    .unknown(at, "the intent has no outcome, and whether one is due yet is not known");
             }
         }
     }

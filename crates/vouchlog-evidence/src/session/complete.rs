@@ -154,7 +154,7 @@ fn doubts(counted: &Counted, proven: Proven) -> Vec<String> {
     let mut doubts = Vec::new();
     match (counted.sealed, counted.seal_counts) {
         (false, _) => {
-            doubts.push("the session has no seal, so its number of records is not known".to_owned())
+            doubts.push("the session has no seal, so its number of records is not known".to_owned());
         }
         (true, None) => doubts.push("the number of records in the seal is not disclosed".to_owned()),
         (true, Some(_)) => {}

@@ -6,7 +6,7 @@ use vouchlog_merkle::{
     CompactRange, EMPTY_ROOT, Hash, TILE_WIDTH, Tile, TileId, TreeHead, TreeSize, full_tiles, leaf_hash,
 };
 use vouchlog_note::{Origin, SignedCheckpoint, VerifyingKey};
-use vouchlog_storage::{Loaded, Part, Place, Store, StoreError};
+use vouchlog_storage::{FileRange, Loaded, Part, Store, StoreError};
 use vouchlog_stream::{Entry, LoggedAt, StreamId};
 
 use super::doubts::Doubts;
@@ -68,7 +68,7 @@ impl<'a, S: Store> Check<'a, S> {
         self.report
     }
 
-    pub(super) fn find(&mut self, code: FindingCode, place: Option<Place>, message: String) {
+    pub(super) fn find(&mut self, code: FindingCode, place: Option<FileRange>, message: String) {
         if self.report.findings.len() < MAX_FINDINGS {
             self.report.findings.push(Finding { code, place, message });
         }
@@ -176,7 +176,7 @@ impl<'a, S: Store> Check<'a, S> {
         }
     }
 
-    fn place_of(&self, entry: &[u8], at: Option<(u64, u64)>) -> Option<Place> {
+    fn place_of(&self, entry: &[u8], at: Option<(u64, u64)>) -> Option<FileRange> {
         let (bundle, start) = at?;
         let place = self.store.place(Part::Bundle(bundle))?;
         Some(place.within(start, start + 2 + entry.len() as u64))

@@ -128,7 +128,7 @@ async fn tiles_and_indexes_are_repaired_and_bundles_from_a_mirror() {
     let places = {
         let store = open_store(dir.path());
         let places = (0..store.sealed_size() / 256).filter_map(|bundle| store.place(Part::Bundle(bundle)));
-        let is_hit = |place: &vouchlog_storage::Place| {
+        let is_hit = |place: &vouchlog_storage::FileRange| {
             damaged_bytes.iter().any(|at| (place.start..place.end).contains(at))
         };
         places.filter(is_hit).collect::<Vec<_>>()

@@ -10,8 +10,8 @@ use vouchlog_api::{AckLevel, Append, Appender, Error, ErrorKind, HouseAppend, St
 use vouchlog_merkle::{LeafIndex, TreeHead, TreeSize, leaf_hash};
 use vouchlog_note::{Origin, SignatureType};
 use vouchlog_storage::{
-    Batch, Fault, FaultPlan, Found, Growth, Index, IndexBatch, MemoryIndex, MemoryStore, RunEntry, StateKey,
-    Store, StoreError, StreamPlaces,
+    Batch, Fault, FaultPlan, Growth, Index, IndexAnswer, IndexBatch, MemoryIndex, MemoryStore, RunEntry,
+    StateKey, Store, StoreError, StreamPlaces,
 };
 use vouchlog_stream::{LoggedAt, Previous, Revocation, StreamId, StreamStatus};
 
@@ -74,12 +74,20 @@ impl Index for TestIndex {
         self.tables.run(stream, sequence)
     }
 
-    fn by_stream_key(&self, prefix: [u8; 8], limit: usize) -> Result<Found<Vec<LeafIndex>>, StoreError> {
-        if self.check()? == WELL { self.tables.by_stream_key(prefix, limit) } else { Ok(Found::default()) }
+    fn by_stream_key(
+        &self,
+        prefix: [u8; 8],
+        limit: usize,
+    ) -> Result<IndexAnswer<Vec<LeafIndex>>, StoreError> {
+        if self.check()? == WELL {
+            self.tables.by_stream_key(prefix, limit)
+        } else {
+            Ok(IndexAnswer::default())
+        }
     }
 
-    fn stream(&self, stream: u64) -> Result<Found<StreamPlaces>, StoreError> {
-        if self.check()? == WELL { self.tables.stream(stream) } else { Ok(Found::default()) }
+    fn stream(&self, stream: u64) -> Result<IndexAnswer<StreamPlaces>, StoreError> {
+        if self.check()? == WELL { self.tables.stream(stream) } else { Ok(IndexAnswer::default()) }
     }
 
     fn clear(&self) -> Result<(), StoreError> {

@@ -35,7 +35,7 @@ impl v1::log_server::Log for Log {
         &self,
         request: Request<v1::WatchCheckpointsRequest>,
     ) -> Result<Response<Self::WatchCheckpointsStream>, Status> {
-        let seen = Seen::Size(TreeSize::new(request.into_inner().after_size));
+        let seen = LastSeen::Size(TreeSize::new(request.into_inner().after_size));
         let watch = Some((self.log.clone(), self.stopping.clone(), seen));
         Ok(Response::new(stream::unfold(watch, next_checkpoint).boxed()))
     }
@@ -97,10 +97,10 @@ fn newest_if_zero(size: u64) -> Option<u64> {
     Some(size).filter(|size| *size != 0)
 }
 
-type Watching = (AnyLog, CancellationToken, Seen);
+type Watching = (AnyLog, CancellationToken, LastSeen);
 
 /// What a watcher has seen of the log.
-enum Seen {
+enum LastSeen {
     /// It knows a tree of this size.
     Size(TreeSize),
     /// It was sent this checkpoint.
@@ -114,8 +114,8 @@ async fn next_checkpoint(
     let (log, stopping, seen) = watching?;
     let next = async {
         match seen {
-            Seen::Size(size) => log.checkpoint_after(size).await,
-            Seen::Checkpoint(note) => log.checkpoint_other_than(note).await,
+            LastSeen::Size(size) => log.checkpoint_after(size).await,
+            LastSeen::Checkpoint(note) => log.checkpoint_other_than(note).await,
         }
     };
     let next = match stopping.run_until_cancelled(next).await {
@@ -124,7 +124,7 @@ async fn next_checkpoint(
     };
     Some(match next {
         Ok(note) => {
-            (Ok(v1::Checkpoint { note: note.clone() }), Some((log, stopping, Seen::Checkpoint(note))))
+            (Ok(v1::Checkpoint { note: note.clone() }), Some((log, stopping, LastSeen::Checkpoint(note))))
         }
         Err(status) => (Err(status), None),
     })

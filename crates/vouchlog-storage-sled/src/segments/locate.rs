@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use vouchlog_merkle::TileId;
-use vouchlog_storage::{Part, Place, StoreError};
+use vouchlog_storage::{FileRange, Part, StoreError};
 
 use super::{
     MAX_BUNDLE_BYTES, PER_SEGMENT, SLOT_BYTES, Segments, TILE_BYTES, bundle_length, encode_slot,
@@ -19,7 +19,7 @@ const FIRST_READ: u64 = 64 * 1024;
 
 impl Segments {
     /// Where an object lies by the index of its segment. A bundle whose slot of the index cannot be read is located by that slot.
-    pub(crate) fn locate(&self, part: Part) -> Place {
+    pub(crate) fn locate(&self, part: Part) -> FileRange {
         match part {
             Part::Tile(tile) => {
                 let start = place(tile.index, TILE_BYTES);
@@ -35,14 +35,14 @@ impl Segments {
     }
 
     /// Where the slot of a bundle lies in the index of its segment.
-    pub(crate) fn locate_slot(&self, bundle: u64) -> Place {
+    pub(crate) fn locate_slot(&self, bundle: u64) -> FileRange {
         let start = place(bundle, SLOT_BYTES);
         self.named(&self.bundle_path(bundle, "index"), start, start + SLOT_BYTES as u64)
     }
 
-    fn named(&self, path: &Path, start: u64, end: u64) -> Place {
+    fn named(&self, path: &Path, start: u64, end: u64) -> FileRange {
         let below = path.strip_prefix(&self.dir).unwrap_or(path);
-        Place { file: format!("sealed/{}", below.display()), start, end }
+        FileRange { file: format!("sealed/{}", below.display()), start, end }
     }
 
     /// Whether the slot of a bundle begins where the one before it ends.

@@ -4,7 +4,7 @@ use std::fs;
 
 use bytes::Bytes;
 use fjall::{Database, KeyspaceCreateOptions};
-use vouchlog_storage::{Batch, Found, Growth, Index, IndexBatch, StateKey, Store};
+use vouchlog_storage::{Batch, Growth, Index, IndexAnswer, IndexBatch, StateKey, Store};
 use vouchlog_storage_sled::{FjallIndex, SledStore};
 
 use crate::synthetic::{check, grow, head, open};
@@ -62,7 +62,7 @@ fn an_index_without_streams_is_filled_again_and_remembers_what_it_saw() {
 
     let index = FjallIndex::open(dir.path()).unwrap();
     assert_eq!((index.covered(), index.remembered()), (Ok(0), Ok(5)));
-    assert_eq!(index.by_stream_key([2; 8], 9), Ok(Found::default()));
+    assert_eq!(index.by_stream_key([2; 8], 9), Ok(IndexAnswer::default()));
     index.put(&IndexBatch { upto: 3, stream_keys: vec![([2; 8], 1)], ..IndexBatch::default() }).unwrap();
     assert_eq!((index.covered(), index.remembered()), (Ok(3), Ok(5)));
     assert_eq!(index.by_stream_key([2; 8], 9).unwrap().covered, 3);

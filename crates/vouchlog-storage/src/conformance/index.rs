@@ -2,7 +2,7 @@
 
 use vouchlog_merkle::LeafIndex;
 
-use crate::{Found, Index, IndexBatch, RunEntry, StreamPlaces};
+use crate::{Index, IndexAnswer, IndexBatch, RunEntry, StreamPlaces};
 
 /// Checks every promise of [`Index`]; places as in [`check_store`](super::check_store).
 ///
@@ -40,8 +40,8 @@ fn a_new_index_finds_nothing(index: &impl Index) {
     assert_eq!(index.by_digest([0; 8], 10), Ok(vec![]), "a new index knows no digest");
     assert_eq!(index.run(0, u64::MAX), Ok(None), "a new index knows no run");
     assert_eq!(index.remembered(), Ok(0), "a new index has seen nothing");
-    assert_eq!(index.by_stream_key([0; 8], 10), Ok(Found::default()), "a new index knows no key");
-    assert_eq!(index.stream(0), Ok(Found::default()), "a new index knows no stream");
+    assert_eq!(index.by_stream_key([0; 8], 10), Ok(IndexAnswer::default()), "a new index knows no key");
+    assert_eq!(index.stream(0), Ok(IndexAnswer::default()), "a new index knows no stream");
 }
 
 fn candidates_come_lowest_first(index: &impl Index) {
@@ -102,11 +102,11 @@ fn streams_are_found_by_key(index: &impl Index) {
     for (prefix, limit, found) in
         [([9; 8], 9, &[3, 12][..]), ([9; 8], 1, &[3]), ([0xff; 8], 9, &[5]), ([7; 8], 9, &[])]
     {
-        let found = Found { covered: 20, found: indexes(found) };
+        let found = IndexAnswer { covered: 20, found: indexes(found) };
         assert_eq!(by_key(prefix, limit), Ok(found), "the {limit} lowest streams of the key");
     }
     index.clear().expect("it clears");
-    assert_eq!(by_key([9; 8], 9), Ok(Found::default()), "a cleared index says that it covers nothing");
+    assert_eq!(by_key([9; 8], 9), Ok(IndexAnswer::default()), "a cleared index says that it covers nothing");
 }
 
 fn the_newest_head_and_the_successor_of_a_stream_are_found(index: &impl Index) {
@@ -120,7 +120,7 @@ fn the_newest_head_and_the_successor_of_a_stream_are_found(index: &impl Index) {
         (5, places(None, Some(31))),
         (6, places(None, None)),
     ] {
-        assert_eq!(index.stream(stream), Ok(Found { covered: 40, found }), "stream {stream}");
+        assert_eq!(index.stream(stream), Ok(IndexAnswer { covered: 40, found }), "stream {stream}");
     }
 }
 
@@ -141,10 +141,10 @@ fn putting_again_changes_nothing(index: &impl Index) {
         assert_eq!(index.by_leaf_hash([3; 8], 9), Ok(indexes(&[4])), "a leaf hash is there once");
         assert_eq!(index.by_digest([4; 8], 9), Ok(indexes(&[4])), "a digest is there once");
         assert_eq!(index.run(1, 5), Ok(Some(batch.runs[0])), "a run is there once");
-        let keys = Found { covered: 8, found: indexes(&[1]) };
+        let keys = IndexAnswer { covered: 8, found: indexes(&[1]) };
         assert_eq!(index.by_stream_key([5; 8], 9), Ok(keys), "a key is there once");
         let found = places(Some(5), Some(7));
-        assert_eq!(index.stream(1), Ok(Found { covered: 8, found }), "a stream is there once");
+        assert_eq!(index.stream(1), Ok(IndexAnswer { covered: 8, found }), "a stream is there once");
     }
 }
 

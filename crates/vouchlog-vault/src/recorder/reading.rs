@@ -23,6 +23,19 @@ pub struct ReadRecord {
     pub grade: Option<Grade>,
 }
 
+/// Which fields of which records are presented, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct PresentationRequest<'a> {
+    /// The records.
+    pub rows: &'a [Row],
+    /// The fields, as JSON pointers.
+    pub paths: &'a [String],
+    /// The reason, as it goes on record.
+    pub basis: &'a str,
+    /// For whom.
+    pub scope: DisclosureScope,
+}
+
 /// Kinds of records that say something about others.
 const TEACHING: [StatementKind; 2] = [StatementKind::CredentialEvent, StatementKind::Configuration];
 
@@ -32,17 +45,15 @@ pub async fn learn(vault: &Vault, access: &Access) -> Result<Context, RecordingE
     if !access.roles().has(Role::ReadMetadata) {
         return Ok(context);
     }
-    let mut query = Query { kinds: TEACHING.to_vec(), ..Query::default() };
-    loop {
-        let rows = vault.find(access, &query).await?;
-        let Some(last) = rows.last() else { return Ok(context) };
-        query.after = Some(last.cursor());
+    let mut pages = vault.pages(access, Query { kinds: TEACHING.to_vec(), ..Query::default() });
+    while let Some(rows) = pages.next().await? {
         for row in &rows {
             if let Some(record) = facts(vault, access, row).await? {
                 context.learn(&row.id, &record);
             }
         }
     }
+    Ok(context)
 }
 
 /// A record without its content; `None` when it was erased.
@@ -127,17 +138,15 @@ impl Recorder {
         Ok(judged(read, context))
     }
 
-    /// The SD-JWTs of records that show the fields at `paths` (JSON pointers). That they are given to somebody is on record and on
+    /// The SD-JWTs of records that show the fields asked for. That they are given to somebody is on record and on
     /// its way to the log before the first of them is made. A bundle shows of each record those fields that it has; a single
     /// presentation has to have all of them.
     pub async fn present(
         &self,
         access: &Access,
-        rows: &[Row],
-        paths: &[String],
-        basis: &str,
-        scope: DisclosureScope,
+        request: PresentationRequest<'_>,
     ) -> Result<Vec<String>, RecordingError> {
+        let PresentationRequest { rows, paths, basis, scope } = request;
         access.require(Role::Disclose)?;
         let permit = self.permit(access, rows, basis, scope, paths).await?;
         let mut presented = Vec::with_capacity(rows.len());

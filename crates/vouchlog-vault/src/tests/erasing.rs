@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::access::ReadPermit;
-use crate::{ErasurePlan, Held, Refusal, Scope, VaultError, Why};
+use crate::{ErasurePlan, HoldTarget, Refusal, Scope, VaultError, Why};
 
 fn subject(name: &str) -> Scope {
     Scope::Subject { tenant: None, subject: name.to_owned() }
@@ -89,7 +89,7 @@ pub(super) async fn a_person_is_erased_but_for_what_must_stay(place: Place) {
         record("b1", "s1", "bob"),
     ];
     vault.keep(&owner, records, NOW).await.unwrap();
-    vault.hold(&owner, "case 7", &Held::Records(vec![id("a2")]), NOW).await.unwrap();
+    vault.hold(&owner, "case 7", &HoldTarget::Records(vec![id("a2")]), NOW).await.unwrap();
 
     let acme = Scope::Subject { tenant: Some("acme".to_owned()), subject: "alice".to_owned() };
     let plan = erase(&vault, &owner, &acme, "e1", NOW).await;
@@ -133,7 +133,7 @@ pub(super) async fn an_erasure_survives_a_crash_at_every_step(place: Place) {
     assert_eq!((&pending[0].erasure_record, &pending[0].records), (&id("e1"), &vec![id("r1"), id("r2")]));
     assert_eq!((pending[0].basis.as_str(), pending[0].begun_at), ("request 12", NOW));
     // Neither a hold nor another erasure can take hold of them any more.
-    assert_eq!(vault.hold(&owner, "late", &Held::Records(vec![id("r1")]), NOW).await.unwrap(), 0);
+    assert_eq!(vault.hold(&owner, "late", &HoldTarget::Records(vec![id("r1")]), NOW).await.unwrap(), 0);
     let again = vault.plan_erasure(&owner, &subject("alice"), NOW).await.unwrap();
     assert_eq!(again.records, []);
 
@@ -160,10 +160,14 @@ pub(super) async fn holds_and_duties_are_respected(place: Place) {
     assert_eq!(plan.records, [id("held"), id("free")]);
     // A hold placed between plan and beginning refuses the plan as a whole.
     assert_eq!(
-        vault.hold(&owner, "case", &Held::Records(vec![id("held"), id("duty")]), NOW).await.unwrap(),
+        vault.hold(&owner, "case", &HoldTarget::Records(vec![id("held"), id("duty")]), NOW).await.unwrap(),
         2
     );
-    assert_eq!(vault.hold(&owner, "case", &Held::Records(vec![id("held")]), NOW).await.unwrap(), 0, "again");
+    assert_eq!(
+        vault.hold(&owner, "case", &HoldTarget::Records(vec![id("held")]), NOW).await.unwrap(),
+        0,
+        "again"
+    );
     assert_eq!(vault.row(&owner, &id("held")).await.unwrap().hold.as_deref(), Some("case"));
     let refused = vault.begin_erasure(&owner, &plan, "basis", &id("e1"), NOW).await.unwrap_err();
     let held = Refusal { record: id("held"), why: Why::LegalHold("case".to_owned()) };
@@ -181,7 +185,7 @@ pub(super) async fn holds_and_duties_are_respected(place: Place) {
     assert_unreadable(&vault, &owner, "duty").await;
 
     assert_eq!(vault.release(&owner, "case").await, Err(VaultError::UnknownHold("case".to_owned())));
-    let unknown = vault.hold(&owner, "case", &Held::Records(vec![id("r9")]), NOW).await;
+    let unknown = vault.hold(&owner, "case", &HoldTarget::Records(vec![id("r9")]), NOW).await;
     assert_eq!(unknown, Err(VaultError::UnknownRecord(id("r9"))));
     assert_eq!(vault.holds(&owner).await.unwrap(), [], "a refused hold is not placed");
     let no_basis = vault.begin_erasure(&owner, &plan, "", &id("e3"), NOW).await;
@@ -204,7 +208,7 @@ pub(super) async fn what_is_due_is_swept(place: Place) {
         with("held", "", Some(NOW + 5)),
     ];
     vault.keep(&owner, records, NOW).await.unwrap();
-    vault.hold(&owner, "case", &Held::Records(vec![id("held")]), NOW).await.unwrap();
+    vault.hold(&owner, "case", &HoldTarget::Records(vec![id("held")]), NOW).await.unwrap();
     let until = |name: &str| {
         let (vault, owner, name) = (vault.clone(), owner.clone(), id(name));
         async move { vault.row(&owner, &name).await.unwrap().retention.until }
@@ -239,7 +243,7 @@ pub(super) async fn a_hold_covers_all_pages_of_a_query(place: Place) {
     let records: Vec<_> = (0..count).map(|i| small(format!("r{i}"), "s1")).collect();
     vault.keep(&owner, records, NOW).await.unwrap();
     vault.keep(&owner, vec![small("other".to_owned(), "s2")], NOW).await.unwrap();
-    let matching = Held::Matching(Query { limit: 1, ..by(Facet::Session, "s1") });
+    let matching = HoldTarget::Matching(Query { limit: 1, ..by(Facet::Session, "s1") });
     assert_eq!(vault.hold(&owner, "case", &matching, NOW + 1).await.unwrap(), count as u64);
     let holds = vault.holds(&owner).await.unwrap();
     assert_eq!((holds[0].name.as_str(), holds[0].records), ("case", count as u64));

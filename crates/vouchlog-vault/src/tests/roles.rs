@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::access::{ReadPermit, Token};
 use crate::role::{Role, Roles};
-use crate::{ErasurePlan, Held, Result, Scope, StreamProofs, VaultError};
+use crate::{ErasurePlan, HoldTarget, Result, Scope, StreamProofs, VaultError};
 
 const OPERATIONS: [(&str, Role); 27] = [
     ("keep", Role::Submit),
@@ -69,7 +69,7 @@ async fn call(vault: &Vault, access: &Access, operation: &str) -> Result<()> {
         "plan_erasure" => vault.plan_erasure(access, &Scope::Record(r1), NOW).await.map(drop),
         "begin_erasure" => vault.begin_erasure(access, &plan, "basis", &e1, NOW).await,
         "finish_erasure" => vault.finish_erasure(access, &e1, NOW).await.map(drop),
-        "hold" => vault.hold(access, "case", &Held::Records(vec![]), NOW).await.map(drop),
+        "hold" => vault.hold(access, "case", &HoldTarget::Records(vec![]), NOW).await.map(drop),
         "release" => vault.release(access, "no such case").await,
         "set_retention" => vault.set_retention(access, "class", Duration::ZERO).await,
         "compact" => vault.compact(access).await,

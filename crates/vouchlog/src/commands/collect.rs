@@ -11,7 +11,9 @@ use vouchlog::custody::Custodian;
 use vouchlog::{VerifyingKey, unix_millis};
 use vouchlog_client::GatewayError;
 use vouchlog_collector::receiver::{self, ReceiverConfig, Token};
-use vouchlog_collector::{Collector, CollectorConfig, Forward, Mode, OpenError, Pace, Settings, assemble};
+use vouchlog_collector::{
+    Collector, CollectorConfig, Forward, ForwardLimits, Mode, OpenError, Settings, assemble,
+};
 use vouchlog_evidence::Profile;
 use vouchlog_server::{Config, Readiness, Server};
 use vouchlog_vault::KeySource;
@@ -237,7 +239,7 @@ impl Args {
     fn forward(&self) -> anyhow::Result<Option<Forward>> {
         let Some(url) = &self.forward else { return Ok(None) };
         let headers = self.forward_headers.as_deref().map(secrets::headers).transpose()?.unwrap_or_default();
-        Ok(Some(Forward::start(url, headers, Pace::default())?))
+        Ok(Some(Forward::start(url, headers, ForwardLimits::default())?))
     }
 
     async fn collector(&self, forward: Option<Forward>) -> anyhow::Result<Collector> {

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use serde_json::json;
+use vouchlog::custody::Proofs;
 use vouchlog_evidence::{DisclosureScope, LogTrust, RecordId, verify_presentation};
+use vouchlog_vault::PresentationRequest;
 
 use super::custody::{self, CustodyArgs, VaultArgs};
 use super::{policy, write_file};
@@ -53,8 +55,14 @@ impl Args {
         let custodian = self.custody.open(&self.vault, vault, access.clone()).await?;
         let paths: Vec<String> = self.fields.iter().map(|field| pointer(field)).collect();
         let present = async {
-            let scope = DisclosureScope::Presented;
-            let made = custodian.present(&access, &[row], &paths, &self.basis, scope, !self.offline).await?;
+            let request = PresentationRequest {
+                rows: &[row],
+                paths: &paths,
+                basis: &self.basis,
+                scope: DisclosureScope::Presented,
+            };
+            let proofs = if self.offline { Proofs::Kept } else { Proofs::Fetched };
+            let made = custodian.present(&access, request, proofs).await?;
             custodian.recorder().flush().await?;
             Ok(made)
         };

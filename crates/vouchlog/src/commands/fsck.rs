@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use vouchlog::{Origin, VerifyingKey, keys};
 use vouchlog_sequencer::fsck::{Finding, Report, fsck, fsck_index};
-use vouchlog_storage::{Index, Place, Store, StoreError};
+use vouchlog_storage::{FileRange, Index, Store, StoreError};
 use vouchlog_storage_sled::{Damage, Examined, examine};
 
 use crate::advice::Advice;
@@ -64,7 +64,7 @@ pub(super) struct Verdict {
 
 struct Found {
     code: &'static str,
-    place: Option<Place>,
+    place: Option<FileRange>,
     message: String,
 }
 
@@ -108,7 +108,7 @@ pub(super) fn check(data: &Path, vkey: &VerifyingKey) -> anyhow::Result<Verdict>
             let found = fsck_index(store, &Origin::new(&origin)?, index as &dyn Index)
                 .map_err(|error| advise(&error))?;
             findings.extend(found.into_iter().map(|finding| {
-                let place = Place { file: "index".into(), start: 0, end: 0 };
+                let place = FileRange { file: "index".into(), start: 0, end: 0 };
                 Found { place: Some(place), ..Found::from(finding) }
             }));
         }

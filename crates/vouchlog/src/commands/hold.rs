@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use vouchlog_evidence::{Facet, RecordId};
-use vouchlog_vault::{Held, Query};
+use vouchlog_vault::{HoldTarget, Query};
 
 use super::custody::{self, VaultArgs};
 use crate::output::{self, Outcome, Output};
@@ -57,9 +57,9 @@ impl Args {
         );
         let held = if self.record.is_empty() {
             let tenant = Some(self.vault.tenant.clone());
-            Held::Matching(Query { facets: self.facets.clone(), tenant, ..Query::default() })
+            HoldTarget::Matching(Query { facets: self.facets.clone(), tenant, ..Query::default() })
         } else {
-            Held::Records(self.record.clone())
+            HoldTarget::Records(self.record.clone())
         };
         let records = vault.hold(&access, name, &held, now).await.map_err(custody::advise_vault)?;
         let words = format!("{} under the hold {name}", output::count(records, "record is", "records are"));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
+use vouchlog::custody::Proofs;
 use vouchlog::verify::{Claim, verify};
 use vouchlog::{Policy, StatementKind, report};
 use vouchlog_evidence::session::{ErasedAt, Loss, Place, ProofState, SessionRecord, Surroundings, Timeline};
@@ -11,7 +12,7 @@ use vouchlog_evidence::{
     Answer, BundleContents, Context, DisclosureScope, Facet, Record, RecordId, SessionBundle, SetFacts,
     grade_set,
 };
-use vouchlog_vault::{Access, Query, ReadRecord, Row, Vault, learn, read_facts};
+use vouchlog_vault::{Access, PresentationRequest, Query, ReadRecord, Row, Vault, learn, read_facts};
 
 use super::custody::{self, CustodyArgs, VaultArgs};
 use super::{disclose, policy, write_file};
@@ -139,7 +140,6 @@ impl Args {
         basis: &str,
     ) -> Result<BundleContents, vouchlog::custody::CustodyError> {
         let paths: Vec<String> = self.fields.iter().map(|field| disclose::pointer(field)).collect();
-        let scope = DisclosureScope::Bundle;
         let mut shown = Vec::new();
         let mut erasures: Vec<RecordId> = Vec::new();
         for row in rows {
@@ -149,10 +149,12 @@ impl Args {
                 Some(_) => {}
             }
         }
-        let presented = custodian.present(access, &shown, &paths, basis, scope, true).await?;
+        let request =
+            PresentationRequest { rows: &shown, paths: &paths, basis, scope: DisclosureScope::Bundle };
+        let presented = custodian.present(access, request, Proofs::Fetched).await?;
         let mut contents = BundleContents {
             session: self.session.clone(),
-            disclosed: paths,
+            disclosed: paths.clone(),
             known: rows.iter().filter(|row| row.kind != StatementKind::SessionSeal).count() as u64,
             ..BundleContents::default()
         };
@@ -168,7 +170,8 @@ impl Args {
         }
         if !lawful.is_empty() {
             let paths = ["/erasure".to_owned(), "/time".to_owned()];
-            contents.erasures = custodian.present(access, &lawful, &paths, basis, scope, true).await?;
+            let request = PresentationRequest { rows: &lawful, paths: &paths, ..request };
+            contents.erasures = custodian.present(access, request, Proofs::Fetched).await?;
         }
         Ok(contents)
     }

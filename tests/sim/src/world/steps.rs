@@ -95,7 +95,9 @@ impl World {
         };
         let Some(proof) = proof else { return };
         self.note(&format!("log: brings size {} to witness {witness}", head.size));
-        self.bring(witness, known, proof, head, note, false);
+        let Some(request) = add_checkpoint(known, proof, &note) else { return };
+        let message = Message::Checkpoint { witness, request, head, note, is_forged: false };
+        self.network.send(self.step, message, self.profile.network);
     }
 
     /// Another tree of the size that a witness cosigned last, signed with the log's key.
@@ -113,23 +115,9 @@ impl World {
         let known = if self.rng.chance(1, 2) { size } else { 0 };
         let Ok(proof) = ConsistencyProof::from_hashes(Vec::new()) else { return };
         self.note(&format!("a forger brings size {size} to witness {witness}"));
-        self.bring(witness, known, proof, head, signed.note().to_owned(), true);
-    }
-
-    fn bring(
-        &mut self,
-        witness: usize,
-        known: u64,
-        proof: ConsistencyProof,
-        head: TreeHead,
-        note: String,
-        is_forged: bool,
-    ) {
-        let request = UnverifiedNote::parse(note.as_bytes())
-            .ok()
-            .and_then(|note| AddCheckpoint::new(TreeSize::new(known), proof, note).ok());
-        let Some(request) = request.map(|request| request.to_text()) else { return };
-        let message = Message::Checkpoint { witness, request, head, note, is_forged };
+        let note = signed.note().to_owned();
+        let Some(request) = add_checkpoint(known, proof, &note) else { return };
+        let message = Message::Checkpoint { witness, request, head, note, is_forged: true };
         self.network.send(self.step, message, self.profile.network);
     }
 
@@ -199,4 +187,10 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// The text of a request to a witness that is thought to know a tree of size `known`.
+fn add_checkpoint(known: u64, proof: ConsistencyProof, note: &str) -> Option<String> {
+    let note = UnverifiedNote::parse(note.as_bytes()).ok()?;
+    Some(AddCheckpoint::new(TreeSize::new(known), proof, note).ok()?.to_text())
 }

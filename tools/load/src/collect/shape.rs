@@ -30,7 +30,7 @@ impl Shape {
             Self::Turn => agent_turn(tracer, turn),
             Self::Chat => {
                 let chat = [turn.people(), turn.chat(1), answer(turn)].concat();
-                span(tracer, &Context::new(), turn, (0, 2_100), SpanKind::Client, CHAT, chat);
+                span(tracer, &Context::new(), turn, (0, 2_100), operation(SpanKind::Client, CHAT, chat));
             }
         }
     }
@@ -180,13 +180,20 @@ fn agent_turn(tracer: &SdkTracer, turn: &Turn) {
         KeyValue::new("http.response.status_code", 200_i64),
     ];
     let (first, second) = ([turn.chat(1), asks(turn)].concat(), [turn.chat(2), answer(turn)].concat());
-    let top = begin(tracer, &Context::new(), turn, 0, SpanKind::Server, "POST /tickets", request.concat());
-    let within = begin(tracer, &top, turn, 5, SpanKind::Internal, "invoke_agent support", agent);
-    span(tracer, &within, turn, (10, 1_200), SpanKind::Client, CHAT, first);
-    let run = begin(tracer, &within, turn, 1_210, SpanKind::Internal, "execute_tool get_order", tool);
-    span(tracer, &run, turn, (1_215, 1_290), SpanKind::Client, "GET", downstream);
+    let top = begin(
+        tracer,
+        &Context::new(),
+        turn,
+        0,
+        operation(SpanKind::Server, "POST /tickets", request.concat()),
+    );
+    let within = begin(tracer, &top, turn, 5, operation(SpanKind::Internal, "invoke_agent support", agent));
+    span(tracer, &within, turn, (10, 1_200), operation(SpanKind::Client, CHAT, first));
+    let run =
+        begin(tracer, &within, turn, 1_210, operation(SpanKind::Internal, "execute_tool get_order", tool));
+    span(tracer, &run, turn, (1_215, 1_290), operation(SpanKind::Client, "GET", downstream));
     end(&run, turn, 1_300);
-    span(tracer, &within, turn, (1_310, 2_700), SpanKind::Client, CHAT, second);
+    span(tracer, &within, turn, (1_310, 2_700), operation(SpanKind::Client, CHAT, second));
     end(&within, turn, 2_710);
     end(&top, turn, 2_720);
 }
@@ -218,29 +225,25 @@ fn message(role: &str, part: &serde_json::Value) -> serde_json::Value {
     json!({ "role": role, "parts": [part] })
 }
 
-/// A span that begins and ends at milliseconds of the turn, and has nothing below it.
-fn span(
-    tracer: &SdkTracer,
-    above: &Context,
-    turn: &Turn,
-    (from, to): (u64, u64),
+/// What a span is about.
+struct Operation {
     kind: SpanKind,
     name: &'static str,
     attributes: Vec<KeyValue>,
-) {
-    end(&begin(tracer, above, turn, from, kind, name, attributes), turn, to);
+}
+
+fn operation(kind: SpanKind, name: &'static str, attributes: Vec<KeyValue>) -> Operation {
+    Operation { kind, name, attributes }
+}
+
+/// A span that begins and ends at milliseconds of the turn, and has nothing below it.
+fn span(tracer: &SdkTracer, above: &Context, turn: &Turn, (from, to): (u64, u64), operation: Operation) {
+    end(&begin(tracer, above, turn, from, operation), turn, to);
 }
 
 /// Begins a span; the context is for what is below it.
-fn begin(
-    tracer: &SdkTracer,
-    above: &Context,
-    turn: &Turn,
-    at: u64,
-    kind: SpanKind,
-    name: &'static str,
-    attributes: Vec<KeyValue>,
-) -> Context {
+fn begin(tracer: &SdkTracer, above: &Context, turn: &Turn, at: u64, operation: Operation) -> Context {
+    let Operation { kind, name, attributes } = operation;
     let builder: SpanBuilder = tracer
         .span_builder(name)
         .with_kind(kind)

@@ -15,7 +15,7 @@ fn call(id: u8, more: &Value) -> Item {
 #[test]
 fn a_whole_trace_settles_and_one_with_a_hole_times_out_and_says_so() {
     let mut assembler = assembler(Config::default());
-    assembler.feed(vec![call(1, &json!({})), chat((2, 1, 7), (0, 10), json!({}))], &Lot::at(at(0)));
+    assembler.feed(vec![call(1, &json!({})), chat((2, 1, 7), (0, 10), json!({}))], &Delivery::at(at(0)));
     assert_eq!(assembler.tick(at(9)).records.len(), 0);
     let settled = assembler.tick(at(10)).records;
     assert_eq!(settled.len(), 1);
@@ -33,7 +33,8 @@ fn a_trace_that_never_rests_ends_at_its_age() {
     let mut records = 0;
     for minute in 0..20_u8 {
         let now = at(i64::from(minute) * 59);
-        assembler.feed(vec![chat((1, minute + 1, 99), (u64::from(minute), 100), json!({}))], &Lot::at(now));
+        assembler
+            .feed(vec![chat((1, minute + 1, 99), (u64::from(minute), 100), json!({}))], &Delivery::at(now));
         records += assembler.tick(now).records.len();
     }
     assert_eq!(records, 17);
@@ -42,11 +43,11 @@ fn a_trace_that_never_rests_ends_at_its_age() {
 #[test]
 fn what_comes_late_amends() {
     let mut assembler = assembler(Config::default());
-    assembler.feed(vec![call(1, &json!({ "gen_ai.response.id": "r1" }))], &Lot::at(at(0)));
+    assembler.feed(vec![call(1, &json!({ "gen_ai.response.id": "r1" }))], &Delivery::at(at(0)));
     let first = assembler.tick(at(10)).records.remove(0);
     let id = first.id.clone().unwrap();
     let amends = |assembler: &mut Assembler, item: Item, now: i64| {
-        assembler.feed(vec![item], &Lot::at(at(now)));
+        assembler.feed(vec![item], &Delivery::at(at(now)));
         let out = assembler.tick(at(now + 61));
         assert_eq!(out.records.len(), 1, "{:#}", shown(&out));
         assert_ne!(out.records[0].id.as_ref(), Some(&id));
@@ -83,10 +84,10 @@ fn an_event_before_its_span_is_the_record_and_the_span_amends_it() {
     let mut assembler = assembler(Config::default());
     let (span, event) = parts();
     let trace = event.trace.clone().unwrap();
-    assembler.feed(vec![Item::Event(event)], &Lot::at(at(0)));
+    assembler.feed(vec![Item::Event(event)], &Delivery::at(at(0)));
     let first = assembler.tick(at(60)).records.remove(0);
     assert_eq!(json(&first)["correlation"]["trace"], trace);
-    assembler.feed(vec![Item::Span(span)], &Lot::at(at(70)));
+    assembler.feed(vec![Item::Span(span)], &Delivery::at(at(70)));
     let second = assembler.tick(at(131)).records.remove(0);
     assert_eq!(json(&second)["correlation"]["amends"], json(&first)["id"]);
 }
@@ -110,13 +111,13 @@ fn parts() -> (Span, Event) {
 fn the_same_again_is_nothing_and_another_account_is_a_conflict() {
     let mut assembler = assembler(Config::default());
     let changed = call(1, &json!({ "user.id": "somebody else" }));
-    assembler.feed(vec![call(1, &json!({}))], &Lot::at(at(0)));
-    assert_eq!(assembler.feed(vec![call(1, &json!({}))], &Lot::at(at(1))), Out::default());
-    let open = assembler.feed(vec![changed.clone()], &Lot::at(at(2))).conflicts;
+    assembler.feed(vec![call(1, &json!({}))], &Delivery::at(at(0)));
+    assert_eq!(assembler.feed(vec![call(1, &json!({}))], &Delivery::at(at(1))), Out::default());
+    let open = assembler.feed(vec![changed.clone()], &Delivery::at(at(2))).conflicts;
     assert_eq!((open.len(), open[0].record.as_ref()), (1, None));
     let record = assembler.tick(at(20)).records.remove(0);
     // Of both accounts the same one is kept, whichever came first; both are known from then on.
-    let out = assembler.feed(vec![call(1, &json!({})), changed], &Lot::at(at(30)));
+    let out = assembler.feed(vec![call(1, &json!({})), changed], &Delivery::at(at(30)));
     assert_eq!(out.conflicts.len(), 1);
     assert_eq!(out.conflicts[0].record, record.id);
     assert_eq!(assembler.waiting(), (0, 0));
@@ -127,7 +128,8 @@ fn when_there_is_no_room_the_oldest_are_done_first_and_say_so() {
     let mut assembler = assembler(Config { max_open: 3, ..Config::default() });
     let mut out = Out::default();
     for id in 1..=5 {
-        out.records.extend(assembler.feed(vec![call(id, &json!({}))], &Lot::at(at(i64::from(id)))).records);
+        out.records
+            .extend(assembler.feed(vec![call(id, &json!({}))], &Delivery::at(at(i64::from(id)))).records);
     }
     let traces: Vec<Value> =
         out.records.iter().map(|record| json(record)["correlation"]["trace"].clone()).collect();
@@ -145,7 +147,7 @@ fn an_unsalted_digest_is_refused_by_its_place() {
         (0, 1),
         json!({ "gen_ai.security.content.input.hash": format!("sha256:{}", "ab".repeat(32)) }),
     );
-    let out = assembler.feed(vec![call(1, &json!({})), bare], &Lot::at(at(0)));
+    let out = assembler.feed(vec![call(1, &json!({})), bare], &Delivery::at(at(0)));
     assert_eq!(out.refused.len(), 1);
     assert_eq!(out.refused[0].place, 1);
     assert_eq!(assembler.waiting(), (1, 1));
@@ -166,7 +168,7 @@ fn nobody_waits_for_an_answer_that_a_cache_gives_again_and_again() {
         let answer = json!({ "gen_ai.response.id": "r1" });
         let call = chat((second + 1, 1, 0), (10 * u64::from(second), 10 * u64::from(second) + 5), answer);
         let now = at(i64::from(second));
-        records += assembler.feed(vec![call], &Lot::at(now)).records.len();
+        records += assembler.feed(vec![call], &Delivery::at(now)).records.len();
         let done = assembler.tick(now).records;
         assert!(done.iter().all(|record| json(record)["correlation"].get("amends").is_none()));
         records += done.len();

@@ -105,7 +105,7 @@ proptest! {
         let (mut rest, mut out) = (all.as_slice(), Out::default());
         for cut in cuts.iter().cycle() {
             let (now, then) = rest.split_at((*cut).min(rest.len()));
-            out.records.extend(assembler.feed(now.to_vec(), &Lot::at(at(0))).records);
+            out.records.extend(assembler.feed(now.to_vec(), &Delivery::at(at(0))).records);
             rest = then;
             if rest.is_empty() {
                 break;
@@ -134,16 +134,16 @@ proptest! {
         let signal = if folder.contains("logs") { crate::intake::Signal::Logs } else { crate::intake::Signal::Traces };
         let Ok(decoded) = crate::intake::decode(signal, crate::intake::Encoding::Json, &body) else { return Ok(()) };
         let mut assembler = Assembler::new(Config::default(), naming());
-        assembler.feed(decoded.items.clone(), &Lot::at(at(0)));
+        assembler.feed(decoded.items.clone(), &Delivery::at(at(0)));
         let out = assembler.tick(at(3_600));
         prop_assert_eq!(&out.failed, &Vec::<String>::new());
         prop_assert_eq!(assembler.waiting(), (0, 0));
-        prop_assert_eq!(assembler.feed(decoded.items.clone(), &Lot::at(at(3_600))).records, vec![]);
+        prop_assert_eq!(assembler.feed(decoded.items.clone(), &Delivery::at(at(3_600))).records, vec![]);
         prop_assert_eq!(assembler.waiting(), (0, 0));
         let mut reversed = decoded.items;
         reversed.reverse();
         let mut other = Assembler::new(Config::default(), naming());
-        other.feed(reversed, &Lot::at(at(0)));
+        other.feed(reversed, &Delivery::at(at(0)));
         prop_assert_eq!(other.tick(at(3_600)).records, out.records);
     }
 }

@@ -11,9 +11,9 @@ const UNBOUNDED: Settings = Settings { limit: u64::MAX, ..SETTINGS };
 /// What is in a journal, as its pipeline sees it.
 #[derive(Debug, PartialEq)]
 struct Whole {
-    entries: Vec<(u64, Entry)>,
+    entries: Vec<(u64, JournalEntry)>,
     settled: u64,
-    kept: Kept,
+    kept: Pairs,
     lost: Option<(u64, u64)>,
 }
 

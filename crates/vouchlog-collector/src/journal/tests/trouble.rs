@@ -120,8 +120,8 @@ impl DiskFile for FragileFile {
     }
 }
 
-fn tick() -> Entry {
-    Entry::new(at(2), What::Tick, Bytes::new())
+fn tick() -> JournalEntry {
+    JournalEntry::new(at(2), What::Tick, Bytes::new())
 }
 
 #[tokio::test]

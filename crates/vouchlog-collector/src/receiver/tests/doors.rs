@@ -36,7 +36,7 @@ async fn records_are_taken_as_one_as_an_array_or_on_lines() {
         (StatusCode::BAD_REQUEST, "application/problem+json")
     );
     assert_eq!(served.sink.given(), []);
-    served.sink.answers(Err(NotTaken::Full { held: 1, limit: 1 }));
+    served.sink.answers(Err(Rejection::Full { held: 1, limit: 1 }));
     let full = served.post("/v1/records", &[JS], good.to_string()).await;
     assert_eq!((full.status, full.retry_after.as_deref()), (StatusCode::SERVICE_UNAVAILABLE, Some("5")));
     assert_eq!(full.json()["code"], "UNAVAILABLE");
@@ -85,7 +85,7 @@ async fn an_intent_is_answered_with_what_shows_it() {
     assert_eq!(served.post("/v1/intents", &[JS], "[]").await.status, StatusCode::BAD_REQUEST);
     let long = vec![b' '; vouchlog_evidence::limits::MAX_RECORD_BYTES + 1];
     assert_eq!(served.post("/v1/intents", &[JS], long).await.status, StatusCode::PAYLOAD_TOO_LARGE);
-    served.sink.answers(Err(NotTaken::NoReceipt("it did not answer".into())));
+    served.sink.answers(Err(Rejection::NoReceipt("it did not answer".into())));
     let unconfirmed = served.post("/v1/intents", &[JS], "{}").await;
     assert_eq!(unconfirmed.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(unconfirmed.json()["detail"].as_str().unwrap().contains("do not proceed"));

@@ -35,7 +35,7 @@ async fn bodies_go_on_as_they_were_sent_whatever_the_journal_says() {
         (PB.1.as_bytes(), None)
     );
 
-    served.sink.answers(Err(NotTaken::Stopping));
+    served.sink.answers(Err(Rejection::Stopping));
     assert_eq!(served.post("/v1/logs", &[JS], "garbage").await.status, StatusCode::BAD_REQUEST);
     let pushed_back = served.post("/v1/traces", &[PB], body.clone()).await;
     assert_eq!(pushed_back.status, StatusCode::SERVICE_UNAVAILABLE);

@@ -160,8 +160,8 @@ async fn emitters_are_pushed_back_in_their_own_protocol() {
     let channel = served.channel().await;
     let body = traces(&[span(TRACE, "x")]);
     let sent = message(&body);
-    let full = NotTaken::Full { held: 70, limit: 64 };
-    for not_taken in [full, NotTaken::Stopping, NotTaken::Disk("it is gone".into())] {
+    let full = Rejection::Full { held: 70, limit: 64 };
+    for not_taken in [full, Rejection::Stopping, Rejection::Disk("it is gone".into())] {
         served.sink.answers(Err(not_taken.clone()));
         let why = not_taken.to_string();
         let json = served.post("/v1/traces", &[JS], body.to_string()).await;
@@ -177,7 +177,7 @@ async fn emitters_are_pushed_back_in_their_own_protocol() {
         assert_eq!((refused.code(), refused.message()), (Code::Unavailable, why.as_str()));
         assert_eq!(refused.get_details_retry_info().unwrap().retry_delay, Some(Duration::from_secs(5)));
     }
-    served.sink.answers(Ok(Taken::Lost));
+    served.sink.answers(Ok(Acceptance::Lost));
     let lost = served.post("/v1/traces", &[JS], body.to_string()).await;
     let partial = &lost.json()["partialSuccess"];
     assert_eq!((lost.status, &partial["rejectedSpans"]), (StatusCode::OK, &json!("0")));

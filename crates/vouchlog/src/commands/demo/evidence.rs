@@ -1,11 +1,11 @@
 //! The part of the story in which a record becomes evidence.
 
 use anyhow::Context;
-use vouchlog::custody::{Custodian, CustodyConfig};
+use vouchlog::custody::{Custodian, CustodyConfig, Proofs};
 use vouchlog::{Log, Policy, SigningKey};
 use vouchlog_client::Options;
 use vouchlog_evidence::{DisclosureScope, LogTrust, Presentation, Record, verify_presentation};
-use vouchlog_vault::{Access, KeyEncryptionKey, Scope, Vault};
+use vouchlog_vault::{Access, KeyEncryptionKey, PresentationRequest, Scope, Vault};
 
 use super::{Place, Running, Story};
 use crate::commands::custody::advise;
@@ -75,8 +75,13 @@ async fn record_and_show(
         tokio::time::sleep(super::WITNESS_INTERVAL).await;
     }
     let fields: Vec<String> = FIELDS.iter().map(|field| (*field).to_owned()).collect();
-    let scope = DisclosureScope::Presented;
-    let made = custodian.present(owner, &[row], &fields, "demo", scope, true).await.map_err(advise)?;
+    let request = PresentationRequest {
+        rows: &[row],
+        paths: &fields,
+        basis: "demo",
+        scope: DisclosureScope::Presented,
+    };
+    let made = custodian.present(owner, request, Proofs::Fetched).await.map_err(advise)?;
     let presentation = made.into_iter().next().context("one presentation for one record")?;
     story.tell("Three of its fields go to the auditor, with proofs; the file reveals nothing else of it.")?;
     let erased = recorder.erase(owner, &Scope::Record(recorded.id.clone()), "demo: the story ends").await;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use vouchlog::{LeafIndex, ProofFile, RangeReceipt, Statement};
-use vouchlog_client::{ReceiptSink, Taken};
+use vouchlog_client::{LoggedStatements, ReceiptSink};
 use vouchlog_merkle::leaf_hash;
 use vouchlog_stream::StatementEntry;
 
@@ -62,7 +62,7 @@ fn proof_path(dir: &Path, index: LeafIndex) -> PathBuf {
 pub(super) struct Keeper(pub(super) PathBuf);
 
 impl ReceiptSink for Keeper {
-    fn keep(&mut self, taken: &Taken) -> io::Result<()> {
+    fn keep(&mut self, taken: &LoggedStatements) -> io::Result<()> {
         keep(taken.receipt(), taken.statements(), &self.0)
             .map_err(|error| io::Error::other(format!("{error:#}")))
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use vouchlog_collector::assemble::{Assembler, Config, Lot, Naming};
+use vouchlog_collector::assemble::{Assembler, Config, Delivery, Naming};
 use vouchlog_collector::doors;
 use vouchlog_collector::intake::{Event, Item, Source, Span, SpanKind};
 use vouchlog_evidence::{Context, Grade, Severity, grade, rule};
@@ -103,7 +103,7 @@ fn collected(door: &str, body: &Value) -> (Record, BTreeSet<String>) {
         other => panic!("there is no door {other}"),
     };
     let mut assembler = Assembler::new(Config::default(), naming());
-    assembler.feed(items, &Lot::at(received));
+    assembler.feed(items, &Delivery::at(received));
     let mut out = assembler.tick(Timestamp::from_second(1_795_299_200).unwrap());
     assert_eq!((out.records.len(), out.failed.len()), (1, 0), "{body}");
     (out.records.remove(0), out.unknown.into_keys().collect())

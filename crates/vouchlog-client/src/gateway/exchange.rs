@@ -17,11 +17,11 @@ use super::resume::Redo;
 use super::session::{Session, Stream};
 use super::{GatewayError, Order};
 use crate::AppendPipe;
-use crate::receipts::Taken;
+use crate::receipts::LoggedStatements;
 use crate::spool::State;
 
 /// See the module.
-pub(super) struct Talk<'s> {
+pub(super) struct Exchange<'s> {
     session: &'s mut Session,
     stream: Stream,
     pipe: AppendPipe,
@@ -48,7 +48,7 @@ struct Request {
     sent_at: Instant,
 }
 
-impl<'s> Talk<'s> {
+impl<'s> Exchange<'s> {
     pub(super) fn new(
         session: &'s mut Session,
         stream: Stream,
@@ -201,7 +201,7 @@ impl<'s> Talk<'s> {
     }
 
     /// Verifies the answer to the oldest request, and moves `state` past it.
-    fn verify(&mut self, answer: Appended, state: &mut State) -> Result<Option<Taken>, Trouble> {
+    fn verify(&mut self, answer: Appended, state: &mut State) -> Result<Option<LoggedStatements>, Trouble> {
         let Some(request) = self.under_way.pop_front() else {
             return Err(
                 GatewayError::Unverified("it returned a response that was not requested".into()).into()
@@ -223,7 +223,7 @@ impl<'s> Talk<'s> {
         }
         let me = &self.session.me;
         let checkpoint = receipt.checkpoint.clone();
-        let taken = Taken::verify(request.statements, receipt, &me.origin, &me.log_key)
+        let taken = LoggedStatements::verify(request.statements, receipt, &me.origin, &me.log_key)
             .map_err(|error| GatewayError::Receipt { error, checkpoint })?;
         self.session.see(taken.checkpoint())?;
         state.range = request.after;
