@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header};
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::Semaphore;
-use tonic::{Code, Status};
+use tonic::Status;
 use tracing::{Instrument, Span};
 use vouchlog_api::{Error, ErrorKind};
 use vouchlog_runtime::request_id;

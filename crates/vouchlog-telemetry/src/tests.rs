@@ -59,7 +59,7 @@ impl TraceService for Inbox {
         assert_eq!(request.metadata().get("x-tenant").unwrap(), "t1");
         let spans = request.into_inner().resource_spans.into_iter().flat_map(|spans| spans.scope_spans);
         self.0.lock().unwrap().extend(spans.flat_map(|scope| scope.spans).map(|span| span.name));
-        Ok(Response::default())
+        Ok(Response::new(Default::default()))
     }
 }
 
@@ -72,7 +72,7 @@ impl MetricsService for Inbox {
         let metrics =
             request.into_inner().resource_metrics.into_iter().flat_map(|metrics| metrics.scope_metrics);
         self.0.lock().unwrap().extend(metrics.flat_map(|scope| scope.metrics).map(|metric| metric.name));
-        Ok(Response::default())
+        Ok(Response::new(Default::default()))
     }
 }
 
