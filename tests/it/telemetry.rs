@@ -121,7 +121,7 @@ async fn add(log: &Server) -> reqwest::Response {
     request.header("traceparent", format!("00-{TRACE}-{CALLER}-01")).send().await.unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_exports_its_spans_and_metrics() {
     let (receiver, url) = Receiver::start().await;
     let folder = tempfile::tempdir().unwrap();
@@ -150,7 +150,7 @@ async fn a_log_exports_its_spans_and_metrics() {
 }
 
 /// At the default intervals nothing would be sent for five seconds: only the last export brings these.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_drain_exports_what_is_left() {
     let (receiver, url) = Receiver::start().await;
     let folder = tempfile::tempdir().unwrap();
@@ -168,7 +168,7 @@ async fn the_drain_exports_what_is_left() {
     assert!(receiver.services.lock().iter().all(|service| service == "our-log"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endpoint_that_is_away_costs_nothing_but_the_export() {
     let folder = tempfile::tempdir().unwrap();
     let lines = folder.path().join("lines");
@@ -212,7 +212,7 @@ fn an_endpoint_that_is_no_url_is_refused() {
     assert!(said.contains("--otlp-endpoint") && !said.contains("secret"), "{said}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_collector_exports_what_it_does_with_a_body() {
     let (receiver, url) = Receiver::start().await;
     let world = World::new();
@@ -234,7 +234,7 @@ async fn a_collector_exports_what_it_does_with_a_body() {
     assert_eq!((collector.terminate(), log.terminate()), (0, 0));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rounds_cosignatures_and_audits_are_exported() {
     let (receiver, url) = Receiver::start().await;
     let folder = tempfile::tempdir().unwrap();
