@@ -22,6 +22,8 @@ mod program;
 mod readme;
 mod recovered;
 mod sd_jwt_python;
+mod spans;
+mod telemetry;
 mod tlog_witness;
 mod witness;
 mod witnesses;

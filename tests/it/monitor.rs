@@ -20,7 +20,7 @@ use crate::process::{Server, fail, run, signal, succeed, vouchlog};
 use crate::witnesses::json;
 
 /// Looks until what is awaited is there. What never comes ends the test.
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     for _ in 0..1_500 {
         if let Some(found) = look().await {
             return found;
@@ -30,7 +30,7 @@ async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     panic!("this never came: {what}");
 }
 
-async fn serve(router: Router) -> String {
+pub(crate) async fn serve(router: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });

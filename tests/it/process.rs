@@ -19,8 +19,11 @@ const PORTS: u16 = 20_000;
 pub(crate) fn vouchlog() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vouchlog"));
     // A developer's settings must not change what is tested.
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("VOUCHLOG_")) {
-        command.env_remove(name);
+    for (name, _) in std::env::vars_os() {
+        let shown = name.to_string_lossy();
+        if shown.starts_with("VOUCHLOG_") || shown.starts_with("OTEL_") {
+            command.env_remove(&name);
+        }
     }
     command.stdin(Stdio::null());
     command
@@ -114,8 +117,18 @@ impl Server {
 
     /// Starts whatever `serve --json` command and waits until it says where it serves.
     pub(crate) fn spawn(mut command: Command) -> Self {
-        let mut child =
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+        command.stderr(Stdio::piped());
+        Self::await_start(command)
+    }
+
+    /// The same, with the program's log lines in a file.
+    pub(crate) fn spawn_logging(mut command: Command, lines: &Path) -> Self {
+        command.stderr(std::fs::File::create(lines).unwrap());
+        Self::await_start(command)
+    }
+
+    fn await_start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program starts");
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let Some(Ok(line)) = lines.next() else {
             let output = child.wait_with_output().unwrap();
@@ -123,8 +136,9 @@ impl Server {
         };
         // Nobody may be kept waiting by a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        let mut stderr = child.stderr.take().unwrap();
-        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        if let Some(mut stderr) = child.stderr.take() {
+            std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        }
         let said: serde_json::Value = serde_json::from_str(&line).expect("one line of JSON");
         let text = |name: &str| said.pointer(name)?.as_str().map(str::to_owned);
         // A log has one vkey to give out, a witness one or two.

@@ -65,6 +65,7 @@ pub enum AuditError {
 ///
 /// Faults of the log are findings of the report; an error is only what keeps the auditor from looking. `on_step` receives how far
 /// the audit is, and is now and then given a state to save.
+#[tracing::instrument(name = "audit", skip_all, fields(origin = %config.log.origin, size))]
 pub async fn audit<R: LogReader>(
     reader: R,
     config: &Config,
@@ -94,6 +95,7 @@ impl<'c, R: LogReader> Audit<'c, R> {
             return Ok(Audited { report, state: self.previous });
         };
 
+        tracing::Span::current().record("size", signed.head().size.get());
         let mut comparison = Comparison { log: &self.log, served: &signed, found: &mut found };
         let compared = comparison.with_all(self.config, opened.as_ref()).await?;
         let base = Base { signed, cosigned, compared };

@@ -12,7 +12,7 @@ use vouchlog_runtime::durable::{self, Mode};
 
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
-use crate::traces::LogFormat;
+use crate::telemetry::Wanted;
 
 mod audit;
 mod auditing;
@@ -100,16 +100,17 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// The format that a server's traces are asked for in; none for commands that end by themselves.
-    pub(crate) fn log_format(&self) -> Option<LogFormat> {
-        match self {
-            Self::Up(args) => Some(args.log_format),
-            Self::Serve(args) => Some(args.log_format),
-            Self::Witness(args) => Some(args.log_format),
-            Self::Collect(args) => Some(args.log_format),
-            Self::Monitor(args) => Some(args.log_format),
-            _ => None,
-        }
+    /// What a command that runs until it is stopped wants of traces and metrics.
+    pub(crate) fn telemetry(&self) -> Option<Wanted<'_>> {
+        let (command, args, drain) = match self {
+            Self::Up(up) => ("up", &up.telemetry, &up.drain),
+            Self::Serve(serve) => ("serve", &serve.telemetry, &serve.end.drain),
+            Self::Witness(witness) => ("witness", &witness.telemetry, &witness.end.drain),
+            Self::Collect(collect) => ("collect", &collect.telemetry, &collect.end.drain),
+            Self::Monitor(monitor) => ("monitor", &monitor.telemetry, &monitor.drain),
+            _ => return None,
+        };
+        Some(Wanted { command, args, drain: drain.drain })
     }
 
     /// Runs it. `program` is the whole program's flags, for those commands that describe them.

@@ -9,7 +9,7 @@ mod commands;
 mod help;
 mod output;
 mod report;
-mod traces;
+mod telemetry;
 mod values;
 
 use commands::Command;
@@ -57,8 +57,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<Outcome> {
-    traces::start(cli.trace.as_deref(), cli.command.log_format())?;
-    cli.command.run(&Output::new(cli.json), Cli::command())
+    let telemetry = telemetry::start(cli.trace.as_deref(), cli.command.telemetry().as_ref())?;
+    let outcome = cli.command.run(&Output::new(cli.json), Cli::command());
+    telemetry.stop();
+    outcome
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What the program prints: words for people, one line of JSON for programs, progress on a terminal, traces.
+//! What the program prints: words for people, one line of JSON for programs, progress on a terminal.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;

@@ -291,6 +291,7 @@ impl Collector {
 
     /// Takes a body; it is durable when this returns. `items` is how many interactions (or spans) are in it, for a loss to be
     /// declared when there is no room.
+    #[tracing::instrument(name = "body", skip_all, fields(door = ?arrival.door, size = arrival.body.len(), items = items))]
     pub async fn take(&self, arrival: Arrival, items: u64) -> Result<Acceptance, Rejection> {
         self.put(arrival, items)
             .await
@@ -322,6 +323,7 @@ impl Collector {
 
     /// Takes what is about to happen. Answers when the log has it; with less, if that takes too long: in mode `fail_closed` with
     /// [`Rejection::NoReceipt`], in the others with what there is.
+    #[tracing::instrument(name = "body", skip_all, fields(door = ?Door::Intents))]
     pub async fn intent(&self, mut record: Record) -> Result<IntentReceipt, Rejection> {
         let id = record.id.get_or_insert_with(|| RecordId::from_random((self.0.randomness)())).clone();
         let body = serde_json::Value::Object(record.to_object()).to_string();

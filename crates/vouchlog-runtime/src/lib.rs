@@ -11,6 +11,7 @@
 //! | [`readiness`] | the checks behind `/readyz` |
 //! | [`watched`] | work on a thread of its own, with a deadline |
 //! | [`queue`] | a bounded queue of requests, each with a caller that waits for a typed reply |
+//! | [`request_id`] | the id of the request that is being answered |
 //! | [`metrics`] | registering a metric in one line |
 //!
 //! Out of scope: the log's formats, its store and its interfaces. This crate does not know what a log is.
@@ -26,6 +27,7 @@ pub mod metrics;
 pub mod poison;
 pub mod queue;
 pub mod readiness;
+pub mod request_id;
 pub mod watched;
 
 pub use backoff::Backoff;

@@ -3,12 +3,18 @@
 //! Two bounds, one on the number of requests and one on their weight together: a request holds its share of both from
 //! [`Queue::submit`] until its reply, so they cover what waits and what is being worked on. A full queue refuses at once; it
 //! never blocks a caller.
+//!
+//! A request carries the tracing span of its caller over to the worker's thread.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tracing::Span;
+
+/// A span of a batch takes this many requests as causes; the number of all is in its field `requests`.
+const MAX_CAUSES: usize = 64;
 
 /// Why a request was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -38,6 +44,20 @@ pub struct Waiting<R, A> {
     pub request: R,
     /// The caller.
     pub caller: Caller<A>,
+    /// The span in which it was submitted.
+    pub span: Span,
+}
+
+impl<R, A> Waiting<R, A> {
+    /// Places the span of a batch: it is part of the first request, and follows from the others.
+    pub fn batch_span(requests: &[Self], make: impl FnOnce(&Span) -> Span) -> Span {
+        let Some((first, others)) = requests.split_first() else { return Span::none() };
+        let span = make(&first.span);
+        for other in others.iter().take(MAX_CAUSES - 1) {
+            span.follows_from(&other.span);
+        }
+        span
+    }
 }
 
 /// A caller that waits for a reply.
@@ -104,7 +124,7 @@ impl<R, A> Queue<R, A> {
             _weight: self.weights.clone().try_acquire_many_owned(weight).map_err(|_| NotQueued::Full)?,
         };
         let (reply, outcome) = oneshot::channel();
-        let waiting = Waiting { request, caller: Caller { reply, room } };
+        let waiting = Waiting { request, caller: Caller { reply, room }, span: Span::current() };
         self.messages.send(Message::Request(waiting)).map_err(|_| NotQueued::Stopped)?;
         Ok(outcome)
     }
@@ -137,7 +157,7 @@ mod tests {
         let replies: Vec<_> = (0..3).map(|n| queue.submit(n, 1).unwrap()).collect();
         let mut waiting: Vec<_> = (0..3).map(|_| next(&receiver)).collect();
         waiting.reverse();
-        for Waiting { request, caller } in waiting {
+        for Waiting { request, caller, .. } in waiting {
             caller.answer(request * 10);
         }
         for (n, reply) in replies.into_iter().enumerate() {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
+use tracing::Span;
 use vouchlog_api::{
     self as api, AckLevel, Appended, Appender, Error, ErrorKind, HouseAppended, Opened, RangeReceipt, Result,
     RunInfo, StreamInfo,
@@ -203,22 +204,26 @@ impl<S: Store> Log<S> {
 }
 
 impl<S: Store> Appender for Log<S> {
+    #[tracing::instrument(name = "open_stream", skip_all, fields(stream))]
     async fn open_stream(&self, note: String) -> Result<Opened> {
         let prepared = prepare::open(&self.inner.shared, note)?;
         match self.settle(prepared).await? {
             (Done::Opened(stream), _) => {
+                Span::current().record("stream", stream.get());
                 Ok(Opened { stream, checkpoint: self.sequenced().checkpoint().to_owned() })
             }
             _ => Err(mixed_up()),
         }
     }
 
+    #[tracing::instrument(name = "append", skip_all, fields(stream = request.stream.get(), statements = request.statements.len(), size))]
     async fn append(&self, request: api::Append) -> Result<Appended> {
         let (stream, wait_for) = (request.stream, request.wait_for);
         self.check_level(wait_for)?;
         let prepared = prepare::append(&self.inner.shared, request)?;
         match self.settle(prepared).await? {
             (Done::Appended(run), Some(committed)) => {
+                Span::current().record("size", committed.head.tree.size.get());
                 let proof = fresh_proof(&committed, run.first, u64::from(run.count))?;
                 let stream_size = run.end();
                 let receipt = receipt(stream, &run, proof, &committed.head.checkpoint)?;
@@ -237,11 +242,13 @@ impl<S: Store> Appender for Log<S> {
         }
     }
 
+    #[tracing::instrument(name = "append", skip_all, fields(stream, statements = request.statements.len(), size))]
     async fn append_house(&self, request: api::HouseAppend) -> Result<HouseAppended> {
         let wait_for = request.wait_for;
         self.check_level(wait_for)?;
         match self.submit(prepare::house(request)?).await? {
             (Done::House { stream, sequence, first, count }, Some(committed)) => {
+                Span::current().record("stream", stream.get()).record("size", committed.head.tree.size.get());
                 let receipt = RangeReceipt {
                     stream,
                     sequence: sequence_number(sequence)?,
@@ -258,6 +265,7 @@ impl<S: Store> Appender for Log<S> {
         }
     }
 
+    #[tracing::instrument(name = "enrol", skip_all)]
     async fn enrol(&self, note: String) -> Result<LeafIndex> {
         let request = prepare::enrol(&self.inner.shared, note)?;
         match self.submit(request).await? {
@@ -266,6 +274,7 @@ impl<S: Store> Appender for Log<S> {
         }
     }
 
+    #[tracing::instrument(name = "revoke", skip_all)]
     async fn revoke(&self, note: String) -> Result<LeafIndex> {
         let request = prepare::revoke(&self.inner.shared, note)?;
         match self.submit(request).await? {

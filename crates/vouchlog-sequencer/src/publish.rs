@@ -90,6 +90,7 @@ impl Publisher {
 
     /// Publishes a checkpoint, unless a larger one is published already. One of the same size has more cosignatures, or newer.
     pub(crate) fn publish(&self, checkpoint: Published) {
+        let _span = tracing::debug_span!("publish", size = checkpoint.size.get()).entered();
         self.published.send_if_modified(|published| {
             let known = published.as_deref();
             let is_news = known.is_none_or(|known| checkpoint.size >= known.size && checkpoint != *known);

@@ -20,6 +20,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tracing::field::Empty;
+use tracing::{Span, info_span};
 use vouchlog_api::{Error, Result};
 use vouchlog_merkle::{CompactRange, Growth as Nodes, TreeHead, TreeSize};
 use vouchlog_note::SigningKey;
@@ -108,6 +110,7 @@ impl<S: Store> Sequencer<S> {
             return refuse(requests, &format!("the log has stopped writing: {reason}"));
         }
         let is_idle = requests.is_empty();
+        let _span = batch_span(&requests).entered();
         let (drafted, answers, house) = self.draft(requests, last);
         let published = self.newly_published();
         // Requests that change nothing must not wait for a commit.
@@ -117,6 +120,7 @@ impl<S: Store> Sequencer<S> {
             return acknowledge(answers, None);
         }
         let integrated = integrate(&self.tree, &drafted.entries, &drafted.leaves);
+        Span::current().record("entries", drafted.leaves.len()).record("size", integrated.head.size.get());
         self.second_path.begin(self.tree.range.clone(), drafted.entries.clone(), integrated.head);
         let committed = self.commit(&drafted, &integrated, published.as_deref(), &evicted);
         let checked = self.second_path.finish();
@@ -143,7 +147,7 @@ impl<S: Store> Sequencer<S> {
         let mut answers = Vec::with_capacity(requests.len());
         let mut house = HouseRun::default();
         let mut house_callers = Vec::new();
-        for Waiting { request, caller } in requests {
+        for Waiting { request, caller, span: _ } in requests {
             let done = match request {
                 Request::Append(append) => draft.append(&append),
                 Request::Open { note, opening } => draft.open(note, &opening, &enroller),
@@ -310,6 +314,15 @@ fn gather(queue: &Receiver<Message>, first: Message, stop: &mut Option<oneshot::
         next = queue.try_recv().ok();
     }
     batch
+}
+
+/// The span of a batch; none for what the sequencer does by itself.
+fn batch_span(requests: &[Waiting]) -> Span {
+    let statements: usize = requests.iter().map(|waiting| waiting.request.weight()).sum();
+    Waiting::batch_span(
+        requests,
+        |first| info_span!(parent: first, "batch", requests = requests.len(), statements, entries = Empty, size = Empty),
+    )
 }
 
 fn request(message: Message) -> Option<Waiting> {

@@ -33,6 +33,7 @@ use crate::limits::{DISCARD_PATIENCE, MAX_DISCARDED};
 use crate::log::AnyLog;
 use crate::openapi;
 use crate::problem::Problem;
+use crate::request::REQUEST_ID;
 use crate::status::bug;
 
 /// What there is to say of anything that is served.
@@ -126,7 +127,8 @@ struct App {
 
 /// Anyone may read what is public, from any web page too.
 fn open_to_all_sites() -> CorsLayer {
-    CorsLayer::new().allow_origin(Anyone).allow_methods([Method::GET, Method::HEAD])
+    let cors = CorsLayer::new().allow_origin(Anyone).allow_methods([Method::GET, Method::HEAD]);
+    cors.expose_headers([REQUEST_ID])
 }
 
 /// Keeps web pages from writing to what the browser of whoever looks at them can reach: a page may send a simple POST

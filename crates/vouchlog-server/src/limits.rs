@@ -61,6 +61,9 @@ pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
 /// Flow-control window of one HTTP/2 connection, which bounds what it can make the server hold unread.
 pub(crate) const CONNECTION_WINDOW: u32 = 1024 * 1024;
 
+/// The longest request id that is taken from a caller. UUIDs have 36 bytes, the ids of common proxies up to 100.
+pub(crate) const MAX_REQUEST_ID_BYTES: usize = 128;
+
 /// The longest sentence in an error. gRPC sends it in a header.
 pub(crate) const MAX_ERROR_BYTES: usize = 1_024;
 

@@ -127,6 +127,16 @@ pub(crate) struct Rpc {
 }
 
 impl Rpc {
+    /// The service's name, or `other`.
+    pub(crate) fn service(&self) -> &str {
+        &self.labels.grpc_service
+    }
+
+    /// The method's name, or `other`.
+    pub(crate) fn method(&self) -> &str {
+        &self.labels.grpc_method
+    }
+
     pub(crate) fn ended(&mut self, code: Code) {
         self.code = Some(code);
     }
@@ -175,7 +185,8 @@ fn calls() -> HashMap<String, CallLabels> {
     calls
 }
 
-fn method_label(method: &http::Method) -> &'static str {
+/// A method's name, or `other`.
+pub(crate) fn method_label(method: &http::Method) -> &'static str {
     match *method {
         http::Method::GET => "GET",
         http::Method::HEAD => "HEAD",

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use axum::Extension;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 use vouchlog_api::Error;
+use vouchlog_runtime::request_id;
 
 use crate::media::{TEXT, content_type};
 use crate::status::{Row, row, sentence};
@@ -37,6 +39,16 @@ pub(crate) struct Problem {
     /// With `OVERLOADED` and `UNAVAILABLE`: milliseconds to wait before sending the same again.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    /// The request's id, also in the header `x-request-id`: quote it to the operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+}
+
+/// Why a request failed, for the span and the log. An extension of the response.
+#[derive(Clone, Debug)]
+pub(crate) struct Reason {
+    pub(crate) code: &'static str,
+    pub(crate) detail: String,
 }
 
 impl Problem {
@@ -50,6 +62,7 @@ impl Problem {
             code,
             size: None,
             retry_after_ms: None,
+            request_id: request_id::current().map(|id| id.as_ref().to_owned()),
         }
     }
 
@@ -106,7 +119,13 @@ impl Problem {
     /// The same as a line of text.
     pub(super) fn into_text(self) -> Response {
         let headers = self.headers();
-        (self.status, headers, content_type(TEXT), format!("{}\n", self.detail)).into_response()
+        let text = format!("{}\n", self.detail);
+        (self.status, Extension(self.reason()), headers, content_type(TEXT), text).into_response()
+    }
+
+    /// Why the request failed.
+    pub(super) fn reason(self) -> Reason {
+        Reason { code: self.code, detail: self.detail }
     }
 
     fn headers(&self) -> http::HeaderMap {
@@ -131,7 +150,9 @@ impl From<Error> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self).expect("a problem has string keys only");
-        (self.status, self.headers(), content_type("application/problem+json"), body).into_response()
+        let (status, headers) = (self.status, self.headers());
+        let reason = Extension(self.reason());
+        (status, reason, headers, content_type("application/problem+json"), body).into_response()
     }
 }
 

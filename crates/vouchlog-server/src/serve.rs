@@ -32,7 +32,11 @@ pub struct Server {
     config: Config,
     health: Arc<dyn Health>,
     registry: Registry,
+    shared: Option<ShareMetrics>,
 }
+
+/// What is given the registry once it is complete.
+type ShareMetrics = Box<dyn FnOnce(Arc<Registry>) + Send + Sync>;
 
 /// What is served.
 enum Subject {
@@ -70,7 +74,7 @@ impl Server {
 
     fn of(subject: Subject, config: Config) -> Self {
         let health: Arc<dyn Health> = Arc::new(Readiness::default);
-        Self { subject, config, health, registry: Registry::default() }
+        Self { subject, config, health, registry: Registry::default(), shared: None }
     }
 
     /// Asks `health` whether what is served is ready: a [`Health`], or a closure that returns a [`Readiness`].
@@ -84,6 +88,13 @@ impl Server {
     #[must_use]
     pub fn registry(mut self, registry: Registry) -> Self {
         self.registry = registry;
+        self
+    }
+
+    /// Hands the registry to `share` once it is complete, with the server's own metrics: for a program that exports them.
+    #[must_use]
+    pub fn share_metrics(mut self, share: impl FnOnce(Arc<Registry>) + Send + Sync + 'static) -> Self {
+        self.shared = Some(Box::new(share));
         self
     }
 
@@ -120,7 +131,11 @@ impl Server {
         let mut registry = self.registry;
         let metrics = Metrics::register(&mut registry);
         let guarded = Guard::new(metrics.clone(), self.config.max_requests, self.config.request_timeout);
-        let operations = Operations { health: Arc::clone(&self.health), registry: Arc::new(registry) };
+        let registry = Arc::new(registry);
+        if let Some(share) = self.shared {
+            share(Arc::clone(&registry));
+        }
+        let operations = Operations { health: Arc::clone(&self.health), registry };
         let (services, routes) = match self.subject {
             Subject::Log(log) => {
                 (grpc::log_router(&log, &self.health, stopping), http::log_router(log, operations))

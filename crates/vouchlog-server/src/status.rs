@@ -24,9 +24,10 @@ use http::StatusCode;
 use prost::Message;
 use prost_types::Any;
 use tonic::{Code, Status};
-use tonic_types::{ErrorInfo, RetryInfo, pb};
+use tonic_types::{ErrorInfo, RequestInfo, RetryInfo, pb};
 use vouchlog_api::{Error, ErrorKind};
 use vouchlog_proto::{reason, v1};
+use vouchlog_runtime::request_id;
 
 use crate::limits::{MAX_ERROR_BYTES, RETRY_AFTER};
 
@@ -105,14 +106,19 @@ pub(crate) fn status(error: &Error) -> Status {
         let retry = pb::RetryInfo { retry_delay };
         details.push(Any { type_url: RetryInfo::TYPE_URL.to_owned(), value: retry.encode_to_vec() });
     }
+    if let Some(id) = request_id::current() {
+        let asked = pb::RequestInfo { request_id: id.as_ref().to_owned(), serving_data: String::new() };
+        details.push(Any { type_url: RequestInfo::TYPE_URL.to_owned(), value: asked.encode_to_vec() });
+    }
     let message = sentence(&error.message);
     let rich = pb::Status { code: row.code.into(), message: message.to_owned(), details };
     Status::with_details(row.code, message, rich.encode_to_vec().into())
 }
 
-/// What is said of a panic.
+/// The error after a panic.
 pub(crate) fn bug() -> Error {
-    Error::internal("internal error: the operator finds the details in the server's traces")
+    let id = request_id::current().map_or_else(String::new, |id| format!(" of request {id}"));
+    Error::internal(format!("internal error: the operator finds the details{id} in the server's log"))
 }
 
 /// An error's message, cut where it would be too long to send.

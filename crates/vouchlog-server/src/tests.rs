@@ -6,6 +6,7 @@ mod fake;
 mod grpc;
 mod http;
 mod operations;
+mod requests;
 mod routes;
 mod tiles;
 mod wire;

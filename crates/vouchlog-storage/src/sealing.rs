@@ -332,6 +332,7 @@ impl<L: Living, S: Sealed> Shared<L, S> {
         };
         let Some((last, _)) = bundles.last() else { return Ok(()) };
         let sealed = (last + 1) * 256;
+        let _span = tracing::debug_span!("seal", size = sealed, bundles = bundles.len()).entered();
         self.check_joins(&bundles)?;
         self.sealed.put(&tiles, &bundles)?;
         self.living.seal(self.epoch, sealed)?;

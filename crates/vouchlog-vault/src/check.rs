@@ -47,6 +47,7 @@ impl Vault {
     ///
     /// # Errors
     /// The database cannot be reached, or its keys were rewrapped meanwhile. Nothing is known then.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "check"))]
     pub async fn check(
         &self,
         rate: Option<u64>,

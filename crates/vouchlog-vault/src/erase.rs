@@ -90,6 +90,7 @@ pub struct PendingErasure {
 
 impl Vault {
     /// What erasing `scope` would do at the time `now`. Records that were erased are not in the plan.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "plan_erasure"))]
     pub async fn plan_erasure(&self, access: &Access, scope: &Scope, now: i64) -> Result<ErasurePlan> {
         self.shared
             .named(async {
@@ -120,6 +121,7 @@ impl Vault {
 
     /// Marks the plan's records: from now on nobody reads them. `basis` says why that is lawful, `erasure_record` is the id of the
     /// record that will say so. A hold placed since the plan was made refuses it as a whole. Again with the same id is fine.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "begin_erasure"))]
     pub async fn begin_erasure(
         &self,
         access: &Access,
@@ -168,6 +170,7 @@ impl Vault {
     ///
     /// SQLite: nothing of it is in any file afterwards. In a file of more than 256 MiB, which is not rewritten for each erasure, a
     /// stray pseudonym or wrapped key may stay in an unused part of a page until [`compact`](Self::compact).
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "finish_erasure"))]
     pub async fn finish_erasure(&self, access: &Access, erasure_record: &RecordId, now: i64) -> Result<u64> {
         self.shared
             .named(async {
@@ -199,6 +202,7 @@ impl Vault {
 
     /// Erasures that were begun and not finished, the oldest first. After a start: put them on record if they are not, and finish
     /// them.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "pending_erasures"))]
     pub async fn pending_erasures(&self, access: &Access) -> Result<Vec<PendingErasure>> {
         self.shared.named(async {
             access.require(Role::ReadMetadata)?;
@@ -224,6 +228,7 @@ impl Vault {
 
     /// Records whose duty to be kept is over at the time `now`, and that are under no hold; those due longest first, at most
     /// [`MAX_ERASED_AT_ONCE`]. Sweeping is erasing them.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "due"))]
     pub async fn due(&self, access: &Access, now: i64, limit: usize) -> Result<Vec<RecordId>> {
         self.shared.named(async {
             access.require(Role::ReadMetadata)?;

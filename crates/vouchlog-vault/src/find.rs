@@ -18,6 +18,7 @@ use crate::{Result, Row, Vault, VaultError};
 impl Vault {
     /// A page of the records that match, in the query's order. The next page is the same query [`after`](Query::after) the last
     /// row's [`cursor`](Row::cursor); a page with fewer rows than asked for is the last.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "find"))]
     pub async fn find(&self, access: &Access, query: &Query) -> Result<Vec<Row>> {
         self.shared
             .named(async {

@@ -39,6 +39,7 @@ pub struct Hold {
 impl Vault {
     /// Places a hold, or puts more records under it: they cannot be erased until it is released. Records that were erased, or are
     /// about to be, are left out. Answers how many came under it.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "hold"))]
     pub async fn hold(&self, access: &Access, name: &str, held: &HoldTarget, now: i64) -> Result<u64> {
         self.shared.named(async {
             access.require(Role::Erase)?;
@@ -71,6 +72,7 @@ impl Vault {
     }
 
     /// Lifts a hold. Records under another one stay under that.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "release"))]
     pub async fn release(&self, access: &Access, name: &str) -> Result<()> {
         self.shared
             .named(async {
@@ -89,6 +91,7 @@ impl Vault {
     }
 
     /// Every hold, by name.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "holds"))]
     pub async fn holds(&self, access: &Access) -> Result<Vec<Hold>> {
         self.shared.named(async {
             access.require(Role::ReadMetadata)?;
@@ -106,6 +109,7 @@ impl Vault {
 
     /// Sets for how long records of a class are kept at least, from when they began. A duty grows with it, also of
     /// records that are kept already; it is never shortened.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "set_retention"))]
     pub async fn set_retention(&self, access: &Access, class: &str, minimum: Duration) -> Result<()> {
         self.shared.named(async {
             access.require(Role::Erase)?;
@@ -123,6 +127,7 @@ impl Vault {
     }
 
     /// The retention classes that are set, by name.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "retention_classes"))]
     pub async fn retention_classes(&self, access: &Access) -> Result<Vec<(String, Duration)>> {
         self.shared
             .named(async {

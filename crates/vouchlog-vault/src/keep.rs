@@ -13,6 +13,7 @@ use crate::{KeepRecord, Result, Vault, VaultError};
 impl Vault {
     /// Keeps records, all or none, at most [`MAX_RECORDS_PER_CALL`]. They survive a power cut when this returns. A record that is
     /// kept already, with the same digest, is left as it is: so a call whose answer was lost is simply made again.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "keep", records = records.len()))]
     pub async fn keep(&self, access: &Access, records: Vec<KeepRecord>, now: i64) -> Result<()> {
         self.shared
             .named(async {

@@ -80,6 +80,7 @@ pub struct NotNoted {
 impl Vault {
     /// Records whose statements the vault does not know to be in the log, in the order they were kept, of all streams, from the one
     /// after `after` on; at most [`MAX_ROWS`].
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "unlogged"))]
     pub async fn unlogged(&self, access: &Access, after: i64, limit: usize) -> Result<Vec<Unlogged>> {
         self.shared
             .named(async {
@@ -97,6 +98,7 @@ impl Vault {
     }
 
     /// Those of the records with these names that [`unlogged`](Self::unlogged) has, in the order they were kept.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "unlogged_among", records = ids.len()))]
     pub async fn unlogged_among(&self, access: &Access, ids: &[RecordId]) -> Result<Vec<Unlogged>> {
         self.shared
             .named(async {
@@ -114,6 +116,7 @@ impl Vault {
     }
 
     /// How many records are kept and not in the log, and since when. One query, answered from the index of such records.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "kept_not_logged"))]
     pub async fn kept_not_logged(&self, access: &Access) -> Result<Backlog> {
         self.shared.named(async {
             access.require(Role::Submit)?;
@@ -129,6 +132,7 @@ impl Vault {
 
     /// Notes where the log has kept statements, all or none. Again is fine; the proof given last is kept, so that one under a
     /// cosigned checkpoint replaces one under a bare one. A statement that was logged twice keeps its first place.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "logged", records = logged.len()))]
     pub async fn logged(&self, access: &Access, logged: Vec<Logged>) -> Result<NotNoted> {
         self.shared.named(async {
             access.require(Role::Submit)?;
@@ -185,6 +189,7 @@ impl Vault {
     }
 
     /// Keeps what ties a stream to its gateway. Again replaces what is given and leaves what is not.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "keep_stream_proofs", stream = proofs.stream.get()))]
     pub async fn keep_stream_proofs(&self, access: &Access, proofs: StreamProofs) -> Result<()> {
         self.shared.named(async {
             access.require(Role::Submit)?;
@@ -206,6 +211,7 @@ impl Vault {
     }
 
     /// What ties a stream to its gateway, as far as it was kept.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "stream_proofs", stream = stream.get()))]
     pub async fn stream_proofs(&self, access: &Access, stream: StreamId) -> Result<Option<StreamProofs>> {
         self.shared
             .named(async {

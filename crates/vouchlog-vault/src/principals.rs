@@ -27,6 +27,7 @@ impl Vault {
     ///
     /// Roles bind those who come through this library with a token. Whoever holds both the database and the key encryption key
     /// needs neither: keep these with one service, and give people tokens.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "owner"))]
     pub async fn owner(&self) -> Result<Access> {
         self.shared
             .named(async {
@@ -40,6 +41,7 @@ impl Vault {
     }
 
     /// Who shows this token, and what it may do.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "authenticate"))]
     pub async fn authenticate(&self, token: &Token) -> Result<Access> {
         self.shared
             .named(async {
@@ -56,6 +58,7 @@ impl Vault {
 
     /// Names somebody, or gives a name new roles and a new token, which makes the old one void. The token is shown this once. The
     /// first one named must have the role `admin`.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "grant"))]
     pub async fn grant(&self, access: &Access, name: &str, roles: Roles, now: i64) -> Result<Token> {
         self.shared.named(async {
             access.require(Role::Admin)?;
@@ -79,6 +82,7 @@ impl Vault {
     }
 
     /// Takes a name out; its token is void. The last one may go too: then the key alone gives every role again.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "revoke"))]
     pub async fn revoke(&self, access: &Access, name: &str) -> Result<()> {
         self.shared
             .named(async {
@@ -97,6 +101,7 @@ impl Vault {
     }
 
     /// Everybody named, by name.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "principals"))]
     pub async fn principals(&self, access: &Access) -> Result<Vec<Principal>> {
         self.shared
             .named(async {

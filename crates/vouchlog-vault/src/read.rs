@@ -20,6 +20,7 @@ use crate::{Erasure, Result, Retention, Row, Vault, VaultError, sums};
 
 impl Vault {
     /// What is told of a record without opening it.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "row"))]
     pub async fn row(&self, access: &Access, id: &RecordId) -> Result<Row> {
         self.shared
             .named(async {
@@ -33,6 +34,7 @@ impl Vault {
     }
 
     /// Of these records those that are kept, with what is logged for each.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "kept", records = ids.len()))]
     pub async fn kept(&self, access: &Access, ids: &[RecordId]) -> Result<HashMap<RecordId, Digest>> {
         self.shared
             .named(async {
@@ -54,6 +56,7 @@ impl Vault {
     }
 
     /// The signed statement without disclosures. It stays when the record is erased.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "jwt"))]
     pub async fn jwt(&self, access: &Access, id: &RecordId) -> Result<String> {
         self.shared.named(async {
             access.require(Role::ReadMetadata)?;
@@ -68,6 +71,7 @@ impl Vault {
     }
 
     /// The proof file, once the log has the statement.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "proof"))]
     pub async fn proof(&self, access: &Access, id: &RecordId) -> Result<Option<String>> {
         self.shared.named(async {
             access.require(Role::ReadMetadata)?;
@@ -87,6 +91,7 @@ impl Vault {
     }
 
     /// The record's metadata.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "metadata"))]
     pub async fn metadata(&self, access: &Access, id: &RecordId) -> Result<Vec<u8>> {
         self.shared
             .named(async {
@@ -97,6 +102,7 @@ impl Vault {
     }
 
     /// The record's content. The permit shows that the reading is on record.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "content"))]
     pub async fn content(&self, access: &Access, permit: &ReadPermit, id: &RecordId) -> Result<Vec<u8>> {
         self.shared
             .named(async {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use parking_lot::RwLock;
 use tokio::sync::RwLock as AsyncRwLock;
+use tracing::{Instrument, Span};
 use vouchlog_api::{AnySubmitter, StreamSigner, Submitter};
 use vouchlog_grading::{Context, Grade, RULES_VERSION, grade};
 use vouchlog_record::{Facet, Record, RecordId};
@@ -133,8 +134,10 @@ impl Recorder {
     }
 
     /// The same for a caller who wants to try again: the records have their names afterwards, whatever became of them.
+    #[tracing::instrument(name = "record", skip_all, fields(tenant = self.0.config.tenant, stream, records = records.len()))]
     pub async fn record_all(&self, records: &mut [Record]) -> Result<Vec<Recorded>, RecordingError> {
         let signer = self.0.submitter.signer().await.map_err(RecordingError::NoStream)?;
+        Span::current().record("stream", signer.stream.get());
         let mut recorded = Vec::with_capacity(records.len());
         let mut stated = StatedBatch::default();
         let mut rest = records;
@@ -144,7 +147,7 @@ impl Recorder {
             // and submitted in their order.
             let recorder = self.clone();
             let stream = signer.stream;
-            let keeping = tokio::spawn(async move { recorder.keep(stream, stated).await });
+            let keeping = tokio::spawn(async move { recorder.keep(stream, stated).await }.in_current_span());
             let (kept, next) = tokio::join!(keeping, self.state_batch(&signer, rest, under_way));
             recorded.extend(kept.map_err(|_| VaultError::Closed)??);
             stated = next?;

@@ -128,6 +128,7 @@ impl Vault {
     ///
     /// Once the old key is destroyed, backups made before cannot be read any more: this is how what was erased goes out of
     /// them too.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "rewrap"))]
     pub async fn rewrap(&self, access: &Access, kek: KeyEncryptionKey) -> Result<()> {
         self.shared
             .named(async {
@@ -152,6 +153,7 @@ impl Vault {
 
     /// SQLite: rewrites the file without what was deleted and gives unused space back; it takes as much space again while it
     /// works, and nobody else writes meanwhile. PostgreSQL: nothing, `VACUUM` is its operator's.
+    #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "compact"))]
     pub async fn compact(&self, access: &Access) -> Result<()> {
         access.require(Role::Erase)?;
         self.shared.db.scrub(true).await

@@ -114,6 +114,11 @@ impl<S: WitnessStore> Cosigner<S> {
             let error = Error::unavailable(format!("the witness has stopped cosigning: {reason}"));
             return batch.into_iter().for_each(|waiting| self.answer(waiting.caller, Err(error.clone())));
         }
+        let span = Waiting::batch_span(
+            &batch,
+            |first| tracing::info_span!(parent: first, "batch", requests = batch.len()),
+        );
+        let _span = span.entered();
         let judged = self.judge_batch(batch);
         let lines = match sign(&self.shared.keys, &judged.draft.accepted, self.signers) {
             Ok(lines) => lines,
@@ -142,7 +147,7 @@ impl<S: WitnessStore> Cosigner<S> {
 
     fn judge_batch(&self, batch: Vec<Waiting>) -> Judged {
         let mut judged = Judged::default();
-        for Waiting { request: claim, caller } in batch {
+        for Waiting { request: claim, caller, span: _ } in batch {
             let origin = claim.log.origin_hash();
             let latest = judged.draft.latest.get(&origin).copied();
             let against = latest.map(|(_, place)| place);

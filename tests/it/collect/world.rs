@@ -64,7 +64,7 @@ impl World {
     }
 
     /// The command that starts the collector.
-    pub(super) fn collector(&self, more: &[&str]) -> Command {
+    pub(crate) fn collector(&self, more: &[&str]) -> Command {
         let mut command = vouchlog();
         let http = format!("127.0.0.1:{}", self.http_port);
         command

@@ -23,7 +23,7 @@ use super::reserve::ReserveArgs;
 use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
-use crate::traces::LogFormat;
+use crate::telemetry::{self, TelemetryArgs};
 
 mod custody;
 mod log;
@@ -75,10 +75,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "forward", env = "VOUCHLOG_FORWARD_HEADERS")]
     forward_headers: Option<PathBuf>,
     #[command(flatten)]
-    end: EndArgs,
-    /// Format of the program's own traces
-    #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
-    pub(super) log_format: LogFormat,
+    pub(super) end: EndArgs,
+    #[command(flatten)]
+    pub(super) telemetry: TelemetryArgs,
 }
 
 /// The vault, and the caller's token.
@@ -333,7 +332,8 @@ fn server(
             None => readiness,
         }
     };
-    Server::routes(routes.http, routes.grpc, config).health(readiness).registry(registry)
+    let server = Server::routes(routes.http, routes.grpc, config).health(readiness).registry(registry);
+    server.share_metrics(telemetry::share)
 }
 
 /// Waits until something that writes has stopped for good: the pipeline, the gateway's spool, or the log in this process.

@@ -23,7 +23,7 @@ use super::auditing::{Audit, AuditArgs, Subject};
 use super::running::{DrainArgs, Hangup, listen, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
-use crate::traces::LogFormat;
+use crate::telemetry::{self, TelemetryArgs};
 
 mod tell;
 mod watched;
@@ -57,10 +57,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS", env = "VOUCHLOG_MONITOR_LISTEN")]
     listen: Option<String>,
     #[command(flatten)]
-    drain: DrainArgs,
-    /// How traces are written
-    #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
-    pub(super) log_format: LogFormat,
+    pub(super) drain: DrainArgs,
+    #[command(flatten)]
+    pub(super) telemetry: TelemetryArgs,
 }
 
 /// Everything that outlives one audit.
@@ -88,11 +87,18 @@ impl Args {
         let watched = Arc::new(watched);
         let url = listener.as_ref().map(|(_, address)| format!("http://{address}"));
         self.announce(output, &subject, url.as_deref());
-        let server = listener.map(|(listener, _)| {
-            let health = Arc::clone(&watched);
-            let server = Server::operations(config).health(move || health.readiness()).registry(registry);
-            tokio::spawn(server.run(listener, stopped(stop.clone())))
-        });
+        let server = match listener {
+            Some((listener, _)) => {
+                let health = Arc::clone(&watched);
+                let server = Server::operations(config).health(move || health.readiness()).registry(registry);
+                let server = server.share_metrics(telemetry::share);
+                Some(tokio::spawn(server.run(listener, stopped(stop.clone()))))
+            }
+            None => {
+                telemetry::share(Arc::new(registry));
+                None
+            }
+        };
         let (news, queue) = mpsc::unbounded_channel();
         for unreported in memory.unreported(&subject.config.log) {
             // The receiver is right here.

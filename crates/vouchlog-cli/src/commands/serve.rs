@@ -14,7 +14,7 @@ use vouchlog::{
 use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
-use crate::traces::LogFormat;
+use crate::telemetry::{self, TelemetryArgs};
 
 /// Run a log: gRPC and HTTP on one port
 #[derive(clap::Args)]
@@ -60,12 +60,11 @@ pub(crate) struct Args {
           env = "VOUCHLOG_STREAM_HEAD_INTERVAL")]
     stream_head_interval: Duration,
     #[command(flatten)]
-    end: EndArgs,
+    pub(super) end: EndArgs,
     #[command(flatten)]
     scrub: super::scrub::ScrubArgs,
-    /// Format of the program's own traces
-    #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
-    pub(super) log_format: LogFormat,
+    #[command(flatten)]
+    pub(super) telemetry: TelemetryArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -115,7 +114,7 @@ impl Args {
         output.announce(&words, &answer);
         let reloading = reload_on(hangup, self.reloader(log.clone(), witness_urls));
         let (ending, end) = self.end.watch(shutdown, log.poison().wait());
-        log.server(config).run(listener, ending).await;
+        log.server(config).share_metrics(telemetry::share).run(listener, ending).await;
         reloading.abort();
         log.stop().await;
         output.farewell("The log stopped; everything acknowledged is on disk.");

@@ -1,6 +1,7 @@
 //! The first half of the pipeline: the journal is read in order, and folded.
 
 use tokio::sync::{mpsc, watch};
+use tracing::field::Empty;
 
 use super::{Chunk, FoldedEntry};
 use crate::arrival::JournalEntry;
@@ -72,6 +73,10 @@ impl Folding {
     }
 
     fn fold(&mut self, entries: &[(u64, JournalEntry)], next: u64) -> Chunk {
+        let size: usize = entries.iter().map(|(_, entry)| entry.len()).sum();
+        let span =
+            tracing::debug_span!(parent: None, "fold", entries = entries.len(), next, size, records = Empty);
+        let _entered = span.enter();
         let mut folded = Vec::with_capacity(entries.len());
         for (position, entry) in entries {
             let step = self.fold.apply(*position, entry);
@@ -82,6 +87,7 @@ impl Folding {
             let (JournalEntry { at, what, .. }, waiting) = (entry, self.fold.waiting());
             folded.push(FoldedEntry { position: *position, at: *at, what: *what, step, waiting });
         }
+        span.record("records", folded.iter().map(|folded| folded.step.records.len()).sum::<usize>());
         Chunk {
             folded,
             next,

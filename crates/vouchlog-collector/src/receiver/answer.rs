@@ -17,9 +17,10 @@ use std::time::Duration;
 
 use ::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetail, RetryInfo, StatusExt};
+use tonic_types::{ErrorDetail, RequestInfo, RetryInfo, StatusExt};
+use vouchlog_runtime::request_id;
 
 use super::exported::{Export, JSON, PROTOBUF, encoding};
 use crate::collector::Rejection;
@@ -132,7 +133,9 @@ impl Refusal {
     /// As a gRPC status, with all that a client needs in its details.
     pub(super) fn status(&self) -> Status {
         let retry = self.kind.retry_after().map(|wait| ErrorDetail::RetryInfo(RetryInfo::new(Some(wait))));
-        Status::with_error_details_vec(self.kind.row().1, self.why.as_str(), retry)
+        let request =
+            request_id::current().map(|id| ErrorDetail::RequestInfo(RequestInfo::new(id.as_ref(), "")));
+        Status::with_error_details_vec(self.kind.row().1, self.why.as_str(), retry.into_iter().chain(request))
     }
 
     pub(super) fn respond(&self, form: Form) -> Response {
@@ -146,10 +149,14 @@ impl Refusal {
             }
             Form::Otlp(Encoding::Json) => {
                 let mut status = json!({ "code": i32::from(code), "message": self.why });
-                if let Some(wait) = wait {
-                    status["details"] = json!([{
-                        "@type": RetryInfo::TYPE_URL, "retryDelay": format!("{}s", wait.as_secs()),
-                    }]);
+                let retry = wait.map(|wait| {
+                    json!({ "@type": RetryInfo::TYPE_URL, "retryDelay": format!("{}s", wait.as_secs()) })
+                });
+                let request = request_id::current()
+                    .map(|id| json!({ "@type": RequestInfo::TYPE_URL, "requestId": &*id }));
+                let details: Vec<Value> = retry.into_iter().chain(request).collect();
+                if !details.is_empty() {
+                    status["details"] = details.into();
                 }
                 ([(header::CONTENT_TYPE, JSON)], status.to_string()).into_response()
             }
@@ -160,6 +167,9 @@ impl Refusal {
                 });
                 if let Some(wait) = wait {
                     problem["retry_after_ms"] = json!(wait.as_secs() * 1_000);
+                }
+                if let Some(id) = request_id::current() {
+                    problem["request_id"] = json!(&*id);
                 }
                 ([(header::CONTENT_TYPE, "application/problem+json")], problem.to_string()).into_response()
             }

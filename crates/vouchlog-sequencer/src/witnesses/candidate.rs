@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tracing::{Span, info_span};
 use vouchlog_api::{LogReader, Result, proof};
 use vouchlog_merkle::{ConsistencyProof, TreeSize};
 use vouchlog_note::{CheckpointError, Policy, SignedCheckpoint, UnverifiedNote, VerifyingKey};
@@ -19,6 +20,8 @@ pub(crate) struct Candidate {
     by_log: UnverifiedNote,
     signed: Mutex<SignedCheckpoint>,
     size: TreeSize,
+    /// The round in which it is brought to the witnesses.
+    round: Span,
     /// Whether the policy is satisfied. Every answer is told, also one that changes nothing.
     satisfied: watch::Sender<bool>,
     /// Consistency proofs to this head, by the size they begin at: most witnesses are at the same one.
@@ -32,6 +35,7 @@ impl Candidate {
         Ok(Self {
             by_log: UnverifiedNote::parse(note)?,
             size: signed.head().size,
+            round: info_span!(parent: None, "round", size = signed.head().size.get()),
             signed: Mutex::new(signed),
             satisfied: watch::Sender::new(false),
             proofs: tokio::sync::Mutex::default(),
@@ -54,6 +58,11 @@ impl Candidate {
 
     pub(crate) fn size(&self) -> TreeSize {
         self.size
+    }
+
+    /// The span of the round.
+    pub(crate) fn round(&self) -> &Span {
+        &self.round
     }
 
     pub(crate) fn note(&self) -> &UnverifiedNote {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
+use tracing::{Instrument, info_span};
 use vouchlog_api::{AnyWitness, ErrorKind, Witness, proof};
 use vouchlog_merkle::{TreeHead, TreeSize, sha256};
 use vouchlog_note::{AddCheckpoint, Policy, SignedCheckpoint, VerifyingKey};
@@ -85,6 +86,17 @@ impl Feed {
 
     /// Has the witness cosign a candidate.
     pub(super) async fn bring<S: Store>(
+        &mut self,
+        candidate: &Candidate,
+        log: &Reader<S>,
+        policy: &Policy,
+    ) -> Result<(), Trouble> {
+        let size = candidate.size().get();
+        let span = info_span!(parent: candidate.round(), "cosign", witness = self.name, size);
+        self.bring_in_span(candidate, log, policy).instrument(span).await
+    }
+
+    async fn bring_in_span<S: Store>(
         &mut self,
         candidate: &Candidate,
         log: &Reader<S>,

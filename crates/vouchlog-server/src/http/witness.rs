@@ -7,6 +7,7 @@
 //! 413  longer than 128 KiB           429  too often: `retry-after` says when to come back
 //! ```
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -119,7 +120,8 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self.0.size() {
             Some(size) => {
-                (StatusCode::CONFLICT, content_type(SIZE_TYPE), format!("{size}\n")).into_response()
+                let reason = Extension(self.0.reason());
+                (StatusCode::CONFLICT, reason, content_type(SIZE_TYPE), format!("{size}\n")).into_response()
             }
             None => self.0.into_text(),
         }
