@@ -91,7 +91,7 @@ fn the_library_shows_no_store_and_dereferences_to_nothing() {
         all.extend(names);
     }
     // What it does show was found.
-    for shown in ["Appender", "LogReader", "StoreError", "Server", "Witness", "Custodian"] {
+    for shown in ["Appender", "LogReader", "StoreError", "Server", "Witness", "CustodyConfig"] {
         assert!(all.contains(shown), "{shown} is not among {all:?}");
     }
 }
