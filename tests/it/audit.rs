@@ -314,7 +314,7 @@ async fn completeness_and_samples_are_checked_offline() {
         succeed(&[&[command, "--json", "--log", &url], &known[..], more].concat())
     };
     log("prove-complete", &["--all", "-o", &whole]);
-    log("prove-complete", &["--stream", &stream, "--to", "1500", "-o", &part]);
+    log("prove-complete", &["--stream", &stream, "--to-size", "1500", "-o", &part]);
     // Between two times: in a far future there is nothing, from the beginning of the log to then there is everything.
     let said = log("prove-complete", &["--all", "--since", "9999-01-01T00:00:00Z", "-o", &part]);
     assert_eq!(json(&said)["streams"].as_array().unwrap().len(), 0, "{said}");

@@ -28,7 +28,7 @@ fn python() -> Option<PathBuf> {
 fn not_here() {
     eprintln!(
         "no real emitter runs here: `pip install -r tools/emitters/requirements-openai-v2.txt`, and \
-         VOUCHLOG_PYTHON=<that python>: cargo test -p vouchlog --test it emitters"
+         VOUCHLOG_PYTHON=<that python>: cargo test -p vouchlog-cli --test it emitters"
     );
 }
 

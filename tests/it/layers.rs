@@ -1,7 +1,10 @@
 //! The house rules that can be checked by reading: layers as `crates/README.md` draws them, no circles between modules, files of a
 //! size one can read, no traces of anybody's machine.
 
+mod callers;
 mod circles;
+mod library;
+mod public_api;
 
 use std::collections::BTreeMap;
 use std::fs;

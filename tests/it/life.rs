@@ -10,6 +10,7 @@ mod poison;
 mod postgres;
 mod program;
 mod reserve;
+mod up;
 mod witness_key;
 
 /// How long anything may take before a test gives up on it. A guard against hanging, and no measurement.

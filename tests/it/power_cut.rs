@@ -64,7 +64,7 @@ fn disk(folder: &Path) -> Option<(PathBuf, Mounted)> {
 
 fn not_here() {
     eprintln!(
-        "power cuts are not simulated here: run as root where loop devices can be mounted: cargo test -p vouchlog --test it power_cut"
+        "power cuts are not simulated here: run as root where loop devices can be mounted: cargo test -p vouchlog-cli --test it power_cut"
     );
 }
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Map, Value, json};
-use vouchlog_evidence::{ClearClaims, Issued, RecordId, issue, public_jwk, verify};
 use vouchlog_note::{KeyName, SignatureType, SigningKey};
+use vouchlog_record::RecordId;
+use vouchlog_statement::{ClearClaims, IssuedStatement, issue, public_jwk, verify};
 use vouchlog_stream::{Evidence, StatementKind, StreamId};
 
 /// A Python that has the package.
@@ -20,7 +21,7 @@ fn python() -> Option<PathBuf> {
 fn not_here() {
     eprintln!(
         "statements are not checked with Python here: `pip install sd-jwt==0.10.4`, and VOUCHLOG_PYTHON=<that python>: \
-         cargo test -p vouchlog --test it sd_jwt_python"
+         cargo test -p vouchlog-cli --test it sd_jwt_python"
     );
 }
 
@@ -42,7 +43,7 @@ fn record() -> Map<String, Value> {
     record
 }
 
-fn issued() -> Issued {
+fn issued() -> IssuedStatement {
     let claims = ClearClaims {
         issuer: "gateway.example.com".to_owned(),
         issued_at: 1_767_225_600,

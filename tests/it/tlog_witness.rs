@@ -63,7 +63,7 @@ impl Vectors {
         command.arg("--data").arg(folder.path().join("data"));
         command.arg("--key").arg(write_key(folder.path(), "w.key", &ed25519));
         command.arg("--ml-dsa-key").arg(write_key(folder.path(), "w-ml-dsa.key", &ml_dsa));
-        command.arg("--log").arg(log.verifying_key().to_string());
+        command.arg("--log-vkey").arg(log.verifying_key().to_string());
         let process = Server::spawn(command);
         let keys = [ed25519.verifying_key().clone(), ml_dsa.verifying_key().clone()];
         Self { process, log, keys, http: reqwest::Client::new(), _folder: folder }

@@ -48,7 +48,7 @@ async fn a_witness_remembers_through_restarts_and_kills() {
     let data = folder.path().join("witness");
     let log = log("log.example.com/a");
     let vkey = log.verifying_key().to_string();
-    let witness = Server::spawn(command(&data, &["--name", NAME, "--ml-dsa", "--log", &vkey]));
+    let witness = Server::spawn(command(&data, &["--name", NAME, "--ml-dsa", "--log-vkey", &vkey]));
     for key in ["witness.key", "witness-ml-dsa.key"] {
         let mode = std::fs::metadata(data.join(key)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{key}");
@@ -64,7 +64,7 @@ async fn a_witness_remembers_through_restarts_and_kills() {
     witness.kill();
 
     for round in 0..3 {
-        let witness = Server::spawn(command(&data, &["--log", &vkey]));
+        let witness = Server::spawn(command(&data, &["--log-vkey", &vkey]));
         assert_eq!(witness.vkey, first.to_string());
         assert_eq!(latest(&witness, &log).await, served, "round {round}");
         assert_eq!(post(&witness, 0, &honest).await, (409, "1\n".to_owned()));

@@ -23,7 +23,12 @@ pub(crate) fn log_key() -> SigningKey {
 pub(crate) fn start_witness(folder: &Path, name: &str, port: u16, more: &[&str]) -> Server {
     let mut command = vouchlog();
     command.args(["witness", "--json", "--name", &format!("witness.example.com/{name}")]);
-    command.args(["--listen", &format!("127.0.0.1:{port}"), "--log", &log_key().verifying_key().to_string()]);
+    command.args([
+        "--listen",
+        &format!("127.0.0.1:{port}"),
+        "--log-vkey",
+        &log_key().verifying_key().to_string(),
+    ]);
     command.arg("--data").arg(folder.join(name)).args(more);
     Server::spawn(command)
 }

@@ -134,7 +134,7 @@ fn sources(dir: &Path, found: &mut Vec<(String, String)>) {
 
 #[test]
 fn rules_are_stated_in_plain_english() {
-    for rule in vouchlog_evidence::rules() {
+    for rule in vouchlog_grading::rules() {
         assert_plain(rule.code, rule.says);
         assert_plain(rule.code, rule.remedy);
     }

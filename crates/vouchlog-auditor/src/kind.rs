@@ -17,6 +17,17 @@ pub enum Severity {
     Critical,
 }
 
+impl Severity {
+    /// For people: "it is …".
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Warning => "a warning",
+            Self::Serious => "serious",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 /// What a finding's evidence proves to a third party.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

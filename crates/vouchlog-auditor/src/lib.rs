@@ -6,8 +6,10 @@
 //! [`prove_complete`] makes a file that shows a stream to be complete, [`verify_completeness`] checks it; [`sample`] draws
 //! entries drawn at random.
 //!
+//! [`monitor`] remembers which findings were reported; [`canaries`] remembers statements that were planted in a log.
+//!
 //! Out of scope: how a log is reached (any [`vouchlog_api::LogReader`]; `vouchlog-client` has readers for HTTP and
-//! directories), where states and files are kept, and the clock: callers pass those.
+//! directories), where states and files are kept, randomness, and the clock: callers pass those.
 //!
 //! *Invariant: a finding carries what proves it*, or says that it is an observation.
 //!
@@ -45,6 +47,9 @@ mod completeness;
 mod evidence;
 mod proving;
 mod sample;
+
+pub mod canaries;
+pub mod monitor;
 
 mod encoding;
 pub mod limits;

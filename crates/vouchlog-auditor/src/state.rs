@@ -97,11 +97,6 @@ impl AuditState {
         Self { body }
     }
 
-    /// The last checkpoint whose whole log was verified, as a signed note.
-    pub fn verified_checkpoint(&self) -> Option<&str> {
-        self.body.verified.as_deref()
-    }
-
     /// The number of entries that were read.
     pub fn size(&self) -> TreeSize {
         TreeSize::new(self.body.size)

@@ -53,6 +53,9 @@ use finding::Finder;
 use session::{Disk, History, Identity, Session};
 use writer::{Change, Ticket, Writer};
 
+/// How often [`Gateway::out_of_reach`] reads the gateway's status.
+const STATUS_INTERVAL: Duration = Duration::from_millis(500);
+
 /// How long a gateway waits for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
@@ -358,6 +361,27 @@ impl Gateway {
     /// How many statements wait for their receipt.
     pub fn waiting(&self) -> u64 {
         self.spool.len()
+    }
+
+    /// Completes once the log has been out of reach for `patience` without a break, and returns why. `report` gets each new reason
+    /// as soon as it is known. Statements stay in the spool.
+    pub async fn out_of_reach(&self, patience: Duration, mut report: impl FnMut(&str)) -> String {
+        let (mut reported, mut troubled) = (None, Duration::ZERO);
+        loop {
+            tokio::time::sleep(STATUS_INTERVAL).await;
+            let Some(trouble) = self.status().trouble else {
+                troubled = Duration::ZERO;
+                continue;
+            };
+            troubled += STATUS_INTERVAL;
+            if troubled >= patience {
+                return trouble;
+            }
+            if reported.as_ref() != Some(&trouble) {
+                report(&trouble);
+                reported = Some(trouble);
+            }
+        }
     }
 
     /// Hands receipts that were found in the log to the sink.

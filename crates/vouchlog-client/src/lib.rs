@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+mod caching_reader;
 mod connection;
 mod evidence;
 pub mod limits;
@@ -39,11 +40,12 @@ mod gateway;
 mod receipts;
 mod spool;
 
+pub use caching_reader::CachingReader;
 pub use connection::Connection;
 pub use evidence::{Evidence, Misbehaviour};
 pub use gateway::{Gateway, GatewayConfig, GatewayError, GatewayStatus, Options, Patience, SubmitTicket};
 pub use grpc_log::{AppendPipe, GrpcLog, ServedReceipt};
-pub use receipts::{Acknowledged, LoggedStatements, ProofFiles, ReceiptSink};
+pub use receipts::{Acknowledged, LoggedStatements, ProofFiles, ProofFolder, ReceiptSink};
 pub use spool::SpoolError;
 pub use tile_reader::TileReader;
 pub use verified_log::{VerifiedLog, VerifyError};

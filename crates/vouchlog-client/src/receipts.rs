@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use vouchlog_api::{RangeReceipt, ReceiptError};
 use vouchlog_merkle::{LeafIndex, ProofError, leaf_hash};
-use vouchlog_note::{CheckpointError, Origin, ProofFile, SignedCheckpoint, UnverifiedNote, VerifyingKey};
+use vouchlog_note::{
+    Checkpoint, CheckpointError, Origin, ProofFile, SignedCheckpoint, UnverifiedNote, VerifyingKey,
+};
 use vouchlog_runtime::durable::{self, Mode};
 use vouchlog_stream::Statement;
 
@@ -107,6 +109,67 @@ pub trait ReceiptSink: Send + 'static {
     /// Keeps a receipt; it must be durable when this returns. After an error nothing is forgotten, the gateway reports the error in
     /// its status, gets the receipt again, and tries again.
     fn keep(&mut self, taken: &LoggedStatements) -> io::Result<()>;
+}
+
+/// A folder of proof files named by their index, `<index>.tlog-proof`. Each carries its entry, so that it can be verified by itself.
+#[derive(Clone, Debug)]
+pub struct ProofFolder {
+    dir: PathBuf,
+}
+
+impl ProofFolder {
+    /// Proof files go to `dir`, which exists.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into() }
+    }
+
+    /// Where the proof file of the entry at `index` is.
+    pub fn path(&self, index: LeafIndex) -> PathBuf {
+        self.dir.join(format!("{index}.tlog-proof"))
+    }
+
+    /// Writes the proof file of each statement of a receipt, durably.
+    ///
+    /// That the receipt leads to its own checkpoint is checked here. Whether the log signed that checkpoint is for the caller to
+    /// check, who knows the log's key.
+    ///
+    /// # Errors
+    /// The receipt does not hold together, or a file cannot be written.
+    pub fn keep(&self, receipt: &RangeReceipt, statements: &[Statement]) -> io::Result<()> {
+        for file in proof_files(receipt, statements).map_err(io::Error::other)? {
+            let path = self.path(file.index());
+            durable::place(&path, file.to_text().as_bytes(), Mode::Shared).map_err(|failed| {
+                io::Error::new(failed.kind(), format!("{}: {}", path.display(), failed.error))
+            })?;
+        }
+        durable::sync_dir(&self.dir).map_err(|failed| {
+            io::Error::new(failed.kind(), format!("{}: {}", self.dir.display(), failed.error))
+        })
+    }
+}
+
+impl ReceiptSink for ProofFolder {
+    fn keep(&mut self, taken: &LoggedStatements) -> io::Result<()> {
+        Self::keep(self, &taken.receipt, &taken.statements)
+    }
+}
+
+/// Cuts the proof file of each statement out of a receipt, with its entry.
+fn proof_files(receipt: &RangeReceipt, statements: &[Statement]) -> Result<Vec<ProofFile>, ReceiptError> {
+    let first = receipt.first;
+    let unproven = |error: ProofError| ReceiptError::Proof { first, error };
+    let note = UnverifiedNote::parse(receipt.checkpoint.as_bytes()).map_err(CheckpointError::from)?;
+    let head = Checkpoint::parse(note.unverified_text())?.head();
+    let entries: Vec<_> = receipt.entries(statements)?.map(|entry| entry.to_bytes()).collect();
+    let leaves: Vec<_> = entries.iter().map(|entry| leaf_hash(entry)).collect();
+    receipt.proof.verify(first, &leaves, head.size, &head.root).map_err(unproven)?;
+    let placed = receipt.proof.place(first, &leaves, head.size).map_err(unproven)?;
+    let mut files = Vec::with_capacity(entries.len());
+    for (index, entry) in (first.get()..).map(LeafIndex::new).zip(&entries) {
+        let proof = placed.inclusion(index).map_err(unproven)?;
+        files.push(ProofFile::new(Some(entry.to_vec()), index, proof, note.clone())?);
+    }
+    Ok(files)
 }
 
 /// Writes one proof file for each statement, `<digest>-<index>.tlog-proof`, into a directory.

@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use vouchlog_evidence::{Commitment, Record, RecordId};
+use vouchlog_record::{Commitment, Record, RecordId};
 
 use crate::dialect::{self, Role};
 use crate::intake::{Item, ItemError, Refused};

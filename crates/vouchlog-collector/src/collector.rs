@@ -13,7 +13,7 @@ use serde_json::json;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use vouchlog_evidence::{Record, RecordId, SealReason};
+use vouchlog_record::{Record, RecordId, SealReason};
 use vouchlog_stream::Digest;
 use vouchlog_vault::limits::SILENCE;
 use vouchlog_vault::{Access, Recorder, VaultError};
@@ -385,11 +385,6 @@ impl Collector {
         let words =
             format!("the oldest record that is not in the log has been waiting for {} s", age.as_secs());
         if age <= KEPT_NOT_LOGGED_PATIENCE { Ok(Some(words)) } else { Err(words) }
-    }
-
-    /// Bytes that wait on disk to be recorded, and the most there may be.
-    pub fn backlog(&self) -> (u64, u64) {
-        (self.0.journal.held(), self.0.settings.disk_budget)
     }
 
     /// Adds the collector's metrics.

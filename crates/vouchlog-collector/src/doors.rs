@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 use thiserror::Error;
-use vouchlog_evidence::limits::MAX_RECORD_BYTES;
-use vouchlog_evidence::{Parsed, Record};
+use vouchlog_record::limits::MAX_RECORD_BYTES;
+use vouchlog_record::{ParsedRecord, Record};
 use vouchlog_stream::StatementKind;
 
 use crate::intake::{Attributes, size_of};
@@ -35,7 +35,7 @@ pub type Rejection = (usize, String);
 
 /// Records as a gateway makes them itself, and those that were not taken. Whoever sends them is asked nothing more than that they
 /// read, and are none of the vault's own.
-pub fn records(body: &[u8]) -> Result<(Vec<Parsed>, Vec<Rejection>), DoorError> {
+pub fn records(body: &[u8]) -> Result<(Vec<ParsedRecord>, Vec<Rejection>), DoorError> {
     let (mut records, mut not_taken) = (Vec::new(), Vec::new());
     for (place, object) in objects(body)?.into_iter().enumerate() {
         match object.and_then(record) {
@@ -46,7 +46,7 @@ pub fn records(body: &[u8]) -> Result<(Vec<Parsed>, Vec<Rejection>), DoorError> 
     Ok((records, not_taken))
 }
 
-fn record(object: Map<String, Value>) -> Result<Parsed, String> {
+fn record(object: Map<String, Value>) -> Result<ParsedRecord, String> {
     // Escapes aside it takes more in memory than as text.
     let is_small = size_of(&object) <= MAX_RECORD_BYTES / 6;
     let bytes = || serde_json::to_string(&object).map_or(usize::MAX, |text| text.len());

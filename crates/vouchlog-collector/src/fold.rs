@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use vouchlog_evidence::{RULES_VERSION, Record, RecordId, SealReason};
+use vouchlog_grading::RULES_VERSION;
+use vouchlog_record::{Record, RecordId, SealReason};
 use vouchlog_stream::StatementKind;
 
 use crate::arrival::{Door, JournalEntry, What};

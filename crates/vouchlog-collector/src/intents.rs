@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use vouchlog_evidence::{RULES_VERSION, Record, RecordId};
+use vouchlog_grading::RULES_VERSION;
+use vouchlog_record::{Record, RecordId};
 use vouchlog_stream::StatementKind;
 
 use crate::limits::{MAX_INTENTS, MAX_REMEMBERED_BYTES};

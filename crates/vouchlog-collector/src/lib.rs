@@ -17,11 +17,14 @@
 //!
 //! The steps of the fold are pure: [`intake`] reads a body into items, [`dialect`] says what an item's attributes mean, [`assemble`]
 //! puts the items of one interaction together into one record. [`doors`] are for bodies that are no OTLP.
+//!
+//! [`doctor`] reads the records back from the vault, and reports what the evidence of each gateway lacks.
 
 mod arrival;
 pub mod assemble;
 mod collector;
 pub mod dialect;
+pub mod doctor;
 pub mod doors;
 mod fold;
 mod forward;

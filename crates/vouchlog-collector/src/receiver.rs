@@ -16,7 +16,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::post;
 use prometheus_client::registry::Registry;
-use vouchlog_evidence::{Record, SealReason};
+use vouchlog_record::{Record, SealReason};
 
 use crate::arrival::Arrival;
 use crate::collector::{Acceptance, Collector, IntentReceipt, Rejection};

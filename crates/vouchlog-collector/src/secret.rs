@@ -1,7 +1,7 @@
 //! The collector's secret: names of records and commitments are made with it, so that they give nothing away.
 
 use aws_lc_rs::hmac;
-use vouchlog_evidence::{Commitment, RecordId};
+use vouchlog_record::{Commitment, RecordId};
 
 use crate::assemble::Naming;
 

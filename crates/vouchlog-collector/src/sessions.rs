@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use vouchlog_evidence::{Record, RecordId, SealReason, SessionSeal};
+use vouchlog_record::{Record, RecordId, SealReason, SessionSeal};
 use vouchlog_stream::StatementKind;
 
 use crate::limits::{MAX_REMEMBERED_BYTES, MAX_SEALED_IDS, MAX_SESSIONS};

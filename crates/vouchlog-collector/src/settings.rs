@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
-use vouchlog_evidence::Profile;
+use vouchlog_record::Profile;
 
 use crate::assemble;
 use crate::limits::MIN_FREE_BYTES;

@@ -158,6 +158,6 @@ fn pairs(attributes: &Value) -> Value {
 }
 
 /// A record as JSON, for looking into it by pointer.
-pub(crate) fn json(record: &vouchlog_evidence::Record) -> Value {
+pub(crate) fn json(record: &vouchlog_record::Record) -> Value {
     Value::Object(record.to_object())
 }

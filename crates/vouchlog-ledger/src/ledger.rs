@@ -128,7 +128,7 @@ impl Ledger {
     }
 
     /// First half of [`append`](Self::append): writes records that are not durable yet. To be followed by a sync of
-    /// [`file`](Self::file) and [`synced`](Self::synced), or by [`retract`](Self::retract).
+    /// [`file`](Self::file) and [`synced`](Self::synced).
     pub fn write(&mut self, records: &[&[u8]]) -> Result<Vec<RecordAddress>, AppendError> {
         self.admit()?;
         if let Some(long) = records.iter().find(|record| record.len() > MAX_PAYLOAD) {
@@ -163,15 +163,6 @@ impl Ledger {
         self.position = position;
         self.note_mark();
         Ok(())
-    }
-
-    /// Takes back what was written and not synced.
-    pub fn retract(&mut self) -> Result<(), AppendError> {
-        if self.pending.take().is_none() {
-            return Ok(());
-        }
-        self.allocated = self.position.end;
-        self.file.set_length(self.position.end).map_err(|error| self.fail(&error))
     }
 
     /// Begins a new file with `snapshot`; durable when this returns.

@@ -181,19 +181,6 @@ fn a_full_disk_refuses_and_changes_nothing() {
     ledger.append(&[b"x"]).unwrap();
 }
 
-#[test]
-fn what_was_retracted_is_not_there() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut ledger = create(dir.path());
-    ledger.append(&[b"kept"]).unwrap();
-    ledger.write(&[b"never synced"]).unwrap();
-    ledger.retract().unwrap();
-    ledger.append(&[b"next"]).unwrap();
-    drop(ledger);
-    let entries: Vec<_> = open(dir.path()).unwrap().1.into_iter().map(|(_, payload)| payload).collect();
-    assert_eq!(entries, [b"kept".to_vec(), b"next".to_vec()]);
-}
-
 #[derive(Clone, Debug)]
 enum Damage {
     Flip(u8),

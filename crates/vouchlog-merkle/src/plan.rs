@@ -26,12 +26,6 @@ impl ProofPlan {
         &self.nodes
     }
 
-    /// The number of hashes the proof will have.
-    #[must_use]
-    pub fn proof_len(&self) -> usize {
-        self.takes.len()
-    }
-
     /// The hashes of the proof, from those of [`ProofPlan::nodes`] in the same order.
     ///
     /// # Errors

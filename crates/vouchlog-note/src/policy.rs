@@ -74,11 +74,6 @@ impl Policy {
         &self.witnesses
     }
 
-    /// The witness with this key, name and ID included; `None` if the policy lists none.
-    pub fn witness_of(&self, key: &VerifyingKey) -> Option<&PolicyWitness> {
-        self.witnesses.iter().find(|witness| witness.key == *key)
-    }
-
     /// Whether the policy asks for no cosignature at all (`quorum none`).
     pub fn is_quorum_none(&self) -> bool {
         self.quorum.is_none()

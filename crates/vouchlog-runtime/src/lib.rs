@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`clock`] | typed wall-clock and monotonic time, as a value that tests and simulations control |
 //! | [`durable`] | files that are written completely or not at all, and survive a power cut |
+//! | [`lock`] | files that one process holds at a time |
 //! | [`backoff`] | growing, jittered waits between retries |
 //! | [`mod@caught`] | panics of libraries as errors |
 //! | [`poison`] | the switch that stops writing for good, and a future that waits for it |
@@ -21,6 +22,7 @@ pub mod backoff;
 pub mod caught;
 pub mod clock;
 pub mod durable;
+pub mod lock;
 pub mod metrics;
 pub mod poison;
 pub mod queue;

@@ -32,11 +32,6 @@ impl Poison {
         self.0.borrow().clone()
     }
 
-    /// Whether it is set.
-    pub fn is_set(&self) -> bool {
-        self.0.borrow().is_some()
-    }
-
     /// An error with the reason, if it is set: the form of a readiness check.
     pub fn check(&self) -> Result<(), String> {
         self.reason().map_or(Ok(()), |reason| Err(reason.to_string()))
@@ -71,7 +66,6 @@ mod tests {
     #[test]
     fn the_first_reason_wins() {
         let poison = Poison::new();
-        assert!(!poison.is_set());
         assert_eq!(poison.check(), Ok(()));
         assert!(poison.set("the disk"));
         assert!(!poison.clone().set("something later"));

@@ -353,7 +353,7 @@ fn unknown_gateway(key: &VerifyingKey) -> Error {
     Error::new(
         ErrorKind::PermissionDenied,
         format!(
-            "the gateway `{}` is not enrolled; the operator enrols it with: vouchlog enrol --log URL --operator-key FILE '{key}'",
+            "the gateway `{}` is not enrolled; the log's operator must enrol its key first: {key}",
             key.name()
         ),
     )

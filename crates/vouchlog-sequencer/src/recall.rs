@@ -169,9 +169,7 @@ impl Recall<'_> {
 
 /// The index leads to entries that are not what it says they are.
 fn unfit() -> Error {
-    tracing::error!(
-        "the lookup index does not match the log: rebuild it with `vouchlog serve --index rebuild`"
-    );
+    tracing::error!("the lookup index does not match the log: rebuild the index");
     Error::unavailable(
         "the lookup index does not match the log: its operator must rebuild it; then retry the same request",
     )

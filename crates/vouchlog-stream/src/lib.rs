@@ -2,10 +2,10 @@
 //!
 //! In scope: what the bytes of an [`Entry`] mean, the signed notes that control entries carry ([`Genesis`],
 //! [`StreamOpening`], [`Enrolment`], [`Revocation`]), and the pure state machine of one stream ([`StreamState`]): contiguous sequence numbers, one signed
-//! history, heartbeats, closing, succession.
+//! history, heartbeats, closing, succession. An [`Opening`] is a salted commitment to a record, whose digest a statement carries.
 //!
 //! Out of scope: signatures and checkpoints (`vouchlog-note`), tree hashing (`vouchlog-merkle`), what a record holds
-//! (`vouchlog-evidence` keeps that), when things are written (`vouchlog-sequencer`).
+//! (`vouchlog-record` keeps that), when things are written (`vouchlog-sequencer`).
 //!
 //! *Invariant: an entry decodes in exactly one way*: `Entry::decode` and `Entry::encode` are inverse.
 //!
@@ -32,6 +32,8 @@ mod entry;
 mod error;
 mod ids;
 pub mod limits;
+mod opening;
+mod place;
 mod registry;
 mod state;
 mod statement;
@@ -40,6 +42,8 @@ pub use control::{Enrolment, Genesis, Previous, Revocation, StreamOpening, TextE
 pub use entry::{Entry, StatementEntry};
 pub use error::{EntryError, StreamError};
 pub use ids::{LoggedAt, SequenceNumber, StreamId};
+pub use opening::{Opening, OpeningError};
+pub use place::LogPlace;
 pub use registry::{GatewayState, Revoked};
 pub use state::{Admitted, Fork, Run, StreamState, StreamStatus};
 pub use statement::{Digest, Evidence, Statement, StatementKind, stream_origin};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use vouchlog_evidence::RecordId;
+use vouchlog_record::RecordId;
 use zeroize::Zeroizing;
 
 use crate::role::{Role, Roles};

@@ -16,7 +16,7 @@ use std::fmt;
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
-use vouchlog_evidence::RecordId;
+use vouchlog_record::RecordId;
 
 use crate::access::Access;
 use crate::limits::{MAX_BASIS_BYTES, MAX_ERASED_AT_ONCE, MAX_TENANTS_SEARCHED, MAX_VALUE_BYTES};

@@ -2,7 +2,7 @@
 //! its id.
 
 use thiserror::Error;
-use vouchlog_evidence::RecordId;
+use vouchlog_record::RecordId;
 
 use crate::key_error::KeyError;
 use crate::refusal::Refusal;

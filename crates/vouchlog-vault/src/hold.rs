@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sqlx::{AnyConnection, Row as _};
-use vouchlog_evidence::RecordId;
+use vouchlog_record::RecordId;
 
 use crate::access::Access;
 use crate::find::find;

@@ -12,7 +12,7 @@
 //!   respects legal holds and retention duties.
 //!
 //! In scope: the tables, the keys, roles, holds, retention. Out of scope: what records say, how they are graded and signed
-//! (`vouchlog-evidence`), logging them and fetching their proofs.
+//! (`vouchlog-record`, `vouchlog-grading`, `vouchlog-statement`), logging them and fetching their proofs.
 //!
 //! In clear are: ids, kinds, tenants' names, times, digests, signed statements (public claims and salted digests), proofs, retention
 //! classes, names of holds and principals, legal bases. Whoever has the database without the key sees those, how many records each
@@ -79,7 +79,7 @@ pub use keys::{KeyEncryptionKey, KeySource};
 pub use logged::{Backlog, NotNoted, Unlogged};
 pub use principals::Principal;
 pub use query::{Cursor, Order, Query};
-pub use record::{Erasure, KeepRecord, Logged, Place, Retention, Row, StreamProofs};
+pub use record::{Erasure, KeepRecord, Logged, Retention, Row, StreamProofs};
 pub use recorder::{
     Erased, PresentationRequest, ReadRecord, Recorded, Recorder, RecorderConfig, learn, read_facts,
 };
@@ -87,7 +87,7 @@ pub use recording_error::RecordingError;
 pub use refusal::{Refusal, Why};
 pub use role::{Role, Roles};
 pub use vault::Vault;
-pub use vouchlog_evidence::{Facet, RecordId};
+pub use vouchlog_record::{Facet, RecordId};
 
 #[cfg(test)]
 mod tests;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
-use vouchlog_evidence::RecordId;
 use vouchlog_merkle::LeafIndex;
+use vouchlog_record::RecordId;
 use vouchlog_stream::{Digest, Statement, StreamId};
 
 use crate::access::Access;

@@ -5,7 +5,8 @@ use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use vouchlog_evidence::{Disclosure, Issued, Record, RecordId};
+use vouchlog_record::{Record, RecordId};
+use vouchlog_statement::{Disclosure, DisclosureKind, IssuedStatement};
 use vouchlog_stream::StatementKind;
 use zstd::bulk::Compressor;
 
@@ -75,11 +76,8 @@ impl Parts {
         }
         let Facts { disclosures, content: places } = serde_json::from_slice(&json)?;
         let content = content.map(serde_json::from_slice::<Vec<Stored>>).transpose()?.unwrap_or_default();
-        let read = |stored: Vec<Stored>, is_content| {
-            let read = |Stored { path, text }| Disclosure::from_text(path, &text, is_content);
-            stored.into_iter().map(read).collect()
-        };
-        Ok(Self { facts: read(disclosures, false), content: read(content, true), places })
+        let facts = restored(disclosures, DisclosureKind::Facts);
+        Ok(Self { facts, content: restored(content, DisclosureKind::Content), places })
     }
 
     /// Whether the record has a field there, or something below.
@@ -103,11 +101,11 @@ impl Parts {
     }
 
     /// The statement with all that is here.
-    pub(crate) fn issued(&self, jwt: String) -> Issued {
+    pub(crate) fn issued(&self, jwt: String) -> IssuedStatement {
         // A group stands before what is in it, and so sorts before it.
         let mut disclosures: Vec<_> = self.facts.iter().chain(&self.content).cloned().collect();
         disclosures.sort_by(|a, b| a.path.cmp(&b.path));
-        Issued { jwt, disclosures }
+        IssuedStatement { jwt, disclosures }
     }
 
     /// The record; content that was left out shows as redacted.
@@ -139,6 +137,10 @@ fn stored(disclosures: &[Disclosure]) -> Vec<Stored> {
     disclosures.iter().map(stored).collect()
 }
 
+fn restored(stored: Vec<Stored>, kind: DisclosureKind) -> Vec<Disclosure> {
+    stored.into_iter().map(|Stored { path, text }| Disclosure::from_text(path, &text, kind)).collect()
+}
+
 /// Marks a place as redacted, if what it stands in is there.
 fn redact(record: &mut Value, place: &str) {
     let Some((group, name)) = place.rsplit_once('/') else { return };
@@ -151,17 +153,17 @@ fn redact(record: &mut Value, place: &str) {
 mod tests {
     use super::*;
 
-    fn disclosure(path: &str, value: &str, content: bool) -> Disclosure {
-        Disclosure::from_text(path.to_owned(), &json!(["c2FsdA", path, value]).to_string(), content)
+    fn disclosure(path: &str, value: &str, kind: DisclosureKind) -> Disclosure {
+        Disclosure::from_text(path.to_owned(), &json!(["c2FsdA", path, value]).to_string(), kind)
     }
 
     #[test]
     fn parts_come_back_as_they_were_and_content_is_as_long_as_it_is() {
         let question = "Where is order 8841? ".repeat(100);
         let all = vec![
-            disclosure("/initiator/sub", "alice \"the\" clerk", false),
-            disclosure("/input/content", &question, true),
-            disclosure("/model/served", "m-1", false),
+            disclosure("/initiator/sub", "alice \"the\" clerk", DisclosureKind::Facts),
+            disclosure("/input/content", &question, DisclosureKind::Content),
+            disclosure("/model/served", "m-1", DisclosureKind::Facts),
         ];
         let parts = Parts::split(all.clone());
         let (metadata, content) = (parts.metadata().unwrap(), parts.content().unwrap());
@@ -176,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_is_damaged_or_swells_up_is_refused() {
-        let metadata = Parts::split(vec![disclosure("/a", "b", false)]).metadata().unwrap();
+        let metadata = Parts::split(vec![disclosure("/a", "b", DisclosureKind::Facts)]).metadata().unwrap();
         for cut in 0..metadata.len() {
             assert!(Parts::read(&metadata[..cut], None).is_err(), "{cut}");
         }

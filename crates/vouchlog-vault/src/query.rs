@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use vouchlog_evidence::Facet;
+use vouchlog_record::Facet;
 use vouchlog_stream::StatementKind;
 
 use crate::limits::{MAX_QUERY_FACETS, MAX_ROWS, MAX_VALUE_BYTES};

@@ -4,9 +4,11 @@ use std::collections::HashMap;
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
-use vouchlog_evidence::RecordId;
 use vouchlog_merkle::LeafIndex;
-use vouchlog_stream::{Digest, Evidence, LoggedAt, SequenceNumber, Statement, StatementKind, StreamId};
+use vouchlog_record::RecordId;
+use vouchlog_stream::{
+    Digest, Evidence, LogPlace, LoggedAt, SequenceNumber, Statement, StatementKind, StreamId,
+};
 
 use crate::access::{Access, ReadPermit};
 use crate::database::Dialect;
@@ -14,7 +16,7 @@ use crate::keys::Key;
 use crate::role::Role;
 use crate::sealed::open_part;
 use crate::sql::{map, over_set};
-use crate::{Erasure, Place, Result, Retention, Row, Vault, VaultError, sums};
+use crate::{Erasure, Result, Retention, Row, Vault, VaultError, sums};
 
 impl Vault {
     /// What is told of a record without opening it.
@@ -196,7 +198,7 @@ pub(crate) fn read_row(row: &AnyRow) -> Result<Row> {
     })
 }
 
-fn place(row: &AnyRow) -> Result<Option<Place>> {
+fn place(row: &AnyRow) -> Result<Option<LogPlace>> {
     let Some(index) = row.try_get::<Option<i64>, _>(9)? else { return Ok(None) };
     let numbers = [index, row.try_get(10)?, row.try_get(11)?, row.try_get(12)?];
     if row.try_get::<Option<&[u8]>, _>(23)? != Some(&sums::of_place(row.try_get(4)?, numbers)) {
@@ -210,7 +212,7 @@ fn place(row: &AnyRow) -> Result<Option<Place>> {
     };
     let sequence = SequenceNumber::new(small(11)?);
     let logged_at = LoggedAt::from_millis(small(12)?);
-    Ok(Some(Place {
+    Ok(Some(LogPlace {
         index: leaf_index(index)?,
         stream: stream(row.try_get(10)?)?,
         sequence: sequence.ok_or_else(|| VaultError::damaged("a sequence number is too large"))?,

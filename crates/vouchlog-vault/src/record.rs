@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use vouchlog_evidence::{Facet, RecordId};
 use vouchlog_merkle::LeafIndex;
-use vouchlog_stream::{Digest, Evidence, LoggedAt, SequenceNumber, Statement, StatementKind, StreamId};
+use vouchlog_record::{Facet, RecordId};
+use vouchlog_stream::{
+    Digest, Evidence, LogPlace, LoggedAt, SequenceNumber, Statement, StatementKind, StreamId,
+};
 
 use crate::limits::{
     MAX_CONTENT_BYTES, MAX_FACETS, MAX_JWT_BYTES, MAX_METADATA_BYTES, MAX_NAME_BYTES, MAX_SUBJECTS,
@@ -145,19 +147,6 @@ pub struct Logged {
     pub proof: String,
 }
 
-/// A [`Logged`] without digest and proof.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// The entry's index.
-    pub index: LeafIndex,
-    /// The stream that has it.
-    pub stream: StreamId,
-    /// Its place in the stream.
-    pub sequence: SequenceNumber,
-    /// When the log took it.
-    pub logged_at: LoggedAt,
-}
-
 /// What ties a stream to its gateway, for presentations that a stranger checks offline.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamProofs {
@@ -195,7 +184,7 @@ pub struct Row {
     /// When the vault took it.
     pub kept_at: i64,
     /// Where the log has it, once it has.
-    pub place: Option<Place>,
+    pub place: Option<LogPlace>,
     /// That it was erased, or is about to be.
     pub erased: Option<Erasure>,
     /// How long it must be kept.

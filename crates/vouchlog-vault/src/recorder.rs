@@ -18,9 +18,9 @@ use parking_lot::RwLock;
 use tokio::sync::RwLock as AsyncRwLock;
 use tracing::{Instrument, Span};
 use vouchlog_api::{AnySubmitter, StreamSigner, Submitter};
-use vouchlog_evidence::{
-    ClearClaims, Context, Facet, Grade, RULES_VERSION, Record, RecordId, digest_of, grade, issue,
-};
+use vouchlog_grading::{Context, Grade, RULES_VERSION, grade};
+use vouchlog_record::{Facet, Record, RecordId};
+use vouchlog_statement::{ClearClaims, digest_of, issue};
 use vouchlog_stream::{Digest, Statement, StatementKind, StreamId};
 
 use crate::limits::{MAX_CALL_BYTES, MAX_FACETS, MAX_VALUE_BYTES};

@@ -1,6 +1,7 @@
 //! Why something was not recorded.
 
-use vouchlog_evidence::{RecordId, StatementError};
+use vouchlog_record::RecordId;
+use vouchlog_statement::StatementError;
 
 use crate::VaultError;
 

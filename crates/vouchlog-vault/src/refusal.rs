@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use vouchlog_evidence::RecordId;
+use vouchlog_record::RecordId;
 
 /// A record that must not be erased.
 #[derive(Clone, Debug, PartialEq, Eq)]

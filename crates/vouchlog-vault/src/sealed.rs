@@ -1,6 +1,6 @@
 //! The two parts of a record that are encrypted, metadata and content, under the record's own key.
 
-use vouchlog_evidence::RecordId;
+use vouchlog_record::RecordId;
 
 use crate::keys::{self, Key, context, random_key, seal};
 use crate::{KeepRecord, Result, VaultError};

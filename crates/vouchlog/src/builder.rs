@@ -23,9 +23,9 @@ use vouchlog_storage::{Index, StoreError};
 use vouchlog_storage_sled::{FjallIndex, SledStore};
 use vouchlog_stream::{Enrolment, TextError};
 
+use crate::clock::{random_bytes, system_clock};
 use crate::embedded::Log;
 use crate::keys::{self, KeyFileError};
-use crate::{random_bytes, system_clock};
 
 const LOG_KEY: &str = "log.key";
 const OPERATOR_KEY: &str = "operator.key";

@@ -10,19 +10,21 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 use vouchlog_api::{AnySubmitter, Appender};
 use vouchlog_client::{
-    Connection, Gateway, GatewayConfig, GatewayError, GrpcLog, LoggedStatements, Options, ReceiptSink,
-    TileReader, VerifiedLog, VerifyError,
+    Gateway, GatewayConfig, GatewayError, GrpcLog, LoggedStatements, Options, ReceiptSink, TileReader,
+    VerifiedLog, VerifyError,
 };
-use vouchlog_evidence::{Presentation, RecordId, StreamIdentity};
 use vouchlog_merkle::LeafIndex;
 use vouchlog_note::{Origin, ProofFile, ProofFileError, SigningKey, VerifyingKey};
-use vouchlog_stream::StreamId;
+use vouchlog_record::RecordId;
+use vouchlog_statement::{Presentation, StreamIdentity};
+use vouchlog_stream::{LogPlace, StreamId};
 use vouchlog_vault::{
-    Access, Logged, Place, PresentationRequest, Recorder, RecorderConfig, RecordingError, Row, StreamProofs,
-    Vault, VaultError,
+    Access, Logged, PresentationRequest, Recorder, RecorderConfig, RecordingError, Row, StreamProofs, Vault,
+    VaultError,
 };
 
-use crate::{random_bytes, system_clock, unix_millis, verify};
+use crate::clock::{random_bytes, unix_millis};
+use crate::{gateway, verify};
 
 /// How to reach the log that takes a vault's digests, and who signs for them.
 #[derive(Debug)]
@@ -98,24 +100,17 @@ impl Custodian {
     /// `access` is who records: it needs the role `submit`.
     pub async fn open(vault: Vault, access: Access, config: CustodyConfig) -> Result<Self, CustodyError> {
         let CustodyConfig { url, log: log_key, gateway: gateway_key, state, tenant, options } = config;
-        let origin = Origin::new(log_key.name().as_str()).map_err(CustodyError::LogKey)?;
-        let connection = Connection::new(url.trim_end_matches('/'));
-        let log = GrpcLog::connect(&connection)?;
-        let tiles = TileReader::connect(&connection)?;
-        let verified = VerifiedLog::open(tiles, origin.clone(), log_key.clone(), None)?;
         let issuer = gateway_key.verifying_key().name().to_string();
         let receipts = Receipts { vault: vault.clone(), access: access.clone(), runtime: Handle::current() };
         let gateway = GatewayConfig {
-            log: connection,
-            origin: origin.clone(),
-            log_key,
-            gateway_key,
-            state_dir: state,
-            clock: system_clock(),
-            randomness: random_bytes,
             sink: Some(Box::new(receipts)),
             options,
+            ..gateway::config(&url, log_key, gateway_key, state).map_err(CustodyError::LogKey)?
         };
+        let origin = gateway.origin.clone();
+        let log = GrpcLog::connect(&gateway.log)?;
+        let tiles = TileReader::connect(&gateway.log)?;
+        let verified = VerifiedLog::open(tiles, origin.clone(), gateway.log_key.clone(), None)?;
         let gateway = Arc::new(Gateway::open(gateway).await?);
         let config = RecorderConfig { tenant, issuer, clock: now, randomness: random_id };
         let submitter = AnySubmitter::new(gateway.clone());
@@ -179,8 +174,8 @@ impl Custodian {
     }
 
     /// Replaces a record's proof by one under the newest published checkpoint, if that has the record.
-    async fn refresh(&self, access: &Access, row: &Row, place: Place) -> Result<(), CustodyError> {
-        let Place { index, stream, sequence, logged_at } = place;
+    async fn refresh(&self, access: &Access, row: &Row, place: LogPlace) -> Result<(), CustodyError> {
+        let LogPlace { index, stream, sequence, logged_at } = place;
         let proof = self.proven(index).await?;
         let logged = Logged { digest: row.digest, index, stream, sequence, logged_at, proof };
         self.recorder.vault().logged(access, vec![logged]).await?;

@@ -1,20 +1,28 @@
 //! A log in this process, wired up.
 
 use std::fmt;
-use std::ops::Deref;
+use std::future::Future;
 use std::sync::Arc;
 
 use axum::Router;
+use bytes::Bytes;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
+use vouchlog_api::{
+    Append, Appended, Appender, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened, Result,
+    StreamInfo, Watch,
+};
+use vouchlog_merkle::{LeafIndex, TileId, TreeSize};
+use vouchlog_note::{Origin, VerifyingKey};
+use vouchlog_runtime::{Poison, Readiness};
+use vouchlog_sequencer::{Published, Sequenced, WitnessState};
 use vouchlog_server::{Config, Server};
 use vouchlog_storage_sled::SledStore;
+use vouchlog_stream::StreamId;
 
-/// A log in this process. Clones are the same log; it stops on [`stop`](vouchlog_sequencer::Log::stop), or when the last
-/// one is dropped.
+/// A log in this process. Clones are the same log; it stops on [`stop`](Self::stop), or when the last one is dropped.
 ///
-/// It is the engine ([`vouchlog_sequencer::Log`], to which it dereferences) over the store in a directory, so it is an
-/// [`Appender`](crate::Appender), a [`LogReader`](crate::LogReader) and a [`Lookup`](crate::Lookup).
+/// It is an [`Appender`], a [`LogReader`], a [`Lookup`] and a [`Watch`], as a log across the network is.
 #[derive(Clone)]
 pub struct Log {
     engine: vouchlog_sequencer::Log<SledStore>,
@@ -27,6 +35,63 @@ impl Log {
         Self { engine, registry: Arc::new(Mutex::new(registry)) }
     }
 
+    /// The log's name.
+    pub fn origin(&self) -> &Origin {
+        self.engine.origin()
+    }
+
+    /// The key that signs its checkpoints.
+    pub fn vkey(&self) -> &VerifyingKey {
+        self.engine.vkey()
+    }
+
+    /// The key that enrols its gateways.
+    pub fn operator_vkey(&self) -> &VerifyingKey {
+        self.engine.operator_vkey()
+    }
+
+    /// The newest sequenced head: every entry under it is durable.
+    pub fn sequenced(&self) -> Arc<Sequenced> {
+        self.engine.sequenced()
+    }
+
+    /// The published checkpoint, as [`checkpoint`](LogReader::checkpoint) returns it. With a witness policy this is the newest
+    /// checkpoint that satisfies the policy, or none yet.
+    pub fn published(&self) -> Option<Arc<Published>> {
+        self.engine.published()
+    }
+
+    /// What the log knows of each of its witnesses.
+    pub fn witnesses(&self) -> Vec<WitnessState> {
+        self.engine.witnesses()
+    }
+
+    /// Checks whether the log takes statements and serves proofs.
+    pub fn readiness(&self) -> Readiness {
+        self.engine.readiness()
+    }
+
+    /// Reports whether the log has stopped writing for good. The handle can be waited on.
+    pub fn poison(&self) -> Poison {
+        self.engine.poison()
+    }
+
+    /// Rebuilds the lookup index while the log runs. Lookups respond once it has caught up.
+    pub fn rebuild_index(&self) {
+        self.engine.rebuild_index();
+    }
+
+    /// Trusts the clock as it is now, after a jump forward that [`readiness`](Self::readiness) reports.
+    pub fn confirm_clock(&self) {
+        self.engine.confirm_clock();
+    }
+
+    /// Stops the log: queued requests are still taken and answered, the heads of all active streams are written, and the store
+    /// is closed. Later submissions are rejected.
+    pub async fn stop(&self) {
+        self.engine.stop().await;
+    }
+
     /// gRPC and HTTP on one router, to be merged or nested into an axum program's own. gRPC clients find services at the
     /// root only.
     pub fn router(&self) -> Router {
@@ -37,15 +102,67 @@ impl Log {
     pub fn server(&self, config: Config) -> Server {
         let registry = std::mem::take(&mut *self.registry.lock());
         let engine = self.engine.clone();
-        Server::new(self.engine.clone(), config).health(move || engine.readiness()).registry(registry)
+        Server::new(self.clone(), config).health(move || engine.readiness()).registry(registry)
     }
 }
 
-impl Deref for Log {
-    type Target = vouchlog_sequencer::Log<SledStore>;
+impl Appender for Log {
+    fn open_stream(&self, note: String) -> impl Future<Output = Result<Opened>> + Send {
+        self.engine.open_stream(note)
+    }
 
-    fn deref(&self) -> &Self::Target {
-        &self.engine
+    fn append(&self, request: Append) -> impl Future<Output = Result<Appended>> + Send {
+        self.engine.append(request)
+    }
+
+    fn append_house(&self, request: HouseAppend) -> impl Future<Output = Result<HouseAppended>> + Send {
+        self.engine.append_house(request)
+    }
+
+    fn enrol(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send {
+        self.engine.enrol(note)
+    }
+
+    fn revoke(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send {
+        self.engine.revoke(note)
+    }
+
+    fn stream(&self, stream: StreamId) -> impl Future<Output = Result<StreamInfo>> + Send {
+        self.engine.stream(stream)
+    }
+}
+
+impl LogReader for Log {
+    fn checkpoint(&self) -> impl Future<Output = Result<String>> + Send {
+        self.engine.checkpoint()
+    }
+
+    fn checkpoint_after(&self, size: TreeSize) -> impl Future<Output = Result<String>> + Send {
+        self.engine.checkpoint_after(size)
+    }
+
+    fn tile(&self, tile: TileId, width: u16) -> impl Future<Output = Result<Bytes>> + Send {
+        self.engine.tile(tile, width)
+    }
+
+    fn entry_bundle(&self, bundle: u64, width: u16) -> impl Future<Output = Result<Bytes>> + Send {
+        self.engine.entry_bundle(bundle, width)
+    }
+}
+
+impl Lookup for Log {
+    fn find(&self, key: LookupKey) -> impl Future<Output = Result<LeafIndex>> + Send {
+        self.engine.find(key)
+    }
+}
+
+impl Watch for Log {
+    fn checkpoint_other_than(&self, seen: String) -> impl Future<Output = Result<String>> + Send {
+        self.engine.checkpoint_other_than(seen)
+    }
+
+    fn sequenced_checkpoint(&self) -> impl Future<Output = Result<String>> + Send {
+        self.engine.sequenced_checkpoint()
     }
 }
 

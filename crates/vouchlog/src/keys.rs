@@ -9,7 +9,7 @@ use vouchlog_note::{KeyError, KeyName, SignatureType, SigningKey};
 use vouchlog_runtime::durable::{self, Mode};
 use zeroize::Zeroizing;
 
-use crate::{random_bytes, witness_state};
+use crate::clock::random_bytes;
 
 /// The longest key file that is read: the longest name and the rest of the line fit four times over.
 const MAX_KEY_FILE_BYTES: u64 = 4 * 1024;
@@ -64,30 +64,6 @@ pub fn create(path: &Path, name: &str, signature_type: SignatureType) -> Result<
     }
 }
 
-/// Makes a fresh key for a witness, as [`create`] does, and a second file beside it, `<path>.state`, which records that the key has
-/// cosigned nothing. A witness opens no key without that file.
-///
-/// # Errors
-/// As those of [`create`], and [`KeyFileError::StateExists`] if there is the second file of another key.
-pub fn create_for_witness(
-    path: &Path,
-    name: &str,
-    signature_type: SignatureType,
-) -> Result<SigningKey, KeyFileError> {
-    let failed = |error| KeyFileError::Io { path: path.to_owned(), error };
-    if path.try_exists().map_err(failed)? {
-        return Err(KeyFileError::Exists(path.to_owned()));
-    }
-    witness_state::begin(path).map_err(|error| {
-        let path = witness_state::state_file(path);
-        match error.kind() {
-            io::ErrorKind::AlreadyExists => KeyFileError::StateExists(path),
-            _ => KeyFileError::Io { path, error },
-        }
-    })?;
-    create(path, name, signature_type)
-}
-
 /// Reads a key file. One that others may read is used, with a warning.
 pub fn load(path: &Path) -> Result<SigningKey, KeyFileError> {
     let failed = |error| KeyFileError::Io { path: path.to_owned(), error };
@@ -103,8 +79,11 @@ pub fn load(path: &Path) -> Result<SigningKey, KeyFileError> {
     SigningKey::from_key_file(&text).map_err(|error| KeyFileError::Key { path: path.to_owned(), error })
 }
 
-/// Reads the key file, or makes it when there is none.
-pub(crate) fn load_or_create(path: &Path, name: &str) -> Result<SigningKey, KeyFileError> {
+/// Reads the key file, or makes it with a fresh Ed25519 key of this name if there is none.
+///
+/// # Errors
+/// As those of [`create`] and [`load`]. A key file that exists is never replaced.
+pub fn load_or_create(path: &Path, name: &str) -> Result<SigningKey, KeyFileError> {
     match create(path, name, SignatureType::Ed25519) {
         Err(KeyFileError::Exists(_)) => load(path),
         made => made,

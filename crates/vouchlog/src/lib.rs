@@ -1,13 +1,24 @@
-//! A transparency log for AI interactions: the facade for programs that run one themselves, and the `vouchlog` binary.
+//! A transparency log for AI interactions: the library for programs that run one themselves.
 //!
 //! In scope: wiring. [`open`] makes the keys, the store, the lookup index, the clock and the randomness of a [`Log`] with
 //! safe defaults; [`Log::router`] serves it from an axum program, [`Log::server`] by itself. [`keys`] keeps key files,
-//! [`Opening`] commits to a record with a salt, [`verify`] checks a proof file offline. [`custody`] records to a vault and its
-//! log, [`report`] shows what happened in a session. [`witness()`] opens a witness likewise.
+//! [`commit_to`] commits to a record with a salt, [`verify`] checks a proof file offline. Each further part is behind a feature
+//! and compiles only the crates it needs:
+//!
+//! | feature | what a program gets |
+//! | --- | --- |
+//! | `log` (default) | [`open`] and [`Log`]: a log in this process |
+//! | `gateway` | [`gateway`]: statements into a log elsewhere, through a spool that survives crashes |
+//! | `witness` | [`witness`](mod@witness): a witness in this process |
+//! | `auditor` | [`auditor`]: verify a whole log, keep evidence of every fault |
+//! | `vault` | [`vault`] and [`custody`]: keep records encrypted, log their digests, present and erase them; implies `gateway` |
+//! | `collector` | [`collector`]: make records of telemetry; implies `vault` |
 //!
 //! Out of scope, each with its own crate: the tree (`vouchlog-merkle`), signed notes (`vouchlog-note`), entries
 //! (`vouchlog-stream`), the engine (`vouchlog-sequencer`), the store (`vouchlog-storage-sled`), the port
-//! (`vouchlog-server`), gateways and remote logs (`vouchlog-client`).
+//! (`vouchlog-server`), gateways and remote logs (`vouchlog-client`), the program (`vouchlog-cli`).
+//!
+//! *Invariant: a feature only adds, and pulls in only the crates it needs.*
 //!
 //! ```
 //! use vouchlog::{AckLevel, Appender, Digest, Evidence, HouseAppend, Statement, StatementKind};
@@ -18,7 +29,7 @@
 //! # let dir = dir.path();
 //! let log = vouchlog::open(dir).origin("log.example.com/ai").await?;
 //!
-//! let salted = vouchlog::Opening::new(b"{\"model\": \"m-1\", \"outcome\": \"ok\"}");
+//! let salted = vouchlog::commit_to(b"{\"model\": \"m-1\", \"outcome\": \"ok\"}");
 //! let statement =
 //!     Statement { kind: StatementKind::Interaction, evidence: Evidence::NONE, digest: salted.digest() };
 //! let append = HouseAppend { statements: vec![statement], wait_for: AckLevel::Sequenced };
@@ -29,39 +40,62 @@
 //! # }
 //! ```
 
+#[cfg(feature = "auditor")]
+pub mod auditor;
+#[cfg(feature = "log")]
 mod builder;
 mod clock;
+#[cfg(feature = "collector")]
+pub mod collector;
+mod commitment;
+#[cfg(feature = "vault")]
 pub mod custody;
+#[cfg(feature = "log")]
 mod embedded;
+#[cfg(feature = "gateway")]
+pub mod gateway;
 pub mod keys;
+#[cfg(feature = "log")]
 mod mirror;
-mod opening;
-mod refusals;
-pub mod report;
+#[cfg(feature = "vault")]
+pub mod vault;
 pub mod verify;
-mod witness;
-mod witness_state;
+#[cfg(feature = "witness")]
+pub mod witness;
+#[cfg(feature = "log")]
 mod witnesses;
 
-pub use builder::{IndexMode, LogBuilder, OpenError, open};
 pub use clock::{ClockError, check_clock, random_bytes, system_clock, unix_millis};
-pub use embedded::Log;
-pub use mirror::TileMirror;
-pub use opening::{Opening, OpeningError};
-pub use refusals::RefusalDir;
-pub use witness::{WitnessBuilder, WitnessOpenError, witness};
-pub use witness_state::{ACCEPT_LOST_STATE, WitnessStateError};
-pub use witnesses::{WitnessUrlError, WitnessUrls, WitnessUrlsError, connect_witnesses, witnesses_by_url};
-
+pub use commitment::commit_to;
 pub use vouchlog_api::{
     AckLevel, Append, Appended, Appender, Error, ErrorKind, HouseAppend, HouseAppended, LogReader, Lookup,
-    LookupKey, RangeReceipt, ReceiptError,
+    LookupKey, Opened, RangeReceipt, ReceiptError, StreamInfo, Watch,
 };
 pub use vouchlog_merkle::{LeafIndex, TreeSize};
-pub use vouchlog_note::{Origin, Policy, ProofFile, SigningKey, VerifyingKey};
-pub use vouchlog_sequencer::scrub::{Mirror, ScrubOptions};
-pub use vouchlog_sequencer::{WitnessLink, WitnessState, Witnesses};
-pub use vouchlog_server::Server;
+pub use vouchlog_note::{KeyName, Origin, Policy, ProofFile, SignatureType, SigningKey, VerifyingKey};
+pub use vouchlog_runtime::{Poison, Readiness};
 pub use vouchlog_stream::{
-    Digest, Entry, Evidence, LoggedAt, SequenceNumber, Statement, StatementKind, StreamId,
+    Digest, Entry, Evidence, LoggedAt, Opening, OpeningError, SequenceNumber, Statement, StatementKind,
+    StreamId,
 };
+
+#[cfg(feature = "log")]
+pub use builder::{IndexMode, LogBuilder, OpenError, open};
+#[cfg(feature = "log")]
+pub use embedded::Log;
+#[cfg(feature = "log")]
+pub use mirror::TileMirror;
+#[cfg(feature = "log")]
+pub use vouchlog_sequencer::scrub::{Mirror, ScrubOptions};
+#[cfg(feature = "log")]
+pub use vouchlog_sequencer::{
+    OpenError as EngineError, Published, Sequenced, WitnessLink, WitnessState, Witnesses,
+};
+#[cfg(any(feature = "log", feature = "witness"))]
+pub use vouchlog_server::{Config as ServerConfig, Server};
+#[cfg(any(feature = "log", feature = "witness"))]
+pub use vouchlog_storage::StoreError;
+#[cfg(feature = "witness")]
+pub use witness::witness;
+#[cfg(feature = "log")]
+pub use witnesses::{WitnessUrlError, WitnessUrls, WitnessUrlsError, connect_witnesses, witnesses_by_url};

@@ -10,9 +10,7 @@ use vouchlog_note::{
     CheckpointError, Origin, Policy, PolicyCosignature, PolicyError, ProofFile, ProofFileError,
     SignedCheckpoint, VerifyingKey,
 };
-use vouchlog_stream::{Digest, Entry, StatementEntry};
-
-use crate::{Opening, OpeningError};
+use vouchlog_stream::{Digest, Entry, Opening, OpeningError, StatementEntry};
 
 /// What was logged, as the caller knows it.
 #[derive(Clone, Copy, Debug)]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use vouchlog_client::{Connection, GrpcLog};
-use vouchlog_evidence::Facet;
 use vouchlog_merkle::{EntryBundle, TileId};
+use vouchlog_record::Facet;
 use vouchlog_stream::{Digest, Entry, StatementKind};
 use vouchlog_vault::{Access, KeySource, Query, Row, Vault};
 

@@ -82,7 +82,16 @@ fn whoever_reads_content_is_on_record_and_roles_bind() {
     let disclose = |token: &str, field: &str| {
         let out = world.path("out.json");
         let args = [
-            "disclose", "--record", "r-1", "--fields", field, "--basis", "case 17", "--out", &out, "--token",
+            "disclose",
+            "--record",
+            "r-1",
+            "--fields",
+            field,
+            "--basis",
+            "case 17",
+            "--out",
+            &out,
+            "--vault-token",
             token,
         ];
         world.run(&args)
@@ -92,13 +101,13 @@ fn whoever_reads_content_is_on_record_and_roles_bind() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("token"));
     assert!(disclose(&admin, "input.content").status.success());
-    let (_, found) = world.ask(&["find", "--kind", "disclosure", "--token", &admin]);
+    let (_, found) = world.ask(&["find", "--kind", "disclosure", "--vault-token", &admin]);
     let id = found["records"][0]["id"].as_str().unwrap();
     assert!(found["records"][0]["index"].as_u64().is_some(), "it is in the log: {found}");
-    let (_, refers) = world.ask(&["find", "--by", "refers=r-1", "--token", &admin]);
+    let (_, refers) = world.ask(&["find", "--by", "refers=r-1", "--vault-token", &admin]);
     assert_eq!(refers["records"][0]["id"], id);
 
-    let grant = ["vault", "--token", &admin, "grant", "bob", "--roles", "read-metadata,submit"];
+    let grant = ["vault", "--vault-token", &admin, "grant", "bob", "--roles", "read-metadata,submit"];
     let bob = world.run(&grant);
     let file = world.path("bob.token");
     std::fs::write(&file, bob.stdout).unwrap();

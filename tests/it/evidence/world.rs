@@ -90,9 +90,9 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Test data of `vouchlog-evidence`.
+/// Test data of `vouchlog-record`.
 fn testdata(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vouchlog-evidence/testdata").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vouchlog-record/testdata").join(name);
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 

@@ -57,7 +57,7 @@ async fn a_witness_that_cannot_write_exits_with_3() {
     let head = TreeHead { size: TreeSize::new(1), root: Hash::from_bytes([1; 32]) };
     let checkpoint = Checkpoint::new(Origin::new(name).unwrap(), head);
     let checkpoint = SignedCheckpoint::sign(&checkpoint, &log).unwrap();
-    let command = witness(&folder.path().join("witness"), &["--log", &log.verifying_key().to_string()]);
+    let command = witness(&folder.path().join("witness"), &["--log-vkey", &log.verifying_key().to_string()]);
     let mut witness = Program::start(limited(&command, &["--fsize=unlimited:unlimited"]));
     stop_writing(&witness);
     let url = format!("{}/add-checkpoint", witness.url());

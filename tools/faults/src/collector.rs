@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-use vouchlog_evidence::Facet;
+use vouchlog_record::Facet;
 use vouchlog_stream::StatementKind;
 use vouchlog_vault::{Access, KeySource, Query, Row, Vault, learn, read_facts};
 

@@ -132,7 +132,10 @@ async fn judge(fixture: &Fixture, copy: &Copy, faults: &Faults) -> Result<Verdic
             }
             State::Refused(words) => {
                 let damaged = faults.damaged();
-                let named = damaged.iter().any(|file| report.said.contains(file) || words.contains(file));
+                let named = damaged
+                    .iter()
+                    .map(|file| final_name(file))
+                    .any(|file| report.said.contains(&file) || words.contains(&file));
                 let outcome = match (damaged.is_empty(), named) {
                     // Only reads were hit: the disk is sound, so refusing is for what the log did to it.
                     (true, _) => Outcome::Destroyed,
@@ -144,6 +147,11 @@ async fn judge(fixture: &Fixture, copy: &Copy, faults: &Faults) -> Result<Verdic
         }
     }
     Ok(fixture.whole_or_repaired(&reported))
+}
+
+/// The name under which a log keeps what it writes under another name first, such as `ledger/00000001.new` or `live.new/db`.
+fn final_name(written: &str) -> String {
+    written.replace(".new", "")
 }
 
 /// Trials that differ in the seed and in the lie.

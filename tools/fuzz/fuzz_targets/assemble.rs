@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use libfuzzer_sys::fuzz_target;
 use vouchlog_collector::assemble::{Assembler, Config, Delivery, Naming, Out};
 use vouchlog_collector::intake::{Encoding, Item, Signal, decode};
-use vouchlog_evidence::{Record, RecordId};
+use vouchlog_record::{Record, RecordId};
 
 /// Small, so that a body can fill it.
 const TIGHT: Config = Config {

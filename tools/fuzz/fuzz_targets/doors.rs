@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use vouchlog_collector::assemble::Naming;
 use vouchlog_collector::{dialect, doors};
-use vouchlog_evidence::Record;
+use vouchlog_record::Record;
 
 fn reads_back(record: &Record) {
     let again = Record::from_value(record.to_object().into()).expect("what is written is read");

@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
-use vouchlog_evidence::{LogTrust, Presentation, StreamIdentity, VerifiedPresentation, verify_presentation};
 use vouchlog_fuzz::log::{SmallLog, log_vkey};
 use vouchlog_fuzz::stated::{claims, state};
 use vouchlog_fuzz::{damage, origin};
+use vouchlog_statement::{LogTrust, Presentation, StreamIdentity, VerifiedPresentation, verify_presentation};
 use vouchlog_stream::{LoggedAt, SequenceNumber, Statement, StatementEntry};
 
 /// Where the entries of [`SmallLog`] end and what is handed to it begins.

@@ -3,7 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vouchlog_evidence::{Context, Record, contradictions, grade};
+use vouchlog_grading::{Context, DisclosureExtent, contradictions, grade};
+use vouchlog_record::Record;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(parsed) = Record::from_json(bytes) else { return };
@@ -11,6 +12,8 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(again.record, parsed.record);
     assert!(again.removed.is_empty(), "a secret was left");
     let graded = grade(&parsed.record, &Context::default());
-    let _ =
-        (parsed.record.facets(), contradictions(graded.evidence, &parsed.record, true, &Context::default()));
+    let _ = (
+        parsed.record.facets(),
+        contradictions(graded.evidence, &parsed.record, DisclosureExtent::Whole, &Context::default()),
+    );
 });

@@ -7,10 +7,10 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
-use vouchlog_evidence::limits::MAX_RECORD_DEPTH;
-use vouchlog_evidence::{StatementError, VerifiedStatement, verify};
 use vouchlog_fuzz::damage;
 use vouchlog_fuzz::stated::{sign_over, state, stream_key};
+use vouchlog_record::limits::MAX_RECORD_DEPTH;
+use vouchlog_statement::{StatementError, VerifiedStatement, verify};
 
 static RIGHT: LazyLock<String> = LazyLock::new(|| {
     let record =

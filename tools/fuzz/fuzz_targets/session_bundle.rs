@@ -3,8 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vouchlog_evidence::{LogTrust, SessionBundle, verify_bundle};
 use vouchlog_fuzz::log::log_vkey;
+use vouchlog_session::{SessionBundle, verify_bundle};
+use vouchlog_statement::LogTrust;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(bundle) = SessionBundle::from_json(bytes) else { return };

@@ -3,8 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
-use vouchlog_evidence::{ClearClaims, Issued, RecordId, StatementError, issue};
 use vouchlog_note::{SignatureType, SigningKey};
+use vouchlog_record::RecordId;
+use vouchlog_statement::{ClearClaims, IssuedStatement, StatementError, issue};
 use vouchlog_stream::{Digest, Evidence, StatementKind, StreamId};
 
 use crate::key;
@@ -28,7 +29,7 @@ pub fn claims() -> ClearClaims {
 }
 
 /// States a record.
-pub fn state(record: &Map<String, Value>) -> Result<Issued, StatementError> {
+pub fn state(record: &Map<String, Value>) -> Result<IssuedStatement, StatementError> {
     issue(&claims(), record, &stream_key())
 }
 

@@ -43,11 +43,6 @@ impl Verdict {
     pub fn is_proven(&self) -> bool {
         matches!(self, Self::Proven { .. })
     }
-
-    /// Whether the file fails to show its finding.
-    pub fn is_refuted(&self) -> bool {
-        matches!(self, Self::Refuted { .. })
-    }
 }
 
 /// Why a file shows nothing. Becomes a [`Verdict::Refuted`].

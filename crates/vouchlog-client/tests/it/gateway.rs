@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use vouchlog_api::{Appender, ErrorKind, LogReader, Lookup, LookupKey};
-use vouchlog_client::{Gateway, GatewayConfig, GatewayError, GrpcLog, Misbehaviour, ProofFiles, SpoolError};
+use vouchlog_client::{
+    Gateway, GatewayConfig, GatewayError, GrpcLog, Misbehaviour, ProofFiles, ProofFolder, SpoolError,
+};
 use vouchlog_merkle::leaf_hash;
 use vouchlog_note::{CosignedCheckpoint, Origin, ProofFile, SignedCheckpoint};
 use vouchlog_runtime::{Clock, UnixSeconds};
@@ -21,6 +23,7 @@ use crate::world::{World, gateway_key, in_time, key, log_key, origin, statement,
 async fn statements_go_in_and_proofs_come_out() {
     let (world, dir) = (World::start().await, tempfile::tempdir().unwrap());
     let proofs = dir.path().join("proofs");
+    let folder = ProofFolder::new(dir.path());
     let mut config = world.config(&dir.path().join("state"));
     config.sink = Some(Box::new(ProofFiles::new(&proofs).unwrap()));
     let gateway = Gateway::open(config).await.unwrap();
@@ -39,6 +42,17 @@ async fn statements_go_in_and_proofs_come_out() {
             check_proof(file, &entry.encode());
             let kept = proofs.join(format!("{}-{index}.tlog-proof", statement.digest));
             check_proof(&ProofFile::parse(&fs::read(kept).unwrap()).unwrap(), &entry.encode());
+        }
+        for (taken, _) in acknowledged.runs() {
+            folder.keep(taken.receipt(), taken.statements()).unwrap();
+            let other = statements(100..100 + taken.statements().len() as u64);
+            assert!(folder.keep(taken.receipt(), &other).is_err(), "a receipt is for its own statements");
+        }
+        for (index, _) in &placed {
+            let file = ProofFile::parse(&fs::read(folder.path(*index)).unwrap()).unwrap();
+            let entry = entries[usize::try_from(index.get()).unwrap()].encode();
+            assert_eq!(file.extra(), Some(&entry[..]));
+            check_proof(&file, &entry);
         }
     }
     in_time(gateway.flush()).await.unwrap();

@@ -1,6 +1,8 @@
 //! Goal: keepers of records can sign for the gateway's stream and hand statements over, also while the log is away.
 //! Method: a real log and server behind a proxy; the gateway used through the trait alone.
 
+use std::time::Duration;
+
 use vouchlog_api::{Appender, ErrorKind, Submitter};
 use vouchlog_client::{Connection, Gateway, GatewayConfig};
 
@@ -25,6 +27,12 @@ async fn the_signer_is_the_stream_s_and_is_known_without_the_log_from_then_on() 
     assert_eq!(again.key.verifying_key(), signer.key.verifying_key());
     // Spooled, though nobody listens.
     Submitter::submit(&gateway, statements(3..5)).await.unwrap();
+    let mut reasons = Vec::new();
+    let patience = Duration::from_millis(1_500);
+    let reason = in_time(gateway.out_of_reach(patience, |reason| reasons.push(reason.to_owned()))).await;
+    assert!(reasons.contains(&reason), "{reason} is not among {reasons:?}");
+    assert!(reasons.windows(2).all(|pair| pair[0] != pair[1]), "a reason is repeated: {reasons:?}");
+    assert_eq!(gateway.waiting(), 2);
     gateway.stop().await;
 
     let gateway = world.gateway(dir.path()).await;

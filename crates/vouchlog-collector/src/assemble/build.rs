@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use vouchlog_evidence::{Record, RecordError, RecordId};
+use vouchlog_record::{Record, RecordError, RecordId};
 
 use super::fields::{self, Merged, put};
 use super::open::Part;

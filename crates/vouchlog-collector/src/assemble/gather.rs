@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vouchlog_evidence::RecordId;
+use vouchlog_record::RecordId;
 
 use super::memory::Memory;
 use super::open::{Open, Part};

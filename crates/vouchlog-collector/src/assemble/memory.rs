@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use vouchlog_evidence::{Record, RecordId};
+use vouchlog_record::{Record, RecordId};
 
 use super::open::Open;
 use super::times::{Times, may_be_of_one_call};

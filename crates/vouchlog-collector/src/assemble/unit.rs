@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use vouchlog_evidence::RecordId;
+use vouchlog_record::RecordId;
 
 use super::open::{Open, Part};
 use super::times::Times;

@@ -369,8 +369,8 @@ pub fn unsalted(item: &Item) -> Result<(), ItemError> {
     };
     for name in COMMITMENTS {
         let Some(text) = attributes.get(name).and_then(Value::as_str) else { continue };
-        let parsed = text.parse::<vouchlog_evidence::Commitment>();
-        if parsed == Err(vouchlog_evidence::DigestError::Unsalted) {
+        let parsed = text.parse::<vouchlog_record::Commitment>();
+        if parsed == Err(vouchlog_record::DigestError::Unsalted) {
             return Err(ItemError::Unsalted(name.to_owned()));
         }
     }

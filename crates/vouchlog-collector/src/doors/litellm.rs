@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use vouchlog_evidence::{Record, RecordId};
+use vouchlog_record::{Record, RecordId};
 
 use super::{DoorError, Rejection, objects, set};
 use crate::assemble::{Naming, decision_of, put, record_of};

@@ -59,7 +59,7 @@ fn decision(mut entry: Map<String, Value>) -> Result<Decision, String> {
 }
 
 fn is_commitment(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| text.parse::<vouchlog_evidence::Commitment>().is_ok())
+    value.as_str().is_some_and(|text| text.parse::<vouchlog_record::Commitment>().is_ok())
 }
 
 fn entry_label(labels: Option<&Value>) -> Option<Value> {

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use vouchlog_evidence::Record;
 use vouchlog_merkle::sha256;
+use vouchlog_record::Record;
 
 use super::Fold;
 use crate::dialect::tables;

@@ -1,7 +1,7 @@
 //! Records that say that something is lost.
 
 use jiff::Timestamp;
-use vouchlog_evidence::{Record, RecordId};
+use vouchlog_record::{Record, RecordId};
 use vouchlog_stream::StatementKind;
 
 use crate::journal::Losses;

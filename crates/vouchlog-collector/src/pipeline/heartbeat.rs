@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use vouchlog_evidence::{Record, RecordId};
+use vouchlog_record::{Record, RecordId};
 use vouchlog_stream::StatementKind;
 
 use crate::fold::Tally;

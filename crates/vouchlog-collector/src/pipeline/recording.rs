@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use vouchlog_evidence::{Record, RecordId};
+use vouchlog_record::{Record, RecordId};
 use vouchlog_runtime::Backoff;
 use vouchlog_stream::StatementKind;
 use vouchlog_vault::{Recorded, Recorder, RecordingError};

@@ -60,7 +60,7 @@ fn a_heartbeat_ends_no_earlier_than_it_begins() {
     let mut account = Account::new();
     account.add(at(3_600), Vec::new(), Tally::default());
     let state = heartbeat::State { waiting: 0, journal_bytes: 0, not_forwarded: None };
-    let id = vouchlog_evidence::RecordId::new("h1").unwrap();
+    let id = vouchlog_record::RecordId::new("h1").unwrap();
     let record = json(&account.heartbeat(id, at(5), state));
     assert_eq!(record["heartbeat"]["from"], record["heartbeat"]["to"]);
 }

@@ -11,8 +11,8 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use vouchlog_evidence::limits::MAX_RECORD_BYTES;
-use vouchlog_evidence::{Record, SealReason};
+use vouchlog_record::limits::MAX_RECORD_BYTES;
+use vouchlog_record::{Record, SealReason};
 use vouchlog_stream::StatementKind;
 
 use super::Receiver;

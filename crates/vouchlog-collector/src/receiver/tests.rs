@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
-use vouchlog_evidence::{Record, SealReason};
+use vouchlog_record::{Record, SealReason};
 
 use super::*;
 use crate::arrival::Door;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::hmac;
-use vouchlog_evidence::{Facet, RecordId};
+use vouchlog_record::{Facet, RecordId};
 use zeroize::Zeroizing;
 
 use super::{Key, KeyEncryptionKey, MAC_BYTES, context, open, open_key, pseudonym, seal};

@@ -1,7 +1,7 @@
 //! Erasing: the vault destroys keys, the log gets an entry that says it was lawful. Neither may happen without the other, so the
 //! erasure is begun under the name of its entry first.
 
-use vouchlog_evidence::{ErasureScope, Record, RecordId};
+use vouchlog_record::{ErasureScope, Record, RecordId};
 use vouchlog_stream::StatementKind;
 
 use super::Recorder;

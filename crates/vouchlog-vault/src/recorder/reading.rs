@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use vouchlog_evidence::{Context, DisclosureScope, Grade, Record, RecordId, grade};
+use vouchlog_grading::{Context, Grade, grade};
+use vouchlog_record::{DisclosureScope, Record, RecordId};
 use vouchlog_stream::StatementKind;
 
 use super::{RECORDS_PER_EVENT, Recorder};

@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use vouchlog_api::{
     AnySubmitter, Error, ErrorKind, Result, StreamActivity, StreamOwner, StreamSigner, Submitter,
 };
-use vouchlog_evidence::Record;
 use vouchlog_note::{KeyName, SignatureType, SigningKey};
+use vouchlog_record::Record;
 use vouchlog_stream::Statement;
 
 use super::*;

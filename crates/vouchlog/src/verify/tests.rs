@@ -22,7 +22,7 @@ fn key(seed: u8) -> SigningKey {
 }
 
 fn evidenced() -> Evidenced {
-    let (key, opening) = (key(1), Opening::new(RECORD));
+    let (key, opening) = (key(1), Opening::with_salt([7; 32], RECORD));
     let entry = Entry::Statement(StatementEntry {
         logged_at: LoggedAt::from_millis(1_767_225_600_000).unwrap(),
         stream: StreamId::new(2).unwrap(),
@@ -72,7 +72,7 @@ fn an_altered_record_does_not_verify() {
     let e = evidenced();
     let altered = e.verify(Claim::Record(b"{\"outcome\":\"OK\"}", &e.opening)).unwrap_err();
     assert!(matches!(altered, VerifyError::Opening(OpeningError::Mismatch { .. })), "{altered}");
-    let exchanged = Opening::new(b"another record");
+    let exchanged = Opening::with_salt([8; 32], b"another record");
     let exchanged = e.verify(Claim::Record(b"another record", &exchanged)).unwrap_err();
     assert!(matches!(exchanged, VerifyError::OtherDigest { .. }), "{exchanged}");
     assert!(altered.is_finding() && exchanged.is_finding());

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
-use vouchlog_evidence::Record;
-use vouchlog_evidence::limits::MAX_RECORD_BYTES;
+use vouchlog_record::Record;
+use vouchlog_record::limits::MAX_RECORD_BYTES;
 
 use super::super::fields::Merged;
 use super::super::open::Part;

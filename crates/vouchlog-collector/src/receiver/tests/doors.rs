@@ -1,7 +1,7 @@
 //! Goal: bodies that are no OTLP are taken whole or refused with their place, and an intent is answered with what shows it.
 
 use serde_json::json;
-use vouchlog_evidence::RecordId;
+use vouchlog_record::RecordId;
 use vouchlog_stream::Digest;
 
 use super::*;
@@ -83,7 +83,7 @@ async fn an_intent_is_answered_with_what_shows_it() {
     assert_eq!(other.status, StatusCode::BAD_REQUEST);
     assert!(other.json()["detail"].as_str().unwrap().contains("only intents"), "{}", other.json());
     assert_eq!(served.post("/v1/intents", &[JS], "[]").await.status, StatusCode::BAD_REQUEST);
-    let long = vec![b' '; vouchlog_evidence::limits::MAX_RECORD_BYTES + 1];
+    let long = vec![b' '; vouchlog_record::limits::MAX_RECORD_BYTES + 1];
     assert_eq!(served.post("/v1/intents", &[JS], long).await.status, StatusCode::PAYLOAD_TOO_LARGE);
     served.sink.answers(Err(Rejection::NoReceipt("it did not answer".into())));
     let unconfirmed = served.post("/v1/intents", &[JS], "{}").await;

@@ -146,7 +146,7 @@ proptest! {
     fn any_bytes_are_answered((body, zipped) in bodies()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let sink = StandIn::new();
-        let id = vouchlog_evidence::RecordId::new("x").unwrap();
+        let id = vouchlog_record::RecordId::new("x").unwrap();
         sink.shows(IntentReceipt { id, digest: None, index: None, proof: None, lost: false });
         let Routes { http, grpc } = routes(sink, ReceiverConfig::default(), &mut Registry::default());
         let doors = ["/v1/traces", "/v1/logs", "/v1/metrics", "/v1/records", "/v1/litellm", "/logs", "/v1/intents", "/v1/sessions/s/seal"];

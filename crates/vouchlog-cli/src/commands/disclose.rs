@@ -1,0 +1,100 @@
+//! `vouchlog disclose`: chosen fields of one record, in a file that a stranger checks offline.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use serde_json::json;
+use vouchlog::custody::Proofs;
+use vouchlog_record::{DisclosureScope, RecordId};
+use vouchlog_statement::{LogTrust, verify_presentation};
+use vouchlog_vault::PresentationRequest;
+
+use super::custody::{self, CustodyArgs, VaultArgs};
+use super::{policy, write_file};
+use crate::advice::Advice;
+use crate::output::{Outcome, Output};
+
+/// Disclose chosen fields of one record, with everything that proves them
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example:\n  vouchlog disclose --vault vault --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key \\\n    \
+                        --record \"$ID\" --fields initiator.sub,credential,outcome.state --basis \"case 17\" -o case17.json\n  \
+                        vouchlog verify case17.json --log-vkey \"$LOG_VKEY\"\n\n\
+                        A field is named by its path, as in credential.status or tools.0.name; a group's name shows all of it. Everything\n\
+                        else stays hidden, even its existence. The log first records the disclosure, by whom and why."
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    vault: VaultArgs,
+    #[command(flatten)]
+    custody: CustodyArgs,
+    /// The record
+    #[arg(long, value_name = "ID")]
+    record: RecordId,
+    /// The fields to show
+    #[arg(long, value_name = "PATH,...", value_delimiter = ',', required = true)]
+    fields: Vec<String>,
+    /// The reason: the case or the request
+    #[arg(long, value_name = "TEXT")]
+    basis: String,
+    /// The presentation file to write
+    #[arg(short, long, value_name = "FILE")]
+    out: PathBuf,
+    /// Use the proof in the receipt instead of fetching one under the newest published checkpoint, which carries the witnesses' cosignatures
+    #[arg(long)]
+    offline: bool,
+    /// Verify that the proofs satisfy this policy before writing them (C2SP tlog-policy)
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_POLICY")]
+    policy: Option<PathBuf>,
+}
+
+impl Args {
+    pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        let policy = self.policy.as_deref().map(policy).transpose()?;
+        let (vault, access) = self.vault.open().await?;
+        let row = vault.row(&access, &self.record).await.map_err(custody::advise_vault)?;
+        let custodian = self.custody.open(&self.vault, vault, access.clone()).await?;
+        let paths: Vec<String> = self.fields.iter().map(|field| pointer(field)).collect();
+        let present = async {
+            let request = PresentationRequest {
+                rows: &[row],
+                paths: &paths,
+                basis: &self.basis,
+                scope: DisclosureScope::Presented,
+            };
+            let proofs = if self.offline { Proofs::Kept } else { Proofs::Fetched };
+            let made = custodian.present(&access, request, proofs).await?;
+            custodian.recorder().flush().await?;
+            Ok(made)
+        };
+        let presentation = self.custody.patiently(&custodian, present).await;
+        custodian.stop().await;
+        let presentation = presentation?.pop().context("there is one presentation for one record")?;
+        let log = self.custody.log_vkey.as_ref().context("--log-vkey")?;
+        // Whoever gives evidence away wants to hear it from us, not from the one who could not verify it.
+        let verified = verify_presentation(&presentation, &LogTrust { log, policy: policy.as_ref() })
+            .map_err(|error| Advice::error(error.to_string(), "retry shortly, without --offline"))?;
+        write_file(&self.out, presentation.to_json().as_bytes())?;
+        let words = format!(
+            "wrote {}: {} of record {}, at index {} of the log {}",
+            self.out.display(),
+            crate::output::count(paths.len() as u64, "field", "fields"),
+            self.record,
+            verified.index,
+            verified.origin,
+        );
+        let answer = json!({
+            "record": self.record, "fields": paths, "file": self.out, "index": verified.index.get(),
+        });
+        output.answer(&words, &answer)?;
+        Ok(Outcome::Fine)
+    }
+}
+
+/// `credential.status` and `/credential/status` as the JSON pointer they are.
+pub(super) fn pointer(field: &str) -> String {
+    if field.is_empty() || field.starts_with('/') {
+        return field.to_owned();
+    }
+    format!("/{}", field.replace('.', "/"))
+}

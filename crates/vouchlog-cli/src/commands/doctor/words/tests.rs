@@ -1,0 +1,143 @@
+//! What a report looks like to people.
+
+use std::collections::BTreeMap;
+
+use vouchlog_collector::doctor::{Open, Silence};
+use vouchlog_grading::{Severity, rule};
+
+use super::*;
+
+fn at(text: &str) -> jiff::Timestamp {
+    text.parse().unwrap()
+}
+
+fn counts<const N: usize>(names: [(&str, u64); N]) -> Counts {
+    Counts(names.map(|(name, count)| (name.to_owned(), count)).into())
+}
+
+fn service() -> ServiceReport {
+    static LINES: std::sync::LazyLock<[String; 1]> = std::sync::LazyLock::new(|| ["user: alice".to_owned()]);
+    let missing = Missing {
+        rule: rule("R01").unwrap(),
+        severity: Severity::Error,
+        told: "no initiator is named".to_owned(),
+        records: 7,
+        critical: 0,
+    };
+    ServiceReport {
+        service: "bot".to_owned(),
+        gateway: "acme",
+        name: "Acme gateway",
+        page: "acme.md",
+        records: 7,
+        with_content: 6,
+        attributable: 0,
+        complete: 0,
+        credential_valid: 1,
+        missing: vec![missing],
+        add: vec![Suggestion {
+            mends: vec!["R01"],
+            findings: 7,
+            to: "the gateway's file",
+            lines: &*LINES,
+            note: "restart it",
+        }],
+        beyond: vec![Open {
+            rules: vec!["R24"],
+            findings: 7,
+            why: "it asks nobody",
+            who: "gateway operator",
+        }],
+        sources: counts([("gen_ai acme 3", 7)]),
+        sampled: 1,
+        dropped_attributes: 4,
+        not_understood: 1,
+        unknown_members: counts([("/tools/N/colour", 2)]),
+        refused: 0,
+        conflicts: 2,
+        late: 1,
+        cut_short: 0,
+    }
+}
+
+fn report() -> Report {
+    let loss = Loss {
+        from: Some(at("2026-11-21T12:00:00Z")),
+        to: Some(at("2026-11-21T12:01:00Z")),
+        count: Some(17),
+        cause: Some("disk_budget".to_owned()),
+        mode: None,
+    };
+    let silence = Silence { seconds: 90, from: at("2026-11-21T10:00:00Z"), recorder: "gw".to_owned() };
+    Report {
+        from: at("2026-11-21T00:00:00Z"),
+        to: at("2026-11-22T00:00:00Z"),
+        read: 9,
+        truncated: true,
+        services: vec![service()],
+        collector: CollectorState {
+            kinds: BTreeMap::from([("interaction", 7), ("intent", 2)]),
+            erased: 1,
+            findings: BTreeMap::from([("R69".to_owned(), 1)]),
+            losses: vec![loss],
+            intents_without_outcome: Vec::new(),
+            sessions: 3,
+            unsealed_sessions: vec!["s-2".to_owned()],
+            after_seal: 0,
+        },
+        heartbeats: HeartbeatReport {
+            heartbeats: 2,
+            longest_silence: Some(silence),
+            agreeing: 1,
+            unchecked: 0,
+            disagreeing: Vec::new(),
+            sums: Sums { lost: 17, ..Sums::default() },
+        },
+        critical: vec!["bot: accounts of one call contradict each other, in 2 records".to_owned()],
+    }
+}
+
+#[test]
+fn a_service_is_told_what_it_lacks_and_what_to_add() {
+    let lines = text(&report());
+    for told in [
+        "9 records from 2026-11-21T00:00:00Z to 2026-11-22T00:00:00Z\n  more records match",
+        "bot — Acme gateway, docs/gateways/acme.md",
+        "7 records: 86 % transcripts, 0 % attributable, 0 % complete: no initiator is named",
+        "credential valid when used in 14 %",
+        "100 %  R01   no initiator is named (error)",
+        "add this line to the gateway's file (fixes R01: 7 findings)\n      user: alice\n    note: restart it",
+        "R24: it asks nobody\n      who can fix it: gateway operator",
+        "unknown members: /tools/N/colour (2)",
+        "2 records of calls whose accounts contradict each other",
+    ] {
+        assert!(lines.contains(told), "{told} is not in\n{lines}");
+    }
+}
+
+#[test]
+fn the_collectors_own_state_is_told() {
+    let lines = text(&report());
+    for told in [
+        "kept 2 intent, 7 interaction",
+        "1 record erased lawfully",
+        "declared lost: 17, from 2026-11-21T12:00:00Z to 2026-11-21T12:01:00Z, disk_budget",
+        "3 sessions, 1 of them over and not sealed\n    s-2",
+        "findings on record: 1 of R69",
+        "2 heartbeats, the longest silence 1m 30s from 2026-11-21T10:00:00Z (gw)",
+        "agree with the vault in 1 intervals, disagree in 0",
+        "they count 17 items lost",
+        "critical\n  bot: accounts of one call contradict each other",
+    ] {
+        assert!(lines.contains(told), "{told} is not in\n{lines}");
+    }
+}
+
+#[test]
+fn only_all_is_a_hundred_per_cent_and_only_none_is_nothing() {
+    for (count, of, told) in
+        [(0, 0, "0 %"), (0, 9, "0 %"), (9, 9, "100 %"), (999, 1000, "99 %"), (1, 1000, "1 %"), (1, 3, "33 %")]
+    {
+        assert_eq!(share(count, of), told, "{count} of {of}");
+    }
+}

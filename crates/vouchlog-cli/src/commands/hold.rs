@@ -1,0 +1,69 @@
+//! `vouchlog hold`: legal holds, under which nothing is erased.
+
+use serde_json::json;
+use vouchlog_record::{Facet, RecordId};
+use vouchlog_vault::{HoldTarget, Query};
+
+use super::custody::{self, VaultArgs};
+use crate::output::{self, Outcome, Output};
+
+/// Place, lift or list legal holds; held records cannot be erased
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  vouchlog hold --vault vault --name 'case 17' --by session=sess-01\n  \
+                        vouchlog hold --vault vault --name 'case 17' --release\n  vouchlog hold --vault vault")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    vault: VaultArgs,
+    /// The hold's name; without it, all holds are listed
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Hold these records
+    #[arg(long, value_name = "ID", num_args = 1.., requires = "name")]
+    record: Vec<RecordId>,
+    /// Hold the records that match all of these
+    #[arg(long = "by", value_name = "FACET=VALUE", value_parser = super::find::facet, requires = "name", conflicts_with = "record")]
+    facets: Vec<(Facet, String)>,
+    /// Lift the hold
+    #[arg(long, requires = "name", conflicts_with_all = ["record", "facets"])]
+    release: bool,
+}
+
+impl Args {
+    pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        let (vault, access) = self.vault.open().await?;
+        let now = super::custody::now_millis();
+        let Some(name) = &self.name else {
+            let holds = vault.holds(&access).await.map_err(custody::advise_vault)?;
+            let mut lines: Vec<String> = holds
+                .iter()
+                .map(|hold| format!("{}  {}", hold.name, output::count(hold.records, "record", "records")))
+                .collect();
+            if lines.is_empty() {
+                lines.push("no holds".to_owned());
+            }
+            let holds: Vec<_> =
+                holds.iter().map(|hold| json!({ "name": hold.name, "records": hold.records })).collect();
+            output.answer(&lines.join("\n"), &json!({ "holds": holds }))?;
+            return Ok(Outcome::Fine);
+        };
+        if self.release {
+            vault.release(&access, name).await.map_err(custody::advise_vault)?;
+            output.answer(&format!("lifted: {name}"), &json!({ "released": name }))?;
+            return Ok(Outcome::Fine);
+        }
+        anyhow::ensure!(
+            !self.record.is_empty() || !self.facets.is_empty(),
+            "give the records to hold, with --record or --by"
+        );
+        let held = if self.record.is_empty() {
+            let tenant = Some(self.vault.tenant.clone());
+            HoldTarget::Matching(Query { facets: self.facets.clone(), tenant, ..Query::default() })
+        } else {
+            HoldTarget::Records(self.record.clone())
+        };
+        let records = vault.hold(&access, name, &held, now).await.map_err(custody::advise_vault)?;
+        let words = format!("{} under the hold {name}", output::count(records, "record is", "records are"));
+        output.answer(&words, &json!({ "name": name, "records": records }))?;
+        Ok(Outcome::Fine)
+    }
+}

@@ -1,0 +1,39 @@
+//! The flags of `vouchlog serve` about the scrub.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use vouchlog::{Mirror, ScrubOptions, TileMirror};
+
+use crate::advice::Advice;
+
+/// How sealed data is read again while the log runs.
+#[derive(clap::Args)]
+pub(super) struct ScrubArgs {
+    /// Bytes of sealed data to verify each second; 0 for none
+    #[arg(long = "scrub-rate", value_name = "SIZE", default_value = "4MiB", value_parser = rate,
+          env = "VOUCHLOG_SCRUB_RATE")]
+    rate: u64,
+    /// Minimum time from the start of one scrub of all sealed data to the start of the next
+    #[arg(long = "scrub-interval", value_name = "DURATION", default_value = "1h", value_parser = crate::values::duration,
+          env = "VOUCHLOG_SCRUB_INTERVAL")]
+    interval: Duration,
+    /// A mirror of this log, as files or over HTTP, to repair damaged bundles from; verified before it is used
+    #[arg(long, value_name = "DIR|URL", env = "VOUCHLOG_REPAIR_FROM")]
+    repair_from: Option<String>,
+}
+
+impl ScrubArgs {
+    pub(super) fn options(&self) -> anyhow::Result<ScrubOptions> {
+        let mirror = self.repair_from.as_ref().map(|place| TileMirror::new(place)).transpose();
+        let mirror = mirror.map_err(|error| {
+            Advice::error(error, "--repair-from takes a directory of tiles or their base URL")
+        })?;
+        let mirror = mirror.map(|mirror| Arc::new(mirror) as Arc<dyn Mirror>);
+        Ok(ScrubOptions { bytes_per_second: self.rate, interval: self.interval, mirror })
+    }
+}
+
+fn rate(text: &str) -> Result<u64, String> {
+    if text == "0" { Ok(0) } else { crate::values::size(text) }
+}

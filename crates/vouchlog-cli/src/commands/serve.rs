@@ -1,0 +1,212 @@
+//! `vouchlog serve`: runs a log.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use serde_json::json;
+use vouchlog::{
+    EngineError, IndexMode, Log, LogBuilder, OpenError, StoreError, TreeSize, VerifyingKey, WitnessState,
+    WitnessUrls, connect_witnesses, keys,
+};
+
+use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
+use crate::advice::Advice;
+use crate::output::{Outcome, Output};
+use crate::traces::{self, TelemetryArgs};
+
+/// Run a log: gRPC and HTTP on one port
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  vouchlog serve --data ./log\n  \
+                        vouchlog serve --data /var/lib/vouchlog --origin log.example.com/ai --gateway \"$GATEWAY_VKEY\"")]
+pub(crate) struct Args {
+    /// The data directory, created with its keys if missing
+    #[arg(long, value_name = "DIR", env = "VOUCHLOG_LOG_DATA")]
+    data: PathBuf,
+    /// The log's name, a URL without its scheme; remembered [default: vouchlog.localhost/<random>]
+    #[arg(long, env = "VOUCHLOG_ORIGIN")]
+    origin: Option<String>,
+    /// Listening address; port 0 picks a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6962", env = "VOUCHLOG_LOG_LISTEN")]
+    listen: String,
+    /// The log's key file [default: log.key in the data directory]
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_LOG_KEY")]
+    key: Option<PathBuf>,
+    /// The operator's key file, which enrols gateways [default: operator.key in the data directory]
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_OPERATOR_KEY")]
+    operator_key: Option<PathBuf>,
+    /// A second key file to sign checkpoints with: ML-DSA-44, named like the log
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_LOG_ML_DSA_KEY")]
+    ml_dsa_key: Option<PathBuf>,
+    /// The witnesses, their URLs and the quorum (C2SP tlog-policy); /checkpoint then serves the newest checkpoint with a quorum. SIGHUP reloads the URLs
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_POLICY")]
+    policy: Option<PathBuf>,
+    /// Minimum interval between requests to a witness
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = crate::values::duration,
+          requires = "policy", env = "VOUCHLOG_WITNESS_INTERVAL")]
+    witness_interval: Duration,
+    /// Enrol this gateway if it is not enrolled; may be repeated
+    #[arg(long = "gateway", value_name = "VKEY", env = "VOUCHLOG_GATEWAYS", value_delimiter = ' ')]
+    gateways: Vec<VerifyingKey>,
+    /// Let any gateway open streams, for trials
+    #[arg(long, env = "VOUCHLOG_OPEN_ENROLMENT", value_parser = clap::builder::FalseyValueParser::new())]
+    open_enrolment: bool,
+    /// Whether entries can be found by digest, leaf hash, or stream and sequence
+    #[arg(long, value_enum, default_value = "on", env = "VOUCHLOG_INDEX")]
+    index: Index,
+    /// How long an active stream may go without a head in the log
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = crate::values::duration,
+          env = "VOUCHLOG_STREAM_HEAD_INTERVAL")]
+    stream_head_interval: Duration,
+    #[command(flatten)]
+    pub(super) end: EndArgs,
+    #[command(flatten)]
+    scrub: super::scrub::ScrubArgs,
+    #[command(flatten)]
+    pub(super) telemetry: TelemetryArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Index {
+    /// They can
+    On,
+    /// By index only. A log that has evicted ended streams then opens no streams
+    Off,
+    /// They can, after the lookup index is rebuilt
+    Rebuild,
+}
+
+impl Args {
+    pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        let shutdown = shutdown_signal()?;
+        self.run_until(shutdown, output).await
+    }
+
+    /// Runs until `shutdown` completes, or writing has stopped for good.
+    pub(super) async fn run_until(
+        self,
+        shutdown: impl Future<Output = ()> + Send,
+        output: Output,
+    ) -> anyhow::Result<Outcome> {
+        let hangup = Hangup::new()?;
+        let config = self.end.drain.config();
+        let (listener, address) = listen(&self.listen).await?;
+        let (builder, witness_urls) = self.builder()?;
+        let log = builder.await.map_err(|error| advise(&error))?;
+        let url = format!("http://{address}");
+        let (origin, vkey, operator) = (log.origin(), log.vkey(), log.operator_vkey());
+        let size = log.sequenced().size();
+        let witnesses: String =
+            log.witnesses().iter().map(|w| format!("  witness        {} {w}\n", w.name)).collect();
+        let words = format!(
+            "The log {origin} is served at {url}\n  \
+               log vkey       {vkey}\n  \
+               operator vkey  {operator}\n  \
+               entries        {size}\n\
+             {witnesses}\
+             Give the log vkey to everyone who is to verify. Stop with Ctrl-C."
+        );
+        let answer = json!({
+            "origin": origin.as_str(), "log_vkey": vkey.to_string(), "operator_vkey": operator.to_string(),
+            "url": url, "size": size.get(), "witnesses": log.witnesses().iter().map(witness_json).collect::<Vec<_>>(),
+        });
+        output.announce(&words, &answer);
+        let reloading = reload_on(hangup, self.reloader(log.clone(), witness_urls));
+        let (ending, end) = self.end.watch(shutdown, log.poison().wait());
+        log.server(config).share_metrics(traces::share).run(listener, ending).await;
+        reloading.abort();
+        log.stop().await;
+        output.farewell("The log stopped; everything acknowledged is on disk.");
+        Ok(end.outcome())
+    }
+
+    /// Trusts the clock as it is, and reads --policy again.
+    fn reloader(
+        &self,
+        log: Log,
+        witness_urls: Option<WitnessUrls>,
+    ) -> impl FnMut() -> anyhow::Result<String> + Send + 'static {
+        let mut reloaded = self.policy.clone().zip(witness_urls);
+        move || {
+            log.confirm_clock();
+            let Some((file, urls)) = &mut reloaded else {
+                return Ok(
+                    "the current clock is trusted; nothing was reloaded: no --policy was given".to_owned()
+                );
+            };
+            let replaced = super::policy(file).and_then(|policy| Ok(urls.replace(policy)?));
+            replaced.with_context(|| format!("{}: the old policy stays in force", file.display()))?;
+            Ok("the current clock is trusted; the witnesses' URLs were reloaded".to_owned())
+        }
+    }
+
+    fn builder(&self) -> anyhow::Result<(LogBuilder, Option<WitnessUrls>)> {
+        let mut urls = None;
+        let mut builder = vouchlog::open(&self.data)
+            .open_enrolment(self.open_enrolment)
+            .stream_head_interval(self.stream_head_interval)
+            .scrub(self.scrub.options()?)
+            .index(match self.index {
+                Index::On => IndexMode::On,
+                Index::Off => IndexMode::Off,
+                Index::Rebuild => IndexMode::Rebuild,
+            });
+        if let Some(origin) = &self.origin {
+            builder = builder.origin(origin);
+        }
+        if let Some(file) = &self.key {
+            builder = builder.log_key(keys::load(file)?);
+        }
+        if let Some(file) = &self.operator_key {
+            builder = builder.operator_key(keys::load(file)?);
+        }
+        if let Some(file) = &self.ml_dsa_key {
+            builder = builder.ml_dsa_key(keys::load(file)?);
+        }
+        if let Some(file) = &self.policy {
+            let mut witnesses = connect_witnesses(super::policy(file)?)?;
+            witnesses.interval = self.witness_interval;
+            urls = Some(WitnessUrls::of(&mut witnesses));
+            builder = builder.witnesses(witnesses);
+        }
+        Ok((self.gateways.iter().fold(builder, |builder, gateway| builder.gateway(gateway.clone())), urls))
+    }
+}
+
+fn witness_json(witness: &WitnessState) -> serde_json::Value {
+    json!({
+        "name": witness.name, "size": witness.size.map(TreeSize::get), "timestamp": witness.timestamp,
+        "trouble": witness.trouble,
+    })
+}
+
+/// What to do about a log that does not open.
+pub(super) fn advise(error: &OpenError) -> anyhow::Error {
+    let hint = match error {
+        OpenError::Store(StoreError::InUse) => {
+            "stop the other process, or give this log another --data directory"
+        }
+        OpenError::Store(StoreError::Foreign(_)) => {
+            "give another --data directory, or omit --origin to serve the existing log"
+        }
+        OpenError::Store(_) => "check the disk, then the store with `vouchlog fsck`",
+        OpenError::NoLogKey(_) => "restore log.key from its backup, or give its path with --key",
+        OpenError::LogKey { .. } | OpenError::Engine(EngineError::LogKey(_) | EngineError::Key(_)) => {
+            "--key (or log.key) must be the key the log was created with, named like its origin"
+        }
+        OpenError::Engine(EngineError::Guard(_)) => {
+            "serve the newest data directory. If it is lost, this log's key must not sign again: start a log with another origin. If the witness is wrong, remove it from the policy file"
+        }
+        OpenError::Engine(EngineError::OperatorKey(_)) | OpenError::NoOperatorKey => {
+            "give the operator's key file with --operator-key, or enrol with `vouchlog enrol`"
+        }
+        OpenError::Origin { .. } | OpenError::KeyName { .. } => {
+            "an origin is a URL without its scheme, such as log.example.com/ai"
+        }
+        OpenError::KeyFile(_) => "check the key file and its permissions; a lost key cannot be recreated",
+        _ => "run again with --trace debug for details",
+    };
+    let problem = error.to_string();
+    Advice::error(problem, hint)
+}

@@ -1,0 +1,313 @@
+//! `vouchlog session`: reconstructs a session from a vault.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use vouchlog::custody::Proofs;
+use vouchlog::verify::{Claim, verify};
+use vouchlog::{Policy, StatementKind};
+use vouchlog_grading::{Answer, Context, SetFacts, grade_set};
+use vouchlog_record::{DisclosureScope, Facet, Record, RecordId};
+use vouchlog_session::{BundleContents, SessionBundle};
+use vouchlog_session::{ErasedAt, Loss, ProofState, SessionContext, SessionRecord, Timeline};
+use vouchlog_vault::{Access, PresentationRequest, Query, ReadRecord, Row, Vault, learn, read_facts};
+
+use super::custody::{self, CustodyArgs, VaultArgs};
+use super::{disclose, policy, write_file};
+use crate::advice::Advice;
+use crate::output::{self, Outcome, Output};
+use crate::report;
+
+/// Most records of a session that are drawn.
+const MAX_RECORDS: usize = 10_000;
+/// What a bundle shows unless told otherwise: everything but names of people and content.
+const FIELDS: &str = "correlation,time,initiator.kind,initiator.verified_by,session.verified,workload,authority.mode,\
+                      credential,grant,policy,approval.required,approval.state,approval.approver_kind,data.input_class,\
+                      data.output_class,model,tools,outcome,custody,session_seal";
+
+/// Reconstruct a session: who started it, what was decided, called and answered, and whether anything is missing
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  vouchlog session --vault vault sess-01\n  \
+                        vouchlog session --vault vault sess-01 --html session.html\n  \
+                        vouchlog session --vault vault sess-01 --content --basis \"case 17\" --log http://127.0.0.1:6962 \\\n    \
+                        --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key\n  \
+                        vouchlog session --vault vault sess-01 --bundle case17.json --fields initiator,workload,credential,outcome \\\n    \
+                        --basis \"case 17\" --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key\n\n\
+                        Without --content, no prompt and no answer is read. The log first records every reading of content and every bundle.\n\
+                        The recipient of a bundle checks and reads it with `vouchlog verify`.\n\
+                        Exit status: 0 every record is present and every question is answered yes, 1 otherwise.")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    vault: VaultArgs,
+    #[command(flatten)]
+    custody: CustodyArgs,
+    /// The session
+    #[arg(value_name = "SESSION")]
+    session: String,
+    /// Also show prompts, answers, arguments and results
+    #[arg(long, requires = "basis")]
+    content: bool,
+    /// The reason for reading or disclosing content: the case or the request
+    #[arg(long, value_name = "TEXT")]
+    basis: Option<String>,
+    /// Write a self-contained HTML page
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Write one file with the fields of --fields, which any third party can verify offline
+    #[arg(long, value_name = "FILE", requires = "basis")]
+    bundle: Option<PathBuf>,
+    /// The fields to disclose in the bundle, from every record that has them
+    #[arg(long, value_name = "PATH,...", value_delimiter = ',', requires = "bundle", default_value = FIELDS, hide_default_value = true)]
+    fields: Vec<String>,
+    /// The witnesses whose cosignatures count (C2SP tlog-policy)
+    #[arg(long, value_name = "FILE", requires = "log_vkey", env = "VOUCHLOG_POLICY")]
+    policy: Option<PathBuf>,
+}
+
+impl Args {
+    pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        let policy = self.policy.as_deref().map(policy).transpose()?;
+        let (vault, access) = self.vault.open().await?;
+        let rows = self.rows(&vault, &access).await?;
+        let context = learn(&vault, &access).await.map_err(|error| custody::advise(error.into()))?;
+        let records = if self.content || self.bundle.is_some() {
+            self.on_record(&vault, &access, rows, &context).await?
+        } else {
+            facts(&vault, &access, rows, &context).await?
+        };
+        let timeline = self.timeline(&vault, &access, &context, records, policy.as_ref()).await?;
+        if let Some(file) = &self.html {
+            write_file(file, report::html(&timeline).as_bytes())?;
+            output::note(&format!("wrote {}", file.display()));
+        }
+        draw(output, &timeline)
+    }
+
+    async fn rows(&self, vault: &Vault, access: &Access) -> anyhow::Result<Vec<Row>> {
+        let facets = vec![(Facet::Session, self.session.clone())];
+        let query = Query { facets, tenant: Some(self.vault.tenant.clone()), ..Query::default() };
+        let rows = all(vault, access, query).await?;
+        if rows.is_empty() {
+            return Err(Advice::error(
+                format!("the vault has no record of the session {}", self.session),
+                "give the id as in correlation.session of the records, and --tenant if it is not the default tenant",
+            ));
+        }
+        Ok(rows)
+    }
+
+    /// What goes on record first: reading content, writing a bundle.
+    async fn on_record(
+        &self,
+        vault: &Vault,
+        access: &Access,
+        rows: Vec<Row>,
+        context: &Context,
+    ) -> anyhow::Result<Vec<ReadRecord>> {
+        let basis = self.basis.as_deref().unwrap_or_default();
+        let custodian = self.custody.open(&self.vault, vault.clone(), access.clone()).await?;
+        let work = async {
+            let contents = match &self.bundle {
+                Some(_) => Some(self.contents(vault, access, &custodian, &rows, basis).await?),
+                None => None,
+            };
+            let read = if self.content {
+                custodian.recorder().read_content(access, rows, basis).await?
+            } else {
+                read_facts(vault, access, rows, context).await?
+            };
+            custodian.recorder().flush().await?;
+            Ok((read, contents))
+        };
+        let done = self.custody.patiently(&custodian, work).await;
+        custodian.stop().await;
+        let (read, contents) = done?;
+        if let (Some(file), Some(contents)) = (&self.bundle, contents) {
+            write_file(file, SessionBundle::new(&contents)?.to_json().as_bytes())?;
+            output::note(&format!("wrote {}", file.display()));
+        }
+        Ok(read)
+    }
+
+    /// Presentations of all there is of the session: its records, its seal, and the erasures that concern it.
+    async fn contents(
+        &self,
+        vault: &Vault,
+        access: &Access,
+        custodian: &vouchlog::custody::Custodian,
+        rows: &[Row],
+        basis: &str,
+    ) -> Result<BundleContents, vouchlog::custody::CustodyError> {
+        let paths: Vec<String> = self.fields.iter().map(|field| disclose::pointer(field)).collect();
+        let mut shown = Vec::new();
+        let mut erasures: Vec<RecordId> = Vec::new();
+        for row in rows {
+            match &row.erased {
+                None => shown.push(row.clone()),
+                Some(erased) if !erasures.contains(&erased.record) => erasures.push(erased.record.clone()),
+                Some(_) => {}
+            }
+        }
+        let request =
+            PresentationRequest { rows: &shown, paths: &paths, basis, scope: DisclosureScope::Bundle };
+        let presented = custodian.present(access, request, Proofs::Fetched).await?;
+        let mut contents = BundleContents {
+            session: self.session.clone(),
+            disclosed: paths.clone(),
+            known: rows.iter().filter(|row| row.kind != StatementKind::SessionSeal).count() as u64,
+            ..BundleContents::default()
+        };
+        for (row, presentation) in shown.iter().zip(presented) {
+            match row.kind {
+                StatementKind::SessionSeal => contents.seal = Some(presentation),
+                _ => contents.records.push(presentation),
+            }
+        }
+        let mut lawful = Vec::new();
+        for erasure in &erasures {
+            lawful.push(vault.row(access, erasure).await?);
+        }
+        if !lawful.is_empty() {
+            let paths = ["/erasure".to_owned(), "/time".to_owned()];
+            let request = PresentationRequest { rows: &lawful, paths: &paths, ..request };
+            contents.erasures = custodian.present(access, request, Proofs::Fetched).await?;
+        }
+        Ok(contents)
+    }
+
+    async fn timeline(
+        &self,
+        vault: &Vault,
+        access: &Access,
+        context: &Context,
+        records: Vec<ReadRecord>,
+        policy: Option<&Policy>,
+    ) -> anyhow::Result<Timeline> {
+        let mut drawn = Vec::with_capacity(records.len());
+        for read in records {
+            let proof = vault.proof(access, &read.row.id).await.map_err(custody::advise_vault)?;
+            let proof = self.proof_state(&read.row, proof.as_deref(), policy)?;
+            drawn.push(session_record(read, proof, self.content));
+        }
+        let known: Vec<(RecordId, &Record)> =
+            drawn.iter().map(|record| (record.id.clone(), &record.record)).collect();
+        let context = SessionContext {
+            findings: grade_set(&known, &SetFacts::default()),
+            losses: self.losses(vault, access, context).await?,
+            held: Some(
+                drawn.iter().filter(|one| one.record.kind != StatementKind::SessionSeal).count() as u64
+            ),
+            ..SessionContext::default()
+        };
+        Ok(Timeline::of(&self.session, drawn, &context))
+    }
+
+    /// How far it is proven that the log has the record. Without the log's key a proof is taken for what it says.
+    fn proof_state(
+        &self,
+        row: &Row,
+        proof: Option<&str>,
+        policy: Option<&Policy>,
+    ) -> anyhow::Result<ProofState> {
+        let (Some(proof), Some(log)) = (proof, &self.custody.log_vkey) else {
+            let waits = row.place.is_none() && proof.is_none();
+            return Ok(if waits { ProofState::Waiting } else { ProofState::Signed });
+        };
+        let verified = verify(proof.as_bytes(), log, policy, Claim::Digest(row.digest));
+        if let (Err(_), Some(_)) = (&verified, policy) {
+            // A receipt may be older than its cosignatures; the log's signature still has to hold.
+            verify(proof.as_bytes(), log, None, Claim::Digest(row.digest))
+                .with_context(|| row.id.to_string())?;
+            return Ok(ProofState::Signed);
+        }
+        let verified = verified.with_context(|| row.id.to_string())?;
+        if policy.is_none() {
+            return Ok(ProofState::Signed);
+        }
+        let name = |witness: &vouchlog_note::PolicyCosignature| {
+            String::from_utf8_lossy(witness.name().as_bytes()).into_owned()
+        };
+        Ok(ProofState::Witnessed {
+            by: verified.witnesses.iter().map(name).collect(),
+            until: verified.witnessed.map(|witnessed| witnessed.until),
+        })
+    }
+
+    /// Losses that were declared, whichever session they fell into.
+    async fn losses(&self, vault: &Vault, access: &Access, context: &Context) -> anyhow::Result<Vec<Loss>> {
+        let kinds = vec![StatementKind::DeclaredLoss];
+        let query = Query { kinds, tenant: Some(self.vault.tenant.clone()), ..Query::default() };
+        let read = facts(vault, access, all(vault, access, query).await?, context).await?;
+        let loss = |read: &ReadRecord| {
+            let declared = read.record.as_ref()?.body.declared_loss.value()?;
+            Some(Loss {
+                entry: read.row.place.map(|place| place.index),
+                from: *declared.from.value()?,
+                to: *declared.to.value()?,
+                count: declared.count.value().copied(),
+                cause: declared.cause.value().cloned(),
+            })
+        };
+        Ok(read.iter().filter_map(loss).collect())
+    }
+}
+
+/// Every row that a query finds, page by page.
+async fn all(vault: &Vault, access: &Access, query: Query) -> anyhow::Result<Vec<Row>> {
+    let mut pages = vault.pages(access, query);
+    let mut rows: Vec<Row> = Vec::new();
+    while let Some(page) = pages.next().await.map_err(custody::advise_vault)? {
+        rows.extend(page);
+        anyhow::ensure!(rows.len() <= MAX_RECORDS, "there are more than {MAX_RECORDS} records");
+    }
+    Ok(rows)
+}
+
+async fn facts(
+    vault: &Vault,
+    access: &Access,
+    rows: Vec<Row>,
+    context: &Context,
+) -> anyhow::Result<Vec<ReadRecord>> {
+    read_facts(vault, access, rows, context).await.map_err(|error| custody::advise(error.into()))
+}
+
+/// Draws a timeline, in words or for programs.
+pub(super) fn draw(output: Output, timeline: &Timeline) -> anyhow::Result<Outcome> {
+    let words = report::text(timeline, report::width(), report::colour());
+    output.answer(words.trim_end(), &report::json(timeline))?;
+    let summary = &timeline.summary;
+    let answers = [&summary.authorised, &summary.executor, &summary.credential, &summary.complete];
+    let whole = answers.iter().all(|reply| reply.answer == Answer::Yes);
+    Ok(if whole { Outcome::Fine } else { Outcome::Finding })
+}
+
+fn session_record(read: ReadRecord, proof: ProofState, content_shown: bool) -> SessionRecord {
+    let ReadRecord { row, record, grade } = read;
+    let erased = row.erased.as_ref().map(|erased| ErasedAt {
+        at: Timestamp::from_millisecond(erased.at).ok(),
+        entry: erased.index,
+        basis: Some(erased.basis.clone()),
+    });
+    SessionRecord {
+        id: row.id.clone(),
+        record: record.unwrap_or_else(|| erased_record(&row)),
+        place: row.place,
+        proof,
+        grade,
+        erased,
+        content_shown,
+        partial: false,
+    }
+}
+
+/// What is left of an erased record: its kind, its name, and about when it was.
+fn erased_record(row: &Row) -> Record {
+    let mut record = Record::new(row.kind);
+    record.id = Some(row.id.clone());
+    if let Ok(start) = Timestamp::from_millisecond(row.started_at) {
+        record.body.time.get_or_default().start = start.into();
+    }
+    record
+}

@@ -1,0 +1,394 @@
+//! `vouchlog verify`: checks a proof file, a completeness file or a presentation, offline.
+
+use std::path::{Path, PathBuf};
+
+use clap::ArgGroup;
+use serde_json::{Value, json};
+use vouchlog::verify::{self, Claim, Verified, VerifyError, Witnessed};
+use vouchlog::{Digest, Opening, Policy, VerifyingKey};
+use vouchlog_auditor::limits::MAX_COMPLETENESS_BYTES;
+use vouchlog_auditor::{CompletenessProof, verify_completeness};
+use vouchlog_note::limits::{MAX_NOTE_BYTES, MAX_PROOF_FILE_BYTES};
+use vouchlog_stream::limits::MAX_ENTRY_BYTES;
+
+use super::input::MAX_RECORD_BYTES;
+use super::{auditing, prove_complete, read_file, sample, verify_finding};
+use crate::advice::Advice;
+use crate::output::{self, Outcome, Output};
+
+mod presented;
+
+/// The first line of every proof file.
+const PROOF_FIRST_LINE: &[u8] = b"c2sp.org/tlog-proof@v1\n";
+/// More than any file that can be verified has; each reader keeps its own bound.
+const MAX_FILE_BYTES: usize = 256 << 20;
+/// More than any opening has; the reader keeps its own bound.
+const MAX_OPENING_FILE_BYTES: usize = 64 * 1024;
+
+/// Verify offline that something was logged or that streams are complete, with a file of proofs and the log's vkey
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  vouchlog verify case17.json --log-vkey \"$LOG_VKEY\" --policy policy.txt\n  \
+                        vouchlog verify stream3.completeness.json --log-vkey \"$LOG_VKEY\"\n  \
+                        vouchlog verify receipts/17.tlog-proof --log-vkey \"$LOG_VKEY\" \\\n    \
+                        --record call.json --opening receipts/call.json.opening.json\n\n\
+                        Exit status: 0 it holds, 1 it does not, or the evidence of a finding proves misconduct, 2 it could not be checked."
+)]
+pub(crate) struct Args {
+    /// The file: a proof file, a completeness file, a presentation, a session bundle, the evidence of an audit's finding, or a
+    /// sample. Its contents tell which
+    #[arg(value_name = "FILE", conflicts_with_all = ["proof", "completeness", "presentation", "bundle"])]
+    file: Option<PathBuf>,
+    /// A proof file (C2SP tlog-proof)
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present_any = ["file", "completeness", "presentation", "bundle"],
+        conflicts_with_all = ["completeness", "presentation", "bundle"]
+    )]
+    proof: Option<PathBuf>,
+    /// The log's public key; its name is the log's origin
+    #[arg(long, value_name = "VKEY", env = "VOUCHLOG_LOG_VKEY")]
+    log_vkey: VerifyingKey,
+    /// Witnesses that must have cosigned (C2SP tlog-policy)
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_POLICY")]
+    policy: Option<PathBuf>,
+    /// An earlier checkpoint of the log that satisfies the policy: the entry was logged after it
+    #[arg(long, value_name = "FILE", requires = "policy", conflicts_with_all = ["completeness", "presentation", "bundle"])]
+    earlier: Option<PathBuf>,
+    #[command(flatten)]
+    claim: ClaimArgs,
+}
+
+/// What was logged, as the user knows it.
+#[derive(clap::Args)]
+#[group(skip)] // that group would hold --opening too, which goes together with --record
+#[command(group = ArgGroup::new("claim").args(["digest", "entry", "record", "completeness", "presentation", "bundle"]))]
+struct ClaimArgs {
+    /// The digest that was logged, 64 hex digits
+    #[arg(long, value_name = "HEX")]
+    digest: Option<Digest>,
+    /// A file with the entry itself; works with proof files of any log
+    #[arg(long, value_name = "FILE")]
+    entry: Option<PathBuf>,
+    /// The record that was committed to
+    #[arg(long, value_name = "FILE", requires = "opening")]
+    record: Option<PathBuf>,
+    /// The opening that `vouchlog submit` wrote for the record
+    #[arg(long, value_name = "FILE", requires = "record")]
+    opening: Option<PathBuf>,
+    /// A file that `vouchlog prove-complete` wrote: streams without a gap
+    #[arg(long, value_name = "FILE")]
+    completeness: Option<PathBuf>,
+    /// A file that `vouchlog disclose` wrote: chosen fields of a record
+    #[arg(long, value_name = "FILE")]
+    presentation: Option<PathBuf>,
+    /// A file that `vouchlog session --bundle` wrote: the disclosed part of a session
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
+    /// Write the bundle's session as an HTML page
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["proof", "completeness", "presentation"])]
+    html: Option<PathBuf>,
+}
+
+impl Args {
+    pub(crate) fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        let (kind, file) = self.file()?;
+        anyhow::ensure!(
+            self.claim.html.is_none() || kind == FileKind::Bundle,
+            "--html draws the session of a bundle, and {} is none",
+            file.display()
+        );
+        let policy = || self.policy.as_deref().map(super::policy).transpose();
+        let identity = || auditing::identity(vec![self.log_vkey.clone()], None, self.policy.as_deref());
+        let log = &self.log_vkey;
+        match kind {
+            FileKind::Proof => self.entry(&file, output),
+            FileKind::Completeness => self.completeness(&file, output),
+            FileKind::Presentation => presented::presentation(&file, log, policy()?.as_ref(), output),
+            FileKind::Bundle => {
+                presented::bundle(&file, log, policy()?.as_ref(), self.claim.html.as_deref(), output)
+            }
+            FileKind::Evidence => verify_finding::check(&file, &identity()?, output),
+            FileKind::Sample => sample::check(&file, &identity()?, output),
+        }
+    }
+
+    /// The file to verify, and what it is: as the flag says, or else as its contents do.
+    fn file(&self) -> anyhow::Result<(FileKind, PathBuf)> {
+        let claim = &self.claim;
+        let named = [
+            (FileKind::Proof, &self.proof),
+            (FileKind::Completeness, &claim.completeness),
+            (FileKind::Presentation, &claim.presentation),
+            (FileKind::Bundle, &claim.bundle),
+        ];
+        let named = named.into_iter().find_map(|(kind, file)| Some((kind, file.clone()?)));
+        match (named, &self.file) {
+            (Some(named), _) => Ok(named),
+            (None, Some(file)) => Ok((recognise(file)?, file.clone())),
+            (None, None) => anyhow::bail!("give the file to verify"),
+        }
+    }
+
+    fn completeness(&self, file: &Path, output: Output) -> anyhow::Result<Outcome> {
+        let json = read_file(file, MAX_COMPLETENESS_BYTES)?;
+        let log = auditing::identity(vec![self.log_vkey.clone()], None, self.policy.as_deref())?;
+        let verified =
+            CompletenessProof::from_json(&json).and_then(|proof| verify_completeness(&proof, &log));
+        match verified {
+            Ok(shown) => {
+                let words = prove_complete::words(log.origin.as_str(), &shown);
+                output.answer(&words, &prove_complete::as_json(&shown))?;
+                Ok(Outcome::Fine)
+            }
+            // As with proof files: one that is malformed does not hold.
+            Err(error) => prove_complete::refuse(output, &error),
+        }
+    }
+
+    fn entry(&self, file: &Path, output: Output) -> anyhow::Result<Outcome> {
+        let proof = read_file(file, MAX_PROOF_FILE_BYTES)?;
+        let policy = self.policy.as_deref().map(super::policy).transpose()?;
+        let loaded = self.claim.load()?;
+        let earlier = self.earlier.as_ref().map(|path| read_file(path, MAX_NOTE_BYTES)).transpose()?;
+        let verified = loaded.verify(&proof, &self.log_vkey, policy.as_ref());
+        let verified = verified.and_then(|verified| match (&earlier, &policy) {
+            (Some(earlier), Some(policy)) => verified.after(earlier, &self.log_vkey, policy),
+            _ => Ok(verified),
+        });
+        match verified {
+            Ok(verified) => {
+                output.answer(&words(&verified, policy.is_some()), &json(&verified))?;
+                Ok(Outcome::Fine)
+            }
+            Err(error) if error.is_finding() => {
+                let answer = json!({ "holds": false, "finding": error.to_string() });
+                output.answer(&format!("DOES NOT HOLD: {error}"), &answer)?;
+                Ok(Outcome::Finding)
+            }
+            Err(error) => Err(advise(error)),
+        }
+    }
+}
+
+/// What a file that can be verified is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FileKind {
+    Proof,
+    Completeness,
+    Presentation,
+    Bundle,
+    Evidence,
+    Sample,
+}
+
+/// What a file is by its first line, or by the format that its JSON names.
+fn recognise(path: &Path) -> anyhow::Result<FileKind> {
+    #[derive(serde::Deserialize)]
+    struct Named {
+        format: String,
+    }
+    let bytes = read_file(path, MAX_FILE_BYTES)?;
+    if bytes.starts_with(PROOF_FIRST_LINE) {
+        return Ok(FileKind::Proof);
+    }
+    let named = serde_json::from_slice::<Named>(&bytes).map(|named| named.format);
+    let kind = match named.as_deref() {
+        Ok("vouchlog/v1 completeness") => Some(FileKind::Completeness),
+        Ok("vouchlog/v1 presentation") => Some(FileKind::Presentation),
+        Ok("vouchlog/v1 session") => Some(FileKind::Bundle),
+        Ok("vouchlog/v1 evidence") => Some(FileKind::Evidence),
+        Ok(sample::FORMAT) => Some(FileKind::Sample),
+        _ => None,
+    };
+    kind.ok_or_else(|| {
+        Advice::error(
+            format!("{} is no file that can be verified", path.display()),
+            "give a proof file, a completeness file, a presentation, a session bundle, an audit's evidence file or a sample",
+        )
+    })
+}
+
+fn advise(error: VerifyError) -> anyhow::Error {
+    let hint = match error {
+        VerifyError::NotEarlier { .. } => "give a checkpoint published before the entry was logged",
+        VerifyError::NoEntry => {
+            "give the entry with --entry FILE, or fetch a proof file with `vouchlog prove`"
+        }
+        _ => "--log-vkey takes the vkey that `vouchlog serve` prints for the log",
+    };
+    let problem = error.to_string();
+    anyhow::Error::new(error).context(Advice::new(problem, hint))
+}
+
+/// The claim with the files it names in memory.
+enum Loaded {
+    Digest(Digest),
+    Entry(Vec<u8>),
+    Record(Vec<u8>, Vec<u8>),
+}
+
+impl ClaimArgs {
+    fn load(&self) -> anyhow::Result<Loaded> {
+        Ok(match (&self.digest, &self.entry, &self.record, &self.opening) {
+            (Some(digest), ..) => Loaded::Digest(*digest),
+            (_, Some(entry), ..) => Loaded::Entry(read_file(entry, MAX_ENTRY_BYTES)?),
+            (_, _, Some(record), Some(opening)) => Loaded::Record(
+                read_file(record, MAX_RECORD_BYTES)?,
+                read_file(opening, MAX_OPENING_FILE_BYTES)?,
+            ),
+            _ => {
+                return Err(Advice::error(
+                    "a proof file proves that something was logged, and nothing was given",
+                    "give it with --digest, --entry, or --record and --opening",
+                ));
+            }
+        })
+    }
+}
+
+impl Loaded {
+    fn verify(
+        &self,
+        proof: &[u8],
+        log: &VerifyingKey,
+        policy: Option<&Policy>,
+    ) -> Result<Verified, VerifyError> {
+        match self {
+            Self::Digest(digest) => verify::verify(proof, log, policy, Claim::Digest(*digest)),
+            Self::Entry(entry) => verify::verify(proof, log, policy, Claim::Entry(entry)),
+            Self::Record(record, opening) => {
+                let opening = Opening::parse(opening)?;
+                verify::verify(proof, log, policy, Claim::Record(record, &opening))
+            }
+        }
+    }
+}
+
+/// What was verified, in plain words.
+pub(super) fn words(verified: &Verified, policy: bool) -> String {
+    let mut lines = vec![format!("verified: in the log {} at index {}", verified.origin, verified.index)];
+    match (&verified.entry, verified.statement()) {
+        (_, Some(entry)) => {
+            lines
+                .push(format!("  statement   {} of digest {}", entry.statement.kind, entry.statement.digest));
+            lines.push(format!("  logged at   {} by the log's clock", output::time(entry.logged_at)));
+            lines.push(format!("  stream      {}, sequence number {}", entry.stream, entry.sequence));
+            let evidence = entry.statement.evidence.bits();
+            lines.push(match evidence {
+                0 => "  evidence    no claim".to_owned(),
+                bits => format!("  evidence    {bits:#010x} claimed by the gateway"),
+            });
+        }
+        (Some(entry), None) => {
+            lines.push(format!("  entry       {}", entry.kind_name()));
+            lines.push(format!("  logged at   {} by the log's clock", output::time(entry.logged_at())));
+        }
+        (None, None) => lines.push("  entry       as given; not a Vouchlog entry".to_owned()),
+    }
+    let size = output::count(verified.size.get(), "entry", "entries");
+    lines.push(format!("  checkpoint  of {size}, signed by the log"));
+    for witness in &verified.witnesses {
+        let name = String::from_utf8_lossy(witness.name().as_bytes()).into_owned();
+        lines.push(format!("  witness     {name} cosigned at {}", output::posix_time(witness.timestamp())));
+    }
+    if let Some(Witnessed { after, until }) = verified.witnessed {
+        let after = after.map_or_else(String::new, |after| format!("after {}, ", output::posix_time(after)));
+        lines.push(format!("  witnessed   {after}not later than {}", output::posix_time(until)));
+    }
+    if policy {
+        lines.push("  policy      satisfied".to_owned());
+    }
+    lines.join("\n")
+}
+
+/// The same for programs.
+fn json(verified: &Verified) -> Value {
+    let witness = |witness: &vouchlog_note::PolicyCosignature| json!({ "name": String::from_utf8_lossy(witness.name().as_bytes()), "timestamp": witness.timestamp() });
+    let mut value = json!({
+        "holds": true,
+        "origin": verified.origin.as_str(),
+        "index": verified.index.get(),
+        "size": verified.size.get(),
+        "witnesses": verified.witnesses.iter().map(witness).collect::<Vec<_>>(),
+    });
+    if let Some(Witnessed { after, until }) = verified.witnessed {
+        value["witnessed"] = json!({ "after": after, "until": until });
+    }
+    if let Some(entry) = &verified.entry {
+        value["kind"] = entry.kind_name().into();
+        value["logged_at"] = entry.logged_at().millis().into();
+    }
+    if let Some(entry) = verified.statement() {
+        value["stream"] = entry.stream.get().into();
+        value["sequence"] = entry.sequence.get().into();
+        value["evidence"] = entry.statement.evidence.bits().into();
+        value["digest"] = entry.statement.digest.to_string().into();
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_recognised_by_its_contents() {
+        let dir = tempfile::tempdir().unwrap();
+        let recognised = |bytes: &[u8]| {
+            let path = dir.path().join("file");
+            std::fs::write(&path, bytes).unwrap();
+            recognise(&path).map_err(|error| error.to_string())
+        };
+        assert_eq!(recognised(b"c2sp.org/tlog-proof@v1\nindex 0\n"), Ok(FileKind::Proof));
+        for (format, kind) in [
+            ("completeness", FileKind::Completeness),
+            ("presentation", FileKind::Presentation),
+            ("session", FileKind::Bundle),
+            ("evidence", FileKind::Evidence),
+            ("sample", FileKind::Sample),
+        ] {
+            let json = format!("{{ \"other\": [1], \"format\": \"vouchlog/v1 {format}\" }}");
+            assert_eq!(recognised(json.as_bytes()), Ok(kind), "{format}");
+        }
+        let wrong: [&[u8]; 7] = [
+            b"",
+            b"c2sp.org/tlog-proof@v2\n",
+            b"{}",
+            b"[1]",
+            b"{ \"format\": \"vouchlog/v1 audit-state\" }",
+            b"{ \"format\": \"vouchlog/v1 session\", \"format\": \"vouchlog/v1 sample\" }",
+            &[0xff, 0xfe],
+        ];
+        for wrong in wrong {
+            let error = recognised(wrong).unwrap_err();
+            assert!(error.contains("is no file that can be verified"), "{error}");
+        }
+    }
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        claim: ClaimArgs,
+    }
+
+    #[test]
+    fn a_claim_is_made_in_exactly_one_way() {
+        let fits = |flags: &str| {
+            Cli::try_parse_from(std::iter::once("verify").chain(flags.split_whitespace())).is_ok()
+        };
+        let digest = format!("--digest {}", "07".repeat(32));
+        assert!(fits(&digest));
+        assert!(fits("--entry e"));
+        assert!(fits("--record r --opening o"));
+        assert!(fits("--completeness c"));
+        for wrong in ["--record r", "--opening o", "--digest 07", "--entry e --record r --opening o"] {
+            assert!(!fits(wrong), "{wrong}");
+        }
+        assert!(!fits(&format!("{digest} --entry e")));
+        assert!(!fits(&format!("{digest} --completeness c")));
+    }
+}

@@ -1,0 +1,152 @@
+//! Checking what somebody discloses: chosen fields of a record, and how they are shown.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+use vouchlog::{Policy, VerifyingKey};
+use vouchlog_grading::{Context, DisclosureExtent, Finding, contradictions};
+use vouchlog_record::Record;
+use vouchlog_session::limits::MAX_BUNDLE_BYTES;
+use vouchlog_session::plain;
+use vouchlog_session::{SessionBundle, verify_bundle};
+use vouchlog_statement::limits::MAX_PRESENTATION_BYTES;
+use vouchlog_statement::{LogTrust, Presentation, VerifiedPresentation, verify_presentation};
+
+use crate::advice::Advice;
+use crate::commands::{read_file, session, write_file};
+use crate::output::{self, Outcome, Output};
+use crate::report;
+
+/// Verifies a presentation: every link from the fields to the log's key and its witnesses.
+pub(super) fn presentation(
+    file: &Path,
+    log: &VerifyingKey,
+    policy: Option<&Policy>,
+    output: Output,
+) -> anyhow::Result<Outcome> {
+    let bytes = read_file(file, MAX_PRESENTATION_BYTES)?;
+    let verified = Presentation::from_json(&bytes)
+        .and_then(|presentation| verify_presentation(&presentation, &LogTrust { log, policy }));
+    match verified {
+        Ok(verified) => shown(&verified, policy.is_some(), output),
+        Err(error) => refuse(&error, error.is_finding(), output),
+    }
+}
+
+/// Verifies a session's bundle, and draws the session as far as it was disclosed.
+pub(super) fn bundle(
+    file: &Path,
+    log: &VerifyingKey,
+    policy: Option<&Policy>,
+    html: Option<&Path>,
+    output: Output,
+) -> anyhow::Result<Outcome> {
+    let bytes = read_file(file, MAX_BUNDLE_BYTES)?;
+    let verified =
+        SessionBundle::from_json(&bytes).and_then(|bundle| verify_bundle(&bundle, &LogTrust { log, policy }));
+    let verified = match verified {
+        Ok(verified) => verified,
+        Err(error) => return refuse(&error, error.is_finding(), output),
+    };
+    let timeline = verified.timeline();
+    if let Some(file) = html {
+        write_file(file, report::html(&timeline).as_bytes())?;
+        output::note(&format!("wrote {}", file.display()));
+    }
+    let drawn = session::draw(output, &timeline)?;
+    Ok(if verified.findings.is_empty() { drawn } else { Outcome::Finding })
+}
+
+fn refuse(error: &dyn std::error::Error, is_finding: bool, output: Output) -> anyhow::Result<Outcome> {
+    if !is_finding {
+        return Err(Advice::error(
+            error.to_string(),
+            "give the file that `vouchlog disclose` or `vouchlog session --bundle` wrote, and the log's vkey",
+        ));
+    }
+    let answer = json!({ "holds": false, "finding": error.to_string() });
+    output.answer(&format!("DOES NOT HOLD: {error}"), &answer)?;
+    Ok(Outcome::Finding)
+}
+
+fn shown(verified: &VerifiedPresentation, policy: bool, output: Output) -> anyhow::Result<Outcome> {
+    let findings = false_claims(verified);
+    let claims = &verified.statement.claims;
+    let mut lines = vec![
+        format!("verified: record {} of the gateway {}", claims.record, verified.gateway.name()),
+        format!("  log         {}, index {}", verified.origin, verified.index),
+        format!("  statement   {}, signed by the gateway's stream {}", claims.kind, claims.stream),
+        format!("  logged at   {} by the log's clock", output::time(verified.entry.logged_at)),
+        format!("  claimed     {}", claims.evidence.names().join(", ")),
+        format!(
+            "  checkpoint  of {}, signed by the log",
+            output::count(verified.size.get(), "entry", "entries")
+        ),
+    ];
+    if policy {
+        let until = verified
+            .witnessed_until
+            .map_or_else(String::new, |at| format!(", not later than {}", output::posix_time(at)));
+        lines.push(format!("  policy      satisfied by {} witnesses{until}", verified.witnesses.len()));
+    }
+    lines.push("disclosed:".to_owned());
+    list(&Value::Object(verified.statement.disclosed.clone()), "", &mut lines);
+    for finding in &findings {
+        lines.push(format!("FALSE CLAIM: {}", finding.message));
+    }
+    output.answer(&lines.join("\n"), &as_json(verified, &findings))?;
+    Ok(if findings.is_empty() { Outcome::Fine } else { Outcome::Finding })
+}
+
+/// What the gateway signed about its record, and the disclosed fields show to be otherwise.
+fn false_claims(verified: &VerifiedPresentation) -> Vec<Finding> {
+    let claims = &verified.statement.claims;
+    let mut object: Map<String, Value> = verified.statement.disclosed.clone();
+    object.insert("id".to_owned(), claims.record.as_str().into());
+    object.insert("kind".to_owned(), claims.kind.name().into());
+    // A field of a shape that the model does not know contradicts nothing.
+    let Ok(parsed) = Record::from_value(Value::Object(object)) else { return Vec::new() };
+    contradictions(claims.evidence, &parsed.record, DisclosureExtent::Partial, &Context::default())
+}
+
+/// Each field on a line, by its path. What came from elsewhere is shown as plain text.
+fn list(value: &Value, path: &str, lines: &mut Vec<String>) {
+    match value {
+        Value::Object(members) if !members.is_empty() => {
+            for (name, value) in members {
+                let dot = if path.is_empty() { "" } else { "." };
+                list(value, &format!("{path}{dot}{name}"), lines);
+            }
+        }
+        Value::Array(elements) if elements.iter().any(Value::is_object) => {
+            for (place, value) in elements.iter().enumerate() {
+                list(value, &format!("{path}.{place}"), lines);
+            }
+        }
+        other => {
+            let text = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
+            lines.push(format!("  {} = {}", plain(path), plain(&text)));
+        }
+    }
+}
+
+fn as_json(verified: &VerifiedPresentation, findings: &[Finding]) -> Value {
+    let claims = &verified.statement.claims;
+    json!({
+        "holds": findings.is_empty(),
+        "record": claims.record,
+        "kind": claims.kind.name(),
+        "gateway": verified.gateway.to_string(),
+        "origin": verified.origin.as_str(),
+        "index": verified.index.get(),
+        "size": verified.size.get(),
+        "stream": verified.entry.stream.get(),
+        "sequence": verified.entry.sequence.get(),
+        "logged_at": verified.entry.logged_at.millis(),
+        "evidence": claims.evidence.bits(),
+        "digest": verified.statement.digest.to_string(),
+        "witnessed_until": verified.witnessed_until,
+        "disclosed": verified.statement.disclosed,
+        "findings": findings,
+    })
+}

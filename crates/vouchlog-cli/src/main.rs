@@ -1,0 +1,106 @@
+//! The `vouchlog` program: flags, wiring, printing. What it does is in `commands/`, one file each.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser};
+
+mod advice;
+mod commands;
+mod help;
+mod output;
+mod report;
+mod traces;
+mod values;
+
+use commands::Command;
+use output::{ERROR, Outcome, Output};
+
+/// Records are many small values that are made by one thread and dropped by another: glibc's allocator spends a quarter of a busy
+/// collector's time on them, and keeps several times the memory.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A transparency log for AI interactions.
+///
+/// Gateways keep their records; the log takes only salted digests, appends them to a Merkle tree, signs each tree head and
+/// serves proofs, which anyone with the log's public key can check offline.
+#[derive(Parser)]
+#[command(
+    name = "vouchlog",
+    version,
+    max_term_width = 110,
+    arg_required_else_help = true,
+    after_help = "Exit status: 0 success, 1 a finding (the evidence does not hold), 2 an error,\n             3 a server stopped because it can no longer write: restart it.\n\nStart with:  vouchlog demo"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Print JSON, one line, for programs
+    #[arg(long, global = true, env = "VOUCHLOG_JSON", value_parser = clap::builder::FalseyValueParser::new())]
+    json: bool,
+    /// Trace filter for standard error, such as `info` or `vouchlog_sequencer=debug` [default: info for servers, else warn]
+    #[arg(long, global = true, env = "VOUCHLOG_TRACE", value_name = "FILTER")]
+    trace: Option<String>,
+}
+
+fn main() -> ExitCode {
+    vouchlog_runtime::hush_caught_panics();
+    let matches = help::grouped(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match run(cli) {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            advice::print(&error);
+            ExitCode::from(ERROR)
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<Outcome> {
+    let traces = traces::start(cli.trace.as_deref(), cli.command.traces().as_ref())?;
+    let outcome = cli.command.run(&Output::new(cli.json), Cli::command());
+    traces.stop();
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_in_one_group_of_the_help() {
+        let command = Cli::command();
+        let mut named: Vec<&str> = help::GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
+        named.sort_unstable();
+        let mut there: Vec<&str> = command.get_subcommands().map(clap::Command::get_name).collect();
+        there.sort_unstable();
+        assert_eq!(named, there);
+    }
+
+    #[test]
+    fn examples_survive_a_terminal_of_80_columns() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            // An example is a line that begins with the program, and what it continues on.
+            let mut continued = false;
+            for line in help.lines() {
+                let is_example = continued || line.trim_start().starts_with("vouchlog ");
+                assert!(!is_example || line.chars().count() <= 80, "`{}`: {line}", command.get_name());
+                continued = is_example && line.ends_with('\\');
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("vouchlog "), "`{}` has no example", command.get_name());
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The program's own log lines, spans and metrics: how they are written, and where they are exported.
+//!
+//! The subscriber has two layers with a filter each. The first writes log lines to standard error (`--trace`, `--log-format`). The
+//! second exports spans over OTLP and exists only with an endpoint; without it, spans finer than the first filter cost nothing.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::ValueEnum;
+use prometheus_client::registry::Registry;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
+
+/// A layer of the subscriber.
+type AnyLayer = Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>;
+
+/// Flags of the commands that run until they are stopped.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct TelemetryArgs {
+    /// Format of the program's own traces
+    #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
+    pub(crate) log_format: LogFormat,
+    /// Export the program's own spans and metrics to this OpenTelemetry collector, such as http://127.0.0.1:4318 [default: OTEL_EXPORTER_OTLP_ENDPOINT, else none]
+    #[cfg(feature = "otlp")]
+    #[arg(long, value_name = "URL")]
+    otlp_endpoint: Option<String>,
+}
+
+/// Format of the program's own traces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+/// What a command that runs until it is stopped wants of this.
+#[derive(Debug)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) format: LogFormat,
+    /// None for a command that exports nothing.
+    pub(crate) export: Option<Export<'a>>,
+}
+
+/// What a command exports as.
+#[derive(Debug)]
+#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only an export has a name and an end"))]
+pub(crate) struct Export<'a> {
+    /// The command's name.
+    pub(crate) command: &'static str,
+    pub(crate) args: &'a TelemetryArgs,
+    /// How long the last export may take.
+    pub(crate) drain: Duration,
+}
+
+/// Ends with the program.
+#[derive(Debug, Default)]
+pub(crate) struct Running {
+    #[cfg(feature = "otlp")]
+    exporting: Option<(vouchlog_telemetry::Telemetry, Duration)>,
+}
+
+/// Writes log lines from now on, filtered by `--trace`, and exports if an endpoint is set.
+pub(crate) fn start(filter: Option<&str>, wanted: Option<&Wanted<'_>>) -> anyhow::Result<Running> {
+    // The lookup index's database reports each of its files. What the client meets, the other commands report themselves.
+    let default = if wanted.is_some() { "info,fjall=warn,lsm_tree=warn" } else { "warn,vouchlog_client=off" };
+    let filter = EnvFilter::try_new(filter.unwrap_or(default)).context("--trace")?;
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
+        // A reader of standard error that has gone costs the trace and nothing else.
+        .log_internal_errors(false)
+        .with_writer(std::io::stderr);
+    let lines: AnyLayer = match wanted.map(|wanted| wanted.format) {
+        Some(LogFormat::Json) => lines.json().with_filter(filter).boxed(),
+        _ => lines.with_filter(filter).boxed(),
+    };
+    let (exports, running) = exporting(wanted.and_then(|wanted| wanted.export.as_ref()))?;
+    let layers: Vec<AnyLayer> = [Some(lines), exports].into_iter().flatten().collect();
+    tracing_subscriber::registry().with(layers).init();
+    Ok(running)
+}
+
+#[cfg(feature = "otlp")]
+fn exporting(export: Option<&Export<'_>>) -> anyhow::Result<(Option<AnyLayer>, Running)> {
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use vouchlog_telemetry::{Config, Telemetry};
+
+    let Some(export) = export else { return Ok((None, Running::default())) };
+    let (flag, service) = (export.args.otlp_endpoint.as_deref(), format!("vouchlog-{}", export.command));
+    let variable = |name: &str| std::env::var(name).ok();
+    let config = Config::new(flag, &service, env!("CARGO_PKG_VERSION"), variable)?;
+    let Some(config) = config else { return Ok((None, Running::default())) };
+    let (layer, telemetry) = Telemetry::start(&config)?;
+    // Only our own spans: the HTTP client that exports them makes spans too, and those would lead to more exports.
+    let own = Targets::new().with_target("vouchlog", LevelFilter::DEBUG);
+    METRICS.get_or_init(|| telemetry.metrics());
+    Ok((Some(layer.with_filter(own).boxed()), Running { exporting: Some((telemetry, export.drain)) }))
+}
+
+#[cfg(not(feature = "otlp"))]
+fn exporting(_: Option<&Export<'_>>) -> anyhow::Result<(Option<AnyLayer>, Running)> {
+    Ok((None, Running::default()))
+}
+
+/// Where the exporter looks for metrics. Like the subscriber, there is one in a process.
+#[cfg(feature = "otlp")]
+static METRICS: std::sync::OnceLock<vouchlog_telemetry::MetricsSource> = std::sync::OnceLock::new();
+
+/// Has the metrics of this registry exported too, if anything is.
+pub(crate) fn share(registry: Arc<Registry>) {
+    #[cfg(feature = "otlp")]
+    if let Some(metrics) = METRICS.get() {
+        metrics.set(registry);
+    }
+    #[cfg(not(feature = "otlp"))]
+    drop(registry);
+}
+
+impl Running {
+    /// Exports what is left, within the drain.
+    pub(crate) fn stop(self) {
+        #[cfg(feature = "otlp")]
+        if let Some((telemetry, drain)) = self.exporting
+            && !telemetry.stop(drain)
+        {
+            tracing::warn!("the last spans and metrics were not exported in time");
+        }
+    }
+}

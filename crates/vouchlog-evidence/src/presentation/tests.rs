@@ -1,8 +1,0 @@
-//! Presentations, over a small log in memory.
-
-use crate::statement::tests::{claims, record};
-
-mod damage;
-mod holds;
-pub(crate) mod log;
-mod property;

@@ -1,0 +1,116 @@
+//! A record under its rules, as checks read it.
+
+use jiff::{SignedDuration, Timestamp};
+use vouchlog_record::{
+    Body, Credential, Field, InitiatorKind, OutcomeState, PolicyDecision, Record, Time, Tool, ToolStatus,
+};
+use vouchlog_stream::StatementKind;
+
+use crate::context::Context;
+use crate::field_view::{FieldView, view};
+use crate::profile::ProfileRequirements;
+use crate::terms::AskedOf;
+
+mod credential_uses;
+
+pub(crate) use credential_uses::{JudgedUse, uses};
+
+/// A record under its rules.
+pub(crate) struct Case<'a> {
+    pub(crate) record: &'a Record,
+    pub(crate) body: &'a Body,
+    pub(crate) context: &'a Context,
+    pub(crate) requirements: &'static ProfileRequirements,
+    /// Each use of the credential, and what is wrong with it.
+    pub(crate) uses: Vec<JudgedUse>,
+}
+
+impl<'a> Case<'a> {
+    pub(crate) fn new(record: &'a Record, context: &'a Context) -> Self {
+        let requirements = ProfileRequirements::of(record.profile());
+        let mut case = Self { record, body: &record.body, context, requirements, uses: Vec::new() };
+        case.uses = credential_uses::judge(&case);
+        case
+    }
+
+    pub(crate) fn is_asked(&self, of: AskedOf) -> bool {
+        match of {
+            AskedOf::Acting => {
+                matches!(self.record.kind, StatementKind::Interaction | StatementKind::Intent)
+            }
+            AskedOf::Interactions => self.record.kind == StatementKind::Interaction,
+            AskedOf::Every => true,
+            AskedOf::Set => false,
+        }
+    }
+
+    pub(crate) fn is_intent(&self) -> bool {
+        self.record.kind == StatementKind::Intent
+    }
+
+    pub(crate) fn initiator_kind(&self) -> FieldView<'a, InitiatorKind> {
+        view(&self.body.initiator).then(|initiator| &initiator.kind)
+    }
+
+    /// Whether `name` is the initiator, with or without who vouches for it.
+    pub(crate) fn is_initiator(&self, name: &str) -> bool {
+        let sub = view(&self.body.initiator).then(|initiator| &initiator.sub).value();
+        sub.is_some_and(|sub| sub == name) || self.record.initiator().is_some_and(|full| full == name)
+    }
+
+    /// Whether `name` could be the initiator, at an issuer that is not known.
+    pub(crate) fn may_be_initiator(&self, name: &str) -> bool {
+        let initiator = view(&self.body.initiator);
+        let sub = initiator.then(|initiator| &initiator.sub).value();
+        let at_some_issuer = |sub: &String| name.rsplit_once('|').is_some_and(|(_, named)| named == sub);
+        initiator.then(|initiator| &initiator.iss).value().is_none() && sub.is_some_and(at_some_issuer)
+    }
+
+    /// The credential, where there is one to look at. Where there is none one rule says so, and the others have nothing to add.
+    pub(crate) fn credential(&self) -> Option<&'a Credential> {
+        self.body.credential.value()
+    }
+
+    pub(crate) fn decisions(&self) -> impl Iterator<Item = (usize, &'a PolicyDecision)> + Clone {
+        self.body.policy.value().map(Vec::as_slice).unwrap_or_default().iter().enumerate()
+    }
+
+    pub(crate) fn tools(&self) -> impl Iterator<Item = (usize, &'a Tool)> + Clone {
+        self.body.tools.value().map(Vec::as_slice).unwrap_or_default().iter().enumerate()
+    }
+
+    /// Tool calls that were run, and those of which nobody says that they were not.
+    pub(crate) fn run_tools(&self) -> impl Iterator<Item = (usize, &'a Tool)> + Clone {
+        self.tools().filter(|(_, tool)| {
+            !matches!(
+                tool.status.value(),
+                Some(ToolStatus::Proposed | ToolStatus::Denied | ToolStatus::Dropped)
+            )
+        })
+    }
+
+    pub(crate) fn outcome(&self) -> FieldView<'a, OutcomeState> {
+        view(&self.body.outcome).then(|outcome| &outcome.state)
+    }
+
+    /// Whether it ended before it was done, so that there need be no answer.
+    pub(crate) fn ended_early(&self) -> bool {
+        self.outcome().value().is_some_and(|state| *state != OutcomeState::Executed)
+    }
+
+    pub(crate) fn time(
+        &self,
+        get: impl FnOnce(&'a Time) -> &'a Field<Timestamp>,
+    ) -> FieldView<'a, Timestamp> {
+        view(&self.body.time).then(get)
+    }
+
+    /// How far the recorder's clock may be off: what it says, or what is assumed.
+    pub(crate) fn clock_error(&self) -> SignedDuration {
+        let clock = view(&self.body.time).then(|time| &time.clock);
+        let told = clock.then(|clock| &clock.max_error_ms).value();
+        told.map_or(self.context.assumed_clock_error(), |millis| {
+            SignedDuration::from_millis(i64::try_from(*millis).unwrap_or(i64::MAX))
+        })
+    }
+}

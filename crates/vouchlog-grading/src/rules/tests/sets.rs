@@ -1,0 +1,280 @@
+//! What is done to a whole set of records and facts, and which rule that fires.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use vouchlog_record::{Record, RecordId, ToolStatus};
+
+use super::{COMPLETE, REGULATED, codes, edit, read, testdata};
+use crate::facts::{
+    CanaryFacts, Observation, ObservedCall, ProviderUsage, ReceiptFacts, SessionFacts, SetFacts, StreamFacts,
+    StreamHead, Successor, WitnessFacts,
+};
+use crate::grade::grade_set;
+use crate::grade::testing::id;
+use crate::rule::Finding;
+use crate::terms::Cause;
+
+type Records = Vec<(RecordId, Record)>;
+
+/// A change to a whole set.
+pub(crate) struct Case {
+    pub(crate) code: &'static str,
+    what: &'static str,
+    change: fn(&mut Records, &mut SetFacts),
+    cause: Cause,
+}
+
+fn at(text: &str) -> Timestamp {
+    format!("2026-11-18T{text}Z").parse().unwrap()
+}
+
+fn record(text: &str, edits: &[(&str, Value)]) -> (RecordId, Record) {
+    let mut value = testdata(text);
+    edit(&mut value, edits);
+    let record = read(value);
+    (record.id.clone().unwrap(), record)
+}
+
+fn intent(name: &str, start: &str) -> (RecordId, Record) {
+    let value = json!({ "kind": "intent", "id": name, "time": { "start": at(start) } });
+    (id(name), read(value))
+}
+
+fn seal(session: &str, count: u64, ids: &[&str]) -> (RecordId, Record) {
+    let name = format!("seal-{session}");
+    let value = json!({
+        "kind": "session-seal", "id": name, "correlation": { "session": session },
+        "session_seal": { "records": count, "ids": ids, "reason": "done" }
+    });
+    (id(&name), read(value))
+}
+
+const FIRST: &str = "9b2d6f0c4e8a4d71a35cf1e08b7d2a64";
+const SECOND: &str = "second";
+
+/// Two interactions of one session, their intents and the seal; a stream that was closed; everything there.
+fn whole() -> (Records, SetFacts) {
+    let second = record(
+        COMPLETE,
+        &[
+            ("/id", json!(SECOND)),
+            ("/correlation/session_sequence", json!(2)),
+            ("/correlation/intent", json!("intent-2")),
+            ("/correlation/span", json!("a000000000000005")),
+            ("/correlation/parent_span", json!("a000000000000004")),
+            ("/correlation/response_id", json!("chatcmpl-9y")),
+            ("/correlation/idempotency_key", json!("idem-8842")),
+        ],
+    );
+    let records = vec![
+        intent("0f5f9c3f0a2b4c6d8e9f101112131415", "09:06:40.100"),
+        record(COMPLETE, &[]),
+        intent("intent-2", "09:06:50"),
+        second,
+        seal("sess-01J9", 2, &[FIRST, SECOND]),
+        record(REGULATED, &[]),
+    ];
+    let keyed = |text: &str| Some(text.parse().unwrap());
+    let view = |observer: &str| Observation {
+        observer: observer.into(),
+        arguments: keyed("hmac-sha256:e1"),
+        result: keyed("hmac-sha256:f2"),
+        status: Some(ToolStatus::Executed),
+    };
+    let head = |time, count| StreamHead { at: at(time), signed: count, logged: count };
+    let facts = SetFacts {
+        whole: true,
+        streams: vec![StreamFacts {
+            stream: "7".into(),
+            opened: Some(at("09:06:00")),
+            size: Some(10),
+            ranges: vec![(4, 9), (0, 1)],
+            losses: vec![(2, 3)],
+            heads: vec![head("09:06:30", 0), head("09:07:00", 10)],
+            heartbeat_interval: Some(SignedDuration::from_secs(30)),
+            closed: true,
+            ..StreamFacts::default()
+        }],
+        sessions: vec![SessionFacts { session: "sess-01J9".into(), over: true }],
+        usage: vec![ProviderUsage {
+            provider: "openai".into(),
+            response_ids: vec!["chatcmpl-9x".into(), "chatcmpl-9y".into()],
+        }],
+        observations: vec![ObservedCall {
+            call: "call_A1".into(),
+            views: vec![view("gateway"), view("tool server")],
+        }],
+        canaries: vec![CanaryFacts { name: "c-1".into(), sent_at: at("09:00:00"), surfaced: true }],
+        receipts: vec![ReceiptFacts { of: "4182".into(), given_at: at("09:06:44"), proven: true }],
+        witnesses: vec![WitnessFacts { size: 4_200, needed: 2, cosigned: 3 }],
+        now: Some(at("12:00:00")),
+        ..SetFacts::default()
+    };
+    (records, facts)
+}
+
+fn replace(records: &mut Records, name: &str, edits: &[(&str, Value)]) {
+    let (_, record) = records.iter_mut().find(|(id, _)| id.as_str() == name).unwrap();
+    let mut value = Value::Object(record.to_object());
+    edit(&mut value, edits);
+    *record = read(value);
+}
+
+const C: Case = Case { code: "", what: "", change: |_, _| {}, cause: Cause::Missing };
+
+#[rustfmt::skip] // one line each: a table
+pub(crate) const CASES: &[Case] = &[
+    Case { code: "R03", what: "two people in one session", change: |records, _| replace(records, SECOND, &[("/initiator/sub", json!("u-2"))]), cause: Cause::Wrong },
+    Case { code: "R60", what: "a gap", change: |_, facts| facts.streams[0].losses.clear(), ..C },
+    Case { code: "R60", what: "a missing end", change: |_, facts| facts.streams[0].size = Some(12), ..C },
+    Case { code: "R61", what: "a fork", change: |_, facts| facts.streams[0].forks.push(4), cause: Cause::Wrong },
+    Case { code: "R62", what: "a restart that forgot", change: |_, facts| {
+        facts.streams[0].closed = false;
+        facts.streams[0].successor = Some(Successor { stream: "8".into(), names: None });
+    }, ..C },
+    Case { code: "R62", what: "a restart that remembers less", change: |_, facts| {
+        facts.streams[0].closed = false;
+        facts.streams[0].successor = Some(Successor { stream: "8".into(), names: Some(9) });
+    }, ..C },
+    Case { code: "R63", what: "a silence", change: |_, facts| facts.streams[0].heads[1].at = at("09:08:01"), ..C },
+    Case { code: "R63", what: "a stream that fell silent", change: |_, facts| facts.streams[0].closed = false, ..C },
+    Case { code: "R63", what: "an open stream at an unknown time", change: |_, facts| {
+        facts.streams[0].closed = false;
+        facts.now = None;
+    }, cause: Cause::Unknown },
+    Case { code: "R64", what: "another count", change: |_, facts| facts.streams[0].heads[1].logged = 9, cause: Cause::Wrong },
+    Case { code: "R65", what: "a session that skips a place", change: |records, _| {
+        replace(records, SECOND, &[("/correlation/session_sequence", json!(3))]);
+        replace(records, "seal-sess-01J9", &[("/session_seal/records", json!(3))]);
+    }, ..C },
+    Case { code: "R65", what: "a session that ends before its seal says", change: |records, _| replace(records, "seal-sess-01J9", &[("/session_seal/records", json!(u64::MAX))]), ..C },
+    Case { code: "R65", what: "a record without a place", change: |records, _| replace(records, SECOND, &[("/correlation/session_sequence", Value::Null)]), cause: Cause::Unknown },
+    Case { code: "R66", what: "no seal", change: |records, _| records.retain(|(id, _)| id.as_str() != "seal-sess-01J9"), ..C },
+    Case { code: "R67", what: "a record the seal does not list", change: |records, _| replace(records, "seal-sess-01J9", &[("/session_seal/ids", json!([FIRST]))]), cause: Cause::Wrong },
+    Case { code: "R67", what: "a record after the seal", change: |records, _| replace(records, "seal-sess-01J9", &[("/session_seal/records", json!(1))]), cause: Cause::Wrong },
+    Case { code: "R68", what: "a parent nobody has", change: |records, _| replace(records, SECOND, &[("/correlation/parent_span", json!("b000000000000001"))]), ..C },
+    Case { code: "R69", what: "an intent nothing became of", change: |records, _| records.push(intent("intent-3", "09:07:00")), ..C },
+    Case { code: "R69", what: "one at an unknown time", change: |records, _| records.push((id("intent-3"), read(json!({ "kind": "intent" })))), cause: Cause::Unknown },
+    Case { code: "R70", what: "an intent that is not there", change: |records, _| records.retain(|(id, _)| id.as_str() != "intent-2"), ..C },
+    Case { code: "R71", what: "one attempt told twice", change: |records, _| replace(records, SECOND, &[("/correlation/idempotency_key", json!("idem-8841"))]), cause: Cause::Wrong },
+    Case { code: "R74", what: "a broken promise", change: |_, facts| facts.receipts[0].proven = false, ..C },
+    Case { code: "R75", what: "too few witnesses", change: |_, facts| facts.witnesses[0].cosigned = 1, ..C },
+    Case { code: "R77", what: "an answer that went past the log", change: |_, facts| facts.usage[0].response_ids.push("chatcmpl-9z".into()), ..C },
+    Case { code: "R78", what: "other arguments at the other end", change: |_, facts| facts.observations[0].views[1].arguments = "hmac-sha256:00".parse().ok(), cause: Cause::Wrong },
+    Case { code: "R78", what: "another end", change: |_, facts| facts.observations[0].views[1].status = Some(ToolStatus::Failed), cause: Cause::Wrong },
+    Case { code: "R78", what: "views that cannot be compared", change: |_, facts| facts.observations[0].views[1].result = "salted-sha256:00".parse().ok(), cause: Cause::Unknown },
+    Case { code: "R79", what: "a canary that never surfaced", change: |_, facts| facts.canaries[0].surfaced = false, ..C },
+];
+
+fn graded(change: fn(&mut Records, &mut SetFacts)) -> Vec<Finding> {
+    let (mut records, mut facts) = whole();
+    change(&mut records, &mut facts);
+    let records: Vec<_> = records.iter().map(|(id, record)| (id.clone(), record)).collect();
+    grade_set(&records, &facts)
+}
+
+#[test]
+fn a_whole_set_fires_no_rule() {
+    assert_eq!(graded(|_, _| {}), []);
+}
+
+#[test]
+fn each_change_to_the_set_fires_its_rule_and_no_other() {
+    for case in CASES {
+        let findings = graded(case.change);
+        let told: Vec<_> = findings.iter().map(ToString::to_string).collect();
+        assert_eq!(codes(&findings), [case.code], "{}: {told:#?}", case.what);
+        assert_eq!(findings[0].cause, case.cause, "{}: {told:#?}", case.what);
+    }
+}
+
+#[test]
+fn what_is_not_due_is_no_finding() {
+    let young = graded(|records, facts| {
+        facts.now = Some(at("09:08:00"));
+        facts.canaries[0] = CanaryFacts { name: "c-2".into(), sent_at: at("09:07:30"), surfaced: false };
+        facts.receipts[0] = ReceiptFacts { of: "4190".into(), given_at: at("09:07:30"), proven: false };
+        records.push(intent("intent-3", "09:07:00"));
+        facts.streams[0].closed = false;
+    });
+    assert_eq!(young, []);
+}
+
+#[test]
+fn of_a_part_of_the_records_nothing_is_said_to_be_missing() {
+    let part = graded(|records, facts| {
+        facts.whole = false;
+        records.retain(|(id, _)| !["intent-2", SECOND].contains(&id.as_str()));
+        facts.usage.clear();
+    });
+    assert_eq!(part, []);
+}
+
+#[test]
+fn a_seal_of_any_size_costs_nothing() {
+    let findings = graded(|records, _| {
+        replace(records, "seal-sess-01J9", &[("/session_seal/records", json!(u64::MAX - 1))]);
+    });
+    assert!(findings[0].message.contains("3 to 18446744073709551614"), "{}", findings[0]);
+}
+
+/// What came too late for the first record, told by a record of its own.
+fn amendment() -> (RecordId, Record) {
+    let value = json!({
+        "kind": "interaction", "id": "late",
+        "correlation": { "session": "sess-01J9", "amends": FIRST, "idempotency_key": "idem-8841", "intent": "intent-3" }
+    });
+    (id("late"), read(value))
+}
+
+#[test]
+fn an_amendment_has_no_number_and_tells_no_attempt_twice() {
+    let findings = graded(|records, _| {
+        records.push(intent("intent-3", "09:07:00"));
+        records.push(amendment());
+    });
+    assert_eq!(findings, [], "it is also the outcome of the intent it names");
+}
+
+#[test]
+fn of_several_seals_the_one_that_counts_most_is_in_force() {
+    let earlier = graded(|records, _| records.insert(0, seal("sess-01J9", 1, &[FIRST])));
+    assert_eq!(earlier, []);
+    let beyond = graded(|records, _| {
+        replace(records, SECOND, &[("/correlation/session_sequence", json!(3))]);
+        records.push((id("another"), seal("sess-01J9", 1, &[FIRST]).1));
+    });
+    assert_eq!(codes(&beyond), ["R65", "R67"], "{beyond:?}");
+}
+
+#[test]
+fn an_intent_that_has_a_number_is_one_of_the_session() {
+    let findings = graded(|records, _| {
+        replace(
+            records,
+            "intent-2",
+            &[("/correlation", json!({ "session": "sess-01J9", "session_sequence": 2 }))],
+        );
+        replace(records, SECOND, &[("/correlation/session_sequence", json!(3))]);
+        replace(records, "seal-sess-01J9", &[("/session_seal", json!({ "records": 3 }))]);
+    });
+    assert_eq!(findings, []);
+}
+
+#[test]
+fn a_span_above_that_a_record_describes_is_there() {
+    const PARENT: &str = "b000000000000001";
+    let with = |name: &'static str, otel: Value| {
+        let (mut records, facts) = whole();
+        replace(&mut records, SECOND, &[("/correlation/parent_span", json!(PARENT))]);
+        replace(&mut records, name, &[("/otel", otel)]);
+        let records: Vec<_> = records.iter().map(|(id, record)| (id.clone(), record)).collect();
+        codes(&grade_set(&records, &facts))
+    };
+    let span = json!([{ "name": "invoke_agent Refunds", "span": PARENT }]);
+    assert_eq!(with(SECOND, json!({ "above": span })), [""; 0]);
+    assert_eq!(with(FIRST, json!({ "parts": span })), [""; 0]);
+    for other in [json!({ "above": [{ "span": 1 }, {}] }), json!({ "above": {} }), json!([])] {
+        assert_eq!(with(SECOND, other), ["R68"]);
+    }
+}

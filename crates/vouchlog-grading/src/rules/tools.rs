@@ -1,0 +1,126 @@
+//! R51 to R55: tool calls, from the proposal to the effect.
+
+use vouchlog_record::{Effect, ToolOrigin, ToolStatus};
+
+use crate::case::Case;
+use crate::field_view::{FieldView, view};
+use crate::rule::{RULE, Reporter, Rule};
+use crate::terms::{AskedOf, Definition, Severity};
+
+#[rustfmt::skip] // one line each: a table
+pub(super) fn table() -> Vec<Rule> {
+    use Definition::{Governance, Inference, Trail};
+    const INTERACTION: Rule = Rule { asked_of: AskedOf::Interactions, ..RULE };
+    vec![
+        Rule { code: "R51", name: "TOOL_UNRESOLVED", serves: &[Trail],
+            says: "the outcome of a tool call is not recorded: the call was invented, or its record was lost",
+            remedy: "record `tools[].status` of every call that the model proposed; `tools: []` where there was none",
+            record: Some(unresolved), ..INTERACTION },
+        Rule { code: "R52", name: "ORPHAN_TOOL_EXEC", serves: &[Trail],
+            says: "a tool was executed that neither the model nor a person requested",
+            remedy: "record `tools[].proposed: true`, or `tools[].origin: human`",
+            record: Some(orphan), ..INTERACTION },
+        Rule { code: "R53", name: "TOOL_DEF_CHANGED", serves: &[Inference],
+            says: "the tool's definition is not the one that was pinned",
+            remedy: "pin definitions; record `tools[].definition_digest` and `pinned_definition_digest`",
+            record: Some(changed), ..INTERACTION },
+        Rule { code: "R54", name: "DOWNSTREAM_UNLINKED", serves: &[Governance, Inference],
+            says: "a tool with side effects names no downstream call",
+            remedy: "record `tools[].downstream` with the other side's reference; `side_effect: false` where nothing changes",
+            record: Some(unlinked), ..INTERACTION },
+        Rule { code: "R55", name: "EFFECT_UNCONFIRMED", severity: Severity::Warn, serves: &[Inference],
+            says: "whether the call took effect is not recorded",
+            remedy: "look at the result and record `tools[].effect: confirmed`, `failed`, `reverted` or `none`",
+            record: Some(unconfirmed), ..INTERACTION },
+    ]
+}
+
+fn unresolved(case: &Case<'_>, report: &mut Reporter<'_>) {
+    report.known(view(&case.body.tools), "/tools");
+    for (place, tool) in case.tools() {
+        let at = format!("/tools/{place}/status");
+        let status = report.require(view(&tool.status), &at, "the outcome of the call is not recorded");
+        if status == Some(&ToolStatus::Proposed) {
+            report.wrong([at], "the model proposed the call, and no outcome is recorded");
+        }
+    }
+}
+
+fn orphan(case: &Case<'_>, report: &mut Reporter<'_>) {
+    for (place, tool) in case.run_tools() {
+        if tool.proposed.value() == Some(&true) || tool.origin.value() == Some(&ToolOrigin::Human) {
+            continue;
+        }
+        let at = format!("/tools/{place}/proposed");
+        if view(&tool.proposed).is_withheld() || view(&tool.origin).is_withheld() {
+            report.unknown([at], "who asked for the call is withheld");
+        } else if tool.proposed.value() == Some(&false) && tool.origin.value().is_some() {
+            report.wrong(
+                [at],
+                "the call is recorded as requested by the model, but the model did not propose it",
+            );
+        } else {
+            report.missing([at], "no requester of the call is recorded");
+        }
+    }
+}
+
+fn changed(case: &Case<'_>, report: &mut Reporter<'_>) {
+    for (place, tool) in case.run_tools() {
+        let used_at = format!("/tools/{place}/definition_digest");
+        let pinned_at = format!("/tools/{place}/pinned_definition_digest");
+        let used = report.known(view(&tool.definition_digest), &used_at);
+        let pinned = report.known(view(&tool.pinned_definition_digest), &pinned_at);
+        let (Some(used), Some(pinned)) = (used, pinned) else { continue };
+        let is_keyed = |digest: &str| digest.starts_with("hmac-");
+        if is_keyed(used.as_str()) != is_keyed(pinned.as_str()) {
+            report.unknown([used_at, pinned_at], "the two digests cannot be compared: one is keyed");
+        } else if used != pinned {
+            report.wrong([used_at, pinned_at], "the definition in use is not the pinned one");
+        }
+    }
+}
+
+fn unlinked(case: &Case<'_>, report: &mut Reporter<'_>) {
+    for (place, tool) in case.run_tools() {
+        let at = format!("/tools/{place}/downstream");
+        // Where nobody says whether it changes something, it may.
+        if tool.side_effect.value() == Some(&false) {
+            continue;
+        }
+        let calls = view(&tool.downstream).list();
+        if calls.value().is_none() && view(&tool.side_effect).is_withheld() {
+            report.unknown([at], "whether the tool changes something is withheld");
+            continue;
+        }
+        if report.require(calls, &at, "no downstream call is recorded").is_some()
+            && let Some(calls) = tool.downstream.value()
+        {
+            for (call, downstream) in calls.iter().enumerate() {
+                let named = view(&downstream.target).text();
+                report.require(
+                    named,
+                    &format!("{at}/{call}/target"),
+                    "the tool's downstream calls are not recorded",
+                );
+            }
+        }
+    }
+}
+
+fn unconfirmed(case: &Case<'_>, report: &mut Reporter<'_>) {
+    for (place, tool) in case.run_tools() {
+        if tool.side_effect.value() == Some(&false) {
+            continue;
+        }
+        let at = format!("/tools/{place}/effect");
+        let effect = report.require(view(&tool.effect), &at, "whether the call took effect is not recorded");
+        if effect == Some(&Effect::Dispatched) {
+            report.wrong([at], "the call was sent, and no result was received");
+        }
+    }
+    let effect = view(&case.body.outcome).then(|outcome| &outcome.effect);
+    if let FieldView::Value(Effect::Dispatched) = effect {
+        report.wrong(["/outcome/effect"], "the call was sent, and no result was received");
+    }
+}

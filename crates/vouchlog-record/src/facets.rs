@@ -1,0 +1,183 @@
+//! What records are found by.
+
+use crate::field::Field;
+use crate::id::RecordId;
+use crate::limits::MAX_PERSON_BYTES;
+use crate::record::Record;
+
+/// Something a record is found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Facet {
+    /// The session.
+    Session,
+    /// The conversation.
+    Conversation,
+    /// The W3C trace.
+    Trace,
+    /// A person: who began it (`iss` and `sub`), the end user, a pseudonym. Personal.
+    Initiator,
+    /// The agent's id.
+    Agent,
+    /// The workload's id.
+    Workload,
+    /// The device. Personal.
+    Device,
+    /// The id of a credential, of the interaction or of a downstream call.
+    Credential,
+    /// A tool's name.
+    Tool,
+    /// The model that answered, or was asked.
+    Model,
+    /// A verdict: a policy's (`deny`), or one on the record (`attributable:no`).
+    Verdict,
+    /// The code of a finding.
+    Finding,
+    /// The gateway.
+    Gateway,
+    /// The service that told of it.
+    Service,
+    /// The provider's response id.
+    Response,
+    /// A record this one points to: its intent, what it amends, what it discloses or erases.
+    Refers,
+}
+
+impl Facet {
+    /// Every facet.
+    pub const ALL: [Facet; 16] = [
+        Self::Session,
+        Self::Conversation,
+        Self::Trace,
+        Self::Initiator,
+        Self::Agent,
+        Self::Workload,
+        Self::Device,
+        Self::Credential,
+        Self::Tool,
+        Self::Model,
+        Self::Verdict,
+        Self::Finding,
+        Self::Gateway,
+        Self::Service,
+        Self::Response,
+        Self::Refers,
+    ];
+
+    /// Its name, on the command line and in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Conversation => "conversation",
+            Self::Trace => "trace",
+            Self::Initiator => "initiator",
+            Self::Agent => "agent",
+            Self::Workload => "workload",
+            Self::Device => "device",
+            Self::Credential => "credential",
+            Self::Tool => "tool",
+            Self::Model => "model",
+            Self::Verdict => "verdict",
+            Self::Finding => "finding",
+            Self::Gateway => "gateway",
+            Self::Service => "service",
+            Self::Response => "response",
+            Self::Refers => "refers",
+        }
+    }
+
+    /// The facet of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|facet| facet.name() == name)
+    }
+
+    /// Whether it names a person, so that it goes when the person's data is erased.
+    pub const fn is_personal(self) -> bool {
+        matches!(self, Self::Initiator | Self::Device)
+    }
+}
+
+impl Record {
+    /// The facets that the record itself contains; verdicts and findings come from grading it.
+    pub fn facets(&self) -> Vec<(Facet, String)> {
+        let mut facets = Vec::new();
+        let mut add =
+            |facet, value: Option<&String>| facets.extend(value.map(|value| (facet, value.clone())));
+        let body = &self.body;
+        if let Some(correlation) = body.correlation.value() {
+            add(Facet::Session, correlation.session.value());
+            add(Facet::Conversation, correlation.conversation.value());
+            add(Facet::Trace, correlation.trace.value());
+            add(Facet::Response, correlation.response_id.value());
+        }
+        for person in self.subjects() {
+            add(Facet::Initiator, Some(&person));
+        }
+        if let Some(workload) = body.workload.value() {
+            add(Facet::Workload, workload.id.value());
+            add(Facet::Agent, workload.agent.value().and_then(|agent| agent.id.value()));
+        }
+        add(Facet::Device, body.device.value().and_then(|device| device.id.value()));
+        add(Facet::Credential, body.credential.value().and_then(|credential| credential.id.value()));
+        if let Some(model) = body.model.value() {
+            add(Facet::Model, model.served.value());
+            add(Facet::Model, model.requested.value());
+        }
+        for decision in body.policy.value().into_iter().flatten() {
+            let verdict = decision.verdict.value().and_then(|verdict| serde_json::to_value(verdict).ok());
+            add(Facet::Verdict, verdict.and_then(|verdict| verdict.as_str().map(str::to_owned)).as_ref());
+        }
+        for tool in body.tools.value().into_iter().flatten() {
+            add(Facet::Tool, tool.name.value());
+            for downstream in tool.downstream.value().into_iter().flatten() {
+                add(Facet::Credential, downstream.credential.value());
+            }
+        }
+        add(Facet::Service, body.custody.value().and_then(|custody| custody.service.value()));
+        for record in self.refers_to() {
+            add(Facet::Refers, Some(&record.as_str().to_owned()));
+        }
+        facets.sort();
+        facets.dedup();
+        facets
+    }
+
+    /// Who began the interaction: `sub`, at `iss`.
+    pub fn initiator(&self) -> Option<String> {
+        let initiator = self.body.initiator.value()?;
+        let sub = initiator.sub.value()?;
+        Some(initiator.iss.value().map_or_else(|| sub.clone(), |iss| format!("{iss}|{sub}")))
+    }
+
+    /// The people whose data it is, each once: who began it, the end user, and whoever a pseudonym stands for. The keys of all
+    /// are needed to read it, so that it goes with the first who is erased. A name longer than [`MAX_PERSON_BYTES`] is cut there.
+    pub fn subjects(&self) -> Vec<String> {
+        let mut people: Vec<String> = self.initiator().into_iter().collect();
+        if let Some(initiator) = self.body.initiator.value() {
+            let others = [&initiator.end_user, &initiator.pseudonym];
+            people.extend(others.into_iter().filter_map(Field::value).cloned());
+        }
+        for person in &mut people {
+            person.truncate(person.floor_char_boundary(MAX_PERSON_BYTES));
+        }
+        people.sort();
+        people.dedup();
+        people
+    }
+
+    /// The records it points to.
+    pub fn refers_to(&self) -> Vec<&RecordId> {
+        let body = &self.body;
+        let mut records = Vec::new();
+        if let Some(correlation) = body.correlation.value() {
+            records.extend(correlation.intent.value());
+            records.extend(correlation.amends.value());
+        }
+        records.extend(body.disclosure.value().and_then(|event| event.records.value()).into_iter().flatten());
+        if let Some(erasure) = body.erasure.value() {
+            records.extend(erasure.records.value().into_iter().flatten());
+            records.extend(erasure.refused.value().into_iter().flatten());
+        }
+        records.extend(body.finding.value().and_then(|event| event.record.value()));
+        records
+    }
+}

@@ -1,0 +1,98 @@
+//! Findings, ready to be told, and the steps they belong to.
+
+use std::collections::BTreeMap;
+
+use vouchlog_grading::{Finding, Severity};
+
+use crate::phrases::name;
+use crate::plain::clipped;
+use crate::step_list::StepLine;
+use crate::timeline::ShownFinding;
+
+/// Most characters of a finding's message.
+const MESSAGE: usize = 600;
+
+/// A finding, safe to show.
+pub(crate) fn shown_finding(finding: &Finding) -> ShownFinding {
+    ShownFinding {
+        code: finding.rule.code,
+        name: finding.rule.name,
+        severity: finding.severity,
+        message: clipped(&finding.message, MESSAGE),
+        remedy: finding.rule.remedy,
+        at: finding.at.iter().map(|at| name(at)).collect(),
+    }
+}
+
+/// Groups of a record that are told in the step of another.
+const TOLD_WITH: [(&str, &str); 6] = [
+    ("/session", "/initiator"),
+    ("/device", "/initiator"),
+    ("/authority", "/workload"),
+    ("/grant", "/credential"),
+    ("/usage", "/model"),
+    ("/escalation", "/policy"),
+];
+
+/// The step each finding belongs to, by the first of its pointers that has one; `None` is the record itself.
+pub(crate) fn attach(findings: &[ShownFinding], steps: &[StepLine]) -> BTreeMap<Option<usize>, Vec<usize>> {
+    let mut attached: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (number, finding) in findings.iter().enumerate() {
+        let step = finding.at.iter().find_map(|at| {
+            let with = TOLD_WITH.iter().find_map(|(part, whole)| stands_in(at, part).then_some(*whole));
+            step_at(at, steps).or_else(|| step_at(with?, steps))
+        });
+        attached.entry(step).or_default().push(number);
+    }
+    attached
+}
+
+/// The step that tells the smallest part of the record with `at` in it.
+fn step_at(at: &str, steps: &[StepLine]) -> Option<usize> {
+    let holding =
+        steps.iter().enumerate().filter(|(_, step)| !step.pointer.is_empty() && stands_in(at, &step.pointer));
+    // Of two steps about the same part the first: `max_by_key` would take the last.
+    holding.rev().max_by_key(|(_, step)| step.pointer.len()).map(|(place, _)| place)
+}
+
+fn stands_in(at: &str, part: &str) -> bool {
+    at.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+impl ShownFinding {
+    /// Whether it is a contradiction in what was recorded or claimed, rather than something missing.
+    pub fn is_contradiction(&self) -> bool {
+        self.code == "R80" || self.severity == Severity::Critical
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::timeline::{State, Step};
+    use vouchlog_grading::Severity;
+
+    fn step(pointer: &str) -> StepLine {
+        let (words, state) = (String::new(), State::Shown);
+        StepLine { step: Step::Event, at: None, words, pointer: pointer.to_owned(), depth: 0, state }
+    }
+
+    #[test]
+    fn a_finding_goes_to_the_smallest_part_that_has_it() {
+        let steps = ["/initiator", "/tools/1", "/tools/1/arguments", "/policy/0"].map(step);
+        for (at, expected) in [
+            (vec!["/tools/1/arguments/x"], Some(2)),
+            (vec!["/tools/1/arguments_digest"], Some(1)),
+            (vec!["/tools/10"], None),
+            (vec!["/session/shared"], Some(0)),
+            (vec!["/time/start", "/policy/0/at"], Some(3)),
+            (vec![""], None),
+            (vec![], None),
+        ] {
+            let at = at.into_iter().map(str::to_owned).collect();
+            let (code, name, message, remedy) = ("R00", "X", String::new(), "");
+            let finding = ShownFinding { code, name, severity: Severity::Error, message, remedy, at };
+            assert_eq!(attach(&[finding], &steps).into_keys().next(), Some(expected));
+        }
+    }
+}

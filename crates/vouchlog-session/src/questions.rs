@@ -1,0 +1,151 @@
+//! The three questions about what was done: who authorised it, which identity executed it, was the credential valid at that
+//! very moment.
+
+use std::collections::BTreeSet;
+
+use vouchlog_grading::{AUTHORIZED_RULES, Answer, EXECUTOR_RULES, VALIDITY_RULES};
+use vouchlog_record::{ApprovalState, Field};
+
+use crate::numbers::count;
+use crate::phrases::{describe, joined, named, names, word};
+use crate::steps::{credential_words, initiator_words, workload_words};
+use crate::timeline::{ActionAnswers, ReasonedAnswer, ShownFinding, TimelineRecord};
+
+/// Most reasons given for one answer.
+const REASONS: usize = 12;
+
+/// The answers about one record.
+pub(crate) fn action_answers(place: usize, recorded: &TimelineRecord) -> ActionAnswers {
+    let verdicts = recorded.verdicts.as_ref();
+    let authorised = reasoned(
+        verdicts.map(|it| it.authorized_known),
+        authoriser(recorded),
+        reasons(&recorded.findings, AUTHORIZED_RULES),
+    );
+    let executor = reasoned(
+        verdicts.map(|it| it.executor_known),
+        group(recorded, &recorded.record.body.workload, workload_words, "the record names no workload"),
+        reasons(&recorded.findings, EXECUTOR_RULES),
+    );
+    let credential = reasoned(
+        verdicts.map(|it| it.credential_valid_at_moment),
+        group(recorded, &recorded.record.body.credential, credential_words, "the record names no credential"),
+        reasons(&recorded.findings, &VALIDITY_RULES),
+    );
+    ActionAnswers { record: place, authorised, executor, credential }
+}
+
+/// An answer with its reasons; there is none for a record that was not graded.
+fn reasoned(answer: Option<Answer>, words: String, mut reasons: Vec<String>) -> ReasonedAnswer {
+    if answer.is_none() {
+        reasons.push("this record was not graded".to_owned());
+    }
+    ReasonedAnswer { answer: answer.unwrap_or(Answer::Indeterminate), words, reasons }
+}
+
+fn reasons(findings: &[ShownFinding], rules: &[&str]) -> Vec<String> {
+    let deciding = findings.iter().filter(|finding| rules.contains(&finding.code));
+    deciding.take(REASONS).map(|finding| format!("{} ({})", finding.message, finding.code)).collect()
+}
+
+/// A group of a record in words, or that it says nothing.
+fn group<T>(
+    recorded: &TimelineRecord,
+    field: &Field<T>,
+    words: impl FnOnce(&T) -> String,
+    nothing: &str,
+) -> String {
+    match field {
+        Field::Value(value) => Some(words(value)).filter(|words| !words.is_empty()),
+        Field::Redacted => Some("this part of the record is withheld".to_owned()),
+        Field::Erased => Some("this part of the record was erased".to_owned()),
+        Field::NotApplicable => Some("the gateway recorded that this does not apply".to_owned()),
+        Field::Absent if recorded.partial => Some("this part of the record was not disclosed".to_owned()),
+        Field::Absent => None,
+    }
+    .unwrap_or_else(|| nothing.to_owned())
+}
+
+fn authoriser(recorded: &TimelineRecord) -> String {
+    let body = &recorded.record.body;
+    let initiator = group(recorded, &body.initiator, initiator_words, "the record names no initiator");
+    let approval = body.approval.value().and_then(|it| match it.state.value() {
+        Some(ApprovalState::Approved) => {
+            let kind = describe(&it.approver_kind, |kind| format!("({})", word(kind)));
+            Some(joined([Some("approved by".to_owned()), named(&it.approver), kind], " "))
+        }
+        Some(ApprovalState::NotRequired) | None => None,
+        Some(state) => Some(format!("approval {}", word(state))),
+    });
+    let overridden =
+        body.r#override.value().and_then(|it| named(&it.by)).map(|by| format!("overridden by {by}"));
+    joined([Some(initiator), approval, overridden], "; ")
+}
+
+/// The answer over all that was done: yes only if it is yes every time.
+pub(crate) fn overall(
+    actions: &[ActionAnswers],
+    records: &[TimelineRecord],
+    of: impl Fn(&ActionAnswers) -> &ReasonedAnswer,
+) -> ReasonedAnswer {
+    let with = |answer| actions.iter().filter(|action| of(action).answer == answer).count();
+    let (no, unknown) = (with(Answer::No), with(Answer::Indeterminate));
+    let answer = match (actions.len(), no, unknown) {
+        (0, ..) => Answer::Indeterminate,
+        (_, 0, 0) => Answer::Yes,
+        (_, 0, _) => Answer::Indeterminate,
+        _ => Answer::No,
+    };
+    let mut distinct: Vec<&str> = Vec::new();
+    for action in actions {
+        let words = of(action).words.as_str();
+        if distinct.len() <= 3 && !distinct.contains(&words) {
+            distinct.push(words);
+        }
+    }
+    let told = if distinct.len() > 3 { "see each record".to_owned() } else { distinct.join(" · ") };
+    let many = count(actions.len() as u64, "action", "actions");
+    let yes = actions.len() - no - unknown;
+    let counted = [("no", no), ("undetermined", unknown), ("yes", yes)];
+    let counted: Vec<_> = counted.into_iter().filter(|(_, number)| *number > 0).collect();
+    let words = match counted.as_slice() {
+        [] => "no action is recorded".to_owned(),
+        _ if actions.len() == 1 => told,
+        [(word, _)] => format!("{word} for all {many}: {told}"),
+        counted => {
+            let counted: Vec<_> =
+                counted.iter().map(|(word, number)| format!("{word} for {number}")).collect();
+            format!("of {many}, {}: {told}", counted.join(", "))
+        }
+    };
+    ReasonedAnswer { answer, words, reasons: grouped(actions, records, &of) }
+}
+
+/// The reasons, those of a plain no first, each with all the records it holds for.
+fn grouped(
+    actions: &[ActionAnswers],
+    records: &[TimelineRecord],
+    of: &impl Fn(&ActionAnswers) -> &ReasonedAnswer,
+) -> Vec<String> {
+    let no_first = [Answer::No, Answer::Indeterminate].into_iter();
+    let ordered =
+        no_first.flat_map(|answer| actions.iter().filter(move |action| of(action).answer == answer));
+    let mut groups: Vec<(&str, BTreeSet<usize>)> = Vec::new();
+    for action in ordered {
+        for reason in &of(action).reasons {
+            match groups.iter().position(|(known, _)| known == reason) {
+                Some(known) => _ = groups[known].1.insert(action.record),
+                None if groups.len() < REASONS => groups.push((reason, BTreeSet::from([action.record]))),
+                None => {}
+            }
+        }
+    }
+    let told = groups.into_iter().map(|(reason, of)| {
+        if of.len() == actions.len() && actions.len() > 1 {
+            return format!("every action: {reason}");
+        }
+        let labels = of.iter().filter_map(|record| records.get(*record)).map(TimelineRecord::label);
+        format!("{}: {reason}", names(&labels.collect::<Vec<_>>()))
+    });
+    told.collect()
+}

@@ -1,0 +1,86 @@
+//! `vouchlog up`: a witness, a log, a collector and its vault from one folder.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::program::{Program, get, post};
+use crate::collect::world::traces;
+use crate::process::{fail, free_port, succeed, vouchlog};
+
+/// The log's, the witness's and the collector's two.
+type Ports = [u16; 4];
+
+fn flags(dir: &Path, ports: Ports) -> Vec<String> {
+    let mut flags = vec!["up".to_owned(), "--json".to_owned(), "--dir".to_owned(), dir.display().to_string()];
+    for (flag, port) in ["--listen", "--witness-listen", "--otlp-grpc", "--otlp-http"].into_iter().zip(ports)
+    {
+        flags.extend([flag.to_owned(), format!("127.0.0.1:{port}")]);
+    }
+    flags
+}
+
+fn up(dir: &Path, ports: Ports) -> Command {
+    let mut command = vouchlog();
+    command.args(flags(dir, ports));
+    command
+}
+
+#[tokio::test]
+async fn one_command_records_what_is_sent_and_has_it_cosigned() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dir, ports) = (folder.path().join("all"), [(); 4].map(|()| free_port()));
+    let mut all = Program::start(up(&dir, ports));
+    let (body, _) = traces(0, 0, 2);
+    assert_eq!(post(&format!("{}/v1/traces", all.url()), "none", body.to_string()).await.0, 200);
+    let said = all.announced.clone();
+    let told = |name: &str| said[name].as_str().unwrap().to_owned();
+    for service in [told("url"), told("log"), told("witness")] {
+        assert_eq!(get(&format!("{service}/readyz")).await.unwrap().0, 200, "{service}");
+    }
+    // What is open is recorded and logged before anything else stops.
+    assert_eq!(all.terminate(), Some(0));
+
+    let mut again = Program::start(up(&dir, ports));
+    assert_eq!(again.announced, said, "the keys stay");
+    let find = ["find", "--json", "--vault", &told("vault"), "--kind", "interaction"];
+    let found: Value = serde_json::from_str(&succeed(&find)).unwrap();
+    let records = found["records"].as_array().unwrap();
+    assert_eq!(records.len(), 2, "{found}");
+    assert!(records.iter().all(|record| record["index"].is_u64()), "{found}");
+    let policy = told("policy");
+    let audit =
+        ["audit", "--json", "--log", &told("log"), "--log-vkey", &told("log_vkey"), "--policy", &policy];
+    let report: Value = serde_json::from_str(&succeed(&audit)).unwrap();
+    assert_eq!(report["clean"], true, "{report}");
+    assert_eq!(report["checkpoint"]["cosigned_by"].as_array().map(Vec::len), Some(1), "{report}");
+    assert_eq!(again.terminate(), Some(0));
+}
+
+#[test]
+fn a_folder_keeps_its_keys_and_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dir, ports) = (folder.path().join("all"), [(); 4].map(|()| free_port()));
+    assert_eq!(Program::start(up(&dir, ports)).terminate(), Some(0));
+    let mut other = flags(&dir, ports);
+    other.extend(["--origin".to_owned(), "log.example.com/other".to_owned()]);
+    let as_strs = |flags: &[String]| flags.iter().map(String::as_str).collect::<Vec<_>>().join("\0");
+    let run = |flags: &[String]| fail(&as_strs(flags).split('\0').collect::<Vec<_>>());
+    let (code, said) = run(&other);
+    assert!(code == 2 && said.contains("localhost/vouchlog"), "{said}");
+    // Another service has the port of the witness: nothing is left running.
+    let taken = std::net::TcpListener::bind(("127.0.0.1", ports[1])).unwrap();
+    let (code, said) = run(&flags(&dir, ports));
+    assert!(code == 2 && said.contains(&ports[1].to_string()), "{said}");
+    drop(taken);
+    for key in ["gateway.key", "log.key", "witness.key"] {
+        let (path, aside) = (dir.join("keys").join(key), dir.join(key));
+        std::fs::rename(&path, &aside).unwrap();
+        let (code, said) = run(&flags(&dir, ports));
+        assert!(code == 2 && said.contains(key), "{said}");
+        assert!(!path.exists(), "a lost key is not made again");
+        std::fs::rename(&aside, &path).unwrap();
+    }
+    assert_eq!(Program::start(up(&dir, ports)).terminate(), Some(0));
+}
