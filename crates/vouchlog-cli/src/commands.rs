@@ -12,7 +12,7 @@ use vouchlog_runtime::durable::{self, Mode};
 
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
-use crate::traces::{Export, Wanted};
+use crate::telemetry::Wanted;
 
 mod audit;
 mod auditing;
@@ -100,18 +100,17 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// What a server wants of its traces; none for commands that end by themselves.
-    pub(crate) fn traces(&self) -> Option<Wanted<'_>> {
+    /// What a command that runs until it is stopped wants of traces and metrics.
+    pub(crate) fn telemetry(&self) -> Option<Wanted<'_>> {
         let (command, args, drain) = match self {
-            // Its services are to be pointed at by others' exporters; their variables are not for itself.
-            Self::Up(args) => return Some(Wanted { format: args.log_format, export: None }),
+            Self::Up(up) => ("up", &up.telemetry, &up.drain),
             Self::Serve(serve) => ("serve", &serve.telemetry, &serve.end.drain),
             Self::Witness(witness) => ("witness", &witness.telemetry, &witness.end.drain),
             Self::Collect(collect) => ("collect", &collect.telemetry, &collect.end.drain),
             Self::Monitor(monitor) => ("monitor", &monitor.telemetry, &monitor.drain),
             _ => return None,
         };
-        Some(Wanted { format: args.log_format, export: Some(Export { command, args, drain: drain.drain }) })
+        Some(Wanted { command, args, drain: drain.drain })
     }
 
     /// Runs it. `program` is the whole program's flags, for those commands that describe them.

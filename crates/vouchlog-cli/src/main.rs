@@ -9,7 +9,7 @@ mod commands;
 mod help;
 mod output;
 mod report;
-mod traces;
+mod telemetry;
 mod values;
 
 use commands::Command;
@@ -57,9 +57,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<Outcome> {
-    let traces = traces::start(cli.trace.as_deref(), cli.command.traces().as_ref())?;
+    let telemetry = telemetry::start(cli.trace.as_deref(), cli.command.telemetry().as_ref())?;
     let outcome = cli.command.run(&Output::new(cli.json), Cli::command());
-    traces.stop();
+    telemetry.stop();
     outcome
 }
 

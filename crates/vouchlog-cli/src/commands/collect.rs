@@ -23,7 +23,7 @@ use super::reserve::ReserveArgs;
 use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
-use crate::traces::{self, TelemetryArgs};
+use crate::telemetry::{self, TelemetryArgs};
 
 mod custody;
 mod log;
@@ -333,7 +333,7 @@ fn server(
         }
     };
     let server = Server::routes(routes.http, routes.grpc, config).health(readiness).registry(registry);
-    server.share_metrics(traces::share)
+    server.share_metrics(telemetry::share)
 }
 
 /// Waits until something that writes has stopped for good: the pipeline, the gateway's spool, or the log in this process.

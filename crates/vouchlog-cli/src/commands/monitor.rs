@@ -23,7 +23,7 @@ use super::auditing::{Audit, AuditArgs, Subject};
 use super::running::{DrainArgs, Hangup, listen, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
-use crate::traces::{self, TelemetryArgs};
+use crate::telemetry::{self, TelemetryArgs};
 
 mod tell;
 mod watched;
@@ -91,11 +91,11 @@ impl Args {
             Some((listener, _)) => {
                 let health = Arc::clone(&watched);
                 let server = Server::operations(config).health(move || health.readiness()).registry(registry);
-                let server = server.share_metrics(traces::share);
+                let server = server.share_metrics(telemetry::share);
                 Some(tokio::spawn(server.run(listener, stopped(stop.clone()))))
             }
             None => {
-                traces::share(Arc::new(registry));
+                telemetry::share(Arc::new(registry));
                 None
             }
         };

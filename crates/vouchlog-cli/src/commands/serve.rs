@@ -14,7 +14,7 @@ use vouchlog::{
 use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
-use crate::traces::{self, TelemetryArgs};
+use crate::telemetry::{self, TelemetryArgs};
 
 /// Run a log: gRPC and HTTP on one port
 #[derive(clap::Args)]
@@ -114,7 +114,7 @@ impl Args {
         output.announce(&words, &answer);
         let reloading = reload_on(hangup, self.reloader(log.clone(), witness_urls));
         let (ending, end) = self.end.watch(shutdown, log.poison().wait());
-        log.server(config).share_metrics(traces::share).run(listener, ending).await;
+        log.server(config).share_metrics(telemetry::share).run(listener, ending).await;
         reloading.abort();
         log.stop().await;
         output.farewell("The log stopped; everything acknowledged is on disk.");

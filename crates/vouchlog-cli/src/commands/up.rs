@@ -22,11 +22,11 @@ use tokio::task::{JoinError, JoinSet, LocalSet};
 use vouchlog::witness::create_key;
 use vouchlog::{SignatureType, SigningKey, keys};
 
-use super::running::{self, shutdown_signal};
+use super::running::{self, DrainArgs, shutdown_signal};
 use super::{collect, make_folder, serve, witness, write_file};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
-use crate::traces::LogFormat;
+use crate::telemetry::TelemetryArgs;
 
 /// How long a service may take until it listens. A log may have much to check.
 const START_PATIENCE: Duration = Duration::from_secs(300);
@@ -60,9 +60,10 @@ pub(crate) struct Args {
     /// Address for OTLP over HTTP and all other endpoints of the collector
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4318", env = "VOUCHLOG_OTLP_HTTP")]
     otlp_http: SocketAddr,
-    /// Format of the program's own traces
-    #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
-    pub(super) log_format: LogFormat,
+    #[command(flatten)]
+    pub(super) drain: DrainArgs,
+    #[command(flatten)]
+    pub(super) telemetry: TelemetryArgs,
 }
 
 /// The keys of a folder.
@@ -186,7 +187,7 @@ impl Args {
             .text("--name", name)
             .text("--log-vkey", keys.log.verifying_key().to_string())
             .text("--listen", self.witness_listen.to_string());
-        flags.read()
+        flags.text("--drain", format!("{}ms", self.drain.drain.as_millis())).read()
     }
 
     fn log(&self, keys: &Keys) -> anyhow::Result<serve::Args> {
@@ -198,7 +199,7 @@ impl Args {
             .text("--origin", keys.log.verifying_key().name().to_string())
             .text("--gateway", keys.gateway.verifying_key().to_string())
             .text("--listen", self.listen.to_string());
-        flags.read()
+        flags.text("--drain", format!("{}ms", self.drain.drain.as_millis())).read()
     }
 
     fn collector(&self, keys: &Keys) -> anyhow::Result<collect::Args> {
@@ -210,7 +211,7 @@ impl Args {
             .text("--log-vkey", keys.log.verifying_key().to_string())
             .text("--otlp-grpc", self.otlp_grpc.to_string())
             .text("--otlp-http", self.otlp_http.to_string());
-        flags.read()
+        flags.text("--drain", format!("{}ms", self.drain.drain.as_millis())).read()
     }
 }
 

@@ -16,7 +16,7 @@ use vouchlog_note::limits::MAX_LOG_LIST_BYTES;
 use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
-use crate::traces::{self, TelemetryArgs};
+use crate::telemetry::{self, TelemetryArgs};
 
 /// Requests a day of a log given by its vkey: ten a second. A log asks about once a second while it grows.
 const DEFAULT_MAX_RATE: u32 = 864_000;
@@ -93,7 +93,8 @@ impl Args {
         let reloaded = witness.clone();
         let reloading = reload_on(hangup, move || lists.reload(&reloaded));
         let (ending, end) = self.end.watch(shutdown, witness.poison().wait());
-        witness.server(config).share_metrics(traces::share).run(listener, ending).await;
+        let server = witness.server(config).share_metrics(telemetry::share);
+        server.run(listener, ending).await;
         reloading.abort();
         witness.stop().await;
         output.farewell("The witness stopped; everything it cosigned is on disk.");

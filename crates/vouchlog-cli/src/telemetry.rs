@@ -22,7 +22,7 @@ type AnyLayer = Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>;
 pub(crate) struct TelemetryArgs {
     /// Format of the program's own traces
     #[arg(long, value_enum, default_value = "text", env = "VOUCHLOG_LOG_FORMAT")]
-    pub(crate) log_format: LogFormat,
+    log_format: LogFormat,
     /// Export the program's own spans and metrics to this OpenTelemetry collector, such as http://127.0.0.1:4318 [default: OTEL_EXPORTER_OTLP_ENDPOINT, else none]
     #[cfg(feature = "otlp")]
     #[arg(long, value_name = "URL")]
@@ -40,16 +40,8 @@ pub(crate) enum LogFormat {
 
 /// What a command that runs until it is stopped wants of this.
 #[derive(Debug)]
-pub(crate) struct Wanted<'a> {
-    pub(crate) format: LogFormat,
-    /// None for a command that exports nothing.
-    pub(crate) export: Option<Export<'a>>,
-}
-
-/// What a command exports as.
-#[derive(Debug)]
 #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "only an export has a name and an end"))]
-pub(crate) struct Export<'a> {
+pub(crate) struct Wanted<'a> {
     /// The command's name.
     pub(crate) command: &'static str,
     pub(crate) args: &'a TelemetryArgs,
@@ -74,35 +66,35 @@ pub(crate) fn start(filter: Option<&str>, wanted: Option<&Wanted<'_>>) -> anyhow
         // A reader of standard error that has gone costs the trace and nothing else.
         .log_internal_errors(false)
         .with_writer(std::io::stderr);
-    let lines: AnyLayer = match wanted.map(|wanted| wanted.format) {
+    let lines: AnyLayer = match wanted.map(|wanted| wanted.args.log_format) {
         Some(LogFormat::Json) => lines.json().with_filter(filter).boxed(),
         _ => lines.with_filter(filter).boxed(),
     };
-    let (exports, running) = exporting(wanted.and_then(|wanted| wanted.export.as_ref()))?;
+    let (exports, running) = exporting(wanted)?;
     let layers: Vec<AnyLayer> = [Some(lines), exports].into_iter().flatten().collect();
     tracing_subscriber::registry().with(layers).init();
     Ok(running)
 }
 
 #[cfg(feature = "otlp")]
-fn exporting(export: Option<&Export<'_>>) -> anyhow::Result<(Option<AnyLayer>, Running)> {
+fn exporting(wanted: Option<&Wanted<'_>>) -> anyhow::Result<(Option<AnyLayer>, Running)> {
     use tracing_subscriber::filter::{LevelFilter, Targets};
     use vouchlog_telemetry::{Config, Telemetry};
 
-    let Some(export) = export else { return Ok((None, Running::default())) };
-    let (flag, service) = (export.args.otlp_endpoint.as_deref(), format!("vouchlog-{}", export.command));
+    let Some(wanted) = wanted else { return Ok((None, Running::default())) };
+    let (flag, service) = (wanted.args.otlp_endpoint.as_deref(), format!("vouchlog-{}", wanted.command));
     let variable = |name: &str| std::env::var(name).ok();
     let config = Config::new(flag, &service, env!("CARGO_PKG_VERSION"), variable)?;
     let Some(config) = config else { return Ok((None, Running::default())) };
     let (layer, telemetry) = Telemetry::start(&config)?;
-    // Only our own spans: the HTTP client that exports them makes spans too, and those would lead to more exports.
+    // Only our own spans: those of the HTTP client that exports them would go round for ever.
     let own = Targets::new().with_target("vouchlog", LevelFilter::DEBUG);
     METRICS.get_or_init(|| telemetry.metrics());
-    Ok((Some(layer.with_filter(own).boxed()), Running { exporting: Some((telemetry, export.drain)) }))
+    Ok((Some(layer.with_filter(own).boxed()), Running { exporting: Some((telemetry, wanted.drain)) }))
 }
 
 #[cfg(not(feature = "otlp"))]
-fn exporting(_: Option<&Export<'_>>) -> anyhow::Result<(Option<AnyLayer>, Running)> {
+fn exporting(_: Option<&Wanted<'_>>) -> anyhow::Result<(Option<AnyLayer>, Running)> {
     Ok((None, Running::default()))
 }
 
