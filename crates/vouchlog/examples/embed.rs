@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use vouchlog::custody::{Custodian, CustodyConfig};
 use vouchlog::gateway::Options;
-use vouchlog::vault::{Access, KeySource, Record, RecordId, Recorder, Vault};
+use vouchlog::vault::{Access, Grade, KeySource, Record, RecordId, Recorder, Severity, Vault};
 use vouchlog::{Digest, Log, ServerConfig, keys, random_bytes};
 
 type Error = Box<dyn std::error::Error>;
@@ -89,8 +89,19 @@ async fn chat(
     let record = Record::from_value(record).map_err(|error| failed(&error))?.record;
     let recorded = recorder.record(vec![record]).await.map_err(|error| failed(&error))?;
     let recorded = recorded.first().ok_or_else(|| failed(&"no record was kept"))?;
-    let attributable = recorded.grade.as_ref().map(|grade| grade.verdicts.attributable.to_string());
-    Ok(Json(json!({ "reply": reply, "record": recorded.id, "attributable": attributable })))
+    let grade = recorded.grade.as_ref().ok_or_else(|| failed(&"the record is known already"))?;
+    Ok(Json(json!({
+        "reply": reply,
+        "record": recorded.id,
+        "executor_known": grade.verdicts.executor_known.to_string(),
+        "missing": missing(grade),
+    })))
+}
+
+/// What an investigator would miss in the record.
+fn missing(grade: &Grade) -> Vec<String> {
+    let errors = grade.findings.iter().filter(|finding| finding.severity >= Severity::Error);
+    errors.map(|finding| format!("{}: {}", finding.rule.code, finding.message)).collect()
 }
 
 /// Your provider's client.

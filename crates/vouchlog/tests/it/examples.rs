@@ -23,7 +23,8 @@ fn run(example: &str) -> String {
 fn a_chat_service_keeps_and_logs_a_record_of_each_answer() {
     let shown = run("embed");
     assert!(shown.contains("\"reply\": \"It left the warehouse today.\""), "{shown}");
-    assert!(shown.contains("\"attributable\": \"yes\""), "{shown}");
+    assert!(shown.contains("\"executor_known\": \"yes\""), "{shown}");
+    assert!(shown.contains("\"R11: no credential is named\""), "the grade says what to add: {shown}");
     assert!(shown.contains("logged at index "), "{shown}");
 }
 
