@@ -106,7 +106,7 @@ static METRICS: std::sync::OnceLock<vouchlog_telemetry::MetricsSource> = std::sy
 pub(crate) fn share(registry: Arc<Registry>) {
     #[cfg(feature = "otlp")]
     if let Some(metrics) = METRICS.get() {
-        metrics.set(registry);
+        metrics.add(registry);
     }
     #[cfg(not(feature = "otlp"))]
     drop(registry);
