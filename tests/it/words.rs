@@ -140,13 +140,13 @@ fn rules_are_stated_in_plain_english() {
     }
 }
 
-/// The names in the list of subcommands that a help text has.
+/// The names in the lists of subcommands that a help text has, in groups or not.
 fn subcommands(help: &str) -> Vec<String> {
-    let list =
-        help.split("\nCommands:\n").nth(1).unwrap_or_default().split("\n\n").next().unwrap_or_default();
-    let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let lists = help.split("\nOptions:\n").next().unwrap_or_default();
+    let names = lists.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     let names = names.filter_map(|line| line.split_whitespace().next());
-    names.filter(|name| *name != "help").map(str::to_owned).collect()
+    let is_name = |name: &&str| name.starts_with(|first: char| first.is_ascii_lowercase());
+    names.filter(is_name).filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
 #[test]

@@ -29,6 +29,11 @@ pub(crate) struct TelemetryArgs {
     otlp_endpoint: Option<String>,
 }
 
+/// Commands that telemetry is sent to. The environment names their address to the programs that send it, so it is no reason for
+/// them to export: they would send their spans to themselves.
+#[cfg(feature = "otlp")]
+const COLLECTORS: [&str; 2] = ["collect", "up"];
+
 /// Format of the program's own traces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
@@ -83,6 +88,9 @@ fn exporting(wanted: Option<&Wanted<'_>>) -> anyhow::Result<(Option<AnyLayer>, R
 
     let Some(wanted) = wanted else { return Ok((None, Running::default())) };
     let (flag, service) = (wanted.args.otlp_endpoint.as_deref(), format!("vouchlog-{}", wanted.command));
+    if flag.is_none() && COLLECTORS.contains(&wanted.command) {
+        return Ok((None, Running::default()));
+    }
     let variable = |name: &str| std::env::var(name).ok();
     let config = Config::new(flag, &service, env!("CARGO_PKG_VERSION"), variable)?;
     let Some(config) = config else { return Ok((None, Running::default())) };
@@ -106,7 +114,7 @@ static METRICS: std::sync::OnceLock<vouchlog_telemetry::MetricsSource> = std::sy
 pub(crate) fn share(registry: Arc<Registry>) {
     #[cfg(feature = "otlp")]
     if let Some(metrics) = METRICS.get() {
-        metrics.set(registry);
+        metrics.add(registry);
     }
     #[cfg(not(feature = "otlp"))]
     drop(registry);

@@ -94,7 +94,7 @@ fn grpc_brings_spans_metrics_and_headers() {
     let (layer, telemetry) = start(&endpoint, &grpc);
     let mut registry = Registry::default();
     registry.register("size", "Size", Gauge::<i64>::default());
-    telemetry.metrics().set(Arc::new(registry));
+    telemetry.metrics().add(Arc::new(registry));
     trace(layer, || (0..600).for_each(|_| drop(info_span!("work"))));
     assert!(telemetry.stop(LONG), "the last export came to an end");
     let names = inbox.0.lock().unwrap().clone();

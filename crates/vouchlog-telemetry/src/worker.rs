@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver as Ended, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
@@ -53,12 +53,17 @@ impl fmt::Debug for Telemetry {
 
 /// Where the exporter finds the metrics of the program, once it has some. Clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct MetricsSource(Arc<OnceLock<Arc<Registry>>>);
+pub struct MetricsSource(Arc<Mutex<Vec<Arc<Registry>>>>);
 
 impl MetricsSource {
-    /// Exports this registry from now on. Only the first registry counts.
-    pub fn set(&self, registry: Arc<Registry>) {
-        self.0.get_or_init(|| registry);
+    /// Exports this registry, too, from now on. A process may run several servers, each with a registry of its own.
+    pub fn add(&self, registry: Arc<Registry>) {
+        self.registries().push(registry);
+    }
+
+    fn registries(&self) -> MutexGuard<'_, Vec<Arc<Registry>>> {
+        // Whoever panicked while holding it has left a list that can still be read.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -207,11 +212,15 @@ impl Worker {
     }
 
     async fn send_metrics(&mut self) {
-        let Some(registry) = self.source.0.get() else { return };
+        let registries = self.source.registries().clone();
         let nanos = |time: UnixMillis| time.get().saturating_mul(1_000_000);
         let period = Period { start: nanos(self.began), now: nanos(self.clock.now()) };
         // Only a metric that cannot be written fails, and `/metrics` reports that.
-        let Ok(metrics) = collect(registry, period) else { return };
+        let metrics: Vec<_> =
+            registries.iter().filter_map(|registry| collect(registry, period).ok()).flatten().collect();
+        if metrics.is_empty() {
+            return;
+        }
         let scope_metrics = vec![ScopeMetrics { scope: Some(scope()), metrics, ..ScopeMetrics::default() }];
         let resource = Some(self.resource.clone());
         let resource_metrics =

@@ -38,8 +38,8 @@ const POLL: Duration = Duration::from_millis(50);
 #[command(
     after_help = "Examples:\n  vouchlog up\n  vouchlog up --dir /srv/vouchlog --origin log.example.com/ai\n\n\
                         Then point a gateway's exporter here: OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318\n\n\
-                        Whoever runs the log and its only witness can replace both: for evidence that others are to believe,\n\
-                        let somebody else run a witness (`vouchlog witness`) and name it in a policy of your own."
+                        An operator who runs a log and its only witness can replace both: if others are to trust the evidence,\n\
+                        have another party run a witness (`vouchlog witness`), and name it in a policy of your own."
 )]
 pub(crate) struct Args {
     /// The folder of everything, created if missing
@@ -265,7 +265,7 @@ impl Services {
     {
         let (stop, stopped) = oneshot::channel();
         let running = run(Box::pin(async move {
-            // Told to stop, or nobody is left to tell.
+            // Asked to stop, or the other end is gone.
             let _ = stopped.await;
         }));
         self.running.spawn_local(async move { (name, running.await) });
