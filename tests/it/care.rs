@@ -233,6 +233,36 @@ async fn a_bundle_and_its_tile_that_are_both_damaged_are_named_by_the_start() {
     assert!(code == 2 && places.iter().all(|place| words.contains(place)), "{code}: {words}");
 }
 
+/// The genesis entry is read before anything is compared with a tile: wherever its bundle is damaged, the start names the file, and
+/// does not blame the key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_first_bundle_is_named_by_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = stopped(folder.path()).await;
+    let bundle = data.join("sealed/bundles/000000.data");
+    let whole = std::fs::read(&bundle).unwrap();
+    let zero = |from: usize| {
+        let mut bytes = whole.clone();
+        bytes[from..from + 512].fill(0);
+        bytes
+    };
+    // The length and the kind of the first entry, its note, and lengths of later entries.
+    let mut damaged: Vec<_> = [0, 512, 1024].into_iter().map(zero).collect();
+    for at in [0, 1, 2, 3, 10, 60, 100, 150] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        damaged.push(bytes);
+    }
+    for bytes in damaged {
+        std::fs::write(&bundle, &bytes).unwrap();
+        let (code, words) = fail(&["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()]);
+        assert!(code == 2 && words.contains("sealed/bundles/000000.data"), "{code}: {words}");
+        assert!(words.contains("fsck") && !words.contains("--key"), "{words}");
+    }
+    std::fs::write(&bundle, &whole).unwrap();
+    drop(Server::start(&data, 0, &[]));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_under_load_is_whole_and_covers_what_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();

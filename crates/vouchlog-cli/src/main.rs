@@ -45,7 +45,7 @@ struct Cli {
 
 fn main() -> ExitCode {
     vouchlog_runtime::hush_caught_panics();
-    let matches = help::grouped(Cli::command()).get_matches();
+    let matches = help::complete(Cli::command()).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match run(cli) {
         Ok(outcome) => outcome.into(),
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn examples_survive_a_terminal_of_80_columns() {
-        for command in Cli::command().get_subcommands() {
+        for command in help::complete(Cli::command()).get_subcommands() {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             // An example is a line that begins with the program, and what it continues on.
             let mut continued = false;

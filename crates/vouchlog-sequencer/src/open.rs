@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::open_error::OpenError;
 use crate::publish::{Published, Publisher, Sequenced};
 use crate::queue::{Queue, Request};
-use crate::recover::{create, genesis, recover};
+use crate::recover::{create, genesis, genesis_damage, recover};
 use crate::scrubber::Scrubber;
 use crate::second_path::SecondPath;
 use crate::sequence::{DueHeads, Sequencer};
@@ -54,7 +54,13 @@ impl<S: Store> Log<S> {
             create(&signer, config.operator_key.as_ref(), logged_at(config.clock.now()), &store)?;
         }
         let loaded = store.load()?.ok_or_else(|| StoreError::Damaged("the new log is missing".into()))?;
-        let operator = operator(&genesis(&store, &loaded)?, &config)?;
+        let operator = match operator(&genesis(&store, &loaded)?, &config) {
+            Err(OpenError::LogKey(wrong)) => {
+                let damage = genesis_damage(&store, &loaded)?;
+                return Err(damage.map_or(OpenError::LogKey(wrong), OpenError::Store));
+            }
+            operator => operator?,
+        };
         let mut tree = recover(&store, &loaded)?;
         check_remembered(&store, loaded.head, index.as_deref())?;
         // The head is committed, so signing it again is signing the same; a process that ended before it signed is made up for.

@@ -2,7 +2,7 @@
 //! completes is handed to the store to be sealed after all. A clean start and a start after a crash do the same.
 
 use bytes::Bytes;
-use vouchlog_merkle::{Hash, leaf_hash};
+use vouchlog_merkle::{Hash, TileId, leaf_hash};
 use vouchlog_note::SigningKey;
 use vouchlog_storage::{Batch, Loaded, Part, Store, StoreError};
 use vouchlog_stream::{Entry, Genesis, LoggedAt};
@@ -65,12 +65,21 @@ fn integrate_tail(
     }
 }
 
-/// Time of the last sealed entry: entries never go back in time, not even across restarts.
+/// Time of the last sealed entry: entries never go back in time, not even across restarts. A wrong one would date all later
+/// entries, so its bundle must be the one that the tile beside it was made from.
 fn last_sealed(store: &impl Store, size: u64) -> Result<LoggedAt, StoreError> {
-    let Some(bundle) = (size / 256).checked_sub(1) else { return Ok(LoggedAt::default()) };
-    let bytes = store.reread(Part::Bundle(bundle))?;
-    let entries = frame(&[bytes]).ok_or_else(|| damaged("the last sealed bundle is malformed"))?;
-    entries.entries().last().map_or(Ok(LoggedAt::default()), logged_at)
+    let Some(index) = (size / 256).checked_sub(1) else { return Ok(LoggedAt::default()) };
+    let (bundle, tile) = (Part::Bundle(index), Part::Tile(TileId { level: 0, index }));
+    let (entries, hashes) = (store.reread(bundle)?, store.reread(tile)?);
+    let malformed = || damaged_part(store, bundle, "its entries are malformed");
+    let entries = frame(&[entries]).ok_or_else(malformed)?;
+    let leaves: Vec<u8> = entries.entries().flat_map(|entry| *leaf_hash(entry).as_bytes()).collect();
+    if hashes != leaves {
+        let what = format!("its entries are not those of {}", named(store, tile));
+        return Err(damaged_part(store, bundle, &what));
+    }
+    let Some(last) = entries.entries().last() else { return Ok(LoggedAt::default()) };
+    logged_at(last).map_err(|_| malformed())
 }
 
 fn logged_at(entry: &[u8]) -> Result<LoggedAt, StoreError> {
@@ -79,6 +88,16 @@ fn logged_at(entry: &[u8]) -> Result<LoggedAt, StoreError> {
 
 fn damaged(what: &str) -> StoreError {
     StoreError::Damaged(what.to_owned())
+}
+
+/// Damage to something sealed, named by its file.
+fn damaged_part(store: &impl Store, part: Part, what: &str) -> StoreError {
+    StoreError::Damaged(format!("{}: {what}", named(store, part)))
+}
+
+/// Where something sealed is, or else what it is.
+fn named(store: &impl Store, part: Part) -> String {
+    store.place(part).map_or_else(|| part.to_string(), |place| place.to_string())
 }
 
 /// Commits the genesis entry. The log is then opened like any other, which signs its head.
@@ -104,14 +123,33 @@ pub(crate) fn create(
 /// The note of the genesis entry.
 pub(crate) fn genesis(store: &impl Store, loaded: &Loaded) -> Result<String, StoreError> {
     let first = match loaded.sealed {
-        0 => loaded.tail.first().cloned(),
+        0 => loaded.tail.first().cloned().ok_or_else(|| damaged("its first entry is missing"))?,
         // Whether or not its tile agrees: the note is verified by its signature.
-        _ => Some(store.reread(Part::Bundle(0))?),
+        _ => store.reread(Part::Bundle(0))?,
     };
-    let first = first.ok_or_else(|| damaged("its first entry is missing"))?;
-    let entries = frame(&[first]).ok_or_else(|| damaged("its first entries are malformed"))?;
+    let wrong = |what: &str| match loaded.sealed {
+        0 => damaged(what),
+        _ => damaged_part(store, Part::Bundle(0), what),
+    };
+    let entries = frame(&[first]).ok_or_else(|| wrong("its entries are malformed"))?;
     match entries.entries().next().map(Entry::decode) {
         Some(Ok(Entry::Genesis { note, .. })) => Ok(note),
-        _ => Err(damaged("its first entry is not a genesis entry")),
+        _ => Err(wrong("its first entry is not a genesis entry")),
     }
+}
+
+/// The damage, if the sealed genesis entry is not the one that the tile beside it was made from. A log asks when the entry's
+/// signature does not verify: it may be the wrong key, or the wrong entry.
+pub(crate) fn genesis_damage(store: &impl Store, loaded: &Loaded) -> Result<Option<StoreError>, StoreError> {
+    if loaded.sealed == 0 {
+        return Ok(None);
+    }
+    let (bundle, tile) = (Part::Bundle(0), Part::Tile(TileId { level: 0, index: 0 }));
+    let (entries, hashes) = (store.reread(bundle)?, store.reread(tile)?);
+    let genesis = frame(&[entries]).and_then(|entries| entries.entries().next().map(leaf_hash));
+    if genesis.is_some_and(|leaf| hashes.get(..Hash::LEN) == Some(leaf.as_bytes().as_slice())) {
+        return Ok(None);
+    }
+    let what = format!("its first entry is not the one in {}", named(store, tile));
+    Ok(Some(damaged_part(store, bundle, &what)))
 }

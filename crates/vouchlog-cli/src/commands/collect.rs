@@ -38,14 +38,13 @@ const CLOSING_POISONED: Duration = Duration::from_secs(2);
 
 /// Collect OpenTelemetry from AI gateways, keep a record of every interaction, and log its digest
 #[derive(clap::Args)]
-#[command(
-    after_help = "Examples:\n  vouchlog collect --data ./collector      with its own log in the same process, for trials\n  \
+#[command(after_help = "Examples:\n  vouchlog collect --data ./collector\n  \
                         vouchlog collect --data /var/lib/vouchlog --log https://log.example.com --log-vkey \"$LOG_VKEY\" \\\n    \
                         --gateway-key gateway.key --forward http://otel-collector:4318\n\n\
+                        Without --log, it runs a log of its own in the same process, for trials.\n\
                         Then point the gateway's exporter here: OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 (or 4317 for gRPC).\n\
                         `vouchlog doctor` reports what its evidence lacks; docs/gateways has a page for each gateway.\n\
-                        An export is acknowledged once it is on disk. Ctrl-C records what is open, closes the stream and stops."
-)]
+                        An export is acknowledged once it is on disk. Ctrl-C records what is open, closes the stream and stops.")]
 pub(crate) struct Args {
     /// The collector's data directory, created if missing; each collector needs its own
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_COLLECT_DATA")]

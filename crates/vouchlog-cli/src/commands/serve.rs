@@ -190,7 +190,9 @@ pub(super) fn advise(error: &OpenError) -> anyhow::Error {
         OpenError::Store(StoreError::Foreign(_)) => {
             "give another --data directory, or omit --origin to serve the existing log"
         }
-        OpenError::Store(_) => "check the disk, then the store with `vouchlog fsck`",
+        OpenError::Store(_) | OpenError::Engine(EngineError::Store(_)) => {
+            "check the disk, then the store with `vouchlog fsck`"
+        }
         OpenError::NoLogKey(_) => "restore log.key from its backup, or give its path with --key",
         OpenError::LogKey { .. } | OpenError::Engine(EngineError::LogKey(_) | EngineError::Key(_)) => {
             "--key (or log.key) must be the key the log was created with, named like its origin"

@@ -87,7 +87,7 @@ struct ClaimArgs {
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
     /// Write the bundle's session as an HTML page
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["proof", "completeness", "presentation"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["completeness", "presentation"])]
     html: Option<PathBuf>,
 }
 

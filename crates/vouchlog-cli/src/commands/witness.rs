@@ -25,7 +25,8 @@ const DEFAULT_MAX_RATE: u32 = 864_000;
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog witness --data ./witness --name witness.example.com/w1 --log-vkey \"$LOG_VKEY\"\n  \
-                        vouchlog witness --data ./witness --log-list logs.txt      reload it with kill -HUP"
+                        vouchlog witness --data ./witness --log-list logs.txt\n\n\
+                        SIGHUP reads the list again."
 )]
 pub(crate) struct Args {
     /// The data directory, created with its key if missing

@@ -30,7 +30,7 @@ fn without_colours(text: &str) -> String {
 }
 
 fn longest_line(text: &str) -> usize {
-    text.lines().map(|line| line.chars().count()).max().unwrap_or_default()
+    text.lines().map(textwrap::core::display_width).max().unwrap_or_default()
 }
 
 #[test]
