@@ -246,9 +246,9 @@ async fn a_damaged_first_bundle_is_named_by_the_start() {
         bytes[from..from + 512].fill(0);
         bytes
     };
-    // The length and the kind of the first entry, its note, and lengths of later entries.
-    let mut damaged: Vec<_> = [0, 512, 1024].into_iter().map(zero).collect();
-    for at in [0, 1, 2, 3, 10, 60, 100, 150] {
+    // The first entry, the lengths of later ones, and then: its length and its note. No signature covers its time.
+    let mut damaged: Vec<_> = [0, 1024].into_iter().map(zero).collect();
+    for at in [0, 1, 60, 100] {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x10;
         damaged.push(bytes);

@@ -1,6 +1,5 @@
 //! Errors as problem documents (RFC 9457), the same for every route but those of C2SP, whose clients expect a line of text.
 
-use std::borrow::Cow;
 
 use axum::Extension;
 use axum::response::{IntoResponse, Response};
@@ -21,13 +20,13 @@ pub(crate) struct Problem {
     r#type: &'static str,
     /// What the status means in general.
     #[schema(value_type = String)]
-    title: Cow<'static, str>,
+    title: &'static str,
     /// The HTTP status.
     #[serde(serialize_with = "number")]
     #[schema(value_type = u16)]
     status: StatusCode,
     /// What happened.
-    detail: String,
+    detail: Box<str>,
     /// One word for programs, the same as `reason` over gRPC: `INVALID_ARGUMENT`, `NOT_FOUND`, `CONFLICT`, `STREAM_FORK`,
     /// `PERMISSION_DENIED`, `FAILED_PRECONDITION`, `OVERLOADED`, `UNAVAILABLE`, `INTERNAL`, `METHOD_NOT_ALLOWED`,
     /// `TOO_LARGE` or `UNSUPPORTED_MEDIA_TYPE`.
@@ -41,7 +40,7 @@ pub(crate) struct Problem {
     retry_after_ms: Option<u64>,
     /// The request's id, also in the header `x-request-id`: quote it to the operator.
     #[serde(skip_serializing_if = "Option::is_none")]
-    request_id: Option<String>,
+    request_id: Option<Box<str>>,
 }
 
 /// Why a request failed, for the span and the log. An extension of the response.
@@ -53,16 +52,16 @@ pub(crate) struct Reason {
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        let title = status.canonical_reason().unwrap_or("Error").into();
+        let title = status.canonical_reason().unwrap_or("Error");
         Self {
             r#type: "about:blank",
             title,
             status,
-            detail: detail.into(),
+            detail: detail.into().into_boxed_str(),
             code,
             size: None,
             retry_after_ms: None,
-            request_id: request_id::current().map(|id| id.as_ref().to_owned()),
+            request_id: request_id::current().map(|id| id.as_ref().into()),
         }
     }
 
@@ -125,7 +124,7 @@ impl Problem {
 
     /// Why the request failed.
     pub(super) fn reason(self) -> Reason {
-        Reason { code: self.code, detail: self.detail }
+        Reason { code: self.code, detail: self.detail.into_string() }
     }
 
     fn headers(&self) -> http::HeaderMap {
