@@ -1,6 +1,5 @@
 //! Errors as problem documents (RFC 9457), the same for every route but those of C2SP, whose clients expect a line of text.
 
-
 use axum::Extension;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
