@@ -6,7 +6,7 @@ use std::process::Command;
 use vouchlog_merkle::{Hash, TreeHead, TreeSize};
 use vouchlog_note::{Checkpoint, KeyName, Origin, SignatureType, SignedCheckpoint, SigningKey};
 
-use super::program::{Program, add, collect, get, has, limited, post, serve, witness};
+use super::program::{Program, add, collect, get, has, limited, post, serve, try_add, witness};
 
 /// From now on no file of the process grows, and none is written to beyond its first byte.
 fn stop_writing(program: &Program) {
@@ -75,7 +75,9 @@ async fn a_collector_whose_log_cannot_write_exits_with_3() {
     let log = collector.announced["log"].as_str().unwrap().to_owned();
     assert_eq!(add(&log, "before").await.0, 200);
     stop_writing(&collector);
-    assert_eq!(add(&log, "refused").await.0, 503);
+    // The collector writes by itself, too, and may have ended over that.
+    let answer = try_add(&log, "refused").await;
+    assert!(answer.as_ref().map_or(true, |(status, _)| *status == 503), "{answer:?}");
     collector.wait_for_line("exiting with code 3");
     assert_eq!(collector.end(), Some(3));
 }

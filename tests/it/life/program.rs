@@ -161,17 +161,26 @@ pub(super) async fn get(url: &str) -> Result<(u16, String), reqwest::Error> {
 
 /// Posts a body as JSON.
 pub(super) async fn post(url: &str, token: &str, body: String) -> (u16, String) {
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+    try_post(url, token, body).await.unwrap()
+}
+
+async fn try_post(url: &str, token: &str, body: String) -> Result<(u16, String), reqwest::Error> {
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
     let request = client.post(url).header("content-type", "application/json").bearer_auth(token);
-    let answer = request.body(body).send().await.unwrap();
-    (answer.status().as_u16(), answer.text().await.unwrap())
+    let answer = request.body(body).send().await?;
+    Ok((answer.status().as_u16(), answer.text().await?))
 }
 
 /// Appends a statement to the log's house stream, with an opaque digest made of `seed`.
 pub(super) async fn add(url: &str, seed: &str) -> (u16, String) {
+    try_add(url, seed).await.unwrap()
+}
+
+/// The same, of a log that may be gone.
+pub(super) async fn try_add(url: &str, seed: &str) -> Result<(u16, String), reqwest::Error> {
     let digest = vouchlog_stream::Digest::of(seed.as_bytes()).to_string();
     let body = serde_json::json!({ "kind": "opaque", "digest": digest }).to_string();
-    post(&format!("{url}/v1/statements"), "none", body).await
+    try_post(&format!("{url}/v1/statements"), "none", body).await
 }
 
 /// Whether the log has the statement that [`add`] appends.
