@@ -179,6 +179,9 @@ pub enum CompletenessError {
 }
 
 impl CompletenessProof {
+    /// The value of `format` in its JSON.
+    pub const FORMAT: &'static str = FORMAT;
+
     /// The JSON of the file.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("strings, numbers and lists always encode")

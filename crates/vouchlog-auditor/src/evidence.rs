@@ -172,6 +172,9 @@ pub enum EvidenceError {
 }
 
 impl EvidenceFile {
+    /// The value of `format` in its JSON.
+    pub const FORMAT: &'static str = FORMAT;
+
     pub(crate) fn new(
         kind: FindingKind,
         origin: &str,

@@ -119,8 +119,12 @@ impl Command {
             Self::Demo(args) => block_on(args.run(*output)),
             Self::Up(args) => block_on(args.run(*output)),
             Self::Keygen(args) => args.run(*output),
-            Self::Serve(args) => block_on(args.run(*output)),
-            Self::Witness(args) => block_on(args.run(*output)),
+            Self::Serve(args) => {
+                block_on(async { args.run_until(running::shutdown_signal()?, *output).await })
+            }
+            Self::Witness(args) => {
+                block_on(async { args.run_until(running::shutdown_signal()?, *output).await })
+            }
             Self::Enrol(args) => block_on(args.run(*output)),
             Self::Revoke(args) => block_on(args.run(*output)),
             Self::Submit(args) => block_on(args.run(*output)),
@@ -135,7 +139,9 @@ impl Command {
             Self::Fsck(args) => check_clock().and_then(|()| args.run(*output)),
             Self::Backup(args) => args.run(*output),
             Self::Recover(args) => block_on(args.run(*output)),
-            Self::Collect(args) => block_on(args.run(*output)),
+            Self::Collect(args) => {
+                block_on(async { args.run_until(running::shutdown_signal()?, *output).await })
+            }
             Self::Record(args) => block_on(args.run(*output)),
             Self::Find(args) => block_on(args.run(*output)),
             Self::Doctor(args) => block_on(args.run(*output)),

@@ -16,7 +16,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 5] = [
     ("Keys and upkeep", &["keygen", "enrol", "revoke", "fsck", "backup", "recover", "completions", "man"]),
 ];
 
-/// Columns that an example may take: those of a terminal that nobody has widened.
+/// Columns that an example may take: the default width of a terminal.
 const EXAMPLE_WIDTH: usize = 80;
 /// Before the lines that an example continues on.
 const CONTINUED: &str = "    ";
@@ -42,15 +42,14 @@ fn grouped(command: Command) -> Command {
 }
 
 fn list(command: &Command, width: usize) -> String {
-    let mut text = String::new();
+    let (mut text, indent) = (String::new(), " ".repeat(INDENT));
     for (group, names) in GROUPS {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{group}:");
         for name in names {
             let about = command.find_subcommand(name).and_then(Command::get_about);
             let about = about.map(ToString::to_string).unwrap_or_default();
-            let options =
-                textwrap::Options::new(width).initial_indent("  ").subsequent_indent("                  ");
+            let options = textwrap::Options::new(width).initial_indent("  ").subsequent_indent(&indent);
             let line = format!("{name:<width$}{about}", width = INDENT - 2);
             let _ = writeln!(text, "{}", textwrap::fill(&line, options));
         }

@@ -1,6 +1,7 @@
 //! A session's timeline for people and for programs: text for a terminal, JSON, and one page of HTML.
 //!
-//! Each takes a [`Timeline`](vouchlog_session::Timeline) and nothing else, so whoever keeps the records and whoever got a bundle of them see the same.
+//! Each takes a [`Timeline`](vouchlog_session::Timeline) and nothing else, so the owner of the records and the recipient of a bundle
+//! see the same.
 //! Everything a timeline holds may come from a stranger: what its lines say is safe to show, and what is taken from its records
 //! here passes [`plain`](vouchlog_session::plain) first.
 

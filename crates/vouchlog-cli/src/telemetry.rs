@@ -95,7 +95,7 @@ fn exporting(wanted: Option<&Wanted<'_>>) -> anyhow::Result<(Option<AnyLayer>, R
     let config = Config::new(flag, &service, env!("CARGO_PKG_VERSION"), variable)?;
     let Some(config) = config else { return Ok((None, Running::default())) };
     let (layer, telemetry) = Telemetry::start(&config)?;
-    // Only our own spans: those of the HTTP client that exports them would go round for ever.
+    // Only our own spans: exporting those of the exporter's HTTP client would make new ones without end.
     let own = Targets::new().with_target("vouchlog", LevelFilter::DEBUG);
     METRICS.get_or_init(|| telemetry.metrics());
     Ok((Some(layer.with_filter(own).boxed()), Running { exporting: Some((telemetry, wanted.drain)) }))

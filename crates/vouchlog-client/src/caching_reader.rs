@@ -26,7 +26,7 @@ struct Memory {
 }
 
 impl<R: LogReader> CachingReader<R> {
-    /// Reads from `reader` what is not in memory.
+    /// A reader with an empty memory over `reader`.
     pub fn new(reader: R) -> Self {
         Self { reader, memory: Arc::default() }
     }

@@ -75,7 +75,7 @@ fn last_sealed(store: &impl Store, size: u64) -> Result<LoggedAt, StoreError> {
     let entries = frame(&[entries]).ok_or_else(malformed)?;
     let leaves: Vec<u8> = entries.entries().flat_map(|entry| *leaf_hash(entry).as_bytes()).collect();
     if hashes != leaves {
-        let what = format!("its entries are not those of {}", named(store, tile));
+        let what = format!("its entries are not those of {}", store.describe(tile));
         return Err(damaged_part(store, bundle, &what));
     }
     let Some(last) = entries.entries().last() else { return Ok(LoggedAt::default()) };
@@ -92,12 +92,7 @@ fn damaged(what: &str) -> StoreError {
 
 /// Damage to something sealed, named by its file.
 fn damaged_part(store: &impl Store, part: Part, what: &str) -> StoreError {
-    StoreError::Damaged(format!("{}: {what}", named(store, part)))
-}
-
-/// Where something sealed is, or else what it is.
-fn named(store: &impl Store, part: Part) -> String {
-    store.place(part).map_or_else(|| part.to_string(), |place| place.to_string())
+    StoreError::Damaged(format!("{}: {what}", store.describe(part)))
 }
 
 /// Commits the genesis entry. The log is then opened like any other, which signs its head.
@@ -150,6 +145,6 @@ pub(crate) fn genesis_damage(store: &impl Store, loaded: &Loaded) -> Result<Opti
     if genesis.is_some_and(|leaf| hashes.get(..Hash::LEN) == Some(leaf.as_bytes().as_slice())) {
         return Ok(None);
     }
-    let what = format!("its first entry is not the one in {}", named(store, tile));
+    let what = format!("its first entry is not the one in {}", store.describe(tile));
     Ok(Some(damaged_part(store, bundle, &what)))
 }

@@ -286,13 +286,13 @@ impl<S: Store> Worker<S> {
     }
 
     fn repaired(&self, shared: &Shared<S>, part: Part) {
-        tracing::warn!(place = %place(shared, part), "{part} was damaged and has been repaired");
+        tracing::warn!(place = %shared.store.describe(part), "{part} was damaged and has been repaired");
         self.metrics.repaired.inc();
         self.is_whole(part);
     }
 
     fn damaged(&self, shared: &Shared<S>, part: Part, reason: &str) {
-        let place = place(shared, part);
+        let place = shared.store.describe(part);
         tracing::error!(place, reason, "{part} is damaged");
         let mut damaged = self.state.damaged.lock();
         if damaged.len() < MAX_DAMAGED {
@@ -300,10 +300,6 @@ impl<S: Store> Worker<S> {
         }
         self.metrics.damaged.set(damaged.len() as u64);
     }
-}
-
-fn place<S: Store>(shared: &Shared<S>, part: Part) -> String {
-    shared.store.place(part).map_or_else(|| part.to_string(), |place| place.to_string())
 }
 
 /// The root a full tile must have: by the tile above it, or by the right edge of the tree.

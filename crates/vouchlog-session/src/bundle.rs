@@ -88,6 +88,9 @@ struct PackedIdentity {
 }
 
 impl SessionBundle {
+    /// The value of `format` in its JSON.
+    pub const FORMAT: &'static str = FORMAT;
+
     /// Puts a bundle together. Nothing is verified.
     ///
     /// # Errors

@@ -73,6 +73,9 @@ impl StreamIdentity {
 }
 
 impl Presentation {
+    /// The value of `format` in its JSON.
+    pub const FORMAT: &'static str = FORMAT;
+
     /// Puts a presentation together from an SD-JWT and proof files, each with its entry. Nothing is verified.
     pub fn new(
         origin: &Origin,

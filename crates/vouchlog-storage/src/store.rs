@@ -148,6 +148,11 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
+    /// Names a sealed object for people: by its place on disk, or else by what it is.
+    fn describe(&self, part: Part) -> String {
+        self.place(part).map_or_else(|| part.to_string(), |place| place.to_string())
+    }
+
     /// Reads a sealed object again from the disk, past caches where the system allows it.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ use vouchlog_vault::KeySource;
 
 use super::custody::VaultArgs;
 use super::reserve::ReserveArgs;
-use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
+use super::running::{EndArgs, Hangup, listen, reload_on};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 use crate::telemetry::{self, TelemetryArgs};
@@ -131,11 +131,6 @@ struct Words {
 }
 
 impl Args {
-    pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let shutdown = shutdown_signal()?;
-        self.run_until(shutdown, output).await
-    }
-
     /// Runs until `shutdown` completes, or writing has stopped for good.
     pub(super) async fn run_until(
         self,

@@ -11,7 +11,7 @@ use vouchlog::{
     WitnessUrls, connect_witnesses, keys,
 };
 
-use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
+use super::running::{EndArgs, Hangup, listen, reload_on};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
 use crate::telemetry::{self, TelemetryArgs};
@@ -78,11 +78,6 @@ enum Index {
 }
 
 impl Args {
-    pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let shutdown = shutdown_signal()?;
-        self.run_until(shutdown, output).await
-    }
-
     /// Runs until `shutdown` completes, or writing has stopped for good.
     pub(super) async fn run_until(
         self,

@@ -105,7 +105,7 @@ impl Submission<'_> {
         if self.witnessed || policy.is_some() { AckLevel::Witnessed } else { AckLevel::Sequenced }
     }
 
-    /// What was logged stays logged; but whoever asked for a quorum is told when there is none.
+    /// What was logged stays logged, but a caller who asked for a quorum gets an error if there is none.
     fn check_quorum(&self, policy: Option<&Policy>, receipt: &RangeReceipt) -> Result<(), Failed> {
         let Some((policy, vkey)) = policy.zip(self.log_vkey) else { return Ok(()) };
         let origin = Origin::new(vkey.name().as_str()).map_err(anyhow::Error::from)?;

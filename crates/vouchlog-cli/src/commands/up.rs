@@ -313,7 +313,7 @@ impl Services {
         Ok((name, outcome))
     }
 
-    /// Stops all, the newest first; each has ended before the next is told.
+    /// Stops all services, the newest first. Each has ended before the next is asked to stop.
     async fn stop(&mut self) {
         while let Some((name, stop)) = self.stops.pop() {
             // One that is ending by itself hears nothing.

@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 use vouchlog::verify::{self, Claim, Verified, VerifyError, Witnessed};
 use vouchlog::{Digest, Opening, Policy, VerifyingKey};
 use vouchlog_auditor::limits::MAX_COMPLETENESS_BYTES;
-use vouchlog_auditor::{CompletenessProof, verify_completeness};
+use vouchlog_auditor::{CompletenessProof, EvidenceFile, verify_completeness};
 use vouchlog_note::limits::{MAX_NOTE_BYTES, MAX_PROOF_FILE_BYTES};
+use vouchlog_session::SessionBundle;
+use vouchlog_statement::Presentation;
 use vouchlog_stream::limits::MAX_ENTRY_BYTES;
 
 use super::input::MAX_RECORD_BYTES;
@@ -195,10 +197,10 @@ fn recognise(path: &Path) -> anyhow::Result<FileKind> {
     }
     let named = serde_json::from_slice::<Named>(&bytes).map(|named| named.format);
     let kind = match named.as_deref() {
-        Ok("vouchlog/v1 completeness") => Some(FileKind::Completeness),
-        Ok("vouchlog/v1 presentation") => Some(FileKind::Presentation),
-        Ok("vouchlog/v1 session") => Some(FileKind::Bundle),
-        Ok("vouchlog/v1 evidence") => Some(FileKind::Evidence),
+        Ok(CompletenessProof::FORMAT) => Some(FileKind::Completeness),
+        Ok(Presentation::FORMAT) => Some(FileKind::Presentation),
+        Ok(SessionBundle::FORMAT) => Some(FileKind::Bundle),
+        Ok(EvidenceFile::FORMAT) => Some(FileKind::Evidence),
         Ok(sample::FORMAT) => Some(FileKind::Sample),
         _ => None,
     };

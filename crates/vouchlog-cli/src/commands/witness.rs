@@ -13,7 +13,7 @@ use vouchlog::{Origin, StoreError, VerifyingKey};
 use vouchlog_note::LogList;
 use vouchlog_note::limits::MAX_LOG_LIST_BYTES;
 
-use super::running::{EndArgs, Hangup, listen, reload_on, shutdown_signal};
+use super::running::{EndArgs, Hangup, listen, reload_on};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 use crate::telemetry::{self, TelemetryArgs};
@@ -67,11 +67,6 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let shutdown = shutdown_signal()?;
-        self.run_until(shutdown, output).await
-    }
-
     /// Runs until `shutdown` completes, or writing has stopped for good.
     pub(super) async fn run_until(
         self,
