@@ -27,7 +27,7 @@ use vouchlog_runtime::lock::FileLock;
 use vouchlog_stream::{Digest, Opening};
 
 const FORMAT: &str = "vouchlog/v1 canaries";
-/// What a canary commits to: whoever is shown its salt sees that it was one.
+/// What a canary commits to; its salt proves that it was a canary.
 const RECORD: &[u8] = b"vouchlog/v1 canary\n";
 /// Canaries in one file. Older ones that have surfaced make room, for that they stay is what checkpoints are for; and older ones
 /// that the log never acknowledged, for it owes nothing for them.
@@ -154,7 +154,7 @@ impl Canary {
 }
 
 impl Canaries {
-    /// The canaries in a file, or none if there is no file yet. Nobody else can open it until this is dropped.
+    /// The canaries in a file, or none if there is no file yet. No other process can open it until this is dropped.
     ///
     /// # Errors
     /// Another process holds it, or it is damaged, of another log, or cannot be read.

@@ -95,7 +95,7 @@ impl Suspicions {
         }
     }
 
-    /// Whether the references within were made here, and not by whoever wrote a file.
+    /// Whether the references within were made here, and not by the author of a file.
     pub(crate) fn is_sound(&self) -> bool {
         self.list.len() <= FindingKind::ALL.len() * MAX_FINDINGS_PER_KIND
             && self.list.iter().enumerate().all(|(at, one)| one.cause.is_none_or(|cause| cause < at))

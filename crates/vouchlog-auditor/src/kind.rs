@@ -113,7 +113,7 @@ finding_kinds! {
     UndecodableEntry "undecodable-entry" Serious,
     /// An enrolment or revocation is not by the operator, or contradicts an earlier one.
     BadEnrolment "bad-enrolment" Serious,
-    /// A stream was opened by a key that nobody enrolled.
+    /// A stream was opened by a key that was not enrolled.
     UnknownGateway "unknown-gateway" Serious,
     /// A withdrawn key opened a stream, or went on writing to one.
     RevokedKeyUsed "revoked-key-used" Serious,

@@ -92,7 +92,7 @@ impl Rules {
         }
     }
 
-    /// Entries could not be read. From here on nobody can say of any stream what it lacks.
+    /// Entries could not be read. From here on, gaps in streams cannot be told from unread entries.
     pub(crate) fn lose(&mut self, cause: Cause) {
         self.lost.get_or_insert(cause);
         for stream in self.streams.values_mut() {
@@ -108,7 +108,7 @@ impl Rules {
                 let kind = if index == 0 { FindingKind::BadGenesis } else { FindingKind::UndecodableEntry };
                 let words = || format!("the entry is not valid: {error}");
                 let cause = found.add(kind, Place::entry(index), EvidenceSource::entries([index]), words);
-                // It may have been anything: of which stream, nobody can say.
+                // It may have belonged to any stream.
                 return self.lose(cause);
             }
         };
@@ -187,7 +187,7 @@ impl Rules {
                 words
             });
         if index == 0 {
-            // Nobody can say who the operator is, so nobody is known to be enrolled.
+            // The operator is unknown, so no enrolment can be verified.
             self.lose(cause);
         }
     }

@@ -31,7 +31,7 @@ impl std::error::Error for Advice {}
 
 /// Prints `error: …` with its causes, and `hint: …` if there is one.
 pub(crate) fn print(error: &anyhow::Error) {
-    // Nobody is left to tell when standard error is gone.
+    // Without standard error there is no place left to report to.
     let mut stderr = std::io::stderr().lock();
     let _ = writeln!(stderr, "error: {error:#}");
     if let Some(advice) = error.downcast_ref::<Advice>() {

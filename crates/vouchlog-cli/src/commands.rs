@@ -57,7 +57,7 @@ mod verify;
 mod verify_finding;
 mod witness;
 
-/// How long reads that nobody waits for any more may take at the end.
+/// How long abandoned reads may take at the end.
 const LAST_READS: Duration = Duration::from_secs(5);
 
 /// The subcommands.

@@ -62,7 +62,7 @@ impl Output {
         if self.json { print(&json.to_string()) } else { print(words) }
     }
 
-    /// A server's first words. They are also traced when they cannot be printed, and keep nobody from serving.
+    /// A server's first words. If they cannot be printed they are traced, and the server starts anyway.
     pub(crate) fn announce(self, words: &str, json: &Value) {
         if self.quiet {
             return;
@@ -104,7 +104,7 @@ pub(crate) fn warn(words: &str) {
 
 /// Says something beside the answer, on standard error.
 pub(crate) fn note(words: &str) {
-    // Nobody is left to tell when standard error is gone.
+    // Without standard error there is no place left to report to.
     let _ = writeln!(std::io::stderr(), "{words}");
 }
 

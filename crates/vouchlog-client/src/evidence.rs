@@ -23,7 +23,7 @@ pub enum Misbehaviour {
     Lost,
 }
 
-/// Two statements of a log that contradict each other. Whoever has the log's vkey can check them; keep them.
+/// Two statements of a log that contradict each other. Anyone with the log's vkey can check them; keep them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// What they show.

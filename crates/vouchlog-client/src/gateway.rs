@@ -170,7 +170,7 @@ pub struct GatewayStatus {
     position: u64,
 }
 
-/// What the task is told.
+/// A request to the task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Order {
     #[default]
@@ -400,7 +400,7 @@ impl Gateway {
     }
 }
 
-/// A submission that is durable in the spool. Await it for the verified receipt; drop it if nobody asks for one.
+/// A submission that is durable in the spool. Await it for the verified receipt; drop it if no receipt is needed.
 #[derive(Debug)]
 pub struct SubmitTicket(oneshot::Receiver<Result<Acknowledged, GatewayError>>);
 

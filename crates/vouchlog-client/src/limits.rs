@@ -70,7 +70,7 @@ pub(crate) const WITNESS_IDLE: Duration = Duration::from_secs(8);
 /// The longest time a witness may ask to be left alone: more would let a slip of its operator silence it for days.
 pub const MAX_WITNESS_PAUSE: Duration = Duration::from_secs(300);
 
-/// How long to wait when whoever is too busy does not say how long.
+/// How long to wait when an overloaded server does not name a time.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// How often a log that cannot push is asked for a newer checkpoint. C2SP lets checkpoints be cached for a few seconds.

@@ -107,7 +107,7 @@ pub(crate) struct SpoolOptions {
 pub(crate) struct Spool {
     files: Mutex<Files>,
     waiting: Mutex<Waiting>,
-    /// Why the last write was refused or failed; for whoever asks while a write is under way.
+    /// Why the last write was refused or failed; for callers that ask while a write is in flight.
     trouble: Mutex<Option<SpoolError>>,
     format: Format,
     last_stream: Option<StreamId>,

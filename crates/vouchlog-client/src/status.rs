@@ -46,7 +46,7 @@ fn retry_after(status: &Status) -> Duration {
     status.get_details_retry_info().and_then(|info| info.retry_delay).unwrap_or(RETRY_AFTER)
 }
 
-/// The sentence of the status, with the innermost cause: "transport error" alone helps nobody.
+/// The sentence of the status, with the innermost cause: "transport error" alone names no cause.
 fn message(status: &Status) -> String {
     let mut message = status.message().to_owned();
     let mut cause = std::error::Error::source(status);

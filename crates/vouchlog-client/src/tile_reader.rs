@@ -1,6 +1,6 @@
 //! `TileReader`: any C2SP tlog-tiles log, over HTTP or in a directory of files, as a [`LogReader`].
 //!
-//! Works for logs nobody here wrote. It trusts nothing it reads and remembers nothing: wrap it in a
+//! Works for logs of other programs. It trusts nothing it reads and remembers nothing: wrap it in a
 //! [`VerifiedLog`](crate::VerifiedLog).
 
 use std::path::{Path, PathBuf};
@@ -53,7 +53,7 @@ impl TileReader {
         Self { source: Source::Directory(dir.as_ref().to_owned()), as_served: false }
     }
 
-    /// Hands out tiles and bundles of a wrong length as they are served, for whoever looks into what is wrong with them. Otherwise
+    /// Hands out tiles and bundles of a wrong length as they are served, for a caller that examines the fault. Otherwise
     /// those are errors.
     pub fn as_served(self) -> Self {
         Self { as_served: true, ..self }
@@ -124,7 +124,7 @@ impl LogReader for TileReader {
     }
 }
 
-/// The size a checkpoint states, so that waiting for a newer one needs no key. Nobody may rely on it.
+/// The size a checkpoint states, so that waiting for a newer one needs no key. Not verified: do not rely on it.
 fn unverified_size(note: &str) -> Result<TreeSize> {
     let malformed = |error: String| Error::internal(format!("the log's checkpoint is malformed: {error}"));
     let note = UnverifiedNote::parse(note.as_bytes()).map_err(|error| malformed(error.to_string()))?;

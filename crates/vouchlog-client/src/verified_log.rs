@@ -1,4 +1,4 @@
-//! `VerifiedLog`: a log read with no trust in whoever serves it, only in the log's key.
+//! `VerifiedLog`: a log read without trust in the server, only in the log's key.
 //!
 //! It keeps the habits of a C2SP client: remember the last checkpoint that verified; take a newer one only with a proof
 //! that it extends that; keep the notes where it does not.
@@ -191,7 +191,7 @@ impl<R: LogReader> VerifiedLog<R> {
     }
 }
 
-/// The checkpoint in the caller's file. It is verified again: a file that somebody exchanged must not become trust.
+/// The checkpoint in the caller's file. It is verified again: an exchanged file must not become trusted.
 fn remembered(
     path: &Path,
     origin: &Origin,

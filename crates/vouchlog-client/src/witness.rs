@@ -1,6 +1,6 @@
 //! Witnesses across the network, as if they were in this process: over HTTP (C2SP tlog-witness) and over gRPC.
 //!
-//! What a witness answers is handed on as it came: only whoever holds its keys can tell whether the lines are its signatures.
+//! A witness's response is passed on unchanged: only a holder of its keys can verify the signature lines.
 
 mod grpc;
 mod http;

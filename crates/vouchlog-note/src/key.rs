@@ -101,11 +101,11 @@ impl VerifyingKey {
 
 fn ed25519_point(bytes: &[u8; ED25519_KEY_BYTES]) -> Result<ed25519_dalek::VerifyingKey, KeyError> {
     let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::NotAPoint)?;
-    // A key of low order verifies nearly any message: nobody's signature.
+    // A key of low order verifies nearly any message, so its signatures prove nothing.
     if key.is_weak() {
         return Err(KeyError::WeakKey);
     }
-    // A second spelling of a key would be a second party to whoever compares bytes.
+    // A program that compares bytes would take a second spelling of a key for a second party.
     if key.to_edwards().compress().as_bytes() != bytes {
         return Err(KeyError::NonCanonicalKey);
     }

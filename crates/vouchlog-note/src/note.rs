@@ -77,7 +77,7 @@ impl UnverifiedNote {
     /// made.
     ///
     /// Ed25519 is verified as Go, OpenSSL and RFC 8032's cofactorless equation do it: `R` is recomputed and
-    /// compared byte for byte, and `S` must be reduced. Hence every key accepted here has the same verdict
+    /// compared byte for byte, and `S` must be reduced. Every key accepted here therefore has the same verdict
     /// everywhere in the field, which is what a log's witnesses need. What stricter rules add (`verify_strict`)
     /// is a refusal of low-order keys, done when the key is read, and of low-order `R`, which only the key's
     /// owner can produce.

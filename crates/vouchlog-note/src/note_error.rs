@@ -71,7 +71,7 @@ pub enum NoteError {
         /// ID of both keys.
         id: KeyId,
     },
-    /// A given key's line did not verify: its author, or somebody on the way, is at fault.
+    /// A given key's line did not verify: its author, or a party that relayed it, is at fault.
     #[error("the signature by {name}+{id} ({payload_bytes} bytes) does not verify")]
     InvalidSignature {
         /// Name of the key.

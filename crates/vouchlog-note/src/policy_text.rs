@@ -156,7 +156,7 @@ impl Parser {
     }
 
     fn define(&mut self, name: &[u8], member: Member) -> Result<PolicyName, PolicyLineError> {
-        // SPEC: `none` is predefined. The other keywords are legal names that nobody reads rightly.
+        // SPEC: `none` is predefined. The other keywords are legal names, but a reader would mistake them for keywords.
         if matches!(name, b"none" | b"any" | b"all" | b"log" | b"witness" | b"group" | b"quorum") {
             return Err(PolicyLineError::ReservedName { name: text_of(name) });
         }

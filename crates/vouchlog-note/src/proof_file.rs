@@ -117,7 +117,7 @@ fn parse_extra(line: &str) -> Result<Vec<u8>, ProofFileError> {
     if text.len() > limit.div_ceil(3) * 4 {
         return Err(ProofFileError::ExtraTooLarge { bytes: text.len() / 4 * 3, limit });
     }
-    // SPEC: without extra data the line is left out, so an empty one is nobody's output.
+    // SPEC: without extra data the line is left out, so no writer produces an empty one.
     decode_base64(text).filter(|bytes| !bytes.is_empty()).ok_or(ProofFileError::Extra)
 }
 

@@ -88,7 +88,7 @@ pub(crate) fn verify_lines<'k>(
             Verdict::Valid { timestamp } => {
                 verified.push(VerifiedSignature { key: (*key).clone(), line, timestamp });
             }
-            // SPEC: a failing line of a known key refuses the whole note; somebody meddled with it.
+            // SPEC: a failing line of a known key refuses the whole note, because the note was altered.
             Verdict::Invalid => return Err(NoteError::invalid(&line)),
         }
     }

@@ -25,9 +25,9 @@ pub(crate) use house::{House, HousePlace, HouseRun, OpenHouse};
 
 /// Who may open streams without having been enrolled, and with which key they are enrolled on the way.
 pub(crate) enum Enroller<'a> {
-    /// Nobody; only the operator's notes enrol.
+    /// No requests; only the operator's notes enrol.
     Notes,
-    /// Anybody, with the operator's key.
+    /// Requests of any client, with the operator's key.
     Open(&'a SigningKey),
 }
 

@@ -1,4 +1,4 @@
-//! The follower: reads entries behind the commits and fills the lookup index. It may lag, fail or begin anew; the log does not
+//! The follower: reads entries behind the commits and fills the lookup index. It may lag, fail, or start over; the log does not
 //! wait for it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +18,7 @@ use crate::read::{WIDTH, framed_bundle};
 use crate::recall::stream_key_prefix;
 use crate::state::Shared;
 
-/// How often a follower with nothing to do looks whether it is told to stop or begin anew, and how long it rests after a
+/// How often a follower with nothing to do checks whether to stop or start over, and how long it rests after a
 /// failure.
 const REST: Duration = Duration::from_millis(250);
 

@@ -88,7 +88,7 @@ impl FindingCode {
     }
 }
 
-/// Checks the store of the log `origin`, whose key is `key`. `progress` is told how many entries of how many are done.
+/// Checks the store of the log `origin`, whose key is `key`. `progress` receives the number of entries done and their total.
 ///
 /// Fails when the store cannot be read at all; everything else is a [`Finding`].
 pub fn fsck<S: Store>(

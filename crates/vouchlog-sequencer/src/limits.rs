@@ -14,7 +14,7 @@ pub const MAX_QUEUED_STATEMENTS: usize = 131_072;
 /// Requests that may wait for their batch.
 pub const MAX_QUEUED_REQUESTS: usize = 65_536;
 
-/// What a caller who was turned away is told to wait at least.
+/// The shortest wait that a rejected caller is given.
 pub const RETRY_AFTER: Duration = Duration::from_millis(250);
 
 /// A clock that runs this far ahead of monotonic time has jumped. Slewing by NTP is far slower.

@@ -94,7 +94,7 @@ impl<S: Store> Log<S> {
         let _ = done.await;
     }
 
-    /// Begins the lookup index anew, while the log runs. Lookups answer once it has caught up.
+    /// Rebuilds the lookup index while the log runs. Lookups answer once it has caught up.
     pub fn rebuild_index(&self) {
         if let Some(follower) = &self.inner.follower {
             follower.rebuild();
@@ -175,7 +175,7 @@ impl<S: Store> Log<S> {
         receipt(stream, run, proof, newest.checkpoint())
     }
 
-    /// Nobody is kept waiting for witnesses that are not there.
+    /// No caller waits for witnesses that do not exist.
     fn check_level(&self, level: AckLevel) -> Result<()> {
         if level == AckLevel::Witnessed && self.inner.shared.policy.is_none() {
             let message = "this log has no witnesses: use `sequenced`";

@@ -106,7 +106,7 @@ impl<S: Store> Log<S> {
             .map_err(OpenError::Thread)?;
         if let Some((note, enrolment)) = enrolment {
             let note = note.map_err(|error| OpenError::Key(error.to_string()))?;
-            // Nobody waits: a house stream that cannot be enrolled says so when it is used.
+            // The reply is not awaited: a house stream that cannot be enrolled reports so when it is used.
             drop(queue.submit(Request::Enrol { note, enrolment: Box::new(enrolment) }));
         }
         let thread = Mutex::new(Some(thread));
@@ -114,7 +114,7 @@ impl<S: Store> Log<S> {
     }
 }
 
-/// Whoever remembers more of the log than its store holds shows that the store is an old copy. What such a log signed next would
+/// Any party that remembers more of the log than its store holds shows that the store is an old copy. What such a log signed next would
 /// be a second history.
 fn check_remembered<S: Store>(store: &S, head: TreeHead, index: Option<&dyn Index>) -> Result<(), OpenError> {
     if let Some(signed) = store.signed()?

@@ -1,4 +1,4 @@
-//! The scrub: reads sealed data again while the log runs, before anybody needs it, and repairs what it can.
+//! The scrub: rereads sealed data while the log runs, before a reader needs it, and repairs what it can.
 //!
 //! A round goes from the top of the tree to its bottom. The right edge, which is in memory, holds the roots of the topmost full
 //! tiles; each tile that was verified holds the roots of the tiles below it; a tile of level 0 holds the leaf hashes of its bundle.

@@ -99,7 +99,7 @@ impl<S: Store> Sequencer<S> {
             tracing::error!(%error, "the store did not close cleanly");
         }
         if let Some(stopped) = stop {
-            // Whoever asked may have gone away meanwhile.
+            // The caller may be gone by now.
             let _ = stopped.send(());
         }
     }
@@ -345,7 +345,7 @@ fn acknowledge(answers: Vec<Answer>, committed: Option<&Arc<Committed>>) {
     }
 }
 
-/// Nothing of the batch is in the log: whoever was refused already learns why, the others what befell the batch.
+/// Nothing of the batch is in the log: rejected requests get their own reason, the others the reason the batch failed.
 fn fail(answers: Vec<Answer>, error: &Error) {
     for (caller, done) in answers {
         caller.answer(Err(done.err().unwrap_or_else(|| error.clone())));

@@ -270,7 +270,7 @@ impl<S> Shared<S> {
         self.poison.reason()
     }
 
-    /// Stops all writing: the state of the store is unknown, and only opening it anew can tell. Reads go on.
+    /// Stops all writing: the state of the store is unknown, and only reopening it shows which. Reads continue.
     pub(crate) fn set_poison(&self, reason: &str) {
         tracing::error!(reason, "the log stops writing; restart it to recover");
         self.metrics.poisoned.set(1);

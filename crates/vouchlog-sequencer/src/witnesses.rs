@@ -130,7 +130,7 @@ async fn run_rounds<S: Store>(
             let mut since = behind.lock();
             *since = if satisfied { None } else { since.or_else(|| Some(Instant::now())) };
         }
-        // Nothing to do before there is a newer head, or the cosignatures grow old; or whoever is in trouble is back.
+        // Nothing to do before there is a newer head, or the cosignatures grow old; or a failing witness is due for a retry.
         let newer = heads.wait_for(|head| head.size() > candidate.size());
         let _ = timeout(if satisfied { refresh } else { patience }, newer).await;
         let newest = shared.publisher.newest();
@@ -178,7 +178,7 @@ impl Drop for Witnessing {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // It holds the store: whoever opens the log again finds it free.
+            // It holds the store, which must be free for the next open.
             let _ = thread.join();
         }
     }

@@ -116,7 +116,7 @@ impl Drop for Open {
 const GREETING: usize = 24;
 
 /// A socket whose peer has to say its first bytes in time. Until they are there the protocol is unknown, and no timeout of
-/// either protocol runs: without this a silent peer could hold its connection for ever.
+/// either protocol runs: without this a silent peer could hold its connection indefinitely.
 struct Greeted {
     stream: TcpStream,
     /// Bytes still to come, and until when; gone once they are there.

@@ -35,7 +35,7 @@ pub(crate) const DESCRIPTORS: [&[u8]; 4] = [
     tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
 ];
 
-/// All services of a log. Streams that would go on for ever end when `stopping` is cancelled.
+/// All services of a log. Open-ended streams end when `stopping` is cancelled.
 pub(crate) fn log_router(log: &AnyLog, health: &Arc<dyn Health>, stopping: CancellationToken) -> Router {
     let gateway = GatewayServer::new(gateway::Gateway { log: log.clone(), stopping: stopping.clone() })
         .max_decoding_message_size(MAX_REQUEST_BYTES);

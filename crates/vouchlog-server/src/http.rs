@@ -131,7 +131,7 @@ fn open_to_all_sites() -> CorsLayer {
     cors.expose_headers([REQUEST_ID])
 }
 
-/// Keeps web pages from writing to what the browser of whoever looks at them can reach: a page may send a simple POST
+/// Keeps web pages from writing to servers that a visitor's browser can reach: a page may send a simple POST
 /// anywhere, and the log on this machine trusts its network.
 async fn refuse_other_sites(request: Request, next: Next) -> Response {
     if *request.method() == Method::POST && comes_from_another_site(request.headers()) {
@@ -198,7 +198,7 @@ async fn read(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
 }
 
 /// Reads what is on its way and forgets it: who still writes when the connection is closed may never see why, and whose next
-/// request is on the same connection loses that too. Whoever is slow about it, or sends more, is not waited for.
+/// request is on the same connection loses that too. The server does not wait for a slow client, nor for more bytes.
 async fn discard(mut body: Body) {
     let reading = async {
         let mut discarded = 0;

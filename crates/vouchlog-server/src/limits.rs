@@ -39,7 +39,7 @@ pub const MAX_ADD_BYTES: usize = 64 * 1024;
 /// Statements in one `POST /v1/statements`: each is answered with a proof of about 1.5 kB of its own. Who has more speaks gRPC.
 pub const MAX_JSON_STATEMENTS: usize = 1_024;
 
-/// Bytes of a body that is too long which are read for the sake of whoever still writes it. With more, the connection is closed.
+/// Bytes of a too long body that are drained, so that a client that is still writing reads the error. Beyond it the connection is closed.
 pub const MAX_DISCARDED: usize = 1024 * 1024;
 
 /// How long that may take.

@@ -101,7 +101,7 @@ impl Metrics {
         self.http.get_or_create(&HttpLabels { method, route, code: code.as_u16() }).inc();
     }
 
-    /// Counts an RPC that begins. It ends when what is returned is told so or dropped. A path that a program has a route for
+    /// Counts an RPC that begins. It ends when the returned guard is finished or dropped. A path that a program has a route for
     /// is named as it is.
     pub(crate) fn rpc(&self, path: &str, is_declared: bool) -> Rpc {
         let labels = self.calls.get(path).cloned().unwrap_or_else(|| {

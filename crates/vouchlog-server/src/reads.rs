@@ -86,7 +86,7 @@ pub(crate) async fn consistency(
 }
 
 /// The tlog-proof file of an entry, and the entry. It is proven against the published checkpoint; an entry that this one does not
-/// cover yet, against the newest the log has signed: whoever just logged it need not wait for witnesses to have a proof.
+/// cover yet, against the newest the log has signed: a client that just logged it gets a proof without waiting for witnesses.
 pub(crate) async fn receipt(log: &AnyLog, name: EntryName) -> Result<(LeafIndex, Bytes, String)> {
     let index = locate(log, name).await?;
     let newest = newest_with(log, index).await?;

@@ -99,7 +99,7 @@ impl Server {
     }
 
     /// Everything as one router, to be nested into an embedding program's own or run by it. It answers what it does not
-    /// know itself, with 404 or UNIMPLEMENTED. gRPC clients find services at the root only. Whoever runs it sets limits on
+    /// know itself, with 404 or UNIMPLEMENTED. gRPC clients find services at the root only. The embedding program sets limits on
     /// connections and headers; [`Server::run`] does.
     pub fn router(self) -> Router {
         self.build(CancellationToken::new()).0
@@ -158,7 +158,7 @@ impl Server {
     }
 }
 
-/// Answers what nobody else does, in the caller's own protocol.
+/// Answers requests without a route, in the caller's own protocol.
 async fn unknown(request: Request) -> Response {
     if speaks_grpc(request.headers()) {
         return Status::unimplemented("this server has no such method").into_http();

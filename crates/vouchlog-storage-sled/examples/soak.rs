@@ -101,7 +101,7 @@ impl Writer<'_> {
     }
 }
 
-/// Entries nobody could compress, but anybody can make again.
+/// Entries that do not compress and can be generated again.
 fn framed(begin: u64, end: u64) -> Bytes {
     let mut bytes = Vec::new();
     for index in begin..end {

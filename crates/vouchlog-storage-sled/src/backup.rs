@@ -40,7 +40,7 @@ pub struct Backup {
 
 /// Copies the log in `from`, which may be running, to `to`: a new or empty directory or, if `incremental`, an earlier backup of the
 /// same log, to which only new segments and a new ledger are written. Durable when this returns. Keys and the lookup index are not
-/// copied. `progress` is told how many sealed entries of how many are copied.
+/// copied. `progress` receives the number of sealed entries copied and their total.
 ///
 /// # Errors
 /// [`StoreError`]; a target that was given is then no finished backup, and may be given again with `incremental` or deleted.

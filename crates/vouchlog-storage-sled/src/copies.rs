@@ -83,7 +83,7 @@ pub enum Copy<T> {
     Absent,
     /// All of it could be read.
     Whole(T),
-    /// All of it could be read but an unfinished record at its end. A crash leaves one that nobody acknowledged. Damage to the
+    /// All of it could be read but an unfinished record at its end. A crash leaves such a record, which was never acknowledged. Damage to the
     /// last record looks the same; only another copy can tell.
     Torn(T),
     /// It cannot be read, or is gone.

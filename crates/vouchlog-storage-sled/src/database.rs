@@ -12,7 +12,7 @@ use crate::files::{os_error, sync_dir};
 
 /// sled's unit of allocation. 8 MiB keeps every value of ours inside a segment.
 const SLED_SEGMENT_BYTES: usize = 8 * 1024 * 1024;
-/// The living part of a log is a few MiB, and a witness reads a state when somebody asks; more cache would only keep what is
+/// The living part of a log is a few MiB, and a witness reads a state once per request; more cache would only keep what is
 /// hardly ever read again.
 const SLED_CACHE_BYTES: u64 = 16 * 1024 * 1024;
 /// How long a just closed database may take to let go of its lock.

@@ -35,7 +35,7 @@ const STATE: u8 = b's';
 
 /// Bytes of entries in one record.
 const RECORD_BYTES: usize = 256 * 1024;
-/// More slots than there are unsealed entries at the most; a number beyond is no slot of ours.
+/// Upper bound on unsealed entries, and so on slots; a larger number is not a slot.
 const MAX_SLOTS: u32 = 1 << 22;
 /// sled moves longer values to files of their own, which are never synced.
 const MAX_VALUE_BYTES: usize = 4 * 1024 * 1024;

@@ -24,7 +24,7 @@ const PER_SEGMENT: u64 = 4096;
 const TILE_BYTES: usize = 8192;
 /// A bundle's place in the index file: offset and length.
 const SLOT_BYTES: usize = 12;
-/// Open files kept for reading; beyond it the cache starts anew.
+/// Open files kept for reading; beyond this number the cache is emptied.
 const MAX_OPEN_FILES: usize = 256;
 /// 256 entries of 65,535 bytes, each behind its length.
 const MAX_BUNDLE_BYTES: u32 = 256 * 65_537;

@@ -29,7 +29,7 @@ pub enum CommitError {
     /// Nothing was written, for certain: the engine may go on with the next batch.
     #[error("nothing was committed: {0}")]
     Refused(String),
-    /// The head in the store is not the one the engine expected: somebody else writes. Nothing was written.
+    /// The head in the store is not the one the engine expected: another process writes. Nothing was written.
     #[error("the head in the store has size {found}, not {expected}: another process is writing")]
     Moved {
         /// Size the engine expected.

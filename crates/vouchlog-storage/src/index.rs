@@ -99,7 +99,7 @@ pub trait Index: std::fmt::Debug + Send + Sync + 'static {
     /// Where the newest head of `stream` is, and its successor.
     fn stream(&self, stream: u64) -> Result<IndexAnswer<StreamPlaces>, StoreError>;
 
-    /// Forgets everything, so that the follower builds it anew.
+    /// Deletes everything, so that the follower rebuilds it.
     fn clear(&self) -> Result<(), StoreError>;
 }
 

@@ -134,7 +134,7 @@ pub enum WitnessCommitError {
     /// Nothing was written, for certain: the witness may go on.
     #[error("nothing was committed: {0}")]
     Refused(String),
-    /// A log's state is not the one the witness expected: somebody else writes. Nothing was written.
+    /// A log's state is not the one the witness expected: another process writes. Nothing was written.
     #[error("the log {origin} has revision {found}, not {expected}: another process is writing")]
     Moved {
         /// SHA-256 of the log's origin.
@@ -144,7 +144,7 @@ pub enum WitnessCommitError {
         /// The revision in the store.
         found: Revision,
     },
-    /// The changes may or may not have been written. Only opening the store anew can tell.
+    /// The changes may or may not have been written. Only reopening the store shows which.
     #[error("the outcome of the commit is unknown: {0}")]
     Unknown(String),
 }
@@ -158,8 +158,8 @@ pub trait WitnessStore: Send + Sync + fmt::Debug + 'static {
     fn load(&self, take: &mut dyn FnMut(Hash, Revision, Bytes)) -> Result<(), StoreError>;
 
     /// The durable state of one log; `None` when it has none. A state that is being committed is not shown before it is
-    /// durable, since whoever saw it could hold a witness to what a power cut undoes; after a commit of unknown outcome it
-    /// fails until the store is opened anew.
+    /// durable, since a client that saw it could hold the witness to a state that a power cut undoes; after a commit of unknown outcome it
+    /// fails until the store is reopened.
     fn state(&self, origin: &Hash) -> Result<Option<Bytes>, StoreError>;
 
     /// Makes all changes durable or none, if every log's revision is still the expected one. When this returns `Ok`, the

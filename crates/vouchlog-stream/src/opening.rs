@@ -6,7 +6,7 @@
 //! { "format": "vouchlog/v1 opening", "salt": "<64 hex digits>", "digest": "<64 hex digits>" }
 //! ```
 //!
-//! The digest goes into a public log, so it must tell nothing: without the salt, whoever can guess a record could find it
+//! The digest goes into a public log, so it must reveal nothing: without the salt, a reader who can guess a record could find it
 //! there. The salt is as secret as the record, and belongs beside it. The prefix keeps the commitment from being read as a
 //! hash of anything else.
 
@@ -59,7 +59,7 @@ struct Text {
 }
 
 impl Opening {
-    /// Commits to a record with a salt, which must be fresh and random: whoever can guess salt and record finds the digest.
+    /// Commits to a record with a salt, which must be fresh and random: anyone who can guess both salt and record finds the digest.
     pub fn with_salt(salt: [u8; 32], record: &[u8]) -> Self {
         Self { salt, digest: commit(&salt, record) }
     }
@@ -83,7 +83,7 @@ impl Opening {
         if bytes.len() > MAX_OPENING_BYTES {
             return Err(OpeningError::Length(bytes.len()));
         }
-        // The error of serde_json may quote a value, and the salt is one: only its place is told.
+        // The error of serde_json may quote a value, and the salt is one: the error names only its position.
         let text: Text = serde_json::from_slice(bytes)
             .map_err(|error| OpeningError::Form(format!("line {} is malformed", error.line())))?;
         if text.format != FORMAT {

@@ -174,7 +174,7 @@ impl StreamState {
         self.tree.head()
     }
 
-    /// The compact range of its tree, so that whoever holds the stream's key can go on after it. None if only its last head is known,
+    /// The compact range of its tree, so that the holder of the stream's key can continue it. None if only its last head is known,
     /// see [`ended`](Self::ended).
     pub fn range(&self) -> Option<&CompactRange> {
         self.tree.range()

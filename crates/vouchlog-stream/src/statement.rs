@@ -20,7 +20,7 @@ pub enum StatementKind {
     Configuration = 0x04,
     /// A credential was issued, rotated or revoked.
     CredentialEvent = 0x05,
-    /// Somebody read evidence.
+    /// Evidence was read.
     Disclosure = 0x06,
     /// Evidence was erased lawfully.
     Erasure = 0x07,

@@ -82,7 +82,7 @@ impl fmt::Debug for Token {
 }
 
 /// Permission to read the content of some records. Only the crate's recorder makes one, after it has put the reading on record as
-/// a disclosure: so nobody reads unseen.
+/// a disclosure, so no reading goes unrecorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadPermit(Vec<RecordId>);
 

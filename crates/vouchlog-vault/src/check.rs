@@ -1,4 +1,4 @@
-//! Reading a whole vault for damage, also where nobody asks: the structure of the database, and of every record its sums, its sealed
+//! Reads a whole vault for damage, including parts that no query reads: the structure of the database, and of every record its sums, its sealed
 //! parts, and whether it is there at all.
 
 use std::time::{Duration, Instant};
@@ -206,7 +206,7 @@ impl Vault {
             sums::check_text(n, "proof", proof.ok_or_else(|| missing("proof"))?, row.try_get(10)?)?;
         }
         if row.try_get::<Option<i64>, _>(2)?.is_some() {
-            // About to be erased, or gone: nobody reads it.
+            // About to be erased, or gone: it cannot be read.
             return Ok(());
         }
         let tenant: &str = row.try_get::<Option<&str>, _>(1)?.ok_or_else(|| missing("tenant"))?;

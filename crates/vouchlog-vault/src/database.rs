@@ -266,7 +266,7 @@ async fn is_clean(connection: &mut AnyConnection) -> sqlx::Result<bool> {
 }
 
 impl Dialect {
-    /// What each connection is told first.
+    /// Statements run first on each connection.
     fn settings(self) -> String {
         match self {
             // The order matters: a file has its auto_vacuum before anything is in it.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! plan    what would go, and what must stay (nothing changes)
-//! begin   the records are marked: from now on nobody reads them
+//! begin   the records are marked: from now on they cannot be read
 //!         (here the caller puts the erasure on record and logs it)
 //! finish  wrapped keys, ciphertexts, personal facets and persons nobody needs any more are deleted;
 //!         on SQLite the log and the unused pages too
@@ -119,7 +119,7 @@ impl Vault {
             .await
     }
 
-    /// Marks the plan's records: from now on nobody reads them. `basis` says why that is lawful, `erasure_record` is the id of the
+    /// Marks the plan's records: from now on they cannot be read. `basis` says why that is lawful, `erasure_record` is the id of the
     /// record that will say so. A hold placed since the plan was made refuses it as a whole. Again with the same id is fine.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "begin_erasure"))]
     pub async fn begin_erasure(

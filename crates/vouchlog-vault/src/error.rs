@@ -37,7 +37,7 @@ pub enum VaultError {
         "the key does not belong to this vault: use the key it was created with, or the one it was last rewrapped under"
     )]
     WrongKey,
-    /// Somebody rewrapped the keys while this process had the vault open.
+    /// Another process rewrapped the keys while this one had the vault open.
     #[error("the vault was rewrapped under a new key: open it again with that key")]
     Rewrapped,
     /// The caller's roles do not allow it.
@@ -54,7 +54,7 @@ pub enum VaultError {
     /// No principal has this token.
     #[error("no principal has this token: it was revoked, or belongs to another vault")]
     TokenUnknown,
-    /// Without an administrator nobody could grant anything.
+    /// Without an administrator, no role could be granted any more.
     #[error("a vault with principals needs one with the role `admin`: grant it first, or revoke it last")]
     LastAdmin,
     /// The content was asked for without the record that says so.

@@ -1,6 +1,6 @@
 //! Where a gateway keeps records, disclosures and receipts: encrypted, searchable, erasable.
 //!
-//! **Invariants: what was erased cannot be read again; whoever reads content is on record.**
+//! **Invariants: what was erased cannot be read again; every reader of content is recorded.**
 //!
 //! A [`Vault`] is a database, SQLite by default and PostgreSQL by URL, with the same promises on both:
 //!
@@ -15,7 +15,7 @@
 //! (`vouchlog-record`, `vouchlog-grading`, `vouchlog-statement`), logging them and fetching their proofs.
 //!
 //! In clear are: ids, kinds, tenants' names, times, digests, signed statements (public claims and salted digests), proofs, retention
-//! classes, names of holds and principals, legal bases. Whoever has the database without the key sees those, how many records each
+//! classes, names of holds and principals, legal bases. A holder of the database without the key sees those, how many records each
 //! pseudonym has, and nothing else.
 //!
 //! ```

@@ -54,7 +54,7 @@ pub const MAX_TENANTS_SEARCHED: usize = 256;
 /// Records of one erasure, so that a plan fits in memory. What is more waits for the next.
 pub const MAX_ERASED_AT_ONCE: usize = 100_000;
 
-/// Principals: each costs a hash when somebody shows a token.
+/// Principals: each costs a hash when a token is presented.
 pub const MAX_PRINCIPALS: usize = 256;
 
 /// Matches counted per facet to find the rarest. Beyond, it matters little which one leads.
@@ -100,8 +100,8 @@ pub(crate) const READERS: u32 = 4;
 /// Keys of persons kept unwrapped in memory, 100 bytes each.
 pub(crate) const CACHED_KEYS: usize = 8_192;
 
-/// A SQLite file up to this size is rewritten by each erasure: some seconds, less than [`BUSY_TIMEOUT`], in which nobody else writes.
-/// Larger ones are by [`Vault::compact`](crate::Vault::compact), when it suits.
+/// A SQLite file up to this size is rewritten by each erasure: some seconds, less than [`BUSY_TIMEOUT`],
+/// during which other writers wait. Larger ones are rewritten by [`Vault::compact`](crate::Vault::compact), at a time of choice.
 pub(crate) const REWRITTEN_BYTES: u64 = 256 * 1024 * 1024;
 
 /// SQLite: most memory a connection takes for pages, in its notation for KiB: 64 MiB.
@@ -113,5 +113,5 @@ pub(crate) const CHECKPOINT_PAGES: &str = "16384";
 /// The longest key file or output of a key command: a key has 64 digits.
 pub(crate) const MAX_KEY_TEXT_BYTES: usize = 4_096;
 
-/// How long a key command may take: a key service across the network, and somebody who touches a token.
+/// How long a key command may take: a key service across the network, and a person who touches a token.
 pub(crate) const KEY_COMMAND_TIMEOUT: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@
 //!
 //! A commit is durable before it is noted here, and the note is not synced: after a power cut the mark may be too low, never too
 //! high. The same holds when two processes write at once: each writes in place and counts with the database, which the slots of a
-//! ledger do not allow, as they belong to one process and are made anew when they are opened.
+//! ledger do not allow, as they belong to one process and are created again when they are opened.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};

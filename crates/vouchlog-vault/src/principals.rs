@@ -1,4 +1,4 @@
-//! Who is named in the vault: granting, revoking, and telling who somebody is.
+//! The vault's principals: granting, revoking, and authenticating.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use sqlx::{AnyConnection, Row as _};
@@ -22,10 +22,10 @@ pub struct Principal {
 }
 
 impl Vault {
-    /// Every role, for whoever opened the vault with its key, as long as nobody is named in it. From the first
+    /// Every role, for a caller that opened the vault with its key, while it has no principals. From the first
     /// [`grant`](Self::grant) on a token is needed.
     ///
-    /// Roles bind those who come through this library with a token. Whoever holds both the database and the key encryption key
+    /// Roles restrict callers that authenticate with a token. A holder of both the database and the key encryption key
     /// needs neither: keep these with one service, and give people tokens.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "owner"))]
     pub async fn owner(&self) -> Result<Access> {
@@ -56,7 +56,7 @@ impl Vault {
             .await
     }
 
-    /// Names somebody, or gives a name new roles and a new token, which makes the old one void. The token is shown this once. The
+    /// Creates a principal, or gives one new roles and a new token, which voids the old one. The token is shown this once. The
     /// first one named must have the role `admin`.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "grant"))]
     pub async fn grant(&self, access: &Access, name: &str, roles: Roles, now: i64) -> Result<Token> {

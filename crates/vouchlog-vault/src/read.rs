@@ -19,7 +19,7 @@ use crate::sql::{map, over_set};
 use crate::{Erasure, Result, Retention, Row, Vault, VaultError, sums};
 
 impl Vault {
-    /// What is told of a record without opening it.
+    /// What is known of a record without decrypting it.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "row"))]
     pub async fn row(&self, access: &Access, id: &RecordId) -> Result<Row> {
         self.shared

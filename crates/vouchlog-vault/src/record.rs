@@ -1,4 +1,4 @@
-//! What is kept of a record, and what is told of it.
+//! What is kept of a record, and what is known without decrypting it.
 
 use std::fmt;
 
@@ -162,7 +162,7 @@ pub struct StreamProofs {
     pub genesis: Option<String>,
 }
 
-/// What is told of a record without opening it. It stays when the record is erased.
+/// What is known of a record without decrypting it. It stays when the record is erased.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The order in which records were kept.

@@ -94,7 +94,7 @@ struct Inner {
     config: RecorderConfig,
     /// What earlier records said that later ones are judged by.
     context: RwLock<Context>,
-    /// Read by whoever is between keeping and submitting; written by whoever submits what others left.
+    /// Read-locked between keeping and submitting; write-locked to submit what other recorders left.
     between: AsyncRwLock<()>,
 }
 
@@ -108,7 +108,7 @@ impl Recorder {
     /// Opens a recorder on a vault, and learns what earlier credential events and configurations said. What an earlier process left
     /// is taken up by [`resume`](Self::resume).
     ///
-    /// `access` is whoever the recorder itself is; those who read and erase bring their own.
+    /// `access` is the recorder's own; readers and erasers bring theirs.
     pub async fn open(
         vault: Vault,
         access: Access,
@@ -238,7 +238,7 @@ impl Recorder {
             rules: RULES_VERSION.to_owned(),
         };
         let mut object = record.to_object();
-        // Said in clear already, where nobody can leave them out.
+        // Already among the clear claims, which cannot be left out.
         for clear in ["id", "kind"] {
             object.remove(clear);
         }
@@ -313,7 +313,7 @@ fn facets(record: &Record, grade: &Grade, issuer: &str) -> Vec<(Facet, String)> 
     facets.extend(grade.findings.iter().map(|finding| (Facet::Finding, finding.rule.code.to_owned())));
     facets.sort();
     facets.dedup();
-    // Nobody looks a record up by a text that long, or by the thousandth tool; it is kept all the same.
+    // Texts this long, and tools beyond the thousandth, are not searchable; the record keeps them.
     facets.retain(|(_, value)| value.len() <= MAX_VALUE_BYTES);
     facets.truncate(MAX_FACETS);
     facets

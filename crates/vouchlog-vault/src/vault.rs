@@ -122,7 +122,7 @@ impl Vault {
         self.shared.db.close().await;
     }
 
-    /// Wraps every key anew under `kek`, in one transaction during which nobody else writes. Records are not touched. Other processes
+    /// Wraps every key again under `kek`, in one transaction that excludes other writers. Records are not touched. Other processes
     /// that have the vault open get [`VaultError::Rewrapped`] at their next write, may find keys they cannot unwrap before, and must
     /// be started with the new key.
     ///

@@ -12,7 +12,7 @@ pub(crate) struct Waits(Mutex<State>);
 #[derive(Default)]
 struct State {
     waiting: usize,
-    /// When the first of them began, and nobody has had the lock since.
+    /// When the first wait began since the lock was last acquired.
     since: Option<Instant>,
 }
 

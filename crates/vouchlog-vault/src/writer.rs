@@ -40,7 +40,7 @@ pub(crate) async fn write(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Job>) {
             keep(&shared, group).await;
         }
     }
-    // Whoever waits in the queue finds it closed.
+    // Callers that wait in the queue find it closed.
     drop(jobs);
     if let Some(done) = closing {
         done.send(()).ok();

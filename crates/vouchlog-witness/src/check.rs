@@ -87,7 +87,7 @@ fn verify(note: &UnverifiedNote, log: &KnownLog) -> Result<String> {
     }
 }
 
-/// A second line of one key would be a line of a trusted key that nobody checked.
+/// A second line of one key would be an unchecked line of a trusted key.
 pub(crate) fn refuse_repeats(lines: &[SignatureLine], keys: &[VerifyingKey]) -> Result<(), String> {
     for key in keys {
         let of_key = |line: &&SignatureLine| line.id() == key.id() && line.name() == key.name();
@@ -98,9 +98,9 @@ pub(crate) fn refuse_repeats(lines: &[SignatureLine], keys: &[VerifyingKey]) -> 
     Ok(())
 }
 
-/// Extension lines are not cosigned. An ML-DSA-44 cosignature does not cover them, so whoever trusts it would read lines nobody
-/// vouched for beside a signature that holds; and an Ed25519 one may stop covering them too. Sunlight's witness refuses them
-/// alike, and checkpoints in the field have none.
+/// Extension lines are not cosigned. An ML-DSA-44 cosignature does not cover them, so a client that trusts it would read unsigned lines
+/// beside a valid signature; an Ed25519 one may stop covering them too. Sunlight's witness refuses them as well, and checkpoints in
+/// the field have none.
 fn refuse_extensions(checkpoint: &Checkpoint) -> Result<()> {
     match checkpoint.extensions().len() {
         0 => Ok(()),

@@ -7,7 +7,7 @@
 //! | commit | the new states become durable, all or nothing | refused: the batch is; unknown: no more is cosigned |
 //! | show | the new states are what the next batch is judged against | – |
 //! | answer | every caller gets its lines, or why not | – |
-//! | keep | contradictions go to whoever keeps evidence | told, and nothing else |
+//! | keep | contradictions go to the keeper of evidence | logged, and nothing else |
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -103,7 +103,7 @@ impl<S: WitnessStore> Cosigner<S> {
             tracing::error!(%error, "the store did not close cleanly");
         }
         if let Some(stopped) = stop {
-            // Whoever asked may have gone away meanwhile.
+            // The caller may be gone by now.
             let _ = stopped.send(());
         }
     }
@@ -225,7 +225,7 @@ impl<S: WitnessStore> Cosigner<S> {
         })
     }
 
-    /// Nothing of the batch happened. Whoever was judged against what did not happen has no verdict either.
+    /// Nothing of the batch happened, so requests that were judged against it have no verdict either.
     fn fail(&self, judged: Judged, error: &Error) {
         for (caller, origin, verdict) in judged.verdicts {
             let outcome = match verdict {
@@ -273,7 +273,7 @@ impl Draft {
 }
 
 impl Claim {
-    /// The request, without the lines nobody vouches for.
+    /// The request, without unverified lines.
     fn request(&self) -> String {
         let note = UnverifiedNote::parse(self.note.as_bytes()).ok();
         let request = note.and_then(|note| AddCheckpoint::new(self.old_size, self.proof.clone(), note).ok());
@@ -336,7 +336,7 @@ fn sign(keys: &[SigningKey], accepted: &[Accepted], signers: usize) -> Result<Ve
     })
 }
 
-/// What is signed is the checkpoint written anew from what was read, not the bytes that came.
+/// Signs the checkpoint re-encoded from its parsed form, not the bytes received.
 fn sign_share(keys: &[SigningKey], accepted: &[Accepted]) -> Result<Vec<String>, NoteError> {
     let lines = |Accepted { checkpoint, timestamp, .. }: &Accepted| {
         let line = |key: &SigningKey| key.cosign(checkpoint, *timestamp).map(|line| format!("{line}\n"));

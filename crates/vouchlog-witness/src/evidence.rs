@@ -1,5 +1,5 @@
 //! Checkpoints that a log signed and a witness refused, because they contradict what it cosigned: evidence against the log, or
-//! against whoever holds its key.
+//! against the holder of its key.
 
 use std::collections::HashMap;
 
@@ -52,7 +52,7 @@ pub struct Refusal {
     pub refused_at: UnixSeconds,
 }
 
-/// Keeps refusals. Called on the witness's own thread, after whoever asked was answered; while it works, no checkpoint is
+/// Keeps refusals. Called on the witness's own thread, after the response was sent; while it works, no checkpoint is
 /// cosigned. The witness bounds how many it hands over of one log ([`limits::MAX_PROVEN_REFUSALS_PER_LOG`],
 /// [`limits::MAX_UNPROVEN_REFUSALS_PER_LOG`]), counted from its start, and repeats none.
 ///

@@ -79,7 +79,7 @@ impl KnownLog {
             return Err(LogsError::KeyCount { origin, keys: keys.len() });
         }
         for (place, key) in keys.iter().enumerate() {
-            // A cosignature says when somebody saw a head; only a log says that the head is its own.
+            // A cosignature states when a witness saw a head; only the log's signature makes the head its own.
             if key.signature_type() == SignatureType::CosignatureEd25519 {
                 return Err(LogsError::KeyType { origin, key: key.to_string() });
             }
@@ -173,7 +173,7 @@ impl Logs {
     /// Adds the logs of a list that are not known yet, each at the rate it announces, but at most `ceiling`; returns
     /// what became of the list's logs. `own` are the keys of the witness.
     ///
-    /// A list only ever adds: anybody may publish one, and a log that is known is not changed or removed because of a list.
+    /// A list only ever adds: anyone may publish one, and a log that is known is not changed or removed because of a list.
     pub fn add_list(&mut self, list: &LogList, ceiling: Rate, own: &[VerifyingKey]) -> ListedLogs {
         let mut outcome = ListedLogs::default();
         for listed in list.logs() {

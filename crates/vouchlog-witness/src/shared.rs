@@ -47,7 +47,7 @@ impl<S> Shared<S> {
         self.poison.reason()
     }
 
-    /// Stops all cosigning: what the store holds is unknown, and only opening it anew can tell.
+    /// Stops all cosigning: what the store holds is unknown until it is reopened.
     pub(crate) fn set_poison(&self, reason: &str) {
         tracing::error!(reason, "the witness stops cosigning; restart it to recover");
         self.metrics.poisoned.set(1);

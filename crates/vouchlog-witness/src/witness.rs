@@ -181,7 +181,7 @@ impl<S: WitnessStore> vouchlog_api::Witness for Witness<S> {
     }
 }
 
-/// Runs what reads the disk, or computes for milliseconds, where it holds nobody up.
+/// Runs disk reads and computations of milliseconds where they block no other request.
 async fn off_thread(work: impl FnOnce() -> Result<String> + Send + 'static) -> Result<String> {
     let outcome = tokio::task::spawn_blocking(work).await;
     outcome.unwrap_or_else(|_| Err(Error::internal("the witness failed on this request")))

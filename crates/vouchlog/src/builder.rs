@@ -56,7 +56,7 @@ pub enum IndexMode {
     On,
     /// It cannot; entries are found by index only. Saves about 40 bytes of disk a statement.
     Off,
-    /// It can, once the index was built anew.
+    /// It can, after the index has been rebuilt.
     Rebuild,
 }
 
@@ -270,7 +270,7 @@ impl LogBuilder {
         Ok((origin, Keys { log, operator: Some(operator), house: Some(house) }))
     }
 
-    /// An old log's keys may be kept elsewhere; none of them is ever made anew.
+    /// An old log's keys may be kept elsewhere; none of them is ever replaced by a new key.
     fn keys_of_old_log(&self, stored: &str) -> Result<(Origin, Keys), OpenError> {
         let find = |name: &str| {
             let path = self.dir.join(name);
@@ -324,7 +324,7 @@ fn parse_origin(origin: &str) -> Result<Origin, OpenError> {
     Origin::new(origin).map_err(|error| OpenError::Origin { origin: origin.to_owned(), error })
 }
 
-/// A name nobody else has, so that two trial logs are never taken for one another.
+/// A unique name, so that two trial logs are never confused.
 fn random_name() -> String {
     let random = Hash::from_bytes(random_bytes()).to_string();
     format!("vouchlog.localhost/{}", &random[..8])

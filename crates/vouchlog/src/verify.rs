@@ -1,6 +1,6 @@
 //! Checks offline that an entry is in a log: a proof file, the log's vkey, and what the caller says was logged.
 //!
-//! A tlog-proof file proves a leaf hash, so whoever checks it needs the entry. Files written by this program carry the entry
+//! A tlog-proof file proves a leaf hash, so a verifier needs the entry as well. Files written by this program carry the entry
 //! in their `extra` line. No signature covers that line, and none needs to: the entry is hashed here, and only the entry that
 //! is in the tree leads to the signed root.
 

@@ -28,7 +28,7 @@ pub(crate) struct Profile {
     pub(crate) clock: bool,
     /// The lookup index is lost now and then.
     pub(crate) index_loss: bool,
-    /// Somebody who has the log's key shows witnesses another tree.
+    /// A holder of the log's key shows witnesses another tree.
     pub(crate) forger: bool,
     /// Statements in large batches, so that much is sealed.
     pub(crate) large: bool,

@@ -201,7 +201,7 @@ impl Plan {
         Ok(Self { faults, counted, paths: Arc::new(paths) })
     }
 
-    /// All trials, some at once. Each verdict is told to `seen`. Returns the table by phase and call.
+    /// All trials, some at once. Each verdict is passed to `seen`. Returns the table by phase and call.
     pub async fn run(
         &self,
         fixture: &Arc<Fixture>,

@@ -128,7 +128,7 @@ impl Fixture {
         Verdict::new(outcome, reported.join("; "))
     }
 
-    /// All trials, some at once. Each verdict is told to `seen`. Returns the table by file, and the violations.
+    /// All trials, some at once. Each verdict is passed to `seen`. Returns the table by file, and the violations.
     pub async fn run(
         self: &Arc<Self>,
         places: Vec<Place>,

@@ -24,7 +24,7 @@ pub enum Outcome {
     Lost,
     /// Something is in the log twice.
     Double,
-    /// The program panicked, or was ended by a signal nobody sent.
+    /// The program panicked, or was ended by an unexpected signal.
     Crash,
     /// The program neither served nor ended in time.
     Hang,

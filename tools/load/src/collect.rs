@@ -1,7 +1,7 @@
 //! Load on a collector: traces of AI calls from OpenTelemetry's SDK, exported over OTLP, each export repeated until it is
 //! acknowledged.
 //!
-//! Nothing is sampled and nothing dropped: the SDK's batch processor drops spans when its queue is full and tells nobody which, so
+//! Nothing is sampled and nothing dropped: the SDK's batch processor drops spans when its queue is full without naming them, so
 //! the spans are gathered here and given to the SDK's exporter. A span counts as acknowledged when its export was answered with
 //! success. An exporter does not tell of a partial success; a checker that holds the list of `--acknowledged` against the log does.
 
@@ -74,7 +74,7 @@ pub(crate) struct CollectArgs {
     pid: Option<u32>,
 }
 
-/// Exports for as long as it is told. One export is one request.
+/// Exports for the given time. One export is one request.
 pub(crate) async fn run(args: CollectArgs) -> Result<Report> {
     ensure!(args.batch > 0 && args.emitters > 0, "at least one emitter, and one span in an export");
     let list = args.acknowledged.as_ref().map(List::create).transpose()?;

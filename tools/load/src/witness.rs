@@ -42,7 +42,7 @@ pub(crate) struct WitnessArgs {
     pid: Option<u32>,
 }
 
-/// Brings heads for as long as it is told. One head is one request.
+/// Brings heads for the given time. One head is one request.
 pub(crate) async fn run(args: WitnessArgs) -> Result<Report> {
     if let Some(path) = &args.write_log_list {
         let lines = (0..args.logs).map(|number| Ok(list_entry(&log_key(number)?)));

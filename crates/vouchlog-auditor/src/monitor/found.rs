@@ -71,7 +71,7 @@ impl NewFinding {
     }
 }
 
-/// Whether a finding is a state of affairs that may pass, and is told again when it is back.
+/// Whether a finding is a state of affairs that may pass, and is reported again when it returns.
 pub(super) fn may_pass(kind: FindingKind) -> bool {
     use FindingKind::{MissingCheckpoint, MissingQuorum, SilentStream, StaleCheckpoint};
     matches!(kind, MissingCheckpoint | MissingQuorum | StaleCheckpoint | SilentStream)

@@ -6,7 +6,7 @@
 //!   "findings": { "<identity, 64 hex digits>":
 //!     { "finding": "<code>", "evidence_file": "…", "found_at": <POSIX seconds>, "told": true } } }
 //!
-//! <state>/<SHA-256 of the origin>.pending/      what an audit found and nobody has looked at yet
+//! <state>/<SHA-256 of the origin>.pending/      findings that are not reviewed yet
 //! <state>/<SHA-256 of the origin>.monitor.lock  held while a monitor runs
 //! ```
 

@@ -108,7 +108,7 @@ pub(crate) async fn proven_run(
 
 /// The root that the tree under `head` has at a smaller size, with the proof of it. `None` when the tiles do not prove it.
 ///
-/// A tree has one root at each size. So whoever signed another one for that size, and this head, contradicts themselves,
+/// A tree has one root at each size. A signer of another root for that size and of this head contradicts itself,
 /// and nothing of the other tree is needed to show it.
 pub(crate) async fn prefix_of(
     log: &impl LogReader,

@@ -19,7 +19,7 @@ use crate::limits::MAX_EVIDENCE_ENTRIES;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// It proves misconduct: what the log's keys signed breaks a promise or a rule, and nobody else could have made it.
+    /// It proves misconduct: what the log's keys signed breaks a promise or a rule, and no other party could have made it.
     Proven {
         /// What is proven, in words of the verifier.
         statement: String,
@@ -92,7 +92,7 @@ fn proven(statement: impl Into<String>, log: &LogIdentity, checkpoints: &[&Signe
     Verdict::Proven { statement: statement.into(), cosigned }
 }
 
-/// A note is signed by nobody, or not by enough: whoever got it may have spoiled it.
+/// A note lacks signatures, possibly because its recipient removed them.
 fn note_verdict(kind: FindingKind, note: &str, log: &LogIdentity) -> Result<Verdict, Refuted> {
     let opened = open(note, log);
     let fits = match (&opened, kind) {

@@ -139,7 +139,7 @@ impl Args {
     ) -> anyhow::Result<Outcome> {
         let hangup = Hangup::new()?;
         let config = self.end.drain.config();
-        // The ports first: one that is in use is told before anything is made.
+        // The ports first: a port in use is reported before anything is created.
         let (grpc, grpc_address) = listen(&self.otlp_grpc).await?;
         let (http, http_address) = listen(&self.otlp_http).await?;
         secrets::make_dir(&self.data)?;

@@ -17,7 +17,7 @@ use crate::output;
 
 /// More than any token has.
 const MAX_TOKEN_BYTES: usize = 1_024;
-/// The longest pause between attempts to reach the log: somebody waits.
+/// The longest pause between attempts to reach the log: a person waits.
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
 /// The vault, and the caller's token.

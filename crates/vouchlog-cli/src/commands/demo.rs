@@ -119,7 +119,7 @@ impl Args {
     }
 }
 
-/// A name nobody else's trial log has.
+/// A unique name, so that two trial logs are never confused.
 fn log_name() -> String {
     let random = Digest::from_bytes(random_bytes()).to_string();
     format!("vouchlog.localhost/{}", &random[..8])
@@ -149,7 +149,7 @@ async fn start(
 ) -> anyhow::Result<Running<Log>> {
     story.step("A log starts, and its operator enrols a gateway.")?;
     let mut witnesses = connect_witnesses(policy.clone())?;
-    // Nobody shall wait a whole second for a demo.
+    // A demo must not wait a whole second here.
     witnesses.interval = WITNESS_INTERVAL;
     let log = vouchlog::open(place.path("log"))
         .origin(key.verifying_key().name().as_str())

@@ -56,7 +56,7 @@ impl Args {
     }
 }
 
-/// What anybody can count who has the log.
+/// What anyone with access to the log can count.
 fn of_the_log(report: &AuditReport, figures: &mut Figures) {
     figures.streams = Some(report.streams.len() as u64);
     figures.heartbeats = Some(report.streams.iter().map(|stream| stream.heads).sum());

@@ -66,7 +66,7 @@ impl Args {
                 let done = recorder.erase(&access, &scope, &self.basis).await?;
                 let go_on = done.more || self.what.due && !done.records.is_empty();
                 erased.push(done);
-                // What must stay would be found again for ever.
+                // Otherwise records that must stay would be found again without end.
                 if !go_on || erased.last().is_some_and(|done| done.records.is_empty()) {
                     break;
                 }

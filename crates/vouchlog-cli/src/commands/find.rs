@@ -94,7 +94,7 @@ fn in_words(row: &Row) -> String {
     format!("{at}  {}  {}  {place}  {state}", row.id, row.kind)
 }
 
-/// What is told of a record without opening it, for programs.
+/// What is known of a record without decrypting it, as JSON.
 pub(super) fn as_json(row: &Row) -> Value {
     let erased = row.erased.as_ref().map(|erased| {
         json!({

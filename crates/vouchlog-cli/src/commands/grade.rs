@@ -11,7 +11,7 @@ use vouchlog_record::{Record, RecordId};
 use super::record::read_records;
 use crate::output::{Outcome, Output};
 
-/// Stands for whoever will record them.
+/// Stands for the gateway that will record them.
 const RECORDER: &str = "recorder";
 
 /// Report what records lack as evidence, and how to fix it
@@ -44,7 +44,7 @@ impl GradeArgs {
         for record in &mut records {
             record.body.custody.get_or_default().recorder = RECORDER.into();
         }
-        // Whoever records them signs with a key that is in force; before that nobody can say.
+        // The recording gateway signs with a key in force; before that, the key is unknown.
         let mut context = Context::default().recorder_key_in_force(RECORDER, Timestamp::MIN, None);
         let mut grades = Vec::with_capacity(records.len());
         let unnamed = RecordId::from_random([0; 16]);

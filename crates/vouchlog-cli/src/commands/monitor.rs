@@ -1,4 +1,4 @@
-//! `vouchlog monitor`: audits a log for ever, and tells somebody when something is wrong with it.
+//! `vouchlog monitor`: audits a log continuously and reports findings.
 //!
 //! ```text
 //! every interval: audit ──► evidence of all findings, in <state>/…pending/   then the state of the audit is saved
@@ -144,7 +144,7 @@ impl Args {
 }
 
 impl Monitor {
-    /// Audits until it is told to stop.
+    /// Audits until it is stopped.
     async fn run(&mut self, interval: Duration, stop: watch::Receiver<bool>, mut hangup: Hangup) {
         // What an audit left that was not looked at any more.
         if let Err(error) = self.report(false) {
@@ -251,7 +251,7 @@ fn stop() -> anyhow::Result<watch::Receiver<bool>> {
     let (sender, receiver) = watch::channel(false);
     tokio::spawn(async move {
         signal.await;
-        // Nobody waits any more if this fails.
+        // If this fails, no receiver is left.
         let _ = sender.send(true);
     });
     Ok(receiver)
@@ -265,7 +265,7 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Lets what is being told and requests in flight end, within the drain. The rest is told at the next start.
+/// Lets notifications and requests in flight end, within the drain. The rest is sent at the next start.
 async fn finish(teller: JoinHandle<()>, server: Option<JoinHandle<()>>, drain: Duration) {
     let abort = teller.abort_handle();
     if tokio::time::timeout(drain, teller).await.is_err() {

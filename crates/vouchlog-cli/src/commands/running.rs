@@ -140,7 +140,7 @@ fn raise_descriptor_limit() -> Option<usize> {
     None
 }
 
-/// Takes the port. Done before anything else, so that one that is in use is told before keys are made; and warns of one that
+/// Takes the port. Done before anything else, so that a port in use is reported before keys are made; and warns of one that
 /// others can reach.
 pub(super) async fn listen(address: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(address).await.with_context(|| {

@@ -1,4 +1,4 @@
-//! `vouchlog sample`: entries that nobody chose, each with its proof, for whoever looks into records.
+//! `vouchlog sample`: entries drawn at random, each with its proof, for an examiner of records.
 
 use std::path::{Path, PathBuf};
 
@@ -57,7 +57,7 @@ pub(crate) struct Args {
 #[serde(deny_unknown_fields)]
 struct SampleFile {
     format: String,
-    /// For people: whoever checks the file names the log and its keys.
+    /// For people: the checker of the file names the log and its keys.
     origin: String,
     /// The checkpoint whose root draws the entries.
     checkpoint: String,

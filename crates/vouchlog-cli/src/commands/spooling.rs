@@ -13,7 +13,7 @@ use super::reserve::ReserveArgs;
 use crate::advice::Advice;
 use crate::output;
 
-/// The longest pause between attempts: somebody waits.
+/// The longest pause between attempts: a person waits.
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
 /// The stream that takes the statements.

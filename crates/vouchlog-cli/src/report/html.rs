@@ -1,6 +1,6 @@
-//! The timeline as one page of HTML: no script, nothing loaded from anywhere, readable by whoever has to judge it.
+//! The timeline as one page of HTML: no script, nothing loaded from anywhere, readable by the person who has to judge it.
 //!
-//! Answers first, then what happened in sentences, then step by step; what a step is told from folds out under its record.
+//! Answers first, then what happened in sentences, then step by step; the evidence of a step folds out under its record.
 
 use maud::{DOCTYPE, Markup, html};
 use vouchlog_grading::{Answer, Severity};
@@ -17,7 +17,7 @@ const STYLE: &str = include_str!("style.css");
 /// Base64 of the SHA-256 of [`STYLE`]: nothing else may style the page, and nothing at all may run in it or be loaded.
 const STYLE_HASH: &str = "5q6JpQR0BVPD3uWMefHBuRG0pWnAZCEqZu69k6INzms=";
 
-/// The timeline as a page. All text in it is escaped; a browser is told to run nothing and to load nothing.
+/// The timeline as a page. All text in it is escaped; its policy forbids a browser to run or load anything.
 pub(crate) fn html(timeline: &Timeline) -> String {
     let policy =
         format!("default-src 'none'; style-src 'sha256-{STYLE_HASH}'; base-uri 'none'; form-action 'none'");

@@ -68,7 +68,7 @@ pub enum GatewayError {
 }
 
 impl GatewayError {
-    /// Whether this machine failed, and not the log, its operator, or whoever set the gateway up.
+    /// Whether this machine failed, and not the log, its operator, or the gateway's configuration.
     pub fn is_local(&self) -> bool {
         matches!(self, Self::Spool(_) | Self::Sink(_))
     }

@@ -16,7 +16,7 @@ use super::{GatewayError, Order};
 use crate::spool::StreamRecord;
 
 impl Session {
-    /// Runs until it is told to stop, the stream was closed on request, or an error ends it.
+    /// Runs until it is stopped, the stream is closed on request, or an error ends it.
     pub(super) async fn run(mut self) {
         let mut orders = self.orders.clone();
         let end = tokio::select! {
@@ -88,7 +88,7 @@ impl Session {
             }
         };
         self.signer.send_replace(None);
-        // A stream that somebody else continued cannot be continued again.
+        // A stream that another writer continued cannot be continued here.
         let size = info.size.max(self.state.size());
         let over = match over {
             StreamStatus::Superseded(_) => None,

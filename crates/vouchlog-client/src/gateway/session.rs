@@ -46,7 +46,7 @@ pub(super) struct Session {
     pub(super) history: History,
     pub(super) orders: watch::Receiver<Order>,
     pub(super) status: watch::Sender<GatewayStatus>,
-    /// The stream it writes to, for whoever signs statements: known without the log from the second start on.
+    /// The stream it writes to, for signers of statements; from the second start on, known without the log.
     pub(super) signer: watch::Sender<Option<StreamSigner>>,
     pub(super) backoff: Backoff,
     /// Time of the newest head that was signed.
@@ -88,7 +88,7 @@ impl Session {
         lost(&self.state, presented)
     }
 
-    /// Makes a state durable, hands its receipts to whoever waits for them, and goes on from it.
+    /// Makes a state durable, hands its receipts to their callers, and goes on from it.
     pub(super) async fn remember(
         &mut self,
         state: State,

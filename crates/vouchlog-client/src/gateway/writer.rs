@@ -1,6 +1,6 @@
 //! The thread that writes the spool: whatever waits becomes durable as one.
 //!
-//! The order of things is the promise. A submission is on disk before anybody hears of it; a receipt is with the sink before
+//! The order of things is the promise. A submission is on disk before it is acknowledged; a receipt is with the sink before
 //! the spool forgets its statements, and the spool has forgotten them before their ticket is answered.
 
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ use crate::limits::{MAX_GROUPED_CHANGES, MAX_GROUPED_STATEMENTS};
 use crate::receipts::{Acknowledged, LoggedStatements, ReceiptSink};
 use crate::spool::{Spool, State};
 
-/// A wish of somebody's.
+/// A request to the writer's thread.
 pub(super) enum Change {
     /// Take statements.
     Push { statements: Vec<Statement>, ticket: Ticket, reply: oneshot::Sender<Result<(), GatewayError>> },
@@ -43,7 +43,7 @@ impl std::fmt::Debug for Change {
     }
 }
 
-/// Somebody who may be waiting for a receipt.
+/// A caller that may be waiting for a receipt.
 #[derive(Debug)]
 pub(super) struct Ticket {
     /// Positions of the statements.
@@ -97,7 +97,7 @@ impl Writer {
         Self { spool, ends, max_spooled, sink, acknowledged, tickets: VecDeque::new() }
     }
 
-    /// Starts the thread. It ends when nobody can send it changes any more.
+    /// Starts the thread. It ends when every sender of changes is gone.
     pub(super) fn start(self) -> std::io::Result<(mpsc::Sender<Change>, JoinHandle<()>)> {
         let (sender, changes) = mpsc::channel(MAX_GROUPED_CHANGES);
         let thread =
@@ -170,7 +170,7 @@ impl Writer {
                 first = ticket.end;
                 self.tickets.push_back(ticket);
             }
-            // Nobody may be waiting any more; the statements are taken all the same.
+            // The caller may have stopped waiting; the statements are accepted anyway.
             drop(reply.send(outcome.clone()));
         }
         if let (Ok(()), Some(state)) = (&outcome, state) {

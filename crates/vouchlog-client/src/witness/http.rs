@@ -136,7 +136,7 @@ fn kind(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ErrorKind {
         StatusCode::TOO_MANY_REQUESTS => ErrorKind::Overloaded { retry_after: retry_after(headers) },
         StatusCode::CONFLICT => match size(body) {
             Some(size) if is_size(headers) => ErrorKind::Conflict { size },
-            // A number of a type nobody agreed on: neither to be acted upon nor an accusation.
+            // A number of an unknown content type is neither acted upon nor an accusation.
             Some(_) => ErrorKind::Internal,
             None => ErrorKind::Inconsistent,
         },

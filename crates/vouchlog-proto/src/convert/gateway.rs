@@ -77,7 +77,7 @@ fn ack_level_number(level: AckLevel) -> i32 {
     level.into()
 }
 
-/// The level a field asks for. One this side does not know is refused: whoever asks for more must not silently get less.
+/// The level a field asks for. An unknown level is refused: a client that asks for more must not silently get less.
 fn ack_level(number: i32) -> Result<AckLevel, ConvertError> {
     match v1::AckLevel::try_from(number) {
         Ok(v1::AckLevel::Unspecified | v1::AckLevel::Sequenced) => Ok(AckLevel::Sequenced),

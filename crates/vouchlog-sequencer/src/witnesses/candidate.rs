@@ -22,7 +22,7 @@ pub(crate) struct Candidate {
     size: TreeSize,
     /// The round in which it is brought to the witnesses.
     round: Span,
-    /// Whether the policy is satisfied. Every answer is told, also one that changes nothing.
+    /// Whether the policy is satisfied. Every response counts, also one that changes nothing.
     satisfied: watch::Sender<bool>,
     /// Consistency proofs to this head, by the size they begin at: most witnesses are at the same one.
     proofs: tokio::sync::Mutex<HashMap<TreeSize, ConsistencyProof>>,
@@ -73,7 +73,7 @@ impl Candidate {
         *self.satisfied.borrow()
     }
 
-    /// Resolves once the policy is satisfied, or nobody is left to wait for.
+    /// Resolves once the policy is satisfied, or no response is pending.
     pub(crate) async fn settled(&self, nobody_left: impl Fn() -> bool) {
         // The sender lives as long as the candidate.
         let _ = self.satisfied.subscribe().wait_for(|satisfied| *satisfied || nobody_left()).await;

@@ -18,7 +18,7 @@ use crate::config::WitnessLink;
 use crate::read::Reader;
 
 /// Requests for one head: one with the size the witness is thought to know, one with the size it then names; and one more,
-/// since somebody else may bring it heads of the same log meanwhile.
+/// since another client may bring it heads of the same log meanwhile.
 const MAX_ATTEMPTS: usize = 3;
 
 /// Feeds one witness.

@@ -110,7 +110,7 @@ impl Feeders {
         Ok(())
     }
 
-    /// On a thread of its own: whoever opens a log may be on an async thread, where a second runtime cannot be run.
+    /// On a thread of its own: the caller that opens a log may be on an async thread, where a second runtime cannot run.
     fn block_on<T: Send>(&self, work: impl Future<Output = T> + Send) -> T {
         let work = || self.runtime.block_on(work);
         thread::scope(|scope| scope.spawn(work).join())

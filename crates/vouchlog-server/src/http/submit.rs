@@ -189,7 +189,7 @@ fn logged(statements: &[Statement], appended: &HouseAppended) -> Result<Logged, 
 
 /// Puts SHA-256 of the body into the house stream, as a statement of kind `opaque`. The answer is its index in decimal.
 ///
-/// At most 64 KiB of any type. Only the hash is kept, and it is public: the body has to hold something nobody can guess. The
+/// At most 64 KiB of any type. Only the hash is kept, and it is public: the body has to hold something that cannot be guessed. The
 /// entry at the index is the statement, not the body.
 #[utoipa::path(
     post, path = "/add", tag = "submit", params(Wait),

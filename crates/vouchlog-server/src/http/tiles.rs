@@ -83,7 +83,7 @@ pub(super) async fn entry_bundle(
 
 async fn serve(log: &AnyLog, path: &str, request: &HeaderMap) -> Response {
     match read(log, path).await {
-        // The path names the content for ever, so it is the strongest validator there is, and costs nothing.
+        // The content of a path never changes, so the path is the strongest validator, and costs nothing.
         Ok(bytes) => cached(request, &format!("\"{path}\""), TILE_CACHING, "application/octet-stream", bytes),
         Err(error) => Problem::from(error).into_text(),
     }

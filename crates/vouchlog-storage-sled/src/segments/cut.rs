@@ -2,7 +2,7 @@
 //!
 //! Writing the same bytes to the same place once more is not enough. After a failed write-back a file system takes the pages for
 //! clean, and the room it gave them may stay marked as never written: ext4 then reads zeros there after a power cut, although a
-//! later fdatasync of the rewritten pages succeeded. Room that is given back and asked for anew is marked as it should be.
+//! later fdatasync of the rewritten pages succeeded. Space that is freed and allocated again is marked correctly.
 
 use std::fs::{self, OpenOptions};
 use std::path::Path;

@@ -17,7 +17,7 @@ use super::Key;
 use crate::key_error::KeyError;
 use crate::limits::{KEY_COMMAND_TIMEOUT, MAX_KEY_TEXT_BYTES};
 
-/// The 32 bytes everything else is wrapped under. Whoever has them and the database can read everything; without them nobody can
+/// The 32 bytes everything else is wrapped under. A holder of them and the database can read everything; without them no one can
 /// read anything. Keep a copy, apart from the backups of the database.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyEncryptionKey(Key);
@@ -159,7 +159,7 @@ fn run(command: &str) -> Result<Zeroizing<String>, KeyError> {
     let output = child.stdout.take().expect("it is piped");
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        // Nobody listens any more when the time is over.
+        // After the timeout no receiver is left.
         sender.send(read_text(output)).ok();
     });
     let Ok(text) = receiver.recv_timeout(KEY_COMMAND_TIMEOUT) else {

@@ -167,7 +167,7 @@ fn check_context() -> Vec<u8> {
     context(&["key check"])
 }
 
-/// Nothing panics while it holds one of these locks, and a cache that somebody left would still be one.
+/// Nothing panics while it holds one of these locks, and an abandoned cache would still be valid.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

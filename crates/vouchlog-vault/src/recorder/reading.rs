@@ -1,4 +1,4 @@
-//! Reading records back: facts by whoever may, content only after the reading was put on record.
+//! Reading records back: facts for permitted callers, content only after the reading itself was recorded.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::{Access, Query, Role, Row, Vault, VaultError};
 /// A record that was read back.
 #[derive(Clone, Debug)]
 pub struct ReadRecord {
-    /// What is told of it without opening it.
+    /// What is known of it without decrypting it.
     pub row: Row,
     /// The record; `None` when it was erased. Content that was not asked for is redacted.
     pub record: Option<Record>,
@@ -79,7 +79,7 @@ fn parts(row: &Row, metadata: &[u8], content: Option<&[u8]>) -> Result<Parts, Re
     Parts::read(metadata, content).map_err(damaged)
 }
 
-/// Records without their content, each judged by what the vault knows today. Whoever may read facts needs no recorder for it.
+/// Records without their content, each judged by what the vault knows today. Reading facts needs no recorder.
 pub async fn read_facts(
     vault: &Vault,
     access: &Access,
@@ -139,8 +139,8 @@ impl Recorder {
         Ok(judged(read, context))
     }
 
-    /// The SD-JWTs of records that show the fields asked for. That they are given to somebody is on record and on
-    /// its way to the log before the first of them is made. A bundle shows of each record those fields that it has; a single
+    /// The SD-JWTs of records that show the fields asked for. The disclosure itself is recorded, and on
+    /// its way to the log, before the first of them is made. A bundle shows of each record those fields that it has; a single
     /// presentation has to have all of them.
     pub async fn present(
         &self,

@@ -113,7 +113,7 @@ impl WitnessBuilder {
         self
     }
 
-    /// Lets keys cosign that have cosigned with another store, or with nobody knows which. The witness may then contradict itself: see
+    /// Lets keys cosign that have cosigned with another store, or with an unknown one. The witness may then contradict itself: see
     /// [`ACCEPT_LOST_STATE`](super::ACCEPT_LOST_STATE).
     pub fn accept_lost_state(mut self, accept: bool) -> Self {
         self.accept_lost_state = accept;

@@ -44,7 +44,7 @@ async fn ask(name: String, url: String, log: &LogIdentity) -> WitnessCopy {
         Err(error) => Err(error),
     };
     let answer = answer.map_err(|error| error.to_string()).and_then(|note| {
-        // Whoever answered may have made it up: only what the log signed counts.
+        // The server may have invented it: only what the log signed counts.
         let signed = SignedCheckpoint::open_with_keys(note.as_bytes(), &log.origin, &log.keys);
         signed.map_err(|error| format!("its checkpoint is not the log's: {error}"))
     });

@@ -72,7 +72,7 @@ impl Opening {
         Ok(())
     }
 
-    /// Tries for a few seconds. A mistake in how the vault is given is told at once; a database that is away is not waited for.
+    /// Tries for a few seconds. A mistake in the vault's address is reported at once; an unreachable database is not waited for.
     pub(super) async fn begin(self) -> anyhow::Result<Attempt> {
         let is_server = self.vault.directory().is_none();
         let mut task = tokio::spawn(self.clone().open());
@@ -158,7 +158,7 @@ impl Custody {
         }
     }
 
-    /// Lets go of the spool, if nobody else holds on to the custodian.
+    /// Releases the spool, unless another part still holds the custodian.
     pub(super) async fn stop(self) {
         if let Some(custodian) = Arc::into_inner(self.0).and_then(OnceLock::into_inner) {
             custodian.stop().await;

@@ -47,7 +47,7 @@ impl LogArgs {
         let (stop, stopped) = oneshot::channel::<()>();
         let server = log.server(config);
         let served = tokio::spawn(async move {
-            // Told to stop, or nobody is left to tell.
+            // Stopped, or no receiver is left.
             server.run(listener, async { drop(stopped.await) }).await;
         });
         Ok(OpenLog::Here { url: format!("http://{address}"), vkey, log, stop, served })

@@ -1,4 +1,4 @@
-//! What a collector's directory holds that nobody else may read.
+//! Files of a collector's directory that only its owner may read.
 
 use std::io;
 use std::path::Path;

@@ -28,7 +28,7 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Who is told.
+/// Who is notified.
 #[derive(Clone, Debug)]
 pub(super) struct Tellers {
     pub(super) webhook: Option<Webhook>,
@@ -92,7 +92,7 @@ impl Webhook {
                 "use an http:// or https:// URL, as given by the receiver",
             )
         })?;
-        // A redirect turns a POST into a GET, which would tell nobody anything.
+        // A redirect turns a POST into a GET, which delivers nothing.
         let client = Client::builder().timeout(WEBHOOK_TIMEOUT).redirect(redirect::Policy::none());
         let client = client.user_agent(concat!("vouchlog/", env!("CARGO_PKG_VERSION"))).build();
         Ok(Self { client: client.context("the HTTP client could not be created")?, url })

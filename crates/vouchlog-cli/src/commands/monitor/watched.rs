@@ -133,7 +133,7 @@ impl Watched {
         self.metrics.findings.get_or_create(&CodeLabel { code: kind.code() }).inc();
     }
 
-    /// A finding was told somebody, or given up.
+    /// A finding was delivered, or given up.
     pub(super) fn told(&self, to: Told, is_done: bool) {
         let outcome = if is_done { "done" } else { FAILED };
         let to = match to {

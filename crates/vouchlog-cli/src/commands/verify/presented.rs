@@ -1,4 +1,4 @@
-//! Checking what somebody discloses: chosen fields of a record, and how they are shown.
+//! Checks a disclosure (chosen fields of a record) and prints it.
 
 use std::path::Path;
 
