@@ -13,7 +13,7 @@ use vouchlog_merkle::{
     CompactRange, EntryBundle, Hash, TILE_WIDTH, Tile, TreeHead, full_tiles, leaf_hash, tiles_of_growth,
 };
 use vouchlog_sequencer::testing::{ORIGIN, TestClock, TestGateway, config, statements};
-use vouchlog_sequencer::{Log, Options};
+use vouchlog_sequencer::{Engine, Options};
 use vouchlog_storage::{Batch, Growth, Store};
 use vouchlog_storage_sled::SledStore;
 
@@ -97,7 +97,7 @@ fn engine(c: &mut Criterion) {
     let store = SledStore::open(dir.path(), ORIGIN, vouchlog_storage_sled::Options::default());
     let config = config(&TestClock::default(), Options::default());
     let (log, gateway) = runtime.block_on(async {
-        let log = Log::open(config, store.expect("a new store"), None, &mut Registry::default());
+        let log = Engine::open(config, store.expect("a new store"), None, &mut Registry::default());
         let log = log.expect("a new log");
         let gateway = TestGateway::open(&log, 1).await.expect("enrolled and open");
         (log, RefCell::new(gateway))

@@ -14,7 +14,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::{Layer, Registry};
-use vouchlog_server::Config;
+use vouchlog_server::ServerConfig;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLER: &str = "b7ad6b7169203331";
@@ -73,7 +73,7 @@ async fn append() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/v1/statements", listener.local_addr().unwrap());
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = log.server(Config::default());
+    let server = log.server(ServerConfig::default());
     let serving = tokio::spawn(server.run(listener, async { drop(stopped.await) }));
     let statement = |byte: &str| json!({ "kind": "opaque", "digest": byte.repeat(32) });
     let request = reqwest::Client::new()

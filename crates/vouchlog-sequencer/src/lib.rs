@@ -1,7 +1,7 @@
 //! The engine of a log: take statements, batch them, grow the tree, sign, commit, publish.
 //!
 //! **Start at [`sequence`](crate) (`src/sequence.rs`)**: one function, `sequence_batch`, is the protocol. Around it:
-//! [`Log`] is the handle programs hold (`log.rs`), `prepare.rs` checks a request before it queues, `queue.rs` bounds what waits,
+//! [`Engine`] is the handle programs hold (`engine.rs`), `prepare.rs` checks a request before it queues, `queue.rs` bounds what waits,
 //! `draft.rs` turns requests into entries, `edge.rs` keeps the unfinished right edge, `commit.rs` watches the store,
 //! `publish.rs` shows readers the newest head, `witnesses.rs` has witnesses cosign it, `open.rs` opens a log and `recover.rs`
 //! brings a stopped one back by the path that runs every day, `follow.rs` fills the lookup index, `evict.rs` lets streams that have
@@ -21,12 +21,12 @@ mod evict;
 mod follow;
 pub mod fsck;
 
+mod engine;
+mod engine_error;
 pub mod limits;
-mod log;
 mod log_time;
 mod metrics;
 mod open;
-mod open_error;
 mod prepare;
 mod publish;
 mod queue;
@@ -48,7 +48,7 @@ mod tests;
 mod witnesses;
 
 pub use config::{Config, Options, WitnessLink, Witnesses};
-pub use log::Log;
-pub use open_error::OpenError;
+pub use engine::Engine;
+pub use engine_error::EngineError;
 pub use publish::{Published, Sequenced};
 pub use witnesses::{GuardError, WitnessState};

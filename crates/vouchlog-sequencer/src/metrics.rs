@@ -10,7 +10,7 @@ use vouchlog_runtime::metrics::{Gauge, register, register_as, seconds};
 
 /// The engine's metrics.
 #[derive(Debug)]
-pub(crate) struct Metrics {
+pub(crate) struct SequencerMetrics {
     entries: Counter,
     batches: Counter,
     pub(crate) refused_batches: Counter,
@@ -23,7 +23,7 @@ pub(crate) struct Metrics {
     pub(crate) poisoned: Gauge,
 }
 
-impl Metrics {
+impl SequencerMetrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let r = registry.sub_registry_with_prefix("vouchlog_log");
         let sizes = Histogram::new(exponential_buckets(1.0, 4.0, 9));

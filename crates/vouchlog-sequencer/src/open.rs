@@ -14,11 +14,11 @@ use crate::commit::Committer;
 use crate::config::Config;
 use crate::draft::House;
 use crate::edge::Edge;
+use crate::engine::{Engine, Inner};
+use crate::engine_error::EngineError;
 use crate::follow::Follower;
-use crate::log::{Inner, Log};
 use crate::log_time::{LogTime, logged_at};
-use crate::metrics::Metrics;
-use crate::open_error::OpenError;
+use crate::metrics::SequencerMetrics;
 use crate::publish::{Published, Publisher, Sequenced};
 use crate::queue::{Queue, Request};
 use crate::recover::{create, genesis, genesis_damage, recover};
@@ -29,7 +29,7 @@ use crate::signer::Signer;
 use crate::state::{Directory, PanicGuard, Shared, Tree, last_published};
 use crate::witnesses::Feeders;
 
-impl<S: Store> Log<S> {
+impl<S: Store> Engine<S> {
     /// Opens the log in `store`, or creates it with a genesis entry. `index` is the lookup index, if there is to be one;
     /// metrics are registered in `registry`. Blocks while the tail is read back and the witnesses are asked what they know,
     /// which takes some seconds when one does not answer.
@@ -38,7 +38,7 @@ impl<S: Store> Log<S> {
         store: S,
         index: Option<Arc<dyn Index>>,
         registry: &mut Registry,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, EngineError> {
         check_keys(&config)?;
         let signer = Signer {
             origin: config.origin.clone(),
@@ -46,7 +46,7 @@ impl<S: Store> Log<S> {
             ml_dsa: config.ml_dsa_key.clone(),
         };
         let feeders = config.witnesses.take().map(|w| Feeders::new(w, registry)).transpose();
-        let mut feeders = feeders.map_err(OpenError::Thread)?;
+        let mut feeders = feeders.map_err(EngineError::Thread)?;
         if store.load()?.is_none() {
             if let Some(feeders) = &feeders {
                 feeders.guard_new(&signer, logged_at(config.clock.now()))?;
@@ -55,9 +55,9 @@ impl<S: Store> Log<S> {
         }
         let loaded = store.load()?.ok_or_else(|| StoreError::Damaged("the new log is missing".into()))?;
         let operator = match operator(&genesis(&store, &loaded)?, &config) {
-            Err(OpenError::LogKey(wrong)) => {
+            Err(EngineError::LogKey(wrong)) => {
                 let damage = genesis_damage(&store, &loaded)?;
-                return Err(damage.map_or(OpenError::LogKey(wrong), OpenError::Store));
+                return Err(damage.map_or(EngineError::LogKey(wrong), EngineError::Store));
             }
             operator => operator?,
         };
@@ -66,14 +66,14 @@ impl<S: Store> Log<S> {
         // The head is committed, so signing it again is signing the same; a process that ended before it signed is made up for.
         store.note_signed(loaded.head)?;
         let head = signer.sign(loaded.head, logged_at(config.clock.now()).max(tree.logged_at));
-        tree.head = Some(head.map_err(|error| OpenError::Key(error.to_string()))?);
+        tree.head = Some(head.map_err(|error| EngineError::Key(error.to_string()))?);
         let found = Found { store, index, operator, loaded };
         let shared = share(&config, found, &tree, feeders.as_ref(), registry)?;
         if let Some(feeders) = &mut feeders {
             feeders.guard(&shared)?;
         }
         let sequencer = sequencer(config, signer, shared.clone(), tree)?;
-        let scrubber = Scrubber::start(&shared, registry).map_err(OpenError::Thread)?;
+        let scrubber = Scrubber::start(&shared, registry).map_err(EngineError::Thread)?;
         Self::start(shared, sequencer, feeders, scrubber)
     }
 
@@ -82,13 +82,13 @@ impl<S: Store> Log<S> {
         sequencer: Sequencer<S>,
         feeders: Option<Feeders>,
         scrubber: Option<Scrubber>,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, EngineError> {
         let (queue, messages) = Queue::new(shared.options.max_queued_statements);
         let index = shared.index.clone();
         let follower =
-            index.map(|index| Follower::start(&shared, index)).transpose().map_err(OpenError::Thread)?;
+            index.map(|index| Follower::start(&shared, index)).transpose().map_err(EngineError::Thread)?;
         let witnessing =
-            feeders.map(|feeders| feeders.start(&shared)).transpose().map_err(OpenError::Thread)?;
+            feeders.map(|feeders| feeders.start(&shared)).transpose().map_err(EngineError::Thread)?;
         let house = sequencer.house.gateway.as_ref().map(|key| key.verifying_key().clone());
         let enrolment = match (&sequencer.operator_key, house) {
             (Some(operator), Some(house)) if !shared.directory.read().gateways.contains_key(&house) => {
@@ -103,9 +103,9 @@ impl<S: Store> Log<S> {
                 let _guard = PanicGuard(sequencer.shared.clone());
                 sequencer.run(&messages);
             })
-            .map_err(OpenError::Thread)?;
+            .map_err(EngineError::Thread)?;
         if let Some((note, enrolment)) = enrolment {
-            let note = note.map_err(|error| OpenError::Key(error.to_string()))?;
+            let note = note.map_err(|error| EngineError::Key(error.to_string()))?;
             // The reply is not awaited: a house stream that cannot be enrolled reports so when it is used.
             drop(queue.submit(Request::Enrol { note, enrolment: Box::new(enrolment) }));
         }
@@ -116,16 +116,24 @@ impl<S: Store> Log<S> {
 
 /// Any party that remembers more of the log than its store holds shows that the store is an old copy. What such a log signed next would
 /// be a second history.
-fn check_remembered<S: Store>(store: &S, head: TreeHead, index: Option<&dyn Index>) -> Result<(), OpenError> {
+fn check_remembered<S: Store>(
+    store: &S,
+    head: TreeHead,
+    index: Option<&dyn Index>,
+) -> Result<(), EngineError> {
     if let Some(signed) = store.signed()?
         && (signed.size > head.size || (signed.size == head.size && signed.root != head.root))
     {
-        return Err(OpenError::Forgotten { what: "SIGNED", seen: signed.size.get(), size: head.size.get() });
+        return Err(EngineError::Forgotten {
+            what: "SIGNED",
+            seen: signed.size.get(),
+            size: head.size.get(),
+        });
     }
     match index.map(Index::remembered) {
         // One that cannot be read is rebuilt while the log runs.
         Some(Ok(seen)) if seen > head.size.get() => {
-            Err(OpenError::Forgotten { what: "the lookup index", seen, size: head.size.get() })
+            Err(EngineError::Forgotten { what: "the lookup index", seen, size: head.size.get() })
         }
         _ => Ok(()),
     }
@@ -146,10 +154,10 @@ fn share<S: Store>(
     tree: &Tree,
     feeders: Option<&Feeders>,
     registry: &mut Registry,
-) -> Result<Arc<Shared<S>>, OpenError> {
+) -> Result<Arc<Shared<S>>, EngineError> {
     let directory = Directory::load(&loaded.states, loaded.head.size.get())
         .ok_or_else(|| StoreError::Damaged("a stream or gateway state cannot be read".into()))?;
-    let metrics = Metrics::register(registry);
+    let metrics = SequencerMetrics::register(registry);
     metrics.streams.set(directory.streams.len() as u64);
     metrics.tree_size.set(tree.size());
     let log_keys: Vec<VerifyingKey> = config.log_keys().map(|key| key.verifying_key().clone()).collect();
@@ -179,7 +187,7 @@ fn sequencer<S: Store>(
     signer: Signer,
     shared: Arc<Shared<S>>,
     tree: Tree,
-) -> Result<Sequencer<S>, OpenError> {
+) -> Result<Sequencer<S>, EngineError> {
     let mut due = DueHeads::default();
     {
         let directory = shared.directory.read();
@@ -187,12 +195,12 @@ fn sequencer<S: Store>(
         // Due at once: how long these heads have waited is not known, and a log that is often restarted must not put them off.
         due.update(streams, shared.time.monotonic(), std::time::Duration::ZERO);
     }
-    let committer =
-        Committer::start(shared.store.clone(), config.options.commit_patience).map_err(OpenError::Thread)?;
+    let committer = Committer::start(shared.store.clone(), config.options.commit_patience)
+        .map_err(EngineError::Thread)?;
     let Config { origin, operator_key, house_key, randomness, .. } = config;
     let house = House { origin, gateway: house_key, randomness, open: None };
     let stored = shared.publisher.published();
-    let second_path = SecondPath::start().map_err(OpenError::Thread)?;
+    let second_path = SecondPath::start().map_err(EngineError::Thread)?;
     Ok(Sequencer { shared, tree, signer, operator_key, house, committer, second_path, due, stored })
 }
 
@@ -215,12 +223,12 @@ fn still_published(
         }
     }
 }
-fn check_keys(config: &Config) -> Result<(), OpenError> {
+fn check_keys(config: &Config) -> Result<(), EngineError> {
     let log = config.log_key.verifying_key();
     if log.name().as_str() != config.origin.as_str() {
         let message =
             format!("the log's key is named `{}`, but its origin is `{}`", log.name(), config.origin);
-        return Err(OpenError::Key(message));
+        return Err(EngineError::Key(message));
     }
     if let Some(key) = config.ml_dsa_key.as_ref().map(SigningKey::verifying_key)
         && (key.signature_type() != SignatureType::MlDsa44 || key.name() != log.name())
@@ -230,29 +238,29 @@ fn check_keys(config: &Config) -> Result<(), OpenError> {
             key.name(),
             key.id()
         );
-        return Err(OpenError::Key(message));
+        return Err(EngineError::Key(message));
     }
     let others = [&config.operator_key, &config.house_key];
     let keys = others.into_iter().flatten().map(SigningKey::verifying_key).chain([log]);
     for key in keys {
         if key.signature_type() != SignatureType::Ed25519 {
-            return Err(OpenError::Key(format!("the key `{key}` is not an Ed25519 note key (type 0x01)")));
+            return Err(EngineError::Key(format!("the key `{key}` is not an Ed25519 note key (type 0x01)")));
         }
     }
     Ok(())
 }
 
 /// The operator the genesis entry names, checked against the keys the log is opened with.
-fn operator(genesis_note: &str, config: &Config) -> Result<VerifyingKey, OpenError> {
+fn operator(genesis_note: &str, config: &Config) -> Result<VerifyingKey, EngineError> {
     let genesis = Genesis::open(genesis_note, config.log_key.verifying_key())
-        .map_err(|error| OpenError::LogKey(error.to_string()))?;
+        .map_err(|error| EngineError::LogKey(error.to_string()))?;
     if genesis.origin != config.origin {
         let message = format!("the store holds the log `{}`, not `{}`", genesis.origin, config.origin);
         return Err(StoreError::Foreign(message).into());
     }
     match &config.operator_key {
         Some(key) if *key.verifying_key() != genesis.operator => {
-            Err(OpenError::OperatorKey(genesis.operator.to_string()))
+            Err(EngineError::OperatorKey(genesis.operator.to_string()))
         }
         _ => Ok(genesis.operator),
     }

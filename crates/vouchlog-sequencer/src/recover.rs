@@ -9,7 +9,7 @@ use vouchlog_stream::{Entry, Genesis, LoggedAt};
 
 use crate::draft::Draft;
 use crate::edge::{Edge, Framed, frame};
-use crate::open_error::OpenError;
+use crate::engine_error::EngineError;
 use crate::sequence::{Integrated, integrate};
 use crate::signer::Signer;
 use crate::state::{Directory, Tree};
@@ -101,9 +101,9 @@ pub(crate) fn create(
     operator: Option<&SigningKey>,
     now: LoggedAt,
     store: &impl Store,
-) -> Result<(), OpenError> {
-    let operator = operator.ok_or(OpenError::NoOperator)?.verifying_key().clone();
-    let key_error = |error: &dyn std::fmt::Display| OpenError::Key(error.to_string());
+) -> Result<(), EngineError> {
+    let operator = operator.ok_or(EngineError::NoOperator)?.verifying_key().clone();
+    let key_error = |error: &dyn std::fmt::Display| EngineError::Key(error.to_string());
     let genesis = Genesis { origin: signer.origin.clone(), operator };
     let note = genesis.sign(&signer.ed25519).map_err(|error| key_error(&error))?;
     let directory = Directory::default();

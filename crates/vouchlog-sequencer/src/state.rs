@@ -15,7 +15,7 @@ use vouchlog_stream::{GatewayState, LoggedAt, StreamId, StreamState, StreamStatu
 use crate::config::Options;
 use crate::edge::Edge;
 use crate::log_time::LogTime;
-use crate::metrics::Metrics;
+use crate::metrics::SequencerMetrics;
 use crate::publish::{Published, Publisher};
 use crate::signer::SignedHead;
 
@@ -259,7 +259,7 @@ pub(crate) struct Shared<S> {
     /// The lookup index, which the follower fills.
     pub(crate) index: Option<Arc<dyn Index>>,
     pub(crate) publisher: Publisher,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: SequencerMetrics,
     /// Whether the log stopped writing for good, and why.
     pub(crate) poison: Poison,
 }

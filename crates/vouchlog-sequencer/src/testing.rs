@@ -20,7 +20,7 @@ use vouchlog_stream::{
     Digest, Enrolment, Evidence, Previous, Statement, StatementKind, StreamId, StreamOpening, stream_origin,
 };
 
-use crate::{Config, Log, OpenError, Options};
+use crate::{Config, Engine, EngineError, Options};
 
 /// The origin of test logs.
 pub const ORIGIN: &str = "log.example.com/test";
@@ -85,8 +85,8 @@ pub fn open<S: Store>(
     store: S,
     index: Option<Arc<dyn Index>>,
     clock: &TestClock,
-) -> Result<Log<S>, OpenError> {
-    Log::open(config(clock, Options::default()), store, index, &mut Registry::default())
+) -> Result<Engine<S>, EngineError> {
+    Engine::open(config(clock, Options::default()), store, index, &mut Registry::default())
 }
 
 /// Some statements, each different.

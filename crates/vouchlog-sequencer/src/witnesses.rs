@@ -69,7 +69,7 @@ impl Drop for OwnRuntime {
 impl Feeders {
     pub(crate) fn new(witnesses: Witnesses, registry: &mut Registry) -> io::Result<Self> {
         let runtime = OwnRuntime::new()?;
-        let metrics = status::Metrics::register(registry);
+        let metrics = status::WitnessingMetrics::register(registry);
         let feed = |link: &WitnessLink| Feed::new(link.clone(), &metrics, witnesses.patience);
         let feeds = witnesses.links.iter().map(feed).collect();
         Ok(Self { witnesses, feeds, first: None, runtime })

@@ -6,7 +6,7 @@ use crate::limits;
 
 /// What a deployment may want otherwise. The defaults are the constants of [`limits`], where their reasons are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
+pub struct ServerConfig {
     /// Connections at a time; more are closed at once.
     pub max_connections: usize,
     /// How many file descriptors the process may open. With it, a connection that would leave fewer than
@@ -28,7 +28,7 @@ pub struct Config {
     pub drain_timeout: Duration,
 }
 
-impl Default for Config {
+impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             max_connections: limits::MAX_CONNECTIONS,

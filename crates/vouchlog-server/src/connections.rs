@@ -17,18 +17,18 @@ use tokio::task::JoinSet;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::ServerConfig;
 use crate::limits::{ACCEPT_PAUSE, CONNECTION_WINDOW, MAX_HEADER_BYTES, STREAM_WINDOW};
-use crate::metrics::Metrics;
+use crate::metrics::ServerMetrics;
 use crate::room::Room;
 
-/// Accepts until `stopping` is cancelled, then drains for at most [`Config::drain_timeout`], however far a request has got: one
+/// Accepts until `stopping` is cancelled, then drains for at most [`ServerConfig::drain_timeout`], however far a request has got: one
 /// whose client never sends the rest of it is cut off then. Each connection takes a place of `room`.
 pub(crate) async fn accept(
     listener: TcpListener,
     router: Router,
-    config: &Config,
-    metrics: &Metrics,
+    config: &ServerConfig,
+    metrics: &ServerMetrics,
     room: &Room,
     stopping: CancellationToken,
 ) {
@@ -77,7 +77,7 @@ pub(crate) async fn accept(
     connections.shutdown().await;
 }
 
-fn builder(config: &Config) -> Builder<TokioExecutor> {
+fn builder(config: &ServerConfig) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -97,10 +97,10 @@ fn builder(config: &Config) -> Builder<TokioExecutor> {
 }
 
 /// Counts a connection while it is open.
-struct Open(Metrics);
+struct Open(ServerMetrics);
 
 impl Open {
-    fn new(metrics: &Metrics) -> Self {
+    fn new(metrics: &ServerMetrics) -> Self {
         metrics.connections.inc();
         Self(metrics.clone())
     }

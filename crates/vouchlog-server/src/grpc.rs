@@ -39,7 +39,7 @@ pub(crate) const DESCRIPTORS: [&[u8]; 4] = [
 pub(crate) fn log_router(log: &AnyLog, health: &Arc<dyn Health>, stopping: CancellationToken) -> Router {
     let gateway = GatewayServer::new(gateway::Gateway { log: log.clone(), stopping: stopping.clone() })
         .max_decoding_message_size(MAX_REQUEST_BYTES);
-    let reads = LogServer::new(log::Log { log: log.clone(), stopping: stopping.clone() })
+    let reads = LogServer::new(log::LogService { log: log.clone(), stopping: stopping.clone() })
         .max_decoding_message_size(MAX_REQUEST_BYTES)
         .max_encoding_message_size(MAX_RESPONSE_BYTES);
     let names = vec![gateway_server::SERVICE_NAME, log_server::SERVICE_NAME];

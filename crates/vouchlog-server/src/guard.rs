@@ -20,7 +20,7 @@ use vouchlog_api::{Error, ErrorKind};
 use vouchlog_runtime::request_id;
 
 use crate::limits::RETRY_AFTER;
-use crate::metrics::{Metrics, Rpc, method_label};
+use crate::metrics::{Rpc, ServerMetrics, method_label};
 use crate::outcome;
 use crate::problem::Problem;
 use crate::request::{Caller, Ids, REQUEST_ID};
@@ -29,14 +29,14 @@ use crate::status::status;
 /// What all requests of a server share.
 #[derive(Clone)]
 pub(crate) struct Guard {
-    metrics: Metrics,
+    metrics: ServerMetrics,
     room: Arc<Semaphore>,
     timeout: Duration,
     ids: Arc<Ids>,
 }
 
 impl Guard {
-    pub(crate) fn new(metrics: Metrics, max_requests: usize, timeout: Duration) -> Self {
+    pub(crate) fn new(metrics: ServerMetrics, max_requests: usize, timeout: Duration) -> Self {
         let room = Arc::new(Semaphore::new(max_requests.min(Semaphore::MAX_PERMITS)));
         Self { metrics, room, timeout, ids: Arc::new(Ids::new()) }
     }

@@ -1,6 +1,6 @@
 //! gRPC and HTTP on one port, for any log or any witness.
 //!
-//! In scope: [`Server`] shows any [`Log`] (the engine in this process, or a client of another one) as the gRPC services of
+//! In scope: [`Server`] shows any [`ServedLog`] (the engine in this process, or a client of another one) as the gRPC services of
 //! `vouchlog-proto`, as C2SP tlog-tiles, and as JSON; or any [`Witness`](vouchlog_api::Witness) as a gRPC service and as C2SP
 //! tlog-witness; or routes that a program brings ([`Server::routes`]); or nothing of the kind ([`Server::operations`]); with health, metrics, an OpenAPI document, and bounds on
 //! everything a stranger may send ([`limits`]).
@@ -12,8 +12,8 @@
 //! *Invariant: decode, call, encode; one error table* (`status.rs`).
 //!
 //! ```no_run
-//! # async fn run(log: impl vouchlog_server::Log) -> std::io::Result<()> {
-//! use vouchlog_server::{Config, Readiness, Server};
+//! # async fn run(log: impl vouchlog_server::ServedLog) -> std::io::Result<()> {
+//! use vouchlog_server::{Readiness, Server, ServerConfig};
 //!
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:6962").await?;
 //! let server = Server::new(log, Config::default()).health(Readiness::default);
@@ -43,8 +43,8 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-pub use config::Config;
+pub use config::ServerConfig;
 pub use health::Health;
-pub use log::Log;
+pub use log::ServedLog;
 pub use serve::Server;
 pub use vouchlog_runtime::Readiness;

@@ -1,4 +1,4 @@
-//! Every bound of the server, with its reason. Those a deployment may want otherwise are fields of [`Config`](crate::Config).
+//! Every bound of the server, with its reason. Those a deployment may want otherwise are fields of [`ServerConfig`](crate::ServerConfig).
 
 use std::time::Duration;
 

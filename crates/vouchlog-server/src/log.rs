@@ -1,4 +1,4 @@
-//! What is served: [`Log`], any log there is; and `AnyLog`, one type for all of them.
+//! What is served: [`ServedLog`], any log there is; and `AnyLog`, one type for all of them.
 //!
 //! Handlers are not generic: the log is behind one pointer. A call then costs an allocation, next to nothing beside a commit
 //! or a read, and the whole server is compiled once, here, rather than in every program that names its log.
@@ -16,19 +16,19 @@ use vouchlog_merkle::{LeafIndex, TileId, TreeSize};
 use vouchlog_stream::StreamId;
 
 /// Anything that takes statements, serves tiles and finds entries: the engine in this process, or a client of another log.
-pub trait Log: Appender + LogReader + Lookup + Watch {}
+pub trait ServedLog: Appender + LogReader + Lookup + Watch {}
 
-impl<L: Appender + LogReader + Lookup + Watch> Log for L {}
+impl<L: Appender + LogReader + Lookup + Watch> ServedLog for L {}
 
 /// Declares the object-safe twin of the service traits, and hands calls through in both directions.
 macro_rules! erased {
     ($($service:ident { $($method:ident($($name:ident: $argument:ty),*) -> $answer:ty;)* })*) => {
-        /// The methods of [`Log`] with boxed futures.
+        /// The methods of [`ServedLog`] with boxed futures.
         trait Erased: Send + Sync {
             $($(fn $method(&self, $($name: $argument),*) -> BoxFuture<'_, Result<$answer>>;)*)*
         }
 
-        impl<L: Log> Erased for L {
+        impl<L: ServedLog> Erased for L {
             $($(fn $method(&self, $($name: $argument),*) -> BoxFuture<'_, Result<$answer>> {
                 Box::pin($service::$method(self, $($name),*))
             })*)*
@@ -47,7 +47,7 @@ macro_rules! erased {
 pub(crate) struct AnyLog(Arc<dyn Erased>);
 
 impl AnyLog {
-    pub(crate) fn new(log: impl Log) -> Self {
+    pub(crate) fn new(log: impl ServedLog) -> Self {
         Self(Arc::new(log))
     }
 }

@@ -20,7 +20,7 @@ use crate::grpc::DESCRIPTORS;
 
 /// The server's metrics. Clones count together.
 #[derive(Clone)]
-pub(crate) struct Metrics {
+pub(crate) struct ServerMetrics {
     http: Family<HttpLabels, Counter>,
     http_seconds: Family<RouteLabels, Histogram, fn() -> Histogram>,
     started: Family<CallLabels, Counter>,
@@ -63,7 +63,7 @@ struct HandledLabels {
 /// What makes a histogram of latencies: its type is part of a family's.
 const LATENCY: fn() -> Histogram = latency;
 
-impl Metrics {
+impl ServerMetrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let grpc = registry.sub_registry_with_prefix("grpc_server");
         let help = "Duration of RPCs";
@@ -120,7 +120,7 @@ impl Metrics {
 
 /// An RPC under way. One that is dropped before it has a code was given up by the client.
 pub(crate) struct Rpc {
-    metrics: Metrics,
+    metrics: ServerMetrics,
     labels: CallLabels,
     started: Instant,
     code: Option<Code>,

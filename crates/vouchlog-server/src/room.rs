@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::config::Config;
+use crate::config::ServerConfig;
 use crate::limits::RESERVED_DESCRIPTORS;
 
 /// How long a count of the process's descriptors is good. In between, only connections are counted; what else is opened
@@ -29,7 +29,7 @@ pub(crate) struct Room {
 pub(crate) struct RoomPermit(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
 
 impl Room {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &ServerConfig) -> Self {
         let total = config.max_connections.min(Semaphore::MAX_PERMITS);
         let descriptors = config.max_descriptors.and_then(Descriptors::new);
         Self { places: Arc::new(Semaphore::new(total)), total, descriptors }

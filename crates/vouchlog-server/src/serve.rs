@@ -15,13 +15,13 @@ use tonic::Status;
 use vouchlog_api::{AnyWitness, Witness};
 
 use crate::Readiness;
-use crate::config::Config;
+use crate::config::ServerConfig;
 use crate::connections::accept;
 use crate::guard::{Guard, guard, speaks_grpc};
 use crate::health::Health;
 use crate::http::Operations;
-use crate::log::{AnyLog, Log};
-use crate::metrics::Metrics;
+use crate::log::{AnyLog, ServedLog};
+use crate::metrics::ServerMetrics;
 use crate::problem::Problem;
 use crate::room::Room;
 use crate::{grpc, http};
@@ -29,7 +29,7 @@ use crate::{grpc, http};
 /// A server of one log, of one witness, of a program's own routes, or of its health and metrics alone.
 pub struct Server {
     subject: Subject,
-    config: Config,
+    config: ServerConfig,
     health: Arc<dyn Health>,
     registry: Registry,
     shared: Option<ShareMetrics>,
@@ -48,13 +48,13 @@ enum Subject {
 
 impl Server {
     /// A server of `log`, ready as long as it runs and with metrics of its own, until told otherwise.
-    pub fn new(log: impl Log, config: Config) -> Self {
+    pub fn new(log: impl ServedLog, config: ServerConfig) -> Self {
         Self::of(Subject::Log(AnyLog::new(log)), config)
     }
 
     /// A server of `witness`, likewise: C2SP tlog-witness with the submission prefix and the monitoring prefix at the root, and
     /// the gRPC service `vouchlog.v1.Witness`.
-    pub fn witness(witness: impl Witness, config: Config) -> Self {
+    pub fn witness(witness: impl Witness, config: ServerConfig) -> Self {
         Self::of(Subject::Witness(AnyWitness::new(witness)), config)
     }
 
@@ -63,16 +63,16 @@ impl Server {
     ///
     /// # Panics
     /// If `http` has a route that is the server's own: `/healthz`, `/readyz`, `/metrics`, `/openapi.json`.
-    pub fn routes(http: Router, grpc: Router, config: Config) -> Self {
+    pub fn routes(http: Router, grpc: Router, config: ServerConfig) -> Self {
         Self::of(Subject::Routes { http: http.reset_fallback(), grpc: grpc.reset_fallback() }, config)
     }
 
     /// A server of none of these: only health and metrics of a program.
-    pub fn operations(config: Config) -> Self {
+    pub fn operations(config: ServerConfig) -> Self {
         Self::of(Subject::Nothing, config)
     }
 
-    fn of(subject: Subject, config: Config) -> Self {
+    fn of(subject: Subject, config: ServerConfig) -> Self {
         let health: Arc<dyn Health> = Arc::new(Readiness::default);
         Self { subject, config, health, registry: Registry::default(), shared: None }
     }
@@ -106,7 +106,7 @@ impl Server {
     }
 
     /// Serves on `listener` until `shutdown` completes; then accepts nothing more, ends endless streams,
-    /// and waits for requests under way, at most [`Config::drain_timeout`].
+    /// and waits for requests under way, at most [`ServerConfig::drain_timeout`].
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()> + Send) {
         self.run_on(vec![listener], shutdown).await;
     }
@@ -127,9 +127,9 @@ impl Server {
         tokio::join!(join_all(accepting), told);
     }
 
-    fn build(self, stopping: CancellationToken) -> (Router, Metrics) {
+    fn build(self, stopping: CancellationToken) -> (Router, ServerMetrics) {
         let mut registry = self.registry;
-        let metrics = Metrics::register(&mut registry);
+        let metrics = ServerMetrics::register(&mut registry);
         let guarded = Guard::new(metrics.clone(), self.config.max_requests, self.config.request_timeout);
         let registry = Arc::new(registry);
         if let Some(share) = self.shared {

@@ -24,7 +24,7 @@ use tonic::transport::{Channel, Endpoint};
 use vouchlog_proto::v1::gateway_client::GatewayClient;
 use vouchlog_proto::v1::log_client::LogClient;
 
-use crate::{Config, Readiness, Server};
+use crate::{Readiness, Server, ServerConfig};
 use fake::Fake;
 
 /// A running server. Dropping it stops the server.
@@ -79,10 +79,10 @@ struct Served {
 impl Served {
     /// A server with its usual settings.
     async fn start() -> Self {
-        Self::with(Config::default()).await
+        Self::with(ServerConfig::default()).await
     }
 
-    async fn with(config: Config) -> Self {
+    async fn with(config: ServerConfig) -> Self {
         let log = Fake::new();
         let watched = log.clone();
         let health = move || {

@@ -68,4 +68,4 @@ mod witness;
 pub use config::{Config, Options};
 pub use evidence::{Refusal, RefusalReason, RefusalSink};
 pub use logs::{KnownLog, ListedLogs, Logs, LogsError, Rate};
-pub use witness::{OpenError, Witness};
+pub use witness::{Witness, WitnessEngineError};

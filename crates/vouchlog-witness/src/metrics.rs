@@ -11,7 +11,7 @@ use vouchlog_runtime::metrics::{Gauge, register, seconds};
 
 /// The witness's metrics.
 #[derive(Debug)]
-pub(crate) struct Metrics {
+pub(crate) struct WitnessMetrics {
     requests: Family<[(&'static str, &'static str); 1], Counter>,
     cosignatures: Counter,
     pub(crate) refusals: Family<[(&'static str, &'static str); 1], Counter>,
@@ -20,7 +20,7 @@ pub(crate) struct Metrics {
     pub(crate) poisoned: Gauge,
 }
 
-impl Metrics {
+impl WitnessMetrics {
     pub(crate) fn register(registry: &mut Registry) -> Self {
         let r = registry.sub_registry_with_prefix("vouchlog_witness");
         let refusals = "Checkpoints signed by a log that contradict an earlier cosignature, by reason";

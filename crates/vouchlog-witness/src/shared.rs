@@ -7,7 +7,7 @@ use vouchlog_note::{KeyName, SigningKey, VerifyingKey};
 use vouchlog_runtime::{Clock, Poison};
 
 use crate::logs::{Logs, LogsError};
-use crate::metrics::Metrics;
+use crate::metrics::WitnessMetrics;
 
 #[derive(Debug)]
 pub(crate) struct Shared<S> {
@@ -17,7 +17,7 @@ pub(crate) struct Shared<S> {
     pub(crate) vkeys: Vec<VerifyingKey>,
     pub(crate) logs: ArcSwap<Logs>,
     pub(crate) clock: Clock,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: WitnessMetrics,
     pub(crate) poison: Poison,
 }
 
@@ -27,7 +27,7 @@ impl<S> Shared<S> {
         name: KeyName,
         keys: Vec<SigningKey>,
         clock: Clock,
-        metrics: Metrics,
+        metrics: WitnessMetrics,
     ) -> Self {
         let vkeys = keys.iter().map(|key| key.verifying_key().clone()).collect();
         let (logs, poison) = (ArcSwap::default(), Poison::new());

@@ -21,7 +21,7 @@ use crate::cosign::Cosigner;
 use crate::evidence::Ledger;
 use crate::limits;
 use crate::logs::{Logs, LogsError, same_line};
-use crate::metrics::Metrics;
+use crate::metrics::WitnessMetrics;
 use crate::queue::Queue;
 use crate::shared::{PanicGuard, Shared};
 use crate::state::{self, Latest};
@@ -30,7 +30,7 @@ use crate::subtree::sign_subtree;
 /// Why a witness could not be opened.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum OpenError {
+pub enum WitnessEngineError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -72,13 +72,13 @@ impl<S: WitnessStore> Witness<S> {
     ///
     /// # Errors
     /// For a store that cannot be read, keys that are no witness's, or a log that has one of them.
-    pub fn open(config: Config, store: S, registry: &mut Registry) -> Result<Self, OpenError> {
+    pub fn open(config: Config, store: S, registry: &mut Registry) -> Result<Self, WitnessEngineError> {
         let name = check_keys(&config.keys)?;
         let latest = load(&store)?;
-        let metrics = Metrics::register(registry);
+        let metrics = WitnessMetrics::register(registry);
         let store = Arc::new(store);
         let committer = Committer::start(store.clone(), config.options.commit_patience);
-        let committer = committer.map_err(OpenError::Thread)?;
+        let committer = committer.map_err(WitnessEngineError::Thread)?;
         let shared = Arc::new(Shared::new(store, name, config.keys, config.clock, metrics));
         shared.set_logs(config.logs)?;
         let (queue, messages) = Queue::new(config.options.max_queued_requests);
@@ -91,7 +91,7 @@ impl<S: WitnessStore> Witness<S> {
                 let _guard = PanicGuard(cosigner.shared.clone());
                 cosigner.run(&messages);
             })
-            .map_err(OpenError::Thread)?;
+            .map_err(WitnessEngineError::Thread)?;
         let thread = Mutex::new(Some(thread));
         Ok(Self { inner: Arc::new(Inner { shared, queue, thread }) })
     }
@@ -227,8 +227,8 @@ fn signers(vkeys: &[VerifyingKey]) -> usize {
 }
 
 /// The one name of a witness's keys.
-fn check_keys(keys: &[SigningKey]) -> Result<KeyName, OpenError> {
-    let refused = |message: String| Err(OpenError::Key(message));
+fn check_keys(keys: &[SigningKey]) -> Result<KeyName, WitnessEngineError> {
+    let refused = |message: String| Err(WitnessEngineError::Key(message));
     let vkeys: Vec<_> = keys.iter().map(SigningKey::verifying_key).collect();
     let Some(first) = vkeys.first() else { return refused("a witness needs a key".into()) };
     if vkeys.len() > limits::MAX_WITNESS_KEYS {

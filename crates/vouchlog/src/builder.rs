@@ -114,7 +114,7 @@ pub enum OpenError {
     Store(#[from] StoreError),
     /// The engine refused.
     #[error(transparent)]
-    Engine(#[from] vouchlog_sequencer::OpenError),
+    Engine(#[from] vouchlog_sequencer::EngineError),
     /// A gateway could not be enrolled: the operator's key is not here.
     #[error("gateways cannot be enrolled here: the operator's key is not in the data directory")]
     NoOperatorKey,
@@ -236,7 +236,7 @@ impl LogBuilder {
         };
         let mut registry = Registry::default();
         let index = index.map(|index| index as Arc<dyn Index>);
-        let engine = vouchlog_sequencer::Log::open(config, store, index, &mut registry)?;
+        let engine = vouchlog_sequencer::Engine::open(config, store, index, &mut registry)?;
         if self.index == IndexMode::Rebuild {
             engine.rebuild_index();
         }
@@ -332,7 +332,7 @@ fn random_name() -> String {
 
 #[cfg(test)]
 mod tests {
-    use vouchlog_sequencer::OpenError as EngineError;
+    use vouchlog_sequencer::EngineError;
 
     use super::*;
 

@@ -16,7 +16,7 @@ use vouchlog_merkle::{LeafIndex, TileId, TreeSize};
 use vouchlog_note::{Origin, VerifyingKey};
 use vouchlog_runtime::{Poison, Readiness};
 use vouchlog_sequencer::{Published, Sequenced, WitnessState};
-use vouchlog_server::{Config, Server};
+use vouchlog_server::{Server, ServerConfig};
 use vouchlog_storage_sled::SledStore;
 use vouchlog_stream::StreamId;
 
@@ -25,13 +25,13 @@ use vouchlog_stream::StreamId;
 /// It is an [`Appender`], a [`LogReader`], a [`Lookup`] and a [`Watch`], as a log across the network is.
 #[derive(Clone)]
 pub struct Log {
-    engine: vouchlog_sequencer::Log<SledStore>,
+    engine: vouchlog_sequencer::Engine<SledStore>,
     /// The engine's metrics, until a server takes them.
     registry: Arc<Mutex<Registry>>,
 }
 
 impl Log {
-    pub(crate) fn new(engine: vouchlog_sequencer::Log<SledStore>, registry: Registry) -> Self {
+    pub(crate) fn new(engine: vouchlog_sequencer::Engine<SledStore>, registry: Registry) -> Self {
         Self { engine, registry: Arc::new(Mutex::new(registry)) }
     }
 
@@ -95,11 +95,11 @@ impl Log {
     /// gRPC and HTTP on one router, to be merged or nested into an axum program's own. gRPC clients find services at the
     /// root only.
     pub fn router(&self) -> Router {
-        self.server(Config::default()).router()
+        self.server(ServerConfig::default()).router()
     }
 
     /// A server of this log, with its readiness; the first one made also shows the engine's metrics.
-    pub fn server(&self, config: Config) -> Server {
+    pub fn server(&self, config: ServerConfig) -> Server {
         let registry = std::mem::take(&mut *self.registry.lock());
         let engine = self.engine.clone();
         Server::new(self.clone(), config).health(move || engine.readiness()).registry(registry)

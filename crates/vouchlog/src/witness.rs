@@ -29,6 +29,5 @@ pub use refusals::RefusalDir;
 pub use state::{ACCEPT_LOST_STATE, WitnessStateError};
 pub use vouchlog_storage::StoreIdentity;
 pub use vouchlog_witness::{
-    KnownLog, ListedLogs, Logs, LogsError, OpenError as EngineError, Rate, Refusal, RefusalReason,
-    RefusalSink,
+    KnownLog, ListedLogs, Logs, LogsError, Rate, Refusal, RefusalReason, RefusalSink, WitnessEngineError,
 };

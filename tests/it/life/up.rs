@@ -1,13 +1,15 @@
 //! `vouchlog up`: a witness, a log, a collector and its vault from one folder.
 
+use std::io::{Read, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use super::program::{Program, get, post};
 use crate::collect::world::traces;
-use crate::process::{fail, free_port, succeed, vouchlog};
+use crate::process::{fail, free_port, signal, succeed, vouchlog};
 
 /// The log's, the witness's and the collector's two.
 type Ports = [u16; 4];
@@ -83,4 +85,30 @@ fn a_folder_keeps_its_keys_and_its_name() {
         std::fs::rename(&aside, &path).unwrap();
     }
     assert_eq!(Program::start(up(&dir, ports)).terminate(), Some(0));
+}
+
+/// While the log starts, here because its operator's key takes time to read, SIGTERM already ends all: no collector is started.
+#[test]
+fn a_start_can_be_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dir, ports) = (folder.path().join("all"), [(); 4].map(|()| free_port()));
+    assert_eq!(Program::start(up(&dir, ports)).terminate(), Some(0));
+    std::fs::remove_dir_all(dir.join("collector")).unwrap();
+    let path = dir.join("keys/operator.key");
+    let key = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    assert!(Command::new("mkfifo").args(["-m", "600"]).arg(&path).status().unwrap().success());
+
+    let mut all = up(&dir, ports).stdout(Stdio::piped()).spawn().unwrap();
+    // Opened for writing once the log reads it.
+    let mut pipe = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    signal(all.id(), "TERM");
+    std::thread::sleep(Duration::from_millis(200));
+    pipe.write_all(&key).unwrap();
+    drop(pipe);
+    let mut announced = String::new();
+    all.stdout.take().unwrap().read_to_string(&mut announced).unwrap();
+    assert!(all.wait().unwrap().success());
+    assert_eq!(announced, "");
+    assert!(!dir.join("collector").exists(), "a service was started after SIGTERM");
 }

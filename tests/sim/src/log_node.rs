@@ -12,7 +12,7 @@ use vouchlog_note::{Origin, SignedCheckpoint};
 use vouchlog_runtime::Clock;
 use vouchlog_runtime::clock::ManualTime;
 use vouchlog_sequencer::testing::{ORIGIN, TestClock, config};
-use vouchlog_sequencer::{Log, Options};
+use vouchlog_sequencer::{Engine, Options};
 use vouchlog_storage::{Index, MemoryIndex, framing};
 
 use crate::disk::SimDisk;
@@ -37,7 +37,7 @@ pub(crate) struct LogNode {
 
 /// The log's process.
 pub(crate) struct Running {
-    pub(crate) log: Log<Arc<SimStore>>,
+    pub(crate) log: Engine<Arc<SimStore>>,
     pub(crate) store: Arc<SimStore>,
     pub(crate) disk: SimDisk,
 }
@@ -64,7 +64,7 @@ impl LogNode {
         let mut config = config(&TestClock::default(), options);
         config.house_key = None;
         config.clock = Clock::new(time.clone());
-        let log = Log::open(config, store.clone(), Some(self.index.clone()), &mut Registry::default());
+        let log = Engine::open(config, store.clone(), Some(self.index.clone()), &mut Registry::default());
         let log = log.map_err(|error| error.to_string())?;
         self.running = Some(Running { log, store, disk });
         self.settle();

@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
 use vouchlog_api::Appender;
 use vouchlog_sequencer::testing::{ORIGIN, TestClock, TestGateway, config, statements};
-use vouchlog_sequencer::{Log, Options};
+use vouchlog_sequencer::{Engine, Options};
 use vouchlog_storage_sled::{FjallIndex, SledStore};
 use vouchlog_stream::limits::RECENT_RUNS;
 
@@ -43,7 +43,7 @@ pub(crate) async fn run(args: EngineArgs) -> Result<Report> {
     let index: Option<Arc<dyn vouchlog_storage::Index>> =
         if args.index { Some(Arc::new(FjallIndex::open(&dir.join("index"))?)) } else { None };
     let clock = TestClock::default();
-    let log = Log::open(config(&clock, Options::default()), store, index, &mut Registry::default())?;
+    let log = Engine::open(config(&clock, Options::default()), store, index, &mut Registry::default())?;
     let end = Instant::now() + Duration::from_secs(args.seconds);
     let started = Instant::now();
     let workers = (0..args.gateways).map(|seed| {
@@ -60,7 +60,7 @@ pub(crate) async fn run(args: EngineArgs) -> Result<Report> {
     Ok(report)
 }
 
-async fn worker(log: Log<SledStore>, seed: u8, batch: usize, end: Instant) -> Result<Report> {
+async fn worker(log: Engine<SledStore>, seed: u8, batch: usize, end: Instant) -> Result<Report> {
     let mut gateway = TestGateway::open(&log, seed).await?;
     let mut report = Report::default();
     let window = Arc::new(Semaphore::new(RECENT_RUNS));

@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 use tokio::task::JoinSet;
 use vouchlog_api::{Appender, ErrorKind};
 use vouchlog_sequencer::testing::{ORIGIN, TestClock, TestGateway, config, statements};
-use vouchlog_sequencer::{Log, Options};
+use vouchlog_sequencer::{Engine, Options};
 use vouchlog_storage_sled::{FjallIndex, SledStore};
 
 use crate::report::{Report, resident_bytes};
@@ -47,7 +47,7 @@ pub(crate) async fn run(args: StreamsArgs) -> Result<Report> {
     let store = SledStore::open(&dir, ORIGIN, vouchlog_storage_sled::Options::default())?;
     let index: Arc<dyn vouchlog_storage::Index> = Arc::new(FjallIndex::open(&dir.join("index"))?);
     let clock = TestClock::default();
-    let log = Log::open(config(&clock, Options::default()), store, Some(index), &mut Registry::default())?;
+    let log = Engine::open(config(&clock, Options::default()), store, Some(index), &mut Registry::default())?;
     log.enrol(TestGateway::enrolment(GATEWAY)).await?;
     let (next, started) = (Arc::new(AtomicU64::new(0)), Instant::now());
     let mut report = Report::of("streams");
@@ -80,7 +80,7 @@ pub(crate) async fn run(args: StreamsArgs) -> Result<Report> {
 }
 
 /// Opens and closes streams until all up to `end` are taken; how long the openings took together.
-async fn worker(log: Log<SledStore>, next: Arc<AtomicU64>, end: u64) -> Result<(Report, Duration)> {
+async fn worker(log: Engine<SledStore>, next: Arc<AtomicU64>, end: u64) -> Result<(Report, Duration)> {
     let (mut report, mut opening) = (Report::of("streams"), Duration::ZERO);
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);

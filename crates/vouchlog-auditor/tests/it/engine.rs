@@ -5,7 +5,7 @@ use std::sync::Arc;
 use vouchlog_api::{AckLevel, Appender, HouseAppend, LogReader};
 use vouchlog_auditor::{AuditReport, AuditState, Config, LogIdentity, audit};
 use vouchlog_note::{Origin, VerifyingKey};
-use vouchlog_sequencer::Log;
+use vouchlog_sequencer::Engine;
 use vouchlog_sequencer::testing::{ORIGIN, TestClock, TestGateway, open, statements};
 use vouchlog_storage::MemoryStore;
 
@@ -17,7 +17,7 @@ fn config(key: &VerifyingKey) -> Config {
 }
 
 /// Audits the log anew and from where the last audit ended, and expects it clean both ways.
-async fn check(log: &Log<Arc<MemoryStore>>, state: &mut Option<AuditState>) -> AuditReport {
+async fn check(log: &Engine<Arc<MemoryStore>>, state: &mut Option<AuditState>) -> AuditReport {
     let config = config(log.vkey());
     let whole = audit(log.clone(), &config, None, |_| {}).await.unwrap();
     assert!(whole.report.is_clean(), "{}", whole.report);
@@ -30,12 +30,12 @@ async fn check(log: &Log<Arc<MemoryStore>>, state: &mut Option<AuditState>) -> A
 }
 
 /// The log's second of writing heads comes round once a second: waits until it has taken note of the clock.
-async fn settle(log: &Log<Arc<MemoryStore>>) {
+async fn settle(log: &Engine<Arc<MemoryStore>>) {
     let size = log.sequenced().size();
     drop(tokio::time::timeout(std::time::Duration::from_secs(3), log.checkpoint_after(size)).await);
 }
 
-async fn beat(log: &Log<Arc<MemoryStore>>, gateway: &TestGateway, seconds: u64, close: bool) {
+async fn beat(log: &Engine<Arc<MemoryStore>>, gateway: &TestGateway, seconds: u64, close: bool) {
     log.append(gateway.head_only(seconds, close)).await.unwrap();
 }
 

@@ -178,11 +178,11 @@ impl Check {
     }
 }
 
-type Log = VerifiedLog<CachingReader<TileReader>>;
+type ReadLog = VerifiedLog<CachingReader<TileReader>>;
 
 /// Takes the log's newest checkpoint, if it extends the one that was remembered and satisfies the policy.
 async fn newest(
-    log: &Log,
+    log: &ReadLog,
     canaries: &mut Canaries,
     policy: Option<&Policy>,
     vkey: &VerifyingKey,
@@ -211,7 +211,7 @@ async fn newest(
 }
 
 /// Looks whether a canary is in the log, under the newest checkpoint.
-async fn fate(log: &Log, lookup: &GrpcLog, canary: &Canary, is_late: bool) -> Result<Fate, VerifyError> {
+async fn fate(log: &ReadLog, lookup: &GrpcLog, canary: &Canary, is_late: bool) -> Result<Fate, VerifyError> {
     let digest = canary.digest();
     let index = match canary.index {
         Some(index) => LeafIndex::new(index),

@@ -15,7 +15,7 @@ use vouchlog_collector::{
     Collector, CollectorConfig, Forward, ForwardLimits, Mode, OpenError, Settings, assemble,
 };
 use vouchlog_record::Profile;
-use vouchlog_server::{Config, Readiness, Server};
+use vouchlog_server::{Readiness, Server, ServerConfig};
 use vouchlog_vault::KeySource;
 
 use super::custody::VaultArgs;
@@ -297,7 +297,7 @@ fn server(
     custody: &Custody,
     log: &log::OpenLog,
     Files { token, forward }: Files,
-    config: Config,
+    config: ServerConfig,
 ) -> Server {
     let mut registry = prometheus_client::registry::Registry::default();
     collector.register(&mut registry);

@@ -23,10 +23,10 @@ use crate::output::{self, Outcome, Output};
 
 mod audit;
 mod evidence;
-mod place;
+mod folder;
 mod witnesses;
 
-use place::{Place, Running};
+use folder::{DemoFolder, Running};
 use witnesses::RunningWitness;
 
 /// How often the demo's log asks its witnesses at most.
@@ -80,25 +80,25 @@ impl Story {
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let begun = Instant::now();
-        let place = Place::make(self.keep)?;
+        let folder = DemoFolder::make(self.keep)?;
         let mut story = Story { output, step: 0 };
-        story.output.say(&format!("Everything happens on this machine, in {}.", place.dir().display()))?;
+        story.output.say(&format!("Everything happens on this machine, in {}.", folder.dir().display()))?;
 
         let gateway =
-            keys::create(&place.path("gateway.key"), "gateway.localhost/demo", SignatureType::Ed25519)?;
-        let log_key = keys::create(&place.path("log.key"), &log_name(), SignatureType::Ed25519)?;
-        let (witnesses, policy) = start_witnesses(&mut story, &place, &log_key).await?;
-        let running = start(&mut story, &place, log_key.clone(), &policy, gateway.verifying_key()).await?;
+            keys::create(&folder.path("gateway.key"), "gateway.localhost/demo", SignatureType::Ed25519)?;
+        let log_key = keys::create(&folder.path("log.key"), &log_name(), SignatureType::Ed25519)?;
+        let (witnesses, policy) = start_witnesses(&mut story, &folder, &log_key).await?;
+        let running = start(&mut story, &folder, log_key.clone(), &policy, gateway.verifying_key()).await?;
         let vkey = running.what.vkey().clone();
         let auditor = meet(&mut story, &running).await?;
-        let kept = record_exchanges(&mut story, &place)?;
+        let kept = record_exchanges(&mut story, &folder)?;
         let gateway_vkey = gateway.verifying_key().clone();
-        let indexes = submit(&mut story, &place, &running, gateway.clone(), &kept).await?;
-        verify_receipts(&mut story, &place, &vkey, &policy, &kept, &indexes)?;
+        let indexes = submit(&mut story, &folder, &running, gateway.clone(), &kept).await?;
+        verify_receipts(&mut story, &folder, &vkey, &policy, &kept, &indexes)?;
         let size = running.what.sequenced().size();
         audit_log(&mut story, &auditor, size, &gateway_vkey).await?;
-        evidence::tell(&mut story, &place, &running, gateway, &policy).await?;
-        let altered = alter(&mut story, &place, &vkey, &kept, &indexes)?;
+        evidence::tell(&mut story, &folder, &running, gateway, &policy).await?;
+        let altered = alter(&mut story, &folder, &vkey, &kept, &indexes)?;
         fork(&mut story, &witnesses, &log_key).await?;
         running.stop().await?.stop().await;
         for witness in witnesses {
@@ -106,11 +106,11 @@ impl Args {
         }
 
         let seconds = begun.elapsed().as_secs_f64();
-        go_on(&story, &place, &vkey, &kept, &indexes, seconds)?;
+        go_on(&story, &folder, &vkey, &kept, &indexes, seconds)?;
         let answer = json!({
             "origin": vkey.name().as_str(), "log_vkey": vkey.to_string(), "statements": kept.len(),
             "receipts_verified": kept.len(), "witnesses": policy.witnesses().len(), "complete": true, "altered_record": altered,
-            "folder": self.keep.then(|| place.dir()), "seconds": seconds,
+            "folder": self.keep.then(|| folder.dir()), "seconds": seconds,
         });
         if output.is_json() {
             output.answer("", &answer)?;
@@ -127,12 +127,12 @@ fn log_name() -> String {
 
 async fn start_witnesses(
     story: &mut Story,
-    place: &Place,
+    folder: &DemoFolder,
     log: &SigningKey,
 ) -> anyhow::Result<(Vec<RunningWitness>, Policy)> {
     story.step("Two witnesses start and are configured with a log to cosign.")?;
-    let witnesses = witnesses::start(place, log).await?;
-    let policy = witnesses::policy(place, &witnesses)?;
+    let witnesses = witnesses::start(folder, log).await?;
+    let policy = witnesses::policy(folder, &witnesses)?;
     for witness in &witnesses {
         story.tell(&format!("witness  {} at {}", witness.what.name(), witness.url))?;
     }
@@ -142,7 +142,7 @@ async fn start_witnesses(
 
 async fn start(
     story: &mut Story,
-    place: &Place,
+    folder: &DemoFolder,
     key: SigningKey,
     policy: &Policy,
     gateway: &VerifyingKey,
@@ -151,14 +151,14 @@ async fn start(
     let mut witnesses = connect_witnesses(policy.clone())?;
     // A demo must not wait a whole second here.
     witnesses.interval = WITNESS_INTERVAL;
-    let log = vouchlog::open(place.path("log"))
+    let log = vouchlog::open(folder.path("log"))
         .origin(key.verifying_key().name().as_str())
         .log_key(key)
         .witnesses(witnesses)
         .gateway(gateway.clone())
         .await
         .map_err(|error| serve::advise(&error))?;
-    let server = log.server(vouchlog_server::Config::default());
+    let server = log.server(vouchlog_server::ServerConfig::default());
     let running = Running::start(log, server).await?;
     story.tell(&format!("log      {} at {}", running.what.origin(), running.url))?;
     story.tell(&format!("vkey     {}", running.what.vkey()))?;
@@ -180,9 +180,9 @@ async fn meet(story: &mut Story, running: &Running<Log>) -> anyhow::Result<Verif
     Ok(auditor)
 }
 
-fn record_exchanges(story: &mut Story, place: &Place) -> anyhow::Result<Vec<Kept>> {
+fn record_exchanges(story: &mut Story, folder: &DemoFolder) -> anyhow::Result<Vec<Kept>> {
     story.step("The gateway keeps a record of each exchange with an AI provider.")?;
-    let (records, receipts) = (place.make_dir("records")?, place.make_dir("receipts")?);
+    let (records, receipts) = (folder.make_dir("records")?, folder.make_dir("receipts")?);
     let mut kept = Vec::new();
     for line in EXCHANGES.lines() {
         let exchange: Exchange = serde_json::from_str(line).context("the sample exchanges are malformed")?;
@@ -204,14 +204,14 @@ fn record_exchanges(story: &mut Story, place: &Place) -> anyhow::Result<Vec<Kept
 
 async fn submit(
     story: &mut Story,
-    place: &Place,
+    folder: &DemoFolder,
     running: &Running<Log>,
     key: SigningKey,
     kept: &[Kept],
 ) -> anyhow::Result<Vec<LeafIndex>> {
     story.step("The gateway submits the commitments through a stream of its own, over gRPC.")?;
     let (url, log) = (running.url.as_str(), running.what.vkey());
-    let (state, receipts) = (place.path("state"), Some(place.path("receipts")));
+    let (state, receipts) = (folder.path("state"), Some(folder.path("receipts")));
     let wait_for = AckLevel::Witnessed;
     let gateway =
         Opened { url, log, key, state, receipts, wait_for, min_free: MIN_FREE_BYTES }.open().await?;
@@ -236,7 +236,7 @@ async fn submit(
 
 fn verify_receipts(
     story: &mut Story,
-    place: &Place,
+    folder: &DemoFolder,
     vkey: &VerifyingKey,
     policy: &Policy,
     kept: &[Kept],
@@ -244,7 +244,7 @@ fn verify_receipts(
 ) -> anyhow::Result<()> {
     story.step("Anyone with a record, its salt and its receipt can verify inclusion offline.")?;
     for (kept, index) in kept.iter().zip(indexes) {
-        let verified = check(place, vkey, Some(policy), kept, *index, None)?;
+        let verified = check(folder, vkey, Some(policy), kept, *index, None)?;
         verified
             .map_err(|error| anyhow::anyhow!("the receipt of {} does not hold: {error}", kept.exchange.id))?;
     }
@@ -278,7 +278,7 @@ async fn audit_log(
 /// Alters a record as an insider would, and answers why that does not hold.
 fn alter(
     story: &mut Story,
-    place: &Place,
+    folder: &DemoFolder,
     vkey: &VerifyingKey,
     kept: &[Kept],
     indexes: &[LeafIndex],
@@ -296,15 +296,15 @@ fn alter(
     std::fs::write(&kept.record, &altered)?;
     story.tell(&format!("In {}, {from} becomes {to}.", kept.record.display()))?;
 
-    let finding = refused(check(place, vkey, None, kept, *index, None)?)?;
+    let finding = refused(check(folder, vkey, None, kept, *index, None)?)?;
     story.tell(&format!("DOES NOT HOLD: {finding}"))?;
     story.tell("So the attacker makes a new salt and commitment for it.")?;
     let forged = commit_to(altered.as_bytes());
-    let second = refused(check(place, vkey, None, kept, *index, Some(&forged))?)?;
+    let second = refused(check(folder, vkey, None, kept, *index, Some(&forged))?)?;
     story.tell(&format!("DOES NOT HOLD: {second}"))?;
 
     std::fs::write(&kept.record, &original)?;
-    check(place, vkey, None, kept, *index, None)?.context("the record was put back")?;
+    check(folder, vkey, None, kept, *index, None)?.context("the record was put back")?;
     story.tell("The record is restored, and verifies again.")?;
     Ok(finding)
 }
@@ -328,7 +328,7 @@ fn refused<T>(outcome: Result<T, VerifyError>) -> anyhow::Result<String> {
 
 /// Verifies a record as it is on disk, with its receipt; with another opening than its own, if one is given.
 fn check(
-    place: &Place,
+    folder: &DemoFolder,
     vkey: &VerifyingKey,
     policy: Option<&Policy>,
     kept: &Kept,
@@ -336,18 +336,18 @@ fn check(
     forged: Option<&Opening>,
 ) -> anyhow::Result<Result<(), VerifyError>> {
     let read = |path: &Path| std::fs::read(path).with_context(|| path.display().to_string());
-    let (proof, record) = (read(&receipt(place, index))?, read(&kept.record)?);
+    let (proof, record) = (read(&receipt(folder, index))?, read(&kept.record)?);
     let own = Opening::parse(&read(&kept.opening)?)?;
     Ok(verify(&proof, vkey, policy, Claim::Record(&record, forged.unwrap_or(&own))).map(drop))
 }
 
-fn receipt(place: &Place, index: LeafIndex) -> PathBuf {
-    place.path("receipts").join(format!("{index}.tlog-proof"))
+fn receipt(folder: &DemoFolder, index: LeafIndex) -> PathBuf {
+    folder.path("receipts").join(format!("{index}.tlog-proof"))
 }
 
 fn go_on(
     story: &Story,
-    place: &Place,
+    folder: &DemoFolder,
     vkey: &VerifyingKey,
     kept: &[Kept],
     indexes: &[LeafIndex],
@@ -355,21 +355,21 @@ fn go_on(
 ) -> anyhow::Result<()> {
     let say = |words: &str| story.output.say(words);
     say(&format!("\nDone in {seconds:.1} s. Continue by hand:"))?;
-    if place.is_kept() {
+    if folder.is_kept() {
         let (kept, index) = kept.iter().zip(indexes).next().context("nothing was logged")?;
-        say(&format!("\n  # this log, its records and its receipts are in {}", place.dir().display()))?;
+        say(&format!("\n  # this log, its records and its receipts are in {}", folder.dir().display()))?;
         say(&format!(
             "  vouchlog verify --proof {} --log-vkey {vkey} \\\n    --policy {} --record {} --opening {}",
-            receipt(place, *index).display(),
-            place.path("policy.txt").display(),
+            receipt(folder, *index).display(),
+            folder.path("policy.txt").display(),
             kept.record.display(),
             kept.opening.display()
         ))?;
-        say(&format!("  vouchlog fsck --data {}", place.path("log").display()))?;
+        say(&format!("  vouchlog fsck --data {}", folder.path("log").display()))?;
         return say(&format!(
             "  vouchlog serve --data {} --key {}",
-            place.path("log").display(),
-            place.path("log.key").display()
+            folder.path("log").display(),
+            folder.path("log.key").display()
         ));
     }
     say("\n  vouchlog serve --data ./log                    # a log of your own; prints its vkey")?;

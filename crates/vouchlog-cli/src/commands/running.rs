@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use vouchlog_server::Config;
+use vouchlog_server::ServerConfig;
 
 use crate::advice::Advice;
 use crate::output::{self, Outcome, RESTART};
@@ -35,8 +35,12 @@ pub(super) struct DrainArgs {
 
 impl DrainArgs {
     /// How the command's server is set. Raises the limit of open files: call it before anything is opened.
-    pub(super) fn config(&self) -> Config {
-        Config { drain_timeout: self.drain, max_descriptors: raise_descriptor_limit(), ..Config::default() }
+    pub(super) fn config(&self) -> ServerConfig {
+        ServerConfig {
+            drain_timeout: self.drain,
+            max_descriptors: raise_descriptor_limit(),
+            ..ServerConfig::default()
+        }
     }
 }
 

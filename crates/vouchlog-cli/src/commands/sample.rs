@@ -21,7 +21,7 @@ use crate::output::{self, Outcome, Output};
 /// What the file is.
 pub(super) const FORMAT: &str = "vouchlog/v1 sample";
 /// The largest sample there is, at four kilobytes each.
-const MAX_SAMPLE_BYTES: usize = 256 << 20;
+pub(super) const MAX_SAMPLE_BYTES: usize = 256 << 20;
 /// Entries fetched at once.
 const IN_FLIGHT: usize = 8;
 
@@ -76,7 +76,7 @@ impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let log = self.identity.log()?;
         if let Some(path) = &self.check {
-            return check(path, &log, output);
+            return check(path, &read_file(path, MAX_SAMPLE_BYTES)?, &log, output);
         }
         let (Some(source), Some(count)) = (&self.source, self.count) else {
             anyhow::bail!("give the log and the number of entries: --log and --count");
@@ -176,9 +176,9 @@ fn words(log: &LogIdentity, head: &TreeHead, drawn: &[LeafIndex]) -> String {
 }
 
 /// Checks a sample offline: that the log signed the root, that the root draws these entries, and that each is in the log.
-pub(super) fn check(path: &Path, log: &LogIdentity, output: Output) -> anyhow::Result<Outcome> {
-    let file: SampleFile = serde_json::from_slice(&read_file(path, MAX_SAMPLE_BYTES)?)
-        .with_context(|| format!("{} is not a sample", path.display()))?;
+pub(super) fn check(path: &Path, json: &[u8], log: &LogIdentity, output: Output) -> anyhow::Result<Outcome> {
+    let file: SampleFile =
+        serde_json::from_slice(json).with_context(|| format!("{} is not a sample", path.display()))?;
     anyhow::ensure!(
         file.format == FORMAT,
         "{} is not a sample: its format is not `{FORMAT}`",

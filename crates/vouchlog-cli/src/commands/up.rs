@@ -19,6 +19,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::{JoinError, JoinSet, LocalSet};
+use tokio_util::sync::CancellationToken;
 use vouchlog::witness::create_key;
 use vouchlog::{SignatureType, SigningKey, keys};
 
@@ -94,6 +95,11 @@ impl Args {
         // What they do is on tasks of their own; these three only wait, and need not be sent to another thread.
         let local = LocalSet::new();
         let mut services = Services::default();
+        let interrupted = services.shutdown.clone();
+        local.spawn_local(async move {
+            shutdown.await;
+            interrupted.cancel();
+        });
         local
             .run_until(async move {
                 services.add("witness", |stop| witness.run_until(stop, quiet));
@@ -102,8 +108,10 @@ impl Args {
                 services.listens(self.listen).await?;
                 services.add("collector", |stop| collector.run_until(stop, quiet));
                 services.listens(self.otlp_http).await?;
-                self.announce(output, &keys);
-                let outcome = services.run_until(shutdown).await?;
+                if !services.shutdown.is_cancelled() {
+                    self.announce(output, &keys);
+                }
+                let outcome = services.finish().await?;
                 output.farewell("Everything stopped; what was acknowledged is on disk.");
                 Ok(outcome)
             })
@@ -255,14 +263,19 @@ impl Flags {
 struct Services {
     running: JoinSet<Ended>,
     stops: Vec<(&'static str, oneshot::Sender<()>)>,
+    /// Cancelled when all are to stop, also while the first of them still starts.
+    shutdown: CancellationToken,
 }
 
 impl Services {
-    /// Starts one; `run` gets what completes when it is to stop.
+    /// Starts one, unless all are to stop; `run` gets a future that completes when it is to stop.
     fn add<R>(&mut self, name: &'static str, run: impl FnOnce(Stop) -> R)
     where
         R: Future<Output = anyhow::Result<Outcome>> + 'static,
     {
+        if self.shutdown.is_cancelled() {
+            return;
+        }
         let (stop, stopped) = oneshot::channel();
         let running = run(Box::pin(async move {
             // Asked to stop, or the other end is gone.
@@ -272,7 +285,7 @@ impl Services {
         self.stops.push((name, stop));
     }
 
-    /// Waits until the newest one listens. If it ends instead, or any other, all stop.
+    /// Waits until the newest one listens, or all are to stop. If it ends instead, or any other, all stop.
     async fn listens(&mut self, address: SocketAddr) -> anyhow::Result<()> {
         let name = self.stops.last().map_or("", |(name, _)| *name);
         let listening = async {
@@ -281,6 +294,7 @@ impl Services {
             }
         };
         tokio::select! {
+            () = self.shutdown.cancelled() => Ok(()),
             listening = tokio::time::timeout(START_PATIENCE, listening) => {
                 listening.with_context(|| format!("the {name} does not listen on {address}"))
             }
@@ -293,10 +307,10 @@ impl Services {
         }
     }
 
-    /// Runs until `shutdown` completes or one of them ends, then stops all.
-    async fn run_until(&mut self, shutdown: impl Future<Output = ()>) -> anyhow::Result<Outcome> {
+    /// Waits until all are to stop or one of them ends, then stops all.
+    async fn finish(&mut self) -> anyhow::Result<Outcome> {
         let first = tokio::select! {
-            () = shutdown => None,
+            () = self.shutdown.cancelled() => None,
             Some(ended) = self.running.join_next() => Some(self.ended(ended)?),
         };
         self.stop().await;

@@ -6,14 +6,17 @@ use clap::ArgGroup;
 use serde_json::{Value, json};
 use vouchlog::verify::{self, Claim, Verified, VerifyError, Witnessed};
 use vouchlog::{Digest, Opening, Policy, VerifyingKey};
-use vouchlog_auditor::limits::MAX_COMPLETENESS_BYTES;
+use vouchlog_auditor::limits::{MAX_COMPLETENESS_BYTES, MAX_EVIDENCE_BYTES};
 use vouchlog_auditor::{CompletenessProof, EvidenceFile, verify_completeness};
 use vouchlog_note::limits::{MAX_NOTE_BYTES, MAX_PROOF_FILE_BYTES};
 use vouchlog_session::SessionBundle;
+use vouchlog_session::limits::MAX_BUNDLE_BYTES;
 use vouchlog_statement::Presentation;
+use vouchlog_statement::limits::MAX_PRESENTATION_BYTES;
 use vouchlog_stream::limits::MAX_ENTRY_BYTES;
 
 use super::input::MAX_RECORD_BYTES;
+use super::sample::MAX_SAMPLE_BYTES;
 use super::{auditing, prove_complete, read_file, sample, verify_finding};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
@@ -22,7 +25,7 @@ mod presented;
 
 /// The first line of every proof file.
 const PROOF_FIRST_LINE: &[u8] = b"c2sp.org/tlog-proof@v1\n";
-/// More than any file that can be verified has; each reader keeps its own bound.
+/// No kind of file has more.
 const MAX_FILE_BYTES: usize = 256 << 20;
 /// More than any opening has; the reader keeps its own bound.
 const MAX_OPENING_FILE_BYTES: usize = 64 * 1024;
@@ -95,29 +98,29 @@ struct ClaimArgs {
 
 impl Args {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let (kind, file) = self.file()?;
+        let GivenFile { kind, path, bytes } = self.file()?;
         anyhow::ensure!(
             self.claim.html.is_none() || kind == FileKind::Bundle,
             "--html draws the session of a bundle, and {} is none",
-            file.display()
+            path.display()
         );
         let policy = || self.policy.as_deref().map(super::policy).transpose();
         let identity = || auditing::identity(vec![self.log_vkey.clone()], None, self.policy.as_deref());
         let log = &self.log_vkey;
         match kind {
-            FileKind::Proof => self.entry(&file, output),
-            FileKind::Completeness => self.completeness(&file, output),
-            FileKind::Presentation => presented::presentation(&file, log, policy()?.as_ref(), output),
+            FileKind::Proof => self.entry(&bytes, output),
+            FileKind::Completeness => self.completeness(&bytes, output),
+            FileKind::Presentation => presented::presentation(&bytes, log, policy()?.as_ref(), output),
             FileKind::Bundle => {
-                presented::bundle(&file, log, policy()?.as_ref(), self.claim.html.as_deref(), output)
+                presented::bundle(&bytes, log, policy()?.as_ref(), self.claim.html.as_deref(), output)
             }
-            FileKind::Evidence => verify_finding::check(&file, &identity()?, output),
-            FileKind::Sample => sample::check(&file, &identity()?, output),
+            FileKind::Evidence => verify_finding::check(&bytes, &identity()?, output),
+            FileKind::Sample => sample::check(&path, &bytes, &identity()?, output),
         }
     }
 
-    /// The file to verify, and what it is: as the flag says, or else as its contents do.
-    fn file(&self) -> anyhow::Result<(FileKind, PathBuf)> {
+    /// The file to verify, of the kind that its flag names or else its contents. It is read once: it may be a pipe.
+    fn file(&self) -> anyhow::Result<GivenFile> {
         let claim = &self.claim;
         let named = [
             (FileKind::Proof, &self.proof),
@@ -125,19 +128,18 @@ impl Args {
             (FileKind::Presentation, &claim.presentation),
             (FileKind::Bundle, &claim.bundle),
         ];
-        let named = named.into_iter().find_map(|(kind, file)| Some((kind, file.clone()?)));
-        match (named, &self.file) {
-            (Some(named), _) => Ok(named),
-            (None, Some(file)) => Ok((recognise(file)?, file.clone())),
+        let named = named.into_iter().find_map(|(kind, file)| Some((kind, file.as_ref()?)));
+        let (kind, path) = match (named, &self.file) {
+            (Some((kind, path)), _) => (Some(kind), path),
+            (None, Some(path)) => (None, path),
             (None, None) => anyhow::bail!("give the file to verify"),
-        }
+        };
+        GivenFile::read(kind, path)
     }
 
-    fn completeness(&self, file: &Path, output: Output) -> anyhow::Result<Outcome> {
-        let json = read_file(file, MAX_COMPLETENESS_BYTES)?;
+    fn completeness(&self, json: &[u8], output: Output) -> anyhow::Result<Outcome> {
         let log = auditing::identity(vec![self.log_vkey.clone()], None, self.policy.as_deref())?;
-        let verified =
-            CompletenessProof::from_json(&json).and_then(|proof| verify_completeness(&proof, &log));
+        let verified = CompletenessProof::from_json(json).and_then(|proof| verify_completeness(&proof, &log));
         match verified {
             Ok(shown) => {
                 let words = prove_complete::words(log.origin.as_str(), &shown);
@@ -149,12 +151,11 @@ impl Args {
         }
     }
 
-    fn entry(&self, file: &Path, output: Output) -> anyhow::Result<Outcome> {
-        let proof = read_file(file, MAX_PROOF_FILE_BYTES)?;
+    fn entry(&self, proof: &[u8], output: Output) -> anyhow::Result<Outcome> {
         let policy = self.policy.as_deref().map(super::policy).transpose()?;
         let loaded = self.claim.load()?;
         let earlier = self.earlier.as_ref().map(|path| read_file(path, MAX_NOTE_BYTES)).transpose()?;
-        let verified = loaded.verify(&proof, &self.log_vkey, policy.as_ref());
+        let verified = loaded.verify(proof, &self.log_vkey, policy.as_ref());
         let verified = verified.and_then(|verified| match (&earlier, &policy) {
             (Some(earlier), Some(policy)) => verified.after(earlier, &self.log_vkey, policy),
             _ => Ok(verified),
@@ -185,31 +186,68 @@ enum FileKind {
     Sample,
 }
 
+impl FileKind {
+    /// The most bytes that a file of this kind has.
+    fn limit(self) -> usize {
+        match self {
+            Self::Proof => MAX_PROOF_FILE_BYTES,
+            Self::Completeness => MAX_COMPLETENESS_BYTES,
+            Self::Presentation => MAX_PRESENTATION_BYTES,
+            Self::Bundle => MAX_BUNDLE_BYTES,
+            Self::Evidence => MAX_EVIDENCE_BYTES,
+            Self::Sample => MAX_SAMPLE_BYTES,
+        }
+    }
+}
+
+/// A file to verify.
+struct GivenFile {
+    kind: FileKind,
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl GivenFile {
+    /// Without a kind, the contents show it.
+    fn read(kind: Option<FileKind>, path: &Path) -> anyhow::Result<Self> {
+        let bytes = read_file(path, kind.map_or(MAX_FILE_BYTES, FileKind::limit))?;
+        let kind = match kind.or_else(|| recognise(&bytes)) {
+            Some(kind) => kind,
+            None => {
+                return Err(Advice::error(
+                    format!("{} is no file that can be verified", path.display()),
+                    "give a proof file, a completeness file, a presentation, a session bundle, an audit's evidence file or a sample",
+                ));
+            }
+        };
+        anyhow::ensure!(
+            bytes.len() <= kind.limit(),
+            "{}: longer than {} bytes",
+            path.display(),
+            kind.limit()
+        );
+        Ok(Self { kind, path: path.to_owned(), bytes })
+    }
+}
+
 /// What a file is by its first line, or by the format that its JSON names.
-fn recognise(path: &Path) -> anyhow::Result<FileKind> {
+fn recognise(bytes: &[u8]) -> Option<FileKind> {
     #[derive(serde::Deserialize)]
     struct Named {
         format: String,
     }
-    let bytes = read_file(path, MAX_FILE_BYTES)?;
     if bytes.starts_with(PROOF_FIRST_LINE) {
-        return Ok(FileKind::Proof);
+        return Some(FileKind::Proof);
     }
-    let named = serde_json::from_slice::<Named>(&bytes).map(|named| named.format);
-    let kind = match named.as_deref() {
+    let named = serde_json::from_slice::<Named>(bytes).map(|named| named.format);
+    match named.as_deref() {
         Ok(CompletenessProof::FORMAT) => Some(FileKind::Completeness),
         Ok(Presentation::FORMAT) => Some(FileKind::Presentation),
         Ok(SessionBundle::FORMAT) => Some(FileKind::Bundle),
         Ok(EvidenceFile::FORMAT) => Some(FileKind::Evidence),
         Ok(sample::FORMAT) => Some(FileKind::Sample),
         _ => None,
-    };
-    kind.ok_or_else(|| {
-        Advice::error(
-            format!("{} is no file that can be verified", path.display()),
-            "give a proof file, a completeness file, a presentation, a session bundle, an audit's evidence file or a sample",
-        )
-    })
+    }
 }
 
 fn advise(error: VerifyError) -> anyhow::Error {
@@ -339,13 +377,7 @@ mod tests {
 
     #[test]
     fn a_file_is_recognised_by_its_contents() {
-        let dir = tempfile::tempdir().unwrap();
-        let recognised = |bytes: &[u8]| {
-            let path = dir.path().join("file");
-            std::fs::write(&path, bytes).unwrap();
-            recognise(&path).map_err(|error| error.to_string())
-        };
-        assert_eq!(recognised(b"c2sp.org/tlog-proof@v1\nindex 0\n"), Ok(FileKind::Proof));
+        assert_eq!(recognise(b"c2sp.org/tlog-proof@v1\nindex 0\n"), Some(FileKind::Proof));
         for (format, kind) in [
             ("completeness", FileKind::Completeness),
             ("presentation", FileKind::Presentation),
@@ -354,7 +386,7 @@ mod tests {
             ("sample", FileKind::Sample),
         ] {
             let json = format!("{{ \"other\": [1], \"format\": \"vouchlog/v1 {format}\" }}");
-            assert_eq!(recognised(json.as_bytes()), Ok(kind), "{format}");
+            assert_eq!(recognise(json.as_bytes()), Some(kind), "{format}");
         }
         let wrong: [&[u8]; 7] = [
             b"",
@@ -366,9 +398,27 @@ mod tests {
             &[0xff, 0xfe],
         ];
         for wrong in wrong {
-            let error = recognised(wrong).unwrap_err();
+            assert_eq!(recognise(wrong), None);
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("file");
+            std::fs::write(&path, wrong).unwrap();
+            let error = GivenFile::read(None, &path).map(|_| ()).unwrap_err().to_string();
             assert!(error.contains("is no file that can be verified"), "{error}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let (pipe, proof) = (path.clone(), [PROOF_FIRST_LINE, b"index 0\n"].concat());
+        let written = proof.clone();
+        let writer = std::thread::spawn(move || std::fs::write(pipe, written).unwrap());
+        let given = GivenFile::read(None, &path).unwrap();
+        assert_eq!((given.kind, given.bytes), (FileKind::Proof, proof));
+        writer.join().unwrap();
     }
 
     #[derive(Parser)]

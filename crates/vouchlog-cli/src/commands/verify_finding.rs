@@ -1,6 +1,6 @@
 //! `vouchlog verify-finding`: checks the evidence of an audit's finding offline.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 use vouchlog_auditor::limits::MAX_EVIDENCE_BYTES;
@@ -28,13 +28,13 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        check(&self.file, &self.identity.log()?, output)
+        check(&read_file(&self.file, MAX_EVIDENCE_BYTES)?, &self.identity.log()?, output)
     }
 }
 
 /// Checks an evidence file with the keys of the log that it is about.
-pub(super) fn check(path: &Path, log: &LogIdentity, output: Output) -> anyhow::Result<Outcome> {
-    let file = EvidenceFile::from_json(&read_file(path, MAX_EVIDENCE_BYTES)?)?;
+pub(super) fn check(json: &[u8], log: &LogIdentity, output: Output) -> anyhow::Result<Outcome> {
+    let file = EvidenceFile::from_json(json)?;
     let kind = file.kind;
     let answer = |verdict: &str, words: &str, cosigned: Option<bool>| {
         json!({
@@ -65,10 +65,10 @@ pub(super) fn check(path: &Path, log: &LogIdentity, output: Output) -> anyhow::R
             Ok(Outcome::Fine)
         }
         Verdict::Refuted { reason } => {
-            anyhow::bail!("{}: the file does not show {kind}: {reason}", path.display())
+            anyhow::bail!("the evidence file does not show {kind}: {reason}")
         }
         verdict => {
-            anyhow::bail!("{}: an unknown verdict: {verdict:?}", path.display())
+            anyhow::bail!("the evidence file has an unknown verdict: {verdict:?}")
         }
     }
 }

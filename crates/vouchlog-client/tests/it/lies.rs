@@ -12,7 +12,7 @@ use vouchlog_api::{
 use vouchlog_client::{Gateway, GatewayError, Misbehaviour};
 use vouchlog_merkle::{CompactRange, Hash, LeafIndex, TileId, TreeHead, TreeSize};
 use vouchlog_note::{Checkpoint, SignedCheckpoint};
-use vouchlog_sequencer::Log;
+use vouchlog_sequencer::Engine;
 use vouchlog_storage::MemoryStore;
 use vouchlog_stream::{LoggedAt, SequenceNumber, StreamId};
 
@@ -46,7 +46,7 @@ enum Lie {
 
 #[derive(Clone)]
 struct Liar {
-    log: Log<Arc<MemoryStore>>,
+    log: Engine<Arc<MemoryStore>>,
     lie: Arc<Mutex<Lie>>,
     /// What its callers waited for, in requests with statements.
     waited: Arc<Mutex<Vec<AckLevel>>>,

@@ -14,7 +14,7 @@ use vouchlog_client::limits::MAX_WITNESS_PAUSE;
 use vouchlog_client::{GrpcWitness, HttpWitness, WitnessOptions, witness};
 use vouchlog_merkle::{Hash, sha256};
 use vouchlog_note::{AddCheckpoint, SignSubtree};
-use vouchlog_server::{Config, Server};
+use vouchlog_server::{Server, ServerConfig};
 
 use crate::world::in_time;
 
@@ -61,7 +61,7 @@ impl Puppet {
     async fn serve(&self, options: &WitnessOptions) -> [AnyWitness; 2] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let server = Server::witness(self.clone(), Config::default());
+        let server = Server::witness(self.clone(), ServerConfig::default());
         tokio::spawn(server.run(listener, std::future::pending()));
         let http = HttpWitness::new(&format!("http://{address}"), options).unwrap();
         let grpc = GrpcWitness::connect(&format!("grpc://{address}"), options).unwrap();
@@ -384,7 +384,9 @@ async fn a_url_says_which_protocol_is_spoken() {
     let puppet = Puppet::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(Server::witness(puppet.clone(), Config::default()).run(listener, std::future::pending()));
+    tokio::spawn(
+        Server::witness(puppet.clone(), ServerConfig::default()).run(listener, std::future::pending()),
+    );
     for url in [
         format!("http://{address}"),
         format!("http://{address}/"),

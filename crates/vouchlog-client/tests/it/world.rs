@@ -14,7 +14,7 @@ use vouchlog_client::{Connection, Gateway, GatewayConfig, GatewayError, Options,
 use vouchlog_merkle::{LeafIndex, sha256};
 use vouchlog_note::{KeyName, Origin, SignatureType, SigningKey, VerifyingKey};
 use vouchlog_runtime::{Clock, UnixMillis, UnixSeconds};
-use vouchlog_sequencer::Log;
+use vouchlog_sequencer::Engine;
 use vouchlog_storage::{MemoryIndex, MemoryStore};
 use vouchlog_stream::{
     Digest, Enrolment, Entry, Evidence, Statement, StatementEntry, StatementKind, StreamId,
@@ -27,7 +27,7 @@ pub(crate) const ORIGIN: &str = "log.example/world";
 /// A log, its server, and the proxy in front.
 pub(crate) struct World {
     pub(crate) store: Arc<MemoryStore>,
-    pub(crate) log: Log<Arc<MemoryStore>>,
+    pub(crate) log: Engine<Arc<MemoryStore>>,
     pub(crate) proxy: Proxy,
     /// Whether the log looks statements up, from its next start on.
     pub(crate) has_index: bool,
@@ -138,7 +138,7 @@ fn open_log(
     store: Arc<MemoryStore>,
     options: vouchlog_sequencer::Options,
     has_index: bool,
-) -> Log<Arc<MemoryStore>> {
+) -> Engine<Arc<MemoryStore>> {
     static TIME: AtomicU64 = AtomicU64::new(1_800_000_000_000);
     let config = vouchlog_sequencer::Config {
         origin: origin(),
@@ -152,14 +152,14 @@ fn open_log(
         options,
     };
     let index = has_index.then(|| Arc::new(MemoryIndex::default()) as _);
-    Log::open(config, store, index, &mut Registry::default()).unwrap()
+    Engine::open(config, store, index, &mut Registry::default()).unwrap()
 }
 
-pub(crate) async fn serve(log: impl vouchlog_server::Log) -> (SocketAddr, oneshot::Sender<()>) {
+pub(crate) async fn serve(log: impl vouchlog_server::ServedLog) -> (SocketAddr, oneshot::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = vouchlog_server::Server::new(log, vouchlog_server::Config::default());
+    let server = vouchlog_server::Server::new(log, vouchlog_server::ServerConfig::default());
     tokio::spawn(async move { server.run(listener, async { drop(stopped.await) }).await });
     (address, stop)
 }

@@ -13,7 +13,7 @@ use vouchlog_storage_sled::SledStore;
 use super::*;
 use crate::scrub::Mirror;
 use crate::testing::{ORIGIN, TestClock, TestGateway, config, statements};
-use crate::{Log, Options};
+use crate::{Engine, Options};
 
 const T: u64 = 1_767_225_600;
 
@@ -74,7 +74,7 @@ async fn scrubbed(
     let options = Options { scrub, ..Options::default() };
     let mut registry = Registry::default();
     let log =
-        Log::open(config(&TestClock::default(), options), open_store(dir), None, &mut registry).unwrap();
+        Engine::open(config(&TestClock::default(), options), open_store(dir), None, &mut registry).unwrap();
     let first = rounds(&registry);
     wait_for_rounds(&registry, first + 1).await;
     inflict();

@@ -12,23 +12,23 @@ use vouchlog_stream::limits::RECENT_RUNS;
 use vouchlog_stream::{Entry, LoggedAt, Previous, Revocation, SequenceNumber, StreamStatus};
 
 use crate::testing::{ORIGIN, TestClock, TestGateway, config, key, open, statements, verify};
-use crate::{Log, Options, fsck};
+use crate::{Engine, Options, fsck};
 
 const T: u64 = 1_767_225_600;
 
-async fn log() -> (Log<Arc<MemoryStore>>, Arc<MemoryStore>, TestClock) {
+async fn log() -> (Engine<Arc<MemoryStore>>, Arc<MemoryStore>, TestClock) {
     let (store, clock) = (Arc::new(MemoryStore::new()), TestClock::default());
     let log = open(store.clone(), Some(Arc::new(MemoryIndex::default())), &clock).unwrap();
     (log, store, clock)
 }
 
-async fn entry(log: &Log<Arc<MemoryStore>>, index: u64) -> Entry {
+async fn entry(log: &Engine<Arc<MemoryStore>>, index: u64) -> Entry {
     let bytes = proof::entry(log, LeafIndex::new(index), log.sequenced().size()).await.unwrap();
     Entry::decode(&bytes).unwrap()
 }
 
 /// The whole log, read back and checked with nothing but its key.
-async fn check(log: &Log<Arc<MemoryStore>>, store: &MemoryStore) -> fsck::Report {
+async fn check(log: &Engine<Arc<MemoryStore>>, store: &MemoryStore) -> fsck::Report {
     log.stop().await;
     let origin = Origin::new(ORIGIN).unwrap();
     let report = fsck::fsck(store, &origin, log.vkey(), |_, _| {}).unwrap();
@@ -231,7 +231,7 @@ async fn only_enrolled_keys_open_streams_and_revoked_ones_stop() {
 async fn open_enrolment_enrols_on_the_way() {
     let (store, clock) = (Arc::new(MemoryStore::new()), TestClock::default());
     let options = Options { open_enrolment: true, ..Options::default() };
-    let log = Log::open(config(&clock, options), store.clone(), None, &mut Registry::default()).unwrap();
+    let log = Engine::open(config(&clock, options), store.clone(), None, &mut Registry::default()).unwrap();
     let mut gateway = TestGateway::open_stream(&log, 10, 110, None).await.unwrap();
     assert!(matches!(entry(&log, gateway.stream.get() - 1).await, Entry::GatewayEnrolled { .. }));
     gateway.send(&log, statements(3, 1), T).await.unwrap();
@@ -321,7 +321,7 @@ async fn house_statements_share_one_stream_and_one_signature_a_batch() {
 async fn a_full_queue_pushes_back() {
     let (store, clock) = (Arc::new(MemoryStore::new()), TestClock::default());
     let options = Options { max_queued_statements: 100, ..Options::default() };
-    let log = Log::open(config(&clock, options), store, None, &mut Registry::default()).unwrap();
+    let log = Engine::open(config(&clock, options), store, None, &mut Registry::default()).unwrap();
     let posts = (0..200u64).map(|n| {
         let log = log.clone();
         async move { log.append_house(house(statements(60, n))).await }
@@ -391,7 +391,7 @@ async fn a_clock_that_jumps_stops_nothing() {
     check(&log, &store).await;
 }
 
-async fn entry_time(log: &Log<Arc<MemoryStore>>, index: u64) -> LoggedAt {
+async fn entry_time(log: &Engine<Arc<MemoryStore>>, index: u64) -> LoggedAt {
     entry(log, index).await.logged_at()
 }
 

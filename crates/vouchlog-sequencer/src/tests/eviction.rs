@@ -18,7 +18,7 @@ use vouchlog_stream::{LoggedAt, Previous, Revocation, StreamId, StreamStatus};
 use crate::rebuild::Rebuilder;
 use crate::state::{removed_stream, stored_evicted_below};
 use crate::testing::{ORIGIN, TestClock, TestGateway, config, key, statements};
-use crate::{Log, OpenError, Options, fsck};
+use crate::{Engine, EngineError, Options, fsck};
 
 mod random;
 
@@ -97,7 +97,7 @@ impl Index for TestIndex {
 
 /// A log that keeps `kept` ended streams, with what it stands on.
 struct World {
-    log: Log<Arc<MemoryStore>>,
+    log: Engine<Arc<MemoryStore>>,
     store: Arc<MemoryStore>,
     index: Arc<TestIndex>,
     clock: TestClock,
@@ -118,10 +118,10 @@ impl World {
         index: Arc<TestIndex>,
         clock: TestClock,
         kept: usize,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, EngineError> {
         let options = Options { kept_ended_streams: kept, ..Options::default() };
         let config = config(&clock, options);
-        let log = Log::open(config, store.clone(), Some(index.clone()), &mut Registry::default())?;
+        let log = Engine::open(config, store.clone(), Some(index.clone()), &mut Registry::default())?;
         Ok(Self { log, store, index, clock, kept })
     }
 
@@ -176,7 +176,7 @@ impl World {
     }
 }
 
-async fn closed(log: &Log<Arc<MemoryStore>>, number: u64, count: usize) -> TestGateway {
+async fn closed(log: &Engine<Arc<MemoryStore>>, number: u64, count: usize) -> TestGateway {
     let mut gateway = TestGateway::open_numbered(log, 10, number, None).await.unwrap();
     if count > 0 {
         gateway.send(log, statements(count, number), T).await.unwrap();
@@ -205,7 +205,7 @@ fn words(error: &Error) -> String {
 }
 
 /// One line for each answer, without what differs by intent: receipts, and the requests that are remembered.
-async fn answers(log: &Log<Arc<MemoryStore>>, ended: &[TestGateway]) -> Vec<String> {
+async fn answers(log: &Engine<Arc<MemoryStore>>, ended: &[TestGateway]) -> Vec<String> {
     let mut lines = Vec::new();
     for gateway in ended {
         let info = StreamInfo { runs: Vec::new(), ..log.stream(gateway.stream).await.unwrap() };
@@ -419,7 +419,7 @@ async fn a_log_without_an_index_evicts_nothing() {
     let clock = TestClock::default();
     let options = Options { kept_ended_streams: 0, ..Options::default() };
     let store = Arc::new(MemoryStore::new());
-    let log = Log::open(config(&clock, options), store, None, &mut Registry::default()).unwrap();
+    let log = Engine::open(config(&clock, options), store, None, &mut Registry::default()).unwrap();
     log.enrol(TestGateway::enrolment(10)).await.unwrap();
     let gateway = closed(&log, 1, 3).await;
     tokio::time::sleep(Duration::from_millis(1_500)).await;
@@ -453,7 +453,7 @@ async fn what_an_index_of_an_earlier_version_has_seen_still_counts() {
     world.index.set(OLD);
     let store = Arc::new(world.store.reopen());
     let opened = World::open(store, world.index.clone(), world.clock.clone(), 0);
-    assert!(matches!(opened.map(drop), Err(OpenError::Forgotten { seen: 1_000_000, .. })));
+    assert!(matches!(opened.map(drop), Err(EngineError::Forgotten { seen: 1_000_000, .. })));
 }
 
 /// Every way the commit that evicts can fail.

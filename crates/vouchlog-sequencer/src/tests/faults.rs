@@ -13,7 +13,7 @@ use vouchlog_storage::{Fault, FaultPlan, MemoryStore};
 use vouchlog_stream::Statement;
 
 use crate::testing::{ORIGIN, TestClock, TestGateway, config, open, statements, verify};
-use crate::{Log, Options, fsck};
+use crate::{Engine, Options, fsck};
 
 const T: u64 = 1_767_225_600;
 const ROUNDS: u64 = 12;
@@ -70,7 +70,7 @@ async fn drive(plan: &BTreeMap<u64, Fault>) {
     check_all(&log, &store, &seen).await;
 }
 
-async fn check_all(log: &Log<Arc<MemoryStore>>, store: &MemoryStore, seen: &Seen) {
+async fn check_all(log: &Engine<Arc<MemoryStore>>, store: &MemoryStore, seen: &Seen) {
     let now = log.sequenced().head.tree;
     for (size, root) in &seen.heads {
         let old = TreeHead { size: vouchlog_merkle::TreeSize::new(*size), root: *root };
@@ -111,7 +111,7 @@ async fn two_commits_in_a_row_may_fail_in_any_way() {
 async fn a_commit_that_does_not_end_stops_the_log() {
     let (store, clock) = (Arc::new(MemoryStore::new()), TestClock::default());
     let options = Options { commit_patience: Duration::from_millis(200), ..Options::default() };
-    let log = Log::open(config(&clock, options), store.clone(), None, &mut Registry::default()).unwrap();
+    let log = Engine::open(config(&clock, options), store.clone(), None, &mut Registry::default()).unwrap();
     let mut gateway = TestGateway::open(&log, 10).await.unwrap();
     gateway.send(&log, statements(3, 1), T).await.unwrap();
     store.set_faults(FaultPlan { commits: [(0, Fault::Hang)].into(), ..FaultPlan::default() });

@@ -7,7 +7,7 @@ use vouchlog_note::Origin;
 use vouchlog_storage::MemoryStore;
 
 use crate::testing::{ORIGIN, TestClock, TestGateway, open, statements};
-use crate::{OpenError, fsck};
+use crate::{EngineError, fsck};
 
 const T: u64 = 1_767_225_600;
 
@@ -70,15 +70,15 @@ async fn another_key_origin_or_operator_is_refused() {
     let with = |change: fn(&mut crate::Config)| {
         let mut config = config(&clock, crate::Options::default());
         change(&mut config);
-        crate::Log::open(config, store.reopen(), None, &mut Registry::default()).unwrap_err()
+        crate::Engine::open(config, store.reopen(), None, &mut Registry::default()).unwrap_err()
     };
-    assert!(matches!(with(|c| c.log_key = key(ORIGIN, SignatureType::Ed25519, 9)), OpenError::LogKey(_)));
+    assert!(matches!(with(|c| c.log_key = key(ORIGIN, SignatureType::Ed25519, 9)), EngineError::LogKey(_)));
     let operator = |c: &mut crate::Config| c.operator_key = Some(key("x", SignatureType::Ed25519, 9));
-    assert!(matches!(with(operator), OpenError::OperatorKey(_)));
-    assert!(matches!(with(|c| c.origin = Origin::new("other").unwrap()), OpenError::Key(_)));
+    assert!(matches!(with(operator), EngineError::OperatorKey(_)));
+    assert!(matches!(with(|c| c.origin = Origin::new("other").unwrap()), EngineError::Key(_)));
     assert!(matches!(
         with(|c| c.log_key = key(ORIGIN, SignatureType::CosignatureEd25519, 1)),
-        OpenError::Key(_)
+        EngineError::Key(_)
     ));
 }
 

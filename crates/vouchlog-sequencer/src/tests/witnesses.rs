@@ -16,7 +16,7 @@ use vouchlog_note::{
 use vouchlog_storage::{Batch, Growth, MemoryStore, Store as _};
 
 use crate::testing::{ORIGIN, TestClock, TestGateway, config, key, statements};
-use crate::{GuardError, Log, OpenError, Options, WitnessLink, Witnesses, fsck};
+use crate::{Engine, EngineError, GuardError, Options, WitnessLink, Witnesses, fsck};
 
 /// How a witness behaves.
 #[derive(Clone, Debug)]
@@ -158,15 +158,15 @@ fn witnesses(quorum: &str, counted: usize, all: &[&TestWitness]) -> Witnesses {
     witnesses
 }
 
-fn open(store: &Arc<MemoryStore>, witnesses: Witnesses) -> Result<Log<Arc<MemoryStore>>, OpenError> {
+fn open(store: &Arc<MemoryStore>, witnesses: Witnesses) -> Result<Engine<Arc<MemoryStore>>, EngineError> {
     let options = Options { witness_patience: Duration::from_millis(300), ..Options::default() };
     let mut config = config(&TestClock::default(), options);
     config.witnesses = Some(witnesses);
-    Log::open(config, store.clone(), None, &mut Registry::default())
+    Engine::open(config, store.clone(), None, &mut Registry::default())
 }
 
 /// The published checkpoint, verified: satisfied by the policy, of a size the log has.
-fn verified(log: &Log<Arc<MemoryStore>>, policy: &Policy) -> SignedCheckpoint {
+fn verified(log: &Engine<Arc<MemoryStore>>, policy: &Policy) -> SignedCheckpoint {
     let note = log.published().expect("something is published");
     let checkpoint = policy.verify_checkpoint_of(note.checkpoint().as_bytes(), log.origin(), [log.vkey()]);
     let checkpoint = checkpoint.expect("the published checkpoint satisfies the policy");
@@ -175,7 +175,7 @@ fn verified(log: &Log<Arc<MemoryStore>>, policy: &Policy) -> SignedCheckpoint {
 }
 
 /// Appends batches and waits until what is published covers all of them.
-async fn append_and_publish(log: &Log<Arc<MemoryStore>>, batches: u64) {
+async fn append_and_publish(log: &Engine<Arc<MemoryStore>>, batches: u64) {
     let mut gateway = TestGateway::open(log, 10).await.unwrap();
     for seed in 0..batches {
         gateway.send(log, statements(3, seed), 1_767_225_600).await.unwrap();
@@ -292,7 +292,7 @@ async fn a_proven_second_history_stops_the_log() {
     assert_ne!(log.sequenced().head.tree, w1.seen().unwrap());
 }
 
-async fn append_and_publish_as(log: &Log<Arc<MemoryStore>>, seed: u8) {
+async fn append_and_publish_as(log: &Engine<Arc<MemoryStore>>, seed: u8) {
     let mut gateway = TestGateway::open(log, seed).await.unwrap();
     gateway.send(log, statements(40, 1), 1_767_225_600).await.unwrap();
     log.checkpoint_after(TreeSize::new(log.sequenced().size().get() - 1)).await.unwrap();
@@ -312,7 +312,7 @@ async fn an_old_copy_of_the_store_is_refused() {
     // One witness that answers is enough.
     let w1 = w1.with(Manner::Dead);
     let refused = open(&backup, witnesses("all", 2, &[&w1, &w2])).unwrap_err();
-    let OpenError::Guard(GuardError::Behind { witness, seen, size: held }) = &refused else {
+    let EngineError::Guard(GuardError::Behind { witness, seen, size: held }) = &refused else {
         panic!("{refused:?}")
     };
     assert_eq!((witness.as_str(), *held), ("witness.example.com/w2", size));
@@ -334,7 +334,7 @@ async fn a_lost_store_and_another_history_are_refused() {
 
     let empty = Arc::new(MemoryStore::new());
     let refused = open(&empty, witnesses("all", 1, &[&w1])).unwrap_err();
-    assert!(matches!(&refused, OpenError::Guard(GuardError::Behind { .. })), "{refused:?}");
+    assert!(matches!(&refused, EngineError::Guard(GuardError::Behind { .. })), "{refused:?}");
     assert_eq!(vouchlog_storage::Store::load(&*empty).unwrap(), None, "not even a genesis entry was written");
 
     // Another history that is longer than what the witness saw: no size gives it away, the proof does.
@@ -345,7 +345,7 @@ async fn a_lost_store_and_another_history_are_refused() {
     log.stop().await;
     drop(log);
     let refused = open(&other, witnesses("all", 1, &[&w1])).unwrap_err();
-    assert!(matches!(&refused, OpenError::Guard(GuardError::Contradicted { .. })), "{refused:?}");
+    assert!(matches!(&refused, EngineError::Guard(GuardError::Contradicted { .. })), "{refused:?}");
     assert_eq!(w1.seen(), seen, "the second history was not cosigned");
 }
 
@@ -424,7 +424,7 @@ async fn a_log_with_two_keys_signs_with_both_the_ed25519_line_first() {
     let ml_dsa = key(ORIGIN, SignatureType::MlDsa44, 5);
     config.ml_dsa_key = Some(ml_dsa.clone());
     config.witnesses = Some(witnesses);
-    let log = Log::open(config, Arc::new(MemoryStore::new()), None, &mut Registry::default()).unwrap();
+    let log = Engine::open(config, Arc::new(MemoryStore::new()), None, &mut Registry::default()).unwrap();
     append_and_publish(&log, 3).await;
     let note = log.published().unwrap().checkpoint().to_owned();
     let types: Vec<_> =

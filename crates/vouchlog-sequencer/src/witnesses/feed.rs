@@ -12,7 +12,7 @@ use vouchlog_note::{AddCheckpoint, Policy, SignedCheckpoint, VerifyingKey};
 use vouchlog_storage::Store;
 
 use super::candidate::Candidate;
-use super::status::{Metrics, Status};
+use super::status::{Status, WitnessingMetrics};
 use super::trouble::{Trouble, backoff};
 use crate::config::WitnessLink;
 use crate::read::Reader;
@@ -34,7 +34,7 @@ pub(super) struct Feed {
 }
 
 impl Feed {
-    pub(super) fn new(link: WitnessLink, metrics: &Metrics, patience: Duration) -> Self {
+    pub(super) fn new(link: WitnessLink, metrics: &WitnessingMetrics, patience: Duration) -> Self {
         let WitnessLink { name, keys, witness } = link;
         let status = Arc::new(Status::new(name.clone(), metrics.clone()));
         Self { name, keys, witness, known: None, patience, status }

@@ -49,13 +49,13 @@ struct Request {
 
 /// Metrics of all witnesses.
 #[derive(Clone, Debug)]
-pub(super) struct Metrics {
+pub(super) struct WitnessingMetrics {
     size: Family<Name, Gauge>,
     timestamp: Family<Name, Gauge>,
     requests: Family<Request, Counter>,
 }
 
-impl Metrics {
+impl WitnessingMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let r = registry.sub_registry_with_prefix("vouchlog_log_witness");
         let when = "Time of the last cosignature of the witness, by its clock";
@@ -71,11 +71,11 @@ impl Metrics {
 #[derive(Debug)]
 pub(super) struct Status {
     state: Mutex<WitnessState>,
-    metrics: Metrics,
+    metrics: WitnessingMetrics,
 }
 
 impl Status {
-    pub(super) fn new(name: String, metrics: Metrics) -> Self {
+    pub(super) fn new(name: String, metrics: WitnessingMetrics) -> Self {
         // Counters appear with their first count; a witness that never answers shall be seen too.
         metrics.size.get_or_create(&Name { witness: name.clone() }).set(0);
         Self { state: Mutex::new(WitnessState { name, ..WitnessState::default() }), metrics }

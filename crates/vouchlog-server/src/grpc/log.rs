@@ -14,13 +14,13 @@ use crate::reads;
 use crate::status::status;
 
 /// Reads the log.
-pub(crate) struct Log {
+pub(crate) struct LogService {
     pub(crate) log: AnyLog,
     pub(crate) stopping: CancellationToken,
 }
 
 #[tonic::async_trait]
-impl v1::log_server::Log for Log {
+impl v1::log_server::Log for LogService {
     type WatchCheckpointsStream = BoxStream<'static, Result<v1::Checkpoint, Status>>;
 
     async fn get_checkpoint(

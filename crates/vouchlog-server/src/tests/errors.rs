@@ -8,7 +8,7 @@ use vouchlog_api::ErrorKind;
 use vouchlog_proto::v1;
 
 use super::fake::Trouble;
-use super::{Config, Served, client};
+use super::{Served, ServerConfig, client};
 
 /// A problem document, with everything such a document has to have.
 async fn problem(response: reqwest::Response) -> (u16, Value) {
@@ -195,7 +195,7 @@ async fn a_panic_is_an_error_and_nothing_more() {
 
 #[tokio::test]
 async fn requests_that_take_too_long_are_given_up() {
-    let config = Config { request_timeout: Duration::from_millis(100), ..Config::default() };
+    let config = ServerConfig { request_timeout: Duration::from_millis(100), ..ServerConfig::default() };
     let served = Served::with(config).await;
     let mut gateway = served.gateway().await;
     served.log.trouble([Trouble::Hang, Trouble::Hang]);
@@ -208,7 +208,7 @@ async fn requests_that_take_too_long_are_given_up() {
 
 #[tokio::test]
 async fn requests_without_room_are_told_to_come_back() {
-    let config = Config { max_requests: 1, ..Config::default() };
+    let config = ServerConfig { max_requests: 1, ..ServerConfig::default() };
     let served = Served::with(config).await;
     let mut gateway = served.gateway().await;
     served.log.trouble([Trouble::Hang]);

@@ -11,13 +11,13 @@ use tonic_health::pb::health_client::HealthClient;
 use vouchlog_proto::v1;
 use vouchlog_proto::v1::log_client::LogClient;
 
-use super::{Config, Readiness, Running, Served, Server, client};
+use super::{Readiness, Running, Served, Server, ServerConfig, client};
 
 async fn start() -> Running {
     let mut registry = Registry::default();
     registry.register("monitor_audits", "A metric of the program", Counter::<u64>::default());
     let health = || Readiness::new().check("audit", Err("there was none yet".into()));
-    Running::start(Server::operations(Config::default()).health(health).registry(registry)).await
+    Running::start(Server::operations(ServerConfig::default()).health(health).registry(registry)).await
 }
 
 #[tokio::test]

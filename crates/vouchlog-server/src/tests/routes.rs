@@ -12,7 +12,7 @@ use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::{Config, Server, client};
+use super::{Server, ServerConfig, client};
 
 const METHOD: &str = "/their.v1.Service/Export";
 
@@ -30,7 +30,7 @@ fn server() -> Server {
             }),
         )
         .fallback(|| async { "never seen" });
-    Server::routes(http, grpc, Config::default())
+    Server::routes(http, grpc, ServerConfig::default())
 }
 
 /// Status and gRPC code of an empty POST.

@@ -9,7 +9,7 @@ use tonic::Code;
 use vouchlog_proto::v1;
 
 use super::fake::Trouble;
-use super::{Config, Served, client};
+use super::{Served, ServerConfig, client};
 
 #[tokio::test]
 async fn http1_http2_and_grpc_share_the_port() {
@@ -44,7 +44,7 @@ async fn unknown_methods_are_unimplemented_and_unknown_paths_are_not_found() {
 /// A client that says nothing, half a preface, or half a header is let go; one that is merely slow with its next request too.
 #[tokio::test]
 async fn slow_clients_are_let_go() {
-    let config = Config { header_timeout: Duration::from_millis(150), ..Config::default() };
+    let config = ServerConfig { header_timeout: Duration::from_millis(150), ..ServerConfig::default() };
     let served = Served::with(config).await;
     assert_eq!(served.raw(b"").await, "");
     assert_eq!(served.raw(b"PRI * HTTP/2.0\r\n").await, "");
@@ -76,7 +76,7 @@ async fn nonsense_is_refused() {
 
 #[tokio::test]
 async fn a_crowd_of_connections_is_turned_away() {
-    let config = Config { max_connections: 2, ..Config::default() };
+    let config = ServerConfig { max_connections: 2, ..ServerConfig::default() };
     let served = Served::with(config).await;
     let hello = b"GET /metrics HTTP/1.1\r\nhost: log.example\r\n\r\n";
     let mut first = TcpStream::connect(served.address).await.unwrap();
@@ -124,7 +124,7 @@ async fn stopping_answers_what_is_under_way() {
 
 #[tokio::test]
 async fn stopping_does_not_wait_for_ever() {
-    let config = Config { drain_timeout: Duration::from_millis(100), ..Config::default() };
+    let config = ServerConfig { drain_timeout: Duration::from_millis(100), ..ServerConfig::default() };
     let served = Served::with(config).await;
     served.log.trouble([Trouble::Hang]);
     let hanging = tokio::spawn(client().post(served.url("/add")).body("salted").send());
@@ -146,12 +146,12 @@ async fn a_half_sent_request_does_not_outlast_the_drain() {
     ] {
         // Only the drain can end these within the patience of this test.
         let long = Duration::from_secs(3_600);
-        let config = Config {
+        let config = ServerConfig {
             drain_timeout: Duration::from_millis(100),
             header_timeout: long,
             request_timeout: long,
             keepalive_interval: long,
-            ..Config::default()
+            ..ServerConfig::default()
         };
         let served = Served::with(config).await;
         let mut stream = TcpStream::connect(served.address).await.unwrap();
@@ -169,7 +169,7 @@ async fn a_half_sent_request_does_not_outlast_the_drain() {
 /// The limit is that of the whole process, whose other descriptors count too.
 #[tokio::test]
 async fn connections_leave_descriptors_to_the_store() {
-    let config = Config { max_descriptors: Some(1), ..Config::default() };
+    let config = ServerConfig { max_descriptors: Some(1), ..ServerConfig::default() };
     let served = Served::with(config).await;
     assert_eq!(served.raw(b"GET /healthz HTTP/1.1\r\nhost: log.example\r\n\r\n").await, "");
     served.stop().await;
@@ -181,7 +181,7 @@ async fn the_router_nests() {
     let log = super::fake::Fake::new();
     let router = axum::Router::new()
         .route("/", axum::routing::get(|| async { "mine" }))
-        .nest("/log", crate::Server::new(log, Config::default()).router());
+        .nest("/log", crate::Server::new(log, ServerConfig::default()).router());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });

@@ -23,7 +23,7 @@ use vouchlog_proto::v1::gateway_client::GatewayClient;
 use vouchlog_proto::v1::witness_client::WitnessClient;
 
 use super::grpc::reflected;
-use super::{Config, Running, Server, client};
+use super::{Running, Server, ServerConfig, client};
 
 macro_rules! vector {
     ($path:literal) => {
@@ -100,10 +100,10 @@ struct Scene {
 
 impl Scene {
     async fn start() -> Self {
-        Self::with(Config::default()).await
+        Self::with(ServerConfig::default()).await
     }
 
-    async fn with(config: Config) -> Self {
+    async fn with(config: ServerConfig) -> Self {
         let puppet = Puppet::default();
         let running = Running::start(Server::witness(puppet.clone(), config)).await;
         Self { puppet, running }
@@ -443,7 +443,7 @@ async fn a_witness_has_no_other_paths_and_methods() {
 
 #[tokio::test]
 async fn bugs_and_silence_of_the_witness_are_answered() {
-    let config = Config { request_timeout: Duration::from_millis(100), ..Config::default() };
+    let config = ServerConfig { request_timeout: Duration::from_millis(100), ..ServerConfig::default() };
     let scene = Scene::with(config).await;
     let mut grpc = scene.grpc().await;
     scene.puppet.will([Act::Panic, Act::Panic, Act::Hang, Act::Hang]);

@@ -8,12 +8,12 @@ use vouchlog_api::{ErrorKind, Witness as _};
 use vouchlog_note::{Origin, SignatureType, SigningKey};
 use vouchlog_runtime::{Clock, UnixSeconds};
 use vouchlog_witness::{
-    Config, KnownLog, Logs, LogsError, OpenError, Options, Rate, Refusal, Witness, limits,
+    Config, KnownLog, Logs, LogsError, Options, Rate, Refusal, Witness, WitnessEngineError, limits,
 };
 
 use crate::world::{TestLog, WITNESS, World, ed25519, key, memory, ml_dsa, request};
 
-fn open(keys: Vec<SigningKey>, logs: Logs) -> Result<(), OpenError> {
+fn open(keys: Vec<SigningKey>, logs: Logs) -> Result<(), WitnessEngineError> {
     let config = Config {
         keys,
         logs,
@@ -37,7 +37,10 @@ async fn a_witness_has_one_name_and_keys_that_cosign() {
         (many, "at most"),
     ] {
         let error = open(wrong, Logs::new()).unwrap_err();
-        assert!(matches!(&error, OpenError::Key(message) if message.contains(why)), "{error}: {why}");
+        assert!(
+            matches!(&error, WitnessEngineError::Key(message) if message.contains(why)),
+            "{error}: {why}"
+        );
     }
     open(vec![ml_dsa()], Logs::new()).unwrap();
 }
@@ -49,7 +52,7 @@ async fn a_log_with_the_witness_s_own_key_is_refused() {
     let mut logs = Logs::new();
     logs.add(own).unwrap();
     let error = open(vec![ed25519(), ml_dsa()], logs.clone()).unwrap_err();
-    assert!(matches!(error, OpenError::Logs(LogsError::OwnKey { .. })), "{error}");
+    assert!(matches!(error, WitnessEngineError::Logs(LogsError::OwnKey { .. })), "{error}");
 
     let log = TestLog::new("log.example.com/a", 5);
     let world = World::open(memory(), &[&log]);

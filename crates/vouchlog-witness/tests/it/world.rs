@@ -14,7 +14,7 @@ use vouchlog_note::{
 };
 use vouchlog_runtime::{Clock, UnixSeconds};
 use vouchlog_storage::{MemoryWitnessStore, StoreIdentity, WitnessStore};
-use vouchlog_witness::{Config, KnownLog, Logs, OpenError, Options, Rate, Refusal, Witness};
+use vouchlog_witness::{Config, KnownLog, Logs, Options, Rate, Refusal, Witness, WitnessEngineError};
 
 pub(crate) const WITNESS: &str = "witness.example.com/w";
 pub(crate) const START: u64 = 1_767_225_600;
@@ -174,7 +174,7 @@ impl<S: WitnessStore> World<S> {
         Self::build(store, vec![ed25519()], logs.iter().map(|log| log.known()), options).unwrap()
     }
 
-    pub(crate) fn try_open(store: S, logs: &[&TestLog]) -> Result<Self, OpenError> {
+    pub(crate) fn try_open(store: S, logs: &[&TestLog]) -> Result<Self, WitnessEngineError> {
         Self::build(store, vec![ed25519()], logs.iter().map(|log| log.known()), Options::default())
     }
 
@@ -183,7 +183,7 @@ impl<S: WitnessStore> World<S> {
         keys: Vec<SigningKey>,
         known: impl IntoIterator<Item = KnownLog>,
         options: Options,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, WitnessEngineError> {
         let mut logs = Logs::new();
         known.into_iter().for_each(|log| logs.add(log).unwrap());
         let clock = TestClock(Arc::new(AtomicU64::new(START)));

@@ -10,7 +10,7 @@ use vouchlog_note::{SignatureType, SigningKey};
 use vouchlog_runtime::durable;
 use vouchlog_storage::{StoreError, StoreIdentity, WitnessStore};
 use vouchlog_storage_sled::{Options as StoreOptions, SledWitnessStore};
-use vouchlog_witness::{Config, Logs, OpenError, Options};
+use vouchlog_witness::{Config, Logs, Options, WitnessEngineError};
 
 use super::embedded::Witness;
 use super::key::create_key;
@@ -77,7 +77,7 @@ pub enum WitnessOpenError {
     State(#[from] WitnessStateError),
     /// The engine refused.
     #[error(transparent)]
-    Engine(#[from] OpenError),
+    Engine(#[from] WitnessEngineError),
     /// The directory cannot be used.
     #[error("{path}: {error}")]
     Io {

@@ -11,7 +11,7 @@ use vouchlog_api::Result;
 use vouchlog_merkle::Hash;
 use vouchlog_note::{AddCheckpoint, KeyName, SignSubtree, VerifyingKey};
 use vouchlog_runtime::{Poison, Readiness};
-use vouchlog_server::{Config, Server};
+use vouchlog_server::{Server, ServerConfig};
 use vouchlog_storage::StoreIdentity;
 use vouchlog_storage_sled::SledWitnessStore;
 use vouchlog_witness::{Logs, LogsError};
@@ -77,11 +77,11 @@ impl Witness {
     /// gRPC and HTTP on one router, to be merged or nested into an axum program's own. gRPC clients find services at the
     /// root only.
     pub fn router(&self) -> Router {
-        self.server(Config::default()).router()
+        self.server(ServerConfig::default()).router()
     }
 
     /// A server of this witness, with its readiness; the first one made also shows the engine's metrics.
-    pub fn server(&self, config: Config) -> Server {
+    pub fn server(&self, config: ServerConfig) -> Server {
         let registry = std::mem::take(&mut *self.registry.lock());
         let engine = self.engine.clone();
         Server::witness(self.clone(), config).health(move || engine.readiness()).registry(registry)

@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use vouchlog::{Log, VerifyingKey};
-use vouchlog_server::Config;
+use vouchlog_server::ServerConfig;
 
 use crate::commands::running::listen;
 use crate::commands::serve;
@@ -35,7 +35,7 @@ impl LogArgs {
         &self,
         data: &Path,
         gateway: &VerifyingKey,
-        config: Config,
+        config: ServerConfig,
     ) -> anyhow::Result<OpenLog> {
         if let (Some(url), Some(vkey)) = (&self.url, &self.log_vkey) {
             return Ok(OpenLog::Elsewhere { url: url.clone(), vkey: vkey.clone() });

@@ -8,7 +8,7 @@ use vouchlog_record::{DisclosureScope, Record};
 use vouchlog_statement::{LogTrust, Presentation, verify_presentation};
 use vouchlog_vault::{Access, KeyEncryptionKey, PresentationRequest, Scope, Vault};
 
-use super::{Place, Running, Story};
+use super::{DemoFolder, Running, Story};
 use crate::commands::custody::advise;
 
 /// A record in the format of `vouchlog schema`; see `samples/README.md`.
@@ -20,7 +20,7 @@ const FIELDS: [&str; 3] = ["/initiator/sub", "/credential", "/outcome/state"];
 /// Records an interaction, discloses three fields of it, tries to erase it, and verifies what was disclosed.
 pub(super) async fn tell(
     story: &mut Story,
-    place: &Place,
+    folder: &DemoFolder,
     running: &Running<Log>,
     gateway: SigningKey,
     policy: &Policy,
@@ -28,7 +28,7 @@ pub(super) async fn tell(
     story.step(
         "A record states who authorised an action, which identity executed it, and with which credential.",
     )?;
-    let location = place.path("vault");
+    let location = folder.path("vault");
     let location = location.to_str().context("the path is text")?;
     let vault = Vault::create(location, KeyEncryptionKey::generate()?).await?;
     let owner = vault.owner().await?;
@@ -36,7 +36,7 @@ pub(super) async fn tell(
         url: running.url.clone(),
         log: running.what.vkey().clone(),
         gateway,
-        state: place.path("custodian"),
+        state: folder.path("custodian"),
         tenant: "default".to_owned(),
         options: Options::default(),
     };

@@ -7,7 +7,7 @@ use vouchlog_api::Witness as _;
 use vouchlog_merkle::{ConsistencyProof, TreeHead, sha256};
 use vouchlog_note::{AddCheckpoint, Checkpoint, SignedCheckpoint, UnverifiedNote};
 
-use super::place::{Place, Running};
+use super::folder::{DemoFolder, Running};
 
 /// How often the forger tries again when the log was quicker.
 const MAX_ATTEMPTS: usize = 20;
@@ -16,10 +16,10 @@ const MAX_ATTEMPTS: usize = 20;
 pub(super) type RunningWitness = Running<Witness>;
 
 /// Starts two witnesses that know the log of this key.
-pub(super) async fn start(place: &Place, log: &SigningKey) -> anyhow::Result<Vec<RunningWitness>> {
+pub(super) async fn start(folder: &DemoFolder, log: &SigningKey) -> anyhow::Result<Vec<RunningWitness>> {
     let mut witnesses = Vec::new();
     for name in ["witness-a", "witness-b"] {
-        let opened = witness(place.path(name)).name(&format!("{name}.localhost/demo")).open();
+        let opened = witness(folder.path(name)).name(&format!("{name}.localhost/demo")).open();
         let witness = opened.context("a witness did not open")?;
         let mut logs = Logs::new();
         let log = log.verifying_key();
@@ -32,14 +32,14 @@ pub(super) async fn start(place: &Place, log: &SigningKey) -> anyhow::Result<Vec
 }
 
 /// Writes the policy that asks for both of them, and reads it back as the log will.
-pub(super) fn policy(place: &Place, witnesses: &[RunningWitness]) -> anyhow::Result<Policy> {
+pub(super) fn policy(folder: &DemoFolder, witnesses: &[RunningWitness]) -> anyhow::Result<Policy> {
     let line = |(place, witness): (usize, &RunningWitness)| {
         let vkey = witness.what.vkeys().first().context("a witness has a key")?;
         Ok(format!("witness {} {vkey} {}\n", ["a", "b"][place], witness.url))
     };
     let lines = witnesses.iter().enumerate().map(line).collect::<anyhow::Result<String>>()?;
     let text = format!("# both witnesses must have cosigned\n{lines}group both all a b\nquorum both\n");
-    let path = place.path("policy.txt");
+    let path = folder.path("policy.txt");
     std::fs::write(&path, &text).with_context(|| path.display().to_string())?;
     Ok(Policy::parse(text.as_bytes())?)
 }

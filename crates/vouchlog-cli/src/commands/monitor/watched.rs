@@ -21,7 +21,7 @@ const PATIENCE: u32 = 3;
 pub(super) struct Watched {
     patience: Duration,
     last: Mutex<Last>,
-    metrics: Metrics,
+    metrics: MonitorMetrics,
     origin: Origin,
 }
 
@@ -40,7 +40,7 @@ pub(super) enum Ended<'a> {
 }
 
 #[derive(Debug)]
-struct Metrics {
+struct MonitorMetrics {
     audits: Family<OutcomeLabel, Counter>,
     findings: Family<CodeLabel, Counter>,
     told: Family<ToldLabels, Counter>,
@@ -88,7 +88,7 @@ impl Watched {
     /// A monitor that has not audited yet, and the registry of its metrics.
     pub(super) fn new(origin: Origin, interval: Duration) -> (Self, Registry) {
         let mut registry = Registry::default();
-        let metrics = Metrics::register(registry.sub_registry_with_prefix("vouchlog_monitor"));
+        let metrics = MonitorMetrics::register(registry.sub_registry_with_prefix("vouchlog_monitor"));
         let last = Mutex::new(Last::default());
         (Self { patience: interval.saturating_mul(PATIENCE), last, metrics, origin }, registry)
     }
@@ -167,7 +167,7 @@ fn verdict(report: &AuditReport) -> String {
     counts.join(", ")
 }
 
-impl Metrics {
+impl MonitorMetrics {
     fn register(r: &mut Registry) -> Self {
         let duration = Histogram::new(exponential_buckets(0.01, 2.0, 16));
         r.register_with_unit("audit_duration", "How long audits took", Unit::Seconds, duration.clone());

@@ -6,26 +6,23 @@ use serde_json::{Map, Value, json};
 use vouchlog::{Policy, VerifyingKey};
 use vouchlog_grading::{Context, DisclosureExtent, Finding, contradictions};
 use vouchlog_record::Record;
-use vouchlog_session::limits::MAX_BUNDLE_BYTES;
 use vouchlog_session::plain;
 use vouchlog_session::{SessionBundle, verify_bundle};
-use vouchlog_statement::limits::MAX_PRESENTATION_BYTES;
 use vouchlog_statement::{LogTrust, Presentation, VerifiedPresentation, verify_presentation};
 
 use crate::advice::Advice;
-use crate::commands::{read_file, session, write_file};
+use crate::commands::{session, write_file};
 use crate::output::{self, Outcome, Output};
 use crate::report;
 
 /// Verifies a presentation: every link from the fields to the log's key and its witnesses.
 pub(super) fn presentation(
-    file: &Path,
+    json: &[u8],
     log: &VerifyingKey,
     policy: Option<&Policy>,
     output: Output,
 ) -> anyhow::Result<Outcome> {
-    let bytes = read_file(file, MAX_PRESENTATION_BYTES)?;
-    let verified = Presentation::from_json(&bytes)
+    let verified = Presentation::from_json(json)
         .and_then(|presentation| verify_presentation(&presentation, &LogTrust { log, policy }));
     match verified {
         Ok(verified) => shown(&verified, policy.is_some(), output),
@@ -35,15 +32,14 @@ pub(super) fn presentation(
 
 /// Verifies a session's bundle, and draws the session as far as it was disclosed.
 pub(super) fn bundle(
-    file: &Path,
+    json: &[u8],
     log: &VerifyingKey,
     policy: Option<&Policy>,
     html: Option<&Path>,
     output: Output,
 ) -> anyhow::Result<Outcome> {
-    let bytes = read_file(file, MAX_BUNDLE_BYTES)?;
     let verified =
-        SessionBundle::from_json(&bytes).and_then(|bundle| verify_bundle(&bundle, &LogTrust { log, policy }));
+        SessionBundle::from_json(json).and_then(|bundle| verify_bundle(&bundle, &LogTrust { log, policy }));
     let verified = match verified {
         Ok(verified) => verified,
         Err(error) => return refuse(&error, error.is_finding(), output),

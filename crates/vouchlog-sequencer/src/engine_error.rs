@@ -8,7 +8,7 @@ use crate::witnesses::GuardError;
 /// Why a log did not open.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum OpenError {
+pub enum EngineError {
     /// The store cannot be read, or is not this log's.
     #[error(transparent)]
     Store(#[from] StoreError),

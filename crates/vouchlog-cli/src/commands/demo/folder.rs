@@ -1,4 +1,4 @@
-//! Where the demo happens: a folder of its own, and what is served from it.
+//! The demo folder, and the servers that run from it.
 
 use std::path::{Path, PathBuf};
 
@@ -12,12 +12,12 @@ use vouchlog_runtime::durable;
 use crate::commands::named;
 
 /// A temporary folder, removed when dropped unless it is to be kept.
-pub(super) struct Place {
+pub(super) struct DemoFolder {
     dir: PathBuf,
     keep: bool,
 }
 
-impl Place {
+impl DemoFolder {
     pub(super) fn make(keep: bool) -> anyhow::Result<Self> {
         let random = Digest::from_bytes(random_bytes()).to_string();
         let dir = std::env::temp_dir().join(format!("vouchlog-demo-{}", &random[..8]));
@@ -44,7 +44,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for DemoFolder {
     fn drop(&mut self) {
         if !self.keep {
             // What is left of it is in the system's folder for such things.

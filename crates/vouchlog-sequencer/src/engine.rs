@@ -27,9 +27,9 @@ use crate::witnesses::{WitnessState, Witnessing};
 
 mod reading;
 
-/// A log in this process. Clones are the same log; it stops when the last one is dropped, or on [`Log::stop`].
+/// A log in this process. Clones are the same log; it stops when the last one is dropped, or on [`Engine::stop`].
 #[derive(Debug)]
-pub struct Log<S: Store> {
+pub struct Engine<S: Store> {
     pub(crate) inner: Arc<Inner<S>>,
 }
 
@@ -43,13 +43,13 @@ pub(crate) struct Inner<S: Store> {
     pub(crate) thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
-impl<S: Store> Clone for Log<S> {
+impl<S: Store> Clone for Engine<S> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone() }
     }
 }
 
-impl<S: Store> Log<S> {
+impl<S: Store> Engine<S> {
     /// The log's name.
     pub fn origin(&self) -> &vouchlog_note::Origin {
         &self.inner.shared.origin
@@ -203,7 +203,7 @@ impl<S: Store> Log<S> {
     }
 }
 
-impl<S: Store> Appender for Log<S> {
+impl<S: Store> Appender for Engine<S> {
     #[tracing::instrument(name = "open_stream", skip_all, fields(stream))]
     async fn open_stream(&self, note: String) -> Result<Opened> {
         let prepared = prepare::open(&self.inner.shared, note)?;

@@ -6,11 +6,11 @@ use vouchlog_merkle::{LeafIndex, TileId, TreeSize};
 use vouchlog_storage::{Index, Store, StoreError, key_prefix};
 use vouchlog_stream::Entry;
 
-use super::Log;
+use super::Engine;
 use crate::limits::{LOOKUP_PATIENCE, MAX_LOOKUP_CANDIDATES};
 use crate::read::{damaged, stopped};
 
-impl<S: Store> LogReader for Log<S> {
+impl<S: Store> LogReader for Engine<S> {
     async fn checkpoint(&self) -> Result<String> {
         self.reader().checkpoint().await
     }
@@ -28,7 +28,7 @@ impl<S: Store> LogReader for Log<S> {
     }
 }
 
-impl<S: Store> Watch for Log<S> {
+impl<S: Store> Watch for Engine<S> {
     async fn checkpoint_other_than(&self, seen: String) -> Result<String> {
         let mut published = self.inner.shared.publisher.watch_published();
         let other = published.wait_for(|p| p.as_ref().is_some_and(|newest| newest.checkpoint() != seen));
@@ -43,7 +43,7 @@ impl<S: Store> Watch for Log<S> {
     }
 }
 
-impl<S: Store> Lookup for Log<S> {
+impl<S: Store> Lookup for Engine<S> {
     async fn find(&self, key: LookupKey) -> Result<LeafIndex> {
         let Some(follower) = &self.inner.follower else {
             return Err(Error::new(
@@ -67,7 +67,7 @@ impl<S: Store> Lookup for Log<S> {
     }
 }
 
-impl<S: Store> Log<S> {
+impl<S: Store> Engine<S> {
     /// Whether the entry at `index` is what was looked for: the index may clash or lag, the entry decides.
     async fn fits(&self, index: LeafIndex, size: TreeSize, key: LookupKey) -> Result<bool> {
         if let LookupKey::LeafHash(hash) = key {
