@@ -30,8 +30,8 @@ pub use facts::{
     StreamHead, Successor, WitnessFacts,
 };
 pub use grade::{
-    AUTHORIZED_RULES, AffectedUse, DisclosureExtent, EXECUTOR_RULES, Grade, Verdicts, affected_by_revocation,
-    contradictions, grade, grade_set,
+    AUTHORIZED_RULES, AffectedUse, DATA_RULES, DisclosureExtent, EXECUTOR_RULES, Grade, POLICY_RULES,
+    Verdicts, affected_by_revocation, contradictions, grade, grade_set,
 };
 pub use profile::ProfileRequirements;
 pub use rule::{Finding, Rule};

@@ -1,7 +1,10 @@
 //! Decisions of policies.
 
-use vouchlog_record::{Body, FailMode, PolicyDecision};
+use std::collections::BTreeMap;
 
+use vouchlog_record::{Body, Enforced, FailMode, PolicyDecision, Record, Verdict};
+
+use crate::numbers::count;
 use crate::phrases::{describe, joined, name, named, word};
 use crate::step_list::{StepLine, StepList, StepText};
 use crate::timeline::Step;
@@ -23,6 +26,56 @@ pub(crate) fn add_one(steps: &mut StepList, place: usize, decision: &PolicyDecis
     let StepText { words, at, state } = text(decision);
     let pointer = format!("/policy/{place}");
     steps.0.push(StepLine { step: Step::Decision, at, words, pointer, depth, state });
+}
+
+/// The decisions as clauses of a sentence: each one that did not simply allow the action, and how many did. That policy allowed
+/// an action is said only where no decision says otherwise.
+pub(crate) fn clauses(record: &Record) -> Vec<String> {
+    const MOST: usize = 4;
+    let all = record.body.policy.value().map_or(&[][..], Vec::as_slice);
+    let plain = all.iter().filter(|it| is_plain(it)).count();
+    if plain > 0 && plain == all.len() {
+        return vec![format!("policy allowed it ({})", count(plain as u64, "decision", "decisions"))];
+    }
+    let mut said = Vec::new();
+    for decision in all.iter().filter(|it| !is_plain(it)).take(MOST) {
+        let policy = named(&decision.id).or_else(|| named(&decision.engine));
+        let policy = policy.unwrap_or_else(|| "a policy".to_owned());
+        let verdict =
+            describe(&decision.verdict, word).unwrap_or_else(|| "a verdict that is not recorded".to_owned());
+        let reason = named(&decision.reason).map(|reason| format!("({reason})"));
+        let went = match (decision.verdict.value(), decision.enforced.value()) {
+            (Some(Verdict::Deny), Some(Enforced::Deny)) | (_, None) => None,
+            (_, Some(enforced)) => Some(format!("and {} was enforced", word(enforced))),
+        };
+        said.push(joined([Some(format!("{policy} returned {verdict}")), reason, went], " "));
+    }
+    if all.len() - plain > MOST {
+        said.push(count((all.len() - plain - MOST) as u64, "more decision", "more decisions"));
+    }
+    if plain > 0 {
+        said.push(count(plain as u64, "other decision was allow", "other decisions were allow"));
+    }
+    said
+}
+
+/// Whether a decision allowed the action, and nothing else was enforced.
+fn is_plain(it: &PolicyDecision) -> bool {
+    it.verdict.value() == Some(&Verdict::Allow) && it.enforced.value().is_none_or(|it| *it == Enforced::Allow)
+}
+
+/// The verdicts, counted: `3 decisions: 2 allow, 1 deny`; empty if there is none.
+pub(crate) fn tally(decisions: &[PolicyDecision]) -> String {
+    if decisions.is_empty() {
+        return String::new();
+    }
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for decision in decisions {
+        let verdict = describe(&decision.verdict, word).unwrap_or_else(|| "without a verdict".to_owned());
+        *counts.entry(verdict).or_default() += 1;
+    }
+    let counts: Vec<String> = counts.iter().map(|(verdict, number)| format!("{number} {verdict}")).collect();
+    format!("{}: {}", count(decisions.len() as u64, "decision", "decisions"), counts.join(", "))
 }
 
 fn text(it: &PolicyDecision) -> StepText {

@@ -7,7 +7,7 @@ use vouchlog_grading::{Finding, Severity};
 use crate::phrases::name;
 use crate::plain::clipped;
 use crate::step_list::StepLine;
-use crate::timeline::ShownFinding;
+use crate::timeline::{CriticalFinding, ShownFinding, TimelineRecord};
 
 /// Most characters of a finding's message.
 const MESSAGE: usize = 600;
@@ -18,10 +18,31 @@ pub(crate) fn shown_finding(finding: &Finding) -> ShownFinding {
         code: finding.rule.code,
         name: finding.rule.name,
         severity: finding.severity,
+        cause: finding.cause,
         message: clipped(&finding.message, MESSAGE),
         remedy: finding.rule.remedy,
         at: finding.at.iter().map(|at| name(at)).collect(),
     }
+}
+
+/// Every critical finding, those of records first; one that several records share is listed once.
+pub(crate) fn critical(records: &[TimelineRecord], of_session: &[ShownFinding]) -> Vec<CriticalFinding> {
+    let mut found: Vec<CriticalFinding> = Vec::new();
+    let is_critical = |finding: &&ShownFinding| finding.severity == Severity::Critical;
+    for (place, record) in records.iter().enumerate() {
+        for finding in record.findings.iter().filter(is_critical) {
+            let same = |known: &&mut CriticalFinding| {
+                known.finding.code == finding.code && known.finding.message == finding.message
+            };
+            match found.iter_mut().find(same) {
+                Some(known) => known.records.push(place),
+                None => found.push(CriticalFinding { finding: finding.clone(), records: vec![place] }),
+            }
+        }
+    }
+    let session = of_session.iter().filter(is_critical);
+    found.extend(session.map(|finding| CriticalFinding { finding: finding.clone(), records: Vec::new() }));
+    found
 }
 
 /// Groups of a record that are told in the step of another.
@@ -70,7 +91,7 @@ impl ShownFinding {
 mod tests {
     use super::*;
     use crate::timeline::{State, Step};
-    use vouchlog_grading::Severity;
+    use vouchlog_grading::{Cause, Severity};
 
     fn step(pointer: &str) -> StepLine {
         let (words, state) = (String::new(), State::Shown);
@@ -91,7 +112,8 @@ mod tests {
         ] {
             let at = at.into_iter().map(str::to_owned).collect();
             let (code, name, message, remedy) = ("R00", "X", String::new(), "");
-            let finding = ShownFinding { code, name, severity: Severity::Error, message, remedy, at };
+            let (severity, cause) = (Severity::Error, Cause::Wrong);
+            let finding = ShownFinding { code, name, severity, cause, message, remedy, at };
             assert_eq!(attach(&[finding], &steps).into_keys().next(), Some(expected));
         }
     }

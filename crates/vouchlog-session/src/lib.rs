@@ -46,8 +46,8 @@ pub use bundle::{
 pub use input::{ErasedAt, Loss, ProofState, SessionContext, SessionRecord, StreamGap};
 pub use plain::{clipped, plain};
 pub use timeline::{
-    ActionAnswers, DeclaredGap, Gap, GapScope, Line, ProofCounts, ReasonedAnswer, ShownFinding, State, Step,
-    Summary, Timeline, TimelineRecord,
+    ActionAnswers, CriticalFinding, DeclaredGap, Gap, GapScope, Line, ProofCounts, ReasonedAnswer,
+    ShownFinding, State, Step, Summary, Timeline, TimelineRecord,
 };
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
-//! The three questions about what was done: who authorised it, which identity executed it, was the credential valid at that
-//! very moment.
+//! The questions about what was done: who authorised it, which identity executed it, was the credential valid at that very
+//! moment, which data was involved, what policies decided.
 
 use std::collections::BTreeSet;
 
-use vouchlog_grading::{AUTHORIZED_RULES, Answer, EXECUTOR_RULES, VALIDITY_RULES};
+use vouchlog_grading::{
+    AUTHORIZED_RULES, Answer, Cause, DATA_RULES, EXECUTOR_RULES, POLICY_RULES, VALIDITY_RULES,
+};
 use vouchlog_record::{ApprovalState, Field};
 
+use crate::decisions::tally;
 use crate::numbers::count;
 use crate::phrases::{describe, joined, named, names, word};
-use crate::steps::{credential_words, initiator_words, workload_words};
+use crate::steps::{credential_words, data_words, initiator_words, workload_words};
 use crate::timeline::{ActionAnswers, ReasonedAnswer, ShownFinding, TimelineRecord};
 
 /// Most reasons given for one answer.
@@ -32,7 +35,33 @@ pub(crate) fn action_answers(place: usize, recorded: &TimelineRecord) -> ActionA
         group(recorded, &recorded.record.body.credential, credential_words, "the record names no credential"),
         reasons(&recorded.findings, &VALIDITY_RULES),
     );
-    ActionAnswers { record: place, authorised, executor, credential }
+    let body = &recorded.record.body;
+    let data = reasoned(
+        verdicts.map(|_| absent_is_no(&recorded.findings, DATA_RULES)),
+        group(recorded, &body.data, data_words, "the record names no data"),
+        reasons(&recorded.findings, DATA_RULES),
+    );
+    let policy = reasoned(
+        verdicts.map(|_| absent_is_open(&recorded.findings, POLICY_RULES)),
+        group(recorded, &body.policy, |decisions| tally(decisions), "the record has no policy decision"),
+        reasons(&recorded.findings, POLICY_RULES),
+    );
+    ActionAnswers { record: place, authorised, executor, credential, data, policy }
+}
+
+/// Whether something is known: no if one of the rules found it missing or wrong.
+fn absent_is_no(findings: &[ShownFinding], rules: &[&str]) -> Answer {
+    answer(findings, rules, |cause| if cause == Cause::Unknown { Answer::Indeterminate } else { Answer::No })
+}
+
+/// Whether something was followed: no if one of the rules found it wrong. What is not recorded may have been followed or not.
+fn absent_is_open(findings: &[ShownFinding], rules: &[&str]) -> Answer {
+    answer(findings, rules, |cause| if cause == Cause::Wrong { Answer::No } else { Answer::Indeterminate })
+}
+
+fn answer(findings: &[ShownFinding], rules: &[&str], of: impl Fn(Cause) -> Answer) -> Answer {
+    let deciding = findings.iter().filter(|finding| rules.contains(&finding.code));
+    deciding.map(|finding| of(finding.cause)).fold(Answer::Yes, Answer::and)
 }
 
 /// An answer with its reasons; there is none for a record that was not graded.

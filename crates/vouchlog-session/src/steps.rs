@@ -54,7 +54,7 @@ fn is_on_output(decision: &PolicyDecision) -> bool {
 }
 
 fn data_and_sources(steps: &mut StepList, field: &Field<Data>) {
-    steps.group(Step::Data, "/data", 0, field, |it| StepText::shown(data(it)));
+    steps.group(Step::Data, "/data", 0, field, |it| StepText::shown(data_words(it)));
     let Some(data) = field.value() else { return };
     steps.list(Step::Retrieval, "/data/sources", 0, &data.sources, source);
 }
@@ -191,7 +191,7 @@ fn answer(it: &Content) -> StepText {
     StepText { words: joined([Some(words), refused, finish], "; "), at, state }
 }
 
-fn data(it: &Data) -> String {
+pub(crate) fn data_words(it: &Data) -> String {
     let input = describe(&it.input_class, |classes| format!("in: {}", names(classes)));
     let output = describe(&it.output_class, |classes| format!("out: {}", names(classes)));
     let resources = describe(&it.resources, |resources| format!("resources: {}", names(resources)));

@@ -1,13 +1,13 @@
-//! What a session comes to: sentences, the three questions, whether anything is missing.
+//! What a session comes to: what is critical, sentences, the questions, whether anything is missing.
 
-use vouchlog_record::{
-    Approval, ApprovalState, Enforced, Field, OutcomeState, PolicyDecision, Record, Verdict,
-};
+use vouchlog_record::{Approval, ApprovalState, Field, OutcomeState, Record};
 
 use crate::completeness::{RecordCounts, complete};
+use crate::decisions;
+use crate::findings::critical;
 use crate::input::{ProofState, SessionContext};
 use crate::numbers::count;
-use crate::phrases::{describe, joined, listed, name, named, time, word};
+use crate::phrases::{capital, describe, joined, listed, name, named, time, word};
 use crate::plain::clipped;
 use crate::questions::{action_answers, overall};
 use crate::timeline::{ActionAnswers, Gap, ProofCounts, ShownFinding, Summary, TimelineRecord};
@@ -31,10 +31,13 @@ pub(crate) fn summary(
         .collect();
     let proven = proven(records);
     Summary {
+        critical: critical(records, &findings),
         happened: happened(records, &actions),
         authorised: overall(&actions, records, |action| &action.authorised),
         executor: overall(&actions, records, |action| &action.executor),
         credential: overall(&actions, records, |action| &action.credential),
+        data: overall(&actions, records, |action| &action.data),
+        policy: overall(&actions, records, |action| &action.policy),
         complete: complete(gaps, counted, proven),
         actions,
         proven,
@@ -88,7 +91,7 @@ fn sentence(recorded: &TimelineRecord) -> String {
         (None, None) => format!("{who} acted"),
     };
     let mut clauses = vec![used];
-    clauses.extend(decisions(record));
+    clauses.extend(decisions::clauses(record));
     clauses.extend(body.approval.value().and_then(approval));
     clauses.extend(body.r#override.value().map(|it| {
         let by = named(&it.by).unwrap_or_else(|| "an unnamed party".to_owned());
@@ -135,37 +138,6 @@ fn approval(it: &Approval) -> Option<String> {
     Some(joined([Some(state.to_owned()), by], " "))
 }
 
-/// The policies' verdicts: each one that did not simply allow the action, and how many did.
-fn decisions(record: &Record) -> Vec<String> {
-    const MOST: usize = 4;
-    let all = record.body.policy.value().map_or(&[][..], Vec::as_slice);
-    let is_plain = |it: &&PolicyDecision| {
-        it.verdict.value() == Some(&Verdict::Allow)
-            && it.enforced.value().is_none_or(|it| *it == Enforced::Allow)
-    };
-    let plain = all.iter().filter(is_plain).count();
-    let mut said = Vec::new();
-    if plain > 0 {
-        said.push(format!("policy allowed it ({})", count(plain as u64, "decision", "decisions")));
-    }
-    for decision in all.iter().filter(|it| !is_plain(it)).take(MOST) {
-        let policy = named(&decision.id).or_else(|| named(&decision.engine));
-        let policy = policy.unwrap_or_else(|| "a policy".to_owned());
-        let verdict =
-            describe(&decision.verdict, word).unwrap_or_else(|| "a verdict that is not recorded".to_owned());
-        let reason = named(&decision.reason).map(|reason| format!("({reason})"));
-        let went = match (decision.verdict.value(), decision.enforced.value()) {
-            (Some(Verdict::Deny), Some(Enforced::Deny)) | (_, None) => None,
-            (_, Some(enforced)) => Some(format!("and {} was enforced", word(enforced))),
-        };
-        said.push(joined([Some(format!("{policy} returned {verdict}")), reason, went], " "));
-    }
-    if all.len() - plain > MOST {
-        said.push(count((all.len() - plain - MOST) as u64, "more decision", "more decisions"));
-    }
-    said
-}
-
 fn tools(record: &Record) -> Vec<String> {
     let all = record.body.tools.value().map_or(&[][..], Vec::as_slice);
     let mut said: Vec<String> = Vec::new();
@@ -206,9 +178,4 @@ fn end(record: &Record) -> String {
         field if field.is_withheld() => "the outcome is withheld".to_owned(),
         _ => "the outcome is not recorded".to_owned(),
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -1,12 +1,13 @@
 //! A session's timeline: plain data, ready to be drawn.
 
 use jiff::Timestamp;
-use vouchlog_grading::{Answer, Severity, Validity, Verdicts};
+use vouchlog_grading::{Answer, Cause, Severity, Validity, Verdicts};
 use vouchlog_merkle::LeafIndex;
 use vouchlog_record::{Record, RecordId};
 use vouchlog_stream::{LogPlace, StatementKind, StreamId};
 
 use crate::input::{ErasedAt, ProofState};
+use crate::phrases::{capital, names};
 
 /// What happened in a session. [`Timeline::of`] makes one.
 #[derive(Clone, Debug)]
@@ -227,6 +228,8 @@ pub struct ShownFinding {
     pub name: &'static str,
     /// How bad it is.
     pub severity: Severity,
+    /// Whether something is wrong, missing, or cannot be determined.
+    pub cause: Cause,
     /// What was found, safe to show.
     pub message: String,
     /// What to do about it.
@@ -238,6 +241,8 @@ pub struct ShownFinding {
 /// What a session comes to.
 #[derive(Clone, Debug)]
 pub struct Summary {
+    /// Every critical finding of a record or of the session as a whole, in the order of the records.
+    pub critical: Vec<CriticalFinding>,
     /// What happened, a sentence each.
     pub happened: Vec<String>,
     /// Who authorised it, over all that was done.
@@ -246,6 +251,10 @@ pub struct Summary {
     pub executor: ReasonedAnswer,
     /// Whether the credential was valid at that moment.
     pub credential: ReasonedAnswer,
+    /// Which data was involved.
+    pub data: ReasonedAnswer,
+    /// What policies decided, and whether that was followed.
+    pub policy: ReasonedAnswer,
     /// The same for each thing that was done.
     pub actions: Vec<ActionAnswers>,
     /// Whether all records of the session are here.
@@ -256,6 +265,15 @@ pub struct Summary {
     pub findings: Vec<ShownFinding>,
     /// What else the reader must know.
     pub notes: Vec<String>,
+}
+
+/// A critical finding, and the records that have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CriticalFinding {
+    /// The finding.
+    pub finding: ShownFinding,
+    /// Indexes into [`Timeline::records`]; empty if it is about the session as a whole.
+    pub records: Vec<usize>,
 }
 
 /// An answer with its reasons.
@@ -269,7 +287,7 @@ pub struct ReasonedAnswer {
     pub reasons: Vec<String>,
 }
 
-/// The three questions about one record in which something was done.
+/// The questions about one record in which something was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActionAnswers {
     /// The record: an index into [`Timeline::records`].
@@ -280,6 +298,10 @@ pub struct ActionAnswers {
     pub executor: ReasonedAnswer,
     /// Whether the credential was valid at that moment.
     pub credential: ReasonedAnswer,
+    /// Which data was involved.
+    pub data: ReasonedAnswer,
+    /// What policies decided, and whether that was followed.
+    pub policy: ReasonedAnswer,
 }
 
 /// How many records are proven how far.
@@ -295,7 +317,28 @@ pub struct ProofCounts {
     pub missing: usize,
 }
 
+impl Summary {
+    /// The six questions, in the order in which they are shown.
+    pub const fn answers(&self) -> [&ReasonedAnswer; 6] {
+        [&self.authorised, &self.executor, &self.credential, &self.data, &self.policy, &self.complete]
+    }
+
+    /// Whether nothing critical was found, and each question is answered with a plain yes.
+    pub fn is_whole(&self) -> bool {
+        self.critical.is_empty() && self.answers().iter().all(|reply| reply.answer == Answer::Yes)
+    }
+}
+
 impl Timeline {
+    /// A critical finding with the records that have it, for people: `Interaction 2: ...`.
+    pub fn critical_words(&self, critical: &CriticalFinding) -> String {
+        let labels = critical.records.iter().filter_map(|record| self.records.get(*record));
+        let labels: Vec<String> = labels.map(TimelineRecord::label).collect();
+        let finding = &critical.finding;
+        let of = if labels.is_empty() { "the session".to_owned() } else { names(&labels) };
+        format!("{}: {} ({} {})", capital(&of), finding.message, finding.code, finding.name)
+    }
+
     /// The record a line is a step of.
     pub fn record_of(&self, line: &Line) -> Option<&TimelineRecord> {
         line.record.and_then(|record| self.records.get(record))

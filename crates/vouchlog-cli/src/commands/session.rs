@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use vouchlog::custody::Proofs;
 use vouchlog::verify::{Claim, verify};
 use vouchlog::{Policy, StatementKind};
-use vouchlog_grading::{Answer, Context, SetFacts, grade_set};
+use vouchlog_grading::{Context, SetFacts, grade_set};
 use vouchlog_record::{DisclosureScope, Facet, Record, RecordId};
 use vouchlog_session::{BundleContents, SessionBundle};
 use vouchlog_session::{ErasedAt, Loss, ProofState, SessionContext, SessionRecord, Timeline};
@@ -36,7 +36,7 @@ const FIELDS: &str = "correlation,time,initiator.kind,initiator.verified_by,sess
                         --basis \"case 17\" --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key\n\n\
                         Without --content, no prompt and no answer is read. The log first records every reading of content and every bundle.\n\
                         The recipient of a bundle checks and reads it with `vouchlog verify`.\n\
-                        Exit status: 0 every record is present and every question is answered yes, 1 otherwise.")]
+                        Exit status: 0 nothing critical was found and every question is answered yes, 1 otherwise.")]
 pub(crate) struct Args {
     #[command(flatten)]
     vault: VaultArgs,
@@ -277,10 +277,7 @@ async fn facts(
 pub(super) fn draw(output: Output, timeline: &Timeline) -> anyhow::Result<Outcome> {
     let words = report::text(timeline, report::width(), report::colour());
     output.answer(words.trim_end(), &report::json(timeline))?;
-    let summary = &timeline.summary;
-    let answers = [&summary.authorised, &summary.executor, &summary.credential, &summary.complete];
-    let whole = answers.iter().all(|reply| reply.answer == Answer::Yes);
-    Ok(if whole { Outcome::Fine } else { Outcome::Finding })
+    Ok(if timeline.summary.is_whole() { Outcome::Fine } else { Outcome::Finding })
 }
 
 fn session_record(read: ReadRecord, proof: ProofState, content_shown: bool) -> SessionRecord {

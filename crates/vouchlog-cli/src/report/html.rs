@@ -1,13 +1,13 @@
 //! The timeline as one page of HTML: no script, nothing loaded from anywhere, readable by the person who has to judge it.
 //!
-//! Answers first, then what happened in sentences, then step by step; the evidence of a step folds out under its record.
+//! What is critical first, then the answers, then what happened in sentences, then step by step; the evidence of a step folds out under its record.
 
 use maud::{DOCTYPE, Markup, html};
 use vouchlog_grading::{Answer, Severity};
 use vouchlog_session::{Line, ReasonedAnswer, ShownFinding, State, Step, Timeline, TimelineRecord};
 
-use super::limits::{CHECK, NOT_PROVEN, PROVEN};
-use super::text::{clock, finding_words};
+use super::limits::{CHECK, MAX_CRITICAL, NOT_PROVEN, PROVEN};
+use super::text::{clock, critical_heading, finding_words};
 
 mod record;
 
@@ -15,7 +15,7 @@ mod record;
 const STYLE: &str = include_str!("style.css");
 
 /// Base64 of the SHA-256 of [`STYLE`]: nothing else may style the page, and nothing at all may run in it or be loaded.
-const STYLE_HASH: &str = "5q6JpQR0BVPD3uWMefHBuRG0pWnAZCEqZu69k6INzms=";
+const STYLE_HASH: &str = "2sBKIjcyK8OjXITHAAvUQHsYx9sPx+8uNht8mTNQze8=";
 
 /// The timeline as a page. All text in it is escaped; its policy forbids a browser to run or load anything.
 pub(crate) fn html(timeline: &Timeline) -> String {
@@ -46,10 +46,13 @@ fn content(timeline: &Timeline) -> Markup {
             h1 { "Session " span.code { (timeline.session) } }
             p.soft { (proven(timeline)) }
         }
+        (critical(timeline))
         section.answers aria-label="Answers" {
             (answer("Who authorised it?", &summary.authorised, KNOWN))
             (answer("What identity executed it?", &summary.executor, KNOWN))
             (answer("Was the credential valid at that moment?", &summary.credential, YES_NO))
+            (answer("Which data was involved?", &summary.data, KNOWN))
+            (answer("What did policy decide?", &summary.policy, FOLLOWED))
             (answer("Are all records present?", &summary.complete, YES_NO))
         }
         @if !summary.happened.is_empty() {
@@ -75,6 +78,28 @@ fn content(timeline: &Timeline) -> Markup {
     }
 }
 
+/// What no reader may miss, before anything else.
+fn critical(timeline: &Timeline) -> Markup {
+    let critical = &timeline.summary.critical;
+    html! {
+        @if !critical.is_empty() {
+            section.alarm aria-label="Critical findings" {
+                h2 { (critical_heading(critical.len())) }
+                ol {
+                    @for one in critical.iter().take(MAX_CRITICAL) {
+                        li {
+                            (timeline.critical_words(one))
+                            br;
+                            span.small { "Next: " (one.finding.remedy) }
+                        }
+                    }
+                }
+                @if critical.len() > MAX_CRITICAL { p { "… and " (critical.len() - MAX_CRITICAL) " more" } }
+            }
+        }
+    }
+}
+
 /// How far the records are proven, in a sentence.
 fn proven(timeline: &Timeline) -> String {
     let proven = timeline.summary.proven;
@@ -94,6 +119,7 @@ fn proven(timeline: &Timeline) -> String {
 
 type Words = [&'static str; 3];
 const KNOWN: Words = ["Known", "Not known", "Cannot be determined"];
+const FOLLOWED: Words = ["Followed", "Not followed", "Cannot be determined"];
 const YES_NO: Words = ["Yes", "No", "Cannot be determined"];
 
 fn answer_words(answer: Answer, [yes, no, unknown]: Words) -> &'static str {

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use vouchlog_merkle::LeafIndex;
 use vouchlog_session::{
-    ActionAnswers, DeclaredGap, ErasedAt, Gap, GapScope, Line, ProofState, ReasonedAnswer, ShownFinding,
-    Timeline, TimelineRecord,
+    ActionAnswers, CriticalFinding, DeclaredGap, ErasedAt, Gap, GapScope, Line, ProofState, ReasonedAnswer,
+    ShownFinding, Timeline, TimelineRecord,
 };
 use vouchlog_stream::LogPlace;
 
@@ -13,10 +13,11 @@ use vouchlog_stream::LogPlace;
 /// ```text
 /// { "format": "vouchlog/v1 timeline", "session",
 ///   "summary": {
+///     "critical": [ { "finding": finding, "records": [ id ] } ],                  also among the findings below
 ///     "happened": [ sentence ],
-///     "authorised", "executor", "credential", "complete":
+///     "authorised", "executor", "credential", "data", "policy", "complete":
 ///       { "answer": "yes" | "no" | "indeterminate", "words", "reasons": [] },
-///     "acts":    [ { "record", "authorised", "executor", "credential" } ],        the three questions, record by record
+///     "acts":    [ { "record", "authorised", "executor", "credential", "data", "policy" } ],      record by record
 ///     "proven":  { "witnessed", "signed", "waiting", "missing" },                 how many records
 ///     "findings": [ finding ], "notes": [] },                                     of the session as a whole
 ///   "gaps":  [ { "of": "session" | "stream", "stream", "first", "last", "words",
@@ -28,7 +29,7 @@ use vouchlog_stream::LogPlace;
 ///                  "verdicts", "validity", "findings": [ finding ],
 ///                  "erased": null | { "at", "entry", "basis" },
 ///                  "record": { … } } ] }
-/// finding: { "code", "name", "severity", "message", "remedy", "at": [ pointer ] }
+/// finding: { "code", "name", "severity", "cause": "wrong" | "missing" | "unknown", "message", "remedy", "at": [ pointer ] }
 /// ```
 ///
 /// `words` are safe to show; the fields under `record` are as they came.
@@ -38,18 +39,25 @@ pub(crate) fn json(timeline: &Timeline) -> Value {
     let act = |act: &ActionAnswers| {
         json!({
             "record": id(act.record), "authorised": reply(&act.authorised), "executor": reply(&act.executor),
-            "credential": reply(&act.credential),
+            "credential": reply(&act.credential), "data": reply(&act.data), "policy": reply(&act.policy),
         })
+    };
+    let critical = |critical: &CriticalFinding| {
+        let records: Vec<_> = critical.records.iter().filter_map(|record| id(*record)).collect();
+        json!({ "finding": finding(&critical.finding), "records": records })
     };
     let proven = summary.proven;
     json!({
         "format": "vouchlog/v1 timeline",
         "session": timeline.session,
         "summary": {
+            "critical": summary.critical.iter().map(critical).collect::<Vec<_>>(),
             "happened": summary.happened,
             "authorised": reply(&summary.authorised),
             "executor": reply(&summary.executor),
             "credential": reply(&summary.credential),
+            "data": reply(&summary.data),
+            "policy": reply(&summary.policy),
             "complete": reply(&summary.complete),
             "acts": summary.actions.iter().map(act).collect::<Vec<_>>(),
             "proven": {
@@ -70,8 +78,8 @@ fn reply(reply: &ReasonedAnswer) -> Value {
 
 fn finding(noted: &ShownFinding) -> Value {
     json!({
-        "code": noted.code, "name": noted.name, "severity": noted.severity.name(), "message": noted.message,
-        "remedy": noted.remedy, "at": noted.at,
+        "code": noted.code, "name": noted.name, "severity": noted.severity.name(),
+        "cause": noted.cause, "message": noted.message, "remedy": noted.remedy, "at": noted.at,
     })
 }
 

@@ -1,5 +1,7 @@
-//! What a timeline proves and what it cannot: printed at the end of every report.
+//! What a timeline proves and what it cannot, printed at the end of every report; and how much of it is printed.
 
+/// Critical findings at the top of a report. All of them stand in the timeline.
+pub(super) const MAX_CRITICAL: usize = 12;
 /// What the proofs show, if they verify.
 pub(super) const PROVEN: [&str; 4] = [
     "No logged record was altered or removed afterwards: its fingerprint is in a tree whose head the log signed.",

@@ -18,7 +18,7 @@ use vouchlog_session::{
     Line, ProofState, ReasonedAnswer, ShownFinding, State, Step, Timeline, TimelineRecord,
 };
 
-use super::limits::{CHECK, NOT_PROVEN, PROVEN};
+use super::limits::{CHECK, MAX_CRITICAL, NOT_PROVEN, PROVEN};
 use super::wrap::wrap;
 
 /// Narrower than this nothing can be drawn.
@@ -36,6 +36,7 @@ const ROOM: usize = 20;
 pub(crate) fn text(timeline: &Timeline, width: usize, colour: bool) -> String {
     let mut page = Page { out: String::new(), width: width.max(NARROWEST), colour };
     page.heading(&format!("Session {}", timeline.session));
+    page.critical(timeline);
     page.answers(timeline);
     page.list("What happened", &timeline.summary.happened, "");
     page.set_findings(&timeline.summary.findings);
@@ -122,6 +123,23 @@ impl Page {
         }
     }
 
+    /// What no reader may miss, before anything else.
+    fn critical(&mut self, timeline: &Timeline) {
+        let critical = &timeline.summary.critical;
+        if critical.is_empty() {
+            return;
+        }
+        self.blank();
+        self.heading(&critical_heading(critical.len()));
+        for one in critical.iter().take(MAX_CRITICAL) {
+            self.finding("  ", one.finding.severity, &timeline.critical_words(one));
+            self.paragraph("      ", &format!("Next: {}", one.finding.remedy));
+        }
+        if critical.len() > MAX_CRITICAL {
+            self.paragraph("  ", &format!("… and {} more", critical.len() - MAX_CRITICAL));
+        }
+    }
+
     fn answers(&mut self, timeline: &Timeline) {
         let summary = &timeline.summary;
         self.blank();
@@ -129,6 +147,12 @@ impl Page {
             ("Who authorised it?", &summary.authorised, ["known", "not known", "cannot be determined"]),
             ("What identity executed it?", &summary.executor, ["known", "not known", "cannot be determined"]),
             ("Was the credential valid then?", &summary.credential, ["yes", "no", "cannot be determined"]),
+            ("Which data was involved?", &summary.data, ["known", "not known", "cannot be determined"]),
+            (
+                "What did policy decide?",
+                &summary.policy,
+                ["followed", "not followed", "cannot be determined"],
+            ),
             ("Are all records present?", &summary.complete, ["yes", "no", "cannot be determined"]),
         ] {
             self.answer(question, reply, yes_no);
@@ -175,15 +199,14 @@ impl Page {
         self.blank();
         self.heading("Findings about the whole session");
         for noted in findings {
-            self.finding("  ", noted);
+            self.finding("  ", noted.severity, &finding_words(noted));
         }
     }
 
-    fn finding(&mut self, prefix: &str, noted: &ShownFinding) {
-        let ink = if noted.severity >= Severity::Error { Ink::Red } else { Ink::Yellow };
-        let said = finding_words(noted);
+    fn finding(&mut self, prefix: &str, severity: Severity, said: &str) {
+        let ink = if severity >= Severity::Error { Ink::Red } else { Ink::Yellow };
         let indent = prefix.chars().count() + 2;
-        for (place, line) in wrap(&said, self.width.saturating_sub(indent)).iter().enumerate() {
+        for (place, line) in wrap(said, self.width.saturating_sub(indent)).iter().enumerate() {
             let mark = if place == 0 { "! " } else { "  " };
             let line = self.ink(&format!("{mark}{line}"), ink);
             self.line(&format!("{prefix}{line}"));
@@ -235,7 +258,7 @@ impl Page {
             self.line(&format!("{gutter}{tree}{name}{words}"));
         }
         for noted in timeline.findings_of(line) {
-            self.finding(&format!("{empty}{below}{hanging}"), noted);
+            self.finding(&format!("{empty}{below}{hanging}"), noted.severity, &finding_words(noted));
         }
     }
 
@@ -260,6 +283,11 @@ impl Page {
 pub(super) fn clock(at: Timestamp) -> String {
     let at = Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at);
     at.strftime("%H:%M:%S%.f").to_string()
+}
+
+/// The heading of what is critical.
+pub(super) fn critical_heading(number: usize) -> String {
+    if number == 1 { "1 critical finding".to_owned() } else { format!("{number} critical findings") }
 }
 
 /// A finding in one line.
