@@ -6,7 +6,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use vouchlog_grading::Answer;
+use vouchlog_grading::{Answer, Context, grade};
 use vouchlog_record::{Record, RecordId};
 use vouchlog_stream::StatementKind;
 
@@ -47,7 +47,10 @@ fn outline(timeline: &Timeline) -> String {
         writeln!(out, "{indent}{id}{step}{state}: {words}{findings}").unwrap();
     }
     let summary = &timeline.summary;
-    for reply in [&summary.authorised, &summary.executor, &summary.credential, &summary.complete] {
+    for critical in &summary.critical {
+        writeln!(out, "! {}", timeline.critical_words(critical)).unwrap();
+    }
+    for reply in summary.answers() {
         writeln!(out, "= {:?}: {}", reply.answer, reply.words).unwrap();
         for reason in &reply.reasons {
             writeln!(out, "    {reason}").unwrap();
@@ -87,6 +90,47 @@ fn a_session_in_which_much_is_not() {
         gaps,
         [(session, 4, 5, true), (session, 7, 7, false), (stream, 13, 13, true), (stream, 17, 17, false)]
     );
+}
+
+/// What was denied and executed anyway stands first, and nothing says that policy allowed it.
+#[test]
+fn a_denial_that_was_not_enforced_comes_first() {
+    let decisions = |second: Value| {
+        let record = json!({
+            "kind": "interaction", "correlation": { "session_sequence": 1 },
+            "policy": [{ "phase": "input", "id": "refunds", "verdict": "allow", "enforced": "allow" }, second],
+            "outcome": { "state": "executed" },
+        });
+        let mut kept = kept("r", record);
+        kept.grade = Some(grade(&kept.record, &Context::default()));
+        of(vec![kept])
+    };
+    let allowed =
+        decisions(json!({ "phase": "output", "id": "limit", "verdict": "allow", "enforced": "allow" }));
+    let summary = &allowed.summary;
+    assert!(
+        !summary.critical.iter().any(|critical| critical.finding.code == "R26"),
+        "{:?}",
+        summary.critical
+    );
+    assert!(summary.happened[0].contains("policy allowed it (2 decisions)"), "{:?}", summary.happened);
+    assert_eq!(summary.actions[0].policy.words, "2 decisions: 2 allow");
+
+    let denied =
+        decisions(json!({ "phase": "output", "id": "limit", "verdict": "deny", "enforced": "allow" }));
+    let summary = &denied.summary;
+    let first = &summary.critical[0];
+    assert_eq!((first.finding.code, first.records.as_slice()), ("R26", &[0][..]), "{:?}", summary.critical);
+    assert!(denied.critical_words(first).starts_with("Interaction 1: "), "{}", denied.critical_words(first));
+    assert_eq!(summary.policy.answer, Answer::No);
+    assert!(!summary.is_whole());
+    let told = &summary.happened[0];
+    assert!(
+        !told.contains("policy allowed it") && told.contains("limit returned deny and allow was enforced"),
+        "{told}"
+    );
+    assert!(told.contains("1 other decision was allow"), "{told}");
+    assert_eq!(summary.actions[0].policy.words, "2 decisions: 1 allow, 1 deny");
 }
 
 #[test]

@@ -21,9 +21,9 @@ pub(crate) struct Args {
     /// When; only of a log [default: each of them]
     #[arg(long, value_enum)]
     phase: Vec<When>,
-    /// Fail at most this many calls of a kind in a phase
-    #[arg(long, default_value_t = 60, value_name = "N")]
-    max_n: usize,
+    /// Fail at most this many calls of a kind in a phase [default: all]
+    #[arg(long, value_name = "N")]
+    max_n: Option<usize>,
     /// Trials at once
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
     jobs: u8,
@@ -92,15 +92,13 @@ impl Args {
         let fixture = Fixture::open(subject, setting.program.clone(), folder.clone(), path).await?;
         let phases: Vec<Phase> = self.phase.iter().map(|when| when.phase()).collect();
         let phases = if phases.is_empty() { Phase::of(subject) } else { &phases };
-        let mut plan = Plan::make(&fixture, phases, self.max_n).await?;
+        let max_n = self.max_n.unwrap_or(usize::MAX);
+        let mut plan = Plan::make(&fixture, phases, max_n).await?;
         if !self.only.is_empty() {
             plan = plan.only(self.only.clone());
         }
-        for ((phase, call), count) in plan.counted.iter().filter(|(_, count)| **count > self.max_n) {
-            println!(
-                "{phase:?}: one thread makes {count} calls of {call}; the first {} are tried",
-                self.max_n
-            );
+        for ((phase, call), count) in plan.counted.iter().filter(|(_, count)| **count > max_n) {
+            println!("{phase:?}: one thread makes {count} calls of {call}; the first {max_n} are tried");
         }
         let verbose = setting.verbose || !self.only.is_empty();
         let seen = |fault: &Fault, verdict: &Verdict| {
