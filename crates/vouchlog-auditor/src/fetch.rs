@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use vouchlog_api::{Error, ErrorKind, LogReader, Result};
 use vouchlog_merkle::{TileId, TreeSize};
-use vouchlog_runtime::Backoff;
+use vouchlog_runtime::{Backoff, Pace};
 
 use crate::config::Options;
 use crate::limits::{CACHED_TILES, READ_ATTEMPTS};
@@ -33,34 +33,13 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub(crate) struct Fetcher<R> {
     reader: R,
-    pace: Option<RateLimit>,
-}
-
-#[derive(Clone, Debug)]
-struct RateLimit {
-    step: Duration,
-    next: Arc<Mutex<Instant>>,
-}
-
-impl RateLimit {
-    async fn wait(&self) {
-        let slot = {
-            let mut next = self.next.lock().await;
-            let slot = (*next).max(Instant::now());
-            *next = slot + self.step;
-            slot
-        };
-        sleep_until(slot).await;
-    }
+    pace: Option<Arc<Mutex<Pace>>>,
 }
 
 impl<R: LogReader> Fetcher<R> {
     pub(crate) fn new(reader: R, options: &Options) -> Self {
-        let pace = options.max_requests_per_second.map(|rate| RateLimit {
-            step: Duration::from_secs(1) / rate.max(1),
-            next: Arc::new(Mutex::new(Instant::now())),
-        });
-        Self { reader, pace }
+        let rate = options.max_requests_per_second;
+        Self { reader, pace: rate.map(|rate| Arc::new(Mutex::new(Pace::of_requests(rate.into())))) }
     }
 
     /// Asks once, and again while the log says that it is busy or cannot be reached.
@@ -69,7 +48,8 @@ impl<R: LogReader> Fetcher<R> {
         let mut attempt = 1;
         loop {
             if let Some(pace) = &self.pace {
-                pace.wait().await;
+                let wait = pace.lock().await.wait_for(1, Instant::now().into_std());
+                sleep(wait).await;
             }
             let error = match request().await {
                 Err(error) if attempt < READ_ATTEMPTS => error,
