@@ -1,7 +1,5 @@
-//! Asking a log, politely: so many requests a second, again when it is busy, and a tile kept for a while when many proofs
-//! need it.
+//! Asking a log, politely: so many requests a second, and again when it is busy.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +11,7 @@ use vouchlog_merkle::{TileId, TreeSize};
 use vouchlog_runtime::{Backoff, Pace};
 
 use crate::config::Options;
-use crate::limits::{CACHED_TILES, READ_ATTEMPTS};
+use crate::limits::READ_ATTEMPTS;
 
 /// What a log answers when asked for something it must have.
 #[derive(Clone, Debug)]
@@ -103,47 +101,5 @@ impl<R: LogReader> LogReader for Fetcher<R> {
 
     async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
         self.ask(|| self.reader.entry_bundle(bundle, width)).await
-    }
-}
-
-/// A reader that keeps the tiles it read last, for building many proofs. Clones share them.
-#[derive(Clone, Debug)]
-pub(crate) struct TileCache<R> {
-    reader: R,
-    tiles: Arc<Mutex<HashMap<(TileId, u16), Bytes>>>,
-}
-
-impl<R: LogReader> TileCache<R> {
-    pub(crate) fn new(reader: R) -> Self {
-        Self { reader, tiles: Arc::default() }
-    }
-}
-
-impl<R: LogReader> LogReader for TileCache<R> {
-    async fn checkpoint(&self) -> Result<String> {
-        self.reader.checkpoint().await
-    }
-
-    async fn checkpoint_after(&self, size: TreeSize) -> Result<String> {
-        self.reader.checkpoint_after(size).await
-    }
-
-    async fn tile(&self, tile: TileId, width: u16) -> Result<Bytes> {
-        let kept = self.tiles.lock().await.get(&(tile, width)).cloned();
-        if let Some(bytes) = kept {
-            return Ok(bytes);
-        }
-        let bytes = self.reader.tile(tile, width).await?;
-        let mut tiles = self.tiles.lock().await;
-        // Emptied whole: proofs are built from left to right, so what is old is not needed again.
-        if tiles.len() >= CACHED_TILES {
-            tiles.clear();
-        }
-        tiles.insert((tile, width), bytes.clone());
-        Ok(bytes)
-    }
-
-    async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
-        self.reader.entry_bundle(bundle, width).await
     }
 }
