@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use futures::StreamExt;
 use thiserror::Error;
-use vouchlog_api::{LogReader, Result};
+use vouchlog_api::{CachingReader, LogReader, Result};
 use vouchlog_merkle::{TILE_WIDTH, TileId, TreeHead, TreeSize};
 use vouchlog_note::SignedCheckpoint;
 
@@ -12,7 +12,7 @@ use crate::checkpoint::{Cosigned, examine};
 use crate::config::Config;
 use crate::edge::RightEdge;
 use crate::evidence::EvidenceSource;
-use crate::fetch::{Fetcher, TileCache, is_log_unreadable};
+use crate::fetch::{Fetcher, is_log_unreadable};
 use crate::finding::{Finding, Suspicions};
 use crate::heads::Comparison;
 use crate::kind::{FindingKind, Proves};
@@ -220,7 +220,7 @@ impl<'c, R: LogReader> Audit<'c, R> {
     /// fault by itself is an observation.
     async fn findings(&self, signed: Option<&SignedCheckpoint>, found: &Suspicions) -> Result<Vec<Finding>> {
         let order = found.order();
-        let log = TileCache::new(self.log.clone());
+        let log = CachingReader::new(self.log.clone());
         let mut findings = Vec::with_capacity(order.len());
         for (place, &at) in order.iter().enumerate() {
             let suspicion = &found.list[at];

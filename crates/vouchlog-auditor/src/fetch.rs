@@ -1,19 +1,17 @@
-//! Asking a log, politely: so many requests a second, again when it is busy, and a tile kept for a while when many proofs
-//! need it.
+//! Asking a log, politely: so many requests a second, and again when it is busy.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use vouchlog_api::{Error, ErrorKind, LogReader, Result};
 use vouchlog_merkle::{TileId, TreeSize};
-use vouchlog_runtime::Backoff;
+use vouchlog_runtime::{Backoff, Pace};
 
 use crate::config::Options;
-use crate::limits::{CACHED_TILES, READ_ATTEMPTS};
+use crate::limits::READ_ATTEMPTS;
 
 /// What a log answers when asked for something it must have.
 #[derive(Clone, Debug)]
@@ -33,34 +31,13 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub(crate) struct Fetcher<R> {
     reader: R,
-    pace: Option<RateLimit>,
-}
-
-#[derive(Clone, Debug)]
-struct RateLimit {
-    step: Duration,
-    next: Arc<Mutex<Instant>>,
-}
-
-impl RateLimit {
-    async fn wait(&self) {
-        let slot = {
-            let mut next = self.next.lock().await;
-            let slot = (*next).max(Instant::now());
-            *next = slot + self.step;
-            slot
-        };
-        sleep_until(slot).await;
-    }
+    pace: Option<Arc<Mutex<Pace>>>,
 }
 
 impl<R: LogReader> Fetcher<R> {
     pub(crate) fn new(reader: R, options: &Options) -> Self {
-        let pace = options.max_requests_per_second.map(|rate| RateLimit {
-            step: Duration::from_secs(1) / rate.max(1),
-            next: Arc::new(Mutex::new(Instant::now())),
-        });
-        Self { reader, pace }
+        let rate = options.max_requests_per_second;
+        Self { reader, pace: rate.map(|rate| Arc::new(Mutex::new(Pace::of_requests(rate.into())))) }
     }
 
     /// Asks once, and again while the log says that it is busy or cannot be reached.
@@ -69,7 +46,8 @@ impl<R: LogReader> Fetcher<R> {
         let mut attempt = 1;
         loop {
             if let Some(pace) = &self.pace {
-                pace.wait().await;
+                let wait = pace.lock().await.wait_for(1, Instant::now().into_std());
+                sleep(wait).await;
             }
             let error = match request().await {
                 Err(error) if attempt < READ_ATTEMPTS => error,
@@ -123,47 +101,5 @@ impl<R: LogReader> LogReader for Fetcher<R> {
 
     async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
         self.ask(|| self.reader.entry_bundle(bundle, width)).await
-    }
-}
-
-/// A reader that keeps the tiles it read last, for building many proofs. Clones share them.
-#[derive(Clone, Debug)]
-pub(crate) struct TileCache<R> {
-    reader: R,
-    tiles: Arc<Mutex<HashMap<(TileId, u16), Bytes>>>,
-}
-
-impl<R: LogReader> TileCache<R> {
-    pub(crate) fn new(reader: R) -> Self {
-        Self { reader, tiles: Arc::default() }
-    }
-}
-
-impl<R: LogReader> LogReader for TileCache<R> {
-    async fn checkpoint(&self) -> Result<String> {
-        self.reader.checkpoint().await
-    }
-
-    async fn checkpoint_after(&self, size: TreeSize) -> Result<String> {
-        self.reader.checkpoint_after(size).await
-    }
-
-    async fn tile(&self, tile: TileId, width: u16) -> Result<Bytes> {
-        let kept = self.tiles.lock().await.get(&(tile, width)).cloned();
-        if let Some(bytes) = kept {
-            return Ok(bytes);
-        }
-        let bytes = self.reader.tile(tile, width).await?;
-        let mut tiles = self.tiles.lock().await;
-        // Emptied whole: proofs are built from left to right, so what is old is not needed again.
-        if tiles.len() >= CACHED_TILES {
-            tiles.clear();
-        }
-        tiles.insert((tile, width), bytes.clone());
-        Ok(bytes)
-    }
-
-    async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
-        self.reader.entry_bundle(bundle, width).await
     }
 }

@@ -39,9 +39,6 @@ pub const MAX_COMPLETENESS_STATEMENTS: u64 = 1 << 20;
 /// Runs of statements in one completeness proof. Each carries two sides of a range proof, some three kilobytes in JSON.
 pub const MAX_COMPLETENESS_RUNS: usize = 1 << 16;
 
-/// Tiles kept while many proofs are built: 8 MiB.
-pub const CACHED_TILES: usize = 1_024;
-
 /// The largest sample of entries.
 pub const MAX_SAMPLE: u64 = 1 << 16;
 

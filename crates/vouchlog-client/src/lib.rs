@@ -25,7 +25,6 @@
 //! # }
 //! ```
 
-mod caching_reader;
 mod connection;
 mod evidence;
 pub mod limits;
@@ -40,7 +39,6 @@ mod gateway;
 mod receipts;
 mod spool;
 
-pub use caching_reader::CachingReader;
 pub use connection::Connection;
 pub use evidence::{Evidence, Misbehaviour};
 pub use gateway::{Gateway, GatewayConfig, GatewayError, GatewayStatus, Options, Patience, SubmitTicket};

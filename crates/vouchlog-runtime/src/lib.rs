@@ -6,6 +6,7 @@
 //! | [`durable`] | files that are written completely or not at all, and survive a power cut |
 //! | [`lock`] | files that one process holds at a time |
 //! | [`backoff`] | growing, jittered waits between retries |
+//! | [`pace`] | work at a rate: bytes or requests a second |
 //! | [`mod@caught`] | panics of libraries as errors |
 //! | [`poison`] | the switch that stops writing for good, and a future that waits for it |
 //! | [`readiness`] | the checks behind `/readyz` |
@@ -24,6 +25,7 @@ pub mod clock;
 pub mod durable;
 pub mod lock;
 pub mod metrics;
+pub mod pace;
 pub mod poison;
 pub mod queue;
 pub mod readiness;
@@ -33,6 +35,7 @@ pub mod watched;
 pub use backoff::Backoff;
 pub use caught::{caught, hush_caught_panics};
 pub use clock::{Clock, Monotonic, UnixMillis, UnixSeconds};
+pub use pace::Pace;
 pub use poison::Poison;
 pub use readiness::{Check, Readiness};
 pub use watched::Watched;

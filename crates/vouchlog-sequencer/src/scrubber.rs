@@ -13,6 +13,7 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 use prometheus_client::registry::Registry;
 use vouchlog_merkle::{Hash, TILE_WIDTH, Tile, TileId, TreeSize, full_tiles, leaf_hash};
+use vouchlog_runtime::Pace;
 use vouchlog_storage::{Part, Store, StoreError};
 
 use crate::edge::frame;
@@ -21,10 +22,8 @@ use crate::scrub::ScrubOptions;
 use crate::state::Shared;
 
 mod metrics;
-mod pace;
 
 use metrics::ScrubMetrics;
-use pace::Pace;
 
 const WIDTH: u64 = TILE_WIDTH as u64;
 /// Damaged objects named in readiness.
@@ -60,7 +59,7 @@ impl Scrubber {
         let worker = Worker {
             shared: Arc::downgrade(shared),
             metrics: ScrubMetrics::register(registry),
-            pace: Pace::new(options.bytes_per_second),
+            pace: Pace::of_bytes(options.bytes_per_second),
             options,
             state: state.clone(),
             last_round: Instant::now(),
@@ -257,7 +256,7 @@ impl<S: Store> Worker<S> {
         let read = self.shared.upgrade().ok_or(Stop)?.store.reread(part);
         let bytes = read.as_ref().map_or(0, |bytes| bytes.len() as u64);
         self.metrics.bytes.inc_by(bytes);
-        let wait = self.pace.after(bytes, Instant::now());
+        let wait = self.pace.wait_for(bytes, Instant::now());
         self.wait(wait)?;
         Ok(read)
     }

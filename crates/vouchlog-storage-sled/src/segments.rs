@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use quick_cache::unsync::Cache;
 use vouchlog_merkle::{Hash, Tile, TileId, leaf_hash};
 use vouchlog_storage::{FileRange, Part, Sealed, StoreError, framing};
 
@@ -24,7 +25,7 @@ const PER_SEGMENT: u64 = 4096;
 const TILE_BYTES: usize = 8192;
 /// A bundle's place in the index file: offset and length.
 const SLOT_BYTES: usize = 12;
-/// Open files kept for reading; beyond this number the cache is emptied.
+/// Open files kept for reading.
 const MAX_OPEN_FILES: usize = 256;
 /// 256 entries of 65,535 bytes, each behind its length.
 const MAX_BUNDLE_BYTES: u32 = 256 * 65_537;
@@ -33,7 +34,7 @@ const MAX_BUNDLE_BYTES: u32 = 256 * 65_537;
 #[derive(Debug)]
 pub struct Segments {
     dir: PathBuf,
-    open: Mutex<HashMap<PathBuf, Arc<File>>>,
+    open: Mutex<Cache<PathBuf, Arc<File>>>,
     next: Mutex<Next>,
     /// Tiles above level 0 that were checked against those below.
     verified: Mutex<HashSet<TileId>>,
@@ -59,7 +60,7 @@ impl Segments {
         let next = Next { bundle: sealed / 256, offset: 0 };
         let segments = Self {
             dir: dir.to_owned(),
-            open: Mutex::default(),
+            open: Mutex::new(Cache::new(MAX_OPEN_FILES)),
             next: Mutex::new(next),
             verified: Mutex::default(),
             named: Mutex::default(),
@@ -73,7 +74,7 @@ impl Segments {
         let next = Next { bundle: sealed / 256, offset: 0 };
         Self {
             dir: dir.to_owned(),
-            open: Mutex::default(),
+            open: Mutex::new(Cache::new(MAX_OPEN_FILES)),
             next: Mutex::new(next),
             verified: Mutex::default(),
             named: Mutex::default(),
@@ -250,9 +251,6 @@ impl Segments {
             return Ok(file.clone());
         }
         let file = Arc::new(File::open(path)?);
-        if open.len() >= MAX_OPEN_FILES {
-            open.clear();
-        }
         open.insert(path.to_owned(), file.clone());
         Ok(file)
     }

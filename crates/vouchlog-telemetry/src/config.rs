@@ -85,6 +85,15 @@ impl Config {
             resource: environment.resource(service, version)?,
         }))
     }
+
+    /// The endpoint as the log names it: without its query, which may hold a credential.
+    pub(crate) fn endpoint_name(&self) -> String {
+        let Some(url) = self.traces.as_ref().or(self.metrics.as_ref()) else { return String::new() };
+        let mut url = url.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        url.to_string()
+    }
 }
 
 struct Environment<F>(F);
@@ -282,6 +291,13 @@ mod tests {
         ];
         assert_eq!(config.resource, expected);
         assert_eq!((config.span_delay, config.timeout), (Duration::from_millis(50), TIMEOUT));
+    }
+
+    #[test]
+    fn the_log_names_an_endpoint_without_its_query() {
+        let variables = [("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://h/traces?api-key=secret#secret")];
+        let config = config(None, &variables).unwrap().unwrap();
+        assert_eq!(config.endpoint_name(), "http://h/traces");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -11,6 +10,7 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::span::{Link, SpanKind};
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
+use prometheus_client::metrics::counter::Counter;
 use tokio::sync::mpsc;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -25,19 +25,19 @@ use crate::limits::{MAX_ATTRIBUTES, MAX_LINKS, MAX_VALUE_BYTES};
 /// A layer that hands every span that ends to the exporter. Made by [`Telemetry::start`](crate::Telemetry::start).
 pub struct SpanLayer {
     spans: mpsc::Sender<Span>,
-    dropped: Arc<AtomicU64>,
+    dropped: Counter,
     ids: Ids,
     clock: Clock,
 }
 
 impl fmt::Debug for SpanLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpanLayer").field("dropped", &self.dropped).finish_non_exhaustive()
+        f.debug_struct("SpanLayer").field("dropped", &self.dropped.get()).finish_non_exhaustive()
     }
 }
 
 impl SpanLayer {
-    pub(crate) fn new(spans: mpsc::Sender<Span>, dropped: Arc<AtomicU64>, clock: Clock) -> Self {
+    pub(crate) fn new(spans: mpsc::Sender<Span>, dropped: Counter, clock: Clock) -> Self {
         Self { spans, dropped, ids: Ids::new(), clock }
     }
 }
@@ -146,7 +146,7 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for SpanLayer {
         span.end_time_unix_nano = open.trace.now();
         classify(&mut span);
         if self.spans.try_send(span).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.dropped.inc();
         }
     }
 }
@@ -303,14 +303,14 @@ mod tests {
     /// The spans that end while `work` runs, in that order.
     fn spans(capacity: usize, work: impl FnOnce()) -> (Vec<Span>, u64) {
         let (sender, mut receiver) = mpsc::channel(capacity);
-        let dropped = Arc::new(AtomicU64::new(0));
-        let layer = SpanLayer::new(sender, Arc::clone(&dropped), Clock::system());
+        let dropped = Counter::default();
+        let layer = SpanLayer::new(sender, dropped.clone(), Clock::system());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
         let mut spans = Vec::new();
         while let Ok(span) = receiver.try_recv() {
             spans.push(span);
         }
-        (spans, dropped.load(Ordering::Relaxed))
+        (spans, dropped.get())
     }
 
     #[test]

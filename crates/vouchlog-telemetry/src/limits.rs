@@ -17,8 +17,8 @@ pub(crate) const MAX_VALUE_BYTES: usize = 256;
 /// Causes of one span.
 pub(crate) const MAX_LINKS: usize = 64;
 
-/// Bytes of an error response that are repeated in the log.
-pub(crate) const MAX_ERROR_BYTES: usize = 200;
+/// Characters of a failure's cause in the log.
+pub(crate) const MAX_CAUSE_CHARS: usize = 100;
 
 /// How long the spans of a batch may wait: the default of `OTEL_BSP_SCHEDULE_DELAY`.
 pub(crate) const SPAN_DELAY: Duration = Duration::from_secs(5);

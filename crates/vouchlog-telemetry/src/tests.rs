@@ -18,14 +18,17 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use tokio::sync::oneshot;
+use tokio::runtime::Runtime;
+use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 use tracing::info_span;
 use tracing_subscriber::layer::SubscriberExt;
 use vouchlog_runtime::queue::{Message, Queue, Waiting};
 
+use crate::transport::Transport;
 use crate::{Config, SpanLayer, Telemetry};
 
 /// Longer than any test takes.
@@ -76,22 +79,25 @@ impl MetricsService for Inbox {
     }
 }
 
+const GRPC: [(&str, &str); 2] =
+    [("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=t1")];
+
+/// Serves gRPC until the runtime is dropped. Returns the URL.
+fn serve(runtime: &Runtime, routes: Routes) -> String {
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
+    runtime.spawn(tonic::transport::Server::builder().add_routes(routes).serve_with_incoming(incoming));
+    url
+}
+
 #[test]
 fn grpc_brings_spans_metrics_and_headers() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let runtime = Runtime::new().unwrap();
     let inbox = Inbox::default();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let router = tonic::service::Routes::new(TraceServiceServer::new(inbox.clone()))
+    let routes = Routes::new(TraceServiceServer::new(inbox.clone()))
         .add_service(MetricsServiceServer::new(inbox.clone()));
-    let (stop, stopped) = oneshot::channel::<()>();
-    let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
-    let server = tonic::transport::Server::builder()
-        .add_routes(router)
-        .serve_with_incoming_shutdown(incoming, async { drop(stopped.await) });
-    let serving = runtime.spawn(server);
-    let grpc = [("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"), ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=t1")];
-    let (layer, telemetry) = start(&endpoint, &grpc);
+    let (layer, telemetry) = start(&serve(&runtime, routes), &GRPC);
     let mut registry = Registry::default();
     registry.register("size", "Size", Gauge::<i64>::default());
     telemetry.metrics().add(Arc::new(registry));
@@ -100,8 +106,56 @@ fn grpc_brings_spans_metrics_and_headers() {
     let names = inbox.0.lock().unwrap().clone();
     let spans = names.iter().filter(|name| *name == "work").count();
     assert_eq!((spans, names.iter().filter(|name| *name == "size").count()), (600, 1));
-    drop(stop);
-    runtime.block_on(serving).unwrap().unwrap();
+    assert!(names.iter().any(|name| name == "vouchlog_telemetry_dropped_spans"), "{names:?}");
+}
+
+/// Rejects each request and echoes its headers, as a careless gateway might.
+struct Echo;
+
+#[tonic::async_trait]
+impl TraceService for Echo {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        Err(Status::unauthenticated(format!("not accepted: {:?}", request.metadata().get("x-tenant"))))
+    }
+}
+
+#[test]
+fn a_failure_repeats_no_credential() {
+    let runtime = Runtime::new().unwrap();
+    let secret = ("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=secret");
+    let why = |endpoint: &str, protocol| {
+        let variables = [
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol),
+            secret,
+        ];
+        let variable = |name: &str| variables.iter().find(|(known, _)| *known == name);
+        let variable = |name: &str| variable(name).map(|(_, value)| (*value).to_owned());
+        let config = Config::new(None, "test", "1", variable).unwrap().unwrap();
+        runtime.block_on(async {
+            let sent = Transport::new(&config).unwrap().spans(ExportTraceServiceRequest::default()).await;
+            sent.unwrap_err().why
+        })
+    };
+    let echo = serve(&runtime, Routes::new(TraceServiceServer::new(Echo)));
+    assert_eq!(why(&echo, "grpc"), "Unauthenticated");
+    let away = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for protocol in ["grpc", "http/protobuf"] {
+        let why = why(&format!("http://{away}/traces?api-key=secret"), protocol);
+        assert!(why.contains("refused") && !why.contains("secret"), "{why}");
+    }
+    // Not HTTP, and a secret in it.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        read_request(&mut stream);
+        stream.write_all(b"secret: x-tenant\r\n\r\n").unwrap();
+    });
+    assert_eq!(why(&url, "http/protobuf"), "no valid response");
 }
 
 /// Answers every request with this status; how many there were.
@@ -171,7 +225,7 @@ fn an_endpoint_that_never_answers_holds_up_nothing() {
 fn a_batch_belongs_to_its_first_request_and_follows_from_the_others() {
     let (queue, messages) = Queue::<(), ()>::new(9, 9);
     let (sender, mut spans) = tokio::sync::mpsc::channel(9);
-    let layer = SpanLayer::new(sender, Arc::default(), vouchlog_runtime::Clock::system());
+    let layer = SpanLayer::new(sender, Counter::default(), vouchlog_runtime::Clock::system());
     trace(layer, || {
         for name in ["one", "two", "three"] {
             // A span's name is part of its callsite.

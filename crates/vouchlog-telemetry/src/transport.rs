@@ -1,5 +1,8 @@
 //! The two protocols of OTLP that we speak: protobuf over HTTP, and gRPC.
 
+use std::error::Error;
+use std::io;
+
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -12,9 +15,10 @@ use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Code, Status};
 
 use crate::config::{Config, Protocol};
-use crate::limits::MAX_ERROR_BYTES;
+use crate::limits::MAX_CAUSE_CHARS;
 
-/// Why an export failed.
+/// Why an export failed. It is logged, so it repeats nothing that the endpoint sent: an endpoint may echo the credentials in a
+/// request's headers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     pub(crate) why: String,
@@ -92,9 +96,12 @@ async fn post(client: &Client, url: &Url, headers: &HeaderMap, body: Vec<u8>) ->
     let request =
         client.post(url.clone()).headers(headers.clone()).header(CONTENT_TYPE, "application/x-protobuf");
     let response = request.body(body).send().await.map_err(|error| {
-        let cause = std::iter::successors(std::error::Error::source(&error), |error| error.source()).last();
-        let why = cause.map_or_else(|| error.to_string(), ToString::to_string);
-        Failure { why: cut(&why), is_passing: true }
+        let why = match os_cause(&error) {
+            Some(cause) => cause,
+            None if error.is_timeout() => "timed out".to_owned(),
+            None => "no valid response".to_owned(),
+        };
+        Failure { why, is_passing: true }
     })?;
     let status = response.status();
     if status.is_success() {
@@ -125,9 +132,14 @@ fn refused(status: &Status) -> Failure {
             // A connection that cannot be made or breaks has this code in tonic.
             | Code::Unknown
     );
-    Failure { why: format!("{:?}: {}", status.code(), cut(status.message())), is_passing }
+    let code = status.code();
+    let why = os_cause(status).map_or_else(|| format!("{code:?}"), |cause| format!("{code:?}: {cause}"));
+    Failure { why, is_passing }
 }
 
-fn cut(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).take(MAX_ERROR_BYTES / 4).collect()
+/// What the operating system or TLS reported, if that is the cause: connecting failed, or the connection broke.
+fn os_cause(error: &(dyn Error + 'static)) -> Option<String> {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    let cause = causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).last()?.to_string();
+    Some(cause.chars().filter(|character| !character.is_control()).take(MAX_CAUSE_CHARS).collect())
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver as Ended, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,16 +13,19 @@ use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, Key
 use opentelemetry_proto::tonic::metrics::v1::{ResourceMetrics, ScopeMetrics};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{MissedTickBehavior, interval};
+use vouchlog_runtime::metrics::register;
 use vouchlog_runtime::{Clock, UnixMillis};
 
 use crate::config::Config;
 use crate::layer::SpanLayer;
 use crate::limits::{MAX_BATCH_SPANS, MAX_QUEUED_SPANS};
 use crate::metrics::{Period, collect};
+use crate::outage::{Change, Outage, Signal};
 use crate::transport::{Failure, Transport};
 
 /// Why exporting could not be started.
@@ -74,9 +76,15 @@ impl Telemetry {
     /// If there is no thread for it, or the endpoint can never be used. An endpoint that is away is no error.
     pub fn start(config: &Config) -> Result<(SpanLayer, Self), StartError> {
         let (sender, spans) = mpsc::channel(MAX_QUEUED_SPANS);
-        let dropped = Arc::new(AtomicU64::new(0));
         let clock = Clock::system();
         let source = MetricsSource::default();
+        let mut registry = Registry::default();
+        let dropped: Counter = register(
+            &mut registry,
+            "vouchlog_telemetry_dropped_spans",
+            "Spans that were not exported: the queue was full, or the endpoint rejected them",
+        );
+        source.add(Arc::new(registry));
         let (stop, stopped) = oneshot::channel();
         let (end, ended) = sync_channel(1);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -92,14 +100,9 @@ impl Telemetry {
             began: clock.now(),
             clock: clock.clone(),
             resource: resource(config),
-            dropped: Arc::clone(&dropped),
-            endpoint: config
-                .traces
-                .as_ref()
-                .or(config.metrics.as_ref())
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-            is_failing: false,
+            dropped: dropped.clone(),
+            endpoint: config.endpoint_name(),
+            outage: Outage::default(),
         };
         let (span_delay, metric_interval) = (config.span_delay, config.metric_interval);
         std::thread::Builder::new().name("vouchlog-otlp".into()).spawn(move || {
@@ -131,10 +134,9 @@ struct Worker {
     began: UnixMillis,
     clock: Clock,
     resource: Resource,
-    dropped: Arc<AtomicU64>,
+    dropped: Counter,
     endpoint: String,
-    /// Whether the last export failed: a run of failures is logged once.
-    is_failing: bool,
+    outage: Outage,
 }
 
 impl Worker {
@@ -199,15 +201,15 @@ impl Worker {
         let resource = Some(self.resource.clone());
         let resource_spans = vec![ResourceSpans { resource, scope_spans, ..ResourceSpans::default() }];
         let sent = self.transport.spans(ExportTraceServiceRequest { resource_spans }).await;
-        if sent.as_ref().is_err_and(|failure| failure.is_passing) {
-            self.report(sent);
-            return false;
-        }
-        if sent.is_err() {
-            self.dropped.fetch_add(self.batch.len() as u64, Ordering::Relaxed);
+        self.report(Signal::Spans, &sent);
+        match sent {
+            Err(Failure { is_passing: true, .. }) => return false,
+            Err(_) => {
+                self.dropped.inc_by(self.batch.len() as u64);
+            }
+            Ok(()) => {}
         }
         self.batch.clear();
-        self.report(sent);
         true
     }
 
@@ -226,25 +228,22 @@ impl Worker {
         let resource_metrics =
             vec![ResourceMetrics { resource, scope_metrics, ..ResourceMetrics::default() }];
         let sent = self.transport.metrics(ExportMetricsServiceRequest { resource_metrics }).await;
-        self.report(sent);
+        self.report(Signal::Metrics, &sent);
     }
 
-    /// Logs the first failure of a run, and its end.
-    fn report(&mut self, sent: Result<(), Failure>) {
+    fn report(&mut self, signal: Signal, sent: &Result<(), Failure>) {
         let endpoint = self.endpoint.as_str();
-        match (sent, self.is_failing) {
-            (Ok(()), true) => {
-                let dropped = self.dropped.load(Ordering::Relaxed);
+        let outcome = sent.as_ref().map(drop).map_err(|failure| failure.why.as_str());
+        match (self.outage.note(signal, outcome), outcome) {
+            (Some(Change::Began), Err(why)) => tracing::warn!(
+                endpoint,
+                ?signal,
+                why,
+                "spans or metrics cannot be exported; retrying, and dropping spans while the queue is full"
+            ),
+            (Some(Change::Ended), _) => {
+                let dropped = self.dropped.get();
                 tracing::info!(endpoint, dropped, "spans and metrics are exported again");
-                self.is_failing = false;
-            }
-            (Err(Failure { why, .. }), false) => {
-                tracing::warn!(
-                    endpoint,
-                    why,
-                    "spans and metrics cannot be exported; retrying, and dropping spans while the queue is full"
-                );
-                self.is_failing = true;
             }
             _ => {}
         }

@@ -1,10 +1,11 @@
 //! Reads a whole vault for damage, including parts that no query reads: the structure of the database, and of every record its sums, its sealed
 //! parts, and whether it is there at all.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
+use vouchlog_runtime::Pace;
 
 use crate::database::Dialect;
 use crate::examine::integrity;
@@ -85,9 +86,9 @@ impl Vault {
     ) -> Result<Vec<String>> {
         let newest: Option<i64> =
             sqlx::query("SELECT max(n) FROM record").fetch_one(&self.shared.db.readers).await?.try_get(0)?;
+        let mut pace = rate.map(Pace::of_bytes);
         let (mut damage, mut last, mut records) = (Vec::new(), 0, 0);
         while damage.len() < REPORTED_DAMAGE {
-            let begun = Instant::now();
             let page = match self.checked_page(last).await {
                 // It would be the same on every later page.
                 Err(VaultError::Damaged(what)) => {
@@ -102,9 +103,8 @@ impl Vault {
             damage.extend(page.damage);
             (last, records) = (page.last, records + page.records);
             progress(CheckProgress { records, of: newest.unwrap_or(0).unsigned_abs().max(records) });
-            if let Some(rate) = rate {
-                let due = Duration::from_secs_f64(page.bytes as f64 / rate.max(1) as f64);
-                tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
+            if let Some(pace) = &mut pace {
+                tokio::time::sleep(pace.wait_for(page.bytes, Instant::now())).await;
             }
         }
         Ok(damage)

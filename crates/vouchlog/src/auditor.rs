@@ -11,6 +11,7 @@
 //! # }
 //! ```
 
+pub use vouchlog_api::CachingReader;
 pub use vouchlog_auditor::{
     AuditError, AuditReport, AuditState, Audited, Checked, CheckpointReport, Completeness, CompletenessError,
     CompletenessProof, Config, EntryRules, Evidence, EvidenceError, EvidenceFile, Finding, FindingKind,
@@ -18,4 +19,4 @@ pub use vouchlog_auditor::{
     audit, check_sample, prove_complete, sample, verify_completeness, verify_finding,
 };
 pub use vouchlog_auditor::{canaries, monitor};
-pub use vouchlog_client::{CachingReader, TileReader, VerifiedLog};
+pub use vouchlog_client::{TileReader, VerifiedLog};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use futures::StreamExt;
-use vouchlog_api::LogReader;
+use vouchlog_api::{CachingReader, LogReader};
 use vouchlog_merkle::{CompactRange, EntryBundle, TILE_WIDTH, TileId, TreeSize};
 use vouchlog_note::VerifyingKey;
 use vouchlog_stream::{Enrolment, Entry, StreamId, StreamOpening};
@@ -14,7 +14,7 @@ use super::{
 use crate::checkpoint::open;
 use crate::config::{Config, LogIdentity};
 use crate::evidence::ProvenRun;
-use crate::fetch::{Fetcher, TileCache};
+use crate::fetch::Fetcher;
 use crate::limits::{MAX_COMPLETENESS_RUNS, MAX_COMPLETENESS_STATEMENTS, MAX_IN_FLIGHT};
 use crate::proving::proven_run;
 use crate::rules::open_genesis;
@@ -54,7 +54,7 @@ pub async fn prove_complete<R: LogReader>(
     {
         return Err(CompletenessError::UnknownStream(id.get()));
     }
-    let log = TileCache::new(log);
+    let log = CachingReader::new(log);
     let mut proofs = Vec::new();
     for (id, stream) in &scan.streams {
         if streams == Streams::All && !stream.is_in(*id, from) {

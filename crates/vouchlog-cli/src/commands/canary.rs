@@ -8,8 +8,9 @@ use vouchlog::{
     Digest, Entry, Evidence, LeafIndex, Lookup, LookupKey, Origin, Policy, Statement, StatementKind,
     VerifyingKey, random_bytes, unix_millis,
 };
+use vouchlog_api::CachingReader;
 use vouchlog_auditor::canaries::{Canaries, CanariesError, Canary};
-use vouchlog_client::{CachingReader, GrpcLog, TileReader, VerifiedLog, VerifyError};
+use vouchlog_client::{GrpcLog, TileReader, VerifiedLog, VerifyError};
 
 use super::failed::Failed;
 use super::remote::{self, LogUrl};

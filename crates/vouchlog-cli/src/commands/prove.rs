@@ -6,8 +6,8 @@ use anyhow::Context;
 use serde_json::json;
 use vouchlog::verify::{self, Claim, Verified};
 use vouchlog::{LeafIndex, LogReader, Lookup, Origin, Policy, ProofFile, VerifyingKey};
-use vouchlog_api::{ErrorKind, proof};
-use vouchlog_client::{CachingReader, TileReader, VerifiedLog};
+use vouchlog_api::{CachingReader, ErrorKind, proof};
+use vouchlog_client::{TileReader, VerifiedLog};
 
 use super::failed::Failed;
 use super::remote::{self, Head, LogUrl};

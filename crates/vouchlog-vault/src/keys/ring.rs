@@ -1,9 +1,9 @@
 //! The keys of tenants and persons, unwrapped and within bounds: what the database has of them is wrapped.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::hmac;
+use quick_cache::sync::Cache;
 use vouchlog_record::{Facet, RecordId};
 use zeroize::Zeroizing;
 
@@ -70,9 +70,10 @@ pub(crate) struct KeyRing {
     kek: Mutex<(KeyEncryptionKey, Vec<u8>)>,
     vault: Vec<u8>,
     /// Tenants are never deleted, so what is here stays true.
-    tenants: Mutex<HashMap<String, Arc<Tenant>>>,
-    /// Keys of persons by their wrapping, so that a key is found only as long as its row has it.
-    subjects: Mutex<HashMap<Vec<u8>, Key>>,
+    tenants: Cache<String, Arc<Tenant>>,
+    /// Keys of persons by their wrapping, so that a key is found only as long as its row has it. Each has a place of its own in memory,
+    /// which is wiped when the cache lets go of it: a cache moves its values about, and what is moved leaves a copy behind.
+    subjects: Cache<Vec<u8>, Arc<Key>>,
 }
 
 impl KeyRing {
@@ -82,7 +83,7 @@ impl KeyRing {
         if *opened != vault {
             return Err(VaultError::damaged("its key check belongs to another vault"));
         }
-        let (tenants, subjects) = (Mutex::default(), Mutex::default());
+        let (tenants, subjects) = (Cache::new(CACHED_KEYS), Cache::new(CACHED_KEYS));
         Ok(Self { kek: Mutex::new((kek, key_check)), vault, tenants, subjects })
     }
 
@@ -112,16 +113,12 @@ impl KeyRing {
 
     /// A tenant unwrapped before.
     pub(crate) fn known_tenant(&self, name: &str) -> Option<Arc<Tenant>> {
-        lock(&self.tenants).get(name).cloned()
+        self.tenants.get(name)
     }
 
     /// Remembers a tenant whose row is committed.
     pub(crate) fn remember_tenant(&self, tenant: &Arc<Tenant>) {
-        let mut tenants = lock(&self.tenants);
-        if tenants.len() >= CACHED_KEYS {
-            tenants.clear();
-        }
-        tenants.insert(tenant.name.clone(), tenant.clone());
+        self.tenants.insert(tenant.name.clone(), tenant.clone());
     }
 
     /// Unwraps a tenant's row.
@@ -144,22 +141,18 @@ impl KeyRing {
 
     /// Unwraps a subject's key.
     pub(crate) fn unwrap_subject(&self, tenant: &str, mac: &[u8], wrapped: &[u8]) -> Result<Key> {
-        if let Some(key) = lock(&self.subjects).get(wrapped) {
-            return Ok(key.clone());
+        if let Some(key) = self.subjects.get(wrapped) {
+            return Ok(Key::clone(&key));
         }
         let key = open_key(self.kek().bytes(), &subject_context(tenant, mac), wrapped)
             .ok_or_else(|| VaultError::damaged("the key of a person cannot be unwrapped"))?;
-        let mut subjects = lock(&self.subjects);
-        if subjects.len() >= CACHED_KEYS {
-            subjects.clear();
-        }
-        subjects.insert(wrapped.to_vec(), key.clone());
+        self.subjects.insert(wrapped.to_vec(), Arc::new(key.clone()));
         Ok(key)
     }
 
     /// Wipes the keys of persons from memory.
     pub(crate) fn forget_subjects(&self) {
-        lock(&self.subjects).clear();
+        self.subjects.clear();
     }
 }
 
@@ -167,7 +160,7 @@ fn check_context() -> Vec<u8> {
     context(&["key check"])
 }
 
-/// Nothing panics while it holds one of these locks, and an abandoned cache would still be valid.
+/// Nothing panics while it holds the lock.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

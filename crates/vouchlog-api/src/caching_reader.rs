@@ -1,14 +1,15 @@
 //! A reader that remembers what it read last, for proofs of many entries that lie side by side.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use vouchlog_api::{LogReader, Result};
+use quick_cache::sync::Cache;
 use vouchlog_merkle::{TileId, TreeSize};
 
-/// Tiles that are remembered: 8 MiB at most. When there are more, all are forgotten.
+use crate::{LogReader, Result};
+
+/// Tiles that are remembered: 8 MiB at most.
 const MAX_TILES: usize = 1_024;
 
 /// A reader that serves tiles, and the last entry bundle, from memory. What it serves is not verified: the caller does that.
@@ -16,19 +17,20 @@ const MAX_TILES: usize = 1_024;
 #[derive(Clone, Debug)]
 pub struct CachingReader<R> {
     reader: R,
-    memory: Arc<Mutex<Memory>>,
+    memory: Arc<Memory>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Memory {
-    tiles: HashMap<(TileId, u16), Bytes>,
-    bundle: Option<((u64, u16), Bytes)>,
+    tiles: Cache<(TileId, u16), Bytes>,
+    bundle: Mutex<Option<((u64, u16), Bytes)>>,
 }
 
 impl<R: LogReader> CachingReader<R> {
     /// A reader with an empty memory over `reader`.
     pub fn new(reader: R) -> Self {
-        Self { reader, memory: Arc::default() }
+        let memory = Memory { tiles: Cache::new(MAX_TILES), bundle: Mutex::default() };
+        Self { reader, memory: Arc::new(memory) }
     }
 }
 
@@ -42,25 +44,22 @@ impl<R: LogReader> LogReader for CachingReader<R> {
     }
 
     async fn tile(&self, tile: TileId, width: u16) -> Result<Bytes> {
-        if let Some(known) = self.memory.lock().tiles.get(&(tile, width)) {
-            return Ok(known.clone());
+        let name = (tile, width);
+        if let Some(known) = self.memory.tiles.get(&name) {
+            return Ok(known);
         }
         let read = self.reader.tile(tile, width).await?;
-        let mut memory = self.memory.lock();
-        if memory.tiles.len() >= MAX_TILES {
-            memory.tiles.clear();
-        }
-        memory.tiles.insert((tile, width), read.clone());
+        self.memory.tiles.insert(name, read.clone());
         Ok(read)
     }
 
     async fn entry_bundle(&self, bundle: u64, width: u16) -> Result<Bytes> {
         let name = (bundle, width);
-        if let Some((_, known)) = self.memory.lock().bundle.as_ref().filter(|(known, _)| *known == name) {
+        if let Some((_, known)) = self.memory.bundle.lock().as_ref().filter(|(known, _)| *known == name) {
             return Ok(known.clone());
         }
         let read = self.reader.entry_bundle(bundle, width).await?;
-        self.memory.lock().bundle = Some((name, read.clone()));
+        *self.memory.bundle.lock() = Some((name, read.clone()));
         Ok(read)
     }
 }
@@ -69,9 +68,8 @@ impl<R: LogReader> LogReader for CachingReader<R> {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use vouchlog_api::Error;
-
     use super::*;
+    use crate::Error;
 
     /// Counts what is read of it.
     #[derive(Clone, Default)]
@@ -140,6 +138,10 @@ mod tests {
                 reader.tile(TileId { level: 0, index }, width).await.unwrap();
             }
         }
-        assert!(reader.memory.lock().tiles.len() <= MAX_TILES);
+        assert!(reader.memory.tiles.len() <= MAX_TILES);
+        // Those that were read last are still known.
+        let before = reads();
+        reader.tile(TileId { level: 0, index: 4 }, 256).await.unwrap();
+        assert_eq!(reads(), before);
     }
 }
