@@ -9,8 +9,11 @@ use crate::case::Case;
 use crate::record_set::RecordSet;
 use crate::terms::{AskedOf, Definition, Severity};
 
+mod change;
 mod finding;
 
+#[cfg(test)]
+pub(crate) use change::CHANGES;
 pub use finding::Finding;
 pub(crate) use finding::{Reporter, whole_seconds};
 

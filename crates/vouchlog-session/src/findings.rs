@@ -20,7 +20,7 @@ pub(crate) fn shown_finding(finding: &Finding) -> ShownFinding {
         severity: finding.severity,
         cause: finding.cause,
         message: clipped(&finding.message, MESSAGE),
-        remedy: finding.rule.remedy,
+        remedy: finding.remedy(),
         at: finding.at.iter().map(|at| name(at)).collect(),
     }
 }

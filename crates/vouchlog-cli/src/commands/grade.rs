@@ -91,6 +91,6 @@ fn in_words(number: usize, record: &Record, grade: &Grade, lines: &mut Vec<Strin
             "  {} {} {}: {}",
             finding.severity, finding.rule.code, finding.rule.name, finding.message
         ));
-        lines.push(format!("      fix: {}", finding.rule.remedy));
+        lines.push(format!("      fix: {}", finding.remedy()));
     }
 }

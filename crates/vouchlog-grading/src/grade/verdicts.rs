@@ -40,8 +40,7 @@ pub struct Verdicts {
 /// The rules that make [`Verdicts::authorized_known`] a no.
 pub const AUTHORIZED_RULES: &[&str] = &["R01", "R02", "R03", "R08", "R09", "R32", "R34"];
 /// The rules about what policies decided, and whether that was followed. No verdict is theirs alone.
-pub const POLICY_RULES: &[&str] =
-    &["R24", "R25", "R26", "R27", "R28", "R29", "R31", "R32", "R33", "R40", "R42"];
+pub const POLICY_RULES: &[&str] = &["R24", "R25", "R26", "R29", "R32", "R33"];
 /// The rules about which data was involved. No verdict is theirs alone.
 pub const DATA_RULES: &[&str] = &["R39", "R41"];
 /// The rules that make [`Verdicts::executor_known`] a no.

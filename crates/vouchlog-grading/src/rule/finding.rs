@@ -9,6 +9,7 @@ use vouchlog_record::{Profile, RecordId};
 use crate::case::Case;
 use crate::field_view::FieldView;
 use crate::rule::Rule;
+use crate::rule::change::change;
 use crate::terms::{Cause, Severity};
 
 /// Something a rule found.
@@ -39,6 +40,16 @@ impl fmt::Display for Finding {
             write!(f, " [{}]", self.at.join(", "))?;
         }
         Ok(())
+    }
+}
+
+impl Finding {
+    /// What to do about it: to record what is missing; where a recorded value is wrong, what to change at its source.
+    pub fn remedy(&self) -> &'static str {
+        match self.cause {
+            Cause::Wrong => change(self.rule.code).unwrap_or(self.rule.remedy),
+            Cause::Missing | Cause::Unknown => self.rule.remedy,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::*;
 use crate::context::Context;
 use crate::grade::testing::{COMPLETE, LOW_RISK, REGULATED, context, read, testdata};
 use crate::grade::{DisclosureExtent, contradictions, grade};
-use crate::rule::Finding;
+use crate::rule::{CHANGES, Finding};
 use crate::terms::Severity;
 
 mod mutations;
@@ -186,5 +186,30 @@ fn a_version_of_a_model_is_told_from_another_model() {
         ("gpt-5-", "gpt-5"),
     ] {
         assert!(!content::is_version_of(served, requested), "{served} of {requested}");
+    }
+}
+
+fn remedy(code: &str, cause: Cause) -> &'static str {
+    let rule = rule(code).unwrap();
+    let (record, at, message) = (None, Vec::new(), String::new());
+    Finding { rule, severity: Severity::Error, cause, record, at, message }.remedy()
+}
+
+#[test]
+fn a_wrong_value_is_never_mended_in_the_record() {
+    for rule in rules() {
+        let wrong = remedy(rule.code, Cause::Wrong);
+        assert!(!wrong.contains("record `") && !wrong.contains("say `"), "{}: {wrong}", rule.code);
+        assert_eq!(remedy(rule.code, Cause::Missing), rule.remedy);
+    }
+    assert_eq!(remedy("R03", Cause::Wrong), "give each person a session of their own");
+    assert!(remedy("R03", Cause::Missing).contains("`session.shared: false`"));
+}
+
+#[test]
+fn every_rule_with_a_change_exists_once() {
+    for (place, (code, _)) in CHANGES.iter().enumerate() {
+        assert!(rule(code).is_some(), "{code}");
+        assert!(!CHANGES[..place].iter().any(|(other, _)| other == code), "{code}");
     }
 }

@@ -1,0 +1,70 @@
+//! What to change where a recorded value is wrong. A rule's remedy says what to record where it is missing; to record another value
+//! than the true one would be a falsehood, so a wrong value is mended at the gateway, in the agent or with the issuer.
+
+/// What to change, by the code of the rule. Rules that are not listed have a remedy that names no field of a record.
+pub(crate) const CHANGES: &[(&str, &str)] = &[
+    ("R01", "have the gateway name the person or the program that began the request"),
+    ("R02", "have the gateway verify a token, a certificate or a key before it acts"),
+    ("R03", "give each person a session of their own"),
+    ("R04", "have the device management name the device"),
+    ("R05", "give the program an identity of its own, other than that of the user who launched it"),
+    ("R06", "give each workload an identity of its own"),
+    ("R07", "have the platform verify the workload: an SVID, a workload token or a certificate"),
+    (
+        "R08",
+        "let authority lead from the initiator to the workload, and let no hop have more of it than the one before",
+    ),
+    ("R09", "have the gateway decide in whose name it acts, before it acts"),
+    ("R10", "give each version of the agent a name"),
+    ("R11", "use a credential that can be named: a token with an id, or a certificate"),
+    ("R12", "use a credential that expires"),
+    ("R14i", "keep clocks in step (NTP), and date each use of the credential"),
+    ("R16", "have the gateway ask the issuer or a status list before it uses the credential"),
+    ("R19", "use a credential that covers the call"),
+    ("R20", "get a credential for the audience of the tool"),
+    ("R21", "issue one credential for each task"),
+    ("R24", "have the gateway ask a policy engine before each prompt and tool call"),
+    ("R25", "ask the policy engine before the action, not after it"),
+    (
+        "R26",
+        "none for this record: have the gateway enforce what the policy decides, and find out why it did not",
+    ),
+    ("R27", "pin the policy that the engine loads"),
+    ("R28", "find out which policy the gateway loads, and have it load the one in force"),
+    ("R30", "have the policy engine give a reason for each denial, change and delay"),
+    ("R31", "have the gateway keep what stood before and after the change"),
+    ("R32", "hold the action until it is approved"),
+    ("R33", "pass the tool the arguments that the policy decided on"),
+    ("R35", "have another person approve"),
+    ("R36", "approve before the action, and act before the approval expires"),
+    ("R37", "have the approval system name what approved: a person, or a rule"),
+    ("R38", "have the system that overrides require an author, the decision, and a reason"),
+    ("R39", "class the data before the model receives it"),
+    ("R40", "class the output as high as its input and sources, or have a policy decide to declassify it"),
+    ("R41", "have the retrieval name its sources"),
+    ("R42", "route such data to a model that is approved for it"),
+    ("R43", "have the gateway take the model's name from the provider's answer"),
+    ("R44", "have the gateway give its reason for another model: the alias, the fallback"),
+    ("R45", "set the model's parameters in the request"),
+    ("R46", "have the gateway name initiator and workload beside the text"),
+    ("R47", "capture the input as well as the output"),
+    ("R48", "have the source send the content, or a keyed commitment to it"),
+    ("R49", "raise the source's limit on the length of content"),
+    ("R51", "find out what became of the call: it was invented, or the record of its run was lost"),
+    ("R52", "find out what ran the tool, since neither the model nor a person asked for it"),
+    ("R53", "review the new definition of the tool, and pin it before the tool is used again"),
+    ("R54", "have the tool name what it called in turn"),
+    ("R55", "look at the result, and find out whether the call took effect"),
+    ("R56", "keep clocks in step (NTP), and the way to the recorder short"),
+    ("R58", "take start and end from one clock"),
+    ("R68", "find the span above, and have it sent to the same collector"),
+    ("R70", "have the gateway write an intent before each action"),
+    ("R72", "switch sampling off at the source"),
+    ("R73", "raise the source's limits on attributes"),
+    ("R76", "enrol the key before it is used, and no longer use it once it is revoked"),
+];
+
+/// What to change where what is recorded breaks this rule.
+pub(super) fn change(code: &str) -> Option<&'static str> {
+    CHANGES.iter().find(|(listed, _)| *listed == code).map(|(_, change)| *change)
+}
