@@ -105,7 +105,7 @@ fn is_foreign(part: &Part, span: &Span) -> bool {
     ];
     const SCOPES: [&str; 5] = ["langfuse", "mlflow", "crewai", "langsmith", "braintrust"];
     // Operations that hold others together, and are no call themselves.
-    const AROUND: [&str; 2] = ["invoke_workflow", "plan"];
+    const AROUND: [&str; 3] = ["invoke_workflow", "plan", "framework"];
     let operation = span.attributes.get("gen_ai.operation.name").and_then(Value::as_str);
     if operation.is_some_and(|operation| !AROUND.contains(&operation)) {
         return true;

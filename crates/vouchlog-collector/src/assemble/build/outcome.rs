@@ -135,7 +135,11 @@ fn denies_answer(part: &Part, unit: &Unit<'_>, request: &RequestEnd) -> bool {
     };
     let is_about_answer = is("phase", "output")
         || (is("phase", "input") || decision.get("phase").is_none()) && is_too_late_to_stop();
-    is("verdict", "deny") && is_about_answer && (is("enforced", "deny") || request.is_refused)
+    let is_about_tool = part.reading.text("decision.target_kind") == Some("tool_call");
+    is("verdict", "deny")
+        && !is_about_tool
+        && is_about_answer
+        && (is("enforced", "deny") || request.is_refused)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "it is given to `all`")]

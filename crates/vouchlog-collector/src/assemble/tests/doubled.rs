@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn mcp(scope: &str, ids: (u8, u8, u8), kind: u8, times: (u64, u64), more: Value) -> Item {
+fn mcp(scope: &str, ids: (u8, u8, u8), kind: u8, times: (u64, u64), more: &Value) -> Item {
     let mut attributes = json!({ "mcp.method.name": "tools/call" });
     attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let name = format!("tools/call {}", more["gen_ai.tool.name"].as_str().unwrap());
@@ -21,8 +21,9 @@ const SERVER: u8 = 2;
 #[test]
 fn a_call_that_a_gateway_took_in_and_passed_on_is_one_run() {
     let server =
-        |name: &str| mcp("mcp-python-sdk", (1, 2, 1), SERVER, (0, 50), json!({ "gen_ai.tool.name": name }));
-    let client = |name: &str| mcp("litellm", (1, 3, 1), CLIENT, (5, 45), json!({ "gen_ai.tool.name": name }));
+        |name: &str| mcp("mcp-python-sdk", (1, 2, 1), SERVER, (0, 50), &json!({ "gen_ai.tool.name": name }));
+    let client =
+        |name: &str| mcp("litellm", (1, 3, 1), CLIENT, (5, 45), &json!({ "gen_ai.tool.name": name }));
     for (taken, passed) in
         [("orders-get_order", "get_order"), ("get_order", "get_order"), ("orders__get_order", "get_order")]
     {
@@ -34,14 +35,14 @@ fn a_call_that_a_gateway_took_in_and_passed_on_is_one_run() {
         assert_eq!(record["otel"]["parts"].as_array().unwrap().len(), 2, "both are kept");
     }
     // A client whose context does not reach its server.
-    let around = mcp("client", (1, 3, 1), CLIENT, (0, 60), json!({ "gen_ai.tool.name": "get_order" }));
+    let around = mcp("client", (1, 3, 1), CLIENT, (0, 60), &json!({ "gen_ai.tool.name": "get_order" }));
     assert_eq!(runs(vec![around, server("get_order")]), 1);
 }
 
 #[test]
 fn calls_that_differ_in_anything_stay_apart() {
-    let server = |more: Value| mcp("a", (1, 2, 1), SERVER, (0, 50), more);
-    let client = |ids, times, more: Value| mcp("b", ids, CLIENT, times, more);
+    let server = |more: Value| mcp("a", (1, 2, 1), SERVER, (0, 50), &more);
+    let client = |ids, times, more: Value| mcp("b", ids, CLIENT, times, &more);
     let named = |name: &str| json!({ "gen_ai.tool.name": name });
     let call = |arguments: &str| json!({ "gen_ai.tool.name": "f", "gen_ai.tool.call.arguments": arguments });
     for (what, one, other) in [
@@ -67,7 +68,7 @@ fn as_many_runs_stay_as_there_were_calls() {
         (6, CLIENT, (7, 40)),
     ];
     let all =
-        all.map(|(id, kind, times)| mcp("a", (1, id, 1), kind, times, json!({ "gen_ai.tool.name": "f" })));
+        all.map(|(id, kind, times)| mcp("a", (1, id, 1), kind, times, &json!({ "gen_ai.tool.name": "f" })));
     assert_eq!(runs(all.to_vec()), 3, "two were passed on, and one was made here");
 }
 
