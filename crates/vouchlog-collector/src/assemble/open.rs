@@ -258,6 +258,9 @@ impl Open {
         let mut missing = Missing::Nothing;
         for part in self.spans.values() {
             let Item::Span(span) = &part.item else { continue };
+            if part.is_unfinished() {
+                return Missing::Local;
+            }
             let Some(parent) = &span.parent else { continue };
             if self.spans.contains_key(&(span.trace.clone(), parent.clone())) {
                 continue;
