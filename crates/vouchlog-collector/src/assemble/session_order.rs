@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(deferred(&order, &["a", "c", "d", "x"]), ["x"], "b is the first of s, and c of t");
         assert_eq!(deferred(&order, &["b", "d"]), ["b"]);
         order.remove("b");
-        order.remove("nobody");
+        order.remove("unknown");
         assert_eq!(deferred(&order, &["c", "d"]), ["c", "d"]);
         let mut all = ready(&["a"]);
         order.defer(&mut all, |_| false);

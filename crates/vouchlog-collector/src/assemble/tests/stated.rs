@@ -158,7 +158,11 @@ fn of_two_acts_nothing_is_mixed_and_the_nearest_goes_first() {
     ] {
         for (inner, call) in [(&own, &none), (&none, &own)] {
             let approval = handed(&outer, inner, call, "approval");
-            assert_eq!(approval.get("approver"), None, "{approval}: the call's own approval names nobody");
+            assert_eq!(
+                approval.get("approver"),
+                None,
+                "{approval}: the call's own approval names no approver"
+            );
             assert_eq!(approval["required"], true, "that one is asked for is no part of the approval");
         }
     }
