@@ -38,17 +38,24 @@ mod build;
 mod claude;
 mod fields;
 mod gather;
+mod identity;
+mod mcp;
 mod memory;
 mod open;
+mod pending;
+mod session_order;
 mod times;
+mod unclaimed;
 mod unit;
 
 pub(crate) use build::{decision_of, record_of};
 pub(crate) use fields::put;
-use memory::Memory;
+use memory::{Account, Memory};
 use open::Open;
 pub(crate) use open::Part;
+use session_order::SessionOrder;
 use times::{Times, hull, may_be_of_one_call};
+pub use unclaimed::{Emitter, Unclaimed};
 
 /// Makes names of records out of keys: a keyed function such as HMAC-SHA256 under a secret of the gateway, cut to 16 bytes. The
 /// same key must give the same name. A record's name is public and must not give its trace away: a bare hash would.
@@ -131,6 +138,8 @@ pub struct Out {
     pub unknown: BTreeMap<String, u64>,
     /// Items that belong to no interaction, by name: how often. They are not kept.
     pub ignored: BTreeMap<String, u64>,
+    /// Spans that no table understands, by emitter: how often. They are not kept.
+    pub unclaimed: Unclaimed,
     /// Interactions that could not be recorded, and why. There should be none.
     pub failed: Vec<String>,
 }
@@ -167,6 +176,7 @@ pub struct Assembler {
     /// Traces by the provider's id of an answer, with the times of the calls that it came from, as far as spans tell them: two
     /// instrumentations of one call may be in two traces.
     answers: BTreeMap<String, BTreeMap<String, Option<Times>>>,
+    sessions: SessionOrder,
     items: usize,
     bytes: usize,
     memory: Memory,
@@ -177,7 +187,8 @@ impl Assembler {
     pub fn new(config: Config, naming: Naming) -> Self {
         let memory = Memory::new(config.max_remembered);
         let (open, ages, answers) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        Self { config, naming, open, ages, answers, items: 0, bytes: 0, memory }
+        let sessions = SessionOrder::default();
+        Self { config, naming, open, ages, answers, sessions, items: 0, bytes: 0, memory }
     }
 
     /// How many traces are open, and how many items wait in them.
@@ -208,15 +219,16 @@ impl Assembler {
 
     fn take(&mut self, item: Item, lot: &Arc<Delivery>, out: &mut Out) -> Result<(), ItemError> {
         dialect::unsalted(&item)?;
+        let item = pending::as_unfinished(item);
         let reading = dialect::read(&item);
         if let (Item::Event(event), Role::Context | Role::McpTalk) = (&item, reading.role) {
             *out.ignored.entry(event.name.clone()).or_default() += 1;
             return Ok(());
         }
-        let digest = (self.naming)(format!("part {item:?}").as_bytes());
+        let digest = (self.naming)(&identity::encode(&item));
         let part = Part::new(item, reading, lot.clone(), digest);
         if let Some((trace, span)) = part.span_key() {
-            match self.memory.knows(trace, span, &digest) {
+            match self.memory.knows(trace, span, Account::of(&part)) {
                 memory::Known::Not => {}
                 memory::Known::Same => return Ok(()),
                 memory::Known::Other(record) => {
@@ -224,13 +236,20 @@ impl Assembler {
                     return Ok(());
                 }
             }
-        } else if self.memory.has_event(&digest) {
+        } else if self.memory.has_event(&digest)
+            || self
+                .memory
+                .has_event_of_version_1(|| (self.naming)(&identity::encode_as_version_1(&part.item)))
+        {
             return Ok(());
         }
         let key = part.group_key();
         if let Some(answer) = part.reading.text("correlation.response_id") {
             let times = self.answers.entry(answer.to_owned()).or_default().entry(key.clone()).or_default();
             *times = hull(*times, part.span_key().map(|_| part.times()));
+        }
+        if let Some(session) = part.session() {
+            self.sessions.add(session, &key, part.times().0);
         }
         let now = lot.steady;
         let open = self.open.entry(key.clone()).or_insert_with(|| {
@@ -245,7 +264,9 @@ impl Assembler {
                 self.bytes += size;
             }
             open::Added::Same => {}
-            open::Added::Differs { trace, span } => {
+            open::Added::Replaced { size: old } => self.bytes = self.bytes - old + size,
+            open::Added::Differs { trace, span, replaced } => {
+                self.bytes = replaced.map_or(self.bytes, |old| self.bytes - old + size);
                 out.conflicts.push(Conflict { trace, span, record: None });
             }
         }
@@ -299,6 +320,7 @@ impl Assembler {
             .filter_map(|(key, open)| Some((key.clone(), open.is_due(&self.config, now)?)))
             .collect();
         let mut seen = BTreeSet::new();
+        let mut ready = Vec::new();
         for (key, done) in &due {
             if seen.contains(key) {
                 continue;
@@ -309,8 +331,20 @@ impl Assembler {
                 self.open.get(key).is_some_and(|open| now.duration_since(open.first) >= self.config.max_age);
             if all_due || too_old {
                 seen.extend(group.iter().cloned());
-                self.complete(&group, *done, &mut out);
+                ready.push((group, *done));
             }
+        }
+        // Sessions are numbered in the order of records. Nobody waits for longer than a trace waits for its parts.
+        let patience = self.config.idle.saturating_add(self.config.settle);
+        let may_wait = |key: &String| {
+            self.open.get(key).is_some_and(|open| {
+                now.duration_since(open.last) < patience
+                    && now.duration_since(open.first) < self.config.max_age
+            })
+        };
+        self.sessions.defer(&mut ready, may_wait);
+        for (group, done) in ready {
+            self.complete(&group, done, &mut out);
         }
         out.in_order()
     }
@@ -349,6 +383,7 @@ impl Assembler {
         let mut open = Open::default();
         for key in group {
             let Some(mut part) = self.open.remove(key) else { continue };
+            self.sessions.remove(key);
             self.ages.remove(&(part.position, part.first, key.clone()));
             self.items -= part.len();
             self.bytes -= part.size();
@@ -363,6 +398,7 @@ impl Assembler {
             open.append(&mut part);
         }
         let units = gather::units(&open, &self.memory);
+        out.unclaimed.extend(unclaimed::count(&open, &units, &self.memory));
         let made = build::records(&units, done, &self.naming, out);
         let entries = memory::entries(&open, &units, &made);
         self.memory.remember(entries);

@@ -28,7 +28,7 @@ mod tally;
 mod tests;
 
 pub use advice::{Open, Suggestion};
-pub use heartbeats::{Disagreement, HeartbeatReport, Silence, Sums};
+pub use heartbeats::{Disagreement, HeartbeatReport, Silence, Sums, UnclaimedReport};
 pub use missing::Missing;
 pub use state::{CollectorState, Loss};
 pub use tally::{Counts, ServiceReport};

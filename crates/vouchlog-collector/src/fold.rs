@@ -12,7 +12,7 @@ use vouchlog_record::{Record, RecordId, SealReason};
 use vouchlog_stream::StatementKind;
 
 use crate::arrival::{Door, JournalEntry, What};
-use crate::assemble::{Assembler, Delivery, Out};
+use crate::assemble::{Assembler, Delivery, Out, Unclaimed};
 use crate::intake::{Encoding, Item, Signal, decode};
 use crate::intents::Intents;
 use crate::journal::{Changes, Losses, Pairs};
@@ -36,6 +36,8 @@ pub(crate) struct FoldOutcome {
     /// Records, in order.
     pub(crate) records: Vec<Record>,
     pub(crate) tally: Tally,
+    /// Spans that no table understands, by emitter.
+    pub(crate) unclaimed: Unclaimed,
     /// Interactions that could not be recorded, and why. There should be none; each is declared lost in `records`.
     pub(crate) failed: Vec<String>,
 }
@@ -249,7 +251,7 @@ impl Fold {
     /// What the assembler gave.
     fn assembled(&mut self, out: Out, position: u64, entry: &JournalEntry) -> FoldOutcome {
         let now = entry.at;
-        let mut step = FoldOutcome { failed: out.failed, ..FoldOutcome::default() };
+        let mut step = FoldOutcome { failed: out.failed, unclaimed: out.unclaimed, ..FoldOutcome::default() };
         step.tally.refused = out.refused.len() as u64;
         step.tally.not_understood = out.unknown.values().sum();
         step.tally.ignored = out.ignored.values().sum();
@@ -368,7 +370,7 @@ impl Fold {
         let id = self.name(&format!("loss {position}"));
         let record = loss::over_budget(id, now, losses, self.settings.mode);
         let tally = Tally { lost: losses.items, ..Tally::default() };
-        FoldOutcome { records: vec![record], tally, failed: Vec::new() }
+        FoldOutcome { records: vec![record], tally, ..FoldOutcome::default() }
     }
 
     fn name(&self, key: &str) -> RecordId {

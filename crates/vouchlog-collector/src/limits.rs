@@ -62,6 +62,12 @@ pub const MAX_LISTED: usize = 500;
 /// Most spans and events of one trace; with more, it is complete, and its record shows why.
 pub const MAX_TRACE_PARTS: usize = 5_000;
 
+/// Most emitters of spans that no table understands that are told apart in one account: 100.
+pub const MAX_UNCLAIMED_EMITTERS: usize = 100;
+
+/// Longest name of such an emitter's service or scope, in bytes.
+pub const MAX_EMITTER_NAME_BYTES: usize = 200;
+
 /// Most payloads of a callback's body.
 pub const MAX_PAYLOADS: usize = 10_000;
 

@@ -22,6 +22,7 @@ pub(crate) struct Metrics {
     refused: Counter,
     not_understood: Counter,
     ignored: Counter,
+    unclaimed: Counter,
     conflicts: Counter,
     lost: Counter,
     failed: Counter,
@@ -46,6 +47,11 @@ impl Metrics {
             self.not_understood.clone(),
         );
         registry.register("items_ignored", "Items that belong to no interaction", self.ignored.clone());
+        registry.register(
+            "spans_not_understood",
+            "Spans that no mapping table understands; nothing of them is on record but their number, by service and scope",
+            self.unclaimed.clone(),
+        );
         registry.register("conflicts", "Spans sent twice with different content", self.conflicts.clone());
         registry.register("items_lost", "Items rejected for lack of space", self.lost.clone());
         registry.register("failed", "Interactions that could not be recorded", self.failed.clone());
@@ -72,6 +78,10 @@ impl Metrics {
         self.conflicts.inc_by(tally.conflicts);
         self.lost.inc_by(tally.lost);
         self.failed.inc_by(failed as u64);
+    }
+
+    pub(crate) fn unclaimed(&self, spans: u64) {
+        self.unclaimed.inc_by(spans);
     }
 
     pub(crate) fn recorded(&self, kind: StatementKind) {

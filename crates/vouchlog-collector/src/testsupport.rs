@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::assemble::{Assembler, Config, Delivery, Naming, Out};
+use crate::assemble::{Assembler, Config, Delivery, Emitter, Naming, Out};
 use crate::intake::{Encoding, Item, Signal, decode};
 
 /// The folder of sample bodies.
@@ -65,6 +65,7 @@ pub(crate) fn assembled(items: Vec<Item>) -> Out {
     out.records.extend(rest.records);
     out.conflicts.extend(rest.conflicts);
     out.failed.extend(rest.failed);
+    out.unclaimed.extend(rest.unclaimed);
     for (name, count) in rest.unknown {
         *out.unknown.entry(name).or_default() += count;
     }
@@ -75,7 +76,12 @@ pub(crate) fn assembled(items: Vec<Item>) -> Out {
 pub(crate) fn shown(out: &Out) -> Value {
     let records: Vec<Value> = out.records.iter().map(|record| Value::Object(record.to_object())).collect();
     let unknown: BTreeMap<_, _> = out.unknown.iter().collect();
-    serde_json::json!({ "records": records, "not_understood": unknown, "ignored": out.ignored, "failed": out.failed })
+    let emitter =
+        |(emitter, spans): (&Emitter, u64)| (format!("{} {}", emitter.service, emitter.scope), spans);
+    let unclaimed: BTreeMap<_, _> = out.unclaimed.iter().map(emitter).collect();
+    serde_json::json!({
+        "records": records, "not_understood": unknown, "ignored": out.ignored, "unclaimed": unclaimed, "failed": out.failed
+    })
 }
 
 /// Compares with a file of `testdata/golden`, or writes it when `GOLDEN` is set.

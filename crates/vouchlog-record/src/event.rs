@@ -211,5 +211,19 @@ group! {
         lost: u64,
         /// Bodies that were not forwarded to the next collector.
         forward_dropped: u64,
+        /// Spans that no mapping table understands, by emitter. Nothing else of them is on record.
+        unclaimed: Vec<UnclaimedSpans>,
+    }
+}
+
+group! {
+    /// Spans of one emitter that no mapping table understands.
+    UnclaimedSpans {
+        /// Name of the service, self-asserted.
+        service: String,
+        /// Name of the instrumentation scope, self-asserted.
+        scope: String,
+        /// How many were received.
+        spans: u64,
     }
 }

@@ -46,6 +46,7 @@ pub use error::RecordError;
 pub use event::{
     Configuration, ConfigurationSubject, CredentialAction, CredentialEvent, DeclaredLoss, DisclosureEvent,
     DisclosureScope, ErasureEvent, ErasureScope, FindingEvent, Heartbeat, SealReason, SessionSeal,
+    UnclaimedSpans,
 };
 pub use facets::Facet;
 pub use field::Field;

@@ -27,17 +27,36 @@ pub(crate) struct SealCheck {
 }
 
 impl SealCheck {
-    /// The seal in force. A session that was sealed because nothing came may go on and be sealed again: the seal that counts most
-    /// is in force, and of those the first.
+    /// The seals in force: of each numbering one, and their numbers together.
     pub(crate) fn of(records: &[SessionRecord]) -> Self {
-        let seals =
-            records.iter().enumerate().filter(|(_, record)| record.record.kind == StatementKind::SessionSeal);
+        let mut all = Self::default();
+        for owner in owners(records) {
+            let one = Self::of_one(records, owner.as_deref());
+            all.record = all.record.max(one.record);
+            all.counts = match (all.counts, one.counts) {
+                (Some(sum), Some(count)) => Some(sum.saturating_add(count)),
+                (sum, count) => sum.or(count),
+            };
+            all.missing.extend(one.missing);
+            all.after.extend(one.after);
+        }
+        all
+    }
+
+    /// The seal in force, of one recorder if it has numbers of its own. A session that was sealed because nothing came may go on and be
+    /// sealed again: the seal that counts most is in force, and of those the first.
+    fn of_one(records: &[SessionRecord], owner: Option<&str>) -> Self {
+        let is_its = |record: &SessionRecord| owner.is_none_or(|owner| record.recorder() == owner);
+        let seals = records
+            .iter()
+            .enumerate()
+            .filter(|(_, record)| record.record.kind == StatementKind::SessionSeal && is_its(record));
         let in_force = seals
             .min_by_key(|(place, seal)| (Reverse(sealed_count(seal)), seal.place.map(|at| at.index), *place));
         let Some((place, sealing)) = in_force else { return Self::default() };
         let after = records.iter().enumerate();
         let after = after.filter(|(other, record)| {
-            *other != place && record.is_counted() == Some(true) && record.is_after(sealing)
+            *other != place && is_its(record) && record.is_counted() == Some(true) && record.is_after(sealing)
         });
         let mut seal =
             Self { record: Some(place), after: after.map(|(other, _)| other).collect(), ..Self::default() };
@@ -100,9 +119,27 @@ pub(crate) fn gaps(records: &[SessionRecord], seal: &SealCheck, context: &Sessio
 /// Runs of numbers from 1 that no record has, up to the last one seen or counted by the seal. Without a single number there
 /// is nothing to compare.
 fn session_gaps(records: &[SessionRecord], seal: &SealCheck, losses: &[Loss]) -> Vec<PlacedGap> {
+    let owners = owners(records);
+    let is_split = owners.len() > 1;
+    let mut found = Vec::new();
+    for owner in owners {
+        let own = is_split.then(|| SealCheck::of_one(records, owner.as_deref()));
+        found.extend(numbered_gaps(records, owner.as_deref(), own.as_ref().unwrap_or(seal), losses));
+    }
+    found
+}
+
+/// The same of what is numbered together.
+fn numbered_gaps(
+    records: &[SessionRecord],
+    owner: Option<&str>,
+    seal: &SealCheck,
+    losses: &[Loss],
+) -> Vec<PlacedGap> {
     let mut numbered: BTreeMap<u64, usize> = BTreeMap::new();
     for (place, record) in records.iter().enumerate() {
-        if let Some(number) = record.sequence() {
+        let is_its = owner.is_none_or(|owner| record.recorder() == owner);
+        if let Some(number) = record.sequence().filter(|_| is_its) {
             numbered.entry(number).or_insert(place);
         }
     }
@@ -123,6 +160,20 @@ fn session_gaps(records: &[SessionRecord], seal: &SealCheck, losses: &[Loss]) ->
         found.push(PlacedGap { gap: gap(next, counts, between, losses), before: seal.record });
     }
     found
+}
+
+/// Whose numbers the records have: one for all (`None`), or each recorder's where two of them gave one number.
+fn owners(records: &[SessionRecord]) -> BTreeSet<Option<String>> {
+    let counted = || records.iter().filter(|record| record.is_of_session() && record.sequence().is_some());
+    let mut first: BTreeMap<u64, &str> = BTreeMap::new();
+    let is_shared = counted().any(|record| {
+        let number = record.sequence().unwrap_or_default();
+        *first.entry(number).or_insert(record.recorder()) != record.recorder()
+    });
+    if !is_shared {
+        return BTreeSet::from([None]);
+    }
+    counted().map(|record| Some(record.recorder().to_owned())).collect()
 }
 
 fn gap(

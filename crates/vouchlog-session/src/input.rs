@@ -117,6 +117,12 @@ impl SessionRecord {
         self.record.body.correlation.value()?.session_sequence.value().copied()
     }
 
+    /// Who recorded it; empty where that is not shown.
+    pub(crate) fn recorder(&self) -> &str {
+        let recorder = self.record.body.custody.value().and_then(|custody| custody.recorder.value());
+        recorder.map(String::as_str).unwrap_or_default()
+    }
+
     /// Whether it is one of the session's records, and not what seals it or is said about its records later.
     pub(crate) fn is_of_session(&self) -> bool {
         matches!(self.record.kind, StatementKind::Intent | StatementKind::Interaction)

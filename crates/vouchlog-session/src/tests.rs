@@ -350,3 +350,41 @@ fn what_comes_after_the_seal_is_told_and_not_counted() {
     assert_eq!(late.map(|line| timeline.record_of(line).unwrap().id.as_str()).collect::<Vec<_>>(), ["r-10"]);
     assert!(timeline.records.iter().any(|record| record.kind == StatementKind::SessionSeal));
 }
+
+#[test]
+fn numbers_that_two_recorders_gave_are_compared_apart() {
+    let numbered = |recorder: &str, number: u64| {
+        let record = json!({
+            "kind": "interaction", "correlation": { "session_sequence": number }, "custody": { "recorder": recorder }
+        });
+        kept(&format!("{recorder}-{number}"), record)
+    };
+    let seal = |recorder: &str, count: u64| {
+        let record = json!({
+            "kind": "session-seal", "session_seal": { "records": count }, "custody": { "recorder": recorder }
+        });
+        kept(&format!("{recorder}-seal"), record)
+    };
+    let gaps = |records: Vec<SessionRecord>| -> Vec<String> {
+        let timeline = of(records);
+        let told = timeline
+            .lines
+            .iter()
+            .filter(|line| matches!(line.step, Step::Gap | Step::Missing | Step::Warning));
+        told.map(|line| line.words.clone()).collect()
+    };
+    let first = || vec![numbered("a", 1), numbered("a", 2), seal("a", 2)];
+    let both = |mut more: Vec<SessionRecord>| {
+        let mut all = first();
+        all.append(&mut more);
+        gaps(all)
+    };
+    assert_eq!(both(vec![numbered("b", 1), numbered("b", 2), numbered("b", 3), seal("b", 3)]), [""; 0]);
+    assert_eq!(
+        both(vec![numbered("b", 1), numbered("b", 3), seal("b", 3)]).len(),
+        2,
+        "one is missing, and the seal counts it"
+    );
+    // A recorder that goes on where another one stopped.
+    assert_eq!(gaps(vec![numbered("a", 1), numbered("b", 2), seal("b", 2)]), [""; 0]);
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::mcp;
 use super::open::Part;
 use super::unit::{ToolRun, Tree, Unit, is_server};
 use crate::dialect::Role;
@@ -13,7 +14,7 @@ fn is_tool(part: &Part) -> bool {
 
 /// Tool runs go to the call of the model that asked for them: by call id, by a link to its span, or because they are below it.
 pub(super) fn tools<'a>(units: &mut Vec<Unit<'a>>, tree: &Tree<'a>, events: &[&'a Part]) {
-    for run in runs(tree, events) {
+    for run in mcp::join_siblings(runs(tree, events)) {
         let Some(first) = run.parts.first().copied() else { continue };
         let home = asked_by(units, &run, first)
             .or_else(|| linked(units, first))
@@ -123,7 +124,7 @@ pub(super) fn neighbours<'a>(units: &mut Vec<Unit<'a>>, tree: &Tree<'a>, events:
     let mut all: Vec<&Part> =
         tree.parts().filter(is_one).chain(events.iter().copied().filter(is_one)).collect();
     all.sort_by_cached_key(|part| part.order());
-    let mut alone: BTreeMap<(u8, String), Unit<'a>> = BTreeMap::new();
+    let mut alone: BTreeMap<Alone<'a>, Unit<'a>> = BTreeMap::new();
     for part in all {
         let is_decision = part.role() == Role::Guardrail;
         let home =
@@ -135,8 +136,8 @@ pub(super) fn neighbours<'a>(units: &mut Vec<Unit<'a>>, tree: &Tree<'a>, events:
                 // Decisions on one request are one record; each retrieval is its own.
                 let top = request_of(tree, part).and_then(Part::span_key);
                 let key = match (is_decision, top) {
-                    (true, Some(top)) => (0, format!("{top:?}")),
-                    _ => (1, format!("{:?}", part.item)),
+                    (true, Some((trace, span))) => Alone::OfRequest { trace, span },
+                    _ => Alone::ByItself(part.digest),
                 };
                 let unit = alone.entry(key).or_default();
                 if unit.above.is_empty() {
@@ -147,6 +148,13 @@ pub(super) fn neighbours<'a>(units: &mut Vec<Unit<'a>>, tree: &Tree<'a>, events:
         }
     }
     units.extend(alone.into_values());
+}
+
+/// What makes a record of its own out of decisions and retrievals that belong to no call.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Alone<'a> {
+    OfRequest { trace: &'a str, span: &'a str },
+    ByItself([u8; 16]),
 }
 
 fn by_target(units: &[Unit<'_>], part: &Part) -> Option<usize> {
@@ -214,9 +222,11 @@ pub(super) fn is_output(phase: &str) -> bool {
     matches!(phase, "output" | "post_call" | "response" | "output_guardrail" | "post")
 }
 
-/// An agent below which no call was seen is a record of its own: it ran elsewhere, or its calls leave no trace.
+/// An agent below which no call was seen is a record of its own: it ran elsewhere, or its calls leave no trace. So is one that was
+/// set up.
 pub(super) fn agents<'a>(units: &mut Vec<Unit<'a>>, tree: &Tree<'a>) {
-    let mut agents: Vec<&Part> = tree.parts().filter(|part| part.role() == Role::Agent).collect();
+    let is_agent = |part: &&Part| matches!(part.role(), Role::Agent | Role::AgentCreation);
+    let mut agents: Vec<&Part> = tree.parts().filter(is_agent).collect();
     // The innermost first: what has an agent below it has a record below it.
     agents.sort_by_cached_key(|part| (std::cmp::Reverse(tree.ancestors(part).len()), part.order()));
     for agent in agents {

@@ -8,6 +8,7 @@ use vouchlog_record::{Record, RecordError, RecordId};
 
 use super::fields::{self, Merged, put};
 use super::open::Part;
+use super::times::Stated;
 use super::unit::Unit;
 use super::{Done, Naming, Out};
 use crate::intake::Item;
@@ -57,7 +58,10 @@ fn key(unit: &Unit<'_>) -> String {
 fn name(unit: &Unit<'_>) -> String {
     match (&unit.amends, unit.main()) {
         (None, Some(main)) if main.span_key().is_some() => format!("record {}", key(unit)),
-        (_, main) => format!("record {} {:?}", key(unit), main.map(|main| main.digest)),
+        (_, main) => {
+            let digest = main.map(|main| hex::encode(main.digest)).unwrap_or_default();
+            format!("record {} {digest}", key(unit))
+        }
     }
 }
 
@@ -67,11 +71,14 @@ fn cause(units: &[Unit<'_>], at: usize) -> Option<usize> {
         unit.above.first().and_then(|part| part.span_key())
     }
     let here = above(&units[at])?;
-    let before = (0..units.len()).filter(|other| {
-        let other = &units[*other];
-        other.is_inference() && above(other) == Some(here) && other.end() <= units[at].start()
+    let stated = |unit: &Unit<'_>| unit.main().map(Part::stated).unwrap_or_default();
+    let start = stated(&units[at]).start?;
+    let before = (0..units.len()).filter(|other| *other != at).filter_map(|other| {
+        let unit = &units[other];
+        let end = stated(unit).end.filter(|end| *end <= start)?;
+        (unit.is_inference() && above(unit) == Some(here)).then_some((end, other))
     });
-    before.filter(|other| *other != at).max_by_key(|other| (units[*other].end(), *other))
+    before.max().map(|(_, other)| other)
 }
 
 fn object(unit: &Unit<'_>, done: Done) -> Map<String, Value> {
@@ -89,6 +96,7 @@ fn object(unit: &Unit<'_>, done: Done) -> Map<String, Value> {
     let times = times(unit, &merged);
     let approval = lists::approval(unit);
     let definitions = merged.take("content.tools");
+    let placed = merged.fields.clone();
     let mut object = merged.into_object();
     object.insert("kind".into(), "interaction".into());
     if let Some(definitions) = definitions {
@@ -110,11 +118,34 @@ fn object(unit: &Unit<'_>, done: Done) -> Map<String, Value> {
     correlation(unit, &mut object);
     outcome.put(&mut object);
     custody(unit, done, &mut object);
-    let otel = account::otel(unit, conflicts);
+    let otel = account::otel(unit, conflicts, &placed);
     if !otel.is_empty() {
         object.insert("otel".into(), otel.into());
     }
+    if unit.creates_agent() {
+        agent(unit, &mut object);
+    }
     object
+}
+
+/// Makes it the record of an agent that was set up: what is configured from then on, and no interaction.
+fn agent(unit: &Unit<'_>, object: &mut Map<String, Value>) {
+    let fields = unit.accounts.iter().map(|part| &part.reading.fields);
+    let field = |name: &str| fields.clone().find_map(|fields| fields.get(name)).cloned();
+    let since = object.get("time").and_then(|time| time.get("end")).cloned();
+    object.insert("kind".into(), "configuration".into());
+    object.remove("outcome");
+    for (name, value) in [
+        ("subject", Some("agent".into())),
+        ("id", field("workload.agent.id").or_else(|| field("workload.agent.name"))),
+        ("version", field("workload.agent.version")),
+        ("digest", field("workload.agent.config_digest")),
+        ("in_force_from", since),
+    ] {
+        if let Some(value) = value {
+            put(object, &format!("configuration.{name}"), value);
+        }
+    }
 }
 
 /// Whether the model gave an answer and asked for no tool in it, by its own word or by what it said. A trace that is whole and has no
@@ -142,24 +173,22 @@ pub(super) fn stamp(nanoseconds: u64) -> Option<Value> {
 fn times(unit: &Unit<'_>, merged: &Merged) -> Value {
     let mut times = Map::new();
     let Some(main) = unit.main() else { return Value::Object(times) };
-    let (start, end) = main.times();
-    // An event is written when all is over.
-    let is_span = main.span_key().is_some();
-    times.extend(stamp(start).filter(|_| is_span).map(|start| ("start".to_owned(), start)));
-    times.extend(stamp(end).map(|end| ("end".to_owned(), end)));
+    let Stated { start, end } = main.stated();
+    times.extend(start.and_then(stamp).map(|start| ("start".to_owned(), start)));
+    times.extend(end.and_then(stamp).map(|end| ("end".to_owned(), end)));
     let received = unit.parts().map(|part| part.lot.received).min();
     times.extend(received.map(|received| ("received".to_owned(), received.to_string().into())));
     let after = merged.fields.get("time.first_chunk_after").and_then(|it| it.as_str()?.parse::<f64>().ok());
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
-    let stated =
-        after.filter(|after| (0.0..86_400.0).contains(after)).map(|after| start + (after * 1e9) as u64);
+    let after = after.filter(|after| (0.0..86_400.0).contains(after)).map(|after| (after * 1e9) as u64);
+    let told = start.zip(after).and_then(|(start, after)| start.checked_add(after));
     let noted = unit.accounts.iter().filter_map(|part| match &part.item {
         Item::Span(span) => {
             span.events.iter().find(|event| is_first_chunk(&event.name)).map(|event| event.time)
         }
         _ => None,
     });
-    let first = stated.filter(|_| is_span).or_else(|| noted.min()).and_then(stamp);
+    let first = told.or_else(|| noted.min()).and_then(stamp);
     times.extend(first.map(|first| ("first_chunk".to_owned(), first)));
     Value::Object(times)
 }
@@ -217,14 +246,12 @@ fn custody(unit: &Unit<'_>, done: Done, object: &mut Map<String, Value>) {
     if !bodies.is_empty() {
         put(object, "custody.bodies", bodies.into_iter().take(MAX_LISTED).collect());
     }
-    let dropped: u64 = unit
-        .parts()
-        .map(|part| match &part.item {
-            Item::Span(span) => span.dropped,
-            Item::Event(event) => event.dropped,
-            Item::Decision(_) => 0,
-        })
-        .sum();
+    let dropped = unit.parts().map(|part| match &part.item {
+        Item::Span(span) => span.dropped,
+        Item::Event(event) => event.dropped,
+        Item::Decision(_) => 0,
+    });
+    let dropped = dropped.fold(0, u64::saturating_add);
     put(object, "custody.dropped_attributes", dropped.into());
     let is_unsampled = |part: &Part| matches!(&part.item, Item::Event(event) if event.is_unsampled());
     if unit.parts().any(is_unsampled) && !unit.parts().any(|part| part.span_key().is_some()) {

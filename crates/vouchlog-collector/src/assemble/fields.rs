@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::open::Part;
 use super::unit::Unit;
 use crate::dialect::{Role, text_of};
+use crate::intake::{Item, SpanKind};
 use crate::limits::MAX_LISTED;
 
 /// The fields of a record as far as its parts state them.
@@ -20,7 +21,7 @@ pub(super) struct Merged {
 
 /// Groups that a span hands down to those below it, each with the fields that identify what the group is about: of two different
 /// people nothing is mixed.
-const HANDED_DOWN: [(&str, &[&str]); 8] = [
+const HANDED_DOWN: [(&str, &[&str]); 9] = [
     ("initiator.", &["initiator.sub"]),
     ("session.", &["correlation.session"]),
     ("device.", &["device.id", "device.client_address"]),
@@ -29,9 +30,19 @@ const HANDED_DOWN: [(&str, &[&str]); 8] = [
     ("authority.", &["initiator.sub"]),
     ("credential.", &["credential.id"]),
     ("grant.", &["grant.id"]),
+    ("data.", &[]),
 ];
 
-const HANDED_DOWN_ALONE: [&str; 7] = [
+/// Groups of one act, handed down as they are or not at all: a state of one approval and the approver of another would be an approval
+/// that nobody gave. A field in the second place is no part of the act.
+const HANDED_DOWN_WHOLE: [(&str, &str); 2] = [("approval.", "approval.required"), ("override.", "")];
+
+/// What a span touched itself, and those below it did not.
+const OWN_DATA: [&str; 3] = ["data.resources", "data.sources", "data.retrieved"];
+
+const HANDED_DOWN_ALONE: [&str; 9] = [
+    "approval.required",
+    "correlation.intent",
     "correlation.session",
     "correlation.conversation",
     "correlation.turn",
@@ -55,8 +66,10 @@ pub(super) fn merge(unit: &Unit<'_>) -> Merged {
     let accounts: Vec<&Part> =
         if unit.accounts.is_empty() { unit.parts().collect() } else { unit.accounts.clone() };
     for part in &accounts {
+        let names_other = calls_agent(part);
         for (field, value) in &part.reading.fields {
-            if !field.starts_with("content.") {
+            let is_other = names_other && field.starts_with(AGENT);
+            if !field.starts_with("content.") && !is_other {
                 merged.add(field, value, part);
             }
         }
@@ -65,8 +78,9 @@ pub(super) fn merge(unit: &Unit<'_>) -> Merged {
         merged.content(field, &unit.accounts);
     }
     // Guardrails and tools of the request know who asked, if the call itself does not say.
+    let service = unit.main().map(Part::service).unwrap_or_default();
     for part in unit.above.iter().chain(&unit.decisions) {
-        merged.hand_down(part);
+        merged.hand_down(part, service);
     }
     // To OpenTelemetry a conversation is "session, thread": where no session is named, it is the session.
     if let Some(conversation) = merged.fields.get("correlation.conversation").cloned() {
@@ -78,6 +92,20 @@ pub(super) fn merge(unit: &Unit<'_>) -> Merged {
     }
     merged.conflicts.truncate(MAX_LISTED);
     merged
+}
+
+/// Fields of the agent that executed.
+pub(super) const AGENT: &str = "workload.agent.";
+
+/// Whether the agent that a part names is another one than the one that executed: it called an agent that runs elsewhere, or set one up.
+pub(super) fn calls_agent(part: &Part) -> bool {
+    let Item::Span(span) = &part.item else { return false };
+    let is_outgoing = matches!(span.kind, SpanKind::Client | SpanKind::Producer);
+    match part.role() {
+        Role::AgentCreation => true,
+        Role::Agent | Role::A2a => is_outgoing,
+        _ => false,
+    }
 }
 
 impl Merged {
@@ -128,8 +156,15 @@ impl Merged {
         self.fields.insert(field.to_owned(), (*best).clone());
     }
 
-    fn hand_down(&mut self, part: &Part) {
+    fn hand_down(&mut self, part: &Part, service: &str) {
         let from = &part.reading.fields;
+        // Below a call of a remote agent, the agent is who executes; in the caller's own program it is not.
+        let is_own = |field: &str| {
+            field.starts_with(AGENT)
+                && part.role() == Role::A2a
+                && calls_agent(part)
+                && part.service() == service
+        };
         let mut handed = Vec::new();
         for (group, identity) in HANDED_DOWN {
             let is_other = |field: &&str| match (self.fields.get(*field), from.get(*field)) {
@@ -141,12 +176,23 @@ impl Merged {
                 continue;
             }
             let of_group = from.iter().filter(|(field, _)| {
-                field.starts_with(group) && (group != "workload." || !field.starts_with("workload.agent."))
+                field.starts_with(group)
+                    && (group != "workload." || !field.starts_with("workload.agent."))
+                    && !OWN_DATA.contains(&field.as_str())
             });
             handed.extend(of_group);
         }
+        let initiator = |fields: &BTreeMap<String, Value>| fields.get("initiator.sub").cloned();
+        let is_of_another =
+            initiator(from).zip(initiator(&self.fields)).is_some_and(|(one, other)| one != other);
+        for (group, apart) in HANDED_DOWN_WHOLE {
+            let is_of_act = |field: &str| field.starts_with(group) && field != apart;
+            if !is_of_another && !self.fields.keys().any(|field| is_of_act(field)) {
+                handed.extend(from.iter().filter(|(field, _)| is_of_act(field)));
+            }
+        }
         handed.extend(from.iter().filter(|(field, _)| HANDED_DOWN_ALONE.contains(&field.as_str())));
-        for (field, value) in handed {
+        for (field, value) in handed.into_iter().filter(|(field, _)| !is_own(field)) {
             self.fields.entry(field.clone()).or_insert_with(|| value.clone());
         }
     }
@@ -199,6 +245,9 @@ fn has_text_of(value: &Value, characters: usize) -> bool {
 }
 
 fn agree(one: &Value, other: &Value) -> bool {
+    if !one.is_f64() && !other.is_f64() {
+        return one == other;
+    }
     match (one.as_f64(), other.as_f64()) {
         (Some(one), Some(other)) => (one - other).abs() < 1e-9,
         _ => one == other,

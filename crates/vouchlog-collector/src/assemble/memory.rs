@@ -6,19 +6,22 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vouchlog_record::{Record, RecordId};
 
-use super::open::Open;
+use super::identity::ENCODING;
+use super::open::{Open, Part};
 use super::times::{Times, may_be_of_one_call};
 use super::unit::Unit;
 use crate::limits::MAX_REMEMBERED_BYTES;
 
-/// What a part was told apart by.
+/// What a part was told apart by. Stored: a variant keeps its place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum Key {
     Span(String, String),
-    Event([u8; 16]),
+    /// An event, by the digest of its first encoding: see [`identity::encode_as_version_1`].
+    EventOfVersion1([u8; 16]),
     /// A tool call, by trace and call id.
     Call(String, String),
     Answer(String),
+    Event([u8; 16]),
 }
 
 impl Key {
@@ -27,7 +30,52 @@ impl Key {
         match self {
             Self::Span(one, other) | Self::Call(one, other) => one.len() + other.len(),
             Self::Answer(answer) => answer.len(),
-            Self::Event(digest) => digest.len(),
+            Self::Event(digest) | Self::EventOfVersion1(digest) => digest.len(),
+        }
+    }
+}
+
+/// What is known of the content of a span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Account {
+    /// It was not sent: an event names it.
+    #[default]
+    None,
+    /// It was sent when it began, and its end is still to come.
+    Unfinished,
+    /// It was sent, and its digest is of an encoding that this version does not make. What comes again is taken for the same: a
+    /// difference could not be told from one between versions.
+    OfAnotherEncoding,
+    /// It was sent.
+    Digest {
+        /// [`identity::ENCODING`]
+        encoding: u8,
+        digest: [u8; 16],
+    },
+}
+
+impl Account {
+    pub(super) fn of(part: &Part) -> Self {
+        if part.is_unfinished() {
+            return Self::Unfinished;
+        }
+        Self::Digest { encoding: ENCODING, digest: part.digest }
+    }
+
+    /// As it was stored, perhaps by another version.
+    fn restored(self) -> Self {
+        match self {
+            Self::Digest { encoding, .. } if encoding != ENCODING => Self::OfAnotherEncoding,
+            other => other,
+        }
+    }
+
+    /// The first account of a span stays; one of a finished span replaces one of its begin.
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::None, other)
+            | (Self::Unfinished, other @ (Self::OfAnotherEncoding | Self::Digest { .. })) => other,
+            (kept, _) => kept,
         }
     }
 }
@@ -35,26 +83,60 @@ impl Key {
 #[derive(Clone, Debug)]
 pub(super) struct MemoryEntry {
     key: Key,
-    digest: Option<[u8; 16]>,
+    account: Account,
     record: Option<RecordId>,
     times: Option<Times>,
 }
 
 impl MemoryEntry {
     fn of(key: Key, record: Option<RecordId>) -> Self {
-        Self { key, digest: None, record, times: None }
+        Self { key, account: Account::None, record, times: None }
     }
 }
 
 /// What is known under a key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Remembered {
-    digest: Option<[u8; 16]>,
+    account: Account,
     record: Option<RecordId>,
     /// Of an answer: when the call was made that it came from.
     times: Option<Times>,
     /// Insertion number; the lowest is evicted first.
     number: u64,
+}
+
+/// The same as the first version stored it, without a number of the format.
+#[derive(Deserialize)]
+struct RememberedByVersion1 {
+    digest: Option<[u8; 16]>,
+    record: Option<RecordId>,
+    times: Option<Times>,
+    number: u64,
+}
+
+/// The format of [`Remembered`], its first byte. Values of version 1 begin with 0 or 1, whether there is a digest.
+const FORMAT: u8 = 2;
+
+impl Remembered {
+    fn to_bytes(&self) -> Vec<u8> {
+        postcard::to_extend(self, vec![FORMAT]).expect("it is made of texts and numbers")
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        match bytes.split_first()? {
+            (&FORMAT, rest) => {
+                let known: Self = postcard::from_bytes(rest).ok()?;
+                Some(Self { account: known.account.restored(), ..known })
+            }
+            (0 | 1, _) => {
+                let RememberedByVersion1 { digest, record, times, number } =
+                    postcard::from_bytes(bytes).ok()?;
+                let account = digest.map_or(Account::None, |_| Account::OfAnotherEncoding);
+                Some(Self { account, record, times, number })
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Bounded; the oldest are forgotten first.
@@ -65,6 +147,8 @@ pub(crate) struct Memory {
     /// Bytes of all keys.
     bytes: usize,
     next: u64,
+    /// How many events are remembered by the digest of their first encoding.
+    of_version_1: usize,
     changed: BTreeSet<Key>,
 }
 
@@ -80,51 +164,68 @@ pub(super) enum Known {
 impl Memory {
     pub(super) fn new(most: usize) -> Self {
         let (entries, order, changed) = (BTreeMap::new(), VecDeque::new(), BTreeSet::new());
-        Self { most, entries, order, bytes: 0, next: 0, changed }
+        Self { most, entries, order, bytes: 0, next: 0, of_version_1: 0, changed }
     }
 
     /// Takes up what an earlier process remembered. Returns how many entries cannot be read.
     pub(super) fn restore(&mut self, kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> usize {
         let mut unread = 0;
         for (key, value) in kept {
-            let key = postcard::from_bytes(&key);
-            let value: Result<Remembered, _> = postcard::from_bytes(&value);
-            match (key, value) {
-                (Ok(key), Ok(value)) => drop(self.entries.insert(key, value)),
+            match (postcard::from_bytes(&key), Remembered::from_bytes(&value)) {
+                (Ok(key), Some(value)) => drop(self.entries.insert(key, value)),
                 _ => unread += 1,
             }
         }
         let mut order: Vec<(u64, &Key)> =
             self.entries.iter().map(|(key, known)| (known.number, key)).collect();
         order.sort_unstable();
-        self.next = order.last().map_or(0, |(number, _)| number + 1);
+        self.next = order.last().map_or(0, |(number, _)| number.saturating_add(1));
         self.order = order.into_iter().map(|(_, key)| key.clone()).collect();
         self.bytes = self.order.iter().map(Key::size).sum();
+        self.of_version_1 = self.order.iter().filter(|key| matches!(key, Key::EventOfVersion1(_))).count();
         unread
     }
 
     /// What changed since the last call.
     pub(super) fn changes(&mut self) -> MemoryChanges {
-        let bytes = |value: Result<Vec<u8>, postcard::Error>| value.expect("it is made of texts and numbers");
         let changed = std::mem::take(&mut self.changed);
         let change = |key: Key| {
-            let known = self.entries.get(&key).map(|known| bytes(postcard::to_stdvec(known)));
-            (bytes(postcard::to_stdvec(&key)), known)
+            let known = self.entries.get(&key).map(Remembered::to_bytes);
+            (postcard::to_stdvec(&key).expect("it is made of texts"), known)
         };
         changed.into_iter().map(change).collect()
     }
 
-    pub(super) fn knows(&self, trace: &str, span: &str, digest: &[u8; 16]) -> Known {
-        match self.entries.get(&Key::Span(trace.into(), span.into())) {
-            // Remembered from an event about it: the span itself is new.
-            None | Some(Remembered { digest: None, .. }) => Known::Not,
-            Some(Remembered { digest: Some(known), .. }) if known == digest => Known::Same,
-            Some(Remembered { record, .. }) => Known::Other(record.clone()),
+    /// Whether a span was there before, by its account.
+    pub(super) fn knows(&self, trace: &str, span: &str, account: Account) -> Known {
+        let Some(known) = self.entries.get(&Key::Span(trace.into(), span.into())) else { return Known::Not };
+        match (known.account, account) {
+            // Remembered from an event about it, or from its begin: the span itself is new.
+            (Account::None, _) | (Account::Unfinished, Account::Digest { .. }) => Known::Not,
+            // Its begin tells nothing that the whole span did not.
+            (_, Account::Unfinished) | (Account::OfAnotherEncoding, _) => Known::Same,
+            (known, account) if known == account => Known::Same,
+            _ => Known::Other(known.record.clone()),
         }
     }
 
     pub(super) fn has_event(&self, digest: &[u8; 16]) -> bool {
         self.entries.contains_key(&Key::Event(*digest))
+    }
+
+    /// Whether an earlier version remembered an event; `digest` makes the digest that it had then.
+    pub(super) fn has_event_of_version_1(&self, digest: impl FnOnce() -> [u8; 16]) -> bool {
+        self.of_version_1 > 0 && self.entries.contains_key(&Key::EventOfVersion1(digest()))
+    }
+
+    /// Whether a span of a trace is in a record.
+    pub(super) fn has_record_of(&self, trace: &str) -> bool {
+        let from = Key::Span(trace.into(), String::new());
+        let of_trace = self
+            .entries
+            .range(from..)
+            .take_while(|(key, _)| matches!(key, Key::Span(known, _) if known == trace));
+        of_trace.into_iter().any(|(_, known)| known.record.is_some())
     }
 
     pub(super) fn of_span(&self, trace: &str, span: &str) -> Option<&RecordId> {
@@ -146,18 +247,18 @@ impl Memory {
     }
 
     pub(super) fn remember(&mut self, entries: Vec<MemoryEntry>) {
-        for MemoryEntry { key, digest, record, times } in entries {
+        for MemoryEntry { key, account, record, times } in entries {
             self.changed.insert(key.clone());
             match self.entries.get_mut(&key) {
                 Some(known) => {
-                    known.digest = known.digest.or(digest);
+                    known.account = known.account.or(account);
                     known.record = known.record.take().or(record);
                     known.times = known.times.or(times);
                 }
                 None => {
                     let number = self.next;
-                    self.entries.insert(key.clone(), Remembered { digest, record, times, number });
-                    self.next += 1;
+                    self.entries.insert(key.clone(), Remembered { account, record, times, number });
+                    self.next = self.next.saturating_add(1);
                     self.bytes += key.size();
                     self.order.push_back(key);
                 }
@@ -166,6 +267,7 @@ impl Memory {
         while self.order.len() > self.most || self.bytes > MAX_REMEMBERED_BYTES {
             let Some(key) = self.order.pop_front() else { break };
             self.bytes -= key.size();
+            self.of_version_1 -= usize::from(matches!(key, Key::EventOfVersion1(_)));
             self.entries.remove(&key);
             self.changed.insert(key);
         }
@@ -218,7 +320,7 @@ pub(super) fn entries(open: &Open, units: &[Unit<'_>], records: &[Option<Record>
     }
     for ((trace, span), part) in &open.spans {
         let key = Key::Span(trace.clone(), span.clone());
-        entries.push(MemoryEntry { digest: Some(part.digest), ..MemoryEntry::of(key, None) });
+        entries.push(MemoryEntry { account: Account::of(part), ..MemoryEntry::of(key, None) });
     }
     for part in open.events.values() {
         entries.push(MemoryEntry::of(Key::Event(part.digest), None));

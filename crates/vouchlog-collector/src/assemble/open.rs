@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::times::{Stated, Times};
 use super::{Config, Delivery, Done};
 use crate::dialect::{Reading, Role};
 use crate::intake::Item;
@@ -58,13 +59,28 @@ impl Part {
         self.reading.role
     }
 
-    /// Begin and end in nanoseconds; of an event both are its time.
-    pub(super) fn times(&self) -> (u64, u64) {
+    /// Start and end as they were stated. An event is written when all is over: its time is an end.
+    pub(super) fn stated(&self) -> Stated {
         match &self.item {
-            Item::Span(span) => (span.start, span.end.max(span.start)),
-            Item::Event(event) => (event.time, event.time),
-            Item::Decision(decision) => (decision.time, decision.time),
+            Item::Span(span) => Stated::of(span.start, span.end),
+            Item::Event(event) => Stated::of(0, event.time),
+            Item::Decision(decision) => Stated::of(0, decision.time),
         }
+    }
+
+    /// When it was, for comparison with others.
+    pub(super) fn times(&self) -> Times {
+        self.stated().interval()
+    }
+
+    /// Whether it is a span of which only the begin was sent.
+    pub(super) fn is_unfinished(&self) -> bool {
+        matches!(&self.item, Item::Span(span) if span.end == 0)
+    }
+
+    /// The session that it names; to OpenTelemetry a conversation is one.
+    pub(super) fn session(&self) -> Option<&str> {
+        self.reading.text("correlation.session").or_else(|| self.reading.text("correlation.conversation"))
     }
 
     pub(super) fn service(&self) -> &str {
@@ -95,7 +111,9 @@ impl Part {
             (None, _) => match &self.item {
                 Item::Decision(decision) => {
                     // It may name the answer it is about; else it stands alone.
-                    format!("decision:{:?}:{:?}", decision.response, decision.fields.get("decision_id"))
+                    let response = decision.response.as_deref().unwrap_or_default();
+                    let id = decision.fields.get("decision_id").map(ToString::to_string).unwrap_or_default();
+                    format!("decision:{}:{response}:{id}", response.len())
                 }
                 _ => format!("none:{}:{}", self.service(), self.scope()),
             },
@@ -108,13 +126,14 @@ impl Part {
     }
 }
 
-/// By time; what is of one time by all it says, which is seldom asked and takes long to tell.
+/// By time; what is of one time by what it is about, and by the digest of all it says.
 pub(crate) struct Order<'a>(&'a Part);
 
 impl Ord for Order<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
-        let by_time = self.0.times().cmp(&other.0.times());
-        by_time.then_with(|| format!("{:?}", self.0.item).cmp(&format!("{:?}", other.0.item)))
+        let (one, other) = (self.0, other.0);
+        let by_time = one.times().cmp(&other.times());
+        by_time.then_with(|| (one.about(), one.digest).cmp(&(other.about(), other.digest)))
     }
 }
 
@@ -146,7 +165,15 @@ pub(crate) struct Open {
 pub(super) enum Added {
     New,
     Same,
-    Differs { trace: String, span: String },
+    /// It took the place of one that had `size` bytes.
+    Replaced {
+        size: usize,
+    },
+    Differs {
+        trace: String,
+        span: String,
+        replaced: Option<usize>,
+    },
 }
 
 impl Open {
@@ -163,26 +190,36 @@ impl Open {
         self.spans.len() + self.events.len()
     }
 
-    /// Adds a part. Of two accounts of one span the same one stays whichever came first.
+    /// Adds a part. Of two accounts of one span the same one stays whichever came first; one of the whole span replaces one of its
+    /// begin, and does not contradict it.
     pub(super) fn add(&mut self, part: Part) -> Added {
         let Some((trace, span)) = part.span_key().map(|(trace, span)| (trace.to_owned(), span.to_owned()))
         else {
             let is_new = self.events.insert(part.digest, part).is_none();
             return if is_new { Added::New } else { Added::Same };
         };
-        match self.spans.get_mut(&(trace.clone(), span.clone())) {
-            None => {
-                self.spans.insert((trace, span), part);
-                Added::New
+        let Some(known) = self.spans.get_mut(&(trace.clone(), span.clone())) else {
+            self.spans.insert((trace, span), part);
+            return Added::New;
+        };
+        let size = known.size;
+        match (known.is_unfinished(), part.is_unfinished()) {
+            _ if known.digest == part.digest => Added::Same,
+            (false, true) => Added::Same,
+            (true, false) => {
+                *known = part;
+                Added::Replaced { size }
             }
-            Some(known) if known.digest == part.digest => Added::Same,
-            Some(known) => {
-                // Its size is counted already, and what is counted must be what goes.
-                let (lot, size) = (known.lot.clone(), known.size);
-                if part.order() > known.order() {
-                    *known = Part { lot, size, ..part };
+            (both, _) => {
+                let is_kept = part.order() > known.order();
+                if is_kept {
+                    *known = Part { lot: known.lot.clone(), ..part };
                 }
-                Added::Differs { trace, span }
+                match (both, is_kept) {
+                    (true, true) => Added::Replaced { size },
+                    (true, false) => Added::Same,
+                    (false, _) => Added::Differs { trace, span, replaced: is_kept.then_some(size) },
+                }
             }
         }
     }
@@ -221,6 +258,9 @@ impl Open {
         let mut missing = Missing::Nothing;
         for part in self.spans.values() {
             let Item::Span(span) = &part.item else { continue };
+            if part.is_unfinished() {
+                return Missing::Local;
+            }
             let Some(parent) = &span.parent else { continue };
             if self.spans.contains_key(&(span.trace.clone(), parent.clone())) {
                 continue;

@@ -7,8 +7,12 @@ use super::*;
 use crate::intake::{Event, Item, Span};
 use crate::testsupport::{assembled, at, events, golden, items, json, naming, shown, span, spans, testdata};
 
+mod doubled;
 mod late;
 mod samples;
+mod stated;
+mod stored;
+mod unclaimed;
 
 /// A call of a model in short.
 fn chat(ids: (u8, u8, u8), times: (u64, u64), mut more: Value) -> Item {

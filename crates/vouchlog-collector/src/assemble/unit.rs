@@ -107,6 +107,14 @@ impl<'a> Unit<'a> {
             .any(|part| matches!(part.role(), Role::Inference | Role::RawInference | Role::Details))
     }
 
+    /// Whether it set up an agent, and nothing ran.
+    pub(super) fn creates_agent(&self) -> bool {
+        self.accounts.iter().any(|part| {
+            let is_done = matches!(&part.item, Item::Span(span) if !span.failed) && !part.is_unfinished();
+            part.role() == Role::AgentCreation && is_done
+        })
+    }
+
     pub(super) fn traces(&self) -> BTreeSet<String> {
         self.parts().filter_map(|part| part.trace().map(str::to_owned)).collect()
     }

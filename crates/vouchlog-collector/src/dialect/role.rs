@@ -26,6 +26,8 @@ pub enum Role {
     Guardrail,
     /// An agent ran.
     Agent,
+    /// An agent was set up; it did not run.
+    AgentCreation,
     /// A call to another system.
     Downstream,
     /// Details of an inference, in an event.
@@ -157,7 +159,8 @@ fn of_operation(operation: &str) -> Option<Role> {
         "list_mcp_tools" => Role::McpTalk,
         "retrieval" | "search_memory" => Role::Retrieval,
         "run_guardrail" | "execute_guardrail" | "guardrail" => Role::Guardrail,
-        "invoke_agent" | "create_agent" => Role::Agent,
+        "invoke_agent" => Role::Agent,
+        "create_agent" => Role::AgentCreation,
         "invoke_workflow" | "plan" => Role::Context,
         _ if operation.ends_with("_memory") => Role::Tool,
         _ => return None,

@@ -10,6 +10,7 @@ use vouchlog_stream::StatementKind;
 use vouchlog_vault::{Access, Cursor, Order, Query, Row, Vault, VaultError};
 
 use super::facts::{RowFacts, time};
+use crate::assemble::{Emitter, Unclaimed};
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub(super) struct Heartbeats {
     beats: Vec<Beat>,
     places: BTreeMap<Place, StatementKind>,
     sums: Sums,
+    unclaimed: Unclaimed,
 }
 
 /// What the heartbeats of the window count, together.
@@ -69,6 +71,19 @@ pub struct HeartbeatReport {
     pub disagreeing: Vec<Disagreement>,
     /// What the heartbeats count, together.
     pub sums: Sums,
+    /// Spans that no mapping table understands, by emitter, the most first. Nothing else of them is on record.
+    pub unclaimed: Vec<UnclaimedReport>,
+}
+
+/// Spans of one emitter that no mapping table understands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnclaimedReport {
+    /// Name of the service; empty if it gives none.
+    pub service: String,
+    /// Name of the instrumentation scope; empty if it gives none.
+    pub scope: String,
+    /// How many.
+    pub spans: u64,
 }
 
 /// A time without a heartbeat of one recorder.
@@ -106,7 +121,10 @@ impl Heartbeats {
     /// Takes in what a heartbeat says.
     pub(super) fn take(&mut self, row: &RowFacts, record: &Record) {
         let Some(heartbeat) = record.body.heartbeat.value() else { return };
-        let add = |sum: &mut u64, count: &Field<u64>| *sum += count.value().copied().unwrap_or_default();
+        // A record may come from anybody: its numbers may be any.
+        let add = |sum: &mut u64, count: &Field<u64>| {
+            *sum = sum.saturating_add(count.value().copied().unwrap_or_default());
+        };
         let sums = &mut self.sums;
         add(&mut sums.received, &heartbeat.received);
         add(&mut sums.refused, &heartbeat.refused);
@@ -114,6 +132,11 @@ impl Heartbeats {
         add(&mut sums.ignored, &heartbeat.ignored);
         add(&mut sums.lost, &heartbeat.lost);
         add(&mut sums.forward_dropped, &heartbeat.forward_dropped);
+        for told in heartbeat.unclaimed.value().into_iter().flatten() {
+            let name = |name: &Field<String>| name.value().cloned().unwrap_or_default();
+            let emitter = Emitter { service: name(&told.service), scope: name(&told.scope) };
+            self.unclaimed.add(emitter, told.spans.value().copied().unwrap_or_default());
+        }
         let custody = record.body.custody.value();
         self.beats.push(Beat {
             id: row.id.clone(),
@@ -165,7 +188,8 @@ impl Heartbeats {
         self.beats.iter().zip(self.beats.iter().skip(1)).filter_map(|(before, beat)| {
             let (stream, from) = before.place?;
             let (same, to) = beat.place?;
-            let follows = stream == same && before.number > 0 && beat.number == before.number + 1;
+            let follows =
+                stream == same && before.number > 0 && before.number.checked_add(1) == Some(beat.number);
             follows.then(|| (beat, (from..to).map(move |sequence| (stream, sequence))))
         })
     }
@@ -174,7 +198,10 @@ impl Heartbeats {
     pub(super) fn judge(mut self, now: Timestamp) -> HeartbeatReport {
         self.beats.sort_by_key(|beat| (beat.place, beat.to));
         let heartbeats = self.beats.len() as u64;
-        let mut pulse = HeartbeatReport { heartbeats, sums: self.sums, ..HeartbeatReport::default() };
+        let mut unclaimed: Vec<UnclaimedReport> = self.unclaimed.iter().map(UnclaimedReport::of).collect();
+        unclaimed.sort_by_key(|one| std::cmp::Reverse(one.spans));
+        let mut pulse =
+            HeartbeatReport { heartbeats, sums: self.sums, unclaimed, ..HeartbeatReport::default() };
         for (beat, places) in self.intervals() {
             let mut found: BTreeMap<String, u64> = BTreeMap::new();
             let mut stream = 0;
@@ -218,6 +245,12 @@ impl Heartbeats {
             }
         }
         longest.map(|(_, silence)| silence)
+    }
+}
+
+impl UnclaimedReport {
+    fn of((emitter, spans): (&Emitter, u64)) -> Self {
+        Self { service: emitter.service.clone(), scope: emitter.scope.clone(), spans }
     }
 }
 

@@ -102,6 +102,9 @@ impl StateTally {
         slim.body.time = body.time.clone();
         slim.body.correlation = body.correlation.clone();
         slim.body.session_seal = body.session_seal.clone();
+        if let Some(custody) = body.custody.value() {
+            slim.body.custody.get_or_default().recorder = custody.recorder.clone();
+        }
         self.slim.push((row.id.clone(), slim));
     }
 

@@ -167,7 +167,8 @@ impl Tally {
         let Some(custody) = custody else { return };
         self.cut_short += u64::from(custody.completed_by.value().is_some());
         self.sampled += u64::from(custody.sampled.value() == Some(&true));
-        self.dropped_attributes += custody.dropped_attributes.value().copied().unwrap_or_default();
+        let dropped = custody.dropped_attributes.value().copied().unwrap_or_default();
+        self.dropped_attributes = self.dropped_attributes.saturating_add(dropped);
         if let Some(source) = custody.source.value() {
             self.sources.add(source);
         }

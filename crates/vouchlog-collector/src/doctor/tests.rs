@@ -161,3 +161,32 @@ fn orphans_losses_and_open_sessions_are_the_collectors() {
     assert_eq!(report.critical.len(), 1, "{:?}", report.critical);
     assert!(report.critical[0].contains("1 intent without an outcome (R69)"));
 }
+
+#[test]
+fn emitters_that_no_table_understands_are_named_with_their_numbers() {
+    let beat = |minute: u8, unclaimed: Value| {
+        json!({
+            "kind": "heartbeat", "custody": {}, "time": { "start": format!("2026-11-21T10:{minute:02}:00Z") },
+            "heartbeat": { "number": minute, "received": u64::MAX, "to": format!("2026-11-21T10:{minute:02}:00Z"), "unclaimed": unclaimed }
+        })
+    };
+    let records = vec![
+        beat(1, json!([{ "service": "bot", "scope": "langfuse-sdk", "spans": 3 }, { "spans": 1 }])),
+        beat(
+            2,
+            json!([{ "service": "bot", "scope": "langfuse-sdk", "spans": 4 }, { "service": "flow", "scope": "mlflow", "spans": 9 }]),
+        ),
+        beat(3, json!([])),
+        json!({ "kind": "heartbeat", "custody": {}, "heartbeat": { "number": u64::MAX } }),
+    ];
+    let report = report(examined(records));
+    let told = serde_json::to_value(&report).unwrap();
+    assert_eq!(
+        told["heartbeats"]["unclaimed"],
+        json!([
+            { "service": "flow", "scope": "mlflow", "spans": 9 }, { "service": "bot", "scope": "langfuse-sdk", "spans": 7 },
+            { "service": "", "scope": "", "spans": 1 }
+        ])
+    );
+    assert_eq!(report.heartbeats.sums.received, u64::MAX, "numbers from a record may be any");
+}

@@ -84,6 +84,7 @@ impl Folding {
                 tracing::error!(problem, "an interaction could not be recorded");
             }
             self.metrics.folded(step.tally, step.failed.len());
+            self.metrics.unclaimed(step.unclaimed.total());
             let (JournalEntry { at, what, .. }, waiting) = (entry, self.fold.waiting());
             folded.push(FoldedEntry { position: *position, at: *at, what: *what, step, waiting });
         }

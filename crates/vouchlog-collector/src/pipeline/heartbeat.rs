@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use vouchlog_record::{Record, RecordId};
+use vouchlog_record::{Record, RecordId, UnclaimedSpans};
 use vouchlog_stream::StatementKind;
 
+use crate::assemble::{Emitter, Unclaimed};
 use crate::fold::Tally;
 
 /// What happened since the last heartbeat.
@@ -15,6 +16,7 @@ pub(super) struct Account {
     from: Option<Timestamp>,
     counts: BTreeMap<StatementKind, u64>,
     tally: Tally,
+    unclaimed: Unclaimed,
     /// Bodies not sent on, when it began.
     not_forwarded: u64,
     records: Vec<Record>,
@@ -34,13 +36,26 @@ impl Account {
     /// The account of a process that begins.
     pub(super) fn new() -> Self {
         let (counts, tally, records) = (BTreeMap::new(), Tally::default(), Vec::new());
-        Self { number: 1, from: None, counts, tally, not_forwarded: 0, records }
+        Self {
+            number: 1,
+            from: None,
+            counts,
+            tally,
+            unclaimed: Unclaimed::default(),
+            not_forwarded: 0,
+            records,
+        }
     }
 
     pub(super) fn add(&mut self, at: Timestamp, records: Vec<Record>, tally: Tally) {
         self.from.get_or_insert(at);
         self.records.extend(records);
         self.tally.add(tally);
+    }
+
+    /// Counts spans that no table understands.
+    pub(super) fn add_unclaimed(&mut self, unclaimed: Unclaimed) {
+        self.unclaimed.extend(unclaimed);
     }
 
     /// Counts what became of records after they were folded.
@@ -80,10 +95,12 @@ impl Account {
         heartbeat.not_understood = not_understood.into();
         heartbeat.ignored = ignored.into();
         heartbeat.lost = lost.into();
+        let unclaimed: Vec<UnclaimedSpans> = std::mem::take(&mut self.unclaimed).iter().map(told).collect();
+        heartbeat.unclaimed = unclaimed.into();
         heartbeat.waiting = state.waiting.into();
         heartbeat.journal_bytes = state.journal_bytes.into();
         if let Some(not_forwarded) = state.not_forwarded {
-            heartbeat.forward_dropped = (not_forwarded - self.not_forwarded).into();
+            heartbeat.forward_dropped = not_forwarded.saturating_sub(self.not_forwarded).into();
             self.not_forwarded = not_forwarded;
         }
         self.number += 1;
@@ -92,4 +109,14 @@ impl Account {
         self.tally = Tally::default();
         record
     }
+}
+
+fn told((emitter, spans): (&Emitter, u64)) -> UnclaimedSpans {
+    let mut told = UnclaimedSpans { spans: spans.into(), ..UnclaimedSpans::default() };
+    for (field, name) in [(&mut told.service, &emitter.service), (&mut told.scope, &emitter.scope)] {
+        if !name.is_empty() {
+            *field = name.clone().into();
+        }
+    }
+    told
 }

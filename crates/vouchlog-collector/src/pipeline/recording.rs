@@ -75,14 +75,15 @@ impl Recording {
     }
 
     async fn take(&mut self, folded: FoldedEntry) {
-        let FoldedEntry { position, at, what, step: FoldOutcome { records, tally, failed: _ }, waiting } =
-            folded;
+        let FoldedEntry { position, at, what, step, waiting } = folded;
+        let FoldOutcome { records, tally, unclaimed, failed: _ } = step;
         if what == What::Started {
             // What an earlier process had not recorded yet comes first.
             self.record_all().await;
             self.account = Account::new();
         }
         self.account.add(at, records, tally);
+        self.account.add_unclaimed(unclaimed);
         if matches!(what, What::Flush | What::Heartbeat) {
             // What it counts must be in the stream before it.
             self.record_all().await;

@@ -66,6 +66,40 @@ fn a_heartbeat_ends_no_earlier_than_it_begins() {
 }
 
 #[test]
+fn a_heartbeat_names_the_emitters_that_no_table_understands() {
+    use crate::arrival::Door;
+    use crate::fold::Tally;
+    use crate::intake::Encoding;
+    use crate::testsupport::json;
+    let span = serde_json::json!({ "traceId": "11".repeat(16), "spanId": "22".repeat(8), "name": "llm", "kind": 1,
+        "startTimeUnixNano": "1795300000000000000", "endTimeUnixNano": "1795300001000000000" });
+    let body = serde_json::json!({ "resourceSpans": [{
+        "resource": { "attributes": [{ "key": "service.name", "value": { "stringValue": "bot" } }] },
+        "scopeSpans": [{ "scope": { "name": "langfuse-sdk" }, "spans": [span] }] }] });
+    let mut fold = Fold::new(Secret::new(&[7; 32]), Settings::default());
+    let door = Door::Traces(Encoding::Json);
+    let mut account = Account::new();
+    for (place, what, body, second) in
+        [(0, What::Arrived(door), body.to_string(), 0), (1, What::Tick, String::new(), 100)]
+    {
+        let step = fold.apply(place, &JournalEntry::new(at(second), what, body.into()));
+        assert_eq!(step.records, []);
+        account.add(at(second), step.records, step.tally);
+        account.add_unclaimed(step.unclaimed);
+    }
+    let state = heartbeat::State { waiting: 0, journal_bytes: 0, not_forwarded: None };
+    let id = |name: &str| vouchlog_record::RecordId::new(name).unwrap();
+    let first = json(&account.heartbeat(id("h1"), at(101), state));
+    assert_eq!(
+        first["heartbeat"]["unclaimed"],
+        serde_json::json!([{ "service": "bot", "scope": "langfuse-sdk", "spans": 1 }])
+    );
+    account.add(at(102), Vec::new(), Tally::default());
+    let second = json(&account.heartbeat(id("h2"), at(103), state));
+    assert_eq!(second["heartbeat"]["unclaimed"], serde_json::json!([]));
+}
+
+#[test]
 fn traces_wait_by_the_journals_clock() {
     let body =
         std::fs::read(crate::testsupport::testdata().join("otlp/session-synthetic-json/001.traces.json"));

@@ -7,7 +7,7 @@ use vouchlog_record::{Record, RecordId};
 use vouchlog_stream::StatementKind;
 
 use crate::field_view::same_content;
-use crate::record_set::RecordSet;
+use crate::record_set::{NamedRecord, RecordSet};
 use crate::rule::{RULE, Reporter, Rule};
 use crate::terms::{AskedOf, Definition, Severity};
 
@@ -59,11 +59,47 @@ fn sequence(record: &Record) -> Option<u64> {
     record.body.correlation.value()?.session_sequence.value().copied()
 }
 
-/// The seal of a session: how many records it counts, and which where it says so. A session that was sealed because nothing came may
-/// go on and be sealed again: of several seals the one that counts most is in force.
-fn seal<'a>(set: &RecordSet<'a>, session: &str) -> Option<(Option<u64>, Option<&'a [RecordId]>)> {
+fn recorder(record: &Record) -> &str {
+    let recorder = record.body.custody.value().and_then(|custody| custody.recorder.value());
+    recorder.map(String::as_str).unwrap_or_default()
+}
+
+/// Records of a session that are numbered together.
+struct Numbering<'a> {
+    session: &'a str,
+    /// Whose numbers they are, where several recorders number the session.
+    recorder: Option<&'a str>,
+    records: Vec<NamedRecord<'a>>,
+}
+
+/// How the counted records of each session are numbered: together, unless two recorders gave one number. Then each of them counts from
+/// 1, and each is judged by its own numbers. A recorder that only goes on where another one stopped has no number twice.
+fn numberings<'a>(set: &RecordSet<'a>) -> Vec<Numbering<'a>> {
+    let mut all = Vec::new();
+    for (session, records) in set.by_session(Record::is_counted_in_session) {
+        let mut owners: BTreeMap<u64, &str> = BTreeMap::new();
+        let is_shared = records.iter().any(|(_, record)| {
+            let owner = sequence(record).map(|place| *owners.entry(place).or_insert(recorder(record)));
+            owner.is_some_and(|owner| owner != recorder(record))
+        });
+        let mut parts: BTreeMap<Option<&str>, Vec<NamedRecord<'a>>> = BTreeMap::new();
+        for (id, record) in records {
+            parts.entry(is_shared.then(|| recorder(record))).or_default().push((id, record));
+        }
+        all.extend(parts.into_iter().map(|(recorder, records)| Numbering { session, recorder, records }));
+    }
+    all
+}
+
+/// How many records a seal counts, and which where it says so.
+type Sealed<'a> = (Option<u64>, Option<&'a [RecordId]>);
+
+/// The seal of a session, or of what one recorder numbers of it. A session that was sealed because nothing came may go on and be sealed
+/// again: of several seals the one that counts most is in force.
+fn seal<'a>(set: &RecordSet<'a>, session: &str, owner: Option<&str>) -> Option<Sealed<'a>> {
     let is_its = |record: &&Record| {
         record.kind == StatementKind::SessionSeal
+            && owner.is_none_or(|owner| recorder(record) == owner)
             && record
                 .body
                 .correlation
@@ -88,7 +124,7 @@ fn listed(mut names: impl Iterator<Item = String>) -> String {
 }
 
 fn gap(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
-    for (session, records) in set.by_session(Record::is_counted_in_session) {
+    for Numbering { session, recorder, records } in numberings(set) {
         let at = [format!("session {session}")];
         let unnumbered = records.iter().filter(|(_, record)| sequence(record).is_none()).count();
         if unnumbered > 0 {
@@ -101,7 +137,7 @@ fn gap(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
             continue;
         }
         let places: BTreeSet<u64> = records.iter().filter_map(|(_, record)| sequence(record)).collect();
-        let count = seal(set, session).and_then(|(count, _)| count);
+        let count = seal(set, session, recorder).and_then(|(count, _)| count);
         let mut next = 1;
         let end = count.map(|count| count.saturating_add(1));
         let mut missing = Vec::new();
@@ -122,19 +158,33 @@ fn gap(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
 }
 
 fn unsealed(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
+    let numberings = numberings(set);
     for session in set.facts.sessions.iter().filter(|session| session.over) {
-        let at = [format!("session {}", session.session)];
-        match seal(set, &session.session) {
-            None => report.missing(at, "the session is over and has no seal"),
-            Some((None, _)) => report.missing(at, "the session's seal does not state its number of records"),
-            Some(_) => {}
+        let name = session.session.as_str();
+        let mut owners: Vec<Option<&str>> = numberings
+            .iter()
+            .filter(|numbering| numbering.session == name)
+            .map(|numbering| numbering.recorder)
+            .collect();
+        if owners.is_empty() {
+            owners.push(None);
+        }
+        for owner in owners {
+            let at = [format!("session {name}")];
+            match seal(set, name, owner) {
+                None => report.missing(at, "the session is over and has no seal"),
+                Some((None, _)) => {
+                    report.missing(at, "the session's seal does not state its number of records");
+                }
+                Some(_) => {}
+            }
         }
     }
 }
 
 fn after_seal(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
-    for (session, records) in set.by_session(Record::is_counted_in_session) {
-        let Some((count, ids)) = seal(set, session) else { continue };
+    for Numbering { session, recorder, records } in numberings(set) {
+        let Some((count, ids)) = seal(set, session, recorder) else { continue };
         for (id, record) in records {
             let beyond = sequence(record).zip(count).is_some_and(|(place, count)| place > count);
             let unlisted = ids.is_some_and(|ids| !ids.contains(id));

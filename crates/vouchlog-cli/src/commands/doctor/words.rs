@@ -2,6 +2,7 @@
 
 use vouchlog_collector::doctor::{
     CollectorState, Counts, HeartbeatReport, Loss, Missing, Report, ServiceReport, Suggestion, Sums,
+    UnclaimedReport,
 };
 
 use crate::output;
@@ -25,6 +26,7 @@ pub(super) fn text(report: &Report) -> String {
         lines.push(String::new());
         of_service(service, &mut lines);
     }
+    of_unclaimed(&report.heartbeats.unclaimed, &mut lines);
     if report.services.is_empty() {
         lines.push("no interactions: does the gateway send to the collector? See docs/gateways".to_owned());
     }
@@ -116,6 +118,27 @@ fn odds(service: &ServiceReport, lines: &mut Vec<String>) {
     }
     let unknown = &service.unknown_members;
     say(unknown.0.len() as u64, format!("unknown members: {}", names(unknown)));
+}
+
+/// Emitters of spans that no mapping table understands.
+fn of_unclaimed(unclaimed: &[UnclaimedReport], lines: &mut Vec<String>) {
+    let Some(total) = unclaimed.iter().map(|one| one.spans).reduce(u64::saturating_add) else { return };
+    lines.push(String::new());
+    lines.push(format!(
+        "not understood: {} in no mapping table, with nothing on record but this count",
+        output::count(total, "span", "spans")
+    ));
+    let named =
+        |name: &str, nothing: &str| if name.is_empty() { nothing.to_owned() } else { name.to_owned() };
+    for UnclaimedReport { service, scope, spans } in unclaimed.iter().take(MAX_NAMES) {
+        let (service, scope) = (named(service, "(no service named)"), named(scope, "(no scope named)"));
+        lines.push(format!("  {service}: {} of {scope}", output::count(*spans, "span", "spans")));
+    }
+    if unclaimed.len() > MAX_NAMES {
+        lines.push(format!("  and {} more; --json has them", unclaimed.len() - MAX_NAMES));
+    }
+    lines
+        .push("  if these are AI calls, use an instrumentation listed in docs/gateways/README.md".to_owned());
 }
 
 fn of_collector(collector: &CollectorState, lines: &mut Vec<String>) {

@@ -1,12 +1,12 @@
 //! What was said and answered, and what of the sources is in no field.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 use vouchlog_record::Record;
 use vouchlog_record::limits::MAX_RECORD_BYTES;
 
-use super::super::fields::Merged;
+use super::super::fields::{AGENT, Merged, calls_agent};
 use super::super::open::Part;
 use super::super::unit::Unit;
 use crate::dialect::{Dialect, Role, finish_reason, messages, text_of, tool_calls};
@@ -135,8 +135,13 @@ fn add_calls(answered: &mut Option<Value>, calls: Option<Value>) {
     }
 }
 
-/// What is in no field: attributes that were not understood, by span; spans above; contradictions; evaluations.
-pub(super) fn otel(unit: &Unit<'_>, conflicts: Vec<Value>) -> Map<String, Value> {
+/// What is in no field: attributes that were not understood, by span; spans above; contradictions; evaluations. `placed` has the fields
+/// of the record.
+pub(super) fn otel(
+    unit: &Unit<'_>,
+    conflicts: Vec<Value>,
+    placed: &BTreeMap<String, Value>,
+) -> Map<String, Value> {
     let mut otel = Map::new();
     let mut omitted: BTreeSet<&str> = BTreeSet::new();
     let mut parts = Vec::new();
@@ -146,10 +151,10 @@ pub(super) fn otel(unit: &Unit<'_>, conflicts: Vec<Value>) -> Map<String, Value>
             continue;
         }
         omitted.extend(part.reading.omitted.iter().map(String::as_str));
-        parts.push(about(part));
+        parts.push(about(part, placed));
     }
     parts.truncate(MAX_LISTED);
-    let above: Vec<Value> = unit.above.iter().map(|part| about(part)).collect();
+    let above: Vec<Value> = unit.above.iter().map(|part| about(part, placed)).collect();
     let evaluations: Vec<Value> = unit
         .notes
         .iter()
@@ -157,10 +162,18 @@ pub(super) fn otel(unit: &Unit<'_>, conflicts: Vec<Value>) -> Map<String, Value>
         .map(|part| Value::Object(part.reading.left.clone()))
         .collect();
     let resource = unit.main().map(resource).unwrap_or_default();
+    let is_call = |part: &&Part| calls_agent(part) && !unit.creates_agent();
+    let mut called: Vec<Value> = unit.parts().filter(is_call).filter_map(called_agent).collect();
+    called.dedup();
+    called.truncate(MAX_LISTED);
     let unjoined = unit.messages.iter().any(|part| part.about().is_none());
-    for (name, list) in
-        [("parts", parts), ("above", above), ("conflicts", conflicts), ("evaluations", evaluations)]
-    {
+    for (name, list) in [
+        ("parts", parts),
+        ("above", above),
+        ("called_agents", called),
+        ("conflicts", conflicts),
+        ("evaluations", evaluations),
+    ] {
         if !list.is_empty() {
             otel.insert(name.into(), list.into());
         }
@@ -180,7 +193,39 @@ pub(super) fn otel(unit: &Unit<'_>, conflicts: Vec<Value>) -> Map<String, Value>
     otel
 }
 
-fn about(part: &Part) -> Value {
+/// The agent elsewhere that a part called.
+fn called_agent(part: &Part) -> Option<Value> {
+    let named = part.reading.fields.iter();
+    let agent: Map<String, Value> = named
+        .filter_map(|(field, value)| Some((field.strip_prefix(AGENT)?.to_owned(), value.clone())))
+        .collect();
+    (!agent.is_empty()).then_some(Value::Object(agent))
+}
+
+/// What a part states of people, credentials, approvals and data, and the record does not: a tool's own approval, say.
+fn unplaced<'a>(
+    part: &'a Part,
+    placed: &'a BTreeMap<String, Value>,
+) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    const GROUPS: [&str; 9] = [
+        "approval.",
+        "override.",
+        "data.",
+        "credential.",
+        "grant.",
+        "initiator.",
+        "session.",
+        "authority.",
+        "correlation.intent",
+    ];
+    let is_one = |field: &str| GROUPS.iter().any(|group| field.starts_with(group));
+    part.reading
+        .fields
+        .iter()
+        .filter(move |(field, value)| is_one(field) && placed.get(*field) != Some(*value))
+}
+
+fn about(part: &Part, placed: &BTreeMap<String, Value>) -> Value {
     let mut about = Map::new();
     let (name, id) = match &part.item {
         Item::Span(span) => (span.name.as_str(), Some(span.span.as_str())),
@@ -194,6 +239,11 @@ fn about(part: &Part) -> Value {
     }
     if !part.reading.left.is_empty() && part.role() != Role::Evaluation {
         about.insert("attributes".into(), part.reading.left.clone().into());
+    }
+    let fields: Map<String, Value> =
+        unplaced(part, placed).map(|(field, value)| (field.clone(), value.clone())).collect();
+    if !fields.is_empty() {
+        about.insert("fields".into(), fields.into());
     }
     Value::Object(about)
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::super::attach::is_output;
 use super::super::fields::{Merged, put};
 use super::super::open::Part;
+use super::super::times::Stated;
 use super::super::unit::{ToolRun, Unit};
 use super::stamp;
 use crate::dialect::{Reading, Role, says_nothing, tool_calls};
@@ -56,9 +57,9 @@ fn describe(run: &ToolRun<'_>, tool: &mut Map<String, Value>) {
         );
     }
     let first = run.parts.iter().find(|part| part.span_key().is_some());
-    if let Some((start, end)) = first.map(|part| part.times()) {
-        tool.extend(stamp(start).map(|start| ("start".to_owned(), start)));
-        tool.extend(stamp(end).map(|end| ("end".to_owned(), end)));
+    let Stated { start, end } = first.map(|part| part.stated()).unwrap_or_default();
+    for (name, time) in [("start", start), ("end", end)] {
+        tool.extend(time.and_then(stamp).map(|time| (name.to_owned(), time)));
     }
     let error = run.text("outcome.error").or_else(|| run.text("outcome.code"));
     let failed = error.is_some()
@@ -69,8 +70,8 @@ fn describe(run: &ToolRun<'_>, tool: &mut Map<String, Value>) {
     let status = match () {
         () if denied => Some("denied"),
         () if failed => Some("failed"),
-        // It was allowed; whether it ran, nobody said.
-        () if only_decided => None,
+        // It was allowed, or it began; whether it ran, nobody said.
+        () if only_decided || run.parts.iter().all(|part| part.is_unfinished()) => None,
         () => Some("executed"),
     };
     tool.extend(status.map(|status| ("status".to_owned(), status.into())));
@@ -142,7 +143,7 @@ pub(super) fn policy(unit: &Unit<'_>, failed: bool) -> Vec<Value> {
 
 fn decision(part: &Part, failed: bool) -> Value {
     // A verdict exists when the engine is done.
-    let at = Timestamp::from_nanosecond(i128::from(part.times().1)).ok().filter(|_| part.times().1 > 0);
+    let at = part.stated().end.and_then(|end| Timestamp::from_nanosecond(i128::from(end)).ok());
     decision_of(&part.reading, at, failed)
 }
 
@@ -281,7 +282,7 @@ pub(super) fn approval(unit: &Unit<'_>) -> Map<String, Value> {
         approval.insert("state".into(), if is_no { "rejected" } else { "approved" }.into());
         approval.insert("approver_kind".into(), kind.into());
         approval.insert("source".into(), from.into());
-        approval.extend(stamp(part.times().1).map(|at| ("at".to_owned(), at)));
+        approval.extend(part.stated().end.and_then(stamp).map(|at| ("at".to_owned(), at)));
     }
     approval
 }

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::super::fields::{Merged, put};
 use super::super::open::Part;
-use super::super::unit::Unit;
-use super::lists::verdict_of;
+use super::super::unit::{Unit, is_server};
+use super::lists::{decision_of, verdict_of};
 use crate::dialect::Role;
 use crate::intake::Item;
 
@@ -53,18 +53,93 @@ pub(super) fn of(unit: &Unit<'_>, merged: &Merged) -> Ending {
     let message = said.map(|(_, message)| message).or_else(|| own.iter().find_map(|part| message(part)));
     let failed = error.is_some() || own.iter().any(|part| failed(part));
     let denied = unit.decisions.iter().any(|part| verdict_of(part) == Some("deny"));
-    // A request that was denied failed, or never reached a model.
+    let request = RequestEnd::of(unit);
+    let is_withheld = unit.decisions.iter().any(|part| denies_answer(part, unit, &request));
+    // Decisions alone run nothing: how the request they are about ended tells what came of it.
+    let (failed, error) = match is_of_decisions_alone(unit) && !failed && request.failed {
+        true => (true, error.or(request.error)),
+        false => (failed, error),
+    };
+    // A request that was denied failed, or never reached a model, or its answer was withheld.
     let state = match () {
-        () if denied && (failed || !unit.is_inference() || !answered(unit, merged)) => {
+        () if denied && (failed || !unit.is_inference() || !answered(unit, merged) || is_withheld) => {
             Some(if unit.decisions.iter().all(is_guardrail) { "blocked" } else { "denied" })
         }
         () if failed => {
             Some(failure(error.as_deref().unwrap_or_default(), message.as_deref().unwrap_or_default()))
         }
-        () if own.iter().any(|part| part.span_key().is_some()) || answered(unit, merged) => Some("executed"),
+        () if answered(unit, merged)
+            || !is_of_decisions_alone(unit) && own.iter().any(|part| has_ended(part)) =>
+        {
+            Some("executed")
+        }
         () => None,
     };
     Ending { state, error: error.filter(|_| failed), message: message.filter(|_| failed) }
+}
+
+/// Whether policies or guardrails decided, and nothing else is known.
+fn is_of_decisions_alone(unit: &Unit<'_>) -> bool {
+    !unit.decisions.is_empty() && unit.accounts.is_empty() && unit.tools.is_empty() && unit.sources.is_empty()
+}
+
+fn has_ended(part: &Part) -> bool {
+    part.span_key().is_some() && !part.is_unfinished()
+}
+
+/// How the request around an interaction ended, by the spans above up to the one that took the request in.
+#[derive(Default)]
+struct RequestEnd {
+    failed: bool,
+    /// Whether the response to it failed: whoever asked got no answer.
+    is_refused: bool,
+    error: Option<String>,
+}
+
+impl RequestEnd {
+    fn of(unit: &Unit<'_>) -> Self {
+        let mut end = Self::default();
+        for part in &unit.above {
+            let Item::Span(span) = &part.item else { continue };
+            let status = http_status(&span.attributes);
+            if span.failed || status.is_some() {
+                end.failed = true;
+                end.is_refused |= is_server(part);
+                let named = part.reading.text("outcome.error").map(clean);
+                end.error = end.error.or(named).or_else(|| status.map(|status| status.to_string()));
+            }
+            if is_server(part) {
+                break;
+            }
+        }
+        end
+    }
+}
+
+/// The status of an HTTP response, if it is one of a failure.
+fn http_status(attributes: &Map<String, Value>) -> Option<u64> {
+    let status =
+        ["http.response.status_code", "http.status_code"].iter().find_map(|name| attributes.get(*name))?;
+    let status = status.as_u64().or_else(|| status.as_str()?.parse().ok())?;
+    (400..600).contains(&status).then_some(status)
+}
+
+/// Whether a decision withheld an answer that the model had given: it looked at the answer, or ran beside the call, and the emitter
+/// states that it was enforced, or the request failed. A denial before the call that did not stop it is none.
+fn denies_answer(part: &Part, unit: &Unit<'_>, request: &RequestEnd) -> bool {
+    let decision = decision_of(&part.reading, None, false);
+    let is = |member: &str, word: &str| decision.get(member).is_some_and(|it| it == word);
+    let is_too_late_to_stop = || {
+        let began = unit.main().and_then(|main| main.stated().start);
+        began.zip(part.stated().end).is_some_and(|(began, decided)| decided > began)
+    };
+    let is_about_answer = is("phase", "output")
+        || (is("phase", "input") || decision.get("phase").is_none()) && is_too_late_to_stop();
+    let is_about_tool = part.reading.text("decision.target_kind") == Some("tool_call");
+    is("verdict", "deny")
+        && !is_about_tool
+        && is_about_answer
+        && (is("enforced", "deny") || request.is_refused)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "it is given to `all`")]

@@ -175,3 +175,42 @@ fn nobody_waits_for_an_answer_that_a_cache_gives_again_and_again() {
     }
     assert_eq!((records, assembler.waiting().0), (50, 10));
 }
+
+#[test]
+fn records_of_a_session_come_in_the_order_of_their_begin() {
+    let mut assembler = assembler(Config::default());
+    let session = json!({ "session.id": "s" });
+    let remote = |item: Item| {
+        let Item::Span(span) = item else { panic!() };
+        Item::Span(Span { flags: 0x300, ..span })
+    };
+    // The first trace waits for the idle time, since its root is elsewhere; the one that began later is whole.
+    let earlier = remote(chat((9, 1, 7), (0, 10), session.clone()));
+    let later = chat((1, 1, 0), (2_000, 2_010), session);
+    let other = chat((2, 1, 0), (2_000, 2_010), json!({ "session.id": "another" }));
+    assembler.feed(vec![later, earlier, other], &Delivery::at(at(0)));
+    let traces = |out: Out| -> Vec<Value> {
+        out.records.iter().map(|record| json(record)["correlation"]["trace"].clone()).collect()
+    };
+    assert_eq!(traces(assembler.tick(at(10))), ["02".repeat(16)]);
+    assert_eq!(traces(assembler.tick(at(59))), [""; 0]);
+    assert_eq!(traces(assembler.tick(at(60))), ["09".repeat(16), "01".repeat(16)]);
+    assert_eq!(assembler.waiting(), (0, 0));
+}
+
+#[test]
+fn a_record_does_not_wait_for_ever_for_an_earlier_one() {
+    let mut assembler = assembler(Config::default());
+    let session = json!({ "session.id": "s" });
+    assembler.feed(vec![chat((1, 1, 0), (2_000, 2_010), session.clone())], &Delivery::at(at(0)));
+    let mut first = None;
+    for second in 0..100_u8 {
+        // A trace that began before it and gets a new part each second.
+        let now = at(i64::from(second));
+        assembler.feed(vec![chat((9, second + 1, 200), (0, 10), session.clone())], &Delivery::at(now));
+        if !assembler.tick(now).records.is_empty() {
+            first.get_or_insert(second);
+        }
+    }
+    assert_eq!(first, Some(70));
+}

@@ -188,6 +188,57 @@ fn each_change_to_the_set_fires_its_rule_and_no_other() {
     }
 }
 
+/// Adds what another recorder has of the session: records with these numbers, and a seal of so many, if there is one.
+fn other_recorder(records: &mut Records, numbers: &[u64], sealed: Option<u64>) {
+    let by = |record: &Record, recorder: &str| {
+        let mut value = Value::Object(record.to_object());
+        value["custody"]["recorder"] = recorder.into();
+        value
+    };
+    for (_, record) in records.iter_mut() {
+        *record = read(by(record, "first"));
+    }
+    let mut names = Vec::new();
+    for number in numbers {
+        let name = format!("other-{number}");
+        let mut value = json!({
+            "kind": "interaction", "id": name, "custody": { "recorder": "second" },
+            "correlation": { "session": "sess-01J9", "session_sequence": number, "write_ahead": false, "response_id": name },
+        });
+        value["initiator"] = json!(records[1].1.to_object()["initiator"]);
+        records.push((id(&name), read(value)));
+        names.push(name);
+    }
+    if let Some(count) = sealed {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let (_, seal) = seal("sess-01J9", count, &names);
+        let mut value = by(&seal, "second");
+        value["id"] = "other-seal".into();
+        records.push((id("other-seal"), read(value)));
+    }
+}
+
+#[test]
+fn numbers_that_two_recorders_gave_are_judged_apart() {
+    let session_rules = |change| -> Vec<_> {
+        let findings = graded(change);
+        codes(&findings).into_iter().filter(|code| ["R65", "R66", "R67"].contains(code)).collect()
+    };
+    assert_eq!(session_rules(|records, _| other_recorder(records, &[1, 2, 3], Some(3))), [""; 0]);
+    assert_eq!(session_rules(|records, _| other_recorder(records, &[1, 3], Some(3))), ["R65"]);
+    assert_eq!(session_rules(|records, _| other_recorder(records, &[1, 2], Some(3))), ["R65"]);
+    assert_eq!(session_rules(|records, _| other_recorder(records, &[1], None)), ["R66"]);
+    assert_eq!(session_rules(|records, _| other_recorder(records, &[1, 2], Some(1))), ["R67"]);
+    // One that goes on where the other stopped, as after a change of key, counts with it.
+    assert_eq!(
+        session_rules(|records, _| {
+            other_recorder(records, &[3], Some(3));
+            replace(records, "other-seal", &[("/session_seal/ids", json!([FIRST, SECOND, "other-3"]))]);
+        }),
+        [""; 0]
+    );
+}
+
 #[test]
 fn what_is_not_due_is_no_finding() {
     let young = graded(|records, facts| {

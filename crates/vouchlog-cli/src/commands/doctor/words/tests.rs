@@ -60,6 +60,10 @@ fn service() -> ServiceReport {
     }
 }
 
+fn unclaimed(service: &str, scope: &str, spans: u64) -> UnclaimedReport {
+    UnclaimedReport { service: service.to_owned(), scope: scope.to_owned(), spans }
+}
+
 fn report() -> Report {
     let loss = Loss {
         from: Some(at("2026-11-21T12:00:00Z")),
@@ -92,6 +96,7 @@ fn report() -> Report {
             unchecked: 0,
             disagreeing: Vec::new(),
             sums: Sums { lost: 17, ..Sums::default() },
+            unclaimed: vec![unclaimed("chat-app", "langfuse-sdk", 12), unclaimed("", "", 1)],
         },
         critical: vec!["bot: accounts of one call contradict each other, in 2 records".to_owned()],
     }
@@ -113,6 +118,23 @@ fn a_service_is_told_what_it_lacks_and_what_to_add() {
     ] {
         assert!(lines.contains(told), "{told} is not in\n{lines}");
     }
+}
+
+#[test]
+fn emitters_that_no_table_understands_are_named() {
+    let lines = text(&report());
+    for told in [
+        "not understood: 13 spans in no mapping table, with nothing on record but this count",
+        "  chat-app: 12 spans of langfuse-sdk",
+        "  (no service named): 1 span of (no scope named)",
+    ] {
+        assert!(lines.contains(told), "{told} is not in\n{lines}");
+    }
+    let mut quiet = report();
+    quiet.heartbeats.unclaimed.clear();
+    assert!(!text(&quiet).contains("not understood"));
+    quiet.heartbeats.unclaimed = (0..11).map(|n| unclaimed(&n.to_string(), "x", 1)).collect();
+    assert!(text(&quiet).contains("  and 3 more; --json has them"));
 }
 
 #[test]
