@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use vouchlog_record::{Credential, DataSource, Field, Tool};
 
-use super::{Case, UncertainTime, is_svid};
+use super::uncertain_time::UncertainTime;
+use super::{Case, is_svid};
 use crate::described::{begin_of, id_of};
 use crate::field_view::{FieldView, view};
 use crate::terms::{AskedOf, Cause};

@@ -58,10 +58,9 @@ pub(super) fn is_version_of(served: &str, requested: &str) -> bool {
     if requested.is_empty() {
         return false;
     }
-    let of_channel = requested.rsplit('-').next().is_some_and(|word| CHANNELS.contains(&word));
     served
         .strip_prefix(requested.as_str())
-        .is_some_and(|rest| rest.is_empty() || is_version(rest, of_channel))
+        .is_some_and(|rest| rest.is_empty() || is_version(rest, &requested))
 }
 
 /// A model's name without who resells it, where it runs, and the words for its newest version.
@@ -92,7 +91,8 @@ fn without_revision(name: &str) -> &str {
 
 /// Whether the rest of a name is a version: `-2026-08-07`, `-0613`, `-v2`, `:8`, `-preview-05-20`; not `-1-20250805` or `-mini`. After
 /// a channel, `flash-preview`, a date without a year will do.
-fn is_version(rest: &str, of_channel: bool) -> bool {
+fn is_version(rest: &str, of: &str) -> bool {
+    let of_channel = of.rsplit('-').next().is_some_and(|word| CHANNELS.contains(&word));
     let is_tag = rest.starts_with(':');
     let Some(rest) = rest.strip_prefix(['-', ':']) else { return false };
     let mut parts: Vec<&str> = rest.split(['-', ':', '_']).collect();
@@ -106,7 +106,7 @@ fn is_version(rest: &str, of_channel: bool) -> bool {
         digits.starts_with(|c: char| c.is_ascii_digit())
             && digits.chars().all(|c| c.is_ascii_digit() || c == '.')
     };
-    if !parts.iter().all(|part| is_number(part)) {
+    if !parts.iter().all(is_number) {
         return false;
     }
     // A number of one or two digits belongs to the name: `claude-opus-4-1` is another model than `claude-opus-4`.

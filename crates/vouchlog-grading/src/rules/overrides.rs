@@ -95,7 +95,7 @@ fn action(case: &Case<'_>, decision: Option<&PolicyDecision>) -> Option<Timestam
 }
 
 /// Whether an override of a decision holds: it names it, and somebody else gave it in time.
-pub(super) fn overriding<'a>(case: &Case<'a>, decision: &PolicyDecision) -> Overriding {
+pub(super) fn overriding(case: &Case<'_>, decision: &PolicyDecision) -> Overriding {
     let all = view(&case.body.r#override);
     let is_its = |over: &&Override| {
         over.decision_id.value().is_some() && over.decision_id.value() == decision.decision_id.value()

@@ -154,7 +154,7 @@ fn early(edits: &[(&'static str, Value)]) -> Vec<(&'static str, Value)> {
     all
 }
 
-fn retrieved(source: Value, exp: &str) -> Vec<(&'static str, Value)> {
+fn retrieved(source: &Value, exp: &str) -> Vec<(&'static str, Value)> {
     early(&[
         ("/data/retrieved", json!(true)),
         ("/data/sources", json!([source])),
@@ -190,14 +190,14 @@ const CASES: &[Case] = &[
     Case { what: "the model called after the end, the decision before", of: LOW_RISK, edits: || early(&[("/credential/exp", json!("2026-11-18T05:59:50Z"))]), answer: NO, codes: &["R14"], ..C },
     Case { what: "the model called before the end", of: LOW_RISK, edits: || early(&[("/credential/exp", json!("2026-11-18T06:00:01Z"))]), ..C },
     Case { what: "a local model, called without a credential", of: LOW_RISK, edits: || early(&[("/credential/exp", json!("2026-11-18T05:59:50Z")), ("/model/credential", none())]), ..C },
-    Case { what: "a retrieval after the end", of: LOW_RISK, edits: || retrieved(json!({ "id": "s", "class": "public", "start": "2026-11-18T06:00:02Z" }), "01"), answer: NO, codes: &["R14"], ..C },
-    Case { what: "a retrieval before the end", of: LOW_RISK, edits: || retrieved(json!({ "id": "s", "class": "public", "start": "2026-11-18T06:00:00.500Z" }), "01"), ..C },
-    Case { what: "a retrieval at an unknown time, dead meanwhile", of: LOW_RISK, edits: || retrieved(json!({ "id": "s", "class": "public" }), "01"), answer: OPEN, codes: &["R14i"], ..C },
-    Case { what: "a retrieval at an unknown time, valid throughout", of: LOW_RISK, edits: || retrieved(json!({ "id": "s", "class": "public" }), "03"), ..C },
+    Case { what: "a retrieval after the end", of: LOW_RISK, edits: || retrieved(&json!({ "id": "s", "class": "public", "start": "2026-11-18T06:00:02Z" }), "01"), answer: NO, codes: &["R14"], ..C },
+    Case { what: "a retrieval before the end", of: LOW_RISK, edits: || retrieved(&json!({ "id": "s", "class": "public", "start": "2026-11-18T06:00:00.500Z" }), "01"), ..C },
+    Case { what: "a retrieval at an unknown time, dead meanwhile", of: LOW_RISK, edits: || retrieved(&json!({ "id": "s", "class": "public" }), "01"), answer: OPEN, codes: &["R14i"], ..C },
+    Case { what: "a retrieval at an unknown time, valid throughout", of: LOW_RISK, edits: || retrieved(&json!({ "id": "s", "class": "public" }), "03"), ..C },
     Case { what: "a withheld retrieval", of: LOW_RISK, edits: || early(&[("/data/retrieved", json!(true)), ("/data/sources", withheld())]), answer: OPEN, codes: &["R14i", "R41"], ..C },
     Case { what: "nobody says whether something was retrieved, dead meanwhile", of: LOW_RISK, edits: || early(&[("/data/retrieved", Value::Null), ("/credential/exp", json!("2026-11-18T06:00:01Z"))]), answer: OPEN, codes: &["R14i", "R41"], ..C },
-    Case { what: "a retrieval of a public source", of: LOW_RISK, edits: || retrieved(json!({ "id": "s", "class": "public", "start": "2026-11-18T06:00:02Z", "credential": { "$": "not_applicable" } }), "01"), ..C },
-    Case { what: "a retrieval with a credential that is not described", of: LOW_RISK, edits: || retrieved(json!({ "id": "s", "class": "public", "start": "2026-11-18T06:00:00.500Z", "credential": "another" }), "05"), answer: OPEN, codes: &["R14i"], ..C },
+    Case { what: "a retrieval of a public source", of: LOW_RISK, edits: || retrieved(&json!({ "id": "s", "class": "public", "start": "2026-11-18T06:00:02Z", "credential": { "$": "not_applicable" } }), "01"), ..C },
+    Case { what: "a retrieval with a credential that is not described", of: LOW_RISK, edits: || retrieved(&json!({ "id": "s", "class": "public", "start": "2026-11-18T06:00:00.500Z", "credential": "another" }), "05"), answer: OPEN, codes: &["R14i"], ..C },
     Case { what: "a model called with a credential that is not described", edits: || vec![("/model/credential", json!("another"))], answer: OPEN, codes: &["R14i"], ..C },
     Case { what: "a withheld credential of the model", edits: || vec![("/model/credential", withheld())], answer: OPEN, codes: &["R14i"], ..C },
     Case { what: "an empty name of a credential", edits: || vec![("/model/credential", json!(""))], ..C },
