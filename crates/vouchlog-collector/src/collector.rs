@@ -361,6 +361,13 @@ impl Collector {
         if receipt.proof.is_some() { Ok(()) } else { Err("the log returned no receipt".into()) }
     }
 
+    /// Of these records those whose id belongs to a record with other content, as far as the vault knows.
+    pub async fn conflicts(&self, records: &[Record]) -> Vec<RecordId> {
+        let Some(destination) = self.0.destination.get() else { return Vec::new() };
+        // While the vault is away, records are taken; the recorder compares them when it is back.
+        destination.recorder.conflicts(records).await.unwrap_or_default()
+    }
+
     /// Ends a session.
     pub async fn seal(&self, session: &str, reason: SealReason) -> Result<Acceptance, Rejection> {
         let request = SealRequest { session: session.to_owned(), reason };

@@ -16,7 +16,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::post;
 use prometheus_client::registry::Registry;
-use vouchlog_record::{Record, SealReason};
+use vouchlog_record::{Record, RecordId, SealReason};
 
 use crate::arrival::Arrival;
 use crate::collector::{Acceptance, Collector, IntentReceipt, Rejection};
@@ -49,6 +49,8 @@ pub trait Sink: Send + Sync + 'static {
     async fn intent(&self, record: Record) -> Result<IntentReceipt, Rejection>;
     /// Ends a session.
     async fn seal(&self, session: &str, reason: SealReason) -> Result<Acceptance, Rejection>;
+    /// Of these records those whose id belongs to a record with other content.
+    async fn conflicts(&self, records: &[Record]) -> Vec<RecordId>;
 }
 
 #[tonic::async_trait]
@@ -63,6 +65,10 @@ impl Sink for Collector {
 
     async fn seal(&self, session: &str, reason: SealReason) -> Result<Acceptance, Rejection> {
         Self::seal(self, session, reason).await
+    }
+
+    async fn conflicts(&self, records: &[Record]) -> Vec<RecordId> {
+        Self::conflicts(self, records).await
     }
 }
 

@@ -2,18 +2,22 @@
 
 use jiff::{SignedDuration, Timestamp};
 use vouchlog_record::{
-    Body, Credential, Field, InitiatorKind, OutcomeState, PolicyDecision, Record, Time, Tool, ToolStatus,
+    Body, Credential, CredentialType, Field, InitiatorKind, OutcomeState, PolicyDecision, Record, Time, Tool,
+    ToolStatus,
 };
 use vouchlog_stream::StatementKind;
 
 use crate::context::Context;
+use crate::described::id_of;
 use crate::field_view::{FieldView, view};
 use crate::profile::ProfileRequirements;
 use crate::terms::AskedOf;
 
 mod credential_uses;
+mod uncertain_time;
 
-pub(crate) use credential_uses::{JudgedUse, uses};
+pub(crate) use credential_uses::{JudgedUse, UseTime, UsedCredential, uses};
+pub(crate) use uncertain_time::UncertainTime;
 
 /// A record under its rules.
 pub(crate) struct Case<'a> {
@@ -21,14 +25,24 @@ pub(crate) struct Case<'a> {
     pub(crate) body: &'a Body,
     pub(crate) context: &'a Context,
     pub(crate) requirements: &'static ProfileRequirements,
-    /// Each use of the credential, and what is wrong with it.
+    /// The credentials that the record describes, with their JSON pointers. Where there is none one rule says so, and the others have
+    /// nothing to add.
+    pub(crate) credentials: Vec<(String, &'a Credential)>,
+    /// Each use of a credential, and what is wrong with it.
     pub(crate) uses: Vec<JudgedUse>,
+}
+
+/// Whether a credential is an identity document of SPIFFE.
+pub(crate) fn is_svid(credential: &Credential) -> bool {
+    credential.r#type.value() == Some(&CredentialType::Svid)
 }
 
 impl<'a> Case<'a> {
     pub(crate) fn new(record: &'a Record, context: &'a Context) -> Self {
         let requirements = ProfileRequirements::of(record.profile());
-        let mut case = Self { record, body: &record.body, context, requirements, uses: Vec::new() };
+        let credentials = record.credentials().collect();
+        let mut case =
+            Self { record, body: &record.body, context, requirements, credentials, uses: Vec::new() };
         case.uses = credential_uses::judge(&case);
         case
     }
@@ -66,9 +80,24 @@ impl<'a> Case<'a> {
         initiator.then(|initiator| &initiator.iss).value().is_none() && sub.is_some_and(at_some_issuer)
     }
 
-    /// The credential, where there is one to look at. Where there is none one rule says so, and the others have nothing to add.
-    pub(crate) fn credential(&self) -> Option<&'a Credential> {
-        self.body.credential.value()
+    /// Whether the initiator is known to be no person.
+    pub(crate) fn is_no_person(&self) -> bool {
+        use InitiatorKind::{Agent, Schedule, Service};
+        matches!(self.initiator_kind().value(), Some(Agent | Service | Schedule))
+    }
+
+    /// Whether a credential is, or may be, the workload's identity document beside others: by its type, or because its type is not
+    /// known and no use names it.
+    pub(crate) fn is_workload_document(&self, credential: &Credential) -> bool {
+        let is_alone = self.credentials.iter().all(|(_, other)| is_svid(other));
+        let named = || {
+            id_of(credential)
+                .value()
+                .is_some_and(|id| self.record.named_credentials().any(|named| named == id))
+        };
+        !is_alone
+            && self.credentials.len() > 1
+            && (is_svid(credential) || credential.r#type.value().is_none() && !named())
     }
 
     pub(crate) fn decisions(&self) -> impl Iterator<Item = (usize, &'a PolicyDecision)> + Clone {

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Span, Timestamp};
 use vouchlog_record::{ArtifactDigest, ConfigurationSubject, CredentialAction, Record, RecordId};
 use vouchlog_stream::StatementKind;
 
+use crate::described::{begin_of, id_of};
 use crate::limits::{
     ASSUMED_CLOCK_ERROR, KNOWN_CONTENT_LIMITS, MAX_AGENTS_PER_WORKLOAD, MAX_MERGE_DELAY, MAX_REMEMBERED,
     MAX_THINGS_REMEMBERED,
@@ -17,7 +18,7 @@ use crate::limits::{
 /// [`learn`](Self::learn) takes in earlier records one by one; the caller supplies the rest.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
-    revocations: BTreeMap<String, (Timestamp, Option<RecordId>)>,
+    revocations: BTreeMap<String, Revocation>,
     windows: BTreeMap<String, (Option<Timestamp>, Option<Timestamp>)>,
     configurations: BTreeMap<(ConfigurationSubject, String), Vec<ConfigurationPeriod>>,
     shared_workloads: BTreeSet<String>,
@@ -35,6 +36,15 @@ pub struct Context {
     write_ahead: Option<bool>,
     follows: Option<Timestamp>,
     now: Option<Timestamp>,
+}
+
+/// A revocation of a credential.
+#[derive(Clone, Debug)]
+pub(crate) struct Revocation {
+    /// From when it holds.
+    pub(crate) from: Timestamp,
+    /// The record that tells of it.
+    pub(crate) by: Option<RecordId>,
 }
 
 /// A configuration, and when it was in force.
@@ -111,22 +121,21 @@ impl Context {
     }
 
     fn learn_credential(&mut self, name: &RecordId, record: &Record) {
-        let Some(credential) = record.body.credential.value() else { return };
-        let (Some(event), Some(id)) = (record.body.credential_event.value(), credential.id.value()) else {
-            return;
-        };
-        match event.action.value() {
-            Some(CredentialAction::Issued | CredentialAction::Rotated) => {
-                let begin = credential.nbf.value().or(credential.iat.value()).copied();
-                self.windows.insert(id.clone(), (begin, credential.exp.value().copied()));
+        let Some(event) = record.body.credential_event.value() else { return };
+        for (_, credential) in record.credentials() {
+            let Some(id) = id_of(credential).value() else { continue };
+            match event.action.value() {
+                Some(CredentialAction::Issued | CredentialAction::Rotated) => {
+                    self.windows.insert(id.clone(), (begin_of(credential), credential.exp.value().copied()));
+                }
+                Some(CredentialAction::Revoked) => {
+                    let told = record.body.time.value().and_then(|time| time.start.value());
+                    // A revocation that does not say from when holds from the first moment.
+                    let effective = event.effective.value().or(told).copied().unwrap_or(Timestamp::MIN);
+                    self.revoke(id, effective, Some(name));
+                }
+                None => {}
             }
-            Some(CredentialAction::Revoked) => {
-                let told = record.body.time.value().and_then(|time| time.start.value());
-                // A revocation that does not say from when holds from the first moment.
-                let effective = event.effective.value().or(told).copied().unwrap_or(Timestamp::MIN);
-                self.revoke(id, effective, Some(name));
-            }
-            None => {}
         }
     }
 
@@ -148,7 +157,7 @@ impl Context {
     fn learn_use(&mut self, record: &Record) {
         let initiator = record.initiator();
         let body = &record.body;
-        if let Some(id) = body.credential.value().and_then(|credential| credential.id.value()) {
+        for id in record.credentials().filter_map(|(_, credential)| id_of(credential).value()) {
             if let Some(task) = body.authority.value().and_then(|authority| authority.task.value()) {
                 self.tasks.remember(id, task);
             }
@@ -176,9 +185,10 @@ impl Context {
     }
 
     fn revoke(&mut self, credential: &str, effective: Timestamp, by: Option<&RecordId>) {
-        let known = self.revocations.entry(credential.to_owned()).or_insert((Timestamp::MAX, None));
-        if effective <= known.0 {
-            *known = (effective, by.cloned());
+        let never = Revocation { from: Timestamp::MAX, by: None };
+        let known = self.revocations.entry(credential.to_owned()).or_insert(never);
+        if effective <= known.from {
+            *known = Revocation { from: effective, by: by.cloned() };
         }
     }
 
@@ -286,7 +296,7 @@ impl Context {
     }
 
     /// From when on a credential was revoked, and which record says so.
-    pub(crate) fn revocation(&self, credential: &str) -> Option<&(Timestamp, Option<RecordId>)> {
+    pub(crate) fn revocation(&self, credential: &str) -> Option<&Revocation> {
         self.revocations.get(credential)
     }
 

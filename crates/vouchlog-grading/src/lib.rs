@@ -11,6 +11,7 @@
 
 mod case;
 mod context;
+mod described;
 mod duties;
 mod facts;
 mod field_view;
@@ -20,6 +21,7 @@ mod profile;
 mod record_set;
 mod rule;
 mod rules;
+mod spiffe;
 mod terms;
 mod validity;
 

@@ -26,3 +26,9 @@ pub(crate) const MAX_REMEMBERED: usize = 8;
 /// Most credentials, sessions or workloads of which such names are remembered; the oldest are forgotten first. A recorder that runs
 /// for months meets new sessions all the time.
 pub(crate) const MAX_THINGS_REMEMBERED: usize = 100_000;
+
+/// Most tool calls that are looked for in an answer: as many as a record lists.
+pub(crate) const MAX_PROPOSALS: usize = vouchlog_record::limits::MAX_LIST;
+
+/// Deepest place in an answer that is searched for tool calls: messages in choices, parts in messages.
+pub(crate) const MAX_PROPOSAL_DEPTH: usize = 12;

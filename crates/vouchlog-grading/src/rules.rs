@@ -13,14 +13,19 @@ mod approval;
 mod content;
 mod credential;
 mod custody;
+mod delegation;
 mod identity;
+mod models;
+mod overrides;
 mod policy;
+mod proposals;
+mod scopes;
 mod session;
 mod stream;
 mod tools;
 
 /// Version of the rules. A statement names the version it was graded with, so that a claim is judged by the rules of its day.
-pub const RULES_VERSION: &str = "vouchlog/v1 rules 1";
+pub const RULES_VERSION: &str = "vouchlog/v1 rules 2";
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let tables: [fn() -> Vec<Rule>; 9] = [

@@ -1,7 +1,9 @@
 //! Was the credential valid at the very moment? Asked for each use of it, and answered in three ways.
 //!
-//! A credential is used at each policy decision, at the start of each tool call and at each downstream call; where there is none
-//! of these, at the start of the interaction. A token can die in the middle of a call, so the start alone is not enough. The
+//! A credential is used at the start of the interaction, which is the call of the model, at each policy decision, at the start of
+//! each retrieval and each tool call, and at each downstream call. A token can die in the middle of an interaction, so the start alone
+//! is not enough. Each use but a decision may name its credential; of one that does not, every credential that the record describes
+//! has to be valid. A retrieval without a time was some time between start and end. The
 //! recorder's clock may be off by `time.clock.max_error_ms`; where that is not said, by
 //! [`ASSUMED_CLOCK_ERROR`](crate::limits::ASSUMED_CLOCK_ERROR). A moment that close to an end of the window is indeterminate.
 
@@ -85,7 +87,7 @@ impl fmt::Display for Reason {
 /// One use of the credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Moment {
-    /// Which: `decision 4ca636c1`, `tool call_A1`, `downstream payments-api`, `start`.
+    /// Which: `decision 4ca636c1`, `retrieval claims-db`, `tool call_A1`, `downstream payments-api`, `start`, `workload`.
     pub what: String,
     /// When.
     pub at: Timestamp,

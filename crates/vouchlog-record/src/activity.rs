@@ -43,6 +43,12 @@ group! {
         content: Value,
         /// Relevance to the query, on the retriever's scale.
         score: Number,
+        /// When the retrieval started.
+        start: Timestamp,
+        /// When it ended.
+        end: Timestamp,
+        /// Id of the credential it used.
+        credential: String,
     }
 }
 
@@ -69,6 +75,8 @@ group! {
         prompt_name: String,
         /// Its version.
         prompt_version: String,
+        /// Id of the credential that the call of the model used.
+        credential: String,
     }
 }
 
@@ -195,6 +203,8 @@ group! {
         needs_scope: String,
         /// The resource or trust domain it belongs to, as an audience.
         audience: String,
+        /// Id of the credential it was called with.
+        credential: String,
         /// Its downstream calls.
         downstream: Vec<Downstream>,
         /// The state of the call's side effect.

@@ -12,6 +12,9 @@ pub fn is_content(pointer: &str) -> bool {
     let Some(group) = parts.next() else { return false };
     match (group, parts.next().unwrap_or_default()) {
         ("input" | "output", "content") | ("approval", "rationale") | ("override", "reason_text") => true,
+        // Of a list of them, each has its own.
+        ("approval", place) if is_place(place) => parts.next() == Some("rationale"),
+        ("override", place) if is_place(place) => parts.next() == Some("reason_text"),
         ("outcome", "message") => true,
         ("model", "params") => {
             matches!(parts.next(), Some("tools" | "response_format" | "response_schema"))
@@ -24,6 +27,11 @@ pub fn is_content(pointer: &str) -> bool {
         ("otel", "parts" | "above") => parts.nth(1) == Some("attributes"),
         _ => false,
     }
+}
+
+/// Whether it is a place in a list.
+fn is_place(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|c| c.is_ascii_digit())
 }
 
 impl Record {
@@ -73,6 +81,8 @@ mod tests {
             "/tools/3/arguments",
             "/data/sources/0/content",
             "/approval/rationale",
+            "/approval/1/rationale",
+            "/override/0/reason_text",
             "/model/params/tools/0/name",
             "/tools/0/description",
             "/outcome/message",
@@ -91,6 +101,9 @@ mod tests {
             "/input/contents",
             "/model/params/temperature",
             "/outcome/error",
+            "/approval/0/approver",
+            "/approval/0",
+            "/override/reason",
             "/otel/parts/0/span",
         ] {
             assert!(!is_content(fact), "{fact}");

@@ -117,7 +117,12 @@ impl Record {
             add(Facet::Agent, workload.agent.value().and_then(|agent| agent.id.value()));
         }
         add(Facet::Device, body.device.value().and_then(|device| device.id.value()));
-        add(Facet::Credential, body.credential.value().and_then(|credential| credential.id.value()));
+        for (_, credential) in self.credentials() {
+            add(Facet::Credential, credential.id.value());
+        }
+        for named in self.named_credentials() {
+            add(Facet::Credential, Some(named));
+        }
         if let Some(model) = body.model.value() {
             add(Facet::Model, model.served.value());
             add(Facet::Model, model.requested.value());
@@ -128,9 +133,6 @@ impl Record {
         }
         for tool in body.tools.value().into_iter().flatten() {
             add(Facet::Tool, tool.name.value());
-            for downstream in tool.downstream.value().into_iter().flatten() {
-                add(Facet::Credential, downstream.credential.value());
-            }
         }
         add(Facet::Service, body.custody.value().and_then(|custody| custody.service.value()));
         for record in self.refers_to() {
@@ -139,6 +141,21 @@ impl Record {
         facets.sort();
         facets.dedup();
         facets
+    }
+
+    /// Ids of the credentials that uses name.
+    pub fn named_credentials(&self) -> impl Iterator<Item = &String> {
+        let body = &self.body;
+        let workload = body.workload.value().map(|workload| &workload.credential);
+        let model = body.model.value().map(|model| &model.credential);
+        let sources = body.data.value().and_then(|data| data.sources.value()).into_iter().flatten();
+        let tools = body.tools.value().into_iter().flatten();
+        let of_tools = tools.flat_map(|tool| {
+            let downstream = tool.downstream.value().into_iter().flatten();
+            downstream.map(|downstream| &downstream.credential).chain([&tool.credential])
+        });
+        let named = workload.into_iter().chain(model).chain(sources.map(|source| &source.credential));
+        named.chain(of_tools).filter_map(Field::value)
     }
 
     /// Who began the interaction: `sub`, at `iss`.

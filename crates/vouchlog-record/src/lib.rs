@@ -20,14 +20,17 @@ mod facets;
 mod field;
 mod format;
 mod group;
+mod hop;
 mod id;
 pub mod limits;
+mod one_or_many;
 mod parse;
 mod parties;
 mod path;
 mod read;
 mod record;
 mod secrets;
+mod stand_in;
 mod unknown;
 
 pub use activity::{
@@ -51,7 +54,9 @@ pub use event::{
 pub use facets::Facet;
 pub use field::Field;
 pub use format::SCHEMA;
+pub use hop::{Delegation, Hop};
 pub use id::{RecordId, RecordIdError};
+pub use one_or_many::OneOrMany;
 pub use parse::ParsedRecord;
 pub use parties::{
     Agent, Authority, AuthorityMode, Device, DevicePosture, Initiator, InitiatorCheck, InitiatorKind,
@@ -59,6 +64,7 @@ pub use parties::{
 };
 pub use path::escape_pointer_token;
 pub use record::{Body, Profile, Record};
+pub use stand_in::{RedactionKey, forget_stand_ins, is_collapsed_secret};
 
 #[cfg(test)]
 mod tests;

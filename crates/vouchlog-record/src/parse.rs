@@ -12,6 +12,7 @@ use crate::path::Path;
 use crate::read::{Read as _, Unknown, leaf, wrong};
 use crate::record::{Body, Profile, Record};
 use crate::secrets;
+use crate::stand_in::RedactionKey;
 
 /// A record that was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +24,8 @@ pub struct ParsedRecord {
 }
 
 impl Record {
-    /// Reads a record, and takes out what must never be stored: authorization headers, cookies, keys, raw tokens.
+    /// Reads a record, and takes out what must never be stored: authorization headers, cookies, keys, raw tokens. A stand-in takes the place of
+    /// each: equal for equal secrets, and nothing can be learnt from it without the key.
     pub fn from_json(json: &[u8]) -> Result<ParsedRecord, RecordError> {
         if json.len() > MAX_RECORD_BYTES {
             return Err(RecordError::TooLong(json.len()));
@@ -31,8 +33,13 @@ impl Record {
         Self::from_value(serde_json::from_slice(json).map_err(RecordError::Json)?)
     }
 
-    /// The same from a JSON value.
-    pub fn from_value(mut value: Value) -> Result<ParsedRecord, RecordError> {
+    /// The same from a JSON value. The stand-ins of secrets are made with the key of this process.
+    pub fn from_value(value: Value) -> Result<ParsedRecord, RecordError> {
+        Self::from_value_with(value, &RedactionKey::of_process())
+    }
+
+    /// The same with a key of one's own: equal secrets have equal stand-ins in all records that are read with it.
+    pub fn from_value_with(mut value: Value, key: &RedactionKey) -> Result<ParsedRecord, RecordError> {
         check_bounds(&value, &Path::Top, 0)?;
         let Value::Object(object) = &mut value else { return Err(RecordError::NotAnObject) };
         match object.remove("schema") {
@@ -43,10 +50,14 @@ impl Record {
                 return Err(RecordError::Schema(other.chars().take(100).collect()));
             }
         }
-        let removed = secrets::remove(object);
+        let removed = secrets::remove(object, key);
         let (kind, id, profile) = head(object)?;
         let mut unknown = Unknown::new();
         let body = Body::read(value, &Path::Top, &mut unknown)?;
+        if !body.credential.is_absent() && !body.credentials.is_absent() {
+            let problem = "there is `credential` as well: give one of the two";
+            return Err(wrong(&Path::Member(&Path::Top, "credentials"), problem));
+        }
         let mut record = Record { kind, id, profile, body, unknown };
         if !removed.is_empty() {
             let counted = &mut record.body.custody.get_or_default().secrets_removed;

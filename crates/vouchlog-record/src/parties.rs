@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::digest::ArtifactDigest;
 use crate::group::{group, words};
+use crate::hop::Hop;
 
 words! {
     /// What started the interaction.
@@ -145,6 +146,8 @@ group! {
         service_account: String,
         /// Whether other programs share that identity.
         shared: bool,
+        /// Id of the credential that proved the identity, among `credentials`.
+        credential: String,
         /// The agent.
         agent: Agent,
     }
@@ -181,8 +184,9 @@ group! {
     Authority {
         /// On whose behalf.
         mode: AuthorityMode,
-        /// The principals it passed through, from the initiator to the workload (nested `act` of RFC 8693). Personal.
-        chain: Vec<String>,
+        /// The principals it passed through, from the initiator to the workload (nested `act` of RFC 8693). A hop is a name, or an
+        /// object with more about the delegation. Personal.
+        chain: Vec<Hop>,
         /// The scope of each hop, in the order of `chain`: never wider than the hop before.
         scopes: Vec<Vec<String>>,
         /// The purpose.

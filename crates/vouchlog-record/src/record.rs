@@ -21,6 +21,7 @@ use crate::event::{
 };
 use crate::group::{group, words};
 use crate::id::RecordId;
+use crate::one_or_many::OneOrMany;
 use crate::parties::{Authority, Device, Initiator, Session, Workload};
 use crate::unknown;
 
@@ -74,16 +75,18 @@ group! {
         workload: Workload,
         /// The authority of the action.
         authority: Authority,
-        /// The credential used.
+        /// The credential used, if it is the only one.
         credential: Credential,
+        /// The credentials used, if there are several: the user's token, the workload's own, a renewed token. Each use names its own.
+        credentials: Vec<Credential>,
         /// The grant behind that.
         grant: Grant,
         /// Decisions of policy engines.
         policy: Vec<PolicyDecision>,
-        /// Approval.
-        approval: Approval,
-        /// A decision was overridden.
-        r#override: Override,
+        /// Approval; a list if several have to approve.
+        approval: OneOrMany<Approval>,
+        /// A decision was overridden; a list if several were.
+        r#override: OneOrMany<Override>,
         /// The parties to whom the decision was escalated, in order.
         escalation: Vec<String>,
         /// Data.
@@ -141,6 +144,18 @@ impl Record {
     /// The profile, or the strictest where none is named: less evidence is required only where the record asks for it.
     pub fn profile(&self) -> Profile {
         self.profile.unwrap_or(Profile::Privileged)
+    }
+
+    /// The credentials that it describes, each with its JSON pointer: those of `credentials`, or the one of `credential`.
+    pub fn credentials(&self) -> impl Iterator<Item = (String, &Credential)> {
+        let list = self.body.credentials.value().into_iter().flatten().enumerate();
+        let list = list.map(|(place, credential)| (format!("/credentials/{place}"), credential));
+        self.body
+            .credential
+            .value()
+            .map(|credential| ("/credential".to_owned(), credential))
+            .into_iter()
+            .chain(list)
     }
 
     /// Whether it completes a record of an interaction, and is none by itself.

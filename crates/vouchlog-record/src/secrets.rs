@@ -1,8 +1,9 @@
-//! Secrets that must not be stored, wherever in a record they turn up. They are taken out, and counted.
+//! Secrets that must not be stored, wherever in a record they turn up. A stand-in takes the place of each, and they are counted.
 
 use serde_json::{Map, Value};
 
 use crate::path::Path;
+use crate::stand_in::{RedactionKey, is_stand_in};
 
 /// Names of members that hold a secret, in lower case with `_` for every separator. Matched as whole words at the end, so that
 /// `x-goog-api-key` and `userApiKey` are found, and `token_count` is not.
@@ -47,8 +48,6 @@ const SECRET_PREFIXES: &[&str] = &[
     "sk_live_",
     "sk_test_",
     "rk_live_",
-    "AKIA",
-    "ASIA",
     "ghp_",
     "gho_",
     "ghs_",
@@ -60,6 +59,12 @@ const SECRET_PREFIXES: &[&str] = &[
     "hvs.",
     "-----BEGIN",
 ];
+
+/// Beginnings of AWS access key ids, which have a length of their own: `ASIA-PACIFIC-REGION-01` is none.
+const AWS_KEY_IDS: &[&str] = &["AKIA", "ASIA"];
+
+/// Bytes of such an id.
+const AWS_KEY_ID_BYTES: usize = 20;
 
 /// Characters of the longest of these.
 const LONGEST_NAME: usize = {
@@ -76,43 +81,58 @@ const LONGEST_NAME: usize = {
 /// Fewest characters of a secret after its prefix: `sk-` alone is no key.
 const MIN_SECRET: usize = 12;
 
-/// What stands in the place of a secret.
-const REMOVED: &str = "[secret removed]";
+/// Longest word of letters alone. Keys that have no digit and no mixed case are rare; longer ones are no words.
+const LONGEST_WORD: usize = 20;
 
-/// Takes secrets out; their JSON pointers.
-pub(crate) fn remove(object: &mut Map<String, Value>) -> Vec<String> {
-    let mut removed = Vec::new();
-    in_object(object, &Path::Top, &mut removed);
-    removed
+/// Puts stand-ins in the place of secrets; the JSON pointers of these.
+pub(crate) fn remove(object: &mut Map<String, Value>, key: &RedactionKey) -> Vec<String> {
+    let mut redactor = Redactor { key, removed: Vec::new() };
+    redactor.object(object, &Path::Top);
+    redactor.removed
 }
 
-fn in_object(object: &mut Map<String, Value>, at: &Path<'_>, removed: &mut Vec<String>) {
-    for (name, value) in object {
-        let place = Path::Member(at, name);
-        if holds_secret(name) && !says_nothing(value) {
-            *value = Value::String(REMOVED.to_owned());
-            removed.push(place.pointer());
-        } else {
-            in_value(value, &place, removed);
-        }
+impl RedactionKey {
+    /// A text as records that are read with this key have it: with stand-ins for the credentials in it.
+    pub fn redacted(&self, text: &str) -> String {
+        without_secrets(text, self).unwrap_or_else(|| text.to_owned())
     }
 }
 
-fn in_value(value: &mut Value, at: &Path<'_>, removed: &mut Vec<String>) {
-    match value {
-        Value::Object(object) => in_object(object, at, removed),
-        Value::Array(list) => {
-            for (place, value) in list.iter_mut().enumerate() {
-                in_value(value, &Path::Element(at, place), removed);
+struct Redactor<'k> {
+    key: &'k RedactionKey,
+    removed: Vec<String>,
+}
+
+impl Redactor<'_> {
+    fn object(&mut self, object: &mut Map<String, Value>, at: &Path<'_>) {
+        for (name, value) in object {
+            let place = Path::Member(at, name);
+            if holds_secret(name) && !says_nothing(value) {
+                let secret = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                *value = Value::String(self.key.stand_in(&secret));
+                self.removed.push(place.pointer());
+            } else {
+                self.value(value, &place);
             }
         }
-        Value::String(text) => {
-            if let Some(clean) = without_secrets(text) {
-                *text = clean;
-                removed.push(at.pointer());
+    }
+
+    fn value(&mut self, value: &mut Value, at: &Path<'_>) {
+        match value {
+            Value::Object(object) => self.object(object, at),
+            Value::Array(list) => {
+                for (place, value) in list.iter_mut().enumerate() {
+                    self.value(value, &Path::Element(at, place));
+                }
             }
+            Value::String(text) => {
+                if let Some(clean) = without_secrets(text, self.key) {
+                    *text = clean;
+                    self.removed.push(at.pointer());
+                }
+            }
+            _ => {}
         }
-        _ => {}
     }
 }
 
@@ -121,7 +141,7 @@ fn says_nothing(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) => true,
         Value::Object(object) => object.len() == 1 && object.contains_key("$"),
-        Value::String(text) => text.is_empty() || text == REMOVED,
+        Value::String(text) => text.is_empty() || is_stand_in(text),
         _ => false,
     }
 }
@@ -146,16 +166,16 @@ fn words_backwards(name: &str) -> impl Iterator<Item = char> {
     })
 }
 
-/// The text without the credentials in it; `None` when it has none.
-fn without_secrets(text: &str) -> Option<String> {
+/// The text with stand-ins for the credentials in it; `None` when it has none.
+fn without_secrets(text: &str, key: &RedactionKey) -> Option<String> {
     if text.starts_with("-----BEGIN") && text.contains("PRIVATE KEY") {
-        return Some(REMOVED.to_owned());
+        return Some(key.stand_in(text));
     }
     let mut next = next_secret(text)?;
     let (mut clean, mut rest) = (String::new(), text);
     loop {
         clean.push_str(&rest[..next.0]);
-        clean.push_str(REMOVED);
+        clean.push_str(&key.stand_in(&rest[next.0..next.1]));
         rest = &rest[next.1..];
         let Some(after) = next_secret(rest) else { break };
         next = after;
@@ -176,20 +196,27 @@ fn next_secret(text: &str) -> Option<(usize, usize)> {
             begin += word.len();
             continue;
         }
-        let is_credential = is_jwt(token)
-            || SECRET_PREFIXES.iter().any(|prefix| {
-                !prefix.ends_with(' ')
-                    && token
-                        .strip_prefix(prefix)
-                        .is_some_and(|rest| rest.len() >= MIN_SECRET && looks_random(rest))
-            })
-            || follows_scheme(&text[..begin]);
+        let is_credential =
+            is_jwt(token) || has_prefix(token) || follows_scheme(&text[..begin]) && !reads_as_words(token);
         if is_credential {
             return Some((begin, begin + token.len()));
         }
         begin += word.len();
     }
     None
+}
+
+/// Whether a token begins as a credential does, and goes on as one.
+fn has_prefix(token: &str) -> bool {
+    if AWS_KEY_IDS.iter().any(|prefix| token.starts_with(prefix)) {
+        let is_its = |c: u8| c.is_ascii_uppercase() || c.is_ascii_digit();
+        return token.len() == AWS_KEY_ID_BYTES && token.bytes().all(is_its);
+    }
+    SECRET_PREFIXES.iter().filter(|prefix| !prefix.ends_with(' ')).any(|prefix| {
+        token
+            .strip_prefix(prefix)
+            .is_some_and(|rest| rest.len() >= MIN_SECRET && looks_random(rest) && !reads_as_words(rest))
+    })
 }
 
 /// `Authorization` schemes announce a credential.
@@ -212,4 +239,93 @@ fn is_jwt(token: &str) -> bool {
 fn looks_random(text: &str) -> bool {
     let has = |test: fn(&char) -> bool| text.chars().any(|c| test(&c));
     has(char::is_ascii_digit) || has(char::is_ascii_uppercase) && has(char::is_ascii_lowercase)
+}
+
+/// Whether a text is words and numbers, as in `learn-pipeline-01` or `Authentication`, and no key.
+fn reads_as_words(text: &str) -> bool {
+    let parts: Vec<&str> =
+        text.split(['-', '_', '.', '/', '+', '=', '~']).filter(|part| !part.is_empty()).collect();
+    match parts.as_slice() {
+        [] => false,
+        // A single part with a digit in it is as likely a key.
+        [only] => is_word(only),
+        parts => parts.iter().all(|part| is_word(part) || is_numbered(part)),
+    }
+}
+
+/// Letters of one case, the first of which may be a capital.
+fn is_word(part: &str) -> bool {
+    let rest = part.get(1..).unwrap_or_default();
+    let is_letters = !part.is_empty() && part.bytes().all(|c| c.is_ascii_alphabetic());
+    let of_one_case =
+        !rest.bytes().any(|c| c.is_ascii_uppercase()) || part.bytes().all(|c| c.is_ascii_uppercase());
+    is_letters && of_one_case && part.len() <= LONGEST_WORD
+}
+
+/// A number, or a word with one behind it: `01`, `2024`, `v2`, `py3`.
+fn is_numbered(part: &str) -> bool {
+    let digits = part.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let word = &part[..part.len() - digits];
+    (1..=8).contains(&digits) && (word.is_empty() || is_word(word) && digits <= 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clean(text: &str) -> Option<String> {
+        without_secrets(text, &RedactionKey::new(&[7; 32]))
+    }
+
+    #[test]
+    fn credentials_are_found_in_prose() {
+        for secret in [
+            "sk-proj4abcdefghijklmnop",
+            "sk-ant-api03-Zx81kPq0aBcD-eFgH_12ijklmNOP",
+            "sk-Ab3x9QlmN0pQrStUvWxY12",
+            "sk-or-v1-0f3a9b8c7d6e5f4a3b2c1d0e9f8a7b6c",
+            "AKIAIOSFODNN7EXAMPLE",
+            "ASIAIOSFODNN7EXAMPLE",
+            "ghp_16C7e42F292c6912E7710c838347Ae178B4a",
+            "glpat-x9Yz8Wv7Ut6Sr5Qp4On3",
+            "xoxb-123456789012-1234567890123-AbCdEfGhIjKlMnOp",
+            "hvs.CAESIJ1x2Y3z4W5v6U7t8S9r0Q",
+            "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ1LTEifQ.c2lnbmF0dXJlLXRoYXQtaXMtbG9uZw",
+        ] {
+            let text = clean(&format!("use {secret}, please")).unwrap_or_else(|| panic!("{secret}"));
+            assert!(
+                !text.contains(secret) && text.starts_with("use [") && text.ends_with("], please"),
+                "{text}"
+            );
+        }
+        for header in ["Bearer abcdefghijkl1234", "Basic dXNlcjpwYXNzd29yZA==", "DPoP Kz~8mXJ0aBcDeFgHiJk"] {
+            assert!(clean(header).is_some(), "{header}");
+        }
+    }
+
+    #[test]
+    fn prose_that_resembles_a_key_stays() {
+        for text in [
+            "run sk-learn-pipeline-01 again",
+            "sk-learn-contributors and sk-learn-1.5.2-py3-none-any.whl",
+            "the sk-image_filters-v2 release of 2024",
+            "ASIA-PACIFIC-REGION-2024 and AKIA-STYLE-NAMES-01",
+            "Basic configuration of Bearer authentication (see Basic Understanding)",
+            "Bearer token-based-authentication",
+            "hvs.example-domain-01.internal",
+            "rk_live_demo-environment-02",
+        ] {
+            assert_eq!(clean(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn each_secret_has_a_stand_in_of_its_own_and_keeps_it() {
+        let text = |secret: &str| clean(secret).unwrap();
+        assert_ne!(text("AKIAIOSFODNN7EXAMPLE"), text("AKIAIOSFODNN7EXAMPL2"));
+        assert_eq!(text("AKIAIOSFODNN7EXAMPLE"), text("AKIAIOSFODNN7EXAMPLE"));
+        assert_eq!(clean(&text("AKIAIOSFODNN7EXAMPLE")), None, "a stand-in is no secret");
+        let mut object = Map::from_iter([("password".to_owned(), Value::from(text("AKIAIOSFODNN7EXAMPLE")))]);
+        assert_eq!(remove(&mut object, &RedactionKey::new(&[8; 32])), Vec::<String>::new());
+    }
 }

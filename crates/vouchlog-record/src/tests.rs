@@ -111,7 +111,7 @@ fn secrets_are_taken_out_and_counted_wherever_they_are() {
     for secret in [jwt, "abcdefghijkl1234", "s3cr3t", "sk-proj4", "MIIE", "a=b"] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
-    assert!(text.contains("*/*") && text.contains("and [secret removed], and"), "{text}");
+    assert!(text.contains("*/*") && text.contains("and [secret removed: "), "{text}");
     assert_eq!(parsed.record.body.custody.value().unwrap().secrets_removed, Field::Value(8));
 }
 
@@ -136,7 +136,8 @@ fn a_record_says_what_it_is_found_by() {
         "initiator": { "iss": "https://idp.example", "sub": "u-1", "end_user": "guest-7", "pseudonym": "guest-7" },
         "credential": { "id": "c-1" },
         "custody": { "service": "support-assistant" },
-        "tools": [{ "name": "refund", "downstream": [{ "credential": "c-2" }, { "credential": "c-1" }] }],
+        "tools": [{ "name": "refund", "credential": "c-3", "downstream": [{ "credential": "c-2" }, { "credential": "c-1" }] }],
+        "model": { "credential": "c-4" },
         "policy": [{ "verdict": "step_up" }]
     }));
     let facets: Vec<String> =
@@ -148,6 +149,8 @@ fn a_record_says_what_it_is_found_by() {
         "initiator=https://idp.example|u-1",
         "credential=c-1",
         "credential=c-2",
+        "credential=c-3",
+        "credential=c-4",
         "tool=refund",
         "verdict=step_up",
         "service=support-assistant",
@@ -240,4 +243,87 @@ proptest! {
             let _ = (parsed.record.facets(), parsed.record.subjects(), parsed.record.profile());
         }
     }
+}
+
+#[test]
+fn credentials_are_one_or_a_list_and_never_both() {
+    let one = json!({ "id": "c-1" });
+    let record = read(json!({ "kind": "interaction", "credential": one }));
+    let places: Vec<_> = record.credentials().map(|(at, _)| at).collect();
+    assert_eq!(places, ["/credential"]);
+    let record =
+        read(json!({ "kind": "interaction", "credentials": [one, { "id": "c-2" }], "credential": null }));
+    let named: Vec<_> = record.credentials().map(|(at, it)| (at, it.id.value().cloned())).collect();
+    assert_eq!(
+        named,
+        [
+            ("/credentials/0".to_owned(), Some("c-1".to_owned())),
+            ("/credentials/1".to_owned(), Some("c-2".to_owned()))
+        ]
+    );
+    for both in [
+        json!({ "kind": "interaction", "credential": one, "credentials": [one] }),
+        json!({ "kind": "interaction", "credential": { "$": "redacted" }, "credentials": [one] }),
+        json!({ "kind": "interaction", "credential": one, "credentials": [] }),
+    ] {
+        match Record::from_value(both) {
+            Err(RecordError::Field { at, problem }) => {
+                assert!(at == "credentials" && problem.contains("`credential`"), "{at}: {problem}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_may_be_one_or_several_is_written_as_it_was_read() {
+    for value in [
+        json!({ "kind": "interaction", "approval": { "state": "approved" }, "override": { "$": "not_applicable" } }),
+        json!({ "kind": "interaction", "approval": [{ "state": "approved", "x": 1 }, { "state": "pending" }], "override": [] }),
+        json!({ "kind": "interaction", "authority": { "chain": ["u-1", "agent"] } }),
+        json!({ "kind": "interaction", "authority": { "chain": ["u-1", { "principal": "agent", "issuer": "https://idp.example",
+            "exp": "2026-11-18T09:06:40Z", "confirmation": "dpop", "claims": { "x": 1 } }] } }),
+    ] {
+        let record = read(value.clone());
+        assert_eq!(Value::Object(record.to_object()), value);
+        assert_eq!(read(Value::Object(record.to_object())), record);
+    }
+    let record = read(json!({ "kind": "interaction", "approval": [{}, { "rationale": "because", "x": 1 }] }));
+    assert_eq!(record.unknown().keys().collect::<Vec<_>>(), ["/approval/1/x"]);
+    let shown = record.without_content();
+    let approvals: Vec<_> = shown.body.approval.value().unwrap().places("/approval").collect();
+    assert_eq!(approvals[1].0, "/approval/1");
+    assert_eq!(approvals[1].1.rationale, Field::Redacted);
+}
+
+#[test]
+fn a_hop_is_a_name_or_says_more() {
+    let of = |hop: Value| read(json!({ "kind": "interaction", "authority": { "chain": [hop] } }));
+    let hop = |record: &Record| record.body.authority.value().unwrap().chain.value().unwrap()[0].clone();
+    assert_eq!(hop(&of(json!("u-1"))).principal(), Some("u-1"));
+    assert_eq!(hop(&of(json!({ "principal": "u-1" }))).principal(), Some("u-1"));
+    let withheld = hop(&of(json!({ "$": "redacted" })));
+    assert_eq!((withheld.principal(), withheld.is_withheld()), (None, true));
+    for wrong in [json!(1), json!(["u-1"]), json!({ "exp": "never" }), json!({ "$": "lost" })] {
+        let value = json!({ "kind": "interaction", "authority": { "chain": [wrong] } });
+        assert!(
+            matches!(Record::from_value(value), Err(RecordError::Field { at, .. }) if at.starts_with("authority.chain[0]"))
+        );
+    }
+}
+
+#[test]
+fn ids_that_look_like_secrets_are_told_apart() {
+    let key = crate::stand_in::RedactionKey::new(&[3; 32]);
+    let id = |id: &str| {
+        let value = json!({ "kind": "interaction", "credential": { "id": id } });
+        let parsed = Record::from_value_with(value, &key).unwrap();
+        assert_eq!(parsed.removed, ["/credential/id"]);
+        parsed.record.credentials().next().unwrap().1.id.value().unwrap().clone()
+    };
+    let (mine, other) = (id("AKIAIOSFODNN7EXAMPLE"), id("AKIAI44QH8DHBEXAMPLE"));
+    assert_ne!(mine, other);
+    assert_eq!(mine, id("AKIAIOSFODNN7EXAMPLE"));
+    assert!(!crate::stand_in::is_collapsed_secret(&mine));
+    assert_eq!(key.redacted("AKIAIOSFODNN7EXAMPLE"), mine, "it can be looked for");
 }

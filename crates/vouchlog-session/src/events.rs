@@ -36,7 +36,8 @@ fn records(ids: &[RecordId]) -> String {
 }
 
 fn credential(it: &CredentialEvent, body: &Body) -> StepText {
-    let which = body.credential.value().and_then(|credential| named(&credential.id));
+    let one = body.credential.value().or_else(|| body.credentials.value()?.first());
+    let which = one.and_then(|credential| named(&credential.id));
     let which = which.map_or_else(|| "a credential".to_owned(), |id| format!("credential {id}"));
     let action = describe(&it.action, |action| match action {
         CredentialAction::Issued => "was issued".to_owned(),

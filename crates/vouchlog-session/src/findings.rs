@@ -46,11 +46,12 @@ pub(crate) fn critical(records: &[TimelineRecord], of_session: &[ShownFinding]) 
 }
 
 /// Groups of a record that are told in the step of another.
-const TOLD_WITH: [(&str, &str); 6] = [
+const TOLD_WITH: [(&str, &str); 7] = [
     ("/session", "/initiator"),
     ("/device", "/initiator"),
     ("/authority", "/workload"),
     ("/grant", "/credential"),
+    ("/credentials", "/credential"),
     ("/usage", "/model"),
     ("/escalation", "/policy"),
 ];

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use vouchlog_grading::{
     AUTHORIZED_RULES, Answer, Cause, DATA_RULES, EXECUTOR_RULES, POLICY_RULES, VALIDITY_RULES,
 };
-use vouchlog_record::{ApprovalState, Field};
+use vouchlog_record::{ApprovalState, Credential, Field, OneOrMany};
 
 use crate::decisions::tally;
 use crate::numbers::count;
@@ -16,6 +16,8 @@ use crate::timeline::{ActionAnswers, ReasonedAnswer, ShownFinding, TimelineRecor
 
 /// Most reasons given for one answer.
 const REASONS: usize = 12;
+/// Most credentials, approvals and overrides named in one answer.
+const SHOWN: usize = 4;
 
 /// The answers about one record.
 pub(crate) fn action_answers(place: usize, recorded: &TimelineRecord) -> ActionAnswers {
@@ -32,7 +34,7 @@ pub(crate) fn action_answers(place: usize, recorded: &TimelineRecord) -> ActionA
     );
     let credential = reasoned(
         verdicts.map(|it| it.credential_valid_at_moment),
-        group(recorded, &recorded.record.body.credential, credential_words, "the record names no credential"),
+        credentials(recorded),
         reasons(&recorded.findings, &VALIDITY_RULES),
     );
     let body = &recorded.record.body;
@@ -95,10 +97,26 @@ fn group<T>(
     .unwrap_or_else(|| nothing.to_owned())
 }
 
+/// The credential, or several of them.
+fn credentials(recorded: &TimelineRecord) -> String {
+    const NOTHING: &str = "the record names no credential";
+    let body = &recorded.record.body;
+    if body.credentials.is_absent() {
+        return group(recorded, &body.credential, credential_words, NOTHING);
+    }
+    let words = |all: &Vec<Credential>| {
+        let each: Vec<_> = all.iter().take(SHOWN).map(credential_words).collect();
+        let more = (all.len() > SHOWN).then(|| format!("{} more", all.len() - SHOWN));
+        joined(each.into_iter().map(Some).chain([more]), " · ")
+    };
+    group(recorded, &body.credentials, words, NOTHING)
+}
+
 fn authoriser(recorded: &TimelineRecord) -> String {
     let body = &recorded.record.body;
     let initiator = group(recorded, &body.initiator, initiator_words, "the record names no initiator");
-    let approval = body.approval.value().and_then(|it| match it.state.value() {
+    let approvals = body.approval.value().map_or(&[][..], OneOrMany::as_slice);
+    let approvals = approvals.iter().take(SHOWN).map(|it| match it.state.value() {
         Some(ApprovalState::Approved) => {
             let kind = describe(&it.approver_kind, |kind| format!("({})", word(kind)));
             Some(joined([Some("approved by".to_owned()), named(&it.approver), kind], " "))
@@ -106,9 +124,10 @@ fn authoriser(recorded: &TimelineRecord) -> String {
         Some(ApprovalState::NotRequired) | None => None,
         Some(state) => Some(format!("approval {}", word(state))),
     });
-    let overridden =
-        body.r#override.value().and_then(|it| named(&it.by)).map(|by| format!("overridden by {by}"));
-    joined([Some(initiator), approval, overridden], "; ")
+    let overrides = body.r#override.value().map_or(&[][..], OneOrMany::as_slice);
+    let overrides =
+        overrides.iter().take(SHOWN).map(|it| named(&it.by).map(|by| format!("overridden by {by}")));
+    joined([Some(initiator)].into_iter().chain(approvals).chain(overrides), "; ")
 }
 
 /// The answer over all that was done: yes only if it is yes every time.

@@ -1,7 +1,7 @@
 //! The steps of a record, gathered one after the other.
 
 use jiff::Timestamp;
-use vouchlog_record::Field;
+use vouchlog_record::{Field, OneOrMany};
 
 use crate::timeline::{State, Step};
 
@@ -72,6 +72,25 @@ impl StepList {
             depth,
             state,
         });
+    }
+
+    /// A step for a group, or for each of several.
+    pub(crate) fn one_or_many<T>(
+        &mut self,
+        step: Step,
+        pointer: &str,
+        field: &Field<OneOrMany<T>>,
+        words: impl Fn(&T) -> StepText,
+    ) {
+        let Some(all) = field.value() else {
+            return self.group(step, pointer, 0, field, |_| StepText::shown(String::new()));
+        };
+        for (pointer, one) in all.places(pointer) {
+            let StepText { words, at, state } = words(one);
+            if !words.is_empty() {
+                self.0.push(StepLine { step, at, words, pointer, depth: 0, state });
+            }
+        }
     }
 
     /// A step for each element of a list.

@@ -2,7 +2,7 @@
 
 use vouchlog_record::{
     Approval, ApprovalState, AuthorityMode, Body, Commitment, Content, Credential, CredentialStatus, Data,
-    DataSource, Field, Initiator, InitiatorCheck, Model, Override, PolicyDecision, PolicyPhase, Record,
+    DataSource, Field, Hop, Initiator, InitiatorCheck, Model, Override, PolicyDecision, PolicyPhase, Record,
     Usage, Workload, WorkloadAssertion,
 };
 
@@ -21,14 +21,17 @@ pub(crate) fn steps(record: &Record) -> Vec<StepLine> {
     steps.group(Step::Credential, "/credential", 0, &body.credential, |it| {
         StepText::shown(credential(it, body))
     });
+    steps.list(Step::Credential, "/credentials", 0, &body.credentials, |it| {
+        StepText::shown(credential_words(it))
+    });
     steps.group(Step::Prompt, "/input", 0, &body.input, messages);
     data_and_sources(&mut steps, &body.data);
     let tools = body.tools.value().map_or(&[][..], Vec::as_slice);
     let is_of_a_tool = |decision: &PolicyDecision| tools::target(decision, tools).is_some();
     decisions::add(&mut steps, body, |decision| !is_of_a_tool(decision) && !is_on_output(decision));
-    steps.group(Step::Approval, "/approval", 0, &body.approval, approval);
+    steps.one_or_many(Step::Approval, "/approval", &body.approval, approval);
     if body.r#override != Field::NotApplicable {
-        steps.group(Step::Override, "/override", 0, &body.r#override, overridden);
+        steps.one_or_many(Step::Override, "/override", &body.r#override, overridden);
     }
     steps.group(Step::Escalation, "/escalation", 0, &body.escalation, |to| {
         StepText::shown(format!("passed on to {}", names(to)))
@@ -110,7 +113,8 @@ fn workload(it: &Workload, body: &Body) -> String {
             AuthorityMode::Connector => "through a connector".to_owned(),
         });
         let chain = describe(&authority.chain, |chain| {
-            let hops: Vec<_> = chain.iter().take(8).map(|hop| name(hop)).collect();
+            let shown = |hop: &Hop| hop.principal().map_or_else(|| "(not shown)".to_owned(), name);
+            let hops: Vec<_> = chain.iter().take(8).map(shown).collect();
             format!("via {}", hops.join(" → "))
         });
         let purpose = named(&authority.purpose).map(|purpose| format!("purpose: {purpose}"));
@@ -211,7 +215,7 @@ fn source(it: &DataSource) -> StepText {
     let state = if it.content.is_absent() { State::Shown } else { state };
     StepText {
         words: joined([Some(joined([Some(which), class], ", ")), query, Some(text)], "; "),
-        at: None,
+        at: it.start.value().copied(),
         state,
     }
 }

@@ -1,6 +1,6 @@
 //! What a session comes to: what is critical, sentences, the questions, whether anything is missing.
 
-use vouchlog_record::{Approval, ApprovalState, Field, OutcomeState, Record};
+use vouchlog_record::{Approval, ApprovalState, Field, OneOrMany, OutcomeState, Record};
 
 use crate::completeness::{RecordCounts, complete};
 use crate::decisions;
@@ -14,6 +14,8 @@ use crate::timeline::{ActionAnswers, Gap, ProofCounts, ShownFinding, Summary, Ti
 
 /// Most sentences about what happened.
 const SENTENCES: usize = 12;
+/// Most approvals and overrides named in one of them.
+const SHOWN: usize = 4;
 
 /// Sums the session up.
 pub(crate) fn summary(
@@ -92,8 +94,10 @@ fn sentence(recorded: &TimelineRecord) -> String {
     };
     let mut clauses = vec![used];
     clauses.extend(decisions::clauses(record));
-    clauses.extend(body.approval.value().and_then(approval));
-    clauses.extend(body.r#override.value().map(|it| {
+    let approvals = body.approval.value().map_or(&[][..], OneOrMany::as_slice);
+    clauses.extend(approvals.iter().take(SHOWN).filter_map(approval));
+    let overrides = body.r#override.value().map_or(&[][..], OneOrMany::as_slice);
+    clauses.extend(overrides.iter().take(SHOWN).map(|it| {
         let by = named(&it.by).unwrap_or_else(|| "an unnamed party".to_owned());
         format!("{by} overrode a decision")
     }));

@@ -388,3 +388,34 @@ fn numbers_that_two_recorders_gave_are_compared_apart() {
     // A recorder that goes on where another one stopped.
     assert_eq!(gaps(vec![numbered("a", 1), numbered("b", 2), seal("b", 2)]), [""; 0]);
 }
+
+#[test]
+fn several_credentials_approvals_and_overrides_are_told_one_by_one() {
+    let record = json!({
+        "kind": "interaction", "initiator": { "sub": "u-1" },
+        "authority": { "mode": "on_behalf_of", "chain": ["u-1", { "principal": "agent-1", "issuer": "https://idp.example" }, { "$": "redacted" }] },
+        "workload": { "id": "agent-1" },
+        "credentials": [{ "id": "token-1", "type": "access_token" }, { "id": "svid-1", "type": "svid" }],
+        "approval": [{ "state": "approved", "approver": "u-2" }, { "state": "pending", "approver": "u-3" }],
+        "override": [{ "by": "u-4", "from": "deny" }],
+        "tools": [{ "name": "refund", "credential": "token-1" }],
+    });
+    let told = outline(&of(vec![kept("r-1", record)]));
+    for words in [
+        "credential: access token token-1",
+        "credential: svid svid-1",
+        "approval: approved by u-2",
+        "approval: pending by u-3",
+        "override: u-4 changed deny",
+        "with credential token-1",
+        "via u-1 → agent-1 → (not shown)",
+        "access token token-1 · svid svid-1",
+        "approved by u-2; approval pending; overridden by u-4",
+        "it was approved by u-2; approval was requested by u-3; u-4 overrode a decision",
+    ] {
+        assert!(told.contains(words), "{words} is not in\n{told}");
+    }
+    let withheld =
+        outline(&of(vec![kept("r-1", json!({ "kind": "interaction", "credentials": { "$": "redacted" } }))]));
+    assert!(withheld.contains("credential (redacted): withheld"), "{withheld}");
+}

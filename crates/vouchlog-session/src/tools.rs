@@ -51,7 +51,8 @@ fn call(tool: &Tool) -> StepText {
         ToolOrigin::Human => "requested by a person".to_owned(),
     });
     let head = joined([Some(joined([Some(what), server], " ")), status], ": ");
-    StepText::shown(joined([Some(head), error, effect, weight, origin], "; ")).at(&tool.start)
+    let credential = named(&tool.credential).map(|credential| format!("with credential {credential}"));
+    StepText::shown(joined([Some(head), error, effect, weight, origin, credential], "; ")).at(&tool.start)
 }
 
 /// The arguments or the result.

@@ -133,7 +133,7 @@ async fn owners(shared: &Shared, tx: &mut AnyConnection, new: &[New<'_>]) -> Res
 }
 
 /// A tenant with its keys; a new one gets them.
-async fn tenant(shared: &Shared, tx: &mut AnyConnection, name: &str) -> Result<Arc<Tenant>> {
+pub(crate) async fn tenant(shared: &Shared, tx: &mut AnyConnection, name: &str) -> Result<Arc<Tenant>> {
     if let Some(tenant) = shared.keys.known_tenant(name) {
         return Ok(tenant);
     }

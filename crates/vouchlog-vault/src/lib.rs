@@ -58,6 +58,7 @@ mod read;
 mod record;
 mod recorder;
 mod recording_error;
+mod redaction;
 mod refusal;
 mod role;
 mod sealed;

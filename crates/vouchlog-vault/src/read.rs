@@ -118,6 +118,16 @@ impl Vault {
         self.unseal(id, "content", "SELECT key, content FROM sealed WHERE record = $1").await
     }
 
+    /// The same for comparing it with what is given under the same id: it stays in the vault.
+    pub(crate) async fn content_to_compare(&self, access: &Access, id: &RecordId) -> Result<Vec<u8>> {
+        self.shared
+            .named(async {
+                access.require(Role::Submit)?;
+                self.unseal(id, "content", "SELECT key, content FROM sealed WHERE record = $1").await
+            })
+            .await
+    }
+
     /// Opens one part of a record, unless it was erased or is about to be.
     async fn unseal(&self, id: &RecordId, part: &str, select: &'static str) -> Result<Vec<u8>> {
         // One transaction: the keys and what they open are of the same moment.

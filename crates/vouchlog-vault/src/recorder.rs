@@ -9,12 +9,12 @@
 //! kept and not submitted, because the process died in between or the spool had no room, is submitted by the next call that
 //! brings it again, or by [`Recorder::resume`] (recorder/resuming.rs); neither submits a statement twice.
 
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use parking_lot::RwLock;
+use serde_json::{Map, Value};
 use tokio::sync::RwLock as AsyncRwLock;
 use tracing::{Instrument, Span};
 use vouchlog_api::{AnySubmitter, StreamSigner, Submitter};
@@ -31,7 +31,10 @@ use crate::{Access, KeepRecord, Retention, Vault, VaultError};
 
 mod erasing;
 mod reading;
+mod repeating;
 mod resuming;
+
+use repeating::{Known, KnownRecords, comparable};
 
 pub use erasing::Erased;
 pub use reading::{PresentationRequest, ReadRecord, learn, read_facts};
@@ -62,8 +65,10 @@ pub struct Recorded {
     pub id: RecordId,
     /// What is logged for it.
     pub digest: Digest,
-    /// What it was found to hold; `None` for a record that was kept before.
+    /// What it was found to hold; `None` for a record that was not recorded now: it was before, or it is a conflict.
     pub grade: Option<Grade>,
+    /// Whether its id was given to a record with other content before, so that this one is not recorded.
+    pub is_conflict: bool,
 }
 
 /// A batch on its way into the vault.
@@ -73,14 +78,18 @@ struct StatedBatch {
     kept: Vec<KeepRecord>,
     /// Those of `recorded` that the vault had before.
     known: Vec<RecordId>,
+    /// What is in `kept`, for comparing it with what comes under the same id.
+    under_way: KnownRecords,
     /// When, in milliseconds since 1970.
     now: i64,
 }
 
-impl StatedBatch {
-    fn names(&self) -> HashMap<RecordId, Digest> {
-        self.kept.iter().map(|keep| (keep.id.clone(), keep.digest)).collect()
-    }
+/// A record, graded and signed.
+struct StatedRecord {
+    keep: KeepRecord,
+    grade: Grade,
+    /// What was signed.
+    object: Map<String, Value>,
 }
 
 /// Grades, states, keeps and submits records, and is the only way to their content. Clones are the same recorder.
@@ -108,7 +117,9 @@ impl Recorder {
     /// Opens a recorder on a vault, and learns what earlier credential events and configurations said. What an earlier process left
     /// is taken up by [`resume`](Self::resume).
     ///
-    /// `access` is the recorder's own; readers and erasers bring theirs.
+    /// `access` is the recorder's own; readers and erasers bring theirs. From then on, records that are read in
+    /// this process without a key of their own get their stand-ins for secrets under the tenant's key: equal secrets stand alike in all
+    /// records of the tenant.
     pub async fn open(
         vault: Vault,
         access: Access,
@@ -118,6 +129,7 @@ impl Recorder {
         // The log lets no other key than an enrolled one open the streams that statements are signed for.
         let context = reading::learn(&vault, &access).await?;
         let context = context.recorder_key_in_force(&config.issuer, Timestamp::MIN, None);
+        vault.redaction_key_of(&access, &config.tenant).await?.use_in_process();
         let (context, between) = (RwLock::new(context), AsyncRwLock::new(()));
         Ok(Self(Arc::new(Inner { vault, access, submitter, config, context, between })))
     }
@@ -128,7 +140,8 @@ impl Recorder {
     }
 
     /// Records: when this returns they are durable in the vault, and their digests in the spool. A record whose id the vault has
-    /// already is not recorded again, whatever it says: ids are for retries. If its statement was not submitted yet, it is now.
+    /// already is not recorded again: ids are for retries. If its statement was not submitted yet, it is now. If it says something else
+    /// than the record that has its id, it is a conflict, and reported as one ([`Recorded::is_conflict`]).
     pub async fn record(&self, mut records: Vec<Record>) -> Result<Vec<Recorded>, RecordingError> {
         self.record_all(&mut records).await
     }
@@ -142,7 +155,7 @@ impl Recorder {
         let mut stated = StatedBatch::default();
         let mut rest = records;
         while !rest.is_empty() {
-            let under_way = stated.names();
+            let under_way = std::mem::take(&mut stated.under_way);
             // A batch is stated while the one before is sealed and written, on another processor if there is one; they are kept
             // and submitted in their order.
             let recorder = self.clone();
@@ -162,31 +175,43 @@ impl Recorder {
         &self,
         signer: &StreamSigner,
         records: &mut [Record],
-        under_way: HashMap<RecordId, Digest>,
+        under_way: KnownRecords,
     ) -> Result<StatedBatch, RecordingError> {
         let now = (self.0.config.clock)();
         let most = records.len().min(BATCH);
         let records = &mut records[..most];
         let named: Vec<RecordId> = records.iter().filter_map(|record| record.id.clone()).collect();
-        let mut known = self.0.vault.kept(&self.0.access, &named).await?;
-        let before: HashSet<RecordId> = known.keys().cloned().collect();
+        let kept = self.0.vault.kept(&self.0.access, &named).await?;
+        let mut known: KnownRecords =
+            kept.into_iter().map(|(id, digest)| (id, Known::Kept(digest))).collect();
         known.extend(under_way);
         let mut stated = StatedBatch { now: now.as_millisecond(), ..StatedBatch::default() };
         let mut bytes = 0;
         for record in records {
             let id = record.id.get_or_insert_with(|| RecordId::from_random((self.0.config.randomness)()));
             let id = id.clone();
-            if let Some(digest) = known.get(&id) {
-                if before.contains(&id) {
-                    stated.known.push(id.clone());
-                }
-                stated.recorded.push(Recorded { id, digest: *digest, grade: None });
+            // The same name twice in a batch is one record, too.
+            if let Some(earlier) = known.get(&id).or_else(|| stated.under_way.get(&id)) {
+                let is_conflict = self.contradicts(record, earlier).await?;
+                let digest = match earlier {
+                    Known::Kept(digest) => {
+                        stated.known.push(id.clone());
+                        *digest
+                    }
+                    Known::UnderWay(digest, _) => *digest,
+                };
+                stated.recorded.push(Recorded { id, digest, grade: None, is_conflict });
                 continue;
             }
-            let (keep, grade) = self.state(&id, record, signer, now)?;
-            // The same name twice in a batch is one record, too.
-            known.insert(id.clone(), keep.digest);
-            stated.recorded.push(Recorded { id, digest: keep.digest, grade: Some(grade) });
+            let StatedRecord { keep, grade, object } = self.state(&id, record, signer, now)?;
+            let under_way = Known::UnderWay(keep.digest, comparable(object, keep.kind));
+            stated.under_way.insert(id.clone(), under_way);
+            stated.recorded.push(Recorded {
+                id,
+                digest: keep.digest,
+                grade: Some(grade),
+                is_conflict: false,
+            });
             bytes += keep.bytes();
             stated.kept.push(keep);
             if bytes >= BATCH_BYTES {
@@ -198,7 +223,7 @@ impl Recorder {
 
     /// Keeps what is stated, and submits it; and what was kept by an earlier call that could not submit it.
     async fn keep(&self, present: StreamId, stated: StatedBatch) -> Result<Vec<Recorded>, RecordingError> {
-        let StatedBatch { recorded, kept, known, now } = stated;
+        let StatedBatch { recorded, kept, known, now, under_way: _ } = stated;
         self.submit_kept(present, &known).await?;
         let statements: Vec<Statement> = kept.iter().map(KeepRecord::statement).collect();
         if statements.is_empty() {
@@ -217,7 +242,7 @@ impl Recorder {
         record: &mut Record,
         signer: &StreamSigner,
         now: Timestamp,
-    ) -> Result<(KeepRecord, Grade), RecordingError> {
+    ) -> Result<StatedRecord, RecordingError> {
         let config = &self.0.config;
         let time = record.body.time.get_or_default();
         if time.received.is_absent() {
@@ -273,7 +298,7 @@ impl Recorder {
                 .cloned(),
         };
         keep.check().map_err(|error| RecordingError::Refused { record: id.clone(), error })?;
-        Ok((keep, grade))
+        Ok(StatedRecord { keep, grade, object })
     }
 
     /// Waits until the log has everything that was recorded, and the vault the receipts.

@@ -10,6 +10,7 @@ mod finding;
 mod keeping;
 mod keying;
 mod processes;
+mod repeating;
 mod roles;
 mod sending;
 mod sqlite;
@@ -57,6 +58,8 @@ suite! {
     keeping::callers_at_once_are_grouped_and_each_answered,
     keeping::bounds_are_kept,
     keeping::statements_are_logged_once_and_in_order,
+    repeating::an_id_given_again_with_other_content_is_a_conflict,
+    repeating::secrets_stand_alike_in_one_vault_and_nowhere_else,
     sending::a_second_call_submits_what_the_first_could_not,
     sending::a_lost_spool_loses_nothing_and_doubles_nothing,
     sending::other_gateways_records_are_left_to_them_until_they_fall_silent,

@@ -7,8 +7,8 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use vouchlog::StatementKind;
 use vouchlog_grading::Severity;
-use vouchlog_record::Record;
 use vouchlog_record::limits::MAX_RECORD_BYTES;
+use vouchlog_record::{ParsedRecord, Record};
 use vouchlog_vault::{Recorded, Row};
 
 use super::custody::{self, CustodyArgs, VaultArgs};
@@ -45,9 +45,12 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let records = read_records(&self.records)?;
+        let values = read_values(&self.records)?;
+        // A record that cannot be read is told before anything is made. It is read for good under the key of the vault.
+        parse(values.clone())?;
         let (vault, access) = self.vault.open_or_create().await?;
         let custodian = self.custody.open(&self.vault, vault.clone(), access.clone()).await?;
+        let records = parse_with_warnings(values)?;
         let record = async { Ok(custodian.recorder().record(records).await?) };
         let done = async {
             let recorded = self.custody.patiently(&custodian, record).await?;
@@ -65,7 +68,8 @@ impl Args {
             logged.push((recorded, row));
         }
         answer(output, &logged)?;
-        Ok(Outcome::Fine)
+        let is_fine = logged.iter().all(|(recorded, _)| !recorded.is_conflict);
+        Ok(if is_fine { Outcome::Fine } else { Outcome::Finding })
     }
 }
 
@@ -73,14 +77,28 @@ fn answer(output: Output, logged: &[(Recorded, Row)]) -> anyhow::Result<()> {
     if logged.is_empty() {
         return output.answer("nothing is pending", &json!({ "records": [] }));
     }
-    let mut lines = vec![format!("recorded {}", output::count(logged.len() as u64, "record", "records"))];
-    for (recorded, row) in logged.iter().take(SHOWN) {
+    let (conflicts, recorded): (Vec<_>, Vec<_>) =
+        logged.iter().partition(|(recorded, _)| recorded.is_conflict);
+    let mut lines = vec![format!("recorded {}", output::count(recorded.len() as u64, "record", "records"))];
+    for (conflict, _) in conflicts.iter().take(SHOWN) {
+        lines.push(format!("not recorded: {}, whose id belongs to a record with other content", conflict.id));
+    }
+    if conflicts.len() > SHOWN {
+        lines.push(format!("not recorded: {} more of that kind", conflicts.len() - SHOWN));
+    }
+    if !conflicts.is_empty() {
+        lines.push(
+            "give each record an id of its own; what completes a record names it in `correlation.amends`"
+                .to_owned(),
+        );
+    }
+    for (recorded, row) in recorded.iter().take(SHOWN) {
         let index =
             row.place.map_or_else(|| "not logged yet".to_owned(), |place| format!("index {}", place.index));
         lines.push(format!("  {}  {index}  {}", recorded.id, in_words(recorded, row.kind)));
     }
-    if logged.len() > SHOWN {
-        lines.push(format!("  … and {} more", logged.len() - SHOWN));
+    if recorded.len() > SHOWN {
+        lines.push(format!("  … and {} more", recorded.len() - SHOWN));
     }
     let records: Vec<Value> = logged.iter().map(as_json).collect();
     output.answer(&lines.join("\n"), &json!({ "records": records }))
@@ -114,26 +132,32 @@ fn as_json((recorded, row): &(Recorded, Row)) -> Value {
         "index": row.place.map(|place| place.index.get()),
         "stream": row.place.map(|place| place.stream.get()),
         "sequence": row.place.map(|place| place.sequence.get()),
-        "recorded_before": recorded.grade.is_none(),
+        "recorded_before": recorded.grade.is_none() && !recorded.is_conflict,
+        "conflict": recorded.is_conflict,
         "grade": recorded.grade,
     })
 }
 
 /// Reads records from files; each has one, an array of them, or one after the other.
 pub(super) fn read_records(files: &[PathBuf]) -> anyhow::Result<Vec<Record>> {
-    let mut records = Vec::new();
-    for file in files {
-        let from_file = records_of(file).with_context(|| file.display().to_string())?;
-        records.extend(from_file);
-        anyhow::ensure!(
-            records.len() <= MAX_RECORDS,
-            "more than {MAX_RECORDS} records: record them in parts"
-        );
-    }
-    Ok(records)
+    parse_with_warnings(read_values(files)?)
 }
 
-fn records_of(file: &Path) -> anyhow::Result<Vec<Record>> {
+/// The JSON of records, with the name of its file.
+type Named = (PathBuf, Vec<Value>);
+
+fn read_values(files: &[PathBuf]) -> anyhow::Result<Vec<Named>> {
+    let (mut named, mut count) = (Vec::new(), 0);
+    for file in files {
+        let values = values_of(file).with_context(|| file.display().to_string())?;
+        count += values.len();
+        anyhow::ensure!(count <= MAX_RECORDS, "more than {MAX_RECORDS} records: record them in parts");
+        named.push((file.clone(), values));
+    }
+    Ok(named)
+}
+
+fn values_of(file: &Path) -> anyhow::Result<Vec<Value>> {
     let limit = MAX_RECORD_BYTES * 64;
     let mut bytes = Vec::new();
     let input: Box<dyn Read> = if file == Path::new("-") {
@@ -145,24 +169,39 @@ fn records_of(file: &Path) -> anyhow::Result<Vec<Record>> {
     anyhow::ensure!(bytes.len() <= limit, "longer than {limit} bytes: record them in parts");
     let mut records = Vec::new();
     for value in serde_json::Deserializer::from_slice(&bytes).into_iter::<Value>() {
-        let values = match value.context("it is not valid JSON")? {
-            Value::Array(values) => values,
-            value => vec![value],
-        };
-        for value in values {
+        match value.context("it is not valid JSON")? {
+            Value::Array(values) => records.extend(values),
+            value => records.push(value),
+        }
+    }
+    Ok(records)
+}
+
+fn parse(named: Vec<Named>) -> anyhow::Result<Vec<ParsedRecord>> {
+    let mut records = Vec::new();
+    for (file, values) in named {
+        for (place, value) in values.into_iter().enumerate() {
             let parsed = Record::from_value(value).map_err(|error| {
                 Advice::error(
-                    format!("record {}: {error}", records.len() + 1),
+                    format!("record {}: {error}", place + 1),
                     "`vouchlog schema` prints the schema of a record",
                 )
-            })?;
-            if !parsed.removed.is_empty() {
-                let secrets = output::count(parsed.removed.len() as u64, "secret", "secrets");
-                let places = parsed.removed.join(", ");
-                output::warn(&format!("record {}: {secrets} removed at {places}", records.len() + 1));
-            }
-            records.push(parsed.record);
+            });
+            records.push(parsed.with_context(|| file.display().to_string())?);
         }
+    }
+    Ok(records)
+}
+
+fn parse_with_warnings(named: Vec<Named>) -> anyhow::Result<Vec<Record>> {
+    let mut records = Vec::new();
+    for parsed in parse(named)? {
+        if !parsed.removed.is_empty() {
+            let secrets = output::count(parsed.removed.len() as u64, "secret", "secrets");
+            let places = parsed.removed.join(", ");
+            output::warn(&format!("record {}: {secrets} removed at {places}", records.len() + 1));
+        }
+        records.push(parsed.record);
     }
     Ok(records)
 }

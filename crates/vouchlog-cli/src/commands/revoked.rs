@@ -42,7 +42,10 @@ impl Args {
         let context =
             vouchlog_vault::learn(&vault, &access).await.map_err(|error| custody::advise(error.into()))?;
         let tenant = Some(self.vault.tenant.clone());
-        let facets = vec![(Facet::Credential, self.credential.clone())];
+        // A key's id that looks like a secret is in the records under its stand-in.
+        let key = vault.redaction_key(&access, &self.vault.tenant).await.map_err(custody::advise_vault)?;
+        let credential = key.map_or_else(|| self.credential.clone(), |key| key.redacted(&self.credential));
+        let facets = vec![(Facet::Credential, credential.clone())];
         let mut pages = vault.pages(&access, Query { facets, tenant, ..Query::default() });
         let (mut read, mut erased): (Vec<ReadRecord>, Vec<ReadRecord>) = (Vec::new(), Vec::new());
         while let Some(rows) = pages.next().await.map_err(custody::advise_vault)? {
@@ -52,7 +55,7 @@ impl Args {
             }
         }
         let known = read.iter().filter_map(|read| Some((&read.row.id, read.record.as_ref()?)));
-        let affected = affected_by_revocation(known, &self.credential, self.since);
+        let affected = affected_by_revocation(known, &credential, self.since);
         if let Some(dir) = &self.proofs {
             make_folder(dir)?;
             for affected in &affected {

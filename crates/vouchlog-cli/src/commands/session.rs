@@ -23,7 +23,7 @@ use crate::report;
 const MAX_RECORDS: usize = 10_000;
 /// What a bundle shows unless told otherwise: everything but names of people and content.
 const FIELDS: &str = "correlation,time,initiator.kind,initiator.verified_by,session.verified,workload,authority.mode,\
-                      credential,grant,policy,approval.required,approval.state,approval.approver_kind,data.input_class,\
+                      credential,credentials,grant,policy,approval.required,approval.state,approval.approver_kind,data.input_class,\
                       data.output_class,model,tools,outcome,custody,session_seal";
 
 /// Reconstruct a session: who started it, what was decided, called and answered, and whether anything is missing

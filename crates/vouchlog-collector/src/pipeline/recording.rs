@@ -128,6 +128,7 @@ impl Recording {
             let trouble = match recorded {
                 Ok(recorded) => {
                     self.recorded(records, &recorded, was_first);
+                    self.refused(&recorded);
                     break;
                 }
                 Err(
@@ -165,11 +166,20 @@ impl Recording {
     /// Counts what is new: a record that the vault had before is in the stream already, unless an attempt that failed half way
     /// put it there just now.
     fn recorded(&mut self, records: &[Record], recorded: &[Recorded], is_first: bool) {
-        let old = recorded.iter().filter(|one| is_first && one.grade.is_none()).map(|one| &one.id);
+        let old = recorded.iter().filter(|one| is_first && one.grade.is_none() || one.is_conflict);
+        let old = old.map(|one| &one.id);
         let old: BTreeSet<&RecordId> = old.collect();
         for record in records.iter().filter(|record| record.id.as_ref().is_none_or(|id| !old.contains(id))) {
             self.account.count(record.kind);
             self.metrics.recorded(record.kind);
+        }
+    }
+
+    /// Counts records whose id belongs to another record. The door refuses those that it sees; of two that come at once it sees none.
+    fn refused(&mut self, recorded: &[Recorded]) {
+        for conflict in recorded.iter().filter(|one| one.is_conflict) {
+            tracing::error!(record = %conflict.id, "a record is refused: its id belongs to a record with other content");
+            self.account.add_tally(Tally { refused: 1, ..Tally::default() });
         }
     }
 

@@ -4,6 +4,7 @@
 //! kind             HTTP  gRPC                send it again
 //! invalid          400   INVALID_ARGUMENT    no
 //! unauthenticated  401   UNAUTHENTICATED     no
+//! conflict         409   ALREADY_EXISTS      no
 //! too large        413   INVALID_ARGUMENT    no
 //! unsupported      415   UNIMPLEMENTED       no
 //! busy             503   RESOURCE_EXHAUSTED  when it says
@@ -20,6 +21,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetail, RequestInfo, RetryInfo, StatusExt};
+use vouchlog_record::RecordId;
 use vouchlog_runtime::request_id;
 
 use super::exported::{Export, JSON, PROTOBUF, encoding};
@@ -28,11 +30,15 @@ use crate::doors::DoorError;
 use crate::intake::{Encoding, IntakeError};
 use crate::limits::{BUSY_RETRY_AFTER, MAX_REASON_BYTES, RETRY_AFTER};
 
+/// Most ids that a refusal names.
+const MAX_NAMED: usize = 20;
+
 /// Why a request is refused, as far as programs tell it apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Invalid,
     Unauthenticated,
+    Conflict,
     TooLarge,
     Unsupported,
     Busy,
@@ -44,6 +50,7 @@ impl Kind {
         match self {
             Self::Invalid => (StatusCode::BAD_REQUEST, Code::InvalidArgument, "INVALID_ARGUMENT"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, Code::Unauthenticated, "UNAUTHENTICATED"),
+            Self::Conflict => (StatusCode::CONFLICT, Code::AlreadyExists, "ALREADY_EXISTS"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Code::InvalidArgument, "TOO_LARGE"),
             Self::Unsupported => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::Unimplemented, "UNSUPPORTED_MEDIA_TYPE")
@@ -66,6 +73,7 @@ impl Kind {
         match self {
             Self::Invalid => "invalid",
             Self::Unauthenticated => "unauthenticated",
+            Self::Conflict => "conflict",
             Self::TooLarge => "too_large",
             Self::Unsupported => "unsupported",
             Self::Busy => "busy",
@@ -119,6 +127,16 @@ impl Refusal {
             Kind::Unauthenticated,
             "the collector's token is missing or wrong: send `authorization: Bearer <token>`",
         )
+    }
+
+    /// Records whose ids belong to others.
+    pub(super) fn conflict(ids: &[RecordId]) -> Self {
+        let named: Vec<&str> = ids.iter().map(RecordId::as_str).take(MAX_NAMED).collect();
+        let why = format!(
+            "{} already belong to records with other content: send each record with an id of its own",
+            named.join(", ")
+        );
+        Self::new(Kind::Conflict, why)
     }
 
     pub(super) fn too_large(limit: usize) -> Self {

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use vouchlog_record::limits::MAX_RECORD_BYTES;
-use vouchlog_record::{Record, SealReason};
+use vouchlog_record::{Record, RecordId, SealReason};
 use vouchlog_stream::StatementKind;
 
 use super::Receiver;
@@ -86,9 +86,15 @@ async fn take_many(receiver: &Receiver, door: Door, label: &'static str, request
         move || judge(door, &body)
     };
     // The JSON, and what is made of it, which is about twice as much.
-    let judged = receiver.decoded(3 * weight::json(&body), work).await??;
+    let mut judged = receiver.decoded(3 * weight::json(&body), work).await??;
+    judged.conflicts = receiver.sink.conflicts(&std::mem::take(&mut judged.named)).await;
+    // The recorder refuses them as well, so that their neighbours can go on in the same body.
+    judged.accepted = judged.accepted.saturating_sub(judged.conflicts.len() as u64);
+    if judged.accepted == 0 && judged.refused.is_empty() && !judged.conflicts.is_empty() {
+        return Err(Refusal::conflict(&judged.conflicts));
+    }
     receiver.metrics.refused(label, judged.refused.len() as u64);
-    if judged.accepted == 0 && !judged.refused.is_empty() {
+    if judged.accepted == 0 && !(judged.refused.is_empty() && judged.conflicts.is_empty()) {
         return Ok((StatusCode::BAD_REQUEST, judged.to_json()));
     }
     if judged.accepted > 0 {
@@ -105,16 +111,25 @@ struct Judged {
     accepted: u64,
     refused: Vec<Rejection>,
     secrets: usize,
+    /// Records that came with an id.
+    named: Vec<Record>,
+    /// Of these: whose id belongs to a record with other content.
+    conflicts: Vec<RecordId>,
 }
 
 impl Judged {
     fn to_json(&self) -> Value {
-        json!({ "accepted": self.accepted, "refused": listed(&self.refused), "secrets_removed": self.secrets })
+        let mut answer = json!({ "accepted": self.accepted, "refused": listed(&self.refused), "secrets_removed": self.secrets });
+        if !self.conflicts.is_empty() {
+            answer["conflicts"] = json!(self.conflicts);
+        }
+        answer
     }
 }
 
 /// Reads a body as the collector will, to say what of it is refused. What it becomes is decided there.
 fn judge(door: Door, body: &[u8]) -> Result<Judged, DoorError> {
+    let mut named = Vec::new();
     let (accepted, refused, secrets) = match door {
         Door::LiteLlm => {
             let nameless = Box::new(|_: &[u8]| [0_u8; 16]) as Naming;
@@ -127,10 +142,13 @@ fn judge(door: Door, body: &[u8]) -> Result<Judged, DoorError> {
         }
         _ => {
             let (records, refused) = doors::records(body)?;
-            (records.len(), refused, records.iter().map(|record| record.removed.len()).sum())
+            let (accepted, secrets) =
+                (records.len(), records.iter().map(|record| record.removed.len()).sum());
+            named.extend(records.into_iter().map(|one| one.record).filter(|record| record.id.is_some()));
+            (accepted, refused, secrets)
         }
     };
-    Ok(Judged { accepted: accepted as u64, refused, secrets })
+    Ok(Judged { accepted: accepted as u64, refused, secrets, named, conflicts: Vec::new() })
 }
 
 /// `POST /v1/intents`: what is about to happen, and what shows that it was announced.
@@ -144,6 +162,10 @@ async fn take_intent(receiver: &Receiver, request: Request) -> Answer {
     let (body, _share) = body(receiver, "intents", &parts.headers, sent, MAX_RECORD_BYTES).await?;
     let weight = weight::json(&body);
     let record = receiver.decoded(weight, move || intent_of(&body)).await??;
+    let conflicts = receiver.sink.conflicts(std::slice::from_ref(&record)).await;
+    if !conflicts.is_empty() {
+        return Err(Refusal::conflict(&conflicts));
+    }
     let taken = receiver.sink.intent(record).await;
     let counted = taken.as_ref().map_err(Clone::clone);
     let counted = counted.map(|receipt| if receipt.lost { Acceptance::Lost } else { Acceptance::Kept });

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tonic::codec::CompressionEncoding;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status};
-use vouchlog_record::{Record, SealReason};
+use vouchlog_record::{Record, RecordId, SealReason};
 
 use super::*;
 use crate::arrival::Door;
@@ -84,6 +84,13 @@ impl Sink for StandIn {
 
     async fn seal(&self, session: &str, reason: SealReason) -> Result<Acceptance, Rejection> {
         self.put(Given::Seal(session.to_owned(), reason))
+    }
+
+    /// The vault has a record `taken`, with nothing in it.
+    async fn conflicts(&self, records: &[Record]) -> Vec<RecordId> {
+        let is_other = |record: &&Record| record.to_object().len() > 2;
+        let named = records.iter().filter(is_other).filter_map(|record| record.id.clone());
+        named.filter(|id| id.as_str() == "taken").collect()
     }
 }
 

@@ -1,6 +1,8 @@
 //! The evidence bitmap: what a statement claims in public of what its record holds.
 
-use vouchlog_record::{ApprovalState, InitiatorKind, PolicyDecision, Profile, StatusResult};
+use vouchlog_record::{
+    ApprovalState, Credential, InitiatorKind, OneOrMany, PolicyDecision, Profile, StatusResult,
+};
 use vouchlog_stream::{Evidence, StatementKind};
 
 use super::Verdicts;
@@ -32,19 +34,26 @@ fn groups(case: &Case<'_>) -> [bool; GROUPS] {
     let body = case.body;
     let initiator = view(&body.initiator).then(|initiator| &initiator.sub).text().value().is_some()
         || case.initiator_kind().value() == Some(&InitiatorKind::Schedule);
-    let credential = view(&body.credential);
-    let window = credential.then(|credential| &credential.exp).value().is_some()
-        && (credential.then(|credential| &credential.nbf).value().is_some()
-            || credential.then(|credential| &credential.iat).value().is_some());
-    let status = credential.then(|credential| &credential.status);
-    let checked = status.then(|status| &status.checked_at).value().is_some()
-        && status
-            .then(|status| &status.result)
-            .value()
-            .is_some_and(|result| *result != StatusResult::Unknown);
+    // Of several credentials, all have to have it.
+    let each = |has: fn(&Credential) -> bool| {
+        !case.credentials.is_empty() && case.credentials.iter().all(|(_, credential)| has(credential))
+    };
+    let window = each(|credential| {
+        credential.exp.value().is_some()
+            && (credential.nbf.value().is_some() || credential.iat.value().is_some())
+    });
+    let checked = each(|credential| {
+        let status = view(&credential.status);
+        let result = status.then(|status| &status.result).value();
+        status.then(|status| &status.checked_at).value().is_some()
+            && result.is_some_and(|result| *result != StatusResult::Unknown)
+    });
     let grant =
         body.grant.value().is_some_and(|grant| grant.id.value().is_some() || grant.kind.value().is_some());
-    let approval = view(&body.approval).then(|approval| &approval.state).value();
+    let mut approvals = body.approval.value().map(OneOrMany::as_slice).unwrap_or_default().iter();
+    let is_approval = approvals
+        .any(|approval| approval.state.value().is_some_and(|state| *state != ApprovalState::NotRequired));
+    let is_override = body.r#override.value().is_some_and(|overrides| !overrides.as_slice().is_empty());
     let data = view(&body.data);
     let tools = body.tools.value().map(Vec::as_slice).unwrap_or_default();
     [
@@ -55,8 +64,7 @@ fn groups(case: &Case<'_>) -> [bool; GROUPS] {
         window,
         checked,
         grant,
-        approval.is_some_and(|state| *state != ApprovalState::NotRequired)
-            || body.r#override.value().is_some(),
+        is_approval || is_override,
         case.decisions().any(|(_, decision)| decision.verdict.value().is_some()),
         case.decisions().next().is_some() && case.decisions().all(|(_, decision)| is_pinned(decision)),
         data.then(|data| &data.input_class).list().value().is_some(),

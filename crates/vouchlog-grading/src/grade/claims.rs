@@ -142,6 +142,10 @@ fn is_withheld(record: &Record, bit: usize) -> bool {
         }
     }
     let object = record.to_object();
-    let also = (PLACES[bit] == "approval").then_some("override");
+    let also = match PLACES[bit] {
+        "approval" => Some("override"),
+        "credential" => Some("credentials"),
+        _ => None,
+    };
     [Some(PLACES[bit]), also].into_iter().flatten().any(|place| object.get(place).is_some_and(holds_mark))
 }

@@ -11,7 +11,9 @@ use crate::terms::{Cause, Severity};
 use crate::validity::Answer;
 
 mod amendments;
+mod approvals;
 mod claims;
+mod credentials;
 mod properties;
 
 fn edited(edits: &[(&str, Value)]) -> Record {
@@ -164,8 +166,10 @@ fn a_token_that_dies_in_the_middle_of_a_call_is_noticed() {
         "decision read-1",
         "decision 4ca636c1",
         "decision out-1",
+        "retrieval crm/orders/8841",
         "tool call_A1",
         "downstream payments-api",
+        "start",
     ];
     assert_eq!(moments, uses.map(|what| (what, Answer::Yes)));
     let died =
@@ -207,7 +211,13 @@ fn a_clock_that_is_off_makes_the_edge_of_a_window_uncertain() {
 
 #[test]
 fn where_nothing_else_is_known_the_start_is_the_moment() {
-    let record = edited(&[("/policy", json!([])), ("/tools", json!([]))]);
+    let nothing = json!({ "$": "not_applicable" });
+    let record = edited(&[
+        ("/policy", json!([])),
+        ("/tools", json!([])),
+        ("/data/sources", nothing.clone()),
+        ("/model", nothing),
+    ]);
     let moments = validity::validity(&record, &context()).moments;
     assert_eq!(moments.iter().map(|moment| moment.what.as_str()).collect::<Vec<_>>(), ["start"]);
 }
@@ -259,7 +269,7 @@ fn a_revocation_that_arrives_later_judges_again_and_names_what_is_affected() {
         &credential,
         jiff::Timestamp::MIN,
     );
-    assert_eq!(all.len(), 7);
+    assert_eq!(all.len(), 9);
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use jiff::Timestamp;
 use vouchlog_record::{
-    Approval, ApprovalSource, ApprovalState, ApproverKind, Enforced, OutcomeState, Tool, ToolStatus, Verdict,
+    Approval, ApprovalSource, ApprovalState, ApproverKind, Enforced, Field, OneOrMany, OutcomeState, Tool,
+    ToolStatus, Verdict,
 };
 
 use crate::case::Case;
 use crate::field_view::{FieldView, view};
 use crate::rule::{RULE, Reporter, Rule};
+use crate::rules::overrides::{Independence, Timing, independence, overrides, timing};
 use crate::terms::{AskedOf, Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
@@ -23,12 +25,12 @@ pub(super) fn table() -> Vec<Rule> {
             remedy: "hold the action until it is approved; for what cannot be undone a person has to approve under the privileged profile",
             record: Some(not_approved), ..RULE },
         Rule { code: "R35", name: "SELF_APPROVAL", serves: &[Identity],
-            says: "the requester approved the request",
-            remedy: "have another person approve, and record `approval.approver`",
+            says: "the requester approved the request or overrode the decision, or one person approved for several",
+            remedy: "have another person approve or override, and record `approval.approver` and `override.by`",
             record: Some(self_approval), ..RULE },
         Rule { code: "R36", name: "APPROVAL_OUTSIDE_WINDOW", serves: &[Identity],
-            says: "the approval came after the action, or had expired",
-            remedy: "approve before the action; record `approval.at` and `approval.expires`",
+            says: "the approval or the override came after the action, or the approval had expired",
+            remedy: "approve or override before the action; record `approval.at`, `approval.expires` and `override.at`",
             record: Some(outside_window), ..RULE },
         Rule { code: "R37", name: "HUMAN_CLAIM_BY_POLICY", serves: &[Identity],
             says: "a person is recorded as the approver, and a program approved",
@@ -41,17 +43,60 @@ pub(super) fn table() -> Vec<Rule> {
     ]
 }
 
-/// The approval, unless it says of itself that it is none. One without a state may be one.
-fn given<'a>(case: &Case<'a>) -> Option<&'a Approval> {
+/// The approvals, each with its JSON pointer.
+fn approvals<'a>(case: &Case<'a>) -> Vec<(String, &'a Approval)> {
+    case.body.approval.value().into_iter().flat_map(|approvals| approvals.places("/approval")).collect()
+}
+
+/// The approvals, but for those that say of themselves that they are none. One without a state may be one.
+fn given<'a>(case: &Case<'a>) -> Vec<(String, &'a Approval)> {
     use ApprovalState::{Expired, NotRequired, Pending, Rejected};
-    let none = |approval: &&Approval| {
+    let none = |approval: &Approval| {
         matches!(approval.state.value(), Some(NotRequired | Pending | Rejected | Expired))
     };
-    case.body.approval.value().filter(|approval| !none(approval))
+    approvals(case).into_iter().filter(|(_, approval)| !none(approval)).collect()
+}
+
+/// The state of the approvals together: what keeps them from being given, if anything does. Of several, all have to be given.
+fn state<'a>(case: &Case<'a>) -> FieldView<'a, ApprovalState> {
+    use ApprovalState::{Approved, NotRequired};
+    let all = view(&case.body.approval);
+    let Some(approvals) = all.value().map(OneOrMany::as_slice) else {
+        return all.then(|_| &Field::Absent);
+    };
+    // From what speaks most against an approval to what speaks for it.
+    let weight = |state: &FieldView<'_, ApprovalState>| match state {
+        FieldView::Value(Approved) => 3,
+        FieldView::Value(NotRequired) => 4,
+        FieldView::Value(_) => 0,
+        FieldView::Withheld => 1,
+        FieldView::Absent | FieldView::NotApplicable => 2,
+    };
+    approvals.iter().map(|approval| view(&approval.state)).min_by_key(weight).unwrap_or(FieldView::Absent)
+}
+
+/// A field of some approvals: the first value that is wanted, else whatever keeps it from being known.
+fn among<'a, T>(
+    case: &Case<'a>,
+    approvals: &[(String, &'a Approval)],
+    get: impl Fn(&'a Approval) -> &'a Field<T>,
+    is_wanted: impl Fn(&T) -> bool,
+) -> FieldView<'a, T> {
+    let all = view(&case.body.approval);
+    if all.value().is_none() {
+        return all.then(|_| &Field::Absent);
+    }
+    let weight = |field: &FieldView<'_, T>| match field {
+        FieldView::Value(value) if is_wanted(value) => 0,
+        FieldView::Withheld => 1,
+        FieldView::Absent => 2,
+        FieldView::Value(_) | FieldView::NotApplicable => 3,
+    };
+    approvals.iter().map(|(_, approval)| view(get(approval))).min_by_key(weight).unwrap_or(FieldView::Absent)
 }
 
 fn step_up(case: &Case<'_>, report: &mut Reporter<'_>) {
-    let state = view(&case.body.approval).then(|approval| &approval.state);
+    let state = state(case);
     if state.value() == Some(&ApprovalState::Approved) {
         return;
     }
@@ -108,11 +153,12 @@ fn not_approved(case: &Case<'_>, report: &mut Reporter<'_>) {
     }
     let at = "/approval/state";
     let approval = view(&case.body.approval);
-    let state = approval.then(|approval| &approval.state);
+    let state = state(case);
+    let is_person = |kind: &ApproverKind| *kind == ApproverKind::Human;
+    let kind = among(case, &given(case), |approval| &approval.approver_kind, is_person);
     let approved = state.value() == Some(&ApprovalState::Approved);
     if let Some((place, tool)) = irreversible(case) {
         let places = [at.to_owned(), format!("/tools/{place}")];
-        let kind = approval.then(|approval| &approval.approver_kind);
         let told = tool.side_effect.value().is_some() && tool.irreversible.value().is_some();
         match (approved, kind) {
             (true, FieldView::Value(ApproverKind::Human)) => {}
@@ -129,14 +175,15 @@ fn not_approved(case: &Case<'_>, report: &mut Reporter<'_>) {
         }
         return;
     }
-    let by_a_person = approval.then(|approval| &approval.approver_kind).value() == Some(&ApproverKind::Human);
+    let by_a_person = kind.value() == Some(&ApproverKind::Human);
     if case.requirements.human_approval_of_irreversible && !(approved && by_a_person) {
         report.known(view(&case.body.tools), "/tools");
     }
     if approved {
         return;
     }
-    match report.known(approval.then(|approval| &approval.required), "/approval/required") {
+    let required = among(case, &approvals(case), |approval| &approval.required, |required| *required);
+    match report.known(required, "/approval/required") {
         Some(true) if state.is_withheld() => {
             report.unknown([at], "the approval is withheld");
         }
@@ -155,29 +202,41 @@ fn not_approved(case: &Case<'_>, report: &mut Reporter<'_>) {
 }
 
 fn self_approval(case: &Case<'_>, report: &mut Reporter<'_>) {
-    let Some(approval) = given(case) else { return };
-    let at = "/approval/approver";
-    let Some(approver) = report.known(view(&approval.approver).text(), at) else { return };
-    let workload = view(&case.body.workload);
-    let is_workload = workload.then(|workload| &workload.id).value() == Some(approver);
-    let agent = workload.then(|workload| &workload.agent).then(|agent| &agent.id);
-    let agent = report.known(agent, "/workload/agent/id");
-    if case.is_initiator(approver) || is_workload || agent == Some(approver) {
-        report.wrong([at], "the approver is also the requester or the executor");
-    } else if case.may_be_initiator(approver)
-        || view(&case.body.initiator).then(|initiator| &initiator.sub).is_withheld()
-    {
-        report.unknown([at], "the initiator or its issuer is not available");
+    let mut names = Vec::new();
+    for (at, approval) in given(case) {
+        let at = format!("{at}/approver");
+        let Some(approver) = report.known(view(&approval.approver).text(), &at) else { continue };
+        if names.contains(&approver) {
+            report.wrong([at.as_str()], "one person approved more than once");
+        }
+        names.push(approver);
+        by_another(case, approver, &at, "the approver is also the requester or the executor", report);
+    }
+    for (at, over) in overrides(case) {
+        let at = format!("{at}/by");
+        // R38 reports one that is missing.
+        if let Some(by) = view(&over.by).text().value() {
+            by_another(case, by, &at, "the decision was overridden by the requester or the executor", report);
+        }
     }
 }
 
-/// When the approval had to be there: the first tool call that it may be for, or the end where there is none.
-fn needed_at(case: &Case<'_>) -> Option<Timestamp> {
+/// Whether somebody is neither the requester nor the executor.
+fn by_another(case: &Case<'_>, name: &str, at: &str, message: &str, report: &mut Reporter<'_>) {
+    match independence(case, name) {
+        Independence::Another => {}
+        Independence::Party => report.wrong([at], message),
+        Independence::Unknown(why) => report.unknown([at], why),
+    }
+}
+
+/// When the approval had to be there, from the first to the last: the tool calls that it may be for, or the end where there is none.
+fn needed_at(case: &Case<'_>) -> Option<(Timestamp, Timestamp)> {
     let may_need = |tool: &Tool| tool.side_effect.value() != Some(&false) || is_held_up(case, tool);
-    first_start(case, may_need)
+    starts(case, may_need)
         // No tool call needs it: it is then taken to be for whatever came first.
-        .or_else(|| first_start(case, |_| true))
-        .or_else(|| case.time(|time| &time.end).value().copied())
+        .or_else(|| starts(case, |_| true).map(|(first, _)| (first, first)))
+        .or_else(|| case.time(|time| &time.end).value().map(|end| (*end, *end)))
 }
 
 /// Whether a policy held the tool call up until someone approves.
@@ -188,44 +247,53 @@ fn is_held_up(case: &Case<'_>, tool: &Tool) -> bool {
     })
 }
 
-/// When the first of the chosen tool calls started.
-fn first_start(case: &Case<'_>, chosen: impl Fn(&Tool) -> bool) -> Option<Timestamp> {
+/// When the first and the last of the chosen tool calls started.
+fn starts(case: &Case<'_>, chosen: impl Fn(&Tool) -> bool) -> Option<(Timestamp, Timestamp)> {
     let chosen = case.run_tools().filter(|(_, tool)| chosen(tool));
-    chosen.filter_map(|(_, tool)| tool.start.value().copied()).min()
+    let starts = || chosen.clone().filter_map(|(_, tool)| tool.start.value().copied());
+    starts().min().zip(starts().max())
 }
 
 fn outside_window(case: &Case<'_>, report: &mut Reporter<'_>) {
-    let Some(approval) = given(case) else { return };
-    let at = report.known(view(&approval.at), "/approval/at");
-    let expires = report.known(view(&approval.expires), "/approval/expires");
-    let Some(needed) = needed_at(case) else { return };
-    if at.is_some_and(|at| *at > needed) {
-        report.wrong(["/approval/at"], format!("approved after the action at {needed:.0}"));
+    for (place, approval) in given(case) {
+        let (at, expires) = (format!("{place}/at"), format!("{place}/expires"));
+        let given_at = report.known(view(&approval.at), &at);
+        let until = report.known(view(&approval.expires), &expires);
+        let Some((first, last)) = needed_at(case) else { continue };
+        if given_at.is_some_and(|given_at| *given_at > first) {
+            report.wrong([at], format!("approved after the action at {first:.0}"));
+        }
+        if until.is_some_and(|until| *until <= last) {
+            report.wrong([expires], format!("the approval had expired before the action at {last:.0}"));
+        }
     }
-    if expires.is_some_and(|expires| *expires < needed) {
-        report.wrong(
-            ["/approval/expires"],
-            format!("the approval had expired before the action at {needed:.0}"),
-        );
+    for (place, over) in overrides(case) {
+        let at = format!("{place}/at");
+        match timing(case, over) {
+            Timing::InTime => {}
+            Timing::Late(action) => report.wrong([at], format!("overridden after the action at {action:.0}")),
+            Timing::Unknown(why) => report.unknown([at], why),
+        }
     }
 }
 
 fn human_claim(case: &Case<'_>, report: &mut Reporter<'_>) {
-    let Some(approval) = given(case) else { return };
-    let at = "/approval/source";
-    if report.known(view(&approval.approver_kind), "/approval/approver_kind") != Some(&ApproverKind::Human) {
-        return;
-    }
-    match view(&approval.source) {
-        FieldView::Value(ApprovalSource::User) => {}
-        FieldView::Value(_) => {
-            report.wrong([at], "a person is recorded as the approver, but no person answered");
+    for (at, approval) in given(case) {
+        let (kind, at) = (format!("{at}/approver_kind"), format!("{at}/source"));
+        if report.known(view(&approval.approver_kind), &kind) != Some(&ApproverKind::Human) {
+            continue;
         }
-        FieldView::NotApplicable => {
-            report.unknown([at], "a person approved, so the source of the approval must be recorded");
-        }
-        other => {
-            report.known(other, at);
+        match view(&approval.source) {
+            FieldView::Value(ApprovalSource::User) => {}
+            FieldView::Value(_) => {
+                report.wrong([at], "a person is recorded as the approver, but no person answered");
+            }
+            FieldView::NotApplicable => {
+                report.unknown([at], "a person approved, so the source of the approval must be recorded");
+            }
+            other => {
+                report.known(other, &at);
+            }
         }
     }
 }
@@ -236,8 +304,16 @@ fn override_reason(case: &Case<'_>, report: &mut Reporter<'_>) {
         let words = "not recorded: whether anyone overrode a decision (`override`)";
         return report.unknown(["/override"], words);
     }
-    let Some(over) = report.known(over, "/override") else { return };
-    report.require(view(&over.by).text(), "/override/by", "who overrode the decision is not recorded");
-    report.require(view(&over.from), "/override/from", "the overridden decision is not recorded");
-    report.require(view(&over.reason).text(), "/override/reason", "no reason code is recorded");
+    if report.known(over, "/override").is_none() {
+        return;
+    }
+    for (at, over) in overrides(case) {
+        report.require(
+            view(&over.by).text(),
+            &format!("{at}/by"),
+            "who overrode the decision is not recorded",
+        );
+        report.require(view(&over.from), &format!("{at}/from"), "the overridden decision is not recorded");
+        report.require(view(&over.reason).text(), &format!("{at}/reason"), "no reason code is recorded");
+    }
 }

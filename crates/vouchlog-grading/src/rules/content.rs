@@ -8,6 +8,7 @@ use vouchlog_record::Verdict;
 use crate::case::Case;
 use crate::field_view::{FieldView, committed, view};
 use crate::rule::{RULE, Reporter, Rule};
+use crate::rules::models::{is_deployment, is_version_of};
 use crate::terms::{AskedOf, Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
@@ -153,21 +154,6 @@ fn no_served_model(case: &Case<'_>, report: &mut Reporter<'_>) {
     report.require(served, "/model/served", "the model that answered is not recorded");
 }
 
-/// Whether `served` is `requested`, or a version of it: the same name and, after `-`, `@` or `:`, a version or a date.
-pub(super) fn is_version_of(served: &str, requested: &str) -> bool {
-    // Some providers prefix the name with their own: `openai/gpt-5`.
-    let bare = |name: &str| name.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
-    let (served, requested) = (bare(served), bare(requested));
-    let Some(rest) = served.strip_prefix(requested.as_str()) else { return false };
-    let mut rest = rest.chars();
-    let Some(separator) = rest.next() else { return true };
-    let version = rest.as_str().trim_start_matches('v');
-    let plain = |c: char| c.is_ascii_digit() || matches!(c, '-' | '.' | ':' | '_');
-    matches!(separator, '-' | '@' | ':')
-        && (rest.as_str() == "latest"
-            || version.starts_with(|c: char| c.is_ascii_digit()) && version.chars().all(plain))
-}
-
 fn substituted(case: &Case<'_>, report: &mut Reporter<'_>) {
     let model = view(&case.body.model);
     let Some(served) = model.then(|model| &model.served).text().value() else { return };
@@ -176,7 +162,8 @@ fn substituted(case: &Case<'_>, report: &mut Reporter<'_>) {
     let Some(requested) = report.require(requested, at, "which model was asked for is not recorded") else {
         return;
     };
-    if !is_version_of(served, requested) {
+    let is_deployment = case.body.model.value().is_some_and(|model| is_deployment(model, requested));
+    if !is_deployment && !is_version_of(served, requested) {
         let message = format!("{served} answered instead of {requested}, and no routing is recorded");
         report.require(model.then(|model| &model.routing).text(), "/model/routing", &message);
     }

@@ -1,12 +1,15 @@
 //! R01 to R10: who began it, in whose name, and what executed it.
 
-use vouchlog_record::{AuthorityMode, InitiatorCheck, InitiatorKind, Profile, WorkloadAssertion};
+use jiff::Timestamp;
+use vouchlog_record::{InitiatorCheck, InitiatorKind, Profile, Tool, WorkloadAssertion};
 use vouchlog_stream::StatementKind;
 
-use crate::case::Case;
+use crate::case::{Case, UncertainTime};
 use crate::field_view::{FieldView, view};
 use crate::record_set::RecordSet;
 use crate::rule::{RULE, Reporter, Rule};
+use crate::rules::delegation;
+use crate::spiffe::{claims_to_be_spiffe, is_workload_id};
 use crate::terms::{Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
@@ -39,13 +42,13 @@ pub(super) fn table() -> Vec<Rule> {
             remedy: "give each workload an identity of its own, and record `workload.shared: false`",
             record: Some(generic_workload), ..RULE },
         Rule { code: "R07", name: "WORKLOAD_UNVERIFIED", serves: &[Governance, Identity],
-            says: "the workload's identity is self-asserted",
-            remedy: "verify an SVID, a workload token or a certificate; record `workload.method` and `workload.verified: true`",
+            says: "the workload's identity is self-asserted, or is one that no issuer signs",
+            remedy: "verify an SVID, a workload token or a certificate; record `workload.method`, `workload.verified: true`, and in `workload.id` the identity as it was verified",
             record: Some(workload_unverified), ..RULE },
         Rule { code: "R08", name: "DELEGATION_BROKEN", serves: &[Governance, Identity],
-            says: "the chain of authority does not lead from the initiator to the workload, or its scope grows along the way",
-            remedy: "record `authority.chain` from initiator to workload, and in `authority.scopes` what each hop could do",
-            record: Some(delegation_broken), ..RULE },
+            says: "the chain of authority does not lead from the initiator to the workload, a delegation in it was not in force, or its scope grows along the way",
+            remedy: "record `authority.chain` from initiator to workload, and in `authority.scopes` what each hop could do; where a person began it, also for an autonomous agent",
+            record: Some(delegation::broken), ..RULE },
         Rule { code: "R09", name: "AUTONOMY_UNDECLARED", serves: &[Identity],
             says: "the record does not state in whose name it was done",
             remedy: "record `authority.mode`: `on_behalf_of`, `autonomous` or `connector`",
@@ -54,13 +57,15 @@ pub(super) fn table() -> Vec<Rule> {
             says: "the agent's version is not recorded",
             remedy: "record `workload.agent.version` or `workload.agent.config_digest`",
             record: Some(agent_version_missing), ..RULE },
+        Rule { code: "R81", name: "SESSION_UNVERIFIED", serves: &[Identity],
+            says: "the session was not verified as active and as the initiator's, or it is not recorded whether it was",
+            remedy: "check the session at the identity provider before the action; record `session.verified` as it was found",
+            record: Some(session_unverified), ..RULE },
+        Rule { code: "R82", name: "AUTHENTICATED_AFTER_ACTION", serves: &[Identity],
+            says: "the initiator authenticated only after the action, or it is not recorded when",
+            remedy: "authenticate before the action; record `session.auth_time` as the identity provider gives it",
+            record: Some(authenticated_late), ..RULE },
     ]
-}
-
-/// Whether the initiator is known to be no person.
-fn is_no_person(case: &Case<'_>) -> bool {
-    use InitiatorKind::{Agent, Schedule, Service};
-    matches!(case.initiator_kind().value(), Some(Agent | Service | Schedule))
 }
 
 fn is_schedule(case: &Case<'_>) -> bool {
@@ -99,6 +104,10 @@ fn unverified_initiator(case: &Case<'_>, report: &mut Reporter<'_>) {
         }
         _ => {}
     }
+    let sub = view(&case.body.initiator).then(|initiator| &initiator.sub).value();
+    if sub.is_some_and(|sub| claims_to_be_spiffe(sub) && !is_workload_id(sub)) {
+        report.wrong(["/initiator/sub"], "the initiator's name is not a valid SPIFFE ID");
+    }
 }
 
 fn shared_session(case: &Case<'_>, report: &mut Reporter<'_>) {
@@ -108,7 +117,7 @@ fn shared_session(case: &Case<'_>, report: &mut Reporter<'_>) {
         FieldView::Value(true) => report.wrong([at], "the session is shared"),
         FieldView::Value(false) => {}
         // Programs have no session to share. Everything that is not known to be a program is treated as a person.
-        FieldView::NotApplicable if is_no_person(case) => {}
+        FieldView::NotApplicable if case.is_no_person() => {}
         FieldView::NotApplicable => {
             report.unknown([at], "a person acted, so whether the session is shared must be recorded");
         }
@@ -119,7 +128,7 @@ fn shared_session(case: &Case<'_>, report: &mut Reporter<'_>) {
     let named = view(&case.body.correlation).then(|correlation| &correlation.session).text();
     // The flag is the gateway's word; the earlier records are evidence. Without the session's name they cannot be searched, which
     // counts against a person's record only.
-    let named = if is_no_person(case) { named.value() } else { report.known(named, "/correlation/session") };
+    let named = if case.is_no_person() { named.value() } else { report.known(named, "/correlation/session") };
     if let (Some(session), Some(initiator)) = (named, case.record.initiator())
         && case.context.session_has_another_initiator(session, &initiator)
     {
@@ -142,6 +151,53 @@ fn session_of_several(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
                 Some(_) => {}
             }
         }
+    }
+}
+
+fn session_unverified(case: &Case<'_>, report: &mut Reporter<'_>) {
+    let at = "/session/verified";
+    // R03 reports a session that is missing.
+    let Some(session) = case.body.session.value() else { return };
+    match view(&session.verified) {
+        FieldView::Value(true) => {}
+        FieldView::Value(false) => report.wrong([at], "the session was not verified"),
+        verified if !case.is_no_person() => {
+            report.known(verified, at);
+        }
+        _ => {}
+    }
+}
+
+/// The action that an authentication has to come before: the first tool call with a side effect, or the call of the model. Stronger
+/// authentication may be asked for in between.
+fn first_action(case: &Case<'_>) -> Option<Timestamp> {
+    let changes = |tool: &Tool| tool.side_effect.value() != Some(&false);
+    let tools = case.run_tools().filter(|(_, tool)| changes(tool));
+    let first = tools.filter_map(|(_, tool)| tool.start.value()).min();
+    first.or(case.time(|time| &time.start).value()).copied()
+}
+
+fn authenticated_late(case: &Case<'_>, report: &mut Reporter<'_>) {
+    let at = "/session/auth_time";
+    let Some(session) = case.body.session.value() else { return };
+    let authenticated = match view(&session.auth_time) {
+        FieldView::Value(at) => *at,
+        missing => {
+            if !case.is_no_person() {
+                report.known(missing, at);
+            }
+            return;
+        }
+    };
+    let Some(action) = first_action(case) else {
+        return report.unknown(["/time/start"], "the time of the action is not recorded");
+    };
+    // The identity provider's clock is not the recorder's, and counts whole seconds.
+    let moment = UncertainTime { what: "", at: action, error: case.clock_error() };
+    if authenticated.as_second() > moment.latest().as_second() {
+        let message =
+            format!("the initiator authenticated at {authenticated:.0}, after the action at {action:.0}");
+        report.wrong([at], message);
     }
 }
 
@@ -203,6 +259,13 @@ fn workload_unverified(case: &Case<'_>, report: &mut Reporter<'_>) {
         Some(WorkloadAssertion::None) => report.wrong([at], "the workload's identity is not asserted"),
         _ => {}
     }
+    if let Some(id) = workload.id.value() {
+        let is_svid =
+            matches!(workload.method.value(), Some(WorkloadAssertion::X509Svid | WorkloadAssertion::JwtSvid));
+        if (is_svid || claims_to_be_spiffe(id)) && !is_workload_id(id) {
+            report.wrong(["/workload/id"], "the workload's identity is not a valid SPIFFE ID");
+        }
+    }
     // The method alone is not enough: an SVID that was presented and not checked proves no more than a header.
     let at = "/workload/verified";
     if report.require(
@@ -212,60 +275,6 @@ fn workload_unverified(case: &Case<'_>, report: &mut Reporter<'_>) {
     ) == Some(&false)
     {
         report.wrong([at], "the workload's assertion was not verified");
-    }
-}
-
-fn delegation_broken(case: &Case<'_>, report: &mut Reporter<'_>) {
-    let authority = view(&case.body.authority);
-    // R09 asks for the mode. Only delegation has a chain.
-    if authority.then(|authority| &authority.mode).value() != Some(&AuthorityMode::OnBehalfOf) {
-        return;
-    }
-    let at = "/authority/chain";
-    let chain = authority.then(|authority| &authority.chain).list();
-    let Some(chain) = report.require(
-        chain,
-        at,
-        "it was done on behalf of another party, and the chain of authority is missing",
-    ) else {
-        return;
-    };
-    let ends = chain.first().zip(chain.last());
-    let Some((first, last)) = ends else { return };
-    // The chain may name the initiator as `iss|sub`. Without the record's `iss`, the same `sub` may belong to someone else at
-    // another issuer, so this case comes before the comparison and is undetermined. A missing initiator is R01's finding.
-    match view(&case.body.initiator).then(|initiator| &initiator.sub) {
-        FieldView::Value(_) if case.may_be_initiator(first) => {
-            report.unknown([at], "the initiator's issuer is not available");
-        }
-        FieldView::Value(_) if !case.is_initiator(first) => {
-            report.wrong([at, "/initiator/sub"], "the chain does not start at the initiator");
-        }
-        FieldView::Withheld => report.unknown([at], "the initiator is withheld"),
-        _ => {}
-    }
-    match view(&case.body.workload).then(|workload| &workload.id) {
-        FieldView::Value(id) if id != last => {
-            report.wrong([at, "/workload/id"], "the chain does not end at the workload");
-        }
-        FieldView::Value(_) => {}
-        _ => report.unknown([at], "the workload at which the chain must end is not available"),
-    }
-    let at = "/authority/scopes";
-    let Some(scopes) = report.known(authority.then(|authority| &authority.scopes), at) else { return };
-    if scopes.len() != chain.len() {
-        report
-            .wrong([at], format!("the chain has {} hops but {} lists of scopes", chain.len(), scopes.len()));
-    }
-    // Rights may only shrink from hop to hop. Lists of the wrong length are compared as far as they go: a scope that grows is worth
-    // a finding of its own.
-    for (hop, pair) in scopes.windows(2).enumerate() {
-        if let [before, after] = pair
-            && let Some(wider) = after.iter().find(|scope| !before.contains(scope))
-        {
-            report
-                .wrong([format!("{at}/{}", hop + 1)], format!("{wider} exceeds the scope of the hop before"));
-        }
     }
 }
 

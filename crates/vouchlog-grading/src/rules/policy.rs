@@ -8,6 +8,7 @@ use crate::case::Case;
 use crate::context::InForce;
 use crate::field_view::{FieldView, same_content, view};
 use crate::rule::{RULE, Reporter, Rule};
+use crate::rules::overrides::{Overriding, overriding};
 use crate::terms::{Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
@@ -24,8 +25,8 @@ pub(super) fn table() -> Vec<Rule> {
             remedy: "ask the policy engine before the action; record `policy[].at` and `tools[].start`",
             record: Some(decided_late), ..RULE },
         Rule { code: "R26", name: "DENY_BUT_EXECUTED", severity: Critical, serves: &[Trail],
-            says: "a policy denied the action, it was executed anyway, and no override is recorded",
-            remedy: "none for this record; where a person decides against a policy, record `override` with the `decision_id`",
+            says: "a policy denied the action, it was executed anyway, and no override by another person before it is recorded",
+            remedy: "none for this record; where a person decides against a policy, record `override` with the `decision_id`, `by` and `at`",
             record: Some(denied_but_done), ..RULE },
         Rule { code: "R27", name: "POLICY_UNPINNED", serves: &[Interaction],
             says: "the version of the policy that decided is not recorded",
@@ -200,8 +201,23 @@ fn decided_late(case: &Case<'_>, report: &mut Reporter<'_>) {
             continue;
         }
         if report.known(case.time(|time| &time.end), "/time/end").is_some_and(|end| decided > end) {
-            report.wrong([at.as_str(), "/time/end"], "the policy decided after the action ended");
+            decided_after_end(case, decision, &at, report);
         }
+    }
+}
+
+/// A decision that is dated after the end. An answer is held back until a decision on it is made: the model has ended by then, and the
+/// record is not made yet.
+fn decided_after_end(case: &Case<'_>, decision: &PolicyDecision, at: &str, report: &mut Reporter<'_>) {
+    match view(&decision.phase) {
+        FieldView::Value(PolicyPhase::Output) => {
+            let received = report.known(case.time(|time| &time.received), "/time/received");
+            if received.is_some_and(|received| decision.at.value() > Some(received)) {
+                report.wrong([at, "/time/received"], "the policy decided after the record was received");
+            }
+        }
+        FieldView::Withheld => report.unknown([at], "whether the policy decided on the output is withheld"),
+        _ => report.wrong([at, "/time/end"], "the policy decided after the action ended"),
     }
 }
 
@@ -217,17 +233,19 @@ fn denied_but_done(case: &Case<'_>, report: &mut Reporter<'_>) {
             report.known(view(&decision.enforced), &format!("/policy/{place}/enforced"));
             continue;
         }
-        let over = view(&case.body.r#override);
-        let same = |id: &String| decision.decision_id.value() == Some(id);
-        match over.then(|over| &over.decision_id) {
-            FieldView::Value(id) if same(id) => {}
-            FieldView::Withheld => report.unknown([at], "the override is withheld"),
-            FieldView::Absent => {
+        match overriding(case, decision) {
+            Overriding::Holds => {}
+            Overriding::Void(why) => {
+                report.wrong(
+                    [at.as_str(), "/override"],
+                    format!("the action was denied and executed, and {why}"),
+                );
+            }
+            Overriding::None => report.wrong([at], "the action was denied and executed without an override"),
+            Overriding::Missing => {
                 report.missing([at], "the action was denied and executed, and no override is recorded");
             }
-            FieldView::Value(_) | FieldView::NotApplicable => {
-                report.wrong([at], "the action was denied and executed without an override");
-            }
+            Overriding::Unknown(why) => report.unknown([at], why),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! R51 to R55: tool calls, from the proposal to the effect.
 
-use vouchlog_record::{Effect, ToolOrigin, ToolStatus};
+use vouchlog_record::{Content, Effect, Field, Tool, ToolOrigin, ToolStatus};
 
 use crate::case::Case;
 use crate::field_view::{FieldView, view};
 use crate::rule::{RULE, Reporter, Rule};
+use crate::rules::proposals::{Proposal, proposals};
 use crate::terms::{AskedOf, Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
@@ -14,11 +15,11 @@ pub(super) fn table() -> Vec<Rule> {
     vec![
         Rule { code: "R51", name: "TOOL_UNRESOLVED", serves: &[Trail],
             says: "the outcome of a tool call is not recorded: the call was invented, or its record was lost",
-            remedy: "record `tools[].status` of every call that the model proposed; `tools: []` where there was none",
+            remedy: "record every call that the answer proposes in `tools`, with its `call_id` and `status`; `tools: []` where there was none",
             record: Some(unresolved), ..INTERACTION },
         Rule { code: "R52", name: "ORPHAN_TOOL_EXEC", serves: &[Trail],
             says: "a tool was executed that neither the model nor a person requested",
-            remedy: "record `tools[].proposed: true`, or `tools[].origin: human`",
+            remedy: "record `tools[].proposed: true` of what an answer proposed, by the `call_id` of the answer, or `tools[].origin: human`",
             record: Some(orphan), ..INTERACTION },
         Rule { code: "R53", name: "TOOL_DEF_CHANGED", serves: &[Inference],
             says: "the tool's definition is not the one that was pinned",
@@ -44,14 +45,50 @@ fn unresolved(case: &Case<'_>, report: &mut Reporter<'_>) {
             report.wrong([at], "the model proposed the call, and no outcome is recorded");
         }
     }
+    if view(&case.body.tools).is_withheld() || view(&case.body.tools).value().is_none() {
+        return;
+    }
+    // Each listed call is the outcome of one proposal. Those with an id take theirs first.
+    let mut listed: Vec<&Tool> = case.tools().map(|(_, tool)| tool).collect();
+    let (named, nameless): (Vec<_>, Vec<_>) =
+        proposed_in(&case.body.output).into_iter().partition(|proposal| proposal.id.is_some());
+    for proposal in named.into_iter().chain(nameless) {
+        if let Some(place) = listed.iter().position(|tool| proposal.is_of(tool)) {
+            listed.swap_remove(place);
+        } else if listed.iter().any(|tool| view(&tool.call_id).is_withheld()) {
+            report.unknown(["/tools"], "whether a call that the answer proposes is listed is withheld");
+        } else {
+            let message = format!("the answer proposes {}, which is not listed", proposal.in_words());
+            report.wrong(["/tools", "/output/content"], message);
+        }
+    }
+}
+
+/// The tool calls that messages show.
+fn proposed_in(content: &Field<Content>) -> Vec<Proposal<'_>> {
+    view(content).then(|content| &content.content).value().map(proposals).unwrap_or_default()
 }
 
 fn orphan(case: &Case<'_>, report: &mut Reporter<'_>) {
+    let answered = proposed_in(&case.body.output);
+    // A call of an earlier turn may be run in this one.
+    let before = proposed_in(&case.body.input);
     for (place, tool) in case.run_tools() {
-        if tool.proposed.value() == Some(&true) || tool.origin.value() == Some(&ToolOrigin::Human) {
+        let at = format!("/tools/{place}/proposed");
+        if tool.origin.value() == Some(&ToolOrigin::Human) {
             continue;
         }
-        let at = format!("/tools/{place}/proposed");
+        if tool.proposed.value() == Some(&true) {
+            // An answer that shows no calls at all may be the last of several.
+            let is_shown =
+                answered.is_empty() || answered.iter().chain(&before).any(|proposal| proposal.is_of(tool));
+            if !is_shown {
+                let message =
+                    "the call is recorded as proposed, but is not among those that the answer proposes";
+                report.wrong([at.as_str(), "/output/content"], message);
+            }
+            continue;
+        }
         if view(&tool.proposed).is_withheld() || view(&tool.origin).is_withheld() {
             report.unknown([at], "who asked for the call is withheld");
         } else if tool.proposed.value() == Some(&false) && tool.origin.value().is_some() {

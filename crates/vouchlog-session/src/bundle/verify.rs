@@ -77,7 +77,7 @@ fn verify_one(
     let record = read(part, members.clone())?;
     let partial = verified.statement.undisclosed > 0;
     let judged = if partial {
-        withheld::mark(&mut members);
+        withheld::mark(&mut members, claims.evidence);
         let mut judged = read(part, members)?;
         judged.profile = record.profile.or_else(|| claimed_profile(claims.evidence));
         judged

@@ -14,7 +14,14 @@ use crate::limits::{BUCKET, MAX_DEPTH, MAX_DISCLOSURES, MAX_GROUP_DEPTH, MAX_GRO
 
 /// Whether the field at a JSON pointer is disclosed whole, whatever its shape: content, and other free JSON.
 fn is_whole(path: &str) -> bool {
-    is_content(path) || path == "/credential/authorization_details" || path.starts_with("/model/params/")
+    is_content(path) || is_authorization_details(path) || path.starts_with("/model/params/")
+}
+
+/// Of the only credential, or of one of several.
+fn is_authorization_details(path: &str) -> bool {
+    let Some(credential) = path.strip_suffix("/authorization_details") else { return false };
+    let place = credential.strip_prefix("/credentials/");
+    credential == "/credential" || place.is_some_and(|place| place.bytes().all(|c| c.is_ascii_digit()))
 }
 
 /// What marks a value that is missing, and why: `{"$": "redacted"}`. It says nothing apart from the field it stands in.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::hmac;
 use quick_cache::sync::Cache;
-use vouchlog_record::{Facet, RecordId};
+use vouchlog_record::{Facet, RecordId, RedactionKey};
 use zeroize::Zeroizing;
 
 use super::{Key, KeyEncryptionKey, MAC_BYTES, context, open, open_key, pseudonym, seal};
@@ -27,6 +27,12 @@ impl Tenant {
 
     pub(crate) fn subject(&self, subject: &str) -> [u8; MAC_BYTES] {
         pseudonym(&self.facets, "subject", subject)
+    }
+
+    /// The key of stand-ins for secrets. What is signed here has no separator in it, so that it is no pseudonym of anything.
+    pub(crate) fn redaction_key(&self) -> RedactionKey {
+        let mac = hmac::sign(&self.facets, b"redaction key");
+        RedactionKey::new(mac.as_ref().first_chunk().expect("SHA-256 has 32 bytes"))
     }
 
     /// Wraps a record's key so that the custody key and the key of every subject are needed to unwrap it.

@@ -69,7 +69,12 @@ async fn facts(vault: &Vault, access: &Access, row: &Row) -> Result<Option<Recor
     }
 }
 
-fn open(row: &Row, jwt: String, metadata: &[u8], content: Option<&[u8]>) -> Result<Record, RecordingError> {
+pub(super) fn open(
+    row: &Row,
+    jwt: String,
+    metadata: &[u8],
+    content: Option<&[u8]>,
+) -> Result<Record, RecordingError> {
     parts(row, metadata, content)?.record(&row.id, row.kind, jwt)
 }
 

@@ -19,10 +19,10 @@ use super::*;
 use crate::{Recorder, RecorderConfig, RecordingError};
 
 /// A log, in the order of its entries.
-type Entries = Arc<Mutex<Vec<(StreamId, Statement)>>>;
+pub(super) type Entries = Arc<Mutex<Vec<(StreamId, Statement)>>>;
 
 /// A gateway whose log takes statements when the test says so.
-struct Desk {
+pub(super) struct Desk {
     stream: StreamId,
     key: Arc<SigningKey>,
     vault: Vault,
@@ -37,7 +37,7 @@ struct Desk {
 }
 
 impl Desk {
-    fn open(vault: &Vault, access: &Access, stream: u64, log: &Entries) -> Arc<Self> {
+    pub(super) fn open(vault: &Vault, access: &Access, stream: u64, log: &Entries) -> Arc<Self> {
         let name = KeyName::new("gateway.example").unwrap();
         let key = SigningKey::generate(name, SignatureType::CosignatureEd25519, [3; 32]).unwrap();
         Arc::new(Self {
@@ -54,7 +54,7 @@ impl Desk {
         })
     }
 
-    async fn recorder(self: &Arc<Self>) -> Recorder {
+    pub(super) async fn recorder(self: &Arc<Self>) -> Recorder {
         let config = RecorderConfig {
             tenant: "acme".to_owned(),
             issuer: "gateway.example".to_owned(),

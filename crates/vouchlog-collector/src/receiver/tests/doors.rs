@@ -43,6 +43,30 @@ async fn records_are_taken_as_one_as_an_array_or_on_lines() {
 }
 
 #[tokio::test]
+async fn an_id_that_belongs_to_another_record_is_a_conflict() {
+    let served = Served::start().await;
+    let taken = json!({ "id": "taken", "kind": "interaction", "usage": { "input_tokens": 1 } });
+    let again = json!({ "id": "taken", "kind": "interaction" });
+    let good = json!({ "id": "r-1", "kind": "interaction" });
+    let answer = served.post("/v1/records", &[JS], taken.to_string()).await;
+    assert_eq!((answer.status, &answer.json()["code"]), (StatusCode::CONFLICT, &json!("ALREADY_EXISTS")));
+    assert!(answer.json()["detail"].as_str().unwrap().starts_with("taken "), "{}", answer.json());
+    assert_eq!(served.sink.given(), []);
+    let answer = served.post("/v1/records", &[JS], again.to_string()).await;
+    assert_eq!((answer.status, &answer.json()["accepted"]), (StatusCode::OK, &json!(1)), "a retry");
+    served.sink.given();
+    let both = json!([taken, good]).to_string();
+    let answer = served.post("/v1/records", &[JS], both.clone()).await;
+    assert_eq!((answer.status, &answer.json()["accepted"]), (StatusCode::OK, &json!(1)));
+    assert_eq!(answer.json()["conflicts"], json!(["taken"]));
+    assert_eq!(served.sink.given(), [Given::Body(Door::Records, both.into(), 1)]);
+    let intent = json!({ "id": "taken", "kind": "intent", "usage": { "input_tokens": 1 } });
+    let answer = served.post("/v1/intents", &[JS], intent.to_string()).await;
+    assert_eq!(answer.status, StatusCode::CONFLICT);
+    assert_eq!(served.sink.given(), []);
+}
+
+#[tokio::test]
 async fn callbacks_and_decision_logs_are_taken() {
     let served = Served::start().await;
     let callback = std::fs::read(testdata().join("generic/litellm-proxy.json")).unwrap();

@@ -38,7 +38,7 @@ pub(super) fn members(record: &Value) -> Vec<String> {
 /// Members whose absence is itself a statement, so that taking them away may change the case for the better:
 /// a token without `nbf` holds from `iat`, one without `iat` from `nbf` (RFC 7519 leaves both open), and of a clock that does not say
 /// how far it is off a second is assumed, which may be kinder than what it said.
-const STATEMENTS: [&str; 4] =
+pub(super) const STATEMENTS: [&str; 4] =
     ["/credential/nbf", "/credential/iat", "/time/clock", "/time/clock/max_error_ms"];
 
 fn answers(value: &Value, context: &Context) -> [(&'static str, Answer); 9] {
