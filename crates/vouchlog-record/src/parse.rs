@@ -7,6 +7,7 @@ use crate::content::is_content;
 use crate::error::RecordError;
 use crate::format::SCHEMA;
 use crate::id::RecordId;
+use crate::json::{self, JsonError};
 use crate::limits::{MAX_LIST, MAX_RECORD_BYTES, MAX_RECORD_DEPTH};
 use crate::path::Path;
 use crate::read::{Read as _, Unknown, leaf, wrong};
@@ -23,12 +24,17 @@ pub struct ParsedRecord {
 }
 
 impl Record {
-    /// Reads a record, and takes out what must never be stored: authorization headers, cookies, keys, raw tokens.
+    /// Reads a record, and takes out what must never be stored: authorization headers, cookies, keys, raw tokens. A name that occurs
+    /// twice in an object is an error; a number that is held neither in 64 bits nor in a double becomes the text that was sent.
     pub fn from_json(json: &[u8]) -> Result<ParsedRecord, RecordError> {
         if json.len() > MAX_RECORD_BYTES {
             return Err(RecordError::TooLong(json.len()));
         }
-        Self::from_value(serde_json::from_slice(json).map_err(RecordError::Json)?)
+        match json::read(json, json::MAX_DEPTH) {
+            Ok(value) => Self::from_value(value),
+            Err(JsonError::Deep(_)) => Err(RecordError::TooDeep),
+            Err(error) => Err(RecordError::Json(serde::de::Error::custom(error))),
+        }
     }
 
     /// The same from a JSON value.
