@@ -183,8 +183,7 @@ impl Reader<'_> {
             let plain = plain.ok_or(JsonError::Ended)?;
             let bytes = &self.json[start..start + plain];
             text.push_str(
-                std::str::from_utf8(bytes)
-                    .map_err(|error| JsonError::Utf8(start + error.valid_up_to()))?,
+                std::str::from_utf8(bytes).map_err(|error| JsonError::Utf8(start + error.valid_up_to()))?,
             );
             self.at += plain;
             match self.json[self.at] {
@@ -228,7 +227,8 @@ impl Reader<'_> {
 
     fn four_digits(&mut self) -> Result<u32, JsonError> {
         let digits = self.rest().get(..4).ok_or(JsonError::Ended)?;
-        let code = digits.iter().try_fold(0, |code, digit| Some(code * 16 + char::from(*digit).to_digit(16)?));
+        let code =
+            digits.iter().try_fold(0, |code, digit| Some(code * 16 + char::from(*digit).to_digit(16)?));
         let code = code.ok_or(JsonError::Syntax(self.at))?;
         self.at += 4;
         Ok(code)

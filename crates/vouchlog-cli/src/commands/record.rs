@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use vouchlog::StatementKind;
 use vouchlog_grading::Severity;
 use vouchlog_record::Record;
+use vouchlog_record::json;
 use vouchlog_record::limits::MAX_RECORD_BYTES;
 use vouchlog_vault::{Recorded, Row};
 
@@ -45,7 +46,11 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let records = read_records(&self.records)?;
+        let RecordFiles { records, rejected } = {
+            let files = read_records(&self.records)?;
+            files.warn()?;
+            files
+        };
         let (vault, access) = self.vault.open_or_create().await?;
         let custodian = self.custody.open(&self.vault, vault.clone(), access.clone()).await?;
         let record = async { Ok(custodian.recorder().record(records).await?) };
@@ -64,12 +69,12 @@ impl Args {
             let row = vault.row(&access, &recorded.id).await.map_err(custody::advise_vault)?;
             logged.push((recorded, row));
         }
-        answer(output, &logged)?;
-        Ok(Outcome::Fine)
+        answer(output, &logged, &rejected)?;
+        Ok(if rejected.is_empty() { Outcome::Fine } else { Outcome::Finding })
     }
 }
 
-fn answer(output: Output, logged: &[(Recorded, Row)]) -> anyhow::Result<()> {
+fn answer(output: Output, logged: &[(Recorded, Row)], rejected: &[String]) -> anyhow::Result<()> {
     if logged.is_empty() {
         return output.answer("nothing is pending", &json!({ "records": [] }));
     }
@@ -83,7 +88,14 @@ fn answer(output: Output, logged: &[(Recorded, Row)]) -> anyhow::Result<()> {
         lines.push(format!("  … and {} more", logged.len() - SHOWN));
     }
     let records: Vec<Value> = logged.iter().map(as_json).collect();
-    output.answer(&lines.join("\n"), &json!({ "records": records }))
+    if !rejected.is_empty() {
+        lines.push(format!("not recorded: {}", output::count(rejected.len() as u64, "record", "records")));
+    }
+    let mut told = json!({ "records": records });
+    if !rejected.is_empty() {
+        told["rejected"] = json!(rejected);
+    }
+    output.answer(&lines.join("\n"), &told)
 }
 
 fn in_words(recorded: &Recorded, kind: StatementKind) -> String {
@@ -119,21 +131,44 @@ fn as_json((recorded, row): &(Recorded, Row)) -> Value {
     })
 }
 
-/// Reads records from files; each has one, an array of them, or one after the other.
-pub(super) fn read_records(files: &[PathBuf]) -> anyhow::Result<Vec<Record>> {
-    let mut records = Vec::new();
+/// What files hold.
+#[derive(Default)]
+pub(super) struct RecordFiles {
+    /// The records that were read.
+    pub(super) records: Vec<Record>,
+    /// What could not be read, each with its file, its number and the reason.
+    pub(super) rejected: Vec<String>,
+}
+
+impl RecordFiles {
+    /// Warns of each record that could not be read. Fails if there is no other.
+    pub(super) fn warn(&self) -> anyhow::Result<()> {
+        match &self.rejected[..] {
+            [first, ..] if self.records.is_empty() => {
+                Err(Advice::error(first.clone(), "`vouchlog schema` prints the schema of a record"))
+            }
+            rejected => {
+                rejected.iter().for_each(|why| output::warn(why));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Reads records from files; each has one, an array of them, or one after the other. One that cannot be read costs only itself.
+pub(super) fn read_records(files: &[PathBuf]) -> anyhow::Result<RecordFiles> {
+    let mut all = RecordFiles::default();
     for file in files {
-        let from_file = records_of(file).with_context(|| file.display().to_string())?;
-        records.extend(from_file);
+        records_of(file, &mut all).with_context(|| file.display().to_string())?;
         anyhow::ensure!(
-            records.len() <= MAX_RECORDS,
+            all.records.len() + all.rejected.len() <= MAX_RECORDS,
             "more than {MAX_RECORDS} records: record them in parts"
         );
     }
-    Ok(records)
+    Ok(all)
 }
 
-fn records_of(file: &Path) -> anyhow::Result<Vec<Record>> {
+fn records_of(file: &Path, all: &mut RecordFiles) -> anyhow::Result<()> {
     let limit = MAX_RECORD_BYTES * 64;
     let mut bytes = Vec::new();
     let input: Box<dyn Read> = if file == Path::new("-") {
@@ -143,26 +178,23 @@ fn records_of(file: &Path) -> anyhow::Result<Vec<Record>> {
     };
     input.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     anyhow::ensure!(bytes.len() <= limit, "longer than {limit} bytes: record them in parts");
-    let mut records = Vec::new();
-    for value in serde_json::Deserializer::from_slice(&bytes).into_iter::<Value>() {
-        let values = match value.context("it is not valid JSON")? {
-            Value::Array(values) => values,
-            value => vec![value],
-        };
-        for value in values {
-            let parsed = Record::from_value(value).map_err(|error| {
-                Advice::error(
-                    format!("record {}: {error}", records.len() + 1),
-                    "`vouchlog schema` prints the schema of a record",
-                )
-            })?;
-            if !parsed.removed.is_empty() {
-                let secrets = output::count(parsed.removed.len() as u64, "secret", "secrets");
-                let places = parsed.removed.join(", ");
-                output::warn(&format!("record {}: {secrets} removed at {places}", records.len() + 1));
+    for (place, found) in json::split(&bytes).take(MAX_RECORDS + 1).enumerate() {
+        let number = place + 1;
+        let parsed = found
+            .and_then(|raw| json::read(raw.bytes(), json::MAX_DEPTH))
+            .map_err(|error| error.to_string())
+            .and_then(|value| Record::from_value(value).map_err(|error| error.to_string()));
+        match parsed {
+            Err(why) => all.rejected.push(format!("{}: record {number}: {why}", file.display())),
+            Ok(parsed) => {
+                if !parsed.removed.is_empty() {
+                    let secrets = output::count(parsed.removed.len() as u64, "secret", "secrets");
+                    let places = parsed.removed.join(", ");
+                    output::warn(&format!("record {number}: {secrets} removed at {places}"));
+                }
+                all.records.push(parsed.record);
             }
-            records.push(parsed.record);
         }
     }
-    Ok(records)
+    Ok(())
 }

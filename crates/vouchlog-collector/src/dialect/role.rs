@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::is_message;
+use super::{is_message, noted};
 use crate::intake::{Attributes, Event, Span, SpanKind};
 
 /// What an item is in an interaction.
@@ -60,14 +60,17 @@ pub(super) fn of_span(span: &Span) -> Role {
     if is_call && calls.into_iter().any(has) {
         return Role::Downstream;
     }
-    Role::Context
+    // What has messages and nothing that says more is somebody's own span of a call.
+    if noted::has_messages(span) { Role::Inference } else { Role::Context }
 }
 
 pub(super) fn of_event(event: &Event) -> Role {
     match event.name.as_str() {
         "gen_ai.client.inference.operation.details" => Role::Details,
         "gen_ai.evaluation.result" => Role::Evaluation,
-        "gen_ai.security.finding" => Role::Guardrail,
+        "gen_ai.security.finding" | "gen_ai.guardrail.result" | "gen_ai.guardrail.security.finding" => {
+            Role::Guardrail
+        }
         "gen_ai.client.operation.exception" | "exception" => Role::Exception,
         name if is_message(name) => Role::Message,
         name if name.starts_with("claude_code.") => Role::ClaudeCode,
@@ -77,10 +80,23 @@ pub(super) fn of_event(event: &Event) -> Role {
         // A gateway's access log has the attributes of a span.
         name => match of_attributes(&event.attributes, name) {
             Role::Inference => Role::Details,
+            Role::Context => noted::role_of_body(&event.body).unwrap_or(Role::Context),
             other => other,
         },
     }
 }
+
+/// Names of who decided what. A call of a model or a tool may carry them, too.
+const DECISION: [&str; 8] = [
+    "gen_ai.guardrail.component.name",
+    "gen_ai.guardrail.name",
+    "gen_ai.guardian.name",
+    "gen_ai.security.verdict.type",
+    "gen_ai.guardrail.verdict.type",
+    "gen_ai.guardrail.verdict",
+    "gen_ai.security.decision.type",
+    "evidence.policy.verdict",
+];
 
 fn of_attributes(attributes: &Attributes, name: &str) -> Role {
     let text = |name: &str| attributes.get(name).and_then(Value::as_str);
@@ -95,6 +111,9 @@ fn of_attributes(attributes: &Attributes, name: &str) -> Role {
     }
     if has("guardrail_name") || has("litellm.guardrail.name") || has("gen_ai.security.guardrail.name") {
         return Role::Guardrail;
+    }
+    if let Some(role) = text("ai.operationId").and_then(of_vercel).or_else(|| of_spring(attributes)) {
+        return role;
     }
     if name == "raw_gen_ai_request" {
         return Role::RawInference;
@@ -113,7 +132,7 @@ fn of_attributes(attributes: &Attributes, name: &str) -> Role {
         Some("workflow" | "task") => return Role::Context,
         _ => {}
     }
-    if has("gen_ai.security.verdict.type") || has("evidence.policy.verdict") {
+    if DECISION.into_iter().any(has) {
         return Role::Guardrail;
     }
     by_what_is_left(attributes, name)
@@ -142,6 +161,8 @@ fn by_what_is_left(attributes: &Attributes, name: &str) -> Role {
         "llm.request.type",
         "llm.model_name",
         "llm.input_messages.0.message.role",
+        "gcp.vertex.agent.llm_request",
+        "gcp.vertex.agent.llm_response",
     ];
     if told.into_iter().any(|name| attributes.contains_key(name)) { Role::Inference } else { Role::Context }
 }
@@ -156,12 +177,38 @@ fn of_operation(operation: &str) -> Option<Role> {
         "execute_tool" | "call_mcp_tool" => Role::Tool,
         "list_mcp_tools" => Role::McpTalk,
         "retrieval" | "search_memory" => Role::Retrieval,
-        "run_guardrail" | "execute_guardrail" | "guardrail" => Role::Guardrail,
+        "run_guardrail" | "apply_guardrail" | "execute_guardrail" | "guardrail" => Role::Guardrail,
         "invoke_agent" | "create_agent" => Role::Agent,
         "invoke_workflow" | "plan" => Role::Context,
         _ if operation.ends_with("_memory") => Role::Tool,
         _ => return None,
     })
+}
+
+/// Spans of the Vercel AI SDK. The outer span of a call says what the inner one says, and may have several of those below it.
+fn of_vercel(operation: &str) -> Option<Role> {
+    match operation {
+        "ai.toolCall" => Some(Role::Tool),
+        _ if operation.ends_with(".doGenerate")
+            || operation.ends_with(".doStream")
+            || operation.ends_with(".doEmbed") =>
+        {
+            Some(Role::Inference)
+        }
+        _ if operation.starts_with("ai.") => Some(Role::Context),
+        _ => None,
+    }
+}
+
+/// Spans of Spring AI, whose operation may be `framework`.
+fn of_spring(attributes: &Attributes) -> Option<Role> {
+    let text = |name: &str| attributes.get(name).and_then(Value::as_str);
+    match text("spring.ai.kind")? {
+        "tool_call" => Some(Role::Tool),
+        "vector_store" if text("db.operation.name") == Some("query") => Some(Role::Retrieval),
+        "chat_client" | "advisor" => Some(Role::Context),
+        _ => None,
+    }
 }
 
 fn of_open_inference(kind: &str) -> Option<Role> {

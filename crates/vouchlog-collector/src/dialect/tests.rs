@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::testsupport::{events, items, span};
 
+mod emitters;
+mod lossless;
+
 fn read_span(scope: &str, name: &str, attributes: Value) -> Reading {
     read(&span(scope, (1, 1, 0), name, (0, 1), attributes))
 }

@@ -7,7 +7,9 @@ use serde_json::{Number, Value};
 pub fn number(token: &str) -> Value {
     let exact = match token.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E')) {
         false if token == "-0" => Number::from_f64(-0.0),
-        false => token.parse::<u64>().map(Number::from).or_else(|_| token.parse::<i64>().map(Number::from)).ok(),
+        false => {
+            token.parse::<u64>().map(Number::from).or_else(|_| token.parse::<i64>().map(Number::from)).ok()
+        }
         true => token.parse().ok().and_then(Number::from_f64).filter(|double| {
             let written = Decimal::of(&double.to_string());
             written.is_some() && written == Decimal::of(token)
@@ -18,7 +20,8 @@ pub fn number(token: &str) -> Value {
 
 /// The length of the number at the beginning of a text, by JSON's grammar.
 pub(super) fn token_length(text: &[u8]) -> Option<usize> {
-    let digits = |at: usize| text[at.min(text.len())..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits =
+        |at: usize| text[at.min(text.len())..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let is_at = |at: usize, bytes: &[u8]| text.get(at).is_some_and(|byte| bytes.contains(byte));
     let mut at = usize::from(is_at(0, b"-"));
     at += match digits(at) {

@@ -59,9 +59,10 @@ impl<'a> Iterator for RawElements<'a> {
     type Item = Result<Raw<'a>, JsonError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next = self.scanner.another(&mut self.state, b']').and_then(|goes_on| {
-            if goes_on { self.scanner.value().map(Some) } else { Ok(None) }
-        });
+        let next = self
+            .scanner
+            .another(&mut self.state, b']')
+            .and_then(|goes_on| if goes_on { self.scanner.value().map(Some) } else { Ok(None) });
         if next.is_err() {
             self.state = State::Done;
         }
@@ -80,9 +81,10 @@ impl<'a> Iterator for RawMembers<'a> {
     type Item = Result<(String, Raw<'a>), JsonError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next = self.scanner.another(&mut self.state, b'}').and_then(|goes_on| {
-            if goes_on { self.scanner.member().map(Some) } else { Ok(None) }
-        });
+        let next = self
+            .scanner
+            .another(&mut self.state, b'}')
+            .and_then(|goes_on| if goes_on { self.scanner.member().map(Some) } else { Ok(None) });
         if next.is_err() {
             self.state = State::Done;
         }
@@ -220,7 +222,11 @@ impl<'a> Scanner<'a> {
                 self.at += rest.iter().position(is_end).unwrap_or(rest.len());
             }
         }
-        if self.at == start { Err(JsonError::Syntax(start)) } else { Ok(Raw { bytes: &self.json[start..self.at] }) }
+        if self.at == start {
+            Err(JsonError::Syntax(start))
+        } else {
+            Ok(Raw { bytes: &self.json[start..self.at] })
+        }
     }
 
     fn brackets(&mut self) -> Result<(), JsonError> {

@@ -95,16 +95,22 @@ fn payloads_are_found_one_by_one() {
         ("[]", vec![]),
         (r#" {"a":1} "#, vec![ok(r#"{"a":1}"#)]),
         ("[{\"a\":\n1}, 5]", vec![ok("{\"a\":\n1}"), ok("5")]),
-        (r#"[{"a":nope},{"b":"\ud800"},{"c":3}]"#, vec![ok(r#"{"a":nope}"#), ok(r#"{"b":"\ud800"}"#), ok(r#"{"c":3}"#)]),
+        (
+            r#"[{"a":nope},{"b":"\ud800"},{"c":3}]"#,
+            vec![ok(r#"{"a":nope}"#), ok(r#"{"b":"\ud800"}"#), ok(r#"{"c":3}"#)],
+        ),
         ("{\"a\":1}\n{\"b\":2}\n", vec![ok(r#"{"a":1}"#), ok(r#"{"b":2}"#)]),
         // A line that breaks off, within a string or not.
-        ("{\"a\":1}\n{\"b\":\"x\n{\"c\":3}\n{\"d\":[4\n{\"e\":5}", vec![
-            ok(r#"{"a":1}"#),
-            Err(JsonError::Syntax(7)),
-            ok(r#"{"c":3}"#),
-            Err(JsonError::Ended),
-            ok(r#"{"e":5}"#),
-        ]),
+        (
+            "{\"a\":1}\n{\"b\":\"x\n{\"c\":3}\n{\"d\":[4\n{\"e\":5}",
+            vec![
+                ok(r#"{"a":1}"#),
+                Err(JsonError::Syntax(7)),
+                ok(r#"{"c":3}"#),
+                Err(JsonError::Ended),
+                ok(r#"{"e":5}"#),
+            ],
+        ),
         ("[{\"a\":1},{\"b\":", vec![ok(r#"{"a":1}"#), Err(JsonError::Ended)]),
         ("{\n  \"a\": {\n  \"b\": 1\n", vec![Err(JsonError::Ended)]),
         ("{", vec![Err(JsonError::Ended)]),

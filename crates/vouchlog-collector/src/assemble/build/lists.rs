@@ -8,11 +8,12 @@ use super::super::fields::{Merged, put};
 use super::super::open::Part;
 use super::super::unit::{ToolRun, Unit};
 use super::stamp;
-use crate::dialect::{Reading, Role, says_nothing, tool_calls};
+use crate::dialect::{Reading, Role, says_nothing, served_tools, tool_calls};
 use crate::intake::Item;
 use crate::limits::MAX_LISTED;
 
-/// Calls that the model proposed, in its order, with what became of them; then runs that nobody is known to have proposed.
+/// Calls that the model proposed, in its order, with what became of them; those that the provider ran itself; then runs that nobody is
+/// known to have proposed.
 pub(super) fn tools(unit: &Unit<'_>, merged: &Merged) -> Vec<Value> {
     let mut runs: Vec<Option<&ToolRun<'_>>> = unit.tools.iter().map(Some).collect();
     let mut tools = Vec::new();
@@ -34,6 +35,7 @@ pub(super) fn tools(unit: &Unit<'_>, merged: &Merged) -> Vec<Value> {
         }
         tools.push(Value::Object(tool));
     }
+    tools.extend(output.map(served_tools).unwrap_or_default().into_iter().map(Value::Object));
     for run in runs.into_iter().flatten() {
         let mut tool = Map::new();
         describe(run, &mut tool);
@@ -165,7 +167,10 @@ pub(crate) fn decision_of(reading: &Reading, at: Option<Timestamp>, failed: bool
     decision.extend(verdict.map(|verdict| ("verdict".to_owned(), verdict.into())));
     let tool = decision.remove("target_kind").is_some_and(|kind| kind == "tool_call");
     let said = decision.remove("phase").and_then(|phase| phase.as_str().map(str::to_owned));
-    match if tool { Some("pre_tool") } else { said.as_deref().and_then(phase) } {
+    // What a tool gave back is neither the call before it ran nor the model's answer.
+    let is_result = tool && said.as_deref().is_some_and(is_output);
+    let said = if is_result { Some("tool_output".to_owned()) } else { said };
+    match if tool && !is_result { Some("pre_tool") } else { said.as_deref().and_then(phase) } {
         Some(phase) => decision.insert("phase".into(), phase.into()),
         None => said.and_then(|said| decision.insert("mode".into(), said.into())),
     };
