@@ -60,8 +60,16 @@ pub(super) fn of_span(span: &Span) -> Role {
     if is_call && calls.into_iter().any(has) {
         return Role::Downstream;
     }
-    // What has messages and nothing that says more is somebody's own span of a call.
-    if noted::has_messages(span) { Role::Inference } else { Role::Context }
+    if tells_of_call(span) { Role::Inference } else { Role::Context }
+}
+
+/// Whether a span has messages and nothing that says more: somebody's own span of a call, or one of Azure's, whose agents have one for
+/// each message and run. A cycle of Strands' loop repeats what the calls in it say.
+fn tells_of_call(span: &Span) -> bool {
+    const AZURE: [&str; 4] = ["create_message", "list_messages", "process_thread_run", "submit_tool_outputs"];
+    let operation = span.attributes.get("gen_ai.operation.name").and_then(Value::as_str);
+    let is_loop = span.attributes.keys().any(|name| name.starts_with("event_loop."));
+    !is_loop && operation.is_none_or(|operation| AZURE.contains(&operation)) && noted::has_messages(span)
 }
 
 pub(super) fn of_event(event: &Event) -> Role {

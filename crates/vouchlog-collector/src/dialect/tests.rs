@@ -6,7 +6,9 @@ use super::*;
 use crate::testsupport::{events, items, span};
 
 mod emitters;
+mod guardrails;
 mod lossless;
+mod parts;
 
 fn read_span(scope: &str, name: &str, attributes: Value) -> Reading {
     read(&span(scope, (1, 1, 0), name, (0, 1), attributes))

@@ -18,16 +18,9 @@ pub(super) fn tools(unit: &Unit<'_>, merged: &Merged) -> Vec<Value> {
     let mut runs: Vec<Option<&ToolRun<'_>>> = unit.tools.iter().map(Some).collect();
     let mut tools = Vec::new();
     let output = merged.fields.get("content.output");
-    for call in output.map(tool_calls).unwrap_or_default() {
-        let mut tool = Map::new();
-        for (name, member) in [("call_id", "id"), ("name", "name"), ("arguments", "arguments")] {
-            let value = call.get(member).filter(|value| !value.is_null() && *value != "");
-            tool.extend(value.map(|value| (name.to_owned(), value.clone())));
-        }
-        tool.insert("proposed".into(), true.into());
-        tool.insert("origin".into(), "model".into());
-        tool.insert("status".into(), "proposed".into());
-        let id = call.get("id").and_then(Value::as_str);
+    let proposed = output.map(tool_calls).unwrap_or_default().into_iter().map(proposed);
+    for mut tool in proposed.chain(output.map(served_tools).unwrap_or_default()) {
+        let id = tool.get("call_id").and_then(Value::as_str);
         let run =
             runs.iter_mut().find(|run| run.is_some_and(|run| id.is_some() && run.text("tool.call_id") == id));
         if let Some(run) = run.and_then(Option::take) {
@@ -35,7 +28,6 @@ pub(super) fn tools(unit: &Unit<'_>, merged: &Merged) -> Vec<Value> {
         }
         tools.push(Value::Object(tool));
     }
-    tools.extend(output.map(served_tools).unwrap_or_default().into_iter().map(Value::Object));
     for run in runs.into_iter().flatten() {
         let mut tool = Map::new();
         describe(run, &mut tool);
@@ -43,6 +35,19 @@ pub(super) fn tools(unit: &Unit<'_>, merged: &Merged) -> Vec<Value> {
     }
     tools.truncate(MAX_LISTED);
     tools
+}
+
+/// A call that the model asked for.
+fn proposed(call: &Map<String, Value>) -> Map<String, Value> {
+    let mut tool = Map::new();
+    for (name, member) in [("call_id", "id"), ("name", "name"), ("arguments", "arguments")] {
+        let value = call.get(member).filter(|value| !value.is_null() && *value != "");
+        tool.extend(value.map(|value| (name.to_owned(), value.clone())));
+    }
+    tool.insert("proposed".into(), true.into());
+    tool.insert("origin".into(), "model".into());
+    tool.insert("status".into(), "proposed".into());
+    tool
 }
 
 fn describe(run: &ToolRun<'_>, tool: &mut Map<String, Value>) {

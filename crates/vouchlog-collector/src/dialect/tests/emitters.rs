@@ -23,7 +23,7 @@ fn pairs(attributes: &Value) -> Value {
 }
 
 /// A span with events, each a name and its attributes.
-fn with_events(name: &str, attributes: &Value, events: &[(&str, Value)]) -> Item {
+pub(super) fn with_events(name: &str, attributes: &Value, events: &[(&str, Value)]) -> Item {
     let events: Vec<Value> = events
         .iter()
         .enumerate()
@@ -88,6 +88,19 @@ fn strands_has_its_messages_in_events() {
 }
 
 #[test]
+fn a_cycle_of_a_loop_is_no_call_of_its_own() {
+    let cycle = json!({ "gen_ai.operation.name": "execute_event_loop_cycle", "gen_ai.system": "strands-agents", "event_loop.cycle_id": "1" });
+    let events =
+        [("gen_ai.user.message", json!({ "content": "x" })), ("gen_ai.choice", json!({ "message": "y" }))];
+    assert_eq!(read(&with_events("execute_event_loop_cycle", &cycle, &events)).role, Role::Context);
+    assert_eq!(read(&with_events("mine", &json!({}), &events)).role, Role::Inference);
+    assert_eq!(
+        read(&with_events("mine", &json!({}), &[("gen_ai.choice", json!({ "index": 0 }))])).role,
+        Role::Context
+    );
+}
+
+#[test]
 fn azure_has_its_messages_in_the_content_of_events() {
     let chat = json!({ "gen_ai.operation.name": "chat", "gen_ai.system": "az.ai.inference", "gen_ai.request.model": "m" });
     let choice = r#"{"finish_reason": "tool_calls", "index": 0, "message": {"content": "", "tool_calls": [{"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{\"x\": 1}"}}]}}"#;
@@ -115,7 +128,7 @@ fn azure_has_its_messages_in_the_content_of_events() {
 }
 
 /// A log record about the span of another item.
-fn event(name: &str, body: &Value) -> Item {
+pub(super) fn event(name: &str, body: &Value) -> Item {
     fn any(value: &Value) -> Value {
         match value {
             Value::Object(members) => {
@@ -326,222 +339,6 @@ fn google_adk_has_gemini_s_requests_and_typed_tools() {
         (&reading.fields["tool.arguments"], &reading.fields["tool.result"]),
         (&json!({ "x": 1 }), &json!({ "ok": true }))
     );
-}
-
-#[test]
-fn what_stands_beside_a_wrapped_message_is_of_it() {
-    let call =
-        json!([{ "id": "c1", "type": "function", "function": { "name": "f", "arguments": "{\"x\":1}" } }]);
-    let expected = json!([{ "role": "assistant", "finish_reason": "tool_call", "parts": [
-        { "type": "text", "content": "x" }, { "type": "tool_call", "id": "c1", "name": "f", "arguments": { "x": 1 } }] }]);
-    for choice in [
-        json!({ "index": 0, "finish_reason": "tool_calls", "message": { "role": "assistant", "content": "x" }, "tool_calls": call }),
-        json!({ "index": 0, "finish_reason": "tool_calls", "message": { "content": "x", "tool_calls": [] }, "tool_calls": call }),
-        json!({ "index": 0, "finish_reason": "tool_calls", "message": { "content": "x", "tool_calls": null }, "tool_calls": call }),
-        json!({ "index": 0, "finish_reason": "tool_calls", "message": "x", "tool_calls": call }),
-        json!({ "finish_reason": "tool_calls", "message": [{ "role": "assistant", "content": "x" }], "tool_calls": call }),
-        json!({ "finish_reason": "tool_calls", "completion": "x", "tool_calls": call.to_string() }),
-    ] {
-        assert_eq!(Value::from(messages(&choice, "assistant")), expected, "{choice}");
-    }
-    let refused = messages(&json!({ "message": { "role": "assistant" }, "refusal": "no" }), "assistant");
-    assert_eq!(refused[0]["parts"], json!([{ "type": "refusal", "content": "no" }]));
-}
-
-#[test]
-fn items_of_a_response_are_not_lost() {
-    let output = json!({ "output": [
-        { "type": "reasoning", "id": "i0", "summary": [{ "type": "summary_text", "text": "Hm." }] },
-        { "type": "web_search_call", "id": "i1", "status": "completed", "action": { "type": "search", "query": "q" } },
-        { "type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}" },
-        { "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": "Done." }] }
-    ] });
-    let found = messages(&output, "assistant");
-    let parts: Vec<&Value> = found.iter().flat_map(|message| message["parts"].as_array().unwrap()).collect();
-    let kinds: Vec<&str> = parts.iter().map(|part| part["type"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["reasoning", "web_search_call", "tool_call", "text"]);
-    assert!(found.iter().all(|message| message["role"] == "assistant"));
-    let answered = json!([{ "type": "function_call_output", "call_id": "c1", "output": "ok" }, { "role": "user", "content": "x" }]);
-    assert_eq!(
-        messages(&answered, "user")[0]["parts"][0],
-        json!({ "type": "tool_call_response", "id": "c1", "response": "ok" })
-    );
-}
-
-fn chat(output: &Value) -> Value {
-    let attributes = json!({ "gen_ai.operation.name": "chat", "gen_ai.output.messages": output.to_string(), "gen_ai.response.finish_reasons": ["stop"] });
-    let item = span("a", (1, 2, 0), "chat m", (0, 1), attributes);
-    value(&assembled(vec![item]).records[0])
-}
-
-#[test]
-fn tools_that_the_provider_ran_are_tools() {
-    let record = chat(&json!([{ "role": "assistant", "parts": [
-        { "type": "server_tool_call", "id": "s1", "name": "web_search", "server_tool_call": { "type": "web_search", "query": "q" } },
-        { "type": "server_tool_call_response", "id": "s1", "server_tool_call_response": { "results": [1] } },
-        { "type": "text", "content": "Done." }] }]));
-    assert_eq!(
-        record["tools"],
-        json!([{
-            "call_id": "s1", "name": "web_search", "type": "server", "arguments": { "type": "web_search", "query": "q" },
-            "result": { "results": [1] }, "proposed": true, "origin": "model", "status": "executed"
-        }])
-    );
-    // Whether it ran is not known where no result is.
-    for (part, name) in [
-        (
-            json!({ "type": "server_tool_use", "id": "s1", "name": "web_search", "input": { "query": "q" } }),
-            "web_search",
-        ),
-        (json!({ "type": "code_interpreter_call", "id": "s1", "code": "1+1" }), "code_interpreter"),
-        (
-            json!({ "type": "mcp_call", "id": "s1", "name": "pay", "server_label": "bank", "arguments": "{}" }),
-            "pay",
-        ),
-    ] {
-        let record =
-            chat(&json!([{ "role": "assistant", "parts": [part, { "type": "text", "content": "x" }] }]));
-        assert_eq!(
-            (&record["tools"][0]["name"], record["tools"][0].get("status")),
-            (&json!(name), None),
-            "{part}"
-        );
-    }
-    // A part of an unknown kind may be one.
-    let record = chat(
-        &json!([{ "role": "assistant", "parts": [{ "type": "gizmo" }, { "type": "text", "content": "x" }] }]),
-    );
-    assert_eq!(record.get("tools"), None);
-    assert_eq!(
-        chat(&json!([{ "role": "assistant", "parts": [{ "type": "text", "content": "x" }] }]))["tools"],
-        json!([])
-    );
-}
-
-#[test]
-fn a_vector_is_no_answer() {
-    let vector: Vec<f64> = (0..1536).map(f64::from).collect();
-    for answer in [
-        json!({ "index": 0, "finish_reason": "unknown", "message": { "role": "assistant", "content": vector } }),
-        json!({ "message": { "content": [vector, vector] } }),
-        json!({ "object": "list", "data": [{ "object": "embedding", "index": 0, "embedding": vector }] }),
-        json!([{ "object": "embedding", "embedding": "AAAA" }]),
-        json!({ "embedding": vector }),
-        json!(vector),
-    ] {
-        let field = json!({ "gen_ai.operation.name": "embeddings" });
-        let item = with_events("embeddings m", &field, &[]);
-        let Item::Span(mut span) = item else { panic!("a span") };
-        span.attributes.insert("gen_ai.output.messages".into(), answer.clone());
-        let record = value(&assembled(vec![Item::Span(span)]).records[0]);
-        assert_eq!(record.get("output"), None, "{answer}");
-    }
-    let body = json!({ "index": 0, "finish_reason": "unknown", "message": { "role": "assistant", "content": vector } });
-    let call = with_events("openai.embeddings", &json!({ "gen_ai.operation.name": "embeddings" }), &[]);
-    let mut choice = event("gen_ai.choice", &json!({}));
-    if let Item::Event(choice) = &mut choice {
-        choice.body = body;
-    }
-    let record = value(&assembled(vec![call, choice]).records[0]);
-    assert_eq!(record.get("output"), None, "{record:#}");
-}
-
-#[test]
-fn verdicts_of_guardrails_are_read_by_every_generation_of_names() {
-    for (attributes, phase) in [
-        (
-            json!({
-                "gen_ai.operation.name": "run_guardrail", "gen_ai.guardrail.component.name": "pii", "gen_ai.guardrail.target.type": "input",
-                "gen_ai.guardrail.target.subtype": "llm", "gen_ai.guardrail.verdict.type": "deny", "gen_ai.guardrail.action.type": "block",
-                "gen_ai.guardrail.security.policy.id": "p1", "gen_ai.guardrail.verdict.code": "112"
-            }),
-            json!("input"),
-        ),
-        (
-            json!({
-                "gen_ai.operation.name": "apply_guardrail", "gen_ai.guardian.name": "pii", "gen_ai.security.target.type": "llm_output",
-                "gen_ai.security.decision.type": "deny", "gen_ai.security.action.type": "block", "gen_ai.security.policy.id": "p1",
-                "gen_ai.security.decision.code": "112"
-            }),
-            json!("output"),
-        ),
-        (
-            json!({
-                "gen_ai.guardrail.component.name": "pii", "gen_ai.guardrail.target.type": "input", "gen_ai.guardrail.target.subtype": "tool_call",
-                "gen_ai.guardrail.target.id": "c1", "gen_ai.guardrail.verdict.type": "deny", "gen_ai.guardrail.action.type": "block",
-                "gen_ai.guardrail.policy.id": "p1", "gen_ai.guardrail.verdict.code": "112"
-            }),
-            json!("pre_tool"),
-        ),
-        // What a tool gave back is no answer of the model.
-        (
-            json!({
-                "gen_ai.guardrail.component.name": "pii", "gen_ai.guardrail.target.type": "output", "gen_ai.guardrail.target.subtype": "tool_call",
-                "gen_ai.guardrail.verdict.type": "deny", "gen_ai.guardrail.action.type": "block", "gen_ai.guardrail.policy.id": "p1",
-                "gen_ai.guardrail.verdict.code": "112"
-            }),
-            Value::Null,
-        ),
-    ] {
-        let out = assembled(vec![span("a", (1, 2, 0), "guardrail", (0, 1), attributes.clone())]);
-        let decision = value(&out.records[0])["policy"][0].clone();
-        let said = ["engine", "verdict", "enforced", "id", "reason"].map(|name| decision[name].clone());
-        assert_eq!(said, ["pii", "deny", "deny", "p1", "112"].map(Value::from), "{attributes}");
-        assert_eq!(decision.get("phase").cloned().unwrap_or_default(), phase);
-    }
-    let result =
-        json!({ "gen_ai.guardrail.component.name": "pii", "gen_ai.guardrail.verdict.type": "allow" });
-    let Item::Event(mut found) = event("gen_ai.guardrail.result", &json!({})) else { panic!("an event") };
-    found.attributes = result.as_object().unwrap().clone();
-    assert_eq!(read(&Item::Event(found)).role, Role::Guardrail);
-    // A call of a model stays one, whatever guards it.
-    let guarded = json!({ "gen_ai.operation.name": "chat", "gen_ai.guardrail.name": "pii" });
-    assert_eq!(read_span("a", "chat m", guarded).role, Role::Inference);
-}
-
-#[test]
-fn a_bare_hash_of_content_is_refused_by_any_name() {
-    let bare = "ab".repeat(32);
-    for name in [
-        "gen_ai.guardrail.security.content.input.hash",
-        "gen_ai.guardrail.content.output.hash",
-        "gen_ai.security.content.input.hash",
-        "evidence.output.commitment",
-        "evidence.input.commitment#2",
-        "gen_ai.prompt.sha256",
-        "app.tool_arguments_digest",
-    ] {
-        for value in [bare.clone(), format!("sha256:{bare}")] {
-            let item = span("a", (1, 1, 0), "x", (0, 1), json!({ name: value }));
-            assert_eq!(unsalted(&item), Err(crate::intake::ItemError::Unsalted(name.into())));
-        }
-        let noted = with_events("x", &json!({}), &[("gen_ai.security.finding", json!({ name: bare }))]);
-        assert!(unsalted(&noted).is_err(), "{name}");
-        assert!(unsalted(&event("x", &json!({ name: bare }))).is_err(), "{name}");
-        let keyed = span("a", (1, 1, 0), "x", (0, 1), json!({ name: "hmac-sha256:ab" }));
-        assert_eq!(unsalted(&keyed), Ok(()));
-    }
-    for public in [
-        "traceloop.prompt.version_hash",
-        "litellm.api_key.hash",
-        "gen_ai.response.id",
-        "evidence.policy.digest",
-        "vcs.commit.hash",
-    ] {
-        assert_eq!(unsalted(&span("a", (1, 1, 0), "x", (0, 1), json!({ public: bare }))), Ok(()), "{public}");
-    }
-}
-
-#[test]
-fn the_rule_of_a_guardrail_is_not_its_method() {
-    let response = json!([{ "type": "pattern", "pattern_name": "us_ssn", "action": "BLOCK" }]).to_string();
-    let attributes = json!({
-        "litellm.guardrail.name": "pii", "litellm.guardrail.status": "guardrail_intervened", "litellm.guardrail.detection_method": "regex",
-        "litellm.guardrail.response": response
-    });
-    let out = assembled(vec![span("litellm", (1, 2, 0), "execute_guardrail pii", (0, 1), attributes)]);
-    let decision = value(&out.records[0])["policy"][0].clone();
-    assert_eq!((&decision["rule"], &decision["detection_method"]), (&json!("us_ssn"), &json!("regex")));
 }
 
 #[test]
