@@ -106,3 +106,27 @@ fn check_bounds(value: &Value, at: &Path<'_>, depth: usize) -> Result<(), Record
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_record_has_what_was_sent_or_is_none() {
+        let text = br#"{"kind":"interaction","input":{"content":{"n":123456789012345678901,"f":0.10000000000000000001}}}"#;
+        let record = Record::from_json(text).unwrap().record;
+        let content = &record.to_object()["input"]["content"];
+        assert_eq!(*content, json!({ "n": "123456789012345678901", "f": "0.10000000000000000001" }));
+        for twice in [
+            r#"{"kind":"interaction","kind":"intent"}"#,
+            r#"{"kind":"interaction","data":{"retrieved":true,"retrieved":false}}"#,
+        ] {
+            let error = Record::from_json(twice.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("occurs twice"), "{error}");
+        }
+        let deep = format!(r#"{{"kind":"interaction","a":{}1{}}}"#, "[".repeat(200), "]".repeat(200));
+        assert!(matches!(Record::from_json(deep.as_bytes()), Err(RecordError::TooDeep)));
+    }
+}

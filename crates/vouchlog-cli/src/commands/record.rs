@@ -198,3 +198,34 @@ fn records_of(file: &Path, all: &mut RecordFiles) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_bad_record_costs_only_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |text: &str| {
+            let file = folder.path().join("records.json");
+            std::fs::write(&file, text).unwrap();
+            read_records(&[file]).unwrap()
+        };
+        let good = r#"{"kind":"interaction"}"#;
+        for bad in [
+            r#"{"kind":"interaction","kind":"interaction"}"#,
+            r#"{"kind":"interaction","a":"\ud800"}"#,
+            r#"{"kind":"nonsense"}"#,
+            "5",
+        ] {
+            for text in [format!("[{good},{bad},{good}]"), format!("{good}\n{bad}\n{good}\n")] {
+                let files = read(&text);
+                assert_eq!((files.records.len(), files.rejected.len()), (2, 1), "{text}");
+                assert!(files.rejected[0].contains("records.json: record 2: "), "{:?}", files.rejected);
+                files.warn().unwrap();
+            }
+            assert!(read(bad).warn().is_err(), "nothing is left to record");
+        }
+        assert!(read("").warn().is_ok());
+    }
+}

@@ -172,7 +172,18 @@ fn by_what_is_left(attributes: &Attributes, name: &str) -> Role {
         "gcp.vertex.agent.llm_request",
         "gcp.vertex.agent.llm_response",
     ];
-    if told.into_iter().any(|name| attributes.contains_key(name)) { Role::Inference } else { Role::Context }
+    if told.into_iter().any(|name| attributes.contains_key(name)) {
+        return Role::Inference;
+    }
+    let is_tool =
+        ["gen_ai.tool.call.id", "gen_ai.tool.name"].into_iter().any(|name| attributes.contains_key(name));
+    if is_tool || is_agentcore_tool(attributes) { Role::Tool } else { Role::Context }
+}
+
+/// The span that a gateway of Amazon Bedrock AgentCore has for a tool.
+fn is_agentcore_tool(attributes: &Attributes) -> bool {
+    let is_gateway = ["gateway.id", "gateway.name"].into_iter().any(|name| attributes.contains_key(name));
+    is_gateway && attributes.contains_key("tool.name")
 }
 
 fn of_operation(operation: &str) -> Option<Role> {

@@ -9,6 +9,7 @@ mod emitters;
 mod guardrails;
 mod lossless;
 mod parts;
+mod shapes;
 
 fn read_span(scope: &str, name: &str, attributes: Value) -> Reading {
     read(&span(scope, (1, 1, 0), name, (0, 1), attributes))

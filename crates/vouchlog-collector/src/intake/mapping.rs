@@ -133,17 +133,17 @@ fn any(value: Value, level: usize) -> Result<AnyValue, ItemError> {
     let value = match kind {
         "arrayValue" => Any::ArrayValue(array(value, level + 1)?),
         "kvlistValue" => Any::KvlistValue(list(value, level + 1)?),
-        _ => scalar(kind, value)?,
+        _ => scalar(kind, &value)?,
     };
     Ok(AnyValue { value: Some(value) })
 }
 
 /// What the type cannot hold is kept as text.
-fn scalar(kind: &str, value: Value) -> Result<Any, ItemError> {
-    if let (Value::Bool(value), "boolValue") = (&value, kind) {
+fn scalar(kind: &str, value: &Value) -> Result<Any, ItemError> {
+    if let (Value::Bool(value), "boolValue") = (value, kind) {
         return Ok(Any::BoolValue(*value));
     }
-    let Some(text) = word(&value) else { return Err(unfit(kind, &value)) };
+    let Some(text) = word(value) else { return Err(unfit(kind, value)) };
     let read = match kind {
         "boolValue" => text.parse().ok().map(Any::BoolValue),
         "intValue" => integer(&text).and_then(|it| i64::try_from(it).ok()).map(Any::IntValue),

@@ -291,6 +291,33 @@ fn spring_ai_names_its_tools_and_stores() {
 }
 
 #[test]
+fn tools_are_told_by_their_names_where_no_operation_is() {
+    for (attributes, arguments) in [
+        (
+            json!({ "gen_ai.tool.name": "f", "gen_ai.tool.call.id": "c1", "tool_arguments": r#"{"x":1}"#, "tool_response": "ok" }),
+            json!({ "x": 1 }),
+        ),
+        (
+            json!({ "gen_ai.tool.name": "f", "gen_ai.tool.arguments": "{}", "gen_ai.tool.result": "ok" }),
+            Value::Null,
+        ),
+    ] {
+        let reading = read_span("pydantic-ai", "running tool", attributes);
+        assert_eq!(
+            (reading.role, reading.text("tool.name"), &reading.fields["tool.result"]),
+            (Role::Tool, Some("f"), &json!("ok"))
+        );
+        assert_eq!(reading.fields.get("tool.arguments").cloned().unwrap_or_default(), arguments);
+    }
+    let gateway = json!({ "gateway.id": "gw-1", "tool.name": "refund", "aws.request.id": "r1" });
+    assert_eq!(
+        (read_span("", "x", gateway.clone()).role, read_span("", "x", gateway).text("tool.name")),
+        (Role::Tool, Some("refund"))
+    );
+    assert_eq!(read_span("", "x", json!({ "tool.name": "refund" })).role, Role::Context);
+}
+
+#[test]
 fn google_adk_has_gemini_s_requests_and_typed_tools() {
     let request = json!({
         "model": "gemini-3", "config": { "system_instruction": "Be brief.", "temperature": 0.5 },
