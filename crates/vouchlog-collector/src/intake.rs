@@ -14,6 +14,8 @@ mod otlp;
 mod scalar;
 mod wire;
 
+pub(crate) use members::is_again;
+
 /// Attributes by name.
 pub type Attributes = Map<String, Value>;
 

@@ -169,14 +169,15 @@ fn by_answer(units: &[Unit<'_>], part: &Part) -> Option<usize> {
     units.iter().position(|unit| unit.answer() == Some(answer))
 }
 
-/// The call in the trace of a decision that names no span: the next one, or the last one before it where it is about what came of that.
+/// The call in the trace of a decision that names no span: the next one, or the last one before it where it is about what came of that. In
+/// a trace without a call of a model it is whatever else was done.
 fn by_trace(units: &[Unit<'_>], part: &Part) -> Option<usize> {
     let Item::Decision(decision) = &part.item else { return None };
     let trace = decision.trace.as_deref().filter(|_| decision.span.is_none())?;
-    let is_here = |at: &usize| {
-        units[*at].is_inference() && units[*at].main().is_some_and(|main| main.trace() == Some(trace))
-    };
-    let here: Vec<usize> = (0..units.len()).filter(is_here).collect();
+    let is_here = |at: &usize| units[*at].main().is_some_and(|main| main.trace() == Some(trace));
+    let all: Vec<usize> = (0..units.len()).filter(is_here).collect();
+    let calls: Vec<usize> = all.iter().copied().filter(|at| units[*at].is_inference()).collect();
+    let here = if calls.is_empty() { all } else { calls };
     let is_after =
         part.reading.text("decision.phase").is_some_and(|phase| is_output(phase) || phase == "pre_tool");
     let time = decision.time;

@@ -65,6 +65,12 @@ pub(super) fn of_span<'a>(span: &'a Span, role: Role, tables: &Tables) -> Cow<'a
         } else if let Some((whose, is_answer)) = message_of(event) {
             let list = if is_answer { &mut answered } else { &mut asked };
             list.push((whose, body_of(event)));
+        } else if role == Role::Guardrail && is_finding(event) {
+            for (name, value) in
+                event.attributes.iter().filter(|(name, _)| !span.attributes.contains_key(*name))
+            {
+                all.to_mut().entry(name.as_str()).or_insert_with(|| value.clone());
+            }
         } else if !is_read_elsewhere(event) {
             unknown.push(json!({ "name": event.name, "attributes": event.attributes }));
         }
@@ -153,6 +159,14 @@ fn body_of(event: &SpanEvent) -> Value {
     }
     let members = event.attributes.iter().filter(|(name, _)| !ABOUT.contains(&name.as_str()));
     with_blocks(members.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>().into())
+}
+
+/// What a guardrail found, as an event of its span.
+fn is_finding(event: &SpanEvent) -> bool {
+    matches!(
+        event.name.as_str(),
+        "gen_ai.security.finding" | "gen_ai.guardrail.security.finding" | "gen_ai.guardrail.result"
+    )
 }
 
 /// Those that say when something was, and failures, which are read with the outcome.

@@ -160,6 +160,23 @@ pub(crate) fn served_tools(messages: &Value) -> Vec<Map<String, Value>> {
         .collect()
 }
 
+/// Adds the tools that the provider ran to messages in which they are missing: flattened messages leave them out, and the same answer in
+/// one piece has them.
+pub(super) fn add_served(messages: &mut Value, other: &Value) {
+    if !served_tools(messages).is_empty() {
+        return;
+    }
+    let lists = other.as_array().into_iter().flatten().filter_map(|message| message["parts"].as_array());
+    let is_one = |part: &&Value| {
+        let kind = part["type"].as_str().unwrap_or_default();
+        is_served(kind) || is_served_result(kind)
+    };
+    let found: Vec<Value> = lists.flatten().filter(is_one).cloned().collect();
+    if let Some(parts) = messages.as_array_mut().and_then(|all| all.first_mut()?["parts"].as_array_mut()) {
+        parts.splice(..0, found);
+    }
+}
+
 fn served(kind: &str, part: &Map<String, Value>, answer: Option<&Map<String, Value>>) -> Map<String, Value> {
     let first = |of: &Map<String, Value>, names: &[&str]| {
         names.iter().filter_map(|name| of.get(*name)).find(|value| !value.is_null()).cloned()

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::parts::add_served;
 use super::shape::{self, Shape, convert};
 use super::table::{self, Tables};
 use super::{Dialect, Role, detect, flat, messages, noted, role};
-use crate::intake::{Attributes, Item, Source, Span, size_of, size_of_value};
+use crate::intake::{Attributes, Item, Source, Span, is_again, size_of, size_of_value};
 
 /// The content of an item.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,7 +136,7 @@ fn by_tables(dialect: Dialect, role: Role, attributes: &Attributes) -> Reading {
         if used.contains(&name) {
             continue;
         }
-        if tables.repeats(&name) {
+        if tables.repeats(&name) && !is_again(&name) {
             continue;
         }
         let is_content = tables.is_content(&name) && !is_of(role, "content.input");
@@ -189,6 +190,9 @@ fn named(
             if is_content {
                 used.insert(name.clone());
                 reading.omitted.insert(name.clone());
+            }
+            if let Some(known) = reading.fields.get_mut(field).filter(|_| field == "content.output") {
+                add_served(known, &converted);
             }
             continue;
         }
@@ -337,6 +341,11 @@ fn workload(reading: &mut Reading, source: &Source) {
                 reading.fields.insert("workload.method".into(), "self".into());
             }
         }
+    }
+    // Those of `evidence.*` are among the item's own.
+    let again = |(name, _): &(&String, &Value)| is_again(name) && !name.starts_with("evidence.");
+    for (name, value) in source.resource.iter().filter(again) {
+        reading.left.entry(format!("resource.{name}")).or_insert_with(|| value.clone());
     }
     for (name, value) in &source.scope_attributes {
         reading.left.entry(format!("scope.{name}")).or_insert_with(|| value.clone());

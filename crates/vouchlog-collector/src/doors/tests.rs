@@ -189,6 +189,12 @@ fn a_decision_that_names_a_trace_joins_the_call_it_stands_by() {
         assert_eq!(with[0]["correlation"]["response_id"], joined, "{input} {time}");
         assert_eq!(out.records.len(), 2);
     }
+    let tool =
+        span("app", (1, 2, 0), "execute_tool f", (0, 9), json!({ "gen_ai.operation.name": "execute_tool" }));
+    let (mut items, _) =
+        opa(opa_entry(&json!({ "trace_id": "01".repeat(16) })).to_string().as_bytes()).unwrap();
+    items.push(tool);
+    assert_eq!(assembled(items).records.len(), 1);
     // Where the trace has no call it is a record of its own, as before.
     let (items, _) = opa(opa_entry(&json!({ "trace_id": "09".repeat(16) })).to_string().as_bytes()).unwrap();
     assert_eq!(assembled(items).records.len(), 1);

@@ -4,6 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+/// Whether a name is that of a further value of a name that came more than once.
+pub(crate) fn is_again(name: &str) -> bool {
+    let number = name.rsplit_once('#').map(|(_, number)| number);
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// Members of a map as they come. OpenTelemetry allows a name once. Of a name that came more often each value is kept: the first by the
 /// name, the others by `name#2`, `name#3`, which no table knows, so that they are counted as not understood. An `evidence.*`
 /// attribute that contradicts itself declares nothing: its first value is kept as `name#1`.

@@ -56,6 +56,17 @@ fn verdicts_of_guardrails_are_read_by_every_generation_of_names() {
     let Item::Event(mut found) = event("gen_ai.guardrail.result", &json!({})) else { panic!("an event") };
     found.attributes = result.as_object().unwrap().clone();
     assert_eq!(read(&Item::Event(found)).role, Role::Guardrail);
+    // A finding may be an event of the guardrail's span.
+    let finding =
+        json!({ "gen_ai.guardrail.verdict.type": "deny", "gen_ai.guardrail.security.policy.id": "p1" });
+    let run = json!({ "gen_ai.operation.name": "run_guardrail", "gen_ai.guardrail.component.name": "pii" });
+    let out = assembled(vec![with_events(
+        "run_guardrail pii",
+        &run,
+        &[("gen_ai.guardrail.security.finding", finding)],
+    )]);
+    let decision = value(&out.records[0])["policy"][0].clone();
+    assert_eq!((&decision["verdict"], &decision["id"]), (&json!("deny"), &json!("p1")));
     // A call of a model stays one, whatever guards it.
     let guarded = json!({ "gen_ai.operation.name": "chat", "gen_ai.guardrail.name": "pii" });
     assert_eq!(read_span("a", "chat m", guarded).role, Role::Inference);

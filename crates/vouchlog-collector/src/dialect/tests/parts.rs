@@ -96,6 +96,22 @@ fn tools_that_the_provider_ran_are_tools() {
             "{part}"
         );
     }
+    // Flattened messages leave it out; the same answer in one piece does not.
+    let whole = json!({ "output": [
+        { "type": "web_search_call", "id": "s1", "status": "completed", "action": { "query": "q" } },
+        { "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": "Done." }] }
+    ] });
+    let flattened = json!({
+        "openinference.span.kind": "LLM", "llm.model_name": "m", "llm.output_messages.0.message.role": "assistant",
+        "llm.output_messages.0.message.content": "Done.", "output.value": whole.to_string()
+    });
+    let record =
+        value(&assembled(vec![span("openinference.x", (1, 2, 0), "Response", (0, 1), flattened)]).records[0]);
+    assert_eq!(
+        (&record["tools"][0]["name"], &record["tools"][0]["status"]),
+        (&json!("web_search"), &json!("executed")),
+        "{record:#}"
+    );
     // A part of an unknown kind may be one.
     let record = chat(
         &json!([{ "role": "assistant", "parts": [{ "type": "gizmo" }, { "type": "text", "content": "x" }] }]),

@@ -247,6 +247,15 @@ fn attributes_that_came_twice_keep_both_values() {
         "kept, and counted as not understood"
     );
     assert_eq!(both(state, "approved", "approved").as_object().unwrap()[state], "approved");
+    // Flattened messages and names that repeat others are no exception.
+    let again = json!({
+        "openinference.span.kind": "LLM", "llm.input_messages.0.message.content": "one", "llm.input_messages.0.message.content#2": "two",
+        "llm.token_count.total#2": 7
+    });
+    let reading =
+        crate::dialect::read(&crate::testsupport::span("openinference.x", (1, 1, 0), "x", (0, 1), again));
+    let kept = json!({ "llm.input_messages.0.message.content#2": "two", "llm.token_count.total#2": 7 });
+    assert_eq!(Value::Object(reading.left), kept);
     // Names that look like these are taken, and nothing is overwritten.
     let mut proto = span(0, text("x"));
     proto.attributes = ["k#2", "k", "k", "k"].map(|key| pair(key, text(key))).to_vec();
