@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::intake::{Attributes, Item, Source};
 
+mod carriers;
 mod finish;
 mod flat;
 mod messages;

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::finish::finish_reason;
-use super::parts::{part, parts, text};
+use super::parts::{WRAPPERS, part, parts, text};
 use super::shape::json as read_json;
 use crate::limits::MAX_DEPTH;
 
@@ -85,10 +85,6 @@ fn is_vector(value: &Value) -> bool {
         .as_array()
         .is_some_and(|list| !list.is_empty() && list.iter().all(|one| one.is_number() || is_vector(one)))
 }
-
-/// Members that wrap a message, or a part of one, and say nothing themselves.
-pub(super) const WRAPPERS: [&str; 7] =
-    ["message", "message_content", "tool_call", "prompt", "completion", "embedding", "tool"];
 
 /// Members of a wrapping that say something about the message in it.
 const BESIDE: [&str; 8] = [

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
+use super::carriers::{EVENT_CONTENT, listed, message_of};
 use super::messages::blocks;
 use super::shape::json as read_json;
 use super::table::Tables;
@@ -19,35 +20,8 @@ const WHOLE: [&str; 5] = [
     "gen_ai.system_instructions",
 ];
 
-/// Where Azure's packages have the content of an event.
-const EVENT_CONTENT: &str = "gen_ai.event.content";
-
 /// The attribute that takes what events of a span hold that no table knows.
 const UNKNOWN: &str = "span.events";
-
-/// Whose message an event of a span is, and whether it is an answer.
-fn message_of(event: &SpanEvent) -> Option<(&'static str, bool)> {
-    Some(match event.name.as_str() {
-        "gen_ai.system.message" | "gen_ai.system.instructions" | "gen_ai.system.instruction" => {
-            ("system", false)
-        }
-        "gen_ai.user.message" | "gen_ai.content.prompt" | "gen_ai.input.messages" => ("user", false),
-        "gen_ai.assistant.message" => ("assistant", false),
-        "gen_ai.tool.message" => ("tool", false),
-        "gen_ai.choice" | "gen_ai.content.completion" | "gen_ai.output.messages" => ("assistant", true),
-        _ => return None,
-    })
-}
-
-/// Whether a span has messages in its events.
-pub(super) fn has_messages(span: &Span) -> bool {
-    let holds = |event: &SpanEvent| {
-        ["content", "message", "message.content", "tool_calls", EVENT_CONTENT]
-            .into_iter()
-            .any(|name| event.attributes.contains_key(name))
-    };
-    span.events.iter().any(|event| message_of(event).is_some() && holds(event))
-}
 
 /// Attributes of a span, and what its events hold.
 pub(super) fn of_span<'a>(span: &'a Span, role: Role, tables: &Tables) -> Cow<'a, Attributes> {
@@ -117,19 +91,6 @@ pub(super) fn of_event(event: &Event, role: Role) -> Cow<'_, Attributes> {
         }
     }
     all
-}
-
-/// What an event is whose body has the messages of a span, as AWS's distribution of OpenTelemetry takes them out of spans.
-pub(super) fn role_of_body(body: &Value) -> Option<Role> {
-    let body = body.as_object()?;
-    let asked = listed(body, "input").unwrap_or_default();
-    let is_known = !asked.is_empty() || listed(body, "output").is_some_and(|answered| !answered.is_empty());
-    let is_tool = !asked.is_empty() && asked.iter().all(|one| one["role"] == "tool");
-    is_known.then_some(if is_tool { Role::Tool } else { Role::Details })
-}
-
-fn listed(body: &Map<String, Value>, side: &str) -> Option<Vec<Value>> {
-    body.get(side)?.get("messages")?.as_array().cloned()
 }
 
 /// The body of a message that has another one in its content.

@@ -2,9 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::messages::WRAPPERS;
 use super::shape::json as read_json;
 use crate::limits::MAX_DEPTH;
+
+/// Members that wrap a message, or a part of one, and say nothing themselves.
+pub(super) const WRAPPERS: [&str; 7] =
+    ["message", "message_content", "tool_call", "prompt", "completion", "embedding", "tool"];
 
 pub(super) fn text(text: &str) -> Value {
     json!({ "type": "text", "content": text })

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{is_message, noted};
+use super::carriers::{Told, has_messages, told_by};
+use super::is_message;
 use crate::intake::{Attributes, Event, Span, SpanKind};
 
 /// What an item is in an interaction.
@@ -69,7 +70,7 @@ fn tells_of_call(span: &Span) -> bool {
     const AZURE: [&str; 4] = ["create_message", "list_messages", "process_thread_run", "submit_tool_outputs"];
     let operation = span.attributes.get("gen_ai.operation.name").and_then(Value::as_str);
     let is_loop = span.attributes.keys().any(|name| name.starts_with("event_loop."));
-    !is_loop && operation.is_none_or(|operation| AZURE.contains(&operation)) && noted::has_messages(span)
+    !is_loop && operation.is_none_or(|operation| AZURE.contains(&operation)) && has_messages(span)
 }
 
 pub(super) fn of_event(event: &Event) -> Role {
@@ -88,7 +89,11 @@ pub(super) fn of_event(event: &Event) -> Role {
         // A gateway's access log has the attributes of a span.
         name => match of_attributes(&event.attributes, name) {
             Role::Inference => Role::Details,
-            Role::Context => noted::role_of_body(&event.body).unwrap_or(Role::Context),
+            Role::Context => match told_by(&event.body) {
+                Some(Told::Call) => Role::Details,
+                Some(Told::Tool) => Role::Tool,
+                None => Role::Context,
+            },
             other => other,
         },
     }
