@@ -12,21 +12,27 @@ use serde_json::Value;
 
 use crate::intake::{Attributes, Item, Source};
 
+mod carriers;
 mod finish;
 mod flat;
 mod messages;
+mod noted;
+mod parts;
 mod python;
 mod read;
 mod role;
 mod shape;
 mod table;
+mod unsalted;
 
 pub use finish::finish_reason;
 pub use messages::{messages, text_of, tool_calls};
-pub use read::{Reading, read, read_payload, says_nothing, unsalted};
+pub(crate) use parts::{is_without_tool, served_tools};
+pub use read::{Reading, read, read_payload, says_nothing};
 pub use role::Role;
 pub(crate) use shape::time;
 pub use table::{TableFile, tables};
+pub use unsalted::unsalted;
 
 /// Who names things how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

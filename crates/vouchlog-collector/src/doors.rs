@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use thiserror::Error;
+use vouchlog_record::json::{self, JsonError};
 use vouchlog_record::limits::MAX_RECORD_BYTES;
 use vouchlog_record::{ParsedRecord, Record};
 use vouchlog_stream::StatementKind;
@@ -24,7 +25,7 @@ pub enum DoorError {
     TooLong(usize),
     /// It is neither a JSON object, nor an array of them, nor one on each line.
     #[error("the body is neither a JSON array of objects nor one object per line: {0}")]
-    Json(String),
+    Json(JsonError),
     /// It has too many.
     #[error("more than {MAX_PAYLOADS} payloads in one body")]
     TooMany,
@@ -65,28 +66,35 @@ fn record(object: Map<String, Value>) -> Result<ParsedRecord, String> {
 /// An object of a body, or why it is none.
 type OneObject = Result<Map<String, Value>, String>;
 
-/// The objects of a body: one, an array of them, or one on each line.
+/// The objects of a body: one, an array of them, or one on each line. One that cannot be read costs only itself.
 fn objects(body: &[u8]) -> Result<Vec<OneObject>, DoorError> {
     if body.len() > MAX_BODY_BYTES {
         return Err(DoorError::TooLong(body.len()));
     }
-    let values: Vec<Value> = match serde_json::from_slice(body) {
-        Ok(Value::Array(list)) => list,
-        Ok(one) => vec![one],
-        Err(_) => serde_json::Deserializer::from_slice(body)
-            .into_iter()
-            .take(MAX_PAYLOADS + 1)
-            .collect::<Result<_, _>>()
-            .map_err(|error| DoorError::Json(error.to_string()))?,
-    };
-    if values.len() > MAX_PAYLOADS {
-        return Err(DoorError::TooMany);
+    let (mut objects, mut is_json, mut broken) = (Vec::new(), false, None);
+    for payload in json::split(body) {
+        if objects.len() >= MAX_PAYLOADS {
+            return Err(DoorError::TooMany);
+        }
+        let read = payload.and_then(|payload| {
+            is_json |= payload.bytes().starts_with(b"{");
+            json::read(payload.bytes(), json::MAX_DEPTH)
+        });
+        is_json |= read.is_ok();
+        objects.push(match read {
+            Ok(Value::Object(object)) => Ok(object),
+            Ok(_) => Err("it is not an object".to_owned()),
+            Err(error) => {
+                let why = error.to_string();
+                broken.get_or_insert(error);
+                Err(why)
+            }
+        });
     }
-    let object = |value| match value {
-        Value::Object(object) => Ok(object),
-        _ => Err("it is not an object".to_owned()),
-    };
-    Ok(values.into_iter().map(object).collect())
+    match broken {
+        Some(error) if !is_json => Err(DoorError::Json(error)),
+        _ => Ok(objects),
+    }
 }
 
 /// Puts a member in if there is one.

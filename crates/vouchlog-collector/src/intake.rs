@@ -8,7 +8,13 @@ use thiserror::Error;
 use crate::limits::MAX_BODY_BYTES;
 
 mod json;
+mod mapping;
+mod members;
 mod otlp;
+mod scalar;
+mod wire;
+
+pub(crate) use members::is_again;
 
 /// Attributes by name.
 pub type Attributes = Map<String, Value>;
@@ -199,7 +205,7 @@ pub enum ItemError {
     /// A trace or span id is not what it must be; the emitter is broken.
     #[error("{0} has the wrong length, or is all zero")]
     Id(&'static str),
-    /// OTLP/JSON: a field is of the wrong type; the emitter is broken.
+    /// It is malformed, nested too deeply, or not UTF-8; the emitter is broken.
     #[error("a field cannot be read: {0}")]
     Field(String),
     /// The body has too many; send smaller batches.
@@ -231,23 +237,9 @@ pub fn decode(signal: Signal, encoding: Encoding, body: &[u8]) -> Result<Decoded
         return Err(IntakeError::TooLong(body.len()));
     }
     match encoding {
-        Encoding::Protobuf => otlp::decode(signal, body),
+        Encoding::Protobuf => wire::decode(signal, body),
         Encoding::Json => json::decode(signal, body),
     }
-}
-
-/// Items of a message that is decoded already, as gRPC hands it over.
-pub fn from_traces(
-    request: opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest,
-) -> Decoded {
-    otlp::from_traces(request.resource_spans)
-}
-
-/// Items of a message that is decoded already, as gRPC hands it over.
-pub fn from_logs(
-    request: opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest,
-) -> Decoded {
-    otlp::from_logs(request.resource_logs)
 }
 
 /// What a value or a member costs beside its text, about.

@@ -3,7 +3,7 @@
 //! **Invariant: missing data never counts as present.** A [`Field`] distinguishes a value from four ways in which it can be missing,
 //! and an empty record is a record: it is refused for no gap, only for what is malformed.
 //!
-//! In scope: the model ([`Record`] and its groups), reading JSON within bounds and without secrets ([`Record::from_value`]), commitments
+//! In scope: the model ([`Record`] and its groups), reading JSON within bounds, unchanged ([`json`]) and without secrets ([`Record::from_value`]), commitments
 //! ([`Commitment`]), which fields are content ([`is_content`]), facets ([`Facet`]), and the published JSON Schema.
 //!
 //! Out of scope: signing a record (`vouchlog-statement`), judging it (`vouchlog-grading`), telling what happened in a session
@@ -22,6 +22,7 @@ mod format;
 mod group;
 mod hop;
 mod id;
+pub mod json;
 pub mod limits;
 mod one_or_many;
 mod parse;

@@ -7,6 +7,7 @@ use crate::content::is_content;
 use crate::error::RecordError;
 use crate::format::SCHEMA;
 use crate::id::RecordId;
+use crate::json::{self, JsonError};
 use crate::limits::{MAX_LIST, MAX_RECORD_BYTES, MAX_RECORD_DEPTH};
 use crate::path::Path;
 use crate::read::{Read as _, Unknown, leaf, wrong};
@@ -25,12 +26,17 @@ pub struct ParsedRecord {
 
 impl Record {
     /// Reads a record, and takes out what must never be stored: authorization headers, cookies, keys, raw tokens. A stand-in takes the place of
-    /// each: equal for equal secrets, and nothing can be learnt from it without the key.
+    /// each: equal for equal secrets, and nothing can be learnt from it without the key. A name that occurs twice in an object is an error; a number
+    /// that is held neither in 64 bits nor in a double becomes the text that was sent.
     pub fn from_json(json: &[u8]) -> Result<ParsedRecord, RecordError> {
         if json.len() > MAX_RECORD_BYTES {
             return Err(RecordError::TooLong(json.len()));
         }
-        Self::from_value(serde_json::from_slice(json).map_err(RecordError::Json)?)
+        match json::read(json, json::MAX_DEPTH) {
+            Ok(value) => Self::from_value(value),
+            Err(JsonError::Deep(_)) => Err(RecordError::TooDeep),
+            Err(error) => Err(RecordError::Json(serde::de::Error::custom(error))),
+        }
     }
 
     /// The same from a JSON value. The stand-ins of secrets are made with the key of this process.
@@ -109,5 +115,29 @@ fn check_bounds(value: &Value, at: &Path<'_>, depth: usize) -> Result<(), Record
                 .try_for_each(|(place, value)| check_bounds(value, &Path::Element(at, place), depth + 1))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_record_has_what_was_sent_or_is_none() {
+        let text = br#"{"kind":"interaction","input":{"content":{"n":123456789012345678901,"f":0.10000000000000000001}}}"#;
+        let record = Record::from_json(text).unwrap().record;
+        let content = &record.to_object()["input"]["content"];
+        assert_eq!(*content, json!({ "n": "123456789012345678901", "f": "0.10000000000000000001" }));
+        for twice in [
+            r#"{"kind":"interaction","kind":"intent"}"#,
+            r#"{"kind":"interaction","data":{"retrieved":true,"retrieved":false}}"#,
+        ] {
+            let error = Record::from_json(twice.as_bytes()).unwrap_err().to_string();
+            assert!(error.contains("occurs twice"), "{error}");
+        }
+        let deep = format!(r#"{{"kind":"interaction","a":{}1{}}}"#, "[".repeat(200), "]".repeat(200));
+        assert!(matches!(Record::from_json(deep.as_bytes()), Err(RecordError::TooDeep)));
     }
 }

@@ -8,7 +8,7 @@ use vouchlog::StatementKind;
 use vouchlog_grading::{Context, Finding, Grade, Severity, grade};
 use vouchlog_record::{Record, RecordId};
 
-use super::record::read_records;
+use super::record::{RecordFiles, read_records};
 use crate::output::{Outcome, Output};
 
 /// Stands for the gateway that will record them.
@@ -40,7 +40,10 @@ impl SchemaArgs {
 
 impl GradeArgs {
     pub(crate) fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let mut records = read_records(&self.records)?;
+        let files = read_records(&self.records)?;
+        files.warn_of_rejected()?;
+        files.warn_of_secrets();
+        let RecordFiles { mut records, rejected, .. } = files;
         for record in &mut records {
             record.body.custody.get_or_default().recorder = RECORDER.into();
         }
@@ -64,9 +67,10 @@ impl GradeArgs {
             })
             .collect();
         output.answer(&lines.join("\n"), &json!({ "records": json }))?;
-        let fine = grades
-            .iter()
-            .all(|grade| grade.findings.iter().all(|finding| finding.severity < Severity::Indeterminate));
+        let fine = rejected.is_empty()
+            && grades
+                .iter()
+                .all(|grade| grade.findings.iter().all(|finding| finding.severity < Severity::Indeterminate));
         Ok(if fine { Outcome::Fine } else { Outcome::Finding })
     }
 }

@@ -7,8 +7,9 @@ use anyhow::Context;
 use serde_json::{Value, json};
 use vouchlog::StatementKind;
 use vouchlog_grading::Severity;
+use vouchlog_record::Record;
+use vouchlog_record::json;
 use vouchlog_record::limits::MAX_RECORD_BYTES;
-use vouchlog_record::{ParsedRecord, Record};
 use vouchlog_vault::{Recorded, Row};
 
 use super::custody::{self, CustodyArgs, VaultArgs};
@@ -45,12 +46,15 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        let values = read_values(&self.records)?;
-        // A record that cannot be read is told before anything is made. It is read for good under the key of the vault.
-        parse(values.clone())?;
+        let raw = RawRecords::read(&self.records)?;
+        // A record that cannot be read is reported before anything is made.
+        raw.clone().parse().warn_of_rejected()?;
         let (vault, access) = self.vault.open_or_create().await?;
         let custodian = self.custody.open(&self.vault, vault.clone(), access.clone()).await?;
-        let records = parse_with_warnings(values)?;
+        // Read again, for good: stand-ins for secrets are made with the key of the vault.
+        let files = raw.parse();
+        files.warn_of_secrets();
+        let RecordFiles { records, rejected, .. } = files;
         let record = async { Ok(custodian.recorder().record(records).await?) };
         let done = async {
             let recorded = self.custody.patiently(&custodian, record).await?;
@@ -67,13 +71,13 @@ impl Args {
             let row = vault.row(&access, &recorded.id).await.map_err(custody::advise_vault)?;
             logged.push((recorded, row));
         }
-        answer(output, &logged)?;
-        let is_fine = logged.iter().all(|(recorded, _)| !recorded.is_conflict);
+        answer(output, &logged, &rejected)?;
+        let is_fine = rejected.is_empty() && logged.iter().all(|(recorded, _)| !recorded.is_conflict);
         Ok(if is_fine { Outcome::Fine } else { Outcome::Finding })
     }
 }
 
-fn answer(output: Output, logged: &[(Recorded, Row)]) -> anyhow::Result<()> {
+fn answer(output: Output, logged: &[(Recorded, Row)], rejected: &[String]) -> anyhow::Result<()> {
     if logged.is_empty() {
         return output.answer("nothing is pending", &json!({ "records": [] }));
     }
@@ -101,7 +105,14 @@ fn answer(output: Output, logged: &[(Recorded, Row)]) -> anyhow::Result<()> {
         lines.push(format!("  … and {} more", recorded.len() - SHOWN));
     }
     let records: Vec<Value> = logged.iter().map(as_json).collect();
-    output.answer(&lines.join("\n"), &json!({ "records": records }))
+    if !rejected.is_empty() {
+        lines.push(format!("not recorded: {}", output::count(rejected.len() as u64, "record", "records")));
+    }
+    let mut told = json!({ "records": records });
+    if !rejected.is_empty() {
+        told["rejected"] = json!(rejected);
+    }
+    output.answer(&lines.join("\n"), &told)
 }
 
 fn in_words(recorded: &Recorded, kind: StatementKind) -> String {
@@ -138,70 +149,133 @@ fn as_json((recorded, row): &(Recorded, Row)) -> Value {
     })
 }
 
-/// Reads records from files; each has one, an array of them, or one after the other.
-pub(super) fn read_records(files: &[PathBuf]) -> anyhow::Result<Vec<Record>> {
-    parse_with_warnings(read_values(files)?)
+/// What files hold.
+#[derive(Default)]
+pub(super) struct RecordFiles {
+    /// The records that were read.
+    pub(super) records: Vec<Record>,
+    /// What could not be read, each with its file, its number and the reason.
+    pub(super) rejected: Vec<String>,
+    /// Which records had secrets, and where.
+    secrets: Vec<String>,
 }
 
-/// The JSON of records, with the name of its file.
-type Named = (PathBuf, Vec<Value>);
-
-fn read_values(files: &[PathBuf]) -> anyhow::Result<Vec<Named>> {
-    let (mut named, mut count) = (Vec::new(), 0);
-    for file in files {
-        let values = values_of(file).with_context(|| file.display().to_string())?;
-        count += values.len();
-        anyhow::ensure!(count <= MAX_RECORDS, "more than {MAX_RECORDS} records: record them in parts");
-        named.push((file.clone(), values));
-    }
-    Ok(named)
-}
-
-fn values_of(file: &Path) -> anyhow::Result<Vec<Value>> {
-    let limit = MAX_RECORD_BYTES * 64;
-    let mut bytes = Vec::new();
-    let input: Box<dyn Read> = if file == Path::new("-") {
-        Box::new(std::io::stdin().lock())
-    } else {
-        Box::new(std::fs::File::open(file)?)
-    };
-    input.take(limit as u64 + 1).read_to_end(&mut bytes)?;
-    anyhow::ensure!(bytes.len() <= limit, "longer than {limit} bytes: record them in parts");
-    let mut records = Vec::new();
-    for value in serde_json::Deserializer::from_slice(&bytes).into_iter::<Value>() {
-        match value.context("it is not valid JSON")? {
-            Value::Array(values) => records.extend(values),
-            value => records.push(value),
+impl RecordFiles {
+    /// Warns of each record that could not be read. Fails if there is no other.
+    pub(super) fn warn_of_rejected(&self) -> anyhow::Result<()> {
+        match &self.rejected[..] {
+            [first, ..] if self.records.is_empty() => {
+                Err(Advice::error(first.clone(), "`vouchlog schema` prints the schema of a record"))
+            }
+            rejected => {
+                rejected.iter().for_each(|why| output::warn(why));
+                Ok(())
+            }
         }
     }
-    Ok(records)
+
+    /// Warns of each secret that was removed.
+    pub(super) fn warn_of_secrets(&self) {
+        self.secrets.iter().for_each(|words| output::warn(words));
+    }
 }
 
-fn parse(named: Vec<Named>) -> anyhow::Result<Vec<ParsedRecord>> {
-    let mut records = Vec::new();
-    for (file, values) in named {
-        for (place, value) in values.into_iter().enumerate() {
-            let parsed = Record::from_value(value).map_err(|error| {
-                Advice::error(
-                    format!("record {}: {error}", place + 1),
-                    "`vouchlog schema` prints the schema of a record",
-                )
-            });
-            records.push(parsed.with_context(|| file.display().to_string())?);
-        }
-    }
-    Ok(records)
+/// Reads records from files; each has one, an array of them, or one after the other. One that cannot be read costs only itself.
+pub(super) fn read_records(files: &[PathBuf]) -> anyhow::Result<RecordFiles> {
+    Ok(RawRecords::read(files)?.parse())
 }
 
-fn parse_with_warnings(named: Vec<Named>) -> anyhow::Result<Vec<Record>> {
-    let mut records = Vec::new();
-    for parsed in parse(named)? {
-        if !parsed.removed.is_empty() {
-            let secrets = output::count(parsed.removed.len() as u64, "secret", "secrets");
-            let places = parsed.removed.join(", ");
-            output::warn(&format!("record {}: {secrets} removed at {places}", records.len() + 1));
+/// The JSON of files, split into records.
+#[derive(Clone, Default)]
+struct RawRecords(Vec<RawRecord>);
+
+/// The JSON of one record, or why there is none.
+#[derive(Clone)]
+struct RawRecord {
+    file: PathBuf,
+    /// Its number in the file, from 1.
+    number: usize,
+    value: Result<Value, String>,
+}
+
+impl RawRecords {
+    fn read(files: &[PathBuf]) -> anyhow::Result<Self> {
+        let mut all = Self::default();
+        for file in files {
+            all.add(file).with_context(|| file.display().to_string())?;
         }
-        records.push(parsed.record);
+        Ok(all)
     }
-    Ok(records)
+
+    fn add(&mut self, file: &Path) -> anyhow::Result<()> {
+        let limit = MAX_RECORD_BYTES * 64;
+        let mut bytes = Vec::new();
+        let input: Box<dyn Read> = if file == Path::new("-") {
+            Box::new(std::io::stdin().lock())
+        } else {
+            Box::new(std::fs::File::open(file)?)
+        };
+        input.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+        anyhow::ensure!(bytes.len() <= limit, "longer than {limit} bytes: record them in parts");
+        for (place, found) in json::split(&bytes).enumerate() {
+            anyhow::ensure!(
+                self.0.len() < MAX_RECORDS,
+                "more than {MAX_RECORDS} records: record them in parts"
+            );
+            let value = found.and_then(|raw| json::read(raw.bytes(), json::MAX_DEPTH));
+            let value = value.map_err(|error| error.to_string());
+            self.0.push(RawRecord { file: file.to_owned(), number: place + 1, value });
+        }
+        Ok(())
+    }
+
+    fn parse(self) -> RecordFiles {
+        let mut files = RecordFiles::default();
+        for RawRecord { file, number, value } in self.0 {
+            let parsed = value.and_then(|value| Record::from_value(value).map_err(|error| error.to_string()));
+            match parsed {
+                Err(why) => files.rejected.push(format!("{}: record {number}: {why}", file.display())),
+                Ok(parsed) => {
+                    if !parsed.removed.is_empty() {
+                        let secrets = output::count(parsed.removed.len() as u64, "secret", "secrets");
+                        let places = parsed.removed.join(", ");
+                        files.secrets.push(format!("record {number}: {secrets} removed at {places}"));
+                    }
+                    files.records.push(parsed.record);
+                }
+            }
+        }
+        files
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_bad_record_costs_only_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |text: &str| {
+            let file = folder.path().join("records.json");
+            std::fs::write(&file, text).unwrap();
+            read_records(&[file]).unwrap()
+        };
+        let good = r#"{"kind":"interaction"}"#;
+        for bad in [
+            r#"{"kind":"interaction","kind":"interaction"}"#,
+            r#"{"kind":"interaction","a":"\ud800"}"#,
+            r#"{"kind":"nonsense"}"#,
+            "5",
+        ] {
+            for text in [format!("[{good},{bad},{good}]"), format!("{good}\n{bad}\n{good}\n")] {
+                let files = read(&text);
+                assert_eq!((files.records.len(), files.rejected.len()), (2, 1), "{text}");
+                assert!(files.rejected[0].contains("records.json: record 2: "), "{:?}", files.rejected);
+                files.warn_of_rejected().unwrap();
+            }
+            assert!(read(bad).warn_of_rejected().is_err(), "nothing is left to record");
+        }
+        assert!(read("").warn_of_rejected().is_ok());
+    }
 }

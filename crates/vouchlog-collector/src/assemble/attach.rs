@@ -127,8 +127,10 @@ pub(super) fn neighbours<'a>(units: &mut Vec<Unit<'a>>, tree: &Tree<'a>, events:
     let mut alone: BTreeMap<Alone<'a>, Unit<'a>> = BTreeMap::new();
     for part in all {
         let is_decision = part.role() == Role::Guardrail;
-        let home =
-            by_target(units, part).or_else(|| by_answer(units, part)).or_else(|| near(units, tree, part));
+        let home = by_target(units, part)
+            .or_else(|| by_answer(units, part))
+            .or_else(|| near(units, tree, part))
+            .or_else(|| by_trace(units, part));
         match home.map(|at| &mut units[at]) {
             Some(unit) if is_decision => unit.decisions.push(part),
             Some(unit) => unit.sources.push(part),
@@ -173,6 +175,26 @@ fn by_answer(units: &[Unit<'_>], part: &Part) -> Option<usize> {
         _ => part.reading.text("correlation.response_id"),
     }?;
     units.iter().position(|unit| unit.answer() == Some(answer))
+}
+
+/// The call in the trace of a decision that names no span: the next one, or the last one before it where it is about what came of that. In
+/// a trace without a call of a model it is whatever else was done.
+fn by_trace(units: &[Unit<'_>], part: &Part) -> Option<usize> {
+    let Item::Decision(decision) = &part.item else { return None };
+    let trace = decision.trace.as_deref().filter(|_| decision.span.is_none())?;
+    let is_here = |at: &usize| units[*at].main().is_some_and(|main| main.trace() == Some(trace));
+    let all: Vec<usize> = (0..units.len()).filter(is_here).collect();
+    let calls: Vec<usize> = all.iter().copied().filter(|at| units[*at].is_inference()).collect();
+    let here = if calls.is_empty() { all } else { calls };
+    let is_after =
+        part.reading.text("decision.phase").is_some_and(|phase| is_output(phase) || phase == "pre_tool");
+    let time = decision.time;
+    let nearest = if is_after {
+        here.iter().filter(|at| units[**at].start() <= time).max_by_key(|at| units[**at].start())
+    } else {
+        here.iter().filter(|at| units[**at].end() >= time).min_by_key(|at| units[**at].start())
+    };
+    nearest.or(if is_after { here.first() } else { here.last() }).copied()
 }
 
 /// The spans above up to the request's own, and the part itself if it is about a span.

@@ -11,6 +11,7 @@ use super::open::Part;
 use super::times::Stated;
 use super::unit::Unit;
 use super::{Done, Naming, Out};
+use crate::dialect::is_without_tool;
 use crate::intake::Item;
 use crate::limits::MAX_LISTED;
 
@@ -152,6 +153,12 @@ fn agent(unit: &Unit<'_>, object: &mut Map<String, Value>) {
 /// tool run then had none.
 fn asked_for_no_tool(object: &Map<String, Value>) -> bool {
     let Some(output) = object.get("output") else { return false };
+    let messages = output.get("content").and_then(Value::as_array).into_iter().flatten();
+    let mut parts = messages.filter_map(|message| message["parts"].as_array()).flatten();
+    // The provider may have run tools itself, and other things may be calls of tools by another name.
+    if !parts.all(is_without_tool) {
+        return false;
+    }
     let reasons = output.get("finish").and_then(Value::as_array);
     let says_so = reasons.is_some_and(|reasons| {
         !reasons.is_empty() && reasons.iter().all(|reason| reason == "stop" || reason == "length")

@@ -23,7 +23,7 @@ pub(super) fn units<'a>(open: &'a Open, memory: &Memory) -> Vec<Unit<'a>> {
     let (claude, events): (Vec<_>, Vec<_>) =
         events.into_iter().partition(|part| part.role() == Role::ClaudeCode);
     let mut units = inferences(&tree);
-    add_details(&mut units, &events);
+    add_details(&mut units, &events, &tree);
     add_messages(&mut units, &events, &tree);
     for unit in &mut units {
         unit.above = unit.main().map(|part| tree.ancestors(part)).unwrap_or_default();
@@ -130,7 +130,7 @@ fn are_two_accounts(one: &Part, other: &Part) -> bool {
     one.scope() != other.scope() && one.service() == other.service() && overlap(one.times(), other.times())
 }
 
-fn add_details<'a>(units: &mut Vec<Unit<'a>>, events: &[&'a Part]) {
+fn add_details<'a>(units: &mut Vec<Unit<'a>>, events: &[&'a Part], tree: &Tree<'a>) {
     let mut alone: BTreeMap<(About<'_>, Option<&str>), Vec<&Part>> = BTreeMap::new();
     for part in events.iter().filter(|part| part.role() == Role::Details) {
         let answer = part.reading.text("correlation.response_id");
@@ -146,11 +146,24 @@ fn add_details<'a>(units: &mut Vec<Unit<'a>>, events: &[&'a Part]) {
         };
         match by_span.or_else(|| about.is_none().then(by_answer).flatten()) {
             Some(at) => units[at].accounts.push(part),
-            None => alone.entry((about, answer)).or_default().push(part),
+            None => match of_agent(units, part, tree) {
+                Some(at) => units[at].notes.push(part),
+                None => alone.entry((about, answer)).or_default().push(part),
+            },
         }
     }
     units.iter_mut().for_each(Unit::learn_calls);
     units.extend(alone.into_values().map(Unit::of));
+}
+
+/// The first call below the agent that an event tells of: what went into the agent and came out of it is in its calls.
+fn of_agent(units: &[Unit<'_>], part: &Part, tree: &Tree<'_>) -> Option<usize> {
+    let agent = tree.above(part).filter(|above| above.role() != Role::Inference)?;
+    let is_below = |unit: &Unit<'_>| {
+        let above = unit.main().map(|main| tree.ancestors(main)).unwrap_or_default();
+        above.iter().any(|above| above.span_key() == agent.span_key())
+    };
+    units.iter().position(is_below)
 }
 
 /// Messages go to their call. Those that name none stay together: what belongs to what cannot be known any more.

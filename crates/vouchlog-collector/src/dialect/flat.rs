@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::intake::Attributes;
+use crate::intake::{Attributes, is_again};
 use crate::limits::{MAX_DEPTH, MAX_INDEX};
 
 /// The array below `prefix`, rebuilt, and the names of the attributes it was made of. A gap in the numbers closes.
@@ -13,6 +13,9 @@ pub(super) fn rebuild(attributes: &Attributes, prefix: &str) -> Option<(Vec<Valu
     let mut names = Vec::new();
     for (name, value) in attributes {
         let Some(rest) = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')) else { continue };
+        if is_again(name) {
+            continue;
+        }
         let mut path = rest.split('.');
         let Some(index) = path.next().and_then(|index| index.parse::<usize>().ok()) else { continue };
         let path: Vec<_> = path.collect();

@@ -1,17 +1,65 @@
 //! Messages in one form, whatever form they came in: that of OpenTelemetry's message schema, `{role, parts: [{type, …}]}`.
 //!
 //! Read are: that form, with `result` for `response` as its examples had it; OpenAI's chat messages, choices and responses;
-//! Anthropic's content blocks; OpenInference's and OpenLLMetry's flattened messages, rebuilt; plain text.
+//! Anthropic's content blocks and Bedrock's; Gemini's contents and candidates; OpenInference's and OpenLLMetry's flattened messages,
+//! rebuilt; plain text.
 
 use serde_json::{Map, Value, json};
 
 use super::finish::finish_reason;
+use super::parts::{WRAPPERS, part, parts, text};
 use super::shape::json as read_json;
 use crate::limits::MAX_DEPTH;
 
-/// The messages in `value`; `role` is whose they are if they do not say.
+/// The messages in `value`; `role` is whose they are if they do not say. A text is one message, unless it is JSON of messages or of their
+/// parts: JSON that somebody wrote is what they wrote.
 pub fn messages(value: &Value, role: &str) -> Vec<Value> {
-    many(&read_json(value), role, 0)
+    match read_json(value) {
+        read if value.is_string() && !is_conversation(&read) => match value.as_str() {
+            Some("") | None => Vec::new(),
+            Some(_) => vec![message(role, &parts(value, 0))],
+        },
+        read => many(&read, role, 0),
+    }
+}
+
+/// Whether JSON in a text is messages, or parts of them.
+fn is_conversation(read: &Value) -> bool {
+    match read {
+        Value::Array(list) => {
+            let is_one = |one: &Value| one.is_string() || is_message(one) || is_part(one);
+            !list.is_empty() && list.iter().all(is_one)
+        }
+        Value::Object(object) => {
+            is_message(read)
+                || is_part(read)
+                || CONTENT.iter().chain(&LISTS).any(|name| object.contains_key(*name))
+        }
+        _ => false,
+    }
+}
+
+/// Members that hold what a message says.
+const CONTENT: [&str; 5] = ["parts", "contents", "content", "message.content", "text"];
+
+/// Members that hold the messages of a request or an answer.
+const LISTS: [&str; 7] = ["messages", "choices", "candidates", "output", "input", "instructions", "system"];
+
+fn is_part(value: &Value) -> bool {
+    const MARKS: [&str; 11] = [
+        "type",
+        "text",
+        "tool_call",
+        "function_call",
+        "functionCall",
+        "function_response",
+        "functionResponse",
+        "toolUse",
+        "toolResult",
+        "reasoningContent",
+        "toolCallId",
+    ];
+    value.as_object().is_some_and(|object| MARKS.iter().any(|mark| object.contains_key(*mark)))
 }
 
 fn many(value: &Value, role: &str, depth: usize) -> Vec<Value> {
@@ -21,7 +69,7 @@ fn many(value: &Value, role: &str, depth: usize) -> Vec<Value> {
     match value {
         Value::Null => Vec::new(),
         Value::String(_) => vec![message(role, &parts(value, depth))],
-        Value::Array(list) if list.is_empty() => Vec::new(),
+        Value::Array(list) if list.is_empty() || is_vector(value) => Vec::new(),
         Value::Array(list) if list.iter().any(is_message) => {
             list.iter().flat_map(|one| many(one, role, depth + 1)).collect()
         }
@@ -31,17 +79,31 @@ fn many(value: &Value, role: &str, depth: usize) -> Vec<Value> {
     }
 }
 
-/// Members that wrap a message, or a part of one, and say nothing themselves.
-const WRAPPERS: [&str; 7] =
-    ["message", "message_content", "tool_call", "prompt", "completion", "embedding", "tool"];
+/// Whether it is the vector of an embedding, or several: large, and no answer to anybody.
+fn is_vector(value: &Value) -> bool {
+    value
+        .as_array()
+        .is_some_and(|list| !list.is_empty() && list.iter().all(|one| one.is_number() || is_vector(one)))
+}
+
+/// Members of a wrapping that say something about the message in it.
+const BESIDE: [&str; 8] = [
+    "tool_calls",
+    "function_call",
+    "refusal",
+    "reasoning_content",
+    "reasoning",
+    "finish_reason",
+    "finishReason",
+    "stop_reason",
+];
 
 fn is_message(value: &Value) -> bool {
     let Value::Object(object) = value else { return false };
     let has = |name: &str| object.contains_key(name);
-    let is_item = object
-        .get("type")
-        .and_then(Value::as_str)
-        .is_some_and(|kind| matches!(kind, "message" | "function_call" | "function_call_output"));
+    let is_item = object.get("type").and_then(Value::as_str).is_some_and(|kind| {
+        matches!(kind, "message" | "function_call" | "function_call_output") || is_item(kind)
+    });
     has("role")
         || has("parts")
         || has("message")
@@ -52,17 +114,25 @@ fn is_message(value: &Value) -> bool {
         || has("embedding")
 }
 
+/// An item that OpenAI's responses have beside messages, such as `web_search_call`, `reasoning`.
+fn is_item(kind: &str) -> bool {
+    let is_call = kind.ends_with("_call") && !kind.ends_with("tool_call");
+    is_call || kind == "custom_tool_call" || kind.ends_with("_call_output")
+}
+
 fn of_object(object: &Map<String, Value>, role: &str, depth: usize) -> Vec<Value> {
-    for list in ["messages", "choices"] {
-        if let Some(inner) = object.get(list) {
-            let mut all =
-                object.get("system").map(|system| many(system, "system", depth + 1)).unwrap_or_default();
-            all.extend(many(inner, role, depth + 1));
-            return all;
-        }
+    let is_gemini =
+        |name: &str| object.get(name).is_some_and(Value::is_array) && !object.contains_key("role");
+    let lists = ["messages", "choices"].into_iter().filter(|name| object.contains_key(*name));
+    let lists = lists.chain(["contents", "candidates"].into_iter().filter(|name| is_gemini(name)));
+    if let Some(inner) = lists.filter_map(|name| object.get(name)).find(|list| is_list_of_messages(list)) {
+        let mut all = system(object).map(|system| many(system, "system", depth + 1)).unwrap_or_default();
+        all.extend(many(inner, role, depth + 1));
+        return all;
     }
     if !object.contains_key("role") && !object.contains_key("parts") {
-        for list in ["output", "input"] {
+        // What has a type is an item of such a list, and may have an `output` of its own.
+        for list in ["output", "input"].into_iter().filter(|_| !object.contains_key("type")) {
             if let Some(inner) = object.get(list).filter(|inner| !inner.is_null()) {
                 let mut all = object
                     .get("instructions")
@@ -72,40 +142,116 @@ fn of_object(object: &Map<String, Value>, role: &str, depth: usize) -> Vec<Value
                 return all;
             }
         }
-        for wrapper in WRAPPERS {
-            if let Some(inner @ (Value::Object(_) | Value::Array(_))) = object.get(wrapper) {
-                let mut inside = many(inner, role, depth + 1);
-                if let (Some(reason), [Value::Object(only)]) =
-                    (object.get("finish_reason").and_then(Value::as_str), inside.as_mut_slice())
-                {
-                    only.entry("finish_reason").or_insert_with(|| finish_reason(reason).into());
-                }
-                return inside;
-            }
+        if let Some(inside) = unwrapped(object, role, depth) {
+            return inside;
         }
     }
-    vec![of_message(object, role, depth)]
+    of_message(object, role, depth).into_iter().collect()
 }
 
-fn of_message(object: &Map<String, Value>, role: &str, depth: usize) -> Value {
+/// A list that has anything else than messages in it is content.
+fn is_list_of_messages(list: &Value) -> bool {
+    list.as_array().is_none_or(|list| list.iter().all(|one| one.is_object() || one.is_string()))
+}
+
+/// Where requests have their instructions.
+fn system(object: &Map<String, Value>) -> Option<&Value> {
+    let named = |object: &Map<String, Value>, name: &str| object.contains_key(name);
+    let of = |object: &'_ Map<String, Value>| {
+        ["system", "system_instruction", "systemInstruction"].into_iter().find(|name| named(object, name))
+    };
+    match of(object) {
+        Some(name) => object.get(name),
+        None => object.get("config")?.as_object().and_then(|config| config.get(of(config)?)),
+    }
+}
+
+/// What a wrapping holds, with what stands beside it. None if it is no wrapping.
+fn unwrapped(object: &Map<String, Value>, role: &str, depth: usize) -> Option<Vec<Value>> {
+    let is_text = |name: &str| matches!(name, "message" | "prompt" | "completion");
+    let (name, inner) = WRAPPERS.into_iter().find_map(|name| {
+        let inner = object.get(name)?;
+        let holds = inner.is_object()
+            || inner.is_array()
+            || inner.is_string() && (is_text(name) || name == "embedding");
+        holds.then_some((name, inner))
+    })?;
+    let mut whole = match inner {
+        Value::Object(inner) => inner.clone(),
+        _ if name == "embedding" => return Some(Vec::new()),
+        Value::Array(list) if list.iter().any(is_message) => {
+            let mut inside = many(inner, role, depth + 1);
+            let beside: Map<String, Value> = beside(object);
+            if let (Some(mut last), false) = (inside.pop(), beside.is_empty()) {
+                join(&mut last, of_message(&beside, role, depth + 1));
+                inside.push(last);
+            }
+            return Some(inside);
+        }
+        other => Map::from_iter([("content".to_owned(), blocks(other))]),
+    };
+    for (name, value) in beside(object) {
+        match (whole.get_mut(&name), value) {
+            (Some(Value::Array(known)), Value::Array(more)) => known.extend(more),
+            (Some(known), value) if is_empty(known) => *known = value,
+            (Some(_), _) => {}
+            (None, value) => drop(whole.insert(name, value)),
+        }
+    }
+    Some(of_object(&whole, role, depth + 1))
+}
+
+/// Content that Strands and those who pass it on write as JSON of blocks into a string.
+pub(super) fn blocks(value: &Value) -> Value {
+    let read = read_json(value);
+    let is_list = read.as_array().is_some_and(|list| !list.is_empty() && list.iter().all(is_part));
+    if is_list { read } else { value.clone() }
+}
+
+fn beside(object: &Map<String, Value>) -> Map<String, Value> {
+    let said = object.iter().filter(|(name, value)| BESIDE.contains(&name.as_str()) && !is_empty(value));
+    said.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// Adds to a message what another one says of it.
+fn join(message: &mut Value, more: Option<Value>) {
+    let Some(Value::Object(mut more)) = more else { return };
+    if let (Some(parts), Some(Value::Array(added))) = (message["parts"].as_array_mut(), more.remove("parts"))
+    {
+        parts.extend(added);
+    }
+    if let (Value::Object(message), Some(reason)) = (message, more.remove("finish_reason")) {
+        message.entry("finish_reason").or_insert(reason);
+    }
+}
+
+/// A message; none where there is but a vector.
+fn of_message(object: &Map<String, Value>, role: &str, depth: usize) -> Option<Value> {
     let word = |name: &str| object.get(name).and_then(Value::as_str);
-    let role = word("role").unwrap_or(match word("type") {
-        Some("function_call") => "assistant",
-        Some("function_call_output") => "tool",
-        _ => role,
-    });
-    let content = ["parts", "contents", "content", "text"]
-        .iter()
-        .filter_map(|name| object.get(*name))
-        .find(|it| !is_empty(it));
+    let kind = word("type").unwrap_or_default();
+    let role = match (word("role"), kind) {
+        // As Gemini has it.
+        (Some("model"), _) => "assistant",
+        (Some(role), _) => role,
+        (None, "function_call_output") => "tool",
+        (None, kind) if kind == "function_call" || is_item(kind) => "assistant",
+        (None, _) => role,
+    };
+    let content = CONTENT.iter().filter_map(|name| object.get(*name)).find(|it| !is_empty(it));
+    let is_embedding = content.is_some_and(is_vector);
     let answered = word("tool_call_id").or_else(|| word("id").filter(|_| role == "tool"));
-    let mut all = match (answered, content) {
+    let mut all = match (answered, content.filter(|_| !is_embedding)) {
         (Some(id), Some(content)) if !object.contains_key("parts") => {
             vec![json!({ "type": "tool_call_response", "id": id, "response": content })]
         }
+        (_, Some(Value::Object(inner))) if is_message_within(inner) => {
+            let mut inside = within(inner, role, depth)?;
+            join(&mut inside, of_message(&beside(object), role, depth + 1));
+            return Some(inside);
+        }
         (_, Some(content)) => parts(content, depth),
-        (_, None) if matches!(word("type"), Some("function_call" | "function_call_output" | "text")) => {
-            vec![part(object, depth)]
+        (_, None) if !kind.is_empty() && kind != "message" && !object.contains_key("role") => {
+            parts(&Value::Object(object.clone()), depth)
         }
         (_, None) => Vec::new(),
     };
@@ -118,17 +264,36 @@ fn of_message(object: &Map<String, Value>, role: &str, depth: usize) -> Value {
         }
     }
     add_calls(object, &mut all, depth);
+    if is_embedding && all.is_empty() {
+        return None;
+    }
     let mut message = message(role, &all);
     // An item of OpenAI's responses is called as its function is.
-    let name = word("name").filter(|_| word("type") != Some("function_call"));
+    let name = word("name").filter(|_| kind != "function_call" && !is_item(kind));
     if let (Value::Object(members), Some(name)) = (&mut message, name) {
         members.insert("name".into(), name.into());
     }
-    let reason = word("finish_reason").or_else(|| word("stop_reason"));
+    let reason = word("finish_reason").or_else(|| word("finishReason")).or_else(|| word("stop_reason"));
     if let (Value::Object(members), Some(reason)) = (&mut message, reason) {
         members.insert("finish_reason".into(), finish_reason(reason).into());
     }
-    message
+    Some(message)
+}
+
+/// Gemini has the message in the candidate, and AWS's distribution of OpenTelemetry in the message, as others have its text.
+fn is_message_within(content: &Map<String, Value>) -> bool {
+    let has = |name: &str| content.contains_key(name);
+    !has("type") && ["parts", "role", "content", "message"].into_iter().any(has)
+}
+
+fn within(content: &Map<String, Value>, role: &str, depth: usize) -> Option<Value> {
+    let mut content = content.clone();
+    for name in ["content", "message"] {
+        if let Some(value) = content.get_mut(name) {
+            *value = blocks(value);
+        }
+    }
+    of_object(&content, role, depth + 1).into_iter().next()
 }
 
 /// Calls that stand beside the content, as in OpenAI's messages. One that is a part already is not added again.
@@ -164,84 +329,6 @@ fn is_empty(value: &Value) -> bool {
 
 fn message(role: &str, parts: &[Value]) -> Value {
     json!({ "role": role, "parts": parts })
-}
-
-fn text(text: &str) -> Value {
-    json!({ "type": "text", "content": text })
-}
-
-fn parts(value: &Value, depth: usize) -> Vec<Value> {
-    match value {
-        Value::Null => Vec::new(),
-        Value::String(content) => vec![text(content)],
-        Value::Array(list) => list
-            .iter()
-            .map(|one| match one {
-                Value::Object(object) => part(object, depth),
-                Value::String(content) => text(content),
-                other => text(&other.to_string()),
-            })
-            .collect(),
-        Value::Object(object) => vec![part(object, depth)],
-        other => vec![text(&other.to_string())],
-    }
-}
-
-fn part(object: &Map<String, Value>, depth: usize) -> Value {
-    if depth < MAX_DEPTH && object.len() == 1 {
-        for wrapper in WRAPPERS {
-            if let Some(Value::Object(inner)) = object.get(wrapper) {
-                return part(inner, depth + 1);
-            }
-        }
-    }
-    let get = |names: &[&str]| names.iter().find_map(|name| object.get(*name)).cloned().unwrap_or_default();
-    let kind = object.get("type").and_then(Value::as_str).unwrap_or_default();
-    let function = object.get("function").and_then(Value::as_object);
-    match kind {
-        "text" | "input_text" | "output_text" => {
-            json!({ "type": "text", "content": get(&["content", "text"]) })
-        }
-        "image" | "image_url" | "input_image" => image(object),
-        "thinking" | "reasoning" => {
-            json!({ "type": "reasoning", "content": get(&["content", "thinking", "text", "summary"]) })
-        }
-        "tool_call_response" | "tool_result" | "function_call_output" => json!({
-            "type": "tool_call_response",
-            "id": get(&["id", "tool_use_id", "call_id"]),
-            "response": get(&["response", "result", "content", "output"]),
-        }),
-        "tool_call" | "tool_use" | "function" | "function_call" => call(object, function),
-        "" if function.is_some() || object.contains_key("arguments") => call(object, function),
-        "" if object.len() == 1 && object.contains_key("text") => text_or_same(object),
-        _ => Value::Object(object.clone()),
-    }
-}
-
-fn text_or_same(object: &Map<String, Value>) -> Value {
-    json!({ "type": "text", "content": object.get("text") })
-}
-
-fn call(object: &Map<String, Value>, function: Option<&Map<String, Value>>) -> Value {
-    let inner = function.unwrap_or(object);
-    let arguments = inner.get("arguments").or_else(|| inner.get("input")).map(read_json).unwrap_or_default();
-    // Responses have both: `id` names the item, `call_id` the call.
-    let id = object.get("call_id").or_else(|| object.get("id")).cloned().unwrap_or_default();
-    let name = inner.get("name").cloned().unwrap_or_default();
-    json!({ "type": "tool_call", "id": id, "name": name, "arguments": arguments })
-}
-
-fn image(object: &Map<String, Value>) -> Value {
-    let url = ["image_url", "image"].iter().find_map(|name| object.get(*name)).and_then(|image| {
-        image
-            .as_str()
-            .or_else(|| image.get("url")?.as_str())
-            .or_else(|| image.get("image")?.get("url")?.as_str())
-    });
-    match url {
-        Some(url) => json!({ "type": "uri", "modality": "image", "uri": url }),
-        None => Value::Object(object.clone()),
-    }
 }
 
 /// The calls of tools in messages: the parts of type `tool_call`.

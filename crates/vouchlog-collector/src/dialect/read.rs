@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::parts::add_served;
 use super::shape::{self, Shape, convert};
 use super::table::{self, Tables};
-use super::{Dialect, Role, detect, flat, messages, role};
-use crate::intake::{Attributes, Item, ItemError, Source, Span, size_of, size_of_value};
+use super::{Dialect, Role, detect, flat, messages, noted, role};
+use crate::intake::{Attributes, Item, Source, Span, is_again, size_of, size_of_value};
 
 /// The content of an item.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,8 +53,9 @@ pub fn read(item: &Item) -> Reading {
         Item::Decision(decision) => (Role::Guardrail, &decision.left, None),
     };
     let attributes = match item {
-        Item::Span(span) => with_noted_content(span),
-        _ => Cow::Borrowed(attributes),
+        Item::Span(span) => noted::of_span(span, role, table::of(dialect)),
+        Item::Event(event) => noted::of_event(event, role),
+        Item::Decision(_) => Cow::Borrowed(attributes),
     };
     let mut reading = by_tables(dialect, role, &with_declared(attributes, source));
     match item {
@@ -84,27 +86,6 @@ fn model_by_name(span: &Span, reading: &mut Reading) {
     if span.dropped > 0 && is_operation && !model.contains(' ') {
         reading.fields.entry("model.requested".into()).or_insert_with(|| model.into());
     }
-}
-
-/// Attributes of a span, and the content that conventions up to 1.36 noted in its events.
-fn with_noted_content(span: &Span) -> Cow<'_, Attributes> {
-    const CONTENT: [&str; 5] = [
-        "gen_ai.prompt",
-        "gen_ai.completion",
-        "gen_ai.input.messages",
-        "gen_ai.output.messages",
-        "gen_ai.system_instructions",
-    ];
-    let mut all = Cow::Borrowed(&span.attributes);
-    for event in &span.events {
-        for name in CONTENT {
-            let Some(value) = event.attributes.get(name) else { continue };
-            if !all.contains_key(name) {
-                all.to_mut().insert(name.to_owned(), value.clone());
-            }
-        }
-    }
-    all
 }
 
 /// Attributes of an item, and `evidence.*` of its resource: what whoever runs the program declares for all that it does. The item's
@@ -155,7 +136,7 @@ fn by_tables(dialect: Dialect, role: Role, attributes: &Attributes) -> Reading {
         if used.contains(&name) {
             continue;
         }
-        if tables.repeats(&name) {
+        if tables.repeats(&name) && !is_again(&name) {
             continue;
         }
         let is_content = tables.is_content(&name) && !is_of(role, "content.input");
@@ -210,6 +191,9 @@ fn named(
                 used.insert(name.clone());
                 reading.omitted.insert(name.clone());
             }
+            if let Some(known) = reading.fields.get_mut(field).filter(|_| field == "content.output") {
+                add_served(known, &converted);
+            }
             continue;
         }
         used.insert(name.clone());
@@ -234,7 +218,13 @@ fn content(field: &str, value: &Value, shape: Shape) -> Option<Value> {
         "content.tools" => return Some(tools(&shape::json(value))),
         _ => return convert(shape, value),
     };
-    (!found.is_empty()).then(|| found.into())
+    // Nothing but empty messages is no answer: an embedding has one in its place.
+    found.iter().any(says_something).then(|| found.into())
+}
+
+fn says_something(message: &Value) -> bool {
+    let parts = message["parts"].as_array();
+    parts.is_none_or(|parts| !parts.is_empty()) || message.get("finish_reason").is_some()
 }
 
 /// Definitions of tools without their wrappings.
@@ -311,7 +301,7 @@ fn expand(tables: &Tables, attributes: &mut Attributes) {
         let members = members.into_iter().filter(|(_, value)| !says_nothing(value));
         attributes.extend(members.map(|(member, value)| (format!("{name}.{member}"), value)));
         // The object itself may be content, as the answer in `output.value` is.
-        if matches!(name.as_str(), "output.value") {
+        if tables.is_content(name) {
             restore(name, attributes);
         }
     }
@@ -352,27 +342,12 @@ fn workload(reading: &mut Reading, source: &Source) {
             }
         }
     }
+    // Those of `evidence.*` are among the item's own.
+    let again = |(name, _): &(&String, &Value)| is_again(name) && !name.starts_with("evidence.");
+    for (name, value) in source.resource.iter().filter(again) {
+        reading.left.entry(format!("resource.{name}")).or_insert_with(|| value.clone());
+    }
     for (name, value) in &source.scope_attributes {
         reading.left.entry(format!("scope.{name}")).or_insert_with(|| value.clone());
     }
-}
-
-/// Refuses an item that carries a bare hash where a commitment belongs: of content with a number in it every possible hash can be
-/// computed, so that storing it would give the content away.
-pub fn unsalted(item: &Item) -> Result<(), ItemError> {
-    const COMMITMENTS: [&str; 3] =
-        ["gen_ai.security.content.input.hash", "evidence.input.commitment", "evidence.output.commitment"];
-    let attributes = match item {
-        Item::Span(span) => &span.attributes,
-        Item::Event(event) => &event.attributes,
-        Item::Decision(_) => return Ok(()),
-    };
-    for name in COMMITMENTS {
-        let Some(text) = attributes.get(name).and_then(Value::as_str) else { continue };
-        let parsed = text.parse::<vouchlog_record::Commitment>();
-        if parsed == Err(vouchlog_record::DigestError::Unsalted) {
-            return Err(ItemError::Unsalted(name.to_owned()));
-        }
-    }
-    Ok(())
 }

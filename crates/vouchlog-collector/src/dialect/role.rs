@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::carriers::{Told, has_messages, told_by};
 use super::is_message;
 use crate::intake::{Attributes, Event, Span, SpanKind};
 
@@ -62,14 +63,25 @@ pub(super) fn of_span(span: &Span) -> Role {
     if is_call && calls.into_iter().any(has) {
         return Role::Downstream;
     }
-    Role::Context
+    if tells_of_call(span) { Role::Inference } else { Role::Context }
+}
+
+/// Whether a span has messages and nothing that says more: somebody's own span of a call, or one of Azure's, whose agents have one for
+/// each message and run. A cycle of Strands' loop repeats what the calls in it say.
+fn tells_of_call(span: &Span) -> bool {
+    const AZURE: [&str; 4] = ["create_message", "list_messages", "process_thread_run", "submit_tool_outputs"];
+    let operation = span.attributes.get("gen_ai.operation.name").and_then(Value::as_str);
+    let is_loop = span.attributes.keys().any(|name| name.starts_with("event_loop."));
+    !is_loop && operation.is_none_or(|operation| AZURE.contains(&operation)) && has_messages(span)
 }
 
 pub(super) fn of_event(event: &Event) -> Role {
     match event.name.as_str() {
         "gen_ai.client.inference.operation.details" => Role::Details,
         "gen_ai.evaluation.result" => Role::Evaluation,
-        "gen_ai.security.finding" => Role::Guardrail,
+        "gen_ai.security.finding" | "gen_ai.guardrail.result" | "gen_ai.guardrail.security.finding" => {
+            Role::Guardrail
+        }
         "gen_ai.client.operation.exception" | "exception" => Role::Exception,
         name if is_message(name) => Role::Message,
         name if name.starts_with("claude_code.") => Role::ClaudeCode,
@@ -79,10 +91,27 @@ pub(super) fn of_event(event: &Event) -> Role {
         // A gateway's access log has the attributes of a span.
         name => match of_attributes(&event.attributes, name) {
             Role::Inference => Role::Details,
+            Role::Context => match told_by(&event.body) {
+                Some(Told::Call) => Role::Details,
+                Some(Told::Tool) => Role::Tool,
+                None => Role::Context,
+            },
             other => other,
         },
     }
 }
+
+/// Names of who decided what. A call of a model or a tool may carry them, too.
+const DECISION: [&str; 8] = [
+    "gen_ai.guardrail.component.name",
+    "gen_ai.guardrail.name",
+    "gen_ai.guardian.name",
+    "gen_ai.security.verdict.type",
+    "gen_ai.guardrail.verdict.type",
+    "gen_ai.guardrail.verdict",
+    "gen_ai.security.decision.type",
+    "evidence.policy.verdict",
+];
 
 fn of_attributes(attributes: &Attributes, name: &str) -> Role {
     let text = |name: &str| attributes.get(name).and_then(Value::as_str);
@@ -97,6 +126,9 @@ fn of_attributes(attributes: &Attributes, name: &str) -> Role {
     }
     if has("guardrail_name") || has("litellm.guardrail.name") || has("gen_ai.security.guardrail.name") {
         return Role::Guardrail;
+    }
+    if let Some(role) = text("ai.operationId").and_then(of_vercel).or_else(|| of_spring(attributes)) {
+        return role;
     }
     if name == "raw_gen_ai_request" {
         return Role::RawInference;
@@ -115,7 +147,7 @@ fn of_attributes(attributes: &Attributes, name: &str) -> Role {
         Some("workflow" | "task") => return Role::Context,
         _ => {}
     }
-    if has("gen_ai.security.verdict.type") || has("evidence.policy.verdict") {
+    if DECISION.into_iter().any(has) {
         return Role::Guardrail;
     }
     by_what_is_left(attributes, name)
@@ -144,8 +176,21 @@ fn by_what_is_left(attributes: &Attributes, name: &str) -> Role {
         "llm.request.type",
         "llm.model_name",
         "llm.input_messages.0.message.role",
+        "gcp.vertex.agent.llm_request",
+        "gcp.vertex.agent.llm_response",
     ];
-    if told.into_iter().any(|name| attributes.contains_key(name)) { Role::Inference } else { Role::Context }
+    if told.into_iter().any(|name| attributes.contains_key(name)) {
+        return Role::Inference;
+    }
+    let is_tool =
+        ["gen_ai.tool.call.id", "gen_ai.tool.name"].into_iter().any(|name| attributes.contains_key(name));
+    if is_tool || is_agentcore_tool(attributes) { Role::Tool } else { Role::Context }
+}
+
+/// The span that a gateway of Amazon Bedrock AgentCore has for a tool.
+fn is_agentcore_tool(attributes: &Attributes) -> bool {
+    let is_gateway = ["gateway.id", "gateway.name"].into_iter().any(|name| attributes.contains_key(name));
+    is_gateway && attributes.contains_key("tool.name")
 }
 
 fn of_operation(operation: &str) -> Option<Role> {
@@ -158,13 +203,39 @@ fn of_operation(operation: &str) -> Option<Role> {
         "execute_tool" | "call_mcp_tool" => Role::Tool,
         "list_mcp_tools" => Role::McpTalk,
         "retrieval" | "search_memory" => Role::Retrieval,
-        "run_guardrail" | "execute_guardrail" | "guardrail" => Role::Guardrail,
+        "run_guardrail" | "apply_guardrail" | "execute_guardrail" | "guardrail" => Role::Guardrail,
         "invoke_agent" => Role::Agent,
         "create_agent" => Role::AgentCreation,
         "invoke_workflow" | "plan" => Role::Context,
         _ if operation.ends_with("_memory") => Role::Tool,
         _ => return None,
     })
+}
+
+/// Spans of the Vercel AI SDK. The outer span of a call says what the inner one says, and may have several of those below it.
+fn of_vercel(operation: &str) -> Option<Role> {
+    match operation {
+        "ai.toolCall" => Some(Role::Tool),
+        _ if operation.ends_with(".doGenerate")
+            || operation.ends_with(".doStream")
+            || operation.ends_with(".doEmbed") =>
+        {
+            Some(Role::Inference)
+        }
+        _ if operation.starts_with("ai.") => Some(Role::Context),
+        _ => None,
+    }
+}
+
+/// Spans of Spring AI, whose operation may be `framework`.
+fn of_spring(attributes: &Attributes) -> Option<Role> {
+    let text = |name: &str| attributes.get(name).and_then(Value::as_str);
+    match text("spring.ai.kind")? {
+        "tool_call" => Some(Role::Tool),
+        "vector_store" if text("db.operation.name") == Some("query") => Some(Role::Retrieval),
+        "chat_client" | "advisor" => Some(Role::Context),
+        _ => None,
+    }
 }
 
 fn of_open_inference(kind: &str) -> Option<Role> {

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use vouchlog_record::json::{self, JsonError};
 
 use super::finish::finish_reason;
-use super::python;
+use super::python::{self, NoLiteral};
 use crate::limits::MAX_DEPTH;
 
 /// The shape of a field.
@@ -18,6 +19,8 @@ pub(super) enum Shape {
     Time,
     List,
     Finish,
+    /// What a decision was about, by the words of a record where one of them fits.
+    Phase,
     /// Anything; JSON in a string is read.
     Json,
 }
@@ -39,7 +42,6 @@ pub(super) fn shape(field: &str) -> Shape {
         | "approval.source"
         | "override.from"
         | "override.to"
-        | "decision.phase"
         | "decision.verdict"
         | "decision.enforced" => Shape::Word,
         "correlation.session_sequence" | "correlation.attempt" | "grant.ttl_s" | "event.sequence" => {
@@ -65,6 +67,7 @@ pub(super) fn shape(field: &str) -> Shape {
         "initiator.roles" | "session.amr" | "authority.chain" | "credential.aud" | "credential.scope"
         | "data.input_class" | "data.output_class" | "data.resources" => Shape::List,
         "output.finish" => Shape::Finish,
+        "decision.phase" => Shape::Phase,
         "decision.response" | "decision.masked" | "tool.arguments" | "tool.result" | "source.documents" => {
             Shape::Json
         }
@@ -78,9 +81,8 @@ pub(super) fn shape(field: &str) -> Shape {
 pub(super) fn convert(shape: Shape, value: &Value) -> Option<Value> {
     match shape {
         Shape::Text => text(value).map(Value::String),
-        Shape::Word => {
-            text(value).map(|word| word.trim().to_ascii_lowercase().replace(['-', ' '], "_").into())
-        }
+        Shape::Word => word(value).map(Value::String),
+        Shape::Phase => word(value).map(|word| phase(&word).map_or(word, str::to_owned).into()),
         Shape::Count => count(value).map(Value::from),
         Shape::Flag => flag(value).map(Value::Bool),
         Shape::Time => time(value).map(|time| time.to_string().into()),
@@ -97,6 +99,21 @@ pub(super) fn text(value: &Value) -> Option<String> {
         Value::Bool(flag) => Some(flag.to_string()),
         _ => None,
     }
+}
+
+fn word(value: &Value) -> Option<String> {
+    text(value).map(|word| word.trim().to_ascii_lowercase().replace(['-', ' '], "_"))
+}
+
+/// What OpenTelemetry's drafts call the targets of guardrails.
+fn phase(target: &str) -> Option<&'static str> {
+    Some(match target {
+        "llm_input" | "agent_input" | "user_input" | "message_input" => "input",
+        "llm_output" | "agent_output" | "message_output" => "output",
+        "tool_input" => "pre_tool",
+        "memory_retrieve" => "resource_read",
+        _ => return None,
+    })
 }
 
 fn count(value: &Value) -> Option<u64> {
@@ -153,28 +170,29 @@ fn list(value: &Value) -> Vec<String> {
     }
 }
 
-/// The value, read if it is JSON or a Python literal in a string. What is nested too deeply stays a string.
+/// The value, read if it is JSON or a Python literal in a string. What would be changed by that, or is nested too deeply, stays a string.
 pub(super) fn json(value: &Value) -> Value {
     let Value::String(text) = value else { return value.clone() };
-    let start = text.trim_start();
-    if !start.starts_with(['{', '[', '(']) {
+    if !text.trim_start().starts_with(['{', '[', '(']) {
         return value.clone();
     }
-    let read = serde_json::from_str(text).ok().filter(|read| depth(read) <= MAX_DEPTH);
-    read.or_else(|| python::literal(text)).unwrap_or_else(|| value.clone())
+    let read = json::read(text.as_bytes(), MAX_DEPTH).ok();
+    read.or_else(|| python::literal(text).ok()).unwrap_or_else(|| value.clone())
 }
 
-/// Whether a string looks like JSON and is none: it was cut off.
+/// Whether a string is JSON, or a Python literal, that was cut off.
 pub(super) fn is_cut(value: &Value) -> bool {
     let Value::String(text) = value else { return false };
-    text.trim_start().starts_with(['{', '[']) && json(value).is_string()
-}
-
-fn depth(value: &Value) -> usize {
-    match value {
-        Value::Array(list) => 1 + list.iter().map(depth).max().unwrap_or_default(),
-        Value::Object(object) => 1 + object.values().map(depth).max().unwrap_or_default(),
-        _ => 0,
+    if !text.trim_start().starts_with(['{', '[']) {
+        return false;
+    }
+    match json::read(text.as_bytes(), MAX_DEPTH) {
+        Err(JsonError::Ended) => true,
+        Err(JsonError::Syntax(_)) => {
+            let is_marked = text.ends_with("...") || text.ends_with('…');
+            python::literal(text) == Err(NoLiteral::Ended) || is_marked && python::literal(text).is_err()
+        }
+        _ => false,
     }
 }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Dialect;
+use crate::intake::Attributes;
 
 /// A table as it is embedded. Its digest belongs in a `configuration` record with subject `dialects`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +84,16 @@ impl Tables {
     pub(super) fn is_content(&self, name: &str) -> bool {
         let fields = self.merged.fields.iter().filter(|(field, _)| field.starts_with("content."));
         fields.into_iter().any(|(_, names)| names.iter().any(|known| known == name))
+    }
+
+    /// Whether any name of a field is among the attributes.
+    pub(super) fn says(&self, field: &str, attributes: &Attributes) -> bool {
+        let named =
+            self.merged.fields.get(field).into_iter().flatten().any(|name| attributes.contains_key(name));
+        let is_below = |prefix: &String| {
+            attributes.keys().any(|name| name.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.')))
+        };
+        named || self.merged.flat.get(field).into_iter().flatten().any(is_below)
     }
 
     pub(super) fn omits(&self, name: &str) -> bool {

@@ -5,6 +5,12 @@ use serde_json::{Value, json};
 use super::*;
 use crate::testsupport::{events, items, span};
 
+mod emitters;
+mod guardrails;
+mod lossless;
+mod parts;
+mod shapes;
+
 fn read_span(scope: &str, name: &str, attributes: Value) -> Reading {
     read(&span(scope, (1, 1, 0), name, (0, 1), attributes))
 }

@@ -7,7 +7,9 @@ use vouchlog_record::{Record, RecordId};
 
 use super::{DoorError, Rejection, objects, set};
 use crate::assemble::{Naming, decision_of, put, record_of};
-use crate::dialect::{Dialect, Role, finish_reason, messages, read_payload, says_nothing, tool_calls};
+use crate::dialect::{
+    Dialect, Role, finish_reason, messages, read_payload, says_nothing, served_tools, tool_calls,
+};
 use crate::intake::Attributes;
 
 /// Records of a body, one for each payload, and the payloads that were not taken.
@@ -187,7 +189,7 @@ fn content(payload: &Map<String, Value>, failed: bool, object: &mut Map<String, 
     if !reasons.is_empty() {
         put(object, "output.finish", reasons.into());
     }
-    let tools: Vec<Value> = tool_calls(&output)
+    let mut tools: Vec<Value> = tool_calls(&output)
         .into_iter()
         .map(|call| {
             json!({
@@ -196,6 +198,7 @@ fn content(payload: &Map<String, Value>, failed: bool, object: &mut Map<String, 
             })
         })
         .collect();
+    tools.extend(served_tools(&output).into_iter().map(Value::Object));
     if !tools.is_empty() {
         object.insert("tools".into(), tools.into());
     }

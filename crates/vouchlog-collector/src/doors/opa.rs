@@ -39,9 +39,9 @@ fn decision(mut entry: Map<String, Value>) -> Result<Decision, String> {
     set(&mut fields, "rule", said(&["rule", "rule_id"]).filter(Value::is_string));
     let target = ["tool_call_id", "call_id"].iter().find_map(|name| input.get(*name)).cloned();
     set(&mut fields, "target", target);
-    if input.get("tool").is_some() || fields.contains_key("target") {
-        fields.insert("phase".into(), "pre_tool".into());
-    }
+    let phase = said_phase(&[Some(&input), result.as_ref()]);
+    let phase = phase.or_else(|| is_about(&input, fields.contains_key("target")).map(str::to_owned));
+    set(&mut fields, "phase", phase.map(Value::from));
     let digest = input.get("args_digest").filter(|digest| is_commitment(digest)).cloned();
     set(&mut fields, "input_digest", digest);
     let time = text(take("timestamp")).and_then(|time| time.parse::<Timestamp>().ok());
@@ -56,6 +56,36 @@ fn decision(mut entry: Map<String, Value>) -> Result<Decision, String> {
         entry.insert("result".into(), result);
     }
     Ok(Decision { trace, span, response, time, fields, left: entry })
+}
+
+/// The word of whoever asked, or of the policy, for what was decided on.
+fn said_phase(who: &[Option<&Value>]) -> Option<String> {
+    let names = ["phase", "stage", "gen_ai.guardrail.target.type"];
+    let said =
+        who.iter().flatten().find_map(|said| names.iter().find_map(|name| said.get(*name)?.as_str()))?;
+    Some(said.trim().to_ascii_lowercase().replace(['-', ' '], "_")).filter(|said| !said.is_empty())
+}
+
+/// What was decided on, by what OPA was given: a tool's call, an answer, a prompt, or something that is read.
+fn is_about(input: &Value, has_target: bool) -> Option<&'static str> {
+    let has =
+        |names: &[&str]| names.iter().any(|name| input.get(*name).is_some_and(|value| !value.is_null()));
+    let reads = || {
+        let word = ["action", "method", "operation"].into_iter().find_map(|name| input.get(name)?.as_str());
+        word.is_some_and(|word| {
+            matches!(
+                word.to_ascii_lowercase().as_str(),
+                "read" | "get" | "retrieve" | "search" | "query" | "resources/read"
+            )
+        })
+    };
+    match () {
+        () if has_target || has(&["tool", "tool_name", "tool_call"]) => Some("pre_tool"),
+        () if has(&["response", "output", "completion", "answer", "output_messages"]) => Some("output"),
+        () if has(&["prompt", "messages", "input_messages", "user_message"]) => Some("input"),
+        () if has(&["resource", "document", "documents", "data_source"]) && reads() => Some("resource_read"),
+        () => None,
+    }
 }
 
 fn is_commitment(value: &Value) -> bool {

@@ -1,5 +1,6 @@
 //! Bodies that are no OTLP.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
@@ -122,4 +123,138 @@ fn a_record_passes_as_it_is() {
     let (parsed, _) = records(br#"{"kind":"interaction","initiator":{"sub":"u-1"}}"#).unwrap();
     let parsed = &parsed[0];
     assert_eq!(value(&parsed.record)["initiator"]["sub"], "u-1");
+}
+
+#[test]
+fn a_decision_says_what_it_is_about_where_it_is_known() {
+    let phase = |more: Value| {
+        let (items, _) = opa(opa_entry(&more).to_string().as_bytes()).unwrap();
+        value(&assembled(items).records[0])["policy"][0].get("phase").cloned().unwrap_or_default()
+    };
+    for (more, expected) in [
+        (json!({ "input": { "prompt": "x" } }), json!("input")),
+        (json!({ "input": { "messages": [] } }), json!("input")),
+        (json!({ "input": { "response": "x", "prompt": "y" } }), json!("output")),
+        (json!({ "input": { "phase": "output" } }), json!("output")),
+        (json!({ "input": { "stage": "pre-call", "tool": "f" } }), json!("input")),
+        (
+            json!({ "input": {}, "result": { "allow": true, "phase": "resource_read" } }),
+            json!("resource_read"),
+        ),
+        (json!({ "input": { "tool_name": "f" } }), json!("pre_tool")),
+        (json!({ "input": { "tool_call_id": "c1" } }), json!("pre_tool")),
+        (json!({ "input": { "resource": "doc-1", "action": "read" } }), json!("resource_read")),
+        (json!({ "input": { "resource": "doc-1", "action": "delete" } }), Value::Null),
+        (json!({ "input": { "user": "u-1" } }), Value::Null),
+        (json!({ "input": "x" }), Value::Null),
+    ] {
+        assert_eq!(phase(more.clone()), expected, "{more}");
+    }
+}
+
+#[test]
+fn a_decision_that_names_a_trace_joins_the_call_it_stands_by() {
+    let chat = |id: u8, times: (u64, u64)| {
+        let answer = format!("r{id}");
+        span(
+            "app",
+            (1, id, 1),
+            "chat m",
+            times,
+            json!({ "gen_ai.operation.name": "chat", "gen_ai.response.id": answer }),
+        )
+    };
+    let at = |millisecond: u64| {
+        Timestamp::from_millisecond(1_795_300_000_000 + i64::try_from(millisecond).unwrap())
+            .unwrap()
+            .to_string()
+    };
+    let root = || span("app", (1, 1, 0), "handle", (0, 200), json!({}));
+    for (input, time, joined) in [
+        (json!({ "prompt": "x" }), 5, "r2"),
+        (json!({ "prompt": "x" }), 60, "r3"),
+        (json!({ "response": "x" }), 45, "r2"),
+        (json!({ "response": "x" }), 150, "r3"),
+        (json!({ "tool": "f" }), 50, "r2"),
+        (json!({ "user": "u" }), 190, "r3"),
+    ] {
+        let entry = opa_entry(&json!({ "trace_id": "01".repeat(16), "input": input, "timestamp": at(time) }));
+        let (mut items, not_taken) = opa(entry.to_string().as_bytes()).unwrap();
+        assert_eq!(not_taken, []);
+        items.extend([root(), chat(2, (10, 40)), chat(3, (80, 120))]);
+        let out = assembled(items);
+        let with: Vec<Value> =
+            out.records.iter().map(value).filter(|record| record.get("policy").is_some()).collect();
+        assert_eq!(with.len(), 1, "{input} {time}");
+        assert_eq!(with[0]["correlation"]["response_id"], joined, "{input} {time}");
+        assert_eq!(out.records.len(), 2);
+    }
+    let tool =
+        span("app", (1, 2, 0), "execute_tool f", (0, 9), json!({ "gen_ai.operation.name": "execute_tool" }));
+    let (mut items, _) =
+        opa(opa_entry(&json!({ "trace_id": "01".repeat(16) })).to_string().as_bytes()).unwrap();
+    items.push(tool);
+    assert_eq!(assembled(items).records.len(), 1);
+    // Where the trace has no call it is a record of its own, as before.
+    let (items, _) = opa(opa_entry(&json!({ "trace_id": "09".repeat(16) })).to_string().as_bytes()).unwrap();
+    assert_eq!(assembled(items).records.len(), 1);
+}
+
+/// Payloads that cannot be read, each in its own way.
+fn bad() -> Vec<String> {
+    let deep = format!("{}1{}", r#"{"a":["#.repeat(200), "]}".repeat(200));
+    let all = [
+        r#"{"kind":"interaction","initiator":{"sub":"a","sub":"b"}}"#,
+        r#"{"kind":"interaction","kind":"interaction"}"#,
+        r#"{"kind":"interaction","input":{"content":"\ud800"}}"#,
+        r#"{"kind":"interaction","a":NaN}"#,
+        r#"{"kind" "interaction"}"#,
+        &deep,
+    ];
+    all.map(str::to_owned).to_vec()
+}
+
+#[test]
+fn one_bad_payload_is_refused_by_name_and_its_neighbours_are_taken() {
+    let good = json!({ "kind": "interaction", "initiator": { "sub": "u-1" } }).to_string();
+    let opa_good = opa_entry(&json!({})).to_string();
+    let call = json!({ "litellm_call_id": "c1", "status": "success", "messages": [] }).to_string();
+    for bad in bad() {
+        for separator in [",", "\n"] {
+            let body = |good: &str| match separator {
+                "," => format!("[{good},{bad},{good}]"),
+                _ => format!("{good}\n{bad}\n{good}"),
+            };
+            let (taken, refused) = records(body(&good).as_bytes()).unwrap();
+            assert_eq!((taken.len(), refused.len(), refused[0].0), (2, 1, 1), "{bad}");
+            let (taken, refused) = opa(body(&opa_good).as_bytes()).unwrap();
+            assert_eq!((taken.len(), refused.len()), (2, 1), "{bad}");
+            let (taken, refused) = litellm(body(&call).as_bytes(), &naming(), at(0)).unwrap();
+            assert_eq!((taken.len(), refused.len()), (2, 1), "{bad}");
+        }
+        assert!(records(bad.as_bytes()).is_ok_and(|(taken, refused)| taken.is_empty() && refused.len() == 1));
+    }
+    // A line that breaks off, and bytes that are not UTF-8.
+    let lines = format!("{good}\n{{\"kind\":\"inter\n{good}\n");
+    let (taken, refused) = records(lines.as_bytes()).unwrap();
+    assert_eq!((taken.len(), refused.len()), (2, 1));
+    let mut bytes = format!("[{good},{{\"kind\":\"x\"}},{good}]").into_bytes();
+    let spoiled = bytes.iter().position(|byte| *byte == b'x').unwrap();
+    bytes[spoiled] = 0xff;
+    let (taken, refused) = records(&bytes).unwrap();
+    assert_eq!((taken.len(), refused[0].1.contains("UTF-8")), (2, true));
+}
+
+#[test]
+fn a_record_has_the_numbers_that_were_sent() {
+    let body = r#"{"kind":"interaction","input":{"content":[{"account":12345678901234567890123,"share":0.10000000000000000001,
+        "ulp":51.24817837550540,"big":18446744073709551615}]},"extra":{"n":1e999}}"#;
+    let (parsed, refused) = records(body.as_bytes()).unwrap();
+    assert_eq!(refused, []);
+    let record = value(&parsed[0].record);
+    assert_eq!(
+        record["input"]["content"][0],
+        json!({ "account": "12345678901234567890123", "share": "0.10000000000000000001", "ulp": 51.248_178_375_505_4, "big": u64::MAX })
+    );
+    assert_eq!(record["extra"]["n"], "1e999");
 }

@@ -1,17 +1,12 @@
-//! OTLP/JSON. Each span and log record is read by itself, so that a broken one costs only itself.
-
-use std::sync::Arc;
+//! OTLP/JSON. Each span and log record is found before it is read, so that a broken one costs only itself.
 
 use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
-use opentelemetry_proto::tonic::logs::v1::SeverityNumber;
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
+use vouchlog_record::json::{JsonError, Raw};
 
-use super::otlp;
-use super::{Decoded, IntakeError, Item, ItemError, Signal, Source};
+use super::mapping;
+use super::otlp::{self, Origin, Unread};
+use super::{Decoded, IntakeError, Item, ItemError, Signal};
 
 /// The names of the lists, from the outside in.
 struct Names {
@@ -30,117 +25,147 @@ const LOGS: Names = Names {
     scopes: ["scopeLogs", "scope_logs"],
     items: ["logRecords", "log_records"],
 };
+const SCHEMA_URL: [&str; 2] = ["schemaUrl", "schema_url"];
+
+/// The members of an object, none of them read.
+type Members<'a> = Vec<(String, Raw<'a>)>;
 
 pub(super) fn decode(signal: Signal, body: &[u8]) -> Result<Decoded, IntakeError> {
-    let mut body: Value =
-        serde_json::from_slice(body).map_err(|error| IntakeError::Json(error.to_string()))?;
+    let body = Raw::find(body).map_err(|error| IntakeError::Json(error.to_string()))?;
     let names = if signal == Signal::Traces { &TRACES } else { &LOGS };
-    let mut decoded = Decoded::default();
-    let mut place = 0;
-    if !body.is_object() {
-        return Err(IntakeError::Json("a request is an object".into()));
+    let mut decoder = Decoder { signal, names, decoded: Decoded::default(), broken: None };
+    if let Some(members) = decoder.members(body, "a request") {
+        decoder.each(&members, names.resources, Decoder::group);
     }
-    for mut resource in list(&mut body, names.resources)? {
-        let owner: Option<Resource> = part(&mut resource, "resource");
-        let url = text(&resource, "schemaUrl");
-        for mut scope in list(&mut resource, names.scopes)? {
-            let about: Option<InstrumentationScope> = part(&mut scope, "scope");
-            let own = text(&scope, "schemaUrl");
-            let url = if own.is_empty() { &url } else { &own };
-            let source = Arc::new(otlp::source(owner.as_ref(), about.as_ref(), url));
-            for item in list(&mut scope, names.items)? {
-                decoded.add(place, self::item(signal, item, &source));
-                place += 1;
-            }
+    match decoder.broken {
+        Some(why) if decoder.decoded.items.is_empty() => Err(IntakeError::Json(why)),
+        _ => Ok(decoder.decoded),
+    }
+}
+
+struct Decoder {
+    signal: Signal,
+    names: &'static Names,
+    decoded: Decoded,
+    /// The first thing that is wrong around the items.
+    broken: Option<String>,
+}
+
+impl Decoder {
+    /// What cannot be told apart counts as one item.
+    fn breaks(&mut self, why: String) {
+        self.decoded.refuse(ItemError::Field(why.clone()));
+        self.broken.get_or_insert(why);
+    }
+
+    fn members<'a>(&mut self, raw: Raw<'a>, what: &str) -> Option<Members<'a>> {
+        let members = raw.members().map(Iterator::collect::<Result<Members<'a>, JsonError>>);
+        match members {
+            Some(Ok(members)) => return Some(members),
+            Some(Err(error)) => self.breaks(error.to_string()),
+            None => self.breaks(format!("{what} is an object")),
         }
+        None
     }
-    Ok(decoded)
-}
 
-fn item(signal: Signal, mut value: Value, source: &Arc<Source>) -> Result<Item, ItemError> {
-    straighten(&mut value);
-    match signal {
-        Signal::Traces => otlp::span(typed(value)?, source).map(Item::Span),
-        Signal::Logs => otlp::event(typed(value)?, source).map(Item::Event),
-    }
-}
-
-fn typed<T: DeserializeOwned>(value: Value) -> Result<T, ItemError> {
-    serde_json::from_value(value)
-        .map_err(|error| ItemError::Field(error.to_string().chars().take(200).collect()))
-}
-
-/// The list of one of these names, taken out; none is an empty one.
-fn list(value: &mut Value, names: [&str; 2]) -> Result<Vec<Value>, IntakeError> {
-    for name in names {
-        match value.get_mut(name).map(Value::take) {
-            None | Some(Value::Null) => {}
-            Some(Value::Array(list)) => return Ok(list),
-            Some(_) => return Err(IntakeError::Json(format!("`{name}` is not a list"))),
-        }
-    }
-    Ok(Vec::new())
-}
-
-/// A resource or scope that cannot be read is missed, and does not cost the items beneath it.
-fn part<T: DeserializeOwned>(value: &mut Value, name: &str) -> Option<T> {
-    let mut part = value.get_mut(name)?.take();
-    straighten(&mut part);
-    serde_json::from_value(part).ok()
-}
-
-fn text(value: &Value, name: &str) -> String {
-    value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-/// Forms that protobuf's JSON mapping allows and the library's types do not: null for nothing, enumerations by name, a number that
-/// JSON does not have (kept as a string, which is what it becomes anyway), members with underscores.
-fn straighten(value: &mut Value) {
-    match value {
-        Value::Array(list) => list.iter_mut().for_each(straighten),
-        Value::Object(object) => {
-            object.retain(|_, member| !member.is_null());
-            let underscored: Vec<_> = object.keys().filter(|name| name.contains('_')).cloned().collect();
-            for name in underscored {
-                if let Some(member) = object.remove(&name) {
-                    object.entry(camel(&name)).or_insert(member);
+    /// Does something with each element of the lists of these names. A list that is left out, or null, is empty.
+    fn each<'a>(
+        &mut self,
+        members: &Members<'a>,
+        names: [&str; 2],
+        mut work: impl FnMut(&mut Self, Raw<'a>),
+    ) {
+        for (name, list) in
+            members.iter().filter(|(name, list)| names.contains(&name.as_str()) && !list.is_null())
+        {
+            let Some(elements) = list.elements() else {
+                self.breaks(format!("`{name}` is not a list"));
+                continue;
+            };
+            for element in elements {
+                match element {
+                    Ok(element) => work(self, element),
+                    Err(error) => self.breaks(error.to_string()),
                 }
             }
-            if let Some(number) = object.get("doubleValue").and_then(Value::as_str).map(str::to_owned) {
-                object.remove("doubleValue");
-                let member = match number.parse::<f64>() {
-                    Ok(number) if number.is_finite() => ("doubleValue", number.into()),
-                    _ => ("stringValue", number.into()),
-                };
-                object.insert(member.0.into(), member.1);
-            }
-            for (name, member) in object.iter_mut() {
-                if let Some(number) = member.as_str().and_then(|word| enumeration(name, word)) {
-                    *member = number.into();
-                }
-                straighten(member);
+        }
+    }
+
+    fn group(&mut self, group: Raw<'_>) {
+        let Some(members) = self.members(group, "a resource") else { return };
+        let mut resource = Unread::default();
+        for part in named(&members, ["resource", "resource"]) {
+            attributes(part, &mut resource);
+        }
+        let url = text(&members, SCHEMA_URL);
+        let names = self.names;
+        self.each(&members, names.scopes, |decoder, scope| decoder.scope(scope, &resource, &url));
+    }
+
+    fn scope(&mut self, scope: Raw<'_>, resource: &Unread, url: &str) {
+        let Some(members) = self.members(scope, "a scope") else { return };
+        let (mut about, mut unread) = (InstrumentationScope::default(), Unread::default());
+        for part in named(&members, ["scope", "scope"]) {
+            let inner: Members<'_> = part.members().into_iter().flatten().map_while(Result::ok).collect();
+            about.name = text(&inner, ["name", "name"]);
+            about.version = text(&inner, ["version", "version"]);
+            attributes(part, &mut unread);
+        }
+        about.attributes = unread.attributes;
+        let own = text(&members, SCHEMA_URL);
+        let url = if own.is_empty() { url } else { &own };
+        let origin = Origin::new(resource, &about, unread.count, url);
+        let names = self.names;
+        self.each(&members, names.items, |decoder, item| {
+            let item = decoder.item(item, &origin);
+            decoder.decoded.add(item);
+        });
+    }
+
+    fn item(&self, item: Raw<'_>, origin: &Origin) -> Result<Item, ItemError> {
+        match self.signal {
+            Signal::Traces => otlp::span(mapping::span(item)?, origin).map(Item::Span),
+            Signal::Logs => otlp::event(mapping::log(item)?, origin).map(Item::Event),
+        }
+    }
+}
+
+fn named<'a>(members: &Members<'a>, names: [&str; 2]) -> impl Iterator<Item = Raw<'a>> {
+    members.iter().filter(move |(name, _)| names.contains(&name.as_str())).map(|(_, raw)| *raw)
+}
+
+/// Attributes of a resource or a scope one by one: one that cannot be read is counted, and costs neither the others nor the items.
+fn attributes(part: Raw<'_>, unread: &mut Unread) {
+    if part.is_null() {
+        return;
+    }
+    let Some(members) = part.members() else {
+        unread.count += 1;
+        return;
+    };
+    for member in members {
+        let Ok((name, list)) = member else {
+            unread.count += 1;
+            continue;
+        };
+        if name != "attributes" || list.is_null() {
+            continue;
+        }
+        let Some(pairs) = list.elements() else {
+            unread.count += 1;
+            continue;
+        };
+        for pair in pairs {
+            match pair.map_err(|error| ItemError::Field(error.to_string())).and_then(mapping::pair) {
+                Ok(pair) => unread.attributes.push(pair),
+                Err(_) => unread.count += 1,
             }
         }
-        _ => {}
     }
 }
 
-fn camel(name: &str) -> String {
-    let mut words = name.split('_');
-    let mut camel = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        let mut letters = word.chars();
-        camel.extend(letters.next().map(|first| first.to_ascii_uppercase()));
-        camel.push_str(letters.as_str());
-    }
-    camel
-}
-
-fn enumeration(name: &str, word: &str) -> Option<i32> {
-    match name {
-        "kind" => SpanKind::from_str_name(word).map(|it| it as i32),
-        "code" => StatusCode::from_str_name(word).map(|it| it as i32),
-        "severityNumber" => SeverityNumber::from_str_name(word).map(|it| it as i32),
-        _ => None,
-    }
+/// The last text of these names; one that cannot be read is empty.
+fn text(members: &Members<'_>, names: [&str; 2]) -> String {
+    let last = named(members, names).last().and_then(|raw| mapping::read(raw).ok());
+    last.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned()
 }

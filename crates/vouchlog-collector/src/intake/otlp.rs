@@ -1,91 +1,72 @@
-//! From the messages of OTLP to items.
+//! From the messages of OTLP to items, whatever encoding they came in.
 
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use opentelemetry_proto::tonic::collector::{logs, trace};
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
-use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs};
-use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, Span as Proto, status::StatusCode};
-use prost::Message;
+use opentelemetry_proto::tonic::logs::v1::LogRecord;
+use opentelemetry_proto::tonic::trace::v1::span::Link as ProtoLink;
+use opentelemetry_proto::tonic::trace::v1::{Span as Proto, status::StatusCode};
 use serde_json::{Map, Value};
 
-use super::{
-    Attributes, Decoded, Event, IntakeError, Item, ItemError, Link, Refused, Signal, Source, Span, SpanEvent,
-    SpanKind,
-};
+use super::members::Members;
+use super::{Attributes, Decoded, Event, Item, ItemError, Link, Refused, Source, Span, SpanEvent, SpanKind};
 use crate::limits::{MAX_ATTRIBUTES, MAX_DEPTH, MAX_ITEMS, MAX_SPAN_EVENTS, MAX_STRING};
 
-pub(super) fn decode(signal: Signal, body: &[u8]) -> Result<Decoded, IntakeError> {
-    Ok(match signal {
-        Signal::Traces => from_traces(trace::v1::ExportTraceServiceRequest::decode(body)?.resource_spans),
-        Signal::Logs => from_logs(logs::v1::ExportLogsServiceRequest::decode(body)?.resource_logs),
-    })
+/// Attributes of a resource or a scope, and how many could not be read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unread {
+    pub(super) attributes: Vec<KeyValue>,
+    pub(super) count: u64,
 }
 
-pub(super) fn from_traces(resources: Vec<ResourceSpans>) -> Decoded {
-    let mut decoded = Decoded::default();
-    let mut place = 0;
-    for resource in resources {
-        for scope in resource.scope_spans {
-            let url = if scope.schema_url.is_empty() { &resource.schema_url } else { &scope.schema_url };
-            let source = Arc::new(source(resource.resource.as_ref(), scope.scope.as_ref(), url));
-            for span in scope.spans {
-                decoded.add(place, self::span(span, &source).map(Item::Span));
-                place += 1;
-            }
-        }
-    }
-    decoded
+/// Where items come from.
+pub(super) struct Origin {
+    source: Arc<Source>,
+    /// Attributes of the source that could not be read, or were over a bound: what its items lack.
+    dropped: u64,
 }
 
-pub(super) fn from_logs(resources: Vec<ResourceLogs>) -> Decoded {
-    let mut decoded = Decoded::default();
-    let mut place = 0;
-    for resource in resources {
-        for scope in resource.scope_logs {
-            let url = if scope.schema_url.is_empty() { &resource.schema_url } else { &scope.schema_url };
-            let source = Arc::new(source(resource.resource.as_ref(), scope.scope.as_ref(), url));
-            for record in scope.log_records {
-                decoded.add(place, event(record, &source).map(Item::Event));
-                place += 1;
-            }
-        }
+impl Origin {
+    /// `unread` are attributes of the scope.
+    pub(super) fn new(
+        resource: &Unread,
+        scope: &InstrumentationScope,
+        unread: u64,
+        schema_url: &str,
+    ) -> Self {
+        let mut cutter = Cutter::default();
+        let source = Source {
+            resource: cutter.attributes(resource.attributes.clone()),
+            scope: cutter.text(scope.name.clone()),
+            version: cutter.text(scope.version.clone()),
+            scope_attributes: cutter.attributes(scope.attributes.clone()),
+            schema_url: cutter.text(schema_url.to_owned()),
+        };
+        Self { source: Arc::new(source), dropped: resource.count + unread + cutter.dropped }
     }
-    decoded
 }
 
 impl Decoded {
-    pub(super) fn add(&mut self, place: usize, item: Result<Item, ItemError>) {
+    /// Takes the next item of the body.
+    pub(super) fn add(&mut self, item: Result<Item, ItemError>) {
         match item {
-            Ok(_) if self.items.len() >= MAX_ITEMS => {
-                self.refused.push(Refused { place, why: ItemError::TooMany });
-            }
+            Ok(_) if self.items.len() >= MAX_ITEMS => self.refuse(ItemError::TooMany),
             Ok(item) => self.items.push(item),
-            Err(why) => self.refused.push(Refused { place, why }),
+            Err(why) => self.refuse(why),
         }
     }
-}
 
-pub(super) fn source(
-    resource: Option<&Resource>,
-    scope: Option<&InstrumentationScope>,
-    schema_url: &str,
-) -> Source {
-    let mut cutter = Cutter::default();
-    Source {
-        resource: resource.map(|it| cutter.attributes(it.attributes.clone())).unwrap_or_default(),
-        scope: scope.map(|it| cutter.text(it.name.clone())).unwrap_or_default(),
-        version: scope.map(|it| cutter.text(it.version.clone())).unwrap_or_default(),
-        scope_attributes: scope.map(|it| cutter.attributes(it.attributes.clone())).unwrap_or_default(),
-        schema_url: cutter.text(schema_url.to_owned()),
+    /// Notes that the next item of the body was not taken.
+    pub(super) fn refuse(&mut self, why: ItemError) {
+        let place = self.items.len() + self.refused.len();
+        self.refused.push(Refused { place, why });
     }
 }
 
-pub(super) fn span(span: Proto, source: &Arc<Source>) -> Result<Span, ItemError> {
+pub(super) fn span(span: Proto, origin: &Origin) -> Result<Span, ItemError> {
     let mut cutter = Cutter::default();
     let dropped = [span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count];
     let attributes = cutter.attributes(span.attributes);
@@ -102,10 +83,10 @@ pub(super) fn span(span: Proto, source: &Arc<Source>) -> Result<Span, ItemError>
         })
         .collect();
     events.sort_by_key(|event| event.time);
-    let links = span.links.iter().take(MAX_SPAN_EVENTS);
+    let links = links(&span.links, &mut cutter);
     let status = span.status.unwrap_or_default();
     Ok(Span {
-        source: Arc::clone(source),
+        source: Arc::clone(&origin.source),
         trace: id(&span.trace_id, 16, "the trace id")?.ok_or(ItemError::Id("the trace id"))?,
         span: id(&span.span_id, 8, "the span id")?.ok_or(ItemError::Id("the span id"))?,
         parent: id(&span.parent_span_id, 8, "the parent's span id")?,
@@ -113,24 +94,18 @@ pub(super) fn span(span: Proto, source: &Arc<Source>) -> Result<Span, ItemError>
         kind: kind(span.kind),
         start: span.start_time_unix_nano,
         end: span.end_time_unix_nano,
-        // A link with a broken id points nowhere.
-        links: links
-            .filter_map(|link| {
-                let trace = id(&link.trace_id, 16, "a link").ok()??;
-                Some(Link { trace, span: id(&link.span_id, 8, "a link").ok()?? })
-            })
-            .collect(),
+        links,
         name: cutter.text(span.name),
         message: cutter.text(status.message),
         failed: status.code == StatusCode::Error as i32,
         attributes,
         events,
-        dropped: dropped.iter().map(|count| u64::from(*count)).sum::<u64>() + cutter.dropped,
+        dropped: dropped.iter().map(|count| u64::from(*count)).sum::<u64>() + origin.dropped + cutter.dropped,
         cut: cutter.cut,
     })
 }
 
-pub(super) fn event(record: LogRecord, source: &Arc<Source>) -> Result<Event, ItemError> {
+pub(super) fn event(record: LogRecord, origin: &Origin) -> Result<Event, ItemError> {
     let mut cutter = Cutter::default();
     let attributes = cutter.attributes(record.attributes);
     let named = |name: &str| attributes.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -140,7 +115,7 @@ pub(super) fn event(record: LogRecord, source: &Arc<Source>) -> Result<Event, It
     }
     let body = record.body.map(|body| cutter.value(body, 0)).unwrap_or_default();
     Ok(Event {
-        source: Arc::clone(source),
+        source: Arc::clone(&origin.source),
         trace: id(&record.trace_id, 16, "the trace id")?,
         span: id(&record.span_id, 8, "the span id")?,
         flags: record.flags,
@@ -148,9 +123,20 @@ pub(super) fn event(record: LogRecord, source: &Arc<Source>) -> Result<Event, It
         name,
         body,
         attributes,
-        dropped: u64::from(record.dropped_attributes_count) + cutter.dropped,
+        dropped: u64::from(record.dropped_attributes_count) + origin.dropped + cutter.dropped,
         cut: cutter.cut,
     })
+}
+
+/// A link with a broken id points nowhere; it is counted among what was dropped.
+fn links(links: &[ProtoLink], cutter: &mut Cutter) -> Vec<Link> {
+    let link = |link: &ProtoLink| {
+        let trace = id(&link.trace_id, 16, "a link").ok()??;
+        Some(Link { trace, span: id(&link.span_id, 8, "a link").ok()?? })
+    };
+    let read: Vec<Option<Link>> = links.iter().take(MAX_SPAN_EVENTS).map(link).collect();
+    cutter.dropped += read.iter().filter(|link| link.is_none()).count() as u64;
+    read.into_iter().flatten().collect()
 }
 
 /// An id as hexadecimal digits; none if it is empty or all zero, which OTLP takes for the same.
@@ -189,14 +175,15 @@ impl Cutter {
     }
 
     fn members(&mut self, list: impl IntoIterator<Item = KeyValue>, depth: usize) -> Map<String, Value> {
-        let mut members = Map::new();
+        let mut members = Members::default();
         for pair in list {
             let value = pair.value.map(|value| self.value(value, depth)).unwrap_or_default();
             // A name by index into a table that OTLP's requests for traces and logs do not carry.
-            let name = if pair.key.is_empty() { format!("strindex:{}", pair.key_strindex) } else { pair.key };
-            members.insert(self.text(name), value);
+            let is_indexed = pair.key.is_empty() && pair.key_strindex != 0;
+            let name = if is_indexed { format!("strindex:{}", pair.key_strindex) } else { pair.key };
+            members.add(self.text(name), value);
         }
-        members
+        members.finish()
     }
 
     fn value(&mut self, value: AnyValue, depth: usize) -> Value {

@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::testsupport::{body, items, testdata};
 
+mod isolation;
+mod mapping;
+
 fn traces(span: &Value) -> Result<Decoded, IntakeError> {
     let body = json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [span] }] }] });
     decode(Signal::Traces, Encoding::Json, body.to_string().as_bytes())

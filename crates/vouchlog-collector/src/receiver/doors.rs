@@ -10,7 +10,8 @@ use axum::routing::post;
 use axum::{Json, Router};
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use vouchlog_record::json;
 use vouchlog_record::limits::MAX_RECORD_BYTES;
 use vouchlog_record::{Record, RecordId, SealReason};
 use vouchlog_stream::StatementKind;
@@ -185,8 +186,11 @@ async fn take_intent(receiver: &Receiver, request: Request) -> Answer {
 
 /// A record of kind intent; who leaves the kind out means it.
 fn intent_of(body: &[u8]) -> Result<Record, Refusal> {
-    let mut object: Map<String, Value> = serde_json::from_slice(body)
+    let value = json::read(body, json::MAX_DEPTH)
         .map_err(|error| Refusal::invalid(format!("an intent is one JSON object: {error}")))?;
+    let Value::Object(mut object) = value else {
+        return Err(Refusal::invalid("an intent is one JSON object"));
+    };
     object.entry("kind").or_insert_with(|| StatementKind::Intent.name().into());
     let parsed = Record::from_value(object.into()).map_err(|error| Refusal::invalid(error.to_string()))?;
     match parsed.record.kind {
@@ -225,7 +229,7 @@ fn reason(body: &[u8]) -> Result<SealReason, Refusal> {
     if body.trim_ascii().is_empty() {
         return Ok(SealReason::Done);
     }
-    let value: Value = serde_json::from_slice(body).map_err(|error| Refusal::invalid(error.to_string()))?;
+    let value = json::read(body, json::MAX_DEPTH).map_err(|error| Refusal::invalid(error.to_string()))?;
     match value.get("reason").map(|reason| reason.as_str().unwrap_or_default()) {
         None | Some("done") if value.is_object() => Ok(SealReason::Done),
         Some("timeout") => Ok(SealReason::Timeout),

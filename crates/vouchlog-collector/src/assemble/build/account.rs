@@ -43,9 +43,10 @@ pub(super) fn from_messages(unit: &Unit<'_>, merged: &mut Merged) {
         let role = event.name.trim_start_matches("gen_ai.").trim_end_matches(".message");
         if role == "choice" {
             let found = messages(&event.body, "assistant");
-            reasons.extend(
-                event.body.get("finish_reason").and_then(Value::as_str).map(|it| finish_reason(it).into()),
-            );
+            // An embedding is no answer, and has no reason to end.
+            let reason =
+                event.body.get("finish_reason").and_then(Value::as_str).filter(|_| !found.is_empty());
+            reasons.extend(reason.map(|it| Value::from(finish_reason(it))));
             output.extend(found.into_iter().filter(says_something));
         } else {
             input.extend(messages(&event.body, role).into_iter().filter(says_something));

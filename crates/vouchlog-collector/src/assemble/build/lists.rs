@@ -9,25 +9,19 @@ use super::super::open::Part;
 use super::super::times::Stated;
 use super::super::unit::{ToolRun, Unit};
 use super::stamp;
-use crate::dialect::{Reading, Role, says_nothing, tool_calls};
+use crate::dialect::{Reading, Role, says_nothing, served_tools, tool_calls};
 use crate::intake::Item;
 use crate::limits::MAX_LISTED;
 
-/// Calls that the model proposed, in its order, with what became of them; then runs that nobody is known to have proposed.
+/// Calls that the model proposed, in its order, with what became of them; those that the provider ran itself; then runs that nobody is
+/// known to have proposed.
 pub(super) fn tools(unit: &Unit<'_>, merged: &Merged) -> Vec<Value> {
     let mut runs: Vec<Option<&ToolRun<'_>>> = unit.tools.iter().map(Some).collect();
     let mut tools = Vec::new();
     let output = merged.fields.get("content.output");
-    for call in output.map(tool_calls).unwrap_or_default() {
-        let mut tool = Map::new();
-        for (name, member) in [("call_id", "id"), ("name", "name"), ("arguments", "arguments")] {
-            let value = call.get(member).filter(|value| !value.is_null() && *value != "");
-            tool.extend(value.map(|value| (name.to_owned(), value.clone())));
-        }
-        tool.insert("proposed".into(), true.into());
-        tool.insert("origin".into(), "model".into());
-        tool.insert("status".into(), "proposed".into());
-        let id = call.get("id").and_then(Value::as_str);
+    let proposed = output.map(tool_calls).unwrap_or_default().into_iter().map(proposed);
+    for mut tool in proposed.chain(output.map(served_tools).unwrap_or_default()) {
+        let id = tool.get("call_id").and_then(Value::as_str);
         let run =
             runs.iter_mut().find(|run| run.is_some_and(|run| id.is_some() && run.text("tool.call_id") == id));
         if let Some(run) = run.and_then(Option::take) {
@@ -42,6 +36,19 @@ pub(super) fn tools(unit: &Unit<'_>, merged: &Merged) -> Vec<Value> {
     }
     tools.truncate(MAX_LISTED);
     tools
+}
+
+/// A call that the model asked for.
+fn proposed(call: &Map<String, Value>) -> Map<String, Value> {
+    let mut tool = Map::new();
+    for (name, member) in [("call_id", "id"), ("name", "name"), ("arguments", "arguments")] {
+        let value = call.get(member).filter(|value| !value.is_null() && *value != "");
+        tool.extend(value.map(|value| (name.to_owned(), value.clone())));
+    }
+    tool.insert("proposed".into(), true.into());
+    tool.insert("origin".into(), "model".into());
+    tool.insert("status".into(), "proposed".into());
+    tool
 }
 
 fn describe(run: &ToolRun<'_>, tool: &mut Map<String, Value>) {
@@ -166,7 +173,10 @@ pub(crate) fn decision_of(reading: &Reading, at: Option<Timestamp>, failed: bool
     decision.extend(verdict.map(|verdict| ("verdict".to_owned(), verdict.into())));
     let tool = decision.remove("target_kind").is_some_and(|kind| kind == "tool_call");
     let said = decision.remove("phase").and_then(|phase| phase.as_str().map(str::to_owned));
-    match if tool { Some("pre_tool") } else { said.as_deref().and_then(phase) } {
+    // What a tool gave back is neither the call before it ran nor the model's answer.
+    let is_result = tool && said.as_deref().is_some_and(is_output);
+    let said = if is_result { Some("tool_output".to_owned()) } else { said };
+    match if tool && !is_result { Some("pre_tool") } else { said.as_deref().and_then(phase) } {
         Some(phase) => decision.insert("phase".into(), phase.into()),
         None => said.and_then(|said| decision.insert("mode".into(), said.into())),
     };

@@ -67,6 +67,26 @@ async fn an_id_that_belongs_to_another_record_is_a_conflict() {
 }
 
 #[tokio::test]
+async fn a_name_that_occurs_twice_is_refused_at_every_door() {
+    let served = Served::start().await;
+    let good = json!({ "id": "r-1", "kind": "interaction" });
+    let body = format!(r#"[{good},{{"kind":"interaction","id":"a","id":"b"}}]"#);
+    let told = served.post("/v1/records", &[JS], body).await.json();
+    assert_eq!((&told["accepted"], &told["refused"][0]["place"]), (&json!(1), &json!(1)));
+    assert_eq!(told["refused"][0]["why"], "the name `id` occurs twice in an object");
+    for (path, body) in [
+        ("/logs", r#"[{"decision_id":"d","decision_id":"e"}]"#),
+        ("/v1/litellm", r#"[{"id":"a","id":"b"}]"#),
+        ("/v1/intents", r#"{"kind":"intent","kind":"intent"}"#),
+        ("/v1/sessions/s/seal", r#"{"reason":"done","reason":"timeout"}"#),
+    ] {
+        let answer = served.post(path, &[JS], body).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+        assert!(String::from_utf8_lossy(&answer.body).contains("occurs twice"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn callbacks_and_decision_logs_are_taken() {
     let served = Served::start().await;
     let callback = std::fs::read(testdata().join("generic/litellm-proxy.json")).unwrap();

@@ -35,6 +35,14 @@ async fn bodies_go_on_as_they_were_sent_whatever_the_journal_says() {
         (PB.1.as_bytes(), None)
     );
 
+    let bad = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"name":"\ud800"},{}]}]}]}"#;
+    assert_eq!(served.post("/v1/traces", &[JS], bad).await.status, StatusCode::OK);
+    assert_eq!(
+        seen.recv().await.unwrap().2,
+        Bytes::from(bad),
+        "what is bad in it is the other side's to judge"
+    );
+
     served.sink.answers(Err(Rejection::Stopping));
     assert_eq!(served.post("/v1/logs", &[JS], "garbage").await.status, StatusCode::BAD_REQUEST);
     let pushed_back = served.post("/v1/traces", &[PB], body.clone()).await;
@@ -44,7 +52,7 @@ async fn bodies_go_on_as_they_were_sent_whatever_the_journal_says() {
     assert_eq!(seen.recv().await.unwrap().0, "/v1/metrics");
     assert!(forward.close(Duration::from_secs(30)).await);
     assert!(
-        served.metrics().contains(r#"vouchlog_forward_bodies_total{outcome="sent"} 4"#),
+        served.metrics().contains(r#"vouchlog_forward_bodies_total{outcome="sent"} 5"#),
         "{}",
         served.metrics()
     );

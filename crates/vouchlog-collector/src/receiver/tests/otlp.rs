@@ -136,6 +136,30 @@ async fn what_is_refused_is_told_by_number_and_reason_and_the_rest_is_taken() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_is_refused_by_number_and_the_body_is_kept_as_it_came() {
+    let served = Served::start().await;
+    let good = span(TRACE, "x").to_string();
+    let deep = format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000));
+    for bad in [r#"{"name":"\ud800"}"#, r#"{"name":"a","name":"a"}"#, "nope", &deep] {
+        let body = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{good},{bad},{good}]}}]}}]}}"#);
+        let answer = served.post("/v1/traces", &[JS], body.clone()).await;
+        let partial = &answer.json()["partialSuccess"];
+        assert_eq!((answer.status, &partial["rejectedSpans"]), (StatusCode::OK, &json!("1")), "{partial}");
+        let why = partial["errorMessage"].as_str().unwrap();
+        assert!(why.starts_with("1 of 3 spans rejected; span 1: a field cannot be read: "), "{why}");
+        assert_eq!(served.sink.given(), [Given::Body(Door::Traces(Encoding::Json), body.into(), 2)]);
+    }
+    let mut body = message(&traces(&[span(TRACE, "x"), span(TRACE, "SPOILED")])).encode_to_vec();
+    let at = body.windows(7).position(|window| window == b"SPOILED").unwrap();
+    body[at] = 0xff;
+    let answer = served.post("/v1/traces", &[PB], body.clone()).await;
+    let partial: opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse =
+        Message::decode(&answer.body[..]).unwrap();
+    assert_eq!((answer.status, partial.partial_success.unwrap().rejected_spans), (StatusCode::OK, 1));
+    assert_eq!(served.sink.given(), [Given::Body(Door::Traces(Encoding::Protobuf), body.into(), 1)]);
+}
+
+#[tokio::test]
 async fn nothing_to_take_is_taken() {
     let served = Served::start().await;
     let channel = served.channel().await;
