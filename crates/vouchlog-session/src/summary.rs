@@ -1,10 +1,14 @@
 //! What a session comes to: sentences, the three questions, whether anything is missing.
 
+use std::cmp::Reverse;
+
+use vouchlog_grading::Finding;
 use vouchlog_record::{
     Approval, ApprovalState, Enforced, Field, OutcomeState, PolicyDecision, Record, Verdict,
 };
 
 use crate::completeness::{RecordCounts, complete};
+use crate::findings::shown_log_finding;
 use crate::input::{ProofState, SessionContext};
 use crate::numbers::count;
 use crate::phrases::{describe, joined, listed, name, named, time, word};
@@ -35,12 +39,19 @@ pub(crate) fn summary(
         authorised: overall(&actions, records, |action| &action.authorised),
         executor: overall(&actions, records, |action| &action.executor),
         credential: overall(&actions, records, |action| &action.credential),
-        complete: complete(gaps, counted, proven),
+        complete: complete(gaps, counted, proven, &context.log_findings),
         actions,
         proven,
         findings,
+        log_findings: worst_first(&context.log_findings),
         notes: context.notes.iter().map(|note| clipped(note, 1_000)).collect(),
     }
+}
+
+fn worst_first(findings: &[Finding]) -> Vec<ShownFinding> {
+    let mut shown: Vec<ShownFinding> = findings.iter().map(shown_log_finding).collect();
+    shown.sort_by_key(|finding| Reverse(finding.severity));
+    shown
 }
 
 fn proven(records: &[TimelineRecord]) -> ProofCounts {
