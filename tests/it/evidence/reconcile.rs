@@ -335,8 +335,8 @@ fn a_canary_that_is_not_in_the_log_is_found_under_its_rule() {
     };
     assert_eq!(check(&["--file", &file]), (0, vec![]));
     let other = Server::start(&world.folder.path().join("other"), 0, &[]);
-    std::thread::sleep(std::time::Duration::from_millis(1_100));
-    let elsewhere = ["--log", &other.url, "--max-age", "0s"];
+    std::thread::sleep(std::time::Duration::from_millis(2_100));
+    let elsewhere = ["--log", &other.url, "--max-age", "1s"];
     let (missing, contradiction) = (["--file", &unchecked], ["--file", &file]);
     assert_eq!(check(&[&elsewhere[..], &missing].concat()), (1, vec!["R79".to_owned()]));
     assert_eq!(check(&[&elsewhere[..], &contradiction].concat()), (1, vec!["R74".to_owned()]));

@@ -25,7 +25,8 @@ const LISTED: usize = 1_000;
 /// Compare a vault with what others know: audits of its log, usage lists of providers, and what must still be readable
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  vouchlog reconcile --vault vault\n  \
-                        vouchlog audit --json --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" > audit.json\n  \
+                        vouchlog audit --json --log http://127.0.0.1:6962 \\\n    \
+                        --log-vkey \"$LOG_VKEY\" > audit.json\n  \
                         vouchlog reconcile --vault vault --audit audit.json\n  \
                         vouchlog reconcile --vault vault --usage openai=ids.txt --json\n\n\
                         It opens every record that was not erased, to find those that can no longer be read, and\n\

@@ -35,7 +35,7 @@ const FIELDS: &str = "correlation,time,initiator.kind,initiator.verified_by,sess
                         --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key\n  \
                         vouchlog session --vault vault sess-01 --bundle case17.json --fields initiator,workload,credential,outcome \\\n    \
                         --basis \"case 17\" --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key\n\n\
-                        With --audit, what a report finds about the log stands first, and decides whether all records can be said to be present.\n\
+                        With --audit, findings about the log come first. A critical one about completeness means that not all records are present.\n\
                         Without --content, no prompt and no answer is read. The log first records every reading of content and every bundle.\n\
                         The recipient of a bundle checks and reads it with `vouchlog verify`.\n\
                         Exit status: 0 every record is present and every question is answered yes, 1 otherwise.")]
