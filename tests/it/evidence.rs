@@ -2,6 +2,8 @@
 //! Method: the real program, a log and a vault; each question is answered from what was disclosed, verified by a stranger who has
 //! the file and the log's vkey and nothing else.
 
+mod forged_log;
+mod reconcile;
 mod sessions;
 mod systems;
 mod vault;

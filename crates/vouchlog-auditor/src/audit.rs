@@ -229,6 +229,7 @@ impl<'c, R: LogReader> Audit<'c, R> {
             let is_proven = verify_finding(&file, &self.config.log).is_proven();
             findings.push(Finding {
                 kind: suspicion.kind,
+                rule: suspicion.kind.rule(),
                 severity: suspicion.kind.severity(),
                 proves: if is_proven { Proves::Misconduct } else { Proves::Observation },
                 words: suspicion.words.clone(),

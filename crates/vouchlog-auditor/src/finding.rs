@@ -15,6 +15,8 @@ use crate::place::Place;
 pub struct Finding {
     /// What.
     pub kind: FindingKind,
+    /// The code of the rule that it breaks.
+    pub rule: &'static str,
     /// How bad.
     pub severity: Severity,
     /// What its evidence is worth to a stranger.
@@ -34,7 +36,7 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}: {}", self.kind, self.place, self.words)
+        write!(f, "{} ({}) at {}: {}", self.kind, self.rule, self.place, self.words)
     }
 }
 

@@ -38,9 +38,9 @@ pub enum Proves {
     Observation,
 }
 
-/// Declares the kinds: name, stable code, severity, and the sentence that explains it.
+/// Declares the kinds: name, stable code, severity, the rule of `vouchlog-grading` that it breaks, and the sentence that explains it.
 macro_rules! finding_kinds {
-    ($($(#[doc = $doc:literal])+ $name:ident $code:literal $severity:ident,)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident $code:literal $severity:ident $rule:literal,)+) => {
         /// What is wrong. Codes are stable: programs match on them.
         ///
         /// The order is the order of causes: where several findings are one fault, the kind that stands first here explains
@@ -64,79 +64,84 @@ macro_rules! finding_kinds {
             pub const fn severity(self) -> Severity {
                 match self { $(Self::$name => Severity::$severity,)+ }
             }
+
+            /// The code of the rule that it breaks, as docs/evidence.md explains it. Several kinds may break one rule.
+            pub const fn rule(self) -> &'static str {
+                match self { $(Self::$name => $rule,)+ }
+            }
         }
     };
 }
 
 finding_kinds! {
     /// The log serves no checkpoint.
-    MissingCheckpoint "missing-checkpoint" Serious,
+    MissingCheckpoint "missing-checkpoint" Serious "R74",
     /// What is served as the checkpoint is none, or is that of another log.
-    MalformedCheckpoint "malformed-checkpoint" Serious,
+    MalformedCheckpoint "malformed-checkpoint" Serious "R74",
     /// The checkpoint is not signed by the log's key.
-    BadLogSignature "bad-log-signature" Critical,
+    BadLogSignature "bad-log-signature" Critical "R74",
     /// A line names a witness's key and does not verify with it.
-    ForgedCosignature "forged-cosignature" Serious,
+    ForgedCosignature "forged-cosignature" Serious "R75",
     /// Too few witnesses cosigned the checkpoint.
-    MissingQuorum "missing-quorum" Serious,
+    MissingQuorum "missing-quorum" Serious "R75",
     /// Two checkpoints of one size have different roots.
-    SplitView "split-view" Critical,
+    SplitView "split-view" Critical "R74",
     /// The newer tree does not contain the older one.
-    InconsistentHeads "inconsistent-heads" Critical,
+    InconsistentHeads "inconsistent-heads" Critical "R74",
     /// The log serves a smaller checkpoint than it did before.
-    ShrunkenLog "shrunken-log" Critical,
+    ShrunkenLog "shrunken-log" Critical "R74",
     /// Others have seen a newer checkpoint, or the witnesses have not seen this one for long.
-    StaleCheckpoint "stale-checkpoint" Warning,
+    StaleCheckpoint "stale-checkpoint" Warning "R75",
     /// A tile is not served.
-    MissingTile "missing-tile" Serious,
+    MissingTile "missing-tile" Serious "R74",
     /// A tile has another length than the checkpoint implies.
-    TruncatedTile "truncated-tile" Serious,
+    TruncatedTile "truncated-tile" Serious "R74",
     /// A tile does not fit the tile above it, or the signed root.
-    TileParentMismatch "tile-parent-mismatch" Critical,
+    TileParentMismatch "tile-parent-mismatch" Critical "R74",
     /// An entry bundle is not served.
-    MissingBundle "missing-bundle" Serious,
+    MissingBundle "missing-bundle" Serious "R74",
     /// A bundle ends before its last entry.
-    TruncatedBundle "truncated-bundle" Serious,
+    TruncatedBundle "truncated-bundle" Serious "R74",
     /// An entry is missing from its bundle, and those behind it moved up.
-    RemovedEntry "removed-entry" Critical,
+    RemovedEntry "removed-entry" Critical "R74",
     /// A bundle has an entry that the tree has not.
-    InsertedEntry "inserted-entry" Critical,
+    InsertedEntry "inserted-entry" Critical "R74",
     /// A bundle has the right entries in another order.
-    ReorderedEntries "reordered-entries" Critical,
+    ReorderedEntries "reordered-entries" Critical "R74",
     /// An entry is not the one whose hash is in the tree.
-    AlteredEntry "altered-entry" Critical,
+    AlteredEntry "altered-entry" Critical "R74",
     /// The entries and tiles fit each other, but not the signed root.
-    WrongRoot "wrong-root" Critical,
+    WrongRoot "wrong-root" Critical "R74",
     /// The first entry is no genesis entry of this log, or another entry is one.
-    BadGenesis "bad-genesis" Serious,
+    BadGenesis "bad-genesis" Serious "R74",
     /// An entry has no meaning in this log.
-    UndecodableEntry "undecodable-entry" Serious,
+    UndecodableEntry "undecodable-entry" Serious "R74",
     /// An enrolment or revocation is not by the operator, or contradicts an earlier one.
-    BadEnrolment "bad-enrolment" Serious,
+    BadEnrolment "bad-enrolment" Serious "R76",
     /// A stream was opened by a key that was not enrolled.
-    UnknownGateway "unknown-gateway" Serious,
+    UnknownGateway "unknown-gateway" Serious "R76",
     /// A withdrawn key opened a stream, or went on writing to one.
-    RevokedKeyUsed "revoked-key-used" Serious,
+    RevokedKeyUsed "revoked-key-used" Serious "R76",
     /// A stream's opening is not signed by its gateway, or its key opened another stream before.
-    BadOpening "bad-opening" Serious,
+    BadOpening "bad-opening" Serious "R62",
     /// An opening names a predecessor that did not stop where it says.
-    BadRestart "bad-restart" Serious,
+    BadRestart "bad-restart" Serious "R62",
     /// An entry belongs to a stream that was never opened.
-    UnknownStream "unknown-stream" Serious,
+    UnknownStream "unknown-stream" Serious "R62",
     /// An entry belongs to a stream that was closed or succeeded before.
-    EntryAfterClose "entry-after-close" Serious,
+    EntryAfterClose "entry-after-close" Serious "R62",
     /// A stream's statements do not follow one another.
-    StreamGap "stream-gap" Critical,
+    StreamGap "stream-gap" Critical "R60",
     /// A stream's key signed two different histories of one size.
-    StreamFork "stream-fork" Critical,
+    StreamFork "stream-fork" Critical "R61",
     /// A stream's head is not signed by the stream's key.
-    ForgedHead "forged-head" Critical,
+    ForgedHead "forged-head" Critical "R64",
     /// What a gateway signed is not what the log has of its stream.
-    HeadWithoutEntries "head-without-entries" Critical,
+    HeadWithoutEntries "head-without-entries" Critical "R64",
     /// An entry, or a stream's head, is older than the one before it.
-    TimeGoingBack "time-going-back" Serious,
+    TimeGoingBack "time-going-back" Serious "R57",
     /// A stream that should be alive has no fresh head.
-    SilentStream "silent-stream" Warning,
+    SilentStream "silent-stream" Warning "R63",
 }
 
 impl FindingKind {

@@ -38,9 +38,11 @@ mod man;
 mod monitor;
 mod prove;
 mod prove_complete;
+mod reconcile;
 mod record;
 mod recover;
 mod remote;
+mod reports;
 mod reserve;
 mod revoked;
 mod running;
@@ -86,6 +88,7 @@ pub(crate) enum Command {
     Record(record::Args),
     Find(find::Args),
     Doctor(doctor::Args),
+    Reconcile(reconcile::Args),
     Session(session::Args),
     Disclose(disclose::Args),
     Erase(erase::Args),
@@ -145,6 +148,7 @@ impl Command {
             Self::Record(args) => block_on(args.run(*output)),
             Self::Find(args) => block_on(args.run(*output)),
             Self::Doctor(args) => block_on(args.run(*output)),
+            Self::Reconcile(args) => block_on(args.run(*output)),
             Self::Session(args) => block_on(args.run(*output)),
             Self::Disclose(args) => block_on(args.run(*output)),
             Self::Erase(args) => block_on(args.run(*output)),

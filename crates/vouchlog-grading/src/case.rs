@@ -136,10 +136,13 @@ impl<'a> Case<'a> {
 
     /// How far the recorder's clock may be off: what it says, or what is assumed.
     pub(crate) fn clock_error(&self) -> SignedDuration {
-        let clock = view(&self.body.time).then(|time| &time.clock);
-        let told = clock.then(|clock| &clock.max_error_ms).value();
-        told.map_or(self.context.assumed_clock_error(), |millis| {
-            SignedDuration::from_millis(i64::try_from(*millis).unwrap_or(i64::MAX))
-        })
+        stated_clock_error(self.record).unwrap_or(self.context.assumed_clock_error())
     }
+}
+
+/// How far off the clock of a record's times may be, by its own account.
+pub(crate) fn stated_clock_error(record: &Record) -> Option<SignedDuration> {
+    let clock = view(&record.body.time).then(|time| &time.clock);
+    let millis = clock.then(|clock| &clock.max_error_ms).value()?;
+    Some(SignedDuration::from_millis(i64::try_from(*millis).unwrap_or(i64::MAX)))
 }

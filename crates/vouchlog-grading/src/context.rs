@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Span, Timestamp};
+use jiff::{SignedDuration, Timestamp};
 use vouchlog_record::{ArtifactDigest, ConfigurationSubject, CredentialAction, Record, RecordId};
 use vouchlog_stream::StatementKind;
 
@@ -28,14 +27,10 @@ pub struct Context {
     initiators: RememberedNames,
     class_order: Vec<String>,
     recorder_keys: BTreeMap<String, Vec<(Timestamp, Option<Timestamp>)>>,
-    lost_content: BTreeSet<RecordId>,
-    erased: BTreeSet<RecordId>,
     content_limits: BTreeSet<u64>,
     max_merge_delay: Option<SignedDuration>,
     clock_error: Option<SignedDuration>,
     write_ahead: Option<bool>,
-    follows: Option<Timestamp>,
-    now: Option<Timestamp>,
 }
 
 /// A revocation of a credential.
@@ -106,15 +101,11 @@ impl RememberedNames {
 }
 
 impl Context {
-    /// Takes in a record: events of credentials, configurations, erasures, and who used which credential, session and workload.
+    /// Takes in a record: events of credentials, configurations, and who used which credential, session and workload.
     pub fn learn(&mut self, id: &RecordId, record: &Record) {
         match record.kind {
             StatementKind::CredentialEvent => self.learn_credential(id, record),
             StatementKind::Configuration => self.learn_configuration(record),
-            StatementKind::Erasure => {
-                let records = record.body.erasure.value().and_then(|erasure| erasure.records.value());
-                self.erased.extend(records.into_iter().flatten().cloned());
-            }
             StatementKind::Interaction | StatementKind::Intent => self.learn_use(record),
             _ => {}
         }
@@ -234,13 +225,6 @@ impl Context {
         self
     }
 
-    /// The content of a record was looked for where it is kept, and not found.
-    #[must_use]
-    pub fn content_lost(mut self, id: RecordId) -> Self {
-        self.lost_content.insert(id);
-        self
-    }
-
     /// A source cuts content at so many bytes. Known limits are in [`KNOWN_CONTENT_LIMITS`].
     #[must_use]
     pub fn content_limit(mut self, bytes: u64) -> Self {
@@ -266,21 +250,6 @@ impl Context {
     #[must_use]
     pub fn write_ahead(mut self, does: bool) -> Self {
         self.write_ahead = Some(does);
-        self
-    }
-
-    /// The end of the record that this one follows in its stream. Leave it out where interactions run side by side: the record
-    /// before may then end later than this one began, and nothing is wrong.
-    #[must_use]
-    pub fn after(mut self, end: Timestamp) -> Self {
-        self.follows = Some(end);
-        self
-    }
-
-    /// What time it is.
-    #[must_use]
-    pub fn at(mut self, now: Timestamp) -> Self {
-        self.now = Some(now);
         self
     }
 
@@ -350,29 +319,8 @@ impl Context {
         self.write_ahead
     }
 
-    pub(crate) const fn follows(&self) -> Option<Timestamp> {
-        self.follows
-    }
-
     pub(crate) fn is_content_limit(&self, bytes: u64) -> bool {
         KNOWN_CONTENT_LIMITS.contains(&bytes) || self.content_limits.contains(&bytes)
-    }
-
-    /// Whether content is gone that should be there: not erased, and its retention, an ISO 8601 duration since `end`, not over.
-    pub(crate) fn is_content_lost(
-        &self,
-        id: &RecordId,
-        retention: Option<&str>,
-        end: Option<Timestamp>,
-    ) -> bool {
-        if !self.lost_content.contains(id) || self.erased.contains(id) {
-            return false;
-        }
-        let kept_until = || {
-            let span: Span = retention?.parse().ok()?;
-            Some(end?.to_zoned(TimeZone::UTC).checked_add(span).ok()?.timestamp())
-        };
-        kept_until().zip(self.now).is_none_or(|(until, now)| now < until)
     }
 
     pub(crate) fn recorder_key(&self, name: &str, made: Option<Timestamp>) -> KeyState {

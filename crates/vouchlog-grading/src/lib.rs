@@ -4,7 +4,8 @@
 //!
 //! In scope: the rules as data ([`rules`]), grading one record ([`grade`]) or a set of them ([`grade_set`]) in the light of what else is
 //! known ([`Context`], [`SetFacts`]), a credential's validity ([`validity`]), records that a revocation affects
-//! ([`affected_by_revocation`]), and legal duties with the figures that speak to them ([`duties`]).
+//! ([`affected_by_revocation`]), and legal duties with the figures that speak to them ([`duties`]). A finding of another judge, such
+//! as an audit of the log, is stated under its rule by [`Finding::reported`].
 //!
 //! Out of scope: reading records (`vouchlog-record`), the clock (every time is a value in the input), where records are kept
 //! (`vouchlog-vault`), telling a session's story (`vouchlog-session`).
@@ -27,10 +28,7 @@ mod validity;
 
 pub use context::Context;
 pub use duties::{Certainty, Duty, DutyReport, Figure, Figures, duties};
-pub use facts::{
-    CanaryFacts, Observation, ObservedCall, ProviderUsage, ReceiptFacts, SessionFacts, SetFacts, StreamFacts,
-    StreamHead, Successor, WitnessFacts,
-};
+pub use facts::{SessionFacts, SetFacts};
 pub use grade::{
     AUTHORIZED_RULES, AffectedUse, DATA_RULES, DisclosureExtent, EXECUTOR_RULES, Grade, POLICY_RULES,
     Verdicts, affected_by_revocation, contradictions, grade, grade_set,

@@ -11,9 +11,6 @@ pub const MAX_MERGE_DELAY: SignedDuration = SignedDuration::from_mins(5);
 /// Default for the longest time an intent may have no outcome.
 pub const ORPHAN_TIMEOUT: SignedDuration = SignedDuration::from_mins(15);
 
-/// Default for the number of intervals an open stream may be silent.
-pub const MISSED_HEARTBEATS: i32 = 3;
-
 /// Default for the number of agents under one workload identity: they cannot be distinguished.
 pub const MAX_AGENTS_PER_WORKLOAD: usize = 1;
 

@@ -76,7 +76,8 @@ impl Rule {
         }
     }
 
-    /// Whether something else than [`grade`](crate::grade()) and [`grade_set`](crate::grade_set) checks it.
+    /// Whether something else than [`grade`](crate::grade()) and [`grade_set`](crate::grade_set) checks it, such as an audit. It then
+    /// fires by [`Finding::reported`].
     pub const fn is_checked_elsewhere(&self) -> bool {
         self.record.is_none() && self.set.is_none()
     }

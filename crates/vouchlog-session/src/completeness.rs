@@ -2,10 +2,11 @@
 
 use std::ops::RangeInclusive;
 
-use vouchlog_grading::Answer;
+use vouchlog_grading::{Answer, Finding, Severity};
 use vouchlog_record::{Field, RecordId};
 use vouchlog_stream::StatementKind;
 
+use crate::findings::shown_log_finding;
 use crate::gaps::{Orphans, SealCheck};
 use crate::input::{SessionContext, SessionRecord};
 use crate::numbers::count;
@@ -14,6 +15,8 @@ use crate::timeline::{Gap, ProofCounts, ReasonedAnswer};
 
 /// Most gaps listed one by one; the rest are counted.
 const GAPS: usize = 12;
+/// Most findings about the log given as reasons.
+const LOG_FINDINGS: usize = 6;
 
 /// What was counted while the records were still as they came.
 pub(crate) struct RecordCounts {
@@ -86,9 +89,20 @@ impl SessionRecord {
     }
 }
 
-/// Whether all records are here: no, if something shows that one is not; yes, if something shows that none can be missing.
-pub(crate) fn complete(gaps: &[Gap], counted: &RecordCounts, proven: ProofCounts) -> ReasonedAnswer {
-    let missing = missing(gaps, counted, proven);
+/// Whether all records are here: no, if something shows that one is not; yes, if something shows that none can be missing. A log whose
+/// history was changed, or whose streams have gaps, shows nothing of the kind.
+pub(crate) fn complete(
+    gaps: &[Gap],
+    counted: &RecordCounts,
+    proven: ProofCounts,
+    of_log: &[Finding],
+) -> ReasonedAnswer {
+    let of_log = of_log.iter().filter(|finding| finding.concerns_completeness());
+    let (broken, doubtful): (Vec<_>, Vec<_>) = of_log
+        .filter(|finding| finding.severity >= Severity::Indeterminate)
+        .partition(|finding| finding.severity == Severity::Critical);
+    let mut missing = log_reasons(&broken);
+    missing.extend(self::missing(gaps, counted, proven));
     if !missing.is_empty() {
         return ReasonedAnswer {
             answer: Answer::No,
@@ -100,7 +114,8 @@ pub(crate) fn complete(gaps: &[Gap], counted: &RecordCounts, proven: ProofCounts
         let words = "no record of this session is present".to_owned();
         return ReasonedAnswer { answer: Answer::Indeterminate, words, reasons: Vec::new() };
     }
-    let doubts = doubts(counted, proven);
+    let mut doubts = doubts(counted, proven);
+    doubts.extend(log_reasons(&doubtful));
     let here = count(counted.acts, "record", "records");
     let words = match counted.seal_counts {
         Some(sealed) => {
@@ -113,6 +128,21 @@ pub(crate) fn complete(gaps: &[Gap], counted: &RecordCounts, proven: ProofCounts
         .then(|| format!("the content of {} was erased", count(counted.erased, "record", "records")));
     let answer = if doubts.is_empty() { Answer::Yes } else { Answer::Indeterminate };
     ReasonedAnswer { answer, words: joined([Some(words), erased], "; "), reasons: doubts }
+}
+
+/// What others found about the log, as reasons; the first ones, and how many more there are.
+fn log_reasons(findings: &[&Finding]) -> Vec<String> {
+    let mut reasons: Vec<String> = findings
+        .iter()
+        .take(LOG_FINDINGS)
+        .map(|finding| shown_log_finding(finding))
+        .map(|shown| format!("the log, {} ({})", shown.message, shown.code))
+        .collect();
+    let more = findings.len().saturating_sub(LOG_FINDINGS) as u64;
+    if more > 0 {
+        reasons.push(count(more, "more finding about the log", "more findings about the log"));
+    }
+    reasons
 }
 
 fn missing(gaps: &[Gap], counted: &RecordCounts, proven: ProofCounts) -> Vec<String> {

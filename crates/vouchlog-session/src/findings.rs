@@ -45,6 +45,13 @@ pub(crate) fn critical(records: &[TimelineRecord], of_session: &[ShownFinding]) 
     found
 }
 
+/// A finding about the log, the same way; its message begins with the place, as no step of the timeline shows it.
+pub(crate) fn shown_log_finding(finding: &Finding) -> ShownFinding {
+    let shown = shown_finding(finding);
+    let message = clipped(&format!("{}: {}", shown.at.join(", "), shown.message), MESSAGE);
+    ShownFinding { message, ..shown }
+}
+
 /// Groups of a record that are told in the step of another.
 const TOLD_WITH: [(&str, &str); 7] = [
     ("/session", "/initiator"),

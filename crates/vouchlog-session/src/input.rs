@@ -66,6 +66,9 @@ pub struct SessionContext {
     pub stream_gaps: Vec<StreamGap>,
     /// What is wrong with the records as a set.
     pub findings: Vec<Finding>,
+    /// What is wrong with the log that has the records, as an audit of it or a check of canaries reports. None is no proof that nothing
+    /// is.
+    pub log_findings: Vec<Finding>,
     /// The number of records that their source holds, without the seal.
     pub held: Option<u64>,
     /// What else the reader must know, such as what rests on the sender's word.

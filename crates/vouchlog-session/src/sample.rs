@@ -123,8 +123,8 @@ pub fn read(file: &str) -> (String, Vec<SessionRecord>, SessionContext) {
         losses: losses.collect(),
         stream_gaps: stream_gaps.collect(),
         findings: file.findings.into_iter().map(finding).collect(),
-        held: None,
         notes: file.notes,
+        ..SessionContext::default()
     };
     (file.session, records, known)
 }

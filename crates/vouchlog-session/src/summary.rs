@@ -1,10 +1,13 @@
 //! What a session comes to: what is critical, sentences, the questions, whether anything is missing.
 
+use std::cmp::Reverse;
+
+use vouchlog_grading::Finding;
 use vouchlog_record::{Approval, ApprovalState, Field, OneOrMany, OutcomeState, Record};
 
 use crate::completeness::{RecordCounts, complete};
 use crate::decisions;
-use crate::findings::critical;
+use crate::findings::{critical, shown_log_finding};
 use crate::input::{ProofState, SessionContext};
 use crate::numbers::count;
 use crate::phrases::{capital, describe, joined, listed, name, named, time, word};
@@ -40,12 +43,19 @@ pub(crate) fn summary(
         credential: overall(&actions, records, |action| &action.credential),
         data: overall(&actions, records, |action| &action.data),
         policy: overall(&actions, records, |action| &action.policy),
-        complete: complete(gaps, counted, proven),
+        complete: complete(gaps, counted, proven, &context.log_findings),
         actions,
         proven,
         findings,
+        log_findings: worst_first(&context.log_findings),
         notes: context.notes.iter().map(|note| clipped(note, 1_000)).collect(),
     }
+}
+
+fn worst_first(findings: &[Finding]) -> Vec<ShownFinding> {
+    let mut shown: Vec<ShownFinding> = findings.iter().map(shown_log_finding).collect();
+    shown.sort_by_key(|finding| Reverse(finding.severity));
+    shown
 }
 
 fn proven(records: &[TimelineRecord]) -> ProofCounts {

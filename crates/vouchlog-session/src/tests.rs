@@ -6,7 +6,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use vouchlog_grading::{Answer, Context, grade};
+use vouchlog_grading::{Answer, Context, Finding, Severity, grade, rule};
 use vouchlog_record::{Record, RecordId};
 use vouchlog_stream::StatementKind;
 
@@ -75,6 +75,33 @@ fn a_session_in_which_all_is_well() {
     golden("complete.txt", &outline(&timeline));
     assert_eq!(timeline.summary.complete.answer, Answer::Yes);
     assert!(timeline.gaps.is_empty());
+}
+
+/// Of the log's findings the critical ones about completeness make it a no, lesser ones a doubt, and the others leave the answer.
+#[test]
+fn a_log_that_is_not_clean_shows_no_session_to_be_complete() {
+    let with = |found: &[(&str, Severity)]| {
+        let (session, records, mut known) = sample::read(sample::COMPLETE);
+        known.log_findings = found
+            .iter()
+            .map(|(code, severity)| {
+                Finding::reported(rule(code).unwrap(), *severity, "stream 7", "it is wrong")
+            })
+            .collect();
+        Timeline::of(&session, records, &known).summary
+    };
+    let summary = with(&[("R63", Severity::Warn), ("R60", Severity::Critical)]);
+    assert_eq!(summary.complete.answer, Answer::No);
+    assert_eq!(summary.complete.reasons, ["the log, stream 7: it is wrong (R60)"]);
+    let codes: Vec<_> = summary.log_findings.iter().map(|shown| shown.code).collect();
+    assert_eq!(codes, ["R60", "R63"], "the worst first");
+    assert_eq!(with(&[("R75", Severity::Error)]).complete.answer, Answer::Indeterminate);
+    for harmless in [&[][..], &[("R63", Severity::Warn)], &[("R76", Severity::Critical)]] {
+        let summary = with(harmless);
+        assert_eq!((summary.complete.answer, summary.log_findings.len()), (Answer::Yes, harmless.len()));
+    }
+    let many = with(&[("R74", Severity::Critical); 9]);
+    assert_eq!(many.complete.reasons.last().unwrap(), "3 more findings about the log");
 }
 
 #[test]

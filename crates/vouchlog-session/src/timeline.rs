@@ -263,6 +263,8 @@ pub struct Summary {
     pub proven: ProofCounts,
     /// What is wrong with the records as a set.
     pub findings: Vec<ShownFinding>,
+    /// What is wrong with the log that has them, as others report, the worst first.
+    pub log_findings: Vec<ShownFinding>,
     /// What else the reader must know.
     pub notes: Vec<String>,
 }

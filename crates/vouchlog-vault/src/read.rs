@@ -11,7 +11,6 @@ use vouchlog_stream::{
 };
 
 use crate::access::{Access, ReadPermit};
-use crate::database::Dialect;
 use crate::keys::Key;
 use crate::role::Role;
 use crate::sealed::open_part;
@@ -96,7 +95,7 @@ impl Vault {
         self.shared
             .named(async {
                 access.require(Role::ReadMetadata)?;
-                self.unseal(id, "metadata", "SELECT key, metadata FROM sealed WHERE record = $1").await
+                self.unseal(id, "metadata").await
             })
             .await
     }
@@ -115,7 +114,7 @@ impl Vault {
     /// The same for the recorder, which has checked the role: giving evidence away is another one than reading it.
     pub(crate) async fn content_under(&self, permit: &ReadPermit, id: &RecordId) -> Result<Vec<u8>> {
         permit.check(id)?;
-        self.unseal(id, "content", "SELECT key, content FROM sealed WHERE record = $1").await
+        self.unseal(id, "content").await
     }
 
     /// The same for comparing it with what is given under the same id: it stays in the vault.
@@ -123,13 +122,17 @@ impl Vault {
         self.shared
             .named(async {
                 access.require(Role::Submit)?;
-                self.unseal(id, "content", "SELECT key, content FROM sealed WHERE record = $1").await
+                self.unseal(id, "content").await
             })
             .await
     }
 
-    /// Opens one part of a record, unless it was erased or is about to be.
-    async fn unseal(&self, id: &RecordId, part: &str, select: &'static str) -> Result<Vec<u8>> {
+    /// Opens one part of a record, `metadata` or `content`, unless it was erased or is about to be.
+    pub(crate) async fn unseal(&self, id: &RecordId, part: &str) -> Result<Vec<u8>> {
+        let select = match part {
+            "metadata" => "SELECT key, metadata FROM sealed WHERE record = $1",
+            _ => "SELECT key, content FROM sealed WHERE record = $1",
+        };
         // One transaction: the keys and what they open are of the same moment.
         let mut tx = self.shared.db.readers.begin().await?;
         let find =
@@ -143,11 +146,16 @@ impl Vault {
         let sealed = sqlx::query(select).bind(n).fetch_optional(&mut *tx).await?;
         let sealed = match sealed {
             Some(sealed) => sealed,
-            None if self.shared.db.dialect == Dialect::Sqlite => {
-                return Err(VaultError::damaged(format!("the sealed parts of record {id} are missing")));
+            None => {
+                // PostgreSQL: an erasure may have begun and finished between two statements, and a later one sees it. Parts that are
+                // missing without one are lost, and must not pass for erased.
+                let erasure = sqlx::query("SELECT erasure FROM record WHERE n = $1").bind(n);
+                let erasure = erasure.fetch_one(&mut *tx).await?.try_get::<Option<i64>, _>(0)?;
+                return Err(match erasure {
+                    Some(_) => VaultError::Erased(id.clone()),
+                    None => VaultError::damaged(format!("the sealed parts of record {id} are missing")),
+                });
             }
-            // An erasure begun and finished between two statements.
-            None => return Err(VaultError::Erased(id.clone())),
         };
         let subjects = self.subjects_of(&mut tx, n, &tenant).await?;
         let tenant = match self.shared.keys.known_tenant(&tenant) {

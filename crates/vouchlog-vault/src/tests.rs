@@ -76,6 +76,7 @@ suite! {
     erasing::holds_and_duties_are_respected,
     erasing::what_is_due_is_swept,
     erasing::a_hold_covers_all_pages_of_a_query,
+    erasing::what_was_lost_is_named_and_never_passes_for_erased,
     keying::a_vault_opens_with_its_key_alone,
     keying::rewrapping_changes_the_key_and_nothing_else,
     keying::moved_ciphertexts_do_not_open,

@@ -49,11 +49,30 @@ impl Vault {
         if !make(&db, &kek, &location.shown()).await? {
             return Err(VaultError::Exists(location.shown()));
         }
-        Self::start(db, kek, &location).await
+        let vault = Self::start(db, kek, &location).await?;
+        vault.check_at_open().await?;
+        Ok(vault)
     }
 
     /// Opens the vault at `location`.
     pub async fn open(location: &str, kek: KeyEncryptionKey) -> Result<Self> {
+        let vault = Self::open_unchecked(location, kek).await?;
+        vault.check_at_open().await?;
+        Ok(vault)
+    }
+
+    /// Opens the vault at `location` to find out what it lost: a damaged record does not keep it from being opened. Nothing is written
+    /// to it then ([`damage`](Self::damage)), and a damaged record cannot be read. A database whose structure is damaged is refused.
+    pub async fn open_damaged(location: &str, kek: KeyEncryptionKey) -> Result<Self> {
+        let vault = Self::open_unchecked(location, kek).await?;
+        match vault.check_at_open().await {
+            Err(VaultError::Damaged(what)) => vault.shared.db.set_damage(what),
+            checked => checked?,
+        }
+        Ok(vault)
+    }
+
+    async fn open_unchecked(location: &str, kek: KeyEncryptionKey) -> Result<Self> {
         let location = Location::parse(location)?;
         let db = Database::open(&location, false).await?;
         if !db.has_tables().await? {
@@ -68,7 +87,9 @@ impl Vault {
         let location = Location::parse(location)?;
         let db = Database::open(&location, true).await?;
         make(&db, &kek, &location.shown()).await?;
-        Self::start(db, kek, &location).await
+        let vault = Self::start(db, kek, &location).await?;
+        vault.check_at_open().await?;
+        Ok(vault)
     }
 
     async fn start(db: Database, kek: KeyEncryptionKey, location: &Location) -> Result<Self> {
@@ -83,9 +104,7 @@ impl Vault {
         let shared = Arc::new(Shared { db, keys, shown: location.shown() });
         let (jobs, queued) = mpsc::channel(QUEUED_CALLS);
         tokio::spawn(write(shared.clone(), queued));
-        let vault = Self { shared, jobs, queue: Arc::new(Semaphore::new(QUEUED_KIB)) };
-        vault.check_at_open().await?;
-        Ok(vault)
+        Ok(Self { shared, jobs, queue: Arc::new(Semaphore::new(QUEUED_KIB)) })
     }
 
     /// SQLite: records are refused while the file system has less room than this, in bytes; [`MIN_FREE_BYTES`] unless it is set.

@@ -52,7 +52,7 @@ impl NewFinding {
     /// For programs. Evidence of more than 1 MiB is named and not sent along.
     pub fn json(&self) -> Value {
         let mut value = json!({
-            "finding": self.kind, "severity": self.kind.severity(), "proves": self.proves,
+            "finding": self.kind, "rule": self.kind.rule(), "severity": self.kind.severity(), "proves": self.proves,
             "origin": self.file.origin, "words": self.file.words, "place": self.file.place,
             "found_at": self.found_at, "evidence_file": self.path,
         });
@@ -67,7 +67,8 @@ impl NewFinding {
         let (kind, file) = (self.kind, &self.file);
         let how_bad = kind.severity().words();
         let path = self.path.display();
-        format!("FINDING, {how_bad}: {kind} at {}: {}; evidence in {path}", file.place, file.words)
+        let rule = kind.rule();
+        format!("FINDING, {how_bad}: {kind} ({rule}) at {}: {}; evidence in {path}", file.place, file.words)
     }
 }
 

@@ -123,8 +123,9 @@ fn write_finding(page: &mut String, place: usize, finding: &Finding) -> fmt::Res
     };
     writeln!(
         page,
-        "<h2 id=\"f{number}\" class=\"{class}\">{number}. <code>{}</code></h2>\n<p>{}</p>\n<p>Where: {}. {proves}</p>",
+        "<h2 id=\"f{number}\" class=\"{class}\">{number}. <code>{}</code> ({})</h2>\n<p>{}</p>\n<p>Where: {}. {proves}</p>",
         finding.kind,
+        finding.rule,
         Escaped(&finding.words),
         Escaped(&finding.place.to_string()),
         number = place + 1,

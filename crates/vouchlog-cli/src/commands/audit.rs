@@ -122,7 +122,7 @@ fn finding_lines(audit: &Audit, place: usize, depth: usize, lines: &mut Vec<Stri
         Proves::Misconduct => "proven",
         Proves::Observation => "observed",
     };
-    lines.push(format!("{indent}{}. {} at {}: {}", place + 1, finding.kind, finding.place, finding.words));
+    lines.push(format!("{indent}{}. {finding}", place + 1));
     let mut details = format!("{indent}   {}, {worth}", finding.severity.words());
     if finding.consequences > 0 {
         let more = output::count(finding.consequences, "further irregularity", "further irregularities");

@@ -12,7 +12,6 @@ use vouchlog_api::CachingReader;
 use vouchlog_auditor::canaries::{Canaries, CanariesError, Canary};
 use vouchlog_client::{GrpcLog, TileReader, VerifiedLog, VerifyError};
 
-use super::failed::Failed;
 use super::remote::{self, LogUrl};
 use super::spooling::GatewayArgs;
 use super::submission::Submission;
@@ -73,7 +72,7 @@ struct Plant {
 #[derive(clap::Args)]
 #[command(
     after_help = "Example:\n  vouchlog canary check --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --file canaries.json --max-age 10m\n\n\
-                        Exit status: 0 all acknowledged canaries are in the log, or younger than --max-age; 1 one is missing; 2 the check could not be completed."
+                        Exit status: 0 all acknowledged canaries are in the log, or younger than --max-age; 1 one is missing (R79), or the log's checkpoint cannot be used (R74, R75); 2 the check could not be completed."
 )]
 struct Check {
     #[command(flatten)]
@@ -156,8 +155,17 @@ impl Check {
         }
         let tiles = CachingReader::new(remote::tiles(url)?);
         let log = VerifiedLog::open(tiles, origin.clone(), log_vkey.clone(), None)?;
-        if let Err(failed) = newest(&log, &mut canaries, policy.as_ref(), log_vkey, url).await {
-            return failed.end(output);
+        match newest(&log, &mut canaries, policy.as_ref(), log_vkey, url).await {
+            Err(Unusable::Error(error)) => return Err(error),
+            Err(Unusable::Finding { rule, words }) => {
+                let finding = json!({ "rule": rule, "finding": words });
+                let answer = json!({
+                    "origin": origin.as_str(), "holds": false, "finding": words, "findings": [finding],
+                });
+                output.answer(&format!("DOES NOT HOLD ({rule}): {words}"), &answer)?;
+                return Ok(Outcome::Finding);
+            }
+            Ok(()) => {}
         }
         let (lookup, now) = (remote::connect(url)?, unix_millis().seconds().get());
         let mut tally = Tally::default();
@@ -174,8 +182,24 @@ impl Check {
         }
         bar.finish_and_clear();
         canaries.save()?;
-        output.answer(&tally.words(), &tally.json())?;
+        output.answer(&tally.words(), &tally.json(&origin))?;
         Ok(if tally.missing.is_empty() { Outcome::Fine } else { Outcome::Finding })
+    }
+}
+
+/// Why the newest checkpoint shows nothing about canaries.
+enum Unusable {
+    /// It contradicts what was seen before, or too few witnesses cosigned it: the rule that is broken, and how.
+    Finding {
+        rule: &'static str,
+        words: String,
+    },
+    Error(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Unusable {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Error(error)
     }
 }
 
@@ -188,15 +212,15 @@ async fn newest(
     policy: Option<&Policy>,
     vkey: &VerifyingKey,
     url: &str,
-) -> Result<(), Failed> {
+) -> Result<(), Unusable> {
     let failed = |error: VerifyError| match error.is_finding() {
-        true => Failed::Finding(error.to_string()),
-        false => Failed::Error(unreadable(url, &error)),
+        true => Unusable::Finding { rule: "R74", words: error.to_string() },
+        false => Unusable::Error(unreadable(url, &error)),
     };
     if let Some(known) = &canaries.checkpoint {
         log.accept(known).await.map_err(|error| {
             let hint = "restore the file from a backup, or plant canaries with a new one";
-            Failed::Error(Advice::error(format!("the remembered checkpoint: {error}"), hint))
+            Advice::error(format!("the remembered checkpoint: {error}"), hint)
         })?;
     }
     let head = log.update().await.map_err(failed)?;
@@ -204,7 +228,8 @@ async fn newest(
         let origin = Origin::new(vkey.name().as_str()).map_err(anyhow::Error::from)?;
         let satisfied = policy.verify_checkpoint_of(head.note().as_bytes(), &origin, [vkey]);
         satisfied.map_err(|error| {
-            Failed::Finding(format!("the checkpoint does not satisfy the policy: {error}"))
+            let words = format!("the checkpoint does not satisfy the policy: {error}");
+            Unusable::Finding { rule: "R75", words }
         })?;
     }
     canaries.checkpoint = Some(head.note().to_owned());
@@ -263,6 +288,9 @@ struct Tally {
     missing: Vec<Missing>,
 }
 
+/// The rule that a missing canary breaks.
+const MISSING: &str = "R79";
+
 /// A canary that should be in the log.
 struct Missing {
     digest: Digest,
@@ -292,7 +320,9 @@ impl Tally {
         let Self { surfaced, waiting, unacknowledged, missing } = self;
         let mut lines: Vec<String> = missing
             .iter()
-            .map(|Missing { digest, finding, .. }| format!("MISSING: the canary {digest}: {finding}"))
+            .map(|Missing { digest, finding, .. }| {
+                format!("MISSING: the canary {digest}: {finding} ({MISSING})")
+            })
             .collect();
         let (one, many) = (
             "canary is in the log at the index of its receipt",
@@ -308,15 +338,15 @@ impl Tally {
         lines.join("\n")
     }
 
-    fn json(&self) -> Value {
+    fn json(&self, origin: &Origin) -> Value {
         let missing = |missing: &Missing| {
             json!({
-                "digest": missing.digest.to_string(), "index": missing.index, "planted_at": missing.planted_at,
+                "rule": MISSING, "digest": missing.digest.to_string(), "index": missing.index, "planted_at": missing.planted_at,
                 "receipt": missing.receipt, "finding": missing.finding,
             })
         };
         json!({
-            "holds": self.missing.is_empty(), "surfaced": self.surfaced, "waiting": self.waiting,
+            "origin": origin.as_str(), "holds": self.missing.is_empty(), "surfaced": self.surfaced, "waiting": self.waiting,
             "unacknowledged": self.unacknowledged, "findings": self.missing.iter().map(missing).collect::<Vec<_>>(),
         })
     }

@@ -55,6 +55,13 @@ impl VaultArgs {
         self.enter(vault).await
     }
 
+    /// Opens a vault that is there, also one with damaged records, to find out what it lost.
+    pub(super) async fn open_damaged(&self) -> anyhow::Result<(Vault, Access)> {
+        let key = self.key()?.load().map_err(|error| advise_vault(error.into()))?;
+        let vault = Vault::open_damaged(&self.vault, key).await.map_err(advise_vault)?;
+        self.enter(vault).await
+    }
+
     /// Opens a vault, made if it is not there.
     pub(super) async fn open_or_create(&self) -> anyhow::Result<(Vault, Access)> {
         if let Some(dir) = self.directory() {

@@ -7,13 +7,14 @@ use jiff::Timestamp;
 use vouchlog::custody::Proofs;
 use vouchlog::verify::{Claim, verify};
 use vouchlog::{Policy, StatementKind};
-use vouchlog_grading::{Context, SetFacts, grade_set};
+use vouchlog_grading::{Context, Finding, SetFacts, grade_set};
 use vouchlog_record::{DisclosureScope, Facet, Record, RecordId};
 use vouchlog_session::{BundleContents, SessionBundle};
 use vouchlog_session::{ErasedAt, Loss, ProofState, SessionContext, SessionRecord, Timeline};
 use vouchlog_vault::{Access, PresentationRequest, Query, ReadRecord, Row, Vault, learn, read_facts};
 
 use super::custody::{self, CustodyArgs, VaultArgs};
+use super::reports::{log_of, read_reports};
 use super::{disclose, policy, write_file};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
@@ -29,11 +30,12 @@ const FIELDS: &str = "correlation,time,initiator.kind,initiator.verified_by,sess
 /// Reconstruct a session: who started it, what was decided, called and answered, and whether anything is missing
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  vouchlog session --vault vault sess-01\n  \
-                        vouchlog session --vault vault sess-01 --html session.html\n  \
+                        vouchlog session --vault vault sess-01 --html session.html --audit audit.json\n  \
                         vouchlog session --vault vault sess-01 --content --basis \"case 17\" --log http://127.0.0.1:6962 \\\n    \
                         --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key\n  \
                         vouchlog session --vault vault sess-01 --bundle case17.json --fields initiator,workload,credential,outcome \\\n    \
                         --basis \"case 17\" --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key\n\n\
+                        With --audit, findings about the log come first. A critical one about completeness means that not all records are present.\n\
                         Without --content, no prompt and no answer is read. The log first records every reading of content and every bundle.\n\
                         The recipient of a bundle checks and reads it with `vouchlog verify`.\n\
                         Exit status: 0 nothing critical was found and every question is answered yes, 1 otherwise.")]
@@ -60,15 +62,26 @@ pub(crate) struct Args {
     /// The fields to disclose in the bundle, from every record that has them
     #[arg(long, value_name = "PATH,...", value_delimiter = ',', requires = "bundle", default_value = FIELDS, hide_default_value = true)]
     fields: Vec<String>,
+    /// A report about the log, as `vouchlog audit --json` or `vouchlog canary check --json` prints it; may be repeated
+    #[arg(long = "audit", value_name = "FILE")]
+    audits: Vec<PathBuf>,
     /// The witnesses whose cosignatures count (C2SP tlog-policy)
     #[arg(long, value_name = "FILE", requires = "log_vkey", env = "VOUCHLOG_POLICY")]
     policy: Option<PathBuf>,
+}
+
+/// What is known of the log that has the records.
+struct KnownOfLog {
+    policy: Option<Policy>,
+    /// What others report about it.
+    findings: Vec<Finding>,
 }
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let policy = self.policy.as_deref().map(policy).transpose()?;
         let (vault, access) = self.vault.open().await?;
+        let known = KnownOfLog { policy, findings: self.log_findings(&vault, &access).await? };
         let rows = self.rows(&vault, &access).await?;
         let context = learn(&vault, &access).await.map_err(|error| custody::advise(error.into()))?;
         let records = if self.content || self.bundle.is_some() {
@@ -76,12 +89,25 @@ impl Args {
         } else {
             facts(&vault, &access, rows, &context).await?
         };
-        let timeline = self.timeline(&vault, &access, &context, records, policy.as_ref()).await?;
+        let timeline = self.timeline(&vault, &access, &context, records, known).await?;
         if let Some(file) = &self.html {
             write_file(file, report::html(&timeline).as_bytes())?;
             output::note(&format!("wrote {}", file.display()));
         }
         draw(output, &timeline)
+    }
+
+    /// What the reports of --audit find.
+    async fn log_findings(&self, vault: &Vault, access: &Access) -> anyhow::Result<Vec<Finding>> {
+        if self.audits.is_empty() {
+            return Ok(Vec::new());
+        }
+        let log = match &self.custody.log_vkey {
+            Some(log) => Some(log.name().to_string()),
+            None => log_of(vault, access, &self.vault.tenant).await?,
+        };
+        let reports = read_reports(&self.audits, log.as_deref())?;
+        Ok(reports.into_iter().flat_map(|report| report.findings).collect())
     }
 
     async fn rows(&self, vault: &Vault, access: &Access) -> anyhow::Result<Vec<Row>> {
@@ -182,18 +208,19 @@ impl Args {
         access: &Access,
         context: &Context,
         records: Vec<ReadRecord>,
-        policy: Option<&Policy>,
+        log: KnownOfLog,
     ) -> anyhow::Result<Timeline> {
         let mut drawn = Vec::with_capacity(records.len());
         for read in records {
             let proof = vault.proof(access, &read.row.id).await.map_err(custody::advise_vault)?;
-            let proof = self.proof_state(&read.row, proof.as_deref(), policy)?;
+            let proof = self.proof_state(&read.row, proof.as_deref(), log.policy.as_ref())?;
             drawn.push(session_record(read, proof, self.content));
         }
         let known: Vec<(RecordId, &Record)> =
             drawn.iter().map(|record| (record.id.clone(), &record.record)).collect();
         let context = SessionContext {
             findings: grade_set(&known, &SetFacts::default()),
+            log_findings: log.findings,
             losses: self.losses(vault, access, context).await?,
             held: Some(
                 drawn.iter().filter(|one| one.record.kind != StatementKind::SessionSeal).count() as u64

@@ -38,13 +38,18 @@ pub(super) fn check(json: &[u8], log: &LogIdentity, output: Output) -> anyhow::R
     let kind = file.kind;
     let answer = |verdict: &str, words: &str, cosigned: Option<bool>| {
         json!({
-            "verdict": verdict, "kind": kind.code(), "place": file.place, "origin": log.origin.as_str(),
+            "verdict": verdict, "kind": kind.code(), "rule": kind.rule(), "place": file.place, "origin": log.origin.as_str(),
             "words": words, "cosigned": cosigned,
         })
     };
     match verify_finding(&file, log) {
         Verdict::Proven { statement, cosigned } => {
-            let mut words = format!("PROVEN: {kind} at {} of {}\n  {statement}", file.place, log.origin);
+            let mut words = format!(
+                "PROVEN: {kind} ({}) at {} of {}\n  {statement}",
+                kind.rule(),
+                file.place,
+                log.origin
+            );
             match (&log.policy, cosigned) {
                 (Some(_), true) => words.push_str("\n  the checkpoints in it satisfy the policy"),
                 (Some(_), false) => {
@@ -58,8 +63,10 @@ pub(super) fn check(json: &[u8], log: &LogIdentity, output: Output) -> anyhow::R
         }
         Verdict::Observed { reason } => {
             let words = format!(
-                "NO PROOF: {kind} at {} of {}\n  {reason}\n  Whether it happened rests on the auditor's word.",
-                file.place, log.origin
+                "NO PROOF: {kind} ({}) at {} of {}\n  {reason}\n  Whether it happened rests on the auditor's word.",
+                kind.rule(),
+                file.place,
+                log.origin
             );
             output.answer(&words, &answer("observed", &reason, None))?;
             Ok(Outcome::Fine)

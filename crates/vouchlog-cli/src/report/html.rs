@@ -47,6 +47,10 @@ fn content(timeline: &Timeline) -> Markup {
             p.soft { (proven(timeline)) }
         }
         (critical(timeline))
+        @if !summary.log_findings.is_empty() {
+            h2 { "Findings about the log" }
+            @for noted in &summary.log_findings { (finding(noted, true)) }
+        }
         section.answers aria-label="Answers" {
             (answer("Who authorised it?", &summary.authorised, KNOWN))
             (answer("What identity executed it?", &summary.executor, KNOWN))

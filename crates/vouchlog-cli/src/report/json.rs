@@ -19,6 +19,7 @@ use vouchlog_stream::LogPlace;
 ///       { "answer": "yes" | "no" | "indeterminate", "words", "reasons": [] },
 ///     "acts":    [ { "record", "authorised", "executor", "credential", "data", "policy" } ],      record by record
 ///     "proven":  { "witnessed", "signed", "waiting", "missing" },                 how many records
+///     "log_findings": [ finding ],                                                of the log, as audits report
 ///     "findings": [ finding ], "notes": [] },                                     of the session as a whole
 ///   "gaps":  [ { "of": "session" | "stream", "stream", "first", "last", "words",
 ///                "declared": null | { "entry", "count", "cause" } } ],
@@ -63,6 +64,7 @@ pub(crate) fn json(timeline: &Timeline) -> Value {
             "proven": {
                 "witnessed": proven.witnessed, "signed": proven.signed, "waiting": proven.waiting, "missing": proven.missing,
             },
+            "log_findings": summary.log_findings.iter().map(finding).collect::<Vec<_>>(),
             "findings": summary.findings.iter().map(finding).collect::<Vec<_>>(),
             "notes": summary.notes,
         },

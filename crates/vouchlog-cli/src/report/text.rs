@@ -37,9 +37,10 @@ pub(crate) fn text(timeline: &Timeline, width: usize, colour: bool) -> String {
     let mut page = Page { out: String::new(), width: width.max(NARROWEST), colour };
     page.heading(&format!("Session {}", timeline.session));
     page.critical(timeline);
+    page.findings("Findings about the log", &timeline.summary.log_findings);
     page.answers(timeline);
     page.list("What happened", &timeline.summary.happened, "");
-    page.set_findings(&timeline.summary.findings);
+    page.findings("Findings about the whole session", &timeline.summary.findings);
     page.list("Notes", &timeline.summary.notes, "- ");
     if !timeline.lines.is_empty() {
         page.timeline(timeline);
@@ -192,12 +193,12 @@ impl Page {
         }
     }
 
-    fn set_findings(&mut self, findings: &[ShownFinding]) {
+    fn findings(&mut self, heading: &str, findings: &[ShownFinding]) {
         if findings.is_empty() {
             return;
         }
         self.blank();
-        self.heading("Findings about the whole session");
+        self.heading(heading);
         for noted in findings {
             self.finding("  ", noted.severity, &finding_words(noted));
         }

@@ -62,6 +62,8 @@ pub(crate) const CHANGES: &[(&str, &str)] = &[
     ("R72", "switch sampling off at the source"),
     ("R73", "raise the source's limits on attributes"),
     ("R76", "enrol the key before it is used, and no longer use it once it is revoked"),
+    ("R81", "have the identity provider confirm the session before the action"),
+    ("R82", "have the initiator authenticate before the action"),
 ];
 
 /// What to change where what is recorded breaks this rule.

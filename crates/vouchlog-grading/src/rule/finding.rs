@@ -10,7 +10,7 @@ use crate::case::Case;
 use crate::field_view::FieldView;
 use crate::rule::Rule;
 use crate::rule::change::change;
-use crate::terms::{Cause, Severity};
+use crate::terms::{Cause, Definition, Severity};
 
 /// Something a rule found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,25 @@ impl Serialize for Finding {
         finding.serialize_field("at", &self.at)?;
         finding.serialize_field("message", &self.message)?;
         finding.end()
+    }
+}
+
+impl Finding {
+    /// What another judge found, under the rule that it breaks: an audit, a check of canaries, a comparison with a vault or a provider.
+    /// It is as bad as its judge rates it.
+    pub fn reported(
+        rule: &'static Rule,
+        severity: Severity,
+        place: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        let (at, message) = (vec![place.into()], message.into());
+        Self { rule, severity, cause: Cause::Wrong, record: None, at, message }
+    }
+
+    /// Whether it bears on the question whether all records are there.
+    pub fn concerns_completeness(&self) -> bool {
+        self.rule.serves.contains(&Definition::Completeness)
     }
 }
 

@@ -62,9 +62,9 @@ pub(super) fn table() -> Vec<Rule> {
             remedy: "raise the source's limit; record `input.truncated` and `output.truncated`",
             record: Some(truncated), ..INTERACTION },
         Rule { code: "R50", name: "CONTENT_UNRETRIEVABLE", serves: &[Trail],
-            says: "the content is gone, its retention period is not over, and no erasure is recorded",
+            says: "a record of the vault cannot be read, although it must still be kept and no erasure is recorded",
             remedy: "restore it from a backup; erase through the vault, which puts it on record",
-            record: Some(unretrievable), ..INTERACTION },
+            asked_of: AskedOf::Set, ..RULE },
     ]
 }
 
@@ -230,14 +230,5 @@ fn limit_met(case: &Case<'_>, content: &Value) -> Option<u64> {
         Value::Array(list) => list.iter().find_map(|value| limit_met(case, value)),
         Value::Object(object) => object.values().find_map(|value| limit_met(case, value)),
         _ => None,
-    }
-}
-
-fn unretrievable(case: &Case<'_>, report: &mut Reporter<'_>) {
-    let Some(id) = &case.record.id else { return };
-    let retention = view(&case.body.custody).then(|custody| &custody.retention).value();
-    let end = case.time(|time| &time.end).value().or(case.time(|time| &time.start).value());
-    if case.context.is_content_lost(id, retention.map(String::as_str), end.copied()) {
-        report.wrong(["/input", "/output"], "the content is missing from its recorded location");
     }
 }

@@ -1,10 +1,14 @@
 //! R56 to R58, R70, R72, R73, R76, R80: time, and how the record was made and is kept.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
 
-use crate::case::Case;
+use jiff::SignedDuration;
+use vouchlog_record::{Record, RecordId};
+
+use crate::case::{Case, stated_clock_error};
 use crate::context::KeyState;
 use crate::field_view::view;
+use crate::limits::ASSUMED_CLOCK_ERROR;
 use crate::record_set::RecordSet;
 use crate::rule::{RULE, Reporter, Rule, whole_seconds};
 use crate::terms::{AskedOf, Definition, Severity};
@@ -20,9 +24,9 @@ pub(super) fn table() -> Vec<Rule> {
             remedy: "record `time.received`; keep clocks in step and the way to the recorder short",
             record: Some(late), ..INTERACTION },
         Rule { code: "R57", name: "BACKDATED", serves: &[Trail],
-            says: "by its times it started before the record that it follows had ended",
-            remedy: "keep the gateway's clock from going back",
-            record: Some(backdated), ..INTERACTION },
+            says: "it started before a record that it names as its cause; or an entry of the log, or a stream's head, is older than the one before it",
+            remedy: "keep the clocks of gateway and log from going back; record `time.clock.max_error_ms`",
+            set: Some(backdated), asked_of: AskedOf::Set, ..RULE },
         Rule { code: "R58", name: "END_BEFORE_START", serves: &[Inference],
             says: "it ended before it started, or a time is not recorded",
             remedy: "record `time.start` and `time.end` by one clock",
@@ -40,8 +44,8 @@ pub(super) fn table() -> Vec<Rule> {
             remedy: "raise the source's limits on attributes; record `custody.dropped_attributes: 0`",
             record: Some(dropped), ..RULE },
         Rule { code: "R76", name: "RECORDER_KEY_NOT_VALID", severity: Critical, serves: &[Trail, Identity],
-            says: "the recorder's key was not in force when the record was made",
-            remedy: "enrol the key before it is used; record `custody.recorder`",
+            says: "the recorder's key was not in force when the record was made, or a stream of the log uses a key that is not enrolled or was revoked",
+            remedy: "enrol the key before it is used, and no longer use it once it is revoked; record `custody.recorder`",
             record: Some(recorder_key), asked_of: AskedOf::Every, ..RULE },
         Rule { code: "R80", name: "CLAIM_CONTRADICTED", severity: Critical, serves: &[Completeness],
             says: "the gateway signed a claim about the record that the record itself contradicts",
@@ -66,16 +70,25 @@ fn late(case: &Case<'_>, report: &mut Reporter<'_>) {
     }
 }
 
-fn backdated(case: &Case<'_>, report: &mut Reporter<'_>) {
-    let at = "/time/start";
-    let Some(previous) = case.context.follows() else { return };
-    let Some(start) = report.known(case.time(|time| &time.start), at) else { return };
-    let earliest = previous.checked_sub(case.clock_error()).unwrap_or(Timestamp::MIN);
-    if *start < earliest {
-        report.wrong(
-            [at],
-            format!("it started at {start:.0}, before the record it follows ended at {previous:.0}"),
-        );
+fn backdated(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
+    let started = |record: &Record| record.body.time.value().and_then(|time| time.start.value()).copied();
+    let known: BTreeMap<&RecordId, &Record> = set.records.iter().copied().collect();
+    for (id, record) in &set.records {
+        let causes = record.body.correlation.value().and_then(|correlation| correlation.causes.value());
+        for cause in causes.into_iter().flatten() {
+            let Some(cause_record) = known.get(cause) else { continue };
+            let Some((start, before)) = started(record).zip(started(cause_record)) else { continue };
+            let errors = [*record, *cause_record].map(stated_clock_error);
+            let unsure = errors.into_iter().fold(SignedDuration::ZERO, |sum, error| {
+                sum.saturating_add(error.unwrap_or(ASSUMED_CLOCK_ERROR))
+            });
+            if before.duration_since(start) > unsure {
+                report.of_record(id).wrong(
+                    ["/time/start", "/correlation/causes"],
+                    format!("it started at {start:.0}, before {cause}, its cause, at {before:.0}"),
+                );
+            }
+        }
     }
 }
 

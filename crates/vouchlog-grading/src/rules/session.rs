@@ -1,4 +1,4 @@
-//! R65 to R69, R71, R77, R78: records beside each other, and beside what others saw.
+//! R65 to R69, R71, R77: records beside each other, and beside what their provider reports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,13 +45,9 @@ pub(super) fn table() -> Vec<Rule> {
             remedy: "give every call its own `correlation.idempotency_key` and every retry its `attempt`",
             set: Some(duplicate), ..SET },
         Rule { code: "R77", name: "PROVIDER_COUNT_MISMATCH", severity: Critical,
-            says: "the provider answered calls that the log does not have",
+            says: "the provider reports a response that no record of the vault has",
             remedy: "find out which traffic goes past the gateway: close that way",
-            set: Some(unknown_to_the_log), ..SET },
-        Rule { code: "R78", name: "OBSERVER_DISAGREEMENT", severity: Critical,
-            says: "two parties to one call recorded different things",
-            remedy: "none: find out who changed it on the way",
-            set: Some(disagreement), ..SET },
+            ..SET },
     ]
 }
 
@@ -267,54 +263,6 @@ fn duplicate(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
                 ["/correlation/idempotency_key"],
                 format!("{first} records the same attempt differently"),
             );
-        }
-    }
-}
-
-fn unknown_to_the_log(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
-    let logged: BTreeSet<&str> = set
-        .records
-        .iter()
-        .filter_map(|(_, record)| record.body.correlation.value()?.response_id.value())
-        .map(String::as_str)
-        .collect();
-    for usage in &set.facts.usage {
-        let mut unknown = usage.response_ids.iter().filter(|id| !logged.contains(id.as_str())).peekable();
-        if unknown.peek().is_some() {
-            let message = format!("answers that the log does not have: {}", listed(unknown.cloned()));
-            report.missing([format!("provider {}", usage.provider)], message);
-        }
-    }
-}
-
-fn disagreement(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
-    for call in &set.facts.observations {
-        let at = [format!("call {}", call.call)];
-        let Some((first, others)) = call.views.split_first() else { continue };
-        for other in others {
-            let pairs =
-                [("arguments", &first.arguments, &other.arguments), ("result", &first.result, &other.result)];
-            for (what, one, two) in pairs {
-                let pair = format!("{what}, as recorded by {} and {}", first.observer, other.observer);
-                match one.as_ref().zip(two.as_ref()).map(|(one, two)| same_content(one, two)) {
-                    Some(Some(true)) | None => {}
-                    Some(Some(false)) => report.wrong(at.clone(), format!("{pair}, is not the same")),
-                    Some(None) => report.unknown(at.clone(), format!("{pair}, cannot be compared")),
-                }
-            }
-            let comparable = first.arguments.is_some() && other.arguments.is_some()
-                || first.result.is_some() && other.result.is_some()
-                || first.status.is_some() && other.status.is_some();
-            if !comparable {
-                let message =
-                    format!("{} and {} record nothing that can be compared", first.observer, other.observer);
-                report.unknown(at.clone(), message);
-            }
-            if first.status.zip(other.status).is_some_and(|(one, two)| one != two) {
-                let message =
-                    format!("{} and {} recorded different outcomes", first.observer, other.observer);
-                report.wrong(at.clone(), message);
-            }
         }
     }
 }

@@ -16,6 +16,11 @@ mod sets;
 
 pub(crate) use mutations::{MUTATIONS, Mutation};
 
+/// Rules with another judge: a record is refused before it can be graded (R48), the vault (R50), the auditor (R60 to R64, R74, R75), a
+/// provider's list (R77), the check of canaries (R79), and a claim, which is no part of a record (R80).
+const CHECKED_ELSEWHERE: [&str; 12] =
+    ["R48", "R50", "R60", "R61", "R62", "R63", "R64", "R74", "R75", "R77", "R79", "R80"];
+
 /// Codes of what fired, each once.
 fn codes(findings: &[Finding]) -> Vec<&'static str> {
     let mut codes: Vec<_> = findings.iter().map(|finding| finding.rule.code).collect();
@@ -89,8 +94,7 @@ fn every_rule_has_a_case() {
     for rule in rules() {
         let here = MUTATIONS.iter().any(|mutation| mutation.code == rule.code);
         let of_sets = sets::CASES.iter().any(|case| case.code == rule.code);
-        // Refused before there is a record to grade; and a claim, which is no part of a record.
-        let elsewhere = ["R48", "R80"].contains(&rule.code);
+        let elsewhere = CHECKED_ELSEWHERE.contains(&rule.code);
         assert!(here || of_sets || elsewhere, "{rule:?} never fires");
         assert_eq!(rule.is_checked_elsewhere(), elsewhere, "{rule:?}");
         assert_eq!(rule.set.is_some(), of_sets, "{rule:?} has a check of sets or a case, not both");
@@ -168,6 +172,28 @@ fn remedy(code: &str, cause: Cause) -> &'static str {
     let rule = rule(code).unwrap();
     let (record, at, message) = (None, Vec::new(), String::new());
     Finding { rule, severity: Severity::Error, cause, record, at, message }.remedy()
+}
+
+#[test]
+fn pages_state_the_number_of_rules() {
+    let number = rules().len();
+    for (page, words) in [
+        (include_str!("../../../../README.md"), format!("{number} rules judge records")),
+        (include_str!("../../../../docs/README.md"), format!("the {number} rules")),
+        (include_str!("../../../../CHANGELOG.md"), format!("{number} rules judge records")),
+    ] {
+        assert!(page.contains(&words), "a page should read “{words}”");
+    }
+}
+
+#[test]
+fn what_another_judge_found_has_its_rule_and_its_severity() {
+    let gap = super::rule("R60").unwrap();
+    let found = Finding::reported(gap, Severity::Error, "stream 7", "statement 3 is missing");
+    assert_eq!(found.to_string(), "R60 STREAM_GAP (error): statement 3 is missing [stream 7]");
+    assert!(found.concerns_completeness());
+    let key = Finding::reported(super::rule("R76").unwrap(), Severity::Error, "stream 7", "a revoked key");
+    assert!(!key.concerns_completeness());
 }
 
 #[test]

@@ -251,3 +251,57 @@ pub(super) async fn a_hold_covers_all_pages_of_a_query(place: Place) {
     let plan = vault.plan_erasure(&owner, &subject("p"), NOW).await.unwrap();
     assert_eq!((plan.records, plan.refusals.len()), (vec![id("other")], count));
 }
+
+/// Parts that are gone without an erasure, cut parts, and beside them what is read, was erased, or need not be kept any more.
+pub(super) async fn what_was_lost_is_named_and_never_passes_for_erased(place: Place) {
+    let (vault, owner) = open(&place).await;
+    let until = |name: &str, until: i64| {
+        let retention = Retention { class: "case".to_owned(), until: Some(until) };
+        KeepRecord { retention, ..record(name, "s1", "alice") }
+    };
+    let names = ["fine", "gone", "cut", "erased"].map(|name| record(name, "s1", "alice"));
+    let kept =
+        names.into_iter().chain([until("owed", NOW + 10), until("over", NOW - 10), until("held", NOW - 10)]);
+    vault.keep(&owner, kept.collect(), NOW).await.unwrap();
+    let held = HoldTarget::Records(vec![id("held")]);
+    vault.hold(&owner, "case 17", &held, NOW).await.unwrap();
+    erase(&vault, &owner, &Scope::Record(id("erased")), "e1", NOW).await;
+    vault.close().await;
+    let mut raw = place.raw().await;
+    let of = "WHERE record IN (SELECT n FROM record WHERE id";
+    for change in [
+        format!("DELETE FROM sealed {of} IN ('gone', 'owed', 'over', 'held'))"),
+        format!("UPDATE sealed SET content = substr(content, 1, 20) {of} = 'cut')"),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(change)).execute(&mut raw).await.unwrap();
+    }
+    sqlx::Connection::close(raw).await.unwrap();
+
+    if place.dir.is_some() {
+        let refused = Vault::open(&place.location, kek(1)).await.map(drop);
+        assert!(matches!(refused, Err(VaultError::Damaged(_))), "{refused:?}");
+    }
+    let vault = Vault::open_damaged(&place.location, kek(1)).await.unwrap();
+    let owner = vault.owner().await.unwrap();
+    let mut seen = 0;
+    let lost = vault.lost_records(&owner, Query::default(), |records| seen = records).await.unwrap();
+    assert_eq!(seen, 7);
+    let mut owed: Vec<(&str, bool)> = lost.iter().map(|lost| (lost.id.as_str(), lost.is_owed(NOW))).collect();
+    owed.sort_unstable();
+    assert_eq!(owed, [("cut", true), ("gone", true), ("held", true), ("over", false), ("owed", true)]);
+    assert!(
+        lost.iter()
+            .all(|lost| !lost.is_owed(i64::MAX) || lost.retention.until.is_none() || lost.hold.is_some())
+    );
+    for name in ["gone", "over"] {
+        let error = vault.metadata(&owner, &id(name)).await.unwrap_err();
+        assert!(matches!(&error, VaultError::Damaged(what) if what.contains(name)), "{error:?}");
+    }
+    assert_unreadable(&vault, &owner, "erased").await;
+    assert_eq!(vault.metadata(&owner, &id("fine")).await.unwrap(), metadata("fine"));
+    if place.dir.is_some() {
+        assert!(vault.damage().is_some());
+        let refused = vault.keep(&owner, vec![record("new", "s", "p")], NOW).await;
+        assert!(matches!(refused, Err(VaultError::Damaged(_))), "{refused:?}");
+    }
+}

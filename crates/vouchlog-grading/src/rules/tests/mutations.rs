@@ -193,7 +193,6 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation { code: "R49", what: "cut content", edits: || vec![("/output/truncated", json!(true))], ..M },
     Mutation { code: "R49", what: "content as long as sources cut it", edits: || vec![("/input/content", json!([{ "text": "x".repeat(61_440) }]))], ..M },
     Mutation { code: "R49", what: "content of a length that this source cuts at", edits: || vec![("/input/bytes", json!(4_096))], knowing: |context| context.content_limit(4_096), ..M },
-    Mutation { code: "R50", what: "content that is gone", knowing: |context| context.content_lost(id("9b2d6f0c4e8a4d71a35cf1e08b7d2a64")).at(at("2027-01-01T00:00:00Z")), ..M },
     // Tools
     Mutation { code: "R51", what: "a call nothing became of", edits: || vec![("/tools/0/status", json!("proposed"))], ..M },
     Mutation { code: "R51", what: "a call of unknown fate", edits: || vec![("/tools/0/status", Value::Null)], cause: Cause::Missing, ..M },
@@ -212,7 +211,6 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     // Time and custody
     Mutation { code: "R56", what: "heard of late", edits: || vec![("/time/received", json!("2026-11-18T09:20:00Z"))], ..M },
     Mutation { code: "R56", what: "heard of before it ended", edits: || vec![("/time/received", json!("2026-11-18T09:06:43Z"))], ..M },
-    Mutation { code: "R57", what: "begun before what it follows had ended", knowing: |context| context.after(at("2026-11-18T09:07:00Z")), ..M },
     Mutation { code: "R58", what: "a tool call that ended before it began", edits: || vec![("/tools/0/end", json!("2026-11-18T09:06:41Z"))], ..M },
     Mutation { code: "R58", what: "ended before it began", edits: || vec![("/time/start", json!("2026-11-18T09:06:45Z"))], ..M },
     Mutation { code: "R70", what: "no intent", edits: || vec![("/correlation/intent", Value::Null)], cause: Cause::Missing, ..M },

@@ -1,14 +1,11 @@
 //! What is done to a whole set of records and facts, and which rule that fires.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use vouchlog_record::{Record, RecordId, ToolStatus};
+use vouchlog_record::{Record, RecordId};
 
 use super::{COMPLETE, REGULATED, codes, edit, read, testdata};
-use crate::facts::{
-    CanaryFacts, Observation, ObservedCall, ProviderUsage, ReceiptFacts, SessionFacts, SetFacts, StreamFacts,
-    StreamHead, Successor, WitnessFacts,
-};
+use crate::facts::{SessionFacts, SetFacts};
 use crate::grade::grade_set;
 use crate::grade::testing::id;
 use crate::rule::Finding;
@@ -52,7 +49,7 @@ fn seal(session: &str, count: u64, ids: &[&str]) -> (RecordId, Record) {
 const FIRST: &str = "9b2d6f0c4e8a4d71a35cf1e08b7d2a64";
 const SECOND: &str = "second";
 
-/// Two interactions of one session, their intents and the seal; a stream that was closed; everything there.
+/// Two interactions of one session, their intents and the seal; everything there.
 fn whole() -> (Records, SetFacts) {
     let second = record(
         COMPLETE,
@@ -74,39 +71,9 @@ fn whole() -> (Records, SetFacts) {
         seal("sess-01J9", 2, &[FIRST, SECOND]),
         record(REGULATED, &[]),
     ];
-    let keyed = |text: &str| Some(text.parse().unwrap());
-    let view = |observer: &str| Observation {
-        observer: observer.into(),
-        arguments: keyed("hmac-sha256:e1"),
-        result: keyed("hmac-sha256:f2"),
-        status: Some(ToolStatus::Executed),
-    };
-    let head = |time, count| StreamHead { at: at(time), signed: count, logged: count };
     let facts = SetFacts {
         whole: true,
-        streams: vec![StreamFacts {
-            stream: "7".into(),
-            opened: Some(at("09:06:00")),
-            size: Some(10),
-            ranges: vec![(4, 9), (0, 1)],
-            losses: vec![(2, 3)],
-            heads: vec![head("09:06:30", 0), head("09:07:00", 10)],
-            heartbeat_interval: Some(SignedDuration::from_secs(30)),
-            closed: true,
-            ..StreamFacts::default()
-        }],
         sessions: vec![SessionFacts { session: "sess-01J9".into(), over: true }],
-        usage: vec![ProviderUsage {
-            provider: "openai".into(),
-            response_ids: vec!["chatcmpl-9x".into(), "chatcmpl-9y".into()],
-        }],
-        observations: vec![ObservedCall {
-            call: "call_A1".into(),
-            views: vec![view("gateway"), view("tool server")],
-        }],
-        canaries: vec![CanaryFacts { name: "c-1".into(), sent_at: at("09:00:00"), surfaced: true }],
-        receipts: vec![ReceiptFacts { of: "4182".into(), given_at: at("09:06:44"), proven: true }],
-        witnesses: vec![WitnessFacts { size: 4_200, needed: 2, cosigned: 3 }],
         now: Some(at("12:00:00")),
         ..SetFacts::default()
     };
@@ -125,24 +92,9 @@ const C: Case = Case { code: "", what: "", change: |_, _| {}, cause: Cause::Miss
 #[rustfmt::skip] // one line each: a table
 pub(crate) const CASES: &[Case] = &[
     Case { code: "R03", what: "two people in one session", change: |records, _| replace(records, SECOND, &[("/initiator/sub", json!("u-2"))]), cause: Cause::Wrong },
-    Case { code: "R60", what: "a gap", change: |_, facts| facts.streams[0].losses.clear(), ..C },
-    Case { code: "R60", what: "a missing end", change: |_, facts| facts.streams[0].size = Some(12), ..C },
-    Case { code: "R61", what: "a fork", change: |_, facts| facts.streams[0].forks.push(4), cause: Cause::Wrong },
-    Case { code: "R62", what: "a restart that forgot", change: |_, facts| {
-        facts.streams[0].closed = false;
-        facts.streams[0].successor = Some(Successor { stream: "8".into(), names: None });
-    }, ..C },
-    Case { code: "R62", what: "a restart that remembers less", change: |_, facts| {
-        facts.streams[0].closed = false;
-        facts.streams[0].successor = Some(Successor { stream: "8".into(), names: Some(9) });
-    }, ..C },
-    Case { code: "R63", what: "a silence", change: |_, facts| facts.streams[0].heads[1].at = at("09:08:01"), ..C },
-    Case { code: "R63", what: "a stream that fell silent", change: |_, facts| facts.streams[0].closed = false, ..C },
-    Case { code: "R63", what: "an open stream at an unknown time", change: |_, facts| {
-        facts.streams[0].closed = false;
-        facts.now = None;
-    }, cause: Cause::Unknown },
-    Case { code: "R64", what: "another count", change: |_, facts| facts.streams[0].heads[1].logged = 9, cause: Cause::Wrong },
+    Case { code: "R57", what: "begun before its cause", change: |records, _| replace(records, SECOND, &[
+        ("/correlation/causes", json!([FIRST])), ("/time/start", json!("2026-11-18T09:06:20Z")),
+    ]), cause: Cause::Wrong },
     Case { code: "R65", what: "a session that skips a place", change: |records, _| {
         replace(records, SECOND, &[("/correlation/session_sequence", json!(3))]);
         replace(records, "seal-sess-01J9", &[("/session_seal/records", json!(3))]);
@@ -157,13 +109,6 @@ pub(crate) const CASES: &[Case] = &[
     Case { code: "R69", what: "one at an unknown time", change: |records, _| records.push((id("intent-3"), read(json!({ "kind": "intent" })))), cause: Cause::Unknown },
     Case { code: "R70", what: "an intent that is not there", change: |records, _| records.retain(|(id, _)| id.as_str() != "intent-2"), ..C },
     Case { code: "R71", what: "one attempt told twice", change: |records, _| replace(records, SECOND, &[("/correlation/idempotency_key", json!("idem-8841"))]), cause: Cause::Wrong },
-    Case { code: "R74", what: "a broken promise", change: |_, facts| facts.receipts[0].proven = false, ..C },
-    Case { code: "R75", what: "too few witnesses", change: |_, facts| facts.witnesses[0].cosigned = 1, ..C },
-    Case { code: "R77", what: "an answer that went past the log", change: |_, facts| facts.usage[0].response_ids.push("chatcmpl-9z".into()), ..C },
-    Case { code: "R78", what: "other arguments at the other end", change: |_, facts| facts.observations[0].views[1].arguments = "hmac-sha256:00".parse().ok(), cause: Cause::Wrong },
-    Case { code: "R78", what: "another end", change: |_, facts| facts.observations[0].views[1].status = Some(ToolStatus::Failed), cause: Cause::Wrong },
-    Case { code: "R78", what: "views that cannot be compared", change: |_, facts| facts.observations[0].views[1].result = "salted-sha256:00".parse().ok(), cause: Cause::Unknown },
-    Case { code: "R79", what: "a canary that never surfaced", change: |_, facts| facts.canaries[0].surfaced = false, ..C },
 ];
 
 fn graded(change: fn(&mut Records, &mut SetFacts)) -> Vec<Finding> {
@@ -243,12 +188,38 @@ fn numbers_that_two_recorders_gave_are_judged_apart() {
 fn what_is_not_due_is_no_finding() {
     let young = graded(|records, facts| {
         facts.now = Some(at("09:08:00"));
-        facts.canaries[0] = CanaryFacts { name: "c-2".into(), sent_at: at("09:07:30"), surfaced: false };
-        facts.receipts[0] = ReceiptFacts { of: "4190".into(), given_at: at("09:07:30"), proven: false };
         records.push(intent("intent-3", "09:07:00"));
-        facts.streams[0].closed = false;
     });
     assert_eq!(young, []);
+}
+
+/// A cause that is later by no more than the clocks may be off, that is not here, or whose time is not known.
+#[test]
+fn a_start_before_its_cause_counts_beyond_the_errors_of_both_clocks() {
+    let (_, first) = record(COMPLETE, &[]);
+    let began = *first.body.time.value().unwrap().start.value().unwrap();
+    let with = |earlier_by: i64, error: Value, cause: &str| {
+        let start = began - jiff::SignedDuration::from_millis(earlier_by);
+        let (mut records, facts) = whole();
+        replace(
+            &mut records,
+            SECOND,
+            &[
+                ("/correlation/causes", json!([cause])),
+                ("/time/start", json!(start)),
+                ("/time/clock", json!({ "max_error_ms": error })),
+            ],
+        );
+        replace(&mut records, FIRST, &[("/time/clock", json!({ "max_error_ms": 200 }))]);
+        let records: Vec<_> = records.iter().map(|(id, record)| (id.clone(), record)).collect();
+        codes(&grade_set(&records, &facts))
+    };
+    assert_eq!(with(501, json!(300), FIRST), ["R57"]);
+    assert_eq!(with(500, json!(300), FIRST), [""; 0]);
+    assert_eq!(with(1_201, Value::Null, FIRST), ["R57"], "an unstated error is assumed to be one second");
+    assert_eq!(with(1_200, Value::Null, FIRST), [""; 0]);
+    assert_eq!(with(60_000, json!(0), "elsewhere"), [""; 0]);
+    assert_eq!(with(60_000, json!(u64::MAX), FIRST), [""; 0]);
 }
 
 #[test]
@@ -256,7 +227,6 @@ fn of_a_part_of_the_records_nothing_is_said_to_be_missing() {
     let part = graded(|records, facts| {
         facts.whole = false;
         records.retain(|(id, _)| !["intent-2", SECOND].contains(&id.as_str()));
-        facts.usage.clear();
     });
     assert_eq!(part, []);
 }
