@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use vouchlog_grading::{
-    AUTHORIZED_RULES, Answer, Cause, DATA_RULES, EXECUTOR_RULES, POLICY_RULES, VALIDITY_RULES,
+    AUTHORIZED_RULES, Answer, Cause, DATA_RULES, EXECUTOR_RULES, POLICY_RULES, Severity, VALIDITY_RULES,
 };
 use vouchlog_record::{ApprovalState, Credential, Field, OneOrMany};
 
@@ -53,17 +53,22 @@ pub(crate) fn action_answers(place: usize, recorded: &TimelineRecord) -> ActionA
 
 /// Whether something is known: no if one of the rules found it missing or wrong.
 fn absent_is_no(findings: &[ShownFinding], rules: &[&str]) -> Answer {
-    answer(findings, rules, |cause| if cause == Cause::Unknown { Answer::Indeterminate } else { Answer::No })
+    let is_no = |finding: &ShownFinding| finding.cause != Cause::Unknown;
+    answer(findings, rules, is_no)
 }
 
-/// Whether something was followed: no if one of the rules found it wrong. What is not recorded may have been followed or not.
+/// Whether something was followed: no if one of the rules found it wrong, or found what it asks for missing and that is critical, as an
+/// override of what was denied. What else is not recorded may have been followed or not.
 fn absent_is_open(findings: &[ShownFinding], rules: &[&str]) -> Answer {
-    answer(findings, rules, |cause| if cause == Cause::Wrong { Answer::No } else { Answer::Indeterminate })
+    let is_no =
+        |finding: &ShownFinding| finding.cause == Cause::Wrong || finding.severity == Severity::Critical;
+    answer(findings, rules, is_no)
 }
 
-fn answer(findings: &[ShownFinding], rules: &[&str], of: impl Fn(Cause) -> Answer) -> Answer {
+fn answer(findings: &[ShownFinding], rules: &[&str], is_no: impl Fn(&ShownFinding) -> bool) -> Answer {
     let deciding = findings.iter().filter(|finding| rules.contains(&finding.code));
-    deciding.map(|finding| of(finding.cause)).fold(Answer::Yes, Answer::and)
+    let answers = deciding.map(|finding| if is_no(finding) { Answer::No } else { Answer::Indeterminate });
+    answers.fold(Answer::Yes, Answer::and)
 }
 
 /// An answer with its reasons; there is none for a record that was not graded.

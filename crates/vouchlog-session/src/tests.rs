@@ -148,7 +148,7 @@ fn a_denial_that_was_not_enforced_comes_first() {
     let summary = &denied.summary;
     let first = &summary.critical[0];
     assert_eq!((first.finding.code, first.records.as_slice()), ("R26", &[0][..]), "{:?}", summary.critical);
-    assert!(denied.critical_words(first).starts_with("Interaction 1: "), "{}", denied.critical_words(first));
+    assert!(denied.critical_words(first).starts_with("Record 1: "), "{}", denied.critical_words(first));
     assert_eq!(summary.policy.answer, Answer::No);
     assert!(!summary.is_whole());
     let told = &summary.happened[0];

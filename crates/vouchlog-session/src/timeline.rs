@@ -332,7 +332,7 @@ impl Summary {
 }
 
 impl Timeline {
-    /// A critical finding with the records that have it, for people: `Interaction 2: ...`.
+    /// A critical finding with the records that have it, for people: `Record 2: ...`.
     pub fn critical_words(&self, critical: &CriticalFinding) -> String {
         let labels = critical.records.iter().filter_map(|record| self.records.get(*record));
         let labels: Vec<String> = labels.map(TimelineRecord::label).collect();

@@ -56,6 +56,7 @@ pub(crate) const CHANGES: &[(&str, &str)] = &[
     ("R54", "have the tool name what it called in turn"),
     ("R55", "look at the result, and find out whether the call took effect"),
     ("R56", "keep clocks in step (NTP), and the way to the recorder short"),
+    ("R57", "keep the clocks of gateway and log from going back"),
     ("R58", "take start and end from one clock"),
     ("R68", "find the span above, and have it sent to the same collector"),
     ("R70", "have the gateway write an intent before each action"),

@@ -6,7 +6,6 @@ use serde_json::Value;
 use vouchlog_record::{Record, RecordId};
 use vouchlog_stream::StatementKind;
 
-use crate::field_view::same_content;
 use crate::record_set::{NamedRecord, RecordSet};
 use crate::rule::{RULE, Reporter, Rule};
 use crate::terms::{AskedOf, Definition, Severity};
