@@ -191,7 +191,7 @@ fn the_pages_on_gateways_run() {
 fn the_page_on_investigating_runs() {
     let said = chapter("docs/investigating.md");
     assert!(said.contains("no record has the response chatcmpl-past-the-gateway"), "{said}");
-    assert!(said.contains("4 actions with the credential txn-7"), "{said}");
+    assert!(said.contains("5 actions with the credential txn-7"), "{said}");
 }
 
 #[test]

@@ -16,7 +16,7 @@
 //! use vouchlog_server::{Readiness, Server, ServerConfig};
 //!
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:6962").await?;
-//! let server = Server::new(log, Config::default()).health(Readiness::default);
+//! let server = Server::new(log, ServerConfig::default()).health(Readiness::default);
 //! server.run(listener, async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await;
 //! # Ok(())
 //! # }
