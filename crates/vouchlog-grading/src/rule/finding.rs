@@ -44,12 +44,11 @@ impl fmt::Display for Finding {
 }
 
 impl Finding {
-    /// What to do about it: to record what is missing; where a recorded value is wrong, what to change at its source.
+    /// What to do about it: to record what is missing; where a recorded value is wrong, what to change at its source. So it is with what
+    /// is critical: an override or an approval that was never given cannot be recorded afterwards.
     pub fn remedy(&self) -> &'static str {
-        match self.cause {
-            Cause::Wrong => change(self.rule.code).unwrap_or(self.rule.remedy),
-            Cause::Missing | Cause::Unknown => self.rule.remedy,
-        }
+        let recording_helps = self.cause != Cause::Wrong && self.severity != Severity::Critical;
+        if recording_helps { self.rule.remedy } else { change(self.rule.code).unwrap_or(self.rule.remedy) }
     }
 }
 

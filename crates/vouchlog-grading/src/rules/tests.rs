@@ -205,6 +205,16 @@ fn a_wrong_value_is_never_mended_in_the_record() {
     }
     assert_eq!(remedy("R03", Cause::Wrong), "give each person a session of their own");
     assert!(remedy("R03", Cause::Missing).contains("`session.shared: false`"));
+    let denied = rule("R26").unwrap();
+    let found = Finding {
+        rule: denied,
+        severity: Severity::Critical,
+        cause: Cause::Missing,
+        record: None,
+        at: Vec::new(),
+        message: String::new(),
+    };
+    assert!(!found.remedy().contains("record `"), "{}", found.remedy());
 }
 
 #[test]
