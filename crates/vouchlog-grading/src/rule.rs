@@ -64,6 +64,11 @@ impl Rule {
             .map_or(self.severity, |(_, severity)| *severity)
     }
 
+    /// What to change at its source where a recorded value breaks it. To record another value than the true one mends nothing.
+    pub fn change(&self) -> &'static str {
+        change::change(self.code).unwrap_or(self.remedy)
+    }
+
     pub(crate) fn check_record(&self, case: &Case<'_>, report: &mut Reporter<'_>) {
         if let Some(check) = self.record.filter(|_| case.is_asked(self.asked_of)) {
             check(case, report);

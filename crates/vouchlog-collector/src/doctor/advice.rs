@@ -196,8 +196,12 @@ pub(super) fn answer(
     without_content: u64,
 ) -> (Vec<Suggestion>, Vec<Open>) {
     let common = &all().common;
-    let mut counts: BTreeMap<&str, u64> =
-        missing.iter().map(|missing| (missing.rule.code, missing.records)).collect();
+    // A line would overwrite a value that is recorded and wrong with one that nobody found: those are mended at their source.
+    let mut counts: BTreeMap<&str, u64> = missing
+        .iter()
+        .map(|missing| (missing.rule.code, missing.records - missing.wrong))
+        .filter(|(_, records)| *records > 0)
+        .collect();
     if without_content > 0 {
         counts.insert(CONTENT, without_content);
     }
@@ -228,6 +232,12 @@ pub(super) fn answer(
         let findings = rules.iter().map(|code| counts[code]).sum();
         beyond.push(Open { rules, findings, why: &one.why, who: &one.who });
     }
+    beyond.extend(missing.iter().filter(|missing| missing.wrong > 0).map(|missing| Open {
+        rules: vec![missing.rule.code],
+        findings: missing.wrong,
+        why: missing.rule.says,
+        who: missing.rule.change(),
+    }));
     beyond.sort_by_key(|open| std::cmp::Reverse(open.findings));
     (add, beyond)
 }

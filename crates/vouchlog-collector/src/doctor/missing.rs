@@ -18,6 +18,8 @@ pub struct Missing {
     pub records: u64,
     /// In how many of them it was critical.
     pub critical: u64,
+    /// In how many of them a recorded value is wrong, and none is missing: no line to add mends that.
+    pub wrong: u64,
 }
 
 impl Missing {
@@ -26,6 +28,6 @@ impl Missing {
         let Finding { rule, severity, cause, message, .. } = finding;
         // A message names the one record's own values where something is wrong with them.
         let told = if *cause == Cause::Wrong { rule.says.to_owned() } else { message.clone() };
-        Self { rule, severity: *severity, told, records: 0, critical: 0 }
+        Self { rule, severity: *severity, told, records: 0, critical: 0, wrong: 0 }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use vouchlog_grading::{Answer, Finding, Grade, Severity};
+use vouchlog_grading::{Answer, Cause, Finding, Grade, Severity};
 use vouchlog_record::Record;
 
 use super::advice::{self, Gateway, Open, Suggestion};
@@ -152,11 +152,12 @@ impl Tally {
         for (code, finding) in worst {
             let missing = self.findings.entry(code).or_insert_with(|| Missing::of(finding));
             if finding.severity > missing.severity {
-                *missing =
-                    Missing { records: missing.records, critical: missing.critical, ..Missing::of(finding) };
+                let Missing { records, critical, wrong, .. } = *missing;
+                *missing = Missing { records, critical, wrong, ..Missing::of(finding) };
             }
             missing.records += 1;
             missing.critical += u64::from(finding.severity == Severity::Critical);
+            missing.wrong += u64::from(finding.cause == Cause::Wrong);
         }
     }
 

@@ -9,7 +9,6 @@ use vouchlog_record::{Profile, RecordId};
 use crate::case::Case;
 use crate::field_view::FieldView;
 use crate::rule::Rule;
-use crate::rule::change::change;
 use crate::terms::{Cause, Definition, Severity};
 
 /// Something a rule found.
@@ -48,7 +47,7 @@ impl Finding {
     /// is critical: an override or an approval that was never given cannot be recorded afterwards.
     pub fn remedy(&self) -> &'static str {
         let recording_helps = self.cause != Cause::Wrong && self.severity != Severity::Critical;
-        if recording_helps { self.rule.remedy } else { change(self.rule.code).unwrap_or(self.rule.remedy) }
+        if recording_helps { self.rule.remedy } else { self.rule.change() }
     }
 }
 

@@ -290,6 +290,7 @@ fn the_most_helpful_lines_come_first_and_the_gateways_own_word_goes_before_the_g
         told: String::new(),
         records,
         critical: 0,
+        wrong: 0,
     };
     let (add, beyond) = answer(gateway, &[missing("R24", 3)], 0);
     assert!(add.is_empty());
@@ -299,6 +300,40 @@ fn the_most_helpful_lines_come_first_and_the_gateways_own_word_goes_before_the_g
     let gateway = all().gateways.iter().find(|gateway| gateway.gateway == "agentgateway").unwrap();
     let (add, _) = answer(gateway, &[missing("R09", 5), missing("R11", 3), missing("R12", 3)], 9);
     assert_eq!(add.iter().map(|one| one.findings).collect::<Vec<_>>(), [9, 6, 5]);
+}
+
+#[test]
+fn what_is_wrong_is_never_mended_by_a_line() {
+    let gateway = all().gateways.iter().find(|gateway| gateway.gateway == "otel_sdk").unwrap();
+    let shared = |records, wrong| Missing {
+        rule: rule("R03").unwrap(),
+        severity: Severity::Error,
+        told: String::new(),
+        records,
+        critical: 0,
+        wrong,
+    };
+    let (add, beyond) = answer(gateway, &[shared(4, 0)], 0);
+    assert_eq!((add[0].findings, beyond.len()), (4, 0));
+    let (add, beyond) = answer(gateway, &[shared(4, 3)], 0);
+    assert_eq!((add[0].findings, beyond[0].findings), (1, 3));
+    assert_eq!(beyond[0].who, "give each person a session of their own");
+    let (add, beyond) = answer(gateway, &[shared(4, 4)], 0);
+    assert_eq!((add.len(), beyond.len()), (0, 1), "{beyond:?}");
+}
+
+/// In whose name a call was made differs from call to call, so no line states it for a whole program.
+#[test]
+fn no_line_calls_a_whole_program_autonomous() {
+    for (gateway, lines) in with_lines() {
+        assert!(
+            !names(&json!({ "resource": lines.adds["resource"] }))
+                .iter()
+                .any(|name| name == "evidence.authority.mode"),
+            "{}",
+            gateway.gateway
+        );
+    }
 }
 
 fn page(name: &str) -> String {

@@ -23,6 +23,7 @@ fn service() -> ServiceReport {
         told: "no initiator is named".to_owned(),
         records: 7,
         critical: 0,
+        wrong: 0,
     };
     ServiceReport {
         service: "bot".to_owned(),
