@@ -24,6 +24,7 @@ mod hop;
 mod id;
 pub mod json;
 pub mod limits;
+mod numbering;
 mod one_or_many;
 mod parse;
 mod parties;
@@ -57,6 +58,7 @@ pub use field::Field;
 pub use format::SCHEMA;
 pub use hop::{Delegation, Hop};
 pub use id::{RecordId, RecordIdError};
+pub use numbering::are_numbered_apart;
 pub use one_or_many::OneOrMany;
 pub use parse::ParsedRecord;
 pub use parties::{

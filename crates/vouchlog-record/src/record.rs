@@ -167,13 +167,22 @@ impl Record {
     /// Whether it is one of those that a session's numbers and its seal count: an interaction, but not what completes one, and an
     /// intent where its gateway numbers intents.
     pub fn is_counted_in_session(&self) -> bool {
-        let number =
-            self.body.correlation.value().and_then(|correlation| correlation.session_sequence.value());
         match self.kind {
             StatementKind::Interaction => !self.is_amendment(),
-            StatementKind::Intent => number.is_some(),
+            StatementKind::Intent => self.session_sequence().is_some(),
             _ => false,
         }
+    }
+
+    /// Its number in its session.
+    pub fn session_sequence(&self) -> Option<u64> {
+        self.body.correlation.value()?.session_sequence.value().copied()
+    }
+
+    /// The name of its recorder; empty where it is not shown.
+    pub fn recorder(&self) -> &str {
+        let recorder = self.body.custody.value().and_then(|custody| custody.recorder.value());
+        recorder.map(String::as_str).unwrap_or_default()
     }
 
     /// Members that the model does not know, by JSON pointer (RFC 6901). They are kept, logged and disclosed like all others, and

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use jiff::Timestamp;
-use vouchlog_record::{Field, RecordId};
+use vouchlog_record::{Field, RecordId, are_numbered_apart};
 use vouchlog_stream::StatementKind;
 
 use crate::input::{Loss, SessionContext, SessionRecord};
@@ -165,12 +165,7 @@ fn numbered_gaps(
 /// Whose numbers the records have: one for all (`None`), or each recorder's where two of them gave one number.
 fn owners(records: &[SessionRecord]) -> BTreeSet<Option<String>> {
     let counted = || records.iter().filter(|record| record.is_of_session() && record.sequence().is_some());
-    let mut first: BTreeMap<u64, &str> = BTreeMap::new();
-    let is_shared = counted().any(|record| {
-        let number = record.sequence().unwrap_or_default();
-        *first.entry(number).or_insert(record.recorder()) != record.recorder()
-    });
-    if !is_shared {
+    if !are_numbered_apart(counted().map(|record| &record.record)) {
         return BTreeSet::from([None]);
     }
     counted().map(|record| Some(record.recorder().to_owned())).collect()

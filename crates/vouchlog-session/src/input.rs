@@ -117,13 +117,12 @@ impl SessionRecord {
 
     /// Its number in the session.
     pub(crate) fn sequence(&self) -> Option<u64> {
-        self.record.body.correlation.value()?.session_sequence.value().copied()
+        self.record.session_sequence()
     }
 
     /// Who recorded it; empty where that is not shown.
     pub(crate) fn recorder(&self) -> &str {
-        let recorder = self.record.body.custody.value().and_then(|custody| custody.recorder.value());
-        recorder.map(String::as_str).unwrap_or_default()
+        self.record.recorder()
     }
 
     /// Whether it is one of the session's records, and not what seals it or is said about its records later.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use vouchlog_record::{Record, RecordId};
+use vouchlog_record::{Record, RecordId, are_numbered_apart};
 use vouchlog_stream::StatementKind;
 
 use crate::record_set::{NamedRecord, RecordSet};
@@ -50,15 +50,6 @@ pub(super) fn table() -> Vec<Rule> {
     ]
 }
 
-fn sequence(record: &Record) -> Option<u64> {
-    record.body.correlation.value()?.session_sequence.value().copied()
-}
-
-fn recorder(record: &Record) -> &str {
-    let recorder = record.body.custody.value().and_then(|custody| custody.recorder.value());
-    recorder.map(String::as_str).unwrap_or_default()
-}
-
 /// Records of a session that are numbered together.
 struct Numbering<'a> {
     session: &'a str,
@@ -67,19 +58,14 @@ struct Numbering<'a> {
     records: Vec<NamedRecord<'a>>,
 }
 
-/// How the counted records of each session are numbered: together, unless two recorders gave one number. Then each of them counts from
-/// 1, and each is judged by its own numbers. A recorder that only goes on where another one stopped has no number twice.
+/// How the counted records of each session are numbered: together, or by each recorder.
 fn numberings<'a>(set: &RecordSet<'a>) -> Vec<Numbering<'a>> {
     let mut all = Vec::new();
     for (session, records) in set.by_session(Record::is_counted_in_session) {
-        let mut owners: BTreeMap<u64, &str> = BTreeMap::new();
-        let is_shared = records.iter().any(|(_, record)| {
-            let owner = sequence(record).map(|place| *owners.entry(place).or_insert(recorder(record)));
-            owner.is_some_and(|owner| owner != recorder(record))
-        });
+        let is_shared = are_numbered_apart(records.iter().map(|(_, record)| *record));
         let mut parts: BTreeMap<Option<&str>, Vec<NamedRecord<'a>>> = BTreeMap::new();
         for (id, record) in records {
-            parts.entry(is_shared.then(|| recorder(record))).or_default().push((id, record));
+            parts.entry(is_shared.then(|| record.recorder())).or_default().push((id, record));
         }
         all.extend(parts.into_iter().map(|(recorder, records)| Numbering { session, recorder, records }));
     }
@@ -94,7 +80,7 @@ type Sealed<'a> = (Option<u64>, Option<&'a [RecordId]>);
 fn seal<'a>(set: &RecordSet<'a>, session: &str, owner: Option<&str>) -> Option<Sealed<'a>> {
     let is_its = |record: &&Record| {
         record.kind == StatementKind::SessionSeal
-            && owner.is_none_or(|owner| recorder(record) == owner)
+            && owner.is_none_or(|owner| record.recorder() == owner)
             && record
                 .body
                 .correlation
@@ -121,7 +107,7 @@ fn listed(mut names: impl Iterator<Item = String>) -> String {
 fn gap(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     for Numbering { session, recorder, records } in numberings(set) {
         let at = [format!("session {session}")];
-        let unnumbered = records.iter().filter(|(_, record)| sequence(record).is_none()).count();
+        let unnumbered = records.iter().filter(|(_, record)| record.session_sequence().is_none()).count();
         if unnumbered > 0 {
             let records = if unnumbered == 1 {
                 "1 record has".to_owned()
@@ -131,7 +117,8 @@ fn gap(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
             report.unknown(at, format!("{records} no number in the session"));
             continue;
         }
-        let places: BTreeSet<u64> = records.iter().filter_map(|(_, record)| sequence(record)).collect();
+        let places: BTreeSet<u64> =
+            records.iter().filter_map(|(_, record)| record.session_sequence()).collect();
         let count = seal(set, session, recorder).and_then(|(count, _)| count);
         let mut next = 1;
         let end = count.map(|count| count.saturating_add(1));
@@ -181,7 +168,7 @@ fn after_seal(set: &RecordSet<'_>, report: &mut Reporter<'_>) {
     for Numbering { session, recorder, records } in numberings(set) {
         let Some((count, ids)) = seal(set, session, recorder) else { continue };
         for (id, record) in records {
-            let beyond = sequence(record).zip(count).is_some_and(|(place, count)| place > count);
+            let beyond = record.session_sequence().zip(count).is_some_and(|(place, count)| place > count);
             let unlisted = ids.is_some_and(|ids| !ids.contains(id));
             if beyond || unlisted {
                 report.of_record(id).wrong(
