@@ -16,7 +16,7 @@ use crate::terms::AskedOf;
 mod credential_uses;
 mod uncertain_time;
 
-pub(crate) use credential_uses::{JudgedUse, UseTime, UsedCredential, uses};
+pub(crate) use credential_uses::{JudgedUse, UseTime, UsedCredential, refutes_validity, uses};
 pub(crate) use uncertain_time::UncertainTime;
 
 /// A record under its rules.

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use vouchlog_record::Record;
 
-use crate::case::Case;
+use crate::case::{Case, refutes_validity};
 use crate::context::Context;
 use crate::rule::Finding;
 use crate::rules::findings_by;
@@ -99,8 +99,6 @@ pub struct Moment {
 
 /// The rules that decide whether a credential was valid.
 pub const VALIDITY_RULES: [&str; 8] = ["R11", "R12", "R13", "R14", "R14i", "R16", "R17", "R18"];
-/// Those of them that mean that it was not valid.
-const INVALID: [&str; 3] = ["R13", "R14", "R18"];
 
 /// Whether the credential was valid at each moment it was used. Of a record that is no act there is nothing to ask: no moments,
 /// and an indeterminate answer.
@@ -142,5 +140,5 @@ pub(crate) fn of_findings(case: &Case<'_>, findings: &[Finding]) -> Validity {
 }
 
 fn weigh(code: &str, cause: Cause) -> Answer {
-    if INVALID.contains(&code) && cause != Cause::Unknown { Answer::No } else { Answer::Indeterminate }
+    if refutes_validity(code, cause) { Answer::No } else { Answer::Indeterminate }
 }

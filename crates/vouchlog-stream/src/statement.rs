@@ -161,6 +161,11 @@ impl Evidence {
         }
     }
 
+    /// Whether it claims that the credential was valid at the moment.
+    pub const fn claims_valid_credential(self) -> bool {
+        (self.0 >> 24) & 0b11 == 1
+    }
+
     /// The plain bits.
     pub const fn bits(self) -> u32 {
         self.0

@@ -29,8 +29,13 @@ pub(crate) struct Fault {
 impl Fault {
     /// Whether the credential was not valid, as opposed to not known to be.
     fn is_refutation(&self) -> bool {
-        ["R13", "R14", "R18"].contains(&self.code) && self.cause != Cause::Unknown
+        refutes_validity(self.code, self.cause)
     }
+}
+
+/// Whether a finding of this rule means that the credential was not valid, as opposed to not known to be.
+pub(crate) fn refutes_validity(code: &str, cause: Cause) -> bool {
+    ["R13", "R14", "R18"].contains(&code) && cause != Cause::Unknown
 }
 
 /// When a use was.

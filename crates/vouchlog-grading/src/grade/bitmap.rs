@@ -13,8 +13,8 @@ use crate::validity::{Answer, Validity};
 
 pub(super) const SAMPLED: u32 = 1 << 20;
 pub(super) const PROFILE: u32 = 0b11 << 22;
-pub(super) const VALID: u32 = 1 << 24;
-pub(super) const INVALID: u32 = 2 << 24;
+const VALID: u32 = 1 << 24;
+const INVALID: u32 = 2 << 24;
 pub(super) const ATTRIBUTABLE: u32 = 1 << 26;
 pub(super) const COMPLETE: u32 = 1 << 27;
 

@@ -3,7 +3,7 @@
 use vouchlog_record::{Profile, Record};
 use vouchlog_stream::Evidence;
 
-use super::bitmap::{ATTRIBUTABLE, COMPLETE, GROUPS, INVALID, PROFILE, SAMPLED, VALID, profile_bits};
+use super::bitmap::{ATTRIBUTABLE, COMPLETE, GROUPS, PROFILE, SAMPLED, profile_bits};
 use super::verdicts::{AUTHORIZED_RULES, EXECUTOR_RULES};
 use super::{Grade, grade};
 use crate::context::Context;
@@ -58,7 +58,7 @@ pub fn contradictions(
     if claims(PROFILE) && profile.is_some_and(|profile| claimed.bits() & PROFILE != profile_bits(profile)) {
         report.wrong(["/profile"], "claims a profile other than the one in the record");
     }
-    if claimed.bits() & (VALID | INVALID) == VALID {
+    if claimed.claims_valid_credential() {
         against(
             &graded,
             extent,

@@ -49,24 +49,7 @@ impl Finding {
         let recording_helps = self.cause != Cause::Wrong && self.severity != Severity::Critical;
         if recording_helps { self.rule.remedy } else { self.rule.change() }
     }
-}
 
-impl Serialize for Finding {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct;
-        let mut finding = serializer.serialize_struct("Finding", 7)?;
-        finding.serialize_field("code", self.rule.code)?;
-        finding.serialize_field("name", self.rule.name)?;
-        finding.serialize_field("severity", &self.severity)?;
-        finding.serialize_field("cause", &self.cause)?;
-        finding.serialize_field("record", &self.record)?;
-        finding.serialize_field("at", &self.at)?;
-        finding.serialize_field("message", &self.message)?;
-        finding.end()
-    }
-}
-
-impl Finding {
     /// What another judge found, under the rule that it breaks: an audit, a check of canaries, a comparison with a vault or a provider.
     /// It is as bad as its judge rates it.
     pub fn reported(
@@ -82,6 +65,21 @@ impl Finding {
     /// Whether it bears on the question whether all records are there.
     pub fn concerns_completeness(&self) -> bool {
         self.rule.serves.contains(&Definition::Completeness)
+    }
+}
+
+impl Serialize for Finding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut finding = serializer.serialize_struct("Finding", 7)?;
+        finding.serialize_field("code", self.rule.code)?;
+        finding.serialize_field("name", self.rule.name)?;
+        finding.serialize_field("severity", &self.severity)?;
+        finding.serialize_field("cause", &self.cause)?;
+        finding.serialize_field("record", &self.record)?;
+        finding.serialize_field("at", &self.at)?;
+        finding.serialize_field("message", &self.message)?;
+        finding.end()
     }
 }
 

@@ -221,7 +221,7 @@ fn self_approval(case: &Case<'_>, report: &mut Reporter<'_>) {
     }
 }
 
-/// Whether somebody is neither the requester nor the executor.
+/// Whether a person is neither the requester nor the executor.
 fn by_another(case: &Case<'_>, name: &str, at: &str, message: &str, report: &mut Reporter<'_>) {
     match independence(case, name) {
         Independence::Another => {}

@@ -23,7 +23,7 @@ pub(super) fn broken(case: &Case<'_>, report: &mut Reporter<'_>) {
     scopes(case, chain.len(), report);
 }
 
-/// The chain of authority, where one is asked for: where it was done for somebody, and where a person began it, whatever the mode.
+/// The chain of authority, where one is required: for an action on behalf of another party, and, in every mode, for one that a person began.
 fn chain<'a>(case: &Case<'a>, report: &mut Reporter<'_>) -> Option<&'a Vec<Hop>> {
     const AT: &str = "/authority/chain";
     let authority = view(&case.body.authority);
@@ -110,7 +110,7 @@ impl FirstHop {
     }
 }
 
-/// Whoever acts for a hop's principal is the principal of the next hop.
+/// The actor of a hop is the principal of the next one.
 fn actor(delegation: &Delegation, next: Option<&Hop>, at: &str, report: &mut Reporter<'_>) {
     let Some(actor) = delegation.actor.value() else { return };
     match next {

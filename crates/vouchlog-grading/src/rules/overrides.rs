@@ -11,7 +11,7 @@ pub(super) fn overrides<'a>(case: &Case<'a>) -> Vec<(String, &'a Override)> {
     case.body.r#override.value().into_iter().flat_map(|overrides| overrides.places("/override")).collect()
 }
 
-/// Whether somebody is neither the requester nor the executor.
+/// Whether a person is neither the requester nor the executor.
 pub(super) enum Independence {
     Another,
     /// The initiator, the workload, its agent, or one the authority passed through.
@@ -94,7 +94,7 @@ fn action(case: &Case<'_>, decision: Option<&PolicyDecision>) -> Option<Timestam
     started.or(end).copied()
 }
 
-/// Whether an override of a decision holds: it names it, and somebody else gave it in time.
+/// Whether an override of a decision holds: it names the decision, and another person gave it in time.
 pub(super) fn overriding(case: &Case<'_>, decision: &PolicyDecision) -> Overriding {
     let all = view(&case.body.r#override);
     let is_its = |over: &&Override| {
@@ -130,7 +130,7 @@ pub(super) fn overriding(case: &Case<'_>, decision: &PolicyDecision) -> Overridi
 /// Whether a decision was overridden.
 pub(super) enum Overriding {
     Holds,
-    /// It was, by somebody who may not or too late.
+    /// It was, but by a person who may not override it, or too late.
     Void(&'static str),
     /// It was not.
     None,

@@ -18,8 +18,7 @@ const NAMED: &str = "credential";
 /// Few uses name their credential. Where the gateway signed that the credential was valid, which it judged by the whole record, a name
 /// that is not there is taken for absent: hiding one cannot make a valid credential of another.
 pub(super) fn mark(record: &mut Map<String, Value>, claimed: Evidence) {
-    let claims_valid = (claimed.bits() >> 24) & 0b11 == 1;
-    let marking = Marking { has_names: !claims_valid };
+    let marking = Marking { has_names: !claimed.claims_valid_credential() };
     let several = record.contains_key("credentials");
     marking.object(record, &SCHEMA);
     // A record has one of the two.
