@@ -13,8 +13,8 @@ use thiserror::Error;
 mod number;
 mod raw;
 
-pub use number::number;
 use number::token_length;
+pub use number::{decimal_parts, number};
 pub use raw::{Raw, RawElements, RawMembers, split};
 
 /// Deepest nesting of arrays and objects in a JSON text of which no more is known.
@@ -61,6 +61,14 @@ const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
+/// The next byte from `at` on after white space, which is skipped.
+fn next_byte(json: &[u8], at: &mut usize) -> Option<u8> {
+    while json.get(*at).copied().is_some_and(is_space) {
+        *at += 1;
+    }
+    json.get(*at).copied()
+}
+
 struct Reader<'a> {
     json: &'a [u8],
     at: usize,
@@ -72,12 +80,8 @@ impl Reader<'_> {
         &self.json[self.at.min(self.json.len())..]
     }
 
-    /// The next byte after white space, which is skipped.
     fn next_byte(&mut self) -> Option<u8> {
-        while self.json.get(self.at).copied().is_some_and(is_space) {
-            self.at += 1;
-        }
-        self.json.get(self.at).copied()
+        next_byte(self.json, &mut self.at)
     }
 
     fn expect(&mut self, byte: u8) -> Result<(), JsonError> {

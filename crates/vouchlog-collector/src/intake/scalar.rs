@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use vouchlog_record::json::decimal_parts;
 
 /// Most digits of a whole number: more than 64 bits hold.
 const MAX_DIGITS: usize = 24;
@@ -20,8 +21,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// A whole number, which may be written with an exponent or a fraction of zeros: `1.5e3`.
 pub(super) fn integer(text: &str) -> Option<i128> {
     let (sign, rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
-    let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let [whole, fraction, exponent] = decimal_parts(rest);
     let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || !is_number(whole) || !is_number(fraction) {
         return None;
@@ -53,9 +53,7 @@ pub(super) fn double(text: &str) -> Option<f64> {
 
 /// Digits from the first that is not zero on, and the power of ten of that first one.
 fn scientific(text: &str) -> Option<(String, i64)> {
-    let text = text.trim_start_matches(['-', '+']);
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let [whole, fraction, exponent] = decimal_parts(text.trim_start_matches(['-', '+']));
     let all = format!("{whole}{fraction}");
     let digits = all.trim_start_matches('0');
     let before_point = i64::try_from(whole.len()).ok()? - i64::try_from(all.len() - digits.len()).ok()?;

@@ -39,6 +39,13 @@ pub(super) fn token_length(text: &[u8]) -> Option<usize> {
     Some(at)
 }
 
+/// A decimal number as it is written: what stands before its point and after it, and its exponent.
+pub fn decimal_parts(text: &str) -> [&str; 3] {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    [whole, fraction, exponent]
+}
+
 /// A decimal number: digits without zeros at either end, times a power of ten.
 #[derive(Debug, PartialEq, Eq)]
 struct Decimal {
@@ -51,8 +58,7 @@ impl Decimal {
     /// `None` if the exponent is beyond all bounds.
     fn of(token: &str) -> Option<Self> {
         let (is_negative, token) = token.strip_prefix('-').map_or((false, token), |rest| (true, rest));
-        let (mantissa, exponent) = token.split_once(['e', 'E']).unwrap_or((token, "0"));
-        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let [whole, fraction, exponent] = decimal_parts(token);
         let all = format!("{whole}{fraction}");
         let digits = all.trim_end_matches('0');
         let mut exponent: i64 = exponent.parse().ok()?;

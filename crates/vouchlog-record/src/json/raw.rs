@@ -1,7 +1,7 @@
 //! Finding values without reading them: only strings and brackets are looked at, so that a value with anything wrong in it still has
 //! an end, and its neighbours can be read.
 
-use super::{JsonError, MAX_DEPTH, is_space, read};
+use super::{JsonError, MAX_DEPTH, is_space, next_byte, read};
 
 /// A JSON value that was found and not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,10 +170,7 @@ struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     fn next_byte(&mut self) -> Option<u8> {
-        while self.json.get(self.at).copied().is_some_and(is_space) {
-            self.at += 1;
-        }
-        self.json.get(self.at).copied()
+        next_byte(self.json, &mut self.at)
     }
 
     /// Whether a list has another element before its end.
