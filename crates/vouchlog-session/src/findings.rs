@@ -1,6 +1,6 @@
 //! Findings, ready to be told, and the steps they belong to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use vouchlog_grading::{Finding, Severity};
 
@@ -28,13 +28,12 @@ pub(crate) fn shown_finding(finding: &Finding) -> ShownFinding {
 /// Every critical finding, those of records first; one that several records share is listed once.
 pub(crate) fn critical(records: &[TimelineRecord], of_session: &[ShownFinding]) -> Vec<CriticalFinding> {
     let mut found: Vec<CriticalFinding> = Vec::new();
+    let mut known: HashMap<(&str, &str), usize> = HashMap::new();
     let is_critical = |finding: &&ShownFinding| finding.severity == Severity::Critical;
     for (place, record) in records.iter().enumerate() {
         for finding in record.findings.iter().filter(is_critical) {
-            let same = |known: &&mut CriticalFinding| {
-                known.finding.code == finding.code && known.finding.message == finding.message
-            };
-            match found.iter_mut().find(same) {
+            let at = *known.entry((finding.code, &finding.message)).or_insert(found.len());
+            match found.get_mut(at) {
                 Some(known) => known.records.push(place),
                 None => found.push(CriticalFinding { finding: finding.clone(), records: vec![place] }),
             }

@@ -99,6 +99,8 @@ fn a_log_that_is_not_clean_shows_no_session_to_be_complete() {
     for harmless in [&[][..], &[("R63", Severity::Warn)], &[("R76", Severity::Critical)]] {
         let summary = with(harmless);
         assert_eq!((summary.complete.answer, summary.log_findings.len()), (Answer::Yes, harmless.len()));
+        let is_critical = harmless.iter().any(|(_, severity)| *severity == Severity::Critical);
+        assert_eq!(summary.is_whole(), !is_critical, "{harmless:?}");
     }
     let many = with(&[("R74", Severity::Critical); 9]);
     assert_eq!(many.complete.reasons.last().unwrap(), "3 more findings about the log");

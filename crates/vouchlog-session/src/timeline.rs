@@ -325,9 +325,11 @@ impl Summary {
         [&self.authorised, &self.executor, &self.credential, &self.data, &self.policy, &self.complete]
     }
 
-    /// Whether nothing critical was found, and each question is answered with a plain yes.
+    /// Whether nothing critical was found, neither here nor about the log, and each question is answered with a plain yes.
     pub fn is_whole(&self) -> bool {
-        self.critical.is_empty() && self.answers().iter().all(|reply| reply.answer == Answer::Yes)
+        let is_critical = |finding: &ShownFinding| finding.severity == Severity::Critical;
+        let is_uncritical = self.critical.is_empty() && !self.log_findings.iter().any(is_critical);
+        is_uncritical && self.answers().iter().all(|reply| reply.answer == Answer::Yes)
     }
 }
 

@@ -211,7 +211,7 @@ impl Comparison {
             let Finding { rule, severity, at, message, .. } = finding;
             let (at, message) = (plain(&at.join(", ")), plain(message));
             lines.push(format!("  {severity} {} {} at {at}: {message}", rule.code, rule.name));
-            lines.push(format!("      fix: {}", rule.remedy));
+            lines.push(format!("      fix: {}", finding.remedy()));
         }
         for ComparedReport { report, findings } in &self.reports {
             let Report { file, kind, origin, size, .. } = report;
@@ -245,7 +245,7 @@ impl Comparison {
     fn json(&self) -> Value {
         let finding = |finding: &Finding| {
             let mut value = json!(finding);
-            value["remedy"] = finding.rule.remedy.into();
+            value["remedy"] = finding.remedy().into();
             value
         };
         let report = |compared: &ComparedReport| {
