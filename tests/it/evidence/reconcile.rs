@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, Connection};
 use vouchlog_merkle::{TreeHead, TreeSize, sha256};
 
 use super::forged_log::ForgedLog;
-use super::world::{World, exchange, record_of};
+use super::world::{World, exchange, record_of, seal, turn};
 use crate::process::{Server, run};
 use crate::witnesses::log_key;
 
@@ -188,19 +188,7 @@ fn what_is_no_report_about_the_log_is_refused_by_name() {
 #[test]
 fn a_session_in_a_log_with_a_gap_is_not_said_to_be_complete() {
     let world = World::start();
-    let turn = |turn: u64, name: &str| {
-        let mut record = record_of(&format!("s-{turn}"), &exchange(name));
-        record["correlation"]["session"] = "sess-story".into();
-        record["correlation"]["session_sequence"] = turn.into();
-        record["correlation"]["idempotency_key"] = format!("idem-{turn}").into();
-        record["correlation"]["span"] = format!("a00000000000000{turn}").into();
-        record
-    };
-    let seal = json!({
-        "kind": "session-seal", "id": "s-seal", "time": { "start": "2026-11-18T09:20:00Z" },
-        "correlation": { "session": "sess-story" }, "session_seal": { "records": 2, "reason": "done" },
-    });
-    world.record(&json!([turn(1, "tool-call"), turn(2, "tool-result"), seal]));
+    world.record(&json!([turn(1, "tool-call"), turn(2, "tool-result"), seal(2)]));
     let (clean, _) = audit(&forged(&world, "clean", |_| {}), &[]);
     let (gap, _) = audit(&forged(&world, "gap", OFFENCES[1].1), &[]);
     let asked = |more: &[&str]| {

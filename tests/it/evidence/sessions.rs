@@ -1,25 +1,8 @@
-//! A session as an investigator reconstructs it, and as somebody who got a bundle of it reads it.
+//! A session as an investigator reconstructs it, and as the recipient of its bundle reads it.
 
 use serde_json::{Value, json};
 
-use super::world::{World, exchange, record_of};
-
-/// Turn `turn` of the session `sess-story`.
-fn turn(turn: u64, name: &str) -> Value {
-    let mut record = record_of(&format!("s-{turn}"), &exchange(name));
-    record["correlation"]["session"] = "sess-story".into();
-    record["correlation"]["session_sequence"] = turn.into();
-    record["correlation"]["idempotency_key"] = format!("idem-{turn}").into();
-    record["correlation"]["span"] = format!("a00000000000000{turn}").into();
-    record
-}
-
-fn seal(records: u64) -> Value {
-    json!({
-        "kind": "session-seal", "id": "s-seal", "time": { "start": "2026-11-18T09:20:00Z" },
-        "correlation": { "session": "sess-story" }, "session_seal": { "records": records, "reason": "done" },
-    })
-}
+use super::world::{World, seal, turn};
 
 #[test]
 fn a_whole_session_is_told_without_its_content_until_somebody_asks_on_record() {

@@ -131,3 +131,21 @@ pub(super) fn record_of(id: &str, exchange: &Value) -> Value {
     record["correlation"]["write_ahead"] = false.into();
     record
 }
+
+/// Turn `turn` of the session `sess-story`.
+pub(super) fn turn(turn: u64, name: &str) -> Value {
+    let mut record = record_of(&format!("s-{turn}"), &exchange(name));
+    record["correlation"]["session"] = "sess-story".into();
+    record["correlation"]["session_sequence"] = turn.into();
+    record["correlation"]["idempotency_key"] = format!("idem-{turn}").into();
+    record["correlation"]["span"] = format!("a00000000000000{turn}").into();
+    record
+}
+
+/// The seal of that session.
+pub(super) fn seal(records: u64) -> Value {
+    json!({
+        "kind": "session-seal", "id": "s-seal", "time": { "start": "2026-11-18T09:20:00Z" },
+        "correlation": { "session": "sess-story" }, "session_seal": { "records": records, "reason": "done" },
+    })
+}
