@@ -334,7 +334,7 @@ impl Assembler {
                 ready.push((group, *done));
             }
         }
-        // Sessions are numbered in the order of records. Nobody waits for longer than a trace waits for its parts.
+        // Sessions are numbered in the order of records. No trace waits longer than it would for its own parts.
         let patience = self.config.idle.saturating_add(self.config.settle);
         let may_wait = |key: &String| {
             self.open.get(key).is_some_and(|open| {

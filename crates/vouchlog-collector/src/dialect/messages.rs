@@ -12,7 +12,7 @@ use super::shape::json as read_json;
 use crate::limits::MAX_DEPTH;
 
 /// The messages in `value`; `role` is whose they are if they do not say. A text is one message, unless it is JSON of messages or of their
-/// parts: JSON that somebody wrote is what they wrote.
+/// parts: JSON in a message is kept as it was written.
 pub fn messages(value: &Value, role: &str) -> Vec<Value> {
     match read_json(value) {
         read if value.is_string() && !is_conversation(&read) => match value.as_str() {
@@ -79,7 +79,7 @@ fn many(value: &Value, role: &str, depth: usize) -> Vec<Value> {
     }
 }
 
-/// Whether it is the vector of an embedding, or several: large, and no answer to anybody.
+/// Whether it is the vector of an embedding, or several: large, and no answer.
 fn is_vector(value: &Value) -> bool {
     value
         .as_array()

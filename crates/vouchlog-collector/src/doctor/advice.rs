@@ -196,7 +196,7 @@ pub(super) fn answer(
     without_content: u64,
 ) -> (Vec<Suggestion>, Vec<Open>) {
     let common = &all().common;
-    // A line would overwrite a value that is recorded and wrong with one that nobody found: those are mended at their source.
+    // A line would replace a recorded value that is wrong by one that was never observed. Wrong values are mended at their source.
     let mut counts: BTreeMap<&str, u64> = missing
         .iter()
         .map(|missing| (missing.rule.code, missing.records - missing.wrong))

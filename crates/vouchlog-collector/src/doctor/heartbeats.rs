@@ -121,7 +121,7 @@ impl Heartbeats {
     /// Takes in what a heartbeat says.
     pub(super) fn take(&mut self, row: &RowFacts, record: &Record) {
         let Some(heartbeat) = record.body.heartbeat.value() else { return };
-        // A record may come from anybody: its numbers may be any.
+        // A record may come from any client, so its numbers may be any.
         let add = |sum: &mut u64, count: &Field<u64>| {
             *sum = sum.saturating_add(count.value().copied().unwrap_or_default());
         };

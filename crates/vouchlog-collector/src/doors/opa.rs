@@ -58,7 +58,7 @@ fn decision(mut entry: Map<String, Value>) -> Result<Decision, String> {
     Ok(Decision { trace, span, response, time, fields, left: entry })
 }
 
-/// The word of whoever asked, or of the policy, for what was decided on.
+/// The phase that the caller or the policy states.
 fn said_phase(who: &[Option<&Value>]) -> Option<String> {
     let names = ["phase", "stage", "gen_ai.guardrail.target.type"];
     let said =

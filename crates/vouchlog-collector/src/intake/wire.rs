@@ -102,7 +102,7 @@ fn attributes(message: &[u8], number: u32, unread: &mut Unread) {
     }
 }
 
-/// The last text in a field; what is not UTF-8 in it is replaced by U+FFFD.
+/// The last text in a field. Bytes that are not UTF-8 are replaced by U+FFFD.
 fn text(message: &[u8], number: u32) -> String {
     let last = fields(message, number).map_while(Result::ok).last();
     last.map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()

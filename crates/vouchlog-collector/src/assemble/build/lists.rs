@@ -77,7 +77,7 @@ fn describe(run: &ToolRun<'_>, tool: &mut Map<String, Value>) {
     let status = match () {
         () if denied => Some("denied"),
         () if failed => Some("failed"),
-        // It was allowed, or it began; whether it ran, nobody said.
+        // It was allowed, or it began; whether it ran is not stated.
         () if only_decided || run.parts.iter().all(|part| part.is_unfinished()) => None,
         () => Some("executed"),
     };

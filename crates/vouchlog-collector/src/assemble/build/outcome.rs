@@ -91,7 +91,7 @@ fn has_ended(part: &Part) -> bool {
 #[derive(Default)]
 struct RequestEnd {
     failed: bool,
-    /// Whether the response to it failed: whoever asked got no answer.
+    /// Whether the response to it failed, so that the caller got no answer.
     is_refused: bool,
     error: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! What is told twice is recorded once, and under the right name.
+//! A call that is reported twice is recorded once, and under the right name.
 
 use super::*;
 

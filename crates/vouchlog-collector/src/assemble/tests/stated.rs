@@ -279,7 +279,7 @@ fn an_answer_that_was_denied_and_withheld_is_blocked() {
     assert_eq!(
         with(400, guardrail((1, 4, 1), (1, 5), "input", "deny")),
         "executed",
-        "the model was called all the same"
+        "the model was called anyway"
     );
     assert_eq!(with(400, guardrail((1, 4, 1), (41, 45), "output", "allow")), "executed");
     assert_eq!(

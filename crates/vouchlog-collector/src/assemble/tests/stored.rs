@@ -49,7 +49,7 @@ fn what_the_first_version_stored_is_recognised_and_contradicts_nothing() {
     ];
     let mut assembler = Assembler::new(Config::default(), naming());
     assert_eq!(assembler.restore(kept), 0);
-    // By the old digests nobody can tell whether it is the same: it is not called a contradiction.
+    // The old digests do not show whether it is the same, so it is not called a contradiction.
     for item in [call("ann"), call("eve"), event()] {
         assert_eq!(assembler.feed(vec![item], &Delivery::at(at(0))), Out::default());
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::*;
 
-/// What somebody said, and the tool that was called with it.
+/// A message, and the tool that was called with it.
 #[derive(Clone, Debug)]
 struct Turn {
     is_model: bool,
