@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use vouchlog_grading::Grade;
+use vouchlog_grading::{Context, Grade};
 use vouchlog_record::Record;
 use vouchlog_stream::StatementKind;
 use vouchlog_vault::{
@@ -21,14 +21,17 @@ use vouchlog_vault::{
 mod advice;
 mod facts;
 mod heartbeats;
+mod ladder;
 mod missing;
 mod state;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 pub use advice::{Open, Suggestion};
 pub use heartbeats::{Disagreement, HeartbeatReport, Silence, Sums, UnclaimedReport};
+pub use ladder::{BeforeAfter, Effect, Ladder, Question, QuestionEffect, Rung, Step};
 pub use missing::Missing;
 pub use state::{CollectorState, Loss};
 pub use tally::{Counts, ServiceReport};
@@ -107,7 +110,7 @@ pub async fn examine(
     let mut heartbeats = examined.heartbeats;
     rows.iter().for_each(|row| heartbeats.row(row));
     heartbeats.complete(vault, access, &window.tenant, rows.last().map(Row::cursor)).await?;
-    let mut services = conclude(examined.services);
+    let mut services = conclude(examined.services, &context);
     services.retain(|service| window.service.as_ref().is_none_or(|name| *name == service.service));
     let report = Report {
         from: time(window.from),
@@ -145,8 +148,9 @@ async fn rows(vault: &Vault, access: &Access, window: &Window) -> Result<(Vec<Ro
 }
 
 /// The services, the busiest first.
-fn conclude(tallies: BTreeMap<(String, &'static str), Tally>) -> Vec<ServiceReport> {
-    let mut services: Vec<ServiceReport> = tallies.into_values().map(Tally::conclude).collect();
+fn conclude(tallies: BTreeMap<(String, &'static str), Tally>, context: &Context) -> Vec<ServiceReport> {
+    let mut services: Vec<ServiceReport> =
+        tallies.into_values().map(|tally| tally.conclude(context)).collect();
     services.sort_by(|a, b| b.records.cmp(&a.records).then_with(|| a.service.cmp(&b.service)));
     services
 }

@@ -93,7 +93,7 @@ fn object(unit: &Unit<'_>, done: Done) -> Map<String, Value> {
     let tools = lists::tools(unit, &merged);
     let policy = lists::policy(unit, outcome.is_failure());
     let (input, output) = account::content(unit, &mut merged);
-    let conflicts = std::mem::take(&mut merged.conflicts);
+    let mut conflicts = std::mem::take(&mut merged.conflicts);
     let times = times(unit, &merged);
     let approval = lists::approval(unit);
     let definitions = merged.take("content.tools");
@@ -112,10 +112,12 @@ fn object(unit: &Unit<'_>, done: Done) -> Map<String, Value> {
             object.insert(name.into(), list.into());
         }
     }
+    lists::sources(unit, &mut object);
+    not_required(&mut object);
+    conflicts.extend(fields::state_none(&placed, &mut object));
     if done == Done::Settled && unit.is_inference() && asked_for_no_tool(&object) {
         object.entry("tools").or_insert_with(|| json!([]));
     }
-    lists::sources(unit, &mut object);
     correlation(unit, &mut object);
     outcome.put(&mut object);
     custody(unit, done, &mut object);
@@ -127,6 +129,16 @@ fn object(unit: &Unit<'_>, done: Done) -> Map<String, Value> {
         agent(unit, &mut object);
     }
     object
+}
+
+/// That no approval was required, of which nothing else is stated, is the state of the approval, too.
+fn not_required(object: &mut Map<String, Value>) {
+    if let Some(Value::Object(approval)) = object.get_mut("approval")
+        && approval.len() == 1
+        && approval.get("required") == Some(&Value::Bool(false))
+    {
+        approval.insert("state".into(), "not_required".into());
+    }
 }
 
 /// Makes it the record of an agent that was set up: what is configured from then on, and no interaction.
@@ -183,6 +195,13 @@ fn times(unit: &Unit<'_>, merged: &Merged) -> Value {
     let Stated { start, end } = main.stated();
     times.extend(start.and_then(stamp).map(|start| ("start".to_owned(), start)));
     times.extend(end.and_then(stamp).map(|end| ("end".to_owned(), end)));
+    let clock: Map<String, Value> = ["source", "max_error_ms"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), merged.fields.get(&format!("time.clock.{name}"))?.clone())))
+        .collect();
+    if !clock.is_empty() {
+        times.insert("clock".into(), clock.into());
+    }
     let received = unit.parts().map(|part| part.lot.received).min();
     times.extend(received.map(|received| ("received".to_owned(), received.to_string().into())));
     let after = merged.fields.get("time.first_chunk_after").and_then(|it| it.as_str()?.parse::<f64>().ok());

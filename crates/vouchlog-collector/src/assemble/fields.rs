@@ -38,9 +38,9 @@ const HANDED_DOWN: [(&str, &[&str]); 9] = [
 const HANDED_DOWN_WHOLE: [(&str, &str); 2] = [("approval.", "approval.required"), ("override.", "")];
 
 /// What a span touched itself, and those below it did not.
-const OWN_DATA: [&str; 3] = ["data.resources", "data.sources", "data.retrieved"];
+const OWN_DATA: [&str; 2] = ["data.resources", "data.sources"];
 
-const HANDED_DOWN_ALONE: [&str; 9] = [
+const HANDED_DOWN_ALONE: [&str; 17] = [
     "approval.required",
     "correlation.intent",
     "correlation.session",
@@ -50,6 +50,25 @@ const HANDED_DOWN_ALONE: [&str; 9] = [
     "correlation.a2a_context",
     "correlation.session_sequence",
     "initiator.sub",
+    "input.truncated",
+    "output.truncated",
+    "none.approval",
+    "none.device",
+    "none.override",
+    "none.policy",
+    "none.session",
+    "none.workload.agent",
+];
+
+/// Groups of a record of which a source can state that there is nothing, by the field that it states it in.
+const NONE: [(&str, &str); 7] = [
+    ("none.approval", "approval"),
+    ("none.device", "device"),
+    ("none.override", "override"),
+    ("none.policy", "policy"),
+    ("none.session", "session"),
+    ("none.tools", "tools"),
+    ("none.workload.agent", "workload.agent"),
 ];
 
 /// Fields that differ between layers without anybody being wrong.
@@ -165,6 +184,9 @@ impl Merged {
                 && calls_agent(part)
                 && part.service() == service
         };
+        if part.service() == service {
+            self.take_proven_workload(from);
+        }
         let mut handed = Vec::new();
         for (group, identity) in HANDED_DOWN {
             let is_other = |field: &&str| match (self.fields.get(*field), from.get(*field)) {
@@ -180,6 +202,9 @@ impl Merged {
                     && (group != "workload." || !field.starts_with("workload.agent."))
                     && !OWN_DATA.contains(&field.as_str())
             });
+            // A span that retrieved speaks of itself; one under which nothing is retrieved, of all below it.
+            let of_group =
+                of_group.filter(|(field, value)| *field != "data.retrieved" || **value == Value::Bool(false));
             handed.extend(of_group);
         }
         let initiator = |fields: &BTreeMap<String, Value>| fields.get("initiator.sub").cloned();
@@ -194,6 +219,17 @@ impl Merged {
         handed.extend(from.iter().filter(|(field, _)| HANDED_DOWN_ALONE.contains(&field.as_str())));
         for (field, value) in handed.into_iter().filter(|(field, _)| !is_own(field)) {
             self.fields.entry(field.clone()).or_insert_with(|| value.clone());
+        }
+    }
+
+    /// A program that only names itself gives way to what a span of the same program above says of its proven identity.
+    fn take_proven_workload(&mut self, from: &BTreeMap<String, Value>) {
+        let is_self = |fields: &BTreeMap<String, Value>| {
+            fields.get("workload.method").is_none_or(|method| *method == "self")
+        };
+        if is_self(&self.fields) && !is_self(from) && from.contains_key("workload.id") {
+            self.fields.remove("workload.id");
+            self.fields.remove("workload.method");
         }
     }
 
@@ -252,6 +288,34 @@ fn agree(one: &Value, other: &Value) -> bool {
         (Some(one), Some(other)) => (one - other).abs() < 1e-9,
         _ => one == other,
     }
+}
+
+/// Marks the groups of which a source states that there is nothing. Where the record has something of one, that counts, and the
+/// statement contradicts it.
+pub(super) fn state_none(fields: &BTreeMap<String, Value>, object: &mut Map<String, Value>) -> Vec<Value> {
+    let mut contradicted = Vec::new();
+    let stated = NONE.iter().filter(|(field, _)| fields.get(*field) == Some(&Value::Bool(true)));
+    for (field, group) in stated {
+        if has(object, group) {
+            contradicted.push(json!({ "field": field, "kept": false, "other": true }));
+        } else {
+            // A list of tools that is empty says the same.
+            let nothing = if *group == "tools" { json!([]) } else { json!({ "$": "not_applicable" }) };
+            put(object, group, nothing);
+        }
+    }
+    let retrieved = object.get("data").is_some_and(|data| data["retrieved"] == true);
+    if retrieved && fields.get("data.retrieved") == Some(&Value::Bool(false)) {
+        contradicted.push(json!({ "field": "data.retrieved", "kept": true, "other": false }));
+    }
+    contradicted
+}
+
+/// Whether something is at `a.b.c`.
+fn has(object: &Map<String, Value>, path: &str) -> bool {
+    let mut members = path.split('.');
+    let first = members.next().and_then(|first| object.get(first));
+    members.fold(first, |group, member| group.and_then(|group| group.get(member))).is_some()
 }
 
 /// Puts a value at `a.b.c`.

@@ -42,11 +42,17 @@ pub(super) fn shape(field: &str) -> Shape {
         | "approval.source"
         | "override.from"
         | "override.to"
+        | "outcome.effect"
+        | "tool.effect"
+        | "tool.origin"
+        | "decision.fail_mode"
         | "decision.verdict"
         | "decision.enforced" => Shape::Word,
-        "correlation.session_sequence" | "correlation.attempt" | "grant.ttl_s" | "event.sequence" => {
-            Shape::Count
-        }
+        "correlation.session_sequence"
+        | "correlation.attempt"
+        | "grant.ttl_s"
+        | "event.sequence"
+        | "time.clock.max_error_ms" => Shape::Count,
         "correlation.compacted"
         | "session.verified"
         | "session.shared"
@@ -54,7 +60,14 @@ pub(super) fn shape(field: &str) -> Shape {
         | "workload.verified"
         | "workload.shared"
         | "approval.required"
+        | "data.retrieved"
+        | "data.redacted_input"
+        | "input.truncated"
+        | "output.truncated"
+        | "decision.declassifies"
         | "decision.modified"
+        | "tool.side_effect"
+        | "tool.irreversible"
         | "tool.success"
         | "model.params.stream" => Shape::Flag,
         "session.auth_time"
@@ -62,15 +75,21 @@ pub(super) fn shape(field: &str) -> Shape {
         | "credential.nbf"
         | "credential.exp"
         | "credential.status.checked_at"
+        | "override.at"
         | "approval.at"
         | "approval.expires" => Shape::Time,
         "initiator.roles" | "session.amr" | "authority.chain" | "credential.aud" | "credential.scope"
-        | "data.input_class" | "data.output_class" | "data.resources" => Shape::List,
+        | "data.input_class" | "data.output_class" | "data.approved_for" | "data.resources" => Shape::List,
         "output.finish" => Shape::Finish,
         "decision.phase" => Shape::Phase,
-        "decision.response" | "decision.masked" | "tool.arguments" | "tool.result" | "source.documents" => {
-            Shape::Json
-        }
+        "authority.scopes"
+        | "credential.authorization_details"
+        | "decision.response"
+        | "decision.masked"
+        | "tool.arguments"
+        | "tool.result"
+        | "source.documents" => Shape::Json,
+        _ if field.starts_with("none.") => Shape::Flag,
         _ if field.starts_with("usage.") => Shape::Count,
         _ if field.starts_with("content.") || field.starts_with("model.params.") => Shape::Json,
         _ => Shape::Text,

@@ -9,6 +9,7 @@ mod emitters;
 mod guardrails;
 mod lossless;
 mod parts;
+mod reach;
 mod shapes;
 
 fn read_span(scope: &str, name: &str, attributes: Value) -> Reading {

@@ -30,7 +30,7 @@ fn of_attributes(attributes: &Attributes) -> Result<(), ItemError> {
 /// called came twice.
 fn is_of_content(name: &str) -> bool {
     const DIGESTS: [&str; 7] = ["hash", "digest", "commitment", "sha256", "sha512", "sha1", "md5"];
-    const CONTENT: [&str; 10] = [
+    const CONTENT: [&str; 12] = [
         "content",
         "input",
         "output",
@@ -41,6 +41,8 @@ fn is_of_content(name: &str) -> bool {
         "arguments",
         "args",
         "result",
+        "before",
+        "after",
     ];
     // A template and its version are written by programmers, and are no secret.
     const PUBLIC: [&str; 2] = ["template", "version"];

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use vouchlog_record::Record;
 
 use super::missing::Missing;
+use super::trial::{Changes, Example};
 use crate::dialect::Dialect;
 
 #[cfg(test)]
@@ -37,10 +38,12 @@ const FILES: [(&str, &str); 14] = files![
     "otel_sdk",
     "records",
 ];
+/// Lines that several of them share.
+const SHARED: [(&str, &str); 1] = files!["otel_program"];
 /// What holds for all of them.
 const COMMON: &str = include_str!("advice/common.json");
 /// What lines mend that make a gateway send prompts and answers: no rule asks for those by itself.
-const CONTENT: &str = "content";
+pub(super) const CONTENT: &str = "content";
 /// What records are taken for that no gateway's marks fit and that telemetry was not the source of.
 const RECORDS: &str = "records";
 /// What telemetry is taken for that no gateway's marks fit.
@@ -58,9 +61,11 @@ pub(super) struct Gateway {
     recognised_by: Vec<Mark>,
     add: Vec<Lines>,
     beyond: Vec<Beyond>,
+    /// Files of lines that it shares with others.
+    #[serde(default)]
+    also: Vec<String>,
     /// A call as this gateway sends it with its default settings.
-    #[cfg(test)]
-    example: tests::Example,
+    pub(super) example: Example,
 }
 
 /// What a gateway is recognised by: all that is given must fit.
@@ -80,7 +85,7 @@ struct Mark {
 
 /// Lines to add to a configuration.
 #[derive(Debug, Deserialize)]
-struct Lines {
+pub(super) struct Lines {
     /// Codes of the rules that are content with it.
     mends: Vec<String>,
     /// Where the lines go.
@@ -90,8 +95,10 @@ struct Lines {
     #[serde(default)]
     note: String,
     /// What the lines add to the example.
-    #[cfg(test)]
-    adds: serde_json::Value,
+    pub(super) adds: serde_json::Value,
+    /// What they change in its record.
+    #[serde(skip)]
+    pub(super) changes: Changes,
     /// What the record has then, by JSON pointer.
     #[cfg(test)]
     #[serde(default)]
@@ -114,7 +121,6 @@ struct Beyond {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Common {
-    add: Vec<Lines>,
     beyond: Vec<Beyond>,
 }
 
@@ -125,13 +131,23 @@ struct Advice {
 
 fn all() -> &'static Advice {
     static ALL: LazyLock<Advice> = LazyLock::new(|| Advice {
-        gateways: FILES
-            .iter()
-            .map(|(_, json)| serde_json::from_str(json).expect("a test reads every file"))
-            .collect(),
+        gateways: FILES.iter().map(|(_, json)| gateway(json)).collect(),
         common: serde_json::from_str(COMMON).expect("a test reads it"),
     });
     &ALL
+}
+
+/// A gateway with the lines that it shares, and what all of them change.
+fn gateway(json: &str) -> Gateway {
+    let mut gateway: Gateway = serde_json::from_str(json).expect("a test reads every file");
+    for (_, json) in SHARED.iter().filter(|(name, _)| gateway.also.iter().any(|also| also == name)) {
+        let shared: Vec<Lines> = serde_json::from_str(json).expect("a test reads every file");
+        gateway.add.extend(shared);
+    }
+    for lines in &mut gateway.add {
+        lines.changes = Changes::of(&gateway.example, &lines.adds).expect("a test makes every record");
+    }
+    gateway
 }
 
 /// Lines to add, and what for.
@@ -162,6 +178,19 @@ pub struct Open {
     pub who: &'static str,
 }
 
+#[cfg(test)]
+pub(super) fn named(name: &str) -> &'static Gateway {
+    all().gateways.iter().find(|gateway| gateway.gateway == name).expect("there is one of that name")
+}
+
+#[cfg(test)]
+impl Gateway {
+    /// The advice that has these lines.
+    pub(super) fn lines(&self, lines: &[String]) -> Option<&Lines> {
+        self.add.iter().find(|one| one.lines == lines)
+    }
+}
+
 /// Which gateway a record came from.
 pub(super) fn recognise(record: &Record, service: &str) -> &'static Gateway {
     let source = record.body.custody.value().and_then(|custody| custody.source.value());
@@ -189,12 +218,13 @@ impl Mark {
     }
 }
 
-/// What to add where this is missing, and where some records have no content: the most helpful first, and what is beyond the gateway.
+/// What to add where this is missing, and where some records have no content: the most helpful first, each with what it changes in a
+/// record; and what is beyond the gateway.
 pub(super) fn answer(
     gateway: &'static Gateway,
     missing: &[Missing],
     without_content: u64,
-) -> (Vec<Suggestion>, Vec<Open>) {
+) -> (Vec<(Suggestion, &'static Changes)>, Vec<Open>) {
     let common = &all().common;
     // A line would replace a recorded value that is wrong by one that was never observed. Wrong values are mended at their source.
     let mut counts: BTreeMap<&str, u64> = missing
@@ -207,7 +237,7 @@ pub(super) fn answer(
     }
     let mut answered: Vec<&str> = Vec::new();
     let mut add = Vec::new();
-    for lines in gateway.add.iter().chain(&common.add) {
+    for lines in &gateway.add {
         let mends: Vec<&'static str> =
             lines.mends.iter().map(String::as_str).filter(|code| counts.contains_key(code)).collect();
         if mends.is_empty() {
@@ -215,9 +245,10 @@ pub(super) fn answer(
         }
         answered.extend(&mends);
         let findings = mends.iter().map(|code| counts[code]).sum();
-        add.push(Suggestion { mends, findings, to: &lines.to, lines: &lines.lines, note: &lines.note });
+        let Lines { to, lines, note, changes, .. } = lines;
+        add.push((Suggestion { mends, findings, to, lines, note }, changes));
     }
-    add.sort_by_key(|suggestion| std::cmp::Reverse(suggestion.findings));
+    add.sort_by_key(|(suggestion, _)| std::cmp::Reverse(suggestion.findings));
     // The gateway's own word on a rule goes before the general one, which is asked where nobody else answers.
     let mut beyond = Vec::new();
     let general = common.beyond.iter();

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use serde_json::Value;
-use vouchlog_grading::{Answer, Cause, Finding, Grade, Severity};
+use vouchlog_grading::{Answer, Cause, Context, Finding, Grade, Severity};
 use vouchlog_record::Record;
 
 use super::advice::{self, Gateway, Open, Suggestion};
 use super::facts::{RowFacts, counted};
+use super::ladder::{Ladder, LadderTally};
 use super::missing::Missing;
 
 /// Most different names of one list: an emitter that puts ids into names must not fill the memory.
@@ -23,6 +24,7 @@ pub(super) struct Tally {
     attributable: u64,
     complete: u64,
     credential_valid: u64,
+    ladder: LadderTally,
     findings: BTreeMap<&'static str, Missing>,
     sources: Counts,
     sampled: u64,
@@ -76,6 +78,8 @@ pub struct ServiceReport {
     pub complete: u64,
     /// Records whose credential was valid when it was used.
     pub credential_valid: u64,
+    /// Where it stands, and the one next step.
+    pub ladder: Ladder,
     /// The most frequent first.
     pub missing: Vec<Missing>,
     /// What to add, the most helpful first.
@@ -112,6 +116,7 @@ impl Tally {
             attributable: 0,
             complete: 0,
             credential_valid: 0,
+            ladder: LadderTally::default(),
             findings: BTreeMap::new(),
             sources: Counts::default(),
             sampled: 0,
@@ -135,6 +140,7 @@ impl Tally {
         self.attributable += yes(verdicts.attributable);
         self.credential_valid += yes(verdicts.credential_valid_at_moment);
         self.complete += u64::from(claims("complete") && verdicts.complete != Answer::No);
+        self.ladder.take(record, grade);
         self.findings(grade);
         self.custody(row, record);
         self.left_over(record);
@@ -190,12 +196,14 @@ impl Tally {
         self.refused += u64::from(is_there(&otel["refused"]));
     }
 
-    pub(super) fn conclude(self) -> ServiceReport {
+    pub(super) fn conclude(self, context: &Context) -> ServiceReport {
         let mut missing: Vec<Missing> = self.findings.into_values().collect();
         missing.sort_by_key(|missing| {
             (std::cmp::Reverse((missing.records, missing.severity)), missing.rule.code)
         });
         let (add, beyond) = advice::answer(self.gateway, &missing, self.records - self.with_content);
+        let (add, changes): (Vec<Suggestion>, Vec<_>) = add.into_iter().unzip();
+        let ladder = self.ladder.conclude((self.records, self.complete), context, (&changes, &beyond));
         ServiceReport {
             service: self.service,
             gateway: &self.gateway.gateway,
@@ -206,6 +214,7 @@ impl Tally {
             attributable: self.attributable,
             complete: self.complete,
             credential_valid: self.credential_valid,
+            ladder,
             missing,
             add,
             beyond,

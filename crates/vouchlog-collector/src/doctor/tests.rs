@@ -17,18 +17,22 @@ fn id(n: usize) -> RecordId {
 
 /// Takes records as they are read back from a vault.
 fn examined(records: Vec<Value>) -> Examined {
+    examined_in(records, &context())
+}
+
+fn examined_in(records: Vec<Value>, context: &Context) -> Examined {
     let mut examined = Examined::default();
     for (n, mut value) in records.into_iter().enumerate() {
         value["custody"]["recorder"] = "recorder".into();
         let record = Record::from_value(value).unwrap().record;
-        let graded = grade(&record, &context());
+        let graded = grade(&record, context);
         let start = record.body.time.value().and_then(|time| time.start.value());
         let started_at = start.map_or(0, |start| start.as_millisecond());
         let id = record.id.clone().unwrap_or_else(|| id(n));
         let row = RowFacts { id, evidence: graded.evidence, started_at, amends: false, place: None };
         // A vault gives facts alone.
         let facts = record.without_content();
-        examined.take(&row, &facts, &grade(&facts, &context()));
+        examined.take(&row, &facts, &grade(&facts, context));
     }
     examined
 }
@@ -46,7 +50,7 @@ fn at(text: &str) -> Timestamp {
 fn report(examined: Examined) -> Report {
     let (from, to) = (at("2026-11-21T00:00:00Z"), at("2026-11-22T00:00:00Z"));
     let (collector, heartbeats) = (examined.state.judge(to), examined.heartbeats.judge(to));
-    let (services, critical) = (conclude(examined.services), Vec::new());
+    let (services, critical) = (conclude(examined.services, &context()), Vec::new());
     Report { from, to, read: 3, truncated: false, services, collector, heartbeats, critical }.with_critical()
 }
 
@@ -65,7 +69,9 @@ fn a_gateway_without_users_is_told_what_it_lacks_and_what_to_add() {
     assert_eq!((initiator.records, initiator.told.as_str()), (7, "no initiator is named"));
     let mut lines = service.add.iter().flat_map(|add| add.lines);
     assert!(lines.any(|line| line.contains("span.set_attribute(\"user.id\", claims[\"sub\"])")));
-    assert!(service.beyond.iter().any(|open| open.who.starts_with("gateway operator: ask a policy engine")));
+    assert!(
+        service.beyond.iter().any(|open| open.who.starts_with("the identity provider: put the device's id"))
+    );
     // The lines that mend the most come first.
     let findings: Vec<u64> = service.add.iter().map(|add| add.findings).collect();
     assert!(findings.is_sorted_by(|a, b| a >= b), "{findings:?}");
@@ -189,4 +195,71 @@ fn emitters_that_no_table_understands_are_named_with_their_numbers() {
         ])
     );
     assert_eq!(report.heartbeats.sums.received, u64::MAX, "numbers from a record may be any");
+}
+
+/// Climbs the ladder of a gateway's example from its defaults to complete evidence. Each step has to do what was said of it.
+fn climb(name: &str) {
+    let gateway = advice::named(name);
+    let (mut adds, mut known) = (json!({}), context());
+    for step in 0..12 {
+        let (record, unknown) = gateway.example.record(&adds).unwrap();
+        assert!(unknown.is_empty(), "{name}: {unknown:?}");
+        let examined = examined_in(vec![record.to_object().into()], &known);
+        let service = conclude(examined.services, &known).remove(0);
+        assert_eq!(service.gateway, name);
+        if service.ladder.complete {
+            assert_eq!((service.ladder.answered, step > 4), (3, true), "{name}");
+            return;
+        }
+        let next = service.ladder.next;
+        let Some(Step::Add { suggestion, effect }) = next else {
+            panic!("{name}, step {step}: {next:?} {:#?} {:#?}", service.missing, service.beyond)
+        };
+        let lines = gateway.lines(service.add[suggestion].lines).unwrap();
+        trial::merge(&mut adds, &lines.adds);
+        known = lines.changes.learned(&known);
+        let (record, _) = gateway.example.record(&adds).unwrap();
+        let verdicts = grade(&record.without_content(), &known).verdicts;
+        for said in effect.questions {
+            let really = u64::from(said.question.answer(&verdicts) == vouchlog_grading::Answer::Yes);
+            assert_eq!(said.yes.after, really, "{name}, step {step}: {:?}", said.question);
+        }
+    }
+    panic!("{name} is not complete after 12 steps");
+}
+
+#[test]
+fn the_ladder_leads_programs_to_complete_evidence_and_each_step_does_what_was_said() {
+    for name in ["otel_sdk", "openai_v2", "openllmetry", "openinference"] {
+        climb(name);
+    }
+}
+
+#[test]
+fn a_step_is_tried_on_what_was_really_sent() {
+    let report = report(examined(golden("openai-v2-json")));
+    let ladder = &report.services[0].ladder;
+    assert_eq!((ladder.answered, ladder.complete), (0, false));
+    let Some(Step::Add { suggestion, effect }) = &ladder.next else { panic!("{:?}", ladder.next) };
+    // Who executed it takes one line; the other questions more.
+    assert!(report.services[0].add[*suggestion].lines[0].contains("evidence.workload.verified=true"));
+    let executor = &effect.questions[1];
+    assert_eq!((executor.question, executor.yes.before, executor.yes.after), (Question::Executor, 0, 7));
+    assert_eq!((effect.tried_on, effect.still_open.contains(&"R01")), (7, true));
+}
+
+#[test]
+fn what_a_record_says_itself_no_trial_replaces() {
+    let mut records = golden("openai-v2-json");
+    for record in &mut records {
+        record["workload"] = json!({ "id": "spiffe://corp.example/bot", "method": "jwt_svid", "verified": false, "shared": false });
+    }
+    let report = report(examined(records));
+    let service = &report.services[0];
+    let workload = service.add.iter().position(|one| one.lines[0].contains("evidence.workload"));
+    assert_eq!(workload, None, "no line mends a check that failed");
+    match &service.ladder.next {
+        Some(Step::Add { effect, .. }) => assert_eq!(effect.questions[1].yes.after, 0),
+        other => panic!("{other:?}"),
+    }
 }

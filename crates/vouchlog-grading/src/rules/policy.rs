@@ -196,6 +196,8 @@ fn decided_late(case: &Case<'_>, report: &mut Reporter<'_>) {
             if report.known(view(&tool.start), &start).is_some_and(|start| decided > start) {
                 report.wrong([at.as_str(), &start], "the policy decided after the tool call started");
             }
+            // A tool runs when the model has answered: the end of the call is no measure of it.
+            continue;
         }
         if case.is_intent() {
             continue;

@@ -1,8 +1,8 @@
 //! The report in plain words.
 
 use vouchlog_collector::doctor::{
-    CollectorState, Counts, HeartbeatReport, Loss, Missing, Report, ServiceReport, Suggestion, Sums,
-    UnclaimedReport,
+    CollectorState, Counts, Effect, HeartbeatReport, Loss, Missing, Open, Report, ServiceReport, Step,
+    Suggestion, Sums, UnclaimedReport,
 };
 
 use crate::output;
@@ -52,7 +52,7 @@ fn of_service(service: &ServiceReport, lines: &mut Vec<String>) {
         of(service.attributable),
         of(service.complete)
     ));
-    lines.push(format!("  credential valid when used in {}", of(service.credential_valid)));
+    ladder(service, lines);
     lines.push(format!("  made from {}", names(&service.sources)));
     if !service.missing.is_empty() {
         lines.push("  missing".to_owned());
@@ -65,15 +65,18 @@ fn of_service(service: &ServiceReport, lines: &mut Vec<String>) {
         lines
             .push(format!("           and {}; --json has them", output::count(more as u64, "rule", "rules")));
     }
-    for suggestion in &service.add {
-        suggested(suggestion, lines);
+    let next = match service.ladder.next {
+        Some(Step::Add { suggestion, .. }) => Some(suggestion),
+        _ => None,
+    };
+    for (_, suggestion) in service.add.iter().enumerate().filter(|(place, _)| Some(*place) != next) {
+        suggested("later", suggestion, lines);
     }
     if !service.beyond.is_empty() {
         lines.push("  no setting of this gateway fixes".to_owned());
     }
     for open in service.beyond.iter().take(MAX_BEYOND) {
-        lines.push(format!("    {}: {}", open.rules.join(" "), open.why));
-        lines.push(format!("      who can fix it: {}", open.who));
+        beyond(open, lines);
     }
     if service.beyond.len() > MAX_BEYOND {
         lines.push(format!("    and {} more; --json has them", service.beyond.len() - MAX_BEYOND));
@@ -81,14 +84,67 @@ fn of_service(service: &ServiceReport, lines: &mut Vec<String>) {
     odds(service, lines);
 }
 
-fn suggested(suggestion: &Suggestion, lines: &mut Vec<String>) {
+/// Where the service stands, and the one next step.
+fn ladder(service: &ServiceReport, lines: &mut Vec<String>) {
+    let ladder = &service.ladder;
+    let complete = if ladder.complete { ", and complete" } else { "" };
+    lines.push(format!("  answers {} of 3 identity questions{complete}", ladder.answered));
+    for rung in &ladder.questions {
+        lines.push(format!("    {:>5}  {}", share(rung.yes, service.records), rung.question.text()));
+    }
+    match &ladder.next {
+        Some(Step::Add { suggestion, effect }) => {
+            if let Some(suggestion) = service.add.get(*suggestion) {
+                suggested("next", suggestion, lines);
+                effects(effect, lines);
+            }
+        }
+        Some(Step::Beyond { open }) => {
+            if let Some(open) = service.beyond.get(*open) {
+                lines.push("  next, and no setting of this gateway does it".to_owned());
+                beyond(open, lines);
+            }
+        }
+        None => {}
+    }
+}
+
+/// What the next step changes.
+fn effects(effect: &Effect, lines: &mut Vec<String>) {
+    lines.push(format!(
+        "    tried on {} of this service, with values like those above:",
+        records(effect.tried_on)
+    ));
+    for one in effect.questions.iter().filter(|one| one.yes.before != one.yes.after) {
+        lines.push(format!(
+            "      {} yes in {} instead of {}",
+            one.question.text(),
+            one.yes.after,
+            one.yes.before
+        ));
+    }
+    let findings = output::count(effect.findings.before, "finding", "findings");
+    let open = if effect.still_open.is_empty() {
+        String::new()
+    } else {
+        format!("; still open: {}", effect.still_open.join(" "))
+    };
+    lines.push(format!("      {findings} in the way become {}{open}", effect.findings.after));
+}
+
+fn beyond(open: &Open, lines: &mut Vec<String>) {
+    lines.push(format!("    {}: {}", open.rules.join(" "), open.why));
+    lines.push(format!("      who can fix it: {}", open.who));
+}
+
+fn suggested(when: &str, suggestion: &Suggestion, lines: &mut Vec<String>) {
     let number = match suggestion.lines.len() {
         1 => "this line".to_owned(),
         n => format!("these {n} lines"),
     };
     let findings = output::count(suggestion.findings, "finding", "findings");
     lines.push(format!(
-        "  add {number} to {} (fixes {}: {findings})",
+        "  {when}: add {number} to {} (fixes {}: {findings})",
         suggestion.to,
         suggestion.mends.join(" ")
     ));

@@ -51,9 +51,30 @@ fn proposed(call: &Map<String, Value>) -> Map<String, Value> {
     tool
 }
 
+/// What a run states of itself, by the names of a record.
+const TOOL_FIELDS: [&str; 17] = [
+    "call_id",
+    "server",
+    "name",
+    "description",
+    "type",
+    "arguments",
+    "arguments_digest",
+    "result",
+    "result_digest",
+    "side_effect",
+    "irreversible",
+    "effect",
+    "origin",
+    "needs_scope",
+    "audience",
+    "definition_digest",
+    "pinned_definition_digest",
+];
+
 fn describe(run: &ToolRun<'_>, tool: &mut Map<String, Value>) {
     let value = |field: &str| run.parts.iter().find_map(|part| part.reading.fields.get(field)).cloned();
-    for name in ["call_id", "server", "name", "description", "type", "arguments", "result"] {
+    for name in TOOL_FIELDS {
         if let Some(value) = value(&format!("tool.{name}")) {
             tool.insert(name.into(), value);
         }
@@ -302,7 +323,7 @@ pub(super) fn sources(unit: &Unit<'_>, object: &mut Map<String, Value>) {
     let mut sources = Vec::new();
     for part in &unit.sources {
         let mut about = Map::new();
-        for name in ["id", "query"] {
+        for name in ["id", "query", "class"] {
             let value = part.reading.fields.get(&format!("source.{name}")).cloned();
             about.extend(value.map(|value| (name.to_owned(), value)));
         }

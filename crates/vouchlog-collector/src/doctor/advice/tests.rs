@@ -2,143 +2,26 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use vouchlog_grading::{Context, Grade, Severity, grade, rule};
+use vouchlog_grading::{Context, Severity, grade, rule};
 
+use super::super::trial::merge;
 use super::*;
-use crate::assemble::{Assembler, Config, Delivery, Naming};
-use crate::doors;
-use crate::intake::{Event, Item, Source, Span, SpanKind};
 
-/// A call as a gateway sends it.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Example {
-    door: String,
-    body: Value,
-}
-
-const SECOND: u64 = 1_000_000_000;
-const START: u64 = 1_795_299_100 * SECOND;
-
-fn naming() -> Naming {
-    Box::new(|key| {
-        let mut name = [0_u8; 16];
-        for (place, byte) in key.iter().enumerate() {
-            let at = place % 16;
-            name[at] = name[at].rotate_left(1) ^ byte;
-        }
-        name
-    })
-}
-
-fn source(body: &Value) -> Arc<Source> {
-    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-    let resource = body["resource"].as_object().cloned().unwrap_or_default();
-    Arc::new(Source { resource, scope: text("scope"), version: text("version"), ..Source::default() })
-}
-
-fn span(body: &Value, id: &str, parent: Option<&str>) -> Item {
-    Item::Span(Span {
-        source: source(body),
-        trace: "5b8efff798038103d269b633813fc60c".into(),
-        span: id.into(),
-        parent: parent.map(str::to_owned),
-        flags: 0x100,
-        name: body["name"].as_str().unwrap_or("request").into(),
-        kind: SpanKind::Client,
-        start: START,
-        end: START + SECOND,
-        attributes: body["attributes"].as_object().cloned().unwrap_or_default(),
-        dropped: 0,
-        cut: false,
-        events: vec![],
-        links: vec![],
-        failed: false,
-        message: String::new(),
-    })
-}
-
-fn event(body: &Value) -> Item {
-    Item::Event(Event {
-        source: source(body),
-        trace: None,
-        span: None,
-        flags: 0,
-        time: START + SECOND,
-        name: body["name"].as_str().unwrap_or_default().into(),
-        body: Value::Null,
-        attributes: body["attributes"].as_object().cloned().unwrap_or_default(),
-        dropped: 0,
-        cut: false,
-    })
-}
-
-/// The record that the collector makes of an example, and the names of attributes it did not understand.
-fn collected(door: &str, body: &Value) -> (Record, BTreeSet<String>) {
-    let received = Timestamp::from_second(1_795_299_103).unwrap();
-    let bytes = serde_json::to_vec(body).unwrap();
-    let items = match door {
-        "litellm" => {
-            let mut records = doors::litellm(&bytes, &naming(), received).unwrap().0;
-            return (records.remove(0), BTreeSet::new());
-        }
-        "record" => return (doors::records(&bytes).unwrap().0.remove(0).record, BTreeSet::new()),
-        "opa" => doors::opa(&bytes).unwrap().0,
-        "event" => vec![event(body)],
-        "span" => match body.get("above") {
-            Some(above) => {
-                let mut above = above.clone();
-                above["resource"] = body["resource"].clone();
-                vec![
-                    span(&above, "a000000000000001", None),
-                    span(body, "a000000000000002", Some("a000000000000001")),
-                ]
-            }
-            None => vec![span(body, "a000000000000002", None)],
-        },
-        other => panic!("there is no door {other}"),
-    };
-    let mut assembler = Assembler::new(Config::default(), naming());
-    assembler.feed(items, &Delivery::at(received));
-    let mut out = assembler.tick(Timestamp::from_second(1_795_299_200).unwrap());
-    assert_eq!((out.records.len(), out.failed.len()), (1, 0), "{body}");
-    (out.records.remove(0), out.unknown.into_keys().collect())
-}
-
-/// The record of an example with what lines add to it. What the collector itself is told goes into the record.
+/// The record of an example with what lines add to it.
 fn record(example: &Example, adds: &Value) -> (Record, BTreeSet<String>) {
-    let (mut body, mut adds) = (example.body.clone(), adds.clone());
-    let told = adds.as_object_mut().and_then(|adds| adds.remove("record"));
-    merge(&mut body, &adds);
-    let (made, unknown) = collected(&example.door, &body);
-    let mut object = Value::Object(made.to_object());
-    merge(&mut object, &json!({ "custody": { "recorder": "recorder" } }));
-    merge(&mut object, &told.unwrap_or_else(|| json!({})));
-    (Record::from_value(object).unwrap().record, unknown)
+    example.record(adds).unwrap_or_else(|| panic!("no record, or several: {example:?} {adds}"))
 }
 
-fn merge(into: &mut Value, more: &Value) {
-    match (into, more) {
-        (Value::Object(into), Value::Object(more)) => {
-            for (name, value) in more {
-                merge(into.entry(name.clone()).or_insert_with(|| json!({})), value);
-            }
-        }
-        (into, more) => *into = more.clone(),
-    }
-}
-
-fn graded(record: &Record) -> Grade {
-    grade(record, &Context::default().recorder_key_in_force("recorder", Timestamp::MIN, None))
+fn context() -> Context {
+    Context::default().recorder_key_in_force("recorder", Timestamp::MIN, None)
 }
 
 /// What is missing, and [`CONTENT`] where nothing was said.
-fn missing(record: &Record) -> BTreeSet<&'static str> {
-    let grade = graded(record);
+fn missing(record: &Record, context: &Context) -> BTreeSet<&'static str> {
+    let grade = grade(record, context);
     let worth = grade.findings.iter().filter(|finding| finding.severity > Severity::Info);
     let mut codes: BTreeSet<&str> = worth.map(|finding| finding.rule.code).collect();
     let claims = grade.evidence.names();
@@ -159,6 +42,7 @@ fn every_file_is_read_and_has_its_own_name() {
     }
     let mut names: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
     names.push("common");
+    names.extend(SHARED.map(|(name, _)| name));
     names.sort_unstable();
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/doctor/advice");
     let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
@@ -204,28 +88,42 @@ fn telemetry_of_no_known_gateway_is_an_sdks_and_the_rest_are_records() {
     assert_eq!(of("anthropic com.anthropic.sdk.python 2.11.0; openllmetry x 0.62.4"), "openllmetry");
 }
 
+/// Each on top of those that stand before it, as people add them.
 #[test]
 fn lines_mend_what_they_say_and_give_what_they_say() {
-    for (gateway, lines) in with_lines() {
-        let told = format!("{}: {:?}", gateway.gateway, lines.lines);
-        let before = missing(&record(&gateway.example, &json!({})).0);
-        let (after, unknown) = record(&gateway.example, &lines.adds);
-        let object = Value::Object(after.to_object());
-        for (pointer, value) in &lines.gives {
-            assert_eq!(object.pointer(pointer), Some(value), "{told} {pointer}");
+    for gateway in &all().gateways {
+        let (mut together, mut known) = (json!({}), context());
+        for lines in &gateway.add {
+            let on_top = together.clone();
+            merge(&mut together, &lines.adds);
+            let learned = lines.changes.learned(&known);
+            mends(gateway, lines, (&on_top, &known), (&together, &learned));
+            known = learned;
         }
-        let left = missing(&after);
-        assert!(!lines.mends.is_empty() && !lines.gives.is_empty(), "{told}");
-        let partly: Vec<_> =
-            parts(&lines.adds).iter().map(|part| missing(&record(&gateway.example, part).0)).collect();
-        for code in &lines.mends {
-            let is_missing = partly.iter().chain([&before]).any(|missing| missing.contains(code.as_str()));
-            assert!(is_missing, "{told}: {code} is not missing: {before:?}");
-            assert!(!left.contains(code.as_str()), "{told}: {code} is still missing: {left:?}");
-        }
-        for name in names(&lines.adds) {
-            assert!(!unknown.contains(&name), "{told}: {name} is not understood");
-        }
+    }
+}
+
+type Known<'a> = (&'a Value, &'a Context);
+
+fn mends(gateway: &Gateway, lines: &Lines, (before, known): Known<'_>, (after, learned): Known<'_>) {
+    let told = format!("{}: {:?}", gateway.gateway, lines.lines);
+    let open = |adds: &Value, context: &Context| missing(&record(&gateway.example, adds).0, context);
+    let (record, unknown) = record(&gateway.example, after);
+    let object = Value::Object(record.to_object());
+    for (pointer, value) in &lines.gives {
+        assert_eq!(object.pointer(pointer), Some(value), "{told} {pointer}");
+    }
+    assert!(!lines.mends.is_empty() && !lines.gives.is_empty(), "{told}");
+    let first = [open(&json!({}), known), open(before, known)];
+    let partly: Vec<_> = parts(&lines.adds).iter().map(|part| open(part, known)).collect();
+    let left = missing(&record, learned);
+    for code in &lines.mends {
+        let is_missing = first.iter().chain(&partly).any(|missing| missing.contains(code.as_str()));
+        assert!(is_missing, "{told}: {code} is not missing: {first:?}");
+        assert!(!left.contains(code.as_str()), "{told}: {code} is still missing: {left:?}");
+    }
+    for name in names(&lines.adds) {
+        assert!(!unknown.contains(&name), "{told}: {name} is not understood");
     }
 }
 
@@ -233,6 +131,10 @@ fn lines_mend_what_they_say_and_give_what_they_say() {
 fn parts(adds: &Value) -> Vec<Value> {
     let mut parts = Vec::new();
     for (group, members) in adds.as_object().into_iter().flatten() {
+        if matches!(group.as_str(), "before" | "after") {
+            parts.push(json!({ group: members }));
+            continue;
+        }
         let members = if group == "above" { &members["attributes"] } else { members };
         for (name, value) in members.as_object().into_iter().flatten() {
             let part = json!({ name: value });
@@ -250,7 +152,13 @@ fn names(adds: &Value) -> Vec<String> {
     let of = |adds: &Value, member: &str| -> Map<String, Value> {
         adds[member].as_object().cloned().unwrap_or_default()
     };
-    let all = [of(adds, "attributes"), of(&adds["above"], "attributes"), of(adds, "resource")];
+    let all = [
+        of(adds, "attributes"),
+        of(&adds["above"], "attributes"),
+        of(&adds["before"], "attributes"),
+        of(&adds["after"], "attributes"),
+        of(adds, "resource"),
+    ];
     all.into_iter().flat_map(|members| members.into_iter().map(|(name, _)| name)).collect()
 }
 
@@ -268,7 +176,7 @@ fn attributes_of_ours_are_named_in_the_lines() {
 fn whatever_an_example_lacks_has_an_answer() {
     for gateway in &all().gateways {
         let (record, _) = record(&gateway.example, &json!({}));
-        let codes = missing(&record);
+        let codes = missing(&record, &context());
         let answers: BTreeSet<&str> = gateway
             .add
             .iter()
@@ -299,7 +207,7 @@ fn the_most_helpful_lines_come_first_and_the_gateways_own_word_goes_before_the_g
     assert!(beyond[0].why.contains("Portkey"));
     let gateway = all().gateways.iter().find(|gateway| gateway.gateway == "agentgateway").unwrap();
     let (add, _) = answer(gateway, &[missing("R09", 5), missing("R11", 3), missing("R12", 3)], 9);
-    assert_eq!(add.iter().map(|one| one.findings).collect::<Vec<_>>(), [9, 6, 5]);
+    assert_eq!(add.iter().map(|(one, _)| one.findings).collect::<Vec<_>>(), [9, 6, 5]);
 }
 
 #[test]
@@ -314,9 +222,9 @@ fn what_is_wrong_is_never_mended_by_a_line() {
         wrong,
     };
     let (add, beyond) = answer(gateway, &[shared(4, 0)], 0);
-    assert_eq!((add[0].findings, beyond.len()), (4, 0));
+    assert_eq!((add[0].0.findings, beyond.len()), (4, 0));
     let (add, beyond) = answer(gateway, &[shared(4, 3)], 0);
-    assert_eq!((add[0].findings, beyond[0].findings), (1, 3));
+    assert_eq!((add[0].0.findings, beyond[0].findings), (1, 3));
     assert_eq!(beyond[0].who, "give each person a session of their own");
     let (add, beyond) = answer(gateway, &[shared(4, 4)], 0);
     assert_eq!((add.len(), beyond.len()), (0, 1), "{beyond:?}");
@@ -341,23 +249,36 @@ fn page(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// The page on what the lines of [`SHARED`] are.
+const SHARED_PAGE: &str = "otel-sdk.md";
+
 #[test]
 fn every_gateway_has_a_page_with_its_lines_in_it() {
+    let shared: Vec<Lines> =
+        SHARED.iter().flat_map(|(_, json)| serde_json::from_str::<Vec<Lines>>(json).unwrap()).collect();
     for (gateway, lines) in with_lines() {
-        let page = page(&gateway.page);
-        let written: Vec<&str> = page.lines().collect();
-        let is_there = written.windows(lines.lines.len()).any(|window| {
-            let indent = window[0].len() - window[0].trim_start().len();
-            window
-                .iter()
-                .zip(&lines.lines)
-                .all(|(written, line)| written.get(indent..) == Some(line.as_str()))
-        });
-        assert!(is_there, "docs/gateways/{} lacks\n{}", gateway.page, lines.lines.join("\n"));
+        let is_shared = shared.iter().any(|shared| shared.lines == lines.lines);
+        let name = if is_shared { SHARED_PAGE } else { gateway.page.as_str() };
+        assert!(
+            name == gateway.page || page(&gateway.page).contains(SHARED_PAGE),
+            "{} does not lead to {name}",
+            gateway.page
+        );
+        assert!(is_on(&page(name), &lines.lines), "docs/gateways/{name} lacks\n{}", lines.lines.join("\n"));
     }
     let index = page("README.md");
     for gateway in &all().gateways {
         assert!(index.contains(&gateway.name), "docs/gateways/README.md does not name {}", gateway.name);
         page(&gateway.page);
     }
+}
+
+/// Whether lines stand together on a page, perhaps indented otherwise.
+fn is_on(page: &str, lines: &[String]) -> bool {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let written: Vec<&str> = page.lines().collect();
+    written.windows(lines.len()).any(|window| {
+        let (theirs, ours) = (indent(window[0]), indent(&lines[0]));
+        window.iter().zip(lines).all(|(written, line)| written.get(theirs..) == line.get(ours..))
+    })
 }

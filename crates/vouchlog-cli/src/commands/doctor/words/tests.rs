@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use vouchlog_collector::doctor::{Open, Silence};
+use vouchlog_collector::doctor::{BeforeAfter, Ladder, Open, Question, QuestionEffect, Rung, Silence};
 use vouchlog_grading::{Severity, rule};
 
 use super::*;
@@ -35,6 +35,27 @@ fn service() -> ServiceReport {
         attributable: 0,
         complete: 0,
         credential_valid: 1,
+        ladder: Ladder {
+            answered: 1,
+            questions: vec![
+                Rung { question: Question::Authorized, yes: 0 },
+                Rung { question: Question::Executor, yes: 7 },
+                Rung { question: Question::Credential, yes: 1 },
+            ],
+            complete: false,
+            next: Some(Step::Add {
+                suggestion: 0,
+                effect: Effect {
+                    tried_on: 7,
+                    questions: vec![QuestionEffect {
+                        question: Question::Authorized,
+                        yes: BeforeAfter { before: 0, after: 7 },
+                    }],
+                    findings: BeforeAfter { before: 14, after: 7 },
+                    still_open: vec!["R16"],
+                },
+            }),
+        },
         missing: vec![missing],
         add: vec![Suggestion {
             mends: vec!["R01"],
@@ -110,9 +131,10 @@ fn a_service_is_told_what_it_lacks_and_what_to_add() {
         "9 records from 2026-11-21T00:00:00Z to 2026-11-22T00:00:00Z\n  more records match",
         "bot — Acme gateway, docs/gateways/acme.md",
         "7 records: 86 % transcripts, 0 % attributable, 0 % complete: no initiator is named",
-        "credential valid when used in 14 %",
+        "answers 1 of 3 identity questions\n      0 %  who authorised it?\n    100 %  which identity executed it?\n     14 %  was its credential valid?",
         "100 %  R01   no initiator is named (error)",
-        "add this line to the gateway's file (fixes R01: 7 findings)\n      user: alice\n    note: restart it",
+        "next: add this line to the gateway's file (fixes R01: 7 findings)\n      user: alice\n    note: restart it\n    tried on 7 records",
+        "      who authorised it? yes in 7 instead of 0\n      14 findings in the way become 7; still open: R16",
         "R24: it asks nobody\n      who can fix it: gateway operator",
         "unknown members: /tools/N/colour (2)",
         "2 records of calls whose accounts contradict each other",
