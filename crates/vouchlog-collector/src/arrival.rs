@@ -24,6 +24,21 @@ pub enum Door {
     Seal,
 }
 
+impl Door {
+    /// Its name in heartbeats.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Traces(_) => "traces",
+            Self::Logs(_) => "logs",
+            Self::Records => "records",
+            Self::LiteLlm => "litellm",
+            Self::Opa => "opa",
+            Self::Intents => "intents",
+            Self::Seal => "seal",
+        }
+    }
+}
+
 /// A body, unzipped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {

@@ -213,6 +213,18 @@ group! {
         forward_dropped: u64,
         /// Spans that no mapping table understands, by emitter. Nothing else of them is on record.
         unclaimed: Vec<UnclaimedSpans>,
+        /// The doors that received something since the last heartbeat, and when each last did.
+        doors: Vec<DoorActivity>,
+    }
+}
+
+group! {
+    /// What one door of a collector received.
+    DoorActivity {
+        /// The door: `traces`, `logs`, `records`, `litellm`, `opa`, `intents` or `seal`.
+        door: String,
+        /// When it last received anything.
+        last: Timestamp,
     }
 }
 

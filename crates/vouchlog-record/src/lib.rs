@@ -50,8 +50,8 @@ pub use digest::{ArtifactDigest, Commitment, DigestError};
 pub use error::RecordError;
 pub use event::{
     Configuration, ConfigurationSubject, CredentialAction, CredentialEvent, DeclaredLoss, DisclosureEvent,
-    DisclosureScope, ErasureEvent, ErasureScope, FindingEvent, Heartbeat, SealReason, SessionSeal,
-    UnclaimedSpans,
+    DisclosureScope, DoorActivity, ErasureEvent, ErasureScope, FindingEvent, Heartbeat, SealReason,
+    SessionSeal, UnclaimedSpans,
 };
 pub use facets::Facet;
 pub use field::Field;

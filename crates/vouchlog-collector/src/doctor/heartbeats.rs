@@ -18,6 +18,9 @@ mod tests;
 /// Rows before the window that are looked through for places that the window's rows lack: what came in late began earlier.
 const MAX_OLDER: usize = 100_000;
 
+/// Names of doors that are kept: a record may come from any client, and name any.
+const MAX_DOORS: usize = 32;
+
 /// A place in a stream: the stream, the sequence number.
 type Place = (u64, u64);
 
@@ -28,6 +31,7 @@ pub(super) struct Heartbeats {
     places: BTreeMap<Place, StatementKind>,
     sums: Sums,
     unclaimed: Unclaimed,
+    doors: BTreeMap<String, Timestamp>,
 }
 
 /// What the heartbeats of the window count, together.
@@ -73,6 +77,9 @@ pub struct HeartbeatReport {
     pub sums: Sums,
     /// Spans that no mapping table understands, by emitter, the most first. Nothing else of them is on record.
     pub unclaimed: Vec<UnclaimedReport>,
+    /// When each door of the collector last received anything, by the door's name: `traces`, `logs`, `records`, `litellm`, `opa`,
+    /// `intents` or `seal`. One that is not listed received nothing in the window.
+    pub doors: BTreeMap<String, Timestamp>,
 }
 
 /// Spans of one emitter that no mapping table understands.
@@ -137,6 +144,13 @@ impl Heartbeats {
             let emitter = Emitter { service: name(&told.service), scope: name(&told.scope) };
             self.unclaimed.add(emitter, told.spans.value().copied().unwrap_or_default());
         }
+        for told in heartbeat.doors.value().into_iter().flatten() {
+            let (Some(door), Some(last)) = (told.door.value(), told.last.value()) else { continue };
+            if self.doors.len() < MAX_DOORS || self.doors.contains_key(door) {
+                let known = self.doors.entry(door.clone()).or_insert(*last);
+                *known = (*known).max(*last);
+            }
+        }
         let custody = record.body.custody.value();
         self.beats.push(Beat {
             id: row.id.clone(),
@@ -200,8 +214,9 @@ impl Heartbeats {
         let heartbeats = self.beats.len() as u64;
         let mut unclaimed: Vec<UnclaimedReport> = self.unclaimed.iter().map(UnclaimedReport::of).collect();
         unclaimed.sort_by_key(|one| std::cmp::Reverse(one.spans));
-        let mut pulse =
-            HeartbeatReport { heartbeats, sums: self.sums, unclaimed, ..HeartbeatReport::default() };
+        let doors = std::mem::take(&mut self.doors);
+        let mut report =
+            HeartbeatReport { heartbeats, sums: self.sums, unclaimed, doors, ..HeartbeatReport::default() };
         for (beat, places) in self.intervals() {
             let mut found: BTreeMap<String, u64> = BTreeMap::new();
             let mut stream = 0;
@@ -212,17 +227,17 @@ impl Heartbeats {
                 }
             }
             if found == beat.counts {
-                pulse.agreeing += 1;
+                report.agreeing += 1;
             } else {
                 let (heartbeat, stated) = (beat.id.clone(), beat.counts.clone());
-                pulse.disagreeing.push(Disagreement { heartbeat, stream, stated, found });
+                report.disagreeing.push(Disagreement { heartbeat, stream, stated, found });
             }
         }
         // The first of a process follows none: there is nothing to count from.
         let due = self.beats.iter().filter(|beat| beat.number > 1).count() as u64;
-        pulse.unchecked = due.saturating_sub(pulse.agreeing + pulse.disagreeing.len() as u64);
-        pulse.longest_silence = self.longest_silence(now);
-        pulse
+        report.unchecked = due.saturating_sub(report.agreeing + report.disagreeing.len() as u64);
+        report.longest_silence = self.longest_silence(now);
+        report
     }
 
     fn longest_silence(&self, now: Timestamp) -> Option<Silence> {

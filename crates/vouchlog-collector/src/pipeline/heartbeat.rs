@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use vouchlog_record::{Record, RecordId, UnclaimedSpans};
+use vouchlog_record::{DoorActivity, Record, RecordId, UnclaimedSpans};
 use vouchlog_stream::StatementKind;
 
+use crate::arrival::{Door, What};
 use crate::assemble::{Emitter, Unclaimed};
 use crate::fold::Tally;
 
@@ -17,6 +18,8 @@ pub(super) struct Account {
     counts: BTreeMap<StatementKind, u64>,
     tally: Tally,
     unclaimed: Unclaimed,
+    /// When something last came, by the name of its door.
+    doors: BTreeMap<&'static str, Timestamp>,
     /// Bodies not sent on, when it began.
     not_forwarded: u64,
     records: Vec<Record>,
@@ -42,6 +45,7 @@ impl Account {
             counts,
             tally,
             unclaimed: Unclaimed::default(),
+            doors: BTreeMap::new(),
             not_forwarded: 0,
             records,
         }
@@ -51,6 +55,13 @@ impl Account {
         self.from.get_or_insert(at);
         self.records.extend(records);
         self.tally.add(tally);
+    }
+
+    /// Notes by which door something came, and when.
+    pub(super) fn add_arrival(&mut self, what: What, at: Timestamp) {
+        if let What::Arrived(door) = what {
+            self.doors.insert(Door::name(door), at);
+        }
     }
 
     /// Counts spans that no table understands.
@@ -97,6 +108,11 @@ impl Account {
         heartbeat.lost = lost.into();
         let unclaimed: Vec<UnclaimedSpans> = std::mem::take(&mut self.unclaimed).iter().map(told).collect();
         heartbeat.unclaimed = unclaimed.into();
+        let doors: Vec<DoorActivity> = std::mem::take(&mut self.doors)
+            .into_iter()
+            .map(|(door, last)| DoorActivity { door: door.into(), last: last.into() })
+            .collect();
+        heartbeat.doors = doors.into();
         heartbeat.waiting = state.waiting.into();
         heartbeat.journal_bytes = state.journal_bytes.into();
         if let Some(not_forwarded) = state.not_forwarded {

@@ -84,6 +84,7 @@ impl Recording {
         }
         self.account.add(at, records, tally);
         self.account.add_unclaimed(unclaimed);
+        self.account.add_arrival(what, at);
         if matches!(what, What::Flush | What::Heartbeat) {
             // What it counts must be in the stream before it.
             self.record_all().await;

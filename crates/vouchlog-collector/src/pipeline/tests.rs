@@ -116,3 +116,32 @@ fn traces_wait_by_the_journals_clock() {
     assert_ne!(fold.apply(2, &tick).records, []);
     assert_eq!(fold.waiting(), 0);
 }
+
+#[test]
+fn a_heartbeat_says_when_each_door_last_received_anything() {
+    use crate::arrival::Door;
+    use crate::intake::Encoding;
+    use crate::testsupport::json;
+    let state = heartbeat::State { waiting: 0, journal_bytes: 0, not_forwarded: None };
+    let mut account = Account::new();
+    for (what, second) in [
+        (What::Arrived(Door::Traces(Encoding::Json)), 1),
+        (What::Arrived(Door::Opa), 2),
+        (What::Tick, 3),
+        (What::Arrived(Door::Traces(Encoding::Protobuf)), 4),
+    ] {
+        account.add_arrival(what, at(second));
+    }
+    let id = || vouchlog_record::RecordId::from_random([1; 16]);
+    let doors = |record: &vouchlog_record::Record| json(record)["heartbeat"]["doors"].clone();
+    let first = account.heartbeat(id(), at(5), state);
+    assert_eq!(
+        doors(&first),
+        serde_json::json!([
+            { "door": "opa", "last": at(2).to_string() },
+            { "door": "traces", "last": at(4).to_string() },
+        ])
+    );
+    // One that received nothing since is not named again.
+    assert_eq!(doors(&account.heartbeat(id(), at(6), state)), serde_json::json!([]));
+}

@@ -248,6 +248,9 @@ fn of_heartbeats(heartbeats: &HeartbeatReport, lines: &mut Vec<String>) {
         "  {number}, the longest silence {span:#} from {:.0} ({})",
         silence.from, silence.recorder
     ));
+    for (door, last) in &heartbeats.doors {
+        lines.push(format!("    {door}: last received {last:.0}"));
+    }
     let (agree, disagree) = (heartbeats.agreeing, heartbeats.disagreeing.len());
     lines.push(format!(
         "  their counts agree with the vault in {agree} intervals, disagree in {disagree}, not checked in {}",

@@ -90,3 +90,29 @@ fn the_longest_silence_reaches_until_now() {
     assert_eq!(silence, Silence { seconds: 200, from: at(60), recorder: "gw".into() });
     assert_eq!(Heartbeats::default().judge(at(0)).longest_silence, None);
 }
+
+#[test]
+fn of_each_door_the_last_time_counts() {
+    let mut heartbeats = Heartbeats::default();
+    for (number, doors) in [
+        (
+            1,
+            json!([{ "door": "traces", "last": at(5).to_string() }, { "door": "opa", "last": at(4).to_string() }]),
+        ),
+        (2, json!([{ "door": "traces", "last": at(50).to_string() }])),
+        (3, json!([])),
+    ] {
+        let record = json!({ "kind": "heartbeat", "heartbeat": { "number": number, "doors": doors } });
+        let id = RecordId::from_random([number; 16]);
+        let row = RowFacts {
+            id,
+            evidence: vouchlog_stream::Evidence::default(),
+            started_at: 0,
+            amends: false,
+            place: None,
+        };
+        heartbeats.take(&row, &Record::from_value(record).unwrap().record);
+    }
+    let doors = heartbeats.judge(at(70)).doors;
+    assert_eq!(doors, BTreeMap::from([("opa".to_owned(), at(4)), ("traces".to_owned(), at(50))]));
+}
