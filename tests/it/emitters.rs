@@ -12,24 +12,24 @@ use serde_json::Value;
 use crate::collect::world::World;
 
 const SESSION: &str = "sess-emitters";
-fn emitters() -> PathBuf {
+
+pub(crate) fn emitters() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/emitters")
 }
 
-/// A Python that has the packages.
-fn python() -> Option<PathBuf> {
+/// A Python that has the packages, this module among them; where there is none, the test says so.
+pub(crate) fn python_with(module: &str) -> Option<PathBuf> {
     let python = PathBuf::from(std::env::var_os("VOUCHLOG_PYTHON").unwrap_or("python3".into()));
-    let packages =
-        "import openai, opentelemetry.instrumentation.openai_v2, opentelemetry.exporter.otlp.proto.grpc";
-    let found = Command::new(&python).args(["-c", packages]).output().ok()?;
-    found.status.success().then_some(python)
-}
-
-fn not_here() {
+    let packages = format!("import openai, {module}, opentelemetry.exporter.otlp.proto.grpc");
+    let found = Command::new(&python).args(["-c", &packages]).output().ok();
+    if found.is_some_and(|found| found.status.success()) {
+        return Some(python);
+    }
     eprintln!(
-        "no real emitter runs here: `pip install -r tools/emitters/requirements-openai-v2.txt`, and \
-         VOUCHLOG_PYTHON=<that python>: cargo test -p vouchlog-cli --test it emitters"
+        "no real emitter runs here: `pip install -r tools/emitters/requirements-openllmetry.txt`, and \
+         VOUCHLOG_PYTHON=<that python>: cargo test -p vouchlog-cli --test it emitters ladder"
     );
+    None
 }
 
 /// Lets the application make its calls; what it saw of them.
@@ -121,7 +121,7 @@ fn check(world: &World, call: &Value) {
 
 /// Calls over one protocol, from the first span to the audited log. The collector takes either on either of its addresses.
 fn every_call_is_one_record(protocol: &str) {
-    let Some(python) = python() else { return not_here() };
+    let Some(python) = python_with("opentelemetry.instrumentation.openai_v2") else { return };
     let world = World::new();
     let log = world.start_log();
     let collector = world.start_collector(&[]);

@@ -13,6 +13,7 @@ mod emitters;
 mod end_to_end;
 mod evidence;
 mod kill;
+mod ladder;
 mod layers;
 mod life;
 mod monitor;

@@ -202,9 +202,10 @@ fn next(sample: &[Record], context: &Context, (add, beyond): (&[&Changes], &[Ope
 
 /// What changes would have made of records.
 fn tried(sample: &[Record], context: &Context, changes: &Changes, now: &Standing) -> Effect {
-    let context = changes.learned(context);
     let changed = sample.iter().map(|record| changes.applied(record).unwrap_or_else(|| record.clone()));
-    let then = Standing::of(changed, &context);
+    let changed: Vec<Record> = changed.collect();
+    let context = changes.learned(context, &changed);
+    let then = Standing::of(changed.into_iter(), &context);
     let questions = Question::ALL.into_iter().map(|question| {
         let (before, after) = (now.yes(question), then.yes(question));
         QuestionEffect { question, yes: BeforeAfter { before, after } }

@@ -217,8 +217,8 @@ fn climb(name: &str) {
         };
         let lines = gateway.lines(service.add[suggestion].lines).unwrap();
         trial::merge(&mut adds, &lines.adds);
-        known = lines.changes.learned(&known);
         let (record, _) = gateway.example.record(&adds).unwrap();
+        known = lines.changes.learned(&known, std::slice::from_ref(&record));
         let verdicts = grade(&record.without_content(), &known).verdicts;
         for said in effect.questions {
             let really = u64::from(said.question.answer(&verdicts) == vouchlog_grading::Answer::Yes);

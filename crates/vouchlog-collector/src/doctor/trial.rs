@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use vouchlog_grading::Context;
-use vouchlog_record::{Record, RecordId};
+use vouchlog_record::{PolicyDecision, Record, RecordId};
 
 use crate::assemble::{Assembler, Config, Delivery, Naming};
 use crate::doors;
@@ -36,8 +36,8 @@ const CALL: &str = "a000000000000002";
 pub(super) struct Changes {
     /// New values, and those that they replace, by JSON pointer. A list is one value.
     values: BTreeMap<String, Change>,
-    /// Records that the log has then, such as which policy is in force.
-    pub(super) known: Vec<Record>,
+    /// Configurations that are on record then: that a policy is in force.
+    known: Vec<Record>,
 }
 
 #[derive(Debug)]
@@ -93,15 +93,27 @@ impl Changes {
         Record::from_value(object).ok().map(|parsed| parsed.record)
     }
 
-    /// What is known once the lines are there.
-    pub(super) fn learned(&self, context: &Context) -> Context {
+    /// What is known of the things that records name, once the lines are there: that a policy they cite is in force, by its id and version
+    /// in those records.
+    pub(super) fn learned(&self, context: &Context, records: &[Record]) -> Context {
         let mut context = context.clone();
-        for (at, record) in self.known.iter().enumerate() {
-            let number = u8::try_from(at).unwrap_or(u8::MAX);
-            context.learn(&RecordId::from_random([number; 16]), record);
+        for known in &self.known {
+            for policy in records.iter().flat_map(policies) {
+                let mut known = known.clone();
+                let configuration = known.body.configuration.get_or_default();
+                (configuration.id, configuration.version) = (policy.id.clone(), policy.version.clone());
+                (configuration.digest, configuration.in_force_from) =
+                    (policy.digest.clone(), Timestamp::UNIX_EPOCH.into());
+                context.learn(&RecordId::from_random([0; 16]), &known);
+            }
         }
         context
     }
+}
+
+/// The policies that decided.
+fn policies(record: &Record) -> impl Iterator<Item = &PolicyDecision> {
+    record.body.policy.value().into_iter().flatten().filter(|decision| decision.id.value().is_some())
 }
 
 /// Whether lines can change what is at a pointer: where a call stands in its trace, and what the collector says of its own work, they

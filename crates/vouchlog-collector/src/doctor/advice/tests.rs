@@ -96,7 +96,8 @@ fn lines_mend_what_they_say_and_give_what_they_say() {
         for lines in &gateway.add {
             let on_top = together.clone();
             merge(&mut together, &lines.adds);
-            let learned = lines.changes.learned(&known);
+            let changed = record(&gateway.example, &together).0;
+            let learned = lines.changes.learned(&known, &[changed]);
             mends(gateway, lines, (&on_top, &known), (&together, &learned));
             known = learned;
         }
