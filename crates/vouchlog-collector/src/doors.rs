@@ -34,8 +34,8 @@ pub enum DoorError {
 /// A payload that was not taken, by its place in the body, and why.
 pub type Rejection = (usize, String);
 
-/// Records as a gateway makes them itself, and those that were not taken. Whoever sends them is asked nothing more than that they
-/// read, and are none of the vault's own.
+/// Records as a gateway makes them itself, and those that were not taken. They have to be readable, and of no kind
+/// that only the vault makes.
 pub fn records(body: &[u8]) -> Result<(Vec<ParsedRecord>, Vec<Rejection>), DoorError> {
     let (mut records, mut not_taken) = (Vec::new(), Vec::new());
     for (place, object) in objects(body)?.into_iter().enumerate() {

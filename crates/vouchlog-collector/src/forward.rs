@@ -100,7 +100,7 @@ impl Forward {
         if !Url::parse(url).is_ok_and(|url| is_base(&url)) {
             return Err(ForwardError::Url(url.chars().take(200).collect()));
         }
-        // Whoever answers with a redirection wants to be asked elsewhere, and is not.
+        // A redirection asks for the body to be sent elsewhere, which it is not.
         let client =
             Client::builder().timeout(pace.timeout).redirect(reqwest::redirect::Policy::none()).build()?;
         let headers = Arc::new(RwLock::new(headers));

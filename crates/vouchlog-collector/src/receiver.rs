@@ -37,7 +37,7 @@ mod weight;
 use answer::{Form, Refusal};
 use body::Room;
 use exported::Export;
-use metrics::Metrics;
+use metrics::ReceiverMetrics;
 pub use token::{Token, TokenError};
 
 /// Where a receiver puts what came in: a [`Collector`], in a program.
@@ -114,7 +114,7 @@ struct Receiver {
     forward: Option<Forward>,
     bodies: Room,
     decoding: Room,
-    metrics: Metrics,
+    metrics: ReceiverMetrics,
 }
 
 /// The routes that lead to `sink`. The receiver's metrics go to `registry`.
@@ -134,7 +134,7 @@ impl Receiver {
             forward,
             bodies: Room::new(bodies_bytes, patience),
             decoding: Room::new(decoded_bytes, patience),
-            metrics: Metrics::register(registry),
+            metrics: ReceiverMetrics::register(registry),
         })
     }
 

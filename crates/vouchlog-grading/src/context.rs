@@ -253,7 +253,7 @@ impl Context {
         self
     }
 
-    /// What a gateway knew when it graded a record, as far as somebody else can hold it to: parameters, and no history.
+    /// What a gateway knew when it graded a record, as far as an auditor can check it: parameters, and no history.
     pub(crate) fn of_its_day(&self) -> Self {
         Self {
             class_order: self.class_order.clone(),

@@ -8,8 +8,8 @@
 //! shown    JWT ~ disclosure of /initiator ~ disclosure of /initiator/sub ~
 //! ```
 //!
-//! The JWT shows the [`ClearClaims`] and a padded list of digests, so whoever holds the digest that is logged cannot test a
-//! guess, and whoever holds the JWT does not learn how many fields the record has, nor which. One field is shown by its
+//! The JWT shows the [`ClearClaims`] and a padded list of digests, so a holder of the logged digest cannot test a guess,
+//! and a holder of the JWT does not learn how many fields the record has, nor which. One field is shown by its
 //! disclosure and those of the groups it stands in. `docs/statements.md` has the format byte for byte.
 
 use std::fmt;

@@ -64,7 +64,7 @@ impl MetricsSource {
     }
 
     fn registries(&self) -> MutexGuard<'_, Vec<Arc<Registry>>> {
-        // Whoever panicked while holding it has left a list that can still be read.
+        // A panic while it was held has left a list that can still be read.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -88,7 +88,7 @@ fn model_by_name(span: &Span, reading: &mut Reading) {
     }
 }
 
-/// Attributes of an item, and `evidence.*` of its resource: what whoever runs the program declares for all that it does. The item's
+/// Attributes of an item, and `evidence.*` of its resource: what the program's operator declares for all that it does. The item's
 /// own word goes before.
 fn with_declared<'a>(attributes: Cow<'a, Attributes>, source: Option<&Arc<Source>>) -> Cow<'a, Attributes> {
     let mut all = attributes;

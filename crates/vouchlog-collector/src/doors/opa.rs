@@ -7,7 +7,7 @@ use super::{DoorError, Rejection, objects, set};
 use crate::intake::{Attributes, Decision, Item};
 
 /// The decisions of a body, to be fed to the [`Assembler`](crate::assemble::Assembler), which joins them by trace, span, call or
-/// answer. What OPA was asked about (`input`) is content that nobody asked to keep: it is left out, by name.
+/// answer. What OPA was asked about (`input`) is content that is not asked for: it is left out, by name.
 pub fn opa(body: &[u8]) -> Result<(Vec<Item>, Vec<Rejection>), DoorError> {
     let (mut items, mut not_taken) = (Vec::new(), Vec::new());
     for (place, entry) in objects(body)?.into_iter().enumerate() {

@@ -21,14 +21,14 @@ struct Door {
 
 /// Counters; clones are the same ones.
 #[derive(Clone, Debug)]
-pub(super) struct Metrics {
+pub(super) struct ReceiverMetrics {
     requests: Family<Labels, Counter>,
     items: Family<Labels, Counter>,
     bytes: Family<Door, Counter>,
     unauthenticated: Counter,
 }
 
-impl Metrics {
+impl ReceiverMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let r = registry.sub_registry_with_prefix("vouchlog_receiver");
         let items = "Spans, log records, records, payloads: kept, lost (declared), pushed_back, refused";

@@ -299,7 +299,7 @@ impl State {
     }
 }
 
-/// Whoever asks for witnesses gets them.
+/// Witnesses are given to every caller.
 fn witnessed(wait_for: AckLevel) -> bool {
     wait_for == AckLevel::Witnessed
 }

@@ -1,8 +1,8 @@
 //! What of a record becomes a disclosure of its own, and making it one.
 //!
 //! Objects and arrays of objects are *groups*: each of their members is concealed, then the group itself, up to the top. All
-//! else is a *field*, disclosed whole: scalars, arrays of anything else, what is empty, why a value is missing, and what is
-//! somebody else's JSON.
+//! else is a *field*, disclosed whole: scalars, arrays of anything else, what is empty, why a value is missing, and JSON
+//! of another format.
 
 use serde_json::{Map, Value, json};
 use vouchlog_record::{escape_pointer_token, is_content};
