@@ -306,12 +306,13 @@ struct Candidate {
     n: i64,
     record: RecordId,
     keep_until: Option<i64>,
+    retention_class: String,
     erased: bool,
     hold: Option<String>,
 }
 
 const CANDIDATE: &str = "SELECT r.n, r.id, r.keep_until, r.erasure, \
-    (SELECT min(hold) FROM held WHERE held.record = r.n) FROM record r";
+    (SELECT min(hold) FROM held WHERE held.record = r.n), r.retention_class FROM record r";
 
 impl Candidate {
     fn read(row: &AnyRow) -> Result<Self> {
@@ -321,12 +322,21 @@ impl Candidate {
             keep_until: row.try_get(2)?,
             erased: row.try_get::<Option<i64>, _>(3)?.is_some(),
             hold: row.try_get(4)?,
+            retention_class: row.try_get(5)?,
         })
     }
 
     fn refusal(&self, now: i64) -> Option<Why> {
-        let hold = self.hold.clone().map(Why::LegalHold);
-        hold.or_else(|| self.keep_until.filter(|until| *until > now).map(Why::Duty))
+        if let Some(hold) = &self.hold {
+            return Some(Why::LegalHold(hold.clone()));
+        }
+        match self.keep_until {
+            Some(until) => (until > now).then_some(Why::Duty(until)),
+            // A class that nobody set a period for is no permission to erase.
+            None => {
+                (!self.retention_class.is_empty()).then(|| Why::UnknownDuty(self.retention_class.clone()))
+            }
+        }
     }
 }
 

@@ -95,6 +95,9 @@ pub enum VaultError {
     /// The plan names no record that is still there.
     #[error("the plan has no record to erase")]
     NothingToErase,
+    /// No record that is still there matches what a hold was asked for.
+    #[error("no record matches, so nothing would be held: compare with `find`")]
+    NothingToHold,
     /// What is stored is not what was written, or its key is gone. Names the database.
     #[error("the vault is damaged: {0}")]
     Damaged(String),

@@ -38,7 +38,7 @@ pub struct Hold {
 
 impl Vault {
     /// Places a hold, or puts more records under it: they cannot be erased until it is released. Records that were erased, or are
-    /// about to be, are left out. Answers how many came under it.
+    /// about to be, are left out; where no record is left, nothing is placed. Answers how many came under it.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "hold"))]
     pub async fn hold(&self, access: &Access, name: &str, held: &HoldTarget, now: i64) -> Result<u64> {
         self.shared.named(async {
@@ -49,22 +49,29 @@ impl Vault {
             let insert =
                 "INSERT INTO hold (name, placed_at, placed_by) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
             sqlx::query(insert).bind(name).bind(now).bind(access.name()).execute(&mut *tx).await?;
-            let mut added = 0;
+            let (mut added, mut found) = (0, 0);
             match held {
                 HoldTarget::Records(ids) => {
                     let rows = unerased(&mut tx, ids).await?;
+                    found += rows.len();
                     added += put_under(&mut tx, name, rows).await?;
                 }
                 HoldTarget::Matching(query) => {
                     let mut query = Query { order: Order::OldestFirst, limit: MAX_ROWS, ..query.clone() };
                     loop {
                         let page = find(&self.shared, &mut tx, &query).await?;
-                        let rows = page.iter().filter(|row| row.erased.is_none()).map(|row| row.n).collect();
+                        let rows: Vec<i64> =
+                            page.iter().filter(|row| row.erased.is_none()).map(|row| row.n).collect();
+                        found += rows.len();
                         added += put_under(&mut tx, name, rows).await?;
                         let Some(last) = page.last() else { break };
                         query.after = Some(last.cursor());
                     }
                 }
+            }
+            // A misspelled name must not look like a hold.
+            if found == 0 {
+                return Err(VaultError::NothingToHold);
             }
             self.shared.db.commit(tx).await?;
             Ok(added)
@@ -107,8 +114,8 @@ impl Vault {
         }).await
     }
 
-    /// Sets for how long records of a class are kept at least, from when they began. A duty grows with it, also of
-    /// records that are kept already; it is never shortened.
+    /// Sets for how long records of a class are kept at least, from when they began or were kept, whichever is later. A duty grows with
+    /// it, also of records that are kept already; it is never shortened.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "set_retention"))]
     pub async fn set_retention(&self, access: &Access, class: &str, minimum: Duration) -> Result<()> {
         self.shared.named(async {
@@ -119,9 +126,12 @@ impl Vault {
                           ON CONFLICT (name) DO UPDATE SET keep_for = excluded.keep_for";
             let mut tx = self.shared.db.begin().await?;
             sqlx::query(insert).bind(class).bind(millis).execute(&mut *tx).await?;
-            let extend = "UPDATE record SET keep_until = started_at + $1 WHERE retention_class = $2 AND erasure IS NULL \
-                          AND (keep_until IS NULL OR keep_until < started_at + $1)";
-            sqlx::query(extend).bind(millis).bind(class).execute(&mut *tx).await?;
+            let begin = "(CASE WHEN kept_at > started_at THEN kept_at ELSE started_at END)";
+            let extend = format!(
+                "UPDATE record SET keep_until = {begin} + $1 WHERE retention_class = $2 AND erasure IS NULL \
+                 AND (keep_until IS NULL OR keep_until < {begin} + $1)"
+            );
+            sqlx::query(sqlx::AssertSqlSafe(extend)).bind(millis).bind(class).execute(&mut *tx).await?;
             self.shared.db.commit(tx).await
         }).await
     }

@@ -210,8 +210,9 @@ async fn insert_records(
 ) -> Result<HashMap<String, i64>> {
     let row = |(sealed, now): &New<'_>| {
         let record = &sealed.record;
-        let minimum =
-            minimums.get(&record.retention.class).map(|keep| record.started_at.saturating_add(*keep));
+        // A clock that was far behind must not end a duty before it began.
+        let begin = record.started_at.max(*now);
+        let minimum = minimums.get(&record.retention.class).map(|keep| begin.saturating_add(*keep));
         let stream = i64::try_from(record.stream.get()).expect("40 bits");
         // In the order of `SUMMED`.
         let mut row = vec![

@@ -25,16 +25,17 @@ use vouchlog_stream::{Digest, Statement, StatementKind, StreamId};
 
 use crate::limits::{MAX_CALL_BYTES, MAX_FACETS, MAX_VALUE_BYTES};
 use crate::parts::Parts;
-use crate::record::is_name;
 use crate::recording_error::RecordingError;
-use crate::{Access, KeepRecord, Retention, Vault, VaultError};
+use crate::{Access, KeepRecord, Vault, VaultError};
 
 mod erasing;
 mod reading;
 mod repeating;
 mod resuming;
+mod retention;
 
 use repeating::{Known, KnownRecords, comparable};
+use retention::retention;
 
 pub use erasing::Erased;
 pub use reading::{PresentationRequest, ReadRecord, learn, read_facts};
@@ -289,7 +290,7 @@ impl Recorder {
             facets: facets(record, &grade, &config.issuer),
             subjects: record.subjects(),
             started_at: started.as_millisecond(),
-            retention: retention(record, started),
+            retention: retention(record, started, now),
             amends: record
                 .body
                 .correlation
@@ -342,14 +343,4 @@ fn facets(record: &Record, grade: &Grade, issuer: &str) -> Vec<(Facet, String)> 
     facets.retain(|(_, value)| value.len() <= MAX_VALUE_BYTES);
     facets.truncate(MAX_FACETS);
     facets
-}
-
-/// How long a record must be kept: by its class, and if that is spelled as a period (ISO 8601, `P7Y`), so long at least. What cannot
-/// be the name of a class is none that anybody set a period for.
-fn retention(record: &Record, started: Timestamp) -> Retention {
-    let class = record.body.custody.value().and_then(|custody| custody.retention.value());
-    let class = class.filter(|class| is_name(class)).cloned().unwrap_or_default();
-    let period: Option<jiff::Span> = class.parse().ok();
-    let until = period.and_then(|period| started.to_zoned(jiff::tz::TimeZone::UTC).checked_add(period).ok());
-    Retention { class, until: until.map(|until| until.timestamp().as_millisecond()) }
 }

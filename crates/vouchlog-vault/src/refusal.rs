@@ -20,6 +20,9 @@ pub enum Why {
     LegalHold(String),
     /// There is a duty to keep it until then, in milliseconds since 1970-01-01 UTC.
     Duty(i64),
+    /// There is a duty to keep it, and for how long is not known: nobody set a period for its retention class, and the class is none
+    /// itself.
+    UnknownDuty(String),
 }
 
 impl fmt::Display for Refusal {
@@ -31,6 +34,10 @@ impl fmt::Display for Refusal {
                 Ok(until) => write!(f, "record {record} must be kept until {until:.0}"),
                 Err(_) => write!(f, "record {record} must be kept indefinitely"),
             },
+            Why::UnknownDuty(class) => write!(
+                f,
+                "record {record} must be kept, and for how long is not known: no period is set for the retention class `{class}`"
+            ),
         }
     }
 }

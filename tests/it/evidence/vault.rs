@@ -121,7 +121,8 @@ fn whoever_reads_content_is_on_record_and_roles_bind() {
 fn erasure_is_lawful_final_and_no_hole() {
     let world = World::start();
     let mut record = record_of("r-1", &exchange("tool-call"));
-    record["custody"]["retention"] = "P1D".into();
+    // Over as soon as it is kept.
+    record["custody"]["retention"] = "P0D".into();
     let mut other = record_of("r-2", &exchange("tool-result"));
     other["correlation"]["idempotency_key"] = "idem-2".into();
     other["custody"]["retention"] = "P100Y".into();
@@ -129,6 +130,16 @@ fn erasure_is_lawful_final_and_no_hole() {
     // A presentation that was given away before still holds afterwards.
     let file = world.path("before.json");
     world.ask(&["disclose", "--record", "r-1", "--fields", "outcome", "--basis", "case 17", "--out", &file]);
+
+    // Another form of the name is another person: that nothing was found is no success.
+    for other in ["u-20931", "https://idp.example/|u-20931", "https://idp.example|U-20931"] {
+        let (code, said) = world.ask(&["erase", "--subject", other, "--basis", "GDPR Art. 17(1)(a)"]);
+        assert_eq!((code, &said["erased"]), (1, &json!([])), "{said}");
+    }
+    let typo = world.run(&["hold", "--name", "case 17", "--by", "session=sess-01J"]);
+    assert_eq!(typo.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&typo.stderr).contains("no record matches, so nothing would be held"));
+    assert_eq!(world.ask(&["hold"]).1["holds"], json!([]));
 
     world.ask(&["hold", "--name", "case 17", "--record", "r-1"]);
     let erase = ["erase", "--subject", "https://idp.example|u-20931", "--basis", "GDPR Art. 17(1)(a)"];
@@ -142,6 +153,8 @@ fn erasure_is_lawful_final_and_no_hole() {
     assert!(said["entries"][0]["index"].as_u64().is_some(), "the refusal is in the log: {said}");
 
     world.ask(&["hold", "--name", "case 17", "--release"]);
+    let (code, said) = world.ask(&["erase", "--subject", "https://idp.example|u-20931", "--dry-run"]);
+    assert_eq!((code, &said["would_erase"]), (1, &json!(["r-1"])), "{said}");
     let (code, said) = world.ask(&erase);
     assert_eq!((code, &said["erased"]), (1, &json!(["r-1"])), "{said}");
     let entry = said["entries"][0]["index"].as_u64().unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use vouchlog_record::RecordId;
-use vouchlog_vault::{Erased, Scope};
+use vouchlog_vault::{Access, Erased, ErasurePlan, Scope, Vault, VaultError};
 
 use super::custody::{self, CustodyArgs, VaultArgs};
 use crate::output::{self, Outcome, Output};
@@ -14,10 +14,11 @@ const SWEEP: usize = 1_000;
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog erase --vault vault --subject 'https://idp.example|u-20931' --basis 'GDPR Art. 17(1)(a)'\n  \
+                        vouchlog erase --vault vault --subject 'https://idp.example|u-20931' --dry-run\n  \
                         vouchlog erase --vault vault --due --basis 'retention period over'\n\n\
                         The keys of the records are destroyed. What remains shows that the records existed and why they were erased. Records\n\
                         under a legal hold or a retention duty are refused, and the refusal is recorded too.\n\
-                        Exit status: 0 all were erased, 1 some must be kept."
+                        Exit status: 0 all were erased, or none is due; 1 some must be kept, or nothing of the person was found."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -27,8 +28,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     what: What,
     /// The legal basis, as a citation; it goes into the log, so it must not name a person
-    #[arg(long, value_name = "TEXT")]
-    basis: String,
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    basis: Option<String>,
+    /// Show which records would be erased and which must be kept, and change nothing
+    #[arg(long, conflicts_with = "basis")]
+    dry_run: bool,
 }
 
 /// What to erase.
@@ -49,21 +53,19 @@ struct What {
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let (vault, access) = self.vault.open().await?;
+        let Some(basis) = &self.basis else {
+            let scope = self.scope(&vault, &access).await.map_err(custody::advise_vault)?;
+            let plan = vault.plan_erasure(&access, &scope, custody::now_millis()).await;
+            return self.planned(output, &plan.map_err(custody::advise_vault)?);
+        };
         let custodian = self.custody.open(&self.vault, vault.clone(), access.clone()).await?;
         let erase = async {
             let recorder = custodian.recorder();
             recorder.resume().await?;
             let mut erased = Vec::new();
             loop {
-                let scope = match (&self.what.record, &self.what.subject) {
-                    (Some(record), _) => Scope::Record(record.clone()),
-                    (None, Some(subject)) => {
-                        let tenant = Some(self.vault.tenant.clone());
-                        Scope::Subject { tenant, subject: subject.clone() }
-                    }
-                    (None, None) => Scope::Retention(vault.due(&access, custody::now_millis(), SWEEP).await?),
-                };
-                let done = recorder.erase(&access, &scope, &self.basis).await?;
+                let scope = self.scope(&vault, &access).await?;
+                let done = recorder.erase(&access, &scope, basis).await?;
                 let go_on = done.more || self.what.due && !done.records.is_empty();
                 erased.push(done);
                 // Otherwise records that must stay would be found again without end.
@@ -82,19 +84,74 @@ impl Args {
             let row = vault.row(&access, id).await.map_err(custody::advise_vault)?;
             entries.push(json!({ "record": id, "index": row.place.map(|place| place.index.get()) }));
         }
-        answer(output, &erased, &entries)
+        self.answer(output, &erased, &entries)
     }
-}
 
-fn answer(output: Output, erased: &[Erased], entries: &[serde_json::Value]) -> anyhow::Result<Outcome> {
-    let records: Vec<&RecordId> = erased.iter().flat_map(|erased| &erased.records).collect();
-    let refusals: Vec<String> =
-        erased.iter().flat_map(|erased| &erased.refusals).map(ToString::to_string).collect();
-    let mut lines = vec![format!("erased {}", output::count(records.len() as u64, "record", "records"))];
-    lines.extend(records.iter().map(|id| format!("  {id}")));
-    lines.extend(entries.iter().map(|entry| format!("  recorded at index {}", entry["index"])));
-    lines.extend(refusals.iter().map(|refusal| format!("  REFUSED: {refusal}")));
-    let answer = json!({ "erased": records, "refused": refusals, "entries": entries });
-    output.answer(&lines.join("\n"), &answer)?;
-    Ok(if refusals.is_empty() { Outcome::Fine } else { Outcome::Finding })
+    /// What is to be erased.
+    async fn scope(&self, vault: &Vault, access: &Access) -> Result<Scope, VaultError> {
+        Ok(match (&self.what.record, &self.what.subject) {
+            (Some(record), _) => Scope::Record(record.clone()),
+            (None, Some(subject)) => {
+                Scope::Subject { tenant: Some(self.vault.tenant.clone()), subject: subject.clone() }
+            }
+            (None, None) => Scope::Retention(vault.due(access, custody::now_millis(), SWEEP).await?),
+        })
+    }
+
+    /// Whether somebody was asked for of whom there is nothing. A person who asks to be erased must not be told that it is done.
+    fn found_nobody(&self, records: usize, refusals: usize) -> bool {
+        self.what.subject.is_some() && records + refusals == 0
+    }
+
+    fn planned(&self, output: Output, plan: &ErasurePlan) -> anyhow::Result<Outcome> {
+        let ErasurePlan { records, refusals, more, .. } = plan;
+        let mut lines =
+            vec![format!("would erase {}", output::count(records.len() as u64, "record", "records"))];
+        lines.extend(records.iter().map(|id| format!("  {id}")));
+        let refused: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+        lines.extend(refused.iter().map(|refusal| format!("  would refuse: {refusal}")));
+        lines.extend(more.then(|| "  and more".to_owned()));
+        self.say(
+            output,
+            lines,
+            json!({ "would_erase": records, "would_refuse": refused, "more": more }),
+            (records.len(), refusals.len()),
+        )
+    }
+
+    fn answer(
+        &self,
+        output: Output,
+        erased: &[Erased],
+        entries: &[serde_json::Value],
+    ) -> anyhow::Result<Outcome> {
+        let records: Vec<&RecordId> = erased.iter().flat_map(|erased| &erased.records).collect();
+        let refusals: Vec<String> =
+            erased.iter().flat_map(|erased| &erased.refusals).map(ToString::to_string).collect();
+        let mut lines = vec![format!("erased {}", output::count(records.len() as u64, "record", "records"))];
+        lines.extend(records.iter().map(|id| format!("  {id}")));
+        lines.extend(entries.iter().map(|entry| format!("  recorded at index {}", entry["index"])));
+        lines.extend(refusals.iter().map(|refusal| format!("  REFUSED: {refusal}")));
+        let answer = json!({ "erased": records, "refused": refusals, "entries": entries });
+        self.say(output, lines, answer, (records.len(), refusals.len()))
+    }
+
+    fn say(
+        &self,
+        output: Output,
+        mut lines: Vec<String>,
+        answer: serde_json::Value,
+        (records, refusals): (usize, usize),
+    ) -> anyhow::Result<Outcome> {
+        let found_nobody = self.found_nobody(records, refusals);
+        if found_nobody {
+            lines.push(
+                "nothing of this subject was found: a subject is `iss|sub`, exactly as records have it; compare with\n\
+                 `vouchlog find --by initiator=…`"
+                    .to_owned(),
+            );
+        }
+        output.answer(&lines.join("\n"), &answer)?;
+        Ok(if refusals == 0 && !found_nobody { Outcome::Fine } else { Outcome::Finding })
+    }
 }

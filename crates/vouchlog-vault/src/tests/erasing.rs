@@ -225,6 +225,10 @@ pub(super) async fn what_is_due_is_swept(place: Place) {
     assert_eq!(vault.due(&owner, NOW + 19, 100).await.unwrap(), []);
     assert_eq!(vault.due(&owner, NOW + 50, 100).await.unwrap(), [id("own"), id("class"), id("shorter")]);
     assert_eq!(vault.due(&owner, NOW + 50, 1).await.unwrap(), [id("own")]);
+    // A class without a period is no permission to erase, and setting one is.
+    let unknown = vault.plan_erasure(&owner, &Scope::Record(id("none")), i64::MAX).await.unwrap();
+    let why = Why::UnknownDuty("unknown class".to_owned());
+    assert_eq!((unknown.records, unknown.refusals), (vec![], vec![Refusal { record: id("none"), why }]));
     let due = vault.due(&owner, NOW + 80, 100).await.unwrap();
     assert_eq!(due.len(), 4);
     let plan = erase(&vault, &owner, &Scope::Retention(due), "e1", NOW + 80).await;
