@@ -41,7 +41,7 @@ pub struct Figures {
     pub credential_events: Option<u64>,
     /// Records of kind `disclosure`.
     pub disclosures: Option<u64>,
-    /// Records of kind `erasure`.
+    /// Erasures by which something was erased.
     pub erasures: Option<u64>,
     /// Legal holds in force.
     pub holds: Option<u64>,

@@ -159,6 +159,17 @@ fn erasure_is_lawful_final_and_no_hole() {
     assert_eq!((code, &said["erased"]), (1, &json!(["r-1"])), "{said}");
     let entry = said["entries"][0]["index"].as_u64().unwrap();
 
+    // Two entries speak of erasures, and by one of them something was erased.
+    let (_, entries) = world.ask(&["find", "--kind", "erasure"]);
+    assert_eq!(entries["records"].as_array().unwrap().len(), 2, "{entries}");
+    let duties = world.run(&["duties"]);
+    let said = String::from_utf8_lossy(&duties.stdout).into_owned();
+    assert!(
+        said.contains("entries on lawful erasures: 1"),
+        "{said}{}",
+        String::from_utf8_lossy(&duties.stderr)
+    );
+
     let (_, found) = world.ask(&["find", "--by", "session=sess-01J9"]);
     assert_eq!(found["records"][0]["erased"]["entry"].as_u64(), Some(entry), "{found}");
     assert_eq!(found["records"][1]["erased"], Value::Null);

@@ -1,5 +1,7 @@
 //! `vouchlog duties`: what this deployment shows for each duty to keep records, and what it does not.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::json;
 use vouchlog::StatementKind;
@@ -74,7 +76,7 @@ async fn of_the_vault(
 ) -> anyhow::Result<()> {
     let mut kinds = [0_u64; StatementKind::ALL.len()];
     let (mut attributable, mut complete, mut approvals) = (0, 0, 0);
-    let mut oldest = None;
+    let (mut oldest, mut erasures) = (None, BTreeSet::new());
     let mut pages = vault.pages(access, Query { tenant: Some(tenant.to_owned()), ..Query::default() });
     while let Some(rows) = pages.next().await.map_err(custody::advise_vault)? {
         for row in &rows {
@@ -83,6 +85,10 @@ async fn of_the_vault(
             if let Some(logged) = row.place {
                 let at = logged.logged_at;
                 oldest = Some(oldest.map_or(at, |oldest: vouchlog::LoggedAt| oldest.min(at)));
+            }
+            // An entry on an erasure may say that everything was refused: what was erased names the entry that says so.
+            if let Some(erased) = row.erased.as_ref().filter(|erased| erased.finished) {
+                erasures.insert(erased.record.clone());
             }
             if row.kind == StatementKind::Interaction {
                 let has = |bit: u32| u64::from(row.evidence.bits() & bit != 0);
@@ -103,7 +109,7 @@ async fn of_the_vault(
     figures.configurations = count(StatementKind::Configuration);
     figures.credential_events = count(StatementKind::CredentialEvent);
     figures.disclosures = count(StatementKind::Disclosure);
-    figures.erasures = count(StatementKind::Erasure);
+    figures.erasures = Some(erasures.len() as u64);
     figures.findings = count(StatementKind::Finding);
     figures.holds = Some(vault.holds(access).await.map_err(custody::advise_vault)?.len() as u64);
     figures.oldest_record = oldest
