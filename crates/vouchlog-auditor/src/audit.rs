@@ -184,7 +184,11 @@ impl<'c, R: LogReader> Audit<'c, R> {
         let mut fetched = std::pin::pin!(fetches.buffered(options.in_flight.clamp(1, MAX_IN_FLIGHT)));
         let mut count = 0;
         while let Some(next) = fetched.next().await {
-            walk.take(&next?);
+            let next = next?;
+            walk.take(&next);
+            if walk.gives_up(&next) {
+                return Ok(());
+            }
             count += 1;
             let is_due = count % options.save_every.max(1) == 0 && walk.is_tree_sound();
             let state = is_due.then(|| self.halfway_state(signed, walk));

@@ -12,6 +12,7 @@ use crate::evidence::{EvidenceSource, ServedBytes};
 use crate::fetch::Served;
 use crate::finding::{Cause, Suspicions};
 use crate::kind::FindingKind;
+use crate::limits::MAX_ABSENT_BUNDLES;
 use crate::place::Place;
 use crate::rules::{Rules, Terms};
 use crate::tiles::{Expected, Tiles, mismatch, read};
@@ -50,6 +51,8 @@ pub(crate) struct Walk<'a> {
     shifted: Option<(FindingKind, Cause)>,
     /// Set when part of the tree is unknown.
     is_tree_lost: bool,
+    /// Bundles in a row of which nothing was served.
+    absent: u64,
 }
 
 impl<'a> Walk<'a> {
@@ -75,6 +78,7 @@ impl<'a> Walk<'a> {
             leaves,
             shifted: None,
             is_tree_lost: false,
+            absent: 0,
         }
     }
 
@@ -89,9 +93,27 @@ impl<'a> Walk<'a> {
         if fetched.tile.is_some() {
             self.tiles.count += 1;
         }
+        let is_absent =
+            matches!(fetched.entries, Served::Missing(_)) && !matches!(fetched.tile, Some(Served::Bytes(_)));
+        self.absent = if is_absent { self.absent + 1 } else { 0 };
         if !self.take_sound(fetched) {
             self.take_apart(fetched);
         }
+    }
+
+    /// Gives up where so much is absent that the rest will be, too. Whether it did.
+    pub(crate) fn gives_up(&mut self, fetched: &Fetched) -> bool {
+        let (next, bundles) = (fetched.bundle + 1, self.head.size.get().div_ceil(WIDTH));
+        if self.absent < MAX_ABSENT_BUNDLES || next >= bundles {
+            return false;
+        }
+        self.is_tree_lost = true;
+        let message = format!(
+            "as the {MAX_ABSENT_BUNDLES} before it, so it and the {} after it were not asked for",
+            bundles - next - 1
+        );
+        self.blame_absence(Place::bundle(next, fetched.width), &message);
+        true
     }
 
     /// The bundle as it should be: every hash right. False, with nothing done, when anything is not.

@@ -189,6 +189,14 @@ fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     durable::write(path, bytes, Mode::Shared).map_err(|failed| named(path, failed))
 }
 
+/// Checks that a file can be written, before what is to be in it is put on record as given away.
+fn check_writable(path: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(!path.is_dir(), "{} is a folder: name a file", path.display());
+    let probe = path.with_added_extension("probe");
+    let made = std::fs::File::create_new(&probe).and_then(|_| std::fs::remove_file(&probe));
+    made.with_context(|| path.display().to_string())
+}
+
 /// Writes one of many files into a folder. Its name is durable after [`sync_folder`].
 fn place_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     durable::place(path, bytes, Mode::Shared).map_err(|failed| named(path, failed))

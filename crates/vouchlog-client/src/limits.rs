@@ -54,6 +54,9 @@ pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an HTTP read may stall.
 pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Redirections of one HTTP read that are followed.
+pub(crate) const MAX_REDIRECTS: usize = 3;
+
 /// How often an HTTP read is tried when the server is busy or away.
 pub(crate) const READ_ATTEMPTS: u32 = 5;
 

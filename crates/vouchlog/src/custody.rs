@@ -129,9 +129,8 @@ impl Custodian {
     }
 
     /// What a stranger needs to check chosen fields of records offline, one presentation each: an SD-JWT with the fields, the proof
-    /// that it was logged, and whose stream it is. That they are given away goes on record first; see
+    /// that it was logged, and whose stream it is. That they are given away goes on record before they are; see
     /// [`Recorder::present`].
-    ///
     pub async fn present(
         &self,
         access: &Access,

@@ -100,6 +100,14 @@ fn whoever_reads_content_is_on_record_and_roles_bind() {
     let refused = world.run(&["find"]);
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("token"));
+    // What is not given away is not on record as given away.
+    assert_eq!(disclose(&admin, "no.such.field").status.code(), Some(2));
+    std::fs::create_dir(world.path("out.json")).unwrap();
+    assert_eq!(disclose(&admin, "input.content").status.code(), Some(2), "its file cannot be written");
+    std::fs::remove_dir(world.path("out.json")).unwrap();
+    let (_, found) = world.ask(&["find", "--kind", "disclosure", "--vault-token", &admin]);
+    assert_eq!(found["records"], json!([]));
+
     assert!(disclose(&admin, "input.content").status.success());
     let (_, found) = world.ask(&["find", "--kind", "disclosure", "--vault-token", &admin]);
     let id = found["records"][0]["id"].as_str().unwrap();

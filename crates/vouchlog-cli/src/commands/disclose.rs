@@ -10,7 +10,7 @@ use vouchlog_statement::{LogTrust, verify_presentation};
 use vouchlog_vault::PresentationRequest;
 
 use super::custody::{self, CustodyArgs, VaultArgs};
-use super::{policy, write_file};
+use super::{check_writable, policy, write_file};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
 
@@ -51,6 +51,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let policy = self.policy.as_deref().map(policy).transpose()?;
+        check_writable(&self.out)?;
         let (vault, access) = self.vault.open().await?;
         let row = vault.row(&access, &self.record).await.map_err(custody::advise_vault)?;
         let custodian = self.custody.open(&self.vault, vault, access.clone()).await?;

@@ -80,6 +80,7 @@ struct KnownOfLog {
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let policy = self.policy.as_deref().map(policy).transpose()?;
+        self.html.iter().chain(&self.bundle).try_for_each(|file| check_writable(file))?;
         let (vault, access) = self.vault.open().await?;
         let known = KnownOfLog { policy, findings: self.log_findings(&vault, &access).await? };
         let rows = self.rows(&vault, &access).await?;

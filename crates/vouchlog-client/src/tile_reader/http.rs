@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::RETRY_AFTER;
-use reqwest::{Certificate, Client, Response, StatusCode, Url};
+use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect};
 use vouchlog_api::{Error, ErrorKind, Result};
 use vouchlog_runtime::Backoff;
 
 use crate::USER_AGENT;
 use crate::connection::Connection;
-use crate::limits::{CONNECT_TIMEOUT, FIRST_BACKOFF, MAX_READ_BACKOFF, READ_ATTEMPTS, READ_TIMEOUT};
+use crate::limits::{
+    CONNECT_TIMEOUT, FIRST_BACKOFF, MAX_READ_BACKOFF, MAX_REDIRECTS, READ_ATTEMPTS, READ_TIMEOUT,
+};
 
 /// A log's URL prefix, and the connections to it.
 #[derive(Clone, Debug)]
@@ -40,7 +42,7 @@ impl HttpSource {
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::limited(3));
+            .redirect(to_same_origin());
         if let Some(pem) = &connection.ca_pem {
             let certificate =
                 Certificate::from_pem(pem.as_bytes()).map_err(|error| refused(error.to_string()))?;
@@ -91,9 +93,23 @@ impl HttpSource {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Failure { error: Error::new(ErrorKind::PermissionDenied, failed), again: None }
             }
+            _ if status.is_redirection() => {
+                let failed = format!("{url} redirects elsewhere, which is not followed");
+                Failure { error: Error::internal(failed), again: None }
+            }
             _ => Failure { error: Error::internal(failed), again: None },
         })
     }
+}
+
+/// A log may move its files about, and name no other server: what that one says would pass for the log's word, and it may be one
+/// that only we can reach.
+fn to_same_origin() -> redirect::Policy {
+    redirect::Policy::custom(|attempt| {
+        let is_same =
+            attempt.previous().first().is_some_and(|first| first.origin() == attempt.url().origin());
+        if is_same && attempt.previous().len() <= MAX_REDIRECTS { attempt.follow() } else { attempt.stop() }
+    })
 }
 
 /// How long the server asks us to wait, in the form that is a number of seconds.

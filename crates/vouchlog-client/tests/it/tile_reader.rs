@@ -118,6 +118,27 @@ async fn a_busy_server_is_asked_again() {
 }
 
 #[tokio::test]
+async fn a_redirection_is_followed_on_the_same_server_alone() {
+    let found = answer("200 OK", b"the checkpoint");
+    let (url, asked) =
+        scripted(vec![answer("302 Found\r\nlocation: /logs/b/checkpoint", b""), found.clone()]).await;
+    assert_eq!(in_time(TileReader::http(&url).unwrap().checkpoint()).await.unwrap(), "the checkpoint");
+    assert!(asked.lock().unwrap()[1].starts_with("GET /logs/b/checkpoint"));
+    // The same server by another port is another server.
+    let (elsewhere, never) = scripted(vec![found]).await;
+    let (url, asked) =
+        scripted(vec![answer(&format!("302 Found\r\nlocation: {elsewhere}/checkpoint"), b"")]).await;
+    let error = in_time(TileReader::http(&url).unwrap().checkpoint()).await.unwrap_err();
+    assert!(error.message.contains("redirects elsewhere, which is not followed"), "{error:?}");
+    assert_eq!((asked.lock().unwrap().len(), never.lock().unwrap().len()), (1, 0));
+    // Round in a circle.
+    let round = answer("302 Found\r\nlocation: /logs/a/checkpoint", b"");
+    let (url, asked) = scripted(vec![round; 9]).await;
+    in_time(TileReader::http(&url).unwrap().checkpoint()).await.unwrap_err();
+    assert_eq!(asked.lock().unwrap().len(), 4);
+}
+
+#[tokio::test]
 async fn what_cannot_pass_is_not_tried_again() {
     let check = async |head: &str, body: &[u8], kind: ErrorKind| {
         let (url, asked) = scripted(vec![answer(head, body)]).await;

@@ -117,8 +117,8 @@ fn judged(read: Vec<(Row, Option<Record>)>, context: Context) -> Vec<ReadRecord>
 }
 
 impl Recorder {
-    /// Records with their content. That they are read, by whom and why, is on record and on its way to the log before the first
-    /// of them is opened.
+    /// Records with their content. That they are read, by whom and why, is on record and on its way to the log before any of them is
+    /// given out, and only if all can be.
     pub async fn read_content(
         &self,
         access: &Access,
@@ -126,7 +126,7 @@ impl Recorder {
         basis: &str,
     ) -> Result<Vec<ReadRecord>, RecordingError> {
         access.require(Role::ReadContent)?;
-        let permit = self.permit(access, &rows, basis, DisclosureScope::Read, &[]).await?;
+        let permit = permit(&rows);
         let context = learn(self.vault(), access).await?;
         let mut read = Vec::with_capacity(rows.len());
         for row in rows {
@@ -141,11 +141,13 @@ impl Recorder {
             };
             read.push((row, record));
         }
+        let rows: Vec<&Row> = read.iter().map(|(row, _)| row).collect();
+        self.put_on_record(access, &rows, basis, DisclosureScope::Read, &[]).await?;
         Ok(judged(read, context))
     }
 
-    /// The SD-JWTs of records that show the fields asked for. The disclosure itself is recorded, and on
-    /// its way to the log, before the first of them is made. A bundle shows of each record those fields that it has; a single
+    /// The SD-JWTs of records that show the fields asked for. Once all of them are made, the
+    /// disclosure itself is recorded, and on its way to the log before any of them is given out: one that failed gave nothing away. A bundle shows of each record those fields that it has; a single
     /// presentation has to have all of them.
     pub async fn present(
         &self,
@@ -154,7 +156,7 @@ impl Recorder {
     ) -> Result<Vec<String>, RecordingError> {
         let PresentationRequest { rows, paths, basis, scope } = request;
         access.require(Role::Disclose)?;
-        let permit = self.permit(access, rows, basis, scope, paths).await?;
+        let permit = permit(rows);
         let mut presented = Vec::with_capacity(rows.len());
         for row in rows {
             let metadata = self.vault().metadata(access, &row.id).await?;
@@ -167,18 +169,20 @@ impl Recorder {
             presented
                 .push(sd_jwt.map_err(|error| RecordingError::Statement { record: row.id.clone(), error })?);
         }
+        let rows: Vec<&Row> = rows.iter().collect();
+        self.put_on_record(access, &rows, basis, scope, paths).await?;
         Ok(presented)
     }
 
     /// Puts a disclosure of these records on record.
-    async fn permit(
+    async fn put_on_record(
         &self,
         access: &Access,
-        rows: &[Row],
+        rows: &[&Row],
         basis: &str,
         scope: DisclosureScope,
         paths: &[String],
-    ) -> Result<ReadPermit, RecordingError> {
+    ) -> Result<(), RecordingError> {
         let records: Vec<RecordId> = rows.iter().map(|row| row.id.clone()).collect();
         let mut events = Vec::new();
         for records in records.chunks(RECORDS_PER_EVENT) {
@@ -194,6 +198,11 @@ impl Recorder {
             events.push(event);
         }
         self.record(events).await?;
-        Ok(ReadPermit::new(records))
+        Ok(())
     }
+}
+
+/// Permission to decrypt these records. What is decrypted is given out once that is on record.
+fn permit(rows: &[Row]) -> ReadPermit {
+    ReadPermit::new(rows.iter().map(|row| row.id.clone()).collect())
 }

@@ -126,6 +126,21 @@ async fn every_bundle_missing() {
     assert_eq!(report.counts[&Kind::MissingBundle], HONEST.len().div_ceil(256) as u64);
 }
 
+/// A log can sign a tree of any size. An audit of one that it does not have ends, and says what was not read.
+#[tokio::test]
+async fn a_tree_that_nobody_can_have() {
+    let size = vouchlog_merkle::TreeSize::new(1 << 62);
+    let head = vouchlog_merkle::TreeHead { size, root: vouchlog_merkle::EMPTY_ROOT };
+    for mut objects in [objects(), Objects::default()] {
+        objects.checkpoint = Some(checkpoint(head, &[1, 2], BEGIN / 1000 + 7200));
+        let served = objects.files.len() as u64;
+        let report = report(objects).await;
+        let missing = report.counts[&Kind::MissingBundle];
+        assert!((1_024..2_048 + served).contains(&missing), "{report}");
+        assert!(!report.is_clean(), "{report}");
+    }
+}
+
 /// A damaged tile is one finding at that tile, and never also an altered entry.
 #[tokio::test]
 async fn a_damaged_tile_of_every_level() {
