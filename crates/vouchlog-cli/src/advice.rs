@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::Write;
 
+use crate::terminal;
+
 /// A problem in words, and what to do. A context of the error it explains.
 #[derive(Debug)]
 pub(crate) struct Advice {
@@ -33,9 +35,9 @@ impl std::error::Error for Advice {}
 pub(crate) fn print(error: &anyhow::Error) {
     // Without standard error there is no place left to report to.
     let mut stderr = std::io::stderr().lock();
-    let _ = writeln!(stderr, "error: {error:#}");
+    let _ = writeln!(stderr, "error: {}", terminal::words(&format!("{error:#}")));
     if let Some(advice) = error.downcast_ref::<Advice>() {
-        let _ = writeln!(stderr, " hint: {}", advice.hint);
+        let _ = writeln!(stderr, " hint: {}", terminal::words(&advice.hint));
     }
 }
 

@@ -10,6 +10,7 @@ mod help;
 mod output;
 mod report;
 mod telemetry;
+mod terminal;
 mod values;
 
 use commands::Command;

@@ -8,6 +8,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde_json::Value;
 use vouchlog_stream::LoggedAt;
 
+use crate::terminal;
+
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -59,7 +61,7 @@ impl Output {
 
     /// Gives the answer, in words or in JSON.
     pub(crate) fn answer(self, words: &str, json: &Value) -> anyhow::Result<()> {
-        if self.json { print(&json.to_string()) } else { print(words) }
+        if self.json { print(&terminal::json(&json.to_string())) } else { print(&terminal::words(words)) }
     }
 
     /// A server's first words. If they cannot be printed they are traced, and the server starts anyway.
@@ -84,7 +86,7 @@ impl Output {
 
     /// Tells people something; programs hear the answer only.
     pub(crate) fn say(self, words: &str) -> anyhow::Result<()> {
-        if self.json { Ok(()) } else { print(words) }
+        if self.json { Ok(()) } else { print(&terminal::words(words)) }
     }
 }
 
@@ -105,7 +107,7 @@ pub(crate) fn warn(words: &str) {
 /// Says something beside the answer, on standard error.
 pub(crate) fn note(words: &str) {
     // Without standard error there is no place left to report to.
-    let _ = writeln!(std::io::stderr(), "{words}");
+    let _ = writeln!(std::io::stderr(), "{}", terminal::words(words));
 }
 
 /// A progress bar on standard error, if that is a terminal.

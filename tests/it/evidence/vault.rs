@@ -202,6 +202,57 @@ fn erasure_is_lawful_final_and_no_hole() {
     assert!(!said.to_string().contains("u-20931"), "{said}");
 }
 
+/// Each text in a value, replaced by another one.
+fn replaced(value: &Value, by: &str) -> Vec<Value> {
+    let below =
+        |value: &Value, put: &dyn Fn(Value) -> Value| replaced(value, by).into_iter().map(put).collect();
+    match value {
+        Value::String(_) => vec![by.into()],
+        Value::Object(members) => members
+            .iter()
+            .flat_map(|(name, member)| -> Vec<Value> {
+                below(member, &|changed| {
+                    let mut whole = value.clone();
+                    whole[name] = changed;
+                    whole
+                })
+            })
+            .collect(),
+        Value::Array(list) => (0..list.len())
+            .flat_map(|at| -> Vec<Value> {
+                below(&list[at], &|changed| {
+                    let mut whole = value.clone();
+                    whole[at] = changed;
+                    whole
+                })
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn a_foreign_file_does_not_steer_the_terminal() {
+    let world = World::start();
+    world.record(&record_of("r-1", &exchange("tool-call")));
+    let file = world.path("shown.json");
+    world.ask(&["disclose", "--record", "r-1", "--fields", "outcome", "--basis", "case 17", "--out", &file]);
+    let honest: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let hostile = replaced(&honest, "\u{1b}[2J\u{1b}[H\u{9b}2J\u{202e}\rverified\n\u{2014} \u{1b}]0;x\u{7}");
+    assert!(hostile.len() > 4, "{honest}");
+    for changed in hostile {
+        std::fs::write(&file, changed.to_string()).unwrap();
+        for json in [&[][..], &["--json"]] {
+            let output = world.run(&[&["verify", "--presentation", &file][..], json].concat());
+            assert_ne!(output.status.code(), Some(0), "{changed}");
+            let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap()).concat();
+            let steers = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
+            assert!(!said.contains(steers), "{said:?}");
+            assert!(!said.lines().any(|line| line.starts_with("verified")), "{said}");
+        }
+    }
+}
+
 #[test]
 fn what_was_recorded_while_the_log_was_away_gets_there_once() {
     let world = World::start();

@@ -15,7 +15,7 @@ use vouchlog_vault::{Access, PresentationRequest, Query, ReadRecord, Row, Vault,
 
 use super::custody::{self, CustodyArgs, VaultArgs};
 use super::reports::{log_of, read_reports};
-use super::{disclose, policy, write_file};
+use super::{check_writable, disclose, policy, write_file};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 use crate::report;

@@ -20,6 +20,7 @@ use vouchlog_session::{
 
 use super::limits::{CHECK, MAX_CRITICAL, NOT_PROVEN, PROVEN};
 use super::wrap::wrap;
+use crate::terminal;
 
 /// Narrower than this nothing can be drawn.
 const NARROWEST: usize = 60;
@@ -70,15 +71,15 @@ struct Page {
 
 impl Page {
     fn ink(&self, text: &str, ink: Ink) -> String {
-        let code = match ink {
-            Ink::Bold => 1,
-            Ink::Dim => 2,
-            Ink::Red => 31,
-            Ink::Green => 32,
-            Ink::Yellow => 33,
+        let begin = match ink {
+            Ink::Bold => terminal::BOLD,
+            Ink::Dim => terminal::DIM,
+            Ink::Red => terminal::RED,
+            Ink::Green => terminal::GREEN,
+            Ink::Yellow => terminal::YELLOW,
         };
         if self.colour && !text.is_empty() {
-            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+            format!("{begin}{text}{}", terminal::PLAIN)
         } else {
             text.to_owned()
         }
