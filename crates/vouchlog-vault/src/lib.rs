@@ -15,8 +15,9 @@
 //! (`vouchlog-record`, `vouchlog-grading`, `vouchlog-statement`), logging them and fetching their proofs.
 //!
 //! In clear are: ids, kinds, tenants' names, times, digests, signed statements (public claims and salted digests), proofs, retention
-//! classes, names of holds and principals, legal bases. A holder of the database without the key sees those, how many records each
-//! pseudonym has, and nothing else.
+//! classes, names of holds and principals, legal bases. A pseudonym is a keyed hash, the same for the same value within a tenant: a holder
+//! of the database without the key sees which records share a person, a session or a tool, and how many do, and cannot tell which person,
+//! session or tool that is, unless the pattern itself gives it away.
 //!
 //! ```
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
