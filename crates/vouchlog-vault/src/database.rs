@@ -118,10 +118,12 @@ impl Database {
             Dialect::Sqlite => [
                 ("vault", include_str!("../migrations/sqlite/0001_vault.sql")),
                 ("sums", include_str!("../migrations/sqlite/0002_sums.sql")),
+                ("hold query", include_str!("../migrations/sqlite/0003_hold_query.sql")),
             ],
             Dialect::Postgres => [
                 ("vault", include_str!("../migrations/postgres/0001_vault.sql")),
                 ("sums", include_str!("../migrations/postgres/0002_sums.sql")),
+                ("hold query", include_str!("../migrations/postgres/0003_hold_query.sql")),
             ],
         };
         let step = |(number, (name, sql)): (i64, (&'static str, &'static str))| {

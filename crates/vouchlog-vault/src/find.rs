@@ -81,7 +81,11 @@ pub(crate) async fn find(shared: &Shared, tx: &mut AnyConnection, asked: &Query)
 }
 
 /// The tenant that is named, or all of them.
-async fn tenants(shared: &Shared, tx: &mut AnyConnection, name: Option<&str>) -> Result<Vec<Arc<Tenant>>> {
+pub(crate) async fn tenants(
+    shared: &Shared,
+    tx: &mut AnyConnection,
+    name: Option<&str>,
+) -> Result<Vec<Arc<Tenant>>> {
     let names = match name {
         Some(name) => vec![name.to_owned()],
         None => {

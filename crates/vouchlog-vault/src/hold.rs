@@ -12,14 +12,15 @@ use crate::query::{Order, Query};
 use crate::record::check_name;
 use crate::role::Role;
 use crate::sql::{Value, over_set, over_values};
-use crate::{Result, Vault, VaultError};
+use crate::{Result, Vault, VaultError, standing};
 
 /// What to put under a hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HoldTarget {
     /// These records.
     Records(Vec<RecordId>),
-    /// What a query finds now, all pages of it. What is kept later is not under the hold: place it again.
+    /// What a query finds, all pages of it, and what is kept later and matches it as well. A tenant that comes into being later is
+    /// not covered unless the query names it.
     Matching(Query),
 }
 
@@ -57,6 +58,7 @@ impl Vault {
                     added += put_under(&mut tx, name, rows).await?;
                 }
                 HoldTarget::Matching(query) => {
+                    standing::place(&self.shared, &mut tx, name, query).await?;
                     let mut query = Query { order: Order::OldestFirst, limit: MAX_ROWS, ..query.clone() };
                     loop {
                         let page = find(&self.shared, &mut tx, &query).await?;
@@ -86,6 +88,7 @@ impl Vault {
                 access.require(Role::Erase)?;
                 let mut tx = self.shared.db.begin().await?;
                 self.shared.db.lock(&mut tx, true).await?;
+                standing::lift(&mut tx, name).await?;
                 sqlx::query("DELETE FROM held WHERE hold = $1").bind(name).execute(&mut *tx).await?;
                 let deleted =
                     sqlx::query("DELETE FROM hold WHERE name = $1").bind(name).execute(&mut *tx).await?;

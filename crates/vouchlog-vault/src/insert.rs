@@ -11,6 +11,7 @@ use crate::keys::{Key, MAC_BYTES, Tenant, random_key, seal, subject_context, ten
 use crate::sealed::SealedRecord;
 use crate::shared::Shared;
 use crate::sql::{Value, map, over_set, over_values};
+use crate::standing::{self, KeptRecord, StandingHold};
 use crate::{KeepRecord, Result, VaultError, sums};
 
 /// One call of `keep`.
@@ -34,6 +35,10 @@ pub(crate) async fn keep_group(shared: &Shared, jobs: &[KeepJob]) -> Result<Vec<
         let places = insert_records(&mut tx, &new, &owners, &minimums).await?;
         insert_parts(&mut tx, &new, &owners, &places).await?;
         insert_facets(&mut tx, &new, &owners, &places).await?;
+        let holds = standing::all(&mut tx).await?;
+        if !holds.is_empty() {
+            put_under_holds(&mut tx, &holds, &new, &owners, &places).await?;
+        }
     }
     shared.db.commit(tx).await?;
     Ok(outcomes)
@@ -284,4 +289,32 @@ async fn insert_facets(
     let rows = facets.into_iter().map(row).collect();
     over_values(tx, "INSERT INTO facet (mac, started_at, record, personal)", rows, "").await?;
     Ok(())
+}
+
+/// Puts the records under the holds that go on and cover them.
+async fn put_under_holds(
+    tx: &mut AnyConnection,
+    holds: &[StandingHold],
+    new: &[New<'_>],
+    owners: &Owners,
+    places: &HashMap<String, i64>,
+) -> Result<()> {
+    let macs: Vec<BTreeSet<[u8; MAC_BYTES]>> = new
+        .iter()
+        .map(|(sealed, _)| {
+            let tenant = owners.tenant(&sealed.record);
+            sealed.record.facets.iter().map(|(facet, value)| tenant.facet(*facet, value)).collect()
+        })
+        .collect();
+    let records = new.iter().zip(&macs).map(|((sealed, _), macs)| {
+        let record = &sealed.record;
+        KeptRecord {
+            n: places[record.id.as_str()],
+            tenant: owners.tenant(record).id,
+            kind: record.kind.byte(),
+            started_at: record.started_at,
+            macs,
+        }
+    });
+    standing::cover(tx, holds, records).await
 }

@@ -66,6 +66,7 @@ mod role;
 mod sealed;
 mod shared;
 mod sql;
+mod standing;
 mod sums;
 mod vault;
 mod waits;

@@ -75,6 +75,7 @@ suite! {
     erasing::an_erasure_survives_a_crash_at_every_step,
     erasing::holds_and_duties_are_respected,
     erasing::what_is_due_is_swept,
+    erasing::a_hold_covers_what_is_kept_later,
     erasing::a_hold_covers_all_pages_of_a_query,
     erasing::what_was_lost_is_named_and_never_passes_for_erased,
     keying::a_vault_opens_with_its_key_alone,

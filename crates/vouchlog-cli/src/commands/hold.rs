@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// Hold these records
     #[arg(long, value_name = "ID", num_args = 1.., requires = "name")]
     record: Vec<RecordId>,
-    /// Hold the records that match all of these
+    /// Hold the records that match all of these, and those that are kept later and match as well
     #[arg(long = "by", value_name = "FACET=VALUE", value_parser = super::find::facet, requires = "name", conflicts_with = "record")]
     facets: Vec<(Facet, String)>,
     /// Lift the hold

@@ -310,3 +310,27 @@ pub(super) async fn what_was_lost_is_named_and_never_passes_for_erased(place: Pl
         assert!(matches!(refused, Err(VaultError::Damaged(_))), "{refused:?}");
     }
 }
+
+pub(super) async fn a_hold_covers_what_is_kept_later(place: Place) {
+    let (vault, owner) = open(&place).await;
+    let call = |name: &str, session: &str, person: &str| record(name, session, person);
+    vault.keep(&owner, vec![call("r1", "s1", "alice"), call("r2", "s2", "bob")], NOW).await.unwrap();
+    let by_session = Query { tenant: Some(call("x", "s", "p").tenant), ..by(Facet::Session, "s1") };
+    assert_eq!(vault.hold(&owner, "case", &HoldTarget::Matching(by_session.clone()), NOW).await.unwrap(), 1);
+    // Placed again, it is the same hold.
+    assert_eq!(vault.hold(&owner, "case", &HoldTarget::Matching(by_session.clone()), NOW).await.unwrap(), 0);
+    // By another handle, as another process would.
+    let (other, _) = open(&place).await;
+    other.keep(&owner, vec![call("r3", "s1", "carol"), call("r4", "s3", "alice")], NOW + 5).await.unwrap();
+    let hold = |name: &str| {
+        let (vault, owner, name) = (vault.clone(), owner.clone(), id(name));
+        async move { vault.row(&owner, &name).await.unwrap().hold }
+    };
+    assert_eq!((hold("r3").await.as_deref(), hold("r4").await), (Some("case"), None));
+    let plan = vault.plan_erasure(&owner, &subject("carol"), NOW + 6).await.unwrap();
+    let why = Why::LegalHold("case".to_owned());
+    assert_eq!((plan.records, plan.refusals), (vec![], vec![Refusal { record: id("r3"), why }]));
+    vault.release(&owner, "case").await.unwrap();
+    vault.keep(&owner, vec![call("r5", "s1", "carol")], NOW + 7).await.unwrap();
+    assert_eq!((hold("r3").await, hold("r5").await), (None, None), "it was lifted");
+}
