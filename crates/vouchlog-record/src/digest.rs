@@ -28,7 +28,7 @@ pub struct ArtifactDigest(String);
 pub enum DigestError {
     /// It is a bare hash of content.
     #[error(
-        "the content behind an unsalted digest can be guessed, so it is rejected: leave the content in the record, where it gets a salt, or give a keyed commitment as hmac-sha256:<value>"
+        "the content behind an unsalted digest can be guessed, so it is rejected (R48): leave the content in the record, where it gets a salt, or give a keyed commitment as hmac-sha256:<value>"
     )]
     Unsalted,
     /// It is no commitment.

@@ -95,6 +95,8 @@ group! {
         in_force_from: Timestamp,
         /// The time until which it was in force, if known.
         in_force_until: Timestamp,
+        /// Of the subject `data_classes`: the classes, the least sensitive first.
+        classes: Vec<String>,
     }
 }
 

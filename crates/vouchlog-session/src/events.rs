@@ -54,7 +54,8 @@ fn configuration(it: &Configuration) -> StepText {
     let what = joined([describe(&it.subject, word), named(&it.id), named(&it.version)], " ");
     let from = describe(&it.in_force_from, |from| format!("in force from {}", time(*from)));
     let until = describe(&it.in_force_until, |until| format!("until {}", time(*until)));
-    StepText::shown(joined([Some(what), from, until], ", "))
+    let classes = describe(&it.classes, |classes| count(classes.len() as u64, "class", "classes"));
+    StepText::shown(joined([Some(what), classes, from, until], ", "))
 }
 
 fn disclosure(it: &DisclosureEvent) -> StepText {
