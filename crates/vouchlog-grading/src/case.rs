@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use vouchlog_record::{
-    Body, Credential, CredentialType, Field, InitiatorKind, OutcomeState, PolicyDecision, Record, Time, Tool,
-    ToolStatus,
+    Body, Credential, CredentialType, Effect, Field, InitiatorKind, OutcomeState, PolicyDecision, Record,
+    Time, Tool, ToolStatus,
 };
 use vouchlog_stream::StatementKind;
 
@@ -16,7 +16,9 @@ use crate::terms::AskedOf;
 mod credential_uses;
 mod uncertain_time;
 
-pub(crate) use credential_uses::{JudgedUse, UseTime, UsedCredential, refutes_validity, uses};
+pub(crate) use credential_uses::{
+    JudgedUse, UseTime, UsedCredential, recorded, refutes_validity, tool_name, uses,
+};
 pub(crate) use uncertain_time::UncertainTime;
 
 /// A record under its rules.
@@ -108,14 +110,9 @@ impl<'a> Case<'a> {
         self.body.tools.value().map(Vec::as_slice).unwrap_or_default().iter().enumerate()
     }
 
-    /// Tool calls that were run, and those of which nobody says that they were not.
+    /// Tool calls that were run, those of which nobody says that they were not, and those that had an effect, whatever is said.
     pub(crate) fn run_tools(&self) -> impl Iterator<Item = (usize, &'a Tool)> + Clone {
-        self.tools().filter(|(_, tool)| {
-            !matches!(
-                tool.status.value(),
-                Some(ToolStatus::Proposed | ToolStatus::Denied | ToolStatus::Dropped)
-            )
-        })
+        self.tools().filter(|(_, tool)| !is_said_not_to_run(tool) || had_effect(tool))
     }
 
     pub(crate) fn outcome(&self) -> FieldView<'a, OutcomeState> {
@@ -138,6 +135,17 @@ impl<'a> Case<'a> {
     pub(crate) fn clock_error(&self) -> SignedDuration {
         stated_clock_error(self.record).unwrap_or(self.context.assumed_clock_error())
     }
+}
+
+/// Whether a tool call is recorded as one that was not run.
+pub(crate) fn is_said_not_to_run(tool: &Tool) -> bool {
+    matches!(tool.status.value(), Some(ToolStatus::Proposed | ToolStatus::Denied | ToolStatus::Dropped))
+}
+
+/// Whether a tool call is recorded to have called somebody, or changed something.
+pub(crate) fn had_effect(tool: &Tool) -> bool {
+    matches!(tool.effect.value(), Some(Effect::Confirmed | Effect::Dispatched | Effect::Reverted))
+        || tool.downstream.value().is_some_and(|calls| !calls.is_empty())
 }
 
 /// How far off the clock of a record's times may be, by its own account.

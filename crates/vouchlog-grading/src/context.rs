@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
-use vouchlog_record::{ArtifactDigest, ConfigurationSubject, CredentialAction, Record, RecordId};
+use vouchlog_record::{
+    ArtifactDigest, Configuration, ConfigurationSubject, CredentialAction, Record, RecordId,
+};
 use vouchlog_stream::StatementKind;
 
 use crate::described::{begin_of, id_of};
@@ -18,14 +20,14 @@ use crate::limits::{
 #[derive(Clone, Debug, Default)]
 pub struct Context {
     revocations: BTreeMap<String, Revocation>,
-    windows: BTreeMap<String, (Option<Timestamp>, Option<Timestamp>)>,
+    windows: BTreeMap<String, Vec<Window>>,
     configurations: BTreeMap<(ConfigurationSubject, String), Vec<ConfigurationPeriod>>,
     shared_workloads: BTreeSet<String>,
     agents: RememberedNames,
     sessions: RememberedNames,
     tasks: RememberedNames,
     initiators: RememberedNames,
-    class_order: Vec<String>,
+    class_orders: Vec<ClassOrder>,
     recorder_keys: BTreeMap<String, Vec<(Timestamp, Option<Timestamp>)>>,
     content_limits: BTreeSet<u64>,
     max_merge_delay: Option<SignedDuration>,
@@ -40,6 +42,16 @@ pub(crate) struct Revocation {
     pub(crate) from: Timestamp,
     /// The record that tells of it.
     pub(crate) by: Option<RecordId>,
+}
+
+/// The window that a credential was issued with: from when, and until when, where that was stated.
+pub(crate) type Window = (Option<Timestamp>, Option<Timestamp>);
+
+/// The classes of data, the least sensitive first, and from when on they were in force.
+#[derive(Clone, Debug)]
+struct ClassOrder {
+    from: Timestamp,
+    classes: Vec<String>,
 }
 
 /// A configuration, and when it was in force.
@@ -117,7 +129,7 @@ impl Context {
             let Some(id) = id_of(credential).value() else { continue };
             match event.action.value() {
                 Some(CredentialAction::Issued | CredentialAction::Rotated) => {
-                    self.windows.insert(id.clone(), (begin_of(credential), credential.exp.value().copied()));
+                    self.issue(id, (begin_of(credential), credential.exp.value().copied()));
                 }
                 Some(CredentialAction::Revoked) => {
                     let told = record.body.time.value().and_then(|time| time.start.value());
@@ -132,6 +144,7 @@ impl Context {
 
     fn learn_configuration(&mut self, record: &Record) {
         let Some(configuration) = record.body.configuration.value() else { return };
+        self.learn_classes(record, configuration);
         let (Some(subject), Some(id)) = (configuration.subject.value(), configuration.id.value()) else {
             return;
         };
@@ -143,6 +156,16 @@ impl Context {
             from: *from,
             until: configuration.in_force_until.value().copied(),
         });
+    }
+
+    fn learn_classes(&mut self, record: &Record, configuration: &Configuration) {
+        let Some(classes) = configuration.classes.value() else { return };
+        if configuration.subject.value() != Some(&ConfigurationSubject::DataClasses) {
+            return;
+        }
+        let told = record.body.time.value().and_then(|time| time.start.value());
+        let Some(from) = configuration.in_force_from.value().or(told) else { return };
+        self.class_orders.push(ClassOrder { from: *from, classes: classes.clone() });
     }
 
     fn learn_use(&mut self, record: &Record) {
@@ -186,8 +209,17 @@ impl Context {
     /// A credential was issued, valid from `begin` to `exp`.
     #[must_use]
     pub fn issued(mut self, credential: &str, begin: Option<Timestamp>, exp: Option<Timestamp>) -> Self {
-        self.windows.insert(credential.to_owned(), (begin, exp));
+        self.issue(credential, (begin, exp));
         self
+    }
+
+    /// A credential that is rotated under its name has several windows; of many the newest are kept.
+    fn issue(&mut self, credential: &str, window: Window) {
+        let windows = self.windows.entry(credential.to_owned()).or_default();
+        if windows.len() == MAX_REMEMBERED {
+            windows.remove(0);
+        }
+        windows.push(window);
     }
 
     /// Something was configured and in force from `from` until `until`, or until the next of the same name.
@@ -214,7 +246,8 @@ impl Context {
     /// The classes of data, the least sensitive first.
     #[must_use]
     pub fn class_order(mut self, classes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        self.class_order = classes.into_iter().map(Into::into).collect();
+        let classes = classes.into_iter().map(Into::into).collect();
+        self.class_orders.push(ClassOrder { from: Timestamp::MIN, classes });
         self
     }
 
@@ -256,7 +289,7 @@ impl Context {
     /// What a gateway knew when it graded a record, as far as an auditor can check it: parameters, and no history.
     pub(crate) fn of_its_day(&self) -> Self {
         Self {
-            class_order: self.class_order.clone(),
+            class_orders: self.class_orders.clone(),
             content_limits: self.content_limits.clone(),
             max_merge_delay: self.max_merge_delay,
             clock_error: self.clock_error,
@@ -273,8 +306,9 @@ impl Context {
         self.windows.contains_key(credential)
     }
 
-    pub(crate) fn window(&self, credential: &str) -> Option<(Option<Timestamp>, Option<Timestamp>)> {
-        self.windows.get(credential).copied()
+    /// The windows that a credential was issued with, as far as that is known.
+    pub(crate) fn windows(&self, credential: &str) -> &[Window] {
+        self.windows.get(credential).map(Vec::as_slice).unwrap_or_default()
     }
 
     pub(crate) fn is_shared_workload(&self, id: &str) -> bool {
@@ -303,8 +337,11 @@ impl Context {
         has_another(&self.initiators.names, credential, initiator)
     }
 
-    pub(crate) fn class_rank(&self, class: &str) -> Option<usize> {
-        self.class_order.iter().position(|known| known == class)
+    /// The rank of a data class, by the order that was in force at this time.
+    pub(crate) fn class_rank(&self, class: &str, at: Timestamp) -> Option<usize> {
+        let begun = self.class_orders.iter().filter(|order| order.from <= at);
+        let order = begun.max_by_key(|order| order.from)?;
+        order.classes.iter().position(|known| known == class)
     }
 
     pub(crate) fn max_merge_delay(&self) -> SignedDuration {

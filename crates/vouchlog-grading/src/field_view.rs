@@ -62,9 +62,16 @@ impl<'a, T> FieldView<'a, T> {
 }
 
 impl FieldView<'_, String> {
-    /// An empty text says nothing.
+    /// An empty text says nothing, nor does one of white space.
     pub(crate) fn text(self) -> Self {
-        self.filled(String::is_empty)
+        self.filled(|text| text.trim().is_empty())
+    }
+}
+
+impl FieldView<'_, Vec<String>> {
+    /// Names, at least one of which is none of white space.
+    pub(crate) fn names(self) -> Self {
+        self.filled(|names| names.iter().all(|name| name.trim().is_empty()))
     }
 }
 

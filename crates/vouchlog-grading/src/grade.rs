@@ -22,7 +22,7 @@ mod verdicts;
 
 pub use affected::{AffectedUse, affected_by_revocation};
 pub use claims::{DisclosureExtent, contradictions};
-pub use verdicts::{AUTHORIZED_RULES, DATA_RULES, EXECUTOR_RULES, POLICY_RULES, Verdicts};
+pub use verdicts::{DATA_RULES, EXECUTOR_RULES, POLICY_RULES, Verdicts, bears_on_authorization};
 
 /// A graded record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

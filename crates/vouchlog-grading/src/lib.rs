@@ -30,8 +30,8 @@ pub use context::Context;
 pub use duties::{Certainty, Duty, DutyReport, Figure, Figures, duties};
 pub use facts::{SessionFacts, SetFacts};
 pub use grade::{
-    AUTHORIZED_RULES, AffectedUse, DATA_RULES, DisclosureExtent, EXECUTOR_RULES, Grade, POLICY_RULES,
-    Verdicts, affected_by_revocation, contradictions, grade, grade_set,
+    AffectedUse, DATA_RULES, DisclosureExtent, EXECUTOR_RULES, Grade, POLICY_RULES, Verdicts,
+    affected_by_revocation, bears_on_authorization, contradictions, grade, grade_set,
 };
 pub use profile::ProfileRequirements;
 pub use rule::{Finding, Rule};

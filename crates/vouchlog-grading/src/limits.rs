@@ -11,6 +11,9 @@ pub const MAX_MERGE_DELAY: SignedDuration = SignedDuration::from_mins(5);
 /// Default for the longest time an intent may have no outcome.
 pub const ORPHAN_TIMEOUT: SignedDuration = SignedDuration::from_mins(15);
 
+/// A session without a new record for longer than this is taken to be over.
+pub const SESSION_QUIET: SignedDuration = SignedDuration::from_hours(1);
+
 /// Default for the number of agents under one workload identity: they cannot be distinguished.
 pub const MAX_AGENTS_PER_WORKLOAD: usize = 1;
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use vouchlog_grading::{
-    AUTHORIZED_RULES, Answer, Cause, DATA_RULES, EXECUTOR_RULES, POLICY_RULES, Severity, VALIDITY_RULES,
+    Answer, Cause, DATA_RULES, EXECUTOR_RULES, POLICY_RULES, Severity, VALIDITY_RULES, bears_on_authorization,
 };
 use vouchlog_record::{ApprovalState, Credential, Field, OneOrMany};
 
@@ -25,7 +25,7 @@ pub(crate) fn action_answers(place: usize, recorded: &TimelineRecord) -> ActionA
     let authorised = reasoned(
         verdicts.map(|it| it.authorized_known),
         authoriser(recorded),
-        reasons(&recorded.findings, AUTHORIZED_RULES),
+        reasons_by(&recorded.findings, |finding| bears_on_authorization(finding.code, &finding.at)),
     );
     let executor = reasoned(
         verdicts.map(|it| it.executor_known),
@@ -80,7 +80,11 @@ fn reasoned(answer: Option<Answer>, words: String, mut reasons: Vec<String>) -> 
 }
 
 fn reasons(findings: &[ShownFinding], rules: &[&str]) -> Vec<String> {
-    let deciding = findings.iter().filter(|finding| rules.contains(&finding.code));
+    reasons_by(findings, |finding| rules.contains(&finding.code))
+}
+
+fn reasons_by(findings: &[ShownFinding], decides: impl Fn(&ShownFinding) -> bool) -> Vec<String> {
+    let deciding = findings.iter().filter(|finding| decides(finding));
     deciding.take(REASONS).map(|finding| format!("{} ({})", finding.message, finding.code)).collect()
 }
 

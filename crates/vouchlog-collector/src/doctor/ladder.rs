@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use vouchlog_grading::{
-    AUTHORIZED_RULES, Answer, Cause, Context, EXECUTOR_RULES, Finding, Grade, Severity, VALIDITY_RULES,
-    Verdicts, grade,
+    Answer, Cause, Context, EXECUTOR_RULES, Finding, Grade, Severity, VALIDITY_RULES, Verdicts,
+    bears_on_authorization, grade,
 };
 use vouchlog_record::Record;
 
@@ -49,12 +49,13 @@ impl Question {
         }
     }
 
-    /// The rules whose findings keep it from a *yes*.
-    const fn rules(self) -> &'static [&'static str] {
+    /// Whether a finding keeps it from a *yes*.
+    fn is_open_by(self, finding: &Finding) -> bool {
+        let code = finding.rule.code;
         match self {
-            Self::Authorized => AUTHORIZED_RULES,
-            Self::Executor => EXECUTOR_RULES,
-            Self::Credential => &VALIDITY_RULES,
+            Self::Authorized => bears_on_authorization(code, &finding.at),
+            Self::Executor => EXECUTOR_RULES.contains(&code),
+            Self::Credential => VALIDITY_RULES.contains(&code),
         }
     }
 }
@@ -249,7 +250,7 @@ impl Standing {
                     if finding.cause == Cause::Unknown { finding.rule.severity } else { finding.severity };
                 return worst > Severity::Warn;
             }
-            open.iter().any(|question| question.rules().contains(&finding.rule.code))
+            open.iter().any(|question| question.is_open_by(finding))
         };
         let mut rules = BTreeMap::new();
         for (grade, has_content) in &self.0 {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
+use vouchlog_grading::limits::SESSION_QUIET;
 use vouchlog_grading::{SessionFacts, SetFacts, grade_set};
 use vouchlog_record::{Facet, Record, RecordId};
 use vouchlog_stream::StatementKind;
@@ -11,8 +12,6 @@ use vouchlog_vault::{Access, Query, Vault, VaultError};
 
 use super::facts::{RowFacts, counted, time};
 
-/// After so long without a record a session is taken for over.
-const SESSION_QUIET: SignedDuration = SignedDuration::from_hours(1);
 /// Ids of one list that are told.
 const MAX_TOLD: usize = 50;
 

@@ -5,6 +5,7 @@ use vouchlog_record::{Credential, DataSource, Field, Tool};
 
 use super::uncertain_time::UncertainTime;
 use super::{Case, is_svid};
+use crate::context::Window;
 use crate::described::{begin_of, id_of};
 use crate::field_view::{FieldView, view};
 use crate::terms::{AskedOf, Cause};
@@ -110,7 +111,7 @@ pub(crate) fn uses<'a>(case: &Case<'a>) -> (Vec<CredentialUse<'a>>, Vec<&'static
     (uses, hidden)
 }
 
-fn recorded(at: &Field<Timestamp>) -> UseTime {
+pub(crate) fn recorded(at: &Field<Timestamp>) -> UseTime {
     at.value().map_or(UseTime::Unknown, |at| UseTime::At(*at))
 }
 
@@ -185,7 +186,8 @@ fn source_name(place: usize, source: &DataSource) -> String {
     source.id.value().or(source.document.value()).cloned().unwrap_or_else(|| place.to_string())
 }
 
-fn tool_name(place: usize, tool: &Tool) -> String {
+/// What a tool call is called in findings.
+pub(crate) fn tool_name(place: usize, tool: &Tool) -> String {
     tool.call_id.value().or(tool.name.value()).cloned().unwrap_or_else(|| place.to_string())
 }
 
@@ -313,28 +315,60 @@ fn faults_of(case: &Case<'_>, credential: &Credential, one: &CredentialUse<'_>, 
     let moment = UncertainTime { what: &one.what, at, error: case.clock_error() };
     moment.within(begin_of(credential), credential.exp.value().copied(), &mut fault);
     if let Some(status) = credential.status.value() {
-        moment.status(status, case.requirements.max_status_age, &mut fault);
+        let issued = credential.iat.value().copied();
+        moment.status(status, issued, case.requirements.max_status_age, &mut fault);
     }
     if let Some(id) = id_of(credential).value() {
         moment.revoked(case.context.revocation(id), &mut fault);
     }
+    if !faults.iter().any(|fault| ["R13", "R14", "R14i"].contains(&fault.code)) {
+        faults.extend(contradicted_window(case, credential, one, &moment));
+    }
     faults
+}
+
+/// A window in the record is the gateway's word, and the one that the credential was issued with the issuer's. Which of them is right
+/// is not known where a use is only in the first.
+fn contradicted_window(
+    case: &Case<'_>,
+    credential: &Credential,
+    one: &CredentialUse<'_>,
+    moment: &UncertainTime<'_>,
+) -> Option<Fault> {
+    let windows = case.context.windows(id_of(credential).value()?);
+    if windows.is_empty() || by_issuance(windows, one, moment).is_empty() {
+        return None;
+    }
+    let text = format!(
+        "{} at {:.0} is not in the validity window that the credential was issued with; the record states another window",
+        one.what, moment.at
+    );
+    Some(Fault { code: "R14i", cause: Cause::Unknown, at: one.pointer.clone(), text })
+}
+
+/// What is wrong with a use under the windows that a credential was issued with, of which one is enough.
+fn by_issuance(windows: &[Window], one: &CredentialUse<'_>, moment: &UncertainTime<'_>) -> Vec<Fault> {
+    let under = |(begin, exp): &Window| {
+        let mut faults = Vec::new();
+        let mut fault = |code, cause, text| faults.push(Fault { code, cause, at: one.pointer.clone(), text });
+        moment.within(*begin, *exp, &mut fault);
+        faults
+    };
+    least(&windows.iter().map(under).collect::<Vec<_>>())
 }
 
 /// A credential that the record does not describe; the log may have its issuance.
 fn faults_of_other(case: &Case<'_>, id: &str, one: &CredentialUse<'_>, at: Timestamp) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    let mut fault = |code, cause, text| faults.push(Fault { code, cause, at: one.pointer.clone(), text });
     let moment = UncertainTime { what: &one.what, at, error: case.clock_error() };
-    match case.context.window(id) {
-        Some((begin, exp)) if begin.is_some() && exp.is_some() => {
-            moment.within(begin, exp, &mut fault);
-        }
-        _ => {
-            let text = format!("{} used another credential, whose validity window is not known", one.what);
-            fault("R14i", Cause::Unknown, text);
-        }
-    }
+    let windows = case.context.windows(id).iter().copied();
+    let whole: Vec<Window> = windows.filter(|(begin, exp)| begin.is_some() && exp.is_some()).collect();
+    let mut faults = if whole.is_empty() {
+        let text = format!("{} used another credential, whose validity window is not known", one.what);
+        vec![Fault { code: "R14i", cause: Cause::Unknown, at: one.pointer.clone(), text }]
+    } else {
+        by_issuance(&whole, one, &moment)
+    };
+    let mut fault = |code, cause, text| faults.push(Fault { code, cause, at: one.pointer.clone(), text });
     moment.revoked(case.context.revocation(id), &mut fault);
     faults
 }

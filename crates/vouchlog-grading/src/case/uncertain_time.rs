@@ -63,6 +63,7 @@ impl UncertainTime<'_> {
     pub(super) fn status(
         &self,
         status: &CredentialStatus,
+        issued: Option<Timestamp>,
         max_age: SignedDuration,
         fault: &mut impl FnMut(&'static str, Cause, String),
     ) {
@@ -84,6 +85,14 @@ impl UncertainTime<'_> {
             );
         }
         let Some(checked) = checked else { return };
+        // An issuer's clock is not the recorder's, and counts whole seconds.
+        let checked_by = checked.checked_add(self.error).unwrap_or(Timestamp::MAX);
+        if let Some(issued) = issued.filter(|issued| checked_by.as_second() < issued.as_second()) {
+            let text = format!(
+                "the status check at {checked:.0} for {what} was before the credential was issued at {issued:.0}"
+            );
+            fault("R17", Cause::Wrong, text);
+        }
         if checked > self.latest() {
             let (used, checked) = self.beside(checked);
             fault("R17", Cause::Wrong, format!("{used} was before the status check at {checked}"));

@@ -67,7 +67,7 @@ fn groups(case: &Case<'_>) -> [bool; GROUPS] {
         is_approval || is_override,
         case.decisions().any(|(_, decision)| decision.verdict.value().is_some()),
         case.decisions().next().is_some() && case.decisions().all(|(_, decision)| is_pinned(decision)),
-        data.then(|data| &data.input_class).list().value().is_some(),
+        data.then(|data| &data.input_class).names().value().is_some(),
         view(&body.model).then(|model| &model.served).text().value().is_some(),
         committed(&body.input).value().is_some(),
         committed(&body.output).value().is_some(),

@@ -38,7 +38,9 @@ pub struct Verdicts {
 }
 
 /// The rules that make [`Verdicts::authorized_known`] a no.
-pub const AUTHORIZED_RULES: &[&str] = &["R01", "R02", "R03", "R08", "R09", "R32", "R34"];
+pub(crate) const AUTHORIZED_RULES: &[&str] = &["R01", "R02", "R03", "R08", "R09", "R32", "R34"];
+/// The rules that make it a no where they find fault with an approval: one that came too late, or was no person's, authorised nothing.
+const APPROVAL_RULES: &[&str] = &["R36", "R37"];
 /// The rules about what policies decided, and whether that was followed. No verdict is theirs alone.
 pub const POLICY_RULES: &[&str] = &["R24", "R25", "R26", "R29", "R32", "R33"];
 /// The rules about which data was involved. No verdict is theirs alone.
@@ -99,12 +101,19 @@ impl fmt::Display for Verdicts {
 
 /// No if one of the rules fired, indeterminate if one could not be told.
 fn without(findings: &[Finding], codes: &[&str]) -> Answer {
-    findings.iter().filter(|finding| codes.contains(&finding.rule.code)).fold(
-        Answer::Yes,
-        |answer, finding| {
-            answer.and(if finding.cause == Cause::Unknown { Answer::Indeterminate } else { Answer::No })
-        },
-    )
+    without_any(findings.iter().filter(|finding| codes.contains(&finding.rule.code)))
+}
+
+fn without_any<'a>(findings: impl Iterator<Item = &'a Finding>) -> Answer {
+    findings.fold(Answer::Yes, |answer, finding| {
+        answer.and(if finding.cause == Cause::Unknown { Answer::Indeterminate } else { Answer::No })
+    })
+}
+
+/// Whether a finding of this rule, at these places, bears on who authorised the action.
+pub fn bears_on_authorization(code: &str, at: &[String]) -> bool {
+    AUTHORIZED_RULES.contains(&code)
+        || APPROVAL_RULES.contains(&code) && at.iter().any(|at| at.starts_with("/approval"))
 }
 
 /// Whether something is there.
@@ -120,7 +129,8 @@ pub(super) fn judge(case: &Case<'_>, findings: &[Finding], validity: &Validity) 
     if !case.is_asked(AskedOf::Acting) || case.record.is_amendment() {
         return Verdicts::NOT_ASKED;
     }
-    let authorized_known = without(findings, AUTHORIZED_RULES);
+    let bearing = findings.iter().filter(|finding| bears_on_authorization(finding.rule.code, &finding.at));
+    let authorized_known = without_any(bearing);
     let executor_known = without(findings, EXECUTOR_RULES);
     let credential_valid_at_moment = validity.answer;
     let attributable = authorized_known.and(executor_known).and(credential_valid_at_moment);

@@ -32,7 +32,10 @@ pub(crate) const CHANGES: &[(&str, &str)] = &[
     ("R27", "pin the policy that the engine loads"),
     ("R28", "find out which policy the gateway loads, and have it load the one in force"),
     ("R30", "have the policy engine give a reason for each denial, change and delay"),
-    ("R31", "have the gateway keep what stood before and after the change"),
+    (
+        "R31",
+        "have the gateway make the change that the policy decides on, and keep what stood before and after it",
+    ),
     ("R32", "hold the action until it is approved"),
     ("R33", "pass the tool the arguments that the policy decided on"),
     ("R35", "have another person approve"),

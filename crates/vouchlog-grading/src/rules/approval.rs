@@ -9,7 +9,7 @@ use vouchlog_record::{
 use crate::case::Case;
 use crate::field_view::{FieldView, view};
 use crate::rule::{RULE, Reporter, Rule};
-use crate::rules::overrides::{Independence, Timing, independence, overrides, timing};
+use crate::rules::overrides::{Independence, SameName, Timing, independence, overrides, same_name, timing};
 use crate::terms::{AskedOf, Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
@@ -202,12 +202,15 @@ fn not_approved(case: &Case<'_>, report: &mut Reporter<'_>) {
 }
 
 fn self_approval(case: &Case<'_>, report: &mut Reporter<'_>) {
-    let mut names = Vec::new();
+    let mut names: Vec<&String> = Vec::new();
     for (at, approval) in given(case) {
         let at = format!("{at}/approver");
         let Some(approver) = report.known(view(&approval.approver).text(), &at) else { continue };
-        if names.contains(&approver) {
+        let same: Vec<_> = names.iter().map(|name| same_name(name, approver)).collect();
+        if same.contains(&SameName::Yes) {
             report.wrong([at.as_str()], "one person approved more than once");
+        } else if same.contains(&SameName::Perhaps) {
+            report.unknown([at.as_str()], "two approvers have similar names, and may be one person");
         }
         names.push(approver);
         by_another(case, approver, &at, "the approver is also the requester or the executor", report);
@@ -230,13 +233,40 @@ fn by_another(case: &Case<'_>, name: &str, at: &str, message: &str, report: &mut
     }
 }
 
-/// When the approval had to be there, from the first to the last: the tool calls that it may be for, or the end where there is none.
-fn needed_at(case: &Case<'_>) -> Option<(Timestamp, Timestamp)> {
-    let may_need = |tool: &Tool| tool.side_effect.value() != Some(&false) || is_held_up(case, tool);
-    starts(case, may_need)
+/// When an approval has to be there.
+enum Needed {
+    /// From the first to the last of the tool calls that it may be for, or at the end where there is none.
+    Between(Timestamp, Timestamp),
+    /// What would tell is missing: its JSON pointer.
+    Unknown(String),
+    /// Nothing is done yet.
+    NotYet,
+}
+
+fn needed(case: &Case<'_>) -> Needed {
+    if case.is_intent() {
+        return Needed::NotYet;
+    }
+    if matches!(view(&case.body.tools), FieldView::Absent | FieldView::Withheld) {
+        return Needed::Unknown("/tools".to_owned());
+    }
+    let is_decided = view(&case.body.policy).value().is_some();
+    let may_need =
+        |tool: &Tool| tool.side_effect.value() != Some(&false) || !is_decided || is_held_up(case, tool);
+    let all: Vec<_> = case.run_tools().collect();
+    let needing: Vec<_> = all.iter().copied().filter(|(_, tool)| may_need(tool)).collect();
+    let calls = if needing.is_empty() { &all } else { &needing };
+    if let Some((place, _)) = calls.iter().find(|(_, tool)| tool.start.value().is_none()) {
+        return Needed::Unknown(format!("/tools/{place}/start"));
+    }
+    let starts = || calls.iter().filter_map(|(_, tool)| tool.start.value().copied());
+    match (starts().min(), starts().max(), case.time(|time| &time.end).value()) {
         // No tool call needs it: it is then taken to be for whatever came first.
-        .or_else(|| starts(case, |_| true).map(|(first, _)| (first, first)))
-        .or_else(|| case.time(|time| &time.end).value().map(|end| (*end, *end)))
+        (Some(first), Some(_), _) if needing.is_empty() => Needed::Between(first, first),
+        (Some(first), Some(last), _) => Needed::Between(first, last),
+        (_, _, Some(end)) => Needed::Between(*end, *end),
+        (_, _, None) => Needed::Unknown("/time/end".to_owned()),
+    }
 }
 
 /// Whether a policy held the tool call up until someone approves.
@@ -247,19 +277,19 @@ fn is_held_up(case: &Case<'_>, tool: &Tool) -> bool {
     })
 }
 
-/// When the first and the last of the chosen tool calls started.
-fn starts(case: &Case<'_>, chosen: impl Fn(&Tool) -> bool) -> Option<(Timestamp, Timestamp)> {
-    let chosen = case.run_tools().filter(|(_, tool)| chosen(tool));
-    let starts = || chosen.clone().filter_map(|(_, tool)| tool.start.value().copied());
-    starts().min().zip(starts().max())
-}
-
 fn outside_window(case: &Case<'_>, report: &mut Reporter<'_>) {
     for (place, approval) in given(case) {
         let (at, expires) = (format!("{place}/at"), format!("{place}/expires"));
         let given_at = report.known(view(&approval.at), &at);
         let until = report.known(view(&approval.expires), &expires);
-        let Some((first, last)) = needed_at(case) else { continue };
+        let (first, last) = match needed(case) {
+            Needed::Between(first, last) => (first, last),
+            Needed::Unknown(missing) => {
+                report.unknown([at, missing], "when the approved action started is not recorded");
+                continue;
+            }
+            Needed::NotYet => continue,
+        };
         if given_at.is_some_and(|given_at| *given_at > first) {
             report.wrong([at], format!("approved after the action at {first:.0}"));
         }

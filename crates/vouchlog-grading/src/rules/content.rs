@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde_json::Value;
-use vouchlog_record::Verdict;
+use vouchlog_record::{DataSource, Verdict};
 
 use crate::case::Case;
 use crate::field_view::{FieldView, committed, view};
@@ -69,7 +70,7 @@ pub(super) fn table() -> Vec<Rule> {
 }
 
 fn no_class(case: &Case<'_>, report: &mut Reporter<'_>) {
-    let class = view(&case.body.data).then(|data| &data.input_class).list();
+    let class = view(&case.body.data).then(|data| &data.input_class).names();
     report.require(class, "/data/input_class", "the data class of the input is not recorded");
 }
 
@@ -106,13 +107,15 @@ fn downgrade(case: &Case<'_>, report: &mut Reporter<'_>) {
         (Some(_), Some(_)) => {
             report.missing([at], "the output has a lower data class than its input or sources");
         }
-        _ => report.unknown([at], "which class is higher is not known: configure the order of classes"),
+        _ => report.unknown([at], "which class is higher is not known: no record of kind `configuration` states the order of classes"),
     }
 }
 
 /// The highest rank among data classes; `None` where there is none, or where the order of one is not known.
 fn highest_class<'a>(case: &Case<'_>, classes: impl Iterator<Item = &'a String>) -> Option<usize> {
-    let ranks: Option<Vec<_>> = classes.map(|class| case.context.class_rank(class)).collect();
+    // Of an unknown time the order that is in force now counts.
+    let at = case.time(|time| &time.start).value().copied().unwrap_or(Timestamp::MAX);
+    let ranks: Option<Vec<_>> = classes.map(|class| case.context.class_rank(class, at)).collect();
     ranks?.into_iter().max()
 }
 
@@ -120,7 +123,7 @@ fn retrieval_unlisted(case: &Case<'_>, report: &mut Reporter<'_>) {
     let at = "/data/sources";
     let data = view(&case.body.data);
     match data.then(|data| &data.sources).list() {
-        FieldView::Value(_) => return,
+        FieldView::Value(sources) => return unnamed_sources(sources, report),
         FieldView::Withheld => return report.unknown([at], "what was retrieved is withheld"),
         FieldView::Absent | FieldView::NotApplicable => {}
     }
@@ -128,6 +131,26 @@ fn retrieval_unlisted(case: &Case<'_>, report: &mut Reporter<'_>) {
         FieldView::Value(true) => report.missing([at], "data was retrieved, and no sources are listed"),
         retrieved => {
             report.known(retrieved, "/data/retrieved");
+        }
+    }
+}
+
+/// A source that is listed without a name lists nothing.
+fn unnamed_sources(sources: &[DataSource], report: &mut Reporter<'_>) {
+    for (place, source) in sources.iter().enumerate() {
+        let names = [&source.id, &source.document].map(|name| view(name).text());
+        let (digest, content) = (view(&source.digest), view(&source.content));
+        if names.iter().any(|name| name.value().is_some())
+            || digest.value().is_some()
+            || content.value().is_some()
+        {
+            continue;
+        }
+        let at = [format!("/data/sources/{place}")];
+        if names.iter().any(|name| name.is_withheld()) || digest.is_withheld() || content.is_withheld() {
+            report.unknown(at, "which source it was is withheld");
+        } else {
+            report.missing(at, "a source is listed without a name");
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::case::{Case, is_svid};
 use crate::described::id_of;
 use crate::field_view::{FieldView, view};
 use crate::rule::{RULE, Reporter, Rule, whole_seconds};
-use crate::rules::scopes::{covers, same_audience};
+use crate::rules::scopes::{cover, same_audience};
 use crate::terms::{Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
@@ -227,7 +227,7 @@ fn scope(case: &Case<'_>, report: &mut Reporter<'_>) {
         }
         let Some(needed) = report.known(view(&tool.needs_scope).text(), &at) else { continue };
         for (hop, scopes) in delegated.value().into_iter().flatten().enumerate() {
-            if !scopes.iter().any(|scope| covers(scope, needed)) {
+            if !cover(scopes, needed) {
                 let message = format!("the tool needs {needed}, which a hop of the chain was not allowed");
                 report.wrong([at.clone(), format!("/authority/scopes/{hop}")], message);
                 break;
@@ -238,9 +238,8 @@ fn scope(case: &Case<'_>, report: &mut Reporter<'_>) {
         }
         let wrong = format!("the tool needs {needed}, which the credential does not allow");
         let demand = Demand { tool: &pointer, at, member: "scope", wrong };
-        let has = |scopes: FieldView<'_, Vec<String>>| {
-            scopes.value().is_some_and(|scopes| scopes.iter().any(|scope| covers(scope, needed)))
-        };
+        let has =
+            |scopes: FieldView<'_, Vec<String>>| scopes.value().is_some_and(|scopes| cover(scopes, needed));
         demand.check(&of_tool(case, tool), has, |credential| view(&credential.scope), report);
     }
 }

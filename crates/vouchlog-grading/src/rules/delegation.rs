@@ -1,11 +1,13 @@
 //! R08: the chain of authority, from the initiator to the workload.
 
+use std::collections::BTreeMap;
+
 use vouchlog_record::{AuthorityMode, Delegation, Hop, InitiatorKind};
 
-use crate::case::{Case, UncertainTime, UseTime, UsedCredential, uses};
+use crate::case::{Case, UncertainTime, UseTime, UsedCredential, recorded, tool_name, uses};
 use crate::field_view::{FieldView, view};
 use crate::rule::Reporter;
-use crate::rules::scopes::covers;
+use crate::rules::scopes::cover;
 
 /// R08.
 pub(super) fn broken(case: &Case<'_>, report: &mut Reporter<'_>) {
@@ -13,6 +15,8 @@ pub(super) fn broken(case: &Case<'_>, report: &mut Reporter<'_>) {
     let Some(chain) = chain(case, report) else { return };
     let Some((first, last)) = chain.first().zip(chain.last()) else { return };
     ends(case, first, last, report);
+    between(chain, report);
+    returning(chain, report);
     for (place, hop) in chain.iter().enumerate() {
         if let Some(delegation) = hop.delegation() {
             let here = format!("{at}/{place}");
@@ -76,6 +80,39 @@ fn ends(case: &Case<'_>, first: &Hop, last: &Hop, report: &mut Reporter<'_>) {
         }
         FieldView::Value(_) => {}
         _ => report.unknown([at], "the workload at which the chain must end is not available"),
+    }
+}
+
+/// Whether the hops between the ends have names. A hop without one could be anybody.
+fn between(chain: &[Hop], report: &mut Reporter<'_>) {
+    let last = chain.len().saturating_sub(1);
+    for (place, hop) in chain.iter().enumerate().take(last).skip(1) {
+        let at = [format!("/authority/chain/{place}")];
+        if hop.is_withheld() {
+            report.unknown(at, "a hop of the chain is withheld");
+        } else if hop.principal().is_none_or(|name| name.trim().is_empty()) {
+            report.missing(at, "a hop of the chain has no name");
+        }
+    }
+}
+
+/// Whether authority comes back to a principal that it had left. An agent may call back the one that called it; it may also be a chain
+/// that was pieced together.
+fn returning(chain: &[Hop], report: &mut Reporter<'_>) {
+    let mut passed: BTreeMap<&str, Option<&String>> = BTreeMap::new();
+    let mut before = None;
+    for (place, hop) in chain.iter().enumerate() {
+        let name = hop.principal();
+        let issuer = hop.delegation().and_then(|delegation| delegation.issuer.value());
+        if let Some(name) = name.filter(|_| name != before) {
+            let is_same = |other: &Option<&String>| other.zip(issuer).is_none_or(|(one, other)| one == other);
+            if passed.get(name).is_some_and(is_same) {
+                let message = "the chain returns to a principal that it had left";
+                return report.unknown([format!("/authority/chain/{place}")], message);
+            }
+            passed.insert(name, issuer);
+        }
+        before = name;
     }
 }
 
@@ -144,37 +181,56 @@ fn in_force(case: &Case<'_>, delegation: &Delegation, at: &str, report: &mut Rep
         (Some(_), Some(_)) => {}
         _ => report.unknown([at], "only one end of the delegation's window is recorded"),
     }
-    let (uses, hidden) = uses(case);
+    let (acts, hidden) = acts(case);
     let mut unsure = hidden
         .contains(&"/tools")
         .then(|| "/tools is missing; it would show what was done under the delegation".to_owned());
-    for one in uses.iter().filter(|one| !matches!(one.with, UsedCredential::AnyValid)) {
-        let moments = match one.at {
+    for (what, at_time) in &acts {
+        let moments = match *at_time {
             UseTime::At(at) => [at, at],
             UseTime::Within(start, end) => [start, end],
             UseTime::Unknown => {
-                unsure = Some(format!("the time of {} is not recorded", one.what));
+                unsure = Some(format!("the time of {what} is not recorded"));
                 continue;
             }
         };
         for when in moments {
-            let moment = UncertainTime { what: &one.what, at: when, error: case.clock_error() };
+            let moment = UncertainTime { what, at: when, error: case.clock_error() };
             let is_before = begin.is_some_and(|begin| moment.latest() < *begin);
             let is_after = exp.is_some_and(|exp| moment.earliest() >= *exp);
-            if (is_before || is_after) && one.at.known().is_some() {
-                let message = format!("the delegation was not in force for {} at {when:.0}", one.what);
+            if (is_before || is_after) && at_time.known().is_some() {
+                let message = format!("the delegation was not in force for {what} at {when:.0}");
                 return report.wrong([at], message);
             }
             if begin.is_some_and(|begin| moment.earliest() < *begin)
                 || exp.is_some_and(|exp| moment.latest() >= *exp)
             {
-                unsure = Some(format!("whether the delegation was in force for {} is not certain", one.what));
+                unsure = Some(format!("whether the delegation was in force for {what} is not certain"));
             }
         }
     }
     if let Some(message) = unsure {
         report.unknown([at], message);
     }
+}
+
+/// What was done under a delegation, and when, with or without a credential; and pointers to what would tell of more and is missing.
+fn acts(case: &Case<'_>) -> (Vec<(String, UseTime)>, Vec<&'static str>) {
+    let (uses, hidden) = uses(case);
+    let mut acts: Vec<_> = uses
+        .into_iter()
+        .filter(|one| !matches!(one.with, UsedCredential::AnyValid) && one.pointer != "/time/start")
+        .map(|one| (one.what, one.at))
+        .collect();
+    let start = case.time(|time| &time.start).value();
+    acts.push(("start".to_owned(), start.map_or(UseTime::Unknown, |start| UseTime::At(*start))));
+    if !case.is_intent() {
+        let without = case.run_tools().filter(|(_, tool)| view(&tool.credential).is_not_applicable());
+        acts.extend(
+            without.map(|(place, tool)| (format!("tool {}", tool_name(place, tool)), recorded(&tool.start))),
+        );
+    }
+    (acts, hidden)
 }
 
 fn scopes(case: &Case<'_>, hops: usize, report: &mut Reporter<'_>) {
@@ -188,7 +244,7 @@ fn scopes(case: &Case<'_>, hops: usize, report: &mut Reporter<'_>) {
     // a finding of its own.
     for (hop, pair) in scopes.windows(2).enumerate() {
         if let [before, after] = pair
-            && let Some(wider) = after.iter().find(|scope| !before.iter().any(|before| covers(before, scope)))
+            && let Some(wider) = after.iter().find(|scope| !scope.trim().is_empty() && !cover(before, scope))
         {
             report
                 .wrong([format!("{at}/{}", hop + 1)], format!("{wider} exceeds the scope of the hop before"));

@@ -1,7 +1,7 @@
 //! R24 to R31, R33: what policy engines decided, and whether that is what happened.
 
 use vouchlog_record::{
-    ConfigurationSubject, Enforced, PolicyDecision, PolicyPhase, Tool, ToolStatus, Verdict,
+    ConfigurationSubject, Enforced, OutcomeState, PolicyDecision, PolicyPhase, Tool, ToolStatus, Verdict,
 };
 
 use crate::case::Case;
@@ -45,7 +45,7 @@ pub(super) fn table() -> Vec<Rule> {
             remedy: "record a code in `policy[].reason`",
             record: Some(no_reason), ..RULE },
         Rule { code: "R31", name: "MODIFY_WITHOUT_DIFF", serves: &[Trail],
-            says: "a policy changed something, and the change is not recorded",
+            says: "a policy changed something, and the change is not recorded, or was not made",
             remedy: "record `policy[].before_digest` and `policy[].after_digest`",
             record: Some(no_diff), ..RULE },
         Rule { code: "R33", name: "POLICY_INPUT_MISMATCH", severity: Critical, serves: &[Governance],
@@ -167,9 +167,9 @@ fn is_about(decision: &PolicyDecision, tool: &Tool) -> bool {
     decision.target.value().is_some_and(|target| tool.call_id.value() == Some(target))
 }
 
-/// The tool call that a decision is about.
-fn its_tool<'a>(case: &Case<'a>, decision: &PolicyDecision) -> Option<(usize, &'a Tool)> {
-    case.run_tools().find(|(_, tool)| is_about(decision, tool))
+/// The tool calls that a decision is about: all of its id, as a call may be run more than once.
+fn its_tools<'a>(case: &Case<'a>, decision: &PolicyDecision) -> impl Iterator<Item = (usize, &'a Tool)> {
+    case.run_tools().filter(|(_, tool)| is_about(decision, tool))
 }
 
 /// Whether it is known which tool call each decision is about.
@@ -191,15 +191,16 @@ fn decided_late(case: &Case<'_>, report: &mut Reporter<'_>) {
     for (place, decision) in case.decisions() {
         let at = format!("/policy/{place}/at");
         let Some(decided) = report.known(view(&decision.at), &at) else { continue };
-        if let Some((place, tool)) = its_tool(case, decision) {
+        let mut is_about_tool = false;
+        for (place, tool) in its_tools(case, decision) {
+            is_about_tool = true;
             let start = format!("/tools/{place}/start");
             if report.known(view(&tool.start), &start).is_some_and(|start| decided > start) {
                 report.wrong([at.as_str(), &start], "the policy decided after the tool call started");
             }
-            // A tool runs when the model has answered: the end of the call is no measure of it.
-            continue;
         }
-        if case.is_intent() {
+        // A tool runs when the model has answered: the end of the call is no measure of it.
+        if is_about_tool || case.is_intent() {
             continue;
         }
         if report.known(case.time(|time| &time.end), "/time/end").is_some_and(|end| decided > end) {
@@ -229,8 +230,16 @@ fn denied_but_done(case: &Case<'_>, report: &mut Reporter<'_>) {
             continue;
         }
         let at = format!("/policy/{place}/verdict");
-        let ran = its_tool(case, decision).is_some_and(|(_, tool)| tool.status.value().is_some());
-        let went_on = matches!(decision.enforced.value(), Some(Enforced::Allow | Enforced::Modify));
+        let ran = its_tools(case, decision).any(|(_, tool)| tool.status.value().is_some());
+        let went_on = match decision.enforced.value() {
+            Some(Enforced::Allow | Enforced::Modify) => true,
+            // A denial of the input stops all that would follow.
+            Some(Enforced::Deny) => {
+                decision.phase.value() == Some(&PolicyPhase::Input)
+                    && case.outcome().value() == Some(&OutcomeState::Executed)
+            }
+            None => false,
+        };
         if !ran && !went_on {
             report.known(view(&decision.enforced), &format!("/policy/{place}/enforced"));
             continue;
@@ -319,6 +328,10 @@ fn no_diff(case: &Case<'_>, report: &mut Reporter<'_>) {
     for (place, decision) in case.decisions() {
         if decision.verdict.value() == Some(&Verdict::Modify) {
             let at = |field| format!("/policy/{place}/{field}");
+            if decision.enforced.value() == Some(&Enforced::Allow) {
+                report
+                    .wrong([at("enforced")], "a change was decided on, and the action continued without it");
+            }
             report.require(
                 view(&decision.before_digest),
                 &at("before_digest"),
@@ -335,27 +348,29 @@ fn no_diff(case: &Case<'_>, report: &mut Reporter<'_>) {
 
 fn input_mismatch(case: &Case<'_>, report: &mut Reporter<'_>) {
     for (place, decision) in case.decisions() {
-        let Some((call, tool)) = its_tool(case, decision) else { continue };
-        // What a policy changed on purpose is not what it saw.
-        let changed = decision.verdict.value() == Some(&Verdict::Modify);
-        let (field, saw) = if changed {
-            ("after_digest", &decision.after_digest)
-        } else {
-            ("input_digest", &decision.input_digest)
-        };
-        let saw_at = format!("/policy/{place}/{field}");
-        let got_at = format!("/tools/{call}/arguments_digest");
-        let saw = report.known(view(saw), &saw_at);
-        let got = report.known(view(&tool.arguments_digest), &got_at);
-        let (Some(saw), Some(got)) = (saw, got) else { continue };
-        match same_content(saw, got) {
-            Some(true) => {}
-            Some(false) => {
-                report
-                    .wrong([saw_at, got_at], "the tool received other arguments than the policy decided on");
+        for (call, tool) in its_tools(case, decision) {
+            // What a policy changed on purpose is not what it saw.
+            let changed = decision.verdict.value() == Some(&Verdict::Modify);
+            let (field, saw) = if changed {
+                ("after_digest", &decision.after_digest)
+            } else {
+                ("input_digest", &decision.input_digest)
+            };
+            let saw_at = format!("/policy/{place}/{field}");
+            let got_at = format!("/tools/{call}/arguments_digest");
+            let saw = report.known(view(saw), &saw_at);
+            let got = report.known(view(&tool.arguments_digest), &got_at);
+            let (Some(saw), Some(got)) = (saw, got) else { continue };
+            let at = [saw_at, got_at];
+            match same_content(saw, got) {
+                Some(true) => {}
+                Some(false) => {
+                    report.wrong(at, "the tool received other arguments than the policy decided on");
+                }
+                None => {
+                    report.unknown(at, "the two commitments cannot be compared: use one key for both");
+                }
             }
-            None => report
-                .unknown([saw_at, got_at], "the two commitments cannot be compared: use one key for both"),
         }
     }
 }

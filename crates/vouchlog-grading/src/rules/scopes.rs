@@ -1,7 +1,14 @@
 //! Comparing scopes and audiences.
 
+/// Whether scopes allow all that is needed. A text may hold several, between spaces (RFC 6749, section 3.3).
+pub(super) fn cover(scopes: &[String], needed: &str) -> bool {
+    let listed = || scopes.iter().flat_map(|scopes| scopes.split_ascii_whitespace());
+    let mut all = needed.split_ascii_whitespace().peekable();
+    all.peek().is_some() && all.all(|needed| listed().any(|scope| covers(scope, needed)))
+}
+
 /// Whether a scope allows what is needed: the same, or all that begins alike, as `refund.*` allows `refund.write`.
-pub(super) fn covers(scope: &str, needed: &str) -> bool {
+fn covers(scope: &str, needed: &str) -> bool {
     if scope == needed || scope == "*" {
         return true;
     }
@@ -55,6 +62,30 @@ mod tests {
             ("", "refund.write"),
         ] {
             assert!(!covers(scope, needed), "{scope} covers {needed}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_several_scopes_is_each_of_them() {
+        let cover = |scopes: &[&str], needed: &str| {
+            cover(&scopes.iter().map(|scope| (*scope).to_owned()).collect::<Vec<_>>(), needed)
+        };
+        for (scopes, needed) in [
+            (&["orders.read refund.write"][..], "refund.write"),
+            (&["orders.read", "refund.*"], "refund.write orders.read"),
+            (&["orders.read  refund.*"], "refund.write"),
+        ] {
+            assert!(cover(scopes, needed), "{scopes:?} {needed}");
+        }
+        for (scopes, needed) in [
+            (&["orders.read refund.write"][..], "refund.write admin"),
+            (&["orders.read"], "orders.read refund.write"),
+            (&["orders. read"], "orders.read"),
+            (&["*"], " "),
+            (&[""], ""),
+            (&[], "orders.read"),
+        ] {
+            assert!(!cover(scopes, needed), "{scopes:?} {needed}");
         }
     }
 

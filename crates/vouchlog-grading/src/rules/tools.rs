@@ -2,7 +2,7 @@
 
 use vouchlog_record::{Content, Effect, Field, Tool, ToolOrigin, ToolStatus};
 
-use crate::case::Case;
+use crate::case::{Case, had_effect, is_said_not_to_run};
 use crate::field_view::{FieldView, view};
 use crate::rule::{RULE, Reporter, Rule};
 use crate::rules::proposals::{Proposal, proposals};
@@ -41,7 +41,10 @@ fn unresolved(case: &Case<'_>, report: &mut Reporter<'_>) {
     for (place, tool) in case.tools() {
         let at = format!("/tools/{place}/status");
         let status = report.require(view(&tool.status), &at, "the outcome of the call is not recorded");
-        if status == Some(&ToolStatus::Proposed) {
+        if is_said_not_to_run(tool) && had_effect(tool) {
+            let effect = format!("/tools/{place}/effect");
+            report.wrong([at, effect], "the call is recorded as not run, and it had an effect");
+        } else if status == Some(&ToolStatus::Proposed) {
             report.wrong([at], "the model proposed the call, and no outcome is recorded");
         }
     }

@@ -174,8 +174,8 @@ const CASES: &[Case] = &[
     Case { what: "a clock that may be off by ten minutes", edits: || vec![("/time/clock/max_error_ms", json!(600_000))], answer: OPEN, codes: &["R14i"], ..C },
     Case { what: "a clock nobody speaks of, and a second to spare", edits: || vec![("/time/clock", Value::Null), ("/credential/exp", at("06:44.901"))], ..C },
     Case { what: "a clock nobody speaks of, and less", edits: || vec![("/time/clock", Value::Null), ("/credential/exp", at("06:44.899"))], answer: OPEN, codes: &["R14i"], ..C },
-    Case { what: "not valid before the end", edits: || vec![("/credential/nbf", at("06:50")), ("/credential/iat", at("06:50"))], answer: NO, codes: &["R13"], ..C },
-    Case { what: "issued after its first use, with an earlier nbf", edits: || vec![("/credential/iat", at("06:41"))], answer: NO, codes: &["R13"], ..C },
+    Case { what: "not valid before the end", edits: || vec![("/credential/nbf", at("06:50")), ("/credential/iat", at("06:50"))], answer: NO, codes: &["R13", "R17"], ..C },
+    Case { what: "issued after its first use, with an earlier nbf", edits: || vec![("/credential/iat", at("06:41"))], answer: NO, codes: &["R13", "R17"], ..C },
     Case { what: "not valid before its second use, issued earlier", edits: || vec![("/credential/nbf", at("06:41"))], answer: NO, codes: &["R13"], ..C },
     Case { what: "issued at the first use", edits: || vec![("/credential/iat", at("06:40.100")), ("/time/clock/max_error_ms", json!(0))], ..C },
     Case { what: "issued within the clock's error", edits: || vec![("/credential/iat", at("06:40.095"))], answer: OPEN, codes: &["R14i"], ..C },
@@ -185,7 +185,7 @@ const CASES: &[Case] = &[
     Case { what: "without an end", edits: || vec![("/credential/exp", Value::Null)], answer: OPEN, codes: &["R12"], ..C },
     Case { what: "with a withheld end", edits: || vec![("/credential/exp", withheld())], answer: OPEN, codes: &["R12"], ..C },
     Case { what: "an interaction without a start", edits: || vec![("/time/start", Value::Null)], answer: OPEN, codes: &["R14i", "R58"], ..C },
-    Case { what: "a tool without a start", edits: || vec![("/tools/0/start", Value::Null)], answer: OPEN, codes: &["R14i", "R25", "R58"], ..C },
+    Case { what: "a tool without a start", edits: || vec![("/tools/0/start", Value::Null)], answer: OPEN, codes: &["R14i", "R25", "R36", "R58"], ..C },
     // Every start of a call is a use
     Case { what: "the model called after the end, the decision before", of: LOW_RISK, edits: || early(&[("/credential/exp", json!("2026-11-18T05:59:50Z"))]), answer: NO, codes: &["R14"], ..C },
     Case { what: "the model called before the end", of: LOW_RISK, edits: || early(&[("/credential/exp", json!("2026-11-18T06:00:01Z"))]), ..C },
@@ -252,7 +252,7 @@ const CASES: &[Case] = &[
         edits.extend([("/tools/0/credential", Value::Null), ("/policy/2/at", at("06:41.400")), ("/policy/3/at", at("06:41.400"))]);
         edits
     }, answer: NO, codes: &["R14"], ..C },
-    Case { what: "renewed after the tool call", edits: || renewal(own(&[]), renewed(&[("/iat", at("06:42.500"))])), answer: NO, codes: &["R13"], ..C },
+    Case { what: "renewed after the tool call", edits: || renewal(own(&[]), renewed(&[("/iat", at("06:42.500"))])), answer: NO, codes: &["R13", "R17"], ..C },
     Case { what: "renewed too late for a decision", edits: || {
         let mut edits = renewal(own(&[("/exp", at("06:41"))]), renewed(&[("/iat", at("06:41.940")), ("/nbf", at("06:41.940"))]));
         edits.push(("/time/clock/max_error_ms", json!(0)));

@@ -57,6 +57,7 @@ fn erased() -> Value {
 }
 
 const OTHER: &str = "hmac-sha256:ffff";
+const CHECKED_BEFORE: (&str, &str) = ("R17", "its status was checked before it was issued");
 const CHAIN: (&str, &str) = ("R08", "the ends of the chain are compared with it");
 
 #[rustfmt::skip] // one line each: a table
@@ -105,8 +106,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation { code: "R12", what: "a credential without an end", edits: || vec![("/credential/exp", Value::Null)], cause: Cause::Missing, ..M },
     Mutation { code: "R12", what: "a static key", edits: || vec![("/credential/exp", json!({ "$": "not_applicable" })), ("/credential/type", json!("static_key"))], cause: Cause::Missing, ..M },
     Mutation { code: "R12", what: "a credential without a beginning", edits: || vec![("/credential/iat", Value::Null), ("/credential/nbf", Value::Null)], cause: Cause::Missing, ..M },
-    Mutation { code: "R13", what: "a credential that is not valid yet", edits: || vec![("/credential/iat", json!("2026-11-18T09:06:50Z")), ("/credential/nbf", json!("2026-11-18T09:06:50Z"))], ..M },
-    Mutation { code: "R13", what: "a credential issued after its first use", edits: || vec![("/credential/iat", json!("2026-11-18T09:06:41Z"))], ..M },
+    Mutation { code: "R13", what: "a credential that is not valid yet", edits: || vec![("/credential/iat", json!("2026-11-18T09:06:50Z")), ("/credential/nbf", json!("2026-11-18T09:06:50Z"))], also: &[CHECKED_BEFORE], ..M },
+    Mutation { code: "R13", what: "a credential issued after its first use", edits: || vec![("/credential/iat", json!("2026-11-18T09:06:41Z"))], also: &[CHECKED_BEFORE], ..M },
     Mutation { code: "R14", what: "a token that dies in the middle of a call", edits: || vec![("/credential/exp", json!("2026-11-18T09:06:42Z"))], ..M },
     Mutation { code: "R14i", what: "an end within the clock's error", edits: || vec![("/credential/exp", json!("2026-11-18T09:06:43.905Z"))], ..M },
     Mutation { code: "R14i", what: "a downstream call at an unknown time", edits: || vec![("/tools/0/downstream/0/at", Value::Null)], cause: Cause::Unknown, ..M },
@@ -159,7 +160,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation { code: "R29", what: "an engine that failed open", edits: || vec![("/policy/0/verdict", json!("error"))], ..M },
     Mutation { code: "R29", what: "an engine nobody asked", edits: || vec![("/policy/0/verdict", json!("not_evaluated"))], ..M },
     Mutation { code: "R30", what: "held up for no reason", edits: || vec![("/policy/2/reason", Value::Null)], cause: Cause::Missing, ..M },
-    Mutation { code: "R31", what: "a change nobody can show", edits: || vec![("/policy/0/verdict", json!("modify")), ("/policy/0/reason", json!("pii"))], cause: Cause::Missing, ..M },
+    Mutation { code: "R31", what: "a change nobody can show", edits: || vec![("/policy/0/verdict", json!("modify")), ("/policy/0/enforced", json!("modify")), ("/policy/0/reason", json!("pii"))], cause: Cause::Missing, ..M },
     Mutation { code: "R33", what: "other arguments than the policy saw", edits: || vec![("/tools/0/arguments_digest", json!(OTHER))], ..M },
     Mutation { code: "R33", what: "arguments that cannot be compared", edits: || vec![("/tools/0/arguments_digest", json!("salted-sha256:00"))], cause: Cause::Unknown, ..M },
     // Approval and override
