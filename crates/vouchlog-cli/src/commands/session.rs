@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use vouchlog::custody::Proofs;
 use vouchlog::verify::{Claim, verify};
 use vouchlog::{Policy, StatementKind};
-use vouchlog_grading::{Context, Finding, SetFacts, grade_set};
+use vouchlog_grading::limits::SESSION_QUIET;
+use vouchlog_grading::{Context, Finding, SessionFacts, SetFacts, grade_set};
 use vouchlog_record::{DisclosureScope, Facet, Record, RecordId};
 use vouchlog_session::{BundleContents, SessionBundle};
 use vouchlog_session::{ErasedAt, Loss, ProofState, SessionContext, SessionRecord, Timeline};
@@ -220,7 +221,7 @@ impl Args {
         let known: Vec<(RecordId, &Record)> =
             drawn.iter().map(|record| (record.id.clone(), &record.record)).collect();
         let context = SessionContext {
-            findings: grade_set(&known, &SetFacts::default()),
+            findings: grade_set(&known, &self.facts(&drawn)),
             log_findings: log.findings,
             losses: self.losses(vault, access, context).await?,
             held: Some(
@@ -229,6 +230,15 @@ impl Args {
             ..SessionContext::default()
         };
         Ok(Timeline::of(&self.session, drawn, &context))
+    }
+
+    /// What is known of the session beside its records: whether it is over, and what time it is.
+    fn facts(&self, records: &[SessionRecord]) -> SetFacts {
+        let now = Timestamp::from_millisecond(custody::now_millis()).ok();
+        let last = records.iter().filter_map(SessionRecord::at).max();
+        let over = now.zip(last).is_some_and(|(now, last)| now.duration_since(last) > SESSION_QUIET);
+        let sessions = vec![SessionFacts { session: self.session.clone(), over }];
+        SetFacts { sessions, now, ..SetFacts::default() }
     }
 
     /// How far it is proven that the log has the record. Without the log's key a proof is taken for what it says.
