@@ -9,6 +9,8 @@ use serde_json::Value;
 use crate::assemble::{Assembler, Config, Delivery, Emitter, Naming, Out};
 use crate::intake::{Encoding, Item, Signal, decode};
 
+pub(crate) mod values;
+
 /// The folder of sample bodies.
 pub(crate) fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata")
