@@ -4,6 +4,7 @@
 
 mod forged_log;
 mod reconcile;
+mod rules;
 mod sessions;
 mod systems;
 mod vault;

@@ -91,7 +91,7 @@ fn text(path: &Path) -> &str {
 }
 
 /// Test data of `vouchlog-record`.
-fn testdata(name: &str) -> Value {
+pub(super) fn testdata(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vouchlog-record/testdata").join(name);
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
