@@ -316,6 +316,10 @@ group! {
         at: Timestamp,
         /// Expiry of the approval.
         expires: Timestamp,
+        /// The tool call that it is for, by its id. One without it is for every call.
+        target: String,
+        /// Commitment to the arguments that were approved.
+        arguments_digest: Commitment,
         /// The ticket.
         r#ref: String,
         /// The rationale. Content.

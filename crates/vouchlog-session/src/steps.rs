@@ -230,10 +230,11 @@ fn approval(it: &Approval) -> StepText {
     let kind = describe(&it.approver_kind, |kind| format!("({})", word(kind)));
     let source = describe(&it.source, |source| format!("via {}", word(source)));
     let given = joined([state, by, kind, source], " ");
+    let call = named(&it.target).map(|call| format!("for the call {call}"));
     let until = describe(&it.expires, |until| format!("valid until {}", time(*until)));
     let ticket = named(&it.r#ref);
     let why = describe(&it.rationale, |why| format!("“{}”", name(why)));
-    StepText::shown(joined([required, Some(given), until, ticket, why], "; ")).at(&it.at)
+    StepText::shown(joined([required, Some(given), call, until, ticket, why], "; ")).at(&it.at)
 }
 
 fn overridden(it: &Override) -> StepText {

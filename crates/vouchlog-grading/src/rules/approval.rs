@@ -2,12 +2,12 @@
 
 use jiff::Timestamp;
 use vouchlog_record::{
-    Approval, ApprovalSource, ApprovalState, ApproverKind, Enforced, Field, OneOrMany, OutcomeState, Tool,
-    ToolStatus, Verdict,
+    Approval, ApprovalSource, ApprovalState, ApproverKind, Enforced, Field, OutcomeState, PolicyDecision,
+    Tool, ToolStatus, Verdict,
 };
 
 use crate::case::Case;
-use crate::field_view::{FieldView, view};
+use crate::field_view::{FieldView, same_content, view};
 use crate::rule::{RULE, Reporter, Rule};
 use crate::rules::overrides::{Independence, SameName, Timing, independence, overrides, same_name, timing};
 use crate::terms::{AskedOf, Definition, Severity};
@@ -57,12 +57,41 @@ fn given<'a>(case: &Case<'a>) -> Vec<(String, &'a Approval)> {
     approvals(case).into_iter().filter(|(_, approval)| !none(approval)).collect()
 }
 
-/// The state of the approvals together: what keeps them from being given, if anything does. Of several, all have to be given.
-fn state<'a>(case: &Case<'a>) -> FieldView<'a, ApprovalState> {
+/// Whether an approval is for a tool call: it names the call, or none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IsFor {
+    Call,
+    Another,
+    Unknown,
+}
+
+impl IsFor {
+    fn of(approval: &Approval, tool: &Tool) -> Self {
+        match view(&approval.target).text() {
+            FieldView::Value(target) if tool.call_id.value() == Some(target) => Self::Call,
+            FieldView::Value(_) if view(&tool.call_id).is_withheld() => Self::Unknown,
+            FieldView::Value(_) => Self::Another,
+            FieldView::Withheld => Self::Unknown,
+            FieldView::Absent | FieldView::NotApplicable => Self::Call,
+        }
+    }
+}
+
+/// The state of the approvals for a tool call, or of all of them, together: what keeps them from being given, if anything does. Of
+/// several, all have to be given; but not those for calls that were not run.
+fn state<'a>(case: &Case<'a>, tool: Option<&Tool>) -> FieldView<'a, ApprovalState> {
     use ApprovalState::{Approved, NotRequired};
     let all = view(&case.body.approval);
-    let Some(approvals) = all.value().map(OneOrMany::as_slice) else {
+    if all.value().is_none() {
         return all.then(|_| &Field::Absent);
+    }
+    let is_for = |approval: &Approval| match tool {
+        Some(tool) => IsFor::of(approval, tool),
+        None if case.run_tools().next().is_none() => IsFor::Call,
+        None => {
+            let any = |wanted| case.run_tools().any(|(_, tool)| IsFor::of(approval, tool) == wanted);
+            [IsFor::Call, IsFor::Unknown].into_iter().find(|wanted| any(*wanted)).unwrap_or(IsFor::Another)
+        }
     };
     // From what speaks most against an approval to what speaks for it.
     let weight = |state: &FieldView<'_, ApprovalState>| match state {
@@ -72,7 +101,12 @@ fn state<'a>(case: &Case<'a>) -> FieldView<'a, ApprovalState> {
         FieldView::Withheld => 1,
         FieldView::Absent | FieldView::NotApplicable => 2,
     };
-    approvals.iter().map(|approval| view(&approval.state)).min_by_key(weight).unwrap_or(FieldView::Absent)
+    let states = approvals(case).into_iter().filter_map(|(_, approval)| match is_for(approval) {
+        IsFor::Call => Some(view(&approval.state)),
+        IsFor::Unknown => Some(FieldView::Withheld),
+        IsFor::Another => None,
+    });
+    states.min_by_key(weight).unwrap_or(FieldView::Absent)
 }
 
 /// A field of some approvals: the first value that is wanted, else whatever keeps it from being known.
@@ -96,13 +130,18 @@ fn among<'a, T>(
 }
 
 fn step_up(case: &Case<'_>, report: &mut Reporter<'_>) {
-    let state = state(case);
-    if state.value() == Some(&ApprovalState::Approved) {
+    let is_approved = |tool| state(case, tool).value() == Some(&ApprovalState::Approved);
+    if is_approved(None) && case.run_tools().all(|(_, tool)| is_approved(Some(tool))) {
         return;
     }
     report.known(view(&case.body.policy), "/policy");
     for (place, decision) in case.decisions() {
         let at = format!("/policy/{place}/enforced");
+        let held = case.run_tools().map(|(_, tool)| tool).find(|tool| is_target(decision, tool));
+        let state = state(case, held);
+        if state.value() == Some(&ApprovalState::Approved) {
+            continue;
+        }
         match decision.verdict.value() {
             Some(Verdict::StepUp | Verdict::Escalate) => {}
             // It may have asked for approval.
@@ -132,10 +171,10 @@ fn step_up(case: &Case<'_>, report: &mut Reporter<'_>) {
     }
 }
 
-/// A tool call that was run, cannot be undone, and must be approved by a person.
-fn irreversible<'a>(case: &Case<'a>) -> Option<(usize, &'a Tool)> {
+/// The tool calls that were run, cannot be undone, and must be approved by a person.
+fn irreversible<'a>(case: &Case<'a>) -> impl Iterator<Item = (usize, &'a Tool)> {
     let asks = case.requirements.human_approval_of_irreversible;
-    case.run_tools().filter(|_| asks).find(|(_, tool)| {
+    case.run_tools().filter(move |_| asks).filter(|(_, tool)| {
         // What changes nothing can be undone. Where nobody says, the worse is assumed.
         tool.side_effect.value() != Some(&false) && tool.irreversible.value() != Some(&false)
     })
@@ -147,34 +186,48 @@ fn is_done(case: &Case<'_>) -> bool {
         && (ran || !case.ended_early() || case.outcome().value() == Some(&OutcomeState::Executed))
 }
 
+const fn is_person(kind: &ApproverKind) -> bool {
+    matches!(kind, ApproverKind::Human)
+}
+
+/// Whether a person approved a call that cannot be undone.
+fn not_approved_by_a_person(case: &Case<'_>, place: usize, tool: &Tool, report: &mut Reporter<'_>) {
+    let places = ["/approval/state".to_owned(), format!("/tools/{place}")];
+    let state = state(case, Some(tool));
+    let mut its = given(case);
+    its.retain(|(_, approval)| IsFor::of(approval, tool) != IsFor::Another);
+    let kind = among(case, &its, |approval| &approval.approver_kind, is_person);
+    let told = tool.side_effect.value().is_some() && tool.irreversible.value().is_some();
+    match (state.value() == Some(&ApprovalState::Approved), kind) {
+        (true, FieldView::Value(ApproverKind::Human)) => {}
+        (true, FieldView::Absent | FieldView::Withheld) => {
+            report.unknown(places, "whether a person approved is not recorded");
+        }
+        _ if state.is_withheld() => report.unknown(places, "the approval is withheld"),
+        _ if !told => report
+            .unknown(places, "whether the call can be undone is not recorded, and no person approved it"),
+        _ if matches!(view(&case.body.approval), FieldView::Absent) => {
+            report.missing(places, "the call cannot be undone, and no approval is recorded");
+        }
+        _ => report.wrong(places, "the call cannot be undone, and no person approved it"),
+    }
+}
+
 fn not_approved(case: &Case<'_>, report: &mut Reporter<'_>) {
     if !is_done(case) {
         return;
     }
-    let at = "/approval/state";
-    let approval = view(&case.body.approval);
-    let state = state(case);
-    let is_person = |kind: &ApproverKind| *kind == ApproverKind::Human;
-    let kind = among(case, &given(case), |approval| &approval.approver_kind, is_person);
-    let approved = state.value() == Some(&ApprovalState::Approved);
-    if let Some((place, tool)) = irreversible(case) {
-        let places = [at.to_owned(), format!("/tools/{place}")];
-        let told = tool.side_effect.value().is_some() && tool.irreversible.value().is_some();
-        match (approved, kind) {
-            (true, FieldView::Value(ApproverKind::Human)) => {}
-            (true, FieldView::Absent | FieldView::Withheld) => {
-                report.unknown(places, "whether a person approved is not recorded");
-            }
-            _ if state.is_withheld() => report.unknown(places, "the approval is withheld"),
-            _ if !told => report
-                .unknown(places, "whether the call can be undone is not recorded, and no person approved it"),
-            _ if matches!(approval, FieldView::Absent) => {
-                report.missing(places, "the call cannot be undone, and no approval is recorded");
-            }
-            _ => report.wrong(places, "the call cannot be undone, and no person approved it"),
-        }
+    let irreversible: Vec<_> = irreversible(case).collect();
+    if !irreversible.is_empty() {
+        irreversible
+            .into_iter()
+            .for_each(|(place, tool)| not_approved_by_a_person(case, place, tool, report));
         return;
     }
+    let at = "/approval/state";
+    let state = state(case, None);
+    let kind = among(case, &given(case), |approval| &approval.approver_kind, is_person);
+    let approved = state.value() == Some(&ApprovalState::Approved);
     let by_a_person = kind.value() == Some(&ApproverKind::Human);
     if case.requirements.human_approval_of_irreversible && !(approved && by_a_person) {
         report.known(view(&case.body.tools), "/tools");
@@ -243,7 +296,7 @@ enum Needed {
     NotYet,
 }
 
-fn needed(case: &Case<'_>) -> Needed {
+fn needed(case: &Case<'_>, approval: &Approval) -> Needed {
     if case.is_intent() {
         return Needed::NotYet;
     }
@@ -253,7 +306,8 @@ fn needed(case: &Case<'_>) -> Needed {
     let is_decided = view(&case.body.policy).value().is_some();
     let may_need =
         |tool: &Tool| tool.side_effect.value() != Some(&false) || !is_decided || is_held_up(case, tool);
-    let all: Vec<_> = case.run_tools().collect();
+    let its = case.run_tools().filter(|(_, tool)| IsFor::of(approval, tool) != IsFor::Another);
+    let all: Vec<_> = its.collect();
     let needing: Vec<_> = all.iter().copied().filter(|(_, tool)| may_need(tool)).collect();
     let calls = if needing.is_empty() { &all } else { &needing };
     if let Some((place, _)) = calls.iter().find(|(_, tool)| tool.start.value().is_none()) {
@@ -273,8 +327,48 @@ fn needed(case: &Case<'_>) -> Needed {
 fn is_held_up(case: &Case<'_>, tool: &Tool) -> bool {
     case.decisions().any(|(_, decision)| {
         matches!(decision.verdict.value(), Some(Verdict::StepUp | Verdict::Escalate))
-            && decision.target.value().is_some_and(|target| tool.call_id.value() == Some(target))
+            && is_target(decision, tool)
     })
+}
+
+/// Whether a decision is about a tool call.
+pub(super) fn is_target(decision: &PolicyDecision, tool: &Tool) -> bool {
+    decision.target.value().is_some_and(|target| tool.call_id.value() == Some(target))
+}
+
+/// R33: whether the calls received the arguments that were approved. An approval that names no call is for one of them at least.
+pub(super) fn other_arguments(case: &Case<'_>, report: &mut Reporter<'_>) {
+    for (place, approval) in given(case) {
+        let at = format!("{place}/arguments_digest");
+        let approved = match view(&approval.arguments_digest) {
+            FieldView::Value(approved) => approved,
+            FieldView::Withheld => {
+                report.unknown([at], "which arguments were approved is withheld");
+                continue;
+            }
+            FieldView::Absent | FieldView::NotApplicable => continue,
+        };
+        let received: Vec<_> = case
+            .run_tools()
+            .filter(|(_, tool)| IsFor::of(approval, tool) != IsFor::Another)
+            .map(|(_, tool)| tool.arguments_digest.value().and_then(|got| same_content(approved, got)))
+            .collect();
+        let names_call = view(&approval.target).text().value().is_some();
+        let is_right = |same: &Option<bool>| *same == Some(true);
+        let is_approved = match names_call {
+            true => received.iter().all(is_right),
+            false => received.is_empty() || received.iter().any(is_right),
+        };
+        if is_approved {
+            continue;
+        }
+        let at = [at, "/tools".to_owned()];
+        if received.contains(&None) {
+            report.unknown(at, "whether the tool received the arguments that were approved is not known");
+        } else {
+            report.wrong(at, "the tool received other arguments than were approved");
+        }
+    }
 }
 
 fn outside_window(case: &Case<'_>, report: &mut Reporter<'_>) {
@@ -282,7 +376,7 @@ fn outside_window(case: &Case<'_>, report: &mut Reporter<'_>) {
         let (at, expires) = (format!("{place}/at"), format!("{place}/expires"));
         let given_at = report.known(view(&approval.at), &at);
         let until = report.known(view(&approval.expires), &expires);
-        let (first, last) = match needed(case) {
+        let (first, last) = match needed(case, approval) {
             Needed::Between(first, last) => (first, last),
             Needed::Unknown(missing) => {
                 report.unknown([at, missing], "when the approved action started is not recorded");

@@ -8,6 +8,7 @@ use crate::case::Case;
 use crate::context::InForce;
 use crate::field_view::{FieldView, same_content, view};
 use crate::rule::{RULE, Reporter, Rule};
+use crate::rules::approval::{is_target, other_arguments};
 use crate::rules::overrides::{Overriding, overriding};
 use crate::terms::{Definition, Severity};
 
@@ -49,8 +50,8 @@ pub(super) fn table() -> Vec<Rule> {
             remedy: "record `policy[].before_digest` and `policy[].after_digest`",
             record: Some(no_diff), ..RULE },
         Rule { code: "R33", name: "POLICY_INPUT_MISMATCH", severity: Critical, serves: &[Governance],
-            says: "the policy decided on arguments other than those the tool received",
-            remedy: "pass the tool the arguments that the policy decided on; record `policy[].input_digest` (of what stands after a change, `after_digest`) and `tools[].arguments_digest`, keyed alike",
+            says: "a policy decided, or a person approved, other arguments than those the tool received",
+            remedy: "pass the tool the arguments that the policy decided on; record `policy[].input_digest` (of what stands after a change, `after_digest`), `approval.arguments_digest` and `tools[].arguments_digest`, keyed alike",
             record: Some(input_mismatch), ..RULE },
     ]
 }
@@ -153,7 +154,7 @@ fn tools_decided(case: &Case<'_>, search: Search, report: &mut Reporter<'_>) {
                 .map(|(_, decision)| decision)
                 .filter(|decision| decision.phase.value() == Some(&PolicyPhase::PreTool))
         };
-        let decided = on_tools().any(|decision| is_about(decision, tool));
+        let decided = on_tools().any(|decision| is_target(decision, tool));
         if !decided {
             let target_withheld = view(&tool.call_id).is_withheld()
                 || on_tools().any(|decision| view(&decision.target).is_withheld());
@@ -163,13 +164,9 @@ fn tools_decided(case: &Case<'_>, search: Search, report: &mut Reporter<'_>) {
     }
 }
 
-fn is_about(decision: &PolicyDecision, tool: &Tool) -> bool {
-    decision.target.value().is_some_and(|target| tool.call_id.value() == Some(target))
-}
-
 /// The tool calls that a decision is about: all of its id, as a call may be run more than once.
 fn its_tools<'a>(case: &Case<'a>, decision: &PolicyDecision) -> impl Iterator<Item = (usize, &'a Tool)> {
-    case.run_tools().filter(|(_, tool)| is_about(decision, tool))
+    case.run_tools().filter(|(_, tool)| is_target(decision, tool))
 }
 
 /// Whether it is known which tool call each decision is about.
@@ -373,4 +370,5 @@ fn input_mismatch(case: &Case<'_>, report: &mut Reporter<'_>) {
             }
         }
     }
+    other_arguments(case, report);
 }

@@ -115,6 +115,15 @@ fn one_id_for_two(overridden_at: &str) -> Vec<(&'static str, Value)> {
     all
 }
 
+/// A second call, which a policy held up too, and these approvals.
+fn two_calls(approval: Value) -> Vec<(&'static str, Value)> {
+    let changes = [("/call_id", json!("call_A2")), ("/start", at("06:42.800")), ("/end", at("06:42.900"))];
+    let mut tool = part("/tools/0", &changes);
+    edit(&mut tool, &[("/downstream/0/at", at("06:42.850"))]);
+    let decision = part("/policy/2", &[("/target", json!("call_A2")), ("/decision_id", json!("d-2"))]);
+    vec![("/tools/-", tool), ("/policy/-", decision), ("/approval", approval)]
+}
+
 fn order_of(context: Context, from: &str, classes: &[&str]) -> Context {
     let mut context = context;
     let record = json!({ "kind": "configuration",
@@ -137,17 +146,17 @@ const ATTACKS: &[Attack] = &[
     Attack { what: "two of one name, of which one is dead", edits: || twins(&[], &[("/exp", at("06:42"))]), codes: &["R14i"], answers: "???", ..A },
     Attack { what: "two of one name, both dead", edits: || twins(&[("/exp", at("06:42"))], &[("/exp", at("06:42.050"))]), codes: &["R14"], answers: "nnn", ..A },
     Attack { what: "two of one name, both valid", edits: || twins(&[], &[("/exp", at("10:00"))]), ..A },
-    Attack { what: "two of one name, revoked", edits: || twins(&[], &[]), knowing: |context| context.revoked(OWN, time("06:42").unwrap()), codes: &["R18"], answers: "nnn", ..A },
+    Attack { what: "two of one name, revoked", edits: || twins(&[], &[]), knowing: |context| context.revoked(OWN, time("06:42").unwrap()), codes: &["R18"], answers: "nnn" },
     // A window that the issuer does not know of
-    Attack { what: "a longer life than it was issued with", edits: renamed, knowing: |context| context.issued("tok-9", time("06:30"), time("06:42")), codes: &["R14i"], answers: "???", ..A },
-    Attack { what: "an earlier beginning than it was issued with", edits: renamed, knowing: |context| context.issued("tok-9", time("06:41"), time("11:30")), codes: &["R14i"], answers: "???", ..A },
+    Attack { what: "a longer life than it was issued with", edits: renamed, knowing: |context| context.issued("tok-9", time("06:30"), time("06:42")), codes: &["R14i"], answers: "???" },
+    Attack { what: "an earlier beginning than it was issued with", edits: renamed, knowing: |context| context.issued("tok-9", time("06:41"), time("11:30")), codes: &["R14i"], answers: "???" },
     Attack { what: "issued with a longer life", edits: renamed, knowing: |context| context.issued("tok-9", time("06:00"), time("21:30")), ..A },
     Attack { what: "issued with the same end, and rotated later", edits: renamed, knowing: |context| context.issued("tok-9", time("06:30"), time("11:30")).issued("tok-9", time("20:00"), time("25:00")), ..A },
     Attack { what: "rotated between two uses", edits: renamed, knowing: |context| context.issued("tok-9", time("06:00"), time("06:42")).issued("tok-9", time("06:42"), time("11:30")), ..A },
     Attack { what: "issued without an end that was recorded", edits: renamed, knowing: |context| context.issued("tok-9", time("06:30"), None), ..A },
     Attack { what: "not described, and rotated before the use", edits: || vec![("/model/credential", json!("tok-9"))], knowing: |context| context.issued("tok-9", time("05:00"), time("06:00")).issued("tok-9", time("06:00"), time("11:00")), ..A },
     Attack { what: "not described, and rotated after the use", edits: || vec![("/model/credential", json!("tok-9"))], knowing: |context| context.issued("tok-9", time("06:00"), time("11:00")).issued("tok-9", time("11:00"), time("15:00")), ..A },
-    Attack { what: "not described, and used between two windows", edits: || vec![("/model/credential", json!("tok-9"))], knowing: |context| context.issued("tok-9", time("05:00"), time("06:00")).issued("tok-9", time("11:00"), time("15:00")), codes: &["R14"], answers: "nnn", ..A },
+    Attack { what: "not described, and used between two windows", edits: || vec![("/model/credential", json!("tok-9"))], knowing: |context| context.issued("tok-9", time("05:00"), time("06:00")).issued("tok-9", time("11:00"), time("15:00")), codes: &["R14"], answers: "nnn" },
     // A status check of another moment
     Attack { what: "checked before it was issued", edits: || vec![("/credential/status/checked_at", at("06:29.500"))], codes: &["R17"], answers: "???", ..A },
     Attack { what: "checked in the second it was issued", edits: || vec![("/credential/iat", at("06:30.700")), ("/credential/status/checked_at", at("06:30.100"))], ..A },
@@ -200,6 +209,18 @@ const ATTACKS: &[Attack] = &[
     Attack { what: "an approval that expired a millisecond later", edits: || vec![("/approval/expires", at("06:41.951"))], ..A },
     Attack { what: "an approval at an unknown time", edits: || vec![("/approval/at", Value::Null)], codes: &["R36"], answers: "y??", ..A },
     Attack { what: "a person who was the configuration", edits: || vec![("/approval/source", json!("config"))], codes: &["R37"], answers: "ynn", ..A },
+    // What was approved
+    Attack { what: "an approval for this call", edits: || vec![("/approval/target", json!("call_A1"))], ..A },
+    Attack { what: "an approval for another call", edits: || vec![("/approval/target", json!("call_B"))], codes: &["R32", "R34"], answers: "ynn", ..A },
+    Attack { what: "an approval for a withheld call", edits: || vec![("/approval/target", withheld())], codes: &["R32", "R34"], answers: "y??", ..A },
+    Attack { what: "two calls, of which one is approved", edits: || two_calls(json!(part("/approval", &[("/target", json!("call_A1"))]))), codes: &["R32", "R34"], answers: "ynn", ..A },
+    Attack { what: "two calls, each with its approval", edits: || two_calls(json!([part("/approval", &[("/target", json!("call_A1"))]), part("/approval", &[("/target", json!("call_A2")), ("/approver", json!("u-11008"))])])), ..A },
+    Attack { what: "two calls, the second approved after it began", edits: || two_calls(json!([part("/approval", &[("/target", json!("call_A1"))]), part("/approval", &[("/target", json!("call_A2")), ("/approver", json!("u-11008")), ("/at", at("06:42.801"))])])), codes: &["R36"], answers: "ynn", ..A },
+    Attack { what: "two calls, the second approved after the first began", edits: || two_calls(json!([part("/approval", &[("/target", json!("call_A1"))]), part("/approval", &[("/target", json!("call_A2")), ("/approver", json!("u-11008")), ("/at", at("06:42.800"))])])), ..A },
+    Attack { what: "a call that was not run, whose approval was refused", edits: || vec![("/approval", json!([part("/approval", &[("/target", json!("call_A1"))]), part("/approval", &[("/target", json!("call_B")), ("/approver", json!("u-11008")), ("/state", json!("rejected"))])]))], ..A },
+    Attack { what: "the approved arguments", edits: || vec![("/approval/arguments_digest", testdata(COMPLETE)["tools"][0]["arguments_digest"].clone())], ..A },
+    Attack { what: "other arguments than were approved", edits: || vec![("/approval/arguments_digest", json!("hmac-sha256:ffff"))], codes: &["R33"], answers: "yyn", ..A },
+    Attack { what: "approved arguments that cannot be compared", edits: || vec![("/approval/arguments_digest", json!("salted-sha256:00"))], codes: &["R33"], answers: "yy?", ..A },
     // What was overridden
     Attack { what: "an override that keeps the denial", edits: || overridden(&[("/to", json!("deny"))], &[]), codes: &["R26"], answers: "yyn", ..A },
     Attack { what: "an override that lets a change through", edits: || overridden(&[("/to", json!("modify"))], &[]), ..A },
@@ -225,7 +246,7 @@ const ATTACKS: &[Attack] = &[
     Attack { what: "a source without a name", edits: || vec![("/data/sources/0", json!({ "class": "customer-pii", "start": at("06:40.250") }))], codes: &["R41"], answers: "yyn", ..A },
     Attack { what: "a source whose name is withheld", edits: || vec![("/data/sources/0", json!({ "id": withheld(), "class": "customer-pii", "start": at("06:40.250") }))], codes: &["R41"], answers: "yy?", ..A },
     // Data classes by the order that was in force
-    Attack { what: "an answer in a class that was lower then", edits: || vec![("/data/output_class", json!(["public"]))], knowing: |context| order_of(context, "2026-12-01T00:00:00Z", &["internal", "customer-pii", "public"]), codes: &["R40"], answers: "yyn", ..A },
+    Attack { what: "an answer in a class that was lower then", edits: || vec![("/data/output_class", json!(["public"]))], knowing: |context| order_of(context, "2026-12-01T00:00:00Z", &["internal", "customer-pii", "public"]), codes: &["R40"], answers: "yyn" },
     Attack { what: "an answer in a class that was higher then", edits: || vec![("/data/output_class", json!(["public"]))], knowing: |context| order_of(context, "2026-11-01T00:00:00Z", &["internal", "customer-pii", "public"]), ..A },
 ];
 
