@@ -183,6 +183,14 @@ fn pages_state_the_number_of_rules() {
         (include_str!("../../../../CHANGELOG.md"), format!("{number} rules judge records")),
     ] {
         assert!(page.contains(&words), "a page should read “{words}”");
+        // Wherever else it stands, too.
+        for (at, _) in page.match_indices(" rules") {
+            let before = page[..at].rsplit(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+            assert!(
+                before.is_empty() || before == number.to_string(),
+                "a page says “{before} rules”, and there are {number}"
+            );
+        }
     }
 }
 
