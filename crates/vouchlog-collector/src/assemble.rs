@@ -33,6 +33,7 @@ use crate::dialect::{self, Role};
 use crate::intake::{Item, ItemError, Refused};
 use crate::limits::MAX_TRACE_PARTS;
 
+mod a2a;
 mod attach;
 mod build;
 mod claude;
@@ -246,7 +247,9 @@ impl Assembler {
         let key = part.group_key();
         if let Some(answer) = part.reading.text("correlation.response_id") {
             let times = self.answers.entry(answer.to_owned()).or_default().entry(key.clone()).or_default();
-            *times = hull(*times, part.span_key().map(|_| part.times()));
+            // When an answer was asked for again tells nothing about when it was given.
+            let told = part.span_key().filter(|_| part.role() != Role::Fetch);
+            *times = hull(*times, told.map(|_| part.times()));
         }
         if let Some(session) = part.session() {
             self.sessions.add(session, &key, part.times().0);

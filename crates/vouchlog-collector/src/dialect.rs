@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::intake::{Attributes, Item, Source};
 
 mod carriers;
+mod determining;
 mod finish;
 mod flat;
 mod messages;
@@ -25,12 +26,14 @@ mod shape;
 mod table;
 mod unsalted;
 
+pub(crate) use determining::determining_policies;
 pub use finish::finish_reason;
 pub use messages::{messages, text_of, tool_calls};
 pub(crate) use parts::{is_without_tool, served_tools};
 pub use read::{Reading, read, read_payload, says_nothing};
 pub use role::Role;
 pub(crate) use shape::time;
+pub(crate) use table::told_by_names;
 pub use table::{TableFile, tables};
 pub use unsalted::unsalted;
 

@@ -173,6 +173,8 @@ group! {
         description: String,
         /// The call in the Model Context Protocol.
         mcp: Mcp,
+        /// The agent that the call hands the work over to.
+        handoff: String,
         /// Digest of its definition as used.
         definition_digest: ArtifactDigest,
         /// Digest of its definition as pinned.

@@ -226,6 +226,8 @@ group! {
         version: String,
         /// Its digest.
         digest: ArtifactDigest,
+        /// The policies that determined the verdict, where the engine names several.
+        policies: Vec<String>,
         /// The rule that matched.
         rule: String,
         /// The verdict.
@@ -240,6 +242,10 @@ group! {
         response: Value,
         /// What was masked: a number, or numbers by kind.
         masked: Value,
+        /// What the engine erased from its log of the decision, as JSON pointers.
+        log_erased: Vec<String>,
+        /// What the engine masked in its log of the decision, as JSON pointers.
+        log_masked: Vec<String>,
         /// Whether the engine reports a change.
         modified: bool,
         /// The time.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::digest::Commitment;
 use crate::group::{group, words};
 use crate::id::RecordId;
+use crate::parties::TaskState;
 
 group! {
     /// When it happened, by the gateway's clock.
@@ -77,6 +78,8 @@ group! {
         a2a_task: String,
         /// Agent-to-agent context.
         a2a_context: String,
+        /// The state of the agent-to-agent task that this interaction worked on, as it was reported last.
+        a2a_task_state: TaskState,
     }
 }
 

@@ -63,7 +63,7 @@ pub use one_or_many::OneOrMany;
 pub use parse::ParsedRecord;
 pub use parties::{
     Agent, Authority, AuthorityMode, Device, DevicePosture, Initiator, InitiatorCheck, InitiatorKind,
-    Session, Workload, WorkloadAssertion,
+    RemoteAgent, Session, TaskState, Workload, WorkloadAssertion,
 };
 pub use path::escape_pointer_token;
 pub use record::{Body, Profile, Record};

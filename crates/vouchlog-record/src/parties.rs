@@ -164,6 +164,54 @@ group! {
         version: String,
         /// Digest of its configuration: instructions, tools, guardrails.
         config_digest: ArtifactDigest,
+        /// The node of the program's graph that acted, where the program is a graph (LangGraph).
+        node: String,
+    }
+}
+
+words! {
+    /// The state of a task that an agent works on for another party, by the words of the A2A protocol.
+    TaskState {
+        /// Received; work has not begun.
+        Submitted,
+        /// Work is under way.
+        Working,
+        /// The agent waits for more input.
+        InputRequired,
+        /// It is done.
+        Completed,
+        /// It failed.
+        Failed,
+        /// It was canceled.
+        Canceled,
+        /// The agent rejected it.
+        Rejected,
+        /// The agent waits for authentication.
+        AuthRequired,
+    }
+}
+
+group! {
+    /// An agent elsewhere that was called, beside the one that executed.
+    RemoteAgent {
+        /// Its id.
+        id: String,
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: String,
+        /// Where it is: its agent card, else its address.
+        endpoint: String,
+        /// The task it was given.
+        task: String,
+        /// The context of the task.
+        context: String,
+        /// The latest state of the task that was reported.
+        state: TaskState,
+        /// When that state was reported.
+        state_at: Timestamp,
+        /// How many requests only asked for the state of the task.
+        polls: u64,
     }
 }
 

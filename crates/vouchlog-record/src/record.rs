@@ -22,7 +22,7 @@ use crate::event::{
 use crate::group::{group, words};
 use crate::id::RecordId;
 use crate::one_or_many::OneOrMany;
-use crate::parties::{Authority, Device, Initiator, Session, Workload};
+use crate::parties::{Authority, Device, Initiator, RemoteAgent, Session, Workload};
 use crate::unknown;
 
 words! {
@@ -73,6 +73,8 @@ group! {
         device: Device,
         /// What executed the action.
         workload: Workload,
+        /// Agents elsewhere that were called.
+        remote_agents: Vec<RemoteAgent>,
         /// The authority of the action.
         authority: Authority,
         /// The credential used, if it is the only one.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::mcp;
 use super::open::Part;
 use super::unit::{ToolRun, Tree, Unit, is_server};
+use super::{a2a, mcp};
 use crate::dialect::Role;
 use crate::intake::Item;
 
@@ -14,7 +14,7 @@ fn is_tool(part: &Part) -> bool {
 
 /// Tool runs go to the call of the model that asked for them: by call id, by a link to its span, or because they are below it.
 pub(super) fn tools<'a>(units: &mut Vec<Unit<'a>>, tree: &Tree<'a>, events: &[&'a Part]) {
-    for run in mcp::join_siblings(runs(tree, events)) {
+    for run in a2a::join_polls(mcp::join_siblings(runs(tree, events))) {
         let Some(first) = run.parts.first().copied() else { continue };
         let home = asked_by(units, &run, first)
             .or_else(|| linked(units, first))

@@ -16,8 +16,10 @@ use crate::intake::Item;
 use crate::limits::MAX_LISTED;
 
 mod account;
+mod handoff;
 mod lists;
 mod outcome;
+mod remote;
 
 pub(crate) use lists::decision_of;
 
@@ -26,8 +28,9 @@ pub(super) fn records(units: &[Unit<'_>], done: Done, naming: &Naming, out: &mut
     let ids: Vec<RecordId> =
         units.iter().map(|unit| RecordId::from_random(naming(name(unit).as_bytes()))).collect();
     let mut records = Vec::new();
+    let acting = handoff::acting(units);
     for (at, unit) in units.iter().enumerate() {
-        let mut object = object(unit, done);
+        let mut object = object(unit, done, &acting);
         object.insert("id".into(), ids[at].as_str().into());
         if let Some(cause) = cause(units, at) {
             put(&mut object, "correlation.causes", json!([ids[cause].as_str()]));
@@ -82,15 +85,16 @@ fn cause(units: &[Unit<'_>], at: usize) -> Option<usize> {
     before.max().map(|(_, other)| other)
 }
 
-fn object(unit: &Unit<'_>, done: Done) -> Map<String, Value> {
+fn object(unit: &Unit<'_>, done: Done, acting: &BTreeSet<String>) -> Map<String, Value> {
     let mut merged = fields::merge(unit);
     account::endpoint(&mut merged);
     account::from_messages(unit, &mut merged);
+    account::add_calls(&mut merged);
     let outcome = outcome::of(unit, &merged);
     if outcome.is_failure() {
         account::drop_zero_usage(&mut merged);
     }
-    let tools = lists::tools(unit, &merged);
+    let tools = lists::tools(unit, &merged, acting);
     let policy = lists::policy(unit, outcome.is_failure());
     let (input, output) = account::content(unit, &mut merged);
     let mut conflicts = std::mem::take(&mut merged.conflicts);
@@ -118,6 +122,7 @@ fn object(unit: &Unit<'_>, done: Done) -> Map<String, Value> {
     if done == Done::Settled && unit.is_inference() && asked_for_no_tool(&object) {
         object.entry("tools").or_insert_with(|| json!([]));
     }
+    remote::put_in(unit, &mut object);
     correlation(unit, &mut object);
     outcome.put(&mut object);
     custody(unit, done, &mut object);

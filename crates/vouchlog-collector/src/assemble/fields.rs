@@ -93,14 +93,15 @@ pub(super) fn merge(unit: &Unit<'_>) -> Merged {
             }
         }
     }
-    for field in ["content.input", "content.output", "content.system", "content.tools"] {
+    for field in ["content.input", "content.output", "content.system", "content.tools", "content.calls"] {
         merged.content(field, &unit.accounts);
     }
     // Guardrails and tools of the request know who asked, if the call itself does not say.
     let service = unit.main().map(Part::service).unwrap_or_default();
     for part in unit.above.iter().chain(&unit.decisions) {
-        merged.hand_down(part, service);
+        merged.hand_down(part, service, passes_on(unit, part));
     }
+    merged.main_agent(unit.main());
     // To OpenTelemetry a conversation is "session, thread": where no session is named, it is the session.
     if let Some(conversation) = merged.fields.get("correlation.conversation").cloned() {
         merged.fields.entry("correlation.session".to_owned()).or_insert(conversation);
@@ -125,6 +126,16 @@ pub(super) fn calls_agent(part: &Part) -> bool {
         Role::Agent | Role::A2a => is_outgoing,
         _ => false,
     }
+}
+
+/// Whether a span above calls the agent that the unit calls over the protocol: in the caller's own program, that agent runs elsewhere.
+pub(super) fn passes_on(unit: &Unit<'_>, above: &Part) -> bool {
+    let is_over_protocol =
+        |part: &&Part| part.role() == Role::A2a && calls_agent(part) && part.service() == above.service();
+    above.role() == Role::Agent
+        && calls_agent(above)
+        && unit.accounts.is_empty()
+        && unit.tools.iter().flat_map(|run| &run.parts).any(is_over_protocol)
 }
 
 impl Merged {
@@ -175,14 +186,30 @@ impl Merged {
         self.fields.insert(field.to_owned(), (*best).clone());
     }
 
-    fn hand_down(&mut self, part: &Part, service: &str) {
+    /// Where no span names the agent, the program's own one acted: the resource names it.
+    fn main_agent(&mut self, main: Option<&Part>) {
+        let source = match main.map(|part| &part.item) {
+            Some(Item::Span(span)) => &span.source,
+            Some(Item::Event(event)) => &event.source,
+            _ => return,
+        };
+        if main.is_some_and(|part| part.role() == Role::AgentCreation)
+            || self.fields.keys().any(|field| field.starts_with(AGENT))
+        {
+            return;
+        }
+        for name in ["id", "name"] {
+            let value = source.resource.get(&format!("gen_ai.main_agent.{name}")).filter(|it| it.is_string());
+            self.fields.extend(value.map(|value| (format!("{AGENT}{name}"), value.clone())));
+        }
+    }
+
+    fn hand_down(&mut self, part: &Part, service: &str, passes_on: bool) {
         let from = &part.reading.fields;
         // Below a call of a remote agent, the agent is who executes; in the caller's own program it is not.
         let is_own = |field: &str| {
             field.starts_with(AGENT)
-                && part.role() == Role::A2a
-                && calls_agent(part)
-                && part.service() == service
+                && (passes_on || part.role() == Role::A2a && calls_agent(part) && part.service() == service)
         };
         if part.service() == service {
             self.take_proven_workload(from);

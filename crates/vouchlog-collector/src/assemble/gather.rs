@@ -8,7 +8,7 @@ use super::memory::Memory;
 use super::open::{Open, Part};
 use super::times::overlap;
 use super::unit::{Tree, Unit, is_server};
-use super::{attach, claude};
+use super::{a2a, attach, claude};
 use crate::dialect::{Dialect, Role};
 use crate::intake::Item;
 
@@ -24,6 +24,7 @@ pub(super) fn units<'a>(open: &'a Open, memory: &Memory) -> Vec<Unit<'a>> {
         events.into_iter().partition(|part| part.role() == Role::ClaudeCode);
     let mut units = inferences(&tree);
     add_details(&mut units, &events, &tree);
+    add_fetches(&mut units, &tree);
     add_messages(&mut units, &events, &tree);
     for unit in &mut units {
         unit.above = unit.main().map(|part| tree.ancestors(part)).unwrap_or_default();
@@ -156,6 +157,25 @@ fn add_details<'a>(units: &mut Vec<Unit<'a>>, events: &[&'a Part], tree: &Tree<'
     units.extend(alone.into_values().map(Unit::of));
 }
 
+/// Requests for an answer that was given before, or is under way, tell of the call that it is the answer of. One that failed tells
+/// nothing of it.
+fn add_fetches<'a>(units: &mut Vec<Unit<'a>>, tree: &Tree<'a>) {
+    let mut fetches: Vec<&Part> = tree.parts().filter(|part| part.role() == Role::Fetch).collect();
+    fetches.sort_by_cached_key(|part| part.order());
+    for part in fetches {
+        let answer = part.reading.text("correlation.response_id");
+        let has_failed = matches!(&part.item, Item::Span(span) if span.failed);
+        let home = units.iter().position(|unit| {
+            let is_call = unit.is_inference() || unit.accounts.iter().all(|part| part.role() == Role::Fetch);
+            !has_failed && is_call && answer.is_some() && unit.answer() == answer
+        });
+        match home {
+            Some(at) => units[at].accounts.push(part),
+            None => units.push(Unit::of(vec![part])),
+        }
+    }
+}
+
 /// The first call below the agent that an event tells of: what went into the agent and came out of it is in its calls.
 fn of_agent(units: &[Unit<'_>], part: &Part, tree: &Tree<'_>) -> Option<usize> {
     let agent = tree.above(part).filter(|above| above.role() != Role::Inference)?;
@@ -236,5 +256,9 @@ fn amended(unit: &Unit<'_>, memory: &Memory) -> Option<RecordId> {
         let answer = answer.filter(|_| is_note || !unit.accounts.is_empty());
         answer.and_then(|answer| memory.of_answer(answer, unit.span_times()))
     };
-    by_span.or_else(call).or_else(parent).or_else(late_account).cloned()
+    let task = || {
+        let keys: Vec<String> = a2a::keys(unit).filter(|_| a2a::asks_only(unit)).collect();
+        keys.iter().find_map(|key| memory.of_answer(key, None))
+    };
+    by_span.or_else(call).or_else(parent).or_else(late_account).or_else(task).cloned()
 }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vouchlog_record::{Record, RecordId};
 
+use super::a2a;
 use super::identity::ENCODING;
 use super::open::{Open, Part};
 use super::times::{Times, may_be_of_one_call};
@@ -312,6 +313,9 @@ pub(super) fn entries(open: &Open, units: &[Unit<'_>], records: &[Option<Record>
             for trace in &unit.traces() {
                 entries.push(MemoryEntry::of(Key::Call(trace.clone(), call.clone()), id.clone()));
             }
+        }
+        for key in a2a::keys(unit) {
+            entries.push(MemoryEntry::of(Key::Answer(key), id.clone()));
         }
         if let (Some(answer), true) = (unit.answer(), unit.is_inference()) {
             let entry = MemoryEntry::of(Key::Answer(answer.to_owned()), id.clone());

@@ -7,9 +7,12 @@ use super::*;
 use crate::intake::{Event, Item, Span};
 use crate::testsupport::{assembled, at, events, golden, items, json, naming, shown, span, spans, testdata};
 
+mod agents;
 mod complete;
+mod conventions;
 mod doubled;
 mod exports;
+mod endings;
 mod late;
 mod samples;
 mod stated;
@@ -269,8 +272,13 @@ fn events_of_claude_code_make_one_record_for_each_request() {
         .collect();
     assert_eq!(tools, [(json!("Bash"), json!("failed")), (json!("Edit"), json!("denied"))]);
     assert_eq!(
-        (&first["approval"]["state"], &first["approval"]["approver_kind"]),
-        (&json!("rejected"), &json!("human"))
+        (&first["approval"]["state"], &first["approval"]["approver_kind"], &first["outcome"]["state"]),
+        (&json!("approved"), &json!("human"), &json!("executed")),
+        "the refusal is of its tool alone"
+    );
+    assert_eq!(
+        (&first["policy"][1]["target"], &first["policy"][1]["verdict"]),
+        (&json!("Edit"), &json!("deny"))
     );
     assert_eq!(
         (&first["correlation"]["session"], &first["correlation"]["turn"]),

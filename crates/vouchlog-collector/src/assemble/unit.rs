@@ -93,12 +93,18 @@ impl<'a> Unit<'a> {
 
     /// When the call was made, if a span says so. An event has but its own time, which may be after the call.
     pub(super) fn span_times(&self) -> Option<Times> {
-        let main = self.accounts.first().filter(|part| matches!(part.item, Item::Span(_)))?;
+        let is_call = |part: &&&Part| matches!(part.item, Item::Span(_)) && part.role() != Role::Fetch;
+        let main = self.accounts.first().filter(is_call)?;
         Some(main.times())
     }
 
     pub(super) fn answer(&self) -> Option<&'a str> {
-        self.accounts.iter().find_map(|part| part.reading.text("correlation.response_id"))
+        // One that was asked for in vain may be anybody's.
+        let in_vain = |part: &&&Part| {
+            part.role() == Role::Fetch && matches!(&part.item, Item::Span(span) if span.failed)
+        };
+        let accounts = self.accounts.iter().filter(|part| !in_vain(part));
+        accounts.into_iter().find_map(|part| part.reading.text("correlation.response_id"))
     }
 
     pub(super) fn is_inference(&self) -> bool {

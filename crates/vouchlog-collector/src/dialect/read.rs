@@ -159,6 +159,7 @@ fn is_of(role: Role, field: &str) -> bool {
         "decision" => matches!(role, Role::Guardrail | Role::ClaudeCode),
         "source" => matches!(role, Role::Retrieval),
         "event" => role == Role::ClaudeCode,
+        "response" => role == Role::Fetch,
         "content" | "output" => {
             !matches!(role, Role::Tool | Role::McpCall | Role::Retrieval | Role::Guardrail | Role::McpTalk)
         }

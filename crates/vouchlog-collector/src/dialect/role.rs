@@ -17,10 +17,12 @@ pub enum Role {
     Tool,
     /// A call over MCP that runs a tool, reads a resource or gets a prompt.
     McpCall,
-    /// A call over MCP that only talks about the protocol: `initialize`, `tools/list`.
+    /// A call over MCP or A2A that only talks about the protocol: `initialize`, `tools/list`, `GetExtendedAgentCard`.
     McpTalk,
     /// Another agent was called.
     A2a,
+    /// An answer that had been given, or was under way, was asked for again. No model was called.
+    Fetch,
     /// Something was retrieved.
     Retrieval,
     /// A policy or guardrail decided.
@@ -82,7 +84,9 @@ pub(super) fn of_event(event: &Event) -> Role {
         "gen_ai.security.finding" | "gen_ai.guardrail.result" | "gen_ai.guardrail.security.finding" => {
             Role::Guardrail
         }
-        "gen_ai.client.operation.exception" | "exception" => Role::Exception,
+        "exception" => Role::Exception,
+        // One for each operation: `gen_ai.client.inference.exception`, `gen_ai.execute_tool.exception`.
+        name if name.starts_with("gen_ai.") && name.ends_with(".exception") => Role::Exception,
         name if is_message(name) => Role::Message,
         name if name.starts_with("claude_code.") => Role::ClaudeCode,
         _ if matches!(&event.body, Value::String(body) if body.starts_with("claude_code.")) => {
@@ -121,8 +125,11 @@ fn of_attributes(attributes: &Attributes, name: &str) -> Role {
             ["tools/call", "resources/read", "prompts/get", "sampling/createMessage", "elicitation/create"];
         return if calls.contains(&method) { Role::McpCall } else { Role::McpTalk };
     }
-    if has("a2a.method.name") || has("a2a.method") {
-        return Role::A2a;
+    if let Some(method) = text("a2a.method.name").or_else(|| text("a2a.method")) {
+        return of_a2a(method);
+    }
+    if has("gen_ai.handoff.to_agent") {
+        return Role::Tool;
     }
     if has("guardrail_name") || has("litellm.guardrail.name") || has("gen_ai.security.guardrail.name") {
         return Role::Guardrail;
@@ -187,6 +194,16 @@ fn by_what_is_left(attributes: &Attributes, name: &str) -> Role {
     if is_tool || is_agentcore_tool(attributes) { Role::Tool } else { Role::Context }
 }
 
+/// Methods of the agent-to-agent protocol that are about no task are talk about the protocol.
+fn of_a2a(method: &str) -> Role {
+    let is_talk = method.contains("PushNotification")
+        || method.contains("pushNotification")
+        || method.contains("AgentCard")
+        || method.contains("agentCard")
+        || matches!(method, "ListTasks" | "tasks/list");
+    if is_talk || method.contains("ExtendedCard") { Role::McpTalk } else { Role::A2a }
+}
+
 /// The span that a gateway of Amazon Bedrock AgentCore has for a tool.
 fn is_agentcore_tool(attributes: &Attributes) -> bool {
     let is_gateway = ["gateway.id", "gateway.name"].into_iter().any(|name| attributes.contains_key(name));
@@ -204,10 +221,12 @@ fn of_operation(operation: &str) -> Option<Role> {
         "list_mcp_tools" => Role::McpTalk,
         "retrieval" | "search_memory" => Role::Retrieval,
         "run_guardrail" | "apply_guardrail" | "execute_guardrail" | "guardrail" => Role::Guardrail,
-        "invoke_agent" => Role::Agent,
+        // To the conventions a workflow, or one turn of a program's runner, is an agent that is run in the program.
+        "invoke_agent" | "invoke_workflow" | "handle_conversation_turn" => Role::Agent,
         "create_agent" => Role::AgentCreation,
-        "invoke_workflow" | "plan" => Role::Context,
-        _ if operation.ends_with("_memory") => Role::Tool,
+        "plan" => Role::Context,
+        "fetch_response" => Role::Fetch,
+        _ if operation.ends_with("_memory") || operation.ends_with("_memory_store") => Role::Tool,
         _ => return None,
     })
 }

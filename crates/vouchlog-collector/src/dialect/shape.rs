@@ -47,7 +47,9 @@ pub(super) fn shape(field: &str) -> Shape {
         | "tool.origin"
         | "decision.fail_mode"
         | "decision.verdict"
-        | "decision.enforced" => Shape::Word,
+        | "decision.enforced"
+        | "a2a.state"
+        | "response.status" => Shape::Word,
         "correlation.session_sequence"
         | "correlation.attempt"
         | "grant.ttl_s"
@@ -79,7 +81,8 @@ pub(super) fn shape(field: &str) -> Shape {
         | "approval.at"
         | "approval.expires" => Shape::Time,
         "initiator.roles" | "session.amr" | "authority.chain" | "credential.aud" | "credential.scope"
-        | "data.input_class" | "data.output_class" | "data.approved_for" | "data.resources" => Shape::List,
+        | "data.input_class" | "data.output_class" | "data.approved_for" | "data.resources"
+        | "decision.policies" => Shape::List,
         "output.finish" => Shape::Finish,
         "decision.phase" => Shape::Phase,
         "authority.scopes"

@@ -105,6 +105,19 @@ impl Tables {
     }
 }
 
+/// The attributes of an item that stand for a field.
+pub(crate) fn told_by_names<'a>(dialect: Dialect, field: &str, attributes: &'a Attributes) -> Vec<&'a str> {
+    let tables = of(dialect);
+    let named = tables.merged.fields.get(field);
+    let below = tables.merged.flat.get(field);
+    let is_one = |name: &str| {
+        let is_below =
+            |prefix: &String| name.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('.'));
+        named.into_iter().flatten().any(|known| known == name) || below.into_iter().flatten().any(is_below)
+    };
+    attributes.keys().map(String::as_str).filter(|name| is_one(name)).collect()
+}
+
 fn fits(pattern: &str, name: &str) -> bool {
     pattern.strip_suffix('*').map_or(name == pattern, |prefix| name.starts_with(prefix))
 }

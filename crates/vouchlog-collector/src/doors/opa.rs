@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{DoorError, Rejection, objects, set};
+use crate::dialect::determining_policies;
 use crate::intake::{Attributes, Decision, Item};
+use crate::limits::MAX_LISTED;
 
 /// The decisions of a body, to be fed to the [`Assembler`](crate::assemble::Assembler), which joins them by trace, span, call or
 /// answer. What OPA was asked about (`input`) is content that is not asked for: it is left out, by name.
@@ -42,6 +44,10 @@ fn decision(mut entry: Map<String, Value>) -> Result<Decision, String> {
     let phase = said_phase(&[Some(&input), result.as_ref()]);
     let phase = phase.or_else(|| is_about(&input, fields.contains_key("target")).map(str::to_owned));
     set(&mut fields, "phase", phase.map(Value::from));
+    set(&mut fields, "log_erased", pointers(take("erased")));
+    set(&mut fields, "log_masked", pointers(take("masked")));
+    let policies = result.as_ref().map(determining_policies).unwrap_or_default();
+    set(&mut fields, "policies", (!policies.is_empty()).then(|| policies.into()));
     let digest = input.get("args_digest").filter(|digest| is_commitment(digest)).cloned();
     set(&mut fields, "input_digest", digest);
     let time = text(take("timestamp")).and_then(|time| time.parse::<Timestamp>().ok());
@@ -56,6 +62,13 @@ fn decision(mut entry: Map<String, Value>) -> Result<Decision, String> {
         entry.insert("result".into(), result);
     }
     Ok(Decision { trace, span, response, time, fields, left: entry })
+}
+
+/// The paths that OPA's mask policy took out of the entry, or overwrote in it: `/input/password`.
+fn pointers(value: Option<Value>) -> Option<Value> {
+    let Some(Value::Array(list)) = value else { return None };
+    let paths = list.into_iter().filter(Value::is_string).take(MAX_LISTED);
+    Some(paths.collect::<Vec<_>>().into()).filter(|paths| *paths != Value::Array(Vec::new()))
 }
 
 /// The phase that the caller or the policy states.

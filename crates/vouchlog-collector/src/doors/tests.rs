@@ -258,3 +258,52 @@ fn a_record_has_the_numbers_that_were_sent() {
     );
     assert_eq!(record["extra"]["n"], "1e999");
 }
+
+#[test]
+fn what_opa_took_out_of_its_log_is_on_record() {
+    let call = || span("app", (1, 2, 0), "chat m", (0, 10), json!({ "gen_ai.operation.name": "chat" }));
+    let decided = |more: &Value| {
+        let mut entry = json!({ "trace_id": "01".repeat(16), "span_id": "02".repeat(8), "result": true });
+        entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let (mut items, not_taken) = opa(opa_entry(&entry).to_string().as_bytes()).unwrap();
+        assert_eq!(not_taken, []);
+        items.push(call());
+        value(&assembled(items).records[0])["policy"][0].clone()
+    };
+    let erased = json!(["/input/password", "/input/user/ssn"]);
+    let decision = decided(&json!({ "erased": erased, "masked": ["/input/token"] }));
+    assert_eq!((&decision["log_erased"], &decision["log_masked"]), (&erased, &json!(["/input/token"])));
+    // It is the log that was masked, not what was decided on.
+    assert_eq!((&decision["verdict"], &decision["enforced"]), (&json!("allow"), &json!("allow")));
+    let decision = decided(&json!({ "erased": [], "masked": [7, null] }));
+    assert_eq!((decision.get("log_erased"), decision.get("log_masked")), (None, None));
+}
+
+#[test]
+fn every_policy_that_determined_a_decision_is_on_record() {
+    let policies = |result: Value| {
+        let entry =
+            json!({ "trace_id": "01".repeat(16), "span_id": "02".repeat(8), "result": result, "path": null });
+        let (mut items, _) = opa(opa_entry(&entry).to_string().as_bytes()).unwrap();
+        items.push(span("app", (1, 2, 0), "chat m", (0, 10), json!({ "gen_ai.operation.name": "chat" })));
+        let record = value(&assembled(items).records[0]);
+        let decision = &record["policy"][0];
+        (decision["verdict"].clone(), decision["policies"].clone())
+    };
+    // Amazon Verified Permissions, and Cedar's own diagnostics.
+    let verified = json!({ "decision": "DENY", "determiningPolicies": [{ "policyId": "p-1" }, { "policyId": "p-2" }], "errors": [] });
+    assert_eq!(policies(verified), (json!("deny"), json!(["p-1", "p-2"])));
+    let cedar =
+        json!({ "decision": "Allow", "diagnostics": { "reason": ["policy0", "policy3"], "errors": [] } });
+    assert_eq!(policies(cedar), (json!("allow"), json!(["policy0", "policy3"])));
+    assert_eq!(policies(json!({ "decision": "allow", "reason": "none" })), (json!("allow"), Value::Null));
+    // Stated by attributes of a span.
+    let stated = json!({
+        "gen_ai.operation.name": "run_guardrail", "evidence.policy.verdict": "deny", "evidence.policy.policies": ["p-1", "p-2"],
+    });
+    let record = value(&assembled(vec![span("app", (1, 2, 0), "authorize", (0, 10), stated)]).records[0]);
+    assert_eq!(
+        (&record["policy"][0]["policies"], record["policy"][0].get("id")),
+        (&json!(["p-1", "p-2"]), None)
+    );
+}

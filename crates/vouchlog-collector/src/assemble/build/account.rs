@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 use vouchlog_record::Record;
 use vouchlog_record::limits::MAX_RECORD_BYTES;
 
-use super::super::fields::{AGENT, Merged, calls_agent};
+use super::super::fields::Merged;
 use super::super::open::Part;
 use super::super::unit::Unit;
-use crate::dialect::{Dialect, Role, finish_reason, messages, text_of, tool_calls};
+use crate::dialect::{Dialect, Role, finish_reason, messages, text_of, told_by_names, tool_calls};
 use crate::intake::{Item, size_of};
 use crate::limits::MAX_LISTED;
 
@@ -74,8 +74,7 @@ pub(super) fn content(unit: &Unit<'_>, merged: &mut Merged) -> (Map<String, Valu
     if let Some(Value::Array(messages)) = merged.take("content.input") {
         asked.extend(messages);
     }
-    let mut answered = merged.take("content.output");
-    add_calls(&mut answered, merged.take("content.calls"));
+    let answered = merged.take("content.output");
     let is_claude = unit.accounts.iter().any(|part| part.reading.dialect == Dialect::ClaudeCode);
     let truncated = |field| merged.truncated.contains(field);
     let cut = [truncated("content.input") || truncated("content.system"), truncated("content.output")];
@@ -113,9 +112,9 @@ pub(super) fn content(unit: &Unit<'_>, merged: &mut Merged) -> (Map<String, Valu
 }
 
 /// LiteLLM's first callback has calls beside its messages, without ids; they count where the messages have none.
-fn add_calls(answered: &mut Option<Value>, calls: Option<Value>) {
-    let Some(Value::Array(calls)) = calls else { return };
-    if answered.as_ref().is_some_and(|answered| !tool_calls(answered).is_empty()) {
+pub(super) fn add_calls(merged: &mut Merged) {
+    let Some(Value::Array(calls)) = merged.take("content.calls") else { return };
+    if merged.fields.get("content.output").is_some_and(|answered| !tool_calls(answered).is_empty()) {
         return;
     }
     let parts: Vec<Value> = calls
@@ -128,7 +127,7 @@ fn add_calls(answered: &mut Option<Value>, calls: Option<Value>) {
     if parts.is_empty() {
         return;
     }
-    let all = answered.get_or_insert_with(|| json!([]));
+    let all = merged.fields.entry("content.output".into()).or_insert_with(|| json!([]));
     let Value::Array(all) = all else { return };
     match all.last_mut().and_then(|message| message["parts"].as_array_mut()) {
         Some(known) => known.extend(parts),
@@ -147,15 +146,23 @@ pub(super) fn otel(
     let mut omitted: BTreeSet<&str> = BTreeSet::new();
     let mut parts = Vec::new();
     let mut seen = BTreeSet::new();
+    let is_account = |part: &Part| unit.accounts.iter().any(|account| account.digest == part.digest);
+    for part in unit
+        .parts()
+        .chain(unit.above.iter().copied())
+        .filter(|part| !unit.accounts.is_empty() && !is_account(part))
+    {
+        omitted.extend(content_names(part));
+    }
     for part in unit.parts().filter(|part| part.role() != Role::Message) {
         if !seen.insert(part.digest) {
             continue;
         }
         omitted.extend(part.reading.omitted.iter().map(String::as_str));
-        parts.push(about(part, placed));
+        parts.push(about(part, placed, is_account(part)));
     }
     parts.truncate(MAX_LISTED);
-    let above: Vec<Value> = unit.above.iter().map(|part| about(part, placed)).collect();
+    let above: Vec<Value> = unit.above.iter().map(|part| about(part, placed, false)).collect();
     let evaluations: Vec<Value> = unit
         .notes
         .iter()
@@ -163,18 +170,10 @@ pub(super) fn otel(
         .map(|part| Value::Object(part.reading.left.clone()))
         .collect();
     let resource = unit.main().map(resource).unwrap_or_default();
-    let is_call = |part: &&Part| calls_agent(part) && !unit.creates_agent();
-    let mut called: Vec<Value> = unit.parts().filter(is_call).filter_map(called_agent).collect();
-    called.dedup();
-    called.truncate(MAX_LISTED);
     let unjoined = unit.messages.iter().any(|part| part.about().is_none());
-    for (name, list) in [
-        ("parts", parts),
-        ("above", above),
-        ("called_agents", called),
-        ("conflicts", conflicts),
-        ("evaluations", evaluations),
-    ] {
+    for (name, list) in
+        [("parts", parts), ("above", above), ("conflicts", conflicts), ("evaluations", evaluations)]
+    {
         if !list.is_empty() {
             otel.insert(name.into(), list.into());
         }
@@ -194,19 +193,23 @@ pub(super) fn otel(
     otel
 }
 
-/// The agent elsewhere that a part called.
-fn called_agent(part: &Part) -> Option<Value> {
-    let named = part.reading.fields.iter();
-    let agent: Map<String, Value> = named
-        .filter_map(|(field, value)| Some((field.strip_prefix(AGENT)?.to_owned(), value.clone())))
-        .collect();
-    (!agent.is_empty()).then_some(Value::Object(agent))
+/// Attributes with content that a part carries beside the call: what an agent was given and what came of it is in its calls.
+fn content_names(part: &Part) -> Vec<&str> {
+    let attributes = match &part.item {
+        Item::Span(span) => &span.attributes,
+        Item::Event(event) => &event.attributes,
+        Item::Decision(_) => return Vec::new(),
+    };
+    let fields = part.reading.fields.keys().filter(|field| field.starts_with("content."));
+    fields.flat_map(|field| told_by_names(part.reading.dialect, field, attributes)).collect()
 }
 
-/// What a part states of people, credentials, approvals and data, and the record does not: a tool's own approval, say.
+/// What a part states of people, credentials, approvals and data, and the record does not: a tool's own approval, say. Of a part
+/// that is no account of the call, also what it states of a model: an agent's model, the tokens of all its calls.
 fn unplaced<'a>(
     part: &'a Part,
     placed: &'a BTreeMap<String, Value>,
+    is_account: bool,
 ) -> impl Iterator<Item = (&'a String, &'a Value)> {
     const GROUPS: [&str; 9] = [
         "approval.",
@@ -219,14 +222,21 @@ fn unplaced<'a>(
         "authority.",
         "correlation.intent",
     ];
-    let is_one = |field: &str| GROUPS.iter().any(|group| field.starts_with(group));
+    const OF_MODEL: [&str; 4] = ["model.", "usage.", "output.", "correlation.response_id"];
+    // Schemas are content, and this is no place for it.
+    let of_model = move |field: &str| {
+        !is_account
+            && !field.starts_with("model.params.response_")
+            && OF_MODEL.iter().any(|group| field.starts_with(group))
+    };
+    let is_one = move |field: &str| GROUPS.iter().any(|group| field.starts_with(group)) || of_model(field);
     part.reading
         .fields
         .iter()
         .filter(move |(field, value)| is_one(field) && placed.get(*field) != Some(*value))
 }
 
-fn about(part: &Part, placed: &BTreeMap<String, Value>) -> Value {
+fn about(part: &Part, placed: &BTreeMap<String, Value>, is_account: bool) -> Value {
     let mut about = Map::new();
     let (name, id) = match &part.item {
         Item::Span(span) => (span.name.as_str(), Some(span.span.as_str())),
@@ -242,7 +252,7 @@ fn about(part: &Part, placed: &BTreeMap<String, Value>) -> Value {
         about.insert("attributes".into(), part.reading.left.clone().into());
     }
     let fields: Map<String, Value> =
-        unplaced(part, placed).map(|(field, value)| (field.clone(), value.clone())).collect();
+        unplaced(part, placed, is_account).map(|(field, value)| (field.clone(), value.clone())).collect();
     if !fields.is_empty() {
         about.insert("fields".into(), fields.into());
     }

@@ -1,22 +1,26 @@
 //! The lists of a record: tool calls, policy decisions, what was retrieved.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use super::super::a2a;
 use super::super::attach::is_output;
 use super::super::fields::{Merged, put};
 use super::super::open::Part;
 use super::super::times::Stated;
 use super::super::unit::{ToolRun, Unit};
-use super::stamp;
-use crate::dialect::{Reading, Role, says_nothing, served_tools, tool_calls};
+use super::{handoff, stamp};
+use crate::dialect::{Reading, Role, determining_policies, says_nothing, served_tools, tool_calls};
 use crate::intake::Item;
 use crate::limits::MAX_LISTED;
 
 /// Calls that the model proposed, in its order, with what became of them; those that the provider ran itself; then runs that nobody is
 /// known to have proposed.
-pub(super) fn tools(unit: &Unit<'_>, merged: &Merged) -> Vec<Value> {
-    let mut runs: Vec<Option<&ToolRun<'_>>> = unit.tools.iter().map(Some).collect();
+pub(super) fn tools(unit: &Unit<'_>, merged: &Merged, acting: &BTreeSet<String>) -> Vec<Value> {
+    let mut runs: Vec<Option<&ToolRun<'_>>> =
+        unit.tools.iter().filter(|run| !a2a::is_polls(run)).map(Some).collect();
     let mut tools = Vec::new();
     let output = merged.fields.get("content.output");
     let proposed = output.map(tool_calls).unwrap_or_default().into_iter().map(proposed);
@@ -25,17 +29,23 @@ pub(super) fn tools(unit: &Unit<'_>, merged: &Merged) -> Vec<Value> {
         let run =
             runs.iter_mut().find(|run| run.is_some_and(|run| id.is_some() && run.text("tool.call_id") == id));
         if let Some(run) = run.and_then(Option::take) {
-            describe(run, &mut tool);
+            describe(run, unit, &mut tool);
         }
-        tools.push(Value::Object(tool));
+        tools.push(tool);
     }
     for run in runs.into_iter().flatten() {
         let mut tool = Map::new();
-        describe(run, &mut tool);
-        tools.push(Value::Object(tool));
+        describe(run, unit, &mut tool);
+        tools.push(tool);
     }
     tools.truncate(MAX_LISTED);
-    tools
+    for tool in &mut tools {
+        if !tool.contains_key("handoff") {
+            let next = handoff::of(tool, acting);
+            tool.extend(next.map(|next| ("handoff".to_owned(), next.into())));
+        }
+    }
+    tools.into_iter().map(Value::Object).collect()
 }
 
 /// A call that the model asked for.
@@ -52,12 +62,13 @@ fn proposed(call: &Map<String, Value>) -> Map<String, Value> {
 }
 
 /// What a run states of itself, by the names of a record.
-const TOOL_FIELDS: [&str; 17] = [
+const TOOL_FIELDS: [&str; 18] = [
     "call_id",
     "server",
     "name",
     "description",
     "type",
+    "handoff",
     "arguments",
     "arguments_digest",
     "result",
@@ -72,7 +83,7 @@ const TOOL_FIELDS: [&str; 17] = [
     "pinned_definition_digest",
 ];
 
-fn describe(run: &ToolRun<'_>, tool: &mut Map<String, Value>) {
+fn describe(run: &ToolRun<'_>, unit: &Unit<'_>, tool: &mut Map<String, Value>) {
     let value = |field: &str| run.parts.iter().find_map(|part| part.reading.fields.get(field)).cloned();
     for name in TOOL_FIELDS {
         if let Some(value) = value(&format!("tool.{name}")) {
@@ -89,7 +100,9 @@ fn describe(run: &ToolRun<'_>, tool: &mut Map<String, Value>) {
     for (name, time) in [("start", start), ("end", end)] {
         tool.extend(time.and_then(stamp).map(|time| (name.to_owned(), time)));
     }
-    let error = run.text("outcome.error").or_else(|| run.text("outcome.code"));
+    let error = run.text("outcome.error").or_else(|| run.text("outcome.code")).map(str::to_owned);
+    let error = error.or_else(|| exception_of(run, unit));
+    let task = a2a::state(run.parts.iter().copied()).map(|(state, _)| state);
     let failed = error.is_some()
         || value("tool.success") == Some(Value::Bool(false))
         || run.parts.iter().any(|part| matches!(&part.item, Item::Span(span) if span.failed));
@@ -98,11 +111,22 @@ fn describe(run: &ToolRun<'_>, tool: &mut Map<String, Value>) {
     let status = match () {
         () if denied => Some("denied"),
         () if failed => Some("failed"),
+        () if task == Some("rejected") => Some("denied"),
+        () if matches!(task, Some("failed" | "canceled")) => Some("failed"),
+        // The agent has the task, and is not done.
+        () if task.is_some_and(|task| task != "completed") => None,
         // It was allowed, or it began; whether it ran is not stated.
         () if only_decided || run.parts.iter().all(|part| part.is_unfinished()) => None,
         () => Some("executed"),
     };
     tool.extend(status.map(|status| ("status".to_owned(), status.into())));
+    let error = error.or_else(|| {
+        task.filter(|task| matches!(*task, "failed" | "canceled" | "rejected"))
+            .map(|task| format!("task_{task}"))
+    });
+    if status.is_none() && task.is_some() {
+        tool.entry("effect").or_insert_with(|| "dispatched".into());
+    }
     tool.extend(error.map(|error| ("error".to_owned(), error.into())));
     for name in ["method", "request", "session", "protocol"] {
         if let Some(value) = value(&format!("mcp.{name}")) {
@@ -116,12 +140,28 @@ fn describe(run: &ToolRun<'_>, tool: &mut Map<String, Value>) {
     }
 }
 
+/// The type of an exception that an event tells of a run.
+fn exception_of(run: &ToolRun<'_>, unit: &Unit<'_>) -> Option<String> {
+    let is_of_run = |note: &&&Part| {
+        note.role() == Role::Exception
+            && note.about().is_some_and(|about| run.parts.iter().any(|part| part.span_key() == Some(about)))
+    };
+    let note = unit.notes.iter().find(is_of_run)?;
+    match &note.item {
+        Item::Event(event) => event.attributes.get("exception.type")?.as_str().map(str::to_owned),
+        _ => None,
+    }
+}
+
 /// What was called, where no attribute says it: after the method in the span's name, as conventions have it; else the method.
 fn name_of(part: &Part) -> Option<String> {
     let method = part.reading.text("mcp.method").or_else(|| part.reading.text("a2a.method"));
     let Item::Span(span) = &part.item else { return None };
     let Some(method) = method else {
-        return span.name.strip_prefix("execute_tool ").map(str::to_owned);
+        // Of a memory, the operation is what was done with it.
+        let operation = span.attributes.get("gen_ai.operation.name").and_then(Value::as_str);
+        let operation = operation.filter(|it| it.ends_with("_memory") || it.ends_with("_memory_store"));
+        return operation.or_else(|| span.name.strip_prefix("execute_tool ")).map(str::to_owned);
     };
     let rest = span.name.split_once(method).map(|(_, rest)| rest.trim()).filter(|rest| !rest.is_empty());
     Some(rest.unwrap_or(method).to_owned())
@@ -213,6 +253,15 @@ pub(crate) fn decision_of(reading: &Reading, at: Option<Timestamp>, failed: bool
         decision.entry("rule").or_insert_with(|| rule.into());
         decision.entry("reason").or_insert_with(|| reason.into());
     }
+    let determining = decision.get("response").map(determining_policies).unwrap_or_default();
+    if !decision.contains_key("policies") && !determining.is_empty() {
+        decision.insert("policies".into(), determining.into());
+    }
+    // One policy is the policy.
+    let only = decision.get("policies").and_then(Value::as_array).filter(|all| all.len() == 1);
+    if let Some(only) = only.map(|all| all[0].clone()) {
+        decision.entry("id").or_insert(only);
+    }
     for name in ["response", "masked"] {
         if decision.get(name).is_some_and(says_nothing) {
             decision.remove(name);
@@ -296,25 +345,26 @@ fn phase(word: &str) -> Option<&'static str> {
     }
 }
 
-/// What people and rules of Claude Code decided about its tools; one refusal counts for all.
+/// What people and rules of Claude Code decided about its tools. A refusal is of its tool alone: what was approved is the rest. Of
+/// several approvals the weakest is stated, a rule's before a person's. Where nothing was approved, the action was rejected.
 pub(super) fn approval(unit: &Unit<'_>) -> Map<String, Value> {
+    let decided = unit.decisions.iter().filter(|part| part.role() == Role::ClaudeCode);
+    let (refused, approved): (Vec<&Part>, Vec<&Part>) =
+        decided.copied().partition(|part| verdict_of(part) == Some("deny"));
+    let is_no = approved.is_empty();
+    let source = |part: &Part| match part.reading.text("decision.reason").unwrap_or_default() {
+        source if source.starts_with("user") => ("human", "user"),
+        "hook" => ("policy", "hook"),
+        _ => ("policy", "config"),
+    };
+    let all = if is_no { refused } else { approved };
+    let Some(part) = all.iter().rev().max_by_key(|part| source(part).0) else { return Map::new() };
+    let (kind, from) = source(part);
     let mut approval = Map::new();
-    for part in unit.decisions.iter().filter(|part| part.role() == Role::ClaudeCode) {
-        let is_no = verdict_of(part) == Some("deny");
-        if approval.get("state").is_some_and(|state| state == "rejected") && !is_no {
-            continue;
-        }
-        let source = part.reading.text("decision.reason").unwrap_or_default();
-        let (kind, from) = match source {
-            source if source.starts_with("user") => ("human", "user"),
-            "hook" => ("policy", "hook"),
-            _ => ("policy", "config"),
-        };
-        approval.insert("state".into(), if is_no { "rejected" } else { "approved" }.into());
-        approval.insert("approver_kind".into(), kind.into());
-        approval.insert("source".into(), from.into());
-        approval.extend(part.stated().end.and_then(stamp).map(|at| ("at".to_owned(), at)));
-    }
+    approval.insert("state".into(), if is_no { "rejected" } else { "approved" }.into());
+    approval.insert("approver_kind".into(), kind.into());
+    approval.insert("source".into(), from.into());
+    approval.extend(part.stated().end.and_then(stamp).map(|at| ("at".to_owned(), at)));
     approval
 }
 
@@ -323,7 +373,7 @@ pub(super) fn sources(unit: &Unit<'_>, object: &mut Map<String, Value>) {
     let mut sources = Vec::new();
     for part in &unit.sources {
         let mut about = Map::new();
-        for name in ["id", "query", "class"] {
+        for name in ["id", "query", "class", "document"] {
             let value = part.reading.fields.get(&format!("source.{name}")).cloned();
             about.extend(value.map(|value| (name.to_owned(), value)));
         }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::super::a2a;
 use super::super::fields::{Merged, put};
 use super::super::open::Part;
 use super::super::unit::{Unit, is_server};
@@ -43,7 +44,10 @@ pub(super) fn of(unit: &Unit<'_>, merged: &Merged) -> Ending {
         (true, true) => unit.tools.iter().flat_map(|run| run.parts.iter().copied()).collect(),
         (true, false) => unit.parts().collect(),
     };
-    let said = own.iter().chain(&unit.notes).find_map(|part| exception(part));
+    let said = own
+        .iter()
+        .chain(unit.notes.iter().filter(|note| !is_of_tool(note, unit)))
+        .find_map(|part| exception(part));
     let named = merged.text("outcome.error").map(clean);
     let error = said
         .as_ref()
@@ -52,7 +56,9 @@ pub(super) fn of(unit: &Unit<'_>, merged: &Merged) -> Ending {
         .or_else(|| merged.text("outcome.code").map(str::to_owned));
     let message = said.map(|(_, message)| message).or_else(|| own.iter().find_map(|part| message(part)));
     let failed = error.is_some() || own.iter().any(|part| failed(part));
-    let denied = unit.decisions.iter().any(|part| verdict_of(part) == Some("deny"));
+    let denied =
+        unit.decisions.iter().any(|part| verdict_of(part) == Some("deny") && !is_of_one_tool(part, unit));
+    let later = later(unit);
     let request = RequestEnd::of(unit);
     let is_withheld = unit.decisions.iter().any(|part| denies_answer(part, unit, &request));
     // Decisions alone run nothing: how the request they are about ended tells what came of it.
@@ -65,6 +71,7 @@ pub(super) fn of(unit: &Unit<'_>, merged: &Merged) -> Ending {
         () if denied && (failed || !unit.is_inference() || !answered(unit, merged) || is_withheld) => {
             Some(if unit.decisions.iter().all(is_guardrail) { "blocked" } else { "denied" })
         }
+        () if !failed && later.is_some() => later.flatten(),
         () if failed => {
             Some(failure(error.as_deref().unwrap_or_default(), message.as_deref().unwrap_or_default()))
         }
@@ -76,6 +83,51 @@ pub(super) fn of(unit: &Unit<'_>, merged: &Merged) -> Ending {
         () => None,
     };
     Ending { state, error: error.filter(|_| failed), message: message.filter(|_| failed) }
+}
+
+/// Whether a note is about a run of a tool: what failed there is the tool's, where the call itself is known.
+fn is_of_tool(note: &Part, unit: &Unit<'_>) -> bool {
+    let is_it = |part: &&Part| part.span_key().is_some() && part.span_key() == note.about();
+    !unit.accounts.is_empty()
+        && unit.tools.iter().flat_map(|run| &run.parts).copied().any(|part| is_it(&part))
+}
+
+/// Whether a decision of Claude Code is about one of its tools, beside the request that asked for it.
+fn is_of_one_tool(decision: &Part, unit: &Unit<'_>) -> bool {
+    decision.role() == Role::ClaudeCode && !unit.accounts.is_empty()
+}
+
+/// How it ended, where that came out after the call: the status of an answer that was asked for again, or the state of a task that an
+/// agent elsewhere has. None where nothing of the kind is stated; the state in it is none where it has not ended.
+#[expect(clippy::option_option, reason = "that it has not ended is known, too")]
+fn later(unit: &Unit<'_>) -> Option<Option<&'static str>> {
+    let fetches = unit.accounts.iter().filter(|part| part.role() == Role::Fetch);
+    let told = fetches.filter_map(|part| Some((part.times(), part.reading.text("response.status")?)));
+    if let Some((_, status)) = told.max_by_key(|(times, _)| *times) {
+        return match status {
+            "completed" | "incomplete" => Some(Some("executed")),
+            "failed" => Some(Some("error")),
+            "cancelled" | "canceled" => Some(Some("cancelled")),
+            "queued" | "in_progress" => Some(None),
+            _ => None,
+        };
+    }
+    let is_task = unit.accounts.is_empty()
+        && !unit.tools.is_empty()
+        && unit.tools.iter().flat_map(|run| &run.parts).all(|part| part.role() == Role::A2a);
+    if !is_task {
+        return None;
+    }
+    let parts = unit.tools.iter().flat_map(|run| run.parts.iter().copied());
+    match a2a::state(parts).map(|(state, _)| state) {
+        Some("completed") if !a2a::asks_only(unit) => Some(Some("executed")),
+        Some("failed" | "rejected") => Some(Some("error")),
+        Some("canceled") => Some(Some("cancelled")),
+        Some("input_required" | "auth_required") => Some(Some("deferred")),
+        Some(_) => Some(None),
+        // To ask what became of a task executes nothing.
+        None => a2a::asks_only(unit).then_some(None),
+    }
 }
 
 /// Whether policies or guardrails decided, and nothing else is known.

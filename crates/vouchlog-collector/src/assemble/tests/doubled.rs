@@ -186,7 +186,7 @@ fn the_agent_that_was_called_is_not_the_one_that_executed() {
     for operation in ["invoke_agent", "a2a"] {
         let alone = one(vec![remote(operation, CLIENT)]);
         assert_eq!(alone["workload"].get("agent"), None, "{alone:#}");
-        assert_eq!(alone["otel"]["called_agents"], json!([{ "id": "remote", "name": "Remote" }]));
+        assert_eq!(alone["remote_agents"], json!([{ "id": "remote", "name": "Remote" }]));
         let below = one(vec![local("local"), remote(operation, CLIENT)]);
         assert_eq!(below["workload"]["agent"], json!({ "id": "local" }));
         // The other side of the call: the agent itself.

@@ -22,7 +22,8 @@ const OTHER_KINDS: [&str; 11] = [
 ];
 
 /// What the collector takes from a span itself, its place in the trace, or its content.
-const FROM_SPANS: [&str; 40] = [
+const FROM_SPANS: [&str; 49] = [
+    "correlation.a2a_task_state",
     "correlation.amends",
     "correlation.causes",
     "correlation.idempotency_key",
@@ -32,7 +33,6 @@ const FROM_SPANS: [&str; 40] = [
     "correlation.trace",
     "correlation.write_ahead",
     "data.sources.content",
-    "data.sources.document",
     "data.sources.end",
     "data.sources.score",
     "data.sources.start",
@@ -48,6 +48,15 @@ const FROM_SPANS: [&str; 40] = [
     "policy.at",
     "policy.mode",
     "profile",
+    "remote_agents.context",
+    "remote_agents.endpoint",
+    "remote_agents.id",
+    "remote_agents.name",
+    "remote_agents.polls",
+    "remote_agents.state",
+    "remote_agents.state_at",
+    "remote_agents.task",
+    "remote_agents.version",
     "time.end",
     "time.first_chunk",
     "time.received",
@@ -66,7 +75,7 @@ const FROM_SPANS: [&str; 40] = [
 ];
 
 /// What no attribute carries, and why.
-const NOT_IN_TELEMETRY: [(&str, &str); 13] = [
+const NOT_IN_TELEMETRY: [(&str, &str); 15] = [
     ("credential.issuance", "names a record; a log's own events of credentials say it"),
     ("credentials.issuance", "the same"),
     ("credentials.status.answer_digest", "the same"),
@@ -76,6 +85,8 @@ const NOT_IN_TELEMETRY: [(&str, &str); 13] = [
     ("workload.credential", "no attribute tells it from the caller's"),
     ("credential.status.answer_digest", "a commitment, which its key's holder makes"),
     ("data.sources.digest", "the content itself is in the record, where it gets a salt"),
+    ("policy.log_erased", "OPA sends it with its decision log"),
+    ("policy.log_masked", "the same"),
     ("input.finish", "only an output ends"),
     ("input.refusal", "only an output refuses"),
     ("time.decision", "an approval has a time of its own"),
