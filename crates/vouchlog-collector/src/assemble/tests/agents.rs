@@ -141,10 +141,11 @@ fn a_later_poll_amends_the_record_of_its_task() {
 }
 
 /// A span of LangChain's instrumentation in OpenLLMetry.
-fn traceloop(ids: (u8, u8, u8), name: &str, kind: &str, times: (u64, u64), more: Value) -> Item {
-    let mut attributes = json!({ "traceloop.span.kind": kind, "traceloop.workflow.name": "LangGraph", "traceloop.entity.name": name });
-    attributes.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    span("opentelemetry.instrumentation.langchain", ids, name, times, attributes)
+fn traceloop(ids: (u8, u8, u8), name: &str, kind: &str, times: (u64, u64), mut more: Value) -> Item {
+    more["traceloop.span.kind"] = kind.into();
+    more["traceloop.workflow.name"] = "LangGraph".into();
+    more["traceloop.entity.name"] = name.into();
+    span("opentelemetry.instrumentation.langchain", ids, name, times, more)
 }
 
 fn node(name: &str) -> Value {
