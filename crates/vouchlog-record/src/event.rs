@@ -95,6 +95,26 @@ group! {
         in_force_from: Timestamp,
         /// The time until which it was in force, if known.
         in_force_until: Timestamp,
+        /// The entry of an agent in the registry of agents. `id` is the agent's id, which is never given to another agent.
+        agent: RegisteredAgent,
+    }
+}
+
+group! {
+    /// An agent in the registry of agents. The newest entry of an id counts.
+    RegisteredAgent {
+        /// Its name.
+        name: String,
+        /// The person or team that runs it. Personal.
+        owner: String,
+        /// The person accountable for it. Personal.
+        sponsor: String,
+        /// When it was put into service.
+        created: Timestamp,
+        /// When it was retired: it must not act at or after this.
+        retired: Timestamp,
+        /// The workload that it runs as.
+        workload: String,
     }
 }
 
