@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
-use vouchlog_record::{ArtifactDigest, ConfigurationSubject, CredentialAction, Record, RecordId};
+use vouchlog_record::{
+    ArtifactDigest, ConfigurationSubject, CredentialAction, Record, RecordId, RegisteredAgent,
+};
 use vouchlog_stream::StatementKind;
 
+use crate::agent_registry::AgentRegistry;
 use crate::described::{begin_of, id_of};
 use crate::limits::{
     ASSUMED_CLOCK_ERROR, KNOWN_CONTENT_LIMITS, MAX_AGENTS_PER_WORKLOAD, MAX_MERGE_DELAY, MAX_REMEMBERED,
@@ -20,6 +23,7 @@ pub struct Context {
     revocations: BTreeMap<String, Revocation>,
     windows: BTreeMap<String, (Option<Timestamp>, Option<Timestamp>)>,
     configurations: BTreeMap<(ConfigurationSubject, String), Vec<ConfigurationPeriod>>,
+    registry: AgentRegistry,
     shared_workloads: BTreeSet<String>,
     agents: RememberedNames,
     sessions: RememberedNames,
@@ -136,7 +140,11 @@ impl Context {
             return;
         };
         let told = record.body.time.value().and_then(|time| time.start.value());
-        let Some(from) = configuration.in_force_from.value().or(told) else { return };
+        let from = configuration.in_force_from.value().or(told);
+        if let (ConfigurationSubject::Agent, Some(entry)) = (subject, configuration.agent.value()) {
+            self.registry.learn(id, from.copied(), entry);
+        }
+        let Some(from) = from else { return };
         self.configurations.entry((*subject, id.clone())).or_default().push(ConfigurationPeriod {
             digest: configuration.digest.value().cloned(),
             version: configuration.version.value().cloned(),
@@ -275,6 +283,19 @@ impl Context {
 
     pub(crate) fn window(&self, credential: &str) -> Option<(Option<Timestamp>, Option<Timestamp>)> {
         self.windows.get(credential).copied()
+    }
+
+    /// The entry of an agent in the registry of agents. A retired agent stays in it.
+    pub fn registered_agent(&self, id: &str) -> Option<&RegisteredAgent> {
+        self.registry.get(id)
+    }
+
+    pub(crate) fn has_agents(&self) -> bool {
+        !self.registry.is_empty()
+    }
+
+    pub(crate) fn knows_policy(&self, id: &str) -> bool {
+        self.configurations.contains_key(&(ConfigurationSubject::Policy, id.to_owned()))
     }
 
     pub(crate) fn is_shared_workload(&self, id: &str) -> bool {
