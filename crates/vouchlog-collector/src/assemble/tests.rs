@@ -9,6 +9,7 @@ use crate::testsupport::{assembled, at, events, golden, items, json, naming, sho
 
 mod complete;
 mod doubled;
+mod identities;
 mod late;
 mod samples;
 mod stated;

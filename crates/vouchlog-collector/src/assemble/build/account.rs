@@ -9,6 +9,7 @@ use vouchlog_record::limits::MAX_RECORD_BYTES;
 use super::super::fields::{AGENT, Merged, calls_agent};
 use super::super::open::Part;
 use super::super::unit::Unit;
+use super::credentials::is_listed;
 use crate::dialect::{Dialect, Role, finish_reason, messages, text_of, tool_calls};
 use crate::intake::{Item, size_of};
 use crate::limits::MAX_LISTED;
@@ -219,7 +220,7 @@ fn unplaced<'a>(
         "authority.",
         "correlation.intent",
     ];
-    let is_one = |field: &str| GROUPS.iter().any(|group| field.starts_with(group));
+    let is_one = |field: &str| GROUPS.iter().any(|group| field.starts_with(group)) && !is_listed(part, field);
     part.reading
         .fields
         .iter()

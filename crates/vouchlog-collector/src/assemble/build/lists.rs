@@ -8,7 +8,7 @@ use super::super::fields::{Merged, put};
 use super::super::open::Part;
 use super::super::times::Stated;
 use super::super::unit::{ToolRun, Unit};
-use super::stamp;
+use super::{credentials, stamp};
 use crate::dialect::{Reading, Role, says_nothing, served_tools, tool_calls};
 use crate::intake::Item;
 use crate::limits::MAX_LISTED;
@@ -89,6 +89,7 @@ fn describe(run: &ToolRun<'_>, tool: &mut Map<String, Value>) {
     for (name, time) in [("start", start), ("end", end)] {
         tool.extend(time.and_then(stamp).map(|time| (name.to_owned(), time)));
     }
+    tool.extend(credentials::used_by(&run.parts).map(|used| ("credential".to_owned(), used)));
     let error = run.text("outcome.error").or_else(|| run.text("outcome.code"));
     let failed = error.is_some()
         || value("tool.success") == Some(Value::Bool(false))
@@ -151,7 +152,7 @@ fn downstream(part: &Part) -> Value {
         ("target", target.map(Value::from)),
         ("op", Some(span.name.clone().into())),
         ("status", status.or_else(|| span.failed.then(|| "error".to_owned())).map(Value::from)),
-        ("credential", text(&["evidence.credential.id"]).map(Value::from)),
+        ("credential", credentials::used_downstream(span)),
         ("at", stamp(span.start)),
         ("span", Some(span.span.clone().into())),
     ];
@@ -327,6 +328,11 @@ pub(super) fn sources(unit: &Unit<'_>, object: &mut Map<String, Value>) {
             let value = part.reading.fields.get(&format!("source.{name}")).cloned();
             about.extend(value.map(|value| (name.to_owned(), value)));
         }
+        let Stated { start, end } = part.stated();
+        for (name, time) in [("start", start), ("end", end)] {
+            about.extend(time.and_then(stamp).map(|time| (name.to_owned(), time)));
+        }
+        about.extend(credentials::used_by(&[part]).map(|used| ("credential".to_owned(), used)));
         let documents = part.reading.fields.get("source.documents").and_then(Value::as_array);
         for document in documents.into_iter().flatten() {
             let mut source = about.clone();
