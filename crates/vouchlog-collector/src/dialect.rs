@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::intake::{Attributes, Item, Source};
 
 mod carriers;
+mod claims;
 mod determining;
 mod finish;
 mod flat;

@@ -59,6 +59,12 @@ pub const MAX_INDEX: usize = 4_096;
 /// Most decisions, tool calls, sources, observations that a record lists.
 pub const MAX_LISTED: usize = 500;
 
+/// Most credentials of one list; a longer list is not understood.
+pub const MAX_CREDENTIALS: usize = 64;
+
+/// Most hops of a chain of authority; a longer chain is not understood.
+pub const MAX_HOPS: usize = 16;
+
 /// Most spans and events of one trace; with more, it is complete, and its record shows why.
 pub const MAX_TRACE_PARTS: usize = 5_000;
 

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 use vouchlog_record::{
     ArtifactDigest, Configuration, ConfigurationSubject, CredentialAction, Record, RecordId,
+    RegisteredAgent,
 };
 use vouchlog_stream::StatementKind;
 
+use crate::agent_registry::AgentRegistry;
 use crate::described::{begin_of, id_of};
 use crate::limits::{
     ASSUMED_CLOCK_ERROR, KNOWN_CONTENT_LIMITS, MAX_AGENTS_PER_WORKLOAD, MAX_MERGE_DELAY, MAX_REMEMBERED,
@@ -22,6 +24,7 @@ pub struct Context {
     revocations: BTreeMap<String, Revocation>,
     windows: BTreeMap<String, Vec<Window>>,
     configurations: BTreeMap<(ConfigurationSubject, String), Vec<ConfigurationPeriod>>,
+    registry: AgentRegistry,
     shared_workloads: BTreeSet<String>,
     agents: RememberedNames,
     sessions: RememberedNames,
@@ -149,7 +152,11 @@ impl Context {
             return;
         };
         let told = record.body.time.value().and_then(|time| time.start.value());
-        let Some(from) = configuration.in_force_from.value().or(told) else { return };
+        let from = configuration.in_force_from.value().or(told);
+        if let (ConfigurationSubject::Agent, Some(entry)) = (subject, configuration.agent.value()) {
+            self.registry.learn(id, from.copied(), entry);
+        }
+        let Some(from) = from else { return };
         self.configurations.entry((*subject, id.clone())).or_default().push(ConfigurationPeriod {
             digest: configuration.digest.value().cloned(),
             version: configuration.version.value().cloned(),
@@ -309,6 +316,19 @@ impl Context {
     /// The windows that a credential was issued with, as far as that is known.
     pub(crate) fn windows(&self, credential: &str) -> &[Window] {
         self.windows.get(credential).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The entry of an agent in the registry of agents. A retired agent stays in it.
+    pub fn registered_agent(&self, id: &str) -> Option<&RegisteredAgent> {
+        self.registry.get(id)
+    }
+
+    pub(crate) fn has_agents(&self) -> bool {
+        !self.registry.is_empty()
+    }
+
+    pub(crate) fn knows_policy(&self, id: &str) -> bool {
+        self.configurations.contains_key(&(ConfigurationSubject::Policy, id.to_owned()))
     }
 
     pub(crate) fn is_shared_workload(&self, id: &str) -> bool {

@@ -10,6 +10,7 @@
 //! Out of scope: reading records (`vouchlog-record`), the clock (every time is a value in the input), where records are kept
 //! (`vouchlog-vault`), telling a session's story (`vouchlog-session`).
 
+mod agent_registry;
 mod case;
 mod context;
 mod described;
@@ -23,6 +24,7 @@ mod record_set;
 mod rule;
 mod rules;
 mod spiffe;
+mod subjects;
 mod terms;
 mod validity;
 

@@ -9,15 +9,18 @@ use crate::case::Case;
 use crate::rule::{Finding, Reporter, Rule};
 use crate::terms::Cause;
 
+mod agents;
 mod approval;
 mod content;
 mod credential;
 mod custody;
 mod delegation;
+mod determining;
 mod identity;
 mod models;
 mod overrides;
 mod policy;
+mod possession;
 mod proposals;
 mod scopes;
 mod session;
@@ -25,7 +28,7 @@ mod stream;
 mod tools;
 
 /// Version of the rules. A statement names the version it was graded with, so that a claim is judged by the rules of its day.
-pub const RULES_VERSION: &str = "vouchlog/v1 rules 2";
+pub const RULES_VERSION: &str = "vouchlog/v1 rules 3";
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let tables: [fn() -> Vec<Rule>; 9] = [

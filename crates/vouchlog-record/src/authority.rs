@@ -3,6 +3,8 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::credential_details::{Confirmation, RoleSession};
+use crate::determining_policy::DeterminingPolicy;
 use crate::digest::{ArtifactDigest, Commitment};
 use crate::group::{group, words};
 use crate::id::RecordId;
@@ -14,6 +16,13 @@ words! {
         TxnToken,
         /// OAuth access token.
         AccessToken,
+        /// OpenID Connect ID token, also one of a workload: of GitHub Actions, a cloud, or a Kubernetes service account.
+        IdToken,
+        /// Identity assertion for an authorization grant (ID-JAG): what an identity provider issues for another domain's authorization
+        /// server.
+        IdJag,
+        /// Temporary credentials of a cloud role (AWS STS); `role_session` describes the session.
+        StsSession,
         /// Identity document of SPIFFE.
         Svid,
         /// A key or password without expiry.
@@ -66,6 +75,14 @@ group! {
         exp: Timestamp,
         /// How it is bound to its holder.
         binding: CredentialBinding,
+        /// The key it is bound to (JWT `cnf`, RFC 7800).
+        cnf: Confirmation,
+        /// Whether a proof that its user has that key came with each use, and was checked. False where there was none, or it was wrong.
+        proof_verified: bool,
+        /// The transaction that a transaction token is for (`txn`).
+        txn: String,
+        /// The session of a cloud role that it belongs to.
+        role_session: RoleSession,
         /// The record of its issuance.
         issuance: RecordId,
         /// The revocation status, if it was checked.
@@ -226,10 +243,12 @@ group! {
         version: String,
         /// Its digest.
         digest: ArtifactDigest,
-        /// The policies that determined the verdict, where the engine names several.
-        policies: Vec<String>,
         /// The rule that matched.
         rule: String,
+        /// The policies that determined the verdict, where the engine names several (Cedar). Empty where none applied.
+        determining: Vec<DeterminingPolicy>,
+        /// Ids of policies that the engine could not evaluate and left out.
+        unevaluated: Vec<String>,
         /// The verdict.
         verdict: Verdict,
         /// What was enforced.

@@ -97,6 +97,26 @@ group! {
         in_force_until: Timestamp,
         /// Of the subject `data_classes`: the classes, the least sensitive first.
         classes: Vec<String>,
+        /// The entry of an agent in the registry of agents. `id` is the agent's id, which is never given to another agent.
+        agent: RegisteredAgent,
+    }
+}
+
+group! {
+    /// An agent in the registry of agents. The newest entry of an id counts.
+    RegisteredAgent {
+        /// Its name.
+        name: String,
+        /// The person or team that runs it. Personal.
+        owner: String,
+        /// The person accountable for it. Personal.
+        sponsor: String,
+        /// When it was put into service.
+        created: Timestamp,
+        /// When it was retired: it must not act at or after this.
+        retired: Timestamp,
+        /// The workload that it runs as.
+        workload: String,
     }
 }
 

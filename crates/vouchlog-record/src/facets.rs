@@ -1,5 +1,6 @@
 //! What records are found by.
 
+use crate::event::ConfigurationSubject;
 use crate::field::Field;
 use crate::id::RecordId;
 use crate::limits::MAX_PERSON_BYTES;
@@ -135,6 +136,11 @@ impl Record {
             add(Facet::Tool, tool.name.value());
         }
         add(Facet::Service, body.custody.value().and_then(|custody| custody.service.value()));
+        if let Some(configuration) = body.configuration.value()
+            && configuration.subject.value() == Some(&ConfigurationSubject::Agent)
+        {
+            add(Facet::Agent, configuration.id.value());
+        }
         for record in self.refers_to() {
             add(Facet::Refers, Some(&record.as_str().to_owned()));
         }

@@ -13,6 +13,8 @@ mod activity;
 mod authority;
 mod content;
 mod context;
+mod credential_details;
+mod determining_policy;
 mod digest;
 mod error;
 mod event;
@@ -46,11 +48,13 @@ pub use authority::{
 };
 pub use content::is_content;
 pub use context::{Clock, CompletedBy, Correlation, Custody, Time};
+pub use credential_details::{Confirmation, RoleSession};
+pub use determining_policy::{DeterminingPolicy, PolicyEffect};
 pub use digest::{ArtifactDigest, Commitment, DigestError};
 pub use error::RecordError;
 pub use event::{
     Configuration, ConfigurationSubject, CredentialAction, CredentialEvent, DeclaredLoss, DisclosureEvent,
-    DisclosureScope, DoorActivity, ErasureEvent, ErasureScope, FindingEvent, Heartbeat, SealReason,
+    DisclosureScope, DoorActivity, ErasureEvent, ErasureScope, FindingEvent, Heartbeat, RegisteredAgent, SealReason,
     SessionSeal, UnclaimedSpans,
 };
 pub use facets::Facet;
@@ -63,7 +67,7 @@ pub use one_or_many::OneOrMany;
 pub use parse::ParsedRecord;
 pub use parties::{
     Agent, Authority, AuthorityMode, Device, DevicePosture, Initiator, InitiatorCheck, InitiatorKind,
-    RemoteAgent, Session, TaskState, Workload, WorkloadAssertion,
+    RemoteAgent, Session, TaskState, Workload, WorkloadAssertion, WorkloadCheck,
 };
 pub use path::escape_pointer_token;
 pub use record::{Body, Profile, Record};

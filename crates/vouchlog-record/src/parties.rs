@@ -121,6 +121,18 @@ words! {
         Mtls,
         /// Kubernetes TokenReview.
         K8sTokenReview,
+        /// Projected token of a Kubernetes service account, checked with the cluster's published keys.
+        K8sToken,
+        /// OIDC token of GitHub Actions.
+        GithubActions,
+        /// Google's ID token of a service account, or a token of Google's workload identity federation.
+        GoogleToken,
+        /// Microsoft Entra's token of a managed identity, a service principal or an agent identity.
+        EntraToken,
+        /// The caller identity that AWS STS returned.
+        AwsSts,
+        /// OpenID Connect token of another issuer.
+        Oidc,
         /// A cloud's instance identity document.
         CloudInstance,
         /// Self-asserted by the workload. Not verified.
@@ -131,6 +143,24 @@ words! {
     }
 }
 
+words! {
+    /// By what the workload's assertion was checked.
+    WorkloadCheck {
+        /// The issuer's published keys.
+        IssuerKeys,
+        /// The trust bundle of SPIFFE.
+        TrustBundle,
+        /// Token introspection at the issuer (RFC 7662).
+        Introspection,
+        /// Kubernetes TokenReview.
+        TokenReview,
+        /// The cloud's own token service, which returned the identity.
+        CloudService,
+        /// The handshake of mutual TLS.
+        Tls,
+    }
+}
+
 group! {
     /// What executed the action: the program, not the user who launched it.
     Workload {
@@ -138,8 +168,14 @@ group! {
         id: String,
         /// How the identity was asserted.
         method: WorkloadAssertion,
+        /// Who vouches for it (`iss` of a token). The ids of different issuers are different ids.
+        issuer: String,
+        /// The audience that the token was issued for (`aud`).
+        aud: Vec<String>,
         /// Whether the assertion was checked.
         verified: bool,
+        /// By what it was checked.
+        verified_by: WorkloadCheck,
         /// Which of its instances.
         instance: String,
         /// The account it runs as.
@@ -166,6 +202,12 @@ group! {
         config_digest: ArtifactDigest,
         /// The node of the program's graph that acted, where the program is a graph (LangGraph).
         node: String,
+        /// The blueprint that it was made from (Microsoft Entra: application id of the agent identity blueprint).
+        blueprint: String,
+        /// The tenant that it belongs to.
+        tenant: String,
+        /// The person accountable for the agent. Personal.
+        sponsor: String,
     }
 }
 

@@ -192,7 +192,11 @@ fn groups_are_filled_in_place() {
 
 #[test]
 fn the_published_schema_is_the_model_s() {
-    let published: Value = serde_json::from_str(include_str!("../../../docs/record.schema.json")).unwrap();
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/record.schema.json");
+    if std::env::var_os("VOUCHLOG_WRITE_GOLDEN").is_some() {
+        std::fs::write(&path, format!("{:#}\n", Record::json_schema())).unwrap();
+    }
+    let published: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     assert!(published == Record::json_schema(), "write it anew: vouchlog schema > docs/record.schema.json");
 }
 
@@ -326,4 +330,28 @@ fn ids_that_look_like_secrets_are_told_apart() {
     assert_eq!(mine, id("AKIAIOSFODNN7EXAMPLE"));
     assert!(!crate::stand_in::is_collapsed_secret(&mine));
     assert_eq!(key.redacted("AKIAIOSFODNN7EXAMPLE"), mine, "it can be looked for");
+}
+
+#[test]
+fn a_session_of_a_cloud_role_never_has_its_key_id() {
+    let key = crate::stand_in::RedactionKey::new(&[3; 32]);
+    let value = json!({
+        "kind": "interaction",
+        "workload": { "id": "arn:aws:sts::123456789012:assumed-role/refunds/run-42", "credential": "ASIAIOSFODNN7EXAMPLE" },
+        "credentials": [{
+            "id": "ASIAIOSFODNN7EXAMPLE", "type": "sts_session", "exp": "2026-11-18T10:00:00Z",
+            "role_session": { "role": "arn:aws:iam::123456789012:role/refunds", "name": "run-42", "source_identity": "ann" },
+        }],
+        "tools": [{ "credential": "ASIAIOSFODNN7EXAMPLE" }, { "credential": "ASIAI44QH8DHBEXAMPLE" }],
+    });
+    let parsed = Record::from_value_with(value, &key).unwrap();
+    assert_eq!(parsed.removed.len(), 4, "{:?}", parsed.removed);
+    let named: Vec<_> = parsed.record.named_credentials().cloned().collect();
+    let described = parsed.record.credentials().next().unwrap().1.clone();
+    let id = described.id.value().unwrap();
+    assert_eq!((&named[0], &named[1]), (id, id), "each use names the one that is described");
+    assert_ne!(&named[2], id, "another key is another credential");
+    let text = Value::Object(parsed.record.to_object()).to_string();
+    assert!(!text.contains("EXAMPLE") && text.contains("assumed-role/refunds/run-42"), "{text}");
+    assert!(parsed.record.unknown().is_empty(), "{:?}", parsed.record.unknown());
 }

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use vouchlog_record::{Body, Enforced, FailMode, PolicyDecision, Record, Verdict};
+use vouchlog_record::{Body, DeterminingPolicy, Enforced, FailMode, PolicyDecision, Record, Verdict};
 
 use crate::numbers::count;
-use crate::phrases::{describe, joined, name, named, word};
+use crate::phrases::{describe, joined, name, named, names, word};
 use crate::step_list::{StepLine, StepList, StepText};
 use crate::timeline::Step;
+
+/// Most determining policies named in one place.
+const POLICIES: usize = 6;
 
 /// Adds the decisions that are wanted here.
 pub(crate) fn add(steps: &mut StepList, body: &Body, wanted: impl Fn(&PolicyDecision) -> bool) {
@@ -75,7 +78,30 @@ pub(crate) fn tally(decisions: &[PolicyDecision]) -> String {
         *counts.entry(verdict).or_default() += 1;
     }
     let counts: Vec<String> = counts.iter().map(|(verdict, number)| format!("{number} {verdict}")).collect();
-    format!("{}: {}", count(decisions.len() as u64, "decision", "decisions"), counts.join(", "))
+    let counted =
+        format!("{}: {}", count(decisions.len() as u64, "decision", "decisions"), counts.join(", "));
+    let by = policies(decisions.iter().filter_map(|it| it.determining.value()).flatten());
+    joined([Some(counted), by.map(|by| format!("determined by {by}"))], "; ")
+}
+
+/// The policies that determined a decision, each once with its effect: `limit-100 (permit), no-weekends (forbid)`.
+fn policies<'a>(all: impl Iterator<Item = &'a DeterminingPolicy>) -> Option<String> {
+    let mut told: Vec<String> = Vec::new();
+    for it in all {
+        let which = joined([named(&it.id), named(&it.version)], " ");
+        let which = if which.is_empty() { "an unnamed policy".to_owned() } else { which };
+        let effect = describe(&it.effect, |effect| format!("({})", word(effect)));
+        let one = joined([Some(which), effect], " ");
+        if !told.contains(&one) {
+            told.push(one);
+        }
+    }
+    let more = told.len().saturating_sub(POLICIES);
+    told.truncate(POLICIES);
+    if more > 0 {
+        told.push(format!("{more} more"));
+    }
+    (!told.is_empty()).then(|| told.join(", "))
 }
 
 fn text(it: &PolicyDecision) -> StepText {
@@ -95,6 +121,13 @@ fn text(it: &PolicyDecision) -> StepText {
         FailMode::Closed => String::new(),
     });
     let by = if by.is_empty() { None } else { Some(format!("by {by}")) };
-    StepText::shown(joined([Some(joined([Some(verdict), by, phase], ", ")), reason, text, failing], "; "))
-        .at(&it.at)
+    let determined = describe(&it.determining, |all| match policies(all.iter()) {
+        Some(by) => format!("determined by {by}"),
+        None => "no policy applied".to_owned(),
+    });
+    let unevaluated = describe(&it.unevaluated, |ids| {
+        if ids.is_empty() { String::new() } else { format!("not evaluated: {}", names(ids)) }
+    });
+    let head = joined([Some(verdict), by, phase], ", ");
+    StepText::shown(joined([Some(head), determined, unevaluated, reason, text, failing], "; ")).at(&it.at)
 }

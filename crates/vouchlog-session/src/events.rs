@@ -2,7 +2,7 @@
 
 use vouchlog_record::{
     Body, Configuration, CredentialAction, CredentialEvent, DeclaredLoss, DisclosureEvent, ErasureEvent,
-    Field, FindingEvent, Heartbeat, RecordId, SessionSeal,
+    Field, FindingEvent, Heartbeat, RecordId, RegisteredAgent, SessionSeal,
 };
 
 use crate::numbers::count;
@@ -55,7 +55,23 @@ fn configuration(it: &Configuration) -> StepText {
     let from = describe(&it.in_force_from, |from| format!("in force from {}", time(*from)));
     let until = describe(&it.in_force_until, |until| format!("until {}", time(*until)));
     let classes = describe(&it.classes, |classes| count(classes.len() as u64, "class", "classes"));
-    StepText::shown(joined([Some(what), classes, from, until], ", "))
+    let agent = it.agent.value().map(registered_agent);
+    StepText::shown(joined([Some(joined([Some(what), classes, from, until], ", ")), agent], "; "))
+}
+
+/// The entry of an agent in the registry of agents.
+pub(crate) fn registered_agent(it: &RegisteredAgent) -> String {
+    let called = named(&it.name).map(|called| format!("named {called}"));
+    let owner = named(&it.owner).map(|owner| format!("owner: {owner}"));
+    let sponsor = named(&it.sponsor).map(|sponsor| format!("accountable: {sponsor}"));
+    let workload = named(&it.workload).map(|workload| format!("runs as {workload}"));
+    let created = describe(&it.created, |at| format!("in service since {}", time(*at)));
+    let retired = match it.retired {
+        // In service, by the registry's own word.
+        Field::NotApplicable => None,
+        ref retired => describe(retired, |at| format!("retired since {}", time(*at))),
+    };
+    joined([called, owner, sponsor, workload, created, retired], ", ")
 }
 
 fn disclosure(it: &DisclosureEvent) -> StepText {

@@ -1,11 +1,13 @@
 //! What a session is reconstructed from.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use vouchlog_merkle::LeafIndex;
 use vouchlog_stream::{LogPlace, SequenceNumber, StatementKind, StreamId};
 
 use vouchlog_grading::{Finding, Grade};
-use vouchlog_record::{Field, Record, RecordId};
+use vouchlog_record::{Field, Record, RecordId, RegisteredAgent};
 
 /// One record of a session, as far as the caller may read it.
 #[derive(Clone, Debug)]
@@ -73,6 +75,8 @@ pub struct SessionContext {
     pub held: Option<u64>,
     /// What else the reader must know, such as what rests on the sender's word.
     pub notes: Vec<String>,
+    /// Agents of the records, by id, as the registry of agents has them.
+    pub agents: BTreeMap<String, RegisteredAgent>,
 }
 
 /// A loss that a gateway declared (kind `declared-loss`).

@@ -1,9 +1,9 @@
 //! The steps of one record: from who began it to how it ended, each with its part of the record.
 
 use vouchlog_record::{
-    Approval, ApprovalState, AuthorityMode, Body, Commitment, Content, Credential, CredentialStatus, Data,
-    DataSource, Field, Hop, Initiator, InitiatorCheck, Model, Override, PolicyDecision, PolicyPhase, Record,
-    Usage, Workload, WorkloadAssertion,
+    Agent, Approval, ApprovalState, AuthorityMode, Body, Commitment, Content, Credential, CredentialStatus,
+    Data, DataSource, Field, Hop, Initiator, InitiatorCheck, Model, Override, PolicyDecision, PolicyPhase,
+    Record, RoleSession, Usage, Workload, WorkloadAssertion,
 };
 
 use crate::numbers::count;
@@ -93,16 +93,24 @@ fn initiator(it: &Initiator, body: &Body) -> String {
 /// What executed, and how one knows.
 pub(crate) fn workload_words(it: &Workload) -> String {
     let id = joined([named(&it.id), named(&it.instance).map(|instance| format!("({instance})"))], " ");
-    let agent = it.agent.value().map(|agent| {
-        let called = named(&agent.name).or_else(|| named(&agent.id));
-        joined([called.map(|called| format!("agent {called}")), named(&agent.version)], " ")
-    });
+    let agent = it.agent.value().map(agent_words);
     let check = describe(&it.method, |method| match method {
         WorkloadAssertion::SelfAsserted => "self-asserted, not verified".to_owned(),
         WorkloadAssertion::None => "identity not asserted".to_owned(),
         method => format!("identity by {}", word(method)),
     });
-    joined([Some(id), agent, check, yes_no(&it.shared, "shared by several programs", "")], ", ")
+    let issuer = named(&it.issuer).map(|issuer| format!("of {issuer}"));
+    let checked = describe(&it.verified_by, |by| format!("checked by {}", word(by)));
+    let check = joined([check, issuer, checked], " ");
+    joined([Some(id), agent, Some(check), yes_no(&it.shared, "shared by several programs", "")], ", ")
+}
+
+fn agent_words(it: &Agent) -> String {
+    let called = named(&it.name).or_else(|| named(&it.id)).map(|called| format!("agent {called}"));
+    let blueprint = named(&it.blueprint).map(|blueprint| format!("of blueprint {blueprint}"));
+    let tenant = named(&it.tenant).map(|tenant| format!("in tenant {tenant}"));
+    let sponsor = named(&it.sponsor).map(|sponsor| format!("accountable: {sponsor}"));
+    joined([Some(joined([called, named(&it.version), blueprint, tenant], " ")), sponsor], ", ")
 }
 
 fn workload(it: &Workload, body: &Body) -> String {
@@ -138,10 +146,24 @@ pub(crate) fn credential_words(it: &Credential) -> String {
     };
     let binding = describe(&it.binding, |binding| format!("bound by {}", word(binding)));
     let scope = describe(&it.scope, |scope| format!("allows {}", names(scope)));
+    let proof = yes_no(&it.proof_verified, "with proof of possession", "without proof of possession");
+    let txn = named(&it.txn).map(|txn| format!("for transaction {txn}"));
+    let role = it.role_session.value().map(role_words);
     joined(
-        [Some(joined([Some(what), issuer, window, binding, scope], ", ")), describe(&it.status, status)],
+        [
+            Some(joined([Some(what), issuer, window, binding, proof, scope, txn], ", ")),
+            role,
+            describe(&it.status, status),
+        ],
         "; ",
     )
+}
+
+fn role_words(it: &RoleSession) -> String {
+    let session = named(&it.name).map(|name| format!("session {name}"));
+    let role = named(&it.role).map(|role| format!("of role {role}"));
+    let source = named(&it.source_identity).map(|source| format!("for {source}"));
+    joined([session, role, source], " ")
 }
 
 fn credential(it: &Credential, body: &Body) -> String {

@@ -12,6 +12,8 @@ use vouchlog_stream::StatementKind;
 
 use super::*;
 
+mod identities;
+
 fn kept(id: &str, record: Value) -> SessionRecord {
     SessionRecord {
         id: RecordId::new(id).unwrap(),

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use vouchlog_record::{Field, RecordId};
+use vouchlog_record::{Field, RecordId, RegisteredAgent};
 use vouchlog_stream::StatementKind;
 
 use crate::completeness::RecordCounts;
+use crate::events;
 use crate::findings::{attach, shown_finding};
 use crate::gaps::{Orphans, PlacedGap, SealCheck, gaps, missing_links};
 use crate::input::{ErasedAt, SessionContext, SessionRecord};
@@ -86,6 +87,8 @@ struct TimelineBuilder<'a> {
     findings: Vec<Vec<ShownFinding>>,
     /// Where each record given was drawn.
     positions: BTreeMap<usize, usize>,
+    /// What the registry has of agents, until it is drawn.
+    agents: BTreeMap<&'a str, &'a RegisteredAgent>,
 }
 
 impl<'a> TimelineBuilder<'a> {
@@ -109,7 +112,20 @@ impl<'a> TimelineBuilder<'a> {
             }
         }
         let (lines, findings, positions) = (Vec::new(), Vec::new(), BTreeMap::new());
-        Self { records, seal, orphans, here, gaps_before, about, set_findings, lines, findings, positions }
+        let agents = context.agents.iter().map(|(id, agent)| (id.as_str(), agent)).collect();
+        Self {
+            records,
+            seal,
+            orphans,
+            here,
+            gaps_before,
+            about,
+            set_findings,
+            lines,
+            findings,
+            positions,
+            agents,
+        }
     }
 
     fn record(&mut self, one: &OrderedRecord) {
@@ -122,12 +138,26 @@ impl<'a> TimelineBuilder<'a> {
         // A record given twice has its findings once.
         findings.extend(self.about.remove(&record.id).unwrap_or_default());
         let mut steps = self.own_steps(one);
+        if let Some(registered) = self.registered_agent(record) {
+            let place =
+                steps.iter().position(|step| step.step == Step::Workload).map_or(0, |place| place + 1);
+            steps.insert(place, about(Step::Workload, registered));
+        }
         let attached = attach(&findings, &steps);
         self.push(position, one.depth, head(record), attached.get(&None));
         for (place, step) in steps.drain(..).enumerate() {
             self.push(position, one.depth + 1, step, attached.get(&Some(place)));
         }
         self.findings.push(findings);
+    }
+
+    /// What the registry has of a record's agent; once for each agent.
+    fn registered_agent(&mut self, record: &SessionRecord) -> Option<String> {
+        let agent = record.record.body.workload.value()?.agent.value()?;
+        let (id, registered) = self.agents.remove_entry(agent.id.value()?.as_str())?;
+        let words = events::registered_agent(registered);
+        let words = if words.is_empty() { "nothing else is stated of it".to_owned() } else { words };
+        Some(format!("registry of agents: {}: {words}", name(id)))
     }
 
     fn push(&mut self, position: usize, depth: usize, step: StepLine, findings: Option<&Vec<usize>>) {

@@ -1,5 +1,6 @@
 //! `vouchlog session`: reconstructs a session from a vault.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -9,7 +10,7 @@ use vouchlog::verify::{Claim, verify};
 use vouchlog::{Policy, StatementKind};
 use vouchlog_grading::limits::SESSION_QUIET;
 use vouchlog_grading::{Context, Finding, SessionFacts, SetFacts, grade_set};
-use vouchlog_record::{DisclosureScope, Facet, Record, RecordId};
+use vouchlog_record::{DisclosureScope, Facet, Record, RecordId, RegisteredAgent};
 use vouchlog_session::{BundleContents, SessionBundle};
 use vouchlog_session::{ErasedAt, Loss, ProofState, SessionContext, SessionRecord, Timeline};
 use vouchlog_vault::{Access, PresentationRequest, Query, ReadRecord, Row, Vault, learn, read_facts};
@@ -24,8 +25,11 @@ use crate::report;
 /// Most records of a session that are drawn.
 const MAX_RECORDS: usize = 10_000;
 /// What a bundle shows unless told otherwise: everything but names of people and content.
-const FIELDS: &str = "correlation,time,initiator.kind,initiator.verified_by,session.verified,workload,authority.mode,\
-                      credential,credentials,grant,policy,approval.required,approval.state,approval.approver_kind,data.input_class,\
+const FIELDS: &str = "correlation,time,initiator.kind,initiator.verified_by,session.verified,authority.mode,\
+                      workload.id,workload.method,workload.issuer,workload.aud,workload.verified,workload.verified_by,\
+                      workload.instance,workload.service_account,workload.shared,workload.credential,workload.agent.id,\
+                      workload.agent.name,workload.agent.version,workload.agent.config_digest,workload.agent.blueprint,\
+                      workload.agent.tenant,credential,credentials,grant,policy,approval.required,approval.state,approval.approver_kind,data.input_class,\
                       data.output_class,model,tools,outcome,custody,session_seal";
 
 /// Reconstruct a session: who started it, what was decided, called and answered, and whether anything is missing
@@ -224,6 +228,7 @@ impl Args {
             findings: grade_set(&known, &self.facts(&drawn)),
             log_findings: log.findings,
             losses: self.losses(vault, access, context).await?,
+            agents: registered_agents(&known, context),
             held: Some(
                 drawn.iter().filter(|one| one.record.kind != StatementKind::SessionSeal).count() as u64
             ),
@@ -289,6 +294,18 @@ impl Args {
         };
         Ok(read.iter().filter_map(loss).collect())
     }
+}
+
+/// What the registry of agents has of those that the records name.
+fn registered_agents(
+    records: &[(RecordId, &Record)],
+    context: &Context,
+) -> BTreeMap<String, RegisteredAgent> {
+    let named = records.iter().filter_map(|(_, record)| {
+        let id = record.body.workload.value()?.agent.value()?.id.value()?;
+        Some((id.clone(), context.registered_agent(id)?.clone()))
+    });
+    named.collect()
 }
 
 /// Every row that a query finds, page by page.

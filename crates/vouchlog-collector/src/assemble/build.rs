@@ -16,6 +16,8 @@ use crate::intake::Item;
 use crate::limits::MAX_LISTED;
 
 mod account;
+mod authority;
+mod credentials;
 mod handoff;
 mod lists;
 mod outcome;
@@ -88,6 +90,7 @@ fn cause(units: &[Unit<'_>], at: usize) -> Option<usize> {
 fn object(unit: &Unit<'_>, done: Done, acting: &BTreeSet<String>) -> Map<String, Value> {
     let mut merged = fields::merge(unit);
     account::endpoint(&mut merged);
+    authority::add_chain(&mut merged);
     account::from_messages(unit, &mut merged);
     account::add_calls(&mut merged);
     let outcome = outcome::of(unit, &merged);
@@ -102,6 +105,7 @@ fn object(unit: &Unit<'_>, done: Done, acting: &BTreeSet<String>) -> Map<String,
     let approval = lists::approval(unit);
     let definitions = merged.take("content.tools");
     let placed = merged.fields.clone();
+    merged.take(authority::ACT);
     let mut object = merged.into_object();
     object.insert("kind".into(), "interaction".into());
     if let Some(definitions) = definitions {
@@ -122,6 +126,7 @@ fn object(unit: &Unit<'_>, done: Done, acting: &BTreeSet<String>) -> Map<String,
     if done == Done::Settled && unit.is_inference() && asked_for_no_tool(&object) {
         object.entry("tools").or_insert_with(|| json!([]));
     }
+    credentials::put_in(unit, &mut object);
     remote::put_in(unit, &mut object);
     correlation(unit, &mut object);
     outcome.put(&mut object);

@@ -37,6 +37,9 @@ const HANDED_DOWN: [(&str, &[&str]); 9] = [
 /// that nobody gave. A field in the second place is no part of the act.
 const HANDED_DOWN_WHOLE: [(&str, &str); 2] = [("approval.", "approval.required"), ("override.", "")];
 
+/// The chain of authority in its spellings, and its scopes: handed down together or not at all.
+const CHAIN: [&str; 3] = ["authority.act", "authority.chain", "authority.scopes"];
+
 /// What a span touched itself, and those below it did not.
 const OWN_DATA: [&str; 2] = ["data.resources", "data.sources"];
 
@@ -86,8 +89,11 @@ pub(super) fn merge(unit: &Unit<'_>) -> Merged {
         if unit.accounts.is_empty() { unit.parts().collect() } else { unit.accounts.clone() };
     for part in &accounts {
         let names_other = calls_agent(part);
+        let uses_other = merged.uses_another_credential(part);
         for (field, value) in &part.reading.fields {
-            let is_other = names_other && field.starts_with(AGENT);
+            let is_other = names_other && field.starts_with(AGENT)
+                || uses_other && field.starts_with("credential.") && field != "credential.id"
+                || part.role() == Role::Downstream && field.starts_with("credential.");
             if !field.starts_with("content.") && !is_other {
                 merged.add(field, value, part);
             }
@@ -139,6 +145,13 @@ pub(super) fn passes_on(unit: &Unit<'_>, above: &Part) -> bool {
 }
 
 impl Merged {
+    /// Whether a part describes another credential than the one that is known. Of two nothing is mixed.
+    fn uses_another_credential(&self, part: &Part) -> bool {
+        const ID: &str = "credential.id";
+        let known = self.fields.get(ID).zip(part.reading.fields.get(ID));
+        known.is_some_and(|(mine, theirs)| mine != theirs)
+    }
+
     fn add(&mut self, field: &str, value: &Value, part: &Part) {
         let Some(kept) = self.fields.get(field).cloned() else {
             self.fields.insert(field.to_owned(), value.clone());
@@ -244,6 +257,8 @@ impl Merged {
             }
         }
         handed.extend(from.iter().filter(|(field, _)| HANDED_DOWN_ALONE.contains(&field.as_str())));
+        let has_chain = CHAIN.iter().any(|field| self.fields.contains_key(*field));
+        let is_own = |field: &str| is_own(field) || has_chain && CHAIN.contains(&field);
         for (field, value) in handed.into_iter().filter(|(field, _)| !is_own(field)) {
             self.fields.entry(field.clone()).or_insert_with(|| value.clone());
         }

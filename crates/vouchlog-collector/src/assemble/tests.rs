@@ -13,6 +13,7 @@ mod conventions;
 mod doubled;
 mod exports;
 mod endings;
+mod identities;
 mod late;
 mod samples;
 mod stated;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::parts::add_served;
 use super::shape::{self, Shape, convert};
 use super::table::{self, Tables};
-use super::{Dialect, Role, detect, flat, messages, noted, role};
+use super::{Dialect, Role, claims, detect, flat, messages, noted, role};
 use crate::intake::{Attributes, Item, Source, Span, is_again, size_of, size_of_value};
 
 /// The content of an item.
@@ -92,13 +92,17 @@ fn model_by_name(span: &Span, reading: &mut Reading) {
 /// own word goes before.
 fn with_declared<'a>(attributes: Cow<'a, Attributes>, source: Option<&Arc<Source>>) -> Cow<'a, Attributes> {
     let mut all = attributes;
-    let resource = source.into_iter().flat_map(|source| &source.resource);
-    let declared =
-        resource.filter(|(name, _)| name.starts_with("evidence.") && !name.ends_with(".commitment"));
-    for (name, value) in declared {
-        if !all.contains_key(name) {
-            all.to_mut().insert(name.clone(), value.clone());
-        }
+    let Some(source) = source else { return all };
+    let is_declared = |name: &str| name.starts_with("evidence.") && !name.ends_with(".commitment");
+    let missing = |name: &str| !all.contains_key(name) && !claims::is_overruled(name, &all, &source.resource);
+    let declared: Vec<(String, Value)> = source
+        .resource
+        .iter()
+        .filter(|(name, _)| is_declared(name) && missing(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    if !declared.is_empty() {
+        all.to_mut().extend(declared);
     }
     all
 }
@@ -257,7 +261,7 @@ fn rebuilt(tables: &Tables, left: &Attributes, reading: &mut Reading, used: &mut
             let list = Value::Array(list);
             if field == "content.input" && prefix == "embedding.embeddings" {
                 embedded(&list, reading);
-            } else if let Some(value) = content(field, &list, Shape::Json) {
+            } else if let Some(value) = content(field, &list, shape::shape(field)) {
                 reading.fields.entry(field.clone()).or_insert(value);
             }
             used.extend(names);

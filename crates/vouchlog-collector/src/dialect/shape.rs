@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use vouchlog_record::json::{self, JsonError};
 
+use super::claims;
 use super::finish::finish_reason;
 use super::python::{self, NoLiteral};
 use crate::limits::MAX_DEPTH;
@@ -21,6 +22,16 @@ pub(super) enum Shape {
     Finish,
     /// What a decision was about, by the words of a record where one of them fits.
     Phase,
+    /// A list of credentials.
+    Credentials,
+    /// The principals of a chain of authority, by name or with what is known of the delegation.
+    Chain,
+    /// The scopes of each hop of a chain.
+    Scopes,
+    /// The policies that determined a decision.
+    Policies,
+    /// The `act` claim of a token: actors, the first to act first.
+    Act,
     /// Anything; JSON in a string is read.
     Json,
 }
@@ -31,9 +42,11 @@ pub(super) fn shape(field: &str) -> Shape {
         | "initiator.verified_by"
         | "device.posture"
         | "workload.method"
+        | "workload.verified_by"
         | "authority.mode"
         | "credential.type"
         | "credential.binding"
+        | "hop.confirmation"
         | "credential.status.method"
         | "credential.status.result"
         | "grant.kind"
@@ -46,6 +59,7 @@ pub(super) fn shape(field: &str) -> Shape {
         | "tool.effect"
         | "tool.origin"
         | "decision.fail_mode"
+        | "determining.effect"
         | "decision.verdict"
         | "decision.enforced"
         | "a2a.state"
@@ -70,9 +84,13 @@ pub(super) fn shape(field: &str) -> Shape {
         | "decision.modified"
         | "tool.side_effect"
         | "tool.irreversible"
+        | "credential.proof_verified"
         | "tool.success"
         | "model.params.stream" => Shape::Flag,
         "session.auth_time"
+        | "hop.iat"
+        | "hop.nbf"
+        | "hop.exp"
         | "credential.iat"
         | "credential.nbf"
         | "credential.exp"
@@ -80,19 +98,30 @@ pub(super) fn shape(field: &str) -> Shape {
         | "override.at"
         | "approval.at"
         | "approval.expires" => Shape::Time,
-        "initiator.roles" | "session.amr" | "authority.chain" | "credential.aud" | "credential.scope"
-        | "data.input_class" | "data.output_class" | "data.approved_for" | "data.resources"
-        | "decision.policies" => Shape::List,
+        "initiator.roles"
+        | "session.amr"
+        | "workload.aud"
+        | "credential.aud"
+        | "credential.scope"
+        | "decision.unevaluated"
+        | "data.input_class"
+        | "data.output_class"
+        | "data.approved_for"
+        | "data.resources" => Shape::List,
         "output.finish" => Shape::Finish,
         "decision.phase" => Shape::Phase,
-        "authority.scopes"
-        | "credential.authorization_details"
+        "credentials" => Shape::Credentials,
+        "authority.chain" => Shape::Chain,
+        "authority.scopes" => Shape::Scopes,
+        "authority.act" => Shape::Act,
+        "decision.determining" => Shape::Policies,
+        "credential.authorization_details"
         | "decision.response"
         | "decision.masked"
         | "tool.arguments"
         | "tool.result"
         | "source.documents" => Shape::Json,
-        _ if field.starts_with("none.") => Shape::Flag,
+        _ if field.starts_with("none.") || field == "use.none" => Shape::Flag,
         _ if field.starts_with("usage.") => Shape::Count,
         _ if field.starts_with("content.") || field.starts_with("model.params.") => Shape::Json,
         _ => Shape::Text,
@@ -111,6 +140,11 @@ pub(super) fn convert(shape: Shape, value: &Value) -> Option<Value> {
         Shape::List => Some(Value::Array(list(value).into_iter().map(Value::String).collect())),
         Shape::Finish => Some(list(value).iter().map(|reason| finish_reason(reason)).collect()),
         Shape::Json => Some(json(value)),
+        Shape::Credentials => claims::credentials(value),
+        Shape::Chain => claims::chain(value),
+        Shape::Scopes => claims::scopes(value),
+        Shape::Act => claims::act(value),
+        Shape::Policies => claims::policies(value),
     }
 }
 
@@ -181,7 +215,7 @@ pub(crate) fn time(value: &Value) -> Option<Timestamp> {
 }
 
 /// A list of texts: an array, JSON of one, or words with spaces or commas between them.
-fn list(value: &Value) -> Vec<String> {
+pub(super) fn list(value: &Value) -> Vec<String> {
     match json(value) {
         Value::Array(list) => list.iter().filter_map(text).collect(),
         Value::String(text) => {

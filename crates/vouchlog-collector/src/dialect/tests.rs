@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::testsupport::{events, items, span};
 
+mod claims;
 mod emitters;
 mod guardrails;
 mod lossless;

@@ -46,8 +46,7 @@ fn decision(mut entry: Map<String, Value>) -> Result<Decision, String> {
     set(&mut fields, "phase", phase.map(Value::from));
     set(&mut fields, "log_erased", pointers(take("erased")));
     set(&mut fields, "log_masked", pointers(take("masked")));
-    let policies = result.as_ref().map(determining_policies).unwrap_or_default();
-    set(&mut fields, "policies", (!policies.is_empty()).then(|| policies.into()));
+    set(&mut fields, "determining", result.as_ref().and_then(determining_policies));
     let digest = input.get("args_digest").filter(|digest| is_commitment(digest)).cloned();
     set(&mut fields, "input_digest", digest);
     let time = text(take("timestamp")).and_then(|time| time.parse::<Timestamp>().ok());

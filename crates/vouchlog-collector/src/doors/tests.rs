@@ -288,22 +288,22 @@ fn every_policy_that_determined_a_decision_is_on_record() {
         items.push(span("app", (1, 2, 0), "chat m", (0, 10), json!({ "gen_ai.operation.name": "chat" })));
         let record = value(&assembled(items).records[0]);
         let decision = &record["policy"][0];
-        (decision["verdict"].clone(), decision["policies"].clone())
+        (decision["verdict"].clone(), decision["determining"].clone())
     };
     // Amazon Verified Permissions, and Cedar's own diagnostics.
     let verified = json!({ "decision": "DENY", "determiningPolicies": [{ "policyId": "p-1" }, { "policyId": "p-2" }], "errors": [] });
-    assert_eq!(policies(verified), (json!("deny"), json!(["p-1", "p-2"])));
+    assert_eq!(policies(verified), (json!("deny"), json!([{ "id": "p-1" }, { "id": "p-2" }])));
     let cedar =
         json!({ "decision": "Allow", "diagnostics": { "reason": ["policy0", "policy3"], "errors": [] } });
-    assert_eq!(policies(cedar), (json!("allow"), json!(["policy0", "policy3"])));
+    assert_eq!(policies(cedar), (json!("allow"), json!([{ "id": "policy0" }, { "id": "policy3" }])));
     assert_eq!(policies(json!({ "decision": "allow", "reason": "none" })), (json!("allow"), Value::Null));
     // Stated by attributes of a span.
     let stated = json!({
-        "gen_ai.operation.name": "run_guardrail", "evidence.policy.verdict": "deny", "evidence.policy.policies": ["p-1", "p-2"],
+        "gen_ai.operation.name": "run_guardrail", "evidence.policy.verdict": "deny", "evidence.policy.determining": ["p-1", "p-2"],
     });
     let record = value(&assembled(vec![span("app", (1, 2, 0), "authorize", (0, 10), stated)]).records[0]);
     assert_eq!(
-        (&record["policy"][0]["policies"], record["policy"][0].get("id")),
-        (&json!(["p-1", "p-2"]), None)
+        (&record["policy"][0]["determining"], record["policy"][0].get("id")),
+        (&json!([{ "id": "p-1" }, { "id": "p-2" }]), None)
     );
 }

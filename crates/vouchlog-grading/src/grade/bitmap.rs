@@ -1,12 +1,11 @@
 //! The evidence bitmap: what a statement claims in public of what its record holds.
 
-use vouchlog_record::{
-    ApprovalState, Credential, InitiatorKind, OneOrMany, PolicyDecision, Profile, StatusResult,
-};
+use vouchlog_record::{ApprovalState, Credential, InitiatorKind, OneOrMany, Profile, StatusResult};
 use vouchlog_stream::{Evidence, StatementKind};
 
 use super::Verdicts;
 use crate::case::Case;
+use crate::described::is_pinned;
 use crate::field_view::{committed, view};
 use crate::terms::AskedOf;
 use crate::validity::{Answer, Validity};
@@ -75,11 +74,6 @@ fn groups(case: &Case<'_>) -> [bool; GROUPS] {
         tools.iter().any(|tool| tool.downstream.value().is_some_and(|calls| !calls.is_empty())),
         case.outcome().value().is_some(),
     ]
-}
-
-/// Whether the record shows which text of the policy decided.
-fn is_pinned(decision: &PolicyDecision) -> bool {
-    decision.digest.value().is_some() || view(&decision.version).text().value().is_some()
 }
 
 /// The bitmap of a graded record. One that is neither interaction nor intent, or only completes another, claims the groups it has,

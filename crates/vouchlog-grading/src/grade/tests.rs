@@ -45,7 +45,7 @@ fn definition(verdict: &str) -> Vec<&'static str> {
         "attributable" => of(&["authorized_known", "executor_known", "credential_valid_at_moment"]),
         "auditable_interaction" => vec!["R01", "R05", "R24", "R27", "R30", "R39", "R46"],
         "interaction_level" => and(of(&["auditable_interaction"]), &["R26", "R38", "R47", "R51"]),
-        "governed" => and(of(&["attributable"]), &["R15", "R21", "R25", "R39", "R54"]),
+        "governed" => and(of(&["attributable"]), &["R15", "R21", "R25", "R39", "R54", "R85"]),
         "inference_level" => and(of(&["interaction_level"]), &["R43", "R54", "R55"]),
         other => panic!("{other}"),
     }

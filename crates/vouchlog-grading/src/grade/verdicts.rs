@@ -42,14 +42,14 @@ pub(crate) const AUTHORIZED_RULES: &[&str] = &["R01", "R02", "R03", "R08", "R09"
 /// The rules that make it a no where they find fault with an approval: one that came too late, or was no person's, authorised nothing.
 const APPROVAL_RULES: &[&str] = &["R36", "R37"];
 /// The rules about what policies decided, and whether that was followed. No verdict is theirs alone.
-pub const POLICY_RULES: &[&str] = &["R24", "R25", "R26", "R29", "R32", "R33"];
+pub const POLICY_RULES: &[&str] = &["R24", "R25", "R26", "R29", "R32", "R33", "R84"];
 /// The rules about which data was involved. No verdict is theirs alone.
 pub const DATA_RULES: &[&str] = &["R39", "R41"];
 /// The rules that make [`Verdicts::executor_known`] a no.
 pub const EXECUTOR_RULES: &[&str] = &["R05", "R06", "R07"];
 pub(super) const AUDITABLE: &[&str] = &["R01", "R05", "R24", "R27", "R30", "R39", "R46"];
 pub(super) const INTERACTION_LEVEL: &[&str] = &["R26", "R38", "R47", "R51"];
-pub(super) const GOVERNED: &[&str] = &["R15", "R21", "R25", "R39", "R54"];
+pub(super) const GOVERNED: &[&str] = &["R15", "R21", "R25", "R39", "R54", "R85"];
 pub(super) const INFERENCE_LEVEL: &[&str] = &["R43", "R54", "R55"];
 
 impl Verdicts {

@@ -68,6 +68,15 @@ pub(crate) const CHANGES: &[(&str, &str)] = &[
     ("R76", "enrol the key before it is used, and no longer use it once it is revoked"),
     ("R81", "have the identity provider confirm the session before the action"),
     ("R82", "have the initiator authenticate before the action"),
+    (
+        "R83",
+        "have the server that takes the credential ask for a proof of possession, and reject a use without one",
+    ),
+    (
+        "R84",
+        "find out why the verdict is not that of the policies, and mend the policy that cannot be evaluated",
+    ),
+    ("R85", "stop the agent and revoke its credentials, or correct its entry in the registry of agents"),
 ];
 
 /// What to change where what is recorded breaks this rule.

@@ -1,11 +1,12 @@
-//! R11 to R23: the credential, whether it was valid, and whether it was the right one.
+//! R11 to R23, R83: the credential, whether it was valid, and whether it was the right one.
 
-use vouchlog_record::{Credential, CredentialBinding, Profile, StatusResult, Tool};
+use vouchlog_record::{Credential, Profile, StatusResult, Tool};
 
 use crate::case::{Case, is_svid};
 use crate::described::id_of;
 use crate::field_view::{FieldView, view};
 use crate::rule::{RULE, Reporter, Rule, whole_seconds};
+use crate::rules::possession;
 use crate::rules::scopes::{cover, same_audience};
 use crate::terms::{Definition, Severity};
 
@@ -65,11 +66,15 @@ pub(super) fn table() -> Vec<Rule> {
         Rule { code: "R22", name: "UNBOUND_BEARER", severity: Warn, serves: &[Identity],
             says: "anyone who holds the credential can use it",
             remedy: "bind it to its holder: mutual TLS, DPoP or a workload proof token",
-            record: Some(unbound), ..RULE },
+            record: Some(possession::unbound), ..RULE },
         Rule { code: "R23", name: "NO_ISSUANCE_RECORD", severity: Warn, serves: &[Governance],
             says: "the log has no record of this credential's issuance",
             remedy: "send the issuer's events as records of kind `credential-event`",
             record: Some(no_issuance), ..RULE },
+        Rule { code: "R83", name: "BOUND_WITHOUT_PROOF", in_profile: &[(Profile::LowRisk, Warn), (Profile::Regulated, Warn)], serves: &[Identity],
+            says: "the credential is bound to a key, and it was used without proof of possession, or whether there was one is not recorded",
+            remedy: "check the DPoP proof, the client's certificate or the workload proof token of each use; record `credential.proof_verified` as it was found",
+            record: Some(possession::unproven), ..RULE },
     ]
 }
 
@@ -279,29 +284,6 @@ fn reused(case: &Case<'_>, report: &mut Reporter<'_>) {
         if case.context.other_initiator(id, case.record.initiator().as_ref()) {
             let message = "the credential was also used by another initiator";
             report.wrong([at.as_str(), "/initiator/sub"], message);
-        }
-    }
-}
-
-fn unbound(case: &Case<'_>, report: &mut Reporter<'_>) {
-    if !case.requirements.proof_of_possession {
-        return;
-    }
-    let is_free =
-        |binding: &CredentialBinding| matches!(binding, CredentialBinding::None | CredentialBinding::Bearer);
-    for (at, credential) in &case.credentials {
-        let at = format!("{at}/binding");
-        let message = "how the credential is bound to its holder is not recorded";
-        if report.require(view(&credential.binding), &at, message).is_some_and(is_free) {
-            report.wrong([at], "nothing binds the credential to its holder");
-        }
-    }
-    let chain = view(&case.body.authority).then(|authority| &authority.chain);
-    for (place, hop) in chain.value().into_iter().flatten().enumerate() {
-        let confirmation = hop.delegation().and_then(|delegation| delegation.confirmation.value());
-        if confirmation.is_some_and(is_free) {
-            let at = format!("/authority/chain/{place}/confirmation");
-            report.wrong([at], "nothing binds the delegation to its actor");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! R01 to R10: who began it, in whose name, and what executed it.
+//! R01 to R10, R81, R82, R85: who began it, in whose name, and what executed it.
 
 use jiff::Timestamp;
 use vouchlog_record::{InitiatorCheck, InitiatorKind, Profile, Tool, WorkloadAssertion};
@@ -8,8 +8,9 @@ use crate::case::{Case, UncertainTime};
 use crate::field_view::{FieldView, view};
 use crate::record_set::RecordSet;
 use crate::rule::{RULE, Reporter, Rule};
-use crate::rules::delegation;
+use crate::rules::{agents, delegation};
 use crate::spiffe::{claims_to_be_spiffe, is_workload_id};
+use crate::subjects;
 use crate::terms::{Definition, Severity};
 
 #[rustfmt::skip] // one line each: a table
@@ -43,7 +44,7 @@ pub(super) fn table() -> Vec<Rule> {
             record: Some(generic_workload), ..RULE },
         Rule { code: "R07", name: "WORKLOAD_UNVERIFIED", serves: &[Governance, Identity],
             says: "the workload's identity is self-asserted, or is one that no issuer signs",
-            remedy: "verify an SVID, a workload token or a certificate; record `workload.method`, `workload.verified: true`, and in `workload.id` the identity as it was verified",
+            remedy: "verify an SVID, a workload token or a certificate; record `workload.method`, `workload.verified: true`, in `workload.id` the identity as it was verified, and of an OIDC token its `workload.issuer`",
             record: Some(workload_unverified), ..RULE },
         Rule { code: "R08", name: "DELEGATION_BROKEN", serves: &[Governance, Identity],
             says: "the chain of authority does not lead from the initiator to the workload, a delegation in it was not in force, or its scope grows along the way",
@@ -65,6 +66,10 @@ pub(super) fn table() -> Vec<Rule> {
             says: "the initiator authenticated only after the action, or it is not recorded when",
             remedy: "authenticate before the action; record `session.auth_time` as the identity provider gives it",
             record: Some(authenticated_late), ..RULE },
+        Rule { code: "R85", name: "AGENT_NOT_IN_SERVICE", serves: &[Governance],
+            says: "the agent acted after it was retired, or before it was put into service, or the registry of agents does not have it",
+            remedy: "record the agent's id in `workload.agent.id`; register each agent with a record of kind `configuration`: its id, `configuration.agent.created` and `retired`",
+            record: Some(agents::not_in_service), ..RULE },
     ]
 }
 
@@ -107,6 +112,12 @@ fn unverified_initiator(case: &Case<'_>, report: &mut Reporter<'_>) {
     let sub = view(&case.body.initiator).then(|initiator| &initiator.sub).value();
     if sub.is_some_and(|sub| claims_to_be_spiffe(sub) && !is_workload_id(sub)) {
         report.wrong(["/initiator/sub"], "the initiator's name is not a valid SPIFFE ID");
+    }
+    let iss = view(&case.body.initiator).then(|initiator| &initiator.iss).value();
+    if let Some((sub, iss)) = sub.zip(iss)
+        && !subjects::can_be_issued_by(iss, sub)
+    {
+        report.wrong(["/initiator/sub", "/initiator/iss"], "the issuer does not issue such a subject");
     }
 }
 
@@ -259,11 +270,18 @@ fn workload_unverified(case: &Case<'_>, report: &mut Reporter<'_>) {
         Some(WorkloadAssertion::None) => report.wrong([at], "the workload's identity is not asserted"),
         _ => {}
     }
-    if let Some(id) = workload.id.value() {
-        let is_svid =
-            matches!(workload.method.value(), Some(WorkloadAssertion::X509Svid | WorkloadAssertion::JwtSvid));
-        if (is_svid || claims_to_be_spiffe(id)) && !is_workload_id(id) {
-            report.wrong(["/workload/id"], "the workload's identity is not a valid SPIFFE ID");
+    let method = workload.method.value().copied();
+    if let Some(id) = workload.id.value()
+        && let Some(problem) = subjects::problem(method, id)
+    {
+        report.wrong(["/workload/id"], problem);
+    }
+    if let Some(method) = method.filter(|method| subjects::needs_issuer(*method)) {
+        let at = "/workload/issuer";
+        let issuer = view(&workload.issuer).text();
+        let message = "the issuer of the workload's token is not recorded, and its subject is another one at each issuer";
+        if report.require(issuer, at, message).is_some_and(|issuer| !subjects::is_issuer_of(method, issuer)) {
+            report.wrong([at], "the issuer does not issue tokens of this kind");
         }
     }
     // The method alone is not enough: an SVID that was presented and not checked proves no more than a header.

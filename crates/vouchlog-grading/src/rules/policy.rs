@@ -1,14 +1,15 @@
-//! R24 to R31, R33: what policy engines decided, and whether that is what happened.
+//! R24 to R31, R33, R84: what policy engines decided, and whether that is what happened.
 
 use vouchlog_record::{
     ConfigurationSubject, Enforced, OutcomeState, PolicyDecision, PolicyPhase, Tool, ToolStatus, Verdict,
 };
 
 use crate::case::Case;
-use crate::context::InForce;
+use crate::described::is_pinned;
 use crate::field_view::{FieldView, same_content, view};
 use crate::rule::{RULE, Reporter, Rule};
 use crate::rules::approval::{is_target, other_arguments};
+use crate::rules::determining;
 use crate::rules::overrides::{Overriding, overriding};
 use crate::terms::{Definition, Severity};
 
@@ -36,7 +37,7 @@ pub(super) fn table() -> Vec<Rule> {
         Rule { code: "R28", name: "POLICY_NOT_IN_FORCE", serves: &[Governance, Trail],
             says: "the policy that decided was not in force",
             remedy: "send a record of kind `configuration` whenever a policy changes, with its `id`, `digest` and `in_force_from`",
-            record: Some(not_in_force), ..RULE },
+            record: Some(determining::not_in_force), ..RULE },
         Rule { code: "R29", name: "FAIL_OPEN", severity: Critical, serves: &[Trail],
             says: "the policy engine failed or was not asked, and the action continued",
             remedy: "let the gateway fail closed",
@@ -53,6 +54,10 @@ pub(super) fn table() -> Vec<Rule> {
             says: "a policy decided, or a person approved, other arguments than those the tool received",
             remedy: "pass the tool the arguments that the policy decided on; record `policy[].input_digest` (of what stands after a change, `after_digest`), `approval.arguments_digest` and `tools[].arguments_digest`, keyed alike",
             record: Some(input_mismatch), ..RULE },
+        Rule { code: "R84", name: "DECISION_CONTRADICTED", serves: &[Governance, Trail],
+            says: "the verdict is not that of the policies that determined it, or a policy that could not be evaluated may forbid the action",
+            remedy: "record `policy[].determining` as the engine returned it, with the effect of each policy, and `policy[].unevaluated`",
+            record: Some(determining::contradicted), ..RULE },
     ]
 }
 
@@ -260,7 +265,7 @@ fn denied_but_done(case: &Case<'_>, report: &mut Reporter<'_>) {
 
 fn unpinned(case: &Case<'_>, report: &mut Reporter<'_>) {
     for (place, decision) in case.decisions() {
-        if decision.digest.value().is_some() {
+        if is_pinned(decision) {
             continue;
         }
         let at = format!("/policy/{place}/digest");
@@ -272,22 +277,6 @@ fn unpinned(case: &Case<'_>, report: &mut Reporter<'_>) {
                 &at,
                 "neither digest nor version of the policy is recorded",
             );
-        }
-    }
-}
-
-fn not_in_force(case: &Case<'_>, report: &mut Reporter<'_>) {
-    for (place, decision) in case.decisions() {
-        let at = format!("/policy/{place}");
-        let Some(id) = report.known(view(&decision.id).text(), &format!("{at}/id")) else { continue };
-        let Some(when) = report.known(view(&decision.at), &format!("{at}/at")) else { continue };
-        let (digest, version) = (decision.digest.value(), decision.version.value().map(String::as_str));
-        match case.context.in_force(ConfigurationSubject::Policy, id, digest, version, *when) {
-            InForce::Yes => {}
-            InForce::No => report.wrong([at], format!("this bundle of {id} was not in force at {when:.0}")),
-            InForce::Unknown => {
-                report.unknown([at], format!("which version of {id} was in force at {when:.0} is not known"));
-            }
         }
     }
 }

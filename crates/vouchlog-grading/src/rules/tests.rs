@@ -11,6 +11,7 @@ use crate::grade::{DisclosureExtent, contradictions, grade};
 use crate::rule::{CHANGES, Finding};
 use crate::terms::Severity;
 
+mod identities;
 mod mutations;
 mod sets;
 

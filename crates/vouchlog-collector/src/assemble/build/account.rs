@@ -9,6 +9,7 @@ use vouchlog_record::limits::MAX_RECORD_BYTES;
 use super::super::fields::Merged;
 use super::super::open::Part;
 use super::super::unit::Unit;
+use super::credentials::is_listed;
 use crate::dialect::{Dialect, Role, finish_reason, messages, text_of, told_by_names, tool_calls};
 use crate::intake::{Item, size_of};
 use crate::limits::MAX_LISTED;
@@ -229,7 +230,9 @@ fn unplaced<'a>(
             && !field.starts_with("model.params.response_")
             && OF_MODEL.iter().any(|group| field.starts_with(group))
     };
-    let is_one = move |field: &str| GROUPS.iter().any(|group| field.starts_with(group)) || of_model(field);
+    let is_one = move |field: &str| {
+        (GROUPS.iter().any(|group| field.starts_with(group)) && !is_listed(part, field)) || of_model(field)
+    };
     part.reading
         .fields
         .iter()

@@ -11,7 +11,7 @@ use super::super::fields::{Merged, put};
 use super::super::open::Part;
 use super::super::times::Stated;
 use super::super::unit::{ToolRun, Unit};
-use super::{handoff, stamp};
+use super::{credentials, handoff, stamp};
 use crate::dialect::{Reading, Role, determining_policies, says_nothing, served_tools, tool_calls};
 use crate::intake::Item;
 use crate::limits::MAX_LISTED;
@@ -100,6 +100,7 @@ fn describe(run: &ToolRun<'_>, unit: &Unit<'_>, tool: &mut Map<String, Value>) {
     for (name, time) in [("start", start), ("end", end)] {
         tool.extend(time.and_then(stamp).map(|time| (name.to_owned(), time)));
     }
+    tool.extend(credentials::used_by(&run.parts).map(|used| ("credential".to_owned(), used)));
     let error = run.text("outcome.error").or_else(|| run.text("outcome.code")).map(str::to_owned);
     let error = error.or_else(|| exception_of(run, unit));
     let task = a2a::state(run.parts.iter().copied()).map(|(state, _)| state);
@@ -191,7 +192,7 @@ fn downstream(part: &Part) -> Value {
         ("target", target.map(Value::from)),
         ("op", Some(span.name.clone().into())),
         ("status", status.or_else(|| span.failed.then(|| "error".to_owned())).map(Value::from)),
-        ("credential", text(&["evidence.credential.id"]).map(Value::from)),
+        ("credential", credentials::used_downstream(span)),
         ("at", stamp(span.start)),
         ("span", Some(span.span.clone().into())),
     ];
@@ -253,14 +254,9 @@ pub(crate) fn decision_of(reading: &Reading, at: Option<Timestamp>, failed: bool
         decision.entry("rule").or_insert_with(|| rule.into());
         decision.entry("reason").or_insert_with(|| reason.into());
     }
-    let determining = decision.get("response").map(determining_policies).unwrap_or_default();
-    if !decision.contains_key("policies") && !determining.is_empty() {
-        decision.insert("policies".into(), determining.into());
-    }
-    // One policy is the policy.
-    let only = decision.get("policies").and_then(Value::as_array).filter(|all| all.len() == 1);
-    if let Some(only) = only.map(|all| all[0].clone()) {
-        decision.entry("id").or_insert(only);
+    let determining = decision.get("response").and_then(determining_policies);
+    if let Some(determining) = determining {
+        decision.entry("determining").or_insert(determining);
     }
     for name in ["response", "masked"] {
         if decision.get(name).is_some_and(says_nothing) {
@@ -377,6 +373,11 @@ pub(super) fn sources(unit: &Unit<'_>, object: &mut Map<String, Value>) {
             let value = part.reading.fields.get(&format!("source.{name}")).cloned();
             about.extend(value.map(|value| (name.to_owned(), value)));
         }
+        let Stated { start, end } = part.stated();
+        for (name, time) in [("start", start), ("end", end)] {
+            about.extend(time.and_then(stamp).map(|time| (name.to_owned(), time)));
+        }
+        about.extend(credentials::used_by(&[part]).map(|used| ("credential".to_owned(), used)));
         let documents = part.reading.fields.get("source.documents").and_then(Value::as_array);
         for document in documents.into_iter().flatten() {
             let mut source = about.clone();

@@ -20,7 +20,7 @@ fn request() -> Value {
         "evidence.credential.id": "jti-77", "evidence.credential.type": "access_token",
         "evidence.credential.aud": ["ai.example.org"], "evidence.credential.scope": ["chat"],
         "evidence.credential.iat": START - 30, "evidence.credential.exp": START + 600,
-        "evidence.credential.binding": "dpop", "evidence.credential.status.method": "introspection",
+        "evidence.credential.binding": "dpop", "evidence.credential.proof_verified": true, "evidence.credential.status.method": "introspection",
         "evidence.credential.status.checked_at": START - 1, "evidence.credential.status.result": "active",
         "evidence.override.none": true, "evidence.approval.required": false,
         "evidence.data.retrieved": false, "evidence.data.input_class": ["internal"],

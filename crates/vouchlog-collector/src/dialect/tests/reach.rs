@@ -75,14 +75,13 @@ const FROM_SPANS: [&str; 49] = [
 ];
 
 /// What no attribute carries, and why.
-const NOT_IN_TELEMETRY: [(&str, &str); 15] = [
+const NOT_IN_TELEMETRY: [(&str, &str); 14] = [
     ("credential.issuance", "names a record; a log's own events of credentials say it"),
     ("credentials.issuance", "the same"),
     ("credentials.status.answer_digest", "the same"),
-    ("data.sources.credential", "a span of a retrieval does not name its credential"),
-    ("model.credential", "a span of a call does not name its credential among several"),
-    ("tools.credential", "a span of a tool does not name its credential"),
-    ("workload.credential", "no attribute tells it from the caller's"),
+    ("data.sources.credential", "`evidence.credential.use` or `.id` of its own span names it"),
+    ("model.credential", "the same"),
+    ("tools.credential", "the same"),
     ("credential.status.answer_digest", "a commitment, which its key's holder makes"),
     ("data.sources.digest", "the content itself is in the record, where it gets a salt"),
     ("policy.log_erased", "OPA sends it with its decision log"),
@@ -123,6 +122,10 @@ fn paths(node: &Value, at: &str, schema: &Value, found: &mut BTreeSet<String>) {
 
 /// By which name the tables know the field at a path.
 fn field_of(path: &str) -> String {
+    // A list of policies is one value, too.
+    if path.starts_with("policy.determining.") {
+        return "decision.determining".to_owned();
+    }
     for (list, one) in [
         ("tools.mcp.", "mcp."),
         ("tools.", "tool."),

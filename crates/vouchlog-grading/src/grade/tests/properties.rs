@@ -37,9 +37,20 @@ pub(super) fn members(record: &Value) -> Vec<String> {
 
 /// Members whose absence is itself a statement, so that taking them away may change the case for the better:
 /// a token without `nbf` holds from `iat`, one without `iat` from `nbf` (RFC 7519 leaves both open), and of a clock that does not say
-/// how far it is off a second is assumed, which may be kinder than what it said.
-pub(super) const STATEMENTS: [&str; 4] =
-    ["/credential/nbf", "/credential/iat", "/time/clock", "/time/clock/max_error_ms"];
+/// how far it is off a second is assumed, which may be kinder than what it said; an initiator need not name its issuer, nor a decision the
+/// policies that determined it, their effects, and those that could not be evaluated.
+pub(super) const STATEMENTS: [&str; 10] = [
+    "/credential/nbf",
+    "/credential/iat",
+    "/time/clock",
+    "/time/clock/max_error_ms",
+    "/initiator/iss",
+    "/policy/0/determining",
+    "/policy/0/determining/0/id",
+    "/policy/0/determining/0/effect",
+    "/policy/0/determining/1/effect",
+    "/policy/0/unevaluated",
+];
 
 fn answers(value: &Value, context: &Context) -> [(&'static str, Answer); 9] {
     grade(&read(value.clone()), context).verdicts.answers()

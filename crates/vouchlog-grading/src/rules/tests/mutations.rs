@@ -44,6 +44,29 @@ fn learnt(mut context: Context, of: &str, edits: &[(&str, Value)]) -> Context {
     context
 }
 
+/// The context with an agent in the registry of agents.
+fn registered(mut context: Context, agent: &str, entry: Value) -> Context {
+    let record = json!({
+        "kind": "configuration", "time": { "start": "2026-11-01T00:00:00Z" },
+        "configuration": { "subject": "agent", "id": agent, "agent": entry },
+    });
+    context.learn(&id("registered"), &read(record));
+    context
+}
+
+/// A workload whose identity was asserted otherwise.
+fn workload(method: &str, id: &str, issuer: Value) -> Vec<(&'static str, Value)> {
+    let mut edits = vec![
+        ("/workload/method", json!(method)),
+        ("/workload/id", json!(id)),
+        ("/authority/chain/1", json!(id)),
+    ];
+    if !issuer.is_null() {
+        edits.push(("/workload/issuer", issuer));
+    }
+    edits
+}
+
 fn at(text: &str) -> jiff::Timestamp {
     text.parse().unwrap()
 }
@@ -58,6 +81,7 @@ fn erased() -> Value {
 
 const OTHER: &str = "hmac-sha256:ffff";
 const CHECKED_BEFORE: (&str, &str) = ("R17", "its status was checked before it was issued");
+const PINNED: &str = "sha256:7777777777777777777777777777777777777777777777777777777777777777";
 const CHAIN: (&str, &str) = ("R08", "the ends of the chain are compared with it");
 
 #[rustfmt::skip] // one line each: a table
@@ -91,6 +115,19 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation { code: "R07", what: "a workload that vouches for itself", edits: || vec![("/workload/method", json!("self"))], ..M },
     Mutation { code: "R07", what: "an assertion nobody checked", edits: || vec![("/workload/verified", json!(false))], ..M },
     Mutation { code: "R07", what: "an identity that no issuer signs", edits: || vec![("/workload/id", json!("spiffe://Corp.example/ns/agents/sa/refunds")), ("/authority/chain/1", json!("spiffe://Corp.example/ns/agents/sa/refunds"))], ..M },
+    Mutation { code: "R02", what: "a name that its issuer does not sign", edits: || vec![("/initiator/iss", json!("https://token.actions.githubusercontent.com"))], ..M },
+    Mutation { code: "R07", what: "a subject of GitHub Actions that is a pattern", edits: || workload("github_actions", "repo:octo-org/*:ref:refs/heads/main", json!("https://token.actions.githubusercontent.com")), ..M },
+    Mutation { code: "R07", what: "a token of another issuer than GitHub Actions", edits: || workload("github_actions", "repo:octo-org/octo-repo:ref:refs/heads/main", json!("https://actions.evil.example")), ..M },
+    Mutation { code: "R07", what: "a subject of nobody knows which issuer", edits: || workload("oidc", "refunds", Value::Null), cause: Cause::Missing, ..M },
+    Mutation { code: "R07", what: "a service account of no namespace", edits: || workload("k8s_token", "system:serviceaccount::refunds", json!("https://kubernetes.example")), ..M },
+    Mutation { code: "R07", what: "a role where a caller is asked for", edits: || workload("aws_sts", "arn:aws:iam::123456789012:role/", Value::Null), ..M },
+    Mutation { code: "R07", what: "an agent of Entra by its name", edits: || workload("entra_token", "refunds", json!("https://sts.windows.net/00000001-0000-0ff1-ce00-000000000000/")), ..M },
+    Mutation { code: "R07", what: "an account of Google's that is a person's", edits: || workload("google_token", "ann@corp.example", json!("https://accounts.google.com")), ..M },
+    Mutation { code: "R07", what: "a token of GitHub Actions that nobody checked", edits: || {
+        let mut edits = workload("github_actions", "repo:octo-org/octo-repo:ref:refs/heads/main", json!("https://token.actions.githubusercontent.com"));
+        edits.push(("/workload/verified", json!(false)));
+        edits
+    }, ..M },
     Mutation { code: "R08", what: "a chain that begins elsewhere", edits: || vec![("/authority/chain/0", json!("u-1"))], ..M },
     Mutation { code: "R08", what: "a chain that ends elsewhere", edits: || vec![("/authority/chain/1", json!("spiffe://other"))], ..M },
     Mutation { code: "R08", what: "a hop that could do more than the one before", edits: || vec![("/authority/scopes/1/-", json!("admin"))], ..M },
@@ -133,7 +170,13 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     }, ..M },
     Mutation { code: "R21", what: "a task nobody names", edits: || vec![("/authority/task", Value::Null)], cause: Cause::Unknown, ..M },
     Mutation { code: "R22", what: "a bearer token", edits: || vec![("/credential/binding", json!("bearer"))], ..M },
-    Mutation { code: "R22", what: "a binding nobody names", edits: || vec![("/credential/binding", Value::Null)], cause: Cause::Missing, ..M },
+    Mutation { code: "R22", what: "a binding nobody names", edits: || vec![("/credential/binding", Value::Null), ("/credential/proof_verified", Value::Null)], cause: Cause::Missing,
+        also: &[("R83", "it may be bound to a key, and no proof is recorded")], ..M },
+    Mutation { code: "R83", what: "a bound credential without proof", edits: || vec![("/credential/proof_verified", json!(false))], ..M },
+    Mutation { code: "R83", what: "a bound credential without proof, where none is asked for", of: REGULATED, edits: || vec![("/credential/proof_verified", json!(false))], ..M },
+    Mutation { code: "R83", what: "nobody says whether there was a proof", edits: || vec![("/credential/proof_verified", Value::Null)], cause: Cause::Unknown, ..M },
+    Mutation { code: "R83", what: "a proof that is said not to apply", edits: || vec![("/credential/proof_verified", json!({ "$": "not_applicable" }))], cause: Cause::Unknown, ..M },
+    Mutation { code: "R83", what: "a credential of unknown binding without proof", of: REGULATED, edits: || vec![("/credential/binding", Value::Null), ("/credential/proof_verified", json!(false))], ..M },
     Mutation { code: "R23", what: "a credential of unknown issuance", edits: || vec![("/credential/id", json!("another"))], cause: Cause::Missing, ..M },
     // Policy
     Mutation { code: "R24", what: "nothing decided on the input", edits: || vec![("/policy/0", Value::Null)], cause: Cause::Missing, ..M },
@@ -157,6 +200,14 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation { code: "R28", what: "another bundle than was in force", edits: || vec![("/policy/0/digest", json!("sha256:00"))], ..M },
     Mutation { code: "R28", what: "a policy nobody configured", edits: || vec![("/policy/0/id", json!("unheard-of"))], ..M },
     Mutation { code: "R28", what: "a bundle known by its version alone", edits: || vec![("/policy/0/digest", Value::Null)], cause: Cause::Unknown, ..M },
+    Mutation { code: "R28", what: "a determining policy that was not in force", edits: || vec![("/policy/0/determining", json!([{ "id": "claims", "digest": "sha256:00" }]))], ..M },
+    Mutation { code: "R28", what: "determining policies of which the log knows one", edits: || vec![("/policy/0/id", Value::Null),
+        ("/policy/0/determining", json!([{ "id": "refunds", "version": "rev-W3sibCI6", "digest": PINNED }, { "id": "unheard-of" }]))], ..M },
+    Mutation { code: "R84", what: "allowed against a policy that forbids", edits: || vec![("/policy/0/determining", json!([{ "id": "p0", "effect": "permit" }, { "id": "p1", "effect": "forbid" }]))], ..M },
+    Mutation { code: "R84", what: "a step denied by policies that permit", edits: || vec![("/policy/0/verdict", json!("deny")), ("/policy/0/reason", json!("pii")),
+        ("/policy/0/determining", json!([{ "id": "p0", "effect": "permit" }]))], also: &[("R26", "it was done all the same")], ..M },
+    Mutation { code: "R84", what: "a policy that could not be evaluated", edits: || vec![("/policy/0/unevaluated", json!(["p2"]))], cause: Cause::Unknown, ..M },
+    Mutation { code: "R84", what: "withheld, whether one could not be evaluated", edits: || vec![("/policy/0/unevaluated", redacted())], cause: Cause::Unknown, ..M },
     Mutation { code: "R29", what: "an engine that failed open", edits: || vec![("/policy/0/verdict", json!("error"))], ..M },
     Mutation { code: "R29", what: "an engine nobody asked", edits: || vec![("/policy/0/verdict", json!("not_evaluated"))], ..M },
     Mutation { code: "R30", what: "held up for no reason", edits: || vec![("/policy/2/reason", Value::Null)], cause: Cause::Missing, ..M },
@@ -222,6 +273,16 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation { code: "R76", what: "a recorder nobody enrolled", edits: || vec![("/custody/recorder", json!("gw-eu9#1"))], ..M },
     Mutation { code: "R76", what: "a key after its time", knowing: |context| context.recorder_key_in_force("gw-eu2#1", at("2026-01-01T00:00:00Z"), Some(at("2026-11-01T00:00:00Z"))),
         edits: || vec![("/custody/recorder", json!("gw-eu2#1"))], ..M },
+    // Registry of agents
+    Mutation { code: "R85", what: "an agent that was retired", knowing: |context| registered(context, "agt-refunds", json!({ "retired": "2026-11-18T09:00:00Z" })), ..M },
+    Mutation { code: "R85", what: "an agent that was retired before its last tool call", knowing: |context| registered(context, "agt-refunds", json!({ "retired": "2026-11-18T09:06:41.900Z" })), ..M },
+    Mutation { code: "R85", what: "an agent before it was put into service", knowing: |context| registered(context, "agt-refunds", json!({ "created": "2026-11-18T09:06:41Z" })), ..M },
+    Mutation { code: "R85", what: "an agent that was retired within the clock's error", knowing: |context| registered(context, "agt-refunds", json!({ "retired": "2026-11-18T09:06:41.955Z" })), cause: Cause::Unknown, ..M },
+    Mutation { code: "R85", what: "an agent that the registry does not have", knowing: |context| registered(context, "agt-other", json!({ "created": "2026-11-01T00:00:00Z" })), cause: Cause::Unknown, ..M },
+    Mutation { code: "R85", what: "an agent without an id, where there is a registry", edits: || vec![("/workload/agent/id", Value::Null)],
+        knowing: |context| registered(context, "agt-refunds", json!({})), cause: Cause::Unknown,
+        also: &[("R35", "whether the approver is the agent needs the agent")], ..M },
+    Mutation { code: "R85", what: "an agent whose retirement is withheld", knowing: |context| registered(context, "agt-refunds", json!({ "retired": { "$": "redacted" } })), cause: Cause::Unknown, ..M },
     // Session
     Mutation { code: "R81", what: "a session that was not verified", edits: || vec![("/session/verified", json!(false))], ..M },
     Mutation { code: "R81", what: "a session nobody speaks of verifying", edits: || vec![("/session/verified", Value::Null)], cause: Cause::Unknown, ..M },
