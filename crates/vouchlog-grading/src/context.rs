@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use vouchlog_record::{
-    ArtifactDigest, Configuration, ConfigurationSubject, CredentialAction, Record, RecordId,
-    RegisteredAgent,
+    ArtifactDigest, Configuration, ConfigurationSubject, CredentialAction, Record, RecordId, RegisteredAgent,
 };
 use vouchlog_stream::StatementKind;
 

@@ -1,8 +1,6 @@
 //! R24 to R31, R33, R84: what policy engines decided, and whether that is what happened.
 
-use vouchlog_record::{
-    ConfigurationSubject, Enforced, OutcomeState, PolicyDecision, PolicyPhase, Tool, ToolStatus, Verdict,
-};
+use vouchlog_record::{Enforced, OutcomeState, PolicyDecision, PolicyPhase, Tool, ToolStatus, Verdict};
 
 use crate::case::Case;
 use crate::described::is_pinned;
