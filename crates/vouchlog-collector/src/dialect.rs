@@ -15,13 +15,16 @@ use crate::intake::{Attributes, Item, Source};
 mod carriers;
 mod finish;
 mod flat;
+mod langchain;
 mod messages;
 mod noted;
 mod parts;
+mod platforms;
 mod python;
 mod read;
 mod role;
 mod shape;
+mod stated;
 mod table;
 mod unsalted;
 
@@ -61,13 +64,21 @@ pub enum Dialect {
     AgentGateway,
     /// Anthropic's SDK.
     Anthropic,
+    /// Langfuse's SDK.
+    Langfuse,
+    /// LangSmith's SDK.
+    LangSmith,
+    /// MLflow's tracing.
+    MlFlow,
+    /// Logfire's spans of the OpenAI Agents SDK.
+    Logfire,
     /// None of them; common names are understood all the same.
     Other,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Dialect; 13] = [
+    pub const ALL: [Dialect; 17] = [
         Self::GenAiOld,
         Self::GenAi,
         Self::GenAiNew,
@@ -80,6 +91,10 @@ impl Dialect {
         Self::ClaudeCode,
         Self::AgentGateway,
         Self::Anthropic,
+        Self::Langfuse,
+        Self::LangSmith,
+        Self::MlFlow,
+        Self::Logfire,
         Self::Other,
     ];
 
@@ -98,6 +113,10 @@ impl Dialect {
             Self::ClaudeCode => "claude_code",
             Self::AgentGateway => "agentgateway",
             Self::Anthropic => "anthropic",
+            Self::Langfuse => "langfuse",
+            Self::LangSmith => "langsmith",
+            Self::MlFlow => "mlflow",
+            Self::Logfire => "logfire",
             Self::Other => "other",
         }
     }
@@ -158,6 +177,18 @@ fn of_attributes(attributes: &Attributes, source: &Source, name: &str) -> Dialec
     }
     if scope == "litellm" {
         return if source.version.is_empty() { Dialect::LiteLlm } else { Dialect::LiteLlmV2 };
+    }
+    if begins("langfuse.observation.") {
+        return Dialect::Langfuse;
+    }
+    if scope == "logfire.openai_agents" {
+        return Dialect::Logfire;
+    }
+    if begins("langsmith.") {
+        return Dialect::LangSmith;
+    }
+    if begins("mlflow.") || scope.starts_with("mlflow.") {
+        return Dialect::MlFlow;
     }
     if scope.starts_with("openinference.") || has("openinference.span.kind") {
         return Dialect::OpenInference;

@@ -1,7 +1,12 @@
-"""AutoGen under its own spans: agents with tools, and a hand-over in a swarm."""
+"""AutoGen under its own spans and those of the OpenAI SDK: agents with tools, and a hand-over in a swarm."""
+
+import os
+
+os.environ["OTEL_SEMCONV_STABILITY_OPT_IN"] = "gen_ai_latest_experimental"
+os.environ["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"] = "SPAN_ONLY"
 
 from autogen_agentchat.agents import AssistantAgent
-from autogen_agentchat.conditions import MaxMessageTermination
+from autogen_agentchat.conditions import TextMentionTermination
 from autogen_agentchat.teams import Swarm
 from autogen_core.models import ModelFamily
 from autogen_ext.models.openai import OpenAIChatCompletionClient
@@ -26,7 +31,7 @@ async def application(url):
     await agent(MODEL).run(task=HELLO)
     await agent(MODEL).run(task=WEATHER)
     clerk = AssistantAgent("clerk", client(MODEL))
-    await Swarm([agent(MODEL, handoffs=["clerk"]), clerk], termination_condition=MaxMessageTermination(5)).run(task="Get me the clerk.")
+    await Swarm([agent(MODEL, handoffs=["clerk"]), clerk], termination_condition=TextMentionTermination("is here")).run(task="Get me the clerk.")
     with attempt("refund"):
         await agent(MODEL).run(task=REFUND)
     with attempt("unknown model"):

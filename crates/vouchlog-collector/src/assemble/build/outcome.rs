@@ -203,7 +203,15 @@ fn failure(error: &str, message: &str) -> &'static str {
     match () {
         () if has(&["timeout", "timed out", "deadline"]) => "timeout",
         () if has(&["cancelled", "canceled", "cancellederror", "aborted by"]) => "cancelled",
-        () if has(&["content blocked", "guardrailraisedexception", "blockedpiientity"]) => "blocked",
+        () if has(&[
+            "content blocked",
+            "guardrailraisedexception",
+            "blockedpiientity",
+            "guardrail tripwire triggered",
+        ]) =>
+        {
+            "blocked"
+        }
         () => "error",
     }
 }
