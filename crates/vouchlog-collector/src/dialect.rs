@@ -24,7 +24,6 @@ mod python;
 mod read;
 mod role;
 mod shape;
-mod stated;
 mod table;
 mod unsalted;
 

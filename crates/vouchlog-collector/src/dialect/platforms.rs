@@ -1,37 +1,10 @@
-//! Observability platforms with names of their own: what a span is by the word of Langfuse, LangSmith, MLflow, and Logfire.
+//! How observability platforms and their decorators write values: JSON of a text, and arguments as `{args, kwargs}`.
 
 use serde_json::{Map, Value};
 
+use super::Dialect;
 use super::shape::json as read_json;
-use super::{Dialect, Role};
 use crate::intake::Attributes;
-
-/// What a span is, if a platform states it.
-pub(super) fn role(attributes: &Attributes) -> Option<Role> {
-    if let Some(role) = attributes.get("logfire.msg_template").and_then(Value::as_str).and_then(of_logfire) {
-        return Some(role);
-    }
-    let names = ["langfuse.observation.type", "langsmith.span.kind", "mlflow.spanType"];
-    let kind = names.into_iter().find_map(|name| attributes.get(name)?.as_str())?;
-    Some(match kind.trim_matches('"').to_ascii_lowercase().as_str() {
-        "generation" | "llm" | "chat_model" | "embedding" => Role::Inference,
-        "tool" => Role::Tool,
-        "agent" => Role::Agent,
-        "retriever" | "reranker" => Role::Retrieval,
-        "guardrail" => Role::Guardrail,
-        _ => Role::Context,
-    })
-}
-
-/// What Logfire's spans of the OpenAI Agents SDK are.
-fn of_logfire(template: &str) -> Option<Role> {
-    Some(match template {
-        "Agent run: {name!r}" => Role::Agent,
-        "Function: {name}" => Role::Tool,
-        "Guardrail {name!r} {triggered=}" => Role::Guardrail,
-        _ => return None,
-    })
-}
 
 /// Replaces texts that are JSON of a text, as Langfuse writes them, or of any value but a list or an object, as MLflow does.
 pub(super) fn unquote(dialect: Dialect, attributes: &mut Attributes) {

@@ -9,8 +9,10 @@ use serde_json::{Map, Value};
 use super::parts::add_served;
 use super::shape::{self, Shape, convert};
 use super::table::{self, Tables};
-use super::{Dialect, Role, detect, flat, messages, noted, platforms, role, stated};
+use super::{Dialect, Role, detect, flat, messages, noted, platforms, role};
 use crate::intake::{Attributes, Item, Source, Span, is_again, size_of, size_of_value};
+
+mod stated;
 
 /// The content of an item.
 #[derive(Clone, Debug, PartialEq)]

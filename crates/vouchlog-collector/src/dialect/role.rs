@@ -3,8 +3,10 @@
 use serde_json::Value;
 
 use super::carriers::{Told, has_messages, told_by};
-use super::{is_message, platforms};
+use super::is_message;
 use crate::intake::{Attributes, Event, Span, SpanKind};
+
+mod platforms;
 
 /// What an item is in an interaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,8 +1,8 @@
 //! Recorded exports against the accounts of the programs that sent them: `account.json` has each call of a model as its caller saw it, and
 //! each run of a tool as the tool saw it.
 //!
-//! What a record lacks or states otherwise is in `golden/accounts.json`, line by line. A line there is either something that the
-//! emitter does not export, or a fault of the collector; `testdata/README.md` gives the reasons.
+//! What a record lacks or states otherwise is in `golden/accounts.json`, line by line. A new line there is either something that an
+//! emitter does not export, or a fault of the collector; `testdata/README.md` gives the reasons of those that are there.
 
 use std::collections::BTreeMap;
 
@@ -86,10 +86,9 @@ fn records_of_calls(calls: &[Value], records: &[Value]) -> Vec<Option<usize>> {
             let is_free = |place: &usize| !homes.contains(&Some(*place));
             let has_no_answer = |record: &Value| record["correlation"]["response_id"].is_null();
             if homes[at].is_none() {
-                let found = (0..records.len()).filter(is_free);
-                homes[at] = found
-                    .into_iter()
-                    .find(|place| has_no_answer(&records[*place]) && fits(call, &records[*place]));
+                let mut free =
+                    (0..records.len()).filter(is_free).filter(|place| has_no_answer(&records[*place]));
+                homes[at] = free.find(|place| fits(call, &records[*place]));
             }
         }
     }

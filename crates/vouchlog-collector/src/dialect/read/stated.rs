@@ -3,8 +3,9 @@
 
 use serde_json::Value;
 
-use super::shape::json as read_json;
-use super::{Dialect, Reading, Role, langchain, platforms};
+use super::super::shape::json as read_json;
+use super::super::{Dialect, Role, langchain, platforms};
+use super::Reading;
 use crate::intake::Span;
 
 /// Completes the reading of a span.
