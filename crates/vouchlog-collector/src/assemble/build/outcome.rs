@@ -203,15 +203,7 @@ fn failure(error: &str, message: &str) -> &'static str {
     match () {
         () if has(&["timeout", "timed out", "deadline"]) => "timeout",
         () if has(&["cancelled", "canceled", "cancellederror", "aborted by"]) => "cancelled",
-        () if has(&[
-            "content blocked",
-            "guardrailraisedexception",
-            "blockedpiientity",
-            "guardrail tripwire triggered",
-        ]) =>
-        {
-            "blocked"
-        }
+        () if has(&["content blocked", "guardrailraisedexception", "blockedpiientity"]) => "blocked",
         () => "error",
     }
 }
