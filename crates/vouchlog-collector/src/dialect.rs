@@ -17,9 +17,11 @@ mod claims;
 mod determining;
 mod finish;
 mod flat;
+mod langchain;
 mod messages;
 mod noted;
 mod parts;
+mod platforms;
 mod python;
 mod read;
 mod role;
@@ -65,13 +67,21 @@ pub enum Dialect {
     AgentGateway,
     /// Anthropic's SDK.
     Anthropic,
+    /// Langfuse's SDK.
+    Langfuse,
+    /// LangSmith's SDK.
+    LangSmith,
+    /// MLflow's tracing.
+    MlFlow,
+    /// Logfire's spans of the OpenAI Agents SDK.
+    Logfire,
     /// None of them; common names are understood all the same.
     Other,
 }
 
 impl Dialect {
     /// Every dialect.
-    pub const ALL: [Dialect; 13] = [
+    pub const ALL: [Dialect; 17] = [
         Self::GenAiOld,
         Self::GenAi,
         Self::GenAiNew,
@@ -84,6 +94,10 @@ impl Dialect {
         Self::ClaudeCode,
         Self::AgentGateway,
         Self::Anthropic,
+        Self::Langfuse,
+        Self::LangSmith,
+        Self::MlFlow,
+        Self::Logfire,
         Self::Other,
     ];
 
@@ -102,6 +116,10 @@ impl Dialect {
             Self::ClaudeCode => "claude_code",
             Self::AgentGateway => "agentgateway",
             Self::Anthropic => "anthropic",
+            Self::Langfuse => "langfuse",
+            Self::LangSmith => "langsmith",
+            Self::MlFlow => "mlflow",
+            Self::Logfire => "logfire",
             Self::Other => "other",
         }
     }
@@ -162,6 +180,18 @@ fn of_attributes(attributes: &Attributes, source: &Source, name: &str) -> Dialec
     }
     if scope == "litellm" {
         return if source.version.is_empty() { Dialect::LiteLlm } else { Dialect::LiteLlmV2 };
+    }
+    if begins("langfuse.observation.") {
+        return Dialect::Langfuse;
+    }
+    if scope == "logfire.openai_agents" {
+        return Dialect::Logfire;
+    }
+    if begins("langsmith.") {
+        return Dialect::LangSmith;
+    }
+    if begins("mlflow.") || scope.starts_with("mlflow.") {
+        return Dialect::MlFlow;
     }
     if scope.starts_with("openinference.") || has("openinference.span.kind") {
         return Dialect::OpenInference;

@@ -21,9 +21,19 @@ pub(crate) fn items(folder: &str) -> Vec<Item> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(testdata().join("otlp").join(folder))
         .unwrap()
         .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().is_some_and(|name| name != ACCOUNT))
         .collect();
     paths.sort();
     paths.iter().flat_map(|path| body(path)).collect()
+}
+
+/// Beside the bodies of a program: what it did, by its own word.
+pub(crate) const ACCOUNT: &str = "account.json";
+
+/// The account of a folder's program, if there is one.
+pub(crate) fn account(folder: &str) -> Option<Value> {
+    let text = std::fs::read(testdata().join("otlp").join(folder).join(ACCOUNT)).ok()?;
+    Some(serde_json::from_slice(&text).unwrap())
 }
 
 /// Items of one body.

@@ -81,9 +81,21 @@ fn continues(run: &ToolRun<'_>, part: &Part) -> bool {
         _ => true,
     };
     let is_event = part.span_key().is_none();
-    (part.role() == Role::McpCall || part.role() == Role::A2a || is_event)
-        && agree("tool.name")
-        && agree("tool.call_id")
+    let is_known = part.role() == Role::McpCall || part.role() == Role::A2a || is_event;
+    (is_known || is_repeated(run, part)) && agree("tool.name") && agree("tool.call_id")
+}
+
+/// Whether a span right below that of a tool, by the same instrumentation, repeats it: the same tool with the same arguments would
+/// otherwise have called itself.
+fn is_repeated(run: &ToolRun<'_>, part: &Part) -> bool {
+    let Some(outer) = run.parts.last() else { return false };
+    let (Item::Span(above), Item::Span(below)) = (&outer.item, &part.item) else { return false };
+    let is_same = |name: &str| {
+        let told = part.reading.fields.get(name);
+        told.is_some() && told == outer.reading.fields.get(name)
+    };
+    let is_below = below.parent.as_deref() == Some(above.span.as_str());
+    is_below && outer.scope() == part.scope() && is_same("tool.name") && is_same("tool.arguments")
 }
 
 fn asked_by(units: &[Unit<'_>], run: &ToolRun<'_>, first: &Part) -> Option<usize> {
@@ -126,6 +138,9 @@ pub(super) fn neighbours<'a>(units: &mut Vec<Unit<'a>>, tree: &Tree<'a>, events:
     all.sort_by_cached_key(|part| part.order());
     let mut alone: BTreeMap<Alone<'a>, Unit<'a>> = BTreeMap::new();
     for part in all {
+        if repeats_retrieval(tree, part) {
+            continue;
+        }
         let is_decision = part.role() == Role::Guardrail;
         let home = by_target(units, part)
             .or_else(|| by_answer(units, part))
@@ -150,6 +165,17 @@ pub(super) fn neighbours<'a>(units: &mut Vec<Unit<'a>>, tree: &Tree<'a>, events:
         }
     }
     units.extend(alone.into_values());
+}
+
+/// Whether a retrieval is told by the span right above it, of the same instrumentation, which has the documents.
+fn repeats_retrieval(tree: &Tree<'_>, part: &Part) -> bool {
+    let documents = |part: &Part| part.reading.fields.get("source.documents").cloned();
+    let above =
+        tree.above(part).filter(|above| part.role() == Role::Retrieval && above.role() == Role::Retrieval);
+    above.is_some_and(|above| {
+        let has_no_other = documents(part).is_none() || documents(part) == documents(above);
+        above.scope() == part.scope() && documents(above).is_some() && has_no_other
+    })
 }
 
 /// What makes a record of its own out of decisions and retrievals that belong to no call.

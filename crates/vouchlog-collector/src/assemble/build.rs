@@ -181,6 +181,12 @@ fn asked_for_no_tool(object: &Map<String, Value>) -> bool {
     if !parts.all(is_without_tool) {
         return false;
     }
+    // Gemini gives the same reason, whether it asks for a tool or not.
+    let provider = object.get("model").and_then(|model| model.get("provider")?.as_str()).unwrap_or_default();
+    let is_gemini = ["gemini", "gcp", "google", "vertex"].into_iter().any(|word| provider.contains(word));
+    if is_gemini && output.get("content").is_none() {
+        return false;
+    }
     let reasons = output.get("finish").and_then(Value::as_array);
     let says_so = reasons.is_some_and(|reasons| {
         !reasons.is_empty() && reasons.iter().all(|reason| reason == "stop" || reason == "length")
@@ -232,7 +238,11 @@ fn times(unit: &Unit<'_>, merged: &Merged) -> Value {
 fn is_first_chunk(name: &str) -> bool {
     matches!(
         name,
-        "First Token Stream Event" | "gen_ai.content.completion.chunk" | "llm.content.completion.chunk"
+        "First Token Stream Event"
+            | "mlflow.chunk.item.0"
+            | "ai.stream.firstChunk"
+            | "gen_ai.content.completion.chunk"
+            | "llm.content.completion.chunk"
     )
 }
 

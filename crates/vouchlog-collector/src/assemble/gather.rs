@@ -9,7 +9,7 @@ use super::open::{Open, Part};
 use super::times::overlap;
 use super::unit::{Tree, Unit, is_server};
 use super::{a2a, attach, claude};
-use crate::dialect::{Dialect, Role};
+use crate::dialect::{Dialect, Role, text_of};
 use crate::intake::Item;
 
 /// Trace and span that a part is about.
@@ -70,6 +70,9 @@ fn inferences<'a>(tree: &Tree<'a>) -> Vec<Unit<'a>> {
             join(&mut leader, outer, at);
         }
     }
+    for (begun, ended) in streams(&all) {
+        join(&mut leader, begun, ended);
+    }
     let mut by_answer: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (at, part) in all.iter().enumerate() {
         if let Some(answer) = part.reading.text("correlation.response_id") {
@@ -113,7 +116,7 @@ fn is_same_call(outer: &Part, inner: &Part, siblings: usize) -> bool {
         return siblings == 1 || outer.scope() == inner.scope();
     }
     if outer.scope() == inner.scope() {
-        return false;
+        return siblings == 1 && states_the_same(outer, inner);
     }
     let answer = |part: &Part| part.reading.text("correlation.response_id").map(str::to_owned);
     match (answer(outer), answer(inner)) {
@@ -124,6 +127,59 @@ fn is_same_call(outer: &Part, inner: &Part, siblings: usize) -> bool {
         }
         _ => siblings == 1,
     }
+}
+
+/// Whether two spans of one instrumentation, one right above the other, tell of one call: of the same model, and nothing that one
+/// states of it differs from what the other does.
+fn states_the_same(outer: &Part, inner: &Part) -> bool {
+    const FACTS: [&str; 3] = ["correlation.response_id", "usage.input_tokens", "usage.output_tokens"];
+    let field = |part: &Part, name: &str| part.reading.fields.get(name).cloned();
+    let model = field(outer, "model.requested");
+    let is_same = |name: &str| match (field(outer, name), field(inner, name)) {
+        (Some(one), Some(other)) => one == other,
+        _ => true,
+    };
+    let said =
+        |part: &Part| part.reading.fields.get("content.output").map(text_of).filter(|text| !text.is_empty());
+    let is_said = match (said(outer), said(inner)) {
+        (Some(one), Some(other)) => one == other,
+        _ => true,
+    };
+    model.is_some() && model == field(inner, "model.requested") && is_said && FACTS.into_iter().all(is_same)
+}
+
+/// Logfire has two spans for a call whose answer is streamed: one when it is made, without the answer, and a log of no duration when the
+/// stream ends. They share neither id nor answer: of the same parent, they ask the same model the same.
+fn streams(all: &[&Part]) -> Vec<(usize, usize)> {
+    let mut pairs: Vec<(usize, usize)> = Vec::new();
+    for (ended, log) in all.iter().enumerate().filter(|(_, part)| is_logged(part)) {
+        let begun = all.iter().enumerate().filter(|(begun, call)| {
+            let is_free = !pairs.iter().any(|(taken, _)| taken == begun);
+            is_free && !is_logged(call) && is_call_of(call, log)
+        });
+        let first = begun.min_by_key(|(_, call)| call.order());
+        pairs.extend(first.map(|(begun, _)| (begun, ended)));
+    }
+    pairs
+}
+
+fn is_logged(part: &Part) -> bool {
+    let Item::Span(span) = &part.item else { return false };
+    span.attributes.get("logfire.span_type").is_some_and(|kind| kind == "log")
+}
+
+fn is_call_of(call: &Part, log: &Part) -> bool {
+    let (Item::Span(one), Item::Span(other)) = (&call.item, &log.item) else { return false };
+    let is_same = |name: &str| call.reading.fields.get(name) == log.reading.fields.get(name);
+    let is_open = !one.failed && !call.reading.fields.contains_key("content.output");
+    let has_input = call.reading.fields.contains_key("content.input");
+    is_open
+        && has_input
+        && call.scope() == log.scope()
+        && (&one.trace, &one.parent) == (&other.trace, &other.parent)
+        && one.start <= other.start
+        && is_same("content.input")
+        && is_same("model.requested")
 }
 
 /// The same answer at the same time from two instrumentations of one program. The same answer later is a cache's.

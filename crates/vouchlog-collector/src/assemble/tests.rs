@@ -7,6 +7,7 @@ use super::*;
 use crate::intake::{Event, Item, Span};
 use crate::testsupport::{assembled, at, events, golden, items, json, naming, shown, span, spans, testdata};
 
+mod accounts;
 mod agents;
 mod complete;
 mod conventions;

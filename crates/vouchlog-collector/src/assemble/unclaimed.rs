@@ -91,21 +91,19 @@ fn emitter(part: &Part) -> Emitter {
 
 /// Whether a span is about AI, in words that no table has.
 fn is_foreign(part: &Part, span: &Span) -> bool {
-    const NAMES: [&str; 10] = [
-        "langfuse.",
-        "mlflow.",
-        "langsmith.",
-        "crewai.",
-        "crew_",
-        "braintrust.",
-        "weave.",
-        "ai.model.",
-        "ai.prompt",
-        "ai.response.",
-    ];
+    const NAMES: [&str; 7] =
+        ["crewai.", "crew_", "braintrust.", "weave.", "ai.model.", "ai.prompt", "ai.response."];
     const SCOPES: [&str; 5] = ["langfuse", "mlflow", "crewai", "langsmith", "braintrust"];
     // Operations that hold others together, and are no call themselves.
-    const AROUND: [&str; 3] = ["invoke_workflow", "plan", "framework"];
+    const AROUND: [&str; 7] = [
+        "invoke_workflow",
+        "plan",
+        "framework",
+        "agent_step",
+        "execute_task",
+        "chain",
+        "execute_event_loop_cycle",
+    ];
     let operation = span.attributes.get("gen_ai.operation.name").and_then(Value::as_str);
     if operation.is_some_and(|operation| !AROUND.contains(&operation)) {
         return true;

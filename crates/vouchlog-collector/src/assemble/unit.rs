@@ -50,7 +50,13 @@ impl<'a> Unit<'a> {
         let mut unit = Self { accounts, ..Self::default() };
         unit.accounts.sort_by_cached_key(|part| {
             let is_raw = part.role() == Role::RawInference;
-            let is_event = !matches!(part.item, Item::Span(_));
+            // A log has no duration, as an event.
+            let is_event = match &part.item {
+                Item::Span(span) => {
+                    span.attributes.get("logfire.span_type").is_some_and(|kind| kind == "log")
+                }
+                _ => true,
+            };
             (is_event, is_raw, std::cmp::Reverse(part.reading.fields.len()), part.order())
         });
         unit.learn_calls();

@@ -8,8 +8,8 @@ use crate::intake::{Span, SpanEvent};
 pub(super) const EVENT_CONTENT: &str = "gen_ai.event.content";
 
 /// Whose message an event of a span is, and whether it is an answer.
-pub(super) fn message_of(event: &SpanEvent) -> Option<(&'static str, bool)> {
-    Some(match event.name.as_str() {
+pub(super) fn message_of(event: &str) -> Option<(&'static str, bool)> {
+    Some(match event {
         "gen_ai.system.message" | "gen_ai.system.instructions" | "gen_ai.system.instruction" => {
             ("system", false)
         }
@@ -28,7 +28,7 @@ pub(super) fn has_messages(span: &Span) -> bool {
             .into_iter()
             .any(|name| event.attributes.contains_key(name))
     };
-    span.events.iter().any(|event| message_of(event).is_some() && holds(event))
+    span.events.iter().any(|event| message_of(&event.name).is_some() && holds(event))
 }
 
 /// Of what an event's body has the messages, as AWS's distribution of OpenTelemetry takes them out of spans.

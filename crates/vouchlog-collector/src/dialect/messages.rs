@@ -7,6 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use super::finish::finish_reason;
+use super::langchain;
 use super::parts::{WRAPPERS, part, parts, text};
 use super::shape::json as read_json;
 use crate::limits::MAX_DEPTH;
@@ -14,7 +15,11 @@ use crate::limits::MAX_DEPTH;
 /// The messages in `value`; `role` is whose they are if they do not say. A text is one message, unless it is JSON of messages or of their
 /// parts: JSON in a message is kept as it was written.
 pub fn messages(value: &Value, role: &str) -> Vec<Value> {
-    match read_json(value) {
+    let read = read_json(value);
+    if let Some(plain) = langchain::plain(&read) {
+        return many(&plain, role, 0);
+    }
+    match read {
         read if value.is_string() && !is_conversation(&read) => match value.as_str() {
             Some("") | None => Vec::new(),
             Some(_) => vec![message(role, &parts(value, 0))],

@@ -36,7 +36,7 @@ pub(super) fn of_span<'a>(span: &'a Span, role: Role, tables: &Tables) -> Cow<'a
                     all.to_mut().insert(name.to_owned(), value.clone());
                 }
             }
-        } else if let Some((whose, is_answer)) = message_of(event) {
+        } else if let Some((whose, is_answer)) = message_of(&event.name) {
             let list = if is_answer { &mut answered } else { &mut asked };
             list.push((whose, body_of(event)));
         } else if role == Role::Guardrail && is_finding(event) {
@@ -48,6 +48,11 @@ pub(super) fn of_span<'a>(span: &'a Span, role: Role, tables: &Tables) -> Cow<'a
         } else if !is_read_elsewhere(event) {
             unknown.push(json!({ "name": event.name, "attributes": event.attributes }));
         }
+    }
+    if let Some(listed) = read_listed(&span.attributes, span.failed) {
+        asked.extend(listed.0);
+        answered.extend(listed.1);
+        all.to_mut().remove(EVENTS);
     }
     let mut found = match role {
         Role::Tool | Role::McpCall => of_tool(&asked, &answered),
@@ -63,6 +68,33 @@ pub(super) fn of_span<'a>(span: &'a Span, role: Role, tables: &Tables) -> Cow<'a
         all.to_mut().insert(UNKNOWN.to_owned(), unknown.into());
     }
     all
+}
+
+/// The attribute in which Logfire, and Pydantic AI before it had the conventions' names, list the events of a call.
+const EVENTS: &str = "events";
+
+/// Whose messages, and their bodies.
+type Messages = Vec<(&'static str, Value)>;
+
+/// The messages of a call in such a list: what was asked and what was answered. Logfire's answers are assistant messages as those before
+/// are: they are the last ones of a call that did not fail.
+fn read_listed(attributes: &Attributes, failed: bool) -> Option<(Messages, Messages)> {
+    let Value::Array(list) = read_json(attributes.get(EVENTS)?) else { return None };
+    let of_event = |event: &Value| {
+        let (whose, is_answer) = message_of(event.get("event.name")?.as_str()?)?;
+        let mut body = event.as_object()?.clone();
+        body.remove("event.name");
+        Some((whose, is_answer, with_blocks(body.into())))
+    };
+    let all: Vec<_> = list.iter().map(of_event).collect::<Option<_>>()?;
+    let has_choice = all.iter().any(|(_, is_answer, _)| *is_answer);
+    let last = all.iter().rposition(|(whose, ..)| *whose != "assistant").map_or(0, |at| at + 1);
+    let (mut asked, mut answered) = (Vec::new(), Vec::new());
+    for (at, (whose, is_answer, body)) in all.into_iter().enumerate() {
+        let is_answer = is_answer || !has_choice && !failed && at >= last;
+        if is_answer { answered.push((whose, body)) } else { asked.push((whose, body)) }
+    }
+    Some((asked, answered))
 }
 
 /// Attributes of an event, and what its body holds.
@@ -130,9 +162,10 @@ fn is_finding(event: &SpanEvent) -> bool {
     )
 }
 
-/// Those that say when something was, and failures, which are read with the outcome.
+/// Those that say when something was, failures, which are read with the outcome, and the pieces of a stream whose whole is the answer.
 fn is_read_elsewhere(event: &SpanEvent) -> bool {
-    event.attributes.is_empty() || event.name == "exception"
+    let is_chunk = event.name.starts_with("mlflow.chunk.item.") || event.name == "ai.stream.firstChunk";
+    event.attributes.is_empty() || event.name == "exception" || is_chunk
 }
 
 /// A field, and a name that stands for it in every dialect.

@@ -9,8 +9,10 @@ use serde_json::{Map, Value};
 use super::parts::add_served;
 use super::shape::{self, Shape, convert};
 use super::table::{self, Tables};
-use super::{Dialect, Role, claims, detect, flat, messages, noted, role};
+use super::{Dialect, Role, claims, detect, flat, messages, noted, platforms, role};
 use crate::intake::{Attributes, Item, Source, Span, is_again, size_of, size_of_value};
+
+mod stated;
 
 /// The content of an item.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,8 +75,11 @@ pub fn read(item: &Item) -> Reading {
     if reading.fields.get("initiator.end_user") == reading.fields.get("initiator.sub") {
         reading.fields.remove("initiator.end_user");
     }
-    if let (Item::Span(span), Role::Inference) = (item, role) {
-        model_by_name(span, &mut reading);
+    if let Item::Span(span) = item {
+        stated::complete(span, &mut reading);
+        if role == Role::Inference {
+            model_by_name(span, &mut reading);
+        }
     }
     reading
 }
@@ -115,7 +120,10 @@ pub fn read_payload(dialect: Dialect, role: Role, payload: &Attributes) -> Readi
 fn by_tables(dialect: Dialect, role: Role, attributes: &Attributes) -> Reading {
     let tables = table::of(dialect);
     let mut left = attributes.clone();
-    left.retain(|_, value| !says_nothing(value));
+    if matches!(dialect, Dialect::Langfuse | Dialect::MlFlow) {
+        platforms::unquote(dialect, &mut left);
+    }
+    left.retain(|name, value| !says_nothing(value) || is_without_arguments(name, value));
     if role == Role::RawInference {
         raw(&mut left);
     }
@@ -299,6 +307,11 @@ fn raw(attributes: &mut Attributes) {
     }
 }
 
+/// A call of a tool that takes nothing states it by an empty object.
+fn is_without_arguments(name: &str, value: &Value) -> bool {
+    value == "{}" && name.ends_with(".tool_call.function.arguments")
+}
+
 fn expand(tables: &Tables, attributes: &mut Attributes) {
     for name in &tables.merged.expand {
         let Some(members) = attributes.get(name).and_then(shape::object) else { continue };
@@ -325,7 +338,7 @@ fn restore(name: &str, attributes: &mut Attributes) {
 pub fn says_nothing(value: &Value) -> bool {
     match value {
         Value::Null => true,
-        Value::String(text) => text.is_empty() || matches!(text.as_str(), "None" | "{}"),
+        Value::String(text) => text.is_empty() || matches!(text.as_str(), "None" | "{}" | "<not specified>"),
         Value::Array(list) => list.is_empty(),
         Value::Object(members) => members.is_empty(),
         _ => false,

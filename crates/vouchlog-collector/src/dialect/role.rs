@@ -6,6 +6,8 @@ use super::carriers::{Told, has_messages, told_by};
 use super::is_message;
 use crate::intake::{Attributes, Event, Span, SpanKind};
 
+mod platforms;
+
 /// What an item is in an interaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
@@ -134,6 +136,9 @@ fn of_attributes(attributes: &Attributes, name: &str) -> Role {
     if has("guardrail_name") || has("litellm.guardrail.name") || has("gen_ai.security.guardrail.name") {
         return Role::Guardrail;
     }
+    if let Some(role) = platforms::role(attributes) {
+        return role;
+    }
     if let Some(role) = text("ai.operationId").and_then(of_vercel).or_else(|| of_spring(attributes)) {
         return role;
     }
@@ -144,6 +149,10 @@ fn of_attributes(attributes: &Attributes, name: &str) -> Role {
     // LiteLLM calls what it does over MCP a request, too.
     if let Some(role) = operation.or_else(|| text("llm.request.type").and_then(of_operation)) {
         return role;
+    }
+    // LlamaIndex marks the preparation of a call as the call itself.
+    if name.ends_with("._prepare_chat_with_tools") && has("openinference.span.kind") {
+        return Role::Context;
     }
     if let Some(role) = text("openinference.span.kind").and_then(of_open_inference) {
         return role;

@@ -25,7 +25,7 @@ macro_rules! table {
 }
 
 const COMMON: TableFile = table!("common");
-const FILES: [TableFile; 10] = [
+const FILES: [TableFile; 14] = [
     COMMON,
     table!("openllmetry"),
     table!("openinference"),
@@ -36,6 +36,10 @@ const FILES: [TableFile; 10] = [
     table!("claude_code"),
     table!("agentgateway"),
     table!("anthropic"),
+    table!("langfuse"),
+    table!("langsmith"),
+    table!("mlflow"),
+    table!("logfire"),
 ];
 
 /// Every table.

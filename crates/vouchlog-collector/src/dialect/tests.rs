@@ -10,6 +10,7 @@ mod emitters;
 mod guardrails;
 mod lossless;
 mod parts;
+mod platforms;
 mod reach;
 mod shapes;
 
@@ -19,7 +20,7 @@ fn read_span(scope: &str, name: &str, attributes: Value) -> Reading {
 
 #[test]
 fn every_table_is_read_and_has_a_version() {
-    assert_eq!(tables().len(), 10);
+    assert_eq!(tables().len(), 14);
     for file in tables() {
         let json: Value = serde_json::from_str(file.json).unwrap();
         assert_eq!(json["version"], "1", "{}", file.name);

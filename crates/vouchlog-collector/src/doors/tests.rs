@@ -15,7 +15,7 @@ fn payloads(name: &str) -> Vec<Record> {
 
 #[test]
 fn payloads_of_litellm_become_the_records_in_the_golden_files() {
-    for (file, count) in [("litellm-proxy.json", 6), ("litellm-mcp.json", 3)] {
+    for (file, count) in [("litellm-proxy.json", 6), ("litellm-mcp.json", 3), ("litellm-sdk.json", 7)] {
         let records = payloads(file);
         assert_eq!(records.len(), count);
         let all: Vec<Value> = records.iter().map(value).collect();

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::testsupport::{at, json as value, testdata};
+use crate::testsupport::{ACCOUNT, at, json as value, testdata};
 
 fn fold(settings: Settings) -> Fold {
     Fold::new(Secret::new(&[7; 32]), settings)
@@ -31,6 +31,8 @@ fn a_day() -> Vec<JournalEntry> {
     let mut entries = vec![entry(0, What::Started, &b"{}"[..])];
     let folders = std::fs::read_dir(testdata().join("otlp")).unwrap();
     let mut folders: Vec<_> = folders.map(|folder| folder.unwrap().path()).collect();
+    // Those with an account are many more calls of the same kinds.
+    folders.retain(|folder| !folder.join(ACCOUNT).exists());
     folders.sort();
     let mut second = 0;
     for folder in folders {

@@ -399,7 +399,9 @@ pub(super) fn sources(unit: &Unit<'_>, object: &mut Map<String, Value>) {
 fn document_of(document: &Value) -> Map<String, Value> {
     let document = document.get("document").unwrap_or(document);
     let mut source = Map::new();
-    for (name, names) in [("document", ["id", "document_id"]), ("content", ["content", "text"])] {
+    let members: [(&str, &[&str]); 2] =
+        [("document", &["id", "document_id"]), ("content", &["content", "text", "page_content"])];
+    for (name, names) in members {
         let value = names.iter().find_map(|name| document.get(*name)).cloned();
         let value = if name == "document" {
             value.map(|id| id.as_str().map_or_else(|| id.to_string().into(), Value::from))

@@ -197,3 +197,119 @@ fn the_agent_that_was_called_is_not_the_one_that_executed() {
     let here = one(vec![remote("invoke_agent", CLIENT), chat((1, 3, 2), (6, 9), json!({}))]);
     assert_eq!(here["workload"]["agent"]["id"], "remote");
 }
+
+#[test]
+fn spans_of_one_instrumentation_that_state_the_same_are_one_call() {
+    let outer = |more: Value| chat((1, 1, 0), (0, 9), more);
+    let inner = |ids, more: Value| chat(ids, (1, 8), more);
+    let asked = json!({ "gen_ai.request.model": "m", "gen_ai.usage.output_tokens": 5 });
+    let out = assembled(vec![outer(json!({ "gen_ai.request.model": "m" })), inner((1, 2, 1), asked.clone())]);
+    assert_eq!(out.records.len(), 1);
+    assert_eq!(json(&out.records[0])["usage"]["output_tokens"], 5);
+    for other in [
+        json!({ "gen_ai.request.model": "n" }),
+        json!({ "gen_ai.request.model": "m", "gen_ai.usage.output_tokens": 6 }),
+        json!({ "gen_ai.usage.output_tokens": 5 }),
+    ] {
+        let out = assembled(vec![outer(other.clone()), inner((1, 2, 1), asked.clone())]);
+        assert_eq!(out.records.len(), 2, "{other}");
+    }
+    // A call that made two calls is neither of them.
+    let out = assembled(vec![outer(asked.clone()), inner((1, 2, 1), asked.clone()), inner((1, 3, 1), asked)]);
+    assert_eq!(out.records.len(), 3);
+}
+
+#[test]
+fn a_tool_that_is_told_twice_by_one_instrumentation_ran_once() {
+    let tool = |ids, times, arguments: &str| {
+        let attributes = json!({
+            "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "f", "gen_ai.tool.call.arguments": arguments
+        });
+        span("app", ids, "execute_tool f", times, attributes)
+    };
+    let runs = |all: Vec<Item>| assembled(all).records.len();
+    assert_eq!(runs(vec![tool((1, 1, 0), (0, 9), r#"{"x":1}"#), tool((1, 2, 1), (1, 8), r#"{"x":1}"#)]), 1);
+    // With other arguments it called itself.
+    assert_eq!(runs(vec![tool((1, 1, 0), (0, 9), r#"{"x":1}"#), tool((1, 2, 1), (1, 8), r#"{"x":2}"#)]), 2);
+}
+
+#[test]
+fn a_retrieval_that_is_told_twice_by_one_instrumentation_is_one_source() {
+    let retrieval = |ids, times, mut more: Value| {
+        more["openinference.span.kind"] = "RETRIEVER".into();
+        more["input.value"] = "refunds?".into();
+        span("openinference.x", ids, "retrieve", times, more)
+    };
+    let found = |id: &str| json!({ "retrieval.documents.0.document.id": id, "retrieval.documents.0.document.content": "x" });
+    let sources = |all: Vec<Item>| -> usize {
+        let out = assembled(all);
+        out.records.iter().map(|record| json(record)["data"]["sources"].as_array().map_or(0, Vec::len)).sum()
+    };
+    assert_eq!(
+        sources(vec![retrieval((1, 1, 0), (0, 9), found("d1")), retrieval((1, 2, 1), (1, 8), json!({}))]),
+        1
+    );
+    // One that asks two others has their documents.
+    let two = vec![
+        retrieval((1, 1, 0), (0, 9), found("d1")),
+        retrieval((1, 2, 1), (1, 4), found("d2")),
+        retrieval((1, 3, 1), (5, 8), found("d3")),
+    ];
+    assert_eq!(sources(two), 3);
+}
+
+#[test]
+fn logfire_s_log_of_a_stream_is_the_end_of_its_call() {
+    let part = |ids, times, kind: &str, more: Value| {
+        let mut all = json!({
+            "gen_ai.operation.name": "chat", "gen_ai.request.model": "m", "logfire.msg_template": "x", "logfire.span_type": kind,
+            "gen_ai.input.messages": r#"[{"role":"user","parts":[{"type":"text","content":"Hi"}]}]"#
+        });
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        span("logfire.openai", ids, "x", times, all)
+    };
+    let begun = |ids, at| part(ids, (at, at + 5), "span", json!({ "gen_ai.response.model": "m" }));
+    let ended = |ids, at, id: &str| {
+        let more = json!({
+            "gen_ai.response.id": id, "gen_ai.response.model": "m-001",
+            "gen_ai.output.messages": r#"[{"role":"assistant","parts":[{"type":"text","content":"Hello"}]}]"#
+        });
+        part(ids, (at, at), "log", more)
+    };
+    let root = || span("app", (1, 1, 0), "root", (0, 99), json!({}));
+    let all = vec![
+        root(),
+        begun((1, 2, 1), 1),
+        ended((1, 3, 1), 10, "r1"),
+        begun((1, 4, 1), 20),
+        ended((1, 5, 1), 30, "r2"),
+    ];
+    let out = assembled(all);
+    let told: Vec<Value> = out.records.iter().map(json).collect();
+    assert_eq!(told.len(), 2, "{:#}", shown(&out));
+    for (record, id, start) in [(&told[0], "r1", 1), (&told[1], "r2", 20)] {
+        assert_eq!(record["correlation"]["response_id"], id);
+        assert_eq!(record["model"], json!({ "requested": "m", "served": "m-001" }));
+        let begin: Timestamp = record["time"]["start"].as_str().unwrap().parse().unwrap();
+        assert_eq!(begin.as_millisecond() - 1_795_300_000_000, start, "it began with the call");
+    }
+    // Of another parent, it is not known whose end it is.
+    assert_eq!(assembled(vec![root(), begun((1, 2, 1), 1), ended((1, 3, 0), 10, "r1")]).records.len(), 2);
+}
+
+#[test]
+fn gemini_s_reason_to_stop_does_not_say_that_no_tool_was_asked_for() {
+    let of = |more: Value| {
+        let mut all = json!({ "gen_ai.response.finish_reasons": ["stop"] });
+        all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        assembled(vec![chat((1, 1, 0), (0, 9), all)]).records.iter().map(json).next().unwrap()["tools"]
+            .clone()
+    };
+    let answer = r#"[{"role":"assistant","parts":[{"type":"text","content":"Hello"}]}]"#;
+    assert_eq!(of(json!({ "gen_ai.provider.name": "gcp.gemini" })), Value::Null);
+    assert_eq!(
+        of(json!({ "gen_ai.provider.name": "gcp.gemini", "gen_ai.output.messages": answer })),
+        json!([])
+    );
+    assert_eq!(of(json!({ "gen_ai.provider.name": "openai" })), json!([]));
+}

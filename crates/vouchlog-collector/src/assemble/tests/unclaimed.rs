@@ -11,10 +11,8 @@ fn expected(scope: &str, spans: u64) -> Vec<(String, String, u64)> {
     vec![("svc".into(), scope.into(), spans)]
 }
 
-fn langfuse(ids: (u8, u8, u8)) -> Item {
-    let attributes =
-        json!({ "langfuse.observation.type": "generation", "langfuse.observation.model.name": "gpt-4o" });
-    span("langfuse-sdk", ids, "llm call", (5, 9), attributes)
+fn braintrust(ids: (u8, u8, u8)) -> Item {
+    span("braintrust", ids, "llm call", (5, 9), json!({ "braintrust.span_attributes": r#"{"type":"llm"}"# }))
 }
 
 fn http(ids: (u8, u8, u8)) -> Item {
@@ -29,11 +27,8 @@ fn query(ids: (u8, u8, u8)) -> Item {
 #[test]
 fn emitters_that_no_table_has_are_counted_by_service_and_scope() {
     for (scope, attributes) in [
-        (
-            "langfuse-sdk",
-            json!({ "langfuse.observation.type": "generation", "langfuse.observation.input": "hi" }),
-        ),
-        ("mlflow", json!({ "mlflow.spanType": "\"LLM\"", "mlflow.spanInputs": "{}" })),
+        ("braintrust", json!({ "braintrust.input": "hi" })),
+        ("langfuse-sdk", json!({ "langfuse.observation.type": "span", "langfuse.observation.input": "hi" })),
         ("crewai.telemetry", json!({ "crew_key": "k", "crew_id": "c" })),
         ("some.new.sdk", json!({ "x.prompt": "hi" })),
         ("bare", json!({})),
@@ -73,14 +68,14 @@ fn neighbours_of_a_call_that_is_understood_are_its_surroundings() {
 fn an_unknown_call_beside_a_known_one_is_counted() {
     let known = || chat((1, 2, 1), (2, 9), json!({}));
     let root = || span("app", (1, 1, 0), "handle", (0, 10), json!({}));
-    assert_eq!(counted(&assembled(vec![root(), known(), langfuse((1, 3, 1))])), expected("langfuse-sdk", 1));
+    assert_eq!(counted(&assembled(vec![root(), known(), braintrust((1, 3, 1))])), expected("braintrust", 1));
     let unknown = span("app", (1, 3, 1), "dream", (3, 4), json!({ "gen_ai.operation.name": "dream" }));
     assert_eq!(counted(&assembled(vec![root(), known(), unknown])), expected("app", 1));
     let workflow =
         span("app", (1, 3, 1), "flow", (3, 4), json!({ "gen_ai.operation.name": "invoke_workflow" }));
     assert_eq!(counted(&assembled(vec![root(), known(), workflow])), vec![]);
     // Above a call it is part of its record.
-    let out = assembled(vec![langfuse((1, 1, 0)), chat((1, 2, 1), (6, 8), json!({}))]);
+    let out = assembled(vec![braintrust((1, 1, 0)), chat((1, 2, 1), (6, 8), json!({}))]);
     assert_eq!((out.records.len(), counted(&out)), (1, vec![]));
 }
 
@@ -93,15 +88,15 @@ fn ordinary_traffic_is_not_taken_for_calls() {
     let out = assembled([server, vec![query((1, 2, 1)), http((1, 3, 1)), endpoint]].concat());
     assert_eq!((out.records.len(), counted(&out)), (0, vec![]));
     // Next to an emitter that is not understood it stays ordinary.
-    assert_eq!(counted(&assembled(vec![langfuse((1, 1, 0)), http((1, 2, 1))])), expected("langfuse-sdk", 1));
+    assert_eq!(counted(&assembled(vec![braintrust((1, 1, 0)), http((1, 2, 1))])), expected("braintrust", 1));
 }
 
 #[test]
 fn the_same_span_again_is_not_counted_again() {
     let mut assembler = Assembler::new(Config::default(), naming());
-    assembler.feed(vec![langfuse((1, 1, 0))], &Delivery::at(at(0)));
-    assert_eq!(counted(&assembler.tick(at(61))), expected("langfuse-sdk", 1));
-    assembler.feed(vec![langfuse((1, 1, 0))], &Delivery::at(at(70)));
+    assembler.feed(vec![braintrust((1, 1, 0))], &Delivery::at(at(0)));
+    assert_eq!(counted(&assembler.tick(at(61))), expected("braintrust", 1));
+    assembler.feed(vec![braintrust((1, 1, 0))], &Delivery::at(at(70)));
     assert_eq!(counted(&assembler.tick(at(200))), vec![]);
 }
 
