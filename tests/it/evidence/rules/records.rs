@@ -93,6 +93,7 @@ impl Side {
             .replace("sess-01J9", &format!("sess-{number}"))
             .replace("sa-token-4471", &format!("sa-token-{number}"))
             .replace("/sa/refunds", &format!("/sa/refunds-{number}"))
+            .replace("agt-refunds", &format!("agt-refunds-{number}"))
             .replace("/sa/newsdigest", &format!("/sa/newsdigest-{number}"));
         serde_json::from_str(&text).unwrap()
     }
