@@ -6,7 +6,7 @@ use sqlx::{AnyConnection, Row as _};
 use vouchlog_record::RecordId;
 
 use crate::access::Access;
-use crate::find::find;
+use crate::find::{find, tenants};
 use crate::limits::{MAX_ERASED_AT_ONCE, MAX_ROWS};
 use crate::query::{Order, Query};
 use crate::record::check_name;
@@ -58,7 +58,8 @@ impl Vault {
                     added += put_under(&mut tx, name, rows).await?;
                 }
                 HoldTarget::Matching(query) => {
-                    standing::place(&self.shared, &mut tx, name, query).await?;
+                    let tenants = tenants(&self.shared, &mut tx, query.tenant.as_deref()).await?;
+                    standing::place(&mut tx, name, query, &tenants).await?;
                     let mut query = Query { order: Order::OldestFirst, limit: MAX_ROWS, ..query.clone() };
                     loop {
                         let page = find(&self.shared, &mut tx, &query).await?;

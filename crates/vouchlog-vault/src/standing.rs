@@ -1,14 +1,14 @@
 //! Holds that go on: what is kept later and matches comes under them, in the transaction that keeps it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use sqlx::{AnyConnection, Row as _};
 
-use crate::find::tenants;
-use crate::keys::MAC_BYTES;
-use crate::shared::Shared;
+use crate::keys::{MAC_BYTES, Tenant};
+use crate::query::Query;
 use crate::sql::over_values;
-use crate::{Query, Result, VaultError};
+use crate::{Result, VaultError};
 
 /// What a record of one tenant must be to come under a hold.
 pub(crate) struct StandingHold {
@@ -42,10 +42,15 @@ impl StandingHold {
     }
 }
 
-/// Notes what a hold is for. Pseudonyms are a tenant's, so each tenant that is there gets a row.
-pub(crate) async fn place(shared: &Shared, tx: &mut AnyConnection, hold: &str, query: &Query) -> Result<()> {
+/// Notes what a hold is for. Pseudonyms are a tenant's, so each tenant gets a row.
+pub(crate) async fn place(
+    tx: &mut AnyConnection,
+    hold: &str,
+    query: &Query,
+    tenants: &[Arc<Tenant>],
+) -> Result<()> {
     let mut rows = Vec::new();
-    for tenant in tenants(shared, tx, query.tenant.as_deref()).await? {
+    for tenant in tenants {
         let macs: BTreeSet<[u8; MAC_BYTES]> =
             query.facets.iter().map(|(facet, value)| tenant.facet(*facet, value)).collect();
         let kinds: BTreeSet<u8> = query.kinds.iter().map(|kind| kind.byte()).collect();

@@ -114,7 +114,7 @@ impl Args {
         self.say(
             output,
             lines,
-            json!({ "would_erase": records, "would_refuse": refused, "more": more }),
+            &json!({ "would_erase": records, "would_refuse": refused, "more": more }),
             (records.len(), refusals.len()),
         )
     }
@@ -133,14 +133,14 @@ impl Args {
         lines.extend(entries.iter().map(|entry| format!("  recorded at index {}", entry["index"])));
         lines.extend(refusals.iter().map(|refusal| format!("  REFUSED: {refusal}")));
         let answer = json!({ "erased": records, "refused": refusals, "entries": entries });
-        self.say(output, lines, answer, (records.len(), refusals.len()))
+        self.say(output, lines, &answer, (records.len(), refusals.len()))
     }
 
     fn say(
         &self,
         output: Output,
         mut lines: Vec<String>,
-        answer: serde_json::Value,
+        answer: &serde_json::Value,
         (records, refusals): (usize, usize),
     ) -> anyhow::Result<Outcome> {
         let found_nobody = self.found_nobody(records, refusals);
@@ -151,7 +151,7 @@ impl Args {
                     .to_owned(),
             );
         }
-        output.answer(&lines.join("\n"), &answer)?;
+        output.answer(&lines.join("\n"), answer)?;
         Ok(if refusals == 0 && !found_nobody { Outcome::Fine } else { Outcome::Finding })
     }
 }

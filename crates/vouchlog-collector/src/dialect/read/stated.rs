@@ -20,7 +20,7 @@ pub(super) fn complete(span: &Span, reading: &mut Reading) {
         Role::Guardrail if reading.dialect == Dialect::Logfire => tripped(span, reading),
         Role::Agent if is_named_by_span(reading.dialect) => name(span, reading, "workload.agent.name"),
         Role::Guardrail if reading.dialect == Dialect::OpenInference => {
-            name(span, reading, "decision.engine")
+            name(span, reading, "decision.engine");
         }
         _ => {}
     }
@@ -72,10 +72,12 @@ fn models(span: &Span, reading: &mut Reading) {
             }
         }
         // Logfire writes the model that was asked for into both until there is an answer.
-        _ if span.attributes.contains_key("logfire.msg_template") && !has_answered => {
-            if is_asked && !has(reading, "usage.input_tokens") {
-                reading.fields.remove("model.served");
-            }
+        _ if span.attributes.contains_key("logfire.msg_template")
+            && !has_answered
+            && is_asked
+            && !has(reading, "usage.input_tokens") =>
+        {
+            reading.fields.remove("model.served");
         }
         // Spring AI's word for nothing.
         _ if reading.text("model.served") == Some("none") => drop(reading.fields.remove("model.served")),
