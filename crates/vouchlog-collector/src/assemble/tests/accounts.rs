@@ -37,7 +37,7 @@ fn differences(account: &Value, records: &[Value]) -> Vec<String> {
         let name = format!("call {} ({})", call["exchange"].as_str().unwrap(), what(call));
         match at {
             Some(at) => {
-                found.extend(of_call(call, &records[*at]).into_iter().map(|it| format!("{name}: {it}")))
+                found.extend(of_call(call, &records[*at]).into_iter().map(|it| format!("{name}: {it}")));
             }
             None => found.push(format!("{name}: no record")),
         }

@@ -174,7 +174,7 @@ fn a_list_that_is_not_langchain_s_stays_what_it_was() {
     assert_eq!(langchain::plain(&json!({ "messages": [deep] })), None);
 }
 
-fn open_inference(more: Value) -> Reading {
+fn open_inference(more: &Value) -> Reading {
     let mut all = json!({ "openinference.span.kind": "LLM" });
     all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     read_span("openinference.instrumentation.x", "x", all)
@@ -186,14 +186,14 @@ fn openinference_s_model_is_the_one_asked_for_unless_parameters_name_that() {
         (reading.text("model.requested").map(str::to_owned), reading.text("model.served").map(str::to_owned))
     };
     let some = |name: &str| Some(name.to_owned());
-    assert_eq!(models(&open_inference(json!({ "llm.model_name": "m" }))), (some("m"), None));
+    assert_eq!(models(&open_inference(&json!({ "llm.model_name": "m" }))), (some("m"), None));
     let both = json!({ "llm.model_name": "m-001", "llm.invocation_parameters": r#"{"model":"m"}"# });
-    assert_eq!(models(&open_inference(both)), (some("m"), some("m-001")));
+    assert_eq!(models(&open_inference(&both)), (some("m"), some("m-001")));
     // Agents of OpenAI have the answer in the place of the parameters.
     let answer = json!({
         "llm.model_name": "m-001", "llm.invocation_parameters": r#"{"id":"r1","model":"m-001"}"#, "output.value": r#"{"id":"r1"}"#
     });
-    assert_eq!(models(&open_inference(answer)), (None, some("m-001")));
+    assert_eq!(models(&open_inference(&answer)), (None, some("m-001")));
     let embedding = read_span(
         "openinference.x",
         "x",
@@ -204,7 +204,7 @@ fn openinference_s_model_is_the_one_asked_for_unless_parameters_name_that() {
     let haystack = read_span("openinference.instrumentation.haystack", "x", haystack);
     assert_eq!(models(&haystack), (None, some("m-001")), "it names the answer's");
     let langchain = json!({ "llm.model_name": "m", "llm.invocation_parameters": r#"{"model":"m"}"#, "output.value": generations().to_string() });
-    assert_eq!(open_inference(langchain).text("correlation.response_id"), Some("r1"));
+    assert_eq!(open_inference(&langchain).text("correlation.response_id"), Some("r1"));
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn the_schema_of_a_tool_is_not_its_arguments() {
         (unnamed.text("tool.name"), &unnamed.fields["tool.arguments"]),
         (Some("f"), &json!({ "city": "Paris" }))
     );
-    let nothing = open_inference(json!({
+    let nothing = open_inference(&json!({
         "llm.output_messages.0.message.role": "assistant", "llm.output_messages.0.message.tool_calls.0.tool_call.id": "c1",
         "llm.output_messages.0.message.tool_calls.0.tool_call.function.name": "f",
         "llm.output_messages.0.message.tool_calls.0.tool_call.function.arguments": "{}"
