@@ -45,7 +45,7 @@ fn learnt(mut context: Context, of: &str, edits: &[(&str, Value)]) -> Context {
 }
 
 /// The context with an agent in the registry of agents.
-fn registered(mut context: Context, agent: &str, entry: Value) -> Context {
+fn registered(mut context: Context, agent: &str, entry: &Value) -> Context {
     let record = json!({
         "kind": "configuration", "time": { "start": "2026-11-01T00:00:00Z" },
         "configuration": { "subject": "agent", "id": agent, "agent": entry },
@@ -274,15 +274,15 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation { code: "R76", what: "a key after its time", knowing: |context| context.recorder_key_in_force("gw-eu2#1", at("2026-01-01T00:00:00Z"), Some(at("2026-11-01T00:00:00Z"))),
         edits: || vec![("/custody/recorder", json!("gw-eu2#1"))], ..M },
     // Registry of agents
-    Mutation { code: "R85", what: "an agent that was retired", knowing: |context| registered(context, "agt-refunds", json!({ "retired": "2026-11-18T09:00:00Z" })), ..M },
-    Mutation { code: "R85", what: "an agent that was retired before its last tool call", knowing: |context| registered(context, "agt-refunds", json!({ "retired": "2026-11-18T09:06:41.900Z" })), ..M },
-    Mutation { code: "R85", what: "an agent before it was put into service", knowing: |context| registered(context, "agt-refunds", json!({ "created": "2026-11-18T09:06:41Z" })), ..M },
-    Mutation { code: "R85", what: "an agent that was retired within the clock's error", knowing: |context| registered(context, "agt-refunds", json!({ "retired": "2026-11-18T09:06:41.955Z" })), cause: Cause::Unknown, ..M },
-    Mutation { code: "R85", what: "an agent that the registry does not have", knowing: |context| registered(context, "agt-other", json!({ "created": "2026-11-01T00:00:00Z" })), cause: Cause::Unknown, ..M },
+    Mutation { code: "R85", what: "an agent that was retired", knowing: |context| registered(context, "agt-refunds", &json!({ "retired": "2026-11-18T09:00:00Z" })), ..M },
+    Mutation { code: "R85", what: "an agent that was retired before its last tool call", knowing: |context| registered(context, "agt-refunds", &json!({ "retired": "2026-11-18T09:06:41.900Z" })), ..M },
+    Mutation { code: "R85", what: "an agent before it was put into service", knowing: |context| registered(context, "agt-refunds", &json!({ "created": "2026-11-18T09:06:41Z" })), ..M },
+    Mutation { code: "R85", what: "an agent that was retired within the clock's error", knowing: |context| registered(context, "agt-refunds", &json!({ "retired": "2026-11-18T09:06:41.955Z" })), cause: Cause::Unknown, ..M },
+    Mutation { code: "R85", what: "an agent that the registry does not have", knowing: |context| registered(context, "agt-other", &json!({ "created": "2026-11-01T00:00:00Z" })), cause: Cause::Unknown, ..M },
     Mutation { code: "R85", what: "an agent without an id, where there is a registry", edits: || vec![("/workload/agent/id", Value::Null)],
-        knowing: |context| registered(context, "agt-refunds", json!({})), cause: Cause::Unknown,
+        knowing: |context| registered(context, "agt-refunds", &json!({})), cause: Cause::Unknown,
         also: &[("R35", "whether the approver is the agent needs the agent")], ..M },
-    Mutation { code: "R85", what: "an agent whose retirement is withheld", knowing: |context| registered(context, "agt-refunds", json!({ "retired": { "$": "redacted" } })), cause: Cause::Unknown, ..M },
+    Mutation { code: "R85", what: "an agent whose retirement is withheld", knowing: |context| registered(context, "agt-refunds", &json!({ "retired": { "$": "redacted" } })), cause: Cause::Unknown, ..M },
     // Session
     Mutation { code: "R81", what: "a session that was not verified", edits: || vec![("/session/verified", json!(false))], ..M },
     Mutation { code: "R81", what: "a session nobody speaks of verifying", edits: || vec![("/session/verified", Value::Null)], cause: Cause::Unknown, ..M },
