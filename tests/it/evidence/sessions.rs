@@ -29,6 +29,26 @@ fn a_whole_session_is_told_without_its_content_until_somebody_asks_on_record() {
 }
 
 #[test]
+fn a_retired_agent_stays_known_by_its_id() {
+    let world = World::start();
+    let entry = json!({ "id": "c-1", "kind": "configuration", "configuration": {
+        "subject": "agent", "id": "agt-refunds", "in_force_from": "2026-11-28T12:00:00Z",
+        "agent": { "name": "Refunds", "owner": "team-payments", "sponsor": "ann", "retired": "2026-11-28T12:00:00Z" } } });
+    world.record(&json!([entry, turn(1, "tool-call"), seal(1)]));
+    let output = world.run(&["session", "sess-story"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    for told in ["registry of agents", "owner: team-payments", "accountable: ann", "retired since 2026-11-28"]
+    {
+        let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(told), "{told}: {said}");
+    }
+    let (_, found) = world.ask(&["find", "--by", "agent=agt-refunds"]);
+    let ids: Vec<&str> =
+        found["records"].as_array().unwrap().iter().map(|row| row["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["s-1", "c-1"]);
+}
+
+#[test]
 fn what_is_missing_is_drawn_where_it_is_missing() {
     let world = World::start();
     // The second turn never got here, and the seal knows of it; the third was erased lawfully.

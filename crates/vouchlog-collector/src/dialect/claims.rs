@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::shape::{Shape, convert, json, list, shape, text};
+use super::shape::{self, Shape, json, list, text};
 use crate::intake::Attributes;
 use crate::limits::{MAX_CREDENTIALS, MAX_HOPS, MAX_LISTED};
 
@@ -29,6 +29,18 @@ pub(super) fn is_overruled(name: &str, own: &Attributes, resource: &Attributes) 
     let is_told =
         USE.contains(&name) && (own.contains_key(ID) || USE.iter().any(|name| own.contains_key(*name)));
     is_another || is_told
+}
+
+/// The value in a shape, plain or with members; none if it cannot be brought into it.
+pub(super) fn convert(shape: Shape, value: &Value) -> Option<Value> {
+    match shape {
+        Shape::Credentials => credentials(value),
+        Shape::Chain => chain(value),
+        Shape::Scopes => scopes(value),
+        Shape::Act => act(value),
+        Shape::Policies => policies(value),
+        plain => shape::convert(plain, value),
+    }
 }
 
 /// A list of credentials, or a single one; `None` if an element is not an object.
@@ -105,7 +117,8 @@ fn actor(claim: &Map<String, Value>) -> Option<Map<String, Value>> {
     }
     for name in ["iat", "nbf", "exp"] {
         // A window that cannot be read is kept as it is, and the record refuses it: its absence would be no window at all.
-        let time = claim.get(name).map(|time| convert(Shape::Time, time).unwrap_or_else(|| time.clone()));
+        let time =
+            claim.get(name).map(|time| shape::convert(Shape::Time, time).unwrap_or_else(|| time.clone()));
         actor.extend(time.map(|time| (name.to_owned(), time)));
     }
     let bound = claim.get("cnf").and_then(binding);
@@ -183,9 +196,9 @@ fn shaped(group: &str, members: Map<String, Value>) -> Map<String, Value> {
             }
             // A state such as `{"$": "redacted"}`, or what no table knows.
             other @ Value::Object(_) => other,
-            other => match shape(&field) {
+            other => match shape::shape(&field) {
                 Shape::Text if !TEXTS.contains(&field.as_str()) => other,
-                shape => convert(shape, &other).unwrap_or(other),
+                plain => shape::convert(plain, &other).unwrap_or(other),
             },
         };
         let name = if field == "credential.cnf.x5t#S256" { "x5t_s256".to_owned() } else { name };

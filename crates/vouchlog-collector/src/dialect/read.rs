@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::claims::convert;
 use super::parts::add_served;
-use super::shape::{self, Shape, convert};
+use super::shape::{self, Shape};
 use super::table::{self, Tables};
 use super::{Dialect, Role, claims, detect, flat, messages, noted, platforms, role};
 use crate::intake::{Attributes, Item, Source, Span, is_again, size_of, size_of_value};
