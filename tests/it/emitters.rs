@@ -13,7 +13,7 @@ use crate::collect::world::World;
 
 const SESSION: &str = "sess-emitters";
 
-pub(crate) fn emitters() -> PathBuf {
+fn emitters() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/emitters")
 }
 
@@ -32,21 +32,25 @@ pub(crate) fn python_with(module: &str) -> Option<PathBuf> {
     None
 }
 
-/// Lets the application make its calls; what it saw of them.
-fn emit(python: &Path, protocol: &str, endpoint: &str) -> Vec<Value> {
+/// One of the emitters, which exports to an endpoint and takes nothing else from this process's environment.
+pub(crate) fn emitter(python: &Path, program: &str, protocol: &str, endpoint: &str) -> Command {
     let mut command = Command::new(python);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OTEL_")) {
         command.env_remove(name);
     }
-    let output = command
-        .arg(emitters().join("openai_v2.py"))
+    command
+        .arg(emitters().join(program))
         .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
-        .env("EMITTER_SESSION", SESSION)
         .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env_remove("OPENAI_BASE_URL")
-        .output()
-        .unwrap();
+        .env_remove("OPENAI_BASE_URL");
+    command
+}
+
+/// Lets the application make its calls; what it saw of them.
+fn emit(python: &Path, protocol: &str, endpoint: &str) -> Vec<Value> {
+    let output =
+        emitter(python, "openai_v2.py", protocol, endpoint).env("EMITTER_SESSION", SESSION).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{error}");
     let mut told: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -6,13 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::collect::world::World;
-use crate::emitters::{emitters, python_with};
+use crate::emitters::{emitter, python_with};
 
 /// The program's steps, each by a line of the doctor's that no other step has.
 const STEPS: [(&str, &str); 8] = [
@@ -37,17 +36,8 @@ fn examined(python: &Path, sdk: &str, steps: &[&str]) -> Value {
         if steps.contains(&"collector") { &["--unsampled", "--profile", "regulated"] } else { &[] };
     let collector = world.start_collector(of_collector);
     let of_program: Vec<&str> = steps.iter().copied().filter(|step| *step != "collector").collect();
-    let mut command = Command::new(python);
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("OTEL_")) {
-        command.env_remove(name);
-    }
-    let output = command
-        .arg(emitters().join("ladder.py"))
+    let output = emitter(python, "ladder.py", "http/protobuf", &collector.url)
         .args([sdk, &of_program.join(",")])
-        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
-        .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env_remove("OPENAI_BASE_URL")
         .output()
         .unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
