@@ -156,7 +156,7 @@ fn an_unsalted_digest_is_refused_by_its_place() {
 #[test]
 fn unsampled_calls_are_recorded_from_their_events() {
     let out = assembled(items("openai-v2-unsampled"));
-    assert_eq!(out.records.len(), 3);
+    assert_eq!(out.records.len(), 6);
     assert!(out.records.iter().all(|record| json(record)["custody"]["sampled"] == true));
 }
 
