@@ -1,13 +1,13 @@
 //! Writes a group of sealed records into the database, in one transaction.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use sqlx::{AnyConnection, Row as _};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use vouchlog_record::RecordId;
 
-use crate::keys::{Key, MAC_BYTES, Tenant, random_key, seal, subject_context, tenant_contexts};
+use crate::keys::{Key, MAC_BYTES, Pseudonyms, Tenant, random_key, seal, subject_context, tenant_contexts};
 use crate::sealed::SealedRecord;
 use crate::shared::Shared;
 use crate::sql::{Value, map, over_set, over_values};
@@ -34,10 +34,11 @@ pub(crate) async fn keep_group(shared: &Shared, jobs: &[KeepJob]) -> Result<Vec<
         let minimums = minimums(&mut tx).await?;
         let places = insert_records(&mut tx, &new, &owners, &minimums).await?;
         insert_parts(&mut tx, &new, &owners, &places).await?;
-        insert_facets(&mut tx, &new, &owners, &places).await?;
+        let pseudonyms = pseudonyms(&new, &owners);
+        insert_facets(&mut tx, &new, &pseudonyms, &places).await?;
         let holds = standing::all(&mut tx).await?;
         if !holds.is_empty() {
-            put_under_holds(&mut tx, &holds, &new, &owners, &places).await?;
+            put_under_holds(&mut tx, &holds, &new, &pseudonyms, &owners, &places).await?;
         }
     }
     shared.db.commit(tx).await?;
@@ -266,22 +267,31 @@ async fn insert_parts(
     Ok(())
 }
 
+/// The pseudonyms of each record.
+fn pseudonyms(new: &[New<'_>], owners: &Owners) -> Vec<Pseudonyms> {
+    let of_record = |(sealed, _): &New<'_>| {
+        let tenant = owners.tenant(&sealed.record);
+        let facets = sealed.record.facets.iter();
+        facets.map(|(facet, value)| (tenant.facet(*facet, value), facet.is_personal())).collect()
+    };
+    new.iter().map(of_record).collect()
+}
+
 /// Inserts the pseudonyms the records are found by, in their order, so that rows of one page are written together.
 async fn insert_facets(
     tx: &mut AnyConnection,
     new: &[New<'_>],
-    owners: &Owners,
+    pseudonyms: &[Pseudonyms],
     places: &HashMap<String, i64>,
 ) -> Result<()> {
-    let mut facets = HashSet::new();
-    for (sealed, _) in new {
+    let mut facets = Vec::new();
+    for ((sealed, _), pseudonyms) in new.iter().zip(pseudonyms) {
         let record = &sealed.record;
-        let (tenant, n) = (owners.tenant(record), places[record.id.as_str()]);
-        facets.extend(record.facets.iter().map(|(facet, value)| {
-            (tenant.facet(*facet, value), record.started_at, n, i64::from(facet.is_personal()))
-        }));
+        let n = places[record.id.as_str()];
+        facets.extend(
+            pseudonyms.iter().map(|(mac, personal)| (*mac, record.started_at, n, i64::from(*personal))),
+        );
     }
-    let mut facets: Vec<_> = facets.into_iter().collect();
     facets.sort_unstable();
     let row = |(mac, started_at, n, personal): ([u8; MAC_BYTES], i64, i64, i64)| {
         vec![mac.as_slice().into(), started_at.into(), n.into(), personal.into()]
@@ -296,24 +306,18 @@ async fn put_under_holds(
     tx: &mut AnyConnection,
     holds: &[StandingHold],
     new: &[New<'_>],
+    pseudonyms: &[Pseudonyms],
     owners: &Owners,
     places: &HashMap<String, i64>,
 ) -> Result<()> {
-    let macs: Vec<BTreeSet<[u8; MAC_BYTES]>> = new
-        .iter()
-        .map(|(sealed, _)| {
-            let tenant = owners.tenant(&sealed.record);
-            sealed.record.facets.iter().map(|(facet, value)| tenant.facet(*facet, value)).collect()
-        })
-        .collect();
-    let records = new.iter().zip(&macs).map(|((sealed, _), macs)| {
+    let records = new.iter().zip(pseudonyms).map(|((sealed, _), pseudonyms)| {
         let record = &sealed.record;
         KeptRecord {
             n: places[record.id.as_str()],
             tenant: owners.tenant(record).id,
             kind: record.kind.byte(),
             started_at: record.started_at,
-            macs,
+            pseudonyms,
         }
     });
     standing::cover(tx, holds, records).await

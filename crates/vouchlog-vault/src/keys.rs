@@ -18,6 +18,8 @@
 mod kek;
 mod ring;
 
+use std::collections::BTreeMap;
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::{hkdf, hmac};
 use zeroize::Zeroizing;
@@ -32,6 +34,9 @@ pub(crate) type Key = Zeroizing<[u8; 32]>;
 
 /// Bytes of a pseudonym: enough that two values never meet, short enough for an index.
 pub(crate) const MAC_BYTES: usize = 16;
+
+/// What a record is found by, each with whether it is personal.
+pub(crate) type Pseudonyms = BTreeMap<[u8; MAC_BYTES], bool>;
 
 /// First part of every context: another number is another format.
 const FORMAT: &str = "vouchlog vault 1";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sqlx::{AnyConnection, Row as _};
 
-use crate::keys::{MAC_BYTES, Tenant};
+use crate::keys::{MAC_BYTES, Pseudonyms, Tenant};
 use crate::query::Query;
 use crate::sql::over_values;
 use crate::{Result, VaultError};
@@ -30,7 +30,7 @@ pub(crate) struct KeptRecord<'a> {
     pub(crate) tenant: i64,
     pub(crate) kind: u8,
     pub(crate) started_at: i64,
-    pub(crate) macs: &'a BTreeSet<[u8; MAC_BYTES]>,
+    pub(crate) pseudonyms: &'a Pseudonyms,
 }
 
 impl StandingHold {
@@ -38,7 +38,7 @@ impl StandingHold {
         self.tenant == record.tenant
             && (self.kinds.is_empty() || self.kinds.contains(&record.kind))
             && (self.from..self.to).contains(&record.started_at)
-            && self.macs.iter().all(|mac| record.macs.contains(mac))
+            && self.macs.iter().all(|mac| record.pseudonyms.contains_key(mac))
     }
 }
 
