@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::limits::ORPHAN_TIMEOUT;
+use crate::limits::{ORPHAN_TIMEOUT, SESSION_QUIET};
 
 /// What is known beside the records of a set. What others found about the log or the vault is no fact of the set: it becomes a
 /// [`Finding`](crate::Finding) by [`Finding::reported`](crate::Finding::reported).
@@ -25,6 +25,13 @@ pub struct SessionFacts {
     pub session: String,
     /// Whether it is over, by its end or by its age.
     pub over: bool,
+}
+
+impl SessionFacts {
+    /// What is known of a session by its last record: it is over after [`SESSION_QUIET`] without another.
+    pub fn by_age(session: String, last: Timestamp, now: Timestamp) -> Self {
+        Self { session, over: now.duration_since(last) > SESSION_QUIET }
+    }
 }
 
 impl SetFacts {

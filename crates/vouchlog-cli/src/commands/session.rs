@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use vouchlog::custody::Proofs;
 use vouchlog::verify::{Claim, verify};
 use vouchlog::{Policy, StatementKind};
-use vouchlog_grading::limits::SESSION_QUIET;
 use vouchlog_grading::{Context, Finding, SessionFacts, SetFacts, grade_set};
 use vouchlog_record::{DisclosureScope, Facet, Record, RecordId, RegisteredAgent};
 use vouchlog_session::{BundleContents, SessionBundle};
@@ -241,9 +240,8 @@ impl Args {
     fn facts(&self, records: &[SessionRecord]) -> SetFacts {
         let now = Timestamp::from_millisecond(custody::now_millis()).ok();
         let last = records.iter().filter_map(SessionRecord::at).max();
-        let over = now.zip(last).is_some_and(|(now, last)| now.duration_since(last) > SESSION_QUIET);
-        let sessions = vec![SessionFacts { session: self.session.clone(), over }];
-        SetFacts { sessions, now, ..SetFacts::default() }
+        let known = now.zip(last).map(|(now, last)| SessionFacts::by_age(self.session.clone(), last, now));
+        SetFacts { sessions: known.into_iter().collect(), now, ..SetFacts::default() }
     }
 
     /// How far it is proven that the log has the record. Without the log's key a proof is taken for what it says.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use vouchlog_grading::limits::SESSION_QUIET;
 use vouchlog_grading::{SessionFacts, SetFacts, grade_set};
 use vouchlog_record::{Facet, Record, RecordId};
 use vouchlog_stream::StatementKind;
@@ -109,10 +108,8 @@ impl StateTally {
 
     /// What that says.
     pub(super) fn judge(self, now: Timestamp) -> CollectorState {
-        let over = |last: i64| now.duration_since(time(last)) > SESSION_QUIET;
-        let sessions = self.sessions.iter();
-        let sessions =
-            sessions.map(|(name, last)| SessionFacts { session: name.clone(), over: over(*last) }).collect();
+        let of_session = |(name, last): (&String, &i64)| SessionFacts::by_age(name.clone(), time(*last), now);
+        let sessions = self.sessions.iter().map(of_session).collect();
         let facts = SetFacts { sessions, now: Some(now), ..SetFacts::default() };
         let known: Vec<(RecordId, &Record)> =
             self.slim.iter().map(|(id, record)| (id.clone(), record)).collect();
