@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::forged_log::ForgedLog;
 use super::rules::{Codes, OFFENCES, audit, damage, forged, reconciled, text};
-use super::world::{World, exchange, record_of, seal, turn};
+use super::world::{World, exchange, owed, record_of, seal, turn};
 use crate::process::{Server, run};
 
 /// Standard error of a run that must fail with exit code 2.
@@ -117,13 +117,7 @@ fn a_response_that_no_record_has_is_reported_by_its_id() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_record_that_is_gone_without_an_erasure_is_named() {
     let world = World::start();
-    let record = |id: &str, retention: &str| {
-        let mut record = record_of(id, &exchange("tool-call"));
-        record["correlation"]["idempotency_key"] = id.into();
-        record["custody"]["retention"] = retention.into();
-        record
-    };
-    world.record(&json!([record("r-owed", "P100Y"), record("r-over", "P0D"), record("r-erased", "P0D")]));
+    world.record(&json!([owed("r-owed", "P100Y"), owed("r-over", "P0D"), owed("r-erased", "P0D")]));
     let (_, erased) = world.ask(&["erase", "--record", "r-erased", "--basis", "GDPR Art. 17(1)(a)"]);
     assert_eq!(erased["erased"], json!(["r-erased"]), "{erased}");
     assert_eq!(reconciled(&world, &[]), (0, Codes::new()), "what was erased lawfully is not missing");

@@ -102,6 +102,14 @@ pub(super) fn exchange(name: &str) -> Value {
     serde_json::from_slice(&std::fs::read(path.join(format!("{name}.json"))).unwrap()).unwrap()
 }
 
+/// A record that must be kept for this long. Several may be made: each is of a call of its own.
+pub(super) fn owed(id: &str, retention: &str) -> Value {
+    let mut record = record_of(id, &exchange("tool-call"));
+    record["correlation"]["idempotency_key"] = id.into();
+    record["custody"]["retention"] = retention.into();
+    record
+}
+
 /// The record that a gateway which knows everything would make of an exchange: the prompt, the answer, the model, the tool call
 /// are the exchange's; who, under which authority and policy is invented.
 pub(super) fn record_of(id: &str, exchange: &Value) -> Value {

@@ -3,7 +3,7 @@
 use sqlx::{AnyConnection, Connection};
 
 use super::{Codes, Proof, codes, rule};
-use crate::evidence::world::{World, exchange, record_of};
+use crate::evidence::world::{World, exchange, owed, record_of};
 use crate::process::Server;
 
 /// Exit code of a comparison, and the rules that it finds broken.
@@ -29,13 +29,7 @@ pub(super) fn proofs(world: &World) -> Vec<Proof> {
 /// R50: a record is gone that has to be kept; one whose time is over may be gone.
 fn lost() -> Proof {
     let world = World::start();
-    let record = |id: &str, retention: &str| {
-        let mut record = record_of(id, &exchange("tool-call"));
-        record["correlation"]["idempotency_key"] = id.into();
-        record["custody"]["retention"] = retention.into();
-        record
-    };
-    world.record(&serde_json::json!([record("r-owed", "P100Y"), record("r-over", "P0D")]));
+    world.record(&serde_json::json!([owed("r-owed", "P100Y"), owed("r-over", "P0D")]));
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(damage(
         &world,
