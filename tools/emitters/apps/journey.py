@@ -53,6 +53,23 @@ def refund(order: str) -> str:
     raise ValueError(RUNS[-1]["error"])
 
 
+TOOL_SCHEMA = [
+    {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {}}}}
+    for name in ("get_weather", "refund")
+]
+
+
+def answer_with_tools(client, text, **tools):
+    """A turn by OpenAI's client: the tools that the model calls run in between. `tools` are those by name, as a framework wraps them."""
+    messages = [{"role": "user", "content": text}]
+    answer = client.chat.completions.create(model=MODEL, messages=messages, tools=TOOL_SCHEMA).choices[0].message
+    messages.append(answer.model_dump(exclude_none=True))
+    for call in answer.tool_calls or []:
+        result = tools[call.function.name](**json.loads(call.function.arguments))
+        messages.append({"role": "tool", "tool_call_id": call.id, "content": result})
+    return client.chat.completions.create(model=MODEL, messages=messages, tools=TOOL_SCHEMA).choices[0].message.content
+
+
 def tracing(service, *, set_global=True):
     """A tracer provider that exports over OTLP/HTTP to `OTEL_EXPORTER_OTLP_ENDPOINT`."""
     from opentelemetry import trace

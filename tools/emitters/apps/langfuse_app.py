@@ -1,6 +1,5 @@
 """The OpenAI SDK under Langfuse's SDK, whose exporter is pointed at OTLP: generations, a tool, and a retriever."""
 
-import json
 import os
 
 os.environ |= {"LANGFUSE_PUBLIC_KEY": "pk-lf-none", "LANGFUSE_SECRET_KEY": "sk-lf-none"}
@@ -13,7 +12,6 @@ from langfuse.openai import OpenAI
 from journey import *
 
 langfuse = Langfuse()
-SCHEMA = [{"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {}}}} for name in ("get_weather", "refund")]
 
 
 @observe(as_type="tool", name="get_weather")
@@ -28,13 +26,7 @@ def traced_refund(order):
 
 @observe(as_type="agent")
 def weather(client, text):
-    messages = [{"role": "user", "content": text}]
-    answer = client.chat.completions.create(model=MODEL, messages=messages, tools=SCHEMA).choices[0].message
-    messages.append(answer.model_dump(exclude_none=True))
-    for call in answer.tool_calls or []:
-        use = {"get_weather": traced_weather, "refund": traced_refund}[call.function.name]
-        messages.append({"role": "tool", "tool_call_id": call.id, "content": use(**json.loads(call.function.arguments))})
-    return client.chat.completions.create(model=MODEL, messages=messages, tools=SCHEMA).choices[0].message.content
+    return answer_with_tools(client, text, get_weather=traced_weather, refund=traced_refund)
 
 
 @observe(as_type="retriever")

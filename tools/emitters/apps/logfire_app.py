@@ -1,6 +1,5 @@
 """The OpenAI SDK under Logfire's instrumentation: chat, responses, a stream, and embeddings."""
 
-import json
 import os
 
 os.environ["OTEL_RESOURCE_ATTRIBUTES"] = "host.name=host,host.id=0,os.version=0"
@@ -11,19 +10,19 @@ from openai import OpenAI
 from journey import *
 
 logfire.configure(send_to_logfire=False, service_name="logfire-app", console=False)
-SCHEMA = [{"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {}}}} for name in ("get_weather", "refund")]
+
+
+def traced(tool):
+    def run_tool(**arguments):
+        with logfire.span("tool {name}", name=tool.__name__):
+            return tool(**arguments)
+
+    return run_tool
 
 
 def weather(client, text):
-    messages = [{"role": "user", "content": text}]
     with logfire.span("weather agent"):
-        answer = client.chat.completions.create(model=MODEL, messages=messages, tools=SCHEMA).choices[0].message
-        messages.append(answer.model_dump(exclude_none=True))
-        for call in answer.tool_calls or []:
-            with logfire.span("tool {name}", name=call.function.name):
-                result = {"get_weather": get_weather, "refund": refund}[call.function.name](**json.loads(call.function.arguments))
-            messages.append({"role": "tool", "tool_call_id": call.id, "content": result})
-        return client.chat.completions.create(model=MODEL, messages=messages, tools=SCHEMA)
+        return answer_with_tools(client, text, get_weather=traced(get_weather), refund=traced(refund))
 
 
 def application(url):

@@ -5,7 +5,6 @@
 By MLflow's own names, or by those of OpenTelemetry's GenAI conventions.
 """
 
-import json
 import os
 import sys
 import tempfile
@@ -20,7 +19,6 @@ from openai import OpenAI
 from journey import *
 
 mlflow.openai.autolog()
-SCHEMA = [{"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {}}}} for name in ("get_weather", "refund")]
 
 
 @mlflow.trace(span_type="TOOL", name="get_weather")
@@ -40,13 +38,7 @@ def look_up(query):
 
 @mlflow.trace(span_type="AGENT")
 def weather(client, text):
-    messages = [{"role": "user", "content": text}]
-    answer = client.chat.completions.create(model=MODEL, messages=messages, tools=SCHEMA).choices[0].message
-    messages.append(answer.model_dump(exclude_none=True))
-    for call in answer.tool_calls or []:
-        use = {"get_weather": traced_weather, "refund": traced_refund}[call.function.name]
-        messages.append({"role": "tool", "tool_call_id": call.id, "content": use(**json.loads(call.function.arguments))})
-    return client.chat.completions.create(model=MODEL, messages=messages, tools=SCHEMA).choices[0].message.content
+    return answer_with_tools(client, text, get_weather=traced_weather, refund=traced_refund)
 
 
 def application(url):
