@@ -205,12 +205,18 @@ pub(super) fn stamp(nanoseconds: u64) -> Option<Value> {
     (nanoseconds > 0).then(|| time.to_string().into())
 }
 
+/// Puts when something began and ended, as far as that is stated.
+fn put_times(Stated { start, end }: Stated, object: &mut Map<String, Value>) {
+    for (name, time) in [("start", start), ("end", end)] {
+        object.extend(time.and_then(stamp).map(|time| (name.to_owned(), time)));
+    }
+}
+
 fn times(unit: &Unit<'_>, merged: &Merged) -> Value {
     let mut times = Map::new();
     let Some(main) = unit.main() else { return Value::Object(times) };
-    let Stated { start, end } = main.stated();
-    times.extend(start.and_then(stamp).map(|start| ("start".to_owned(), start)));
-    times.extend(end.and_then(stamp).map(|end| ("end".to_owned(), end)));
+    let stated = main.stated();
+    put_times(stated, &mut times);
     let clock: Map<String, Value> = ["source", "max_error_ms"]
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), merged.fields.get(&format!("time.clock.{name}"))?.clone())))
@@ -223,7 +229,7 @@ fn times(unit: &Unit<'_>, merged: &Merged) -> Value {
     let after = merged.fields.get("time.first_chunk_after").and_then(|it| it.as_str()?.parse::<f64>().ok());
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
     let after = after.filter(|after| (0.0..86_400.0).contains(after)).map(|after| (after * 1e9) as u64);
-    let told = start.zip(after).and_then(|(start, after)| start.checked_add(after));
+    let told = stated.start.zip(after).and_then(|(start, after)| start.checked_add(after));
     let noted = unit.accounts.iter().filter_map(|part| match &part.item {
         Item::Span(span) => {
             span.events.iter().find(|event| is_first_chunk(&event.name)).map(|event| event.time)

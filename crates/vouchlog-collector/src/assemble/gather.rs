@@ -152,20 +152,15 @@ fn states_the_same(outer: &Part, inner: &Part) -> bool {
 /// stream ends. They share neither id nor answer: of the same parent, they ask the same model the same.
 fn streams(all: &[&Part]) -> Vec<(usize, usize)> {
     let mut pairs: Vec<(usize, usize)> = Vec::new();
-    for (ended, log) in all.iter().enumerate().filter(|(_, part)| is_logged(part)) {
+    for (ended, log) in all.iter().enumerate().filter(|(_, part)| part.is_log_span()) {
         let begun = all.iter().enumerate().filter(|(begun, call)| {
             let is_free = !pairs.iter().any(|(taken, _)| taken == begun);
-            is_free && !is_logged(call) && is_call_of(call, log)
+            is_free && !call.is_log_span() && is_call_of(call, log)
         });
         let first = begun.min_by_key(|(_, call)| call.order());
         pairs.extend(first.map(|(begun, _)| (begun, ended)));
     }
     pairs
-}
-
-fn is_logged(part: &Part) -> bool {
-    let Item::Span(span) = &part.item else { return false };
-    span.attributes.get("logfire.span_type").is_some_and(|kind| kind == "log")
 }
 
 fn is_call_of(call: &Part, log: &Part) -> bool {
@@ -220,10 +215,9 @@ fn add_fetches<'a>(units: &mut Vec<Unit<'a>>, tree: &Tree<'a>) {
     fetches.sort_by_cached_key(|part| part.order());
     for part in fetches {
         let answer = part.reading.text("correlation.response_id");
-        let has_failed = matches!(&part.item, Item::Span(span) if span.failed);
         let home = units.iter().position(|unit| {
             let is_call = unit.is_inference() || unit.accounts.iter().all(|part| part.role() == Role::Fetch);
-            !has_failed && is_call && answer.is_some() && unit.answer() == answer
+            !part.is_failed_span() && is_call && answer.is_some() && unit.answer() == answer
         });
         match home {
             Some(at) => units[at].accounts.push(part),

@@ -78,6 +78,16 @@ impl Part {
         matches!(&self.item, Item::Span(span) if span.end == 0)
     }
 
+    /// Whether it is a span whose status is an error.
+    pub(super) fn is_failed_span(&self) -> bool {
+        matches!(&self.item, Item::Span(span) if span.failed)
+    }
+
+    /// Whether it is a span of no duration, by which Logfire states what other instrumentations state by an event.
+    pub(super) fn is_log_span(&self) -> bool {
+        matches!(&self.item, Item::Span(span) if span.attributes.get("logfire.span_type").is_some_and(|kind| kind == "log"))
+    }
+
     /// The session that it names; to OpenTelemetry a conversation is one.
     pub(super) fn session(&self) -> Option<&str> {
         self.reading.text("correlation.session").or_else(|| self.reading.text("correlation.conversation"))

@@ -23,6 +23,11 @@ impl ToolRun<'_> {
     pub(super) fn text(&self, field: &str) -> Option<&str> {
         self.parts.iter().find_map(|part| part.reading.text(field))
     }
+
+    /// Whether a note is about one of its spans.
+    pub(super) fn has_note(&self, note: &Part) -> bool {
+        note.about().is_some_and(|about| self.parts.iter().any(|part| part.span_key() == Some(about)))
+    }
 }
 
 /// The parts of one record.
@@ -50,13 +55,7 @@ impl<'a> Unit<'a> {
         let mut unit = Self { accounts, ..Self::default() };
         unit.accounts.sort_by_cached_key(|part| {
             let is_raw = part.role() == Role::RawInference;
-            // A log has no duration, as an event.
-            let is_event = match &part.item {
-                Item::Span(span) => {
-                    span.attributes.get("logfire.span_type").is_some_and(|kind| kind == "log")
-                }
-                _ => true,
-            };
+            let is_event = !matches!(part.item, Item::Span(_)) || part.is_log_span();
             (is_event, is_raw, std::cmp::Reverse(part.reading.fields.len()), part.order())
         });
         unit.learn_calls();
@@ -105,11 +104,9 @@ impl<'a> Unit<'a> {
     }
 
     pub(super) fn answer(&self) -> Option<&'a str> {
-        // One that was asked for in vain may be anybody's.
-        let in_vain = |part: &&&Part| {
-            part.role() == Role::Fetch && matches!(&part.item, Item::Span(span) if span.failed)
-        };
-        let accounts = self.accounts.iter().filter(|part| !in_vain(part));
+        // An answer that a failed request asked for may belong to another caller.
+        let is_known = |part: &&&Part| part.role() != Role::Fetch || !part.is_failed_span();
+        let accounts = self.accounts.iter().filter(is_known);
         accounts.into_iter().find_map(|part| part.reading.text("correlation.response_id"))
     }
 

@@ -44,7 +44,7 @@ pub(super) fn convert(shape: Shape, value: &Value) -> Option<Value> {
 }
 
 /// A list of credentials, or a single one; `None` if an element is not an object.
-pub(super) fn credentials(value: &Value) -> Option<Value> {
+fn credentials(value: &Value) -> Option<Value> {
     let all = match json(value) {
         Value::Array(all) => all,
         one @ Value::Object(_) => vec![one],
@@ -61,7 +61,7 @@ pub(super) fn credentials(value: &Value) -> Option<Value> {
 }
 
 /// A chain of authority: names, or objects. `None` if a hop is neither: a hop that is left out would make another chain.
-pub(super) fn chain(value: &Value) -> Option<Value> {
+fn chain(value: &Value) -> Option<Value> {
     let hops = match json(value) {
         Value::Array(hops) => hops,
         _ => list(value).into_iter().map(Value::String).collect(),
@@ -77,7 +77,7 @@ pub(super) fn chain(value: &Value) -> Option<Value> {
 }
 
 /// The scopes of each hop: a list of lists, or of texts with spaces between scopes.
-pub(super) fn scopes(value: &Value) -> Option<Value> {
+fn scopes(value: &Value) -> Option<Value> {
     let Value::Array(hops) = json(value) else { return None };
     let is_text = |hop: &Value| match hop {
         Value::Array(scopes) => scopes.iter().all(Value::is_string),
@@ -90,7 +90,7 @@ pub(super) fn scopes(value: &Value) -> Option<Value> {
 /// The actors of an `act` claim, the first to act first: the innermost claim names it, and the outermost one the current actor (RFC 8693
 /// section 4.1). Each has `principal`, and `issuer`, `iat`, `nbf`, `exp` and `confirmation` as far as the claim has them. `None` if an
 /// actor has no name, or there are too many: what is left out would make another chain.
-pub(super) fn act(value: &Value) -> Option<Value> {
+fn act(value: &Value) -> Option<Value> {
     let mut actors = Vec::new();
     let mut next = Some(json(value));
     while let Some(Value::Object(mut claim)) = next {

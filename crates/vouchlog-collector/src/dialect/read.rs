@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::claims::convert;
 use super::parts::add_served;
 use super::shape::{self, Shape};
 use super::table::{self, Tables};
@@ -230,7 +229,7 @@ fn content(field: &str, value: &Value, shape: Shape) -> Option<Value> {
         "content.output" => messages(value, "assistant"),
         "content.system" => messages(value, "system"),
         "content.tools" => return Some(tools(&shape::json(value))),
-        _ => return convert(shape, value),
+        _ => return claims::convert(shape, value),
     };
     // Nothing but empty messages is no answer: an embedding has one in its place.
     found.iter().any(says_something).then(|| found.into())

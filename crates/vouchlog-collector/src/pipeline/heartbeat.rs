@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use vouchlog_record::{DoorActivity, Record, RecordId, UnclaimedSpans};
 use vouchlog_stream::StatementKind;
 
-use crate::arrival::{Door, What};
+use crate::arrival::What;
 use crate::assemble::{Emitter, Unclaimed};
 use crate::fold::Tally;
 
@@ -60,7 +60,7 @@ impl Account {
     /// Notes by which door something came, and when.
     pub(super) fn add_arrival(&mut self, what: What, at: Timestamp) {
         if let What::Arrived(door) = what {
-            self.doors.insert(Door::name(door), at);
+            self.doors.insert(door.name(), at);
         }
     }
 

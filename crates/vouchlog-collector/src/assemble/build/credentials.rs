@@ -18,7 +18,7 @@ use crate::limits::MAX_CREDENTIALS;
 
 const GROUP: &str = "credential.";
 
-/// The credential that a call used, by the parts that tell of it: its id, that it took none, or nothing.
+/// The credential that a call used, by the parts that describe the call: its id, that the call took none, or nothing.
 pub(super) fn used_by(parts: &[&Part]) -> Option<Value> {
     match ids(parts).as_slice() {
         [id] => Some((*id).into()),
@@ -29,11 +29,14 @@ pub(super) fn used_by(parts: &[&Part]) -> Option<Value> {
 
 /// The ids of the credentials that the parts name as used; where no part names one, those that they describe.
 fn ids<'a>(parts: &[&'a Part]) -> Vec<&'a str> {
-    let of = |field: &str| -> BTreeSet<&'a str> {
-        parts.iter().filter_map(|part| part.reading.text(field)).collect()
-    };
-    let named = of("use.credential");
-    (if named.is_empty() { of("credential.id") } else { named }).into_iter().collect()
+    let named = texts(parts, "use.credential");
+    if named.is_empty() { texts(parts, "credential.id") } else { named }
+}
+
+/// What the parts state in a field, each text once.
+fn texts<'a>(parts: &[&'a Part], field: &str) -> Vec<&'a str> {
+    let all: BTreeSet<&str> = parts.iter().filter_map(|part| part.reading.text(field)).collect();
+    all.into_iter().collect()
 }
 
 fn describes(part: &Part) -> bool {
@@ -49,7 +52,8 @@ fn not_applicable() -> Value {
     json!({ "$": "not_applicable" })
 }
 
-/// The same for a call that a tool made. What the resource declares for everything is no word about it.
+/// The credential that a tool used for a call of its own. Only attributes of the span itself count: the resource describes what the
+/// program uses, which need not be what this call used.
 pub(super) fn used_downstream(span: &Span) -> Option<Value> {
     let text = |name: &str| span.attributes.get(name).and_then(Value::as_str).filter(|id| !id.is_empty());
     let used = text("evidence.credential.use").or_else(|| text("evidence.credential.id"));
@@ -116,9 +120,7 @@ fn calls<'a>(unit: &Unit<'a>) -> Vec<Vec<&'a Part>> {
 }
 
 fn used_by_model(unit: &Unit<'_>) -> Option<Value> {
-    let named: BTreeSet<&str> =
-        unit.accounts.iter().filter_map(|part| part.reading.text("use.credential")).collect();
-    match named.into_iter().collect::<Vec<_>>().as_slice() {
+    match texts(&unit.accounts, "use.credential").as_slice() {
         [id] => Some((*id).into()),
         [] => took_none(&unit.accounts),
         _ => None,

@@ -9,9 +9,8 @@ use super::super::a2a;
 use super::super::attach::is_output;
 use super::super::fields::{Merged, put};
 use super::super::open::Part;
-use super::super::times::Stated;
 use super::super::unit::{ToolRun, Unit};
-use super::{credentials, handoff, stamp};
+use super::{credentials, handoff, put_times, stamp};
 use crate::dialect::{Reading, Role, determining_policies, says_nothing, served_tools, tool_calls};
 use crate::intake::Item;
 use crate::limits::MAX_LISTED;
@@ -96,17 +95,14 @@ fn describe(run: &ToolRun<'_>, unit: &Unit<'_>, tool: &mut Map<String, Value>) {
         );
     }
     let first = run.parts.iter().find(|part| part.span_key().is_some());
-    let Stated { start, end } = first.map(|part| part.stated()).unwrap_or_default();
-    for (name, time) in [("start", start), ("end", end)] {
-        tool.extend(time.and_then(stamp).map(|time| (name.to_owned(), time)));
-    }
+    put_times(first.map(|part| part.stated()).unwrap_or_default(), tool);
     tool.extend(credentials::used_by(&run.parts).map(|used| ("credential".to_owned(), used)));
     let error = run.text("outcome.error").or_else(|| run.text("outcome.code")).map(str::to_owned);
     let error = error.or_else(|| exception_of(run, unit));
     let task = a2a::state(run.parts.iter().copied()).map(|(state, _)| state);
     let failed = error.is_some()
         || value("tool.success") == Some(Value::Bool(false))
-        || run.parts.iter().any(|part| matches!(&part.item, Item::Span(span) if span.failed));
+        || run.parts.iter().any(|part| part.is_failed_span());
     let denied = run.parts.iter().any(|part| verdict_of(part) == Some("deny"));
     let only_decided = run.parts.iter().all(|part| super::super::claude::name(part) == "tool_decision");
     let status = match () {
@@ -141,13 +137,9 @@ fn describe(run: &ToolRun<'_>, unit: &Unit<'_>, tool: &mut Map<String, Value>) {
     }
 }
 
-/// The type of an exception that an event tells of a run.
+/// The type of an exception that an event records for a run.
 fn exception_of(run: &ToolRun<'_>, unit: &Unit<'_>) -> Option<String> {
-    let is_of_run = |note: &&&Part| {
-        note.role() == Role::Exception
-            && note.about().is_some_and(|about| run.parts.iter().any(|part| part.span_key() == Some(about)))
-    };
-    let note = unit.notes.iter().find(is_of_run)?;
+    let note = unit.notes.iter().find(|note| note.role() == Role::Exception && run.has_note(note))?;
     match &note.item {
         Item::Event(event) => event.attributes.get("exception.type")?.as_str().map(str::to_owned),
         _ => None,
@@ -373,10 +365,7 @@ pub(super) fn sources(unit: &Unit<'_>, object: &mut Map<String, Value>) {
             let value = part.reading.fields.get(&format!("source.{name}")).cloned();
             about.extend(value.map(|value| (name.to_owned(), value)));
         }
-        let Stated { start, end } = part.stated();
-        for (name, time) in [("start", start), ("end", end)] {
-            about.extend(time.and_then(stamp).map(|time| (name.to_owned(), time)));
-        }
+        put_times(part.stated(), &mut about);
         about.extend(credentials::used_by(&[part]).map(|used| ("credential".to_owned(), used)));
         let documents = part.reading.fields.get("source.documents").and_then(Value::as_array);
         for document in documents.into_iter().flatten() {

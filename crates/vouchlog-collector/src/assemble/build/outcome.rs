@@ -87,9 +87,7 @@ pub(super) fn of(unit: &Unit<'_>, merged: &Merged) -> Ending {
 
 /// Whether a note is about a run of a tool: what failed there is the tool's, where the call itself is known.
 fn is_of_tool(note: &Part, unit: &Unit<'_>) -> bool {
-    let is_it = |part: &&Part| part.span_key().is_some() && part.span_key() == note.about();
-    !unit.accounts.is_empty()
-        && unit.tools.iter().flat_map(|run| &run.parts).copied().any(|part| is_it(&part))
+    !unit.accounts.is_empty() && unit.tools.iter().any(|run| run.has_note(note))
 }
 
 /// Whether a decision of Claude Code is about one of its tools, beside the request that asked for it.
@@ -98,7 +96,7 @@ fn is_of_one_tool(decision: &Part, unit: &Unit<'_>) -> bool {
 }
 
 /// How it ended, where that came out after the call: the status of an answer that was asked for again, or the state of a task that an
-/// agent elsewhere has. None where nothing of the kind is stated; the state in it is none where it has not ended.
+/// agent elsewhere has. The outer option is `None` where neither is stated, and the inner one where the call or the task has not ended.
 #[expect(clippy::option_option, reason = "that it has not ended is known, too")]
 fn later(unit: &Unit<'_>) -> Option<Option<&'static str>> {
     let fetches = unit.accounts.iter().filter(|part| part.role() == Role::Fetch);
