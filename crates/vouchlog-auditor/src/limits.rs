@@ -12,8 +12,8 @@ pub const SAVE_EVERY: u64 = 1_024;
 /// How often a busy or unreachable log is asked again before the audit gives up.
 pub const READ_ATTEMPTS: u32 = 5;
 
-/// Bundles in a row of which a log serves neither the entries nor the tile, after which an audit asks for no more: a log can sign a tree
-/// of any size, and what is not there cannot be read to its end.
+/// An audit stops after so many bundles in a row for which the log serves neither entries nor a tile. A log can sign a tree of any size,
+/// and reading entries that do not exist would never end.
 pub const MAX_ABSENT_BUNDLES: u64 = 1_024;
 
 /// Findings of one kind that are listed one by one; all are counted. Sixteen examples suffice.

@@ -19,7 +19,7 @@ struct Entry {
 }
 
 impl AgentRegistry {
-    /// Takes in an entry. What a later one states goes before what an earlier one states; what it does not state stays.
+    /// Takes in an entry. Its fields replace those of an earlier entry; fields that it does not state stay.
     pub(crate) fn learn(&mut self, id: &str, from: Option<Timestamp>, stated: &RegisteredAgent) {
         let Some(known) = self.entries.get_mut(id) else {
             self.entries.insert(id.to_owned(), Entry { from, agent: stated.clone() });

@@ -167,7 +167,7 @@ pub(super) fn neighbours<'a>(units: &mut Vec<Unit<'a>>, tree: &Tree<'a>, events:
     units.extend(alone.into_values());
 }
 
-/// Whether a retrieval is told by the span right above it, of the same instrumentation, which has the documents.
+/// Whether the span right above a retrieval, from the same instrumentation, describes the same retrieval and has its documents.
 fn repeats_retrieval(tree: &Tree<'_>, part: &Part) -> bool {
     let documents = |part: &Part| part.reading.fields.get("source.documents").cloned();
     let above =

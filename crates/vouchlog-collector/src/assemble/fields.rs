@@ -242,7 +242,7 @@ impl Merged {
                     && (group != "workload." || !field.starts_with("workload.agent."))
                     && !OWN_DATA.contains(&field.as_str())
             });
-            // A span that retrieved speaks of itself; one under which nothing is retrieved, of all below it.
+            // That something was retrieved is true of the span alone; that nothing was is true of all spans below it.
             let of_group =
                 of_group.filter(|(field, value)| *field != "data.retrieved" || **value == Value::Bool(false));
             handed.extend(of_group);
@@ -264,7 +264,7 @@ impl Merged {
         }
     }
 
-    /// A program that only names itself gives way to what a span of the same program above says of its proven identity.
+    /// Replaces the identity of a program that only names itself by the proven one that a span above, of the same program, states.
     fn take_proven_workload(&mut self, from: &BTreeMap<String, Value>) {
         let is_self = |fields: &BTreeMap<String, Value>| {
             fields.get("workload.method").is_none_or(|method| *method == "self")

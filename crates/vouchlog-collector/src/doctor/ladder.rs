@@ -78,7 +78,7 @@ pub struct Ladder {
     pub questions: Vec<Rung>,
     /// Whether all its records are complete.
     pub complete: bool,
-    /// What to do next; none where it is complete, or nobody can be told of.
+    /// What to do next; none where it is complete, or where nothing is known that would help.
     pub next: Option<Step>,
 }
 

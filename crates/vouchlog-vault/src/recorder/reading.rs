@@ -146,9 +146,9 @@ impl Recorder {
         Ok(judged(read, context))
     }
 
-    /// The SD-JWTs of records that show the fields asked for. Once all of them are made, the
-    /// disclosure itself is recorded, and on its way to the log before any of them is given out: one that failed gave nothing away. A bundle shows of each record those fields that it has; a single
-    /// presentation has to have all of them.
+    /// The SD-JWTs of records that show the fields asked for. Once all of them are made, the disclosure itself is recorded, and on
+    /// its way to the log before any of them is given out: one that failed gave nothing away. A bundle shows of each record those
+    /// fields that it has; a single presentation has to have all of them.
     pub async fn present(
         &self,
         access: &Access,

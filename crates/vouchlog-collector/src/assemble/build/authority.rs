@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::fields::Merged;
 
-/// The actors of an `act` claim, the first to act first. It is told as the chain, and no field of a record.
+/// The actors of an `act` claim, the first to act first. A record has no field for them: they become its chain of authority.
 pub(super) const ACT: &str = "authority.act";
 
 const CHAIN: &str = "authority.chain";
@@ -12,8 +12,8 @@ const CHAIN: &str = "authority.chain";
 /// What an actor's claim states of the delegation by which it acted.
 const DELEGATION: [&str; 4] = ["iat", "nbf", "exp", "confirmation"];
 
-/// Puts the chain that an `act` claim tells of: from the initiator, whom the token is about, to the current actor. A chain that is stated
-/// otherwise goes before one that differs, which is then a conflict.
+/// Puts the chain that an `act` claim states: from the initiator, who is the subject of the token, to the current actor. Where the source
+/// states a chain of its own and the two differ, its own is kept, and the difference is recorded as a conflict.
 pub(super) fn add_chain(merged: &mut Merged) {
     let Some(Value::Array(actors)) = merged.fields.get(ACT).cloned() else { return };
     let hops = Value::Array(hops(merged, actors));
@@ -21,7 +21,7 @@ pub(super) fn add_chain(merged: &mut Merged) {
         Some(known) if names(known) != names(&hops) => {
             merged.conflicts.push(json!({ "field": CHAIN, "kept": known, "other": hops, "by": "act" }));
         }
-        // It may be told in more detail already.
+        // The source's own chain may have more detail.
         Some(known) if has_details(known) => {}
         _ => {
             merged.fields.insert(CHAIN.to_owned(), hops);

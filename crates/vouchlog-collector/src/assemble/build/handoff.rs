@@ -19,8 +19,8 @@ fn spelled(name: &str) -> String {
     name.trim().to_lowercase().replace([' ', '-'], "_")
 }
 
-/// The agent that a call hands over to, if the call, its result, or an agent that acts beside it shows that it is a handoff. A tool
-/// named `transfer_to_savings` may as well move money.
+/// The agent that a call hands over to, if the call, its result, or an agent that acts beside it shows that it is a handoff. The name of
+/// the tool is not enough: `transfer_to_savings` may move money.
 pub(super) fn of(tool: &Map<String, Value>, acting: &BTreeSet<String>) -> Option<String> {
     let name = tool.get("name").and_then(Value::as_str).unwrap_or_default();
     let result = tool.get("result");

@@ -29,13 +29,13 @@ pub(super) fn put_in(unit: &Unit<'_>, object: &mut Map<String, Value>) {
     }
 }
 
-/// The parts that tell of each call of an agent elsewhere.
+/// The parts that describe each call of an agent elsewhere.
 fn calls<'a>(unit: &Unit<'a>) -> Vec<Vec<&'a Part>> {
     let of_run = |parts: &[&'a Part]| -> Vec<&'a Part> {
         parts.iter().copied().filter(|part| calls_agent(part)).collect()
     };
     let mut calls: Vec<Vec<&Part>> = unit.tools.iter().map(|run| of_run(&run.parts)).collect();
-    // What called an agent over the protocol is told of by the span above it, too.
+    // The span above a call over the protocol may describe the same call.
     if let [only] = calls.as_mut_slice() {
         only.extend(unit.above.iter().copied().filter(|above| passes_on(unit, above)));
     }

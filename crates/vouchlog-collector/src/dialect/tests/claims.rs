@@ -14,7 +14,7 @@ fn field(name: &str, value: &Value) -> Option<Value> {
     assert_eq!(
         found.is_none(),
         reading.left.contains_key(name),
-        "what is not understood is left: {reading:?}"
+        "an attribute is either a field or left over: {reading:?}"
     );
     found
 }
