@@ -41,6 +41,11 @@ impl Vault {
         &self.shared.shown
     }
 
+    /// Whether `location` can be the place of a vault, before anything is made for one.
+    pub fn check_location(location: &str) -> Result<()> {
+        Location::parse(location).map(|_| ())
+    }
+
     /// Makes a vault at `location`: a directory, `sqlite://FILE` or `postgres://USER@HOST/DATABASE` (an existing database; with
     /// `?sslmode=verify-full&sslrootcert=FILE` over TLS). Its keys will be wrapped by `kek`.
     pub async fn create(location: &str, kek: KeyEncryptionKey) -> Result<Self> {

@@ -146,7 +146,7 @@ fn open_to_all(folder: &Path) {
 #[test]
 fn a_vault_that_cannot_be_one_is_refused_at_start() {
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("collector");
+    let (data, key) = (folder.path().join("collector"), folder.path().join("vault.key"));
     let start =
         ["collect", "--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0", "--listen", "127.0.0.1:0"];
     let vault = [
@@ -155,9 +155,10 @@ fn a_vault_that_cannot_be_one_is_refused_at_start() {
         "--vault",
         "mysql://u:secret@127.0.0.1/d",
         "--vault-key",
-        "file:k",
+        &format!("file:{}", key.display()),
     ];
     let (code, said) = fail(&[&start[..], &vault].concat());
     assert_eq!(code, 2);
     assert!(said.contains("not a valid place for a vault") && !said.contains("secret"), "{said}");
+    assert!(!key.exists(), "a key was made for a vault that cannot be");
 }

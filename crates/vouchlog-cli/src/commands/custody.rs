@@ -64,6 +64,7 @@ impl VaultArgs {
 
     /// Opens a vault, made if it is not there.
     pub(super) async fn open_or_create(&self) -> anyhow::Result<(Vault, Access)> {
+        Vault::check_location(&self.vault).map_err(advise_vault)?;
         if let Some(dir) = self.directory() {
             make_folder(dir)?;
         }
