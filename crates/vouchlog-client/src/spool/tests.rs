@@ -7,6 +7,7 @@ use std::fs;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use vouchlog_merkle::sha256;
 use vouchlog_note::{KeyName, SignatureType, SigningKey};
 use vouchlog_stream::{Digest, Evidence, Previous, StatementKind, StreamId};
@@ -346,18 +347,20 @@ fn damaged_sample(dir: &Path) -> (State, u64) {
     (state, 121_000)
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
-
-    #[test]
-    fn damage_anywhere_is_refused_by_name_or_harmless(
-        file in 0..7_usize, at in 0.0..1.0_f64, early in any::<bool>(), damage in damage()
-    ) {
+#[test]
+fn damage_anywhere_is_refused_by_name_or_harmless() {
+    let whole = tempfile::tempdir().unwrap();
+    let (state, end) = damaged_sample(whole.path());
+    let key = secret(8, SignatureType::CosignatureEd25519);
+    let key_file = format!("stream-{}.key", key.verifying_key().id());
+    let files =
+        ["FORMAT", "STREAM", &key_file, "spool/00000001", "spool/00000002", "spool/MARK", "spool/LOCK"];
+    let cases = (0..files.len(), 0.0..1.0_f64, any::<bool>(), damage());
+    let mut runner = TestRunner::new(ProptestConfig { cases: 48, ..ProptestConfig::default() });
+    let tried = runner.run(&cases, |(file, at, early, damage)| {
+        let name = files[file];
         let dir = tempfile::tempdir().unwrap();
-        let (state, end) = damaged_sample(dir.path());
-        let key = secret(8, SignatureType::CosignatureEd25519);
-        let key_file = format!("stream-{}.key", key.verifying_key().id());
-        let name = ["FORMAT", "STREAM", &key_file, "spool/00000001", "spool/00000002", "spool/MARK", "spool/LOCK"][file];
+        copy_dir(whole.path(), dir.path());
         let path = dir.path().join(name);
         let mut bytes = fs::read(&path).unwrap();
         // Half of the damage in the first kilobyte, where headers, snapshot and state are.
@@ -378,13 +381,20 @@ proptest! {
                 prop_assert!(last == StreamId::new(41) || name == "STREAM" && last.is_none());
                 spool.commit(&statements(end..end + 1), None).unwrap();
             }
-            Err(error) => prop_assert!(error.to_string().contains(name), "{} does not name {}", error, name),
+            Err(error) => {
+                prop_assert!(error.to_string().contains(name), "{} does not name {}", error, name);
+            }
         }
         match StreamKeys::new(dir.path()).load(key.verifying_key()) {
             Ok(loaded) => prop_assert_eq!(loaded.unwrap().to_key_file(), key.to_key_file()),
-            Err(error) => prop_assert!(name == key_file && bytes != before && error.to_string().contains(name), "{}", error),
+            Err(error) => {
+                let is_named = name == key_file && error.to_string().contains(name);
+                prop_assert!(is_named && bytes != before, "{}", error);
+            }
         }
-    }
+        Ok(())
+    });
+    tried.unwrap();
 }
 
 #[test]
