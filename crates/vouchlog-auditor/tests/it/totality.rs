@@ -60,7 +60,7 @@ fn tampered(place: usize, change: impl FnOnce(&mut Vec<u8>)) -> (Objects, bool) 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn random_bytes_in_any_place_are_never_clean(
