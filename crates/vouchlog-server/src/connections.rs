@@ -7,19 +7,24 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use tower::util::Oneshot;
 
 use crate::config::ServerConfig;
 use crate::limits::{ACCEPT_PAUSE, CONNECTION_WINDOW, MAX_HEADER_BYTES, STREAM_WINDOW};
 use crate::metrics::ServerMetrics;
+use crate::peer::Peer;
 use crate::room::Room;
 
 /// Accepts until `stopping` is cancelled, then drains for at most [`ServerConfig::drain_timeout`], however far a request has got: one
@@ -36,12 +41,12 @@ pub(crate) async fn accept(
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
-        let stream = tokio::select! {
+        let (stream, address) = tokio::select! {
             biased;
             () = stopping.cancelled() => break,
             Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -57,7 +62,8 @@ pub(crate) async fn accept(
         // Answers are whole messages; holding back a short one gains nothing. A socket that is gone says so when read.
         let _ = stream.set_nodelay(true);
         let io = TokioIo::new(Greeted::new(stream, config.header_timeout));
-        let service = TowerToHyperService::new(router.clone());
+        let peer = Peer { address, certificate: None };
+        let service = service_fn(introduced(router.clone(), peer));
         let connection = graceful.watch(builder.serve_connection(io, service).into_owned());
         let open = Open::new(metrics);
         connections.spawn(async move {
@@ -75,6 +81,17 @@ pub(crate) async fn accept(
         );
     }
     connections.shutdown().await;
+}
+
+/// Hands requests to `router` with their peer among their extensions.
+fn introduced(
+    router: Router,
+    peer: Peer,
+) -> impl Fn(Request<Incoming>) -> Oneshot<Router, Request<Incoming>> + Clone {
+    move |mut request| {
+        request.extensions_mut().insert(peer.clone());
+        router.clone().oneshot(request)
+    }
 }
 
 fn builder(config: &ServerConfig) -> Builder<TokioExecutor> {

@@ -1,18 +1,20 @@
 //! Goal: a program's own routes are served as a log's are, on every listener, and what they lack is answered in the caller's
 //! protocol. Method: two routers of the kind a program brings, the gRPC one with tonic's own fallback, on two real sockets.
 
-use axum::Router;
 use axum::routing::post;
+use axum::{Extension, Router};
 use http::HeaderMap;
 use reqwest::StatusCode;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::{Server, ServerConfig, client};
+use super::{Running, Server, ServerConfig, client};
+use crate::Peer;
 
 const METHOD: &str = "/their.v1.Service/Export";
 
@@ -79,4 +81,21 @@ async fn routes_of_a_program_are_served_on_every_listener() {
     assert!(metrics.contains(r#"method="POST",route="/theirs",code="200"} 2"#), "{metrics}");
     drop(stop);
     task.await.unwrap();
+}
+
+#[tokio::test]
+async fn requests_bring_their_peer() {
+    let peer =
+        async |Extension(peer): Extension<Peer>| format!("{} {}", peer.address, peer.certificate.is_none());
+    let http = Router::new().route("/peer", axum::routing::get(peer));
+    let server = Server::routes(http, Router::new(), ServerConfig::default());
+    let running = Running::start(server).await;
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    let request = b"GET /peer HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await.unwrap();
+    let mut answer = String::new();
+    let address = stream.local_addr().unwrap();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with(&format!("{address} true")), "{answer}");
+    running.stop().await;
 }
