@@ -97,6 +97,8 @@ pub struct StreamInfo {
     pub gateway: String,
     /// The entry that enrolled that gateway; the stream's own index is that of its opening.
     pub enrolled: LeafIndex,
+    /// The entry that revoked its gateway's key, if one did.
+    pub revoked: Option<LeafIndex>,
     /// The vkey that signs its heads.
     pub key: String,
     /// The stream it continues.

@@ -78,7 +78,7 @@ impl<'a> Writer<'a> {
         let logged_at = LoggedAt::from_millis(1_767_225_600_000).ok_or("a time")?;
         let genesis = Genesis { origin: origin.clone(), operator: operator.verifying_key().clone() };
         self.push(&Entry::Genesis { logged_at, note: genesis.sign(log_key)? }.encode())?;
-        let enrolment = Enrolment { log: origin.clone(), gateway: gateway.verifying_key().clone() };
+        let enrolment = Enrolment::first(origin.clone(), gateway.verifying_key().clone());
         self.push(&Entry::GatewayEnrolled { logged_at, note: enrolment.sign(&operator)? }.encode())?;
         let opening = StreamOpening {
             log: origin.clone(),

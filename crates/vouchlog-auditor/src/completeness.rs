@@ -18,7 +18,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use vouchlog_merkle::{Hash, ProofError, TreeHead};
-use vouchlog_note::CheckpointError;
+use vouchlog_note::{CheckpointError, VerifyingKey};
 
 use crate::encoding;
 use crate::evidence::ProvenRun;
@@ -98,6 +98,14 @@ pub struct CompleteStream {
     pub stream: u64,
     /// Name of its gateway's key.
     pub gateway: String,
+    /// The key, as the operator enrolled it.
+    #[serde(with = "encoding::text")]
+    pub gateway_vkey: VerifyingKey,
+    /// The key whose own signature handed the name over to this one, if one did.
+    #[serde(with = "encoding::maybe_text", skip_serializing_if = "Option::is_none")]
+    pub rotated_from: Option<VerifyingKey>,
+    /// Whether it is the log's house stream: its sender is unknown, and the log holds the key.
+    pub is_house: bool,
     /// The stream it continues, and the size that had.
     pub continues: Option<(u64, u64)>,
     /// Sequence number the proof begins with.

@@ -118,9 +118,11 @@ finding_kinds! {
     UndecodableEntry "undecodable-entry" Serious "R74",
     /// An enrolment or revocation is not by the operator, or contradicts an earlier one.
     BadEnrolment "bad-enrolment" Serious "R76",
+    /// A second key was enrolled under a gateway's name, and neither the first key's signature nor the operator's reason is there.
+    SecondKeyForAName "second-key-for-a-name" Serious "R76",
     /// A stream was opened by a key that was not enrolled.
     UnknownGateway "unknown-gateway" Serious "R76",
-    /// A withdrawn key opened a stream, or went on writing to one.
+    /// A revoked key opened a stream or went on writing to one, or a replaced key opened one.
     RevokedKeyUsed "revoked-key-used" Serious "R76",
     /// A stream's opening is not signed by its gateway, or its key opened another stream before.
     BadOpening "bad-opening" Serious "R62",

@@ -89,6 +89,8 @@ pub struct StreamReport {
     pub stream: u64,
     /// Name of its gateway's key.
     pub gateway: String,
+    /// Id of that key; `None` when the opening does not say reliably.
+    pub gateway_key_id: Option<String>,
     /// Its state: `open`, `closed`, `succeeded` or `withdrawn`.
     pub status: &'static str,
     /// The stream it continues, and the size that had.
@@ -212,6 +214,7 @@ fn stream_report(id: u64, stream: &Stream) -> StreamReport {
     StreamReport {
         stream: id,
         gateway: stream.gateway.as_ref().map_or_else(|| "unknown".to_owned(), |key| key.name().to_string()),
+        gateway_key_id: stream.gateway.as_ref().map(|key| key.id().to_string()),
         status,
         continues: stream.previous.map(|(stream, size)| (stream.get(), size)),
         statements: stream.statements,
@@ -264,9 +267,10 @@ impl fmt::Display for AuditReport {
             let StreamReport { stream: id, gateway, status, statements, signed, declared_losses, .. } =
                 stream;
             let complete = if stream.complete { "complete" } else { "NOT COMPLETE" };
+            let key = stream.gateway_key_id.as_ref().map_or_else(String::new, |id| format!(" (key {id})"));
             writeln!(
                 f,
-                "stream {id} of {gateway}, {status}: {}, {signed} signed, {complete}, {}",
+                "stream {id} of {gateway}{key}, {status}: {}, {signed} signed, {complete}, {}",
                 counted(*statements, "statement", "statements"),
                 counted(*declared_losses, "declared loss", "declared losses")
             )?;

@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use vouchlog_note::{Origin, VerifyingKey};
-use vouchlog_stream::{Enrolment, Entry, Genesis, LoggedAt, Revocation, StatementEntry, StreamId};
+use vouchlog_note::{KeyName, Origin, VerifyingKey};
+use vouchlog_stream::{Entry, Genesis, LoggedAt, StatementEntry, StreamId};
 
 use crate::config::Config;
 use crate::evidence::EvidenceSource;
@@ -18,6 +18,7 @@ use crate::place::Place;
 
 mod heads;
 mod opening;
+mod registry;
 mod silence;
 pub(crate) mod stored;
 mod stream;
@@ -55,6 +56,8 @@ impl Terms {
 pub(crate) struct Gateway {
     pub(crate) enrolled: u64,
     pub(crate) withdrawn: Option<Withdrawn>,
+    /// The entry that enrolled another key in its place.
+    pub(crate) replaced: Option<u64>,
 }
 
 /// Everything the entries read so far say.
@@ -72,6 +75,8 @@ pub(crate) struct Rules {
     /// Streams by their key: a key opens one.
     pub(crate) by_key: HashMap<VerifyingKey, StreamId>,
     pub(crate) gateways: HashMap<VerifyingKey, Gateway>,
+    /// The keys of each gateway's name, in the order of their enrolment.
+    pub(crate) names: HashMap<KeyName, Vec<VerifyingKey>>,
     /// Set when entries could not be read: what later ones seem to lack may have been in those.
     pub(crate) lost: Option<Cause>,
 }
@@ -88,6 +93,7 @@ impl Rules {
             streams: HashMap::new(),
             by_key: HashMap::new(),
             gateways: HashMap::new(),
+            names: HashMap::new(),
             lost: None,
         }
     }
@@ -123,7 +129,7 @@ impl Rules {
             Entry::StreamClosed { stream, note, .. } => {
                 self.head(index, *stream, note, HeadEntry::Closes, found);
             }
-            Entry::GatewayEnrolled { note, .. } => self.enrolled(index, note, found),
+            Entry::GatewayEnrolled { logged_at, note } => self.enrolled(index, note, *logged_at, found),
             Entry::GatewayRevoked { note, .. } => self.revoked(index, note, found),
         }
         if index == 0 && !matches!(entry, Entry::Genesis { .. }) {
@@ -189,59 +195,6 @@ impl Rules {
         if index == 0 {
             // The operator is unknown, so no enrolment can be verified.
             self.lose(cause);
-        }
-    }
-
-    /// SPEC: the operator that genesis names enrols and revokes gateways; a revoked key stays revoked.
-    fn enrolled(&mut self, index: u64, note: &str, found: &mut Suspicions) {
-        let Some(operator) = &self.operator else { return };
-        let bad = |found: &mut Suspicions, with: Vec<u64>, words: String| {
-            let lead = EvidenceSource::entries(with.into_iter().chain([index]));
-            found.add(FindingKind::BadEnrolment, Place::entry(index), lead, || words);
-        };
-        match Enrolment::open(note, &self.terms.origin, operator) {
-            Err(error) => bad(found, Vec::new(), format!("the enrolment is rejected: {error}")),
-            Ok(enrolment) => match self.gateways.get(&enrolment.gateway) {
-                None => {
-                    let gateway = Gateway { enrolled: index, withdrawn: None };
-                    self.gateways.insert(enrolment.gateway, gateway);
-                }
-                Some(Gateway { withdrawn: Some(withdrawn), .. }) => {
-                    let name = enrolment.gateway.name();
-                    bad(found, vec![withdrawn.index], format!("the revoked key of {name} is enrolled again"));
-                }
-                Some(_) => {}
-            },
-        }
-    }
-
-    fn revoked(&mut self, index: u64, note: &str, found: &mut Suspicions) {
-        let Some(operator) = &self.operator else { return };
-        let revocation = match Revocation::open(note, &self.terms.origin, operator) {
-            Ok(revocation) => revocation,
-            Err(error) => {
-                let words = || format!("the revocation is rejected: {error}");
-                let (place, lead) = (Place::entry(index), EvidenceSource::entries([index]));
-                found.add(FindingKind::BadEnrolment, place, lead, words);
-                return;
-            }
-        };
-        let Some(gateway) = self.gateways.get_mut(&revocation.gateway) else {
-            if self.lost.is_none() {
-                let words = || format!("the key of {} was never enrolled", revocation.gateway.name());
-                let lead = EvidenceSource::entries([index]).with_run(0, index);
-                found.add(FindingKind::BadEnrolment, Place::entry(index), lead, words);
-            }
-            return;
-        };
-        if gateway.withdrawn.is_some() {
-            return;
-        }
-        let withdrawn = Withdrawn { index, effective: revocation.effective };
-        gateway.withdrawn = Some(withdrawn);
-        let streams = self.streams.values_mut();
-        for stream in streams.filter(|stream| stream.gateway.as_ref() == Some(&revocation.gateway)) {
-            stream.withdrawn = Some(withdrawn);
         }
     }
 }

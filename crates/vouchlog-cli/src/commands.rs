@@ -32,6 +32,7 @@ mod find;
 mod fsck;
 mod grade;
 mod hold;
+mod house;
 mod input;
 mod keygen;
 mod man;
@@ -71,6 +72,7 @@ pub(crate) enum Command {
     Serve(serve::Args),
     Witness(witness::Args),
     Enrol(enrol::EnrolArgs),
+    Rotate(enrol::RotateArgs),
     Revoke(enrol::RevokeArgs),
     Submit(submit::Args),
     Prove(prove::Args),
@@ -129,6 +131,7 @@ impl Command {
                 block_on(async { args.run_until(running::shutdown_signal()?, *output).await })
             }
             Self::Enrol(args) => block_on(args.run(*output)),
+            Self::Rotate(args) => block_on(args.run(*output)),
             Self::Revoke(args) => block_on(args.run(*output)),
             Self::Submit(args) => block_on(args.run(*output)),
             Self::Prove(args) => block_on(args.run(*output)),

@@ -24,7 +24,10 @@ pub(crate) const GROUPS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("Audit", &["verify", "audit", "prove", "prove-complete", "verify-finding", "sample"]),
-    ("Keys and upkeep", &["keygen", "enrol", "revoke", "fsck", "backup", "recover", "completions", "man"]),
+    (
+        "Keys and upkeep",
+        &["keygen", "enrol", "rotate", "revoke", "fsck", "backup", "recover", "completions", "man"],
+    ),
 ];
 
 /// Columns that an example may take: the default width of a terminal.

@@ -199,6 +199,21 @@ impl KeyName {
         }
     }
 
+    /// Takes `name` for a new key: one of printable ASCII characters, so that no two names look the same and no character is
+    /// invisible or changes the direction of a line. Names of older keys are read with [`KeyName::new`].
+    pub fn for_new_key(name: &str) -> Result<Self, KeyError> {
+        let name = Self::new(name)?;
+        match name.lookalike() {
+            Some(character) => Err(KeyError::NameNotAscii { character }),
+            None => Ok(name),
+        }
+    }
+
+    /// The first character that a name of a new key may not have.
+    pub fn lookalike(&self) -> Option<char> {
+        self.0.chars().find(|character| !character.is_ascii_graphic())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -325,6 +340,15 @@ pub enum KeyError {
     #[error("the key name holds {character:?}; white space, '+' and control characters are not allowed")]
     NameCharacter {
         /// The first character that is not allowed.
+        character: char,
+    },
+    /// The name of a new key held a character that may not be told apart from another, or not be seen.
+    #[error(
+        "the name holds U+{:04X}: names of new keys and new gateways have printable ASCII characters only, so that they can be told apart",
+        *character as u32
+    )]
+    NameNotAscii {
+        /// The first character that is not ASCII.
         character: char,
     },
     /// A vkey was longer than any key of a registered type can make it.

@@ -1,25 +1,26 @@
 //! A batch in the making: requests become entries and changed states, beside the committed ones, so that a batch that is not
 //! committed leaves no trace.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::{BufMut, BytesMut};
 use vouchlog_api::{Error, ErrorKind, Result};
 use vouchlog_merkle::{Hash, LeafIndex, leaf_hash};
-use vouchlog_note::{SigningKey, VerifyingKey};
+use vouchlog_note::{KeyName, SigningKey, VerifyingKey};
 use vouchlog_stream::{
-    Admitted, Enrolment, Entry, GatewayState, LoggedAt, Revocation, Revoked, Run, SequenceNumber, Statement,
-    StatementEntry, StreamId, StreamOpening, StreamState, StreamStatus,
+    Admitted, Enrolment, Entry, GatewayState, LoggedAt, Run, SequenceNumber, Statement, StatementEntry,
+    StreamId, StreamOpening, StreamState, StreamStatus,
 };
 
 use crate::edge::Framed;
-use crate::limits::{MAX_GATEWAYS, MAX_OPEN_STREAMS_PER_GATEWAY};
+use crate::limits::MAX_OPEN_STREAMS_PER_GATEWAY;
 use crate::queue::{Append, Done};
 use crate::recall::{Recall, unknown_stream};
 use crate::state::Directory;
 
 mod house;
+mod registry;
 
 pub(crate) use house::{House, HousePlace, HouseRun, OpenHouse};
 
@@ -48,6 +49,8 @@ pub(crate) struct Draft<'a> {
     /// How many streams of the batch each gateway opened.
     opened_by: HashMap<VerifyingKey, usize>,
     gateways: HashMap<VerifyingKey, GatewayState>,
+    /// Names of the keys that the batch enrols.
+    enrolled: HashSet<KeyName>,
 }
 
 /// A finished draft.
@@ -81,6 +84,7 @@ impl<'a> Draft<'a> {
             opened: HashMap::new(),
             opened_by: HashMap::new(),
             gateways: HashMap::new(),
+            enrolled: HashSet::new(),
         }
     }
 
@@ -176,7 +180,7 @@ impl<'a> Draft<'a> {
             tried.supersede(previous.stream, previous.size)?;
         }
         if let (Enroller::Open(operator), None) = (enroller, self.gateway(&opening.gateway)) {
-            let enrolment = Enrolment { log: opening.log.clone(), gateway: opening.gateway.clone() };
+            let enrolment = Enrolment::first(opening.log.clone(), opening.gateway.clone());
             let note =
                 enrolment.sign(operator).map_err(|_| Error::internal("the operator's key cannot sign"))?;
             self.enrol(note, &enrolment)?;
@@ -195,40 +199,6 @@ impl<'a> Draft<'a> {
         *self.opened_by.entry(gateway.clone()).or_default() += 1;
         self.streams.insert(id, StreamState::new(id, gateway, key, opening.previous));
         Ok(Done::Opened(id))
-    }
-
-    /// Enrols a gateway; one that is enrolled already stays so.
-    pub(crate) fn enrol(&mut self, note: String, enrolment: &Enrolment) -> Result<Done> {
-        if let Some(gateway) = self.gateway(&enrolment.gateway) {
-            return match &gateway.revoked {
-                None => Ok(Done::Enrolled(gateway.enrolled)),
-                Some(revoked) => Err(revoked_key(gateway, revoked)),
-            };
-        }
-        if self.committed.gateways.len() + self.gateways.len() >= MAX_GATEWAYS {
-            let message = format!("the log has {MAX_GATEWAYS} gateways, which is the limit");
-            return Err(Error::new(ErrorKind::FailedPrecondition, message));
-        }
-        let index = self.push(&Entry::GatewayEnrolled { logged_at: self.now, note });
-        let key = enrolment.gateway.clone();
-        self.gateways.insert(key.clone(), GatewayState { key, enrolled: index, revoked: None });
-        Ok(Done::Enrolled(index))
-    }
-
-    /// Revokes a gateway; one that is revoked already stays so.
-    pub(crate) fn revoke(&mut self, note: String, revocation: &Revocation) -> Result<Done> {
-        let Some(gateway) = self.gateway(&revocation.gateway) else {
-            return Err(Error::not_found(format!("the gateway `{}` is not enrolled", revocation.gateway)));
-        };
-        if let Some(revoked) = &gateway.revoked {
-            return Ok(Done::Revoked(revoked.index));
-        }
-        let mut gateway = gateway.clone();
-        let index = self.push(&Entry::GatewayRevoked { logged_at: self.now, note });
-        let (effective, reason) = (revocation.effective, revocation.reason.clone());
-        gateway.revoked = Some(Revoked { index, effective, reason });
-        self.gateways.insert(gateway.key.clone(), gateway);
-        Ok(Done::Revoked(index))
     }
 
     /// Writes the newest head of a stream as an entry.
@@ -284,23 +254,10 @@ impl<'a> Draft<'a> {
         self.opened.get(key).or_else(|| self.committed.by_key.get(key)).copied()
     }
 
-    fn gateway(&self, key: &VerifyingKey) -> Option<&GatewayState> {
-        self.gateways.get(key).or_else(|| self.committed.gateways.get(key).map(Arc::as_ref))
-    }
-
-    /// The gateway is enrolled and its key not revoked.
-    fn check_gateway(&self, key: &VerifyingKey) -> Result<()> {
-        let Some(gateway) = self.gateway(key) else { return Err(unknown_gateway(key)) };
-        match gateway.revoked_at(self.now) {
-            None => Ok(()),
-            Some(revoked) => Err(revoked_key(gateway, revoked)),
-        }
-    }
-
     fn check_may_open(&self, key: &VerifyingKey, enroller: &Enroller<'_>) -> Result<()> {
         match (self.gateway(key), enroller) {
             (None, Enroller::Open(_)) => return Ok(()),
-            _ => self.check_gateway(key)?,
+            _ => self.check_opens(key)?,
         }
         let is_open = |stream: &StreamState| stream.status() == StreamStatus::Open;
         // What this batch opened or closed counts too.
@@ -349,28 +306,6 @@ fn key_used(stream: StreamId) -> Error {
     Error::invalid(format!("the key has already opened stream {stream}: generate a new key for each stream"))
 }
 
-fn unknown_gateway(key: &VerifyingKey) -> Error {
-    Error::new(
-        ErrorKind::PermissionDenied,
-        format!(
-            "the gateway `{}` is not enrolled; the log's operator must enrol its key first: {key}",
-            key.name()
-        ),
-    )
-}
-
-fn revoked_key(gateway: &GatewayState, revoked: &Revoked) -> Error {
-    Error::new(
-        ErrorKind::PermissionDenied,
-        format!(
-            "the key of gateway `{}` was revoked at index {} ({})",
-            gateway.key.name(),
-            revoked.index,
-            revoked.reason
-        ),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use vouchlog_note::SignatureType;
@@ -385,7 +320,7 @@ mod tests {
         let mut directory = Directory::default();
         for gateway in &gateways {
             let key = gateway.verifying_key().clone();
-            directory.put_gateway(GatewayState { key, enrolled: LeafIndex::new(0), revoked: None });
+            directory.put_gateway(GatewayState::enrolled(key, LeafIndex::new(0)));
         }
         let opening = |gateway: &SigningKey, number: usize| {
             let seed = vouchlog_merkle::sha256(&number.to_be_bytes());

@@ -13,7 +13,7 @@ use vouchlog_merkle::{LeafIndex, RangeProof, TreeSize};
 use vouchlog_note::VerifyingKey;
 use vouchlog_runtime::{Poison, Readiness};
 use vouchlog_storage::Store;
-use vouchlog_stream::{Run, SequenceNumber, StreamId, StreamState};
+use vouchlog_stream::{GatewayState, Run, SequenceNumber, StreamId, StreamState};
 
 use crate::edge::PerfectNodes;
 use crate::follow::Follower;
@@ -289,11 +289,11 @@ impl<S: Store> Appender for Engine<S> {
         let gateway = directory.gateways.get(state.gateway());
         let gateway =
             gateway.ok_or_else(|| Error::internal("the stream's gateway is not in the directory"))?;
-        Ok(stream_info(&state, gateway.enrolled))
+        Ok(stream_info(&state, gateway))
     }
 }
 
-fn stream_info(state: &StreamState, enrolled: LeafIndex) -> StreamInfo {
+fn stream_info(state: &StreamState, gateway: &GatewayState) -> StreamInfo {
     let run = |run: &Run| RunInfo {
         start: run.start,
         count: run.count,
@@ -303,7 +303,8 @@ fn stream_info(state: &StreamState, enrolled: LeafIndex) -> StreamInfo {
     StreamInfo {
         stream: state.id(),
         gateway: state.gateway().name().to_string(),
-        enrolled,
+        enrolled: gateway.enrolled,
+        revoked: gateway.revoked.as_ref().map(|revoked| revoked.index),
         key: state.key().to_string(),
         previous: state.previous(),
         size: state.size(),

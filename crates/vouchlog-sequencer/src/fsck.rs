@@ -34,6 +34,8 @@ pub struct Report {
     pub streams: u64,
     /// What is wrong, in the order it was found; at most a thousand.
     pub findings: Vec<Finding>,
+    /// What is not wrong with the store, but for the operator to look at.
+    pub notes: Vec<String>,
 }
 
 /// Something wrong with a store.

@@ -30,6 +30,9 @@ pub const WITNESS_PATIENCE: Duration = Duration::from_secs(15);
 /// Gateways that can be enrolled. Each costs a kilobyte of memory.
 pub const MAX_GATEWAYS: usize = 65_536;
 
+/// Names with several keys that are reported one by one: logs of earlier versions may have any number of them.
+pub const MAX_SHARED_NAMES: usize = 100;
+
 /// Streams one gateway may have open. A gateway process has one; processes that died leave theirs behind.
 pub const MAX_OPEN_STREAMS_PER_GATEWAY: usize = 1_024;
 

@@ -92,7 +92,7 @@ impl<S: Store> Engine<S> {
         let house = sequencer.house.gateway.as_ref().map(|key| key.verifying_key().clone());
         let enrolment = match (&sequencer.operator_key, house) {
             (Some(operator), Some(house)) if !shared.directory.read().gateways.contains_key(&house) => {
-                let enrolment = Enrolment { log: shared.origin.clone(), gateway: house };
+                let enrolment = Enrolment::first(shared.origin.clone(), house);
                 Some((enrolment.sign(operator), enrolment))
             }
             _ => None,
@@ -157,6 +157,9 @@ fn share<S: Store>(
 ) -> Result<Arc<Shared<S>>, EngineError> {
     let directory = Directory::load(&loaded.states, loaded.head.size.get())
         .ok_or_else(|| StoreError::Damaged("a stream or gateway state cannot be read".into()))?;
+    for shared in directory.shared_names() {
+        tracing::warn!("{shared}");
+    }
     let metrics = SequencerMetrics::register(registry);
     metrics.streams.set(directory.streams.len() as u64);
     metrics.tree_size.set(tree.size());

@@ -4,10 +4,11 @@
 use vouchlog_api::limits::MAX_STATEMENTS;
 use vouchlog_api::{self as api, Error, ErrorKind, Result};
 use vouchlog_merkle::Hash;
-use vouchlog_note::{CheckpointError, CosignedCheckpoint, Origin};
+use vouchlog_note::{CheckpointError, CosignedCheckpoint, Origin, VerifyingKey};
 use vouchlog_storage::Store;
 use vouchlog_stream::{
-    Enrolment, Revocation, Statement, StreamOpening, StreamState, StreamStatus, TextError, stream_origin,
+    Enrolment, Evidence, Revocation, Statement, StatementKind, StreamOpening, StreamState, StreamStatus,
+    TextError, stream_origin,
 };
 
 use crate::draft::{Draft, opened_before};
@@ -26,6 +27,7 @@ pub(crate) enum Prepared {
 /// sequencer to tell.
 pub(crate) fn open<S: Store>(shared: &Shared<S>, note: String) -> Result<Prepared> {
     let opening = StreamOpening::open(&note, &shared.origin).map_err(note_error)?;
+    check_is_no_log_key(shared, &opening.gateway)?;
     let (is_known, evicted_below) = {
         let directory = shared.directory.read();
         (directory.by_key.contains_key(&opening.stream), directory.evicted_below)
@@ -68,17 +70,38 @@ pub(crate) fn house(request: api::HouseAppend) -> Result<Request> {
     if request.statements.is_empty() {
         return Err(Error::invalid("there are no statements in the request"));
     }
+    // The log signs for senders that it does not know, so nothing in a statement may read as the word of a gateway.
+    let is_mute = |statement: &Statement| {
+        statement.kind == StatementKind::Opaque && statement.evidence == Evidence::NONE
+    };
+    if let Some(other) = request.statements.iter().find(|statement| !is_mute(statement)) {
+        let (kind, bits) = (other.kind, other.evidence.bits());
+        return Err(Error::invalid(format!(
+            "the house stream speaks for unknown senders, so it takes statements of kind `opaque` with evidence 0, not of kind \
+             `{kind}` with evidence {bits:#x}: log those through a gateway's own stream"
+        )));
+    }
     Ok(Request::House { leaves: leaves(&request.statements), statements: request.statements })
 }
 
 pub(crate) fn enrol<S>(shared: &Shared<S>, note: String) -> Result<Request> {
     let enrolment = Enrolment::open(&note, &shared.origin, &shared.operator).map_err(note_error)?;
+    check_is_no_log_key(shared, &enrolment.gateway)?;
     Ok(Request::Enrol { note, enrolment: Box::new(enrolment) })
 }
 
 pub(crate) fn revoke<S>(shared: &Shared<S>, note: String) -> Result<Request> {
     let revocation = Revocation::open(&note, &shared.origin, &shared.operator).map_err(note_error)?;
     Ok(Request::Revoke { note, revocation: Box::new(revocation) })
+}
+
+/// A key serves one role: the keys of the log and of its operator are no gateway's, whatever name they are given.
+fn check_is_no_log_key<S>(shared: &Shared<S>, gateway: &VerifyingKey) -> Result<()> {
+    let own = shared.log_keys.iter().chain([&shared.operator]);
+    if own.into_iter().all(|key| key.public_key() != gateway.public_key()) {
+        return Ok(());
+    }
+    Err(Error::invalid("the key is the log's or its operator's: make a key of its own for the gateway"))
 }
 
 /// Verifies a stream's head with the stream's key.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use vouchlog_merkle::LeafIndex;
 use vouchlog_note::{CosignedCheckpoint, Origin, VerifyingKey};
 use vouchlog_stream::{
-    Enrolment, Entry, GatewayState, Genesis, Revocation, Revoked, StatementEntry, StreamId, StreamOpening,
-    StreamState, StreamStatus, stream_origin,
+    Enrolment, Entry, GatewayState, Genesis, LoggedAt, Revocation, Revoked, StatementEntry, StreamId,
+    StreamOpening, StreamState, StreamStatus, stream_origin,
 };
 
 use crate::state::Directory;
@@ -42,7 +42,9 @@ impl<'a> Replay<'a> {
                 self.operator = Some(genesis.operator);
                 Ok(())
             }
-            Entry::GatewayEnrolled { note, .. } => self.enrolled(LeafIndex::new(index), note),
+            Entry::GatewayEnrolled { logged_at, note } => {
+                self.enrolled(LeafIndex::new(index), note, *logged_at)
+            }
             Entry::GatewayRevoked { note, .. } => self.revoked(LeafIndex::new(index), note),
             Entry::Statement(statement) => {
                 self.last.insert(statement.stream, index);
@@ -112,11 +114,20 @@ impl<'a> Replay<'a> {
         self.operator.as_ref().ok_or_else(|| "no genesis entry precedes it".to_owned())
     }
 
-    fn enrolled(&mut self, index: LeafIndex, note: &str) -> Result<(), String> {
+    fn enrolled(&mut self, index: LeafIndex, note: &str, now: LoggedAt) -> Result<(), String> {
         let enrolment =
             Enrolment::open(note, self.origin, self.operator()?).map_err(|error| error.to_string())?;
-        let key = enrolment.gateway;
-        self.gateways.entry(key.clone()).or_insert(GatewayState { key, enrolled: index, revoked: None });
+        let key = enrolment.gateway.clone();
+        let is_new = !self.gateways.contains_key(&key);
+        self.gateways.entry(key.clone()).or_insert(GatewayState::enrolled(key, index));
+        let Some(replaces) = &enrolment.replaces else { return Ok(()) };
+        let Some(old) = self.gateways.get_mut(&replaces.key) else {
+            return Err(format!("it replaces a key of `{}` that was never enrolled", replaces.key.name()));
+        };
+        if !is_new || old.replaced.is_some() {
+            return Err(format!("the key of `{}` was replaced or enrolled before", replaces.key.name()));
+        }
+        old.replace(&enrolment, index, now);
         Ok(())
     }
 

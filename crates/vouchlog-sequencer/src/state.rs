@@ -7,13 +7,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::RwLock;
 use vouchlog_merkle::CompactRange;
-use vouchlog_note::{Origin, Policy, VerifyingKey};
+use vouchlog_note::{KeyName, Origin, Policy, VerifyingKey};
 use vouchlog_runtime::Poison;
 use vouchlog_storage::{Index, StateKey};
 use vouchlog_stream::{GatewayState, LoggedAt, StreamId, StreamState, StreamStatus};
 
 use crate::config::Options;
 use crate::edge::Edge;
+use crate::limits::MAX_SHARED_NAMES;
 use crate::log_time::LogTime;
 use crate::metrics::SequencerMetrics;
 use crate::publish::{Published, Publisher};
@@ -47,6 +48,9 @@ pub(crate) struct Directory {
     /// Streams by their key: a key opens one stream only.
     pub(crate) by_key: HashMap<VerifyingKey, StreamId>,
     pub(crate) gateways: HashMap<VerifyingKey, Arc<GatewayState>>,
+    /// The keys of each name that no other key took the place of: one, except in logs that enrolled a second one before names
+    /// belonged to keys.
+    holders: HashMap<KeyName, Vec<VerifyingKey>>,
     /// The open streams of each gateway key that has any: opening one must not look at every stream there ever was.
     open: HashMap<VerifyingKey, BTreeSet<StreamId>>,
     /// Streams that can be evicted, those first that ended first, and the place each has there.
@@ -184,7 +188,34 @@ impl Directory {
     }
 
     pub(crate) fn put_gateway(&mut self, gateway: GatewayState) {
+        let holders = self.holders.entry(gateway.key.name().clone()).or_default();
+        holders.retain(|key| *key != gateway.key);
+        if gateway.replaced.is_none() {
+            holders.push(gateway.key.clone());
+        }
         self.gateways.insert(gateway.key.clone(), Arc::new(gateway));
+    }
+
+    /// The keys that hold a name.
+    pub(crate) fn holders(&self, name: &KeyName) -> &[VerifyingKey] {
+        self.holders.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// What to tell the operator about names that several keys hold, in words; at most [`MAX_SHARED_NAMES`].
+    pub(crate) fn shared_names(&self) -> Vec<String> {
+        let mut shared: Vec<_> = self.holders.iter().filter(|(_, keys)| keys.len() > 1).collect();
+        shared.sort_unstable_by_key(|(name, _)| *name);
+        let words = |(name, keys): (&KeyName, &Vec<VerifyingKey>)| {
+            let mut ids: Vec<String> = keys.iter().map(|key| key.id().to_string()).collect();
+            ids.sort_unstable();
+            let ids = ids.join(", ");
+            format!(
+                "the gateway name {:?} has {} keys ({ids}), enrolled without a rotation or replacement: revoke those that are not the gateway's",
+                name.as_str(),
+                keys.len()
+            )
+        };
+        shared.into_iter().take(MAX_SHARED_NAMES).map(words).collect()
     }
 }
 

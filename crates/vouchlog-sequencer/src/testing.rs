@@ -120,9 +120,7 @@ impl TestGateway {
     pub fn enrolment(seed: u8) -> String {
         let gateway = Self::enrolled_key(seed).verifying_key().clone();
         let operator = key("operator.example.com", SignatureType::Ed25519, 2);
-        Enrolment { log: Origin::new(ORIGIN).expect("a test origin"), gateway }
-            .sign(&operator)
-            .expect("signs")
+        Enrolment::first(Origin::new(ORIGIN).expect("a test origin"), gateway).sign(&operator).expect("signs")
     }
 
     /// The note with which gateway `seed` opens the stream of key `stream_seed`.

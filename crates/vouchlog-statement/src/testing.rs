@@ -99,7 +99,7 @@ pub fn opening(stream: u64, gateway: &SigningKey) -> Entry {
 
 /// The entry in which an operator enrols a gateway's key.
 pub fn enrolment(gateway: &SigningKey, operator: &SigningKey) -> Entry {
-    let enrolment = Enrolment { log: origin(), gateway: gateway.verifying_key().clone() };
+    let enrolment = Enrolment::first(origin(), gateway.verifying_key().clone());
     Entry::GatewayEnrolled {
         logged_at: at(),
         note: enrolment.sign(operator).expect("the sample is well-formed"),

@@ -2,19 +2,25 @@
 //! it can therefore never be read as a checkpoint, whose second line is a decimal number.
 //!
 //! ```text
-//! vouchlog/v1 genesis            vouchlog/v1 stream                     vouchlog/v1 enrol        vouchlog/v1 revoke
-//! origin <log origin>            log <log origin>                       log <log origin>         log <log origin>
-//! operator <vkey>                gateway <vkey>                         gateway <vkey>           gateway <vkey>
-//!                                stream <vkey of type 0x04>                                      effective <milliseconds>
-//!                                previous none | <stream> <size>                                 reason <one line>
-//! signed by the log              signed by the gateway                  signed by the operator   signed by the operator
+//! vouchlog/v1 genesis            vouchlog/v1 stream                     vouchlog/v1 revoke
+//! origin <log origin>            log <log origin>                       log <log origin>
+//! operator <vkey>                gateway <vkey>                         gateway <vkey>
+//!                                stream <vkey of type 0x04>             effective <milliseconds>
+//!                                previous none | <stream> <size>        reason <one line>
+//! signed by the log              signed by the gateway                  signed by the operator
 //! ```
+//!
+//! The note of an enrolment is drawn in `control/enrolment.rs`.
 
 use thiserror::Error;
 use vouchlog_note::{KeyError, NoteError, Origin, SignatureType, SigningKey, UnverifiedNote, VerifyingKey};
 
 use crate::limits::{MAX_NOTE_BYTES, MAX_REASON_BYTES, MAX_STREAM_SIZE};
 use crate::{LoggedAt, StreamId};
+
+mod enrolment;
+
+pub use enrolment::{Enrolment, ReplacementCause, ReplacementReason, Replaces};
 
 /// Why a control note was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -78,6 +84,11 @@ impl<'a> Lines<'a> {
         }
     }
 
+    /// Whether no line is left.
+    fn is_at_end(&self) -> bool {
+        self.rest.clone().next().is_none()
+    }
+
     fn end(mut self) -> Result<(), TextError> {
         if self.rest.next().is_none() { Ok(()) } else { Err(self.malformed("it has too many lines")) }
     }
@@ -104,6 +115,19 @@ fn open(note: &str, key: &VerifyingKey) -> Result<String, TextError> {
         return Err(TextError::Length(note.len()));
     }
     Ok(UnverifiedNote::parse(note.as_bytes())?.verify([key])?.text().to_owned())
+}
+
+/// A reason as notes carry it: in one line, not empty, at most [`MAX_REASON_BYTES`].
+fn tidy_reason(words: &str) -> String {
+    let one_line: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut reason = one_line.trim().to_owned();
+    while reason.len() > MAX_REASON_BYTES {
+        reason.pop();
+    }
+    if reason.is_empty() {
+        reason.push_str("unspecified");
+    }
+    reason
 }
 
 /// The first entry of every log: its origin, the version of the entry format, and who may enrol gateways.
@@ -211,35 +235,6 @@ fn previous(value: &str) -> Option<Previous> {
     Some(Previous { stream: StreamId::new(decimal(stream)?)?, size })
 }
 
-/// The operator lets a gateway's key open streams.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Enrolment {
-    /// The log it is for.
-    pub log: Origin,
-    /// The gateway's key (type 0x01); its name is the gateway's.
-    pub gateway: VerifyingKey,
-}
-
-impl Enrolment {
-    const TITLE: &'static str = "vouchlog/v1 enrol";
-
-    /// The note, signed by the operator.
-    pub fn sign(&self, operator: &SigningKey) -> Result<String, TextError> {
-        let text = format!("{}\nlog {}\ngateway {}\n", Self::TITLE, self.log, self.gateway);
-        sign(&text, operator)
-    }
-
-    /// Verifies the operator's signature and reads the note.
-    pub fn open(note: &str, log: &Origin, operator: &VerifyingKey) -> Result<Self, TextError> {
-        let text = open(note, operator)?;
-        let mut lines = Lines::new(Self::TITLE, &text)?;
-        lines.log(log)?;
-        let gateway = lines.vkey("gateway", SignatureType::Ed25519)?;
-        lines.end()?;
-        Ok(Self { log: log.clone(), gateway })
-    }
-}
-
 /// The operator withdraws a gateway's key, for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
@@ -258,19 +253,7 @@ impl Revocation {
 
     /// The note, signed by the operator. A line break in the reason becomes a space; what is too long is cut.
     pub fn sign(&self, operator: &SigningKey) -> Result<String, TextError> {
-        let mut reason: String = self
-            .reason
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect::<String>()
-            .trim()
-            .to_owned();
-        while reason.len() > MAX_REASON_BYTES {
-            reason.pop();
-        }
-        if reason.is_empty() {
-            reason.push_str("unspecified");
-        }
+        let reason = tidy_reason(&self.reason);
         let text = format!(
             "{}\nlog {}\ngateway {}\neffective {}\nreason {reason}\n",
             Self::TITLE,

@@ -38,7 +38,10 @@ mod registry;
 mod state;
 mod statement;
 
-pub use control::{Enrolment, Genesis, Previous, Revocation, StreamOpening, TextError};
+pub use control::{
+    Enrolment, Genesis, Previous, ReplacementCause, ReplacementReason, Replaces, Revocation, StreamOpening,
+    TextError,
+};
 pub use entry::{Entry, StatementEntry};
 pub use error::{EntryError, StreamError};
 pub use ids::{LoggedAt, SequenceNumber, StreamId};

@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // The log never sees the record, only a salted digest of it. Keep the opening beside the record.
     let opening = commit_to(br#"{"model": "m-1", "outcome": "ok"}"#);
-    let (kind, evidence, digest) = (StatementKind::Interaction, Evidence::NONE, opening.digest());
+    let (kind, evidence, digest) = (StatementKind::Opaque, Evidence::NONE, opening.digest());
     let statements = vec![Statement { kind, evidence, digest }];
     let append = HouseAppend { statements: statements.clone(), wait_for: AckLevel::Sequenced };
     let receipt = log.append_house(append).await?.receipt;

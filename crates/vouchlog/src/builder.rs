@@ -44,6 +44,7 @@ pub fn open(data_dir: impl Into<PathBuf>) -> LogBuilder {
         index: IndexMode::On,
         ml_dsa_key: None,
         witnesses: None,
+        house: true,
         options: Options::default(),
     }
 }
@@ -72,6 +73,7 @@ pub struct LogBuilder {
     index: IndexMode,
     ml_dsa_key: Option<SigningKey>,
     witnesses: Option<Witnesses>,
+    house: bool,
     options: Options,
 }
 
@@ -95,6 +97,9 @@ pub enum OpenError {
         /// The key.
         key: Box<VerifyingKey>,
     },
+    /// A new log was given a key, but no name: the key could be a gateway's.
+    #[error("a new log was given the key `{}`, but no origin: is it the log's key, or a gateway's?", .0.name())]
+    NoOrigin(Box<VerifyingKey>),
     /// The origin is no name for a key, and the log's key is called as the log is.
     #[error("`{origin}` cannot name a log: {error}")]
     KeyName {
@@ -179,6 +184,13 @@ impl LogBuilder {
         self
     }
 
+    /// Whether the log takes statements of callers without a key, into its house stream; it does, unless told otherwise. Each is opaque, of an
+    /// unknown sender, and there is no limit to them: turn it off for a log that strangers can reach.
+    pub fn house(mut self, takes: bool) -> Self {
+        self.house = takes;
+        self
+    }
+
     /// Whether entries are found by what is known of them; they are, unless told otherwise.
     pub fn index(mut self, index: IndexMode) -> Self {
         self.index = index;
@@ -204,7 +216,7 @@ impl LogBuilder {
         let (log, operator) = opened.map_err(|_| OpenError::Interrupted)??;
         for gateway in gateways {
             let operator = operator.as_ref().ok_or(OpenError::NoOperatorKey)?;
-            let note = Enrolment { log: log.origin().clone(), gateway }.sign(operator)?;
+            let note = Enrolment::first(log.origin().clone(), gateway).sign(operator)?;
             log.enrol(note).await.map_err(OpenError::Enrol)?;
         }
         Ok(log)
@@ -228,7 +240,7 @@ impl LogBuilder {
             log_key: keys.log,
             ml_dsa_key: self.ml_dsa_key,
             operator_key: keys.operator,
-            house_key: keys.house,
+            house_key: keys.house.filter(|_| self.house),
             randomness: random_bytes,
             clock: system_clock(),
             witnesses: self.witnesses,
@@ -249,12 +261,16 @@ impl LogBuilder {
         let found = exists(&at(LOG_KEY)).then(|| keys::load(&at(LOG_KEY))).transpose()?;
         let name = match (&self.origin, self.log_key.as_ref().or(found.as_ref())) {
             (Some(origin), _) => origin.clone(),
+            // A gateway's key is of the same type as a log's: only its name shows which is meant, so the caller has to give it.
+            (None, Some(key)) if self.log_key.is_some() => {
+                return Err(OpenError::NoOrigin(Box::new(key.verifying_key().clone())));
+            }
             (None, Some(key)) => key.verifying_key().name().to_string(),
             (None, None) => random_name(),
         };
         let origin = parse_origin(&name)?;
         // Looked at first: what is refused must leave nothing behind.
-        KeyName::new(&name).map_err(|error| OpenError::KeyName { origin: name.clone(), error })?;
+        KeyName::for_new_key(&name).map_err(|error| OpenError::KeyName { origin: name.clone(), error })?;
         if let Some(key) = self.log_key.as_ref().or(found.as_ref()) {
             check_log_key(&origin, key.verifying_key())?;
         }
@@ -381,10 +397,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let name = KeyName::new("log.example.com/a").unwrap();
         let key = SigningKey::generate(name.clone(), SignatureType::Ed25519, [1; 32]).unwrap();
-        let witness = SigningKey::generate(name, SignatureType::CosignatureEd25519, [1; 32]).unwrap();
+        let witness = SigningKey::generate(name.clone(), SignatureType::CosignatureEd25519, [1; 32]).unwrap();
+        let gateway = SigningKey::generate(name, SignatureType::Ed25519, [2; 32]).unwrap();
         let refused = [
             open(dir.path()).origin("log.example.com/b").log_key(key).await,
             open(dir.path()).log_key(witness).await,
+            // It may be a gateway's: the caller does not name the log.
+            open(dir.path()).log_key(gateway).await,
+            open(dir.path()).origin("log.example.com/\u{200b}a").await,
             open(dir.path()).origin("two words").await,
             open(dir.path()).origin("").await,
         ];

@@ -53,7 +53,7 @@ pub enum KeyFileError {
 /// [`KeyFileError::Exists`] if there is a file of that name; it stays as it is.
 pub fn create(path: &Path, name: &str, signature_type: SignatureType) -> Result<SigningKey, KeyFileError> {
     let wrong = |error| KeyFileError::Key { path: path.to_owned(), error };
-    let name = KeyName::new(name).map_err(wrong)?;
+    let name = KeyName::for_new_key(name).map_err(wrong)?;
     let key = SigningKey::generate(name, signature_type, random_bytes()).map_err(wrong)?;
     match durable::create(path, key.to_key_file().as_bytes(), Mode::Private) {
         Ok(()) => Ok(key),
@@ -84,6 +84,10 @@ pub fn load(path: &Path) -> Result<SigningKey, KeyFileError> {
 /// # Errors
 /// As those of [`create`] and [`load`]. A key file that exists is never replaced.
 pub fn load_or_create(path: &Path, name: &str) -> Result<SigningKey, KeyFileError> {
+    // Looked for first: the name of an older key may be one that a new key could not have.
+    if path.try_exists().unwrap_or(true) {
+        return load(path);
+    }
     match create(path, name, SignatureType::Ed25519) {
         Err(KeyFileError::Exists(_)) => load(path),
         made => made,
@@ -129,6 +133,25 @@ mod tests {
         assert_eq!(load(&path).unwrap().verifying_key(), first.verifying_key());
         let again = load_or_create(&path, "a").unwrap();
         assert_eq!(again.verifying_key(), first.verifying_key());
+    }
+
+    #[test]
+    fn a_new_key_has_a_name_that_can_be_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.key");
+        for name in
+            ["g\u{200b}.example.com", "g\u{202e}.example.com", "gаteway.example.com", "gä.example.com"]
+        {
+            let error = create(&path, name, SignatureType::Ed25519).unwrap_err().to_string();
+            assert!(error.contains("printable ASCII") && error.is_ascii(), "{error:?}");
+            assert!(load_or_create(&path, name).is_err());
+            assert!(!path.exists());
+        }
+        // A key that an earlier version made is still read.
+        let name = KeyName::new("gä.example.com").unwrap();
+        let key = SigningKey::generate(name, SignatureType::Ed25519, [1; 32]).unwrap();
+        fs::write(&path, key.to_key_file().as_bytes()).unwrap();
+        assert_eq!(load_or_create(&path, "gä.example.com").unwrap().verifying_key(), key.verifying_key());
     }
 
     #[test]

@@ -31,7 +31,7 @@
 //!
 //! let salted = vouchlog::commit_to(b"{\"model\": \"m-1\", \"outcome\": \"ok\"}");
 //! let statement =
-//!     Statement { kind: StatementKind::Interaction, evidence: Evidence::NONE, digest: salted.digest() };
+//!     Statement { kind: StatementKind::Opaque, evidence: Evidence::NONE, digest: salted.digest() };
 //! let append = HouseAppend { statements: vec![statement], wait_for: AckLevel::Sequenced };
 //! log.append_house(append).await?.receipt.verify(&[statement], log.origin(), log.vkey())?;
 //!

@@ -27,7 +27,8 @@ static RIGHT: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
         stream.admit(2 * u64::from(run), &leaves, &head, LeafIndex::new(3), now).expect("it is in order");
     }
     let revoked = Revoked { index: LeafIndex::new(9), effective: now, reason: "stolen".to_owned() };
-    let gateway = GatewayState { key: gateway, enrolled: LeafIndex::new(1), revoked: Some(revoked) };
+    let replaced = Some(LeafIndex::new(11));
+    let gateway = GatewayState { key: gateway, enrolled: LeafIndex::new(1), revoked: Some(revoked), replaced };
     [stream.to_bytes(), gateway.to_bytes()]
 });
 

@@ -47,7 +47,7 @@ impl SmallLog {
         let stream_key = key("gateway.example", SignatureType::CosignatureEd25519, 4);
         let stream = StreamId::new(2).expect("small");
         let genesis = Genesis { origin: origin(), operator: operator.verifying_key().clone() };
-        let enrolment = Enrolment { log: origin(), gateway: gateway.verifying_key().clone() };
+        let enrolment = Enrolment::first(origin(), gateway.verifying_key().clone());
         let opening = StreamOpening {
             log: origin(),
             gateway: gateway.verifying_key().clone(),

@@ -44,12 +44,15 @@ impl Gateway {
     pub(crate) async fn open(target: Target, number: usize) -> Result<Self> {
         let channel = Channel::from_shared(target.url.clone())?.tcp_nodelay(true).connect().await?;
         let mut client = GatewayClient::new(channel);
-        let name = KeyName::new(&format!("load-{number}.example.com"))?;
+        // A name belongs to its key, and each run has new ones.
+        let [a, b, c, d, ..] = seed()?;
+        let run = u32::from_be_bytes([a, b, c, d]);
+        let name = KeyName::new(&format!("load-{number}-{run:08x}.example.com"))?;
         let enrolled = SigningKey::generate(name.clone(), SignatureType::Ed25519, seed()?)?;
         let key = SigningKey::generate(name, SignatureType::CosignatureEd25519, seed()?)?;
         if let Some(operator) = &target.operator {
             let gateway = enrolled.verifying_key().clone();
-            let note = Enrolment { log: target.origin.clone(), gateway }.sign(operator)?;
+            let note = Enrolment::first(target.origin.clone(), gateway).sign(operator)?;
             client.enrol(v1::EnrolRequest { note }).await?;
         }
         let opening = StreamOpening {

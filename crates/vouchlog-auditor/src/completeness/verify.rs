@@ -94,15 +94,17 @@ impl Replay {
             Some(Entry::GatewayEnrolled { note, .. }) => Enrolment::open(&note, &log.origin, operator).ok(),
             _ => None,
         };
-        if proof.enrolment.first >= index
-            || enrolled.is_none_or(|enrolment| enrolment.gateway != opening.gateway)
-        {
+        let enrolled = enrolled.filter(|enrolment| enrolment.gateway == opening.gateway);
+        let Some(enrolled) = enrolled.filter(|_| proof.enrolment.first < index) else {
             return Err(bad("its gateway's enrolment is not shown"));
-        }
+        };
         let origin = Origin::new(&stream_origin(log.origin.as_str(), id))?;
         let shown = CompleteStream {
             stream: index,
             gateway: opening.gateway.name().to_string(),
+            rotated_from: enrolled.rotated_from().cloned(),
+            is_house: opening.gateway.name().as_str() == format!("{}/house", log.origin),
+            gateway_vkey: opening.gateway,
             continues: opening.previous.map(|previous| (previous.stream.get(), previous.size)),
             first: 0,
             signed: 0,

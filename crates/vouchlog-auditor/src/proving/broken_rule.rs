@@ -4,16 +4,15 @@
 use std::collections::BTreeMap;
 
 use vouchlog_merkle::{CompactRange, Hash};
-use vouchlog_note::{CosignedCheckpoint, Origin, VerifyingKey};
-use vouchlog_stream::{
-    Enrolment, Entry, Genesis, LoggedAt, Revocation, StatementEntry, StreamId, StreamOpening, stream_origin,
-};
+use vouchlog_note::{CosignedCheckpoint, Origin};
+use vouchlog_stream::{Entry, Genesis, StatementEntry, StreamId, StreamOpening, stream_origin};
 
 use crate::config::LogIdentity;
 use crate::kind::FindingKind;
 use crate::place::Place;
 use crate::rules::open_genesis;
 
+mod registry;
 mod streams;
 
 /// Entries that were proven to be in the log, and the finding they may show.
@@ -42,6 +41,7 @@ impl BrokenRule<'_> {
         let shown = match kind {
             FindingKind::TimeGoingBack => self.time_goes_back(index, &entry),
             FindingKind::BadEnrolment => self.bad_enrolment(index, &entry, &genesis),
+            FindingKind::SecondKeyForAName => self.second_key(index, &entry, &genesis),
             FindingKind::UnknownGateway => self.unknown_gateway(index, &entry, &genesis),
             FindingKind::RevokedKeyUsed => self.revoked_key_used(index, &entry, &genesis),
             FindingKind::BadOpening => self.bad_opening(index, &entry),
@@ -125,55 +125,6 @@ impl BrokenRule<'_> {
         })
     }
 
-    fn bad_enrolment(&self, index: u64, entry: &Entry, genesis: &Genesis) -> bool {
-        let (origin, operator) = (&self.log.origin, &genesis.operator);
-        match entry {
-            Entry::GatewayEnrolled { note, .. } => match Enrolment::open(note, origin, operator) {
-                Err(_) => true,
-                Ok(enrolment) => {
-                    self.revocations(&enrolment.gateway, genesis).any(|(other, _)| other < index)
-                }
-            },
-            Entry::GatewayRevoked { note, .. } => match Revocation::open(note, origin, operator) {
-                Err(_) => true,
-                Ok(revocation) => {
-                    self.has_all(0, index) && !self.is_enrolled(&revocation.gateway, index, genesis)
-                }
-            },
-            _ => false,
-        }
-    }
-
-    fn unknown_gateway(&self, index: u64, entry: &Entry, genesis: &Genesis) -> bool {
-        let Entry::StreamOpened { note, .. } = entry else { return false };
-        let Ok(opening) = StreamOpening::open(note, &self.log.origin) else { return false };
-        self.has_all(0, index) && !self.is_enrolled(&opening.gateway, index, genesis)
-    }
-
-    /// Whether an entry before `index` enrols the key.
-    fn is_enrolled(&self, gateway: &VerifyingKey, index: u64, genesis: &Genesis) -> bool {
-        self.decoded().take_while(|(other, _)| *other < index).any(|(_, entry)| match entry {
-            Entry::GatewayEnrolled { note, .. } => {
-                Enrolment::open(&note, &self.log.origin, &genesis.operator)
-                    .is_ok_and(|enrolment| enrolment.gateway == *gateway)
-            }
-            _ => false,
-        })
-    }
-
-    /// Where a key is withdrawn, and from when on.
-    fn revocations(
-        &self,
-        gateway: &VerifyingKey,
-        genesis: &Genesis,
-    ) -> impl Iterator<Item = (u64, LoggedAt)> {
-        self.decoded().filter_map(move |(index, entry)| {
-            let Entry::GatewayRevoked { note, .. } = entry else { return None };
-            let revocation = Revocation::open(&note, &self.log.origin, &genesis.operator).ok()?;
-            (revocation.gateway == *gateway).then_some((index, revocation.effective))
-        })
-    }
-
     fn revoked_key_used(&self, index: u64, entry: &Entry, genesis: &Genesis) -> bool {
         let gateway = match entry {
             Entry::StreamOpened { note, .. } => StreamOpening::open(note, &self.log.origin).ok(),
@@ -187,7 +138,9 @@ impl BrokenRule<'_> {
         };
         let Some(opening) = gateway else { return false };
         let now = entry.logged_at();
+        let opens = matches!(entry, Entry::StreamOpened { .. });
         self.revocations(&opening.gateway, genesis).any(|(at, effective)| at < index && effective <= now)
+            || opens && self.replacements(&opening.gateway, genesis).any(|(at, _)| at < index)
     }
 
     /// The opening of a stream, if it is there and holds.

@@ -145,10 +145,11 @@ fn write_stream(page: &mut String, stream: &StreamReport) -> fmt::Result {
     let complete = if stream.complete { "yes" } else { "<strong class=\"critical\">no</strong>" };
     write!(
         page,
-        "<tr><td class=\"n\">{}</td><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+        "<tr><td class=\"n\">{}</td><td>{} {}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
          <td>{complete}</td><td class=\"n\">{}</td><td>",
         stream.stream,
         Escaped(&stream.gateway),
+        stream.gateway_key_id.as_deref().unwrap_or_default(),
         stream.status,
         stream.statements,
         stream.signed,

@@ -59,7 +59,16 @@ impl Rules {
         match (self.gateways.get(&opening.gateway), self.lost) {
             (Some(gateway), _) => {
                 stream.withdrawn = gateway.withdrawn;
-                stream.check_not_withdrawn(index, id, self.last, "the opening", found);
+                let is_valid = stream.check_not_withdrawn(index, id, self.last, "the opening", found);
+                // SPEC: a key that was rotated opens no streams; those it has open go on.
+                if let (Some(by), true) = (gateway.replaced, is_valid) {
+                    let lead = EvidenceSource::entries([by, index]);
+                    found.add(FindingKind::RevokedKeyUsed, Place::stream(id).at(index), lead, || {
+                        format!(
+                            "the opening of stream {id} is signed by a key of {name} that entry {by} replaced"
+                        )
+                    });
+                }
             }
             (None, Some(cause)) => found.follows(cause),
             (None, None) => {

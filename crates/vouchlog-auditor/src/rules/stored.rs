@@ -32,6 +32,8 @@ struct StoredGateway {
     key: VerifyingKey,
     enrolled: u64,
     withdrawn: Option<(u64, u64)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replaced: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,6 +80,7 @@ impl Rules {
             key: key.clone(),
             enrolled: gateway.enrolled,
             withdrawn: gateway.withdrawn.map(stored_withdrawn),
+            replaced: gateway.replaced,
         };
         let mut gateways: Vec<StoredGateway> = self.gateways.iter().map(gateway).collect();
         gateways.sort_unstable_by_key(|gateway| gateway.enrolled);
@@ -102,8 +105,9 @@ impl Rules {
         (rules.statements, rules.lost) = (stored.statements, stored.lost);
         for gateway in stored.gateways {
             let withdrawn = gateway.withdrawn.map(withdrawn).transpose().ok()?;
-            let enrolled = gateway.enrolled;
-            rules.gateways.insert(gateway.key, Gateway { enrolled, withdrawn });
+            let StoredGateway { key, enrolled, replaced, .. } = gateway;
+            rules.names.entry(key.name().clone()).or_default().push(key.clone());
+            rules.gateways.insert(key, Gateway { enrolled, withdrawn, replaced });
         }
         for stored in stored.streams {
             let id = StreamId::new(stored.id)?;

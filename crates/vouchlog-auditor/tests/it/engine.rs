@@ -8,6 +8,7 @@ use vouchlog_note::{Origin, VerifyingKey};
 use vouchlog_sequencer::Engine;
 use vouchlog_sequencer::testing::{ORIGIN, TestClock, TestGateway, open, statements};
 use vouchlog_storage::MemoryStore;
+use vouchlog_stream::{Statement, StatementKind};
 
 fn config(key: &VerifyingKey) -> Config {
     let origin = Origin::new(ORIGIN).unwrap();
@@ -50,7 +51,7 @@ async fn an_honest_log_is_clean_through_restarts_and_house_streams() {
         let seconds = clock.now() / 1000;
         one.send(&log, statements(300, round), seconds).await.unwrap();
         two.send(&log, statements(1, round), seconds).await.unwrap();
-        log.append_house(HouseAppend { statements: statements(40, round), wait_for: AckLevel::Sequenced })
+        log.append_house(HouseAppend { statements: opaque(40, round), wait_for: AckLevel::Sequenced })
             .await
             .unwrap();
         clock.advance(31_000);
@@ -97,4 +98,9 @@ async fn a_predecessor_of_statements_no_head_covered_gets_its_head_after_its_suc
     beat(&log, &next, clock.now() / 1000, true).await;
     let report = check(&log, &mut state).await;
     assert_eq!(report.streams[1].status, "closed");
+}
+/// Statements as the house stream takes them.
+fn opaque(count: usize, seed: u64) -> Vec<Statement> {
+    let opaque = |statement: Statement| Statement { kind: StatementKind::Opaque, ..statement };
+    statements(count, seed).into_iter().map(opaque).collect()
 }

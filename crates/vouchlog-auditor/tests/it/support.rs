@@ -13,8 +13,8 @@ use vouchlog_note::{
     Checkpoint, CosignedCheckpoint, KeyName, Origin, Policy, SignatureType, SigningKey, UnverifiedNote,
 };
 use vouchlog_stream::{
-    Digest, Enrolment, Entry, Evidence, Genesis, LoggedAt, Previous, Revocation, SequenceNumber, Statement,
-    StatementEntry, StatementKind, StreamId, StreamOpening, stream_origin,
+    Digest, Enrolment, Entry, Evidence, Genesis, LoggedAt, Previous, ReplacementReason, Replaces, Revocation,
+    SequenceNumber, Statement, StatementEntry, StatementKind, StreamId, StreamOpening, stream_origin,
 };
 
 /// The origin of test logs.
@@ -219,8 +219,52 @@ impl Builder {
 
     pub(crate) fn enrol(&mut self, gateway: u8) -> u64 {
         let gateway = gateway_key(gateway).verifying_key().clone();
-        let note = Enrolment { log: origin(), gateway }.sign(&operator_key()).unwrap();
+        let note = Enrolment::first(origin(), gateway).sign(&operator_key()).unwrap();
         self.push(&Entry::GatewayEnrolled { logged_at: self.time(), note })
+    }
+
+    /// Enrols a key, and says whose place it takes.
+    pub(crate) fn enrol_key(
+        &mut self,
+        key: &SigningKey,
+        replaces: Option<(&SigningKey, ReplacementReason)>,
+    ) -> u64 {
+        let first = Enrolment::first(origin(), key.verifying_key().clone());
+        let note = match replaces {
+            None => first.sign(&operator_key()).unwrap(),
+            Some((old, reason)) => {
+                let is_rotation = reason == ReplacementReason::Rotation;
+                let replaces = Some(Replaces { key: old.verifying_key().clone(), reason });
+                let enrolment = Enrolment { replaces, ..first };
+                if is_rotation {
+                    let note = enrolment.cross_sign(old, key).unwrap();
+                    Enrolment::countersign(&note, &origin(), &operator_key()).unwrap()
+                } else {
+                    enrolment.sign(&operator_key()).unwrap()
+                }
+            }
+        };
+        self.push(&Entry::GatewayEnrolled { logged_at: self.time(), note })
+    }
+
+    /// Opens a stream with a gateway's key; its place in `streams` is returned.
+    pub(crate) fn open_with(
+        &mut self,
+        gateway: &SigningKey,
+        stream: u8,
+        previous: Option<Previous>,
+    ) -> usize {
+        let opening = StreamOpening {
+            log: origin(),
+            gateway: gateway.verifying_key().clone(),
+            stream: stream_key(stream).verifying_key().clone(),
+            previous,
+        };
+        let note = opening.sign(gateway).unwrap();
+        let index = self.push(&Entry::StreamOpened { logged_at: self.time(), note });
+        let id = StreamId::new(index).unwrap();
+        self.streams.push(TestStream { id, key: stream_key(stream), range: CompactRange::new() });
+        self.streams.len() - 1
     }
 
     pub(crate) fn revoke(&mut self, gateway: u8) -> u64 {

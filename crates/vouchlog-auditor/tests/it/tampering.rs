@@ -16,6 +16,7 @@ use crate::support::*;
 use FindingKind as Kind;
 
 mod entries;
+mod names;
 mod serving;
 mod signing;
 

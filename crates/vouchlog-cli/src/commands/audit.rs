@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use vouchlog_auditor::{AuditReport, Proves, StreamReport};
+use vouchlog_session::plain;
 
 use super::auditing::{Audit, AuditArgs};
 use super::{running, write_file};
@@ -198,12 +199,16 @@ pub(super) fn stream_line(stream: &StreamReport) -> String {
         0 => String::new(),
         losses => format!(", {} by its gateway", output::count(losses, "declared loss", "declared losses")),
     };
+    let gateway = match &stream.gateway_key_id {
+        Some(id) => format!("{} (key {id})", plain(&stream.gateway)),
+        None => stream.gateway.clone(),
+    };
     format!(
         "  stream {:<5}{complete}: {}, {} signed, {}, {}{continues}{losses}",
         stream.stream,
         output::count(stream.statements, "statement", "statements"),
         stream.signed,
         stream.status,
-        stream.gateway,
+        gateway,
     )
 }

@@ -1,13 +1,17 @@
-//! `vouchlog enrol` and `vouchlog revoke`: the operator says which gateways may open streams.
+//! `vouchlog enrol`, `vouchlog rotate` and `vouchlog revoke`: which keys of gateways may open streams.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use serde_json::json;
-use vouchlog::{Appender, LoggedAt, Origin, SigningKey, VerifyingKey, keys, unix_millis};
+use vouchlog::{Appender, ErrorKind, LoggedAt, Origin, SigningKey, VerifyingKey, keys, unix_millis};
 use vouchlog_note::SignatureType;
-use vouchlog_stream::{Enrolment, Revocation};
+use vouchlog_session::plain;
+use vouchlog_stream::limits::MAX_NOTE_BYTES;
+use vouchlog_stream::{Enrolment, ReplacementCause, ReplacementReason, Replaces, Revocation};
 
 use super::remote::{self, Head, LogUrl};
+use super::{read_file, write_file};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
 
@@ -17,14 +21,68 @@ const OPERATOR_SUFFIX: &str = "/operator";
 /// Enrol a gateway's key, so that it can open streams
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  vouchlog enrol --log http://127.0.0.1:6962 --operator-key log/operator.key \"$GATEWAY_VKEY\""
+    after_help = "Examples:\n  vouchlog enrol --log http://127.0.0.1:6962 --operator-key log/operator.key \"$GATEWAY_VKEY\"\n  \
+                        vouchlog enrol --log http://127.0.0.1:6962 --operator-key log/operator.key --rotation rotation.note\n  \
+                        vouchlog enrol --log http://127.0.0.1:6962 --operator-key log/operator.key \\\n    \
+                        --replaces \"$OLD_VKEY\" --reason lost --words \"the disk of eu-1 died\" \"$GATEWAY_VKEY\"\n\n\
+                        A name belongs to its first key. Another key of that name needs the rotation note of the old key (see `vouchlog rotate`)\n\
+                        or --replaces and --reason, which are public and revoke the old key."
 )]
 pub(crate) struct EnrolArgs {
     #[command(flatten)]
     operator: OperatorArgs,
     /// The gateway's public key
-    #[arg(value_name = "VKEY")]
-    gateway: VerifyingKey,
+    #[arg(value_name = "VKEY", required_unless_present = "rotation", conflicts_with = "rotation")]
+    gateway: Option<VerifyingKey>,
+    /// The note that `vouchlog rotate` wrote: the old key hands its name over to the new one
+    #[arg(long, value_name = "FILE")]
+    rotation: Option<PathBuf>,
+    /// The enrolled key of the same name that this one replaces without its consent; it is revoked
+    #[arg(long, value_name = "VKEY", requires = "reason", conflicts_with = "rotation")]
+    replaces: Option<VerifyingKey>,
+    /// What happened to the key that is replaced: lost, compromised, or error (it should not have been enrolled); it is public
+    #[arg(long, value_name = "REASON", requires = "replaces", value_parser = cause())]
+    reason: Option<ReplacementCause>,
+    /// The same in your words, in one line; it is public
+    #[arg(long, value_name = "TEXT", requires = "replaces", default_value = "")]
+    words: String,
+}
+
+/// Hand a gateway's name over to a new key: both keys sign
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  vouchlog rotate --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key --new-key gateway-2.key --out rotation.note\n  \
+                        vouchlog rotate --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key --new-key gateway-2.key \\\n    \
+                        --log http://127.0.0.1:6962 --operator-key log/operator.key\n\n\
+                        The operator lets the new key in with `vouchlog enrol --rotation`, or at once with --operator-key. From then on the old key\n\
+                        opens no streams. Streams it has open go on, and a process with the new key continues them."
+)]
+pub(crate) struct RotateArgs {
+    /// The log's public key; its name is the log's origin
+    #[arg(long, value_name = "VKEY", env = "VOUCHLOG_LOG_VKEY")]
+    log_vkey: VerifyingKey,
+    /// The key file that holds the gateway's name now
+    #[arg(long, value_name = "FILE", env = "VOUCHLOG_GATEWAY_KEY")]
+    gateway_key: PathBuf,
+    /// The key file that takes its place: `vouchlog keygen --kind gateway` with the same name
+    #[arg(long, value_name = "FILE")]
+    new_key: PathBuf,
+    /// The file for the rotation note, to give to the operator
+    #[arg(long, value_name = "FILE", required_unless_present = "operator_key")]
+    out: Option<PathBuf>,
+    /// URL of the log, such as http://127.0.0.1:6962
+    #[arg(long = "log", value_name = "URL", env = "VOUCHLOG_URL", required_unless_present = "out")]
+    url: Option<String>,
+    /// The operator's key file: enrols the new key at once
+    #[arg(long, value_name = "FILE", requires = "url")]
+    operator_key: Option<PathBuf>,
+}
+
+/// The reason of a replacement by its word.
+fn cause() -> impl clap::builder::TypedValueParser<Value = ReplacementCause> {
+    use clap::builder::TypedValueParser;
+    let words = ReplacementCause::ALL.map(ReplacementCause::word);
+    clap::builder::PossibleValuesParser::new(words).try_map(|word| word.parse())
 }
 
 /// Revoke a gateway's key permanently
@@ -62,21 +120,112 @@ struct OperatorArgs {
 
 impl EnrolArgs {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
-        check_gateway(&self.gateway)?;
         let (operator, log) = self.operator.load()?;
-        let remote = remote::connect(&self.operator.log.url)?;
-        check_origin(&remote, &self.operator.log.url, &log).await?;
-        let note = Enrolment { log: log.clone(), gateway: self.gateway.clone() }.sign(&operator)?;
-        let index =
-            remote.enrol(note).await.map_err(|error| remote::failed(&self.operator.log.url, &error))?;
-        let words =
-            format!("enrolled {} at the log {log}, by the entry at index {index}", self.gateway.name());
-        output.answer(
-            &words,
-            &json!({ "origin": log.as_str(), "gateway": self.gateway.to_string(), "index": index.get() }),
-        )?;
-        Ok(Outcome::Fine)
+        let url = &self.operator.log.url;
+        let (enrolment, note) = match (&self.rotation, self.gateway) {
+            (Some(file), _) => countersigned(file, &log, &operator)?,
+            (None, Some(gateway)) => {
+                check_gateway(&gateway)?;
+                let replaces = self.replaces.zip(self.reason).map(|(key, cause)| {
+                    let reason = ReplacementReason::Operator { cause, words: self.words };
+                    Replaces { key, reason }
+                });
+                let enrolment = Enrolment { replaces, ..Enrolment::first(log.clone(), gateway) };
+                let note = enrolment.sign(&operator)?;
+                (enrolment, note)
+            }
+            (None, None) => anyhow::bail!("give the gateway's vkey, or --rotation"),
+        };
+        enrol(url, &enrolment, note, output).await
     }
+}
+
+impl RotateArgs {
+    pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        let log = Origin::new(self.log_vkey.name().as_str())?;
+        let (old, new) = (keys::load(&self.gateway_key)?, keys::load(&self.new_key)?);
+        check_gateway(new.verifying_key())?;
+        let replaces =
+            Some(Replaces { key: old.verifying_key().clone(), reason: ReplacementReason::Rotation });
+        let rotation = Enrolment { replaces, ..Enrolment::first(log.clone(), new.verifying_key().clone()) };
+        let note = rotation.cross_sign(&old, &new).map_err(|error| {
+            Advice::error(
+                error.to_string(),
+                "make the new key with `vouchlog keygen --kind gateway` and the old key's name",
+            )
+        })?;
+        if let Some(out) = &self.out {
+            write_file(out, note.as_bytes())?;
+            crate::output::note(&format!(
+                "wrote {}: the operator enrols it with `vouchlog enrol --rotation`",
+                out.display()
+            ));
+        }
+        let (Some(operator), Some(url)) = (&self.operator_key, &self.url) else {
+            let (old, new) = (old.verifying_key(), new.verifying_key());
+            let words =
+                format!("{} hands over from the key {} to the key {}", shown(new), old.id(), new.id());
+            let json = json!({ "origin": log.as_str(), "gateway": new.to_string(), "key_id": new.id().to_string(),
+                               "replaces": old.to_string(), "note": note });
+            output.answer(&words, &json)?;
+            return Ok(Outcome::Fine);
+        };
+        let note = Enrolment::countersign(&note, &log, &keys::load(operator)?)?;
+        enrol(url, &rotation, note, output).await
+    }
+}
+
+/// A rotation note from its file, with the operator's signature.
+fn countersigned(file: &Path, log: &Origin, operator: &SigningKey) -> anyhow::Result<(Enrolment, String)> {
+    let note =
+        String::from_utf8(read_file(file, MAX_NOTE_BYTES)?).context("the rotation note is not text")?;
+    let rotation = Enrolment::open_rotation(&note, log).map_err(|error| {
+        Advice::error(
+            format!("{}: {error}", file.display()),
+            "give the file that `vouchlog rotate --out` wrote for this log",
+        )
+    })?;
+    Ok((rotation, Enrolment::countersign(&note, log, operator)?))
+}
+
+/// Sends an enrolment, and prints which key has the name now.
+async fn enrol(url: &str, enrolment: &Enrolment, note: String, output: Output) -> anyhow::Result<Outcome> {
+    let Enrolment { log, gateway, replaces } = enrolment;
+    let remote = remote::connect(url)?;
+    check_origin(&remote, url, log).await?;
+    let index = remote.enrol(note).await.map_err(|error| failed(url, &error))?;
+    let (key, name) = (gateway.id(), shown(gateway));
+    let old = match replaces {
+        None => String::new(),
+        Some(Replaces { key, reason: ReplacementReason::Rotation }) => {
+            format!("; the key {} opens no more streams", key.id())
+        }
+        Some(Replaces { key, .. }) => format!("; the key {} is revoked", key.id()),
+    };
+    let words = format!("enrolled {name} (key {key}) at the log {log}, by the entry at index {index}{old}");
+    let json = json!({
+        "origin": log.as_str(), "gateway": gateway.to_string(), "key_id": key.to_string(), "index": index.get(),
+        "replaces": replaces.as_ref().map(|replaces| replaces.key.to_string()),
+        "reason": replaces.as_ref().map(|replaces| replaces.reason.to_string()),
+    });
+    output.answer(&words, &json)?;
+    Ok(Outcome::Fine)
+}
+
+/// What to do about an enrolment that the log refused.
+fn failed(url: &str, error: &vouchlog::Error) -> anyhow::Error {
+    if error.kind == ErrorKind::FailedPrecondition {
+        return Advice::error(
+            format!("the log at {url} did not carry out the request: {error}"),
+            "rotate the old key with `vouchlog rotate`; if it is lost, replace it with --replaces VKEY --reason lost",
+        );
+    }
+    remote::failed(url, error)
+}
+
+/// A gateway's name for people: names of old logs may hold any character.
+fn shown(gateway: &VerifyingKey) -> String {
+    plain(gateway.name().as_str())
 }
 
 impl RevokeArgs {
@@ -91,15 +240,16 @@ impl RevokeArgs {
         let note = revocation.sign(&operator)?;
         let index =
             remote.revoke(note).await.map_err(|error| remote::failed(&self.operator.log.url, &error))?;
+        let key = self.gateway.id();
         let words = format!(
-            "revoked {} at the log {log} from {}, by the entry at index {index}",
-            self.gateway.name(),
+            "revoked {} (key {key}) at the log {log} from {}, by the entry at index {index}",
+            shown(&self.gateway),
             crate::output::time(effective),
         );
-        output.answer(
-            &words,
-            &json!({ "origin": log.as_str(), "gateway": self.gateway.to_string(), "index": index.get() }),
-        )?;
+        let json = json!({
+            "origin": log.as_str(), "gateway": self.gateway.to_string(), "key_id": key.to_string(), "index": index.get(),
+        });
+        output.answer(&words, &json)?;
         Ok(Outcome::Fine)
     }
 }

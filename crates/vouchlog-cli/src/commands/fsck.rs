@@ -113,7 +113,8 @@ pub(super) fn check(data: &Path, vkey: &VerifyingKey) -> anyhow::Result<Verdict>
             }));
         }
     }
-    let (running, left_out, notes) = (*running, left_out.clone(), notes.clone());
+    let (running, left_out, mut notes) = (*running, left_out.clone(), notes.clone());
+    notes.extend(report.notes.iter().cloned());
     Ok(Verdict { origin, running, report, findings, left_out, notes })
 }
 

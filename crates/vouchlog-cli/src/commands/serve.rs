@@ -11,6 +11,7 @@ use vouchlog::{
     WitnessUrls, connect_witnesses, keys,
 };
 
+use super::house::HouseArgs;
 use super::running::{EndArgs, Hangup, listen, reload_on};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
@@ -60,6 +61,8 @@ pub(crate) struct Args {
           env = "VOUCHLOG_STREAM_HEAD_INTERVAL")]
     stream_head_interval: Duration,
     #[command(flatten)]
+    house: HouseArgs,
+    #[command(flatten)]
     pub(super) end: EndArgs,
     #[command(flatten)]
     scrub: super::scrub::ScrubArgs,
@@ -88,21 +91,25 @@ impl Args {
         let config = self.end.drain.config();
         let (listener, address) = listen(&self.listen).await?;
         let (builder, witness_urls) = self.builder()?;
+        let builder = builder.house(self.house.is_on(address));
         let log = builder.await.map_err(|error| advise(&error))?;
         let url = format!("http://{address}");
         let (origin, vkey, operator) = (log.origin(), log.vkey(), log.operator_vkey());
         let size = log.sequenced().size();
+        let house = self.house.words(address);
         let witnesses: String =
             log.witnesses().iter().map(|w| format!("  witness        {} {w}\n", w.name)).collect();
         let words = format!(
             "The log {origin} is served at {url}\n  \
                log vkey       {vkey}\n  \
                operator vkey  {operator}\n  \
-               entries        {size}\n\
+               entries        {size}\n  \
+               house stream   {house}\n\
              {witnesses}\
              Give the log vkey to everyone who is to verify. Stop with Ctrl-C."
         );
         let answer = json!({
+            "house": self.house.is_on(address),
             "origin": origin.as_str(), "log_vkey": vkey.to_string(), "operator_vkey": operator.to_string(),
             "url": url, "size": size.get(), "witnesses": log.witnesses().iter().map(witness_json).collect::<Vec<_>>(),
         });
@@ -197,6 +204,9 @@ pub(super) fn advise(error: &OpenError) -> anyhow::Error {
         }
         OpenError::Engine(EngineError::OperatorKey(_)) | OpenError::NoOperatorKey => {
             "give the operator's key file with --operator-key, or enrol with `vouchlog enrol`"
+        }
+        OpenError::NoOrigin(_) => {
+            "give the log's name with --origin; its key, of `vouchlog keygen --kind log`, has the same name"
         }
         OpenError::Origin { .. } | OpenError::KeyName { .. } => {
             "an origin is a URL without its scheme, such as log.example.com/ai"

@@ -23,8 +23,8 @@ const SHOWN_STATEMENTS: usize = 20;
                         vouchlog submit --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key \\\n    \
                         --receipts receipts --digests digests.txt\n\n\
                         Neither a record nor its bare hash is sent: the log gets SHA-256 of a random salt and the record.\nThe salt is kept beside the receipt, as <record>.opening.json; keep it as secret as the record.\n\
-                        Without --gateway-key, the log's own house stream takes the statements: they get receipts, but no proof\n\
-                        that none of yours is missing."
+                        Without --gateway-key, the log's own house stream takes the statements, as opaque ones of an unknown sender: they get\n\
+                        receipts, but no proof that none of yours is missing."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -46,9 +46,9 @@ pub(crate) struct Args {
     /// Directory for receipts and openings, created if missing
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_RECEIPTS")]
     receipts: Option<PathBuf>,
-    /// The kind of the statements
-    #[arg(long, value_name = "KIND", default_value = "interaction", value_parser = super::kind())]
-    kind: StatementKind,
+    /// The kind of the statements [default: interaction with --gateway-key; without it they are opaque]
+    #[arg(long, value_name = "KIND", value_parser = super::kind())]
+    kind: Option<StatementKind>,
     #[command(flatten)]
     what: What,
 }
@@ -81,9 +81,10 @@ impl Args {
         if items.is_empty() && !self.what.flush {
             return Err(Advice::error("there is nothing to log", "see `vouchlog submit --help`"));
         }
+        let kind = self.kind()?;
         let statements: Vec<Statement> = items
             .iter()
-            .map(|item| Statement { kind: self.kind, evidence: Evidence::NONE, digest: item.digest })
+            .map(|item| Statement { kind, evidence: Evidence::NONE, digest: item.digest })
             .collect();
         let policy = self.policy.as_deref().map(super::policy).transpose()?;
         match self.submission().send(&statements, policy.as_ref()).await {
@@ -91,6 +92,21 @@ impl Args {
             Err(failed) => return failed.end(output),
         }
         Ok(Outcome::Fine)
+    }
+
+    /// The house stream takes opaque statements alone: its sender is unknown, so nothing in it may read as a gateway's word.
+    fn kind(&self) -> anyhow::Result<StatementKind> {
+        match (self.kind, &self.gateway.gateway_key) {
+            (Some(kind), Some(_)) => Ok(kind),
+            (None, Some(_)) => Ok(StatementKind::Interaction),
+            (None | Some(StatementKind::Opaque), None) => Ok(StatementKind::Opaque),
+            (Some(kind), None) => Err(Advice::error(
+                format!(
+                    "the log's house stream takes opaque statements of unknown senders, none of kind {kind}"
+                ),
+                "give the gateway's key with --gateway-key, or leave out --kind",
+            )),
+        }
     }
 
     fn submission(&self) -> Submission<'_> {
@@ -191,8 +207,17 @@ mod tests {
 
     #[test]
     fn a_kind_is_given_by_its_name() {
-        assert_eq!(parse("--digests -").unwrap().kind, StatementKind::Interaction);
-        assert_eq!(parse("--kind declared-loss --digests -").unwrap().kind, StatementKind::DeclaredLoss);
+        let kind = |flags: &str| parse(&format!("{flags} --digests -")).unwrap().kind();
+        let name = vouchlog_note::KeyName::new("log.example.com/a").unwrap();
+        let log =
+            vouchlog::SigningKey::generate(name, vouchlog_note::SignatureType::Ed25519, [1; 32]).unwrap();
+        let gateway = format!("--gateway-key k --log-vkey {}", log.verifying_key());
+        assert_eq!(kind(&gateway).unwrap(), StatementKind::Interaction);
+        assert_eq!(kind(&format!("{gateway} --kind declared-loss")).unwrap(), StatementKind::DeclaredLoss);
+        // Without a gateway's key they go into the house stream.
+        assert_eq!(kind("").unwrap(), StatementKind::Opaque);
+        assert_eq!(kind("--kind opaque").unwrap(), StatementKind::Opaque);
+        assert!(kind("--kind interaction").unwrap_err().to_string().contains("house stream"));
         assert!(parse("--kind genesis --digests -").is_none());
     }
 

@@ -5,7 +5,7 @@
 //! none, or over ──► opening (key and note on disk) ──► open (the log's entry verified)
 //! ```
 
-use vouchlog_api::{Appender, Error, ErrorKind, Opened};
+use vouchlog_api::{Appender, Error, ErrorKind, LogReader as _, Opened};
 use vouchlog_merkle::leaf_hash;
 use vouchlog_note::{ProofFile, SignatureType, SignedCheckpoint, SigningKey, VerifyingKey};
 use vouchlog_proto::EntryName;
@@ -60,6 +60,7 @@ impl Session {
         key: VerifyingKey,
         previous: Option<Previous>,
     ) -> Result<(), Trouble> {
+        self.check_log().await?;
         let opened = match self.log.open_stream(note.clone()).await {
             Ok(opened) => opened,
             Err(error) => return self.opening_refused(error, previous).await,
@@ -74,6 +75,18 @@ impl Session {
             tracing::warn!(%error, "the stream was not noted: if the spool is lost, the next stream will not be linked to it");
         }
         Ok(())
+    }
+
+    /// A log that another key signs must not get a stream, which it would keep for good. A log whose witnesses have not cosigned
+    /// anything yet shows no checkpoint: then the answer to the opening is the first thing to verify.
+    async fn check_log(&mut self) -> Result<(), Trouble> {
+        let note = match self.log.checkpoint().await {
+            // If the log cannot be reached, opening the stream fails for the same reason.
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Unavailable) => return Ok(()),
+            note => note?,
+        };
+        let published = SignedCheckpoint::open(note.as_bytes(), &self.me.origin, &self.me.log_key)?;
+        self.see(&published)
     }
 
     /// What the note says of its predecessor may have become untrue since it was written; then another note is needed.

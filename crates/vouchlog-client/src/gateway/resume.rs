@@ -162,6 +162,7 @@ mod tests {
                 stream: StreamId::default(),
                 gateway: String::new(),
                 enrolled: LeafIndex::new(1),
+                revoked: None,
                 key: String::new(),
                 previous: None,
                 size,

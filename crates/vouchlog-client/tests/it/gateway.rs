@@ -152,6 +152,19 @@ async fn a_gateway_that_is_not_enrolled_is_told_so_and_keeps_its_statements() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_a_wrong_log_key_no_stream_is_opened() {
+    let (world, dir) = (World::start().await, tempfile::tempdir().unwrap());
+    let wrong = key(crate::world::ORIGIN, 77).verifying_key().clone();
+    let gateway = Gateway::open(GatewayConfig { log_key: wrong, ..world.config(dir.path()) }).await.unwrap();
+    // Whether the submission is taken depends on who is faster; the gateway stops in any case.
+    let _ = gateway.submit(statements(0..3)).await;
+    assert!(matches!(stopped(&gateway).await, GatewayError::Unverified(_)));
+    gateway.stop().await;
+    let entries = world.entries().await;
+    assert!(!entries.iter().any(|entry| matches!(entry, Entry::StreamOpened { .. })), "{entries:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pushback_only_makes_it_wait() {
     let options = vouchlog_sequencer::Options { max_queued_statements: 6, ..Default::default() };
     let (world, dir) = (World::with(options).await, tempfile::tempdir().unwrap());

@@ -52,7 +52,7 @@ impl World {
     }
 
     pub(crate) async fn enrol(&self, gateway: &VerifyingKey) {
-        let enrolment = Enrolment { log: origin(), gateway: gateway.clone() };
+        let enrolment = Enrolment::first(origin(), gateway.clone());
         self.log.enrol(enrolment.sign(&key("operator", 2)).unwrap()).await.unwrap();
     }
 

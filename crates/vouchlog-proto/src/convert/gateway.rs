@@ -200,6 +200,7 @@ impl From<StreamInfo> for v1::GetStreamResponse {
             stream: info.stream.get(),
             gateway: info.gateway,
             enrolled: info.enrolled.get(),
+            revoked: info.revoked.map(LeafIndex::get),
             key: info.key,
             previous: info
                 .previous
@@ -236,6 +237,7 @@ impl TryFrom<v1::GetStreamResponse> for StreamInfo {
             stream: stream_id("stream", message.stream)?,
             gateway: message.gateway,
             enrolled: LeafIndex::new(message.enrolled),
+            revoked: message.revoked.map(LeafIndex::new),
             key: message.key,
             previous,
             size: message.size,

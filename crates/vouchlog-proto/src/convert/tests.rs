@@ -188,6 +188,7 @@ fn streams_come_back() {
             stream: StreamId::new(5).unwrap(),
             gateway: "gateway.example/a".to_owned(),
             enrolled: LeafIndex::new(4),
+            revoked: (status != StreamStatus::Open).then(|| LeafIndex::new(0)),
             key: "vkey".to_owned(),
             previous: Some(Previous { stream: StreamId::new(2).unwrap(), size: 9 }),
             size: 3,

@@ -250,6 +250,9 @@ pub struct GetStreamResponse {
     /// Index of the entry that enrolled its gateway.
     #[prost(uint64, tag = "11")]
     pub enrolled: u64,
+    /// Index of the entry that revoked its gateway's key; absent when none did.
+    #[prost(uint64, optional, tag = "12")]
+    pub revoked: ::core::option::Option<u64>,
 }
 /// Nested message and enum types in `GetStreamResponse`.
 pub mod get_stream_response {
@@ -400,7 +403,7 @@ impl ::prost::Name for Conflict {
 /// Asks to enrol a gateway.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EnrolRequest {
-    /// Signed note, first line `vouchlog/v1 enrol`, signed by the operator's key.
+    /// Signed note, first line `vouchlog/v1 enrol`, signed by the operator's key; a rotation also by the old key and the new one.
     #[prost(string, tag = "1")]
     pub note: ::prost::alloc::string::String,
 }

@@ -271,6 +271,7 @@ impl<'a, S: Store> Check<'a, S> {
             let message = "a stream or gateway state cannot be read".into();
             return self.find(FindingCode::State, None, message);
         };
+        self.report.notes = directory.shared_names();
         let mut states: BTreeMap<StreamId, _> =
             directory.streams.iter().map(|(id, state)| (*id, state)).collect();
         for (id, replayed) in std::mem::take(&mut self.replay.streams) {

@@ -9,8 +9,11 @@ use vouchlog_merkle::{LeafIndex, TreeSize, leaf_hash};
 use vouchlog_note::{Origin, SignatureType, SignedCheckpoint};
 use vouchlog_storage::{MemoryIndex, MemoryStore};
 use vouchlog_stream::limits::RECENT_RUNS;
-use vouchlog_stream::{Entry, LoggedAt, Previous, Revocation, SequenceNumber, StreamStatus};
+use vouchlog_stream::{
+    Entry, Evidence, LoggedAt, Previous, Revocation, SequenceNumber, Statement, StreamStatus,
+};
 
+use super::opaque;
 use crate::testing::{ORIGIN, TestClock, TestGateway, config, key, open, statements, verify};
 use crate::{Engine, Options, fsck};
 
@@ -291,7 +294,7 @@ async fn house_statements_share_one_stream_and_one_signature_a_batch() {
     let posts = (0..50u64).map(|n| {
         let log = log.clone();
         tokio::spawn(async move {
-            let statements = statements(1 + (n % 3) as usize, n);
+            let statements = opaque(1 + (n % 3) as usize, n);
             let receipt = log.append_house(house(statements.clone())).await.unwrap().receipt;
             receipt.verify(&statements, log.origin(), log.vkey()).unwrap();
             (receipt.stream, receipt.sequence.get(), u64::from(receipt.count))
@@ -311,10 +314,26 @@ async fn house_statements_share_one_stream_and_one_signature_a_batch() {
     check(&log, &store).await;
     // The next process opens its own, which continues the first.
     let log = open(Arc::new(store.reopen()), None, &clock).unwrap();
-    let receipt = log.append_house(house(statements(1, 1))).await.unwrap().receipt;
+    let receipt = log.append_house(house(opaque(1, 1))).await.unwrap().receipt;
     let info = log.stream(receipt.stream).await.unwrap();
     assert_eq!(info.previous, Some(Previous { stream: first, size: next }));
     assert_eq!(log.append_house(house(vec![])).await.unwrap_err().kind, ErrorKind::InvalidArgument);
+}
+
+/// The log signs the house stream for senders it does not know: what it takes there must not read as a gateway's word.
+#[tokio::test]
+async fn the_house_stream_takes_no_word_of_a_gateway() {
+    let (log, store, _) = log().await;
+    let interaction = statements(1, 1);
+    let claims = vec![Statement { evidence: Evidence::new(1).unwrap(), ..opaque(1, 1)[0] }];
+    for wrong in [interaction.clone(), claims, [opaque(3, 1), interaction].concat()] {
+        let refused = log.append_house(house(wrong)).await.unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::InvalidArgument);
+        assert!(refused.message.contains("kind `opaque` with evidence 0"), "{refused}");
+    }
+    log.append_house(house(opaque(3, 1))).await.unwrap();
+    let report = check(&log, &store).await;
+    assert_eq!(report.statements, 3);
 }
 
 #[tokio::test]
@@ -324,7 +343,7 @@ async fn a_full_queue_pushes_back() {
     let log = Engine::open(config(&clock, options), store, None, &mut Registry::default()).unwrap();
     let posts = (0..200u64).map(|n| {
         let log = log.clone();
-        async move { log.append_house(house(statements(60, n))).await }
+        async move { log.append_house(house(opaque(60, n))).await }
     });
     let outcomes = futures_join(posts).await;
     assert!(outcomes.iter().any(Result::is_ok));
@@ -332,7 +351,7 @@ async fn a_full_queue_pushes_back() {
         assert!(matches!(error.kind, ErrorKind::Overloaded { retry_after } if retry_after > Duration::ZERO));
     }
     // Room is given back.
-    log.append_house(house(statements(100, 1))).await.unwrap();
+    log.append_house(house(opaque(100, 1))).await.unwrap();
 }
 
 async fn futures_join<T: Send + 'static>(
@@ -446,7 +465,7 @@ async fn a_stopped_log_refuses_and_still_reads() {
 #[tokio::test]
 async fn a_revoked_house_takes_nothing_more() {
     let (log, store, clock) = log().await;
-    log.append_house(house(statements(3, 1))).await.unwrap();
+    log.append_house(house(opaque(3, 1))).await.unwrap();
     let operator = key("operator.example.com", SignatureType::Ed25519, 2);
     let revocation = Revocation {
         log: log.origin().clone(),
@@ -456,7 +475,7 @@ async fn a_revoked_house_takes_nothing_more() {
     };
     log.revoke(revocation.sign(&operator).unwrap()).await.unwrap();
     let size = log.sequenced().size();
-    let refused = log.append_house(house(statements(1, 2))).await.unwrap_err();
+    let refused = log.append_house(house(opaque(1, 2))).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::PermissionDenied);
     assert_eq!(log.sequenced().size(), size);
     check(&log, &store).await;

@@ -15,6 +15,7 @@ use vouchlog_storage::{
 };
 use vouchlog_stream::{LoggedAt, Previous, Revocation, StreamId, StreamStatus};
 
+use super::opaque;
 use crate::rebuild::Rebuilder;
 use crate::state::{removed_stream, stored_evicted_below};
 use crate::testing::{ORIGIN, TestClock, TestGateway, config, key, statements};
@@ -141,7 +142,7 @@ impl World {
 
     /// Commits a statement of the house stream.
     async fn tick(&self) {
-        let statements = statements(1, self.log.sequenced().size().get());
+        let statements = opaque(1, self.log.sequenced().size().get());
         self.log.append_house(HouseAppend { statements, wait_for: AckLevel::Sequenced }).await.unwrap();
     }
 
@@ -467,7 +468,7 @@ async fn an_eviction_is_committed_or_did_not_happen() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         world.store.set_faults(FaultPlan { commits: [(0, fault)].into(), ..FaultPlan::default() });
-        let more = HouseAppend { statements: statements(1, 7), wait_for: AckLevel::Sequenced };
+        let more = HouseAppend { statements: opaque(1, 7), wait_for: AckLevel::Sequenced };
         // The idle tick may have been first; either way one commit fails.
         let _ = world.log.append_house(more).await;
         let world = if fault == Fault::Refuse { world } else { world.reopen() };

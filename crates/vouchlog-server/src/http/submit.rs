@@ -21,13 +21,12 @@ use crate::reads;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewStatement {
-    /// Name of the kind: `intent`, `interaction`, `session-seal`, `configuration`, `credential-event`, `disclosure`,
-    /// `erasure`, `declared-loss`, `finding`, `heartbeat` or `opaque`.
+    /// Name of the kind: `opaque`. The sender is unknown, so the house stream takes no other kind.
     kind: String,
     /// 64 lowercase hex digits: SHA-256 of a statement that holds a random salt, or another salted commitment. Never a bare
     /// hash of content: what can be guessed could be found in a public log.
     digest: String,
-    /// Evidence bitmap; 0, no claim, if not given.
+    /// Evidence bitmap: 0, no claim, and 0 if not given.
     #[serde(default)]
     evidence: u32,
 }
@@ -103,8 +102,8 @@ struct LoggedStatement {
 
 /// Puts one or many statements into the house stream, and answers each with its proof.
 ///
-/// The house stream's key is the log's own: a receipt proves that the log has the statement, not that nothing of the sender's
-/// is missing. Sending the same again appends it again.
+/// The house stream's key is the log's own: a receipt proves that the log has the statement, not who sent it, nor that nothing of
+/// the sender's is missing. Only opaque statements without evidence are accepted. Sending the same again appends it again.
 #[utoipa::path(
     post, path = "/v1/statements", tag = "submit", params(Wait), request_body = NewStatements,
     responses((status = 200, description = "They are durable.", body = Logged), WriteProblems)
@@ -226,7 +225,8 @@ pub(super) struct Noted {
 
 /// Enrols a gateway.
 ///
-/// The body is a signed note whose first line is `vouchlog/v1 enrol`. The operator's signature is all the authority it takes.
+/// The body is a signed note whose first line is `vouchlog/v1 enrol`. The operator's signature is all the authority it takes; a second key of a name
+/// needs a rotation or a replacement.
 #[utoipa::path(
     post, path = "/v1/gateways", tag = "submit", request_body(content = String, content_type = "text/plain"),
     responses((status = 200, description = "The gateway is enrolled.", body = Noted), WriteProblems)

@@ -104,7 +104,7 @@ impl Fake {
         state.push([Entry::Genesis { logged_at, note }]);
         let opening = opening(&gateway_key(), &stream_key());
         state.push([Entry::StreamOpened { logged_at, note: opening }]);
-        let enrolment = Enrolment { log: origin(), gateway: gateway_key().verifying_key().clone() };
+        let enrolment = Enrolment::first(origin(), gateway_key().verifying_key().clone());
         state.push([Entry::GatewayEnrolled { logged_at, note: enrolment.sign(&operator()).unwrap() }]);
         let (size, _) = watch::channel(3);
         Self { state: Arc::new(Mutex::new(state)), size }
@@ -382,6 +382,7 @@ impl Appender for Fake {
             stream,
             gateway: known.gateway().name().to_string(),
             enrolled: LeafIndex::new(1),
+            revoked: None,
             key: known.key().to_string(),
             previous: known.previous(),
             size: known.size(),

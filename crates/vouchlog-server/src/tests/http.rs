@@ -175,7 +175,7 @@ async fn add_logs_the_hash_of_any_body() {
 async fn gateways_are_enrolled_and_revoked_by_the_operators_note() {
     let served = Served::start().await;
     let gateway = fake::gateway_key().verifying_key().clone();
-    let enrolment = Enrolment { log: origin(), gateway: gateway.clone() }.sign(&fake::operator()).unwrap();
+    let enrolment = Enrolment::first(origin(), gateway.clone()).sign(&fake::operator()).unwrap();
     let revocation = Revocation {
         log: origin(),
         gateway,
@@ -188,7 +188,7 @@ async fn gateways_are_enrolled_and_revoked_by_the_operators_note() {
         let answer: Value = request.body(note.clone()).send().await.unwrap().json().await.unwrap();
         assert_eq!(answer, json!({ "index": index }), "{path}");
     }
-    let forged = Enrolment { log: origin(), gateway: fake::gateway_key().verifying_key().clone() };
+    let forged = Enrolment::first(origin(), fake::gateway_key().verifying_key().clone());
     let forged = forged.sign(&fake::gateway_key()).unwrap();
     let request = client().post(served.url("/v1/gateways")).header("content-type", "text/plain").body(forged);
     assert_eq!(request.send().await.unwrap().status(), StatusCode::FORBIDDEN);

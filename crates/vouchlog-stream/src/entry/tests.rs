@@ -8,7 +8,8 @@ use vouchlog_note::{CosignedCheckpoint, KeyName, Origin, SignatureType, SigningK
 use super::*;
 use crate::limits::{MAX_REASON_BYTES, MAX_STREAM_SIZE};
 use crate::{
-    Digest, Enrolment, Evidence, Genesis, Previous, Revocation, StatementKind, StreamOpening, TextError,
+    Digest, Enrolment, Evidence, Genesis, Previous, ReplacementCause, ReplacementReason, Replaces,
+    Revocation, StatementKind, StreamOpening, TextError,
 };
 
 const VECTORS: &str = include_str!("../../../../tests/vectors/entries/entries.json");
@@ -50,7 +51,21 @@ fn at(millis: u64) -> LoggedAt {
 }
 
 fn enrolment() -> Enrolment {
-    Enrolment { log: origin(), gateway: key("gateway").verifying_key().clone() }
+    Enrolment::first(origin(), key("gateway").verifying_key().clone())
+}
+
+fn replacing(old: &str, new: &str, reason: ReplacementReason) -> Enrolment {
+    let replaces = Some(Replaces { key: key(old).verifying_key().clone(), reason });
+    Enrolment { replaces, ..Enrolment::first(origin(), key(new).verifying_key().clone()) }
+}
+
+fn replacement() -> Enrolment {
+    let (cause, words) = (ReplacementCause::Compromised, "key left in a build log".to_owned());
+    replacing("gateway", "gateway-next", ReplacementReason::Operator { cause, words })
+}
+
+fn rotation() -> Enrolment {
+    replacing("gateway-next", "gateway-third", ReplacementReason::Rotation)
 }
 
 fn opening(previous: Option<Previous>) -> StreamOpening {
@@ -91,6 +106,15 @@ fn meaning(name: &str, bytes: &[u8]) -> Entry {
             logged_at: at(T + 90_002),
             note: revocation("key left in a build log").sign(&key("operator")).unwrap(),
         },
+        "gateway-enrolled-replacement" => Entry::GatewayEnrolled {
+            logged_at: at(T + 90_004),
+            note: replacement().sign(&key("operator")).unwrap(),
+        },
+        "gateway-enrolled-rotation" => {
+            let note = rotation().cross_sign(&key("gateway-next"), &key("gateway-third")).unwrap();
+            let note = Enrolment::countersign(&note, &origin(), &key("operator")).unwrap();
+            Entry::GatewayEnrolled { logged_at: at(T + 90_005), note }
+        }
         "largest-numbers" => Entry::Statement(StatementEntry {
             logged_at: LoggedAt::MAX,
             stream: StreamId::MAX,
@@ -136,7 +160,7 @@ fn statement(kind: StatementKind) -> StatementEntry {
 #[test]
 fn golden_entries_mean_what_they_mean() {
     let golden = golden();
-    assert_eq!(golden.len(), StatementKind::ALL.len() + 8);
+    assert_eq!(golden.len(), StatementKind::ALL.len() + 10);
     for (name, bytes, leaf) in golden {
         let entry = Entry::decode(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(entry, meaning(&name, &bytes), "{name}");

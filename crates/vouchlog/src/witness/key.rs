@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use vouchlog_note::{SignatureType, SigningKey};
+use vouchlog_note::{KeyName, SignatureType, SigningKey};
 
 use super::state;
 use crate::keys::{self, KeyFileError};
@@ -22,6 +22,8 @@ pub fn create_key(
     if path.try_exists().map_err(failed)? {
         return Err(KeyFileError::Exists(path.to_owned()));
     }
+    // Before the second file is there.
+    KeyName::for_new_key(name).map_err(|error| KeyFileError::Key { path: path.to_owned(), error })?;
     state::begin(path).map_err(|error| {
         let path = state::state_file(path);
         match error.kind() {

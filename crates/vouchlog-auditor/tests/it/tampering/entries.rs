@@ -3,7 +3,7 @@
 use super::*;
 
 /// Builds a log in whose middle something is done, and expects that as the first finding.
-async fn check_deed(
+pub(super) async fn check_deed(
     kind: Kind,
     stream: Option<usize>,
     proves: Proves,
@@ -23,7 +23,7 @@ async fn check_deed(
     check_with(objects, &config(), Some(state), kind, place, proves).await;
 }
 
-async fn check_proven(kind: Kind, stream: Option<usize>, deed: impl FnOnce(&mut Builder) -> u64) {
+pub(super) async fn check_proven(kind: Kind, stream: Option<usize>, deed: impl FnOnce(&mut Builder) -> u64) {
     check_deed(kind, stream, Proves::Misconduct, deed).await;
 }
 
@@ -343,8 +343,7 @@ async fn a_genesis_that_is_none() {
 #[tokio::test]
 async fn an_enrolment_the_operator_did_not_sign() {
     check_proven(Kind::BadEnrolment, None, |log| {
-        let enrolment =
-            vouchlog_stream::Enrolment { log: origin(), gateway: gateway_key(80).verifying_key().clone() };
+        let enrolment = vouchlog_stream::Enrolment::first(origin(), gateway_key(80).verifying_key().clone());
         let (logged_at, note) = (log.time(), enrolment.sign(&gateway_key(80)).unwrap());
         log.push(&Entry::GatewayEnrolled { logged_at, note })
     })
