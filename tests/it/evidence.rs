@@ -3,6 +3,7 @@
 //! the file and the log's vkey and nothing else.
 
 mod forged_log;
+mod names;
 mod reconcile;
 mod rules;
 mod sessions;

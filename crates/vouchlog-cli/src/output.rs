@@ -10,6 +10,9 @@ use vouchlog_stream::LoggedAt;
 
 use crate::terminal;
 
+/// What is reported of a check without a policy.
+pub(crate) const NO_POLICY: &str = "  policy      none given: no witness was checked, so a log that shows different histories would not be noticed";
+
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {

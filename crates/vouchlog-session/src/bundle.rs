@@ -10,7 +10,7 @@
 //!   "seal":      presentation,          of the record that counts them, if there is one
 //!   "erasures":  [ presentation, ... ] } of the records that say that content was erased lawfully
 //!
-//! presentation: { "sd_jwt", "proof", "genesis": 0, "stream": { "enrolment": 1, "opening": 2 }, "signed_by": ... }
+//! presentation: { "sd_jwt", "proof", "genesis": 0, "stream": { "enrolment": 1, "opening": 2, "status": { "as_of": 9 } }, "signed_by": ... }
 //! ```
 //!
 //! A presentation is one of [`presentation.rs`](vouchlog_statement::Presentation) with numbers of parts in place of proofs that others need,
@@ -19,7 +19,7 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use vouchlog_statement::{Presentation, StreamIdentity};
+use vouchlog_statement::{Presentation, ShownStatus, StreamIdentity};
 
 use crate::limits::{MAX_BUNDLE_BYTES, MAX_BUNDLE_RECORDS};
 
@@ -85,6 +85,16 @@ struct PackedPresentation {
 struct PackedIdentity {
     enrolment: usize,
     opening: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<PackedStatus>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PackedStatus {
+    as_of: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    revocation: Option<usize>,
 }
 
 impl SessionBundle {
@@ -167,7 +177,16 @@ impl SessionBundle {
     fn unpack(&self, one: &PackedPresentation) -> Option<Presentation> {
         let part = |number: usize| self.parts.get(number).cloned();
         let identity = |of: &PackedIdentity| {
-            Some(StreamIdentity { enrolment: part(of.enrolment)?, opening: part(of.opening)? })
+            let status = match of.status {
+                None => None,
+                Some(PackedStatus { as_of, revocation: None }) => {
+                    Some(ShownStatus { as_of, revocation: None })
+                }
+                Some(PackedStatus { as_of, revocation: Some(number) }) => {
+                    Some(ShownStatus { as_of, revocation: Some(part(number)?) })
+                }
+            };
+            Some(StreamIdentity { enrolment: part(of.enrolment)?, opening: part(of.opening)?, status })
         };
         let signed_by = match &one.signed_by {
             Some(of) => Some(identity(of)?),
@@ -204,7 +223,11 @@ impl SharedParts {
     }
 
     fn identity(&mut self, of: &StreamIdentity) -> PackedIdentity {
-        PackedIdentity { enrolment: self.place(&of.enrolment), opening: self.place(&of.opening) }
+        let status = of.status.as_ref().map(|ShownStatus { as_of, revocation }| PackedStatus {
+            as_of: *as_of,
+            revocation: revocation.as_ref().map(|proof| self.place(proof)),
+        });
+        PackedIdentity { enrolment: self.place(&of.enrolment), opening: self.place(&of.opening), status }
     }
 
     fn pack(&mut self, one: &Presentation) -> PackedPresentation {

@@ -16,8 +16,8 @@ mod statement;
 pub mod testing;
 
 pub use presentation::{
-    LogTrust, Presentation, PresentationError, PresentationPart, StreamIdentity, VerifiedPresentation,
-    verify_presentation,
+    KeyStatus, KeyTrust, LogTrust, Presentation, PresentationError, PresentationPart, ShownStatus,
+    StreamIdentity, VerifiedPresentation, verify_presentation,
 };
 pub use statement::{
     ClearClaims, Disclosure, DisclosureKind, IssuedStatement, StatementError, VerifiedStatement, digest_of,

@@ -5,8 +5,9 @@
 //!   "sd_jwt":    "...",                                    the statement, with the disclosures chosen
 //!   "proof":     "...",                                    the entry that logs its digest
 //!   "genesis":   "...",                                    names the operator
-//!   "stream":    { "enrolment": "...", "opening": "..." }, whose stream the entry is in
-//!   "signed_by": { "enrolment": "...", "opening": "..." } } whose stream's key signed, if it is another
+//!   "stream":    { "enrolment": "...", "opening": "...",   whose stream the entry is in
+//!                  "status": { "as_of": 7, "revocation": "..." } }, whether the gateway's key was revoked, as the sender knows it
+//!   "signed_by": { as "stream" } }                         whose stream's key signed, if it is another
 //!
 //! disclosed field ─ SD-JWT ─ stream's key ─ opening ─ gateway's key ─ enrolment ─ operator's key ─ genesis ─ log's key
 //!                      └ digest, kind, evidence ─ entry ─ inclusion proof ─ checkpoint ─ log's key, witnesses
@@ -18,7 +19,7 @@
 use serde::{Deserialize, Serialize};
 use vouchlog_merkle::{LeafIndex, TreeSize};
 use vouchlog_note::{Origin, Policy, PolicyCosignature, ProofFile, VerifyingKey};
-use vouchlog_stream::StatementEntry;
+use vouchlog_stream::{Revoked, StatementEntry};
 
 use crate::limits::MAX_PRESENTATION_BYTES;
 use crate::statement::VerifiedStatement;
@@ -63,12 +64,27 @@ pub struct StreamIdentity {
     pub enrolment: String,
     /// Proof of the entry in which the gateway's key names the stream's.
     pub opening: String,
+    /// What the sender knows of the revocation of the gateway's key; `None` if it did not ask the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<ShownStatus>,
+}
+
+/// What the sender of a presentation knows of the revocation of a gateway's key. A proof can show that a key was revoked. That it was not
+/// rests on the sender's word, and that of the log it asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShownStatus {
+    /// Size of the log up to which it is known.
+    pub as_of: u64,
+    /// Proof of the entry that revokes the key, or by which the operator replaces it; absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<String>,
 }
 
 impl StreamIdentity {
     /// From the two proof files, each with its entry.
     pub fn new(enrolment: &ProofFile, opening: &ProofFile) -> Self {
-        Self { enrolment: enrolment.to_text(), opening: opening.to_text() }
+        Self { enrolment: enrolment.to_text(), opening: opening.to_text(), status: None }
     }
 }
 
@@ -130,6 +146,47 @@ pub struct LogTrust<'a> {
     /// What every checkpoint in the presentation has to satisfy. Without one, a log that shows different trees to different
     /// readers could show the presentation's parts out of several.
     pub policy: Option<&'a Policy>,
+    /// The gateways' keys that are trusted: one of them must have opened the stream, or have handed its name over to the key that did, by a
+    /// rotation. Without any, whose key a name belongs to rests on the word of the log's operator.
+    pub gateways: &'a [VerifyingKey],
+}
+
+impl<'a> LogTrust<'a> {
+    /// Trusts a log's key, and whom its operator enrols.
+    pub fn new(log: &'a VerifyingKey, policy: Option<&'a Policy>) -> Self {
+        Self { log, policy, gateways: &[] }
+    }
+
+    /// Trusts these gateways' keys only.
+    #[must_use]
+    pub fn pinned_to(self, gateways: &'a [VerifyingKey]) -> Self {
+        Self { gateways, ..self }
+    }
+}
+
+/// Why a gateway's key is taken for the gateway's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyTrust {
+    /// The operator of the log enrolled it.
+    Operator,
+    /// It is a key that the verifier trusts.
+    Pinned,
+    /// A key that the verifier trusts signed that this one takes its place.
+    RotatedFrom(Box<VerifyingKey>),
+}
+
+/// What is shown of the revocation of a gateway's key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyStatus {
+    /// The presentation does not say.
+    Unknown,
+    /// Not known to be revoked, up to this size of the log: the sender's word.
+    NotKnownRevoked {
+        /// At most the size of the tree that the statement was proven in.
+        as_of: TreeSize,
+    },
+    /// Revoked after the statement was logged; the entry is proven.
+    RevokedLater(Revoked),
 }
 
 /// What a presentation shows. It does not show that the gateway's key was not withdrawn later, nor that the record is the only
@@ -144,6 +201,12 @@ pub struct VerifiedPresentation {
     pub entry: StatementEntry,
     /// The key of the gateway whose stream the entry is in, as the operator enrolled it.
     pub gateway: VerifyingKey,
+    /// The entry that enrolled it.
+    pub enrolled: LeafIndex,
+    /// Why it is taken for the gateway's.
+    pub trust: KeyTrust,
+    /// Whether it was revoked.
+    pub status: KeyStatus,
     /// The log.
     pub origin: Origin,
     /// Size of the tree the statement's entry was proven in.

@@ -13,10 +13,10 @@ use vouchlog_client::{
     Gateway, GatewayConfig, GatewayError, GrpcLog, LoggedStatements, Options, ReceiptSink, TileReader,
     VerifiedLog, VerifyError,
 };
-use vouchlog_merkle::LeafIndex;
-use vouchlog_note::{Origin, ProofFile, ProofFileError, SigningKey, VerifyingKey};
+use vouchlog_merkle::{LeafIndex, TreeSize};
+use vouchlog_note::{Checkpoint, Origin, ProofFile, ProofFileError, SigningKey, VerifyingKey};
 use vouchlog_record::RecordId;
-use vouchlog_statement::{Presentation, StreamIdentity};
+use vouchlog_statement::{Presentation, ShownStatus, StreamIdentity};
 use vouchlog_stream::{LogPlace, StreamId};
 use vouchlog_vault::{
     Access, Logged, PresentationRequest, Recorder, RecorderConfig, RecordingError, Row, StreamProofs, Vault,
@@ -192,10 +192,16 @@ impl Custodian {
             && let Some(StreamProofs { opening, enrolment: Some(enrolment), genesis: Some(genesis), .. }) =
                 self.recorder.vault().stream_proofs(access, stream).await?
         {
-            return Ok(Whose { identity: StreamIdentity { enrolment, opening }, genesis });
+            // The log is not asked, so the presentation carries no status of the key.
+            return Ok(Whose { identity: StreamIdentity { enrolment, opening, status: None }, genesis });
         }
+        let (opening, size) = self.proven_under(stream.index()).await?;
+        // Asked after that checkpoint was read: what the log answers covers at least so much of it.
         let info = self.log.stream(stream).await?;
-        let opening = self.proven(stream.index()).await?;
+        let revocation = match info.revoked {
+            Some(index) => Some(self.proven(index).await?),
+            None => None,
+        };
         let enrolment = self.proven(info.enrolled).await?;
         let genesis = self.proven(LeafIndex::new(0)).await?;
         let kept = StreamProofs {
@@ -206,7 +212,8 @@ impl Custodian {
             genesis: Some(genesis.clone()),
         };
         self.recorder.vault().keep_stream_proofs(&self.access, kept).await?;
-        Ok(Whose { identity: StreamIdentity { enrolment, opening }, genesis })
+        let status = Some(ShownStatus { as_of: size.get(), revocation });
+        Ok(Whose { identity: StreamIdentity { enrolment, opening, status }, genesis })
     }
 
     /// Fetches and keeps the proofs of the stream that is written to at present, so that presentations can be made while the log
@@ -220,8 +227,14 @@ impl Custodian {
 
     /// The verified proof file of an entry, with the entry in it.
     async fn proven(&self, index: LeafIndex) -> Result<String, CustodyError> {
+        Ok(self.proven_under(index).await?.0)
+    }
+
+    /// The same, and the size of the log it is proven in.
+    async fn proven_under(&self, index: LeafIndex) -> Result<(String, TreeSize), CustodyError> {
         let (entry, proof) = self.verified.entry(index).await?;
-        Ok(verify::with_entry(&proof, &entry)?.to_text())
+        let checkpoint = Checkpoint::parse(proof.note().unverified_text()).map_err(CustodyError::LogKey)?;
+        Ok((verify::with_entry(&proof, &entry)?.to_text(), checkpoint.head().size))
     }
 
     /// Lets go of the spool; what is in it is sent by the next process.

@@ -37,7 +37,7 @@ static RIGHT: LazyLock<Presentation> = LazyLock::new(|| {
 fn read(json: &[u8]) -> Option<VerifiedPresentation> {
     let presentation = Presentation::from_json(json).ok()?;
     assert_eq!(Presentation::from_json(presentation.to_json().as_bytes()).as_ref(), Ok(&presentation));
-    verify_presentation(&presentation, &LogTrust { log: &log_vkey(), policy: None }).ok()
+    verify_presentation(&presentation, &LogTrust::new(&log_vkey(), None)).ok()
 }
 
 fuzz_target!(|input: &[u8]| {

@@ -11,7 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(bundle) = SessionBundle::from_json(bytes) else { return };
     let again = SessionBundle::from_json(bundle.to_json().as_bytes()).expect("what is written is read");
     assert_eq!(again, bundle);
-    if let Ok(verified) = verify_bundle(&bundle, &LogTrust { log: &log_vkey(), policy: None }) {
+    if let Ok(verified) = verify_bundle(&bundle, &LogTrust::new(&log_vkey(), None)) {
         let _ = verified.timeline();
     }
 });

@@ -73,7 +73,7 @@ impl Args {
         let presentation = presentation?.pop().context("there is one presentation for one record")?;
         let log = self.custody.log_vkey.as_ref().context("--log-vkey")?;
         // A faulty presentation must be reported to its author here, not found by its recipient.
-        let verified = verify_presentation(&presentation, &LogTrust { log, policy: policy.as_ref() })
+        let verified = verify_presentation(&presentation, &LogTrust::new(log, policy.as_ref()))
             .map_err(|error| Advice::error(error.to_string(), "retry shortly, without --offline"))?;
         write_file(&self.out, presentation.to_json().as_bytes())?;
         let words = format!(

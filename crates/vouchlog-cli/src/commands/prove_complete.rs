@@ -13,6 +13,7 @@ use vouchlog_auditor::{
 };
 use vouchlog_client::TileReader;
 use vouchlog_note::SignedCheckpoint;
+use vouchlog_session::plain;
 
 use super::auditing::{IdentityArgs, SourceArgs};
 use super::write_file;
@@ -184,7 +185,12 @@ pub(super) fn words(origin: &str, shown: &Completeness) -> String {
 
 fn stream_lines(stream: &CompleteStream, lines: &mut Vec<String>) {
     let closed = if stream.closed { ", closed" } else { "" };
-    lines.push(format!("  stream {} of {}{closed}", stream.stream, stream.gateway));
+    let of = if stream.is_house {
+        "the house stream of the log: sender unknown".to_owned()
+    } else {
+        format!("of {}, key {}", plain(&stream.gateway), stream.gateway_vkey.id())
+    };
+    lines.push(format!("  stream {} {of}{closed}", stream.stream));
     if let Some((before, size)) = stream.continues {
         lines.push(format!("    continues     stream {before}, from its size {size}"));
     }

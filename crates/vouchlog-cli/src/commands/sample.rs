@@ -166,13 +166,18 @@ async fn prove(
 fn words(log: &LogIdentity, head: &TreeHead, drawn: &[LeafIndex]) -> String {
     let entries = output::count(drawn.len() as u64, "entry", "entries");
     let indexes: Vec<_> = drawn.iter().map(ToString::to_string).collect();
-    format!(
+    let mut words = format!(
         "verified: {entries} of {}, drawn by the root of its checkpoint of size {}\n  root     {}\n  indexes  {}",
         log.origin,
         head.size,
         head.root,
         indexes.join(" ")
-    )
+    );
+    if log.policy.is_none() {
+        words.push('\n');
+        words.push_str(output::NO_POLICY);
+    }
+    words
 }
 
 /// Checks a sample offline: that the log signed the root, that the root draws these entries, and that each is in the log.

@@ -3,25 +3,31 @@
 use std::path::{Path, PathBuf};
 
 use clap::ArgGroup;
-use serde_json::{Value, json};
-use vouchlog::verify::{self, Claim, Verified, VerifyError, Witnessed};
+use serde_json::json;
+use vouchlog::verify::{self, Claim, Verified, VerifyError};
 use vouchlog::{Digest, Opening, Policy, VerifyingKey};
 use vouchlog_auditor::limits::{MAX_COMPLETENESS_BYTES, MAX_EVIDENCE_BYTES};
 use vouchlog_auditor::{CompletenessProof, EvidenceFile, verify_completeness};
 use vouchlog_note::limits::{MAX_NOTE_BYTES, MAX_PROOF_FILE_BYTES};
-use vouchlog_session::SessionBundle;
 use vouchlog_session::limits::MAX_BUNDLE_BYTES;
-use vouchlog_statement::Presentation;
+use vouchlog_session::{SessionBundle, plain};
 use vouchlog_statement::limits::MAX_PRESENTATION_BYTES;
+use vouchlog_statement::{LogTrust, Presentation};
 use vouchlog_stream::limits::MAX_ENTRY_BYTES;
 
 use super::input::MAX_RECORD_BYTES;
 use super::sample::MAX_SAMPLE_BYTES;
 use super::{auditing, prove_complete, read_file, sample, verify_finding};
 use crate::advice::Advice;
-use crate::output::{self, Outcome, Output};
+use crate::output::{Outcome, Output};
 
+mod gateway;
+mod logged;
 mod presented;
+
+pub(super) use logged::words;
+
+use gateway::Sender;
 
 /// The first line of every proof file.
 const PROOF_FIRST_LINE: &[u8] = b"c2sp.org/tlog-proof@v1\n";
@@ -37,6 +43,8 @@ const MAX_OPENING_FILE_BYTES: usize = 64 * 1024;
                         vouchlog verify stream3.completeness.json --log-vkey \"$LOG_VKEY\"\n  \
                         vouchlog verify receipts/17.tlog-proof --log-vkey \"$LOG_VKEY\" \\\n    \
                         --record call.json --opening receipts/call.json.opening.json\n\n\
+                        A gateway's name is the word of the log's operator unless you pin its key with --gateway-vkey. A statement that was\n\
+                        logged before its gateway's key was revoked still holds (0); one that was logged after does not (1).\n\
                         Exit status: 0 it holds, 1 it does not, or the evidence of a finding proves misconduct, 2 it could not be checked."
 )]
 pub(crate) struct Args {
@@ -58,6 +66,12 @@ pub(crate) struct Args {
     /// Witnesses that must have cosigned (C2SP tlog-policy)
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_POLICY")]
     policy: Option<PathBuf>,
+    /// A gateway's public key that is trusted: statements must be of it, or of a key it handed its name over to; may be repeated
+    #[arg(long = "gateway-vkey", value_name = "VKEY", env = "VOUCHLOG_GATEWAY_VKEYS", value_delimiter = ' ')]
+    gateways: Vec<VerifyingKey>,
+    /// For a proof file: the proof file of the entry that opened the statement's stream. It shows whose statement it is
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["completeness", "presentation", "bundle"])]
+    stream_proof: Option<PathBuf>,
     /// An earlier checkpoint of the log that satisfies the policy: the entry was logged after it
     #[arg(long, value_name = "FILE", requires = "policy", conflicts_with_all = ["completeness", "presentation", "bundle"])]
     earlier: Option<PathBuf>,
@@ -106,14 +120,26 @@ impl Args {
         );
         let policy = || self.policy.as_deref().map(super::policy).transpose();
         let identity = || auditing::identity(vec![self.log_vkey.clone()], None, self.policy.as_deref());
-        let log = &self.log_vkey;
+        anyhow::ensure!(
+            self.gateways.is_empty() || !matches!(kind, FileKind::Evidence | FileKind::Sample),
+            "--gateway-vkey is for what a gateway states, and {} is about a whole log",
+            path.display()
+        );
+        anyhow::ensure!(
+            self.stream_proof.is_none() || kind == FileKind::Proof,
+            "--stream-proof is for proof files, and {} is none",
+            path.display()
+        );
+        let policy = match kind {
+            FileKind::Presentation | FileKind::Bundle => policy()?,
+            _ => None,
+        };
+        let trust = LogTrust::new(&self.log_vkey, policy.as_ref()).pinned_to(&self.gateways);
         match kind {
             FileKind::Proof => self.entry(&bytes, output),
             FileKind::Completeness => self.completeness(&bytes, output),
-            FileKind::Presentation => presented::presentation(&bytes, log, policy()?.as_ref(), output),
-            FileKind::Bundle => {
-                presented::bundle(&bytes, log, policy()?.as_ref(), self.claim.html.as_deref(), output)
-            }
+            FileKind::Presentation => presented::presentation(&bytes, &trust, output),
+            FileKind::Bundle => presented::bundle(&bytes, &trust, self.claim.html.as_deref(), output),
             FileKind::Evidence => verify_finding::check(&bytes, &identity()?, output),
             FileKind::Sample => sample::check(&path, &bytes, &identity()?, output),
         }
@@ -142,7 +168,13 @@ impl Args {
         let verified = CompletenessProof::from_json(json).and_then(|proof| verify_completeness(&proof, &log));
         match verified {
             Ok(shown) => {
-                let words = prove_complete::words(log.origin.as_str(), &shown);
+                if let Some(stranger) = gateway::unpinned(&shown, &self.gateways) {
+                    return refused(output, &stranger);
+                }
+                let mut words = prove_complete::words(log.origin.as_str(), &shown);
+                words.push('\n');
+                words
+                    .push_str(&gateway::completeness_notes(&self.gateways, self.policy.is_some()).join("\n"));
                 output.answer(&words, &prove_complete::as_json(&shown))?;
                 Ok(Outcome::Fine)
             }
@@ -161,18 +193,45 @@ impl Args {
             _ => Ok(verified),
         });
         match verified {
-            Ok(verified) => {
-                output.answer(&words(&verified, policy.is_some()), &json(&verified))?;
-                Ok(Outcome::Fine)
-            }
-            Err(error) if error.is_finding() => {
-                let answer = json!({ "holds": false, "finding": error.to_string() });
-                output.answer(&format!("DOES NOT HOLD: {error}"), &answer)?;
-                Ok(Outcome::Finding)
-            }
+            Ok(verified) => self.shown(&verified, policy.as_ref(), output),
+            Err(error) if error.is_finding() => refused(output, &error.to_string()),
             Err(error) => Err(advise(error)),
         }
     }
+
+    /// What was verified, and whose statement it is, as far as a proof of its stream's opening shows.
+    fn shown(&self, verified: &Verified, policy: Option<&Policy>, output: Output) -> anyhow::Result<Outcome> {
+        let opening = match &self.stream_proof {
+            None => None,
+            Some(path) => {
+                let proof = read_file(path, MAX_PROOF_FILE_BYTES)?;
+                match logged::carried(&proof, &self.log_vkey, policy) {
+                    Ok(opening) => Some(opening),
+                    Err(error) if error.is_finding() => {
+                        return refused(output, &format!("the proof of the stream's opening: {error}"));
+                    }
+                    Err(error) => return Err(advise(error)),
+                }
+            }
+        };
+        let sender = Sender::of(verified, opening.as_ref())?;
+        if let Some(finding) = sender.not_pinned(&self.gateways)? {
+            return refused(output, &finding);
+        }
+        let words =
+            format!("{}{}", words(verified, policy.is_some()), sender.words(verified, &self.gateways));
+        let mut json = logged::json(verified);
+        sender.fill(&mut json);
+        output.answer(&words, &json)?;
+        Ok(Outcome::Fine)
+    }
+}
+
+/// On one line: text of a foreign file must not look like our own answer.
+fn refused(output: Output, finding: &str) -> anyhow::Result<Outcome> {
+    let answer = json!({ "holds": false, "finding": finding });
+    output.answer(&format!("DOES NOT HOLD: {}", plain(finding)), &answer)?;
+    Ok(Outcome::Finding)
 }
 
 /// What a file that can be verified is.
@@ -304,69 +363,6 @@ impl Loaded {
             }
         }
     }
-}
-
-/// What was verified, in plain words.
-pub(super) fn words(verified: &Verified, policy: bool) -> String {
-    let mut lines = vec![format!("verified: in the log {} at index {}", verified.origin, verified.index)];
-    match (&verified.entry, verified.statement()) {
-        (_, Some(entry)) => {
-            lines
-                .push(format!("  statement   {} of digest {}", entry.statement.kind, entry.statement.digest));
-            lines.push(format!("  logged at   {} by the log's clock", output::time(entry.logged_at)));
-            lines.push(format!("  stream      {}, sequence number {}", entry.stream, entry.sequence));
-            let evidence = entry.statement.evidence.bits();
-            lines.push(match evidence {
-                0 => "  evidence    no claim".to_owned(),
-                bits => format!("  evidence    {bits:#010x} claimed by the gateway"),
-            });
-        }
-        (Some(entry), None) => {
-            lines.push(format!("  entry       {}", entry.kind_name()));
-            lines.push(format!("  logged at   {} by the log's clock", output::time(entry.logged_at())));
-        }
-        (None, None) => lines.push("  entry       as given; not a Vouchlog entry".to_owned()),
-    }
-    let size = output::count(verified.size.get(), "entry", "entries");
-    lines.push(format!("  checkpoint  of {size}, signed by the log"));
-    for witness in &verified.witnesses {
-        let name = String::from_utf8_lossy(witness.name().as_bytes()).into_owned();
-        lines.push(format!("  witness     {name} cosigned at {}", output::posix_time(witness.timestamp())));
-    }
-    if let Some(Witnessed { after, until }) = verified.witnessed {
-        let after = after.map_or_else(String::new, |after| format!("after {}, ", output::posix_time(after)));
-        lines.push(format!("  witnessed   {after}not later than {}", output::posix_time(until)));
-    }
-    if policy {
-        lines.push("  policy      satisfied".to_owned());
-    }
-    lines.join("\n")
-}
-
-/// The same for programs.
-fn json(verified: &Verified) -> Value {
-    let witness = |witness: &vouchlog_note::PolicyCosignature| json!({ "name": String::from_utf8_lossy(witness.name().as_bytes()), "timestamp": witness.timestamp() });
-    let mut value = json!({
-        "holds": true,
-        "origin": verified.origin.as_str(),
-        "index": verified.index.get(),
-        "size": verified.size.get(),
-        "witnesses": verified.witnesses.iter().map(witness).collect::<Vec<_>>(),
-    });
-    if let Some(Witnessed { after, until }) = verified.witnessed {
-        value["witnessed"] = json!({ "after": after, "until": until });
-    }
-    if let Some(entry) = &verified.entry {
-        value["kind"] = entry.kind_name().into();
-        value["logged_at"] = entry.logged_at().millis().into();
-    }
-    if let Some(entry) = verified.statement() {
-        value["stream"] = entry.stream.get().into();
-        value["sequence"] = entry.sequence.get().into();
-        value["evidence"] = entry.statement.evidence.bits().into();
-        value["digest"] = entry.statement.digest.to_string().into();
-    }
-    value
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ pub(super) fn check(json: &[u8], log: &LogIdentity, output: Output) -> anyhow::R
                 (Some(_), false) => {
                     words.push_str("\n  by the log's own signatures; not all checkpoints satisfy the policy");
                 }
-                (None, _) => {}
+                (None, _) => words.push_str("\n  no policy was given: no witness was checked"),
             }
             let cosigned = log.policy.as_ref().map(|_| cosigned);
             output.answer(&words, &answer("proven", &statement, cosigned))?;

@@ -84,7 +84,7 @@ const NUMBERED: [&str; 5] =
     ["/correlation/session", "/correlation/session_sequence", "/session_seal", "/outcome", "/tools"];
 
 fn verify(bundle: &SessionBundle, policy: Option<&Policy>) -> Result<VerifiedSession, BundleError> {
-    verify_bundle(bundle, &LogTrust { log: log_key().verifying_key(), policy })
+    verify_bundle(bundle, &LogTrust::new(log_key().verifying_key(), policy))
 }
 
 /// Through the file and back.

@@ -1,13 +1,15 @@
 //! A session whose bundle verified: what it shows, what rests on the sender's word, and its timeline.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use vouchlog_grading::{Finding, Grade};
 use vouchlog_record::{Record, RecordId};
-use vouchlog_statement::VerifiedPresentation;
+use vouchlog_statement::{KeyStatus, KeyTrust, VerifiedPresentation};
 use vouchlog_stream::LogPlace;
 
 use crate::input::{ErasedAt, ProofState, SessionContext, SessionRecord};
+use crate::numbers::count;
+use crate::plain::plain;
 use crate::timeline::Timeline;
 
 /// One verified presentation, and the record as far as it is disclosed.
@@ -100,10 +102,48 @@ impl VerifiedSession {
             }
             Some(_) => {}
         }
+        self.key_notes(&mut notes);
         if !self.has_policy {
             notes.push("No witness policy was given: a log that shows different histories to different readers would not be detected.".to_owned());
         }
         notes
+    }
+
+    /// Whose word the gateways' keys rest on, and what is shown of their revocation.
+    fn key_notes(&self, notes: &mut Vec<String>) {
+        let mut seen = BTreeSet::new();
+        for one in self.all().map(|one| &one.presentation) {
+            let key = &one.gateway;
+            let whose = match &one.trust {
+                KeyTrust::Operator => "by the word of the log's operator, who enrolled it".to_owned(),
+                KeyTrust::Pinned => "which the reader trusts".to_owned(),
+                KeyTrust::RotatedFrom(old) => {
+                    format!("handed over by the key {}, which the reader trusts", old.id())
+                }
+            };
+            let status = match &one.status {
+                KeyStatus::Unknown => {
+                    "The bundle does not tell whether it was revoked: an audit of the log does.".to_owned()
+                }
+                KeyStatus::NotKnownRevoked { as_of } => format!(
+                    "It is not known to be revoked as of the checkpoint of {}, by the word of the sender.",
+                    count(as_of.get(), "entry", "entries")
+                ),
+                KeyStatus::RevokedLater(revoked) => format!(
+                    "It WAS REVOKED at index {} ({}); the records were logged before the time that the revocation names and stay attributable.",
+                    revoked.index,
+                    plain(&revoked.reason)
+                ),
+            };
+            let note = format!(
+                "The gateway {} has the key {}, {whose}. {status}",
+                plain(key.name().as_str()),
+                key.id()
+            );
+            if seen.insert(note.clone()) {
+                notes.push(note);
+            }
+        }
     }
 
     /// The session's timeline, as far as it is disclosed.

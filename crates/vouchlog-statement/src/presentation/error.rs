@@ -4,8 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 use vouchlog_merkle::{LeafIndex, ProofError};
-use vouchlog_note::{CheckpointError, KeyName, PolicyError, ProofFileError};
-use vouchlog_stream::{Digest, Evidence, StatementKind, StreamId, TextError};
+use vouchlog_note::{CheckpointError, KeyName, PolicyError, ProofFileError, VerifyingKey};
+use vouchlog_stream::{Digest, Evidence, LoggedAt, Revoked, StatementKind, StreamId, TextError};
 
 use crate::limits::MAX_PRESENTATION_BYTES;
 use crate::statement::StatementError;
@@ -25,6 +25,10 @@ pub enum PresentationPart {
     SignerEnrolment,
     /// `signed_by.opening`.
     SignerOpening,
+    /// `stream.status.revocation`.
+    Revocation,
+    /// `signed_by.status.revocation`.
+    SignerRevocation,
 }
 
 impl fmt::Display for PresentationPart {
@@ -36,6 +40,8 @@ impl fmt::Display for PresentationPart {
             Self::Opening => "the opening of the stream",
             Self::SignerEnrolment => "the enrolment of the signing stream's gateway",
             Self::SignerOpening => "the opening of the signing stream",
+            Self::Revocation => "the revocation of the gateway's key",
+            Self::SignerRevocation => "the revocation of the signing gateway's key",
         })
     }
 }
@@ -133,6 +139,31 @@ pub enum PresentationError {
         /// Which.
         part: PresentationPart,
     },
+    /// The verifier trusts other keys of gateways.
+    #[error(
+        "the gateway's key {} of `{}` is none of the pinned keys ({}), and none of them handed over to it",
+        gateway.id(), gateway.name(), listed(pinned)
+    )]
+    NotPinned {
+        /// The key that opened the stream.
+        gateway: Box<VerifyingKey>,
+        /// The keys that are trusted.
+        pinned: Vec<VerifyingKey>,
+    },
+    /// The gateway's key was not to be trusted any more when the statement was logged.
+    #[error(
+        "the gateway's key {} of `{}` was revoked at index {} from {} ms on ({}), and the statement was logged at {logged_at} ms: \
+         anyone who has the key may have made it",
+        gateway.id(), gateway.name(), revoked.index, revoked.effective, revoked.reason
+    )]
+    RevokedKey {
+        /// The key.
+        gateway: Box<VerifyingKey>,
+        /// The entry that revoked it, from when on, and why.
+        revoked: Revoked,
+        /// When the statement was logged.
+        logged_at: LoggedAt,
+    },
     /// The entry is in another stream than the one that is shown.
     #[error("the entry is in stream {entry}, not in stream {shown}")]
     OtherStream {
@@ -192,6 +223,11 @@ pub enum PresentationError {
         /// Bitmap in the entry.
         logged: Evidence,
     },
+}
+
+fn listed(keys: &[VerifyingKey]) -> String {
+    let ids: Vec<String> = keys.iter().map(|key| key.id().to_string()).collect();
+    ids.join(", ")
 }
 
 impl PresentationError {

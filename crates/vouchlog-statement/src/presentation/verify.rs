@@ -1,13 +1,17 @@
 //! Verifying a presentation from scratch, offline: link by link, from the log's key to the disclosed fields.
 
-use vouchlog_merkle::{LeafIndex, TreeHead, leaf_hash};
+use vouchlog_merkle::{LeafIndex, TreeHead, TreeSize, leaf_hash};
 use vouchlog_note::{
     Origin, Policy, PolicyCosignature, ProofFile, SignatureType, SignedCheckpoint, VerifyingKey,
 };
-use vouchlog_stream::{Enrolment, Entry, Genesis, StatementEntry, StreamId, StreamOpening};
+use vouchlog_stream::{
+    Enrolment, Entry, Genesis, ReplacementReason, Replaces, Revocation, Revoked, StatementEntry, StreamId,
+    StreamOpening,
+};
 
 use super::{
-    LogTrust, Presentation, PresentationError, PresentationPart, StreamIdentity, VerifiedPresentation,
+    KeyStatus, KeyTrust, LogTrust, Presentation, PresentationError, PresentationPart, StreamIdentity,
+    VerifiedPresentation,
 };
 use crate::statement;
 use crate::statement::VerifiedStatement;
@@ -24,22 +28,9 @@ pub fn verify_presentation(
         return Err(PresentationError::OtherLog { presented, trusted });
     }
     let operator = operator(&p.genesis, &log)?;
-    let stream = ProvenStream::open(
-        &p.stream,
-        [PresentationPart::Enrolment, PresentationPart::Opening],
-        &log,
-        &operator,
-    )?;
+    let stream = ProvenStream::open(&p.stream, &OF_STREAM, &log, &operator)?;
     let signed_by = p.signed_by.as_ref();
-    let signer = signed_by.map(|other| {
-        ProvenStream::open(
-            other,
-            [PresentationPart::SignerEnrolment, PresentationPart::SignerOpening],
-            &log,
-            &operator,
-        )
-    });
-    let signer = signer.transpose()?;
+    let signer = signed_by.map(|other| ProvenStream::open(other, &OF_SIGNER, &log, &operator)).transpose()?;
 
     let proven = log.prove(&p.proof, PresentationPart::Statement)?;
     let Entry::Statement(entry) = proven.entry else {
@@ -54,11 +45,18 @@ pub fn verify_presentation(
         }
     };
     check_logged(&statement, &entry)?;
+    for key in signer.iter().chain([&stream]) {
+        key.check_not_revoked(&entry)?;
+    }
+    let status = stream.status(proven.head.size);
     Ok(VerifiedPresentation {
         statement,
         index: proven.index,
         entry,
         gateway: stream.gateway,
+        enrolled: stream.enrolled,
+        trust: stream.trust,
+        status,
         origin: log.origin,
         size: proven.head.size,
         witnesses: proven.witnesses,
@@ -71,6 +69,7 @@ struct TrustedLog<'a> {
     origin: Origin,
     key: &'a VerifyingKey,
     policy: Option<&'a Policy>,
+    gateways: &'a [VerifyingKey],
 }
 
 /// An entry that is in the log.
@@ -84,14 +83,14 @@ struct ProvenEntry {
 
 impl<'a> TrustedLog<'a> {
     fn new(trust: &LogTrust<'a>) -> Result<Self, PresentationError> {
-        let LogTrust { log: key, policy } = *trust;
+        let LogTrust { log: key, policy, gateways } = *trust;
         // SPEC: a log's key is named by its origin (tlog-checkpoint); the genesis note is signed with type 0x01.
         if key.signature_type() != SignatureType::Ed25519 {
             return Err(PresentationError::LogKey("it is not an Ed25519 key of type 0x01".to_owned()));
         }
         let origin = Origin::new(key.name().as_str());
         let origin = origin.map_err(|error| PresentationError::LogKey(error.to_string()))?;
-        Ok(Self { origin, key, policy })
+        Ok(Self { origin, key, policy, gateways })
     }
 
     /// Verifies one proof: checkpoint, policy, inclusion.
@@ -122,6 +121,58 @@ impl<'a> TrustedLog<'a> {
     }
 }
 
+impl TrustedLog<'_> {
+    /// Why the enrolled key is taken for the gateway's.
+    fn trust_in(&self, enrolled: &Enrolment) -> Result<KeyTrust, PresentationError> {
+        if self.gateways.is_empty() {
+            return Ok(KeyTrust::Operator);
+        }
+        if self.gateways.contains(&enrolled.gateway) {
+            return Ok(KeyTrust::Pinned);
+        }
+        match enrolled.rotated_from().filter(|old| self.gateways.contains(old)) {
+            Some(old) => Ok(KeyTrust::RotatedFrom(Box::new(old.clone()))),
+            None => Err(PresentationError::NotPinned {
+                gateway: Box::new(enrolled.gateway.clone()),
+                pinned: self.gateways.to_vec(),
+            }),
+        }
+    }
+
+    /// The entry that revokes a gateway's key, or by which the operator replaces it.
+    fn revocation(
+        &self,
+        proof: &str,
+        part: PresentationPart,
+        gateway: &VerifyingKey,
+        operator: &VerifyingKey,
+    ) -> Result<Revoked, PresentationError> {
+        let ProvenEntry { index, entry, .. } = self.prove(proof, part)?;
+        let wrong = |error| PresentationError::Note { part, error };
+        let (key, effective, reason) = match &entry {
+            Entry::GatewayRevoked { note, .. } => {
+                let Revocation { gateway, effective, reason, .. } =
+                    Revocation::open(note, &self.origin, operator).map_err(wrong)?;
+                (gateway, effective, reason)
+            }
+            Entry::GatewayEnrolled { logged_at, note } => {
+                match Enrolment::open(note, &self.origin, operator).map_err(wrong)?.replaces {
+                    Some(Replaces { key, reason: ReplacementReason::Operator { cause, words } }) => {
+                        (key, *logged_at, format!("{cause}: {words}"))
+                    }
+                    _ => return Err(PresentationError::OtherEntry { part }),
+                }
+            }
+            _ => return Err(PresentationError::OtherEntry { part }),
+        };
+        if key == *gateway {
+            Ok(Revoked { index, effective, reason })
+        } else {
+            Err(PresentationError::OtherKey { part })
+        }
+    }
+}
+
 /// The operator that the log's first entry names.
 fn operator(genesis: &str, log: &TrustedLog<'_>) -> Result<VerifyingKey, PresentationError> {
     let part = PresentationPart::Genesis;
@@ -139,20 +190,44 @@ fn operator(genesis: &str, log: &TrustedLog<'_>) -> Result<VerifyingKey, Present
     }
 }
 
+/// What the proofs of an identity are called in errors.
+struct Parts {
+    enrolment: PresentationPart,
+    opening: PresentationPart,
+    revocation: PresentationPart,
+}
+
+const OF_STREAM: Parts = Parts {
+    enrolment: PresentationPart::Enrolment,
+    opening: PresentationPart::Opening,
+    revocation: PresentationPart::Revocation,
+};
+const OF_SIGNER: Parts = Parts {
+    enrolment: PresentationPart::SignerEnrolment,
+    opening: PresentationPart::SignerOpening,
+    revocation: PresentationPart::SignerRevocation,
+};
+
 /// A stream of an enrolled gateway.
 struct ProvenStream {
     id: StreamId,
     gateway: VerifyingKey,
+    enrolled: LeafIndex,
+    trust: KeyTrust,
+    /// Up to which size of the log the sender knows whether the key was revoked.
+    as_of: Option<u64>,
+    revoked: Option<Revoked>,
     key: VerifyingKey,
 }
 
 impl ProvenStream {
     fn open(
         identity: &StreamIdentity,
-        [enrolment, opening]: [PresentationPart; 2],
+        parts: &Parts,
         log: &TrustedLog<'_>,
         operator: &VerifyingKey,
     ) -> Result<Self, PresentationError> {
+        let Parts { enrolment, opening, revocation } = *parts;
         let opened = log.prove(&identity.opening, opening)?;
         let (Entry::StreamOpened { note, .. }, Some(id)) = (opened.entry, StreamId::from_index(opened.index))
         else {
@@ -165,9 +240,9 @@ impl ProvenStream {
             return Err(PresentationError::HouseStream(id));
         }
         // SPEC: a stream is opened by a key that the operator enrolled before.
-        let enrolled = log.prove(&identity.enrolment, enrolment)?;
-        check_before(enrolment, enrolled.index, opened.index)?;
-        let Entry::GatewayEnrolled { note, .. } = enrolled.entry else {
+        let proven = log.prove(&identity.enrolment, enrolment)?;
+        check_before(enrolment, proven.index, opened.index)?;
+        let Entry::GatewayEnrolled { note, .. } = proven.entry else {
             return Err(PresentationError::OtherEntry { part: enrolment });
         };
         let enrolled = Enrolment::open(&note, &log.origin, operator);
@@ -175,7 +250,43 @@ impl ProvenStream {
         if enrolled.gateway != read.gateway {
             return Err(PresentationError::OtherKey { part: enrolment });
         }
-        Ok(Self { id, gateway: read.gateway, key: read.stream })
+        let trust = log.trust_in(&enrolled)?;
+        let shown = identity.status.as_ref();
+        let revoked = shown.and_then(|status| status.revocation.as_ref()).map(|proof| {
+            let revoked = log.revocation(proof, revocation, &read.gateway, operator)?;
+            check_before(enrolment, proven.index, revoked.index)?;
+            Ok::<_, PresentationError>(revoked)
+        });
+        Ok(Self {
+            id,
+            gateway: read.gateway,
+            enrolled: proven.index,
+            trust,
+            as_of: shown.map(|status| status.as_of),
+            revoked: revoked.transpose()?,
+            key: read.stream,
+        })
+    }
+
+    /// SPEC: a revoked key must not be trusted from the time that its revocation names. What was logged before stays its word.
+    fn check_not_revoked(&self, entry: &StatementEntry) -> Result<(), PresentationError> {
+        match &self.revoked {
+            Some(revoked) if revoked.effective <= entry.logged_at => Err(PresentationError::RevokedKey {
+                gateway: Box::new(self.gateway.clone()),
+                revoked: revoked.clone(),
+                logged_at: entry.logged_at,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is shown of the key's revocation. The sender's word reaches no further than the tree that is proven.
+    fn status(&self, proven: TreeSize) -> KeyStatus {
+        match (&self.revoked, self.as_of) {
+            (Some(revoked), _) => KeyStatus::RevokedLater(revoked.clone()),
+            (None, Some(as_of)) => KeyStatus::NotKnownRevoked { as_of: TreeSize::new(as_of).min(proven) },
+            (None, None) => KeyStatus::Unknown,
+        }
     }
 
     /// Checks that the entry at `index` is in this stream.

@@ -43,7 +43,7 @@ pub(super) async fn tell(
     let custodian = Custodian::open(vault, owner.clone(), config).await.map_err(advise)?;
     let disclosed = record_and_show(story, &custodian, &owner, running).await;
     custodian.stop().await;
-    let trust = LogTrust { log: running.what.vkey(), policy: Some(policy) };
+    let trust = LogTrust::new(running.what.vkey(), Some(policy));
     let verified = verify_presentation(&disclosed?, &trust)?;
     let shown = &verified.statement.disclosed;
     story.tell(&format!(

@@ -3,29 +3,24 @@
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
-use vouchlog::{Policy, VerifyingKey};
 use vouchlog_grading::{Context, DisclosureExtent, Finding, contradictions};
 use vouchlog_record::Record;
 use vouchlog_session::plain;
 use vouchlog_session::{SessionBundle, verify_bundle};
-use vouchlog_statement::{LogTrust, Presentation, VerifiedPresentation, verify_presentation};
+use vouchlog_statement::{KeyTrust, LogTrust, Presentation, VerifiedPresentation, verify_presentation};
 
+use super::gateway;
 use crate::advice::Advice;
 use crate::commands::{session, write_file};
 use crate::output::{self, Outcome, Output};
 use crate::report;
 
 /// Verifies a presentation: every link from the fields to the log's key and its witnesses.
-pub(super) fn presentation(
-    json: &[u8],
-    log: &VerifyingKey,
-    policy: Option<&Policy>,
-    output: Output,
-) -> anyhow::Result<Outcome> {
-    let verified = Presentation::from_json(json)
-        .and_then(|presentation| verify_presentation(&presentation, &LogTrust { log, policy }));
+pub(super) fn presentation(json: &[u8], trust: &LogTrust<'_>, output: Output) -> anyhow::Result<Outcome> {
+    let verified =
+        Presentation::from_json(json).and_then(|presentation| verify_presentation(&presentation, trust));
     match verified {
-        Ok(verified) => shown(&verified, policy.is_some(), output),
+        Ok(verified) => shown(&verified, trust.policy.is_some(), output),
         Err(error) => refuse(&error, error.is_finding(), output),
     }
 }
@@ -33,13 +28,11 @@ pub(super) fn presentation(
 /// Verifies a session's bundle, and draws the session as far as it was disclosed.
 pub(super) fn bundle(
     json: &[u8],
-    log: &VerifyingKey,
-    policy: Option<&Policy>,
+    trust: &LogTrust<'_>,
     html: Option<&Path>,
     output: Output,
 ) -> anyhow::Result<Outcome> {
-    let verified =
-        SessionBundle::from_json(json).and_then(|bundle| verify_bundle(&bundle, &LogTrust { log, policy }));
+    let verified = SessionBundle::from_json(json).and_then(|bundle| verify_bundle(&bundle, trust));
     let verified = match verified {
         Ok(verified) => verified,
         Err(error) => return refuse(&error, error.is_finding(), output),
@@ -70,7 +63,11 @@ fn shown(verified: &VerifiedPresentation, policy: bool, output: Output) -> anyho
     let findings = false_claims(verified);
     let claims = &verified.statement.claims;
     let mut lines = vec![
-        format!("verified: record {} of the gateway {}", claims.record, verified.gateway.name()),
+        format!(
+            "verified: record {} of the gateway {}",
+            claims.record,
+            plain(verified.gateway.name().as_str())
+        ),
         format!("  log         {}, index {}", verified.origin, verified.index),
         format!("  statement   {}, signed by the gateway's stream {}", claims.kind, claims.stream),
         format!("  logged at   {} by the log's clock", output::time(verified.entry.logged_at)),
@@ -80,18 +77,21 @@ fn shown(verified: &VerifiedPresentation, policy: bool, output: Output) -> anyho
             output::count(verified.size.get(), "entry", "entries")
         ),
     ];
+    lines.extend(gateway::presented_lines(verified));
     if policy {
         let until = verified
             .witnessed_until
             .map_or_else(String::new, |at| format!(", not later than {}", output::posix_time(at)));
         lines.push(format!("  policy      satisfied by {} witnesses{until}", verified.witnesses.len()));
+    } else {
+        lines.push(output::NO_POLICY.to_owned());
     }
     lines.push("disclosed:".to_owned());
     list(&Value::Object(verified.statement.disclosed.clone()), "", &mut lines);
     for finding in &findings {
         lines.push(format!("FALSE CLAIM: {}", finding.message));
     }
-    output.answer(&lines.join("\n"), &as_json(verified, &findings))?;
+    output.answer(&lines.join("\n"), &as_json(verified, policy, &findings))?;
     Ok(if findings.is_empty() { Outcome::Fine } else { Outcome::Finding })
 }
 
@@ -127,13 +127,18 @@ fn list(value: &Value, path: &str, lines: &mut Vec<String>) {
     }
 }
 
-fn as_json(verified: &VerifiedPresentation, findings: &[Finding]) -> Value {
+fn as_json(verified: &VerifiedPresentation, policy: bool, findings: &[Finding]) -> Value {
     let claims = &verified.statement.claims;
     json!({
         "holds": findings.is_empty(),
         "record": claims.record,
         "kind": claims.kind.name(),
         "gateway": verified.gateway.to_string(),
+        "gateway_key_id": verified.gateway.id().to_string(),
+        "gateway_enrolled": verified.enrolled.get(),
+        "gateway_pinned": verified.trust != KeyTrust::Operator,
+        "gateway_revoked": gateway::status_json(&verified.status),
+        "policy": policy,
         "origin": verified.origin.as_str(),
         "index": verified.index.get(),
         "size": verified.size.get(),

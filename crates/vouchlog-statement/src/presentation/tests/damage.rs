@@ -4,11 +4,13 @@ use vouchlog_merkle::{Hash, InclusionProof, LeafIndex, TreeHead, TreeSize, leaf_
 use vouchlog_note::{Origin, ProofFile, SignatureType, UnverifiedNote};
 use vouchlog_stream::{Digest, Entry, Evidence, StatementEntry, StatementKind, StreamId};
 
-use super::super::{LogTrust, Presentation, PresentationError, PresentationPart, verify_presentation};
-use super::{claims, record};
+use super::super::{
+    LogTrust, Presentation, PresentationError, PresentationPart, StreamIdentity, verify_presentation,
+};
+use super::{claims, record, revocation_of, with_status};
 use crate::statement::{ClearClaims, IssuedStatement, StatementError, issue};
 use crate::testing::{
-    GATEWAY, Log, OF_OTHER, OPENED, OPENED_AGAIN, checkpoint, enrolment, gateway, genesis, key, log_key,
+    GATEWAY, Log, OF_OTHER, OPENED, OPENED_AGAIN, at, checkpoint, enrolment, gateway, genesis, key, log_key,
     logged, opening, operator, origin, policy, stream_key,
 };
 
@@ -59,6 +61,8 @@ impl Case {
             PresentationPart::Opening => &mut p.stream.opening,
             PresentationPart::SignerEnrolment => &mut p.signed_by.as_mut().unwrap().enrolment,
             PresentationPart::SignerOpening => &mut p.signed_by.as_mut().unwrap().opening,
+            PresentationPart::Revocation => revocation(&mut p.stream),
+            PresentationPart::SignerRevocation => revocation(p.signed_by.as_mut().unwrap()),
         }
     }
 
@@ -75,26 +79,39 @@ impl Case {
     }
 }
 
+fn revocation(of: &mut StreamIdentity) -> &mut String {
+    of.status.as_mut().unwrap().revocation.as_mut().unwrap()
+}
+
 fn refused(presentation: &Presentation) -> PresentationError {
     let log_key = log_key();
-    let trust = LogTrust { log: log_key.verifying_key(), policy: None };
+    let trust = LogTrust::new(log_key.verifying_key(), None);
     match verify_presentation(presentation, &trust) {
         Err(error) => error,
         Ok(verified) => panic!("it holds: {verified:?}"),
     }
 }
 
-const ALL: [PresentationPart; 6] = [
+const ALL: [PresentationPart; 8] = [
     PresentationPart::Statement,
     PresentationPart::Genesis,
     PresentationPart::Enrolment,
     PresentationPart::Opening,
     PresentationPart::SignerEnrolment,
     PresentationPart::SignerOpening,
+    PresentationPart::Revocation,
+    PresentationPart::SignerRevocation,
 ];
 
 fn complete() -> Case {
-    Case::sent_again(OPENED_AGAIN, 1, GATEWAY)
+    let mut case = Case::sent_again(OPENED_AGAIN, 1, GATEWAY);
+    let revoked = case.log.push(&revocation_of(&gateway(), &operator(), at().millis() + 1));
+    let (proof, size) = (case.log.proof(revoked), TreeSize::new(revoked + 1));
+    let p = &mut case.presentation;
+    for of in [&mut p.stream, p.signed_by.as_mut().unwrap()] {
+        *of = with_status(of.clone(), size, Some(&proof));
+    }
+    case
 }
 
 #[test]
@@ -142,7 +159,7 @@ fn every_checkpoint_must_be_the_logs() {
 #[test]
 fn every_checkpoint_must_satisfy_the_policy() {
     let (log_key, policy) = (log_key(), policy());
-    let trust = LogTrust { log: log_key.verifying_key(), policy: Some(&policy) };
+    let trust = LogTrust::new(log_key.verifying_key(), Some(&policy));
     assert!(verify_presentation(&complete().presentation, &trust).is_ok());
     for part in ALL {
         let mut case = complete();

@@ -29,7 +29,7 @@ fn a_stranger_with_the_logs_key_checks_everything() {
     let presentation = Presentation::from_json(presentation.to_json().as_bytes()).unwrap();
     let (log_key, policy) = (log_key(), policy());
 
-    let trust = LogTrust { log: log_key.verifying_key(), policy: Some(&policy) };
+    let trust = LogTrust::new(log_key.verifying_key(), Some(&policy));
     let verified = verify_presentation(&presentation, &trust).unwrap();
     assert_eq!(json!(verified.statement.disclosed), json!({ "initiator": { "sub": "alice@example.com" } }));
     assert_eq!(verified.statement.claims, claims_for(OPENED));
@@ -54,7 +54,7 @@ fn its_parts_may_be_under_checkpoints_of_several_sizes() {
     presentation.genesis = log.proof(0).to_text();
     presentation.stream = early.identity(1, OPENED);
     let (log_key, policy) = (log_key(), policy());
-    let trust = LogTrust { log: log_key.verifying_key(), policy: Some(&policy) };
+    let trust = LogTrust::new(log_key.verifying_key(), Some(&policy));
     assert_eq!(verify_presentation(&presentation, &trust).unwrap().size.get(), index + 1);
 }
 
@@ -67,7 +67,7 @@ fn a_statement_signed_for_one_stream_may_be_logged_in_another_of_its_gateway() {
     let opened = enrolled + 1;
     assert_eq!(log.push(&opening(opened, &new_key)), opened);
     let log_key = log_key();
-    let trust = LogTrust { log: log_key.verifying_key(), policy: None };
+    let trust = LogTrust::new(log_key.verifying_key(), None);
     for (enrolled, stream) in [(1, OPENED), (enrolled, opened)] {
         let index = log.push(&Entry::Statement(logged(&issued, &claims_for(OPENED_AGAIN), stream)));
         let signed_by = Some(log.identity(1, OPENED_AGAIN));
@@ -91,7 +91,7 @@ fn the_house_stream_is_nobodys_word() {
     let mut presentation = log.present(&issued, &[], index);
     presentation.stream = log.identity(6, OF_HOUSE);
     let log_key = log_key();
-    let trust = LogTrust { log: log_key.verifying_key(), policy: None };
+    let trust = LogTrust::new(log_key.verifying_key(), None);
     let error = verify_presentation(&presentation, &trust).unwrap_err();
     assert_eq!(error, PresentationError::HouseStream(StreamId::new(OF_HOUSE).unwrap()));
     assert!(!error.is_finding());
@@ -124,7 +124,7 @@ fn keys_that_cannot_be_a_logs_are_told_apart() {
     let index = log.push(&Entry::Statement(logged(&issued, &claims_for(OPENED), OPENED)));
     let presentation = log.present(&issued, &[], index);
     let error = |log: SigningKey| {
-        let trust = LogTrust { log: log.verifying_key(), policy: None };
+        let trust = LogTrust::new(log.verifying_key(), None);
         verify_presentation(&presentation, &trust).unwrap_err()
     };
     for signature_type in [SignatureType::CosignatureEd25519, SignatureType::MlDsa44] {

@@ -127,7 +127,7 @@ proptest! {
         let presentation = log.present(&issued, &chosen, index);
 
         let log_key = log_key();
-        let trust = LogTrust { log: log_key.verifying_key(), policy: None };
+        let trust = LogTrust::new(log_key.verifying_key(), None);
         let verified = verify_presentation(&presentation, &trust).unwrap();
         let expected = chosen_of(&Value::Object(record), "", &chosen).unwrap_or(json!({}));
         prop_assert_eq!(Value::Object(verified.statement.disclosed), expected);
