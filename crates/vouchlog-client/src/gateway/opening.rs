@@ -63,7 +63,7 @@ impl Session {
         self.check_log().await?;
         let opened = match self.log.open_stream(note.clone()).await {
             Ok(opened) => opened,
-            Err(error) => return self.opening_refused(error, previous).await,
+            Err(error) => return self.opening_refused(error, &note, previous).await,
         };
         self.check_opening(&opened, &note).await?;
         let open = StreamRecord::Open { id: opened.stream, key: key.clone() };
@@ -90,11 +90,20 @@ impl Session {
     }
 
     /// What the note says of its predecessor may have become untrue since it was written; then another note is needed.
-    async fn opening_refused(&mut self, error: Error, previous: Option<Previous>) -> Result<(), Trouble> {
-        let stale = matches!(
-            error.kind,
-            ErrorKind::Conflict { .. } | ErrorKind::FailedPrecondition | ErrorKind::NotFound
-        );
+    async fn opening_refused(
+        &mut self,
+        error: Error,
+        note: &str,
+        previous: Option<Previous>,
+    ) -> Result<(), Trouble> {
+        // The gateway's key was rotated after it signed the note.
+        let opening = StreamOpening::open(note, &self.me.origin);
+        let is_rotated = opening.is_ok_and(|opening| opening.gateway != *self.me.gateway_key.verifying_key());
+        let stale = is_rotated && error.kind == ErrorKind::PermissionDenied
+            || matches!(
+                error.kind,
+                ErrorKind::Conflict { .. } | ErrorKind::FailedPrecondition | ErrorKind::NotFound
+            );
         if !stale {
             return Err(error.into());
         }
@@ -102,7 +111,7 @@ impl Session {
             None => None,
             Some(previous) => self.predecessor(previous).await?,
         };
-        if now == previous {
+        if now == previous && !is_rotated {
             return Err(GatewayError::Refused(error).into());
         }
         self.prepare(now).await

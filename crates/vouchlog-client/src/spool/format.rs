@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use vouchlog_merkle::sha256;
+use vouchlog_note::VerifyingKey;
 use vouchlog_stream::StreamId;
 
 use super::{Owner, SpoolError, damaged, io_error};
@@ -26,13 +27,23 @@ pub(super) struct Format {
     has_begun: bool,
 }
 
+/// The beginning of the file: whose spool it is.
+fn stamp(Owner { origin, log, .. }: &Owner, gateway: &VerifyingKey) -> String {
+    format!("{STAMP}\norigin {origin}\nlog {log}\ngateway {gateway}\n")
+}
+
+/// The old key of the gateway, if the stamp differs from the owner's in nothing but that: a name belongs to one gateway.
+fn rotated_from(found: &str, Owner { origin, log, gateway }: &Owner) -> Option<VerifyingKey> {
+    let rest = found.strip_prefix(&format!("{STAMP}\norigin {origin}\nlog {log}\ngateway "))?;
+    let old: VerifyingKey = rest.lines().next()?.parse().ok()?;
+    (old != *gateway && old.name() == gateway.name()).then_some(old)
+}
+
 impl Format {
     /// Reads the stamp, or writes it into a new directory.
     pub(super) fn open(dir: &Path, owner: &Owner) -> Result<Self, SpoolError> {
         let path = dir.join("FORMAT");
-        let Owner { origin, log, gateway } = owner;
-        let stamp = format!("{STAMP}\norigin {origin}\nlog {log}\ngateway {gateway}\n");
-        let mut format = Self { dir: dir.to_owned(), stamp, has_begun: false };
+        let mut format = Self { dir: dir.to_owned(), stamp: stamp(owner, &owner.gateway), has_begun: false };
         let Some(found) = durable::read_bounded(&path, MAX_STAMP).map_err(io_error)? else {
             if fs::exists(format.ledger()).map_err(io_error)? {
                 return Err(damaged(&format!("{} is missing. {}", path.display(), format.way_on())));
@@ -40,8 +51,29 @@ impl Format {
             durable::write(&path, format.stamp.as_bytes(), Mode::Private).map_err(io_error)?;
             return Ok(format);
         };
-        format.has_begun = format.compare(&String::from_utf8_lossy(&found))?;
+        let found = String::from_utf8_lossy(&found).into_owned();
+        if let Some(old) = rotated_from(&found, owner) {
+            return format.hand_over(&found, stamp(owner, &old));
+        }
+        format.has_begun = format.compare(&found)?;
         Ok(format)
+    }
+
+    /// Goes on with the spool of the gateway's old key: its stream has a key of its own. The stream's number is written first, since a
+    /// new stamp would make it unreadable.
+    fn hand_over(mut self, found: &str, old: String) -> Result<Self, SpoolError> {
+        let new = std::mem::replace(&mut self.stamp, old);
+        self.has_begun = self.compare(found)?;
+        let last = self.last_stream();
+        self.stamp = new;
+        if let Some(last) = last {
+            self.note_stream(last)?;
+        }
+        let begun = if self.has_begun { format!("{BEGUN}\n") } else { String::new() };
+        let stamp = format!("{}{begun}", self.stamp);
+        durable::write(&self.dir.join("FORMAT"), stamp.as_bytes(), Mode::Private).map_err(io_error)?;
+        tracing::info!("the spool of the gateway's old key is continued with its new one");
+        Ok(self)
     }
 
     /// Whether a spool had begun here; refuses another's.

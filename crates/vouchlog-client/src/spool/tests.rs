@@ -191,6 +191,31 @@ fn states_are_read_back_as_they_were() {
     }
 }
 
+fn other_gateway() -> VerifyingKey {
+    let name = KeyName::new("other.example").unwrap();
+    SigningKey::generate(name, SignatureType::Ed25519, [7; 32]).unwrap().verifying_key().clone()
+}
+
+/// The stream has a key of its own, so a gateway whose enrolled key was rotated continues it, and what is spooled is not lost.
+#[test]
+fn a_rotated_gateway_goes_on_with_its_spool() {
+    let dir = tempfile::tempdir().unwrap();
+    let (spool, _) = open(dir.path()).unwrap();
+    spool.commit(&statements(0..5), None).unwrap();
+    spool.note_stream(StreamId::new(7).unwrap()).unwrap();
+    drop(spool);
+    let rotated = Owner { gateway: key(9), ..owner() };
+    for _ in 0..2 {
+        let (spool, _) = Spool::open(dir.path(), &rotated, OPTIONS).unwrap();
+        assert_eq!((spool.end(), spool.last_stream()), (5, StreamId::new(7)));
+    }
+    // A stamp that is damaged elsewhere is refused as before.
+    let stamp = dir.path().join("FORMAT");
+    let text = fs::read_to_string(&stamp).unwrap();
+    fs::write(&stamp, format!("{}x\n", text.trim_end())).unwrap();
+    assert!(matches!(open(dir.path()), Err(SpoolError::Damaged(_))));
+}
+
 #[test]
 fn a_foreign_or_damaged_directory_is_refused() {
     let dir = tempfile::tempdir().unwrap();
@@ -208,7 +233,7 @@ fn a_foreign_or_damaged_directory_is_refused() {
         "not of `origin log.example/2`",
     );
     foreign(Owner { log: key(7), ..owner() }, "not of `log key.example");
-    foreign(Owner { gateway: key(7), ..owner() }, "not of `gateway key.example");
+    foreign(Owner { gateway: other_gateway(), ..owner() }, "not of `gateway other.example");
     let stamp = dir.path().join("FORMAT");
     fs::write(&stamp, "vouchlog spool 3\n").unwrap();
     foreign(owner(), "not name a spool of format");
