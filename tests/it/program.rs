@@ -51,6 +51,17 @@ fn serve_needs_nothing_but_a_directory() {
     assert_eq!(Server::spawn(command).vkey, vkey);
 }
 
+/// What was typed may be a name from elsewhere, and the parser's error repeats it.
+#[test]
+fn a_wrong_argument_steers_no_terminal() {
+    let vkey = "log\u{200b}\u{202e}\u{1b}[2J.example.com+00000000+AQ==";
+    for args in [&["verify", "file", "--log-vkey", vkey][..], &["verify", "file", vkey, vkey], &[vkey]] {
+        let (code, error) = fail(args);
+        assert!(code == 2 && error.contains('\u{fffd}'), "{error:?}");
+        assert!(!error.contains(['\u{200b}', '\u{202e}', '\u{1b}']), "{error:?}");
+    }
+}
+
 #[test]
 fn an_unknown_gateway_is_told_the_command_that_enrols_it() {
     let folder = tempfile::tempdir().unwrap();

@@ -46,8 +46,16 @@ struct Cli {
 
 fn main() -> ExitCode {
     vouchlog_runtime::hush_caught_panics();
-    let matches = help::complete(Cli::command()).get_matches();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let parsed = help::complete(Cli::command()).try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        // What was typed may have come from elsewhere, and the parser's error repeats it.
+        Err(error) if error.use_stderr() => {
+            output::note(error.render().to_string().trim_end());
+            return ExitCode::from(ERROR);
+        }
+        Err(help) => help.exit(),
+    };
     match run(cli) {
         Ok(outcome) => outcome.into(),
         Err(error) => {
