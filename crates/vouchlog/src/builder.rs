@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use thiserror::Error;
-use vouchlog_api::Appender;
+use vouchlog_api::{Appender, ErrorKind};
 use vouchlog_merkle::Hash;
 use vouchlog_note::{CheckpointError, KeyError, KeyName, Origin, SignatureType, SigningKey, VerifyingKey};
 use vouchlog_runtime::durable;
@@ -217,7 +217,15 @@ impl LogBuilder {
         for gateway in gateways {
             let operator = operator.as_ref().ok_or(OpenError::NoOperatorKey)?;
             let note = Enrolment::first(log.origin().clone(), gateway).sign(operator)?;
-            log.enrol(note).await.map_err(OpenError::Enrol)?;
+            match log.enrol(note).await {
+                // Revoked or rotated since it was configured: a log that did not start for that would keep every other gateway waiting.
+                Err(error) if error.kind == ErrorKind::PermissionDenied => {
+                    tracing::warn!(%error, "a configured gateway's key is no longer in force: remove it");
+                }
+                enrolled => {
+                    enrolled.map_err(OpenError::Enrol)?;
+                }
+            }
         }
         Ok(log)
     }
@@ -349,6 +357,7 @@ fn random_name() -> String {
 #[cfg(test)]
 mod tests {
     use vouchlog_sequencer::EngineError;
+    use vouchlog_stream::{ReplacementReason, Replaces};
 
     use super::*;
 
@@ -427,5 +436,33 @@ mod tests {
         let log = open(dir.path()).gateway(key.verifying_key().clone()).await.unwrap();
         log.stop().await;
         assert_eq!(log.sequenced().size(), size);
+    }
+
+    #[tokio::test]
+    async fn a_configured_key_that_was_rotated_does_not_keep_a_log_from_starting() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = |seed| {
+            let name = KeyName::new("gateway.example.com/1").unwrap();
+            SigningKey::generate(name, SignatureType::Ed25519, [seed; 32]).unwrap()
+        };
+        let (old, new, other) = (key(2), key(3), key(4));
+        let start = |key: &SigningKey| open(dir.path()).gateway(key.verifying_key().clone());
+        let log = start(&old).await.unwrap();
+        let replaces = Replaces { key: old.verifying_key().clone(), reason: ReplacementReason::Rotation };
+        let first = Enrolment::first(log.origin().clone(), new.verifying_key().clone());
+        let rotation = Enrolment { replaces: Some(replaces), ..first };
+        let note = rotation.cross_sign(&old, &new).unwrap();
+        let operator = keys::load(&dir.path().join(OPERATOR_KEY)).unwrap();
+        let note = Enrolment::countersign(&note, log.origin(), &operator).unwrap();
+        log.enrol(note).await.unwrap();
+        log.stop().await;
+        drop(log);
+        for key in [&old, &new] {
+            let log = start(key).await.unwrap();
+            log.stop().await;
+        }
+        // A second key under a taken name is a mistake to see at once.
+        let taken = start(&other).await;
+        assert!(matches!(taken, Err(OpenError::Enrol(_))), "{taken:?}");
     }
 }
