@@ -1,0 +1,150 @@
+//! The keys of an identity provider: found by discovery, kept, and fetched again when a token names one that is not known.
+//!
+//! ```text
+//! token ─► key known, set fresh ────────────────────────────────► verify
+//!          key unknown, or set older than 5 min ─► fetch ─► swap ─► verify
+//! fetch: {issuer}/.well-known/openid-configuration ─► jwks_uri; one at a time, at most every 30 s, 256 KiB and 5 s each
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use reqwest::{Client, Url};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::config::{Issuer, is_safe};
+use crate::denied::Denied;
+use crate::jwks::KeySet;
+use crate::limits::{FETCH_INTERVAL, FETCH_TIMEOUT, MAX_DOCUMENT_BYTES, REFRESH_AFTER, STALE_AFTER};
+use crate::metrics::AccessMetrics;
+
+/// A provider, and what is known of its keys.
+pub(crate) struct Provider {
+    pub(crate) issuer: Issuer,
+    keys: ArcSwap<Snapshot>,
+    /// When keys were last asked for. Held while they are.
+    asked: Mutex<Option<Instant>>,
+    pace: Pace,
+    client: Client,
+    metrics: AccessMetrics,
+}
+
+/// How often keys are fetched.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) interval: Duration,
+    pub(crate) refresh_after: Duration,
+    pub(crate) stale_after: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { interval: FETCH_INTERVAL, refresh_after: REFRESH_AFTER, stale_after: STALE_AFTER }
+    }
+}
+
+/// Keys as they were at a time; none before the first fetch.
+#[derive(Default)]
+pub(crate) struct Snapshot {
+    pub(crate) keys: KeySet,
+    fetched: Option<Instant>,
+}
+
+#[derive(Deserialize)]
+struct Discovery {
+    issuer: String,
+    jwks_uri: String,
+}
+
+/// A client that asks providers. It follows no redirect: the keys come from where the provider said, or not at all.
+pub(crate) fn client() -> Result<Client, reqwest::Error> {
+    Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(FETCH_TIMEOUT).build()
+}
+
+impl Provider {
+    pub(crate) fn new(issuer: Issuer, pace: Pace, client: Client, metrics: AccessMetrics) -> Self {
+        Self { issuer, keys: ArcSwap::default(), asked: Mutex::new(None), pace, client, metrics }
+    }
+
+    /// The keys to check a token with: those that are known if they have the wanted one and are fresh, else those that the provider
+    /// has now, if it may be asked.
+    pub(crate) async fn keys(&self, has_wanted: impl Fn(&KeySet) -> bool) -> Result<Arc<Snapshot>, Denied> {
+        let known = self.keys.load_full();
+        let is_known = has_wanted(&known.keys);
+        if self.is_fresh(&known) && is_known {
+            return Ok(known);
+        }
+        let mut asked = match self.asked.try_lock() {
+            Ok(asked) => asked,
+            // Another request asks already, and this one can do without the answer.
+            Err(_) if is_known && self.is_usable(&known) => return Ok(known),
+            Err(_) => self.asked.lock().await,
+        };
+        let known = self.keys.load_full();
+        if self.is_fresh(&known) && has_wanted(&known.keys) {
+            return Ok(known);
+        }
+        if asked.is_none_or(|asked| asked.elapsed() >= self.pace.interval) {
+            *asked = Some(Instant::now());
+            let fetched = self.fetch().await;
+            self.metrics.fetched(fetched.is_ok());
+            match fetched {
+                Ok(keys) => {
+                    self.keys.store(Arc::new(Snapshot { keys, fetched: Some(Instant::now()) }));
+                }
+                Err(why) => {
+                    tracing::warn!(
+                        issuer = self.issuer.issuer,
+                        why,
+                        "keys could not be fetched; keeping the old ones"
+                    );
+                }
+            }
+        }
+        let known = self.keys.load_full();
+        if self.is_usable(&known) { Ok(known) } else { Err(Denied::Unavailable) }
+    }
+
+    fn is_usable(&self, known: &Snapshot) -> bool {
+        known.fetched.is_some_and(|fetched| fetched.elapsed() < self.pace.stale_after)
+    }
+
+    fn is_fresh(&self, known: &Snapshot) -> bool {
+        known.fetched.is_some_and(|fetched| fetched.elapsed() < self.pace.refresh_after)
+    }
+
+    async fn fetch(&self) -> Result<KeySet, String> {
+        let place = format!("{}/.well-known/openid-configuration", self.issuer.issuer.trim_end_matches('/'));
+        let place: Url = place.parse().map_err(|_| "the issuer is not a URL".to_owned())?;
+        let discovery: Discovery = serde_json::from_slice(&self.get(place).await?)
+            .map_err(|_| "the discovery document cannot be read".to_owned())?;
+        // SPEC: OpenID Connect Discovery 1.0 section 4.3: it must be exactly the issuer.
+        if discovery.issuer != self.issuer.issuer {
+            return Err("the discovery document is of another issuer".to_owned());
+        }
+        let keys: Url = discovery.jwks_uri.parse().map_err(|_| "jwks_uri is not a URL".to_owned())?;
+        if !is_safe(&keys) {
+            return Err("jwks_uri is not an https URL".to_owned());
+        }
+        KeySet::parse(&self.get(keys).await?).ok_or_else(|| "the key set cannot be read".to_owned())
+    }
+
+    async fn get(&self, url: Url) -> Result<Vec<u8>, String> {
+        let failed = |error: reqwest::Error| error.without_url().to_string();
+        let mut answer = self.client.get(url).send().await.map_err(failed)?;
+        if !answer.status().is_success() {
+            return Err(format!("the provider returned {}", answer.status()));
+        }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+            if bytes.len() + chunk.len() > MAX_DOCUMENT_BYTES {
+                return Err(format!("the document has more than {MAX_DOCUMENT_BYTES} bytes"));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+}

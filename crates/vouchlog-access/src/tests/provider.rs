@@ -1,0 +1,95 @@
+//! An identity provider that answers what a test tells it to, on a socket of the loopback interface.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What it answers at a path.
+#[derive(Clone, Debug)]
+pub(super) enum Answer {
+    Json(Value),
+    Raw(String),
+    /// Nothing: the connection ends.
+    Nothing,
+}
+
+pub(super) struct Provider {
+    pub(super) issuer: String,
+    answers: Arc<Mutex<(Answer, Answer)>>,
+    /// How often keys were asked for.
+    fetches: Arc<AtomicUsize>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Provider {
+    /// A provider with these keys.
+    pub(super) async fn start(keys: &[Value]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let discovery = json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/jwks") });
+        let answers = Arc::new(Mutex::new((Answer::Json(discovery), Answer::Json(json!({ "keys": keys })))));
+        let fetches = Arc::new(AtomicUsize::new(0));
+        let (told, counted) = (Arc::clone(&answers), Arc::clone(&fetches));
+        let task = tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(serve(stream, Arc::clone(&told), Arc::clone(&counted)));
+            }
+        });
+        Self { issuer, answers, fetches, task }
+    }
+
+    pub(super) fn has_keys(&self, keys: &[Value]) {
+        self.answers.lock().1 = Answer::Json(json!({ "keys": keys }));
+    }
+
+    pub(super) fn answers_keys(&self, answer: Answer) {
+        self.answers.lock().1 = answer;
+    }
+
+    pub(super) fn answers_discovery(&self, answer: Answer) {
+        self.answers.lock().0 = answer;
+    }
+
+    pub(super) fn fetches(&self) -> usize {
+        self.fetches.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(mut stream: TcpStream, answers: Arc<Mutex<(Answer, Answer)>>, fetches: Arc<AtomicUsize>) {
+    let mut request = Vec::new();
+    let mut buffer = [0; 1_024];
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        match stream.read(&mut buffer).await {
+            Ok(length) if length > 0 => request.extend_from_slice(&buffer[..length]),
+            _ => return,
+        }
+    }
+    let is_keys = request.starts_with(b"GET /jwks ");
+    if is_keys {
+        fetches.fetch_add(1, Ordering::SeqCst);
+    }
+    let answer = {
+        let answers = answers.lock();
+        if is_keys { answers.1.clone() } else { answers.0.clone() }
+    };
+    let text = match answer {
+        Answer::Json(value) => {
+            let body = value.to_string();
+            format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+        }
+        Answer::Raw(text) => text,
+        Answer::Nothing => return,
+    };
+    let _ = stream.write_all(text.as_bytes()).await;
+}
