@@ -108,6 +108,9 @@ group! {
         source: String,
         /// The service that sent it, self-asserted (OpenTelemetry `service.name`).
         service: String,
+        /// Who sent it: the callers that the collector authenticated, by their names in its access file, and `anonymous` for a caller
+        /// that was not, if there were others. Absent where none was authenticated. What the record states are their claims.
+        emitters: Vec<String>,
         /// Why it was made before the whole trace had arrived; absent if the trace was complete.
         completed_by: CompletedBy,
         /// Keyed commitments to the original telemetry bodies behind the record, for later reprocessing.
