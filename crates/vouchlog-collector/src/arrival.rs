@@ -1,9 +1,10 @@
-//! What comes in, by which door, and how it stands in the journal.
+//! What comes in, by which door, from whom, and how it stands in the journal.
 
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::intake::Encoding;
+use crate::sender::Sender;
 
 /// By which door a body came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ impl Door {
 pub struct Arrival {
     /// By which door.
     pub door: Door,
+    /// From whom, with what that caller may send.
+    pub sender: Sender,
     /// The body.
     pub body: Bytes,
 }
@@ -74,16 +77,34 @@ pub(crate) struct JournalEntry {
     /// waits. The journal sets it.
     pub(crate) steady: Timestamp,
     pub(crate) what: What,
+    /// Who sent the body; none where the collector itself made the entry, and where an earlier version did not write it down.
+    pub(crate) sender: Option<Sender>,
     pub(crate) body: Bytes,
 }
 
-/// Bytes before an entry's body: what (1), milliseconds since 1970 by the wall clock (8) and by the journal's (8).
+/// Bytes at the beginning of an entry:
+///
+/// ```text
+/// 1  what, by its place in `What::ALL`; with bit 7 set, the sender follows the head
+/// 8  milliseconds since 1970 by the wall clock
+/// 8  the same by the journal's clock
+/// 4  length of the sender, if there is one; then the sender in postcard
+/// .. body
+/// ```
 const HEAD: usize = 17;
+
+/// Bit of the first byte: a sender follows.
+const HAS_SENDER: u8 = 0x80;
 
 impl JournalEntry {
     pub(crate) fn new(at: Timestamp, what: What, body: Bytes) -> Self {
         let at = to_the_millisecond(at);
-        Self { at, steady: at, what, body }
+        Self { at, steady: at, what, sender: None, body }
+    }
+
+    /// A body that somebody sent.
+    pub(crate) fn arrived(at: Timestamp, Arrival { door, sender, body }: Arrival) -> Self {
+        Self { sender: Some(sender), ..Self::new(at, What::Arrived(door), body) }
     }
 
     /// What is read back must be what was put in.
@@ -93,13 +114,22 @@ impl JournalEntry {
 
     /// Its length in bytes.
     pub(crate) fn len(&self) -> usize {
-        HEAD + self.body.len()
+        HEAD + self.sender_bytes().map_or(0, |sender| 4 + sender.len()) + self.body.len()
+    }
+
+    fn sender_bytes(&self) -> Option<Vec<u8>> {
+        self.sender.as_ref().map(|sender| postcard::to_stdvec(sender).expect("it is made of texts and words"))
     }
 
     pub(crate) fn write_to(&self, bytes: &mut Vec<u8>) {
-        bytes.push(self.what.byte());
+        let sender = self.sender_bytes();
+        bytes.push(self.what.byte() | if sender.is_some() { HAS_SENDER } else { 0 });
         bytes.extend(self.at.as_millisecond().to_be_bytes());
         bytes.extend(self.steady.as_millisecond().to_be_bytes());
+        if let Some(sender) = sender {
+            bytes.extend(u32::try_from(sender.len()).expect("grants are bounded").to_be_bytes());
+            bytes.extend(sender);
+        }
         bytes.extend(&self.body);
     }
 
@@ -114,7 +144,14 @@ impl JournalEntry {
         let (steady, _) = rest.split_first_chunk()?;
         let time = |bytes: &[u8; 8]| Timestamp::from_millisecond(i64::from_be_bytes(*bytes)).ok();
         let (at, steady) = (time(at)?, time(steady)?);
-        Some(Self { at, steady, what: What::from_byte(*what)?, body: bytes.slice(HEAD..) })
+        let (mut sender, mut body) = (None, bytes.slice(HEAD..));
+        if what & HAS_SENDER != 0 {
+            let length = u32::from_be_bytes(*body.first_chunk()?) as usize;
+            let end = length.checked_add(4).filter(|end| *end <= body.len())?;
+            sender = Some(postcard::from_bytes(&body[4..end]).ok()?);
+            body = body.slice(end..);
+        }
+        Some(Self { at, steady, what: What::from_byte(what & !HAS_SENDER)?, sender, body })
     }
 }
 
@@ -152,6 +189,10 @@ impl What {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use vouchlog_access::EmitGrants;
+
     use super::*;
 
     #[test]
@@ -165,7 +206,16 @@ mod tests {
             assert_eq!(bytes.len(), entry.len());
             let bytes = Bytes::from(bytes);
             assert_eq!(usize::from(bytes[0]), place, "the journals of earlier versions must stay readable");
-            assert_eq!(JournalEntry::from_bytes(&bytes), Some(entry));
+            assert_eq!(JournalEntry::from_bytes(&bytes), Some(entry.clone()));
+            entry.sender = Some(Sender::new(Some("support-app"), Arc::new(EmitGrants::default())));
+            let mut bytes = Vec::new();
+            entry.write_to(&mut bytes);
+            assert_eq!(bytes.len(), entry.len());
+            assert_eq!(JournalEntry::steady_of(&bytes), Some(entry.steady.as_millisecond()));
+            for end in 0..bytes.len() - place {
+                assert_eq!(JournalEntry::from_bytes(&Bytes::copy_from_slice(&bytes[..end])), None, "{end}");
+            }
+            assert_eq!(JournalEntry::from_bytes(&bytes.into()), Some(entry));
         }
         assert_eq!(JournalEntry::from_bytes(&Bytes::from_static(&[0; HEAD - 1])), None);
         assert_eq!(JournalEntry::from_bytes(&Bytes::from_static(&[99; HEAD])), None);

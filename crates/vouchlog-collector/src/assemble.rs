@@ -106,12 +106,14 @@ pub struct Delivery {
     pub position: u64,
     /// Keyed commitment to that body (`hmac-sha256:…`), so that it can be shown what a record was made from.
     pub commitment: Option<Commitment>,
+    /// Who sent it, if that caller was authenticated.
+    pub emitter: Option<Arc<str>>,
 }
 
 impl Delivery {
     /// Items of which no more is known than when they came.
     pub fn at(received: Timestamp) -> Self {
-        Self { received, steady: received, position: 0, commitment: None }
+        Self { received, steady: received, position: 0, commitment: None, emitter: None }
     }
 }
 

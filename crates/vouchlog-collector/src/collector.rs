@@ -26,6 +26,7 @@ use crate::limits::{KEPT_NOT_LOGGED_PATIENCE, RECEIPT_PATIENCE, RECORDED_PATIENC
 use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Progress, TickSchedule, tick};
 use crate::secret::Secret;
+use crate::sender::Sender;
 use crate::settings::{Mode, Settings};
 
 mod background;
@@ -299,12 +300,12 @@ impl Collector {
     }
 
     /// Puts a body into the journal. Where it stands, or nothing if it was dropped.
-    async fn put(&self, Arrival { door, body }: Arrival, items: u64) -> Result<Option<u64>, Rejection> {
+    async fn put(&self, arrival: Arrival, items: u64) -> Result<Option<u64>, Rejection> {
         if self.0.closing.load(Ordering::Relaxed) {
             return Err(Rejection::Stopping);
         }
         let appended = if self.0.has_started.load(Ordering::Acquire) {
-            self.0.journal.append(JournalEntry::new((self.0.clock)(), What::Arrived(door), body)).await
+            self.0.journal.append(JournalEntry::arrived((self.0.clock)(), arrival)).await
         } else {
             let why = self.0.journal.impediment();
             Err(why.unwrap_or_else(|| JournalError::Refused("the collector has just started".into())))
@@ -324,10 +325,10 @@ impl Collector {
     /// Takes what is about to happen. Answers when the log has it; with less, if that takes too long: in mode `fail_closed` with
     /// [`Rejection::NoReceipt`], in the others with what there is.
     #[tracing::instrument(name = "body", skip_all, fields(door = ?Door::Intents))]
-    pub async fn intent(&self, mut record: Record) -> Result<IntentReceipt, Rejection> {
+    pub async fn intent(&self, mut record: Record, sender: Sender) -> Result<IntentReceipt, Rejection> {
         let id = record.id.get_or_insert_with(|| RecordId::from_random((self.0.randomness)())).clone();
         let body = serde_json::Value::Object(record.to_object()).to_string();
-        let arrival = Arrival { door: Door::Intents, body: Bytes::from(body) };
+        let arrival = Arrival { door: Door::Intents, sender, body: Bytes::from(body) };
         let mut receipt = IntentReceipt { id, digest: None, index: None, proof: None, lost: false };
         let Some(place) = self.put(arrival, 1).await? else {
             receipt.lost = true;
@@ -368,11 +369,16 @@ impl Collector {
         destination.recorder.conflicts(records).await.unwrap_or_default()
     }
 
-    /// Ends a session.
-    pub async fn seal(&self, session: &str, reason: SealReason) -> Result<Acceptance, Rejection> {
+    /// Ends a session, if `sender` may: the fold knows whose records are in it.
+    pub async fn seal(
+        &self,
+        session: &str,
+        reason: SealReason,
+        sender: Sender,
+    ) -> Result<Acceptance, Rejection> {
         let request = SealRequest { session: session.to_owned(), reason };
         let body = serde_json::to_vec(&request).expect("it is a text and a word");
-        self.take(Arrival { door: Door::Seal, body: Bytes::from(body) }, 0).await
+        self.take(Arrival { door: Door::Seal, sender, body: Bytes::from(body) }, 0).await
     }
 
     /// Whether everything is as it should be; else what is wrong.

@@ -5,10 +5,10 @@ use thiserror::Error;
 use vouchlog_record::json::{self, JsonError};
 use vouchlog_record::limits::MAX_RECORD_BYTES;
 use vouchlog_record::{ParsedRecord, Record};
-use vouchlog_stream::StatementKind;
 
 use crate::intake::{Attributes, size_of};
 use crate::limits::{MAX_BODY_BYTES, MAX_PAYLOADS};
+use crate::sender::outside_kind;
 
 mod litellm;
 mod opa;
@@ -35,7 +35,7 @@ pub enum DoorError {
 pub type Rejection = (usize, String);
 
 /// Records as a gateway makes them itself, and those that were not taken. They have to be readable, and of no kind
-/// that only the vault makes.
+/// that only the vault or the collector makes.
 pub fn records(body: &[u8]) -> Result<(Vec<ParsedRecord>, Vec<Rejection>), DoorError> {
     let (mut records, mut not_taken) = (Vec::new(), Vec::new());
     for (place, object) in objects(body)?.into_iter().enumerate() {
@@ -55,12 +55,8 @@ fn record(object: Map<String, Value>) -> Result<ParsedRecord, String> {
         return Err(format!("a record has at most {MAX_RECORD_BYTES} bytes"));
     }
     let parsed = Record::from_value(object.into()).map_err(|error| error.to_string())?;
-    match parsed.record.kind {
-        kind @ (StatementKind::Disclosure | StatementKind::Erasure) => {
-            Err(format!("only the vault writes records of kind {kind}"))
-        }
-        _ => Ok(parsed),
-    }
+    outside_kind(&parsed.record)?;
+    Ok(parsed)
 }
 
 /// An object of a body, or why it is none.

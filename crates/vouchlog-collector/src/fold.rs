@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use vouchlog_grading::RULES_VERSION;
@@ -17,6 +16,7 @@ use crate::intake::{Encoding, Item, Signal, decode};
 use crate::intents::Intents;
 use crate::journal::{Changes, Losses, Pairs};
 use crate::secret::Secret;
+use crate::sender::{Refusals, Sender};
 use crate::sessions::{Seal, Sessions};
 use crate::settings::{Mode, Settings};
 use crate::{doors, intents};
@@ -167,7 +167,7 @@ impl Fold {
     /// rest waits as it did.
     pub(crate) fn refill(&mut self, position: u64, entry: &JournalEntry) {
         if let What::Arrived(door) = entry.what
-            && let Some(Ok((items, _))) = items(door, &entry.body)
+            && let Some(Ok((items, _))) = items(door, entry)
         {
             self.assembler.feed(items, &self.lot(position, entry));
         }
@@ -212,7 +212,7 @@ impl Fold {
     }
 
     fn arrived(&mut self, position: u64, door: Door, entry: &JournalEntry) -> FoldOutcome {
-        if let Some(read) = items(door, &entry.body) {
+        if let Some(read) = items(door, entry) {
             let (items, unread) = match read {
                 Ok(read) => read,
                 Err(why) => return FoldOutcome::unread(position, &why),
@@ -225,18 +225,18 @@ impl Fold {
             return step;
         }
         match door {
-            Door::Seal => self.seal_asked_for(&entry.body, entry.at),
+            Door::Seal => self.seal_asked_for(entry),
             Door::LiteLlm => {
                 let naming = self.secret.naming();
                 match doors::litellm(&entry.body, &naming, entry.at) {
-                    Ok((records, refused)) => self.whole(records, refused.len(), position, entry),
+                    Ok((records, refused)) => self.whole(records, refused, position, entry),
                     Err(why) => FoldOutcome::unread(position, &why),
                 }
             }
             _ => match doors::records(&entry.body) {
                 Ok((parsed, refused)) => {
                     let records = parsed.into_iter().map(|parsed| parsed.record).collect();
-                    self.whole(records, refused.len(), position, entry)
+                    self.whole(records, refused, position, entry)
                 }
                 Err(why) => FoldOutcome::unread(position, &why),
             },
@@ -245,7 +245,8 @@ impl Fold {
 
     fn lot(&self, position: u64, entry: &JournalEntry) -> Delivery {
         let commitment = Some(self.secret.commitment(&entry.body));
-        Delivery { received: entry.at, steady: entry.steady, position, commitment }
+        let emitter = entry.sender.as_ref().and_then(Sender::name).cloned();
+        Delivery { received: entry.at, steady: entry.steady, position, commitment, emitter }
     }
 
     /// What the assembler gave.
@@ -280,15 +281,19 @@ impl Fold {
     fn whole(
         &mut self,
         records: Vec<Record>,
-        refused: usize,
+        refused: Vec<doors::Rejection>,
         position: u64,
         entry: &JournalEntry,
     ) -> FoldOutcome {
         let now = entry.at;
         let commitment = self.secret.commitment(&entry.body);
+        let sender = entry.sender.clone().unwrap_or_default();
+        let emitters = sender.name().map(|name| vec![name.to_string()]);
+        let mut refused: Refusals = refused.into_iter().collect();
         let mut step = FoldOutcome::default();
-        step.tally.received = (records.len() + refused) as u64;
-        step.tally.refused = refused as u64;
+        step.tally.received = (records.len() + refused.len()) as u64;
+        let records = Sender::keep(records, &mut refused, |record| sender.check_record(record));
+        step.tally.refused = refused.len() as u64;
         for (place, mut record) in records.into_iter().enumerate() {
             if record.id.is_none() {
                 record.id = Some(self.name(&key_of(&record, position, place)));
@@ -298,6 +303,8 @@ impl Fold {
                 time.received = now.into();
             }
             let custody = record.body.custody.get_or_default();
+            // Whatever the record says of itself.
+            custody.emitters = emitters.clone().into();
             if custody.bodies.is_absent() {
                 custody.bodies = vec![commitment.clone()].into();
             }
@@ -339,12 +346,19 @@ impl Fold {
         records.extend(given_up.into_iter().map(|intent| self.orphan(intent, now)));
     }
 
-    fn seal_asked_for(&mut self, body: &[u8], now: Timestamp) -> FoldOutcome {
+    fn seal_asked_for(&mut self, entry: &JournalEntry) -> FoldOutcome {
         let mut step = FoldOutcome::default();
-        match serde_json::from_slice(body) {
+        let sender = entry.sender.clone().unwrap_or_default();
+        match serde_json::from_slice(&entry.body) {
             Ok(SealRequest { session, reason }) => {
+                let is_own = || self.sessions.is_own(&session, sender.name().map(|name| &**name));
+                if !sender.may_seal(&session, is_own) {
+                    tracing::warn!("a seal is refused: others sent records of the session, too");
+                    step.tally.refused += 1;
+                    return step;
+                }
                 let seal = self.sessions.seal(&session, reason);
-                step.records.extend(seal.map(|seal| self.seal(seal, now)));
+                step.records.extend(seal.map(|seal| self.seal(seal, entry.at)));
             }
             // It announces no interaction, so nothing is lost with it.
             Err(_) => step.tally.refused += 1,
@@ -387,18 +401,26 @@ impl FoldOutcome {
     }
 }
 
-/// Items of a body that is put together from items, and how many could not be read; or why the whole body could not.
-fn items(door: Door, body: &Bytes) -> Option<Result<(Vec<Item>, u64), String>> {
+/// Items of a body that is put together from items, and how many could not be read or may not be sent; or why the whole body could
+/// not be read.
+fn items(door: Door, entry: &JournalEntry) -> Option<Result<(Vec<Item>, u64), String>> {
+    let (body, sender) = (&entry.body, entry.sender.clone().unwrap_or_default());
+    let granted = |mut items: Vec<Item>, unread: usize| {
+        let read = items.len();
+        items.retain(|item| sender.check_item(item).is_ok());
+        let refused = read - items.len() + unread;
+        (items, refused as u64)
+    };
     let otlp = |signal, encoding: Encoding| {
         let decoded = decode(signal, encoding, body).map_err(|error| error.to_string())?;
-        Ok((decoded.items, decoded.refused.len() as u64))
+        Ok(granted(decoded.items, decoded.refused.len()))
     };
     match door {
         Door::Traces(encoding) => Some(otlp(Signal::Traces, encoding)),
         Door::Logs(encoding) => Some(otlp(Signal::Logs, encoding)),
         Door::Opa => {
             let read = doors::opa(body).map_err(|error| error.to_string());
-            Some(read.map(|(items, refused)| (items, refused.len() as u64)))
+            Some(read.map(|(items, refused)| granted(items, refused.len())))
         }
         Door::Records | Door::LiteLlm | Door::Intents | Door::Seal => None,
     }

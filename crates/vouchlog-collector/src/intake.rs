@@ -214,6 +214,9 @@ pub enum ItemError {
     /// A digest of content without key or salt can be guessed, and is not stored; send `hmac-sha256:…`, or the content.
     #[error("attribute `{0}` is an unsalted digest of content: give a keyed one as hmac-sha256:<value>")]
     Unsalted(String),
+    /// The caller may not send it, and why.
+    #[error("{0}")]
+    NotGranted(String),
 }
 
 /// Why a body was not read at all: answer 400 and do not take it again.

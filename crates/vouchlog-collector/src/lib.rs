@@ -36,6 +36,7 @@ mod metrics;
 mod pipeline;
 pub mod receiver;
 mod secret;
+mod sender;
 mod sessions;
 mod settings;
 
@@ -44,6 +45,7 @@ pub use collector::{
     Acceptance, Collector, CollectorConfig, Destination, IntentReceipt, OpenError, Rejection,
 };
 pub use forward::{Forward, ForwardError, ForwardLimits};
+pub use sender::Sender;
 pub use settings::{Mode, Settings};
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What listens: OTLP over gRPC and HTTP, and the other doors.
 //!
 //! ```text
-//! request ─► token ─► body, bounded and unzipped ─► read as far as it takes to say what is refused ─► sink (durable) ─► answer
+//! request ─► caller ─► body, bounded and unzipped ─► read as far as it takes to say what is refused ─► sink (durable) ─► answer
 //! ```
 //!
 //! Start with `export.rs`: one function is the way of an OTLP body. Nothing a stranger sends makes memory grow: bodies that are
@@ -10,18 +10,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::Extensions;
+use ::http::request::Parts;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::post;
 use prometheus_client::registry::Registry;
+use vouchlog_access::{Access, CertificateNames, Denied, Principal};
 use vouchlog_record::{Record, RecordId, SealReason};
 
 use crate::arrival::Arrival;
 use crate::collector::{Acceptance, Collector, IntentReceipt, Rejection};
 use crate::forward::Forward;
 use crate::limits::{BODY_PATIENCE, MAX_BODIES_BYTES, MAX_DECODED_BYTES};
+use crate::sender::Sender;
 
 mod answer;
 mod body;
@@ -31,24 +35,21 @@ mod exported;
 mod grpc;
 mod http;
 mod metrics;
-mod token;
 mod weight;
 
 use answer::{Form, Refusal};
 use body::Room;
 use exported::Export;
 use metrics::ReceiverMetrics;
-pub use token::{Token, TokenError};
-
 /// Where a receiver puts what came in: a [`Collector`], in a program.
 #[tonic::async_trait]
 pub trait Sink: Send + Sync + 'static {
     /// Takes a body with so many interactions, or spans; it is durable when this returns.
     async fn take(&self, arrival: Arrival, items: u64) -> Result<Acceptance, Rejection>;
     /// Takes what is about to happen.
-    async fn intent(&self, record: Record) -> Result<IntentReceipt, Rejection>;
-    /// Ends a session.
-    async fn seal(&self, session: &str, reason: SealReason) -> Result<Acceptance, Rejection>;
+    async fn intent(&self, record: Record, sender: Sender) -> Result<IntentReceipt, Rejection>;
+    /// Ends a session, if the caller may.
+    async fn seal(&self, session: &str, reason: SealReason, sender: Sender) -> Result<Acceptance, Rejection>;
     /// Of these records those whose id belongs to a record with other content.
     async fn conflicts(&self, records: &[Record]) -> Vec<RecordId>;
 }
@@ -59,12 +60,12 @@ impl Sink for Collector {
         Self::take(self, arrival, items).await
     }
 
-    async fn intent(&self, record: Record) -> Result<IntentReceipt, Rejection> {
-        Self::intent(self, record).await
+    async fn intent(&self, record: Record, sender: Sender) -> Result<IntentReceipt, Rejection> {
+        Self::intent(self, record, sender).await
     }
 
-    async fn seal(&self, session: &str, reason: SealReason) -> Result<Acceptance, Rejection> {
-        Self::seal(self, session, reason).await
+    async fn seal(&self, session: &str, reason: SealReason, sender: Sender) -> Result<Acceptance, Rejection> {
+        Self::seal(self, session, reason, sender).await
     }
 
     async fn conflicts(&self, records: &[Record]) -> Vec<RecordId> {
@@ -75,8 +76,8 @@ impl Sink for Collector {
 /// How a receiver is set.
 #[derive(Clone, Debug)]
 pub struct ReceiverConfig {
-    /// What every request has to bring; without one, any client that reaches the port may send.
-    pub token: Option<Token>,
+    /// Who may send what.
+    pub access: Access,
     /// Where OTLP goes besides, unchanged.
     pub forward: Option<Forward>,
     /// Most bytes of bodies at a time, of all requests together.
@@ -90,7 +91,7 @@ pub struct ReceiverConfig {
 impl Default for ReceiverConfig {
     fn default() -> Self {
         Self {
-            token: None,
+            access: Access::default(),
             forward: None,
             bodies_bytes: MAX_BODIES_BYTES,
             decoded_bytes: MAX_DECODED_BYTES,
@@ -110,7 +111,7 @@ pub struct Routes {
 /// What all requests share.
 struct Receiver {
     sink: Box<dyn Sink>,
-    token: Option<Token>,
+    access: Access,
     forward: Option<Forward>,
     bodies: Room,
     decoding: Room,
@@ -124,13 +125,13 @@ pub fn routes(sink: impl Sink, config: ReceiverConfig, registry: &mut Registry) 
 
 impl Receiver {
     fn new(sink: impl Sink, config: ReceiverConfig, registry: &mut Registry) -> Arc<Self> {
-        let ReceiverConfig { token, forward, bodies_bytes, decoded_bytes, patience } = config;
+        let ReceiverConfig { access, forward, bodies_bytes, decoded_bytes, patience } = config;
         if let Some(forward) = &forward {
             forward.register(registry);
         }
         Arc::new(Self {
             sink: Box::new(sink),
-            token,
+            access,
             forward,
             bodies: Room::new(bodies_bytes, patience),
             decoding: Room::new(decoded_bytes, patience),
@@ -158,13 +159,38 @@ impl Receiver {
     }
 }
 
-/// Lets in who brings the token, before anything of the body is read.
+/// Lets in callers that may send something, before anything of the body is read. The request's extensions then have the
+/// [`Principal`](vouchlog_access::Principal) and the [`Sender`].
 async fn admit(State(receiver): State<Arc<Receiver>>, request: Request, next: Next) -> Response {
-    if receiver.token.as_ref().is_none_or(|token| token.is_in(request.headers())) {
-        return next.run(request).await;
+    let (mut parts, body) = request.into_parts();
+    match receiver.sender(&parts).await {
+        Ok((principal, sender)) => {
+            parts.extensions.insert(principal);
+            parts.extensions.insert(sender);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(denied) => {
+            if !denied.is_forbidden() {
+                receiver.metrics.unauthenticated();
+            }
+            Refusal::denied(denied).respond(Form::of(parts.uri.path(), &parts.headers))
+        }
     }
-    receiver.metrics.unauthenticated();
-    Refusal::unauthenticated().respond(Form::of(request.uri().path(), request.headers()))
+}
+
+impl Receiver {
+    async fn sender(&self, parts: &Parts) -> Result<(Principal, Sender), Denied> {
+        let certificate = parts.extensions.get::<CertificateNames>();
+        let principal = self.access.authenticate(&parts.headers, certificate).await?;
+        let grants = principal.require_emit().inspect_err(|denied| self.access.count(*denied))?;
+        let sender = Sender::of(&principal, grants);
+        Ok((principal, sender))
+    }
+}
+
+/// Who sent a request that was let in.
+fn sender_of(extensions: &Extensions) -> Result<Sender, Refusal> {
+    extensions.get().cloned().ok_or_else(|| Refusal::denied(Denied::Missing))
 }
 
 #[cfg(test)]

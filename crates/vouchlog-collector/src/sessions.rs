@@ -20,6 +20,47 @@ struct Session {
     last: i64,
     /// How many the last seal counted.
     sealed: Option<u64>,
+    /// Who sent them.
+    senders: Senders,
+}
+
+/// What an earlier version remembered of a session: it authenticated nobody.
+#[derive(Deserialize)]
+struct SessionOfVersion1 {
+    count: u64,
+    newest: VecDeque<String>,
+    last: i64,
+    sealed: Option<u64>,
+}
+
+/// Who sent a session's interactions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum Senders {
+    #[default]
+    Nobody,
+    /// One caller, by its name; without one it was not authenticated.
+    One(Option<String>),
+    Several,
+}
+
+impl Senders {
+    fn add(&mut self, sender: Option<&str>) {
+        match self {
+            Self::Nobody => *self = Self::One(sender.map(str::to_owned)),
+            Self::One(known) if known.as_deref() == sender => {}
+            Self::One(_) | Self::Several => *self = Self::Several,
+        }
+    }
+}
+
+impl Session {
+    fn read(value: &[u8]) -> Option<Self> {
+        let of_version_1 = || {
+            let SessionOfVersion1 { count, newest, last, sealed } = postcard::from_bytes(value).ok()?;
+            Some(Self { count, newest, last, sealed, senders: Senders::One(None) })
+        };
+        postcard::from_bytes(value).ok().or_else(of_version_1)
+    }
 }
 
 /// The sessions of a collector, bounded: those that lay still for longest are forgotten first.
@@ -52,9 +93,8 @@ impl Sessions {
     pub(crate) fn restore(&mut self, kept: impl IntoIterator<Item = (Vec<u8>, Vec<u8>)>) -> usize {
         let mut unread = 0;
         for (name, value) in kept {
-            let session: Result<Session, _> = postcard::from_bytes(&value);
-            match (String::from_utf8(name), session) {
-                (Ok(name), Ok(session)) => {
+            match (String::from_utf8(name), Session::read(&value)) {
+                (Ok(name), Some(session)) => {
                     self.by_time.insert((session.last, name.clone()));
                     self.bytes += name.len() + session.newest.iter().map(String::len).sum::<usize>();
                     self.known.insert(name, session);
@@ -95,6 +135,13 @@ impl Sessions {
         self.by_time.remove(&(session.last, name.clone()));
         session.last = session.last.max(now.as_millisecond());
         self.by_time.insert((session.last, name.clone()));
+        let emitters = record.body.custody.value().and_then(|custody| custody.emitters.value());
+        match emitters.map(Vec::as_slice) {
+            Some(emitters @ [_, ..]) => {
+                emitters.iter().for_each(|emitter| session.senders.add(Some(emitter.as_str())))
+            }
+            _ => session.senders.add(None),
+        }
         let (place, forgotten) = session.place(&id);
         self.bytes = self.bytes + id.as_str().len() - forgotten;
         let told = &mut record.body.correlation.get_or_default().session_sequence;
@@ -121,6 +168,13 @@ impl Sessions {
             self.bytes -= name.len() + session.newest.iter().map(String::len).sum::<usize>();
             self.changed.insert(name.to_owned());
         }
+    }
+
+    /// Whether all interactions of a session were sent by this caller; without a name it was not authenticated.
+    pub(crate) fn is_own(&self, name: &str, sender: Option<&str>) -> bool {
+        let session = self.known.get(name);
+        session
+            .is_none_or(|session| matches!(&session.senders, Senders::One(one) if one.as_deref() == sender))
     }
 
     /// Ends a session, if there is anything in it that no seal counts. One nobody knows has no records.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use vouchlog_access::ANONYMOUS;
 use vouchlog_record::{Record, RecordError, RecordId};
 
 use super::fields::{self, Merged, put};
@@ -297,6 +298,11 @@ fn custody(unit: &Unit<'_>, done: Done, object: &mut Map<String, Value>) {
         unit.parts().filter_map(|part| Some(part.lot.commitment.as_ref()?.as_str())).collect();
     if !bodies.is_empty() {
         put(object, "custody.bodies", bodies.into_iter().take(MAX_LISTED).collect());
+    }
+    let emitters: BTreeSet<Option<&str>> = unit.parts().map(|part| part.lot.emitter.as_deref()).collect();
+    if emitters.iter().any(Option::is_some) {
+        let emitters = emitters.into_iter().map(|emitter| emitter.unwrap_or(ANONYMOUS));
+        put(object, "custody.emitters", emitters.take(MAX_LISTED).collect());
     }
     let dropped = unit.parts().map(|part| match &part.item {
         Item::Span(span) => span.dropped,

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use vouchlog_access::EmitGrants;
 
 use super::*;
 use crate::testsupport::{ACCOUNT, at, json as value, testdata};
@@ -257,4 +259,98 @@ fn configurations_are_logged_when_they_change() {
     let changed = second.apply(2, &entry(2, What::Started, &br#"{"mode":"fail_open"}"#[..])).records;
     assert_eq!((all, changed.len()), (crate::dialect::tables().len() + 1, 1));
     assert_eq!(value(&changed[0])["configuration"]["settings"]["mode"], "fail_open");
+}
+
+/// A body by a caller that was authenticated; `seal` are the sessions it may seal.
+fn sent_by(name: &str, second: i64, door: Door, body: impl Into<Bytes>, grants: EmitGrants) -> JournalEntry {
+    let sender = Sender::new(Some(name), std::sync::Arc::new(grants));
+    JournalEntry::arrived(at(second), crate::arrival::Arrival { door, sender, body: body.into() })
+}
+
+#[test]
+fn a_record_names_who_sent_it_whatever_it_says_itself() {
+    let mut fold = fold(Settings::default());
+    let record = json!({ "kind": "interaction", "custody": { "emitters": ["support"] } }).to_string();
+    let sent = sent_by("refunds", 1, Door::Records, record.clone(), EmitGrants::trial());
+    assert_eq!(value(&fold.apply(0, &sent).records[0])["custody"]["emitters"], json!(["refunds"]));
+    let anonymous = fold.apply(1, &arrived(1, Door::Records, record));
+    assert_eq!(value(&anonymous.records[0])["custody"].get("emitters"), None);
+
+    // Parts of one call by two callers, and by one that was not authenticated.
+    let span = |id: u8, parent: u8, name: &str| {
+        json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [{ "traceId": "01".repeat(16), "spanId": format!("{id:016x}"),
+            "parentSpanId": if parent == 0 { String::new() } else { format!("{parent:016x}") }, "name": name,
+            "startTimeUnixNano": "1795300000000000000", "endTimeUnixNano": "1795300000500000000",
+            "attributes": [{ "key": "gen_ai.operation.name", "value": { "stringValue": name } }] }] }] }] })
+        .to_string()
+    };
+    let door = Door::Traces(Encoding::Json);
+    fold.apply(2, &sent_by("app", 2, door, span(1, 0, "chat"), EmitGrants::trial()));
+    fold.apply(3, &sent_by("gateway", 2, door, span(2, 1, "execute_tool"), EmitGrants::trial()));
+    fold.apply(4, &arrived(2, door, span(3, 1, "execute_tool")));
+    let step = fold.apply(5, &entry(60, What::Tick, ""));
+    let names = |record: &Record| record.body.custody.value().unwrap().emitters.value().cloned().unwrap();
+    let all: BTreeSet<String> = step.records.iter().flat_map(names).collect();
+    assert_eq!(all, ["anonymous", "app", "gateway"].map(str::to_owned).into());
+    assert_eq!(names(&step.records[0]), ["anonymous", "app", "gateway"], "the tools are of the call");
+}
+
+#[test]
+fn what_a_caller_may_not_send_is_refused_when_the_journal_is_read_too() {
+    let mut fold = fold(Settings::default());
+    let forged = [
+        json!({ "kind": "heartbeat", "heartbeat": { "number": 1 } }),
+        json!({ "kind": "session-seal", "session_seal": { "records": 1 } }),
+        json!({ "kind": "credential-event", "credential_event": { "action": "revoked" } }),
+        json!({ "kind": "interaction", "custody": { "service": "other" } }),
+    ];
+    let body = json!(forged).to_string();
+    let step = fold.apply(0, &sent_by("app", 1, Door::Records, body, EmitGrants::default()));
+    assert_eq!((step.records.len(), step.tally.received, step.tally.refused), (0, 4, 4));
+}
+
+#[test]
+fn a_session_is_sealed_for_its_only_sender_or_with_the_grant() {
+    let record =
+        |session: &str| json!({ "kind": "interaction", "correlation": { "session": session } }).to_string();
+    let seal = |session: &str| {
+        serde_json::to_vec(&SealRequest { session: session.into(), reason: SealReason::Done }).unwrap()
+    };
+    let granted = EmitGrants { seal: vouchlog_access::Patterns::any(), ..EmitGrants::trial() };
+    let seals = |fold: &mut Fold, name: &str, session: &str, grants: &EmitGrants| {
+        let step = fold.apply(9, &sent_by(name, 9, Door::Seal, seal(session), grants.clone()));
+        assert_eq!(step.tally.refused, u64::from(step.records.is_empty()), "{name} {session}");
+        step.records.len()
+    };
+    let started = || {
+        let mut fold = fold(Settings::default());
+        for (place, (name, session)) in
+            [("a", "of-a"), ("a", "of-both"), ("b", "of-both")].into_iter().enumerate()
+        {
+            let place = u64::try_from(place).unwrap();
+            fold.apply(place, &sent_by(name, 1, Door::Records, record(session), EmitGrants::trial()));
+        }
+        fold.apply(3, &arrived(1, Door::Records, record("of-nobody")));
+        fold
+    };
+    for (name, session, grants, expected) in [
+        ("a", "of-a", EmitGrants::trial(), 1),
+        ("b", "of-a", EmitGrants::trial(), 0),
+        ("a", "of-both", EmitGrants::trial(), 0),
+        ("a", "of-nobody", EmitGrants::trial(), 0),
+        ("a", "of-a", EmitGrants { seal_own: false, ..EmitGrants::trial() }, 0),
+        ("b", "of-a", granted.clone(), 1),
+        ("b", "of-both", granted, 1),
+    ] {
+        let mut fresh = started();
+        // Also after a restart.
+        let mut restored = fold(Settings::default());
+        assert_eq!(restored.restore(fresh.changes().put), 0);
+        for fold in [&mut fresh, &mut restored] {
+            assert_eq!(seals(fold, name, session, &grants), expected, "{name} {session}");
+        }
+    }
+    // Without authentication all callers are one.
+    assert_eq!(started().apply(9, &arrived(9, Door::Seal, seal("of-nobody"))).records.len(), 1);
+    assert_eq!(started().apply(9, &arrived(9, Door::Seal, seal("of-a"))).records.len(), 0);
 }

@@ -4,6 +4,7 @@
 //! kind             HTTP  gRPC                send it again
 //! invalid          400   INVALID_ARGUMENT    no
 //! unauthenticated  401   UNAUTHENTICATED     no
+//! forbidden        403   PERMISSION_DENIED   no
 //! conflict         409   ALREADY_EXISTS      no
 //! too large        413   INVALID_ARGUMENT    no
 //! unsupported      415   UNIMPLEMENTED       no
@@ -21,6 +22,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetail, RequestInfo, RetryInfo, StatusExt};
+use vouchlog_access::Denied;
 use vouchlog_record::RecordId;
 use vouchlog_runtime::request_id;
 
@@ -38,6 +40,7 @@ const MAX_NAMED: usize = 20;
 pub(super) enum Kind {
     Invalid,
     Unauthenticated,
+    Forbidden,
     Conflict,
     TooLarge,
     Unsupported,
@@ -50,6 +53,7 @@ impl Kind {
         match self {
             Self::Invalid => (StatusCode::BAD_REQUEST, Code::InvalidArgument, "INVALID_ARGUMENT"),
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, Code::Unauthenticated, "UNAUTHENTICATED"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, Code::PermissionDenied, "PERMISSION_DENIED"),
             Self::Conflict => (StatusCode::CONFLICT, Code::AlreadyExists, "ALREADY_EXISTS"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Code::InvalidArgument, "TOO_LARGE"),
             Self::Unsupported => {
@@ -73,6 +77,7 @@ impl Kind {
         match self {
             Self::Invalid => "invalid",
             Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
             Self::Conflict => "conflict",
             Self::TooLarge => "too_large",
             Self::Unsupported => "unsupported",
@@ -87,6 +92,8 @@ impl Kind {
 pub(super) struct Refusal {
     pub(super) kind: Kind,
     why: String,
+    /// How to authenticate, for a caller that has to.
+    challenge: Option<&'static str>,
 }
 
 /// In what form a caller reads an answer.
@@ -115,18 +122,23 @@ impl Form {
 
 impl Refusal {
     pub(super) fn new(kind: Kind, why: impl Into<String>) -> Self {
-        Self { kind, why: cut(why.into(), MAX_REASON_BYTES) }
+        Self { kind, why: cut(why.into(), MAX_REASON_BYTES), challenge: None }
     }
 
     pub(super) fn invalid(why: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, why)
     }
 
-    pub(super) fn unauthenticated() -> Self {
-        Self::new(
-            Kind::Unauthenticated,
-            "the collector's token is missing or wrong: send `authorization: Bearer <token>`",
-        )
+    /// A caller that is not let in.
+    pub(super) fn denied(denied: Denied) -> Self {
+        let kind = match denied {
+            _ if denied.is_forbidden() => Kind::Forbidden,
+            _ if denied.is_passing() => Kind::Unavailable,
+            _ => Kind::Unauthenticated,
+        };
+        // SPEC: RFC 9110 section 11.6.1: a 401 says how to authenticate; RFC 6750 section 3.1: a 403 does, too.
+        let challenge = (kind != Kind::Unavailable).then(|| denied.challenge());
+        Self { challenge, ..Self::new(kind, denied.to_string()) }
     }
 
     /// Records whose ids belong to others.
@@ -200,9 +212,8 @@ impl Refusal {
         if let Some(wait) = self.kind.retry_after() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
         }
-        if self.kind == Kind::Unauthenticated {
-            // SPEC: RFC 9110 section 11.6.1: a 401 says how to authenticate.
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        if let Some(challenge) = self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         headers
     }

@@ -16,16 +16,18 @@ use vouchlog_record::limits::MAX_RECORD_BYTES;
 use vouchlog_record::{Record, RecordId, SealReason};
 use vouchlog_stream::StatementKind;
 
-use super::Receiver;
 use super::answer::{Form, Kind, Refusal, outcome};
 use super::body::{Share, gunzip, is_gzip, read};
 use super::export::listed;
 use super::weight;
+use super::{Receiver, sender_of};
 use crate::arrival::{Arrival, Door};
 use crate::assemble::Naming;
 use crate::collector::Acceptance;
 use crate::doors::{self, DoorError, Rejection};
+use crate::intake::Item;
 use crate::limits::{MAX_BODY_BYTES, MAX_SESSION_BYTES};
+use crate::sender::Sender;
 
 /// The routes, before they have their receiver.
 pub(super) fn router() -> Router<Arc<Receiver>> {
@@ -78,16 +80,18 @@ async fn many(
 
 async fn take_many(receiver: &Receiver, door: Door, label: &'static str, request: Request) -> Answer {
     let (parts, sent) = request.into_parts();
+    let sender = sender_of(&parts.extensions)?;
     let (body, _share) = body(receiver, label, &parts.headers, sent, MAX_BODY_BYTES).await?;
     if body.trim_ascii().is_empty() {
         return Ok((StatusCode::OK, Judged::default().to_json()));
     }
+    let arrival = Arrival { door, sender, body };
     let work = {
-        let body = body.clone();
-        move || judge(door, &body)
+        let arrival = arrival.clone();
+        move || judge(&arrival)
     };
     // The JSON, and what is made of it, which is about twice as much.
-    let mut judged = receiver.decoded(3 * weight::json(&body), work).await??;
+    let mut judged = receiver.decoded(3 * weight::json(&arrival.body), work).await??;
     judged.conflicts = receiver.sink.conflicts(&std::mem::take(&mut judged.named)).await;
     // The recorder refuses them as well, so that their neighbours can go on in the same body.
     judged.accepted = judged.accepted.saturating_sub(judged.conflicts.len() as u64);
@@ -96,10 +100,11 @@ async fn take_many(receiver: &Receiver, door: Door, label: &'static str, request
     }
     receiver.metrics.refused(label, judged.refused.len() as u64);
     if judged.accepted == 0 && !(judged.refused.is_empty() && judged.conflicts.is_empty()) {
-        return Ok((StatusCode::BAD_REQUEST, judged.to_json()));
+        let status = if judged.is_forbidden { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
+        return Ok((status, judged.to_json()));
     }
     if judged.accepted > 0 {
-        let taken = receiver.sink.take(Arrival { door, body }, judged.accepted).await;
+        let taken = receiver.sink.take(arrival, judged.accepted).await;
         receiver.metrics.items(label, &taken, judged.accepted);
         taken?;
     }
@@ -116,6 +121,8 @@ struct Judged {
     named: Vec<Record>,
     /// Of these: whose id belongs to a record with other content.
     conflicts: Vec<RecordId>,
+    /// Whether something could be read, and the caller may send nothing of it.
+    is_forbidden: bool,
 }
 
 impl Judged {
@@ -129,27 +136,34 @@ impl Judged {
 }
 
 /// Reads a body as the collector will, to say what of it is refused. What it becomes is decided there.
-fn judge(door: Door, body: &[u8]) -> Result<Judged, DoorError> {
+fn judge(Arrival { door, sender, body }: &Arrival) -> Result<Judged, DoorError> {
     let mut named = Vec::new();
-    let (accepted, refused, secrets) = match door {
+    let (accepted, read, refused, secrets) = match door {
         Door::LiteLlm => {
             let nameless = Box::new(|_: &[u8]| [0_u8; 16]) as Naming;
             let (records, refused) = doors::litellm(body, &nameless, Timestamp::UNIX_EPOCH)?;
-            (records.len(), refused, 0)
+            let (read, mut refused) = (records.len(), refused.into_iter().collect());
+            let records = Sender::keep(records, &mut refused, |record| sender.check_record(record));
+            (records.len(), read, refused, 0)
         }
         Door::Opa => {
             let (decisions, refused) = doors::opa(body)?;
-            (decisions.len(), refused, 0)
+            let (read, mut refused) = (decisions.len(), refused.into_iter().collect());
+            let check = |item: &Item| sender.check_item(item).map_err(|error| error.to_string());
+            (Sender::keep(decisions, &mut refused, check).len(), read, refused, 0)
         }
         _ => {
             let (records, refused) = doors::records(body)?;
+            let (read, mut refused) = (records.len(), refused.into_iter().collect());
+            let records = Sender::keep(records, &mut refused, |one| sender.check_record(&one.record));
             let (accepted, secrets) =
                 (records.len(), records.iter().map(|record| record.removed.len()).sum());
             named.extend(records.into_iter().map(|one| one.record).filter(|record| record.id.is_some()));
-            (accepted, refused, secrets)
+            (accepted, read, refused, secrets)
         }
     };
-    Ok(Judged { accepted: accepted as u64, refused, secrets, named, conflicts: Vec::new() })
+    let (is_forbidden, refused) = (accepted == 0 && read > 0, refused.into_iter().collect());
+    Ok(Judged { accepted: accepted as u64, refused, secrets, named, conflicts: Vec::new(), is_forbidden })
 }
 
 /// `POST /v1/intents`: what is about to happen, and what shows that it was announced.
@@ -160,14 +174,16 @@ async fn intent(State(receiver): State<Arc<Receiver>>, request: Request) -> Resp
 
 async fn take_intent(receiver: &Receiver, request: Request) -> Answer {
     let (parts, sent) = request.into_parts();
+    let sender = sender_of(&parts.extensions)?;
     let (body, _share) = body(receiver, "intents", &parts.headers, sent, MAX_RECORD_BYTES).await?;
     let weight = weight::json(&body);
     let record = receiver.decoded(weight, move || intent_of(&body)).await??;
+    sender.check_record(&record).map_err(|why| Refusal::new(Kind::Forbidden, why))?;
     let conflicts = receiver.sink.conflicts(std::slice::from_ref(&record)).await;
     if !conflicts.is_empty() {
         return Err(Refusal::conflict(&conflicts));
     }
-    let taken = receiver.sink.intent(record).await;
+    let taken = receiver.sink.intent(record, sender).await;
     let counted = taken.as_ref().map_err(Clone::clone);
     let counted = counted.map(|receipt| if receipt.lost { Acceptance::Lost } else { Acceptance::Kept });
     receiver.metrics.items("intents", &counted, 1);
@@ -214,12 +230,17 @@ async fn seal(
 async fn take_seal(receiver: &Receiver, session: &str, request: Request) -> Answer {
     const MAX_BYTES: usize = 1_024;
     let (parts, sent) = request.into_parts();
+    let sender = sender_of(&parts.extensions)?;
     let (body, _share) = body(receiver, "seal", &parts.headers, sent, MAX_BYTES).await?;
     if session.is_empty() || session.len() > MAX_SESSION_BYTES {
         return Err(Refusal::invalid(format!("a session's name has 1 to {MAX_SESSION_BYTES} bytes")));
     }
     let reason = reason(&body)?;
-    let taken = receiver.sink.seal(session, reason).await?;
+    // Whether it is the caller's own is known when all that came before is folded.
+    if !sender.may_seal(session, || true) {
+        return Err(Refusal::new(Kind::Forbidden, "the caller may not seal this session"));
+    }
+    let taken = receiver.sink.seal(session, reason, sender).await?;
     let state = if taken == Acceptance::Lost { "lost" } else { "kept" };
     Ok((StatusCode::ACCEPTED, json!({ "session": session, "state": state })))
 }
@@ -232,8 +253,8 @@ fn reason(body: &[u8]) -> Result<SealReason, Refusal> {
     let value = json::read(body, json::MAX_DEPTH).map_err(|error| Refusal::invalid(error.to_string()))?;
     match value.get("reason").map(|reason| reason.as_str().unwrap_or_default()) {
         None | Some("done") if value.is_object() => Ok(SealReason::Done),
-        Some("timeout") => Ok(SealReason::Timeout),
         Some("abandoned") => Ok(SealReason::Abandoned),
-        _ => Err(Refusal::invalid(r#"the body is {"reason": "done"}, or timeout, or abandoned, or nothing"#)),
+        Some("timeout") => Err(Refusal::invalid("only the collector seals a session for a timeout")),
+        _ => Err(Refusal::invalid(r#"the body is {"reason": "done"}, or abandoned, or nothing"#)),
     }
 }

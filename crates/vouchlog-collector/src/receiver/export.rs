@@ -14,11 +14,12 @@ use super::Receiver;
 use super::answer::{Kind, Refusal, cut};
 use super::exported::Export;
 use super::weight::weight;
-use crate::arrival::{Arrival, Door};
+use crate::arrival::Arrival;
 use crate::collector::Acceptance;
 use crate::dialect::unsalted;
 use crate::intake::{Encoding, IntakeError, Signal, decode};
 use crate::limits::{MAX_DECODED_BYTES, MAX_REASON_BYTES, MAX_REASONS, MAX_WHY_BYTES};
+use crate::sender::Sender;
 
 /// Bodies that weigh more are decoded where it holds up nobody else.
 const HEAVY: usize = 1 << 20;
@@ -67,13 +68,14 @@ impl Partial {
 pub(super) async fn export(
     receiver: &Receiver,
     export: Export,
-    encoding: Encoding,
+    sender: Sender,
     body: Bytes,
     sent: AsSent,
 ) -> Result<Partial, Refusal> {
+    let encoding = sent.encoding;
     receiver.metrics.body(export.label(), body.len());
     let answer = match export.kept(encoding) {
-        Some((signal, door)) => keep(receiver, signal, door, encoding, body).await,
+        Some((signal, door)) => keep(receiver, signal, Arrival { door, sender, body }, encoding).await,
         None => Ok(Partial::default()),
     };
     // Also when the journal has no room: who looks at the other collector must miss nothing because of this one.
@@ -87,21 +89,20 @@ pub(super) async fn export(
 async fn keep(
     receiver: &Receiver,
     signal: Signal,
-    door: Door,
+    arrival: Arrival,
     encoding: Encoding,
-    body: Bytes,
 ) -> Result<Partial, Refusal> {
-    let weight = weight(signal, encoding, &body);
+    let weight = weight(signal, encoding, &arrival.body);
     let judged = receiver.decoded(weight, {
-        let body = body.clone();
-        move || judge(signal, encoding, &body)
+        let arrival = arrival.clone();
+        move || judge(signal, encoding, &arrival)
     });
     let Judged { good, refused, message } = judged.await??;
     let label = if signal == Signal::Traces { Export::Traces.label() } else { Export::Logs.label() };
     receiver.metrics.refused(label, refused);
     let mut partial = Partial { rejected: refused, message };
     if good > 0 {
-        let taken = receiver.sink.take(Arrival { door, body }, good).await;
+        let taken = receiver.sink.take(arrival, good).await;
         receiver.metrics.items(label, &taken, good);
         if taken? == Acceptance::Lost && refused == 0 {
             // SPEC: with nothing rejected, the message is a warning.
@@ -122,14 +123,14 @@ struct Judged {
     message: String,
 }
 
-fn judge(signal: Signal, encoding: Encoding, body: &[u8]) -> Result<Judged, IntakeError> {
-    let decoded = decode(signal, encoding, body)?;
+fn judge(signal: Signal, encoding: Encoding, arrival: &Arrival) -> Result<Judged, IntakeError> {
+    let decoded = decode(signal, encoding, &arrival.body)?;
     let mut reasons: Vec<(usize, String)> =
         decoded.refused.iter().map(|refused| (refused.place, refused.why.to_string())).collect();
     let unread: HashSet<usize> = decoded.refused.iter().map(|refused| refused.place).collect();
     let places = (0..).filter(|place| !unread.contains(place));
     for (item, place) in decoded.items.iter().zip(places) {
-        if let Err(why) = unsalted(item) {
+        if let Err(why) = unsalted(item).and_then(|()| arrival.sender.check_item(item)) {
             reasons.push((place, why.to_string()));
         }
     }

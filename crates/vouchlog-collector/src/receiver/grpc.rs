@@ -3,6 +3,7 @@
 //!
 //! SPEC: gRPC over HTTP/2 (PROTOCOL-HTTP2): a message is a byte that says whether it is zipped, its length in four bytes, itself.
 
+use ::http::request::Parts;
 use ::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::body::Body;
 use axum::extract::Request;
@@ -10,11 +11,11 @@ use axum::response::Response;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 
-use super::Receiver;
 use super::answer::{Form, Refusal, outcome};
 use super::body::{gunzip, is_gzip, read};
 use super::export::{AsSent, Partial, export as take};
 use super::exported::Export;
+use super::{Receiver, sender_of};
 use crate::intake::Encoding;
 use crate::limits::MAX_BODY_BYTES;
 
@@ -28,7 +29,7 @@ const STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// Answers a call of `Export`.
 pub(super) async fn answer(receiver: &Receiver, export: Export, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let answer = taken(receiver, export, &parts.headers, body).await;
+    let answer = taken(receiver, export, &parts, body).await;
     receiver.metrics.answered(export.label(), outcome(&answer));
     let mut response = match answer {
         Ok(partial) => ok(&partial),
@@ -41,9 +42,10 @@ pub(super) async fn answer(receiver: &Receiver, export: Export, request: Request
 async fn taken(
     receiver: &Receiver,
     export: Export,
-    headers: &HeaderMap,
+    Parts { headers, extensions, .. }: &Parts,
     body: Body,
 ) -> Result<Partial, Refusal> {
+    let sender = sender_of(extensions)?;
     let is_gzip = is_gzip(headers, ENCODING)?;
     let (framed, share) = read(&receiver.bodies, headers, body, HEAD + MAX_BODY_BYTES).await?.finish();
     let (message, _share) = match unframed(&framed)? {
@@ -56,7 +58,7 @@ async fn taken(
         }
     };
     let sent = AsSent { body: message.clone(), encoding: Encoding::Protobuf, is_gzip: false };
-    take(receiver, export, Encoding::Protobuf, message, sent).await
+    take(receiver, export, sender, message, sent).await
 }
 
 /// The one message of a call, and whether it is zipped.

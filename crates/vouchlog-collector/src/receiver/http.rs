@@ -1,22 +1,23 @@
 //! OTLP/HTTP: protobuf or JSON, zipped or not, answered in the encoding of the request.
 
-use ::http::{HeaderMap, header};
+use ::http::header;
+use ::http::request::Parts;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 
-use super::Receiver;
 use super::answer::{Form, Kind, Refusal, outcome};
 use super::body::{gunzip, is_gzip, read};
 use super::export::{AsSent, Partial, export as take};
 use super::exported::{Export, JSON, PROTOBUF, encoding};
+use super::{Receiver, sender_of};
 use crate::intake::Encoding;
 use crate::limits::MAX_BODY_BYTES;
 
 /// Answers a POST.
 pub(super) async fn answer(receiver: &Receiver, export: Export, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let answer = taken(receiver, export, &parts.headers, body).await;
+    let answer = taken(receiver, export, &parts, body).await;
     receiver.metrics.answered(export.label(), outcome(&answer));
     match answer {
         Ok((Encoding::Protobuf, partial)) => {
@@ -32,9 +33,10 @@ pub(super) async fn answer(receiver: &Receiver, export: Export, request: Request
 async fn taken(
     receiver: &Receiver,
     export: Export,
-    headers: &HeaderMap,
+    Parts { headers, extensions, .. }: &Parts,
     body: Body,
 ) -> Result<(Encoding, Partial), Refusal> {
+    let sender = sender_of(extensions)?;
     let unsupported =
         || Refusal::new(Kind::Unsupported, format!("send `content-type: {PROTOBUF}` or `{JSON}`"));
     let encoding = encoding(headers).ok_or_else(unsupported)?;
@@ -48,5 +50,5 @@ async fn taken(
         false => (sent.clone(), None),
     };
     let sent = AsSent { body: sent, encoding, is_gzip };
-    Ok((encoding, take(receiver, export, encoding, body, sent).await?))
+    Ok((encoding, take(receiver, export, sender, body, sent).await?))
 }

@@ -2,6 +2,7 @@
 //! sink that remembers what it was given and answers what it is told to.
 
 mod doors;
+mod forged;
 mod forwarding;
 mod hostile;
 mod otlp;
@@ -38,6 +39,7 @@ enum Given {
 struct StandIn(Arc<Mutex<Memory>>);
 
 struct Memory {
+    senders: Vec<Sender>,
     given: Vec<Given>,
     answer: Result<Acceptance, Rejection>,
     receipt: Option<IntentReceipt>,
@@ -48,7 +50,12 @@ type Headers<'a> = &'a [(&'a str, &'a str)];
 
 impl StandIn {
     fn new() -> Self {
-        Self(Arc::new(Mutex::new(Memory { given: Vec::new(), answer: Ok(Acceptance::Kept), receipt: None })))
+        Self(Arc::new(Mutex::new(Memory {
+            senders: Vec::new(),
+            given: Vec::new(),
+            answer: Ok(Acceptance::Kept),
+            receipt: None,
+        })))
     }
 
     fn answers(&self, answer: Result<Acceptance, Rejection>) {
@@ -64,6 +71,11 @@ impl StandIn {
         std::mem::take(&mut self.0.lock().given)
     }
 
+    /// Who sent the bodies that came since it was last asked.
+    fn senders(&self) -> Vec<Sender> {
+        std::mem::take(&mut self.0.lock().senders)
+    }
+
     fn put(&self, given: Given) -> Result<Acceptance, Rejection> {
         let mut memory = self.0.lock();
         memory.given.push(given);
@@ -74,15 +86,16 @@ impl StandIn {
 #[tonic::async_trait]
 impl Sink for StandIn {
     async fn take(&self, arrival: Arrival, items: u64) -> Result<Acceptance, Rejection> {
+        self.0.lock().senders.push(arrival.sender);
         self.put(Given::Body(arrival.door, arrival.body, items))
     }
 
-    async fn intent(&self, record: Record) -> Result<IntentReceipt, Rejection> {
+    async fn intent(&self, record: Record, _: Sender) -> Result<IntentReceipt, Rejection> {
         self.put(Given::Intent(Box::new(record)))?;
         Ok(self.0.lock().receipt.clone().unwrap())
     }
 
-    async fn seal(&self, session: &str, reason: SealReason) -> Result<Acceptance, Rejection> {
+    async fn seal(&self, session: &str, reason: SealReason, _: Sender) -> Result<Acceptance, Rejection> {
         self.put(Given::Seal(session.to_owned(), reason))
     }
 
@@ -131,7 +144,9 @@ impl Served {
         let answer = request.send().await.unwrap();
         let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let (content_type, retry_after) = (header("content-type").unwrap_or_default(), header("retry-after"));
-        Answer { status: answer.status(), content_type, retry_after, body: answer.bytes().await.unwrap() }
+        let challenge = header("www-authenticate");
+        let status = answer.status();
+        Answer { status, content_type, retry_after, challenge, body: answer.bytes().await.unwrap() }
     }
 
     fn metrics(&self) -> String {
@@ -151,6 +166,7 @@ struct Answer {
     status: StatusCode,
     content_type: String,
     retry_after: Option<String>,
+    challenge: Option<String>,
     body: Bytes,
 }
 

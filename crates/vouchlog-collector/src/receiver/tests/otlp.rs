@@ -1,6 +1,7 @@
 //! Goal: an emitter of OTLP finds what the specification says, by every way and in every encoding, and the sink gets the body as it
 //! came. Method: captured bodies of real emitters, and small ones with one thing wrong.
 
+use jiff::Timestamp;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -8,6 +9,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::Trac
 use prost::Message;
 use serde_json::json;
 use tonic_types::StatusExt;
+use vouchlog_access::{BearerToken, Setup};
 
 use super::*;
 use crate::intake::{Encoding, Signal, decode};
@@ -218,8 +220,9 @@ async fn emitters_are_pushed_back_in_their_own_protocol() {
 #[tokio::test]
 async fn every_door_asks_for_the_token() {
     let token = "correct horse battery".replace(' ', "-");
-    let config =
-        ReceiverConfig { token: Some(Token::new(&format!("{token}\n")).unwrap()), ..Default::default() };
+    let bearer = Some(BearerToken::new(&format!("{token}\n")).unwrap());
+    let access = Access::new(&Setup { bearer, ..Setup::default() }, Timestamp::now).unwrap();
+    let config = ReceiverConfig { access, ..Default::default() };
     assert!(!format!("{config:?}").contains(&token));
     let served = Served::with(config).await;
     let paths =
@@ -229,6 +232,7 @@ async fn every_door_asks_for_the_token() {
         for authorization in wrong {
             let answer = served.post(path, &[JS, ("authorization", authorization)], "{}").await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path} {authorization}");
+            assert!(answer.challenge.unwrap().starts_with("Bearer"), "{path} {authorization}");
             assert!(!String::from_utf8_lossy(&answer.body).contains(&token));
         }
         let bearer = format!("bearer {token}");
@@ -245,5 +249,4 @@ async fn every_door_asks_for_the_token() {
             Ok(request)
         });
     client.export(empty).await.unwrap();
-    assert!(Token::new("short").is_err() && Token::new(&"ä".repeat(20)).is_err());
 }
