@@ -12,12 +12,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{FromRequestParts, Query, Request};
-use axum::middleware::{Next, from_fn};
+use axum::extract::{FromRequestParts, Query};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use http::Method;
 use http::request::Parts as RequestParts;
-use http::{HeaderMap, Method, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use prometheus_client::registry::Registry;
 use serde::de::DeserializeOwned;
@@ -26,8 +26,10 @@ use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::cors::{Any as Anyone, CorsLayer};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use vouchlog_access::Role;
 use vouchlog_api::{AnyWitness, Error};
 
+use crate::access::{Gate, Required, refuse_other_sites, require};
 use crate::health::Health;
 use crate::limits::{DISCARD_PATIENCE, MAX_DISCARDED};
 use crate::log::AnyLog;
@@ -36,14 +38,23 @@ use crate::problem::Problem;
 use crate::request::REQUEST_ID;
 use crate::status::bug;
 
+/// The layer that requires a role of callers. Its type cannot be written down.
+macro_rules! requires {
+    ($gate:expr, $role:expr) => {
+        from_fn_with_state(Required { gate: $gate.clone(), role: $role }, require)
+    };
+}
+
 /// What there is to say of anything that is served.
 pub(crate) struct Operations {
     pub(crate) health: Arc<dyn Health>,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) gate: Gate,
 }
 
 /// All routes of a log.
 pub(crate) fn log_router(log: AnyLog, operations: Operations) -> Router {
+    let gate = operations.gate.clone();
     let bundles = OpenApiRouter::new()
         .routes(routes!(tiles::entry_bundle))
         // The digests in a bundle do not compress, what is around them does.
@@ -58,13 +69,18 @@ pub(crate) fn log_router(log: AnyLog, operations: Operations) -> Router {
         .routes(routes!(proofs::receipt))
         .routes(routes!(entries::entries))
         .routes(routes!(entries::stream))
+        .layer(requires!(gate, Role::Read))
         .layer(open_to_all_sites());
-    let writes = OpenApiRouter::new()
+    let house = OpenApiRouter::new()
         .routes(routes!(submit::statements))
         .routes(routes!(submit::add))
+        .layer(requires!(gate, Role::Submit));
+    let writes = OpenApiRouter::new()
         .routes(routes!(submit::gateways))
         .routes(routes!(submit::revocations))
-        .layer(from_fn(refuse_other_sites));
+        .layer(requires!(gate, Role::Administer))
+        .merge(house)
+        .layer(from_fn_with_state(gate, refuse_other_sites));
     let routes = OpenApiRouter::with_openapi(openapi::of_log())
         .merge(reads)
         .merge(writes)
@@ -75,11 +91,16 @@ pub(crate) fn log_router(log: AnyLog, operations: Operations) -> Router {
 
 /// All routes of a witness.
 pub(crate) fn witness_router(witness: AnyWitness, operations: Operations) -> Router {
-    let reads = OpenApiRouter::new().routes(routes!(witness::latest_checkpoint)).layer(open_to_all_sites());
+    let gate = operations.gate.clone();
+    let reads = OpenApiRouter::new()
+        .routes(routes!(witness::latest_checkpoint))
+        .layer(requires!(gate, Role::Read))
+        .layer(open_to_all_sites());
     let writes = OpenApiRouter::new()
         .routes(routes!(witness::add_checkpoint))
         .routes(routes!(witness::sign_subtree))
-        .layer(from_fn(refuse_other_sites));
+        .layer(requires!(gate, Role::Witness))
+        .layer(from_fn_with_state(gate, refuse_other_sites));
     let routes = OpenApiRouter::with_openapi(openapi::of_witness())
         .merge(reads)
         .merge(writes)
@@ -96,7 +117,7 @@ pub(crate) fn operations_router(operations: Operations) -> Router {
 
 /// All routes of a program that brings its own. Web pages of other sites cannot write there either.
 pub(crate) fn foreign_router(http: Router, operations: Operations) -> Router {
-    let http = http.layer(from_fn(refuse_other_sites)).with_state(());
+    let http = http.layer(from_fn_with_state(operations.gate.clone(), refuse_other_sites)).with_state(());
     let routes = OpenApiRouter::with_openapi(openapi::of_foreign()).merge(OpenApiRouter::from(http));
     with_operations(routes, operations)
 }
@@ -104,13 +125,14 @@ pub(crate) fn foreign_router(http: Router, operations: Operations) -> Router {
 /// Routes, those that operators ask beside them, and what all of them share. Each comes with its description: neither can be
 /// there without the other.
 fn with_operations(routes: OpenApiRouter<App>, operations: Operations) -> Router {
+    let Operations { health, registry, gate } = operations;
+    let metrics = OpenApiRouter::new().routes(routes!(ops::metrics)).layer(requires!(gate, Role::Metrics));
     let (router, document) = routes
         .routes(routes!(ops::healthz))
         .routes(routes!(ops::readyz))
-        .routes(routes!(ops::metrics))
+        .merge(metrics)
         .routes(routes!(ops::openapi))
         .split_for_parts();
-    let Operations { health, registry } = operations;
     router
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(CatchPanicLayer::custom(panicked))
@@ -129,27 +151,6 @@ struct App {
 fn open_to_all_sites() -> CorsLayer {
     let cors = CorsLayer::new().allow_origin(Anyone).allow_methods([Method::GET, Method::HEAD]);
     cors.expose_headers([REQUEST_ID])
-}
-
-/// Keeps web pages from writing to servers that a visitor's browser can reach: a page may send a simple POST
-/// anywhere, and the log on this machine trusts its network.
-async fn refuse_other_sites(request: Request, next: Next) -> Response {
-    if *request.method() == Method::POST && comes_from_another_site(request.headers()) {
-        return Problem::other_site().into_response();
-    }
-    next.run(request).await
-}
-
-/// SPEC: browsers say where a request comes from in `Sec-Fetch-Site` (W3C Fetch Metadata), older ones in `Origin` (RFC 6454).
-fn comes_from_another_site(headers: &HeaderMap) -> bool {
-    if let Some(site) = headers.get("sec-fetch-site") {
-        return site != "same-origin" && site != "none";
-    }
-    let Some(origin) = headers.get(header::ORIGIN) else { return false };
-    let host = headers.get(header::HOST).map_or(&b""[..], |host| host.as_bytes());
-    let origin = origin.as_bytes();
-    let authority = origin.strip_prefix(b"http://").or_else(|| origin.strip_prefix(b"https://"));
-    authority != Some(host)
 }
 
 /// What a handler's panic is answered with. The panic itself went to the panic hook.

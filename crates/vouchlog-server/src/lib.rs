@@ -6,8 +6,7 @@
 //! everything a stranger may send ([`limits`]).
 //!
 //! Out of scope: what an append or a proof is (`vouchlog-sequencer`, `vouchlog-api`), what is cosigned
-//! (`vouchlog-witness`), messages (`vouchlog-proto`), TLS and
-//! authentication of callers (a proxy in front; statements carry their own signatures).
+//! (`vouchlog-witness`), messages (`vouchlog-proto`), who a caller is (`vouchlog-access`), and TLS (a proxy in front).
 //!
 //! *Invariant: decode, call, encode; one error table* (`status.rs`).
 //!
@@ -22,6 +21,7 @@
 //! # }
 //! ```
 
+mod access;
 mod config;
 mod connections;
 mod grpc;

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
+use vouchlog_access::Denied;
 use vouchlog_api::Error;
 use vouchlog_runtime::request_id;
 
@@ -27,7 +28,7 @@ pub(crate) struct Problem {
     /// What happened.
     detail: Box<str>,
     /// One word for programs, the same as `reason` over gRPC: `INVALID_ARGUMENT`, `NOT_FOUND`, `CONFLICT`, `STREAM_FORK`,
-    /// `PERMISSION_DENIED`, `FAILED_PRECONDITION`, `OVERLOADED`, `UNAVAILABLE`, `INTERNAL`, `METHOD_NOT_ALLOWED`,
+    /// `UNAUTHENTICATED`, `PERMISSION_DENIED`, `FAILED_PRECONDITION`, `OVERLOADED`, `UNAVAILABLE`, `INTERNAL`, `METHOD_NOT_ALLOWED`,
     /// `TOO_LARGE` or `UNSUPPORTED_MEDIA_TYPE`.
     #[schema(value_type = String)]
     code: &'static str,
@@ -95,6 +96,24 @@ impl Problem {
     pub(super) fn other_site() -> Self {
         let detail = "requests from web pages of other origins cannot write";
         Self::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", detail)
+    }
+
+    /// A web page sent this to a name that this server does not have.
+    pub(super) fn unknown_host() -> Self {
+        let detail = "web pages cannot write to this server by this host name: start it with --host NAME if the name is its own";
+        Self::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", detail)
+    }
+
+    /// The caller is not let in.
+    pub(super) fn denied(denied: Denied) -> Self {
+        let detail = denied.to_string();
+        if denied.is_forbidden() {
+            Self::new(StatusCode::FORBIDDEN, "PERMISSION_DENIED", detail)
+        } else if denied.is_passing() {
+            Error::unavailable(detail).into()
+        } else {
+            Self::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", detail)
+        }
     }
 
     /// The body is longer than the route takes.
@@ -180,7 +199,10 @@ pub(super) enum WriteProblems {
     /// The request is wrong.
     #[response(status = 400, content_type = "application/problem+json")]
     Invalid(Problem),
-    /// The key did not sign this, or a web page of another site sent it.
+    /// The caller has to authenticate itself; `www-authenticate` says how.
+    #[response(status = 401, content_type = "application/problem+json")]
+    Unauthenticated(Problem),
+    /// The key did not sign this, the caller lacks the role, or a web page of another site sent it.
     #[response(status = 403, content_type = "application/problem+json")]
     Denied(Problem),
     /// The log is in a state that does not allow it.

@@ -12,9 +12,11 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
+use vouchlog_access::Access;
 use vouchlog_api::{AnyWitness, Witness};
 
 use crate::Readiness;
+use crate::access::{Gate, Hosts, refuse_other_sites, require_for_rpc};
 use crate::config::ServerConfig;
 use crate::connections::accept;
 use crate::guard::{Guard, guard, speaks_grpc};
@@ -33,6 +35,7 @@ pub struct Server {
     health: Arc<dyn Health>,
     registry: Registry,
     shared: Option<ShareMetrics>,
+    gate: Gate,
 }
 
 /// What is given the registry once it is complete.
@@ -74,7 +77,7 @@ impl Server {
 
     fn of(subject: Subject, config: ServerConfig) -> Self {
         let health: Arc<dyn Health> = Arc::new(Readiness::default);
-        Self { subject, config, health, registry: Registry::default(), shared: None }
+        Self { subject, config, health, registry: Registry::default(), shared: None, gate: Gate::default() }
     }
 
     /// Asks `health` whether what is served is ready: a [`Health`], or a closure that returns a [`Readiness`].
@@ -95,6 +98,21 @@ impl Server {
     #[must_use]
     pub fn share_metrics(mut self, share: impl FnOnce(Arc<Registry>) + Send + Sync + 'static) -> Self {
         self.shared = Some(Box::new(share));
+        self
+    }
+
+    /// Authenticates callers with `access`, and asks for the role of each route. Routes of a program's own ask for roles themselves;
+    /// their requests get the caller's [certificate](vouchlog_access::CertificateNames) as an extension. Without this, nobody is authenticated.
+    #[must_use]
+    pub fn access(mut self, access: Access) -> Self {
+        self.gate.access = access;
+        self
+    }
+
+    /// The names by which web pages may write to this server, besides addresses and `localhost`. Other programs are not asked.
+    #[must_use]
+    pub fn hosts(mut self, names: impl IntoIterator<Item = String>) -> Self {
+        self.gate.hosts = Arc::new(Hosts::new(names));
         self
     }
 
@@ -130,12 +148,14 @@ impl Server {
     fn build(self, stopping: CancellationToken) -> (Router, ServerMetrics) {
         let mut registry = self.registry;
         let metrics = ServerMetrics::register(&mut registry);
+        self.gate.access.register(&mut registry);
         let guarded = Guard::new(metrics.clone(), self.config.max_requests, self.config.request_timeout);
         let registry = Arc::new(registry);
         if let Some(share) = self.shared {
             share(Arc::clone(&registry));
         }
-        let operations = Operations { health: Arc::clone(&self.health), registry };
+        let gate = self.gate;
+        let operations = Operations { health: Arc::clone(&self.health), registry, gate: gate.clone() };
         let (services, routes) = match self.subject {
             Subject::Log(log) => {
                 (grpc::log_router(&log, &self.health, stopping), http::log_router(log, operations))
@@ -152,6 +172,9 @@ impl Server {
                 (grpc::operations_router(&self.health, stopping), http::operations_router(operations))
             }
         };
+        let services = services
+            .layer(from_fn_with_state(gate.clone(), require_for_rpc))
+            .layer(from_fn_with_state(gate, refuse_other_sites));
         // The services bring a fallback that answers everyone as gRPC, 200 to a browser too: it is replaced after the merge.
         let router = routes.merge(services).fallback(unknown).layer(from_fn_with_state(guarded, guard));
         (router, metrics)

@@ -1,6 +1,7 @@
 //! The server as its clients see it: a small log in memory, or a witness that says what it is told to, behind the real router, on a real socket of the loopback
 //! interface, asked by real clients. Nothing here looks inside.
 
+mod access;
 mod errors;
 mod fake;
 mod grpc;
