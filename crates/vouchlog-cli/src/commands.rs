@@ -14,6 +14,7 @@ use crate::advice::Advice;
 use crate::output::{Outcome, Output};
 use crate::telemetry::Wanted;
 
+mod access;
 mod audit;
 mod auditing;
 mod backup;
@@ -54,6 +55,7 @@ mod session;
 mod spooling;
 mod submission;
 mod submit;
+mod token;
 mod up;
 mod vault;
 mod verify;
@@ -69,6 +71,7 @@ pub(crate) enum Command {
     Demo(demo::Args),
     Up(up::Args),
     Keygen(keygen::Args),
+    Token(token::Args),
     Serve(serve::Args),
     Witness(witness::Args),
     Enrol(enrol::EnrolArgs),
@@ -124,6 +127,7 @@ impl Command {
             Self::Demo(args) => block_on(args.run(*output)),
             Self::Up(args) => block_on(args.run(*output)),
             Self::Keygen(args) => args.run(*output),
+            Self::Token(args) => args.run(*output),
             Self::Serve(args) => {
                 block_on(async { args.run_until(running::shutdown_signal()?, *output).await })
             }

@@ -3,8 +3,8 @@
 //! [`Collector::open`] opens its journal, [`routes`] makes the endpoints that telemetry is sent to, and
 //! [`Collector::record_to`] names the recorder of a [`Custodian`](crate::custody::Custodian) as its [`Destination`].
 
-pub use vouchlog_collector::receiver::{ReceiverConfig, Routes, Token, TokenError, routes};
+pub use vouchlog_collector::receiver::{ReceiverConfig, Routes, routes};
 pub use vouchlog_collector::{
     Acceptance, Collector, CollectorConfig, Destination, Forward, ForwardError, ForwardLimits, IntentReceipt,
-    Mode, OpenError, Rejection, Settings,
+    Mode, OpenError, Rejection, Sender, Settings,
 };

@@ -40,6 +40,8 @@
 //! # }
 //! ```
 
+#[cfg(any(feature = "serving", feature = "collector"))]
+pub mod access;
 #[cfg(feature = "auditor")]
 pub mod auditor;
 #[cfg(feature = "log")]

@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use vouchlog::custody::Custodian;
 use vouchlog::{VerifyingKey, unix_millis};
 use vouchlog_client::GatewayError;
-use vouchlog_collector::receiver::{self, ReceiverConfig, Token};
+use vouchlog_collector::receiver::{self, ReceiverConfig};
 use vouchlog_collector::{
     Collector, CollectorConfig, Forward, ForwardLimits, Mode, OpenError, Settings, assemble,
 };
@@ -18,6 +17,7 @@ use vouchlog_record::Profile;
 use vouchlog_server::{Readiness, Server, ServerConfig};
 use vouchlog_vault::KeySource;
 
+use super::access::{AccessArgs, OpenAccess};
 use super::custody::VaultArgs;
 use super::reserve::ReserveArgs;
 use super::running::{EndArgs, Hangup, listen, reload_on};
@@ -64,9 +64,11 @@ pub(crate) struct Args {
     vault: VaultOptions,
     #[command(flatten)]
     words: Words,
-    /// Require this bearer token: a file that holds it
+    /// Require this bearer token: a file that holds it. Its bearer may send everything but credential events, which take --access
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_BEARER_TOKEN")]
     bearer_token: Option<PathBuf>,
+    #[command(flatten)]
+    access: AccessArgs,
     /// Forward all telemetry, unchanged, to another OpenTelemetry collector (OTLP over HTTP)
     #[arg(long, value_name = "URL", env = "VOUCHLOG_FORWARD")]
     forward: Option<String>,
@@ -142,24 +144,27 @@ impl Args {
         // The ports first: a port in use is reported before anything is created.
         let (grpc, grpc_address) = listen(&self.otlp_grpc).await?;
         let (http, http_address) = listen(&self.otlp_http).await?;
+        let access = self.access.open(&[grpc_address, http_address], self.bearer_token.as_deref())?;
+        access.warn("anyone may send telemetry that becomes evidence");
         secrets::make_dir(&self.data)?;
         let gateway = secrets::gateway_key(self.gateway_key.as_deref(), &self.data)?;
         let vkey = gateway.verifying_key().clone();
         let log = self.log.open(&self.data, &vkey, config.clone()).await?;
         let attempt = self.opening(&log).begin().await?;
-        let files = Files { token: self.token()?, forward: self.forward()? };
+        let files = Files { access, hosts: self.access.hosts(), forward: self.forward()? };
         let collector = self.collector(files.forward.clone()).await?;
         let custody = Custody::default();
         let connecting = custody.connect(attempt, &collector);
 
-        self.announce(output, [http_address, grpc_address], &vkey, &log);
+        self.announce(output, [http_address, grpc_address], &vkey, &log, &files.access);
+        let watching = files.access.watch();
         let reloading = reload_on(hangup, self.reloader(files.clone()));
         let (ending, end) = self.end.watch(shutdown, poisoned(&collector, &custody, &log));
         let server = server(&collector, &custody, &log, files.clone(), config);
         server.run_on(vec![grpc, http], ending).await;
 
         // What they hold of the custodian goes with them.
-        for task in [reloading, connecting] {
+        for task in [reloading, watching, connecting] {
             task.abort();
             let _ = task.await;
         }
@@ -180,6 +185,7 @@ impl Args {
         [http, grpc]: [SocketAddr; 2],
         vkey: &VerifyingKey,
         log: &log::OpenLog,
+        access: &OpenAccess,
     ) {
         let (url, log_vkey) = (log.url(), log.vkey());
         let words = format!(
@@ -187,14 +193,17 @@ impl Args {
                gateway vkey   {vkey}\n  \
                log            {url}\n  \
                log vkey       {log_vkey}\n  \
-               vault          {}\n\
+               vault          {}\n  \
+               authentication {}\n\
              {}Stop with Ctrl-C.",
             self.vault_place(),
+            access.words(),
             log.advice(),
         );
         let answer = json!({
             "url": format!("http://{http}"), "grpc": format!("http://{grpc}"),
             "gateway_vkey": vkey.to_string(), "log": url, "log_vkey": log_vkey.to_string(), "vault": self.vault_place(),
+            "authentication": access.access.is_on(),
         });
         output.announce(&words, &answer);
     }
@@ -211,29 +220,20 @@ impl Args {
         }
     }
 
-    fn token(&self) -> anyhow::Result<Option<Token>> {
-        let Some(file) = &self.bearer_token else { return Ok(None) };
-        let token = Token::new(secrets::token(file)?.trim());
-        Ok(Some(token.with_context(|| file.display().to_string())?))
-    }
-
     /// Reads the files again that requests are let in by, and that are sent along with what is passed on. All of them or none.
     fn reloader(&self, files: Files) -> impl FnMut() -> anyhow::Result<String> + Send + 'static {
-        let (token_file, headers_file) = (self.bearer_token.clone(), self.forward_headers.clone());
+        let headers_file = self.forward_headers.clone();
         move || {
             let headers = headers_file.as_deref().map(secrets::headers).transpose()?;
-            let mut reloaded = Vec::new();
-            if let (Some(file), Some(token)) = (&token_file, &files.token) {
-                token.replace(secrets::token(file)?.trim()).with_context(|| file.display().to_string())?;
-                reloaded.push("the bearer token");
-            }
+            let mut reloaded: Vec<&str> = files.access.reload()?.into_iter().collect();
             if let (Some(headers), Some(forward)) = (headers, &files.forward) {
                 forward.set_headers(headers);
                 reloaded.push("the headers for the other collector");
             }
             if reloaded.is_empty() {
                 return Ok(
-                    "nothing was reloaded: neither --bearer-token nor --forward-headers was given".into()
+                    "nothing was reloaded: neither --access, --bearer-token nor --forward-headers was given"
+                        .into(),
                 );
             }
             Ok(format!("{} reloaded", reloaded.join(" and ")))
@@ -288,7 +288,8 @@ impl Words {
 /// What was read from files at start and can be read again.
 #[derive(Clone)]
 struct Files {
-    token: Option<Token>,
+    access: OpenAccess,
+    hosts: Vec<String>,
     forward: Option<Forward>,
 }
 
@@ -296,12 +297,13 @@ fn server(
     collector: &Collector,
     custody: &Custody,
     log: &log::OpenLog,
-    Files { token, forward }: Files,
+    Files { access, hosts, forward }: Files,
     config: ServerConfig,
 ) -> Server {
     let mut registry = prometheus_client::registry::Registry::default();
     collector.register(&mut registry);
-    let receiver = ReceiverConfig { token, forward, ..ReceiverConfig::default() };
+    let access = access.access;
+    let receiver = ReceiverConfig { access: access.clone(), forward, ..ReceiverConfig::default() };
     let routes = receiver::routes(collector.clone(), receiver, &mut registry);
     let (recording, custody, log) = (collector.clone(), custody.clone(), log.here().cloned());
     let readiness = move || {
@@ -327,7 +329,7 @@ fn server(
         }
     };
     let server = Server::routes(routes.http, routes.grpc, config).health(readiness).registry(registry);
-    server.share_metrics(telemetry::share)
+    server.access(access).hosts(hosts).share_metrics(telemetry::share)
 }
 
 /// Waits until something that writes has stopped for good: the pipeline, the gateway's spool, or the log in this process.

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 
 use clap::ValueEnum;
 
+use crate::advice::Advice;
+
 /// The house stream of a log.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct HouseArgs {
@@ -14,8 +16,10 @@ pub(super) struct HouseArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum House {
-    /// Any caller can
+    /// Any caller can; where callers are authenticated (--access), those with the role `submit`
     On,
+    /// Callers with the role `submit` in the access file can
+    Token,
     /// Only gateways can write
     Off,
 }
@@ -24,7 +28,18 @@ impl HouseArgs {
     /// Whether the log has a house stream if it listens on this address. Beyond loopback its callers are strangers, and what they append
     /// stays for good.
     pub(super) fn is_on(self, address: SocketAddr) -> bool {
-        self.house.map_or(address.ip().to_canonical().is_loopback(), |house| house == House::On)
+        self.house.map_or(address.ip().to_canonical().is_loopback(), |house| house != House::Off)
+    }
+
+    /// Refuses a setting that no caller could meet.
+    pub(super) fn check(self, is_authenticated: bool) -> anyhow::Result<()> {
+        if self.house == Some(House::Token) && !is_authenticated {
+            return Err(Advice::error(
+                "--house token takes callers that are authenticated",
+                "give the access file with --access, and a caller in it the role `submit`",
+            ));
+        }
+        Ok(())
     }
 
     /// The same for people.
@@ -59,7 +74,12 @@ mod tests {
             assert!(is_on("", loopback) && !is_on("--house off", loopback), "{loopback}");
         }
         for open in ["0.0.0.0:6962", "[::]:6962", "192.0.2.1:1", "[2001:db8::1]:1", "[::ffff:192.0.2.1]:1"] {
-            assert!(!is_on("", open) && is_on("--house on", open), "{open}");
+            assert!(!is_on("", open) && is_on("--house on", open) && is_on("--house token", open), "{open}");
         }
+        let house = |house| HouseArgs { house };
+        assert!(
+            house(Some(House::Token)).check(false).is_err() && house(Some(House::Token)).check(true).is_ok()
+        );
+        assert!(house(None).check(false).is_ok() && house(Some(House::On)).check(false).is_ok());
     }
 }

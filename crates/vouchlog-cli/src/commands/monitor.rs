@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use vouchlog::{Server, unix_millis};
 use vouchlog_auditor::monitor::{MonitorError, MonitorMemory, NewFinding};
 
+use super::access::{AccessArgs, OpenAccess};
 use super::auditing::{Audit, AuditArgs, Subject};
 use super::running::{DrainArgs, Hangup, listen, shutdown_signal};
 use crate::advice::Advice;
@@ -57,6 +58,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS", env = "VOUCHLOG_MONITOR_LISTEN")]
     listen: Option<String>,
     #[command(flatten)]
+    access: AccessArgs,
+    #[command(flatten)]
     pub(super) drain: DrainArgs,
     #[command(flatten)]
     pub(super) telemetry: TelemetryArgs,
@@ -70,6 +73,7 @@ struct Monitor {
     memory: Arc<Mutex<MonitorMemory>>,
     watched: Arc<Watched>,
     news: mpsc::UnboundedSender<NewFinding>,
+    access: OpenAccess,
 }
 
 impl Args {
@@ -80,6 +84,10 @@ impl Args {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
+        let addresses: Vec<_> = listener.iter().map(|(_, address)| *address).collect();
+        let access = self.access.open(&addresses, None)?;
+        access.warn("anyone may read its metrics");
+        let watching = access.watch();
         let webhook = self.webhook.as_deref().map(Webhook::new).transpose()?;
         let tellers = Tellers { webhook, exec: self.exec.clone() };
         let (subject, memory) = self.open()?;
@@ -91,6 +99,7 @@ impl Args {
             Some((listener, _)) => {
                 let health = Arc::clone(&watched);
                 let server = Server::operations(config).health(move || health.readiness()).registry(registry);
+                let server = server.access(access.access.clone()).hosts(self.access.hosts());
                 let server = server.share_metrics(telemetry::share);
                 Some(tokio::spawn(server.run(listener, stopped(stop.clone()))))
             }
@@ -106,9 +115,10 @@ impl Args {
         }
         let memory = Arc::new(Mutex::new(memory));
         let teller = tokio::spawn(tell::run(queue, tellers, Arc::clone(&memory), Arc::clone(&watched)));
-        let mut monitor = Monitor { output, args: self.audit, subject, memory, watched, news };
+        let mut monitor = Monitor { output, args: self.audit, subject, memory, watched, news, access };
         monitor.run(self.interval, stop, hangup).await;
         drop(monitor);
+        watching.abort();
         finish(teller, server, self.drain.drain).await;
         output.farewell("The monitor stopped; its findings are on disk.");
         Ok(Outcome::Fine)
@@ -166,8 +176,11 @@ impl Monitor {
         }
     }
 
-    /// Reads the policy again, if there is one.
+    /// Reads the policy and the access file again, if there are any.
     fn reload(&mut self) {
+        if let Err(error) = self.access.reload() {
+            tracing::error!("SIGHUP: the callers stay as they were: {error:#}");
+        }
         match self.args.identity() {
             Ok(log) => {
                 let reloaded =

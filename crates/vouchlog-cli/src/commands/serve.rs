@@ -11,6 +11,7 @@ use vouchlog::{
     WitnessUrls, connect_witnesses, keys,
 };
 
+use super::access::{AccessArgs, OpenAccess};
 use super::house::HouseArgs;
 use super::running::{EndArgs, Hangup, listen, reload_on};
 use crate::advice::Advice;
@@ -62,6 +63,7 @@ pub(crate) struct Args {
     stream_head_interval: Duration,
     #[command(flatten)]
     house: HouseArgs,
+    access: AccessArgs,
     #[command(flatten)]
     pub(super) end: EndArgs,
     #[command(flatten)]
@@ -90,6 +92,13 @@ impl Args {
         let hangup = Hangup::new()?;
         let config = self.end.drain.config();
         let (listener, address) = listen(&self.listen).await?;
+        let access = self.access.open(&[address], None)?;
+        self.house.check(access.access.is_on())?;
+        access.warn(if self.house.is_on(address) {
+            "anyone may append to the house stream"
+        } else {
+            "anyone may read its metrics"
+        });
         let (builder, witness_urls) = self.builder()?;
         let builder = builder.house(self.house.is_on(address));
         let log = builder.await.map_err(|error| advise(&error))?;
@@ -104,42 +113,52 @@ impl Args {
                log vkey       {vkey}\n  \
                operator vkey  {operator}\n  \
                entries        {size}\n  \
-               house stream   {house}\n\
+               house stream   {house}\n  \
+               authentication {}\n\
              {witnesses}\
-             Give the log vkey to everyone who is to verify. Stop with Ctrl-C."
+             Give the log vkey to everyone who is to verify. Stop with Ctrl-C.",
+            access.words(),
         );
         let answer = json!({
             "house": self.house.is_on(address),
             "origin": origin.as_str(), "log_vkey": vkey.to_string(), "operator_vkey": operator.to_string(),
-            "url": url, "size": size.get(), "witnesses": log.witnesses().iter().map(witness_json).collect::<Vec<_>>(),
+            "url": url, "size": size.get(), "authentication": access.access.is_on(), "witnesses": log.witnesses().iter().map(witness_json).collect::<Vec<_>>(),
         });
         output.announce(&words, &answer);
-        let reloading = reload_on(hangup, self.reloader(log.clone(), witness_urls));
+        let watching = access.watch();
+        let server = log.server(config).access(access.access.clone()).hosts(self.access.hosts());
+        let reloading = reload_on(hangup, self.reloader(log.clone(), witness_urls, access));
         let (ending, end) = self.end.watch(shutdown, log.poison().wait());
-        log.server(config).share_metrics(telemetry::share).run(listener, ending).await;
+        server.share_metrics(telemetry::share).run(listener, ending).await;
         reloading.abort();
+        watching.abort();
         log.stop().await;
         output.farewell("The log stopped; everything acknowledged is on disk.");
         Ok(end.outcome())
     }
 
-    /// Trusts the clock as it is, and reads --policy again.
+    /// Trusts the clock as it is, and reads --policy and --access again.
     fn reloader(
         &self,
         log: Log,
         witness_urls: Option<WitnessUrls>,
+        access: OpenAccess,
     ) -> impl FnMut() -> anyhow::Result<String> + Send + 'static {
         let mut reloaded = self.policy.clone().zip(witness_urls);
         move || {
             log.confirm_clock();
-            let Some((file, urls)) = &mut reloaded else {
-                return Ok(
-                    "the current clock is trusted; nothing was reloaded: no --policy was given".to_owned()
-                );
-            };
-            let replaced = super::policy(file).and_then(|policy| Ok(urls.replace(policy)?));
-            replaced.with_context(|| format!("{}: the old policy stays in force", file.display()))?;
-            Ok("the current clock is trusted; the witnesses' URLs were reloaded".to_owned())
+            let callers = access.reload().context("the callers stay as they were")?;
+            let mut done: Vec<String> =
+                callers.map(|file| format!("{file} was reloaded")).into_iter().collect();
+            if let Some((file, urls)) = &mut reloaded {
+                let replaced = super::policy(file).and_then(|policy| Ok(urls.replace(policy)?));
+                replaced.with_context(|| format!("{}: the old policy stays in force", file.display()))?;
+                done.push("the witnesses' URLs were reloaded".to_owned());
+            }
+            if done.is_empty() {
+                return Ok("the current clock is trusted; nothing was reloaded: neither --policy nor --access was given".to_owned());
+            }
+            Ok(format!("the current clock is trusted; {}", done.join("; ")))
         }
     }
 

@@ -13,6 +13,7 @@ use vouchlog::{Origin, StoreError, VerifyingKey};
 use vouchlog_note::LogList;
 use vouchlog_note::limits::MAX_LOG_LIST_BYTES;
 
+use super::access::{AccessArgs, OpenAccess};
 use super::running::{EndArgs, Hangup, listen, reload_on};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
@@ -61,6 +62,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WORDS")]
     accept_lost_state: Option<String>,
     #[command(flatten)]
+    access: AccessArgs,
+    #[command(flatten)]
     pub(super) end: EndArgs,
     #[command(flatten)]
     pub(super) telemetry: TelemetryArgs,
@@ -76,6 +79,7 @@ impl Args {
         let hangup = Hangup::new()?;
         let config = self.end.drain.config();
         let (listener, address) = listen(&self.listen).await?;
+        let access = self.access.open(&[address], None)?;
         let witness = self.open()?;
         let lists = Lists { files: self.log_lists.clone(), ceiling: self.ceiling() };
         let mut logs = self.logs()?;
@@ -85,13 +89,18 @@ impl Args {
         witness.set_logs(logs).map_err(|error| {
             Advice::error(error.to_string(), "give the vkeys of logs with --log-vkey, not the witness's own")
         })?;
-        announce(output, &witness, &format!("http://{address}"));
+        announce(output, &witness, &format!("http://{address}"), &access);
+        let watching = access.watch();
+        let server = witness.server(config).access(access.access.clone()).hosts(self.access.hosts());
         let reloaded = witness.clone();
-        let reloading = reload_on(hangup, move || lists.reload(&reloaded));
+        let reloading = reload_on(hangup, move || {
+            let callers = access.reload()?.map_or(String::new(), |reloaded| format!("; {reloaded} reloaded"));
+            Ok(format!("{}{callers}", lists.reload(&reloaded)?))
+        });
         let (ending, end) = self.end.watch(shutdown, witness.poison().wait());
-        let server = witness.server(config).share_metrics(telemetry::share);
-        server.run(listener, ending).await;
+        server.share_metrics(telemetry::share).run(listener, ending).await;
         reloading.abort();
+        watching.abort();
         witness.stop().await;
         output.farewell("The witness stopped; everything it cosigned is on disk.");
         Ok(end.outcome())
@@ -145,19 +154,20 @@ impl Args {
     }
 }
 
-fn announce(output: Output, witness: &Witness, url: &str) {
+fn announce(output: Output, witness: &Witness, url: &str, access: &OpenAccess) {
     let (name, logs) = (witness.name(), witness.logs());
     let vkeys: Vec<String> = witness.vkeys().iter().map(ToString::to_string).collect();
     let lines: String = vkeys.iter().map(|vkey| format!("  vkey  {vkey}\n")).collect();
     let count = output::count(logs.len() as u64, "log", "logs");
     let words = format!(
         "The witness {name} is served at {url} and cosigns for {count}\n\
-         {lines}\
-         Give the vkey to the logs and to everyone who is to verify. Stop with Ctrl-C."
+         {lines}  authentication  {}\n\
+         Give the vkey to the logs and to everyone who is to verify. Stop with Ctrl-C.",
+        access.words(),
     );
     let answer = json!({
         "name": name.as_str(), "url": url, "vkeys": vkeys, "logs": logs.len(),
-        "store": witness.store_identity().to_string(),
+        "authentication": access.access.is_on(), "store": witness.store_identity().to_string(),
     });
     output.announce(&words, &answer);
 }

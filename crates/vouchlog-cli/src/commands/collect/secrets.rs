@@ -15,9 +15,6 @@ use crate::commands::{named, read_file};
 /// The secret's length as hexadecimal digits, and the end of its line.
 const SECRET_TEXT: usize = 65;
 
-/// More than any token has.
-const MAX_TOKEN_BYTES: usize = 4_096;
-
 /// Most bytes of a file of headers: what servers commonly take.
 const MAX_HEADERS_BYTES: usize = 8 * 1024;
 
@@ -85,13 +82,6 @@ pub(super) fn secret(data: &Path) -> anyhow::Result<[u8; 32]> {
     let text = String::from_utf8(read_file(&file, SECRET_TEXT)?).ok();
     let secret = text.and_then(|text| hex::decode(text.trim_end()).ok()?.try_into().ok());
     secret.with_context(|| format!("{}: it must hold 64 hexadecimal digits", file.display()))
-}
-
-/// The bearer token of a file, which no error shows.
-pub(super) fn token(file: &Path) -> anyhow::Result<String> {
-    String::from_utf8(read_file(file, MAX_TOKEN_BYTES)?)
-        .ok()
-        .with_context(|| format!("{}: the token is not text", file.display()))
 }
 
 /// Headers of a file, `Name: value` one a line. Their values may be keys: they are in no error, and no trace shows them.
