@@ -17,6 +17,7 @@ mod ladder;
 mod layers;
 mod life;
 mod monitor;
+mod oidc;
 mod power_cut;
 mod process;
 mod program;

@@ -12,7 +12,8 @@ use crate::process::free_port;
 const FIRST_STEPS: usize = 2;
 
 /// The pages with commands that run here; those of one row in one shell, in this order.
-const CHAPTERS: [&[&str]; 8] = [
+const CHAPTERS: [&[&str]; 9] = [
+    &["docs/access.md"],
     &["docs/auditing.md"],
     &["docs/collector.md"],
     &["docs/embedding.md"],

@@ -63,6 +63,7 @@ pub(crate) struct Args {
     stream_head_interval: Duration,
     #[command(flatten)]
     house: HouseArgs,
+    #[command(flatten)]
     access: AccessArgs,
     #[command(flatten)]
     pub(super) end: EndArgs,
