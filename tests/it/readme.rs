@@ -167,6 +167,12 @@ fn the_readme_runs_from_top_to_bottom_in_one_shell() {
 }
 
 #[test]
+fn the_page_on_access_runs_and_a_caller_sends_with_its_token() {
+    let said = chapter("docs/access.md");
+    assert!(said.contains(r#""accepted":1"#), "{said}");
+}
+
+#[test]
 fn the_page_on_auditing_runs() {
     let said = chapter("docs/auditing.md");
     assert!(said.contains("clean: no findings in log.example.com/ai"), "{said}");

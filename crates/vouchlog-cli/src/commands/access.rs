@@ -49,7 +49,7 @@ struct Files {
 impl AccessArgs {
     /// Reads the files for a server that listens at these addresses. `bearer` is the file of a bearer token.
     pub(super) fn open(&self, addresses: &[SocketAddr], bearer: Option<&Path>) -> anyhow::Result<OpenAccess> {
-        let is_loopback = addresses.iter().all(|address| address.ip().is_loopback());
+        let is_loopback = addresses.iter().all(|address| address.ip().to_canonical().is_loopback());
         let reach = if is_loopback { Reach::Loopback } else { Reach::Network };
         let files = Files { access: self.file.clone(), bearer: bearer.map(Path::to_owned), reach };
         let access = Access::new(&files.read()?, now)?;
