@@ -117,7 +117,7 @@ async fn a_name_that_was_pointed_here_does_not_pass_for_this_site() {
         (format!("host: evil.example:{port}\r\norigin: http://evil.example:{port}\r\n"), "403"),
         (format!("host: evil.example:{port}\r\nsec-fetch-site: same-origin\r\n"), "403"),
         (
-            format!("host: evil.example\r\norigin: http://evil.example\r\nsec-fetch-site: same-origin\r\n"),
+            "host: evil.example\r\norigin: http://evil.example\r\nsec-fetch-site: same-origin\r\n".to_owned(),
             "403",
         ),
         (format!("host: localhost:{port}\r\norigin: http://localhost:{port}\r\n"), "200"),
