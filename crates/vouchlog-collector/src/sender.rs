@@ -175,9 +175,14 @@ pub(crate) fn outside_kind(record: &Record) -> Result<RecordKind, String> {
     if let Some(group) = event_groups(&record.body).into_iter().find(|group| is_foreign(group)) {
         return Err(format!("a record of kind {} has no `{group}`", kind.name()));
     }
-    let subject = record.body.configuration.value().and_then(|it| it.subject.value());
-    if let Some(ConfigurationSubject::Dialects | ConfigurationSubject::Gateway) = subject {
-        return Err("only the collector states its own configuration".to_owned());
+    if kind == RecordKind::Configuration {
+        match record.body.configuration.value().and_then(|it| it.subject.value()) {
+            Some(ConfigurationSubject::Dialects | ConfigurationSubject::Gateway) => {
+                return Err("only the collector states its own configuration".to_owned());
+            }
+            None => return Err("a configuration from outside names its subject".to_owned()),
+            Some(_) => {}
+        }
     }
     Ok(kind)
 }

@@ -52,6 +52,8 @@ async fn what_only_the_collector_and_the_vault_state_is_refused_from_anyone() {
         json!({ "kind": "opaque" }),
         json!({ "kind": "configuration", "configuration": { "subject": "gateway", "id": "collector" } }),
         json!({ "kind": "configuration", "configuration": { "subject": "dialects", "id": "gen_ai" } }),
+        json!({ "kind": "configuration", "configuration": { "mode": "fail_open" } }),
+        json!({ "kind": "configuration" }),
         // The same, in a record of another kind.
         json!({ "kind": "interaction", "session_seal": { "records": 1 } }),
         json!({ "kind": "interaction", "heartbeat": { "number": 7 } }),
