@@ -33,7 +33,10 @@ impl Rules {
                 );
             }
             Some(known) => {
-                if enrolment.replaces.is_some() {
+                if let Some(by) = known.replaced {
+                    let lead = EvidenceSource::entries([by, index]);
+                    bad(index, lead, format!("the replaced key of {} is enrolled again", key.name()), found);
+                } else if enrolment.replaces.is_some() {
                     let lead = EvidenceSource::entries([known.enrolled, index]);
                     let words =
                         format!("it replaces a key by one of {} that was enrolled before", key.name());

@@ -8,11 +8,12 @@ use vouchlog_auditor::{
     verify_completeness, verify_finding,
 };
 use vouchlog_merkle::TreeSize;
-use vouchlog_stream::Previous;
+use vouchlog_note::SignatureType;
+use vouchlog_stream::{Previous, ReplacementCause, ReplacementReason};
 
 use crate::support::*;
 
-/// A small log with one of everything: two gateways, a restart, a closing, a withdrawal.
+/// A small log with one of everything: gateways, a restart, a closing, a withdrawal, a rotation, a replacement.
 fn small_log() -> Vec<Vec<u8>> {
     let mut log = Builder::new();
     log.enrol(10);
@@ -32,6 +33,12 @@ fn small_log() -> Vec<Vec<u8>> {
     log.revoke(10);
     log.now += 30_000;
     log.head(0);
+    let [first, second, third] =
+        [50, 51, 52].map(|seed| key("gateway-50.example.com", SignatureType::Ed25519, seed));
+    log.enrol_key(&first, None);
+    log.enrol_key(&second, Some((&first, ReplacementReason::Rotation)));
+    let (cause, words) = (ReplacementCause::Lost, "in a taxi".to_owned());
+    log.enrol_key(&third, Some((&second, ReplacementReason::Operator { cause, words })));
     log.entries
 }
 

@@ -14,6 +14,7 @@ impl BrokenRule<'_> {
                 None => true,
                 Some(enrolment) => {
                     self.revocations(&enrolment.gateway, genesis).any(|(other, _)| other < index)
+                        || self.replacements(&enrolment.gateway, genesis).any(|(other, _)| other < index)
                         || enrolment.replaces.as_ref().is_some_and(|replaces| {
                             self.bad_replacement(index, &enrolment, replaces, genesis)
                         })
