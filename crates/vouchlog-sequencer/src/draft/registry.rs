@@ -47,14 +47,16 @@ impl Draft<'_> {
         if let Some(by) = gateway.replaced {
             return Err(replaced_key(gateway, by));
         }
-        let old = enrolment.replaces.as_ref().map(|replaces| self.gateway(&replaces.key));
+        let known = Ok(Done::Enrolled(gateway.enrolled));
+        let Some(replaces) = &enrolment.replaces else { return known };
+        let old = self.gateway(&replaces.key).filter(|old| old.replaced == Some(gateway.enrolled));
+        // Who replaces a key without its consent wants it revoked, which a rotation did not do.
         match old {
-            None => Ok(Done::Enrolled(gateway.enrolled)),
-            Some(Some(old)) if old.replaced == Some(gateway.enrolled) => Ok(Done::Enrolled(gateway.enrolled)),
-            Some(_) => Err(Error::new(
+            Some(old) if enrolment.is_rotation() || old.revoked.is_some() => known,
+            _ => Err(Error::new(
                 ErrorKind::FailedPrecondition,
                 format!(
-                    "the key {} is enrolled already, by entry {}",
+                    "the key {} is enrolled already, by entry {}: if the old key must not be trusted, revoke it",
                     described(&gateway.key),
                     gateway.enrolled
                 ),

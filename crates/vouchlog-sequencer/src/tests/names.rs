@@ -127,6 +127,9 @@ async fn a_rotated_key_opens_no_streams_and_those_it_has_go_on() {
     let index = log.enrol(rotation(&old, &new)).await.unwrap();
     assert_eq!(log.enrol(rotation(&old, &new)).await.unwrap(), index, "the same note again");
     refused(log.open_stream(opening(&old, 121, None)).await, &ErrorKind::PermissionDenied, "was replaced");
+    // A replacement would revoke the old key, and it was rotated: the operator must not take that for done.
+    let replaced = log.enrol(replacement(&old, &new)).await;
+    refused(replaced, &ErrorKind::FailedPrecondition, "is enrolled already");
     gateway.send(&log, statements(2, 2), T + 1).await.unwrap();
     let previous = Some(Previous { stream: gateway.stream, size: 4 });
     let stream = log.open_stream(opening(&new, 122, previous)).await.unwrap().stream;
