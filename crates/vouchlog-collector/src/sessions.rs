@@ -138,7 +138,7 @@ impl Sessions {
         let emitters = record.body.custody.value().and_then(|custody| custody.emitters.value());
         match emitters.map(Vec::as_slice) {
             Some(emitters @ [_, ..]) => {
-                emitters.iter().for_each(|emitter| session.senders.add(Some(emitter.as_str())))
+                emitters.iter().for_each(|emitter| session.senders.add(Some(emitter.as_str())));
             }
             _ => session.senders.add(None),
         }
