@@ -5,6 +5,7 @@ use thiserror::Error;
 use vouchlog_record::json::{self, JsonError};
 use vouchlog_record::limits::MAX_RECORD_BYTES;
 use vouchlog_record::{ParsedRecord, Record};
+use vouchlog_statement::check_members;
 
 use crate::intake::{Attributes, size_of};
 use crate::limits::{MAX_BODY_BYTES, MAX_PAYLOADS};
@@ -31,11 +32,14 @@ pub enum DoorError {
     TooMany,
 }
 
+/// What the collector and the recorder put into every record.
+const ADDED: [&str; 3] = ["time", "custody", "correlation"];
+
 /// A payload that was not taken, by its place in the body, and why.
 pub type Rejection = (usize, String);
 
-/// Records as a gateway makes them itself, and those that were not taken. They have to be readable, and of no kind
-/// that only the vault or the collector makes.
+/// Records as a gateway makes them itself, and those that were not taken. They have to be readable, such as a statement can be made of,
+/// and of no kind that only the vault or the collector makes.
 pub fn records(body: &[u8]) -> Result<(Vec<ParsedRecord>, Vec<Rejection>), DoorError> {
     let (mut records, mut not_taken) = (Vec::new(), Vec::new());
     for (place, object) in objects(body)?.into_iter().enumerate() {
@@ -54,9 +58,20 @@ fn record(object: Map<String, Value>) -> Result<ParsedRecord, String> {
     if !is_small && bytes() > MAX_RECORD_BYTES {
         return Err(format!("a record has at most {MAX_RECORD_BYTES} bytes"));
     }
+    check_statable(&object)?;
     let parsed = Record::from_value(object.into()).map_err(|error| error.to_string())?;
     outside_kind(&parsed.record)?;
     Ok(parsed)
+}
+
+/// Refuses a record that could be kept and never stated, so that it would be declared lost.
+///
+/// The recorder adds three members if they are missing, and what the record itself may have besides is left to it.
+pub(crate) fn check_statable(object: &Map<String, Value>) -> Result<(), String> {
+    let own = object.keys().filter(|name| !["id", "kind"].contains(&name.as_str()));
+    let added = ADDED.iter().filter(|name| !object.contains_key(**name)).map(|name| (*name).to_owned());
+    let members: Vec<String> = own.cloned().chain(added).collect();
+    check_members(members.iter()).map_err(|error| error.to_string())
 }
 
 /// An object of a body, or why it is none.

@@ -101,8 +101,11 @@ impl Forward {
             return Err(ForwardError::Url(url.chars().take(200).collect()));
         }
         // A redirection asks for the body to be sent elsewhere, which it is not.
-        let client =
-            Client::builder().timeout(pace.timeout).redirect(reqwest::redirect::Policy::none()).build()?;
+        let client = Client::builder()
+            .no_gzip()
+            .timeout(pace.timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
         let headers = Arc::new(RwLock::new(headers));
         let metrics = Metrics::default();
         let closing = CancellationToken::new();

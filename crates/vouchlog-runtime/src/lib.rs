@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`clock`] | typed wall-clock and monotonic time, as a value that tests and simulations control |
 //! | [`durable`] | files that are written completely or not at all, and survive a power cut |
+//! | [`gunzip`] | unzipping foreign bytes in steps of bounded work |
 //! | [`lock`] | files that one process holds at a time |
 //! | [`backoff`] | growing, jittered waits between retries |
 //! | [`pace`] | work at a rate: bytes or requests a second |
@@ -23,6 +24,7 @@ pub mod backoff;
 pub mod caught;
 pub mod clock;
 pub mod durable;
+pub mod gunzip;
 pub mod lock;
 pub mod metrics;
 pub mod pace;
@@ -35,6 +37,7 @@ pub mod watched;
 pub use backoff::Backoff;
 pub use caught::{caught, hush_caught_panics};
 pub use clock::{Clock, Monotonic, UnixMillis, UnixSeconds};
+pub use gunzip::Gunzip;
 pub use pace::Pace;
 pub use poison::Poison;
 pub use readiness::{Check, Readiness};

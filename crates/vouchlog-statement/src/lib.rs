@@ -20,6 +20,6 @@ pub use presentation::{
     StreamIdentity, VerifiedPresentation, verify_presentation,
 };
 pub use statement::{
-    ClearClaims, Disclosure, DisclosureKind, IssuedStatement, StatementError, VerifiedStatement, digest_of,
-    issue, public_jwk, verify,
+    ClearClaims, Disclosure, DisclosureKind, IssuedStatement, StatementError, VerifiedStatement,
+    check_members, digest_of, issue, public_jwk, verify,
 };

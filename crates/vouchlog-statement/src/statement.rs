@@ -37,6 +37,7 @@ mod verify;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use conceal::check_members;
 pub use error::StatementError;
 pub use issue::issue;
 pub use verify::verify;

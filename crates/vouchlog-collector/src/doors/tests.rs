@@ -245,6 +245,25 @@ fn one_bad_payload_is_refused_by_name_and_its_neighbours_are_taken() {
     assert_eq!((taken.len(), refused[0].1.contains("UTF-8")), (2, true));
 }
 
+/// Such records were accepted, and then declared lost.
+#[test]
+fn a_record_of_which_no_statement_can_be_made_is_refused_with_the_reason() {
+    for name in ["iss", "cnf", "_sd", "...", "evidence", "sub", "json_text"] {
+        let body = json!([{ "kind": "interaction", name: 1 }, { "kind": "interaction", "x": { name: 1 } }]);
+        let (taken, refused) = records(body.to_string().as_bytes()).unwrap();
+        assert_eq!((taken.len(), refused.len(), refused[0].0), (1, 1, 0), "{name}");
+        assert!(refused[0].1.contains(&format!("has a member `{name}`")), "{}", refused[0].1);
+    }
+    let with = |count: usize| {
+        let own = (0..count).map(|place| (format!("x{place}"), json!(1)));
+        let kind = [("kind".to_owned(), json!("interaction")), ("id".to_owned(), json!("r"))];
+        Value::Object(own.chain(kind).collect()).to_string()
+    };
+    assert_eq!(records(with(509).as_bytes()).unwrap().0.len(), 1);
+    let (taken, refused) = records(with(510).as_bytes()).unwrap();
+    assert!(taken.is_empty() && refused[0].1.contains("more than 512"), "{refused:?}");
+}
+
 #[test]
 fn a_record_has_the_numbers_that_were_sent() {
     let body = r#"{"kind":"interaction","input":{"content":[{"account":12345678901234567890123,"share":0.10000000000000000001,

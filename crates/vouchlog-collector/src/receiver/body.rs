@@ -1,23 +1,23 @@
 //! Bodies in memory: each bounded, all of them together bounded, unzipped within the same bounds.
 
-use std::io::Read;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use ::http::{HeaderMap, header};
 use axum::body::Body;
 use bytes::Bytes;
-use flate2::read::MultiGzDecoder;
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use vouchlog_runtime::Gunzip;
 
 use super::answer::{Kind, Refusal};
 
 /// What room is counted in, in bytes: a semaphore counts to 2^32 at a time.
 const UNIT: usize = 1_024;
 
-/// Bytes that are unzipped at a time.
-const CHUNK: usize = 32 * 1_024;
+/// Zipped bodies of at most so many bytes are unzipped where they were read: even the slowest take a few milliseconds.
+const SMALL: usize = 16 * 1_024;
 
 /// Room for bytes that all requests share. Clones are the same room.
 #[derive(Clone)]
@@ -25,12 +25,21 @@ pub(super) struct Room {
     permits: Arc<Semaphore>,
     units: u32,
     patience: Duration,
+    /// Steps of unzipping that run at once: half of the machine's cores, so that zipped bodies leave room for all else. A body waits
+    /// for a turn at each step, so that a small one is not behind the whole of a large one.
+    turns: Arc<Semaphore>,
 }
 
 impl Room {
     pub(super) fn new(bytes: usize, patience: Duration) -> Self {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
-        Self { permits: Arc::new(Semaphore::new(units as usize)), units, patience }
+        let turns = available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1));
+        Self {
+            permits: Arc::new(Semaphore::new(units as usize)),
+            units,
+            patience,
+            turns: Arc::new(Semaphore::new(turns)),
+        }
     }
 
     /// A share of it, empty so far; it is given back when it is dropped.
@@ -123,19 +132,32 @@ pub(super) async fn read(
     Ok(held)
 }
 
-/// Unzips (RFC 1952) to at most `limit` bytes: what would become more costs no more than that.
-pub(super) async fn gunzip(room: &Room, zipped: &[u8], limit: usize) -> Result<GrowingBody, Refusal> {
+/// Unzips (RFC 1952) to at most `limit` bytes: what would become more costs no more than that. Never holds an async thread for longer than
+/// a step takes.
+pub(super) async fn gunzip(room: &Room, zipped: Bytes, limit: usize) -> Result<GrowingBody, Refusal> {
     let mut held = GrowingBody::new(room, limit);
-    if zipped.is_empty() {
-        return Ok(held);
-    }
-    let mut unzipping = MultiGzDecoder::new(zipped);
-    let mut chunk = vec![0; CHUNK];
+    let is_small = zipped.len() <= SMALL;
+    let mut unzipping = Gunzip::new(zipped);
     loop {
-        match unzipping.read(&mut chunk) {
-            Ok(0) => return Ok(held),
-            Ok(length) => held.push(&chunk[..length]).await?,
-            Err(error) => return Err(Refusal::invalid(format!("the body's gzip is broken: {error}"))),
+        let step = if is_small {
+            unzipping.step()
+        } else {
+            let turn = Arc::clone(&room.turns).acquire_owned().await.map_err(|_| Refusal::busy())?;
+            // The turn goes along: the step goes on when the caller is gone.
+            let step = tokio::task::spawn_blocking(move || (unzipping.step(), unzipping, turn)).await;
+            match step {
+                Ok((step, rest, _turn)) => {
+                    unzipping = rest;
+                    step
+                }
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Err(_) => return Err(Refusal::busy()),
+            }
+        };
+        let step = step.map_err(|error| Refusal::invalid(format!("the body's gzip is broken: {error}")))?;
+        held.push(&step.bytes).await?;
+        if step.is_last {
+            return Ok(held);
         }
     }
 }

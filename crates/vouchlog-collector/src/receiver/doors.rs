@@ -61,7 +61,7 @@ async fn body(
     let is_gzip = is_gzip(headers, "content-encoding")?;
     let (mut body, mut share) = read(&receiver.bodies, headers, body, limit).await?.finish();
     if is_gzip {
-        (body, share) = gunzip(&receiver.bodies, &body, limit).await?.finish();
+        (body, share) = gunzip(&receiver.bodies, body, limit).await?.finish();
     }
     receiver.metrics.body(label, body.len());
     Ok((body, share))
@@ -208,6 +208,7 @@ fn intent_of(body: &[u8]) -> Result<Record, Refusal> {
         return Err(Refusal::invalid("an intent is one JSON object"));
     };
     object.entry("kind").or_insert_with(|| StatementKind::Intent.name().into());
+    doors::check_statable(&object).map_err(Refusal::invalid)?;
     let parsed = Record::from_value(object.into()).map_err(|error| Refusal::invalid(error.to_string()))?;
     match parsed.record.kind {
         StatementKind::Intent => Ok(parsed.record),

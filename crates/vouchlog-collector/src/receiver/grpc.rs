@@ -50,7 +50,7 @@ async fn taken(
     let (framed, share) = read(&receiver.bodies, headers, body, HEAD + MAX_BODY_BYTES).await?.finish();
     let (message, _share) = match unframed(&framed)? {
         (false, message) => (message, share),
-        (true, zipped) if is_gzip => gunzip(&receiver.bodies, &zipped, MAX_BODY_BYTES).await?.finish(),
+        (true, zipped) if is_gzip => gunzip(&receiver.bodies, zipped, MAX_BODY_BYTES).await?.finish(),
         (true, _) => {
             return Err(Refusal::invalid(
                 "the message is compressed, but `grpc-encoding` does not name the encoding",

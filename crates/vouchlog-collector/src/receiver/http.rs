@@ -44,7 +44,7 @@ async fn taken(
     let (sent, _sent) = read(&receiver.bodies, headers, body, MAX_BODY_BYTES).await?.finish();
     let (body, _body) = match is_gzip && export != Export::Metrics {
         true => {
-            let (body, share) = gunzip(&receiver.bodies, &sent, MAX_BODY_BYTES).await?.finish();
+            let (body, share) = gunzip(&receiver.bodies, sent.clone(), MAX_BODY_BYTES).await?.finish();
             (body, Some(share))
         }
         false => (sent.clone(), None),

@@ -42,12 +42,7 @@ pub(super) struct Concealed {
 /// A record with too many fields is taken apart less, down to its groups alone: what an interaction holds must never be
 /// a way to keep it from being stated.
 pub(super) fn conceal(record: &Map<String, Value>) -> Result<Concealed, StatementError> {
-    if record.len() > MAX_GROUPS {
-        return Err(StatementError::TooManyGroups(record.len()));
-    }
-    if let Some(name) = record.keys().find(|name| is_taken(name)) {
-        return Err(StatementError::Reserved(name.clone()));
-    }
+    check_members(record.keys())?;
     let [deepest @ .., least] = DEPTHS;
     for max_depth in deepest {
         if let Some(concealed) = Concealer::new(max_depth, MAX_DISCLOSURES).record(record)? {
@@ -56,6 +51,21 @@ pub(super) fn conceal(record: &Map<String, Value>) -> Result<Concealed, Statemen
     }
     let concealed = Concealer::new(least, usize::MAX).record(record)?;
     Ok(concealed.expect("there is no limit to the number of its disclosures"))
+}
+
+/// Whether a record with these members at its top can be stated. `id` and `kind`, which a statement has as claims of its own, are
+/// not among them.
+///
+/// # Errors
+/// [`StatementError::Reserved`] and [`StatementError::TooManyGroups`], as [`issue`](super::issue()) returns them.
+pub fn check_members<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> Result<(), StatementError> {
+    if names.len() > MAX_GROUPS {
+        return Err(StatementError::TooManyGroups(names.len()));
+    }
+    match { names }.find(|name| is_taken(name)) {
+        Some(name) => Err(StatementError::Reserved(name.clone())),
+        None => Ok(()),
+    }
 }
 
 struct Concealer {

@@ -66,6 +66,17 @@ async fn an_id_that_belongs_to_another_record_is_a_conflict() {
     assert_eq!(served.sink.given(), []);
 }
 
+/// An intent is answered before it is recorded: one that cannot be stated must not be announced.
+#[tokio::test]
+async fn an_intent_of_which_no_statement_can_be_made_is_refused() {
+    let served = Served::start().await;
+    let intent = json!({ "kind": "intent", "iss": "https://issuer.example" });
+    let answer = served.post("/v1/intents", &[JS], intent.to_string()).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+    assert!(answer.json()["detail"].as_str().unwrap().contains("has a member `iss`"), "{}", answer.json());
+    assert_eq!(served.sink.given(), []);
+}
+
 #[tokio::test]
 async fn a_name_that_occurs_twice_is_refused_at_every_door() {
     let served = Served::start().await;

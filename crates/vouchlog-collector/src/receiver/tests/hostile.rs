@@ -86,12 +86,50 @@ async fn bodies_share_one_budget_and_give_it_back() {
     let refused = read(&room, &headers, body(400_000), 1 << 20).await.err().unwrap();
     assert_eq!(refused.kind, Kind::Busy);
     // A bomb gets as far as there is room.
-    let bomb = gzip(&vec![0; 64 << 20]);
-    assert_eq!(gunzip(&room, &bomb, MAX_BODY_BYTES).await.err().unwrap().kind, Kind::Busy);
+    let bomb = bytes::Bytes::from(gzip(&vec![0; 64 << 20]));
+    assert_eq!(gunzip(&room, bomb.clone(), MAX_BODY_BYTES).await.err().unwrap().kind, Kind::Busy);
     drop(share);
-    let alone = gunzip(&room, &bomb, 1 << 20).await.err().unwrap();
+    let alone = gunzip(&room, bomb, 1 << 20).await.err().unwrap();
     assert_eq!(alone.kind, Kind::TooLarge);
     room.share().cover(1 << 20).await.unwrap();
+}
+
+/// 800,000 members without content once held a thread for three seconds. Over HTTP, at the other doors, and over gRPC.
+#[tokio::test]
+async fn empty_members_without_end_are_refused() {
+    let served = Served::start().await;
+    let members = gzip(b"").repeat(800_000);
+    assert!(members.len() < MAX_BODY_BYTES);
+    for (path, content_type) in [("/v1/traces", PB), ("/v1/records", JS), ("/v1/litellm", JS)] {
+        let answer = served.post(path, &[content_type, GZ], members.clone()).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+        assert!(String::from_utf8_lossy(&answer.body).contains("more than 1024 members"), "{path}");
+    }
+    let framed = framed(1, &members);
+    assert_eq!(raw_call(&served, &[("grpc-encoding", "gzip")], framed).await, Code::InvalidArgument);
+    let text = br#"{"resourceSpans":[]}"#;
+    let few = [gzip(b""), gzip(text), gzip(b"")].concat();
+    assert_eq!(served.post("/v1/traces", &[JS, GZ], few).await.status, StatusCode::OK);
+}
+
+/// On one thread: while blocks that produce nothing are unzipped, other work goes on.
+#[tokio::test]
+async fn unzipping_leaves_the_thread_to_others() {
+    let room = Room::new(1 << 20, Duration::ZERO);
+    let head = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+    let blocks = [0, 0, 0, 0xff, 0xff].repeat(200_000);
+    let zipped = [&head[..], &blocks, &[1, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+    let unzipping = async { gunzip(&room, zipped.into(), 1 << 20).await.map(|held| held.finish().0) };
+    tokio::pin!(unzipping);
+    let mut turns = 0;
+    let unzipped = loop {
+        tokio::select! {
+            biased;
+            unzipped = &mut unzipping => break unzipped,
+            () = tokio::task::yield_now() => turns += 1,
+        }
+    };
+    assert!(unzipped.unwrap().is_empty() && turns >= 10, "{turns}");
 }
 
 #[tokio::test]
