@@ -31,6 +31,7 @@ mod erase;
 mod failed;
 mod find;
 mod fsck;
+mod given;
 mod grade;
 mod hold;
 mod house;
@@ -188,7 +189,7 @@ fn check_clock() -> anyhow::Result<()> {
 
 /// Reads a file the user named, no more of it than `limit` bytes.
 fn read_file(path: &Path, limit: usize) -> anyhow::Result<Vec<u8>> {
-    durable::read(path, limit).map_err(|failed| named(path, failed))
+    given::read(path, limit)
 }
 
 /// Writes a file durably, replacing an existing one.

@@ -8,7 +8,7 @@ use vouchlog::{Digest, Opening, commit_to};
 use vouchlog_runtime::durable::{self, Mode};
 
 use crate::advice::Advice;
-use crate::commands::{named, read_file};
+use crate::commands::{given, named, read_file};
 
 /// The longest record. It is hashed in memory, and an interaction is kilobytes.
 pub(super) const MAX_RECORD_BYTES: usize = 64 * 1024 * 1024;
@@ -16,6 +16,8 @@ pub(super) const MAX_RECORD_BYTES: usize = 64 * 1024 * 1024;
 const MAX_DIGESTS: usize = 2_000_000;
 /// A line of a digests file, its end included; more is no digest.
 const MAX_LINE_BYTES: u64 = 256;
+/// A line of one as it is usually written, with a line break of Windows.
+const DIGEST_LINE_BYTES: usize = 66;
 
 /// Something to log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,11 +41,7 @@ pub(super) fn digests(path: &Path) -> anyhow::Result<Vec<Item>> {
 /// The same, for other commands: no more than `limit` of them.
 pub(super) fn digest_lines(path: &Path, limit: usize) -> anyhow::Result<Vec<Digest>> {
     let name = path.display();
-    let input: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(std::io::stdin().lock())
-    } else {
-        Box::new(std::fs::File::open(path).with_context(|| name.to_string())?)
-    };
+    let input = given::open(path, limit.saturating_mul(DIGEST_LINE_BYTES))?;
     parse_digests(input, limit).with_context(|| name.to_string())
 }
 

@@ -13,6 +13,7 @@ use vouchlog_record::limits::MAX_RECORD_BYTES;
 use vouchlog_vault::{Recorded, Row};
 
 use super::custody::{self, CustodyArgs, VaultArgs};
+use super::given;
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 
@@ -210,12 +211,7 @@ impl RawRecords {
     fn add(&mut self, file: &Path) -> anyhow::Result<()> {
         let limit = MAX_RECORD_BYTES * 64;
         let mut bytes = Vec::new();
-        let input: Box<dyn Read> = if file == Path::new("-") {
-            Box::new(std::io::stdin().lock())
-        } else {
-            Box::new(std::fs::File::open(file)?)
-        };
-        input.take(limit as u64 + 1).read_to_end(&mut bytes)?;
+        given::open(file, limit)?.take(limit as u64 + 1).read_to_end(&mut bytes)?;
         anyhow::ensure!(bytes.len() <= limit, "longer than {limit} bytes: record them in parts");
         for (place, found) in json::split(&bytes).enumerate() {
             anyhow::ensure!(

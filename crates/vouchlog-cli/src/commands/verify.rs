@@ -17,7 +17,7 @@ use vouchlog_stream::limits::MAX_ENTRY_BYTES;
 
 use super::input::MAX_RECORD_BYTES;
 use super::sample::MAX_SAMPLE_BYTES;
-use super::{auditing, prove_complete, read_file, sample, verify_finding};
+use super::{auditing, given, prove_complete, read_file, sample, verify_finding};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
 
@@ -49,7 +49,7 @@ const MAX_OPENING_FILE_BYTES: usize = 64 * 1024;
 )]
 pub(crate) struct Args {
     /// The file: a proof file, a completeness file, a presentation, a session bundle, the evidence of an audit's finding, or a
-    /// sample. Its contents tell which
+    /// sample, or - for standard input. Its contents tell which
     #[arg(value_name = "FILE", conflicts_with_all = ["proof", "completeness", "presentation", "bundle"])]
     file: Option<PathBuf>,
     /// A proof file (C2SP tlog-proof)
@@ -269,7 +269,7 @@ struct GivenFile {
 impl GivenFile {
     /// Without a kind, the contents show it.
     fn read(kind: Option<FileKind>, path: &Path) -> anyhow::Result<Self> {
-        let bytes = read_file(path, kind.map_or(MAX_FILE_BYTES, FileKind::limit))?;
+        let bytes = given::read_or_stdin(path, kind.map_or(MAX_FILE_BYTES, FileKind::limit))?;
         let kind = match kind.or_else(|| recognise(&bytes)) {
             Some(kind) => kind,
             None => {

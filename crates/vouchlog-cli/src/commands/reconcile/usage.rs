@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use vouchlog_vault::limits::MAX_VALUE_BYTES;
 
 use crate::advice::Advice;
+use crate::commands::given;
 
 /// The most ids of one list: each is looked up, some thousand in a second.
 const MAX_IDS: usize = 1_000_000;
@@ -41,11 +42,7 @@ pub(super) fn parse(text: &str) -> Result<UsageArg, String> {
 
 impl UsageArg {
     pub(super) fn read(&self) -> anyhow::Result<Usage> {
-        let input: Box<dyn Read> = if self.file == Path::new("-") {
-            Box::new(std::io::stdin().lock())
-        } else {
-            Box::new(std::fs::File::open(&self.file).with_context(|| self.file.display().to_string())?)
-        };
+        let input = given::open(&self.file, usize::try_from(MAX_LIST_BYTES).unwrap_or(usize::MAX))?;
         let ids = read_ids(input).with_context(|| self.file.display().to_string())?;
         Ok(Usage { provider: self.provider.clone(), ids })
     }
