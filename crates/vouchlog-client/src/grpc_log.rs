@@ -1,10 +1,12 @@
 //! `GrpcLog`: a log across the network, as if it were in this process.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
-use tonic::{Status, Streaming};
+use tonic::{Response, Status, Streaming};
 use vouchlog_api::{
     Append, Appended, Appender, Error, HouseAppend, HouseAppended, LogReader, Lookup, LookupKey, Opened,
     Result, StreamInfo, Watch,
@@ -17,6 +19,7 @@ use vouchlog_proto::{EntryName, v1};
 use vouchlog_stream::{Entry, StreamId};
 
 use crate::connection::{Connection, endpoint};
+use crate::limits::ANSWER_MARGIN;
 use crate::status;
 use crate::tile_reader::TileReader;
 
@@ -29,6 +32,7 @@ pub struct GrpcLog {
     gateway: GatewayClient<Channel>,
     log: LogClient<Channel>,
     tiles: TileReader,
+    timeout: Duration,
 }
 
 /// An entry with the proof file the log answered for it; nothing of it is verified.
@@ -53,7 +57,8 @@ impl GrpcLog {
             .max_encoding_message_size(MAX_REQUEST_BYTES)
             .max_decoding_message_size(MAX_RESPONSE_BYTES);
         let log = LogClient::new(channel).max_decoding_message_size(MAX_RESPONSE_BYTES);
-        Ok(Self { gateway, log, tiles: TileReader::connect(connection)? })
+        let tiles = TileReader::connect(connection)?;
+        Ok(Self { gateway, log, tiles, timeout: connection.timeout + ANSWER_MARGIN })
     }
 
     /// Opens a pipe for appends: many on one call, answered in order.
@@ -63,10 +68,24 @@ impl GrpcLog {
         Ok(AppendPipe { requests, answers: answers.into_inner() })
     }
 
+    /// The answer to a call, which must end in time: a channel's own timeout ends with the headers, and a message may drip for ever.
+    async fn answer<T>(
+        &self,
+        call: impl Future<Output = std::result::Result<Response<T>, Status>>,
+    ) -> Result<T> {
+        match tokio::time::timeout(self.timeout, call).await {
+            Ok(answer) => answer.map(Response::into_inner).map_err(failed),
+            Err(_) => {
+                let seconds = self.timeout.as_secs();
+                Err(Error::unavailable(format!("the log did not finish its response within {seconds} s")))
+            }
+        }
+    }
+
     /// An entry by what is known of it, with its proof file.
     pub async fn receipt(&self, name: EntryName) -> Result<ServedReceipt> {
         let request = v1::GetReceiptRequest { entry: Some(name.into()) };
-        let answer = self.log.clone().get_receipt(request).await.map_err(failed)?.into_inner();
+        let answer = self.answer(self.log.clone().get_receipt(request)).await?;
         Ok(ServedReceipt {
             index: LeafIndex::new(answer.index),
             entry: answer.entry,
@@ -77,7 +96,7 @@ impl GrpcLog {
     /// The consistency proof between two sizes.
     pub async fn consistency_proof(&self, old: TreeSize, new: TreeSize) -> Result<ConsistencyProof> {
         let request = v1::GetConsistencyProofRequest { old_size: old.get(), new_size: new.get() };
-        let answer = self.log.clone().get_consistency_proof(request).await.map_err(failed)?.into_inner();
+        let answer = self.answer(self.log.clone().get_consistency_proof(request)).await?;
         ConsistencyProof::try_from(&answer).map_err(|error| status::malformed(&error))
     }
 }
@@ -111,43 +130,44 @@ impl AppendPipe {
 
 impl Appender for GrpcLog {
     async fn open_stream(&self, note: String) -> Result<Opened> {
-        let answer =
-            self.gateway.clone().open_stream(v1::OpenStreamRequest { note }).await.map_err(failed)?;
-        answer.into_inner().try_into().map_err(|error| status::malformed(&error))
+        let request = v1::OpenStreamRequest { note };
+        let answer = self.answer(self.gateway.clone().open_stream(request)).await?;
+        answer.try_into().map_err(|error| status::malformed(&error))
     }
 
     async fn append(&self, request: Append) -> Result<Appended> {
-        let answer = self.gateway.clone().append(v1::AppendRequest::from(&request)).await.map_err(failed)?;
-        answer.into_inner().try_into().map_err(|error| status::malformed(&error))
+        let request = v1::AppendRequest::from(&request);
+        let answer = self.answer(self.gateway.clone().append(request)).await?;
+        answer.try_into().map_err(|error| status::malformed(&error))
     }
 
     async fn append_house(&self, request: HouseAppend) -> Result<HouseAppended> {
         let request = v1::AppendHouseRequest::from(&request);
-        let answer = self.gateway.clone().append_house(request).await.map_err(failed)?;
-        answer.into_inner().try_into().map_err(|error| status::malformed(&error))
+        let answer = self.answer(self.gateway.clone().append_house(request)).await?;
+        answer.try_into().map_err(|error| status::malformed(&error))
     }
 
     async fn enrol(&self, note: String) -> Result<LeafIndex> {
-        let answer = self.gateway.clone().enrol(v1::EnrolRequest { note }).await.map_err(failed)?;
-        Ok(LeafIndex::new(answer.into_inner().index))
+        let answer = self.answer(self.gateway.clone().enrol(v1::EnrolRequest { note })).await?;
+        Ok(LeafIndex::new(answer.index))
     }
 
     async fn revoke(&self, note: String) -> Result<LeafIndex> {
-        let answer = self.gateway.clone().revoke(v1::RevokeRequest { note }).await.map_err(failed)?;
-        Ok(LeafIndex::new(answer.into_inner().index))
+        let answer = self.answer(self.gateway.clone().revoke(v1::RevokeRequest { note })).await?;
+        Ok(LeafIndex::new(answer.index))
     }
 
     async fn stream(&self, stream: StreamId) -> Result<StreamInfo> {
         let request = v1::GetStreamRequest { stream: stream.get() };
-        let answer = self.gateway.clone().get_stream(request).await.map_err(failed)?;
-        answer.into_inner().try_into().map_err(|error| status::malformed(&error))
+        let answer = self.answer(self.gateway.clone().get_stream(request)).await?;
+        answer.try_into().map_err(|error| status::malformed(&error))
     }
 }
 
 impl LogReader for GrpcLog {
     async fn checkpoint(&self) -> Result<String> {
-        let answer = self.log.clone().get_checkpoint(v1::GetCheckpointRequest {}).await.map_err(failed)?;
-        Ok(answer.into_inner().note)
+        let answer = self.answer(self.log.clone().get_checkpoint(v1::GetCheckpointRequest {})).await?;
+        Ok(answer.note)
     }
 
     async fn checkpoint_after(&self, size: TreeSize) -> Result<String> {

@@ -46,6 +46,9 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a call may take until its answer begins: what the server allows itself, and a little for the way.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(35);
 
+/// How long the rest of an answer may take once it has begun, on top of the time until then.
+pub(crate) const ANSWER_MARGIN: Duration = Duration::from_secs(30);
+
 /// How often a silent connection is asked whether it is still there, and how long it may take to say so.
 pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// See [`KEEPALIVE_INTERVAL`].
@@ -53,6 +56,13 @@ pub(crate) const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long an HTTP read may stall.
 pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bytes a second that an HTTP read must make at least, on top of [`READ_TIMEOUT`]: the longest entry bundle may take five minutes. A
+/// server that sends a byte now and then never stalls, and never ends.
+pub(crate) const MIN_READ_RATE: usize = 64 * 1024;
+
+/// How long an HTTP read is tried again. Five tries with the longest waits fit.
+pub(crate) const READ_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Redirections of one HTTP read that are followed.
 pub(crate) const MAX_REDIRECTS: usize = 3;

@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::task::JoinSet;
-use vouchlog::{ErrorKind, LeafIndex, LogReader, ProofFile};
+use vouchlog::{LeafIndex, LogReader, ProofFile};
 use vouchlog_api::proof;
 use vouchlog_auditor::{LogIdentity, check_sample, sample};
 use vouchlog_client::TileReader;
@@ -90,7 +90,7 @@ impl Args {
         let drawn = sample(&signed.head().root, signed.head().size, count)?;
         let entries = match prove(&reader, &signed, &drawn).await {
             Ok(entries) => entries,
-            Err(error) if error.kind == ErrorKind::Unavailable => return Err(unreadable(source, &error)),
+            Err(error) if error.is_transient() => return Err(unreadable(source, &error)),
             Err(error) => return refuse(output, &format!("an entry is not proven: {error}")),
         };
         let file = SampleFile {

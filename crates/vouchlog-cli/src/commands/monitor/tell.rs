@@ -93,7 +93,7 @@ impl Webhook {
             )
         })?;
         // A redirect turns a POST into a GET, which delivers nothing.
-        let client = Client::builder().timeout(WEBHOOK_TIMEOUT).redirect(redirect::Policy::none());
+        let client = Client::builder().no_gzip().timeout(WEBHOOK_TIMEOUT).redirect(redirect::Policy::none());
         let client = client.user_agent(concat!("vouchlog/", env!("CARGO_PKG_VERSION"))).build();
         Ok(Self { client: client.context("the HTTP client could not be created")?, url })
     }
