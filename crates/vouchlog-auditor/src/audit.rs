@@ -97,7 +97,8 @@ impl<'c, R: LogReader> Audit<'c, R> {
 
         tracing::Span::current().record("size", signed.head().size.get());
         let mut comparison = Comparison { log: &self.log, served: &signed, found: &mut found };
-        let compared = comparison.with_all(self.config, opened.as_ref()).await?;
+        let mut compared = comparison.with_all(self.config, opened.as_ref()).await?;
+        compared.goes_on &= self.is_possible(&signed, &mut found);
         let base = Base { signed, cosigned, compared };
         if !compared.goes_on {
             let findings = self.findings(Some(&base.signed), &found).await?;
@@ -127,6 +128,20 @@ impl<'c, R: LogReader> Audit<'c, R> {
                 Ok(None)
             }
         }
+    }
+
+    /// Whether the log may have as many entries as it signed. A walk through more would not end.
+    fn is_possible(&self, signed: &SignedCheckpoint, found: &mut Suspicions) -> bool {
+        let (size, most) = (signed.head().size.get(), self.config.options.max_entries);
+        if size > most {
+            let lead = EvidenceSource::note(signed.note());
+            found.add(FindingKind::ImpossibleSize, Place::checkpoint(size), lead, || {
+                format!(
+                    "the log signed a tree of {size} entries; at most {most} are believed, so none was read"
+                )
+            });
+        }
+        size <= most
     }
 
     /// Begins a walk where the last one ended, or at the first entry.

@@ -37,6 +37,8 @@ pub struct Options {
     pub in_flight: usize,
     /// Requests begun in one second at most; none is as fast as the log answers.
     pub max_requests_per_second: Option<u32>,
+    /// The largest size of a log that is walked through; a checkpoint of a larger one is a finding.
+    pub max_entries: u64,
     /// A rest after every 256 bundles (65,536 entries).
     pub pause: Duration,
     /// Bundles after which the caller is offered the state to save.
@@ -62,6 +64,7 @@ impl Default for Options {
         Self {
             in_flight: limits::IN_FLIGHT,
             max_requests_per_second: None,
+            max_entries: limits::MAX_ENTRIES,
             pause: Duration::ZERO,
             save_every: limits::SAVE_EVERY,
             entries: EntryRules::Detect,

@@ -11,7 +11,7 @@ use vouchlog_merkle::{TileId, TreeSize};
 use vouchlog_runtime::{Backoff, Pace};
 
 use crate::config::Options;
-use crate::limits::READ_ATTEMPTS;
+use crate::limits::{READ_ATTEMPTS, READ_PATIENCE};
 
 /// What a log answers when asked for something it must have.
 #[derive(Clone, Debug)]
@@ -43,6 +43,7 @@ impl<R: LogReader> Fetcher<R> {
     /// Asks once, and again while the log says that it is busy or cannot be reached.
     async fn ask<T, F: Future<Output = Result<T>>>(&self, request: impl Fn() -> F) -> Result<T> {
         let mut backoff = Backoff::new(FIRST_WAIT, MAX_WAIT);
+        let begun = Instant::now();
         let mut attempt = 1;
         loop {
             if let Some(pace) = &self.pace {
@@ -50,7 +51,8 @@ impl<R: LogReader> Fetcher<R> {
                 sleep(wait).await;
             }
             let error = match request().await {
-                Err(error) if attempt < READ_ATTEMPTS => error,
+                // A reader of its own patience has tried for as long as it does then.
+                Err(error) if attempt < READ_ATTEMPTS && begun.elapsed() < READ_PATIENCE => error,
                 other => return other,
             };
             let wait = match error.kind {

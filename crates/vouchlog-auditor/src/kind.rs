@@ -90,6 +90,8 @@ finding_kinds! {
     InconsistentHeads "inconsistent-heads" Critical "R74",
     /// The log serves a smaller checkpoint than it did before.
     ShrunkenLog "shrunken-log" Critical "R74",
+    /// The log signed a tree of more entries than any log can have.
+    ImpossibleSize "impossible-size" Critical "R74",
     /// Others have seen a newer checkpoint, or the witnesses have not seen this one for long.
     StaleCheckpoint "stale-checkpoint" Warning "R75",
     /// A tile is not served.

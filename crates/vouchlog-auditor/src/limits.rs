@@ -1,5 +1,7 @@
 //! Every bound of this crate, with its reason.
 
+use std::time::Duration;
+
 /// Tile and bundle requests under way at once, unless told otherwise: enough to hide the latency of a log across the network.
 pub const IN_FLIGHT: usize = 8;
 
@@ -12,9 +14,16 @@ pub const SAVE_EVERY: u64 = 1_024;
 /// How often a busy or unreachable log is asked again before the audit gives up.
 pub const READ_ATTEMPTS: u32 = 5;
 
-/// An audit stops after so many bundles in a row for which the log serves neither entries nor a tile. A log can sign a tree of any size,
-/// and reading entries that do not exist would never end.
-pub const MAX_ABSENT_BUNDLES: u64 = 1_024;
+/// An audit stops after so many bundles in a row of which neither the entries nor the tile beside them are the tree's. A log can sign a tree of any
+/// size, and reading entries that do not exist would never end, whatever is served in their place.
+pub const MAX_WRONG_BUNDLES: u64 = 1_024;
+
+/// The largest log that is walked through, unless told otherwise: 2^40 entries are 1,000 a second for 34 years. A larger head is a
+/// finding by itself, since a tree of equal entries can have any size and fit its tiles.
+pub const MAX_ENTRIES: u64 = 1 << 40;
+
+/// How long one request is tried again: with the waits of a busy log it ends a little later.
+pub const READ_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Findings of one kind that are listed one by one; all are counted. Sixteen examples suffice.
 pub const MAX_FINDINGS_PER_KIND: usize = 16;

@@ -12,7 +12,7 @@ use crate::evidence::{EvidenceSource, ServedBytes};
 use crate::fetch::Served;
 use crate::finding::{Cause, Suspicions};
 use crate::kind::FindingKind;
-use crate::limits::MAX_ABSENT_BUNDLES;
+use crate::limits::MAX_WRONG_BUNDLES;
 use crate::place::Place;
 use crate::rules::{Rules, Terms};
 use crate::tiles::{Expected, Tiles, mismatch, read};
@@ -51,8 +51,8 @@ pub(crate) struct Walk<'a> {
     shifted: Option<(FindingKind, Cause)>,
     /// Set when part of the tree is unknown.
     is_tree_lost: bool,
-    /// Bundles in a row of which nothing was served.
-    absent: u64,
+    /// Bundles in a row of which neither the entries nor their hashes are known.
+    wrong: u64,
 }
 
 impl<'a> Walk<'a> {
@@ -78,7 +78,7 @@ impl<'a> Walk<'a> {
             leaves,
             shifted: None,
             is_tree_lost: false,
-            absent: 0,
+            wrong: 0,
         }
     }
 
@@ -93,23 +93,19 @@ impl<'a> Walk<'a> {
         if fetched.tile.is_some() {
             self.tiles.count += 1;
         }
-        let is_absent =
-            matches!(fetched.entries, Served::Missing(_)) && !matches!(fetched.tile, Some(Served::Bytes(_)));
-        self.absent = if is_absent { self.absent + 1 } else { 0 };
-        if !self.take_sound(fetched) {
-            self.take_apart(fetched);
-        }
+        let is_known = self.take_sound(fetched) || self.take_apart(fetched);
+        self.wrong = if is_known { 0 } else { self.wrong + 1 };
     }
 
-    /// Gives up where so much is absent that the rest will be, too. Whether it did.
+    /// Gives up where so much is wrong that the rest will be, too. Whether it did.
     pub(crate) fn gives_up(&mut self, fetched: &Fetched) -> bool {
         let (next, bundles) = (fetched.bundle + 1, self.head.size.get().div_ceil(WIDTH));
-        if self.absent < MAX_ABSENT_BUNDLES || next >= bundles {
+        if self.wrong < MAX_WRONG_BUNDLES || next >= bundles {
             return false;
         }
         self.is_tree_lost = true;
         let message = format!(
-            "as the {MAX_ABSENT_BUNDLES} before it, so it and the {} after it were not asked for",
+            "the {MAX_WRONG_BUNDLES} before it are missing or wrong, so it and the {} after it were not asked for",
             bundles - next - 1
         );
         self.blame_absence(Place::bundle(next, fetched.width), &message);
@@ -193,8 +189,8 @@ impl<'a> Walk<'a> {
         is_ours.then(|| Rules::new(Terms::of(self.config)))
     }
 
-    /// A bundle with something wrong: finds out what, says so once, and goes on with the hashes the tree has.
-    fn take_apart(&mut self, fetched: &Fetched) {
+    /// A bundle with something wrong: finds out what, says so once, and goes on with the hashes the tree has. Whether those are known.
+    fn take_apart(&mut self, fetched: &Fetched) -> bool {
         let width = usize::from(fetched.width);
         let leaves = match &fetched.entries {
             Served::Bytes(bytes) => bundle::entries(bytes, width).map(|entries| bundle::leaves(&entries)),
@@ -212,6 +208,10 @@ impl<'a> Walk<'a> {
             judge(leaves.as_ref(), tile.as_ref(), expected)
         };
         let served_tile = fetched.tile.as_ref();
+        // Hashes that are known to be the tree's are progress also where a log has pruned the entries.
+        let is_proven =
+            |tile: &Vec<Hash>| expected.is_some_and(|above| above.is_right && above.root == tile_root(tile));
+        let is_known = matches!(truth, Truth::Entries) || tile.as_ref().is_some_and(is_proven);
         match truth {
             Truth::Entries => {
                 if tile.as_ref().is_some_and(|tile| Some(tile) != leaves.as_ref())
@@ -240,6 +240,7 @@ impl<'a> Walk<'a> {
                 self.grow(fetched, &nothing);
             }
         }
+        is_known
     }
 
     /// A partial bundle has no tile above: its tile is right if the partial tiles lead to the root, and its entries are if

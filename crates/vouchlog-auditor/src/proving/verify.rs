@@ -100,6 +100,9 @@ fn note_verdict(kind: FindingKind, note: &str, log: &LogIdentity) -> Result<Verd
         (Err(error), _) => fault(error) == kind,
         (Ok(signed), FindingKind::ForgedCosignature) => !cosignatures(signed, log).forged.is_empty(),
         (Ok(signed), FindingKind::MissingQuorum) => !cosignatures(signed, log).quorum,
+        (Ok(signed), FindingKind::ImpossibleSize) => {
+            return Ok(impossible_size(signed.head().size.get()));
+        }
         (Ok(_), FindingKind::StaleCheckpoint) => true,
         (Ok(_), _) => false,
     };
@@ -108,6 +111,13 @@ fn note_verdict(kind: FindingKind, note: &str, log: &LogIdentity) -> Result<Verd
     } else {
         Err(Refuted(format!("the note does not show a {kind}")))
     }
+}
+
+/// That the log signed it is proven; that no log can have so many entries is the reader's judgement.
+fn impossible_size(size: u64) -> Verdict {
+    observed(&format!(
+        "the log signed a tree of {size} entries; whether it can have them is for the reader to judge"
+    ))
 }
 
 fn two_heads(kind: FindingKind, known: &str, served: &str, log: &LogIdentity) -> Result<Verdict, Refuted> {

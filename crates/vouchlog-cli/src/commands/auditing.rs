@@ -114,6 +114,9 @@ pub(super) struct OptionArgs {
     /// At most this many requests a second [default: no limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_requests_per_second: Option<u32>,
+    /// The largest log that is read; a checkpoint of a larger one is the finding `impossible-size`
+    #[arg(long, value_name = "N", default_value_t = vouchlog_auditor::limits::MAX_ENTRIES)]
+    max_entries: u64,
     /// The format of the entries
     #[arg(long, value_enum, default_value = "detect")]
     entries: Entries,
@@ -148,6 +151,7 @@ impl OptionArgs {
         let options = &mut config.options;
         options.in_flight = usize::from(self.in_flight);
         options.max_requests_per_second = self.max_requests_per_second;
+        options.max_entries = self.max_entries;
         options.entries = match self.entries {
             Entries::Detect => EntryRules::Detect,
             Entries::Ours => EntryRules::Ours,

@@ -1,5 +1,9 @@
 //! Faults of whoever serves an honest log: the signature is right, what is served is not.
 
+use bytes::Bytes;
+use vouchlog_api::{Error, LogReader, Result};
+use vouchlog_auditor::audit;
+use vouchlog_merkle::TileId;
 use vouchlog_runtime::UnixSeconds;
 
 use super::*;
@@ -129,16 +133,68 @@ async fn every_bundle_missing() {
 /// A log can sign a tree of any size. An audit of one that it does not have ends, and says what was not read.
 #[tokio::test]
 async fn a_tree_that_nobody_can_have() {
-    let size = vouchlog_merkle::TreeSize::new(1 << 62);
-    let head = vouchlog_merkle::TreeHead { size, root: vouchlog_merkle::EMPTY_ROOT };
     for mut objects in [objects(), Objects::default()] {
-        objects.checkpoint = Some(checkpoint(head, &[1, 2], BEGIN / 1000 + 7200));
+        objects.checkpoint = Some(signed_head(1 << 39));
         let served = objects.files.len() as u64;
         let report = report(objects).await;
         let missing = report.counts[&Kind::MissingBundle];
         assert!((1_024..2_048 + served).contains(&missing), "{report}");
         assert!(!report.is_clean(), "{report}");
     }
+}
+
+/// A checkpoint of the log over a tree that does not exist.
+fn signed_head(size: u64) -> String {
+    let size = vouchlog_merkle::TreeSize::new(size);
+    let head = vouchlog_merkle::TreeHead { size, root: vouchlog_merkle::EMPTY_ROOT };
+    checkpoint(head, &[1, 2], BEGIN / 1000 + 7200)
+}
+
+/// Whatever is asked for, this log has something.
+#[derive(Clone, Debug)]
+struct Junk(String);
+
+impl LogReader for Junk {
+    async fn checkpoint(&self) -> Result<String> {
+        Ok(self.0.clone())
+    }
+
+    async fn checkpoint_after(&self, _size: TreeSize) -> Result<String> {
+        Err(Error::unavailable("this log does not grow"))
+    }
+
+    async fn tile(&self, tile: TileId, width: u16) -> Result<Bytes> {
+        Ok(vec![u8::try_from(tile.index % 251).unwrap(); usize::from(width) * 32].into())
+    }
+
+    async fn entry_bundle(&self, index: u64, width: u16) -> Result<Bytes> {
+        Ok([0, 1, u8::try_from(index % 241).unwrap()].repeat(width.into()).into())
+    }
+}
+
+/// Entries of the right form that are in no tree must not keep an audit going either.
+#[tokio::test]
+async fn junk_without_end() {
+    let audited = audit(Junk(signed_head(1 << 39)), &config(), None, |_| {}).await.unwrap();
+    let wrong: u64 = audited.report.counts.values().sum();
+    assert!((1_024..10_000).contains(&wrong), "{}", audited.report);
+    assert!(audited.state.is_none() && audited.report.to_string().contains("were not asked for"));
+}
+
+/// A tree of equal entries can have any size, and all of its tiles are sound. Nothing of it is read.
+#[tokio::test]
+async fn a_size_that_no_log_can_have() {
+    for size in [(1 << 40) + 1, 1 << 62] {
+        let mut objects = objects();
+        objects.checkpoint = Some(signed_head(size));
+        let report = report(objects).await;
+        check_report(&report, Kind::ImpossibleSize, &at_checkpoint(size), Proves::Observation);
+        assert_eq!((report.findings.len(), report.checked.entries), (1, 0), "{report}");
+    }
+    let mut config = config();
+    config.options.max_entries = HONEST.len() as u64 - 1;
+    let report = run(objects(), &config, None).await.report;
+    assert_eq!(report.findings[0].kind, Kind::ImpossibleSize, "{report}");
 }
 
 /// A damaged tile is one finding at that tile, and never also an altered entry.
