@@ -175,7 +175,7 @@ async fn an_old_copy_of_the_data_directory_is_not_served() {
     crate::process::write_keys(&empty);
     let (code, said) = serve(&empty);
     assert_eq!(code, 2);
-    assert!(said.contains("has cosigned"), "{said}");
+    assert!(said.contains("with this log's signature"), "{said}");
     // The newest directory goes on.
     assert_eq!(Server::start(&data, 0, &more).terminate(), 0);
 }

@@ -33,6 +33,7 @@ mod find;
 mod fsck;
 mod given;
 mod grade;
+mod guarding;
 mod hold;
 mod house;
 mod input;

@@ -82,9 +82,12 @@ impl Policy {
     /// Whether the cosignatures verified in `note` meet the quorum. It does not cover logs: `note` was verified
     /// with keys the caller chose, the policy's witnesses among them.
     pub fn satisfied_by(&self, note: &VerifiedNote) -> bool {
-        let has_cosigned =
-            |witness: &PolicyWitness| note.signatures().iter().any(|s| *s.key() == witness.key);
-        let cosigned: Vec<bool> = self.witnesses.iter().map(has_cosigned).collect();
+        self.is_met_by(|key| note.signatures().iter().any(|s| s.key() == key))
+    }
+
+    /// Whether the witnesses with these keys are a quorum: by what they cosigned, or by anything else that is counted of them.
+    pub fn is_met_by(&self, counts: impl Fn(&VerifyingKey) -> bool) -> bool {
+        let cosigned: Vec<bool> = self.witnesses.iter().map(|witness| counts(&witness.key)).collect();
         let mut met: Vec<bool> = Vec::with_capacity(self.groups.len());
         for group in &self.groups {
             let count = group.members.iter().filter(|member| is_met(**member, &cosigned, &met)).count();

@@ -90,6 +90,8 @@ pub struct Witnesses {
     /// How long a head waits for a witness that is slow before a newer one is tried instead; also how long a witness may take
     /// to answer.
     pub patience: Duration,
+    /// Names of witnesses whose bare word does not keep the log from starting. What they can prove still does.
+    pub disregarded: Vec<String>,
 }
 
 impl Witnesses {
@@ -101,6 +103,7 @@ impl Witnesses {
             interval: Duration::from_secs(1),
             refresh: Duration::from_secs(300),
             patience: Duration::from_secs(10),
+            disregarded: Vec::new(),
         }
     }
 }

@@ -48,7 +48,7 @@ impl<S: Store> Engine<S> {
         let feeders = config.witnesses.take().map(|w| Feeders::new(w, registry)).transpose();
         let mut feeders = feeders.map_err(EngineError::Thread)?;
         if store.load()?.is_none() {
-            if let Some(feeders) = &feeders {
+            if let Some(feeders) = &mut feeders {
                 feeders.guard_new(&signer, logged_at(config.clock.now()))?;
             }
             create(&signer, config.operator_key.as_ref(), logged_at(config.clock.now()), &store)?;

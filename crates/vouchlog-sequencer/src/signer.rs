@@ -1,7 +1,7 @@
 //! The log's signature under a tree head.
 
 use vouchlog_merkle::TreeHead;
-use vouchlog_note::{Checkpoint, CheckpointError, Origin, SignedCheckpoint, SigningKey};
+use vouchlog_note::{Checkpoint, CheckpointError, Origin, SignedCheckpoint, SigningKey, VerifyingKey};
 use vouchlog_stream::LoggedAt;
 
 /// A tree head with the log's signature.
@@ -22,6 +22,15 @@ pub(crate) struct Signer {
 }
 
 impl Signer {
+    /// What its signatures are verified with.
+    pub(crate) fn verifying_keys(&self) -> Vec<VerifyingKey> {
+        [Some(&self.ed25519), self.ml_dsa.as_ref()]
+            .into_iter()
+            .flatten()
+            .map(|key| key.verifying_key().clone())
+            .collect()
+    }
+
     /// Signs a committed head, or the empty tree's, at a time that an ML-DSA-44 signature states.
     pub(crate) fn sign(&self, tree: TreeHead, now: LoggedAt) -> Result<SignedHead, CheckpointError> {
         let checkpoint = Checkpoint::new(self.origin.clone(), tree);

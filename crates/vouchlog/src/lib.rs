@@ -90,7 +90,9 @@ pub use mirror::TileMirror;
 #[cfg(feature = "log")]
 pub use vouchlog_sequencer::scrub::{Mirror, ScrubOptions};
 #[cfg(feature = "log")]
-pub use vouchlog_sequencer::{EngineError, Published, Sequenced, WitnessLink, WitnessState, Witnesses};
+pub use vouchlog_sequencer::{
+    EngineError, GuardError, Published, Sequenced, WitnessLink, WitnessState, Witnesses,
+};
 #[cfg(any(feature = "log", feature = "witness"))]
 pub use vouchlog_server::{Server, ServerConfig};
 #[cfg(any(feature = "log", feature = "witness"))]

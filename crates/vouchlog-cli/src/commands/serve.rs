@@ -7,11 +7,12 @@ use anyhow::Context;
 use clap::ValueEnum;
 use serde_json::json;
 use vouchlog::{
-    EngineError, IndexMode, Log, LogBuilder, OpenError, StoreError, TreeSize, VerifyingKey, WitnessState,
-    WitnessUrls, connect_witnesses, keys,
+    EngineError, GuardError, IndexMode, Log, LogBuilder, OpenError, StoreError, TreeSize, VerifyingKey,
+    WitnessState, WitnessUrls, connect_witnesses, keys,
 };
 
 use super::access::{AccessArgs, OpenAccess};
+use super::guarding::GuardArgs;
 use super::house::HouseArgs;
 use super::running::{EndArgs, Hangup, listen, reload_on};
 use crate::advice::Advice;
@@ -48,6 +49,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = crate::values::duration,
           requires = "policy", env = "VOUCHLOG_WITNESS_INTERVAL")]
     witness_interval: Duration,
+    #[command(flatten)]
+    guard: GuardArgs,
     /// Enrol this gateway if it is not enrolled; may be repeated
     #[arg(long = "gateway", value_name = "VKEY", env = "VOUCHLOG_GATEWAYS", value_delimiter = ' ')]
     gateways: Vec<VerifyingKey>,
@@ -189,6 +192,7 @@ impl Args {
         if let Some(file) = &self.policy {
             let mut witnesses = connect_witnesses(super::policy(file)?)?;
             witnesses.interval = self.witness_interval;
+            self.guard.apply(&mut witnesses)?;
             urls = Some(WitnessUrls::of(&mut witnesses));
             builder = builder.witnesses(witnesses);
         }
@@ -219,8 +223,11 @@ pub(super) fn advise(error: &OpenError) -> anyhow::Error {
         OpenError::LogKey { .. } | OpenError::Engine(EngineError::LogKey(_) | EngineError::Key(_)) => {
             "--key (or log.key) must be the key the log was created with, named like its origin"
         }
+        OpenError::Engine(EngineError::Guard(GuardError::Claimed { .. })) => {
+            "serve the newest data directory. If this is the newest and the witnesses are wrong, name one with --disregard-witness"
+        }
         OpenError::Engine(EngineError::Guard(_)) => {
-            "serve the newest data directory. If it is lost, this log's key must not sign again: start a log with another origin. If the witness is wrong, remove it from the policy file"
+            "serve the newest data directory. If it is lost, this log's key must not sign again: start a log with another origin"
         }
         OpenError::Engine(EngineError::OperatorKey(_)) | OpenError::NoOperatorKey => {
             "give the operator's key file with --operator-key, or enrol with `vouchlog enrol`"

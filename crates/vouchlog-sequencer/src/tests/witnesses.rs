@@ -524,3 +524,69 @@ async fn a_witness_that_is_away_does_not_keep_the_others_from_the_newest_head() 
     *dead.manner.lock() = Manner::Honest;
     log.checkpoint_after(TreeSize::new(log.sequenced().size().get() - 1)).await.unwrap();
 }
+
+/// A number or a refusal that nothing proves, from one of two witnesses, once kept a log from starting.
+#[tokio::test]
+async fn an_unproven_claim_does_not_keep_a_log_from_starting() {
+    for manner in [Manner::ClaimsSize(999_999_999), Manner::Refuses] {
+        for quorum in ["1", "none"] {
+            let (w1, liar) = (TestWitness::new(1), TestWitness::new(2).with(manner.clone()));
+            let mut store = Arc::new(MemoryStore::new());
+            for seed in [10, 12] {
+                let log = open(&store, witnesses(quorum, 2, &[&w1, &liar])).unwrap();
+                append_and_publish_as(&log, seed).await;
+                log.stop().await;
+                drop(log);
+                store = Arc::new(store.reopen());
+            }
+        }
+    }
+}
+
+/// A quorum that objects is believed without proof, unless the operator disregards it: without a quorum nothing would be published.
+#[tokio::test]
+async fn a_quorum_of_claims_keeps_a_log_from_starting_and_the_operator_may_overrule_it() {
+    for manner in [Manner::ClaimsSize(999_999_999), Manner::Refuses] {
+        let all = [1, 2, 3].map(TestWitness::new);
+        let [w1, w2, w3] = &all;
+        let store = Arc::new(MemoryStore::new());
+        let log = open(&store, witnesses("2", 3, &[w1, w2, w3])).unwrap();
+        append_and_publish(&log, 2).await;
+        log.stop().await;
+        drop(log);
+        let liars = [w1.clone().with(manner.clone()), w2.clone().with(manner)];
+        let with = |disregarded: &[&str]| {
+            let mut witnesses = witnesses("2", 3, &[&liars[0], &liars[1], w3]);
+            witnesses.disregarded = disregarded.iter().map(|name| (*name).to_owned()).collect();
+            open(&Arc::new(store.reopen()), witnesses)
+        };
+        let refused = with(&[]).unwrap_err();
+        let EngineError::Guard(GuardError::Claimed { claims, .. }) = &refused else { panic!("{refused:?}") };
+        assert_eq!(claims.len(), 2, "{refused}");
+        assert!(refused.to_string().contains("witness.example.com/w1: it reports"), "{refused}");
+        let log = with(&["witness.example.com/w1"]).unwrap();
+        log.stop().await;
+    }
+}
+
+/// The operator cannot overrule what the log signed itself.
+#[tokio::test]
+async fn a_proven_claim_is_never_disregarded() {
+    let w1 = TestWitness::new(1);
+    let store = Arc::new(MemoryStore::new());
+    let log = open(&store, witnesses("none", 1, &[&w1])).unwrap();
+    append_and_publish(&log, 2).await;
+    let backup = Arc::new(store.reopen());
+    append_and_publish_as(&log, 12).await;
+    let size = log.sequenced().size();
+    until("the witness has seen the newest head", || w1.seen().is_some_and(|seen| seen.size == size)).await;
+    log.stop().await;
+    drop(log);
+    for store in [backup, Arc::new(MemoryStore::new())] {
+        let mut witnesses = witnesses("none", 1, &[&w1]);
+        witnesses.disregarded = vec!["witness.example.com/w1".to_owned()];
+        let refused = open(&store, witnesses).unwrap_err();
+        let EngineError::Guard(GuardError::Behind { seen, .. }) = &refused else { panic!("{refused:?}") };
+        assert_eq!(*seen, size);
+    }
+}

@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{Instrument, info_span};
 use vouchlog_api::{AnyWitness, ErrorKind, Witness, proof};
 use vouchlog_merkle::{TreeHead, TreeSize, sha256};
-use vouchlog_note::{AddCheckpoint, Policy, SignedCheckpoint, VerifyingKey};
+use vouchlog_note::{AddCheckpoint, Origin, Policy, SignedCheckpoint, VerifyingKey};
 use vouchlog_storage::Store;
 
 use super::candidate::Candidate;
@@ -25,7 +25,7 @@ const MAX_ATTEMPTS: usize = 3;
 #[derive(Debug)]
 pub(super) struct Feed {
     pub(super) name: String,
-    keys: Vec<VerifyingKey>,
+    pub(super) keys: Vec<VerifyingKey>,
     witness: AnyWitness,
     /// The size it cosigned last; `None` until it said so.
     known: Option<TreeSize>,
@@ -172,12 +172,20 @@ impl Feed {
         ));
     }
 
-    /// The checkpoint the witness cosigned last, if the log signed it and its tree does not have it.
-    async fn contradiction<S: Store>(&self, log: &Reader<S>) -> Option<(SignedCheckpoint, TreeHead)> {
-        let (origin, keys) = (&log.0.origin, &log.0.log_keys);
+    /// The checkpoint the witness cosigned last, if the log signed it.
+    pub(super) async fn signed_by(&self, origin: &Origin, keys: &[VerifyingKey]) -> Option<SignedCheckpoint> {
         let latest = self.witness.latest_checkpoint(sha256(origin.as_str().as_bytes()));
         let note = timeout(self.patience, latest).await.ok()?.ok()?;
-        let theirs = SignedCheckpoint::open_with_keys(note.as_bytes(), origin, keys).ok()?;
+        SignedCheckpoint::open_with_keys(note.as_bytes(), origin, keys).ok()
+    }
+
+    /// The checkpoint the witness cosigned last, if the log signed it and its tree does not have it.
+    pub(super) async fn contradiction<S: Store>(
+        &self,
+        log: &Reader<S>,
+    ) -> Option<(SignedCheckpoint, TreeHead)> {
+        let (origin, keys) = (&log.0.origin, &log.0.log_keys);
+        let theirs = self.signed_by(origin, keys).await?;
         let (seen, newest) = (theirs.head(), log.0.publisher.newest().head.tree);
         if seen.size.get() == 0 {
             return None;
