@@ -147,7 +147,8 @@ pub struct ServedBytes {
     pub sha256: Hash,
     /// How many.
     pub length: u64,
-    /// The bytes; empty if they are more than a megabyte.
+    /// The bytes; empty if they are more than a megabyte, or if nothing ties them to the log: whatever answered instead of it, which may
+    /// be a server that only the auditor reaches, must not be handed on.
     #[serde(with = "encoding::base64")]
     pub bytes: Vec<u8>,
 }
@@ -156,6 +157,11 @@ impl ServedBytes {
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let kept = if bytes.len() <= MAX_SERVED_BYTES { bytes.to_vec() } else { Vec::new() };
         Self { sha256: sha256(bytes), length: bytes.len() as u64, bytes: kept }
+    }
+
+    /// The hash alone, of bytes that nothing ties to the log.
+    pub(crate) fn hash_of(bytes: &[u8]) -> Self {
+        Self { sha256: sha256(bytes), length: bytes.len() as u64, bytes: Vec::new() }
     }
 }
 

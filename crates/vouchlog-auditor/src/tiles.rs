@@ -160,7 +160,7 @@ pub(crate) fn read(served: &Served, id: TileId, width: u16, found: &mut Suspicio
     match Tile::parse(bytes) {
         Ok(tile) if bytes.len() == want => Some(tile.hashes().to_vec()),
         _ => {
-            let lead = EvidenceSource::Object { served: Some(ServedBytes::of(bytes)) };
+            let lead = EvidenceSource::Object { served: Some(ServedBytes::hash_of(bytes)) };
             let words = || format!("the tile has {} bytes, not {want}", bytes.len());
             found.add(FindingKind::TruncatedTile, place(), lead, words);
             None
@@ -171,7 +171,7 @@ pub(crate) fn read(served: &Served, id: TileId, width: u16, found: &mut Suspicio
 /// A tile is not what the tree has in its place.
 pub(crate) fn mismatch(id: TileId, width: u16, served: &Served, found: &mut Suspicions) -> Cause {
     let served = match served {
-        Served::Bytes(bytes) => Some(ServedBytes::of(bytes)),
+        Served::Bytes(bytes) => Some(ServedBytes::hash_of(bytes)),
         Served::Missing(_) => None,
     };
     let words = || "the tile does not lead to the signed root".to_owned();

@@ -278,7 +278,10 @@ impl<'a> Walk<'a> {
         {
             return self.found.follows(cause);
         }
-        let lead = EvidenceSource::Bundle { first, leaves: tree.to_vec(), served: ServedBytes::of(bytes) };
+        // Entries of the tree among them show that they are the log's.
+        let is_logs = bundle::leaves(&entries).iter().any(|leaf| tree.contains(leaf));
+        let served = if is_logs { ServedBytes::of(bytes) } else { ServedBytes::hash_of(bytes) };
+        let lead = EvidenceSource::Bundle { first, leaves: tree.to_vec(), served };
         let place = place.at(first + fault.at as u64);
         let cause = self.found.add(fault.kind, place, lead, || words(fault, width));
         let moves = matches!(fault.kind, FindingKind::RemovedEntry | FindingKind::InsertedEntry);
@@ -303,7 +306,7 @@ impl<'a> Walk<'a> {
             }
             (Served::Missing(message), _) => self.blame_absence(place, message),
             (Served::Bytes(bytes), _) => {
-                let lead = EvidenceSource::Object { served: Some(ServedBytes::of(bytes)) };
+                let lead = EvidenceSource::Object { served: Some(ServedBytes::hash_of(bytes)) };
                 let words = || "the entries do not lead to the signed root".to_owned();
                 let cause = self.found.add(FindingKind::AlteredEntry, place, lead, words);
                 self.lose(cause);

@@ -26,7 +26,8 @@ pub(crate) async fn build(
 ) -> Result<EvidenceFile> {
     let Suspicion { kind, place, words, lead, .. } = suspicion;
     let evidence = match (lead.clone(), head) {
-        (EvidenceSource::Note { note }, _) => Evidence::Note { note },
+        (EvidenceSource::Note { note }, _) if names_log(&note, origin) => Evidence::Note { note },
+        (EvidenceSource::Note { .. }, _) => Evidence::None {},
         (EvidenceSource::TwoHeads { known, served }, _) => Evidence::TwoHeads { known, served },
         (EvidenceSource::Prefix { old, new, prefix_root, proof }, _) => {
             Evidence::Prefix { old, new, prefix_root, proof }
@@ -45,6 +46,12 @@ pub(crate) async fn build(
         (_, None) => Evidence::None {},
     };
     Ok(EvidenceFile::new(*kind, origin.as_str(), words, place, evidence))
+}
+
+/// Whether a text says that it is a checkpoint of this log; or nothing, which is what a log without one serves. Any other text may come
+/// from a server that is not the log, and is not handed on.
+fn names_log(note: &str, origin: &Origin) -> bool {
+    note.is_empty() || note.lines().next() == Some(origin.as_str())
 }
 
 /// Evidence that takes proofs under `head`.

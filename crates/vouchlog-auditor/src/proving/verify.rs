@@ -214,7 +214,7 @@ fn served_bundle(
     proof.verify(LeafIndex::new(first), leaves, head.size, &head.root)?;
     check_served(served)?;
     if served.bytes.is_empty() && served.length > 0 {
-        return Ok(observed("the bytes served are too long for this file, which has their hash"));
+        return Ok(observed("the file has only the hash of the bytes served"));
     }
     let (entries, rest) = bundle::readable_entries(&served.bytes, leaves.len() + 1);
     match bundle::compare(leaves, &bundle::leaves(&entries), rest) {

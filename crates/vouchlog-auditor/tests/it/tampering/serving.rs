@@ -181,6 +181,31 @@ async fn junk_without_end() {
     assert!(audited.state.is_none() && audited.report.to_string().contains("were not asked for"));
 }
 
+/// Whatever answers in place of the log may be a server that only the auditor reaches: what it says is not handed on.
+#[tokio::test]
+async fn what_is_not_the_logs_never_goes_into_evidence() {
+    const SECRET: &str = "INTERNAL-SECRET-DATA";
+    let framed = |bytes: &[u8]| [&u16::try_from(bytes.len()).unwrap().to_be_bytes()[..], bytes].concat();
+    let bundle = framed(SECRET.as_bytes()).repeat(256);
+    let mut all = vec![objects(), objects(), objects(), objects()];
+    all[0].checkpoint = Some(SECRET.to_owned());
+    all[1].checkpoint = Some(format!("{SECRET}\n7\nAAAA\n\n\u{2014} a AAAA\n"));
+    all[2].change(BUNDLE, |bytes| *bytes = bundle.clone());
+    all[3].change("tile/0/005", |bytes| *bytes = SECRET.repeat(500).into_bytes()[..8_192].to_vec());
+    for objects in all {
+        let report = report(objects).await;
+        assert!(!report.is_clean());
+        for finding in &report.findings {
+            let json = finding.evidence.to_json();
+            let is_in = |text: &str| json.contains(text) || finding.to_string().contains(text);
+            let encoded = "SU5URVJOQUwtU0VDUkVULURBVE";
+            assert!(!is_in(SECRET) && !is_in(encoded), "{json}");
+            let file = EvidenceFile::from_json(json.as_bytes()).unwrap();
+            assert!(matches!(verify_finding(&file, &identity()), Verdict::Observed { .. }), "{json}");
+        }
+    }
+}
+
 /// A tree of equal entries can have any size, and all of its tiles are sound. Nothing of it is read.
 #[tokio::test]
 async fn a_size_that_no_log_can_have() {
