@@ -3,7 +3,7 @@
 //! The subscriber has two layers with a filter each. The first writes log lines to standard error (`--trace`, `--log-format`). The
 //! second exports spans over OTLP and exists only with an endpoint; without it, spans finer than the first filter cost nothing.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use prometheus_client::registry::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
+
+use crate::terminal;
 
 /// A layer of the subscriber.
 type AnyLayer = Box<dyn Layer<tracing_subscriber::Registry> + Send + Sync>;
@@ -54,6 +56,30 @@ pub(crate) struct Wanted<'a> {
     pub(crate) drain: Duration,
 }
 
+/// Takes one log line a call, as the subscriber writes them. What it quotes of others must neither steer a terminal nor begin a line of
+/// its own.
+#[derive(Debug)]
+struct LogWriter<W> {
+    format: LogFormat,
+    inner: W,
+}
+
+impl<W: Write> Write for LogWriter<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        let shown = match self.format {
+            LogFormat::Text => terminal::log_line(&text),
+            LogFormat::Json => terminal::json(&text),
+        };
+        self.inner.write_all(shown.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
 /// Ends with the program.
 #[derive(Debug, Default)]
 pub(crate) struct Running {
@@ -66,14 +92,15 @@ pub(crate) fn start(filter: Option<&str>, wanted: Option<&Wanted<'_>>) -> anyhow
     // The lookup index's database reports each of its files. What the client meets, the other commands report themselves.
     let default = if wanted.is_some() { "info,fjall=warn,lsm_tree=warn" } else { "warn,vouchlog_client=off" };
     let filter = EnvFilter::try_new(filter.unwrap_or(default)).context("--trace")?;
+    let format = wanted.map_or(LogFormat::Text, |wanted| wanted.args.log_format);
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal())
         // A reader of standard error that has gone costs the trace and nothing else.
         .log_internal_errors(false)
-        .with_writer(std::io::stderr);
-    let lines: AnyLayer = match wanted.map(|wanted| wanted.args.log_format) {
-        Some(LogFormat::Json) => lines.json().with_filter(filter).boxed(),
-        _ => lines.with_filter(filter).boxed(),
+        .with_writer(move || LogWriter { format, inner: std::io::stderr() });
+    let lines: AnyLayer = match format {
+        LogFormat::Json => lines.json().with_filter(filter).boxed(),
+        LogFormat::Text => lines.with_filter(filter).boxed(),
     };
     let (exports, running) = exporting(wanted)?;
     let layers: Vec<AnyLayer> = [Some(lines), exports].into_iter().flatten().collect();
@@ -128,6 +155,50 @@ impl Running {
             && !telemetry.stop(drain)
         {
             tracing::warn!("the last spans and metrics were not exported in time");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Each event is one line, whatever its message and its fields quote, and nothing in it steers a terminal.
+    #[test]
+    fn foreign_text_in_an_event_begins_no_line() {
+        let hostile = "gone\nERROR vouchlog: the key was stolen \u{1b}[2J\u{9b}8m\u{202e}";
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let buffer = Buffer::default();
+            let (inner, shown) = (buffer.clone(), buffer);
+            let layer = tracing_subscriber::fmt::layer()
+                .with_ansi(false)
+                .with_writer(move || LogWriter { format, inner: inner.clone() });
+            let layer: AnyLayer = match format {
+                LogFormat::Json => layer.json().boxed(),
+                LogFormat::Text => layer.boxed(),
+            };
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                tracing::warn!(error = %hostile, witness = hostile, "{hostile}");
+                tracing::warn!("the next");
+            });
+            let shown = String::from_utf8(shown.0.lock().unwrap().clone()).unwrap();
+            assert_eq!(shown.lines().count(), 2, "{shown}");
+            assert!(!shown.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{shown:?}");
         }
     }
 }

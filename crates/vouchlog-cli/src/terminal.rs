@@ -35,6 +35,32 @@ pub(crate) fn words(text: &str) -> String {
     shown
 }
 
+/// Colours and weights of log lines on a terminal.
+const TRACED: [&str; 10] =
+    [PLAIN, BOLD, DIM, "\u{1b}[3m", RED, GREEN, YELLOW, "\u{1b}[34m", "\u{1b}[35m", "\u{1b}[36m"];
+
+/// A log line as it may be written, with one line break at its end: a line break in what it quotes would begin a line that nobody
+/// logged.
+pub(crate) fn log_line(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len() + 1);
+    let mut rest = text.strip_suffix('\n').unwrap_or(text);
+    while let Some(at) = rest.find([ESCAPE, '\n', '\r']) {
+        let (before, from) = rest.split_at(at);
+        shown.push_str(&plain(before));
+        let (kept, length) = match TRACED.into_iter().find(|own| from.starts_with(own)) {
+            Some(own) => (own, own.len()),
+            None if from.starts_with(ESCAPE) => ("\u{fffd}", 1),
+            None if from.starts_with('\n') => ("\\n", 1),
+            None => ("\\r", 1),
+        };
+        shown.push_str(kept);
+        rest = &from[length..];
+    }
+    shown.push_str(&plain(rest));
+    shown.push('\n');
+    shown
+}
+
 /// The same of JSON, whose meaning stays: such characters stand in strings alone, and are spelled `\\uXXXX` there.
 pub(crate) fn json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -72,6 +98,22 @@ mod tests {
             ("\u{1b}[1mbold\u{1b}[0m ü 👩\u{200d}🔧", "\u{1b}[1mbold\u{1b}[0m ü 👩\u{200d}🔧"),
         ] {
             assert_eq!(words(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_log_line_stays_one_line() {
+        for (text, shown) in [
+            ("INFO started\n", "INFO started\n"),
+            ("WARN said=ok\nERROR forged\n", "WARN said=ok\\nERROR forged\n"),
+            ("a\r\nb", "a\\r\\nb\n"),
+            (
+                "\u{1b}[2m12:00\u{1b}[0m \u{1b}[32m INFO\u{1b}[0m up\n",
+                "\u{1b}[2m12:00\u{1b}[0m \u{1b}[32m INFO\u{1b}[0m up\n",
+            ),
+            ("\u{1b}[2J\u{1b}[8m \u{9b}1m \u{202e}x\n", "\u{fffd}[2J\u{fffd}[8m \u{fffd}1m \u{fffd}x\n"),
+        ] {
+            assert_eq!(log_line(text), shown);
         }
     }
 
