@@ -21,6 +21,7 @@ mod oidc;
 mod power_cut;
 mod process;
 mod program;
+mod quotas;
 mod readme;
 mod recovered;
 mod sd_jwt_python;

@@ -132,6 +132,9 @@ pub trait Appender: Clone + Send + Sync + 'static {
     /// Revokes a gateway with a [`Revocation`](vouchlog_stream::Revocation) note; answers the entry's index.
     fn revoke(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send;
 
+    /// Bounds what gateways may log in a day with a [`Quota`](vouchlog_stream::Quota) note; answers the entry's index.
+    fn set_quota(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send;
+
     /// What the log knows of a stream.
     fn stream(&self, stream: StreamId) -> impl Future<Output = Result<StreamInfo>> + Send;
 }

@@ -35,6 +35,11 @@ pub enum ErrorKind {
         /// How long to wait at least.
         retry_after: Duration,
     },
+    /// The gateway has used up its quota for the day; the message names it. The same request may succeed after `retry_after`.
+    QuotaExceeded {
+        /// Until the quota renews.
+        retry_after: Duration,
+    },
     /// The log takes no statements now (stopping, disk full, or a commit whose outcome is unknown); try later. Whether the
     /// statements were taken is unknown: sending the same request again cannot take them twice.
     Unavailable,
@@ -80,7 +85,10 @@ impl Error {
 
     /// Whether the same request may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(self.kind, ErrorKind::Overloaded { .. } | ErrorKind::Unavailable)
+        matches!(
+            self.kind,
+            ErrorKind::Overloaded { .. } | ErrorKind::QuotaExceeded { .. } | ErrorKind::Unavailable
+        )
     }
 }
 

@@ -118,7 +118,7 @@ finding_kinds! {
     BadGenesis "bad-genesis" Serious "R74",
     /// An entry has no meaning in this log.
     UndecodableEntry "undecodable-entry" Serious "R74",
-    /// An enrolment or revocation is not by the operator, or contradicts an earlier one.
+    /// An enrolment, revocation or quota is not by the operator, or contradicts an earlier one.
     BadEnrolment "bad-enrolment" Serious "R76",
     /// A second key was enrolled under a gateway's name, and neither the first key's signature nor the operator's reason is there.
     SecondKeyForAName "second-key-for-a-name" Serious "R76",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use vouchlog_note::SignedCheckpoint;
-use vouchlog_stream::Evidence;
+use vouchlog_stream::{DailyLimits, Evidence, Limit, QuotaScope, QuotaState};
 
 use crate::checkpoint::Cosigned;
 use crate::config::Config;
@@ -40,6 +40,9 @@ pub struct AuditReport {
     pub checked: Checked,
     /// The streams, by their openings; empty for a log of opaque entries.
     pub streams: Vec<StreamReport>,
+    /// The quotas in force at the end.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub quotas: Vec<QuotaReport>,
 }
 
 /// The audited checkpoint.
@@ -111,6 +114,38 @@ pub struct StreamReport {
     pub evidence: BTreeMap<&'static str, u64>,
 }
 
+/// What the operator allows gateways to log in a day (UTC). A limit is a number, `unlimited`, or `default`: that for all gateways.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct QuotaReport {
+    /// Whose it is, by the name of the key; none for every gateway that has none of its own.
+    pub gateway: Option<String>,
+    /// The entry that set it.
+    pub index: u64,
+    /// Statements.
+    pub statements: String,
+    /// Bytes of entries.
+    pub bytes: String,
+    /// Streams that are opened.
+    pub streams: String,
+}
+
+impl QuotaReport {
+    fn of(quota: &QuotaState) -> Self {
+        let gateway = match &quota.scope {
+            QuotaScope::All => None,
+            QuotaScope::Gateway(name) => Some(name.to_string()),
+        };
+        let DailyLimits { statements, bytes, streams } = quota.limits;
+        let [statements, bytes, streams] = [statements, bytes, streams].map(Limit::to_word);
+        Self { gateway, index: quota.index.get(), statements, bytes, streams }
+    }
+
+    /// Whose it is, in words.
+    fn whose(&self) -> &str {
+        self.gateway.as_deref().unwrap_or("every gateway without its own")
+    }
+}
+
 /// The two bits that say whether the credential was valid; a statement has one of them at most.
 const CREDENTIAL_NAMES: [(u32, &str); 2] = [(24, "credential valid"), (25, "credential not valid")];
 
@@ -138,6 +173,7 @@ impl AuditReport {
             checkpoint: None,
             checked: Checked { milliseconds: milliseconds(took), ..Checked::default() },
             streams: Vec::new(),
+            quotas: Vec::new(),
         }
     }
 
@@ -172,8 +208,9 @@ impl AuditReport {
             entries_per_second: entries.saturating_mul(1000) / milliseconds.max(1),
         };
         let streams = walk.rules.as_ref().map(streams).unwrap_or_default();
+        let quotas = walk.rules.iter().flat_map(|rules| rules.quotas.values()).map(QuotaReport::of).collect();
         let report = Self::without_walk(config, base, &walk.found, findings, took);
-        Self { checked, streams, ..report }
+        Self { checked, streams, quotas, ..report }
     }
 }
 
@@ -273,6 +310,14 @@ impl fmt::Display for AuditReport {
                 "stream {id} of {gateway}{key}, {status}: {}, {signed} signed, {complete}, {}",
                 counted(*statements, "statement", "statements"),
                 counted(*declared_losses, "declared loss", "declared losses")
+            )?;
+        }
+        for quota in &self.quotas {
+            let QuotaReport { statements, bytes, streams, index, .. } = quota;
+            writeln!(
+                f,
+                "quota of {} a day: statements {statements}, bytes {bytes}, streams {streams} (entry {index})",
+                quota.whose()
             )?;
         }
         Ok(())

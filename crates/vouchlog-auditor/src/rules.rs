@@ -4,11 +4,11 @@
 //! An entry comes here after its bytes were found to be the tree's. So a fault in it was caused by the party that signed
 //! that tree, or of a gateway, and can be proven.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use vouchlog_note::{KeyName, Origin, VerifyingKey};
-use vouchlog_stream::{Entry, Genesis, LoggedAt, StatementEntry, StreamId};
+use vouchlog_stream::{Entry, Genesis, LoggedAt, QuotaScope, QuotaState, StatementEntry, StreamId};
 
 use crate::config::Config;
 use crate::evidence::EvidenceSource;
@@ -18,6 +18,7 @@ use crate::place::Place;
 
 mod heads;
 mod opening;
+mod quota;
 mod registry;
 mod silence;
 pub(crate) mod stored;
@@ -77,6 +78,8 @@ pub(crate) struct Rules {
     pub(crate) gateways: HashMap<VerifyingKey, Gateway>,
     /// The keys of each gateway's name, in the order of their enrolment.
     pub(crate) names: HashMap<KeyName, Vec<VerifyingKey>>,
+    /// The quotas in force.
+    pub(crate) quotas: BTreeMap<QuotaScope, QuotaState>,
     /// Set when entries could not be read: what later ones seem to lack may have been in those.
     pub(crate) lost: Option<Cause>,
 }
@@ -94,6 +97,7 @@ impl Rules {
             by_key: HashMap::new(),
             gateways: HashMap::new(),
             names: HashMap::new(),
+            quotas: BTreeMap::new(),
             lost: None,
         }
     }
@@ -131,6 +135,7 @@ impl Rules {
             }
             Entry::GatewayEnrolled { logged_at, note } => self.enrolled(index, note, *logged_at, found),
             Entry::GatewayRevoked { note, .. } => self.revoked(index, note, found),
+            Entry::QuotaSet { note, .. } => self.quota(index, note, found),
         }
         if index == 0 && !matches!(entry, Entry::Genesis { .. }) {
             let words = || "the first entry is not a genesis entry".to_owned();

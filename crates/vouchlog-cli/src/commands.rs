@@ -42,6 +42,7 @@ mod man;
 mod monitor;
 mod prove;
 mod prove_complete;
+mod quota;
 mod reconcile;
 mod record;
 mod recover;
@@ -79,6 +80,7 @@ pub(crate) enum Command {
     Enrol(enrol::EnrolArgs),
     Rotate(enrol::RotateArgs),
     Revoke(enrol::RevokeArgs),
+    Quota(quota::Args),
     Submit(submit::Args),
     Prove(prove::Args),
     Verify(verify::Args),
@@ -139,6 +141,7 @@ impl Command {
             Self::Enrol(args) => block_on(args.run(*output)),
             Self::Rotate(args) => block_on(args.run(*output)),
             Self::Revoke(args) => block_on(args.run(*output)),
+            Self::Quota(args) => block_on(args.run(*output)),
             Self::Submit(args) => block_on(args.run(*output)),
             Self::Prove(args) => block_on(args.run(*output)),
             Self::Verify(args) => args.run(*output),

@@ -26,7 +26,19 @@ pub(crate) const GROUPS: [(&str, &[&str]); 5] = [
     ("Audit", &["verify", "audit", "prove", "prove-complete", "verify-finding", "sample"]),
     (
         "Keys and upkeep",
-        &["keygen", "enrol", "rotate", "revoke", "fsck", "backup", "recover", "completions", "man"],
+        &[
+            "keygen",
+            "enrol",
+            "rotate",
+            "revoke",
+            "quota",
+            "token",
+            "fsck",
+            "backup",
+            "recover",
+            "completions",
+            "man",
+        ],
     ),
 ];
 

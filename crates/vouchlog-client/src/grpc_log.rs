@@ -157,6 +157,11 @@ impl Appender for GrpcLog {
         Ok(LeafIndex::new(answer.index))
     }
 
+    async fn set_quota(&self, note: String) -> Result<LeafIndex> {
+        let answer = self.answer(self.gateway.clone().set_quota(v1::SetQuotaRequest { note })).await?;
+        Ok(LeafIndex::new(answer.index))
+    }
+
     async fn stream(&self, stream: StreamId) -> Result<StreamInfo> {
         let request = v1::GetStreamRequest { stream: stream.get() };
         let answer = self.answer(self.gateway.clone().get_stream(request)).await?;

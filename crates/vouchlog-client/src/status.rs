@@ -30,6 +30,9 @@ pub(crate) fn error(status: &Status) -> Error {
                 None => ErrorKind::Internal,
             }
         }
+        (Code::ResourceExhausted, Some(info)) if info.reason == reason::QUOTA_EXCEEDED => {
+            ErrorKind::QuotaExceeded { retry_after: retry_after(status) }
+        }
         (Code::ResourceExhausted, _) => ErrorKind::Overloaded { retry_after: retry_after(status) },
         (Code::Internal | Code::DataLoss, Some(_)) => ErrorKind::Internal,
         _ => ErrorKind::Unavailable,

@@ -21,6 +21,8 @@ pub const PERMISSION_DENIED: &str = "PERMISSION_DENIED";
 pub const FAILED_PRECONDITION: &str = "FAILED_PRECONDITION";
 /// Too busy: the same again later.
 pub const OVERLOADED: &str = "OVERLOADED";
+/// The gateway has used up its quota for the day.
+pub const QUOTA_EXCEEDED: &str = "QUOTA_EXCEEDED";
 /// No statements are taken now.
 pub const UNAVAILABLE: &str = "UNAVAILABLE";
 /// A bug or damaged data on the log's side.

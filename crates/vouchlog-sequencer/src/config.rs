@@ -5,6 +5,7 @@ use std::time::Duration;
 use vouchlog_api::AnyWitness;
 use vouchlog_note::{Origin, Policy, SigningKey, VerifyingKey};
 use vouchlog_runtime::Clock;
+use vouchlog_stream::DailyLimits;
 
 use crate::limits;
 use crate::scrub::ScrubOptions;
@@ -27,6 +28,8 @@ pub struct Options {
     /// How many streams that have ended stay in memory. Older ones are evicted once the lookup index covers them; a log without an index
     /// evicts none.
     pub kept_ended_streams: usize,
+    /// What the house stream may log in a day as long as the operator has set no quota for it.
+    pub house_limits: DailyLimits,
     /// How sealed data is read again while the log runs; off by default.
     pub scrub: ScrubOptions,
 }
@@ -41,6 +44,7 @@ impl Default for Options {
             max_queued_statements: limits::MAX_QUEUED_STATEMENTS,
             witness_patience: limits::WITNESS_PATIENCE,
             kept_ended_streams: limits::KEPT_ENDED_STREAMS,
+            house_limits: DailyLimits::default(),
             scrub: ScrubOptions::default(),
         }
     }

@@ -9,8 +9,8 @@ use vouchlog_api::{Error, ErrorKind, Result};
 use vouchlog_merkle::{Hash, LeafIndex, leaf_hash};
 use vouchlog_note::{KeyName, SigningKey, VerifyingKey};
 use vouchlog_stream::{
-    Admitted, Enrolment, Entry, GatewayState, LoggedAt, Run, SequenceNumber, Statement, StatementEntry,
-    StreamId, StreamOpening, StreamState, StreamStatus,
+    Admitted, Counted, Enrolment, Entry, GatewayState, LoggedAt, QuotaState, Run, SequenceNumber, Statement,
+    StatementEntry, StreamId, StreamOpening, StreamState, StreamStatus, Usage,
 };
 
 use crate::edge::Framed;
@@ -20,9 +20,11 @@ use crate::recall::{Recall, unknown_stream};
 use crate::state::Directory;
 
 mod house;
+mod quotas;
 mod registry;
 
 pub(crate) use house::{House, HousePlace, HouseRun, OpenHouse};
+use quotas::{DraftedQuotas, amounts, opening_amounts};
 
 /// Who may open streams without having been enrolled, and with which key they are enrolled on the way.
 pub(crate) enum Enroller<'a> {
@@ -51,6 +53,7 @@ pub(crate) struct Draft<'a> {
     gateways: HashMap<VerifyingKey, GatewayState>,
     /// Names of the keys that the batch enrols.
     enrolled: HashSet<KeyName>,
+    quotas: DraftedQuotas,
 }
 
 /// A finished draft.
@@ -60,6 +63,10 @@ pub(crate) struct Drafted {
     pub(crate) leaves: Vec<Hash>,
     pub(crate) streams: Vec<StreamState>,
     pub(crate) gateways: Vec<GatewayState>,
+    pub(crate) quotas: Vec<QuotaState>,
+    pub(crate) usage: Vec<Usage>,
+    /// Requests that were refused, by the quota they would have exceeded.
+    pub(crate) over_quota: Vec<Counted>,
     pub(crate) now: LoggedAt,
 }
 
@@ -85,6 +92,7 @@ impl<'a> Draft<'a> {
             opened_by: HashMap::new(),
             gateways: HashMap::new(),
             enrolled: HashSet::new(),
+            quotas: DraftedQuotas::default(),
         }
     }
 
@@ -94,6 +102,9 @@ impl<'a> Draft<'a> {
             leaves: self.leaves,
             streams: self.streams.into_values().collect(),
             gateways: self.gateways.into_values().collect(),
+            quotas: self.quotas.set.into_values().collect(),
+            usage: self.quotas.usage.into_values().collect(),
+            over_quota: self.quotas.refused,
             now: self.now,
         }
     }
@@ -113,9 +124,14 @@ impl<'a> Draft<'a> {
             return Ok(Done::HeadOnly(stream.size()));
         }
         // A revoked gateway may still learn what became of what it sent before.
+        let gateway = stream.gateway().clone();
+        let amounts = amounts(append);
         if is_new {
-            let gateway = stream.gateway().clone();
             self.check_gateway(&gateway)?;
+            // A stream can always be closed.
+            if count > 0 || !append.close {
+                self.check_quota(gateway.name(), &amounts)?;
+            }
         }
         let done = match self.admit(append)? {
             Admitted::Repeated(run) => return Ok(Done::Repeated(run)),
@@ -125,6 +141,7 @@ impl<'a> Draft<'a> {
             }
             Admitted::HeadOnly => Done::HeadOnly(append.old_size),
         };
+        self.charge(gateway.name(), &amounts);
         if append.close {
             self.close(append.stream);
         } else if count == 0 {
@@ -179,6 +196,8 @@ impl<'a> Draft<'a> {
             let mut tried = stream.clone();
             tried.supersede(previous.stream, previous.size)?;
         }
+        let amounts = opening_amounts(&note);
+        self.check_quota(opening.gateway.name(), &amounts)?;
         if let (Enroller::Open(operator), None) = (enroller, self.gateway(&opening.gateway)) {
             let enrolment = Enrolment::first(opening.log.clone(), opening.gateway.clone());
             let note =
@@ -194,6 +213,7 @@ impl<'a> Draft<'a> {
             stream.supersede(id, previous.size)?;
         }
         self.push(&Entry::StreamOpened { logged_at: self.now, note });
+        self.charge(opening.gateway.name(), &amounts);
         let (gateway, key) = (opening.gateway.clone(), opening.stream.clone());
         self.opened.insert(key.clone(), id);
         *self.opened_by.entry(gateway.clone()).or_default() += 1;

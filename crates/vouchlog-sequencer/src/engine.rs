@@ -283,6 +283,15 @@ impl<S: Store> Appender for Engine<S> {
         }
     }
 
+    #[tracing::instrument(name = "set_quota", skip_all)]
+    async fn set_quota(&self, note: String) -> Result<LeafIndex> {
+        let request = prepare::quota(&self.inner.shared, note)?;
+        match self.submit(request).await? {
+            (Done::QuotaSet(index), _) => Ok(index),
+            _ => Err(mixed_up()),
+        }
+    }
+
     async fn stream(&self, stream: StreamId) -> Result<StreamInfo> {
         let state = self.inner.shared.stream(stream)?;
         let directory = self.inner.shared.directory.read();

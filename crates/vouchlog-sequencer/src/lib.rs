@@ -6,7 +6,7 @@
 //! `publish.rs` shows readers the newest head, `witnesses.rs` has witnesses cosign it, `open.rs` opens a log and `recover.rs`
 //! brings a stopped one back by the path that runs every day, `follow.rs` fills the lookup index, `evict.rs` lets streams that have
 //! ended leave memory and `recall.rs` reads them back, `fsck.rs` checks a store, `scrubber.rs` does so while the log runs,
-//! `rebuild.rs` writes a log again from its entries.
+//! `rebuild.rs` writes a log again from its entries, `quotas.rs` holds what gateways may log in a day.
 //!
 //! Out of scope: transports (`vouchlog-server`), stores (`vouchlog-storage-sled`), the witnesses' own side
 //! (`vouchlog-witness`).
@@ -30,6 +30,7 @@ mod open;
 mod prepare;
 mod publish;
 mod queue;
+mod quotas;
 mod read;
 pub mod rebuild;
 mod recall;
@@ -51,4 +52,5 @@ pub use config::{Config, Options, WitnessLink, Witnesses};
 pub use engine::Engine;
 pub use engine_error::EngineError;
 pub use publish::{Published, Sequenced};
+pub use quotas::STRANGERS_HOUSE_LIMITS;
 pub use witnesses::{GuardError, WitnessState};

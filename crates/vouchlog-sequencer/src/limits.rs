@@ -33,6 +33,9 @@ pub const MAX_GATEWAYS: usize = 65_536;
 /// Names with several keys that are reported one by one: logs of earlier versions may have any number of them.
 pub const MAX_SHARED_NAMES: usize = 100;
 
+/// How far ahead of the log's time a quota may be dated, in milliseconds: a clock that differs by more needs attention.
+pub const MAX_QUOTA_AHEAD: u64 = 60 * 60 * 1_000;
+
 /// Streams one gateway may have open. A gateway process has one; processes that died leave theirs behind.
 pub const MAX_OPEN_STREAMS_PER_GATEWAY: usize = 1_024;
 

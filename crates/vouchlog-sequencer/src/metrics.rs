@@ -1,12 +1,26 @@
 //! What the engine counts, in Prometheus' terms: counters end in `_total`, times are in seconds.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 use vouchlog_merkle::TreeHead;
 use vouchlog_runtime::metrics::{Gauge, register, register_as, seconds};
+use vouchlog_stream::Counted;
+
+use crate::quotas::HighestUse;
+
+/// What is counted by a quota.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Quota {
+    quota: &'static str,
+}
+
+type Share = prometheus_client::metrics::gauge::Gauge<f64, AtomicU64>;
 
 /// The engine's metrics.
 #[derive(Debug)]
@@ -21,6 +35,9 @@ pub(crate) struct SequencerMetrics {
     pub(crate) streams: Gauge,
     pub(crate) queued: Gauge,
     pub(crate) poisoned: Gauge,
+    quotas: Gauge,
+    over_quota: Family<Quota, Counter>,
+    quota_use: Family<Quota, Share>,
 }
 
 impl SequencerMetrics {
@@ -38,6 +55,17 @@ impl SequencerMetrics {
             streams: register(r, "streams", "Streams in memory: open, or ended and not yet evicted"),
             queued: register(r, "queued_statements", "Statements waiting for a batch or in one"),
             poisoned: register(r, "poisoned", "1 if the log has stopped writing for good"),
+            quotas: register(r, "quotas", "Quotas that the operator has set"),
+            over_quota: register(
+                r,
+                "over_quota",
+                "Requests refused because the gateway's quota for the day is used up",
+            ),
+            quota_use: register(
+                r,
+                "quota_highest_use_ratio",
+                "Largest share of its quota that any gateway has used today",
+            ),
         }
     }
 
@@ -48,6 +76,21 @@ impl SequencerMetrics {
     pub(crate) fn commit_ended(&self, started: Instant, entries: usize) {
         self.commit_seconds.observe(started.elapsed().as_secs_f64());
         self.batch_entries.observe(f64::from(u32::try_from(entries).unwrap_or(u32::MAX)));
+    }
+
+    pub(crate) fn over_quota(&self, refused: &[Counted]) {
+        for counted in refused {
+            self.over_quota.get_or_create(&Quota { quota: counted.name() }).inc();
+        }
+    }
+
+    pub(crate) fn quotas(&self, count: usize, highest: &HighestUse) {
+        self.quotas.set(count as u64);
+        if count > 0 {
+            for counted in Counted::ALL {
+                self.quota_use.get_or_create(&Quota { quota: counted.name() }).set(highest.of(counted));
+            }
+        }
     }
 
     pub(crate) fn committed(&self, head: &TreeHead, entries: usize) {

@@ -155,14 +155,18 @@ fn share<S: Store>(
     feeders: Option<&Feeders>,
     registry: &mut Registry,
 ) -> Result<Arc<Shared<S>>, EngineError> {
-    let directory = Directory::load(&loaded.states, loaded.head.size.get())
+    let mut directory = Directory::load(&loaded.states, loaded.head.size.get())
         .ok_or_else(|| StoreError::Damaged("a stream or gateway state cannot be read".into()))?;
+    if let Some(house) = &config.house_key {
+        directory.quotas.set_house(house.verifying_key().name().clone(), config.options.house_limits);
+    }
     for shared in directory.shared_names() {
         tracing::warn!("{shared}");
     }
     let metrics = SequencerMetrics::register(registry);
     metrics.streams.set(directory.streams.len() as u64);
     metrics.tree_size.set(tree.size());
+    metrics.quotas(directory.quotas.count(), &directory.quotas.highest(tree.logged_at));
     let log_keys: Vec<VerifyingKey> = config.log_keys().map(|key| key.verifying_key().clone()).collect();
     let policy = feeders.map(|feeders| feeders.policy().clone());
     let at_once = policy.as_ref().is_none_or(Policy::is_quorum_none);

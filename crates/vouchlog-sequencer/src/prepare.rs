@@ -7,8 +7,8 @@ use vouchlog_merkle::Hash;
 use vouchlog_note::{CheckpointError, CosignedCheckpoint, Origin, VerifyingKey};
 use vouchlog_storage::Store;
 use vouchlog_stream::{
-    Enrolment, Evidence, Revocation, Statement, StatementKind, StreamOpening, StreamState, StreamStatus,
-    TextError, stream_origin,
+    Enrolment, Evidence, Quota, Revocation, Statement, StatementKind, StreamOpening, StreamState,
+    StreamStatus, TextError, stream_origin,
 };
 
 use crate::draft::{Draft, opened_before};
@@ -93,6 +93,11 @@ pub(crate) fn enrol<S>(shared: &Shared<S>, note: String) -> Result<Request> {
 pub(crate) fn revoke<S>(shared: &Shared<S>, note: String) -> Result<Request> {
     let revocation = Revocation::open(&note, &shared.origin, &shared.operator).map_err(note_error)?;
     Ok(Request::Revoke { note, revocation: Box::new(revocation) })
+}
+
+pub(crate) fn quota<S>(shared: &Shared<S>, note: String) -> Result<Request> {
+    let quota = Quota::open(&note, &shared.origin, &shared.operator).map_err(note_error)?;
+    Ok(Request::SetQuota { note, quota: Box::new(quota) })
 }
 
 /// A key serves one role: the keys of the log and of its operator are no gateway's, whatever name they are given.

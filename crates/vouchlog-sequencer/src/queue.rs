@@ -8,7 +8,7 @@ use vouchlog_api::{Error, ErrorKind};
 use vouchlog_merkle::{CompactRange, Growth, Hash, LeafIndex};
 use vouchlog_note::CosignedCheckpoint;
 use vouchlog_runtime::queue::{self, NotQueued};
-use vouchlog_stream::{Enrolment, Revocation, Run, Statement, StreamId, StreamOpening};
+use vouchlog_stream::{Enrolment, Quota, Revocation, Run, Statement, StreamId, StreamOpening};
 
 use crate::limits;
 use crate::signer::SignedHead;
@@ -21,6 +21,7 @@ pub(crate) enum Request {
     House { statements: Vec<Statement>, leaves: Vec<Hash> },
     Enrol { note: String, enrolment: Box<Enrolment> },
     Revoke { note: String, revocation: Box<Revocation> },
+    SetQuota { note: String, quota: Box<Quota> },
 }
 
 /// Statements for a stream, with the head verified by the stream's key.
@@ -41,7 +42,7 @@ impl Request {
         match self {
             Self::Append(append) => append.statements.len().max(1),
             Self::House { statements, .. } => statements.len().max(1),
-            Self::Open { .. } | Self::Enrol { .. } | Self::Revoke { .. } => 1,
+            Self::Open { .. } | Self::Enrol { .. } | Self::Revoke { .. } | Self::SetQuota { .. } => 1,
         }
     }
 }
@@ -64,6 +65,7 @@ pub(crate) enum Done {
     },
     Enrolled(LeafIndex),
     Revoked(LeafIndex),
+    QuotaSet(LeafIndex),
 }
 
 /// A committed batch, as far as receipts need it.

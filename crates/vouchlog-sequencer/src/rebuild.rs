@@ -1,16 +1,19 @@
 //! Writing a log again from its entries: the tree grows as it always does, and the states of streams and gateways are replayed.
 
+use std::collections::HashMap;
+
 use bytes::{Bytes, BytesMut};
 use vouchlog_merkle::{Hash, TreeHead, TreeSize, leaf_hash};
-use vouchlog_note::{Origin, SignedCheckpoint, VerifyingKey};
+use vouchlog_note::{KeyName, Origin, SignedCheckpoint, VerifyingKey};
 use vouchlog_storage::{Batch, CommitError, Growth, StateKey, Store, StoreError};
-use vouchlog_stream::{Entry, StreamId, StreamState};
+use vouchlog_stream::{Entry, StreamId, StreamState, Usage};
 
 use crate::edge::frame;
 use crate::replay::Replay;
 use crate::sequence::integrate;
 use crate::state::{
-    Directory, Tree, last_published, last_signed, note_states, stored_gateway, stored_stream,
+    Directory, Tree, last_published, last_signed, note_states, stored_gateway, stored_quota, stored_stream,
+    stored_usage,
 };
 
 /// Bytes of entries or states in one commit.
@@ -112,6 +115,8 @@ impl<'a, S: Store> Rebuilder<'a, S> {
             states.push(stored_stream(stream));
         }
         states.extend(self.replay.gateways.values().map(stored_gateway));
+        states.extend(self.replay.quotas.values().map(stored_quota));
+        states.extend(newest_usage(&directories).into_values().map(stored_usage));
         commit_states(self.store, expected, states)?;
         Ok(rebuilt)
     }
@@ -138,6 +143,19 @@ fn whole_state<'d>(replayed: &StreamState, directories: &'d [Directory]) -> Opti
         .map(std::convert::AsRef::as_ref)
         .filter(|stored| Replay::difference(replayed, stored).is_none())
         .max_by_key(|stored| stored.head_timestamp())
+}
+
+/// What gateways had used of their quotas, as the newest of the kept states has it: entries do not tell.
+fn newest_usage(directories: &[Directory]) -> HashMap<&KeyName, &Usage> {
+    let mut newest: HashMap<&KeyName, &Usage> = HashMap::new();
+    for usage in directories.iter().flat_map(|directory| directory.quotas.all_usage()) {
+        let rank = |usage: &Usage| (usage.day, usage.used.bytes);
+        let known = newest.entry(&usage.gateway).or_insert(usage);
+        if rank(usage) > rank(known) {
+            *known = usage;
+        }
+    }
+    newest
 }
 
 fn commit_states(

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use vouchlog_merkle::LeafIndex;
 use vouchlog_note::{CosignedCheckpoint, Origin, VerifyingKey};
 use vouchlog_stream::{
-    Enrolment, Entry, GatewayState, Genesis, LoggedAt, Revocation, Revoked, StatementEntry, StreamId,
-    StreamOpening, StreamState, StreamStatus, stream_origin,
+    Enrolment, Entry, GatewayState, Genesis, LoggedAt, Quota, QuotaScope, QuotaState, Revocation, Revoked,
+    StatementEntry, StreamId, StreamOpening, StreamState, StreamStatus, stream_origin,
 };
 
 use crate::state::Directory;
@@ -21,13 +21,14 @@ pub(crate) struct Replay<'a> {
     /// The last entry that concerns each stream.
     last: HashMap<StreamId, u64>,
     pub(crate) gateways: HashMap<VerifyingKey, GatewayState>,
+    pub(crate) quotas: HashMap<QuotaScope, QuotaState>,
 }
 
 impl<'a> Replay<'a> {
     /// Begins with the log `origin`, whose genesis entry `key` signed.
     pub(crate) fn new(origin: &'a Origin, key: &'a VerifyingKey) -> Self {
-        let (streams, last, gateways) = Default::default();
-        Self { origin, key, operator: None, streams, last, gateways }
+        let (streams, last, gateways, quotas) = Default::default();
+        Self { origin, key, operator: None, streams, last, gateways, quotas }
     }
 
     pub(crate) fn origin(&self) -> &'a Origin {
@@ -46,6 +47,7 @@ impl<'a> Replay<'a> {
                 self.enrolled(LeafIndex::new(index), note, *logged_at)
             }
             Entry::GatewayRevoked { note, .. } => self.revoked(LeafIndex::new(index), note),
+            Entry::QuotaSet { note, .. } => self.quota(LeafIndex::new(index), note),
             Entry::Statement(statement) => {
                 self.last.insert(statement.stream, index);
                 self.statement(statement)
@@ -110,6 +112,20 @@ impl<'a> Replay<'a> {
         messages
     }
 
+    /// What differs between these quotas and those of a store, in words.
+    pub(crate) fn quota_differences(&self, directory: &Directory) -> Vec<String> {
+        let stored = |scope: &QuotaScope| directory.quotas.get(scope);
+        let missing = self.quotas.iter().filter(|(scope, quota)| stored(scope) != Some(quota));
+        let missing = missing
+            .map(|(_, quota)| format!("the quota set by entry {} does not match its state", quota.index));
+        let unknown = directory.quotas.iter().filter(|(scope, _)| !self.quotas.contains_key(scope));
+        let unknown = unknown
+            .map(|(_, quota)| format!("a state names entry {} as a quota that it did not set", quota.index));
+        let mut messages: Vec<String> = missing.chain(unknown).collect();
+        messages.sort_unstable();
+        messages
+    }
+
     fn operator(&self) -> Result<&VerifyingKey, String> {
         self.operator.as_ref().ok_or_else(|| "no genesis entry precedes it".to_owned())
     }
@@ -139,6 +155,16 @@ impl<'a> Replay<'a> {
         };
         let (effective, reason) = (revocation.effective, revocation.reason);
         gateway.revoked.get_or_insert(Revoked { index, effective, reason });
+        Ok(())
+    }
+
+    fn quota(&mut self, index: LeafIndex, note: &str) -> Result<(), String> {
+        let Quota { scope, issued, limits, .. } =
+            Quota::open(note, self.origin, self.operator()?).map_err(|error| error.to_string())?;
+        if self.quotas.get(&scope).is_some_and(|known| known.issued >= issued) {
+            return Err("the quota is older than the one before it".to_owned());
+        }
+        self.quotas.insert(scope.clone(), QuotaState { scope, limits, issued, index });
         Ok(())
     }
 

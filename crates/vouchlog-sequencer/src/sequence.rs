@@ -38,7 +38,10 @@ use crate::publish::Published;
 use crate::queue::{Caller, Committed, Done, Message, Request, Waiting};
 use crate::second_path::SecondPath;
 use crate::signer::{SignedHead, Signer};
-use crate::state::{Eviction, Shared, Tree, stored_gateway, stored_published, stored_signed, stored_stream};
+use crate::state::{
+    Eviction, Shared, Tree, stored_gateway, stored_published, stored_quota, stored_signed, stored_stream,
+    stored_usage,
+};
 
 /// How often an idle sequencer looks for stream heads that are due.
 const IDLE_TICK: Duration = Duration::from_secs(1);
@@ -153,7 +156,12 @@ impl<S: Store> Sequencer<S> {
                 Request::Open { note, opening } => draft.open(note, &opening, &enroller),
                 Request::Enrol { note, enrolment } => draft.enrol(note, &enrolment),
                 Request::Revoke { note, revocation } => draft.revoke(note, &revocation),
+                Request::SetQuota { note, quota } => draft.set_quota(note, &quota),
                 Request::House { statements, leaves } => {
+                    if let Err(error) = draft.charge_house(&self.house, statements.len()) {
+                        answers.push((caller, Err(error)));
+                        continue;
+                    }
                     house_callers.push((caller, house.add(&statements, &leaves), statements.len()));
                     continue;
                 }
@@ -170,7 +178,9 @@ impl<S: Store> Sequencer<S> {
             answers.extend(house_callers.into_iter().map(|caller| house_answer(caller, &place)));
         }
         self.due.write_due(&mut draft, self.shared.time.monotonic(), last);
-        (draft.finish(), answers, opened)
+        let drafted = draft.finish();
+        self.shared.metrics.over_quota(&drafted.over_quota);
+        (drafted, answers, opened)
     }
 
     /// Signs the committed head, once the second path has led to the same root. From here on the head is part of the log, so a
@@ -218,6 +228,8 @@ impl<S: Store> Sequencer<S> {
     ) -> Result<()> {
         let streams = drafted.streams.iter().map(stored_stream);
         let states = streams.chain(drafted.gateways.iter().map(stored_gateway));
+        let states = states.chain(drafted.quotas.iter().map(stored_quota));
+        let states = states.chain(drafted.usage.iter().map(stored_usage));
         let states = states.chain(published.map(stored_published)).chain(evicted.states());
         let states = states.chain(self.tree.head.as_ref().map(stored_signed)).collect();
         let batch = Batch {
@@ -267,6 +279,9 @@ impl<S: Store> Sequencer<S> {
             directory.evict(evicted);
             self.shared.metrics.streams.set(directory.streams.len() as u64);
             drafted.gateways.into_iter().for_each(|gateway| directory.put_gateway(gateway));
+            drafted.quotas.into_iter().for_each(|quota| directory.quotas.put_quota(quota));
+            drafted.usage.into_iter().for_each(|usage| directory.quotas.put_usage(usage));
+            self.shared.metrics.quotas(directory.quotas.count(), &directory.quotas.highest(drafted.now));
         }
         self.shared.publisher.sequenced(head.clone(), edge.clone());
         self.tree = Tree { head: Some(head.clone()), range, edge, logged_at: drafted.now };

@@ -10,7 +10,9 @@ use vouchlog_merkle::CompactRange;
 use vouchlog_note::{KeyName, Origin, Policy, VerifyingKey};
 use vouchlog_runtime::Poison;
 use vouchlog_storage::{Index, StateKey};
-use vouchlog_stream::{GatewayState, LoggedAt, StreamId, StreamState, StreamStatus};
+use vouchlog_stream::{
+    GatewayState, LoggedAt, QuotaScope, QuotaState, StreamId, StreamState, StreamStatus, Usage,
+};
 
 use crate::config::Options;
 use crate::edge::Edge;
@@ -18,6 +20,7 @@ use crate::limits::MAX_SHARED_NAMES;
 use crate::log_time::LogTime;
 use crate::metrics::SequencerMetrics;
 use crate::publish::{Published, Publisher};
+use crate::quotas::Quotas;
 use crate::signer::SignedHead;
 
 /// The committed tree, as far as growing it needs.
@@ -51,6 +54,7 @@ pub(crate) struct Directory {
     /// The keys of each name that no other key took the place of: one, except in logs that enrolled a second one before names
     /// belonged to keys.
     holders: HashMap<KeyName, Vec<VerifyingKey>>,
+    pub(crate) quotas: Quotas,
     /// The open streams of each gateway key that has any: opening one must not look at every stream there ever was.
     open: HashMap<VerifyingKey, BTreeSet<StreamId>>,
     /// Streams that can be evicted, those first that ended first, and the place each has there.
@@ -107,11 +111,14 @@ const GATEWAY: u8 = b'g';
 const CHECKPOINT: u8 = b'c';
 const SIGNED: u8 = b'n';
 const EVICTED_BELOW: u8 = b'e';
+const QUOTA: u8 = b'q';
+const USAGE: u8 = b'u';
 
 impl Directory {
     /// Reads the states of a store that holds `size` entries; `None` when one is damaged.
     pub(crate) fn load(states: &[(StateKey, Bytes)], size: u64) -> Option<Self> {
         let mut directory = Self::default();
+        let mut usage = Vec::new();
         for (key, value) in states {
             match *key.as_bytes().first()? {
                 STREAM => directory.put_stream(StreamState::from_bytes(value)?, size),
@@ -120,10 +127,14 @@ impl Directory {
                     let below = u64::from_be_bytes(value.as_ref().try_into().ok()?);
                     directory.evicted_below = Some(below).filter(|below| *below <= size)?;
                 }
+                QUOTA => directory.quotas.put_quota(QuotaState::from_bytes(value)?),
+                USAGE => usage.push(Usage::from_bytes(value)?),
                 CHECKPOINT | SIGNED => {}
                 _ => return None,
             }
         }
+        // Held against the quotas, so after all of them.
+        usage.into_iter().for_each(|usage| directory.quotas.put_usage(usage));
         Some(directory)
     }
 
@@ -242,6 +253,24 @@ fn stream_key(id: StreamId) -> StateKey {
 pub(crate) fn stored_gateway(gateway: &GatewayState) -> (StateKey, Bytes) {
     let name = vouchlog_merkle::sha256(gateway.key.to_string().as_bytes());
     (StateKey::new([&[GATEWAY][..], name.as_bytes()].concat()), gateway.to_bytes().into())
+}
+
+/// A quota as the store keeps it. Its key is a hash: names may be long.
+pub(crate) fn stored_quota(quota: &QuotaState) -> (StateKey, Bytes) {
+    let key = match &quota.scope {
+        QuotaScope::All => vec![QUOTA],
+        QuotaScope::Gateway(name) => named_key(QUOTA, name.as_str()),
+    };
+    (StateKey::new(key), quota.to_bytes().into())
+}
+
+/// A gateway's usage as the store keeps it; that of a new day replaces it.
+pub(crate) fn stored_usage(usage: &Usage) -> (StateKey, Bytes) {
+    (StateKey::new(named_key(USAGE, usage.gateway.as_str())), usage.to_bytes().into())
+}
+
+fn named_key(kind: u8, name: &str) -> Vec<u8> {
+    [&[kind][..], vouchlog_merkle::sha256(name.as_bytes()).as_bytes()].concat()
 }
 
 /// The published checkpoint as the store keeps it, so that there is one to show after a restart without witnesses.

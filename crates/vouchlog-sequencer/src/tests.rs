@@ -8,6 +8,7 @@ mod behaviour;
 mod eviction;
 mod faults;
 mod names;
+mod quotas;
 mod recovery;
 mod witnesses;
 

@@ -78,6 +78,7 @@ pub(crate) fn log_router(log: AnyLog, operations: Operations) -> Router {
     let writes = OpenApiRouter::new()
         .routes(routes!(submit::gateways))
         .routes(routes!(submit::revocations))
+        .routes(routes!(submit::quotas))
         .layer(requires!(gate, Role::Administer))
         .merge(house)
         .layer(from_fn_with_state(gate, refuse_other_sites));

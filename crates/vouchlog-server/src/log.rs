@@ -59,6 +59,7 @@ erased! {
         append_house(request: HouseAppend) -> HouseAppended;
         enrol(note: String) -> LeafIndex;
         revoke(note: String) -> LeafIndex;
+        set_quota(note: String) -> LeafIndex;
         stream(stream: StreamId) -> StreamInfo;
     }
     LogReader {

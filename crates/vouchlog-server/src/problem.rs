@@ -28,14 +28,14 @@ pub(crate) struct Problem {
     /// What happened.
     detail: Box<str>,
     /// One word for programs, the same as `reason` over gRPC: `INVALID_ARGUMENT`, `NOT_FOUND`, `CONFLICT`, `STREAM_FORK`,
-    /// `UNAUTHENTICATED`, `PERMISSION_DENIED`, `FAILED_PRECONDITION`, `OVERLOADED`, `UNAVAILABLE`, `INTERNAL`, `METHOD_NOT_ALLOWED`,
+    /// `UNAUTHENTICATED`, `PERMISSION_DENIED`, `FAILED_PRECONDITION`, `OVERLOADED`, `QUOTA_EXCEEDED`, `UNAVAILABLE`, `INTERNAL`, `METHOD_NOT_ALLOWED`,
     /// `TOO_LARGE` or `UNSUPPORTED_MEDIA_TYPE`.
     #[schema(value_type = String)]
     code: &'static str,
     /// With `CONFLICT`: the size the log has.
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
-    /// With `OVERLOADED` and `UNAVAILABLE`: milliseconds to wait before sending the same again.
+    /// With `OVERLOADED`, `QUOTA_EXCEEDED` and `UNAVAILABLE`: milliseconds to wait before sending the same again.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
     /// The request's id, also in the header `x-request-id`: quote it to the operator.
@@ -217,6 +217,9 @@ pub(super) enum WriteProblems {
     /// The body is JSON, but not the JSON that is asked for.
     #[response(status = 422, content_type = "application/problem+json")]
     Unprocessable(Problem),
+    /// The gateway's quota for the day is used up; `retry-after` says when it renews.
+    #[response(status = 429, content_type = "application/problem+json")]
+    QuotaExceeded(Problem),
     /// Not now; `retry-after` says when.
     #[response(status = 503, content_type = "application/problem+json")]
     Unavailable(Problem),

@@ -10,6 +10,7 @@
 //! permission denied    PERMISSION_DENIED    403   403           PERMISSION_DENIED
 //! failed precondition  FAILED_PRECONDITION  409   500           FAILED_PRECONDITION
 //! overloaded           RESOURCE_EXHAUSTED   503   429           OVERLOADED           when to come back
+//! quota exceeded       RESOURCE_EXHAUSTED   429   429           QUOTA_EXCEEDED       when it renews
 //! unavailable          UNAVAILABLE          503   503           UNAVAILABLE          when to come back
 //! internal             INTERNAL             500   500           INTERNAL
 //! ```
@@ -66,12 +67,17 @@ pub(crate) fn row(kind: &ErrorKind) -> Row {
         ErrorKind::Overloaded { .. } => {
             (Code::ResourceExhausted, StatusCode::SERVICE_UNAVAILABLE, reason::OVERLOADED)
         }
+        ErrorKind::QuotaExceeded { .. } => {
+            (Code::ResourceExhausted, StatusCode::TOO_MANY_REQUESTS, reason::QUOTA_EXCEEDED)
+        }
         ErrorKind::Unavailable => (Code::Unavailable, StatusCode::SERVICE_UNAVAILABLE, reason::UNAVAILABLE),
         // `ErrorKind` may grow; until this table does, what is new is not the caller's fault.
         _ => (Code::Internal, StatusCode::INTERNAL_SERVER_ERROR, reason::INTERNAL),
     };
     let retry_after = match kind {
-        ErrorKind::Overloaded { retry_after } => Some(*retry_after),
+        ErrorKind::Overloaded { retry_after } | ErrorKind::QuotaExceeded { retry_after } => {
+            Some(*retry_after)
+        }
         ErrorKind::Unavailable => Some(RETRY_AFTER),
         _ => None,
     };
@@ -159,6 +165,12 @@ mod tests {
         check(ErrorKind::PermissionDenied, Code::PermissionDenied, [403, 403], "PERMISSION_DENIED");
         check(ErrorKind::FailedPrecondition, Code::FailedPrecondition, [409, 500], "FAILED_PRECONDITION");
         check(ErrorKind::Overloaded { retry_after: wait }, Code::ResourceExhausted, [503, 429], "OVERLOADED");
+        check(
+            ErrorKind::QuotaExceeded { retry_after: wait },
+            Code::ResourceExhausted,
+            [429, 429],
+            "QUOTA_EXCEEDED",
+        );
         check(ErrorKind::Unavailable, Code::Unavailable, [503, 503], "UNAVAILABLE");
         check(ErrorKind::Internal, Code::Internal, [500, 500], "INTERNAL");
     }

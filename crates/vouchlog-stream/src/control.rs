@@ -10,7 +10,7 @@
 //! signed by the log              signed by the gateway                  signed by the operator
 //! ```
 //!
-//! The note of an enrolment is drawn in `control/enrolment.rs`.
+//! The note of an enrolment is drawn in `control/enrolment.rs`, that of a quota in `control/quota.rs`.
 
 use thiserror::Error;
 use vouchlog_note::{KeyError, NoteError, Origin, SignatureType, SigningKey, UnverifiedNote, VerifyingKey};
@@ -19,8 +19,10 @@ use crate::limits::{MAX_NOTE_BYTES, MAX_REASON_BYTES, MAX_STREAM_SIZE};
 use crate::{LoggedAt, StreamId};
 
 mod enrolment;
+mod quota;
 
 pub use enrolment::{Enrolment, ReplacementCause, ReplacementReason, Replaces};
+pub use quota::{DailyLimits, Limit, Quota, QuotaScope};
 
 /// Why a control note was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -21,6 +21,7 @@
 //!                     | 0x83 stream closed      stream (5), the stream's signed checkpoint |
 //!                     | 0x84 gateway enrolled   signed note                                |
 //!                     | 0x85 gateway revoked    signed note                                |
+//!                     | 0x88 quota set          signed note                                |
 //!                     +--------------------------------------------------------------------+
 //! ```
 //!
@@ -36,6 +37,7 @@ const STREAM_HEAD: u8 = 0x82;
 const STREAM_CLOSED: u8 = 0x83;
 const GATEWAY_ENROLLED: u8 = 0x84;
 const GATEWAY_REVOKED: u8 = 0x85;
+const QUOTA_SET: u8 = 0x88;
 
 /// Bytes before the body of a control entry: kind and time.
 const CONTROL_HEADER: usize = 1 + LoggedAt::BYTES;
@@ -133,6 +135,13 @@ pub enum Entry {
         /// A [`Revocation`](crate::Revocation) note.
         note: String,
     },
+    /// 0x88: the operator bounds what gateways may log in a day.
+    QuotaSet {
+        /// When the log took it.
+        logged_at: LoggedAt,
+        /// A [`Quota`](crate::Quota) note.
+        note: String,
+    },
 }
 
 impl Entry {
@@ -145,7 +154,8 @@ impl Entry {
             | Self::StreamHead { logged_at, .. }
             | Self::StreamClosed { logged_at, .. }
             | Self::GatewayEnrolled { logged_at, .. }
-            | Self::GatewayRevoked { logged_at, .. } => *logged_at,
+            | Self::GatewayRevoked { logged_at, .. }
+            | Self::QuotaSet { logged_at, .. } => *logged_at,
         }
     }
 
@@ -159,6 +169,7 @@ impl Entry {
             Self::StreamClosed { .. } => "stream-closed",
             Self::GatewayEnrolled { .. } => "gateway-enrolled",
             Self::GatewayRevoked { .. } => "gateway-revoked",
+            Self::QuotaSet { .. } => "quota-set",
         }
     }
 
@@ -172,6 +183,7 @@ impl Entry {
             Self::StreamClosed { stream, note, .. } => (STREAM_CLOSED, Some(stream), note),
             Self::GatewayEnrolled { note, .. } => (GATEWAY_ENROLLED, None, note),
             Self::GatewayRevoked { note, .. } => (GATEWAY_REVOKED, None, note),
+            Self::QuotaSet { note, .. } => (QUOTA_SET, None, note),
         };
         let mut out = Vec::with_capacity(CONTROL_HEADER + StreamId::BYTES + note.len());
         out.push(kind);
@@ -201,6 +213,7 @@ impl Entry {
             STREAM_OPENED => Ok(Self::StreamOpened { logged_at, note: note(body)? }),
             GATEWAY_ENROLLED => Ok(Self::GatewayEnrolled { logged_at, note: note(body)? }),
             GATEWAY_REVOKED => Ok(Self::GatewayRevoked { logged_at, note: note(body)? }),
+            QUOTA_SET => Ok(Self::QuotaSet { logged_at, note: note(body)? }),
             STREAM_HEAD | STREAM_CLOSED => {
                 let (stream, rest) = body.split_at_checked(StreamId::BYTES).ok_or(truncated)?;
                 let stream = StreamId::from_field(&part(stream, 0));

@@ -37,10 +37,11 @@ mod place;
 mod registry;
 mod state;
 mod statement;
+mod usage;
 
 pub use control::{
-    Enrolment, Genesis, Previous, ReplacementCause, ReplacementReason, Replaces, Revocation, StreamOpening,
-    TextError,
+    DailyLimits, Enrolment, Genesis, Limit, Previous, Quota, QuotaScope, ReplacementCause, ReplacementReason,
+    Replaces, Revocation, StreamOpening, TextError,
 };
 pub use entry::{Entry, StatementEntry};
 pub use error::{EntryError, StreamError};
@@ -50,3 +51,4 @@ pub use place::LogPlace;
 pub use registry::{GatewayState, Revoked};
 pub use state::{Admitted, Fork, Run, StreamState, StreamStatus};
 pub use statement::{Digest, Evidence, Statement, StatementKind, stream_origin};
+pub use usage::{Amounts, Bounds, Counted, Day, QuotaState, Usage};

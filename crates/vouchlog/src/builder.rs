@@ -21,7 +21,7 @@ use vouchlog_sequencer::scrub::ScrubOptions;
 use vouchlog_sequencer::{Config, Options, Witnesses};
 use vouchlog_storage::{Index, StoreError};
 use vouchlog_storage_sled::{FjallIndex, SledStore};
-use vouchlog_stream::{Enrolment, TextError};
+use vouchlog_stream::{DailyLimits, Enrolment, TextError};
 
 use crate::clock::{random_bytes, system_clock};
 use crate::embedded::Log;
@@ -200,6 +200,12 @@ impl LogBuilder {
     /// How long an active stream may go without a head of it being an entry of the log; 30 s unless told otherwise.
     pub fn stream_head_interval(mut self, interval: Duration) -> Self {
         self.options.stream_head_interval = interval;
+        self
+    }
+
+    /// What the house stream may log in a day as long as the operator has set no quota for it; anything, unless told otherwise.
+    pub fn house_limits(mut self, limits: DailyLimits) -> Self {
+        self.options.house_limits = limits;
         self
     }
 

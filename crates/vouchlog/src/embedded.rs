@@ -127,6 +127,10 @@ impl Appender for Log {
         self.engine.revoke(note)
     }
 
+    fn set_quota(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send {
+        self.engine.set_quota(note)
+    }
+
     fn stream(&self, stream: StreamId) -> impl Future<Output = Result<StreamInfo>> + Send {
         self.engine.stream(stream)
     }

@@ -91,7 +91,8 @@ pub use mirror::TileMirror;
 pub use vouchlog_sequencer::scrub::{Mirror, ScrubOptions};
 #[cfg(feature = "log")]
 pub use vouchlog_sequencer::{
-    EngineError, GuardError, Published, Sequenced, WitnessLink, WitnessState, Witnesses,
+    EngineError, GuardError, Published, STRANGERS_HOUSE_LIMITS, Sequenced, WitnessLink, WitnessState,
+    Witnesses,
 };
 #[cfg(any(feature = "log", feature = "witness"))]
 pub use vouchlog_server::{Server, ServerConfig};

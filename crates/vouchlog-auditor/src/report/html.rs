@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{AuditReport, StreamReport, counted};
+use super::{AuditReport, QuotaReport, StreamReport, counted};
 use crate::finding::Finding;
 use crate::kind::{Proves, Severity};
 
@@ -54,6 +54,7 @@ impl AuditReport {
         }
         self.write_checked(page)?;
         self.write_streams(page)?;
+        self.write_quotas(page)?;
         writeln!(page, "</body></html>")
     }
 
@@ -111,6 +112,27 @@ impl AuditReport {
         )?;
         for stream in &self.streams {
             write_stream(page, stream)?;
+        }
+        writeln!(page, "</table>")
+    }
+}
+
+impl AuditReport {
+    fn write_quotas(&self, page: &mut String) -> fmt::Result {
+        if self.quotas.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            page,
+            "<h2>Quotas a day</h2><table><tr><th>Gateway</th><th>Statements</th><th>Bytes</th><th>Streams</th><th>Entry</th></tr>"
+        )?;
+        for quota in &self.quotas {
+            let QuotaReport { statements, bytes, streams, index, .. } = quota;
+            writeln!(
+                page,
+                "<tr><td>{}</td><td>{statements}</td><td>{bytes}</td><td>{streams}</td><td>{index}</td></tr>",
+                Escaped(quota.whose())
+            )?;
         }
         writeln!(page, "</table>")
     }

@@ -1,9 +1,9 @@
 //! What a saved state keeps of the rules: every stream and gateway, as JSON.
 
 use serde::{Deserialize, Serialize};
-use vouchlog_merkle::{CompactRange, TreeHead};
-use vouchlog_note::{Origin, VerifyingKey};
-use vouchlog_stream::{LoggedAt, StreamId, stream_origin};
+use vouchlog_merkle::{CompactRange, LeafIndex, TreeHead};
+use vouchlog_note::{KeyName, Origin, VerifyingKey};
+use vouchlog_stream::{DailyLimits, Limit, LoggedAt, QuotaScope, QuotaState, StreamId, stream_origin};
 
 use super::stream::EVIDENCE_BITS;
 use super::{Gateway, HeadSeen, Rules, Stream, Terms, Withdrawn};
@@ -22,7 +22,22 @@ pub(crate) struct StoredRules {
     statements: u64,
     lost: Option<Cause>,
     gateways: Vec<StoredGateway>,
+    /// Left out where there is none, as before there were quotas.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    quotas: Vec<StoredQuota>,
     streams: Vec<StoredStream>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredQuota {
+    /// None for all gateways.
+    gateway: Option<String>,
+    issued: u64,
+    index: u64,
+    statements: String,
+    bytes: String,
+    streams: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,6 +107,7 @@ impl Rules {
             statements: self.statements,
             lost: self.lost,
             gateways,
+            quotas: self.quotas.values().map(stored_quota).collect(),
             streams,
         }
     }
@@ -108,6 +124,10 @@ impl Rules {
             let StoredGateway { key, enrolled, replaced, .. } = gateway;
             rules.names.entry(key.name().clone()).or_default().push(key.clone());
             rules.gateways.insert(key, Gateway { enrolled, withdrawn, replaced });
+        }
+        for stored in stored.quotas {
+            let quota = quota(&stored).filter(|quota| quota.index.get() < size)?;
+            rules.quotas.insert(quota.scope.clone(), quota);
         }
         for stored in stored.streams {
             let id = StreamId::new(stored.id)?;
@@ -143,6 +163,36 @@ impl StoredRules {
         let broken = self.streams.iter().filter_map(|stream| stream.broken);
         broken.chain(self.lost).all(|cause| cause.0 < findings || cause.0 == usize::MAX)
     }
+}
+
+fn stored_quota(quota: &QuotaState) -> StoredQuota {
+    let gateway = match &quota.scope {
+        QuotaScope::All => None,
+        QuotaScope::Gateway(name) => Some(name.to_string()),
+    };
+    let DailyLimits { statements, bytes, streams } = quota.limits;
+    StoredQuota {
+        gateway,
+        issued: quota.issued.millis(),
+        index: quota.index.get(),
+        statements: statements.to_word(),
+        bytes: bytes.to_word(),
+        streams: streams.to_word(),
+    }
+}
+
+fn quota(stored: &StoredQuota) -> Option<QuotaState> {
+    let scope = match &stored.gateway {
+        None => QuotaScope::All,
+        Some(name) => QuotaScope::Gateway(KeyName::new(name).ok()?),
+    };
+    let limits = DailyLimits {
+        statements: Limit::from_word(&stored.statements)?,
+        bytes: Limit::from_word(&stored.bytes)?,
+        streams: Limit::from_word(&stored.streams)?,
+    };
+    let issued = LoggedAt::from_millis(stored.issued)?;
+    Some(QuotaState { scope, limits, issued, index: LeafIndex::new(stored.index) })
 }
 
 fn stored_withdrawn(withdrawn: Withdrawn) -> (u64, u64) {

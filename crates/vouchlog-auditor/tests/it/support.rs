@@ -13,8 +13,9 @@ use vouchlog_note::{
     Checkpoint, CosignedCheckpoint, KeyName, Origin, Policy, SignatureType, SigningKey, UnverifiedNote,
 };
 use vouchlog_stream::{
-    Digest, Enrolment, Entry, Evidence, Genesis, LoggedAt, Previous, ReplacementReason, Replaces, Revocation,
-    SequenceNumber, Statement, StatementEntry, StatementKind, StreamId, StreamOpening, stream_origin,
+    DailyLimits, Digest, Enrolment, Entry, Evidence, Genesis, Limit, LoggedAt, Previous, Quota, QuotaScope,
+    ReplacementReason, Replaces, Revocation, SequenceNumber, Statement, StatementEntry, StatementKind,
+    StreamId, StreamOpening, stream_origin,
 };
 
 /// The origin of test logs.
@@ -276,6 +277,22 @@ impl Builder {
         };
         let note = revocation.sign(&operator_key()).unwrap();
         self.push(&Entry::GatewayRevoked { logged_at: self.time(), note })
+    }
+
+    /// The operator bounds what all gateways may log in a day.
+    pub(crate) fn quota(&mut self, issued: u64, statements: u64) -> u64 {
+        let quota = Quota {
+            log: origin(),
+            scope: QuotaScope::All,
+            issued: LoggedAt::from_millis(issued).unwrap(),
+            limits: DailyLimits {
+                statements: Limit::AtMost(statements),
+                bytes: Limit::Unlimited,
+                streams: Limit::Unlimited,
+            },
+        };
+        let note = quota.sign(&operator_key()).unwrap();
+        self.push(&Entry::QuotaSet { logged_at: self.time(), note })
     }
 
     /// The note with which a gateway opens a stream.

@@ -107,9 +107,9 @@ pub(crate) struct RevokeArgs {
 
 /// The log, and the operator's key.
 #[derive(clap::Args)]
-struct OperatorArgs {
+pub(super) struct OperatorArgs {
     #[command(flatten)]
-    log: LogUrl,
+    pub(super) log: LogUrl,
     /// The operator's key file
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_OPERATOR_KEY")]
     operator_key: PathBuf,
@@ -257,7 +257,7 @@ impl RevokeArgs {
 impl OperatorArgs {
     /// The operator's key, and the log it is to sign for. The log's name comes from the user's own files and flags: a name a
     /// server gave could make the operator sign for another log.
-    fn load(&self) -> anyhow::Result<(SigningKey, Origin)> {
+    pub(super) fn load(&self) -> anyhow::Result<(SigningKey, Origin)> {
         let key = keys::load(&self.operator_key)?;
         let name = key.verifying_key().name().as_str();
         let origin =
@@ -272,7 +272,11 @@ impl OperatorArgs {
     }
 }
 
-async fn check_origin(log: &impl vouchlog::LogReader, url: &str, origin: &Origin) -> anyhow::Result<()> {
+pub(super) async fn check_origin(
+    log: &impl vouchlog::LogReader,
+    url: &str,
+    origin: &Origin,
+) -> anyhow::Result<()> {
     let head = Head::read(&remote::checkpoint(log, url).await?)?;
     if head.origin == *origin {
         return Ok(());

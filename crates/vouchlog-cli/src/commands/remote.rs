@@ -57,6 +57,9 @@ pub(super) fn failed(url: &str, error: &vouchlog::Error) -> anyhow::Error {
             "check the key: the log accepts only its operator's and its enrolled gateways' keys"
         }
         ErrorKind::Overloaded { .. } => "retry shortly",
+        ErrorKind::QuotaExceeded { .. } => {
+            "wait until the quota renews, or ask the log's operator for a larger one (`vouchlog quota`)"
+        }
         ErrorKind::Unavailable => {
             "check that --log is the URL that `vouchlog serve` prints, and that the log is running"
         }

@@ -7,8 +7,8 @@ use anyhow::Context;
 use clap::ValueEnum;
 use serde_json::json;
 use vouchlog::{
-    EngineError, GuardError, IndexMode, Log, LogBuilder, OpenError, StoreError, TreeSize, VerifyingKey,
-    WitnessState, WitnessUrls, connect_witnesses, keys,
+    EngineError, GuardError, IndexMode, Log, LogBuilder, OpenError, STRANGERS_HOUSE_LIMITS, StoreError,
+    TreeSize, VerifyingKey, WitnessState, WitnessUrls, connect_witnesses, keys,
 };
 
 use super::access::{AccessArgs, OpenAccess};
@@ -105,6 +105,12 @@ impl Args {
         });
         let (builder, witness_urls) = self.builder()?;
         let builder = builder.house(self.house.is_on(address));
+        // Who reaches the house stream from elsewhere is nobody's gateway.
+        let builder = if address.ip().to_canonical().is_loopback() {
+            builder
+        } else {
+            builder.house_limits(STRANGERS_HOUSE_LIMITS)
+        };
         let log = builder.await.map_err(|error| advise(&error))?;
         let url = format!("http://{address}");
         let (origin, vkey, operator) = (log.origin(), log.vkey(), log.operator_vkey());

@@ -45,7 +45,7 @@ impl Session {
                 Err(Trouble::Stop(error)) => return error,
                 Err(Trouble::Again(error)) => {
                     let wait = match error.kind {
-                        ErrorKind::Overloaded { retry_after } => {
+                        ErrorKind::Overloaded { retry_after } | ErrorKind::QuotaExceeded { retry_after } => {
                             self.backoff.next_wait_of_at_least(retry_after)
                         }
                         _ => self.backoff.next_wait(),

@@ -124,6 +124,10 @@ impl Appender for Liar {
         self.log.revoke(note).await
     }
 
+    async fn set_quota(&self, note: String) -> Result<LeafIndex> {
+        self.log.set_quota(note).await
+    }
+
     async fn stream(&self, stream: StreamId) -> Result<StreamInfo> {
         let mut info = self.log.stream(stream).await?;
         if self.lies(Lie::Fewer) {

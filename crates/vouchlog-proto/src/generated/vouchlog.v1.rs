@@ -468,6 +468,40 @@ impl ::prost::Name for RevokeResponse {
         "type.googleapis.com/vouchlog.v1.RevokeResponse".into()
     }
 }
+/// Asks to set a quota.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetQuotaRequest {
+    /// Signed note, first line `vouchlog/v1 quota`, signed by the operator's key.
+    #[prost(string, tag = "1")]
+    pub note: ::prost::alloc::string::String,
+}
+impl ::prost::Name for SetQuotaRequest {
+    const NAME: &'static str = "SetQuotaRequest";
+    const PACKAGE: &'static str = "vouchlog.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "vouchlog.v1.SetQuotaRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/vouchlog.v1.SetQuotaRequest".into()
+    }
+}
+/// The quota is in force.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetQuotaResponse {
+    /// Index of the entry that set it.
+    #[prost(uint64, tag = "1")]
+    pub index: u64,
+}
+impl ::prost::Name for SetQuotaResponse {
+    const NAME: &'static str = "SetQuotaResponse";
+    const PACKAGE: &'static str = "vouchlog.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "vouchlog.v1.SetQuotaResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/vouchlog.v1.SetQuotaResponse".into()
+    }
+}
 /// When an append is answered. Either way what it answers is durable. INVALID_ARGUMENT for a number that is none of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -766,6 +800,28 @@ pub mod gateway_client {
                 .insert(GrpcMethod::new("vouchlog.v1.Gateway", "Revoke"));
             self.inner.unary(req, path, codec).await
         }
+        /// Bounds what a gateway, or each gateway, may log in a day (UTC). The note is signed by the operator's key.
+        pub async fn set_quota(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetQuotaRequest>,
+        ) -> std::result::Result<tonic::Response<super::SetQuotaResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vouchlog.v1.Gateway/SetQuota",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vouchlog.v1.Gateway", "SetQuota"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -836,6 +892,11 @@ pub mod gateway_server {
             &self,
             request: tonic::Request<super::RevokeRequest>,
         ) -> std::result::Result<tonic::Response<super::RevokeResponse>, tonic::Status>;
+        /// Bounds what a gateway, or each gateway, may log in a day (UTC). The note is signed by the operator's key.
+        async fn set_quota(
+            &self,
+            request: tonic::Request<super::SetQuotaRequest>,
+        ) -> std::result::Result<tonic::Response<super::SetQuotaResponse>, tonic::Status>;
     }
     /// Takes statements into the log. Every answer is given only when what it answers is durable.
     ///
@@ -1214,6 +1275,49 @@ pub mod gateway_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RevokeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vouchlog.v1.Gateway/SetQuota" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetQuotaSvc<T: Gateway>(pub Arc<T>);
+                    impl<T: Gateway> tonic::server::UnaryService<super::SetQuotaRequest>
+                    for SetQuotaSvc<T> {
+                        type Response = super::SetQuotaResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetQuotaRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Gateway>::set_quota(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetQuotaSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -291,7 +291,8 @@ impl<'a, S: Store> Check<'a, S> {
             let message = format!("stream {id} has a state, but was never opened");
             self.find(FindingCode::State, None, message);
         }
-        for message in self.replay.gateway_differences(&directory) {
+        let quotas = self.replay.quota_differences(&directory);
+        for message in self.replay.gateway_differences(&directory).into_iter().chain(quotas) {
             self.find(FindingCode::State, None, message);
         }
     }

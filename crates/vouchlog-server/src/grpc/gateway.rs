@@ -78,4 +78,12 @@ impl v1::gateway_server::Gateway for Gateway {
         let index = self.log.revoke(request.into_inner().note).await.map_err(|error| status(&error))?;
         Ok(Response::new(v1::RevokeResponse { index: index.get() }))
     }
+
+    async fn set_quota(
+        &self,
+        request: Request<v1::SetQuotaRequest>,
+    ) -> Result<Response<v1::SetQuotaResponse>, Status> {
+        let index = self.log.set_quota(request.into_inner().note).await.map_err(|error| status(&error))?;
+        Ok(Response::new(v1::SetQuotaResponse { index: index.get() }))
+    }
 }

@@ -97,7 +97,8 @@ impl EntryJson {
                 Entry::Genesis { note, .. }
                 | Entry::StreamOpened { note, .. }
                 | Entry::GatewayEnrolled { note, .. }
-                | Entry::GatewayRevoked { note, .. },
+                | Entry::GatewayRevoked { note, .. }
+                | Entry::QuotaSet { note, .. },
             ) => json.note = Some(note),
             Err(_) => {}
         }

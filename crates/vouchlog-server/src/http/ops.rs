@@ -38,6 +38,7 @@ writing (gateways use gRPC, service vouchlog.v1.Gateway on this port)
   POST /add                             any body; its SHA-256 is logged, the response is the index
   POST /v1/gateways                     a signed note that enrols a gateway
   POST /v1/revocations                  a signed note that revokes one
+  POST /v1/quotas                       a signed note that bounds what gateways may log in a day
 
 operations
   GET  /healthz  /readyz  /metrics  /openapi.json

@@ -256,6 +256,22 @@ pub(super) async fn revocations(
     Ok(Json(Noted { index: index.get() }))
 }
 
+/// Bounds what gateways may log in a day (UTC).
+///
+/// The body is a signed note whose first line is `vouchlog/v1 quota`. The operator's signature is all the authority it takes.
+#[utoipa::path(
+    post, path = "/v1/quotas", tag = "submit", request_body(content = String, content_type = "text/plain"),
+    responses((status = 200, description = "The quota is in force.", body = Noted), WriteProblems)
+)]
+pub(super) async fn quotas(
+    State(log): State<AnyLog>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Noted>, Problem> {
+    let index = log.set_quota(note(&headers, body).await?).await?;
+    Ok(Json(Noted { index: index.get() }))
+}
+
 /// A signed note as the body of a request.
 async fn note(headers: &HeaderMap, body: Body) -> Result<String, Problem> {
     if !is_of_type(headers, &["text/plain"]) {

@@ -369,6 +369,17 @@ impl Appender for Fake {
         .await
     }
 
+    async fn set_quota(&self, note: String) -> Result<LeafIndex> {
+        self.attempt(|state| {
+            vouchlog_stream::Quota::open(&note, &origin(), operator().verifying_key())
+                .map_err(|error| Error::new(ErrorKind::PermissionDenied, error.to_string()))?;
+            let (index, logged_at) = (state.next_index(), state.now());
+            state.push([Entry::QuotaSet { logged_at, note }]);
+            Ok(index)
+        })
+        .await
+    }
+
     async fn stream(&self, stream: StreamId) -> Result<StreamInfo> {
         let state = self.state.lock().unwrap();
         let known = state.streams.get(&stream).ok_or_else(|| Error::not_found("no such stream"))?;

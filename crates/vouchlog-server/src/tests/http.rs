@@ -183,7 +183,20 @@ async fn gateways_are_enrolled_and_revoked_by_the_operators_note() {
         reason: "lost".to_owned(),
     };
     let revocation = revocation.sign(&fake::operator()).unwrap();
-    for (path, note, index) in [("/v1/gateways", &enrolment, 3), ("/v1/revocations", &revocation, 4)] {
+    let quota = vouchlog_stream::Quota {
+        log: origin(),
+        scope: vouchlog_stream::QuotaScope::All,
+        issued: LoggedAt::from_millis(5).unwrap(),
+        limits: vouchlog_stream::DailyLimits {
+            statements: vouchlog_stream::Limit::AtMost(9),
+            bytes: vouchlog_stream::Limit::Unlimited,
+            streams: vouchlog_stream::Limit::Unlimited,
+        },
+    };
+    let quota = quota.sign(&fake::operator()).unwrap();
+    for (path, note, index) in
+        [("/v1/gateways", &enrolment, 3), ("/v1/revocations", &revocation, 4), ("/v1/quotas", &quota, 5)]
+    {
         let request = client().post(served.url(path)).header("content-type", "text/plain; charset=utf-8");
         let answer: Value = request.body(note.clone()).send().await.unwrap().json().await.unwrap();
         assert_eq!(answer, json!({ "index": index }), "{path}");
@@ -287,6 +300,7 @@ async fn the_document_describes_every_route() {
         "/v1/entries",
         "/v1/gateways",
         "/v1/inclusion",
+        "/v1/quotas",
         "/v1/receipts/{index}",
         "/v1/revocations",
         "/v1/statements",
@@ -294,7 +308,7 @@ async fn the_document_describes_every_route() {
     ] {
         assert!(paths.iter().any(|there| *there == path), "{path} is not described: {paths:?}");
     }
-    assert_eq!(paths.len(), 17, "{paths:?}");
+    assert_eq!(paths.len(), 18, "{paths:?}");
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             assert!(operation["summary"].is_string(), "{method} {path} says nothing of itself");

@@ -8,8 +8,8 @@ use vouchlog_note::{CosignedCheckpoint, KeyName, Origin, SignatureType, SigningK
 use super::*;
 use crate::limits::{MAX_REASON_BYTES, MAX_STREAM_SIZE};
 use crate::{
-    Digest, Enrolment, Evidence, Genesis, Previous, ReplacementCause, ReplacementReason, Replaces,
-    Revocation, StatementKind, StreamOpening, TextError,
+    DailyLimits, Digest, Enrolment, Evidence, Genesis, Limit, Previous, Quota, QuotaScope, ReplacementCause,
+    ReplacementReason, Replaces, Revocation, StatementKind, StreamOpening, TextError,
 };
 
 const VECTORS: &str = include_str!("../../../../tests/vectors/entries/entries.json");
@@ -78,6 +78,16 @@ fn revocation(reason: &str) -> Revocation {
     Revocation { log: origin(), gateway, effective: at(T + 30_000), reason: reason.to_owned() }
 }
 
+fn quota() -> Quota {
+    let gateway = key("gateway").verifying_key().name().clone();
+    let limits = DailyLimits {
+        statements: Limit::AtMost(1_000_000),
+        bytes: Limit::Unlimited,
+        streams: Limit::Default,
+    };
+    Quota { log: origin(), scope: QuotaScope::Gateway(gateway), issued: at(T + 90_000), limits }
+}
+
 fn genesis() -> Genesis {
     Genesis { origin: origin(), operator: key("operator").verifying_key().clone() }
 }
@@ -114,6 +124,9 @@ fn meaning(name: &str, bytes: &[u8]) -> Entry {
             let note = rotation().cross_sign(&key("gateway-next"), &key("gateway-third")).unwrap();
             let note = Enrolment::countersign(&note, &origin(), &key("operator")).unwrap();
             Entry::GatewayEnrolled { logged_at: at(T + 90_005), note }
+        }
+        "quota-set" => {
+            Entry::QuotaSet { logged_at: at(T + 90_004), note: quota().sign(&key("operator")).unwrap() }
         }
         "largest-numbers" => Entry::Statement(StatementEntry {
             logged_at: LoggedAt::MAX,
@@ -160,7 +173,7 @@ fn statement(kind: StatementKind) -> StatementEntry {
 #[test]
 fn golden_entries_mean_what_they_mean() {
     let golden = golden();
-    assert_eq!(golden.len(), StatementKind::ALL.len() + 10);
+    assert_eq!(golden.len(), StatementKind::ALL.len() + 11);
     for (name, bytes, leaf) in golden {
         let entry = Entry::decode(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(entry, meaning(&name, &bytes), "{name}");
@@ -232,6 +245,7 @@ fn open_note(entry: &Entry) -> Result<(), String> {
         Entry::GatewayRevoked { note, .. } => {
             Revocation::open(note, &origin(), &operator).map(drop).map_err(text)
         }
+        Entry::QuotaSet { note, .. } => Quota::open(note, &origin(), &operator).map(drop).map_err(text),
         Entry::StreamHead { stream, note, .. } | Entry::StreamClosed { stream, note, .. } => {
             let origin = Origin::new(&crate::stream_origin(origin().as_str(), *stream)).unwrap();
             let opened = CosignedCheckpoint::open(note.as_bytes(), &origin, key("stream").verifying_key());

@@ -2,7 +2,7 @@
 
 use vouchlog_note::VerifyingKey;
 use vouchlog_stream::{
-    Enrolment, Entry, Genesis, LoggedAt, ReplacementReason, Replaces, Revocation, StreamOpening,
+    Enrolment, Entry, Genesis, LoggedAt, Quota, ReplacementReason, Replaces, Revocation, StreamOpening,
 };
 
 use super::BrokenRule;
@@ -28,8 +28,22 @@ impl BrokenRule<'_> {
                     }
                 }
             }
+            Entry::QuotaSet { note, .. } => match Quota::open(note, &self.log.origin, &genesis.operator) {
+                Err(_) => true,
+                Ok(quota) => self
+                    .quotas(index, genesis)
+                    .any(|before| before.scope == quota.scope && before.issued >= quota.issued),
+            },
             _ => false,
         }
+    }
+
+    /// The quotas that entries before `index` set.
+    fn quotas(&self, index: u64, genesis: &Genesis) -> impl Iterator<Item = Quota> {
+        self.decoded().take_while(move |(other, _)| *other < index).filter_map(move |(_, entry)| {
+            let Entry::QuotaSet { note, .. } = entry else { return None };
+            Quota::open(&note, &self.log.origin, &genesis.operator).ok()
+        })
     }
 
     /// Whether the enrolment at `index` replaces a key that it may not, or by a key that it may not.

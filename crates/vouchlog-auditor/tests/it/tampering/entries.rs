@@ -357,6 +357,54 @@ async fn an_enrolment_the_operator_did_not_sign() {
 }
 
 #[tokio::test]
+async fn a_quota_the_operator_did_not_sign_and_one_that_comes_back() {
+    check_proven(Kind::BadEnrolment, None, |log| {
+        let quota = vouchlog_stream::Quota {
+            log: origin(),
+            scope: vouchlog_stream::QuotaScope::All,
+            issued: log.time(),
+            limits: vouchlog_stream::DailyLimits {
+                statements: vouchlog_stream::Limit::AtMost(1),
+                bytes: vouchlog_stream::Limit::Unlimited,
+                streams: vouchlog_stream::Limit::Unlimited,
+            },
+        };
+        let (logged_at, note) = (log.time(), quota.sign(&gateway_key(80)).unwrap());
+        log.push(&Entry::QuotaSet { logged_at, note })
+    })
+    .await;
+    check_proven(Kind::BadEnrolment, None, |log| {
+        log.quota(7, 1_000);
+        log.quota(8, 10);
+        log.quota(7, 1_000)
+    })
+    .await;
+}
+
+/// The quotas in force are in the report, also in that of an audit that goes on from a saved state.
+#[tokio::test]
+async fn quotas_are_reported() {
+    let (entries, _) = log_with(|log| {
+        log.quota(7, 1_000);
+        Some(log.quota(8, 10))
+    });
+    let config = config();
+    let first = run(Objects::of(&entries), &config, None).await;
+    let saved = first.state.unwrap().to_json();
+    let state = AuditState::from_json(saved.as_bytes(), &config.log).unwrap();
+    let again = run(Objects::of(&entries), &config, Some(state)).await;
+    for report in [first.report, again.report] {
+        assert!(report.is_clean(), "{report}");
+        let [quota] = &report.quotas[..] else { panic!("{report}") };
+        assert_eq!((quota.gateway.as_deref(), quota.statements.as_str()), (None, "10"));
+        let line =
+            "quota of every gateway without its own a day: statements 10, bytes unlimited, streams unlimited";
+        assert!(report.to_string().contains(line), "{report}");
+        assert!(report.to_html().contains("<h2>Quotas a day</h2>"));
+    }
+}
+
+#[tokio::test]
 async fn an_opening_that_does_not_hold() {
     check_proven(Kind::BadOpening, Some(3), |log| {
         let opened = log.open(10, 30, None);

@@ -214,6 +214,7 @@ mod tests {
             checkpoint: None,
             checked: vouchlog_auditor::Checked { entries: 5, ..Default::default() },
             streams: Vec::new(),
+            quotas: Vec::new(),
         }
     }
 
