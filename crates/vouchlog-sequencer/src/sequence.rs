@@ -153,7 +153,7 @@ impl<S: Store> Sequencer<S> {
                 Request::Open { note, opening } => draft.open(note, &opening, &enroller),
                 Request::Enrol { note, enrolment } => draft.enrol(note, &enrolment),
                 Request::Revoke { note, revocation } => draft.revoke(note, &revocation),
-                Request::House { statements, leaves } => {
+                Request::House { statements, leaves, room: _room } => {
                     house_callers.push((caller, house.add(&statements, &leaves), statements.len()));
                     continue;
                 }
