@@ -35,9 +35,10 @@ use connection::Busy;
 #[cfg(test)]
 pub(crate) use connection::testing;
 pub(crate) use connection::{Address, AddressKey, Connection, Origin, is_local};
-use holdings::Resource;
+pub(crate) use holdings::Resource;
 use pace::LeastPace;
-use pools::{Pools, Taken};
+pub(crate) use pools::Pools;
+use pools::Taken;
 pub(crate) use time::Clock;
 
 /// Admits the requests of a server. Clones admit to the same places.
@@ -48,10 +49,24 @@ pub(crate) struct Admission {
     least: LeastPace,
 }
 
+/// A request that may go to its handler.
+struct Admitted {
+    request: Request,
+    /// Of a body that is still to come.
+    arrival: Option<Arc<Arrival>>,
+    /// Where there is none, and of a stream.
+    place: Option<Taken>,
+}
+
 impl Admission {
     pub(crate) fn new(config: &ServerConfig, metrics: ServerMetrics) -> Self {
         let least = LeastPace { idle: config.body_idle_timeout, rate: config.min_body_rate };
         Self { pools: Pools::new(config, metrics.clone()), metrics, least }
+    }
+
+    /// The pools that requests take from.
+    pub(crate) fn pools(&self) -> &Arc<Pools> {
+        &self.pools
     }
 
     /// Has a request answered by `respond`, if there is room for it.
@@ -67,7 +82,7 @@ impl Admission {
     {
         let connection = request.extensions().get::<Arc<Connection>>().cloned();
         let busy = connection.as_ref().map(Busy::new);
-        let (request, arrival, place) = self.admit(call, request, connection.as_ref())?;
+        let Admitted { request, arrival, place } = self.admit(call, request, connection.as_ref())?;
         let answer = respond(request).await;
         if let Some(arrival) = &arrival {
             if let Some(why) = arrival.refusal() {
@@ -91,7 +106,7 @@ impl Admission {
         call: Call,
         request: Request,
         connection: Option<&Arc<Connection>>,
-    ) -> Result<(Request, Option<Arc<Arrival>>, Option<Taken>), Error> {
+    ) -> Result<Admitted, Error> {
         let is_whole = request.body().is_end_stream();
         let place = match is_whole || call.is_stream {
             true => Some(self.pools.take(call.place, 1, connection)?),
@@ -100,11 +115,11 @@ impl Admission {
             false => None,
         };
         if is_whole {
-            return Ok((request, None, place));
+            return Ok(Admitted { request, arrival: None, place });
         }
         let arrival = Arrival::new(Arc::clone(&self.pools), connection.cloned(), self.metrics.clone(), call);
         let (head, body) = request.into_parts();
         let body = Body::new(ArrivingBody::new(body, Arc::clone(&arrival), self.least));
-        Ok((Request::from_parts(head, body), Some(arrival), place))
+        Ok(Admitted { request: Request::from_parts(head, body), arrival: Some(arrival), place })
     }
 }

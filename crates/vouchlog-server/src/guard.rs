@@ -18,7 +18,7 @@ use tracing::{Instrument, Span};
 use vouchlog_api::Error;
 use vouchlog_runtime::request_id;
 
-use crate::admission::{Admission, Call, Connection, Form};
+use crate::admission::{Admission, Call, Connection, Form, Pools};
 use crate::config::ServerConfig;
 use crate::metrics::{Rpc, ServerMetrics, method_label};
 use crate::outcome;
@@ -39,6 +39,11 @@ impl Guard {
     pub(crate) fn new(metrics: ServerMetrics, config: &ServerConfig) -> Self {
         let admission = Admission::new(config, metrics.clone());
         Self { metrics, admission, timeout: config.request_timeout, ids: Arc::new(Ids::new()) }
+    }
+
+    /// The pools that requests take from.
+    pub(crate) fn pools(&self) -> &Arc<Pools> {
+        self.admission.pools()
     }
 }
 

@@ -59,6 +59,15 @@ pub(crate) const SHARE_OF_CONNECTION_STREAMS: usize = 32;
 /// have no share: this machine's, and those of [`ServerConfig::proxies`](crate::ServerConfig::proxies).
 pub(crate) const SHARE_OF_ADDRESS: usize = 2;
 
+/// Bytes run short when less than an eighth is free. Then those who cling to most give way.
+pub(crate) const SHORT: usize = 8;
+
+/// How long bytes may be held without a break while they are short: a body or an answer that moves takes less.
+pub(crate) const PATIENCE_WHEN_SHORT: Duration = Duration::from_secs(2);
+
+/// How long it takes until what a connection held is free after it was cut off.
+pub(crate) const RELIEF: Duration = Duration::from_millis(5);
+
 /// A share in bytes is never less: a small request with a client's usual window.
 pub(crate) const MIN_SHARE_BYTES: usize = 16 * 1024;
 

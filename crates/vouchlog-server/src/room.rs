@@ -12,11 +12,12 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::admission::{Address, AddressKey, Clock, Connection, Origin, is_local};
+use crate::admission::{Address, AddressKey, Clock, Connection, Origin, Pools, Resource, is_local};
 use crate::config::ServerConfig;
 use crate::descriptors::Descriptors;
 use crate::limits::{
-    LEAVING_AT_ONCE, MAX_LEAVING, MIN_CONNECTIONS_OF_ADDRESS, QUIET_AFTER, SHARE_OF_ADDRESS,
+    LEAVING_AT_ONCE, MAX_LEAVING, MIN_CONNECTIONS_OF_ADDRESS, PATIENCE_WHEN_SHORT, QUIET_AFTER, RELIEF,
+    SHARE_OF_ADDRESS,
 };
 use crate::metrics::ServerMetrics;
 
@@ -159,6 +160,41 @@ impl Room {
                 }
             }
         }
+    }
+}
+
+/// When bytes run short, cuts off the connection that has clung to most of them, for as long as the server runs: each waits for
+/// bytes that do not come, or does not read. So those who do nothing give way before those who do.
+pub(crate) async fn relieve(room: &Room, pools: &Pools) {
+    loop {
+        pools.shortage().await;
+        while Resource::BYTES.iter().any(|resource| pools.is_short(*resource)) {
+            for resource in Resource::BYTES {
+                while pools.is_short(resource) && room.cut_longest(resource) {
+                    // What it held is free again once its tasks have ended.
+                    tokio::time::sleep(RELIEF).await;
+                }
+            }
+            tokio::time::sleep(RELIEF * 10).await;
+        }
+    }
+}
+
+impl Room {
+    /// Cuts off the connection that has clung to most bytes. Whether there was one.
+    fn cut_longest(&self, resource: Resource) -> bool {
+        let open = self.open.lock();
+        let longest = open
+            .connections
+            .values()
+            .filter(|connection| !connection.cut().is_cancelled())
+            .map(|connection| (connection.clings_to(resource, PATIENCE_WHEN_SHORT), connection))
+            .max_by_key(|(bytes, _)| *bytes);
+        let Some((bytes, connection)) = longest.filter(|(bytes, _)| *bytes > 0) else { return false };
+        tracing::debug!(bytes, "a connection is cut off because bytes run short");
+        connection.cut().cancel();
+        self.metrics.ended_connection("shortage");
+        true
     }
 }
 

@@ -17,7 +17,7 @@ use vouchlog_api::{AnyWitness, Witness};
 
 use crate::Readiness;
 use crate::access::{Gate, Hosts, refuse_other_sites, require_for_rpc};
-use crate::admission::is_local;
+use crate::admission::{Pools, is_local};
 use crate::config::ServerConfig;
 use crate::connections::{Serving, accept};
 use crate::guard::{Guard, guard, speaks_grpc};
@@ -27,7 +27,7 @@ use crate::limits::{ADMIN_BYTES, MAX_ADMIN_CONNECTIONS};
 use crate::log::{AnyLog, ServedLog};
 use crate::metrics::ServerMetrics;
 use crate::problem::Problem;
-use crate::room::{Port, Room};
+use crate::room::{Port, Room, relieve};
 use crate::{grpc, http};
 
 /// A server of one log, of one witness, of a program's own routes, or of its health and metrics alone.
@@ -47,6 +47,7 @@ struct Built {
     /// What operators ask alone.
     admin: Router,
     metrics: ServerMetrics,
+    pools: Arc<Pools>,
 }
 
 /// What is given the registry once it is complete.
@@ -178,6 +179,7 @@ impl Server {
         let served = async { tokio::join!(join_all(accepting), told) };
         tokio::select! {
             () = room.cut_slow_readers() => {}
+            () = relieve(&room, &built.pools) => {}
             () = admin_room.cut_slow_readers() => {}
             _ = served => {}
         }
@@ -220,13 +222,14 @@ impl Server {
             .layer(from_fn_with_state(gate.clone(), require_for_rpc))
             .layer(from_fn_with_state(gate, refuse_other_sites));
         // The services bring a fallback that answers everyone as gRPC, 200 to a browser too: it is replaced after the merge.
-        let finished = |router: Router, config: &ServerConfig| {
-            let guarded = Guard::new(metrics.clone(), config);
+        let finished = |router: Router, guarded: Guard| {
             router.fallback(unknown).layer(from_fn_with_state(guarded, guard))
         };
-        let router = finished(routes.merge(services), &self.config);
-        let admin = finished(admin, &of_admin(&self.config));
-        Built { router, admin, metrics }
+        let guarded = Guard::new(metrics.clone(), &self.config);
+        let pools = Arc::clone(guarded.pools());
+        let router = finished(routes.merge(services), guarded);
+        let admin = finished(admin, Guard::new(metrics.clone(), &of_admin(&self.config)));
+        Built { router, admin, metrics, pools }
     }
 }
 

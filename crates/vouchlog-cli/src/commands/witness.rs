@@ -158,12 +158,7 @@ impl Args {
     }
 }
 
-fn announce(
-    output: Output,
-    witness: &Witness,
-    url: &str,
-    (access, admin): (&OpenAccess, &AdminPort),
-) {
+fn announce(output: Output, witness: &Witness, url: &str, (access, admin): (&OpenAccess, &AdminPort)) {
     let (name, logs) = (witness.name(), witness.logs());
     let vkeys: Vec<String> = witness.vkeys().iter().map(ToString::to_string).collect();
     let lines: String = vkeys.iter().map(|vkey| format!("  vkey  {vkey}\n")).collect();

@@ -3,10 +3,11 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::holdings::Holdings;
+use super::holdings::{Holdings, Resource};
 use super::time::{Clock, EPOCHS};
 
 /// A client's address, as far as shares go: an IPv4 address, or the /64 that one IPv6 host can choose addresses from.
@@ -57,6 +58,8 @@ pub(crate) struct Connection {
     active_at: AtomicU64,
     /// Pieces of answers that the client has not read, by the epoch in which they were made.
     unread: [AtomicUsize; EPOCHS],
+    /// Since when it has held bytes without a break, of bodies and of answers.
+    holds_since: [AtomicU64; Resource::BYTES.len()],
     /// Operations are answered in full: the port is not for strangers.
     is_private: bool,
     /// Ends it when its requests have ended.
@@ -85,6 +88,7 @@ impl Connection {
             clock,
             under_way: AtomicUsize::new(0),
             unread: Default::default(),
+            holds_since: Default::default(),
             is_private,
             closing: stopping.child_token(),
             is_leaving: AtomicBool::new(false),
@@ -125,6 +129,20 @@ impl Connection {
     /// A request made progress.
     pub(crate) fn touch(&self) {
         self.active_at.store(self.clock.millis(), Ordering::Relaxed);
+    }
+
+    /// It holds something of a resource, after it held nothing.
+    pub(super) fn begin_to_hold(&self, resource: Resource) {
+        if let Some(place) = Resource::BYTES.iter().position(|bytes| *bytes == resource) {
+            self.holds_since[place].store(self.clock.millis(), Ordering::Relaxed);
+        }
+    }
+
+    /// How many bytes of bodies, or of answers, it has held a part of for longer than that, without a break.
+    pub(crate) fn clings_to(&self, resource: Resource, longer_than: Duration) -> usize {
+        let Some(place) = Resource::BYTES.iter().position(|bytes| *bytes == resource) else { return 0 };
+        let held_for = self.clock.millis().saturating_sub(self.holds_since[place].load(Ordering::Relaxed));
+        if u128::from(held_for) < longer_than.as_millis() { 0 } else { self.holdings.get(resource) }
     }
 
     pub(crate) fn active_at(&self) -> u64 {

@@ -40,6 +40,9 @@ impl Resource {
 
     pub(crate) const COUNT: usize = Self::ALL.len();
 
+    /// What clients can use up by doing nothing.
+    pub(crate) const BYTES: [Self; 2] = [Self::BodyBytes, Self::AnswerBytes];
+
     /// As metrics have it.
     pub(crate) const fn label(self) -> &'static str {
         match self {
@@ -70,7 +73,6 @@ impl Holdings {
         self.0[resource as usize].fetch_sub(less, Ordering::Relaxed);
     }
 
-    #[cfg(test)]
     pub(crate) fn get(&self, resource: Resource) -> usize {
         self.0[resource as usize].load(Ordering::Relaxed)
     }

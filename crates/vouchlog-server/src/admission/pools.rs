@@ -13,6 +13,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::sync::Notify;
 use vouchlog_api::{Error, ErrorKind};
 
 use super::connection::Connection;
@@ -20,7 +21,7 @@ use super::holdings::Resource;
 use crate::config::ServerConfig;
 use crate::limits::{
     MAX_OPERATIONS, MIN_SHARE_BYTES, OPERATIONS_BYTES, RETRY_AFTER, SHARE_ALONE, SHARE_OF_ADDRESS,
-    SHARE_OF_CONNECTION, SHARE_OF_CONNECTION_STREAMS, SHARE_OF_CONNECTION_WAITING,
+    SHARE_OF_CONNECTION, SHARE_OF_CONNECTION_STREAMS, SHARE_OF_CONNECTION_WAITING, SHORT,
 };
 use crate::metrics::ServerMetrics;
 
@@ -28,6 +29,8 @@ use crate::metrics::ServerMetrics;
 pub(crate) struct Pools {
     pools: [Pool; Resource::COUNT],
     metrics: ServerMetrics,
+    /// Told when bytes run short.
+    shortage: Notify,
 }
 
 /// One pool, in a cache line of its own.
@@ -59,7 +62,7 @@ impl Pools {
             };
             Pool { used: AtomicUsize::new(0), total: total.max(1), of_connection, least }
         };
-        Arc::new(Self { pools: Resource::ALL.map(pool), metrics })
+        Arc::new(Self { pools: Resource::ALL.map(pool), metrics, shortage: Notify::new() })
     }
 
     /// Whether nothing of it is left.
@@ -96,6 +99,17 @@ impl Pools {
         Error::new(ErrorKind::Overloaded { retry_after: RETRY_AFTER }, why)
     }
 
+    /// Completes when bytes run short.
+    pub(crate) async fn shortage(&self) {
+        self.shortage.notified().await;
+    }
+
+    /// Whether little is left of it.
+    pub(crate) fn is_short(&self, resource: Resource) -> bool {
+        let pool = self.pool(resource);
+        pool.total.saturating_sub(pool.used.load(Ordering::Relaxed)) < pool.total / SHORT
+    }
+
     fn pool(&self, resource: Resource) -> &Pool {
         &self.pools[resource as usize]
     }
@@ -114,13 +128,18 @@ impl Taken {
     pub(crate) fn grow(&mut self, more: usize) -> Result<(), Error> {
         let pool = self.pools.pool(self.resource);
         let fitting = |used: usize| used.checked_add(more).filter(|used| *used <= pool.total);
-        let Ok(used) = pool.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fitting) else {
-            return Err(self.pools.refuse(self.resource));
-        };
+        let used = pool.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fitting);
+        if Resource::BYTES.contains(&self.resource) && self.pools.is_short(self.resource) {
+            self.pools.shortage.notify_one();
+        }
+        let Ok(used) = used else { return Err(self.pools.refuse(self.resource)) };
         self.amount += more;
         let Some(connection) = &self.connection else { return Ok(()) };
         let free = pool.total - used;
         let held = connection.holdings().add(self.resource, more);
+        if held == more {
+            connection.begin_to_hold(self.resource);
+        }
         let held_by_address = connection.address().holdings().add(self.resource, more);
         // The largest answer comes in one piece, and has to be possible while there is room.
         let of_connection = if held == more { free / SHARE_ALONE } else { free / pool.of_connection };

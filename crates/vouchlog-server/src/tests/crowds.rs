@@ -273,3 +273,28 @@ async fn a_call_without_an_end_has_a_place_of_its_own() {
     }
     served.stop().await;
 }
+
+/// However many connections take all they can: those that do nothing with it give way, and a good client is served.
+#[tokio::test]
+async fn who_clings_to_bytes_gives_way_when_they_run_short() {
+    let config = ServerConfig { body_bytes: 512 * 1024, ..patient() };
+    let served = Served::with(config).await;
+    let half = Bytes::from([&[0, 0, 4, 0, 0][..], &[7; 15 * 1024]].concat());
+    let mut held = Vec::new();
+    for _ in 0..40 {
+        let mut connection = Multiplexed::connect(&served).await;
+        let mut call = connection.begin("/vouchlog.v1.Gateway/AppendStream", "application/grpc").await;
+        call.body.send_data(half.clone(), false).unwrap();
+        held.push((connection, call));
+    }
+    while !held.iter().any(|(connection, _)| connection.is_closed()) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let metrics = client().get(served.url("/metrics")).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains(r#"vouchlog_server_connections_ended_total{reason="shortage"}"#), "{metrics}");
+    let long = client().post(served.url("/add")).body(vec![1; 12 * 1024]).send();
+    assert_eq!(long.await.unwrap().status(), StatusCode::OK);
+    assert!(held.iter().any(|(connection, _)| !connection.is_closed()), "no more than it takes");
+    drop(held);
+    served.stop().await;
+}
