@@ -182,6 +182,26 @@ async fn hostile_input_gets_clear_errors_and_memory_stays_flat() {
     assert!(grown < 64 * 1024 * 1024, "memory grew by {grown} bytes");
 }
 
+/// What tells of a log's inside is on the port for operators, and on no other then.
+#[test]
+fn operators_have_a_port_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let admin = format!("127.0.0.1:{}", free_port());
+    let server =
+        Server::start(&folder.path().join("data"), 0, &["--admin-listen", &admin, "--proxy", "192.0.2.1"]);
+    let public = server.url.strip_prefix("http://").unwrap();
+    let get = |address: &str, path: &str| {
+        let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        send(address, head.as_bytes())
+    };
+    let metrics = get(&admin, "/metrics");
+    assert!(metrics.starts_with("HTTP/1.1 200") && metrics.contains("vouchlog_log_tree_size"), "{metrics}");
+    assert!(get(public, "/metrics").starts_with("HTTP/1.1 404"));
+    assert!(get(public, "/healthz").starts_with("HTTP/1.1 200"));
+    assert!(get(&admin, "/checkpoint").starts_with("HTTP/1.1 404"));
+    assert!(get(public, "/checkpoint").starts_with("HTTP/1.1 200"));
+}
+
 /// A small disk that the test fills; none where loop devices cannot be mounted.
 fn small_disk(folder: &Path) -> Option<std::path::PathBuf> {
     let (image, at) = (folder.join("disk"), folder.join("small"));

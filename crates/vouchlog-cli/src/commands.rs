@@ -56,6 +56,7 @@ mod scrub;
 mod serve;
 mod session;
 mod spooling;
+mod strangers;
 mod submission;
 mod submit;
 mod token;

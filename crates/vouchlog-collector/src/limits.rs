@@ -14,6 +14,12 @@ pub const MAX_DECODED_BYTES: usize = 256 * 1024 * 1024;
 /// How long a request waits for such space before it is asked to retry.
 pub const BODY_PATIENCE: Duration = Duration::from_secs(2);
 
+/// The longest pause of a body while it is read. Bodies that stop take space from others.
+pub const BODY_IDLE: Duration = Duration::from_secs(10);
+
+/// Bytes a second that a body has to come with on average. A modem does.
+pub const MIN_BODY_RATE: usize = 4 * 1024;
+
 /// When emitters are asked to retry if there was no space in memory: that takes a moment.
 pub const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
 

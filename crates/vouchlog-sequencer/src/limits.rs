@@ -11,6 +11,9 @@ pub const MAX_BATCH_REQUESTS: usize = 8_192;
 /// Statements that may wait for their batch: 10 MiB, and about a second of work. Beyond it callers are told to come back.
 pub const MAX_QUEUED_STATEMENTS: usize = 131_072;
 
+/// Statements of the house stream among them: half a batch. Anybody may append there; gateways wait behind no more than that.
+pub const MAX_QUEUED_HOUSE_STATEMENTS: usize = MAX_BATCH_STATEMENTS / 2;
+
 /// Requests that may wait for their batch.
 pub const MAX_QUEUED_REQUESTS: usize = 65_536;
 

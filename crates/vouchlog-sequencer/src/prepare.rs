@@ -12,7 +12,7 @@ use vouchlog_stream::{
 };
 
 use crate::draft::{Draft, opened_before};
-use crate::queue::{Append, Done, Request};
+use crate::queue::{Append, Done, HouseRoom, Request};
 use crate::state::Shared;
 
 /// A request after its checks.
@@ -81,7 +81,8 @@ pub(crate) fn house(request: api::HouseAppend) -> Result<Request> {
              `{kind}` with evidence {bits:#x}: log those through a gateway's own stream"
         )));
     }
-    Ok(Request::House { leaves: leaves(&request.statements), statements: request.statements })
+    let room = HouseRoom::default();
+    Ok(Request::House { leaves: leaves(&request.statements), statements: request.statements, room })
 }
 
 pub(crate) fn enrol<S>(shared: &Shared<S>, note: String) -> Result<Request> {

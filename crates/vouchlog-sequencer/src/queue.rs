@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use vouchlog_api::{Error, ErrorKind};
 use vouchlog_merkle::{CompactRange, Growth, Hash, LeafIndex};
 use vouchlog_note::CosignedCheckpoint;
@@ -18,7 +18,7 @@ use crate::signer::SignedHead;
 pub(crate) enum Request {
     Open { note: String, opening: Box<StreamOpening> },
     Append(Box<Append>),
-    House { statements: Vec<Statement>, leaves: Vec<Hash> },
+    House { statements: Vec<Statement>, leaves: Vec<Hash>, room: HouseRoom },
     Enrol { note: String, enrolment: Box<Enrolment> },
     Revoke { note: String, revocation: Box<Revocation> },
     SetQuota { note: String, quota: Box<Quota> },
@@ -46,6 +46,10 @@ impl Request {
         }
     }
 }
+
+/// The share of the queue that statements of the house stream may take, held until their batch is drafted.
+#[derive(Debug, Default)]
+pub(crate) struct HouseRoom(#[expect(dead_code, reason = "held, not read")] Option<OwnedSemaphorePermit>);
 
 /// What became of a request.
 #[derive(Debug)]
@@ -91,31 +95,47 @@ pub(crate) type Message = queue::Message<Request, Outcome>;
 
 /// The sending side of the queue.
 #[derive(Clone, Debug)]
-pub(crate) struct Queue(queue::Queue<Request, Outcome>);
+pub(crate) struct Queue {
+    all: queue::Queue<Request, Outcome>,
+    /// Statements of the house stream that may wait.
+    house: Arc<Semaphore>,
+}
 
 impl Queue {
     pub(crate) fn new(max_statements: usize) -> (Self, Receiver<Message>) {
         let (queue, messages) = queue::Queue::new(limits::MAX_QUEUED_REQUESTS, max_statements);
-        (Self(queue), messages)
+        let house = Arc::new(Semaphore::new(limits::MAX_QUEUED_HOUSE_STATEMENTS));
+        (Self { all: queue, house }, messages)
     }
 
     /// Queues a request, or pushes back at once when the queue is full.
-    pub(crate) fn submit(&self, request: Request) -> Result<oneshot::Receiver<Outcome>, Error> {
+    pub(crate) fn submit(&self, mut request: Request) -> Result<oneshot::Receiver<Outcome>, Error> {
         let weight = request.weight();
-        self.0.submit(request, weight).map_err(|refused| match refused {
+        if let Request::House { room, .. } = &mut request {
+            *room = self.house_room(weight)?;
+        }
+        self.all.submit(request, weight).map_err(|refused| match refused {
             NotQueued::Stopped => Error::unavailable("the log is stopping"),
             _ => pushback(),
         })
     }
 
+    /// Anybody may fill the house stream, so gateways must not wait behind more of it than fits half a batch. What is longer than
+    /// that has all of it to itself.
+    fn house_room(&self, weight: usize) -> Result<HouseRoom, Error> {
+        let weight = u32::try_from(weight.min(limits::MAX_QUEUED_HOUSE_STATEMENTS)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.house).try_acquire_many_owned(weight).map_err(|_| pushback())?;
+        Ok(HouseRoom(Some(room)))
+    }
+
     /// Statements that wait, or are in the batch under way.
     pub(crate) fn waiting(&self) -> usize {
-        self.0.held()
+        self.all.held()
     }
 
     /// Asks the sequencer to stop.
     pub(crate) fn stop(&self, stopped: oneshot::Sender<()>) {
-        self.0.stop(stopped);
+        self.all.stop(stopped);
     }
 }
 
@@ -124,4 +144,41 @@ fn pushback() -> Error {
         ErrorKind::Overloaded { retry_after: limits::RETRY_AFTER },
         "too many statements are queued: retry the same request later",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use vouchlog_stream::{Digest, Evidence, StatementKind};
+
+    use super::*;
+    use crate::limits::{MAX_QUEUED_HOUSE_STATEMENTS, MAX_QUEUED_STATEMENTS};
+
+    /// A flood of the house stream once filled the queue that gateways wait in.
+    #[test]
+    fn the_house_stream_leaves_the_queue_to_gateways() {
+        let statement = Statement {
+            kind: StatementKind::Opaque,
+            evidence: Evidence::NONE,
+            digest: Digest::of(b"salted"),
+        };
+        let (queue, messages) = Queue::new(MAX_QUEUED_STATEMENTS);
+        let house = |count| Request::House {
+            statements: vec![statement; count],
+            leaves: Vec::new(),
+            room: HouseRoom::default(),
+        };
+        let mut waiting = Vec::new();
+        while let Ok(outcome) = queue.submit(house(1_000)) {
+            waiting.push(outcome);
+        }
+        assert_eq!(waiting.len(), MAX_QUEUED_HOUSE_STATEMENTS / 1_000);
+        assert!(queue.waiting() <= MAX_QUEUED_STATEMENTS / 8, "{} wait", queue.waiting());
+        let refused = queue.submit(house(1_000)).unwrap_err();
+        assert!(matches!(refused.kind, ErrorKind::Overloaded { .. }));
+        drop(messages.try_iter().collect::<Vec<_>>());
+        // The longest request is more than the share, and has it to itself.
+        let longest = queue.submit(house(16_384)).unwrap();
+        assert!(queue.submit(house(1)).is_err());
+        drop(longest);
+    }
 }

@@ -157,7 +157,7 @@ impl<S: Store> Sequencer<S> {
                 Request::Enrol { note, enrolment } => draft.enrol(note, &enrolment),
                 Request::Revoke { note, revocation } => draft.revoke(note, &revocation),
                 Request::SetQuota { note, quota } => draft.set_quota(note, &quota),
-                Request::House { statements, leaves } => {
+                Request::House { statements, leaves, room: _room } => {
                     if let Err(error) = draft.charge_house(&self.house, statements.len()) {
                         answers.push((caller, Err(error)));
                         continue;

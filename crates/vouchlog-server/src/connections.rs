@@ -1,49 +1,53 @@
 //! Accepts connections and drives them: HTTP/1.1 and HTTP/2 told apart by their first bytes, each with its limits.
+//!
+//! A connection ends when its client wants; when the server stops or needs the room, after the requests under way on it; and at once
+//! when its client does not read.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::response::Response;
 use http::Request;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::conn::auto::{self, Builder};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tower::util::Oneshot;
 
+use crate::admission::Connection;
 use crate::config::ServerConfig;
-use crate::limits::{ACCEPT_PAUSE, CONNECTION_WINDOW, MAX_HEADER_BYTES, STREAM_WINDOW};
-use crate::metrics::ServerMetrics;
+use crate::limits::{ACCEPT_PAUSE, CONNECTION_WINDOW, FAREWELL, MAX_HEADER_BYTES, STREAM_WINDOW};
 use crate::peer::Peer;
-use crate::room::Room;
+use crate::room::{Port, Room};
 
-/// Accepts until `stopping` is cancelled, then drains for at most [`ServerConfig::drain_timeout`], however far a request has got: one
-/// whose client never sends the rest of it is cut off then. Each connection takes a place of `room`.
-pub(crate) async fn accept(
-    listener: TcpListener,
-    router: Router,
-    config: &ServerConfig,
-    metrics: &ServerMetrics,
-    room: &Room,
-    stopping: CancellationToken,
-) {
+/// What is accepted for.
+#[derive(Clone)]
+pub(crate) struct Serving {
+    pub(crate) router: Router,
+    pub(crate) room: Arc<Room>,
+    pub(crate) port: Port,
+}
+
+/// Accepts until the server stops, then drains for at most [`ServerConfig::drain_timeout`], however far a request has got: one
+/// whose client never sends the rest of it is cut off then.
+pub(crate) async fn accept(listener: TcpListener, serving: Serving, config: &ServerConfig) {
     let builder = builder(config);
-    let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
         let (stream, address) = tokio::select! {
             biased;
-            () = stopping.cancelled() => break,
+            () = serving.port.stopping.cancelled() => break,
             Some(_) = connections.join_next() => continue,
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
@@ -55,26 +59,22 @@ pub(crate) async fn accept(
             },
         };
         // A refused client tries elsewhere or later; one that waits would hold a descriptor meanwhile.
-        let Some(place) = room.enter() else {
-            metrics.refused_connections.inc();
-            continue;
-        };
+        let Some(place) = serving.room.enter(address, &serving.port) else { continue };
         // Answers are whole messages; holding back a short one gains nothing. A socket that is gone says so when read.
         let _ = stream.set_nodelay(true);
         let io = TokioIo::new(Greeted::new(stream, config.header_timeout));
-        let peer = Peer { address, certificate: None };
-        let service = service_fn(introduced(router.clone(), peer));
-        let connection = graceful.watch(builder.serve_connection(io, service).into_owned());
-        let open = Open::new(metrics);
+        let from =
+            From { peer: Peer { address, certificate: None }, connection: Arc::clone(place.connection()) };
+        let service = service_fn(introduced(serving.router.clone(), from));
+        let connection = builder.serve_connection(io, service).into_owned();
         connections.spawn(async move {
-            let (_place, _open) = (place, open);
-            if let Err(error) = connection.await {
-                tracing::debug!(error, "a connection ended early");
-            }
+            let place = place;
+            drive(connection, place.connection()).await;
         });
     }
     drop(listener);
-    if tokio::time::timeout(config.drain_timeout, graceful.shutdown()).await.is_err() {
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(config.drain_timeout, drained).await.is_err() {
         tracing::warn!(
             connections = connections.len(),
             "requests were cut off because they did not finish in time"
@@ -83,13 +83,55 @@ pub(crate) async fn accept(
     connections.shutdown().await;
 }
 
-/// Hands requests to `router` with their peer among their extensions.
+/// Drives a connection to its end. A client that stops reading is cut off; one that makes room for others has nothing under way.
+async fn drive<S, F>(connection: Driven<S>, state: &Connection)
+where
+    S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future = F> + Send + 'static,
+    F: Future<Output = Result<Response, Infallible>> + Send + 'static,
+{
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        biased;
+        () = state.cut().cancelled() => return,
+        () = state.closing().cancelled() => None,
+        ended = &mut connection => Some(ended),
+    };
+    let ended = match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                () = state.cut().cancelled() => return,
+                // A client that is idle has nothing to lose but the farewell.
+                () = tokio::time::sleep(FAREWELL), if state.is_leaving() => return,
+                ended = &mut connection => ended,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error, "a connection ended early");
+    }
+}
+
+/// A connection with its service.
+type Driven<S> = auto::Connection<'static, TokioIo<Greeted>, S, TokioExecutor>;
+
+/// Where requests come from.
+#[derive(Clone)]
+struct From {
+    peer: Peer,
+    connection: Arc<Connection>,
+}
+
+/// Hands requests to `router` with where they come from among their extensions.
 fn introduced(
     router: Router,
-    peer: Peer,
+    from: From,
 ) -> impl Fn(Request<Incoming>) -> Oneshot<Router, Request<Incoming>> + Clone {
     move |mut request| {
-        request.extensions_mut().insert(peer.clone());
+        let From { peer, connection } = from.clone();
+        request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(connection);
         router.clone().oneshot(request)
     }
 }
@@ -111,22 +153,6 @@ fn builder(config: &ServerConfig) -> Builder<TokioExecutor> {
         .keep_alive_interval(config.keepalive_interval)
         .keep_alive_timeout(config.keepalive_timeout);
     builder
-}
-
-/// Counts a connection while it is open.
-struct Open(ServerMetrics);
-
-impl Open {
-    fn new(metrics: &ServerMetrics) -> Self {
-        metrics.connections.inc();
-        Self(metrics.clone())
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.connections.dec();
-    }
 }
 
 /// Bytes of the HTTP/2 connection preface (RFC 9113 section 3.4), and fewer than any HTTP/1.1 request with a host has.

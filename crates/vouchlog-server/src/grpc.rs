@@ -10,10 +10,11 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::map_response;
 use axum::response::Response;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 use tonic::service::Routes;
+use tonic::{Code, Status};
 use tonic_health::pb::health_server::{self, HealthServer};
 use tower_http::catch_panic::CatchPanicLayer;
 use vouchlog_api::{AnyWitness, Error};
@@ -24,8 +25,9 @@ use vouchlog_proto::v1::log_server::{self, LogServer};
 use vouchlog_proto::v1::witness_server::{self, WitnessServer};
 
 use crate::health::Health;
+use crate::limits::MAX_OPERATIONS_BYTES;
 use crate::log::AnyLog;
-use crate::status::{bug, status};
+use crate::status::{blame_caller, bug, status};
 
 /// What may be served here, for reflection and for the names of metrics.
 pub(crate) const DESCRIPTORS: [&[u8]; 4] = [
@@ -42,8 +44,7 @@ pub(crate) fn log_router(log: &AnyLog, health: &Arc<dyn Health>, stopping: Cance
     let reads = LogServer::new(log::LogService { log: log.clone(), stopping: stopping.clone() })
         .max_decoding_message_size(MAX_REQUEST_BYTES)
         .max_encoding_message_size(MAX_RESPONSE_BYTES);
-    let names = vec![gateway_server::SERVICE_NAME, log_server::SERVICE_NAME];
-    with_operations(Routes::new(gateway).add_service(reads), names, health, stopping)
+    with_operations(Routes::new(gateway).add_service(reads), OF_LOG.to_vec(), health, stopping)
 }
 
 /// All services of a witness.
@@ -54,13 +55,23 @@ pub(crate) fn witness_router(
 ) -> Router {
     let witness = WitnessServer::new(witness::Witness { witness: witness.clone() })
         .max_decoding_message_size(MAX_WITNESS_REQUEST_BYTES);
-    with_operations(Routes::new(witness), vec![witness_server::SERVICE_NAME], health, stopping)
+    with_operations(Routes::new(witness), OF_WITNESS.to_vec(), health, stopping)
 }
 
-/// The services of neither.
-pub(crate) fn operations_router(health: &Arc<dyn Health>, stopping: CancellationToken) -> Router {
-    with_operations(Routes::default(), Vec::new(), health, stopping)
+/// Health and reflection of services that are served elsewhere, if any.
+pub(crate) fn operations_router(
+    names: &[&'static str],
+    health: &Arc<dyn Health>,
+    stopping: CancellationToken,
+) -> Router {
+    with_operations(Routes::default(), names.to_vec(), health, stopping)
 }
+
+/// The services of a log.
+pub(crate) const OF_LOG: [&str; 2] = [gateway_server::SERVICE_NAME, log_server::SERVICE_NAME];
+
+/// The service of a witness.
+pub(crate) const OF_WITNESS: [&str; 1] = [witness_server::SERVICE_NAME];
 
 /// A program's own services, of which a panic costs one call.
 pub(crate) fn guarded(services: Router) -> Router {
@@ -83,15 +94,26 @@ fn with_operations(
         names.fold(builder, |builder, name| builder.with_service_name(*name))
     };
     let invariant = "descriptors are compiled in";
-    let (v1, v1alpha) =
-        (described().build_v1().expect(invariant), described().build_v1alpha().expect(invariant));
-    let health = HealthServer::new(health::HealthService { names, health: Arc::clone(health), stopping });
+    let v1 = described().build_v1().expect(invariant).max_decoding_message_size(MAX_OPERATIONS_BYTES);
+    let v1alpha = described().build_v1alpha().expect(invariant);
+    let v1alpha = v1alpha.max_decoding_message_size(MAX_OPERATIONS_BYTES);
+    let health = HealthServer::new(health::HealthService { names, health: Arc::clone(health), stopping })
+        .max_decoding_message_size(MAX_OPERATIONS_BYTES);
     services
         .add_service(health)
         .add_service(v1)
         .add_service(v1alpha)
         .into_axum_router()
+        .layer(map_response(blame_caller_for))
         .layer(CatchPanicLayer::custom(panicked))
+}
+
+/// Corrects the status of an RPC that failed at once because its message cannot be read.
+async fn blame_caller_for(answer: Response) -> Response {
+    match Status::from_header_map(answer.headers()) {
+        Some(unread) if unread.code() == Code::Internal => blame_caller(unread).into_http(),
+        _ => answer,
+    }
 }
 
 /// The status of a message that cannot be a request.

@@ -1,5 +1,5 @@
-//! What every request passes before its handler: it gets an id and a span, is counted, has to find room, and has to be answered in
-//! time.
+//! What every request passes before its handler: it gets an id and a span, is counted, has to find room ([`Admission`]), and has to
+//! be answered in time.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use hyper::body::{Frame, SizeHint};
-use tokio::sync::Semaphore;
 use tonic::Status;
 use tracing::{Instrument, Span};
-use vouchlog_api::{Error, ErrorKind};
+use vouchlog_api::Error;
 use vouchlog_runtime::request_id;
 
-use crate::limits::RETRY_AFTER;
+use crate::admission::{Admission, Call, Connection, Form, Pools};
+use crate::config::ServerConfig;
 use crate::metrics::{Rpc, ServerMetrics, method_label};
 use crate::outcome;
 use crate::problem::Problem;
@@ -30,15 +30,20 @@ use crate::status::status;
 #[derive(Clone)]
 pub(crate) struct Guard {
     metrics: ServerMetrics,
-    room: Arc<Semaphore>,
+    admission: Admission,
     timeout: Duration,
     ids: Arc<Ids>,
 }
 
 impl Guard {
-    pub(crate) fn new(metrics: ServerMetrics, max_requests: usize, timeout: Duration) -> Self {
-        let room = Arc::new(Semaphore::new(max_requests.min(Semaphore::MAX_PERMITS)));
-        Self { metrics, room, timeout, ids: Arc::new(Ids::new()) }
+    pub(crate) fn new(metrics: ServerMetrics, config: &ServerConfig) -> Self {
+        let admission = Admission::new(config, metrics.clone());
+        Self { metrics, admission, timeout: config.request_timeout, ids: Arc::new(Ids::new()) }
+    }
+
+    /// The pools that requests take from.
+    pub(crate) fn pools(&self) -> &Arc<Pools> {
+        self.admission.pools()
     }
 }
 
@@ -48,7 +53,9 @@ pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Ne
     let span = caller.span();
     let header = caller.header();
     let guarded = async {
-        if speaks_grpc(request.headers()) {
+        if !is_framed_in_one_way(&request) {
+            refuse_framing()
+        } else if speaks_grpc(request.headers()) {
             guard_rpc(&guard, caller.id(), request, next).await
         } else {
             guard_http(&guard, request, next).await
@@ -68,7 +75,7 @@ async fn guard_rpc(guard: &Guard, id: Arc<str>, request: Request, next: Next) ->
     span.record("rpc.system", "grpc");
     span.record("rpc.service", rpc.service());
     span.record("rpc.method", rpc.method());
-    let answer = match answer(guard, request, next).await {
+    let answer = match answer(guard, request, next, Form::Rpc).await {
         Ok(answer) => answer,
         Err(error) => status(&error).into_http(),
     };
@@ -82,10 +89,29 @@ async fn guard_http(guard: &Guard, request: Request, next: Next) -> Response {
     let span = Span::current();
     span.record("http.request.method", method_label(&method));
     span.record("http.route", route);
-    let answer =
-        answer(guard, request, next).await.unwrap_or_else(|error| Problem::from(error).into_response());
+    let answer = answer(guard, request, next, Form::Http).await;
+    let answer = answer.unwrap_or_else(|error| Problem::from(error).into_response());
     guard.metrics.http(&method, route, answer.status(), started.elapsed());
     outcome::of_http(&span, &answer);
+    answer
+}
+
+/// SPEC: RFC 9112 section 6.1: a sender "MUST NOT apply the chunked transfer coding more than once". A proxy in front may see another
+/// end of such a body than this server, and a second request behind it that it never checked.
+fn is_framed_in_one_way(request: &Request) -> bool {
+    let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"),
+        _ => false,
+    }
+}
+
+fn refuse_framing() -> Response {
+    let why = Error::invalid("`transfer-encoding` may only be `chunked`, once");
+    let mut answer = Problem::from(why).into_response();
+    // What follows cannot be told from the rest of the body.
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     answer
 }
 
@@ -95,19 +121,24 @@ pub(crate) fn speaks_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// The handler's answer, or why there is none. A stream's answer begins at once, so it is not cut short here.
-async fn answer(guard: &Guard, request: Request, next: Next) -> Result<Response, Error> {
-    let Ok(_room) = guard.room.try_acquire() else {
-        return Err(Error::new(
-            ErrorKind::Overloaded { retry_after: RETRY_AFTER },
-            "too many requests in flight: retry the same request later",
-        ));
+async fn answer(guard: &Guard, request: Request, next: Next, form: Form) -> Result<Response, Error> {
+    let call = Call::of(form, request.method(), request.uri());
+    let is_public = request.extensions().get::<Arc<Connection>>().is_some_and(|from| !from.is_private());
+    if call.is_inside && is_public {
+        return Ok(match form {
+            Form::Rpc => Status::unimplemented("not on this port: see --admin-listen").into_http(),
+            Form::Http => Problem::no_such_path().into_response(),
+        });
+    }
+    let respond = async |request| {
+        tokio::time::timeout(guard.timeout, next.run(request)).await.map_err(|_| {
+            Error::unavailable(format!(
+                "timed out after {} s: the request may or may not have been carried out",
+                guard.timeout.as_secs_f32()
+            ))
+        })
     };
-    tokio::time::timeout(guard.timeout, next.run(request)).await.map_err(|_| {
-        Error::unavailable(format!(
-            "timed out after {} s: the request may or may not have been carried out",
-            guard.timeout.as_secs_f32()
-        ))
-    })
+    guard.admission.answer(call, request, respond).await
 }
 
 /// Has an RPC end where its answer does: in the headers when it failed at once, else in the trailers.

@@ -46,6 +46,7 @@ macro_rules! requires {
 }
 
 /// What there is to say of anything that is served.
+#[derive(Clone)]
 pub(crate) struct Operations {
     pub(crate) health: Arc<dyn Health>,
     pub(crate) registry: Arc<Registry>,
@@ -59,7 +60,7 @@ pub(crate) fn log_router(log: AnyLog, operations: Operations) -> Router {
         .routes(routes!(tiles::entry_bundle))
         // The digests in a bundle do not compress, what is around them does.
         .layer(CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest))
-        .layer(axum::middleware::map_response(tiles::weaken_etag));
+        .layer(axum::middleware::map_response(tiles::tell_encodings_apart));
     let reads = OpenApiRouter::new()
         .routes(routes!(tiles::checkpoint))
         .routes(routes!(tiles::tile))

@@ -22,8 +22,10 @@
 //! ```
 
 mod access;
+mod admission;
 mod config;
 mod connections;
+mod descriptors;
 mod grpc;
 mod guard;
 mod health;

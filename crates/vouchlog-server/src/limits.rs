@@ -12,9 +12,91 @@ pub const RESERVED_DESCRIPTORS: usize = 128;
 /// Requests at a time on one HTTP/2 connection. A gateway needs one stream of appends and a few calls beside it.
 pub const MAX_STREAMS_PER_CONNECTION: u32 = 128;
 
-/// Requests at a time over all connections, not counting streams that have begun to answer. Each may hold a decoded request
-/// of a few hundred kilobytes; refused requests are asked to retry.
+/// Requests at a time over all connections, half of them reads and half of them writes: each whole, and not answered yet. Each may
+/// hold a decoded request of a few hundred kilobytes; refused requests are asked to retry.
 pub const MAX_REQUESTS: usize = 4_096;
+
+/// Appends to the house stream at a time. They wait in the same queue as those of gateways, so their number bounds what a gateway
+/// waits behind.
+pub const MAX_HOUSE_REQUESTS: usize = 1_024;
+
+/// Calls without an end at a time: streams of appends, watches. One takes about 16 KiB. Six thousand gateways have one each.
+pub const MAX_STREAMS: usize = 8_192;
+
+/// Requests at a time whose body is still to come. One takes a few kilobytes beside its bytes, and no place of a request.
+pub const MAX_WAITING_BODIES: usize = 4_096;
+
+/// Bytes of bodies that are not whole, or not answered: 48 MiB. Sixty of the longest messages, or thousands of usual ones.
+pub const BODY_BYTES: usize = 48 * 1024 * 1024;
+
+/// Bytes of answers that clients have not read: 48 MiB.
+pub const ANSWER_BYTES: usize = 48 * 1024 * 1024;
+
+/// The longest pause of a body, or of a message of a stream once it has begun.
+pub const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes a second that a body, or such a message, has to come with on average. A modem does.
+pub const MIN_BODY_RATE: usize = 4 * 1024;
+
+/// How long a client may take to read a piece of an answer: a tile, or a message of a few megabytes on a slow line. After it, and at
+/// most half as long again, its connection is closed.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A connection may hold a sixteenth of the places, and of the bytes, that are free: at first as many places as it may have requests,
+/// and several of the longest messages. Thirty connections that take all they can leave an eighth to others.
+pub(crate) const SHARE_OF_CONNECTION: usize = 16;
+
+/// What a connection takes while it holds nothing may be half of what is free.
+pub(crate) const SHARE_ALONE: usize = 2;
+
+/// A connection may have a 64th of the free places for bodies that are still to come, 64 at first: a client sends a body with its head.
+pub(crate) const SHARE_OF_CONNECTION_WAITING: usize = 64;
+
+/// A connection may have a 32nd of the free calls without an end. A gateway needs one.
+pub(crate) const SHARE_OF_CONNECTION_STREAMS: usize = 32;
+
+/// An address may hold half of what is free of anything, so that alone it gets a third of all. Addresses that many clients come from
+/// have no share: this machine's, and those of [`ServerConfig::proxies`](crate::ServerConfig::proxies).
+pub(crate) const SHARE_OF_ADDRESS: usize = 2;
+
+/// Bytes run short when less than an eighth is free. Then those who cling to most give way.
+pub(crate) const SHORT: usize = 8;
+
+/// How long bytes may be held without a break while they are short: a body or an answer that moves takes less.
+pub(crate) const PATIENCE_WHEN_SHORT: Duration = Duration::from_secs(2);
+
+/// How long it takes until what a connection held is free after it was cut off.
+pub(crate) const RELIEF: Duration = Duration::from_millis(5);
+
+/// A share in bytes is never less: a small request with a client's usual window.
+pub(crate) const MIN_SHARE_BYTES: usize = 16 * 1024;
+
+/// Health checks and requests for metrics at a time, beside all others.
+pub(crate) const MAX_OPERATIONS: usize = 64;
+
+/// Bytes of their answers that clients have not read: 8 MiB. Metrics have a few hundred kilobytes.
+pub(crate) const OPERATIONS_BYTES: usize = 8 * 1024 * 1024;
+
+/// Connections at a time on the port for operators: a few scrapers and probes.
+pub(crate) const MAX_ADMIN_CONNECTIONS: usize = 64;
+
+/// Bytes of bodies, and of answers, at a time on the port for operators: 4 MiB.
+pub(crate) const ADMIN_BYTES: usize = 4 * 1024 * 1024;
+
+/// Connections of an address that are admitted however many are open.
+pub(crate) const MIN_CONNECTIONS_OF_ADDRESS: usize = 16;
+
+/// How long a connection has to have been silent, with calls open, before it makes room for others like an idle one.
+pub(crate) const QUIET_AFTER: Duration = Duration::from_secs(60);
+
+/// How long an idle connection that makes room for others may take to close in order.
+pub(crate) const FAREWELL: Duration = Duration::from_millis(100);
+
+/// Connections beyond the bound while others make room for them. Half of what [`RESERVED_DESCRIPTORS`] leaves.
+pub(crate) const MAX_LEAVING: usize = 64;
+
+/// When there is no room, a 64th of the connections make some, so that not every new one has to look for it.
+pub(crate) const LEAVING_AT_ONCE: usize = 64;
 
 /// How long a client may take to send the headers of a request, and how long an HTTP/1.1 connection may lie idle.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,6 +133,10 @@ pub const MAX_JSON_BYTES: usize = 512 * 1024;
 /// Bytes of entries in one answer. Statement entries never get there; control entries carry notes of up to 16 KiB, and a gRPC
 /// client reads no more than 4 MiB.
 pub(crate) const MAX_ENTRIES_BYTES: usize = 2 * 1024 * 1024;
+
+/// The longest request of the health and the reflection protocol: a name. Their libraries' default is 4 MiB, of which each open call
+/// could hold as much.
+pub(crate) const MAX_OPERATIONS_BYTES: usize = 4 * 1024;
 
 /// The longest header block, and for HTTP/1.1 the read buffer that has to hold it.
 pub(crate) const MAX_HEADER_BYTES: u32 = 32 * 1024;

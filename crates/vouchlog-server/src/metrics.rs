@@ -28,6 +28,8 @@ pub(crate) struct ServerMetrics {
     handling_seconds: Family<CallLabels, Histogram, fn() -> Histogram>,
     pub(crate) connections: Gauge,
     pub(crate) refused_connections: Counter,
+    refused: Family<ReasonLabels, Counter>,
+    ended_connections: Family<ReasonLabels, Counter>,
     calls: Arc<HashMap<String, CallLabels>>,
 }
 
@@ -52,6 +54,12 @@ pub(crate) struct CallLabels {
     grpc_method: String,
 }
 
+/// Why something was refused or ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct HandledLabels {
     grpc_type: &'static str,
@@ -74,7 +82,9 @@ impl ServerMetrics {
         let ours = registry.sub_registry_with_prefix("vouchlog");
         let help = "Time from the head of an HTTP request to the head of its response";
         let http_seconds = Family::new_with_constructor(LATENCY);
-        let refused = "Connections closed at once because too many were open";
+        let refused_connections = "Connections closed at once because too many were open";
+        let refused = "Requests that found no room, by what was used up, or whose body came too slowly";
+        let ended = "Connections that the server ended, by reason: idle when others needed the room, or answers not read in time";
         Self {
             http: register(ours, "http_requests", "HTTP requests, by status"),
             http_seconds: register_as(ours, "http_request_duration_seconds", help, http_seconds),
@@ -82,9 +92,21 @@ impl ServerMetrics {
             handled,
             handling_seconds,
             connections: register(ours, "server_connections", "Open connections"),
-            refused_connections: register(ours, "server_connections_refused", refused),
+            refused_connections: register(ours, "server_connections_refused", refused_connections),
+            refused: register(ours, "server_requests_refused", refused),
+            ended_connections: register(ours, "server_connections_ended", ended),
             calls: Arc::new(calls()),
         }
+    }
+
+    /// Counts a request without room.
+    pub(crate) fn refused(&self, reason: &'static str) {
+        self.refused.get_or_create(&ReasonLabels { reason }).inc();
+    }
+
+    /// Counts a connection that the server ended.
+    pub(crate) fn ended_connection(&self, reason: &'static str) {
+        self.ended_connections.get_or_create(&ReasonLabels { reason }).inc();
     }
 
     /// Counts an HTTP request that was answered.

@@ -1,125 +1,284 @@
-//! Who gets a connection: bounded by a number, and by the file descriptors that the rest of the process needs.
+//! Who gets a connection: bounded by a number, by the file descriptors that the rest of the process needs, and by a share of each
+//! address. When there is no room, connections that have been idle for longest make some.
 //!
 //! A commit, a segment or a journal that finds no descriptor fails in the middle of its work; a connection that finds none is
-//! closed before it begins. So connections leave some free: they count every descriptor of the process, and a connection that
-//! would touch the reserve is refused.
+//! closed before it begins. So connections leave some free: they count every descriptor of the process.
 
-use std::io;
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
+use crate::admission::{Address, AddressKey, Clock, Connection, Origin, Pools, Resource, is_local};
 use crate::config::ServerConfig;
-use crate::limits::RESERVED_DESCRIPTORS;
-
-/// How long a count of the process's descriptors is good. In between, only connections are counted; what else is opened
-/// meanwhile comes out of the slack in [`RESERVED_DESCRIPTORS`].
-const COUNT_EVERY: Duration = Duration::from_millis(100);
+use crate::descriptors::Descriptors;
+use crate::limits::{
+    LEAVING_AT_ONCE, MAX_LEAVING, MIN_CONNECTIONS_OF_ADDRESS, PATIENCE_WHEN_SHORT, QUIET_AFTER, RELIEF,
+    SHARE_OF_ADDRESS,
+};
+use crate::metrics::ServerMetrics;
 
 /// Room for connections. Shared by all listeners of a server.
 pub(crate) struct Room {
-    places: Arc<Semaphore>,
     total: usize,
     descriptors: Option<Descriptors>,
+    proxies: Vec<AddressKey>,
+    answer_timeout: Duration,
+    clock: Clock,
+    metrics: ServerMetrics,
+    open: Mutex<Open>,
+}
+
+/// The connections that are open.
+#[derive(Default)]
+struct Open {
+    connections: HashMap<u64, Arc<Connection>>,
+    addresses: HashMap<AddressKey, (Arc<Address>, usize)>,
+    next: u64,
+    /// Those that were told to make room and have not yet.
+    leaving: usize,
+}
+
+/// What connections come to.
+#[derive(Clone)]
+pub(crate) struct Port {
+    /// It is for operators, not for strangers.
+    pub(crate) is_private: bool,
+    /// Cancelled when the server stops.
+    pub(crate) stopping: CancellationToken,
 }
 
 /// A connection's place. Free again when dropped.
-pub(crate) struct RoomPermit(#[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit);
+pub(crate) struct Place {
+    room: Arc<Room>,
+    number: u64,
+    key: AddressKey,
+    connection: Arc<Connection>,
+}
+
+impl Place {
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.connection
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.room.metrics.connections.dec();
+        self.room.open.lock().leave(self);
+    }
+}
 
 impl Room {
-    pub(crate) fn new(config: &ServerConfig) -> Self {
-        let total = config.max_connections.min(Semaphore::MAX_PERMITS);
-        let descriptors = config.max_descriptors.and_then(Descriptors::new);
-        Self { places: Arc::new(Semaphore::new(total)), total, descriptors }
+    pub(crate) fn new(config: &ServerConfig, metrics: ServerMetrics) -> Arc<Self> {
+        Arc::new(Self {
+            total: config.max_connections,
+            descriptors: config.max_descriptors.and_then(Descriptors::new),
+            proxies: config.proxies.iter().copied().map(AddressKey::of).collect(),
+            answer_timeout: config.answer_timeout,
+            clock: Clock::new(),
+            metrics,
+            open: Mutex::default(),
+        })
     }
 
     /// A place for a connection whose socket is open already, or none.
-    pub(crate) fn enter(&self) -> Option<RoomPermit> {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        let connections = self.total - self.places.available_permits();
-        let is_admitted = self.descriptors.as_ref().is_none_or(|descriptors| descriptors.admit(connections));
-        is_admitted.then_some(RoomPermit(place))
-    }
-}
-
-/// The descriptors of this process.
-struct Descriptors {
-    limit: usize,
-    reserved: usize,
-    counted: Mutex<Counted>,
-}
-
-struct Counted {
-    at: Instant,
-    /// Descriptors that are no connections of this server.
-    others: usize,
-    /// Whether the last connection was refused: a run of refusals is logged once.
-    is_refusing: bool,
-}
-
-impl Descriptors {
-    /// Nothing where the system does not tell which descriptors are open.
-    fn new(limit: usize) -> Option<Self> {
-        let others = open_descriptors().ok()?;
-        // A tiny limit is shared: half of it is no less than the store needs to run at all.
-        let reserved = RESERVED_DESCRIPTORS.min(limit / 2);
-        let counted = Counted { at: Instant::now(), others, is_refusing: false };
-        Some(Self { limit, reserved, counted: Mutex::new(counted) })
-    }
-
-    /// Whether there is room for this many connections, one of which was just opened.
-    fn admit(&self, connections: usize) -> bool {
-        let mut counted = self.counted.lock();
-        if counted.at.elapsed() >= COUNT_EVERY {
-            // When even counting takes a descriptor that is not there, none is free.
-            let open = open_descriptors().unwrap_or(self.limit);
-            counted.others = open.saturating_sub(connections);
-            counted.at = Instant::now();
+    pub(crate) fn enter(self: &Arc<Self>, from: SocketAddr, port: &Port) -> Option<Place> {
+        let key = AddressKey::of(from.ip());
+        let is_shared = is_local(from) || self.proxies.contains(&key);
+        let mut open = self.open.lock();
+        let free = self.total.saturating_sub(open.connections.len());
+        let of_address = open.addresses.get(&key).map_or(0, |(_, connections)| *connections);
+        let share = (free / SHARE_OF_ADDRESS).max(MIN_CONNECTIONS_OF_ADDRESS);
+        if (!is_shared && of_address >= share) || !self.has_room(&mut open) {
+            self.metrics.refused_connections.inc();
+            return None;
         }
-        let is_admitted = counted.others + connections + self.reserved <= self.limit;
-        let was_refusing = std::mem::replace(&mut counted.is_refusing, !is_admitted);
-        if !is_admitted && !was_refusing {
-            let (limit, reserved, others) = (self.limit, self.reserved, counted.others);
-            tracing::warn!(
-                limit,
-                reserved,
-                connections,
-                others,
-                "connections are rejected: no file descriptors are left. Raise the limit of open files (LimitNOFILE, ulimit -n)"
-            );
+        let (address, connections) =
+            open.addresses.entry(key).or_insert_with(|| (Arc::new(Address::new(is_shared)), 0));
+        *connections += 1;
+        let Port { is_private, stopping } = port.clone();
+        let origin = Origin { address: Arc::clone(address), is_private, stopping };
+        let connection = Arc::new(Connection::new(origin, self.clock.clone()));
+        let number = open.next;
+        open.next += 1;
+        open.connections.insert(number, Arc::clone(&connection));
+        self.metrics.connections.inc();
+        Some(Place { room: Arc::clone(self), number, key, connection })
+    }
+
+    /// Whether one more may be opened, after others were told to leave if need be.
+    fn has_room(&self, open: &mut Open) -> bool {
+        let connections = open.connections.len();
+        let staying = connections - open.leaving;
+        let fits = staying < self.total
+            && self.descriptors.as_ref().is_none_or(|descriptors| descriptors.admit(connections + 1));
+        if fits {
+            return true;
         }
-        is_admitted
+        if connections >= self.total.saturating_add(MAX_LEAVING) || open.leaving >= MAX_LEAVING {
+            return false;
+        }
+        let wanted = (connections / LEAVING_AT_ONCE).clamp(1, MAX_LEAVING);
+        self.ask_to_leave(open, wanted) > 0
+    }
+
+    /// Has the connections leave that have been idle for longest; after them, those with calls on which nothing happens. How many.
+    fn ask_to_leave(&self, open: &mut Open, wanted: usize) -> usize {
+        let quiet_since = self.clock.millis().saturating_sub(millis(QUIET_AFTER));
+        let mut candidates: Vec<(bool, u64, &Arc<Connection>)> = open
+            .connections
+            .values()
+            .filter(|connection| !connection.is_leaving())
+            .map(|connection| (!connection.is_idle(), connection.active_at(), connection))
+            .filter(|(is_busy, active_at, _)| !is_busy || *active_at < quiet_since)
+            .collect();
+        candidates.sort_unstable_by_key(|(is_busy, active_at, _)| (*is_busy, *active_at));
+        candidates.truncate(wanted);
+        for (_, _, connection) in &candidates {
+            connection.leave();
+            self.metrics.ended_connection("idle");
+        }
+        let leaving = candidates.len();
+        open.leaving += leaving;
+        leaving
+    }
+
+    /// Cuts off clients that do not read their answers, for as long as the server runs.
+    pub(crate) async fn cut_slow_readers(&self) {
+        loop {
+            // Two epochs after the one in which a piece was made are the time it has.
+            tokio::time::sleep((self.answer_timeout / 2).max(Duration::from_millis(1))).await;
+            self.clock.next_epoch();
+            for connection in self.open.lock().connections.values() {
+                if connection.is_slow_reader() && !connection.cut().is_cancelled() {
+                    connection.cut().cancel();
+                    self.metrics.ended_connection("slow_reader");
+                }
+            }
+        }
     }
 }
 
-/// How many descriptors of this process are open.
-fn open_descriptors() -> io::Result<usize> {
-    // The one that reads the directory is listed too, and closed afterwards.
-    Ok(std::fs::read_dir("/dev/fd")?.count().saturating_sub(1))
+/// When bytes run short, cuts off the connection that has clung to most of them, for as long as the server runs: each waits for
+/// bytes that do not come, or does not read. So those who do nothing give way before those who do.
+pub(crate) async fn relieve(room: &Room, pools: &Pools) {
+    loop {
+        pools.shortage().await;
+        while Resource::BYTES.iter().any(|resource| pools.is_short(*resource)) {
+            for resource in Resource::BYTES {
+                while pools.is_short(resource) && room.cut_longest(resource) {
+                    // What it held is free again once its tasks have ended.
+                    tokio::time::sleep(RELIEF).await;
+                }
+            }
+            tokio::time::sleep(RELIEF * 10).await;
+        }
+    }
+}
+
+impl Room {
+    /// Cuts off the connection that has clung to most bytes. Whether there was one.
+    fn cut_longest(&self, resource: Resource) -> bool {
+        let open = self.open.lock();
+        let longest = open
+            .connections
+            .values()
+            .filter(|connection| !connection.cut().is_cancelled())
+            .map(|connection| (connection.clings_to(resource, PATIENCE_WHEN_SHORT), connection))
+            .max_by_key(|(bytes, _)| *bytes);
+        let Some((bytes, connection)) = longest.filter(|(bytes, _)| *bytes > 0) else { return false };
+        tracing::debug!(bytes, "a connection is cut off because bytes run short");
+        connection.cut().cancel();
+        self.metrics.ended_connection("shortage");
+        true
+    }
+}
+
+impl Open {
+    fn leave(&mut self, place: &Place) {
+        self.connections.remove(&place.number);
+        if place.connection.is_leaving() {
+            self.leaving -= 1;
+        }
+        if let Some((_, connections)) = self.addresses.get_mut(&place.key) {
+            *connections -= 1;
+            if *connections == 0 {
+                self.addresses.remove(&place.key);
+            }
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
+    use prometheus_client::registry::Registry;
+
     use super::*;
 
-    #[test]
-    fn connections_leave_the_reserve_alone() {
-        let reserved = RESERVED_DESCRIPTORS;
-        let counted =
-            Counted { at: Instant::now() + Duration::from_secs(3600), others: 30, is_refusing: false };
-        let descriptors = Descriptors { limit: 1_024, reserved, counted: Mutex::new(counted) };
-        assert!(descriptors.admit(1_024 - reserved - 30));
-        assert!(!descriptors.admit(1_024 - reserved - 29));
-        assert!(descriptors.admit(1), "refusing is no state that lasts");
+    fn room(total: usize) -> Arc<Room> {
+        let config = ServerConfig { max_connections: total, ..ServerConfig::default() };
+        Room::new(&config, ServerMetrics::register(&mut Registry::default()))
+    }
+
+    fn enter(room: &Arc<Room>, address: &str) -> Option<Place> {
+        let port = Port { is_private: false, stopping: CancellationToken::new() };
+        room.enter(address.parse().unwrap(), &port)
     }
 
     #[test]
-    fn what_others_have_open_counts() {
-        let limit = open_descriptors().unwrap() + 100;
-        let descriptors = Descriptors::new(limit).unwrap();
-        assert_eq!(descriptors.reserved, RESERVED_DESCRIPTORS.min(limit / 2));
-        assert!(!descriptors.admit(limit), "more connections than descriptors");
+    fn one_address_cannot_have_all() {
+        let room = room(300);
+        let held: Vec<Place> = (0..300).map_while(|_| enter(&room, "192.0.2.1:1")).collect();
+        assert_eq!(held.len(), 100, "a third");
+        assert!(enter(&room, "192.0.2.1:1").is_none());
+        assert!(enter(&room, "192.0.2.2:1").is_some());
+        drop(held);
+        assert!(enter(&room, "192.0.2.1:1").is_some());
+        let local: Vec<Place> = (0..300).map_while(|_| enter(&room, "127.0.0.1:1")).collect();
+        assert_eq!(local.len(), 300, "this machine stands for many");
+    }
+
+    #[test]
+    fn proxies_have_no_share() {
+        let proxies = vec!["192.0.2.1".parse().unwrap()];
+        let config = ServerConfig { max_connections: 300, proxies, ..ServerConfig::default() };
+        let room = Room::new(&config, ServerMetrics::register(&mut Registry::default()));
+        assert_eq!((0..300).map_while(|_| enter(&room, "192.0.2.1:1")).collect::<Vec<_>>().len(), 300);
+    }
+
+    /// The newcomer comes in, the one that has been idle for longest goes, and one that is busy stays.
+    #[test]
+    fn the_longest_idle_make_room() {
+        let room = room(3);
+        let held: Vec<Place> = (0..3).map_while(|_| enter(&room, "127.0.0.1:1")).collect();
+        let busy = crate::admission::testing::busy(held[0].connection());
+        std::thread::sleep(Duration::from_millis(3));
+        held[1].connection().touch();
+        let newcomer = enter(&room, "127.0.0.1:1");
+        assert!(newcomer.is_some());
+        let leaving: Vec<bool> = held.iter().map(|place| place.connection().is_leaving()).collect();
+        assert_eq!(leaving, [false, false, true]);
+        drop((held, newcomer, busy));
+        let open = room.open.lock();
+        assert!(open.connections.is_empty() && open.addresses.is_empty() && open.leaving == 0);
+    }
+
+    #[test]
+    fn busy_connections_are_not_sent_away() {
+        let room = room(2);
+        let held: Vec<Place> = (0..2).map_while(|_| enter(&room, "127.0.0.1:1")).collect();
+        let busy: Vec<_> =
+            held.iter().map(|place| crate::admission::testing::busy(place.connection())).collect();
+        assert!(enter(&room, "127.0.0.1:1").is_none());
+        drop(busy);
+        assert!(enter(&room, "127.0.0.1:1").is_some());
     }
 }

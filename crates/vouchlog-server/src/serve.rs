@@ -17,15 +17,17 @@ use vouchlog_api::{AnyWitness, Witness};
 
 use crate::Readiness;
 use crate::access::{Gate, Hosts, refuse_other_sites, require_for_rpc};
+use crate::admission::{Pools, is_local};
 use crate::config::ServerConfig;
-use crate::connections::accept;
+use crate::connections::{Serving, accept};
 use crate::guard::{Guard, guard, speaks_grpc};
 use crate::health::Health;
 use crate::http::Operations;
+use crate::limits::{ADMIN_BYTES, MAX_ADMIN_CONNECTIONS};
 use crate::log::{AnyLog, ServedLog};
 use crate::metrics::ServerMetrics;
 use crate::problem::Problem;
-use crate::room::Room;
+use crate::room::{Port, Room, relieve};
 use crate::{grpc, http};
 
 /// A server of one log, of one witness, of a program's own routes, or of its health and metrics alone.
@@ -36,6 +38,16 @@ pub struct Server {
     registry: Registry,
     shared: Option<ShareMetrics>,
     gate: Gate,
+    admin: Option<TcpListener>,
+}
+
+/// A server as it runs.
+struct Built {
+    router: Router,
+    /// What operators ask alone.
+    admin: Router,
+    metrics: ServerMetrics,
+    pools: Arc<Pools>,
 }
 
 /// What is given the registry once it is complete.
@@ -77,7 +89,8 @@ impl Server {
 
     fn of(subject: Subject, config: ServerConfig) -> Self {
         let health: Arc<dyn Health> = Arc::new(Readiness::default);
-        Self { subject, config, health, registry: Registry::default(), shared: None, gate: Gate::default() }
+        let registry = Registry::default();
+        Self { subject, config, health, registry, shared: None, gate: Gate::default(), admin: None }
     }
 
     /// Asks `health` whether what is served is ready: a [`Health`], or a closure that returns a [`Readiness`].
@@ -116,11 +129,20 @@ impl Server {
         self
     }
 
+    /// Serves health, readiness, metrics and reflection on a listener of their own, outside every bound of the others; those then
+    /// tell whether the server is healthy and ready, and nothing of its inside. Without it, all is told on listeners of this
+    /// machine's own addresses (loopback), and as little on others.
+    #[must_use]
+    pub fn admin(mut self, listener: TcpListener) -> Self {
+        self.admin = Some(listener);
+        self
+    }
+
     /// Everything as one router, to be nested into an embedding program's own or run by it. It answers what it does not
     /// know itself, with 404 or UNIMPLEMENTED. gRPC clients find services at the root only. The embedding program sets limits on
     /// connections and headers; [`Server::run`] does.
     pub fn router(self) -> Router {
-        self.build(CancellationToken::new()).0
+        self.build(CancellationToken::new()).router
     }
 
     /// Serves on `listener` until `shutdown` completes; then accepts nothing more, ends endless streams,
@@ -130,32 +152,56 @@ impl Server {
     }
 
     /// The same on several listeners: they share limits and metrics.
-    pub async fn run_on(self, listeners: Vec<TcpListener>, shutdown: impl Future<Output = ()> + Send) {
+    pub async fn run_on(mut self, listeners: Vec<TcpListener>, shutdown: impl Future<Output = ()> + Send) {
         let stopping = CancellationToken::new();
-        let room = Room::new(&self.config);
         let config = self.config.clone();
-        let (router, metrics) = self.build(stopping.clone());
-        let accepting = listeners
-            .into_iter()
-            .map(|listener| accept(listener, router.clone(), &config, &metrics, &room, stopping.clone()));
+        let admin = self.admin.take();
+        // Health and metrics alone are for operators wherever they are asked for.
+        let is_for_operators = matches!(self.subject, Subject::Nothing);
+        let has_admin = admin.is_some();
+        let built = self.build(stopping.clone());
+        let room = Room::new(&config, built.metrics.clone());
+        let admin_room = Room::new(&of_admin(&config), built.metrics);
+        let public = listeners.into_iter().map(|listener| {
+            let is_local = listener.local_addr().is_ok_and(is_local);
+            let is_private = is_for_operators || is_local && !has_admin;
+            (listener, &built.router, &room, is_private)
+        });
+        let admin = admin.map(|listener| (listener, &built.admin, &admin_room, true));
+        let accepting = public.chain(admin).map(|(listener, router, room, is_private)| {
+            let port = Port { is_private, stopping: stopping.clone() };
+            accept(listener, Serving { router: router.clone(), room: Arc::clone(room), port }, &config)
+        });
         let told = async {
             shutdown.await;
             stopping.cancel();
         };
-        tokio::join!(join_all(accepting), told);
+        let served = async { tokio::join!(join_all(accepting), told) };
+        tokio::select! {
+            () = room.cut_slow_readers() => {}
+            () = relieve(&room, &built.pools) => {}
+            () = admin_room.cut_slow_readers() => {}
+            _ = served => {}
+        }
     }
 
-    fn build(self, stopping: CancellationToken) -> (Router, ServerMetrics) {
+    fn build(self, stopping: CancellationToken) -> Built {
         let mut registry = self.registry;
         let metrics = ServerMetrics::register(&mut registry);
         self.gate.access.register(&mut registry);
-        let guarded = Guard::new(metrics.clone(), self.config.max_requests, self.config.request_timeout);
         let registry = Arc::new(registry);
         if let Some(share) = self.shared {
             share(Arc::clone(&registry));
         }
         let gate = self.gate;
         let operations = Operations { health: Arc::clone(&self.health), registry, gate: gate.clone() };
+        let names: &[&str] = match &self.subject {
+            Subject::Log(_) => &grpc::OF_LOG,
+            Subject::Witness(_) => &grpc::OF_WITNESS,
+            Subject::Routes { .. } | Subject::Nothing => &[],
+        };
+        let admin = grpc::operations_router(names, &self.health, stopping.clone())
+            .merge(http::operations_router(operations.clone()));
         let (services, routes) = match self.subject {
             Subject::Log(log) => {
                 (grpc::log_router(&log, &self.health, stopping), http::log_router(log, operations))
@@ -165,19 +211,37 @@ impl Server {
                 http::witness_router(witness, operations),
             ),
             Subject::Routes { http, grpc } => (
-                grpc::operations_router(&self.health, stopping).merge(grpc::guarded(grpc)),
+                grpc::operations_router(&[], &self.health, stopping).merge(grpc::guarded(grpc)),
                 http::foreign_router(http, operations),
             ),
             Subject::Nothing => {
-                (grpc::operations_router(&self.health, stopping), http::operations_router(operations))
+                (grpc::operations_router(&[], &self.health, stopping), http::operations_router(operations))
             }
         };
         let services = services
             .layer(from_fn_with_state(gate.clone(), require_for_rpc))
             .layer(from_fn_with_state(gate, refuse_other_sites));
         // The services bring a fallback that answers everyone as gRPC, 200 to a browser too: it is replaced after the merge.
-        let router = routes.merge(services).fallback(unknown).layer(from_fn_with_state(guarded, guard));
-        (router, metrics)
+        let finished = |router: Router, guarded: Guard| {
+            router.fallback(unknown).layer(from_fn_with_state(guarded, guard))
+        };
+        let guarded = Guard::new(metrics.clone(), &self.config);
+        let pools = Arc::clone(guarded.pools());
+        let router = finished(routes.merge(services), guarded);
+        let admin = finished(admin, Guard::new(metrics.clone(), &of_admin(&self.config)));
+        Built { router, admin, metrics, pools }
+    }
+}
+
+/// The settings of the port for operators: little is needed there, and no room is shared with the others.
+fn of_admin(config: &ServerConfig) -> ServerConfig {
+    ServerConfig {
+        max_connections: MAX_ADMIN_CONNECTIONS,
+        max_descriptors: None,
+        max_streams: MAX_ADMIN_CONNECTIONS,
+        body_bytes: ADMIN_BYTES,
+        answer_bytes: ADMIN_BYTES,
+        ..config.clone()
     }
 }
 

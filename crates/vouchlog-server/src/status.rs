@@ -121,6 +121,17 @@ pub(crate) fn status(error: &Error) -> Status {
     Status::with_details(row.code, message, rich.encode_to_vec().into())
 }
 
+/// The status of a request that the gRPC library could not read. It blames the server, with INTERNAL, for what its caller sent; that
+/// raises alarms, and clients retry. Statuses of ours have details, its own have none.
+pub(crate) fn blame_caller(unread: Status) -> Status {
+    // SPEC: gRPC's compression.md: this one case "MUST fail with INTERNAL status".
+    let is_specified = unread.message().contains("compressed-flag");
+    if unread.code() != Code::Internal || !unread.details().is_empty() || is_specified {
+        return unread;
+    }
+    status(&Error::invalid(format!("the request cannot be read: {}", unread.message())))
+}
+
 /// The error after a panic.
 pub(crate) fn bug() -> Error {
     let id = request_id::current().map_or_else(String::new, |id| format!(" of request {id}"));

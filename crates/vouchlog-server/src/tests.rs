@@ -2,11 +2,14 @@
 //! interface, asked by real clients. Nothing here looks inside.
 
 mod access;
+mod crowds;
 mod errors;
 mod fake;
 mod grpc;
 mod http;
+mod multiplexed;
 mod operations;
+mod ports;
 mod requests;
 mod routes;
 mod tiles;

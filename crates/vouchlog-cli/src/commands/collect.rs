@@ -21,6 +21,7 @@ use super::access::{AccessArgs, OpenAccess};
 use super::custody::VaultArgs;
 use super::reserve::ReserveArgs;
 use super::running::{EndArgs, Hangup, listen, reload_on};
+use super::strangers::{AdminPort, StrangersArgs};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 use crate::telemetry::{self, TelemetryArgs};
@@ -77,6 +78,8 @@ pub(crate) struct Args {
     forward_headers: Option<PathBuf>,
     #[command(flatten)]
     pub(super) end: EndArgs,
+    #[command(flatten)]
+    strangers: StrangersArgs,
     #[command(flatten)]
     pub(super) telemetry: TelemetryArgs,
 }
@@ -140,12 +143,13 @@ impl Args {
         output: Output,
     ) -> anyhow::Result<Outcome> {
         let hangup = Hangup::new()?;
-        let config = self.end.drain.config();
+        let config = self.strangers.config(&self.end.drain);
         // The ports first: a port in use is reported before anything is created.
         let (grpc, grpc_address) = listen(&self.otlp_grpc).await?;
         let (http, http_address) = listen(&self.otlp_http).await?;
         let access = self.access.open(&[grpc_address, http_address], self.bearer_token.as_deref())?;
         access.warn("anyone may send telemetry that becomes evidence");
+        let admin = self.strangers.admin_port().await?;
         secrets::make_dir(&self.data)?;
         let gateway = secrets::gateway_key(self.gateway_key.as_deref(), &self.data)?;
         let vkey = gateway.verifying_key().clone();
@@ -156,12 +160,13 @@ impl Args {
         let custody = Custody::default();
         let connecting = custody.connect(attempt, &collector);
 
-        self.announce(output, [http_address, grpc_address], &vkey, &log, &files.access);
+        let faces = (&files.access, &admin);
+        self.announce(output, [http_address, grpc_address], &vkey, &log, faces);
         let watching = files.access.watch();
         let reloading = reload_on(hangup, self.reloader(files.clone()));
         let (ending, end) = self.end.watch(shutdown, poisoned(&collector, &custody, &log));
         let server = server(&collector, &custody, &log, files.clone(), config);
-        server.run_on(vec![grpc, http], ending).await;
+        admin.of(server).run_on(vec![grpc, http], ending).await;
 
         // What they hold of the custodian goes with them.
         for task in [reloading, watching, connecting] {
@@ -185,7 +190,7 @@ impl Args {
         [http, grpc]: [SocketAddr; 2],
         vkey: &VerifyingKey,
         log: &log::OpenLog,
-        access: &OpenAccess,
+        (access, admin): (&OpenAccess, &AdminPort),
     ) {
         let (url, log_vkey) = (log.url(), log.vkey());
         let words = format!(
@@ -195,13 +200,14 @@ impl Args {
                log vkey       {log_vkey}\n  \
                vault          {}\n  \
                authentication {}\n\
-             {}Stop with Ctrl-C.",
+             {}{}Stop with Ctrl-C.",
             self.vault_place(),
             access.words(),
+            admin.line(),
             log.advice(),
         );
         let answer = json!({
-            "url": format!("http://{http}"), "grpc": format!("http://{grpc}"),
+            "url": format!("http://{http}"), "grpc": format!("http://{grpc}"), "admin_url": admin.url(),
             "gateway_vkey": vkey.to_string(), "log": url, "log_vkey": log_vkey.to_string(), "vault": self.vault_place(),
             "authentication": access.access.is_on(),
         });
@@ -304,6 +310,8 @@ fn server(
     collector.register(&mut registry);
     let access = access.access;
     let receiver = ReceiverConfig { access: access.clone(), forward, ..ReceiverConfig::default() };
+    // The receiver bounds the memory of bodies. The server's shares come before that, and one has to take the longest body.
+    let config = ServerConfig { body_bytes: 2 * receiver.bodies_bytes, ..config };
     let routes = receiver::routes(collector.clone(), receiver, &mut registry);
     let (recording, custody, log) = (collector.clone(), custody.clone(), log.here().cloned());
     let readiness = move || {

@@ -55,7 +55,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "COMMAND", env = "VOUCHLOG_EXEC")]
     exec: Option<String>,
     /// Serve /healthz, /readyz and /metrics at this address; port 0 picks a free one
-    #[arg(long, value_name = "ADDRESS", env = "VOUCHLOG_MONITOR_LISTEN")]
+    #[arg(long, visible_alias = "admin-listen", value_name = "ADDRESS", env = "VOUCHLOG_MONITOR_LISTEN")]
     listen: Option<String>,
     #[command(flatten)]
     access: AccessArgs,

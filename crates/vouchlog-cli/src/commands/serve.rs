@@ -15,6 +15,7 @@ use super::access::{AccessArgs, OpenAccess};
 use super::guarding::GuardArgs;
 use super::house::HouseArgs;
 use super::running::{EndArgs, Hangup, listen, reload_on};
+use super::strangers::StrangersArgs;
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
 use crate::telemetry::{self, TelemetryArgs};
@@ -22,7 +23,8 @@ use crate::telemetry::{self, TelemetryArgs};
 /// Run a log: gRPC and HTTP on one port
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  vouchlog serve --data ./log\n  \
-                        vouchlog serve --data /var/lib/vouchlog --origin log.example.com/ai --gateway \"$GATEWAY_VKEY\"")]
+                        vouchlog serve --data /var/lib/vouchlog --origin log.example.com/ai --gateway \"$GATEWAY_VKEY\"\n  \
+                        vouchlog serve --data ./log --listen 0.0.0.0:6962 --admin-listen 127.0.0.1:6972")]
 pub(crate) struct Args {
     /// The data directory, created with its keys if missing
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_LOG_DATA")]
@@ -71,6 +73,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) end: EndArgs,
     #[command(flatten)]
+    strangers: StrangersArgs,
+    #[command(flatten)]
     scrub: super::scrub::ScrubArgs,
     #[command(flatten)]
     pub(super) telemetry: TelemetryArgs,
@@ -94,15 +98,16 @@ impl Args {
         output: Output,
     ) -> anyhow::Result<Outcome> {
         let hangup = Hangup::new()?;
-        let config = self.end.drain.config();
+        let config = self.strangers.config(&self.end.drain);
         let (listener, address) = listen(&self.listen).await?;
         let access = self.access.open(&[address], None)?;
         self.house.check(access.access.is_on())?;
         access.warn(if self.house.is_on(address) {
             "anyone may append to the house stream"
         } else {
-            "anyone may read its metrics"
+            "anyone may read the log"
         });
+        let admin = self.strangers.admin_port().await?;
         let (builder, witness_urls) = self.builder()?;
         let builder = builder.house(self.house.is_on(address));
         // Who reaches the house stream from elsewhere is nobody's gateway.
@@ -125,21 +130,23 @@ impl Args {
                entries        {size}\n  \
                house stream   {house}\n  \
                authentication {}\n\
-             {witnesses}\
+             {witnesses}{}\
              Give the log vkey to everyone who is to verify. Stop with Ctrl-C.",
             access.words(),
+            admin.line()
         );
         let answer = json!({
             "house": self.house.is_on(address),
             "origin": origin.as_str(), "log_vkey": vkey.to_string(), "operator_vkey": operator.to_string(),
-            "url": url, "size": size.get(), "authentication": access.access.is_on(), "witnesses": log.witnesses().iter().map(witness_json).collect::<Vec<_>>(),
+            "url": url, "admin_url": admin.url(), "size": size.get(), "authentication": access.access.is_on(),
+            "witnesses": log.witnesses().iter().map(witness_json).collect::<Vec<_>>(),
         });
         output.announce(&words, &answer);
         let watching = access.watch();
         let server = log.server(config).access(access.access.clone()).hosts(self.access.hosts());
         let reloading = reload_on(hangup, self.reloader(log.clone(), witness_urls, access));
         let (ending, end) = self.end.watch(shutdown, log.poison().wait());
-        server.share_metrics(telemetry::share).run(listener, ending).await;
+        admin.of(server.share_metrics(telemetry::share)).run(listener, ending).await;
         reloading.abort();
         watching.abort();
         log.stop().await;

@@ -253,7 +253,12 @@ impl Flags {
     }
 
     fn read<A: clap::Args + FromArgMatches>(self) -> anyhow::Result<A> {
-        let command = A::augment_args(clap::Command::new("up").no_binary_name(true));
+        // One environment is that of all services, and a port is that of one.
+        let of_one = |arg: clap::Arg| match arg.get_id() == "admin_listen" {
+            true => arg.env(clap::builder::Resettable::Reset),
+            false => arg,
+        };
+        let command = A::augment_args(clap::Command::new("up").no_binary_name(true)).mut_args(of_one);
         Ok(A::from_arg_matches(&command.try_get_matches_from(self.0)?)?)
     }
 }

@@ -15,6 +15,7 @@ use vouchlog_note::limits::MAX_LOG_LIST_BYTES;
 
 use super::access::{AccessArgs, OpenAccess};
 use super::running::{EndArgs, Hangup, listen, reload_on};
+use super::strangers::{AdminPort, StrangersArgs};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 use crate::telemetry::{self, TelemetryArgs};
@@ -66,6 +67,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) end: EndArgs,
     #[command(flatten)]
+    strangers: StrangersArgs,
+    #[command(flatten)]
     pub(super) telemetry: TelemetryArgs,
 }
 
@@ -77,9 +80,10 @@ impl Args {
         output: Output,
     ) -> anyhow::Result<Outcome> {
         let hangup = Hangup::new()?;
-        let config = self.end.drain.config();
+        let config = self.strangers.config(&self.end.drain);
         let (listener, address) = listen(&self.listen).await?;
         let access = self.access.open(&[address], None)?;
+        let admin = self.strangers.admin_port().await?;
         let witness = self.open()?;
         let lists = Lists { files: self.log_lists.clone(), ceiling: self.ceiling() };
         let mut logs = self.logs()?;
@@ -89,7 +93,7 @@ impl Args {
         witness.set_logs(logs).map_err(|error| {
             Advice::error(error.to_string(), "give the vkeys of logs with --log-vkey, not the witness's own")
         })?;
-        announce(output, &witness, &format!("http://{address}"), &access);
+        announce(output, &witness, &format!("http://{address}"), (&access, &admin));
         let watching = access.watch();
         let server = witness.server(config).access(access.access.clone()).hosts(self.access.hosts());
         let reloaded = witness.clone();
@@ -98,7 +102,7 @@ impl Args {
             Ok(format!("{}{callers}", lists.reload(&reloaded)?))
         });
         let (ending, end) = self.end.watch(shutdown, witness.poison().wait());
-        server.share_metrics(telemetry::share).run(listener, ending).await;
+        admin.of(server.share_metrics(telemetry::share)).run(listener, ending).await;
         reloading.abort();
         watching.abort();
         witness.stop().await;
@@ -154,19 +158,20 @@ impl Args {
     }
 }
 
-fn announce(output: Output, witness: &Witness, url: &str, access: &OpenAccess) {
+fn announce(output: Output, witness: &Witness, url: &str, (access, admin): (&OpenAccess, &AdminPort)) {
     let (name, logs) = (witness.name(), witness.logs());
     let vkeys: Vec<String> = witness.vkeys().iter().map(ToString::to_string).collect();
     let lines: String = vkeys.iter().map(|vkey| format!("  vkey  {vkey}\n")).collect();
     let count = output::count(logs.len() as u64, "log", "logs");
     let words = format!(
         "The witness {name} is served at {url} and cosigns for {count}\n\
-         {lines}  authentication  {}\n\
+         {lines}  authentication  {}\n{}\
          Give the vkey to the logs and to everyone who is to verify. Stop with Ctrl-C.",
         access.words(),
+        admin.line()
     );
     let answer = json!({
-        "name": name.as_str(), "url": url, "vkeys": vkeys, "logs": logs.len(),
+        "name": name.as_str(), "url": url, "admin_url": admin.url(), "vkeys": vkeys, "logs": logs.len(),
         "authentication": access.access.is_on(), "store": witness.store_identity().to_string(),
     });
     output.announce(&words, &answer);

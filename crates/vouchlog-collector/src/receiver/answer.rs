@@ -160,6 +160,13 @@ impl Refusal {
         Self::new(Kind::Busy, "too many bytes in flight: retry the same request later")
     }
 
+    pub(super) fn too_slow() -> Self {
+        Self::new(
+            Kind::Unavailable,
+            "the body came too slowly: send it again, faster, or send smaller batches",
+        )
+    }
+
     /// As a gRPC status, with all that a client needs in its details.
     pub(super) fn status(&self) -> Status {
         let retry = self.kind.retry_after().map(|wait| ErrorDetail::RetryInfo(RetryInfo::new(Some(wait))));

@@ -1,5 +1,6 @@
 //! Bodies in memory: each bounded, all of them together bounded, unzipped within the same bounds.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -8,26 +9,35 @@ use ::http::{HeaderMap, header};
 use axum::body::Body;
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 use vouchlog_runtime::Gunzip;
 
 use super::answer::{Kind, Refusal};
+use crate::limits::{BODY_IDLE, MIN_BODY_RATE};
 
 /// What room is counted in, in bytes: a semaphore counts to 2^32 at a time.
 const UNIT: usize = 1_024;
 
-/// Zipped bodies of at most so many bytes are unzipped where they were read: even the slowest take a few milliseconds.
+/// A body that comes while others do may hold a quarter of what is free, so that something is left for the next one.
+const SHARE: usize = 4;
+
+/// A body of so many bytes is not held to its share, and is unzipped where it was read: even the slowest take a few milliseconds.
 const SMALL: usize = 16 * 1_024;
 
 /// Room for bytes that all requests share. Clones are the same room.
 #[derive(Clone)]
 pub(super) struct Room {
     permits: Arc<Semaphore>,
+    /// Told when some room is free again.
+    freed: Arc<Notify>,
     units: u32,
     patience: Duration,
     /// Steps of unzipping that run at once: half of the machine's cores, so that zipped bodies leave room for all else. A body waits
     /// for a turn at each step, so that a small one is not behind the whole of a large one.
     turns: Arc<Semaphore>,
+    /// The longest pause of a body.
+    idle: Duration,
 }
 
 impl Room {
@@ -36,10 +46,24 @@ impl Room {
         let turns = available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1));
         Self {
             permits: Arc::new(Semaphore::new(units as usize)),
+            freed: Arc::default(),
             units,
             patience,
             turns: Arc::new(Semaphore::new(turns)),
+            idle: BODY_IDLE,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_idle(self, idle: Duration) -> Self {
+        Self { idle, ..self }
+    }
+
+    /// Whether a body that holds `held` units may hold `wanted`: one that is alone may have all there is.
+    fn is_fair(&self, held: u32, wanted: u32) -> bool {
+        let free = self.permits.available_permits();
+        let is_alone = free + held as usize >= self.units as usize;
+        is_alone || wanted as usize <= (free / SHARE).max(SMALL / UNIT)
     }
 
     /// A share of it, empty so far; it is given back when it is dropped.
@@ -58,8 +82,7 @@ impl Share {
     /// Grows to `bytes`, or says that there is no room for them. What is more than the whole room has to itself what there is.
     pub(super) async fn cover(&mut self, bytes: usize) -> Result<(), Refusal> {
         let wanted = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.room.units);
-        let held =
-            self.permit.as_ref().map_or(0, |permit| u32::try_from(permit.num_permits()).unwrap_or(u32::MAX));
+        let held = self.held();
         if wanted <= held {
             return Ok(());
         }
@@ -73,6 +96,32 @@ impl Share {
             permit => *permit = Some(more),
         }
         Ok(())
+    }
+
+    /// The same for a body that comes piece by piece: only as far as something is left for others.
+    async fn cover_fairly(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let deadline = Instant::now() + self.room.patience;
+        let wanted = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.room.units);
+        loop {
+            let room = self.room.clone();
+            let mut freed = pin!(room.freed.notified());
+            freed.as_mut().enable();
+            if room.is_fair(self.held(), wanted) {
+                return self.cover(bytes).await;
+            }
+            timeout_at(deadline, freed).await.map_err(|_| Refusal::busy())?;
+        }
+    }
+
+    fn held(&self) -> u32 {
+        self.permit.as_ref().map_or(0, |permit| u32::try_from(permit.num_permits()).unwrap_or(u32::MAX))
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        self.room.freed.notify_waiters();
     }
 }
 
@@ -95,7 +144,7 @@ impl GrowingBody {
         }
         if length > self.bytes.capacity() {
             let capacity = (2 * self.bytes.len()).clamp(length, self.limit);
-            self.share.cover(capacity).await?;
+            self.share.cover_fairly(capacity).await?;
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
         self.bytes.extend_from_slice(chunk);
@@ -110,7 +159,8 @@ impl GrowingBody {
     }
 }
 
-/// Reads a body of at most `limit` bytes. It takes room as it comes, so that who announces much and sends slowly keeps nobody out.
+/// Reads a body of at most `limit` bytes. It takes room as it comes, and has to come in time: who announces much, or sends slowly,
+/// keeps nobody out.
 pub(super) async fn read(
     room: &Room,
     headers: &HeaderMap,
@@ -123,7 +173,13 @@ pub(super) async fn read(
         return Err(Refusal::too_large(limit));
     }
     let mut held = GrowingBody::new(room, limit);
-    while let Some(frame) = body.frame().await {
+    let began = Instant::now();
+    loop {
+        // On average it has to come at the least rate, but for one pause.
+        let earned = Duration::from_secs((held.bytes.len() / MIN_BODY_RATE) as u64);
+        let deadline = (began + room.idle + earned).min(Instant::now() + room.idle);
+        let frame = timeout_at(deadline, body.frame()).await.map_err(|_| Refusal::too_slow())?;
+        let Some(frame) = frame else { break };
         let frame = frame.map_err(|_| Refusal::invalid("the body ended early"))?;
         if let Ok(data) = frame.into_data() {
             held.push(&data).await?;

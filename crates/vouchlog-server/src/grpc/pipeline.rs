@@ -24,7 +24,7 @@ use vouchlog_stream::limits::RECENT_RUNS;
 
 use super::{refused, stopped};
 use crate::log::AnyLog;
-use crate::status::{bug, status};
+use crate::status::{blame_caller, bug, status};
 
 /// Requests of one call that are under way at once. A stream can answer this many of its runs again, so no more may be
 /// unanswered when the connection is lost.
@@ -103,7 +103,7 @@ impl<R: Stream<Item = Result<v1::AppendRequest, Status>> + Send + Unpin> Pipelin
             }
             request = self.requests.next(), if reads => match request {
                 None => self.last_words = Some(Ok(())),
-                Some(Err(status)) => self.last_words = Some(Err(status)),
+                Some(Err(unread)) => self.last_words = Some(Err(blame_caller(unread))),
                 Some(Ok(message)) => match Append::try_from(message) {
                     Ok(request) => self.start(request),
                     Err(error) => self.last_words = Some(Err(refused(error))),

@@ -1,17 +1,20 @@
 //! What operators ask: is it up, is it ready, what does it count, what is here.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use http::{Extensions, StatusCode, header};
 use prometheus_client::encoding::text::encode;
 use serde::Serialize;
 use utoipa::ToSchema;
 use vouchlog_api::Error;
+use vouchlog_runtime::Readiness;
 
 use super::App;
+use crate::admission::Connection;
 use crate::media;
 use crate::problem::Problem;
 
@@ -123,6 +126,8 @@ pub(super) struct ReadyJson {
 }
 
 /// Whether this program does what it is for. Send nothing here when it does not.
+///
+/// What was checked is told on the port for operators, and on ports of this machine's own addresses where there is none.
 #[utoipa::path(
     get, path = "/readyz", tag = "operations",
     responses(
@@ -130,9 +135,13 @@ pub(super) struct ReadyJson {
         (status = 503, description = "Not ready: the checks give the reasons.", body = ReadyJson),
     )
 )]
-pub(super) async fn readyz(State(app): State<App>) -> Response {
-    let readiness = app.health.readiness();
+pub(super) async fn readyz(State(app): State<App>, extensions: Extensions) -> Response {
+    let mut readiness = app.health.readiness();
     let ready = readiness.is_ready();
+    // Names of witnesses and the words of errors are not for strangers.
+    if extensions.get::<Arc<Connection>>().is_some_and(|from| !from.is_private()) {
+        readiness = Readiness::new();
+    }
     let outcome = |outcome: Result<(), String>| outcome.err().unwrap_or_else(|| "ok".to_owned());
     let checks = readiness.checks.into_iter().map(|check| (check.name, outcome(check.outcome))).collect();
     let answer = Json(ReadyJson { ready, checks, notes: readiness.notes.into_iter().collect() });
@@ -143,6 +152,8 @@ pub(super) async fn readyz(State(app): State<App>) -> Response {
 }
 
 /// Metrics in the text format of Prometheus and OpenMetrics.
+///
+/// On the port for operators, and on ports of this machine's own addresses where there is none.
 #[utoipa::path(
     get, path = "/metrics", tag = "operations",
     responses(

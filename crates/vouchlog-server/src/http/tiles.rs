@@ -29,7 +29,7 @@ pub(super) async fn checkpoint(State(log): State<AnyLog>, request: HeaderMap) ->
     match log.checkpoint().await {
         Ok(note) => {
             // A checkpoint of the same size changes when a witness cosigns it.
-            let etag = format!("\"{}\"", sha256(note.as_bytes()));
+            let etag = etag(note.as_bytes());
             cached(&request, &etag, CHECKPOINT_CACHING, TEXT, note)
         }
         Err(error) => Problem::from(error).into_text(),
@@ -83,8 +83,8 @@ pub(super) async fn entry_bundle(
 
 async fn serve(log: &AnyLog, path: &str, request: &HeaderMap) -> Response {
     match read(log, path).await {
-        // The content of a path never changes, so the path is the strongest validator, and costs nothing.
-        Ok(bytes) => cached(request, &format!("\"{path}\""), TILE_CACHING, "application/octet-stream", bytes),
+        // A path does not tell one log from another that is served later at the same URL, so the content does.
+        Ok(bytes) => cached(request, &etag(&bytes), TILE_CACHING, "application/octet-stream", bytes),
         Err(error) => Problem::from(error).into_text(),
     }
 }
@@ -94,6 +94,11 @@ async fn read(log: &AnyLog, path: &str) -> Result<Bytes> {
         TilePath::Hashes { tile, width } => log.tile(tile, width).await,
         TilePath::Entries { index, width } => log.entry_bundle(index, width).await,
     }
+}
+
+/// The strong validator of a content (RFC 9110 section 8.8.3): its SHA-256.
+pub(super) fn etag(content: &[u8]) -> String {
+    format!("\"{}\"", sha256(content))
 }
 
 /// The content with its validators, or only those when the client has it already.
@@ -121,9 +126,14 @@ fn has_it(request: &HeaderMap, etag: &str) -> bool {
         .any(|candidate| candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == etag)
 }
 
-/// SPEC: RFC 9110 section 8.8.3.3: a compressed content is another one to a strong validator.
-pub(super) async fn weaken_etag(mut response: Response) -> Response {
+/// SPEC: RFC 9110 section 8.8.3.3: a compressed content is another one to a strong validator. Section 12.5.5: the answer depends on
+/// `accept-encoding`, and section 15.4.5: a 304 has the same `vary` as the 200 would have.
+pub(super) async fn tell_encodings_apart(mut response: Response) -> Response {
     let headers = response.headers_mut();
+    let varies = headers.get_all(header::VARY).iter().any(|value| value.as_bytes() == b"accept-encoding");
+    if !varies {
+        headers.append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    }
     if headers.contains_key(header::CONTENT_ENCODING)
         && let Some(etag) = headers.get(header::ETAG).and_then(|etag| etag.to_str().ok())
         && let Ok(weak) = HeaderValue::from_str(&format!("W/{etag}"))

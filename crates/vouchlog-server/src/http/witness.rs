@@ -14,12 +14,12 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use utoipa::IntoResponses;
 use vouchlog_api::{AnyWitness, Error, Witness as _};
-use vouchlog_merkle::{Hash, sha256};
+use vouchlog_merkle::Hash;
 use vouchlog_note::limits::MAX_ADD_CHECKPOINT_BYTES;
 use vouchlog_note::{AddCheckpoint, SignSubtree};
 
 use super::read;
-use super::tiles::{CHECKPOINT_CACHING, cached};
+use super::tiles::{CHECKPOINT_CACHING, cached, etag};
 use crate::media::{TEXT, content_type};
 use crate::problem::Problem;
 
@@ -97,8 +97,7 @@ pub(super) async fn latest_checkpoint(
     let origin: Hash = origin.parse().map_err(no_hash)?;
     let note = witness.latest_checkpoint(origin).await?;
     // It changes with the time of the cosignature, also while the size stays.
-    let etag = format!("\"{}\"", sha256(note.as_bytes()));
-    Ok(cached(&request, &etag, CHECKPOINT_CACHING, TEXT, note))
+    Ok(cached(&request, &etag(note.as_bytes()), CHECKPOINT_CACHING, TEXT, note))
 }
 
 /// Why a request was refused, as clients of tlog-witness expect to be told.

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use tonic_types::StatusExt;
 use vouchlog_api::ErrorKind;
 use vouchlog_proto::v1;
 
 use super::fake::Trouble;
+use super::multiplexed::{Multiplexed, framed};
 use super::{Served, ServerConfig, client};
 
 /// A problem document, with everything such a document has to have.
@@ -212,16 +214,45 @@ async fn requests_without_room_are_told_to_come_back() {
     let served = Served::with(config).await;
     let mut gateway = served.gateway().await;
     served.log.trouble([Trouble::Hang]);
-    let slow = tokio::spawn(client().post(served.url("/add")).body("salted").send());
-    let crowded = async || client().get(served.url("/healthz")).send().await.unwrap();
-    while crowded().await.status() == StatusCode::OK {
+    let note = "text/plain";
+    let enrol = || client().post(served.url("/v1/gateways")).header("content-type", note).body("a note");
+    let slow = tokio::spawn(enrol().send());
+    while served.log.attempts() == 0 {
         tokio::task::yield_now().await;
     }
-    let response = crowded().await;
+    let response = enrol().send().await.unwrap();
     assert_eq!(response.headers()["retry-after"], "1");
     let (status, body) = problem(response).await;
     assert_eq!((status, &body["code"]), (503, &json!("OVERLOADED")));
     let refused = gateway.enrol(v1::EnrolRequest::default()).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::ResourceExhausted);
+    assert!(refused.get_details_retry_info().unwrap().retry_delay.is_some());
     slow.abort();
+}
+
+/// INTERNAL would raise an alarm and be sent again, over bytes that only the caller can have got wrong.
+#[tokio::test]
+async fn messages_that_cannot_be_read_are_the_callers_fault() {
+    let served = Served::start().await;
+    let mut connection = Multiplexed::connect(&served).await;
+    let no_message = framed(&[0xff; 9]);
+    let cut_short = &framed(&[0x0a; 40])[..20];
+    for path in [
+        "/vouchlog.v1.Gateway/Append",
+        "/vouchlog.v1.Gateway/AppendStream",
+        "/vouchlog.v1.Gateway/AppendHouse",
+        "/vouchlog.v1.Log/GetReceipt",
+        "/grpc.health.v1.Health/Check",
+    ] {
+        for body in [&no_message[..], cut_short] {
+            let ended = connection.rpc(path, body).await;
+            let refused = ended.rpc.expect("an RPC has a status");
+            assert_eq!(refused.code(), tonic::Code::InvalidArgument, "{path}: {refused:?}");
+            assert_eq!(refused.get_details_error_info().unwrap().reason, "INVALID_ARGUMENT", "{path}");
+        }
+    }
+    // SPEC: gRPC's compression.md: INTERNAL, for this case alone.
+    let flagged = connection.rpc("/vouchlog.v1.Gateway/Append", &[1, 0, 0, 0, 1, 0]).await;
+    assert_eq!(flagged.code(), Some(tonic::Code::Internal));
+    served.stop().await;
 }

@@ -1,7 +1,7 @@
 //! C2SP tlog-tiles over HTTP: bytes, headers, paths that are none.
 
 use reqwest::StatusCode;
-use vouchlog_merkle::{EntryBundle, LeafIndex, TileId, TreeSize, leaf_hash};
+use vouchlog_merkle::{EntryBundle, LeafIndex, TileId, TreeSize, leaf_hash, sha256};
 use vouchlog_note::SignedCheckpoint;
 
 use super::fake::{log_vkey, origin};
@@ -45,9 +45,10 @@ async fn tiles_and_bundles_are_those_of_the_tree() {
         assert_eq!(header(&response, "content-type"), "application/octet-stream");
         assert_eq!(header(&response, "cache-control"), "max-age=604800,immutable");
         assert_eq!(header(&response, "access-control-allow-origin"), "*");
-        assert_eq!(header(&response, "etag"), format!("\"{path}\""));
         assert_eq!(header(&response, "content-length"), (width * 32).to_string());
-        assert_eq!(response.bytes().await.unwrap().len(), width * 32);
+        let etag = header(&response, "etag").to_owned();
+        let content = response.bytes().await.unwrap();
+        assert_eq!((content.len(), etag), (width * 32, format!("\"{}\"", sha256(&content))));
     }
     let bundle = client().get(served.url("/tile/entries/002.p/91")).send().await.unwrap();
     assert_eq!(header(&bundle, "content-type"), "application/octet-stream");
@@ -138,11 +139,12 @@ async fn bundles_are_compressed_for_those_who_accept_it_and_hash_tiles_for_nobod
     assert_eq!(header(&tile, "content-encoding"), "");
     let plain = client().get(served.url("/tile/entries/000")).send().await.unwrap();
     assert_eq!(header(&plain, "content-encoding"), "");
-    assert_eq!(header(&plain, "etag"), "\"tile/entries/000\"");
+    let etag = header(&plain, "etag").to_owned();
     let zipped = asked("/tile/entries/000").await.unwrap();
     assert_eq!(header(&zipped, "content-encoding"), "gzip");
-    assert_eq!(header(&zipped, "etag"), "W/\"tile/entries/000\"");
+    assert_eq!(header(&zipped, "etag"), format!("W/{etag}"));
     assert!(header(&zipped, "vary").contains("accept-encoding"));
+    let vary = header(&zipped, "vary").to_owned();
     let (plain, zipped) = (plain.bytes().await.unwrap(), zipped.bytes().await.unwrap());
     assert!(zipped.len() < plain.len(), "{} of {} bytes", zipped.len(), plain.len());
 
@@ -152,11 +154,31 @@ async fn bundles_are_compressed_for_those_who_accept_it_and_hash_tiles_for_nobod
     let known = client()
         .get(served.url("/tile/entries/000"))
         .header("accept-encoding", "gzip")
-        .header("if-none-match", "W/\"tile/entries/000\"")
+        .header("if-none-match", format!("W/{etag}"))
         .send()
         .await
         .unwrap();
     assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
+    assert_eq!(header(&known, "vary"), vary, "a cache keeps apart what it kept apart before");
+}
+
+/// A log that is begun anew at the same URL must not be told from caches of the earlier one.
+#[tokio::test]
+async fn a_validator_of_another_log_is_not_one_of_this() {
+    let (one, other) = (Served::start().await, Served::start().await);
+    one.log.fill(10).await;
+    other.log.fill(1).await;
+    other.log.fill(9).await;
+    for path in ["/tile/0/000.p/13", "/tile/entries/000.p/13"] {
+        let kept = client().get(one.url(path)).send().await.unwrap();
+        let etag = header(&kept, "etag").to_owned();
+        let kept = kept.bytes().await.unwrap();
+        let answer = client().get(other.url(path)).header("if-none-match", &etag).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}");
+        assert_ne!(answer.bytes().await.unwrap(), kept, "{path}");
+        let again = client().get(one.url(path)).header("if-none-match", &etag).send().await.unwrap();
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{path}");
+    }
 }
 
 /// A stored tile with a flipped bit must become an error of the log, never a proof that fails elsewhere.

@@ -74,18 +74,41 @@ async fn nonsense_is_refused() {
     assert_eq!(client().get(served.url("/healthz")).send().await.unwrap().status(), StatusCode::OK);
 }
 
+/// A proxy in front may take what follows for a part of the first request's body.
+#[tokio::test]
+async fn a_body_ends_in_one_way_or_the_connection_does() {
+    let served = Served::start().await;
+    let smuggled = "GET /checkpoint HTTP/1.1\r\nhost: h\r\n\r\n";
+    for coding in [
+        "transfer-encoding: chunked, chunked",
+        "transfer-encoding: chunked\r\ntransfer-encoding: chunked",
+        "transfer-encoding: gzip, chunked",
+    ] {
+        let request =
+            format!("POST /add HTTP/1.1\r\nhost: h\r\n{coding}\r\n\r\n6\r\nsalted\r\n0\r\n\r\n{smuggled}");
+        let answer = served.raw(request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 400"), "{coding}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{coding}: {answer}");
+    }
+    let good = "POST /add HTTP/1.1\r\nhost: h\r\nconnection: close\r\ntransfer-encoding: Chunked\r\n\r\n6\r\nsalted\r\n0\r\n\r\n";
+    assert!(served.raw(good.as_bytes()).await.starts_with("HTTP/1.1 200"));
+    served.stop().await;
+}
+
+/// Nobody is sent away in the middle of a request to make room for another.
 #[tokio::test]
 async fn a_crowd_of_connections_is_turned_away() {
     let config = ServerConfig { max_connections: 2, ..ServerConfig::default() };
     let served = Served::with(config).await;
-    let hello = b"GET /metrics HTTP/1.1\r\nhost: log.example\r\n\r\n";
+    served.log.trouble([Trouble::Hang, Trouble::Hang]);
+    let request = b"POST /add HTTP/1.1\r\nhost: log.example\r\ncontent-length: 6\r\n\r\nsalted";
     let mut first = TcpStream::connect(served.address).await.unwrap();
     let mut second = TcpStream::connect(served.address).await.unwrap();
-    let mut answer = [0; 12];
     for stream in [&mut first, &mut second] {
-        stream.write_all(hello).await.unwrap();
-        stream.read_exact(&mut answer).await.unwrap();
-        assert_eq!(&answer, b"HTTP/1.1 200");
+        stream.write_all(request).await.unwrap();
+    }
+    while served.log.attempts() < 2 {
+        tokio::task::yield_now().await;
     }
     assert_eq!(served.raw(b"").await, "");
     drop(first);

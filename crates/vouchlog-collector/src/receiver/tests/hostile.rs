@@ -1,13 +1,14 @@
 //! Goal: whatever is sent, it is answered with what its sender can act on, and costs no more memory than is set aside. Method: bodies
 //! that are broken in each way that is known, then any bytes at all.
 
+use http_body_util::{BodyExt, Full};
 use proptest::prelude::*;
 use tonic::codegen::Service;
 
 use super::*;
 use crate::limits::MAX_BODY_BYTES;
 use crate::receiver::answer::Kind;
-use crate::receiver::body::{gunzip, read};
+use crate::receiver::body::{GrowingBody, gunzip, read};
 use crate::testsupport::testdata;
 
 /// A frame of gRPC.
@@ -130,6 +131,43 @@ async fn unzipping_leaves_the_thread_to_others() {
         }
     };
     assert!(unzipped.unwrap().is_empty() && turns >= 10, "{turns}");
+}
+
+/// A body that says so much, and then nothing.
+fn stalled(bytes: usize) -> axum::body::Body {
+    let came = Full::new(Bytes::from(vec![1; bytes]));
+    axum::body::Body::new(came.with_trailers(std::future::pending()))
+}
+
+/// Sixteen bodies that stopped just before their end once kept every other out for half a minute.
+#[tokio::test]
+async fn bodies_that_stop_leave_room_for_others() {
+    let long = Duration::from_secs(3_600);
+    let room = Room::new(256 * 1024, Duration::ZERO).with_idle(long);
+    let headers = ::http::HeaderMap::new();
+    let limit = 32 * 1024;
+    let mut stopped = Vec::new();
+    for _ in 0..64 {
+        let (of_it, none) = (room.clone(), headers.clone());
+        stopped.push(tokio::spawn(async move {
+            read(&of_it, &none, stalled(limit - 1), limit).await.map(GrowingBody::finish)
+        }));
+        tokio::task::yield_now().await;
+        let good = read(&room, &headers, axum::body::Body::from(vec![1; 8 * 1024]), limit).await;
+        assert_eq!(good.unwrap().finish().0.len(), 8 * 1024, "beside {} that stopped", stopped.len());
+    }
+    assert!(stopped.iter().any(|body| !body.is_finished()), "some are still waited for");
+    for body in stopped {
+        body.abort();
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_stop_are_given_up() {
+    let room = Room::new(1 << 20, Duration::ZERO).with_idle(Duration::from_millis(50));
+    let refused = read(&room, &::http::HeaderMap::new(), stalled(1_000), 1 << 20).await.err().unwrap();
+    assert_eq!(refused.kind, Kind::Unavailable);
+    room.share().cover(1 << 20).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,0 +1,61 @@
+//! How a server faces strangers: what of it is told where, and which addresses stand for many clients.
+
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use vouchlog_server::{Server, ServerConfig};
+
+use super::running::DrainArgs;
+use crate::advice::Advice;
+
+/// How a server faces strangers.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct StrangersArgs {
+    /// Serve health, metrics and reflection at this address, with connections and limits of their own. Other ports then show only /healthz and whether /readyz passes; without it, so do those that are not on loopback
+    #[arg(long, value_name = "ADDRESS", env = "VOUCHLOG_ADMIN_LISTEN")]
+    admin_listen: Option<String>,
+    /// The IP address of a proxy in front. It stands for many clients, so the limits for one address do not bind it; loopback never is bound. May be repeated
+    #[arg(long = "proxy", value_name = "IP", env = "VOUCHLOG_PROXIES", value_delimiter = ' ')]
+    proxies: Vec<IpAddr>,
+}
+
+/// The port for operators, if there is one.
+pub(super) struct AdminPort(Option<(TcpListener, SocketAddr)>);
+
+impl StrangersArgs {
+    /// How the command's server is set. Raises the limit of open files: call it before anything is opened.
+    pub(super) fn config(&self, drain: &DrainArgs) -> ServerConfig {
+        ServerConfig { proxies: self.proxies.clone(), ..drain.config() }
+    }
+
+    /// Takes the port for operators.
+    pub(super) async fn admin_port(&self) -> anyhow::Result<AdminPort> {
+        let Some(address) = &self.admin_listen else { return Ok(AdminPort(None)) };
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            Advice::new(format!("cannot listen on {address}"), "give another address with --admin-listen")
+        })?;
+        let address = listener.local_addr().context("the listening address could not be read")?;
+        Ok(AdminPort(Some((listener, address))))
+    }
+}
+
+impl AdminPort {
+    /// Where it is.
+    pub(super) fn url(&self) -> Option<String> {
+        self.0.as_ref().map(|(_, address)| format!("http://{address}"))
+    }
+
+    /// A line about it.
+    pub(super) fn line(&self) -> String {
+        self.url().map_or_else(String::new, |url| format!("  operators      {url}\n"))
+    }
+
+    /// Has a server answer operators there.
+    pub(super) fn of(self, server: Server) -> Server {
+        match self.0 {
+            Some((listener, _)) => server.admin(listener),
+            None => server,
+        }
+    }
+}

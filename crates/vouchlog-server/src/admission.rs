@@ -1,0 +1,125 @@
+//! Who is served when not everybody can be: places and bytes, shares of connections and addresses, and the pace of bodies.
+//!
+//! ```text
+//! head ─► is its pool used up? ─► body, as it comes ─► whole: a place ─► handler ─► answer, until it is read
+//!           no: 503, at once       Waiting, BodyBytes    by kind of call              AnswerBytes
+//! ```
+//!
+//! A place is held by requests that are whole, and only until their answer begins: what a client does not send, and does not read,
+//! costs it bytes of its own share and nobody a place.
+
+mod answer;
+mod body;
+mod call;
+mod connection;
+mod framing;
+mod holdings;
+mod pace;
+mod pools;
+mod time;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use axum::response::Response;
+use vouchlog_api::Error;
+
+use crate::config::ServerConfig;
+use crate::metrics::ServerMetrics;
+use answer::{AnswerBody, Sending};
+use body::{Arrival, ArrivingBody};
+pub(crate) use call::{Call, Form};
+use connection::Busy;
+#[cfg(test)]
+pub(crate) use connection::testing;
+pub(crate) use connection::{Address, AddressKey, Connection, Origin, is_local};
+pub(crate) use holdings::Resource;
+use pace::LeastPace;
+pub(crate) use pools::Pools;
+use pools::Taken;
+pub(crate) use time::Clock;
+
+/// Admits the requests of a server. Clones admit to the same places.
+#[derive(Clone)]
+pub(crate) struct Admission {
+    pools: Arc<Pools>,
+    metrics: ServerMetrics,
+    least: LeastPace,
+}
+
+/// A request that may go to its handler.
+struct Admitted {
+    request: Request,
+    /// Of a body that is still to come.
+    arrival: Option<Arc<Arrival>>,
+    /// Where there is none, and of a stream.
+    place: Option<Taken>,
+}
+
+impl Admission {
+    pub(crate) fn new(config: &ServerConfig, metrics: ServerMetrics) -> Self {
+        let least = LeastPace { idle: config.body_idle_timeout, rate: config.min_body_rate };
+        Self { pools: Pools::new(config, metrics.clone()), metrics, least }
+    }
+
+    /// The pools that requests take from.
+    pub(crate) fn pools(&self) -> &Arc<Pools> {
+        &self.pools
+    }
+
+    /// Has a request answered by `respond`, if there is room for it.
+    pub(crate) async fn answer<F, R>(
+        &self,
+        call: Call,
+        request: Request,
+        respond: F,
+    ) -> Result<Response, Error>
+    where
+        F: FnOnce(Request) -> R,
+        R: Future<Output = Result<Response, Error>>,
+    {
+        let connection = request.extensions().get::<Arc<Connection>>().cloned();
+        let busy = connection.as_ref().map(Busy::new);
+        let Admitted { request, arrival, place } = self.admit(call, request, connection.as_ref())?;
+        let answer = respond(request).await;
+        if let Some(arrival) = &arrival {
+            if let Some(why) = arrival.refusal() {
+                return Err(why);
+            }
+            arrival.answered();
+        }
+        let (head, body) = answer?.into_parts();
+        let place = place.filter(|_| call.is_stream);
+        let room = match call.place {
+            Resource::Operations => Resource::OperationsBytes,
+            _ => Resource::AnswerBytes,
+        };
+        let pools = Arc::clone(&self.pools);
+        let sending = Sending { pools, connection, place, busy, room, form: call.form };
+        Ok(Response::from_parts(head, Body::new(AnswerBody::new(body, sending)?)))
+    }
+
+    fn admit(
+        &self,
+        call: Call,
+        request: Request,
+        connection: Option<&Arc<Connection>>,
+    ) -> Result<Admitted, Error> {
+        let is_whole = request.body().is_end_stream();
+        let place = match is_whole || call.is_stream {
+            true => Some(self.pools.take(call.place, 1, connection)?),
+            // Its body would be read for nothing.
+            false if self.pools.is_used_up(call.place) => return Err(self.pools.refuse(call.place)),
+            false => None,
+        };
+        if is_whole {
+            return Ok(Admitted { request, arrival: None, place });
+        }
+        let arrival = Arrival::new(Arc::clone(&self.pools), connection.cloned(), self.metrics.clone(), call);
+        let (head, body) = request.into_parts();
+        let body = Body::new(ArrivingBody::new(body, Arc::clone(&arrival), self.least));
+        Ok(Admitted { request: Request::from_parts(head, body), arrival: Some(arrival), place })
+    }
+}
