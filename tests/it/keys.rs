@@ -54,8 +54,8 @@ impl World {
     fn refer(&self, kind: &str, out: &str, place: &[&str]) -> String {
         let name =
             if kind == "log" { "log.example.com/elsewhere" } else { "log.example.com/elsewhere/operator" };
-        let (code, vkey, error) =
-            self.run(&[&["keygen", "--kind", kind, "--name", name, "--out", out, "--at"], place].concat());
+        let (code, vkey, error) = self
+            .run(&[&["keygen", "--kind", kind, "--name", name, "--out", out, "--at"][..], place].concat());
         assert_eq!(code, 0, "{error}");
         let text = fs::read_to_string(self.path(out)).unwrap();
         assert!(text.contains(vkey.trim()) && !text.contains("PRIVATE"), "{text}");
@@ -136,15 +136,16 @@ impl Drop for Agent {
     }
 }
 
+/// Makes an SSH key; returns its fingerprint.
 fn fingerprint(world: &World, key: &str) -> String {
-    let made = Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-f", key])
-        .current_dir(world.folder.path());
-    let mut made = made;
-    assert!(made.status().unwrap().success());
-    let output =
-        Command::new("ssh-keygen").args(["-lf", key]).current_dir(world.folder.path()).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().split(' ').nth(1).unwrap().to_owned()
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new("ssh-keygen");
+        let output = command.args(arguments).current_dir(world.folder.path()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(&["-q", "-t", "ed25519", "-N", "", "-f", key]);
+    run(&["-lf", key]).split(' ').nth(1).unwrap().to_owned()
 }
 
 #[test]
@@ -395,8 +396,6 @@ fn a_witness_cosigns_with_a_key_elsewhere_and_remembers_what_it_did() {
     ]);
     let witness = Server::spawn(command);
     assert_eq!(witness.vkey, vkey.trim());
-    fs::write(world.path("policy.txt"), format!("witness w {} {}\nquorum w\n", vkey.trim(), witness.url))
-        .unwrap();
     assert_eq!(witness.terminate(), 0);
     // Without a file there is no place for what it has cosigned with.
     let named = format!("{place} {}", vkey.trim());

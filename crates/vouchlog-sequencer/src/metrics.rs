@@ -21,6 +21,8 @@ pub(crate) struct SequencerMetrics {
     pub(crate) streams: Gauge,
     pub(crate) queued: Gauge,
     pub(crate) poisoned: Gauge,
+    pub(crate) unsigned: Gauge,
+    pub(crate) signer_failures: Counter,
 }
 
 impl SequencerMetrics {
@@ -38,6 +40,12 @@ impl SequencerMetrics {
             streams: register(r, "streams", "Streams in memory: open, or ended and not yet evicted"),
             queued: register(r, "queued_statements", "Statements waiting for a batch or in one"),
             poisoned: register(r, "poisoned", "1 if the log has stopped writing for good"),
+            unsigned: register(
+                r,
+                "unsigned",
+                "1 while a committed head waits for the signature of the log's key",
+            ),
+            signer_failures: register(r, "signer_failures", "Times the log's key gave no signature"),
         }
     }
 

@@ -9,6 +9,7 @@ mod eviction;
 mod faults;
 mod names;
 mod recovery;
+mod signing;
 mod witnesses;
 
 /// Some statements as the house stream takes them, each different.
