@@ -80,7 +80,7 @@ pub(crate) fn write_keys(data: &Path) {
     for (file, key) in keys {
         let path = data.join(file);
         if !path.exists() {
-            std::fs::write(&path, key.to_key_file().as_str()).unwrap();
+            std::fs::write(&path, key.to_key_file().unwrap().as_str()).unwrap();
             restrict(&path);
             // As durable as the program makes its own.
             std::fs::File::open(&path).and_then(|file| file.sync_all()).unwrap();

@@ -30,10 +30,11 @@ fn serve_needs_nothing_but_a_directory() {
     command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--data"]).arg(&data);
     let server = Server::spawn(command);
     assert!(server.vkey.starts_with("vouchlog.localhost/"), "{}", server.vkey);
-    for key in ["log.key", "operator.key"] {
-        let mode = std::fs::metadata(data.join(key)).unwrap().permissions().mode();
+    for key in ["data/log.key", "data.operator.key"] {
+        let mode = std::fs::metadata(folder.path().join(key)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{key}");
     }
+    assert!(!data.join("operator.key").exists(), "a copy of the data must not enrol gateways");
     let said = succeed(&["fsck", "--data", data.to_str().unwrap()]);
     assert!(
         said.contains("not everything was examined"),

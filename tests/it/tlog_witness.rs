@@ -27,7 +27,7 @@ fn vector_key(name: &str, kind: SignatureType, first: u8) -> SigningKey {
 fn write_key(folder: &Path, name: &str, key: &SigningKey) -> PathBuf {
     use std::os::unix::fs::PermissionsExt;
     let path = folder.join(name);
-    std::fs::write(&path, key.to_key_file().as_str()).unwrap();
+    std::fs::write(&path, key.to_key_file().unwrap().as_str()).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     path
 }

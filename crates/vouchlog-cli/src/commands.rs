@@ -40,6 +40,7 @@ mod input;
 mod keygen;
 mod man;
 mod monitor;
+mod operator;
 mod prove;
 mod prove_complete;
 mod quota;

@@ -2,6 +2,7 @@
 
 use crate::key::{KeyId, KeyName, SignatureType, VerifyingKey};
 use crate::signature_line::{LineError, SignatureLine};
+use crate::signer::SignerError;
 use crate::text::find_control_character;
 
 /// Checks what holds for a note's text and for the whole note alike.
@@ -110,6 +111,9 @@ pub enum NoteError {
     /// What was to be signed is not the signing input of a JWS: the caller is at fault.
     #[error("only the signing input of a JWS, two base64url strings and a dot, is signed as one")]
     JwsInput,
+    /// A key that is kept elsewhere gave no signature, or not its own. Trying again may help.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// A timestamp was past 2^63 - 1: the caller is at fault.
     #[error("the timestamp {timestamp} is past 2^63 - 1")]
     Timestamp {

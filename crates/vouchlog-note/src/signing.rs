@@ -1,19 +1,21 @@
 //! The secret side: key files, note signatures and cosignatures.
 
 use std::fmt;
+use std::sync::Arc;
 
-use ed25519_dalek::Signer;
+use ed25519_dalek::{Signature, Signer as _};
 use vouchlog_merkle::{Hash, Subtree};
 use zeroize::Zeroizing;
 
 use crate::checkpoint::{Checkpoint, Origin};
 use crate::cosignature::{cosigned_message, subtree_message, timestamped_signature};
 use crate::jws;
-use crate::key::{KeyError, KeyId, KeyName, SignatureType, VerifyingKey};
+use crate::key::{KeyError, KeyId, KeyMaterial, KeyName, SignatureType, VerifyingKey};
 use crate::limits::{MAX_TIMESTAMP, MAX_VKEY_BYTES};
 use crate::ml_dsa_44;
 use crate::note_error::{NoteError, check_text};
 use crate::signature_line::SignatureLine;
+use crate::signer::{Signer, SignerError};
 use crate::text::{append_base64, decode_base64};
 use crate::verified_signature::whole_tree;
 
@@ -36,6 +38,8 @@ pub struct SigningKey {
 enum Secret {
     Ed25519(ed25519_dalek::SigningKey),
     MlDsa44(ml_dsa_44::SecretKey),
+    /// Not here: only the signer can use it. The key is Ed25519.
+    Elsewhere(Arc<dyn Signer>),
 }
 
 impl SigningKey {
@@ -61,6 +65,18 @@ impl SigningKey {
         }
     }
 
+    /// The key whose public side is `public` and whose secret only `signer` can use.
+    ///
+    /// # Errors
+    /// [`KeyError::NotEd25519`] for a key of type 0x06.
+    pub fn elsewhere(public: VerifyingKey, signer: Arc<dyn Signer>) -> Result<Self, KeyError> {
+        let signature_type = public.signature_type();
+        if !ED25519_TYPES.contains(&signature_type) {
+            return Err(KeyError::NotEd25519 { signature_type });
+        }
+        Ok(Self { secret: Secret::Elsewhere(signer), public })
+    }
+
     /// The public side, to hand out as a vkey.
     pub fn verifying_key(&self) -> &VerifyingKey {
         &self.public
@@ -70,15 +86,13 @@ impl SigningKey {
     ///
     /// # Errors
     /// [`NoteError::WrongKeyType`] for a key that is not of type 0x01; the errors of [`crate::UnverifiedNote`]
-    /// for a text that no note may hold.
+    /// for a text that no note may hold; [`NoteError::Signer`] from a key kept elsewhere.
     pub fn sign_note(&self, text: &str) -> Result<SignatureLine, NoteError> {
-        match &self.secret {
-            Secret::Ed25519(secret) if self.public.signature_type() == SignatureType::Ed25519 => {
-                check_text(text)?;
-                Ok(self.line(secret.sign(text.as_bytes()).to_bytes().to_vec()))
-            }
-            _ => Err(NoteError::wrong_key_type(&self.public, &[SignatureType::Ed25519])),
+        if self.public.signature_type() != SignatureType::Ed25519 {
+            return Err(NoteError::wrong_key_type(&self.public, &[SignatureType::Ed25519]));
         }
+        check_text(text)?;
+        Ok(self.line(self.sign_ed25519(text.as_bytes())?.to_vec()))
     }
 
     /// Cosigns a checkpoint at `timestamp`, in POSIX seconds (tlog-cosignature): its text with the extension
@@ -88,22 +102,22 @@ impl SigningKey {
     /// Signatures of both types are deterministic: the same checkpoint and timestamp make the same line.
     ///
     /// # Errors
-    /// [`NoteError::WrongKeyType`] for a key of type 0x01; [`NoteError::Timestamp`] past 2^63 - 1.
+    /// [`NoteError::WrongKeyType`] for a key of type 0x01; [`NoteError::Timestamp`] past 2^63 - 1; [`NoteError::Signer`] from a key
+    /// kept elsewhere.
     pub fn cosign(&self, checkpoint: &Checkpoint, timestamp: u64) -> Result<SignatureLine, NoteError> {
         if timestamp > MAX_TIMESTAMP {
             return Err(NoteError::Timestamp { timestamp });
         }
-        let signature = match &self.secret {
-            Secret::Ed25519(secret) if self.public.signature_type() == SignatureType::CosignatureEd25519 => {
-                let message = cosigned_message(timestamp, &checkpoint.text());
-                secret.sign(message.as_bytes()).to_bytes().to_vec()
-            }
-            Secret::MlDsa44(secret) => {
+        let signature = match (&self.secret, self.public.signature_type()) {
+            (Secret::MlDsa44(secret), _) => {
                 let (subtree, root) = (whole_tree(checkpoint), checkpoint.head().root);
                 let name = self.public.name();
                 secret.sign(&subtree_message(name, timestamp, checkpoint.origin(), subtree, &root))
             }
-            Secret::Ed25519(_) => return Err(NoteError::wrong_key_type(&self.public, COSIGNER_TYPES)),
+            (_, SignatureType::CosignatureEd25519) => {
+                self.sign_ed25519(cosigned_message(timestamp, &checkpoint.text()).as_bytes())?.to_vec()
+            }
+            _ => return Err(NoteError::wrong_key_type(&self.public, COSIGNER_TYPES)),
         };
         Ok(self.line(timestamped_signature(timestamp, &signature)))
     }
@@ -133,15 +147,33 @@ impl SigningKey {
     ///
     /// # Errors
     /// [`NoteError::WrongKeyType`] for a key that is not Ed25519; [`NoteError::JwsInput`] for anything but two
-    /// base64url strings and the dot.
+    /// base64url strings and the dot; [`NoteError::Signer`] from a key kept elsewhere.
     pub fn sign_jws(&self, signing_input: &str) -> Result<[u8; 64], NoteError> {
-        let Secret::Ed25519(secret) = &self.secret else {
+        if !ED25519_TYPES.contains(&self.public.signature_type()) {
             return Err(NoteError::wrong_key_type(&self.public, ED25519_TYPES));
-        };
+        }
         if !jws::is_signing_input(signing_input) {
             return Err(NoteError::JwsInput);
         }
-        Ok(secret.sign(signing_input.as_bytes()).to_bytes())
+        self.sign_ed25519(signing_input.as_bytes())
+    }
+
+    /// Signs bytes with an Ed25519 key. A signature made elsewhere is verified by the strictest rules in use before it counts.
+    fn sign_ed25519(&self, message: &[u8]) -> Result<[u8; 64], NoteError> {
+        match (&self.secret, self.public.material()) {
+            (Secret::Ed25519(secret), _) => Ok(secret.sign(message).to_bytes()),
+            (
+                Secret::Elsewhere(signer),
+                KeyMaterial::Ed25519(public) | KeyMaterial::CosignatureEd25519(public),
+            ) => {
+                let signature = signer.sign(message)?;
+                public.verify_strict(message, &Signature::from_bytes(&signature)).map_err(|_| {
+                    SignerError::new(format!("its signature does not verify with the key {}", self.public))
+                })?;
+                Ok(signature)
+            }
+            _ => Err(NoteError::wrong_key_type(&self.public, ED25519_TYPES)),
+        }
     }
 
     fn line(&self, payload: Vec<u8>) -> SignatureLine {
@@ -180,13 +212,15 @@ impl SigningKey {
         Ok(key)
     }
 
-    /// Writes the key file: one line, with its LF. It holds the secret, in a buffer that is wiped when dropped.
-    pub fn to_key_file(&self) -> Zeroizing<String> {
+    /// Writes the key file: one line, with its LF. It holds the secret, in a buffer that is wiped when dropped. `None` for a key kept
+    /// elsewhere.
+    pub fn to_key_file(&self) -> Option<Zeroizing<String>> {
         let mut key = Zeroizing::new([0; 1 + SEED_BYTES]);
         key[0] = self.public.signature_type() as u8;
         key[1..].copy_from_slice(match &self.secret {
             Secret::Ed25519(secret) => secret.as_bytes(),
             Secret::MlDsa44(secret) => secret.seed(),
+            Secret::Elsewhere(_) => return None,
         });
 
         let head = format!("{KEY_FILE_PREFIX}{}+{}+", self.public.name(), self.public.id());
@@ -195,7 +229,7 @@ impl SigningKey {
         text.push_str(&head);
         append_base64(&*key, &mut text);
         text.push('\n');
-        text
+        Some(text)
     }
 }
 

@@ -11,6 +11,7 @@
 //! | [`mod@caught`] | panics of libraries as errors |
 //! | [`poison`] | the switch that stops writing for good, and a future that waits for it |
 //! | [`readiness`] | the checks behind `/readyz` |
+//! | [`program`] | running a program of the operator's, within bounds |
 //! | [`watched`] | work on a thread of its own, with a deadline |
 //! | [`queue`] | a bounded queue of requests, each with a caller that waits for a typed reply |
 //! | [`request_id`] | the id of the request that is being answered |
@@ -29,6 +30,7 @@ pub mod lock;
 pub mod metrics;
 pub mod pace;
 pub mod poison;
+pub mod program;
 pub mod queue;
 pub mod readiness;
 pub mod request_id;

@@ -21,6 +21,8 @@ pub struct Options {
     pub max_clock_jump: Duration,
     /// How long a commit may take before the log stops writing.
     pub commit_patience: Duration,
+    /// How long the callers of a committed batch wait while the log's key, kept elsewhere, fails.
+    pub signer_patience: Duration,
     /// Statements that may wait for their batch.
     pub max_queued_statements: usize,
     /// How long a caller who asked for a witnessed receipt waits for one.
@@ -41,6 +43,7 @@ impl Default for Options {
             stream_head_interval: Duration::from_secs(30),
             max_clock_jump: limits::MAX_CLOCK_JUMP,
             commit_patience: limits::COMMIT_PATIENCE,
+            signer_patience: limits::SIGNER_PATIENCE,
             max_queued_statements: limits::MAX_QUEUED_STATEMENTS,
             witness_patience: limits::WITNESS_PATIENCE,
             kept_ended_streams: limits::KEPT_ENDED_STREAMS,
@@ -59,8 +62,10 @@ pub struct Config {
     pub log_key: SigningKey,
     /// Signs checkpoints too; ML-DSA-44 (type 0x06), named like the origin. Adds 3.3 kB to every checkpoint and receipt.
     pub ml_dsa_key: Option<SigningKey>,
-    /// Enrols gateways. Needed to create a log, to enrol by itself, and for the house stream; may be kept elsewhere after.
+    /// Enrols gateways. Needed for the log to enrol by itself, also its house stream; may be kept elsewhere.
     pub operator_key: Option<SigningKey>,
+    /// Whose key that is, if it is kept elsewhere: needed to create a log without `operator_key`. Must be the log's operator.
+    pub operator: Option<VerifyingKey>,
     /// The gateway key (type 0x01) of the house stream; without one the log has no house stream.
     pub house_key: Option<SigningKey>,
     /// 32 fresh random bytes at each call, for the keys of house streams.
@@ -74,6 +79,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// The operator, as far as it is named.
+    pub(crate) fn named_operator(&self) -> Option<&VerifyingKey> {
+        self.operator.as_ref().or(self.operator_key.as_ref().map(SigningKey::verifying_key))
+    }
+
     /// The keys that sign checkpoints, the Ed25519 key first.
     pub(crate) fn log_keys(&self) -> impl Iterator<Item = &SigningKey> {
         std::iter::once(&self.log_key).chain(&self.ml_dsa_key)

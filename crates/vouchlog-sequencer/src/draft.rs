@@ -200,8 +200,9 @@ impl<'a> Draft<'a> {
         self.check_quota(opening.gateway.name(), &amounts)?;
         if let (Enroller::Open(operator), None) = (enroller, self.gateway(&opening.gateway)) {
             let enrolment = Enrolment::first(opening.log.clone(), opening.gateway.clone());
-            let note =
-                enrolment.sign(operator).map_err(|_| Error::internal("the operator's key cannot sign"))?;
+            let note = enrolment
+                .sign(operator)
+                .map_err(|_| Error::unavailable("the operator's key gave no signature"))?;
             self.enrol(note, &enrolment)?;
         }
         let id = StreamId::from_index(self.next()).ok_or_else(|| {

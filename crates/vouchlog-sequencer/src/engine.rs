@@ -118,6 +118,7 @@ impl<S: Store> Engine<S> {
             .unless("sequencer", (!running).then_some("it has stopped"))
             .check("writes", shared.poison.check())
             .stopped(shared.poison().map(|reason| reason.to_string()))
+            .unless("signature", shared.unsigned.lock().clone())
             .unless("store", shared.store.impediment())
             .unless("clock", shared.time.trouble());
         if let Some(follower) = &self.inner.follower {

@@ -26,6 +26,16 @@ pub const MAX_CLOCK_JUMP: Duration = Duration::from_secs(60);
 /// A commit that takes longer than this will not end: the disk or the database hangs.
 pub const COMMIT_PATIENCE: Duration = Duration::from_secs(30);
 
+/// How long the callers of a committed batch wait for the log's key, when it is kept elsewhere and fails. Then they are told to send
+/// again, and the head is signed later.
+pub const SIGNER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The wait before a key that failed is asked again; it doubles.
+pub const FIRST_SIGNER_RETRY: Duration = Duration::from_millis(50);
+
+/// The longest such wait.
+pub const MAX_SIGNER_RETRY: Duration = Duration::from_secs(1);
+
 /// How long a caller who asked for a witnessed receipt waits for one: several rounds with the witnesses, and less than a caller's
 /// own deadline usually is.
 pub const WITNESS_PATIENCE: Duration = Duration::from_secs(15);

@@ -38,6 +38,8 @@ pub(crate) struct SequencerMetrics {
     quotas: Gauge,
     over_quota: Family<Quota, Counter>,
     quota_use: Family<Quota, Share>,
+    pub(crate) unsigned: Gauge,
+    pub(crate) signer_failures: Counter,
 }
 
 impl SequencerMetrics {
@@ -66,6 +68,12 @@ impl SequencerMetrics {
                 "quota_highest_use_ratio",
                 "Largest share of its quota that any gateway has used today",
             ),
+            unsigned: register(
+                r,
+                "unsigned",
+                "1 while a committed head waits for the signature of the log's key",
+            ),
+            signer_failures: register(r, "signer_failures", "Times the log's key gave no signature"),
         }
     }
 

@@ -24,7 +24,7 @@ use crate::queue::{Queue, Request};
 use crate::recover::{create, genesis, genesis_damage, recover};
 use crate::scrubber::Scrubber;
 use crate::second_path::SecondPath;
-use crate::sequence::{DueHeads, Sequencer};
+use crate::sequence::{DueHeads, Parts, Sequencer};
 use crate::signer::Signer;
 use crate::state::{Directory, PanicGuard, Shared, Tree, last_published};
 use crate::witnesses::Feeders;
@@ -51,7 +51,7 @@ impl<S: Store> Engine<S> {
             if let Some(feeders) = &mut feeders {
                 feeders.guard_new(&signer, logged_at(config.clock.now()))?;
             }
-            create(&signer, config.operator_key.as_ref(), logged_at(config.clock.now()), &store)?;
+            create(&signer, config.named_operator(), logged_at(config.clock.now()), &store)?;
         }
         let loaded = store.load()?.ok_or_else(|| StoreError::Damaged("the new log is missing".into()))?;
         let operator = match operator(&genesis(&store, &loaded)?, &config) {
@@ -186,6 +186,7 @@ fn share<S: Store>(
         publisher: Publisher::new(newest, at_once, known),
         metrics,
         poison: Poison::new(),
+        unsigned: Mutex::new(None),
     }))
 }
 
@@ -206,9 +207,9 @@ fn sequencer<S: Store>(
         .map_err(EngineError::Thread)?;
     let Config { origin, operator_key, house_key, randomness, .. } = config;
     let house = House { origin, gateway: house_key, randomness, open: None };
-    let stored = shared.publisher.published();
     let second_path = SecondPath::start().map_err(EngineError::Thread)?;
-    Ok(Sequencer { shared, tree, signer, operator_key, house, committer, second_path, due, stored })
+    let parts = Parts { signer, operator_key, house, committer, second_path, due };
+    Ok(Sequencer::new(shared, tree, parts))
 }
 
 /// The checkpoint that was published when the log stopped, if it still satisfies the policy.
@@ -248,7 +249,8 @@ fn check_keys(config: &Config) -> Result<(), EngineError> {
         return Err(EngineError::Key(message));
     }
     let others = [&config.operator_key, &config.house_key];
-    let keys = others.into_iter().flatten().map(SigningKey::verifying_key).chain([log]);
+    let keys =
+        others.into_iter().flatten().map(SigningKey::verifying_key).chain(&config.operator).chain([log]);
     for key in keys {
         if key.signature_type() != SignatureType::Ed25519 {
             return Err(EngineError::Key(format!("the key `{key}` is not an Ed25519 note key (type 0x01)")));
@@ -265,10 +267,9 @@ fn operator(genesis_note: &str, config: &Config) -> Result<VerifyingKey, EngineE
         let message = format!("the store holds the log `{}`, not `{}`", genesis.origin, config.origin);
         return Err(StoreError::Foreign(message).into());
     }
-    match &config.operator_key {
-        Some(key) if *key.verifying_key() != genesis.operator => {
-            Err(EngineError::OperatorKey(genesis.operator.to_string()))
-        }
-        _ => Ok(genesis.operator),
+    let named = [config.operator_key.as_ref().map(SigningKey::verifying_key), config.operator.as_ref()];
+    if named.into_iter().flatten().any(|named| *named != genesis.operator) {
+        return Err(EngineError::OperatorKey(genesis.operator.to_string()));
     }
+    Ok(genesis.operator)
 }

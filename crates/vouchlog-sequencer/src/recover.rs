@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use vouchlog_merkle::{Hash, TileId, leaf_hash};
-use vouchlog_note::SigningKey;
+use vouchlog_note::VerifyingKey;
 use vouchlog_storage::{Batch, Loaded, Part, Store, StoreError};
 use vouchlog_stream::{Entry, Genesis, LoggedAt};
 
@@ -98,11 +98,11 @@ fn damaged_part(store: &impl Store, part: Part, what: &str) -> StoreError {
 /// Commits the genesis entry. The log is then opened like any other, which signs its head.
 pub(crate) fn create(
     signer: &Signer,
-    operator: Option<&SigningKey>,
+    operator: Option<&VerifyingKey>,
     now: LoggedAt,
     store: &impl Store,
 ) -> Result<(), EngineError> {
-    let operator = operator.ok_or(EngineError::NoOperator)?.verifying_key().clone();
+    let operator = operator.ok_or(EngineError::NoOperator)?.clone();
     let key_error = |error: &dyn std::fmt::Display| EngineError::Key(error.to_string());
     let genesis = Genesis { origin: signer.origin.clone(), operator };
     let note = genesis.sign(&signer.ed25519).map_err(|error| key_error(&error))?;

@@ -6,12 +6,14 @@
 //! | integrate | the tree grows, in memory, beside the committed one | – (pure) |
 //! | commit | the store makes entries, states and head durable, all or nothing | refused: the batch is; unknown: the log stops writing |
 //! | check | meanwhile, another implementation hashes every entry again and computes the root by a second path | the log stops writing: memory or code is broken |
-//! | sign | the head, which is committed, is noted as signed; then it is signed | the log stops writing |
+//! | note | the head, which is committed, is noted as signed | the log stops writing |
+//! | sign | the log's key signs it | it is asked again; nothing else is drafted, shown or acknowledged meanwhile |
 //! | show | readers see the new head | – |
 //! | acknowledge | every caller gets an answer | – |
 //!
 //! The signature comes after the commit, never before: one root per size then rests on the commit alone. A process that ends
-//! between the two signs the same head when it starts again; the signed note itself is stored with the next commit.
+//! between the two signs the same head when it starts again; the signed note itself is stored with the next commit. A key that is kept
+//! elsewhere may be away: see `signing`.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -27,7 +29,7 @@ use vouchlog_merkle::{CompactRange, Growth as Nodes, TreeHead, TreeSize};
 use vouchlog_note::SigningKey;
 use vouchlog_runtime::Monotonic;
 use vouchlog_storage::{Batch, CommitError, Growth, Store};
-use vouchlog_stream::{LoggedAt, StreamId, StreamState};
+use vouchlog_stream::{StreamId, StreamState};
 
 use crate::commit::Committer;
 use crate::draft::{Draft, Drafted, Enroller, House, HousePlace, HouseRun, OpenHouse};
@@ -42,6 +44,10 @@ use crate::state::{
     Eviction, Shared, Tree, stored_gateway, stored_published, stored_quota, stored_signed, stored_stream,
     stored_usage,
 };
+
+mod signing;
+
+use signing::Unsigned;
 
 /// How often an idle sequencer looks for stream heads that are due.
 const IDLE_TICK: Duration = Duration::from_secs(1);
@@ -58,6 +64,18 @@ pub(crate) struct Sequencer<S> {
     pub(crate) due: DueHeads,
     /// The published checkpoint that is in the store.
     pub(crate) stored: Option<Arc<Published>>,
+    /// The committed batch whose head is not signed yet.
+    unsigned: Option<Unsigned>,
+}
+
+/// What the sequencer works with beside the tree.
+pub(crate) struct Parts {
+    pub(crate) signer: Signer,
+    pub(crate) operator_key: Option<SigningKey>,
+    pub(crate) house: House,
+    pub(crate) committer: Committer,
+    pub(crate) second_path: SecondPath,
+    pub(crate) due: DueHeads,
 }
 
 /// Streams with statements that no stream-head entry covers yet, by the monotonic time one is due: a wall clock that jumps must not stop them.
@@ -77,10 +95,25 @@ pub(crate) struct Integrated {
     pub(crate) growth: Growth,
 }
 
+/// A committed batch, until it is the state of the log.
+pub(crate) struct Batched {
+    drafted: Drafted,
+    integrated: Integrated,
+    house: Option<OpenHouse>,
+    evicted: Eviction,
+}
+
 /// A caller, and what the draft made of the request.
 type Answer = (Caller, Result<Done>);
 
 impl<S: Store> Sequencer<S> {
+    pub(crate) fn new(shared: Arc<Shared<S>>, tree: Tree, parts: Parts) -> Self {
+        let Parts { signer, operator_key, house, committer, second_path, due } = parts;
+        let stored = shared.publisher.published();
+        let unsigned = None;
+        Self { shared, tree, signer, operator_key, house, committer, second_path, due, stored, unsigned }
+    }
+
     /// The thread: batches whatever waits, at once; while one batch is being made durable, the next one gathers in the
     /// queue. Ends when told to, or when the last handle is gone.
     pub(crate) fn run(mut self, queue: &Receiver<Message>) {
@@ -112,6 +145,9 @@ impl<S: Store> Sequencer<S> {
         if let Some(reason) = self.shared.poison() {
             return refuse(requests, &format!("the log has stopped writing: {reason}"));
         }
+        if let Err(error) = self.sign_waiting(last) {
+            return requests.into_iter().for_each(|waiting| waiting.caller.answer(Err(error.clone())));
+        }
         let is_idle = requests.is_empty();
         let _span = batch_span(&requests).entered();
         let (drafted, answers, house) = self.draft(requests, last);
@@ -127,14 +163,19 @@ impl<S: Store> Sequencer<S> {
         self.second_path.begin(self.tree.range.clone(), drafted.entries.clone(), integrated.head);
         let committed = self.commit(&drafted, &integrated, published.as_deref(), &evicted);
         let checked = self.second_path.finish();
-        let signed = committed.and_then(|()| self.sign(&integrated, checked, drafted.now));
-        let head = match signed {
-            Ok(head) => head,
-            Err(error) => return fail(answers, &error),
-        };
+        if let Err(error) = committed.and_then(|()| self.note(&integrated, checked)) {
+            return fail(answers, &error);
+        }
         self.stored = published.or(self.stored.take());
-        let committed = self.show(head, drafted, integrated, house, &evicted);
-        acknowledge(answers, Some(&committed));
+        let signed = self.sign(integrated.head, drafted.now, self.shared.options.signer_patience);
+        let batch = Batched { drafted, integrated, house, evicted };
+        match signed {
+            Ok(head) => acknowledge(answers, Some(&self.show(head, batch))),
+            Err(error) => {
+                self.keep_unsigned(batch);
+                fail(answers, &error);
+            }
+        }
     }
 
     /// Turns requests into entries and changed states. House requests of the batch become one run at its end.
@@ -183,14 +224,9 @@ impl<S: Store> Sequencer<S> {
         (drafted, answers, opened)
     }
 
-    /// Signs the committed head, once the second path has led to the same root. From here on the head is part of the log, so a
-    /// failure stops all writing: the next start signs it.
-    fn sign(
-        &self,
-        integrated: &Integrated,
-        checked: Result<(), String>,
-        now: LoggedAt,
-    ) -> Result<SignedHead> {
+    /// Notes that the committed head is going to be signed, once the second path has led to the same root. From here on the head is
+    /// part of the log, so a failure stops all writing: the next start signs it.
+    fn note(&self, integrated: &Integrated, checked: Result<(), String>) -> Result<()> {
         let head = integrated.head;
         let same_size = integrated.edge.size() == head.size.get();
         let agreed = if same_size { checked } else { Err("the edge is not as wide as the tree".into()) };
@@ -198,16 +234,11 @@ impl<S: Store> Sequencer<S> {
             self.shared.set_poison(&reason);
             return Err(Error::internal("the log stopped: its own check of the new root failed"));
         }
-        if let Some(signed) = self.tree.head.as_ref().filter(|signed| signed.tree == head) {
-            // Only states changed: the same head is not signed again.
-            return Ok(signed.clone());
+        if self.tree.head.as_ref().is_some_and(|signed| signed.tree == head) {
+            return Ok(());
         }
-        let noted = self.shared.store.note_signed(head).map_err(|error| error.to_string());
-        let signed = noted.and_then(|()| {
-            self.signer.sign(head, now).map_err(|error| format!("the key cannot sign: {error}"))
-        });
-        signed.map_err(|reason| {
-            self.shared.set_poison(&reason);
+        self.shared.store.note_signed(head).map_err(|error| {
+            self.shared.set_poison(&error.to_string());
             Error::unavailable("the log stopped: it cannot sign its checkpoint")
         })
     }
@@ -260,14 +291,8 @@ impl<S: Store> Sequencer<S> {
     }
 
     /// Makes the committed batch the state of the log, for the next batch and for readers.
-    fn show(
-        &mut self,
-        head: SignedHead,
-        drafted: Drafted,
-        integrated: Integrated,
-        house: Option<OpenHouse>,
-        evicted: &Eviction,
-    ) -> Arc<Committed> {
+    fn show(&mut self, head: SignedHead, batch: Batched) -> Arc<Committed> {
+        let Batched { drafted, integrated, house, evicted } = batch;
         let Integrated { before, range, nodes, edge, .. } = integrated;
         self.shared.metrics.committed(&head.tree, drafted.leaves.len());
         let interval = self.shared.options.stream_head_interval;
@@ -276,7 +301,7 @@ impl<S: Store> Sequencer<S> {
             let mut directory = self.shared.directory.write();
             let size = head.tree.size.get();
             drafted.streams.into_iter().for_each(|stream| directory.put_stream(stream, size));
-            directory.evict(evicted);
+            directory.evict(&evicted);
             self.shared.metrics.streams.set(directory.streams.len() as u64);
             drafted.gateways.into_iter().for_each(|gateway| directory.put_gateway(gateway));
             drafted.quotas.into_iter().for_each(|quota| directory.quotas.put_quota(quota));
@@ -360,7 +385,7 @@ fn acknowledge(answers: Vec<Answer>, committed: Option<&Arc<Committed>>) {
     }
 }
 
-/// Nothing of the batch is in the log: rejected requests get their own reason, the others the reason the batch failed.
+/// Nothing of the batch is acknowledged: rejected requests get their own reason, the others the reason the batch failed.
 fn fail(answers: Vec<Answer>, error: &Error) {
     for (caller, done) in answers {
         caller.answer(Err(done.err().unwrap_or_else(|| error.clone())));

@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use vouchlog_merkle::CompactRange;
-use vouchlog_note::{KeyName, Origin, Policy, VerifyingKey};
+use vouchlog_note::{KeyName, Origin, Policy, SignerError, VerifyingKey};
 use vouchlog_runtime::Poison;
 use vouchlog_storage::{Index, StateKey};
 use vouchlog_stream::{
@@ -322,6 +322,8 @@ pub(crate) struct Shared<S> {
     pub(crate) metrics: SequencerMetrics,
     /// Whether the log stopped writing for good, and why.
     pub(crate) poison: Poison,
+    /// Why the newest committed head has no signature yet, if it has none.
+    pub(crate) unsigned: Mutex<Option<String>>,
 }
 
 impl<S> Shared<S> {
@@ -335,6 +337,26 @@ impl<S> Shared<S> {
         tracing::error!(reason, "the log stops writing; restart it to recover");
         self.metrics.poisoned.set(1);
         self.poison.set(reason);
+    }
+}
+
+impl<S> Shared<S> {
+    /// Reports that the log's key gave no signature.
+    pub(crate) fn not_signed(&self, error: &SignerError) {
+        self.metrics.signer_failures.inc();
+        self.metrics.unsigned.set(1);
+        let before = self.unsigned.lock().replace(error.to_string());
+        if before.is_none() {
+            tracing::error!(%error, "a committed head is not signed yet: nothing is acknowledged until it is");
+        }
+    }
+
+    /// Reports that the newest head is signed.
+    pub(crate) fn signed(&self) {
+        if self.unsigned.lock().take().is_some() {
+            self.metrics.unsigned.set(0);
+            tracing::info!("the committed head is signed: the log goes on");
+        }
     }
 }
 

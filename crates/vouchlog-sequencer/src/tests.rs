@@ -10,6 +10,7 @@ mod faults;
 mod names;
 mod quotas;
 mod recovery;
+mod signing;
 mod witnesses;
 
 /// Some statements as the house stream takes them, each different.

@@ -1,7 +1,7 @@
 //! Opening a log in a data directory: keys, store, index, clock and randomness, with safe defaults.
 //!
 //! ```text
-//! <data>/log.key  operator.key  house.key     made when the log is, mode 0600
+//! <data>/log.key  operator.key  house.key     made when the log is, mode 0600; operator.key only if no other place is named
 //! <data>/FORMAT   live/  sealed/  index/      the store's (vouchlog-storage-sled)
 //! ```
 
@@ -40,6 +40,8 @@ pub fn open(data_dir: impl Into<PathBuf>) -> LogBuilder {
         origin: None,
         log_key: None,
         operator_key: None,
+        operator_file: None,
+        operator: None,
         gateways: Vec::new(),
         index: IndexMode::On,
         ml_dsa_key: None,
@@ -69,6 +71,8 @@ pub struct LogBuilder {
     origin: Option<String>,
     log_key: Option<SigningKey>,
     operator_key: Option<SigningKey>,
+    operator_file: Option<PathBuf>,
+    operator: Option<VerifyingKey>,
     gateways: Vec<VerifyingKey>,
     index: IndexMode,
     ml_dsa_key: Option<SigningKey>,
@@ -121,7 +125,7 @@ pub enum OpenError {
     #[error(transparent)]
     Engine(#[from] vouchlog_sequencer::EngineError),
     /// A gateway could not be enrolled: the operator's key is not here.
-    #[error("gateways cannot be enrolled here: the operator's key is not in the data directory")]
+    #[error("gateways cannot be enrolled here: the operator's key is not at hand")]
     NoOperatorKey,
     /// An enrolment could not be signed.
     #[error(transparent)]
@@ -150,6 +154,20 @@ impl LogBuilder {
     /// Enrols with this key (type 0x01) instead of the one in the data directory.
     pub fn operator_key(mut self, key: SigningKey) -> Self {
         self.operator_key = Some(key);
+        self
+    }
+
+    /// Keeps the operator's key in this file, which is made with a new log, instead of in the data directory. A key that is in the data
+    /// directory already stays in use there.
+    pub fn operator_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.operator_file = Some(file.into());
+        self
+    }
+
+    /// Names the operator (type 0x01) of a log that does not hold the operator's key: gateways are enrolled by notes alone. A log keeps
+    /// the operator it was created with.
+    pub fn operator(mut self, operator: VerifyingKey) -> Self {
+        self.operator = Some(operator);
         self
     }
 
@@ -254,6 +272,7 @@ impl LogBuilder {
             log_key: keys.log,
             ml_dsa_key: self.ml_dsa_key,
             operator_key: keys.operator,
+            operator: self.operator,
             house_key: keys.house.filter(|_| self.house),
             randomness: random_bytes,
             clock: system_clock(),
@@ -292,12 +311,25 @@ impl LogBuilder {
             Some(key) => key,
             None => keys::load_or_create(&at(LOG_KEY), &name)?,
         };
-        let operator = match &self.operator_key {
-            Some(key) => key.clone(),
-            None => keys::load_or_create(&at(OPERATOR_KEY), &format!("{name}/operator"))?,
+        let operator = match self.known_operator_key()? {
+            None if self.operator.is_none() => {
+                let file = self.operator_file.clone().unwrap_or_else(|| at(OPERATOR_KEY));
+                Some(keys::load_or_create(&file, &format!("{name}/operator"))?)
+            }
+            known => known,
         };
         let house = keys::load_or_create(&at(HOUSE_KEY), &format!("{name}/house"))?;
-        Ok((origin, Keys { log, operator: Some(operator), house: Some(house) }))
+        Ok((origin, Keys { log, operator, house: Some(house) }))
+    }
+
+    /// The operator's key, if it was given or is in one of its places.
+    fn known_operator_key(&self) -> Result<Option<SigningKey>, OpenError> {
+        if let Some(key) = &self.operator_key {
+            return Ok(Some(key.clone()));
+        }
+        let places = [self.operator_file.clone(), Some(self.dir.join(OPERATOR_KEY))];
+        let found = places.into_iter().flatten().find(|file| exists(file));
+        Ok(found.map(|file| keys::load(&file)).transpose()?)
     }
 
     /// An old log's keys may be kept elsewhere; none of them is ever replaced by a new key.
@@ -310,10 +342,7 @@ impl LogBuilder {
             Some(key) => key.clone(),
             None => find(LOG_KEY)?.ok_or_else(|| OpenError::NoLogKey(stored.to_owned()))?,
         };
-        let operator = match &self.operator_key {
-            Some(key) => Some(key.clone()),
-            None => find(OPERATOR_KEY)?,
-        };
+        let operator = self.known_operator_key()?;
         // What was asked for, so that the store says so when it is another log's.
         let origin = parse_origin(self.origin.as_deref().unwrap_or(stored))?;
         Ok((origin, Keys { log, operator, house: find(HOUSE_KEY)? }))
@@ -427,6 +456,51 @@ mod tests {
             assert!(refused.is_err(), "{refused:?}");
         }
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_operator_key_may_be_kept_outside_the_data_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let (data, file) = (dir.path().join("log"), dir.path().join("log.operator.key"));
+        let log = open(&data).operator_file(&file).await.unwrap();
+        let operator = log.operator_vkey().clone();
+        assert_eq!(keys::load(&file).unwrap().verifying_key(), &operator);
+        assert!(!data.join(OPERATOR_KEY).exists());
+        log.stop().await;
+        drop(log);
+
+        // One that is in the data directory stays in use.
+        std::fs::rename(&file, data.join(OPERATOR_KEY)).unwrap();
+        let log = open(&data).operator_file(&file).await.unwrap();
+        assert_eq!(log.operator_vkey(), &operator);
+        assert!(!file.exists());
+        log.stop().await;
+    }
+
+    #[tokio::test]
+    async fn a_log_need_never_hold_the_operator_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let name = |name: &str| KeyName::new(name).unwrap();
+        let operator = SigningKey::generate(name("operator"), SignatureType::Ed25519, [3; 32]).unwrap();
+        let gateway = SigningKey::generate(name("gateway"), SignatureType::Ed25519, [4; 32]).unwrap();
+        let named = |key: &SigningKey| open(dir.path()).operator(key.verifying_key().clone());
+        let log = named(&operator).await.unwrap();
+        assert_eq!(log.operator_vkey(), operator.verifying_key());
+        assert!(!dir.path().join(OPERATOR_KEY).exists());
+        let note = Enrolment::first(log.origin().clone(), gateway.verifying_key().clone());
+        log.enrol(note.sign(&operator).unwrap()).await.unwrap();
+        log.stop().await;
+        drop(log);
+
+        let other = named(&gateway).await;
+        assert!(matches!(other, Err(OpenError::Engine(EngineError::OperatorKey(_)))), "{other:?}");
+        // It is remembered: nothing has to be named.
+        let log = open(dir.path()).await.unwrap();
+        assert_eq!(log.operator_vkey(), operator.verifying_key());
+        log.stop().await;
+        drop(log);
+        let refused = named(&operator).gateway(operator.verifying_key().clone()).await;
+        assert!(matches!(refused, Err(OpenError::NoOperatorKey)), "{refused:?}");
     }
 
     #[tokio::test]

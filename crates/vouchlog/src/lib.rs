@@ -13,6 +13,7 @@
 //! | `auditor` | [`auditor`]: verify a whole log, keep evidence of every fault |
 //! | `vault` | [`vault`] and [`custody`]: keep records encrypted, log their digests, present and erase them; implies `gateway` |
 //! | `collector` | [`collector`]: make records of telemetry; implies `vault` |
+//! | `pkcs11`, `aws-kms`, `gcp-kms` | [`keys`] in a token or a cloud's key service |
 //!
 //! Out of scope, each with its own crate: the tree (`vouchlog-merkle`), signed notes (`vouchlog-note`), entries
 //! (`vouchlog-stream`), the engine (`vouchlog-sequencer`), the store (`vouchlog-storage-sled`), the port

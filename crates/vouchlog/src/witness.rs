@@ -24,7 +24,7 @@ mod state;
 
 pub use builder::{WitnessBuilder, WitnessOpenError, witness};
 pub use embedded::Witness;
-pub use key::create_key;
+pub use key::{create_key, create_key_reference};
 pub use refusals::RefusalDir;
 pub use state::{ACCEPT_LOST_STATE, WitnessStateError};
 pub use vouchlog_storage::StoreIdentity;

@@ -51,7 +51,7 @@ pub fn write_keys(data: &Path) -> Result<()> {
     ];
     for (file, key) in &keys {
         let path = data.join(file);
-        fs::write(&path, key.to_key_file().as_str())?;
+        fs::write(&path, key.to_key_file().expect("it was made here").as_str())?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
         fs::File::open(&path)?.sync_all()?;
     }

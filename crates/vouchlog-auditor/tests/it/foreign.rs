@@ -117,7 +117,7 @@ fn other_log(size: u64) -> (Objects, LogIdentity) {
     let root = tlog_tiles::tree_hash(size, &stored).unwrap();
     let text = tlog_tiles::Checkpoint::new(NAME, size, root, "").unwrap().to_bytes();
     let ours = crate::support::key(NAME, vouchlog_note::SignatureType::Ed25519, 40);
-    let signer = signed_note::StandardSigner::new(ours.to_key_file().trim_end()).unwrap();
+    let signer = signed_note::StandardSigner::new(ours.to_key_file().unwrap().trim_end()).unwrap();
     let mut note = signed_note::Note::new(&text, &[]).unwrap();
     note.add_sigs(&[&signer]).unwrap();
     objects.checkpoint = Some(String::from_utf8(note.to_bytes()).unwrap());

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde_json::json;
 use vouchlog::{VerifyingKey, keys};
-use vouchlog_runtime::durable::{self, Mode};
 use vouchlog_storage::StoreError;
 
 use super::fsck::{check, own_vkey};
@@ -93,13 +92,11 @@ pub(super) fn copy_keys(from: &Path, to: &Path) -> anyhow::Result<Vec<&'static s
         if !source.try_exists().with_context(|| source.display().to_string())? {
             continue;
         }
-        let key = keys::load(&source)?;
         if target.exists() {
-            let same = keys::load(&target)?.verifying_key() == key.verifying_key();
+            let same = keys::load(&target)?.verifying_key() == keys::load(&source)?.verifying_key();
             anyhow::ensure!(same, "{} holds a different key", target.display());
         } else {
-            durable::write(&target, key.to_key_file().as_bytes(), Mode::Private)
-                .with_context(|| target.display().to_string())?;
+            keys::copy(&source, &target)?;
         }
         copied.push(name);
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use vouchlog::custody::Custodian;
+use vouchlog::keys::KeySource;
 use vouchlog::{VerifyingKey, unix_millis};
 use vouchlog_client::GatewayError;
 use vouchlog_collector::receiver::{self, ReceiverConfig};
@@ -58,9 +59,10 @@ pub(crate) struct Args {
     otlp_http: String,
     #[command(flatten)]
     log: log::LogArgs,
-    /// The enrolled gateway key whose stream takes the records [default: gateway.key in the data directory, created if missing]
-    #[arg(long, value_name = "FILE", env = "VOUCHLOG_GATEWAY_KEY")]
-    gateway_key: Option<PathBuf>,
+    /// The enrolled gateway key whose stream takes the records: a key file, or another place and the vkey (see `vouchlog keygen --help`)
+    /// [default: gateway.key in the data directory, created if missing]
+    #[arg(long, value_name = "KEY", env = "VOUCHLOG_GATEWAY_KEY")]
+    gateway_key: Option<KeySource>,
     #[command(flatten)]
     vault: VaultOptions,
     #[command(flatten)]
@@ -151,7 +153,7 @@ impl Args {
         access.warn("anyone may send telemetry that becomes evidence");
         let admin = self.strangers.admin_port().await?;
         secrets::make_dir(&self.data)?;
-        let gateway = secrets::gateway_key(self.gateway_key.as_deref(), &self.data)?;
+        let gateway = secrets::gateway_key(self.gateway_key.as_ref(), &self.data)?;
         let vkey = gateway.verifying_key().clone();
         let log = self.log.open(&self.data, &vkey, config.clone()).await?;
         let attempt = self.opening(&log).begin().await?;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use vouchlog::custody::{Custodian, CustodyConfig, CustodyError};
-use vouchlog::{SigningKey, VerifyingKey, keys};
+use vouchlog::keys::KeySource;
+use vouchlog::{SigningKey, VerifyingKey};
 use vouchlog_client::{Options, Patience};
 use vouchlog_vault::limits::SILENCE;
 use vouchlog_vault::{Access, KeySource, RecordingError, Token, Vault, VaultError};
@@ -111,9 +112,9 @@ pub(super) struct CustodyArgs {
     /// The log's public key
     #[arg(long, value_name = "VKEY", env = "VOUCHLOG_LOG_VKEY")]
     pub(super) log_vkey: Option<VerifyingKey>,
-    /// The key of the gateway whose streams take the records
-    #[arg(long, value_name = "FILE", env = "VOUCHLOG_GATEWAY_KEY")]
-    gateway_key: Option<PathBuf>,
+    /// The key of the gateway whose streams take the records: a key file, or another place and the vkey (see `vouchlog keygen --help`)
+    #[arg(long, value_name = "KEY", env = "VOUCHLOG_GATEWAY_KEY")]
+    gateway_key: Option<KeySource>,
     /// Directory of the gateway's spool; each process needs its own [default: <vault>/custodian]
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_STATE")]
     state: Option<PathBuf>,
@@ -138,7 +139,7 @@ impl CustodyArgs {
                 "give --log URL, --log-vkey VKEY and --gateway-key FILE",
             ));
         };
-        let gateway: SigningKey = keys::load(key)?;
+        let gateway = key.open()?;
         let state = self.state(of, &gateway)?;
         let patience = Patience { max_backoff: MAX_BACKOFF, ..Patience::default() };
         let config = CustodyConfig {

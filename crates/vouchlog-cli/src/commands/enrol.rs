@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde_json::json;
-use vouchlog::{Appender, ErrorKind, LoggedAt, Origin, SigningKey, VerifyingKey, keys, unix_millis};
+use vouchlog::keys::KeySource;
+use vouchlog::{Appender, ErrorKind, LoggedAt, Origin, SigningKey, VerifyingKey, unix_millis};
 use vouchlog_note::SignatureType;
 use vouchlog_session::plain;
 use vouchlog_stream::limits::MAX_NOTE_BYTES;
@@ -21,9 +22,9 @@ const OPERATOR_SUFFIX: &str = "/operator";
 /// Enrol a gateway's key, so that it can open streams
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  vouchlog enrol --log http://127.0.0.1:6962 --operator-key log/operator.key \"$GATEWAY_VKEY\"\n  \
-                        vouchlog enrol --log http://127.0.0.1:6962 --operator-key log/operator.key --rotation rotation.note\n  \
-                        vouchlog enrol --log http://127.0.0.1:6962 --operator-key log/operator.key \\\n    \
+    after_help = "Examples:\n  vouchlog enrol --log http://127.0.0.1:6962 --operator-key log.operator.key \"$GATEWAY_VKEY\"\n  \
+                        vouchlog enrol --log http://127.0.0.1:6962 --operator-key log.operator.key --rotation rotation.note\n  \
+                        vouchlog enrol --log http://127.0.0.1:6962 --operator-key log.operator.key \\\n    \
                         --replaces \"$OLD_VKEY\" --reason lost --words \"the disk of eu-1 died\" \"$GATEWAY_VKEY\"\n\n\
                         A name belongs to its first key. Another key of that name needs the rotation note of the old key (see `vouchlog rotate`)\n\
                         or --replaces and --reason, which are public and revoke the old key."
@@ -53,7 +54,7 @@ pub(crate) struct EnrolArgs {
 #[command(
     after_help = "Examples:\n  vouchlog rotate --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key --new-key gateway-2.key --out rotation.note\n  \
                         vouchlog rotate --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key --new-key gateway-2.key \\\n    \
-                        --log http://127.0.0.1:6962 --operator-key log/operator.key\n\n\
+                        --log http://127.0.0.1:6962 --operator-key log.operator.key\n\n\
                         The operator lets the new key in with `vouchlog enrol --rotation`, or at once with --operator-key. From then on the old key\n\
                         opens no streams. Streams it has open go on, and a process with the new key continues them."
 )]
@@ -61,21 +62,21 @@ pub(crate) struct RotateArgs {
     /// The log's public key; its name is the log's origin
     #[arg(long, value_name = "VKEY", env = "VOUCHLOG_LOG_VKEY")]
     log_vkey: VerifyingKey,
-    /// The key file that holds the gateway's name now
-    #[arg(long, value_name = "FILE", env = "VOUCHLOG_GATEWAY_KEY")]
-    gateway_key: PathBuf,
-    /// The key file that takes its place: `vouchlog keygen --kind gateway` with the same name
-    #[arg(long, value_name = "FILE")]
-    new_key: PathBuf,
+    /// The key that holds the gateway's name now
+    #[arg(long, value_name = "KEY", env = "VOUCHLOG_GATEWAY_KEY")]
+    gateway_key: KeySource,
+    /// The key that takes its place: `vouchlog keygen --kind gateway` with the same name
+    #[arg(long, value_name = "KEY")]
+    new_key: KeySource,
     /// The file for the rotation note, to give to the operator
     #[arg(long, value_name = "FILE", required_unless_present = "operator_key")]
     out: Option<PathBuf>,
     /// URL of the log, such as http://127.0.0.1:6962
     #[arg(long = "log", value_name = "URL", env = "VOUCHLOG_URL", required_unless_present = "out")]
     url: Option<String>,
-    /// The operator's key file: enrols the new key at once
-    #[arg(long, value_name = "FILE", requires = "url")]
-    operator_key: Option<PathBuf>,
+    /// The operator's key: enrols the new key at once
+    #[arg(long, value_name = "KEY", requires = "url")]
+    operator_key: Option<KeySource>,
 }
 
 /// The reason of a replacement by its word.
@@ -88,7 +89,7 @@ fn cause() -> impl clap::builder::TypedValueParser<Value = ReplacementCause> {
 /// Revoke a gateway's key permanently
 #[derive(clap::Args)]
 #[command(
-    after_help = "Example:\n  vouchlog revoke --log http://127.0.0.1:6962 --operator-key log/operator.key \\\n    \
+    after_help = "Example:\n  vouchlog revoke --log http://127.0.0.1:6962 --operator-key log.operator.key \\\n    \
                         --reason \"key was in a leaked backup\" --effective 2026-11-20T08:00:00Z \"$GATEWAY_VKEY\""
 )]
 pub(crate) struct RevokeArgs {
@@ -110,9 +111,9 @@ pub(crate) struct RevokeArgs {
 pub(super) struct OperatorArgs {
     #[command(flatten)]
     pub(super) log: LogUrl,
-    /// The operator's key file
-    #[arg(long, value_name = "FILE", env = "VOUCHLOG_OPERATOR_KEY")]
-    operator_key: PathBuf,
+    /// The operator's key: a key file, or another place and the vkey (see `vouchlog keygen --help`)
+    #[arg(long, value_name = "KEY", env = "VOUCHLOG_OPERATOR_KEY")]
+    operator_key: KeySource,
     /// The log's name [default: taken from the operator key's name, <origin>/operator]
     #[arg(long, env = "VOUCHLOG_ORIGIN")]
     origin: Option<String>,
@@ -143,7 +144,7 @@ impl EnrolArgs {
 impl RotateArgs {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let log = Origin::new(self.log_vkey.name().as_str())?;
-        let (old, new) = (keys::load(&self.gateway_key)?, keys::load(&self.new_key)?);
+        let (old, new) = (self.gateway_key.open()?, self.new_key.open()?);
         check_gateway(new.verifying_key())?;
         let replaces =
             Some(Replaces { key: old.verifying_key().clone(), reason: ReplacementReason::Rotation });
@@ -170,7 +171,7 @@ impl RotateArgs {
             output.answer(&words, &json)?;
             return Ok(Outcome::Fine);
         };
-        let note = Enrolment::countersign(&note, &log, &keys::load(operator)?)?;
+        let note = Enrolment::countersign(&note, &log, &operator.open()?)?;
         enrol(url, &rotation, note, output).await
     }
 }
@@ -258,7 +259,7 @@ impl OperatorArgs {
     /// The operator's key, and the log it is to sign for. The log's name comes from the user's own files and flags: a name a
     /// server gave could make the operator sign for another log.
     pub(super) fn load(&self) -> anyhow::Result<(SigningKey, Origin)> {
-        let key = keys::load(&self.operator_key)?;
+        let key = self.operator_key.open()?;
         let name = key.verifying_key().name().as_str();
         let origin =
             self.origin.as_deref().or_else(|| name.strip_suffix(OPERATOR_SUFFIX)).ok_or_else(|| {

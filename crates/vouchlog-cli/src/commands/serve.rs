@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use serde_json::json;
 use vouchlog::{
     EngineError, GuardError, IndexMode, Log, LogBuilder, OpenError, STRANGERS_HOUSE_LIMITS, StoreError,
-    TreeSize, VerifyingKey, WitnessState, WitnessUrls, connect_witnesses, keys,
+    TreeSize, VerifyingKey, WitnessState, WitnessUrls, connect_witnesses, keys, keys::KeySource,
 };
 
 use super::access::{AccessArgs, OpenAccess};
@@ -23,7 +23,7 @@ use crate::telemetry::{self, TelemetryArgs};
 /// Run a log: gRPC and HTTP on one port
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  vouchlog serve --data ./log\n  \
-                        vouchlog serve --data /var/lib/vouchlog --origin log.example.com/ai --gateway \"$GATEWAY_VKEY\"\n  \
+                        vouchlog serve --data /var/lib/vouchlog --origin log.example.com/ai --operator-vkey \"$OPERATOR_VKEY\"\n  \
                         vouchlog serve --data ./log --listen 0.0.0.0:6962 --admin-listen 127.0.0.1:6972")]
 pub(crate) struct Args {
     /// The data directory, created with its keys if missing
@@ -35,12 +35,11 @@ pub(crate) struct Args {
     /// Listening address; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6962", env = "VOUCHLOG_LOG_LISTEN")]
     listen: String,
-    /// The log's key file [default: log.key in the data directory]
-    #[arg(long, value_name = "FILE", env = "VOUCHLOG_LOG_KEY")]
-    key: Option<PathBuf>,
-    /// The operator's key file, which enrols gateways [default: operator.key in the data directory]
-    #[arg(long, value_name = "FILE", env = "VOUCHLOG_OPERATOR_KEY")]
-    operator_key: Option<PathBuf>,
+    /// The log's key: a key file, or another place and the vkey (see `vouchlog keygen --help`) [default: log.key in the data directory]
+    #[arg(long, value_name = "KEY", env = "VOUCHLOG_LOG_KEY")]
+    key: Option<KeySource>,
+    #[command(flatten)]
+    operator: super::operator::OperatorKeyArgs,
     /// A second key file to sign checkpoints with: ML-DSA-44, named like the log
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_LOG_ML_DSA_KEY")]
     ml_dsa_key: Option<PathBuf>,
@@ -117,6 +116,7 @@ impl Args {
             builder.house_limits(STRANGERS_HOUSE_LIMITS)
         };
         let log = builder.await.map_err(|error| advise(&error))?;
+        let operator_key = self.operator.place(&self.data);
         let url = format!("http://{address}");
         let (origin, vkey, operator) = (log.origin(), log.vkey(), log.operator_vkey());
         let size = log.sequenced().size();
@@ -127,6 +127,7 @@ impl Args {
             "The log {origin} is served at {url}\n  \
                log vkey       {vkey}\n  \
                operator vkey  {operator}\n  \
+               operator key   {operator_key}\n  \
                entries        {size}\n  \
                house stream   {house}\n  \
                authentication {}\n\
@@ -138,6 +139,7 @@ impl Args {
         let answer = json!({
             "house": self.house.is_on(address),
             "origin": origin.as_str(), "log_vkey": vkey.to_string(), "operator_vkey": operator.to_string(),
+            "operator_key": operator_key.to_string(),
             "url": url, "admin_url": admin.url(), "size": size.get(), "authentication": access.access.is_on(),
             "witnesses": log.witnesses().iter().map(witness_json).collect::<Vec<_>>(),
         });
@@ -193,12 +195,10 @@ impl Args {
         if let Some(origin) = &self.origin {
             builder = builder.origin(origin);
         }
-        if let Some(file) = &self.key {
-            builder = builder.log_key(keys::load(file)?);
+        if let Some(key) = &self.key {
+            builder = builder.log_key(key.open()?);
         }
-        if let Some(file) = &self.operator_key {
-            builder = builder.operator_key(keys::load(file)?);
-        }
+        builder = self.operator.choose(builder, &self.data)?;
         if let Some(file) = &self.ml_dsa_key {
             builder = builder.ml_dsa_key(keys::load(file)?);
         }
@@ -243,7 +243,7 @@ pub(super) fn advise(error: &OpenError) -> anyhow::Error {
             "serve the newest data directory. If it is lost, this log's key must not sign again: start a log with another origin"
         }
         OpenError::Engine(EngineError::OperatorKey(_)) | OpenError::NoOperatorKey => {
-            "give the operator's key file with --operator-key, or enrol with `vouchlog enrol`"
+            "give the operator's key with --operator-key, or enrol with `vouchlog enrol`"
         }
         OpenError::NoOrigin(_) => {
             "give the log's name with --origin; its key, of `vouchlog keygen --kind log`, has the same name"

@@ -6,6 +6,7 @@ use std::time::Duration;
 use vouchlog::gateway::{
     self, Gateway, GatewayConfig, GatewayError, Options, Patience, ReceiptSink, SpoolError,
 };
+use vouchlog::keys::KeySource;
 use vouchlog::{AckLevel, SigningKey, VerifyingKey};
 use vouchlog_client::ProofFolder;
 
@@ -19,9 +20,10 @@ const MAX_BACKOFF: Duration = Duration::from_secs(2);
 /// The stream that takes the statements.
 #[derive(clap::Args)]
 pub(super) struct GatewayArgs {
-    /// Submit through a stream of this gateway, with a spool that survives crashes
-    #[arg(long, value_name = "FILE", env = "VOUCHLOG_GATEWAY_KEY", requires = "log_vkey")]
-    pub(super) gateway_key: Option<PathBuf>,
+    /// Submit through a stream of the gateway with this key, with a spool that survives crashes: a key file, or another place and the vkey
+    /// (see `vouchlog keygen --help`)
+    #[arg(long, value_name = "KEY", env = "VOUCHLOG_GATEWAY_KEY", requires = "log_vkey")]
+    pub(super) gateway_key: Option<KeySource>,
     /// Directory of the gateway's spool [default: below $XDG_STATE_HOME/vouchlog]
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_STATE", requires = "gateway_key")]
     pub(super) state: Option<PathBuf>,

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use indicatif::ProgressBar;
 use vouchlog::gateway::{Acknowledged, Gateway};
+use vouchlog::keys::KeySource;
 use vouchlog::{
-    AckLevel, Appender, HouseAppend, LeafIndex, Origin, Policy, RangeReceipt, Statement, VerifyingKey, keys,
+    AckLevel, Appender, HouseAppend, LeafIndex, Origin, Policy, RangeReceipt, Statement, VerifyingKey,
 };
 use vouchlog_client::ProofFolder;
 use vouchlog_stream::StatementEntry;
@@ -122,12 +123,12 @@ impl Submission<'_> {
     /// Through the gateway's own stream: submits all statements and waits for their verified receipts.
     async fn own_stream(
         &self,
-        key: &Path,
+        key: &KeySource,
         statements: &[Statement],
         policy: Option<&Policy>,
     ) -> Result<Vec<Placed>, Failed> {
         let log = self.log_vkey.context("--gateway-key needs --log-vkey")?;
-        let key = keys::load(key).map_err(anyhow::Error::from)?;
+        let key = key.open().map_err(anyhow::Error::from)?;
         let state = match &self.gateway.state {
             Some(dir) => dir.clone(),
             None => default_state(key.verifying_key())?,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde_json::json;
+use vouchlog::keys::KeySource;
 use vouchlog::witness::{
     ACCEPT_LOST_STATE, KnownLog, Logs, Rate, Witness, WitnessOpenError, WitnessStateError, witness,
 };
@@ -40,9 +41,10 @@ pub(crate) struct Args {
     /// Listening address; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:6963", env = "VOUCHLOG_WITNESS_LISTEN")]
     listen: String,
-    /// The witness's key file [default: witness.key in the data directory]
+    /// The witness's key file, which may name another place for the secret (see `vouchlog keygen --help`) [default: witness.key in the data
+    /// directory]
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_WITNESS_KEY")]
-    key: Option<PathBuf>,
+    key: Option<KeySource>,
     /// A second key file to cosign with: ML-DSA-44, of the same name [default: witness-ml-dsa.key in the data directory, if
     /// there is one]
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_WITNESS_ML_DSA_KEY")]
@@ -123,8 +125,13 @@ impl Args {
         if let Some(name) = &self.name {
             builder = builder.name(name);
         }
-        if let Some(file) = &self.key {
-            builder = builder.key(file);
+        if let Some(key) = &self.key {
+            builder = builder.key(key.path().ok_or_else(|| {
+                Advice::error(
+                    "a witness's key needs a key file: beside it is kept what the key has cosigned with",
+                    format!("make one with `vouchlog keygen --kind witness --name NAME --at PLACE --out witness.key`, and give that: {key}"),
+                )
+            })?);
         }
         if let Some(file) = &self.ml_dsa_key {
             builder = builder.ml_dsa_key(file);

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 use vouchlog_api::{ErrorKind, ReceiptError};
-use vouchlog_note::CheckpointError;
+use vouchlog_note::{CheckpointError, NoteError};
 use vouchlog_stream::{Fork, StreamId, TextError};
 
 use crate::{Evidence, SpoolError};
@@ -124,6 +124,12 @@ impl From<CheckpointError> for Trouble {
 /// A note of our own that cannot be signed: the keys are of the wrong kind.
 impl From<TextError> for Trouble {
     fn from(error: TextError) -> Self {
-        Self::Stop(GatewayError::Config(error.to_string()))
+        match error {
+            // The key is kept elsewhere, and may be away for a while.
+            TextError::Note(NoteError::Signer(error)) => {
+                Self::Again(vouchlog_api::Error::unavailable(error.to_string()))
+            }
+            error => Self::Stop(GatewayError::Config(error.to_string())),
+        }
     }
 }

@@ -46,10 +46,14 @@ impl Session {
         let (name, seed) = (gateway.name().clone(), (self.me.randomness)());
         let secret = SigningKey::generate(name, SignatureType::CosignatureEd25519, seed)
             .map_err(|error| GatewayError::Config(error.to_string()))?;
-        self.disk.keys.save(&secret)?;
         let key = secret.verifying_key().clone();
         let opening = StreamOpening { log: self.me.origin.clone(), gateway, stream: key.clone(), previous };
-        let note = opening.sign(&self.me.gateway_key)?;
+        let gateway_key = self.me.gateway_key.clone();
+        // A key that is kept elsewhere may take seconds, and may fail: no file of the new key is left behind then.
+        let signed = tokio::task::spawn_blocking(move || opening.sign(&gateway_key)).await;
+        let note = signed
+            .map_err(|_| Error::unavailable("the opening was not signed: this process is ending"))??;
+        self.disk.keys.save(&secret)?;
         let opening = StreamRecord::Opening { note, key, previous };
         self.remember(self.state.begin(Some(opening)), Vec::new()).await
     }

@@ -24,8 +24,9 @@ impl StreamKeys {
     /// Writes a key; it is on disk when this returns.
     pub(crate) fn save(&self, key: &SigningKey) -> Result<(), SpoolError> {
         let path = self.dir.join(file_name(key.verifying_key()));
+        let text = key.to_key_file().expect("a stream's key is made in this process");
         // Whole or not there, so another attempt is safe.
-        let written = durable::write(&path, key.to_key_file().as_bytes(), Mode::Private);
+        let written = durable::write(&path, text.as_bytes(), Mode::Private);
         written.map_err(|error| SpoolError::Refused(format!("{}: {error}", path.display())))
     }
 

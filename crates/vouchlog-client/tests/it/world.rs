@@ -145,6 +145,7 @@ fn open_log(
         log_key: log_key(),
         ml_dsa_key: None,
         operator_key: Some(key("operator", 2)),
+        operator: None,
         house_key: None,
         randomness,
         clock: Clock::from_wall(|| UnixMillis::new(TIME.fetch_add(1, Ordering::Relaxed))),

@@ -95,7 +95,7 @@ fn keys_follow_from_their_seeds() {
         assert_eq!(vkey.id().to_string(), expected.key_id);
         assert_eq!(hex::encode(vkey.ed25519_bytes().unwrap()), expected.public_key_hex);
         if let Some(skey) = &expected.skey {
-            assert_eq!(key.to_key_file().as_str(), format!("{skey}\n"));
+            assert_eq!(key.to_key_file().unwrap().as_str(), format!("{skey}\n"));
             assert_eq!(SigningKey::from_key_file(skey).unwrap().verifying_key(), vkey);
         }
     }
@@ -107,8 +107,8 @@ fn keys_follow_from_their_seeds() {
     assert_eq!(ml_dsa.id().to_string(), expected.key_id);
     assert_eq!(sha256(ml_dsa.public_key()), hash(&expected.public_key_sha256));
     assert_eq!((ml_dsa.public_key().len(), ml_dsa.ed25519_bytes()), (1312, None));
-    let key_file = secret.to_key_file();
-    assert_eq!(SigningKey::from_key_file(&key_file).unwrap().to_key_file(), key_file);
+    let key_file = secret.to_key_file().unwrap();
+    assert_eq!(SigningKey::from_key_file(&key_file).unwrap().to_key_file().unwrap(), key_file);
     assert!(
         key_file.starts_with("PRIVATE+KEY+witness.example.com/w1+635668f0+Bk"),
         "the type byte, then the seed"

@@ -10,6 +10,7 @@ mod note;
 mod policy;
 mod proof_file;
 mod properties;
+mod signer;
 mod subtree;
 mod vectors;
 mod witness_request;

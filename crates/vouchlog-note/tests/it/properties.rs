@@ -76,7 +76,7 @@ fn read_everything(bytes: &[u8]) {
         assert_eq!(line.to_string(), text);
     }
     if let Ok(key) = SigningKey::from_key_file(text) {
-        assert_eq!(key.to_key_file().trim_end(), text.trim_end_matches('\n'));
+        assert_eq!(key.to_key_file().unwrap().trim_end(), text.trim_end_matches('\n'));
     }
 }
 
@@ -136,7 +136,7 @@ proptest! {
     ) {
         let vkey = key.verifying_key();
         prop_assert_eq!(&vkey.to_string().parse::<VerifyingKey>().unwrap(), vkey);
-        let read = SigningKey::from_key_file(&key.to_key_file()).unwrap();
+        let read = SigningKey::from_key_file(&key.to_key_file().unwrap()).unwrap();
         prop_assert_eq!(read.verifying_key(), vkey);
         prop_assert_eq!(read.to_key_file(), key.to_key_file());
     }

@@ -4,13 +4,13 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::str::FromStr;
-use std::sync::mpsc;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use vouchlog_runtime::durable::{self, Mode};
+use vouchlog_runtime::program::{self, Bounds};
 use zeroize::Zeroizing;
 
 use super::Key;
@@ -149,29 +149,12 @@ fn write_new(path: &Path, bytes: &[u8]) -> durable::Result<()> {
 
 /// What a command prints, within [`KEY_COMMAND_TIMEOUT`]. Its standard error goes to ours.
 fn run(command: &str) -> Result<Zeroizing<String>, KeyError> {
-    let failed = |why: String| KeyError::Command(why);
-    let mut child = Command::new("sh")
-        .args(["-c", command])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .map_err(|error| failed(format!("sh cannot be run: {error}")))?;
-    let output = child.stdout.take().expect("it is piped");
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        // After the timeout no receiver is left.
-        sender.send(read_text(output)).ok();
-    });
-    let Ok(text) = receiver.recv_timeout(KEY_COMMAND_TIMEOUT) else {
-        child.kill().ok();
-        child.wait().ok();
-        return Err(failed(format!("it ran for more than {} s", KEY_COMMAND_TIMEOUT.as_secs())));
-    };
-    let status = child.wait().map_err(|error| failed(error.to_string()))?;
-    if !status.success() {
-        return Err(failed(status.to_string()));
-    }
-    text.map_err(|_| failed("its output is not text".to_owned()))
+    let bounds = Bounds { patience: KEY_COMMAND_TIMEOUT, max_output: MAX_KEY_TEXT_BYTES };
+    let output = program::run(Command::new("sh").args(["-c", command]), &[], bounds);
+    let output = Zeroizing::new(output.map_err(|error| KeyError::Command(error.to_string()))?);
+    let text =
+        std::str::from_utf8(&output).map_err(|_| KeyError::Command("its output is not text".into()))?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 #[cfg(test)]

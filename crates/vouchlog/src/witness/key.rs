@@ -6,7 +6,7 @@ use std::path::Path;
 use vouchlog_note::{KeyName, SignatureType, SigningKey};
 
 use super::state;
-use crate::keys::{self, KeyFileError};
+use crate::keys::{self, KeyFileError, KeyReference};
 
 /// Makes a fresh key for a witness, as [`keys::create`] does, and a second file beside it, `<path>.state`, which records that the
 /// key has cosigned nothing. A witness opens no key without that file.
@@ -18,6 +18,21 @@ pub fn create_key(
     name: &str,
     signature_type: SignatureType,
 ) -> Result<SigningKey, KeyFileError> {
+    begin(path, name)?;
+    keys::create(path, name, signature_type)
+}
+
+/// As [`create_key`], for a key whose secret is kept elsewhere.
+///
+/// # Errors
+/// As those of [`create_key`].
+pub fn create_key_reference(path: &Path, reference: &KeyReference) -> Result<(), KeyFileError> {
+    begin(path, reference.vkey.name().as_str())?;
+    keys::create_reference(path, reference)
+}
+
+/// Makes the second file, unless there is a key file or the name is none.
+fn begin(path: &Path, name: &str) -> Result<(), KeyFileError> {
     let failed = |error| KeyFileError::Io { path: path.to_owned(), error };
     if path.try_exists().map_err(failed)? {
         return Err(KeyFileError::Exists(path.to_owned()));
@@ -30,8 +45,7 @@ pub fn create_key(
             io::ErrorKind::AlreadyExists => KeyFileError::StateExists(path),
             _ => KeyFileError::Io { path, error },
         }
-    })?;
-    keys::create(path, name, signature_type)
+    })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinHandle};
 use vouchlog::VerifyingKey;
 use vouchlog::custody::{Custodian, CustodyConfig};
+use vouchlog::keys::KeySource;
 use vouchlog_client::Options;
 use vouchlog_collector::{Collector, Destination};
 use vouchlog_vault::{Access, Vault, VaultError};
@@ -31,7 +32,7 @@ const SHOWN_DAMAGE: usize = 10;
 #[derive(Clone)]
 pub(super) struct Opening {
     pub(super) vault: VaultArgs,
-    pub(super) gateway_key: Option<PathBuf>,
+    pub(super) gateway_key: Option<KeySource>,
     pub(super) data: PathBuf,
     /// Where the log is, and its key.
     pub(super) url: String,
@@ -50,7 +51,7 @@ impl Opening {
         let config = CustodyConfig {
             url: self.url,
             log: self.log,
-            gateway: secrets::gateway_key(self.gateway_key.as_deref(), &self.data)?,
+            gateway: secrets::gateway_key(self.gateway_key.as_ref(), &self.data)?,
             state: self.data.join("spool"),
             tenant: self.vault.tenant,
             options: Options { min_free: self.min_free, ..Options::default() },

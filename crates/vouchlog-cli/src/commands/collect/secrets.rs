@@ -5,7 +5,8 @@ use std::path::Path;
 
 use anyhow::Context;
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
-use vouchlog::{SigningKey, keys, random_bytes};
+use vouchlog::keys::{self, KeySource};
+use vouchlog::{SigningKey, random_bytes};
 use vouchlog_note::SignatureType;
 use vouchlog_runtime::durable::{self, Mode};
 
@@ -38,9 +39,9 @@ pub(super) fn make_dir(dir: &Path) -> anyhow::Result<()> {
 
 /// The gateway's key: the one named, or the directory's own, made if it is not there. Where there is a spool the key is lost: a new
 /// one is another gateway, whose records the spool must not take.
-pub(super) fn gateway_key(named: Option<&Path>, data: &Path) -> anyhow::Result<SigningKey> {
-    if let Some(file) = named {
-        return Ok(keys::load(file)?);
+pub(super) fn gateway_key(named: Option<&KeySource>, data: &Path) -> anyhow::Result<SigningKey> {
+    if let Some(key) = named {
+        return Ok(key.open()?);
     }
     let file = data.join("gateway.key");
     if file.try_exists()? {

@@ -1,0 +1,146 @@
+//! A place for a key, on a thread of its own: callers wait within a bound, and one signature is made at a time.
+
+use std::fmt;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use vouchlog_note::{Signer, SignerError};
+
+use crate::limits::{MAX_MESSAGE_BYTES, MAX_WAITING};
+
+/// Signs, and may take its time. It lives on one thread, so it can keep a session or a connection.
+pub(crate) trait Place: Send {
+    /// Signs exactly these bytes with Ed25519.
+    fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], SignerError>;
+}
+
+/// A [`Place`] as a signer that answers in time.
+pub(crate) struct Bounded {
+    name: String,
+    jobs: SyncSender<Job>,
+    patience: Duration,
+}
+
+struct Job {
+    message: Vec<u8>,
+    /// After this nobody waits for it: it must not be signed any more.
+    until: Instant,
+    reply: SyncSender<Result<[u8; 64], SignerError>>,
+}
+
+impl Bounded {
+    /// Starts the thread. `name` is shown in errors; it must hold no secret.
+    pub(crate) fn start(
+        name: String,
+        patience: Duration,
+        place: impl Place + 'static,
+    ) -> Result<Self, SignerError> {
+        let (jobs, to_do) = sync_channel(MAX_WAITING);
+        thread::Builder::new()
+            .name("vouchlog-signer".into())
+            .spawn(move || work(place, &to_do))
+            .map_err(|error| SignerError::new(format!("{name}: no thread could be started: {error}")))?;
+        Ok(Self { name, jobs, patience })
+    }
+
+    fn failed(&self, why: impl fmt::Display) -> SignerError {
+        SignerError::new(format!("{}: {why}", self.name))
+    }
+}
+
+fn work(mut place: impl Place, jobs: &Receiver<Job>) {
+    while let Ok(Job { message, until, reply }) = jobs.recv() {
+        if Instant::now() < until {
+            // The caller may have given up meanwhile.
+            let _ = reply.send(place.sign(&message));
+        }
+    }
+}
+
+impl Signer for Bounded {
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError> {
+        if message.len() > MAX_MESSAGE_BYTES {
+            let bytes = message.len();
+            return Err(
+                self.failed(format!("{bytes} bytes are too many: it signs at most {MAX_MESSAGE_BYTES}"))
+            );
+        }
+        let (reply, answer) = sync_channel(1);
+        let job = Job { message: message.to_vec(), until: Instant::now() + self.patience, reply };
+        self.jobs.try_send(job).map_err(|error| {
+            self.failed(match error {
+                TrySendError::Full(_) => "too many callers wait for it",
+                TrySendError::Disconnected(_) => "its thread has ended",
+            })
+        })?;
+        match answer.recv_timeout(self.patience) {
+            Ok(signed) => signed.map_err(|error| self.failed(error.reason())),
+            Err(RecvTimeoutError::Timeout) => {
+                Err(self.failed(format!("it gave no signature within {} s", self.patience.as_secs_f32())))
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(self.failed("its thread has ended, or was too late")),
+        }
+    }
+}
+
+impl fmt::Debug for Bounded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bounded({})", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use super::*;
+
+    /// Signs once it is released, and reports what it was asked to sign.
+    struct Held(Receiver<()>, Sender<Vec<u8>>);
+
+    impl Place for Held {
+        fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], SignerError> {
+            self.0.recv().map_err(|_| SignerError::new("gone"))?;
+            self.1.send(message.to_vec()).ok();
+            Ok([7; 64])
+        }
+    }
+
+    fn held(patience: Duration) -> (Bounded, Sender<()>, Receiver<Vec<u8>>) {
+        let (release, held) = channel();
+        let (asked, seen) = channel();
+        (Bounded::start("test".into(), patience, Held(held, asked)).unwrap(), release, seen)
+    }
+
+    #[test]
+    fn a_signature_comes_back_when_it_is_made_in_time() {
+        let (signer, release, seen) = held(Duration::from_secs(600));
+        release.send(()).unwrap();
+        assert_eq!(signer.sign(b"a"), Ok([7; 64]));
+        assert_eq!(seen.recv().unwrap(), b"a");
+    }
+
+    #[test]
+    fn a_place_that_hangs_is_an_error_and_what_was_given_up_is_never_signed() {
+        let (signer, release, seen) = held(Duration::from_millis(20));
+        let late = signer.sign(b"first").unwrap_err();
+        assert!(late.reason().starts_with("test: it gave no signature within 0.02 s"), "{late}");
+        // The first still hangs; the second is given up before its turn comes.
+        assert!(signer.sign(b"second").is_err());
+        release.send(()).unwrap();
+        release.send(()).unwrap();
+        assert_eq!(seen.recv().unwrap(), b"first");
+        // In order, so the second was passed over by now.
+        drop(release);
+        drop(signer);
+        assert!(seen.recv().is_err(), "the second was signed though nobody waited");
+    }
+
+    #[test]
+    fn what_is_too_long_is_not_sent_anywhere() {
+        let (signer, _release, seen) = held(Duration::from_secs(600));
+        assert!(signer.sign(&[0; MAX_MESSAGE_BYTES + 1]).unwrap_err().reason().contains("too many"));
+        assert!(seen.try_recv().is_err());
+    }
+}

@@ -1,0 +1,125 @@
+//! Requests to a key service: one at a time, bounded in time and size, from a thread that is not asynchronous.
+
+use std::time::Duration;
+
+use reqwest::{Client, RequestBuilder, Url, redirect};
+use serde::de::DeserializeOwned;
+use tokio::runtime::Runtime;
+use vouchlog_note::SignerError;
+
+/// Longest answer. Signatures and keys are below 1 kB, and tokens of a cloud's identity service below 16.
+const MAX_ANSWER_BYTES: usize = 64 * 1024;
+/// How long one request may take; a signature may take two, when a token has to be fetched.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// A client with a runtime of its own.
+pub(crate) struct Http {
+    client: Client,
+    runtime: Runtime,
+}
+
+impl Http {
+    pub(crate) fn new() -> Result<Self, SignerError> {
+        let client = Client::builder().timeout(REQUEST_TIMEOUT).redirect(redirect::Policy::none()).build();
+        let client = client.map_err(|error| SignerError::new(chain(&error)))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Ok(Self { client, runtime: runtime.map_err(SignerError::new)? })
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Sends a request and reads its answer as JSON.
+    pub(crate) fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, SignerError> {
+        let body = self.text(request)?;
+        // The reason would show a part of the answer, which may hold a token.
+        serde_json::from_slice(&body).map_err(|_| SignerError::new("its answer is not the expected JSON"))
+    }
+
+    /// Sends a request and reads its answer, which must be a success.
+    pub(crate) fn text(&self, request: RequestBuilder) -> Result<Vec<u8>, SignerError> {
+        self.runtime.block_on(async {
+            let failed = |error: reqwest::Error| SignerError::new(chain(&error.without_url()));
+            let mut response = request.send().await.map_err(failed)?;
+            let mut body = Vec::new();
+            while let Some(chunk) = response.chunk().await.map_err(failed)? {
+                if body.len() + chunk.len() > MAX_ANSWER_BYTES {
+                    return Err(SignerError::new(format!(
+                        "its answer has more than {MAX_ANSWER_BYTES} bytes"
+                    )));
+                }
+                body.extend_from_slice(&chunk);
+            }
+            let status = response.status();
+            if status.is_success() {
+                return Ok(body);
+            }
+            // Errors of both services name the key and the permission, no secret.
+            let shown = String::from_utf8_lossy(&body);
+            Err(SignerError::new(format!("it answered {status}: {shown}")))
+        })
+    }
+}
+
+/// An endpoint: https, or http on this machine.
+pub(crate) fn endpoint(url: &str) -> Result<Url, SignerError> {
+    let wrong = |why: &str| SignerError::new(format!("the endpoint {url} {why}"));
+    let parsed = Url::parse(url).map_err(|_| wrong("is no URL"))?;
+    let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    match parsed.scheme() {
+        "https" => Ok(parsed),
+        "http" if is_here => Ok(parsed),
+        _ => Err(wrong("is not https")),
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use reqwest::Url;
+
+    /// Serves an application on this machine, on a thread of its own, until the process ends.
+    pub(crate) fn serve(app: axum::Router) -> Url {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let url = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                axum::serve(listener, app).await.unwrap();
+            });
+        });
+        url
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_go_to_https_or_to_this_machine() {
+        for good in
+            ["https://kms.example.com", "http://127.0.0.1:9402", "http://[::1]:1/", "http://localhost:4566"]
+        {
+            assert!(endpoint(good).is_ok(), "{good}");
+        }
+        for wrong in [
+            "http://kms.example.com",
+            "http://127.0.0.1.example.com",
+            "ftp://127.0.0.1",
+            "kms",
+            "http://10.0.0.1",
+        ] {
+            assert!(endpoint(wrong).is_err(), "{wrong}");
+        }
+    }
+}

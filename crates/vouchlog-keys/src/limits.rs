@@ -1,0 +1,12 @@
+//! Every bound of a key that is kept elsewhere, with its reason.
+
+use std::time::Duration;
+
+/// How long a caller waits for a signature that is made elsewhere. Key services answer in milliseconds, tokens within a second.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Callers of one key that may wait for it: a witness signs with as many threads as it has processors.
+pub(crate) const MAX_WAITING: usize = 256;
+
+/// Most bytes that are signed elsewhere: notes of the log are far shorter, and AWS KMS takes no more.
+pub(crate) const MAX_MESSAGE_BYTES: usize = 4_096;
