@@ -24,7 +24,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::{hkdf, hmac};
 use zeroize::Zeroizing;
 
-pub use kek::{KeyEncryptionKey, KeySource};
+pub use kek::{KeyEncryptionKey, VaultKeySource};
 pub(crate) use ring::{KeyRing, Tenant, subject_context, tenant_contexts};
 
 use crate::{Result, VaultError};

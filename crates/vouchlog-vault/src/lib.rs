@@ -21,11 +21,11 @@
 //!
 //! ```
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use vouchlog_vault::{Facet, KeySource, Query, Vault};
+//! use vouchlog_vault::{Facet, VaultKeySource, Query, Vault};
 //!
 //! # let dir = tempfile::tempdir()?;
 //! # let (data, key_file) = (dir.path().join("vault"), dir.path().join("vault.key"));
-//! let key: KeySource = format!("file:{}", key_file.display()).parse()?;
+//! let key: VaultKeySource = format!("file:{}", key_file.display()).parse()?;
 //! let vault = Vault::open_or_create(data.to_str().ok_or("a path of text")?, key.load_or_create()?).await?;
 //! let owner = vault.owner().await?;
 //! let session = Query { facets: vec![(Facet::Session, "s-1".to_owned())], ..Query::default() };
@@ -79,7 +79,7 @@ pub use error::{Result, VaultError};
 pub use find::Pages;
 pub use hold::{Hold, HoldTarget};
 pub use key_error::KeyError;
-pub use keys::{KeyEncryptionKey, KeySource};
+pub use keys::{KeyEncryptionKey, VaultKeySource};
 pub use logged::{Backlog, NotNoted, Unlogged};
 pub use lost::LostRecord;
 pub use principals::Principal;

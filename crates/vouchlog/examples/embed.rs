@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use vouchlog::custody::{Custodian, CustodyConfig};
 use vouchlog::gateway::Options;
-use vouchlog::vault::{Access, Grade, KeySource, Record, RecordId, Recorder, Severity, Vault};
+use vouchlog::vault::{Access, Grade, Record, RecordId, Recorder, Severity, Vault, VaultKeySource};
 use vouchlog::{Digest, Log, ServerConfig, keys, random_bytes};
 
 type Error = Box<dyn std::error::Error>;
@@ -121,9 +121,9 @@ async fn serve(log: &Log) -> Result<String, Error> {
     Ok(url)
 }
 
-/// Opens the vault in the data folder. Its key should be kept somewhere else; see `KeySource`.
+/// Opens the vault in the data folder. Its key should be kept somewhere else; see `VaultKeySource`.
 async fn open_vault(data: &Path) -> Result<(Vault, Access), Error> {
-    let key = KeySource::File(data.join("vault.key")).load_or_create()?;
+    let key = VaultKeySource::File(data.join("vault.key")).load_or_create()?;
     let vault = Vault::open_or_create(&data.join("vault").display().to_string(), key).await?;
     let owner = vault.owner().await?;
     Ok((vault, owner))

@@ -4,7 +4,7 @@ pub use vouchlog_grading::{Answer, Finding, Grade, Severity, Verdicts};
 pub use vouchlog_record::{DisclosureScope, Record, RecordError, RecordId};
 pub use vouchlog_statement::Presentation;
 pub use vouchlog_vault::{
-    Access, Cursor, Erased, Facet, Hold, HoldTarget, KeyEncryptionKey, KeyError, KeySource, LostRecord,
-    Order, PresentationRequest, Principal, Query, ReadRecord, Recorded, Recorder, RecorderConfig,
-    RecordingError, Retention, Role, Roles, Row, Scope, Token, Vault, VaultError,
+    Access, Cursor, Erased, Facet, Hold, HoldTarget, KeyEncryptionKey, KeyError, LostRecord, Order,
+    PresentationRequest, Principal, Query, ReadRecord, Recorded, Recorder, RecorderConfig, RecordingError,
+    Retention, Role, Roles, Row, Scope, Token, Vault, VaultError, VaultKeySource,
 };

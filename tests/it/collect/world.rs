@@ -11,7 +11,7 @@ use vouchlog_client::{Connection, GrpcLog};
 use vouchlog_merkle::{EntryBundle, TileId};
 use vouchlog_record::Facet;
 use vouchlog_stream::{Digest, Entry, StatementKind};
-use vouchlog_vault::{Access, KeySource, Query, Row, Vault};
+use vouchlog_vault::{Access, Query, Row, Vault, VaultKeySource};
 
 use crate::kill::newest;
 use crate::process::{Server, free_port, succeed, vouchlog};
@@ -160,7 +160,7 @@ impl World {
     }
 
     async fn vault(&self) -> (Vault, Access) {
-        let key = KeySource::File(self.path("collector/vault/vault.key").into());
+        let key = VaultKeySource::File(self.path("collector/vault/vault.key").into());
         let vault = Vault::open(&self.path("collector/vault"), key.load().unwrap()).await.unwrap();
         let access = vault.owner().await.unwrap();
         (vault, access)

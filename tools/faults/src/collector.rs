@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use vouchlog_record::Facet;
 use vouchlog_stream::StatementKind;
-use vouchlog_vault::{Access, KeySource, Query, Row, Vault, learn, read_facts};
+use vouchlog_vault::{Access, Query, Row, Vault, VaultKeySource, learn, read_facts};
 
 use crate::calls::Broken;
 use crate::gateway::make_key;
@@ -241,7 +241,7 @@ struct Opened {
 impl Opened {
     async fn open(folder: &Path) -> Result<Self> {
         let place = folder.join(DATA).join("vault");
-        let key = KeySource::File(place.join("vault.key")).load()?;
+        let key = VaultKeySource::File(place.join("vault.key")).load()?;
         let vault = Vault::open(&place.to_string_lossy(), key).await?;
         let access = vault.owner().await?;
         Ok(Self { vault, access })

@@ -16,7 +16,7 @@ use vouchlog_collector::{
 };
 use vouchlog_record::Profile;
 use vouchlog_server::{Readiness, Server, ServerConfig};
-use vouchlog_vault::KeySource;
+use vouchlog_vault::VaultKeySource;
 
 use super::access::{AccessArgs, OpenAccess};
 use super::custody::VaultArgs;
@@ -94,7 +94,7 @@ struct VaultOptions {
     vault: Option<String>,
     /// The vault's key: file:PATH, env:NAME or command:COMMAND [default: file:<vault>/vault.key]
     #[arg(long, value_name = "SOURCE", env = "VOUCHLOG_VAULT_KEY")]
-    vault_key: Option<KeySource>,
+    vault_key: Option<VaultKeySource>,
     /// A file with the token of one of the vault's principals; not needed if it has none
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_VAULT_TOKEN")]
     vault_token: Option<PathBuf>,

@@ -9,7 +9,7 @@ use vouchlog::keys::KeySource;
 use vouchlog::{SigningKey, VerifyingKey};
 use vouchlog_client::{Options, Patience};
 use vouchlog_vault::limits::SILENCE;
-use vouchlog_vault::{Access, KeySource, RecordingError, Token, Vault, VaultError};
+use vouchlog_vault::{Access, RecordingError, Token, Vault, VaultError, VaultKeySource};
 
 use super::reserve::ReserveArgs;
 use super::{make_folder, read_file, spooling};
@@ -29,7 +29,7 @@ pub(super) struct VaultArgs {
     pub(super) vault: String,
     /// The vault's key: file:PATH, env:NAME or command:COMMAND [default: file:<vault>/vault.key]
     #[arg(long, value_name = "SOURCE", env = "VOUCHLOG_VAULT_KEY")]
-    pub(super) vault_key: Option<KeySource>,
+    pub(super) vault_key: Option<VaultKeySource>,
     /// A file with the token of one of the vault's principals; not needed if it has none
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_VAULT_TOKEN")]
     vault_token: Option<PathBuf>,
@@ -42,7 +42,7 @@ impl VaultArgs {
     /// A vault that was not named on the command line as others are.
     pub(super) fn new(
         vault: String,
-        vault_key: Option<KeySource>,
+        vault_key: Option<VaultKeySource>,
         vault_token: Option<PathBuf>,
         tenant: String,
     ) -> Self {
@@ -91,10 +91,10 @@ impl VaultArgs {
         (!self.vault.contains("://")).then(|| Path::new(&self.vault))
     }
 
-    fn key(&self) -> anyhow::Result<KeySource> {
+    fn key(&self) -> anyhow::Result<VaultKeySource> {
         match (&self.vault_key, self.directory()) {
             (Some(key), _) => Ok(key.clone()),
-            (None, Some(dir)) => Ok(KeySource::File(dir.join("vault.key"))),
+            (None, Some(dir)) => Ok(VaultKeySource::File(dir.join("vault.key"))),
             (None, None) => Err(Advice::error(
                 "a vault in a database does not keep its key beside it",
                 "give it with --vault-key file:PATH, env:NAME or command:COMMAND",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
-use vouchlog_vault::{KeySource, Role, Roles, Vault};
+use vouchlog_vault::{Role, Roles, Vault, VaultKeySource};
 
 use super::custody::{self, VaultArgs};
 use crate::output::{self, Outcome, Output};
@@ -59,7 +59,7 @@ enum What {
     Rewrap {
         /// The new key: file:PATH, env:NAME or command:COMMAND
         #[arg(long, value_name = "SOURCE")]
-        to: KeySource,
+        to: VaultKeySource,
     },
 }
 

@@ -56,7 +56,7 @@ impl fmt::Debug for KeyEncryptionKey {
 
 /// Where the key encryption key comes from: `file:PATH`, `env:NAME` or `command:CMD`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeySource {
+pub enum VaultKeySource {
     /// A file with the key as text. Others than its owner should not be able to read it.
     File(PathBuf),
     /// An environment variable.
@@ -65,7 +65,7 @@ pub enum KeySource {
     Command(String),
 }
 
-impl FromStr for KeySource {
+impl FromStr for VaultKeySource {
     type Err = KeyError;
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
@@ -79,7 +79,7 @@ impl FromStr for KeySource {
     }
 }
 
-impl KeySource {
+impl VaultKeySource {
     /// The key. Blocks: a command may take 30 seconds.
     pub fn load(&self) -> Result<KeyEncryptionKey, KeyError> {
         let (what, text) = match self {
@@ -181,7 +181,7 @@ mod tests {
     fn a_key_file_is_made_once_for_its_owner_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("keys/vault.key");
-        let source: KeySource = format!("file:{}", path.display()).parse().unwrap();
+        let source: VaultKeySource = format!("file:{}", path.display()).parse().unwrap();
         assert_eq!(source.load(), Err(KeyError::NoFile(path.clone())));
         let key = source.load_or_create().unwrap();
         assert_eq!(source.load_or_create().unwrap(), key);
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn a_command_prints_the_key_or_says_what_is_wrong() {
         let digits = hex::encode([9; 32]);
-        let load = |command: String| KeySource::Command(command).load();
+        let load = |command: String| VaultKeySource::Command(command).load();
         assert_eq!(load(format!("echo {digits}")), Ok(KeyEncryptionKey::from_bytes([9; 32])));
         assert!(matches!(load(format!("echo {digits}; exit 3")), Err(KeyError::Command(_))));
         assert!(matches!(load("yes".to_owned()), Err(KeyError::Command(_) | KeyError::Malformed(_))));
@@ -209,13 +209,16 @@ mod tests {
 
     #[test]
     fn a_source_is_named_by_its_kind() {
-        assert_eq!("env:KEY".parse(), Ok(KeySource::Environment("KEY".to_owned())));
-        assert_eq!("command:vault read a:b".parse(), Ok(KeySource::Command("vault read a:b".to_owned())));
+        assert_eq!("env:KEY".parse(), Ok(VaultKeySource::Environment("KEY".to_owned())));
+        assert_eq!(
+            "command:vault read a:b".parse(),
+            Ok(VaultKeySource::Command("vault read a:b".to_owned()))
+        );
         for text in ["", "file:", "KEY", "http://key"] {
-            assert_eq!(text.parse::<KeySource>(), Err(KeyError::Source), "{text}");
+            assert_eq!(text.parse::<VaultKeySource>(), Err(KeyError::Source), "{text}");
         }
         let missing = "VOUCHLOG_NO_SUCH_VARIABLE";
-        let source = KeySource::Environment(missing.to_owned());
+        let source = VaultKeySource::Environment(missing.to_owned());
         assert_eq!(source.load(), Err(KeyError::NoVariable(missing.to_owned())));
     }
 }
