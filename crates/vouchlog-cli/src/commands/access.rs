@@ -108,7 +108,7 @@ impl OpenAccess {
                     Ok(Some(reloaded)) => tracing::info!("{reloaded} changed and was reloaded"),
                     Ok(None) => {}
                     Err(error) => {
-                        tracing::error!("a file changed, and the old one stays in force: {error:#}")
+                        tracing::error!("a file changed, and the old one stays in force: {error:#}");
                     }
                 }
             }
