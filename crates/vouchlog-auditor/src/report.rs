@@ -146,6 +146,17 @@ impl QuotaReport {
     }
 }
 
+impl fmt::Display for QuotaReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { statements, bytes, streams, index, .. } = self;
+        let whose = self.whose();
+        write!(
+            f,
+            "quota of {whose} a day: statements {statements}, bytes {bytes}, streams {streams} (entry {index})"
+        )
+    }
+}
+
 /// The two bits that say whether the credential was valid; a statement has one of them at most.
 const CREDENTIAL_NAMES: [(u32, &str); 2] = [(24, "credential valid"), (25, "credential not valid")];
 
@@ -313,12 +324,7 @@ impl fmt::Display for AuditReport {
             )?;
         }
         for quota in &self.quotas {
-            let QuotaReport { statements, bytes, streams, index, .. } = quota;
-            writeln!(
-                f,
-                "quota of {} a day: statements {statements}, bytes {bytes}, streams {streams} (entry {index})",
-                quota.whose()
-            )?;
+            writeln!(f, "{quota}")?;
         }
         Ok(())
     }

@@ -99,6 +99,7 @@ pub(super) fn words(audit: &Audit) -> String {
     lines.extend(checkpoint_lines(audit));
     lines.extend(checked_lines(report));
     lines.extend(report.streams.iter().map(stream_line));
+    lines.extend(report.quotas.iter().map(|quota| format!("  {quota}")));
     lines.join("\n")
 }
 
