@@ -10,7 +10,7 @@ use vouchlog_attack::{Settings, run};
 use vouchlog_faults::program::Program;
 
 /// How long a flood or a hold lasts: long enough to show what it costs, and short enough for tests.
-const LASTS: Duration = Duration::from_millis(1_500);
+const LASTS: Duration = Duration::from_secs(1);
 
 /// Attacks that are not withstood yet, by name. Each is a fault to be mended; then its name goes.
 const NOT_YET: &[&str] = &[
