@@ -17,7 +17,6 @@ const NOT_YET: &[&str] = &[
     "http1: chunked twice",
     "json: a record with 600 members",
     "json: a record that names its own issuer",
-    "files: a vkey with hidden letters",
     "logs: a log that has 2^62 entries and tiles of zeros, read by audit",
 ];
 
@@ -61,6 +60,11 @@ async fn broken_json_and_notes_are_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_of_strangers_prove_nothing_and_paint_nothing() {
     are_withstood(&["files"], 35).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_house_stream_takes_no_claims() {
+    are_withstood(&["house"], 7).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
