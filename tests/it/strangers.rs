@@ -68,6 +68,16 @@ async fn the_house_stream_takes_no_claims() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_emitter_writes_nothing_of_others() {
+    are_withstood(&["doors"], 15).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_other_names_cannot_write() {
+    are_withstood(&["rebinding"], 20).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_logs_are_found_out() {
     are_withstood(&["logs"], 50).await;
 }

@@ -17,7 +17,7 @@ pub enum Target {
     Log,
     /// `vouchlog witness`.
     Witness,
-    /// `vouchlog collect`, which demands a bearer token.
+    /// `vouchlog collect` with an access file.
     Collector,
     /// A command that reads a hostile server or file; the attack starts it.
     Command,
@@ -42,7 +42,7 @@ pub struct Context {
     pub to: SocketAddr,
     /// Its process.
     pub pid: Option<u32>,
-    /// The token of an emitter, if the server demands one: for attacks by an emitter gone bad.
+    /// The attacker's token, if the server demands one: it is an emitter gone bad, of services and sessions of its own.
     pub token: Option<String>,
     /// The log's vkey.
     pub vkey: String,

@@ -82,7 +82,7 @@ pub async fn run(settings: &Settings, mut tell: impl FnMut(&Row)) -> Result<Repo
         let context = Context {
             to: subject.as_ref().map_or(NOWHERE, |subject| subject.places.main),
             pid: subject.as_ref().map(|subject| subject.pid),
-            token: subject.as_ref().and_then(|subject| subject.places.token.clone()),
+            token: subject.as_ref().and_then(|subject| subject.token.clone()),
             vkey: world::log_vkey(),
             lasts: settings.lasts,
             is_short: settings.is_short,

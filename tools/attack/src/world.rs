@@ -1,26 +1,26 @@
 //! The servers under attack: each started when it is needed, in a folder of its own, on a port of its own.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use serde_json::{Value, json};
 use tokio::process::Command;
 use vouchlog_faults::log::write_keys;
-use vouchlog_faults::program::{Program, Server, Started};
+use vouchlog_faults::program::{Program, Run, Server, Started};
 use vouchlog_note::SignatureType;
 use vouchlog_sequencer::testing::{ORIGIN, key};
 
 use crate::attack::Target;
 use crate::good::{Good, Places};
 
-/// What the collector demands of emitters.
-const TOKEN: &str = "an-emitter-of-the-attack-suite";
-
 /// A server under attack, and its good client.
 pub(crate) struct Subject {
     server: Server,
     pub(crate) pid: u32,
     pub(crate) places: Places,
+    /// The token of an emitter that attacks, of a collector.
+    pub(crate) token: Option<String>,
     pub(crate) good: Good,
 }
 
@@ -29,11 +29,17 @@ impl Subject {
     pub(crate) async fn start(program: &Program, folder: &Path, target: Target) -> Result<Self> {
         let folder = folder.join(target.name());
         std::fs::create_dir_all(&folder)?;
-        let server = must_start(command(program, &folder, target)?, &folder.join("stderr")).await?;
+        let mut command = command(program, &folder, target)?;
+        let tokens = if target == Target::Collector {
+            Some(admit(program, &folder, &mut command).await?)
+        } else {
+            None
+        };
+        let server = must_start(command, &folder.join("stderr")).await?;
         let pid = server.pid().ok_or_else(|| anyhow!("the {} has ended", target.name()))?;
         let main = address(&server.url)?;
-        let token = (target == Target::Collector).then(|| TOKEN.to_owned());
-        let places = Places { main, health: health(&server).unwrap_or(main), token };
+        let (good, token) = tokens.unzip();
+        let places = Places { main, health: health(&server).unwrap_or(main), token: good };
         let good = match target {
             Target::Log => Good::of_log(&places).await,
             Target::Witness => Good::of_witness(&places).await,
@@ -41,7 +47,7 @@ impl Subject {
             Target::Command => bail!("a command is started by its attack"),
         };
         let good = good.with_context(|| format!("the {} takes no good client", target.name()))?;
-        Ok(Self { server, pid, places, good })
+        Ok(Self { server, pid, places, token, good })
     }
 
     /// Whether it runs, and has not panicked.
@@ -94,11 +100,8 @@ fn command(program: &Program, folder: &Path, target: Target) -> Result<Command> 
             command.args(["--log-vkey", &log_vkey(), "--max-rate", "0"]);
         }
         Target::Collector => {
-            let token = write(folder, "token", TOKEN)?;
             command.args(["collect", "--json", "--otlp-grpc", "127.0.0.1:0", "--otlp-http", "127.0.0.1:0"]);
-            command
-                .args(["--listen", "127.0.0.1:0", "--settle", "1s", "--idle", "2s", "--bearer-token"])
-                .arg(token);
+            command.args(["--listen", "127.0.0.1:0", "--settle", "1s", "--idle", "2s"]);
         }
         Target::Command => bail!("a command is started by its attack"),
     }
@@ -106,13 +109,22 @@ fn command(program: &Program, folder: &Path, target: Target) -> Result<Command> 
     Ok(command)
 }
 
-/// Writes a file that only its owner may read.
-pub(crate) fn write(folder: &Path, name: &str, text: &str) -> Result<PathBuf> {
-    use std::os::unix::fs::PermissionsExt;
-    let path = folder.join(name);
-    std::fs::write(&path, text).with_context(|| path.display().to_string())?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-    Ok(path)
+/// Has a collector know two emitters, each by a token: the good client, and the attacker. Each has services and sessions of its own.
+async fn admit(program: &Program, folder: &Path, command: &mut Command) -> Result<(String, String)> {
+    let mut tokens = Vec::new();
+    let mut principals = Vec::new();
+    for name in ["good", "evil"] {
+        let Run::Ended(made) = program.run(["token", "--json"]).await? else { bail!("no token was made") };
+        let made: Value = serde_json::from_str(&made.printed).context(made.errors)?;
+        tokens.push(made["token"].as_str().ok_or_else(|| anyhow!("there is no token in {made}"))?.to_owned());
+        let emit = json!({ "services": [name], "sessions": [format!("{name}-*")] });
+        principals.push(json!({ "name": name, "tokens": [made["entry"]], "emit": emit }));
+    }
+    let path = folder.join("access.json");
+    std::fs::write(&path, json!({ "principals": principals }).to_string())?;
+    command.arg("--access").arg(path);
+    let [good, evil] = <[String; 2]>::try_from(tokens).map_err(|_| anyhow!("two tokens were made"))?;
+    Ok((good, evil))
 }
 
 /// The address in a URL without a path.
