@@ -103,7 +103,7 @@ struct Counts {
 
 impl Counts {
     /// Counts an answer; whether the request was admitted.
-    fn note<T>(&mut self, took: Duration, outcome: Result<T, ErrorKind>) -> bool {
+    fn note<T>(&mut self, took: Duration, outcome: &Result<T, ErrorKind>) -> bool {
         match outcome {
             Ok(_) => self.took.push(took),
             Err(ErrorKind::Overloaded { .. }) => self.shed += 1,
@@ -187,7 +187,7 @@ async fn work(
             }
             let begin = Instant::now();
             let outcome = log.append(request.clone()).await;
-            if counts.lock().note(begin.elapsed(), outcome.map_err(|error| error.kind)) {
+            if counts.lock().note(begin.elapsed(), &outcome.map_err(|error| error.kind)) {
                 break;
             }
             tokio::time::sleep(PAUSE).await;
