@@ -27,6 +27,7 @@ mod readme;
 mod recovered;
 mod sd_jwt_python;
 mod spans;
+mod strangers;
 mod telemetry;
 mod tlog_witness;
 mod witness;

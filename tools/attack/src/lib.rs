@@ -1,0 +1,235 @@
+//! Attacks on the unmodified `vouchlog` binary: hostile inputs and floods over HTTP/1.1, HTTP/2 and gRPC, hostile servers and files for
+//! its commands. A good client works beside each; it must meet no error, and the server's memory and descriptors must stay flat.
+//!
+//! The engine is a library so that the integration tests can run a short form.
+
+pub mod attack;
+mod classes;
+mod good;
+pub mod overload;
+mod process;
+pub mod report;
+mod wire;
+mod world;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, ensure};
+use futures::{StreamExt as _, TryStreamExt as _};
+use vouchlog_faults::program::Program;
+
+pub use attack::{Attack, Context, Pace, Seen, Target};
+pub use good::Met;
+pub use report::{Report, Row};
+
+use classes::commands::NOWHERE;
+use process::Sampler;
+use report::{MAX_GROWTH, SLACK_DESCRIPTORS};
+use world::Subject;
+
+/// How much longer than it should an attack may take before it is given up: more than the most patient command is given.
+const OVERTIME: Duration = Duration::from_secs(300);
+/// How long a server may take to let go of an attacker's descriptors: longer than it waits for a head.
+const SETTLING: Duration = Duration::from_secs(15);
+/// Repetitions of an attack at once in the long form, and attacks side by side in the short one.
+const AT_ONCE: usize = 4;
+
+/// What is run, and how.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The binary under test.
+    pub program: Program,
+    /// Classes, or parts of attacks' names; all if empty.
+    pub only: Vec<String>,
+    /// How long an attack lasts.
+    pub lasts: Duration,
+    /// The short form: smaller numbers, each input once, latencies not judged.
+    pub is_short: bool,
+}
+
+/// All attacks, in the order they are carried out.
+pub fn attacks() -> Vec<Attack> {
+    classes::all()
+}
+
+/// The attacks of `only`: whole classes, or every attack whose name has one of the words.
+pub fn chosen(only: &[String]) -> Result<Vec<Attack>> {
+    let is_chosen = |attack: &Attack| {
+        only.is_empty() || only.iter().any(|word| attack.class == word || attack.name.contains(word.as_str()))
+    };
+    let chosen: Vec<Attack> = attacks().into_iter().filter(is_chosen).collect();
+    ensure!(!chosen.is_empty(), "no attack is called {}", only.join(" or "));
+    Ok(chosen)
+}
+
+/// Carries out attacks one after the other. `tell` is given each row as it ends.
+pub async fn run(settings: &Settings, mut tell: impl FnMut(&Row)) -> Result<Report> {
+    let attacks = chosen(&settings.only)?;
+    process::raise_descriptor_limit()?;
+    let folder = tempfile::tempdir()?;
+    let mut subjects = BTreeMap::new();
+    let mut report = Report { rows: Vec::new(), judges_latency: !settings.is_short };
+    // In the short form, inputs of one class are sent side by side and share one measurement.
+    let groups = attacks.chunk_by(|one, next| settings.is_short && one.goes_with(next));
+    for group in groups {
+        let Some(first) = group.first() else { continue };
+        if first.target != Target::Command && !subjects.contains_key(&first.target) {
+            let subject = Subject::start(&settings.program, folder.path(), first.target).await?;
+            subjects.insert(first.target, subject);
+        }
+        let subject = subjects.get_mut(&first.target);
+        let context = Context {
+            to: subject.as_ref().map_or(NOWHERE, |subject| subject.places.main),
+            pid: subject.as_ref().map(|subject| subject.pid),
+            token: subject.as_ref().and_then(|subject| subject.token.clone()),
+            vkey: world::log_vkey(),
+            lasts: settings.lasts,
+            is_short: settings.is_short,
+            program: settings.program.clone(),
+            folder: folder.path().to_owned(),
+        };
+        let rows = match subject {
+            Some(subject) => on_server(group, subject, context).await,
+            None => on_commands(group, context).await,
+        };
+        let rows = rows.with_context(|| format!("{} / {}", first.class, first.name))?;
+        // A server that died or panicked is started anew: the attacks after it are judged by themselves.
+        if subjects.get_mut(&first.target).is_some_and(|subject| subject.complaint().is_some()) {
+            subjects.remove(&first.target);
+            std::fs::remove_dir_all(folder.path().join(first.target.name()))?;
+        }
+        rows.iter().for_each(&mut tell);
+        report.rows.extend(rows);
+    }
+    Ok(report)
+}
+
+/// Carries out each of them, as many at a time as go side by side; what they saw, in their order.
+async fn all_seen(group: &[Attack], context: &Context, begin: Instant) -> Result<Vec<Seen>> {
+    let each = group.iter().map(|attack| carry_out(attack, context, begin));
+    futures::stream::iter(each).buffered(AT_ONCE).try_collect().await
+}
+
+async fn on_commands(group: &[Attack], context: Context) -> Result<Vec<Row>> {
+    let seen = all_seen(group, &context, Instant::now()).await?;
+    let row = |(attack, seen): (&Attack, Seen)| Row {
+        class: attack.class,
+        name: attack.name.clone(),
+        target: attack.target,
+        sent: seen.sent,
+        before: None,
+        during: None,
+        growth: seen.peak.unwrap_or_default(),
+        descriptors: None,
+        complaints: seen.complaint.into_iter().collect(),
+    };
+    Ok(group.iter().zip(seen).map(row).collect())
+}
+
+async fn with_overtime(attack: &Attack, context: Context) -> Result<Seen> {
+    let patience = context.lasts + OVERTIME;
+    match tokio::time::timeout(patience, attack.run(context)).await {
+        Ok(seen) => seen,
+        Err(_) => Ok(Seen::default()
+            .with(Some(format!("the attack did not come to an end in {} s", patience.as_secs())))),
+    }
+}
+
+async fn on_server(group: &[Attack], subject: &mut Subject, context: Context) -> Result<Vec<Row>> {
+    let pid = subject.pid;
+    let before = quiet(subject, &context).await;
+    let (resident, open) = (process::resident(pid)?, process::descriptors(pid)?);
+    let sampler = Sampler::start(pid);
+    let begin = Instant::now();
+    let seen = all_seen(group, &context, begin).await?;
+    subject.good.another_round().await;
+    let during = subject.good.met(begin);
+    let mut shared: Vec<String> = subject.complaint().into_iter().collect();
+    let left = settled(pid, open).await.unwrap_or(open);
+    let growth = sampler.peak().saturating_sub(resident);
+    if let Some(error) = &during.first_error {
+        shared.push(format!("{} of {} good requests failed: {error}", during.errors, during.requests));
+    }
+    if growth >= MAX_GROWTH {
+        shared.push(format!("memory grew by {} MiB", growth >> 20));
+    }
+    if left > open + SLACK_DESCRIPTORS {
+        shared.push(format!("{left} descriptors are left of {open} before"));
+    }
+    let row = |(attack, seen): (&Attack, Seen)| Row {
+        class: attack.class,
+        name: attack.name.clone(),
+        target: attack.target,
+        sent: seen.sent,
+        before: Some(before.clone()),
+        during: Some(during.clone()),
+        growth,
+        descriptors: Some((open, left)),
+        complaints: seen.complaint.into_iter().chain(shared.iter().cloned()).collect(),
+    };
+    Ok(group.iter().zip(seen).map(row).collect())
+}
+
+/// What the good client meets when nothing attacks. In the short form it is not measured.
+async fn quiet(subject: &Subject, context: &Context) -> Met {
+    let begin = Instant::now();
+    if !context.is_short {
+        tokio::time::sleep(context.lasts).await;
+    }
+    subject.good.met(begin)
+}
+
+/// Once, or in the long form again and again until its time is over.
+async fn carry_out(attack: &Attack, context: &Context, begin: Instant) -> Result<Seen> {
+    if attack.pace == Pace::Lasting || context.is_short {
+        return with_overtime(attack, context.clone()).await;
+    }
+    let repeat = || async {
+        let mut all = Seen::default();
+        while begin.elapsed() < context.lasts {
+            let seen = with_overtime(attack, context.clone()).await?;
+            all = Seen { sent: all.sent + seen.sent, ..all }.with(seen.complaint);
+        }
+        Ok::<_, anyhow::Error>(all)
+    };
+    let all = futures::future::try_join_all((0..AT_ONCE).map(|_| repeat())).await?;
+    all.into_iter()
+        .reduce(|a, b| Seen { sent: a.sent + b.sent, ..a }.with(b.complaint))
+        .ok_or_else(|| anyhow!("nothing was carried out"))
+}
+
+/// Waits until the process has no more descriptors than before; how many it has in the end.
+async fn settled(pid: u32, before: usize) -> Result<usize> {
+    let begin = Instant::now();
+    loop {
+        let open = process::descriptors(pid)?;
+        if open <= before + SLACK_DESCRIPTORS || begin.elapsed() > SETTLING {
+            return Ok(open);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn there_are_more_than_a_hundred_attacks_and_each_has_a_name_of_its_own() {
+        let all = attacks();
+        let names: BTreeSet<_> = all.iter().map(|attack| &attack.name).collect();
+        assert_eq!(names.len(), all.len());
+        assert!(all.len() > 150, "{}", all.len());
+        let classes: BTreeSet<_> = all.iter().map(|attack| attack.class).collect();
+        for class in classes {
+            assert!(
+                chosen(&[class.to_owned()]).unwrap().iter().all(|attack| attack.class == class),
+                "{class}"
+            );
+        }
+        assert!(chosen(&["no such attack".to_owned()]).is_err());
+    }
+}
