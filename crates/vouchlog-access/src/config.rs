@@ -273,7 +273,7 @@ mod tests {
         AccessFile::parse(file.to_string().as_bytes())
     }
 
-    fn principal(more: Value) -> Value {
+    fn principal(more: &Value) -> Value {
         let mut entry = json!({ "name": "a", "tokens": [{ "sha256": "00".repeat(32) }] });
         entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         json!({ "principals": [entry], "issuers": [{ "issuer": "https://idp.example", "audience": "x", "algorithms": ["ES256"] }] })
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn what_is_left_out_grants_nothing() {
-        let file = parse(&principal(json!({ "emit": { "services": ["a-*"] } }))).unwrap();
+        let file = parse(&principal(&json!({ "emit": { "services": ["a-*"] } }))).unwrap();
         assert!(file.principals[0].roles.is_empty());
         let emit = file.principals[0].emit.as_ref().unwrap();
         assert!(
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn a_mistake_is_an_error_and_never_a_grant() {
-        assert!(parse(&principal(json!({}))).is_ok());
+        assert!(parse(&principal(&json!({}))).is_ok());
         for more in [
             json!({ "role": ["read"] }),
             json!({ "roles": ["root"] }),
@@ -324,9 +324,9 @@ mod tests {
             json!({ "certificates": ["spiffe:///a"] }),
             json!({ "certificates": ["dns:a", "dns:a"] }),
         ] {
-            assert!(parse(&principal(more.clone())).is_err(), "{more}");
+            assert!(parse(&principal(&more)).is_err(), "{more}");
         }
-        let twice = principal(json!({}));
+        let twice = principal(&json!({}));
         let both = json!({ "principals": [twice["principals"][0], twice["principals"][0]] });
         assert!(parse(&both).is_err());
         let text = br#"{"principals":[],"principals":[]}"#;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, RETRY_AFTER};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue, RETRY_AFTER};
 use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect};
 use tokio::time::{Instant, sleep, timeout};
 use vouchlog_api::{Error, ErrorKind, Result};
@@ -168,7 +168,7 @@ async fn bounded_body(
 ) -> std::result::Result<Bytes, Failure> {
     let refused = |why: String| Failure { error: Error::internal(format!("{path} {why}")), again: None };
     let too_long = || refused(format!("has more than {limit} bytes"));
-    let is_gzip = match response.headers().get(CONTENT_ENCODING).map(|value| value.as_bytes()) {
+    let is_gzip = match response.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None => false,
         Some(encoding) if encoding.eq_ignore_ascii_case(b"identity") => false,
         Some(encoding) if encoding.eq_ignore_ascii_case(b"gzip") => true,
