@@ -16,6 +16,8 @@ pub struct ServerConfig {
     pub max_streams_per_connection: u32,
     /// Requests at a time over all connections; more are answered with RESOURCE_EXHAUSTED or 503.
     pub max_requests: usize,
+    /// How long a TLS handshake may take.
+    pub handshake_timeout: Duration,
     /// How long a client may take to send the headers of a request, and how long an HTTP/1.1 connection may lie idle.
     pub header_timeout: Duration,
     /// How long a request may take until its answer begins.
@@ -35,6 +37,7 @@ impl Default for ServerConfig {
             max_descriptors: None,
             max_streams_per_connection: limits::MAX_STREAMS_PER_CONNECTION,
             max_requests: limits::MAX_REQUESTS,
+            handshake_timeout: limits::HANDSHAKE_TIMEOUT,
             header_timeout: limits::HEADER_TIMEOUT,
             request_timeout: limits::REQUEST_TIMEOUT,
             keepalive_interval: limits::KEEPALIVE_INTERVAL,

@@ -1,7 +1,9 @@
-//! Accepts connections and drives them: HTTP/1.1 and HTTP/2 told apart by their first bytes, each with its limits.
+//! Accepts connections and drives them: TLS if there is to be TLS, then HTTP/1.1 and HTTP/2 told apart by their first bytes, each with its limits.
 
+use std::error::Error;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,7 +14,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -20,18 +22,27 @@ use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tower::util::Oneshot;
+use vouchlog_access::CertificateNames;
 
 use crate::config::ServerConfig;
 use crate::limits::{ACCEPT_PAUSE, CONNECTION_WINDOW, MAX_HEADER_BYTES, STREAM_WINDOW};
 use crate::metrics::ServerMetrics;
 use crate::peer::Peer;
 use crate::room::Room;
+use crate::tls::Tls;
+
+/// What a connection leads to.
+#[derive(Clone)]
+pub(crate) struct Entrance {
+    pub(crate) router: Router,
+    pub(crate) tls: Option<Tls>,
+}
 
 /// Accepts until `stopping` is cancelled, then drains for at most [`ServerConfig::drain_timeout`], however far a request has got: one
 /// whose client never sends the rest of it is cut off then. Each connection takes a place of `room`.
 pub(crate) async fn accept(
     listener: TcpListener,
-    router: Router,
+    entrance: Entrance,
     config: &ServerConfig,
     metrics: &ServerMetrics,
     room: &Room,
@@ -61,14 +72,17 @@ pub(crate) async fn accept(
         };
         // Answers are whole messages; holding back a short one gains nothing. A socket that is gone says so when read.
         let _ = stream.set_nodelay(true);
-        let io = TokioIo::new(Greeted::new(stream, config.header_timeout));
-        let peer = Peer { address, certificate: None };
-        let service = service_fn(introduced(router.clone(), peer));
-        let connection = graceful.watch(builder.serve_connection(io, service).into_owned());
-        let open = Open::new(metrics);
+        let connection = Connection {
+            entrance: entrance.clone(),
+            builder: builder.clone(),
+            watcher: graceful.watcher(),
+            config: config.clone(),
+            open: Open::new(metrics),
+        };
+        let stopping = stopping.clone();
         connections.spawn(async move {
-            let (_place, _open) = (place, open);
-            if let Err(error) = connection.await {
+            let _place = place;
+            if let Err(error) = connection.drive(stream, address, stopping).await {
                 tracing::debug!(error, "a connection ended early");
             }
         });
@@ -83,13 +97,66 @@ pub(crate) async fn accept(
     connections.shutdown().await;
 }
 
-/// Hands requests to `router` with their peer among their extensions.
+/// A connection that was accepted. All of its work is done in a task of its own, the handshake too.
+struct Connection {
+    entrance: Entrance,
+    builder: Builder<TokioExecutor>,
+    watcher: Watcher,
+    config: ServerConfig,
+    open: Open,
+}
+
+/// Why a connection ended early.
+type Ended = Result<(), Box<dyn Error + Send + Sync>>;
+
+impl Connection {
+    async fn drive(self, stream: TcpStream, address: SocketAddr, stopping: CancellationToken) -> Ended {
+        let Some(tls) = &self.entrance.tls else {
+            return self.serve(stream, Peer { address, certificate: None }).await;
+        };
+        let handshake = tokio::time::timeout(self.config.handshake_timeout, tls.handshake(stream));
+        let secured = tokio::select! {
+            // A client that has not asked for anything yet does not delay the end.
+            () = stopping.cancelled() => return Ok(()),
+            secured = handshake => secured.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+        };
+        match secured {
+            Ok(None) => Ok(()),
+            Ok(Some(secured)) => {
+                let peer = Peer { address, certificate: secured.certificate };
+                self.serve(secured.stream, peer).await
+            }
+            Err(error) => {
+                self.open.0.failed_handshakes.inc();
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn serve<S>(self, stream: S, peer: Peer) -> Ended
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let io = TokioIo::new(Greeted::new(stream, self.config.header_timeout));
+        let service = service_fn(introduced(self.entrance.router, peer));
+        self.watcher.watch(self.builder.serve_connection(io, service).into_owned()).await
+    }
+}
+
+/// Hands requests to `router` with their peer among their extensions, and the names of its certificate for the access check.
 fn introduced(
     router: Router,
     peer: Peer,
 ) -> impl Fn(Request<Incoming>) -> Oneshot<Router, Request<Incoming>> + Clone {
+    let names = peer.certificate.as_ref().map(|certificate| CertificateNames {
+        spiffe: certificate.spiffe_id.clone(),
+        dns: certificate.dns_names.clone(),
+    });
     move |mut request| {
         request.extensions_mut().insert(peer.clone());
+        if let Some(names) = &names {
+            request.extensions_mut().insert(names.clone());
+        }
         router.clone().oneshot(request)
     }
 }
@@ -134,19 +201,19 @@ const GREETING: usize = 24;
 
 /// A socket whose peer has to say its first bytes in time. Until they are there the protocol is unknown, and no timeout of
 /// either protocol runs: without this a silent peer could hold its connection indefinitely.
-struct Greeted {
-    stream: TcpStream,
+struct Greeted<S> {
+    stream: S,
     /// Bytes still to come, and until when; gone once they are there.
     awaited: Option<(usize, Pin<Box<Sleep>>)>,
 }
 
-impl Greeted {
-    fn new(stream: TcpStream, patience: Duration) -> Self {
+impl<S> Greeted<S> {
+    fn new(stream: S, patience: Duration) -> Self {
         Self { stream, awaited: Some((GREETING, Box::pin(tokio::time::sleep(patience)))) }
     }
 }
 
-impl AsyncRead for Greeted {
+impl<S: AsyncRead + Unpin> AsyncRead for Greeted<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -165,7 +232,7 @@ impl AsyncRead for Greeted {
     }
 }
 
-impl AsyncWrite for Greeted {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Greeted<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

@@ -28,6 +28,7 @@ pub(crate) struct ServerMetrics {
     handling_seconds: Family<CallLabels, Histogram, fn() -> Histogram>,
     pub(crate) connections: Gauge,
     pub(crate) refused_connections: Counter,
+    pub(crate) failed_handshakes: Counter,
     calls: Arc<HashMap<String, CallLabels>>,
 }
 
@@ -83,6 +84,11 @@ impl ServerMetrics {
             handling_seconds,
             connections: register(ours, "server_connections", "Open connections"),
             refused_connections: register(ours, "server_connections_refused", refused),
+            failed_handshakes: register(
+                ours,
+                "tls_handshakes_failed",
+                "TLS handshakes that failed or took too long",
+            ),
             calls: Arc::new(calls()),
         }
     }

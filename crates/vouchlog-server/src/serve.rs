@@ -18,7 +18,7 @@ use vouchlog_api::{AnyWitness, Witness};
 use crate::Readiness;
 use crate::access::{Gate, Hosts, refuse_other_sites, require_for_rpc};
 use crate::config::ServerConfig;
-use crate::connections::accept;
+use crate::connections::{Entrance, accept};
 use crate::guard::{Guard, guard, speaks_grpc};
 use crate::health::Health;
 use crate::http::Operations;
@@ -26,6 +26,7 @@ use crate::log::{AnyLog, ServedLog};
 use crate::metrics::ServerMetrics;
 use crate::problem::Problem;
 use crate::room::Room;
+use crate::tls::Tls;
 use crate::{grpc, http};
 
 /// A server of one log, of one witness, of a program's own routes, or of its health and metrics alone.
@@ -36,6 +37,7 @@ pub struct Server {
     registry: Registry,
     shared: Option<ShareMetrics>,
     gate: Gate,
+    tls: Option<Tls>,
 }
 
 /// What is given the registry once it is complete.
@@ -77,7 +79,8 @@ impl Server {
 
     fn of(subject: Subject, config: ServerConfig) -> Self {
         let health: Arc<dyn Health> = Arc::new(Readiness::default);
-        Self { subject, config, health, registry: Registry::default(), shared: None, gate: Gate::default() }
+        let gate = Gate::default();
+        Self { subject, config, health, registry: Registry::default(), shared: None, gate, tls: None }
     }
 
     /// Asks `health` whether what is served is ready: a [`Health`], or a closure that returns a [`Readiness`].
@@ -91,6 +94,14 @@ impl Server {
     #[must_use]
     pub fn registry(mut self, registry: Registry) -> Self {
         self.registry = registry;
+        self
+    }
+
+    /// Serves with TLS, if given. [`Server::run`] reloads its files when they change, and has ACME certificates renewed;
+    /// [`Server::router`] leaves TLS to the program that accepts connections.
+    #[must_use]
+    pub fn tls(mut self, tls: impl Into<Option<Tls>>) -> Self {
+        self.tls = tls.into();
         self
     }
 
@@ -133,22 +144,35 @@ impl Server {
     pub async fn run_on(self, listeners: Vec<TcpListener>, shutdown: impl Future<Output = ()> + Send) {
         let stopping = CancellationToken::new();
         let room = Room::new(&self.config);
-        let config = self.config.clone();
+        let (config, tls) = (self.config.clone(), self.tls.clone());
         let (router, metrics) = self.build(stopping.clone());
+        let entrance = Entrance { router, tls: tls.clone() };
         let accepting = listeners
             .into_iter()
-            .map(|listener| accept(listener, router.clone(), &config, &metrics, &room, stopping.clone()));
+            .map(|listener| accept(listener, entrance.clone(), &config, &metrics, &room, stopping.clone()));
         let told = async {
             shutdown.await;
             stopping.cancel();
         };
-        tokio::join!(join_all(accepting), told);
+        let maintaining = async {
+            match &tls {
+                Some(tls) => tls.maintain().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = async { tokio::join!(join_all(accepting), told) } => {}
+            () = maintaining => {}
+        }
     }
 
     fn build(self, stopping: CancellationToken) -> (Router, ServerMetrics) {
         let mut registry = self.registry;
         let metrics = ServerMetrics::register(&mut registry);
         self.gate.access.register(&mut registry);
+        if let Some(tls) = &self.tls {
+            tls.register(&mut registry);
+        }
         let guarded = Guard::new(metrics.clone(), self.config.max_requests, self.config.request_timeout);
         let registry = Arc::new(registry);
         if let Some(share) = self.shared {

@@ -10,6 +10,7 @@ mod operations;
 mod requests;
 mod routes;
 mod tiles;
+mod tls;
 mod wire;
 mod witness;
 
