@@ -27,6 +27,7 @@ mod sd_jwt_python;
 mod spans;
 mod telemetry;
 mod tlog_witness;
+mod tls;
 mod witness;
 mod witnesses;
 mod words;

@@ -13,6 +13,7 @@ use vouchlog_vault::{Access, KeySource, RecordingError, Token, Vault, VaultError
 use super::reserve::ReserveArgs;
 use super::{make_folder, read_file, spooling};
 use crate::advice::Advice;
+use crate::connections;
 use crate::output;
 
 /// More than any token has.
@@ -143,6 +144,7 @@ impl CustodyArgs {
         let patience = Patience { max_backoff: MAX_BACKOFF, ..Patience::default() };
         let config = CustodyConfig {
             url: url.clone(),
+            security: connections::security(),
             log: log.clone(),
             gateway,
             state,

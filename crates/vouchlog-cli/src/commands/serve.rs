@@ -12,16 +12,19 @@ use vouchlog::{
 };
 
 use super::access::{AccessArgs, OpenAccess};
+use super::exposure::{TlsArgs, listen};
 use super::house::HouseArgs;
-use super::running::{EndArgs, Hangup, listen, reload_on};
+use super::running::{EndArgs, Hangup, reload_on};
 use crate::advice::Advice;
+use crate::connections;
 use crate::output::{Outcome, Output};
 use crate::telemetry::{self, TelemetryArgs};
 
 /// Run a log: gRPC and HTTP on one port
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  vouchlog serve --data ./log\n  \
-                        vouchlog serve --data /var/lib/vouchlog --origin log.example.com/ai --gateway \"$GATEWAY_VKEY\"")]
+                        vouchlog serve --data /var/lib/vouchlog --origin log.example.com/ai --gateway \"$GATEWAY_VKEY\"\n  \
+                        vouchlog serve --data /var/lib/vouchlog --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem")]
 pub(crate) struct Args {
     /// The data directory, created with its keys if missing
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_LOG_DATA")]
@@ -68,6 +71,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(super) end: EndArgs,
     #[command(flatten)]
+    pub(super) tls: TlsArgs,
+    #[command(flatten)]
     scrub: super::scrub::ScrubArgs,
     #[command(flatten)]
     pub(super) telemetry: TelemetryArgs,
@@ -92,7 +97,9 @@ impl Args {
     ) -> anyhow::Result<Outcome> {
         let hangup = Hangup::new()?;
         let config = self.end.drain.config();
-        let (listener, address) = listen(&self.listen).await?;
+        let transport = self.tls.transport();
+        let (listener, address) = listen(&self.listen, transport).await?;
+        let tls = self.tls.open()?;
         let access = self.access.open(&[address], None)?;
         self.house.check(access.access.is_on())?;
         access.warn(if self.house.is_on(address) {
@@ -103,7 +110,7 @@ impl Args {
         let (builder, witness_urls) = self.builder()?;
         let builder = builder.house(self.house.is_on(address));
         let log = builder.await.map_err(|error| advise(&error))?;
-        let url = format!("http://{address}");
+        let url = transport.url(address);
         let (origin, vkey, operator) = (log.origin(), log.vkey(), log.operator_vkey());
         let size = log.sequenced().size();
         let house = self.house.words(address);
@@ -127,8 +134,9 @@ impl Args {
         });
         output.announce(&words, &answer);
         let watching = access.watch();
-        let server = log.server(config).access(access.access.clone()).hosts(self.access.hosts());
-        let reloading = reload_on(hangup, self.reloader(log.clone(), witness_urls, access));
+        let server =
+            log.server(config).access(access.access.clone()).hosts(self.access.hosts()).tls(tls.clone());
+        let reloading = reload_on(hangup, tls, self.reloader(log.clone(), witness_urls, access));
         let (ending, end) = self.end.watch(shutdown, log.poison().wait());
         server.share_metrics(telemetry::share).run(listener, ending).await;
         reloading.abort();
@@ -187,9 +195,10 @@ impl Args {
             builder = builder.ml_dsa_key(keys::load(file)?);
         }
         if let Some(file) = &self.policy {
-            let mut witnesses = connect_witnesses(super::policy(file)?)?;
+            let options = connections::to_witnesses();
+            let mut witnesses = connect_witnesses(super::policy(file)?, &options)?;
             witnesses.interval = self.witness_interval;
-            urls = Some(WitnessUrls::of(&mut witnesses));
+            urls = Some(WitnessUrls::of(&mut witnesses, options));
             builder = builder.witnesses(witnesses);
         }
         Ok((self.gateways.iter().fold(builder, |builder, gateway| builder.gateway(gateway.clone())), urls))
