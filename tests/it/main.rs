@@ -30,6 +30,7 @@ mod spans;
 mod strangers;
 mod telemetry;
 mod tlog_witness;
+mod tls;
 mod witness;
 mod witnesses;
 mod words;

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use vouchlog_api::{ErrorKind, LogReader, Witness as _};
-use vouchlog_client::{Connection, GrpcLog, witness};
+use vouchlog_client::{Connection, GrpcLog, WitnessOptions, witness};
 use vouchlog_merkle::{CompactRange, ConsistencyProof, TreeHead, TreeSize, sha256};
 use vouchlog_note::{
     AddCheckpoint, Checkpoint, Origin, Policy, SignatureType, SignedCheckpoint, SigningKey, UnverifiedNote,
@@ -237,8 +237,8 @@ async fn races_and_kills_never_make_a_witness_contradict_itself() {
     let mut last_size = 0;
     for round in 0..6_u64 {
         let process = start_witness(folder.path(), "w1", port, &[]);
-        let transports =
-            [process.url.clone(), process.url.replace("http", "grpc")].map(|url| witness(&url).unwrap());
+        let transports = [process.url.clone(), process.url.replace("http", "grpc")]
+            .map(|url| witness(&url, &WitnessOptions::default()).unwrap());
         let mut asked = tokio::task::JoinSet::new();
         for number in 0..200_u64 {
             let (histories, witness) =

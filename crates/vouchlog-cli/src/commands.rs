@@ -28,6 +28,7 @@ mod doctor;
 mod duties;
 mod enrol;
 mod erase;
+mod exposure;
 mod failed;
 mod find;
 mod fsck;

@@ -6,6 +6,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 
 mod advice;
 mod commands;
+mod connections;
 mod help;
 mod output;
 mod report;
@@ -14,6 +15,7 @@ mod terminal;
 mod values;
 
 use commands::Command;
+use connections::ConnectionArgs;
 use output::{ERROR, Outcome, Output};
 
 /// Records are many small values that are made by one thread and dropped by another: glibc's allocator spends a quarter of a busy
@@ -42,6 +44,8 @@ struct Cli {
     /// Trace filter for standard error, such as `info` or `vouchlog_sequencer=debug` [default: info for servers, else warn]
     #[arg(long, global = true, env = "VOUCHLOG_TRACE", value_name = "FILTER")]
     trace: Option<String>,
+    #[command(flatten)]
+    connections: ConnectionArgs,
 }
 
 fn main() -> ExitCode {
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<Outcome> {
+    cli.connections.install()?;
     let telemetry = telemetry::start(cli.trace.as_deref(), cli.command.telemetry().as_ref())?;
     let outcome = cli.command.run(&Output::new(cli.json), Cli::command());
     telemetry.stop();

@@ -121,6 +121,7 @@ fn exporting(wanted: Option<&Wanted<'_>>) -> anyhow::Result<(Option<AnyLayer>, R
     let variable = |name: &str| std::env::var(name).ok();
     let config = Config::new(flag, &service, env!("CARGO_PKG_VERSION"), variable)?;
     let Some(config) = config else { return Ok((None, Running::default())) };
+    let config = config.security(crate::connections::security());
     let (layer, telemetry) = Telemetry::start(&config)?;
     // Only our own spans: exporting those of the exporter's HTTP client would make new ones without end.
     let own = Targets::new().with_target("vouchlog", LevelFilter::DEBUG);

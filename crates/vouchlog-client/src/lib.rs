@@ -47,6 +47,7 @@ pub use receipts::{Acknowledged, LoggedStatements, ProofFiles, ProofFolder, Rece
 pub use spool::SpoolError;
 pub use tile_reader::TileReader;
 pub use verified_log::{VerifiedLog, VerifyError};
+pub use vouchlog_outbound::{ConnectionSecurity, Identity, PlainText, SecurityError, UrlError};
 pub use witness::{GrpcWitness, HttpWitness, WitnessOptions, witness};
 
 /// How this crate introduces itself.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 use vouchlog_api::{AnyWitness, Error, Result};
+use vouchlog_outbound::{ConnectionSecurity, parse};
 
 use crate::limits::WITNESS_TIMEOUT;
 
@@ -20,13 +21,13 @@ pub use http::HttpWitness;
 pub struct WitnessOptions {
     /// How long a request may take, from connecting to the end of the answer.
     pub timeout: Duration,
-    /// A certificate authority to trust instead of the public ones, in PEM; for https and grpcs only.
-    pub ca_pem: Option<String>,
+    /// Which authorities to trust, what to present, and when plain text is allowed.
+    pub security: ConnectionSecurity,
 }
 
 impl Default for WitnessOptions {
     fn default() -> Self {
-        Self { timeout: WITNESS_TIMEOUT, ca_pem: None }
+        Self { timeout: WITNESS_TIMEOUT, security: ConnectionSecurity::default() }
     }
 }
 
@@ -35,19 +36,18 @@ impl Default for WitnessOptions {
 /// yet. Must be called within a tokio runtime.
 ///
 /// # Errors
-/// [`InvalidArgument`](vouchlog_api::ErrorKind::InvalidArgument) for a URL that cannot be used.
-pub fn witness(url: &str) -> Result<AnyWitness> {
-    let options = WitnessOptions::default();
+/// [`InvalidArgument`](vouchlog_api::ErrorKind::InvalidArgument) for a URL that cannot be used, or not with these options.
+pub fn witness(url: &str, options: &WitnessOptions) -> Result<AnyWitness> {
     match url.split_once("://") {
-        Some(("grpc" | "grpcs", _)) => Ok(AnyWitness::new(GrpcWitness::connect(url, &options)?)),
-        _ => Ok(AnyWitness::new(HttpWitness::new(url, &options)?)),
+        Some(("grpc" | "grpcs", _)) => Ok(AnyWitness::new(GrpcWitness::connect(url, options)?)),
+        _ => Ok(AnyWitness::new(HttpWitness::new(url, options)?)),
     }
 }
 
-/// A URL of one of these schemes, with nothing that would be lost or told on the way.
-fn parse_url(url: &str, schemes: [&str; 2]) -> Result<Url> {
-    let parsed = Url::parse(url)
-        .map_err(|error| Error::invalid(format!("`{url}` is not a valid witness URL: {error}")))?;
+/// A URL of one of these schemes that may be connected to, with nothing that would be lost or told on the way.
+fn parse_url(url: &str, schemes: [&str; 2], security: &ConnectionSecurity) -> Result<Url> {
+    let parsed =
+        parse(url).map_err(|error| Error::invalid(format!("`{url}` is not a valid witness URL: {error}")))?;
     if !parsed.username().is_empty() || parsed.password().is_some() {
         // Without the URL, since errors are logged.
         return Err(Error::invalid("a witness URL takes no user and no password"));
@@ -58,6 +58,8 @@ fn parse_url(url: &str, schemes: [&str; 2]) -> Result<Url> {
         "it has no host".to_owned()
     } else if parsed.query().is_some() || parsed.fragment().is_some() {
         "it has a query or a fragment".to_owned()
+    } else if let Err(error) = security.check(&parsed) {
+        error.to_string()
     } else {
         return Ok(parsed);
     };

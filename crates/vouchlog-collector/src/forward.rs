@@ -19,6 +19,7 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
+use vouchlog_outbound::{ConnectionSecurity, Reach, ReachError, SecurityError, UrlError, parse};
 use vouchlog_runtime::Backoff;
 
 use crate::intake::Encoding;
@@ -57,6 +58,26 @@ impl Default for ForwardLimits {
     }
 }
 
+/// Where bodies are sent on.
+#[derive(Clone, Debug)]
+pub struct ForwardTarget {
+    /// The base of an OTLP/HTTP endpoint; `/v1/traces` and its like are appended.
+    pub url: String,
+    /// What goes along, such as the other side's API key.
+    pub headers: HeaderMap,
+    /// Which authorities to trust, what to present, and when plain text is allowed.
+    pub security: ConnectionSecurity,
+    /// How far the URL may lead.
+    pub reach: Reach,
+}
+
+impl ForwardTarget {
+    /// An endpoint with the strictest rules.
+    pub fn new(url: impl Into<String>, headers: HeaderMap) -> Self {
+        Self { url: url.into(), headers, security: ConnectionSecurity::default(), reach: Reach::default() }
+    }
+}
+
 /// Why nothing can be forwarded there.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -64,6 +85,15 @@ pub enum ForwardError {
     /// Give the base of an OTLP/HTTP endpoint, as in `http://127.0.0.1:4318`.
     #[error("`{0}` is not an http:// or https:// URL to which a path can be appended")]
     Url(String),
+    /// It may not be connected to like this.
+    #[error(transparent)]
+    PlainText(#[from] UrlError),
+    /// It leads to a private network.
+    #[error("{0}: allow it with --allow-private-addresses, if telemetry is to go there")]
+    Reach(#[from] ReachError),
+    /// The authorities or the identity cannot be used.
+    #[error(transparent)]
+    Security(#[from] SecurityError),
     /// The HTTP client cannot be made; the system's certificates are one reason.
     #[error("the HTTP client could not be created: {0}")]
     Client(#[from] reqwest::Error),
@@ -92,20 +122,19 @@ struct Message {
 }
 
 impl Forward {
-    /// Sends to the OTLP/HTTP endpoint at `url`; `/v1/traces` and its like are appended. `headers` go along, such as the other
-    /// side's API key. Needs a tokio runtime.
-    pub fn start(url: &str, headers: HeaderMap, pace: ForwardLimits) -> Result<Self, ForwardError> {
+    /// Sends to another collector. Needs a tokio runtime.
+    pub fn start(target: ForwardTarget, pace: ForwardLimits) -> Result<Self, ForwardError> {
+        let ForwardTarget { url, headers, security, reach } = target;
         let is_base =
             |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.query().is_none();
-        if !Url::parse(url).is_ok_and(|url| is_base(&url)) {
+        let Some(parsed) = parse(&url).ok().filter(is_base) else {
             return Err(ForwardError::Url(url.chars().take(200).collect()));
-        }
+        };
+        security.check(&parsed)?;
         // A redirection asks for the body to be sent elsewhere, which it is not.
-        let client = Client::builder()
-            .no_gzip()
-            .timeout(pace.timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+        let client =
+            Client::builder().no_gzip().timeout(pace.timeout).redirect(reqwest::redirect::Policy::none());
+        let client = reach.limit(security.apply(client)?, &parsed)?.build()?;
         let headers = Arc::new(RwLock::new(headers));
         let metrics = Metrics::default();
         let closing = CancellationToken::new();

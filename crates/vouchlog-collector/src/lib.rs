@@ -44,9 +44,10 @@ pub use arrival::{Arrival, Door};
 pub use collector::{
     Acceptance, Collector, CollectorConfig, Destination, IntentReceipt, OpenError, Rejection,
 };
-pub use forward::{Forward, ForwardError, ForwardLimits};
+pub use forward::{Forward, ForwardError, ForwardLimits, ForwardTarget};
 pub use sender::Sender;
 pub use settings::{Mode, Settings};
+pub use vouchlog_outbound::{Reach, ReachError};
 
 #[cfg(test)]
 mod testsupport;

@@ -37,6 +37,8 @@ pub struct ServerConfig {
     /// Addresses of proxies: each stands for many clients, so only its connections have shares, not the address. This machine's
     /// own addresses are among them.
     pub proxies: Vec<IpAddr>,
+    /// How long a TLS handshake may take.
+    pub handshake_timeout: Duration,
     /// How long a client may take to send the headers of a request, and how long an HTTP/1.1 connection may lie idle.
     pub header_timeout: Duration,
     /// How long a request may take until its answer begins.
@@ -65,6 +67,7 @@ impl Default for ServerConfig {
             min_body_rate: limits::MIN_BODY_RATE,
             answer_timeout: limits::ANSWER_TIMEOUT,
             proxies: Vec::new(),
+            handshake_timeout: limits::HANDSHAKE_TIMEOUT,
             header_timeout: limits::HEADER_TIMEOUT,
             request_timeout: limits::REQUEST_TIMEOUT,
             keepalive_interval: limits::KEEPALIVE_INTERVAL,

@@ -1,4 +1,5 @@
-//! Accepts connections and drives them: HTTP/1.1 and HTTP/2 told apart by their first bytes, each with its limits.
+//! Accepts connections and drives them: TLS if there is to be TLS, then HTTP/1.1 and HTTP/2 told apart by their first bytes, each with its
+//! limits.
 //!
 //! A connection ends when its client wants; when the server stops or needs the room, after the requests under way on it; and at once
 //! when its client does not read.
@@ -6,6 +7,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -24,12 +26,14 @@ use tokio::task::JoinSet;
 use tokio::time::Sleep;
 use tower::ServiceExt;
 use tower::util::Oneshot;
+use vouchlog_access::CertificateNames;
 
 use crate::admission::Connection;
 use crate::config::ServerConfig;
 use crate::limits::{ACCEPT_PAUSE, CONNECTION_WINDOW, FAREWELL, MAX_HEADER_BYTES, STREAM_WINDOW};
 use crate::peer::Peer;
-use crate::room::{Port, Room};
+use crate::room::{Place, Port, Room};
+use crate::tls::{Secured, Tls};
 
 /// What is accepted for.
 #[derive(Clone)]
@@ -62,15 +66,9 @@ pub(crate) async fn accept(listener: TcpListener, serving: Serving, config: &Ser
         let Some(place) = serving.room.enter(address, &serving.port) else { continue };
         // Answers are whole messages; holding back a short one gains nothing. A socket that is gone says so when read.
         let _ = stream.set_nodelay(true);
-        let io = TokioIo::new(Greeted::new(stream, config.header_timeout));
-        let from =
-            From { peer: Peer { address, certificate: None }, connection: Arc::clone(place.connection()) };
-        let service = service_fn(introduced(serving.router.clone(), from));
-        let connection = builder.serve_connection(io, service).into_owned();
-        connections.spawn(async move {
-            let place = place;
-            drive(connection, place.connection()).await;
-        });
+        let accepted =
+            Accepted { serving: serving.clone(), builder: builder.clone(), config: config.clone(), place };
+        connections.spawn(accepted.run(stream, address));
     }
     drop(listener);
     let drained = async { while connections.join_next().await.is_some() {} };
@@ -83,9 +81,62 @@ pub(crate) async fn accept(listener: TcpListener, serving: Serving, config: &Ser
     connections.shutdown().await;
 }
 
+/// A connection that was accepted. All of its work is done in a task of its own, the handshake too.
+struct Accepted {
+    serving: Serving,
+    builder: Builder<TokioExecutor>,
+    config: ServerConfig,
+    place: Place,
+}
+
+impl Accepted {
+    async fn run(self, stream: TcpStream, address: SocketAddr) {
+        let Some(tls) = &self.serving.port.tls else {
+            return self.serve(stream, Peer { address, certificate: None }).await;
+        };
+        match self.secure(tls, stream).await {
+            None | Some(Ok(None)) => {}
+            Some(Ok(Some(secured))) => {
+                let peer = Peer { address, certificate: secured.certificate };
+                self.serve(secured.stream, peer).await;
+            }
+            Some(Err(error)) => {
+                self.serving.room.handshake_failed();
+                tracing::debug!(%error, "a TLS handshake failed");
+            }
+        }
+    }
+
+    /// The handshake. None if there is no time for it: a client that has not asked for anything yet delays neither the end nor others.
+    async fn secure(&self, tls: &Tls, stream: TcpStream) -> Option<io::Result<Option<Secured>>> {
+        let state = self.place.connection();
+        let handshake = tokio::time::timeout(self.config.handshake_timeout, tls.handshake(stream));
+        tokio::select! {
+            () = state.cut().cancelled() => None,
+            () = state.closing().cancelled() => None,
+            secured = handshake => Some(secured.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))),
+        }
+    }
+
+    async fn serve<S>(self, stream: S, peer: Peer)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let io = TokioIo::new(Greeted::new(stream, self.config.header_timeout));
+        let names = peer.certificate.as_ref().map(|certificate| CertificateNames {
+            spiffe: certificate.spiffe_id.clone(),
+            dns: certificate.dns_names.clone(),
+        });
+        let from = From { peer, names, connection: Arc::clone(self.place.connection()) };
+        let service = service_fn(introduced(self.serving.router, from));
+        drive(self.builder.serve_connection(io, service).into_owned(), self.place.connection()).await;
+    }
+}
+
 /// Drives a connection to its end. A client that stops reading is cut off; one that makes room for others has nothing under way.
-async fn drive<S, F>(connection: Driven<S>, state: &Connection)
+async fn drive<T, S, F>(connection: Driven<T, S>, state: &Connection)
 where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future = F> + Send + 'static,
     F: Future<Output = Result<Response, Infallible>> + Send + 'static,
 {
@@ -114,12 +165,14 @@ where
 }
 
 /// A connection with its service.
-type Driven<S> = auto::Connection<'static, TokioIo<Greeted>, S, TokioExecutor>;
+type Driven<T, S> = auto::Connection<'static, TokioIo<Greeted<T>>, S, TokioExecutor>;
 
 /// Where requests come from.
 #[derive(Clone)]
 struct From {
     peer: Peer,
+    /// The names of its certificate, for the access check.
+    names: Option<CertificateNames>,
     connection: Arc<Connection>,
 }
 
@@ -129,9 +182,12 @@ fn introduced(
     from: From,
 ) -> impl Fn(Request<Incoming>) -> Oneshot<Router, Request<Incoming>> + Clone {
     move |mut request| {
-        let From { peer, connection } = from.clone();
+        let From { peer, names, connection } = from.clone();
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(connection);
+        if let Some(names) = names {
+            request.extensions_mut().insert(names);
+        }
         router.clone().oneshot(request)
     }
 }
@@ -160,19 +216,19 @@ const GREETING: usize = 24;
 
 /// A socket whose peer has to say its first bytes in time. Until they are there the protocol is unknown, and no timeout of
 /// either protocol runs: without this a silent peer could hold its connection indefinitely.
-struct Greeted {
-    stream: TcpStream,
+struct Greeted<S> {
+    stream: S,
     /// Bytes still to come, and until when; gone once they are there.
     awaited: Option<(usize, Pin<Box<Sleep>>)>,
 }
 
-impl Greeted {
-    fn new(stream: TcpStream, patience: Duration) -> Self {
+impl<S> Greeted<S> {
+    fn new(stream: S, patience: Duration) -> Self {
         Self { stream, awaited: Some((GREETING, Box::pin(tokio::time::sleep(patience)))) }
     }
 }
 
-impl AsyncRead for Greeted {
+impl<S: AsyncRead + Unpin> AsyncRead for Greeted<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -191,7 +247,7 @@ impl AsyncRead for Greeted {
     }
 }
 
-impl AsyncWrite for Greeted {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Greeted<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

@@ -3,10 +3,10 @@
 //! In scope: [`Server`] shows any [`ServedLog`] (the engine in this process, or a client of another one) as the gRPC services of
 //! `vouchlog-proto`, as C2SP tlog-tiles, and as JSON; or any [`Witness`](vouchlog_api::Witness) as a gRPC service and as C2SP
 //! tlog-witness; or routes that a program brings ([`Server::routes`]); or nothing of the kind ([`Server::operations`]); with health, metrics, an OpenAPI document, and bounds on
-//! everything a stranger may send ([`limits`]).
+//! everything a stranger may send ([`limits`]); with TLS from files or an ACME authority ([`tls`]).
 //!
 //! Out of scope: what an append or a proof is (`vouchlog-sequencer`, `vouchlog-api`), what is cosigned
-//! (`vouchlog-witness`), messages (`vouchlog-proto`), who a caller is (`vouchlog-access`), and TLS (a proxy in front).
+//! (`vouchlog-witness`), messages (`vouchlog-proto`), and who a caller is (`vouchlog-access`).
 //!
 //! *Invariant: decode, call, encode; one error table* (`status.rs`).
 //!
@@ -45,6 +45,7 @@ mod serve;
 mod status;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 
 pub use config::ServerConfig;
 pub use health::Health;

@@ -98,6 +98,37 @@ pub(crate) const MAX_LEAVING: usize = 64;
 /// When there is no room, a 64th of the connections make some, so that not every new one has to look for it.
 pub(crate) const LEAVING_AT_ONCE: usize = 64;
 
+/// How long a TLS handshake may take: three round trips over the worst of links. Nothing but a place and 64 KiB are held meanwhile.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often the files of TLS are looked at. A new certificate is in force within seconds of being written.
+pub const TLS_RELOAD_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The longest file of a certificate with its chain, or of a key. Chains have a few kilobytes.
+pub const MAX_CHAIN_BYTES: u64 = 256 * 1024;
+
+/// The longest file of the authorities of client certificates: as many as all public ones, twice.
+pub const MAX_AUTHORITIES_BYTES: u64 = 1024 * 1024;
+
+/// The longest file of an ACME account: a key and two URLs.
+#[cfg(feature = "acme")]
+pub(crate) const MAX_ACCOUNT_BYTES: usize = 64 * 1024;
+
+/// How long an order at an ACME authority may take, from the first request to the certificate.
+#[cfg(feature = "acme")]
+pub(crate) const ACME_ORDER_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// How often it is looked at whether a certificate is due. Its life is days at least.
+#[cfg(feature = "acme")]
+pub(crate) const ACME_CHECK_INTERVAL: Duration = Duration::from_secs(3_600);
+
+/// The first and the longest wait after an order failed. Authorities count failures by the hour.
+#[cfg(feature = "acme")]
+pub(crate) const ACME_FIRST_PAUSE: Duration = Duration::from_secs(60);
+/// See [`ACME_FIRST_PAUSE`].
+#[cfg(feature = "acme")]
+pub(crate) const ACME_LONGEST_PAUSE: Duration = Duration::from_secs(6 * 3_600);
+
 /// How long a client may take to send the headers of a request, and how long an HTTP/1.1 connection may lie idle.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -30,6 +30,7 @@ pub(crate) struct ServerMetrics {
     pub(crate) refused_connections: Counter,
     refused: Family<ReasonLabels, Counter>,
     ended_connections: Family<ReasonLabels, Counter>,
+    pub(crate) failed_handshakes: Counter,
     calls: Arc<HashMap<String, CallLabels>>,
 }
 
@@ -95,6 +96,11 @@ impl ServerMetrics {
             refused_connections: register(ours, "server_connections_refused", refused_connections),
             refused: register(ours, "server_requests_refused", refused),
             ended_connections: register(ours, "server_connections_ended", ended),
+            failed_handshakes: register(
+                ours,
+                "tls_handshakes_failed",
+                "TLS handshakes that failed or took too long",
+            ),
             calls: Arc::new(calls()),
         }
     }

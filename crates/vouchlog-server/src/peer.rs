@@ -20,4 +20,10 @@ pub struct Peer {
 pub struct PeerCertificate {
     /// The certificates in DER, the client's own first, then those that lead to a trusted issuer.
     pub chain: Vec<Vec<u8>>,
+    /// The SPIFFE ID of a workload, if its only URI is a valid one and it signs nothing (X509-SVID).
+    pub spiffe_id: Option<String>,
+    /// The host names it is issued for, in lower case. None of them is a wildcard.
+    pub dns_names: Vec<String>,
+    /// SHA-256 of the client's own certificate in DER.
+    pub fingerprint: [u8; 32],
 }

@@ -20,6 +20,7 @@ use crate::limits::{
     SHARE_OF_ADDRESS,
 };
 use crate::metrics::ServerMetrics;
+use crate::tls::Tls;
 
 /// Room for connections. Shared by all listeners of a server.
 pub(crate) struct Room {
@@ -47,6 +48,8 @@ struct Open {
 pub(crate) struct Port {
     /// It is for operators, not for strangers.
     pub(crate) is_private: bool,
+    /// Their bytes are in TLS.
+    pub(crate) tls: Option<Tls>,
     /// Cancelled when the server stops.
     pub(crate) stopping: CancellationToken,
 }
@@ -100,7 +103,7 @@ impl Room {
         let (address, connections) =
             open.addresses.entry(key).or_insert_with(|| (Arc::new(Address::new(is_shared)), 0));
         *connections += 1;
-        let Port { is_private, stopping } = port.clone();
+        let Port { is_private, stopping, .. } = port.clone();
         let origin = Origin { address: Arc::clone(address), is_private, stopping };
         let connection = Arc::new(Connection::new(origin, self.clock.clone()));
         let number = open.next;
@@ -108,6 +111,11 @@ impl Room {
         open.connections.insert(number, Arc::clone(&connection));
         self.metrics.connections.inc();
         Some(Place { room: Arc::clone(self), number, key, connection })
+    }
+
+    /// Counts a TLS handshake that did not come to its end.
+    pub(crate) fn handshake_failed(&self) {
+        self.metrics.failed_handshakes.inc();
     }
 
     /// Whether one more may be opened, after others were told to leave if need be.
@@ -229,7 +237,7 @@ mod tests {
     }
 
     fn enter(room: &Arc<Room>, address: &str) -> Option<Place> {
-        let port = Port { is_private: false, stopping: CancellationToken::new() };
+        let port = Port { is_private: false, tls: None, stopping: CancellationToken::new() };
         room.enter(address.parse().unwrap(), &port)
     }
 

@@ -28,6 +28,7 @@ use crate::log::{AnyLog, ServedLog};
 use crate::metrics::ServerMetrics;
 use crate::problem::Problem;
 use crate::room::{Port, Room, relieve};
+use crate::tls::Tls;
 use crate::{grpc, http};
 
 /// A server of one log, of one witness, of a program's own routes, or of its health and metrics alone.
@@ -39,6 +40,7 @@ pub struct Server {
     shared: Option<ShareMetrics>,
     gate: Gate,
     admin: Option<TcpListener>,
+    tls: Option<Tls>,
 }
 
 /// A server as it runs.
@@ -89,8 +91,8 @@ impl Server {
 
     fn of(subject: Subject, config: ServerConfig) -> Self {
         let health: Arc<dyn Health> = Arc::new(Readiness::default);
-        let registry = Registry::default();
-        Self { subject, config, health, registry, shared: None, gate: Gate::default(), admin: None }
+        let (gate, registry) = (Gate::default(), Registry::default());
+        Self { subject, config, health, registry, shared: None, gate, admin: None, tls: None }
     }
 
     /// Asks `health` whether what is served is ready: a [`Health`], or a closure that returns a [`Readiness`].
@@ -104,6 +106,14 @@ impl Server {
     #[must_use]
     pub fn registry(mut self, registry: Registry) -> Self {
         self.registry = registry;
+        self
+    }
+
+    /// Serves with TLS, if given. [`Server::run`] reloads its files when they change, and has ACME certificates renewed;
+    /// [`Server::router`] leaves TLS to the program that accepts connections.
+    #[must_use]
+    pub fn tls(mut self, tls: impl Into<Option<Tls>>) -> Self {
+        self.tls = tls.into();
         self
     }
 
@@ -131,7 +141,7 @@ impl Server {
 
     /// Serves health, readiness, metrics and reflection on a listener of their own, outside every bound of the others; those then
     /// tell whether the server is healthy and ready, and nothing of its inside. Without it, all is told on listeners of this
-    /// machine's own addresses (loopback), and as little on others.
+    /// machine's own addresses (loopback), and as little on others. It has the server's [TLS](Self::tls), if it is not on loopback.
     #[must_use]
     pub fn admin(mut self, listener: TcpListener) -> Self {
         self.admin = Some(listener);
@@ -154,7 +164,7 @@ impl Server {
     /// The same on several listeners: they share limits and metrics.
     pub async fn run_on(mut self, listeners: Vec<TcpListener>, shutdown: impl Future<Output = ()> + Send) {
         let stopping = CancellationToken::new();
-        let config = self.config.clone();
+        let (config, tls) = (self.config.clone(), self.tls.clone());
         let admin = self.admin.take();
         // Health and metrics alone are for operators wherever they are asked for.
         let is_for_operators = matches!(self.subject, Subject::Nothing);
@@ -165,11 +175,16 @@ impl Server {
         let public = listeners.into_iter().map(|listener| {
             let is_local = listener.local_addr().is_ok_and(is_local);
             let is_private = is_for_operators || is_local && !has_admin;
-            (listener, &built.router, &room, is_private)
+            let port = Port { is_private, tls: tls.clone(), stopping: stopping.clone() };
+            (listener, &built.router, &room, port)
         });
-        let admin = admin.map(|listener| (listener, &built.admin, &admin_room, true));
-        let accepting = public.chain(admin).map(|(listener, router, room, is_private)| {
-            let port = Port { is_private, stopping: stopping.clone() };
+        let admin = admin.map(|listener| {
+            // On this machine probes and scrapers need none.
+            let tls = tls.clone().filter(|_| !listener.local_addr().is_ok_and(is_local));
+            let port = Port { is_private: true, tls, stopping: stopping.clone() };
+            (listener, &built.admin, &admin_room, port)
+        });
+        let accepting = public.chain(admin).map(|(listener, router, room, port)| {
             accept(listener, Serving { router: router.clone(), room: Arc::clone(room), port }, &config)
         });
         let told = async {
@@ -177,10 +192,17 @@ impl Server {
             stopping.cancel();
         };
         let served = async { tokio::join!(join_all(accepting), told) };
+        let maintaining = async {
+            match &tls {
+                Some(tls) => tls.maintain().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = room.cut_slow_readers() => {}
             () = relieve(&room, &built.pools) => {}
             () = admin_room.cut_slow_readers() => {}
+            () = maintaining => {}
             _ = served => {}
         }
     }
@@ -189,6 +211,9 @@ impl Server {
         let mut registry = self.registry;
         let metrics = ServerMetrics::register(&mut registry);
         self.gate.access.register(&mut registry);
+        if let Some(tls) = &self.tls {
+            tls.register(&mut registry);
+        }
         let registry = Arc::new(registry);
         if let Some(share) = self.shared {
             share(Arc::clone(&registry));

@@ -13,6 +13,7 @@ mod ports;
 mod requests;
 mod routes;
 mod tiles;
+mod tls;
 mod wire;
 mod witness;
 

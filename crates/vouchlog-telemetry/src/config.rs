@@ -18,6 +18,7 @@ use std::time::Duration;
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use thiserror::Error;
+use vouchlog_outbound::ConnectionSecurity;
 
 use crate::limits::{METRIC_INTERVAL, MIN_TIME, SPAN_DELAY, TIMEOUT};
 
@@ -38,6 +39,7 @@ pub struct Config {
     pub(crate) metrics: Option<Url>,
     pub(crate) protocol: Protocol,
     pub(crate) headers: HeaderMap,
+    pub(crate) security: ConnectionSecurity,
     pub(crate) timeout: Duration,
     pub(crate) span_delay: Duration,
     pub(crate) metric_interval: Duration,
@@ -79,11 +81,18 @@ impl Config {
             metrics,
             protocol,
             headers: environment.headers()?,
+            security: ConnectionSecurity::default(),
             timeout: environment.time("OTEL_EXPORTER_OTLP_TIMEOUT", TIMEOUT)?,
             span_delay: environment.time("OTEL_BSP_SCHEDULE_DELAY", SPAN_DELAY)?,
             metric_interval: environment.time("OTEL_METRIC_EXPORT_INTERVAL", METRIC_INTERVAL)?,
             resource: environment.resource(service, version)?,
         }))
+    }
+
+    /// Has the endpoint connected to by these rules instead of the strictest ones.
+    #[must_use]
+    pub fn security(self, security: ConnectionSecurity) -> Self {
+        Self { security, ..self }
     }
 
     /// The endpoint as the log names it: without its query, which may hold a credential.

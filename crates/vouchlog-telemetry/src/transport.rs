@@ -11,7 +11,7 @@ use prost::Message;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, StatusCode, Url, redirect};
 use tonic::metadata::MetadataMap;
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Status};
 
 use crate::config::{Config, Protocol};
@@ -43,6 +43,10 @@ impl Transport {
     /// Needs the runtime it will run on; connects at the first export.
     pub(crate) fn new(config: &Config) -> Result<Self, String> {
         let client = Client::builder().no_gzip().timeout(config.timeout).redirect(redirect::Policy::none());
+        for url in config.traces.iter().chain(&config.metrics) {
+            config.security.check(url).map_err(|error| error.to_string())?;
+        }
+        let client = config.security.apply(client).map_err(|error| error.to_string())?;
         let client = client.build().map_err(|error| error.to_string())?;
         let traces =
             config.traces.as_ref().map(|url| target(url, config, TraceServiceClient::new)).transpose()?;
@@ -80,7 +84,13 @@ fn target<G>(url: &Url, config: &Config, make: impl FnOnce(Channel) -> G) -> Res
     }
     let mut endpoint = Endpoint::from_shared(url.to_string()).map_err(|error| error.to_string())?;
     if url.scheme() == "https" {
-        let tls = ClientTlsConfig::new().with_webpki_roots();
+        let mut tls = ClientTlsConfig::new().with_webpki_roots();
+        if let Some(pem) = &config.security.authorities {
+            tls = tls.ca_certificate(Certificate::from_pem(pem));
+        }
+        if let Some(identity) = &config.security.identity {
+            tls = tls.identity(Identity::from_pem(&identity.chain, identity.key.as_bytes()));
+        }
         endpoint = endpoint.tls_config(tls).map_err(|error| error.to_string())?;
     }
     Ok(Target::Grpc(make(endpoint.timeout(config.timeout).connect_timeout(config.timeout).connect_lazy())))

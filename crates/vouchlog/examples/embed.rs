@@ -37,6 +37,7 @@ async fn main() -> Result<(), Error> {
     let (vault, owner) = open_vault(&data).await?;
     let config = CustodyConfig {
         url: log_url,
+        security: vouchlog::ConnectionSecurity::default(),
         log: log.vkey().clone(),
         gateway,
         state: data.join("spool"),

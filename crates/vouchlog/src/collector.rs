@@ -5,6 +5,6 @@
 
 pub use vouchlog_collector::receiver::{ReceiverConfig, Routes, routes};
 pub use vouchlog_collector::{
-    Acceptance, Collector, CollectorConfig, Destination, Forward, ForwardError, ForwardLimits, IntentReceipt,
-    Mode, OpenError, Rejection, Sender, Settings,
+    Acceptance, Collector, CollectorConfig, Destination, Forward, ForwardError, ForwardLimits, ForwardTarget,
+    IntentReceipt, Mode, OpenError, Reach, ReachError, Rejection, Sender, Settings,
 };

@@ -10,8 +10,8 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 use vouchlog_api::{AnySubmitter, Appender};
 use vouchlog_client::{
-    Gateway, GatewayConfig, GatewayError, GrpcLog, LoggedStatements, Options, ReceiptSink, TileReader,
-    VerifiedLog, VerifyError,
+    ConnectionSecurity, Gateway, GatewayConfig, GatewayError, GrpcLog, LoggedStatements, Options,
+    ReceiptSink, TileReader, VerifiedLog, VerifyError,
 };
 use vouchlog_merkle::{LeafIndex, TreeSize};
 use vouchlog_note::{Checkpoint, Origin, ProofFile, ProofFileError, SigningKey, VerifyingKey};
@@ -31,6 +31,8 @@ use crate::{gateway, verify};
 pub struct CustodyConfig {
     /// Where the log is.
     pub url: String,
+    /// Which authorities to trust, what to present, and when plain text is allowed.
+    pub security: ConnectionSecurity,
     /// Its key; its name is the log's.
     pub log: VerifyingKey,
     /// The gateway's enrolled key.
@@ -99,14 +101,16 @@ impl Custodian {
     ///
     /// `access` is who records: it needs the role `submit`.
     pub async fn open(vault: Vault, access: Access, config: CustodyConfig) -> Result<Self, CustodyError> {
-        let CustodyConfig { url, log: log_key, gateway: gateway_key, state, tenant, options } = config;
+        let CustodyConfig { url, security, log: log_key, gateway: gateway_key, state, tenant, options } =
+            config;
         let issuer = gateway_key.verifying_key().name().to_string();
         let receipts = Receipts { vault: vault.clone(), access: access.clone(), runtime: Handle::current() };
-        let gateway = GatewayConfig {
+        let mut gateway = GatewayConfig {
             sink: Some(Box::new(receipts)),
             options,
             ..gateway::config(&url, log_key, gateway_key, state).map_err(CustodyError::LogKey)?
         };
+        gateway.log.security = security;
         let origin = gateway.origin.clone();
         let log = GrpcLog::connect(&gateway.log)?;
         let tiles = TileReader::connect(&gateway.log)?;

@@ -74,6 +74,10 @@ pub use vouchlog_api::{
     AckLevel, Append, Appended, Appender, Error, ErrorKind, HouseAppend, HouseAppended, LogReader, Lookup,
     LookupKey, Opened, RangeReceipt, ReceiptError, StreamInfo, Watch,
 };
+#[cfg(feature = "log")]
+pub use vouchlog_client::WitnessOptions;
+#[cfg(any(feature = "log", feature = "gateway", feature = "auditor"))]
+pub use vouchlog_client::{ConnectionSecurity, Identity, PlainText, SecurityError, UrlError};
 pub use vouchlog_merkle::{LeafIndex, TreeSize};
 pub use vouchlog_note::{KeyName, Origin, Policy, ProofFile, SignatureType, SigningKey, VerifyingKey};
 pub use vouchlog_runtime::{Poison, Readiness};
@@ -96,7 +100,7 @@ pub use vouchlog_sequencer::{
     Witnesses,
 };
 #[cfg(any(feature = "log", feature = "witness"))]
-pub use vouchlog_server::{Server, ServerConfig};
+pub use vouchlog_server::{Server, ServerConfig, tls};
 #[cfg(any(feature = "log", feature = "witness"))]
 pub use vouchlog_storage::StoreError;
 #[cfg(feature = "witness")]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 use vouchlog_api::LogReader;
-use vouchlog_client::TileReader;
+use vouchlog_client::{Connection, ConnectionSecurity, TileReader};
 use vouchlog_merkle::TILE_WIDTH;
 use vouchlog_sequencer::scrub::Mirror;
 
@@ -23,19 +23,22 @@ pub struct TileMirror {
 }
 
 impl TileMirror {
-    /// The mirror at a URL or in a directory.
+    /// The mirror in a directory or at a URL, to which `security` applies.
     ///
     /// # Errors
     /// A URL that is none, or no runtime, in words.
-    pub fn new(place: &str) -> Result<Self, String> {
+    pub fn new(place: &str, security: ConnectionSecurity) -> Result<Self, String> {
         let is_url = place.starts_with("http://") || place.starts_with("https://");
-        let reader = if is_url { TileReader::http(place) } else { Ok(TileReader::directory(place)) };
+        let reader = if is_url {
+            TileReader::connect(&Connection { security, ..Connection::new(place) })
+        } else {
+            Ok(TileReader::directory(place))
+        };
+        // Before the runtime is made: one that is dropped again within another runtime panics.
+        let reader = reader.map_err(|error| error.to_string())?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        Ok(Self {
-            name: place.to_owned(),
-            reader: reader.map_err(|error| error.to_string())?,
-            runtime: Mutex::new(runtime.map_err(|error| error.to_string())?),
-        })
+        let runtime = Mutex::new(runtime.map_err(|error| error.to_string())?);
+        Ok(Self { name: place.to_owned(), reader, runtime })
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use thiserror::Error;
 use vouchlog_api::{AnyWitness, Witness};
-use vouchlog_client::witness;
+use vouchlog_client::{WitnessOptions, witness};
 use vouchlog_merkle::Hash;
 use vouchlog_note::{AddCheckpoint, Policy, PolicyWitness, SignSubtree, VerifyingKey};
 use vouchlog_sequencer::{WitnessLink, Witnesses};
@@ -24,11 +24,11 @@ pub struct WitnessUrlError {
 
 /// The witnesses of a policy, to be asked at the URLs it gives: `http(s)://` for tlog-witness, `grpc(s)://` for the same over
 /// gRPC. A witness without a URL is never asked; lines with the same URL are keys of one witness. Nothing is connected yet.
-pub fn connect_witnesses(policy: Policy) -> Result<Witnesses, WitnessUrlError> {
+pub fn connect_witnesses(policy: Policy, options: &WitnessOptions) -> Result<Witnesses, WitnessUrlError> {
     for listed in policy.witnesses().iter().filter(|listed| listed.url().is_none()) {
         tracing::warn!(witness = %listed.name(), "the policy gives no URL for the witness: it gets no requests");
     }
-    let links = witnesses_by_url(&policy).into_iter().map(|(url, lines)| connect(url, &lines));
+    let links = witnesses_by_url(&policy).into_iter().map(|(url, lines)| connect(url, &lines, options));
     let links = links.collect::<Result<_, _>>()?;
     Ok(Witnesses::new(policy, links))
 }
@@ -38,6 +38,7 @@ pub fn connect_witnesses(policy: Policy) -> Result<Witnesses, WitnessUrlError> {
 #[derive(Debug)]
 pub struct WitnessUrls {
     policy: Policy,
+    options: WitnessOptions,
     witnesses: Vec<(Vec<VerifyingKey>, Movable)>,
 }
 
@@ -59,15 +60,15 @@ pub enum WitnessUrlsError {
 }
 
 impl WitnessUrls {
-    /// Gives the witnesses of a log URLs that can be replaced while it runs.
-    pub fn of(witnesses: &mut Witnesses) -> Self {
+    /// Gives the witnesses of a log URLs that can be replaced while it runs; those at new URLs are connected with these options.
+    pub fn of(witnesses: &mut Witnesses, options: WitnessOptions) -> Self {
         let movable = |link: &mut WitnessLink| {
             let movable = Movable(Arc::new(RwLock::new(link.witness.clone())));
             link.witness = AnyWitness::new(movable.clone());
             (link.keys.clone(), movable)
         };
         let movable = witnesses.links.iter_mut().map(movable).collect();
-        Self { policy: witnesses.policy.clone(), witnesses: movable }
+        Self { policy: witnesses.policy.clone(), options, witnesses: movable }
     }
 
     /// Asks the witnesses at the URLs of this policy from now on, which must be the same but for URLs.
@@ -78,7 +79,7 @@ impl WitnessUrls {
         if !self.policy.requires_the_same_as(&policy) {
             return Err(WitnessUrlsError::Policy);
         }
-        let given = connect_witnesses(policy)?;
+        let given = connect_witnesses(policy, &self.options)?;
         let known = |link: &WitnessLink| self.witnesses.iter().position(|(keys, _)| *keys == link.keys);
         let places: Vec<Option<usize>> = given.links.iter().map(known).collect();
         if let Some(odd) = places.iter().position(Option::is_none) {
@@ -132,9 +133,13 @@ pub fn witnesses_by_url(policy: &Policy) -> Vec<(&str, Vec<&PolicyWitness>)> {
     witnesses
 }
 
-fn connect(url: &str, lines: &[&PolicyWitness]) -> Result<WitnessLink, WitnessUrlError> {
+fn connect(
+    url: &str,
+    lines: &[&PolicyWitness],
+    options: &WitnessOptions,
+) -> Result<WitnessLink, WitnessUrlError> {
     let name = lines[0].name().to_string();
-    match witness(url) {
+    match witness(url, options) {
         Ok(witness) => {
             Ok(WitnessLink { name, keys: lines.iter().map(|line| line.key().clone()).collect(), witness })
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use vouchlog_api::{AnyWitness, ErrorKind, Witness};
+use vouchlog_client::WitnessOptions;
 use vouchlog_merkle::{
     CompactRange, ConsistencyProof, Hash, NodeId, TreeHead, TreeSize, leaf_hash, node_hash,
 };
@@ -51,7 +52,7 @@ pub(crate) async fn run(args: WitnessArgs) -> Result<Report> {
         return Ok(Report::of("heads"));
     }
     let vkey: VerifyingKey = args.witness_vkey.as_deref().unwrap_or_default().parse()?;
-    let witness = vouchlog_client::witness(&args.witness)?;
+    let witness = vouchlog_client::witness(&args.witness, &WitnessOptions::default())?;
     let begun = Instant::now();
     let end = begun + Duration::from_secs(args.seconds);
     let mut tasks = tokio::task::JoinSet::new();

@@ -1,9 +1,9 @@
 //! `vouchlog collect`: takes a gateway's telemetry in and makes it provable.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use vouchlog::custody::Custodian;
@@ -12,7 +12,7 @@ use vouchlog::{VerifyingKey, unix_millis};
 use vouchlog_client::GatewayError;
 use vouchlog_collector::receiver::{self, ReceiverConfig};
 use vouchlog_collector::{
-    Collector, CollectorConfig, Forward, ForwardLimits, Mode, OpenError, Settings, assemble,
+    Collector, CollectorConfig, Forward, ForwardLimits, ForwardTarget, Mode, OpenError, Settings, assemble,
 };
 use vouchlog_record::Profile;
 use vouchlog_server::{Readiness, Server, ServerConfig};
@@ -20,10 +20,12 @@ use vouchlog_vault::VaultKeySource;
 
 use super::access::{AccessArgs, OpenAccess};
 use super::custody::VaultArgs;
+use super::exposure::{TlsArgs, listen};
 use super::reserve::ReserveArgs;
-use super::running::{EndArgs, Hangup, listen, reload_on};
+use super::running::{EndArgs, Hangup, reload_on};
 use super::strangers::{AdminPort, StrangersArgs};
 use crate::advice::Advice;
+use crate::connections::{self, ReachArgs};
 use crate::output::{self, Outcome, Output};
 use crate::telemetry::{self, TelemetryArgs};
 
@@ -42,7 +44,7 @@ const CLOSING_POISONED: Duration = Duration::from_secs(2);
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  vouchlog collect --data ./collector\n  \
                         vouchlog collect --data /var/lib/vouchlog --log https://log.example.com --log-vkey \"$LOG_VKEY\" \\\n    \
-                        --gateway-key gateway.key --forward http://otel-collector:4318\n\n\
+                        --gateway-key gateway.key --forward https://otel.example.com\n\n\
                         Without --log, it runs a log of its own in the same process, for trials.\n\
                         Then point the gateway's exporter here: OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 (or 4317 for gRPC).\n\
                         `vouchlog doctor` reports what its evidence lacks; docs/gateways has a page for each gateway.\n\
@@ -79,9 +81,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", requires = "forward", env = "VOUCHLOG_FORWARD_HEADERS")]
     forward_headers: Option<PathBuf>,
     #[command(flatten)]
+    reach: ReachArgs,
+    #[command(flatten)]
     pub(super) end: EndArgs,
     #[command(flatten)]
     strangers: StrangersArgs,
+    #[command(flatten)]
+    pub(super) tls: TlsArgs,
     #[command(flatten)]
     pub(super) telemetry: TelemetryArgs,
 }
@@ -147,28 +153,30 @@ impl Args {
         let hangup = Hangup::new()?;
         let config = self.strangers.config(&self.end.drain);
         // The ports first: a port in use is reported before anything is created.
-        let (grpc, grpc_address) = listen(&self.otlp_grpc).await?;
-        let (http, http_address) = listen(&self.otlp_http).await?;
+        let transport = self.tls.transport();
+        let (grpc, grpc_address) = listen(&self.otlp_grpc, transport).await?;
+        let (http, http_address) = listen(&self.otlp_http, transport).await?;
+        let tls = self.tls.open()?;
         let access = self.access.open(&[grpc_address, http_address], self.bearer_token.as_deref())?;
         access.warn("anyone may send telemetry that becomes evidence");
-        let admin = self.strangers.admin_port().await?;
+        let admin = self.strangers.admin_port(transport).await?;
         secrets::make_dir(&self.data)?;
         let gateway = secrets::gateway_key(self.gateway_key.as_ref(), &self.data)?;
         let vkey = gateway.verifying_key().clone();
-        let log = self.log.open(&self.data, &vkey, config.clone()).await?;
+        let log = self.log.open(&self.data, &vkey, config.clone(), self.tls.clear).await?;
         let attempt = self.opening(&log).begin().await?;
         let files = Files { access, hosts: self.access.hosts(), forward: self.forward()? };
         let collector = self.collector(files.forward.clone()).await?;
         let custody = Custody::default();
         let connecting = custody.connect(attempt, &collector);
 
-        let faces = (&files.access, &admin);
-        self.announce(output, [http_address, grpc_address], &vkey, &log, faces);
+        let urls = [http_address, grpc_address].map(|address| transport.url(address));
+        self.announce(output, urls, &vkey, &log, (&files.access, &admin));
         let watching = files.access.watch();
-        let reloading = reload_on(hangup, self.reloader(files.clone()));
+        let reloading = reload_on(hangup, tls.clone(), self.reloader(files.clone()));
         let (ending, end) = self.end.watch(shutdown, poisoned(&collector, &custody, &log));
         let server = server(&collector, &custody, &log, files.clone(), config);
-        admin.of(server).run_on(vec![grpc, http], ending).await;
+        admin.of(server.tls(tls)).run_on(vec![grpc, http], ending).await;
 
         // What they hold of the custodian goes with them.
         for task in [reloading, watching, connecting] {
@@ -189,14 +197,14 @@ impl Args {
     fn announce(
         &self,
         output: Output,
-        [http, grpc]: [SocketAddr; 2],
+        [http, grpc]: [String; 2],
         vkey: &VerifyingKey,
         log: &log::OpenLog,
         (access, admin): (&OpenAccess, &AdminPort),
     ) {
         let (url, log_vkey) = (log.url(), log.vkey());
         let words = format!(
-            "Collecting at http://{http} (OTLP over HTTP) and http://{grpc} (gRPC)\n  \
+            "Collecting at {http} (OTLP over HTTP) and {grpc} (gRPC)\n  \
                gateway vkey   {vkey}\n  \
                log            {url}\n  \
                log vkey       {log_vkey}\n  \
@@ -209,7 +217,7 @@ impl Args {
             log.advice(),
         );
         let answer = json!({
-            "url": format!("http://{http}"), "grpc": format!("http://{grpc}"), "admin_url": admin.url(),
+            "url": http, "grpc": grpc, "admin_url": admin.url(),
             "gateway_vkey": vkey.to_string(), "log": url, "log_vkey": log_vkey.to_string(), "vault": self.vault_place(),
             "authentication": access.access.is_on(),
         });
@@ -251,7 +259,9 @@ impl Args {
     fn forward(&self) -> anyhow::Result<Option<Forward>> {
         let Some(url) = &self.forward else { return Ok(None) };
         let headers = self.forward_headers.as_deref().map(secrets::headers).transpose()?.unwrap_or_default();
-        Ok(Some(Forward::start(url, headers, ForwardLimits::default())?))
+        let (security, reach) = (connections::security(), self.reach.reach());
+        let target = ForwardTarget { url: url.clone(), headers, security, reach };
+        Ok(Some(Forward::start(target, ForwardLimits::default()).context("--forward")?))
     }
 
     async fn collector(&self, forward: Option<Forward>) -> anyhow::Result<Collector> {

@@ -14,6 +14,7 @@ use vouchlog_vault::{Access, RecordingError, Token, Vault, VaultError, VaultKeyS
 use super::reserve::ReserveArgs;
 use super::{make_folder, read_file, spooling};
 use crate::advice::Advice;
+use crate::connections;
 use crate::output;
 
 /// More than any token has.
@@ -144,6 +145,7 @@ impl CustodyArgs {
         let patience = Patience { max_backoff: MAX_BACKOFF, ..Patience::default() };
         let config = CustodyConfig {
             url: url.clone(),
+            security: connections::security(),
             log: log.clone(),
             gateway,
             state,

@@ -19,6 +19,7 @@ use super::input::record;
 use super::remote;
 use super::serve;
 use super::spooling::{Opened, advise};
+use crate::connections;
 use crate::output::{self, Outcome, Output};
 
 mod audit;
@@ -148,7 +149,7 @@ async fn start(
     gateway: &VerifyingKey,
 ) -> anyhow::Result<Running<Log>> {
     story.step("A log starts, and its operator enrols a gateway.")?;
-    let mut witnesses = connect_witnesses(policy.clone())?;
+    let mut witnesses = connect_witnesses(policy.clone(), &connections::to_witnesses())?;
     // A demo must not wait a whole second here.
     witnesses.interval = WITNESS_INTERVAL;
     let log = vouchlog::open(folder.path("log"))

@@ -16,13 +16,16 @@ use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use vouchlog::tls::Tls;
 use vouchlog::{Server, unix_millis};
 use vouchlog_auditor::monitor::{MonitorError, MonitorMemory, NewFinding};
 
 use super::access::{AccessArgs, OpenAccess};
 use super::auditing::{Audit, AuditArgs, Subject};
-use super::running::{DrainArgs, Hangup, listen, shutdown_signal};
+use super::exposure::{TlsArgs, listen, reload_tls};
+use super::running::{DrainArgs, Hangup, shutdown_signal};
 use crate::advice::Advice;
+use crate::connections::ReachArgs;
 use crate::output::{self, Outcome, Output};
 use crate::telemetry::{self, TelemetryArgs};
 
@@ -60,7 +63,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     access: AccessArgs,
     #[command(flatten)]
+    reach: ReachArgs,
+    #[command(flatten)]
     pub(super) drain: DrainArgs,
+    #[command(flatten)]
+    tls: TlsArgs,
     #[command(flatten)]
     pub(super) telemetry: TelemetryArgs,
 }
@@ -74,6 +81,7 @@ struct Monitor {
     watched: Arc<Watched>,
     news: mpsc::UnboundedSender<NewFinding>,
     access: OpenAccess,
+    tls: Option<Tls>,
 }
 
 impl Args {
@@ -81,26 +89,27 @@ impl Args {
         let (stop, hangup) = (stop()?, Hangup::new()?);
         let config = self.drain.config();
         let listener = match &self.listen {
-            Some(address) => Some(listen(address).await?),
+            Some(address) => Some(listen(address, self.tls.transport()).await?),
             None => None,
         };
         let addresses: Vec<_> = listener.iter().map(|(_, address)| *address).collect();
         let access = self.access.open(&addresses, None)?;
         access.warn("anyone may read its metrics");
         let watching = access.watch();
-        let webhook = self.webhook.as_deref().map(Webhook::new).transpose()?;
+        let tls = self.tls.open()?;
+        let webhook = self.webhook.as_deref().map(|url| Webhook::new(url, self.reach.reach())).transpose()?;
         let tellers = Tellers { webhook, exec: self.exec.clone() };
         let (subject, memory) = self.open()?;
         let (watched, registry) = Watched::new(subject.config.log.origin.clone(), self.interval);
         let watched = Arc::new(watched);
-        let url = listener.as_ref().map(|(_, address)| format!("http://{address}"));
+        let url = listener.as_ref().map(|(_, address)| self.tls.transport().url(*address));
         self.announce(output, &subject, url.as_deref());
         let server = match listener {
             Some((listener, _)) => {
                 let health = Arc::clone(&watched);
                 let server = Server::operations(config).health(move || health.readiness()).registry(registry);
                 let server = server.access(access.access.clone()).hosts(self.access.hosts());
-                let server = server.share_metrics(telemetry::share);
+                let server = server.tls(tls.clone()).share_metrics(telemetry::share);
                 Some(tokio::spawn(server.run(listener, stopped(stop.clone()))))
             }
             None => {
@@ -115,7 +124,7 @@ impl Args {
         }
         let memory = Arc::new(Mutex::new(memory));
         let teller = tokio::spawn(tell::run(queue, tellers, Arc::clone(&memory), Arc::clone(&watched)));
-        let mut monitor = Monitor { output, args: self.audit, subject, memory, watched, news, access };
+        let mut monitor = Monitor { output, args: self.audit, subject, memory, watched, news, access, tls };
         monitor.run(self.interval, stop, hangup).await;
         drop(monitor);
         watching.abort();
@@ -178,6 +187,7 @@ impl Monitor {
 
     /// Reads the policy and the access file again, if there are any.
     fn reload(&mut self) {
+        reload_tls(self.tls.as_ref());
         if let Err(error) = self.access.reload() {
             tracing::error!("SIGHUP: the callers stay as they were: {error:#}");
         }

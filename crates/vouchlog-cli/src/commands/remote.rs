@@ -6,6 +6,7 @@ use vouchlog_merkle::TreeHead;
 use vouchlog_note::{Checkpoint, CheckpointError, UnverifiedNote};
 
 use crate::advice::Advice;
+use crate::connections;
 
 /// The address of a log.
 #[derive(clap::Args)]
@@ -31,14 +32,19 @@ impl Head {
     }
 }
 
+/// How to reach `url`.
+fn connection(url: &str) -> Connection {
+    Connection { security: connections::security(), ..Connection::new(url.trim_end_matches('/')) }
+}
+
 /// The log at `url`, over gRPC. Nothing is sent yet.
 pub(super) fn connect(url: &str) -> anyhow::Result<GrpcLog> {
-    GrpcLog::connect(&Connection::new(url.trim_end_matches('/'))).map_err(|error| bad_url(&error))
+    GrpcLog::connect(&connection(url)).map_err(|error| bad_url(&error))
 }
 
 /// The tiles of the log at `url`, over HTTP. Nothing is sent yet.
 pub(super) fn tiles(url: &str) -> anyhow::Result<TileReader> {
-    TileReader::connect(&Connection::new(url.trim_end_matches('/'))).map_err(|error| bad_url(&error))
+    TileReader::connect(&connection(url)).map_err(|error| bad_url(&error))
 }
 
 fn bad_url(error: &vouchlog::Error) -> anyhow::Error {

@@ -6,16 +6,15 @@
 //! SIGHUP          ─► files are read again, or not; never an end
 //! ```
 
-use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use vouchlog::tls::Tls;
 use vouchlog_server::ServerConfig;
 
-use crate::advice::Advice;
+use super::exposure::reload_tls;
 use crate::output::{self, Outcome, RESTART};
 
 /// How long a poisoned server may take to close what it has open, after the drain. A disk that hangs is one reason for the
@@ -144,21 +143,6 @@ fn raise_descriptor_limit() -> Option<usize> {
     None
 }
 
-/// Takes the port. Done before anything else, so that a port in use is reported before keys are made; and warns of one that
-/// others can reach.
-pub(super) async fn listen(address: &str) -> anyhow::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        Advice::new(format!("cannot listen on {address}"), "give another address with --listen")
-    })?;
-    let address = listener.local_addr().context("the listening address could not be read")?;
-    if !address.ip().is_loopback() {
-        output::warn(
-            "listening on a network address without TLS: put a TLS proxy in front, or listen on 127.0.0.1",
-        );
-    }
-    Ok((listener, address))
-}
-
 /// Completes at the first SIGTERM or SIGINT. Installed before anything is opened, so that none is missed.
 #[cfg(unix)]
 pub(super) fn shutdown_signal() -> anyhow::Result<impl Future<Output = ()>> {
@@ -200,10 +184,12 @@ impl Hangup {
 /// Reloads at every SIGHUP, and logs what came of it. What `reload` returns completes "SIGHUP: ".
 pub(super) fn reload_on(
     mut hangup: Hangup,
+    tls: Option<Tls>,
     mut reload: impl FnMut() -> anyhow::Result<String> + Send + 'static,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
         while hangup.received().await.is_some() {
+            reload_tls(tls.as_ref());
             match reload() {
                 Ok(reloaded) => tracing::info!("SIGHUP: {reloaded}"),
                 Err(error) => tracing::error!("SIGHUP: nothing was changed: {error:#}"),

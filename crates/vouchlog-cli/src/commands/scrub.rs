@@ -6,6 +6,7 @@ use std::time::Duration;
 use vouchlog::{Mirror, ScrubOptions, TileMirror};
 
 use crate::advice::Advice;
+use crate::connections;
 
 /// How sealed data is read again while the log runs.
 #[derive(clap::Args)]
@@ -25,7 +26,8 @@ pub(super) struct ScrubArgs {
 
 impl ScrubArgs {
     pub(super) fn options(&self) -> anyhow::Result<ScrubOptions> {
-        let mirror = self.repair_from.as_ref().map(|place| TileMirror::new(place)).transpose();
+        let mirror = self.repair_from.as_ref().map(|place| TileMirror::new(place, connections::security()));
+        let mirror = mirror.transpose();
         let mirror = mirror.map_err(|error| {
             Advice::error(error, "--repair-from takes a directory of tiles or their base URL")
         })?;

@@ -12,11 +12,13 @@ use vouchlog::{
 };
 
 use super::access::{AccessArgs, OpenAccess};
+use super::exposure::{TlsArgs, listen};
 use super::guarding::GuardArgs;
 use super::house::HouseArgs;
-use super::running::{EndArgs, Hangup, listen, reload_on};
+use super::running::{EndArgs, Hangup, reload_on};
 use super::strangers::StrangersArgs;
 use crate::advice::Advice;
+use crate::connections;
 use crate::output::{Outcome, Output};
 use crate::telemetry::{self, TelemetryArgs};
 
@@ -24,7 +26,8 @@ use crate::telemetry::{self, TelemetryArgs};
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  vouchlog serve --data ./log\n  \
                         vouchlog serve --data /var/lib/vouchlog --origin log.example.com/ai --operator-vkey \"$OPERATOR_VKEY\"\n  \
-                        vouchlog serve --data ./log --listen 0.0.0.0:6962 --admin-listen 127.0.0.1:6972")]
+                        vouchlog serve --data /var/lib/vouchlog --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem \\\n    \
+                        --admin-listen 127.0.0.1:6972")]
 pub(crate) struct Args {
     /// The data directory, created with its keys if missing
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_LOG_DATA")]
@@ -74,6 +77,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     strangers: StrangersArgs,
     #[command(flatten)]
+    pub(super) tls: TlsArgs,
+    #[command(flatten)]
     scrub: super::scrub::ScrubArgs,
     #[command(flatten)]
     pub(super) telemetry: TelemetryArgs,
@@ -98,7 +103,9 @@ impl Args {
     ) -> anyhow::Result<Outcome> {
         let hangup = Hangup::new()?;
         let config = self.strangers.config(&self.end.drain);
-        let (listener, address) = listen(&self.listen).await?;
+        let transport = self.tls.transport();
+        let (listener, address) = listen(&self.listen, transport).await?;
+        let tls = self.tls.open()?;
         let access = self.access.open(&[address], None)?;
         self.house.check(access.access.is_on())?;
         access.warn(if self.house.is_on(address) {
@@ -106,7 +113,7 @@ impl Args {
         } else {
             "anyone may read the log"
         });
-        let admin = self.strangers.admin_port().await?;
+        let admin = self.strangers.admin_port(transport).await?;
         let (builder, witness_urls) = self.builder()?;
         let builder = builder.house(self.house.is_on(address));
         // Who reaches the house stream from elsewhere is nobody's gateway.
@@ -117,7 +124,7 @@ impl Args {
         };
         let log = builder.await.map_err(|error| advise(&error))?;
         let operator_key = self.operator.place(&self.data);
-        let url = format!("http://{address}");
+        let url = transport.url(address);
         let (origin, vkey, operator) = (log.origin(), log.vkey(), log.operator_vkey());
         let size = log.sequenced().size();
         let house = self.house.words(address);
@@ -145,8 +152,9 @@ impl Args {
         });
         output.announce(&words, &answer);
         let watching = access.watch();
-        let server = log.server(config).access(access.access.clone()).hosts(self.access.hosts());
-        let reloading = reload_on(hangup, self.reloader(log.clone(), witness_urls, access));
+        let server =
+            log.server(config).access(access.access.clone()).hosts(self.access.hosts()).tls(tls.clone());
+        let reloading = reload_on(hangup, tls, self.reloader(log.clone(), witness_urls, access));
         let (ending, end) = self.end.watch(shutdown, log.poison().wait());
         admin.of(server.share_metrics(telemetry::share)).run(listener, ending).await;
         reloading.abort();
@@ -203,10 +211,11 @@ impl Args {
             builder = builder.ml_dsa_key(keys::load(file)?);
         }
         if let Some(file) = &self.policy {
-            let mut witnesses = connect_witnesses(super::policy(file)?)?;
+            let options = connections::to_witnesses();
+            let mut witnesses = connect_witnesses(super::policy(file)?, &options)?;
             witnesses.interval = self.witness_interval;
             self.guard.apply(&mut witnesses)?;
-            urls = Some(WitnessUrls::of(&mut witnesses));
+            urls = Some(WitnessUrls::of(&mut witnesses, options));
             builder = builder.witnesses(witnesses);
         }
         Ok((self.gateways.iter().fold(builder, |builder, gateway| builder.gateway(gateway.clone())), urls))

@@ -12,6 +12,7 @@ use vouchlog_client::ProofFolder;
 
 use super::reserve::ReserveArgs;
 use crate::advice::Advice;
+use crate::connections;
 use crate::output;
 
 /// The longest pause between attempts: a person waits.
@@ -50,7 +51,7 @@ impl Opened<'_> {
     /// Opens the spool and begins to talk to the log.
     pub(super) async fn open(self) -> anyhow::Result<Gateway> {
         let patience = Patience { max_backoff: MAX_BACKOFF, ..Patience::default() };
-        let config = GatewayConfig {
+        let mut config = GatewayConfig {
             sink: self.receipts.map(|dir| Box::new(ProofFolder::new(dir)) as Box<dyn ReceiptSink>),
             options: Options {
                 patience,
@@ -60,6 +61,7 @@ impl Opened<'_> {
             },
             ..gateway::config(self.url, self.log.clone(), self.key, self.state)?
         };
+        config.log.security = connections::security();
         Gateway::open(config).await.map_err(|error| advise(&error))
     }
 }

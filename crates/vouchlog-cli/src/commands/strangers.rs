@@ -1,13 +1,12 @@
 //! How a server faces strangers: what of it is told where, and which addresses stand for many clients.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
-use anyhow::Context;
 use tokio::net::TcpListener;
 use vouchlog_server::{Server, ServerConfig};
 
+use super::exposure::{Transport, listen_at};
 use super::running::DrainArgs;
-use crate::advice::Advice;
 
 /// How a server faces strangers.
 #[derive(Clone, Debug, clap::Args)]
@@ -21,7 +20,7 @@ pub(super) struct StrangersArgs {
 }
 
 /// The port for operators, if there is one.
-pub(super) struct AdminPort(Option<(TcpListener, SocketAddr)>);
+pub(super) struct AdminPort(Option<(TcpListener, String)>);
 
 impl StrangersArgs {
     /// How the command's server is set. Raises the limit of open files: call it before anything is opened.
@@ -29,21 +28,20 @@ impl StrangersArgs {
         ServerConfig { proxies: self.proxies.clone(), ..drain.config() }
     }
 
-    /// Takes the port for operators.
-    pub(super) async fn admin_port(&self) -> anyhow::Result<AdminPort> {
+    /// Takes the port for operators. On loopback it is in plain text, elsewhere as the others are.
+    pub(super) async fn admin_port(&self, transport: Transport) -> anyhow::Result<AdminPort> {
         let Some(address) = &self.admin_listen else { return Ok(AdminPort(None)) };
-        let listener = TcpListener::bind(address).await.with_context(|| {
-            Advice::new(format!("cannot listen on {address}"), "give another address with --admin-listen")
-        })?;
-        let address = listener.local_addr().context("the listening address could not be read")?;
-        Ok(AdminPort(Some((listener, address))))
+        let (listener, address) = listen_at(address, "--admin-listen", transport).await?;
+        let is_local = address.ip().to_canonical().is_loopback();
+        let transport = if is_local { Transport::Clear } else { transport };
+        Ok(AdminPort(Some((listener, transport.url(address)))))
     }
 }
 
 impl AdminPort {
     /// Where it is.
     pub(super) fn url(&self) -> Option<String> {
-        self.0.as_ref().map(|(_, address)| format!("http://{address}"))
+        self.0.as_ref().map(|(_, url)| url.clone())
     }
 
     /// A line about it.

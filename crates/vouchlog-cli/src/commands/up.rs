@@ -23,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 use vouchlog::witness::create_key;
 use vouchlog::{SignatureType, SigningKey, keys};
 
-use super::running::{self, DrainArgs, shutdown_signal};
+use super::exposure::{ClearArgs, TlsArgs, listen};
+use super::running::{DrainArgs, shutdown_signal};
 use super::{collect, make_folder, serve, witness, write_file};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
@@ -62,6 +63,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4318", env = "VOUCHLOG_OTLP_HTTP")]
     otlp_http: SocketAddr,
     #[command(flatten)]
+    clear: ClearArgs,
+    #[command(flatten)]
     pub(super) drain: DrainArgs,
     #[command(flatten)]
     pub(super) telemetry: TelemetryArgs,
@@ -80,7 +83,7 @@ impl Args {
         for address in [self.listen, self.witness_listen, self.otlp_grpc, self.otlp_http] {
             anyhow::ensure!(address.port() != 0, "give the port of each service: {address}");
             // Before anything is made; and so that no other program is taken for one of the services.
-            drop(running::listen(&address.to_string()).await?);
+            drop(listen(&address.to_string(), self.clear.transport()).await?);
         }
         let keys = self.keys()?;
         let policy = format!(
@@ -91,6 +94,7 @@ impl Args {
         write_file(&self.path("policy.txt"), policy.as_bytes())?;
 
         let (witness, log, collector) = (self.witness(&keys)?, self.log(&keys)?, self.collector(&keys)?);
+        refuse_tls([&witness.tls, &log.tls, &collector.tls])?;
         let quiet = output.quiet();
         // What they do is on tasks of their own; these three only wait, and need not be sent to another thread.
         let local = LocalSet::new();
@@ -187,6 +191,12 @@ impl Args {
         }
     }
 
+    /// What all services are given alike.
+    fn common(&self, flags: Flags) -> Flags {
+        let flags = flags.text("--drain", format!("{}ms", self.drain.drain.as_millis()));
+        if self.clear.insecure_listen { flags.flag("--insecure-listen") } else { flags }
+    }
+
     fn witness(&self, keys: &Keys) -> anyhow::Result<witness::Args> {
         let name = keys.witness.verifying_key().name().to_string();
         let flags = Flags::default()
@@ -195,7 +205,7 @@ impl Args {
             .text("--name", name)
             .text("--log-vkey", keys.log.verifying_key().to_string())
             .text("--listen", self.witness_listen.to_string());
-        flags.text("--drain", format!("{}ms", self.drain.drain.as_millis())).read()
+        self.common(flags).read()
     }
 
     fn log(&self, keys: &Keys) -> anyhow::Result<serve::Args> {
@@ -207,7 +217,7 @@ impl Args {
             .text("--origin", keys.log.verifying_key().name().to_string())
             .text("--gateway", keys.gateway.verifying_key().to_string())
             .text("--listen", self.listen.to_string());
-        flags.text("--drain", format!("{}ms", self.drain.drain.as_millis())).read()
+        self.common(flags).read()
     }
 
     fn collector(&self, keys: &Keys) -> anyhow::Result<collect::Args> {
@@ -219,8 +229,19 @@ impl Args {
             .text("--log-vkey", keys.log.verifying_key().to_string())
             .text("--otlp-grpc", self.otlp_grpc.to_string())
             .text("--otlp-http", self.otlp_http.to_string());
-        flags.text("--drain", format!("{}ms", self.drain.drain.as_millis())).read()
+        self.common(flags).read()
     }
+}
+
+/// The services reach each other in clear, on this machine. Settings of TLS in the environment would be for servers that run alone.
+fn refuse_tls(services: [&TlsArgs; 3]) -> anyhow::Result<()> {
+    if services.iter().any(|service| service.is_wanted()) {
+        return Err(Advice::error(
+            "`vouchlog up` has no TLS, and the environment asks for it",
+            "unset VOUCHLOG_TLS_CERT, VOUCHLOG_TLS_KEY and VOUCHLOG_ACME_DOMAINS, or start the services one by one",
+        ));
+    }
+    Ok(())
 }
 
 /// Where this machine reaches a service that listens at an address.
@@ -244,6 +265,11 @@ struct Flags(Vec<std::ffi::OsString>);
 impl Flags {
     fn text(mut self, flag: &str, value: String) -> Self {
         self.0.extend([flag.into(), value.into()]);
+        self
+    }
+
+    fn flag(mut self, flag: &str) -> Self {
+        self.0.push(flag.into());
         self
     }
 

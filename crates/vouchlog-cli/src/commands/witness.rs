@@ -15,7 +15,8 @@ use vouchlog_note::LogList;
 use vouchlog_note::limits::MAX_LOG_LIST_BYTES;
 
 use super::access::{AccessArgs, OpenAccess};
-use super::running::{EndArgs, Hangup, listen, reload_on};
+use super::exposure::{TlsArgs, listen};
+use super::running::{EndArgs, Hangup, reload_on};
 use super::strangers::{AdminPort, StrangersArgs};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
@@ -71,6 +72,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     strangers: StrangersArgs,
     #[command(flatten)]
+    pub(super) tls: TlsArgs,
+    #[command(flatten)]
     pub(super) telemetry: TelemetryArgs,
 }
 
@@ -83,9 +86,11 @@ impl Args {
     ) -> anyhow::Result<Outcome> {
         let hangup = Hangup::new()?;
         let config = self.strangers.config(&self.end.drain);
-        let (listener, address) = listen(&self.listen).await?;
+        let transport = self.tls.transport();
+        let (listener, address) = listen(&self.listen, transport).await?;
+        let tls = self.tls.open()?;
         let access = self.access.open(&[address], None)?;
-        let admin = self.strangers.admin_port().await?;
+        let admin = self.strangers.admin_port(transport).await?;
         let witness = self.open()?;
         let lists = Lists { files: self.log_lists.clone(), ceiling: self.ceiling() };
         let mut logs = self.logs()?;
@@ -95,11 +100,12 @@ impl Args {
         witness.set_logs(logs).map_err(|error| {
             Advice::error(error.to_string(), "give the vkeys of logs with --log-vkey, not the witness's own")
         })?;
-        announce(output, &witness, &format!("http://{address}"), (&access, &admin));
+        announce(output, &witness, &transport.url(address), (&access, &admin));
         let watching = access.watch();
-        let server = witness.server(config).access(access.access.clone()).hosts(self.access.hosts());
+        let server =
+            witness.server(config).access(access.access.clone()).hosts(self.access.hosts()).tls(tls.clone());
         let reloaded = witness.clone();
-        let reloading = reload_on(hangup, move || {
+        let reloading = reload_on(hangup, tls, move || {
             let callers = access.reload()?.map_or(String::new(), |reloaded| format!("; {reloaded} reloaded"));
             Ok(format!("{}{callers}", lists.reload(&reloaded)?))
         });

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue, RETRY_AFTER};
-use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect};
+use reqwest::{Client, Response, StatusCode, Url, redirect};
 use tokio::time::{Instant, sleep, timeout};
 use vouchlog_api::{Error, ErrorKind, Result};
+use vouchlog_outbound::parse;
 use vouchlog_runtime::{Backoff, Gunzip};
 
 use crate::USER_AGENT;
@@ -58,25 +59,22 @@ impl HttpSource {
     fn with_pace(connection: &Connection, pace: Pace) -> Result<Self> {
         let refused =
             |error: String| Error::invalid(format!("cannot read from `{}`: {error}", connection.url));
-        let mut prefix = Url::parse(&connection.url).map_err(|error| refused(error.to_string()))?;
+        let mut prefix = parse(&connection.url).map_err(|error| refused(error.to_string()))?;
         if !matches!(prefix.scheme(), "http" | "https") {
             return Err(refused("it is not an http:// or https:// URL".to_owned()));
         }
+        connection.security.check(&prefix).map_err(|error| refused(error.to_string()))?;
         if !prefix.path().ends_with('/') {
             prefix.set_path(&format!("{}/", prefix.path()));
         }
-        let mut builder = Client::builder()
+        let builder = Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(pace.stall)
             // Unzipped here, within bounds: a library's decoder reads members without content for as long as they come.
             .no_gzip()
             .redirect(to_same_origin());
-        if let Some(pem) = &connection.ca_pem {
-            let certificate =
-                Certificate::from_pem(pem.as_bytes()).map_err(|error| refused(error.to_string()))?;
-            builder = builder.tls_certs_only([certificate]);
-        }
+        let builder = connection.security.apply(builder).map_err(|error| refused(error.to_string()))?;
         let client = builder.build().map_err(|error| refused(error.to_string()))?;
         Ok(Self { client, prefix, pace })
     }

@@ -35,14 +35,14 @@ impl GrpcWitness {
     /// # Errors
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a URL or certificate that cannot be used.
     pub fn connect(url: &str, options: &WitnessOptions) -> Result<Self> {
-        let parsed = parse_url(url, ["grpc", "grpcs"])?;
+        let parsed = parse_url(url, ["grpc", "grpcs"], &options.security)?;
         if !matches!(parsed.path(), "" | "/") {
             return Err(Error::invalid(format!("`{url}` has a path: services are at the root")));
         }
         let address = url.trim_end_matches('/').to_owned();
         let connection = Connection {
             url: address.replacen("grpc", "http", 1),
-            ca_pem: options.ca_pem.clone(),
+            security: options.security.clone(),
             timeout: options.timeout,
         };
         let client = WitnessClient::new(endpoint(&connection)?.connect_lazy())

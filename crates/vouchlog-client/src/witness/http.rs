@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, RequestBuilder, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, StatusCode, Url};
 use vouchlog_api::{Error, ErrorKind, Result, Witness};
 use vouchlog_merkle::Hash;
 use vouchlog_note::limits::MAX_TREE_SIZE;
@@ -51,11 +51,11 @@ impl HttpWitness {
     /// # Errors
     /// [`InvalidArgument`](ErrorKind::InvalidArgument) for a URL or certificate that cannot be used.
     pub fn new(submission_prefix: &str, options: &WitnessOptions) -> Result<Self> {
-        let mut prefix = parse_url(submission_prefix, ["http", "https"])?;
+        let mut prefix = parse_url(submission_prefix, ["http", "https"], &options.security)?;
         if !prefix.path().ends_with('/') {
             prefix.set_path(&format!("{}/", prefix.path()));
         }
-        let mut builder = Client::builder()
+        let builder = Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT.min(options.timeout))
             .timeout(options.timeout)
@@ -63,10 +63,7 @@ impl HttpWitness {
             .no_gzip()
             .redirect(Policy::none());
         let refused = |error: reqwest::Error| Error::invalid(root_cause(&error));
-        if let Some(pem) = &options.ca_pem {
-            let certificate = Certificate::from_pem(pem.as_bytes()).map_err(refused)?;
-            builder = builder.tls_certs_only([certificate]);
-        }
+        let builder = options.security.apply(builder).map_err(|error| Error::invalid(error.to_string()))?;
         Ok(Self { client: builder.build().map_err(refused)?, prefix })
     }
 

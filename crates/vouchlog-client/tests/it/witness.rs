@@ -369,13 +369,15 @@ async fn redirects_are_not_followed() {
 async fn nobody_there_is_unavailable_over_both_protocols() {
     let address = "127.0.0.1:1";
     for url in [format!("http://{address}"), format!("grpc://{address}")] {
-        let error = ask(&witness(&url).unwrap(), 0).await.unwrap_err();
+        let error = ask(&witness(&url, &WitnessOptions::default()).unwrap(), 0).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
         assert!(error.message.contains(address), "{error}");
     }
     // Something else than a witness that speaks gRPC.
     let (address, _) = scripted(Script::Keep(answer("404 Not Found", b""))).await;
-    let error = ask(&witness(&format!("grpc://{address}")).unwrap(), 0).await.unwrap_err();
+    let error = ask(&witness(&format!("grpc://{address}"), &WitnessOptions::default()).unwrap(), 0)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
 }
 
@@ -394,10 +396,14 @@ async fn a_url_says_which_protocol_is_spoken() {
         format!("grpc://{address}/"),
     ] {
         puppet.answers.lock().unwrap().push_back(Ok(LINES.to_owned()));
-        assert_eq!(ask(&witness(&url).unwrap(), 0).await.unwrap(), LINES, "{url}");
+        assert_eq!(
+            ask(&witness(&url, &WitnessOptions::default()).unwrap(), 0).await.unwrap(),
+            LINES,
+            "{url}"
+        );
     }
     for url in ["https://witness.example/w1", "grpcs://witness.example:6963", "grpc://[::1]:6963"] {
-        witness(url).unwrap();
+        witness(url, &WitnessOptions::default()).unwrap();
     }
     for url in [
         "",
@@ -407,6 +413,9 @@ async fn a_url_says_which_protocol_is_spoken() {
         "file:///etc/passwd",
         "http://",
         "grpc://",
+        "http://witness.example/w1",
+        "grpc://witness.example",
+        "http://10.0.0.1:6963",
         "http://witness.example/?log=1",
         "http://witness.example/#here",
         "grpc://witness.example/w1",
@@ -414,7 +423,7 @@ async fn a_url_says_which_protocol_is_spoken() {
         "https://user:secret@witness.example/",
         "grpc://user@witness.example",
     ] {
-        let error = witness(url).unwrap_err();
+        let error = witness(url, &WitnessOptions::default()).unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidArgument, "{url}");
         assert!(!error.message.contains("secret"), "{error}");
     }

@@ -54,7 +54,7 @@ fn count(forward: &Forward, outcome: &'static str) -> u64 {
 #[tokio::test]
 async fn the_same_bytes_arrive_without_the_emitters_headers() {
     let (url, mut seen) = stand_in(&[]).await;
-    let forward = Forward::start(&url, HeaderMap::new(), quick()).unwrap();
+    let forward = Forward::start(ForwardTarget::new(&url, HeaderMap::new()), quick()).unwrap();
     forward.offer("/v1/traces", Encoding::Protobuf, true, Bytes::from_static(b"zipped"));
     let (path, headers, body) = seen.recv().await.unwrap();
     assert_eq!((path.as_str(), &body[..]), ("/v1/traces", &b"zipped"[..]));
@@ -76,7 +76,7 @@ async fn the_same_bytes_arrive_without_the_emitters_headers() {
 async fn headers_of_our_own_go_along() {
     let (url, mut seen) = stand_in(&[]).await;
     let ours = HeaderMap::from_iter([(header::AUTHORIZATION, "Bearer theirs".parse().unwrap())]);
-    let forward = Forward::start(&url, ours, quick()).unwrap();
+    let forward = Forward::start(ForwardTarget::new(&url, ours), quick()).unwrap();
     forward.offer("/v1/logs", Encoding::Json, false, Bytes::from_static(b"{}"));
     let (_, headers, _) = seen.recv().await.unwrap();
     assert_eq!(headers["authorization"], "Bearer theirs");
@@ -97,7 +97,9 @@ async fn what_may_succeed_is_sent_again_and_nothing_else() {
         (500, None),
     ];
     let (url, _seen) = stand_in(&script).await;
-    let forward = Forward::start(&url, HeaderMap::new(), ForwardLimits { in_flight: 1, ..quick() }).unwrap();
+    let forward =
+        Forward::start(ForwardTarget::new(&url, HeaderMap::new()), ForwardLimits { in_flight: 1, ..quick() })
+            .unwrap();
     for _ in 0..3 {
         forward.offer("/v1/logs", Encoding::Json, false, Bytes::from_static(b"{}"));
     }
@@ -106,7 +108,7 @@ async fn what_may_succeed_is_sent_again_and_nothing_else() {
     assert_eq!(forward.not_sent(), 2);
 
     let (url, mut seen) = stand_in(&[(503, None); 5]).await;
-    let forward = Forward::start(&url, HeaderMap::new(), quick()).unwrap();
+    let forward = Forward::start(ForwardTarget::new(&url, HeaderMap::new()), quick()).unwrap();
     forward.offer("/v1/logs", Encoding::Json, false, Bytes::from_static(b"{}"));
     assert!(forward.close(Duration::from_secs(30)).await);
     assert_eq!((count(&forward, "given_up"), count(&forward, "sent")), (1, 0));
@@ -118,8 +120,11 @@ async fn what_may_succeed_is_sent_again_and_nothing_else() {
 async fn a_hanging_or_dead_other_side_costs_a_bounded_queue() {
     let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", hanging.local_addr().unwrap());
-    let forward =
-        Forward::start(&url, HeaderMap::new(), ForwardLimits { queue_bytes: 1 << 20, ..quick() }).unwrap();
+    let forward = Forward::start(
+        ForwardTarget::new(&url, HeaderMap::new()),
+        ForwardLimits { queue_bytes: 1 << 20, ..quick() },
+    )
+    .unwrap();
     for _ in 0..100 {
         forward.offer("/v1/traces", Encoding::Protobuf, false, Bytes::from(vec![0; 64 << 10]));
     }
@@ -128,7 +133,7 @@ async fn a_hanging_or_dead_other_side_costs_a_bounded_queue() {
     assert!(!forward.close(Duration::from_millis(1)).await, "the other side never answers");
 
     drop(hanging);
-    let forward = Forward::start(&url, HeaderMap::new(), quick()).unwrap();
+    let forward = Forward::start(ForwardTarget::new(&url, HeaderMap::new()), quick()).unwrap();
     forward.offer("/v1/traces", Encoding::Protobuf, false, Bytes::from_static(b"x"));
     assert!(forward.close(Duration::from_secs(30)).await);
     assert_eq!(count(&forward, "given_up"), 1);
@@ -138,7 +143,17 @@ async fn a_hanging_or_dead_other_side_costs_a_bounded_queue() {
 
 #[tokio::test]
 async fn only_urls_of_http_are_taken() {
+    let start = |url: &str| Forward::start(ForwardTarget::new(url, HeaderMap::new()), quick());
     for url in ["", "127.0.0.1:4318", "ftp://x", "http://x/?query"] {
-        assert!(matches!(Forward::start(url, HeaderMap::new(), quick()), Err(ForwardError::Url(_))), "{url}");
+        assert!(matches!(start(url), Err(ForwardError::Url(_))), "{url}");
     }
+    for url in ["http://otel.example.com:4318", "http://10.0.0.1:4318", "http://0.0.0.0:4318"] {
+        assert!(matches!(start(url), Err(ForwardError::PlainText(_))), "{url}");
+    }
+    for url in ["https://10.0.0.1:4318", "https://169.254.169.254", "https://[fd00::1]:4318"] {
+        assert!(matches!(start(url), Err(ForwardError::Reach(_))), "{url}");
+        let target = ForwardTarget { reach: Reach::Anywhere, ..ForwardTarget::new(url, HeaderMap::new()) };
+        assert!(Forward::start(target, quick()).is_ok(), "{url}");
+    }
+    assert!(start("https://otel.example.com").is_ok() && start("http://localhost:4318").is_ok());
 }

@@ -9,6 +9,8 @@ use vouchlog_client::witness;
 use vouchlog_merkle::sha256;
 use vouchlog_note::SignedCheckpoint;
 
+use crate::connections;
+
 /// What one witness answered.
 #[derive(Clone, Debug, Serialize)]
 pub(in crate::commands) struct WitnessCopy {
@@ -39,7 +41,7 @@ pub(in crate::commands) async fn witness_copies(log: &LogIdentity) -> Vec<Witnes
 }
 
 async fn ask(name: String, url: String, log: &LogIdentity) -> WitnessCopy {
-    let answer = match witness(&url) {
+    let answer = match witness(&url, &connections::to_witnesses()) {
         Ok(witness) => witness.latest_checkpoint(sha256(log.origin.as_str().as_bytes())).await,
         Err(error) => Err(error),
     };

@@ -15,6 +15,7 @@ use vouchlog_vault::{Access, Vault, VaultError};
 use super::secrets;
 use crate::advice::Advice;
 use crate::commands::custody::{self, VaultArgs};
+use crate::connections;
 
 /// How long the first attempt may keep the collector from taking telemetry in. A vault that can be opened is, within milliseconds.
 const FIRST_ATTEMPT: Duration = Duration::from_secs(5);
@@ -50,6 +51,7 @@ impl Opening {
         vault.keep_free(self.min_free);
         let config = CustodyConfig {
             url: self.url,
+            security: connections::security(),
             log: self.log,
             gateway: secrets::gateway_key(self.gateway_key.as_ref(), &self.data)?,
             state: self.data.join("spool"),

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use vouchlog::{Log, VerifyingKey};
 use vouchlog_server::ServerConfig;
 
-use crate::commands::running::listen;
+use crate::commands::exposure::{ClearArgs, listen};
 use crate::commands::serve;
 
 #[derive(clap::Args)]
@@ -36,11 +36,13 @@ impl LogArgs {
         data: &Path,
         gateway: &VerifyingKey,
         config: ServerConfig,
+        clear: ClearArgs,
     ) -> anyhow::Result<OpenLog> {
         if let (Some(url), Some(vkey)) = (&self.url, &self.log_vkey) {
             return Ok(OpenLog::Elsewhere { url: url.clone(), vkey: vkey.clone() });
         }
-        let (listener, address): (TcpListener, _) = listen(&self.listen).await?;
+        let transport = clear.transport();
+        let (listener, address): (TcpListener, _) = listen(&self.listen, transport).await?;
         let log = vouchlog::open(data.join("log")).gateway(gateway.clone()).await;
         let log = log.map_err(|error| serve::advise(&error))?;
         let vkey = log.vkey().clone();
@@ -50,7 +52,7 @@ impl LogArgs {
             // Stopped, or no receiver is left.
             server.run(listener, async { drop(stopped.await) }).await;
         });
-        Ok(OpenLog::Here { url: format!("http://{address}"), vkey, log, stop, served })
+        Ok(OpenLog::Here { url: transport.url(address), vkey, log, stop, served })
     }
 }
 

@@ -10,6 +10,7 @@ use vouchlog_vault::{Access, KeyEncryptionKey, PresentationRequest, Scope, Vault
 
 use super::{DemoFolder, Running, Story};
 use crate::commands::custody::advise;
+use crate::connections;
 
 /// A record in the format of `vouchlog schema`; see `samples/README.md`.
 const INTERACTION: &[u8] = include_bytes!("../../../samples/interaction.json");
@@ -34,6 +35,7 @@ pub(super) async fn tell(
     let owner = vault.owner().await?;
     let config = CustodyConfig {
         url: running.url.clone(),
+        security: connections::security(),
         log: running.what.vkey().clone(),
         gateway,
         state: folder.path("custodian"),

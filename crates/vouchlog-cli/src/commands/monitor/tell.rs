@@ -11,10 +11,12 @@ use parking_lot::Mutex;
 use reqwest::{Client, StatusCode, Url, header, redirect};
 use tokio::sync::mpsc;
 use vouchlog_auditor::monitor::{MonitorMemory, NewFinding};
+use vouchlog_outbound::{Reach, parse};
 use vouchlog_runtime::Backoff;
 
 use super::watched::{Told, Watched};
 use crate::advice::Advice;
+use crate::connections;
 
 /// How long a webhook may take to answer.
 const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -84,18 +86,27 @@ pub(super) struct Webhook {
 }
 
 impl Webhook {
-    pub(super) fn new(url: &str) -> anyhow::Result<Self> {
-        let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    /// Nothing is sent to an address that is out of reach.
+    pub(super) fn new(url: &str, reach: Reach) -> anyhow::Result<Self> {
+        let parsed = parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let url = parsed.ok_or_else(|| {
             Advice::error(
                 "--webhook is not a URL",
                 "use an http:// or https:// URL, as given by the receiver",
             )
         })?;
+        let security = connections::security();
+        security.check(&url).context("--webhook")?;
         // A redirect turns a POST into a GET, which delivers nothing.
         let client = Client::builder().no_gzip().timeout(WEBHOOK_TIMEOUT).redirect(redirect::Policy::none());
-        let client = client.user_agent(concat!("vouchlog/", env!("CARGO_PKG_VERSION"))).build();
-        Ok(Self { client: client.context("the HTTP client could not be created")?, url })
+        let client = client.user_agent(concat!("vouchlog/", env!("CARGO_PKG_VERSION")));
+        let client = reach.limit(security.apply(client)?, &url).map_err(|error| {
+            Advice::error(
+                format!("--webhook: {error}"),
+                "use a public address, or allow others with --allow-private-addresses",
+            )
+        })?;
+        Ok(Self { client: client.build().context("the HTTP client could not be created")?, url })
     }
 
     /// Sends a finding, again after a while if it was not taken.
@@ -178,11 +189,21 @@ mod tests {
 
     #[test]
     fn a_webhook_is_an_http_url_and_is_not_repeated_in_errors() {
-        assert!(Webhook::new("https://alerts.example.com/x?token=secret").is_ok());
-        for wrong in ["alerts.example.com/secret", "ftp://alerts.example.com/secret", "secret"] {
-            let error = Webhook::new(wrong).unwrap_err().to_string();
+        let webhook = |url| Webhook::new(url, Reach::Public);
+        assert!(webhook("https://alerts.example.com/x?token=secret").is_ok());
+        assert!(webhook("http://127.0.0.1:9/x?token=secret").is_ok(), "this machine");
+        for wrong in [
+            "alerts.example.com/secret",
+            "ftp://alerts.example.com/secret",
+            "secret",
+            "http://alerts.example.com/secret",
+            "https://10.0.0.1/secret",
+            "https://[::ffff:169.254.169.254]/secret",
+        ] {
+            let error = format!("{:#}", webhook(wrong).unwrap_err());
             assert!(!error.contains("secret"), "{error}");
         }
+        assert!(Webhook::new("https://10.0.0.1/secret", Reach::Anywhere).is_ok());
     }
 
     #[cfg(unix)]

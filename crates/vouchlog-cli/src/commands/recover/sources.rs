@@ -13,6 +13,8 @@ use vouchlog_sequencer::rebuild::signed_heads;
 use vouchlog_storage::StateKey;
 use vouchlog_storage_sled::{Remains, salvage};
 
+use crate::commands::remote;
+
 const FULL: u16 = 256;
 
 /// A head that some source knows of.
@@ -63,7 +65,7 @@ impl Source {
     /// Tiles in a directory or at a URL.
     pub(super) async fn tiles(place: &str, origin: &Origin, key: &VerifyingKey) -> anyhow::Result<Self> {
         let is_url = place.starts_with("http://") || place.starts_with("https://");
-        let reader = if is_url { TileReader::http(place)? } else { TileReader::directory(place) };
+        let reader = if is_url { remote::tiles(place)? } else { TileReader::directory(place) };
         let mut source = Self {
             name: place.to_owned(),
             known: Vec::new(),

@@ -5,11 +5,12 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use prost::Message;
 
 use super::*;
+use crate::forward::ForwardTarget;
 use crate::forward::tests::{quick, stand_in};
 use crate::testsupport::testdata;
 
 async fn forwarding(url: &str) -> (Served, Forward) {
-    let forward = Forward::start(url, HeaderMap::new(), quick()).unwrap();
+    let forward = Forward::start(ForwardTarget::new(url, HeaderMap::new()), quick()).unwrap();
     let config = ReceiverConfig { forward: Some(forward.clone()), ..Default::default() };
     (Served::with(config).await, forward)
 }
