@@ -105,6 +105,7 @@ fn command(program: &Program, folder: &Path, target: Target) -> Result<Command> 
         }
         Target::Command => bail!("a command is started by its attack"),
     }
+    command.args(["--admin-listen", "127.0.0.1:0"]);
     command.arg("--data").arg(data);
     Ok(command)
 }
