@@ -65,6 +65,9 @@ impl World {
     fn serve(&self, more: &[&str]) -> Server {
         let mut command = self.command();
         command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--data", "log"]).args(more);
+        if more.contains(&"--key") {
+            command.args(["--origin", "log.example.com/elsewhere"]);
+        }
         Server::spawn(command)
     }
 

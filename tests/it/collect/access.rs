@@ -118,7 +118,15 @@ fn a_collector_that_others_reach_without_authentication_warns() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let mut child = vouchlog()
-        .args(["collect", "--json", "--otlp-http", "0.0.0.0:0", "--otlp-grpc", "127.0.0.1:0"])
+        .args([
+            "collect",
+            "--json",
+            "--insecure-listen",
+            "--otlp-http",
+            "0.0.0.0:0",
+            "--otlp-grpc",
+            "127.0.0.1:0",
+        ])
         .args(["--listen", "127.0.0.1:0", "--data"])
         .arg(&data)
         .stderr(std::process::Stdio::piped())

@@ -46,7 +46,7 @@ fn clients_refuse_to_speak_in_clear_over_a_network() {
     let grpc = at("grpc.txt");
     std::fs::write(&grpc, format!("witness w {} grpc://w.example.com:6963\nquorum w\n", witness.trim()))
         .unwrap();
-    let (data, free) = (at("data"), ["--listen", "127.0.0.1:0"]);
+    let (data, copy, free) = (at("data"), at("copy"), ["--listen", "127.0.0.1:0"]);
     let otlp = ["--otlp-http", "127.0.0.1:0", "--otlp-grpc", "127.0.0.1:0"];
     let gateway =
         succeed(&["keygen", "--kind", "gateway", "--name", "g.example.com", "--out", &at("gateway.key")]);
@@ -66,7 +66,7 @@ fn clients_refuse_to_speak_in_clear_over_a_network() {
         [&["serve", "--data", &data, "--policy", &grpc][..], &free].concat(),
         [&["serve", "--data", &data, "--repair-from", FAR][..], &free].concat(),
         [&["serve", "--data", &data, "--otlp-endpoint", "http://otel.example.com:4318"][..], &free].concat(),
-        vec!["recover", "--to", &data, "--tiles", FAR, "--log-vkey", vkey],
+        vec!["recover", "--to", &copy, "--tiles", FAR, "--log-vkey", vkey],
         [
             &["monitor", "--state", &state, "--webhook", "http://hooks.example.com/x"][..],
             &["--log", &log.url, "--log-vkey", vkey],

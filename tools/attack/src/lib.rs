@@ -12,7 +12,7 @@ pub mod report;
 mod wire;
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
@@ -55,10 +55,14 @@ pub fn attacks() -> Vec<Attack> {
 
 /// The attacks of `only`: whole classes, or every attack whose name has one of the words.
 pub fn chosen(only: &[String]) -> Result<Vec<Attack>> {
-    let is_chosen = |attack: &Attack| {
-        only.is_empty() || only.iter().any(|word| attack.class == word || attack.name.contains(word.as_str()))
+    let all = attacks();
+    let classes: BTreeSet<_> = all.iter().map(|attack| attack.class).collect();
+    // A word that is a class means that class, also where it is a part of other names.
+    let is_meant = |attack: &Attack, word: &str| {
+        if classes.contains(word) { attack.class == word } else { attack.name.contains(word) }
     };
-    let chosen: Vec<Attack> = attacks().into_iter().filter(is_chosen).collect();
+    let is_chosen = |attack: &Attack| only.is_empty() || only.iter().any(|word| is_meant(attack, word));
+    let chosen: Vec<Attack> = all.into_iter().filter(is_chosen).collect();
     ensure!(!chosen.is_empty(), "no attack is called {}", only.join(" or "));
     Ok(chosen)
 }
@@ -213,8 +217,6 @@ async fn settled(pid: u32, before: usize) -> Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]

@@ -52,8 +52,10 @@ pub(crate) struct EnrolArgs {
 /// Hand a gateway's name over to a new key: both keys sign
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  vouchlog rotate --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key --new-key gateway-2.key --out rotation.note\n  \
-                        vouchlog rotate --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key --new-key gateway-2.key \\\n    \
+    after_help = "Examples:\n  vouchlog rotate --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key \\\n    \
+                        --new-key gateway-2.key --out rotation.note\n  \
+                        vouchlog rotate --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key \\\n    \
+                        --new-key gateway-2.key \\\n    \
                         --log http://127.0.0.1:6962 --operator-key log.operator.key\n\n\
                         The operator lets the new key in with `vouchlog enrol --rotation`, or at once with --operator-key. From then on the old key\n\
                         opens no streams. Streams it has open go on, and a process with the new key continues them."

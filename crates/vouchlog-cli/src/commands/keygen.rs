@@ -20,8 +20,9 @@ const TRIAL: &str = "eyJ0eXAiOiJ2b3VjaGxvZy1rZXktdHJpYWwifQ.e30";
 #[command(
     after_help = "Examples:\n  vouchlog keygen --name gateway.example.com/eu-1 --kind gateway --out gateway.key\n  \
                         vouchlog keygen --name log.example.com/ai --kind log --out log.key \\\n    \
-                        --at 'pkcs11:token=vouchlog;object=log?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/etc/vouchlog/pin'\n  \
-                        vouchlog keygen --name log.example.com/ai/operator --kind operator --out operator.key --at ssh-agent:\n\n\
+                        --at 'pkcs11:token=t;object=log?module-path=/usr/lib/p11.so&pin-source=env:PIN'\n  \
+                        vouchlog keygen --name log.example.com/ai/operator --kind operator \\\n    \
+                        --out operator.key --at ssh-agent:\n\n\
                         A key file made with --at holds the vkey and the place, and no secret. Every --key, --operator-key and --gateway-key\n\
                         takes it like any key file. Those flags also take the two without a file: ssh-agent:VKEY, or 'PLACE VKEY'.\n\n\
                         Places:\n  \

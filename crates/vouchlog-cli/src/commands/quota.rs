@@ -13,8 +13,10 @@ use crate::output::{Outcome, Output};
 /// Set how much gateways may log in a day (UTC)
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  vouchlog quota --log http://127.0.0.1:6962 --operator-key log/operator.key --all --statements 1000000 --streams 100\n  \
-                        vouchlog quota --log http://127.0.0.1:6962 --operator-key log/operator.key --gateway gateway.example.com --statements unlimited\n\n\
+    after_help = "Examples:\n  vouchlog quota --log http://127.0.0.1:6962 --operator-key log.operator.key \\\n    \
+                        --all --statements 1000000 --streams 100\n  \
+                        vouchlog quota --log http://127.0.0.1:6962 --operator-key log.operator.key \\\n    \
+                        --gateway gateway.example.com --statements unlimited\n\n\
                         A quota is an entry of the log and holds from then on. A day begins at midnight UTC. A gateway that has used up its\n\
                         quota is refused with the time at which it renews, and its spool keeps what is not logged. A limit of 0 refuses all."
 )]
@@ -27,7 +29,7 @@ pub(crate) struct Args {
     /// For the gateway of this name, or with this public key; the house stream is <origin>/house
     #[arg(long, value_name = "NAME|VKEY", value_parser = gateway)]
     gateway: Option<KeyName>,
-    /// Statements a day: a number, `unlimited`, or with --gateway `default` for what --all says
+    /// Statements a day: a number, `unlimited`, or with --gateway `default` for the quota of --all
     #[arg(long, value_name = "N", value_parser = limit)]
     statements: Option<Limit>,
     /// Bytes of entries a day; a statement has 56

@@ -25,9 +25,10 @@ use crate::telemetry::{self, TelemetryArgs};
 /// Run a log: gRPC and HTTP on one port
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  vouchlog serve --data ./log\n  \
-                        vouchlog serve --data /var/lib/vouchlog --origin log.example.com/ai --operator-vkey \"$OPERATOR_VKEY\"\n  \
-                        vouchlog serve --data /var/lib/vouchlog --listen 0.0.0.0:443 --tls-cert chain.pem --tls-key key.pem \\\n    \
-                        --admin-listen 127.0.0.1:6972")]
+                        vouchlog serve --data /var/lib/vouchlog --origin log.example.com/ai \\\n    \
+                        --operator-vkey \"$OPERATOR_VKEY\"\n  \
+                        vouchlog serve --data /var/lib/vouchlog --listen 0.0.0.0:443 \\\n    \
+                        --tls-cert chain.pem --tls-key key.pem --admin-listen 127.0.0.1:6972")]
 pub(crate) struct Args {
     /// The data directory, created with its keys if missing
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_LOG_DATA")]

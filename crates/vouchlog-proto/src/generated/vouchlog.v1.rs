@@ -804,7 +804,10 @@ pub mod gateway_client {
         pub async fn set_quota(
             &mut self,
             request: impl tonic::IntoRequest<super::SetQuotaRequest>,
-        ) -> std::result::Result<tonic::Response<super::SetQuotaResponse>, tonic::Status> {
+        ) -> std::result::Result<
+            tonic::Response<super::SetQuotaResponse>,
+            tonic::Status,
+        > {
             self.inner
                 .ready()
                 .await
@@ -896,7 +899,10 @@ pub mod gateway_server {
         async fn set_quota(
             &self,
             request: tonic::Request<super::SetQuotaRequest>,
-        ) -> std::result::Result<tonic::Response<super::SetQuotaResponse>, tonic::Status>;
+        ) -> std::result::Result<
+            tonic::Response<super::SetQuotaResponse>,
+            tonic::Status,
+        >;
     }
     /// Takes statements into the log. Every answer is given only when what it answers is durable.
     ///
