@@ -78,7 +78,7 @@ pub(crate) enum Command {
     Up(up::Args),
     Keygen(keygen::Args),
     Token(token::Args),
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     Witness(witness::Args),
     Enrol(enrol::EnrolArgs),
     Rotate(enrol::RotateArgs),

@@ -68,7 +68,7 @@ fn every_test_and_attack_that_the_page_names_exists() {
         for name in names(&cells[5]) {
             match name.strip_prefix("attack:") {
                 Some(class) => {
-                    assert!(classes.contains(class), "line {line}: no class of attacks is {class}")
+                    assert!(classes.contains(class), "line {line}: no class of attacks is {class}");
                 }
                 None => assert!(known.contains(name), "line {line}: no test is called {name}"),
             }
