@@ -20,7 +20,7 @@ const TRIAL: &str = "eyJ0eXAiOiJ2b3VjaGxvZy1rZXktdHJpYWwifQ.e30";
 #[command(
     after_help = "Examples:\n  vouchlog keygen --name gateway.example.com/eu-1 --kind gateway --out gateway.key\n  \
                         vouchlog keygen --name log.example.com/ai --kind log --out log.key \\\n    \
-                        --at 'pkcs11:token=t;object=log?module-path=/usr/lib/p11.so&pin-source=env:PIN'\n  \
+                        --at 'pkcs11:token=t;object=log?module-path=/lib/p11.so&pin-source=env:PIN'\n  \
                         vouchlog keygen --name log.example.com/ai/operator --kind operator \\\n    \
                         --out operator.key --at ssh-agent:\n\n\
                         A key file made with --at holds the vkey and the place, and no secret. Every --key, --operator-key and --gateway-key\n\
