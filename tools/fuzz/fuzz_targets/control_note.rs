@@ -9,8 +9,8 @@ use libfuzzer_sys::fuzz_target;
 use vouchlog_fuzz::{ORIGIN, damage, key, origin};
 use vouchlog_note::{SignatureType, SigningKey, UnverifiedNote};
 use vouchlog_stream::{
-    Enrolment, Genesis, LoggedAt, Previous, ReplacementCause, ReplacementReason, Replaces, Revocation, StreamId,
-    StreamOpening,
+    Enrolment, Genesis, LoggedAt, Previous, ReplacementCause, ReplacementReason, Replaces, Revocation,
+    StreamId, StreamOpening,
 };
 
 static SIGNER: LazyLock<SigningKey> = LazyLock::new(|| key(ORIGIN, SignatureType::Ed25519, 1));
@@ -42,7 +42,11 @@ static TEXTS: LazyLock<[String; 6]> = LazyLock::new(|| {
         Enrolment::first(origin(), signer.clone()).sign(&SIGNER),
         revocation.sign(&SIGNER),
         replacing(ReplacementReason::Rotation).cross_sign(&OLD, &NEW),
-        replacing(ReplacementReason::Operator { cause: ReplacementCause::Lost, words: "in a taxi".to_owned() }).sign(&SIGNER),
+        replacing(ReplacementReason::Operator {
+            cause: ReplacementCause::Lost,
+            words: "in a taxi".to_owned(),
+        })
+        .sign(&SIGNER),
     ]
     .map(|note| {
         let note = UnverifiedNote::parse(note.expect("it signs").as_bytes()).expect("just written");
@@ -52,7 +56,9 @@ static TEXTS: LazyLock<[String; 6]> = LazyLock::new(|| {
 
 /// Whether a note written again has the same text: lines of other keys are ignored, and are not written again.
 fn has_text<E>(note: &str, again: Result<String, E>) -> bool {
-    let text = |note: &str| UnverifiedNote::parse(note.as_bytes()).ok().map(|note| note.unverified_text().to_owned());
+    let text = |note: &str| {
+        UnverifiedNote::parse(note.as_bytes()).ok().map(|note| note.unverified_text().to_owned())
+    };
     again.is_ok_and(|again| text(&again).is_some() && text(&again) == text(note))
 }
 
@@ -78,7 +84,10 @@ fn read(note: &str) {
             // Signing tidies the words of a reason; whatever it makes must read, and stay, the same.
             let tidy = enrolment.sign(&SIGNER).expect("it was signed before");
             let again = Enrolment::open(&tidy, &origin(), signer).expect("a note of ours reads");
-            assert_eq!((&again.gateway, again.sign(&SIGNER).as_deref()), (&enrolment.gateway, Ok(tidy.as_str())));
+            assert_eq!(
+                (&again.gateway, again.sign(&SIGNER).as_deref()),
+                (&enrolment.gateway, Ok(tidy.as_str()))
+            );
         }
         Err(_) => {}
     }

@@ -28,7 +28,8 @@ static RIGHT: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
     }
     let revoked = Revoked { index: LeafIndex::new(9), effective: now, reason: "stolen".to_owned() };
     let replaced = Some(LeafIndex::new(11));
-    let gateway = GatewayState { key: gateway, enrolled: LeafIndex::new(1), revoked: Some(revoked), replaced };
+    let gateway =
+        GatewayState { key: gateway, enrolled: LeafIndex::new(1), revoked: Some(revoked), replaced };
     [stream.to_bytes(), gateway.to_bytes()]
 });
 
