@@ -5,7 +5,7 @@
 //!
 //! | module | provides |
 //! | --- | --- |
-//! | [`file`] | key files with a secret, and key files that name another place |
+//! | [`mod@file`] | key files with a secret, and key files that name another place |
 //! | [`source`] | the text of a flag: where a key is |
 //! | `bounded` | any place as a signer that answers in time, on a thread of its own |
 //! | `agent`, `program`, `pkcs11`, `aws_kms`, `gcp_kms` | the places |
