@@ -66,8 +66,9 @@ pub(crate) async fn accept(listener: TcpListener, serving: Serving, config: &Ser
         let Some(place) = serving.room.enter(address, &serving.port) else { continue };
         // Answers are whole messages; holding back a short one gains nothing. A socket that is gone says so when read.
         let _ = stream.set_nodelay(true);
-        let accepted =
-            Accepted { serving: serving.clone(), builder: builder.clone(), config: config.clone(), place };
+        let (handshake_timeout, header_timeout) = (config.handshake_timeout, config.header_timeout);
+        let (serving, builder) = (serving.clone(), builder.clone());
+        let accepted = Accepted { serving, builder, handshake_timeout, header_timeout, place };
         connections.spawn(accepted.run(stream, address));
     }
     drop(listener);
@@ -85,7 +86,8 @@ pub(crate) async fn accept(listener: TcpListener, serving: Serving, config: &Ser
 struct Accepted {
     serving: Serving,
     builder: Builder<TokioExecutor>,
-    config: ServerConfig,
+    handshake_timeout: Duration,
+    header_timeout: Duration,
     place: Place,
 }
 
@@ -110,7 +112,7 @@ impl Accepted {
     /// The handshake. None if there is no time for it: a client that has not asked for anything yet delays neither the end nor others.
     async fn secure(&self, tls: &Tls, stream: TcpStream) -> Option<io::Result<Option<Secured>>> {
         let state = self.place.connection();
-        let handshake = tokio::time::timeout(self.config.handshake_timeout, tls.handshake(stream));
+        let handshake = tokio::time::timeout(self.handshake_timeout, tls.handshake(stream));
         tokio::select! {
             () = state.cut().cancelled() => None,
             () = state.closing().cancelled() => None,
@@ -122,7 +124,7 @@ impl Accepted {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let io = TokioIo::new(Greeted::new(stream, self.config.header_timeout));
+        let io = TokioIo::new(Greeted::new(stream, self.header_timeout));
         let names = peer.certificate.as_ref().map(|certificate| CertificateNames {
             spiffe: certificate.spiffe_id.clone(),
             dns: certificate.dns_names.clone(),
