@@ -132,8 +132,7 @@ impl Forward {
         };
         security.check(&parsed)?;
         // A redirection asks for the body to be sent elsewhere, which it is not.
-        let client =
-            Client::builder().no_gzip().timeout(pace.timeout).redirect(reqwest::redirect::Policy::none());
+        let client = Client::builder().timeout(pace.timeout).redirect(reqwest::redirect::Policy::none());
         let client = reach.limit(security.apply(client)?, &parsed)?.build()?;
         let headers = Arc::new(RwLock::new(headers));
         let metrics = Metrics::default();

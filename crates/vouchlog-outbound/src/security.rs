@@ -92,8 +92,10 @@ impl ConnectionSecurity {
         Err(UrlError::PlainText { host: host.to_owned(), scheme: url.scheme().to_owned() })
     }
 
-    /// Has `builder` make a client with these authorities and this identity.
-    pub fn apply(&self, mut builder: ClientBuilder) -> Result<ClientBuilder, SecurityError> {
+    /// Has `builder` make a client with these authorities and this identity. It unzips nothing by itself: a library's decoder reads
+    /// members without content for as long as they come.
+    pub fn apply(&self, builder: ClientBuilder) -> Result<ClientBuilder, SecurityError> {
+        let mut builder = builder.no_gzip();
         if let Some(pem) = &self.authorities {
             let authorities = Certificate::from_pem_bundle(pem.as_bytes());
             let authorities = authorities.map_err(|error| SecurityError::Authorities(root_cause(&error)))?;

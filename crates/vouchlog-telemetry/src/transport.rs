@@ -42,7 +42,7 @@ enum Target<G> {
 impl Transport {
     /// Needs the runtime it will run on; connects at the first export.
     pub(crate) fn new(config: &Config) -> Result<Self, String> {
-        let client = Client::builder().no_gzip().timeout(config.timeout).redirect(redirect::Policy::none());
+        let client = Client::builder().timeout(config.timeout).redirect(redirect::Policy::none());
         for url in config.traces.iter().chain(&config.metrics) {
             config.security.check(url).map_err(|error| error.to_string())?;
         }

@@ -71,8 +71,6 @@ impl HttpSource {
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(pace.stall)
-            // Unzipped here, within bounds: a library's decoder reads members without content for as long as they come.
-            .no_gzip()
             .redirect(to_same_origin());
         let builder = connection.security.apply(builder).map_err(|error| refused(error.to_string()))?;
         let client = builder.build().map_err(|error| refused(error.to_string()))?;

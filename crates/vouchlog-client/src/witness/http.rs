@@ -60,7 +60,6 @@ impl HttpWitness {
             .connect_timeout(CONNECT_TIMEOUT.min(options.timeout))
             .timeout(options.timeout)
             .pool_idle_timeout(WITNESS_IDLE)
-            .no_gzip()
             .redirect(Policy::none());
         let refused = |error: reqwest::Error| Error::invalid(root_cause(&error));
         let builder = options.security.apply(builder).map_err(|error| Error::invalid(error.to_string()))?;

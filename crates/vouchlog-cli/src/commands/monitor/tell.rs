@@ -98,7 +98,7 @@ impl Webhook {
         let security = connections::security();
         security.check(&url).context("--webhook")?;
         // A redirect turns a POST into a GET, which delivers nothing.
-        let client = Client::builder().no_gzip().timeout(WEBHOOK_TIMEOUT).redirect(redirect::Policy::none());
+        let client = Client::builder().timeout(WEBHOOK_TIMEOUT).redirect(redirect::Policy::none());
         let client = client.user_agent(concat!("vouchlog/", env!("CARGO_PKG_VERSION")));
         let client = reach.limit(security.apply(client)?, &url).map_err(|error| {
             Advice::error(
