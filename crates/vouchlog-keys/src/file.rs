@@ -114,7 +114,9 @@ pub fn load(path: &Path) -> Result<SigningKey, KeyFileError> {
 fn read(path: &Path) -> Result<Zeroizing<String>, KeyFileError> {
     let failed = |error| KeyFileError::Io { path: path.to_owned(), error };
     let file = fs::File::open(path).map_err(failed)?;
-    warn_if_shared(path, &file);
+    if durable::is_open_to_others(&file) {
+        tracing::warn!(path = %path.display(), "other users can read this key file: set its mode to 0600");
+    }
     let mut text = Zeroizing::new(String::with_capacity(1024));
     match file.take(MAX_KEY_FILE_BYTES).read_to_string(&mut text) {
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -147,17 +149,6 @@ pub fn load_or_create(path: &Path, name: &str) -> Result<SigningKey, KeyFileErro
         made => made,
     }
 }
-
-#[cfg(unix)]
-fn warn_if_shared(path: &Path, file: &fs::File) {
-    use std::os::unix::fs::MetadataExt;
-    if file.metadata().is_ok_and(|metadata| metadata.mode() & 0o077 != 0) {
-        tracing::warn!(path = %path.display(), "other users can read this key file: set its mode to 0600");
-    }
-}
-
-#[cfg(not(unix))]
-fn warn_if_shared(_: &Path, _: &fs::File) {}
 
 #[cfg(test)]
 mod tests {

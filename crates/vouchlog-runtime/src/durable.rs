@@ -97,6 +97,20 @@ pub fn create(path: &Path, bytes: &[u8], mode: Mode) -> Result<()> {
     sync_dir(parent(path))
 }
 
+/// Whether users other than its owner may read an open file; `false` where that cannot be told.
+pub fn is_open_to_others(file: &File) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        file.metadata().is_ok_and(|metadata| metadata.mode() & 0o077 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = file;
+        false
+    }
+}
+
 /// Makes the names in a directory durable. An empty path is the current directory.
 pub fn sync_dir(dir: &Path) -> Result<()> {
     let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };

@@ -121,13 +121,8 @@ fn file_error(path: &Path, error: &io::Error) -> KeyError {
 
 fn read_file(path: &Path) -> Result<Zeroizing<String>, KeyError> {
     let file = File::open(path).map_err(|error| file_error(path, &error))?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let open_to_others = file.metadata().is_ok_and(|file| file.permissions().mode() & 0o077 != 0);
-        if open_to_others {
-            tracing::warn!(path = %path.display(), "other users can read the vault's key file: set its mode to 0600");
-        }
+    if durable::is_open_to_others(&file) {
+        tracing::warn!(path = %path.display(), "other users can read the vault's key file: set its mode to 0600");
     }
     read_text(file).map_err(|error| file_error(path, &error))
 }
