@@ -5,8 +5,6 @@ use vouchlog_sim::{Outcome, Plant, run, run_suited};
 const SEEDS: u64 = 60;
 /// Seeds in which each planted bug must be found.
 const PLANTED_SEEDS: u64 = 300;
-/// Where to begin looking for each of them: where it was found last. A change of the simulation moves them; then it takes longer.
-const LIKELY: [u64; 12] = [0; 12];
 
 #[test]
 fn every_promise_holds() {
@@ -29,9 +27,8 @@ fn a_seed_gives_the_same_run() {
 
 #[test]
 fn every_planted_bug_is_found() {
-    for (plant, likely) in Plant::ALL.into_iter().zip(LIKELY) {
-        let seeds = (likely..PLANTED_SEEDS).chain(0..likely);
-        let found = { seeds }.find(|seed| run_suited(*seed, plant, true).violation.is_some());
+    for plant in Plant::ALL {
+        let found = (0..PLANTED_SEEDS).find(|seed| run_suited(*seed, plant, true).violation.is_some());
         let seed = found.unwrap_or_else(|| panic!("{plant:?} is not found in {PLANTED_SEEDS} seeds"));
         eprintln!("{plant:?} is found in seed {seed}");
         let without = run_suited(seed, plant, false).violation;

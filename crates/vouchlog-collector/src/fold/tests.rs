@@ -1,6 +1,7 @@
 //! The fold: what entries amount to, and that a crash anywhere changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -103,16 +104,22 @@ fn places(records: &BTreeMap<String, Value>, session: &str) -> Vec<u64> {
     places
 }
 
+/// A day, and what is recorded of it when nothing happens.
+static UNDISTURBED: LazyLock<(Vec<JournalEntry>, BTreeMap<String, Value>)> = LazyLock::new(|| {
+    let day = a_day();
+    let recorded = recorded(&day, BTreeMap::new());
+    (day, recorded)
+});
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
     fn crashes_change_nothing(crashes in proptest::collection::btree_map(1_usize..120, any::<bool>(), 1..12)) {
-        let day = a_day();
-        let undisturbed = recorded(&day, BTreeMap::new());
-        let disturbed = recorded(&day, crashes);
+        let (day, undisturbed) = &*UNDISTURBED;
+        let disturbed = recorded(day, crashes);
         let names = |records: &BTreeMap<String, Value>| records.keys().cloned().collect::<BTreeSet<_>>();
-        prop_assert_eq!(names(&undisturbed), names(&disturbed));
-        for (id, record) in &undisturbed {
+        prop_assert_eq!(names(undisturbed), names(&disturbed));
+        for (id, record) in undisturbed {
             prop_assert_eq!(record, &disturbed[id]);
         }
         prop_assert_eq!(places(&disturbed, "a"), [1, 2, 3]);
