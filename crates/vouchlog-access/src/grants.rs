@@ -76,7 +76,7 @@ pub struct EmitGrants {
     pub sessions: Patterns,
     /// Kinds of records it may send.
     pub kinds: BTreeSet<RecordKind>,
-    /// Sessions it may seal, whoever sent their records.
+    /// Sessions it may seal, also when others sent records of them.
     pub seal: Patterns,
     /// Whether it may seal sessions of which it alone sent records.
     pub seal_own: bool,

@@ -117,7 +117,7 @@ pub struct StreamReport {
 /// What the operator allows gateways to log in a day (UTC). A limit is a number, `unlimited`, or `default`: that for all gateways.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct QuotaReport {
-    /// Whose it is, by the name of the key; none for every gateway that has none of its own.
+    /// The gateway it is for, by the name of its key; none if it is for all gateways without a quota of their own.
     pub gateway: Option<String>,
     /// The entry that set it.
     pub index: u64,

@@ -18,12 +18,12 @@ use crate::output::{Outcome, Output};
                         vouchlog quota --log http://127.0.0.1:6962 --operator-key log.operator.key \\\n    \
                         --gateway gateway.example.com --statements unlimited\n\n\
                         A quota is an entry of the log and holds from then on. A day begins at midnight UTC. A gateway that has used up its\n\
-                        quota is refused with the time at which it renews, and its spool keeps what is not logged. A limit of 0 refuses all."
+                        quota is refused, and told when it may go on; its spool keeps what is not logged. A limit of 0 refuses everything."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
     operator: OperatorArgs,
-    /// For every gateway that has no quota of its own, each for itself
+    /// For each gateway without a quota of its own
     #[arg(long, required_unless_present = "gateway", conflicts_with = "gateway")]
     all: bool,
     /// For the gateway of this name, or with this public key; the house stream is <origin>/house

@@ -1,4 +1,4 @@
-//! How a server faces strangers: what of it is told where, and which addresses stand for many clients.
+//! How a server faces strangers: on which port it shows health and metrics, and which addresses are proxies.
 
 use std::net::IpAddr;
 

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_statement_is_of_whoever_opened_its_stream() {
+    fn a_statement_belongs_to_the_gateway_that_opened_its_stream() {
         let (gateway, other) =
             (key("g.example", 1, SignatureType::Ed25519), key("g.example", 2, SignatureType::Ed25519));
         let logged = statement(StatementKind::Interaction, 1);
