@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use vouchlog_note::{Signer, SignerError};
 
-use crate::limits::{MAX_MESSAGE_BYTES, MAX_WAITING};
+use crate::limits::{CLOSING, MAX_MESSAGE_BYTES, MAX_WAITING};
 
 /// Signs, and may take its time. It lives on one thread, so it can keep a session or a connection.
 pub(crate) trait Place: Send {
@@ -20,6 +21,8 @@ pub(crate) struct Bounded {
     name: String,
     jobs: SyncSender<Job>,
     patience: Duration,
+    /// Disconnected once the place is closed.
+    ended: Mutex<Receiver<()>>,
 }
 
 struct Job {
@@ -37,11 +40,16 @@ impl Bounded {
         place: impl Place + 'static,
     ) -> Result<Self, SignerError> {
         let (jobs, to_do) = sync_channel(MAX_WAITING);
+        let (running, ended) = sync_channel(0);
+        let working = move || {
+            work(place, &to_do);
+            drop(running);
+        };
         thread::Builder::new()
             .name("vouchlog-signer".into())
-            .spawn(move || work(place, &to_do))
+            .spawn(working)
             .map_err(|error| SignerError::new(format!("{name}: no thread could be started: {error}")))?;
-        Ok(Self { name, jobs, patience })
+        Ok(Self { name, jobs, patience, ended: Mutex::new(ended) })
     }
 
     fn failed(&self, why: impl fmt::Display) -> SignerError {
@@ -55,6 +63,17 @@ fn work(mut place: impl Place, jobs: &Receiver<Job>) {
             // The caller may have given up meanwhile.
             let _ = reply.send(place.sign(&message));
         }
+    }
+}
+
+impl Drop for Bounded {
+    /// Waits until the place is closed: a module of a token that is in use while the process ends can crash it.
+    fn drop(&mut self) {
+        let (closed, _) = sync_channel(0);
+        self.jobs = closed;
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // It is disconnected, or hangs.
+        let _ = ended.recv_timeout(CLOSING);
     }
 }
 
@@ -135,6 +154,29 @@ mod tests {
         drop(release);
         drop(signer);
         assert!(seen.recv().is_err(), "the second was signed though nobody waited");
+    }
+
+    /// Says when it is gone.
+    struct Closing(Sender<()>);
+
+    impl Place for Closing {
+        fn sign(&mut self, _: &[u8]) -> Result<[u8; 64], SignerError> {
+            Ok([7; 64])
+        }
+    }
+
+    impl Drop for Closing {
+        fn drop(&mut self) {
+            thread::sleep(Duration::from_millis(50));
+            self.0.send(()).ok();
+        }
+    }
+
+    #[test]
+    fn a_signer_is_gone_once_its_place_is_closed() {
+        let (closing, closed) = channel();
+        drop(Bounded::start("test".into(), Duration::from_secs(600), Closing(closing)).unwrap());
+        assert_eq!(closed.try_recv(), Ok(()));
     }
 
     #[test]
