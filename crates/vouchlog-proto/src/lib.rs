@@ -5,7 +5,7 @@
 //! ([`reason`]). Client and server share them, so the two cannot read one message differently.
 //!
 //! Out of scope: transport and the mapping of errors to codes (`vouchlog-server`), retries and verification
-//! (`vouchlog-client`). The code in `generated/` is written by `cargo run -p vouchlog-codegen`.
+//! (`vouchlog-client`). The code in `generated/` is written by `cargo run -p vouchlog-codegen --features generate`.
 //!
 //! *Invariant: no logic.* A conversion checks shape (32 bytes, a known kind, a number that fits), never meaning.
 //!

@@ -147,23 +147,32 @@ fn says_nothing(value: &Value) -> bool {
 }
 
 fn holds_secret(name: &str) -> bool {
-    let mut end = [None; LONGEST_NAME + 1];
-    end.iter_mut().zip(words_backwards(name)).for_each(|(place, c)| *place = Some(c));
+    let mut end = [0; LONGEST_NAME + 1];
+    let words = last_words(name.as_bytes(), &mut end);
     SECRET_NAMES.iter().any(|secret| {
-        let is_its = secret.chars().rev().zip(end).all(|(one, other)| Some(one) == other);
-        is_its && matches!(end[secret.len()], None | Some('_'))
+        words.strip_suffix(secret.as_bytes()).is_some_and(|rest| matches!(rest.last(), None | Some(b'_')))
     })
 }
 
-/// The characters of `userApiKey`, `x-api-key` and `user.api_key` as `user_api_key`, `x_api_key`, `user_api_key`, from the end.
-fn words_backwards(name: &str) -> impl Iterator<Item = char> {
-    let before = name.chars().rev().skip(1).map(Some).chain([None]);
-    name.chars().rev().zip(before).flat_map(|(c, before)| {
-        let begins_word = c.is_ascii_uppercase()
-            && before.is_some_and(|before| before.is_ascii_lowercase() || before.is_ascii_digit());
-        let c = if matches!(c, '-' | '.' | ' ' | ':' | '/') { '_' } else { c.to_ascii_lowercase() };
-        [Some(c), begins_word.then_some('_')].into_iter().flatten()
-    })
+/// The end of `userApiKey`, `x-api-key` and `user.api_key` as `user_api_key`, `x_api_key`, `user_api_key`: as much of it as there
+/// is room for.
+fn last_words<'e>(name: &[u8], end: &'e mut [u8]) -> &'e [u8] {
+    let mut start = end.len();
+    for (at, &byte) in name.iter().enumerate().rev() {
+        if start == 0 {
+            break;
+        }
+        start -= 1;
+        end[start] =
+            if matches!(byte, b'-' | b'.' | b' ' | b':' | b'/') { b'_' } else { byte.to_ascii_lowercase() };
+        let before = at.checked_sub(1).map(|before| name[before]);
+        let ends_word = before.is_some_and(|before| before.is_ascii_lowercase() || before.is_ascii_digit());
+        if byte.is_ascii_uppercase() && ends_word && start > 0 {
+            start -= 1;
+            end[start] = b'_';
+        }
+    }
+    &end[start..]
 }
 
 /// The text with stand-ins for the credentials in it; `None` when it has none.

@@ -44,7 +44,7 @@ fn main() -> Result<()> {
     if stale.is_empty() {
         return Ok(());
     }
-    bail!("{} not current: run `cargo run -p vouchlog-codegen`", list(&stale))
+    bail!("{} not current: run `cargo run -p vouchlog-codegen --features generate`", list(&stale))
 }
 
 /// Generates everything into `out`.

@@ -112,7 +112,7 @@ static UNDISTURBED: LazyLock<(Vec<JournalEntry>, BTreeMap<String, Value>)> = Laz
 });
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(6))]
     #[test]
     fn crashes_change_nothing(crashes in proptest::collection::btree_map(1_usize..120, any::<bool>(), 1..12)) {
         let (day, undisturbed) = &*UNDISTURBED;

@@ -242,14 +242,14 @@ async fn files_are_left_behind_and_forgotten_when_nothing_in_them_is_needed() {
 async fn a_large_snapshot_is_written_rarely() {
     let dir = TempDir::new().unwrap();
     let journal = Journal::open(dir.path(), Settings { limit: u64::MAX, ..SETTINGS }).unwrap();
-    // 40 MiB are remembered, and each further change replaces one of them.
+    // 12 MiB are remembered, and each further change replaces one of them.
     let value = vec![5; 1 << 20];
-    for n in 0..200_u64 {
-        journal.settle(0, 0, put(&(n % 40).to_be_bytes(), &value)).await.unwrap();
+    for n in 0..80_u64 {
+        journal.settle(0, 0, put(&(n % 12).to_be_bytes(), &value)).await.unwrap();
     }
-    // One snapshot was written, after 160 MiB: four times its size.
+    // One snapshot was written, after 48 MiB: four times its size. Files of 32 MiB would have been two.
     oldest_file_is(&dir, "00000002").await;
     let journal = reopened(journal, &dir).await;
     assert_eq!(files(&dir)[0], "00000002");
-    assert_eq!(journal.remembered(b"").len(), 40);
+    assert_eq!(journal.remembered(b"").len(), 12);
 }

@@ -175,8 +175,8 @@ fn range_proofs() {
         let tree = Tree::of(&leaves[..n]);
         for first in 0..n {
             for end in first + 1..=n {
-                // Every range to 40 leaves; above that about one in fifty, at other places in each tree.
-                if n <= 40 || (first * 131 + end * 7 + n) % 53 == 0 {
+                // Every range to 32 leaves; above that about one in a hundred, at other places in each tree.
+                if n <= 32 || (first * 131 + end * 7 + n) % 101 == 0 {
                     check_range(&tree, first, end, &leaves[..n]);
                 }
             }

@@ -93,7 +93,7 @@ fn damage_to_any_file_is_refused_by_its_name_or_harmless() {
     let expected = opened(&copy(dir.path())).unwrap();
     assert_eq!((expected.entries.len(), expected.settled, expected.lost), (21, 39, Some((13, 2))));
     let outcome = std::cell::Cell::new((0, 0));
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(400));
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(160));
     let cases = (0..FILES.len(), 0.0..1.0_f64, damage());
     let tried = runner.run(&cases, |(file, at, damage)| {
         let copied = copy(dir.path());

@@ -121,10 +121,10 @@ fn approvals_and_overrides_count_only_if_somebody_else_gave_them_in_time() {
 
 #[test]
 fn taking_a_field_away_from_any_of_them_never_makes_an_answer_a_yes() {
-    for (what, edits, _) in rows() {
+    for (nth, (what, edits, _)) in rows().into_iter().enumerate() {
         let value = Value::Object(edited(&edits).to_object());
         let before = grade(&read(value.clone()), &context()).verdicts.answers();
-        for pointer in super::properties::members(&value) {
+        for pointer in super::properties::third_of_members(&value, nth) {
             // By which other names the executor may be known is never recorded in full.
             let names = ["/workload/agent/name", "/workload/service_account"];
             if super::properties::STATEMENTS.contains(&pointer.as_str()) || names.contains(&pointer.as_str())

@@ -355,7 +355,7 @@ fn is_statement(pointer: &str) -> bool {
 
 #[test]
 fn taking_a_field_away_from_any_of_them_never_makes_an_answer_a_yes() {
-    for case in CASES {
+    for (nth, case) in CASES.iter().enumerate() {
         let mut value = testdata(case.of);
         edit(&mut value, &(case.edits)());
         let context = (case.knowing)(known());
@@ -367,7 +367,7 @@ fn taking_a_field_away_from_any_of_them_never_makes_an_answer_a_yes() {
                 && text.contains(r#""credential":"#);
             is_statement(pointer) || has_name || text.contains(r#"{"$":"redacted"}"#)
         };
-        for pointer in super::properties::members(&value).into_iter().filter(|pointer| !is_kept(pointer)) {
+        for pointer in super::properties::third_of_members(&value, nth).filter(|pointer| !is_kept(pointer)) {
             let mut less = value.clone();
             edit(&mut less, &[(pointer.as_str(), Value::Null)]);
             let after = grade(&read(less), &context).verdicts.answers();

@@ -35,6 +35,11 @@ pub(super) fn members(record: &Value) -> Vec<String> {
     found
 }
 
+/// Every third of them, others for the next record: the records of a table have most members in common.
+pub(super) fn third_of_members(record: &Value, nth: usize) -> impl Iterator<Item = String> {
+    members(record).into_iter().skip(nth % 3).step_by(3)
+}
+
 /// Members whose absence is itself a statement, so that taking them away may change the case for the better:
 /// a token without `nbf` holds from `iat`, one without `iat` from `nbf` (RFC 7519 leaves both open), and of a clock that does not say
 /// how far it is off a second is assumed, which may be kinder than what it said; an initiator need not name its issuer, nor a decision the
@@ -74,11 +79,13 @@ fn take_away(value: &mut Value, pointer: &str) {
 fn taking_any_one_field_away_never_turns_an_answer_into_a_yes() {
     // One for each rule: the test after this one goes through the rest by chance.
     let mut kinds = std::collections::BTreeSet::new();
-    for mutation in MUTATIONS.iter().filter(|mutation| kinds.insert(mutation.code)) {
+    let one_of_each = MUTATIONS.iter().filter(|mutation| kinds.insert(mutation.code));
+    for (nth, mutation) in one_of_each.enumerate() {
         let value = Value::Object(mutation.record().to_object());
         let context = mutation.context();
         let before = answers(&value, &context);
-        for pointer in members(&value).into_iter().filter(|pointer| !STATEMENTS.contains(&pointer.as_str())) {
+        for pointer in third_of_members(&value, nth).filter(|pointer| !STATEMENTS.contains(&pointer.as_str()))
+        {
             let mut less = value.clone();
             take_away(&mut less, &pointer);
             assert_no_better(
