@@ -59,7 +59,7 @@ fn files(dir: &Path, found: &mut Vec<PathBuf>) {
     for path in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         // In a linked worktree `.git` is a file.
-        if ["target", ".git", "corpus", "artifacts"].contains(&name.as_str()) {
+        if ["target", ".git", "corpus", "artifacts", "node_modules"].contains(&name.as_str()) {
             continue;
         }
         if path.is_dir() {

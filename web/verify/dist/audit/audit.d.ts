@@ -1,0 +1,73 @@
+import type { SignedCheckpoint } from "../checkpoint.js";
+import { type Cosigned } from "../cosigned.js";
+import type { FindingKind } from "../kinds.js";
+import type { Trust } from "../trust.js";
+import { type Finding } from "./found.js";
+import { type ReadObject } from "./log.js";
+export type { Finding, ReadObject };
+/** Behaviour that has a sensible default. */
+export interface AuditOptions {
+    /** The checkpoint that this auditor verified before. */
+    readonly verified?: string;
+    /** Checkpoints that others saw, from the witnesses say. Those that the log did not sign are ignored. */
+    readonly witnessed?: readonly string[];
+    /** POSIX seconds; without a time no checkpoint is stale by its age. */
+    readonly now?: number;
+    /** Seconds; default 24 h. */
+    readonly maxCheckpointAge?: number;
+    /** What the entries are: by default those of Vouchlog if the first is a genesis entry, else opaque bytes. */
+    readonly entries?: "detect" | "vouchlog" | "opaque";
+    /** The largest log that is walked through; default 2^40. */
+    readonly maxEntries?: number;
+    /** Requests in flight at once, 1 to 256; default 8. */
+    readonly inFlight?: number;
+    /** Milliseconds in which the log writes the heads of active streams; default 30,000. */
+    readonly headInterval?: number;
+    /** Milliseconds an open stream may go without a head; default 90,000. */
+    readonly heartbeatAllowance?: number;
+    /** Names of gateways whose streams have no heartbeat, besides `<origin>/house`. */
+    readonly houseGateways?: readonly string[];
+    /** Called after each bundle with the number of entries behind the audit, and of the log. */
+    readonly onProgress?: (done: number, total: number) => void;
+    /** Stops the audit. */
+    readonly signal?: {
+        readonly aborted: boolean;
+    };
+}
+/** What an audit comes to. */
+export interface AuditReport {
+    readonly origin: string;
+    /** The checkpoint that the log serves; null if it serves none that it signed. */
+    readonly checkpoint: SignedCheckpoint | null;
+    readonly cosigned: Cosigned | null;
+    /** No findings at all. A statement about the log, not about its records. */
+    readonly isClean: boolean;
+    readonly findings: readonly Finding[];
+    /** How many findings of each kind there are; the list has at most sixteen of each. */
+    readonly counts: ReadonlyMap<FindingKind, number>;
+    /** Entries read. */
+    readonly entries: number;
+    /** Whether the entries were read as Vouchlog's. */
+    readonly isVouchlog: boolean;
+    readonly statements: number;
+    readonly gateways: number;
+    readonly streams: readonly StreamReport[];
+}
+/** A stream, as the log has it. */
+export interface StreamReport {
+    readonly stream: number;
+    readonly gateway: string | null;
+    readonly statements: number;
+    readonly heads: number;
+    readonly declaredLosses: number;
+    readonly closed: boolean;
+    readonly succeededBy: number | null;
+    readonly isRevoked: boolean;
+    /** Whether its statements follow one another and lead to what its gateway signed. */
+    readonly isComplete: boolean;
+}
+/**
+ * Audits a whole log: its checkpoint, what others saw of it, every tile and every entry. Faults of the log are findings of the report;
+ * it throws a `VerifyError` of class `unreadable` if the log cannot be asked.
+ */
+export declare function auditLog(read: ReadObject, trust: Trust, options?: AuditOptions): Promise<AuditReport>;

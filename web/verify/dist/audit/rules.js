@@ -1,0 +1,248 @@
+import { readUint } from "../bytes.js";
+import { openCosigned } from "../checkpoint.js";
+import { openEnrolment, openGenesis, openQuota, openRevocation, openStreamOpening } from "../control.js";
+import { decodeEntry, isEvidence, isStatementByte, streamLeafHash, streamOrigin } from "../entry.js";
+import { orNull, VerifyError } from "../errors.js";
+import { sameKey } from "../key.js";
+import { Registry } from "./registry.js";
+import { placeOf, Stream } from "./stream.js";
+export class Rules {
+    trust;
+    terms;
+    found;
+    operator = null;
+    last = 0;
+    lastIndex = 0;
+    uptime = 0;
+    statements = 0;
+    streams = new Map();
+    byKey = new Map();
+    registry;
+    lost = null;
+    constructor(trust, terms, found) {
+        this.trust = trust;
+        this.terms = terms;
+        this.found = found;
+        this.registry = new Registry(found, (key, withdrawn) => this.withdraw(key, withdrawn));
+    }
+    withdraw(key, withdrawn) {
+        for (const stream of this.streams.values()) {
+            if (stream.gateway !== null && sameKey(stream.gateway, key))
+                stream.withdrawn = withdrawn;
+        }
+    }
+    lose(cause) {
+        this.lost ??= cause;
+        for (const stream of this.streams.values())
+            stream.broken ??= cause;
+    }
+    entry(index, bytes) {
+        const isSound = bytes.length === 54 && isStatementByte(bytes[0]) && isEvidence(readUint(bytes, 18, 4));
+        if (index > 0 && isSound) {
+            this.time(index, readUint(bytes, 1, 6));
+            return this.statement(index, bytes);
+        }
+        let entry;
+        try {
+            entry = decodeEntry(bytes);
+        }
+        catch (error) {
+            if (!(error instanceof VerifyError))
+                throw error;
+            const cause = this.found.add(index === 0 ? "bad-genesis" : "undecodable-entry", { entry: BigInt(index) }, error.message);
+            return this.lose(cause);
+        }
+        this.time(index, entry.loggedAt);
+        if (entry.isStatement)
+            this.statement(index, bytes);
+        const done = entry.isStatement ? undefined : this.control(index, entry);
+        if (index > 0 || entry.kind === "genesis")
+            return done;
+        const withoutGenesis = () => {
+            this.lose(this.found.add("bad-genesis", { entry: 0n }, "the first entry is not a genesis entry"));
+        };
+        return done === undefined ? withoutGenesis() : done.then(withoutGenesis);
+    }
+    time(index, now) {
+        if (now < this.last) {
+            this.found.add("time-going-back", { entry: BigInt(index) }, `the entry is dated ${now} ms, the earlier entry ${this.lastIndex} ${this.last} ms`);
+        }
+        else if (index > 0) {
+            this.uptime += Math.min(now - this.last, this.terms.headInterval);
+        }
+        this.last = now;
+        this.lastIndex = index;
+    }
+    statement(index, bytes) {
+        this.statements++;
+        const id = readUint(bytes, 7, 5);
+        const stream = this.streams.get(id);
+        if (stream === undefined)
+            return this.unknownStream(index, id);
+        stream.checkOpen(index, this.found);
+        stream.checkNotWithdrawn(index, this.last, "a statement", this.found);
+        const sequence = readUint(bytes, 12, 6);
+        stream.checkSequence(index, sequence, this.found);
+        if (stream.broken === null)
+            stream.range.push(streamLeafHash(bytes));
+        stream.next = sequence + 1;
+        stream.statements++;
+        stream.lastStatement = index;
+        stream.uncoveredSince ??= this.uptime;
+        if (bytes[0] === 0x08)
+            stream.losses++;
+    }
+    unknownStream(index, id) {
+        if (this.lost !== null)
+            return this.found.follows(this.lost);
+        this.found.add("unknown-stream", placeOf(id, index), `stream ${id} was never opened`);
+    }
+    async control(index, entry) {
+        const { origin, crypto } = this.trust;
+        const operator = this.operator;
+        switch (entry.kind) {
+            case "genesis": return this.genesis(index, entry.note);
+            case "stream-opened": {
+                const opening = await orNull(openStreamOpening(entry.note, origin, crypto));
+                return this.opened(index, opening);
+            }
+            case "stream-head":
+            case "stream-closed": return this.head(index, entry);
+            case "gateway-enrolled": {
+                if (operator === null)
+                    return;
+                const enrolment = await orNull(openEnrolment(entry.note, origin, operator, crypto));
+                if (enrolment === null)
+                    return this.registry.bad(index, "the enrolment is rejected");
+                return this.registry.enrol(index, entry.loggedAt, enrolment, this.lost !== null);
+            }
+            case "gateway-revoked": {
+                if (operator === null)
+                    return;
+                const revocation = await orNull(openRevocation(entry.note, origin, operator, crypto));
+                if (revocation === null)
+                    return this.registry.bad(index, "the revocation is rejected");
+                return this.registry.revoke(index, revocation, this.lost !== null);
+            }
+            case "quota-set": {
+                if (operator === null)
+                    return;
+                const quota = await orNull(openQuota(entry.note, origin, operator, crypto));
+                return quota === null ? this.registry.bad(index, "the quota is rejected") : this.registry.setQuota(index, quota);
+            }
+        }
+    }
+    async genesis(index, note) {
+        const { origin, crypto, log } = this.trust;
+        if (index === 0) {
+            const genesis = await orNull(openGenesis(note, [log], crypto));
+            if (genesis?.origin === origin) {
+                this.operator = genesis.operator;
+                return;
+            }
+        }
+        const words = index === 0 ? "the genesis entry is not one of this log, signed by its key" : "a second genesis entry";
+        const cause = this.found.add("bad-genesis", { entry: BigInt(index) }, words);
+        if (index === 0)
+            this.lose(cause);
+    }
+    opened(index, opening) {
+        if (index >= 2 ** 40)
+            return;
+        const stream = new Stream(index, this.uptime);
+        const bad = (words) => this.found.add("bad-opening", placeOf(index, index), words);
+        if (opening === null) {
+            stream.broken = bad("the opening is rejected");
+            this.streams.set(index, stream);
+            return;
+        }
+        this.checkGateway(index, opening, stream);
+        const other = this.byKey.get(opening.stream.vkey);
+        if (other !== undefined)
+            bad(`its key already opened stream ${other}`);
+        else
+            this.byKey.set(opening.stream.vkey, index);
+        if (opening.previous !== null)
+            this.succeed(index, opening, opening.previous);
+        stream.gateway = opening.gateway;
+        stream.key = opening.stream;
+        this.streams.set(index, stream);
+    }
+    checkGateway(index, { gateway: key }, stream) {
+        const gateway = this.registry.get(key);
+        if (gateway === undefined) {
+            if (this.lost !== null)
+                return this.found.follows(this.lost);
+            this.found.add("unknown-gateway", placeOf(index, index), `the key of ${key.name} is not enrolled`);
+            return;
+        }
+        stream.withdrawn = gateway.withdrawn;
+        const isValid = stream.checkNotWithdrawn(index, this.last, "the opening", this.found);
+        if (gateway.replaced !== null && isValid) {
+            this.found.add("revoked-key-used", placeOf(index, index), `the opening of stream ${index} is signed by a key of ${key.name} that entry ${gateway.replaced} replaced`);
+        }
+    }
+    succeed(index, opening, previous) {
+        const bad = (words) => { this.found.add("bad-restart", placeOf(index, index), words); };
+        const before = this.streams.get(previous.stream);
+        if (before === undefined) {
+            if (this.lost !== null)
+                return this.found.follows(this.lost);
+            return bad(`it continues stream ${previous.stream}, which was never opened`);
+        }
+        if (before.gateway !== null && before.gateway.name !== opening.gateway.name) {
+            return bad(`it continues stream ${before.id}, which belongs to ${before.gateway.name}`);
+        }
+        if (before.succeeded !== null)
+            return bad(`it continues stream ${before.id}, which entry ${before.succeeded} already continues`);
+        before.succeeded = index;
+        if (previous.size === before.next)
+            return;
+        if (before.broken !== null)
+            return this.found.follows(before.broken);
+        bad(`it continues stream ${before.id} at size ${previous.size}, which stopped at ${before.next}`);
+    }
+    async head(index, entry) {
+        const stream = this.streams.get(entry.stream);
+        if (stream === undefined)
+            return this.unknownStream(index, entry.stream);
+        stream.heads++;
+        if (stream.closed !== null)
+            return stream.checkOpen(index, this.found);
+        const closes = entry.kind === "stream-closed";
+        if (closes)
+            stream.closed = index;
+        if (stream.key === null)
+            return;
+        const origin = streamOrigin(this.trust.origin, stream.id);
+        const head = await orNull(openCosigned(entry.note, origin, stream.key, this.trust.crypto));
+        if (head === null) {
+            this.found.add("forged-head", placeOf(stream.id, index), "the head is not signed by the stream's key");
+            return;
+        }
+        this.takeHead(index, stream, head, closes);
+    }
+    takeHead(index, stream, signed, closes) {
+        const covered = stream.head?.head.size ?? 0n;
+        if (closes)
+            stream.checkNotEnded(index, this.last, "the closing", this.found);
+        else if (signed.head.size <= covered)
+            stream.checkNotEnded(index, this.last, "a heartbeat", this.found);
+        stream.checkHeadTime(index, signed, this.found);
+        if (stream.checkHead(index, signed.head, this.found)) {
+            stream.head = { index, head: signed.head, timestamp: signed.timestamp };
+        }
+        stream.aliveAt = this.uptime;
+        stream.uncoveredSince = null;
+    }
+    findSilence() {
+        const houses = [...this.terms.houseGateways, `${this.trust.origin}/house`];
+        for (const stream of [...this.streams.values()].sort((one, other) => one.id - other.id)) {
+            const since = stream.owesHeadSince(stream.gateway !== null && houses.includes(stream.gateway.name));
+            if (since === null || this.uptime - since <= this.terms.heartbeatAllowance)
+                continue;
+            const seconds = Math.floor((this.uptime - since) / 1000);
+            this.found.add("silent-stream", { stream: BigInt(stream.id) }, `the log grew for ${seconds} seconds without a head of the stream`);
+        }
+    }
+}

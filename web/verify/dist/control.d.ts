@@ -1,0 +1,53 @@
+import type { Crypto } from "./crypto.js";
+import { type VerifyingKey } from "./key.js";
+/** Entry 0: the log's name and who may enrol gateways. */
+export interface Genesis {
+    readonly origin: string;
+    readonly operator: VerifyingKey;
+}
+/** The operator lets a gateway's key open streams. */
+export interface Enrolment {
+    readonly gateway: VerifyingKey;
+    /** The key of the same name whose place it takes. */
+    readonly replaces: {
+        readonly key: VerifyingKey;
+        readonly rotation: boolean;
+        readonly reason: string;
+    } | null;
+}
+/** A gateway opens a stream. */
+export interface StreamOpening {
+    readonly gateway: VerifyingKey;
+    readonly stream: VerifyingKey;
+    readonly previous: {
+        readonly stream: number;
+        readonly size: number;
+    } | null;
+}
+/** The operator withdraws a gateway's key. */
+export interface Revocation {
+    readonly gateway: VerifyingKey;
+    readonly effective: number;
+    readonly reason: string;
+}
+/** The operator bounds what gateways may log in a day. */
+export interface Quota {
+    /** `all`, or `gateway <name>`. */
+    readonly scope: string;
+    readonly issued: number;
+    readonly limits: {
+        readonly statements: string;
+        readonly bytes: string;
+        readonly streams: string;
+    };
+}
+/** Reads a genesis note signed by one of the log's keys. */
+export declare function openGenesis(note: string, logKeys: readonly VerifyingKey[], crypto: Crypto): Promise<Genesis>;
+/** Reads a stream opening, signed by the gateway that it names. Whether that gateway is enrolled is the caller's to look up. */
+export declare function openStreamOpening(note: string, origin: string, crypto: Crypto): Promise<StreamOpening>;
+/** Reads an enrolment signed by the operator, and by both keys if it is a rotation. */
+export declare function openEnrolment(note: string, origin: string, operator: VerifyingKey, crypto: Crypto): Promise<Enrolment>;
+/** Reads a revocation signed by the operator. */
+export declare function openRevocation(note: string, origin: string, operator: VerifyingKey, crypto: Crypto): Promise<Revocation>;
+/** Reads a quota signed by the operator. */
+export declare function openQuota(note: string, origin: string, operator: VerifyingKey, crypto: Crypto): Promise<Quota>;

@@ -1,0 +1,71 @@
+import { type Enrolment } from "./control.js";
+import { type StatementEntry } from "./entry.js";
+import { type VerifyingKey } from "./key.js";
+import { type PolicyCosignature } from "./policy.js";
+import { type VerifiedStatement } from "./statement.js";
+import type { Trust } from "./trust.js";
+/** The `format` of a presentation. */
+export declare const PRESENTATION_FORMAT = "vouchlog/v1 presentation";
+/** Longest presentation, in bytes. */
+export declare const MAX_PRESENTATION_BYTES: number;
+/** Whose a stream is: proofs of the enrolment of its gateway's key and of its opening, and what is known of a revocation. */
+export interface StreamIdentity {
+    readonly enrolment: string;
+    readonly opening: string;
+    readonly status: {
+        readonly asOf: bigint;
+        readonly revocation: string | null;
+    } | null;
+}
+/** A presentation as read; nothing in it is verified. */
+export interface Presentation {
+    readonly origin: string;
+    readonly sdJwt: string;
+    readonly proof: string;
+    readonly genesis: string;
+    readonly stream: StreamIdentity;
+    readonly signedBy: StreamIdentity | null;
+}
+/** Why a gateway's key is taken for the gateway's. */
+export type KeyTrust = "operator" | "pinned" | "rotated-from-pinned";
+/** What is shown of the revocation of a gateway's key. */
+export type KeyStatus = {
+    readonly known: "nothing";
+}
+/** By the word of the sender and of the log it asked, up to this size of the log. */
+ | {
+    readonly known: "not-revoked";
+    readonly asOf: bigint;
+}
+/** The entry is proven; the statement was logged before the time that it names. */
+ | {
+    readonly known: "revoked-later";
+    readonly index: bigint;
+    readonly effective: number;
+    readonly reason: string;
+};
+/** What a presentation shows. */
+export interface VerifiedPresentation {
+    readonly statement: VerifiedStatement;
+    readonly index: bigint;
+    readonly entry: StatementEntry;
+    readonly gateway: VerifyingKey;
+    /** Index of the entry that enrolled the gateway's key. */
+    readonly enrolled: bigint;
+    readonly trust: KeyTrust;
+    readonly status: KeyStatus;
+    readonly origin: string;
+    /** Size of the tree that the statement's entry was proven in. */
+    readonly size: bigint;
+    readonly cosignatures: readonly PolicyCosignature[];
+    /** POSIX seconds by which a witness of the policy had seen the entry; null if none states a time. */
+    readonly witnessedUntil: bigint | null;
+}
+/** Reads a presentation file. */
+export declare function parsePresentation(bytes: Uint8Array): Presentation;
+/** Why an enrolled key is taken for the gateway's. */
+export declare function trustIn({ gateway, replaces }: Enrolment, trust: Trust): KeyTrust;
+/** Verifies that the disclosed fields are those of a record whose statement is in the log, signed by an enrolled gateway. */
+export declare function verifyPresentation(presentation: Presentation, trust: Trust): Promise<VerifiedPresentation>;
+/** Reads and verifies a presentation file. */
+export declare function verifyPresentationFile(bytes: Uint8Array, trust: Trust): Promise<VerifiedPresentation>;

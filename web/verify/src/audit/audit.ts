@@ -1,0 +1,255 @@
+// One audit from beginning to end: the checkpoint, what contradicts it, the walk, the report.
+
+import { equalBytes } from "../bytes.js";
+import type { SignedCheckpoint } from "../checkpoint.js";
+import { cosignatures, type Cosigned } from "../cosigned.js";
+import { orNull, VerifyError } from "../errors.js";
+import { checkpointFault } from "../finding.js";
+import type { FindingKind } from "../kinds.js";
+import type { TreeHead } from "../merkle.js";
+import { TILE_WIDTH, tileWidth } from "../tile.js";
+import type { Trust } from "../trust.js";
+import { Found, type Cause, type Finding } from "./found.js";
+import { Log, type ReadObject } from "./log.js";
+import { prefixRoot } from "./prefix.js";
+import { Rules } from "./rules.js";
+import { Tiles } from "./tiles.js";
+import { Walk, type Fetched } from "./walk.js";
+
+export type { Finding, ReadObject };
+
+/** Checkpoints from elsewhere that are compared. */
+const MAX_KNOWN = 256;
+const MAX_IN_FLIGHT = 256;
+
+/** Behaviour that has a sensible default. */
+export interface AuditOptions {
+  /** The checkpoint that this auditor verified before. */
+  readonly verified?: string;
+  /** Checkpoints that others saw, from the witnesses say. Those that the log did not sign are ignored. */
+  readonly witnessed?: readonly string[];
+  /** POSIX seconds; without a time no checkpoint is stale by its age. */
+  readonly now?: number;
+  /** Seconds; default 24 h. */
+  readonly maxCheckpointAge?: number;
+  /** What the entries are: by default those of Vouchlog if the first is a genesis entry, else opaque bytes. */
+  readonly entries?: "detect" | "vouchlog" | "opaque";
+  /** The largest log that is walked through; default 2^40. */
+  readonly maxEntries?: number;
+  /** Requests in flight at once, 1 to 256; default 8. */
+  readonly inFlight?: number;
+  /** Milliseconds in which the log writes the heads of active streams; default 30,000. */
+  readonly headInterval?: number;
+  /** Milliseconds an open stream may go without a head; default 90,000. */
+  readonly heartbeatAllowance?: number;
+  /** Names of gateways whose streams have no heartbeat, besides `<origin>/house`. */
+  readonly houseGateways?: readonly string[];
+  /** Called after each bundle with the number of entries behind the audit, and of the log. */
+  readonly onProgress?: (done: number, total: number) => void;
+  /** Stops the audit. */
+  readonly signal?: { readonly aborted: boolean };
+}
+
+/** What an audit comes to. */
+export interface AuditReport {
+  readonly origin: string;
+  /** The checkpoint that the log serves; null if it serves none that it signed. */
+  readonly checkpoint: SignedCheckpoint | null;
+  readonly cosigned: Cosigned | null;
+  /** No findings at all. A statement about the log, not about its records. */
+  readonly isClean: boolean;
+  readonly findings: readonly Finding[];
+  /** How many findings of each kind there are; the list has at most sixteen of each. */
+  readonly counts: ReadonlyMap<FindingKind, number>;
+  /** Entries read. */
+  readonly entries: number;
+  /** Whether the entries were read as Vouchlog's. */
+  readonly isVouchlog: boolean;
+  readonly statements: number;
+  readonly gateways: number;
+  readonly streams: readonly StreamReport[];
+}
+
+/** A stream, as the log has it. */
+export interface StreamReport {
+  readonly stream: number;
+  readonly gateway: string | null;
+  readonly statements: number;
+  readonly heads: number;
+  readonly declaredLosses: number;
+  readonly closed: boolean;
+  readonly succeededBy: number | null;
+  readonly isRevoked: boolean;
+  /** Whether its statements follow one another and lead to what its gateway signed. */
+  readonly isComplete: boolean;
+}
+
+/**
+ * Audits a whole log: its checkpoint, what others saw of it, every tile and every entry. Faults of the log are findings of the report;
+ * it throws a `VerifyError` of class `unreadable` if the log cannot be asked.
+ */
+export async function auditLog(read: ReadObject, trust: Trust, options: AuditOptions = {}): Promise<AuditReport> {
+  return new Audit(new Log(read), trust, options).run();
+}
+
+class Audit {
+  private readonly found = new Found();
+
+  constructor(private readonly log: Log, private readonly trust: Trust, private readonly options: AuditOptions) {}
+
+  async run(): Promise<AuditReport> {
+    const signed = await this.checkpoint();
+    if (signed === null) return this.report(null, null, null);
+    const cosigned = await this.cosigned(signed);
+    let goesOn = await this.compare(signed);
+    const most = this.options.maxEntries ?? 2 ** 40;
+    if (signed.head.size > BigInt(Math.min(most, 2 ** 40))) {
+      const words = `the log signed a tree of ${signed.head.size} entries, so none was read`;
+      this.found.add("impossible-size", { checkpoint: signed.head.size }, words);
+      goesOn = false;
+    }
+    if (!goesOn) return this.report(signed, cosigned, null);
+    const tiles = await Tiles.open(this.log, signed.head, this.found);
+    const walk = new Walk(signed.head, tiles, this.found, (isGenesis) => this.rulesFor(isGenesis));
+    await this.walk(Number(signed.head.size), walk);
+    walk.finish();
+    return this.report(signed, cosigned, walk);
+  }
+
+  /** The checkpoint that the log serves; null, and a finding, if there is none that it signed. */
+  private async checkpoint(): Promise<SignedCheckpoint | null> {
+    const note = await this.log.checkpoint();
+    if (note === null) {
+      this.found.add("missing-checkpoint", {}, "the log serves no checkpoint");
+      return null;
+    }
+    try {
+      return await this.trust.open(note);
+    } catch (error) {
+      if (!(error instanceof VerifyError) || error.reason === "unsupported") throw error;
+      this.found.add(checkpointFault(error), {}, error.message);
+      return null;
+    }
+  }
+
+  private async cosigned(signed: SignedCheckpoint): Promise<Cosigned> {
+    const place = { checkpoint: signed.head.size };
+    const cosigned = await cosignatures(signed, this.trust);
+    let forged: Cause | null = null;
+    for (const key of cosigned.forged) {
+      const cause = this.found.add("forged-cosignature", place, `the line of witness ${key.name}+${key.id} does not verify`);
+      forged ??= cause;
+    }
+    if (!cosigned.quorum) {
+      const finding = this.found.add("missing-quorum", place, "the checkpoint has no quorum of witnesses");
+      if (forged !== null) this.found.explain(finding, forged);
+    }
+    const { now, maxCheckpointAge = 24 * 60 * 60 } = this.options;
+    if (now !== undefined && cosigned.newest !== null && BigInt(now) - cosigned.newest > BigInt(maxCheckpointAge)) {
+      this.found.add("stale-checkpoint", place, `the newest cosignature is older than ${maxCheckpointAge} seconds`);
+    }
+    return cosigned;
+  }
+
+  /** Compares the checkpoint with what is known. False if what this auditor verified contradicts it. */
+  private async compare(served: SignedCheckpoint): Promise<boolean> {
+    let goesOn = true;
+    if (this.options.verified !== undefined) {
+      const known = await this.trust.open(this.options.verified);
+      goesOn = await this.compareWith(known.head, served.head, "shrunken-log");
+    }
+    for (const note of (this.options.witnessed ?? []).slice(0, MAX_KNOWN)) {
+      // Anyone could have made up one that the log did not sign: it shows nothing about the log.
+      const known = await orNull(this.trust.open(note));
+      if (known !== null) await this.compareWith(known.head, served.head, "stale-checkpoint");
+    }
+    return goesOn;
+  }
+
+  /** SPEC: a smaller size than known is a rollback, or an old view; one size with two roots is a fork; a larger size needs a proof. */
+  private async compareWith(known: TreeHead, served: TreeHead, ifSmaller: FindingKind): Promise<boolean> {
+    const place = { checkpoint: served.size };
+    if (known.size === served.size) {
+      if (equalBytes(known.root, served.root)) return true;
+      this.found.add("split-view", place, `the log signed two roots for size ${served.size}`);
+      return false;
+    }
+    const [older, newer] = known.size < served.size ? [known, served] : [served, known];
+    const cause = await this.contradiction(older, newer, served.size);
+    if (known.size < served.size) return cause === null;
+    const finding = this.found.add(ifSmaller, place, `the log serves a checkpoint of size ${served.size}, and one of size ${known.size} is known`);
+    if (cause !== null) this.found.explain(finding, cause);
+    return false;
+  }
+
+  /** The finding, if the newer tree does not contain the older one. */
+  private async contradiction(older: TreeHead, newer: TreeHead, served: bigint): Promise<Cause | null> {
+    // SPEC: the empty tree is a prefix of every other.
+    if (older.size === 0n) return null;
+    const root = await prefixRoot(this.log, older.size, newer);
+    // Tiles that prove nothing are not held against the checkpoint; if they are of the served tree, the walk finds out why.
+    if (root === null || equalBytes(root, older.root)) return null;
+    return this.found.add("inconsistent-heads", { checkpoint: served }, `the tree of size ${newer.size} does not contain the one of size ${older.size}`);
+  }
+
+  /** What the entries of a log are, by its first. */
+  private rulesFor(isGenesis: boolean): Rules | null {
+    const { entries = "detect", headInterval = 30_000, heartbeatAllowance = 90_000, houseGateways = [] } = this.options;
+    if (entries === "opaque" || (entries === "detect" && !isGenesis)) return null;
+    return new Rules(this.trust, { headInterval, heartbeatAllowance, houseGateways }, this.found);
+  }
+
+  /** Walks to the end, several requests at a time, one bundle after the other. */
+  private async walk(size: number, walk: Walk): Promise<void> {
+    const bundles = Math.ceil(size / TILE_WIDTH);
+    const depth = Math.min(Math.max(this.options.inFlight ?? 8, 1), MAX_IN_FLIGHT);
+    const pending: Promise<Fetched>[] = [];
+    for (let bundle = 0, asked = 0; bundle < bundles; bundle++) {
+      for (; asked < bundles && pending.length < depth; asked++) {
+        const fetching = this.fetch(asked, size);
+        // Awaited below, in order; a rejection before that is not lost.
+        fetching.catch(() => undefined);
+        pending.push(fetching);
+      }
+      const fetched = await pending.shift()!;
+      if (this.options.signal?.aborted) throw new VerifyError("unreadable", "the audit was stopped");
+      await walk.take(fetched);
+      if (walk.givesUp(fetched)) return;
+      this.options.onProgress?.(Math.min((bundle + 1) * TILE_WIDTH, size), size);
+    }
+  }
+
+  /** A bundle, the tile beside it, and the full tiles above that the walk has not seen yet. */
+  private async fetch(bundle: number, size: number): Promise<Fetched> {
+    const width = tileWidth(0, BigInt(bundle), BigInt(size));
+    const parents = await Promise.all(Tiles.parentsOf(bundle, bundle === 0, size).map(
+      async ({ level, index }) => ({ level, index, bytes: await this.log.tile(level, index, TILE_WIDTH) })));
+    // A partial tile was read with the others of the right edge.
+    const [entries, tile] = await Promise.all([
+      this.log.bundle(bundle, width),
+      width === TILE_WIDTH ? this.log.tile(0, bundle, width).then((bytes) => ({ bytes })) : null,
+    ]);
+    return { bundle, width, entries, tile, parents };
+  }
+
+  private report(checkpoint: SignedCheckpoint | null, cosigned: Cosigned | null, walk: Walk | null): AuditReport {
+    const findings = this.found.findings();
+    const rules = walk?.rules ?? null;
+    const streams = [...(rules?.streams.values() ?? [])].sort((one, other) => one.id - other.id).map((stream) => ({
+      stream: stream.id,
+      gateway: stream.gateway?.name ?? null,
+      statements: stream.statements,
+      heads: stream.heads,
+      declaredLosses: stream.losses,
+      closed: stream.closed !== null,
+      succeededBy: stream.succeeded,
+      isRevoked: stream.withdrawn !== null,
+      isComplete: stream.broken === null,
+    }));
+    return {
+      origin: this.trust.origin, checkpoint, cosigned, isClean: findings.length === 0, findings, counts: this.found.counts,
+      entries: walk?.entries ?? 0, isVouchlog: rules !== null, statements: rules?.statements ?? 0,
+      gateways: rules?.registry.count ?? 0, streams,
+    };
+  }
+}

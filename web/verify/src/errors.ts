@@ -1,0 +1,92 @@
+// Why something was refused: one error type, and one class for each kind of reason.
+
+/**
+ * The classes of reasons. A program may match on them; `message` is for people and may change.
+ *
+ * | class | means |
+ * | --- | --- |
+ * | `too-large` | a bound of this package is exceeded |
+ * | `format` | the bytes are not of the format they should be |
+ * | `key` | a key, a key name or an origin is malformed, or of a type that cannot be used here |
+ * | `signature` | no known key signed, or the signature of a known key does not verify |
+ * | `other-log` | the file is about another log than the one that the caller trusts |
+ * | `quorum` | the checkpoint does not satisfy the witness policy |
+ * | `not-included` | an inclusion, consistency or range proof does not lead to the root |
+ * | `entry` | an entry of another kind stands where one is needed, or it cannot be decoded |
+ * | `note` | a control note is malformed, is for another log, or is not signed by the key that must sign it |
+ * | `order` | an entry does not stand before the entry that needs it |
+ * | `other-key` | an enrolment, opening or revocation is about another key |
+ * | `not-pinned` | the gateway's key is none of the pinned keys, and none of them rotated to it |
+ * | `revoked` | the gateway's key was not to be trusted when the statement was logged |
+ * | `house-stream` | no gateway signs the statements of the log's house stream |
+ * | `statement` | the SD-JWT does not verify |
+ * | `mismatch` | statement, stream and entry contradict each other |
+ * | `incomplete` | statements are missing, or do not lead to what the gateway signed |
+ * | `duplicate` | something that may occur once occurs twice |
+ * | `other-session` | a record belongs to another session |
+ * | `no-entry` | a proof does not carry the entry it is about |
+ * | `unsupported` | a check needs an algorithm that the caller did not supply, as ML-DSA-44 |
+ * | `refuted` | an evidence file does not show what it claims |
+ * | `unreadable` | the log could not be read |
+ */
+export type ReasonClass =
+  | "too-large" | "format" | "key" | "signature" | "other-log" | "quorum" | "not-included" | "entry" | "note" | "order"
+  | "other-key" | "not-pinned" | "revoked" | "house-stream" | "statement" | "mismatch" | "incomplete" | "duplicate"
+  | "other-session" | "no-entry" | "unsupported" | "refuted" | "unreadable";
+
+/** Every class, for programs that list them. */
+export const REASON_CLASSES: readonly ReasonClass[] = [
+  "too-large", "format", "key", "signature", "other-log", "quorum", "not-included", "entry", "note", "order",
+  "other-key", "not-pinned", "revoked", "house-stream", "statement", "mismatch", "incomplete", "duplicate",
+  "other-session", "no-entry", "unsupported", "refuted", "unreadable",
+];
+
+/** The only error this package throws on foreign bytes. */
+export class VerifyError extends Error {
+  /** The class of the reason. */
+  readonly reason: ReasonClass;
+
+  constructor(reason: ReasonClass, message: string) {
+    super(message);
+    this.name = "VerifyError";
+    this.reason = reason;
+  }
+}
+
+/** Throws a {@link VerifyError}. */
+export function refuse(reason: ReasonClass, message: string): never {
+  throw new VerifyError(reason, message);
+}
+
+/** Runs `read` and gives any refusal another class: a malformed key inside a note is a malformed note. */
+export function recast<T>(reason: ReasonClass, what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw recasted(reason, what, error);
+  }
+}
+
+/** As {@link recast}, for what is read asynchronously. A missing algorithm stays what it is. */
+export async function recastAsync<T>(reason: ReasonClass, what: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw recasted(reason, what, error);
+  }
+}
+
+function recasted(reason: ReasonClass, what: string, error: unknown): unknown {
+  if (!(error instanceof VerifyError) || error.reason === "unsupported") return error;
+  return new VerifyError(reason, `${what}: ${error.message}`);
+}
+
+/** The value, or null where it was refused. Other errors are bugs and pass through, as does a missing algorithm. */
+export async function orNull<T>(read: Promise<T>): Promise<T | null> {
+  try {
+    return await read;
+  } catch (error) {
+    if (error instanceof VerifyError && error.reason !== "unsupported") return null;
+    throw error;
+  }
+}

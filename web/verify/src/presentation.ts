@@ -1,0 +1,240 @@
+// Presentations: chosen fields of a record, with everything that leads from them to the log's key (docs/statements.md).
+
+import { openEnrolment, openGenesis, openRevocation, openStreamOpening, type Enrolment } from "./control.js";
+import { decodeEntry, type Entry, type StatementEntry } from "./entry.js";
+import { recast, refuse, VerifyError } from "./errors.js";
+import { Fields, parseJson, type Parsed } from "./json.js";
+import { sameKey, type VerifyingKey } from "./key.js";
+import { leafHash, verifyInclusion } from "./merkle.js";
+import { witnessedUntil, type PolicyCosignature } from "./policy.js";
+import { parseProofFile } from "./proof_file.js";
+import { verifyStatement, type VerifiedStatement } from "./statement.js";
+import type { Trust } from "./trust.js";
+
+/** The `format` of a presentation. */
+export const PRESENTATION_FORMAT = "vouchlog/v1 presentation";
+/** Longest presentation, in bytes. */
+export const MAX_PRESENTATION_BYTES = 4 << 20;
+
+/** Whose a stream is: proofs of the enrolment of its gateway's key and of its opening, and what is known of a revocation. */
+export interface StreamIdentity {
+  readonly enrolment: string;
+  readonly opening: string;
+  readonly status: { readonly asOf: bigint; readonly revocation: string | null } | null;
+}
+
+/** A presentation as read; nothing in it is verified. */
+export interface Presentation {
+  readonly origin: string;
+  readonly sdJwt: string;
+  readonly proof: string;
+  readonly genesis: string;
+  readonly stream: StreamIdentity;
+  readonly signedBy: StreamIdentity | null;
+}
+
+/** Why a gateway's key is taken for the gateway's. */
+export type KeyTrust = "operator" | "pinned" | "rotated-from-pinned";
+
+/** What is shown of the revocation of a gateway's key. */
+export type KeyStatus =
+  | { readonly known: "nothing" }
+  /** By the word of the sender and of the log it asked, up to this size of the log. */
+  | { readonly known: "not-revoked"; readonly asOf: bigint }
+  /** The entry is proven; the statement was logged before the time that it names. */
+  | { readonly known: "revoked-later"; readonly index: bigint; readonly effective: number; readonly reason: string };
+
+/** What a presentation shows. */
+export interface VerifiedPresentation {
+  readonly statement: VerifiedStatement;
+  readonly index: bigint;
+  readonly entry: StatementEntry;
+  readonly gateway: VerifyingKey;
+  /** Index of the entry that enrolled the gateway's key. */
+  readonly enrolled: bigint;
+  readonly trust: KeyTrust;
+  readonly status: KeyStatus;
+  readonly origin: string;
+  /** Size of the tree that the statement's entry was proven in. */
+  readonly size: bigint;
+  readonly cosignatures: readonly PolicyCosignature[];
+  /** POSIX seconds by which a witness of the policy had seen the entry; null if none states a time. */
+  readonly witnessedUntil: bigint | null;
+}
+
+/** Reads a presentation file. */
+export function parsePresentation(bytes: Uint8Array): Presentation {
+  if (bytes.length > MAX_PRESENTATION_BYTES) refuse("too-large", `the presentation has more than ${MAX_PRESENTATION_BYTES} bytes`);
+  const fields = new Fields(parseJson(bytes), "the presentation",
+    ["format", "origin", "sd_jwt", "proof", "genesis", "stream"], ["signed_by"]);
+  if (fields.string("format") !== PRESENTATION_FORMAT) refuse("format", `its format is not \`${PRESENTATION_FORMAT}\``);
+  return {
+    origin: fields.string("origin"),
+    sdJwt: fields.string("sd_jwt"),
+    proof: fields.string("proof"),
+    genesis: fields.string("genesis"),
+    stream: readIdentity(fields.get("stream")),
+    signedBy: fields.has("signed_by") ? readIdentity(fields.get("signed_by")) : null,
+  };
+}
+
+function readIdentity(value: Parsed): StreamIdentity {
+  const fields = new Fields(value, "a stream of the presentation", ["enrolment", "opening"], ["status"]);
+  const identity = { enrolment: fields.string("enrolment"), opening: fields.string("opening") };
+  if (!fields.has("status")) return { ...identity, status: null };
+  const status = new Fields(fields.get("status"), "the status of a key", ["as_of"], ["revocation"]);
+  const revocation = status.has("revocation") ? status.string("revocation") : null;
+  return { ...identity, status: { asOf: status.u64("as_of"), revocation } };
+}
+
+/** An entry that is in the log. */
+interface ProvenEntry {
+  readonly index: bigint;
+  readonly entry: Entry;
+  readonly size: bigint;
+  readonly cosignatures: readonly PolicyCosignature[];
+}
+
+async function prove(proof: string, what: string, trust: Trust): Promise<ProvenEntry> {
+  const file = recast("format", `the proof of ${what}`, () => parseProofFile(proof));
+  if (file.extra === null) refuse("no-entry", `the proof of ${what} does not carry the entry`);
+  const { head, cosignatures } = await keepClass(`the checkpoint over ${what}`, () => trust.checkpoint(file.note.note));
+  recast("not-included", what, () => verifyInclusion(file.index, head, leafHash(file.extra!), file.proof));
+  const entry = recast("entry", what, () => decodeEntry(file.extra!));
+  return { index: file.index, entry, size: head.size, cosignatures };
+}
+
+/** Names what was being checked, and keeps the class of the refusal. */
+async function keepClass<T>(what: string, check: () => Promise<T>): Promise<T> {
+  try {
+    return await check();
+  } catch (error) {
+    throw error instanceof VerifyError ? new VerifyError(error.reason, `${what}: ${error.message}`) : error;
+  }
+}
+
+function checkBefore(what: string, index: bigint, before: bigint): void {
+  if (index >= before) refuse("order", `${what} is at index ${index}, not before index ${before}`);
+}
+
+const otherEntry = (what: string): never => refuse("entry", `the proof of ${what} is for another kind of entry`);
+
+async function operatorOf(genesis: string, trust: Trust): Promise<VerifyingKey> {
+  const proven = await prove(genesis, "the genesis", trust);
+  checkBefore("the genesis", proven.index, 1n);
+  const { entry } = proven;
+  if (entry.kind !== "genesis") return otherEntry("the genesis");
+  const opened = await openGenesis(entry.note, [trust.log], trust.crypto);
+  if (opened.origin !== trust.origin) refuse("other-log", "the genesis is another log's");
+  return opened.operator;
+}
+
+/** A stream of an enrolled gateway. */
+interface ProvenStream {
+  readonly id: bigint;
+  readonly gateway: VerifyingKey;
+  readonly enrolled: bigint;
+  readonly trust: KeyTrust;
+  readonly status: KeyStatus;
+  readonly key: VerifyingKey;
+}
+
+async function proveStream(identity: StreamIdentity, trust: Trust, operator: VerifyingKey): Promise<ProvenStream> {
+  const opened = await prove(identity.opening, "the opening of the stream", trust);
+  if (opened.entry.kind !== "stream-opened" || opened.index >= 1n << 40n) return otherEntry("the opening of the stream");
+  const opening = await openStreamOpening(opened.entry.note, trust.origin, trust.crypto);
+  // The log holds the house stream's key: it could have signed anything itself.
+  if (opening.gateway.name === `${trust.origin}/house`) refuse("house-stream", `stream ${opened.index} is the log's house stream`);
+  // SPEC: a stream is opened by a key that the operator enrolled before.
+  const proven = await prove(identity.enrolment, "the enrolment of the gateway", trust);
+  checkBefore("the enrolment of the gateway", proven.index, opened.index);
+  if (proven.entry.kind !== "gateway-enrolled") return otherEntry("the enrolment of the gateway");
+  const enrolment = await openEnrolment(proven.entry.note, trust.origin, operator, trust.crypto);
+  if (!sameKey(enrolment.gateway, opening.gateway)) refuse("other-key", "the enrolment is of another key");
+  const keyTrust = trustIn(enrolment, trust);
+  const status = await keyStatus(identity, { gateway: opening.gateway, enrolled: proven.index }, operator, trust);
+  return { id: opened.index, gateway: opening.gateway, enrolled: proven.index, trust: keyTrust, status, key: opening.stream };
+}
+
+/** Why an enrolled key is taken for the gateway's. */
+export function trustIn({ gateway, replaces }: Enrolment, trust: Trust): KeyTrust {
+  const isPinned = (key: VerifyingKey): boolean => trust.gateways.some((pinned) => sameKey(pinned, key));
+  if (trust.gateways.length === 0) return "operator";
+  if (isPinned(gateway)) return "pinned";
+  if (replaces?.rotation && isPinned(replaces.key)) return "rotated-from-pinned";
+  return refuse("not-pinned", `the key ${gateway.id} of ${gateway.name} is none of the pinned keys`);
+}
+
+async function keyStatus(
+  { status }: StreamIdentity, key: { gateway: VerifyingKey; enrolled: bigint }, operator: VerifyingKey, trust: Trust,
+): Promise<KeyStatus> {
+  if (status === null) return { known: "nothing" };
+  if (status.revocation === null) return { known: "not-revoked", asOf: status.asOf };
+  const what = "the revocation of the gateway's key";
+  const proven = await prove(status.revocation, what, trust);
+  const revoked = await readRevocation(proven, operator, trust);
+  if (!sameKey(revoked.key, key.gateway)) refuse("other-key", `${what} is of another key`);
+  checkBefore("the enrolment of the gateway", key.enrolled, proven.index);
+  return { known: "revoked-later", index: proven.index, effective: revoked.effective, reason: revoked.reason };
+}
+
+/** A revocation, or a replacement by the operator, which revokes the old key as of its entry. */
+async function readRevocation(
+  { entry }: ProvenEntry, operator: VerifyingKey, trust: Trust,
+): Promise<{ key: VerifyingKey; effective: number; reason: string }> {
+  if (entry.kind === "gateway-revoked") {
+    const { gateway, effective, reason } = await openRevocation(entry.note, trust.origin, operator, trust.crypto);
+    return { key: gateway, effective, reason };
+  }
+  if (entry.kind !== "gateway-enrolled") return otherEntry("the revocation of the gateway's key");
+  const { replaces } = await openEnrolment(entry.note, trust.origin, operator, trust.crypto);
+  if (replaces === null || replaces.rotation) return otherEntry("the revocation of the gateway's key");
+  return { key: replaces.key, effective: entry.loggedAt, reason: replaces.reason };
+}
+
+/** Verifies that the disclosed fields are those of a record whose statement is in the log, signed by an enrolled gateway. */
+export async function verifyPresentation(presentation: Presentation, trust: Trust): Promise<VerifiedPresentation> {
+  if (presentation.origin !== trust.origin) refuse("other-log", "the presentation is about another log");
+  const operator = await operatorOf(presentation.genesis, trust);
+  const stream = await proveStream(presentation.stream, trust, operator);
+  const signer = presentation.signedBy === null ? stream : await proveStream(presentation.signedBy, trust, operator);
+
+  const proven = await prove(presentation.proof, "the statement's entry", trust);
+  const { entry, index, size, cosignatures } = proven;
+  if (!entry.isStatement) return otherEntry("the statement's entry");
+  if (BigInt(entry.stream) !== stream.id) refuse("mismatch", `the entry is in stream ${entry.stream}, not in stream ${stream.id}`);
+  checkBefore("the opening of the stream", stream.id, index);
+  // SPEC: a gateway goes by its name; the operator may enrol a new key for it.
+  if (signer.gateway.name !== stream.gateway.name) refuse("mismatch", "one gateway signed the statement, another logged it");
+  checkBefore("the opening of the signing stream", signer.id, index);
+
+  const statement = await verifyStatement(presentation.sdJwt, signer.key, trust.crypto);
+  checkClaims(statement, signer, entry);
+  for (const { status } of [signer, stream]) {
+    if (status.known === "revoked-later" && status.effective <= entry.loggedAt) {
+      refuse("revoked", "the gateway's key was revoked before the statement was logged: anyone who has it may have made it");
+    }
+  }
+  const status: KeyStatus = stream.status.known === "not-revoked" && stream.status.asOf > size
+    ? { known: "not-revoked", asOf: size }
+    : stream.status;
+  return {
+    statement, index, entry, status, size, cosignatures,
+    gateway: stream.gateway, enrolled: stream.enrolled, trust: stream.trust,
+    origin: trust.origin, witnessedUntil: witnessedUntil(cosignatures),
+  };
+}
+
+/** SPEC: the statement names the stream whose key signed and its gateway; the entry repeats what the statement claims. */
+function checkClaims({ claims, digest }: VerifiedStatement, signer: ProvenStream, entry: StatementEntry): void {
+  if (BigInt(claims.stream) !== signer.id) refuse("mismatch", "the statement names another stream than the one whose key signed it");
+  if (claims.issuer !== signer.gateway.name) refuse("mismatch", "the statement names another issuer than the stream's gateway");
+  if (digest !== entry.digest) refuse("mismatch", "another digest was logged than the statement's");
+  if (claims.kind !== entry.kind) refuse("mismatch", "the statement was logged as one of another kind");
+  if (claims.evidence !== entry.evidence) refuse("mismatch", "the statement claims other evidence than its entry");
+}
+
+/** Reads and verifies a presentation file. */
+export async function verifyPresentationFile(bytes: Uint8Array, trust: Trust): Promise<VerifiedPresentation> {
+  return verifyPresentation(parsePresentation(bytes), trust);
+}

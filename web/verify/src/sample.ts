@@ -1,0 +1,64 @@
+// Samples: entries drawn by the root of a checkpoint, each with its proof (docs/auditing.md, "Samples").
+
+import { concat, encodeUtf8, u64 } from "./bytes.js";
+import { recast, refuse } from "./errors.js";
+import { Fields, parseJson } from "./json.js";
+import { leafHash, verifyInclusion, type Hash } from "./merkle.js";
+import { parseProofFile } from "./proof_file.js";
+import { sha256 } from "./sha256.js";
+import type { Trust } from "./trust.js";
+
+/** The `format` of a sample. */
+export const SAMPLE_FORMAT = "vouchlog/v1 sample";
+const MAX_SAMPLE_BYTES = 256 << 20;
+const MAX_SAMPLE = 1 << 16;
+
+/** Entries that the root of a checkpoint draws, each proven. */
+export interface VerifiedSample {
+  readonly size: bigint;
+  readonly root: Hash;
+  readonly entries: readonly { readonly index: bigint; readonly entry: Uint8Array }[];
+}
+
+/** The indexes that a root draws from a tree of this size, in ascending order. */
+export function drawSample(root: Uint8Array, size: bigint, count: number): bigint[] {
+  if (BigInt(count) > size || count > MAX_SAMPLE) refuse("format", `a sample of ${count} from ${size} entries cannot be drawn`);
+  const drawn = new Set<bigint>();
+  // SPEC: above the last whole multiple of the size, low indexes would be likelier than high ones.
+  const limit = size === 0n ? 0n : ((2n ** 64n - 1n) / size) * size;
+  for (let block = 0n; drawn.size < count; block++) {
+    const hash = sha256(concat(encodeUtf8("vouchlog/v1 sample\n"), root, u64(size), u64(BigInt(count)), u64(block)));
+    const view = new DataView(hash.buffer);
+    for (let at = 0; at < 32 && drawn.size < count; at += 8) {
+      const candidate = view.getBigUint64(at);
+      if (candidate < limit) drawn.add(candidate % size);
+    }
+  }
+  return [...drawn].sort((one, other) => (one < other ? -1 : 1));
+}
+
+/** Reads and verifies a sample. */
+export async function verifySampleFile(bytes: Uint8Array, trust: Trust): Promise<VerifiedSample> {
+  if (bytes.length > MAX_SAMPLE_BYTES) refuse("too-large", `the sample has more than ${MAX_SAMPLE_BYTES} bytes`);
+  const fields = new Fields(parseJson(bytes), "the sample", ["format", "origin", "checkpoint", "entries"]);
+  fields.string("origin");
+  if (fields.string("format") !== SAMPLE_FORMAT) refuse("format", `its format is not \`${SAMPLE_FORMAT}\``);
+  const drawn = fields.list("entries").map((value) => {
+    const read = new Fields(value, "an entry of the sample", ["index", "proof_file"]);
+    return { index: read.u64("index"), proof: read.string("proof_file") };
+  });
+  const signed = await trust.checkpoint(fields.string("checkpoint"));
+  const { size, root } = signed.head;
+  const expected = drawSample(root, size, drawn.length);
+  const entries = drawn.map(({ index, proof }, at) => {
+    if (index !== expected[at]) refuse("mismatch", "these are not the entries that the root draws");
+    const file = recast("format", `the proof of entry ${index}`, () => parseProofFile(proof));
+    if (file.extra === null) refuse("no-entry", `the proof of entry ${index} does not carry the entry`);
+    if (file.index !== index) refuse("mismatch", `the proof of entry ${index} is of another entry`);
+    // Cut out of the sample, each proof file has to hold by itself.
+    if (file.note.note !== signed.note.note) refuse("mismatch", `the proof of entry ${index} is under another checkpoint`);
+    verifyInclusion(index, signed.head, leafHash(file.extra), file.proof);
+    return { index, entry: file.extra };
+  });
+  return { size, root, entries };
+}

@@ -1,0 +1,177 @@
+// Audits of logs in memory: a sound one has no finding, and each fault has the code that docs/auditing.md gives it.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { auditLog, Trust, VerifyError } from "../dist/index.js";
+import { field, keys, POLICY, soundLog, TestLog } from "./log.mjs";
+import { refused, seed, TestKey, utf8 } from "./support.mjs";
+
+const trust = new Trust({ logVkey: keys.log.vkey, policy: POLICY });
+const codes = (report) => report.findings.map(({ kind }) => kind);
+
+/** The codes of an audit of what a log serves after `change`. */
+async function audited(log, change = () => {}, options = {}) {
+  const objects = log.served();
+  change(objects);
+  return auditLog(log.reader(objects), trust, options);
+}
+
+test("a sound log has no finding, whatever its size", async () => {
+  for (const statements of [0, 1, 248, 249, 250, 600, 1500]) {
+    const { log } = soundLog(statements);
+    const report = await audited(log);
+    assert.deepEqual(codes(report), [], `${statements} statements`);
+    assert.ok(report.isClean && report.isVouchlog);
+    assert.equal(report.entries, log.entries.length);
+    assert.equal(report.statements, statements);
+    assert.ok(report.streams.every(({ isComplete }) => isComplete));
+  }
+});
+
+test("a log that is not Vouchlog's has opaque entries", async () => {
+  const log = new TestLog();
+  for (let at = 0; at < 700; at++) log.push(utf8(`entry ${at}`));
+  const report = await audited(log);
+  assert.ok(report.isClean && !report.isVouchlog);
+  assert.equal(codes(await audited(log, undefined, { entries: "vouchlog" }))[0], "bad-genesis");
+});
+
+/** A fault of what is served: a change of the objects, and the codes that it has. */
+const serving = [
+  ["missing-checkpoint", (o) => o.delete("checkpoint")],
+  ["malformed-checkpoint", (o) => o.set("checkpoint", utf8("not a checkpoint\n"))],
+  ["bad-log-signature", (o, log) => o.set("checkpoint", utf8(log.checkpoint(undefined, { by: new TestKey(keys.log.name, 1, seed(9)) })))],
+  ["missing-quorum", (o, log) => o.set("checkpoint", utf8(log.checkpoint(undefined, { witness: null })))],
+  ["missing-tile", (o) => o.delete("tile/0/001")],
+  ["truncated-tile", (o) => o.set("tile/0/001", o.get("tile/0/001").slice(32))],
+  ["tile-parent-mismatch", (o) => flip(o, "tile/0/001", 77)],
+  ["tile-parent-mismatch", (o) => flip(o, "tile/1/000.p/2", 3)],
+  ["missing-bundle", (o) => o.delete("tile/entries/001")],
+  ["truncated-bundle", (o) => o.set("tile/entries/001", o.get("tile/entries/001").slice(0, -56))],
+  ["altered-entry", (o) => flip(o, "tile/entries/001", 200)],
+  ["removed-entry", (o) => o.set("tile/entries/001", o.get("tile/entries/001").slice(56))],
+  ["inserted-entry", (o) => o.set("tile/entries/001", Uint8Array.of(...o.get("tile/entries/001"), 0, 1, 7))],
+  ["reordered-entries", (o) => {
+    const bytes = o.get("tile/entries/001").slice();
+    bytes.set(o.get("tile/entries/001").slice(56, 112), 0);
+    bytes.set(o.get("tile/entries/001").slice(0, 56), 56);
+    o.set("tile/entries/001", bytes);
+  }],
+];
+
+function flip(objects, path, at) {
+  const bytes = objects.get(path).slice();
+  bytes[at] ^= 1;
+  objects.set(path, bytes);
+}
+
+for (const [code, change] of serving) {
+  test(`what is served: ${code}`, async () => {
+    const { log } = soundLog();
+    assert.ok(log.served().has("tile/entries/001"));
+    const report = await audited(log, (objects) => change(objects, log));
+    assert.deepEqual(codes(report), [code]);
+    assert.ok(!report.isClean && report.findings[0].rule.startsWith("R"));
+  });
+}
+
+test("a forged cosignature explains a missing quorum", async () => {
+  const { log } = soundLog(5);
+  const forged = log.checkpoint(undefined, { witness: null }) + keys.witness.sign("another text\n");
+  const report = await audited(log, (objects) => objects.set("checkpoint", utf8(forged)));
+  assert.deepEqual(codes(report), ["forged-cosignature", "missing-quorum"]);
+  assert.equal(report.findings[1].followsFrom, 0);
+});
+
+test("a signed root that no entries lead to", async () => {
+  const { log } = soundLog(5);
+  const other = soundLog(5).log;
+  other.entries[8] = other.entries[8].slice();
+  other.entries[8][53] ^= 1;
+  // Tiles and entries agree with each other; the checkpoint is of another tree.
+  const report = await audited(log, (objects) => objects.set("checkpoint", utf8(other.checkpoint())));
+  assert.deepEqual(codes(report), ["wrong-root"]);
+});
+
+test("heads that were seen elsewhere: split view, rollback, another history, another log", async () => {
+  const { log } = soundLog();
+  const other = soundLog().log;
+  other.entries[7] = other.entries[7].slice();
+  other.entries[7][53] ^= 1;
+  const seen = async (options) => codes(await audited(log, undefined, options));
+  assert.deepEqual(await seen({ verified: log.checkpoint(300), witnessed: [log.checkpoint(257), log.checkpoint(0)] }), []);
+  assert.deepEqual(await seen({ verified: other.checkpoint() }), ["split-view"]);
+  assert.deepEqual(await seen({ verified: other.checkpoint(300) }), ["inconsistent-heads"]);
+  assert.deepEqual(await seen({ witnessed: [other.checkpoint(301)] }), ["inconsistent-heads"]);
+  const { log: longer } = soundLog(700);
+  assert.deepEqual(await seen({ verified: longer.checkpoint() }), ["shrunken-log"]);
+  assert.deepEqual(await seen({ witnessed: [longer.checkpoint()] }), ["stale-checkpoint"]);
+  const stranger = new TestKey(keys.log.name, 1, seed(9));
+  assert.deepEqual(await seen({ witnessed: [other.checkpoint(undefined, { by: stranger })] }), []);
+  assert.deepEqual(await seen({ now: 1_767_225_600 + 90_000 }), ["stale-checkpoint"]);
+  assert.deepEqual(await seen({ maxEntries: 100 }), ["impossible-size"]);
+});
+
+/** Faults that the log signed: what it wrote, and the codes. */
+const signed = [
+  ["bad-genesis", () => { const log = new TestLog(); log.genesis(keys.other); return log; }],
+  ["bad-genesis", (log) => log.genesis()],
+  ["undecodable-entry", (log) => log.push(Uint8Array.of(0x86, ...field(log.now, 6), 65, 10, 10))],
+  ["bad-enrolment", (log) => log.enrol(keys.next, keys.other)],
+  ["second-key-for-a-name", (log) => log.enrol(keys.next)],
+  ["unknown-gateway", (log) => log.open(keys.next)],
+  ["revoked-key-used", (log, s) => { log.revoke(keys.gateway); log.state(s); }],
+  ["bad-opening", (log) => log.open(keys.gateway, "none", keys.other)],
+  ["bad-restart", (log, s) => log.open(keys.gateway, `${s} 999`)],
+  ["unknown-stream", (log) => log.state(1, 2, 0)],
+  ["entry-after-close", (log, s) => { log.head(s, { closes: true }); log.state(s); }],
+  ["stream-gap", (log, s) => log.state(s, 2, 999)],
+  ["stream-fork", (log, s) => log.head(s, { root: new Uint8Array(32) })],
+  ["forged-head", (log, s) => log.head(s, { by: keys.witness })],
+  ["head-without-entries", (log, s) => log.head(s, { size: 900n })],
+  ["time-going-back", (log, s) => { log.now -= 10; log.state(s); log.now += 10; }],
+  ["silent-stream", (log, s) => { for (let at = 0; at < 5; at++) { log.now += 25_000; log.head(s); } }],
+];
+
+for (const [code, write] of signed) {
+  test(`what the log signed: ${code}`, async () => {
+    const base = new TestLog();
+    base.genesis();
+    base.enrol(keys.gateway);
+    base.enrol(keys.other);
+    const s = base.open(keys.gateway);
+    base.open(keys.other);
+    base.state(s);
+    base.head(s);
+    const made = write(base, s);
+    const report = await audited(made instanceof TestLog ? made : base);
+    assert.deepEqual(codes(report), [code]);
+  });
+}
+
+test("a log that cannot be asked is no finding", async () => {
+  const error = await refused(() => auditLog(async () => { throw new TypeError("fetch failed"); }, trust));
+  assert.equal(error.reason, "unreadable");
+  const { log } = soundLog(5);
+  const signal = { aborted: true };
+  assert.equal((await refused(() => audited(log, undefined, { signal }))).reason, "unreadable");
+});
+
+test("a log that serves nothing it signed ends the audit, and does not throw", async () => {
+  const { log } = soundLog();
+  const report = await audited(log, (objects) => { for (const path of [...objects.keys()]) if (path !== "checkpoint") objects.delete(path); });
+  assert.ok(codes(report).includes("missing-bundle"));
+  assert.ok(report.findings.every((finding) => !(finding instanceof VerifyError)));
+});
+
+test("partial tiles may be gone once the full ones exist", async () => {
+  const { log } = soundLog();
+  const older = log.checkpoint(300);
+  const report = await audited(log, (objects) => {
+    objects.set("checkpoint", utf8(older));
+    for (const path of [...objects.keys()]) if (path.includes(".p/") && !path.startsWith("tile/1")) objects.delete(path);
+    objects.set("tile/1/000.p/1", objects.get("tile/1/000.p/2").slice(0, 32));
+  });
+  assert.deepEqual([codes(report), report.entries], [[], 300]);
+});
