@@ -154,7 +154,7 @@ impl<'a> Replay<'a> {
             return Err(format!("gateway `{}` was never enrolled", revocation.gateway.name()));
         };
         let (effective, reason) = (revocation.effective, revocation.reason);
-        gateway.revoked.get_or_insert(Revoked { index, effective, reason });
+        gateway.withdraw(Revoked { index, effective, reason });
         Ok(())
     }
 

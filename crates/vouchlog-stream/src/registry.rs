@@ -24,7 +24,7 @@ pub struct GatewayState {
     pub key: VerifyingKey,
     /// The entry that enrolled it.
     pub enrolled: LeafIndex,
-    /// Set once the operator withdrew it; never unset.
+    /// Set once the operator withdrew it; never unset. Of several withdrawals, the one that takes effect first.
     pub revoked: Option<Revoked>,
     /// The entry that enrolled another key in its place. The key opens no streams after it.
     pub replaced: Option<LeafIndex>,
@@ -43,15 +43,23 @@ impl GatewayState {
         Self { key, enrolled, revoked: None, replaced: None }
     }
 
+    /// Takes up a withdrawal. In force is the one that takes effect first, so that leaving entries out can only make a key look
+    /// better than it is; of two that take effect at the same time, the first.
+    pub fn withdraw(&mut self, revoked: Revoked) {
+        if self.revoked.as_ref().is_none_or(|known| revoked.effective < known.effective) {
+            self.revoked = Some(revoked);
+        }
+    }
+
     /// Takes up that `enrolment`, the entry at `index` of the time `now`, put another key in the place of this one. A replacement by
-    /// the operator revokes it, unless it was revoked before; a rotation does not.
+    /// the operator withdraws it; a rotation does not.
     pub fn replace(&mut self, enrolment: &Enrolment, index: LeafIndex, now: LoggedAt) {
         self.replaced.get_or_insert(index);
         if let Some(Replaces { reason: ReplacementReason::Operator { cause, words }, .. }) =
             &enrolment.replaces
         {
             let reason = format!("{cause}: {words}");
-            self.revoked.get_or_insert(Revoked { index, effective: now, reason });
+            self.withdraw(Revoked { index, effective: now, reason });
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use vouchlog_merkle::{CompactRange, Hash};
 use vouchlog_note::{CosignedCheckpoint, Origin};
-use vouchlog_stream::{Entry, Genesis, StatementEntry, StreamId, StreamOpening, stream_origin};
+use vouchlog_stream::{Entry, EntryError, Genesis, StatementEntry, StreamId, StreamOpening, stream_origin};
 
 use crate::config::LogIdentity;
 use crate::kind::FindingKind;
@@ -35,7 +35,8 @@ impl BrokenRule<'_> {
         let genesis = self.genesis()?;
         let entry = Entry::decode(bytes);
         if kind == FindingKind::UndecodableEntry {
-            return entry.is_err().then(|| format!("entry {index} is not valid"));
+            let is_broken = entry.is_err() && !self.is_of_unknown_kind(kind, place);
+            return is_broken.then(|| format!("entry {index} is not valid"));
         }
         let entry = entry.ok()?;
         let shown = match kind {
@@ -71,6 +72,15 @@ impl BrokenRule<'_> {
         );
         let longest = self.entries.keys().zip(self.entries.keys().skip(1)).any(|(one, next)| next - one > 1);
         may_be && longest
+    }
+
+    /// Whether the entry that cannot be decoded is a control entry of a kind that a later version may have: an old verifier must not
+    /// accuse the log of a new one.
+    pub(super) fn is_of_unknown_kind(&self, kind: FindingKind, place: &Place) -> bool {
+        let bytes = place.entry.and_then(|index| self.entries.get(&index));
+        let decoded = bytes.map(|bytes| Entry::decode(bytes));
+        kind == FindingKind::UndecodableEntry
+            && matches!(decoded, Some(Err(EntryError::Kind(unknown))) if unknown & 0x80 != 0)
     }
 
     /// The genesis entry, if it is there and is that of the log.

@@ -186,6 +186,9 @@ fn entries(
         None if rule.genesis().is_none() => Ok(observed(
             "the entries are in the log; the file has no genesis entry, which would show that Vouchlog's rules apply",
         )),
+        None if rule.is_of_unknown_kind(file.kind, &file.place) => Ok(observed(
+            "the entry is in the log, and is of a kind that this version does not know; a newer one may",
+        )),
         None if file.kind == FindingKind::SilentStream => {
             Ok(observed("the entries are in the log; only the whole log can show that others are missing"))
         }

@@ -102,7 +102,7 @@ impl Rules {
                 let lead = EvidenceSource::entries([withdrawn.index, index]);
                 bad(index, lead, format!("the revoked key of {name} rotates to another"), found);
             }
-        } else if old.withdrawn.is_none() {
+        } else {
             self.withdraw(&replaces.key, Withdrawn { index, effective: now });
         }
     }
@@ -123,7 +123,6 @@ impl Rules {
                 let words = format!("the key of {} was never enrolled", revocation.gateway.name());
                 bad(index, lead, words, found);
             }
-            Some(gateway) if gateway.withdrawn.is_some() => {}
             Some(_) => {
                 let withdrawn = Withdrawn { index, effective: revocation.effective };
                 self.withdraw(&revocation.gateway, withdrawn);
@@ -131,8 +130,12 @@ impl Rules {
         }
     }
 
+    /// In force is the withdrawal that takes effect first.
     fn withdraw(&mut self, key: &VerifyingKey, withdrawn: Withdrawn) {
         if let Some(gateway) = self.gateways.get_mut(key) {
+            if gateway.withdrawn.is_some_and(|known| known.effective <= withdrawn.effective) {
+                return;
+            }
             gateway.withdrawn = Some(withdrawn);
         }
         for stream in self.streams.values_mut().filter(|stream| stream.gateway.as_ref() == Some(key)) {

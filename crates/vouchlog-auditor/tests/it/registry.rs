@@ -25,6 +25,7 @@ enum Deed {
     Rotate(u8, u8),
     Replace(u8, u8),
     Revoke(u8),
+    RevokeFromTomorrow(u8),
     Open(u8),
 }
 
@@ -35,6 +36,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         3 => (key(), key()).prop_map(|(old, new)| Deed::Rotate(old, new)),
         2 => (key(), key()).prop_map(|(old, new)| Deed::Replace(old, new)),
         1 => key().prop_map(Deed::Revoke),
+        1 => key().prop_map(Deed::RevokeFromTomorrow),
         2 => key().prop_map(Deed::Open),
     ]
 }
@@ -68,9 +70,12 @@ fn entry(deed: Deed, origin: &Origin, logged_at: LoggedAt, stream: u8) -> Option
                     .ok()?,
             )
         }
-        Deed::Revoke(number) => {
+        Deed::Revoke(number) | Deed::RevokeFromTomorrow(number) => {
             let (gateway, reason) = (member(number).verifying_key().clone(), "stolen".to_owned());
-            let revocation = Revocation { log: origin.clone(), gateway, effective: logged_at, reason };
+            let is_later = matches!(deed, Deed::RevokeFromTomorrow(_));
+            let effective =
+                LoggedAt::from_millis(logged_at.millis() + if is_later { 86_400_000 } else { 0 }).unwrap();
+            let revocation = Revocation { log: origin.clone(), gateway, effective, reason };
             Some(Entry::GatewayRevoked { logged_at, note: revocation.sign(&operator_key()).unwrap() })
         }
         Deed::Open(number) => {

@@ -269,10 +269,15 @@ impl Builder {
     }
 
     pub(crate) fn revoke(&mut self, gateway: u8) -> u64 {
+        self.revoke_at(gateway, self.now)
+    }
+
+    /// The same, with the time in milliseconds from which on the key must not be trusted.
+    pub(crate) fn revoke_at(&mut self, gateway: u8, effective: u64) -> u64 {
         let revocation = Revocation {
             log: origin(),
             gateway: gateway_key(gateway).verifying_key().clone(),
-            effective: self.time(),
+            effective: LoggedAt::from_millis(effective).unwrap(),
             reason: "it was stolen".into(),
         };
         let note = revocation.sign(&operator_key()).unwrap();

@@ -212,6 +212,12 @@ fn checked(file: &SampleFile, log: &LogIdentity) -> Result<(TreeHead, Vec<LeafIn
         let proof = ProofFile::parse(drawn.proof_file.as_bytes()).map_err(|error| refused(&error))?;
         let entry = proof.extra().ok_or_else(|| format!("entry {} is not in its proof", drawn.index))?;
         let index = LeafIndex::new(drawn.index);
+        if proof.index() != index || proof.note().as_str() != file.checkpoint {
+            return Err(format!(
+                "entry {index} is not proven: its proof is for entry {} or of another checkpoint",
+                proof.index()
+            ));
+        }
         let held = proof.proof().verify(index, head.size, &leaf_hash(entry), &head.root);
         held.map_err(|error| refused(&error))?;
     }

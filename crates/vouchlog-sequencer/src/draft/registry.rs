@@ -64,18 +64,18 @@ impl Draft<'_> {
         }
     }
 
-    /// Revokes a gateway; one that is revoked already stays so.
+    /// Revokes a gateway; one that is revoked from the same time on, or an earlier one, stays so.
     pub(crate) fn revoke(&mut self, note: String, revocation: &Revocation) -> Result<Done> {
         let Some(gateway) = self.gateway(&revocation.gateway) else {
             return Err(Error::not_found(format!("the gateway `{}` is not enrolled", revocation.gateway)));
         };
-        if let Some(revoked) = &gateway.revoked {
+        if let Some(revoked) = gateway.revoked_at(revocation.effective) {
             return Ok(Done::Revoked(revoked.index));
         }
         let mut gateway = gateway.clone();
         let index = self.push(&Entry::GatewayRevoked { logged_at: self.now, note });
         let (effective, reason) = (revocation.effective, revocation.reason.clone());
-        gateway.revoked = Some(Revoked { index, effective, reason });
+        gateway.withdraw(Revoked { index, effective, reason });
         self.gateways.insert(gateway.key.clone(), gateway);
         Ok(Done::Revoked(index))
     }

@@ -164,6 +164,38 @@ async fn a_key_that_the_operator_replaces_is_revoked() {
     check(&log, &store).await;
 }
 
+/// A revocation that takes effect later holds up no withdrawal that takes effect at once, whichever of the two it is.
+#[tokio::test]
+async fn the_withdrawal_that_takes_effect_first_is_in_force() {
+    for by_replacement in [true, false] {
+        let (log, store, clock) = log();
+        let (old, new) = (other(10), other(20));
+        let mut gateway = TestGateway::open(&log, 10).await.unwrap();
+        let revocation = |from_now: u64| Revocation {
+            log: Origin::new(ORIGIN).unwrap(),
+            gateway: old.verifying_key().clone(),
+            effective: LoggedAt::from_millis(clock.now() + from_now).unwrap(),
+            reason: "retired".to_owned(),
+        };
+        let later = log.revoke(revocation(86_400_000).sign(&operator()).unwrap()).await.unwrap();
+        let latest = revocation(2 * 86_400_000).sign(&operator()).unwrap();
+        assert_eq!(log.revoke(latest).await.unwrap(), later, "it would change nothing");
+        gateway.send(&log, statements(1, 1), T).await.unwrap();
+        if by_replacement {
+            log.enrol(replacement(&old, &new)).await.unwrap();
+        } else {
+            assert!(log.revoke(revocation(0).sign(&operator()).unwrap()).await.unwrap() > later);
+        }
+        let more = log.append(gateway.clone().request(statements(1, 2), T + 1)).await;
+        assert_eq!(more.unwrap_err().kind, ErrorKind::PermissionDenied);
+        check(&log, &store).await;
+        let log = open(Arc::new(store.reopen()), None, &clock).unwrap();
+        let more = log.append(gateway.request(statements(1, 2), T + 1)).await;
+        assert_eq!(more.unwrap_err().kind, ErrorKind::PermissionDenied, "after a restart");
+        log.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn a_revoked_key_rotates_to_no_other_but_can_be_replaced() {
     let (log, store, clock) = log();
