@@ -1,5 +1,5 @@
 import { decodeUtf8, encodeHex, readUint } from "./bytes.js";
-import { refuse } from "./errors.js";
+import { refuse, VerifyError } from "./errors.js";
 import { leafHash } from "./merkle.js";
 import { MAX_ENTRY_BYTES } from "./tile.js";
 export const MAX_CONTROL_NOTE_BYTES = 16 * 1024;
@@ -60,8 +60,10 @@ export function tryDecodeEntry(bytes) {
     try {
         return decodeEntry(bytes);
     }
-    catch {
-        return null;
+    catch (error) {
+        if (error instanceof VerifyError)
+            return null;
+        throw error;
     }
 }
 function decodeStatement(byte, bytes) {

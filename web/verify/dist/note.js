@@ -1,7 +1,7 @@
 import { decodeBase64, decodeUtf8, encodeHex, encodeUtf8, utf8Length } from "./bytes.js";
 import { parseCheckpointText } from "./checkpoint_text.js";
 import { cosignedMessage, splitTimestamped, subtreeMessage } from "./cosignature.js";
-import { refuse, VerifyError } from "./errors.js";
+import { recast, refuse, VerifyError } from "./errors.js";
 import { checkKeyName, sameKey } from "./key.js";
 export const MAX_NOTE_BYTES = 1 << 20;
 export const MAX_SIGNATURE_LINES = 100;
@@ -40,12 +40,7 @@ function parseLine(line) {
     if (match === null)
         refuse("format", "a signature line is malformed");
     const name = match[1];
-    try {
-        checkKeyName(name);
-    }
-    catch {
-        refuse("format", "a signature line has a malformed key name");
-    }
+    recast("format", "a signature line has a malformed key name", () => checkKeyName(name));
     const bytes = decodeBase64(match[2]);
     if (bytes === null || bytes.length < 5)
         refuse("format", "a signature line is not base64 of a key id and a signature");

@@ -20,6 +20,8 @@ function reset() {
     H[6] = 0x1f83d9ab;
     H[7] = 0x5be0cd19;
 }
+const S0 = (x) => ((x >>> 2) | (x << 30)) ^ ((x >>> 13) | (x << 19)) ^ ((x >>> 22) | (x << 10));
+const S1 = (x) => ((x >>> 6) | (x << 26)) ^ ((x >>> 11) | (x << 21)) ^ ((x >>> 25) | (x << 7));
 function compress(bytes, at) {
     for (let i = 0; i < 16; i++, at += 4) {
         W[i] = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
@@ -32,19 +34,31 @@ function compress(bytes, at) {
         W[i] = (W[i - 16] + s0 + W[i - 7] + s1) | 0;
     }
     let a = H[0], b = H[1], c = H[2], d = H[3], e = H[4], f = H[5], g = H[6], h = H[7];
-    for (let i = 0; i < 64; i++) {
-        const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
-        const t1 = (h + s1 + ((e & f) ^ (~e & g)) + K[i] + W[i]) | 0;
-        const s0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
-        const t2 = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
-        h = g;
-        g = f;
-        f = e;
-        e = (d + t1) | 0;
-        d = c;
-        c = b;
-        b = a;
-        a = (t1 + t2) | 0;
+    for (let i = 0; i < 64; i += 8) {
+        h = (h + S1(e) + (g ^ (e & (f ^ g))) + K[i] + W[i]) | 0;
+        d = (d + h) | 0;
+        h = (h + S0(a) + ((a & b) | (c & (a | b)))) | 0;
+        g = (g + S1(d) + (f ^ (d & (e ^ f))) + K[i + 1] + W[i + 1]) | 0;
+        c = (c + g) | 0;
+        g = (g + S0(h) + ((h & a) | (b & (h | a)))) | 0;
+        f = (f + S1(c) + (e ^ (c & (d ^ e))) + K[i + 2] + W[i + 2]) | 0;
+        b = (b + f) | 0;
+        f = (f + S0(g) + ((g & h) | (a & (g | h)))) | 0;
+        e = (e + S1(b) + (d ^ (b & (c ^ d))) + K[i + 3] + W[i + 3]) | 0;
+        a = (a + e) | 0;
+        e = (e + S0(f) + ((f & g) | (h & (f | g)))) | 0;
+        d = (d + S1(a) + (c ^ (a & (b ^ c))) + K[i + 4] + W[i + 4]) | 0;
+        h = (h + d) | 0;
+        d = (d + S0(e) + ((e & f) | (g & (e | f)))) | 0;
+        c = (c + S1(h) + (b ^ (h & (a ^ b))) + K[i + 5] + W[i + 5]) | 0;
+        g = (g + c) | 0;
+        c = (c + S0(d) + ((d & e) | (f & (d | e)))) | 0;
+        b = (b + S1(g) + (a ^ (g & (h ^ a))) + K[i + 6] + W[i + 6]) | 0;
+        f = (f + b) | 0;
+        b = (b + S0(c) + ((c & d) | (e & (c | d)))) | 0;
+        a = (a + S1(f) + (h ^ (f & (g ^ h))) + K[i + 7] + W[i + 7]) | 0;
+        e = (e + a) | 0;
+        a = (a + S0(b) + ((b & c) | (d & (b | c)))) | 0;
     }
     H[0] = (H[0] + a) | 0;
     H[1] = (H[1] + b) | 0;

@@ -4,7 +4,7 @@
 import { parseDecimal, utf8Length } from "./bytes.js";
 import type { Crypto } from "./crypto.js";
 import { MAX_CONTROL_NOTE_BYTES } from "./entry.js";
-import { recast, recastAsync, refuse } from "./errors.js";
+import { orNull, recast, recastAsync, refuse } from "./errors.js";
 import { checkKeyName, checkOrigin, parseVkey, sameKey, type KeyType, type VerifyingKey } from "./key.js";
 import { parseNoteText, verifyNote, type UnverifiedNote } from "./note.js";
 
@@ -94,11 +94,7 @@ async function open(note: string, key: VerifyingKey, crypto: Crypto): Promise<st
 export async function openGenesis(note: string, logKeys: readonly VerifyingKey[], crypto: Crypto): Promise<Genesis> {
   const parsed = parse(note);
   for (const key of logKeys) {
-    try {
-      await verifyNote(parsed, [key], crypto);
-    } catch {
-      continue;
-    }
+    if ((await orNull(verifyNote(parsed, [key], crypto))) === null) continue;
     const lines = new Lines(parsed.text, "vouchlog/v1 genesis");
     const origin = lines.value("origin");
     recast("note", "the origin is rejected", () => checkOrigin(origin));

@@ -2,7 +2,7 @@
 // taken for good.
 
 import { decodeUtf8, encodeHex, readUint } from "./bytes.js";
-import { refuse } from "./errors.js";
+import { refuse, VerifyError } from "./errors.js";
 import { leafHash, type Hash } from "./merkle.js";
 import { MAX_ENTRY_BYTES } from "./tile.js";
 
@@ -112,8 +112,9 @@ export function tryDecodeEntry(bytes: Uint8Array | undefined): Entry | null {
   if (bytes === undefined) return null;
   try {
     return decodeEntry(bytes);
-  } catch {
-    return null;
+  } catch (error) {
+    if (error instanceof VerifyError) return null;
+    throw error;
   }
 }
 

@@ -4,7 +4,7 @@ import { decodeBase64, decodeUtf8, encodeHex, encodeUtf8, utf8Length, type Bytes
 import { parseCheckpointText } from "./checkpoint_text.js";
 import { cosignedMessage, splitTimestamped, subtreeMessage } from "./cosignature.js";
 import type { Crypto } from "./crypto.js";
-import { refuse, VerifyError } from "./errors.js";
+import { recast, refuse, VerifyError } from "./errors.js";
 import { checkKeyName, sameKey, type VerifyingKey } from "./key.js";
 
 /** Longest note, in bytes. */
@@ -70,11 +70,7 @@ function parseLine(line: string): SignatureLine {
   const match = /^\u2014 ([^ ]*) ([^ ]*)$/u.exec(line);
   if (match === null) refuse("format", "a signature line is malformed");
   const name = match[1]!;
-  try {
-    checkKeyName(name);
-  } catch {
-    refuse("format", "a signature line has a malformed key name");
-  }
+  recast("format", "a signature line has a malformed key name", () => checkKeyName(name));
   const bytes = decodeBase64(match[2]!);
   if (bytes === null || bytes.length < 5) refuse("format", "a signature line is not base64 of a key id and a signature");
   return { name, id: encodeHex(bytes.subarray(0, 4)), payload: bytes.slice(4) };

@@ -4,8 +4,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Trust, verifyFile, VerifyError } from "../dist/index.js";
-import { bytesOf, canonical, FILES, random, textOf } from "./support.mjs";
+import * as v from "../dist/index.js";
+import { bytesOf, canonical, FILES, outcome, random, textOf } from "./support.mjs";
+
+const { Trust, verifyFile, VerifyError } = v;
 
 // VOUCHLOG_LONG_TESTS=1: the long form.
 const MUTATIONS = process.env.VOUCHLOG_LONG_TESTS === "1" ? 10_000 : 300;
@@ -67,3 +69,26 @@ for (const name of NAMES) {
     assert.ok(refused > MUTATIONS * 0.5, `${refused} of ${MUTATIONS} were refused`);
   });
 }
+
+test("any bytes at all are refused, and never cause another error", async () => {
+  const next = random(99);
+  const readers = [
+    verifyFile, v.verifyProofFile, v.verifyPresentationFile, v.verifyCompletenessFile, v.verifyFindingFile, v.verifySampleFile,
+    (bytes, trust) => v.verifySession(v.parseSession(bytes), trust), (bytes, trust) => trust.checkpoint(bytes),
+    (bytes) => v.Policy.parse(bytes), (bytes) => v.decodeEntry(bytes), (bytes) => v.parseNote(bytes),
+    (bytes) => v.parseVkey(new TextDecoder().decode(bytes)), (bytes) => v.parseTilePath(new TextDecoder().decode(bytes)),
+    (bytes) => v.parseCheckpointText(new TextDecoder().decode(bytes)),
+  ];
+  const nested = new TextEncoder().encode("[".repeat(200_000));
+  const inputs = [new Uint8Array(0), nested, new TextEncoder().encode('{"format":'.repeat(50_000))];
+  for (const name of NAMES) for (let count = 0; count < 12; count++) inputs.push(bytesOf(name, FILES).slice(0, next(400)));
+  for (let count = 0; count < 60; count++) inputs.push(Uint8Array.from({ length: next(200) }, () => next(256)));
+  for (const bytes of inputs) {
+    for (const [place, reader] of readers.entries()) {
+      const read = outcome(async () => reader(bytes, anyWitness));
+      // An entry has no signature: random bytes may be one.
+      if (place !== 9) assert.notEqual(await read, null, `${place}: ${new TextDecoder().decode(bytes.slice(0, 80))}`);
+      else await read;
+    }
+  }
+});
