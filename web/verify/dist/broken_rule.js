@@ -1,5 +1,5 @@
 import { equalBytes } from "./bytes.js";
-import { streamLeafHash } from "./entry.js";
+import { isOfUnknownControlKind, streamLeafHash } from "./entry.js";
 import { streamOf } from "./entry_set.js";
 import { sameKey } from "./key.js";
 import { CompactRange } from "./merkle.js";
@@ -12,9 +12,13 @@ export function provesBrokenRule(kind, index, set, range) {
     if (set.genesis === null)
         return false;
     if (kind === "undecodable-entry")
-        return at.entry === null;
+        return at.entry === null && !isOfUnknownControlKind(at.bytes);
     const check = CHECKS[kind];
     return at.entry !== null && check !== undefined && check(set, at, range);
+}
+export function isOfUnknownKind(kind, index, set) {
+    const at = index === undefined ? undefined : set.at(index);
+    return kind === "undecodable-entry" && at !== undefined && isOfUnknownControlKind(at.bytes);
 }
 export function isAboutAbsence(kind, set) {
     const kinds = ["stream-gap", "head-without-entries", "unknown-gateway", "bad-restart", "bad-enrolment"];

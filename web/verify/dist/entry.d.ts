@@ -46,6 +46,8 @@ export declare function evidenceNames(bits: number): string[];
 export declare function isStatementKind(name: string): name is StatementKind;
 /** Reads an entry. */
 export declare function decodeEntry(bytes: Uint8Array): Entry;
+/** Whether the bytes are an entry of a control kind that a later version may have. */
+export declare function isOfUnknownControlKind(bytes: Uint8Array): boolean;
 /** The entry, or null if the bytes are none. */
 export declare function tryDecodeEntry(bytes: Uint8Array | undefined): Entry | null;
 /** The leaf hash of a statement in its stream's own tree, from the bytes of its entry: kind, evidence and digest. */

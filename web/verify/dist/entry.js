@@ -54,6 +54,12 @@ export function decodeEntry(bytes) {
         refuse("entry", "the entry is truncated");
     return { kind: name, isStatement: false, loggedAt, stream: readUint(bytes, 7, 5), note: noteOf(bytes.subarray(12)) };
 }
+export function isOfUnknownControlKind(bytes) {
+    const kind = bytes[0];
+    if (kind === undefined || bytes.length < 7 || bytes.length > MAX_ENTRY_BYTES)
+        return false;
+    return kind >= 0x80 && (NOTE_KINDS[kind] ?? HEAD_KINDS[kind]) === undefined;
+}
 export function tryDecodeEntry(bytes) {
     if (bytes === undefined)
         return null;

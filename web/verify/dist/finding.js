@@ -1,4 +1,4 @@
-import { isAboutAbsence, provesBrokenRule } from "./broken_rule.js";
+import { isAboutAbsence, isOfUnknownKind, provesBrokenRule } from "./broken_rule.js";
 import { compareBundle } from "./bundle_fault.js";
 import { equalBytes } from "./bytes.js";
 import { cosignatures } from "./cosigned.js";
@@ -181,6 +181,9 @@ async function entries(file, evidence, trust, observed) {
     }
     if (set.genesis === null)
         return observed("the entries are in the log; the file has no genesis that shows that Vouchlog's rules apply");
+    if (isOfUnknownKind(kind, place.entry, set)) {
+        return observed("the entry is in the log, and is of a kind that this version does not know; a newer one may");
+    }
     if (kind === "silent-stream")
         return observed("the entries are in the log; only the whole log can show that others are missing");
     if (isAboutAbsence(kind, set))

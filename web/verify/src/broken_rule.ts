@@ -3,7 +3,7 @@
 
 import { equalBytes } from "./bytes.js";
 import type { StreamOpening } from "./control.js";
-import { streamLeafHash } from "./entry.js";
+import { isOfUnknownControlKind, streamLeafHash } from "./entry.js";
 import { streamOf, type EntrySet, type KnownEntry } from "./entry_set.js";
 import type { FindingKind } from "./kinds.js";
 import { sameKey } from "./key.js";
@@ -17,9 +17,15 @@ export function provesBrokenRule(kind: FindingKind, index: bigint, set: EntrySet
   if (at === undefined) return false;
   if (kind === "bad-genesis") return isBadGenesis(set, at);
   if (set.genesis === null) return false;
-  if (kind === "undecodable-entry") return at.entry === null;
+  if (kind === "undecodable-entry") return at.entry === null && !isOfUnknownControlKind(at.bytes);
   const check = CHECKS[kind];
   return at.entry !== null && check !== undefined && check(set, at, range);
+}
+
+/** Whether the entry is of a control kind that a later version may have: an old verifier must not accuse the log of a new one. */
+export function isOfUnknownKind(kind: FindingKind, index: bigint | undefined, set: EntrySet): boolean {
+  const at = index === undefined ? undefined : set.at(index);
+  return kind === "undecodable-entry" && at !== undefined && isOfUnknownControlKind(at.bytes);
 }
 
 /** Whether a finding of this kind may be true although the entries that would show it are too many for a file. */

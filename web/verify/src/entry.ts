@@ -107,6 +107,13 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   return { kind: name, isStatement: false, loggedAt, stream: readUint(bytes, 7, 5), note: noteOf(bytes.subarray(12)) };
 }
 
+/** Whether the bytes are an entry of a control kind that a later version may have. */
+export function isOfUnknownControlKind(bytes: Uint8Array): boolean {
+  const kind = bytes[0];
+  if (kind === undefined || bytes.length < 7 || bytes.length > MAX_ENTRY_BYTES) return false;
+  return kind >= 0x80 && (NOTE_KINDS[kind] ?? HEAD_KINDS[kind]) === undefined;
+}
+
 /** The entry, or null if the bytes are none. */
 export function tryDecodeEntry(bytes: Uint8Array | undefined): Entry | null {
   if (bytes === undefined) return null;

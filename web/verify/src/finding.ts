@@ -1,7 +1,7 @@
 // Evidence files: what shows a finding of an audit, checked offline (docs/auditing.md, "Evidence files"). Keys, names and words in a
 // file count for nothing.
 
-import { isAboutAbsence, provesBrokenRule } from "./broken_rule.js";
+import { isAboutAbsence, isOfUnknownKind, provesBrokenRule } from "./broken_rule.js";
 import { compareBundle } from "./bundle_fault.js";
 import { equalBytes, type Bytes } from "./bytes.js";
 import type { SignedCheckpoint } from "./checkpoint.js";
@@ -230,6 +230,9 @@ async function entries(
   }
   // All of it is in the log, and nothing speaks against the finding; but what would show it is not there.
   if (set.genesis === null) return observed("the entries are in the log; the file has no genesis that shows that Vouchlog's rules apply");
+  if (isOfUnknownKind(kind, place.entry, set)) {
+    return observed("the entry is in the log, and is of a kind that this version does not know; a newer one may");
+  }
   if (kind === "silent-stream") return observed("the entries are in the log; only the whole log can show that others are missing");
   if (isAboutAbsence(kind, set)) return observed("the entries are in the log; the part between them is too large for a file");
   return refute(`its entries are in the log, but show no ${kind}`);

@@ -28,8 +28,9 @@ export declare class Registry {
     enrol(index: number, now: number, { gateway: key, replaces }: Enrolment, isLost: boolean): void;
     /** SPEC: what is replaced is an enrolled key that nothing has replaced; a revoked key rotates to no other. */
     private replace;
-    /** SPEC: only an enrolled key is revoked, and revocation is final: the first one counts. */
+    /** SPEC: only an enrolled key is revoked, and revocation is final. */
     revoke(index: number, { gateway, effective }: Revocation, isLost: boolean): void;
+    /** SPEC: of several withdrawals, the one that takes effect first is in force. */
     private withdraw;
     /** SPEC: of the quotas for one scope, each is issued later than the one before. */
     setQuota(index: number, quota: Quota): void;

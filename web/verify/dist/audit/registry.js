@@ -50,8 +50,7 @@ export class Registry {
             return this.bad(index, `it replaces a key of ${key.name} that entry ${old.replaced} replaced`);
         old.replaced = index;
         if (!rotation) {
-            if (old.withdrawn === null)
-                this.withdraw(old, { index, effective: now });
+            this.withdraw(old, { index, effective: now });
         }
         else if (old.withdrawn !== null) {
             this.bad(index, `the revoked key of ${key.name} rotates to another`);
@@ -63,11 +62,13 @@ export class Registry {
             if (!isLost)
                 this.bad(index, `the key of ${gateway.name} was never enrolled`);
         }
-        else if (known.withdrawn === null) {
+        else {
             this.withdraw(known, { index, effective });
         }
     }
     withdraw(gateway, withdrawn) {
+        if (gateway.withdrawn !== null && gateway.withdrawn.effective <= withdrawn.effective)
+            return;
         gateway.withdrawn = withdrawn;
         this.onWithdrawn(gateway.key, withdrawn);
     }

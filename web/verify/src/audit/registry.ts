@@ -67,23 +67,25 @@ export class Registry {
     if (old.replaced !== null) return this.bad(index, `it replaces a key of ${key.name} that entry ${old.replaced} replaced`);
     old.replaced = index;
     if (!rotation) {
-      if (old.withdrawn === null) this.withdraw(old, { index, effective: now });
+      this.withdraw(old, { index, effective: now });
     } else if (old.withdrawn !== null) {
       this.bad(index, `the revoked key of ${key.name} rotates to another`);
     }
   }
 
-  /** SPEC: only an enrolled key is revoked, and revocation is final: the first one counts. */
+  /** SPEC: only an enrolled key is revoked, and revocation is final. */
   revoke(index: number, { gateway, effective }: Revocation, isLost: boolean): void {
     const known = this.get(gateway);
     if (known === undefined) {
       if (!isLost) this.bad(index, `the key of ${gateway.name} was never enrolled`);
-    } else if (known.withdrawn === null) {
+    } else {
       this.withdraw(known, { index, effective });
     }
   }
 
+  /** SPEC: of several withdrawals, the one that takes effect first is in force. */
   private withdraw(gateway: Gateway, withdrawn: Withdrawn): void {
+    if (gateway.withdrawn !== null && gateway.withdrawn.effective <= withdrawn.effective) return;
     gateway.withdrawn = withdrawn;
     this.onWithdrawn(gateway.key, withdrawn);
   }
