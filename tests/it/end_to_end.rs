@@ -13,7 +13,7 @@ use vouchlog_stream::{Entry, Statement};
 use crate::process::{Server, fail, succeed};
 
 const T: u64 = 1_767_225_600;
-const STATEMENTS: usize = 200_000;
+const STATEMENTS: usize = 70_000;
 
 /// Sends its share in batches and returns where each statement is.
 async fn share(log: GrpcLog, seed: u8) -> Vec<(u64, Statement)> {
@@ -32,7 +32,7 @@ fn path(folder: &Path, name: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_gateways_and_200_000_statements_are_proven_by_strangers() {
+async fn two_gateways_and_70_000_statements_are_proven_by_strangers() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(&folder.path().join("data"), 0, &[]);
     let (url, vkey) = (server.url.clone(), server.vkey.clone());

@@ -2,11 +2,11 @@
 
 use vouchlog_sim::{Outcome, Plant, run, run_suited};
 
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 40;
 /// Seeds in which each planted bug must be found.
 const PLANTED_SEEDS: u64 = 300;
 /// Seeds that have found one before the others could: they are tried first.
-const LIKELY: [u64; 7] = [0, 1, 3, 5, 7, 12, 28];
+const LIKELY: [u64; 8] = [0, 1, 3, 5, 7, 12, 28, 52];
 
 #[test]
 fn every_promise_holds() {
@@ -30,7 +30,7 @@ fn a_seed_gives_the_same_run() {
 #[test]
 fn every_planted_bug_is_found() {
     for plant in Plant::ALL {
-        let mut seeds = LIKELY.into_iter().chain([52]).chain(0..PLANTED_SEEDS);
+        let mut seeds = LIKELY.into_iter().chain(0..PLANTED_SEEDS);
         let found = seeds.find(|seed| run_suited(*seed, plant, true).violation.is_some());
         let seed = found.unwrap_or_else(|| panic!("{plant:?} is not found in {PLANTED_SEEDS} seeds"));
         eprintln!("{plant:?} is found in seed {seed}");
