@@ -16,10 +16,11 @@ use std::fmt;
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
-use vouchlog_record::RecordId;
+use vouchlog_record::{Facet, RecordId};
 
 use crate::access::Access;
-use crate::limits::{MAX_BASIS_BYTES, MAX_ERASED_AT_ONCE, MAX_TENANTS_SEARCHED, MAX_VALUE_BYTES};
+use crate::find::tenants;
+use crate::limits::{MAX_BASIS_BYTES, MAX_ERASED_AT_ONCE, MAX_VALUE_BYTES};
 use crate::read::id;
 use crate::refusal::{Refusal, Why};
 use crate::role::Role;
@@ -35,7 +36,7 @@ pub enum Scope {
     Subject {
         /// As this tenant knows the person; none is every tenant.
         tenant: Option<String>,
-        /// The person, as given in [`KeepRecord::subjects`](crate::KeepRecord::subjects).
+        /// The person: `iss|sub`, or `sub` alone for whoever has it at any issuer, in any Unicode form.
         subject: String,
     },
     /// Records that are [`due`](Vault::due).
@@ -268,36 +269,12 @@ impl Vault {
         if subject.len() > MAX_VALUE_BYTES {
             return Err(VaultError::invalid(format!("a subject has at most {MAX_VALUE_BYTES} bytes")));
         }
-        let macs: Vec<Value> = self.subject_macs(tx, tenant, subject).await?;
-        let of = "JOIN record_subject rs ON rs.record = r.n JOIN subject s ON s.id = rs.subject";
+        let tenants = tenants(&self.shared, tx, tenant).await?;
+        let macs = tenants.iter().map(|tenant| tenant.facet(Facet::Initiator, subject).as_slice().into());
         let after = format!("AND r.erasure IS NULL ORDER BY r.n LIMIT {}", MAX_ERASED_AT_ONCE + 1);
-        let rows = over_set(tx, &format!("{CANDIDATE} {of} WHERE s.mac IN"), macs, &after).await?;
+        let of = "JOIN facet f ON f.record = r.n WHERE f.mac IN";
+        let rows = over_set(tx, &format!("{CANDIDATE} {of}"), macs.collect(), &after).await?;
         rows.iter().map(Candidate::read).collect()
-    }
-
-    async fn subject_macs(
-        &self,
-        tx: &mut AnyConnection,
-        tenant: Option<&str>,
-        subject: &str,
-    ) -> Result<Vec<Value>> {
-        let names: Vec<String> = match tenant {
-            Some(name) => vec![name.to_owned()],
-            None => {
-                let rows = sqlx::query("SELECT name FROM tenant ORDER BY id").fetch_all(&mut *tx).await?;
-                rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?
-            }
-        };
-        if names.len() > MAX_TENANTS_SEARCHED {
-            let why = format!("the vault has more than {MAX_TENANTS_SEARCHED} tenants: name one");
-            return Err(VaultError::invalid(why));
-        }
-        let mut macs = Vec::new();
-        for name in names {
-            let found = self.shared.find_tenant(tx, &name).await?;
-            macs.extend(found.map(|tenant| tenant.subject(subject).as_slice().into()));
-        }
-        Ok(macs)
     }
 }
 

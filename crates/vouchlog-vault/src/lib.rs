@@ -54,6 +54,7 @@ mod logged;
 mod lost;
 mod mark;
 mod parts;
+mod people;
 mod principals;
 mod query;
 mod read;
@@ -86,7 +87,7 @@ pub use principals::Principal;
 pub use query::{Cursor, Order, Query};
 pub use record::{Erasure, KeepRecord, Logged, Retention, Row, StreamProofs};
 pub use recorder::{
-    Erased, PresentationRequest, ReadRecord, Recorded, Recorder, RecorderConfig, learn, read_facts,
+    Erased, PresentationRequest, ReadRecord, Recorded, Recorder, RecorderConfig, learn, people_named, read_facts,
 };
 pub use recording_error::RecordingError;
 pub use refusal::{Refusal, Why};

@@ -9,6 +9,7 @@ mod erasing;
 mod finding;
 mod keeping;
 mod keying;
+mod people;
 mod processes;
 mod repeating;
 mod roles;
@@ -78,6 +79,8 @@ suite! {
     erasing::a_hold_covers_what_is_kept_later,
     erasing::a_hold_covers_all_pages_of_a_query,
     erasing::what_was_lost_is_named_and_never_passes_for_erased,
+    people::a_person_is_found_at_any_issuer_and_in_any_form,
+    people::records_of_an_earlier_version_are_found_by_any_form,
     keying::a_vault_opens_with_its_key_alone,
     keying::rewrapping_changes_the_key_and_nothing_else,
     keying::moved_ciphertexts_do_not_open,

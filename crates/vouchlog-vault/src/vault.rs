@@ -63,6 +63,7 @@ impl Vault {
     pub async fn open(location: &str, kek: KeyEncryptionKey) -> Result<Self> {
         let vault = Self::open_unchecked(location, kek).await?;
         vault.check_at_open().await?;
+        vault.find_people_of_earlier_versions().await?;
         Ok(vault)
     }
 
@@ -94,6 +95,7 @@ impl Vault {
         make(&db, &kek, &location.shown()).await?;
         let vault = Self::start(db, kek, &location).await?;
         vault.check_at_open().await?;
+        vault.find_people_of_earlier_versions().await?;
         Ok(vault)
     }
 
@@ -200,7 +202,7 @@ async fn make(db: &Database, kek: &KeyEncryptionKey, shown: &str) -> Result<bool
     keys::random(&mut id)?;
     let key_check = KeyRing::key_check(kek, &id)?;
     let made = sqlx::query(
-        "INSERT INTO vault (one, id, key_check, summed) VALUES (1, $1, $2, 1) ON CONFLICT DO NOTHING",
+        "INSERT INTO vault (one, id, key_check, summed, people) VALUES (1, $1, $2, 1, 1) ON CONFLICT DO NOTHING",
     );
     let mut tx = db.begin().await?;
     let made = made.bind(id).bind(key_check).execute(&mut *tx).await?;

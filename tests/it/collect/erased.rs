@@ -110,7 +110,7 @@ async fn nothing_that_was_erased_is_in_any_file() {
     assert_eq!(anywhere(&world), [""; 0]);
     world.wait_for(StatementKind::Interaction, answers.len()).await;
 
-    let erased = world.ask(0, &["erase", "--subject", PERSON, "--basis", "GDPR Art. 17(1)(a)"]);
+    let erased = world.ask(0, &["erase", "--subject", PERSON, "--basis", "GDPR Art. 17(1)(a)", "--yes"]);
     assert_eq!(erased["erased"].as_array().unwrap().len(), answers.len(), "{erased}");
     assert_eq!(anywhere(&world), [""; 0]);
     // The journal destroys the keys of what is recorded, so a copy of its files made earlier cannot be read with them.

@@ -139,10 +139,22 @@ fn erasure_is_lawful_final_and_no_hole() {
     let file = world.path("before.json");
     world.ask(&["disclose", "--record", "r-1", "--fields", "outcome", "--basis", "case 17", "--out", &file]);
 
-    // Another form of the name is another person: that nothing was found is no success.
-    for other in ["u-20931", "https://idp.example/|u-20931", "https://idp.example|U-20931"] {
-        let (code, said) = world.ask(&["erase", "--subject", other, "--basis", "GDPR Art. 17(1)(a)"]);
+    // Somebody else: that nothing was found is no success.
+    for other in ["u-2093", "https://other.example|u-20931", "https://idp.example|U-20931"] {
+        let (code, said) = world.ask(&["erase", "--subject", other, "--basis", "GDPR Art. 17(1)(a)", "--yes"]);
         assert_eq!((code, &said["erased"]), (1, &json!([])), "{said}");
+    }
+    // Other forms of the same name. Without a terminal nobody can be asked.
+    for same in ["u-20931", "https://idp.example/|u-20931", "https://idp.example|u-20931"] {
+        let (code, said) = world.ask(&["erase", "--subject", same, "--dry-run"]);
+        assert_eq!((code, &said["would_erase"]), (1, &json!(["r-1"])), "{said}");
+        assert_eq!(said["found"], json!([{ "subject": "https://idp.example|u-20931", "records": 2 }]));
+        let (_, held) = world.ask(&["find", "--by", &format!("initiator={same}")]);
+        assert_eq!(held["records"].as_array().unwrap().len(), 2, "{held}");
+        let unasked = world.run(&["erase", "--subject", same, "--basis", "GDPR Art. 17(1)(a)"]);
+        assert_eq!(unasked.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&unasked.stderr).into_owned();
+        assert!(said.contains("not confirmed") && said.contains("https://idp.example|u-20931: 2 records"), "{said}");
     }
     let typo = world.run(&["hold", "--name", "case 17", "--by", "session=sess-01J"]);
     assert_eq!(typo.status.code(), Some(2));
@@ -150,7 +162,7 @@ fn erasure_is_lawful_final_and_no_hole() {
     assert_eq!(world.ask(&["hold"]).1["holds"], json!([]));
 
     world.ask(&["hold", "--name", "case 17", "--record", "r-1"]);
-    let erase = ["erase", "--subject", "https://idp.example|u-20931", "--basis", "GDPR Art. 17(1)(a)"];
+    let erase = ["erase", "--subject", "u-20931", "--basis", "GDPR Art. 17(1)(a)", "--yes"];
     let (code, said) = world.ask(&erase);
     assert_eq!((code, said["erased"].as_array().unwrap().len()), (1, 0), "{said}");
     let refused = said["refused"].to_string();

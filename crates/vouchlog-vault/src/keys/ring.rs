@@ -22,7 +22,7 @@ pub(crate) struct Tenant {
 
 impl Tenant {
     pub(crate) fn facet(&self, facet: Facet, value: &str) -> [u8; MAC_BYTES] {
-        pseudonym(&self.facets, facet.name(), value)
+        pseudonym(&self.facets, facet.name(), &facet.canonical(value))
     }
 
     pub(crate) fn subject(&self, subject: &str) -> [u8; MAC_BYTES] {
