@@ -54,7 +54,7 @@ pub use digest::{ArtifactDigest, Commitment, DigestError};
 pub use error::RecordError;
 pub use event::{
     Configuration, ConfigurationSubject, CredentialAction, CredentialEvent, DeclaredLoss, DisclosureEvent,
-    DisclosureScope, DoorActivity, ErasureEvent, ErasureScope, FindingEvent, Heartbeat, RegisteredAgent,
+    DisclosureScope, DoorActivity, ErasureEvent, ErasureScope, FindingEvent, Heartbeat, HoldAction, HoldEvent, RegisteredAgent,
     SealReason, SessionSeal, UnclaimedSpans,
 };
 pub use facets::Facet;

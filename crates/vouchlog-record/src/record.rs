@@ -16,7 +16,7 @@ use crate::activity::{Content, Data, Model, Outcome, Tool, Usage};
 use crate::authority::{Approval, Credential, Grant, Override, PolicyDecision};
 use crate::context::{Correlation, Custody, Time};
 use crate::event::{
-    Configuration, CredentialEvent, DeclaredLoss, DisclosureEvent, ErasureEvent, FindingEvent, Heartbeat,
+    Configuration, CredentialEvent, DeclaredLoss, DisclosureEvent, ErasureEvent, FindingEvent, Heartbeat, HoldEvent,
     SessionSeal,
 };
 use crate::group::{group, words};
@@ -117,6 +117,8 @@ group! {
         disclosure: DisclosureEvent,
         /// Kind `erasure`.
         erasure: ErasureEvent,
+        /// Kind `hold`.
+        hold: HoldEvent,
         /// Kind `declared-loss`.
         declared_loss: DeclaredLoss,
         /// Kind `finding`.

@@ -120,12 +120,14 @@ impl Database {
                 ("sums", include_str!("../migrations/sqlite/0002_sums.sql")),
                 ("hold query", include_str!("../migrations/sqlite/0003_hold_query.sql")),
                 ("people", include_str!("../migrations/sqlite/0004_people.sql")),
+                ("hold event", include_str!("../migrations/sqlite/0005_hold_event.sql")),
             ],
             Dialect::Postgres => [
                 ("vault", include_str!("../migrations/postgres/0001_vault.sql")),
                 ("sums", include_str!("../migrations/postgres/0002_sums.sql")),
                 ("hold query", include_str!("../migrations/postgres/0003_hold_query.sql")),
                 ("people", include_str!("../migrations/postgres/0004_people.sql")),
+                ("hold event", include_str!("../migrations/postgres/0005_hold_event.sql")),
             ],
         };
         let step = |(number, (name, sql)): (i64, (&'static str, &'static str))| {

@@ -6,8 +6,9 @@ use sqlx::{AnyConnection, Row as _};
 use vouchlog_record::RecordId;
 
 use crate::access::Access;
+use crate::hold_events::HoldNote;
 use crate::find::{find, tenants};
-use crate::limits::{MAX_ERASED_AT_ONCE, MAX_ROWS};
+use crate::limits::{MAX_BASIS_BYTES, MAX_ERASED_AT_ONCE, MAX_ROWS};
 use crate::query::{Order, Query};
 use crate::record::check_name;
 use crate::role::Role;
@@ -39,12 +40,21 @@ pub struct Hold {
 
 impl Vault {
     /// Places a hold, or puts more records under it: they cannot be erased until it is released. Records that were erased, or are
-    /// about to be, are left out; where no record is left, nothing is placed. Answers how many came under it.
+    /// about to be, are left out; where no record is left, nothing is placed. Answers how many came under it. The [recorder's
+    /// `hold`](crate::Recorder::hold) puts it on record, too.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "hold"))]
-    pub async fn hold(&self, access: &Access, name: &str, held: &HoldTarget, now: i64) -> Result<u64> {
+    pub async fn hold(
+        &self,
+        access: &Access,
+        name: &str,
+        reason: &str,
+        held: &HoldTarget,
+        now: i64,
+    ) -> Result<u64> {
         self.shared.named(async {
             access.require(Role::Erase)?;
             check_name("a hold", name)?;
+            check_reason(reason)?;
             let mut tx = self.shared.db.begin().await?;
             self.shared.db.lock(&mut tx, true).await?;
             let insert =
@@ -76,26 +86,34 @@ impl Vault {
             if found == 0 {
                 return Err(VaultError::NothingToHold);
             }
+            let covers_later = matches!(held, HoldTarget::Matching(_));
+            let event = HoldNote { hold: name, lifted: false, covers_later, by: access.name(), reason, records: added, at: now };
+            event.note(&mut tx).await?;
             self.shared.db.commit(tx).await?;
             Ok(added)
         }).await
     }
 
-    /// Lifts a hold. Records under another one stay under that.
+    /// Lifts a hold. Records under another one stay under that. The [recorder's `release`](crate::Recorder::release) puts it on
+    /// record, too.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "release"))]
-    pub async fn release(&self, access: &Access, name: &str) -> Result<()> {
+    pub async fn release(&self, access: &Access, name: &str, reason: &str, now: i64) -> Result<()> {
         self.shared
             .named(async {
                 access.require(Role::Erase)?;
+                check_reason(reason)?;
                 let mut tx = self.shared.db.begin().await?;
                 self.shared.db.lock(&mut tx, true).await?;
-                standing::lift(&mut tx, name).await?;
-                sqlx::query("DELETE FROM held WHERE hold = $1").bind(name).execute(&mut *tx).await?;
+                let covers_later = standing::lift(&mut tx, name).await?;
+                let held = sqlx::query("DELETE FROM held WHERE hold = $1").bind(name).execute(&mut *tx).await?;
                 let deleted =
                     sqlx::query("DELETE FROM hold WHERE name = $1").bind(name).execute(&mut *tx).await?;
                 if deleted.rows_affected() == 0 {
                     return Err(VaultError::UnknownHold(name.to_owned()));
                 }
+                let (by, records) = (access.name(), held.rows_affected());
+                let event = HoldNote { hold: name, lifted: true, covers_later, by, reason, records, at: now };
+                event.note(&mut tx).await?;
                 self.shared.db.commit(tx).await
             })
             .await
@@ -156,6 +174,15 @@ impl Vault {
             })
             .await
     }
+}
+
+fn check_reason(reason: &str) -> Result<()> {
+    if reason.is_empty() || reason.len() > MAX_BASIS_BYTES || reason.chars().any(char::is_control) {
+        return Err(VaultError::invalid(format!(
+            "the reason of a hold has 1 to {MAX_BASIS_BYTES} bytes, on one line"
+        )));
+    }
+    Ok(())
 }
 
 /// The rows of records that are not erased. Each id must be known.

@@ -44,6 +44,7 @@ mod error;
 mod examine;
 mod find;
 mod hold;
+mod hold_events;
 mod insert;
 mod keep;
 mod key_error;

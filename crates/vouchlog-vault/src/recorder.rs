@@ -29,6 +29,7 @@ use crate::recording_error::RecordingError;
 use crate::{Access, KeepRecord, Vault, VaultError};
 
 mod erasing;
+mod holding;
 mod reading;
 mod repeating;
 mod resuming;

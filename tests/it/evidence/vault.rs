@@ -156,12 +156,14 @@ fn erasure_is_lawful_final_and_no_hole() {
         let said = String::from_utf8_lossy(&unasked.stderr).into_owned();
         assert!(said.contains("not confirmed") && said.contains("https://idp.example|u-20931: 2 records"), "{said}");
     }
-    let typo = world.run(&["hold", "--name", "case 17", "--by", "session=sess-01J"]);
+    let typo = world.run(&["hold", "--name", "case 17", "--reason", "a claim", "--by", "session=sess-01J"]);
     assert_eq!(typo.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&typo.stderr).contains("no record matches, so nothing would be held"));
     assert_eq!(world.ask(&["hold"]).1["holds"], json!([]));
 
-    world.ask(&["hold", "--name", "case 17", "--record", "r-1"]);
+    let unexplained = world.run(&["hold", "--name", "case 17", "--record", "r-1"]);
+    assert!(String::from_utf8_lossy(&unexplained.stderr).contains("--reason"));
+    world.ask(&["hold", "--name", "case 17", "--reason", "a claim", "--record", "r-1"]);
     let erase = ["erase", "--subject", "u-20931", "--basis", "GDPR Art. 17(1)(a)", "--yes"];
     let (code, said) = world.ask(&erase);
     assert_eq!((code, said["erased"].as_array().unwrap().len()), (1, 0), "{said}");
@@ -172,7 +174,19 @@ fn erasure_is_lawful_final_and_no_hole() {
     );
     assert!(said["entries"][0]["index"].as_u64().is_some(), "the refusal is in the log: {said}");
 
-    world.ask(&["hold", "--name", "case 17", "--release"]);
+    world.ask(&["hold", "--name", "case 17", "--reason", "withdrawn", "--release"]);
+    // Both are in the log: who, why, and what it covered. What failed is not.
+    let (_, holds) = world.ask(&["find", "--kind", "hold"]);
+    let holds = holds["records"].as_array().unwrap();
+    assert!(holds.len() == 2 && holds.iter().all(|hold| hold["index"].as_u64().is_some()), "{holds:?}");
+    let said = [0, 1].map(|n| {
+        let said = world.disclosed(holds[n]["id"].as_str().unwrap(), "hold");
+        said["disclosed"]["hold"].clone()
+    });
+    let expected = [("placed", "a claim"), ("lifted", "withdrawn")].map(|(action, reason)| {
+        json!({ "action": action, "name": "case 17", "by": "owner", "reason": reason, "records": 1, "covers_later": false })
+    });
+    assert_eq!(said, expected);
     let (code, said) = world.ask(&["erase", "--subject", "https://idp.example|u-20931", "--dry-run"]);
     assert_eq!((code, &said["would_erase"]), (1, &json!(["r-1"])), "{said}");
     let (code, said) = world.ask(&erase);

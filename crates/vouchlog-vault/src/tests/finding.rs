@@ -144,8 +144,8 @@ pub(super) async fn hostile_values_stay_values(place: Place) {
     for name in hostile.iter().filter(|name| !name.is_empty() && !name.chars().any(char::is_control)) {
         let tenant = Some((*name).to_owned());
         assert_eq!(ids(&vault, &owner, &Query { tenant, ..Query::default() }).await, [""; 0]);
-        vault.hold(&owner, name, &crate::HoldTarget::Records(vec![id("r0")]), NOW).await.unwrap();
-        vault.release(&owner, name).await.unwrap();
+        vault.hold(&owner, name, "a lawsuit", &crate::HoldTarget::Records(vec![id("r0")]), NOW).await.unwrap();
+        vault.release(&owner, name, "settled", NOW).await.unwrap();
     }
     assert_eq!(ids(&vault, &owner, &Query::default()).await.len(), hostile.len());
 }

@@ -65,7 +65,7 @@ pub(super) async fn a_person_is_found_at_any_issuer_and_in_any_form(place: Place
     assert_eq!(named, expected);
     // A hold by one spelling keeps the records of another, also those that come later.
     let query = by(Facet::Initiator, "https://a.example/|Zoe\u{308}");
-    assert_eq!(vault.hold(&owner, "case 7", &HoldTarget::Matching(query), NOW).await.unwrap(), 2);
+    assert_eq!(vault.hold(&owner, "case 7", "a lawsuit", &HoldTarget::Matching(query), NOW).await.unwrap(), 2);
     let later = json!({ "kind": "interaction", "id": "r-6", "initiator": { "iss": "https://a.example", "sub": "Zo\u{eb}" } });
     let recorder = Desk::open(&vault, &owner, 6, &Entries::default()).recorder().await;
     recorder.record(vec![Record::from_value(later).unwrap().record]).await.unwrap();
