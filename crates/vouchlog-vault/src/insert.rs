@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sqlx::{AnyConnection, Row as _};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use vouchlog_record::RecordId;
+use vouchlog_record::{Facet, RecordId};
 
 use crate::keys::{Key, MAC_BYTES, Pseudonyms, Tenant, random_key, seal, subject_context, tenant_contexts};
 use crate::sealed::SealedRecord;

@@ -189,8 +189,24 @@ fn erasure_is_lawful_final_and_no_hole() {
     assert_eq!(said, expected);
     let (code, said) = world.ask(&["erase", "--subject", "https://idp.example|u-20931", "--dry-run"]);
     assert_eq!((code, &said["would_erase"]), (1, &json!(["r-1"])), "{said}");
-    let (code, said) = world.ask(&erase);
+    let letters = [world.path("letter.html"), world.path("letter.txt")];
+    let with_letters = [&erase[..], &["--letter", &letters[0], "--letter", &letters[1]]].concat();
+    let (code, said) = world.ask(&with_letters);
     assert_eq!((code, &said["erased"]), (1, &json!(["r-1"])), "{said}");
+    for letter in letters {
+        let letter = std::fs::read_to_string(&letter).unwrap();
+        let index = said["entries"][0]["index"].as_u64().unwrap();
+        for part in [
+            "https://idp.example|u-20931",
+            "2 records of your interactions",
+            "1 record was erased",
+            &format!("entry {index}"),
+            "r-2: the law requires that it is kept until",
+            "read, or given to others: 20",
+        ] {
+            assert!(letter.contains(part), "{part}: {letter}");
+        }
+    }
     let entry = said["entries"][0]["index"].as_u64().unwrap();
 
     // Two entries speak of erasures, and by one of them something was erased.

@@ -1,5 +1,7 @@
 //! `vouchlog erase`: destroys what makes records readable, and logs that it was lawful.
 
+use std::path::PathBuf;
+
 use anyhow::Context;
 use serde_json::json;
 use vouchlog_record::RecordId;
@@ -8,8 +10,10 @@ use vouchlog_vault::{Access, Erased, ErasurePlan, Scope, Vault, VaultError};
 use super::custody::{self, CustodyArgs, VaultArgs};
 use crate::output::{self, Outcome, Output};
 
+mod letter;
 mod people;
 
+use letter::Letter;
 use people::FoundPeople;
 
 /// Records erased because their time is over, in one go.
@@ -19,7 +23,8 @@ const SWEEP: usize = 1_000;
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog erase --vault vault --subject u-20931 --dry-run\n  \
-                        vouchlog erase --vault vault --subject 'https://idp.example|u-20931' --basis 'GDPR Art. 17(1)(a)' --yes\n  \
+                        vouchlog erase --vault vault --subject 'https://idp.example|u-20931' --basis 'GDPR Art. 17(1)(a)' --yes \\\n    \
+                        --letter letter.html --letter letter.txt\n  \
                         vouchlog erase --vault vault --due --basis 'retention period over'\n\n\
                         The keys of the records are destroyed. What remains shows that the records existed and why they were erased. Records\n\
                         under a legal hold or a retention duty are refused, and the refusal is recorded too. docs/vault.md lists what an\n\
@@ -46,6 +51,10 @@ pub(crate) struct Args {
     /// With --yes: also if the name fits several people, such as one at each of two issuers
     #[arg(long, requires = "yes")]
     any_issuer: bool,
+    /// With --subject: write a letter for the person, on what was held, what was erased, and what remains, why and until when. A page
+    /// of HTML if the name ends in .html, else text; may be given twice
+    #[arg(long, value_name = "FILE", requires = "subject", conflicts_with = "dry_run")]
+    letter: Vec<PathBuf>,
 }
 
 /// What to erase.
@@ -67,7 +76,7 @@ struct What {
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let (vault, access) = self.vault.open().await?;
-        let mut found = None;
+        let (mut found, mut letter) = (None, None);
         if self.what.subject.is_some() || self.dry_run {
             let scope = self.scope(&vault, &access).await.map_err(custody::advise_vault)?;
             let plan = vault.plan_erasure(&access, &scope, custody::now_millis()).await;
@@ -81,6 +90,7 @@ impl Args {
             // Where there is nobody, an earlier erasure that was cut short is finished all the same.
             if let Some(found) = found.as_ref().filter(|found| !found.is_empty()) {
                 found.confirm(self.yes, self.any_issuer)?;
+                letter = self.begin_letter(&vault, &access, &plan).await?;
             }
         }
         let basis = self.basis.as_ref().context("give the legal basis, with --basis")?;
@@ -104,6 +114,12 @@ impl Args {
         };
         let erased = self.custody.patiently(&custodian, erase).await;
         custodian.stop().await;
+        // Also if the log could not be reached: what is gone is gone.
+        if let Some(letter) = letter {
+            let scope = self.scope(&vault, &access).await.map_err(custody::advise_vault)?;
+            let letter = letter.done(&vault, &access, basis, &scope).await.map_err(custody::advise_vault)?;
+            letter.write(&self.letter)?;
+        }
         let erased = erased?;
         let mut entries = Vec::new();
         for id in erased.iter().filter_map(|erased| erased.entry.as_ref()) {
@@ -122,6 +138,22 @@ impl Args {
             }
             (None, None) => Scope::Retention(vault.due(access, custody::now_millis(), SWEEP).await?),
         })
+    }
+
+    /// Gathers what a letter says, if one is to be written, while it can be read; its files must be writable before anything is erased.
+    async fn begin_letter(
+        &self,
+        vault: &Vault,
+        access: &Access,
+        plan: &ErasurePlan,
+    ) -> anyhow::Result<Option<Letter>> {
+        let Some(name) = self.what.subject.as_ref().filter(|_| !self.letter.is_empty()) else {
+            return Ok(None);
+        };
+        for file in &self.letter {
+            super::check_writable(file)?;
+        }
+        Letter::gather(vault, access, plan, name).await.map(Some)
     }
 
     /// Whether somebody was asked for of whom there is nothing. A person who asks to be erased must not be told that it is done.
