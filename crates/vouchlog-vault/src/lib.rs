@@ -65,6 +65,7 @@ mod recording_error;
 mod redaction;
 mod refusal;
 mod role;
+mod roster;
 mod sealed;
 mod shared;
 mod sql;

@@ -13,8 +13,10 @@ mod people;
 mod processes;
 mod repeating;
 mod roles;
+mod roster;
 mod sending;
 mod sqlite;
+mod tenants;
 
 use vouchlog_stream::{Digest, Evidence, LoggedAt, SequenceNumber, StatementKind, StreamId};
 
@@ -71,6 +73,7 @@ suite! {
     finding::pages_are_complete_and_stable,
     finding::kinds_times_and_orders_select,
     finding::hostile_values_stay_values,
+    finding::tenants_share_no_pseudonym,
     erasing::an_erased_record_leaves_its_tombstone,
     erasing::a_person_is_erased_but_for_what_must_stay,
     erasing::an_erasure_survives_a_crash_at_every_step,
@@ -86,6 +89,9 @@ suite! {
     keying::moved_ciphertexts_do_not_open,
     roles::every_operation_takes_its_role,
     roles::principals_come_and_go,
+    roster::principals_changed_behind_its_back_are_noticed,
+    roster::principals_of_an_earlier_version_are_sealed_once,
+    tenants::every_operation_takes_its_tenant,
     processes::two_processes_and_a_kill_lose_nothing_acknowledged,
     processes::two_handles_write_the_same_vault,
 }

@@ -72,7 +72,7 @@ fn whoever_reads_content_is_on_record_and_roles_bind() {
     let world = World::start();
     world.record(&record_of("r-1", &exchange("tool-call")));
     let token = |name: &str, roles: &str| {
-        let output = world.run(&["vault", "grant", name, "--roles", roles]);
+        let output = world.run(&["vault", "grant", name, "--roles", roles, "--all-tenants"]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let file = world.path(&format!("{name}.token"));
         std::fs::write(&file, output.stdout).unwrap();
