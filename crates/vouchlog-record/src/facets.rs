@@ -207,15 +207,16 @@ impl Record {
     /// Those of its [`subjects`](Self::subjects) that a name is for: `iss|sub`, or `sub` alone for whoever has it at any issuer; in any
     /// Unicode form.
     pub fn subjects_named(&self, name: &str) -> Vec<String> {
-        let is_named = |person: &str| {
-            Facet::Initiator.canonical(person) == Facet::Initiator.canonical(name)
-        };
+        let is_named = |person: &str| Facet::Initiator.canonical(person) == Facet::Initiator.canonical(name);
         let initiator = self.initiator().filter(|_| self.bare_subject().is_some_and(|sub| is_named(&sub)));
         let initiator = initiator.map(|mut initiator| {
             cut(&mut initiator);
             initiator
         });
-        self.subjects().into_iter().filter(|person| is_named(person) || Some(person) == initiator.as_ref()).collect()
+        self.subjects()
+            .into_iter()
+            .filter(|person| is_named(person) || Some(person) == initiator.as_ref())
+            .collect()
     }
 
     /// Who began the interaction, without the issuer.

@@ -16,8 +16,8 @@ use crate::activity::{Content, Data, Model, Outcome, Tool, Usage};
 use crate::authority::{Approval, Credential, Grant, Override, PolicyDecision};
 use crate::context::{Correlation, Custody, Time};
 use crate::event::{
-    Configuration, CredentialEvent, DeclaredLoss, DisclosureEvent, ErasureEvent, FindingEvent, Heartbeat, HoldEvent,
-    SessionSeal,
+    Configuration, CredentialEvent, DeclaredLoss, DisclosureEvent, ErasureEvent, FindingEvent, Heartbeat,
+    HoldEvent, SessionSeal,
 };
 use crate::group::{group, words};
 use crate::id::RecordId;

@@ -182,7 +182,15 @@ fn a_person_is_found_at_any_issuer_and_in_any_form_of_the_name() {
         assert!(found.contains(&Facet::Initiator.canonical(name).into_owned()), "{name}");
     }
     assert_eq!(record.subjects_named("guest-7"), ["guest-7"]);
-    for other in ["Zoe", "zo\u{eb}", "https://idp.example", "https://other.example|Zo\u{eb}", "|Zo\u{eb}", "guest-70", ""] {
+    for other in [
+        "Zoe",
+        "zo\u{eb}",
+        "https://idp.example",
+        "https://other.example|Zo\u{eb}",
+        "|Zo\u{eb}",
+        "guest-70",
+        "",
+    ] {
         assert_eq!(record.subjects_named(other), [""; 0], "{other}");
     }
     // A subject may have a bar of its own.

@@ -6,8 +6,8 @@ use sqlx::{AnyConnection, Row as _};
 use vouchlog_record::RecordId;
 
 use crate::access::Access;
-use crate::hold_events::HoldNote;
 use crate::find::{find, tenants};
+use crate::hold_events::HoldNote;
 use crate::limits::{MAX_BASIS_BYTES, MAX_ERASED_AT_ONCE, MAX_ROWS};
 use crate::query::{Order, Query};
 use crate::record::check_name;
@@ -109,7 +109,8 @@ impl Vault {
                     check_only_of(&mut tx, name, tenant, access).await?;
                 }
                 let covers_later = standing::lift(&mut tx, name).await?;
-                let held = sqlx::query("DELETE FROM held WHERE hold = $1").bind(name).execute(&mut *tx).await?;
+                let held =
+                    sqlx::query("DELETE FROM held WHERE hold = $1").bind(name).execute(&mut *tx).await?;
                 let deleted =
                     sqlx::query("DELETE FROM hold WHERE name = $1").bind(name).execute(&mut *tx).await?;
                 if deleted.rows_affected() == 0 {
@@ -219,7 +220,8 @@ async fn unerased(access: &Access, tx: &mut AnyConnection, ids: &[RecordId]) -> 
         return Err(VaultError::invalid(format!("a call holds at most {MAX_ERASED_AT_ONCE} records")));
     }
     let values: Vec<Value> = ids.iter().map(|id| id.as_str().into()).collect();
-    let sql = "SELECT r.id, r.n, r.erasure, t.name FROM record r JOIN tenant t ON t.id = r.tenant WHERE r.id IN";
+    let sql =
+        "SELECT r.id, r.n, r.erasure, t.name FROM record r JOIN tenant t ON t.id = r.tenant WHERE r.id IN";
     let mut rows = over_set(tx, sql, values, "").await?;
     rows.retain(|row| row.try_get(3).is_ok_and(|tenant| access.sees(tenant)));
     let mut known: Vec<(String, i64, Option<i64>)> = rows

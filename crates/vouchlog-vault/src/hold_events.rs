@@ -28,7 +28,8 @@ impl HoldNote<'_> {
         random(&mut random_id)?;
         let insert = "INSERT INTO hold_event (record, hold, lifted, covers_later, by_whom, reason, records, at) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        let insert = sqlx::query(insert).bind(RecordId::from_random(random_id).as_str().to_owned()).bind(self.hold);
+        let insert =
+            sqlx::query(insert).bind(RecordId::from_random(random_id).as_str().to_owned()).bind(self.hold);
         let insert = insert.bind(i64::from(self.lifted)).bind(i64::from(self.covers_later)).bind(self.by);
         let records = i64::try_from(self.records).unwrap_or(i64::MAX);
         insert.bind(self.reason).bind(records).bind(self.at).execute(tx).await?;
@@ -76,7 +77,10 @@ impl Vault {
     pub(crate) async fn hold_event_recorded(&self, access: &Access, record: &RecordId) -> Result<()> {
         access.require(Role::Submit)?;
         let mut tx = self.shared.db.begin().await?;
-        sqlx::query("DELETE FROM hold_event WHERE record = $1").bind(record.as_str()).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM hold_event WHERE record = $1")
+            .bind(record.as_str())
+            .execute(&mut *tx)
+            .await?;
         self.shared.db.commit(tx).await
     }
 }

@@ -89,7 +89,8 @@ pub use principals::Principal;
 pub use query::{Cursor, Order, Query};
 pub use record::{Erasure, KeepRecord, Logged, Retention, Row, StreamProofs};
 pub use recorder::{
-    Erased, PresentationRequest, ReadRecord, Recorded, Recorder, RecorderConfig, learn, people_named, read_facts,
+    Erased, PresentationRequest, ReadRecord, Recorded, Recorder, RecorderConfig, learn, people_named,
+    read_facts,
 };
 pub use recording_error::RecordingError;
 pub use refusal::{Refusal, Why};

@@ -39,7 +39,10 @@ impl Vault {
                 return db.commit(tx).await;
             }
             db.commit(tx).await?;
-            tracing::info!(records = rows.len(), "records of an earlier version are found by any form of a name");
+            tracing::info!(
+                records = rows.len(),
+                "records of an earlier version are found by any form of a name"
+            );
         }
     }
 

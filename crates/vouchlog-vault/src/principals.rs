@@ -76,7 +76,9 @@ impl Vault {
                 if let Some(tenant) = tenant {
                     check_name("a tenant", tenant)?;
                     if roles.has(Role::Admin) {
-                        return Err(VaultError::invalid("the role `admin` concerns every tenant: grant it for all of them"));
+                        return Err(VaultError::invalid(
+                            "the role `admin` concerns every tenant: grant it for all of them",
+                        ));
                     }
                 }
                 let token = Token::new(random_key()?);

@@ -60,18 +60,21 @@ impl Vault {
     /// The signed statement without disclosures. It stays when the record is erased.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "jwt"))]
     pub async fn jwt(&self, access: &Access, id: &RecordId) -> Result<String> {
-        self.shared.named(async {
-            access.require(Role::ReadMetadata)?;
-            let sql = "SELECT s.jwt, s.sum, r.n, t.name FROM record r JOIN tenant t ON t.id = r.tenant \
+        self.shared
+            .named(async {
+                access.require(Role::ReadMetadata)?;
+                let sql = "SELECT s.jwt, s.sum, r.n, t.name FROM record r JOIN tenant t ON t.id = r.tenant \
                        LEFT JOIN statement s ON s.record = r.n WHERE r.id = $1";
-            let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&self.shared.db.readers).await?;
-            let row = row.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?;
-            own(access, row.try_get(3)?, id)?;
-            let jwt: Option<String> = row.try_get(0)?;
-            let jwt = jwt.ok_or_else(|| VaultError::damaged(format!("the statement of record {id} is missing")))?;
-            sums::check_text(row.try_get(2)?, "statement", &jwt, row.try_get(1)?)?;
-            Ok(jwt)
-        }).await
+                let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&self.shared.db.readers).await?;
+                let row = row.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?;
+                own(access, row.try_get(3)?, id)?;
+                let jwt: Option<String> = row.try_get(0)?;
+                let jwt = jwt
+                    .ok_or_else(|| VaultError::damaged(format!("the statement of record {id} is missing")))?;
+                sums::check_text(row.try_get(2)?, "statement", &jwt, row.try_get(1)?)?;
+                Ok(jwt)
+            })
+            .await
     }
 
     /// The proof file, once the log has the statement.

@@ -72,9 +72,12 @@ impl Roster {
 
     fn open(keys: &KeyRing, sealed: &[u8]) -> Result<Self> {
         let changed = || {
-            VaultError::damaged("the list of its principals is not what was written: it was changed without the vault's key")
+            VaultError::damaged(
+                "the list of its principals is not what was written: it was changed without the vault's key",
+            )
         };
-        let json = keys::open(keys.kek().bytes(), &roster_context(keys.vault()), sealed).ok_or_else(changed)?;
+        let json =
+            keys::open(keys.kek().bytes(), &roster_context(keys.vault()), sealed).ok_or_else(changed)?;
         serde_json::from_slice(&json).map_err(|_| changed())
     }
 

@@ -228,7 +228,8 @@ async fn seal_principals(db: &Database, keys: &KeyRing) -> Result<()> {
     keys.check(&db.lock(&mut tx, true).await?)?;
     let roster = Roster::of_earlier_version(&mut tx).await?;
     let kek = keys.kek();
-    let (sealed, key_check) = (roster.seal(kek.bytes(), keys.vault())?, KeyRing::key_check(&kek, keys.vault())?);
+    let (sealed, key_check) =
+        (roster.seal(kek.bytes(), keys.vault())?, KeyRing::key_check(&kek, keys.vault())?);
     let update = sqlx::query("UPDATE vault SET key_check = $1, principals = $2");
     update.bind(key_check.clone()).bind(sealed).execute(&mut *tx).await?;
     sqlx::query("DELETE FROM principal").execute(&mut *tx).await?;

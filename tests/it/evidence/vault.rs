@@ -141,7 +141,8 @@ fn erasure_is_lawful_final_and_no_hole() {
 
     // Somebody else: that nothing was found is no success.
     for other in ["u-2093", "https://other.example|u-20931", "https://idp.example|U-20931"] {
-        let (code, said) = world.ask(&["erase", "--subject", other, "--basis", "GDPR Art. 17(1)(a)", "--yes"]);
+        let (code, said) =
+            world.ask(&["erase", "--subject", other, "--basis", "GDPR Art. 17(1)(a)", "--yes"]);
         assert_eq!((code, &said["erased"]), (1, &json!([])), "{said}");
     }
     // Other forms of the same name. Without a terminal nobody can be asked.
@@ -154,7 +155,10 @@ fn erasure_is_lawful_final_and_no_hole() {
         let unasked = world.run(&["erase", "--subject", same, "--basis", "GDPR Art. 17(1)(a)"]);
         assert_eq!(unasked.status.code(), Some(2));
         let said = String::from_utf8_lossy(&unasked.stderr).into_owned();
-        assert!(said.contains("not confirmed") && said.contains("https://idp.example|u-20931: 2 records"), "{said}");
+        assert!(
+            said.contains("not confirmed") && said.contains("https://idp.example|u-20931: 2 records"),
+            "{said}"
+        );
     }
     let typo = world.run(&["hold", "--name", "case 17", "--reason", "a claim", "--by", "session=sess-01J"]);
     assert_eq!(typo.status.code(), Some(2));

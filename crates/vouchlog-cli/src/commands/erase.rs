@@ -21,8 +21,7 @@ const SWEEP: usize = 1_000;
 
 /// Erase records permanently and log the legal basis; every proof still holds afterwards
 #[derive(clap::Args)]
-#[command(
-    after_help = "Examples:\n  vouchlog erase --vault vault --subject u-20931 --dry-run\n  \
+#[command(after_help = "Examples:\n  vouchlog erase --vault vault --subject u-20931 --dry-run\n  \
                         vouchlog erase --vault vault --subject 'https://idp.example|u-20931' --basis 'GDPR Art. 17(1)(a)' --yes \\\n    \
                         --letter letter.html --letter letter.txt\n  \
                         vouchlog erase --vault vault --due --basis 'retention period over'\n\n\
@@ -30,8 +29,7 @@ const SWEEP: usize = 1_000;
                         under a legal hold or a retention duty are refused, and the refusal is recorded too. docs/vault.md lists what an\n\
                         erasure does not reach, such as backups.\n\
                         Exit status: 0 all were erased, or none is due; 1 some must be kept, or nothing of the person was found; 2 an error,\n\
-                        or not confirmed."
-)]
+                        or not confirmed.")]
 pub(crate) struct Args {
     #[command(flatten)]
     vault: VaultArgs,

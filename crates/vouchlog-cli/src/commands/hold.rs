@@ -10,10 +10,12 @@ use crate::output::{self, Outcome, Output};
 
 /// Place, lift or list legal holds; held records cannot be erased
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  vouchlog hold --vault vault --name 'case 17' --reason 'claim of 3 May' --by session=sess-01\n  \
+#[command(
+    after_help = "Examples:\n  vouchlog hold --vault vault --name 'case 17' --reason 'claim of 3 May' --by session=sess-01\n  \
                         vouchlog hold --vault vault --name 'case 17' --reason 'claim withdrawn' --release\n  vouchlog hold --vault vault\n\n\
                         Placing and lifting a hold is logged, with the name of the principal and the reason. It takes --log, --log-vkey and\n\
-                        --gateway-key; listing does not.")]
+                        --gateway-key; listing does not."
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     vault: VaultArgs,
@@ -77,7 +79,8 @@ impl Args {
         match done? {
             None => output.answer(&format!("lifted: {name}"), &json!({ "released": name }))?,
             Some(records) => {
-                let words = format!("{} under the hold {name}", output::count(records, "record is", "records are"));
+                let words =
+                    format!("{} under the hold {name}", output::count(records, "record is", "records are"));
                 output.answer(&words, &json!({ "name": name, "records": records }))?;
             }
         }

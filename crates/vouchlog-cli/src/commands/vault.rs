@@ -105,7 +105,10 @@ impl Args {
                 let mut lines: Vec<String> = principals
                     .iter()
                     .map(|principal| {
-                        let of = principal.tenant.as_ref().map_or_else(|| "every tenant".to_owned(), |tenant| format!("tenant {tenant}"));
+                        let of = principal
+                            .tenant
+                            .as_ref()
+                            .map_or_else(|| "every tenant".to_owned(), |tenant| format!("tenant {tenant}"));
                         format!("{}  {of}  {}", principal.name, roles(principal.roles).join(", "))
                     })
                     .collect();

@@ -77,7 +77,8 @@ impl FileKeys {
     /// when this returns.
     pub(super) fn keep(&mut self, oldest: u64, newest: u64) -> Result<(), JournalError> {
         let next = newest.max(self.first) + 1;
-        let missing: Vec<u64> = (newest.max(self.first)..=next).filter(|n| !self.keys.contains_key(n)).collect();
+        let missing: Vec<u64> =
+            (newest.max(self.first)..=next).filter(|n| !self.keys.contains_key(n)).collect();
         let is_needed = |file: u64| file >= oldest && file <= next;
         if missing.is_empty() && self.keys.keys().all(|file| is_needed(*file)) {
             return Ok(());

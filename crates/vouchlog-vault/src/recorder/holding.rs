@@ -46,7 +46,8 @@ impl Recorder {
         let mut record = self.event(StatementKind::Hold);
         record.id = Some(id);
         // The same record, should it be made twice.
-        record.body.time.get_or_default().start = Timestamp::from_millisecond(at).unwrap_or(self.now()).into();
+        record.body.time.get_or_default().start =
+            Timestamp::from_millisecond(at).unwrap_or(self.now()).into();
         let it = record.body.hold.get_or_default();
         it.action = if lifted { HoldAction::Lifted } else { HoldAction::Placed }.into();
         it.name = hold.into();

@@ -161,7 +161,10 @@ pub(super) async fn holds_and_duties_are_respected(place: Place) {
     assert_eq!(plan.records, [id("held"), id("free")]);
     // A hold placed between plan and beginning refuses the plan as a whole.
     assert_eq!(
-        vault.hold(&owner, "case", "a lawsuit", &HoldTarget::Records(vec![id("held"), id("duty")]), NOW).await.unwrap(),
+        vault
+            .hold(&owner, "case", "a lawsuit", &HoldTarget::Records(vec![id("held"), id("duty")]), NOW)
+            .await
+            .unwrap(),
         2
     );
     assert_eq!(
@@ -185,7 +188,10 @@ pub(super) async fn holds_and_duties_are_respected(place: Place) {
     erase(&vault, &owner, &subject("p"), "e2", NOW + 100).await;
     assert_unreadable(&vault, &owner, "duty").await;
 
-    assert_eq!(vault.release(&owner, "case", "settled", NOW).await, Err(VaultError::UnknownHold("case".to_owned())));
+    assert_eq!(
+        vault.release(&owner, "case", "settled", NOW).await,
+        Err(VaultError::UnknownHold("case".to_owned()))
+    );
     let unknown = vault.hold(&owner, "case", "a lawsuit", &HoldTarget::Records(vec![id("r9")]), NOW).await;
     assert_eq!(unknown, Err(VaultError::UnknownRecord(id("r9"))));
     assert_eq!(vault.holds(&owner).await.unwrap(), [], "a refused hold is not placed");
@@ -316,9 +322,21 @@ pub(super) async fn a_hold_covers_what_is_kept_later(place: Place) {
     let call = |name: &str, session: &str, person: &str| record(name, session, person);
     vault.keep(&owner, vec![call("r1", "s1", "alice"), call("r2", "s2", "bob")], NOW).await.unwrap();
     let by_session = Query { tenant: Some(call("x", "s", "p").tenant), ..by(Facet::Session, "s1") };
-    assert_eq!(vault.hold(&owner, "case", "a lawsuit", &HoldTarget::Matching(by_session.clone()), NOW).await.unwrap(), 1);
+    assert_eq!(
+        vault
+            .hold(&owner, "case", "a lawsuit", &HoldTarget::Matching(by_session.clone()), NOW)
+            .await
+            .unwrap(),
+        1
+    );
     // Placed again, it is the same hold.
-    assert_eq!(vault.hold(&owner, "case", "a lawsuit", &HoldTarget::Matching(by_session.clone()), NOW).await.unwrap(), 0);
+    assert_eq!(
+        vault
+            .hold(&owner, "case", "a lawsuit", &HoldTarget::Matching(by_session.clone()), NOW)
+            .await
+            .unwrap(),
+        0
+    );
     // By another handle, as another process would.
     let (other, _) = open(&place).await;
     other.keep(&owner, vec![call("r3", "s1", "carol"), call("r4", "s3", "alice")], NOW + 5).await.unwrap();

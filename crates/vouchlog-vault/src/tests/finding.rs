@@ -144,7 +144,10 @@ pub(super) async fn hostile_values_stay_values(place: Place) {
     for name in hostile.iter().filter(|name| !name.is_empty() && !name.chars().any(char::is_control)) {
         let tenant = Some((*name).to_owned());
         assert_eq!(ids(&vault, &owner, &Query { tenant, ..Query::default() }).await, [""; 0]);
-        vault.hold(&owner, name, "a lawsuit", &crate::HoldTarget::Records(vec![id("r0")]), NOW).await.unwrap();
+        vault
+            .hold(&owner, name, "a lawsuit", &crate::HoldTarget::Records(vec![id("r0")]), NOW)
+            .await
+            .unwrap();
         vault.release(&owner, name, "settled", NOW).await.unwrap();
     }
     assert_eq!(ids(&vault, &owner, &Query::default()).await.len(), hostile.len());
@@ -204,7 +207,17 @@ pub(super) async fn tenants_share_no_pseudonym(place: Place) {
     };
     let one = count("'r1'").await;
     assert!(one >= 3);
-    assert_eq!(count("'r1', 'r2'").await, one, "equal values of a tenant are the same there, as the docs say");
+    assert_eq!(
+        count("'r1', 'r2'").await,
+        one,
+        "equal values of a tenant are the same there, as the docs say"
+    );
     assert_eq!(count("'r1', 'r3'").await, 2 * one);
-    assert_eq!(sqlx::Row::get::<i64, _>(&sqlx::query("SELECT count(*) FROM subject").fetch_one(&mut raw).await.unwrap(), 0), 2);
+    assert_eq!(
+        sqlx::Row::get::<i64, _>(
+            &sqlx::query("SELECT count(*) FROM subject").fetch_one(&mut raw).await.unwrap(),
+            0
+        ),
+        2
+    );
 }

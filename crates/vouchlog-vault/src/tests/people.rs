@@ -56,7 +56,8 @@ pub(super) async fn a_person_is_found_at_any_issuer_and_in_any_form(place: Place
     let (vault, owner) = open(&place).await;
     recorded(&vault, &owner).await;
     assert_found(&vault, &owner).await;
-    let named = people_named(&vault, &owner, &["r-1", "r-2", "r-3", "r-4"].map(id), "Zo\u{eb}").await.unwrap();
+    let named =
+        people_named(&vault, &owner, &["r-1", "r-2", "r-3", "r-4"].map(id), "Zo\u{eb}").await.unwrap();
     let expected = BTreeMap::from([
         ("https://a.example|Zo\u{eb}".to_owned(), 1),
         ("https://a.example/|Zoe\u{308}".to_owned(), 1),
@@ -65,7 +66,10 @@ pub(super) async fn a_person_is_found_at_any_issuer_and_in_any_form(place: Place
     assert_eq!(named, expected);
     // A hold by one spelling keeps the records of another, also those that come later.
     let query = by(Facet::Initiator, "https://a.example/|Zoe\u{308}");
-    assert_eq!(vault.hold(&owner, "case 7", "a lawsuit", &HoldTarget::Matching(query), NOW).await.unwrap(), 2);
+    assert_eq!(
+        vault.hold(&owner, "case 7", "a lawsuit", &HoldTarget::Matching(query), NOW).await.unwrap(),
+        2
+    );
     let later = json!({ "kind": "interaction", "id": "r-6", "initiator": { "iss": "https://a.example", "sub": "Zo\u{eb}" } });
     let recorder = Desk::open(&vault, &owner, 6, &Entries::default()).recorder().await;
     recorder.record(vec![Record::from_value(later).unwrap().record]).await.unwrap();
@@ -80,7 +84,9 @@ pub(super) async fn records_of_an_earlier_version_are_found_by_any_form(place: P
     vault.close().await;
     // As an earlier version left it: names in other forms, or without their issuer, lead nowhere.
     let mut raw = place.raw().await;
-    raw.execute("DELETE FROM facet WHERE record IN (SELECT n FROM record WHERE id LIKE 'r-%')").await.unwrap();
+    raw.execute("DELETE FROM facet WHERE record IN (SELECT n FROM record WHERE id LIKE 'r-%')")
+        .await
+        .unwrap();
     raw.execute("UPDATE vault SET people = 0").await.unwrap();
     drop(raw);
     for _ in 0..2 {

@@ -45,7 +45,8 @@ pub(super) async fn principals_changed_behind_its_back_are_noticed(place: Place)
 
     // Rows of the table that earlier versions had give nothing, and their absence takes nothing away.
     raw.execute("DELETE FROM principal").await.unwrap();
-    let insert = "INSERT INTO principal (name, roles, salt, token_hash, granted_at) VALUES ('low', 63, $1, $2, 0)";
+    let insert =
+        "INSERT INTO principal (name, roles, salt, token_hash, granted_at) VALUES ('low', 63, $1, $2, 0)";
     let forged = sqlx::query(insert).bind(vec![0_u8; 16]).bind(hash(&[0; 16], &low_token).to_vec());
     forged.execute(&mut raw).await.unwrap();
     let access = vault.authenticate(&low_token).await.unwrap();
@@ -104,7 +105,8 @@ pub(super) async fn principals_of_an_earlier_version_are_sealed_once(place: Plac
     let key_check = seal(kek(1).bytes(), &context(&["key check"]), &vault_id).unwrap();
     let update = sqlx::query("UPDATE vault SET key_check = $1, principals = NULL").bind(key_check);
     update.execute(&mut raw).await.unwrap();
-    let insert = "INSERT INTO principal (name, roles, salt, token_hash, granted_at) VALUES ('ann', 63, $1, $2, 0)";
+    let insert =
+        "INSERT INTO principal (name, roles, salt, token_hash, granted_at) VALUES ('ann', 63, $1, $2, 0)";
     let ann = sqlx::query(insert).bind(vec![7_u8; 16]).bind(hash(&[7; 16], &token).to_vec());
     ann.execute(&mut raw).await.unwrap();
     for _ in 0..2 {

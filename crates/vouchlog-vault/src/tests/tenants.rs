@@ -107,7 +107,9 @@ pub(super) async fn every_operation_takes_its_tenant(place: Place) {
     let admin = vault.grant(&owner, "admin", Roles::all(), None, NOW).await.unwrap();
     let admin = vault.authenticate(&admin).await.unwrap();
     for role in Role::ALL.into_iter().filter(|role| *role != Role::Admin) {
-        for (tenant, may) in [(Some("acme"), true), (None, true), (Some("other"), false), (Some("none"), false)] {
+        for (tenant, may) in
+            [(Some("acme"), true), (None, true), (Some("other"), false), (Some("none"), false)]
+        {
             let roles = [role].into_iter().collect();
             let token = vault.grant(&admin, "x", roles, tenant, NOW).await.unwrap();
             let access = vault.authenticate(&token).await.unwrap();

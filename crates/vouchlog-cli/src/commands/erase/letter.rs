@@ -58,7 +58,10 @@ impl Letter {
         name: &str,
     ) -> anyhow::Result<Self> {
         access.require(Role::ReadMetadata).map_err(|error| {
-            Advice::error(format!("no letter can be written: {error}"), "use a token with the role read-metadata")
+            Advice::error(
+                format!("no letter can be written: {error}"),
+                "use a token with the role read-metadata",
+            )
         })?;
         let ids = plan.records.iter().chain(plan.refusals.iter().map(|refusal| &refusal.record));
         let mut rows = Vec::new();
@@ -143,7 +146,8 @@ impl Letter {
 
     fn held(&self) -> Section {
         let many = output::count(self.records.len() as u64, "record", "records");
-        let mut text = vec![format!("{many} of your interactions with AI systems {} held.", were(self.records.len()))];
+        let mut text =
+            vec![format!("{many} of your interactions with AI systems {} held.", were(self.records.len()))];
         if let (Some(first), Some(last)) = (self.records.first(), self.records.last()) {
             text.push(format!(
                 "They are of the time from {} to {}.",
@@ -178,7 +182,10 @@ impl Letter {
         let entries: Vec<String> = self.entries.iter().map(u64::to_string).collect();
         if !entries.is_empty() {
             let which = if entries.len() == 1 { "entry" } else { "entries" };
-            text.push(format!("The public log states this in {which} {}. It does not name you.", entries.join(", ")));
+            text.push(format!(
+                "The public log states this in {which} {}. It does not name you.",
+                entries.join(", ")
+            ));
         }
         let mut list: Vec<String> = self.erased.iter().take(LISTED).map(ToString::to_string).collect();
         list.extend(more(self.erased.len()));
@@ -211,7 +218,10 @@ impl Letter {
         ];
         if !self.given.is_empty() {
             let dates: Vec<String> = self.given.iter().map(|at| output::moment(*at)).collect();
-            list.push(format!("Parts of these records that were read, or given to others: {}.", dates.join(", ")));
+            list.push(format!(
+                "Parts of these records that were read, or given to others: {}.",
+                dates.join(", ")
+            ));
         }
         let text = vec!["This erasure does not reach:".to_owned()];
         Section { heading: "What this does not reach", text, list }
@@ -245,13 +255,16 @@ fn reason(refusal: &Refusal) -> String {
         Why::LegalHold(_) => {
             format!("{record}: it is needed for legal claims, and kept until that is settled")
         }
-        Why::Duty(until) => format!("{record}: the law requires that it is kept until {}", output::moment(*until)),
+        Why::Duty(until) => {
+            format!("{record}: the law requires that it is kept until {}", output::moment(*until))
+        }
         Why::UnknownDuty(class) => {
-            format!("{record}: it is of the class `{class}`, which must be kept; for how long is not settled yet")
+            format!(
+                "{record}: it is of the class `{class}`, which must be kept; for how long is not settled yet"
+            )
         }
     }
 }
-
 
 #[cfg(test)]
 mod tests;

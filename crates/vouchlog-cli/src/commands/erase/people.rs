@@ -43,7 +43,9 @@ impl FoundPeople {
     pub(super) fn lines(&self) -> Vec<String> {
         let count = |records: u64| output::count(records, "record", "records");
         match &self.names {
-            Some(names) => names.iter().map(|(name, records)| format!("found {name}: {}", count(*records))).collect(),
+            Some(names) => {
+                names.iter().map(|(name, records)| format!("found {name}: {}", count(*records))).collect()
+            }
             None => vec![format!("found {}; whose takes the role read-metadata", count(self.records as u64))],
         }
     }

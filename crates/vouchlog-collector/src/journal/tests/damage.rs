@@ -78,8 +78,7 @@ fn damaged(mut bytes: Vec<u8>, at: f64, damage: &Damage) -> Vec<u8> {
     bytes
 }
 
-const FILES: [&str; 5] =
-    ["journal/00000001", "journal/MARK", "journal/LOSSES", "journal/KEYS", "FORMAT"];
+const FILES: [&str; 5] = ["journal/00000001", "journal/MARK", "journal/LOSSES", "journal/KEYS", "FORMAT"];
 
 #[test]
 fn damage_to_any_file_is_refused_by_its_name_or_harmless() {
