@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use vouchlog::{LeafIndex, StatementKind};
 use vouchlog_record::{Facet, RecordId};
 use vouchlog_runtime::durable::{self, Mode};
+use vouchlog_session::plain;
 use vouchlog_vault::{
     Access, ErasurePlan, Query, Refusal, Role, Row, Scope, Vault, VaultError, Why, learn, read_facts,
 };
@@ -122,11 +123,11 @@ impl Letter {
     /// As text.
     fn text(&self) -> String {
         let mut lines = vec!["What was held about you, and what was erased".to_owned(), String::new()];
-        lines.extend(self.head().into_iter().map(|(name, value)| format!("{name}: {value}")));
+        lines.extend(self.head().into_iter().map(|(name, value)| format!("{name}: {}", plain(&value))));
         for Section { heading, text, list } in self.sections() {
             lines.extend([String::new(), heading.to_owned(), "-".repeat(heading.len())]);
-            lines.extend(text);
-            lines.extend(list.into_iter().map(|item| format!("  * {item}")));
+            lines.extend(text.iter().map(|sentence| plain(sentence)));
+            lines.extend(list.iter().map(|item| format!("  * {}", plain(item))));
         }
         lines.push(String::new());
         terminal::words(&lines.join("\n"))

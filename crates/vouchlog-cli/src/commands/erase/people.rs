@@ -5,6 +5,7 @@ use std::io::{BufRead, IsTerminal, Write};
 
 use serde_json::{Value, json};
 use vouchlog_record::{Facet, RecordId};
+use vouchlog_session::plain;
 use vouchlog_vault::{Access, ErasurePlan, Role, Vault, people_named};
 
 use crate::advice::Advice;
@@ -44,7 +45,7 @@ impl FoundPeople {
         let count = |records: u64| output::count(records, "record", "records");
         match &self.names {
             Some(names) => {
-                names.iter().map(|(name, records)| format!("found {name}: {}", count(*records))).collect()
+                names.iter().map(|(name, records)| format!("found {}: {}", plain(name), count(*records))).collect()
             }
             None => vec![format!("found {}; whose takes the role read-metadata", count(self.records as u64))],
         }

@@ -55,5 +55,6 @@ fn a_name_steers_neither_a_terminal_nor_a_browser() {
     for said in [&text, &page] {
         assert!(!said.contains(['\u{1b}', '\u{202e}']), "{said}");
     }
+    assert!(!text.contains("\n* r-9"), "{text}");
     assert!(text.contains("No record of you that was found remains readable."));
 }
