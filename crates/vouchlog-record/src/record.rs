@@ -232,4 +232,5 @@ enum KindName {
     DeclaredLoss,
     Finding,
     Heartbeat,
+    Hold,
 }

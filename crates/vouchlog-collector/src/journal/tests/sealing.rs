@@ -140,31 +140,3 @@ async fn a_directory_that_is_open_to_others_is_closed() {
         assert_eq!(mode(&folder.join(&name)), 0o600, "{name}");
     }
 }
-
-#[test]
-fn measure_tmp() {
-    let dir = TempDir::new().unwrap();
-    let keys = super::super::keys::FileKeys::create(Arc::new(Folder::new(dir.path())), 1).unwrap();
-    for size in [1_000_usize, 4_000, 20_000, 1_000_000] {
-        let body = vec![7_u8; size];
-        let n = 50_000_000 / size / 10;
-        let began = std::time::Instant::now();
-        for _ in 0..n {
-            std::hint::black_box(super::super::opening::sealed(&keys, 1, &body).unwrap());
-        }
-        let each = began.elapsed() / u32::try_from(n).unwrap();
-        let sealed = super::super::opening::sealed(&keys, 1, &body).unwrap();
-        let sealed = Bytes::from(sealed);
-        let began = std::time::Instant::now();
-        for _ in 0..n {
-            std::hint::black_box(super::super::opening::opened(&keys, 1, sealed.clone()).unwrap());
-        }
-        eprintln!("MEASURE {size}: seal {each:?} open {:?}", began.elapsed() / u32::try_from(n).unwrap());
-    }
-    let mut keys = keys;
-    let began = std::time::Instant::now();
-    for file in 2..102 {
-        keys.keep(file, file).unwrap();
-    }
-    eprintln!("MEASURE keys {:?}", began.elapsed() / 100);
-}
