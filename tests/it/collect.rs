@@ -4,6 +4,7 @@
 mod access;
 mod disk;
 mod doors;
+mod erased;
 mod kill;
 mod spool;
 mod trouble;

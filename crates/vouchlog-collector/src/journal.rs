@@ -7,11 +7,13 @@
 //!           keep         entries before this position are not needed any more, to go on either
 //!           keys         what the pipeline remembers
 //!   LOSSES               turned away and not declared yet
+//!   KEYS                 the keys of the files: what they hold is sealed, and a key is destroyed with its file
 //! ```
 //!
 //! In memory are the state, and where the entries lie; bodies are on disk alone.
 //!
-//! **Invariant: an entry is durable before anybody is told that it was taken, and forgotten only when what it became is.**
+//! **Invariants: an entry is durable before anybody is told that it was taken, and forgotten only when what it became is. Once
+//! nothing in a file is needed, its key is destroyed; the newest file is left behind soon after what it holds is recorded.**
 //!
 //! Below the reserve of free disk no bodies are taken; the time, losses and what is settled are, out of the reserve. A failed sync is
 //! final: nothing more is written until the journal is opened again.
@@ -20,24 +22,29 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
-use vouchlog_ledger::{Disk, Folder, Ledger, Options, Reader};
+use vouchlog_ledger::{Disk, Folder, Ledger, Options, Reader, RecordAddress};
 use vouchlog_runtime::durable;
 
 use crate::arrival::JournalEntry;
 
+mod keys;
 mod losses;
+mod opening;
 mod stamp;
 mod state;
 mod writer;
 
+use keys::FileKeys;
 pub(crate) use losses::Lost as Losses;
+use opening::Opened;
 use stamp::Stamp;
 use state::{State, Steady};
-use writer::{Request, Writer};
+use writer::{FileAge, Request, Writer};
 
 /// Requests that wait for the writer; what is in them is bounded by whoever reads bodies.
 const QUEUE: usize = 4_096;
@@ -137,6 +144,7 @@ struct Store {
     disk: Arc<dyn Disk>,
     reader: Reader,
     state: Mutex<State>,
+    keys: Mutex<FileKeys>,
     min_free_bytes: u64,
     /// Why nothing more is written until the journal is opened again.
     failed: watch::Sender<Option<String>>,
@@ -154,7 +162,7 @@ impl Journal {
                 "the directory journal/ is missing, but the journal was in use".into(),
             ));
         }
-        durable::make_dir(&folder).map_err(|error| JournalError::Disk(format!("journal/: {error}")))?;
+        durable::private_dir(&folder).map_err(|error| JournalError::Disk(format!("journal/: {error}")))?;
         Self::open_on(Arc::new(Folder::new(folder)), dir, stamp, settings)
     }
 
@@ -166,52 +174,37 @@ impl Journal {
         settings: Settings,
     ) -> Result<Self, JournalError> {
         let options = Options { purpose: PURPOSE, min_free_bytes: settings.min_free_bytes / LAST_RESERVE };
-        let mut state = State::default();
         let exists =
             Ledger::exists(&*disk).map_err(|error| JournalError::Disk(format!("journal/: {error}")))?;
-        let (ledger, identity) = if exists || stamp.is_some() {
-            let opened = Ledger::open(disk.clone(), options, &mut |item| match item.snapshot {
-                Some(piece) => state.restore(piece, item.payload),
-                None => state.apply(
-                    item.payload,
-                    vouchlog_ledger::RecordAddress { file: item.file, offset: item.offset },
-                ),
-            });
-            let (ledger, summary) = opened?;
-            (ledger, summary.identity)
-        } else {
-            let identity = (settings.randomness)();
-            let pieces = state.snapshot();
-            let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
-            (Ledger::create(disk.clone(), options, identity, &pieces)?, identity)
+        let opened = match stamp {
+            None if !exists => opening::create(disk.clone(), options, (settings.randomness)())?,
+            stamp => opening::reopen(disk.clone(), options, stamp)?,
         };
-        if stamp.is_some_and(|stamp| stamp.journal != identity) {
-            return Err(JournalError::Damaged(
-                "FORMAT belongs to another journal than journal/00000001".into(),
-            ));
-        }
-        let losses = losses::Losses::open(&*disk, state.head.declared, stamp.is_none())?;
-        let written = Stamp { journal: identity, secret: Some(settings.secret_check) };
+        let losses = losses::Losses::open(&*disk, opened.state.head.declared, stamp.is_none())?;
+        let secret = Some(settings.secret_check);
+        let written = Stamp { journal: opened.identity, secret, is_sealed: true };
         if stamp != Some(written) {
             written.write(dir)?;
         }
-        Self::start(disk, ledger, losses, state, settings)
+        Self::start(disk, opened, losses, settings)
     }
 
     fn start(
         disk: Arc<dyn Disk>,
-        ledger: Ledger,
+        opened: Opened,
         losses: losses::Losses,
-        state: State,
         settings: Settings,
     ) -> Result<Self, JournalError> {
+        let Opened { ledger, keys, state, .. } = opened;
         let steady = Steady::new(state.head.steady, (settings.clock)(), settings.elapsed);
         let (end, end_receiver) = watch::channel(state.head.end);
         let (requests, queue) = mpsc::channel(QUEUE);
         let (reader, state, failed) = (ledger.reader(), Mutex::new(state), watch::Sender::new(None));
         let min_free_bytes = settings.min_free_bytes;
-        let store = Arc::new(Store { disk, reader, state, min_free_bytes, failed });
-        let writer = Writer { store: store.clone(), ledger, losses, settings, steady, queue, end };
+        let keys = Mutex::new(keys);
+        let store = Arc::new(Store { disk, reader, state, keys, min_free_bytes, failed });
+        let age = FileAge::new((settings.elapsed)());
+        let writer = Writer { store: store.clone(), ledger, losses, settings, steady, queue, end, age };
         let thread = std::thread::Builder::new().name("journal".into());
         thread.spawn(move || writer.run()).map_err(|error| JournalError::Disk(error.to_string()))?;
         Ok(Self { store, requests, end: end_receiver })
@@ -238,6 +231,12 @@ impl Journal {
         self.ask(|reply| Request::Settle { settled, keep, changes, reply }).await.map(drop)
     }
 
+    /// Leaves the newest file behind if that is due: what it holds is recorded, or it is old. Call it every second or so; each group
+    /// of changes does it, too.
+    pub(crate) async fn tidy(&self) -> Result<(), JournalError> {
+        self.ask(Request::Tidy).await.map(drop)
+    }
+
     async fn ask(
         &self,
         request: impl FnOnce(oneshot::Sender<Result<u64, JournalError>>) -> Request,
@@ -253,7 +252,7 @@ impl Journal {
         loop {
             let place = self.store.state.lock().place(next);
             let Some(place) = place else { return Ok(entries) };
-            let record = self.store.reader.read(place)?;
+            let record = self.store.read(place)?;
             for (position, entry) in state::entries(&record, next)? {
                 bytes += entry.len();
                 next = position + 1;
@@ -306,6 +305,12 @@ impl Journal {
 }
 
 impl Store {
+    fn read(&self, place: RecordAddress) -> Result<Bytes, JournalError> {
+        let payload = self.reader.read(place)?;
+        let opened = opening::opened(&self.keys.lock(), place.file, payload);
+        opened.map_err(|reason| JournalError::Damaged(format!("journal/{:08}: {reason}", place.file)))
+    }
+
     fn no_room(&self) -> Option<JournalError> {
         let free = self.disk.free_bytes().ok()?;
         let needed = self.min_free_bytes;

@@ -138,6 +138,9 @@ pub(crate) async fn tick(journal: Journal, progress: watch::Receiver<Progress>, 
     let mut last_tick = None;
     loop {
         interval.tick().await;
+        if let Err(JournalError::Stopping) = journal.tidy().await {
+            return;
+        }
         let now = Instant::now();
         let is_heartbeat = now.duration_since(last_heartbeat) >= pace.heartbeat;
         let has_work = {

@@ -159,7 +159,7 @@ pub(crate) fn outside_kind(record: &Record) -> Result<RecordKind, String> {
         StatementKind::Intent => RecordKind::Intent,
         StatementKind::Configuration => RecordKind::Configuration,
         StatementKind::CredentialEvent => RecordKind::CredentialEvent,
-        kind @ (StatementKind::Disclosure | StatementKind::Erasure) => {
+        kind @ (StatementKind::Disclosure | StatementKind::Erasure | StatementKind::Hold) => {
             return Err(format!("only the vault writes records of kind {kind}"));
         }
         StatementKind::SessionSeal => {
@@ -198,6 +198,7 @@ fn event_groups(body: &Body) -> Vec<&'static str> {
         there("configuration", &body.configuration),
         there("disclosure", &body.disclosure),
         there("erasure", &body.erasure),
+        there("hold", &body.hold),
         there("declared_loss", &body.declared_loss),
         there("finding", &body.finding),
         there("heartbeat", &body.heartbeat),

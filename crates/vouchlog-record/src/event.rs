@@ -176,6 +176,34 @@ group! {
     }
 }
 
+words! {
+    /// What happened to a hold.
+    HoldAction {
+        /// It was placed, or more records were put under it.
+        Placed,
+        /// It was lifted.
+        Lifted,
+    }
+}
+
+group! {
+    /// A legal hold was placed or lifted (kind `hold`).
+    HoldEvent {
+        /// The event.
+        action: HoldAction,
+        /// The name of the hold: the case.
+        name: String,
+        /// The person or program responsible. Personal.
+        by: String,
+        /// The reason.
+        reason: String,
+        /// The number of records that came under it, or that were under it when it was lifted.
+        records: u64,
+        /// Whether matching records that are kept later come under it, too.
+        covers_later: bool,
+    }
+}
+
 group! {
     /// The gateway declares lost records (kind `declared-loss`).
     DeclaredLoss {

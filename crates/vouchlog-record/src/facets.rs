@@ -1,5 +1,9 @@
 //! What records are found by.
 
+use std::borrow::Cow;
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+
 use crate::event::ConfigurationSubject;
 use crate::field::Field;
 use crate::id::RecordId;
@@ -95,6 +99,21 @@ impl Facet {
     pub const fn is_personal(self) -> bool {
         matches!(self, Self::Initiator | Self::Device)
     }
+
+    /// A value in the form it is searched for: Unicode's normal form C, so that texts that look alike because they are made of the same
+    /// characters are the same; and of a person, `iss|sub`, an issuer without slashes at its end. Letters keep their case.
+    pub fn canonical(self, value: &str) -> Cow<'_, str> {
+        let value = match is_nfc_quick(value.chars()) {
+            IsNormalized::Yes => Cow::Borrowed(value),
+            _ => Cow::Owned(value.nfc().collect()),
+        };
+        match value.split_once('|') {
+            Some((issuer, subject)) if self == Self::Initiator && issuer.ends_with('/') => {
+                Cow::Owned(format!("{}|{subject}", issuer.trim_end_matches('/')))
+            }
+            _ => value,
+        }
+    }
 }
 
 impl Record {
@@ -110,8 +129,8 @@ impl Record {
             add(Facet::Trace, correlation.trace.value());
             add(Facet::Response, correlation.response_id.value());
         }
-        for person in self.subjects() {
-            add(Facet::Initiator, Some(&person));
+        for person in self.subjects().iter().chain(&self.bare_subject()) {
+            add(Facet::Initiator, Some(person));
         }
         if let Some(workload) = body.workload.value() {
             add(Facet::Workload, workload.id.value());
@@ -179,12 +198,32 @@ impl Record {
             let others = [&initiator.end_user, &initiator.pseudonym];
             people.extend(others.into_iter().filter_map(Field::value).cloned());
         }
-        for person in &mut people {
-            person.truncate(person.floor_char_boundary(MAX_PERSON_BYTES));
-        }
+        people.iter_mut().for_each(cut);
         people.sort();
         people.dedup();
         people
+    }
+
+    /// Those of its [`subjects`](Self::subjects) that a name is for: `iss|sub`, or `sub` alone for whoever has it at any issuer; in any
+    /// Unicode form.
+    pub fn subjects_named(&self, name: &str) -> Vec<String> {
+        let is_named = |person: &str| Facet::Initiator.canonical(person) == Facet::Initiator.canonical(name);
+        let initiator = self.initiator().filter(|_| self.bare_subject().is_some_and(|sub| is_named(&sub)));
+        let initiator = initiator.map(|mut initiator| {
+            cut(&mut initiator);
+            initiator
+        });
+        self.subjects()
+            .into_iter()
+            .filter(|person| is_named(person) || Some(person) == initiator.as_ref())
+            .collect()
+    }
+
+    /// Who began the interaction, without the issuer.
+    fn bare_subject(&self) -> Option<String> {
+        let mut subject = self.body.initiator.value()?.sub.value()?.clone();
+        cut(&mut subject);
+        Some(subject)
     }
 
     /// The records it points to.
@@ -203,4 +242,8 @@ impl Record {
         records.extend(body.finding.value().and_then(|event| event.record.value()));
         records
     }
+}
+
+fn cut(person: &mut String) {
+    person.truncate(person.floor_char_boundary(MAX_PERSON_BYTES));
 }

@@ -17,7 +17,7 @@ use crate::authority::{Approval, Credential, Grant, Override, PolicyDecision};
 use crate::context::{Correlation, Custody, Time};
 use crate::event::{
     Configuration, CredentialEvent, DeclaredLoss, DisclosureEvent, ErasureEvent, FindingEvent, Heartbeat,
-    SessionSeal,
+    HoldEvent, SessionSeal,
 };
 use crate::group::{group, words};
 use crate::id::RecordId;
@@ -117,6 +117,8 @@ group! {
         disclosure: DisclosureEvent,
         /// Kind `erasure`.
         erasure: ErasureEvent,
+        /// Kind `hold`.
+        hold: HoldEvent,
         /// Kind `declared-loss`.
         declared_loss: DeclaredLoss,
         /// Kind `finding`.
@@ -230,4 +232,5 @@ enum KindName {
     DeclaredLoss,
     Finding,
     Heartbeat,
+    Hold,
 }

@@ -147,6 +147,7 @@ fn a_record_says_what_it_is_found_by() {
         "trace=t-1",
         "initiator=guest-7",
         "initiator=https://idp.example|u-1",
+        "initiator=u-1",
         "credential=c-1",
         "credential=c-2",
         "credential=c-3",
@@ -159,6 +160,46 @@ fn a_record_says_what_it_is_found_by() {
     assert_eq!(facets, expected);
     assert_eq!(record.subjects(), ["guest-7", "https://idp.example|u-1"]);
     assert_eq!(record.profile(), crate::record::Profile::Privileged);
+}
+
+#[test]
+fn a_person_is_found_at_any_issuer_and_in_any_form_of_the_name() {
+    let of = |initiator: Value| {
+        Record::from_value(json!({ "kind": "interaction", "initiator": initiator })).unwrap().record
+    };
+    let record = of(json!({ "iss": "https://idp.example/", "sub": "Zo\u{eb}", "end_user": "guest-7" }));
+    for name in [
+        "https://idp.example/|Zo\u{eb}",
+        "https://idp.example|Zo\u{eb}",
+        "https://idp.example//|Zoe\u{308}",
+        "Zo\u{eb}",
+        "Zoe\u{308}",
+    ] {
+        assert_eq!(record.subjects_named(name), ["https://idp.example/|Zo\u{eb}"], "{name}");
+        // What it is found by says the same.
+        let canonical = |(facet, value): &(Facet, String)| facet.canonical(value).into_owned();
+        let found: Vec<String> = record.facets().iter().map(canonical).collect();
+        assert!(found.contains(&Facet::Initiator.canonical(name).into_owned()), "{name}");
+    }
+    assert_eq!(record.subjects_named("guest-7"), ["guest-7"]);
+    for other in [
+        "Zoe",
+        "zo\u{eb}",
+        "https://idp.example",
+        "https://other.example|Zo\u{eb}",
+        "|Zo\u{eb}",
+        "guest-70",
+        "",
+    ] {
+        assert_eq!(record.subjects_named(other), [""; 0], "{other}");
+    }
+    // A subject may have a bar of its own.
+    let record = of(json!({ "iss": "https://idp.example", "sub": "auth0|5/" }));
+    for name in ["auth0|5/", "https://idp.example/|auth0|5/"] {
+        assert_eq!(record.subjects_named(name), ["https://idp.example|auth0|5/"], "{name}");
+    }
+    // Only of people: an address is one with its slash.
+    assert_eq!(Facet::Tool.canonical("a/|e\u{301}"), "a/|\u{e9}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use vouchlog_record::{
     Body, Configuration, CredentialAction, CredentialEvent, DeclaredLoss, DisclosureEvent, ErasureEvent,
-    Field, FindingEvent, Heartbeat, RecordId, RegisteredAgent, SessionSeal,
+    Field, FindingEvent, Heartbeat, HoldAction, HoldEvent, RecordId, RegisteredAgent, SessionSeal,
 };
 
 use crate::numbers::count;
@@ -16,6 +16,7 @@ pub(crate) fn add(steps: &mut StepList, body: &Body) {
     add_event(steps, "/configuration", body.configuration.value().map(configuration));
     add_event(steps, "/disclosure", body.disclosure.value().map(disclosure));
     add_event(steps, "/erasure", body.erasure.value().map(erasure));
+    add_event(steps, "/hold", body.hold.value().map(hold));
     add_event(steps, "/declared_loss", body.declared_loss.value().map(loss));
     add_event(steps, "/finding", body.finding.value().map(finding));
     add_event(steps, "/heartbeat", body.heartbeat.value().map(heartbeat));
@@ -89,6 +90,20 @@ fn erasure(it: &ErasureEvent) -> StepText {
     let why = named(&it.refusal).map(|why| format!("because of {why}"));
     let basis = named(&it.basis).map(|basis| format!("basis: {basis}"));
     StepText::shown(joined([what, basis, kept, why], "; "))
+}
+
+fn hold(it: &HoldEvent) -> StepText {
+    let what = named(&it.name).map_or_else(|| "a legal hold".to_owned(), |name| format!("legal hold {name}"));
+    let action = describe(&it.action, |action| match action {
+        HoldAction::Placed => "was placed".to_owned(),
+        HoldAction::Lifted => "was lifted".to_owned(),
+    });
+    let by = named(&it.by).map(|by| format!("by {by}"));
+    let many = describe(&it.records, |n| count(*n, "record", "records"));
+    let later = it.covers_later.value().filter(|later| **later);
+    let later = later.map(|_| "and matching ones that are kept later".to_owned());
+    let reason = named(&it.reason).map(|reason| format!("reason: {reason}"));
+    StepText::shown(joined([Some(joined([Some(what), action, by], " ")), many, later, reason], ", "))
 }
 
 fn loss(it: &DeclaredLoss) -> StepText {

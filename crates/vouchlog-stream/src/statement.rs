@@ -30,13 +30,15 @@ pub enum StatementKind {
     Finding = 0x09,
     /// The gateway's own account of an interval: what it took, made, refused and lost.
     Heartbeat = 0x0a,
+    /// A legal hold was placed or lifted.
+    Hold = 0x0b,
     /// A salted commitment whose meaning the log does not know.
     Opaque = 0x0f,
 }
 
 impl StatementKind {
     /// Every kind, in the order of its byte.
-    pub const ALL: [StatementKind; 11] = [
+    pub const ALL: [StatementKind; 12] = [
         StatementKind::Intent,
         StatementKind::Interaction,
         StatementKind::SessionSeal,
@@ -47,6 +49,7 @@ impl StatementKind {
         StatementKind::DeclaredLoss,
         StatementKind::Finding,
         StatementKind::Heartbeat,
+        StatementKind::Hold,
         StatementKind::Opaque,
     ];
 
@@ -73,6 +76,7 @@ impl StatementKind {
             Self::DeclaredLoss => "declared-loss",
             Self::Finding => "finding",
             Self::Heartbeat => "heartbeat",
+            Self::Hold => "hold",
             Self::Opaque => "opaque",
         }
     }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use vouchlog_record::RecordId;
 use zeroize::Zeroizing;
 
+use crate::query::Query;
 use crate::role::{Role, Roles};
 use crate::{Result, VaultError};
 
@@ -18,11 +19,13 @@ use crate::{Result, VaultError};
 pub struct Access {
     name: String,
     roles: Roles,
+    /// None is every tenant.
+    tenant: Option<String>,
 }
 
 impl Access {
-    pub(crate) fn new(name: String, roles: Roles) -> Self {
-        Self { name, roles }
+    pub(crate) fn new(name: String, roles: Roles, tenant: Option<String>) -> Self {
+        Self { name, roles, tenant }
     }
 
     /// By which name the caller is on record.
@@ -33,6 +36,43 @@ impl Access {
     /// What it may do.
     pub fn roles(&self) -> Roles {
         self.roles
+    }
+
+    /// The only tenant whose records it may see or change; none is every tenant.
+    pub fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
+    }
+
+    /// Refuses callers of another tenant.
+    pub fn require_tenant(&self, tenant: &str) -> Result<()> {
+        if self.sees(tenant) {
+            return Ok(());
+        }
+        Err(VaultError::ForbiddenTenant { who: self.name.clone(), tenant: tenant.to_owned() })
+    }
+
+    /// Refuses callers of one tenant, where all are concerned.
+    pub fn require_all_tenants(&self) -> Result<()> {
+        if self.tenant.is_none() {
+            return Ok(());
+        }
+        Err(VaultError::NeedsAllTenants(self.name.clone()))
+    }
+
+    /// Whether it may see what is of this tenant.
+    pub(crate) fn sees(&self, tenant: &str) -> bool {
+        self.tenant.as_deref().is_none_or(|own| own == tenant)
+    }
+
+    /// A query within what it may see.
+    pub(crate) fn within(&self, query: &Query) -> Result<Query> {
+        let mut query = query.clone();
+        match (&self.tenant, &query.tenant) {
+            (Some(_), Some(asked)) => self.require_tenant(asked)?,
+            (Some(own), None) => query.tenant = Some(own.clone()),
+            (None, _) => {}
+        }
+        Ok(query)
     }
 
     /// Refuses callers without `role`.

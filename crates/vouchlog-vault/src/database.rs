@@ -119,11 +119,17 @@ impl Database {
                 ("vault", include_str!("../migrations/sqlite/0001_vault.sql")),
                 ("sums", include_str!("../migrations/sqlite/0002_sums.sql")),
                 ("hold query", include_str!("../migrations/sqlite/0003_hold_query.sql")),
+                ("people", include_str!("../migrations/sqlite/0004_people.sql")),
+                ("hold event", include_str!("../migrations/sqlite/0005_hold_event.sql")),
+                ("roster", include_str!("../migrations/sqlite/0006_roster.sql")),
             ],
             Dialect::Postgres => [
                 ("vault", include_str!("../migrations/postgres/0001_vault.sql")),
                 ("sums", include_str!("../migrations/postgres/0002_sums.sql")),
                 ("hold query", include_str!("../migrations/postgres/0003_hold_query.sql")),
+                ("people", include_str!("../migrations/postgres/0004_people.sql")),
+                ("hold event", include_str!("../migrations/postgres/0005_hold_event.sql")),
+                ("roster", include_str!("../migrations/postgres/0006_roster.sql")),
             ],
         };
         let step = |(number, (name, sql)): (i64, (&'static str, &'static str))| {
@@ -179,6 +185,18 @@ impl Database {
             tracing::warn!(%error, "the mark beside the vault's database was not written");
         }
         Ok(())
+    }
+
+    /// On SQLite: the newest generation of the list of principals that was acknowledged.
+    pub(crate) fn noted_roster(&self) -> u64 {
+        self.file.as_ref().and_then(|file| Mark::read_roster(file).ok()).unwrap_or(0)
+    }
+
+    /// Notes that a generation of the list of principals is durable.
+    pub(crate) fn note_roster(&self, generation: u64) {
+        if let Some(Err(error)) = self.mark.as_ref().map(|mark| mark.note_roster(generation)) {
+            tracing::warn!(%error, "the mark beside the vault's database was not written");
+        }
     }
 
     /// What a check found.

@@ -16,10 +16,11 @@ use std::fmt;
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _};
-use vouchlog_record::RecordId;
+use vouchlog_record::{Facet, RecordId};
 
 use crate::access::Access;
-use crate::limits::{MAX_BASIS_BYTES, MAX_ERASED_AT_ONCE, MAX_TENANTS_SEARCHED, MAX_VALUE_BYTES};
+use crate::find::tenants;
+use crate::limits::{MAX_BASIS_BYTES, MAX_ERASED_AT_ONCE, MAX_VALUE_BYTES};
 use crate::read::id;
 use crate::refusal::{Refusal, Why};
 use crate::role::Role;
@@ -35,7 +36,7 @@ pub enum Scope {
     Subject {
         /// As this tenant knows the person; none is every tenant.
         tenant: Option<String>,
-        /// The person, as given in [`KeepRecord::subjects`](crate::KeepRecord::subjects).
+        /// The person: `iss|sub`, or `sub` alone for whoever has it at any issuer, in any Unicode form.
         subject: String,
     },
     /// Records that are [`due`](Vault::due).
@@ -97,10 +98,12 @@ impl Vault {
                 access.require(Role::Erase)?;
                 let mut tx = self.shared.db.readers.begin().await?;
                 let mut found = match scope {
-                    Scope::Record(id) => self.in_scope(&mut tx, std::slice::from_ref(id)).await?,
-                    Scope::Retention(ids) => self.in_scope(&mut tx, ids).await?,
+                    Scope::Record(id) => in_scope(access, &mut tx, std::slice::from_ref(id)).await?,
+                    Scope::Retention(ids) => in_scope(access, &mut tx, ids).await?,
                     Scope::Subject { tenant, subject } => {
-                        self.of_subject(&mut tx, tenant.as_deref(), subject).await?
+                        tenant.as_deref().map_or(Ok(()), |tenant| access.require_tenant(tenant))?;
+                        let tenant = tenant.as_deref().or(access.tenant());
+                        self.of_subject(&mut tx, tenant, subject).await?
                     }
                 };
                 tx.rollback().await?;
@@ -142,7 +145,7 @@ impl Vault {
             if erasure(&mut tx, erasure_record).await?.is_some() {
                 return Ok(());
             }
-            let found = self.in_scope(&mut tx, &plan.records).await?;
+            let found = in_scope(access, &mut tx, &plan.records).await?;
             let refused = |candidate: &Candidate| {
                 let why = candidate.refusal(now)?;
                 Some(Refusal { record: candidate.record.clone(), why })
@@ -180,6 +183,9 @@ impl Vault {
                 db.lock(&mut tx, true).await?;
                 let unknown = || VaultError::UnknownErasure(erasure_record.clone());
                 let (n, finished) = erasure(&mut tx, erasure_record).await?.ok_or_else(unknown)?;
+                if !is_own(access, &mut tx, n).await? {
+                    return Err(unknown());
+                }
                 if !finished {
                     destroy(&mut tx, n).await?;
                 }
@@ -211,6 +217,9 @@ impl Vault {
                 "SELECT n, record, scope, basis, begun_at FROM erasure WHERE finished_at IS NULL ORDER BY n";
             let mut pending = Vec::new();
             for row in sqlx::query(sql).fetch_all(&mut *tx).await? {
+                if !is_own(access, &mut tx, row.try_get(0)?).await? {
+                    continue;
+                }
                 let marked = sqlx::query("SELECT id FROM record WHERE erasure = $1 ORDER BY n");
                 let marked = marked.bind(row.try_get::<i64, _>(0)?).fetch_all(&mut *tx).await?;
                 pending.push(PendingErasure {
@@ -232,30 +241,15 @@ impl Vault {
     pub async fn due(&self, access: &Access, now: i64, limit: usize) -> Result<Vec<RecordId>> {
         self.shared.named(async {
             access.require(Role::ReadMetadata)?;
-            let sql = "SELECT id FROM record r WHERE keep_until IS NOT NULL AND erasure IS NULL AND keep_until <= $1 \
-                       AND NOT EXISTS (SELECT 1 FROM held WHERE held.record = r.n) ORDER BY keep_until, n LIMIT $2";
+            let sql = "SELECT r.id FROM record r JOIN tenant t ON t.id = r.tenant \
+                       WHERE keep_until IS NOT NULL AND erasure IS NULL AND keep_until <= $1 \
+                       AND NOT EXISTS (SELECT 1 FROM held WHERE held.record = r.n) AND ($3 = '' OR t.name = $3) \
+                       ORDER BY keep_until, n LIMIT $2";
             let limit = i64::try_from(limit.min(MAX_ERASED_AT_ONCE)).expect("small");
-            let rows = sqlx::query(sql).bind(now).bind(limit).fetch_all(&self.shared.db.readers).await?;
+            let tenant = access.tenant().unwrap_or_default().to_owned();
+            let rows = sqlx::query(sql).bind(now).bind(limit).bind(tenant).fetch_all(&self.shared.db.readers).await?;
             rows.iter().map(|row| id(row.try_get(0)?)).collect()
         }).await
-    }
-
-    /// Those of the records that are not erased. Each must exist.
-    async fn in_scope(&self, tx: &mut AnyConnection, ids: &[RecordId]) -> Result<Vec<Candidate>> {
-        if ids.len() > MAX_ERASED_AT_ONCE {
-            return Err(VaultError::invalid(format!("an erasure has at most {MAX_ERASED_AT_ONCE} records")));
-        }
-        let values: Vec<Value> = ids.iter().map(|id| id.as_str().into()).collect();
-        let rows = over_set(tx, &format!("{CANDIDATE} WHERE r.id IN"), values, "").await?;
-        let mut found = rows.iter().map(Candidate::read).collect::<Result<Vec<_>>>()?;
-        found.sort_by(|a, b| a.record.cmp(&b.record));
-        found.dedup_by(|a, b| a.n == b.n);
-        let known = |id: &&RecordId| found.binary_search_by(|candidate| candidate.record.cmp(id)).is_ok();
-        if let Some(unknown) = ids.iter().find(|id| !known(id)) {
-            return Err(VaultError::UnknownRecord(unknown.clone()));
-        }
-        found.retain(|candidate| !candidate.erased);
-        Ok(found)
     }
 
     /// The records of a person that are not erased.
@@ -268,36 +262,12 @@ impl Vault {
         if subject.len() > MAX_VALUE_BYTES {
             return Err(VaultError::invalid(format!("a subject has at most {MAX_VALUE_BYTES} bytes")));
         }
-        let macs: Vec<Value> = self.subject_macs(tx, tenant, subject).await?;
-        let of = "JOIN record_subject rs ON rs.record = r.n JOIN subject s ON s.id = rs.subject";
+        let tenants = tenants(&self.shared, tx, tenant).await?;
+        let macs = tenants.iter().map(|tenant| tenant.facet(Facet::Initiator, subject).as_slice().into());
         let after = format!("AND r.erasure IS NULL ORDER BY r.n LIMIT {}", MAX_ERASED_AT_ONCE + 1);
-        let rows = over_set(tx, &format!("{CANDIDATE} {of} WHERE s.mac IN"), macs, &after).await?;
+        let of = "JOIN facet f ON f.record = r.n WHERE f.mac IN";
+        let rows = over_set(tx, &format!("{CANDIDATE} {of}"), macs.collect(), &after).await?;
         rows.iter().map(Candidate::read).collect()
-    }
-
-    async fn subject_macs(
-        &self,
-        tx: &mut AnyConnection,
-        tenant: Option<&str>,
-        subject: &str,
-    ) -> Result<Vec<Value>> {
-        let names: Vec<String> = match tenant {
-            Some(name) => vec![name.to_owned()],
-            None => {
-                let rows = sqlx::query("SELECT name FROM tenant ORDER BY id").fetch_all(&mut *tx).await?;
-                rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?
-            }
-        };
-        if names.len() > MAX_TENANTS_SEARCHED {
-            let why = format!("the vault has more than {MAX_TENANTS_SEARCHED} tenants: name one");
-            return Err(VaultError::invalid(why));
-        }
-        let mut macs = Vec::new();
-        for name in names {
-            let found = self.shared.find_tenant(tx, &name).await?;
-            macs.extend(found.map(|tenant| tenant.subject(subject).as_slice().into()));
-        }
-        Ok(macs)
     }
 }
 
@@ -312,7 +282,8 @@ struct Candidate {
 }
 
 const CANDIDATE: &str = "SELECT r.n, r.id, r.keep_until, r.erasure, \
-    (SELECT min(hold) FROM held WHERE held.record = r.n), r.retention_class FROM record r";
+    (SELECT min(hold) FROM held WHERE held.record = r.n), r.retention_class, t.name \
+    FROM record r JOIN tenant t ON t.id = r.tenant";
 
 impl Candidate {
     fn read(row: &AnyRow) -> Result<Self> {
@@ -338,6 +309,33 @@ impl Candidate {
             }
         }
     }
+}
+
+/// Those of the records that are not erased. Each must exist, for this caller.
+async fn in_scope(access: &Access, tx: &mut AnyConnection, ids: &[RecordId]) -> Result<Vec<Candidate>> {
+    if ids.len() > MAX_ERASED_AT_ONCE {
+        return Err(VaultError::invalid(format!("an erasure has at most {MAX_ERASED_AT_ONCE} records")));
+    }
+    let values: Vec<Value> = ids.iter().map(|id| id.as_str().into()).collect();
+    let rows = over_set(tx, &format!("{CANDIDATE} WHERE r.id IN"), values, "").await?;
+    let seen = rows.iter().filter(|row| row.try_get(6).is_ok_and(|tenant| access.sees(tenant)));
+    let mut found = seen.map(Candidate::read).collect::<Result<Vec<_>>>()?;
+    found.sort_by(|a, b| a.record.cmp(&b.record));
+    found.dedup_by(|a, b| a.n == b.n);
+    let known = |id: &&RecordId| found.binary_search_by(|candidate| candidate.record.cmp(id)).is_ok();
+    if let Some(unknown) = ids.iter().find(|id| !known(id)) {
+        return Err(VaultError::UnknownRecord(unknown.clone()));
+    }
+    found.retain(|candidate| !candidate.erased);
+    Ok(found)
+}
+
+/// Whether all records of an erasure are of a tenant that the caller has access to.
+async fn is_own(access: &Access, tx: &mut AnyConnection, erasure: i64) -> Result<bool> {
+    let sql = "SELECT DISTINCT t.name FROM record r JOIN tenant t ON t.id = r.tenant WHERE r.erasure = $1";
+    let rows = sqlx::query(sql).bind(erasure).fetch_all(tx).await?;
+    let tenants: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    Ok(tenants.iter().all(|tenant| access.sees(tenant)))
 }
 
 /// The number of an erasure, and whether it is finished.

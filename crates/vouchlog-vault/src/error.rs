@@ -48,6 +48,17 @@ pub enum VaultError {
         /// The role that is missing.
         needs: Role,
     },
+    /// The caller is of another tenant.
+    #[error("`{who}` may not do this: it has no access to the tenant `{tenant}`")]
+    ForbiddenTenant {
+        /// Who asked.
+        who: String,
+        /// The tenant asked for.
+        tenant: String,
+    },
+    /// The caller is of one tenant, and all are concerned.
+    #[error("`{0}` may not do this: it concerns every tenant, and the principal has access to one")]
+    NeedsAllTenants(String),
     /// There are principals, so holding the key is not enough.
     #[error("this vault has principals: give the token of one of them")]
     TokenNeeded,

@@ -23,8 +23,9 @@ impl Vault {
         self.shared
             .named(async {
                 access.require(Role::ReadMetadata)?;
+                let query = access.within(query)?;
                 let mut connection = self.shared.db.readers.acquire().await?;
-                find(&self.shared, &mut connection, query).await
+                find(&self.shared, &mut connection, &query).await
             })
             .await
     }

@@ -7,7 +7,8 @@ use vouchlog_record::RecordId;
 
 use crate::access::Access;
 use crate::find::{find, tenants};
-use crate::limits::{MAX_ERASED_AT_ONCE, MAX_ROWS};
+use crate::hold_events::HoldNote;
+use crate::limits::{MAX_BASIS_BYTES, MAX_ERASED_AT_ONCE, MAX_ROWS};
 use crate::query::{Order, Query};
 use crate::record::check_name;
 use crate::role::Role;
@@ -39,12 +40,21 @@ pub struct Hold {
 
 impl Vault {
     /// Places a hold, or puts more records under it: they cannot be erased until it is released. Records that were erased, or are
-    /// about to be, are left out; where no record is left, nothing is placed. Answers how many came under it.
+    /// about to be, are left out; where no record is left, nothing is placed. Answers how many came under it. The [recorder's
+    /// `hold`](crate::Recorder::hold) puts it on record, too.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "hold"))]
-    pub async fn hold(&self, access: &Access, name: &str, held: &HoldTarget, now: i64) -> Result<u64> {
+    pub async fn hold(
+        &self,
+        access: &Access,
+        name: &str,
+        reason: &str,
+        held: &HoldTarget,
+        now: i64,
+    ) -> Result<u64> {
         self.shared.named(async {
             access.require(Role::Erase)?;
             check_name("a hold", name)?;
+            check_reason(reason)?;
             let mut tx = self.shared.db.begin().await?;
             self.shared.db.lock(&mut tx, true).await?;
             let insert =
@@ -53,11 +63,12 @@ impl Vault {
             let (mut added, mut found) = (0, 0);
             match held {
                 HoldTarget::Records(ids) => {
-                    let rows = unerased(&mut tx, ids).await?;
+                    let rows = unerased(access, &mut tx, ids).await?;
                     found += rows.len();
                     added += put_under(&mut tx, name, rows).await?;
                 }
                 HoldTarget::Matching(query) => {
+                    let query = &access.within(query)?;
                     let tenants = tenants(&self.shared, &mut tx, query.tenant.as_deref()).await?;
                     standing::place(&mut tx, name, query, &tenants).await?;
                     let mut query = Query { order: Order::OldestFirst, limit: MAX_ROWS, ..query.clone() };
@@ -76,26 +87,38 @@ impl Vault {
             if found == 0 {
                 return Err(VaultError::NothingToHold);
             }
+            let covers_later = matches!(held, HoldTarget::Matching(_));
+            let event = HoldNote { hold: name, lifted: false, covers_later, by: access.name(), reason, records: added, at: now };
+            event.note(&mut tx).await?;
             self.shared.db.commit(tx).await?;
             Ok(added)
         }).await
     }
 
-    /// Lifts a hold. Records under another one stay under that.
+    /// Lifts a hold. Records under another one stay under that. The [recorder's `release`](crate::Recorder::release) puts it on
+    /// record, too.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "release"))]
-    pub async fn release(&self, access: &Access, name: &str) -> Result<()> {
+    pub async fn release(&self, access: &Access, name: &str, reason: &str, now: i64) -> Result<()> {
         self.shared
             .named(async {
                 access.require(Role::Erase)?;
+                check_reason(reason)?;
                 let mut tx = self.shared.db.begin().await?;
                 self.shared.db.lock(&mut tx, true).await?;
-                standing::lift(&mut tx, name).await?;
-                sqlx::query("DELETE FROM held WHERE hold = $1").bind(name).execute(&mut *tx).await?;
+                if let Some(tenant) = access.tenant() {
+                    check_only_of(&mut tx, name, tenant, access).await?;
+                }
+                let covers_later = standing::lift(&mut tx, name).await?;
+                let held =
+                    sqlx::query("DELETE FROM held WHERE hold = $1").bind(name).execute(&mut *tx).await?;
                 let deleted =
                     sqlx::query("DELETE FROM hold WHERE name = $1").bind(name).execute(&mut *tx).await?;
                 if deleted.rows_affected() == 0 {
                     return Err(VaultError::UnknownHold(name.to_owned()));
                 }
+                let (by, records) = (access.name(), held.rows_affected());
+                let event = HoldNote { hold: name, lifted: true, covers_later, by, reason, records, at: now };
+                event.note(&mut tx).await?;
                 self.shared.db.commit(tx).await
             })
             .await
@@ -106,9 +129,17 @@ impl Vault {
     pub async fn holds(&self, access: &Access) -> Result<Vec<Hold>> {
         self.shared.named(async {
             access.require(Role::ReadMetadata)?;
-            let sql = "SELECT name, placed_at, placed_by, (SELECT count(*) FROM held WHERE held.hold = hold.name) \
-                       FROM hold ORDER BY name";
-            let rows = sqlx::query(sql).fetch_all(&self.shared.db.readers).await?;
+            // Of holds of other tenants not even the name is for the caller.
+            let sql = "SELECT name, placed_at, placed_by, (SELECT count(*) FROM held JOIN record r ON r.n = held.record \
+                           JOIN tenant t ON t.id = r.tenant WHERE held.hold = hold.name AND ($1 = '' OR t.name = $1)) \
+                       FROM hold WHERE $1 = '' \
+                       OR EXISTS (SELECT 1 FROM held JOIN record r ON r.n = held.record JOIN tenant t ON t.id = r.tenant \
+                           WHERE held.hold = hold.name AND t.name = $1) \
+                       OR EXISTS (SELECT 1 FROM hold_query q JOIN tenant t ON t.id = q.tenant \
+                           WHERE q.hold = hold.name AND t.name = $1) \
+                       ORDER BY name";
+            let tenant = access.tenant().unwrap_or_default().to_owned();
+            let rows = sqlx::query(sql).bind(tenant).fetch_all(&self.shared.db.readers).await?;
             let read = |row: &sqlx::any::AnyRow| {
                 let records = row.try_get::<i64, _>(3)?.unsigned_abs();
                 let (placed_at, placed_by) = (row.try_get(1)?, row.try_get(2)?);
@@ -124,6 +155,7 @@ impl Vault {
     pub async fn set_retention(&self, access: &Access, class: &str, minimum: Duration) -> Result<()> {
         self.shared.named(async {
             access.require(Role::Erase)?;
+            access.require_all_tenants()?;
             check_name("a retention class", class)?;
             let millis = i64::try_from(minimum.as_millis()).unwrap_or(i64::MAX);
             let insert = "INSERT INTO retention_class (name, keep_for) VALUES ($1, $2) \
@@ -158,13 +190,40 @@ impl Vault {
     }
 }
 
+/// Refuses a hold that covers records of another tenant, too; one that covers none of this one is as if it were not there.
+async fn check_only_of(tx: &mut AnyConnection, hold: &str, tenant: &str, access: &Access) -> Result<()> {
+    let sql = "SELECT t.name FROM held JOIN record r ON r.n = held.record JOIN tenant t ON t.id = r.tenant WHERE held.hold = $1 \
+               UNION SELECT t.name FROM hold_query q JOIN tenant t ON t.id = q.tenant WHERE q.hold = $1";
+    let rows = sqlx::query(sql).bind(hold).fetch_all(tx).await?;
+    let tenants: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    if !tenants.iter().any(|other| other == tenant) {
+        return Err(VaultError::UnknownHold(hold.to_owned()));
+    }
+    if tenants.len() > 1 {
+        return Err(VaultError::NeedsAllTenants(access.name().to_owned()));
+    }
+    Ok(())
+}
+
+fn check_reason(reason: &str) -> Result<()> {
+    if reason.is_empty() || reason.len() > MAX_BASIS_BYTES || reason.chars().any(char::is_control) {
+        return Err(VaultError::invalid(format!(
+            "the reason of a hold has 1 to {MAX_BASIS_BYTES} bytes, on one line"
+        )));
+    }
+    Ok(())
+}
+
 /// The rows of records that are not erased. Each id must be known.
-async fn unerased(tx: &mut AnyConnection, ids: &[RecordId]) -> Result<Vec<i64>> {
+async fn unerased(access: &Access, tx: &mut AnyConnection, ids: &[RecordId]) -> Result<Vec<i64>> {
     if ids.len() > MAX_ERASED_AT_ONCE {
         return Err(VaultError::invalid(format!("a call holds at most {MAX_ERASED_AT_ONCE} records")));
     }
     let values: Vec<Value> = ids.iter().map(|id| id.as_str().into()).collect();
-    let rows = over_set(tx, "SELECT id, n, erasure FROM record WHERE id IN", values, "").await?;
+    let sql =
+        "SELECT r.id, r.n, r.erasure, t.name FROM record r JOIN tenant t ON t.id = r.tenant WHERE r.id IN";
+    let mut rows = over_set(tx, sql, values, "").await?;
+    rows.retain(|row| row.try_get(3).is_ok_and(|tenant| access.sees(tenant)));
     let mut known: Vec<(String, i64, Option<i64>)> = rows
         .iter()
         .map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sqlx::{AnyConnection, Row as _};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use vouchlog_record::RecordId;
+use vouchlog_record::{Facet, RecordId};
 
 use crate::keys::{Key, MAC_BYTES, Pseudonyms, Tenant, random_key, seal, subject_context, tenant_contexts};
 use crate::sealed::SealedRecord;
@@ -271,8 +271,9 @@ async fn insert_parts(
 fn pseudonyms(new: &[New<'_>], owners: &Owners) -> Vec<Pseudonyms> {
     let of_record = |(sealed, _): &New<'_>| {
         let tenant = owners.tenant(&sealed.record);
-        let facets = sealed.record.facets.iter();
-        facets.map(|(facet, value)| (tenant.facet(*facet, value), facet.is_personal())).collect()
+        let facets = sealed.record.facets.iter().map(|(facet, value)| (*facet, value));
+        let people = sealed.record.subjects.iter().map(|person| (Facet::Initiator, person));
+        facets.chain(people).map(|(facet, value)| (tenant.facet(facet, value), facet.is_personal())).collect()
     };
     new.iter().map(of_record).collect()
 }

@@ -18,6 +18,7 @@ impl Vault {
         self.shared
             .named(async {
                 access.require(Role::Submit)?;
+                records.iter().try_for_each(|record| access.require_tenant(&record.tenant))?;
                 if records.len() > MAX_RECORDS_PER_CALL {
                     return Err(VaultError::invalid(format!(
                         "a call keeps at most {MAX_RECORDS_PER_CALL} records"

@@ -44,6 +44,7 @@ mod error;
 mod examine;
 mod find;
 mod hold;
+mod hold_events;
 mod insert;
 mod keep;
 mod key_error;
@@ -54,6 +55,7 @@ mod logged;
 mod lost;
 mod mark;
 mod parts;
+mod people;
 mod principals;
 mod query;
 mod read;
@@ -63,6 +65,7 @@ mod recording_error;
 mod redaction;
 mod refusal;
 mod role;
+mod roster;
 mod sealed;
 mod shared;
 mod sql;
@@ -86,7 +89,8 @@ pub use principals::Principal;
 pub use query::{Cursor, Order, Query};
 pub use record::{Erasure, KeepRecord, Logged, Retention, Row, StreamProofs};
 pub use recorder::{
-    Erased, PresentationRequest, ReadRecord, Recorded, Recorder, RecorderConfig, learn, read_facts,
+    Erased, PresentationRequest, ReadRecord, Recorded, Recorder, RecorderConfig, learn, people_named,
+    read_facts,
 };
 pub use recording_error::RecordingError;
 pub use refusal::{Refusal, Why};

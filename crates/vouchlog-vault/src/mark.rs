@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! slot = commits (8, big-endian), the first 8 bytes of SHA-256 over them; at byte 0 and at byte 512, written in turn
+//! and at byte 1,024, in the same form: the newest generation of the list of principals
 //! ```
 //!
 //! A commit is durable before it is noted here, and the note is not synced: after a power cut the mark may be too low, never too
@@ -48,6 +49,20 @@ impl Mark {
         Ok(newest.unwrap_or(0))
     }
 
+    /// The newest generation of the list of principals. 0 when there is no mark, or none that can be read.
+    pub(crate) fn read_roster(database: &Path) -> io::Result<u64> {
+        let mut file = match File::open(Self::path(database)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            file => file?,
+        };
+        file.seek(SeekFrom::Start(2 * STRIDE))?;
+        let mut slot = [0; SLOT];
+        match file.read_exact(&mut slot) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+            read => read.map(|()| decode(&slot).unwrap_or(0)),
+        }
+    }
+
     /// Opens the mark, or makes it.
     pub(crate) fn open(database: &Path) -> io::Result<Self> {
         let path = Self::path(database);
@@ -63,6 +78,14 @@ impl Mark {
         let mut file = self.0.lock();
         file.seek(SeekFrom::Start(commits % 2 * STRIDE))?;
         file.write_all(&encode(commits))
+    }
+
+    /// Notes that a generation of the list of principals is durable.
+    pub(crate) fn note_roster(&self, generation: u64) -> io::Result<()> {
+        let mut file = self.0.lock();
+        file.seek(SeekFrom::Start(2 * STRIDE))?;
+        file.write_all(&encode(generation))?;
+        file.sync_data()
     }
 }
 

@@ -27,7 +27,9 @@ impl Vault {
                 let sql = format!("SELECT {ROW} FROM record r {ROW_JOINS} WHERE r.id = $1");
                 let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.as_str());
                 let found = query.fetch_optional(&self.shared.db.readers).await?;
-                read_row(&found.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?)
+                let row = read_row(&found.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?)?;
+                own(access, &row.tenant, id)?;
+                Ok(row)
             })
             .await
     }
@@ -40,8 +42,9 @@ impl Vault {
                 access.require(Role::ReadMetadata)?;
                 let mut connection = self.shared.db.readers.acquire().await?;
                 let ids = ids.iter().map(|id| id.as_str().into()).collect();
-                let rows =
-                    over_set(&mut connection, "SELECT id, digest FROM record WHERE id IN", ids, "").await?;
+                let sql = "SELECT r.id, r.digest, t.name FROM record r JOIN tenant t ON t.id = r.tenant WHERE r.id IN";
+                let mut rows = over_set(&mut connection, sql, ids, "").await?;
+                rows.retain(|row| row.try_get(2).is_ok_and(|tenant| access.sees(tenant)));
                 map(&rows, |row| {
                     let id = RecordId::new(row.try_get(0)?)
                         .map_err(|_| VaultError::damaged("a record's id is malformed"))?;
@@ -57,16 +60,21 @@ impl Vault {
     /// The signed statement without disclosures. It stays when the record is erased.
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "jwt"))]
     pub async fn jwt(&self, access: &Access, id: &RecordId) -> Result<String> {
-        self.shared.named(async {
-            access.require(Role::ReadMetadata)?;
-            let sql = "SELECT s.jwt, s.sum, r.n FROM record r LEFT JOIN statement s ON s.record = r.n WHERE r.id = $1";
-            let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&self.shared.db.readers).await?;
-            let row = row.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?;
-            let jwt: Option<String> = row.try_get(0)?;
-            let jwt = jwt.ok_or_else(|| VaultError::damaged(format!("the statement of record {id} is missing")))?;
-            sums::check_text(row.try_get(2)?, "statement", &jwt, row.try_get(1)?)?;
-            Ok(jwt)
-        }).await
+        self.shared
+            .named(async {
+                access.require(Role::ReadMetadata)?;
+                let sql = "SELECT s.jwt, s.sum, r.n, t.name FROM record r JOIN tenant t ON t.id = r.tenant \
+                       LEFT JOIN statement s ON s.record = r.n WHERE r.id = $1";
+                let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&self.shared.db.readers).await?;
+                let row = row.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?;
+                own(access, row.try_get(3)?, id)?;
+                let jwt: Option<String> = row.try_get(0)?;
+                let jwt = jwt
+                    .ok_or_else(|| VaultError::damaged(format!("the statement of record {id} is missing")))?;
+                sums::check_text(row.try_get(2)?, "statement", &jwt, row.try_get(1)?)?;
+                Ok(jwt)
+            })
+            .await
     }
 
     /// The proof file, once the log has the statement.
@@ -74,9 +82,11 @@ impl Vault {
     pub async fn proof(&self, access: &Access, id: &RecordId) -> Result<Option<String>> {
         self.shared.named(async {
             access.require(Role::ReadMetadata)?;
-            let sql = "SELECT p.proof, p.sum, r.n, r.leaf_index FROM record r LEFT JOIN proof p ON p.record = r.n WHERE r.id = $1";
+            let sql = "SELECT p.proof, p.sum, r.n, r.leaf_index, t.name FROM record r JOIN tenant t ON t.id = r.tenant \
+                       LEFT JOIN proof p ON p.record = r.n WHERE r.id = $1";
             let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&self.shared.db.readers).await?;
             let row = row.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?;
+            own(access, row.try_get(4)?, id)?;
             let (proof, index): (Option<String>, Option<i64>) = (row.try_get(0)?, row.try_get(3)?);
             match &proof {
                 Some(proof) => sums::check_text(row.try_get(2)?, "proof", proof, row.try_get(1)?)?,
@@ -95,6 +105,7 @@ impl Vault {
         self.shared
             .named(async {
                 access.require(Role::ReadMetadata)?;
+                self.check_own(access, id).await?;
                 self.unseal(id, "metadata").await
             })
             .await
@@ -106,12 +117,24 @@ impl Vault {
         self.shared
             .named(async {
                 access.require(Role::ReadContent)?;
+                self.check_own(access, id).await?;
                 self.content_under(permit, id).await
             })
             .await
     }
 
-    /// The same for the recorder, which has checked the role: giving evidence away is another one than reading it.
+    /// Refuses a record of a tenant that the caller has no access to.
+    async fn check_own(&self, access: &Access, id: &RecordId) -> Result<()> {
+        if access.tenant().is_none() {
+            return Ok(());
+        }
+        let sql = "SELECT t.name FROM record r JOIN tenant t ON t.id = r.tenant WHERE r.id = $1";
+        let row = sqlx::query(sql).bind(id.as_str()).fetch_optional(&self.shared.db.readers).await?;
+        let row = row.ok_or_else(|| VaultError::UnknownRecord(id.clone()))?;
+        own(access, row.try_get(0)?, id)
+    }
+
+    /// The same for the recorder, which has checked the role and the tenant: giving evidence away is another one than reading it.
     pub(crate) async fn content_under(&self, permit: &ReadPermit, id: &RecordId) -> Result<Vec<u8>> {
         permit.check(id)?;
         self.unseal(id, "content").await
@@ -122,6 +145,7 @@ impl Vault {
         self.shared
             .named(async {
                 access.require(Role::Submit)?;
+                self.check_own(access, id).await?;
                 self.unseal(id, "content").await
             })
             .await
@@ -178,6 +202,11 @@ impl Vault {
         let unwrap = |row: &AnyRow| self.shared.keys.unwrap_subject(tenant, row.try_get(0)?, row.try_get(1)?);
         rows.iter().map(unwrap).collect()
     }
+}
+
+/// Refuses a record of a tenant that the caller has no access to, as if it were not there: not even that it is, is for the caller.
+pub(crate) fn own(access: &Access, tenant: &str, id: &RecordId) -> Result<()> {
+    if access.sees(tenant) { Ok(()) } else { Err(VaultError::UnknownRecord(id.clone())) }
 }
 
 /// Where the columns that [`sums::check`] takes begin in [`ROW`].

@@ -29,6 +29,7 @@ use crate::recording_error::RecordingError;
 use crate::{Access, KeepRecord, Vault, VaultError};
 
 mod erasing;
+mod holding;
 mod reading;
 mod repeating;
 mod resuming;
@@ -38,7 +39,7 @@ use repeating::{Known, KnownRecords, comparable};
 use retention::retention;
 
 pub use erasing::Erased;
-pub use reading::{PresentationRequest, ReadRecord, learn, read_facts};
+pub use reading::{PresentationRequest, ReadRecord, learn, people_named, read_facts};
 
 /// Records of one call to the vault.
 const BATCH: usize = 256;

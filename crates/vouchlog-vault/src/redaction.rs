@@ -14,6 +14,7 @@ impl Vault {
         self.shared
             .named(async {
                 access.require(Role::ReadMetadata)?;
+                access.require_tenant(tenant)?;
                 if let Some(tenant) = self.shared.keys.known_tenant(tenant) {
                     return Ok(Some(tenant.redaction_key()));
                 }

@@ -23,6 +23,13 @@ impl Shared {
         work.await.map_err(|error| named(error, &self.shown))
     }
 
+    /// A list of principals of this generation is committed.
+    pub(crate) fn saw_roster(&self, generation: u64) -> Result<()> {
+        self.keys.check_roster(generation)?;
+        self.db.note_roster(generation);
+        Ok(())
+    }
+
     /// A tenant's row, unwrapped.
     pub(crate) async fn find_tenant(
         &self,

@@ -68,10 +68,10 @@ pub(crate) async fn place(
     Ok(())
 }
 
-/// Forgets what a hold was for.
-pub(crate) async fn lift(tx: &mut AnyConnection, hold: &str) -> Result<()> {
-    sqlx::query("DELETE FROM hold_query WHERE hold = $1").bind(hold).execute(tx).await?;
-    Ok(())
+/// Forgets what a hold was for; whether it was for what is kept later, too.
+pub(crate) async fn lift(tx: &mut AnyConnection, hold: &str) -> Result<bool> {
+    let deleted = sqlx::query("DELETE FROM hold_query WHERE hold = $1").bind(hold).execute(tx).await?;
+    Ok(deleted.rows_affected() > 0)
 }
 
 /// The holds that go on.

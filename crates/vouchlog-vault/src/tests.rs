@@ -7,13 +7,17 @@ mod backend;
 mod damage;
 mod erasing;
 mod finding;
+mod holding;
 mod keeping;
 mod keying;
+mod people;
 mod processes;
 mod repeating;
 mod roles;
+mod roster;
 mod sending;
 mod sqlite;
+mod tenants;
 
 use vouchlog_stream::{Digest, Evidence, LoggedAt, SequenceNumber, StatementKind, StreamId};
 
@@ -70,6 +74,7 @@ suite! {
     finding::pages_are_complete_and_stable,
     finding::kinds_times_and_orders_select,
     finding::hostile_values_stay_values,
+    finding::tenants_share_no_pseudonym,
     erasing::an_erased_record_leaves_its_tombstone,
     erasing::a_person_is_erased_but_for_what_must_stay,
     erasing::an_erasure_survives_a_crash_at_every_step,
@@ -78,11 +83,17 @@ suite! {
     erasing::a_hold_covers_what_is_kept_later,
     erasing::a_hold_covers_all_pages_of_a_query,
     erasing::what_was_lost_is_named_and_never_passes_for_erased,
+    people::a_person_is_found_at_any_issuer_and_in_any_form,
+    people::records_of_an_earlier_version_are_found_by_any_form,
+    holding::holds_are_on_record_once_also_after_a_crash,
     keying::a_vault_opens_with_its_key_alone,
     keying::rewrapping_changes_the_key_and_nothing_else,
     keying::moved_ciphertexts_do_not_open,
     roles::every_operation_takes_its_role,
     roles::principals_come_and_go,
+    roster::principals_changed_behind_its_back_are_noticed,
+    roster::principals_of_an_earlier_version_are_sealed_once,
+    tenants::every_operation_takes_its_tenant,
     processes::two_processes_and_a_kill_lose_nothing_acknowledged,
     processes::two_handles_write_the_same_vault,
 }

@@ -16,6 +16,7 @@ use crate::limits::MIN_FREE_BYTES;
 use crate::limits::{MAX_ROWS, QUEUED_CALLS, QUEUED_KIB, WRITE_ATTEMPTS};
 use crate::location::Location;
 use crate::role::Role;
+use crate::roster::Roster;
 use crate::shared::Shared;
 use crate::writer::{Job, write};
 use crate::{Result, VaultError, sums};
@@ -63,6 +64,7 @@ impl Vault {
     pub async fn open(location: &str, kek: KeyEncryptionKey) -> Result<Self> {
         let vault = Self::open_unchecked(location, kek).await?;
         vault.check_at_open().await?;
+        vault.find_people_of_earlier_versions().await?;
         Ok(vault)
     }
 
@@ -94,6 +96,7 @@ impl Vault {
         make(&db, &kek, &location.shown()).await?;
         let vault = Self::start(db, kek, &location).await?;
         vault.check_at_open().await?;
+        vault.find_people_of_earlier_versions().await?;
         Ok(vault)
     }
 
@@ -103,6 +106,8 @@ impl Vault {
             let Some(row) = row else { return Err(VaultError::Missing(location.shown())) };
             let keys = KeyRing::new(kek, row.try_get(0)?, row.try_get(1)?)?;
             sums::fill(&db).await?;
+            seal_principals(&db, &keys).await?;
+            keys.check_roster(db.noted_roster())?;
             Ok(keys)
         };
         let keys = opened.await.map_err(|error| named(error, &location.shown()))?;
@@ -162,9 +167,12 @@ impl Vault {
                 keys.check(&db.lock(&mut tx, true).await?)?;
                 rewrap_tenants(&mut tx, &keys.kek(), &kek).await?;
                 rewrap_subjects(&mut tx, &keys.kek(), &kek).await?;
+                let principals = Roster::read(&self.shared, &mut tx).await?;
+                let principals = principals.seal(kek.bytes(), keys.vault())?;
                 let key_check = KeyRing::key_check(&kek, keys.vault())?;
-                sqlx::query("UPDATE vault SET key_check = $1")
+                sqlx::query("UPDATE vault SET key_check = $1, principals = $2")
                     .bind(key_check.clone())
+                    .bind(principals)
                     .execute(&mut *tx)
                     .await?;
                 db.commit(tx).await?;
@@ -180,6 +188,7 @@ impl Vault {
     #[tracing::instrument(name = "vault", level = "debug", skip_all, fields(db.operation.name = "compact"))]
     pub async fn compact(&self, access: &Access) -> Result<()> {
         access.require(Role::Erase)?;
+        access.require_all_tenants()?;
         self.shared.db.scrub(true).await
     }
 }
@@ -200,12 +209,35 @@ async fn make(db: &Database, kek: &KeyEncryptionKey, shown: &str) -> Result<bool
     keys::random(&mut id)?;
     let key_check = KeyRing::key_check(kek, &id)?;
     let made = sqlx::query(
-        "INSERT INTO vault (one, id, key_check, summed) VALUES (1, $1, $2, 1) ON CONFLICT DO NOTHING",
+        "INSERT INTO vault (one, id, key_check, principals, summed, people) VALUES (1, $1, $2, $3, 1, 1) ON CONFLICT DO NOTHING",
     );
+    let principals = Roster::default().seal(kek.bytes(), &id)?;
     let mut tx = db.begin().await?;
-    let made = made.bind(id).bind(key_check).execute(&mut *tx).await?;
+    let made = made.bind(id).bind(key_check).bind(principals).execute(&mut *tx).await?;
     db.commit(tx).await?;
     Ok(made.rows_affected() == 1)
+}
+
+/// Seals the principals of a vault that an earlier version made, once.
+async fn seal_principals(db: &Database, keys: &KeyRing) -> Result<()> {
+    if keys.has_roster() {
+        return Ok(());
+    }
+    let mut tx = db.begin().await?;
+    // Another process may have been faster: then this one must be started again.
+    keys.check(&db.lock(&mut tx, true).await?)?;
+    let roster = Roster::of_earlier_version(&mut tx).await?;
+    let kek = keys.kek();
+    let (sealed, key_check) =
+        (roster.seal(kek.bytes(), keys.vault())?, KeyRing::key_check(&kek, keys.vault())?);
+    let update = sqlx::query("UPDATE vault SET key_check = $1, principals = $2");
+    update.bind(key_check.clone()).bind(sealed).execute(&mut *tx).await?;
+    sqlx::query("DELETE FROM principal").execute(&mut *tx).await?;
+    db.commit(tx).await?;
+    keys.rewrapped(kek, key_check);
+    db.note_roster(roster.generation);
+    tracing::info!(principals = roster.principals.len(), "the vault's principals are sealed under its key");
+    Ok(())
 }
 
 async fn rewrap_tenants(

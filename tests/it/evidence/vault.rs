@@ -72,7 +72,7 @@ fn whoever_reads_content_is_on_record_and_roles_bind() {
     let world = World::start();
     world.record(&record_of("r-1", &exchange("tool-call")));
     let token = |name: &str, roles: &str| {
-        let output = world.run(&["vault", "grant", name, "--roles", roles]);
+        let output = world.run(&["vault", "grant", name, "--roles", roles, "--all-tenants"]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let file = world.path(&format!("{name}.token"));
         std::fs::write(&file, output.stdout).unwrap();
@@ -125,6 +125,58 @@ fn whoever_reads_content_is_on_record_and_roles_bind() {
     assert!(said.contains("`bob` may not do this: it requires the role `disclose`"), "{said}");
 }
 
+fn assert_every_form_is_found(world: &World) {
+    // Other forms of the same name. Without a terminal nobody can be asked.
+    for same in ["u-20931", "https://idp.example/|u-20931", "https://idp.example|u-20931"] {
+        let (code, said) = world.ask(&["erase", "--subject", same, "--dry-run"]);
+        assert_eq!((code, &said["would_erase"]), (1, &json!(["r-1"])), "{said}");
+        assert_eq!(said["found"], json!([{ "subject": "https://idp.example|u-20931", "records": 2 }]));
+        let (_, held) = world.ask(&["find", "--by", &format!("initiator={same}")]);
+        assert_eq!(held["records"].as_array().unwrap().len(), 2, "{held}");
+        let unasked = world.run(&["erase", "--subject", same, "--basis", "GDPR Art. 17(1)(a)"]);
+        assert_eq!(unasked.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&unasked.stderr).into_owned();
+        assert!(
+            said.contains("not confirmed") && said.contains("https://idp.example|u-20931: 2 records"),
+            "{said}"
+        );
+    }
+}
+
+/// That a hold of one record, placed and lifted, is on record twice, and nothing else is.
+fn assert_holds_are_logged(world: &World) {
+    // Both are in the log: who, why, and what it covered. What failed is not.
+    let (_, holds) = world.ask(&["find", "--kind", "hold"]);
+    let holds = holds["records"].as_array().unwrap();
+    assert!(holds.len() == 2 && holds.iter().all(|hold| hold["index"].as_u64().is_some()), "{holds:?}");
+    let said = [0, 1].map(|n| {
+        let said = world.disclosed(holds[n]["id"].as_str().unwrap(), "hold");
+        said["disclosed"]["hold"].clone()
+    });
+    let expected = [("placed", "a claim"), ("lifted", "withdrawn")].map(|(action, reason)| {
+        json!({ "action": action, "name": "case 17", "by": "owner", "reason": reason, "records": 1, "covers_later": false })
+    });
+    assert_eq!(said, expected);
+}
+
+/// That both forms of the letter say what became of the two records.
+fn assert_letters(letters: &[String], said: &Value) {
+    for letter in letters {
+        let letter = std::fs::read_to_string(letter).unwrap();
+        let index = said["entries"][0]["index"].as_u64().unwrap();
+        for part in [
+            "https://idp.example|u-20931",
+            "2 records of your interactions",
+            "1 record was erased",
+            &format!("entry {index}"),
+            "r-2: the law requires that it is kept until",
+            "read, or given to others: 20",
+        ] {
+            assert!(letter.contains(part), "{part}: {letter}");
+        }
+    }
+}
+
 #[test]
 fn erasure_is_lawful_final_and_no_hole() {
     let world = World::start();
@@ -139,18 +191,22 @@ fn erasure_is_lawful_final_and_no_hole() {
     let file = world.path("before.json");
     world.ask(&["disclose", "--record", "r-1", "--fields", "outcome", "--basis", "case 17", "--out", &file]);
 
-    // Another form of the name is another person: that nothing was found is no success.
-    for other in ["u-20931", "https://idp.example/|u-20931", "https://idp.example|U-20931"] {
-        let (code, said) = world.ask(&["erase", "--subject", other, "--basis", "GDPR Art. 17(1)(a)"]);
+    // Somebody else: that nothing was found is no success.
+    for other in ["u-2093", "https://other.example|u-20931", "https://idp.example|U-20931"] {
+        let (code, said) =
+            world.ask(&["erase", "--subject", other, "--basis", "GDPR Art. 17(1)(a)", "--yes"]);
         assert_eq!((code, &said["erased"]), (1, &json!([])), "{said}");
     }
-    let typo = world.run(&["hold", "--name", "case 17", "--by", "session=sess-01J"]);
+    assert_every_form_is_found(&world);
+    let typo = world.run(&["hold", "--name", "case 17", "--reason", "a claim", "--by", "session=sess-01J"]);
     assert_eq!(typo.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&typo.stderr).contains("no record matches, so nothing would be held"));
     assert_eq!(world.ask(&["hold"]).1["holds"], json!([]));
 
-    world.ask(&["hold", "--name", "case 17", "--record", "r-1"]);
-    let erase = ["erase", "--subject", "https://idp.example|u-20931", "--basis", "GDPR Art. 17(1)(a)"];
+    let unexplained = world.run(&["hold", "--name", "case 17", "--record", "r-1"]);
+    assert!(String::from_utf8_lossy(&unexplained.stderr).contains("--reason"));
+    world.ask(&["hold", "--name", "case 17", "--reason", "a claim", "--record", "r-1"]);
+    let erase = ["erase", "--subject", "u-20931", "--basis", "GDPR Art. 17(1)(a)", "--yes"];
     let (code, said) = world.ask(&erase);
     assert_eq!((code, said["erased"].as_array().unwrap().len()), (1, 0), "{said}");
     let refused = said["refused"].to_string();
@@ -160,11 +216,15 @@ fn erasure_is_lawful_final_and_no_hole() {
     );
     assert!(said["entries"][0]["index"].as_u64().is_some(), "the refusal is in the log: {said}");
 
-    world.ask(&["hold", "--name", "case 17", "--release"]);
+    world.ask(&["hold", "--name", "case 17", "--reason", "withdrawn", "--release"]);
+    assert_holds_are_logged(&world);
     let (code, said) = world.ask(&["erase", "--subject", "https://idp.example|u-20931", "--dry-run"]);
     assert_eq!((code, &said["would_erase"]), (1, &json!(["r-1"])), "{said}");
-    let (code, said) = world.ask(&erase);
+    let letters = [world.path("letter.html"), world.path("letter.txt")];
+    let with_letters = [&erase[..], &["--letter", &letters[0], "--letter", &letters[1]]].concat();
+    let (code, said) = world.ask(&with_letters);
     assert_eq!((code, &said["erased"]), (1, &json!(["r-1"])), "{said}");
+    assert_letters(&letters, &said);
     let entry = said["entries"][0]["index"].as_u64().unwrap();
 
     // Two entries speak of erasures, and by one of them something was erased.

@@ -12,16 +12,17 @@ export const MAX_CONTROL_NOTE_BYTES = 16 * 1024;
 /** What a statement is about. */
 export type StatementKind =
   | "intent" | "interaction" | "session-seal" | "configuration" | "credential-event" | "disclosure" | "erasure"
-  | "declared-loss" | "finding" | "heartbeat" | "opaque";
+  | "declared-loss" | "finding" | "heartbeat" | "hold" | "opaque";
 
 const STATEMENT_KINDS: { readonly [byte: number]: StatementKind } = {
   0x01: "intent", 0x02: "interaction", 0x03: "session-seal", 0x04: "configuration", 0x05: "credential-event",
-  0x06: "disclosure", 0x07: "erasure", 0x08: "declared-loss", 0x09: "finding", 0x0a: "heartbeat", 0x0f: "opaque",
+  0x06: "disclosure", 0x07: "erasure", 0x08: "declared-loss", 0x09: "finding", 0x0a: "heartbeat", 0x0b: "hold",
+  0x0f: "opaque",
 };
 
 /** Whether the first byte of an entry is that of a statement of a known kind. */
 export function isStatementByte(byte: number): boolean {
-  return (byte >= 0x01 && byte <= 0x0a) || byte === 0x0f;
+  return (byte >= 0x01 && byte <= 0x0b) || byte === 0x0f;
 }
 
 /** Control entries whose body is a signed note. */

@@ -266,7 +266,7 @@ test("entries of every kind, and none of any other", async () => {
       assert.ok(head.size > 0n);
     }
     // An undefined kind is never taken for a defined one.
-    for (const kind of [0x00, 0x0b, 0x10, 0x7f, 0x86, 0xff]) {
+    for (const kind of [0x00, 0x0c, 0x10, 0x7f, 0x86, 0xff]) {
       const other = bytes.slice();
       other[0] = kind;
       assert.equal(await outcome(() => v.decodeEntry(other)), "entry", `${name} as kind ${kind}`);

@@ -1,22 +1,32 @@
 //! `vouchlog hold`: legal holds, under which nothing is erased.
 
+use anyhow::Context;
 use serde_json::json;
 use vouchlog_record::{Facet, RecordId};
 use vouchlog_vault::{HoldTarget, Query};
 
-use super::custody::{self, VaultArgs};
+use super::custody::{self, CustodyArgs, VaultArgs};
 use crate::output::{self, Outcome, Output};
 
 /// Place, lift or list legal holds; held records cannot be erased
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  vouchlog hold --vault vault --name 'case 17' --by session=sess-01\n  \
-                        vouchlog hold --vault vault --name 'case 17' --release\n  vouchlog hold --vault vault")]
+#[command(
+    after_help = "Examples:\n  vouchlog hold --vault vault --name 'case 17' --reason 'claim of 3 May' --by session=sess-01\n  \
+                        vouchlog hold --vault vault --name 'case 17' --reason 'claim withdrawn' --release\n  vouchlog hold --vault vault\n\n\
+                        Placing and lifting a hold is logged, with the name of the principal and the reason. It takes --log, --log-vkey and\n\
+                        --gateway-key; listing does not."
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     vault: VaultArgs,
+    #[command(flatten)]
+    custody: CustodyArgs,
     /// The hold's name; without it, all holds are listed
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Why it is placed, extended or lifted; it goes on record, so it should not name a person
+    #[arg(long, value_name = "TEXT", requires = "name")]
+    reason: Option<String>,
     /// Hold these records
     #[arg(long, value_name = "ID", num_args = 1.., requires = "name")]
     record: Vec<RecordId>,
@@ -31,7 +41,6 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let (vault, access) = self.vault.open().await?;
-        let now = super::custody::now_millis();
         let Some(name) = &self.name else {
             let holds = vault.holds(&access).await.map_err(custody::advise_vault)?;
             let mut lines: Vec<String> = holds
@@ -46,24 +55,45 @@ impl Args {
             output.answer(&lines.join("\n"), &json!({ "holds": holds }))?;
             return Ok(Outcome::Fine);
         };
-        if self.release {
-            vault.release(&access, name).await.map_err(custody::advise_vault)?;
-            output.answer(&format!("lifted: {name}"), &json!({ "released": name }))?;
-            return Ok(Outcome::Fine);
-        }
+        let reason = self.reason.as_ref().context("give the reason, with --reason: it goes on record")?;
         anyhow::ensure!(
-            !self.record.is_empty() || !self.facets.is_empty(),
+            self.release || !self.record.is_empty() || !self.facets.is_empty(),
             "give the records to hold, with --record or --by"
         );
-        let held = if self.record.is_empty() {
+        let custodian = self.custody.open(&self.vault, vault, access.clone()).await?;
+        let work = async {
+            let recorder = custodian.recorder();
+            recorder.resume().await?;
+            let held = match self.release {
+                true => {
+                    recorder.release(&access, name, reason).await?;
+                    None
+                }
+                false => Some(recorder.hold(&access, name, reason, &self.target()).await?),
+            };
+            recorder.flush().await?;
+            Ok(held)
+        };
+        let done = self.custody.patiently(&custodian, work).await;
+        custodian.stop().await;
+        match done? {
+            None => output.answer(&format!("lifted: {name}"), &json!({ "released": name }))?,
+            Some(records) => {
+                let words =
+                    format!("{} under the hold {name}", output::count(records, "record is", "records are"));
+                output.answer(&words, &json!({ "name": name, "records": records }))?;
+            }
+        }
+        Ok(Outcome::Fine)
+    }
+
+    /// What is to be held.
+    fn target(&self) -> HoldTarget {
+        if self.record.is_empty() {
             let tenant = Some(self.vault.tenant.clone());
             HoldTarget::Matching(Query { facets: self.facets.clone(), tenant, ..Query::default() })
         } else {
             HoldTarget::Records(self.record.clone())
-        };
-        let records = vault.hold(&access, name, &held, now).await.map_err(custody::advise_vault)?;
-        let words = format!("{} under the hold {name}", output::count(records, "record is", "records are"));
-        output.answer(&words, &json!({ "name": name, "records": records }))?;
-        Ok(Outcome::Fine)
+        }
     }
 }

@@ -7,16 +7,19 @@ use serde_json::{Value, json};
 use vouchlog_vault::{Role, Roles, Vault, VaultKeySource};
 
 use super::custody::{self, VaultArgs};
+use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 
 /// Manage who may use a vault, how long it keeps records, and its key
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  vouchlog vault --vault vault grant ann --roles read-metadata,read-content > ann.token\n  \
+    after_help = "Examples:\n  vouchlog vault --vault vault grant root --roles admin --all-tenants > root.token\n  \
+                        vouchlog vault --vault vault --vault-token root.token --tenant acme grant ann --roles read-metadata > ann.token\n  \
                         vouchlog vault --vault vault retention fin --keep 7y\n  \
                         vouchlog vault --vault vault rewrap --to command:'pass vouchlog'\n\n\
                         Without principals, any holder of the vault's key may do everything. Roles restrict callers that authenticate with a\n\
-                        token. They do not protect against a holder of both the database and the key."
+                        token, to one tenant or with --all-tenants to all. The list of principals is sealed under the vault's key: who can write\n\
+                        the database and does not have the key cannot change it. Roles do not protect against a holder of both."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -34,6 +37,9 @@ enum What {
         /// Its roles: submit, read-metadata, read-content, disclose, erase, admin
         #[arg(long, value_name = "ROLE,...", value_delimiter = ',', required = true, value_parser = role)]
         roles: Vec<Role>,
+        /// For every tenant; without it, for the one of --tenant. The role admin takes it
+        #[arg(long)]
+        all_tenants: bool,
     },
     /// Revoke a principal's access
     Revoke {
@@ -77,12 +83,17 @@ impl Args {
             _ => self.vault.open_or_create().await?,
         };
         let (words, answer) = match self.what {
-            What::Grant { name, roles } => {
+            What::Grant { name, roles, all_tenants } => {
                 let roles: Roles = roles.into_iter().collect();
-                let granted = vault.grant(&access, &name, roles, custody::now_millis()).await;
+                if roles.has(Role::Admin) && !all_tenants {
+                    let problem = "the role admin concerns every tenant";
+                    return Err(Advice::error(problem, "add --all-tenants"));
+                }
+                let tenant = (!all_tenants).then_some(self.vault.tenant.as_str());
+                let granted = vault.grant(&access, &name, roles, tenant, custody::now_millis()).await;
                 let token = granted.map_err(custody::advise_vault)?.reveal();
                 // The one place that shows a token: it is what was asked for.
-                (token.to_string(), json!({ "name": name, "token": *token }))
+                (token.to_string(), json!({ "name": name, "tenant": tenant, "token": *token }))
             }
             What::Revoke { name } => {
                 vault.revoke(&access, &name).await.map_err(custody::advise_vault)?;
@@ -93,14 +104,20 @@ impl Args {
                 let roles = |roles: Roles| roles.iter().map(Role::name).collect::<Vec<_>>();
                 let mut lines: Vec<String> = principals
                     .iter()
-                    .map(|principal| format!("{}  {}", principal.name, roles(principal.roles).join(", ")))
+                    .map(|principal| {
+                        let of = principal
+                            .tenant
+                            .as_ref()
+                            .map_or_else(|| "every tenant".to_owned(), |tenant| format!("tenant {tenant}"));
+                        format!("{}  {of}  {}", principal.name, roles(principal.roles).join(", "))
+                    })
                     .collect();
                 if lines.is_empty() {
                     lines.push("none: any holder of the key may do everything".to_owned());
                 }
                 let principals: Vec<Value> = principals
                     .iter()
-                    .map(|principal| json!({ "name": principal.name, "roles": roles(principal.roles) }))
+                    .map(|principal| json!({ "name": principal.name, "tenant": principal.tenant, "roles": roles(principal.roles) }))
                     .collect();
                 (lines.join("\n"), json!({ "principals": principals }))
             }

@@ -10,7 +10,10 @@ use super::JournalError;
 const NAME: &str = "FORMAT";
 /// More than it ever has.
 const MAX_BYTES: usize = 1_024;
-const FIRST_LINE: &str = "vouchlog collector 2";
+/// The journal's files are in clear.
+const CLEAR: &str = "vouchlog collector 2";
+/// They are sealed, and their keys are in `journal/KEYS`.
+const SEALED: &str = "vouchlog collector 3";
 
 /// What belongs to a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub(super) struct Stamp {
     pub(super) journal: [u8; 16],
     /// The check of the secret that names of records are made with; none in a stamp of an earlier version.
     pub(super) secret: Option<[u8; 8]>,
+    /// Whether its files are sealed, and `journal/KEYS` must be there.
+    pub(super) is_sealed: bool,
 }
 
 impl Stamp {
@@ -32,12 +37,14 @@ impl Stamp {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix(FIRST_LINE)?.strip_prefix("\njournal ")?.strip_suffix('\n')?;
+        let is_sealed = text.starts_with(SEALED);
+        let rest = text.strip_prefix(if is_sealed { SEALED } else { CLEAR })?;
+        let rest = rest.strip_prefix("\njournal ")?.strip_suffix('\n')?;
         let (journal, secret) = match rest.split_once("\nsecret ") {
             Some((journal, secret)) => (journal, Some(secret)),
             None => (rest, None),
         };
-        let mut stamp = Self { journal: [0; 16], secret: None };
+        let mut stamp = Self { journal: [0; 16], secret: None, is_sealed };
         hex::decode_to_slice(journal, &mut stamp.journal).ok()?;
         if let Some(secret) = secret {
             hex::decode_to_slice(secret, stamp.secret.insert([0; 8])).ok()?;
@@ -48,7 +55,8 @@ impl Stamp {
 
     fn text(self) -> String {
         let secret = self.secret.map_or_else(String::new, |check| format!("secret {}\n", hex::encode(check)));
-        format!("{FIRST_LINE}\njournal {}\n{secret}", hex::encode(self.journal))
+        let first = if self.is_sealed { SEALED } else { CLEAR };
+        format!("{first}\njournal {}\n{secret}", hex::encode(self.journal))
     }
 
     /// Refuses another secret than the one this directory began with: what is recorded again would get another name.

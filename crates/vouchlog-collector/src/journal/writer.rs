@@ -1,12 +1,14 @@
 //! The one thread that writes the journal: what waits is made durable as one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 use vouchlog_ledger::{AppendError, Ledger};
 
 use super::losses::Losses;
+use super::opening;
 use super::state::{RecordDraft, Steady};
 use super::{Changes, JournalError, Settings, Store};
 use crate::arrival::{JournalEntry, What};
@@ -18,6 +20,11 @@ const GROUP_BYTES: u64 = 32 * 1024 * 1024;
 /// are forgotten soon.
 const FILE_BYTES: u64 = 32 * 1024 * 1024;
 const SNAPSHOTS: u64 = 4;
+/// A file with input is left behind when so much time went by since it began: if all of it is recorded, or in any case. Beyond that,
+/// so much of a snapshot takes a second more, so that snapshots are few even if they are large.
+const QUIET: Duration = Duration::from_secs(2);
+const BUSY: Duration = Duration::from_secs(30);
+const SNAPSHOT_BYTES_A_SECOND: u64 = 1024 * 1024;
 /// A ledger reads no file that is longer than 1 GiB; snapshot and groups stay far below that.
 const MOST_FILE_BYTES: u64 = 512 * 1024 * 1024;
 
@@ -33,6 +40,22 @@ pub(super) enum Request {
     Declare(Reply),
     /// Remember these changes, and forget entries before `keep`.
     Settle { settled: u64, keep: u64, changes: Changes, reply: Reply },
+    /// Leave the newest file behind if that is due.
+    Tidy(Reply),
+}
+
+/// Since when the newest file is there, and whether it holds what is to go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FileAge {
+    since: Duration,
+    has_input: bool,
+}
+
+impl FileAge {
+    /// A file that an earlier process may have begun.
+    pub(super) fn new(now: Duration) -> Self {
+        Self { since: now, has_input: true }
+    }
 }
 
 pub(super) struct Writer {
@@ -43,6 +66,7 @@ pub(super) struct Writer {
     pub(super) steady: Steady,
     pub(super) queue: mpsc::Receiver<Request>,
     pub(super) end: watch::Sender<u64>,
+    pub(super) age: FileAge,
 }
 
 /// What a group does, until it is durable.
@@ -78,13 +102,19 @@ impl Writer {
             }
             self.commit(group);
         }
+        let is_recorded = self.store.state.lock().first().is_none();
+        if self.age.has_input && is_recorded && self.store.check_failed().is_ok() {
+            self.leave_file();
+            self.forget();
+        }
     }
 
-    fn add(&self, request: Request, group: &mut Group) {
+    fn add(&mut self, request: Request, group: &mut Group) {
         match request {
             Request::Append { entry, is_bounded, reply } => {
                 match self.admit(&entry, is_bounded, group) {
                     Ok(()) => {
+                        self.age.has_input |= is_bounded;
                         let place = self.append(entry, group);
                         group.replies.push((reply, place));
                     }
@@ -106,9 +136,11 @@ impl Writer {
                 group.replies.push((reply, group.end));
             }
             Request::Settle { settled, keep, changes, reply } => {
+                self.age.has_input |= !(changes.put.is_empty() && changes.remove.is_empty());
                 group.draft.settled(settled, keep, changes);
                 group.replies.push((reply, group.end));
             }
+            Request::Tidy(reply) => group.replies.push((reply, group.end)),
         }
     }
 
@@ -157,7 +189,8 @@ impl Writer {
     /// Makes a record durable; only then does anybody see what is in it.
     fn write(&mut self, record: &[u8]) -> Result<(), JournalError> {
         self.store.check_failed()?;
-        let places = self.ledger.append(&[record]).map_err(|error| self.refused(error))?;
+        let sealed = opening::sealed(&self.store.keys.lock(), self.ledger.newest(), record)?;
+        let places = self.ledger.append(&[&sealed]).map_err(|error| self.refused(error))?;
         let place = *places.first().expect("a place for each record");
         let mut state = self.store.state.lock();
         state.apply(record, place).map_err(|reason| self.store.fail(&format!("a bug: {reason}")))?;
@@ -173,28 +206,52 @@ impl Writer {
         noted.map_err(|error| self.store.fail(&format!("journal/LOSSES cannot be written ({error})")))
     }
 
-    /// Begins a new file when the newest is long, and forgets files that are not needed. What fails here is tried again with the next
-    /// group.
+    /// Begins a new file when the newest is long or has held input for a while, and forgets files that are not needed. What fails here
+    /// is tried again with the next group.
     fn tidy(&mut self) {
-        let (oldest, snapshot) = {
-            let state = self.store.state.lock();
-            let bytes = state.snapshot_bytes();
-            let longest = (SNAPSHOTS * bytes).max(FILE_BYTES).min(MOST_FILE_BYTES.max(bytes + FILE_BYTES));
-            let is_long = self.ledger.length() >= longest;
-            (state.oldest_file(), is_long.then(|| state.snapshot()))
-        };
-        if let Some(pieces) = snapshot {
-            let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
-            if let Err(error) = self.ledger.rotate(&pieces) {
-                self.later(error);
-                return;
-            }
+        if self.store.check_failed().is_err() {
+            return;
         }
-        let needed = oldest.unwrap_or(self.ledger.newest());
-        if needed > self.ledger.oldest()
-            && let Err(error) = self.ledger.forget_before(needed)
-        {
+        let (length, bytes, is_recorded) = {
+            let state = self.store.state.lock();
+            (self.ledger.length(), state.snapshot_bytes(), state.first().is_none())
+        };
+        let longest = (SNAPSHOTS * bytes).max(FILE_BYTES).min(MOST_FILE_BYTES.max(bytes + FILE_BYTES));
+        let pause = if is_recorded { QUIET } else { BUSY };
+        let pause = pause + Duration::from_secs(bytes / SNAPSHOT_BYTES_A_SECOND);
+        let age = (self.settings.elapsed)().saturating_sub(self.age.since);
+        if (length >= longest || self.age.has_input && age >= pause) && !self.leave_file() {
+            return;
+        }
+        self.forget();
+    }
+
+    /// Begins a new file; whether it did.
+    fn leave_file(&mut self) -> bool {
+        let snapshot = self.store.state.lock().snapshot();
+        let rotated = opening::rotate(&mut self.ledger, &mut self.store.keys.lock(), &snapshot);
+        let now = (self.settings.elapsed)();
+        if let Err(error) = rotated {
             self.later(error);
+            self.age.since = now;
+            return false;
+        }
+        self.age = FileAge { since: now, has_input: false };
+        true
+    }
+
+    /// Deletes the files that are not needed, and destroys their keys.
+    fn forget(&mut self) {
+        let oldest = self.store.state.lock().oldest_file();
+        let needed = oldest.unwrap_or(self.ledger.newest());
+        if let Err(error) = self.ledger.forget_before(needed) {
+            self.later(error);
+            return;
+        }
+        // Only once no file of these is read any more.
+        let kept = self.store.keys.lock().keep(self.ledger.oldest(), self.ledger.newest());
+        if let Err(error) = kept {
+            tracing::warn!(%error, "the keys of the journal's old files are not destroyed yet; retrying");
         }
     }
 

@@ -1,5 +1,6 @@
 //! The keys of tenants and persons, unwrapped and within bounds: what the database has of them is wrapped.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::hmac;
@@ -22,7 +23,7 @@ pub(crate) struct Tenant {
 
 impl Tenant {
     pub(crate) fn facet(&self, facet: Facet, value: &str) -> [u8; MAC_BYTES] {
-        pseudonym(&self.facets, facet.name(), value)
+        pseudonym(&self.facets, facet.name(), &facet.canonical(value))
     }
 
     pub(crate) fn subject(&self, subject: &str) -> [u8; MAC_BYTES] {
@@ -75,6 +76,8 @@ pub(crate) struct KeyRing {
     /// With the key check it goes with: the two change together.
     kek: Mutex<(KeyEncryptionKey, Vec<u8>)>,
     vault: Vec<u8>,
+    /// The newest generation of the list of principals that was seen.
+    roster: AtomicU64,
     /// Tenants are never deleted, so what is here stays true.
     tenants: Cache<String, Arc<Tenant>>,
     /// Keys of persons by their wrapping, so that a key is found only as long as its row has it. Each has a place of its own in memory,
@@ -86,16 +89,34 @@ impl KeyRing {
     /// Takes the key of the vault `vault`, or refuses one that is not.
     pub(crate) fn new(kek: KeyEncryptionKey, vault: Vec<u8>, key_check: Vec<u8>) -> Result<Self> {
         let opened = open(kek.bytes(), &check_context(), &key_check).ok_or(VaultError::WrongKey)?;
-        if *opened != vault {
+        if *opened != vault && *opened != with_roster(&vault) {
             return Err(VaultError::damaged("its key check belongs to another vault"));
         }
         let (tenants, subjects) = (Cache::new(CACHED_KEYS), Cache::new(CACHED_KEYS));
-        Ok(Self { kek: Mutex::new((kek, key_check)), vault, tenants, subjects })
+        Ok(Self { kek: Mutex::new((kek, key_check)), vault, roster: AtomicU64::new(0), tenants, subjects })
     }
 
-    /// What opens under `kek` alone.
+    /// What opens under `kek` alone. It also says that there is a sealed list of principals: a vault of an earlier version, which has
+    /// none, has another one.
     pub(crate) fn key_check(kek: &KeyEncryptionKey, vault: &[u8]) -> Result<Vec<u8>> {
-        seal(kek.bytes(), &check_context(), vault)
+        seal(kek.bytes(), &check_context(), &with_roster(vault))
+    }
+
+    /// Whether there must be a sealed list of principals.
+    pub(crate) fn has_roster(&self) -> bool {
+        let current = lock(&self.kek);
+        open(current.0.bytes(), &check_context(), &current.1).is_some_and(|opened| *opened != self.vault)
+    }
+
+    /// Refuses a list of principals that is older than one that was seen.
+    pub(crate) fn check_roster(&self, generation: u64) -> Result<()> {
+        let seen = self.roster.fetch_max(generation, Ordering::Relaxed);
+        if generation >= seen {
+            return Ok(());
+        }
+        Err(VaultError::damaged(format!(
+            "the list of its principals is older than it was: generation {generation} instead of {seen}"
+        )))
     }
 
     pub(crate) fn vault(&self) -> &[u8] {
@@ -160,6 +181,10 @@ impl KeyRing {
     pub(crate) fn forget_subjects(&self) {
         self.subjects.clear();
     }
+}
+
+fn with_roster(vault: &[u8]) -> Vec<u8> {
+    [vault, &[1]].concat()
 }
 
 fn check_context() -> Vec<u8> {

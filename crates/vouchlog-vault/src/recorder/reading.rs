@@ -1,6 +1,6 @@
 //! Reading records back: facts for permitted callers, content only after the reading itself was recorded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use vouchlog_grading::{Context, Grade, grade};
@@ -97,6 +97,25 @@ pub async fn read_facts(
         read.push((row, record));
     }
     Ok(judged(read, context.clone()))
+}
+
+/// Under which names records have a person, and how many have each: the same one may be spelled in several ways, and `sub` alone may
+/// name one person at each of several issuers.
+pub async fn people_named(
+    vault: &Vault,
+    access: &Access,
+    records: &[RecordId],
+    name: &str,
+) -> Result<BTreeMap<String, u64>, RecordingError> {
+    let mut people = BTreeMap::new();
+    for id in records {
+        let row = vault.row(access, id).await?;
+        let record = facts(vault, access, &row).await?;
+        for person in record.iter().flat_map(|record| record.subjects_named(name)) {
+            *people.entry(person).or_default() += 1;
+        }
+    }
+    Ok(people)
 }
 
 /// Judges records by what is known, and by who recorded them: the recorder names itself in what it seals, and the log takes

@@ -89,7 +89,7 @@ pub(super) async fn a_person_is_erased_but_for_what_must_stay(place: Place) {
         record("b1", "s1", "bob"),
     ];
     vault.keep(&owner, records, NOW).await.unwrap();
-    vault.hold(&owner, "case 7", &HoldTarget::Records(vec![id("a2")]), NOW).await.unwrap();
+    vault.hold(&owner, "case 7", "a lawsuit", &HoldTarget::Records(vec![id("a2")]), NOW).await.unwrap();
 
     let acme = Scope::Subject { tenant: Some("acme".to_owned()), subject: "alice".to_owned() };
     let plan = erase(&vault, &owner, &acme, "e1", NOW).await;
@@ -103,7 +103,7 @@ pub(super) async fn a_person_is_erased_but_for_what_must_stay(place: Place) {
         assert_eq!(vault.metadata(&owner, &id(name)).await.unwrap(), metadata(name));
     }
     assert_eq!(rows(&place, "SELECT count(*) FROM subject").await, 3);
-    vault.release(&owner, "case 7").await.unwrap();
+    vault.release(&owner, "case 7", "settled", NOW).await.unwrap();
     let plan = erase(&vault, &owner, &subject("alice"), "e2", NOW).await;
     assert_eq!(plan.records, [id("a2"), id("elsewhere")]);
     assert_eq!(rows(&place, "SELECT count(*) FROM subject").await, 1, "bob alone");
@@ -133,7 +133,7 @@ pub(super) async fn an_erasure_survives_a_crash_at_every_step(place: Place) {
     assert_eq!((&pending[0].erasure_record, &pending[0].records), (&id("e1"), &vec![id("r1"), id("r2")]));
     assert_eq!((pending[0].basis.as_str(), pending[0].begun_at), ("request 12", NOW));
     // Neither a hold nor another erasure can take hold of them any more.
-    let late = vault.hold(&owner, "late", &HoldTarget::Records(vec![id("r1")]), NOW).await;
+    let late = vault.hold(&owner, "late", "a lawsuit", &HoldTarget::Records(vec![id("r1")]), NOW).await;
     assert_eq!(late, Err(VaultError::NothingToHold));
     let again = vault.plan_erasure(&owner, &subject("alice"), NOW).await.unwrap();
     assert_eq!(again.records, []);
@@ -161,11 +161,14 @@ pub(super) async fn holds_and_duties_are_respected(place: Place) {
     assert_eq!(plan.records, [id("held"), id("free")]);
     // A hold placed between plan and beginning refuses the plan as a whole.
     assert_eq!(
-        vault.hold(&owner, "case", &HoldTarget::Records(vec![id("held"), id("duty")]), NOW).await.unwrap(),
+        vault
+            .hold(&owner, "case", "a lawsuit", &HoldTarget::Records(vec![id("held"), id("duty")]), NOW)
+            .await
+            .unwrap(),
         2
     );
     assert_eq!(
-        vault.hold(&owner, "case", &HoldTarget::Records(vec![id("held")]), NOW).await.unwrap(),
+        vault.hold(&owner, "case", "a lawsuit", &HoldTarget::Records(vec![id("held")]), NOW).await.unwrap(),
         0,
         "again"
     );
@@ -177,7 +180,7 @@ pub(super) async fn holds_and_duties_are_respected(place: Place) {
     assert_eq!(vault.metadata(&owner, &id("free")).await.unwrap(), metadata("free"));
     // A plan cannot be written by hand around a duty.
     let forged = ErasurePlan { scope: "record", records: vec![id("duty")], refusals: vec![], more: false };
-    vault.release(&owner, "case").await.unwrap();
+    vault.release(&owner, "case", "settled", NOW).await.unwrap();
     let refused = vault.begin_erasure(&owner, &forged, "basis", &id("e1"), NOW + 99).await.unwrap_err();
     let VaultError::Refused(refusals) = refused else { panic!("{refused}") };
     assert_eq!(refusals, [Refusal { record: id("duty"), why: Why::Duty(NOW + 100) }]);
@@ -185,8 +188,11 @@ pub(super) async fn holds_and_duties_are_respected(place: Place) {
     erase(&vault, &owner, &subject("p"), "e2", NOW + 100).await;
     assert_unreadable(&vault, &owner, "duty").await;
 
-    assert_eq!(vault.release(&owner, "case").await, Err(VaultError::UnknownHold("case".to_owned())));
-    let unknown = vault.hold(&owner, "case", &HoldTarget::Records(vec![id("r9")]), NOW).await;
+    assert_eq!(
+        vault.release(&owner, "case", "settled", NOW).await,
+        Err(VaultError::UnknownHold("case".to_owned()))
+    );
+    let unknown = vault.hold(&owner, "case", "a lawsuit", &HoldTarget::Records(vec![id("r9")]), NOW).await;
     assert_eq!(unknown, Err(VaultError::UnknownRecord(id("r9"))));
     assert_eq!(vault.holds(&owner).await.unwrap(), [], "a refused hold is not placed");
     let no_basis = vault.begin_erasure(&owner, &plan, "", &id("e3"), NOW).await;
@@ -209,7 +215,7 @@ pub(super) async fn what_is_due_is_swept(place: Place) {
         with("held", "", Some(NOW + 5)),
     ];
     vault.keep(&owner, records, NOW).await.unwrap();
-    vault.hold(&owner, "case", &HoldTarget::Records(vec![id("held")]), NOW).await.unwrap();
+    vault.hold(&owner, "case", "a lawsuit", &HoldTarget::Records(vec![id("held")]), NOW).await.unwrap();
     let until = |name: &str| {
         let (vault, owner, name) = (vault.clone(), owner.clone(), id(name));
         async move { vault.row(&owner, &name).await.unwrap().retention.until }
@@ -236,7 +242,7 @@ pub(super) async fn what_is_due_is_swept(place: Place) {
     assert_eq!((plan.records.len(), plan.refusals.len()), (4, 0));
     assert_eq!(vault.row(&owner, &id("own")).await.unwrap().erased.unwrap().scope, "retention");
     assert_eq!(vault.due(&owner, i64::MAX, 100).await.unwrap(), []);
-    vault.release(&owner, "case").await.unwrap();
+    vault.release(&owner, "case", "settled", NOW).await.unwrap();
     assert_eq!(vault.due(&owner, NOW + 80, 100).await.unwrap(), [id("held")]);
 }
 
@@ -249,7 +255,7 @@ pub(super) async fn a_hold_covers_all_pages_of_a_query(place: Place) {
     vault.keep(&owner, records, NOW).await.unwrap();
     vault.keep(&owner, vec![small("other".to_owned(), "s2")], NOW).await.unwrap();
     let matching = HoldTarget::Matching(Query { limit: 1, ..by(Facet::Session, "s1") });
-    assert_eq!(vault.hold(&owner, "case", &matching, NOW + 1).await.unwrap(), count as u64);
+    assert_eq!(vault.hold(&owner, "case", "a lawsuit", &matching, NOW + 1).await.unwrap(), count as u64);
     let holds = vault.holds(&owner).await.unwrap();
     assert_eq!((holds[0].name.as_str(), holds[0].records), ("case", count as u64));
     assert_eq!((holds[0].placed_at, holds[0].placed_by.as_str()), (NOW + 1, "owner"));
@@ -269,7 +275,7 @@ pub(super) async fn what_was_lost_is_named_and_never_passes_for_erased(place: Pl
         names.into_iter().chain([until("owed", NOW + 10), until("over", NOW - 10), until("held", NOW - 10)]);
     vault.keep(&owner, kept.collect(), NOW).await.unwrap();
     let held = HoldTarget::Records(vec![id("held")]);
-    vault.hold(&owner, "case 17", &held, NOW).await.unwrap();
+    vault.hold(&owner, "case 17", "a lawsuit", &held, NOW).await.unwrap();
     erase(&vault, &owner, &Scope::Record(id("erased")), "e1", NOW).await;
     vault.close().await;
     let mut raw = place.raw().await;
@@ -316,9 +322,21 @@ pub(super) async fn a_hold_covers_what_is_kept_later(place: Place) {
     let call = |name: &str, session: &str, person: &str| record(name, session, person);
     vault.keep(&owner, vec![call("r1", "s1", "alice"), call("r2", "s2", "bob")], NOW).await.unwrap();
     let by_session = Query { tenant: Some(call("x", "s", "p").tenant), ..by(Facet::Session, "s1") };
-    assert_eq!(vault.hold(&owner, "case", &HoldTarget::Matching(by_session.clone()), NOW).await.unwrap(), 1);
+    assert_eq!(
+        vault
+            .hold(&owner, "case", "a lawsuit", &HoldTarget::Matching(by_session.clone()), NOW)
+            .await
+            .unwrap(),
+        1
+    );
     // Placed again, it is the same hold.
-    assert_eq!(vault.hold(&owner, "case", &HoldTarget::Matching(by_session.clone()), NOW).await.unwrap(), 0);
+    assert_eq!(
+        vault
+            .hold(&owner, "case", "a lawsuit", &HoldTarget::Matching(by_session.clone()), NOW)
+            .await
+            .unwrap(),
+        0
+    );
     // By another handle, as another process would.
     let (other, _) = open(&place).await;
     other.keep(&owner, vec![call("r3", "s1", "carol"), call("r4", "s3", "alice")], NOW + 5).await.unwrap();
@@ -330,7 +348,7 @@ pub(super) async fn a_hold_covers_what_is_kept_later(place: Place) {
     let plan = vault.plan_erasure(&owner, &subject("carol"), NOW + 6).await.unwrap();
     let why = Why::LegalHold("case".to_owned());
     assert_eq!((plan.records, plan.refusals), (vec![], vec![Refusal { record: id("r3"), why }]));
-    vault.release(&owner, "case").await.unwrap();
+    vault.release(&owner, "case", "settled", NOW).await.unwrap();
     vault.keep(&owner, vec![call("r5", "s1", "carol")], NOW + 7).await.unwrap();
     assert_eq!((hold("r3").await, hold("r5").await), (None, None), "it was lifted");
 }

@@ -144,8 +144,11 @@ pub(super) async fn hostile_values_stay_values(place: Place) {
     for name in hostile.iter().filter(|name| !name.is_empty() && !name.chars().any(char::is_control)) {
         let tenant = Some((*name).to_owned());
         assert_eq!(ids(&vault, &owner, &Query { tenant, ..Query::default() }).await, [""; 0]);
-        vault.hold(&owner, name, &crate::HoldTarget::Records(vec![id("r0")]), NOW).await.unwrap();
-        vault.release(&owner, name).await.unwrap();
+        vault
+            .hold(&owner, name, "a lawsuit", &crate::HoldTarget::Records(vec![id("r0")]), NOW)
+            .await
+            .unwrap();
+        vault.release(&owner, name, "settled", NOW).await.unwrap();
     }
     assert_eq!(ids(&vault, &owner, &Query::default()).await.len(), hostile.len());
 }
@@ -187,4 +190,34 @@ async fn searches_use_indexes() {
         );
     }
     vault.close().await;
+}
+
+/// Without the key one sees which records of a tenant share a value, and not that those of two tenants do.
+pub(super) async fn tenants_share_no_pseudonym(place: Place) {
+    let (vault, owner) = open(&place).await;
+    let other = KeepRecord { tenant: "other".to_owned(), ..record("r3", "s1", "alice") };
+    let records = vec![record("r1", "s1", "alice"), record("r2", "s1", "alice"), other];
+    vault.keep(&owner, records, NOW).await.unwrap();
+    let mut raw = place.raw().await;
+    let shared = "SELECT count(DISTINCT mac) FROM facet WHERE record IN (SELECT n FROM record WHERE id IN ";
+    let mut count = async |ids: &str| {
+        let sql = format!("{shared} ({ids}))");
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_one(&mut raw).await.unwrap();
+        sqlx::Row::get::<i64, _>(&row, 0)
+    };
+    let one = count("'r1'").await;
+    assert!(one >= 3);
+    assert_eq!(
+        count("'r1', 'r2'").await,
+        one,
+        "equal values of a tenant are the same there, as the docs say"
+    );
+    assert_eq!(count("'r1', 'r3'").await, 2 * one);
+    assert_eq!(
+        sqlx::Row::get::<i64, _>(
+            &sqlx::query("SELECT count(*) FROM subject").fetch_one(&mut raw).await.unwrap(),
+            0
+        ),
+        2
+    );
 }

@@ -69,11 +69,11 @@ async fn call(vault: &Vault, access: &Access, operation: &str) -> Result<()> {
         "plan_erasure" => vault.plan_erasure(access, &Scope::Record(r1), NOW).await.map(drop),
         "begin_erasure" => vault.begin_erasure(access, &plan, "basis", &e1, NOW).await,
         "finish_erasure" => vault.finish_erasure(access, &e1, NOW).await.map(drop),
-        "hold" => vault.hold(access, "case", &HoldTarget::Records(vec![]), NOW).await.map(drop),
-        "release" => vault.release(access, "no such case").await,
+        "hold" => vault.hold(access, "case", "a lawsuit", &HoldTarget::Records(vec![]), NOW).await.map(drop),
+        "release" => vault.release(access, "no such case", "settled", NOW).await,
         "set_retention" => vault.set_retention(access, "class", Duration::ZERO).await,
         "compact" => vault.compact(access).await,
-        "grant" => vault.grant(access, "x", Roles::all(), NOW).await.map(drop),
+        "grant" => vault.grant(access, "x", Roles::all(), None, NOW).await.map(drop),
         "principals" => vault.principals(access).await.map(drop),
         "rewrap" => vault.rewrap(access, kek(1)).await,
         other => panic!("{other}"),
@@ -83,10 +83,10 @@ async fn call(vault: &Vault, access: &Access, operation: &str) -> Result<()> {
 pub(super) async fn every_operation_takes_its_role(place: Place) {
     let (vault, owner) = open(&place).await;
     vault.keep(&owner, vec![record("r1", "s", "p")], NOW).await.unwrap();
-    let admin = vault.grant(&owner, "admin", Roles::all(), NOW).await.unwrap();
+    let admin = vault.grant(&owner, "admin", Roles::all(), None, NOW).await.unwrap();
     let admin = vault.authenticate(&admin).await.unwrap();
     for role in Role::ALL {
-        let token = vault.grant(&admin, role.name(), [role].into_iter().collect(), NOW).await.unwrap();
+        let token = vault.grant(&admin, role.name(), [role].into_iter().collect(), None, NOW).await.unwrap();
         let access = vault.authenticate(&token).await.unwrap();
         assert_eq!(access.require(role), Ok(()));
         for (operation, needs) in OPERATIONS {
@@ -103,14 +103,14 @@ pub(super) async fn principals_come_and_go(place: Place) {
     let (vault, owner) = open(&place).await;
     let submit: Roles = [Role::Submit].into_iter().collect();
     // The first must be able to name others.
-    assert_eq!(vault.grant(&owner, "gateway", submit, NOW).await, Err(VaultError::LastAdmin));
+    assert_eq!(vault.grant(&owner, "gateway", submit, None, NOW).await, Err(VaultError::LastAdmin));
     assert_eq!(vault.principals(&owner).await.unwrap(), []);
-    let admin_token = vault.grant(&owner, "admin", Roles::all(), NOW).await.unwrap();
+    let admin_token = vault.grant(&owner, "admin", Roles::all(), None, NOW).await.unwrap();
     assert_eq!(vault.owner().await, Err(VaultError::TokenNeeded), "the key alone is not enough any more");
     let admin = vault.authenticate(&admin_token).await.unwrap();
     assert_eq!((admin.name(), admin.roles()), ("admin", Roles::all()));
 
-    let token = vault.grant(&admin, "gateway", submit, NOW).await.unwrap();
+    let token = vault.grant(&admin, "gateway", submit, None, NOW).await.unwrap();
     let shown = token.reveal().to_string();
     assert_eq!(Token::parse(&format!("{shown}\n")).unwrap(), token);
     assert!(!format!("{token:?}").contains(&shown["vouchlog-vault-".len()..]));
@@ -120,14 +120,14 @@ pub(super) async fn principals_come_and_go(place: Place) {
         assert_eq!(Token::parse(text), Err(VaultError::TokenUnknown), "{text}");
     }
     // The token itself is nowhere: a new grant makes a new one and the old one void.
-    let renewed = vault.grant(&admin, "gateway", Roles::NONE, NOW + 1).await.unwrap();
+    let renewed = vault.grant(&admin, "gateway", Roles::NONE, None, NOW + 1).await.unwrap();
     assert_eq!(vault.authenticate(&token).await, Err(VaultError::TokenUnknown));
     assert_eq!(vault.authenticate(&renewed).await.unwrap().roles(), Roles::NONE);
     let names: Vec<_> = vault.principals(&admin).await.unwrap();
     assert!(names.iter().map(|principal| principal.name.as_str()).eq(["admin", "gateway"]));
 
     assert_eq!(vault.revoke(&admin, "admin").await, Err(VaultError::LastAdmin));
-    assert_eq!(vault.grant(&admin, "admin", submit, NOW).await, Err(VaultError::LastAdmin));
+    assert_eq!(vault.grant(&admin, "admin", submit, None, NOW).await, Err(VaultError::LastAdmin));
     assert_eq!(vault.revoke(&admin, "nobody").await, Err(VaultError::UnknownPrincipal("nobody".to_owned())));
     vault.authenticate(&admin_token).await.unwrap();
     vault.revoke(&admin, "gateway").await.unwrap();

@@ -22,6 +22,7 @@ pub(super) fn attacks() -> Vec<Attack> {
         record("finding", "finding", json!({ "code": "none" })),
         record("disclosure", "disclosure", json!({ "basis": "none" })),
         record("erasure", "erasure", json!({ "basis": "none" })),
+        record("hold", "hold", json!({ "action": "lifted" })),
         record(
             "credential-event",
             "credential_event",

@@ -29,12 +29,17 @@ const OURS: [HeaderName; 6] = [
     header::HOST,
 ];
 
-/// Makes the directory if it is not there, for its owner alone.
+/// Makes the directory if it is not there, for its owner alone; one that others may enter is closed to them. Where another user owns
+/// it, it stays as it is: all that is made in it is for its owner alone.
 pub(super) fn make_dir(dir: &Path) -> anyhow::Result<()> {
-    if dir.is_dir() {
-        return Ok(());
+    match durable::private_dir(dir) {
+        Err(failed) if failed.kind() == io::ErrorKind::PermissionDenied && dir.is_dir() => {
+            let dir = dir.display();
+            tracing::warn!("{dir} belongs to another user: whether others may enter it was not changed");
+            Ok(())
+        }
+        made => made.map_err(|failed| named(dir, failed)),
     }
-    durable::private_dir(dir).map_err(|failed| named(dir, failed))
 }
 
 /// The gateway's key: the one named, or the directory's own, made if it is not there. Where there is a spool the key is lost: a new

@@ -7,7 +7,7 @@ use vouchlog_record::Record;
 use super::*;
 
 /// Groups of records that are not made from spans of interactions.
-const OTHER_KINDS: [&str; 11] = [
+const OTHER_KINDS: [&str; 12] = [
     "configuration",
     "credential_event",
     "custody",
@@ -17,6 +17,7 @@ const OTHER_KINDS: [&str; 11] = [
     "escalation",
     "finding",
     "heartbeat",
+    "hold",
     "session_seal",
     "kind",
 ];

@@ -78,7 +78,7 @@ fn damaged(mut bytes: Vec<u8>, at: f64, damage: &Damage) -> Vec<u8> {
     bytes
 }
 
-const FILES: [&str; 4] = ["journal/00000001", "journal/MARK", "journal/LOSSES", "FORMAT"];
+const FILES: [&str; 5] = ["journal/00000001", "journal/MARK", "journal/LOSSES", "journal/KEYS", "FORMAT"];
 
 #[test]
 fn damage_to_any_file_is_refused_by_its_name_or_harmless() {
@@ -134,7 +134,7 @@ async fn a_file_that_is_gone_is_missed_by_its_name() {
         journal.append(body(large)).await.unwrap();
     }
     drop(journal);
-    for gone in ["journal/00000001", "journal/00000002", "journal/LOSSES", "journal"] {
+    for gone in ["journal/00000001", "journal/00000002", "journal/LOSSES", "journal/KEYS", "journal"] {
         let copied = copy(dir.path());
         let path = copied.path().join(gone);
         if path.is_dir() {

@@ -49,6 +49,7 @@ async fn what_only_the_collector_and_the_vault_state_is_refused_from_anyone() {
         json!({ "kind": "finding", "finding": { "code": "R69", "record": "r-1" } }),
         json!({ "kind": "disclosure", "disclosure": { "records": ["r-1"] } }),
         json!({ "kind": "erasure", "erasure": { "records": ["r-1"] } }),
+        json!({ "kind": "hold", "hold": { "name": "case 17", "action": "lifted" } }),
         json!({ "kind": "opaque" }),
         json!({ "kind": "configuration", "configuration": { "subject": "gateway", "id": "collector" } }),
         json!({ "kind": "configuration", "configuration": { "subject": "dialects", "id": "gen_ai" } }),

@@ -1,0 +1,271 @@
+//! The letter for a person who asked to be erased: what was held, what was erased, what remains, why and until when.
+//!
+//! It is gathered before anything is erased, as nothing can be read afterwards. Names of holds stay out: they may tell of a case.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use vouchlog::{LeafIndex, StatementKind};
+use vouchlog_record::{Facet, RecordId};
+use vouchlog_runtime::durable::{self, Mode};
+use vouchlog_session::plain;
+use vouchlog_vault::{
+    Access, ErasurePlan, Query, Refusal, Role, Row, Scope, Vault, VaultError, Why, learn, read_facts,
+};
+
+use crate::advice::Advice;
+use crate::commands::named;
+use crate::output;
+use crate::terminal;
+
+mod page;
+
+/// Records that are listed one by one; more are counted.
+const LISTED: usize = 1_000;
+
+/// What the letter says.
+pub(super) struct Letter {
+    /// Whom it is about, by the names in the records.
+    people: Vec<String>,
+    /// What was held.
+    records: Vec<Row>,
+    /// What the records have, by the names of their groups.
+    groups: BTreeSet<String>,
+    /// When parts of them were given to others.
+    given: Vec<i64>,
+    basis: String,
+    written_at: i64,
+    /// Those erased.
+    erased: BTreeSet<RecordId>,
+    /// Indexes of the entries in the log that state it.
+    entries: Vec<u64>,
+    /// Those that must stay.
+    refusals: Vec<Refusal>,
+}
+
+/// A heading, what stands under it, and a list.
+struct Section {
+    heading: &'static str,
+    text: Vec<String>,
+    list: Vec<String>,
+}
+
+impl Letter {
+    /// Reads what the letter needs of the records that are about to be erased.
+    pub(super) async fn gather(
+        vault: &Vault,
+        access: &Access,
+        plan: &ErasurePlan,
+        name: &str,
+    ) -> anyhow::Result<Self> {
+        access.require(Role::ReadMetadata).map_err(|error| {
+            Advice::error(
+                format!("no letter can be written: {error}"),
+                "use a token with the role read-metadata",
+            )
+        })?;
+        let ids = plan.records.iter().chain(plan.refusals.iter().map(|refusal| &refusal.record));
+        let mut rows = Vec::new();
+        for id in ids {
+            rows.push(vault.row(access, id).await?);
+        }
+        let (mut people, mut groups, mut given) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for read in read_facts(vault, access, rows.clone(), &learn(vault, access).await?).await? {
+            let Some(record) = read.record else { continue };
+            people.extend(record.subjects_named(name));
+            groups.extend(record.to_object().into_iter().map(|(group, _)| group));
+            given.extend(disclosures(vault, access, &read.row).await?);
+        }
+        rows.sort_by_key(|row| row.started_at);
+        Ok(Self {
+            people: people.into_iter().collect(),
+            records: rows,
+            groups,
+            given: given.into_iter().map(|(at, _)| at).collect(),
+            basis: String::new(),
+            written_at: super::custody::now_millis(),
+            erased: BTreeSet::new(),
+            entries: Vec::new(),
+            refusals: Vec::new(),
+        })
+    }
+
+    /// What became of the request, as the vault has it now: also if the log could not be reached, or another process did a part.
+    pub(super) async fn done(
+        mut self,
+        vault: &Vault,
+        access: &Access,
+        basis: &str,
+        scope: &Scope,
+    ) -> Result<Self, VaultError> {
+        let mut entries = BTreeSet::new();
+        for row in &self.records {
+            if let Some(erasure) = vault.row(access, &row.id).await?.erased {
+                self.erased.insert(row.id.clone());
+                entries.extend(erasure.index.map(LeafIndex::get));
+            }
+        }
+        self.refusals = vault.plan_erasure(access, scope, super::custody::now_millis()).await?.refusals;
+        (self.basis, self.entries) = (basis.to_owned(), entries.into_iter().collect());
+        Ok(self)
+    }
+
+    /// Writes it, for its owner alone: as a page where the name of the file ends so, else as text.
+    pub(super) fn write(&self, files: &[PathBuf]) -> anyhow::Result<()> {
+        for file in files {
+            let is_page = file.extension().is_some_and(|end| end.eq_ignore_ascii_case("html"));
+            let text = if is_page { page::html(self) } else { self.text() };
+            durable::write(file, text.as_bytes(), Mode::Private).map_err(|failed| named(file, failed))?;
+        }
+        Ok(())
+    }
+
+    /// As text.
+    fn text(&self) -> String {
+        let mut lines = vec!["What was held about you, and what was erased".to_owned(), String::new()];
+        lines.extend(self.head().into_iter().map(|(name, value)| format!("{name}: {}", plain(&value))));
+        for Section { heading, text, list } in self.sections() {
+            lines.extend([String::new(), heading.to_owned(), "-".repeat(heading.len())]);
+            lines.extend(text.iter().map(|sentence| plain(sentence)));
+            lines.extend(list.iter().map(|item| format!("  * {}", plain(item))));
+        }
+        lines.push(String::new());
+        terminal::words(&lines.join("\n"))
+    }
+
+    fn head(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("Date", output::moment(self.written_at)),
+            ("About", self.people.join(", ")),
+            ("Basis", self.basis.clone()),
+        ]
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        vec![self.held(), self.gone(), self.remains(), self.elsewhere()]
+    }
+
+    fn held(&self) -> Section {
+        let many = output::count(self.records.len() as u64, "record", "records");
+        let mut text =
+            vec![format!("{many} of your interactions with AI systems {} held.", were(self.records.len()))];
+        if let (Some(first), Some(last)) = (self.records.first(), self.records.last()) {
+            text.push(format!(
+                "They are of the time from {} to {}.",
+                output::moment(first.started_at),
+                output::moment(last.started_at)
+            ));
+        }
+        let groups: Vec<&str> = self.groups.iter().map(String::as_str).collect();
+        text.push(format!("They had data of these kinds: {}.", groups.join(", ")));
+        let mut list: Vec<String> = self
+            .records
+            .iter()
+            .take(LISTED)
+            .map(|row| format!("{}: {} of {}", row.id, row.kind, output::moment(row.started_at)))
+            .collect();
+        list.extend(more(self.records.len()));
+        Section { heading: "What was held", text, list }
+    }
+
+    fn gone(&self) -> Section {
+        let mut text = Vec::new();
+        if self.erased.is_empty() {
+            text.push("Nothing was erased.".to_owned());
+        } else {
+            let many = output::count(self.erased.len() as u64, "record", "records");
+            text.push(format!(
+                "{many} {} erased: what was asked and answered, and everything that names you. The keys without which \
+                 nobody can read it were destroyed, so it cannot be brought back.",
+                were(self.erased.len())
+            ));
+        }
+        let entries: Vec<String> = self.entries.iter().map(u64::to_string).collect();
+        if !entries.is_empty() {
+            let which = if entries.len() == 1 { "entry" } else { "entries" };
+            text.push(format!(
+                "The public log states this in {which} {}. It does not name you.",
+                entries.join(", ")
+            ));
+        }
+        let mut list: Vec<String> = self.erased.iter().take(LISTED).map(ToString::to_string).collect();
+        list.extend(more(self.erased.len()));
+        Section { heading: "What was erased", text, list }
+    }
+
+    fn remains(&self) -> Section {
+        let mut text = Vec::new();
+        if self.refusals.is_empty() {
+            text.push("No record of you that was found remains readable.".to_owned());
+        } else {
+            text.push("These records must be kept for now. Ask again when the reason is over.".to_owned());
+        }
+        if !self.erased.is_empty() {
+            text.push(
+                "Of each erased record these remain: its number, its kind, its time, and a digest in a public log that proves that \
+                 there was a record. Without the destroyed keys they lead to nobody."
+                    .to_owned(),
+            );
+        }
+        let mut list: Vec<String> = self.refusals.iter().take(LISTED).map(reason).collect();
+        list.extend(more(self.refusals.len()));
+        Section { heading: "What remains, why, and until when", text, list }
+    }
+
+    fn elsewhere(&self) -> Section {
+        let mut list = vec![
+            "Backups of this store, until they are replaced. What was erased is not brought back from them.".to_owned(),
+            "The systems that you talked to, and those that passed your requests on: they keep data of their own.".to_owned(),
+        ];
+        if !self.given.is_empty() {
+            let dates: Vec<String> = self.given.iter().map(|at| output::moment(*at)).collect();
+            list.push(format!(
+                "Parts of these records that were read, or given to others: {}.",
+                dates.join(", ")
+            ));
+        }
+        let text = vec!["This erasure does not reach:".to_owned()];
+        Section { heading: "What this does not reach", text, list }
+    }
+}
+
+/// When parts of a record were read or given out, and by which record.
+async fn disclosures(vault: &Vault, access: &Access, row: &Row) -> Result<Vec<(i64, RecordId)>, VaultError> {
+    let query = Query {
+        facets: vec![(Facet::Refers, row.id.as_str().to_owned())],
+        tenant: Some(row.tenant.clone()),
+        kinds: vec![StatementKind::Disclosure],
+        ..Query::default()
+    };
+    let found = vault.find(access, &query).await?;
+    Ok(found.into_iter().map(|row| (row.started_at, row.id)).collect())
+}
+
+fn were(records: usize) -> &'static str {
+    if records == 1 { "was" } else { "were" }
+}
+
+fn more(records: usize) -> Option<String> {
+    (records > LISTED).then(|| format!("and {} more", records - LISTED))
+}
+
+/// Why a record stays, for the person it is about.
+fn reason(refusal: &Refusal) -> String {
+    let record = &refusal.record;
+    match &refusal.why {
+        Why::LegalHold(_) => {
+            format!("{record}: it is needed for legal claims, and kept until that is settled")
+        }
+        Why::Duty(until) => {
+            format!("{record}: the law requires that it is kept until {}", output::moment(*until))
+        }
+        Why::UnknownDuty(class) => {
+            format!(
+                "{record}: it is of the class `{class}`, which must be kept; for how long is not settled yet"
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! The list of a vault's principals: one value in the database, sealed under the key encryption key, so that nobody without the key
+//! can add, change or take out a principal, or all of them.
+//!
+//! ```text
+//! vault.principals = sealed Roster, as JSON; the context names the vault
+//! ```
+//!
+//! There is always a list, if an empty one; a vault without one is refused. Each change has the next generation. A list that is older
+//! than one that was seen is refused: by every process that has the vault open, and on SQLite by every process, as the mark beside the
+//! database has the generation, too.
+
+use serde::{Deserialize, Serialize};
+use sqlx::{AnyConnection, Row as _};
+
+use crate::keys::{self, KeyRing, context, seal};
+use crate::limits::MAX_PRINCIPALS;
+use crate::role::{Role, Roles};
+use crate::shared::Shared;
+use crate::{Result, VaultError};
+
+/// The principals, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Roster {
+    pub(crate) generation: u64,
+    pub(crate) principals: Vec<RosterEntry>,
+}
+
+/// A principal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RosterEntry {
+    pub(crate) name: String,
+    pub(crate) roles: i64,
+    /// None is every tenant.
+    pub(crate) tenant: Option<String>,
+    pub(crate) salt: Vec<u8>,
+    pub(crate) token_hash: Vec<u8>,
+    pub(crate) granted_at: i64,
+}
+
+impl RosterEntry {
+    pub(crate) fn roles(&self) -> Roles {
+        Roles::from_bits(self.roles)
+    }
+}
+
+impl Roster {
+    /// Reads the list as it is now.
+    pub(crate) async fn read(shared: &Shared, tx: &mut AnyConnection) -> Result<Self> {
+        let row = sqlx::query("SELECT key_check, principals FROM vault").fetch_one(tx).await?;
+        shared.keys.check(row.try_get(0)?)?;
+        let sealed: Option<Vec<u8>> = row.try_get(1)?;
+        let sealed = sealed.ok_or_else(|| VaultError::damaged("the list of its principals is missing"))?;
+        let roster = Self::open(&shared.keys, &sealed)?;
+        shared.keys.check_roster(roster.generation)?;
+        Ok(roster)
+    }
+
+    /// Puts a changed list in place of the one that was read in the same transaction. Once that is committed:
+    /// [`Shared::saw_roster`].
+    pub(crate) async fn write(&mut self, shared: &Shared, tx: &mut AnyConnection) -> Result<()> {
+        self.check()?;
+        self.generation += 1;
+        let sealed = self.seal(shared.keys.kek().bytes(), shared.keys.vault())?;
+        sqlx::query("UPDATE vault SET principals = $1").bind(sealed).execute(tx).await?;
+        Ok(())
+    }
+
+    pub(crate) fn seal(&self, kek: &[u8], vault: &[u8]) -> Result<Vec<u8>> {
+        let json = serde_json::to_vec(self).expect("it is made of texts and numbers");
+        seal(kek, &roster_context(vault), &json)
+    }
+
+    fn open(keys: &KeyRing, sealed: &[u8]) -> Result<Self> {
+        let changed = || {
+            VaultError::damaged(
+                "the list of its principals is not what was written: it was changed without the vault's key",
+            )
+        };
+        let json =
+            keys::open(keys.kek().bytes(), &roster_context(keys.vault()), sealed).ok_or_else(changed)?;
+        serde_json::from_slice(&json).map_err(|_| changed())
+    }
+
+    /// Not too many, and if any, one that can name others.
+    fn check(&self) -> Result<()> {
+        if self.principals.len() > MAX_PRINCIPALS {
+            return Err(VaultError::invalid(format!("a vault has at most {MAX_PRINCIPALS} principals")));
+        }
+        let is_admin = |entry: &RosterEntry| entry.roles().has(Role::Admin);
+        if !self.principals.is_empty() && !self.principals.iter().any(is_admin) {
+            return Err(VaultError::LastAdmin);
+        }
+        Ok(())
+    }
+
+    /// The principals of a vault that an earlier version made, as its rows have them: nothing shows whether these were changed. They
+    /// are of every tenant, as they were.
+    pub(crate) async fn of_earlier_version(tx: &mut AnyConnection) -> Result<Self> {
+        let sql = "SELECT name, roles, salt, token_hash, granted_at FROM principal ORDER BY name";
+        let rows = sqlx::query(sql).fetch_all(tx).await?;
+        let read = |row: &sqlx::any::AnyRow| {
+            Ok(RosterEntry {
+                name: row.try_get(0)?,
+                roles: row.try_get(1)?,
+                tenant: None,
+                salt: row.try_get(2)?,
+                token_hash: row.try_get(3)?,
+                granted_at: row.try_get(4)?,
+            })
+        };
+        Ok(Self { generation: 1, principals: rows.iter().map(read).collect::<Result<_>>()? })
+    }
+}
+
+fn roster_context(vault: &[u8]) -> Vec<u8> {
+    context(&["principals", &hex::encode(vault)])
+}
