@@ -88,6 +88,15 @@ impl<A> Caller<A> {
 pub struct Queue<R, A> {
     messages: Sender<Message<R, A>>,
     places: Arc<Semaphore>,
+/// How much of a queue is free, or held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueRoom {
+    /// Requests.
+    pub requests: usize,
+    /// Their weight together.
+    pub weight: usize,
+}
+
     weights: Arc<Semaphore>,
     max_weight: usize,
 }
@@ -134,6 +143,11 @@ impl<R, A> Queue<R, A> {
         self.max_weight - self.weights.available_permits()
     }
 
+    /// What is free.
+    pub fn free(&self) -> QueueRoom {
+        QueueRoom { requests: self.places.available_permits(), weight: self.weights.available_permits() }
+    }
+
     /// Asks the worker to stop. Never blocks. A worker that is gone already has stopped: the sender is dropped.
     pub fn stop(&self, stopped: oneshot::Sender<()>) {
         drop(self.messages.send(Message::Stop(stopped)));
@@ -177,6 +191,7 @@ mod tests {
         assert_eq!(queue.held(), 10);
         first.caller.answer(0);
         assert_eq!(queue.held(), 3);
+        assert_eq!(queue.free(), QueueRoom { requests: 7, weight: 0 });
         // Dropped unanswered.
         drop(next(&receiver));
         assert_eq!(queue.held(), 0);
