@@ -75,6 +75,11 @@ struct Room {
 }
 
 impl<A> Caller<A> {
+    /// Whether the caller waits no longer.
+    pub fn is_gone(&self) -> bool {
+        self.reply.is_closed()
+    }
+
     /// Frees the room in the queue, then replies: a caller that has its reply finds the room it took. A reply to a caller
     /// that went away is dropped.
     pub fn answer(self, reply: A) {
@@ -83,11 +88,6 @@ impl<A> Caller<A> {
     }
 }
 
-/// The sending side.
-#[derive(Debug)]
-pub struct Queue<R, A> {
-    messages: Sender<Message<R, A>>,
-    places: Arc<Semaphore>,
 /// How much of a queue is free, or held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueRoom {
@@ -97,6 +97,11 @@ pub struct QueueRoom {
     pub weight: usize,
 }
 
+/// The sending side.
+#[derive(Debug)]
+pub struct Queue<R, A> {
+    messages: Sender<Message<R, A>>,
+    places: Arc<Semaphore>,
     weights: Arc<Semaphore>,
     max_weight: usize,
 }
@@ -138,14 +143,14 @@ impl<R, A> Queue<R, A> {
         Ok(outcome)
     }
 
-    /// The weight that waits or is being worked on.
-    pub fn held(&self) -> usize {
-        self.max_weight - self.weights.available_permits()
-    }
-
     /// What is free.
     pub fn free(&self) -> QueueRoom {
         QueueRoom { requests: self.places.available_permits(), weight: self.weights.available_permits() }
+    }
+
+    /// The weight that waits or is being worked on.
+    pub fn held(&self) -> usize {
+        self.max_weight - self.weights.available_permits()
     }
 
     /// Asks the worker to stop. Never blocks. A worker that is gone already has stopped: the sender is dropped.
@@ -186,12 +191,12 @@ mod tests {
         assert_eq!(queue.submit(2, 4).unwrap_err(), NotQueued::Full);
         let _second = queue.submit(3, 3).unwrap();
         assert_eq!((queue.held(), queue.submit(4, 0).unwrap_err()), (10, NotQueued::Full));
+        assert_eq!(queue.free(), QueueRoom { requests: 7, weight: 0 });
         // Taken, but not answered: the room stays occupied.
         let first = next(&receiver);
         assert_eq!(queue.held(), 10);
         first.caller.answer(0);
         assert_eq!(queue.held(), 3);
-        assert_eq!(queue.free(), QueueRoom { requests: 7, weight: 0 });
         // Dropped unanswered.
         drop(next(&receiver));
         assert_eq!(queue.held(), 0);
@@ -220,6 +225,15 @@ mod tests {
         drop(receiver);
         assert_eq!(queue.submit(1, 1).unwrap_err(), NotQueued::Stopped);
         assert_eq!(queue.held(), 0, "what was not queued holds nothing");
+    }
+
+    #[test]
+    fn a_caller_that_left_is_noticed() {
+        let (queue, receiver) = Queue::<u8, u8>::new(2, 2);
+        drop(queue.submit(1, 1).unwrap());
+        let _waits = queue.submit(2, 1).unwrap();
+        assert!(next(&receiver).caller.is_gone());
+        assert!(!next(&receiver).caller.is_gone());
     }
 
     #[tokio::test]

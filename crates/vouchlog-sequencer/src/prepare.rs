@@ -38,7 +38,7 @@ pub(crate) fn open<S: Store>(shared: &Shared<S>, note: String) -> Result<Prepare
     let recall = shared.recall(evicted_below).filter(|_| !is_known);
     match recall.map(|recall| recall.by_key(&opening.stream)).transpose()?.flatten() {
         Some((id, before)) => opened_before(id, &before, &opening).map(Prepared::Answered),
-        None => Ok(Prepared::Queue(Request::Open { note, opening: Box::new(opening) })),
+        None => Ok(Prepared::Queue(Request::Open { note, opening: Box::new(opening), enrolment: None })),
     }
 }
 

@@ -18,12 +18,19 @@ use crate::signer::SignedHead;
 /// A request that passed every check that needs no more than its stream's key.
 #[derive(Debug)]
 pub(crate) enum Request {
-    Open { note: String, opening: Box<StreamOpening> },
+    Open { note: String, opening: Box<StreamOpening>, enrolment: Option<Box<SignedEnrolment>> },
     Append(Box<Append>),
     House { statements: Vec<Statement>, leaves: Vec<Hash>, room: HouseRoom },
     Enrol { note: String, enrolment: Box<Enrolment> },
     Revoke { note: String, revocation: Box<Revocation> },
     SetQuota { note: String, quota: Box<Quota> },
+}
+
+/// An enrolment that the operator's key has signed.
+#[derive(Debug)]
+pub(crate) struct SignedEnrolment {
+    pub(crate) note: String,
+    pub(crate) enrolment: Enrolment,
 }
 
 /// Statements for a stream, with the head verified by the stream's key.
@@ -36,10 +43,10 @@ pub(crate) struct Append {
     pub(crate) leaves: Vec<Hash>,
     pub(crate) head: CosignedCheckpoint,
     pub(crate) close: bool,
-}
     /// The gateway's key that it is charged to. None for what others can send as well: a head that the log knows already.
     pub(crate) payer: Option<Arc<str>>,
     pub(crate) room: GatewayRoom,
+}
 
 impl Request {
     /// How much of a batch it takes.
@@ -56,7 +63,6 @@ impl Request {
 #[derive(Debug, Default)]
 pub(crate) struct HouseRoom(#[expect(dead_code, reason = "held, not read")] Option<OwnedSemaphorePermit>);
 
-/// What became of a request.
 /// The share of the queue that a gateway's statements may take, held until their batch is drafted.
 #[derive(Debug, Default)]
 pub(crate) struct GatewayRoom(#[expect(dead_code, reason = "held, not read")] Option<Held>);
@@ -100,6 +106,7 @@ impl Drop for Held {
     }
 }
 
+/// What became of a request.
 #[derive(Debug)]
 pub(crate) enum Done {
     Opened(StreamId),
@@ -147,8 +154,8 @@ pub(crate) struct Queue {
     all: queue::Queue<Request, Outcome>,
     /// Statements of the house stream that may wait.
     house: Arc<Semaphore>,
-}
     gateways: Arc<Shares>,
+}
 
 impl Queue {
     pub(crate) fn new(max_statements: usize) -> (Self, Receiver<Message>) {
@@ -179,13 +186,13 @@ impl Queue {
         Ok(HouseRoom(Some(room)))
     }
 
-    /// Statements that wait, or are in the batch under way.
     fn gateway_room(&self, payer: Option<&Arc<str>>, weight: usize) -> Result<GatewayRoom, Error> {
         let Some(gateway) = payer else { return Ok(GatewayRoom::default()) };
         let held = self.gateways.take(gateway, weight, self.all.free()).ok_or_else(gateway_pushback)?;
         Ok(GatewayRoom(Some(held)))
     }
 
+    /// Statements that wait, or are in the batch under way.
     pub(crate) fn waiting(&self) -> usize {
         self.all.held()
     }
@@ -203,7 +210,6 @@ fn pushback() -> Error {
     )
 }
 
-#[cfg(test)]
 /// A gateway that has its share is told to come back.
 pub(crate) fn gateway_pushback() -> Error {
     Error::new(
@@ -212,6 +218,7 @@ pub(crate) fn gateway_pushback() -> Error {
     )
 }
 
+#[cfg(test)]
 mod tests {
     use vouchlog_stream::{Digest, Evidence, StatementKind};
 
@@ -246,7 +253,6 @@ mod tests {
         assert!(queue.submit(house(1)).is_err());
         drop(longest);
     }
-}
 
     /// Two gateways, one of them with any number of connections.
     #[test]
@@ -270,3 +276,4 @@ mod tests {
         let longest = shares.take(&greedy, 1_000, free(&[])).unwrap();
         assert!(shares.take(&greedy, 1, free(std::slice::from_ref(&longest))).is_none());
     }
+}
