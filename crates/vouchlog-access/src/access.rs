@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use http::{HeaderMap, header};
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
-use thiserror::Error;
+use vouchlog_outbound::ConnectionSecurity;
 
 use crate::config::{AccessFile, Issuer, SubjectEntry};
 use crate::denied::Denied;
@@ -17,7 +17,7 @@ use crate::jwt::Unverified;
 use crate::limits::MAX_TOKEN_BYTES;
 use crate::metrics::AccessMetrics;
 use crate::principal::{BEARER, Identity, Method, Principal};
-use crate::provider::{Pace, Provider, client};
+use crate::provider::{AccessError, Pace, Provider};
 use crate::token::{BearerToken, StoredToken, TokenTable};
 
 /// Who can reach a server.
@@ -39,12 +39,9 @@ pub struct Setup {
     pub bearer: Option<BearerToken>,
     /// Who can reach the server. It decides what callers may do while neither of the two is set.
     pub reach: Reach,
+    /// How identity providers are connected to. Plain text to them stays on this machine in any case.
+    pub security: ConnectionSecurity,
 }
-
-/// The layer cannot be set up.
-#[derive(Debug, Error)]
-#[error("no HTTP client for identity providers can be made: {0}")]
-pub struct AccessError(#[from] reqwest::Error);
 
 /// The names of a client certificate that TLS has verified, as an extension of requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +58,6 @@ pub struct Access(Arc<Inner>);
 
 struct Inner {
     state: ArcSwap<State>,
-    client: Option<reqwest::Client>,
     clock: fn() -> Timestamp,
     pace: Pace,
     metrics: AccessMetrics,
@@ -77,6 +73,8 @@ struct State {
     certificates: BTreeMap<String, usize>,
     subjects: Vec<(SubjectEntry, usize)>,
     providers: Vec<Arc<Provider>>,
+    /// How they are connected to.
+    security: ConnectionSecurity,
     anonymous: Arc<Identity>,
 }
 
@@ -102,9 +100,9 @@ impl Access {
     /// A layer that authenticates nobody.
     pub fn off(reach: Reach) -> Self {
         let metrics = AccessMetrics::default();
-        let state = ArcSwap::from_pointee(State::of(&Setup { reach, ..Setup::default() }, |_| None));
+        let state = ArcSwap::from_pointee(State::of(&Setup { reach, ..Setup::default() }, Vec::new()));
         let never = || Timestamp::UNIX_EPOCH;
-        Self(Arc::new(Inner { state, client: None, clock: never, pace: Pace::default(), metrics }))
+        Self(Arc::new(Inner { state, clock: never, pace: Pace::default(), metrics }))
     }
 
     pub(crate) fn with_pace(
@@ -112,30 +110,34 @@ impl Access {
         clock: fn() -> Timestamp,
         pace: Pace,
     ) -> Result<Self, AccessError> {
-        let inner = Inner {
-            state: ArcSwap::default(),
-            client: Some(client()?),
-            clock,
-            pace,
-            metrics: AccessMetrics::default(),
-        };
+        let inner = Inner { state: ArcSwap::default(), clock, pace, metrics: AccessMetrics::default() };
         let access = Self(Arc::new(inner));
-        access.replace(setup);
+        access.replace(setup)?;
         Ok(access)
     }
 
     /// Takes another setup from the next request on. What is known of an issuer's keys is kept where its entry did not change.
-    pub fn replace(&self, setup: &Setup) {
+    ///
+    /// # Errors
+    /// A client for a new issuer cannot be made. Then the setup stays as it was.
+    pub fn replace(&self, setup: &Setup) -> Result<(), AccessError> {
         let inner = &self.0;
         let known = inner.state.load_full();
-        let provider = |issuer: &Issuer| {
-            let kept = known.providers.iter().find(|provider| provider.issuer == *issuer).cloned();
-            let client = inner.client.clone()?;
-            Some(kept.unwrap_or_else(|| {
-                Arc::new(Provider::new(issuer.clone(), inner.pace, client, inner.metrics.clone()))
-            }))
+        let is_known = |provider: &Provider, issuer: &Issuer| {
+            provider.issuer == *issuer && known.security == setup.security
         };
-        inner.state.store(Arc::new(State::of(setup, provider)));
+        let provider = |issuer: &Issuer| {
+            let kept = known.providers.iter().find(|provider| is_known(provider, issuer));
+            match kept {
+                Some(kept) => Ok(Arc::clone(kept)),
+                None => Provider::new(issuer.clone(), inner.pace, &setup.security, inner.metrics.clone())
+                    .map(Arc::new),
+            }
+        };
+        let issuers = setup.file.iter().flat_map(|file| &file.issuers);
+        let providers = issuers.map(provider).collect::<Result<_, _>>()?;
+        inner.state.store(Arc::new(State::of(setup, providers)));
+        Ok(())
     }
 
     /// Whether callers are authenticated at all.
@@ -227,9 +229,10 @@ impl Access {
 }
 
 impl State {
-    fn of(setup: &Setup, provider: impl Fn(&Issuer) -> Option<Arc<Provider>>) -> Self {
-        let Setup { file, bearer, reach } = setup;
-        let mut state = Self { is_on: file.is_some() || bearer.is_some(), ..Self::default() };
+    fn of(setup: &Setup, providers: Vec<Arc<Provider>>) -> Self {
+        let Setup { file, bearer, reach, security } = setup;
+        let is_on = file.is_some() || bearer.is_some();
+        let mut state = Self { is_on, providers, security: security.clone(), ..Self::default() };
         // Without a file, only telemetry is kept from strangers: statements carry signatures of their own.
         let all_roles = || BTreeSet::from(Role::ALL);
         let emit = match (bearer, reach) {
@@ -239,10 +242,9 @@ impl State {
         };
         state.anonymous = Arc::new(Identity { name: None, roles: all_roles(), emit });
         if let Some(file) = file {
-            let AccessFile { principals, issuers, anonymous } = file;
+            let AccessFile { principals, issuers: _, anonymous } = file;
             let emit = anonymous.emit.clone().map(|emit| Arc::new(EmitGrants { seal_own: false, ..emit }));
             state.anonymous = Arc::new(Identity { name: None, roles: anonymous.roles.clone(), emit });
-            state.providers = issuers.iter().filter_map(provider).collect();
             for entry in principals {
                 let emit = entry.emit.clone().map(Arc::new);
                 let place = state.add(&entry.name, entry.roles.clone(), emit);

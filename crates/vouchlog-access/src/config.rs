@@ -18,7 +18,8 @@ use jiff::Timestamp;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use thiserror::Error;
-use url::{Host, Url};
+use url::Url;
+use vouchlog_outbound::{ConnectionSecurity, Reach};
 
 use crate::algorithm::SignatureAlgorithm;
 use crate::grants::{EmitGrants, Role};
@@ -131,6 +132,8 @@ struct IssuerEntry {
     audience: String,
     algorithms: Vec<SignatureAlgorithm>,
     clock_skew_seconds: Option<u64>,
+    #[serde(default)]
+    allow_private_addresses: bool,
 }
 
 /// An identity provider whose tokens are accepted.
@@ -140,6 +143,8 @@ pub(crate) struct Issuer {
     pub(crate) audience: String,
     pub(crate) algorithms: Vec<SignatureAlgorithm>,
     pub(crate) clock_skew: Duration,
+    /// How far its URLs may lead.
+    pub(crate) reach: Reach,
 }
 
 impl AccessFile {
@@ -220,9 +225,15 @@ impl TryFrom<IssuerEntry> for Issuer {
     type Error = ConfigError;
 
     fn try_from(entry: IssuerEntry) -> Result<Self, ConfigError> {
-        let IssuerEntry { issuer, audience, algorithms, clock_skew_seconds } = entry;
-        if !issuer.parse().is_ok_and(|url| is_safe(&url)) {
+        let IssuerEntry { issuer, audience, algorithms, clock_skew_seconds, allow_private_addresses } = entry;
+        let reach = if allow_private_addresses { Reach::Anywhere } else { Reach::Public };
+        let Some(url) = issuer.parse().ok().filter(is_safe) else {
             return wrong(format!("the issuer {issuer} is not an https URL (http is for loopback only)"));
+        };
+        if let Err(error) = reach.check(&url) {
+            return wrong(format!(
+                "the issuer {issuer}: {error}; allow it with \"allow_private_addresses\": true"
+            ));
         }
         if audience.is_empty() || algorithms.is_empty() {
             return wrong(format!("the issuer {issuer} needs an audience and algorithms"));
@@ -232,20 +243,15 @@ impl TryFrom<IssuerEntry> for Issuer {
             let most = MAX_CLOCK_SKEW.as_secs();
             return wrong(format!("the issuer {issuer}: clock_skew_seconds is at most {most}"));
         }
-        Ok(Self { issuer, audience, algorithms, clock_skew })
+        Ok(Self { issuer, audience, algorithms, clock_skew, reach })
     }
 }
 
-/// Whether keys may be fetched from there: nobody on the way may replace them.
+/// Whether keys may be fetched from there: nobody on the way may replace them, whatever other connections are allowed.
 pub(crate) fn is_safe(url: &Url) -> bool {
-    let is_loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
     let is_plain = url.username().is_empty() && url.password().is_none() && url.fragment().is_none();
-    is_plain && (url.scheme() == "https" && url.has_host() || url.scheme() == "http" && is_loopback)
+    let is_http = matches!(url.scheme(), "http" | "https") && url.has_host();
+    is_plain && is_http && ConnectionSecurity::default().check(url).is_ok()
 }
 
 fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), ConfigError> {
@@ -347,10 +353,15 @@ mod tests {
             ("https://idp.example/#a", false),
             ("file:///etc/passwd", false),
             ("idp.example", false),
+            ("https://10.0.0.1", false),
+            ("https://169.254.169.254", false),
         ] {
             let issuer = json!({ "principals": [], "issuers": [{ "issuer": url, "audience": "x", "algorithms": ["RS256"] }] });
             assert_eq!(parse(&issuer).is_ok(), expected, "{url}");
         }
+        let private = json!({ "principals": [], "issuers": [{ "issuer": "https://10.0.0.1", "audience": "x",
+            "algorithms": ["RS256"], "allow_private_addresses": true }] });
+        assert_eq!(parse(&private).unwrap().issuers[0].reach, Reach::Anywhere);
         for algorithms in [json!([]), json!(["none"]), json!(["HS256"]), json!(["rs256"])] {
             let issuer = json!({ "principals": [],
                 "issuers": [{ "issuer": "https://idp.example", "audience": "x", "algorithms": algorithms }] });

@@ -31,12 +31,13 @@ mod principal;
 mod provider;
 mod token;
 
-pub use access::{Access, AccessError, CertificateNames, Reach, Setup};
+pub use access::{Access, CertificateNames, Reach, Setup};
 pub use config::{AccessFile, ConfigError};
 pub use denied::Denied;
 pub use grants::{EmitGrants, RecordKind, Role};
 pub use pattern::{PatternError, Patterns};
 pub use principal::{ANONYMOUS, Method, Principal};
+pub use provider::AccessError;
 pub use token::{BearerToken, NewToken, TokenError};
 
 #[cfg(test)]

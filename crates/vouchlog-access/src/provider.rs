@@ -12,8 +12,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use reqwest::{Client, Url};
 use serde::Deserialize;
+use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use vouchlog_outbound::{ConnectionSecurity, PlainText};
 
 use crate::config::{Issuer, is_safe};
 use crate::denied::Denied;
@@ -28,9 +30,16 @@ pub(crate) struct Provider {
     /// When keys were last asked for. Held while they are.
     asked: Mutex<Option<Instant>>,
     pace: Pace,
+    /// Where the discovery document is.
+    place: Url,
     client: Client,
     metrics: AccessMetrics,
 }
+
+/// No client for an identity provider can be made.
+#[derive(Debug, Error)]
+#[error("an identity provider cannot be connected to: {0}")]
+pub struct AccessError(String);
 
 /// How often keys are fetched.
 #[derive(Clone, Copy, Debug)]
@@ -59,14 +68,24 @@ struct Discovery {
     jwks_uri: String,
 }
 
-/// A client that asks providers. It follows no redirect: the keys come from where the provider said, or not at all.
-pub(crate) fn client() -> Result<Client, reqwest::Error> {
-    Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(FETCH_TIMEOUT).build()
-}
-
 impl Provider {
-    pub(crate) fn new(issuer: Issuer, pace: Pace, client: Client, metrics: AccessMetrics) -> Self {
-        Self { issuer, keys: ArcSwap::default(), asked: Mutex::new(None), pace, client, metrics }
+    /// A provider, connected to by the rules of every connection of ours. It follows no redirect: the keys come from where the
+    /// provider said, or not at all.
+    pub(crate) fn new(
+        issuer: Issuer,
+        pace: Pace,
+        security: &ConnectionSecurity,
+        metrics: AccessMetrics,
+    ) -> Result<Self, AccessError> {
+        let failed = |error: &dyn std::fmt::Display| AccessError(error.to_string());
+        let place = format!("{}/.well-known/openid-configuration", issuer.issuer.trim_end_matches('/'));
+        let place: Url = place.parse().map_err(|error| failed(&error))?;
+        let security = ConnectionSecurity { plain_text: PlainText::LoopbackOnly, ..security.clone() };
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(FETCH_TIMEOUT);
+        let client = security.apply(client).map_err(|error| failed(&error))?;
+        let client = issuer.reach.limit(client, &place).map_err(|error| failed(&error))?;
+        let client = client.build().map_err(|error| failed(&error))?;
+        Ok(Self { issuer, keys: ArcSwap::default(), asked: Mutex::new(None), pace, place, client, metrics })
     }
 
     /// The keys to check a token with: those that are known if they have the wanted one and are fresh, else those that the provider
@@ -117,9 +136,7 @@ impl Provider {
     }
 
     async fn fetch(&self) -> Result<KeySet, String> {
-        let place = format!("{}/.well-known/openid-configuration", self.issuer.issuer.trim_end_matches('/'));
-        let place: Url = place.parse().map_err(|_| "the issuer is not a URL".to_owned())?;
-        let discovery: Discovery = serde_json::from_slice(&self.get(place).await?)
+        let discovery: Discovery = serde_json::from_slice(&self.get(self.place.clone()).await?)
             .map_err(|_| "the discovery document cannot be read".to_owned())?;
         // SPEC: OpenID Connect Discovery 1.0 section 4.3: it must be exactly the issuer.
         if discovery.issuer != self.issuer.issuer {
@@ -129,11 +146,13 @@ impl Provider {
         if !is_safe(&keys) {
             return Err("jwks_uri is not an https URL".to_owned());
         }
+        let within = self.issuer.reach.check_link(&self.place, &keys);
+        within.map_err(|error| format!("jwks_uri: {error}"))?;
         KeySet::parse(&self.get(keys).await?).ok_or_else(|| "the key set cannot be read".to_owned())
     }
 
     async fn get(&self, url: Url) -> Result<Vec<u8>, String> {
-        let failed = |error: reqwest::Error| error.without_url().to_string();
+        let failed = |error: reqwest::Error| root_cause(&error.without_url());
         let mut answer = self.client.get(url).send().await.map_err(failed)?;
         if !answer.status().is_success() {
             return Err(format!("the provider returned {}", answer.status()));
@@ -147,4 +166,9 @@ impl Provider {
         }
         Ok(bytes)
     }
+}
+
+/// What an error comes from: the private address that a name leads to, the certificate that was not trusted.
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    error.source().map_or_else(|| error.to_string(), root_cause)
 }

@@ -87,7 +87,7 @@ async fn tokens_are_rotated_without_a_restart() {
     let clone = access.clone();
     let mut other = two();
     other["principals"][0]["tokens"] = json!([{ "sha256": hex::encode(hash(b"another-token-of-a")) }]);
-    access.replace(&file(&other));
+    access.replace(&file(&other)).unwrap();
     assert!(asked(&clone, &format!("Bearer {SECRET}")).await.is_err());
     assert_eq!(asked(&clone, "Bearer another-token-of-a").await.unwrap().name(), Some("a"));
 }

@@ -20,6 +20,7 @@ use axum::routing::post;
 use prometheus_client::registry::Registry;
 use vouchlog_access::{Access, CertificateNames, Denied, Principal};
 use vouchlog_record::{Record, RecordId, SealReason};
+use vouchlog_runtime::charge;
 
 use crate::arrival::Arrival;
 use crate::collector::{Acceptance, Collector, IntentReceipt, Rejection};
@@ -165,6 +166,9 @@ async fn admit(State(receiver): State<Arc<Receiver>>, request: Request, next: Ne
     let (mut parts, body) = request.into_parts();
     match receiver.sender(&parts).await {
         Ok((principal, sender)) => {
+            if !principal.name().is_none_or(|name| charge::to(|| format!("principal {name}"))) {
+                return Refusal::busy().respond(Form::of(parts.uri.path(), &parts.headers));
+            }
             parts.extensions.insert(principal);
             parts.extensions.insert(sender);
             next.run(Request::from_parts(parts, body)).await

@@ -6,6 +6,7 @@ use reqwest::{Client, RequestBuilder, Url, redirect};
 use serde::de::DeserializeOwned;
 use tokio::runtime::Runtime;
 use vouchlog_note::SignerError;
+use vouchlog_outbound::ConnectionSecurity;
 
 /// Longest answer. Signatures and keys are below 1 kB, and tokens of a cloud's identity service below 16.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
@@ -66,12 +67,11 @@ impl Http {
 pub(crate) fn endpoint(url: &str) -> Result<Url, SignerError> {
     let wrong = |why: &str| SignerError::new(format!("the endpoint {url} {why}"));
     let parsed = Url::parse(url).map_err(|_| wrong("is no URL"))?;
-    let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let is_here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
-    match parsed.scheme() {
-        "https" => Ok(parsed),
-        "http" if is_here => Ok(parsed),
-        _ => Err(wrong("is not https")),
+    let is_safe = ConnectionSecurity::default().check(&parsed).is_ok();
+    if is_safe && matches!(parsed.scheme(), "http" | "https") {
+        Ok(parsed)
+    } else {
+        Err(wrong("is not https"))
     }
 }
 

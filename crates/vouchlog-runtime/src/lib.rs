@@ -14,6 +14,7 @@
 //! | [`program`] | running a program of the operator's, within bounds |
 //! | [`watched`] | work on a thread of its own, with a deadline |
 //! | [`queue`] | a bounded queue of requests, each with a caller that waits for a typed reply |
+//! | [`charge`] | the key that a request is charged to |
 //! | [`request_id`] | the id of the request that is being answered |
 //! | [`metrics`] | registering a metric in one line |
 //!
@@ -23,6 +24,7 @@
 
 pub mod backoff;
 pub mod caught;
+pub mod charge;
 pub mod clock;
 pub mod durable;
 pub mod gunzip;

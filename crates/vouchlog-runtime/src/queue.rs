@@ -75,12 +75,26 @@ struct Room {
 }
 
 impl<A> Caller<A> {
+    /// Whether the caller waits no longer.
+    pub fn is_gone(&self) -> bool {
+        self.reply.is_closed()
+    }
+
     /// Frees the room in the queue, then replies: a caller that has its reply finds the room it took. A reply to a caller
     /// that went away is dropped.
     pub fn answer(self, reply: A) {
         drop(self.room);
         drop(self.reply.send(reply));
     }
+}
+
+/// How much of a queue is free, or held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueRoom {
+    /// Requests.
+    pub requests: usize,
+    /// Their weight together.
+    pub weight: usize,
 }
 
 /// The sending side.
@@ -129,6 +143,11 @@ impl<R, A> Queue<R, A> {
         Ok(outcome)
     }
 
+    /// What is free.
+    pub fn free(&self) -> QueueRoom {
+        QueueRoom { requests: self.places.available_permits(), weight: self.weights.available_permits() }
+    }
+
     /// The weight that waits or is being worked on.
     pub fn held(&self) -> usize {
         self.max_weight - self.weights.available_permits()
@@ -172,6 +191,7 @@ mod tests {
         assert_eq!(queue.submit(2, 4).unwrap_err(), NotQueued::Full);
         let _second = queue.submit(3, 3).unwrap();
         assert_eq!((queue.held(), queue.submit(4, 0).unwrap_err()), (10, NotQueued::Full));
+        assert_eq!(queue.free(), QueueRoom { requests: 7, weight: 0 });
         // Taken, but not answered: the room stays occupied.
         let first = next(&receiver);
         assert_eq!(queue.held(), 10);
@@ -205,6 +225,15 @@ mod tests {
         drop(receiver);
         assert_eq!(queue.submit(1, 1).unwrap_err(), NotQueued::Stopped);
         assert_eq!(queue.held(), 0, "what was not queued holds nothing");
+    }
+
+    #[test]
+    fn a_caller_that_left_is_noticed() {
+        let (queue, receiver) = Queue::<u8, u8>::new(2, 2);
+        drop(queue.submit(1, 1).unwrap());
+        let _waits = queue.submit(2, 1).unwrap();
+        assert!(next(&receiver).caller.is_gone());
+        assert!(!next(&receiver).caller.is_gone());
     }
 
     #[tokio::test]

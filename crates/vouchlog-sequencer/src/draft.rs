@@ -7,15 +7,15 @@ use std::sync::Arc;
 use bytes::{BufMut, BytesMut};
 use vouchlog_api::{Error, ErrorKind, Result};
 use vouchlog_merkle::{Hash, LeafIndex, leaf_hash};
-use vouchlog_note::{KeyName, SigningKey, VerifyingKey};
+use vouchlog_note::{KeyName, VerifyingKey};
 use vouchlog_stream::{
-    Admitted, Counted, Enrolment, Entry, GatewayState, LoggedAt, QuotaState, Run, SequenceNumber, Statement,
+    Admitted, Counted, Entry, GatewayState, LoggedAt, QuotaState, Run, SequenceNumber, Statement,
     StatementEntry, StreamId, StreamOpening, StreamState, StreamStatus, Usage,
 };
 
 use crate::edge::Framed;
 use crate::limits::MAX_OPEN_STREAMS_PER_GATEWAY;
-use crate::queue::{Append, Done};
+use crate::queue::{Append, Done, SignedEnrolment};
 use crate::recall::{Recall, unknown_stream};
 use crate::state::Directory;
 
@@ -25,14 +25,6 @@ mod registry;
 
 pub(crate) use house::{House, HousePlace, HouseRun, OpenHouse};
 use quotas::{DraftedQuotas, amounts, opening_amounts};
-
-/// Who may open streams without having been enrolled, and with which key they are enrolled on the way.
-pub(crate) enum Enroller<'a> {
-    /// No requests; only the operator's notes enrol.
-    Notes,
-    /// Requests of any client, with the operator's key.
-    Open(&'a SigningKey),
-}
 
 /// The batch.
 pub(crate) struct Draft<'a> {
@@ -170,7 +162,7 @@ impl<'a> Draft<'a> {
         &mut self,
         note: String,
         opening: &StreamOpening,
-        enroller: &Enroller<'_>,
+        enrolment: Option<&SignedEnrolment>,
     ) -> Result<Done> {
         if let Some(id) = self.stream_of_key(&opening.stream) {
             let same = self
@@ -178,7 +170,7 @@ impl<'a> Draft<'a> {
                 .is_some_and(|s| *s.gateway() == opening.gateway && s.previous() == opening.previous);
             return if same { Ok(Done::Opened(id)) } else { Err(key_used(id)) };
         }
-        self.check_may_open(&opening.gateway, enroller)?;
+        self.check_may_open(&opening.gateway, enrolment.is_some())?;
         // Openings are public: anyone can send one again, long after its stream was evicted.
         if let Some(recall) = &self.recall
             && let Some((id, before)) = recall.by_key(&opening.stream)?
@@ -198,12 +190,9 @@ impl<'a> Draft<'a> {
         }
         let amounts = opening_amounts(&note);
         self.check_quota(opening.gateway.name(), &amounts)?;
-        if let (Enroller::Open(operator), None) = (enroller, self.gateway(&opening.gateway)) {
-            let enrolment = Enrolment::first(opening.log.clone(), opening.gateway.clone());
-            let note = enrolment
-                .sign(operator)
-                .map_err(|_| Error::unavailable("the operator's key gave no signature"))?;
-            self.enrol(note, &enrolment)?;
+        if let (Some(SignedEnrolment { note, enrolment }), None) = (enrolment, self.gateway(&opening.gateway))
+        {
+            self.enrol(note.clone(), enrolment)?;
         }
         let id = StreamId::from_index(self.next()).ok_or_else(|| {
             Error::new(ErrorKind::FailedPrecondition, "the log is too large for new streams")
@@ -275,11 +264,11 @@ impl<'a> Draft<'a> {
         self.opened.get(key).or_else(|| self.committed.by_key.get(key)).copied()
     }
 
-    fn check_may_open(&self, key: &VerifyingKey, enroller: &Enroller<'_>) -> Result<()> {
-        match (self.gateway(key), enroller) {
-            (None, Enroller::Open(_)) => return Ok(()),
-            _ => self.check_opens(key)?,
+    fn check_may_open(&self, key: &VerifyingKey, is_enrolled_on_the_way: bool) -> Result<()> {
+        if is_enrolled_on_the_way && self.gateway(key).is_none() {
+            return Ok(());
         }
+        self.check_opens(key)?;
         let is_open = |stream: &StreamState| stream.status() == StreamStatus::Open;
         // What this batch opened or closed counts too.
         let drafted = |id: &StreamId| self.streams.get(id).is_none_or(is_open);
@@ -329,7 +318,7 @@ fn key_used(stream: StreamId) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use vouchlog_note::SignatureType;
+    use vouchlog_note::{SignatureType, SigningKey};
 
     use super::*;
     use crate::testing::{ORIGIN, key};
@@ -363,10 +352,10 @@ mod tests {
             let mut draft = Draft::new(&directory, None, size, now);
             for number in 0..700 {
                 let opening = opening(&gateways[0], batch * 700 + number);
-                outcomes.push(draft.open(String::new(), &opening, &Enroller::Notes).is_ok());
+                outcomes.push(draft.open(String::new(), &opening, None).is_ok());
             }
             let other = opening(&gateways[1], 10_000 + batch);
-            assert!(draft.open(String::new(), &other, &Enroller::Notes).is_ok());
+            assert!(draft.open(String::new(), &other, None).is_ok());
             let drafted = draft.finish();
             size += drafted.leaves.len() as u64;
             drafted.streams.into_iter().for_each(|stream| directory.put_stream(stream, size));

@@ -16,6 +16,7 @@ use vouchlog_storage::Store;
 use vouchlog_stream::{GatewayState, Run, SequenceNumber, StreamId, StreamState};
 
 use crate::edge::PerfectNodes;
+use crate::enroller::Enroller;
 use crate::follow::Follower;
 use crate::prepare::{self, Prepared};
 use crate::publish::{Published, Sequenced};
@@ -37,6 +38,8 @@ pub struct Engine<S: Store> {
 pub(crate) struct Inner<S: Store> {
     pub(crate) shared: Arc<Shared<S>>,
     pub(crate) queue: Queue,
+    /// Of a log that lets everyone in.
+    pub(crate) enroller: Option<Enroller>,
     pub(crate) follower: Option<Follower>,
     pub(crate) scrubber: Option<Scrubber>,
     pub(crate) witnessing: Option<Witnessing>,
@@ -207,7 +210,12 @@ impl<S: Store> Engine<S> {
 impl<S: Store> Appender for Engine<S> {
     #[tracing::instrument(name = "open_stream", skip_all, fields(stream))]
     async fn open_stream(&self, note: String) -> Result<Opened> {
-        let prepared = prepare::open(&self.inner.shared, note)?;
+        let mut prepared = prepare::open(&self.inner.shared, note)?;
+        if let (Some(enroller), Prepared::Queue(Request::Open { opening, enrolment, .. })) =
+            (&self.inner.enroller, &mut prepared)
+        {
+            *enrolment = enroller.enrolment(&self.inner.shared, opening).await?;
+        }
         match self.settle(prepared).await? {
             (Done::Opened(stream), _) => {
                 Span::current().record("stream", stream.get());

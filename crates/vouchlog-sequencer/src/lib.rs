@@ -23,6 +23,7 @@ pub mod fsck;
 
 mod engine;
 mod engine_error;
+mod enroller;
 pub mod limits;
 mod log_time;
 mod metrics;

@@ -14,6 +14,10 @@ pub const MAX_QUEUED_STATEMENTS: usize = 131_072;
 /// Statements of the house stream among them: half a batch. Anybody may append there; gateways wait behind no more than that.
 pub const MAX_QUEUED_HOUSE_STATEMENTS: usize = MAX_BATCH_STATEMENTS / 2;
 
+/// Unknown gateways that may wait for the operator's signature, where the log enrols everyone. A key that is kept elsewhere takes up to
+/// 10 s for each; callers leave earlier.
+pub const MAX_QUEUED_ENROLMENTS: usize = 64;
+
 /// Requests that may wait for their batch.
 pub const MAX_QUEUED_REQUESTS: usize = 65_536;
 

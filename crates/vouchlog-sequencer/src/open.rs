@@ -16,6 +16,7 @@ use crate::draft::House;
 use crate::edge::Edge;
 use crate::engine::{Engine, Inner};
 use crate::engine_error::EngineError;
+use crate::enroller::Enroller;
 use crate::follow::Follower;
 use crate::log_time::{LogTime, logged_at};
 use crate::metrics::SequencerMetrics;
@@ -72,14 +73,16 @@ impl<S: Store> Engine<S> {
         if let Some(feeders) = &mut feeders {
             feeders.guard(&shared)?;
         }
+        let operator = config.operator_key.clone();
         let sequencer = sequencer(config, signer, shared.clone(), tree)?;
         let scrubber = Scrubber::start(&shared, registry).map_err(EngineError::Thread)?;
-        Self::start(shared, sequencer, feeders, scrubber)
+        Self::start(shared, sequencer, operator, feeders, scrubber)
     }
 
     fn start(
         shared: Arc<Shared<S>>,
         sequencer: Sequencer<S>,
+        operator: Option<SigningKey>,
         feeders: Option<Feeders>,
         scrubber: Option<Scrubber>,
     ) -> Result<Self, EngineError> {
@@ -90,13 +93,16 @@ impl<S: Store> Engine<S> {
         let witnessing =
             feeders.map(|feeders| feeders.start(&shared)).transpose().map_err(EngineError::Thread)?;
         let house = sequencer.house.gateway.as_ref().map(|key| key.verifying_key().clone());
-        let enrolment = match (&sequencer.operator_key, house) {
+        let enrolment = match (&operator, house) {
             (Some(operator), Some(house)) if !shared.directory.read().gateways.contains_key(&house) => {
                 let enrolment = Enrolment::first(shared.origin.clone(), house);
                 Some((enrolment.sign(operator), enrolment))
             }
             _ => None,
         };
+        let enrols_everyone = shared.options.open_enrolment;
+        let enroller = operator.filter(|_| enrols_everyone).map(Enroller::start).transpose();
+        let enroller = enroller.map_err(EngineError::Thread)?;
         let thread = std::thread::Builder::new()
             .name("vouchlog-sequencer".into())
             .spawn(move || {
@@ -110,7 +116,8 @@ impl<S: Store> Engine<S> {
             drop(queue.submit(Request::Enrol { note, enrolment: Box::new(enrolment) }));
         }
         let thread = Mutex::new(Some(thread));
-        Ok(Self { inner: Arc::new(Inner { shared, queue, follower, scrubber, witnessing, thread }) })
+        let inner = Inner { shared, queue, enroller, follower, scrubber, witnessing, thread };
+        Ok(Self { inner: Arc::new(inner) })
     }
 }
 
@@ -205,10 +212,10 @@ fn sequencer<S: Store>(
     }
     let committer = Committer::start(shared.store.clone(), config.options.commit_patience)
         .map_err(EngineError::Thread)?;
-    let Config { origin, operator_key, house_key, randomness, .. } = config;
+    let Config { origin, house_key, randomness, .. } = config;
     let house = House { origin, gateway: house_key, randomness, open: None };
     let second_path = SecondPath::start().map_err(EngineError::Thread)?;
-    let parts = Parts { signer, operator_key, house, committer, second_path, due };
+    let parts = Parts { signer, house, committer, second_path, due };
     Ok(Sequencer::new(shared, tree, parts))
 }
 

@@ -1,10 +1,13 @@
 //! Checks on a request before it may queue: everything that takes no more than keys, done on the caller's thread, so that the
 //! sequencer spends its time on what only it can do.
 
+use std::sync::Arc;
+
 use vouchlog_api::limits::MAX_STATEMENTS;
 use vouchlog_api::{self as api, Error, ErrorKind, Result};
 use vouchlog_merkle::Hash;
 use vouchlog_note::{CheckpointError, CosignedCheckpoint, Origin, VerifyingKey};
+use vouchlog_runtime::charge;
 use vouchlog_storage::Store;
 use vouchlog_stream::{
     Enrolment, Evidence, Quota, Revocation, Statement, StatementKind, StreamOpening, StreamState,
@@ -12,7 +15,7 @@ use vouchlog_stream::{
 };
 
 use crate::draft::{Draft, opened_before};
-use crate::queue::{Append, Done, HouseRoom, Request};
+use crate::queue::{Append, Done, GatewayRoom, HouseRoom, Request, gateway_pushback};
 use crate::state::Shared;
 
 /// A request after its checks.
@@ -35,7 +38,7 @@ pub(crate) fn open<S: Store>(shared: &Shared<S>, note: String) -> Result<Prepare
     let recall = shared.recall(evicted_below).filter(|_| !is_known);
     match recall.map(|recall| recall.by_key(&opening.stream)).transpose()?.flatten() {
         Some((id, before)) => opened_before(id, &before, &opening).map(Prepared::Answered),
-        None => Ok(Prepared::Queue(Request::Open { note, opening: Box::new(opening) })),
+        None => Ok(Prepared::Queue(Request::Open { note, opening: Box::new(opening), enrolment: None })),
     }
 }
 
@@ -43,6 +46,13 @@ pub(crate) fn append<S: Store>(shared: &Shared<S>, request: api::Append) -> Resu
     check_count(request.statements.len())?;
     let stream = shared.stream(request.stream)?;
     let head = stream_head(&shared.origin, &stream, &request.head)?;
+    // Entries and heads are public: any reader can send them again, and must not use up the gateway's share by that. Only the gateway
+    // has a head that is longer than what the log knows.
+    let is_new = head.head().size.get() > stream.size();
+    let payer: Option<Arc<str>> = is_new.then(|| stream.gateway().to_string().into());
+    if !payer.as_ref().is_none_or(|gateway| charge::to(|| format!("gateway {gateway}"))) {
+        return Err(gateway_pushback());
+    }
     let append = Append {
         stream: request.stream,
         old_size: request.old_size,
@@ -50,6 +60,8 @@ pub(crate) fn append<S: Store>(shared: &Shared<S>, request: api::Append) -> Resu
         statements: request.statements,
         head,
         close: request.close,
+        payer,
+        room: GatewayRoom::default(),
     };
     if stream.status() == StreamStatus::Open {
         return Ok(Prepared::Queue(Request::Append(Box::new(append))));

@@ -1,13 +1,15 @@
 //! What waits for the next batch, within bounds.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use vouchlog_api::{Error, ErrorKind};
 use vouchlog_merkle::{CompactRange, Growth, Hash, LeafIndex};
 use vouchlog_note::CosignedCheckpoint;
-use vouchlog_runtime::queue::{self, NotQueued};
+use vouchlog_runtime::queue::{self, NotQueued, QueueRoom};
 use vouchlog_stream::{Enrolment, Quota, Revocation, Run, Statement, StreamId, StreamOpening};
 
 use crate::limits;
@@ -16,12 +18,19 @@ use crate::signer::SignedHead;
 /// A request that passed every check that needs no more than its stream's key.
 #[derive(Debug)]
 pub(crate) enum Request {
-    Open { note: String, opening: Box<StreamOpening> },
+    Open { note: String, opening: Box<StreamOpening>, enrolment: Option<Box<SignedEnrolment>> },
     Append(Box<Append>),
     House { statements: Vec<Statement>, leaves: Vec<Hash>, room: HouseRoom },
     Enrol { note: String, enrolment: Box<Enrolment> },
     Revoke { note: String, revocation: Box<Revocation> },
     SetQuota { note: String, quota: Box<Quota> },
+}
+
+/// An enrolment that the operator's key has signed.
+#[derive(Debug)]
+pub(crate) struct SignedEnrolment {
+    pub(crate) note: String,
+    pub(crate) enrolment: Enrolment,
 }
 
 /// Statements for a stream, with the head verified by the stream's key.
@@ -34,6 +43,9 @@ pub(crate) struct Append {
     pub(crate) leaves: Vec<Hash>,
     pub(crate) head: CosignedCheckpoint,
     pub(crate) close: bool,
+    /// The gateway's key that it is charged to. None for what others can send as well: a head that the log knows already.
+    pub(crate) payer: Option<Arc<str>>,
+    pub(crate) room: GatewayRoom,
 }
 
 impl Request {
@@ -50,6 +62,49 @@ impl Request {
 /// The share of the queue that statements of the house stream may take, held until their batch is drafted.
 #[derive(Debug, Default)]
 pub(crate) struct HouseRoom(#[expect(dead_code, reason = "held, not read")] Option<OwnedSemaphorePermit>);
+
+/// The share of the queue that a gateway's statements may take, held until their batch is drafted.
+#[derive(Debug, Default)]
+pub(crate) struct GatewayRoom(#[expect(dead_code, reason = "held, not read")] Option<Held>);
+
+/// What the gateways hold of the queue.
+#[derive(Debug, Default)]
+struct Shares(Mutex<HashMap<Arc<str>, QueueRoom>>);
+
+/// A part of the queue that is given back when it is dropped.
+#[derive(Debug)]
+struct Held {
+    shares: Arc<Shares>,
+    gateway: Arc<str>,
+    statements: usize,
+}
+
+impl Shares {
+    /// One more request with so many statements. A gateway may hold as much as is free: alone it gets half of the queue, however many
+    /// connections it has, and something is left for the next. What it sends while it holds nothing is bounded by the queue alone.
+    fn take(self: &Arc<Self>, gateway: &Arc<str>, statements: usize, free: QueueRoom) -> Option<Held> {
+        let mut shares = self.0.lock();
+        let held = shares.get(gateway).copied().unwrap_or_default();
+        let (requests, all) = (held.requests + 1, held.weight.saturating_add(statements));
+        if held.requests > 0 && (requests > free.requests || all > free.weight) {
+            return None;
+        }
+        shares.insert(Arc::clone(gateway), QueueRoom { requests, weight: all });
+        Some(Held { shares: Arc::clone(self), gateway: Arc::clone(gateway), statements })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut shares = self.shares.0.lock();
+        let Some(held) = shares.get_mut(&self.gateway) else { return };
+        held.requests -= 1;
+        held.weight -= self.statements;
+        if held.requests == 0 {
+            shares.remove(&self.gateway);
+        }
+    }
+}
 
 /// What became of a request.
 #[derive(Debug)]
@@ -99,20 +154,23 @@ pub(crate) struct Queue {
     all: queue::Queue<Request, Outcome>,
     /// Statements of the house stream that may wait.
     house: Arc<Semaphore>,
+    gateways: Arc<Shares>,
 }
 
 impl Queue {
     pub(crate) fn new(max_statements: usize) -> (Self, Receiver<Message>) {
         let (queue, messages) = queue::Queue::new(limits::MAX_QUEUED_REQUESTS, max_statements);
         let house = Arc::new(Semaphore::new(limits::MAX_QUEUED_HOUSE_STATEMENTS));
-        (Self { all: queue, house }, messages)
+        (Self { all: queue, house, gateways: Arc::default() }, messages)
     }
 
     /// Queues a request, or pushes back at once when the queue is full.
     pub(crate) fn submit(&self, mut request: Request) -> Result<oneshot::Receiver<Outcome>, Error> {
         let weight = request.weight();
-        if let Request::House { room, .. } = &mut request {
-            *room = self.house_room(weight)?;
+        match &mut request {
+            Request::House { room, .. } => *room = self.house_room(weight)?,
+            Request::Append(append) => append.room = self.gateway_room(append.payer.as_ref(), weight)?,
+            _ => {}
         }
         self.all.submit(request, weight).map_err(|refused| match refused {
             NotQueued::Stopped => Error::unavailable("the log is stopping"),
@@ -126,6 +184,12 @@ impl Queue {
         let weight = u32::try_from(weight.min(limits::MAX_QUEUED_HOUSE_STATEMENTS)).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.house).try_acquire_many_owned(weight).map_err(|_| pushback())?;
         Ok(HouseRoom(Some(room)))
+    }
+
+    fn gateway_room(&self, payer: Option<&Arc<str>>, weight: usize) -> Result<GatewayRoom, Error> {
+        let Some(gateway) = payer else { return Ok(GatewayRoom::default()) };
+        let held = self.gateways.take(gateway, weight, self.all.free()).ok_or_else(gateway_pushback)?;
+        Ok(GatewayRoom(Some(held)))
     }
 
     /// Statements that wait, or are in the batch under way.
@@ -143,6 +207,14 @@ fn pushback() -> Error {
     Error::new(
         ErrorKind::Overloaded { retry_after: limits::RETRY_AFTER },
         "too many statements are queued: retry the same request later",
+    )
+}
+
+/// A gateway that has its share is told to come back.
+pub(crate) fn gateway_pushback() -> Error {
+    Error::new(
+        ErrorKind::Overloaded { retry_after: limits::RETRY_AFTER },
+        "the gateway's other requests hold its share of the log: retry the same request later",
     )
 }
 
@@ -180,5 +252,28 @@ mod tests {
         let longest = queue.submit(house(16_384)).unwrap();
         assert!(queue.submit(house(1)).is_err());
         drop(longest);
+    }
+
+    /// Two gateways, one of them with any number of connections.
+    #[test]
+    fn a_gateway_leaves_room_for_another() {
+        let shares = Arc::new(Shares::default());
+        let (greedy, other): (Arc<str>, Arc<str>) = ("greedy".into(), "other".into());
+        let free = |held: &[Held]| QueueRoom {
+            requests: 100 - held.len(),
+            weight: 1_000 - held.iter().map(|held| held.statements).sum::<usize>(),
+        };
+        let mut held = Vec::new();
+        while let Some(taken) = shares.take(&greedy, 10, free(&held)) {
+            held.push(taken);
+        }
+        assert_eq!(held.len(), 50, "half of the requests and of the statements");
+        held.push(shares.take(&other, 400, free(&held)).unwrap());
+        assert!(shares.take(&greedy, 1, free(&held)).is_none());
+        drop(held);
+        assert!(shares.0.lock().is_empty());
+        // The longest request takes the queue, and nothing beside it.
+        let longest = shares.take(&greedy, 1_000, free(&[])).unwrap();
+        assert!(shares.take(&greedy, 1, free(std::slice::from_ref(&longest))).is_none());
     }
 }

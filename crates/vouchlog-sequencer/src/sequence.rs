@@ -26,13 +26,12 @@ use tracing::field::Empty;
 use tracing::{Span, info_span};
 use vouchlog_api::{Error, Result};
 use vouchlog_merkle::{CompactRange, Growth as Nodes, TreeHead, TreeSize};
-use vouchlog_note::SigningKey;
 use vouchlog_runtime::Monotonic;
 use vouchlog_storage::{Batch, CommitError, Growth, Store};
 use vouchlog_stream::{StreamId, StreamState};
 
 use crate::commit::Committer;
-use crate::draft::{Draft, Drafted, Enroller, House, HousePlace, HouseRun, OpenHouse};
+use crate::draft::{Draft, Drafted, House, HousePlace, HouseRun, OpenHouse};
 use crate::edge::{Edge, Framed};
 use crate::evict::evictable;
 use crate::limits::{MAX_BATCH_REQUESTS, MAX_BATCH_STATEMENTS};
@@ -57,7 +56,6 @@ pub(crate) struct Sequencer<S> {
     pub(crate) shared: Arc<Shared<S>>,
     pub(crate) tree: Tree,
     pub(crate) signer: Signer,
-    pub(crate) operator_key: Option<SigningKey>,
     pub(crate) house: House,
     pub(crate) committer: Committer,
     pub(crate) second_path: SecondPath,
@@ -71,7 +69,6 @@ pub(crate) struct Sequencer<S> {
 /// What the sequencer works with beside the tree.
 pub(crate) struct Parts {
     pub(crate) signer: Signer,
-    pub(crate) operator_key: Option<SigningKey>,
     pub(crate) house: House,
     pub(crate) committer: Committer,
     pub(crate) second_path: SecondPath,
@@ -108,10 +105,10 @@ type Answer = (Caller, Result<Done>);
 
 impl<S: Store> Sequencer<S> {
     pub(crate) fn new(shared: Arc<Shared<S>>, tree: Tree, parts: Parts) -> Self {
-        let Parts { signer, operator_key, house, committer, second_path, due } = parts;
+        let Parts { signer, house, committer, second_path, due } = parts;
         let stored = shared.publisher.published();
         let unsigned = None;
-        Self { shared, tree, signer, operator_key, house, committer, second_path, due, stored, unsigned }
+        Self { shared, tree, signer, house, committer, second_path, due, stored, unsigned }
     }
 
     /// The thread: batches whatever waits, at once; while one batch is being made durable, the next one gathers in the
@@ -184,17 +181,15 @@ impl<S: Store> Sequencer<S> {
         let now = self.shared.time.now().max(self.tree.logged_at);
         let recall = self.shared.recall(directory.evicted_below);
         let mut draft = Draft::new(&directory, recall, self.tree.size(), now);
-        let enroller = match &self.operator_key {
-            Some(operator) if self.shared.options.open_enrolment => Enroller::Open(operator),
-            _ => Enroller::Notes,
-        };
         let mut answers = Vec::with_capacity(requests.len());
         let mut house = HouseRun::default();
         let mut house_callers = Vec::new();
         for Waiting { request, caller, span: _ } in requests {
             let done = match request {
                 Request::Append(append) => draft.append(&append),
-                Request::Open { note, opening } => draft.open(note, &opening, &enroller),
+                Request::Open { note, opening, enrolment } => {
+                    draft.open(note, &opening, enrolment.as_deref())
+                }
                 Request::Enrol { note, enrolment } => draft.enrol(note, &enrolment),
                 Request::Revoke { note, revocation } => draft.revoke(note, &revocation),
                 Request::SetQuota { note, quota } => draft.set_quota(note, &quota),

@@ -8,10 +8,11 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tonic::Status;
 use vouchlog_access::{Access, CertificateNames, Denied, Role};
 use vouchlog_api::{Error, ErrorKind};
+use vouchlog_runtime::charge;
 
 use crate::guard::speaks_grpc;
 use crate::problem::Problem;
@@ -41,6 +42,11 @@ pub(crate) async fn require(
     let certificate = parts.extensions.get::<CertificateNames>();
     match gate.access.authorize(&parts.headers, certificate, role).await {
         Ok(principal) => {
+            let has_room = principal.name().is_none_or(|name| charge::to(|| format!("principal {name}")));
+            if !has_room {
+                // The guard knows the reason, and answers with it instead.
+                return StatusCode::SERVICE_UNAVAILABLE.into_response();
+            }
             parts.extensions.insert(principal);
             next.run(Request::from_parts(parts, body)).await
         }

@@ -1,4 +1,4 @@
-//! Who is served when not everybody can be: places and bytes, shares of connections and addresses, and the pace of bodies.
+//! Who is served when not everybody can be: places and bytes, shares of connections, addresses and keys, and the pace of bodies.
 //!
 //! ```text
 //! head ─► is its pool used up? ─► body, as it comes ─► whole: a place ─► handler ─► answer, until it is read
@@ -8,12 +8,14 @@
 //! A place is held by requests that are whole, and only until their answer begins: what a client does not send, and does not read,
 //! costs it bytes of its own share and nobody a place.
 
+mod account;
 mod answer;
 mod body;
 mod call;
 mod connection;
 mod framing;
 mod holdings;
+mod keys;
 mod pace;
 mod pools;
 mod time;
@@ -25,9 +27,11 @@ use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::response::Response;
 use vouchlog_api::Error;
+use vouchlog_runtime::charge;
 
 use crate::config::ServerConfig;
 use crate::metrics::ServerMetrics;
+use account::Account;
 use answer::{AnswerBody, Sending};
 use body::{Arrival, ArrivingBody};
 pub(crate) use call::{Call, Form};
@@ -38,7 +42,6 @@ pub(crate) use connection::{Address, AddressKey, Connection, Origin, is_local};
 pub(crate) use holdings::Resource;
 use pace::LeastPace;
 pub(crate) use pools::Pools;
-use pools::Taken;
 pub(crate) use time::Clock;
 
 /// Admits the requests of a server. Clones admit to the same places.
@@ -47,15 +50,6 @@ pub(crate) struct Admission {
     pools: Arc<Pools>,
     metrics: ServerMetrics,
     least: LeastPace,
-}
-
-/// A request that may go to its handler.
-struct Admitted {
-    request: Request,
-    /// Of a body that is still to come.
-    arrival: Option<Arc<Arrival>>,
-    /// Where there is none, and of a stream.
-    place: Option<Taken>,
 }
 
 impl Admission {
@@ -82,44 +76,37 @@ impl Admission {
     {
         let connection = request.extensions().get::<Arc<Connection>>().cloned();
         let busy = connection.as_ref().map(Busy::new);
-        let Admitted { request, arrival, place } = self.admit(call, request, connection.as_ref())?;
-        let answer = respond(request).await;
-        if let Some(arrival) = &arrival {
-            if let Some(why) = arrival.refusal() {
-                return Err(why);
-            }
-            arrival.answered();
+        let account = Account::new(&self.pools, connection.as_ref());
+        let request = self.admit(call, request, &account)?;
+        let answer = charge::scope(Some(Arc::<Account>::clone(&account)), respond(request)).await;
+        if let Some(why) = account.refusal() {
+            return Err(why);
+        }
+        if !call.is_stream {
+            account.settle();
         }
         let (head, body) = answer?.into_parts();
-        let place = place.filter(|_| call.is_stream);
         let room = match call.place {
             Resource::Operations => Resource::OperationsBytes,
             _ => Resource::AnswerBytes,
         };
-        let pools = Arc::clone(&self.pools);
-        let sending = Sending { pools, connection, place, busy, room, form: call.form };
+        let sending = Sending { account, busy, room, form: call.form };
         Ok(Response::from_parts(head, Body::new(AnswerBody::new(body, sending)?)))
     }
 
-    fn admit(
-        &self,
-        call: Call,
-        request: Request,
-        connection: Option<&Arc<Connection>>,
-    ) -> Result<Admitted, Error> {
+    fn admit(&self, call: Call, request: Request, account: &Arc<Account>) -> Result<Request, Error> {
         let is_whole = request.body().is_end_stream();
-        let place = match is_whole || call.is_stream {
-            true => Some(self.pools.take(call.place, 1, connection)?),
+        match is_whole || call.is_stream {
+            true => account.take_place(call.place)?,
             // Its body would be read for nothing.
             false if self.pools.is_used_up(call.place) => return Err(self.pools.refuse(call.place)),
-            false => None,
-        };
-        if is_whole {
-            return Ok(Admitted { request, arrival: None, place });
+            false => {}
         }
-        let arrival = Arrival::new(Arc::clone(&self.pools), connection.cloned(), self.metrics.clone(), call);
+        if is_whole {
+            return Ok(request);
+        }
+        let arrival = Arrival::new(Arc::clone(account), self.metrics.clone(), call);
         let (head, body) = request.into_parts();
-        let body = Body::new(ArrivingBody::new(body, Arc::clone(&arrival), self.least));
-        Ok(Admitted { request: Request::from_parts(head, body), arrival: Some(arrival), place })
+        Ok(Request::from_parts(head, Body::new(ArrivingBody::new(body, arrival, self.least))))
     }
 }

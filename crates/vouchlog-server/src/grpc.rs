@@ -30,9 +30,11 @@ use crate::log::AnyLog;
 use crate::status::{blame_caller, bug, status};
 
 /// What may be served here, for reflection and for the names of metrics.
-pub(crate) const DESCRIPTORS: [&[u8]; 4] = [
+pub(crate) const DESCRIPTORS: [&[u8]; 5] = [
     FILE_DESCRIPTOR_SET,
     tonic_health::pb::FILE_DESCRIPTOR_SET,
+    // The details of errors: `google.rpc.ErrorInfo` and its like.
+    tonic_types::pb::FILE_DESCRIPTOR_SET,
     tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
     tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
 ];
@@ -87,7 +89,7 @@ fn with_operations(
 ) -> Router {
     let described = || {
         let builder = tonic_reflection::server::Builder::configure();
-        let builder = DESCRIPTORS[..2]
+        let builder = DESCRIPTORS[..3]
             .iter()
             .fold(builder, |builder, set| builder.register_encoded_file_descriptor_set(set));
         let names = names.iter().chain([&health_server::SERVICE_NAME]);

@@ -1,6 +1,8 @@
 //! The HTTP side: every route, what they share, and the document that describes them.
 
+mod bodies;
 mod entries;
+mod exposition;
 mod ops;
 mod proofs;
 mod submit;

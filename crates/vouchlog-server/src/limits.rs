@@ -59,6 +59,10 @@ pub(crate) const SHARE_OF_CONNECTION_STREAMS: usize = 32;
 /// have no share: this machine's, and those of [`ServerConfig::proxies`](crate::ServerConfig::proxies).
 pub(crate) const SHARE_OF_ADDRESS: usize = 2;
 
+/// A key (a gateway's, or an authenticated principal's) may hold as much as is free of anything, so that alone it gets half of all,
+/// from however many connections and addresses.
+pub(crate) const SHARE_OF_KEY: usize = 1;
+
 /// Bytes run short when less than an eighth is free. Then those who cling to most give way.
 pub(crate) const SHORT: usize = 8;
 

@@ -77,6 +77,9 @@ pub(crate) async fn consistency(
         let nothing = proof::consistency(log, TreeSize::new(0), new.size).await?;
         return Ok((new, nothing, newest.checkpoint));
     }
+    if from > newest.head.size.get() {
+        return Err(not_yet(from, &newest.head));
+    }
     if from > new.size.get() {
         return Err(Error::invalid(format!("a tree of size {} has no prefix of {from}", new.size)));
     }
@@ -173,14 +176,15 @@ async fn head_at(log: &AnyLog, size: Option<u64>, newest: &TreeHead) -> Result<T
         return Err(Error::invalid(format!("a tree of size {size} proves nothing")));
     }
     if size > newest.size.get() {
-        return Err(Error::not_found(format!(
-            "the log has no tree of size {size} yet, only {}",
-            newest.size
-        )));
+        return Err(not_yet(size, newest));
     }
     let head = proof::head(log, TreeSize::new(size)).await?;
     checked_consistency(log, &head, newest).await?;
     Ok(head)
+}
+
+fn not_yet(size: u64, newest: &TreeHead) -> Error {
+    Error::not_found(format!("the log has no tree of size {size} yet, only {}", newest.size))
 }
 
 async fn checked_consistency(log: &AnyLog, old: &TreeHead, new: &TreeHead) -> Result<ConsistencyProof> {

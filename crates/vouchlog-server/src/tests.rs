@@ -7,6 +7,7 @@ mod errors;
 mod fake;
 mod grpc;
 mod http;
+mod keys;
 mod multiplexed;
 mod operations;
 mod ports;

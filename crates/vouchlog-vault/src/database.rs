@@ -61,7 +61,13 @@ impl Database {
     pub(crate) async fn open(location: &Location, create: bool) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let (dialect, url, file, mark) = match location {
-            Location::Postgres(url) => (Dialect::Postgres, url.clone(), None, None),
+            Location::Postgres(postgres) => {
+                if let Some(weakness) = postgres.weakness {
+                    let database = location.shown();
+                    tracing::warn!(database, "{weakness}: use sslmode=verify-full");
+                }
+                (Dialect::Postgres, postgres.url.clone(), None, None)
+            }
             Location::File(file) => {
                 // Before it would be made again.
                 examine(file).await?;

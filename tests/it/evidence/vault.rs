@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::world::{World, exchange, record_of};
+use crate::process::succeed;
 
 /// Whether a byte string stands in any file below a folder.
 fn stands_in(folder: &Path, bytes: &[u8]) -> bool {
@@ -65,6 +66,30 @@ fn what_is_shown_is_all_that_is_shown() {
     std::fs::write(&file, forged.to_string()).unwrap();
     let output = world.run(&["verify", "--presentation", &file]);
     assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// A presentation that was made without the log cannot state whether the gateway's key was revoked, and must not read as if it did.
+#[test]
+fn an_offline_presentation_reports_that_it_has_no_revocation_status() {
+    let world = World::start();
+    world.record(&record_of("r-1", &exchange("tool-call")));
+    let missing = "REVOCATION STATUS NOT INCLUDED";
+    let disclose = |more: &[&str]| {
+        let file = world.path("shown.json");
+        let args =
+            ["disclose", "--record", "r-1", "--fields", "outcome", "--basis", "case 17", "--out", &file];
+        let (_, made) = world.ask(&[&args[..], more].concat());
+        let verify = ["verify", "--presentation", &file, "--log-vkey", &world.server.vkey];
+        let words = succeed(&verify);
+        let told: Value = serde_json::from_str(&succeed(&[&verify[..], &["--json"]].concat())).unwrap();
+        assert_eq!(made["gateway_revoked"], told["gateway_revoked"]);
+        (words, told["gateway_revoked"]["state"].as_str().unwrap().to_owned())
+    };
+    // The first asks the log, and keeps what it answers.
+    let (words, state) = disclose(&[]);
+    assert!(!words.contains(missing) && state == "not-known-revoked", "{words}");
+    let (words, state) = disclose(&["--offline"]);
+    assert!(words.contains(missing) && state == "unknown", "{words}");
 }
 
 #[test]

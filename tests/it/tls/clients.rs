@@ -188,6 +188,32 @@ fn a_collector_and_a_monitor_serve_with_tls() {
     assert!(curl(&authority, &format!("{}/metrics", by_name(&monitor)), &[]).unwrap().1.starts_with("2 200"));
 }
 
+/// All services in one process: the collector's ports have TLS, and what the services themselves reach stays on this machine.
+#[test]
+fn up_serves_telemetry_with_tls() {
+    if !(have("openssl", "version") && have("curl", "--version")) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path());
+    authority.issue("server", "DNS:localhost");
+    let ports = [(); 4].map(|()| crate::process::free_port());
+    let address = |port: usize| format!("127.0.0.1:{}", ports[port]);
+    let mut program = vouchlog();
+    program.args(["up", "--json", "--dir", &authority.at("all"), "--tls-cert", &authority.at("server.pem")]);
+    program.args(["--tls-key", &authority.at("server.key"), "--listen", &address(0)]);
+    program.args(["--witness-listen", &address(1), "--otlp-grpc", &address(2), "--otlp-http", &address(3)]);
+    let all = Server::spawn(program);
+    assert_eq!(all.url, format!("https://{}", address(3)));
+    let export = ["--data", "{}", "--header", "content-type: application/json"];
+    let sent = format!("https://localhost:{}/v1/traces", ports[3]);
+    assert_eq!(curl(&authority, &sent, &export).unwrap().1, "2 200");
+    assert_eq!(curl(&authority, &sent.replace("https", "http"), &export), None, "in clear");
+    let log = format!("http://{}/checkpoint", address(0));
+    assert_eq!(curl(&authority, &log, &[]).unwrap().1, "1.1 200");
+    assert_eq!(all.terminate(), 0);
+}
+
 /// The certificate that a new connection sees.
 fn served(authority: &Authority, address: &str) -> String {
     let text = String::from_utf8_lossy(&s_client(authority, address, &[]).stdout).into_owned();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use vouchlog_outbound::ConnectionSecurity;
 
 use super::provider::{Answer, Provider};
 use super::sign::{Key, b64, claims};
@@ -232,6 +233,7 @@ async fn a_provider_that_answers_nonsense_gives_no_keys() {
             "keys in plain text",
         ),
         (Answer::Json(json!({ "issuer": issuer, "jwks_uri": "file:///etc/passwd" })), "a file"),
+        (Answer::Json(json!({ "issuer": issuer, "jwks_uri": "https://10.0.0.1/jwks" })), "a private address"),
         (Answer::Json(json!({ "issuer": issuer })), "no keys"),
         (
             Answer::Raw(format!(
@@ -260,6 +262,25 @@ async fn a_provider_that_answers_nonsense_gives_no_keys() {
     }
 }
 
+/// A provider inside a company has a certificate of the company's own authority.
+#[tokio::test]
+async fn a_provider_is_trusted_by_the_authorities_of_every_connection() {
+    let key = Key::ed25519();
+    let (provider, authority) = Provider::start_tls(&[key.jwk("ed", &json!({}))]).await;
+    let token = key.token(&header("EdDSA", "ed"), &claims(&provider.issuer, &json!({})));
+    let stranger = setup(&provider.issuer, &["EdDSA"]);
+    let trusting = |authority: String| {
+        let security = ConnectionSecurity { authorities: Some(authority), ..ConnectionSecurity::default() };
+        Setup { security, ..stranger.clone() }
+    };
+    let access = access(&stranger, AT_ONCE);
+    assert_eq!(with(&access, &token).await, Err(Denied::Unavailable));
+    assert!(access.replace(&trusting("no certificate".into())).is_err());
+    assert_eq!(with(&access, &token).await, Err(Denied::Unavailable), "nothing changed");
+    access.replace(&trusting(authority)).unwrap();
+    assert_eq!(with(&access, &token).await, Ok("collector".to_owned()));
+}
+
 proptest! {
     #[test]
     fn no_token_and_no_key_set_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), text in "[-_.a-zA-Z0-9]{0,120}") {
@@ -284,6 +305,7 @@ proptest! {
             audience: "https://log.example".into(),
             algorithms: vec![SignatureAlgorithm::EdDSA],
             clock_skew: Duration::ZERO,
+            reach: vouchlog_outbound::Reach::Public,
         };
         if let Some(key) = token.key(&keys) {
             prop_assert!(token.verify(key, &issuer, clock()).is_err());

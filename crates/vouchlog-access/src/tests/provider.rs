@@ -5,8 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 /// What it answers at a path.
 #[derive(Clone, Debug)]
@@ -28,8 +31,25 @@ pub(super) struct Provider {
 impl Provider {
     /// A provider with these keys.
     pub(super) async fn start(keys: &[Value]) -> Self {
+        Self::begin(keys, None).await
+    }
+
+    /// A provider with these keys and a certificate, and the certificate in PEM.
+    pub(super) async fn start_tls(keys: &[Value]) -> (Self, String) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder().with_no_client_auth();
+        let config = config.with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+        (Self::begin(keys, Some(TlsAcceptor::from(Arc::new(config)))).await, made.cert.pem())
+    }
+
+    async fn begin(keys: &[Value], tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let issuer = match tls {
+            None => format!("http://{address}"),
+            Some(_) => format!("https://localhost:{}", address.port()),
+        };
         let discovery = json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/jwks") });
         let answers = Arc::new(Mutex::new((Answer::Json(discovery), Answer::Json(json!({ "keys": keys })))));
         let fetches = Arc::new(AtomicUsize::new(0));
@@ -37,7 +57,17 @@ impl Provider {
         let task = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(serve(stream, Arc::clone(&told), Arc::clone(&counted)));
+                let (told, counted, tls) = (Arc::clone(&told), Arc::clone(&counted), tls.clone());
+                tokio::spawn(async move {
+                    match tls {
+                        None => serve(stream, told, counted).await,
+                        Some(tls) => {
+                            // A client that does not trust the certificate ends the handshake.
+                            let Ok(stream) = tls.accept(stream).await else { return };
+                            serve(stream, told, counted).await;
+                        }
+                    }
+                });
             }
         });
         Self { issuer, answers, fetches, task }
@@ -66,7 +96,11 @@ impl Drop for Provider {
     }
 }
 
-async fn serve(mut stream: TcpStream, answers: Arc<Mutex<(Answer, Answer)>>, fetches: Arc<AtomicUsize>) {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    answers: Arc<Mutex<(Answer, Answer)>>,
+    fetches: Arc<AtomicUsize>,
+) {
     let mut request = Vec::new();
     let mut buffer = [0; 1_024];
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -92,4 +126,5 @@ async fn serve(mut stream: TcpStream, answers: Arc<Mutex<(Answer, Answer)>>, fet
         Answer::Nothing => return,
     };
     let _ = stream.write_all(text.as_bytes()).await;
+    let _ = stream.shutdown().await;
 }

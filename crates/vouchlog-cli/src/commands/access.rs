@@ -13,7 +13,7 @@ use vouchlog_access::{Access, AccessFile, BearerToken, Reach, Setup};
 
 use super::read_file;
 use crate::advice::Advice;
-use crate::output;
+use crate::{connections, output};
 
 /// How often the files are looked at. A token that is taken out of the file is worth nothing after this.
 const LOOK: Duration = Duration::from_secs(5);
@@ -85,7 +85,7 @@ impl OpenAccess {
             (None, Some(_)) => "the bearer token",
             (Some(_), Some(_)) => "the access file and the bearer token",
         };
-        self.access.replace(&self.files.read()?);
+        self.access.replace(&self.files.read()?)?;
         Ok(Some(reloaded))
     }
 
@@ -120,7 +120,7 @@ impl Files {
     fn read(&self) -> anyhow::Result<Setup> {
         let file = self.access.as_deref().map(access_file).transpose()?;
         let bearer = self.bearer.as_deref().map(bearer_token).transpose()?;
-        Ok(Setup { file, bearer, reach: self.reach })
+        Ok(Setup { file, bearer, reach: self.reach, security: connections::security() })
     }
 
     /// When each file last changed, and its length.

@@ -10,6 +10,7 @@ use vouchlog_statement::{LogTrust, verify_presentation};
 use vouchlog_vault::PresentationRequest;
 
 use super::custody::{self, CustodyArgs, VaultArgs};
+use super::verify::gateway::{status_json, status_words};
 use super::{check_writable, policy, write_file};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
@@ -40,7 +41,8 @@ pub(crate) struct Args {
     /// The presentation file to write
     #[arg(short, long, value_name = "FILE")]
     out: PathBuf,
-    /// Use the proof in the receipt instead of fetching one under the newest published checkpoint, which carries the witnesses' cosignatures
+    /// Use the proof in the receipt instead of fetching one under the newest published checkpoint, which carries the witnesses' cosignatures. The
+    /// presentation then does not include whether the gateway's key was revoked, and `verify` reports that
     #[arg(long)]
     offline: bool,
     /// Verify that the proofs satisfy this policy before writing them (C2SP tlog-policy)
@@ -77,15 +79,17 @@ impl Args {
             .map_err(|error| Advice::error(error.to_string(), "retry shortly, without --offline"))?;
         write_file(&self.out, presentation.to_json().as_bytes())?;
         let words = format!(
-            "wrote {}: {} of record {}, at index {} of the log {}",
+            "wrote {}: {} of record {}, at index {} of the log {}\n  revoked     {}",
             self.out.display(),
             crate::output::count(paths.len() as u64, "field", "fields"),
             self.record,
             verified.index,
             verified.origin,
+            status_words(&verified.status),
         );
         let answer = json!({
             "record": self.record, "fields": paths, "file": self.out, "index": verified.index.get(),
+            "gateway_revoked": status_json(&verified.status),
         });
         output.answer(&words, &answer)?;
         Ok(Outcome::Fine)

@@ -165,6 +165,11 @@ impl TlsArgs {
         self.source().is_some()
     }
 
+    /// The same without TLS.
+    pub(super) fn cleared(&self) -> Self {
+        Self { clear: self.clear, ..Self::default() }
+    }
+
     pub(super) fn transport(&self) -> Transport {
         if self.is_wanted() { Transport::Tls } else { self.clear.transport() }
     }

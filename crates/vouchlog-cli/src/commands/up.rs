@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use vouchlog::witness::create_key;
 use vouchlog::{SignatureType, SigningKey, keys};
 
-use super::exposure::{ClearArgs, TlsArgs, listen};
+use super::exposure::{TlsArgs, listen};
 use super::running::{DrainArgs, shutdown_signal};
 use super::{collect, make_folder, serve, witness, write_file};
 use crate::advice::Advice;
@@ -38,7 +38,10 @@ const POLL: Duration = Duration::from_millis(50);
 /// Run a witness, a log, and a collector with its vault from one folder; keys and policy are made at the first start
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  vouchlog up\n  vouchlog up --dir /srv/vouchlog --origin log.example.com/ai\n\n\
+    after_help = "Examples:\n  vouchlog up\n  vouchlog up --dir /srv/vouchlog --origin log.example.com/ai\n  \
+                        vouchlog up --otlp-http 0.0.0.0:4318 --otlp-grpc 0.0.0.0:4317 --tls-cert chain.pem --tls-key key.pem\n\n\
+                        TLS is for the two OTLP ports. The services reach the log and the witness in clear, so these listen on loopback:\n\
+                        to serve them to others, run `vouchlog serve` and `vouchlog witness`, which take the same flags.\n\n\
                         Then point a gateway's exporter here: OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318\n\n\
                         An operator who runs a log and its only witness can replace both: if others are to trust the evidence,\n\
                         have another party run a witness (`vouchlog witness`), and name it in a policy of your own."
@@ -63,7 +66,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4318", env = "VOUCHLOG_OTLP_HTTP")]
     otlp_http: SocketAddr,
     #[command(flatten)]
-    clear: ClearArgs,
+    tls: TlsArgs,
     #[command(flatten)]
     pub(super) drain: DrainArgs,
     #[command(flatten)]
@@ -82,8 +85,16 @@ impl Args {
         let shutdown = shutdown_signal()?;
         for address in [self.listen, self.witness_listen, self.otlp_grpc, self.otlp_http] {
             anyhow::ensure!(address.port() != 0, "give the port of each service: {address}");
-            // Before anything is made; and so that no other program is taken for one of the services.
-            drop(listen(&address.to_string(), self.clear.transport()).await?);
+        }
+        self.check_inner()?;
+        // Before anything is made; and so that no other program is taken for one of the services.
+        for (address, transport) in [
+            (self.listen, self.tls.clear.transport()),
+            (self.witness_listen, self.tls.clear.transport()),
+            (self.otlp_grpc, self.tls.transport()),
+            (self.otlp_http, self.tls.transport()),
+        ] {
+            drop(listen(&address.to_string(), transport).await?);
         }
         let keys = self.keys()?;
         let policy = format!(
@@ -93,8 +104,12 @@ impl Args {
         );
         write_file(&self.path("policy.txt"), policy.as_bytes())?;
 
-        let (witness, log, collector) = (self.witness(&keys)?, self.log(&keys)?, self.collector(&keys)?);
-        refuse_tls([&witness.tls, &log.tls, &collector.tls])?;
+        let (mut witness, mut log, mut collector) =
+            (self.witness(&keys)?, self.log(&keys)?, self.collector(&keys)?);
+        // Settings of TLS in the environment are for the collector, too.
+        witness.tls = self.tls.cleared();
+        log.tls = self.tls.cleared();
+        collector.tls = self.tls.clone();
         let quiet = output.quiet();
         // What they do is on tasks of their own; these three only wait, and need not be sent to another thread.
         let local = LocalSet::new();
@@ -125,8 +140,13 @@ impl Args {
     fn announce(&self, output: Output, keys: &Keys) {
         let (log_vkey, policy, vault) =
             (keys.log.verifying_key(), self.path("policy.txt"), self.path("vault"));
-        let (otlp, grpc, log, witness) =
-            (url(self.otlp_http), url(self.otlp_grpc), url(self.listen), url(self.witness_listen));
+        let collector = |address| self.tls.transport().url(reach(address));
+        let (otlp, grpc, log, witness) = (
+            collector(self.otlp_http),
+            collector(self.otlp_grpc),
+            url(self.listen),
+            url(self.witness_listen),
+        );
         let words = format!(
             "Collecting at {otlp} (OTLP over HTTP) and {grpc} (gRPC)\n  \
                log       {log}\n  \
@@ -144,6 +164,24 @@ impl Args {
             "gateway_vkey": keys.gateway.verifying_key().to_string(), "policy": policy, "vault": vault,
         });
         output.announce(&words, &answer);
+    }
+
+    /// The services reach the log and the witness in clear, so these stay on this machine.
+    fn check_inner(&self) -> anyhow::Result<()> {
+        if self.tls.clear.insecure_listen {
+            return Ok(());
+        }
+        for (flag, address) in [("--listen", self.listen), ("--witness-listen", self.witness_listen)] {
+            if !address.ip().to_canonical().is_loopback() {
+                return Err(Advice::error(
+                    format!(
+                        "{flag} {address} can be reached from other machines, and TLS of `vouchlog up` is for the collector's ports alone"
+                    ),
+                    "listen on 127.0.0.1, and run `vouchlog serve` and `vouchlog witness` with --tls-cert to serve others; behind a TLS proxy, give --insecure-listen",
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -194,7 +232,7 @@ impl Args {
     /// What all services are given alike.
     fn common(&self, flags: Flags) -> Flags {
         let flags = flags.text("--drain", format!("{}ms", self.drain.drain.as_millis()));
-        if self.clear.insecure_listen { flags.flag("--insecure-listen") } else { flags }
+        if self.tls.clear.insecure_listen { flags.flag("--insecure-listen") } else { flags }
     }
 
     fn witness(&self, keys: &Keys) -> anyhow::Result<witness::Args> {
@@ -231,17 +269,6 @@ impl Args {
             .text("--otlp-http", self.otlp_http.to_string());
         self.common(flags).read()
     }
-}
-
-/// The services reach each other in clear, on this machine. Settings of TLS in the environment would be for servers that run alone.
-fn refuse_tls(services: [&TlsArgs; 3]) -> anyhow::Result<()> {
-    if services.iter().any(|service| service.is_wanted()) {
-        return Err(Advice::error(
-            "`vouchlog up` has no TLS, and the environment asks for it",
-            "unset VOUCHLOG_TLS_CERT, VOUCHLOG_TLS_KEY and VOUCHLOG_ACME_DOMAINS, or start the services one by one",
-        ));
-    }
-    Ok(())
 }
 
 /// Where this machine reaches a service that listens at an address.

@@ -21,7 +21,7 @@ use super::{auditing, given, prove_complete, read_file, sample, verify_finding};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
 
-mod gateway;
+pub(super) mod gateway;
 mod logged;
 mod presented;
 

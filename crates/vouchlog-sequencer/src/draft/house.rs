@@ -8,7 +8,7 @@ use vouchlog_merkle::{CompactRange, Hash, LeafIndex, TreeHead, TreeSize};
 use vouchlog_note::{Checkpoint, CosignedCheckpoint, Origin, SignatureType, SigningKey};
 use vouchlog_stream::{Admitted, Previous, Statement, StreamId, StreamOpening, StreamState, stream_origin};
 
-use super::{Draft, Enroller};
+use super::Draft;
 use crate::queue::Done;
 
 /// The key of an open house stream.
@@ -108,7 +108,7 @@ impl Draft<'_> {
             previous: self.last_house(gateway),
         };
         let note = opening.sign(gateway).map_err(|error| Error::internal(error.to_string()))?;
-        match self.open(note, &opening, &Enroller::Notes)? {
+        match self.open(note, &opening, None)? {
             Done::Opened(stream) => Ok(OpenHouse { stream, key: Arc::new(key) }),
             _ => Err(Error::internal("the house stream did not open")),
         }

@@ -19,16 +19,7 @@ impl Draft<'_> {
             return self.enrolled_before(gateway, enrolment);
         }
         let key = enrolment.gateway.clone();
-        KeyName::for_new_key(key.name().as_str())
-            .map_err(|error| Error::invalid(format!("the key cannot be enrolled: {error}")))?;
-        let old = match &enrolment.replaces {
-            None => self.check_name_is_free(key.name()).map(|()| None)?,
-            Some(replaces) => Some(self.check_replaceable(replaces, enrolment)?.clone()),
-        };
-        if self.committed.gateways.len() + self.gateways.len() >= MAX_GATEWAYS {
-            let message = format!("the log has {MAX_GATEWAYS} gateways, which is the limit");
-            return Err(Error::new(ErrorKind::FailedPrecondition, message));
-        }
+        let old = self.check_new_gateway(enrolment)?;
         let index = self.push(&Entry::GatewayEnrolled { logged_at: self.now, note });
         if let Some(mut old) = old {
             old.replace(enrolment, index, self.now);
@@ -37,6 +28,22 @@ impl Draft<'_> {
         self.enrolled.insert(key.name().clone());
         self.gateways.insert(key.clone(), GatewayState::enrolled(key, index));
         Ok(Done::Enrolled(index))
+    }
+
+    /// Whether a key that is not enrolled may be; and the key whose place it takes, if it does.
+    pub(crate) fn check_new_gateway(&self, enrolment: &Enrolment) -> Result<Option<GatewayState>> {
+        let name = enrolment.gateway.name();
+        KeyName::for_new_key(name.as_str())
+            .map_err(|error| Error::invalid(format!("the key cannot be enrolled: {error}")))?;
+        let old = match &enrolment.replaces {
+            None => self.check_name_is_free(name).map(|()| None)?,
+            Some(replaces) => Some(self.check_replaceable(replaces, enrolment)?.clone()),
+        };
+        if self.committed.gateways.len() + self.gateways.len() >= MAX_GATEWAYS {
+            let message = format!("the log has {MAX_GATEWAYS} gateways, which is the limit");
+            return Err(Error::new(ErrorKind::FailedPrecondition, message));
+        }
+        Ok(old)
     }
 
     /// The answer to an enrolment of a key that the log has: the same one again is answered as before.

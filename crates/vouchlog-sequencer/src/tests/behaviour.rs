@@ -7,6 +7,7 @@ use prometheus_client::registry::Registry;
 use vouchlog_api::{AckLevel, Append, Appender, ErrorKind, HouseAppend, LogReader, Lookup, LookupKey, proof};
 use vouchlog_merkle::{LeafIndex, TreeSize, leaf_hash};
 use vouchlog_note::{Origin, SignatureType, SignedCheckpoint};
+use vouchlog_runtime::charge;
 use vouchlog_storage::{MemoryIndex, MemoryStore};
 use vouchlog_stream::limits::RECENT_RUNS;
 use vouchlog_stream::{
@@ -282,6 +283,42 @@ async fn a_closed_or_continued_stream_takes_nothing_more() {
     assert_eq!(log.stream(second.stream).await.unwrap().status, StreamStatus::Closed);
     assert_eq!(log.append(second.head_only(T, true)).await.unwrap().stream_size, 2);
     check(&log, &store).await;
+}
+
+/// Entries and heads are public. If what anybody can send again were charged to a gateway, strangers could use up its share.
+#[tokio::test]
+async fn only_what_a_gateway_alone_can_send_is_charged_to_its_key() {
+    let (log, store, _) = log().await;
+    let mut gateway = TestGateway::open(&log, 10).await.unwrap();
+    let charged = Arc::new(Charged::default());
+    let scoped = |request: Append| {
+        let account: Arc<dyn charge::Account> = Arc::<Charged>::clone(&charged);
+        charge::scope(Some(account), log.append(request))
+    };
+    let request = gateway.request(statements(3, 1), T);
+    assert!(scoped(request.clone()).await.is_ok());
+    assert_eq!(*charged.0.lock().unwrap(), [format!("gateway {}", gateway.vkey())]);
+    assert!(scoped(request.clone()).await.unwrap().repeated);
+    assert!(scoped(gateway.head_only(T + 1, false)).await.is_ok());
+    let forged = Append { head: request.head, ..gateway.request(statements(1, 2), T + 2) };
+    assert!(scoped(forged).await.is_err());
+    assert_eq!(charged.0.lock().unwrap().len(), 1);
+    check(&log, &store).await;
+}
+
+/// Remembers the keys.
+#[derive(Default)]
+struct Charged(std::sync::Mutex<Vec<String>>);
+
+impl charge::Account for Charged {
+    fn charge(&self, key: String) -> bool {
+        self.0.lock().unwrap().push(key);
+        true
+    }
+
+    fn is_refused(&self) -> bool {
+        false
+    }
 }
 
 fn house(statements: Vec<vouchlog_stream::Statement>) -> HouseAppend {

@@ -1,11 +1,12 @@
 //! A gateway's name belongs to its key: what a second key needs, and what becomes of the first.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use vouchlog_api::{Appender, Error, ErrorKind};
 use vouchlog_merkle::LeafIndex;
-use vouchlog_note::{Origin, SignatureType, SigningKey};
+use vouchlog_note::{KeyName, Origin, SignatureType, Signer, SignerError, SigningKey};
 use vouchlog_storage::{Batch, MemoryStore, Store as _};
 use vouchlog_stream::{
     Enrolment, Entry, GatewayState, LoggedAt, Previous, ReplacementCause, ReplacementReason, Replaces,
@@ -17,7 +18,7 @@ use crate::recover::recover;
 use crate::sequence::integrate;
 use crate::state::{Directory, stored_gateway};
 use crate::testing::{ORIGIN, TestClock, TestGateway, config, key, open, statements};
-use crate::{Engine, Options, fsck};
+use crate::{Config, Engine, Options, fsck};
 
 const T: u64 = 1_767_225_600;
 
@@ -256,5 +257,79 @@ async fn a_name_that_cannot_be_told_from_another_is_not_enrolled() {
         refused(log.enrol(note).await, &ErrorKind::InvalidArgument, "printable ASCII");
     }
     assert_eq!(log.enrol(first(&other(10))).await.unwrap(), LeafIndex::new(2));
+    check(&log, &store).await;
+}
+
+/// The operator's key, elsewhere: each signature waits for one release.
+#[derive(Debug, Default)]
+struct Slow {
+    released: parking_lot::Mutex<usize>,
+    changed: parking_lot::Condvar,
+}
+
+impl Slow {
+    fn release(&self, count: usize) {
+        *self.released.lock() += count;
+        self.changed.notify_all();
+    }
+}
+
+impl Signer for Slow {
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError> {
+        let mut released = self.released.lock();
+        self.changed.wait_while(&mut released, |released| *released == 0);
+        *released -= 1;
+        let operator = key("operator.example.com", SignatureType::Ed25519, 2);
+        let line = operator.sign_note(std::str::from_utf8(message).unwrap()).unwrap();
+        Ok(line.payload().try_into().unwrap())
+    }
+}
+
+/// A stranger once stopped the whole log for as long as the operator's key took.
+#[tokio::test]
+async fn only_unknown_gateways_wait_for_the_operators_key() {
+    let (store, clock) = (Arc::new(MemoryStore::new()), TestClock::default());
+    let slow = Arc::new(Slow::default());
+    let options = Options { open_enrolment: true, ..Options::default() };
+    let config = config(&clock, options);
+    let operator = config.operator_key.as_ref().unwrap().verifying_key().clone();
+    let operator_key = Some(SigningKey::elsewhere(operator, slow.clone()).unwrap());
+    let config = Config { operator_key, house_key: None, ..config };
+    let log = Engine::open(config, store.clone(), None, &mut Registry::default()).unwrap();
+    let mut known = TestGateway::open(&log, 10).await.unwrap();
+    let named = |number: u64| {
+        let name = KeyName::new(&format!("stranger-{number}.example.com")).unwrap();
+        SigningKey::generate(name, SignatureType::Ed25519, [u8::try_from(number).unwrap(); 32]).unwrap()
+    };
+    let asks = |number: u64| {
+        let note = opening(&named(number), u8::try_from(100 + number).unwrap(), None);
+        let log = log.clone();
+        tokio::spawn(async move { log.open_stream(note).await })
+    };
+    // One is with the key; the rest wait.
+    let mut strangers: Vec<_> = (0..64).map(|number| asks(20 + number)).collect();
+    let refused = loop {
+        tokio::task::yield_now().await;
+        known.send(&log, statements(3, 1), T).await.unwrap();
+        let mut late = asks(90);
+        if let Ok(answer) = tokio::time::timeout(Duration::from_millis(50), &mut late).await {
+            break answer.unwrap().unwrap_err();
+        }
+        late.abort();
+    };
+    assert!(matches!(refused.kind, ErrorKind::Overloaded { .. }), "{refused}");
+    assert!(refused.message.contains("wait for the operator's signature"), "{refused}");
+    // Those that left are not signed for.
+    for stranger in strangers.split_off(2) {
+        stranger.abort();
+        // Its caller is gone once this is over.
+        drop(stranger.await);
+    }
+    slow.release(3);
+    for stranger in strangers {
+        stranger.await.unwrap().unwrap();
+    }
+    asks(91).await.unwrap().unwrap();
+    known.send(&log, statements(3, 2), T).await.unwrap();
     check(&log, &store).await;
 }

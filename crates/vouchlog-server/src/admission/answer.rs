@@ -13,19 +13,17 @@ use http::HeaderMap;
 use hyper::body::{Frame, SizeHint};
 use vouchlog_api::Error;
 
+use super::account::Account;
 use super::call::Form;
-use super::connection::{Busy, Connection, Unread};
+use super::connection::{Busy, Unread};
 use super::holdings::Resource;
-use super::pools::{Pools, Taken};
+use super::pools::Taken;
 use crate::status::status;
 
 /// What an answer holds while it is sent.
 pub(crate) struct Sending {
-    pub(crate) pools: Arc<Pools>,
-    pub(crate) connection: Option<Arc<Connection>>,
-    /// Its place, of a call without an end.
-    #[expect(dead_code, reason = "held, not read")]
-    pub(crate) place: Option<Taken>,
+    /// A call without an end has its place until the answer is through.
+    pub(crate) account: Arc<Account>,
     /// The request is under way.
     #[expect(dead_code, reason = "held, not read")]
     pub(crate) busy: Option<Busy>,
@@ -60,18 +58,18 @@ impl AnswerBody {
     /// Takes room for the body, where its length is known; else each piece takes its own.
     pub(crate) fn new(body: Body, sending: Sending) -> Result<Self, Error> {
         let length = body.size_hint().exact().map(|length| usize::try_from(length).unwrap_or(usize::MAX));
-        let take = |length| sending.pools.take(sending.room, length, sending.connection.as_ref());
+        let take = |length| sending.account.take_answer(sending.room, length);
         let whole = length.filter(|length| *length > 0).map(take).transpose()?.map(Arc::new);
         Ok(Self { body, whole, is_over: false, sending })
     }
 
     fn piece(&self, bytes: Bytes) -> Result<Bytes, Error> {
-        let Sending { pools, connection, room, .. } = &self.sending;
+        let Sending { account, room, .. } = &self.sending;
         let held = match &self.whole {
             Some(whole) => Arc::clone(whole),
-            None => Arc::new(pools.take(*room, bytes.len(), connection.as_ref())?),
+            None => Arc::new(account.take_answer(*room, bytes.len())?),
         };
-        Ok(Bytes::from_owner(Piece { bytes, _held: held, _unread: connection.as_ref().map(Unread::new) }))
+        Ok(Bytes::from_owner(Piece { bytes, _held: held, _unread: account.connection().map(Unread::new) }))
     }
 
     /// In the place of a piece without room: how the RPC ended; or the end of the connection, where nothing can be said any more.

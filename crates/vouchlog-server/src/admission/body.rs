@@ -16,97 +16,41 @@ use std::task::{Context, Poll, ready};
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
-use parking_lot::Mutex;
 use tokio::time::Instant;
 use vouchlog_api::Error;
 
+use super::account::Account;
 use super::call::Call;
-use super::connection::Connection;
 use super::framing::Framing;
-use super::holdings::Resource;
 use super::pace::{LeastPace, Pace};
-use super::pools::{Pools, Taken};
 use crate::metrics::ServerMetrics;
 use crate::status::status;
 
-/// What a request with a body has taken, and why it was refused, if it was. The body and the guard share it.
+/// What is known of a body that is still to come. The body and the guard share it.
 pub(crate) struct Arrival {
-    pools: Arc<Pools>,
-    connection: Option<Arc<Connection>>,
+    account: Arc<Account>,
     metrics: ServerMetrics,
     call: Call,
-    has: Mutex<Has>,
-}
-
-#[derive(Default)]
-struct Has {
-    waiting: Option<Taken>,
-    bytes: Option<Taken>,
-    place: Option<Taken>,
-    refusal: Option<Error>,
 }
 
 impl Arrival {
-    pub(crate) fn new(
-        pools: Arc<Pools>,
-        connection: Option<Arc<Connection>>,
-        metrics: ServerMetrics,
-        call: Call,
-    ) -> Arc<Self> {
-        Arc::new(Self { pools, connection, metrics, call, has: Mutex::default() })
-    }
-
-    /// Why the body was not read to its end, if that was the server's doing.
-    pub(crate) fn refusal(&self) -> Option<Error> {
-        self.has.lock().refusal.clone()
-    }
-
-    /// The answer begins: what the request took is free again, unless it goes on reading.
-    pub(crate) fn answered(&self) {
-        if !self.call.is_stream {
-            let has = std::mem::take(&mut *self.has.lock());
-            drop(has);
-        }
+    pub(crate) fn new(account: Arc<Account>, metrics: ServerMetrics, call: Call) -> Self {
+        Self { account, metrics, call }
     }
 
     fn wait(&self) -> Result<(), Error> {
-        let mut has = self.has.lock();
-        if has.waiting.is_none() && !self.call.is_stream {
-            has.waiting = Some(self.pools.take(Resource::Waiting, 1, self.connection.as_ref())?);
-        }
-        Ok(())
-    }
-
-    /// Holds so many bytes.
-    fn hold(&self, bytes: usize) -> Result<(), Error> {
-        let mut has = self.has.lock();
-        match &mut has.bytes {
-            Some(held) if held.amount() >= bytes => held.shrink(held.amount() - bytes),
-            Some(held) => held.grow(bytes - held.amount())?,
-            None if bytes == 0 => {}
-            None => {
-                has.bytes = Some(self.pools.take(Resource::BodyBytes, bytes, self.connection.as_ref())?);
-            }
-        }
-        Ok(())
+        if self.call.is_stream { Ok(()) } else { self.account.wait() }
     }
 
     /// The body is whole. A stream has its place since it began.
     fn complete(&self) -> Result<(), Error> {
-        let mut has = self.has.lock();
-        has.waiting = None;
-        if has.place.is_none() && !self.call.is_stream {
-            has.place = Some(self.pools.take(self.call.place, 1, self.connection.as_ref())?);
-        }
-        Ok(())
+        self.account.wait_no_more();
+        if self.call.is_stream { Ok(()) } else { self.account.take_place(self.call.place) }
     }
 
     fn refuse(&self, why: Error) -> axum::Error {
         let refused = axum::Error::new(status(&why));
-        let mut has = self.has.lock();
-        has.waiting = None;
-        has.bytes = None;
-        has.refusal = Some(why);
+        self.account.refuse(why);
         refused
     }
 
@@ -119,7 +63,7 @@ impl Arrival {
 /// The body of a request.
 pub(crate) struct ArrivingBody {
     body: Body,
-    arrival: Arc<Arrival>,
+    arrival: Arrival,
     pace: Pace,
     /// Bytes that came and are held: of a whole body all, of a stream those of an incomplete message.
     held: usize,
@@ -129,7 +73,7 @@ pub(crate) struct ArrivingBody {
 }
 
 impl ArrivingBody {
-    pub(crate) fn new(body: Body, arrival: Arc<Arrival>, least: LeastPace) -> Self {
+    pub(crate) fn new(body: Body, arrival: Arrival, least: LeastPace) -> Self {
         let framing = arrival.call.is_stream.then(Framing::default);
         Self { body, arrival, pace: Pace::new(least), held: 0, framing, is_over: false }
     }
@@ -137,7 +81,7 @@ impl ArrivingBody {
     fn came(&mut self, data: &Bytes) -> Result<(), Error> {
         let now = Instant::now();
         self.pace.came(data.len(), now);
-        if let Some(connection) = &self.arrival.connection {
+        if let Some(connection) = self.arrival.account.connection() {
             connection.touch();
         }
         match &mut self.framing {
@@ -150,7 +94,7 @@ impl ArrivingBody {
                 }
             }
         }
-        self.arrival.hold(self.held)
+        self.arrival.account.hold(self.held)
     }
 
     /// Nothing is here. Between two messages of a stream that is no fault.

@@ -4,6 +4,7 @@
 //! taken if   used + n <= total
 //!       and  held by the connection + n <= free / divisor of a connection, or n <= free / 2 where it holds nothing yet
 //!       and  held by the address    + n <= free / 2
+//!       and  held by the key        + n <= free, once the key is known, where it holds something
 //! ```
 //!
 //! A share is a fraction of what is *free*, not of the total (dynamic thresholds: Choudhury and Hahne, "Dynamic Queue Length
@@ -17,17 +18,19 @@ use tokio::sync::Notify;
 use vouchlog_api::{Error, ErrorKind};
 
 use super::connection::Connection;
-use super::holdings::Resource;
+use super::holdings::{Holdings, Resource};
+use super::keys::Keys;
 use crate::config::ServerConfig;
 use crate::limits::{
     MAX_OPERATIONS, MIN_SHARE_BYTES, OPERATIONS_BYTES, RETRY_AFTER, SHARE_ALONE, SHARE_OF_ADDRESS,
-    SHARE_OF_CONNECTION, SHARE_OF_CONNECTION_STREAMS, SHARE_OF_CONNECTION_WAITING, SHORT,
+    SHARE_OF_CONNECTION, SHARE_OF_CONNECTION_STREAMS, SHARE_OF_CONNECTION_WAITING, SHARE_OF_KEY, SHORT,
 };
 use crate::metrics::ServerMetrics;
 
 /// The pools of one server.
 pub(crate) struct Pools {
     pools: [Pool; Resource::COUNT],
+    keys: Keys,
     metrics: ServerMetrics,
     /// Told when bytes run short.
     shortage: Notify,
@@ -42,6 +45,14 @@ struct Pool {
     of_connection: usize,
     /// A share is never less than this.
     least: usize,
+}
+
+impl Pool {
+    /// Whether a key may hold so much, of which it just took the last. What it takes while it holds nothing is bounded by the shares of
+    /// its connection and address.
+    fn is_fair_to_key(&self, held: usize, last: usize, free: usize) -> bool {
+        held == last || held <= (free / SHARE_OF_KEY).max(self.least)
+    }
 }
 
 impl Pools {
@@ -62,7 +73,13 @@ impl Pools {
             };
             Pool { used: AtomicUsize::new(0), total: total.max(1), of_connection, least }
         };
-        Arc::new(Self { pools: Resource::ALL.map(pool), metrics, shortage: Notify::new() })
+        let pools = Resource::ALL.map(pool);
+        Arc::new(Self { pools, keys: Keys::default(), metrics, shortage: Notify::new() })
+    }
+
+    /// What the requests of each key hold.
+    pub(super) fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// Whether nothing of it is left.
@@ -78,8 +95,13 @@ impl Pools {
         amount: usize,
         connection: Option<&Arc<Connection>>,
     ) -> Result<Taken, Error> {
-        let mut taken =
-            Taken { pools: Arc::clone(self), connection: connection.cloned(), resource, amount: 0 };
+        let mut taken = Taken {
+            pools: Arc::clone(self),
+            connection: connection.cloned(),
+            key: None,
+            resource,
+            amount: 0,
+        };
         taken.grow(amount)?;
         Ok(taken)
     }
@@ -96,6 +118,13 @@ impl Pools {
             }
             _ => "too many requests in flight: retry the same request later",
         };
+        Error::new(ErrorKind::Overloaded { retry_after: RETRY_AFTER }, why)
+    }
+
+    /// The same for a key that has its share.
+    fn refuse_key(&self, resource: Resource) -> Error {
+        self.metrics.refused(resource.label());
+        let why = "this key's other requests hold its share of the server: end some, or retry the same request later";
         Error::new(ErrorKind::Overloaded { retry_after: RETRY_AFTER }, why)
     }
 
@@ -119,6 +148,8 @@ impl Pools {
 pub(crate) struct Taken {
     pools: Arc<Pools>,
     connection: Option<Arc<Connection>>,
+    /// What the requests of its key hold, once the key is known.
+    key: Option<Arc<Holdings>>,
     resource: Resource,
     amount: usize,
 }
@@ -134,8 +165,26 @@ impl Taken {
         }
         let Ok(used) = used else { return Err(self.pools.refuse(self.resource)) };
         self.amount += more;
-        let Some(connection) = &self.connection else { return Ok(()) };
         let free = pool.total - used;
+        let has_key_room = self.key.as_ref().is_none_or(|key| {
+            let held = key.add(self.resource, more);
+            pool.is_fair_to_key(held, more, free)
+        });
+        if has_key_room & self.is_fair_to_others(more, free) {
+            return Ok(());
+        }
+        self.shrink(more);
+        Err(if has_key_room {
+            self.pools.refuse(self.resource)
+        } else {
+            self.pools.refuse_key(self.resource)
+        })
+    }
+
+    /// Counts so much more for the connection and its address. Whether that is within their shares.
+    fn is_fair_to_others(&self, more: usize, free: usize) -> bool {
+        let Some(connection) = &self.connection else { return true };
+        let pool = self.pools.pool(self.resource);
         let held = connection.holdings().add(self.resource, more);
         if held == more {
             connection.begin_to_hold(self.resource);
@@ -143,14 +192,22 @@ impl Taken {
         let held_by_address = connection.address().holdings().add(self.resource, more);
         // The largest answer comes in one piece, and has to be possible while there is room.
         let of_connection = if held == more { free / SHARE_ALONE } else { free / pool.of_connection };
-        let is_fair = held <= of_connection.max(pool.least)
+        held <= of_connection.max(pool.least)
             && (connection.address().is_shared()
-                || held_by_address <= (free / SHARE_OF_ADDRESS).max(pool.least));
-        if is_fair {
+                || held_by_address <= (free / SHARE_OF_ADDRESS).max(pool.least))
+    }
+
+    /// Counts for a key what was taken before the key was known, and what is taken from now on; or nothing, if the key has its share.
+    pub(super) fn charge(&mut self, key: &Arc<Holdings>) -> Result<(), Error> {
+        let pool = self.pools.pool(self.resource);
+        let free = pool.total.saturating_sub(pool.used.load(Ordering::Relaxed));
+        let held = key.add(self.resource, self.amount);
+        if pool.is_fair_to_key(held, self.amount, free) {
+            self.key = Some(Arc::clone(key));
             return Ok(());
         }
-        self.shrink(more);
-        Err(self.pools.refuse(self.resource))
+        key.subtract(self.resource, self.amount);
+        Err(self.pools.refuse_key(self.resource))
     }
 
     /// Gives so much back.
@@ -166,6 +223,9 @@ impl Taken {
     }
 
     fn forget(&self, less: usize) {
+        if let Some(key) = &self.key {
+            key.subtract(self.resource, less);
+        }
         if let Some(connection) = &self.connection {
             connection.holdings().subtract(self.resource, less);
             connection.address().holdings().subtract(self.resource, less);

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 use vouchlog_api::{Append, Appender, Error, HouseAppend};
 use vouchlog_proto::v1;
+use vouchlog_runtime::charge;
 use vouchlog_stream::StreamId;
 
 use super::{pipeline, refused};
@@ -43,7 +44,9 @@ impl v1::gateway_server::Gateway for Gateway {
         &self,
         request: Request<Streaming<v1::AppendRequest>>,
     ) -> Result<Response<Self::AppendStreamStream>, Status> {
-        let answers = pipeline::answers(self.log.clone(), request.into_inner(), self.stopping.clone());
+        let account = charge::current();
+        let answers =
+            pipeline::answers(self.log.clone(), request.into_inner(), account, self.stopping.clone());
         Ok(Response::new(answers.boxed()))
     }
 

@@ -11,6 +11,7 @@
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 use vouchlog_api::{Append, Appended, Appender, Error, ErrorKind};
 use vouchlog_proto::v1;
+use vouchlog_runtime::charge;
 use vouchlog_stream::limits::RECENT_RUNS;
 
 use super::{refused, stopped};
@@ -37,11 +39,13 @@ type Settled = (Append, Result<Appended, Error>);
 pub(super) fn answers(
     log: AnyLog,
     requests: impl Stream<Item = Result<v1::AppendRequest, Status>> + Send + Unpin + 'static,
+    account: Option<Arc<dyn charge::Account>>,
     stopping: CancellationToken,
 ) -> impl Stream<Item = Result<v1::AppendResponse, Status>> + Send + 'static {
     let pipeline = Pipeline {
         log,
         requests,
+        account,
         stopping,
         under_way: FuturesOrdered::new(),
         settled: VecDeque::new(),
@@ -60,6 +64,8 @@ pub(super) fn answers(
 struct Pipeline<R> {
     log: AnyLog,
     requests: R,
+    /// What the call holds at the server, to be charged to the gateway's key.
+    account: Option<Arc<dyn charge::Account>>,
     stopping: CancellationToken,
     /// Started and not answered, in the order they came.
     under_way: FuturesOrdered<BoxFuture<'static, Settled>>,
@@ -74,7 +80,10 @@ impl<R: Stream<Item = Result<v1::AppendRequest, Status>> + Send + Unpin> Pipelin
     async fn next(&mut self) -> Result<Option<v1::AppendResponse>, Status> {
         loop {
             if let Some((request, outcome)) = self.settled.pop_front() {
+                // A call of a key that has its share of calls ends; waiting would keep its place.
+                let is_refused = self.account.as_ref().is_some_and(|account| account.is_refused());
                 if let Some(wait) = pushback(&outcome)
+                    && !is_refused
                     && !self.stopping.is_cancelled()
                 {
                     self.settled.push_front((request, outcome));
@@ -113,10 +122,11 @@ impl<R: Stream<Item = Result<v1::AppendRequest, Status>> + Send + Unpin> Pipelin
     }
 
     fn start(&mut self, request: Append) {
-        let (log, again) = (self.log.clone(), request.clone());
+        let (log, account, again) = (self.log.clone(), self.account.clone(), request.clone());
         let settle = async move {
             // A panic here would tear down the connection with everything else on it.
-            let outcome = AssertUnwindSafe(log.append(request)).catch_unwind().await;
+            let appending = charge::scope(account, log.append(request));
+            let outcome = AssertUnwindSafe(appending).catch_unwind().await;
             (again, outcome.unwrap_or_else(|_| Err(bug())))
         };
         self.under_way.push_back(settle.boxed());

@@ -21,7 +21,8 @@ use crate::reads;
 pub(super) struct EntriesQuery {
     /// Index of the first.
     start: u64,
-    /// Index after the last. An answer has at most 1,024 entries and may have fewer; go on after the last.
+    /// Index after the last. An answer has at most 1,024 entries and may have fewer; go on after the last. A range that ends where it
+    /// starts, or before, has no entries.
     end: u64,
 }
 
@@ -58,12 +59,15 @@ pub(super) struct EntryJson {
 /// Entries of the log, decoded.
 #[utoipa::path(
     get, path = "/v1/entries", tag = "proofs", params(EntriesQuery),
-    responses((status = 200, description = "At least one entry.", body = Vec<EntryJson>), ReadProblems)
+    responses((status = 200, description = "The entries: at least one, unless the range is empty.", body = Vec<EntryJson>), ReadProblems)
 )]
 pub(super) async fn entries(
     State(log): State<AnyLog>,
     Params(query): Params<EntriesQuery>,
 ) -> Result<Json<Vec<EntryJson>>, Problem> {
+    if query.end <= query.start {
+        return Ok(Json(Vec::new()));
+    }
     let entries = reads::entries(&log, query.start, query.end).await?;
     Ok(Json((query.start..).zip(&entries).map(|(index, bytes)| EntryJson::new(index, bytes)).collect()))
 }

@@ -6,20 +6,17 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{Extensions, StatusCode, header};
+use http::{Extensions, HeaderMap, StatusCode, header};
 use prometheus_client::encoding::text::encode;
 use serde::Serialize;
 use utoipa::ToSchema;
 use vouchlog_api::Error;
 use vouchlog_runtime::Readiness;
 
-use super::App;
+use super::{App, exposition};
 use crate::admission::Connection;
 use crate::media;
 use crate::problem::Problem;
-
-/// SPEC: OpenMetrics 1.0, section "Protocol Negotiation": the content type of its text format.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 const LOG_INDEX: &str = "\
 This is a Vouchlog transparency log. Readers verify it offline, with the log's vkey.
@@ -151,20 +148,22 @@ pub(super) async fn readyz(State(app): State<App>, extensions: Extensions) -> Re
     (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], answer).into_response()
 }
 
-/// Metrics in the text format of Prometheus and OpenMetrics.
+/// Metrics in the text format of Prometheus, or of OpenMetrics where `Accept` asks for it.
 ///
 /// On the port for operators, and on ports of this machine's own addresses where there is none.
 #[utoipa::path(
     get, path = "/metrics", tag = "operations",
     responses(
-        (status = 200, description = "The metrics.", body = String,
-         content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        (status = 200, description = "The metrics.", content(
+            (String = "text/plain; version=0.0.4; charset=utf-8"),
+            (String = "application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        )),
     )
 )]
-pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
+pub(super) async fn metrics(State(app): State<App>, request: HeaderMap) -> Result<Response, Problem> {
     let mut text = String::new();
     encode(&mut text, &app.registry).map_err(|_| Error::internal("a metric cannot be written"))?;
-    Ok((media::content_type(OPEN_METRICS), text).into_response())
+    Ok(exposition::answer(&request, text))
 }
 
 /// This document.

@@ -7,7 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use http::header;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn, ParameterStyle};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 use vouchlog_api::{Error, LookupKey};
 use vouchlog_merkle::{Hash, LeafIndex};
 use vouchlog_proto::EntryName;
@@ -20,9 +22,8 @@ use crate::problem::{Problem, ReadProblems};
 use crate::reads;
 
 /// Which entry, in which tree.
-#[derive(Deserialize, IntoParams)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
 pub(super) struct InclusionQuery {
     /// The entry's index.
     index: Option<u64>,
@@ -35,6 +36,69 @@ pub(super) struct InclusionQuery {
     /// and its place in it.
     sequence: Option<u64>,
     /// The size of the tree; the newest if not given.
+    size: Option<u64>,
+}
+
+/// The names of an entry, of which a query has exactly one, for the document.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+#[expect(
+    dead_code,
+    reason = "describes parameters; handlers read `InclusionQuery`, whose errors give the reason"
+)]
+enum NamedEntry {
+    /// Its index.
+    Index {
+        /// The entry's index.
+        index: u64,
+    },
+    /// Its leaf hash.
+    Hash {
+        /// 64 lowercase hex digits.
+        #[schema(
+            pattern = "^[0-9a-f]{64}$",
+            example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+        )]
+        hash: String,
+    },
+    /// The digest of a statement; the first entry with it is meant.
+    Digest {
+        /// 64 lowercase hex digits.
+        #[schema(
+            pattern = "^[0-9a-f]{64}$",
+            example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+        )]
+        digest: String,
+    },
+    /// A statement's stream and its place there.
+    Place {
+        /// The stream.
+        stream: u64,
+        /// The place in it.
+        sequence: u64,
+    },
+}
+
+impl IntoParams for NamedEntry {
+    /// One parameter whose members are parameters: so a schema can demand exactly one name.
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let parameter = ParameterBuilder::new().name("entry").parameter_in(ParameterIn::Query);
+        let parameter = parameter.description(Some(
+            "The entry, named in exactly one way. Each member is a parameter of its own, as in `?stream=7&sequence=0`.",
+        ));
+        let parameter =
+            parameter.required(Required::True).style(Some(ParameterStyle::Form)).explode(Some(true));
+        vec![parameter.schema(Some(Self::schema())).build()]
+    }
+}
+
+/// In which tree, for the document.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes a parameter; handlers read `InclusionQuery`")]
+struct InTree {
+    /// The size of the tree; the newest if not given. It is greater than the entry's index.
+    #[param(minimum = 1, value_type = u64, required = false)]
     size: Option<u64>,
 }
 
@@ -57,7 +121,7 @@ pub(super) struct Inclusion {
 
 /// The proof that an entry is in the log.
 #[utoipa::path(
-    get, path = "/v1/inclusion", tag = "proofs", params(InclusionQuery),
+    get, path = "/v1/inclusion", tag = "proofs", params(NamedEntry, InTree),
     responses((status = 200, description = "The proof.", body = Inclusion), ReadProblems)
 )]
 pub(super) async fn inclusion(
@@ -112,7 +176,8 @@ fn digits(field: &str) -> Error {
 pub(super) struct ConsistencyQuery {
     /// The smaller size; the proof from 0 is empty.
     from: u64,
-    /// The larger size; the newest if not given.
+    /// The larger size, not below `from`; the newest if not given.
+    #[param(minimum = 1, value_type = u64, required = false)]
     to: Option<u64>,
 }
 

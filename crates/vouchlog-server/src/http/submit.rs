@@ -11,36 +11,12 @@ use vouchlog_api::{AckLevel, Appender, Error, HouseAppend, HouseAppended};
 use vouchlog_merkle::{LeafIndex, leaf_hash};
 use vouchlog_stream::{Digest, Evidence, Statement, StatementKind};
 
+use super::bodies::{AnyBytes, EnrolmentNote, NewStatement, NewStatements, QuotaNote, RevocationNote};
 use super::{Params, read};
 use crate::limits::{MAX_ADD_BYTES, MAX_JSON_BYTES, MAX_JSON_STATEMENTS};
 use crate::log::AnyLog;
 use crate::problem::{Problem, WriteProblems};
 use crate::reads;
-
-/// A statement for the house stream.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct NewStatement {
-    /// Name of the kind: `opaque`. The sender is unknown, so the house stream takes no other kind.
-    kind: String,
-    /// 64 lowercase hex digits: SHA-256 of a statement that holds a random salt, or another salted commitment. Never a bare
-    /// hash of content: what can be guessed could be found in a public log.
-    digest: String,
-    /// Evidence bitmap: 0, no claim, and 0 if not given.
-    #[serde(default)]
-    evidence: u32,
-}
-
-/// One statement or an array of them.
-#[derive(Deserialize, ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "describes the body; it is read in `parse`, whose errors say what is wrong")]
-pub(super) enum NewStatements {
-    /// One.
-    One(NewStatement),
-    /// At most 1,024.
-    Many(Vec<NewStatement>),
-}
 
 /// When to answer.
 #[derive(Deserialize, IntoParams)]
@@ -50,11 +26,11 @@ pub(super) struct Wait {
     /// `sequenced`, if not given: once the statements are durable under a checkpoint the log signed. `witnessed`: once that
     /// checkpoint satisfies the log's witness policy too, or the log waited for its witnesses as long as it does.
     #[serde(default)]
-    #[param(value_type = Option<String>)]
+    #[param(inline)]
     wait: WaitFor,
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum WaitFor {
     #[default]
@@ -192,7 +168,7 @@ fn logged(statements: &[Statement], appended: &HouseAppended) -> Result<Logged, 
 /// entry at the index is the statement, not the body.
 #[utoipa::path(
     post, path = "/add", tag = "submit", params(Wait),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    request_body(content = inline(AnyBytes), content_type = "application/octet-stream"),
     responses(
         (status = 200, description = "The index.", body = String, content_type = "text/plain; charset=utf-8",
          headers(("vouchlog-witnessed" = bool,
@@ -228,7 +204,7 @@ pub(super) struct Noted {
 /// The body is a signed note whose first line is `vouchlog/v1 enrol`. The operator's signature is all the authority it takes; a second key of a name
 /// needs a rotation or a replacement.
 #[utoipa::path(
-    post, path = "/v1/gateways", tag = "submit", request_body(content = String, content_type = "text/plain"),
+    post, path = "/v1/gateways", tag = "submit", request_body(content = inline(EnrolmentNote), content_type = "text/plain"),
     responses((status = 200, description = "The gateway is enrolled.", body = Noted), WriteProblems)
 )]
 pub(super) async fn gateways(
@@ -244,7 +220,7 @@ pub(super) async fn gateways(
 ///
 /// The body is a signed note whose first line is `vouchlog/v1 revoke`. The operator's signature is all the authority it takes.
 #[utoipa::path(
-    post, path = "/v1/revocations", tag = "submit", request_body(content = String, content_type = "text/plain"),
+    post, path = "/v1/revocations", tag = "submit", request_body(content = inline(RevocationNote), content_type = "text/plain"),
     responses((status = 200, description = "The gateway is revoked.", body = Noted), WriteProblems)
 )]
 pub(super) async fn revocations(
@@ -260,7 +236,7 @@ pub(super) async fn revocations(
 ///
 /// The body is a signed note whose first line is `vouchlog/v1 quota`. The operator's signature is all the authority it takes.
 #[utoipa::path(
-    post, path = "/v1/quotas", tag = "submit", request_body(content = String, content_type = "text/plain"),
+    post, path = "/v1/quotas", tag = "submit", request_body(content = inline(QuotaNote), content_type = "text/plain"),
     responses((status = 200, description = "The quota is in force.", body = Noted), WriteProblems)
 )]
 pub(super) async fn quotas(

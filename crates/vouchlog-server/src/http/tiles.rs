@@ -42,7 +42,9 @@ pub(super) async fn checkpoint(State(log): State<AnyLog>, request: HeaderMap) ->
 /// `0/x001/234.p/17`.
 #[utoipa::path(
     get, path = "/tile/{*path}", tag = "tlog-tiles",
-    params(("path" = String, Path, description = "Level, index and, for a partial tile, `.p/` and its width.")),
+    params(("path" = String, Path, description = "Level, index and, for a partial tile, `.p/` and its width.",
+        pattern = r"^([0-9]|[1-5][0-9]|6[0-3])/(x([1-9][0-9]{2}|0[1-9][0-9]|00[1-9])/(x[0-9]{3}/){0,4})?[0-9]{3}(\.p/([1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?$",
+        example = "0/000.p/3")),
     responses(
         (status = 200, description = "The hashes.", body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 304, description = "It cannot have changed."),
@@ -64,7 +66,9 @@ pub(super) async fn tile(
 /// `path` is `<index>`, or `<index>.p/<width>` for the first entries of a bundle. Compressed with gzip for those who accept it.
 #[utoipa::path(
     get, path = "/tile/entries/{*path}", tag = "tlog-tiles",
-    params(("path" = String, Path, description = "Index and, for a partial bundle, `.p/` and its width.")),
+    params(("path" = String, Path, description = "Index and, for a partial bundle, `.p/` and its width.",
+        pattern = r"^(x([1-9][0-9]{2}|0[1-9][0-9]|00[1-9])/(x[0-9]{3}/){0,4})?[0-9]{3}(\.p/([1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?$",
+        example = "000.p/3")),
     responses(
         (status = 200, description = "The entries.", body = Vec<u8>, content_type = "application/octet-stream"),
         (status = 304, description = "It cannot have changed."),

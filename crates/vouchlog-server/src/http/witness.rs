@@ -18,6 +18,7 @@ use vouchlog_merkle::Hash;
 use vouchlog_note::limits::MAX_ADD_CHECKPOINT_BYTES;
 use vouchlog_note::{AddCheckpoint, SignSubtree};
 
+use super::bodies::{NewCheckpoint, NewSubtree};
 use super::read;
 use super::tiles::{CHECKPOINT_CACHING, cached, etag};
 use crate::media::{TEXT, content_type};
@@ -32,7 +33,7 @@ const SIZE_TYPE: &str = "text/x.tlog.size";
 /// the consistency proof from there in base64, an empty line, the signed checkpoint. Each line ends in LF.
 #[utoipa::path(
     post, path = "/add-checkpoint", tag = "tlog-witness",
-    request_body(content = String, content_type = "text/plain"),
+    request_body(content = inline(NewCheckpoint), content_type = "text/plain"),
     responses(
         (status = 200, description = "One or more signature lines of the witness, each ending in LF.", body = String,
          content_type = "text/plain; charset=utf-8"),
@@ -60,7 +61,7 @@ pub(super) async fn add_checkpoint(
 /// ends in LF.
 #[utoipa::path(
     post, path = "/sign-subtree", tag = "tlog-witness",
-    request_body(content = String, content_type = "text/plain"),
+    request_body(content = inline(NewSubtree), content_type = "text/plain"),
     responses(
         (status = 200, description = "One or more signature lines of the witness, each ending in LF.", body = String,
          content_type = "text/plain; charset=utf-8"),
@@ -79,7 +80,8 @@ pub(super) async fn sign_subtree(State(witness): State<AnyWitness>, body: Body) 
 /// The last checkpoint of a log that the witness cosigned, with the log's signatures and its own.
 #[utoipa::path(
     get, path = "/{origin}/checkpoint", tag = "tlog-witness",
-    params(("origin" = String, Path, description = "SHA-256 of the log's origin, 64 lowercase hex digits.")),
+    params(("origin" = String, Path, pattern = "^[0-9a-f]{64}$",
+        example = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", description = "SHA-256 of the log's origin, 64 lowercase hex digits.")),
     responses(
         (status = 200, description = "The checkpoint.", body = String, content_type = "text/plain; charset=utf-8"),
         (status = 304, description = "It has not changed."),

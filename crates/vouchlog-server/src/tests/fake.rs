@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -14,6 +15,7 @@ use vouchlog_note::{
     Checkpoint, CosignedCheckpoint, KeyName, Origin, SignatureType, SignedCheckpoint, SigningKey,
     VerifyingKey,
 };
+use vouchlog_runtime::charge;
 use vouchlog_stream::{
     Admitted, Enrolment, Entry, Genesis, LoggedAt, Revocation, SequenceNumber, Statement, StatementEntry,
     StreamId, StreamOpening, StreamState, stream_origin,
@@ -39,6 +41,10 @@ pub(super) fn operator() -> SigningKey {
 
 pub(super) fn gateway_key() -> SigningKey {
     key("gateway.example/a", SignatureType::Ed25519, 3)
+}
+
+pub(super) fn other_gateway_key() -> SigningKey {
+    key("gateway.example/b", SignatureType::Ed25519, 5)
 }
 
 pub(super) fn stream_key() -> SigningKey {
@@ -290,6 +296,13 @@ impl State {
         let origin = Origin::new(&stream_origin(ORIGIN, request.stream)).unwrap();
         let head = CosignedCheckpoint::open(request.head.as_bytes(), &origin, state.key())
             .map_err(|error| Error::new(ErrorKind::PermissionDenied, error.to_string()))?;
+        let is_new = head.head().size.get() > state.size();
+        if is_new && !charge::to(|| format!("gateway {}", state.gateway())) {
+            return Err(Error::new(
+                ErrorKind::Overloaded { retry_after: Duration::ZERO },
+                "it has its share",
+            ));
+        }
         let leaves: Vec<Hash> = request.statements.iter().map(Statement::stream_leaf_hash).collect();
         let admitted = state.admit(request.old_size, &leaves, &head, first, now)?;
         if matches!(admitted, Admitted::Appended(_)) {

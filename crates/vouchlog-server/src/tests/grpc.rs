@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
+use prost::Message as _;
 use tonic::transport::Channel;
 use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_types::StatusExt;
 use vouchlog_api::{AckLevel, Appended, ErrorKind, HouseAppend, HouseAppended, StreamInfo};
 use vouchlog_merkle::{ConsistencyProof, Hash, InclusionProof, LeafIndex, leaf_hash};
@@ -252,7 +257,7 @@ async fn impossible_reads_are_refused() {
         assert_eq!(refused.code(), code, "{size}: {refused}");
     }
     for (old_size, new_size, code) in
-        [(max, 0, Code::InvalidArgument), (1, max, Code::InvalidArgument), (3, 2, Code::InvalidArgument)]
+        [(max, 0, Code::NotFound), (1, max, Code::InvalidArgument), (3, 2, Code::InvalidArgument)]
     {
         let request = v1::GetConsistencyProofRequest { old_size, new_size };
         assert_eq!(reader.get_consistency_proof(request).await.unwrap_err().code(), code);
@@ -307,24 +312,49 @@ async fn health_follows_readiness() {
     assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
 }
 
+/// What reflection answers.
+async fn reflect(channel: Channel, question: MessageRequest) -> MessageResponse {
+    let question = ServerReflectionRequest { message_request: Some(question), ..Default::default() };
+    let mut client = ServerReflectionClient::new(channel);
+    let answers = client.server_reflection_info(Request::new(stream::iter([question])));
+    answers.await.unwrap().into_inner().next().await.unwrap().unwrap().message_response.unwrap()
+}
+
 /// The names that reflection lists, in the order of the alphabet.
 pub(super) async fn reflected(channel: Channel) -> Vec<String> {
-    use tonic_reflection::pb::v1::ServerReflectionRequest;
-    use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
-    use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
-    use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
-    let mut client = ServerReflectionClient::new(channel);
-    let list = ServerReflectionRequest {
-        message_request: Some(MessageRequest::ListServices(String::new())),
-        ..Default::default()
-    };
-    let mut answers =
-        client.server_reflection_info(Request::new(stream::iter([list]))).await.unwrap().into_inner();
-    let answer = answers.next().await.unwrap().unwrap().message_response.unwrap();
+    let answer = reflect(channel, MessageRequest::ListServices(String::new())).await;
     let MessageResponse::ListServicesResponse(services) = answer else { panic!("{answer:?}") };
     let mut names: Vec<String> = services.service.into_iter().map(|service| service.name).collect();
     names.sort_unstable();
     names
+}
+
+/// The details of an error are readable for clients that learn every type from the server.
+#[tokio::test]
+async fn reflection_describes_what_errors_carry() {
+    let served = Served::start().await;
+    let channel = served.channel().await;
+    let mut wanted: Vec<MessageRequest> = ["Status", "ErrorInfo", "RetryInfo", "RequestInfo", "BadRequest"]
+        .map(|name| MessageRequest::FileContainingSymbol(format!("google.rpc.{name}")))
+        .into();
+    let mut files = std::collections::BTreeSet::new();
+    while let Some(question) = wanted.pop() {
+        let answer = reflect(channel.clone(), question.clone()).await;
+        let MessageResponse::FileDescriptorResponse(described) = answer else {
+            panic!("{question:?}: {answer:?}")
+        };
+        for file in described.file_descriptor_proto {
+            let file = prost_types::FileDescriptorProto::decode(&*file).unwrap();
+            // What a file refers to is there as well.
+            if files.insert(file.name().to_owned()) {
+                wanted.extend(file.dependency.into_iter().map(MessageRequest::FileByFilename));
+            }
+        }
+    }
+    assert!(
+        files.contains("google/protobuf/any.proto") && files.contains("google/protobuf/duration.proto"),
+        "{files:?}"
+    );
 }
 
 #[tokio::test]

@@ -123,7 +123,8 @@ impl VerifiedSession {
             };
             let status = match &one.status {
                 KeyStatus::Unknown => {
-                    "The bundle does not tell whether it was revoked: an audit of the log does.".to_owned()
+                    "Revocation status not included: the key may have been revoked. An audit of the log shows it."
+                        .to_owned()
                 }
                 KeyStatus::NotKnownRevoked { as_of } => format!(
                     "It is not known to be revoked as of the checkpoint of {}, by the word of the sender.",

@@ -159,7 +159,7 @@ pub(super) fn unpinned(shown: &Completeness, pinned: &[VerifyingKey]) -> Option<
 pub(super) fn completeness_notes(pinned: &[VerifyingKey], policy: bool) -> Vec<String> {
     let mut lines = vec![format!("  keys        {}", trust_words(pinned.is_empty()))];
     lines.push(
-        "  revoked     not shown: the file does not tell whether a key was revoked since; an audit does"
+        "  revoked     REVOCATION STATUS NOT INCLUDED: a key may have been revoked since; an audit of the log shows it"
             .to_owned(),
     );
     if !policy {
@@ -190,10 +190,10 @@ pub(super) fn presented_lines(verified: &VerifiedPresentation) -> [String; 2] {
 }
 
 /// What is shown of a key's revocation.
-fn status_words(status: &KeyStatus) -> String {
+pub(in crate::commands) fn status_words(status: &KeyStatus) -> String {
     match status {
         KeyStatus::Unknown => {
-            "not shown: the file does not tell whether the key was revoked; an audit of the log does"
+            "REVOCATION STATUS NOT INCLUDED: the sender did not ask the log, so the key may have been revoked; an audit of the log shows it"
                 .to_owned()
         }
         KeyStatus::NotKnownRevoked { as_of } => format!(
@@ -210,7 +210,7 @@ fn status_words(status: &KeyStatus) -> String {
 }
 
 /// The same for programs.
-pub(super) fn status_json(status: &KeyStatus) -> Value {
+pub(in crate::commands) fn status_json(status: &KeyStatus) -> Value {
     match status {
         KeyStatus::Unknown => serde_json::json!({ "state": "unknown" }),
         KeyStatus::NotKnownRevoked { as_of } => {
