@@ -37,8 +37,7 @@ pub(crate) use connection::testing;
 pub(crate) use connection::{Address, AddressKey, Connection, Origin, is_local};
 pub(crate) use holdings::Resource;
 use pace::LeastPace;
-pub(crate) use pools::Pools;
-use pools::Taken;
+pub(crate) use pools::{Pools, QueueRoom, Taken};
 pub(crate) use time::Clock;
 
 /// Admits the requests of a server. Clones admit to the same places.
@@ -104,9 +103,12 @@ impl Admission {
     fn admit(
         &self,
         call: Call,
-        request: Request,
+        mut request: Request,
         connection: Option<&Arc<Connection>>,
     ) -> Result<Admitted, Error> {
+        if call.is_stream {
+            request.extensions_mut().insert(QueueRoom::new(&self.pools, connection));
+        }
         let is_whole = request.body().is_end_stream();
         let place = match is_whole || call.is_stream {
             true => Some(self.pools.take(call.place, 1, connection)?),

@@ -1,6 +1,7 @@
 //! The HTTP side: every route, what they share, and the document that describes them.
 
 mod entries;
+mod heavy;
 mod ops;
 mod proofs;
 mod submit;

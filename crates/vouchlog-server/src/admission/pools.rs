@@ -21,7 +21,8 @@ use super::holdings::Resource;
 use crate::config::ServerConfig;
 use crate::limits::{
     MAX_OPERATIONS, MIN_SHARE_BYTES, OPERATIONS_BYTES, RETRY_AFTER, SHARE_ALONE, SHARE_OF_ADDRESS,
-    SHARE_OF_CONNECTION, SHARE_OF_CONNECTION_STREAMS, SHARE_OF_CONNECTION_WAITING, SHORT,
+    SHARE_OF_CONNECTION, SHARE_OF_CONNECTION_QUEUED, SHARE_OF_CONNECTION_STREAMS,
+    SHARE_OF_CONNECTION_WAITING, SHORT,
 };
 use crate::metrics::ServerMetrics;
 
@@ -57,6 +58,7 @@ impl Pools {
                 Resource::Streams => (config.max_streams, SHARE_OF_CONNECTION_STREAMS, 1),
                 Resource::Waiting => (config.max_waiting_bodies, SHARE_OF_CONNECTION_WAITING, 1),
                 Resource::BodyBytes => (config.body_bytes, SHARE_OF_CONNECTION, MIN_SHARE_BYTES),
+                Resource::QueuedBytes => (config.queued_bytes, SHARE_OF_CONNECTION_QUEUED, MIN_SHARE_BYTES),
                 Resource::AnswerBytes => (config.answer_bytes, SHARE_OF_CONNECTION, MIN_SHARE_BYTES),
                 Resource::OperationsBytes => (OPERATIONS_BYTES, SHARE_OF_CONNECTION, MIN_SHARE_BYTES),
             };
@@ -90,7 +92,9 @@ impl Pools {
         let why = match resource {
             Resource::Streams => "too many calls are open: close one, or retry later",
             Resource::Waiting => "too many requests wait for their bodies: retry the same request later",
-            Resource::BodyBytes => "too many bytes of requests in flight: retry the same request later",
+            Resource::BodyBytes | Resource::QueuedBytes => {
+                "too many bytes of requests in flight: retry the same request later"
+            }
             Resource::AnswerBytes | Resource::OperationsBytes => {
                 "too many bytes of answers are unread: read them, and retry later"
             }
@@ -115,6 +119,31 @@ impl Pools {
     }
 }
 
+/// Where a stream takes room for its requests that are read and not answered.
+#[derive(Clone)]
+pub(crate) struct QueueRoom {
+    pools: Arc<Pools>,
+    connection: Option<Arc<Connection>>,
+}
+
+impl QueueRoom {
+    pub(super) fn new(pools: &Arc<Pools>, connection: Option<&Arc<Connection>>) -> Self {
+        Self { pools: Arc::clone(pools), connection: connection.cloned() }
+    }
+
+    /// Takes so many bytes, if there are as many.
+    pub(crate) fn take(&self, bytes: usize) -> Option<Taken> {
+        let (pools, connection) = (Arc::clone(&self.pools), self.connection.clone());
+        let mut taken = Taken { pools, connection, resource: Resource::QueuedBytes, amount: 0 };
+        taken.fits(bytes).then_some(taken)
+    }
+
+    /// Counts a call that ends for lack of room, and says it to the caller.
+    pub(crate) fn refuse(&self) -> Error {
+        self.pools.refuse(Resource::QueuedBytes)
+    }
+}
+
 /// What was taken. Given back when it is dropped.
 pub(crate) struct Taken {
     pools: Arc<Pools>,
@@ -126,15 +155,20 @@ pub(crate) struct Taken {
 impl Taken {
     /// Takes so much more, or nothing.
     pub(crate) fn grow(&mut self, more: usize) -> Result<(), Error> {
+        if self.fits(more) { Ok(()) } else { Err(self.pools.refuse(self.resource)) }
+    }
+
+    /// Takes so much more, if it may have that.
+    fn fits(&mut self, more: usize) -> bool {
         let pool = self.pools.pool(self.resource);
         let fitting = |used: usize| used.checked_add(more).filter(|used| *used <= pool.total);
         let used = pool.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fitting);
         if Resource::BYTES.contains(&self.resource) && self.pools.is_short(self.resource) {
             self.pools.shortage.notify_one();
         }
-        let Ok(used) = used else { return Err(self.pools.refuse(self.resource)) };
+        let Ok(used) = used else { return false };
         self.amount += more;
-        let Some(connection) = &self.connection else { return Ok(()) };
+        let Some(connection) = &self.connection else { return true };
         let free = pool.total - used;
         let held = connection.holdings().add(self.resource, more);
         if held == more {
@@ -146,11 +180,10 @@ impl Taken {
         let is_fair = held <= of_connection.max(pool.least)
             && (connection.address().is_shared()
                 || held_by_address <= (free / SHARE_OF_ADDRESS).max(pool.least));
-        if is_fair {
-            return Ok(());
+        if !is_fair {
+            self.shrink(more);
         }
-        self.shrink(more);
-        Err(self.pools.refuse(self.resource))
+        is_fair
     }
 
     /// Gives so much back.

@@ -9,6 +9,7 @@ use vouchlog_proto::v1;
 use vouchlog_stream::StreamId;
 
 use super::{pipeline, refused};
+use crate::admission::QueueRoom;
 use crate::log::AnyLog;
 use crate::status::status;
 
@@ -43,7 +44,9 @@ impl v1::gateway_server::Gateway for Gateway {
         &self,
         request: Request<Streaming<v1::AppendRequest>>,
     ) -> Result<Response<Self::AppendStreamStream>, Status> {
-        let answers = pipeline::answers(self.log.clone(), request.into_inner(), self.stopping.clone());
+        let room = request.extensions().get::<QueueRoom>().cloned();
+        let requests = (request.into_inner(), room);
+        let answers = pipeline::answers(self.log.clone(), requests, self.stopping.clone());
         Ok(Response::new(answers.boxed()))
     }
 
