@@ -66,3 +66,48 @@ async fn pages_of_other_names_cannot_write() {
 async fn hostile_logs_are_found_out() {
     are_withstood(&["logs"], 50).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_asks_for_hours_gets_none() {
+    are_withstood(&["waits: a log that asks to come back in 2099"], 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hostile_witness_costs_its_cosignature_alone() {
+    let words = ["has seen 9", "witness that answers", "witness that is silent"];
+    are_withstood(&words, 6).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn broken_grpc_is_refused() {
+    let whole =
+        ["to Append", "to OpenStream", "to Enrol", "to AddCheckpoint", "grpc: compressed", "announced"];
+    let endless =
+        ["grpc: partial messages on AppendStream", "grpc: health watched", "questions to reflection"];
+    are_withstood(&[&whole[..], &endless].concat(), 35).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bombs_of_gzip_take_no_memory() {
+    are_withstood(&["gzip"], 11).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn held_requests_hold_up_no_log() {
+    let bodies = ["bodies, POST /add", "bodies, gRPC AppendStream", "holds: slow chunks"];
+    let answers = ["HTTP/2 readers of entries", "holds: pipelines of entries"];
+    let connections = ["holds: thousands of idle", "holds: a preface and no settings"];
+    are_withstood(&[&bodies[..], &answers, &connections].concat(), 7).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn held_requests_hold_up_no_collector() {
+    are_withstood(&["bodies, POST /v1/traces", "holds: stalled bodies without", "holds: seventeen"], 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn floods_leave_a_good_client_its_share() {
+    let requests = ["floods: the house stream", "floods: entries", "floods: exports without a token"];
+    let connections = ["come and go at the witness", "reset at the collector"];
+    are_withstood(&[&requests[..], &connections].concat(), 6).await;
+}

@@ -18,8 +18,8 @@ pub const MAX_QUEUED_HOUSE_STATEMENTS: usize = MAX_BATCH_STATEMENTS / 2;
 /// 10 s for each; callers leave earlier.
 pub const MAX_QUEUED_ENROLMENTS: usize = 64;
 
-/// Requests that may wait for their batch.
-pub const MAX_QUEUED_REQUESTS: usize = 65_536;
+/// Requests that may wait for their batch: two batches. One takes 1.5 kB beside its statements, so all of them 25 MB.
+pub const MAX_QUEUED_REQUESTS: usize = 2 * MAX_BATCH_REQUESTS;
 
 /// The shortest wait that a rejected caller is given.
 pub const RETRY_AFTER: Duration = Duration::from_millis(250);

@@ -32,6 +32,7 @@ use vouchlog_runtime::charge;
 use crate::config::ServerConfig;
 use crate::metrics::ServerMetrics;
 use account::Account;
+pub(crate) use account::QueueRoom;
 use answer::{AnswerBody, Sending};
 use body::{Arrival, ArrivingBody};
 pub(crate) use call::{Call, Form};
@@ -41,7 +42,7 @@ pub(crate) use connection::testing;
 pub(crate) use connection::{Address, AddressKey, Connection, Origin, is_local};
 pub(crate) use holdings::Resource;
 use pace::LeastPace;
-pub(crate) use pools::Pools;
+pub(crate) use pools::{Pools, Taken};
 pub(crate) use time::Clock;
 
 /// Admits the requests of a server. Clones admit to the same places.
@@ -94,7 +95,10 @@ impl Admission {
         Ok(Response::from_parts(head, Body::new(AnswerBody::new(body, sending)?)))
     }
 
-    fn admit(&self, call: Call, request: Request, account: &Arc<Account>) -> Result<Request, Error> {
+    fn admit(&self, call: Call, mut request: Request, account: &Arc<Account>) -> Result<Request, Error> {
+        if call.is_stream {
+            request.extensions_mut().insert(QueueRoom::of(account));
+        }
         let is_whole = request.body().is_end_stream();
         match is_whole || call.is_stream {
             true => account.take_place(call.place)?,

@@ -26,8 +26,14 @@ pub struct ServerConfig {
     pub max_waiting_bodies: usize,
     /// Bytes of bodies at a time that are not whole, or not answered.
     pub body_bytes: usize,
+    /// Bytes at a time of the requests of streams that are read and not answered. A stream that finds no room for one is not read until
+    /// another of its requests is answered.
+    pub queued_bytes: usize,
     /// Bytes of answers at a time that clients have not read.
     pub answer_bytes: usize,
+    /// Bytes that clients may send before they are read, over HTTP/2 connections: each new one gets a part of what is left as its
+    /// flow-control window, and 64 KiB, the protocol's least, when nothing is.
+    pub window_bytes: usize,
     /// The longest pause of a body, or of a message of a stream once it has begun.
     pub body_idle_timeout: Duration,
     /// Bytes a second that a body, or such a message, has to come with on average.
@@ -62,7 +68,9 @@ impl Default for ServerConfig {
             max_streams: limits::MAX_STREAMS,
             max_waiting_bodies: limits::MAX_WAITING_BODIES,
             body_bytes: limits::BODY_BYTES,
+            queued_bytes: limits::QUEUED_BYTES,
             answer_bytes: limits::ANSWER_BYTES,
+            window_bytes: limits::WINDOW_BYTES,
             body_idle_timeout: limits::BODY_IDLE_TIMEOUT,
             min_body_rate: limits::MIN_BODY_RATE,
             answer_timeout: limits::ANSWER_TIMEOUT,

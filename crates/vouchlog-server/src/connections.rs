@@ -30,7 +30,7 @@ use vouchlog_access::CertificateNames;
 
 use crate::admission::Connection;
 use crate::config::ServerConfig;
-use crate::limits::{ACCEPT_PAUSE, CONNECTION_WINDOW, FAREWELL, MAX_HEADER_BYTES, STREAM_WINDOW};
+use crate::limits::{ACCEPT_PAUSE, FAREWELL, MAX_HEADER_BYTES, STREAM_WINDOW};
 use crate::peer::Peer;
 use crate::room::{Place, Port, Room};
 use crate::tls::{Secured, Tls};
@@ -67,7 +67,11 @@ pub(crate) async fn accept(listener: TcpListener, serving: Serving, config: &Ser
         // Answers are whole messages; holding back a short one gains nothing. A socket that is gone says so when read.
         let _ = stream.set_nodelay(true);
         let (handshake_timeout, header_timeout) = (config.handshake_timeout, config.header_timeout);
-        let (serving, builder) = (serving.clone(), builder.clone());
+        let (serving, mut builder) = (serving.clone(), builder.clone());
+        builder
+            .http2()
+            .initial_stream_window_size(STREAM_WINDOW.min(place.window()))
+            .initial_connection_window_size(place.window());
         let accepted = Accepted { serving, builder, handshake_timeout, header_timeout, place };
         connections.spawn(accepted.run(stream, address));
     }
@@ -206,8 +210,6 @@ fn builder(config: &ServerConfig) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(config.max_streams_per_connection)
         .max_header_list_size(MAX_HEADER_BYTES)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(config.keepalive_interval)
         .keep_alive_timeout(config.keepalive_timeout);
     builder

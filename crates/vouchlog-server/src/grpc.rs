@@ -19,7 +19,6 @@ use tonic_health::pb::health_server::{self, HealthServer};
 use tower_http::catch_panic::CatchPanicLayer;
 use vouchlog_api::{AnyWitness, Error};
 use vouchlog_proto::limits::{MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES, MAX_WITNESS_REQUEST_BYTES};
-use vouchlog_proto::v1::FILE_DESCRIPTOR_SET;
 use vouchlog_proto::v1::gateway_server::{self, GatewayServer};
 use vouchlog_proto::v1::log_server::{self, LogServer};
 use vouchlog_proto::v1::witness_server::{self, WitnessServer};
@@ -27,17 +26,8 @@ use vouchlog_proto::v1::witness_server::{self, WitnessServer};
 use crate::health::Health;
 use crate::limits::MAX_OPERATIONS_BYTES;
 use crate::log::AnyLog;
+use crate::services::DESCRIPTORS;
 use crate::status::{blame_caller, bug, status};
-
-/// What may be served here, for reflection and for the names of metrics.
-pub(crate) const DESCRIPTORS: [&[u8]; 5] = [
-    FILE_DESCRIPTOR_SET,
-    tonic_health::pb::FILE_DESCRIPTOR_SET,
-    // The details of errors: `google.rpc.ErrorInfo` and its like.
-    tonic_types::pb::FILE_DESCRIPTOR_SET,
-    tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
-    tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
-];
 
 /// All services of a log. Open-ended streams end when `stopping` is cancelled.
 pub(crate) fn log_router(log: &AnyLog, health: &Arc<dyn Health>, stopping: CancellationToken) -> Router {

@@ -3,6 +3,7 @@
 mod bodies;
 mod entries;
 mod exposition;
+mod heavy;
 mod ops;
 mod proofs;
 mod submit;

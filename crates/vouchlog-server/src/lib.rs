@@ -42,6 +42,7 @@ mod reads;
 mod request;
 mod room;
 mod serve;
+mod services;
 mod status;
 #[cfg(test)]
 mod tests;

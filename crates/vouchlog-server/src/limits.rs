@@ -29,6 +29,10 @@ pub const MAX_WAITING_BODIES: usize = 4_096;
 /// Bytes of bodies that are not whole, or not answered: 48 MiB. Sixty of the longest messages, or thousands of usual ones.
 pub const BODY_BYTES: usize = 48 * 1024 * 1024;
 
+/// Bytes in memory of the requests of streams that are read and not answered: 32 MiB. Statements that wait for their batch take 10 MiB,
+/// and each is there twice while the log may push back on it.
+pub const QUEUED_BYTES: usize = 32 * 1024 * 1024;
+
 /// Bytes of answers that clients have not read: 48 MiB.
 pub const ANSWER_BYTES: usize = 48 * 1024 * 1024;
 
@@ -54,6 +58,9 @@ pub(crate) const SHARE_OF_CONNECTION_WAITING: usize = 64;
 
 /// A connection may have a 32nd of the free calls without an end. A gateway needs one.
 pub(crate) const SHARE_OF_CONNECTION_STREAMS: usize = 32;
+
+/// A connection may have a quarter of the free bytes for requests of streams: at first eight of the longest.
+pub(crate) const SHARE_OF_CONNECTION_QUEUED: usize = 4;
 
 /// An address may hold half of what is free of anything, so that alone it gets a third of all. Addresses that many clients come from
 /// have no share: this machine's, and those of [`ServerConfig::proxies`](crate::ServerConfig::proxies).
@@ -176,11 +183,20 @@ pub(crate) const MAX_OPERATIONS_BYTES: usize = 4 * 1024;
 /// The longest header block, and for HTTP/1.1 the read buffer that has to hold it.
 pub(crate) const MAX_HEADER_BYTES: u32 = 32 * 1024;
 
-/// Flow-control window of one HTTP/2 stream: a whole request of the usual 256 to 4,096 statements without waiting.
+/// The largest flow-control window of one HTTP/2 stream: a whole request of the usual 256 to 4,096 statements without waiting.
 pub(crate) const STREAM_WINDOW: u32 = 256 * 1024;
 
-/// Flow-control window of one HTTP/2 connection, which bounds what it can make the server hold unread.
+/// The largest flow-control window of one HTTP/2 connection, which bounds what it can make the server hold unread.
 pub(crate) const CONNECTION_WINDOW: u32 = 1024 * 1024;
+
+/// The smallest: what every HTTP/2 connection begins with (RFC 9113 section 6.9.2). It carries 1 MB/s over 60 ms.
+pub(crate) const MIN_CONNECTION_WINDOW: u32 = 65_535;
+
+/// Bytes of the windows of all connections together: 64 MiB, and the smallest window of those that come when it is used up.
+pub const WINDOW_BYTES: usize = 64 * 1024 * 1024;
+
+/// A connection's window is a 64th of what is left of these, so that the first ones have the largest.
+pub(crate) const SHARE_OF_WINDOWS: usize = 64;
 
 /// The longest request id that is taken from a caller. UUIDs have 36 bytes, the ids of common proxies up to 100.
 pub(crate) const MAX_REQUEST_ID_BYTES: usize = 128;

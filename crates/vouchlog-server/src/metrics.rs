@@ -16,7 +16,7 @@ use prost_types::FileDescriptorSet;
 use tonic::Code;
 use vouchlog_runtime::metrics::{Gauge, register, register_as};
 
-use crate::grpc::DESCRIPTORS;
+use crate::services::DESCRIPTORS;
 
 /// The server's metrics. Clones count together.
 #[derive(Clone)]

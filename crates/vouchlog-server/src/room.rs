@@ -16,8 +16,8 @@ use crate::admission::{Address, AddressKey, Clock, Connection, Origin, Pools, Re
 use crate::config::ServerConfig;
 use crate::descriptors::Descriptors;
 use crate::limits::{
-    LEAVING_AT_ONCE, MAX_LEAVING, MIN_CONNECTIONS_OF_ADDRESS, PATIENCE_WHEN_SHORT, QUIET_AFTER, RELIEF,
-    SHARE_OF_ADDRESS,
+    CONNECTION_WINDOW, LEAVING_AT_ONCE, MAX_LEAVING, MIN_CONNECTION_WINDOW, MIN_CONNECTIONS_OF_ADDRESS,
+    PATIENCE_WHEN_SHORT, QUIET_AFTER, RELIEF, SHARE_OF_ADDRESS, SHARE_OF_WINDOWS,
 };
 use crate::metrics::ServerMetrics;
 use crate::tls::Tls;
@@ -28,6 +28,8 @@ pub(crate) struct Room {
     descriptors: Option<Descriptors>,
     proxies: Vec<AddressKey>,
     answer_timeout: Duration,
+    /// Bytes of all windows together.
+    windows: usize,
     clock: Clock,
     metrics: ServerMetrics,
     open: Mutex<Open>,
@@ -41,6 +43,8 @@ struct Open {
     next: u64,
     /// Those that were told to make room and have not yet.
     leaving: usize,
+    /// Bytes of their windows.
+    windows: usize,
 }
 
 /// What connections come to.
@@ -60,9 +64,15 @@ pub(crate) struct Place {
     number: u64,
     key: AddressKey,
     connection: Arc<Connection>,
+    window: u32,
 }
 
 impl Place {
+    /// Bytes that the client may send before they are read, if it speaks HTTP/2.
+    pub(crate) fn window(&self) -> u32 {
+        self.window
+    }
+
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.connection
     }
@@ -82,6 +92,7 @@ impl Room {
             descriptors: config.max_descriptors.and_then(Descriptors::new),
             proxies: config.proxies.iter().copied().map(AddressKey::of).collect(),
             answer_timeout: config.answer_timeout,
+            windows: config.window_bytes,
             clock: Clock::new(),
             metrics,
             open: Mutex::default(),
@@ -109,8 +120,9 @@ impl Room {
         let number = open.next;
         open.next += 1;
         open.connections.insert(number, Arc::clone(&connection));
+        let window = open.window(self.windows);
         self.metrics.connections.inc();
-        Some(Place { room: Arc::clone(self), number, key, connection })
+        Some(Place { room: Arc::clone(self), number, key, connection, window })
     }
 
     /// Counts a TLS handshake that did not come to its end.
@@ -207,8 +219,17 @@ impl Room {
 }
 
 impl Open {
+    /// The window of one more connection, of so many bytes for all. It cannot be taken back, so the next one gets less.
+    fn window(&mut self, total: usize) -> u32 {
+        let share = total.saturating_sub(self.windows) / SHARE_OF_WINDOWS;
+        let window = u32::try_from(share).unwrap_or(u32::MAX).clamp(MIN_CONNECTION_WINDOW, CONNECTION_WINDOW);
+        self.windows += window as usize;
+        window
+    }
+
     fn leave(&mut self, place: &Place) {
         self.connections.remove(&place.number);
+        self.windows -= place.window as usize;
         if place.connection.is_leaving() {
             self.leaving -= 1;
         }
@@ -276,7 +297,23 @@ mod tests {
         assert_eq!(leaving, [false, false, true]);
         drop((held, newcomer, busy));
         let open = room.open.lock();
-        assert!(open.connections.is_empty() && open.addresses.is_empty() && open.leaving == 0);
+        assert!(open.connections.is_empty() && open.addresses.is_empty());
+        assert_eq!((open.leaving, open.windows), (0, 0));
+    }
+
+    /// 8,192 connections could once have a server hold 8 GiB that it had not read.
+    #[test]
+    fn windows_share_one_budget_and_give_it_back() {
+        let room = room(1_000);
+        let held: Vec<Place> = (0..1_000).map_while(|_| enter(&room, "127.0.0.1:1")).collect();
+        let windows: Vec<u32> = held.iter().map(Place::window).collect();
+        assert_eq!((windows.len(), windows[0]), (1_000, CONNECTION_WINDOW));
+        assert!(windows.is_sorted_by(|earlier, later| earlier >= later));
+        let beyond_least: u32 = windows.iter().map(|window| window - MIN_CONNECTION_WINDOW).sum();
+        assert!(beyond_least as usize <= crate::limits::WINDOW_BYTES, "{beyond_least}");
+        assert_eq!(windows[999], MIN_CONNECTION_WINDOW);
+        drop(held);
+        assert_eq!(enter(&room, "127.0.0.1:1").unwrap().window(), CONNECTION_WINDOW);
     }
 
     #[test]

@@ -266,6 +266,7 @@ fn of_admin(config: &ServerConfig) -> ServerConfig {
         max_streams: MAX_ADMIN_CONNECTIONS,
         body_bytes: ADMIN_BYTES,
         answer_bytes: ADMIN_BYTES,
+        window_bytes: ADMIN_BYTES,
         ..config.clone()
     }
 }

@@ -40,8 +40,6 @@ impl Target {
 pub struct Context {
     /// The server under attack; for a command, where nothing listens.
     pub to: SocketAddr,
-    /// Its process.
-    pub pid: Option<u32>,
     /// The attacker's token, if the server demands one: it is an emitter gone bad, of services and sessions of its own.
     pub token: Option<String>,
     /// The log's vkey.
@@ -94,13 +92,13 @@ impl Seen {
 type Run = Arc<dyn Fn(Context) -> BoxFuture<'static, Result<Seen>> + Send + Sync>;
 
 /// How often an attack is carried out while the good client is measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pace {
     /// Once; it lasts as long as [`Context::lasts`] by itself.
     Lasting,
-    /// Again and again in the long form, once in the short one, and there beside others of its class.
+    /// Beside others of its class: again and again in the long form, once in the short one.
     Repeated,
-    /// The same, and never beside others: it takes a server's memory.
+    /// The same, and never beside others: it takes a server's memory. In the long form, beside itself.
     Alone,
 }
 
@@ -115,6 +113,8 @@ pub struct Attack {
     pub target: Target,
     /// How often it is carried out.
     pub pace: Pace,
+    /// What a server may have in memory during it, in bytes, in place of the bound on growth.
+    pub max_resident: Option<u64>,
     run: Run,
 }
 
@@ -155,7 +155,12 @@ impl Attack {
         R: Future<Output = Result<Seen>> + Send + 'static,
     {
         let run: Run = Arc::new(move |context| Box::pin(run(context)));
-        Self { class, name, target, pace, run }
+        Self { class, name, target, pace, max_resident: None, run }
+    }
+
+    /// The same, judged by what the server has in memory, and not by how much that grew.
+    pub(crate) fn within(self, max_resident: u64) -> Self {
+        Self { max_resident: Some(max_resident), ..self }
     }
 
     /// Carries it out once.

@@ -6,7 +6,7 @@ mod files;
 mod floods;
 mod frames;
 mod grpc;
-mod holds;
+pub(crate) mod holds;
 mod http1;
 mod json;
 mod logs;

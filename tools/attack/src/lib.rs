@@ -12,10 +12,11 @@ pub mod report;
 mod wire;
 mod world;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
 use vouchlog_faults::program::Program;
 
@@ -25,15 +26,17 @@ pub use report::{Report, Row};
 
 use classes::commands::NOWHERE;
 use process::Sampler;
-use report::{MAX_GROWTH, SLACK_DESCRIPTORS};
+use report::{MAX_GROWTH, MB, SLACK_DESCRIPTORS};
 use world::Subject;
 
 /// How much longer than it should an attack may take before it is given up: more than the most patient command is given.
 const OVERTIME: Duration = Duration::from_secs(300);
 /// How long a server may take to let go of an attacker's descriptors: longer than it waits for a head.
 const SETTLING: Duration = Duration::from_secs(15);
-/// Repetitions of an attack at once in the long form, and attacks side by side in the short one.
+/// Attacks of one class side by side, and repetitions of one that has none beside it.
 const AT_ONCE: usize = 4;
+/// Commands side by side: most of them wait.
+const COMMANDS_AT_ONCE: usize = 8;
 
 /// What is run, and how.
 #[derive(Clone, Debug)]
@@ -67,16 +70,29 @@ pub fn chosen(only: &[String]) -> Result<Vec<Attack>> {
     Ok(chosen)
 }
 
+/// The same, those of one class with one target and pace one after the other.
+fn in_groups(mut attacks: Vec<Attack>) -> Vec<Attack> {
+    let mut classes = Vec::new();
+    for attack in &attacks {
+        if !classes.contains(&attack.class) {
+            classes.push(attack.class);
+        }
+    }
+    let place = |attack: &Attack| classes.iter().position(|class| *class == attack.class);
+    attacks.sort_by_key(|attack| (place(attack), attack.target, attack.pace));
+    attacks
+}
+
 /// Carries out attacks one after the other. `tell` is given each row as it ends.
 pub async fn run(settings: &Settings, mut tell: impl FnMut(&Row)) -> Result<Report> {
-    let attacks = chosen(&settings.only)?;
+    let attacks = in_groups(chosen(&settings.only)?);
     process::raise_descriptor_limit()?;
     let folder = tempfile::tempdir()?;
     let mut subjects = BTreeMap::new();
     let mut report = Report { rows: Vec::new(), judges_latency: !settings.is_short };
-    // In the short form, inputs of one class are sent side by side and share one measurement.
-    let groups = attacks.chunk_by(|one, next| settings.is_short && one.goes_with(next));
-    for group in groups {
+    let mut quiet_times = BTreeMap::new();
+    // Inputs of one class are sent side by side and share one measurement.
+    for group in attacks.chunk_by(Attack::goes_with) {
         let Some(first) = group.first() else { continue };
         if first.target != Target::Command && !subjects.contains_key(&first.target) {
             let subject = Subject::start(&settings.program, folder.path(), first.target).await?;
@@ -85,7 +101,6 @@ pub async fn run(settings: &Settings, mut tell: impl FnMut(&Row)) -> Result<Repo
         let subject = subjects.get_mut(&first.target);
         let context = Context {
             to: subject.as_ref().map_or(NOWHERE, |subject| subject.places.main),
-            pid: subject.as_ref().map(|subject| subject.pid),
             token: subject.as_ref().and_then(|subject| subject.token.clone()),
             vkey: world::log_vkey(),
             lasts: settings.lasts,
@@ -94,7 +109,14 @@ pub async fn run(settings: &Settings, mut tell: impl FnMut(&Row)) -> Result<Repo
             folder: folder.path().to_owned(),
         };
         let rows = match subject {
-            Some(subject) => on_server(group, subject, context).await,
+            Some(subject) => {
+                // What is quiet is measured once for a class.
+                let before = match quiet_times.entry((first.class, first.target)) {
+                    Entry::Occupied(before) => before.into_mut(),
+                    Entry::Vacant(place) => place.insert(quiet(subject, &context).await),
+                };
+                on_server(group, subject, before, &context).await
+            }
             None => on_commands(group, context).await,
         };
         let rows = rows.with_context(|| format!("{} / {}", first.class, first.name))?;
@@ -109,14 +131,33 @@ pub async fn run(settings: &Settings, mut tell: impl FnMut(&Row)) -> Result<Repo
     Ok(report)
 }
 
-/// Carries out each of them, as many at a time as go side by side; what they saw, in their order.
+/// Carries out each of them, as many at a time as go side by side; what they saw, in their order. In the long form again and again until
+/// the time is over, unless they last by themselves.
 async fn all_seen(group: &[Attack], context: &Context, begin: Instant) -> Result<Vec<Seen>> {
-    let each = group.iter().map(|attack| carry_out(attack, context, begin));
-    futures::stream::iter(each).buffered(AT_ONCE).try_collect().await
+    let is_once = context.is_short || group.iter().any(|attack| attack.pace == Pace::Lasting);
+    if is_once {
+        return seen_once(group, context, AT_ONCE).await;
+    }
+    let alone = std::iter::repeat_n(group, AT_ONCE.div_ceil(group.len().max(1))).flatten().cloned();
+    let round: Vec<Attack> = alone.collect();
+    let mut all = vec![Seen::default(); group.len()];
+    while begin.elapsed() < context.lasts {
+        let seen = seen_once(&round, context, AT_ONCE).await?;
+        for (nth, seen) in seen.into_iter().enumerate() {
+            let sum = &mut all[nth % group.len()];
+            *sum = Seen { sent: sum.sent + seen.sent, ..std::mem::take(sum) }.with(seen.complaint);
+        }
+    }
+    Ok(all)
+}
+
+async fn seen_once(group: &[Attack], context: &Context, at_once: usize) -> Result<Vec<Seen>> {
+    let each = group.iter().map(|attack| with_overtime(attack, context.clone()));
+    futures::stream::iter(each).buffered(at_once).try_collect().await
 }
 
 async fn on_commands(group: &[Attack], context: Context) -> Result<Vec<Row>> {
-    let seen = all_seen(group, &context, Instant::now()).await?;
+    let seen = seen_once(group, &context, COMMANDS_AT_ONCE).await?;
     let row = |(attack, seen): (&Attack, Seen)| Row {
         class: attack.class,
         name: attack.name.clone(),
@@ -125,6 +166,7 @@ async fn on_commands(group: &[Attack], context: Context) -> Result<Vec<Row>> {
         before: None,
         during: None,
         growth: seen.peak.unwrap_or_default(),
+        resident: seen.peak.unwrap_or_default(),
         descriptors: None,
         complaints: seen.complaint.into_iter().collect(),
     };
@@ -140,23 +182,32 @@ async fn with_overtime(attack: &Attack, context: Context) -> Result<Seen> {
     }
 }
 
-async fn on_server(group: &[Attack], subject: &mut Subject, context: Context) -> Result<Vec<Row>> {
+async fn on_server(
+    group: &[Attack],
+    subject: &mut Subject,
+    before: &Met,
+    context: &Context,
+) -> Result<Vec<Row>> {
     let pid = subject.pid;
-    let before = quiet(subject, &context).await;
     let (resident, open) = (process::resident(pid)?, process::descriptors(pid)?);
     let sampler = Sampler::start(pid);
     let begin = Instant::now();
-    let seen = all_seen(group, &context, begin).await?;
+    let seen = all_seen(group, context, begin).await?;
     subject.good.another_round().await;
     let during = subject.good.met(begin);
     let mut shared: Vec<String> = subject.complaint().into_iter().collect();
     let left = settled(pid, open).await.unwrap_or(open);
-    let growth = sampler.peak().saturating_sub(resident);
+    let peak = sampler.peak();
+    let growth = peak.saturating_sub(resident);
     if let Some(error) = &during.first_error {
         shared.push(format!("{} of {} good requests failed: {error}", during.errors, during.requests));
     }
-    if growth >= MAX_GROWTH {
-        shared.push(format!("memory grew by {} MiB", growth >> 20));
+    match group.iter().find_map(|attack| attack.max_resident) {
+        Some(most) if peak > most => {
+            shared.push(format!("it had {} MB in memory, more than {}", peak / MB, most / MB));
+        }
+        None if growth >= MAX_GROWTH => shared.push(format!("memory grew by {} MB", growth / MB)),
+        _ => {}
     }
     if left > open + SLACK_DESCRIPTORS {
         shared.push(format!("{left} descriptors are left of {open} before"));
@@ -169,6 +220,7 @@ async fn on_server(group: &[Attack], subject: &mut Subject, context: Context) ->
         before: Some(before.clone()),
         during: Some(during.clone()),
         growth,
+        resident: peak,
         descriptors: Some((open, left)),
         complaints: seen.complaint.into_iter().chain(shared.iter().cloned()).collect(),
     };
@@ -182,25 +234,6 @@ async fn quiet(subject: &Subject, context: &Context) -> Met {
         tokio::time::sleep(context.lasts).await;
     }
     subject.good.met(begin)
-}
-
-/// Once, or in the long form again and again until its time is over.
-async fn carry_out(attack: &Attack, context: &Context, begin: Instant) -> Result<Seen> {
-    if attack.pace == Pace::Lasting || context.is_short {
-        return with_overtime(attack, context.clone()).await;
-    }
-    let repeat = || async {
-        let mut all = Seen::default();
-        while begin.elapsed() < context.lasts {
-            let seen = with_overtime(attack, context.clone()).await?;
-            all = Seen { sent: all.sent + seen.sent, ..all }.with(seen.complaint);
-        }
-        Ok::<_, anyhow::Error>(all)
-    };
-    let all = futures::future::try_join_all((0..AT_ONCE).map(|_| repeat())).await?;
-    all.into_iter()
-        .reduce(|a, b| Seen { sent: a.sent + b.sent, ..a }.with(b.complaint))
-        .ok_or_else(|| anyhow!("nothing was carried out"))
 }
 
 /// Waits until the process has no more descriptors than before; how many it has in the end.
@@ -233,5 +266,15 @@ mod tests {
             );
         }
         assert!(chosen(&["no such attack".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn groups_hold_each_attack_once_and_are_as_large_as_can_be() {
+        let (all, grouped) = (attacks(), in_groups(attacks()));
+        let names = |attacks: &[Attack]| attacks.iter().map(|it| it.name.clone()).collect::<BTreeSet<_>>();
+        assert_eq!((names(&all), all.len()), (names(&grouped), grouped.len()));
+        let kind = |attack: &Attack| (attack.class, attack.target, attack.pace);
+        let groups = grouped.chunk_by(|one, next| kind(one) == kind(next)).count();
+        assert_eq!(groups, grouped.iter().map(kind).collect::<BTreeSet<_>>().len());
     }
 }

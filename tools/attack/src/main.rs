@@ -1,11 +1,12 @@
 //! `vouchlog-attack`: attacks `vouchlog` and prints what became of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
+use serde_json::Value;
 use vouchlog_attack::{Settings, overload};
 use vouchlog_faults::program::Program;
 
@@ -14,7 +15,7 @@ use vouchlog_faults::program::Program;
 #[command(
     version,
     after_help = "Examples:\n  vouchlog-attack --short\n  vouchlog-attack --only holds --only grpc --seconds 30\n  \
-                  vouchlog-attack overload --seconds 600"
+                  vouchlog-attack --seconds 5 --report reports\n  vouchlog-attack overload --seconds 600 --report reports"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -25,7 +26,7 @@ struct Cli {
     /// A class, or a part of attacks' names; may be repeated [default: all]
     #[arg(long, value_name = "CLASS")]
     only: Vec<String>,
-    /// How long each attack lasts, in seconds; of `overload`, each of its phases [default: 10; short form: 2]
+    /// How long an attack lasts, in seconds; of `overload`, the time at twice the capacity [default: 10; short form: 2]
     #[arg(long, global = true, value_name = "N")]
     seconds: Option<u64>,
     /// Smaller numbers, each input once, latencies not judged
@@ -34,13 +35,16 @@ struct Cli {
     /// Print JSON instead of a table
     #[arg(long, global = true)]
     json: bool,
+    /// Write the table and the JSON into this directory as well
+    #[arg(long, global = true, value_name = "DIR")]
+    report: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 enum Command {
     /// List the attacks
     List,
-    /// Find a log's capacity, then offer it twice as much: what is admitted must not become slow
+    /// Hold thousands of connections; find a log's capacity, then offer it twice as much: what is admitted must not become slow
     Overload,
 }
 
@@ -68,11 +72,8 @@ async fn run(cli: Cli) -> Result<bool> {
     let lasts = Duration::from_secs(cli.seconds.unwrap_or(if cli.short { 2 } else { 10 }));
     if let Some(Command::Overload) = cli.command {
         let report = overload::run(&program, lasts).await?;
-        if cli.json {
-            println!("{:#}", report.json());
-        } else {
-            print!("{}", report.markdown());
-        }
+        let texts = (report.markdown(), report.json());
+        show("overload", &texts, (cli.json, cli.report.as_deref()))?;
         return Ok(report.holds());
     }
     let settings = Settings { program, only: cli.only, lasts, is_short: cli.short };
@@ -83,10 +84,20 @@ async fn run(cli: Cli) -> Result<bool> {
         eprintln!("{} / {}: {verdict}", row.class, row.name);
     });
     let report = report.await?;
-    if cli.json {
-        println!("{:#}", report.json());
-    } else {
-        print!("{}", report.markdown());
-    }
+    show("attacks", &(report.markdown(), report.json()), (cli.json, cli.report.as_deref()))?;
     Ok(report.holds())
+}
+
+/// Prints a report in one form, and writes it in both if there is a directory for it.
+fn show(name: &str, (markdown, json): &(String, Value), to: (bool, Option<&Path>)) -> Result<()> {
+    let (is_json, directory) = to;
+    let json = format!("{json:#}\n");
+    print!("{}", if is_json { &json } else { markdown });
+    let Some(directory) = directory else { return Ok(()) };
+    std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
+    for (ending, text) in [("md", markdown), ("json", &json)] {
+        let path = directory.join(format!("{name}.{ending}"));
+        std::fs::write(&path, text).with_context(|| path.display().to_string())?;
+    }
+    Ok(())
 }

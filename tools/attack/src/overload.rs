@@ -1,5 +1,5 @@
-//! Overload: a log's capacity is found, and then twice as much is offered. What the log admits must stay as fast; the rest is refused
-//! with a word on when to come back.
+//! Overload: thousands of idle and slow connections; and a log's capacity is found, and then twice as much is offered. What the log admits
+//! must stay as fast; the rest is refused with a word on when to come back.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,10 @@ use vouchlog_client::{Connection, GrpcLog};
 use vouchlog_faults::program::Program;
 use vouchlog_sequencer::testing::{ORIGIN, TestGateway, statements};
 
+use crate::classes::holds::CROWD;
+use crate::report::{Report, Row};
 use crate::world::must_start;
+use crate::{Settings, run as attack};
 
 /// Gateways at work at first, each on its own connection.
 const FEWEST: u8 = 16;
@@ -31,6 +34,8 @@ const BEHIND: Duration = Duration::from_secs(1);
 const SIGNED_AT: u64 = 1_767_225_600;
 /// How much slower than at capacity what is admitted may become.
 const MAX_SLOWDOWN: f64 = 2.0;
+/// How long a crowd stays, and how long capacity is measured with one number of gateways. Percentiles settle in less.
+const MEASURED: Duration = Duration::from_secs(30);
 /// Before a refused request is sent again.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -49,9 +54,11 @@ pub struct Phase {
     pub p99: f64,
 }
 
-/// At capacity, and at twice that.
+/// A crowd of connections; load at capacity, and at twice that.
 #[derive(Clone, Debug)]
 pub struct Overload {
+    /// Thousands of idle connections and hundreds of slow ones, beside a good client.
+    pub crowd: Row,
     /// As fast as it goes, with one request of each gateway under way.
     pub capacity: Phase,
     /// Twice as much offered.
@@ -59,14 +66,20 @@ pub struct Overload {
 }
 
 impl Overload {
-    /// Whether what is admitted under overload stays as fast as at capacity, within a factor of two, and nothing fails.
+    /// Whether the crowd harms nobody, and what is admitted under overload stays as fast as at capacity, within a factor of two, and
+    /// nothing fails.
     pub fn holds(&self) -> bool {
-        self.twice.p99 <= MAX_SLOWDOWN * self.capacity.p99
+        self.crowd.faults(true).is_empty()
+            && self.twice.p99 <= MAX_SLOWDOWN * self.capacity.p99
             && self.twice.errors == 0
             && self.twice.admitted > 0.0
     }
 
-    /// A table.
+    fn crowd(&self) -> Report {
+        Report { rows: vec![self.crowd.clone()], judges_latency: true }
+    }
+
+    /// Tables.
     pub fn markdown(&self) -> String {
         let row = |name: &str, phase: &Phase| {
             format!(
@@ -75,7 +88,8 @@ impl Overload {
             )
         };
         format!(
-            "| phase | offered/s | admitted/s | shed | errors | p99 of admitted, ms |\n| --- | --- | --- | --- | --- | --- |\n{}{}\n{}\n",
+            "{}\n| phase | offered/s | admitted/s | shed | errors | p99 of admitted, ms |\n| --- | --- | --- | --- | --- | --- |\n{}{}\n{}\n",
+            self.crowd().markdown(),
             row("capacity", &self.capacity),
             row("twice", &self.twice),
             if self.holds() { "holds" } else { "does not hold" }
@@ -90,7 +104,9 @@ impl Overload {
                 "errors": phase.errors, "p99_ms": phase.p99,
             })
         };
-        json!({ "holds": self.holds(), "capacity": phase(&self.capacity), "twice": phase(&self.twice) })
+        json!({
+            "holds": self.holds(), "crowd": self.crowd().json(), "capacity": phase(&self.capacity), "twice": phase(&self.twice),
+        })
     }
 }
 
@@ -113,8 +129,12 @@ impl Counts {
     }
 }
 
-/// Measures capacity for so long, and then overload for so long.
+/// Measures a crowd, capacity, and then overload for so long.
 pub async fn run(program: &Program, lasts: Duration) -> Result<Overload> {
+    let short = MEASURED.min(lasts);
+    let crowd =
+        Settings { program: program.clone(), only: vec![CROWD.to_owned()], lasts: short, is_short: false };
+    let crowd = attack(&crowd, |_| {}).await?.rows.pop().ok_or_else(|| anyhow!("no crowd came"))?;
     let folder = tempfile::tempdir()?;
     let data = folder.path().join("data");
     vouchlog_faults::log::write_keys(&data)?;
@@ -123,10 +143,10 @@ pub async fn run(program: &Program, lasts: Duration) -> Result<Overload> {
     let server = must_start(command, &folder.path().join("stderr")).await?;
     // As many gateways as it takes: twice as many admit hardly more.
     let (mut gateways, mut number) = (FEWEST, 1);
-    let mut capacity = phase(&server.url, (gateways, number), None, lasts).await?;
+    let mut capacity = phase(&server.url, (gateways, number), None, short).await?;
     while gateways < MOST {
         number += 1;
-        let more = phase(&server.url, (2 * gateways, number), None, lasts).await?;
+        let more = phase(&server.url, (2 * gateways, number), None, short).await?;
         if more.admitted < GAIN * capacity.admitted {
             break;
         }
@@ -136,7 +156,7 @@ pub async fn run(program: &Program, lasts: Duration) -> Result<Overload> {
     // Each gateway of twice as many then offers as much as one of them had admitted.
     let each = Duration::from_secs_f64(f64::from(gateways) / capacity.admitted);
     let twice = phase(&server.url, (2 * gateways, number + 1), Some(each), lasts).await?;
-    Ok(Overload { capacity, twice })
+    Ok(Overload { crowd, capacity, twice })
 }
 
 /// Gateways, on streams of this number; each sends a request whenever one is due, or without `every` when the last is answered.

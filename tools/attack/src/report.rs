@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 use crate::attack::Target;
 use crate::good::Met;
 
-/// How much resident memory may grow during an attack.
-pub(crate) const MAX_GROWTH: u64 = 64 << 20;
+/// How much resident memory may grow during an attack: 64 MB.
+pub(crate) const MAX_GROWTH: u64 = 64_000_000;
+/// In reports.
+pub(crate) const MB: u64 = 1_000_000;
 /// Descriptors that a server may have more of than before: its stores open segments, the good client connects again.
 pub(crate) const SLACK_DESCRIPTORS: usize = 8;
 /// How much longer the good client's 99th percentile may take than without an attack.
@@ -33,6 +35,8 @@ pub struct Row {
     pub during: Option<Met>,
     /// How much resident memory grew at most, in bytes.
     pub growth: u64,
+    /// The most there was of it.
+    pub resident: u64,
     /// Descriptors before, and after the attacker had left.
     pub descriptors: Option<(usize, usize)>,
     /// What was wrong, apart from latencies; empty if the defence holds.
@@ -88,7 +92,7 @@ impl Report {
     /// A Markdown table, and a line below it.
     pub fn markdown(&self) -> String {
         let mut text = String::from(
-            "| class | attack | target | sent | write p99 ms | read p99 ms | health p99 ms | requests | errors | RSS MiB | descriptors | verdict |\n\
+            "| class | attack | target | sent | write p99 ms | read p99 ms | health p99 ms | requests | errors | RSS MB | descriptors | verdict |\n\
              | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
         );
         for row in &self.rows {
@@ -107,7 +111,7 @@ impl Report {
             // Writing to a string cannot fail.
             let _ = writeln!(
                 text,
-                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | +{} | {} | {} |",
+                "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} (+{}) | {} | {} |",
                 row.class,
                 row.name,
                 row.target.name(),
@@ -117,7 +121,8 @@ impl Report {
                 pair(|met| met.health_p99),
                 count(|met| met.requests),
                 count(|met| met.errors),
-                row.growth >> 20,
+                row.resident / MB,
+                row.growth / MB,
                 descriptors,
                 verdict.replace('|', "\\|"),
             );
@@ -145,6 +150,7 @@ impl Report {
                 json!({
                     "class": row.class, "attack": row.name, "target": row.target.name(), "sent": row.sent,
                     "before": met(&row.before), "during": met(&row.during), "growth_bytes": row.growth,
+                    "resident_bytes": row.resident,
                     "descriptors": row.descriptors, "faults": row.faults(self.judges_latency),
                 })
             })
@@ -167,6 +173,7 @@ mod tests {
             before: met(before),
             during: met(during),
             growth: 0,
+            resident: 0,
             descriptors: None,
             complaints: Vec::new(),
         }

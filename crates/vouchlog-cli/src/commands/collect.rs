@@ -10,6 +10,7 @@ use vouchlog::custody::Custodian;
 use vouchlog::keys::KeySource;
 use vouchlog::{VerifyingKey, unix_millis};
 use vouchlog_client::GatewayError;
+use vouchlog_collector::limits::MAX_BODY_BYTES;
 use vouchlog_collector::receiver::{self, ReceiverConfig};
 use vouchlog_collector::{
     Collector, CollectorConfig, Forward, ForwardLimits, ForwardTarget, Mode, OpenError, Settings, assemble,
@@ -311,6 +312,9 @@ struct Files {
     forward: Option<Forward>,
 }
 
+/// What the server's shares of connections are parts of. A connection has a sixteenth of what is free: at first twice the longest body.
+const BODY_SHARES_BYTES: usize = 2 * 16 * MAX_BODY_BYTES;
+
 fn server(
     collector: &Collector,
     custody: &Custody,
@@ -323,7 +327,7 @@ fn server(
     let access = access.access;
     let receiver = ReceiverConfig { access: access.clone(), forward, ..ReceiverConfig::default() };
     // The receiver bounds the memory of bodies. The server's shares come before that, and one has to take the longest body.
-    let config = ServerConfig { body_bytes: 2 * receiver.bodies_bytes, ..config };
+    let config = ServerConfig { body_bytes: BODY_SHARES_BYTES, ..config };
     let routes = receiver::routes(collector.clone(), receiver, &mut registry);
     let (recording, custody, log) = (collector.clone(), custody.clone(), log.here().cloned());
     let readiness = move || {

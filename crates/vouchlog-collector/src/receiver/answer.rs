@@ -8,6 +8,7 @@
 //! conflict         409   ALREADY_EXISTS      no
 //! too large        413   INVALID_ARGUMENT    no
 //! unsupported      415   UNIMPLEMENTED       no
+//! unnamed          –     INTERNAL            no
 //! busy             503   RESOURCE_EXHAUSTED  when it says
 //! unavailable      503   UNAVAILABLE         when it says
 //! ```
@@ -44,6 +45,8 @@ pub(super) enum Kind {
     Conflict,
     TooLarge,
     Unsupported,
+    /// A compressed message of an RPC without the name of its encoding: the one fault of a caller for which gRPC demands INTERNAL.
+    Unnamed,
     Busy,
     Unavailable,
 }
@@ -59,6 +62,7 @@ impl Kind {
             Self::Unsupported => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::Unimplemented, "UNSUPPORTED_MEDIA_TYPE")
             }
+            Self::Unnamed => (StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::Internal, "UNSUPPORTED_MEDIA_TYPE"),
             Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, Code::ResourceExhausted, "OVERLOADED"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable, "UNAVAILABLE"),
         }
@@ -80,7 +84,7 @@ impl Kind {
             Self::Forbidden => "forbidden",
             Self::Conflict => "conflict",
             Self::TooLarge => "too_large",
-            Self::Unsupported => "unsupported",
+            Self::Unsupported | Self::Unnamed => "unsupported",
             Self::Busy => "busy",
             Self::Unavailable => "unavailable",
         }

@@ -1,4 +1,13 @@
 //! Bodies in memory: each bounded, all of them together bounded, unzipped within the same bounds.
+//!
+//! ```text
+//! a request holds       what it takes from                 what ends it
+//! its share             a quarter of what others left      –
+//! more than that        the lane: one request at a time    2 s of waiting: it is asked to retry
+//! ```
+//!
+//! A body is kept in pieces of one size until it is whole, or in the lane: an allocator keeps what is freed for a while, and buffers
+//! that double leave it as much again as the body has.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -22,8 +31,15 @@ const UNIT: usize = 1_024;
 /// A body that comes while others do may hold a quarter of what is free, so that something is left for the next one.
 const SHARE: usize = 4;
 
-/// A body of so many bytes is not held to its share, and is unzipped where it was read: even the slowest take a few milliseconds.
+/// A body of so many bytes is not held to its share, and is unzipped where it was read if that makes no more than a piece: even the slowest
+/// take a few milliseconds.
 const SMALL: usize = 16 * 1_024;
+
+/// A body grows in the budget by at most so many bytes at a time.
+const STEP: usize = 256 * 1_024;
+
+/// Bytes of a piece of a body.
+const PIECE: usize = 256 * 1_024;
 
 /// Room for bytes that all requests share. Clones are the same room.
 #[derive(Clone)]
@@ -32,6 +48,8 @@ pub(super) struct Room {
     /// Told when some room is free again.
     freed: Arc<Notify>,
     units: u32,
+    /// For one request at a time that needs more than its share: the longest body, zipped and unzipped.
+    lane: Arc<Semaphore>,
     patience: Duration,
     /// Steps of unzipping that run at once: half of the machine's cores, so that zipped bodies leave room for all else. A body waits
     /// for a turn at each step, so that a small one is not behind the whole of a large one.
@@ -41,6 +59,7 @@ pub(super) struct Room {
 }
 
 impl Room {
+    /// So many bytes, and the lane beside them.
     pub(super) fn new(bytes: usize, patience: Duration) -> Self {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
         let turns = available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1));
@@ -48,6 +67,7 @@ impl Room {
             permits: Arc::new(Semaphore::new(units as usize)),
             freed: Arc::default(),
             units,
+            lane: Arc::new(Semaphore::new(1)),
             patience,
             turns: Arc::new(Semaphore::new(turns)),
             idle: BODY_IDLE,
@@ -59,58 +79,100 @@ impl Room {
         Self { idle, ..self }
     }
 
-    /// Whether a body that holds `held` units may hold `wanted`: one that is alone may have all there is.
+    /// All of it, and the lane.
+    #[cfg(test)]
+    pub(super) async fn use_up(&self) -> Share {
+        let mut all = self.share();
+        all.cover(usize::MAX).await.unwrap();
+        all.lane = Arc::clone(&self.lane).acquire_owned().await.ok();
+        all
+    }
+
+    /// Whether a request that holds `held` units may hold `wanted`.
     fn is_fair(&self, held: u32, wanted: u32) -> bool {
         let free = self.permits.available_permits();
-        let is_alone = free + held as usize >= self.units as usize;
-        is_alone || wanted as usize <= (free / SHARE).max(SMALL / UNIT)
+        let more = (wanted - held) as usize;
+        more <= free && wanted as usize <= (free / SHARE).max(SMALL / UNIT)
     }
 
     /// A share of it, empty so far; it is given back when it is dropped.
     pub(super) fn share(&self) -> Share {
-        Share { room: self.clone(), permit: None }
+        Share { room: self.clone(), bytes: 0, permit: None, lane: None }
     }
 }
 
 /// A request's share of a room.
 pub(super) struct Share {
     room: Room,
+    bytes: usize,
     permit: Option<OwnedSemaphorePermit>,
+    /// Held in place of the permit.
+    lane: Option<OwnedSemaphorePermit>,
 }
 
 impl Share {
     /// Grows to `bytes`, or says that there is no room for them. What is more than the whole room has to itself what there is.
     pub(super) async fn cover(&mut self, bytes: usize) -> Result<(), Refusal> {
-        let wanted = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.room.units);
-        let held = self.held();
-        if wanted <= held {
-            return Ok(());
+        let (held, wanted) = (self.held(), self.units(bytes));
+        if wanted > held {
+            let more = Arc::clone(&self.room.permits).acquire_many_owned(wanted - held);
+            match tokio::time::timeout(self.room.patience, more).await {
+                Ok(Ok(more)) => self.hold(more),
+                Ok(Err(_)) | Err(_) => return Err(Refusal::busy()),
+            }
         }
-        let more = Arc::clone(&self.room.permits).acquire_many_owned(wanted - held);
-        let more = match tokio::time::timeout(self.room.patience, more).await {
-            Ok(Ok(more)) => more,
-            Ok(Err(_)) | Err(_) => return Err(Refusal::busy()),
-        };
+        self.bytes = self.bytes.max(bytes);
+        Ok(())
+    }
+
+    /// The same for what comes piece by piece: only as far as something is left for others, and beyond that in the lane.
+    async fn cover_fairly(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let deadline = Instant::now() + self.room.patience;
+        let wanted = self.units(bytes);
+        while self.lane.is_none() && wanted > self.held() {
+            let room = self.room.clone();
+            let mut freed = pin!(room.freed.notified());
+            freed.as_mut().enable();
+            let more = wanted - self.held();
+            if room.is_fair(self.held(), wanted)
+                && let Ok(more) = Arc::clone(&room.permits).try_acquire_many_owned(more)
+            {
+                self.hold(more);
+                break;
+            }
+            let lane = Arc::clone(&room.lane).acquire_owned();
+            tokio::select! {
+                biased;
+                Ok(lane) = lane => {
+                    self.lane = Some(lane);
+                    self.permit = None;
+                    room.freed.notify_waiters();
+                }
+                () = freed => {}
+                () = tokio::time::sleep_until(deadline) => return Err(Refusal::busy()),
+            }
+        }
+        self.bytes = self.bytes.max(bytes);
+        Ok(())
+    }
+
+    fn hold(&mut self, more: OwnedSemaphorePermit) {
         match &mut self.permit {
             Some(permit) => permit.merge(more),
             permit => *permit = Some(more),
         }
-        Ok(())
     }
 
-    /// The same for a body that comes piece by piece: only as far as something is left for others.
-    async fn cover_fairly(&mut self, bytes: usize) -> Result<(), Refusal> {
-        let deadline = Instant::now() + self.room.patience;
-        let wanted = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.room.units);
-        loop {
-            let room = self.room.clone();
-            let mut freed = pin!(room.freed.notified());
-            freed.as_mut().enable();
-            if room.is_fair(self.held(), wanted) {
-                return self.cover(bytes).await;
-            }
-            timeout_at(deadline, freed).await.map_err(|_| Refusal::busy())?;
-        }
+    /// Gives back what is more than `bytes`.
+    fn shrink(&mut self, bytes: usize) {
+        self.bytes = self.bytes.min(bytes);
+        let more = self.held().saturating_sub(self.units(bytes));
+        drop(self.permit.as_mut().and_then(|permit| permit.split(more as usize)));
+        self.room.freed.notify_waiters();
+    }
+
+    fn units(&self, bytes: usize) -> u32 {
+        u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.room.units)
     }
 
     fn held(&self) -> u32 {
@@ -121,41 +183,84 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         drop(self.permit.take());
+        drop(self.lane.take());
         self.room.freed.notify_waiters();
     }
 }
 
 /// A body that grows, and the room it takes.
-pub(super) struct GrowingBody {
-    bytes: Vec<u8>,
+struct GrowingBody {
+    /// Those before the last.
+    pieces: Vec<Vec<u8>>,
+    last: Vec<u8>,
+    /// The most bytes of the last piece.
+    most: usize,
+    length: usize,
     limit: usize,
+    /// What is said to come.
+    expected: Option<usize>,
+    /// What the request held before.
+    before: usize,
     share: Share,
 }
 
 impl GrowingBody {
-    fn new(room: &Room, limit: usize) -> Self {
-        Self { bytes: Vec::new(), limit, share: room.share() }
+    /// A body of at most `limit` bytes.
+    fn new(share: Share, limit: usize, expected: Option<usize>) -> Self {
+        let (pieces, last, before) = (Vec::new(), Vec::new(), share.bytes);
+        Self { pieces, last, most: PIECE, length: 0, limit, expected, before, share }
     }
 
-    async fn push(&mut self, chunk: &[u8]) -> Result<(), Refusal> {
-        let length = self.bytes.len() + chunk.len();
+    async fn push(&mut self, mut chunk: &[u8]) -> Result<(), Refusal> {
+        let length = self.length + chunk.len();
         if length > self.limit {
             return Err(Refusal::too_large(self.limit));
         }
-        if length > self.bytes.capacity() {
-            let capacity = (2 * self.bytes.len()).clamp(length, self.limit);
-            self.share.cover_fairly(capacity).await?;
-            self.bytes.reserve_exact(capacity - self.bytes.len());
+        if self.before + length > self.share.bytes {
+            let wanted = (2 * self.length).min(self.length + STEP).clamp(length, self.limit);
+            self.share.cover_fairly(self.before + wanted).await?;
         }
-        self.bytes.extend_from_slice(chunk);
-        Ok(())
+        if self.share.lane.is_some() && self.most == PIECE {
+            // There is one such buffer at a time.
+            let whole = Vec::with_capacity(self.expected.map_or(self.limit, |length| length.min(self.limit)));
+            self.put_together(whole);
+            self.most = self.limit;
+        }
+        self.length = length;
+        loop {
+            let (now, later) = chunk.split_at(chunk.len().min(self.most - self.last.len()));
+            let needed = self.last.len() + now.len();
+            if needed > self.last.capacity() {
+                let capacity = (2 * self.last.len()).clamp(needed, self.most);
+                self.last.reserve_exact(capacity - self.last.len());
+            }
+            self.last.extend_from_slice(now);
+            if later.is_empty() {
+                return Ok(());
+            }
+            self.pieces.push(std::mem::take(&mut self.last));
+            chunk = later;
+        }
+    }
+
+    fn put_together(&mut self, mut whole: Vec<u8>) {
+        for piece in self.pieces.drain(..).chain([std::mem::take(&mut self.last)]) {
+            whole.extend_from_slice(&piece);
+        }
+        self.last = whole;
     }
 
     /// The bytes, and the room they take while the share is kept.
-    pub(super) fn finish(self) -> (Bytes, Share) {
-        let Self { mut bytes, share, .. } = self;
-        bytes.shrink_to_fit();
-        (bytes.into(), share)
+    async fn finish(mut self) -> Result<(Bytes, Share), Refusal> {
+        if self.pieces.is_empty() {
+            self.last.shrink_to_fit();
+        } else {
+            // Meanwhile it is there twice.
+            self.share.cover_fairly(self.before + 2 * self.length).await?;
+            self.put_together(Vec::with_capacity(self.length));
+            self.share.shrink(self.before + self.length);
+        }
+        Ok((self.last.into(), self.share))
     }
 }
 
@@ -166,17 +271,18 @@ pub(super) async fn read(
     headers: &HeaderMap,
     mut body: Body,
     limit: usize,
-) -> Result<GrowingBody, Refusal> {
+) -> Result<(Bytes, Share), Refusal> {
     let declared =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if declared.is_some_and(|length| length > limit as u64) {
         return Err(Refusal::too_large(limit));
     }
-    let mut held = GrowingBody::new(room, limit);
+    let expected = declared.and_then(|length| usize::try_from(length).ok());
+    let mut held = GrowingBody::new(room.share(), limit, expected);
     let began = Instant::now();
     loop {
         // On average it has to come at the least rate, but for one pause.
-        let earned = Duration::from_secs((held.bytes.len() / MIN_BODY_RATE) as u64);
+        let earned = Duration::from_secs((held.length / MIN_BODY_RATE) as u64);
         let deadline = (began + room.idle + earned).min(Instant::now() + room.idle);
         let frame = timeout_at(deadline, body.frame()).await.map_err(|_| Refusal::too_slow())?;
         let Some(frame) = frame else { break };
@@ -185,20 +291,25 @@ pub(super) async fn read(
             held.push(&data).await?;
         }
     }
-    Ok(held)
+    held.finish().await
 }
 
-/// Unzips (RFC 1952) to at most `limit` bytes: what would become more costs no more than that. Never holds an async thread for longer than
+/// Unzips (RFC 1952) to at most `limit` bytes, which take room beside the zipped ones. Never holds an async thread for longer than
 /// a step takes.
-pub(super) async fn gunzip(room: &Room, zipped: Bytes, limit: usize) -> Result<GrowingBody, Refusal> {
-    let mut held = GrowingBody::new(room, limit);
-    let is_small = zipped.len() <= SMALL;
+pub(super) async fn gunzip(share: Share, zipped: Bytes, limit: usize) -> Result<(Bytes, Share), Refusal> {
+    let turns = Arc::clone(&share.room.turns);
+    let expected = stated_length(&zipped);
+    // What is stated to be too long either is or is broken: which of the two takes no memory to find out.
+    let is_hopeless = expected.is_some_and(|length| length > limit);
+    let mut held = GrowingBody::new(share, limit, expected);
+    let mut length = 0;
+    let is_small = zipped.len() <= SMALL && expected.is_none_or(|length| length <= PIECE);
     let mut unzipping = Gunzip::new(zipped);
     loop {
         let step = if is_small {
             unzipping.step()
         } else {
-            let turn = Arc::clone(&room.turns).acquire_owned().await.map_err(|_| Refusal::busy())?;
+            let turn = Arc::clone(&turns).acquire_owned().await.map_err(|_| Refusal::busy())?;
             // The turn goes along: the step goes on when the caller is gone.
             let step = tokio::task::spawn_blocking(move || (unzipping.step(), unzipping, turn)).await;
             match step {
@@ -211,11 +322,28 @@ pub(super) async fn gunzip(room: &Room, zipped: Bytes, limit: usize) -> Result<G
             }
         };
         let step = step.map_err(|error| Refusal::invalid(format!("the body's gzip is broken: {error}")))?;
-        held.push(&step.bytes).await?;
+        length += step.bytes.len();
+        if length > limit {
+            return Err(Refusal::too_large(limit));
+        }
+        if !is_hopeless {
+            held.push(&step.bytes).await?;
+        }
+        if step.is_last && is_hopeless {
+            return Err(Refusal::invalid("the body's gzip is broken: it is shorter than it states"));
+        }
         if step.is_last {
-            return Ok(held);
+            return held.finish().await;
         }
     }
+}
+
+/// The unzipped length that the last member states.
+///
+/// SPEC: RFC 1952 section 2.3.1: ISIZE, the last four bytes, is the length modulo 2^32.
+fn stated_length(zipped: &[u8]) -> Option<usize> {
+    let length = zipped.last_chunk().map(|length| u32::from_le_bytes(*length))?;
+    usize::try_from(length).ok()
 }
 
 /// Whether a body is zipped, by its header; other encodings are refused.

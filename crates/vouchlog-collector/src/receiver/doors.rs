@@ -59,9 +59,9 @@ async fn body(
     limit: usize,
 ) -> Result<(Bytes, Share), Refusal> {
     let is_gzip = is_gzip(headers, "content-encoding")?;
-    let (mut body, mut share) = read(&receiver.bodies, headers, body, limit).await?.finish();
+    let (mut body, mut share) = read(&receiver.bodies, headers, body, limit).await?;
     if is_gzip {
-        (body, share) = gunzip(&receiver.bodies, body, limit).await?.finish();
+        (body, share) = gunzip(share, body, limit).await?;
     }
     receiver.metrics.body(label, body.len());
     Ok((body, share))

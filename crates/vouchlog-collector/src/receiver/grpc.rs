@@ -11,7 +11,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 
-use super::answer::{Form, Refusal, outcome};
+use super::answer::{Form, Kind, Refusal, outcome};
 use super::body::{gunzip, is_gzip, read};
 use super::export::{AsSent, Partial, export as take};
 use super::exported::Export;
@@ -47,13 +47,15 @@ async fn taken(
 ) -> Result<Partial, Refusal> {
     let sender = sender_of(extensions)?;
     let is_gzip = is_gzip(headers, ENCODING)?;
-    let (framed, share) = read(&receiver.bodies, headers, body, HEAD + MAX_BODY_BYTES).await?.finish();
+    let (framed, share) = read(&receiver.bodies, headers, body, HEAD + MAX_BODY_BYTES).await?;
     let (message, _share) = match unframed(&framed)? {
         (false, message) => (message, share),
-        (true, zipped) if is_gzip => gunzip(&receiver.bodies, zipped, MAX_BODY_BYTES).await?.finish(),
+        (true, zipped) if is_gzip => gunzip(share, zipped, MAX_BODY_BYTES).await?,
+        // SPEC: gRPC's compression.md, "Test cases": this "MUST fail with INTERNAL status".
         (true, _) => {
-            return Err(Refusal::invalid(
-                "the message is compressed, but `grpc-encoding` does not name the encoding",
+            return Err(Refusal::new(
+                Kind::Unnamed,
+                "the message has its compressed-flag set, but `grpc-encoding` does not name the encoding",
             ));
         }
     };

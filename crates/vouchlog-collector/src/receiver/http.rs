@@ -41,13 +41,10 @@ async fn taken(
         || Refusal::new(Kind::Unsupported, format!("send `content-type: {PROTOBUF}` or `{JSON}`"));
     let encoding = encoding(headers).ok_or_else(unsupported)?;
     let is_gzip = is_gzip(headers, "content-encoding")?;
-    let (sent, _sent) = read(&receiver.bodies, headers, body, MAX_BODY_BYTES).await?.finish();
-    let (body, _body) = match is_gzip && export != Export::Metrics {
-        true => {
-            let (body, share) = gunzip(&receiver.bodies, sent.clone(), MAX_BODY_BYTES).await?.finish();
-            (body, Some(share))
-        }
-        false => (sent.clone(), None),
+    let (sent, share) = read(&receiver.bodies, headers, body, MAX_BODY_BYTES).await?;
+    let (body, _share) = match is_gzip && export != Export::Metrics {
+        true => gunzip(share, sent.clone(), MAX_BODY_BYTES).await?,
+        false => (sent.clone(), share),
     };
     let sent = AsSent { body: sent, encoding, is_gzip };
     Ok((encoding, take(receiver, export, sender, body, sent).await?))

@@ -90,6 +90,12 @@ impl Account {
         self.take(&self.has.lock(), room, bytes)
     }
 
+    /// Takes room for so many bytes of a request that is read and not answered, if there is room.
+    fn take_queued(&self, bytes: usize) -> Option<Taken> {
+        let key = self.has.lock().key.clone();
+        Taken::fitting(&self.pools, self.connection.as_ref(), key, Resource::QueuedBytes, bytes)
+    }
+
     /// The answer begins: what the request took is free again.
     pub(crate) fn settle(&self) {
         let mut has = self.has.lock();
@@ -112,6 +118,26 @@ impl Account {
             taken.charge(key)?;
         }
         Ok(taken)
+    }
+}
+
+/// Where a stream takes room for its requests that are read and not answered.
+#[derive(Clone)]
+pub(crate) struct QueueRoom(Arc<Account>);
+
+impl QueueRoom {
+    pub(super) fn of(account: &Arc<Account>) -> Self {
+        Self(Arc::clone(account))
+    }
+
+    /// Takes so many bytes, if there are as many.
+    pub(crate) fn take(&self, bytes: usize) -> Option<Taken> {
+        self.0.take_queued(bytes)
+    }
+
+    /// Counts a call that ends for lack of room, and says it to the caller.
+    pub(crate) fn refuse(&self) -> Error {
+        self.0.pools.refuse(Resource::QueuedBytes)
     }
 }
 

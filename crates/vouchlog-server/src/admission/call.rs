@@ -77,7 +77,7 @@ mod tests {
     /// A method that is added to a service must not be taken for one that ends when it does not.
     #[test]
     fn streams_are_those_that_the_services_declare() {
-        for set in crate::grpc::DESCRIPTORS {
+        for set in crate::services::DESCRIPTORS {
             for file in FileDescriptorSet::decode(set).unwrap().file {
                 for (service, method) in
                     file.service.iter().flat_map(|s| s.method.iter().map(move |m| (s, m)))

@@ -19,6 +19,8 @@ pub(crate) enum Resource {
     Waiting,
     /// Bytes of bodies that are read, or of the messages of streams while they are incomplete.
     BodyBytes,
+    /// Bytes of the requests of streams that are read and not answered.
+    QueuedBytes,
     /// Bytes of answers that the client has not read.
     AnswerBytes,
     /// The same of health checks and metrics.
@@ -26,7 +28,7 @@ pub(crate) enum Resource {
 }
 
 impl Resource {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Operations,
         Self::Reads,
         Self::Appends,
@@ -34,6 +36,7 @@ impl Resource {
         Self::Streams,
         Self::Waiting,
         Self::BodyBytes,
+        Self::QueuedBytes,
         Self::AnswerBytes,
         Self::OperationsBytes,
     ];
@@ -53,6 +56,7 @@ impl Resource {
             Self::Streams => "streams",
             Self::Waiting => "waiting_bodies",
             Self::BodyBytes => "body_bytes",
+            Self::QueuedBytes => "queued_bytes",
             Self::AnswerBytes => "answer_bytes",
             Self::OperationsBytes => "operations_bytes",
         }

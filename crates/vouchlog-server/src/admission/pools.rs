@@ -23,7 +23,8 @@ use super::keys::Keys;
 use crate::config::ServerConfig;
 use crate::limits::{
     MAX_OPERATIONS, MIN_SHARE_BYTES, OPERATIONS_BYTES, RETRY_AFTER, SHARE_ALONE, SHARE_OF_ADDRESS,
-    SHARE_OF_CONNECTION, SHARE_OF_CONNECTION_STREAMS, SHARE_OF_CONNECTION_WAITING, SHARE_OF_KEY, SHORT,
+    SHARE_OF_CONNECTION, SHARE_OF_CONNECTION_QUEUED, SHARE_OF_CONNECTION_STREAMS,
+    SHARE_OF_CONNECTION_WAITING, SHARE_OF_KEY, SHORT,
 };
 use crate::metrics::ServerMetrics;
 
@@ -68,6 +69,7 @@ impl Pools {
                 Resource::Streams => (config.max_streams, SHARE_OF_CONNECTION_STREAMS, 1),
                 Resource::Waiting => (config.max_waiting_bodies, SHARE_OF_CONNECTION_WAITING, 1),
                 Resource::BodyBytes => (config.body_bytes, SHARE_OF_CONNECTION, MIN_SHARE_BYTES),
+                Resource::QueuedBytes => (config.queued_bytes, SHARE_OF_CONNECTION_QUEUED, MIN_SHARE_BYTES),
                 Resource::AnswerBytes => (config.answer_bytes, SHARE_OF_CONNECTION, MIN_SHARE_BYTES),
                 Resource::OperationsBytes => (OPERATIONS_BYTES, SHARE_OF_CONNECTION, MIN_SHARE_BYTES),
             };
@@ -112,7 +114,9 @@ impl Pools {
         let why = match resource {
             Resource::Streams => "too many calls are open: close one, or retry later",
             Resource::Waiting => "too many requests wait for their bodies: retry the same request later",
-            Resource::BodyBytes => "too many bytes of requests in flight: retry the same request later",
+            Resource::BodyBytes | Resource::QueuedBytes => {
+                "too many bytes of requests in flight: retry the same request later"
+            }
             Resource::AnswerBytes | Resource::OperationsBytes => {
                 "too many bytes of answers are unread: read them, and retry later"
             }
@@ -144,6 +148,14 @@ impl Pools {
     }
 }
 
+/// Why there is no room.
+enum Lack {
+    /// Others have it, or the connection and its address hold their share.
+    Room,
+    /// The key holds its share.
+    KeyShare,
+}
+
 /// What was taken. Given back when it is dropped.
 pub(crate) struct Taken {
     pools: Arc<Pools>,
@@ -155,15 +167,35 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
+    /// Takes so much for a key, if there is so much; counts no refusal.
+    pub(super) fn fitting(
+        pools: &Arc<Pools>,
+        connection: Option<&Arc<Connection>>,
+        key: Option<Arc<Holdings>>,
+        resource: Resource,
+        amount: usize,
+    ) -> Option<Self> {
+        let (pools, connection) = (Arc::clone(pools), connection.cloned());
+        let mut taken = Self { pools, connection, key, resource, amount: 0 };
+        taken.fit(amount).is_ok().then_some(taken)
+    }
+
     /// Takes so much more, or nothing.
     pub(crate) fn grow(&mut self, more: usize) -> Result<(), Error> {
+        self.fit(more).map_err(|lack| match lack {
+            Lack::Room => self.pools.refuse(self.resource),
+            Lack::KeyShare => self.pools.refuse_key(self.resource),
+        })
+    }
+
+    fn fit(&mut self, more: usize) -> Result<(), Lack> {
         let pool = self.pools.pool(self.resource);
         let fitting = |used: usize| used.checked_add(more).filter(|used| *used <= pool.total);
         let used = pool.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fitting);
         if Resource::BYTES.contains(&self.resource) && self.pools.is_short(self.resource) {
             self.pools.shortage.notify_one();
         }
-        let Ok(used) = used else { return Err(self.pools.refuse(self.resource)) };
+        let Ok(used) = used else { return Err(Lack::Room) };
         self.amount += more;
         let free = pool.total - used;
         let has_key_room = self.key.as_ref().is_none_or(|key| {
@@ -174,11 +206,7 @@ impl Taken {
             return Ok(());
         }
         self.shrink(more);
-        Err(if has_key_room {
-            self.pools.refuse(self.resource)
-        } else {
-            self.pools.refuse_key(self.resource)
-        })
+        Err(if has_key_room { Lack::Room } else { Lack::KeyShare })
     }
 
     /// Counts so much more for the connection and its address. Whether that is within their shares.

@@ -10,6 +10,7 @@ use vouchlog_runtime::charge;
 use vouchlog_stream::StreamId;
 
 use super::{pipeline, refused};
+use crate::admission::QueueRoom;
 use crate::log::AnyLog;
 use crate::status::status;
 
@@ -44,9 +45,9 @@ impl v1::gateway_server::Gateway for Gateway {
         &self,
         request: Request<Streaming<v1::AppendRequest>>,
     ) -> Result<Response<Self::AppendStreamStream>, Status> {
-        let account = charge::current();
-        let answers =
-            pipeline::answers(self.log.clone(), request.into_inner(), account, self.stopping.clone());
+        let room = request.extensions().get::<QueueRoom>().cloned();
+        let requests = (request.into_inner(), room);
+        let answers = pipeline::answers(self.log.clone(), requests, charge::current(), self.stopping.clone());
         Ok(Response::new(answers.boxed()))
     }
 

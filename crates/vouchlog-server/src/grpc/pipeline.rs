@@ -8,6 +8,9 @@
 //! stream build on each other, so they are started in the order they came. When the log pushes back on one of them, those
 //! behind it may find a gap and be refused as conflicts through no fault of the client: all of them are settled, and then
 //! what was not taken is started again, in order. Sending again never appends twice, so nothing can be lost by that.
+//!
+//! A request holds room from when it is read until it is answered ([`QueueRoom`]). One that finds none waits, and nothing behind it is
+//! read, until one before it is answered; where none is under way, the call ends and the client comes back.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -25,6 +28,7 @@ use vouchlog_runtime::charge;
 use vouchlog_stream::limits::RECENT_RUNS;
 
 use super::{refused, stopped};
+use crate::admission::{QueueRoom, Taken};
 use crate::log::AnyLog;
 use crate::status::{blame_caller, bug, status};
 
@@ -32,13 +36,25 @@ use crate::status::{blame_caller, bug, status};
 /// unanswered when the connection is lost.
 const MAX_UNDER_WAY: usize = RECENT_RUNS;
 
+/// What a request takes beside its statements, in bytes: its head, and what is kept of it while it waits.
+const REQUEST_BYTES: usize = 2_048;
+
+/// A request, and the room it takes.
+struct Started {
+    request: Append,
+    _room: Option<Taken>,
+}
+
 /// A request and what became of it.
-type Settled = (Append, Result<Appended, Error>);
+type Settled = (Started, Result<Appended, Error>);
 
 /// The answers to the requests of one call.
 pub(super) fn answers(
     log: AnyLog,
-    requests: impl Stream<Item = Result<v1::AppendRequest, Status>> + Send + Unpin + 'static,
+    (requests, room): (
+        impl Stream<Item = Result<v1::AppendRequest, Status>> + Send + Unpin + 'static,
+        Option<QueueRoom>,
+    ),
     account: Option<Arc<dyn charge::Account>>,
     stopping: CancellationToken,
 ) -> impl Stream<Item = Result<v1::AppendResponse, Status>> + Send + 'static {
@@ -46,6 +62,8 @@ pub(super) fn answers(
         log,
         requests,
         account,
+        room,
+        waiting: None,
         stopping,
         under_way: FuturesOrdered::new(),
         settled: VecDeque::new(),
@@ -66,6 +84,10 @@ struct Pipeline<R> {
     requests: R,
     /// What the call holds at the server, to be charged to the gateway's key.
     account: Option<Arc<dyn charge::Account>>,
+    /// Of a server that bounds it.
+    room: Option<QueueRoom>,
+    /// Read, and without room.
+    waiting: Option<Append>,
     stopping: CancellationToken,
     /// Started and not answered, in the order they came.
     under_way: FuturesOrdered<BoxFuture<'static, Settled>>,
@@ -103,7 +125,17 @@ impl<R: Stream<Item = Result<v1::AppendRequest, Status>> + Send + Unpin> Pipelin
 
     /// Waits for whatever comes first: an outcome, or, if there is room, a request.
     async fn turn(&mut self) {
-        let reads = self.last_words.is_none() && self.under_way.len() < MAX_UNDER_WAY;
+        if self.last_words.is_none()
+            && let Some(request) = self.waiting.take()
+        {
+            self.begin(request);
+        }
+        let is_full = self.waiting.is_some() || self.under_way.len() >= MAX_UNDER_WAY;
+        let reads = self.last_words.is_none() && !is_full;
+        // Nothing is under way if there was no room: the call ends with that.
+        if self.last_words.is_some() && self.under_way.is_empty() {
+            return;
+        }
         tokio::select! {
             biased;
             Some(settled) = self.under_way.next() => self.settled.push_back(settled),
@@ -114,15 +146,29 @@ impl<R: Stream<Item = Result<v1::AppendRequest, Status>> + Send + Unpin> Pipelin
                 None => self.last_words = Some(Ok(())),
                 Some(Err(unread)) => self.last_words = Some(Err(blame_caller(unread))),
                 Some(Ok(message)) => match Append::try_from(message) {
-                    Ok(request) => self.start(request),
+                    Ok(request) => self.begin(request),
                     Err(error) => self.last_words = Some(Err(refused(error))),
                 },
             }
         }
     }
 
-    fn start(&mut self, request: Append) {
-        let (log, account, again) = (self.log.clone(), self.account.clone(), request.clone());
+    /// Starts a request, or has it wait for room.
+    fn begin(&mut self, request: Append) {
+        let Some(room) = &self.room else {
+            return self.start(Started { request, _room: None });
+        };
+        // It is there twice, to be started again if the log pushes back.
+        let bytes = 2 * size_of_val(request.statements.as_slice()) + REQUEST_BYTES;
+        match room.take(bytes) {
+            Some(taken) => self.start(Started { request, _room: Some(taken) }),
+            None if !self.under_way.is_empty() => self.waiting = Some(request),
+            None => self.last_words = Some(Err(status(&room.refuse()))),
+        }
+    }
+
+    fn start(&mut self, again: Started) {
+        let (log, account, request) = (self.log.clone(), self.account.clone(), again.request.clone());
         let settle = async move {
             // A panic here would tear down the connection with everything else on it.
             let appending = charge::scope(account, log.append(request));

@@ -12,11 +12,14 @@ use vouchlog_merkle::{LeafIndex, leaf_hash};
 use vouchlog_stream::{Digest, Evidence, Statement, StatementKind};
 
 use super::bodies::{AnyBytes, EnrolmentNote, NewStatement, NewStatements, QuotaNote, RevocationNote};
-use super::{Params, read};
+use super::{Params, heavy, read};
 use crate::limits::{MAX_ADD_BYTES, MAX_JSON_BYTES, MAX_JSON_STATEMENTS};
 use crate::log::AnyLog;
 use crate::problem::{Problem, WriteProblems};
 use crate::reads;
+
+/// Proofs of so many statements are made where the request is served: that takes a millisecond.
+const AT_ONCE: usize = 64;
 
 /// When to answer.
 #[derive(Deserialize, IntoParams)]
@@ -89,13 +92,22 @@ pub(super) async fn statements(
     Params(wait): Params<Wait>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Logged>, Problem> {
+) -> Result<([(HeaderName, &'static str); 1], Vec<u8>), Problem> {
     if !is_of_type(&headers, &["application/json"]) {
         return Err(Problem::unsupported("application/json"));
     }
     let statements = parse(&read(body, MAX_JSON_BYTES).await?)?;
     let append = HouseAppend { statements: statements.clone(), wait_for: wait.into() };
-    Ok(Json(logged(&statements, &log.append_house(append).await?)?))
+    let appended = log.append_house(append).await?;
+    let (many, answer) = (statements.len() > AT_ONCE, move || answer(&statements, &appended));
+    let answer = if many { heavy::made(answer).await?? } else { answer()? };
+    Ok(([(header::CONTENT_TYPE, "application/json")], answer))
+}
+
+/// The JSON of an answer: of the most statements 1.7 MB, with a path through the tree for each.
+fn answer(statements: &[Statement], appended: &HouseAppended) -> Result<Vec<u8>, Error> {
+    let logged = logged(statements, appended)?;
+    serde_json::to_vec(&logged).map_err(|error| Error::internal(error.to_string()))
 }
 
 /// Reads one statement or an array. By the first character, so that an error is about what was meant.

@@ -139,6 +139,58 @@ async fn incomplete_messages_take_from_one_budget() {
     served.stop().await;
 }
 
+/// What a connection may send before it is read: the windows of a stream and of itself, as the server announces them.
+async fn announced_windows(stream: &mut TcpStream) -> (u32, u32) {
+    // SPEC: RFC 9113 sections 3.4, 6.5, 6.7 and 6.9: the preface with empty SETTINGS; PING; SETTINGS_INITIAL_WINDOW_SIZE is 4.
+    let ping = *b"\0\0\x08\x06\0\0\0\0\0in order";
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let (mut of_stream, mut of_connection) = (65_535, 65_535);
+    // What is announced has come when the second is answered.
+    for _ in 0..2 {
+        stream.write_all(&ping).await.unwrap();
+        loop {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await.unwrap();
+            let [a, b, c, kind, flags, ..] = head;
+            let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
+            stream.read_exact(&mut payload).await.unwrap();
+            let number = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().unwrap());
+            match (kind, flags) {
+                (4, 0) => {
+                    let window = payload.chunks(6).find(|setting| setting[..2] == [0, 4]);
+                    of_stream = window.map_or(of_stream, |window| number(&window[2..]));
+                }
+                (8, _) => of_connection += number(&payload),
+                (6, 1) => break,
+                _ => {}
+            }
+        }
+    }
+    (of_stream, of_connection)
+}
+
+#[tokio::test]
+async fn windows_shrink_as_connections_come() {
+    const KIB: u32 = 1_024;
+    let served = Served::with(ServerConfig { window_bytes: 64 * 512 * 1024, ..patient() }).await;
+    let mut held = Vec::new();
+    for number in 0..160 {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        let expected = match number {
+            0 => Some((256 * KIB, 512 * KIB)),
+            159 => Some((65_535, 65_535)),
+            _ => None,
+        };
+        if let Some(expected) = expected {
+            assert_eq!(announced_windows(&mut stream).await, expected, "{number}");
+        }
+        held.push(stream);
+    }
+    assert_served(&served).await;
+    drop(held);
+    served.stop().await;
+}
+
 /// A client that opens no window once had a server hold 315 MiB of answers.
 #[tokio::test]
 async fn answers_that_nobody_reads_take_from_one_budget() {

@@ -20,8 +20,8 @@ use vouchlog_note::{ProofFile, SignedCheckpoint};
 use vouchlog_proto::{EntryName, v1};
 use vouchlog_stream::limits::RECENT_RUNS;
 
-use super::Served;
 use super::fake::{self, Gateway, Trouble, log_vkey, origin};
+use super::{Served, ServerConfig};
 
 async fn open(served: &Served) -> Gateway {
     let note = fake::opening(&fake::gateway_key(), &fake::stream_key());
@@ -171,6 +171,42 @@ async fn a_stream_has_eight_requests_under_way() {
     assert!(answer.is_err(), "the first hangs, so nothing is answered");
     assert_eq!(served.log.size(), size, "what stands behind it conflicts, and is not answered before it");
     assert_eq!(served.log.attempts(), all_under_way, "opening, and eight requests");
+}
+
+/// Requests that were read and not answered once took memory without bound: eight of the longest on each of 8,192 streams.
+#[tokio::test]
+async fn requests_of_streams_take_from_one_budget() {
+    let served = Served::with(ServerConfig { queued_bytes: 24 * 1024, ..ServerConfig::default() }).await;
+    let mut sender = open(&served).await;
+    // A little more than 10 kB each: one fits a connection's share of 16 KiB, and two the budget.
+    let requests: Vec<_> = (0..12).map(|_| sender.request(100)).collect();
+    let (answers, end) = append_all(&served, requests.iter().map(Into::into).collect()).await;
+    assert_eq!((answers.len(), end), (12, Code::Ok), "it takes longer, and nothing fails");
+    let before = served.log.attempts();
+    let mut held = Vec::new();
+    for number in 1..3 {
+        served.log.trouble([Trouble::Hang]);
+        let requests: Vec<v1::AppendRequest> = (0..4).map(|_| (&sender.request(100)).into()).collect();
+        let endless = stream::iter(requests).chain(stream::pending());
+        held.push(served.gateway().await.append_stream(endless).await.unwrap());
+        while served.log.attempts() < before + number {
+            tokio::task::yield_now().await;
+        }
+    }
+    let more = stream::iter([v1::AppendRequest::from(&sender.request(100))]);
+    let mut refused = served.gateway().await.append_stream(more).await.unwrap().into_inner();
+    let refused = refused.message().await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(refused.get_details_retry_info().is_some());
+    assert_eq!(served.log.attempts(), before + 2, "one on each");
+    drop(held);
+    // What it builds on was never taken, so it is refused; but no more for lack of room.
+    let heartbeat = v1::AppendRequest::from(&sender.request(0));
+    let mut end = Code::ResourceExhausted;
+    while end == Code::ResourceExhausted {
+        end = append_all(&served, vec![heartbeat.clone()]).await.1;
+    }
+    assert_eq!(end, Code::Aborted);
 }
 
 #[tokio::test]

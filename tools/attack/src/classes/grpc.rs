@@ -24,6 +24,13 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// range, unimplemented, unavailable, unauthenticated. Not unknown (2) and not internal (13): those are the server's own.
 const CALLERS: &[u16] = &[1, 3, 4, 5, 7, 8, 9, 10, 11, 12, 14, 16];
 
+/// SPEC: gRPC's compression.md, "Test cases": a message with its Compressed-Flag set, and no encoding named but identity, "MUST fail with
+/// INTERNAL status".
+const UNNAMED_ENCODING: &[u16] = &[13];
+
+/// SPEC: the same: a message compressed in a way that the server does not support "MUST fail with status UNIMPLEMENTED".
+const UNKNOWN_ENCODING: &[u16] = &[12];
+
 pub(super) fn attacks() -> Vec<Attack> {
     let mut all = malformed();
     all.extend(framed());
@@ -80,8 +87,13 @@ fn code(headers: &HeaderMap) -> Option<u16> {
     headers.get("grpc-status")?.to_str().ok()?.parse().ok()
 }
 
-/// One call with a whole body, which must fail by the caller's fault.
-async fn refused(context: &Context, path: &str, more: &[(&str, &str)], body: Bytes) -> Result<Seen> {
+/// One call with a whole body, which must fail with one of these codes.
+async fn refused(
+    context: &Context,
+    path: &str,
+    more: &[(&str, &str)],
+    (body, codes): (Bytes, &[u16]),
+) -> Result<Seen> {
     let mut client = connected(context.to, 0).await?;
     let (answer, mut sending) = client.send_request(request(path, more)?, false)?;
     // The server may refuse before it has read everything.
@@ -90,7 +102,7 @@ async fn refused(context: &Context, path: &str, more: &[(&str, &str)], body: Byt
         // Reset, or the connection is closed: refused without words.
         Err(error) if error.downcast_ref::<h2::Error>().is_some() => None,
         Err(error) => Some(format!("{error:#}")),
-        Ok((200, Some(code))) if CALLERS.contains(&code) => None,
+        Ok((200, Some(code))) if codes.contains(&code) => None,
         Ok((http, None)) if (400..500).contains(&http) => None,
         Ok((http, code)) => Some(format!("it answered {http} with gRPC status {code:?}")),
     };
@@ -104,10 +116,20 @@ fn refusal(
     more: &'static [(&str, &str)],
     body: Vec<u8>,
 ) -> Attack {
+    answered(name, (target, path, more), body, CALLERS)
+}
+
+/// The same, with the codes that are right.
+fn answered(
+    name: &str,
+    (target, path, more): (Target, &'static str, &'static [(&str, &str)]),
+    body: Vec<u8>,
+    codes: &'static [u16],
+) -> Attack {
     let body = Bytes::from(body);
     Attack::repeated(CLASS, format!("{CLASS}: {name}"), target, move |context: Context| {
         let body = body.clone();
-        async move { refused(&context, path, more, body).await }
+        async move { refused(&context, path, more, (body, codes)).await }
     })
 }
 
@@ -177,13 +199,23 @@ fn framed() -> Vec<Attack> {
         ),
         refusal("no message", Target::Log, APPEND, &[], Vec::new()),
         refusal("a compressed flag of 7", Target::Log, APPEND, &[], message(7, &[0x10, 0x01])),
-        refusal("compressed without saying how", Target::Log, APPEND, &[], message(1, &[0x10, 0x01])),
-        refusal(
+        answered(
+            "compressed without saying how",
+            (Target::Log, APPEND, &[]),
+            message(1, &[0x10, 0x01]),
+            UNNAMED_ENCODING,
+        ),
+        answered(
+            "compressed, and said not to be",
+            (Target::Witness, COSIGN, &[("grpc-encoding", "identity")]),
+            message(1, &[0x10, 0x01]),
+            UNNAMED_ENCODING,
+        ),
+        answered(
             "compressed by an unknown method",
-            Target::Log,
-            APPEND,
-            &[("grpc-encoding", "zpaq")],
+            (Target::Log, APPEND, &[("grpc-encoding", "zpaq")]),
             message(1, &[1]),
+            UNKNOWN_ENCODING,
         ),
         refusal(
             "64 MiB of zeros, compressed",

@@ -44,9 +44,10 @@ impl FoundPeople {
     pub(super) fn lines(&self) -> Vec<String> {
         let count = |records: u64| output::count(records, "record", "records");
         match &self.names {
-            Some(names) => {
-                names.iter().map(|(name, records)| format!("found {}: {}", plain(name), count(*records))).collect()
-            }
+            Some(names) => names
+                .iter()
+                .map(|(name, records)| format!("found {}: {}", plain(name), count(*records)))
+                .collect(),
             None => vec![format!("found {}; whose takes the role read-metadata", count(self.records as u64))],
         }
     }

@@ -8,7 +8,7 @@ use tonic::codegen::Service;
 use super::*;
 use crate::limits::MAX_BODY_BYTES;
 use crate::receiver::answer::Kind;
-use crate::receiver::body::{GrowingBody, gunzip, read};
+use crate::receiver::body::{gunzip, read};
 use crate::testsupport::testdata;
 
 /// A frame of gRPC.
@@ -60,11 +60,13 @@ async fn broken_bodies_are_refused_for_good() {
         assert!(!said.is_empty() && answer.retry_after.is_none());
     }
     let gzip_header: Headers<'_> = &[("grpc-encoding", "gzip")];
-    let grpc: [(Headers<'_>, Vec<u8>, Code); 9] = [
+    let grpc: [(Headers<'_>, Vec<u8>, Code); 10] = [
         (&[], framed(0, b"garbage"), Code::InvalidArgument),
         (&[], Vec::new(), Code::InvalidArgument),
         (&[], framed(0, &good)[..50].to_vec(), Code::InvalidArgument),
-        (&[], framed(1, &gzip(&good)), Code::InvalidArgument),
+        // SPEC: gRPC's compression.md, "Test cases": compressed, and no encoding named but identity.
+        (&[], framed(1, &gzip(&good)), Code::Internal),
+        (&[("grpc-encoding", "identity")], framed(1, &gzip(&good)), Code::Internal),
         (&[], framed(7, &good), Code::InvalidArgument),
         (gzip_header, framed(1, &cut), Code::InvalidArgument),
         (gzip_header, framed(1, &bomb), Code::InvalidArgument),
@@ -82,17 +84,55 @@ async fn bodies_share_one_budget_and_give_it_back() {
     let room = Room::new(1 << 20, Duration::ZERO);
     let headers = ::http::HeaderMap::new();
     let body = |bytes: usize| axum::body::Body::from(vec![1; bytes]);
-    let (first, share) = read(&room, &headers, body(700_000), 1 << 20).await.unwrap().finish();
+    let (first, share) = read(&room, &headers, body(700_000), 1 << 20).await.unwrap();
     assert_eq!(first.len(), 700_000);
     let refused = read(&room, &headers, body(400_000), 1 << 20).await.err().unwrap();
     assert_eq!(refused.kind, Kind::Busy);
-    // A bomb gets as far as there is room.
-    let bomb = bytes::Bytes::from(gzip(&vec![0; 64 << 20]));
-    assert_eq!(gunzip(&room, bomb.clone(), MAX_BODY_BYTES).await.err().unwrap().kind, Kind::Busy);
+    // A bomb that states less than it is gets as far as there is room.
+    let bomb = gzip(&vec![0; 64 << 20]);
+    let lying: Bytes = [&bomb[..bomb.len() - 4], &[0; 4]].concat().into();
+    assert_eq!(gunzip(room.share(), lying.clone(), MAX_BODY_BYTES).await.err().unwrap().kind, Kind::Busy);
     drop(share);
-    let alone = gunzip(&room, bomb, 1 << 20).await.err().unwrap();
+    let alone = gunzip(room.share(), lying, 1 << 20).await.err().unwrap();
     assert_eq!(alone.kind, Kind::TooLarge);
     room.share().cover(1 << 20).await.unwrap();
+}
+
+/// Four bombs at once once took 82 MiB.
+#[tokio::test]
+async fn a_stated_length_that_cannot_be_takes_no_room() {
+    let room = Room::new(1 << 20, Duration::ZERO);
+    let others = room.use_up().await;
+    let bomb = gzip(&vec![0; 64 << 20]);
+    let kind = async |zipped: &[u8]| {
+        let zipped = Bytes::copy_from_slice(zipped);
+        gunzip(room.share(), zipped, MAX_BODY_BYTES).await.err().unwrap().kind
+    };
+    assert_eq!(kind(&bomb).await, Kind::TooLarge);
+    let little = gzip(&vec![0; 1_000]);
+    assert_eq!(kind(&[&little[..little.len() - 4], &[255; 4]].concat()).await, Kind::Invalid);
+    drop(others);
+    let (body, _) = gunzip(room.share(), little.into(), MAX_BODY_BYTES).await.unwrap();
+    assert_eq!(body.len(), 1_000);
+}
+
+/// Each is longer than its share, and one at a time may be.
+#[tokio::test]
+async fn large_bodies_take_turns() {
+    let room = Room::new(64 * 1024, Duration::from_secs(3_600));
+    let longest = 1 << 20;
+    let headers = ::http::HeaderMap::new();
+    let one = || async {
+        let body = axum::body::Body::from(gzip(&vec![7; 500_000]));
+        let (zipped, share) = read(&room, &headers, body, longest).await.unwrap();
+        let (body, share) = gunzip(share, zipped, longest).await.unwrap();
+        tokio::task::yield_now().await;
+        drop(share);
+        body.len()
+    };
+    let lengths = tokio::join!(one(), one(), one(), one());
+    assert_eq!(lengths, (500_000, 500_000, 500_000, 500_000));
+    room.share().cover(64 * 1024).await.unwrap();
 }
 
 /// 800,000 members without content once held a thread for three seconds. Over HTTP, at the other doors, and over gRPC.
@@ -120,7 +160,7 @@ async fn unzipping_leaves_the_thread_to_others() {
     let head = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
     let blocks = [0, 0, 0, 0xff, 0xff].repeat(200_000);
     let zipped = [&head[..], &blocks, &[1, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
-    let unzipping = async { gunzip(&room, zipped.into(), 1 << 20).await.map(|held| held.finish().0) };
+    let unzipping = async { gunzip(room.share(), zipped.into(), 1 << 20).await.map(|(body, _)| body) };
     tokio::pin!(unzipping);
     let mut turns = 0;
     let unzipped = loop {
@@ -149,12 +189,10 @@ async fn bodies_that_stop_leave_room_for_others() {
     let mut stopped = Vec::new();
     for _ in 0..64 {
         let (of_it, none) = (room.clone(), headers.clone());
-        stopped.push(tokio::spawn(async move {
-            read(&of_it, &none, stalled(limit - 1), limit).await.map(GrowingBody::finish)
-        }));
+        stopped.push(tokio::spawn(async move { read(&of_it, &none, stalled(limit - 1), limit).await }));
         tokio::task::yield_now().await;
         let good = read(&room, &headers, axum::body::Body::from(vec![1; 8 * 1024]), limit).await;
-        assert_eq!(good.unwrap().finish().0.len(), 8 * 1024, "beside {} that stopped", stopped.len());
+        assert_eq!(good.unwrap().0.len(), 8 * 1024, "beside {} that stopped", stopped.len());
     }
     assert!(stopped.iter().any(|body| !body.is_finished()), "some are still waited for");
     for body in stopped {
@@ -175,8 +213,7 @@ async fn who_finds_no_room_is_told_to_come_back() {
     let served = Served::with(ReceiverConfig { patience: Duration::ZERO, ..Default::default() }).await;
     let body = r#"{"resourceSpans":[]}"#;
     for room in [&served.receiver.bodies, &served.receiver.decoding] {
-        let mut others = room.share();
-        others.cover(usize::MAX).await.unwrap();
+        let others = room.use_up().await;
         let busy = served.post("/v1/traces", &[JS], body).await;
         assert_eq!((busy.status, busy.retry_after.as_deref()), (StatusCode::SERVICE_UNAVAILABLE, Some("1")));
         assert_eq!(busy.json()["code"], 8);
