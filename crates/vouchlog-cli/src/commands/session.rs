@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use jiff::Timestamp;
 use vouchlog::custody::Proofs;
-use vouchlog::verify::{Claim, verify};
 use vouchlog::{Policy, StatementKind};
 use vouchlog_grading::{Context, Finding, SessionFacts, SetFacts, grade_set};
 use vouchlog_record::{DisclosureScope, Facet, Record, RecordId, RegisteredAgent};
@@ -20,6 +18,10 @@ use super::{check_writable, disclose, policy, write_file};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 use crate::report;
+
+mod receipts;
+
+use receipts::Judge;
 
 /// Most records of a session that are drawn.
 const MAX_RECORDS: usize = 10_000;
@@ -215,12 +217,22 @@ impl Args {
         records: Vec<ReadRecord>,
         log: KnownOfLog,
     ) -> anyhow::Result<Timeline> {
-        let mut drawn = Vec::with_capacity(records.len());
-        for read in records {
-            let proof = vault.proof(access, &read.row.id).await.map_err(custody::advise_vault)?;
-            let proof = self.proof_state(&read.row, proof.as_deref(), log.policy.as_ref())?;
-            drawn.push(session_record(read, proof, self.content));
-        }
+        let rows: Vec<Row> = records.iter().map(|read| read.row.clone()).collect();
+        let judge = Judge {
+            vault,
+            access,
+            log: self.custody.log_vkey.as_ref(),
+            url: self.custody.url.as_deref(),
+            policy: log.policy.as_ref(),
+        };
+        let judged = judge.judge(&rows).await?;
+        let drawn: Vec<SessionRecord> = records
+            .into_iter()
+            .map(|read| {
+                let proof = judged.state(&read.row.id);
+                session_record(read, proof, self.content)
+            })
+            .collect();
         let known: Vec<(RecordId, &Record)> =
             drawn.iter().map(|record| (record.id.clone(), &record.record)).collect();
         let context = SessionContext {
@@ -231,6 +243,7 @@ impl Args {
             held: Some(
                 drawn.iter().filter(|one| one.record.kind != StatementKind::SessionSeal).count() as u64
             ),
+            notes: judged.notes,
             ..SessionContext::default()
         };
         Ok(Timeline::of(&self.session, drawn, &context))
@@ -242,37 +255,6 @@ impl Args {
         let last = records.iter().filter_map(SessionRecord::at).max();
         let known = now.zip(last).map(|(now, last)| SessionFacts::by_age(self.session.clone(), last, now));
         SetFacts { sessions: known.into_iter().collect(), now, ..SetFacts::default() }
-    }
-
-    /// How far it is proven that the log has the record. Without the log's key a proof is taken for what it says.
-    fn proof_state(
-        &self,
-        row: &Row,
-        proof: Option<&str>,
-        policy: Option<&Policy>,
-    ) -> anyhow::Result<ProofState> {
-        let (Some(proof), Some(log)) = (proof, &self.custody.log_vkey) else {
-            let waits = row.place.is_none() && proof.is_none();
-            return Ok(if waits { ProofState::Waiting } else { ProofState::Signed });
-        };
-        let verified = verify(proof.as_bytes(), log, policy, Claim::Digest(row.digest));
-        if let (Err(_), Some(_)) = (&verified, policy) {
-            // A receipt may be older than its cosignatures; the log's signature still has to hold.
-            verify(proof.as_bytes(), log, None, Claim::Digest(row.digest))
-                .with_context(|| row.id.to_string())?;
-            return Ok(ProofState::Signed);
-        }
-        let verified = verified.with_context(|| row.id.to_string())?;
-        if policy.is_none() {
-            return Ok(ProofState::Signed);
-        }
-        let name = |witness: &vouchlog_note::PolicyCosignature| {
-            String::from_utf8_lossy(witness.name().as_bytes()).into_owned()
-        };
-        Ok(ProofState::Witnessed {
-            by: verified.witnesses.iter().map(name).collect(),
-            until: verified.witnessed.map(|witnessed| witnessed.until),
-        })
     }
 
     /// Losses that were declared, whichever session they fell into.
