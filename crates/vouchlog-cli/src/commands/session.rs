@@ -13,11 +13,12 @@ use vouchlog_session::{ErasedAt, Loss, ProofState, SessionContext, SessionRecord
 use vouchlog_vault::{Access, PresentationRequest, Query, ReadRecord, Row, Vault, learn, read_facts};
 
 use super::custody::{self, CustodyArgs, VaultArgs};
+use super::paper::{self, PaperArgs};
 use super::reports::{log_of, read_reports};
 use super::{check_writable, disclose, policy, write_file};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
-use crate::report;
+use crate::report::{self, Made, SessionMade};
 
 mod receipts;
 
@@ -59,9 +60,8 @@ pub(crate) struct Args {
     /// The reason for reading or disclosing content: the case or the request
     #[arg(long, value_name = "TEXT")]
     basis: Option<String>,
-    /// Write a self-contained HTML page
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
+    #[command(flatten)]
+    paper: PaperArgs,
     /// Write one file with the fields of --fields, which any third party can verify offline
     #[arg(long, value_name = "FILE", requires = "basis")]
     bundle: Option<PathBuf>,
@@ -86,9 +86,11 @@ struct KnownOfLog {
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let policy = self.policy.as_deref().map(policy).transpose()?;
-        self.html.iter().chain(&self.bundle).try_for_each(|file| check_writable(file))?;
+        let paper = self.paper.open()?;
+        self.bundle.iter().try_for_each(|file| check_writable(file))?;
         let (vault, access) = self.vault.open().await?;
-        let known = KnownOfLog { policy, findings: self.log_findings(&vault, &access).await? };
+        let known =
+            KnownOfLog { policy: policy.clone(), findings: self.log_findings(&vault, &access).await? };
         let rows = self.rows(&vault, &access).await?;
         let context = learn(&vault, &access).await.map_err(|error| custody::advise(error.into()))?;
         let records = if self.content || self.bundle.is_some() {
@@ -97,9 +99,18 @@ impl Args {
             facts(&vault, &access, rows, &context).await?
         };
         let timeline = self.timeline(&vault, &access, &context, records, known).await?;
-        if let Some(file) = &self.html {
-            write_file(file, report::html(&timeline).as_bytes())?;
-            output::note(&format!("wrote {}", file.display()));
+        if let Some(paper) = &paper {
+            let made = SessionMade {
+                made: Made {
+                    at: paper::now(),
+                    keys: self.custody.log_vkey.iter().cloned().collect(),
+                    policy: policy.as_ref(),
+                    source: format!("the vault {}, tenant {}", self.vault.place(), self.vault.tenant),
+                },
+                content: self.basis.as_deref().filter(|_| self.content),
+                audits: self.audits.len(),
+            };
+            paper.session(&timeline, &made)?;
         }
         draw(output, &timeline)
     }
