@@ -4,6 +4,8 @@
 
 mod forged_log;
 mod names;
+mod pages;
+mod receipts;
 mod reconcile;
 mod rules;
 mod sessions;

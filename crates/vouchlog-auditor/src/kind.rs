@@ -40,7 +40,7 @@ pub enum Proves {
 
 /// Declares the kinds: name, stable code, severity, the rule of `vouchlog-grading` that it breaks, and the sentence that explains it.
 macro_rules! finding_kinds {
-    ($($(#[doc = $doc:literal])+ $name:ident $code:literal $severity:ident $rule:literal,)+) => {
+    ($(#[doc = $doc:literal] $name:ident $code:literal $severity:ident $rule:literal,)+) => {
         /// What is wrong. Codes are stable: programs match on them.
         ///
         /// The order is the order of causes: where several findings are one fault, the kind that stands first here explains
@@ -48,7 +48,7 @@ macro_rules! finding_kinds {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum FindingKind {
-            $($(#[doc = $doc])+ $name,)+
+            $(#[doc = $doc] $name,)+
         }
 
         impl FindingKind {
@@ -63,6 +63,11 @@ macro_rules! finding_kinds {
             /// How bad it is.
             pub const fn severity(self) -> Severity {
                 match self { $(Self::$name => Severity::$severity,)+ }
+            }
+
+            /// What it means, in a sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => $doc.trim_ascii(),)+ }
             }
 
             /// The code of the rule that it breaks, as docs/evidence.md explains it. Several kinds may break one rule.

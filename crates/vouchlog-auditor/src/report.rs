@@ -16,8 +16,6 @@ use crate::kind::{FindingKind, Severity};
 use crate::rules::{Rules, Stream};
 use crate::walk::Walk;
 
-mod html;
-
 /// The checkpoint under audit.
 pub(crate) struct Base {
     pub(crate) signed: SignedCheckpoint,
@@ -110,7 +108,9 @@ pub struct StreamReport {
     pub newest_head: Option<u64>,
     /// Statements in which the gateway itself declares that records were lost.
     pub declared_losses: u64,
-    /// How many statements claim each bit of evidence, by its name. Unclaimed bits are absent.
+    /// Statements of interactions and intents. An audit that resumed the state of an older version counts those since then only.
+    pub interactions: u64,
+    /// How many of those claim each bit of evidence, by its name. Unclaimed bits are absent.
     pub evidence: BTreeMap<&'static str, u64>,
 }
 
@@ -141,7 +141,7 @@ impl QuotaReport {
     }
 
     /// Whose it is, in words.
-    fn whose(&self) -> &str {
+    pub fn whose(&self) -> &str {
         self.gateway.as_deref().unwrap_or("every gateway without its own")
     }
 }
@@ -271,6 +271,7 @@ fn stream_report(id: u64, stream: &Stream) -> StreamReport {
         heads: stream.heads,
         newest_head: stream.head.as_ref().map(|head| head.timestamp),
         declared_losses: stream.losses,
+        interactions: stream.interactions,
         evidence: claims.collect(),
     }
 }

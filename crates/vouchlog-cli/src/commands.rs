@@ -42,6 +42,7 @@ mod keygen;
 mod man;
 mod monitor;
 mod operator;
+mod paper;
 mod prove;
 mod prove_complete;
 mod quota;
@@ -66,6 +67,7 @@ mod up;
 mod vault;
 mod verify;
 mod verify_finding;
+mod verify_report;
 mod witness;
 
 /// How long abandoned reads may take at the end.
@@ -91,6 +93,7 @@ pub(crate) enum Command {
     Monitor(monitor::Args),
     Canary(canary::Args),
     VerifyFinding(verify_finding::Args),
+    VerifyReport(verify_report::Args),
     ProveComplete(prove_complete::Args),
     Sample(sample::Args),
     Fsck(fsck::Args),
@@ -152,6 +155,7 @@ impl Command {
             Self::Monitor(args) => block_on(args.run(*output)),
             Self::Canary(args) => block_on(args.run(*output)),
             Self::VerifyFinding(args) => args.run(*output),
+            Self::VerifyReport(args) => args.run(*output),
             Self::ProveComplete(args) => block_on(args.run(*output)),
             Self::Sample(args) => block_on(args.run(*output)),
             Self::Fsck(args) => check_clock().and_then(|()| args.run(*output)),

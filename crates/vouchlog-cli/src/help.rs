@@ -23,7 +23,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 5] = [
             "vault",
         ],
     ),
-    ("Audit", &["verify", "audit", "prove", "prove-complete", "verify-finding", "sample"]),
+    ("Audit", &["verify", "audit", "prove", "prove-complete", "verify-finding", "verify-report", "sample"]),
     (
         "Keys and upkeep",
         &[

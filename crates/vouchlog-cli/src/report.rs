@@ -1,21 +1,24 @@
-//! A session's timeline for people and for programs: text for a terminal, JSON, and one page of HTML.
+//! Reports for people and for programs: a session's timeline as text for a terminal, JSON and pages of HTML, and an audit as a page.
 //!
-//! Each takes a [`Timeline`](vouchlog_session::Timeline) and nothing else, so the owner of the records and the recipient of a bundle
-//! see the same.
-//! Everything a timeline holds may come from a stranger: what its lines say is safe to show, and what is taken from its records
-//! here passes [`plain`](vouchlog_session::plain) first.
+//! Each takes what was found and nothing else, so the owner of the records and the recipient of a bundle see the same.
+//! Everything in a report may come from a stranger: what a timeline's lines say is safe to show, and what is taken from records or from
+//! a log here passes [`plain`](vouchlog_session::plain) first.
 
 use std::io::IsTerminal;
 
+mod audit;
 mod fields;
-mod html;
 mod json;
 mod limits;
+mod made;
+mod session;
 mod text;
 mod wrap;
 
-pub(crate) use html::html;
+pub(crate) use audit::{AuditMade, EvidenceName, WitnessSeen, audit};
 pub(crate) use json::json;
+pub(crate) use made::Made;
+pub(crate) use session::{SessionMade, session};
 pub(crate) use text::text;
 
 /// Whether to colour what goes to standard output: it is a terminal, and `NO_COLOR` is unset or empty (no-color.org).

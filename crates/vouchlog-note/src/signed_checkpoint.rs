@@ -3,7 +3,7 @@
 use vouchlog_merkle::TreeHead;
 
 use crate::checkpoint::{Checkpoint, CheckpointError, Origin};
-use crate::key::{SignatureType, VerifyingKey};
+use crate::key::{KeyName, SignatureType, VerifyingKey};
 use crate::note::{UnverifiedNote, VerifiedNote, parse_signature_lines};
 use crate::note_error::NoteError;
 use crate::signing::SigningKey;
@@ -104,6 +104,13 @@ impl SignedCheckpoint {
     /// extension line that it leaves out.
     pub(crate) fn from_verified(note: VerifiedNote, checkpoint: Checkpoint) -> Self {
         Self { note, checkpoint }
+    }
+
+    /// Whether it carries a signature that is not by a key of the log's name. Nothing but a policy verifies that one.
+    pub fn is_cosigned(&self) -> bool {
+        let is_other = |name: &KeyName| name.as_str() != self.origin().as_str();
+        self.note.signatures().iter().any(|signature| is_other(signature.key().name()))
+            || self.note.ignored_lines().iter().any(|line| is_other(line.name()))
     }
 
     /// The log's name.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 use tokio::runtime::Handle;
-use vouchlog_api::{AnySubmitter, Appender};
+use vouchlog_api::{AnySubmitter, Appender, CachingReader};
 use vouchlog_client::{
     ConnectionSecurity, Gateway, GatewayConfig, GatewayError, GrpcLog, LoggedStatements, Options,
     ReceiptSink, TileReader, VerifiedLog, VerifyError,
@@ -25,6 +25,11 @@ use vouchlog_vault::{
 
 use crate::clock::{random_bytes, unix_millis};
 use crate::{gateway, verify};
+
+mod renewal;
+
+pub use renewal::Renewer;
+use renewal::{Uncosigned, Waiting};
 
 /// How to reach the log that takes a vault's digests, and who signs for them.
 #[derive(Debug)]
@@ -73,6 +78,12 @@ pub enum CustodyError {
     /// The log's key is no log's.
     #[error("the log's key: {0}")]
     LogKey(vouchlog_note::CheckpointError),
+    /// Cosignatures were asked for, and the log publishes checkpoints without any.
+    #[error("the log has no witnesses: it publishes checkpoints that it alone signed")]
+    NoWitnesses,
+    /// Where the log took a record's statement, it now shows something else. The receipt that the vault has proves the statement.
+    #[error("entry {0} of the log is not the statement that a receipt in the vault proves to be there")]
+    OtherEntry(LeafIndex),
 }
 
 /// Where the proofs of a presentation come from.
@@ -90,7 +101,8 @@ pub struct Custodian {
     recorder: Recorder,
     gateway: Arc<Gateway>,
     log: GrpcLog,
-    verified: VerifiedLog<TileReader>,
+    verified: renewal::ReceiptLog,
+    renewer: Renewer,
     origin: Origin,
     access: Access,
 }
@@ -104,22 +116,41 @@ impl Custodian {
         let CustodyConfig { url, security, log: log_key, gateway: gateway_key, state, tenant, options } =
             config;
         let issuer = gateway_key.verifying_key().name().to_string();
-        let receipts = Receipts { vault: vault.clone(), access: access.clone(), runtime: Handle::current() };
+        let waiting = Waiting::default();
+        let origin = Origin::new(log_key.name().as_str()).map_err(CustodyError::LogKey)?;
+        let receipts = Receipts {
+            vault: vault.clone(),
+            access: access.clone(),
+            runtime: Handle::current(),
+            waiting: waiting.clone(),
+        };
         let mut gateway = GatewayConfig {
             sink: Some(Box::new(receipts)),
             options,
             ..gateway::config(&url, log_key, gateway_key, state).map_err(CustodyError::LogKey)?
         };
         gateway.log.security = security;
-        let origin = gateway.origin.clone();
         let log = GrpcLog::connect(&gateway.log)?;
-        let tiles = TileReader::connect(&gateway.log)?;
+        let tiles = CachingReader::new(TileReader::connect(&gateway.log)?);
         let verified = VerifiedLog::open(tiles, origin.clone(), gateway.log_key.clone(), None)?;
+        let renewer = Renewer {
+            log: verified.clone(),
+            origin: origin.clone(),
+            key: gateway.log_key.clone(),
+            vault: vault.clone(),
+            access: access.clone(),
+            waiting,
+        };
         let gateway = Arc::new(Gateway::open(gateway).await?);
         let config = RecorderConfig { tenant, issuer, clock: now, randomness: random_id };
         let submitter = AnySubmitter::new(gateway.clone());
         let recorder = Recorder::open(vault, access.clone(), submitter, config).await?;
-        Ok(Self { recorder, gateway, log, verified, origin, access })
+        Ok(Self { recorder, gateway, log, verified, renewer, origin, access })
+    }
+
+    /// What renews the receipts of records once witnesses have cosigned. A long-running program spawns [`Renewer::run`].
+    pub fn renewer(&self) -> Renewer {
+        self.renewer.clone()
     }
 
     /// Records, reads content and erases.
@@ -178,10 +209,8 @@ impl Custodian {
 
     /// Replaces a record's proof by one under the newest published checkpoint, if that has the record.
     async fn refresh(&self, access: &Access, row: &Row, place: LogPlace) -> Result<(), CustodyError> {
-        let LogPlace { index, stream, sequence, logged_at } = place;
-        let proof = self.proven(index).await?;
-        let logged = Logged { digest: row.digest, index, stream, sequence, logged_at, proof };
-        self.recorder.vault().logged(access, vec![logged]).await?;
+        let receipt = self.renewer.receipt(Uncosigned { digest: row.digest, place }).await?;
+        self.recorder.vault().logged(access, vec![receipt]).await?;
         Ok(())
     }
 
@@ -274,13 +303,21 @@ struct Receipts {
     vault: Vault,
     access: Access,
     runtime: Handle,
+    /// Those of them that have no cosignature yet.
+    waiting: Waiting,
 }
 
 impl ReceiptSink for Receipts {
     fn keep(&mut self, taken: &LoggedStatements) -> io::Result<()> {
         let logged = logged(taken).map_err(io::Error::other)?;
+        let uncosigned: Vec<Uncosigned> = if taken.checkpoint().is_cosigned() {
+            Vec::new()
+        } else {
+            logged.iter().map(Uncosigned::of).collect()
+        };
         let noted =
             self.runtime.block_on(self.vault.logged(&self.access, logged)).map_err(io::Error::other)?;
+        self.waiting.add(uncosigned);
         for (digest, index) in noted.elsewhere {
             tracing::warn!(%digest, %index, "a statement was logged twice: the vault keeps its first place");
         }

@@ -15,8 +15,12 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let server = Server::start(&folder.path().join("log"), 0, &[]);
+        Self::with(tempfile::tempdir().unwrap(), &[])
+    }
+
+    /// The same, of a log that is started with more flags.
+    pub(super) fn with(folder: tempfile::TempDir, flags: &[&str]) -> Self {
+        let server = Server::start(&folder.path().join("log"), 0, flags);
         let key = folder.path().join("gateway.key");
         let vkey =
             succeed(&["keygen", "--kind", "gateway", "--name", "gateway.example.com", "--out", text(&key)]);

@@ -6,6 +6,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
+use vouchlog::verify::{Claim, verify};
+use vouchlog::{Digest, Policy, StatementKind, VerifyingKey};
+use vouchlog_vault::{Query, Vault, VaultKeySource};
 
 use super::program::{Program, get, post};
 use crate::collect::world::traces;
@@ -27,6 +30,21 @@ fn up(dir: &Path, ports: Ports) -> Command {
     let mut command = vouchlog();
     command.args(flags(dir, ports));
     command
+}
+
+/// The receipts of interactions in a vault, each with the digest that was logged.
+async fn receipts(vault: &str) -> Vec<(String, Digest)> {
+    let key = VaultKeySource::File(Path::new(vault).join("vault.key")).load().unwrap();
+    let vault = Vault::open(vault, key).await.unwrap();
+    let access = vault.owner().await.unwrap();
+    let query = Query { kinds: vec![StatementKind::Interaction], ..Query::default() };
+    let mut receipts = Vec::new();
+    for row in vault.find(&access, &query).await.unwrap() {
+        if let Some(receipt) = vault.proof(&access, &row.id).await.unwrap() {
+            receipts.push((receipt, row.digest));
+        }
+    }
+    receipts
 }
 
 #[tokio::test]
@@ -57,6 +75,24 @@ async fn one_command_records_what_is_sent_and_has_it_cosigned() {
     let report: Value = serde_json::from_str(&succeed(&audit)).unwrap();
     assert_eq!(report["clean"], true, "{report}");
     assert_eq!(report["checkpoint"]["cosigned_by"].as_array().map(Vec::len), Some(1), "{report}");
+    // The receipts that the first run kept had no cosignature. The second finds and renews them.
+    let log_vkey: VerifyingKey = told("log_vkey").parse().unwrap();
+    let policy = Policy::parse(&std::fs::read(policy).unwrap()).unwrap();
+    let mut witnessed = 0;
+    for _ in 0..600 {
+        witnessed = receipts(&told("vault"))
+            .await
+            .iter()
+            .filter(|(receipt, digest)| {
+                verify(receipt.as_bytes(), &log_vkey, Some(&policy), Claim::Digest(*digest)).is_ok()
+            })
+            .count();
+        if witnessed == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(witnessed, 2, "receipts with cosignatures");
     assert_eq!(again.terminate(), Some(0));
 }
 

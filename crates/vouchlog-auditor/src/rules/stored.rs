@@ -83,6 +83,9 @@ struct StoredStream {
     withdrawn: Option<(u64, u64)>,
     broken: Option<Cause>,
     losses: u64,
+    /// States of older versions have none.
+    #[serde(default)]
+    interactions: u64,
     evidence: [u64; EVIDENCE_BITS],
 }
 
@@ -227,6 +230,7 @@ fn stored_stream(id: StreamId, stream: &Stream) -> StoredStream {
         withdrawn: stream.withdrawn.map(stored_withdrawn),
         broken: stream.broken,
         losses: stream.losses,
+        interactions: stream.interactions,
         evidence: stream.evidence,
     }
 }
@@ -262,6 +266,7 @@ fn stream(id: StreamId, stored: StoredStream, origin: &Origin) -> Option<Stream>
         withdrawn: stored.withdrawn.map(withdrawn).transpose().ok()?,
         broken: stored.broken,
         losses: stored.losses,
+        interactions: stored.interactions,
         evidence: stored.evidence,
     })
 }

@@ -59,7 +59,9 @@ pub(crate) struct Stream {
     /// What made its statements incomparable with what its gateway signed.
     pub(crate) broken: Option<Cause>,
     pub(crate) losses: u64,
-    /// Statements that claim each bit of evidence.
+    /// Statements of interactions and intents.
+    pub(crate) interactions: u64,
+    /// How many of those claim each bit of evidence.
     pub(crate) evidence: [u64; EVIDENCE_BITS],
 }
 
@@ -83,6 +85,7 @@ impl Stream {
             withdrawn: None,
             broken: None,
             losses: 0,
+            interactions: 0,
             evidence: [0; EVIDENCE_BITS],
         }
     }
@@ -102,6 +105,10 @@ impl Stream {
         self.last_statement = Some(index);
         self.uncovered_since.get_or_insert(uptime);
         self.losses += u64::from(entry.statement.kind == StatementKind::DeclaredLoss);
+        if !matches!(entry.statement.kind, StatementKind::Interaction | StatementKind::Intent) {
+            return;
+        }
+        self.interactions += 1;
         let mut bits = entry.statement.evidence.bits();
         while bits != 0 {
             self.evidence[bits.trailing_zeros() as usize] += 1;

@@ -53,8 +53,7 @@ fn check_report(report: &AuditReport, kind: Kind, place: &Place, proves: Proves)
         };
         assert!(!verify_finding(&file, &stranger).is_proven(), "{finding}");
     }
-    let html = report.to_html();
-    assert!(html.contains(kind.code()) && !html.contains("<script"));
+    assert!(!kind.meaning().is_empty() && kind.meaning().ends_with('.'), "{kind}");
     serde_json::to_string(report).unwrap();
 }
 
@@ -114,10 +113,12 @@ async fn the_untampered_log_has_no_finding() {
     assert!(report.streams.iter().all(|stream| stream.complete));
     let losses: u64 = report.streams.iter().map(|stream| stream.declared_losses).sum();
     assert_eq!(losses, (5_100 + 30 * LONG_ROUND as u64) / 97);
-    assert_eq!(report.streams[0].evidence["initiator"], 34_000);
+    // Evidence is counted of interactions, not of the losses that a gateway declares.
+    let first = &report.streams[0];
+    assert_eq!(first.interactions + first.declared_losses, 34_000);
+    assert_eq!(first.evidence["initiator"], first.interactions);
     assert_eq!(report.checkpoint.as_ref().unwrap().cosigned_by, ["w1", "w2"]);
     assert!(report.to_string().contains("no findings"));
-    assert!(report.to_html().contains("No findings"));
 }
 
 #[tokio::test]

@@ -1,14 +1,18 @@
 //! `vouchlog audit`: checks a whole log, from the outside.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use serde_json::{Value, json};
+use vouchlog_auditor::limits::MAX_EVIDENCE_BYTES;
 use vouchlog_auditor::{AuditReport, Proves, StreamReport};
+use vouchlog_merkle::sha256;
 use vouchlog_session::plain;
 
-use super::auditing::{Audit, AuditArgs};
-use super::{running, write_file};
+use super::auditing::{Audit, AuditArgs, WitnessCopy};
+use super::paper::{self, PaperArgs};
+use super::{read_file, running};
 use crate::output::{self, Outcome, Output};
+use crate::report::{AuditMade, EvidenceName, Made, WitnessSeen};
 
 /// Audit a whole log from outside: every entry, tile and stream, against its signatures and other parties' checkpoints
 #[derive(clap::Args)]
@@ -23,13 +27,13 @@ use crate::output::{self, Outcome, Output};
 pub(crate) struct Args {
     #[command(flatten)]
     audit: AuditArgs,
-    /// Also write the report as one HTML page
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
+    #[command(flatten)]
+    paper: PaperArgs,
 }
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        let paper = self.paper.open()?;
         let subject = self.audit.subject()?;
         let stop = running::shutdown_signal()?;
         let bar = output::progress(0, "entries");
@@ -58,12 +62,33 @@ impl Args {
                 "the next audit will not report this again, and no evidence was kept: give --evidence DIR",
             );
         }
-        if let Some(path) = &self.html {
-            write_file(path, audit.report.to_html().as_bytes())?;
+        if let Some(paper) = &paper {
+            let made = AuditMade {
+                made: Made {
+                    at: paper::now(),
+                    keys: subject.config.log.keys.clone(),
+                    policy: subject.config.log.policy.as_ref(),
+                    source: subject.source.clone(),
+                },
+                report: &audit.report,
+                witnesses: audit.witnesses.iter().map(seen).collect(),
+                evidence: audit.evidence.iter().map(|file| evidence(file)).collect::<Result<_, _>>()?,
+            };
+            paper.audit(&made)?;
         }
         output.answer(&words(&audit), &as_json(&audit)?)?;
         Ok(if audit.report.is_clean() { Outcome::Fine } else { Outcome::Finding })
     }
+}
+
+fn seen(copy: &WitnessCopy) -> WitnessSeen {
+    let why = || copy.error.clone().unwrap_or_else(|| "it has no checkpoint of the log".to_owned());
+    WitnessSeen { name: copy.witness.clone(), size: copy.size.ok_or_else(why) }
+}
+
+fn evidence(file: &Path) -> anyhow::Result<EvidenceName> {
+    let bytes = read_file(file, MAX_EVIDENCE_BYTES)?;
+    Ok(EvidenceName { path: file.display().to_string(), digest: sha256(&bytes).to_string() })
 }
 
 /// The report for programs. Evidence is often large: where it was written to files, their names stand for it.

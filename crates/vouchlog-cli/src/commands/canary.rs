@@ -115,7 +115,7 @@ impl Plant {
             log_vkey: Some(log_vkey),
             gateway: &self.gateway,
             witnessed: false,
-            close: false,
+            close: true,
             receipts: self.receipts.as_deref(),
         };
         let placed = match submission.send(&[statement], None).await {

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use vouchlog::custody::Custodian;
 use vouchlog::keys::KeySource;
-use vouchlog::{VerifyingKey, unix_millis};
+use vouchlog::{AckLevel, VerifyingKey, unix_millis};
 use vouchlog_client::GatewayError;
 use vouchlog_collector::limits::MAX_BODY_BYTES;
 use vouchlog_collector::receiver::{self, ReceiverConfig};
@@ -66,6 +66,9 @@ pub(crate) struct Args {
     /// [default: gateway.key in the data directory, created if missing]
     #[arg(long, value_name = "KEY", env = "VOUCHLOG_GATEWAY_KEY")]
     gateway_key: Option<KeySource>,
+    /// Have the log wait for its witnesses before it acknowledges records, for as long as it does, and wait for them at the end too
+    #[arg(long, requires = "url", env = "VOUCHLOG_WITNESSED", value_parser = clap::builder::FalseyValueParser::new())]
+    witnessed: bool,
     #[command(flatten)]
     vault: VaultOptions,
     #[command(flatten)]
@@ -165,6 +168,9 @@ impl Args {
         let gateway = secrets::gateway_key(self.gateway_key.as_ref(), &self.data)?;
         let vkey = gateway.verifying_key().clone();
         let log = self.log.open(&self.data, &vkey, config.clone(), self.tls.clear).await?;
+        if self.witnessed {
+            log.check_witnesses().await?;
+        }
         let attempt = self.opening(&log).begin().await?;
         let files = Files { access, hosts: self.access.hosts(), forward: self.forward()? };
         let collector = self.collector(files.forward.clone()).await?;
@@ -185,7 +191,7 @@ impl Args {
             let _ = task.await;
         }
         let patience = if end.is_poisoned() { CLOSING_POISONED } else { CLOSING };
-        let is_closed = close(collector, custody, files.forward, patience).await;
+        let is_closed = close(collector, custody, files.forward, (patience, self.witnessed)).await;
         log.stop().await;
         if is_closed {
             output.farewell("Everything is recorded, and the stream is closed.");
@@ -234,6 +240,7 @@ impl Args {
             url: log.url().to_owned(),
             log: log.vkey().clone(),
             min_free: self.words.reserve.min_free,
+            wait_for: if self.witnessed { AckLevel::Witnessed } else { AckLevel::Sequenced },
         }
     }
 
@@ -374,7 +381,12 @@ fn poisoned(
 
 /// Has everything recorded, passed on and logged, as far as `patience` goes, then closes the stream. Whether all of it is in the
 /// log.
-async fn close(collector: Collector, custody: Custody, forward: Option<Forward>, patience: Duration) -> bool {
+async fn close(
+    collector: Collector,
+    custody: Custody,
+    forward: Option<Forward>,
+    (patience, is_witnessed): (Duration, bool),
+) -> bool {
     let deadline = Instant::now() + patience;
     let rest = || deadline.saturating_duration_since(Instant::now());
     let is_done = collector.close(rest()).await;
@@ -390,6 +402,15 @@ async fn close(collector: Collector, custody: Custody, forward: Option<Forward>,
         }
         _ => false,
     };
+    if let Some(custodian) = custody.get().filter(|_| is_closed && is_witnessed) {
+        let renewer = custodian.renewer();
+        if !matches!(tokio::time::timeout(rest(), renewer.settle()).await, Ok(Ok(()))) {
+            let waiting = output::count(renewer.waiting() as u64, "receipt has", "receipts have");
+            output::warn(&format!(
+                "{waiting} no cosignature yet: the witnesses did not cosign in time. The next start, or `vouchlog session` with --log and --policy, renews them"
+            ));
+        }
+    }
     custody.stop().await;
     is_closed
 }

@@ -87,6 +87,13 @@ impl VaultArgs {
         Ok((vault, access.map_err(advise_vault)?))
     }
 
+    /// Where it is, for people: of a URL without the part that may hold a password.
+    pub(super) fn place(&self) -> String {
+        let Some((scheme, rest)) = self.vault.split_once("://") else { return self.vault.clone() };
+        let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+        format!("{scheme}://{}", host.split(['?', '#']).next().unwrap_or_default())
+    }
+
     /// The directory, of a vault in one.
     pub(super) fn directory(&self) -> Option<&Path> {
         (!self.vault.contains("://")).then(|| Path::new(&self.vault))

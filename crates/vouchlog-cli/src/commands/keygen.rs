@@ -64,6 +64,8 @@ enum Kind {
     Witness,
     /// Opens streams of a gateway
     Gateway,
+    /// Signs reports of audits and sessions
+    Auditor,
 }
 
 /// What a key signs with.
@@ -80,10 +82,12 @@ impl Kind {
     /// The type of the key's signatures; `None` where nothing reads them.
     fn signature_type(self, algorithm: Algorithm) -> Option<SignatureType> {
         match (self, algorithm) {
-            (Self::Log | Self::Operator | Self::Gateway, Algorithm::Ed25519) => Some(SignatureType::Ed25519),
+            (Self::Log | Self::Operator | Self::Gateway | Self::Auditor, Algorithm::Ed25519) => {
+                Some(SignatureType::Ed25519)
+            }
             (Self::Witness, Algorithm::Ed25519) => Some(SignatureType::CosignatureEd25519),
             (Self::Log | Self::Witness, Algorithm::MlDsa44) => Some(SignatureType::MlDsa44),
-            (Self::Operator | Self::Gateway, Algorithm::MlDsa44) => None,
+            (Self::Operator | Self::Gateway | Self::Auditor, Algorithm::MlDsa44) => None,
         }
     }
 }

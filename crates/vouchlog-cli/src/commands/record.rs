@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde_json::{Value, json};
 use vouchlog::StatementKind;
+use vouchlog::custody::{Custodian, CustodyError};
 use vouchlog_grading::Severity;
 use vouchlog_record::Record;
 use vouchlog_record::json;
@@ -27,22 +28,70 @@ const SHOWN: usize = 20;
 #[command(
     after_help = "Examples:\n  vouchlog record --vault vault --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" \\\n    \
                         --gateway-key gateway.key interaction.json\n  \
-                        jq -c '.[]' records.json | vouchlog record --vault vault -\n\n\
+                        jq -c '.[]' records.json | vouchlog record --vault vault --witnessed --close -\n\n\
                         A record is JSON: `vouchlog schema` prints its schema, `vouchlog grade` reports what one lacks. It is never\n\
                         sent: the log gets the digest of a statement with a salt for every field. The vault and its key are created if\n\
-                        missing; move the key elsewhere and give its place with --vault-key."
+                        missing; move the key elsewhere and give its place with --vault-key.\n\n\
+                        Exit status: 0 everything was recorded, and witnessed if that was asked for; 1 otherwise."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
     vault: VaultArgs,
     #[command(flatten)]
     custody: CustodyArgs,
+    #[command(flatten)]
+    ending: Ending,
     /// Send only pending records: those of an earlier run, and those of silent gateways of the same name
     #[arg(long, conflicts_with = "records")]
     flush: bool,
     /// Files with one record, an array of records, or one record per line; - is standard input
     #[arg(value_name = "RECORD", required_unless_present = "flush")]
     records: Vec<PathBuf>,
+}
+
+/// What happens once the records are logged.
+#[derive(clap::Args)]
+struct Ending {
+    /// Wait up to --wait for the log's witnesses to cosign a checkpoint that covers the records, and keep receipts with the cosignatures
+    #[arg(long)]
+    witnessed: bool,
+    /// As --witnessed, and require that the receipts satisfy this policy (C2SP tlog-policy)
+    #[arg(long, value_name = "FILE", requires = "log_vkey", env = "VOUCHLOG_POLICY")]
+    policy: Option<PathBuf>,
+    /// Close the gateway's stream afterwards. An audit reports an open stream as `silent-stream` after 90 seconds
+    #[arg(long)]
+    close: bool,
+}
+
+impl Ending {
+    /// Waits for witnesses, if that was asked for. What was logged stays logged; `Err` is why the receipts do not suffice.
+    async fn await_witnesses(
+        &self,
+        custodian: &Custodian,
+        custody: &CustodyArgs,
+        records: &[Recorded],
+    ) -> anyhow::Result<Option<Result<(), String>>> {
+        if !self.witnessed && self.policy.is_none() {
+            return Ok(None);
+        }
+        let policy = self.policy.as_deref().map(super::policy).transpose()?;
+        let ids: Vec<_> = records.iter().filter(|one| !one.is_conflict).map(|one| one.id.clone()).collect();
+        let renewer = custodian.renewer();
+        let witnessed = async {
+            renewer.witnessed(&ids, policy.as_ref()).await?;
+            // Also what an earlier run left in the spool.
+            renewer.settle().await
+        };
+        let quorum = if policy.is_some() { "the policy's witnesses" } else { "the log's witnesses" };
+        Ok(Some(match tokio::time::timeout(custody.wait, witnessed).await {
+            Ok(Err(error @ CustodyError::NoWitnesses)) => Err(error.to_string()),
+            Ok(witnessed) => {
+                witnessed.map_err(custody::advise)?;
+                Ok(())
+            }
+            Err(_) => Err(format!("{quorum} did not cosign within {} s", custody.wait.as_secs())),
+        }))
+    }
 }
 
 impl Args {
@@ -63,22 +112,35 @@ impl Args {
             if self.flush {
                 self.custody.take_over(&custodian).await?;
             }
-            anyhow::Ok(recorded)
+            let witnessed = self.ending.await_witnesses(&custodian, &self.custody, &recorded).await?;
+            if self.ending.close {
+                let close = async { Ok(custodian.gateway().close().await?) };
+                self.custody.patiently(&custodian, close).await?;
+            }
+            anyhow::Ok((recorded, witnessed))
         };
-        let recorded = done.await;
+        let done = done.await;
         custodian.stop().await;
+        let (recorded, witnessed) = done?;
         let mut logged = Vec::new();
-        for recorded in recorded? {
+        for recorded in recorded {
             let row = vault.row(&access, &recorded.id).await.map_err(custody::advise_vault)?;
             logged.push((recorded, row));
         }
-        answer(output, &logged, &rejected)?;
-        let is_fine = rejected.is_empty() && logged.iter().all(|(recorded, _)| !recorded.is_conflict);
+        answer(output, &logged, &rejected, witnessed.as_ref())?;
+        let is_witnessed = witnessed.is_none_or(|witnessed| witnessed.is_ok());
+        let is_recorded = rejected.is_empty() && logged.iter().all(|(recorded, _)| !recorded.is_conflict);
+        let is_fine = is_recorded && is_witnessed;
         Ok(if is_fine { Outcome::Fine } else { Outcome::Finding })
     }
 }
 
-fn answer(output: Output, logged: &[(Recorded, Row)], rejected: &[String]) -> anyhow::Result<()> {
+fn answer(
+    output: Output,
+    logged: &[(Recorded, Row)],
+    rejected: &[String],
+    witnessed: Option<&Result<(), String>>,
+) -> anyhow::Result<()> {
     if logged.is_empty() {
         return output.answer("nothing is pending", &json!({ "records": [] }));
     }
@@ -110,6 +172,21 @@ fn answer(output: Output, logged: &[(Recorded, Row)], rejected: &[String]) -> an
         lines.push(format!("not recorded: {}", output::count(rejected.len() as u64, "record", "records")));
     }
     let mut told = json!({ "records": records });
+    match witnessed {
+        None => {}
+        Some(Ok(())) => lines.push("witnessed: the receipts carry the cosignatures".to_owned()),
+        Some(Err(why)) => {
+            lines.push(format!("NOT WITNESSED: {why}"));
+            lines.push(
+                "the records are logged; `vouchlog session` with --log and --policy renews their receipts"
+                    .to_owned(),
+            );
+        }
+    }
+    if let Some(witnessed) = witnessed {
+        told["witnessed"] = witnessed.is_ok().into();
+        told["not_witnessed"] = json!(witnessed.as_ref().err());
+    }
     if !rejected.is_empty() {
         told["rejected"] = json!(rejected);
     }

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use jiff::Timestamp;
 use vouchlog::custody::Proofs;
-use vouchlog::verify::{Claim, verify};
 use vouchlog::{Policy, StatementKind};
 use vouchlog_grading::{Context, Finding, SessionFacts, SetFacts, grade_set};
 use vouchlog_record::{DisclosureScope, Facet, Record, RecordId, RegisteredAgent};
@@ -15,11 +13,16 @@ use vouchlog_session::{ErasedAt, Loss, ProofState, SessionContext, SessionRecord
 use vouchlog_vault::{Access, PresentationRequest, Query, ReadRecord, Row, Vault, learn, read_facts};
 
 use super::custody::{self, CustodyArgs, VaultArgs};
+use super::paper::{self, PaperArgs};
 use super::reports::{log_of, read_reports};
 use super::{check_writable, disclose, policy, write_file};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
-use crate::report;
+use crate::report::{self, Made, SessionMade};
+
+mod receipts;
+
+use receipts::Judge;
 
 /// Most records of a session that are drawn.
 const MAX_RECORDS: usize = 10_000;
@@ -57,9 +60,8 @@ pub(crate) struct Args {
     /// The reason for reading or disclosing content: the case or the request
     #[arg(long, value_name = "TEXT")]
     basis: Option<String>,
-    /// Write a self-contained HTML page
-    #[arg(long, value_name = "FILE")]
-    html: Option<PathBuf>,
+    #[command(flatten)]
+    paper: PaperArgs,
     /// Write one file with the fields of --fields, which any third party can verify offline
     #[arg(long, value_name = "FILE", requires = "basis")]
     bundle: Option<PathBuf>,
@@ -84,9 +86,11 @@ struct KnownOfLog {
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let policy = self.policy.as_deref().map(policy).transpose()?;
-        self.html.iter().chain(&self.bundle).try_for_each(|file| check_writable(file))?;
+        let paper = self.paper.open()?;
+        self.bundle.iter().try_for_each(|file| check_writable(file))?;
         let (vault, access) = self.vault.open().await?;
-        let known = KnownOfLog { policy, findings: self.log_findings(&vault, &access).await? };
+        let known =
+            KnownOfLog { policy: policy.clone(), findings: self.log_findings(&vault, &access).await? };
         let rows = self.rows(&vault, &access).await?;
         let context = learn(&vault, &access).await.map_err(|error| custody::advise(error.into()))?;
         let records = if self.content || self.bundle.is_some() {
@@ -95,9 +99,18 @@ impl Args {
             facts(&vault, &access, rows, &context).await?
         };
         let timeline = self.timeline(&vault, &access, &context, records, known).await?;
-        if let Some(file) = &self.html {
-            write_file(file, report::html(&timeline).as_bytes())?;
-            output::note(&format!("wrote {}", file.display()));
+        if let Some(paper) = &paper {
+            let made = SessionMade {
+                made: Made {
+                    at: paper::now(),
+                    keys: self.custody.log_vkey.iter().cloned().collect(),
+                    policy: policy.as_ref(),
+                    source: format!("the vault {}, tenant {}", self.vault.place(), self.vault.tenant),
+                },
+                content: self.basis.as_deref().filter(|_| self.content),
+                audits: self.audits.len(),
+            };
+            paper.session(&timeline, &made)?;
         }
         draw(output, &timeline)
     }
@@ -215,12 +228,22 @@ impl Args {
         records: Vec<ReadRecord>,
         log: KnownOfLog,
     ) -> anyhow::Result<Timeline> {
-        let mut drawn = Vec::with_capacity(records.len());
-        for read in records {
-            let proof = vault.proof(access, &read.row.id).await.map_err(custody::advise_vault)?;
-            let proof = self.proof_state(&read.row, proof.as_deref(), log.policy.as_ref())?;
-            drawn.push(session_record(read, proof, self.content));
-        }
+        let rows: Vec<Row> = records.iter().map(|read| read.row.clone()).collect();
+        let judge = Judge {
+            vault,
+            access,
+            log: self.custody.log_vkey.as_ref(),
+            url: self.custody.url.as_deref(),
+            policy: log.policy.as_ref(),
+        };
+        let judged = judge.judge(&rows).await?;
+        let drawn: Vec<SessionRecord> = records
+            .into_iter()
+            .map(|read| {
+                let proof = judged.state(&read.row.id);
+                session_record(read, proof, self.content)
+            })
+            .collect();
         let known: Vec<(RecordId, &Record)> =
             drawn.iter().map(|record| (record.id.clone(), &record.record)).collect();
         let context = SessionContext {
@@ -231,6 +254,7 @@ impl Args {
             held: Some(
                 drawn.iter().filter(|one| one.record.kind != StatementKind::SessionSeal).count() as u64
             ),
+            notes: judged.notes,
             ..SessionContext::default()
         };
         Ok(Timeline::of(&self.session, drawn, &context))
@@ -242,37 +266,6 @@ impl Args {
         let last = records.iter().filter_map(SessionRecord::at).max();
         let known = now.zip(last).map(|(now, last)| SessionFacts::by_age(self.session.clone(), last, now));
         SetFacts { sessions: known.into_iter().collect(), now, ..SetFacts::default() }
-    }
-
-    /// How far it is proven that the log has the record. Without the log's key a proof is taken for what it says.
-    fn proof_state(
-        &self,
-        row: &Row,
-        proof: Option<&str>,
-        policy: Option<&Policy>,
-    ) -> anyhow::Result<ProofState> {
-        let (Some(proof), Some(log)) = (proof, &self.custody.log_vkey) else {
-            let waits = row.place.is_none() && proof.is_none();
-            return Ok(if waits { ProofState::Waiting } else { ProofState::Signed });
-        };
-        let verified = verify(proof.as_bytes(), log, policy, Claim::Digest(row.digest));
-        if let (Err(_), Some(_)) = (&verified, policy) {
-            // A receipt may be older than its cosignatures; the log's signature still has to hold.
-            verify(proof.as_bytes(), log, None, Claim::Digest(row.digest))
-                .with_context(|| row.id.to_string())?;
-            return Ok(ProofState::Signed);
-        }
-        let verified = verified.with_context(|| row.id.to_string())?;
-        if policy.is_none() {
-            return Ok(ProofState::Signed);
-        }
-        let name = |witness: &vouchlog_note::PolicyCosignature| {
-            String::from_utf8_lossy(witness.name().as_bytes()).into_owned()
-        };
-        Ok(ProofState::Witnessed {
-            by: verified.witnesses.iter().map(name).collect(),
-            until: verified.witnessed.map(|witnessed| witnessed.until),
-        })
     }
 
     /// Losses that were declared, whichever session they fell into.

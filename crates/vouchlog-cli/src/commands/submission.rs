@@ -25,6 +25,10 @@ const TICKET_STATEMENTS: usize = 4_096;
 const AGAIN: &str =
     "nothing is lost: run again with the same --gateway-key, --state and --receipts, and --flush";
 
+/// What to do when the witnesses stay away.
+const UNWITNESSED: &str =
+    "logged, but the witnesses have not cosigned in time: fetch proof files later with `vouchlog prove`";
+
 /// Where a statement is in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Placed {
@@ -80,9 +84,7 @@ impl Submission<'_> {
             let receipt = appended.receipt;
             self.check(&receipt, batch)?;
             if self.witnessed && !appended.witnessed {
-                output::warn(
-                    "logged, but the witnesses have not cosigned in time: fetch proof files later with `vouchlog prove`",
-                );
+                output::warn(UNWITNESSED);
             }
             if let Some(dir) = self.receipts {
                 ProofFolder::new(dir).keep(&receipt, batch).map_err(anyhow::Error::from)?;
@@ -143,12 +145,17 @@ impl Submission<'_> {
         bar.finish_and_clear();
         gateway.stop().await;
         let mut all = Vec::with_capacity(statements.len());
+        let mut is_cosigned = true;
         for acknowledged in acknowledged? {
             for (taken, places) in acknowledged.runs() {
                 self.check_quorum(policy, taken.receipt())?;
+                is_cosigned &= taken.checkpoint().is_cosigned();
                 let run = placed(taken.receipt(), taken.statements(), self.receipts)?;
                 all.extend(run.into_iter().skip(places.start).take(places.len()));
             }
+        }
+        if self.witnessed && !is_cosigned {
+            output::warn(UNWITNESSED);
         }
         Ok(all)
     }

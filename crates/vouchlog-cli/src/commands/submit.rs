@@ -24,7 +24,8 @@ const SHOWN_STATEMENTS: usize = 20;
                         --receipts receipts --digests digests.txt\n\n\
                         Neither a record nor its bare hash is sent: the log gets SHA-256 of a random salt and the record.\nThe salt is kept beside the receipt, as <record>.opening.json; keep it as secret as the record.\n\
                         Without --gateway-key, the log's own house stream takes the statements, as opaque ones of an unknown sender: they get\n\
-                        receipts, but no proof that none of yours is missing."
+                        receipts, but no proof that none of yours is missing.\n\
+                        With --gateway-key, the stream is closed once everything is logged, and the next submission continues it in a new one."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -40,9 +41,9 @@ pub(crate) struct Args {
     /// As --witnessed, and verify that the receipts satisfy this policy (C2SP tlog-policy)
     #[arg(long, value_name = "FILE", requires = "log_vkey", env = "VOUCHLOG_POLICY")]
     policy: Option<PathBuf>,
-    /// Close the stream afterwards; the next submission opens a new one
+    /// Leave the gateway's stream open for the next submission. An audit reports an open stream as `silent-stream` after 90 seconds
     #[arg(long, requires = "gateway_key")]
-    close: bool,
+    keep_open: bool,
     /// Directory for receipts and openings, created if missing
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_RECEIPTS")]
     receipts: Option<PathBuf>,
@@ -115,7 +116,7 @@ impl Args {
             log_vkey: self.log_vkey.as_ref(),
             gateway: &self.gateway,
             witnessed: self.witnessed,
-            close: self.close,
+            close: !self.keep_open,
             receipts: self.receipts.as_deref(),
         }
     }

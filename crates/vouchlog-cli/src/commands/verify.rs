@@ -139,7 +139,10 @@ impl Args {
             FileKind::Proof => self.entry(&bytes, output),
             FileKind::Completeness => self.completeness(&bytes, output),
             FileKind::Presentation => presented::presentation(&bytes, &trust, output),
-            FileKind::Bundle => presented::bundle(&bytes, &trust, self.claim.html.as_deref(), output),
+            FileKind::Bundle => {
+                let html = self.claim.html.as_deref().map(|html| (html, path.as_path()));
+                presented::bundle(&bytes, &trust, html, output)
+            }
             FileKind::Evidence => verify_finding::check(&bytes, &identity()?, output),
             FileKind::Sample => sample::check(&path, &bytes, &identity()?, output),
         }

@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::task::{JoinError, JoinHandle};
-use vouchlog::VerifyingKey;
-use vouchlog::custody::{Custodian, CustodyConfig};
+use vouchlog::custody::{Custodian, CustodyConfig, Renewer};
 use vouchlog::keys::KeySource;
+use vouchlog::{AckLevel, VerifyingKey};
 use vouchlog_client::Options;
 use vouchlog_collector::{Collector, Destination};
 use vouchlog_vault::{Access, Vault, VaultError};
@@ -40,6 +40,8 @@ pub(super) struct Opening {
     pub(super) log: VerifyingKey,
     /// Bytes of the disk that spool and vault leave free.
     pub(super) min_free: u64,
+    /// When the log acknowledges.
+    pub(super) wait_for: AckLevel,
 }
 
 type Opened = anyhow::Result<(Custodian, Access)>;
@@ -56,7 +58,7 @@ impl Opening {
             gateway: secrets::gateway_key(self.gateway_key.as_ref(), &self.data)?,
             state: self.data.join("spool"),
             tenant: self.vault.tenant,
-            options: Options { min_free: self.min_free, ..Options::default() },
+            options: Options { min_free: self.min_free, wait_for: self.wait_for, ..Options::default() },
         };
         let custodian = Custodian::open(vault, access.clone(), config).await.map_err(custody::advise)?;
         Ok((custodian, access))
@@ -101,11 +103,11 @@ pub(super) enum Attempt {
 pub(super) struct Custody(Arc<OnceLock<Custodian>>);
 
 impl Custody {
-    /// Gives the collector its destination: now, or whenever the vault can be opened. From then on the task checks the vault.
+    /// Gives the collector its destination: now, or whenever the vault can be opened. From then on the task looks after the vault.
     pub(super) fn connect(&self, attempt: Attempt, collector: &Collector) -> JoinHandle<()> {
         let (custody, collector) = (self.clone(), collector.clone());
         match attempt {
-            Attempt::Done(opened) => tokio::spawn(check_daily(custody.connected(*opened, &collector))),
+            Attempt::Done(opened) => tokio::spawn(care(custody.connected(*opened, &collector))),
             Attempt::UnderWay(opening, task) => tokio::spawn(async move {
                 collector.waits_because("the vault does not respond; retrying");
                 let opened = joined(task.await);
@@ -123,7 +125,7 @@ impl Custody {
             let trouble = match opened {
                 Ok(opened) => {
                     tracing::info!("the vault is open: recording what is pending in the journal");
-                    return check_daily(self.connected(opened, &collector)).await;
+                    return care(self.connected(opened, &collector)).await;
                 }
                 Err(error) => format!("the vault cannot be opened: {error:#}"),
             };
@@ -138,13 +140,13 @@ impl Custody {
         }
     }
 
-    fn connected(&self, (custodian, access): (Custodian, Access), collector: &Collector) -> Vault {
+    fn connected(&self, (custodian, access): (Custodian, Access), collector: &Collector) -> (Vault, Renewer) {
         let recorder = custodian.recorder().clone();
-        let vault = recorder.vault().clone();
+        let kept = (recorder.vault().clone(), custodian.renewer());
         // One task connects, once.
         let _ = self.0.set(custodian);
         collector.record_to(Destination { recorder, access });
-        vault
+        kept
     }
 
     pub(super) fn get(&self) -> Option<&Custodian> {
@@ -167,6 +169,11 @@ impl Custody {
             custodian.stop().await;
         }
     }
+}
+
+/// Looks after what the vault has: checks it, and renews receipts once witnesses have cosigned.
+async fn care((vault, renewer): (Vault, Renewer)) {
+    tokio::join!(check_daily(vault), renewer.run());
 }
 
 /// Reads the whole vault for damage, at once and once a day. Damage stops recording, and `/readyz` reports it.

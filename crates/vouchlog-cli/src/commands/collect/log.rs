@@ -1,15 +1,21 @@
 //! Which log takes the digests: one elsewhere, or one in this process.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use vouchlog::{Log, VerifyingKey};
+use vouchlog::{Log, LogReader, Origin, VerifyingKey};
+use vouchlog_note::SignedCheckpoint;
 use vouchlog_server::ServerConfig;
 
+use crate::advice::Advice;
 use crate::commands::exposure::{ClearArgs, listen};
-use crate::commands::serve;
+use crate::commands::{remote, serve};
+
+/// How long the log may take to show its checkpoint at start.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(clap::Args)]
 pub(super) struct LogArgs {
@@ -75,6 +81,22 @@ impl OpenLog {
             Self::Elsewhere { .. } => None,
             Self::Here { log, .. } => Some(log),
         }
+    }
+
+    /// Refuses a log whose checkpoints are known to have no cosignatures: it would acknowledge nothing to a caller who asks for them. A log
+    /// that cannot be reached now is met later.
+    pub(super) async fn check_witnesses(&self) -> anyhow::Result<()> {
+        let tiles = remote::tiles(self.url())?;
+        let Ok(Ok(note)) = tokio::time::timeout(PATIENCE, tiles.checkpoint()).await else { return Ok(()) };
+        let origin = Origin::new(self.vkey().name().as_str())?;
+        let Ok(signed) = SignedCheckpoint::open(note.as_bytes(), &origin, self.vkey()) else { return Ok(()) };
+        if signed.is_cosigned() {
+            return Ok(());
+        }
+        Err(Advice::error(
+            format!("the log {origin} has no witnesses: it publishes checkpoints that it alone signed"),
+            "leave out --witnessed, or ask the log's operator for witnesses",
+        ))
     }
 
     /// Waits until the log in this process has stopped writing for good. A log elsewhere has its own operator.

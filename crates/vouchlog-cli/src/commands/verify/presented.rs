@@ -11,9 +11,10 @@ use vouchlog_statement::{KeyTrust, LogTrust, Presentation, VerifiedPresentation,
 
 use super::gateway;
 use crate::advice::Advice;
-use crate::commands::{session, write_file};
+use crate::commands::paper::{self, Paper};
+use crate::commands::session;
 use crate::output::{self, Outcome, Output};
-use crate::report;
+use crate::report::{Made, SessionMade};
 
 /// Verifies a presentation: every link from the fields to the log's key and its witnesses.
 pub(super) fn presentation(json: &[u8], trust: &LogTrust<'_>, output: Output) -> anyhow::Result<Outcome> {
@@ -25,11 +26,12 @@ pub(super) fn presentation(json: &[u8], trust: &LogTrust<'_>, output: Output) ->
     }
 }
 
-/// Verifies a session's bundle, and draws the session as far as it was disclosed.
+/// Verifies a session's bundle, and draws the session as far as it was disclosed; as a page too, into the first file of `html` from the
+/// second.
 pub(super) fn bundle(
     json: &[u8],
     trust: &LogTrust<'_>,
-    html: Option<&Path>,
+    html: Option<(&Path, &Path)>,
     output: Output,
 ) -> anyhow::Result<Outcome> {
     let verified = SessionBundle::from_json(json).and_then(|bundle| verify_bundle(&bundle, trust));
@@ -38,9 +40,18 @@ pub(super) fn bundle(
         Err(error) => return refuse(&error, error.is_finding(), output),
     };
     let timeline = verified.timeline();
-    if let Some(file) = html {
-        write_file(file, report::html(&timeline).as_bytes())?;
-        output::note(&format!("wrote {}", file.display()));
+    if let Some((file, source)) = html {
+        let made = SessionMade {
+            made: Made {
+                at: paper::now(),
+                keys: vec![trust.log.clone()],
+                policy: trust.policy,
+                source: format!("the bundle {}, which this program verified", source.display()),
+            },
+            content: None,
+            audits: 0,
+        };
+        Paper::unsigned(file).session(&timeline, &made)?;
     }
     let drawn = session::draw(output, &timeline)?;
     Ok(if verified.findings.is_empty() { drawn } else { Outcome::Finding })
