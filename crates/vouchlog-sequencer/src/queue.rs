@@ -8,7 +8,7 @@ use vouchlog_api::{Error, ErrorKind};
 use vouchlog_merkle::{CompactRange, Growth, Hash, LeafIndex};
 use vouchlog_note::CosignedCheckpoint;
 use vouchlog_runtime::queue::{self, NotQueued};
-use vouchlog_stream::{Enrolment, Quota, Revocation, Run, Statement, StreamId, StreamOpening};
+use vouchlog_stream::{Enrolment, Quota, Retirement, Revocation, Run, Statement, StreamId, StreamOpening};
 
 use crate::limits;
 use crate::signer::SignedHead;
@@ -22,6 +22,7 @@ pub(crate) enum Request {
     Enrol { note: String, enrolment: Box<Enrolment> },
     Revoke { note: String, revocation: Box<Revocation> },
     SetQuota { note: String, quota: Box<Quota> },
+    Retire { note: String, retirement: Box<Retirement> },
 }
 
 /// Statements for a stream, with the head verified by the stream's key.
@@ -42,7 +43,11 @@ impl Request {
         match self {
             Self::Append(append) => append.statements.len().max(1),
             Self::House { statements, .. } => statements.len().max(1),
-            Self::Open { .. } | Self::Enrol { .. } | Self::Revoke { .. } | Self::SetQuota { .. } => 1,
+            Self::Open { .. }
+            | Self::Enrol { .. }
+            | Self::Revoke { .. }
+            | Self::SetQuota { .. }
+            | Self::Retire { .. } => 1,
         }
     }
 }
@@ -70,6 +75,7 @@ pub(crate) enum Done {
     Enrolled(LeafIndex),
     Revoked(LeafIndex),
     QuotaSet(LeafIndex),
+    Retired(LeafIndex),
 }
 
 /// A committed batch, as far as receipts need it.

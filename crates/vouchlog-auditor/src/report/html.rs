@@ -55,6 +55,9 @@ impl AuditReport {
         self.write_checked(page)?;
         self.write_streams(page)?;
         self.write_quotas(page)?;
+        for line in self.succession() {
+            writeln!(page, "<p>{}</p>", Escaped(&line))?;
+        }
         writeln!(page, "</body></html>")
     }
 

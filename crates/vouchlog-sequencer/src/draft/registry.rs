@@ -18,6 +18,7 @@ impl Draft<'_> {
         if let Some(gateway) = self.gateway(&enrolment.gateway) {
             return self.enrolled_before(gateway, enrolment);
         }
+        self.check_not_retired()?;
         let key = enrolment.gateway.clone();
         KeyName::for_new_key(key.name().as_str())
             .map_err(|error| Error::invalid(format!("the key cannot be enrolled: {error}")))?;
@@ -72,6 +73,7 @@ impl Draft<'_> {
         if let Some(revoked) = &gateway.revoked {
             return Ok(Done::Revoked(revoked.index));
         }
+        self.check_not_retired()?;
         let mut gateway = gateway.clone();
         let index = self.push(&Entry::GatewayRevoked { logged_at: self.now, note });
         let (effective, reason) = (revocation.effective, revocation.reason.clone());
