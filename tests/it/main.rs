@@ -29,6 +29,7 @@ mod recovered;
 mod sd_jwt_python;
 mod spans;
 mod strangers;
+mod succession;
 mod telemetry;
 mod tlog_witness;
 mod tls;

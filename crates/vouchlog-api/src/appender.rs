@@ -135,6 +135,10 @@ pub trait Appender: Clone + Send + Sync + 'static {
     /// Bounds what gateways may log in a day with a [`Quota`](vouchlog_stream::Quota) note; answers the entry's index.
     fn set_quota(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send;
 
+    /// Ends the log with a [`Retirement`](vouchlog_stream::Retirement) note, for good; answers the index of its last entry. The same
+    /// note again answers the same.
+    fn retire(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send;
+
     /// What the log knows of a stream.
     fn stream(&self, stream: StreamId) -> impl Future<Output = Result<StreamInfo>> + Send;
 }

@@ -30,6 +30,9 @@ pub enum ErrorKind {
     PermissionDenied,
     /// The stream, or the log, is in a state that does not allow it.
     FailedPrecondition,
+    /// The log has ended, for good: it takes nothing, and a witness cosigns nothing beyond its end. The message names the log that
+    /// continues it.
+    Retired,
     /// Too busy: send the same again after `retry_after`.
     Overloaded {
         /// How long to wait at least.

@@ -17,7 +17,8 @@ use crate::Result;
 /// [`InvalidArgument`](crate::ErrorKind::InvalidArgument), the request is malformed;
 /// [`Conflict`](crate::ErrorKind::Conflict), the witness last cosigned another size, which the error names;
 /// [`Inconsistent`](crate::ErrorKind::Inconsistent), the checkpoint contradicts the one it last cosigned;
-/// [`Overloaded`](crate::ErrorKind::Overloaded), the log asks too often.
+/// [`Overloaded`](crate::ErrorKind::Overloaded), the log asks too often. Beyond them, [`Retired`](crate::ErrorKind::Retired): the log
+/// has ended, and the checkpoint is beyond its end.
 pub trait Witness: Clone + Send + Sync + 'static {
     /// Cosigns a checkpoint that extends the last one it cosigned for the same log, or is the same. Answers signature lines,
     /// each ending in LF, all of this witness.
@@ -28,6 +29,10 @@ pub trait Witness: Clone + Send + Sync + 'static {
 
     /// The last checkpoint it cosigned for the log whose origin has this SHA-256, with the log's signatures and its own.
     fn latest_checkpoint(&self, origin: Hash) -> impl Future<Output = Result<String>> + Send;
+
+    /// Takes note that a log has ended, from the text of a [`RetirementProof`](vouchlog_stream::RetirementProof): it cosigns nothing
+    /// beyond that end any more. Answers its signature lines for the final checkpoint, which has to be the last one it cosigned.
+    fn retire_log(&self, proof: String) -> impl Future<Output = Result<String>> + Send;
 }
 
 /// Some witness, in this process or across the network. Clones are the same witness.
@@ -53,6 +58,10 @@ impl Witness for AnyWitness {
     fn latest_checkpoint(&self, origin: Hash) -> impl Future<Output = Result<String>> + Send {
         self.0.latest_checkpoint(origin)
     }
+
+    fn retire_log(&self, proof: String) -> impl Future<Output = Result<String>> + Send {
+        self.0.retire_log(proof)
+    }
 }
 
 impl fmt::Debug for AnyWitness {
@@ -68,6 +77,7 @@ trait Erased: Send + Sync {
     fn add_checkpoint(&self, request: AddCheckpoint) -> Answer<'_>;
     fn sign_subtree(&self, request: SignSubtree) -> Answer<'_>;
     fn latest_checkpoint(&self, origin: Hash) -> Answer<'_>;
+    fn retire_log(&self, proof: String) -> Answer<'_>;
 }
 
 impl<W: Witness> Erased for W {
@@ -81,5 +91,9 @@ impl<W: Witness> Erased for W {
 
     fn latest_checkpoint(&self, origin: Hash) -> Answer<'_> {
         Box::pin(Witness::latest_checkpoint(self, origin))
+    }
+
+    fn retire_log(&self, proof: String) -> Answer<'_> {
+        Box::pin(Witness::retire_log(self, proof))
     }
 }

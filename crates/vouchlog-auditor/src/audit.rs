@@ -56,6 +56,9 @@ pub enum AuditError {
     /// The log could not be asked, or not any more. An audit that was given the last saved state goes on from there.
     #[error("the log could not be read: {0}")]
     Read(#[from] vouchlog_api::Error),
+    /// What is said to be the end of the log is that of another.
+    #[error("the end that was given is that of the log `{0}`, not of this one")]
+    OtherEnd(String),
     /// What was saved of an earlier audit is not to be believed.
     #[error(transparent)]
     State(#[from] StateError),
@@ -87,6 +90,11 @@ struct Audit<'c, R> {
 
 impl<'c, R: LogReader> Audit<'c, R> {
     async fn run(self, on_step: impl FnMut(Step<'_>)) -> Result<Audited, AuditError> {
+        if let Some(end) = self.config.end.as_ref().map(|end| &end.retirement().log)
+            && !self.config.log.keys.contains(end)
+        {
+            return Err(AuditError::OtherEnd(end.to_string()));
+        }
         let opened = self.previous.as_ref().map(|state| state.open(&self.config.log)).transpose()?;
         let mut found = self.previous.as_ref().map(|state| state.body.found.clone()).unwrap_or_default();
         let Some((signed, cosigned)) = self.checkpoint(&mut found).await? else {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use vouchlog_note::{Origin, Policy, VerifyingKey};
 use vouchlog_runtime::UnixSeconds;
+use vouchlog_stream::RetirementProof;
 
 use crate::limits;
 
@@ -85,6 +86,8 @@ pub struct Config {
     /// Checkpoints of the log that came from elsewhere, from its witnesses say, as signed notes: the log's own is compared
     /// with each. Fetch them before the audit, so that none can be newer than an honest log's. At most 256 are looked at.
     pub witnessed: Vec<String>,
+    /// The log's end, if it is known to have ended: whatever its keys sign beyond that is a finding.
+    pub end: Option<RetirementProof>,
     /// The rest.
     pub options: Options,
 }
@@ -92,6 +95,6 @@ pub struct Config {
 impl Config {
     /// The audit of a log with every default.
     pub fn new(log: LogIdentity) -> Self {
-        Self { log, witnessed: Vec::new(), options: Options::default() }
+        Self { log, witnessed: Vec::new(), end: None, options: Options::default() }
     }
 }

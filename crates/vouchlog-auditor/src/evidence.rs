@@ -12,6 +12,7 @@
 //! | type | holds | can prove |
 //! | --- | --- | --- |
 //! | `two-heads` | two checkpoints the log signed | a split view |
+//! | `after-retirement` | the proof that the log has ended, and a checkpoint it signed | a head after the retirement |
 //! | `prefix` | an older and a newer checkpoint, the newer tree's root at the older size, and its proof | inconsistent heads |
 //! | `entries` | a checkpoint, and entries with range proofs that it contains them | a broken rule of the entries |
 //! | `bundle` | a checkpoint, leaf hashes it has, proven, and what was served in their place | nothing: it is not signed |
@@ -68,6 +69,13 @@ pub enum Evidence {
         /// The one that was known.
         known: String,
         /// The one that contradicts it.
+        served: String,
+    },
+    /// The end of the log, and a checkpoint beyond it.
+    AfterRetirement {
+        /// The proof file of the log's last entry, its retirement.
+        end: String,
+        /// The checkpoint.
         served: String,
     },
     /// An older checkpoint, and the root that the newer one's tree has at that size.
@@ -225,6 +233,8 @@ pub(crate) enum EvidenceSource {
     Note { note: String },
     /// A checkpoint that was known, and one that was served.
     TwoHeads { known: String, served: String },
+    /// The proof that the log has ended, and a checkpoint beyond that.
+    AfterRetirement { end: String, served: String },
     /// An older checkpoint that a newer one does not extend, with what shows it.
     Prefix {
         old: String,

@@ -2,6 +2,7 @@
 
 use vouchlog_api::{LogReader, Result};
 use vouchlog_note::SignedCheckpoint;
+use vouchlog_stream::RetirementProof;
 
 use crate::checkpoint::open;
 use crate::config::Config;
@@ -41,6 +42,14 @@ impl<R: LogReader> Comparison<'_, R> {
     /// With all that is known: what this auditor verified before, and what others saw.
     pub(crate) async fn with_all(&mut self, config: &Config, state: Option<&Opened>) -> Result<Compared> {
         let mut compared = Compared { goes_on: true, ..Compared::default() };
+        if let Some(end) = &config.end {
+            let served = self.served;
+            self.check_end(end, served);
+            // It is the log's: `audit` looked at its key.
+            if let Ok(last) = open(end.checkpoint(), &config.log) {
+                self.with(&last, Source::Others).await?;
+            }
+        }
         let ours = state.into_iter().flat_map(|state| state.verified.iter().chain(&state.target));
         for known in ours {
             compared.goes_on &= self.with(known, Source::Ourselves).await?;
@@ -49,6 +58,9 @@ impl<R: LogReader> Comparison<'_, R> {
             match open(note, &config.log) {
                 Ok(known) => {
                     compared.witnessed += 1;
+                    if let Some(end) = &config.end {
+                        self.check_end(end, &known);
+                    }
                     self.with(&known, Source::Others).await?;
                 }
                 // Anyone could have made it up: it says nothing about the log.
@@ -56,6 +68,19 @@ impl<R: LogReader> Comparison<'_, R> {
             }
         }
         Ok(compared)
+    }
+
+    /// A head beyond the end that is known: the log's key signed it, and had signed before that the log has ended.
+    fn check_end(&mut self, end: &RetirementProof, signed: &SignedCheckpoint) {
+        let (size, more) = (end.head().size, signed.head().size);
+        if more <= size {
+            return;
+        }
+        let (proof, served) = (end.to_text(), signed.note().to_owned());
+        let lead = EvidenceSource::AfterRetirement { end: proof, served };
+        self.found.add(FindingKind::HeadAfterRetirement, Place::checkpoint(more.get()), lead, || {
+            format!("the log ended with {size} entries, and its key signed a tree of {more}")
+        });
     }
 
     /// With one that is known. False if they contradict each other.

@@ -95,6 +95,8 @@ finding_kinds! {
     InconsistentHeads "inconsistent-heads" Critical "R74",
     /// The log serves a smaller checkpoint than it did before.
     ShrunkenLog "shrunken-log" Critical "R74",
+    /// The log has ended, and its key signed a larger tree.
+    HeadAfterRetirement "head-after-retirement" Critical "R74",
     /// The log signed a tree of more entries than any log can have.
     ImpossibleSize "impossible-size" Critical "R74",
     /// Others have seen a newer checkpoint, or the witnesses have not seen this one for long.
@@ -123,6 +125,10 @@ finding_kinds! {
     BadGenesis "bad-genesis" Serious "R74",
     /// An entry has no meaning in this log.
     UndecodableEntry "undecodable-entry" Serious "R74",
+    /// An entry follows the retirement of the log.
+    EntryAfterRetirement "entry-after-retirement" Critical "R74",
+    /// A retirement is not signed by the log and its successor, or a log names its predecessor without proof or not in its second entry.
+    BadSuccession "bad-succession" Serious "R74",
     /// An enrolment, revocation or quota is not by the operator, or contradicts an earlier one.
     BadEnrolment "bad-enrolment" Serious "R76",
     /// A second key was enrolled under a gateway's name, and neither the first key's signature nor the operator's reason is there.

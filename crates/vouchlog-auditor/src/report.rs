@@ -16,6 +16,10 @@ use crate::kind::{FindingKind, Severity};
 use crate::rules::{Rules, Stream};
 use crate::walk::Walk;
 
+mod succession;
+
+pub use succession::{GatewayReport, PredecessorReport, RetirementReport};
+
 /// The checkpoint under audit.
 pub(crate) struct Base {
     pub(crate) signed: SignedCheckpoint,
@@ -41,6 +45,15 @@ pub struct AuditReport {
     /// The quotas in force at the end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quotas: Vec<QuotaReport>,
+    /// The keys of gateways, in the order of their enrolment.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gateways: Vec<GatewayReport>,
+    /// The end of the log, if it was retired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retired: Option<RetirementReport>,
+    /// The log that this one continues, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub continues: Option<PredecessorReport>,
 }
 
 /// The audited checkpoint.
@@ -185,6 +198,9 @@ impl AuditReport {
             checked: Checked { milliseconds: milliseconds(took), ..Checked::default() },
             streams: Vec::new(),
             quotas: Vec::new(),
+            gateways: Vec::new(),
+            retired: None,
+            continues: None,
         }
     }
 
@@ -220,8 +236,13 @@ impl AuditReport {
         };
         let streams = walk.rules.as_ref().map(streams).unwrap_or_default();
         let quotas = walk.rules.iter().flat_map(|rules| rules.quotas.values()).map(QuotaReport::of).collect();
+        let rules = walk.rules.as_ref();
+        let retired = rules.and_then(|rules| rules.retired.as_ref()).map(RetirementReport::of);
+        let continues = rules.and_then(|rules| rules.continues.as_ref());
+        let continues = continues.map(|(_, continuation)| PredecessorReport::of(continuation));
         let report = Self::without_walk(config, base, &walk.found, findings, took);
-        Self { checked, streams, quotas, ..report }
+        let gateways = rules.map(GatewayReport::all).unwrap_or_default();
+        Self { checked, streams, quotas, gateways, retired, continues, ..report }
     }
 }
 
@@ -326,6 +347,9 @@ impl fmt::Display for AuditReport {
         }
         for quota in &self.quotas {
             writeln!(f, "{quota}")?;
+        }
+        for line in self.succession() {
+            writeln!(f, "{line}")?;
         }
         Ok(())
     }

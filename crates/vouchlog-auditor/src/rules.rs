@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use vouchlog_note::{KeyName, Origin, VerifyingKey};
-use vouchlog_stream::{Entry, Genesis, LoggedAt, QuotaScope, QuotaState, StatementEntry, StreamId};
+use vouchlog_stream::{
+    Continuation, Entry, Genesis, LoggedAt, QuotaScope, QuotaState, StatementEntry, StreamId,
+};
 
 use crate::config::Config;
 use crate::evidence::EvidenceSource;
@@ -23,9 +25,11 @@ mod registry;
 mod silence;
 pub(crate) mod stored;
 mod stream;
+mod succession;
 
 use heads::HeadEntry;
 pub(crate) use stream::{HeadSeen, Stream, Withdrawn};
+pub(crate) use succession::{Retired, open_continuation, open_retirement};
 
 /// What the rules are applied with, from the configuration.
 #[derive(Clone, Debug)]
@@ -80,6 +84,12 @@ pub(crate) struct Rules {
     pub(crate) names: HashMap<KeyName, Vec<VerifyingKey>>,
     /// The quotas in force.
     pub(crate) quotas: BTreeMap<QuotaScope, QuotaState>,
+    /// The end of the log.
+    pub(crate) retired: Option<Retired>,
+    /// The note with which this log continues another one.
+    pub(crate) continues: Option<(String, Continuation)>,
+    /// The finding that something follows the end.
+    pub(crate) beyond_end: Option<Cause>,
     /// Set when entries could not be read: what later ones seem to lack may have been in those.
     pub(crate) lost: Option<Cause>,
 }
@@ -98,6 +108,9 @@ impl Rules {
             gateways: HashMap::new(),
             names: HashMap::new(),
             quotas: BTreeMap::new(),
+            retired: None,
+            continues: None,
+            beyond_end: None,
             lost: None,
         }
     }
@@ -123,6 +136,7 @@ impl Rules {
             }
         };
         self.time(index, entry.logged_at(), found);
+        self.check_not_ended(index, found);
         match &entry {
             Entry::Statement(statement) => self.statement(index, statement, found),
             Entry::Genesis { note, .. } => self.genesis(index, note, found),
@@ -136,6 +150,8 @@ impl Rules {
             Entry::GatewayEnrolled { logged_at, note } => self.enrolled(index, note, *logged_at, found),
             Entry::GatewayRevoked { note, .. } => self.revoked(index, note, found),
             Entry::QuotaSet { note, .. } => self.quota(index, note, found),
+            Entry::LogRetired { note, .. } => self.log_retired(index, note, found),
+            Entry::LogContinued { note, .. } => self.log_continued(index, note, found),
         }
         if index == 0 && !matches!(entry, Entry::Genesis { .. }) {
             let words = || "the first entry is not a genesis entry".to_owned();

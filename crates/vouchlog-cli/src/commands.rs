@@ -26,6 +26,7 @@ mod demo;
 mod disclose;
 mod doctor;
 mod duties;
+mod ended;
 mod enrol;
 mod erase;
 mod exposure;
@@ -39,6 +40,7 @@ mod hold;
 mod house;
 mod input;
 mod keygen;
+mod log;
 mod man;
 mod monitor;
 mod operator;
@@ -62,6 +64,7 @@ mod spooling;
 mod strangers;
 mod submission;
 mod submit;
+mod takeover;
 mod token;
 mod up;
 mod vault;
@@ -86,6 +89,7 @@ pub(crate) enum Command {
     Rotate(enrol::RotateArgs),
     Revoke(enrol::RevokeArgs),
     Quota(quota::Args),
+    Log(log::Args),
     Submit(submit::Args),
     Prove(prove::Args),
     Verify(verify::Args),
@@ -148,6 +152,7 @@ impl Command {
             Self::Rotate(args) => block_on(args.run(*output)),
             Self::Revoke(args) => block_on(args.run(*output)),
             Self::Quota(args) => block_on(args.run(*output)),
+            Self::Log(args) => block_on(args.run(*output)),
             Self::Submit(args) => block_on(args.run(*output)),
             Self::Prove(args) => block_on(args.run(*output)),
             Self::Verify(args) => args.run(*output),

@@ -32,6 +32,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 5] = [
             "rotate",
             "revoke",
             "quota",
+            "log",
             "token",
             "fsck",
             "backup",

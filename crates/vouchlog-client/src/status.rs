@@ -22,6 +22,7 @@ pub(crate) fn error(status: &Status) -> Error {
         (Code::FailedPrecondition, Some(info)) if info.reason == reason::INCONSISTENT => {
             ErrorKind::Inconsistent
         }
+        (Code::FailedPrecondition, Some(info)) if info.reason == reason::LOG_RETIRED => ErrorKind::Retired,
         (Code::FailedPrecondition, _) => ErrorKind::FailedPrecondition,
         (Code::Aborted, Some(info)) if info.reason == reason::STREAM_FORK => ErrorKind::Fork,
         (Code::Aborted, Some(info)) => {
@@ -92,6 +93,7 @@ mod tests {
         check(log(Code::FailedPrecondition, reason::INCONSISTENT, &[]), ErrorKind::Inconsistent);
         check(log(Code::PermissionDenied, reason::PERMISSION_DENIED, &[]), ErrorKind::PermissionDenied);
         check(log(Code::FailedPrecondition, reason::FAILED_PRECONDITION, &[]), ErrorKind::FailedPrecondition);
+        check(log(Code::FailedPrecondition, reason::LOG_RETIRED, &[]), ErrorKind::Retired);
         check(log(Code::Unavailable, reason::UNAVAILABLE, &[]), ErrorKind::Unavailable);
         check(log(Code::Internal, reason::INTERNAL, &[]), ErrorKind::Internal);
         let mut busy = details(reason::OVERLOADED, &[]);

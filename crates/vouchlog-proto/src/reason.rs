@@ -19,6 +19,8 @@ pub const INCONSISTENT: &str = "INCONSISTENT";
 pub const PERMISSION_DENIED: &str = "PERMISSION_DENIED";
 /// The stream, or the log, is in a state that does not allow it.
 pub const FAILED_PRECONDITION: &str = "FAILED_PRECONDITION";
+/// The log has ended, for good.
+pub const LOG_RETIRED: &str = "LOG_RETIRED";
 /// Too busy: the same again later.
 pub const OVERLOADED: &str = "OVERLOADED";
 /// The gateway has used up its quota for the day.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use vouchlog_api::AnyWitness;
 use vouchlog_note::{Origin, Policy, SigningKey, VerifyingKey};
 use vouchlog_runtime::Clock;
-use vouchlog_stream::DailyLimits;
+use vouchlog_stream::{DailyLimits, RetirementProof};
 
 use crate::limits;
 use crate::scrub::ScrubOptions;
@@ -66,6 +66,8 @@ pub struct Config {
     pub operator_key: Option<SigningKey>,
     /// Whose key that is, if it is kept elsewhere: needed to create a log without `operator_key`. Must be the log's operator.
     pub operator: Option<VerifyingKey>,
+    /// The end of the log that a new one continues; with a log that is there already, the predecessor that it must name.
+    pub continues: Option<RetirementProof>,
     /// The gateway key (type 0x01) of the house stream; without one the log has no house stream.
     pub house_key: Option<SigningKey>,
     /// 32 fresh random bytes at each call, for the keys of house streams.

@@ -17,11 +17,12 @@ use crate::edge::Framed;
 use crate::limits::MAX_OPEN_STREAMS_PER_GATEWAY;
 use crate::queue::{Append, Done, SignedEnrolment};
 use crate::recall::{Recall, unknown_stream};
-use crate::state::Directory;
+use crate::state::{Directory, RetiredLog};
 
 mod house;
 mod quotas;
 mod registry;
+mod retirement;
 
 pub(crate) use house::{House, HousePlace, HouseRun, OpenHouse};
 use quotas::{DraftedQuotas, amounts, opening_amounts};
@@ -46,6 +47,8 @@ pub(crate) struct Draft<'a> {
     /// Names of the keys that the batch enrols.
     enrolled: HashSet<KeyName>,
     quotas: DraftedQuotas,
+    /// Set once the log has ended, before this batch or in it.
+    retired: Option<Arc<RetiredLog>>,
 }
 
 /// A finished draft.
@@ -59,6 +62,8 @@ pub(crate) struct Drafted {
     pub(crate) usage: Vec<Usage>,
     /// Requests that were refused, by the quota they would have exceeded.
     pub(crate) over_quota: Vec<Counted>,
+    /// Set if the log has ended.
+    pub(crate) retired: Option<Arc<RetiredLog>>,
     pub(crate) now: LoggedAt,
 }
 
@@ -85,6 +90,7 @@ impl<'a> Draft<'a> {
             gateways: HashMap::new(),
             enrolled: HashSet::new(),
             quotas: DraftedQuotas::default(),
+            retired: committed.retired.clone(),
         }
     }
 
@@ -97,6 +103,7 @@ impl<'a> Draft<'a> {
             quotas: self.quotas.set.into_values().collect(),
             usage: self.quotas.usage.into_values().collect(),
             over_quota: self.quotas.refused,
+            retired: self.retired,
             now: self.now,
         }
     }
@@ -119,6 +126,7 @@ impl<'a> Draft<'a> {
         let gateway = stream.gateway().clone();
         let amounts = amounts(append);
         if is_new {
+            self.check_not_retired()?;
             self.check_gateway(&gateway)?;
             // A stream can always be closed.
             if count > 0 || !append.close {
@@ -177,6 +185,7 @@ impl<'a> Draft<'a> {
         {
             return opened_before(id, &before, opening);
         }
+        self.check_not_retired()?;
         if let Some(previous) = opening.previous {
             let stream = self.find(previous.stream)?;
             if stream.gateway().name() != opening.gateway.name() {
@@ -294,6 +303,8 @@ impl<'a> Draft<'a> {
     }
 
     fn push_bytes(&mut self, entry: &[u8]) -> LeafIndex {
+        // A second end of a log would be a second history. Every request is refused before it comes here.
+        assert!(self.retired.is_none(), "nothing follows the retirement of a log");
         let index = self.next();
         self.starts.push(u32::try_from(self.bytes.len()).expect("a batch is far smaller than 4 GiB"));
         self.bytes.put_u16(u16::try_from(entry.len()).expect("entries are bounded to 65,535 bytes"));

@@ -109,6 +109,11 @@ impl<S: Store> Engine<S> {
         self.inner.shared.time.confirm();
     }
 
+    /// For a retired log: the entry, the cause and the successor, in words. It accepts no more entries.
+    pub fn retired(&self) -> Option<String> {
+        self.inner.shared.directory.read().retired.as_ref().map(ToString::to_string)
+    }
+
     /// Checks whether the log takes statements and serves proofs.
     pub fn readiness(&self) -> Readiness {
         let shared = &self.inner.shared;
@@ -134,6 +139,10 @@ impl<S: Store> Engine<S> {
         }
         if let Some(witnessing) = &self.inner.witnessing {
             readiness = readiness.unless("witnesses", witnessing.impediment());
+        }
+        // A retired log only serves reads, so it is ready.
+        if let Some(retired) = self.retired() {
+            readiness = readiness.note("retired", retired);
         }
         // A witness in trouble makes nothing unready while there is a quorum.
         for witness in self.witnesses() {
@@ -297,6 +306,15 @@ impl<S: Store> Appender for Engine<S> {
         let request = prepare::quota(&self.inner.shared, note)?;
         match self.submit(request).await? {
             (Done::QuotaSet(index), _) => Ok(index),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    #[tracing::instrument(name = "retire", skip_all)]
+    async fn retire(&self, note: String) -> Result<LeafIndex> {
+        let request = prepare::retire(&self.inner.shared, note)?;
+        match self.submit(request).await? {
+            (Done::Retired(index), _) => Ok(index),
             _ => Err(mixed_up()),
         }
     }

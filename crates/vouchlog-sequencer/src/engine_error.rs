@@ -21,6 +21,9 @@ pub enum EngineError {
     /// The operator key is not the one the genesis entry names.
     #[error("the log's operator is `{0}`, not the operator key given")]
     OperatorKey(String),
+    /// The log that this one was to continue does not name it, or this one names another predecessor or none.
+    #[error("{0}")]
+    Predecessor(String),
     /// A new log needs to name its operator.
     #[error("a new log needs an operator key, which will enrol its gateways")]
     NoOperator,

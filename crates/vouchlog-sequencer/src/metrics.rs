@@ -35,6 +35,7 @@ pub(crate) struct SequencerMetrics {
     pub(crate) streams: Gauge,
     pub(crate) queued: Gauge,
     pub(crate) poisoned: Gauge,
+    pub(crate) retired: Gauge,
     quotas: Gauge,
     over_quota: Family<Quota, Counter>,
     quota_use: Family<Quota, Share>,
@@ -57,6 +58,11 @@ impl SequencerMetrics {
             streams: register(r, "streams", "Streams in memory: open, or ended and not yet evicted"),
             queued: register(r, "queued_statements", "Statements waiting for a batch or in one"),
             poisoned: register(r, "poisoned", "1 if the log has stopped writing for good"),
+            retired: register(
+                r,
+                "retired",
+                "1 if the log has ended: it is read only, and another log continues it",
+            ),
             quotas: register(r, "quotas", "Quotas that the operator has set"),
             over_quota: register(
                 r,

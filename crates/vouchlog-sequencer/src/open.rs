@@ -22,12 +22,12 @@ use crate::log_time::{LogTime, logged_at};
 use crate::metrics::SequencerMetrics;
 use crate::publish::{Published, Publisher, Sequenced};
 use crate::queue::{Queue, Request};
-use crate::recover::{create, genesis, genesis_damage, recover};
+use crate::recover::{Beginning, check_continues, create, genesis, genesis_damage, recover, retired};
 use crate::scrubber::Scrubber;
 use crate::second_path::SecondPath;
 use crate::sequence::{DueHeads, Parts, Sequencer};
 use crate::signer::Signer;
-use crate::state::{Directory, PanicGuard, Shared, Tree, last_published};
+use crate::state::{Directory, PanicGuard, RetiredLog, Shared, Tree, last_published};
 use crate::witnesses::Feeders;
 
 impl<S: Store> Engine<S> {
@@ -52,7 +52,9 @@ impl<S: Store> Engine<S> {
             if let Some(feeders) = &mut feeders {
                 feeders.guard_new(&signer, logged_at(config.clock.now()))?;
             }
-            create(&signer, config.named_operator(), logged_at(config.clock.now()), &store)?;
+            let now = logged_at(config.clock.now());
+            let (operator, continues) = (config.named_operator(), config.continues.as_ref());
+            create(&signer, Beginning { operator, continues, now }, &store)?;
         }
         let loaded = store.load()?.ok_or_else(|| StoreError::Damaged("the new log is missing".into()))?;
         let operator = match operator(&genesis(&store, &loaded)?, &config) {
@@ -62,13 +64,17 @@ impl<S: Store> Engine<S> {
             }
             operator => operator?,
         };
-        let mut tree = recover(&store, &loaded)?;
+        if let Some(proof) = &config.continues {
+            check_continues(proof, config.log_key.verifying_key(), &store, &loaded)?;
+        }
+        let (mut tree, last) = recover(&store, &loaded)?;
+        let retired = retired(&tree, last.as_ref(), config.log_key.verifying_key())?;
         check_remembered(&store, loaded.head, index.as_deref())?;
         // The head is committed, so signing it again is signing the same; a process that ended before it signed is made up for.
         store.note_signed(loaded.head)?;
         let head = signer.sign(loaded.head, logged_at(config.clock.now()).max(tree.logged_at));
         tree.head = Some(head.map_err(|error| EngineError::Key(error.to_string()))?);
-        let found = Found { store, index, operator, loaded };
+        let found = Found { store, index, operator, loaded, retired };
         let shared = share(&config, found, &tree, feeders.as_ref(), registry)?;
         if let Some(feeders) = &mut feeders {
             feeders.guard(&shared)?;
@@ -94,7 +100,7 @@ impl<S: Store> Engine<S> {
             feeders.map(|feeders| feeders.start(&shared)).transpose().map_err(EngineError::Thread)?;
         let house = sequencer.house.gateway.as_ref().map(|key| key.verifying_key().clone());
         let enrolment = match (&operator, house) {
-            (Some(operator), Some(house)) if !shared.directory.read().gateways.contains_key(&house) => {
+            (Some(operator), Some(house)) if shared.directory.read().takes(&house) => {
                 let enrolment = Enrolment::first(shared.origin.clone(), house);
                 Some((enrolment.sign(operator), enrolment))
             }
@@ -152,12 +158,13 @@ struct Found<S> {
     index: Option<Arc<dyn Index>>,
     operator: VerifyingKey,
     loaded: Loaded,
+    retired: Option<RetiredLog>,
 }
 
 /// What all parts of the log work with.
 fn share<S: Store>(
     config: &Config,
-    Found { store, index, operator, loaded }: Found<S>,
+    Found { store, index, operator, loaded, retired }: Found<S>,
     tree: &Tree,
     feeders: Option<&Feeders>,
     registry: &mut Registry,
@@ -171,6 +178,11 @@ fn share<S: Store>(
         tracing::warn!("{shared}");
     }
     let metrics = SequencerMetrics::register(registry);
+    if let Some(retired) = retired {
+        tracing::warn!("{retired}");
+        metrics.retired.set(1);
+        directory.retired = Some(Arc::new(retired));
+    }
     metrics.streams.set(directory.streams.len() as u64);
     metrics.tree_size.set(tree.size());
     metrics.quotas(directory.quotas.count(), &directory.quotas.highest(tree.logged_at));

@@ -10,7 +10,7 @@ use vouchlog_note::{CheckpointError, CosignedCheckpoint, Origin, VerifyingKey};
 use vouchlog_runtime::charge;
 use vouchlog_storage::Store;
 use vouchlog_stream::{
-    Enrolment, Evidence, Quota, Revocation, Statement, StatementKind, StreamOpening, StreamState,
+    Enrolment, Evidence, Quota, Retirement, Revocation, Statement, StatementKind, StreamOpening, StreamState,
     StreamStatus, TextError, stream_origin,
 };
 
@@ -113,13 +113,21 @@ pub(crate) fn quota<S>(shared: &Shared<S>, note: String) -> Result<Request> {
     Ok(Request::SetQuota { note, quota: Box::new(quota) })
 }
 
-/// A key serves one role: the keys of the log and of its operator are no gateway's, whatever name they are given.
-fn check_is_no_log_key<S>(shared: &Shared<S>, gateway: &VerifyingKey) -> Result<()> {
+pub(crate) fn retire<S>(shared: &Shared<S>, note: String) -> Result<Request> {
+    let retirement = Retirement::open_of(&note, &shared.log_keys[0]).map_err(note_error)?;
+    check_is_no_log_key(shared, &retirement.successor)?;
+    Ok(Request::Retire { note, retirement: Box::new(retirement) })
+}
+
+/// A key serves one role: the keys of the log and of its operator are no gateway's and no other log's, whatever name they are given.
+fn check_is_no_log_key<S>(shared: &Shared<S>, other: &VerifyingKey) -> Result<()> {
     let own = shared.log_keys.iter().chain([&shared.operator]);
-    if own.into_iter().all(|key| key.public_key() != gateway.public_key()) {
+    if own.into_iter().all(|key| key.public_key() != other.public_key()) {
         return Ok(());
     }
-    Err(Error::invalid("the key is the log's or its operator's: make a key of its own for the gateway"))
+    Err(Error::invalid(
+        "the key is the log's or its operator's: a gateway, or another log, needs a key of its own",
+    ))
 }
 
 /// Verifies a stream's head with the stream's key.

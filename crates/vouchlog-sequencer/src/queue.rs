@@ -10,7 +10,7 @@ use vouchlog_api::{Error, ErrorKind};
 use vouchlog_merkle::{CompactRange, Growth, Hash, LeafIndex};
 use vouchlog_note::CosignedCheckpoint;
 use vouchlog_runtime::queue::{self, NotQueued, QueueRoom};
-use vouchlog_stream::{Enrolment, Quota, Revocation, Run, Statement, StreamId, StreamOpening};
+use vouchlog_stream::{Enrolment, Quota, Retirement, Revocation, Run, Statement, StreamId, StreamOpening};
 
 use crate::limits;
 use crate::signer::SignedHead;
@@ -24,6 +24,7 @@ pub(crate) enum Request {
     Enrol { note: String, enrolment: Box<Enrolment> },
     Revoke { note: String, revocation: Box<Revocation> },
     SetQuota { note: String, quota: Box<Quota> },
+    Retire { note: String, retirement: Box<Retirement> },
 }
 
 /// An enrolment that the operator's key has signed.
@@ -54,7 +55,11 @@ impl Request {
         match self {
             Self::Append(append) => append.statements.len().max(1),
             Self::House { statements, .. } => statements.len().max(1),
-            Self::Open { .. } | Self::Enrol { .. } | Self::Revoke { .. } | Self::SetQuota { .. } => 1,
+            Self::Open { .. }
+            | Self::Enrol { .. }
+            | Self::Revoke { .. }
+            | Self::SetQuota { .. }
+            | Self::Retire { .. } => 1,
         }
     }
 }
@@ -125,6 +130,7 @@ pub(crate) enum Done {
     Enrolled(LeafIndex),
     Revoked(LeafIndex),
     QuotaSet(LeafIndex),
+    Retired(LeafIndex),
 }
 
 /// A committed batch, as far as receipts need it.

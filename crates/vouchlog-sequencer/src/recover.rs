@@ -2,24 +2,25 @@
 //! completes is handed to the store to be sealed after all. A clean start and a start after a crash do the same.
 
 use bytes::Bytes;
-use vouchlog_merkle::{Hash, TileId, leaf_hash};
+use vouchlog_merkle::{Hash, LeafIndex, TileId, leaf_hash};
 use vouchlog_note::VerifyingKey;
 use vouchlog_storage::{Batch, Loaded, Part, Store, StoreError};
-use vouchlog_stream::{Entry, Genesis, LoggedAt};
+use vouchlog_stream::{Continuation, Entry, Genesis, LoggedAt, Retirement, RetirementProof};
 
 use crate::draft::Draft;
 use crate::edge::{Edge, Framed, frame};
 use crate::engine_error::EngineError;
 use crate::sequence::{Integrated, integrate};
 use crate::signer::Signer;
-use crate::state::{Directory, Tree};
+use crate::state::{Directory, RetiredLog, Tree};
 
 mod edge;
 
 use edge::{Doubts, edge_tiles};
 
-/// Rebuilds the tree a store holds, and checks that its root is the committed one. Its head is yet to be signed.
-pub(crate) fn recover(store: &impl Store, loaded: &Loaded) -> Result<Tree, StoreError> {
+/// Rebuilds the tree a store holds, and checks that its root is the committed one. Its head is yet to be signed. The last entry comes
+/// with it.
+pub(crate) fn recover(store: &impl Store, loaded: &Loaded) -> Result<(Tree, Option<Entry>), StoreError> {
     let entries = frame(&loaded.tail).ok_or_else(|| damaged("the tail of entries is malformed"))?;
     let leaves: Vec<Hash> = entries.entries().map(leaf_hash).collect();
     let integrate_on = |tiles: Vec<Bytes>| integrate_tail(loaded, &entries, &leaves, tiles);
@@ -38,13 +39,13 @@ pub(crate) fn recover(store: &impl Store, loaded: &Loaded) -> Result<Tree, Store
         other => other?,
     };
     store.restore(integrated.growth)?;
-    let last = entries.entries().last().map(Bytes::copy_from_slice);
-    let logged_at = match last {
-        Some(entry) => logged_at(&entry)?,
+    let last = match entries.entries().last() {
+        Some(entry) => Some(decoded(entry)?),
         None => last_sealed(store, loaded.sealed)?,
     };
+    let logged_at = last.as_ref().map_or_else(LoggedAt::default, Entry::logged_at);
     let (range, edge) = (integrated.range, integrated.edge);
-    Ok(Tree { head: None, range, edge, logged_at })
+    Ok((Tree { head: None, range, edge, logged_at }, last))
 }
 
 /// Grows the sealed tree, whose edge is `tiles`, by the tail; the root must be the committed one.
@@ -65,10 +66,10 @@ fn integrate_tail(
     }
 }
 
-/// Time of the last sealed entry: entries never go back in time, not even across restarts. A wrong one would date all later
-/// entries, so its bundle must be the one that the tile beside it was made from.
-fn last_sealed(store: &impl Store, size: u64) -> Result<LoggedAt, StoreError> {
-    let Some(index) = (size / 256).checked_sub(1) else { return Ok(LoggedAt::default()) };
+/// The last sealed entry: entries never go back in time, not even across restarts, and it may be the end of the log. A wrong one would
+/// date all later entries, so its bundle must be the one that the tile beside it was made from.
+fn last_sealed(store: &impl Store, size: u64) -> Result<Option<Entry>, StoreError> {
+    let Some(index) = (size / 256).checked_sub(1) else { return Ok(None) };
     let (bundle, tile) = (Part::Bundle(index), Part::Tile(TileId { level: 0, index }));
     let (entries, hashes) = (store.reread(bundle)?, store.reread(tile)?);
     let malformed = || damaged_part(store, bundle, "its entries are malformed");
@@ -78,12 +79,24 @@ fn last_sealed(store: &impl Store, size: u64) -> Result<LoggedAt, StoreError> {
         let what = format!("its entries are not those of {}", store.describe(tile));
         return Err(damaged_part(store, bundle, &what));
     }
-    let Some(last) = entries.entries().last() else { return Ok(LoggedAt::default()) };
-    logged_at(last).map_err(|_| malformed())
+    entries.entries().last().map(decoded).transpose().map_err(|_| malformed())
 }
 
-fn logged_at(entry: &[u8]) -> Result<LoggedAt, StoreError> {
-    Entry::decode(entry).map(|entry| entry.logged_at()).map_err(|error| damaged(&error.to_string()))
+fn decoded(entry: &[u8]) -> Result<Entry, StoreError> {
+    Entry::decode(entry).map_err(|error| damaged(&error.to_string()))
+}
+
+/// The end of the log whose key is `key`, if `last`, its last entry, is that. A log whose end cannot be read is not written to.
+pub(crate) fn retired(
+    tree: &Tree,
+    last: Option<&Entry>,
+    key: &VerifyingKey,
+) -> Result<Option<RetiredLog>, StoreError> {
+    let Some(Entry::LogRetired { note, .. }) = last else { return Ok(None) };
+    let index = LeafIndex::new(tree.size().saturating_sub(1));
+    let retirement = Retirement::open_of(note, key)
+        .map_err(|error| damaged(&format!("entry {index} ends the log, but does not hold: {error}")))?;
+    Ok(Some(RetiredLog { index, retirement }))
 }
 
 fn damaged(what: &str) -> StoreError {
@@ -95,11 +108,19 @@ fn damaged_part(store: &impl Store, part: Part, what: &str) -> StoreError {
     StoreError::Damaged(format!("{}: {what}", store.describe(part)))
 }
 
-/// Commits the genesis entry. The log is then opened like any other, which signs its head.
+/// What a new log begins with.
+pub(crate) struct Beginning<'a> {
+    pub(crate) operator: Option<&'a VerifyingKey>,
+    /// The end of the log that it continues.
+    pub(crate) continues: Option<&'a RetirementProof>,
+    pub(crate) now: LoggedAt,
+}
+
+/// Commits the genesis entry, and with it, at once, the entry that names the predecessor. The log is then opened like any other, which
+/// signs its head.
 pub(crate) fn create(
     signer: &Signer,
-    operator: Option<&VerifyingKey>,
-    now: LoggedAt,
+    Beginning { operator, continues, now }: Beginning<'_>,
     store: &impl Store,
 ) -> Result<(), EngineError> {
     let operator = operator.ok_or(EngineError::NoOperator)?.clone();
@@ -109,27 +130,72 @@ pub(crate) fn create(
     let directory = Directory::default();
     let mut draft = Draft::new(&directory, None, 0, now);
     draft.push(&Entry::Genesis { logged_at: now, note });
+    if let Some(proof) = continues {
+        let note = Continuation::new(proof.clone()).sign(&signer.ed25519);
+        let note = note.map_err(|error| EngineError::Predecessor(error.to_string()))?;
+        draft.push(&Entry::LogContinued { logged_at: now, note });
+    }
     let drafted = draft.finish();
     let integrated = integrate(&Tree::empty(), &drafted.entries, &drafted.leaves);
     let (head, entries, growth) = (integrated.head, drafted.entries.bytes, integrated.growth);
-    Ok(store.commit(None, Batch { head, count: 1, entries, states: Vec::new(), growth })?)
+    let count = drafted.leaves.len() as u64;
+    Ok(store.commit(None, Batch { head, count, entries, states: Vec::new(), growth })?)
+}
+
+/// Checks that a log that is there names the predecessor that it is opened with.
+pub(crate) fn check_continues(
+    proof: &RetirementProof,
+    key: &VerifyingKey,
+    store: &impl Store,
+    loaded: &Loaded,
+) -> Result<(), EngineError> {
+    let refused = |what: String| Err(EngineError::Predecessor(what));
+    let Some(Entry::LogContinued { note, .. }) = entry(store, loaded, 1)? else {
+        return refused(
+            "the log in this store continues no other: a log names its predecessor when it begins, or never"
+                .into(),
+        );
+    };
+    let named =
+        Continuation::open(&note, key).map_err(|error| EngineError::Predecessor(error.to_string()))?;
+    let (log, head) = (&proof.retirement().log, proof.head());
+    if (named.predecessor(), named.head()) == (log, head) {
+        return Ok(());
+    }
+    refused(format!(
+        "the log in this store continues `{}` from {} entries, not `{}` from {}",
+        named.predecessor_origin(),
+        named.head().size,
+        log.name(),
+        head.size
+    ))
 }
 
 /// The note of the genesis entry.
 pub(crate) fn genesis(store: &impl Store, loaded: &Loaded) -> Result<String, StoreError> {
-    let first = match loaded.sealed {
-        0 => loaded.tail.first().cloned().ok_or_else(|| damaged("its first entry is missing"))?,
-        // Whether or not its tile agrees: the note is verified by its signature.
-        _ => store.reread(Part::Bundle(0))?,
+    match entry(store, loaded, 0)? {
+        Some(Entry::Genesis { note, .. }) => Ok(note),
+        _ => Err(wrong_beginning(store, loaded, "its first entry is not a genesis entry")),
+    }
+}
+
+/// One of the first entries; none if it cannot be decoded, or is not there. Whether or not its tile agrees: notes are verified by their
+/// signatures.
+fn entry(store: &impl Store, loaded: &Loaded, index: usize) -> Result<Option<Entry>, StoreError> {
+    let parts = match loaded.sealed {
+        0 if loaded.tail.is_empty() => return Err(damaged("its first entry is missing")),
+        0 => loaded.tail.clone(),
+        _ => vec![store.reread(Part::Bundle(0))?],
     };
-    let wrong = |what: &str| match loaded.sealed {
+    let malformed = || wrong_beginning(store, loaded, "its entries are malformed");
+    let entries = frame(&parts).ok_or_else(malformed)?;
+    Ok(entries.entries().nth(index).and_then(|entry| Entry::decode(entry).ok()))
+}
+
+fn wrong_beginning(store: &impl Store, loaded: &Loaded, what: &str) -> StoreError {
+    match loaded.sealed {
         0 => damaged(what),
         _ => damaged_part(store, Part::Bundle(0), what),
-    };
-    let entries = frame(&[first]).ok_or_else(|| wrong("its entries are malformed"))?;
-    match entries.entries().next().map(Entry::decode) {
-        Some(Ok(Entry::Genesis { note, .. })) => Ok(note),
-        _ => Err(wrong("its first entry is not a genesis entry")),
     }
 }
 

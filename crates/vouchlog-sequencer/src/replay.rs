@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 use vouchlog_merkle::LeafIndex;
 use vouchlog_note::{CosignedCheckpoint, Origin, VerifyingKey};
 use vouchlog_stream::{
-    Enrolment, Entry, GatewayState, Genesis, LoggedAt, Quota, QuotaScope, QuotaState, Revocation, Revoked,
-    StatementEntry, StreamId, StreamOpening, StreamState, StreamStatus, stream_origin,
+    Continuation, Enrolment, Entry, GatewayState, Genesis, LoggedAt, Quota, QuotaScope, QuotaState,
+    Retirement, Revocation, Revoked, StatementEntry, StreamId, StreamOpening, StreamState, StreamStatus,
+    stream_origin,
 };
 
 use crate::state::Directory;
@@ -22,13 +23,15 @@ pub(crate) struct Replay<'a> {
     last: HashMap<StreamId, u64>,
     pub(crate) gateways: HashMap<VerifyingKey, GatewayState>,
     pub(crate) quotas: HashMap<QuotaScope, QuotaState>,
+    /// The entry that ended the log.
+    retired: Option<u64>,
 }
 
 impl<'a> Replay<'a> {
     /// Begins with the log `origin`, whose genesis entry `key` signed.
     pub(crate) fn new(origin: &'a Origin, key: &'a VerifyingKey) -> Self {
         let (streams, last, gateways, quotas) = Default::default();
-        Self { origin, key, operator: None, streams, last, gateways, quotas }
+        Self { origin, key, operator: None, streams, last, gateways, quotas, retired: None }
     }
 
     pub(crate) fn origin(&self) -> &'a Origin {
@@ -37,6 +40,14 @@ impl<'a> Replay<'a> {
 
     /// Takes an entry up; the error is the rule that it breaks.
     pub(crate) fn entry(&mut self, index: u64, entry: &Entry) -> Result<(), String> {
+        let taken = self.take(index, entry);
+        match self.retired.filter(|end| *end < index) {
+            Some(end) => Err(format!("it follows the retirement of the log, entry {end}")),
+            None => taken,
+        }
+    }
+
+    fn take(&mut self, index: u64, entry: &Entry) -> Result<(), String> {
         match entry {
             Entry::Genesis { note, .. } => {
                 let genesis = Genesis::open(note, self.key).map_err(|error| error.to_string())?;
@@ -48,6 +59,16 @@ impl<'a> Replay<'a> {
             }
             Entry::GatewayRevoked { note, .. } => self.revoked(LeafIndex::new(index), note),
             Entry::QuotaSet { note, .. } => self.quota(LeafIndex::new(index), note),
+            Entry::LogRetired { note, .. } => {
+                self.retired.get_or_insert(index);
+                Retirement::open_of(note, self.key).map(drop).map_err(|error| error.to_string())
+            }
+            Entry::LogContinued { .. } if index != 1 => {
+                Err("a log names its predecessor in entry 1, or never".to_owned())
+            }
+            Entry::LogContinued { note, .. } => {
+                Continuation::open(note, self.key).map(drop).map_err(|error| error.to_string())
+            }
             Entry::Statement(statement) => {
                 self.last.insert(statement.stream, index);
                 self.statement(statement)

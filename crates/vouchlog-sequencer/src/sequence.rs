@@ -184,6 +184,7 @@ impl<S: Store> Sequencer<S> {
         let mut answers = Vec::with_capacity(requests.len());
         let mut house = HouseRun::default();
         let mut house_callers = Vec::new();
+        let mut retirements = Vec::new();
         for Waiting { request, caller, span: _ } in requests {
             let done = match request {
                 Request::Append(append) => draft.append(&append),
@@ -193,6 +194,11 @@ impl<S: Store> Sequencer<S> {
                 Request::Enrol { note, enrolment } => draft.enrol(note, &enrolment),
                 Request::Revoke { note, revocation } => draft.revoke(note, &revocation),
                 Request::SetQuota { note, quota } => draft.set_quota(note, &quota),
+                // The last entry of the log comes after all others of the batch.
+                Request::Retire { note, retirement } => {
+                    retirements.push((caller, note, retirement));
+                    continue;
+                }
                 Request::House { statements, leaves, room: _room } => {
                     if let Err(error) = draft.charge_house(&self.house, statements.len()) {
                         answers.push((caller, Err(error)));
@@ -213,7 +219,14 @@ impl<S: Store> Sequencer<S> {
             });
             answers.extend(house_callers.into_iter().map(|caller| house_answer(caller, &place)));
         }
-        self.due.write_due(&mut draft, self.shared.time.monotonic(), last);
+        if !draft.is_retired() {
+            // A log that ends has the newest head of every stream, like one that stops.
+            let all = last || !retirements.is_empty();
+            self.due.write_due(&mut draft, self.shared.time.monotonic(), all);
+        }
+        for (caller, note, retirement) in retirements {
+            answers.push((caller, draft.retire(note, &retirement)));
+        }
         let drafted = draft.finish();
         self.shared.metrics.over_quota(&drafted.over_quota);
         (drafted, answers, opened)
@@ -302,6 +315,11 @@ impl<S: Store> Sequencer<S> {
             drafted.quotas.into_iter().for_each(|quota| directory.quotas.put_quota(quota));
             drafted.usage.into_iter().for_each(|usage| directory.quotas.put_usage(usage));
             self.shared.metrics.quotas(directory.quotas.count(), &directory.quotas.highest(drafted.now));
+            if let (None, Some(retired)) = (&directory.retired, &drafted.retired) {
+                tracing::warn!("{retired}");
+                self.shared.metrics.retired.set(1);
+            }
+            directory.retired = drafted.retired;
         }
         self.shared.publisher.sequenced(head.clone(), edge.clone());
         self.tree = Tree { head: Some(head.clone()), range, edge, logged_at: drafted.now };

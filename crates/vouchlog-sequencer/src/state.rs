@@ -2,16 +2,17 @@
 //! gateways, which request checks read.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use vouchlog_merkle::CompactRange;
+use vouchlog_merkle::{CompactRange, LeafIndex};
 use vouchlog_note::{KeyName, Origin, Policy, SignerError, VerifyingKey};
 use vouchlog_runtime::Poison;
 use vouchlog_storage::{Index, StateKey};
 use vouchlog_stream::{
-    GatewayState, LoggedAt, QuotaScope, QuotaState, StreamId, StreamState, StreamStatus, Usage,
+    GatewayState, LoggedAt, QuotaScope, QuotaState, Retirement, StreamId, StreamState, StreamStatus, Usage,
 };
 
 use crate::config::Options;
@@ -32,6 +33,26 @@ pub(crate) struct Tree {
     pub(crate) edge: Edge,
     /// Time of the last entry; entries never go back in time.
     pub(crate) logged_at: LoggedAt,
+}
+
+/// A log that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RetiredLog {
+    /// Its last entry, the retirement.
+    pub(crate) index: LeafIndex,
+    pub(crate) retirement: Retirement,
+}
+
+impl fmt::Display for RetiredLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { index, retirement } = self;
+        let (cause, successor) = (retirement.cause, &retirement.successor);
+        write!(
+            f,
+            "the log was retired by entry {index} ({cause}) and takes nothing more: the log `{}` continues it, with the vkey {successor}",
+            successor.name()
+        )
+    }
 }
 
 impl Tree {
@@ -62,6 +83,8 @@ pub(crate) struct Directory {
     ended_places: HashMap<StreamId, Ended>,
     /// Every entry of every stream that was evicted lies below this size; 0 when none was.
     pub(crate) evicted_below: u64,
+    /// Set once the log has ended. It is not among the states: it follows from the last entry.
+    pub(crate) retired: Option<Arc<RetiredLog>>,
 }
 
 /// The streams that leave with a batch.
@@ -205,6 +228,11 @@ impl Directory {
             holders.push(gateway.key.clone());
         }
         self.gateways.insert(gateway.key.clone(), Arc::new(gateway));
+    }
+
+    /// Whether a key can still be enrolled: it is not, and the log has not ended.
+    pub(crate) fn takes(&self, key: &VerifyingKey) -> bool {
+        self.retired.is_none() && !self.gateways.contains_key(key)
     }
 
     /// The keys that hold a name.

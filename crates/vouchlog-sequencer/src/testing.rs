@@ -71,6 +71,7 @@ pub fn config(clock: &TestClock, options: Options) -> Config {
         ml_dsa_key: None,
         operator_key: Some(key("operator.example.com", SignatureType::Ed25519, 2)),
         operator: None,
+        continues: None,
         house_key: Some(key("house.example.com", SignatureType::Ed25519, 3)),
         randomness: || {
             *vouchlog_merkle::sha256(&DRAWN.fetch_add(1, Ordering::Relaxed).to_be_bytes()).as_bytes()

@@ -10,6 +10,7 @@ mod faults;
 mod names;
 mod quotas;
 mod recovery;
+mod retirement;
 mod signing;
 mod witnesses;
 

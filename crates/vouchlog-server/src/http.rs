@@ -83,14 +83,15 @@ pub(crate) fn log_router(log: AnyLog, operations: Operations) -> Router {
         .routes(routes!(submit::gateways))
         .routes(routes!(submit::revocations))
         .routes(routes!(submit::quotas))
+        .routes(routes!(submit::retirement))
         .layer(requires!(gate, Role::Administer))
         .merge(house)
         .layer(from_fn_with_state(gate, refuse_other_sites));
     let routes = OpenApiRouter::with_openapi(openapi::of_log())
         .merge(reads)
         .merge(writes)
-        .routes(routes!(ops::log_index))
-        .with_state(log);
+        .with_state(log)
+        .routes(routes!(ops::log_index));
     with_operations(routes, operations)
 }
 
@@ -104,6 +105,7 @@ pub(crate) fn witness_router(witness: AnyWitness, operations: Operations) -> Rou
     let writes = OpenApiRouter::new()
         .routes(routes!(witness::add_checkpoint))
         .routes(routes!(witness::sign_subtree))
+        .routes(routes!(witness::retire_log))
         .layer(requires!(gate, Role::Witness))
         .layer(from_fn_with_state(gate, refuse_other_sites));
     let routes = OpenApiRouter::with_openapi(openapi::of_witness())

@@ -208,6 +208,9 @@ pub(super) enum WriteProblems {
     /// The log is in a state that does not allow it.
     #[response(status = 409, content_type = "application/problem+json")]
     Conflict(Problem),
+    /// The log has ended, and another one continues it.
+    #[response(status = 410, content_type = "application/problem+json")]
+    Retired(Problem),
     /// The body is too long.
     #[response(status = 413, content_type = "application/problem+json")]
     TooLarge(Problem),

@@ -9,6 +9,7 @@
 //! fork                 ABORTED              409   500           STREAM_FORK
 //! permission denied    PERMISSION_DENIED    403   403           PERMISSION_DENIED
 //! failed precondition  FAILED_PRECONDITION  409   500           FAILED_PRECONDITION
+//! retired              FAILED_PRECONDITION  410   410           LOG_RETIRED
 //! overloaded           RESOURCE_EXHAUSTED   503   429           OVERLOADED           when to come back
 //! quota exceeded       RESOURCE_EXHAUSTED   429   429           QUOTA_EXCEEDED       when it renews
 //! unavailable          UNAVAILABLE          503   503           UNAVAILABLE          when to come back
@@ -64,6 +65,7 @@ pub(crate) fn row(kind: &ErrorKind) -> Row {
         ErrorKind::FailedPrecondition => {
             (Code::FailedPrecondition, StatusCode::CONFLICT, reason::FAILED_PRECONDITION)
         }
+        ErrorKind::Retired => (Code::FailedPrecondition, StatusCode::GONE, reason::LOG_RETIRED),
         ErrorKind::Overloaded { .. } => {
             (Code::ResourceExhausted, StatusCode::SERVICE_UNAVAILABLE, reason::OVERLOADED)
         }
@@ -175,6 +177,7 @@ mod tests {
         check(ErrorKind::Fork, Code::Aborted, [409, 500], "STREAM_FORK");
         check(ErrorKind::PermissionDenied, Code::PermissionDenied, [403, 403], "PERMISSION_DENIED");
         check(ErrorKind::FailedPrecondition, Code::FailedPrecondition, [409, 500], "FAILED_PRECONDITION");
+        check(ErrorKind::Retired, Code::FailedPrecondition, [410, 410], "LOG_RETIRED");
         check(ErrorKind::Overloaded { retry_after: wait }, Code::ResourceExhausted, [503, 429], "OVERLOADED");
         check(
             ErrorKind::QuotaExceeded { retry_after: wait },

@@ -10,7 +10,8 @@
 //! signed by the log              signed by the gateway                  signed by the operator
 //! ```
 //!
-//! The note of an enrolment is drawn in `control/enrolment.rs`, that of a quota in `control/quota.rs`.
+//! The note of an enrolment is drawn in `control/enrolment.rs`, that of a quota in `control/quota.rs`, that of a log's end in
+//! `control/retirement.rs`, and that of a log that continues another in `succession.rs`.
 
 use thiserror::Error;
 use vouchlog_note::{KeyError, NoteError, Origin, SignatureType, SigningKey, UnverifiedNote, VerifyingKey};
@@ -20,9 +21,11 @@ use crate::{LoggedAt, StreamId};
 
 mod enrolment;
 mod quota;
+mod retirement;
 
 pub use enrolment::{Enrolment, ReplacementCause, ReplacementReason, Replaces};
 pub use quota::{DailyLimits, Limit, Quota, QuotaScope};
+pub use retirement::{Retirement, RetirementCause};
 
 /// Why a control note was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -51,13 +54,13 @@ pub enum TextError {
 }
 
 /// The lines of a control note, read one expected word after the other.
-struct Lines<'a> {
+pub(crate) struct Lines<'a> {
     title: &'static str,
     rest: std::str::Split<'a, char>,
 }
 
 impl<'a> Lines<'a> {
-    fn new(title: &'static str, text: &'a str) -> Result<Self, TextError> {
+    pub(crate) fn new(title: &'static str, text: &'a str) -> Result<Self, TextError> {
         let body = text.strip_suffix('\n').unwrap_or(text);
         let mut rest = body.split('\n');
         if rest.next() != Some(title) {
@@ -66,18 +69,18 @@ impl<'a> Lines<'a> {
         Ok(Self { title, rest })
     }
 
-    fn value(&mut self, word: &str) -> Result<&'a str, TextError> {
+    pub(crate) fn value(&mut self, word: &str) -> Result<&'a str, TextError> {
         let line = self.rest.next().ok_or(self.malformed("it is truncated"))?;
         let value = line.strip_prefix(word).and_then(|value| value.strip_prefix(' '));
         value.filter(|value| !value.is_empty()).ok_or(self.malformed("it does not have the expected lines"))
     }
 
-    fn log(&mut self, origin: &Origin) -> Result<(), TextError> {
+    pub(crate) fn log(&mut self, origin: &Origin) -> Result<(), TextError> {
         let log = self.value("log")?;
         if log == origin.as_str() { Ok(()) } else { Err(TextError::OtherLog(log.to_owned())) }
     }
 
-    fn vkey(&mut self, word: &str, expected: SignatureType) -> Result<VerifyingKey, TextError> {
+    pub(crate) fn vkey(&mut self, word: &str, expected: SignatureType) -> Result<VerifyingKey, TextError> {
         let key: VerifyingKey = self.value(word)?.parse()?;
         if key.signature_type() == expected {
             Ok(key)
@@ -91,22 +94,22 @@ impl<'a> Lines<'a> {
         self.rest.clone().next().is_none()
     }
 
-    fn end(mut self) -> Result<(), TextError> {
+    pub(crate) fn end(mut self) -> Result<(), TextError> {
         if self.rest.next().is_none() { Ok(()) } else { Err(self.malformed("it has too many lines")) }
     }
 
-    fn malformed(&self, problem: &'static str) -> TextError {
+    pub(crate) fn malformed(&self, problem: &'static str) -> TextError {
         TextError::Form { expected: self.title, problem }
     }
 }
 
 /// A decimal number as formats here write it: no sign, no leading zero.
-fn decimal(text: &str) -> Option<u64> {
+pub(crate) fn decimal(text: &str) -> Option<u64> {
     text.parse().ok().filter(|value: &u64| value.to_string() == text)
 }
 
 /// Signs a text as a note. Fails only when the key is not of the type that signs notes (0x01).
-fn sign(text: &str, key: &SigningKey) -> Result<String, TextError> {
+pub(crate) fn sign(text: &str, key: &SigningKey) -> Result<String, TextError> {
     let line = key.sign_note(text)?;
     Ok(UnverifiedNote::from_parts(text, vec![line])?.as_str().to_owned())
 }
@@ -117,6 +120,18 @@ fn open(note: &str, key: &VerifyingKey) -> Result<String, TextError> {
         return Err(TextError::Length(note.len()));
     }
     Ok(UnverifiedNote::parse(note.as_bytes())?.verify([key])?.text().to_owned())
+}
+
+/// Verifies a note that each of these keys must have signed.
+fn verify_all<'k>(
+    note: UnverifiedNote,
+    mut keys: impl Iterator<Item = &'k VerifyingKey> + Clone,
+) -> Result<(), TextError> {
+    let lines = note.lines().len();
+    let verified = note.verify(keys.clone())?;
+    let has_signed = |key: &VerifyingKey| verified.signatures().iter().any(|made| made.key() == key);
+    // One that is missing is named no further: the other keys' lines do not make up for it.
+    if keys.all(has_signed) { Ok(()) } else { Err(NoteError::NoKnownSignature { lines, keys: 1 }.into()) }
 }
 
 /// A reason as notes carry it: in one line, not empty, at most [`MAX_REASON_BYTES`].

@@ -22,13 +22,15 @@
 //!                     | 0x84 gateway enrolled   signed note                                |
 //!                     | 0x85 gateway revoked    signed note                                |
 //!                     | 0x88 quota set          signed note                                |
+//!                     | 0x8b log retired        signed note                                |
+//!                     | 0x8c log continued      signed note, which holds a proof file      |
 //!                     +--------------------------------------------------------------------+
 //! ```
 //!
 //! The decoder checks the frame; a note's content and signer are checked by its reader ([`crate::Genesis`] and the
 //! others), because that takes keys.
 
-use crate::limits::{MAX_ENTRY_BYTES, MAX_NOTE_BYTES};
+use crate::limits::{MAX_CONTINUATION_BYTES, MAX_ENTRY_BYTES, MAX_NOTE_BYTES};
 use crate::{EntryError, LoggedAt, SequenceNumber, Statement, StreamId};
 
 const GENESIS: u8 = 0x80;
@@ -38,6 +40,8 @@ const STREAM_CLOSED: u8 = 0x83;
 const GATEWAY_ENROLLED: u8 = 0x84;
 const GATEWAY_REVOKED: u8 = 0x85;
 const QUOTA_SET: u8 = 0x88;
+const LOG_RETIRED: u8 = 0x8b;
+const LOG_CONTINUED: u8 = 0x8c;
 
 /// Bytes before the body of a control entry: kind and time.
 const CONTROL_HEADER: usize = 1 + LoggedAt::BYTES;
@@ -142,6 +146,20 @@ pub enum Entry {
         /// A [`Quota`](crate::Quota) note.
         note: String,
     },
+    /// 0x8b: the log ends; nothing follows.
+    LogRetired {
+        /// When the log took it.
+        logged_at: LoggedAt,
+        /// A [`Retirement`](crate::Retirement) note.
+        note: String,
+    },
+    /// 0x8c: the log continues one that ended. Entry 1, or there is none.
+    LogContinued {
+        /// When the log took it.
+        logged_at: LoggedAt,
+        /// A [`Continuation`](crate::Continuation) note.
+        note: String,
+    },
 }
 
 impl Entry {
@@ -155,7 +173,9 @@ impl Entry {
             | Self::StreamClosed { logged_at, .. }
             | Self::GatewayEnrolled { logged_at, .. }
             | Self::GatewayRevoked { logged_at, .. }
-            | Self::QuotaSet { logged_at, .. } => *logged_at,
+            | Self::QuotaSet { logged_at, .. }
+            | Self::LogRetired { logged_at, .. }
+            | Self::LogContinued { logged_at, .. } => *logged_at,
         }
     }
 
@@ -170,6 +190,8 @@ impl Entry {
             Self::GatewayEnrolled { .. } => "gateway-enrolled",
             Self::GatewayRevoked { .. } => "gateway-revoked",
             Self::QuotaSet { .. } => "quota-set",
+            Self::LogRetired { .. } => "log-retired",
+            Self::LogContinued { .. } => "log-continued",
         }
     }
 
@@ -184,6 +206,8 @@ impl Entry {
             Self::GatewayEnrolled { note, .. } => (GATEWAY_ENROLLED, None, note),
             Self::GatewayRevoked { note, .. } => (GATEWAY_REVOKED, None, note),
             Self::QuotaSet { note, .. } => (QUOTA_SET, None, note),
+            Self::LogRetired { note, .. } => (LOG_RETIRED, None, note),
+            Self::LogContinued { note, .. } => (LOG_CONTINUED, None, note),
         };
         let mut out = Vec::with_capacity(CONTROL_HEADER + StreamId::BYTES + note.len());
         out.push(kind);
@@ -214,6 +238,10 @@ impl Entry {
             GATEWAY_ENROLLED => Ok(Self::GatewayEnrolled { logged_at, note: note(body)? }),
             GATEWAY_REVOKED => Ok(Self::GatewayRevoked { logged_at, note: note(body)? }),
             QUOTA_SET => Ok(Self::QuotaSet { logged_at, note: note(body)? }),
+            LOG_RETIRED => Ok(Self::LogRetired { logged_at, note: note(body)? }),
+            LOG_CONTINUED => {
+                Ok(Self::LogContinued { logged_at, note: note_within(MAX_CONTINUATION_BYTES, body)? })
+            }
             STREAM_HEAD | STREAM_CLOSED => {
                 let (stream, rest) = body.split_at_checked(StreamId::BYTES).ok_or(truncated)?;
                 let stream = StreamId::from_field(&part(stream, 0));
@@ -239,7 +267,11 @@ fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 /// The body as text that looks like a signed note. An empty or unterminated body is rejected here, so that a control entry
 /// cannot be empty of meaning; the note's own reader checks the rest.
 fn note(body: &[u8]) -> Result<String, EntryError> {
-    if body.len() > MAX_NOTE_BYTES {
+    note_within(MAX_NOTE_BYTES, body)
+}
+
+fn note_within(limit: usize, body: &[u8]) -> Result<String, EntryError> {
+    if body.len() > limit {
         return Err(EntryError::NoteLength(body.len()));
     }
     let text = std::str::from_utf8(body).map_err(|_| EntryError::NoteText)?;

@@ -3,7 +3,6 @@
 use thiserror::Error;
 use vouchlog_merkle::Hash;
 
-use crate::limits::MAX_NOTE_BYTES;
 use crate::{SequenceNumber, StreamId, TextError};
 
 /// Bytes that are not an entry.
@@ -28,7 +27,7 @@ pub enum EntryError {
     #[error("evidence bitmap {0:#010x} uses undefined bits or makes two statements about the credential")]
     Evidence(u32),
     /// The body of a control entry is too long.
-    #[error("the note of a control entry has {0} bytes, more than {MAX_NOTE_BYTES}")]
+    #[error("the note of a control entry has {0} bytes, more than one of its kind may have")]
     NoteLength(usize),
     /// The body of a control entry is not the text of a note.
     #[error("the body of a control entry is not a signed note in UTF-8")]

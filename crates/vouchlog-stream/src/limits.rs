@@ -6,6 +6,10 @@ pub const MAX_ENTRY_BYTES: usize = 65_535;
 /// The longest note a control entry carries: room for the kind, time and stream fields before it.
 pub const MAX_NOTE_BYTES: usize = 16 * 1024;
 
+/// The longest note of a log that continues another: it holds the proof of the other's end, whose checkpoint may have a dozen ML-DSA-44
+/// cosignatures. With kind and time it fits an entry.
+pub const MAX_CONTINUATION_BYTES: usize = 60 * 1024;
+
 /// How many of its latest runs a stream remembers. A gateway may have this many requests under way and still get the
 /// receipt of each by sending it again; more in flight could lose a receipt (never a statement).
 pub const RECENT_RUNS: usize = 8;

@@ -8,6 +8,7 @@ use vouchlog_merkle::{ConsistencyProof, TreeSize};
 use vouchlog_note::{
     AddCheckpoint, Checkpoint, CheckpointError, Origin, SignatureLine, UnverifiedNote, VerifyingKey,
 };
+use vouchlog_stream::{RetirementProof, SuccessionError, TextError};
 
 use crate::logs::{KnownLog, Logs};
 
@@ -21,6 +22,8 @@ pub(crate) struct Claim {
     /// The checkpoint with those of its lines that the log's keys verified. A stranger may have added any other, also one that
     /// imitates the witness.
     pub(crate) note: String,
+    /// Whether the log has ended with it.
+    pub(crate) retires: bool,
 }
 
 /// What the log signed.
@@ -50,7 +53,27 @@ pub(crate) fn check(logs: &Logs, request: &AddCheckpoint) -> Result<Claim> {
             "the old size {old_size} is larger than the checkpoint's, {size}"
         )));
     }
-    Ok(Claim { log, old_size, proof: request.proof().clone(), tree, note })
+    Ok(Claim { log, old_size, proof: request.proof().clone(), tree, note, retires: false })
+}
+
+/// Checks the proof that a log has ended. What it claims of the tree is that the final checkpoint is the one cosigned last: a log sends
+/// its heads by itself, the last one too.
+pub(crate) fn check_retirement(logs: &Logs, proof: &str) -> Result<Claim> {
+    let proof = RetirementProof::open(proof.as_bytes()).map_err(|error| match &error {
+        SuccessionError::Checkpoint(_) | SuccessionError::Text(TextError::Note(_)) => {
+            forbidden(error.to_string())
+        }
+        _ => Error::invalid(error.to_string()),
+    })?;
+    let invalid = |error: &dyn std::fmt::Display| Error::invalid(error.to_string());
+    let note = UnverifiedNote::parse(proof.checkpoint().as_bytes()).map_err(|error| invalid(&error))?;
+    let no_proof = ConsistencyProof::from_hashes(Vec::new()).map_err(|error| invalid(&error))?;
+    let request = AddCheckpoint::new(proof.head().size, no_proof, note).map_err(|error| invalid(&error))?;
+    let claim = check(logs, &request)?;
+    if !claim.log.keys().contains(&proof.retirement().log) {
+        return Err(forbidden("the log that this witness knows has another key".to_owned()));
+    }
+    Ok(Claim { retires: true, ..claim })
 }
 
 impl ClaimedTree {

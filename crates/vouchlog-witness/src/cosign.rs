@@ -155,9 +155,14 @@ impl<S: WitnessStore> Cosigner<S> {
             let verdict = match judge(latest.as_ref(), &claim) {
                 Ok(checkpoint) => {
                     let timestamp = self.timestamp(latest.as_ref());
-                    judged.draft.accept(origin, latest.as_ref(), checkpoint.clone(), timestamp, claim.note)
+                    let retired = claim.retires || latest.is_some_and(|latest| latest.retired);
+                    let accepted = Accepted { checkpoint: checkpoint.clone(), timestamp, note: claim.note };
+                    judged.draft.accept(origin, latest.as_ref(), accepted, retired)
                 }
                 Err(Refused { error, reason }) => {
+                    if let Some((latest, accepted)) = self.frozen(latest.as_ref(), &claim, &judged.draft) {
+                        judged.draft.accept(origin, Some(&latest), accepted, true);
+                    }
                     judged.contradictions.extend(reason.map(|reason| (claim, reason, against)));
                     Verdict::Refused(error)
                 }
@@ -165,6 +170,25 @@ impl<S: WitnessStore> Cosigner<S> {
             judged.verdicts.push((caller, origin, verdict));
         }
         judged
+    }
+
+    /// What is cosigned once more, and for the last time, when a log has ended although the witness has cosigned more of it, or something
+    /// else: that history is cosigned no further. `None` if the claim is of no end, or of one beyond what was cosigned.
+    fn frozen(&self, latest: Option<&Latest>, claim: &Claim, draft: &Draft) -> Option<(Latest, Accepted)> {
+        let latest = *latest.filter(|latest| claim.retires && !latest.retired)?;
+        let ClaimedTree::Checkpoint(end) = &claim.tree else { return None };
+        if latest.head.size < end.head().size {
+            return None;
+        }
+        let origin = claim.log.origin_hash();
+        let note = match draft.latest.get(&origin) {
+            Some((_, place)) => draft.accepted[*place].note.clone(),
+            None => state::note(&self.shared.store.state(&origin).ok().flatten()?).map(str::to_owned)?,
+        };
+        let note = UnverifiedNote::parse(note.as_bytes()).ok()?;
+        let checkpoint = Checkpoint::parse(note.unverified_text()).ok()?;
+        let note = note.verify(claim.log.keys()).ok()?.verified_note();
+        Some((latest, Accepted { checkpoint, timestamp: self.timestamp(Some(&latest)), note }))
     }
 
     /// SPEC: never zero for a whole tree. A clock that was set back must not date a newer checkpoint before an older one.
@@ -202,7 +226,7 @@ impl<S: WitnessStore> Cosigner<S> {
         let change = |(origin, (latest, place)): (&Hash, &(Latest, usize))| WitnessChange {
             origin: *origin,
             expected: self.latest.get(origin).map_or(Revision::NONE, |latest| latest.revision),
-            state: state::to_bytes(latest.timestamp, &notes[*place]),
+            state: state::to_bytes(latest, &notes[*place]),
         };
         let changes = draft.latest.iter().map(change).collect();
         let timer = self.shared.metrics.commit_started();
@@ -255,19 +279,18 @@ impl Draft {
         &mut self,
         origin: Hash,
         before: Option<&Latest>,
-        checkpoint: Checkpoint,
-        timestamp: u64,
-        note: String,
+        accepted: Accepted,
+        retired: bool,
     ) -> Verdict {
         let place = self.accepted.len();
-        let head = checkpoint.head();
+        let (head, timestamp) = (accepted.checkpoint.head(), accepted.timestamp);
         // One revision for the batch, however many checkpoints of the log it cosigns.
         let revision = match (self.latest.get(&origin), before) {
             (Some((drafted, _)), _) => drafted.revision,
             (None, before) => before.map_or(Revision::NONE, |latest| latest.revision).next(),
         };
-        self.latest.insert(origin, (Latest { head, timestamp, revision }, place));
-        self.accepted.push(Accepted { checkpoint, timestamp, note });
+        self.latest.insert(origin, (Latest { head, timestamp, revision, retired }, place));
+        self.accepted.push(accepted);
         Verdict::Accepted(place)
     }
 }
@@ -284,6 +307,16 @@ impl Claim {
 
 /// Whether a claim extends the latest checkpoint cosigned for its log: the checks of tlog-witness that need it, in its order.
 fn judge<'c>(latest: Option<&Latest>, claim: &'c Claim) -> Result<&'c Checkpoint, Refused> {
+    // A log that has ended is cosigned up to its end, whatever its key signs.
+    if let (Some(latest), ClaimedTree::Checkpoint(checkpoint)) =
+        (latest.filter(|latest| latest.retired), &claim.tree)
+        && checkpoint.head().size > latest.head.size
+    {
+        let size = latest.head.size;
+        let message = format!("the log has ended, and this witness cosigns nothing of it beyond size {size}");
+        let reason = Some(RefusalReason::AfterRetirement);
+        return Err(Refused { error: Error::new(ErrorKind::Retired, message), reason });
+    }
     // SPEC: the old size must be that of the latest cosigned checkpoint, 0 if there is none; the answer names that size.
     let size = latest.map_or(0, |latest| latest.head.size.get());
     if claim.old_size.get() != size {

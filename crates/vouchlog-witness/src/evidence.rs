@@ -16,6 +16,8 @@ pub enum RefusalReason {
     OtherRoot,
     /// It is of an empty tree, with a root no empty tree has: the log signed what cannot be.
     EmptyTreeRoot,
+    /// It is beyond the end of a log that has ended: someone else has the log's key, or the log goes on.
+    AfterRetirement,
     /// The proof does not lead from the latest checkpoint to it. Proves nothing by itself, since anyone can send a log's
     /// checkpoint with a broken proof; an auditor who asks the log for the right one finds out.
     Unproven,
@@ -27,11 +29,13 @@ impl RefusalReason {
         match self {
             Self::OtherRoot => "other-root",
             Self::EmptyTreeRoot => "empty-tree-root",
+            Self::AfterRetirement => "after-retirement",
             Self::Unproven => "unproven",
         }
     }
 
-    /// Whether the refused checkpoint, with the latest one, proves by itself that the log misbehaved.
+    /// Whether the refused checkpoint, with the latest one, proves by itself that the log misbehaved; with
+    /// [`AfterRetirement`](Self::AfterRetirement), together with the proof that the log has ended.
     pub fn is_proof(self) -> bool {
         self != Self::Unproven
     }

@@ -44,6 +44,7 @@ impl WitnessMetrics {
                 ErrorKind::PermissionDenied => "forbidden",
                 ErrorKind::Conflict { .. } => "conflict",
                 ErrorKind::Inconsistent => "inconsistent",
+                ErrorKind::Retired => "retired",
                 ErrorKind::Overloaded { .. } => "pushback",
                 ErrorKind::Unavailable => "unavailable",
                 _ => "error",

@@ -14,7 +14,7 @@ use vouchlog_note::{AddCheckpoint, KeyName, SignSubtree, SignatureType, SigningK
 use vouchlog_runtime::{Poison, Readiness};
 use vouchlog_storage::{StoreError, StoreIdentity, WitnessStore};
 
-use crate::check::check;
+use crate::check::{Claim, check, check_retirement};
 use crate::commit::Committer;
 use crate::config::Config;
 use crate::cosign::Cosigner;
@@ -148,9 +148,8 @@ impl<S: WitnessStore> Witness<S> {
         self.inner.shared.poison.clone()
     }
 
-    async fn cosign(&self, request: AddCheckpoint) -> Result<String> {
+    async fn cosign(&self, claim: Result<Claim>) -> Result<String> {
         let shared = &self.inner.shared;
-        let claim = check(&shared.logs.load(), &request);
         let waiting = match claim.and_then(|claim| self.inner.queue.submit(claim)) {
             Ok(waiting) => waiting,
             Err(error) => {
@@ -167,7 +166,8 @@ impl<S: WitnessStore> Witness<S> {
 
 impl<S: WitnessStore> vouchlog_api::Witness for Witness<S> {
     async fn add_checkpoint(&self, request: AddCheckpoint) -> Result<String> {
-        self.cosign(request).await
+        let claim = check(&self.inner.shared.logs.load(), &request);
+        self.cosign(claim).await
     }
 
     async fn sign_subtree(&self, request: SignSubtree) -> Result<String> {
@@ -178,6 +178,11 @@ impl<S: WitnessStore> vouchlog_api::Witness for Witness<S> {
     async fn latest_checkpoint(&self, origin: Hash) -> Result<String> {
         let shared = self.inner.shared.clone();
         off_thread(move || latest_checkpoint(&shared, &origin)).await
+    }
+
+    async fn retire_log(&self, proof: String) -> Result<String> {
+        let claim = check_retirement(&self.inner.shared.logs.load(), &proof);
+        self.cosign(claim).await
     }
 }
 

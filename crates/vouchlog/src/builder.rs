@@ -21,7 +21,7 @@ use vouchlog_sequencer::scrub::ScrubOptions;
 use vouchlog_sequencer::{Config, Options, Witnesses};
 use vouchlog_storage::{Index, StoreError};
 use vouchlog_storage_sled::{FjallIndex, SledStore};
-use vouchlog_stream::{DailyLimits, Enrolment, TextError};
+use vouchlog_stream::{DailyLimits, Enrolment, RetirementProof, TextError};
 
 use crate::clock::{random_bytes, system_clock};
 use crate::embedded::Log;
@@ -42,6 +42,7 @@ pub fn open(data_dir: impl Into<PathBuf>) -> LogBuilder {
         operator_key: None,
         operator_file: None,
         operator: None,
+        continues: None,
         gateways: Vec::new(),
         index: IndexMode::On,
         ml_dsa_key: None,
@@ -73,6 +74,7 @@ pub struct LogBuilder {
     operator_key: Option<SigningKey>,
     operator_file: Option<PathBuf>,
     operator: Option<VerifyingKey>,
+    continues: Option<RetirementProof>,
     gateways: Vec<VerifyingKey>,
     index: IndexMode,
     ml_dsa_key: Option<SigningKey>,
@@ -171,6 +173,13 @@ impl LogBuilder {
         self
     }
 
+    /// Continues the log that this proves to have ended, which names this one as its successor: the new log's second entry shows it. A
+    /// log that is there already must name the same predecessor.
+    pub fn continues(mut self, end: RetirementProof) -> Self {
+        self.continues = Some(end);
+        self
+    }
+
     /// Signs checkpoints with this key (ML-DSA-44, type 0x06, named like the origin) beside the Ed25519 key.
     pub fn ml_dsa_key(mut self, key: SigningKey) -> Self {
         self.ml_dsa_key = Some(key);
@@ -242,9 +251,10 @@ impl LogBuilder {
             let operator = operator.as_ref().ok_or(OpenError::NoOperatorKey)?;
             let note = Enrolment::first(log.origin().clone(), gateway).sign(operator)?;
             match log.enrol(note).await {
-                // Revoked or rotated since it was configured: a log that did not start for that would keep every other gateway waiting.
-                Err(error) if error.kind == ErrorKind::PermissionDenied => {
-                    tracing::warn!(%error, "a configured gateway's key is no longer in force: remove it");
+                // Revoked or rotated since it was configured, or the log has ended: a log that did not start for that would keep every other
+                // gateway, and every reader, waiting.
+                Err(error) if matches!(error.kind, ErrorKind::PermissionDenied | ErrorKind::Retired) => {
+                    tracing::warn!(%error, "a configured gateway's key is not enrolled, and will not be: remove it");
                 }
                 enrolled => {
                     enrolled.map_err(OpenError::Enrol)?;
@@ -273,6 +283,7 @@ impl LogBuilder {
             ml_dsa_key: self.ml_dsa_key,
             operator_key: keys.operator,
             operator: self.operator,
+            continues: self.continues,
             house_key: keys.house.filter(|_| self.house),
             randomness: random_bytes,
             clock: system_clock(),

@@ -66,6 +66,11 @@ impl Log {
         self.engine.witnesses()
     }
 
+    /// For a retired log, which is read only: the entry, the cause and the successor, in words.
+    pub fn retired(&self) -> Option<String> {
+        self.engine.retired()
+    }
+
     /// Checks whether the log takes statements and serves proofs.
     pub fn readiness(&self) -> Readiness {
         self.engine.readiness()
@@ -129,6 +134,10 @@ impl Appender for Log {
 
     fn set_quota(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send {
         self.engine.set_quota(note)
+    }
+
+    fn retire(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send {
+        self.engine.retire(note)
     }
 
     fn stream(&self, stream: StreamId) -> impl Future<Output = Result<StreamInfo>> + Send {

@@ -118,6 +118,10 @@ impl Witness for Movable {
     async fn latest_checkpoint(&self, origin: Hash) -> vouchlog_api::Result<String> {
         self.now().latest_checkpoint(origin).await
     }
+
+    async fn retire_log(&self, proof: String) -> vouchlog_api::Result<String> {
+        self.now().retire_log(proof).await
+    }
 }
 
 /// The witnesses of a policy that have a URL, in its order; lines with the same URL are keys of one witness, never none.

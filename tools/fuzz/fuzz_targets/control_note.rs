@@ -9,8 +9,8 @@ use libfuzzer_sys::fuzz_target;
 use vouchlog_fuzz::{ORIGIN, damage, key, origin};
 use vouchlog_note::{SignatureType, SigningKey, UnverifiedNote};
 use vouchlog_stream::{
-    Enrolment, Genesis, LoggedAt, Previous, ReplacementCause, ReplacementReason, Replaces, Revocation,
-    StreamId, StreamOpening,
+    Continuation, Enrolment, Genesis, LoggedAt, Previous, ReplacementCause, ReplacementReason, Replaces,
+    Retirement, RetirementCause, RetirementProof, Revocation, StreamId, StreamOpening,
 };
 
 static SIGNER: LazyLock<SigningKey> = LazyLock::new(|| key(ORIGIN, SignatureType::Ed25519, 1));
@@ -19,13 +19,25 @@ static SIGNER: LazyLock<SigningKey> = LazyLock::new(|| key(ORIGIN, SignatureType
 static OLD: LazyLock<SigningKey> = LazyLock::new(|| key("gateway.example", SignatureType::Ed25519, 3));
 static NEW: LazyLock<SigningKey> = LazyLock::new(|| key("gateway.example", SignatureType::Ed25519, 4));
 
+/// The key of a log that continues this one.
+static NEXT: LazyLock<SigningKey> = LazyLock::new(|| key("log.example/next", SignatureType::Ed25519, 5));
+
+fn retirement() -> Retirement {
+    Retirement {
+        log: SIGNER.verifying_key().clone(),
+        successor: NEXT.verifying_key().clone(),
+        cause: RetirementCause::Compromised,
+        words: "the disk was copied".to_owned(),
+    }
+}
+
 fn replacing(reason: ReplacementReason) -> Enrolment {
     let replaces = Some(Replaces { key: OLD.verifying_key().clone(), reason });
     Enrolment { replaces, ..Enrolment::first(origin(), NEW.verifying_key().clone()) }
 }
 
 /// One right text of each kind.
-static TEXTS: LazyLock<[String; 6]> = LazyLock::new(|| {
+static TEXTS: LazyLock<[String; 7]> = LazyLock::new(|| {
     let signer = SIGNER.verifying_key();
     let stream = key("gateway.example", SignatureType::CosignatureEd25519, 2).verifying_key().clone();
     let previous = Some(Previous { stream: StreamId::new(7).expect("small"), size: 41 });
@@ -47,6 +59,7 @@ static TEXTS: LazyLock<[String; 6]> = LazyLock::new(|| {
             words: "in a taxi".to_owned(),
         })
         .sign(&SIGNER),
+        retirement().sign(&SIGNER, &NEXT),
     ]
     .map(|note| {
         let note = UnverifiedNote::parse(note.expect("it signs").as_bytes()).expect("just written");
@@ -91,6 +104,13 @@ fn read(note: &str) {
         }
         Err(_) => {}
     }
+    if let Ok(retirement) = Retirement::open_of(note, signer) {
+        // Nobody else can have signed it.
+        let tidy = retirement.sign(&SIGNER, &NEXT).expect("it was signed before");
+        let again = Retirement::open(&tidy).expect("a note of ours reads");
+        assert_eq!(again.sign(&SIGNER, &NEXT).as_deref(), Ok(tidy.as_str()));
+    }
+    let _ = Continuation::open(note, signer);
     if let Ok(revocation) = Revocation::open(note, &origin(), signer) {
         // Signing tidies the reason; whatever it makes must read, and stay, the same.
         let tidy = revocation.sign(&SIGNER).expect("it was signed before");
@@ -104,12 +124,15 @@ fuzz_target!(|input: &[u8]| {
     if let Ok(note) = str::from_utf8(input) {
         read(note);
     }
+    if let Ok(proof) = RetirementProof::open(input) {
+        assert_eq!(proof.to_text().as_bytes(), input);
+    }
     let Some((&which, change)) = input.split_first() else { return };
-    let Ok(text) = String::from_utf8(damage(TEXTS[usize::from(which % 6)].as_bytes(), change)) else {
+    let Ok(text) = String::from_utf8(damage(TEXTS[usize::from(which % 7)].as_bytes(), change)) else {
         return;
     };
-    // Signed by the one key that most notes need, and by the three of a rotation.
-    for signers in [&[&*SIGNER][..], &[&*OLD, &*NEW, &*SIGNER]] {
+    // Signed by the one key that most notes need, and by the three of a rotation and the two of a retirement.
+    for signers in [&[&*SIGNER][..], &[&*OLD, &*NEW, &*SIGNER], &[&*SIGNER, &*NEXT]] {
         let lines: Result<Vec<_>, _> = signers.iter().map(|key| key.sign_note(&text)).collect();
         // A note too long or too odd to assemble is not one to read.
         if let Ok(lines) = lines

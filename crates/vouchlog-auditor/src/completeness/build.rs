@@ -208,7 +208,13 @@ impl Scan<'_> {
                 }
                 Ok(())
             }
-            Ok(Entry::GatewayRevoked { .. } | Entry::QuotaSet { .. }) | Err(_) => Ok(()),
+            Ok(
+                Entry::GatewayRevoked { .. }
+                | Entry::QuotaSet { .. }
+                | Entry::LogRetired { .. }
+                | Entry::LogContinued { .. },
+            )
+            | Err(_) => Ok(()),
         }
     }
 

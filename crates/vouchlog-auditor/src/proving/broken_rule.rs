@@ -10,7 +10,7 @@ use vouchlog_stream::{Entry, EntryError, Genesis, StatementEntry, StreamId, Stre
 use crate::config::LogIdentity;
 use crate::kind::FindingKind;
 use crate::place::Place;
-use crate::rules::open_genesis;
+use crate::rules::{open_continuation, open_genesis, open_retirement};
 
 mod registry;
 mod streams;
@@ -41,6 +41,8 @@ impl BrokenRule<'_> {
         let entry = entry.ok()?;
         let shown = match kind {
             FindingKind::TimeGoingBack => self.time_goes_back(index, &entry),
+            FindingKind::EntryAfterRetirement => self.entry_after_retirement(index),
+            FindingKind::BadSuccession => self.bad_succession(index, &entry),
             FindingKind::BadEnrolment => self.bad_enrolment(index, &entry, &genesis),
             FindingKind::SecondKeyForAName => self.second_key(index, &entry, &genesis),
             FindingKind::UnknownGateway => self.unknown_gateway(index, &entry, &genesis),
@@ -133,6 +135,21 @@ impl BrokenRule<'_> {
             let (time, last) = (head.timestamp(), before.timestamp());
             time < last || time == last && head.head().size <= before.head().size
         })
+    }
+
+    fn entry_after_retirement(&self, index: u64) -> bool {
+        let ends = |entry: &Entry| matches!(entry, Entry::LogRetired { note, .. } if open_retirement(note, &self.log.keys).is_ok());
+        self.decoded().take_while(|(other, _)| *other < index).any(|(_, entry)| ends(&entry))
+    }
+
+    fn bad_succession(&self, index: u64, entry: &Entry) -> bool {
+        match entry {
+            Entry::LogRetired { note, .. } => open_retirement(note, &self.log.keys).is_err(),
+            Entry::LogContinued { note, .. } => {
+                index != 1 || open_continuation(note, &self.log.keys).is_err()
+            }
+            _ => false,
+        }
     }
 
     fn revoked_key_used(&self, index: u64, entry: &Entry, genesis: &Genesis) -> bool {

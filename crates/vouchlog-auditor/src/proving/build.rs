@@ -29,6 +29,7 @@ pub(crate) async fn build(
         (EvidenceSource::Note { note }, _) if names_log(&note, origin) => Evidence::Note { note },
         (EvidenceSource::Note { .. }, _) => Evidence::None {},
         (EvidenceSource::TwoHeads { known, served }, _) => Evidence::TwoHeads { known, served },
+        (EvidenceSource::AfterRetirement { end, served }, _) => Evidence::AfterRetirement { end, served },
         (EvidenceSource::Prefix { old, new, prefix_root, proof }, _) => {
             Evidence::Prefix { old, new, prefix_root, proof }
         }

@@ -6,6 +6,7 @@ use vouchlog_merkle::{
     ConsistencyProof, Hash, LeafIndex, ProofError, RangeProof, TreeHead, leaf_hash, sha256,
 };
 use vouchlog_note::{CheckpointError, SignedCheckpoint};
+use vouchlog_stream::{RetirementProof, SuccessionError};
 
 use super::broken_rule::BrokenRule;
 use crate::bundle;
@@ -60,12 +61,19 @@ impl From<ProofError> for Refuted {
     }
 }
 
+impl From<SuccessionError> for Refuted {
+    fn from(error: SuccessionError) -> Self {
+        Self(format!("the proof that the log has ended does not hold: {error}"))
+    }
+}
+
 /// Verifies evidence against the log as the caller knows it. Keys, words and names in the file count for nothing.
 pub fn verify_finding(file: &EvidenceFile, log: &LogIdentity) -> Verdict {
     let verdict = match &file.evidence {
         Evidence::None {} => Ok(observed("it contains nothing that can be checked")),
         Evidence::Note { note } => note_verdict(file.kind, note, log),
         Evidence::TwoHeads { known, served } => two_heads(file.kind, known, served, log),
+        Evidence::AfterRetirement { end, served } => after_retirement(file.kind, end, served, log),
         Evidence::Prefix { old, new, prefix_root, proof } => {
             prefix(file.kind, [old, new], *prefix_root, proof, log)
         }
@@ -137,6 +145,29 @@ fn two_heads(kind: FindingKind, known: &str, served: &str, log: &LogIdentity) ->
         }
         _ => Err(Refuted("the two checkpoints do not contradict each other".to_owned())),
     }
+}
+
+/// SPEC: nothing follows a retirement. Two keys signed it, and one of them signed the head all the same.
+fn after_retirement(
+    kind: FindingKind,
+    end: &str,
+    served: &str,
+    log: &LogIdentity,
+) -> Result<Verdict, Refuted> {
+    let end = RetirementProof::open(end.as_bytes())?;
+    if !log.keys.contains(&end.retirement().log) {
+        return Err(Refuted("the proof of an end in it is that of another log".to_owned()));
+    }
+    let (last, served) = (open(end.checkpoint(), log)?, open(served, log)?);
+    let (size, more) = (end.head().size, served.head().size);
+    if kind != FindingKind::HeadAfterRetirement || more <= size {
+        return Err(Refuted("the checkpoint is not beyond the end of the log".to_owned()));
+    }
+    let statement = format!(
+        "the log ended with {size} entries, as its key and that of its successor signed, and its key signed a tree of {more}"
+    );
+    // A thief signs without witnesses, so only the end has to be cosigned.
+    Ok(proven(statement, log, &[&last]))
 }
 
 fn prefix(

@@ -6,7 +6,9 @@ use vouchlog_note::{KeyName, Origin, VerifyingKey};
 use vouchlog_stream::{DailyLimits, Limit, LoggedAt, QuotaScope, QuotaState, StreamId, stream_origin};
 
 use super::stream::EVIDENCE_BITS;
-use super::{Gateway, HeadSeen, Rules, Stream, Terms, Withdrawn};
+use super::{
+    Gateway, HeadSeen, Retired, Rules, Stream, Terms, Withdrawn, open_continuation, open_retirement,
+};
 use crate::encoding;
 use crate::finding::Cause;
 
@@ -25,6 +27,12 @@ pub(crate) struct StoredRules {
     /// Left out where there is none, as before there were quotas.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     quotas: Vec<StoredQuota>,
+    /// The entry that ended the log, and its note.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retired: Option<(u64, String)>,
+    /// The note with which the log continues another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    continues: Option<String>,
     streams: Vec<StoredStream>,
 }
 
@@ -111,6 +119,8 @@ impl Rules {
             lost: self.lost,
             gateways,
             quotas: self.quotas.values().map(stored_quota).collect(),
+            retired: self.retired.as_ref().map(|retired| (retired.index, retired.note.clone())),
+            continues: self.continues.as_ref().map(|(note, _)| note.clone()),
             streams,
         }
     }
@@ -131,6 +141,14 @@ impl Rules {
         for stored in stored.quotas {
             let quota = quota(&stored).filter(|quota| quota.index.get() < size)?;
             rules.quotas.insert(quota.scope.clone(), quota);
+        }
+        if let Some((index, note)) = stored.retired.filter(|(index, _)| *index < size) {
+            let retirement = open_retirement(&note, &rules.terms.log_keys).ok()?;
+            rules.retired = Some(Retired { index, note, retirement });
+        }
+        if let Some(note) = stored.continues {
+            let continuation = open_continuation(&note, &rules.terms.log_keys).ok()?;
+            rules.continues = Some((note, continuation));
         }
         for stored in stored.streams {
             let id = StreamId::new(stored.id)?;

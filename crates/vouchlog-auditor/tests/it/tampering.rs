@@ -19,6 +19,7 @@ mod entries;
 mod names;
 mod serving;
 mod signing;
+mod succession;
 
 static HONEST: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| log_with(|_| None).0);
 

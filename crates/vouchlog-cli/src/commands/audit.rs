@@ -1,6 +1,6 @@
 //! `vouchlog audit`: checks a whole log, from the outside.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use vouchlog_auditor::limits::MAX_EVIDENCE_BYTES;
@@ -8,7 +8,7 @@ use vouchlog_auditor::{AuditReport, Proves, StreamReport};
 use vouchlog_merkle::sha256;
 use vouchlog_session::plain;
 
-use super::auditing::{Audit, AuditArgs, WitnessCopy};
+use super::auditing::{Audit, AuditArgs, Subject, WitnessCopy};
 use super::paper::{self, PaperArgs};
 use super::{read_file, running};
 use crate::output::{self, Outcome, Output};
@@ -19,7 +19,9 @@ use crate::report::{AuditMade, EvidenceName, Made, WitnessSeen};
 #[command(
     after_help = "Examples:\n  vouchlog audit --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --state ./audits\n  \
                         vouchlog audit --log ./mirror --log-vkey \"$LOG_VKEY\" --policy policy.txt \\\n    \
-                        --evidence ./evidence --html audit.html\n\n\
+                        --evidence ./evidence --html audit.html\n  \
+                        vouchlog audit --log http://127.0.0.1:6963 --log-vkey \"$NEW_VKEY\" \\\n    \
+                        --predecessor http://127.0.0.1:6962\n\n\
                         Works with any log that serves C2SP tlog-tiles. With --state, the next audit reads only\n\
                         new entries, and a stopped audit resumes.\n\n\
                         Exit status: 0 no findings, 1 findings, 2 the audit could not be completed."
@@ -29,12 +31,56 @@ pub(crate) struct Args {
     audit: AuditArgs,
     #[command(flatten)]
     paper: PaperArgs,
+    /// The log that this one continues, which is audited too: it must have ended as this one states
+    #[arg(long, value_name = "URL|DIR")]
+    predecessor: Option<String>,
+    /// The witnesses of that log (C2SP tlog-policy)
+    #[arg(long, value_name = "FILE", requires = "predecessor")]
+    predecessor_policy: Option<PathBuf>,
 }
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let paper = self.paper.open()?;
         let subject = self.audit.subject()?;
+        let audit = Self::audited(&subject).await?;
+        if let Some(paper) = &paper {
+            let made = AuditMade {
+                made: Made {
+                    at: paper::now(),
+                    keys: subject.config.log.keys.clone(),
+                    policy: subject.config.log.policy.as_ref(),
+                    source: subject.source.clone(),
+                },
+                report: &audit.report,
+                witnesses: audit.witnesses.iter().map(seen).collect(),
+                evidence: audit.evidence.iter().map(|file| evidence(file)).collect::<Result<_, _>>()?,
+            };
+            paper.audit(&made)?;
+        }
+        let (mut text, mut json) = (words(&audit), as_json(&audit)?);
+        let mut is_clean = audit.report.is_clean();
+        if let Some(source) = &self.predecessor {
+            let before = self.audited_predecessor(&audit.report, source).await?;
+            is_clean &= before.as_ref().is_some_and(|before| before.report.is_clean());
+            text.push_str(&match &before {
+                Some(before) => format!("\n\npredecessor {}", words(before)),
+                None => "\n\nNO PREDECESSOR: the second entry of the log names none".to_owned(),
+            });
+            json["predecessor"] = before.as_ref().map(as_json).transpose()?.unwrap_or(Value::Null);
+        }
+        output.answer(&text, &json)?;
+        Ok(if is_clean { Outcome::Fine } else { Outcome::Finding })
+    }
+
+    /// Audits the log that the audited one continues; none if it names none.
+    async fn audited_predecessor(&self, report: &AuditReport, source: &str) -> anyhow::Result<Option<Audit>> {
+        let Some(named) = &report.continues else { return Ok(None) };
+        let subject = self.audit.predecessor(named, source, self.predecessor_policy.as_deref())?;
+        Self::audited(&subject).await.map(Some)
+    }
+
+    async fn audited(subject: &Subject) -> anyhow::Result<Audit> {
         let stop = running::shutdown_signal()?;
         let bar = output::progress(0, "entries");
         let mut has_begun = false;
@@ -62,22 +108,7 @@ impl Args {
                 "the next audit will not report this again, and no evidence was kept: give --evidence DIR",
             );
         }
-        if let Some(paper) = &paper {
-            let made = AuditMade {
-                made: Made {
-                    at: paper::now(),
-                    keys: subject.config.log.keys.clone(),
-                    policy: subject.config.log.policy.as_ref(),
-                    source: subject.source.clone(),
-                },
-                report: &audit.report,
-                witnesses: audit.witnesses.iter().map(seen).collect(),
-                evidence: audit.evidence.iter().map(|file| evidence(file)).collect::<Result<_, _>>()?,
-            };
-            paper.audit(&made)?;
-        }
-        output.answer(&words(&audit), &as_json(&audit)?)?;
-        Ok(if audit.report.is_clean() { Outcome::Fine } else { Outcome::Finding })
+        Ok(audit)
     }
 }
 
@@ -125,6 +156,8 @@ pub(super) fn words(audit: &Audit) -> String {
     lines.extend(checked_lines(report));
     lines.extend(report.streams.iter().map(stream_line));
     lines.extend(report.quotas.iter().map(|quota| format!("  {quota}")));
+    lines.extend(report.continues.iter().map(|before| format!("  {}", plain(&before.to_string()))));
+    lines.extend(report.retired.iter().map(|retired| format!("  {}", plain(&retired.to_string()))));
     lines.join("\n")
 }
 

@@ -6,11 +6,13 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::ValueEnum;
 use vouchlog::{Origin, VerifyingKey};
-use vouchlog_auditor::{Config, EntryRules, LogIdentity};
+use vouchlog_auditor::{Config, EntryRules, LogIdentity, PredecessorReport};
 use vouchlog_client::TileReader;
 use vouchlog_note::SignatureType;
+use vouchlog_stream::RetirementProof;
 
-use super::{make_folder, remote};
+use super::make_folder;
+use super::remote::reader;
 use crate::advice::Advice;
 
 mod files;
@@ -91,20 +93,6 @@ impl SourceArgs {
     }
 }
 
-/// The tiles at a URL or in a directory. Over HTTP, nothing is sent yet.
-pub(super) fn reader(source: &str) -> anyhow::Result<TileReader> {
-    if source.contains("://") {
-        return remote::tiles(source);
-    }
-    if !Path::new(source).is_dir() {
-        return Err(Advice::error(
-            format!("{source} is neither a URL nor a directory"),
-            "--log is a URL such as http://127.0.0.1:6962, or the directory with `checkpoint` and `tile/` in it",
-        ));
-    }
-    Ok(TileReader::directory(source))
-}
-
 /// How to check the log, and how fast to read it.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct OptionArgs {
@@ -172,6 +160,9 @@ pub(super) struct AuditArgs {
     source: SourceArgs,
     #[command(flatten)]
     identity: IdentityArgs,
+    /// The proof that the log has ended (`vouchlog log retire`): whatever its key signed beyond that is a finding
+    #[arg(long, value_name = "FILE")]
+    retirement: Option<PathBuf>,
     /// Directory for the audit's state, one file per log, from which the next audit resumes; created if missing
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_AUDIT_STATE")]
     state: Option<PathBuf>,
@@ -200,21 +191,43 @@ impl AuditArgs {
 
     /// Reads the files that are named and makes the folders. Nothing is sent yet.
     pub(super) fn subject(&self) -> anyhow::Result<Subject> {
-        let log = self.identity.log()?;
+        let end = self.retirement.as_deref().map(super::ended::load).transpose()?;
+        self.subject_of(self.identity.log()?, &self.source.source, end)
+    }
+
+    /// The log that the audited one continues, at a URL or in a directory, as that one's entries name it.
+    pub(super) fn predecessor(
+        &self,
+        named: &PredecessorReport,
+        source: &str,
+        policy: Option<&Path>,
+    ) -> anyhow::Result<Subject> {
+        let end = RetirementProof::open(named.end.as_bytes())?;
+        let log = identity(vec![end.retirement().log.clone()], None, policy)?;
+        self.subject_of(log, source, Some(end))
+    }
+
+    fn subject_of(
+        &self,
+        log: LogIdentity,
+        source: &str,
+        end: Option<RetirementProof>,
+    ) -> anyhow::Result<Subject> {
         let state = self.state.as_deref().map(|dir| StateFile::in_dir(dir, &log.origin)).transpose()?;
         if let Some(dir) = &self.evidence {
             make_folder(dir)?;
         }
         let mut config = self.options.config(log);
-        if self.source.source.contains("://") {
+        config.end = end;
+        if source.contains("://") {
             // A bundle takes two requests, so this is some two seconds at a low rate.
             let paced = self.options.max_requests_per_second.unwrap_or(SAVE_EVERY);
             config.options.save_every = paced.min(SAVE_EVERY).into();
         }
         Ok(Subject {
-            source: self.source.source.clone(),
+            source: source.to_owned(),
             // Faults are to be told apart, not only refused.
-            reader: self.source.reader()?.as_served(),
+            reader: reader(source)?.as_served(),
             config,
             state,
             evidence: self.evidence.clone(),

@@ -11,7 +11,8 @@ use vouchlog_session::plain;
 use vouchlog_stream::limits::MAX_NOTE_BYTES;
 use vouchlog_stream::{Enrolment, ReplacementCause, ReplacementReason, Replaces, Revocation};
 
-use super::remote::{self, Head, LogUrl};
+use super::remote::{self, LogUrl};
+use super::takeover::TakeoverArgs;
 use super::{read_file, write_file};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
@@ -25,7 +26,9 @@ const OPERATOR_SUFFIX: &str = "/operator";
     after_help = "Examples:\n  vouchlog enrol --log http://127.0.0.1:6962 --operator-key log.operator.key \"$GATEWAY_VKEY\"\n  \
                         vouchlog enrol --log http://127.0.0.1:6962 --operator-key log.operator.key --rotation rotation.note\n  \
                         vouchlog enrol --log http://127.0.0.1:6962 --operator-key log.operator.key \\\n    \
-                        --replaces \"$OLD_VKEY\" --reason lost --words \"the disk of eu-1 died\" \"$GATEWAY_VKEY\"\n\n\
+                        --replaces \"$OLD_VKEY\" --reason lost --words \"the disk of eu-1 died\" \"$GATEWAY_VKEY\"\n  \
+                        vouchlog enrol --log http://127.0.0.1:6963 --operator-key next.operator.key \\\n    \
+                        --predecessor http://127.0.0.1:6962 --log-vkey \"$NEW_VKEY\"\n\n\
                         A name belongs to its first key. Another key of that name needs the rotation note of the old key (see `vouchlog rotate`)\n\
                         or --replaces and --reason, which are public and revoke the old key."
 )]
@@ -33,8 +36,10 @@ pub(crate) struct EnrolArgs {
     #[command(flatten)]
     operator: OperatorArgs,
     /// The gateway's public key
-    #[arg(value_name = "VKEY", required_unless_present = "rotation", conflicts_with = "rotation")]
+    #[arg(value_name = "VKEY", required_unless_present_any = ["rotation", "predecessor"], conflicts_with = "rotation")]
     gateway: Option<VerifyingKey>,
+    #[command(flatten)]
+    takeover: TakeoverArgs,
     /// The note that `vouchlog rotate` wrote: the old key hands its name over to the new one
     #[arg(long, value_name = "FILE")]
     rotation: Option<PathBuf>,
@@ -125,6 +130,9 @@ impl EnrolArgs {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
         let (operator, log) = self.operator.load()?;
         let url = &self.operator.log.url;
+        if let Some(before) = self.takeover.source() {
+            return before.enrol_at(url, (&operator, &log), output).await;
+        }
         let (enrolment, note) = match (&self.rotation, self.gateway) {
             (Some(file), _) => countersigned(file, &log, &operator)?,
             (None, Some(gateway)) => {
@@ -195,7 +203,7 @@ fn countersigned(file: &Path, log: &Origin, operator: &SigningKey) -> anyhow::Re
 async fn enrol(url: &str, enrolment: &Enrolment, note: String, output: Output) -> anyhow::Result<Outcome> {
     let Enrolment { log, gateway, replaces } = enrolment;
     let remote = remote::connect(url)?;
-    check_origin(&remote, url, log).await?;
+    remote::check_origin(&remote, url, log).await?;
     let index = remote.enrol(note).await.map_err(|error| failed(url, &error))?;
     let (key, name) = (gateway.id(), shown(gateway));
     let old = match replaces {
@@ -237,7 +245,7 @@ impl RevokeArgs {
         let effective = effective(self.effective)?;
         let (operator, log) = self.operator.load()?;
         let remote = remote::connect(&self.operator.log.url)?;
-        check_origin(&remote, &self.operator.log.url, &log).await?;
+        remote::check_origin(&remote, &self.operator.log.url, &log).await?;
         let revocation =
             Revocation { log: log.clone(), gateway: self.gateway.clone(), effective, reason: self.reason };
         let note = revocation.sign(&operator)?;
@@ -273,21 +281,6 @@ impl OperatorArgs {
         let origin = Origin::new(origin)?;
         Ok((key, origin))
     }
-}
-
-pub(super) async fn check_origin(
-    log: &impl vouchlog::LogReader,
-    url: &str,
-    origin: &Origin,
-) -> anyhow::Result<()> {
-    let head = Head::read(&remote::checkpoint(log, url).await?)?;
-    if head.origin == *origin {
-        return Ok(());
-    }
-    Err(Advice::error(
-        format!("the log at {url} is {}, but the operator's key is for {origin}", head.origin),
-        "check --log and --operator-key; --origin overrides the log name in the key",
-    ))
 }
 
 fn check_gateway(gateway: &VerifyingKey) -> anyhow::Result<()> {

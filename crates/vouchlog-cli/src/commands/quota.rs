@@ -5,7 +5,7 @@ use vouchlog::{Appender, LoggedAt, VerifyingKey, unix_millis};
 use vouchlog_note::KeyName;
 use vouchlog_stream::{DailyLimits, Limit, Quota, QuotaScope};
 
-use super::enrol::{OperatorArgs, check_origin};
+use super::enrol::OperatorArgs;
 use super::remote;
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
@@ -58,7 +58,7 @@ impl Args {
         let (operator, log) = self.operator.load()?;
         let url = &self.operator.log.url;
         let remote = remote::connect(url)?;
-        check_origin(&remote, url, &log).await?;
+        remote::check_origin(&remote, url, &log).await?;
         let now = LoggedAt::from_millis(unix_millis().get());
         let issued = now.ok_or_else(|| Advice::error("the clock is past the year 10889", "set the clock"))?;
         let note = Quota { log: log.clone(), scope, issued, limits }.sign(&operator)?;

@@ -1,5 +1,7 @@
 //! What the commands that talk to a log share: its checkpoint, and proofs built from its tiles.
 
+use std::path::Path;
+
 use vouchlog::{ErrorKind, LogReader, Origin};
 use vouchlog_client::{Connection, GrpcLog, TileReader};
 use vouchlog_merkle::TreeHead;
@@ -47,6 +49,20 @@ pub(super) fn tiles(url: &str) -> anyhow::Result<TileReader> {
     TileReader::connect(&connection(url)).map_err(|error| bad_url(&error))
 }
 
+/// The tiles at a URL or in a directory. Over HTTP, nothing is sent yet.
+pub(super) fn reader(source: &str) -> anyhow::Result<TileReader> {
+    if source.contains("://") {
+        return tiles(source);
+    }
+    if !Path::new(source).is_dir() {
+        return Err(Advice::error(
+            format!("{source} is neither a URL nor a directory"),
+            "--log is a URL such as http://127.0.0.1:6962, or the directory with `checkpoint` and `tile/` in it",
+        ));
+    }
+    Ok(TileReader::directory(source))
+}
+
 fn bad_url(error: &vouchlog::Error) -> anyhow::Error {
     Advice::error(error.to_string(), "--log is a URL such as http://127.0.0.1:6962")
 }
@@ -56,11 +72,26 @@ pub(super) async fn checkpoint(log: &impl LogReader, url: &str) -> anyhow::Resul
     log.checkpoint().await.map_err(|error| failed(url, &error))
 }
 
+/// Checks that the log at `url` is the one that the operator's key is for.
+pub(super) async fn check_origin(log: &impl LogReader, url: &str, origin: &Origin) -> anyhow::Result<()> {
+    let head = Head::read(&checkpoint(log, url).await?)?;
+    if head.origin == *origin {
+        return Ok(());
+    }
+    Err(Advice::error(
+        format!("the log at {url} is {}, but the operator's key is for {origin}", head.origin),
+        "check --log and --operator-key; --origin overrides the log name in the key",
+    ))
+}
+
 /// What to do about a call that failed.
 pub(super) fn failed(url: &str, error: &vouchlog::Error) -> anyhow::Error {
     let hint = match error.kind {
         ErrorKind::PermissionDenied => {
             "check the key: the log accepts only its operator's and its enrolled gateways' keys"
+        }
+        ErrorKind::Retired => {
+            "use the log that continues it: its vkey is in the message, and `vouchlog log successor` proves it"
         }
         ErrorKind::Overloaded { .. } => "retry shortly",
         ErrorKind::QuotaExceeded { .. } => {

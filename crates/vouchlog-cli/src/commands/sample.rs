@@ -13,7 +13,8 @@ use vouchlog_client::TileReader;
 use vouchlog_merkle::{TreeHead, leaf_hash};
 use vouchlog_note::{SignedCheckpoint, UnverifiedNote};
 
-use super::auditing::{IdentityArgs, reader};
+use super::auditing::IdentityArgs;
+use super::remote::reader;
 use super::{read_file, write_file};
 use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};

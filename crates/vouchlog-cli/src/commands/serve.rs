@@ -28,7 +28,9 @@ use crate::telemetry::{self, TelemetryArgs};
                         vouchlog serve --data /var/lib/vouchlog --origin log.example.com/ai \\\n    \
                         --operator-vkey \"$OPERATOR_VKEY\"\n  \
                         vouchlog serve --data /var/lib/vouchlog --listen 0.0.0.0:443 \\\n    \
-                        --tls-cert chain.pem --tls-key key.pem --admin-listen 127.0.0.1:6972")]
+                        --tls-cert chain.pem --tls-key key.pem --admin-listen 127.0.0.1:6972\n  \
+                        vouchlog serve --data ./next --origin log.example.com/2027 --key next.key \\\n    \
+                        --continues end.tlog-proof")]
 pub(crate) struct Args {
     /// The data directory, created with its keys if missing
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_LOG_DATA")]
@@ -42,6 +44,9 @@ pub(crate) struct Args {
     /// The log's key: a key file, or another place and the vkey (see `vouchlog keygen --help`) [default: log.key in the data directory]
     #[arg(long, value_name = "KEY", env = "VOUCHLOG_LOG_KEY")]
     key: Option<KeySource>,
+    /// For a new log: the log it continues, which was retired and names this one: the proof of its end, its URL, or a directory of its tiles
+    #[arg(long, value_name = "FILE|URL|DIR", env = "VOUCHLOG_CONTINUES")]
+    continues: Option<String>,
     #[command(flatten)]
     operator: super::operator::OperatorKeyArgs,
     /// A second key file to sign checkpoints with: ML-DSA-44, named like the log
@@ -116,6 +121,10 @@ impl Args {
         });
         let admin = self.strangers.admin_port(transport).await?;
         let (builder, witness_urls) = self.builder()?;
+        let builder = match &self.continues {
+            Some(source) => builder.continues(super::ended::fetch(source).await?),
+            None => builder,
+        };
         let builder = builder.house(self.house.is_on(address));
         // Who reaches the house stream from elsewhere is nobody's gateway.
         let builder = if address.ip().to_canonical().is_loopback() {
@@ -128,9 +137,14 @@ impl Args {
         let url = transport.url(address);
         let (origin, vkey, operator) = (log.origin(), log.vkey(), log.operator_vkey());
         let size = log.sequenced().size();
-        let house = self.house.words(address);
+        let house = match log.retired() {
+            Some(_) => "off: the log is read only",
+            None => self.house.words(address),
+        };
         let witnesses: String =
             log.witnesses().iter().map(|w| format!("  witness        {} {w}\n", w.name)).collect();
+        let retired =
+            log.retired().map_or_else(String::new, |retired| format!("  READ ONLY      {retired}\n"));
         let words = format!(
             "The log {origin} is served at {url}\n  \
                log vkey       {vkey}\n  \
@@ -139,7 +153,7 @@ impl Args {
                entries        {size}\n  \
                house stream   {house}\n  \
                authentication {}\n\
-             {witnesses}{}\
+             {retired}{witnesses}{}\
              Give the log vkey to everyone who is to verify. Stop with Ctrl-C.",
             access.words(),
             admin.line()
@@ -149,7 +163,7 @@ impl Args {
             "origin": origin.as_str(), "log_vkey": vkey.to_string(), "operator_vkey": operator.to_string(),
             "operator_key": operator_key.to_string(),
             "url": url, "admin_url": admin.url(), "size": size.get(), "authentication": access.access.is_on(),
-            "witnesses": log.witnesses().iter().map(witness_json).collect::<Vec<_>>(),
+            "retired": log.retired(), "witnesses": log.witnesses().iter().map(witness_json).collect::<Vec<_>>(),
         });
         output.announce(&words, &answer);
         let watching = access.watch();
@@ -251,6 +265,9 @@ pub(super) fn advise(error: &OpenError) -> anyhow::Error {
         }
         OpenError::Engine(EngineError::Guard(_)) => {
             "serve the newest data directory. If it is lost, this log's key must not sign again: start a log with another origin"
+        }
+        OpenError::Engine(EngineError::Predecessor(_)) => {
+            "--continues takes the end of the log that names this one's key as its successor's; a log that has begun without one continues none"
         }
         OpenError::Engine(EngineError::OperatorKey(_)) | OpenError::NoOperatorKey => {
             "give the operator's key with --operator-key, or enrol with `vouchlog enrol`"

@@ -7,7 +7,7 @@ use vouchlog::gateway::{
     self, Gateway, GatewayConfig, GatewayError, Options, Patience, ReceiptSink, SpoolError,
 };
 use vouchlog::keys::KeySource;
-use vouchlog::{AckLevel, SigningKey, VerifyingKey};
+use vouchlog::{AckLevel, ErrorKind, SigningKey, VerifyingKey};
 use vouchlog_client::ProofFolder;
 
 use super::reserve::ReserveArgs;
@@ -76,6 +76,9 @@ pub(super) async fn lose_patience(gateway: &Gateway, wait: Duration, hint: &'sta
 /// What to do about a gateway that stopped.
 pub(super) fn advise(error: &GatewayError) -> anyhow::Error {
     let hint = match error {
+        GatewayError::Refused(refused) if refused.kind == ErrorKind::Retired => {
+            "log to the log that continues it, with another --state directory: what is pending here belongs to the log that has ended"
+        }
         GatewayError::Refused(_) => {
             "the operator enrols gateways with `vouchlog enrol`; a revoked key stays revoked"
         }

@@ -17,7 +17,7 @@ use vouchlog_stream::limits::MAX_ENTRY_BYTES;
 
 use super::input::MAX_RECORD_BYTES;
 use super::sample::MAX_SAMPLE_BYTES;
-use super::{auditing, given, prove_complete, read_file, sample, verify_finding};
+use super::{auditing, ended, given, prove_complete, read_file, sample, verify_finding};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
 
@@ -75,6 +75,9 @@ pub(crate) struct Args {
     /// An earlier checkpoint of the log that satisfies the policy: the entry was logged after it
     #[arg(long, value_name = "FILE", requires = "policy", conflicts_with_all = ["completeness", "presentation", "bundle"])]
     earlier: Option<PathBuf>,
+    /// For a proof file: the proof that the log has ended (`vouchlog log retire`). What its key signed beyond that does not hold
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["completeness", "presentation", "bundle"])]
+    retirement: Option<PathBuf>,
     #[command(flatten)]
     claim: ClaimArgs,
 }
@@ -128,6 +131,11 @@ impl Args {
         anyhow::ensure!(
             self.stream_proof.is_none() || kind == FileKind::Proof,
             "--stream-proof is for proof files, and {} is none",
+            path.display()
+        );
+        anyhow::ensure!(
+            self.retirement.is_none() || kind == FileKind::Proof,
+            "--retirement is for proof files, and {} is none",
             path.display()
         );
         let policy = match kind {
@@ -187,6 +195,11 @@ impl Args {
     }
 
     fn entry(&self, proof: &[u8], output: Output) -> anyhow::Result<Outcome> {
+        if let Some(file) = &self.retirement
+            && let Some(finding) = ended::beyond(file, &self.log_vkey, proof)?
+        {
+            return refused(output, &finding);
+        }
         let policy = self.policy.as_deref().map(super::policy).transpose()?;
         let loaded = self.claim.load()?;
         let earlier = self.earlier.as_ref().map(|path| read_file(path, MAX_NOTE_BYTES)).transpose()?;

@@ -107,7 +107,7 @@ impl From<SpoolError> for Trouble {
 impl From<vouchlog_api::Error> for Trouble {
     fn from(error: vouchlog_api::Error) -> Self {
         match error.kind {
-            ErrorKind::PermissionDenied | ErrorKind::InvalidArgument => {
+            ErrorKind::PermissionDenied | ErrorKind::InvalidArgument | ErrorKind::Retired => {
                 Self::Stop(GatewayError::Refused(error))
             }
             _ => Self::Again(error),

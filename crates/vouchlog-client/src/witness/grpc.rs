@@ -93,4 +93,9 @@ impl Witness for GrpcWitness {
         let request = v1::GetLatestCheckpointRequest::from(&origin);
         Ok(self.answer(self.client.clone().get_latest_checkpoint(request)).await?.checkpoint)
     }
+
+    async fn retire_log(&self, proof: String) -> Result<String> {
+        let request = v1::RetireLogRequest { proof };
+        Ok(self.answer(self.client.clone().retire_log(request)).await?.cosignatures)
+    }
 }

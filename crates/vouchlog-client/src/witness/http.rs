@@ -7,6 +7,7 @@
 //! 404                       not found
 //! 409, text/x.tlog.size     conflict, with the size in the body
 //! 409, no number in it      inconsistent: what servers before July 2026 say of another root for the same size
+//! 410                       retired: the log has ended
 //! 422                       inconsistent
 //! 429                       overloaded, with the time in `retry-after`
 //! 5xx, or no answer         unavailable
@@ -120,6 +121,10 @@ impl Witness for HttpWitness {
     async fn latest_checkpoint(&self, origin: Hash) -> Result<String> {
         self.ask(self.client.get(self.url(&format!("{origin}/checkpoint"))?)).await
     }
+
+    async fn retire_log(&self, proof: String) -> Result<String> {
+        self.post("retire-log", proof).await
+    }
 }
 
 /// What a status other than 200 means.
@@ -128,6 +133,7 @@ fn kind(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> ErrorKind {
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => ErrorKind::InvalidArgument,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ErrorKind::PermissionDenied,
         StatusCode::NOT_FOUND => ErrorKind::NotFound,
+        StatusCode::GONE => ErrorKind::Retired,
         StatusCode::UNPROCESSABLE_ENTITY => ErrorKind::Inconsistent,
         StatusCode::TOO_MANY_REQUESTS => ErrorKind::Overloaded { retry_after: retry_after(headers) },
         StatusCode::CONFLICT => match size(body) {
@@ -203,7 +209,7 @@ mod tests {
             (404, ErrorKind::NotFound),
             (405, ErrorKind::Internal),
             (409, ErrorKind::Inconsistent),
-            (410, ErrorKind::Internal),
+            (410, ErrorKind::Retired),
             (413, ErrorKind::InvalidArgument),
             (418, ErrorKind::Internal),
             (422, ErrorKind::Inconsistent),

@@ -15,7 +15,7 @@ use vouchlog_merkle::leaf_hash;
 use vouchlog_note::{CosignedCheckpoint, Origin, ProofFile, SignedCheckpoint};
 use vouchlog_runtime::{Clock, UnixSeconds};
 use vouchlog_storage::MemoryStore;
-use vouchlog_stream::{Entry, StreamOpening, StreamStatus, stream_origin};
+use vouchlog_stream::{Entry, Retirement, RetirementCause, StreamOpening, StreamStatus, stream_origin};
 
 use crate::world::{World, gateway_key, in_time, key, log_key, origin, statement, statements, stopped};
 
@@ -149,6 +149,32 @@ async fn a_gateway_that_is_not_enrolled_is_told_so_and_keeps_its_statements() {
     let gateway = Gateway::open(config()).await.unwrap();
     in_time(gateway.flush()).await.unwrap();
     world.check_exactly(&statements(0..spooled)).await;
+}
+
+/// What was logged has its receipt, the rest stays in the spool, and the gateway is told which log continues this one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_ends_stops_its_gateways_and_keeps_what_they_logged() {
+    let (world, dir) = (World::start().await, tempfile::tempdir().unwrap());
+    let gateway = world.gateway(dir.path()).await;
+    in_time(gateway.submit(statements(0..3)).await.unwrap()).await.unwrap();
+    let next = key("log.example.com/next", 78);
+    let retirement = Retirement {
+        log: log_key().verifying_key().clone(),
+        successor: next.verifying_key().clone(),
+        cause: RetirementCause::Planned,
+        words: "yearly".to_owned(),
+    };
+    let note = retirement.sign(&log_key(), &next).unwrap();
+    GrpcLog::connect(&world.connection()).unwrap().retire(note).await.unwrap();
+    match gateway.submit(statements(3..5)).await {
+        Ok(ticket) => assert!(in_time(ticket).await.is_err()),
+        Err(error) => assert!(matches!(error, GatewayError::Refused(_))),
+    }
+    let GatewayError::Refused(error) = stopped(&gateway).await else { panic!("it should be refused") };
+    assert_eq!(error.kind, ErrorKind::Retired);
+    assert!(error.message.contains(&next.verifying_key().to_string()), "{error}");
+    gateway.stop().await;
+    world.check_exactly(&statements(0..3)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

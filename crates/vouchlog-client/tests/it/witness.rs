@@ -81,15 +81,23 @@ impl Witness for Puppet {
     async fn latest_checkpoint(&self, origin: Hash) -> Result<String> {
         self.act(origin.to_string()).await
     }
+
+    async fn retire_log(&self, proof: String) -> Result<String> {
+        self.act(proof).await
+    }
 }
 
-/// One of the three things a witness is asked.
+/// Stands for the proof that a log has ended: what it holds is the witness's to read.
+const END: &str = "c2sp.org/tlog-proof@v1\nindex 0\n\n";
+
+/// One of the four things a witness is asked.
 async fn ask(witness: &impl Witness, what: usize) -> Result<String> {
     in_time(async {
         match what {
             0 => witness.add_checkpoint(add()).await,
             1 => witness.sign_subtree(sign()).await,
-            _ => witness.latest_checkpoint(origin()).await,
+            2 => witness.latest_checkpoint(origin()).await,
+            _ => witness.retire_log(END.to_owned()).await,
         }
     })
     .await
@@ -109,12 +117,13 @@ async fn both_protocols_say_the_same() {
         (Err(ErrorKind::Conflict { size: 0 }), Err(ErrorKind::Conflict { size: 0 })),
         (Err(ErrorKind::Conflict { size: 1 << 62 }), Err(ErrorKind::Conflict { size: 1 << 62 })),
         (Err(ErrorKind::Inconsistent), Err(ErrorKind::Inconsistent)),
+        (Err(ErrorKind::Retired), Err(ErrorKind::Retired)),
         (Err(wait(7)), Err(wait(7))),
         (Err(wait(86_400_000)), Err(ErrorKind::Overloaded { retry_after: MAX_WITNESS_PAUSE })),
         (Err(ErrorKind::Unavailable), Err(ErrorKind::Unavailable)),
         (Ok("x".repeat(64 * 1024 + 1)), Err(ErrorKind::Internal)),
     ] {
-        for (what, question) in [ADD, SIGN, &origin().to_string()].into_iter().enumerate() {
+        for (what, question) in [ADD, SIGN, &origin().to_string(), END].into_iter().enumerate() {
             for witness in &remote {
                 let answer = said.clone().map_err(|kind| Error::new(kind, "the witness says why"));
                 puppet.answers.lock().unwrap().push_back(answer);

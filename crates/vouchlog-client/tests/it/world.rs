@@ -146,6 +146,7 @@ fn open_log(
         ml_dsa_key: None,
         operator_key: Some(key("operator", 2)),
         operator: None,
+        continues: None,
         house_key: None,
         randomness,
         clock: Clock::from_wall(|| UnixMillis::new(TIME.fetch_add(1, Ordering::Relaxed))),

@@ -502,6 +502,40 @@ impl ::prost::Name for SetQuotaResponse {
         "type.googleapis.com/vouchlog.v1.SetQuotaResponse".into()
     }
 }
+/// Asks to end the log.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetireRequest {
+    /// Signed note, first line `vouchlog/v1 retire`, signed by the log's key and by the successor's.
+    #[prost(string, tag = "1")]
+    pub note: ::prost::alloc::string::String,
+}
+impl ::prost::Name for RetireRequest {
+    const NAME: &'static str = "RetireRequest";
+    const PACKAGE: &'static str = "vouchlog.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "vouchlog.v1.RetireRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/vouchlog.v1.RetireRequest".into()
+    }
+}
+/// The log has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetireResponse {
+    /// Index of its last entry.
+    #[prost(uint64, tag = "1")]
+    pub index: u64,
+}
+impl ::prost::Name for RetireResponse {
+    const NAME: &'static str = "RetireResponse";
+    const PACKAGE: &'static str = "vouchlog.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "vouchlog.v1.RetireResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/vouchlog.v1.RetireResponse".into()
+    }
+}
 /// When an append is answered. Either way what it answers is durable. INVALID_ARGUMENT for a number that is none of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -551,7 +585,8 @@ pub mod gateway_client {
     ///
     /// Errors: INVALID_ARGUMENT, the request is wrong (a signature, a root, a bound); ABORTED, another size is in the log, or two
     /// histories were signed (details carry a Conflict or an ErrorInfo with reason STREAM_FORK); PERMISSION_DENIED, the key is
-    /// unknown or revoked; FAILED_PRECONDITION, the stream is closed; RESOURCE_EXHAUSTED, send the same again after RetryInfo;
+    /// unknown or revoked; FAILED_PRECONDITION, the stream is closed, or the log has ended (reason LOG_RETIRED in ErrorInfo; the message
+    /// names the log that continues it); RESOURCE_EXHAUSTED, send the same again after RetryInfo;
     /// UNAVAILABLE, the log takes nothing now, send the same again later. Sending the same request again never appends twice.
     #[derive(Debug, Clone)]
     pub struct GatewayClient<T> {
@@ -825,6 +860,28 @@ pub mod gateway_client {
                 .insert(GrpcMethod::new("vouchlog.v1.Gateway", "SetQuota"));
             self.inner.unary(req, path, codec).await
         }
+        /// Ends the log, for good. The note is signed by the log's key and by that of the log that continues it.
+        pub async fn retire(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RetireRequest>,
+        ) -> std::result::Result<tonic::Response<super::RetireResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vouchlog.v1.Gateway/Retire",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vouchlog.v1.Gateway", "Retire"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -903,12 +960,18 @@ pub mod gateway_server {
             tonic::Response<super::SetQuotaResponse>,
             tonic::Status,
         >;
+        /// Ends the log, for good. The note is signed by the log's key and by that of the log that continues it.
+        async fn retire(
+            &self,
+            request: tonic::Request<super::RetireRequest>,
+        ) -> std::result::Result<tonic::Response<super::RetireResponse>, tonic::Status>;
     }
     /// Takes statements into the log. Every answer is given only when what it answers is durable.
     ///
     /// Errors: INVALID_ARGUMENT, the request is wrong (a signature, a root, a bound); ABORTED, another size is in the log, or two
     /// histories were signed (details carry a Conflict or an ErrorInfo with reason STREAM_FORK); PERMISSION_DENIED, the key is
-    /// unknown or revoked; FAILED_PRECONDITION, the stream is closed; RESOURCE_EXHAUSTED, send the same again after RetryInfo;
+    /// unknown or revoked; FAILED_PRECONDITION, the stream is closed, or the log has ended (reason LOG_RETIRED in ErrorInfo; the message
+    /// names the log that continues it); RESOURCE_EXHAUSTED, send the same again after RetryInfo;
     /// UNAVAILABLE, the log takes nothing now, send the same again later. Sending the same request again never appends twice.
     #[derive(Debug)]
     pub struct GatewayServer<T> {
@@ -1324,6 +1387,49 @@ pub mod gateway_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SetQuotaSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vouchlog.v1.Gateway/Retire" => {
+                    #[allow(non_camel_case_types)]
+                    struct RetireSvc<T: Gateway>(pub Arc<T>);
+                    impl<T: Gateway> tonic::server::UnaryService<super::RetireRequest>
+                    for RetireSvc<T> {
+                        type Response = super::RetireResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RetireRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Gateway>::retire(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RetireSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -2474,6 +2580,41 @@ impl ::prost::Name for GetLatestCheckpointResponse {
         "type.googleapis.com/vouchlog.v1.GetLatestCheckpointResponse".into()
     }
 }
+/// Tells a witness that a log has ended.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetireLogRequest {
+    /// A proof file (C2SP tlog-proof) of the log's last entry, which is its retirement. It carries all the authority the request takes: the
+    /// log's key and the successor's signed it.
+    #[prost(string, tag = "1")]
+    pub proof: ::prost::alloc::string::String,
+}
+impl ::prost::Name for RetireLogRequest {
+    const NAME: &'static str = "RetireLogRequest";
+    const PACKAGE: &'static str = "vouchlog.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "vouchlog.v1.RetireLogRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/vouchlog.v1.RetireLogRequest".into()
+    }
+}
+/// The witness has taken note.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetireLogResponse {
+    /// One or more signature lines of the witness for the final checkpoint, each ending in LF. To be verified, never trusted.
+    #[prost(string, tag = "1")]
+    pub cosignatures: ::prost::alloc::string::String,
+}
+impl ::prost::Name for RetireLogResponse {
+    const NAME: &'static str = "RetireLogResponse";
+    const PACKAGE: &'static str = "vouchlog.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "vouchlog.v1.RetireLogResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/vouchlog.v1.RetireLogResponse".into()
+    }
+}
 /// Generated client implementations.
 pub mod witness_client {
     #![allow(
@@ -2491,7 +2632,7 @@ pub mod witness_client {
     /// Errors: INVALID_ARGUMENT, the request is malformed; NOT_FOUND, the log is not one the witness knows; PERMISSION_DENIED, a
     /// signature that has to be there is missing or false; ABORTED, the witness last cosigned another size (details carry a
     /// Conflict with it); FAILED_PRECONDITION with reason INCONSISTENT in ErrorInfo, the checkpoint contradicts the one it last
-    /// cosigned; RESOURCE_EXHAUSTED, the log asks too often, the same again after RetryInfo; UNAVAILABLE, the witness signs nothing
+    /// cosigned; FAILED_PRECONDITION with reason LOG_RETIRED, the log has ended, and the checkpoint is beyond its end; RESOURCE_EXHAUSTED, the log asks too often, the same again after RetryInfo; UNAVAILABLE, the witness signs nothing
     /// now, the same again later.
     #[derive(Debug, Clone)]
     pub struct WitnessClient<T> {
@@ -2648,6 +2789,32 @@ pub mod witness_client {
                 .insert(GrpcMethod::new("vouchlog.v1.Witness", "GetLatestCheckpoint"));
             self.inner.unary(req, path, codec).await
         }
+        /// Takes note that a log has ended: the witness cosigns nothing beyond that end any more. Its final checkpoint has to be the one that
+        /// the witness cosigned last; ABORTED with that size if it is not.
+        pub async fn retire_log(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RetireLogRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RetireLogResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vouchlog.v1.Witness/RetireLog",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vouchlog.v1.Witness", "RetireLog"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -2687,6 +2854,15 @@ pub mod witness_server {
             tonic::Response<super::GetLatestCheckpointResponse>,
             tonic::Status,
         >;
+        /// Takes note that a log has ended: the witness cosigns nothing beyond that end any more. Its final checkpoint has to be the one that
+        /// the witness cosigned last; ABORTED with that size if it is not.
+        async fn retire_log(
+            &self,
+            request: tonic::Request<super::RetireLogRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RetireLogResponse>,
+            tonic::Status,
+        >;
     }
     /// Cosigns tree heads. Every answer is given only when what it answers is durable. Nobody is asked who calls: a checkpoint
     /// carries its log's signature. A request has at most 128 KiB.
@@ -2694,7 +2870,7 @@ pub mod witness_server {
     /// Errors: INVALID_ARGUMENT, the request is malformed; NOT_FOUND, the log is not one the witness knows; PERMISSION_DENIED, a
     /// signature that has to be there is missing or false; ABORTED, the witness last cosigned another size (details carry a
     /// Conflict with it); FAILED_PRECONDITION with reason INCONSISTENT in ErrorInfo, the checkpoint contradicts the one it last
-    /// cosigned; RESOURCE_EXHAUSTED, the log asks too often, the same again after RetryInfo; UNAVAILABLE, the witness signs nothing
+    /// cosigned; FAILED_PRECONDITION with reason LOG_RETIRED, the log has ended, and the checkpoint is beyond its end; RESOURCE_EXHAUSTED, the log asks too often, the same again after RetryInfo; UNAVAILABLE, the witness signs nothing
     /// now, the same again later.
     #[derive(Debug)]
     pub struct WitnessServer<T> {
@@ -2892,6 +3068,49 @@ pub mod witness_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetLatestCheckpointSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vouchlog.v1.Witness/RetireLog" => {
+                    #[allow(non_camel_case_types)]
+                    struct RetireLogSvc<T: Witness>(pub Arc<T>);
+                    impl<T: Witness> tonic::server::UnaryService<super::RetireLogRequest>
+                    for RetireLogSvc<T> {
+                        type Response = super::RetireLogResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RetireLogRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Witness>::retire_log(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RetireLogSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

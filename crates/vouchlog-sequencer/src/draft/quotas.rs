@@ -44,6 +44,7 @@ impl Draft<'_> {
             let message = format!("the log has {MAX_GATEWAYS} quotas, which is the limit");
             return Err(Error::new(ErrorKind::FailedPrecondition, message));
         }
+        self.check_not_retired()?;
         if quota.issued.millis() > self.now.millis() + MAX_QUOTA_AHEAD {
             return Err(Error::invalid("the quota is dated in the future: check the clock it was signed by"));
         }
@@ -84,6 +85,7 @@ impl Draft<'_> {
 
     /// Counts statements for the house stream, or refuses them.
     pub(crate) fn charge_house(&mut self, house: &House, statements: usize) -> Result<()> {
+        self.check_not_retired()?;
         let Some(key) = &house.gateway else { return Ok(()) };
         let (name, amounts) = (key.verifying_key().name(), statement_amounts(statements));
         self.check_quota(name, &amounts)?;

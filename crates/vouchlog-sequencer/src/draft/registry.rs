@@ -18,6 +18,7 @@ impl Draft<'_> {
         if let Some(gateway) = self.gateway(&enrolment.gateway) {
             return self.enrolled_before(gateway, enrolment);
         }
+        self.check_not_retired()?;
         let key = enrolment.gateway.clone();
         let old = self.check_new_gateway(enrolment)?;
         let index = self.push(&Entry::GatewayEnrolled { logged_at: self.now, note });
@@ -79,6 +80,7 @@ impl Draft<'_> {
         if let Some(revoked) = gateway.revoked_at(revocation.effective) {
             return Ok(Done::Revoked(revoked.index));
         }
+        self.check_not_retired()?;
         let mut gateway = gateway.clone();
         let index = self.push(&Entry::GatewayRevoked { logged_at: self.now, note });
         let (effective, reason) = (revocation.effective, revocation.reason.clone());

@@ -80,7 +80,7 @@ fn opening(gateway: &SigningKey, stream_seed: u8, previous: Option<Previous>) ->
 /// Commits an enrolment as versions did before names belonged to keys.
 fn enrol_as_before(store: &MemoryStore, gateway: &SigningKey, clock: &TestClock) {
     let loaded = store.load().unwrap().unwrap();
-    let (tree, size) = (recover(store, &loaded).unwrap(), loaded.head.size.get());
+    let ((tree, _), size) = (recover(store, &loaded).unwrap(), loaded.head.size.get());
     let (directory, now) = (Directory::default(), LoggedAt::from_millis(clock.now()).unwrap());
     let mut draft = Draft::new(&directory, None, size, now);
     let index = draft.push(&Entry::GatewayEnrolled { logged_at: now, note: first(gateway) });

@@ -137,6 +137,10 @@ impl Witness for TestWitness {
         let seen = self.seen.lock().clone();
         seen.map(|(_, note)| note).ok_or_else(|| Error::not_found("never seen"))
     }
+
+    async fn retire_log(&self, _: String) -> Result<String> {
+        Err(Error::new(ErrorKind::FailedPrecondition, "this witness knows no ends"))
+    }
 }
 
 /// A policy that asks for `quorum` of the first `counted` witnesses; the others are optional.

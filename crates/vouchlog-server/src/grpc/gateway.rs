@@ -90,4 +90,12 @@ impl v1::gateway_server::Gateway for Gateway {
         let index = self.log.set_quota(request.into_inner().note).await.map_err(|error| status(&error))?;
         Ok(Response::new(v1::SetQuotaResponse { index: index.get() }))
     }
+
+    async fn retire(
+        &self,
+        request: Request<v1::RetireRequest>,
+    ) -> Result<Response<v1::RetireResponse>, Status> {
+        let index = self.log.retire(request.into_inner().note).await.map_err(|error| status(&error))?;
+        Ok(Response::new(v1::RetireResponse { index: index.get() }))
+    }
 }

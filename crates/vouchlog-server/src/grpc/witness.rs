@@ -42,4 +42,13 @@ impl v1::witness_server::Witness for Witness {
         let checkpoint = self.witness.latest_checkpoint(origin).await.map_err(|error| status(&error))?;
         Ok(Response::new(v1::GetLatestCheckpointResponse { checkpoint }))
     }
+
+    async fn retire_log(
+        &self,
+        request: Request<v1::RetireLogRequest>,
+    ) -> Result<Response<v1::RetireLogResponse>, Status> {
+        let proof = request.into_inner().proof;
+        let cosignatures = self.witness.retire_log(proof).await.map_err(|error| status(&error))?;
+        Ok(Response::new(v1::RetireLogResponse { cosignatures }))
+    }
 }

@@ -102,7 +102,9 @@ impl EntryJson {
                 | Entry::StreamOpened { note, .. }
                 | Entry::GatewayEnrolled { note, .. }
                 | Entry::GatewayRevoked { note, .. }
-                | Entry::QuotaSet { note, .. },
+                | Entry::QuotaSet { note, .. }
+                | Entry::LogRetired { note, .. }
+                | Entry::LogContinued { note, .. },
             ) => json.note = Some(note),
             Err(_) => {}
         }

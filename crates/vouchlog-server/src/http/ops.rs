@@ -39,6 +39,7 @@ writing (gateways use gRPC, service vouchlog.v1.Gateway on this port)
   POST /v1/gateways                     a signed note that enrols a gateway
   POST /v1/revocations                  a signed note that revokes one
   POST /v1/quotas                       a signed note that bounds what gateways may log in a day
+  POST /v1/retirement                   a signed note that ends the log and names the one that continues it
 
 operations
   GET  /healthz  /readyz  /metrics  /openapi.json
@@ -50,6 +51,7 @@ This is a Vouchlog witness. It cosigns a log's tree heads if each extends the la
 logs
   POST /add-checkpoint                              a checkpoint with its consistency proof, for a cosignature
   POST /sign-subtree                                a subtree of a cosigned checkpoint, for a signature
+  POST /retire-log                                  the proof that a log has ended: nothing beyond it is cosigned
 
 monitors
   GET  /<SHA-256 of the origin, in hex>/checkpoint  the last checkpoint of a log that was cosigned
@@ -71,8 +73,11 @@ This is a Vouchlog program that serves only health and metrics.
     get, path = "/", tag = "operations",
     responses((status = 200, description = "A list of routes.", body = String, content_type = "text/plain; charset=utf-8"))
 )]
-pub(super) async fn log_index() -> &'static str {
-    LOG_INDEX
+pub(super) async fn log_index(State(app): State<App>) -> String {
+    // This is public: it is an entry of the log.
+    let notes = app.health.readiness().notes;
+    let retired = notes.into_iter().find(|(name, _)| name == "retired");
+    retired.map_or_else(|| LOG_INDEX.to_owned(), |(_, words)| format!("Read only: {words}.\n\n{LOG_INDEX}"))
 }
 
 /// What is here, for people.

@@ -260,6 +260,23 @@ pub(super) async fn quotas(
     Ok(Json(Noted { index: index.get() }))
 }
 
+/// Ends the log, for good.
+///
+/// The body is a signed note whose first line is `vouchlog/v1 retire`. The signatures of the log's key and of the successor's are all the authority it
+/// takes.
+#[utoipa::path(
+    post, path = "/v1/retirement", tag = "submit", request_body(content = String, content_type = "text/plain"),
+    responses((status = 200, description = "The log has ended.", body = Noted), WriteProblems)
+)]
+pub(super) async fn retirement(
+    State(log): State<AnyLog>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Noted>, Problem> {
+    let index = log.retire(note(&headers, body).await?).await?;
+    Ok(Json(Noted { index: index.get() }))
+}
+
 /// A signed note as the body of a request.
 async fn note(headers: &HeaderMap, body: Body) -> Result<String, Problem> {
     if !is_of_type(headers, &["text/plain"]) {

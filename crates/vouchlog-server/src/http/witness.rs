@@ -4,7 +4,8 @@
 //! 200  the signature lines           404  a log the witness does not know
 //! 400  malformed                     409  another size was cosigned last: that size, and nothing else
 //! 403  a signature missing or false  422  contradicts what was cosigned last
-//! 413  longer than 128 KiB           429  too often: `retry-after` says when to come back
+//! 410  beyond the log's end          429  too often: `retry-after` says when to come back
+//! 413  longer than 128 KiB
 //! ```
 
 use axum::Extension;
@@ -39,6 +40,8 @@ const SIZE_TYPE: &str = "text/x.tlog.size";
          content_type = "text/plain; charset=utf-8"),
         (status = 409, description = "The witness last cosigned a checkpoint of another size; the body is that size, in decimal.",
          body = String, content_type = "text/x.tlog.size"),
+        (status = 410, description = "The log has ended, and the checkpoint is beyond its end.", body = String,
+         content_type = "text/plain; charset=utf-8"),
         (status = 422, description = "The checkpoint contradicts the one cosigned last.", body = String,
          content_type = "text/plain; charset=utf-8"),
         WitnessProblems,
@@ -74,6 +77,32 @@ pub(super) async fn sign_subtree(State(witness): State<AnyWitness>, body: Body) 
     let body = read(body, MAX_ADD_CHECKPOINT_BYTES).await?;
     let request = SignSubtree::parse(&body).map_err(|error| Error::invalid(error.to_string()))?;
     let lines = witness.sign_subtree(request).await?;
+    Ok((content_type(TEXT), lines).into_response())
+}
+
+/// Takes note that a log has ended: nothing beyond its end is cosigned any more.
+///
+/// The body, of at most 128 KiB and any content type, is a proof file (C2SP tlog-proof) of the log's last entry, which is its retirement. Its final
+/// checkpoint has to be the one that the witness cosigned last. Not part of tlog-witness.
+#[utoipa::path(
+    post, path = "/retire-log", tag = "tlog-witness",
+    request_body(content = String, content_type = "text/plain"),
+    responses(
+        (status = 200, description = "One or more signature lines of the witness for the final checkpoint, each ending in LF.", body = String,
+         content_type = "text/plain; charset=utf-8"),
+        (status = 409, description = "The witness last cosigned a checkpoint of another size; the body is that size, in decimal.",
+         body = String, content_type = "text/x.tlog.size"),
+        (status = 410, description = "The log has ended before, with another head.", body = String,
+         content_type = "text/plain; charset=utf-8"),
+        (status = 422, description = "The final checkpoint contradicts the one cosigned last.", body = String,
+         content_type = "text/plain; charset=utf-8"),
+        WitnessProblems,
+    )
+)]
+pub(super) async fn retire_log(State(witness): State<AnyWitness>, body: Body) -> Result<Response, Refusal> {
+    let body = read(body, MAX_ADD_CHECKPOINT_BYTES).await?;
+    let proof = String::from_utf8(body.into()).map_err(|_| Error::invalid("a proof file is UTF-8 text"))?;
+    let lines = witness.retire_log(proof).await?;
     Ok((content_type(TEXT), lines).into_response())
 }
 

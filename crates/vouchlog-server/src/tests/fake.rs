@@ -27,12 +27,16 @@ pub(super) fn origin() -> Origin {
     Origin::new(ORIGIN).unwrap()
 }
 
-fn key(name: &str, signature_type: SignatureType, seed: u8) -> SigningKey {
+pub(super) fn key(name: &str, signature_type: SignatureType, seed: u8) -> SigningKey {
     SigningKey::generate(KeyName::new(name).unwrap(), signature_type, [seed; 32]).unwrap()
 }
 
+pub(super) fn log_key() -> SigningKey {
+    key(ORIGIN, SignatureType::Ed25519, 1)
+}
+
 pub(super) fn log_vkey() -> VerifyingKey {
-    key(ORIGIN, SignatureType::Ed25519, 1).verifying_key().clone()
+    log_key().verifying_key().clone()
 }
 
 pub(super) fn operator() -> SigningKey {
@@ -388,6 +392,20 @@ impl Appender for Fake {
                 .map_err(|error| Error::new(ErrorKind::PermissionDenied, error.to_string()))?;
             let (index, logged_at) = (state.next_index(), state.now());
             state.push([Entry::QuotaSet { logged_at, note }]);
+            Ok(index)
+        })
+        .await
+    }
+
+    async fn retire(&self, note: String) -> Result<LeafIndex> {
+        self.attempt(|state| {
+            let retirement = vouchlog_stream::Retirement::open(&note)
+                .map_err(|error| Error::new(ErrorKind::PermissionDenied, error.to_string()))?;
+            if retirement.origin() != origin() {
+                return Err(Error::invalid("another log"));
+            }
+            let (index, logged_at) = (state.next_index(), state.now());
+            state.push([Entry::LogRetired { logged_at, note }]);
             Ok(index)
         })
         .await

@@ -194,9 +194,20 @@ async fn gateways_are_enrolled_and_revoked_by_the_operators_note() {
         },
     };
     let quota = quota.sign(&fake::operator()).unwrap();
-    for (path, note, index) in
-        [("/v1/gateways", &enrolment, 3), ("/v1/revocations", &revocation, 4), ("/v1/quotas", &quota, 5)]
-    {
+    let next = fake::key("log.example.com/next", vouchlog_note::SignatureType::Ed25519, 77);
+    let retirement = vouchlog_stream::Retirement {
+        log: fake::log_key().verifying_key().clone(),
+        successor: next.verifying_key().clone(),
+        cause: vouchlog_stream::RetirementCause::Planned,
+        words: "yearly".to_owned(),
+    };
+    let retirement = retirement.sign(&fake::log_key(), &next).unwrap();
+    for (path, note, index) in [
+        ("/v1/gateways", &enrolment, 3),
+        ("/v1/revocations", &revocation, 4),
+        ("/v1/quotas", &quota, 5),
+        ("/v1/retirement", &retirement, 6),
+    ] {
         let request = client().post(served.url(path)).header("content-type", "text/plain; charset=utf-8");
         let answer: Value = request.body(note.clone()).send().await.unwrap().json().await.unwrap();
         assert_eq!(answer, json!({ "index": index }), "{path}");
@@ -311,13 +322,14 @@ async fn the_document_describes_every_route() {
         "/v1/inclusion",
         "/v1/quotas",
         "/v1/receipts/{index}",
+        "/v1/retirement",
         "/v1/revocations",
         "/v1/statements",
         "/v1/streams/{stream}",
     ] {
         assert!(paths.iter().any(|there| *there == path), "{path} is not described: {paths:?}");
     }
-    assert_eq!(paths.len(), 18, "{paths:?}");
+    assert_eq!(paths.len(), 19, "{paths:?}");
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             assert!(operation["summary"].is_string(), "{method} {path} says nothing of itself");

@@ -90,6 +90,10 @@ impl Witness for Puppet {
     async fn latest_checkpoint(&self, origin: Hash) -> Result<String> {
         self.act(origin.to_string(), CHECKPOINT).await
     }
+
+    async fn retire_log(&self, proof: String) -> Result<String> {
+        self.act(proof, LINES).await
+    }
 }
 
 /// A witness behind its server.
@@ -313,7 +317,7 @@ async fn requests_are_as_long_as_the_deployed_witnesses_allow() {
     scene.grpc().await.add_checkpoint(v1::AddCheckpointRequest::from(&request)).await.unwrap();
     assert_eq!(scene.puppet.asked(), [longest.clone(), longest]);
 
-    for path in ["/add-checkpoint", "/sign-subtree"] {
+    for path in ["/add-checkpoint", "/sign-subtree", "/retire-log"] {
         let words = refused(scene.post(path, padded(MAX_ADD_CHECKPOINT_BYTES + 1)).await, 413).await;
         assert_eq!(words, "the body has more than 131072 bytes");
     }
@@ -464,13 +468,13 @@ async fn operators_find_what_they_know_from_logs() {
 
     let document: Value = scene.get("/openapi.json").await.json().await.unwrap();
     let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
-    for path in ["/add-checkpoint", "/sign-subtree", "/{origin}/checkpoint", "/readyz", "/"] {
+    for path in ["/add-checkpoint", "/sign-subtree", "/retire-log", "/{origin}/checkpoint", "/readyz", "/"] {
         assert!(paths.iter().any(|there| *there == path), "{paths:?}");
     }
     assert!(!paths.iter().any(|path| *path == "/checkpoint"), "{paths:?}");
     let answers = document["paths"]["/add-checkpoint"]["post"]["responses"].as_object().unwrap();
     let statuses: Vec<&String> = answers.keys().collect();
-    assert_eq!(statuses, ["200", "400", "403", "404", "409", "413", "422", "429", "503"]);
+    assert_eq!(statuses, ["200", "400", "403", "404", "409", "410", "413", "422", "429", "503"]);
 
     scene.ask(0).await;
     call(&mut scene.grpc().await, 1).await.unwrap();

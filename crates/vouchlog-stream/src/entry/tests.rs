@@ -8,8 +8,9 @@ use vouchlog_note::{CosignedCheckpoint, KeyName, Origin, SignatureType, SigningK
 use super::*;
 use crate::limits::{MAX_REASON_BYTES, MAX_STREAM_SIZE};
 use crate::{
-    DailyLimits, Digest, Enrolment, Evidence, Genesis, Limit, Previous, Quota, QuotaScope, ReplacementCause,
-    ReplacementReason, Replaces, Revocation, StatementKind, StreamOpening, TextError,
+    Continuation, DailyLimits, Digest, Enrolment, Evidence, Genesis, Limit, Previous, Quota, QuotaScope,
+    ReplacementCause, ReplacementReason, Replaces, Retirement, RetirementCause, RetirementProof, Revocation,
+    StatementKind, StreamOpening, SuccessionError, TextError,
 };
 
 const VECTORS: &str = include_str!("../../../../tests/vectors/entries/entries.json");
@@ -88,6 +89,24 @@ fn quota() -> Quota {
     Quota { log: origin(), scope: QuotaScope::Gateway(gateway), issued: at(T + 90_000), limits }
 }
 
+fn retirement() -> Retirement {
+    let (log, successor) = (key("log").verifying_key().clone(), key("successor").verifying_key().clone());
+    let words = "key left in a build log".to_owned();
+    Retirement { log, successor, cause: RetirementCause::Compromised, words }
+}
+
+/// The golden retirement as entry 1, and last, of a log.
+fn continuation() -> Continuation {
+    let bytes = |wanted: &str| golden().into_iter().find(|(name, ..)| name == wanted).unwrap();
+    let ((_, _, genesis), (_, retired, leaf)) = (bytes("genesis"), bytes("log-retired"));
+    let root = vouchlog_merkle::node_hash(&genesis, &leaf);
+    let head = vouchlog_merkle::TreeHead { size: vouchlog_merkle::TreeSize::new(2), root };
+    let checkpoint = vouchlog_note::Checkpoint::new(origin(), head);
+    let signed = vouchlog_note::SignedCheckpoint::sign(&checkpoint, &key("log")).unwrap();
+    let inclusion = vouchlog_merkle::InclusionProof::from_hashes(vec![genesis]).unwrap();
+    Continuation::new(RetirementProof::new(&retired, inclusion, signed.note().as_bytes()).unwrap())
+}
+
 fn genesis() -> Genesis {
     Genesis { origin: origin(), operator: key("operator").verifying_key().clone() }
 }
@@ -128,6 +147,14 @@ fn meaning(name: &str, bytes: &[u8]) -> Entry {
         "quota-set" => {
             Entry::QuotaSet { logged_at: at(T + 90_004), note: quota().sign(&key("operator")).unwrap() }
         }
+        "log-retired" => {
+            let note = retirement().sign(&key("log"), &key("successor")).unwrap();
+            Entry::LogRetired { logged_at: at(T + 90_006), note }
+        }
+        "log-continued" => Entry::LogContinued {
+            logged_at: at(T + 90_007),
+            note: continuation().sign(&key("successor")).unwrap(),
+        },
         "largest-numbers" => Entry::Statement(StatementEntry {
             logged_at: LoggedAt::MAX,
             stream: StreamId::MAX,
@@ -173,7 +200,7 @@ fn statement(kind: StatementKind) -> StatementEntry {
 #[test]
 fn golden_entries_mean_what_they_mean() {
     let golden = golden();
-    assert_eq!(golden.len(), StatementKind::ALL.len() + 11);
+    assert_eq!(golden.len(), StatementKind::ALL.len() + 13);
     for (name, bytes, leaf) in golden {
         let entry = Entry::decode(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(entry, meaning(&name, &bytes), "{name}");
@@ -246,6 +273,13 @@ fn open_note(entry: &Entry) -> Result<(), String> {
             Revocation::open(note, &origin(), &operator).map(drop).map_err(text)
         }
         Entry::QuotaSet { note, .. } => Quota::open(note, &origin(), &operator).map(drop).map_err(text),
+        Entry::LogRetired { note, .. } => {
+            Retirement::open_of(note, key("log").verifying_key()).map(drop).map_err(text)
+        }
+        Entry::LogContinued { note, .. } => {
+            let opened = Continuation::open(note, key("successor").verifying_key());
+            opened.map(drop).map_err(|error: SuccessionError| error.to_string())
+        }
         Entry::StreamHead { stream, note, .. } | Entry::StreamClosed { stream, note, .. } => {
             let origin = Origin::new(&crate::stream_origin(origin().as_str(), *stream)).unwrap();
             let opened = CosignedCheckpoint::open(note.as_bytes(), &origin, key("stream").verifying_key());
@@ -270,7 +304,7 @@ fn bytes_that_are_no_entry_are_refused() {
         assert_eq!(Entry::decode(&bytes), Err(EntryError::Kind(kind)));
     }
     let control = |kind: u8, body: &[u8]| Entry::decode(&[&[kind][..], &[0; 6], body].concat());
-    for kind in [0x86, 0x87].into_iter().chain(0x89..=0xff) {
+    for kind in [0x86, 0x87, 0x89, 0x8a].into_iter().chain(0x8d..=0xff) {
         assert_eq!(control(kind, b"text\n\nsignature\n"), Err(EntryError::Kind(kind)));
     }
     for bit in (0..32).filter(|bit| Evidence::DEFINED & 1 << bit == 0) {
@@ -294,6 +328,9 @@ fn bytes_that_are_no_entry_are_refused() {
     let long = |length: usize| [vec![b'x'; length - 3], b"\n\n\n".to_vec()].concat();
     assert!(control(0x80, &long(MAX_NOTE_BYTES)).is_ok());
     assert_eq!(control(0x80, &long(MAX_NOTE_BYTES + 1)), Err(EntryError::NoteLength(MAX_NOTE_BYTES + 1)));
+    assert!(control(0x8c, &long(MAX_CONTINUATION_BYTES)).is_ok());
+    let longer = MAX_CONTINUATION_BYTES + 1;
+    assert_eq!(control(0x8c, &long(longer)), Err(EntryError::NoteLength(longer)));
 }
 
 #[test]
@@ -463,7 +500,7 @@ fn statements() -> impl Strategy<Value = Entry> {
 }
 
 fn controls() -> impl Strategy<Value = Entry> {
-    (0..6u8, 0..1u64 << 48, 0..1u64 << 40, "\\PC{0,200}\n\n\\PC{0,100}\n").prop_map(
+    (0..8u8, 0..1u64 << 48, 0..1u64 << 40, "\\PC{0,200}\n\n\\PC{0,100}\n").prop_map(
         |(kind, logged_at, stream, note)| {
             let (logged_at, stream) = (at(logged_at), StreamId::new(stream).unwrap());
             match kind {
@@ -472,7 +509,9 @@ fn controls() -> impl Strategy<Value = Entry> {
                 2 => Entry::StreamHead { logged_at, stream, note },
                 3 => Entry::StreamClosed { logged_at, stream, note },
                 4 => Entry::GatewayEnrolled { logged_at, note },
-                _ => Entry::GatewayRevoked { logged_at, note },
+                5 => Entry::GatewayRevoked { logged_at, note },
+                6 => Entry::LogRetired { logged_at, note },
+                _ => Entry::LogContinued { logged_at, note },
             }
         },
     )

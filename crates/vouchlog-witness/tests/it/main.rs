@@ -8,6 +8,7 @@ mod faults;
 mod logs;
 mod model;
 mod refusals;
+mod retirement;
 mod sequence;
 mod statuses;
 mod subtree;

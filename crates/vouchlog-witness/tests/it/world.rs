@@ -8,12 +8,15 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use vouchlog_api::{Error, Witness as _};
-use vouchlog_merkle::{ConsistencyProof, EMPTY_ROOT, Hash, TreeHead, TreeSize, leaf_hash, node_hash, sha256};
+use vouchlog_merkle::{
+    ConsistencyProof, EMPTY_ROOT, Hash, InclusionProof, TreeHead, TreeSize, leaf_hash, node_hash, sha256,
+};
 use vouchlog_note::{
     AddCheckpoint, Checkpoint, KeyName, Origin, SignatureType, SignedCheckpoint, SigningKey, UnverifiedNote,
 };
 use vouchlog_runtime::{Clock, UnixSeconds};
 use vouchlog_storage::{MemoryWitnessStore, StoreIdentity, WitnessStore};
+use vouchlog_stream::{Entry, LoggedAt, Retirement, RetirementCause, RetirementProof};
 use vouchlog_witness::{Config, KnownLog, Logs, Options, Rate, Refusal, Witness, WitnessEngineError};
 
 pub(crate) const WITNESS: &str = "witness.example.com/w";
@@ -88,6 +91,35 @@ impl TestLog {
         format!("{text}\n{}\n", self.key.sign_note(text).unwrap())
     }
 
+    /// The same log with its retirement as one entry more, and the proof of that end.
+    pub(crate) fn retired(&self, successor: &SigningKey) -> (Self, RetirementProof) {
+        let retirement = Retirement {
+            log: self.key.verifying_key().clone(),
+            successor: successor.verifying_key().clone(),
+            cause: RetirementCause::Compromised,
+            words: "the disk was copied".to_owned(),
+        };
+        let note = retirement.sign(&self.key, successor).unwrap();
+        let entry = Entry::LogRetired { logged_at: LoggedAt::default(), note }.encode();
+        let mut ended = self.clone();
+        ended.leaves.push(leaf_hash(&entry));
+        let path = InclusionProof::from_hashes(last_path(&ended.leaves)).unwrap();
+        let checkpoint = ended.signed(ended.leaves.len() as u64);
+        let proof = RetirementProof::new(&entry, path, checkpoint.note().as_bytes()).unwrap();
+        (ended, proof)
+    }
+
+    /// The same log with entries that its key's thief adds.
+    pub(crate) fn continued(&self, more: u64) -> Self {
+        let mut longer = self.clone();
+        longer.leaves.extend((0..more).map(|at| leaf_hash(&[b"theft", &at.to_be_bytes()[..]].concat())));
+        longer
+    }
+
+    pub(crate) fn size(&self) -> u64 {
+        self.leaves.len() as u64
+    }
+
     pub(crate) fn known(&self) -> KnownLog {
         let keys = vec![self.key.verifying_key().clone()];
         KnownLog::new(self.origin.clone(), keys, Rate::UNLIMITED).unwrap()
@@ -114,6 +146,15 @@ fn root(leaves: &[Hash]) -> Hash {
             node_hash(&root(left), &root(right))
         }
     }
+}
+
+/// SPEC: RFC 6962 section 2.1.1, for the last leaf.
+fn last_path(leaves: &[Hash]) -> Vec<Hash> {
+    if leaves.len() == 1 {
+        return Vec::new();
+    }
+    let (left, right) = leaves.split_at(split(leaves.len()));
+    [last_path(right), vec![root(left)]].concat()
 }
 
 /// SPEC: RFC 6962 section 2.1.2.

@@ -100,6 +100,10 @@ impl vouchlog_api::Witness for Witness {
     fn latest_checkpoint(&self, origin: Hash) -> impl Future<Output = Result<String>> + Send {
         self.engine.latest_checkpoint(origin)
     }
+
+    fn retire_log(&self, proof: String) -> impl Future<Output = Result<String>> + Send {
+        self.engine.retire_log(proof)
+    }
 }
 
 impl fmt::Debug for Witness {

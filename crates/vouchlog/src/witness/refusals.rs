@@ -3,7 +3,7 @@
 //! ```text
 //! <dir>/<SHA-256 of the origin>/<reason>-<first 16 digits of SHA-256 of the request>.refusal
 //!
-//! { "format": "vouchlog/v1 refusal", "origin": "…", "reason": "other-root" | "empty-tree-root" | "unproven",
+//! { "format": "vouchlog/v1 refusal", "origin": "…", "reason": "other-root" | "empty-tree-root" | "after-retirement" | "unproven",
 //!   "refused_at": <POSIX seconds>, "request": "<add-checkpoint request>", "latest": "<checkpoint note>" | null }
 //! ```
 

@@ -88,6 +88,7 @@ impl Subject {
             (AuditError::Read(_), None) => {
                 "check that --log is the URL at which the log is served, or the directory it was written to"
             }
+            (AuditError::OtherEnd(_), _) => "give the proof of this log's own end with --retirement",
             _ => "restore the state from a backup; without it, the log is audited from its first entry",
         };
         Advice::error(format!("{}: {error}", self.source), hint)

@@ -1,7 +1,7 @@
 //! The streams of a log and the quotas of its gateways, as tables.
 
 use maud::{Markup, html};
-use vouchlog_auditor::{QuotaReport, StreamReport};
+use vouchlog_auditor::{AuditReport, QuotaReport, StreamReport};
 use vouchlog_pages::{Tone, grouped, status, thousands};
 use vouchlog_session::plain;
 
@@ -64,6 +64,20 @@ fn stream_row(stream: &StreamReport) -> Markup {
             td.n role="cell" data-l="Statements" { (thousands(stream.statements)) }
             td.n role="cell" data-l="Signed" { (thousands(stream.signed)) }
             td role="cell" class="full" { (status) }
+        }
+    }
+}
+
+/// Which log this one continues, and how it ended.
+pub(super) fn succession(report: &AuditReport) -> Markup {
+    let lines: Vec<String> = report.succession().collect();
+    if lines.is_empty() {
+        return html! {};
+    }
+    html! {
+        section aria-labelledby="h-b" {
+            h2.sec-h #h-b { "Before and after" }
+            div.panel { @for line in &lines { p { (plain(line)) } } }
         }
     }
 }
