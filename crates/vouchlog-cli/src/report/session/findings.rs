@@ -139,11 +139,15 @@ impl<'t> Findings<'t> {
         let all =
             [Severity::Critical, Severity::Error, Severity::Indeterminate, Severity::Warn, Severity::Info];
         let with = |severity| self.0.iter().filter(|one| one.finding.severity == severity).count();
-        let counts = all.map(|one| (with(one), severity(one).1.to_lowercase()));
+        let counts = all.map(|one| (with(one), severity(one).1.to_lowercase(), one));
         let counts: Vec<String> = counts
             .into_iter()
-            .filter(|(number, _)| *number > 0)
-            .map(|(number, word)| format!("{number} {word}"))
+            .filter(|(number, ..)| *number > 0)
+            .map(|(number, word, one)| {
+                let has_plural = matches!(one, Severity::Error | Severity::Warn);
+                let plural = if has_plural && number > 1 { "s" } else { "" };
+                format!("{number} {word}{plural}")
+            })
             .collect();
         counts.join(", ")
     }
