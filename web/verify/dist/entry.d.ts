@@ -2,7 +2,7 @@ import { type Hash } from "./merkle.js";
 /** Longest note in a control entry, in bytes. */
 export declare const MAX_CONTROL_NOTE_BYTES: number;
 /** What a statement is about. */
-export type StatementKind = "intent" | "interaction" | "session-seal" | "configuration" | "credential-event" | "disclosure" | "erasure" | "declared-loss" | "finding" | "heartbeat" | "opaque";
+export type StatementKind = "intent" | "interaction" | "session-seal" | "configuration" | "credential-event" | "disclosure" | "erasure" | "declared-loss" | "finding" | "heartbeat" | "hold" | "opaque";
 /** Whether the first byte of an entry is that of a statement of a known kind. */
 export declare function isStatementByte(byte: number): boolean;
 /** Control entries whose body is a signed note. */

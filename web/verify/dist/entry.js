@@ -5,10 +5,11 @@ import { MAX_ENTRY_BYTES } from "./tile.js";
 export const MAX_CONTROL_NOTE_BYTES = 16 * 1024;
 const STATEMENT_KINDS = {
     0x01: "intent", 0x02: "interaction", 0x03: "session-seal", 0x04: "configuration", 0x05: "credential-event",
-    0x06: "disclosure", 0x07: "erasure", 0x08: "declared-loss", 0x09: "finding", 0x0a: "heartbeat", 0x0f: "opaque",
+    0x06: "disclosure", 0x07: "erasure", 0x08: "declared-loss", 0x09: "finding", 0x0a: "heartbeat", 0x0b: "hold",
+    0x0f: "opaque",
 };
 export function isStatementByte(byte) {
-    return (byte >= 0x01 && byte <= 0x0a) || byte === 0x0f;
+    return (byte >= 0x01 && byte <= 0x0b) || byte === 0x0f;
 }
 const NOTE_KINDS = {
     0x80: "genesis", 0x81: "stream-opened", 0x84: "gateway-enrolled", 0x85: "gateway-revoked", 0x88: "quota-set",

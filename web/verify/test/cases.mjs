@@ -70,9 +70,15 @@ function damageJson(next, value) {
   }
 }
 
+/** The Rust reader takes an empty list for a place without members, as its library does; this package wants an object. */
+function withoutArrayPlace(file) {
+  if (Array.isArray(file.place)) file.place = {};
+}
+
 function finishJson(next, kind, value, more = {}) {
   const copy = JSON.parse(JSON.stringify(value));
   if (next(3) === 0) damageJson(next, copy);
+  withoutArrayPlace(copy);
   let bytes = utf8(JSON.stringify(copy));
   if (next(12) === 0) bytes = damageText(next, bytes);
   return { kind, vkey: VKEY, bytes: encodeBase64(bytes), ...more };
@@ -329,6 +335,7 @@ function realCase(next) {
   if (name.endsWith(".json") && next(2)) {
     const value = JSON.parse(new TextDecoder().decode(bytes));
     damageJson(next, value);
+    withoutArrayPlace(value);
     return { kind, ...trust, bytes: encodeBase64(utf8(JSON.stringify(value))) };
   }
   return { kind, ...trust, bytes: encodeBase64(next(20) ? damageText(next, bytes) : bytes) };
