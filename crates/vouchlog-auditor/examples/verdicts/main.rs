@@ -112,8 +112,18 @@ fn judge(case: &Case, runtime: &tokio::runtime::Runtime) -> Result<Value, Class>
             let streams = shown.streams.iter().map(|s| {
                 let losses: Vec<_> = s.declared_losses.iter().map(|l| [l.sequence, l.index]).collect();
                 json!([
-                    s.stream, s.gateway_vkey.to_string(), s.rotated_from.as_ref().map(ToString::to_string), s.is_house,
-                    s.continues, s.first, s.signed, s.pending, s.heads, s.newest_head, s.closed, losses
+                    s.stream,
+                    s.gateway_vkey.to_string(),
+                    s.rotated_from.as_ref().map(ToString::to_string),
+                    s.is_house,
+                    s.continues,
+                    s.first,
+                    s.signed,
+                    s.pending,
+                    s.heads,
+                    s.newest_head,
+                    s.closed,
+                    losses
                 ])
             });
             Ok(json!([shown.size, shown.root.to_string(), shown.cosigned_by, streams.collect::<Vec<_>>()]))
@@ -156,12 +166,26 @@ fn presented(shown: &VerifiedPresentation) -> Value {
     let status = match &shown.status {
         KeyStatus::Unknown => json!(null),
         KeyStatus::NotKnownRevoked { as_of } => json!(["not-revoked", as_of.get()]),
-        KeyStatus::RevokedLater(revoked) => json!(["revoked-later", revoked.index.get(), revoked.effective.millis()]),
+        KeyStatus::RevokedLater(revoked) => {
+            json!(["revoked-later", revoked.index.get(), revoked.effective.millis()])
+        }
     };
     json!([
-        claims.record, claims.kind.name(), claims.issuer, claims.issued_at, claims.stream.get(), claims.evidence.bits(),
-        shown.statement.digest.to_string(), shown.statement.undisclosed, shown.statement.disclosed, shown.index.get(),
-        shown.size.get(), shown.gateway.to_string(), shown.enrolled.get(), status, shown.witnessed_until
+        claims.record,
+        claims.kind.name(),
+        claims.issuer,
+        claims.issued_at,
+        claims.stream.get(),
+        claims.evidence.bits(),
+        shown.statement.digest.to_string(),
+        shown.statement.undisclosed,
+        shown.statement.disclosed,
+        shown.index.get(),
+        shown.size.get(),
+        shown.gateway.to_string(),
+        shown.enrolled.get(),
+        status,
+        shown.witnessed_until
     ])
 }
 
@@ -181,7 +205,15 @@ fn audited(case: &Case, log: LogIdentity, runtime: &tokio::runtime::Runtime) -> 
 fn report(report: &AuditReport) -> Value {
     let findings = report.findings.iter().map(|finding| {
         let place = &finding.place;
-        json!([finding.kind.code(), place.checkpoint, place.entry, place.tile, place.stream, finding.follows_from, finding.consequences])
+        json!([
+            finding.kind.code(),
+            place.checkpoint,
+            place.entry,
+            place.tile,
+            place.stream,
+            finding.follows_from,
+            finding.consequences
+        ])
     });
     json!({ "findings": findings.collect::<Vec<_>>(), "counts": report.counts })
 }
@@ -211,7 +243,11 @@ impl LogReader for Served {
         let served = self.file(&TilePath::Hashes { tile, width }.to_string());
         served.or_else(|error| {
             let full = self.file(&TilePath::Hashes { tile, width: 256 }.to_string()).map_err(|_| error)?;
-            Ok(if full.len() == 256 * Hash::LEN { full.slice(..usize::from(width) * Hash::LEN) } else { full })
+            Ok(if full.len() == 256 * Hash::LEN {
+                full.slice(..usize::from(width) * Hash::LEN)
+            } else {
+                full
+            })
         })
     }
 

@@ -282,6 +282,9 @@ fn report(edits: &[(&str, Value)]) -> AuditReport {
             .collect(),
     };
     let mut report = AuditReport {
+        continues: None,
+        gateways: Vec::new(),
+        retired: None,
         findings: Vec::new(),
         counts: std::collections::BTreeMap::new(),
         origin: "log.example.com/<b>".to_owned(),
