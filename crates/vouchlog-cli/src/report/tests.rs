@@ -252,12 +252,12 @@ fn hostile_text_is_text() {
     assert!(file.html.contains("href=\"javascript%3Aa%22b-2.html\""));
 }
 
-fn audited(report: AuditReport) -> String {
+fn audited(report: &AuditReport) -> String {
     let witness = WitnessSeen { name: "<w>".into(), size: Err("it does not respond".into()) };
     let evidence = EvidenceName { path: "evidence/01.json".into(), digest: "ab".repeat(32) };
     super::audit(&AuditMade {
         made: made(),
-        report: &report,
+        report: report,
         witnesses: vec![witness],
         evidence: vec![evidence],
     })
@@ -325,7 +325,7 @@ fn report(edits: &[(&str, Value)]) -> AuditReport {
 /// column.
 #[test]
 fn an_audit_is_a_working_paper() {
-    let page = audited(report(&[]));
+    let page = audited(&report(&[]));
     for words in [
         "2026-11-27 09:14:20",
         "the whole log, entries 0 to 99",
@@ -360,13 +360,13 @@ fn a_log_is_called_sound_only_if_all_of_it_was_verified() {
         (vec![("quorum", json!(false))], "Witnesses do not confirm it"),
         (vec![("gap", json!(1))], "1 stream is incomplete"),
     ] {
-        let page = audited(report(&edits));
+        let page = audited(&report(&edits));
         assert!(page.contains(shown), "{shown}");
         let is_of_log = !shown.contains("stream is") && !shown.contains("Witnesses");
         assert!(!is_of_log || !page.contains("The log is sound"), "{shown}");
         assert!(!shown.contains("stream is") || !page.contains("No stream has a gap"));
     }
-    let again = audited(report(&[("before", json!(60)), ("entries", json!(40))]));
+    let again = audited(&report(&[("before", json!(60)), ("entries", json!(40))]));
     assert!(
         again.contains("The log is sound")
             && again.contains("Nothing was changed or removed since the last audit")

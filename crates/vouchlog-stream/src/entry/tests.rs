@@ -184,7 +184,9 @@ fn meaning(name: &str, bytes: &[u8]) -> Entry {
 
 /// The kinds of the golden stream's ten statements, in their order.
 fn golden_stream() -> impl Iterator<Item = StatementKind> {
-    StatementKind::ALL.into_iter().filter(|kind| !matches!(kind, StatementKind::Heartbeat | StatementKind::Hold))
+    StatementKind::ALL
+        .into_iter()
+        .filter(|kind| !matches!(kind, StatementKind::Heartbeat | StatementKind::Hold))
 }
 
 fn statement(kind: StatementKind) -> StatementEntry {

@@ -26,7 +26,7 @@ pub(super) async fn holds_are_on_record_once_also_after_a_crash(place: Place) {
     let session = HoldTarget::Matching(by(Facet::Session, "s1"));
     assert_eq!(recorder.hold(&owner, "case", "a claim", &session).await.unwrap(), 2);
     let placed = json!({ "action": "placed", "name": "case", "by": "owner", "reason": "a claim", "records": 2, "covers_later": true });
-    assert_eq!(said(&vault, &owner).await, [placed.clone()]);
+    assert_eq!(said(&vault, &owner).await, std::slice::from_ref(&placed));
 
     // What fails is not on record.
     let nothing = HoldTarget::Matching(by(Facet::Session, "s9"));
@@ -37,7 +37,7 @@ pub(super) async fn holds_are_on_record_once_also_after_a_crash(place: Place) {
         assert!(matches!(refused, Err(VaultError::Invalid(_))), "{refused:?}");
     }
     recorder.resume().await.unwrap();
-    assert_eq!(said(&vault, &owner).await, [placed.clone()]);
+    assert_eq!(said(&vault, &owner).await, std::slice::from_ref(&placed));
 
     // The process ends after the hold was lifted and before that is on record.
     vault.release(&owner, "case", "over", NOW).await.unwrap();
