@@ -99,6 +99,8 @@ pub struct StreamInfo {
     pub enrolled: LeafIndex,
     /// The entry that revoked its gateway's key, if one did.
     pub revoked: Option<LeafIndex>,
+    /// Every entry that changed the operator's key or its recovery key: whoever verifies an enrolment needs those before it.
+    pub operator_changes: Vec<LeafIndex>,
     /// The vkey that signs its heads.
     pub key: String,
     /// The stream it continues.
@@ -134,6 +136,10 @@ pub trait Appender: Clone + Send + Sync + 'static {
 
     /// Bounds what gateways may log in a day with a [`Quota`](vouchlog_stream::Quota) note; answers the entry's index.
     fn set_quota(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send;
+
+    /// Changes the operator's key, or names the key that recovers it, with an [`OperatorNote`](vouchlog_stream::OperatorNote); answers the
+    /// entry's index. The same note again answers the same.
+    fn change_key(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send;
 
     /// What the log knows of a stream.
     fn stream(&self, stream: StreamId) -> impl Future<Output = Result<StreamInfo>> + Send;

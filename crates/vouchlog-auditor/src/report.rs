@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use vouchlog_note::SignedCheckpoint;
-use vouchlog_stream::{DailyLimits, Evidence, Limit, QuotaScope, QuotaState};
+use vouchlog_stream::{
+    DailyLimits, Evidence, Limit, OperatorCause, OperatorTerm, Operators, QuotaScope, QuotaState,
+};
 
 use crate::checkpoint::Cosigned;
 use crate::config::Config;
@@ -43,6 +45,9 @@ pub struct AuditReport {
     /// The quotas in force at the end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quotas: Vec<QuotaReport>,
+    /// The operator's keys, oldest first; the last is in force.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub operators: Vec<OperatorReport>,
 }
 
 /// The audited checkpoint.
@@ -157,6 +162,51 @@ impl fmt::Display for QuotaReport {
     }
 }
 
+/// A key of the log's operator.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OperatorReport {
+    /// The key.
+    pub vkey: String,
+    /// Its id.
+    pub key_id: String,
+    /// The entry that put it in force: 0 is genesis.
+    pub since: u64,
+    /// Why it took the place of the key before: `rotation` if that key signed; `lost` or `compromised` if the recovery key did. None for the
+    /// first.
+    pub cause: Option<&'static str>,
+    /// The same in the operator's words; empty for the first.
+    pub words: String,
+}
+
+impl OperatorReport {
+    fn of(operators: &Operators) -> Vec<Self> {
+        let report = |term: &OperatorTerm| Self {
+            vkey: term.key.to_string(),
+            key_id: term.key.id().to_string(),
+            since: term.since.get(),
+            cause: term.cause.map(OperatorCause::word),
+            words: term.words.clone(),
+        };
+        operators.terms().map(report).collect()
+    }
+}
+
+impl fmt::Display for OperatorReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key_id, since, words, .. } = self;
+        match self.cause {
+            None => write!(f, "operator's key {key_id} (entry {since})"),
+            Some("rotation") => write!(f, "operator's key rotated to {key_id} (entry {since}): {words:?}"),
+            Some(cause) => {
+                write!(
+                    f,
+                    "operator's key replaced by {key_id} with the recovery key, {cause} (entry {since}): {words:?}"
+                )
+            }
+        }
+    }
+}
+
 /// The two bits that say whether the credential was valid; a statement has one of them at most.
 const CREDENTIAL_NAMES: [(u32, &str); 2] = [(24, "credential valid"), (25, "credential not valid")];
 
@@ -185,6 +235,7 @@ impl AuditReport {
             checked: Checked { milliseconds: milliseconds(took), ..Checked::default() },
             streams: Vec::new(),
             quotas: Vec::new(),
+            operators: Vec::new(),
         }
     }
 
@@ -221,7 +272,9 @@ impl AuditReport {
         let streams = walk.rules.as_ref().map(streams).unwrap_or_default();
         let quotas = walk.rules.iter().flat_map(|rules| rules.quotas.values()).map(QuotaReport::of).collect();
         let report = Self::without_walk(config, base, &walk.found, findings, took);
-        Self { checked, streams, quotas, ..report }
+        let operators =
+            walk.rules.iter().flat_map(|rules| &rules.operators).flat_map(OperatorReport::of).collect();
+        Self { checked, streams, quotas, operators, ..report }
     }
 }
 
@@ -325,6 +378,10 @@ impl fmt::Display for AuditReport {
         }
         for quota in &self.quotas {
             writeln!(f, "{quota}")?;
+        }
+        // The first key is what everybody knows: only a change of it is news.
+        for operator in self.operators.iter().skip(1) {
+            writeln!(f, "{operator}")?;
         }
         Ok(())
     }

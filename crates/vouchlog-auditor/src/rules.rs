@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use vouchlog_note::{KeyName, Origin, VerifyingKey};
-use vouchlog_stream::{Entry, Genesis, LoggedAt, QuotaScope, QuotaState, StatementEntry, StreamId};
+use vouchlog_stream::{
+    Entry, Genesis, LoggedAt, Operators, QuotaScope, QuotaState, StatementEntry, StreamId,
+};
 
 use crate::config::Config;
 use crate::evidence::EvidenceSource;
@@ -18,6 +20,7 @@ use crate::place::Place;
 
 mod heads;
 mod opening;
+mod operator;
 mod quota;
 mod registry;
 mod silence;
@@ -65,7 +68,7 @@ pub(crate) struct Gateway {
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) terms: Terms,
-    pub(crate) operator: Option<VerifyingKey>,
+    pub(crate) operators: Option<Operators>,
     /// Time of the last entry, and its index.
     pub(crate) last: LoggedAt,
     pub(crate) last_index: u64,
@@ -88,7 +91,7 @@ impl Rules {
     pub(crate) fn new(terms: Terms) -> Self {
         Self {
             terms,
-            operator: None,
+            operators: None,
             last: LoggedAt::default(),
             last_index: 0,
             uptime: 0,
@@ -112,6 +115,12 @@ impl Rules {
 
     /// Takes up the entry at `index`.
     pub(crate) fn entry(&mut self, index: u64, bytes: &[u8], found: &mut Suspicions) {
+        let before = found.list.len();
+        self.check(index, bytes, found);
+        self.show_operators(index, &mut found.list[before..]);
+    }
+
+    fn check(&mut self, index: u64, bytes: &[u8], found: &mut Suspicions) {
         let entry = match Entry::decode(bytes) {
             Ok(entry) => entry,
             Err(error) => {
@@ -136,6 +145,7 @@ impl Rules {
             Entry::GatewayEnrolled { logged_at, note } => self.enrolled(index, note, *logged_at, found),
             Entry::GatewayRevoked { note, .. } => self.revoked(index, note, found),
             Entry::QuotaSet { note, .. } => self.quota(index, note, found),
+            Entry::OperatorChanged { note, .. } => self.operator_changed(index, note, found),
         }
         if index == 0 && !matches!(entry, Entry::Genesis { .. }) {
             let words = || "the first entry is not a genesis entry".to_owned();
@@ -186,7 +196,7 @@ impl Rules {
         } else {
             match open_genesis(note, &self.terms.log_keys) {
                 Some(genesis) if genesis.origin == self.terms.origin => {
-                    self.operator = Some(genesis.operator);
+                    self.operators = Some(Operators::new(genesis.operator));
                     return;
                 }
                 Some(genesis) => format!("the genesis entry belongs to the log {}", genesis.origin),

@@ -42,6 +42,7 @@ mod keygen;
 mod man;
 mod monitor;
 mod operator;
+mod operator_key;
 mod prove;
 mod prove_complete;
 mod quota;
@@ -82,6 +83,7 @@ pub(crate) enum Command {
     Witness(witness::Args),
     Enrol(enrol::EnrolArgs),
     Rotate(enrol::RotateArgs),
+    RotateOperator(operator_key::Args),
     Revoke(enrol::RevokeArgs),
     Quota(quota::Args),
     Submit(submit::Args),
@@ -143,6 +145,7 @@ impl Command {
             }
             Self::Enrol(args) => block_on(args.run(*output)),
             Self::Rotate(args) => block_on(args.run(*output)),
+            Self::RotateOperator(args) => block_on(args.run(*output)),
             Self::Revoke(args) => block_on(args.run(*output)),
             Self::Quota(args) => block_on(args.run(*output)),
             Self::Submit(args) => block_on(args.run(*output)),

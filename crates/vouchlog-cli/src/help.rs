@@ -30,6 +30,7 @@ pub(crate) const GROUPS: [(&str, &[&str]); 5] = [
             "keygen",
             "enrol",
             "rotate",
+            "rotate-operator",
             "revoke",
             "quota",
             "token",

@@ -9,8 +9,8 @@ use vouchlog_api::{Error, ErrorKind, Result};
 use vouchlog_merkle::{Hash, LeafIndex, leaf_hash};
 use vouchlog_note::{KeyName, SigningKey, VerifyingKey};
 use vouchlog_stream::{
-    Admitted, Counted, Enrolment, Entry, GatewayState, LoggedAt, QuotaState, Run, SequenceNumber, Statement,
-    StatementEntry, StreamId, StreamOpening, StreamState, StreamStatus, Usage,
+    Admitted, Counted, Enrolment, Entry, GatewayState, LoggedAt, Operators, QuotaState, Run, SequenceNumber,
+    Statement, StatementEntry, StreamId, StreamOpening, StreamState, StreamStatus, Usage,
 };
 
 use crate::edge::Framed;
@@ -20,10 +20,12 @@ use crate::recall::{Recall, unknown_stream};
 use crate::state::Directory;
 
 mod house;
+mod operator;
 mod quotas;
 mod registry;
 
 pub(crate) use house::{House, HousePlace, HouseRun, OpenHouse};
+pub(crate) use operator::{note_error, retired_operator};
 use quotas::{DraftedQuotas, amounts, opening_amounts};
 
 /// Who may open streams without having been enrolled, and with which key they are enrolled on the way.
@@ -54,6 +56,8 @@ pub(crate) struct Draft<'a> {
     /// Names of the keys that the batch enrols.
     enrolled: HashSet<KeyName>,
     quotas: DraftedQuotas,
+    /// The operator's keys, once the batch changes them.
+    operators: Option<Operators>,
 }
 
 /// A finished draft.
@@ -65,6 +69,7 @@ pub(crate) struct Drafted {
     pub(crate) gateways: Vec<GatewayState>,
     pub(crate) quotas: Vec<QuotaState>,
     pub(crate) usage: Vec<Usage>,
+    pub(crate) operators: Option<Operators>,
     /// Requests that were refused, by the quota they would have exceeded.
     pub(crate) over_quota: Vec<Counted>,
     pub(crate) now: LoggedAt,
@@ -93,6 +98,7 @@ impl<'a> Draft<'a> {
             gateways: HashMap::new(),
             enrolled: HashSet::new(),
             quotas: DraftedQuotas::default(),
+            operators: None,
         }
     }
 
@@ -105,6 +111,7 @@ impl<'a> Draft<'a> {
             quotas: self.quotas.set.into_values().collect(),
             usage: self.quotas.usage.into_values().collect(),
             over_quota: self.quotas.refused,
+            operators: self.operators,
             now: self.now,
         }
     }
@@ -198,7 +205,7 @@ impl<'a> Draft<'a> {
         }
         let amounts = opening_amounts(&note);
         self.check_quota(opening.gateway.name(), &amounts)?;
-        if let (Enroller::Open(operator), None) = (enroller, self.gateway(&opening.gateway)) {
+        if let (Some(operator), None) = (self.enrolling(enroller), self.gateway(&opening.gateway)) {
             let enrolment = Enrolment::first(opening.log.clone(), opening.gateway.clone());
             let note = enrolment
                 .sign(operator)
@@ -276,8 +283,8 @@ impl<'a> Draft<'a> {
     }
 
     fn check_may_open(&self, key: &VerifyingKey, enroller: &Enroller<'_>) -> Result<()> {
-        match (self.gateway(key), enroller) {
-            (None, Enroller::Open(_)) => return Ok(()),
+        match (self.gateway(key), self.enrolling(enroller)) {
+            (None, Some(_)) => return Ok(()),
             _ => self.check_opens(key)?,
         }
         let is_open = |stream: &StreamState| stream.status() == StreamStatus::Open;

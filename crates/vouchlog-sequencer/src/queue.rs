@@ -6,7 +6,7 @@ use std::sync::mpsc::Receiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use vouchlog_api::{Error, ErrorKind};
 use vouchlog_merkle::{CompactRange, Growth, Hash, LeafIndex};
-use vouchlog_note::CosignedCheckpoint;
+use vouchlog_note::{CosignedCheckpoint, VerifyingKey};
 use vouchlog_runtime::queue::{self, NotQueued};
 use vouchlog_stream::{Enrolment, Quota, Revocation, Run, Statement, StreamId, StreamOpening};
 
@@ -16,12 +16,35 @@ use crate::signer::SignedHead;
 /// A request that passed every check that needs no more than its stream's key.
 #[derive(Debug)]
 pub(crate) enum Request {
-    Open { note: String, opening: Box<StreamOpening> },
+    Open {
+        note: String,
+        opening: Box<StreamOpening>,
+    },
     Append(Box<Append>),
-    House { statements: Vec<Statement>, leaves: Vec<Hash>, room: HouseRoom },
-    Enrol { note: String, enrolment: Box<Enrolment> },
-    Revoke { note: String, revocation: Box<Revocation> },
-    SetQuota { note: String, quota: Box<Quota> },
+    House {
+        statements: Vec<Statement>,
+        leaves: Vec<Hash>,
+        room: HouseRoom,
+    },
+    /// `by` is the operator's key that the note was verified with, here and below.
+    Enrol {
+        note: String,
+        enrolment: Box<Enrolment>,
+        by: Box<VerifyingKey>,
+    },
+    Revoke {
+        note: String,
+        revocation: Box<Revocation>,
+        by: Box<VerifyingKey>,
+    },
+    SetQuota {
+        note: String,
+        quota: Box<Quota>,
+        by: Box<VerifyingKey>,
+    },
+    ChangeOperator {
+        note: String,
+    },
 }
 
 /// Statements for a stream, with the head verified by the stream's key.
@@ -42,7 +65,11 @@ impl Request {
         match self {
             Self::Append(append) => append.statements.len().max(1),
             Self::House { statements, .. } => statements.len().max(1),
-            Self::Open { .. } | Self::Enrol { .. } | Self::Revoke { .. } | Self::SetQuota { .. } => 1,
+            Self::Open { .. }
+            | Self::Enrol { .. }
+            | Self::Revoke { .. }
+            | Self::SetQuota { .. }
+            | Self::ChangeOperator { .. } => 1,
         }
     }
 }
@@ -70,6 +97,7 @@ pub(crate) enum Done {
     Enrolled(LeafIndex),
     Revoked(LeafIndex),
     QuotaSet(LeafIndex),
+    OperatorChanged(LeafIndex),
 }
 
 /// A committed batch, as far as receipts need it.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use vouchlog_merkle::LeafIndex;
 use vouchlog_note::{CosignedCheckpoint, Origin, VerifyingKey};
 use vouchlog_stream::{
-    Enrolment, Entry, GatewayState, Genesis, LoggedAt, Quota, QuotaScope, QuotaState, Revocation, Revoked,
-    StatementEntry, StreamId, StreamOpening, StreamState, StreamStatus, stream_origin,
+    Enrolment, Entry, GatewayState, Genesis, LoggedAt, Operators, Quota, QuotaScope, QuotaState, Revocation,
+    Revoked, StatementEntry, StreamId, StreamOpening, StreamState, StreamStatus, stream_origin,
 };
 
 use crate::state::Directory;
@@ -16,7 +16,7 @@ use crate::state::Directory;
 pub(crate) struct Replay<'a> {
     origin: &'a Origin,
     key: &'a VerifyingKey,
-    operator: Option<VerifyingKey>,
+    pub(crate) operators: Option<Operators>,
     pub(crate) streams: BTreeMap<StreamId, StreamState>,
     /// The last entry that concerns each stream.
     last: HashMap<StreamId, u64>,
@@ -28,7 +28,7 @@ impl<'a> Replay<'a> {
     /// Begins with the log `origin`, whose genesis entry `key` signed.
     pub(crate) fn new(origin: &'a Origin, key: &'a VerifyingKey) -> Self {
         let (streams, last, gateways, quotas) = Default::default();
-        Self { origin, key, operator: None, streams, last, gateways, quotas }
+        Self { origin, key, operators: None, streams, last, gateways, quotas }
     }
 
     pub(crate) fn origin(&self) -> &'a Origin {
@@ -40,7 +40,7 @@ impl<'a> Replay<'a> {
         match entry {
             Entry::Genesis { note, .. } => {
                 let genesis = Genesis::open(note, self.key).map_err(|error| error.to_string())?;
-                self.operator = Some(genesis.operator);
+                self.operators = Some(Operators::new(genesis.operator));
                 Ok(())
             }
             Entry::GatewayEnrolled { logged_at, note } => {
@@ -48,6 +48,7 @@ impl<'a> Replay<'a> {
             }
             Entry::GatewayRevoked { note, .. } => self.revoked(LeafIndex::new(index), note),
             Entry::QuotaSet { note, .. } => self.quota(LeafIndex::new(index), note),
+            Entry::OperatorChanged { note, .. } => self.operator_changed(LeafIndex::new(index), note),
             Entry::Statement(statement) => {
                 self.last.insert(statement.stream, index);
                 self.statement(statement)
@@ -126,8 +127,23 @@ impl<'a> Replay<'a> {
         messages
     }
 
+    /// What differs between the operator's keys and those of a store, in words. A store that keeps none has those of genesis.
+    pub(crate) fn operator_difference(&self, directory: &Directory) -> Option<String> {
+        let replayed = self.operators.as_ref()?;
+        let same = match &directory.operators {
+            Some(stored) => stored == replayed,
+            None => replayed.changes().is_empty(),
+        };
+        (!same).then(|| "the state of the operator's keys does not match its entries".to_owned())
+    }
+
     fn operator(&self) -> Result<&VerifyingKey, String> {
-        self.operator.as_ref().ok_or_else(|| "no genesis entry precedes it".to_owned())
+        self.operators.as_ref().map(Operators::key).ok_or_else(|| "no genesis entry precedes it".to_owned())
+    }
+
+    fn operator_changed(&mut self, index: LeafIndex, note: &str) -> Result<(), String> {
+        let operators = self.operators.as_mut().ok_or("no genesis entry precedes it")?;
+        operators.take(index, note, self.origin).map(drop).map_err(|error| error.to_string())
     }
 
     fn enrolled(&mut self, index: LeafIndex, note: &str, now: LoggedAt) -> Result<(), String> {

@@ -41,8 +41,8 @@ use crate::queue::{Caller, Committed, Done, Message, Request, Waiting};
 use crate::second_path::SecondPath;
 use crate::signer::{SignedHead, Signer};
 use crate::state::{
-    Eviction, Shared, Tree, stored_gateway, stored_published, stored_quota, stored_signed, stored_stream,
-    stored_usage,
+    Eviction, Shared, Tree, stored_gateway, stored_operators, stored_published, stored_quota, stored_signed,
+    stored_stream, stored_usage,
 };
 
 mod signing;
@@ -195,9 +195,18 @@ impl<S: Store> Sequencer<S> {
             let done = match request {
                 Request::Append(append) => draft.append(&append),
                 Request::Open { note, opening } => draft.open(note, &opening, &enroller),
-                Request::Enrol { note, enrolment } => draft.enrol(note, &enrolment),
-                Request::Revoke { note, revocation } => draft.revoke(note, &revocation),
-                Request::SetQuota { note, quota } => draft.set_quota(note, &quota),
+                Request::Enrol { note, enrolment, by } => {
+                    draft.check_operator(&by).and_then(|()| draft.enrol(note, &enrolment))
+                }
+                Request::Revoke { note, revocation, by } => {
+                    draft.check_operator(&by).and_then(|()| draft.revoke(note, &revocation))
+                }
+                Request::SetQuota { note, quota, by } => {
+                    draft.check_operator(&by).and_then(|()| draft.set_quota(note, &quota))
+                }
+                Request::ChangeOperator { note } => {
+                    draft.change_operator(note, &self.shared.origin, &self.shared.log_keys)
+                }
                 Request::House { statements, leaves, room: _room } => {
                     if let Err(error) = draft.charge_house(&self.house, statements.len()) {
                         answers.push((caller, Err(error)));
@@ -261,6 +270,7 @@ impl<S: Store> Sequencer<S> {
         let states = streams.chain(drafted.gateways.iter().map(stored_gateway));
         let states = states.chain(drafted.quotas.iter().map(stored_quota));
         let states = states.chain(drafted.usage.iter().map(stored_usage));
+        let states = states.chain(drafted.operators.iter().map(stored_operators));
         let states = states.chain(published.map(stored_published)).chain(evicted.states());
         let states = states.chain(self.tree.head.as_ref().map(stored_signed)).collect();
         let batch = Batch {
@@ -306,6 +316,7 @@ impl<S: Store> Sequencer<S> {
             drafted.gateways.into_iter().for_each(|gateway| directory.put_gateway(gateway));
             drafted.quotas.into_iter().for_each(|quota| directory.quotas.put_quota(quota));
             drafted.usage.into_iter().for_each(|usage| directory.quotas.put_usage(usage));
+            directory.operators = drafted.operators.or(directory.operators.take());
             self.shared.metrics.quotas(directory.quotas.count(), &directory.quotas.highest(drafted.now));
         }
         self.shared.publisher.sequenced(head.clone(), edge.clone());

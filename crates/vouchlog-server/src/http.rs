@@ -80,6 +80,7 @@ pub(crate) fn log_router(log: AnyLog, operations: Operations) -> Router {
         .routes(routes!(submit::gateways))
         .routes(routes!(submit::revocations))
         .routes(routes!(submit::quotas))
+        .routes(routes!(submit::keys))
         .layer(requires!(gate, Role::Administer))
         .merge(house)
         .layer(from_fn_with_state(gate, refuse_other_sites));

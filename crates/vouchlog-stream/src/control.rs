@@ -10,7 +10,8 @@
 //! signed by the log              signed by the gateway                  signed by the operator
 //! ```
 //!
-//! The note of an enrolment is drawn in `control/enrolment.rs`, that of a quota in `control/quota.rs`.
+//! The note of an enrolment is drawn in `control/enrolment.rs`, those about the operator's key in
+//! `control/operator.rs`, that of a quota in `control/quota.rs`.
 
 use thiserror::Error;
 use vouchlog_note::{KeyError, NoteError, Origin, SignatureType, SigningKey, UnverifiedNote, VerifyingKey};
@@ -19,9 +20,11 @@ use crate::limits::{MAX_NOTE_BYTES, MAX_REASON_BYTES, MAX_STREAM_SIZE};
 use crate::{LoggedAt, StreamId};
 
 mod enrolment;
+mod operator;
 mod quota;
 
 pub use enrolment::{Enrolment, ReplacementCause, ReplacementReason, Replaces};
+pub use operator::{OperatorCause, OperatorChange, OperatorNote, RecoveryKey};
 pub use quota::{DailyLimits, Limit, Quota, QuotaScope};
 
 /// Why a control note was refused.
@@ -51,6 +54,7 @@ pub enum TextError {
 }
 
 /// The lines of a control note, read one expected word after the other.
+#[derive(Clone)]
 struct Lines<'a> {
     title: &'static str,
     rest: std::str::Split<'a, char>,
@@ -117,6 +121,18 @@ fn open(note: &str, key: &VerifyingKey) -> Result<String, TextError> {
         return Err(TextError::Length(note.len()));
     }
     Ok(UnverifiedNote::parse(note.as_bytes())?.verify([key])?.text().to_owned())
+}
+
+/// Verifies a note that each of these keys must have signed.
+fn verify_all<'k>(
+    note: UnverifiedNote,
+    mut keys: impl Iterator<Item = &'k VerifyingKey> + Clone,
+) -> Result<(), TextError> {
+    let lines = note.lines().len();
+    let verified = note.verify(keys.clone())?;
+    let has_signed = |key: &VerifyingKey| verified.signatures().iter().any(|made| made.key() == key);
+    // One that is missing is named no further: the other keys' lines do not make up for it.
+    if keys.all(has_signed) { Ok(()) } else { Err(NoteError::NoKnownSignature { lines, keys: 1 }.into()) }
 }
 
 /// A reason as notes carry it: in one line, not empty, at most [`MAX_REASON_BYTES`].

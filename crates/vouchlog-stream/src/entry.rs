@@ -22,6 +22,7 @@
 //!                     | 0x84 gateway enrolled   signed note                                |
 //!                     | 0x85 gateway revoked    signed note                                |
 //!                     | 0x88 quota set          signed note                                |
+//!                     | 0x89 operator changed   signed note                                |
 //!                     +--------------------------------------------------------------------+
 //! ```
 //!
@@ -38,6 +39,7 @@ const STREAM_CLOSED: u8 = 0x83;
 const GATEWAY_ENROLLED: u8 = 0x84;
 const GATEWAY_REVOKED: u8 = 0x85;
 const QUOTA_SET: u8 = 0x88;
+const OPERATOR_CHANGED: u8 = 0x89;
 
 /// Bytes before the body of a control entry: kind and time.
 const CONTROL_HEADER: usize = 1 + LoggedAt::BYTES;
@@ -142,6 +144,13 @@ pub enum Entry {
         /// A [`Quota`](crate::Quota) note.
         note: String,
     },
+    /// 0x89: the operator has another key, or names the key that recovers it.
+    OperatorChanged {
+        /// When the log took it.
+        logged_at: LoggedAt,
+        /// An [`OperatorNote`](crate::OperatorNote).
+        note: String,
+    },
 }
 
 impl Entry {
@@ -155,7 +164,8 @@ impl Entry {
             | Self::StreamClosed { logged_at, .. }
             | Self::GatewayEnrolled { logged_at, .. }
             | Self::GatewayRevoked { logged_at, .. }
-            | Self::QuotaSet { logged_at, .. } => *logged_at,
+            | Self::QuotaSet { logged_at, .. }
+            | Self::OperatorChanged { logged_at, .. } => *logged_at,
         }
     }
 
@@ -170,6 +180,7 @@ impl Entry {
             Self::GatewayEnrolled { .. } => "gateway-enrolled",
             Self::GatewayRevoked { .. } => "gateway-revoked",
             Self::QuotaSet { .. } => "quota-set",
+            Self::OperatorChanged { .. } => "operator-changed",
         }
     }
 
@@ -184,6 +195,7 @@ impl Entry {
             Self::GatewayEnrolled { note, .. } => (GATEWAY_ENROLLED, None, note),
             Self::GatewayRevoked { note, .. } => (GATEWAY_REVOKED, None, note),
             Self::QuotaSet { note, .. } => (QUOTA_SET, None, note),
+            Self::OperatorChanged { note, .. } => (OPERATOR_CHANGED, None, note),
         };
         let mut out = Vec::with_capacity(CONTROL_HEADER + StreamId::BYTES + note.len());
         out.push(kind);
@@ -214,6 +226,7 @@ impl Entry {
             GATEWAY_ENROLLED => Ok(Self::GatewayEnrolled { logged_at, note: note(body)? }),
             GATEWAY_REVOKED => Ok(Self::GatewayRevoked { logged_at, note: note(body)? }),
             QUOTA_SET => Ok(Self::QuotaSet { logged_at, note: note(body)? }),
+            OPERATOR_CHANGED => Ok(Self::OperatorChanged { logged_at, note: note(body)? }),
             STREAM_HEAD | STREAM_CLOSED => {
                 let (stream, rest) = body.split_at_checked(StreamId::BYTES).ok_or(truncated)?;
                 let stream = StreamId::from_field(&part(stream, 0));

@@ -1,7 +1,7 @@
 //! The entry formats of the log, and the rules of a gateway's stream.
 //!
 //! In scope: what the bytes of an [`Entry`] mean, the signed notes that control entries carry ([`Genesis`],
-//! [`StreamOpening`], [`Enrolment`], [`Revocation`]), and the pure state machine of one stream ([`StreamState`]): contiguous sequence numbers, one signed
+//! [`StreamOpening`], [`Enrolment`], [`Revocation`], [`OperatorNote`]), and the pure state machine of one stream ([`StreamState`]): contiguous sequence numbers, one signed
 //! history, heartbeats, closing, succession. An [`Opening`] is a salted commitment to a record, whose digest a statement carries.
 //!
 //! Out of scope: signatures and checkpoints (`vouchlog-note`), tree hashing (`vouchlog-merkle`), what a record holds
@@ -33,6 +33,7 @@ mod error;
 mod ids;
 pub mod limits;
 mod opening;
+mod operators;
 mod place;
 mod registry;
 mod state;
@@ -40,13 +41,15 @@ mod statement;
 mod usage;
 
 pub use control::{
-    DailyLimits, Enrolment, Genesis, Limit, Previous, Quota, QuotaScope, ReplacementCause, ReplacementReason,
-    Replaces, Revocation, StreamOpening, TextError,
+    DailyLimits, Enrolment, Genesis, Limit, OperatorCause, OperatorChange, OperatorNote, Previous, Quota,
+    QuotaScope, RecoveryKey, ReplacementCause, ReplacementReason, Replaces, Revocation, StreamOpening,
+    TextError,
 };
 pub use entry::{Entry, StatementEntry};
 pub use error::{EntryError, StreamError};
 pub use ids::{LoggedAt, SequenceNumber, StreamId};
 pub use opening::{Opening, OpeningError};
+pub use operators::{OperatorError, OperatorTerm, Operators};
 pub use place::LogPlace;
 pub use registry::{GatewayState, Revoked};
 pub use state::{Admitted, Fork, Run, StreamState, StreamStatus};

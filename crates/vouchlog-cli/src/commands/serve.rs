@@ -126,7 +126,12 @@ impl Args {
         let log = builder.await.map_err(|error| advise(&error))?;
         let operator_key = self.operator.place(&self.data);
         let url = transport.url(address);
-        let (origin, vkey, operator) = (log.origin(), log.vkey(), log.operator_vkey());
+        let (origin, vkey, operators) = (log.origin(), log.vkey(), log.operators());
+        let operator = operators.key();
+        let since = match operators.terms().next_back().map_or(0, |term| term.since.get()) {
+            0 => String::new(),
+            since => format!(" (since entry {since})"),
+        };
         let size = log.sequenced().size();
         let house = self.house.words(address);
         let witnesses: String =
@@ -134,7 +139,7 @@ impl Args {
         let words = format!(
             "The log {origin} is served at {url}\n  \
                log vkey       {vkey}\n  \
-               operator vkey  {operator}\n  \
+               operator vkey  {operator}{since}\n  \
                operator key   {operator_key}\n  \
                entries        {size}\n  \
                house stream   {house}\n  \
@@ -252,7 +257,7 @@ pub(super) fn advise(error: &OpenError) -> anyhow::Error {
         OpenError::Engine(EngineError::Guard(_)) => {
             "serve the newest data directory. If it is lost, this log's key must not sign again: start a log with another origin"
         }
-        OpenError::Engine(EngineError::OperatorKey(_)) | OpenError::NoOperatorKey => {
+        OpenError::Engine(EngineError::OperatorKey { .. }) | OpenError::NoOperatorKey => {
             "give the operator's key with --operator-key, or enrol with `vouchlog enrol`"
         }
         OpenError::NoOrigin(_) => {

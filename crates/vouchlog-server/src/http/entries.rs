@@ -98,7 +98,8 @@ impl EntryJson {
                 | Entry::StreamOpened { note, .. }
                 | Entry::GatewayEnrolled { note, .. }
                 | Entry::GatewayRevoked { note, .. }
-                | Entry::QuotaSet { note, .. },
+                | Entry::QuotaSet { note, .. }
+                | Entry::OperatorChanged { note, .. },
             ) => json.note = Some(note),
             Err(_) => {}
         }

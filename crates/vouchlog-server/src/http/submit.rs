@@ -272,6 +272,22 @@ pub(super) async fn quotas(
     Ok(Json(Noted { index: index.get() }))
 }
 
+/// Changes the operator's key, or names the key that recovers it.
+///
+/// The body is a signed note whose first line is `vouchlog/v1 operator` or `vouchlog/v1 recovery`. Its signatures are all the authority it takes.
+#[utoipa::path(
+    post, path = "/v1/keys", tag = "submit", request_body(content = String, content_type = "text/plain"),
+    responses((status = 200, description = "The change is in force.", body = Noted), WriteProblems)
+)]
+pub(super) async fn keys(
+    State(log): State<AnyLog>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Noted>, Problem> {
+    let index = log.change_key(note(&headers, body).await?).await?;
+    Ok(Json(Noted { index: index.get() }))
+}
+
 /// A signed note as the body of a request.
 async fn note(headers: &HeaderMap, body: Body) -> Result<String, Problem> {
     if !is_of_type(headers, &["text/plain"]) {

@@ -194,9 +194,23 @@ async fn gateways_are_enrolled_and_revoked_by_the_operators_note() {
         },
     };
     let quota = quota.sign(&fake::operator()).unwrap();
-    for (path, note, index) in
-        [("/v1/gateways", &enrolment, 3), ("/v1/revocations", &revocation, 4), ("/v1/quotas", &quota, 5)]
-    {
+    let name = fake::operator().verifying_key().name().clone();
+    let next =
+        vouchlog_note::SigningKey::generate(name, vouchlog_note::SignatureType::Ed25519, [77; 32]).unwrap();
+    let rotation = vouchlog_stream::OperatorChange {
+        log: origin(),
+        operator: next.verifying_key().clone(),
+        replaces: fake::operator().verifying_key().clone(),
+        cause: vouchlog_stream::OperatorCause::Rotation,
+        words: "yearly".to_owned(),
+    };
+    let rotation = rotation.sign(&fake::operator(), &next).unwrap();
+    for (path, note, index) in [
+        ("/v1/gateways", &enrolment, 3),
+        ("/v1/revocations", &revocation, 4),
+        ("/v1/quotas", &quota, 5),
+        ("/v1/keys", &rotation, 6),
+    ] {
         let request = client().post(served.url(path)).header("content-type", "text/plain; charset=utf-8");
         let answer: Value = request.body(note.clone()).send().await.unwrap().json().await.unwrap();
         assert_eq!(answer, json!({ "index": index }), "{path}");
@@ -300,6 +314,7 @@ async fn the_document_describes_every_route() {
         "/v1/entries",
         "/v1/gateways",
         "/v1/inclusion",
+        "/v1/keys",
         "/v1/quotas",
         "/v1/receipts/{index}",
         "/v1/revocations",
@@ -308,7 +323,7 @@ async fn the_document_describes_every_route() {
     ] {
         assert!(paths.iter().any(|there| *there == path), "{path} is not described: {paths:?}");
     }
-    assert_eq!(paths.len(), 18, "{paths:?}");
+    assert_eq!(paths.len(), 19, "{paths:?}");
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             assert!(operation["summary"].is_string(), "{method} {path} says nothing of itself");

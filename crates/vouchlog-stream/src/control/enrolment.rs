@@ -17,11 +17,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use vouchlog_note::{
-    NoteError, Origin, SignatureLine, SignatureType, SigningKey, UnverifiedNote, VerifyingKey,
-};
+use vouchlog_note::{Origin, SignatureLine, SignatureType, SigningKey, UnverifiedNote, VerifyingKey};
 
-use super::{Lines, TextError, sign, tidy_reason};
+use super::{Lines, TextError, sign, tidy_reason, verify_all};
 use crate::limits::{MAX_NOTE_BYTES, MAX_REASON_BYTES};
 
 const TITLE: &str = "vouchlog/v1 enrol";
@@ -231,18 +229,6 @@ fn read_note(note: &str, log: &Origin) -> Result<(UnverifiedNote, Enrolment), Te
     let unverified = UnverifiedNote::parse(note.as_bytes())?;
     let enrolment = Enrolment::read(unverified.unverified_text(), log)?;
     Ok((unverified, enrolment))
-}
-
-/// Verifies a note that each of these keys must have signed.
-fn verify_all<'k>(
-    note: UnverifiedNote,
-    mut keys: impl Iterator<Item = &'k VerifyingKey> + Clone,
-) -> Result<(), TextError> {
-    let lines = note.lines().len();
-    let verified = note.verify(keys.clone())?;
-    let has_signed = |key: &VerifyingKey| verified.signatures().iter().any(|made| made.key() == key);
-    // One that is missing is named no further: the other keys' lines do not make up for it.
-    if keys.all(has_signed) { Ok(()) } else { Err(NoteError::NoKnownSignature { lines, keys: 1 }.into()) }
 }
 
 fn line_of(note: &UnverifiedNote, key: &VerifyingKey) -> Option<SignatureLine> {

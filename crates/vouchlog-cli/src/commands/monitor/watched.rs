@@ -215,6 +215,7 @@ mod tests {
             checked: vouchlog_auditor::Checked { entries: 5, ..Default::default() },
             streams: Vec::new(),
             quotas: Vec::new(),
+            operators: Vec::new(),
         }
     }
 

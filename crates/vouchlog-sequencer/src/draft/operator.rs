@@ -1,0 +1,110 @@
+//! The operator's key in a batch: changed, recovered, and held against what it signed.
+
+use vouchlog_api::{Error, ErrorKind, Result};
+use vouchlog_merkle::LeafIndex;
+use vouchlog_note::{KeyName, Origin, VerifyingKey};
+use vouchlog_stream::{Entry, OperatorError, OperatorNote, Operators, TextError};
+
+use super::{Draft, Enroller};
+use crate::queue::Done;
+
+impl Draft<'_> {
+    /// Takes up a change of the operator's key or its recovery key. The one that made the last change again changes nothing.
+    pub(crate) fn change_operator(
+        &mut self,
+        note: String,
+        log: &Origin,
+        log_keys: &[VerifyingKey],
+    ) -> Result<Done> {
+        if let Some(done) = self.check_operator_change(&note, log, log_keys)? {
+            return Ok(done);
+        }
+        let mut operators = self.operators()?.clone();
+        let index = self.next();
+        operators.take(index, &note, log).map_err(refused)?;
+        self.push(&Entry::OperatorChanged { logged_at: self.now, note });
+        self.operators = Some(operators);
+        Ok(Done::OperatorChanged(index))
+    }
+
+    /// Whether a change may come next. The answer is there already if the log has it.
+    pub(crate) fn check_operator_change(
+        &self,
+        note: &str,
+        log: &Origin,
+        log_keys: &[VerifyingKey],
+    ) -> Result<Option<Done>> {
+        let operators = self.operators()?;
+        let opened = match operators.open(note, log) {
+            Ok(opened) => opened,
+            Err(error) => match operators.applied(note, log) {
+                Some(index) => return Ok(Some(Done::OperatorChanged(index))),
+                None => return Err(refused(error)),
+            },
+        };
+        let new = match &opened {
+            OperatorNote::Change(change) => &change.operator,
+            OperatorNote::Recovery(named) => &named.recovery,
+        };
+        KeyName::for_new_key(new.name().as_str())
+            .map_err(|error| Error::invalid(format!("the key cannot be used: {error}")))?;
+        // A key serves one role.
+        let gateways = self.committed.gateways.keys().chain(self.gateways.keys());
+        if gateways.chain(log_keys).any(|key| key.public_key() == new.public_key()) {
+            return Err(Error::invalid("the key is the log's or a gateway's: make a key of its own"));
+        }
+        Ok(None)
+    }
+
+    /// The key that an operator's note was verified with is still the operator's.
+    pub(crate) fn check_operator(&self, by: &VerifyingKey) -> Result<()> {
+        match self.operators()?.retired_by(by) {
+            None => Ok(()),
+            Some(index) => Err(retired_operator(by, index)),
+        }
+    }
+
+    /// The key that enrols gateways on the way, if there is one and it is still the operator's.
+    pub(super) fn enrolling<'k>(&self, enroller: &Enroller<'k>) -> Option<&'k vouchlog_note::SigningKey> {
+        match enroller {
+            Enroller::Notes => None,
+            Enroller::Open(operator) => {
+                let in_force = self.operators().ok()?.key();
+                Some(*operator).filter(|operator| operator.verifying_key() == in_force)
+            }
+        }
+    }
+
+    fn operators(&self) -> Result<&Operators> {
+        self.operators.as_ref().map_or_else(|| self.committed.operators(), Ok)
+    }
+}
+
+/// What a key of the operator that was replaced can no longer do.
+pub(crate) fn retired_operator(key: &VerifyingKey, by: LeafIndex) -> Error {
+    Error::new(
+        ErrorKind::PermissionDenied,
+        format!("the operator's key {} was replaced by entry {by}: sign with the new key", key.id()),
+    )
+}
+
+fn refused(error: OperatorError) -> Error {
+    let message = error.to_string();
+    match error {
+        OperatorError::Text(error) => note_error(error),
+        OperatorError::NotInForce { .. } | OperatorError::NoRecoveryKey | OperatorError::TooMany => {
+            Error::new(ErrorKind::FailedPrecondition, message)
+        }
+        _ => Error::invalid(message),
+    }
+}
+
+/// A note that is not signed as it must be is a question of permission, any other fault one of form.
+#[allow(clippy::needless_pass_by_value, reason = "used as the function of `map_err`")]
+pub(crate) fn note_error(error: TextError) -> Error {
+    let message = error.to_string();
+    match error {
+        TextError::Note(_) => Error::new(ErrorKind::PermissionDenied, message),
+        _ => Error::invalid(message),
+    }
+}
