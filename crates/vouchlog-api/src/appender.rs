@@ -137,8 +137,8 @@ pub trait Appender: Clone + Send + Sync + 'static {
     /// Bounds what gateways may log in a day with a [`Quota`](vouchlog_stream::Quota) note; answers the entry's index.
     fn set_quota(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send;
 
-    /// Changes the operator's key, or names the key that recovers it, with an [`OperatorNote`](vouchlog_stream::OperatorNote); answers the
-    /// entry's index. The same note again answers the same.
+    /// Changes the operator's key, or names the key that recovers it, with an [`OperatorNote`](vouchlog_stream::OperatorNote); or logs that a
+    /// witness rotated its key, with a [`WitnessRotation`](vouchlog_stream::WitnessRotation). Answers the entry's index. The same note again answers the same.
     fn change_key(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send;
 
     /// What the log knows of a stream.

@@ -65,6 +65,8 @@ pub use finding::Finding;
 pub use kind::{FindingKind, Proves, Severity};
 pub use place::Place;
 pub use proving::{Verdict, verify_finding};
-pub use report::{AuditReport, Checked, CheckpointReport, QuotaReport, StreamReport};
+pub use report::{
+    AuditReport, Checked, CheckpointReport, OperatorReport, QuotaReport, StreamReport, WitnessRotationReport,
+};
 pub use sample::{SampleError, check_sample, sample};
 pub use state::{AuditState, StateError};

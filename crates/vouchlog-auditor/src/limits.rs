@@ -32,7 +32,10 @@ pub const MAX_FINDINGS_PER_KIND: usize = 16;
 pub const MAX_EVIDENCE_RUN: u64 = 4_096;
 
 /// Entries in one evidence file: a run, and those that say whose it is, every change of the operator's key among them.
-pub const MAX_EVIDENCE_ENTRIES: usize = 4_096 + 64 + vouchlog_stream::limits::MAX_OPERATOR_CHANGES;
+pub const MAX_EVIDENCE_ENTRIES: usize = 4_096
+    + 64
+    + vouchlog_stream::limits::MAX_OPERATOR_CHANGES
+    + vouchlog_stream::limits::MAX_WITNESS_ROTATIONS;
 
 /// Most bytes of an evidence file: the longest run of the largest control entries, in base64.
 pub const MAX_EVIDENCE_BYTES: usize = 128 << 20;

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use vouchlog_note::SignedCheckpoint;
-use vouchlog_stream::{
-    DailyLimits, Evidence, Limit, OperatorCause, OperatorTerm, Operators, QuotaScope, QuotaState,
-};
+use vouchlog_stream::{DailyLimits, Evidence, Limit, QuotaScope, QuotaState};
 
 use crate::checkpoint::Cosigned;
 use crate::config::Config;
@@ -19,6 +17,9 @@ use crate::rules::{Rules, Stream};
 use crate::walk::Walk;
 
 mod html;
+mod keys;
+
+pub use keys::{OperatorReport, WitnessRotationReport};
 
 /// The checkpoint under audit.
 pub(crate) struct Base {
@@ -48,6 +49,9 @@ pub struct AuditReport {
     /// The operator's keys, oldest first; the last is in force.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub operators: Vec<OperatorReport>,
+    /// The rotations of witnesses' keys in the log.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub witness_rotations: Vec<WitnessRotationReport>,
 }
 
 /// The audited checkpoint.
@@ -162,51 +166,6 @@ impl fmt::Display for QuotaReport {
     }
 }
 
-/// A key of the log's operator.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct OperatorReport {
-    /// The key.
-    pub vkey: String,
-    /// Its id.
-    pub key_id: String,
-    /// The entry that put it in force: 0 is genesis.
-    pub since: u64,
-    /// Why it took the place of the key before: `rotation` if that key signed; `lost` or `compromised` if the recovery key did. None for the
-    /// first.
-    pub cause: Option<&'static str>,
-    /// The same in the operator's words; empty for the first.
-    pub words: String,
-}
-
-impl OperatorReport {
-    fn of(operators: &Operators) -> Vec<Self> {
-        let report = |term: &OperatorTerm| Self {
-            vkey: term.key.to_string(),
-            key_id: term.key.id().to_string(),
-            since: term.since.get(),
-            cause: term.cause.map(OperatorCause::word),
-            words: term.words.clone(),
-        };
-        operators.terms().map(report).collect()
-    }
-}
-
-impl fmt::Display for OperatorReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key_id, since, words, .. } = self;
-        match self.cause {
-            None => write!(f, "operator's key {key_id} (entry {since})"),
-            Some("rotation") => write!(f, "operator's key rotated to {key_id} (entry {since}): {words:?}"),
-            Some(cause) => {
-                write!(
-                    f,
-                    "operator's key replaced by {key_id} with the recovery key, {cause} (entry {since}): {words:?}"
-                )
-            }
-        }
-    }
-}
-
 /// The two bits that say whether the credential was valid; a statement has one of them at most.
 const CREDENTIAL_NAMES: [(u32, &str); 2] = [(24, "credential valid"), (25, "credential not valid")];
 
@@ -236,6 +195,7 @@ impl AuditReport {
             streams: Vec::new(),
             quotas: Vec::new(),
             operators: Vec::new(),
+            witness_rotations: Vec::new(),
         }
     }
 
@@ -271,10 +231,12 @@ impl AuditReport {
         };
         let streams = walk.rules.as_ref().map(streams).unwrap_or_default();
         let quotas = walk.rules.iter().flat_map(|rules| rules.quotas.values()).map(QuotaReport::of).collect();
+        let witness_rotations = walk.rules.iter().flat_map(|rules| rules.witness_keys.rotations());
+        let witness_rotations = witness_rotations.map(WitnessRotationReport::of).collect();
         let report = Self::without_walk(config, base, &walk.found, findings, took);
         let operators =
             walk.rules.iter().flat_map(|rules| &rules.operators).flat_map(OperatorReport::of).collect();
-        Self { checked, streams, quotas, operators, ..report }
+        Self { checked, streams, quotas, operators, witness_rotations, ..report }
     }
 }
 
@@ -378,6 +340,9 @@ impl fmt::Display for AuditReport {
         }
         for quota in &self.quotas {
             writeln!(f, "{quota}")?;
+        }
+        for rotation in &self.witness_rotations {
+            writeln!(f, "{rotation}")?;
         }
         // The first key is what everybody knows: only a change of it is news.
         for operator in self.operators.iter().skip(1) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use vouchlog_note::{KeyName, Origin, VerifyingKey};
 use vouchlog_stream::{
-    Entry, Genesis, LoggedAt, Operators, QuotaScope, QuotaState, StatementEntry, StreamId,
+    Entry, Genesis, LoggedAt, Operators, QuotaScope, QuotaState, StatementEntry, StreamId, WitnessKeys,
 };
 
 use crate::config::Config;
@@ -26,6 +26,7 @@ mod registry;
 mod silence;
 pub(crate) mod stored;
 mod stream;
+mod witness;
 
 use heads::HeadEntry;
 pub(crate) use stream::{HeadSeen, Stream, Withdrawn};
@@ -69,6 +70,8 @@ pub(crate) struct Gateway {
 pub(crate) struct Rules {
     pub(crate) terms: Terms,
     pub(crate) operators: Option<Operators>,
+    /// The rotations of witnesses' keys.
+    pub(crate) witness_keys: WitnessKeys,
     /// Time of the last entry, and its index.
     pub(crate) last: LoggedAt,
     pub(crate) last_index: u64,
@@ -92,6 +95,7 @@ impl Rules {
         Self {
             terms,
             operators: None,
+            witness_keys: WitnessKeys::default(),
             last: LoggedAt::default(),
             last_index: 0,
             uptime: 0,
@@ -146,6 +150,7 @@ impl Rules {
             Entry::GatewayRevoked { note, .. } => self.revoked(index, note, found),
             Entry::QuotaSet { note, .. } => self.quota(index, note, found),
             Entry::OperatorChanged { note, .. } => self.operator_changed(index, note, found),
+            Entry::WitnessRotated { note, .. } => self.witness_rotated(index, note, found),
         }
         if index == 0 && !matches!(entry, Entry::Genesis { .. }) {
             let words = || "the first entry is not a genesis entry".to_owned();

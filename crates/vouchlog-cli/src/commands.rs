@@ -68,6 +68,7 @@ mod vault;
 mod verify;
 mod verify_finding;
 mod witness;
+mod witness_key;
 
 /// How long abandoned reads may take at the end.
 const LAST_READS: Duration = Duration::from_secs(5);
@@ -84,6 +85,8 @@ pub(crate) enum Command {
     Enrol(enrol::EnrolArgs),
     Rotate(enrol::RotateArgs),
     RotateOperator(operator_key::Args),
+    RotateWitness(witness_key::RotateArgs),
+    FollowWitness(witness_key::FollowArgs),
     Revoke(enrol::RevokeArgs),
     Quota(quota::Args),
     Submit(submit::Args),
@@ -146,6 +149,8 @@ impl Command {
             Self::Enrol(args) => block_on(args.run(*output)),
             Self::Rotate(args) => block_on(args.run(*output)),
             Self::RotateOperator(args) => block_on(args.run(*output)),
+            Self::RotateWitness(args) => block_on(args.run(*output)),
+            Self::FollowWitness(args) => args.run(*output),
             Self::Revoke(args) => block_on(args.run(*output)),
             Self::Quota(args) => block_on(args.run(*output)),
             Self::Submit(args) => block_on(args.run(*output)),

@@ -31,6 +31,8 @@ pub(crate) const GROUPS: [(&str, &[&str]); 5] = [
             "enrol",
             "rotate",
             "rotate-operator",
+            "rotate-witness",
+            "follow-witness",
             "revoke",
             "quota",
             "token",

@@ -10,7 +10,7 @@ use vouchlog_merkle::{Hash, LeafIndex, leaf_hash};
 use vouchlog_note::{KeyName, SigningKey, VerifyingKey};
 use vouchlog_stream::{
     Admitted, Counted, Enrolment, Entry, GatewayState, LoggedAt, Operators, QuotaState, Run, SequenceNumber,
-    Statement, StatementEntry, StreamId, StreamOpening, StreamState, StreamStatus, Usage,
+    Statement, StatementEntry, StreamId, StreamOpening, StreamState, StreamStatus, Usage, WitnessKeys,
 };
 
 use crate::edge::Framed;
@@ -23,9 +23,10 @@ mod house;
 mod operator;
 mod quotas;
 mod registry;
+mod witness;
 
 pub(crate) use house::{House, HousePlace, HouseRun, OpenHouse};
-pub(crate) use operator::{note_error, retired_operator};
+pub(crate) use operator::{Parties, note_error, retired_operator};
 use quotas::{DraftedQuotas, amounts, opening_amounts};
 
 /// Who may open streams without having been enrolled, and with which key they are enrolled on the way.
@@ -58,6 +59,8 @@ pub(crate) struct Draft<'a> {
     quotas: DraftedQuotas,
     /// The operator's keys, once the batch changes them.
     operators: Option<Operators>,
+    /// The rotations of witnesses' keys, once the batch adds one.
+    witness_keys: Option<WitnessKeys>,
 }
 
 /// A finished draft.
@@ -70,6 +73,7 @@ pub(crate) struct Drafted {
     pub(crate) quotas: Vec<QuotaState>,
     pub(crate) usage: Vec<Usage>,
     pub(crate) operators: Option<Operators>,
+    pub(crate) witness_keys: Option<WitnessKeys>,
     /// Requests that were refused, by the quota they would have exceeded.
     pub(crate) over_quota: Vec<Counted>,
     pub(crate) now: LoggedAt,
@@ -99,6 +103,7 @@ impl<'a> Draft<'a> {
             enrolled: HashSet::new(),
             quotas: DraftedQuotas::default(),
             operators: None,
+            witness_keys: None,
         }
     }
 
@@ -112,6 +117,7 @@ impl<'a> Draft<'a> {
             usage: self.quotas.usage.into_values().collect(),
             over_quota: self.quotas.refused,
             operators: self.operators,
+            witness_keys: self.witness_keys,
             now: self.now,
         }
     }

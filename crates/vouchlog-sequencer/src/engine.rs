@@ -299,9 +299,9 @@ impl<S: Store> Appender for Engine<S> {
 
     #[tracing::instrument(name = "change_key", skip_all)]
     async fn change_key(&self, note: String) -> Result<LeafIndex> {
-        let prepared = prepare::change_operator(&self.inner.shared, note)?;
+        let prepared = prepare::change_key(&self.inner.shared, note)?;
         match self.settle(prepared).await? {
-            (Done::OperatorChanged(index), _) => Ok(index),
+            (Done::KeyChanged(index), _) => Ok(index),
             _ => Err(mixed_up()),
         }
     }

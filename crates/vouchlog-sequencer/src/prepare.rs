@@ -11,7 +11,7 @@ use vouchlog_stream::{
     StreamStatus, stream_origin,
 };
 
-use crate::draft::{Draft, note_error, opened_before, retired_operator};
+use crate::draft::{Draft, Parties, note_error, opened_before, retired_operator};
 use crate::queue::{Append, Done, HouseRoom, Request};
 use crate::state::Shared;
 
@@ -104,13 +104,13 @@ pub(crate) fn quota<S>(shared: &Shared<S>, note: String) -> Result<Request> {
     Ok(Request::SetQuota { note, quota: Box::new(quota), by })
 }
 
-/// A change of the operator's key, or its recovery key. The sequencer checks it again: another may be in the same batch.
-pub(crate) fn change_operator<S: Store>(shared: &Shared<S>, note: String) -> Result<Prepared> {
+/// A change of a key: the operator's, its recovery key, or a witness's. The sequencer checks it again: another may be in the same batch.
+pub(crate) fn change_key<S: Store>(shared: &Shared<S>, note: String) -> Result<Prepared> {
     let directory = shared.directory.read();
     let draft = Draft::new(&directory, None, 0, shared.time.now());
-    match draft.check_operator_change(&note, &shared.origin, &shared.log_keys)? {
+    match draft.check_key_change(&note, &Parties::of(shared))? {
         Some(done) => Ok(Prepared::Answered(done)),
-        None => Ok(Prepared::Queue(Request::ChangeOperator { note })),
+        None => Ok(Prepared::Queue(Request::ChangeKey { note })),
     }
 }
 

@@ -42,7 +42,7 @@ pub(crate) enum Request {
         quota: Box<Quota>,
         by: Box<VerifyingKey>,
     },
-    ChangeOperator {
+    ChangeKey {
         note: String,
     },
 }
@@ -69,7 +69,7 @@ impl Request {
             | Self::Enrol { .. }
             | Self::Revoke { .. }
             | Self::SetQuota { .. }
-            | Self::ChangeOperator { .. } => 1,
+            | Self::ChangeKey { .. } => 1,
         }
     }
 }
@@ -97,7 +97,7 @@ pub(crate) enum Done {
     Enrolled(LeafIndex),
     Revoked(LeafIndex),
     QuotaSet(LeafIndex),
-    OperatorChanged(LeafIndex),
+    KeyChanged(LeafIndex),
 }
 
 /// A committed batch, as far as receipts need it.

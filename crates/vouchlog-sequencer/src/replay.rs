@@ -7,7 +7,7 @@ use vouchlog_merkle::LeafIndex;
 use vouchlog_note::{CosignedCheckpoint, Origin, VerifyingKey};
 use vouchlog_stream::{
     Enrolment, Entry, GatewayState, Genesis, LoggedAt, Operators, Quota, QuotaScope, QuotaState, Revocation,
-    Revoked, StatementEntry, StreamId, StreamOpening, StreamState, StreamStatus, stream_origin,
+    Revoked, StatementEntry, StreamId, StreamOpening, StreamState, StreamStatus, WitnessKeys, stream_origin,
 };
 
 use crate::state::Directory;
@@ -17,6 +17,7 @@ pub(crate) struct Replay<'a> {
     origin: &'a Origin,
     key: &'a VerifyingKey,
     pub(crate) operators: Option<Operators>,
+    pub(crate) witness_keys: WitnessKeys,
     pub(crate) streams: BTreeMap<StreamId, StreamState>,
     /// The last entry that concerns each stream.
     last: HashMap<StreamId, u64>,
@@ -28,7 +29,8 @@ impl<'a> Replay<'a> {
     /// Begins with the log `origin`, whose genesis entry `key` signed.
     pub(crate) fn new(origin: &'a Origin, key: &'a VerifyingKey) -> Self {
         let (streams, last, gateways, quotas) = Default::default();
-        Self { origin, key, operators: None, streams, last, gateways, quotas }
+        let witness_keys = WitnessKeys::default();
+        Self { origin, key, operators: None, witness_keys, streams, last, gateways, quotas }
     }
 
     pub(crate) fn origin(&self) -> &'a Origin {
@@ -49,6 +51,10 @@ impl<'a> Replay<'a> {
             Entry::GatewayRevoked { note, .. } => self.revoked(LeafIndex::new(index), note),
             Entry::QuotaSet { note, .. } => self.quota(LeafIndex::new(index), note),
             Entry::OperatorChanged { note, .. } => self.operator_changed(LeafIndex::new(index), note),
+            Entry::WitnessRotated { note, .. } => {
+                let taken = self.witness_keys.take(LeafIndex::new(index), note);
+                taken.map(drop).map_err(|error| error.to_string())
+            }
             Entry::Statement(statement) => {
                 self.last.insert(statement.stream, index);
                 self.statement(statement)
@@ -125,6 +131,12 @@ impl<'a> Replay<'a> {
         let mut messages: Vec<String> = missing.chain(unknown).collect();
         messages.sort_unstable();
         messages
+    }
+
+    /// What differs between the rotations of witnesses' keys and those of a store, in words.
+    pub(crate) fn witness_difference(&self, directory: &Directory) -> Option<String> {
+        let same = self.witness_keys == directory.witness_keys;
+        (!same).then(|| "the state of the witnesses' keys does not match its entries".to_owned())
     }
 
     /// What differs between the operator's keys and those of a store, in words. A store that keeps none has those of genesis.

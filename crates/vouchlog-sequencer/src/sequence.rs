@@ -32,7 +32,7 @@ use vouchlog_storage::{Batch, CommitError, Growth, Store};
 use vouchlog_stream::{StreamId, StreamState};
 
 use crate::commit::Committer;
-use crate::draft::{Draft, Drafted, Enroller, House, HousePlace, HouseRun, OpenHouse};
+use crate::draft::{Draft, Drafted, Enroller, House, HousePlace, HouseRun, OpenHouse, Parties};
 use crate::edge::{Edge, Framed};
 use crate::evict::evictable;
 use crate::limits::{MAX_BATCH_REQUESTS, MAX_BATCH_STATEMENTS};
@@ -42,7 +42,7 @@ use crate::second_path::SecondPath;
 use crate::signer::{SignedHead, Signer};
 use crate::state::{
     Eviction, Shared, Tree, stored_gateway, stored_operators, stored_published, stored_quota, stored_signed,
-    stored_stream, stored_usage,
+    stored_stream, stored_usage, stored_witness_keys,
 };
 
 mod signing;
@@ -204,9 +204,7 @@ impl<S: Store> Sequencer<S> {
                 Request::SetQuota { note, quota, by } => {
                     draft.check_operator(&by).and_then(|()| draft.set_quota(note, &quota))
                 }
-                Request::ChangeOperator { note } => {
-                    draft.change_operator(note, &self.shared.origin, &self.shared.log_keys)
-                }
+                Request::ChangeKey { note } => draft.change_key(note, &Parties::of(&self.shared)),
                 Request::House { statements, leaves, room: _room } => {
                     if let Err(error) = draft.charge_house(&self.house, statements.len()) {
                         answers.push((caller, Err(error)));
@@ -271,6 +269,7 @@ impl<S: Store> Sequencer<S> {
         let states = states.chain(drafted.quotas.iter().map(stored_quota));
         let states = states.chain(drafted.usage.iter().map(stored_usage));
         let states = states.chain(drafted.operators.iter().map(stored_operators));
+        let states = states.chain(drafted.witness_keys.iter().map(stored_witness_keys));
         let states = states.chain(published.map(stored_published)).chain(evicted.states());
         let states = states.chain(self.tree.head.as_ref().map(stored_signed)).collect();
         let batch = Batch {
@@ -317,6 +316,9 @@ impl<S: Store> Sequencer<S> {
             drafted.quotas.into_iter().for_each(|quota| directory.quotas.put_quota(quota));
             drafted.usage.into_iter().for_each(|usage| directory.quotas.put_usage(usage));
             directory.operators = drafted.operators.or(directory.operators.take());
+            if let Some(keys) = drafted.witness_keys {
+                directory.witness_keys = keys;
+            }
             self.shared.metrics.quotas(directory.quotas.count(), &directory.quotas.highest(drafted.now));
         }
         self.shared.publisher.sequenced(head.clone(), edge.clone());

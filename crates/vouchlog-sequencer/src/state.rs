@@ -13,6 +13,7 @@ use vouchlog_runtime::Poison;
 use vouchlog_storage::{Index, StateKey};
 use vouchlog_stream::{
     GatewayState, LoggedAt, Operators, QuotaScope, QuotaState, StreamId, StreamState, StreamStatus, Usage,
+    WitnessKeys,
 };
 
 use crate::config::Options;
@@ -58,6 +59,8 @@ pub(crate) struct Directory {
     pub(crate) quotas: Quotas,
     /// The operator's keys; none before the genesis entry is read.
     pub(crate) operators: Option<Operators>,
+    /// The rotations of witnesses' keys that are entries.
+    pub(crate) witness_keys: WitnessKeys,
     /// The open streams of each gateway key that has any: opening one must not look at every stream there ever was.
     open: HashMap<VerifyingKey, BTreeSet<StreamId>>,
     /// Streams that can be evicted, those first that ended first, and the place each has there.
@@ -117,6 +120,7 @@ const EVICTED_BELOW: u8 = b'e';
 const QUOTA: u8 = b'q';
 const USAGE: u8 = b'u';
 const OPERATORS: u8 = b'o';
+const WITNESS_KEYS: u8 = b'w';
 
 impl Directory {
     /// Reads the states of a store that holds `size` entries; `None` when one is damaged.
@@ -134,6 +138,7 @@ impl Directory {
                 QUOTA => directory.quotas.put_quota(QuotaState::from_bytes(value)?),
                 USAGE => usage.push(Usage::from_bytes(value)?),
                 OPERATORS => directory.operators = Some(Operators::from_bytes(value)?),
+                WITNESS_KEYS => directory.witness_keys = WitnessKeys::from_bytes(value)?,
                 CHECKPOINT | SIGNED => {}
                 _ => return None,
             }
@@ -280,6 +285,11 @@ pub(crate) fn stored_quota(quota: &QuotaState) -> (StateKey, Bytes) {
 /// The operator's keys as the store keeps them, once they are more than genesis tells.
 pub(crate) fn stored_operators(operators: &Operators) -> (StateKey, Bytes) {
     (StateKey::new(vec![OPERATORS]), operators.to_bytes().into())
+}
+
+/// The rotations of witnesses' keys as the store keeps them, once there are any.
+pub(crate) fn stored_witness_keys(keys: &WitnessKeys) -> (StateKey, Bytes) {
+    (StateKey::new(vec![WITNESS_KEYS]), keys.to_bytes().into())
 }
 
 /// A gateway's usage as the store keeps it; that of a new day replaces it.

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! The note of an enrolment is drawn in `control/enrolment.rs`, those about the operator's key in
-//! `control/operator.rs`, that of a quota in `control/quota.rs`.
+//! `control/operator.rs`, that of a quota in `control/quota.rs`, that of a
+//! witness in `control/witness.rs`.
 
 use thiserror::Error;
 use vouchlog_note::{KeyError, NoteError, Origin, SignatureType, SigningKey, UnverifiedNote, VerifyingKey};
@@ -22,10 +23,12 @@ use crate::{LoggedAt, StreamId};
 mod enrolment;
 mod operator;
 mod quota;
+mod witness;
 
 pub use enrolment::{Enrolment, ReplacementCause, ReplacementReason, Replaces};
 pub use operator::{OperatorCause, OperatorChange, OperatorNote, RecoveryKey};
 pub use quota::{DailyLimits, Limit, Quota, QuotaScope};
+pub use witness::WitnessRotation;
 
 /// Why a control note was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

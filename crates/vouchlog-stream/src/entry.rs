@@ -23,6 +23,7 @@
 //!                     | 0x85 gateway revoked    signed note                                |
 //!                     | 0x88 quota set          signed note                                |
 //!                     | 0x89 operator changed   signed note                                |
+//!                     | 0x8a witness rotated    cosigned note                              |
 //!                     +--------------------------------------------------------------------+
 //! ```
 //!
@@ -40,6 +41,7 @@ const GATEWAY_ENROLLED: u8 = 0x84;
 const GATEWAY_REVOKED: u8 = 0x85;
 const QUOTA_SET: u8 = 0x88;
 const OPERATOR_CHANGED: u8 = 0x89;
+const WITNESS_ROTATED: u8 = 0x8a;
 
 /// Bytes before the body of a control entry: kind and time.
 const CONTROL_HEADER: usize = 1 + LoggedAt::BYTES;
@@ -151,6 +153,13 @@ pub enum Entry {
         /// An [`OperatorNote`](crate::OperatorNote).
         note: String,
     },
+    /// 0x8a: a witness has another key.
+    WitnessRotated {
+        /// When the log took it.
+        logged_at: LoggedAt,
+        /// A [`WitnessRotation`](crate::WitnessRotation) note.
+        note: String,
+    },
 }
 
 impl Entry {
@@ -165,7 +174,8 @@ impl Entry {
             | Self::GatewayEnrolled { logged_at, .. }
             | Self::GatewayRevoked { logged_at, .. }
             | Self::QuotaSet { logged_at, .. }
-            | Self::OperatorChanged { logged_at, .. } => *logged_at,
+            | Self::OperatorChanged { logged_at, .. }
+            | Self::WitnessRotated { logged_at, .. } => *logged_at,
         }
     }
 
@@ -181,6 +191,7 @@ impl Entry {
             Self::GatewayRevoked { .. } => "gateway-revoked",
             Self::QuotaSet { .. } => "quota-set",
             Self::OperatorChanged { .. } => "operator-changed",
+            Self::WitnessRotated { .. } => "witness-rotated",
         }
     }
 
@@ -196,6 +207,7 @@ impl Entry {
             Self::GatewayRevoked { note, .. } => (GATEWAY_REVOKED, None, note),
             Self::QuotaSet { note, .. } => (QUOTA_SET, None, note),
             Self::OperatorChanged { note, .. } => (OPERATOR_CHANGED, None, note),
+            Self::WitnessRotated { note, .. } => (WITNESS_ROTATED, None, note),
         };
         let mut out = Vec::with_capacity(CONTROL_HEADER + StreamId::BYTES + note.len());
         out.push(kind);
@@ -227,6 +239,7 @@ impl Entry {
             GATEWAY_REVOKED => Ok(Self::GatewayRevoked { logged_at, note: note(body)? }),
             QUOTA_SET => Ok(Self::QuotaSet { logged_at, note: note(body)? }),
             OPERATOR_CHANGED => Ok(Self::OperatorChanged { logged_at, note: note(body)? }),
+            WITNESS_ROTATED => Ok(Self::WitnessRotated { logged_at, note: note(body)? }),
             STREAM_HEAD | STREAM_CLOSED => {
                 let (stream, rest) = body.split_at_checked(StreamId::BYTES).ok_or(truncated)?;
                 let stream = StreamId::from_field(&part(stream, 0));

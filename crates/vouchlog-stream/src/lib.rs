@@ -39,11 +39,12 @@ mod registry;
 mod state;
 mod statement;
 mod usage;
+mod witness_keys;
 
 pub use control::{
     DailyLimits, Enrolment, Genesis, Limit, OperatorCause, OperatorChange, OperatorNote, Previous, Quota,
     QuotaScope, RecoveryKey, ReplacementCause, ReplacementReason, Replaces, Revocation, StreamOpening,
-    TextError,
+    TextError, WitnessRotation,
 };
 pub use entry::{Entry, StatementEntry};
 pub use error::{EntryError, StreamError};
@@ -55,3 +56,4 @@ pub use registry::{GatewayState, Revoked};
 pub use state::{Admitted, Fork, Run, StreamState, StreamStatus};
 pub use statement::{Digest, Evidence, Statement, StatementKind, stream_origin};
 pub use usage::{Amounts, Bounds, Counted, Day, QuotaState, Usage};
+pub use witness_keys::{LoggedRotation, WitnessKeyError, WitnessKeys};

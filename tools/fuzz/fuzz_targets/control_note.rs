@@ -9,8 +9,8 @@ use libfuzzer_sys::fuzz_target;
 use vouchlog_fuzz::{ORIGIN, damage, key, origin};
 use vouchlog_note::{SignatureType, SigningKey, UnverifiedNote};
 use vouchlog_stream::{
-    Enrolment, Genesis, LoggedAt, Previous, ReplacementCause, ReplacementReason, Replaces, Revocation,
-    StreamId, StreamOpening,
+    Enrolment, Genesis, LoggedAt, OperatorCause, OperatorChange, OperatorNote, Operators, Previous, RecoveryKey,
+    ReplacementCause, ReplacementReason, Replaces, Revocation, StreamId, StreamOpening, WitnessKeys,
 };
 
 static SIGNER: LazyLock<SigningKey> = LazyLock::new(|| key(ORIGIN, SignatureType::Ed25519, 1));
@@ -19,13 +19,16 @@ static SIGNER: LazyLock<SigningKey> = LazyLock::new(|| key(ORIGIN, SignatureType
 static OLD: LazyLock<SigningKey> = LazyLock::new(|| key("gateway.example", SignatureType::Ed25519, 3));
 static NEW: LazyLock<SigningKey> = LazyLock::new(|| key("gateway.example", SignatureType::Ed25519, 4));
 
+/// The operator's next key.
+static NEXT: LazyLock<SigningKey> = LazyLock::new(|| key(ORIGIN, SignatureType::Ed25519, 5));
+
 fn replacing(reason: ReplacementReason) -> Enrolment {
     let replaces = Some(Replaces { key: OLD.verifying_key().clone(), reason });
     Enrolment { replaces, ..Enrolment::first(origin(), NEW.verifying_key().clone()) }
 }
 
 /// One right text of each kind.
-static TEXTS: LazyLock<[String; 6]> = LazyLock::new(|| {
+static TEXTS: LazyLock<[String; 8]> = LazyLock::new(|| {
     let signer = SIGNER.verifying_key();
     let stream = key("gateway.example", SignatureType::CosignatureEd25519, 2).verifying_key().clone();
     let previous = Some(Previous { stream: StreamId::new(7).expect("small"), size: 41 });
@@ -36,6 +39,14 @@ static TEXTS: LazyLock<[String; 6]> = LazyLock::new(|| {
         effective: LoggedAt::from_millis(1_767_225_600_000).expect("a time of this century"),
         reason: "the key was stolen".to_owned(),
     };
+    let rotation = OperatorChange {
+        log: origin(),
+        operator: NEXT.verifying_key().clone(),
+        replaces: signer.clone(),
+        cause: OperatorCause::Rotation,
+        words: "yearly".to_owned(),
+    };
+    let recovery = RecoveryKey { log: origin(), recovery: NEW.verifying_key().clone(), replaces: None };
     [
         Genesis { origin: origin(), operator: signer.clone() }.sign(&SIGNER),
         opening.sign(&SIGNER),
@@ -47,6 +58,8 @@ static TEXTS: LazyLock<[String; 6]> = LazyLock::new(|| {
             words: "in a taxi".to_owned(),
         })
         .sign(&SIGNER),
+        rotation.sign(&SIGNER, &NEXT),
+        recovery.sign(&SIGNER, &NEW, None),
     ]
     .map(|note| {
         let note = UnverifiedNote::parse(note.expect("it signs").as_bytes()).expect("just written");
@@ -91,6 +104,16 @@ fn read(note: &str) {
         }
         Err(_) => {}
     }
+    match Operators::new(signer.clone()).open(note, &origin()) {
+        Ok(OperatorNote::Change(change)) => {
+            let tidy = change.sign(&SIGNER, &NEXT).expect("nobody else can have signed it");
+            let again = Operators::new(signer.clone()).open(&tidy, &origin());
+            assert!(matches!(again, Ok(OperatorNote::Change(again)) if again.operator == change.operator));
+        }
+        Ok(OperatorNote::Recovery(named)) => assert!(has_text(note, named.sign(&SIGNER, &NEW, None))),
+        Err(_) => {}
+    }
+    let _ = WitnessKeys::default().open(note);
     if let Ok(revocation) = Revocation::open(note, &origin(), signer) {
         // Signing tidies the reason; whatever it makes must read, and stay, the same.
         let tidy = revocation.sign(&SIGNER).expect("it was signed before");
@@ -105,11 +128,11 @@ fuzz_target!(|input: &[u8]| {
         read(note);
     }
     let Some((&which, change)) = input.split_first() else { return };
-    let Ok(text) = String::from_utf8(damage(TEXTS[usize::from(which % 6)].as_bytes(), change)) else {
+    let Ok(text) = String::from_utf8(damage(TEXTS[usize::from(which % 8)].as_bytes(), change)) else {
         return;
     };
-    // Signed by the one key that most notes need, and by the three of a rotation.
-    for signers in [&[&*SIGNER][..], &[&*OLD, &*NEW, &*SIGNER]] {
+    // Signed by the one key that most notes need, and by those of a rotation.
+    for signers in [&[&*SIGNER][..], &[&*OLD, &*NEW, &*SIGNER], &[&*SIGNER, &*NEXT]] {
         let lines: Result<Vec<_>, _> = signers.iter().map(|key| key.sign_note(&text)).collect();
         // A note too long or too odd to assemble is not one to read.
         if let Ok(lines) = lines

@@ -221,7 +221,8 @@ impl Scan<'_> {
                 }
                 Ok(())
             }
-            Ok(Entry::GatewayRevoked { .. } | Entry::QuotaSet { .. }) | Err(_) => Ok(()),
+            Ok(Entry::GatewayRevoked { .. } | Entry::QuotaSet { .. } | Entry::WitnessRotated { .. })
+            | Err(_) => Ok(()),
         }
     }
 

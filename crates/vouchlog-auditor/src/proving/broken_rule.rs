@@ -17,6 +17,7 @@ use crate::rules::open_genesis;
 mod operator;
 mod registry;
 mod streams;
+mod witness;
 
 /// Entries that were proven to be in the log, and the finding they may show.
 pub(super) struct BrokenRule<'a> {
@@ -47,6 +48,7 @@ impl BrokenRule<'_> {
             FindingKind::BadEnrolment => self.bad_enrolment(index, &entry, &operators),
             FindingKind::SecondKeyForAName => self.second_key(index, &entry, &operators),
             FindingKind::BadOperatorChange => self.bad_operator_change(index, &entry, &operators),
+            FindingKind::BadWitnessRotation => self.bad_witness_rotation(index, &entry),
             FindingKind::RetiredOperatorKey => self.retired_operator_key(index, &entry, &operators),
             FindingKind::UnknownGateway => self.unknown_gateway(index, &entry, &operators),
             FindingKind::RevokedKeyUsed => self.revoked_key_used(index, &entry, &operators),

@@ -55,6 +55,7 @@ impl AuditReport {
         self.write_checked(page)?;
         self.write_streams(page)?;
         self.write_quotas(page)?;
+        self.write_keys(page)?;
         writeln!(page, "</body></html>")
     }
 
@@ -135,6 +136,21 @@ impl AuditReport {
             )?;
         }
         writeln!(page, "</table>")
+    }
+
+    /// Changes of the operator's key and rotations of witnesses' keys: facts.
+    fn write_keys(&self, page: &mut String) -> fmt::Result {
+        let operators = self.operators.iter().skip(1).map(ToString::to_string);
+        let facts: Vec<String> =
+            operators.chain(self.witness_rotations.iter().map(ToString::to_string)).collect();
+        if facts.is_empty() {
+            return Ok(());
+        }
+        writeln!(page, "<h2>Keys that changed</h2><ul>")?;
+        for fact in &facts {
+            writeln!(page, "<li>{}</li>", Escaped(fact))?;
+        }
+        writeln!(page, "</ul>")
     }
 }
 

@@ -15,7 +15,7 @@ use vouchlog_note::{
 use vouchlog_stream::{
     DailyLimits, Digest, Enrolment, Entry, Evidence, Genesis, Limit, LoggedAt, OperatorCause, OperatorChange,
     Previous, Quota, QuotaScope, ReplacementReason, Replaces, Revocation, SequenceNumber, Statement,
-    StatementEntry, StatementKind, StreamId, StreamOpening, stream_origin,
+    StatementEntry, StatementKind, StreamId, StreamOpening, WitnessRotation, stream_origin,
 };
 
 /// The origin of test logs.
@@ -305,6 +305,13 @@ impl Builder {
         let note = rotation.sign(&self.operator, &new).unwrap();
         self.operator = new;
         self.push(&Entry::OperatorChanged { logged_at: self.time(), note })
+    }
+
+    /// The first witness rotates its key of one number to that of another.
+    pub(crate) fn rotate_witness(&mut self, old: u8, new: u8) -> u64 {
+        let key = |seed: u8| key("witness-1.example.com", SignatureType::CosignatureEd25519, 200 + seed);
+        let note = WitnessRotation::sign(&key(old), &key(new), BEGIN / 1000).unwrap();
+        self.push(&Entry::WitnessRotated { logged_at: self.time(), note })
     }
 
     /// The operator bounds what all gateways may log in a day.

@@ -43,6 +43,8 @@ fn small_log() -> Vec<Vec<u8>> {
     let (cause, words) = (ReplacementCause::Lost, "in a taxi".to_owned());
     log.enrol_key(&third, Some((&second, ReplacementReason::Operator { cause, words })));
     log.rotate_operator(4);
+    log.rotate_witness(1, 50);
+    log.rotate_witness(50, 51);
     log.revoke(11);
     log.enrol(60);
     log.entries

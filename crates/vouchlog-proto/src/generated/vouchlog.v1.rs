@@ -508,7 +508,7 @@ impl ::prost::Name for SetQuotaResponse {
 /// Asks to change a key.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ChangeKeyRequest {
-    /// Signed note, first line `vouchlog/v1 operator` or `vouchlog/v1 recovery`.
+    /// Signed note, first line `vouchlog/v1 operator`, `vouchlog/v1 recovery` or `vouchlog/v1 witness`.
     #[prost(string, tag = "1")]
     pub note: ::prost::alloc::string::String,
 }
@@ -862,7 +862,8 @@ pub mod gateway_client {
                 .insert(GrpcMethod::new("vouchlog.v1.Gateway", "SetQuota"));
             self.inner.unary(req, path, codec).await
         }
-        /// Changes the operator's key, or names the key that recovers it. The note carries the signatures that this takes.
+        /// Changes the operator's key, names the key that recovers it, or logs that a witness rotated its key. The note carries the signatures that
+        /// this takes.
         pub async fn change_key(
             &mut self,
             request: impl tonic::IntoRequest<super::ChangeKeyRequest>,
@@ -965,7 +966,8 @@ pub mod gateway_server {
             tonic::Response<super::SetQuotaResponse>,
             tonic::Status,
         >;
-        /// Changes the operator's key, or names the key that recovers it. The note carries the signatures that this takes.
+        /// Changes the operator's key, names the key that recovers it, or logs that a witness rotated its key. The note carries the signatures that
+        /// this takes.
         async fn change_key(
             &self,
             request: tonic::Request<super::ChangeKeyRequest>,

@@ -2,33 +2,57 @@
 
 use vouchlog_api::{Error, ErrorKind, Result};
 use vouchlog_merkle::LeafIndex;
-use vouchlog_note::{KeyName, Origin, VerifyingKey};
-use vouchlog_stream::{Entry, OperatorError, OperatorNote, Operators, TextError};
+use vouchlog_note::{KeyName, Origin, Policy, VerifyingKey};
+use vouchlog_stream::{Entry, OperatorError, OperatorNote, Operators, TextError, WitnessRotation};
 
 use super::{Draft, Enroller};
 use crate::queue::Done;
+use crate::state::Shared;
+
+/// Who the log is, and whose cosignatures it asks for.
+pub(crate) struct Parties<'a> {
+    pub(crate) log: &'a Origin,
+    pub(crate) log_keys: &'a [VerifyingKey],
+    pub(crate) policy: Option<&'a Policy>,
+}
+
+impl<'a> Parties<'a> {
+    pub(crate) fn of<S>(shared: &'a Shared<S>) -> Self {
+        Self { log: &shared.origin, log_keys: &shared.log_keys, policy: shared.policy.as_ref() }
+    }
+}
+
+fn is_witness_rotation(note: &str) -> bool {
+    note.lines().next() == Some(WitnessRotation::TITLE)
+}
 
 impl Draft<'_> {
-    /// Takes up a change of the operator's key or its recovery key. The one that made the last change again changes nothing.
-    pub(crate) fn change_operator(
-        &mut self,
-        note: String,
-        log: &Origin,
-        log_keys: &[VerifyingKey],
-    ) -> Result<Done> {
-        if let Some(done) = self.check_operator_change(&note, log, log_keys)? {
+    /// Takes up a change of the operator's key, of its recovery key or of a witness's. One that the log has changes nothing.
+    pub(crate) fn change_key(&mut self, note: String, parties: &Parties<'_>) -> Result<Done> {
+        if let Some(done) = self.check_key_change(&note, parties)? {
             return Ok(done);
         }
-        let mut operators = self.operators()?.clone();
         let index = self.next();
-        operators.take(index, &note, log).map_err(refused)?;
+        if is_witness_rotation(&note) {
+            return self.rotate_witness(note, index);
+        }
+        let mut operators = self.operators()?.clone();
+        operators.take(index, &note, parties.log).map_err(refused)?;
         self.push(&Entry::OperatorChanged { logged_at: self.now, note });
         self.operators = Some(operators);
-        Ok(Done::OperatorChanged(index))
+        Ok(Done::KeyChanged(index))
     }
 
     /// Whether a change may come next. The answer is there already if the log has it.
-    pub(crate) fn check_operator_change(
+    pub(crate) fn check_key_change(&self, note: &str, parties: &Parties<'_>) -> Result<Option<Done>> {
+        if is_witness_rotation(note) {
+            self.check_witness_rotation(note, parties.policy)
+        } else {
+            self.check_operator_change(note, parties.log, parties.log_keys)
+        }
+    }
+
+    fn check_operator_change(
         &self,
         note: &str,
         log: &Origin,
@@ -38,7 +62,7 @@ impl Draft<'_> {
         let opened = match operators.open(note, log) {
             Ok(opened) => opened,
             Err(error) => match operators.applied(note, log) {
-                Some(index) => return Ok(Some(Done::OperatorChanged(index))),
+                Some(index) => return Ok(Some(Done::KeyChanged(index))),
                 None => return Err(refused(error)),
             },
         };

@@ -293,6 +293,7 @@ impl<'a, S: Store> Check<'a, S> {
         }
         let rest = self.replay.quota_differences(&directory).into_iter();
         let rest = rest.chain(self.replay.operator_difference(&directory));
+        let rest = rest.chain(self.replay.witness_difference(&directory));
         for message in self.replay.gateway_differences(&directory).into_iter().chain(rest) {
             self.find(FindingCode::State, None, message);
         }

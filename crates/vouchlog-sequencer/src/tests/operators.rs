@@ -1,20 +1,20 @@
-//! The operator's key changes while the log runs: what each key may do before and after, over restarts and crashes, and in one batch.
+//! The operator's key, and those of witnesses, change while the log runs: what each key may do before and after, over restarts and crashes, and in one batch.
 
 use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 use vouchlog_api::{Appender, ErrorKind};
 use vouchlog_merkle::LeafIndex;
-use vouchlog_note::{Origin, SignatureType, SigningKey, VerifyingKey};
+use vouchlog_note::{Origin, Policy, SignatureType, SigningKey, VerifyingKey};
 use vouchlog_storage::{Fault, FaultPlan, MemoryStore, Store as _};
 use vouchlog_stream::{
     DailyLimits, Enrolment, Limit, LoggedAt, OperatorCause, OperatorChange, Quota, QuotaScope, RecoveryKey,
-    Revocation,
+    Revocation, WitnessRotation,
 };
 
 use crate::rebuild::Rebuilder;
 use crate::testing::{ORIGIN, TestClock, TestGateway, config, key, statements};
-use crate::{Config, Engine, EngineError, Options, fsck};
+use crate::{Config, Engine, EngineError, Options, Witnesses, fsck};
 
 const T: u64 = 1_767_225_600;
 
@@ -264,4 +264,59 @@ async fn a_key_serves_one_role() {
         assert_eq!(log.enrol(note).await.unwrap_err().kind, ErrorKind::InvalidArgument);
     }
     check(&log, &store).await;
+}
+
+fn witness(seed: u8) -> SigningKey {
+    key("witness.example.com/w1", SignatureType::CosignatureEd25519, seed)
+}
+
+fn witness_rotation(old: u8, new: u8) -> String {
+    WitnessRotation::sign(&witness(old), &witness(new), T).unwrap()
+}
+
+/// A log holds the rotations of its own witnesses' keys, each once, over a restart and a rebuild.
+#[tokio::test]
+async fn a_witness_of_the_policy_rotates_its_key_once() {
+    let (store, clock) = (Arc::new(MemoryStore::new()), TestClock::default());
+    let policy = format!("witness w1 {}\nquorum none\n", witness(50).verifying_key());
+    let policy = Policy::parse(policy.as_bytes()).unwrap();
+    let open = |store: &Arc<MemoryStore>| {
+        let witnesses = Witnesses::new(policy.clone(), Vec::new());
+        open_with(store, &clock, |config| config.witnesses = Some(witnesses)).unwrap()
+    };
+    let log = open(&store);
+    let strangers = log.change_key(witness_rotation(60, 61)).await.unwrap_err();
+    assert_eq!(strangers.kind, ErrorKind::InvalidArgument, "{strangers}");
+    let (one, other) =
+        tokio::join!(log.change_key(witness_rotation(50, 51)), log.change_key(witness_rotation(50, 59)));
+    assert!(one.is_ok() != other.is_ok(), "one of two rotations counts");
+    let (index, new) = one.map_or_else(|_| (other.unwrap(), 59), |index| (index, 51));
+    assert_eq!(log.change_key(witness_rotation(50, new)).await.unwrap(), index, "the same again");
+    let third = log.change_key(witness_rotation(new, 52)).await.unwrap();
+    let again = async |log: &Log| {
+        for (old, new, kind) in
+            [(50, 58, ErrorKind::FailedPrecondition), (52, 50, ErrorKind::InvalidArgument)]
+        {
+            let error = log.change_key(witness_rotation(old, new)).await.unwrap_err();
+            assert_eq!(error.kind, kind, "{error}");
+        }
+        assert_eq!(log.change_key(witness_rotation(new, 52)).await.unwrap(), third);
+    };
+    again(&log).await;
+    check(&log, &store).await;
+    drop(log);
+    let store = Arc::new(store.reopen());
+    let log = open(&store);
+    again(&log).await;
+    check(&log, &store).await;
+    drop(log);
+    let loaded = store.reopen().load().unwrap().unwrap();
+    let (rebuilt, origin) = (Arc::new(MemoryStore::new()), origin());
+    let log_key = key(ORIGIN, SignatureType::Ed25519, 1);
+    let mut rebuilder = Rebuilder::new(&*rebuilt, &origin, log_key.verifying_key());
+    loaded.tail.iter().for_each(|piece| rebuilder.push(piece).unwrap());
+    rebuilder.finish(loaded.head, &[]).unwrap();
+    let log = open(&rebuilt);
+    again(&log).await;
+    check(&log, &rebuilt).await;
 }

@@ -99,7 +99,8 @@ impl EntryJson {
                 | Entry::GatewayEnrolled { note, .. }
                 | Entry::GatewayRevoked { note, .. }
                 | Entry::QuotaSet { note, .. }
-                | Entry::OperatorChanged { note, .. },
+                | Entry::OperatorChanged { note, .. }
+                | Entry::WitnessRotated { note, .. },
             ) => json.note = Some(note),
             Err(_) => {}
         }

@@ -272,9 +272,10 @@ pub(super) async fn quotas(
     Ok(Json(Noted { index: index.get() }))
 }
 
-/// Changes the operator's key, or names the key that recovers it.
+/// Changes the operator's key, names the key that recovers it, or logs that a witness rotated its key.
 ///
-/// The body is a signed note whose first line is `vouchlog/v1 operator` or `vouchlog/v1 recovery`. Its signatures are all the authority it takes.
+/// The body is a signed note whose first line is `vouchlog/v1 operator`, `vouchlog/v1 recovery` or `vouchlog/v1 witness`. Its signatures are all the
+/// authority it takes.
 #[utoipa::path(
     post, path = "/v1/keys", tag = "submit", request_body(content = String, content_type = "text/plain"),
     responses((status = 200, description = "The change is in force.", body = Noted), WriteProblems)

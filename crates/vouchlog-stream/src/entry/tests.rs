@@ -10,7 +10,7 @@ use crate::limits::{MAX_REASON_BYTES, MAX_STREAM_SIZE};
 use crate::{
     DailyLimits, Digest, Enrolment, Evidence, Genesis, Limit, OperatorCause, OperatorChange, Operators,
     Previous, Quota, QuotaScope, RecoveryKey, ReplacementCause, ReplacementReason, Replaces, Revocation,
-    StatementKind, StreamOpening, TextError,
+    StatementKind, StreamOpening, TextError, WitnessRotation,
 };
 
 const VECTORS: &str = include_str!("../../../../tests/vectors/entries/entries.json");
@@ -152,6 +152,10 @@ fn meaning(name: &str, bytes: &[u8]) -> Entry {
             let note = naming.sign(&key("operator"), &key("recovery"), None).unwrap();
             Entry::OperatorChanged { logged_at: at(T + 90_007), note }
         }
+        "witness-rotated" => {
+            let note = WitnessRotation::sign(&key("witness"), &key("witness-next"), T / 1_000 + 90).unwrap();
+            Entry::WitnessRotated { logged_at: at(T + 90_008), note }
+        }
         "largest-numbers" => Entry::Statement(StatementEntry {
             logged_at: LoggedAt::MAX,
             stream: StreamId::MAX,
@@ -197,7 +201,7 @@ fn statement(kind: StatementKind) -> StatementEntry {
 #[test]
 fn golden_entries_mean_what_they_mean() {
     let golden = golden();
-    assert_eq!(golden.len(), StatementKind::ALL.len() + 13);
+    assert_eq!(golden.len(), StatementKind::ALL.len() + 14);
     for (name, bytes, leaf) in golden {
         let entry = Entry::decode(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(entry, meaning(&name, &bytes), "{name}");
@@ -273,6 +277,7 @@ fn open_note(entry: &Entry) -> Result<(), String> {
         Entry::OperatorChanged { note, .. } => {
             Operators::new(operator).open(note, &origin()).map(drop).map_err(|error| error.to_string())
         }
+        Entry::WitnessRotated { note, .. } => WitnessRotation::open(note).map(drop).map_err(text),
         Entry::StreamHead { stream, note, .. } | Entry::StreamClosed { stream, note, .. } => {
             let origin = Origin::new(&crate::stream_origin(origin().as_str(), *stream)).unwrap();
             let opened = CosignedCheckpoint::open(note.as_bytes(), &origin, key("stream").verifying_key());
@@ -297,7 +302,7 @@ fn bytes_that_are_no_entry_are_refused() {
         assert_eq!(Entry::decode(&bytes), Err(EntryError::Kind(kind)));
     }
     let control = |kind: u8, body: &[u8]| Entry::decode(&[&[kind][..], &[0; 6], body].concat());
-    for kind in [0x86, 0x87].into_iter().chain(0x8a..=0xff) {
+    for kind in [0x86, 0x87].into_iter().chain(0x8b..=0xff) {
         assert_eq!(control(kind, b"text\n\nsignature\n"), Err(EntryError::Kind(kind)));
     }
     for bit in (0..32).filter(|bit| Evidence::DEFINED & 1 << bit == 0) {

@@ -67,16 +67,18 @@ impl BrokenRule<'_> {
     pub(super) fn bad_operator_change(&self, index: u64, entry: &Entry, operators: &Operators) -> bool {
         let Entry::OperatorChanged { note, .. } = entry else { return false };
         let log = &self.log.origin;
-        match operators.open(note, log) {
-            Ok(_) => false,
-            _ if self.has_all(0, index) => true,
+        let Err(error) = operators.open(note, log) else { return false };
+        if self.has_all(0, index) {
+            return true;
+        }
+        match error {
             // What the note itself shows needs no other entry.
-            Err(OperatorError::Text(TextError::Note(_))) => !OperatorNote::is_signed_by_named(note, log),
-            Err(OperatorError::Text(_) | OperatorError::UsedBefore(_)) => true,
-            Err(OperatorError::NotInForce { .. }) => {
+            OperatorError::Text(TextError::Note(_)) => !OperatorNote::is_signed_by_named(note, log),
+            OperatorError::Text(_) | OperatorError::UsedBefore(_) => true,
+            OperatorError::NotInForce { .. } => {
                 OperatorNote::replaced(note, log).is_some_and(|key| operators.retired_by(&key).is_some())
             }
-            Err(_) => false,
+            _ => false,
         }
     }
 }

@@ -216,6 +216,7 @@ mod tests {
             streams: Vec::new(),
             quotas: Vec::new(),
             operators: Vec::new(),
+            witness_rotations: Vec::new(),
         }
     }
 
