@@ -178,14 +178,17 @@ async fn a_stolen_log_key_ends_a_log_and_another_continues_it() {
     let thief = Copy::of(folder.join("thief"), &server.url, size, &[entry.encode()]).await;
     let (status, said) = thief.offer(&witness, size).await;
     assert_eq!(status, 410, "{said}");
-    let refusals = folder.join("w1/refusals").join(sha256(ORIGIN.as_bytes()).to_string());
-    let kept: Vec<_> = std::fs::read_dir(refusals).unwrap().map(|file| file.unwrap().file_name()).collect();
-    assert!(kept.iter().any(|name| name.to_string_lossy().starts_with("after-retirement-")), "{kept:?}");
 
     a_verifier_refuses_the_thiefs_proof(folder, &thief, (&old, &end)).await;
     the_auditor_reports_the_thief(folder, (&server, &thief), (&old, &end, &policy));
     the_thief_names_no_successor(folder, (&server, size), (&old, &next), (&end, &policy)).await;
     the_new_log_continues(folder, (&server, &thief), &next, &end).await;
+
+    // The witness keeps a refusal after it has answered, so it is certain to be there once the witness has stopped.
+    assert_eq!(witness.terminate(), 0);
+    let refusals = folder.join("w1/refusals").join(sha256(ORIGIN.as_bytes()).to_string());
+    let kept: Vec<_> = std::fs::read_dir(refusals).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert!(kept.iter().any(|name| name.to_string_lossy().starts_with("after-retirement-")), "{kept:?}");
 }
 
 fn the_auditor_reports_the_thief(

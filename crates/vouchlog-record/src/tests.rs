@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use vouchlog_stream::StatementKind;
 
 use crate::error::RecordError;
+use crate::facets::Facet;
 use crate::field::Field;
 use crate::parties::InitiatorKind;
 use crate::record::Record;

@@ -30,6 +30,8 @@ function isBadGenesis(set, { index, entry }) {
     return entry?.kind === "genesis" && set.genesis !== null;
 }
 const CHECKS = {
+    "entry-after-retirement": (set, { index }) => set.before(index).some(({ retires }) => retires),
+    "bad-succession": (_, { index, entry, retires, continues }) => (entry?.kind === "log-retired" && !retires) || (entry?.kind === "log-continued" && (index !== 1n || !continues)),
     "time-going-back": timeGoesBack,
     "bad-enrolment": isBadEnrolment,
     "second-key-for-a-name": isSecondKey,

@@ -1,5 +1,7 @@
 import type { Crypto } from "./crypto.js";
-import { type VerifyingKey } from "./key.js";
+import { type KeyType, type VerifyingKey } from "./key.js";
+/** Longest reason in a note, in bytes. */
+export declare const MAX_REASON_BYTES = 512;
 /** Entry 0: the log's name and who may enrol gateways. */
 export interface Genesis {
     readonly origin: string;
@@ -40,6 +42,17 @@ export interface Quota {
         readonly bytes: string;
         readonly streams: string;
     };
+}
+/** The lines of a control note, read one expected word after the other. */
+export declare class Lines {
+    private readonly lines;
+    constructor(text: string, title: string);
+    value(word: string): string;
+    log(origin: string): void;
+    vkey(word: string, type: KeyType): VerifyingKey;
+    time(word: string): number;
+    get isAtEnd(): boolean;
+    end(): void;
 }
 /** Reads a genesis note signed by one of the log's keys. */
 export declare function openGenesis(note: string, logKeys: readonly VerifyingKey[], crypto: Crypto): Promise<Genesis>;

@@ -3,11 +3,11 @@ import { MAX_CONTROL_NOTE_BYTES } from "./entry.js";
 import { orNull, recast, recastAsync, refuse } from "./errors.js";
 import { checkKeyName, checkOrigin, parseVkey, sameKey } from "./key.js";
 import { parseNoteText, verifyNote } from "./note.js";
-const MAX_REASON_BYTES = 512;
+export const MAX_REASON_BYTES = 512;
 const MAX_TIME = 2n ** 48n - 1n;
 const MAX_STREAM = 2n ** 40n - 1n;
 const MAX_STREAM_SIZE = 2n ** 48n;
-class Lines {
+export class Lines {
     lines;
     constructor(text, title) {
         this.lines = text.slice(0, -1).split("\n");

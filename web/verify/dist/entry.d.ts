@@ -1,12 +1,14 @@
 import { type Hash } from "./merkle.js";
 /** Longest note in a control entry, in bytes. */
 export declare const MAX_CONTROL_NOTE_BYTES: number;
+/** Longest note of a log that continues another, in bytes: it holds a proof file. */
+export declare const MAX_CONTINUATION_BYTES: number;
 /** What a statement is about. */
-export type StatementKind = "intent" | "interaction" | "session-seal" | "configuration" | "credential-event" | "disclosure" | "erasure" | "declared-loss" | "finding" | "heartbeat" | "opaque";
+export type StatementKind = "intent" | "interaction" | "session-seal" | "configuration" | "credential-event" | "disclosure" | "erasure" | "declared-loss" | "finding" | "heartbeat" | "hold" | "opaque";
 /** Whether the first byte of an entry is that of a statement of a known kind. */
 export declare function isStatementByte(byte: number): boolean;
 /** Control entries whose body is a signed note. */
-export type NoteKind = "genesis" | "stream-opened" | "gateway-enrolled" | "gateway-revoked" | "quota-set";
+export type NoteKind = "genesis" | "stream-opened" | "gateway-enrolled" | "gateway-revoked" | "quota-set" | "log-retired" | "log-continued";
 /** A statement as the log took it. */
 export interface StatementEntry {
     readonly kind: StatementKind;

@@ -3,15 +3,18 @@ import { refuse, VerifyError } from "./errors.js";
 import { leafHash } from "./merkle.js";
 import { MAX_ENTRY_BYTES } from "./tile.js";
 export const MAX_CONTROL_NOTE_BYTES = 16 * 1024;
+export const MAX_CONTINUATION_BYTES = 60 * 1024;
 const STATEMENT_KINDS = {
     0x01: "intent", 0x02: "interaction", 0x03: "session-seal", 0x04: "configuration", 0x05: "credential-event",
-    0x06: "disclosure", 0x07: "erasure", 0x08: "declared-loss", 0x09: "finding", 0x0a: "heartbeat", 0x0f: "opaque",
+    0x06: "disclosure", 0x07: "erasure", 0x08: "declared-loss", 0x09: "finding", 0x0a: "heartbeat", 0x0b: "hold",
+    0x0f: "opaque",
 };
 export function isStatementByte(byte) {
-    return (byte >= 0x01 && byte <= 0x0a) || byte === 0x0f;
+    return (byte >= 0x01 && byte <= 0x0b) || byte === 0x0f;
 }
 const NOTE_KINDS = {
     0x80: "genesis", 0x81: "stream-opened", 0x84: "gateway-enrolled", 0x85: "gateway-revoked", 0x88: "quota-set",
+    0x8b: "log-retired", 0x8c: "log-continued",
 };
 const HEAD_KINDS = { 0x82: "stream-head", 0x83: "stream-closed" };
 const EVIDENCE_BITS = 0x0fd1ffff;
@@ -48,11 +51,11 @@ export function decodeEntry(bytes) {
         refuse("entry", `the entry is of the unknown kind 0x${kind.toString(16)}`);
     const loggedAt = readUint(bytes, 1, 6);
     if (name !== "stream-head" && name !== "stream-closed") {
-        return { kind: name, isStatement: false, loggedAt, note: noteOf(bytes.subarray(7)) };
+        return { kind: name, isStatement: false, loggedAt, note: noteOf(bytes.subarray(7), name) };
     }
     if (bytes.length < 12)
         refuse("entry", "the entry is truncated");
-    return { kind: name, isStatement: false, loggedAt, stream: readUint(bytes, 7, 5), note: noteOf(bytes.subarray(12)) };
+    return { kind: name, isStatement: false, loggedAt, stream: readUint(bytes, 7, 5), note: noteOf(bytes.subarray(12), name) };
 }
 export function isOfUnknownControlKind(bytes) {
     const kind = bytes[0];
@@ -91,9 +94,10 @@ function decodeStatement(byte, bytes) {
         digest: encodeHex(bytes.subarray(22)),
     };
 }
-function noteOf(body) {
-    if (body.length > MAX_CONTROL_NOTE_BYTES)
-        refuse("entry", `the note of the entry has more than ${MAX_CONTROL_NOTE_BYTES} bytes`);
+function noteOf(body, kind) {
+    const most = kind === "log-continued" ? MAX_CONTINUATION_BYTES : MAX_CONTROL_NOTE_BYTES;
+    if (body.length > most)
+        refuse("entry", `the note of the entry has more than ${most} bytes`);
     const text = decodeUtf8(body);
     if (text === null || !text.endsWith("\n") || !text.includes("\n\n"))
         refuse("entry", "the body of the entry is not a note");

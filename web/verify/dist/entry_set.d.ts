@@ -13,6 +13,10 @@ export interface KnownEntry {
     readonly enrolment: Enrolment | null;
     readonly revocation: Revocation | null;
     readonly quota: Quota | null;
+    /** Whether it is the retirement of this log. */
+    readonly retires: boolean;
+    /** Whether it is the note by which this log continues another. */
+    readonly continues: boolean;
     head: CosignedCheckpoint | null;
 }
 /** The stream that a statement or a head is of. */

@@ -3,6 +3,7 @@ import { openEnrolment, openGenesis, openQuota, openRevocation, openStreamOpenin
 import { streamOrigin, tryDecodeEntry } from "./entry.js";
 import { orNull } from "./errors.js";
 import { sameKey } from "./key.js";
+import { openContinuation, openRetirement } from "./succession.js";
 export function streamOf(entry) {
     return entry !== null && "stream" in entry ? BigInt(entry.stream) : null;
 }
@@ -26,8 +27,10 @@ export class EntrySet {
             const entry = tryDecodeEntry(bytes);
             const operator = genesis?.operator;
             const read = (kind, open) => entry?.kind === kind && "note" in entry && operator ? orNull(open(entry.note, operator)) : Promise.resolve(null);
+            const retirement = entry?.kind === "log-retired" ? await orNull(openRetirement(entry.note, crypto)) : null;
+            const continues = entry?.kind === "log-continued" && (await orNull(openContinuation(entry.note, trust.log, crypto))) !== null;
             list.push({
-                index, bytes, entry, head: null,
+                index, bytes, entry, head: null, continues, retires: retirement !== null && sameKey(retirement.log, trust.log),
                 opening: entry?.kind === "stream-opened" ? await orNull(openStreamOpening(entry.note, origin, crypto)) : null,
                 enrolment: await read("gateway-enrolled", (note, by) => openEnrolment(note, origin, by, crypto)),
                 revocation: await read("gateway-revoked", (note, by) => openRevocation(note, origin, by, crypto)),

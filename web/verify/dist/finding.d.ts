@@ -45,6 +45,10 @@ type Evidence = {
     readonly type: "object";
     readonly checkpoint: string;
     readonly served: Served | null;
+} | {
+    readonly type: "after-retirement";
+    readonly end: string;
+    readonly served: string;
 };
 /** An evidence file as read; nothing in it is verified. */
 export interface EvidenceFile {

@@ -5,10 +5,12 @@ import { cosignatures } from "./cosigned.js";
 import { EntrySet } from "./entry_set.js";
 import { refuse, VerifyError } from "./errors.js";
 import { Fields, parseJson } from "./json.js";
+import { sameKey } from "./key.js";
 import { findingKind } from "./kinds.js";
 import { leafHash, verifyConsistency, verifyRange } from "./merkle.js";
 import { readRun, verifyRun } from "./runs.js";
 import { sha256 } from "./sha256.js";
+import { openRetirementProof } from "./succession.js";
 import { readEntries } from "./tile.js";
 export const EVIDENCE_FORMAT = "vouchlog/v1 evidence";
 export const MAX_EVIDENCE_BYTES = 128 << 20;
@@ -76,6 +78,10 @@ function readEvidence(value) {
             const read = fields(["checkpoint"], ["served"]);
             return { type, checkpoint: read.string("checkpoint"), served: read.has("served") ? readServed(read.get("served")) : null };
         }
+        case "after-retirement": {
+            const read = fields(["end", "served"]);
+            return { type, end: read.string("end"), served: read.string("served") };
+        }
         default:
             return refuse("format", "the evidence is of no known type");
     }
@@ -101,6 +107,7 @@ async function judge(file, trust) {
         case "prefix": return prefix(kind, evidence, trust);
         case "entries": return entries(file, evidence, trust, observed);
         case "bundle": return bundle(kind, evidence, trust, observed);
+        case "after-retirement": return afterRetirement(kind, evidence, trust);
         case "object":
             await trust.open(evidence.checkpoint);
             if (evidence.served !== null)
@@ -201,6 +208,15 @@ async function bundle(kind, evidence, trust, observed) {
     if (compareBundle(leaves, entries.map(leafHash), rest)?.kind !== kind)
         refute(`the bytes served show no ${kind}`);
     return observed("these bytes are not the entries that the log signed; that it served them rests on the auditor's word");
+}
+async function afterRetirement(kind, evidence, trust) {
+    const { retirement, signed } = await openRetirementProof(evidence.end, trust.crypto);
+    if (!sameKey(retirement.log, trust.log))
+        refute("the proof of an end in it is that of another log");
+    const [last, served] = [await trust.open(signed.note.note), await trust.open(evidence.served)];
+    if (kind !== "head-after-retirement" || served.head.size <= last.head.size)
+        refute("the checkpoint is not beyond the end of the log");
+    return proven(kind, `the log ended with ${last.head.size} entries, and its key signed a tree of ${served.head.size}`, trust, [last]);
 }
 function checkServed({ bytes, length, sha256: hash }) {
     const isWhole = length === BigInt(bytes.length) && equalBytes(sha256(bytes), hash);

@@ -9,6 +9,7 @@ declare const KINDS: {
     readonly "split-view": readonly ["critical", "R74"];
     readonly "inconsistent-heads": readonly ["critical", "R74"];
     readonly "shrunken-log": readonly ["critical", "R74"];
+    readonly "head-after-retirement": readonly ["critical", "R74"];
     readonly "impossible-size": readonly ["critical", "R74"];
     readonly "stale-checkpoint": readonly ["warning", "R75"];
     readonly "missing-tile": readonly ["serious", "R74"];
@@ -23,6 +24,8 @@ declare const KINDS: {
     readonly "wrong-root": readonly ["critical", "R74"];
     readonly "bad-genesis": readonly ["serious", "R74"];
     readonly "undecodable-entry": readonly ["serious", "R74"];
+    readonly "entry-after-retirement": readonly ["critical", "R74"];
+    readonly "bad-succession": readonly ["serious", "R74"];
     readonly "bad-enrolment": readonly ["serious", "R76"];
     readonly "second-key-for-a-name": readonly ["serious", "R76"];
     readonly "unknown-gateway": readonly ["serious", "R76"];

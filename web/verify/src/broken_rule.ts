@@ -40,6 +40,9 @@ function isBadGenesis(set: EntrySet, { index, entry }: KnownEntry): boolean {
 }
 
 const CHECKS: { readonly [kind in FindingKind]?: Check } = {
+  "entry-after-retirement": (set, { index }) => set.before(index).some(({ retires }) => retires),
+  "bad-succession": (_, { index, entry, retires, continues }) =>
+    (entry?.kind === "log-retired" && !retires) || (entry?.kind === "log-continued" && (index !== 1n || !continues)),
   "time-going-back": timeGoesBack,
   "bad-enrolment": isBadEnrolment,
   "second-key-for-a-name": isSecondKey,

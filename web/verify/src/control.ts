@@ -8,7 +8,8 @@ import { orNull, recast, recastAsync, refuse } from "./errors.js";
 import { checkKeyName, checkOrigin, parseVkey, sameKey, type KeyType, type VerifyingKey } from "./key.js";
 import { parseNoteText, verifyNote, type UnverifiedNote } from "./note.js";
 
-const MAX_REASON_BYTES = 512;
+/** Longest reason in a note, in bytes. */
+export const MAX_REASON_BYTES = 512;
 const MAX_TIME = 2n ** 48n - 1n;
 const MAX_STREAM = 2n ** 40n - 1n;
 const MAX_STREAM_SIZE = 2n ** 48n;
@@ -42,7 +43,7 @@ export interface Quota {
 }
 
 /** The lines of a control note, read one expected word after the other. */
-class Lines {
+export class Lines {
   private readonly lines: string[];
 
   constructor(text: string, title: string) {

@@ -9,6 +9,9 @@ import { MAX_ENTRY_BYTES } from "./tile.js";
 /** Longest note in a control entry, in bytes. */
 export const MAX_CONTROL_NOTE_BYTES = 16 * 1024;
 
+/** Longest note of a log that continues another, in bytes: it holds a proof file. */
+export const MAX_CONTINUATION_BYTES = 60 * 1024;
+
 /** What a statement is about. */
 export type StatementKind =
   | "intent" | "interaction" | "session-seal" | "configuration" | "credential-event" | "disclosure" | "erasure"
@@ -26,10 +29,12 @@ export function isStatementByte(byte: number): boolean {
 }
 
 /** Control entries whose body is a signed note. */
-export type NoteKind = "genesis" | "stream-opened" | "gateway-enrolled" | "gateway-revoked" | "quota-set";
+export type NoteKind =
+  | "genesis" | "stream-opened" | "gateway-enrolled" | "gateway-revoked" | "quota-set" | "log-retired" | "log-continued";
 
 const NOTE_KINDS: { readonly [byte: number]: NoteKind } = {
   0x80: "genesis", 0x81: "stream-opened", 0x84: "gateway-enrolled", 0x85: "gateway-revoked", 0x88: "quota-set",
+  0x8b: "log-retired", 0x8c: "log-continued",
 };
 
 const HEAD_KINDS: { readonly [byte: number]: "stream-head" | "stream-closed" } = { 0x82: "stream-head", 0x83: "stream-closed" };
@@ -102,10 +107,10 @@ export function decodeEntry(bytes: Uint8Array): Entry {
   if (name === undefined) refuse("entry", `the entry is of the unknown kind 0x${kind.toString(16)}`);
   const loggedAt = readUint(bytes, 1, 6);
   if (name !== "stream-head" && name !== "stream-closed") {
-    return { kind: name, isStatement: false, loggedAt, note: noteOf(bytes.subarray(7)) };
+    return { kind: name, isStatement: false, loggedAt, note: noteOf(bytes.subarray(7), name) };
   }
   if (bytes.length < 12) refuse("entry", "the entry is truncated");
-  return { kind: name, isStatement: false, loggedAt, stream: readUint(bytes, 7, 5), note: noteOf(bytes.subarray(12)) };
+  return { kind: name, isStatement: false, loggedAt, stream: readUint(bytes, 7, 5), note: noteOf(bytes.subarray(12), name) };
 }
 
 /** Whether the bytes are an entry of a control kind that a later version may have. */
@@ -144,8 +149,9 @@ function decodeStatement(byte: number, bytes: Uint8Array): StatementEntry {
 }
 
 /** A body that looks like a signed note; its own reader checks the rest. */
-function noteOf(body: Uint8Array): string {
-  if (body.length > MAX_CONTROL_NOTE_BYTES) refuse("entry", `the note of the entry has more than ${MAX_CONTROL_NOTE_BYTES} bytes`);
+function noteOf(body: Uint8Array, kind: string): string {
+  const most = kind === "log-continued" ? MAX_CONTINUATION_BYTES : MAX_CONTROL_NOTE_BYTES;
+  if (body.length > most) refuse("entry", `the note of the entry has more than ${most} bytes`);
   const text = decodeUtf8(body);
   if (text === null || !text.endsWith("\n") || !text.includes("\n\n")) refuse("entry", "the body of the entry is not a note");
   return text;

@@ -8,6 +8,7 @@ import {
 import { streamOrigin, tryDecodeEntry, type Entry, type StatementEntry } from "./entry.js";
 import { orNull } from "./errors.js";
 import { sameKey, type VerifyingKey } from "./key.js";
+import { openContinuation, openRetirement } from "./succession.js";
 import type { Trust } from "./trust.js";
 
 /** An entry with the content of its note, if that verifies. */
@@ -20,6 +21,10 @@ export interface KnownEntry {
   readonly enrolment: Enrolment | null;
   readonly revocation: Revocation | null;
   readonly quota: Quota | null;
+  /** Whether it is the retirement of this log. */
+  readonly retires: boolean;
+  /** Whether it is the note by which this log continues another. */
+  readonly continues: boolean;
   head: CosignedCheckpoint | null;
 }
 
@@ -50,8 +55,10 @@ export class EntrySet {
       const operator = genesis?.operator;
       const read = <T>(kind: Entry["kind"], open: (note: string, by: VerifyingKey) => Promise<T>): Promise<T | null> =>
         entry?.kind === kind && "note" in entry && operator ? orNull(open(entry.note, operator)) : Promise.resolve(null);
+      const retirement = entry?.kind === "log-retired" ? await orNull(openRetirement(entry.note, crypto)) : null;
+      const continues = entry?.kind === "log-continued" && (await orNull(openContinuation(entry.note, trust.log, crypto))) !== null;
       list.push({
-        index, bytes, entry, head: null,
+        index, bytes, entry, head: null, continues, retires: retirement !== null && sameKey(retirement.log, trust.log),
         opening: entry?.kind === "stream-opened" ? await orNull(openStreamOpening(entry.note, origin, crypto)) : null,
         enrolment: await read("gateway-enrolled", (note, by) => openEnrolment(note, origin, by, crypto)),
         revocation: await read("gateway-revoked", (note, by) => openRevocation(note, origin, by, crypto)),

@@ -9,10 +9,12 @@ import { cosignatures } from "./cosigned.js";
 import { EntrySet } from "./entry_set.js";
 import { refuse, VerifyError } from "./errors.js";
 import { Fields, parseJson, type Parsed } from "./json.js";
+import { sameKey } from "./key.js";
 import { findingKind, type FindingKind, type Place } from "./kinds.js";
 import { leafHash, verifyConsistency, verifyRange, type Hash } from "./merkle.js";
 import { readRun, verifyRun, type Run } from "./runs.js";
 import { sha256 } from "./sha256.js";
+import { openRetirementProof } from "./succession.js";
 import { readEntries } from "./tile.js";
 import type { Trust } from "./trust.js";
 
@@ -34,7 +36,8 @@ type Evidence =
     readonly type: "bundle"; readonly checkpoint: string; readonly first: bigint; readonly leaves: readonly Hash[];
     readonly left: readonly Hash[]; readonly right: readonly Hash[]; readonly served: Served;
   }
-  | { readonly type: "object"; readonly checkpoint: string; readonly served: Served | null };
+  | { readonly type: "object"; readonly checkpoint: string; readonly served: Served | null }
+  | { readonly type: "after-retirement"; readonly end: string; readonly served: string };
 
 /** An evidence file as read; nothing in it is verified. */
 export interface EvidenceFile {
@@ -116,6 +119,10 @@ function readEvidence(value: Parsed): Evidence {
       const read = fields(["checkpoint"], ["served"]);
       return { type, checkpoint: read.string("checkpoint"), served: read.has("served") ? readServed(read.get("served")) : null };
     }
+    case "after-retirement": {
+      const read = fields(["end", "served"]);
+      return { type, end: read.string("end"), served: read.string("served") };
+    }
     default:
       return refuse("format", "the evidence is of no known type");
   }
@@ -143,6 +150,7 @@ async function judge(file: EvidenceFile, trust: Trust): Promise<Verdict> {
     case "prefix": return prefix(kind, evidence, trust);
     case "entries": return entries(file, evidence, trust, observed);
     case "bundle": return bundle(kind, evidence, trust, observed);
+    case "after-retirement": return afterRetirement(kind, evidence, trust);
     case "object":
       await trust.open(evidence.checkpoint);
       if (evidence.served !== null) checkServed(evidence.served);
@@ -249,6 +257,16 @@ async function bundle(
   const { entries, rest } = readEntries(served.bytes, leaves.length + 1);
   if (compareBundle(leaves, entries.map(leafHash), rest)?.kind !== kind) refute(`the bytes served show no ${kind}`);
   return observed("these bytes are not the entries that the log signed; that it served them rests on the auditor's word");
+}
+
+/** SPEC: nothing follows a retirement. Two keys signed it, and one of them signed the head all the same. */
+async function afterRetirement(kind: FindingKind, evidence: { end: string; served: string }, trust: Trust): Promise<Verdict> {
+  const { retirement, signed } = await openRetirementProof(evidence.end, trust.crypto);
+  if (!sameKey(retirement.log, trust.log)) refute("the proof of an end in it is that of another log");
+  const [last, served] = [await trust.open(signed.note.note), await trust.open(evidence.served)];
+  if (kind !== "head-after-retirement" || served.head.size <= last.head.size) refute("the checkpoint is not beyond the end of the log");
+  // A thief signs without witnesses, so only the end has to be cosigned.
+  return proven(kind, `the log ended with ${last.head.size} entries, and its key signed a tree of ${served.head.size}`, trust, [last]);
 }
 
 function checkServed({ bytes, length, sha256: hash }: Served): void {

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { auditLog, Trust, VerifyError } from "../dist/index.js";
+import { auditLog, Trust, verifyFindingFile, VerifyError } from "../dist/index.js";
 import { field, keys, POLICY, soundLog, TestLog } from "./log.mjs";
+import { proofFile, Tree } from "./prove.mjs";
 import { refused, seed, TestKey, utf8 } from "./support.mjs";
 
 const trust = new Trust({ logVkey: keys.log.vkey, policy: POLICY });
@@ -113,11 +114,20 @@ test("heads that were seen elsewhere: split view, rollback, another history, ano
   assert.deepEqual(await seen({ maxEntries: 100 }), ["impossible-size"]);
 });
 
+/** Ends a log. */
+function retire(log, signers = [keys.log, keys.successor]) {
+  const text = `vouchlog/v1 retire\nlog ${keys.log.name}\nkey ${keys.log.vkey}\nsuccessor ${keys.successor.vkey}\nreason planned test\n`;
+  return log.control(0x8b, `${text}\n${signers.map((by) => by.sign(text)).join("")}`);
+}
+
 /** Faults that the log signed: what it wrote, and the codes. */
 const signed = [
   ["bad-genesis", () => { const log = new TestLog(); log.genesis(keys.other); return log; }],
   ["bad-genesis", (log) => log.genesis()],
   ["undecodable-entry", (log) => log.push(Uint8Array.of(0x86, ...field(log.now, 6), 65, 10, 10))],
+  ["entry-after-retirement", (log, s) => { retire(log); log.state(s); log.head(s); }],
+  ["bad-succession", (log) => retire(log, [keys.log])],
+  ["bad-succession", (log) => log.control(0x8c, keys.log.note("vouchlog/v1 continue\n\n"))],
   ["bad-enrolment", (log) => log.enrol(keys.next, keys.other)],
   ["second-key-for-a-name", (log) => log.enrol(keys.next)],
   ["unknown-gateway", (log) => log.open(keys.next)],
@@ -174,4 +184,19 @@ test("partial tiles may be gone once the full ones exist", async () => {
     objects.set("tile/1/000.p/1", objects.get("tile/1/000.p/2").slice(0, 32));
   });
   assert.deepEqual([codes(report), report.entries], [[], 300]);
+});
+
+test("a log that has ended, and heads that its key signed beyond the end", async () => {
+  const { log } = soundLog(20);
+  const index = retire(log);
+  const end = proofFile(new Tree(log.entries), log.entries, index, log.checkpoint());
+  const report = await audited(log, undefined, { retirement: end });
+  assert.deepEqual([codes(report), report.retired.successor.name], [[], keys.successor.name]);
+  log.state(4);
+  assert.deepEqual(codes(await audited(log, undefined, { retirement: end })), ["head-after-retirement", "entry-after-retirement"]);
+  const evidence = { format: "vouchlog/v1 evidence", kind: "head-after-retirement", origin: keys.log.name, words: "", place: {} };
+  const file = { ...evidence, evidence: { type: "after-retirement", end, served: log.checkpoint() } };
+  assert.equal((await verifyFindingFile(utf8(JSON.stringify(file)), trust)).verdict, "proven");
+  file.evidence.served = log.checkpoint(index + 1);
+  assert.equal((await refused(() => verifyFindingFile(utf8(JSON.stringify(file)), trust))).reason, "refuted");
 });

@@ -1,8 +1,10 @@
-// Case by case, this package and the Rust code agree on what holds, and on what it shows.
+// Case by case, this package and the Rust code agree: on what holds and what it shows, and on the class of a refusal.
 //
-// The Rust program's verdicts on the first cases are in `verdicts.txt`. With VOUCHLOG_PROGRAM it is asked itself, on other cases too.
+// The verdicts of the Rust code on the first cases are in `verdicts.txt`. With VOUCHLOG_VERDICTS, the example `verdicts` of `vouchlog-auditor`, it is
+// asked itself, on other cases too. With VOUCHLOG_PROGRAM the program `vouchlog` is run on the cases as files.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { test } from "node:test";
@@ -14,49 +16,83 @@ import { comparable, judge } from "./judge.mjs";
 import { asAsked, ask, canAsk } from "./program.mjs";
 import { utf8 } from "./support.mjs";
 
-const { VOUCHLOG_PROGRAM: PROGRAM, VOUCHLOG_WRITE_GOLDEN: WRITES } = process.env;
-const IN_GOLDEN = 3_000;
-const LONG = process.env.VOUCHLOG_LONG_TESTS === "1" && PROGRAM ? 100_000 : PROGRAM ? 1_500 : IN_GOLDEN;
-const COUNT = Number(process.env.VOUCHLOG_CASES ?? LONG);
-const FIRST = PROGRAM ? Number(process.env.VOUCHLOG_SEED ?? 0) : 0;
+const { VOUCHLOG_VERDICTS: VERDICTS, VOUCHLOG_PROGRAM: PROGRAM, VOUCHLOG_WRITE_GOLDEN: WRITES } = process.env;
+const LONG = process.env.VOUCHLOG_LONG_TESTS === "1";
+const COUNT = Number(process.env.VOUCHLOG_CASES ?? (LONG && VERDICTS ? 100_000 : 3_000));
+const RUNS = Number(process.env.VOUCHLOG_CASES ?? (LONG ? 3_000 : 300));
+const FIRST = Number(process.env.VOUCHLOG_SEED ?? 0);
 const GOLDEN = new URL("verdicts.txt", import.meta.url);
+/** Cases that the example is given at once: it writes its verdicts when it has read them all. */
+const BATCH = 200;
 
-/** A verdict on one line: whether it holds, and a hash of what is shown. */
-const line = (verdict) => (verdict.verdict === "holds" ? `holds ${encodeHex(sha256(utf8(comparable(verdict)))).slice(0, 12)}` : verdict.verdict);
+/** A verdict on one line: its class, and a hash of what is shown. */
+const line = (verdict) => `${verdict.verdict} ${encodeHex(sha256(utf8(comparable(verdict)))).slice(0, 12)}`;
 
-/** Our verdict on a case and the program's, by its number. */
-async function both(number, golden) {
-  const one = await makeCase(number);
-  if (!canAsk(one)) return null;
-  const ours = await judge(one);
-  if (!PROGRAM) return { number, kind: one.kind, ours, agrees: line(asAsked(one, ours)) === golden[number] };
-  const theirs = await ask(PROGRAM, one);
-  golden[number] = line(theirs);
-  return { number, kind: one.kind, ours, theirs, agrees: comparable(asAsked(one, ours)) === comparable(theirs) };
-}
+/**
+ * The Rust code also reads what a statement discloses as a record, by a model that is no part of this package, and refuses a bundle for that after everything else
+ * held. Such a case does not compare the two.
+ */
+const isAboutRecords = (theirs) => theirs.startsWith("record ");
+/** A case whose verdict is not known: a rule changed after the others were written. */
+const isUnknown = (theirs) => theirs === "-";
 
-test(`${COUNT} cases against the Rust program${PROGRAM ? "" : "'s verdicts"}`, async () => {
-  const golden = PROGRAM ? [] : readFileSync(GOLDEN, "utf8").trimEnd().split("\n");
-  assert.ok(PROGRAM || golden.length >= COUNT, `verdicts.txt has ${golden.length} verdicts`);
-  const differing = [];
-  let [next, compared, held] = [FIRST, 0, 0];
-  const worker = async () => {
-    while (next < FIRST + COUNT) {
-      const verdict = await both(next++, golden);
-      if (verdict === null) continue;
-      compared++;
-      held += verdict.ours.verdict === "holds" ? 1 : 0;
-      if (!verdict.agrees) differing.push(verdict);
-    }
-  };
-  await Promise.all(Array.from({ length: PROGRAM ? 2 * availableParallelism() : 1 }, worker));
+function report(differing, compared) {
   const shown = differing.slice(0, 8).map((one) => JSON.stringify(one, (_, value) => (typeof value === "bigint" ? Number(value) : value)).slice(0, 2000));
   assert.equal(differing.length, 0, `${differing.length} of ${compared} differ:\n${shown.join("\n")}`);
-  assert.ok(compared > COUNT / 2 && held > compared / 4 && held < compared, `${held} of ${compared} hold`);
-  if (WRITES === "1" && PROGRAM && FIRST === 0) {
-    writeFileSync(GOLDEN, `${Array.from({ length: COUNT }, (_, at) => golden[at] ?? "-").join("\n")}\n`);
+}
+
+/** The verdicts of the example on these cases. */
+function askExample(cases) {
+  const input = cases.map((one) => `${JSON.stringify(one)}\n`).join("");
+  const { status, stdout } = spawnSync(VERDICTS, [], { input, encoding: "utf8", maxBuffer: 1 << 28, stdio: ["pipe", "pipe", "inherit"] });
+  assert.equal(status, 0, "the example ended");
+  return stdout.trimEnd().split("\n").map((verdict) => JSON.parse(verdict));
+}
+
+test(`${COUNT} cases against the Rust code${VERDICTS ? " itself" : "'s verdicts"}`, async () => {
+  const golden = VERDICTS ? [] : readFileSync(GOLDEN, "utf8").trimEnd().split("\n");
+  const first = VERDICTS ? FIRST : 0;
+  assert.ok(VERDICTS || golden.length >= COUNT, `verdicts.txt has ${golden.length} verdicts`);
+  const [differing, classes] = [[], new Set()];
+  let held = 0;
+  for (let done = 0; done < COUNT; done += BATCH) {
+    const numbers = Array.from({ length: Math.min(BATCH, COUNT - done) }, (_, at) => first + done + at);
+    const cases = await Promise.all(numbers.map(makeCase));
+    const theirs = VERDICTS ? askExample(cases) : [];
+    for (const [at, one] of cases.entries()) {
+      const ours = await judge(one);
+      const expected = VERDICTS ? line(theirs[at]) : golden[done + at];
+      if (VERDICTS) golden.push(expected);
+      classes.add(`${one.kind} ${ours.verdict}`);
+      held += ours.verdict === "holds" ? 1 : 0;
+      if (!isAboutRecords(expected) && !isUnknown(expected) && line(ours) !== expected) differing.push({ number: numbers[at], kind: one.kind, ours, theirs: theirs[at] ?? expected });
+    }
   }
+  report(differing, COUNT);
+  assert.ok(held > COUNT / 5 && held < COUNT && classes.size >= 30, `${held} of ${COUNT} hold, in ${classes.size} classes`);
+  if (WRITES === "1" && VERDICTS && FIRST === 0) writeFileSync(GOLDEN, `${golden.join("\n")}\n`);
 });
+
+if (PROGRAM) {
+  test(`${RUNS} runs of the program`, async () => {
+    const differing = [];
+    let [next, compared] = [FIRST, 0];
+    const worker = async () => {
+      while (next < FIRST + RUNS) {
+        const number = next++;
+        const one = await makeCase(number);
+        if (!canAsk(one)) continue;
+        compared++;
+        const ours = await judge(one);
+        const theirs = await ask(PROGRAM, one);
+        if (comparable(asAsked(one, ours)) !== comparable(theirs)) differing.push({ number, kind: one.kind, ours, theirs });
+      }
+    };
+    await Promise.all(Array.from({ length: 2 * availableParallelism() }, worker));
+    report(differing, compared);
+    assert.ok(compared > RUNS / 3);
+  });
+}
 
 test("pure JavaScript and WebCrypto have one verdict", async () => {
   for (let number = 0; number < 170; number++) {

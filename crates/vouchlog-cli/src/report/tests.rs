@@ -282,6 +282,11 @@ fn report(edits: &[(&str, Value)]) -> AuditReport {
             .collect(),
     };
     let mut report = AuditReport {
+        continues: None,
+        gateways: Vec::new(),
+        operators: Vec::new(),
+        witness_rotations: Vec::new(),
+        retired: None,
         findings: Vec::new(),
         counts: std::collections::BTreeMap::new(),
         origin: "log.example.com/<b>".to_owned(),

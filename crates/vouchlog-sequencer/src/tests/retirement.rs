@@ -172,6 +172,8 @@ async fn a_log_remembers_its_end_around_the_size_where_a_bundle_fills() {
 async fn only_the_log_and_its_successor_end_it() {
     let (store, clock) = (Arc::new(MemoryStore::new()), TestClock::default());
     let log = open(store.clone(), None, &clock).unwrap();
+    // A log enrols its house key by itself, at some moment after it was opened: before this is answered.
+    let mut gateway = TestGateway::open(&log, 10).await.unwrap();
     let before = log.sequenced().head.clone();
     let namesake = key(ORIGIN, SignatureType::Ed25519, 66);
     let retirement = |log: &SigningKey, successor: &SigningKey| Retirement {
@@ -191,7 +193,6 @@ async fn only_the_log_and_its_successor_end_it() {
     let one_sided = format!("{head}\n\n{line}\n");
     assert_eq!(log.retire(one_sided).await.unwrap_err().kind, ErrorKind::PermissionDenied);
     assert_eq!(log.sequenced().head, before);
-    let mut gateway = TestGateway::open(&log, 10).await.unwrap();
     gateway.send(&log, statements(1, 1), T).await.unwrap();
     check(&log, &store).await;
 }

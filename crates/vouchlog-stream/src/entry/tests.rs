@@ -200,13 +200,21 @@ fn meaning(name: &str, bytes: &[u8]) -> Entry {
             sequence: SequenceNumber::new(0).unwrap(),
             statement: statement(StatementKind::Heartbeat).statement,
         }),
+        "hold" => Entry::Statement(StatementEntry {
+            logged_at: at(T + 90_008),
+            stream: StreamId::new(15).unwrap(),
+            sequence: SequenceNumber::new(1).unwrap(),
+            statement: statement(StatementKind::Hold).statement,
+        }),
         _ => Entry::Statement(statement(StatementKind::from_name(name).unwrap())),
     }
 }
 
 /// The kinds of the golden stream's ten statements, in their order.
 fn golden_stream() -> impl Iterator<Item = StatementKind> {
-    StatementKind::ALL.into_iter().filter(|kind| *kind != StatementKind::Heartbeat)
+    StatementKind::ALL
+        .into_iter()
+        .filter(|kind| !matches!(kind, StatementKind::Heartbeat | StatementKind::Hold))
 }
 
 fn statement(kind: StatementKind) -> StatementEntry {

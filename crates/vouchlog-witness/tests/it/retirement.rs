@@ -1,5 +1,7 @@
 //! A log that has ended is cosigned up to its end, whoever signs beyond it.
 
+use std::sync::Arc;
+
 use vouchlog_api::{ErrorKind, Witness as _};
 use vouchlog_note::{SignatureType, SigningKey};
 use vouchlog_witness::RefusalReason;
@@ -44,7 +46,7 @@ async fn nothing_beyond_the_end_is_cosigned_not_even_after_a_restart() {
     assert!(kept.latest.unwrap().starts_with(&format!("{ORIGIN}\n{end}\n")));
     drop(world);
 
-    let world = World::open(store, &[&log]);
+    let world = World::open(Arc::new(store.reopen()), &[&log]);
     let refused = world.ask(thief.request(end, end + 5)).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Retired, "{refused}");
     world.ask(ended.request(end, end)).await.unwrap();

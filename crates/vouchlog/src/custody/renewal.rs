@@ -329,11 +329,11 @@ mod tests {
     fn uncosigned(index: u64) -> Uncosigned {
         let place = LogPlace {
             index: LeafIndex::new(index),
-            stream: StreamId::new(0),
-            sequence: SequenceNumber::new(index),
+            stream: StreamId::new(0).unwrap(),
+            sequence: SequenceNumber::new(index).unwrap(),
             logged_at: LoggedAt::from_millis(0).unwrap(),
         };
-        Uncosigned { digest: Digest::from([0; 32]), place }
+        Uncosigned { digest: Digest::of(b"a statement"), place }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 import type { SignedCheckpoint } from "../checkpoint.js";
 import { type Cosigned } from "../cosigned.js";
 import type { FindingKind } from "../kinds.js";
+import { type Retirement } from "../succession.js";
 import type { Trust } from "../trust.js";
 import { type Finding } from "./found.js";
 import { type ReadObject } from "./log.js";
@@ -11,6 +12,8 @@ export interface AuditOptions {
     readonly verified?: string;
     /** Checkpoints that others saw, from the witnesses say. Those that the log did not sign are ignored. */
     readonly witnessed?: readonly string[];
+    /** The proof file of the log's retirement, if it has ended: whatever its key signs beyond that is a finding. */
+    readonly retirement?: string;
     /** POSIX seconds; without a time no checkpoint is stale by its age. */
     readonly now?: number;
     /** Seconds; default 24 h. */
@@ -52,6 +55,10 @@ export interface AuditReport {
     readonly statements: number;
     readonly gateways: number;
     readonly streams: readonly StreamReport[];
+    /** The end of the log, if it has a last entry that ends it. */
+    readonly retired: Retirement | null;
+    /** The vkey of the log that this one continues, with proof. */
+    readonly predecessor: string | null;
 }
 /** A stream, as the log has it. */
 export interface StreamReport {

@@ -1,7 +1,9 @@
 import { equalBytes } from "../bytes.js";
 import { cosignatures } from "../cosigned.js";
-import { orNull, VerifyError } from "../errors.js";
+import { orNull, refuse, VerifyError } from "../errors.js";
 import { checkpointFault } from "../finding.js";
+import { sameKey } from "../key.js";
+import { openRetirementProof } from "../succession.js";
 import { TILE_WIDTH, tileWidth } from "../tile.js";
 import { Found } from "./found.js";
 import { Log } from "./log.js";
@@ -85,12 +87,31 @@ class Audit {
             const known = await this.trust.open(this.options.verified);
             goesOn = await this.compareWith(known.head, served.head, "shrunken-log");
         }
+        const end = await this.end();
+        if (end !== null) {
+            this.checkEnd(end, served.head);
+            await this.compareWith(end, served.head, "stale-checkpoint");
+        }
         for (const note of (this.options.witnessed ?? []).slice(0, MAX_KNOWN)) {
             const known = await orNull(this.trust.open(note));
-            if (known !== null)
-                await this.compareWith(known.head, served.head, "stale-checkpoint");
+            if (known === null)
+                continue;
+            if (end !== null)
+                this.checkEnd(end, known.head);
+            await this.compareWith(known.head, served.head, "stale-checkpoint");
         }
         return goesOn;
+    }
+    async end() {
+        if (this.options.retirement === undefined)
+            return null;
+        const { retirement, signed } = await openRetirementProof(this.options.retirement, this.trust.crypto);
+        return sameKey(retirement.log, this.trust.log) ? signed.head : refuse("other-log", "the retirement is another log's");
+    }
+    checkEnd(end, { size }) {
+        if (size <= end.size)
+            return;
+        this.found.add("head-after-retirement", { checkpoint: size }, `the log ended with ${end.size} entries, and its key signed a tree of ${size}`);
     }
     async compareWith(known, served, ifSmaller) {
         const place = { checkpoint: served.size };
@@ -169,6 +190,7 @@ class Audit {
             origin: this.trust.origin, checkpoint, cosigned, isClean: findings.length === 0, findings, counts: this.found.counts,
             entries: walk?.entries ?? 0, isVouchlog: rules !== null, statements: rules?.statements ?? 0,
             gateways: rules?.registry.count ?? 0, streams,
+            retired: rules?.retired?.retirement ?? null, predecessor: rules?.continues?.retirement.log.vkey ?? null,
         };
     }
 }

@@ -1,3 +1,4 @@
+import { type Retirement, type RetirementProof } from "../succession.js";
 import { type VerifyingKey } from "../key.js";
 import type { Trust } from "../trust.js";
 import type { Cause, Found } from "./found.js";
@@ -26,6 +27,15 @@ export declare class Rules {
     readonly streams: Map<number, Stream>;
     private readonly byKey;
     readonly registry: Registry;
+    /** The end of the log: its entry, and who continues it. */
+    retired: {
+        readonly index: number;
+        readonly retirement: Retirement;
+    } | null;
+    /** The log that this one continues. */
+    continues: RetirementProof | null;
+    /** The finding that something follows the end. */
+    private beyondEnd;
     /** Set when entries could not be read: what later ones seem to lack may have been in those. */
     private lost;
     constructor(trust: Trust, terms: Terms, found: Found);
@@ -34,6 +44,12 @@ export declare class Rules {
     lose(cause: Cause): void;
     /** Takes up the entry at `index`. A promise only for control entries, whose signatures are verified. */
     entry(index: number, bytes: Uint8Array): Promise<void> | void;
+    /** SPEC: a log ends with its retirement. */
+    private checkNotRetired;
+    /** SPEC: the log's key and the successor's sign the retirement. */
+    private logRetired;
+    /** SPEC: a log names its predecessor in entry 1, with the proof that it ended and named this log as its successor. */
+    private logContinued;
     /** SPEC: logged_at never decreases along the log. */
     private time;
     /** SPEC: a statement belongs to a stream that is open, and its sequence number follows the one before. */

@@ -3,6 +3,7 @@ import { openCosigned } from "../checkpoint.js";
 import { openEnrolment, openGenesis, openQuota, openRevocation, openStreamOpening } from "../control.js";
 import { decodeEntry, isEvidence, isStatementByte, streamLeafHash, streamOrigin } from "../entry.js";
 import { orNull, VerifyError } from "../errors.js";
+import { openContinuation, openRetirement } from "../succession.js";
 import { sameKey } from "../key.js";
 import { Registry } from "./registry.js";
 import { placeOf, Stream } from "./stream.js";
@@ -18,6 +19,9 @@ export class Rules {
     streams = new Map();
     byKey = new Map();
     registry;
+    retired = null;
+    continues = null;
+    beyondEnd = null;
     lost = null;
     constructor(trust, terms, found) {
         this.trust = trust;
@@ -40,6 +44,7 @@ export class Rules {
         const isSound = bytes.length === 54 && isStatementByte(bytes[0]) && isEvidence(readUint(bytes, 18, 4));
         if (index > 0 && isSound) {
             this.time(index, readUint(bytes, 1, 6));
+            this.checkNotRetired(index);
             return this.statement(index, bytes);
         }
         let entry;
@@ -53,6 +58,7 @@ export class Rules {
             return this.lose(cause);
         }
         this.time(index, entry.loggedAt);
+        this.checkNotRetired(index);
         if (entry.isStatement)
             this.statement(index, bytes);
         const done = entry.isStatement ? undefined : this.control(index, entry);
@@ -62,6 +68,30 @@ export class Rules {
             this.lose(this.found.add("bad-genesis", { entry: 0n }, "the first entry is not a genesis entry"));
         };
         return done === undefined ? withoutGenesis() : done.then(withoutGenesis);
+    }
+    checkNotRetired(index) {
+        if (this.retired === null)
+            return;
+        if (this.beyondEnd !== null)
+            return this.found.follows(this.beyondEnd);
+        const words = `the entry follows the retirement of the log, entry ${this.retired.index}`;
+        this.beyondEnd = this.found.add("entry-after-retirement", { entry: BigInt(index) }, words);
+    }
+    async logRetired(index, note) {
+        const retirement = await orNull(openRetirement(note, this.trust.crypto));
+        if (retirement === null || !sameKey(retirement.log, this.trust.log)) {
+            this.found.add("bad-succession", { entry: BigInt(index) }, "the retirement of the log is rejected");
+        }
+        else {
+            this.retired ??= { index, retirement };
+        }
+    }
+    async logContinued(index, note) {
+        const proof = index === 1 ? await orNull(openContinuation(note, this.trust.log, this.trust.crypto)) : null;
+        if (proof !== null)
+            this.continues = proof;
+        else
+            this.found.add("bad-succession", { entry: BigInt(index) }, "the predecessor is not proven, or not named in entry 1");
     }
     time(index, now) {
         if (now < this.last) {
@@ -124,6 +154,8 @@ export class Rules {
                     return this.registry.bad(index, "the revocation is rejected");
                 return this.registry.revoke(index, revocation, this.lost !== null);
             }
+            case "log-retired": return this.logRetired(index, entry.note);
+            case "log-continued": return this.logContinued(index, entry.note);
             case "quota-set": {
                 if (operator === null)
                     return;

@@ -3,10 +3,12 @@
 import { equalBytes } from "../bytes.js";
 import type { SignedCheckpoint } from "../checkpoint.js";
 import { cosignatures, type Cosigned } from "../cosigned.js";
-import { orNull, VerifyError } from "../errors.js";
+import { orNull, refuse, VerifyError } from "../errors.js";
 import { checkpointFault } from "../finding.js";
 import type { FindingKind } from "../kinds.js";
+import { sameKey } from "../key.js";
 import type { TreeHead } from "../merkle.js";
+import { openRetirementProof, type Retirement } from "../succession.js";
 import { TILE_WIDTH, tileWidth } from "../tile.js";
 import type { Trust } from "../trust.js";
 import { Found, type Cause, type Finding } from "./found.js";
@@ -28,6 +30,8 @@ export interface AuditOptions {
   readonly verified?: string;
   /** Checkpoints that others saw, from the witnesses say. Those that the log did not sign are ignored. */
   readonly witnessed?: readonly string[];
+  /** The proof file of the log's retirement, if it has ended: whatever its key signs beyond that is a finding. */
+  readonly retirement?: string;
   /** POSIX seconds; without a time no checkpoint is stale by its age. */
   readonly now?: number;
   /** Seconds; default 24 h. */
@@ -68,6 +72,10 @@ export interface AuditReport {
   readonly statements: number;
   readonly gateways: number;
   readonly streams: readonly StreamReport[];
+  /** The end of the log, if it has a last entry that ends it. */
+  readonly retired: Retirement | null;
+  /** The vkey of the log that this one continues, with proof. */
+  readonly predecessor: string | null;
 }
 
 /** A stream, as the log has it. */
@@ -158,12 +166,32 @@ class Audit {
       const known = await this.trust.open(this.options.verified);
       goesOn = await this.compareWith(known.head, served.head, "shrunken-log");
     }
+    const end = await this.end();
+    if (end !== null) {
+      this.checkEnd(end, served.head);
+      await this.compareWith(end, served.head, "stale-checkpoint");
+    }
     for (const note of (this.options.witnessed ?? []).slice(0, MAX_KNOWN)) {
       // Anyone could have made up one that the log did not sign: it shows nothing about the log.
       const known = await orNull(this.trust.open(note));
-      if (known !== null) await this.compareWith(known.head, served.head, "stale-checkpoint");
+      if (known === null) continue;
+      if (end !== null) this.checkEnd(end, known.head);
+      await this.compareWith(known.head, served.head, "stale-checkpoint");
     }
     return goesOn;
+  }
+
+  /** The tree that the log ended with, if that is known. */
+  private async end(): Promise<TreeHead | null> {
+    if (this.options.retirement === undefined) return null;
+    const { retirement, signed } = await openRetirementProof(this.options.retirement, this.trust.crypto);
+    return sameKey(retirement.log, this.trust.log) ? signed.head : refuse("other-log", "the retirement is another log's");
+  }
+
+  /** A head beyond the end that is known: the log's key signed it, and had signed before that the log has ended. */
+  private checkEnd(end: TreeHead, { size }: TreeHead): void {
+    if (size <= end.size) return;
+    this.found.add("head-after-retirement", { checkpoint: size }, `the log ended with ${end.size} entries, and its key signed a tree of ${size}`);
   }
 
   /** SPEC: a smaller size than known is a rollback, or an old view; one size with two roots is a fork; a larger size needs a proof. */
@@ -250,6 +278,7 @@ class Audit {
       origin: this.trust.origin, checkpoint, cosigned, isClean: findings.length === 0, findings, counts: this.found.counts,
       entries: walk?.entries ?? 0, isVouchlog: rules !== null, statements: rules?.statements ?? 0,
       gateways: rules?.registry.count ?? 0, streams,
+      retired: rules?.retired?.retirement ?? null, predecessor: rules?.continues?.retirement.log.vkey ?? null,
     };
   }
 }

@@ -6,6 +6,7 @@ import { openCosigned, type CosignedCheckpoint } from "../checkpoint.js";
 import { openEnrolment, openGenesis, openQuota, openRevocation, openStreamOpening, type StreamOpening } from "../control.js";
 import { decodeEntry, isEvidence, isStatementByte, streamLeafHash, streamOrigin, type Entry, type HeadEntry } from "../entry.js";
 import { orNull, VerifyError } from "../errors.js";
+import { openContinuation, openRetirement, type Retirement, type RetirementProof } from "../succession.js";
 import { sameKey, type VerifyingKey } from "../key.js";
 import type { Trust } from "../trust.js";
 import type { Cause, Found } from "./found.js";
@@ -33,6 +34,12 @@ export class Rules {
   readonly streams = new Map<number, Stream>();
   private readonly byKey = new Map<string, number>();
   readonly registry: Registry;
+  /** The end of the log: its entry, and who continues it. */
+  retired: { readonly index: number; readonly retirement: Retirement } | null = null;
+  /** The log that this one continues. */
+  continues: RetirementProof | null = null;
+  /** The finding that something follows the end. */
+  private beyondEnd: Cause | null = null;
   /** Set when entries could not be read: what later ones seem to lack may have been in those. */
   private lost: Cause | null = null;
 
@@ -58,6 +65,7 @@ export class Rules {
     const isSound = bytes.length === 54 && isStatementByte(bytes[0]!) && isEvidence(readUint(bytes, 18, 4));
     if (index > 0 && isSound) {
       this.time(index, readUint(bytes, 1, 6));
+      this.checkNotRetired(index);
       return this.statement(index, bytes);
     }
     let entry;
@@ -70,6 +78,7 @@ export class Rules {
       return this.lose(cause);
     }
     this.time(index, entry.loggedAt);
+    this.checkNotRetired(index);
     if (entry.isStatement) this.statement(index, bytes);
     const done = entry.isStatement ? undefined : this.control(index, entry);
     if (index > 0 || entry.kind === "genesis") return done;
@@ -77,6 +86,32 @@ export class Rules {
       this.lose(this.found.add("bad-genesis", { entry: 0n }, "the first entry is not a genesis entry"));
     };
     return done === undefined ? withoutGenesis() : done.then(withoutGenesis);
+  }
+
+  /** SPEC: a log ends with its retirement. */
+  private checkNotRetired(index: number): void {
+    if (this.retired === null) return;
+    if (this.beyondEnd !== null) return this.found.follows(this.beyondEnd);
+    const words = `the entry follows the retirement of the log, entry ${this.retired.index}`;
+    this.beyondEnd = this.found.add("entry-after-retirement", { entry: BigInt(index) }, words);
+  }
+
+  /** SPEC: the log's key and the successor's sign the retirement. */
+  private async logRetired(index: number, note: string): Promise<void> {
+    const retirement = await orNull(openRetirement(note, this.trust.crypto));
+    if (retirement === null || !sameKey(retirement.log, this.trust.log)) {
+      this.found.add("bad-succession", { entry: BigInt(index) }, "the retirement of the log is rejected");
+    } else {
+      // The first one ended the log; another is an entry too many, as any other entry would be.
+      this.retired ??= { index, retirement };
+    }
+  }
+
+  /** SPEC: a log names its predecessor in entry 1, with the proof that it ended and named this log as its successor. */
+  private async logContinued(index: number, note: string): Promise<void> {
+    const proof = index === 1 ? await orNull(openContinuation(note, this.trust.log, this.trust.crypto)) : null;
+    if (proof !== null) this.continues = proof;
+    else this.found.add("bad-succession", { entry: BigInt(index) }, "the predecessor is not proven, or not named in entry 1");
   }
 
   /** SPEC: logged_at never decreases along the log. */
@@ -138,6 +173,8 @@ export class Rules {
         if (revocation === null) return this.registry.bad(index, "the revocation is rejected");
         return this.registry.revoke(index, revocation, this.lost !== null);
       }
+      case "log-retired": return this.logRetired(index, entry.note);
+      case "log-continued": return this.logContinued(index, entry.note);
       case "quota-set": {
         if (operator === null) return;
         const quota = await orNull(openQuota(entry.note, origin, operator, crypto));
