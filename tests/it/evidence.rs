@@ -4,6 +4,7 @@
 
 mod forged_log;
 mod names;
+mod operator;
 mod pages;
 mod receipts;
 mod reconcile;

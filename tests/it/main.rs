@@ -34,5 +34,6 @@ mod telemetry;
 mod tlog_witness;
 mod tls;
 mod witness;
+mod witness_key;
 mod witnesses;
 mod words;

@@ -4,6 +4,7 @@
 //! { "format": "vouchlog/v1 completeness", "origin": "...", "from": 0, "to": 5000,
 //!   "checkpoint": "...",                      signed by the log, cosigned
 //!   "genesis":  { run },                      names the operator
+//!   "operators": [ { run } ],                 changes of its key; absent if there is none
 //!   "streams": [ { "enrolment": { run },      the operator let the gateway's key open streams
 //!                  "opening":   { run },      the gateway named the stream's key
 //!                  "base":      { "head": { run }, "range": [...] },    if the proof does not begin with the stream
@@ -47,6 +48,9 @@ pub struct CompletenessProof {
     pub checkpoint: String,
     /// The first entry.
     pub genesis: ProvenRun,
+    /// The entries that changed the operator's key, in the order of the log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operators: Vec<ProvenRun>,
     /// The streams.
     pub streams: Vec<StreamProof>,
 }

@@ -133,6 +133,12 @@ finding_kinds! {
     BadEnrolment "bad-enrolment" Serious "R76",
     /// A second key was enrolled under a gateway's name, and neither the first key's signature nor the operator's reason is there.
     SecondKeyForAName "second-key-for-a-name" Serious "R76",
+    /// The operator's key was changed by another than the key in force or the recovery key, or to a key that it had before.
+    BadOperatorChange "bad-operator-change" Serious "R76",
+    /// An enrolment, revocation or quota is signed by a key of the operator that another had replaced.
+    RetiredOperatorKey "retired-operator-key" Serious "R76",
+    /// The rotation of a witness's key is not signed by both keys, or another rotation of that key is in the log.
+    BadWitnessRotation "bad-witness-rotation" Serious "R75",
     /// A stream was opened by a key that was not enrolled.
     UnknownGateway "unknown-gateway" Serious "R76",
     /// A revoked key opened a stream or went on writing to one, or a replaced key opened one.

@@ -66,8 +66,8 @@ pub use kind::{FindingKind, Proves, Severity};
 pub use place::Place;
 pub use proving::{Verdict, verify_finding};
 pub use report::{
-    AuditReport, Checked, CheckpointReport, GatewayReport, PredecessorReport, QuotaReport, RetirementReport,
-    StreamReport,
+    AuditReport, Checked, CheckpointReport, GatewayReport, OperatorReport, PredecessorReport, QuotaReport,
+    RetirementReport, StreamReport, WitnessRotationReport,
 };
 pub use sample::{SampleError, check_sample, sample};
 pub use state::{AuditState, StateError};

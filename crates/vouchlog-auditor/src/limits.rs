@@ -31,8 +31,11 @@ pub const MAX_FINDINGS_PER_KIND: usize = 16;
 /// Entries that evidence may hold side by side. Above it a finding about what is *not* between two entries is an observation.
 pub const MAX_EVIDENCE_RUN: u64 = 4_096;
 
-/// Entries in one evidence file: a run, and the few that say whose it is.
-pub const MAX_EVIDENCE_ENTRIES: usize = 4_096 + 64;
+/// Entries in one evidence file: a run, and those that say whose it is, every change of the operator's key among them.
+pub const MAX_EVIDENCE_ENTRIES: usize = 4_096
+    + 64
+    + vouchlog_stream::limits::MAX_OPERATOR_CHANGES
+    + vouchlog_stream::limits::MAX_WITNESS_ROTATIONS;
 
 /// Most bytes of an evidence file: the longest run of the largest control entries, in base64.
 pub const MAX_EVIDENCE_BYTES: usize = 128 << 20;

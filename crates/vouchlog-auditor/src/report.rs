@@ -16,8 +16,10 @@ use crate::kind::{FindingKind, Severity};
 use crate::rules::{Rules, Stream};
 use crate::walk::Walk;
 
+mod keys;
 mod succession;
 
+pub use keys::{OperatorReport, WitnessRotationReport};
 pub use succession::{GatewayReport, PredecessorReport, RetirementReport};
 
 /// The checkpoint under audit.
@@ -45,6 +47,12 @@ pub struct AuditReport {
     /// The quotas in force at the end.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quotas: Vec<QuotaReport>,
+    /// The operator's keys, oldest first; the last is in force.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub operators: Vec<OperatorReport>,
+    /// The rotations of witnesses' keys in the log.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub witness_rotations: Vec<WitnessRotationReport>,
     /// The keys of gateways, in the order of their enrolment.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gateways: Vec<GatewayReport>,
@@ -198,6 +206,8 @@ impl AuditReport {
             checked: Checked { milliseconds: milliseconds(took), ..Checked::default() },
             streams: Vec::new(),
             quotas: Vec::new(),
+            operators: Vec::new(),
+            witness_rotations: Vec::new(),
             gateways: Vec::new(),
             retired: None,
             continues: None,
@@ -240,9 +250,23 @@ impl AuditReport {
         let retired = rules.and_then(|rules| rules.retired.as_ref()).map(RetirementReport::of);
         let continues = rules.and_then(|rules| rules.continues.as_ref());
         let continues = continues.map(|(_, continuation)| PredecessorReport::of(continuation));
-        let report = Self::without_walk(config, base, &walk.found, findings, took);
         let gateways = rules.map(GatewayReport::all).unwrap_or_default();
-        Self { checked, streams, quotas, gateways, retired, continues, ..report }
+        let operators = rules.and_then(|rules| rules.operators.as_ref());
+        let operators = operators.map(OperatorReport::of).unwrap_or_default();
+        let witness_rotations = rules.into_iter().flat_map(|rules| rules.witness_keys.rotations());
+        let witness_rotations = witness_rotations.map(WitnessRotationReport::of).collect();
+        let report = Self::without_walk(config, base, &walk.found, findings, took);
+        Self {
+            checked,
+            streams,
+            quotas,
+            gateways,
+            operators,
+            witness_rotations,
+            retired,
+            continues,
+            ..report
+        }
     }
 }
 
@@ -348,7 +372,7 @@ impl fmt::Display for AuditReport {
         for quota in &self.quotas {
             writeln!(f, "{quota}")?;
         }
-        for line in self.succession() {
+        for line in self.key_changes().chain(self.succession()) {
             writeln!(f, "{line}")?;
         }
         Ok(())

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use vouchlog_note::{KeyName, Origin, VerifyingKey};
 use vouchlog_stream::{
-    Continuation, Entry, Genesis, LoggedAt, QuotaScope, QuotaState, StatementEntry, StreamId,
+    Continuation, Entry, Genesis, LoggedAt, Operators, QuotaScope, QuotaState, StatementEntry, StreamId,
+    WitnessKeys,
 };
 
 use crate::config::Config;
@@ -20,12 +21,14 @@ use crate::place::Place;
 
 mod heads;
 mod opening;
+mod operator;
 mod quota;
 mod registry;
 mod silence;
 pub(crate) mod stored;
 mod stream;
 mod succession;
+mod witness;
 
 use heads::HeadEntry;
 pub(crate) use stream::{HeadSeen, Stream, Withdrawn};
@@ -69,7 +72,9 @@ pub(crate) struct Gateway {
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) terms: Terms,
-    pub(crate) operator: Option<VerifyingKey>,
+    pub(crate) operators: Option<Operators>,
+    /// The rotations of witnesses' keys.
+    pub(crate) witness_keys: WitnessKeys,
     /// Time of the last entry, and its index.
     pub(crate) last: LoggedAt,
     pub(crate) last_index: u64,
@@ -98,7 +103,8 @@ impl Rules {
     pub(crate) fn new(terms: Terms) -> Self {
         Self {
             terms,
-            operator: None,
+            operators: None,
+            witness_keys: WitnessKeys::default(),
             last: LoggedAt::default(),
             last_index: 0,
             uptime: 0,
@@ -125,6 +131,12 @@ impl Rules {
 
     /// Takes up the entry at `index`.
     pub(crate) fn entry(&mut self, index: u64, bytes: &[u8], found: &mut Suspicions) {
+        let before = found.list.len();
+        self.check(index, bytes, found);
+        self.show_operators(index, &mut found.list[before..]);
+    }
+
+    fn check(&mut self, index: u64, bytes: &[u8], found: &mut Suspicions) {
         let entry = match Entry::decode(bytes) {
             Ok(entry) => entry,
             Err(error) => {
@@ -150,6 +162,8 @@ impl Rules {
             Entry::GatewayEnrolled { logged_at, note } => self.enrolled(index, note, *logged_at, found),
             Entry::GatewayRevoked { note, .. } => self.revoked(index, note, found),
             Entry::QuotaSet { note, .. } => self.quota(index, note, found),
+            Entry::OperatorChanged { note, .. } => self.operator_changed(index, note, found),
+            Entry::WitnessRotated { note, .. } => self.witness_rotated(index, note, found),
             Entry::LogRetired { note, .. } => self.log_retired(index, note, found),
             Entry::LogContinued { note, .. } => self.log_continued(index, note, found),
         }
@@ -202,7 +216,7 @@ impl Rules {
         } else {
             match open_genesis(note, &self.terms.log_keys) {
                 Some(genesis) if genesis.origin == self.terms.origin => {
-                    self.operator = Some(genesis.operator);
+                    self.operators = Some(Operators::new(genesis.operator));
                     return;
                 }
                 Some(genesis) => format!("the genesis entry belongs to the log {}", genesis.origin),

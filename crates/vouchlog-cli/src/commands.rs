@@ -44,6 +44,7 @@ mod log;
 mod man;
 mod monitor;
 mod operator;
+mod operator_key;
 mod paper;
 mod prove;
 mod prove_complete;
@@ -72,6 +73,7 @@ mod verify;
 mod verify_finding;
 mod verify_report;
 mod witness;
+mod witness_key;
 
 /// How long abandoned reads may take at the end.
 const LAST_READS: Duration = Duration::from_secs(5);
@@ -87,6 +89,9 @@ pub(crate) enum Command {
     Witness(witness::Args),
     Enrol(enrol::EnrolArgs),
     Rotate(enrol::RotateArgs),
+    RotateOperator(operator_key::Args),
+    RotateWitness(witness_key::RotateArgs),
+    FollowWitness(witness_key::FollowArgs),
     Revoke(enrol::RevokeArgs),
     Quota(quota::Args),
     Log(log::Args),
@@ -150,6 +155,9 @@ impl Command {
             }
             Self::Enrol(args) => block_on(args.run(*output)),
             Self::Rotate(args) => block_on(args.run(*output)),
+            Self::RotateOperator(args) => block_on(args.run(*output)),
+            Self::RotateWitness(args) => block_on(args.run(*output)),
+            Self::FollowWitness(args) => args.run(*output),
             Self::Revoke(args) => block_on(args.run(*output)),
             Self::Quota(args) => block_on(args.run(*output)),
             Self::Log(args) => block_on(args.run(*output)),

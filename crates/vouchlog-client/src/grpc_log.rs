@@ -167,6 +167,11 @@ impl Appender for GrpcLog {
         Ok(LeafIndex::new(answer.index))
     }
 
+    async fn change_key(&self, note: String) -> Result<LeafIndex> {
+        let answer = self.answer(self.gateway.clone().change_key(v1::ChangeKeyRequest { note })).await?;
+        Ok(LeafIndex::new(answer.index))
+    }
+
     async fn stream(&self, stream: StreamId) -> Result<StreamInfo> {
         let request = v1::GetStreamRequest { stream: stream.get() };
         let answer = self.answer(self.gateway.clone().get_stream(request)).await?;

@@ -120,6 +120,11 @@ pub enum NoteError {
         /// The timestamp, in POSIX seconds.
         timestamp: u64,
     },
+    /// A checkpoint was to be signed as some other text.
+    #[error(
+        "the text is a checkpoint, which a witness cosigns only after it has checked that it extends the last one"
+    )]
+    NotByCosigner,
 }
 
 impl NoteError {

@@ -16,8 +16,6 @@ use crate::text::{decode_base64, decode_hash, encode_base64, parse_decimal};
 //              LF
 //              <checkpoint note>
 
-const HEADER: &str = "c2sp.org/tlog-proof@v1";
-
 /// What is needed to check offline that an entry is in a log, besides the entry and a policy. Read or put
 /// together, not verified: verify the checkpoint ([`crate::Policy::verify_checkpoint`] or
 /// [`crate::SignedCheckpoint::open`]), then call [`ProofFile::verify_inclusion`] with its head.
@@ -30,6 +28,9 @@ pub struct ProofFile {
 }
 
 impl ProofFile {
+    /// The first line of every proof file.
+    pub const HEADER: &str = "c2sp.org/tlog-proof@v1";
+
     /// Puts a proof file together. `extra` is data for the application that no signature covers; empty data is
     /// no data.
     pub fn new(
@@ -58,7 +59,7 @@ impl ProofFile {
         // No line of the head is empty, so the first blank line parts it from the note.
         let (head, note) = text.split_once("\n\n").ok_or(ProofFileError::NoBlankLine)?;
         let mut lines = head.split('\n').peekable();
-        if lines.next() != Some(HEADER) {
+        if lines.next() != Some(Self::HEADER) {
             return Err(ProofFileError::Header);
         }
         let extra = lines.next_if(|line| line.starts_with("extra ")).map(parse_extra).transpose()?;
@@ -123,7 +124,7 @@ fn parse_extra(line: &str) -> Result<Vec<u8>, ProofFileError> {
 
 impl fmt::Display for ProofFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{HEADER}")?;
+        writeln!(f, "{}", Self::HEADER)?;
         if let Some(extra) = &self.extra {
             writeln!(f, "extra {}", encode_base64(extra))?;
         }
@@ -157,7 +158,7 @@ pub enum ProofFileError {
     #[error("the proof file has no blank line before its checkpoint")]
     NoBlankLine,
     /// The first line was not that of a proof file.
-    #[error("the first line is not {HEADER}")]
+    #[error("the first line is not {}", ProofFile::HEADER)]
     Header,
     /// The extra line was not canonical base64 of at least one byte.
     #[error("the extra line is not canonical base64 of one byte or more")]

@@ -95,6 +95,27 @@ impl SigningKey {
         Ok(self.line(self.sign_ed25519(text.as_bytes())?.to_vec()))
     }
 
+    /// Signs the text of a note that is no checkpoint with a key that cosigns (type 0x04), at `timestamp`, in POSIX seconds: what a witness says
+    /// about itself.
+    ///
+    /// # Errors
+    /// [`NoteError::WrongKeyType`] for a key of another type; [`NoteError::NotByCosigner`] for the text of a checkpoint, which
+    /// [`cosign`](Self::cosign) alone signs; those of [`sign_note`](Self::sign_note) and [`cosign`](Self::cosign).
+    pub fn cosign_note(&self, text: &str, timestamp: u64) -> Result<SignatureLine, NoteError> {
+        if self.public.signature_type() != SignatureType::CosignatureEd25519 {
+            return Err(NoteError::wrong_key_type(&self.public, &[SignatureType::CosignatureEd25519]));
+        }
+        if timestamp > MAX_TIMESTAMP {
+            return Err(NoteError::Timestamp { timestamp });
+        }
+        check_text(text)?;
+        if Checkpoint::parse(text).is_ok() {
+            return Err(NoteError::NotByCosigner);
+        }
+        let signature = self.sign_ed25519(cosigned_message(timestamp, text).as_bytes())?;
+        Ok(self.line(timestamped_signature(timestamp, &signature)))
+    }
+
     /// Cosigns a checkpoint at `timestamp`, in POSIX seconds (tlog-cosignature): its text with the extension
     /// lines (type 0x04), or its origin, size and root (type 0x06). Whether that is right to do is the caller's
     /// question.

@@ -64,7 +64,7 @@ pub struct Config {
     pub ml_dsa_key: Option<SigningKey>,
     /// Enrols gateways. Needed for the log to enrol by itself, also its house stream; may be kept elsewhere.
     pub operator_key: Option<SigningKey>,
-    /// Whose key that is, if it is kept elsewhere: needed to create a log without `operator_key`. Must be the log's operator.
+    /// Whose key that is, if it is kept elsewhere: needed to create a log without `operator_key`. Must be or have been the log's operator.
     pub operator: Option<VerifyingKey>,
     /// The end of the log that a new one continues; with a log that is there already, the predecessor that it must name.
     pub continues: Option<RetirementProof>,

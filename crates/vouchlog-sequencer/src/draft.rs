@@ -9,8 +9,8 @@ use vouchlog_api::{Error, ErrorKind, Result};
 use vouchlog_merkle::{Hash, LeafIndex, leaf_hash};
 use vouchlog_note::{KeyName, VerifyingKey};
 use vouchlog_stream::{
-    Admitted, Counted, Entry, GatewayState, LoggedAt, QuotaState, Run, SequenceNumber, Statement,
-    StatementEntry, StreamId, StreamOpening, StreamState, StreamStatus, Usage,
+    Admitted, Counted, Entry, GatewayState, LoggedAt, Operators, QuotaState, Run, SequenceNumber, Statement,
+    StatementEntry, StreamId, StreamOpening, StreamState, StreamStatus, Usage, WitnessKeys,
 };
 
 use crate::edge::Framed;
@@ -20,11 +20,14 @@ use crate::recall::{Recall, unknown_stream};
 use crate::state::{Directory, RetiredLog};
 
 mod house;
+mod operator;
 mod quotas;
 mod registry;
 mod retirement;
+mod witness;
 
 pub(crate) use house::{House, HousePlace, HouseRun, OpenHouse};
+pub(crate) use operator::{Parties, note_error, retired_operator};
 use quotas::{DraftedQuotas, amounts, opening_amounts};
 
 /// The batch.
@@ -49,6 +52,10 @@ pub(crate) struct Draft<'a> {
     quotas: DraftedQuotas,
     /// Set once the log has ended, before this batch or in it.
     retired: Option<Arc<RetiredLog>>,
+    /// The operator's keys, once the batch changes them.
+    operators: Option<Operators>,
+    /// The rotations of witnesses' keys, once the batch adds one.
+    witness_keys: Option<WitnessKeys>,
 }
 
 /// A finished draft.
@@ -60,6 +67,8 @@ pub(crate) struct Drafted {
     pub(crate) gateways: Vec<GatewayState>,
     pub(crate) quotas: Vec<QuotaState>,
     pub(crate) usage: Vec<Usage>,
+    pub(crate) operators: Option<Operators>,
+    pub(crate) witness_keys: Option<WitnessKeys>,
     /// Requests that were refused, by the quota they would have exceeded.
     pub(crate) over_quota: Vec<Counted>,
     /// Set if the log has ended.
@@ -91,6 +100,8 @@ impl<'a> Draft<'a> {
             enrolled: HashSet::new(),
             quotas: DraftedQuotas::default(),
             retired: committed.retired.clone(),
+            operators: None,
+            witness_keys: None,
         }
     }
 
@@ -104,6 +115,8 @@ impl<'a> Draft<'a> {
             usage: self.quotas.usage.into_values().collect(),
             over_quota: self.quotas.refused,
             retired: self.retired,
+            operators: self.operators,
+            witness_keys: self.witness_keys,
             now: self.now,
         }
     }
@@ -178,6 +191,7 @@ impl<'a> Draft<'a> {
                 .is_some_and(|s| *s.gateway() == opening.gateway && s.previous() == opening.previous);
             return if same { Ok(Done::Opened(id)) } else { Err(key_used(id)) };
         }
+        let enrolment = self.by_operator(enrolment);
         self.check_may_open(&opening.gateway, enrolment.is_some())?;
         // Openings are public: anyone can send one again, long after its stream was evicted.
         if let Some(recall) = &self.recall
@@ -199,7 +213,8 @@ impl<'a> Draft<'a> {
         }
         let amounts = opening_amounts(&note);
         self.check_quota(opening.gateway.name(), &amounts)?;
-        if let (Some(SignedEnrolment { note, enrolment }), None) = (enrolment, self.gateway(&opening.gateway))
+        if let (Some(SignedEnrolment { note, enrolment, .. }), None) =
+            (enrolment, self.gateway(&opening.gateway))
         {
             self.enrol(note.clone(), enrolment)?;
         }

@@ -13,7 +13,7 @@ use vouchlog_merkle::{LeafIndex, RangeProof, TreeSize};
 use vouchlog_note::VerifyingKey;
 use vouchlog_runtime::{Poison, Readiness};
 use vouchlog_storage::Store;
-use vouchlog_stream::{GatewayState, Run, SequenceNumber, StreamId, StreamState};
+use vouchlog_stream::{GatewayState, Operators, Run, SequenceNumber, StreamId, StreamState};
 
 use crate::edge::PerfectNodes;
 use crate::enroller::Enroller;
@@ -63,9 +63,13 @@ impl<S: Store> Engine<S> {
         &self.inner.shared.log_keys[0]
     }
 
-    /// The key that enrols its gateways.
-    pub fn operator_vkey(&self) -> &VerifyingKey {
-        &self.inner.shared.operator
+    /// The operator's keys: the one that enrols its gateways now, and those before it.
+    ///
+    /// # Panics
+    /// Never: they are read when the log is opened.
+    pub fn operators(&self) -> Operators {
+        let directory = self.inner.shared.directory.read();
+        directory.operators().expect("read when the log is opened").clone()
     }
 
     /// The newest sequenced head: every entry under it is durable.
@@ -319,13 +323,23 @@ impl<S: Store> Appender for Engine<S> {
         }
     }
 
+    #[tracing::instrument(name = "change_key", skip_all)]
+    async fn change_key(&self, note: String) -> Result<LeafIndex> {
+        let prepared = prepare::change_key(&self.inner.shared, note)?;
+        match self.settle(prepared).await? {
+            (Done::KeyChanged(index), _) => Ok(index),
+            _ => Err(mixed_up()),
+        }
+    }
+
     async fn stream(&self, stream: StreamId) -> Result<StreamInfo> {
         let state = self.inner.shared.stream(stream)?;
         let directory = self.inner.shared.directory.read();
         let gateway = directory.gateways.get(state.gateway());
         let gateway =
             gateway.ok_or_else(|| Error::internal("the stream's gateway is not in the directory"))?;
-        Ok(stream_info(&state, gateway))
+        let operator_changes = directory.operators()?.changes();
+        Ok(StreamInfo { operator_changes, ..stream_info(&state, gateway) })
     }
 }
 
@@ -341,6 +355,7 @@ fn stream_info(state: &StreamState, gateway: &GatewayState) -> StreamInfo {
         gateway: state.gateway().name().to_string(),
         enrolled: gateway.enrolled,
         revoked: gateway.revoked.as_ref().map(|revoked| revoked.index),
+        operator_changes: Vec::new(),
         key: state.key().to_string(),
         previous: state.previous(),
         size: state.size(),

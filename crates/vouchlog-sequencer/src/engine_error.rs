@@ -1,6 +1,7 @@
 //! Why a log did not open.
 
 use thiserror::Error;
+use vouchlog_note::VerifyingKey;
 use vouchlog_storage::{CommitError, StoreError};
 
 use crate::witnesses::GuardError;
@@ -18,12 +19,21 @@ pub enum EngineError {
     /// The first entry is not signed by the key the log was opened with.
     #[error("the log in this store was created with another key: {0}")]
     LogKey(String),
-    /// The operator key is not the one the genesis entry names.
-    #[error("the log's operator is `{0}`, not the operator key given")]
-    OperatorKey(String),
     /// The log that this one was to continue does not name it, or this one names another predecessor or none.
     #[error("{0}")]
     Predecessor(String),
+    /// The operator key is none that the log's entries name.
+    #[error(
+        "the log's operator is `{in_force}` since entry {since}; the key given was never the operator's: {given}"
+    )]
+    OperatorKey {
+        /// The operator's key in force.
+        in_force: Box<VerifyingKey>,
+        /// The entry that put it in force.
+        since: u64,
+        /// What was given.
+        given: Box<VerifyingKey>,
+    },
     /// A new log needs to name its operator.
     #[error("a new log needs an operator key, which will enrol its gateways")]
     NoOperator,

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::mpsc::Receiver;
 
 use vouchlog_api::{Error, ErrorKind, Result};
-use vouchlog_note::SigningKey;
+use vouchlog_note::{SigningKey, VerifyingKey};
 use vouchlog_runtime::queue::{self, Message, NotQueued, Waiting};
 use vouchlog_stream::{Enrolment, StreamOpening};
 
@@ -20,18 +20,23 @@ use crate::state::Shared;
 
 /// Signs enrolments, with the operator's key.
 #[derive(Debug)]
-pub(crate) struct Enroller(queue::Queue<Enrolment, Result<String>>);
+pub(crate) struct Enroller {
+    queue: queue::Queue<Enrolment, Result<String>>,
+    /// The operator's key that signs. Once another is in force, nobody is enrolled on the way any more.
+    operator: VerifyingKey,
+}
 
 impl Enroller {
     /// Starts the thread that signs. It ends with the last handle.
     pub(crate) fn start(operator: SigningKey) -> io::Result<Self> {
         let (queue, waiting) = queue::Queue::new(MAX_QUEUED_ENROLMENTS, MAX_QUEUED_ENROLMENTS);
+        let key = operator.verifying_key().clone();
         let thread = std::thread::Builder::new().name("vouchlog-enroller".into());
         thread.spawn(move || sign(&operator, &waiting))?;
-        Ok(Self(queue))
+        Ok(Self { queue, operator: key })
     }
 
-    /// The enrolment of the gateway that wants to open a stream; none if it is enrolled. A key that the log would not enrol is refused
+    /// The enrolment of the gateway that wants to open a stream; none if it is enrolled, or if the operator has another key by now. A key that the log would not enrol is refused
     /// before anything is signed.
     pub(crate) async fn enrolment<S>(
         &self,
@@ -41,12 +46,14 @@ impl Enroller {
         let enrolment = Enrolment::first(opening.log.clone(), opening.gateway.clone());
         {
             let directory = shared.directory.read();
-            if directory.gateways.contains_key(&opening.gateway) {
+            if directory.gateways.contains_key(&opening.gateway)
+                || *directory.operators()?.key() != self.operator
+            {
                 return Ok(None);
             }
             Draft::new(&directory, None, 0, shared.time.now()).check_new_gateway(&enrolment)?;
         }
-        let signed = self.0.submit(enrolment.clone(), 1).map_err(|refused| match refused {
+        let signed = self.queue.submit(enrolment.clone(), 1).map_err(|refused| match refused {
             NotQueued::Stopped => Error::unavailable("the log is stopping"),
             _ => Error::new(
                 ErrorKind::Overloaded { retry_after: RETRY_AFTER },
@@ -57,7 +64,7 @@ impl Enroller {
         })?;
         let note =
             signed.await.map_err(|_| Error::unavailable("the log stopped before it could respond"))??;
-        Ok(Some(Box::new(SignedEnrolment { note, enrolment })))
+        Ok(Some(Box::new(SignedEnrolment { note, enrolment, by: self.operator.clone() })))
     }
 }
 

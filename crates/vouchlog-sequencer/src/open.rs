@@ -8,7 +8,7 @@ use vouchlog_merkle::TreeHead;
 use vouchlog_note::{Policy, SignatureType, SigningKey, VerifyingKey};
 use vouchlog_runtime::Poison;
 use vouchlog_storage::{Index, Loaded, StateKey, Store, StoreError};
-use vouchlog_stream::{Enrolment, Genesis};
+use vouchlog_stream::{Enrolment, Genesis, Operators};
 
 use crate::commit::Committer;
 use crate::config::Config;
@@ -99,10 +99,13 @@ impl<S: Store> Engine<S> {
         let witnessing =
             feeders.map(|feeders| feeders.start(&shared)).transpose().map_err(EngineError::Thread)?;
         let house = sequencer.house.gateway.as_ref().map(|key| key.verifying_key().clone());
+        // One that was replaced signs nothing more.
+        let in_force = shared.directory.read().operators.as_ref().map(|operators| operators.key().clone());
+        let operator = operator.filter(|key| Some(key.verifying_key()) == in_force.as_ref());
         let enrolment = match (&operator, house) {
             (Some(operator), Some(house)) if shared.directory.read().takes(&house) => {
                 let enrolment = Enrolment::first(shared.origin.clone(), house);
-                Some((enrolment.sign(operator), enrolment))
+                Some((enrolment.sign(operator), enrolment, operator.verifying_key().clone()))
             }
             _ => None,
         };
@@ -116,10 +119,10 @@ impl<S: Store> Engine<S> {
                 sequencer.run(&messages);
             })
             .map_err(EngineError::Thread)?;
-        if let Some((note, enrolment)) = enrolment {
+        if let Some((note, enrolment, by)) = enrolment {
             let note = note.map_err(|error| EngineError::Key(error.to_string()))?;
             // The reply is not awaited: a house stream that cannot be enrolled reports so when it is used.
-            drop(queue.submit(Request::Enrol { note, enrolment: Box::new(enrolment) }));
+            drop(queue.submit(Request::Enrol { note, enrolment: Box::new(enrolment), by: Box::new(by) }));
         }
         let thread = Mutex::new(Some(thread));
         let inner = Inner { shared, queue, enroller, follower, scrubber, witnessing, thread };
@@ -171,6 +174,13 @@ fn share<S: Store>(
 ) -> Result<Arc<Shared<S>>, EngineError> {
     let mut directory = Directory::load(&loaded.states, loaded.head.size.get())
         .ok_or_else(|| StoreError::Damaged("a stream or gateway state cannot be read".into()))?;
+    let operators = directory.operators.get_or_insert_with(|| Operators::new(operator.clone()));
+    if operators.terms().next().is_none_or(|first| first.key != operator) {
+        return Err(
+            StoreError::Damaged("its operator's state is not that of its genesis entry".into()).into()
+        );
+    }
+    check_operator(config, operators)?;
     if let Some(house) = &config.house_key {
         directory.quotas.set_house(house.verifying_key().name().clone(), config.options.house_limits);
     }
@@ -196,7 +206,6 @@ fn share<S: Store>(
         store: Arc::new(store),
         origin: config.origin.clone(),
         log_keys,
-        operator,
         time: LogTime::new(config.clock.clone(), config.options.max_clock_jump, tree.logged_at),
         options: config.options.clone(),
         policy,
@@ -278,7 +287,7 @@ fn check_keys(config: &Config) -> Result<(), EngineError> {
     Ok(())
 }
 
-/// The operator the genesis entry names, checked against the keys the log is opened with.
+/// The operator that the genesis entry names.
 fn operator(genesis_note: &str, config: &Config) -> Result<VerifyingKey, EngineError> {
     let genesis = Genesis::open(genesis_note, config.log_key.verifying_key())
         .map_err(|error| EngineError::LogKey(error.to_string()))?;
@@ -286,9 +295,28 @@ fn operator(genesis_note: &str, config: &Config) -> Result<VerifyingKey, EngineE
         let message = format!("the store holds the log `{}`, not `{}`", genesis.origin, config.origin);
         return Err(StoreError::Foreign(message).into());
     }
-    let named = [config.operator_key.as_ref().map(SigningKey::verifying_key), config.operator.as_ref()];
-    if named.into_iter().flatten().any(|named| *named != genesis.operator) {
-        return Err(EngineError::OperatorKey(genesis.operator.to_string()));
-    }
     Ok(genesis.operator)
+}
+
+/// A key that the log is opened with must be, or have been, its operator's. One that was replaced names the log as well as any, but signs
+/// nothing more.
+fn check_operator(config: &Config, operators: &Operators) -> Result<(), EngineError> {
+    let named = [config.operator_key.as_ref().map(SigningKey::verifying_key), config.operator.as_ref()];
+    for named in named.into_iter().flatten() {
+        if !operators.has(named) {
+            return Err(EngineError::OperatorKey {
+                in_force: Box::new(operators.key().clone()),
+                since: operators.terms().next_back().map_or(0, |term| term.since.get()),
+                given: Box::new(named.clone()),
+            });
+        }
+        if let Some(by) = operators.retired_by(named) {
+            tracing::warn!(
+                key = %named.id(),
+                entry = by.get(),
+                "the operator's key that was given was replaced and signs nothing more: give the new one"
+            );
+        }
+    }
+    Ok(())
 }

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use vouchlog_api::limits::MAX_STATEMENTS;
 use vouchlog_api::{self as api, Error, ErrorKind, Result};
 use vouchlog_merkle::Hash;
-use vouchlog_note::{CheckpointError, CosignedCheckpoint, Origin, VerifyingKey};
+use vouchlog_note::{CheckpointError, CosignedCheckpoint, Origin, UnverifiedNote, VerifyingKey};
 use vouchlog_runtime::charge;
 use vouchlog_storage::Store;
 use vouchlog_stream::{
     Enrolment, Evidence, Quota, Retirement, Revocation, Statement, StatementKind, StreamOpening, StreamState,
-    StreamStatus, TextError, stream_origin,
+    StreamStatus, stream_origin,
 };
 
-use crate::draft::{Draft, opened_before};
+use crate::draft::{Draft, Parties, note_error, opened_before, retired_operator};
 use crate::queue::{Append, Done, GatewayRoom, HouseRoom, Request, gateway_pushback};
 use crate::state::Shared;
 
@@ -98,19 +98,47 @@ pub(crate) fn house(request: api::HouseAppend) -> Result<Request> {
 }
 
 pub(crate) fn enrol<S>(shared: &Shared<S>, note: String) -> Result<Request> {
-    let enrolment = Enrolment::open(&note, &shared.origin, &shared.operator).map_err(note_error)?;
+    let by = operator(shared, &note)?;
+    let enrolment = Enrolment::open(&note, &shared.origin, &by).map_err(note_error)?;
     check_is_no_log_key(shared, &enrolment.gateway)?;
-    Ok(Request::Enrol { note, enrolment: Box::new(enrolment) })
+    Ok(Request::Enrol { note, enrolment: Box::new(enrolment), by })
 }
 
 pub(crate) fn revoke<S>(shared: &Shared<S>, note: String) -> Result<Request> {
-    let revocation = Revocation::open(&note, &shared.origin, &shared.operator).map_err(note_error)?;
-    Ok(Request::Revoke { note, revocation: Box::new(revocation) })
+    let by = operator(shared, &note)?;
+    let revocation = Revocation::open(&note, &shared.origin, &by).map_err(note_error)?;
+    Ok(Request::Revoke { note, revocation: Box::new(revocation), by })
 }
 
 pub(crate) fn quota<S>(shared: &Shared<S>, note: String) -> Result<Request> {
-    let quota = Quota::open(&note, &shared.origin, &shared.operator).map_err(note_error)?;
-    Ok(Request::SetQuota { note, quota: Box::new(quota) })
+    let by = operator(shared, &note)?;
+    let quota = Quota::open(&note, &shared.origin, &by).map_err(note_error)?;
+    Ok(Request::SetQuota { note, quota: Box::new(quota), by })
+}
+
+/// A change of a key: the operator's, its recovery key, or a witness's. The sequencer checks it again: another may be in the same batch.
+pub(crate) fn change_key<S: Store>(shared: &Shared<S>, note: String) -> Result<Prepared> {
+    let directory = shared.directory.read();
+    let draft = Draft::new(&directory, None, 0, shared.time.now());
+    match draft.check_key_change(&note, &Parties::of(shared))? {
+        Some(done) => Ok(Prepared::Answered(done)),
+        None => Ok(Prepared::Queue(Request::ChangeKey { note })),
+    }
+}
+
+/// The operator's key in force, unless the note is signed by one that was replaced: that is said in words.
+fn operator<S>(shared: &Shared<S>, note: &str) -> Result<Box<VerifyingKey>> {
+    let directory = shared.directory.read();
+    let operators = directory.operators()?;
+    let parsed = UnverifiedNote::parse(note.as_bytes());
+    let is_by =
+        |key: &VerifyingKey| parsed.iter().flat_map(UnverifiedNote::lines).any(|line| line.is_by(key));
+    let in_force = operators.key();
+    let retired = operators.terms().map(|term| &term.key).find(|key| *key != in_force && is_by(key));
+    match retired.filter(|_| !is_by(in_force)).and_then(|key| Some((key, operators.retired_by(key)?))) {
+        None => Ok(Box::new(in_force.clone())),
+        Some((key, by)) => Err(retired_operator(key, by)),
+    }
 }
 
 pub(crate) fn retire<S>(shared: &Shared<S>, note: String) -> Result<Request> {
@@ -121,8 +149,9 @@ pub(crate) fn retire<S>(shared: &Shared<S>, note: String) -> Result<Request> {
 
 /// A key serves one role: the keys of the log and of its operator are no gateway's and no other log's, whatever name they are given.
 fn check_is_no_log_key<S>(shared: &Shared<S>, other: &VerifyingKey) -> Result<()> {
-    let own = shared.log_keys.iter().chain([&shared.operator]);
-    if own.into_iter().all(|key| key.public_key() != other.public_key()) {
+    let directory = shared.directory.read();
+    let mut own = shared.log_keys.iter().chain(directory.operators()?.all_keys());
+    if own.all(|key| key.public_key() != other.public_key()) {
         return Ok(());
     }
     Err(Error::invalid(
@@ -154,14 +183,4 @@ fn check_count(statements: usize) -> Result<()> {
 
 fn leaves(statements: &[Statement]) -> Vec<Hash> {
     statements.iter().map(Statement::stream_leaf_hash).collect()
-}
-
-/// A note that is not signed as it must be is a question of permission, any other fault one of form.
-#[allow(clippy::needless_pass_by_value, reason = "used as the function of `map_err`")]
-fn note_error(error: TextError) -> Error {
-    let message = error.to_string();
-    match error {
-        TextError::Note(_) => Error::new(ErrorKind::PermissionDenied, message),
-        _ => Error::invalid(message),
-    }
 }

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use vouchlog_api::{Error, ErrorKind};
 use vouchlog_merkle::{CompactRange, Growth, Hash, LeafIndex};
-use vouchlog_note::CosignedCheckpoint;
+use vouchlog_note::{CosignedCheckpoint, VerifyingKey};
 use vouchlog_runtime::queue::{self, NotQueued, QueueRoom};
 use vouchlog_stream::{Enrolment, Quota, Retirement, Revocation, Run, Statement, StreamId, StreamOpening};
 
@@ -18,13 +18,40 @@ use crate::signer::SignedHead;
 /// A request that passed every check that needs no more than its stream's key.
 #[derive(Debug)]
 pub(crate) enum Request {
-    Open { note: String, opening: Box<StreamOpening>, enrolment: Option<Box<SignedEnrolment>> },
+    Open {
+        note: String,
+        opening: Box<StreamOpening>,
+        enrolment: Option<Box<SignedEnrolment>>,
+    },
     Append(Box<Append>),
-    House { statements: Vec<Statement>, leaves: Vec<Hash>, room: HouseRoom },
-    Enrol { note: String, enrolment: Box<Enrolment> },
-    Revoke { note: String, revocation: Box<Revocation> },
-    SetQuota { note: String, quota: Box<Quota> },
-    Retire { note: String, retirement: Box<Retirement> },
+    House {
+        statements: Vec<Statement>,
+        leaves: Vec<Hash>,
+        room: HouseRoom,
+    },
+    /// `by` is the operator's key that the note was verified with, here and below.
+    Enrol {
+        note: String,
+        enrolment: Box<Enrolment>,
+        by: Box<VerifyingKey>,
+    },
+    Revoke {
+        note: String,
+        revocation: Box<Revocation>,
+        by: Box<VerifyingKey>,
+    },
+    SetQuota {
+        note: String,
+        quota: Box<Quota>,
+        by: Box<VerifyingKey>,
+    },
+    ChangeKey {
+        note: String,
+    },
+    Retire {
+        note: String,
+        retirement: Box<Retirement>,
+    },
 }
 
 /// An enrolment that the operator's key has signed.
@@ -32,6 +59,8 @@ pub(crate) enum Request {
 pub(crate) struct SignedEnrolment {
     pub(crate) note: String,
     pub(crate) enrolment: Enrolment,
+    /// The key that signed: another may be the operator's by the time the enrolment is logged.
+    pub(crate) by: VerifyingKey,
 }
 
 /// Statements for a stream, with the head verified by the stream's key.
@@ -59,6 +88,7 @@ impl Request {
             | Self::Enrol { .. }
             | Self::Revoke { .. }
             | Self::SetQuota { .. }
+            | Self::ChangeKey { .. }
             | Self::Retire { .. } => 1,
         }
     }
@@ -130,6 +160,7 @@ pub(crate) enum Done {
     Enrolled(LeafIndex),
     Revoked(LeafIndex),
     QuotaSet(LeafIndex),
+    KeyChanged(LeafIndex),
     Retired(LeafIndex),
 }
 

@@ -12,8 +12,8 @@ use crate::edge::frame;
 use crate::replay::Replay;
 use crate::sequence::integrate;
 use crate::state::{
-    Directory, Tree, last_published, last_signed, note_states, stored_gateway, stored_quota, stored_stream,
-    stored_usage,
+    Directory, Tree, last_published, last_signed, note_states, stored_gateway, stored_operators,
+    stored_quota, stored_stream, stored_usage, stored_witness_keys,
 };
 
 /// Bytes of entries or states in one commit.
@@ -116,6 +116,8 @@ impl<'a, S: Store> Rebuilder<'a, S> {
         }
         states.extend(self.replay.gateways.values().map(stored_gateway));
         states.extend(self.replay.quotas.values().map(stored_quota));
+        states.extend(self.replay.operators.iter().map(stored_operators));
+        states.push(stored_witness_keys(&self.replay.witness_keys));
         states.extend(newest_usage(&directories).into_values().map(stored_usage));
         commit_states(self.store, expected, states)?;
         Ok(rebuilt)

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 use vouchlog_merkle::LeafIndex;
 use vouchlog_note::{CosignedCheckpoint, Origin, VerifyingKey};
 use vouchlog_stream::{
-    Continuation, Enrolment, Entry, GatewayState, Genesis, LoggedAt, Quota, QuotaScope, QuotaState,
-    Retirement, Revocation, Revoked, StatementEntry, StreamId, StreamOpening, StreamState, StreamStatus,
-    stream_origin,
+    Continuation, Enrolment, Entry, GatewayState, Genesis, LoggedAt, Operators, Quota, QuotaScope,
+    QuotaState, Retirement, Revocation, Revoked, StatementEntry, StreamId, StreamOpening, StreamState,
+    StreamStatus, WitnessKeys, stream_origin,
 };
 
 use crate::state::Directory;
@@ -17,7 +17,8 @@ use crate::state::Directory;
 pub(crate) struct Replay<'a> {
     origin: &'a Origin,
     key: &'a VerifyingKey,
-    operator: Option<VerifyingKey>,
+    pub(crate) operators: Option<Operators>,
+    pub(crate) witness_keys: WitnessKeys,
     pub(crate) streams: BTreeMap<StreamId, StreamState>,
     /// The last entry that concerns each stream.
     last: HashMap<StreamId, u64>,
@@ -31,7 +32,8 @@ impl<'a> Replay<'a> {
     /// Begins with the log `origin`, whose genesis entry `key` signed.
     pub(crate) fn new(origin: &'a Origin, key: &'a VerifyingKey) -> Self {
         let (streams, last, gateways, quotas) = Default::default();
-        Self { origin, key, operator: None, streams, last, gateways, quotas, retired: None }
+        let witness_keys = WitnessKeys::default();
+        Self { origin, key, operators: None, witness_keys, streams, last, gateways, quotas, retired: None }
     }
 
     pub(crate) fn origin(&self) -> &'a Origin {
@@ -51,7 +53,7 @@ impl<'a> Replay<'a> {
         match entry {
             Entry::Genesis { note, .. } => {
                 let genesis = Genesis::open(note, self.key).map_err(|error| error.to_string())?;
-                self.operator = Some(genesis.operator);
+                self.operators = Some(Operators::new(genesis.operator));
                 Ok(())
             }
             Entry::GatewayEnrolled { logged_at, note } => {
@@ -59,6 +61,11 @@ impl<'a> Replay<'a> {
             }
             Entry::GatewayRevoked { note, .. } => self.revoked(LeafIndex::new(index), note),
             Entry::QuotaSet { note, .. } => self.quota(LeafIndex::new(index), note),
+            Entry::OperatorChanged { note, .. } => self.operator_changed(LeafIndex::new(index), note),
+            Entry::WitnessRotated { note, .. } => {
+                let taken = self.witness_keys.take(LeafIndex::new(index), note);
+                taken.map(drop).map_err(|error| error.to_string())
+            }
             Entry::LogRetired { note, .. } => {
                 self.retired.get_or_insert(index);
                 Retirement::open_of(note, self.key).map(drop).map_err(|error| error.to_string())
@@ -147,8 +154,29 @@ impl<'a> Replay<'a> {
         messages
     }
 
+    /// What differs between the rotations of witnesses' keys and those of a store, in words.
+    pub(crate) fn witness_difference(&self, directory: &Directory) -> Option<String> {
+        let same = self.witness_keys == directory.witness_keys;
+        (!same).then(|| "the state of the witnesses' keys does not match its entries".to_owned())
+    }
+
+    /// What differs between the operator's keys and those of a store, in words. A store that keeps none has those of genesis.
+    pub(crate) fn operator_difference(&self, directory: &Directory) -> Option<String> {
+        let replayed = self.operators.as_ref()?;
+        let same = match &directory.operators {
+            Some(stored) => stored == replayed,
+            None => replayed.changes().is_empty(),
+        };
+        (!same).then(|| "the state of the operator's keys does not match its entries".to_owned())
+    }
+
     fn operator(&self) -> Result<&VerifyingKey, String> {
-        self.operator.as_ref().ok_or_else(|| "no genesis entry precedes it".to_owned())
+        self.operators.as_ref().map(Operators::key).ok_or_else(|| "no genesis entry precedes it".to_owned())
+    }
+
+    fn operator_changed(&mut self, index: LeafIndex, note: &str) -> Result<(), String> {
+        let operators = self.operators.as_mut().ok_or("no genesis entry precedes it")?;
+        operators.take(index, note, self.origin).map(drop).map_err(|error| error.to_string())
     }
 
     fn enrolled(&mut self, index: LeafIndex, note: &str, now: LoggedAt) -> Result<(), String> {

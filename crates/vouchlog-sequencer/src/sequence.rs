@@ -31,7 +31,7 @@ use vouchlog_storage::{Batch, CommitError, Growth, Store};
 use vouchlog_stream::{StreamId, StreamState};
 
 use crate::commit::Committer;
-use crate::draft::{Draft, Drafted, House, HousePlace, HouseRun, OpenHouse};
+use crate::draft::{Draft, Drafted, House, HousePlace, HouseRun, OpenHouse, Parties};
 use crate::edge::{Edge, Framed};
 use crate::evict::evictable;
 use crate::limits::{MAX_BATCH_REQUESTS, MAX_BATCH_STATEMENTS};
@@ -40,8 +40,8 @@ use crate::queue::{Caller, Committed, Done, Message, Request, Waiting};
 use crate::second_path::SecondPath;
 use crate::signer::{SignedHead, Signer};
 use crate::state::{
-    Eviction, Shared, Tree, stored_gateway, stored_published, stored_quota, stored_signed, stored_stream,
-    stored_usage,
+    Eviction, Shared, Tree, stored_gateway, stored_operators, stored_published, stored_quota, stored_signed,
+    stored_stream, stored_usage, stored_witness_keys,
 };
 
 mod signing;
@@ -191,9 +191,16 @@ impl<S: Store> Sequencer<S> {
                 Request::Open { note, opening, enrolment } => {
                     draft.open(note, &opening, enrolment.as_deref())
                 }
-                Request::Enrol { note, enrolment } => draft.enrol(note, &enrolment),
-                Request::Revoke { note, revocation } => draft.revoke(note, &revocation),
-                Request::SetQuota { note, quota } => draft.set_quota(note, &quota),
+                Request::Enrol { note, enrolment, by } => {
+                    draft.check_operator(&by).and_then(|()| draft.enrol(note, &enrolment))
+                }
+                Request::Revoke { note, revocation, by } => {
+                    draft.check_operator(&by).and_then(|()| draft.revoke(note, &revocation))
+                }
+                Request::SetQuota { note, quota, by } => {
+                    draft.check_operator(&by).and_then(|()| draft.set_quota(note, &quota))
+                }
+                Request::ChangeKey { note } => draft.change_key(note, &Parties::of(&self.shared)),
                 // The last entry of the log comes after all others of the batch.
                 Request::Retire { note, retirement } => {
                     retirements.push((caller, note, retirement));
@@ -269,6 +276,8 @@ impl<S: Store> Sequencer<S> {
         let states = streams.chain(drafted.gateways.iter().map(stored_gateway));
         let states = states.chain(drafted.quotas.iter().map(stored_quota));
         let states = states.chain(drafted.usage.iter().map(stored_usage));
+        let states = states.chain(drafted.operators.iter().map(stored_operators));
+        let states = states.chain(drafted.witness_keys.iter().map(stored_witness_keys));
         let states = states.chain(published.map(stored_published)).chain(evicted.states());
         let states = states.chain(self.tree.head.as_ref().map(stored_signed)).collect();
         let batch = Batch {
@@ -314,6 +323,10 @@ impl<S: Store> Sequencer<S> {
             drafted.gateways.into_iter().for_each(|gateway| directory.put_gateway(gateway));
             drafted.quotas.into_iter().for_each(|quota| directory.quotas.put_quota(quota));
             drafted.usage.into_iter().for_each(|usage| directory.quotas.put_usage(usage));
+            directory.operators = drafted.operators.or(directory.operators.take());
+            if let Some(keys) = drafted.witness_keys {
+                directory.witness_keys = keys;
+            }
             self.shared.metrics.quotas(directory.quotas.count(), &directory.quotas.highest(drafted.now));
             if let (None, Some(retired)) = (&directory.retired, &drafted.retired) {
                 tracing::warn!("{retired}");

@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
+use vouchlog_api::{Error, Result};
 use vouchlog_merkle::{CompactRange, LeafIndex};
 use vouchlog_note::{KeyName, Origin, Policy, SignerError, VerifyingKey};
 use vouchlog_runtime::Poison;
 use vouchlog_storage::{Index, StateKey};
 use vouchlog_stream::{
-    GatewayState, LoggedAt, QuotaScope, QuotaState, Retirement, StreamId, StreamState, StreamStatus, Usage,
+    GatewayState, LoggedAt, Operators, QuotaScope, QuotaState, Retirement, StreamId, StreamState,
+    StreamStatus, Usage, WitnessKeys,
 };
 
 use crate::config::Options;
@@ -76,6 +78,10 @@ pub(crate) struct Directory {
     /// belonged to keys.
     holders: HashMap<KeyName, Vec<VerifyingKey>>,
     pub(crate) quotas: Quotas,
+    /// The operator's keys; none before the genesis entry is read.
+    pub(crate) operators: Option<Operators>,
+    /// The rotations of witnesses' keys that are entries.
+    pub(crate) witness_keys: WitnessKeys,
     /// The open streams of each gateway key that has any: opening one must not look at every stream there ever was.
     open: HashMap<VerifyingKey, BTreeSet<StreamId>>,
     /// Streams that can be evicted, those first that ended first, and the place each has there.
@@ -136,6 +142,8 @@ const SIGNED: u8 = b'n';
 const EVICTED_BELOW: u8 = b'e';
 const QUOTA: u8 = b'q';
 const USAGE: u8 = b'u';
+const OPERATORS: u8 = b'o';
+const WITNESS_KEYS: u8 = b'w';
 
 impl Directory {
     /// Reads the states of a store that holds `size` entries; `None` when one is damaged.
@@ -152,6 +160,8 @@ impl Directory {
                 }
                 QUOTA => directory.quotas.put_quota(QuotaState::from_bytes(value)?),
                 USAGE => usage.push(Usage::from_bytes(value)?),
+                OPERATORS => directory.operators = Some(Operators::from_bytes(value)?),
+                WITNESS_KEYS => directory.witness_keys = WitnessKeys::from_bytes(value)?,
                 CHECKPOINT | SIGNED => {}
                 _ => return None,
             }
@@ -159,6 +169,14 @@ impl Directory {
         // Held against the quotas, so after all of them.
         usage.into_iter().for_each(|usage| directory.quotas.put_usage(usage));
         Some(directory)
+    }
+
+    /// The operator's keys.
+    ///
+    /// # Errors
+    /// Before the genesis entry is read.
+    pub(crate) fn operators(&self) -> Result<&Operators> {
+        self.operators.as_ref().ok_or_else(|| Error::internal("the log's operator is not known yet"))
     }
 
     /// Adds or replaces a stream, all entries of which lie below `size`.
@@ -292,6 +310,16 @@ pub(crate) fn stored_quota(quota: &QuotaState) -> (StateKey, Bytes) {
     (StateKey::new(key), quota.to_bytes().into())
 }
 
+/// The operator's keys as the store keeps them, once they are more than genesis tells.
+pub(crate) fn stored_operators(operators: &Operators) -> (StateKey, Bytes) {
+    (StateKey::new(vec![OPERATORS]), operators.to_bytes().into())
+}
+
+/// The rotations of witnesses' keys as the store keeps them, once there are any.
+pub(crate) fn stored_witness_keys(keys: &WitnessKeys) -> (StateKey, Bytes) {
+    (StateKey::new(vec![WITNESS_KEYS]), keys.to_bytes().into())
+}
+
 /// A gateway's usage as the store keeps it; that of a new day replaces it.
 pub(crate) fn stored_usage(usage: &Usage) -> (StateKey, Bytes) {
     (StateKey::new(named_key(USAGE, usage.gateway.as_str())), usage.to_bytes().into())
@@ -338,7 +366,6 @@ pub(crate) struct Shared<S> {
     pub(crate) origin: Origin,
     /// The keys that sign checkpoints, the Ed25519 key first.
     pub(crate) log_keys: Vec<VerifyingKey>,
-    pub(crate) operator: VerifyingKey,
     pub(crate) time: LogTime,
     pub(crate) options: Options,
     /// What a published checkpoint must satisfy, if the log has witnesses.

@@ -8,6 +8,7 @@ mod behaviour;
 mod eviction;
 mod faults;
 mod names;
+mod operators;
 mod quotas;
 mod recovery;
 mod retirement;

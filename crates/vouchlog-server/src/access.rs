@@ -66,7 +66,9 @@ fn role_of_rpc(path: &str) -> Option<Role> {
     let (service, method) = path.strip_prefix('/')?.split_once('/')?;
     match (service, method) {
         ("vouchlog.v1.Gateway", "AppendHouse") => Some(Role::Submit),
-        ("vouchlog.v1.Gateway", "Enrol" | "Revoke" | "SetQuota" | "Retire") => Some(Role::Administer),
+        ("vouchlog.v1.Gateway", "Enrol" | "Revoke" | "SetQuota" | "ChangeKey" | "Retire") => {
+            Some(Role::Administer)
+        }
         ("vouchlog.v1.Witness", "AddCheckpoint" | "SignSubtree" | "RetireLog") => Some(Role::Witness),
         ("vouchlog.v1.Log" | "vouchlog.v1.Witness", _) => Some(Role::Read),
         ("grpc.reflection.v1.ServerReflection" | "grpc.reflection.v1alpha.ServerReflection", _) => {
@@ -237,6 +239,7 @@ mod tests {
             ("/vouchlog.v1.Gateway/Enrol", Some(Role::Administer)),
             ("/vouchlog.v1.Gateway/Revoke", Some(Role::Administer)),
             ("/vouchlog.v1.Gateway/SetQuota", Some(Role::Administer)),
+            ("/vouchlog.v1.Gateway/ChangeKey", Some(Role::Administer)),
             ("/vouchlog.v1.Gateway/Retire", Some(Role::Administer)),
             ("/vouchlog.v1.Witness/RetireLog", Some(Role::Witness)),
             ("/vouchlog.v1.Gateway/AppendStream", None),

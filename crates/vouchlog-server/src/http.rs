@@ -83,6 +83,7 @@ pub(crate) fn log_router(log: AnyLog, operations: Operations) -> Router {
         .routes(routes!(submit::gateways))
         .routes(routes!(submit::revocations))
         .routes(routes!(submit::quotas))
+        .routes(routes!(submit::keys))
         .routes(routes!(submit::retirement))
         .layer(requires!(gate, Role::Administer))
         .merge(house)

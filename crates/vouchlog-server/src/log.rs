@@ -60,6 +60,7 @@ erased! {
         enrol(note: String) -> LeafIndex;
         revoke(note: String) -> LeafIndex;
         set_quota(note: String) -> LeafIndex;
+        change_key(note: String) -> LeafIndex;
         retire(note: String) -> LeafIndex;
         stream(stream: StreamId) -> StreamInfo;
     }

@@ -4,7 +4,7 @@
 //! { "format": "vouchlog/v1 presentation", "origin": "...",
 //!   "sd_jwt":    "...",                                    the statement, with the disclosures chosen
 //!   "proof":     "...",                                    the entry that logs its digest
-//!   "genesis":   "...",                                    names the operator
+//!   "genesis":   "...",                                    names the operator; behind it, proofs of each change of its key
 //!   "stream":    { "enrolment": "...", "opening": "...",   whose stream the entry is in
 //!                  "status": { "as_of": 7, "revocation": "..." } }, whether the gateway's key was revoked, as the sender knows it
 //!   "signed_by": { as "stream" } }                         whose stream's key signed, if it is another
@@ -46,7 +46,8 @@ pub struct Presentation {
     pub sd_jwt: String,
     /// Proof of the entry that logs the statement.
     pub proof: String,
-    /// Proof of the log's first entry.
+    /// Proof of the log's first entry, and behind it, in the same text, a proof of each entry that changed the operator's key before it
+    /// enrolled the gateways shown.
     pub genesis: String,
     /// The stream the entry is in.
     pub stream: StreamIdentity,

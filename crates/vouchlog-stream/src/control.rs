@@ -10,8 +10,9 @@
 //! signed by the log              signed by the gateway                  signed by the operator
 //! ```
 //!
-//! The note of an enrolment is drawn in `control/enrolment.rs`, that of a quota in `control/quota.rs`, that of a log's end in
-//! `control/retirement.rs`, and that of a log that continues another in `succession.rs`.
+//! The note of an enrolment is drawn in `control/enrolment.rs`, those about the operator's key in `control/operator.rs`, that of a
+//! quota in `control/quota.rs`, that of a log's end in `control/retirement.rs`, that of a witness in `control/witness.rs`, and that of
+//! a log that continues another in `succession.rs`.
 
 use thiserror::Error;
 use vouchlog_note::{KeyError, NoteError, Origin, SignatureType, SigningKey, UnverifiedNote, VerifyingKey};
@@ -20,12 +21,16 @@ use crate::limits::{MAX_NOTE_BYTES, MAX_REASON_BYTES, MAX_STREAM_SIZE};
 use crate::{LoggedAt, StreamId};
 
 mod enrolment;
+mod operator;
 mod quota;
 mod retirement;
+mod witness;
 
 pub use enrolment::{Enrolment, ReplacementCause, ReplacementReason, Replaces};
+pub use operator::{OperatorCause, OperatorChange, OperatorNote, RecoveryKey};
 pub use quota::{DailyLimits, Limit, Quota, QuotaScope};
 pub use retirement::{Retirement, RetirementCause};
+pub use witness::WitnessRotation;
 
 /// Why a control note was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -54,6 +59,7 @@ pub enum TextError {
 }
 
 /// The lines of a control note, read one expected word after the other.
+#[derive(Clone)]
 pub(crate) struct Lines<'a> {
     title: &'static str,
     rest: std::str::Split<'a, char>,

@@ -22,6 +22,8 @@
 //!                     | 0x84 gateway enrolled   signed note                                |
 //!                     | 0x85 gateway revoked    signed note                                |
 //!                     | 0x88 quota set          signed note                                |
+//!                     | 0x89 operator changed   signed note                                |
+//!                     | 0x8a witness rotated    cosigned note                              |
 //!                     | 0x8b log retired        signed note                                |
 //!                     | 0x8c log continued      signed note, which holds a proof file      |
 //!                     +--------------------------------------------------------------------+
@@ -40,6 +42,8 @@ const STREAM_CLOSED: u8 = 0x83;
 const GATEWAY_ENROLLED: u8 = 0x84;
 const GATEWAY_REVOKED: u8 = 0x85;
 const QUOTA_SET: u8 = 0x88;
+const OPERATOR_CHANGED: u8 = 0x89;
+const WITNESS_ROTATED: u8 = 0x8a;
 const LOG_RETIRED: u8 = 0x8b;
 const LOG_CONTINUED: u8 = 0x8c;
 
@@ -146,6 +150,20 @@ pub enum Entry {
         /// A [`Quota`](crate::Quota) note.
         note: String,
     },
+    /// 0x89: the operator has another key, or names the key that recovers it.
+    OperatorChanged {
+        /// When the log took it.
+        logged_at: LoggedAt,
+        /// An [`OperatorNote`](crate::OperatorNote).
+        note: String,
+    },
+    /// 0x8a: a witness has another key.
+    WitnessRotated {
+        /// When the log took it.
+        logged_at: LoggedAt,
+        /// A [`WitnessRotation`](crate::WitnessRotation) note.
+        note: String,
+    },
     /// 0x8b: the log ends; nothing follows.
     LogRetired {
         /// When the log took it.
@@ -174,6 +192,8 @@ impl Entry {
             | Self::GatewayEnrolled { logged_at, .. }
             | Self::GatewayRevoked { logged_at, .. }
             | Self::QuotaSet { logged_at, .. }
+            | Self::OperatorChanged { logged_at, .. }
+            | Self::WitnessRotated { logged_at, .. }
             | Self::LogRetired { logged_at, .. }
             | Self::LogContinued { logged_at, .. } => *logged_at,
         }
@@ -190,6 +210,8 @@ impl Entry {
             Self::GatewayEnrolled { .. } => "gateway-enrolled",
             Self::GatewayRevoked { .. } => "gateway-revoked",
             Self::QuotaSet { .. } => "quota-set",
+            Self::OperatorChanged { .. } => "operator-changed",
+            Self::WitnessRotated { .. } => "witness-rotated",
             Self::LogRetired { .. } => "log-retired",
             Self::LogContinued { .. } => "log-continued",
         }
@@ -206,6 +228,8 @@ impl Entry {
             Self::GatewayEnrolled { note, .. } => (GATEWAY_ENROLLED, None, note),
             Self::GatewayRevoked { note, .. } => (GATEWAY_REVOKED, None, note),
             Self::QuotaSet { note, .. } => (QUOTA_SET, None, note),
+            Self::OperatorChanged { note, .. } => (OPERATOR_CHANGED, None, note),
+            Self::WitnessRotated { note, .. } => (WITNESS_ROTATED, None, note),
             Self::LogRetired { note, .. } => (LOG_RETIRED, None, note),
             Self::LogContinued { note, .. } => (LOG_CONTINUED, None, note),
         };
@@ -238,6 +262,8 @@ impl Entry {
             GATEWAY_ENROLLED => Ok(Self::GatewayEnrolled { logged_at, note: note(body)? }),
             GATEWAY_REVOKED => Ok(Self::GatewayRevoked { logged_at, note: note(body)? }),
             QUOTA_SET => Ok(Self::QuotaSet { logged_at, note: note(body)? }),
+            OPERATOR_CHANGED => Ok(Self::OperatorChanged { logged_at, note: note(body)? }),
+            WITNESS_ROTATED => Ok(Self::WitnessRotated { logged_at, note: note(body)? }),
             LOG_RETIRED => Ok(Self::LogRetired { logged_at, note: note(body)? }),
             LOG_CONTINUED => {
                 Ok(Self::LogContinued { logged_at, note: note_within(MAX_CONTINUATION_BYTES, body)? })

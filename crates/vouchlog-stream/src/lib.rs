@@ -1,7 +1,7 @@
 //! The entry formats of the log, and the rules of a gateway's stream.
 //!
 //! In scope: what the bytes of an [`Entry`] mean, the signed notes that control entries carry ([`Genesis`],
-//! [`StreamOpening`], [`Enrolment`], [`Revocation`], [`Retirement`], [`Continuation`]), and the pure state machine of one stream ([`StreamState`]): contiguous sequence numbers, one signed
+//! [`StreamOpening`], [`Enrolment`], [`Revocation`], [`OperatorNote`], [`Retirement`], [`Continuation`]), and the pure state machine of one stream ([`StreamState`]): contiguous sequence numbers, one signed
 //! history, heartbeats, closing, succession. An [`Opening`] is a salted commitment to a record, whose digest a statement carries.
 //!
 //! Out of scope: signatures and checkpoints (`vouchlog-note`), tree hashing (`vouchlog-merkle`), what a record holds
@@ -33,24 +33,29 @@ mod error;
 mod ids;
 pub mod limits;
 mod opening;
+mod operators;
 mod place;
 mod registry;
 mod state;
 mod statement;
 mod succession;
 mod usage;
+mod witness_keys;
 
 pub use control::{
-    DailyLimits, Enrolment, Genesis, Limit, Previous, Quota, QuotaScope, ReplacementCause, ReplacementReason,
-    Replaces, Retirement, RetirementCause, Revocation, StreamOpening, TextError,
+    DailyLimits, Enrolment, Genesis, Limit, OperatorCause, OperatorChange, OperatorNote, Previous, Quota,
+    QuotaScope, RecoveryKey, ReplacementCause, ReplacementReason, Replaces, Retirement, RetirementCause,
+    Revocation, StreamOpening, TextError, WitnessRotation,
 };
 pub use entry::{Entry, StatementEntry};
 pub use error::{EntryError, StreamError};
 pub use ids::{LoggedAt, SequenceNumber, StreamId};
 pub use opening::{Opening, OpeningError};
+pub use operators::{OperatorError, OperatorTerm, Operators};
 pub use place::LogPlace;
 pub use registry::{GatewayState, Revoked};
 pub use state::{Admitted, Fork, Run, StreamState, StreamStatus};
 pub use statement::{Digest, Evidence, Statement, StatementKind, stream_origin};
 pub use succession::{Continuation, RetirementProof, SuccessionError};
 pub use usage::{Amounts, Bounds, Counted, Day, QuotaState, Usage};
+pub use witness_keys::{LoggedRotation, WitnessKeyError, WitnessKeys};

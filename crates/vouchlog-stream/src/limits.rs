@@ -19,3 +19,10 @@ pub const MAX_REASON_BYTES: usize = 512;
 
 /// The largest stream: sequence numbers have 48 bits.
 pub const MAX_STREAM_SIZE: u64 = 1 << 48;
+
+/// How often a log may change its operator's key or the key that recovers it: five years of a rotation each month. Each change is in every
+/// presentation of a statement whose gateway was enrolled after it.
+pub const MAX_OPERATOR_CHANGES: usize = 64;
+
+/// How many rotations of witnesses' keys a log takes: each of sixteen witnesses once a year, for sixty years.
+pub const MAX_WITNESS_ROTATIONS: usize = 1_024;

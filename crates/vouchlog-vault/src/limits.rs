@@ -35,6 +35,9 @@ pub const MAX_BASIS_BYTES: usize = 1_024;
 /// The longest proof file, vkey or note kept beside a record: a checkpoint with its cosignatures has at most a quarter of it.
 pub const MAX_PROOF_BYTES: usize = 64 * 1024;
 
+/// The longest text about who a log's operator is: a proof of genesis, and one of each change of its key, 64 at most.
+pub const MAX_GENESIS_BYTES: usize = 65 * MAX_PROOF_BYTES;
+
 /// Facets of one query.
 pub const MAX_QUERY_FACETS: usize = 8;
 

@@ -10,7 +10,9 @@ use vouchlog_record::RecordId;
 use vouchlog_stream::{Digest, Statement, StreamId};
 
 use crate::access::Access;
-use crate::limits::{MAX_COUNTED_BACKLOG, MAX_PROOF_BYTES, MAX_RECORDS_PER_CALL, MAX_ROWS};
+use crate::limits::{
+    MAX_COUNTED_BACKLOG, MAX_GENESIS_BYTES, MAX_PROOF_BYTES, MAX_RECORDS_PER_CALL, MAX_ROWS,
+};
 use crate::read::{digest, id, statement, stream};
 use crate::role::Role;
 use crate::sql::{Value, over_set, over_values};
@@ -194,10 +196,11 @@ impl Vault {
         self.shared.named(async {
             access.require(Role::Submit)?;
             let StreamProofs { stream, gateway, opening, enrolment, genesis } = proofs;
-            for text in
-                [Some(&gateway), Some(&opening), enrolment.as_ref(), genesis.as_ref()].into_iter().flatten()
-            {
+            for text in [Some(&gateway), Some(&opening), enrolment.as_ref()].into_iter().flatten() {
                 check_proof(text)?;
+            }
+            if let Some(genesis) = &genesis {
+                check_text(genesis, MAX_GENESIS_BYTES)?;
             }
             let insert = "INSERT INTO stream (stream, gateway, opening, enrolment, genesis) VALUES ($1, $2, $3, $4, $5) \
                           ON CONFLICT (stream) DO UPDATE SET gateway = excluded.gateway, opening = excluded.opening, \
@@ -260,11 +263,13 @@ fn check(logged: &[Logged]) -> Result<()> {
 
 /// Proofs are texts of lines. PostgreSQL could not even store a NUL.
 fn check_proof(text: &str) -> Result<()> {
+    check_text(text, MAX_PROOF_BYTES)
+}
+
+fn check_text(text: &str, limit: usize) -> Result<()> {
     let odd = |c: char| c.is_control() && c != '\n';
-    if text.is_empty() || text.len() > MAX_PROOF_BYTES || text.chars().any(odd) {
-        return Err(VaultError::invalid(format!(
-            "a proof or vkey is text of at most {MAX_PROOF_BYTES} bytes"
-        )));
+    if text.is_empty() || text.len() > limit || text.chars().any(odd) {
+        return Err(VaultError::invalid(format!("a proof or vkey is text of at most {limit} bytes")));
     }
     Ok(())
 }

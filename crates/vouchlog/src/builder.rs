@@ -167,7 +167,7 @@ impl LogBuilder {
     }
 
     /// Names the operator (type 0x01) of a log that does not hold the operator's key: gateways are enrolled by notes alone. A log keeps
-    /// the operator it was created with.
+    /// the operator it was created with; after a change of the operator's key, either key names it.
     pub fn operator(mut self, operator: VerifyingKey) -> Self {
         self.operator = Some(operator);
         self
@@ -247,6 +247,14 @@ impl LogBuilder {
         // Reading the tail back blocks, and so does making keys.
         let opened = tokio::task::spawn_blocking(move || self.open_blocking()).await;
         let (log, operator) = opened.map_err(|_| OpenError::Interrupted)??;
+        if let Some(key) = operator.as_ref().filter(|key| *key.verifying_key() != log.operator_vkey()) {
+            // Said once: without it, each gateway would be said to be at fault.
+            if !gateways.is_empty() {
+                let key = key.verifying_key().id();
+                tracing::warn!(%key, "the configured gateways are not enrolled: the operator's key that was given was replaced");
+            }
+            return Ok(log);
+        }
         for gateway in gateways {
             let operator = operator.as_ref().ok_or(OpenError::NoOperatorKey)?;
             let note = Enrolment::first(log.origin().clone(), gateway).sign(operator)?;
@@ -440,7 +448,7 @@ mod tests {
         let wrong = open(dir.path()).log_key(key.clone()).await;
         assert!(matches!(wrong, Err(OpenError::Engine(EngineError::LogKey(_)))), "{wrong:?}");
         let wrong = open(dir.path()).operator_key(key).await;
-        assert!(matches!(wrong, Err(OpenError::Engine(EngineError::OperatorKey(_)))), "{wrong:?}");
+        assert!(matches!(wrong, Err(OpenError::Engine(EngineError::OperatorKey { .. }))), "{wrong:?}");
         std::fs::remove_file(dir.path().join(LOG_KEY)).unwrap();
         let none = open(dir.path()).await;
         assert!(matches!(none, Err(OpenError::NoLogKey(_))), "{none:?}");
@@ -474,7 +482,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (data, file) = (dir.path().join("log"), dir.path().join("log.operator.key"));
         let log = open(&data).operator_file(&file).await.unwrap();
-        let operator = log.operator_vkey().clone();
+        let operator = log.operator_vkey();
         assert_eq!(keys::load(&file).unwrap().verifying_key(), &operator);
         assert!(!data.join(OPERATOR_KEY).exists());
         log.stop().await;
@@ -483,7 +491,7 @@ mod tests {
         // One that is in the data directory stays in use.
         std::fs::rename(&file, data.join(OPERATOR_KEY)).unwrap();
         let log = open(&data).operator_file(&file).await.unwrap();
-        assert_eq!(log.operator_vkey(), &operator);
+        assert_eq!(log.operator_vkey(), operator);
         assert!(!file.exists());
         log.stop().await;
     }
@@ -496,7 +504,7 @@ mod tests {
         let gateway = SigningKey::generate(name("gateway"), SignatureType::Ed25519, [4; 32]).unwrap();
         let named = |key: &SigningKey| open(dir.path()).operator(key.verifying_key().clone());
         let log = named(&operator).await.unwrap();
-        assert_eq!(log.operator_vkey(), operator.verifying_key());
+        assert_eq!(log.operator_vkey(), *operator.verifying_key());
         assert!(!dir.path().join(OPERATOR_KEY).exists());
         let note = Enrolment::first(log.origin().clone(), gateway.verifying_key().clone());
         log.enrol(note.sign(&operator).unwrap()).await.unwrap();
@@ -504,10 +512,10 @@ mod tests {
         drop(log);
 
         let other = named(&gateway).await;
-        assert!(matches!(other, Err(OpenError::Engine(EngineError::OperatorKey(_)))), "{other:?}");
+        assert!(matches!(other, Err(OpenError::Engine(EngineError::OperatorKey { .. }))), "{other:?}");
         // It is remembered: nothing has to be named.
         let log = open(dir.path()).await.unwrap();
-        assert_eq!(log.operator_vkey(), operator.verifying_key());
+        assert_eq!(log.operator_vkey(), *operator.verifying_key());
         log.stop().await;
         drop(log);
         let refused = named(&operator).gateway(operator.verifying_key().clone()).await;

@@ -17,6 +17,7 @@ use vouchlog_merkle::{LeafIndex, TreeSize};
 use vouchlog_note::{Checkpoint, Origin, ProofFile, ProofFileError, SigningKey, VerifyingKey};
 use vouchlog_record::RecordId;
 use vouchlog_statement::{Presentation, ShownStatus, StreamIdentity};
+use vouchlog_stream::limits::MAX_OPERATOR_CHANGES;
 use vouchlog_stream::{LogPlace, StreamId};
 use vouchlog_vault::{
     Access, Logged, PresentationRequest, Recorder, RecorderConfig, RecordingError, Row, StreamProofs, Vault,
@@ -193,13 +194,17 @@ impl Custodian {
         let mut presentations = Vec::with_capacity(rows.len());
         for ((logged_in, signed_for, proof), sd_jwt) in proven.into_iter().zip(sd_jwts) {
             let Whose { identity, genesis } = streams[&logged_in].clone();
-            let signed_by = (signed_for != logged_in).then(|| streams[&signed_for].identity.clone());
-            let genesis = ProofFile::parse(genesis.as_bytes())?;
-            presentations.push(Presentation::new(
-                &self.origin,
+            let signer = (signed_for != logged_in).then(|| streams[&signed_for].clone());
+            // Of two that were kept at different times, the later one has every change of the operator's key.
+            let genesis = signer.iter().map(|signer| &signer.genesis).fold(genesis, |longest, other| {
+                if other.len() > longest.len() { other.clone() } else { longest }
+            });
+            let signed_by = signer.map(|signer| signer.identity);
+            presentations.push(Presentation::from_texts(
+                self.origin.to_string(),
                 sd_jwt,
-                &proof,
-                &genesis,
+                proof.to_text(),
+                genesis,
                 identity,
                 signed_by,
             ));
@@ -236,7 +241,10 @@ impl Custodian {
             None => None,
         };
         let enrolment = self.proven(info.enrolled).await?;
-        let genesis = self.proven(LeafIndex::new(0)).await?;
+        let mut genesis = self.proven(LeafIndex::new(0)).await?;
+        for change in info.operator_changes.into_iter().take(MAX_OPERATOR_CHANGES) {
+            genesis.push_str(&self.proven(change).await?);
+        }
         let kept = StreamProofs {
             stream,
             gateway: info.gateway,
@@ -284,6 +292,7 @@ impl Custodian {
 #[derive(Clone, Debug)]
 struct Whose {
     identity: StreamIdentity,
+    /// Also the changes of the operator's key, as far as they were known.
     genesis: String,
 }
 

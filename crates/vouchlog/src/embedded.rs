@@ -18,7 +18,7 @@ use vouchlog_runtime::{Poison, Readiness};
 use vouchlog_sequencer::{Published, Sequenced, WitnessState};
 use vouchlog_server::{Server, ServerConfig};
 use vouchlog_storage_sled::SledStore;
-use vouchlog_stream::StreamId;
+use vouchlog_stream::{Operators, StreamId};
 
 /// A log in this process. Clones are the same log; it stops on [`stop`](Self::stop), or when the last one is dropped.
 ///
@@ -46,8 +46,13 @@ impl Log {
     }
 
     /// The key that enrols its gateways.
-    pub fn operator_vkey(&self) -> &VerifyingKey {
-        self.engine.operator_vkey()
+    pub fn operator_vkey(&self) -> VerifyingKey {
+        self.engine.operators().key().clone()
+    }
+
+    /// Every key that was the operator's, and since which entry.
+    pub fn operators(&self) -> Operators {
+        self.engine.operators()
     }
 
     /// The newest sequenced head: every entry under it is durable.
@@ -138,6 +143,10 @@ impl Appender for Log {
 
     fn retire(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send {
         self.engine.retire(note)
+    }
+
+    fn change_key(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send {
+        self.engine.change_key(note)
     }
 
     fn stream(&self, stream: StreamId) -> impl Future<Output = Result<StreamInfo>> + Send {

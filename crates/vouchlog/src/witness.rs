@@ -26,7 +26,7 @@ pub use builder::{WitnessBuilder, WitnessOpenError, witness};
 pub use embedded::Witness;
 pub use key::{create_key, create_key_reference};
 pub use refusals::RefusalDir;
-pub use state::{ACCEPT_LOST_STATE, WitnessStateError};
+pub use state::{ACCEPT_LOST_STATE, WitnessStateError, hand_over_state};
 pub use vouchlog_storage::StoreIdentity;
 pub use vouchlog_witness::{
     KnownLog, ListedLogs, Logs, LogsError, Rate, Refusal, RefusalReason, RefusalSink, WitnessEngineError,

@@ -9,8 +9,9 @@ use libfuzzer_sys::fuzz_target;
 use vouchlog_fuzz::{ORIGIN, damage, key, origin};
 use vouchlog_note::{SignatureType, SigningKey, UnverifiedNote};
 use vouchlog_stream::{
-    Continuation, Enrolment, Genesis, LoggedAt, Previous, ReplacementCause, ReplacementReason, Replaces,
-    Retirement, RetirementCause, RetirementProof, Revocation, StreamId, StreamOpening,
+    Continuation, Enrolment, Genesis, LoggedAt, OperatorCause, OperatorChange, OperatorNote, Operators,
+    Previous, RecoveryKey, ReplacementCause, ReplacementReason, Replaces, Retirement, RetirementCause,
+    RetirementProof, Revocation, StreamId, StreamOpening, WitnessKeys,
 };
 
 static SIGNER: LazyLock<SigningKey> = LazyLock::new(|| key(ORIGIN, SignatureType::Ed25519, 1));
@@ -19,13 +20,16 @@ static SIGNER: LazyLock<SigningKey> = LazyLock::new(|| key(ORIGIN, SignatureType
 static OLD: LazyLock<SigningKey> = LazyLock::new(|| key("gateway.example", SignatureType::Ed25519, 3));
 static NEW: LazyLock<SigningKey> = LazyLock::new(|| key("gateway.example", SignatureType::Ed25519, 4));
 
+/// The operator's next key.
+static NEXT: LazyLock<SigningKey> = LazyLock::new(|| key(ORIGIN, SignatureType::Ed25519, 5));
+
 /// The key of a log that continues this one.
-static NEXT: LazyLock<SigningKey> = LazyLock::new(|| key("log.example/next", SignatureType::Ed25519, 5));
+static SUCCESSOR: LazyLock<SigningKey> = LazyLock::new(|| key("log.example/next", SignatureType::Ed25519, 6));
 
 fn retirement() -> Retirement {
     Retirement {
         log: SIGNER.verifying_key().clone(),
-        successor: NEXT.verifying_key().clone(),
+        successor: SUCCESSOR.verifying_key().clone(),
         cause: RetirementCause::Compromised,
         words: "the disk was copied".to_owned(),
     }
@@ -37,7 +41,7 @@ fn replacing(reason: ReplacementReason) -> Enrolment {
 }
 
 /// One right text of each kind.
-static TEXTS: LazyLock<[String; 7]> = LazyLock::new(|| {
+static TEXTS: LazyLock<[String; 9]> = LazyLock::new(|| {
     let signer = SIGNER.verifying_key();
     let stream = key("gateway.example", SignatureType::CosignatureEd25519, 2).verifying_key().clone();
     let previous = Some(Previous { stream: StreamId::new(7).expect("small"), size: 41 });
@@ -48,6 +52,14 @@ static TEXTS: LazyLock<[String; 7]> = LazyLock::new(|| {
         effective: LoggedAt::from_millis(1_767_225_600_000).expect("a time of this century"),
         reason: "the key was stolen".to_owned(),
     };
+    let rotation = OperatorChange {
+        log: origin(),
+        operator: NEXT.verifying_key().clone(),
+        replaces: signer.clone(),
+        cause: OperatorCause::Rotation,
+        words: "yearly".to_owned(),
+    };
+    let recovery = RecoveryKey { log: origin(), recovery: NEW.verifying_key().clone(), replaces: None };
     [
         Genesis { origin: origin(), operator: signer.clone() }.sign(&SIGNER),
         opening.sign(&SIGNER),
@@ -59,7 +71,9 @@ static TEXTS: LazyLock<[String; 7]> = LazyLock::new(|| {
             words: "in a taxi".to_owned(),
         })
         .sign(&SIGNER),
-        retirement().sign(&SIGNER, &NEXT),
+        rotation.sign(&SIGNER, &NEXT),
+        recovery.sign(&SIGNER, &NEW, None),
+        retirement().sign(&SIGNER, &SUCCESSOR),
     ]
     .map(|note| {
         let note = UnverifiedNote::parse(note.expect("it signs").as_bytes()).expect("just written");
@@ -106,11 +120,21 @@ fn read(note: &str) {
     }
     if let Ok(retirement) = Retirement::open_of(note, signer) {
         // Nobody else can have signed it.
-        let tidy = retirement.sign(&SIGNER, &NEXT).expect("it was signed before");
+        let tidy = retirement.sign(&SIGNER, &SUCCESSOR).expect("it was signed before");
         let again = Retirement::open(&tidy).expect("a note of ours reads");
-        assert_eq!(again.sign(&SIGNER, &NEXT).as_deref(), Ok(tidy.as_str()));
+        assert_eq!(again.sign(&SIGNER, &SUCCESSOR).as_deref(), Ok(tidy.as_str()));
     }
     let _ = Continuation::open(note, signer);
+    match Operators::new(signer.clone()).open(note, &origin()) {
+        Ok(OperatorNote::Change(change)) => {
+            let tidy = change.sign(&SIGNER, &NEXT).expect("nobody else can have signed it");
+            let again = Operators::new(signer.clone()).open(&tidy, &origin());
+            assert!(matches!(again, Ok(OperatorNote::Change(again)) if again.operator == change.operator));
+        }
+        Ok(OperatorNote::Recovery(named)) => assert!(has_text(note, named.sign(&SIGNER, &NEW, None))),
+        Err(_) => {}
+    }
+    let _ = WitnessKeys::default().open(note);
     if let Ok(revocation) = Revocation::open(note, &origin(), signer) {
         // Signing tidies the reason; whatever it makes must read, and stay, the same.
         let tidy = revocation.sign(&SIGNER).expect("it was signed before");
@@ -128,11 +152,11 @@ fuzz_target!(|input: &[u8]| {
         assert_eq!(proof.to_text().as_bytes(), input);
     }
     let Some((&which, change)) = input.split_first() else { return };
-    let Ok(text) = String::from_utf8(damage(TEXTS[usize::from(which % 7)].as_bytes(), change)) else {
+    let Ok(text) = String::from_utf8(damage(TEXTS[usize::from(which % 9)].as_bytes(), change)) else {
         return;
     };
-    // Signed by the one key that most notes need, and by the three of a rotation and the two of a retirement.
-    for signers in [&[&*SIGNER][..], &[&*OLD, &*NEW, &*SIGNER], &[&*SIGNER, &*NEXT]] {
+    // Signed by the one key that most notes need, and by those of a rotation or a retirement.
+    for signers in [&[&*SIGNER][..], &[&*OLD, &*NEW, &*SIGNER], &[&*SIGNER, &*NEXT], &[&*SIGNER, &*SUCCESSOR]] {
         let lines: Result<Vec<_>, _> = signers.iter().map(|key| key.sign_note(&text)).collect();
         // A note too long or too odd to assemble is not one to read.
         if let Ok(lines) = lines

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use futures::StreamExt;
 use vouchlog_api::{CachingReader, LogReader};
-use vouchlog_merkle::{CompactRange, EntryBundle, TILE_WIDTH, TileId, TreeSize};
+use vouchlog_merkle::{CompactRange, EntryBundle, LeafIndex, TILE_WIDTH, TileId, TreeSize};
 use vouchlog_note::VerifyingKey;
-use vouchlog_stream::{Enrolment, Entry, StreamId, StreamOpening};
+use vouchlog_stream::{Enrolment, Entry, Operators, StreamId, StreamOpening};
 
 use super::{
     BaseHead, CompletenessError, CompletenessProof, FORMAT, StreamProof, not_complete, verify_completeness,
@@ -69,6 +69,10 @@ pub async fn prove_complete<R: LogReader>(
         };
         proofs.push(prove_stream(&log, *id, *enrolled, stream, size).await?);
     }
+    let mut operators = Vec::new();
+    for index in scan.operators.iter().flat_map(Operators::changes) {
+        operators.push(proven_run(&log, index.get(), 1, size).await?);
+    }
     let proof = CompletenessProof {
         format: FORMAT.to_owned(),
         origin: config.log.origin.to_string(),
@@ -76,6 +80,7 @@ pub async fn prove_complete<R: LogReader>(
         to: to.get(),
         checkpoint,
         genesis: proven_run(&log, 0, 1, size).await?,
+        operators,
         streams: proofs,
     };
     verify_completeness(&proof, &config.log)?;
@@ -113,7 +118,7 @@ struct Scan<'a> {
     log: &'a LogIdentity,
     wanted: Streams,
     from: u64,
-    operator: Option<VerifyingKey>,
+    operators: Option<Operators>,
     enrolled: HashMap<VerifyingKey, u64>,
     streams: BTreeMap<StreamId, Scanned>,
     statements: u64,
@@ -148,7 +153,7 @@ async fn scan<'a, R: LogReader>(
         log: &config.log,
         wanted,
         from: from.get(),
-        operator: None,
+        operators: None,
         enrolled: HashMap::new(),
         streams: BTreeMap::new(),
         statements: 0,
@@ -197,20 +202,29 @@ impl Scan<'_> {
                 Ok(())
             }
             Ok(Entry::Genesis { note, .. }) => {
-                self.operator = open_genesis(&note, &self.log.keys).map(|genesis| genesis.operator);
+                self.operators =
+                    open_genesis(&note, &self.log.keys).map(|genesis| Operators::new(genesis.operator));
                 Ok(())
             }
             Ok(Entry::GatewayEnrolled { note, .. }) => {
-                if let Some(operator) = &self.operator
-                    && let Ok(enrolment) = Enrolment::open(&note, &self.log.origin, operator)
+                if let Some(operators) = &self.operators
+                    && let Ok(enrolment) = Enrolment::open(&note, &self.log.origin, operators.key())
                 {
                     self.enrolled.entry(enrolment.gateway).or_insert(index);
+                }
+                Ok(())
+            }
+            Ok(Entry::OperatorChanged { note, .. }) => {
+                if let Some(operators) = &mut self.operators {
+                    // One that breaks the rules changes nothing: an audit reports it.
+                    let _ = operators.take(LeafIndex::new(index), &note, &self.log.origin);
                 }
                 Ok(())
             }
             Ok(
                 Entry::GatewayRevoked { .. }
                 | Entry::QuotaSet { .. }
+                | Entry::WitnessRotated { .. }
                 | Entry::LogRetired { .. }
                 | Entry::LogContinued { .. },
             )

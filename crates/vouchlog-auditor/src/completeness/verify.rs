@@ -1,9 +1,9 @@
 //! Verifying a completeness proof from scratch, offline.
 
-use vouchlog_merkle::{CompactRange, TreeHead};
+use vouchlog_merkle::{CompactRange, LeafIndex, TreeHead};
 use vouchlog_note::{CosignedCheckpoint, Origin, VerifyingKey};
 use vouchlog_stream::{
-    Enrolment, Entry, StatementEntry, StatementKind, StreamId, StreamOpening, stream_origin,
+    Enrolment, Entry, Operators, StatementEntry, StatementKind, StreamId, StreamOpening, stream_origin,
 };
 
 use super::{
@@ -31,10 +31,10 @@ pub fn verify_completeness(
     if proof.from > proof.to || proof.to > size {
         return Err(CompletenessError::Sizes { from: proof.from, to: proof.to, size });
     }
-    let operator = operator(&proof.genesis, &head, log)?;
+    let operators = operators(proof, &head, log)?;
     let mut streams: Vec<CompleteStream> = Vec::with_capacity(proof.streams.len());
     for stream in &proof.streams {
-        let shown = Replay::begin(stream, &head, log, &operator)?.run(stream, &head, proof.to)?;
+        let shown = Replay::begin(stream, &head, log, &operators)?.run(stream, &head, proof.to)?;
         if streams.iter().any(|other| other.stream == shown.stream) {
             return Err(not_complete(shown.stream, "it occurs twice in the file"));
         }
@@ -43,12 +43,13 @@ pub fn verify_completeness(
     Ok(Completeness { size, root: head.root, cosigned_by: cosigned.by, streams })
 }
 
-/// The operator that the genesis entry names.
-fn operator(
-    genesis: &ProvenRun,
+/// The operator that the genesis entry names, and the keys that took the place of its key.
+fn operators(
+    proof: &CompletenessProof,
     head: &TreeHead,
     log: &LogIdentity,
-) -> Result<VerifyingKey, CompletenessError> {
+) -> Result<Operators, CompletenessError> {
+    let genesis = &proof.genesis;
     check_run(genesis, head)?;
     let first = (genesis.first == 0).then(|| genesis.entries.first()).flatten();
     let opened = match first.map(|entry| Entry::decode(entry)) {
@@ -56,9 +57,21 @@ fn operator(
         _ => None,
     };
     let opened = opened.filter(|genesis| genesis.origin == log.origin);
-    opened.map(|genesis| genesis.operator).ok_or_else(|| {
+    let opened = opened.ok_or_else(|| {
         CompletenessError::Form("its first entry is not the genesis entry of this log".to_owned())
-    })
+    })?;
+    let mut operators = Operators::new(opened.operator);
+    let mut last = 0;
+    for run in &proof.operators {
+        let bad = |problem: &str| CompletenessError::Form(format!("entry {}: {problem}", run.first));
+        let Some(Entry::OperatorChanged { note, .. }) = one_entry(run, head)?.filter(|_| run.first > last)
+        else {
+            return Err(bad("it is not the next change of the operator's key"));
+        };
+        last = run.first;
+        operators.take(LeafIndex::new(last), &note, &log.origin).map_err(|error| bad(&error.to_string()))?;
+    }
+    Ok(operators)
 }
 
 /// A stream as far as its entries were taken up.
@@ -78,7 +91,7 @@ impl Replay {
         proof: &StreamProof,
         head: &TreeHead,
         log: &LogIdentity,
-        operator: &VerifyingKey,
+        operators: &Operators,
     ) -> Result<Self, CompletenessError> {
         let index = proof.opening.first;
         let bad = |problem: &str| not_complete(index, problem);
@@ -91,7 +104,10 @@ impl Replay {
             .map_err(|error| not_complete(index, error.to_string()))?;
         // SPEC: a stream is opened by a key that the operator enrolled before.
         let enrolled = match one_entry(&proof.enrolment, head)? {
-            Some(Entry::GatewayEnrolled { note, .. }) => Enrolment::open(&note, &log.origin, operator).ok(),
+            Some(Entry::GatewayEnrolled { note, .. }) => {
+                let operator = operators.at(LeafIndex::new(proof.enrolment.first));
+                Enrolment::open(&note, &log.origin, operator).ok()
+            }
             _ => None,
         };
         let enrolled = enrolled.filter(|enrolment| enrolment.gateway == opening.gateway);

@@ -5,15 +5,19 @@ use std::collections::BTreeMap;
 
 use vouchlog_merkle::{CompactRange, Hash};
 use vouchlog_note::{CosignedCheckpoint, Origin};
-use vouchlog_stream::{Entry, EntryError, Genesis, StatementEntry, StreamId, StreamOpening, stream_origin};
+use vouchlog_stream::{
+    Entry, EntryError, Genesis, Operators, StatementEntry, StreamId, StreamOpening, stream_origin,
+};
 
 use crate::config::LogIdentity;
 use crate::kind::FindingKind;
 use crate::place::Place;
 use crate::rules::{open_continuation, open_genesis, open_retirement};
 
+mod operator;
 mod registry;
 mod streams;
+mod witness;
 
 /// Entries that were proven to be in the log, and the finding they may show.
 pub(super) struct BrokenRule<'a> {
@@ -32,7 +36,7 @@ impl BrokenRule<'_> {
         if kind == FindingKind::BadGenesis {
             return self.bad_genesis(index, bytes);
         }
-        let genesis = self.genesis()?;
+        let operators = self.operators(index)?;
         let entry = Entry::decode(bytes);
         if kind == FindingKind::UndecodableEntry {
             let is_broken = entry.is_err() && !self.is_of_unknown_kind(kind, place);
@@ -43,10 +47,13 @@ impl BrokenRule<'_> {
             FindingKind::TimeGoingBack => self.time_goes_back(index, &entry),
             FindingKind::EntryAfterRetirement => self.entry_after_retirement(index),
             FindingKind::BadSuccession => self.bad_succession(index, &entry),
-            FindingKind::BadEnrolment => self.bad_enrolment(index, &entry, &genesis),
-            FindingKind::SecondKeyForAName => self.second_key(index, &entry, &genesis),
-            FindingKind::UnknownGateway => self.unknown_gateway(index, &entry, &genesis),
-            FindingKind::RevokedKeyUsed => self.revoked_key_used(index, &entry, &genesis),
+            FindingKind::BadEnrolment => self.bad_enrolment(index, &entry, &operators),
+            FindingKind::SecondKeyForAName => self.second_key(index, &entry, &operators),
+            FindingKind::BadOperatorChange => self.bad_operator_change(index, &entry, &operators),
+            FindingKind::BadWitnessRotation => self.bad_witness_rotation(index, &entry),
+            FindingKind::RetiredOperatorKey => self.retired_operator_key(index, &entry, &operators),
+            FindingKind::UnknownGateway => self.unknown_gateway(index, &entry, &operators),
+            FindingKind::RevokedKeyUsed => self.revoked_key_used(index, &entry, &operators),
             FindingKind::BadOpening => self.bad_opening(index, &entry),
             FindingKind::BadRestart => self.bad_restart(index, &entry),
             FindingKind::UnknownStream => self.unknown_stream(index, &entry),
@@ -71,6 +78,7 @@ impl BrokenRule<'_> {
                 | FindingKind::UnknownGateway
                 | FindingKind::BadRestart
                 | FindingKind::BadEnrolment
+                | FindingKind::BadOperatorChange
         );
         let longest = self.entries.keys().zip(self.entries.keys().skip(1)).any(|(one, next)| next - one > 1);
         may_be && longest
@@ -152,7 +160,7 @@ impl BrokenRule<'_> {
         }
     }
 
-    fn revoked_key_used(&self, index: u64, entry: &Entry, genesis: &Genesis) -> bool {
+    fn revoked_key_used(&self, index: u64, entry: &Entry, operators: &Operators) -> bool {
         let gateway = match entry {
             Entry::StreamOpened { note, .. } => StreamOpening::open(note, &self.log.origin).ok(),
             Entry::Statement(statement) => self.opening(statement.stream),
@@ -166,8 +174,8 @@ impl BrokenRule<'_> {
         let Some(opening) = gateway else { return false };
         let now = entry.logged_at();
         let opens = matches!(entry, Entry::StreamOpened { .. });
-        self.revocations(&opening.gateway, genesis).any(|(at, effective)| at < index && effective <= now)
-            || opens && self.replacements(&opening.gateway, genesis).any(|(at, _)| at < index)
+        self.revocations(&opening.gateway, operators).any(|(at, effective)| at < index && effective <= now)
+            || opens && self.replacements(&opening.gateway, operators).any(|(at, _)| at < index)
     }
 
     /// The opening of a stream, if it is there and holds.

@@ -10,16 +10,10 @@ use crate::kind::FindingKind;
 use crate::place::Place;
 
 impl Rules {
-    /// SPEC: the operator that genesis names enrols and revokes gateways; a revoked key stays revoked.
+    /// SPEC: the operator enrols and revokes gateways; a revoked key stays revoked.
     pub(super) fn enrolled(&mut self, index: u64, note: &str, now: LoggedAt, found: &mut Suspicions) {
-        let Some(operator) = &self.operator else { return };
-        let enrolment = match Enrolment::open(note, &self.terms.origin, operator) {
-            Ok(enrolment) => enrolment,
-            Err(error) => {
-                let lead = EvidenceSource::entries([index]);
-                return bad(index, lead, format!("the enrolment is rejected: {error}"), found);
-            }
-        };
+        let open = |operator: &VerifyingKey| Enrolment::open(note, &self.terms.origin, operator);
+        let Some(enrolment) = self.by_operator(index, "enrolment", open, found) else { return };
         let key = &enrolment.gateway;
         match self.gateways.get(key) {
             None => self.enrol(index, key),
@@ -108,14 +102,8 @@ impl Rules {
     }
 
     pub(super) fn revoked(&mut self, index: u64, note: &str, found: &mut Suspicions) {
-        let Some(operator) = &self.operator else { return };
-        let revocation = match Revocation::open(note, &self.terms.origin, operator) {
-            Ok(revocation) => revocation,
-            Err(error) => {
-                let lead = EvidenceSource::entries([index]);
-                return bad(index, lead, format!("the revocation is rejected: {error}"), found);
-            }
-        };
+        let open = |operator: &VerifyingKey| Revocation::open(note, &self.terms.origin, operator);
+        let Some(revocation) = self.by_operator(index, "revocation", open, found) else { return };
         match self.gateways.get(&revocation.gateway) {
             None if self.lost.is_some() => {}
             None => {

@@ -1,9 +1,13 @@
 //! What a saved state keeps of the rules: every stream and gateway, as JSON.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use vouchlog_merkle::{CompactRange, LeafIndex, TreeHead};
 use vouchlog_note::{KeyName, Origin, VerifyingKey};
-use vouchlog_stream::{DailyLimits, Limit, LoggedAt, QuotaScope, QuotaState, StreamId, stream_origin};
+use vouchlog_stream::{
+    DailyLimits, Limit, LoggedAt, Operators, QuotaScope, QuotaState, StreamId, WitnessKeys, stream_origin,
+};
 
 use super::stream::EVIDENCE_BITS;
 use super::{
@@ -23,6 +27,12 @@ pub(crate) struct StoredRules {
     uptime: u64,
     statements: u64,
     lost: Option<Cause>,
+    /// The operator's keys in the bytes of a store, in base64, once they changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    operators: Option<String>,
+    /// The rotations of witnesses' keys, the same way, once there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    witness_keys: Option<String>,
     gateways: Vec<StoredGateway>,
     /// Left out where there is none, as before there were quotas.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -111,7 +121,19 @@ impl Rules {
         let mut gateways: Vec<StoredGateway> = self.gateways.iter().map(gateway).collect();
         gateways.sort_unstable_by_key(|gateway| gateway.enrolled);
         StoredRules {
-            operator: self.operator.clone(),
+            operator: self
+                .operators
+                .as_ref()
+                .and_then(|operators| operators.terms().next())
+                .map(|first| first.key.clone()),
+            operators: self
+                .operators
+                .as_ref()
+                .filter(|operators| !operators.changes().is_empty())
+                .map(|operators| BASE64.encode(operators.to_bytes())),
+            witness_keys: Some(&self.witness_keys)
+                .filter(|keys| !keys.rotations().is_empty())
+                .map(|keys| BASE64.encode(keys.to_bytes())),
             last: self.last.millis(),
             last_index: self.last_index,
             uptime: self.uptime,
@@ -128,7 +150,13 @@ impl Rules {
     /// Rules that go on from a stored state; `None` when it contradicts itself or the size of the log it is for.
     pub(crate) fn from_stored(terms: Terms, stored: StoredRules, size: u64) -> Option<Self> {
         let mut rules = Self::new(terms);
-        rules.operator = stored.operator;
+        rules.operators = operators(stored.operator, stored.operators.as_deref(), size).ok()?;
+        if let Some(keys) = stored.witness_keys {
+            rules.witness_keys = WitnessKeys::from_bytes(&BASE64.decode(keys).ok()?)?;
+            if rules.witness_keys.rotations().iter().any(|logged| logged.index.get() >= size) {
+                return None;
+            }
+        }
         rules.last = LoggedAt::from_millis(stored.last)?;
         (rules.last_index, rules.uptime) = (stored.last_index, stored.uptime);
         (rules.statements, rules.lost) = (stored.statements, stored.lost);
@@ -214,6 +242,15 @@ fn quota(stored: &StoredQuota) -> Option<QuotaState> {
     };
     let issued = LoggedAt::from_millis(stored.issued)?;
     Some(QuotaState { scope, limits, issued, index: LeafIndex::new(stored.index) })
+}
+
+/// The operator's keys, if there are any; an error when they contradict the first one or the size of the log.
+fn operators(first: Option<VerifyingKey>, changed: Option<&str>, size: u64) -> Result<Option<Operators>, ()> {
+    let Some(changed) = changed else { return Ok(first.map(Operators::new)) };
+    let operators = Operators::from_bytes(&BASE64.decode(changed).map_err(drop)?).ok_or(())?;
+    let fits = operators.terms().next().map(|term| &term.key) == first.as_ref()
+        && operators.changes().iter().all(|index| index.get() < size);
+    if fits { Ok(Some(operators)) } else { Err(()) }
 }
 
 fn stored_withdrawn(withdrawn: Withdrawn) -> (u64, u64) {

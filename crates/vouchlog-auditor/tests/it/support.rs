@@ -13,9 +13,9 @@ use vouchlog_note::{
     Checkpoint, CosignedCheckpoint, KeyName, Origin, Policy, SignatureType, SigningKey, UnverifiedNote,
 };
 use vouchlog_stream::{
-    DailyLimits, Digest, Enrolment, Entry, Evidence, Genesis, Limit, LoggedAt, Previous, Quota, QuotaScope,
-    ReplacementReason, Replaces, Revocation, SequenceNumber, Statement, StatementEntry, StatementKind,
-    StreamId, StreamOpening, stream_origin,
+    DailyLimits, Digest, Enrolment, Entry, Evidence, Genesis, Limit, LoggedAt, OperatorCause, OperatorChange,
+    Previous, Quota, QuotaScope, ReplacementReason, Replaces, Revocation, SequenceNumber, Statement,
+    StatementEntry, StatementKind, StreamId, StreamOpening, WitnessRotation, stream_origin,
 };
 
 /// The origin of test logs.
@@ -37,6 +37,11 @@ pub(crate) fn log_key() -> SigningKey {
 
 pub(crate) fn operator_key() -> SigningKey {
     key("operator.example.com", SignatureType::Ed25519, 2)
+}
+
+/// The operator's key of this number; 2 is the first.
+pub(crate) fn next_operator(seed: u8) -> SigningKey {
+    key("operator.example.com", SignatureType::Ed25519, seed)
 }
 
 pub(crate) fn witness_key(seed: u8) -> SigningKey {
@@ -193,12 +198,15 @@ pub(crate) struct Builder {
     pub(crate) now: u64,
     pub(crate) streams: Vec<TestStream>,
     drawn: u64,
+    /// The operator's key in force.
+    operator: SigningKey,
 }
 
 impl Builder {
     /// A log with its genesis entry.
     pub(crate) fn new() -> Self {
-        let mut builder = Self { entries: Vec::new(), now: BEGIN, streams: Vec::new(), drawn: 0 };
+        let mut builder =
+            Self { entries: Vec::new(), now: BEGIN, streams: Vec::new(), drawn: 0, operator: operator_key() };
         let genesis = Genesis { origin: origin(), operator: operator_key().verifying_key().clone() };
         let note = genesis.sign(&log_key()).unwrap();
         builder.push(&Entry::Genesis { logged_at: builder.time(), note });
@@ -220,7 +228,7 @@ impl Builder {
 
     pub(crate) fn enrol(&mut self, gateway: u8) -> u64 {
         let gateway = gateway_key(gateway).verifying_key().clone();
-        let note = Enrolment::first(origin(), gateway).sign(&operator_key()).unwrap();
+        let note = Enrolment::first(origin(), gateway).sign(&self.operator).unwrap();
         self.push(&Entry::GatewayEnrolled { logged_at: self.time(), note })
     }
 
@@ -232,16 +240,16 @@ impl Builder {
     ) -> u64 {
         let first = Enrolment::first(origin(), key.verifying_key().clone());
         let note = match replaces {
-            None => first.sign(&operator_key()).unwrap(),
+            None => first.sign(&self.operator).unwrap(),
             Some((old, reason)) => {
                 let is_rotation = reason == ReplacementReason::Rotation;
                 let replaces = Some(Replaces { key: old.verifying_key().clone(), reason });
                 let enrolment = Enrolment { replaces, ..first };
                 if is_rotation {
                     let note = enrolment.cross_sign(old, key).unwrap();
-                    Enrolment::countersign(&note, &origin(), &operator_key()).unwrap()
+                    Enrolment::countersign(&note, &origin(), &self.operator).unwrap()
                 } else {
-                    enrolment.sign(&operator_key()).unwrap()
+                    enrolment.sign(&self.operator).unwrap()
                 }
             }
         };
@@ -280,8 +288,30 @@ impl Builder {
             effective: LoggedAt::from_millis(effective).unwrap(),
             reason: "it was stolen".into(),
         };
-        let note = revocation.sign(&operator_key()).unwrap();
+        let note = revocation.sign(&self.operator).unwrap();
         self.push(&Entry::GatewayRevoked { logged_at: self.time(), note })
+    }
+
+    /// The operator's key of this number takes the place of the one in force; what follows is signed by it.
+    pub(crate) fn rotate_operator(&mut self, seed: u8) -> u64 {
+        let new = next_operator(seed);
+        let rotation = OperatorChange {
+            log: origin(),
+            operator: new.verifying_key().clone(),
+            replaces: self.operator.verifying_key().clone(),
+            cause: OperatorCause::Rotation,
+            words: "yearly".to_owned(),
+        };
+        let note = rotation.sign(&self.operator, &new).unwrap();
+        self.operator = new;
+        self.push(&Entry::OperatorChanged { logged_at: self.time(), note })
+    }
+
+    /// The first witness rotates its key of one number to that of another.
+    pub(crate) fn rotate_witness(&mut self, old: u8, new: u8) -> u64 {
+        let key = |seed: u8| key("witness-1.example.com", SignatureType::CosignatureEd25519, 200 + seed);
+        let note = WitnessRotation::sign(&key(old), &key(new), BEGIN / 1000).unwrap();
+        self.push(&Entry::WitnessRotated { logged_at: self.time(), note })
     }
 
     /// The operator bounds what all gateways may log in a day.
@@ -296,7 +326,7 @@ impl Builder {
                 streams: Limit::Unlimited,
             },
         };
-        let note = quota.sign(&operator_key()).unwrap();
+        let note = quota.sign(&self.operator).unwrap();
         self.push(&Entry::QuotaSet { logged_at: self.time(), note })
     }
 

@@ -17,6 +17,7 @@ use FindingKind as Kind;
 
 mod entries;
 mod names;
+mod operator;
 mod serving;
 mod signing;
 mod succession;

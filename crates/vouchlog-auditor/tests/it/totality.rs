@@ -13,7 +13,8 @@ use vouchlog_stream::{Previous, ReplacementCause, ReplacementReason};
 
 use crate::support::*;
 
-/// A small log with one of everything: gateways, a restart, a closing, a withdrawal, a rotation, a replacement.
+/// A small log with one of everything: gateways, a restart, a closing, a withdrawal, a rotation, a replacement,
+/// two keys of the operator after the first.
 fn small_log() -> Vec<Vec<u8>> {
     let mut log = Builder::new();
     log.enrol(10);
@@ -37,8 +38,15 @@ fn small_log() -> Vec<Vec<u8>> {
         [50, 51, 52].map(|seed| key("gateway-50.example.com", SignatureType::Ed25519, seed));
     log.enrol_key(&first, None);
     log.enrol_key(&second, Some((&first, ReplacementReason::Rotation)));
+    log.rotate_operator(3);
+    log.quota(7, 1_000);
     let (cause, words) = (ReplacementCause::Lost, "in a taxi".to_owned());
     log.enrol_key(&third, Some((&second, ReplacementReason::Operator { cause, words })));
+    log.rotate_operator(4);
+    log.rotate_witness(1, 50);
+    log.rotate_witness(50, 51);
+    log.revoke(11);
+    log.enrol(60);
     log.entries
 }
 
@@ -249,6 +257,11 @@ fn nobody_honest_can_be_accused() {
         (0..head).collect(),
         (0..head).filter(|at| at % 7 != 3).collect(),
         (0..head).filter(|at| *at < 8 || at % 41 < 3).collect(),
+        // Without the changes of the operator's key, or one of them: what the later keys signed is no fault for that.
+        (0..head).filter(|at| log[*at][0] != 0x89).collect(),
+        (0..head).filter(|at| log[*at][0] >= 0x80 && log[*at][0] != 0x89).collect(),
+        (0..head).filter(|at| log[*at][0] >= 0x80 && (log[*at][0] != 0x89 || *at + 5 > head)).collect(),
+        (0..head).filter(|at| log[*at][0] >= 0x80 && (log[*at][0] != 0x89 || *at + 5 < head)).collect(),
     ];
     let reader = Server::from(Objects::tree(log));
     for subset in subsets {

@@ -18,7 +18,7 @@ use crate::advice::Advice;
 use crate::output::{Outcome, Output};
 
 /// How the operator's keys are named by `vouchlog serve`.
-const OPERATOR_SUFFIX: &str = "/operator";
+pub(super) const OPERATOR_SUFFIX: &str = "/operator";
 
 /// Enrol a gateway's key, so that it can open streams
 #[derive(clap::Args)]

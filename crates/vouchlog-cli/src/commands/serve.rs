@@ -135,7 +135,12 @@ impl Args {
         let log = builder.await.map_err(|error| advise(&error))?;
         let operator_key = self.operator.place(&self.data);
         let url = transport.url(address);
-        let (origin, vkey, operator) = (log.origin(), log.vkey(), log.operator_vkey());
+        let (origin, vkey, operators) = (log.origin(), log.vkey(), log.operators());
+        let operator = operators.key();
+        let since = match operators.terms().next_back().map_or(0, |term| term.since.get()) {
+            0 => String::new(),
+            since => format!(" (since entry {since})"),
+        };
         let size = log.sequenced().size();
         let house = match log.retired() {
             Some(_) => "off: the log is read only",
@@ -148,7 +153,7 @@ impl Args {
         let words = format!(
             "The log {origin} is served at {url}\n  \
                log vkey       {vkey}\n  \
-               operator vkey  {operator}\n  \
+               operator vkey  {operator}{since}\n  \
                operator key   {operator_key}\n  \
                entries        {size}\n  \
                house stream   {house}\n  \
@@ -269,7 +274,7 @@ pub(super) fn advise(error: &OpenError) -> anyhow::Error {
         OpenError::Engine(EngineError::Predecessor(_)) => {
             "--continues takes the end of the log that names this one's key as its successor's; a log that has begun without one continues none"
         }
-        OpenError::Engine(EngineError::OperatorKey(_)) | OpenError::NoOperatorKey => {
+        OpenError::Engine(EngineError::OperatorKey { .. }) | OpenError::NoOperatorKey => {
             "give the operator's key with --operator-key, or enrol with `vouchlog enrol`"
         }
         OpenError::NoOrigin(_) => {

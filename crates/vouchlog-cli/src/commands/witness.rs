@@ -46,6 +46,10 @@ pub(crate) struct Args {
     /// directory]
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_WITNESS_KEY")]
     key: Option<KeySource>,
+    /// The key file of the key that --key took the place of (`vouchlog rotate-witness`): the witness cosigns with both for a while, until the
+    /// policies of the logs follow
+    #[arg(long, value_name = "FILE", requires = "key", env = "VOUCHLOG_WITNESS_ALSO")]
+    also: Option<PathBuf>,
     /// A second key file to cosign with: ML-DSA-44, of the same name [default: witness-ml-dsa.key in the data directory, if
     /// there is one]
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_WITNESS_ML_DSA_KEY")]
@@ -138,6 +142,9 @@ impl Args {
                     format!("make one with `vouchlog keygen --kind witness --name NAME --at PLACE --out witness.key`, and give that: {key}"),
                 )
             })?);
+        }
+        if let Some(file) = &self.also {
+            builder = builder.also(file);
         }
         if let Some(file) = &self.ml_dsa_key {
             builder = builder.ml_dsa_key(file);

@@ -55,6 +55,7 @@ pub(crate) fn audit(made: &AuditMade<'_>) -> String {
         (quality::section(&made.report.streams))
         (streams::streams(&made.report.streams))
         (streams::quotas(&made.report.quotas))
+        (streams::keys(made.report))
         (streams::succession(made.report))
         (check(made))
         (made.made.foot(&title))

@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use vouchlog_auditor::{AuditReport, Checked, CheckpointReport, FindingKind, StreamReport};
+use vouchlog_auditor::{
+    AuditReport, Checked, CheckpointReport, FindingKind, OperatorReport, StreamReport, WitnessRotationReport,
+};
 use vouchlog_record::{Record, RecordId};
 use vouchlog_session::{ProofState, SessionContext, SessionRecord, Timeline, plain, sample};
 
@@ -284,6 +286,8 @@ fn report(edits: &[(&str, Value)]) -> AuditReport {
     let mut report = AuditReport {
         continues: None,
         gateways: Vec::new(),
+        operators: Vec::new(),
+        witness_rotations: Vec::new(),
         retired: None,
         findings: Vec::new(),
         counts: std::collections::BTreeMap::new(),
@@ -348,6 +352,34 @@ fn an_audit_is_a_working_paper() {
             && page.contains("— &lt;i&gt;")
             && page.contains("&lt;w&gt;")
     );
+}
+
+/// A key that changed is a fact, and no finding. The first key of an operator is no change.
+#[test]
+fn an_audit_lists_the_keys_that_changed() {
+    let operator = |id: &str, since: u64, cause: Option<&'static str>| OperatorReport {
+        vkey: "<o>".to_owned(),
+        key_id: id.to_owned(),
+        since,
+        cause,
+        words: "<i>".to_owned(),
+    };
+    let mut report = report(&[]);
+    report.operators = vec![operator("0a0b0c0d", 0, None)];
+    assert!(!audited(report.clone()).contains("Keys that changed"));
+    report.operators.push(operator("1a1b1c1d", 7, Some("rotation")));
+    let rotation = WitnessRotationReport { vkey: "<w2>".to_owned(), replaces: "<w1>".to_owned(), index: 9 };
+    report.witness_rotations.push(rotation);
+    let page = audited(report);
+    for words in [
+        "Keys that changed",
+        "key rotated to 1a1b1c1d (entry 7)",
+        "key &lt;w1&gt; rotated to &lt;w2&gt; (entry 9)",
+        "The log is sound",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(!page.contains("0a0b0c0d (entry 0)") && !page.contains("<i>"));
 }
 
 /// A wrong *yes* is the worst that a page can show.

@@ -163,6 +163,7 @@ mod tests {
                 gateway: String::new(),
                 enrolled: LeafIndex::new(1),
                 revoked: None,
+                operator_changes: Vec::new(),
                 key: String::new(),
                 previous: None,
                 size,

@@ -132,6 +132,10 @@ impl Appender for Liar {
         self.log.retire(note).await
     }
 
+    async fn change_key(&self, note: String) -> Result<LeafIndex> {
+        self.log.change_key(note).await
+    }
+
     async fn stream(&self, stream: StreamId) -> Result<StreamInfo> {
         let mut info = self.log.stream(stream).await?;
         if self.lies(Lie::Fewer) {

@@ -201,6 +201,7 @@ impl From<StreamInfo> for v1::GetStreamResponse {
             gateway: info.gateway,
             enrolled: info.enrolled.get(),
             revoked: info.revoked.map(LeafIndex::get),
+            operator_changes: info.operator_changes.iter().copied().map(LeafIndex::get).collect(),
             key: info.key,
             previous: info
                 .previous
@@ -238,6 +239,7 @@ impl TryFrom<v1::GetStreamResponse> for StreamInfo {
             gateway: message.gateway,
             enrolled: LeafIndex::new(message.enrolled),
             revoked: message.revoked.map(LeafIndex::new),
+            operator_changes: message.operator_changes.into_iter().map(LeafIndex::new).collect(),
             key: message.key,
             previous,
             size: message.size,

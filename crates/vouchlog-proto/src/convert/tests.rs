@@ -189,6 +189,7 @@ fn streams_come_back() {
             gateway: "gateway.example/a".to_owned(),
             enrolled: LeafIndex::new(4),
             revoked: (status != StreamStatus::Open).then(|| LeafIndex::new(0)),
+            operator_changes: vec![LeafIndex::new(3), LeafIndex::new(5)],
             key: "vkey".to_owned(),
             previous: Some(Previous { stream: StreamId::new(2).unwrap(), size: 9 }),
             size: 3,

@@ -3,7 +3,7 @@
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Statement {
     /// Kind byte: 1 intent, 2 interaction, 3 session seal, 4 configuration, 5 credential event, 6 disclosure, 7 erasure,
-    /// 8 declared loss, 9 finding, 10 heartbeat, 15 opaque.
+    /// 8 declared loss, 9 finding, 10 heartbeat, 11 hold, 15 opaque.
     #[prost(uint32, tag = "1")]
     pub kind: u32,
     /// Evidence bitmap; 0 is no claim.
@@ -253,6 +253,9 @@ pub struct GetStreamResponse {
     /// Index of the entry that revoked its gateway's key; absent when none did.
     #[prost(uint64, optional, tag = "12")]
     pub revoked: ::core::option::Option<u64>,
+    /// Indexes of the entries that changed the operator's key or its recovery key, at most 64.
+    #[prost(uint64, repeated, tag = "13")]
+    pub operator_changes: ::prost::alloc::vec::Vec<u64>,
 }
 /// Nested message and enum types in `GetStreamResponse`.
 pub mod get_stream_response {
@@ -500,6 +503,40 @@ impl ::prost::Name for SetQuotaResponse {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "type.googleapis.com/vouchlog.v1.SetQuotaResponse".into()
+    }
+}
+/// Asks to change a key.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeKeyRequest {
+    /// Signed note, first line `vouchlog/v1 operator`, `vouchlog/v1 recovery` or `vouchlog/v1 witness`.
+    #[prost(string, tag = "1")]
+    pub note: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ChangeKeyRequest {
+    const NAME: &'static str = "ChangeKeyRequest";
+    const PACKAGE: &'static str = "vouchlog.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "vouchlog.v1.ChangeKeyRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/vouchlog.v1.ChangeKeyRequest".into()
+    }
+}
+/// The change is in force.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChangeKeyResponse {
+    /// Index of the entry that made it.
+    #[prost(uint64, tag = "1")]
+    pub index: u64,
+}
+impl ::prost::Name for ChangeKeyResponse {
+    const NAME: &'static str = "ChangeKeyResponse";
+    const PACKAGE: &'static str = "vouchlog.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "vouchlog.v1.ChangeKeyResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/vouchlog.v1.ChangeKeyResponse".into()
     }
 }
 /// Asks to end the log.
@@ -860,6 +897,32 @@ pub mod gateway_client {
                 .insert(GrpcMethod::new("vouchlog.v1.Gateway", "SetQuota"));
             self.inner.unary(req, path, codec).await
         }
+        /// Changes the operator's key, names the key that recovers it, or logs that a witness rotated its key. The note carries the signatures that
+        /// this takes.
+        pub async fn change_key(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChangeKeyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChangeKeyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vouchlog.v1.Gateway/ChangeKey",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vouchlog.v1.Gateway", "ChangeKey"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Ends the log, for good. The note is signed by the log's key and by that of the log that continues it.
         pub async fn retire(
             &mut self,
@@ -958,6 +1021,15 @@ pub mod gateway_server {
             request: tonic::Request<super::SetQuotaRequest>,
         ) -> std::result::Result<
             tonic::Response<super::SetQuotaResponse>,
+            tonic::Status,
+        >;
+        /// Changes the operator's key, names the key that recovers it, or logs that a witness rotated its key. The note carries the signatures that
+        /// this takes.
+        async fn change_key(
+            &self,
+            request: tonic::Request<super::ChangeKeyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ChangeKeyResponse>,
             tonic::Status,
         >;
         /// Ends the log, for good. The note is signed by the log's key and by that of the log that continues it.
@@ -1387,6 +1459,49 @@ pub mod gateway_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SetQuotaSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vouchlog.v1.Gateway/ChangeKey" => {
+                    #[allow(non_camel_case_types)]
+                    struct ChangeKeySvc<T: Gateway>(pub Arc<T>);
+                    impl<T: Gateway> tonic::server::UnaryService<super::ChangeKeyRequest>
+                    for ChangeKeySvc<T> {
+                        type Response = super::ChangeKeyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChangeKeyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Gateway>::change_key(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ChangeKeySvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

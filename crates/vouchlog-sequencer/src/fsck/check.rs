@@ -291,8 +291,10 @@ impl<'a, S: Store> Check<'a, S> {
             let message = format!("stream {id} has a state, but was never opened");
             self.find(FindingCode::State, None, message);
         }
-        let quotas = self.replay.quota_differences(&directory);
-        for message in self.replay.gateway_differences(&directory).into_iter().chain(quotas) {
+        let rest = self.replay.quota_differences(&directory).into_iter();
+        let rest = rest.chain(self.replay.operator_difference(&directory));
+        let rest = rest.chain(self.replay.witness_difference(&directory));
+        for message in self.replay.gateway_differences(&directory).into_iter().chain(rest) {
             self.find(FindingCode::State, None, message);
         }
     }

@@ -9,8 +9,8 @@ use vouchlog_merkle::LeafIndex;
 use vouchlog_note::{KeyName, Origin, SignatureType, Signer, SignerError, SigningKey};
 use vouchlog_storage::{Batch, MemoryStore, Store as _};
 use vouchlog_stream::{
-    Enrolment, Entry, GatewayState, LoggedAt, Previous, ReplacementCause, ReplacementReason, Replaces,
-    Revocation, StreamOpening,
+    Enrolment, Entry, GatewayState, LoggedAt, OperatorCause, OperatorChange, Previous, ReplacementCause,
+    ReplacementReason, Replaces, Revocation, StreamOpening,
 };
 
 use crate::draft::Draft;
@@ -285,17 +285,49 @@ impl Signer for Slow {
     }
 }
 
-/// A stranger once stopped the whole log for as long as the operator's key took.
-#[tokio::test]
-async fn only_unknown_gateways_wait_for_the_operators_key() {
+/// A log that lets everyone in, with the operator's key elsewhere.
+fn log_with(slow: Arc<Slow>) -> (Log, Arc<MemoryStore>) {
     let (store, clock) = (Arc::new(MemoryStore::new()), TestClock::default());
-    let slow = Arc::new(Slow::default());
     let options = Options { open_enrolment: true, ..Options::default() };
     let config = config(&clock, options);
     let operator = config.operator_key.as_ref().unwrap().verifying_key().clone();
-    let operator_key = Some(SigningKey::elsewhere(operator, slow.clone()).unwrap());
+    let operator_key = Some(SigningKey::elsewhere(operator, slow).unwrap());
     let config = Config { operator_key, house_key: None, ..config };
-    let log = Engine::open(config, store.clone(), None, &mut Registry::default()).unwrap();
+    (Engine::open(config, store.clone(), None, &mut Registry::default()).unwrap(), store)
+}
+
+/// The operator's key changes while the old one signs an enrolment: that is no entry any more.
+#[tokio::test]
+async fn an_enrolment_that_is_signed_too_late_enrols_nobody() {
+    let slow = Arc::new(Slow::default());
+    let (log, store) = log_with(slow.clone());
+    let stranger = {
+        let (log, note) = (log.clone(), opening(&other(20), 120, None));
+        tokio::spawn(async move { log.open_stream(note).await })
+    };
+    // It waits for the key from here on.
+    tokio::task::yield_now().await;
+    let operator = |seed: u8| key("operator.example.com", SignatureType::Ed25519, seed);
+    let (old, new) = (operator(2), operator(103));
+    let rotation = OperatorChange {
+        log: log.origin().clone(),
+        operator: new.verifying_key().clone(),
+        replaces: old.verifying_key().clone(),
+        cause: OperatorCause::Rotation,
+        words: String::new(),
+    };
+    let index = log.change_key(rotation.sign(&old, &new).unwrap()).await.unwrap();
+    slow.release(1);
+    refused(stranger.await.unwrap(), &ErrorKind::PermissionDenied, "is not enrolled with this key");
+    assert_eq!(log.sequenced().size().get(), index.get() + 1);
+    check(&log, &store).await;
+}
+
+/// A stranger once stopped the whole log for as long as the operator's key took.
+#[tokio::test]
+async fn only_unknown_gateways_wait_for_the_operators_key() {
+    let slow = Arc::new(Slow::default());
+    let (log, store) = log_with(slow.clone());
     let mut known = TestGateway::open(&log, 10).await.unwrap();
     let named = |number: u64| {
         let name = KeyName::new(&format!("stranger-{number}.example.com")).unwrap();

@@ -74,7 +74,7 @@ async fn another_key_origin_or_operator_is_refused() {
     };
     assert!(matches!(with(|c| c.log_key = key(ORIGIN, SignatureType::Ed25519, 9)), EngineError::LogKey(_)));
     let operator = |c: &mut crate::Config| c.operator_key = Some(key("x", SignatureType::Ed25519, 9));
-    assert!(matches!(with(operator), EngineError::OperatorKey(_)));
+    assert!(matches!(with(operator), EngineError::OperatorKey { .. }));
     assert!(matches!(with(|c| c.origin = Origin::new("other").unwrap()), EngineError::Key(_)));
     assert!(matches!(
         with(|c| c.log_key = key(ORIGIN, SignatureType::CosignatureEd25519, 1)),

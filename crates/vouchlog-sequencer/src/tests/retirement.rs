@@ -9,8 +9,8 @@ use vouchlog_merkle::{LeafIndex, TreeHead};
 use vouchlog_note::{Origin, SignatureType, SigningKey};
 use vouchlog_storage::{Fault, FaultPlan, MemoryStore, Store as _};
 use vouchlog_stream::{
-    Continuation, DailyLimits, Entry, Limit, LoggedAt, Quota, QuotaScope, Retirement, RetirementCause,
-    RetirementProof, Revocation,
+    Continuation, DailyLimits, Entry, Limit, LoggedAt, OperatorCause, OperatorChange, Quota, QuotaScope,
+    RecoveryKey, Retirement, RetirementCause, RetirementProof, Revocation,
 };
 
 use super::opaque;
@@ -79,6 +79,14 @@ async fn assert_ended(log: &Log, gateway: &mut TestGateway) {
         DailyLimits { statements: Limit::AtMost(1), bytes: Limit::Unlimited, streams: Limit::Unlimited };
     let quota =
         Quota { log: origin, scope: QuotaScope::All, issued: LoggedAt::from_millis(1).unwrap(), limits };
+    let next = key("operator.example.com", SignatureType::Ed25519, 103);
+    let rotation = OperatorChange {
+        log: Origin::new(ORIGIN).unwrap(),
+        operator: next.verifying_key().clone(),
+        replaces: operator.verifying_key().clone(),
+        cause: OperatorCause::Rotation,
+        words: String::new(),
+    };
     let house = HouseAppend { statements: opaque(2, 1), wait_for: AckLevel::Sequenced };
     let mut trial = gateway.clone();
     let refused = [
@@ -90,6 +98,7 @@ async fn assert_ended(log: &Log, gateway: &mut TestGateway) {
         log.enrol(TestGateway::enrolment(42)).await.map(drop),
         log.revoke(revocation.sign(&operator).unwrap()).await.map(drop),
         log.set_quota(quota.sign(&operator).unwrap()).await.map(drop),
+        log.change_key(rotation.sign(&operator, &next).unwrap()).await.map(drop),
         log.retire(note_for(&successor(91))).await.map(drop),
     ];
     for (what, refused) in refused.into_iter().enumerate() {
@@ -110,6 +119,14 @@ async fn nothing_follows_the_retirement_not_even_after_a_restart() {
     let request = gateway.request(batch.clone(), T);
     log.append(request.clone()).await.unwrap();
     log.append_house(HouseAppend { statements: opaque(2, 3), wait_for: AckLevel::Sequenced }).await.unwrap();
+    let (operator, recovery) = (
+        key("operator.example.com", SignatureType::Ed25519, 2),
+        key("recovery.example.com", SignatureType::Ed25519, 200),
+    );
+    let naming =
+        RecoveryKey { log: log.origin().clone(), recovery: recovery.verifying_key().clone(), replaces: None };
+    let naming = naming.sign(&operator, &recovery, None).unwrap();
+    let named = log.change_key(naming.clone()).await.unwrap();
     let index = log.retire(note()).await.unwrap();
     let (size, entry) = last(&log).await;
     assert_eq!((index.get() + 1, entry.kind_name()), (size, "log-retired"));
@@ -120,6 +137,7 @@ async fn nothing_follows_the_retirement_not_even_after_a_restart() {
         assert_eq!(Entry::decode(&entry).unwrap().kind_name(), "stream-head");
     }
     assert_eq!(log.retire(note()).await.unwrap(), index, "the same again answers the same");
+    assert_eq!(log.change_key(naming).await.unwrap(), named, "and so does a change from before");
     assert_ended(&log, &mut gateway).await;
     // What was logged before is still acknowledged to whoever missed it.
     let again = log.append(request.clone()).await.unwrap();

@@ -98,4 +98,12 @@ impl v1::gateway_server::Gateway for Gateway {
         let index = self.log.retire(request.into_inner().note).await.map_err(|error| status(&error))?;
         Ok(Response::new(v1::RetireResponse { index: index.get() }))
     }
+
+    async fn change_key(
+        &self,
+        request: Request<v1::ChangeKeyRequest>,
+    ) -> Result<Response<v1::ChangeKeyResponse>, Status> {
+        let index = self.log.change_key(request.into_inner().note).await.map_err(|error| status(&error))?;
+        Ok(Response::new(v1::ChangeKeyResponse { index: index.get() }))
+    }
 }

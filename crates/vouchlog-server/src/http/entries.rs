@@ -103,6 +103,8 @@ impl EntryJson {
                 | Entry::GatewayEnrolled { note, .. }
                 | Entry::GatewayRevoked { note, .. }
                 | Entry::QuotaSet { note, .. }
+                | Entry::OperatorChanged { note, .. }
+                | Entry::WitnessRotated { note, .. }
                 | Entry::LogRetired { note, .. }
                 | Entry::LogContinued { note, .. },
             ) => json.note = Some(note),

@@ -39,6 +39,7 @@ writing (gateways use gRPC, service vouchlog.v1.Gateway on this port)
   POST /v1/gateways                     a signed note that enrols a gateway
   POST /v1/revocations                  a signed note that revokes one
   POST /v1/quotas                       a signed note that bounds what gateways may log in a day
+  POST /v1/keys                         a signed note that changes the operator's key, or names the one that recovers it
   POST /v1/retirement                   a signed note that ends the log and names the one that continues it
 
 operations

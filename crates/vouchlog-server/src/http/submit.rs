@@ -260,6 +260,23 @@ pub(super) async fn quotas(
     Ok(Json(Noted { index: index.get() }))
 }
 
+/// Changes the operator's key, names the key that recovers it, or logs that a witness rotated its key.
+///
+/// The body is a signed note whose first line is `vouchlog/v1 operator`, `vouchlog/v1 recovery` or `vouchlog/v1 witness`. Its signatures are all the
+/// authority it takes.
+#[utoipa::path(
+    post, path = "/v1/keys", tag = "submit", request_body(content = String, content_type = "text/plain"),
+    responses((status = 200, description = "The change is in force.", body = Noted), WriteProblems)
+)]
+pub(super) async fn keys(
+    State(log): State<AnyLog>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Noted>, Problem> {
+    let index = log.change_key(note(&headers, body).await?).await?;
+    Ok(Json(Noted { index: index.get() }))
+}
+
 /// Ends the log, for good.
 ///
 /// The body is a signed note whose first line is `vouchlog/v1 retire`. The signatures of the log's key and of the successor's are all the authority it

@@ -116,7 +116,7 @@ async fn bodies_that_are_no_statements_are_refused() {
 #[tokio::test]
 async fn notes_that_are_none_are_refused() {
     let served = Served::start().await;
-    for path in ["/v1/gateways", "/v1/revocations", "/v1/quotas", "/v1/retirement"] {
+    for path in ["/v1/gateways", "/v1/revocations", "/v1/quotas", "/v1/keys", "/v1/retirement"] {
         let post = async |kind: &str, body: Vec<u8>| {
             let request = client().post(served.url(path)).header("content-type", kind).body(body);
             problem(request.send().await.unwrap()).await.0

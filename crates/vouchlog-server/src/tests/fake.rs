@@ -411,6 +411,18 @@ impl Appender for Fake {
         .await
     }
 
+    async fn change_key(&self, note: String) -> Result<LeafIndex> {
+        self.attempt(|state| {
+            vouchlog_stream::Operators::new(operator().verifying_key().clone())
+                .open(&note, &origin())
+                .map_err(|error| Error::new(ErrorKind::PermissionDenied, error.to_string()))?;
+            let (index, logged_at) = (state.next_index(), state.now());
+            state.push([Entry::OperatorChanged { logged_at, note }]);
+            Ok(index)
+        })
+        .await
+    }
+
     async fn stream(&self, stream: StreamId) -> Result<StreamInfo> {
         let state = self.state.lock().unwrap();
         let known = state.streams.get(&stream).ok_or_else(|| Error::not_found("no such stream"))?;
@@ -425,6 +437,7 @@ impl Appender for Fake {
             gateway: known.gateway().name().to_string(),
             enrolled: LeafIndex::new(1),
             revoked: None,
+            operator_changes: Vec::new(),
             key: known.key().to_string(),
             previous: known.previous(),
             size: known.size(),

@@ -194,19 +194,31 @@ async fn gateways_are_enrolled_and_revoked_by_the_operators_note() {
         },
     };
     let quota = quota.sign(&fake::operator()).unwrap();
-    let next = fake::key("log.example.com/next", vouchlog_note::SignatureType::Ed25519, 77);
+    let name = fake::operator().verifying_key().name().clone();
+    let next =
+        vouchlog_note::SigningKey::generate(name, vouchlog_note::SignatureType::Ed25519, [77; 32]).unwrap();
+    let rotation = vouchlog_stream::OperatorChange {
+        log: origin(),
+        operator: next.verifying_key().clone(),
+        replaces: fake::operator().verifying_key().clone(),
+        cause: vouchlog_stream::OperatorCause::Rotation,
+        words: "yearly".to_owned(),
+    };
+    let rotation = rotation.sign(&fake::operator(), &next).unwrap();
+    let successor = fake::key("log.example.com/next", vouchlog_note::SignatureType::Ed25519, 78);
     let retirement = vouchlog_stream::Retirement {
         log: fake::log_key().verifying_key().clone(),
-        successor: next.verifying_key().clone(),
+        successor: successor.verifying_key().clone(),
         cause: vouchlog_stream::RetirementCause::Planned,
         words: "yearly".to_owned(),
     };
-    let retirement = retirement.sign(&fake::log_key(), &next).unwrap();
+    let retirement = retirement.sign(&fake::log_key(), &successor).unwrap();
     for (path, note, index) in [
         ("/v1/gateways", &enrolment, 3),
         ("/v1/revocations", &revocation, 4),
         ("/v1/quotas", &quota, 5),
-        ("/v1/retirement", &retirement, 6),
+        ("/v1/keys", &rotation, 6),
+        ("/v1/retirement", &retirement, 7),
     ] {
         let request = client().post(served.url(path)).header("content-type", "text/plain; charset=utf-8");
         let answer: Value = request.body(note.clone()).send().await.unwrap().json().await.unwrap();
@@ -320,6 +332,7 @@ async fn the_document_describes_every_route() {
         "/v1/entries",
         "/v1/gateways",
         "/v1/inclusion",
+        "/v1/keys",
         "/v1/quotas",
         "/v1/receipts/{index}",
         "/v1/retirement",

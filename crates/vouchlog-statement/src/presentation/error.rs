@@ -5,7 +5,9 @@ use std::fmt;
 use thiserror::Error;
 use vouchlog_merkle::{LeafIndex, ProofError};
 use vouchlog_note::{CheckpointError, KeyName, PolicyError, ProofFileError, VerifyingKey};
-use vouchlog_stream::{Digest, Evidence, LoggedAt, Revoked, StatementKind, StreamId, TextError};
+use vouchlog_stream::{
+    Digest, Evidence, LoggedAt, OperatorError, Revoked, StatementKind, StreamId, TextError,
+};
 
 use crate::limits::MAX_PRESENTATION_BYTES;
 use crate::statement::StatementError;
@@ -17,6 +19,8 @@ pub enum PresentationPart {
     Statement,
     /// `genesis`.
     Genesis,
+    /// In `genesis`, behind the first proof.
+    OperatorChange,
     /// `stream.enrolment`.
     Enrolment,
     /// `stream.opening`.
@@ -36,6 +40,7 @@ impl fmt::Display for PresentationPart {
         f.write_str(match self {
             Self::Statement => "the statement's entry",
             Self::Genesis => "the log's genesis",
+            Self::OperatorChange => "a change of the operator's key",
             Self::Enrolment => "the enrolment of the stream's gateway",
             Self::Opening => "the opening of the stream",
             Self::SignerEnrolment => "the enrolment of the signing stream's gateway",
@@ -123,6 +128,9 @@ pub enum PresentationError {
         /// What is wrong.
         error: TextError,
     },
+    /// A change of the operator's key does not follow from those before it.
+    #[error("a change of the operator's key does not hold: {0}")]
+    Operator(OperatorError),
     /// An entry must stand before another, and does not.
     #[error("{part} is at index {index}, not before index {before}")]
     Order {

@@ -5,9 +5,11 @@ use vouchlog_note::{
     Origin, Policy, PolicyCosignature, ProofFile, SignatureType, SignedCheckpoint, VerifyingKey,
 };
 use vouchlog_stream::{
-    Enrolment, Entry, Genesis, ReplacementReason, Replaces, Revocation, Revoked, StatementEntry, StreamId,
-    StreamOpening,
+    Enrolment, Entry, Genesis, Operators, ReplacementReason, Replaces, Revocation, Revoked, StatementEntry,
+    StreamId, StreamOpening,
 };
+
+use vouchlog_stream::limits::MAX_OPERATOR_CHANGES;
 
 use super::{
     KeyStatus, KeyTrust, LogTrust, Presentation, PresentationError, PresentationPart, StreamIdentity,
@@ -27,10 +29,11 @@ pub fn verify_presentation(
         let (presented, trusted) = (p.origin.clone(), log.origin.to_string());
         return Err(PresentationError::OtherLog { presented, trusted });
     }
-    let operator = operator(&p.genesis, &log)?;
-    let stream = ProvenStream::open(&p.stream, &OF_STREAM, &log, &operator)?;
+    let operators = operators(&p.genesis, &log)?;
+    let stream = ProvenStream::open(&p.stream, &OF_STREAM, &log, &operators)?;
     let signed_by = p.signed_by.as_ref();
-    let signer = signed_by.map(|other| ProvenStream::open(other, &OF_SIGNER, &log, &operator)).transpose()?;
+    let signer =
+        signed_by.map(|other| ProvenStream::open(other, &OF_SIGNER, &log, &operators)).transpose()?;
 
     let proven = log.prove(&p.proof, PresentationPart::Statement)?;
     let Entry::Statement(entry) = proven.entry else {
@@ -145,9 +148,10 @@ impl TrustedLog<'_> {
         proof: &str,
         part: PresentationPart,
         gateway: &VerifyingKey,
-        operator: &VerifyingKey,
+        operators: &Operators,
     ) -> Result<Revoked, PresentationError> {
         let ProvenEntry { index, entry, .. } = self.prove(proof, part)?;
+        let operator = operators.at(index);
         let wrong = |error| PresentationError::Note { part, error };
         let (key, effective, reason) = match &entry {
             Entry::GatewayRevoked { note, .. } => {
@@ -173,21 +177,48 @@ impl TrustedLog<'_> {
     }
 }
 
-/// The operator that the log's first entry names.
-fn operator(genesis: &str, log: &TrustedLog<'_>) -> Result<VerifyingKey, PresentationError> {
+/// The operator that the log's first entry names, and the keys that took the place of its key. What a presentation leaves out, an audit
+/// knows: one that hides a change can only show what an earlier key of the operator signed.
+fn operators(genesis: &str, log: &TrustedLog<'_>) -> Result<Operators, PresentationError> {
     let part = PresentationPart::Genesis;
-    let proven = log.prove(genesis, part)?;
+    let mut proofs = split_proofs(genesis).into_iter();
+    let proven = log.prove(proofs.next().unwrap_or_default(), part)?;
     check_before(part, proven.index, LeafIndex::new(1))?;
     let Entry::Genesis { note, .. } = proven.entry else {
         return Err(PresentationError::OtherEntry { part });
     };
     let genesis = Genesis::open(&note, log.key).map_err(|error| PresentationError::Note { part, error })?;
-    if genesis.origin == log.origin {
-        Ok(genesis.operator)
-    } else {
+    if genesis.origin != log.origin {
         let (presented, trusted) = (genesis.origin.to_string(), log.origin.to_string());
-        Err(PresentationError::OtherLog { presented, trusted })
+        return Err(PresentationError::OtherLog { presented, trusted });
     }
+    let mut operators = Operators::new(genesis.operator);
+    let (part, mut last) = (PresentationPart::OperatorChange, LeafIndex::new(0));
+    for proof in proofs {
+        let ProvenEntry { index, entry, .. } = log.prove(proof, part)?;
+        check_before(part, last, index)?;
+        let Entry::OperatorChanged { note, .. } = entry else {
+            return Err(PresentationError::OtherEntry { part });
+        };
+        operators.take(index, &note, &log.origin).map_err(PresentationError::Operator)?;
+        last = index;
+    }
+    Ok(operators)
+}
+
+/// Proof files that stand behind one another in a text. Each begins with a line of its own; a checkpoint that had the same line would only
+/// make its proof unreadable.
+fn split_proofs(text: &str) -> Vec<&str> {
+    let next = format!("\n{}\n", ProofFile::HEADER);
+    let starts = text.match_indices(&next).map(|(at, _)| at + 1).take(MAX_OPERATOR_CHANGES);
+    let mut proofs = Vec::new();
+    let mut from = 0;
+    for at in starts {
+        proofs.push(&text[from..at]);
+        from = at;
+    }
+    proofs.push(&text[from..]);
+    proofs
 }
 
 /// What the proofs of an identity are called in errors.
@@ -225,7 +256,7 @@ impl ProvenStream {
         identity: &StreamIdentity,
         parts: &Parts,
         log: &TrustedLog<'_>,
-        operator: &VerifyingKey,
+        operators: &Operators,
     ) -> Result<Self, PresentationError> {
         let Parts { enrolment, opening, revocation } = *parts;
         let opened = log.prove(&identity.opening, opening)?;
@@ -245,7 +276,7 @@ impl ProvenStream {
         let Entry::GatewayEnrolled { note, .. } = proven.entry else {
             return Err(PresentationError::OtherEntry { part: enrolment });
         };
-        let enrolled = Enrolment::open(&note, &log.origin, operator);
+        let enrolled = Enrolment::open(&note, &log.origin, operators.at(proven.index));
         let enrolled = enrolled.map_err(|error| PresentationError::Note { part: enrolment, error })?;
         if enrolled.gateway != read.gateway {
             return Err(PresentationError::OtherKey { part: enrolment });
@@ -253,7 +284,7 @@ impl ProvenStream {
         let trust = log.trust_in(&enrolled)?;
         let shown = identity.status.as_ref();
         let revoked = shown.and_then(|status| status.revocation.as_ref()).map(|proof| {
-            let revoked = log.revocation(proof, revocation, &read.gateway, operator)?;
+            let revoked = log.revocation(proof, revocation, &read.gateway, operators)?;
             check_before(enrolment, proven.index, revoked.index)?;
             Ok::<_, PresentationError>(revoked)
         });

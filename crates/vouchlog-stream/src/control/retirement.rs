@@ -303,7 +303,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_taken(text in "(vouchlog/v1 retire\n)?(log log.example.com/2025\n)?(key [a-z+0-9]{0,60}\n)?\\PC{0,80}\n") {
+        fn any_text_is_taken(text in "(vouchlog/v1 retire\n)?(log log\\.example\\.com/2025\n)?(key [a-z+0-9]{0,60}\n)?\\PC{0,80}\n") {
             let _ = Retirement::open(&signed(&text, &[&old(), &new()]));
         }
     }

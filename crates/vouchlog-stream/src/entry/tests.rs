@@ -8,9 +8,10 @@ use vouchlog_note::{CosignedCheckpoint, KeyName, Origin, SignatureType, SigningK
 use super::*;
 use crate::limits::{MAX_REASON_BYTES, MAX_STREAM_SIZE};
 use crate::{
-    Continuation, DailyLimits, Digest, Enrolment, Evidence, Genesis, Limit, Previous, Quota, QuotaScope,
-    ReplacementCause, ReplacementReason, Replaces, Retirement, RetirementCause, RetirementProof, Revocation,
-    StatementKind, StreamOpening, SuccessionError, TextError,
+    Continuation, DailyLimits, Digest, Enrolment, Evidence, Genesis, Limit, OperatorCause, OperatorChange,
+    Operators, Previous, Quota, QuotaScope, RecoveryKey, ReplacementCause, ReplacementReason, Replaces,
+    Retirement, RetirementCause, RetirementProof, Revocation, StatementKind, StreamOpening, SuccessionError,
+    TextError, WitnessRotation,
 };
 
 const VECTORS: &str = include_str!("../../../../tests/vectors/entries/entries.json");
@@ -89,6 +90,16 @@ fn quota() -> Quota {
     Quota { log: origin(), scope: QuotaScope::Gateway(gateway), issued: at(T + 90_000), limits }
 }
 
+fn operator_rotation() -> OperatorChange {
+    OperatorChange {
+        log: origin(),
+        operator: key("operator-next").verifying_key().clone(),
+        replaces: key("operator").verifying_key().clone(),
+        cause: OperatorCause::Rotation,
+        words: "the yearly rotation".to_owned(),
+    }
+}
+
 fn retirement() -> Retirement {
     let (log, successor) = (key("log").verifying_key().clone(), key("successor").verifying_key().clone());
     let words = "key left in a build log".to_owned();
@@ -146,6 +157,23 @@ fn meaning(name: &str, bytes: &[u8]) -> Entry {
         }
         "quota-set" => {
             Entry::QuotaSet { logged_at: at(T + 90_004), note: quota().sign(&key("operator")).unwrap() }
+        }
+        "operator-changed-rotation" => Entry::OperatorChanged {
+            logged_at: at(T + 90_006),
+            note: operator_rotation().sign(&key("operator"), &key("operator-next")).unwrap(),
+        },
+        "operator-changed-recovery-key" => {
+            let naming = RecoveryKey {
+                log: origin(),
+                recovery: key("recovery").verifying_key().clone(),
+                replaces: None,
+            };
+            let note = naming.sign(&key("operator"), &key("recovery"), None).unwrap();
+            Entry::OperatorChanged { logged_at: at(T + 90_007), note }
+        }
+        "witness-rotated" => {
+            let note = WitnessRotation::sign(&key("witness"), &key("witness-next"), T / 1_000 + 90).unwrap();
+            Entry::WitnessRotated { logged_at: at(T + 90_008), note }
         }
         "log-retired" => {
             let note = retirement().sign(&key("log"), &key("successor")).unwrap();
@@ -208,7 +236,7 @@ fn statement(kind: StatementKind) -> StatementEntry {
 #[test]
 fn golden_entries_mean_what_they_mean() {
     let golden = golden();
-    assert_eq!(golden.len(), StatementKind::ALL.len() + 13);
+    assert_eq!(golden.len(), StatementKind::ALL.len() + 16);
     for (name, bytes, leaf) in golden {
         let entry = Entry::decode(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(entry, meaning(&name, &bytes), "{name}");
@@ -281,6 +309,10 @@ fn open_note(entry: &Entry) -> Result<(), String> {
             Revocation::open(note, &origin(), &operator).map(drop).map_err(text)
         }
         Entry::QuotaSet { note, .. } => Quota::open(note, &origin(), &operator).map(drop).map_err(text),
+        Entry::OperatorChanged { note, .. } => {
+            Operators::new(operator).open(note, &origin()).map(drop).map_err(|error| error.to_string())
+        }
+        Entry::WitnessRotated { note, .. } => WitnessRotation::open(note).map(drop).map_err(text),
         Entry::LogRetired { note, .. } => {
             Retirement::open_of(note, key("log").verifying_key()).map(drop).map_err(text)
         }
@@ -312,7 +344,7 @@ fn bytes_that_are_no_entry_are_refused() {
         assert_eq!(Entry::decode(&bytes), Err(EntryError::Kind(kind)));
     }
     let control = |kind: u8, body: &[u8]| Entry::decode(&[&[kind][..], &[0; 6], body].concat());
-    for kind in [0x86, 0x87, 0x89, 0x8a].into_iter().chain(0x8d..=0xff) {
+    for kind in [0x86, 0x87].into_iter().chain(0x8d..=0xff) {
         assert_eq!(control(kind, b"text\n\nsignature\n"), Err(EntryError::Kind(kind)));
     }
     for bit in (0..32).filter(|bit| Evidence::DEFINED & 1 << bit == 0) {

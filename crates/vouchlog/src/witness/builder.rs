@@ -28,6 +28,7 @@ pub fn witness(dir: impl Into<PathBuf>) -> WitnessBuilder {
         dir: dir.into(),
         name: None,
         key: None,
+        also: None,
         ml_dsa_key: None,
         ml_dsa: false,
         accept_lost_state: false,
@@ -41,6 +42,7 @@ pub struct WitnessBuilder {
     dir: PathBuf,
     name: Option<String>,
     key: Option<PathBuf>,
+    also: Option<PathBuf>,
     ml_dsa_key: Option<PathBuf>,
     ml_dsa: bool,
     accept_lost_state: bool,
@@ -98,6 +100,12 @@ impl WitnessBuilder {
     /// The key file to cosign with, of type 0x04; by default `witness.key` in the directory.
     pub fn key(mut self, file: &Path) -> Self {
         self.key = Some(file.to_owned());
+        self
+    }
+
+    /// The key file of a key that was rotated, to cosign with for a while beside the new one. Both open one store.
+    pub fn also(mut self, file: &Path) -> Self {
+        self.also = Some(file.to_owned());
         self
     }
 
@@ -168,6 +176,9 @@ impl WitnessBuilder {
                 };
                 keys.push((file, key));
             }
+        }
+        if let Some(file) = &self.also {
+            keys.push((file.clone(), keys::load(file)?));
         }
         keys.extend(self.second_key(&keys[0].1)?);
         for (key_file, key) in &keys {

@@ -63,6 +63,9 @@ pub enum WitnessStateError {
         "{0} does not name the store with which the key has cosigned: it is damaged, or another version wrote it"
     )]
     Unreadable(PathBuf),
+    /// A key that has cosigned nothing was to be rotated.
+    #[error("the key {0} has cosigned nothing yet: make another key instead of rotating it")]
+    Unused(PathBuf),
     /// The operating system refused.
     #[error("{path}: {error}")]
     Io {
@@ -129,6 +132,32 @@ pub(crate) fn bind(
     write(&path, Known::Store(found)).map_err(|error| WitnessStateError::Io { path, error })
 }
 
+/// Lets the key of `new` open the store that the key of `old` has cosigned with, and no other: with it the new key remembers all that the
+/// old one cosigned. A new key that has begun with another store is refused.
+///
+/// # Errors
+/// Those of a key that opens no store, if one of the files is missing or cannot be read; [`WitnessStateError::Lost`] for two stores.
+pub fn hand_over_state(old: &Path, new: &Path) -> Result<(), WitnessStateError> {
+    let known = |key_file: &Path| {
+        read(&state_file(key_file))?.ok_or_else(|| WitnessStateError::Missing {
+            key_file: key_file.to_owned(),
+            state_file: state_file(key_file),
+        })
+    };
+    match (known(old)?, known(new)?) {
+        (Known::Store(of_old), Known::Store(of_new)) if of_old == of_new => Ok(()),
+        (Known::Store(of_old), Known::Nothing) => {
+            let path = state_file(new);
+            write(&path, Known::Store(of_old)).map_err(|error| WitnessStateError::Io { path, error })
+        }
+        (Known::Store(found), Known::Store(known)) => {
+            Err(WitnessStateError::Lost { key_file: new.to_owned(), known, found })
+        }
+        // Nothing ties the two together: each could begin with a store of its own.
+        (Known::Nothing, _) => Err(WitnessStateError::Unused(old.to_owned())),
+    }
+}
+
 /// What the file holds; nothing if there is none. A file that cannot be read is an error, and never taken for none.
 fn read(path: &Path) -> Result<Option<Known>, WitnessStateError> {
     let unreadable = || WitnessStateError::Unreadable(path.to_owned());
@@ -189,6 +218,30 @@ mod tests {
         bind(&key, OTHER, true).unwrap();
         bind(&key, OTHER, false).unwrap();
         assert!(bind(&key, ONE, false).is_err(), "it has cosigned with the other since");
+    }
+
+    #[test]
+    fn a_rotated_key_opens_the_store_of_the_old_one_and_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let [old, new, third] = ["old.key", "new.key", "third.key"].map(|name| dir.path().join(name));
+        let error = hand_over_state(&old, &new).unwrap_err();
+        assert!(matches!(error, WitnessStateError::Missing { .. }), "{error}");
+        [&old, &new, &third].into_iter().for_each(|key| begin(key).unwrap());
+        bind(&old, ONE, false).unwrap();
+        for _ in 0..2 {
+            hand_over_state(&old, &new).unwrap();
+        }
+        assert!(matches!(bind(&new, OTHER, false), Err(WitnessStateError::Lost { .. })));
+        bind(&new, ONE, false).unwrap();
+        bind(&old, ONE, false).unwrap();
+        bind(&third, OTHER, false).unwrap();
+        let error = hand_over_state(&old, &third).unwrap_err();
+        assert!(matches!(error, WitnessStateError::Lost { known: OTHER, found: ONE, .. }), "{error}");
+        let unused = dir.path().join("unused.key");
+        begin(&unused).unwrap();
+        for new in [&third, &unused] {
+            assert!(matches!(hand_over_state(&unused, new), Err(WitnessStateError::Unused(_))));
+        }
     }
 
     #[test]

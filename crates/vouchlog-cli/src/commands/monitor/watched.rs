@@ -215,6 +215,8 @@ mod tests {
             checked: vouchlog_auditor::Checked { entries: 5, ..Default::default() },
             streams: Vec::new(),
             quotas: Vec::new(),
+            operators: Vec::new(),
+            witness_rotations: Vec::new(),
             gateways: Vec::new(),
             retired: None,
             continues: None,

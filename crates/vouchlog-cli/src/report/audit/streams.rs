@@ -68,6 +68,20 @@ fn stream_row(stream: &StreamReport) -> Markup {
     }
 }
 
+/// Changes of the operator's key, and rotations of witnesses' keys.
+pub(super) fn keys(report: &AuditReport) -> Markup {
+    let lines: Vec<String> = report.key_changes().collect();
+    if lines.is_empty() {
+        return html! {};
+    }
+    html! {
+        section aria-labelledby="h-k" {
+            h2.sec-h #h-k { "Keys that changed" }
+            div.panel { @for line in &lines { p { (plain(line)) } } }
+        }
+    }
+}
+
 /// Which log this one continues, and how it ended.
 pub(super) fn succession(report: &AuditReport) -> Markup {
     let lines: Vec<String> = report.succession().collect();

@@ -56,7 +56,7 @@ impl Case {
         let p = &mut self.presentation;
         match part {
             PresentationPart::Statement => &mut p.proof,
-            PresentationPart::Genesis => &mut p.genesis,
+            PresentationPart::Genesis | PresentationPart::OperatorChange => &mut p.genesis,
             PresentationPart::Enrolment => &mut p.stream.enrolment,
             PresentationPart::Opening => &mut p.stream.opening,
             PresentationPart::SignerEnrolment => &mut p.signed_by.as_mut().unwrap().enrolment,

@@ -2,7 +2,9 @@
 
 use vouchlog_merkle::TreeSize;
 use vouchlog_note::{SignatureType, SigningKey, VerifyingKey};
-use vouchlog_stream::{Enrolment, Entry, ReplacementCause, ReplacementReason, Replaces, StreamId};
+use vouchlog_stream::{
+    Enrolment, Entry, OperatorCause, OperatorChange, ReplacementCause, ReplacementReason, Replaces, StreamId,
+};
 
 use super::super::{
     KeyStatus, KeyTrust, LogTrust, Presentation, PresentationError, PresentationPart, verify_presentation,
@@ -180,4 +182,77 @@ fn a_revocation_is_of_this_key_and_by_the_operator() {
     presentation.stream = with_status(presentation.stream, TreeSize::new(revoked + 1), Some(&proof));
     let error = verified(&presentation, &[]).unwrap_err();
     assert!(matches!(error, PresentationError::Order { .. }), "{error}");
+}
+
+fn next_operator(seed: u8) -> SigningKey {
+    key(operator().verifying_key().name().as_str(), SignatureType::Ed25519, seed)
+}
+
+fn operator_change(old: &SigningKey, new: &SigningKey) -> Entry {
+    let change = OperatorChange {
+        log: origin(),
+        operator: vkey(new),
+        replaces: vkey(old),
+        cause: OperatorCause::Rotation,
+        words: String::new(),
+    };
+    Entry::OperatorChanged { logged_at: at(), note: change.sign(old, new).unwrap() }
+}
+
+/// An enrolment by a later key of the operator holds with each change before it, in order, and with none left out.
+#[test]
+fn a_presentation_shows_who_the_operator_was() {
+    let (second, third) = (next_operator(40), next_operator(41));
+    let mut log = Log::default();
+    let changes =
+        [log.push(&operator_change(&operator(), &second)), log.push(&operator_change(&second, &third))];
+    let enrolled = log.push(&enrolment(&second_gateway(), &third));
+    let opened = log.push(&opening(enrolled + 1, &second_gateway()));
+    let presentation = presented(&mut log, enrolled, opened);
+    let with = |parts: &[u64]| {
+        let genesis = parts.iter().map(|index| log.proof(*index).to_text()).collect();
+        let presentation = Presentation { genesis, ..presentation.clone() };
+        verify_presentation(&presentation, &LogTrust::new(log_key().verifying_key(), None)).map(drop)
+    };
+    assert_eq!(with(&[0, changes[0], changes[1]]), Ok(()));
+    for (parts, part) in [
+        (&[0][..], PresentationPart::Enrolment),
+        (&[0, changes[0]], PresentationPart::Enrolment),
+        (&[0, changes[0], enrolled], PresentationPart::OperatorChange),
+        (&[0, changes[1], changes[0]], PresentationPart::OperatorChange),
+        (&[0, changes[0], changes[0]], PresentationPart::OperatorChange),
+        (&[changes[0], changes[1]], PresentationPart::Genesis),
+    ] {
+        let error = with(parts).unwrap_err();
+        assert!(error.is_finding(), "{error}");
+        let named = match &error {
+            PresentationError::Note { part, .. }
+            | PresentationError::OtherEntry { part }
+            | PresentationError::Order { part, .. } => *part,
+            PresentationError::Operator(_) => PresentationPart::OperatorChange,
+            other => panic!("{other}"),
+        };
+        assert_eq!(named, part, "{parts:?}: {error}");
+    }
+    // What the first key signs after it was replaced is no enrolment, and what it signed before stays one.
+    let late = log.push(&enrolment(&third_gateway(), &operator()));
+    let opened = log.push(&opening(late + 1, &third_gateway()));
+    let genesis: String =
+        [0, changes[0], changes[1]].iter().map(|index| log.proof(*index).to_text()).collect();
+    let forged = Presentation { genesis: genesis.clone(), ..presented(&mut log, late, opened) };
+    let refused = verify_presentation(&forged, &LogTrust::new(log_key().verifying_key(), None)).unwrap_err();
+    assert!(
+        matches!(refused, PresentationError::Note { part: PresentationPart::Enrolment, .. }),
+        "{refused}"
+    );
+    let before = Presentation { genesis, ..presented(&mut log, 1, OPENED) };
+    verify_presentation(&before, &LogTrust::new(log_key().verifying_key(), None)).unwrap();
+}
+
+fn second_gateway() -> SigningKey {
+    key(GATEWAY, SignatureType::Ed25519, 42)
+}
+
+fn third_gateway() -> SigningKey {
+    key(GATEWAY, SignatureType::Ed25519, 43)
 }
