@@ -201,7 +201,7 @@ impl Operators {
                     since: index,
                     cause: Some(*cause),
                     words: words.clone(),
-                })
+                });
             }
             OperatorNote::Recovery(named) => self.recovery.push((named.recovery.clone(), index)),
         }

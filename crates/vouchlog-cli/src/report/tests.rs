@@ -257,12 +257,7 @@ fn hostile_text_is_text() {
 fn audited(report: &AuditReport) -> String {
     let witness = WitnessSeen { name: "<w>".into(), size: Err("it does not respond".into()) };
     let evidence = EvidenceName { path: "evidence/01.json".into(), digest: "ab".repeat(32) };
-    super::audit(&AuditMade {
-        made: made(),
-        report: report,
-        witnesses: vec![witness],
-        evidence: vec![evidence],
-    })
+    super::audit(&AuditMade { made: made(), report, witnesses: vec![witness], evidence: vec![evidence] })
 }
 
 fn report(edits: &[(&str, Value)]) -> AuditReport {
@@ -366,11 +361,11 @@ fn an_audit_lists_the_keys_that_changed() {
     };
     let mut report = report(&[]);
     report.operators = vec![operator("0a0b0c0d", 0, None)];
-    assert!(!audited(report.clone()).contains("Keys that changed"));
+    assert!(!audited(&report).contains("Keys that changed"));
     report.operators.push(operator("1a1b1c1d", 7, Some("rotation")));
     let rotation = WitnessRotationReport { vkey: "<w2>".to_owned(), replaces: "<w1>".to_owned(), index: 9 };
     report.witness_rotations.push(rotation);
-    let page = audited(report);
+    let page = audited(&report);
     for words in [
         "Keys that changed",
         "key rotated to 1a1b1c1d (entry 7)",
