@@ -1,8 +1,10 @@
 import { equalBytes } from "./bytes.js";
 import { isOfUnknownControlKind, streamLeafHash } from "./entry.js";
+import { VerifyError } from "./errors.js";
 import { streamOf } from "./entry_set.js";
 import { sameKey } from "./key.js";
 import { CompactRange } from "./merkle.js";
+import { parseNoteText } from "./note.js";
 export function provesBrokenRule(kind, index, set, range) {
     const at = set.at(index);
     if (at === undefined)
@@ -21,7 +23,7 @@ export function isOfUnknownKind(kind, index, set) {
     return kind === "undecodable-entry" && at !== undefined && isOfUnknownControlKind(at.bytes);
 }
 export function isAboutAbsence(kind, set) {
-    const kinds = ["stream-gap", "head-without-entries", "unknown-gateway", "bad-restart", "bad-enrolment"];
+    const kinds = ["stream-gap", "head-without-entries", "unknown-gateway", "bad-restart", "bad-enrolment", "bad-operator-change"];
     return kinds.includes(kind) && set.hasHoles;
 }
 function isBadGenesis(set, { index, entry }) {
@@ -35,6 +37,9 @@ const CHECKS = {
     "time-going-back": timeGoesBack,
     "bad-enrolment": isBadEnrolment,
     "second-key-for-a-name": isSecondKey,
+    "bad-operator-change": isBadOperatorChange,
+    "bad-witness-rotation": (set, { index, entry, change }) => entry?.kind === "witness-rotated" && change !== null && (change.why !== "too-many" || set.hasAll(0n, index)),
+    "retired-operator-key": (set, at) => at.fault !== null && at.fault.retired && knowsSigners(set, at),
     "unknown-gateway": (set, { index, opening }) => opening !== null && set.hasAll(0n, index) && !set.isEnrolled(opening.gateway, index),
     "revoked-key-used": usesRevokedKey,
     "bad-opening": (set, { index, entry, opening }) => {
@@ -68,10 +73,41 @@ function timeGoesBack(set, at) {
         return false;
     return set.earlierHeads(at).some(({ head: before }) => head.timestamp < before.timestamp || (head.timestamp === before.timestamp && head.head.size <= before.head.size));
 }
-function isBadEnrolment(set, { index, entry, enrolment, revocation, quota }) {
+function knowsSigners(set, { index, entry }) {
+    const operators = set.operators(index);
+    if (operators === null || entry === null || !("note" in entry) || set.hasAll(0n, index))
+        return true;
+    let lines;
+    try {
+        ({ lines } = parseNoteText(entry.note));
+    }
+    catch (error) {
+        if (error instanceof VerifyError)
+            return true;
+        throw error;
+    }
+    const { keys } = operators;
+    return lines.every((line) => line.name !== keys[0].name || keys.some((key) => key.name === line.name && key.id === line.id));
+}
+const isByNoOperator = (set, at) => !at.fault?.unsigned || knowsSigners(set, at);
+function isBadOperatorChange(set, { index, entry, change }) {
+    if (entry?.kind !== "operator-changed" || change === null)
+        return false;
+    if (set.hasAll(0n, index))
+        return true;
+    switch (change.why) {
+        case "unsigned": return !change.isSignedByNamed;
+        case "content":
+        case "used-before": return true;
+        case "not-in-force": return change.replaces !== null && (set.operators(index)?.isRetired(change.replaces) ?? false);
+        default: return false;
+    }
+}
+function isBadEnrolment(set, at) {
+    const { index, entry, enrolment, revocation, quota } = at;
     if (entry?.kind === "gateway-enrolled") {
         if (enrolment === null)
-            return true;
+            return isByNoOperator(set, at);
         const { gateway, replaces } = enrolment;
         if (set.revocations(gateway).some((one) => one.index < index))
             return true;
@@ -85,11 +121,15 @@ function isBadEnrolment(set, { index, entry, enrolment, revocation, quota }) {
             || (set.hasAll(0n, index) && !set.isEnrolled(replaces.key, index));
     }
     if (entry?.kind === "gateway-revoked") {
-        return revocation === null || (set.hasAll(0n, index) && !set.isEnrolled(revocation.gateway, index));
+        if (revocation === null)
+            return isByNoOperator(set, at);
+        return (set.hasAll(0n, index) && !set.isEnrolled(revocation.gateway, index));
     }
     if (entry?.kind !== "quota-set")
         return false;
-    return quota === null || set.before(index).some(({ quota: before }) => before !== null && before.scope === quota.scope && before.issued >= quota.issued);
+    if (quota === null)
+        return isByNoOperator(set, at);
+    return set.before(index).some(({ quota: before }) => before !== null && before.scope === quota.scope && before.issued >= quota.issued);
 }
 function isSecondKey(set, { index, enrolment }) {
     if (enrolment === null || enrolment.replaces !== null)

@@ -22,6 +22,8 @@ export interface CompletenessProof {
     readonly to: bigint;
     readonly checkpoint: string;
     readonly genesis: Run;
+    /** The entries that changed the operator's key, in the order of the log. */
+    readonly operators: readonly Run[];
     readonly streams: readonly StreamProof[];
 }
 /** What is shown of one stream. */

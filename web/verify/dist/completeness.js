@@ -2,11 +2,12 @@ import { openCosigned } from "./checkpoint.js";
 import { openEnrolment, openGenesis, openStreamOpening } from "./control.js";
 import { cosignatures } from "./cosigned.js";
 import { streamLeafHash, streamOrigin, tryDecodeEntry } from "./entry.js";
-import { orNull, refuse } from "./errors.js";
+import { orNull, recastAsync, refuse } from "./errors.js";
 import { equalBytes } from "./bytes.js";
 import { Fields, parseJson } from "./json.js";
 import { sameKey } from "./key.js";
 import { CompactRange } from "./merkle.js";
+import { Operators } from "./operators.js";
 import { trustIn } from "./presentation.js";
 import { readRun, verifyOne, verifyRun } from "./runs.js";
 export const COMPLETENESS_FORMAT = "vouchlog/v1 completeness";
@@ -16,7 +17,7 @@ const MAX_RUNS = 1 << 16;
 export function parseCompleteness(bytes) {
     if (bytes.length > MAX_COMPLETENESS_BYTES)
         refuse("too-large", `the file has more than ${MAX_COMPLETENESS_BYTES} bytes`);
-    const fields = new Fields(parseJson(bytes), "the completeness file", ["format", "origin", "from", "to", "checkpoint", "genesis", "streams"]);
+    const fields = new Fields(parseJson(bytes), "the completeness file", ["format", "origin", "from", "to", "checkpoint", "genesis", "streams"], ["operators"]);
     if (fields.string("format") !== COMPLETENESS_FORMAT)
         refuse("format", `its format is not \`${COMPLETENESS_FORMAT}\``);
     const streams = fields.list("streams").map(readStream);
@@ -32,6 +33,7 @@ export function parseCompleteness(bytes) {
         to: fields.u64("to"),
         checkpoint: fields.string("checkpoint"),
         genesis: readRun(fields.get("genesis")),
+        operators: "operators" in fields.raw ? fields.list("operators").map(readRun) : [],
         streams,
     };
 }
@@ -57,10 +59,10 @@ export async function verifyCompleteness(proof, trust) {
     const { head } = signed;
     if (proof.from > proof.to || proof.to > head.size)
         refuse("format", "the part of the log that it covers is none of this log");
-    const operator = await operatorOf(proof.genesis, head, trust);
+    const operators = await operatorsOf(proof, head, trust);
     const streams = [];
     for (const stream of proof.streams) {
-        const replay = await Replay.begin(stream, head, operator, trust);
+        const replay = await Replay.begin(stream, head, operators, trust);
         const shown = await replay.run(stream, head, proof.to);
         if (streams.some((other) => other.stream === shown.stream))
             refuse("incomplete", `stream ${shown.stream} occurs twice in the file`);
@@ -68,13 +70,23 @@ export async function verifyCompleteness(proof, trust) {
     }
     return { size: head.size, root: head.root, cosignedBy: cosigned.by, streams };
 }
-async function operatorOf(run, head, trust) {
+async function operatorsOf({ genesis: run, operators: changes }, head, trust) {
     verifyRun(run, head);
     const entry = run.first === 0n ? tryDecodeEntry(run.entries[0]) : null;
     const genesis = entry?.kind === "genesis" ? await orNull(openGenesis(entry.note, [trust.log], trust.crypto)) : null;
     if (genesis === null || genesis.origin !== trust.origin)
         refuse("format", "its first entry is not the genesis of this log");
-    return genesis.operator;
+    const operators = new Operators(genesis.operator);
+    let last = 0n;
+    for (const change of changes) {
+        const changed = verifyOne(change, head);
+        if (changed?.kind !== "operator-changed" || change.first <= last) {
+            return refuse("format", `entry ${change.first} is not the next change of the operator's key`);
+        }
+        last = change.first;
+        await recastAsync("format", `entry ${last}`, () => operators.take(last, changed.note, trust.origin, trust.crypto));
+    }
+    return operators;
 }
 class Replay {
     id;
@@ -99,7 +111,7 @@ class Replay {
     no(problem) {
         return refuse("incomplete", `stream ${this.id}: ${problem}`);
     }
-    static async begin(proof, head, operator, trust) {
+    static async begin(proof, head, operators, trust) {
         const { origin, crypto } = trust;
         const id = proof.opening.first;
         const no = (problem) => refuse("incomplete", `stream ${id}: ${problem}`);
@@ -108,6 +120,7 @@ class Replay {
             return no("the entry at its index is not an opening");
         const opening = await orNull(openStreamOpening(opened.note, origin, crypto)) ?? no("its opening does not verify");
         const entry = verifyOne(proof.enrolment, head);
+        const operator = operators.at(proof.enrolment.first);
         const enrolment = entry?.kind === "gateway-enrolled" ? await orNull(openEnrolment(entry.note, origin, operator, crypto)) : null;
         if (enrolment === null || !sameKey(enrolment.gateway, opening.gateway) || proof.enrolment.first >= id) {
             return no("its gateway's enrolment is not shown");

@@ -1,5 +1,6 @@
 import type { Crypto } from "./crypto.js";
 import { type KeyType, type VerifyingKey } from "./key.js";
+import { type UnverifiedNote } from "./note.js";
 /** Longest reason in a note, in bytes. */
 export declare const MAX_REASON_BYTES = 512;
 /** Entry 0: the log's name and who may enrol gateways. */
@@ -51,9 +52,15 @@ export declare class Lines {
     log(origin: string): void;
     vkey(word: string, type: KeyType): VerifyingKey;
     time(word: string): number;
+    /** Whether this is the next line. */
+    isNext(line: string): boolean;
     get isAtEnd(): boolean;
     end(): void;
 }
+/** Reads a control note; nothing in it is verified. */
+export declare function parseControlNote(note: string): UnverifiedNote;
+/** Verifies a note that each of these keys must have signed: the other keys' lines do not make up for a missing one. */
+export declare function verifyAll(note: UnverifiedNote, keys: readonly VerifyingKey[], crypto: Crypto): Promise<void>;
 /** Reads a genesis note signed by one of the log's keys. */
 export declare function openGenesis(note: string, logKeys: readonly VerifyingKey[], crypto: Crypto): Promise<Genesis>;
 /** Reads a stream opening, signed by the gateway that it names. Whether that gateway is enrolled is the caller's to look up. */

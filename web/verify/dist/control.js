@@ -1,6 +1,6 @@
 import { parseDecimal, utf8Length } from "./bytes.js";
 import { MAX_CONTROL_NOTE_BYTES } from "./entry.js";
-import { orNull, recast, recastAsync, refuse } from "./errors.js";
+import { orNull, recast, refuse, UnsignedNote, VerifyError } from "./errors.js";
 import { checkKeyName, checkOrigin, parseVkey, sameKey } from "./key.js";
 import { parseNoteText, verifyNote } from "./note.js";
 export const MAX_REASON_BYTES = 512;
@@ -31,6 +31,9 @@ export class Lines {
         const value = parseDecimal(this.value(word));
         return value !== null && value <= MAX_TIME ? Number(value) : refuse("note", `\`${word}\` is not a time in milliseconds`);
     }
+    isNext(line) {
+        return this.lines[0] === line;
+    }
     get isAtEnd() {
         return this.lines.length === 0;
     }
@@ -39,17 +42,39 @@ export class Lines {
             refuse("note", "the note has too many lines");
     }
 }
-function parse(note) {
+export function parseControlNote(note) {
     if (utf8Length(note) > MAX_CONTROL_NOTE_BYTES)
         refuse("note", `the note has more than ${MAX_CONTROL_NOTE_BYTES} bytes`);
-    return recast("note", "the note is malformed", () => parseNoteText(note));
+    try {
+        return parseNoteText(note);
+    }
+    catch (error) {
+        throw unsigned(error);
+    }
+}
+export async function verifyAll(note, keys, crypto) {
+    try {
+        const { signatures } = await verifyNote(note, keys, crypto);
+        const hasSigned = (key) => signatures.some((made) => sameKey(made.key, key));
+        if (!keys.every(hasSigned))
+            refuse("signature", "a key that must sign it did not");
+    }
+    catch (error) {
+        throw unsigned(error);
+    }
+}
+function unsigned(error) {
+    if (!(error instanceof VerifyError) || error.reason === "unsupported")
+        return error;
+    return new UnsignedNote("note", `the note does not verify: ${error.message}`);
 }
 async function open(note, key, crypto) {
-    const parsed = parse(note);
-    return (await recastAsync("note", "the note does not verify", () => verifyNote(parsed, [key], crypto))).text;
+    const parsed = parseControlNote(note);
+    await verifyAll(parsed, [key], crypto);
+    return parsed.text;
 }
 export async function openGenesis(note, logKeys, crypto) {
-    const parsed = parse(note);
+    const parsed = parseControlNote(note);
     for (const key of logKeys) {
         if ((await orNull(verifyNote(parsed, [key], crypto))) === null)
             continue;
@@ -63,14 +88,14 @@ export async function openGenesis(note, logKeys, crypto) {
     return refuse("note", "the genesis note is not signed by the log");
 }
 export async function openStreamOpening(note, origin, crypto) {
-    const parsed = parse(note);
+    const parsed = parseControlNote(note);
     const lines = new Lines(parsed.text, "vouchlog/v1 stream");
     lines.log(origin);
     const gateway = lines.vkey("gateway", 0x01);
     const stream = lines.vkey("stream", 0x04);
     const previous = readPrevious(lines.value("previous"));
     lines.end();
-    await recastAsync("note", "the note does not verify", () => verifyNote(parsed, [gateway], crypto));
+    await verifyAll(parsed, [gateway], crypto);
     return { gateway, stream, previous };
 }
 function readPrevious(value) {
@@ -81,16 +106,11 @@ function readPrevious(value) {
     return fits ? { stream: Number(stream), size: Number(size) } : refuse("note", "`previous` is not `none` or a stream and its size");
 }
 export async function openEnrolment(note, origin, operator, crypto) {
-    const parsed = parse(note);
+    const parsed = parseControlNote(note);
     const enrolment = readEnrolment(parsed.text, origin);
     const { gateway, replaces } = enrolment;
     const needed = replaces?.rotation ? [replaces.key, gateway, operator] : [operator];
-    await recastAsync("note", "the note does not verify", async () => {
-        const { signatures } = await verifyNote(parsed, needed, crypto);
-        const hasSigned = (key) => signatures.some((made) => sameKey(made.key, key));
-        if (!needed.every(hasSigned))
-            refuse("note", "the rotation is not signed by all three keys");
-    });
+    await verifyAll(parsed, needed, crypto);
     return enrolment;
 }
 function readEnrolment(text, origin) {

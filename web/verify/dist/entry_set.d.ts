@@ -2,6 +2,7 @@ import { type CosignedCheckpoint } from "./checkpoint.js";
 import { type Enrolment, type Genesis, type Quota, type Revocation, type StreamOpening } from "./control.js";
 import { type Entry, type StatementEntry } from "./entry.js";
 import { type VerifyingKey } from "./key.js";
+import { KeyChangeError, Operators } from "./operators.js";
 import type { Trust } from "./trust.js";
 /** An entry with the content of its note, if that verifies. */
 export interface KnownEntry {
@@ -13,11 +14,28 @@ export interface KnownEntry {
     readonly enrolment: Enrolment | null;
     readonly revocation: Revocation | null;
     readonly quota: Quota | null;
+    /** Why no key of the operator in force signed an enrolment, revocation or quota; null if one did, or for any other entry. */
+    readonly fault: OperatorFault | null;
+    /** Why a change of the operator's key, or a rotation of a witness's, could not be let in; null if it could. */
+    readonly change: ChangeFault | null;
     /** Whether it is the retirement of this log. */
     readonly retires: boolean;
     /** Whether it is the note by which this log continues another. */
     readonly continues: boolean;
     head: CosignedCheckpoint | null;
+}
+/** `unsigned`: by a key that is not known here; `retired`: by an operator's key that was replaced, and by none in force. */
+export interface OperatorFault {
+    readonly unsigned: boolean;
+    readonly retired: boolean;
+}
+/** Why a note about a key does not come next. */
+export interface ChangeFault {
+    readonly why: "unsigned" | "content" | KeyChangeError["why"];
+    /** Whether the keys that the note itself names signed it. */
+    readonly isSignedByNamed: boolean;
+    /** The operator's key that it replaces. */
+    readonly replaces: VerifyingKey | null;
 }
 /** The stream that a statement or a head is of. */
 export declare function streamOf(entry: Entry | null): bigint | null;
@@ -27,7 +45,11 @@ export declare class EntrySet {
     readonly genesis: Genesis | null;
     readonly list: readonly KnownEntry[];
     private readonly byIndex;
+    /** The operator's keys, as far as these entries show them; null without genesis. */
+    private readonly allOperators;
     private constructor();
+    /** The operator's keys before an entry, as far as these entries show them. */
+    operators(index: bigint): Operators | null;
     /** Opens every note of the entries. */
     static of(entries: ReadonlyMap<bigint, Uint8Array>, trust: Trust): Promise<EntrySet>;
     at(index: bigint): KnownEntry | undefined;

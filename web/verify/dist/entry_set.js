@@ -1,8 +1,9 @@
 import { openCosigned } from "./checkpoint.js";
 import { openEnrolment, openGenesis, openQuota, openRevocation, openStreamOpening, } from "./control.js";
 import { streamOrigin, tryDecodeEntry } from "./entry.js";
-import { orNull } from "./errors.js";
+import { orNull, UnsignedNote, VerifyError } from "./errors.js";
 import { sameKey } from "./key.js";
+import { isSignedByNamed, KeyChangeError, Operators, readOperatorNote, WitnessKeys } from "./operators.js";
 import { openContinuation, openRetirement } from "./succession.js";
 export function streamOf(entry) {
     return entry !== null && "stream" in entry ? BigInt(entry.stream) : null;
@@ -11,10 +12,15 @@ export class EntrySet {
     genesis;
     list;
     byIndex;
-    constructor(genesis, list, byIndex) {
+    allOperators;
+    constructor(genesis, list, byIndex, allOperators) {
         this.genesis = genesis;
         this.list = list;
         this.byIndex = byIndex;
+        this.allOperators = allOperators;
+    }
+    operators(index) {
+        return this.allOperators?.before(index) ?? null;
     }
     static async of(entries, trust) {
         const { origin, crypto } = trust;
@@ -23,21 +29,38 @@ export class EntrySet {
         const opened = first?.kind === "genesis" ? await orNull(openGenesis(first.note, [trust.log], crypto)) : null;
         const genesis = opened?.origin === origin ? opened : null;
         const list = [];
+        const operators = genesis === null ? null : new Operators(genesis.operator);
+        const witnessKeys = new WitnessKeys();
         for (const [index, bytes] of sorted) {
             const entry = tryDecodeEntry(bytes);
-            const operator = genesis?.operator;
-            const read = (kind, open) => entry?.kind === kind && "note" in entry && operator ? orNull(open(entry.note, operator)) : Promise.resolve(null);
+            let fault = null;
+            const read = async (kind, open) => {
+                if (entry?.kind !== kind || !("note" in entry) || operators === null)
+                    return null;
+                const opened = await byOperator(operators, (key) => open(entry.note, key));
+                if ("fault" in opened)
+                    fault = opened.fault;
+                return "fault" in opened ? null : opened.value;
+            };
+            let change = null;
+            if (entry?.kind === "operator-changed" && operators !== null) {
+                change = await changeFault(entry.note, trust, () => operators.take(index, entry.note, origin, crypto));
+            }
+            else if (entry?.kind === "witness-rotated") {
+                change = await changeFault(entry.note, trust, () => witnessKeys.take(entry.note, crypto));
+            }
             const retirement = entry?.kind === "log-retired" ? await orNull(openRetirement(entry.note, crypto)) : null;
             const continues = entry?.kind === "log-continued" && (await orNull(openContinuation(entry.note, trust.log, crypto))) !== null;
             list.push({
-                index, bytes, entry, head: null, continues, retires: retirement !== null && sameKey(retirement.log, trust.log),
+                index, bytes, entry, head: null, continues, change, retires: retirement !== null && sameKey(retirement.log, trust.log),
                 opening: entry?.kind === "stream-opened" ? await orNull(openStreamOpening(entry.note, origin, crypto)) : null,
                 enrolment: await read("gateway-enrolled", (note, by) => openEnrolment(note, origin, by, crypto)),
                 revocation: await read("gateway-revoked", (note, by) => openRevocation(note, origin, by, crypto)),
                 quota: await read("quota-set", (note, by) => openQuota(note, origin, by, crypto)),
+                get fault() { return fault; },
             });
         }
-        const set = new EntrySet(genesis, list, new Map(list.map((known) => [known.index, known])));
+        const set = new EntrySet(genesis, list, new Map(list.map((known) => [known.index, known])), operators);
         for (const known of list) {
             const { entry } = known;
             if (entry?.kind !== "stream-head" && entry?.kind !== "stream-closed")
@@ -92,5 +115,35 @@ export class EntrySet {
             const withdraws = replaces && !replaces.rotation && sameKey(replaces.key, key);
             return withdraws ? [{ index, effective: entry.loggedAt }] : [];
         });
+    }
+}
+async function byOperator(operators, open) {
+    try {
+        return { value: await open(operators.key) };
+    }
+    catch (error) {
+        if (!(error instanceof VerifyError) || error.reason === "unsupported")
+            throw error;
+        let retired = false;
+        for (const key of operators.keys.slice(0, -1))
+            retired ||= (await orNull(open(key))) !== null;
+        return { fault: { unsigned: error instanceof UnsignedNote, retired } };
+    }
+}
+async function changeFault(note, trust, take) {
+    try {
+        await take();
+        return null;
+    }
+    catch (error) {
+        if (!(error instanceof VerifyError) || error.reason === "unsupported")
+            throw error;
+        const why = error instanceof KeyChangeError ? error.why : error instanceof UnsignedNote ? "unsigned" : "content";
+        const read = await orNull(Promise.resolve().then(() => readOperatorNote(note, trust.origin)));
+        return {
+            why,
+            isSignedByNamed: await isSignedByNamed(note, trust.origin, trust.crypto),
+            replaces: read?.kind === "change" ? read.replaces : null,
+        };
     }
 }

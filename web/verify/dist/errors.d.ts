@@ -36,6 +36,9 @@ export declare class VerifyError extends Error {
     readonly reason: ReasonClass;
     constructor(reason: ReasonClass, message: string);
 }
+/** A control note whose frame or signatures are at fault, and not what it says: another key may have signed it rightly. */
+export declare class UnsignedNote extends VerifyError {
+}
 /** Throws a {@link VerifyError}. */
 export declare function refuse(reason: ReasonClass, message: string): never;
 /** Runs `read` and gives any refusal another class: a malformed key inside a note is a malformed note. */

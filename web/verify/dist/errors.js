@@ -11,6 +11,8 @@ export class VerifyError extends Error {
         this.reason = reason;
     }
 }
+export class UnsignedNote extends VerifyError {
+}
 export function refuse(reason, message) {
     throw new VerifyError(reason, message);
 }

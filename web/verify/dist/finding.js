@@ -14,7 +14,7 @@ import { openRetirementProof } from "./succession.js";
 import { readEntries } from "./tile.js";
 export const EVIDENCE_FORMAT = "vouchlog/v1 evidence";
 export const MAX_EVIDENCE_BYTES = 128 << 20;
-const MAX_ENTRIES = 4096 + 64;
+const MAX_ENTRIES = 4096 + 64 + 64 + 1024;
 export function parseEvidence(bytes) {
     if (bytes.length > MAX_EVIDENCE_BYTES)
         refuse("too-large", `the evidence has more than ${MAX_EVIDENCE_BYTES} bytes`);

@@ -11,6 +11,7 @@ export { isSubtree, verifySubtreeConsistency, verifySubtreeInclusion } from "./s
 export { formatTilePath, parseBundle, parseTile, parseTilePath, partialTiles, tileWidth, type TilePath } from "./tile.js";
 export { decodeEntry, evidenceNames, streamLeafHash, streamOrigin, type Entry, type HeadEntry, type NoteEntry, type StatementEntry, type StatementKind } from "./entry.js";
 export { openEnrolment, openGenesis, openQuota, openRevocation, openStreamOpening, type Enrolment, type Genesis, type Quota, type Revocation, type StreamOpening, } from "./control.js";
+export { isSignedByNamed, openWitnessRotation, Operators, WitnessKeys, type OperatorNote, type WitnessRotation } from "./operators.js";
 export { openContinuation, openRetirement, openRetirementProof, type Retirement, type RetirementProof } from "./succession.js";
 export { parseProofFile, type ProofFile } from "./proof_file.js";
 export { verifyProofFile, type Claim, type VerifiedEntry } from "./logged.js";

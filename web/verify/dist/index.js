@@ -11,6 +11,7 @@ export { isSubtree, verifySubtreeConsistency, verifySubtreeInclusion } from "./s
 export { formatTilePath, parseBundle, parseTile, parseTilePath, partialTiles, tileWidth } from "./tile.js";
 export { decodeEntry, evidenceNames, streamLeafHash, streamOrigin } from "./entry.js";
 export { openEnrolment, openGenesis, openQuota, openRevocation, openStreamOpening, } from "./control.js";
+export { isSignedByNamed, openWitnessRotation, Operators, WitnessKeys } from "./operators.js";
 export { openContinuation, openRetirement, openRetirementProof } from "./succession.js";
 export { parseProofFile } from "./proof_file.js";
 export { verifyProofFile } from "./logged.js";

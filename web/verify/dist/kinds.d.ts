@@ -28,6 +28,9 @@ declare const KINDS: {
     readonly "bad-succession": readonly ["serious", "R74"];
     readonly "bad-enrolment": readonly ["serious", "R76"];
     readonly "second-key-for-a-name": readonly ["serious", "R76"];
+    readonly "bad-operator-change": readonly ["serious", "R76"];
+    readonly "retired-operator-key": readonly ["serious", "R76"];
+    readonly "bad-witness-rotation": readonly ["serious", "R75"];
     readonly "unknown-gateway": readonly ["serious", "R76"];
     readonly "revoked-key-used": readonly ["serious", "R76"];
     readonly "bad-opening": readonly ["serious", "R62"];

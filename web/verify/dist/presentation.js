@@ -5,10 +5,12 @@ import { Fields, parseJson } from "./json.js";
 import { sameKey } from "./key.js";
 import { leafHash, verifyInclusion } from "./merkle.js";
 import { witnessedUntil } from "./policy.js";
-import { parseProofFile } from "./proof_file.js";
+import { Operators } from "./operators.js";
+import { parseProofFile, PROOF_HEADER } from "./proof_file.js";
 import { verifyStatement } from "./statement.js";
 export const PRESENTATION_FORMAT = "vouchlog/v1 presentation";
 export const MAX_PRESENTATION_BYTES = 4 << 20;
+const MAX_OPERATOR_CHANGES = 64;
 export function parsePresentation(bytes) {
     if (bytes.length > MAX_PRESENTATION_BYTES)
         refuse("too-large", `the presentation has more than ${MAX_PRESENTATION_BYTES} bytes`);
@@ -55,8 +57,19 @@ function checkBefore(what, index, before) {
         refuse("order", `${what} is at index ${index}, not before index ${before}`);
 }
 const otherEntry = (what) => refuse("entry", `the proof of ${what} is for another kind of entry`);
-async function operatorOf(genesis, trust) {
-    const proven = await prove(genesis, "the genesis", trust);
+function splitProofs(text) {
+    const next = `\n${PROOF_HEADER}\n`;
+    const proofs = [];
+    let from = 0;
+    for (let at = text.indexOf(next); at >= 0 && proofs.length < MAX_OPERATOR_CHANGES; at = text.indexOf(next, at + 1)) {
+        proofs.push(text.slice(from, at + 1));
+        from = at + 1;
+    }
+    return [...proofs, text.slice(from)];
+}
+async function operatorsOf(genesis, trust) {
+    const [first, ...changes] = splitProofs(genesis);
+    const proven = await prove(first, "the genesis", trust);
     checkBefore("the genesis", proven.index, 1n);
     const { entry } = proven;
     if (entry.kind !== "genesis")
@@ -64,9 +77,20 @@ async function operatorOf(genesis, trust) {
     const opened = await openGenesis(entry.note, [trust.log], trust.crypto);
     if (opened.origin !== trust.origin)
         refuse("other-log", "the genesis is another log's");
-    return opened.operator;
+    const operators = new Operators(opened.operator);
+    let last = 0n;
+    const what = "a change of the operator's key";
+    for (const change of changes) {
+        const { index, entry: changed } = await prove(change, what, trust);
+        checkBefore(what, last, index);
+        if (changed.kind !== "operator-changed")
+            return otherEntry(what);
+        await operators.take(index, changed.note, trust.origin, trust.crypto);
+        last = index;
+    }
+    return operators;
 }
-async function proveStream(identity, trust, operator) {
+async function proveStream(identity, trust, operators) {
     const opened = await prove(identity.opening, "the opening of the stream", trust);
     if (opened.entry.kind !== "stream-opened" || opened.index >= 1n << 40n)
         return otherEntry("the opening of the stream");
@@ -77,11 +101,11 @@ async function proveStream(identity, trust, operator) {
     checkBefore("the enrolment of the gateway", proven.index, opened.index);
     if (proven.entry.kind !== "gateway-enrolled")
         return otherEntry("the enrolment of the gateway");
-    const enrolment = await openEnrolment(proven.entry.note, trust.origin, operator, trust.crypto);
+    const enrolment = await openEnrolment(proven.entry.note, trust.origin, operators.at(proven.index), trust.crypto);
     if (!sameKey(enrolment.gateway, opening.gateway))
         refuse("other-key", "the enrolment is of another key");
     const keyTrust = trustIn(enrolment, trust);
-    const status = await keyStatus(identity, { gateway: opening.gateway, enrolled: proven.index }, operator, trust);
+    const status = await keyStatus(identity, { gateway: opening.gateway, enrolled: proven.index }, operators, trust);
     return { id: opened.index, gateway: opening.gateway, enrolled: proven.index, trust: keyTrust, status, key: opening.stream };
 }
 export function trustIn({ gateway, replaces }, trust) {
@@ -94,14 +118,14 @@ export function trustIn({ gateway, replaces }, trust) {
         return "rotated-from-pinned";
     return refuse("not-pinned", `the key ${gateway.id} of ${gateway.name} is none of the pinned keys`);
 }
-async function keyStatus({ status }, key, operator, trust) {
+async function keyStatus({ status }, key, operators, trust) {
     if (status === null)
         return { known: "nothing" };
     if (status.revocation === null)
         return { known: "not-revoked", asOf: status.asOf };
     const what = "the revocation of the gateway's key";
     const proven = await prove(status.revocation, what, trust);
-    const revoked = await readRevocation(proven, operator, trust);
+    const revoked = await readRevocation(proven, operators.at(proven.index), trust);
     if (!sameKey(revoked.key, key.gateway))
         refuse("other-key", `${what} is of another key`);
     checkBefore("the enrolment of the gateway", key.enrolled, proven.index);
@@ -122,9 +146,9 @@ async function readRevocation({ entry }, operator, trust) {
 export async function verifyPresentation(presentation, trust) {
     if (presentation.origin !== trust.origin)
         refuse("other-log", "the presentation is about another log");
-    const operator = await operatorOf(presentation.genesis, trust);
-    const stream = await proveStream(presentation.stream, trust, operator);
-    const signer = presentation.signedBy === null ? stream : await proveStream(presentation.signedBy, trust, operator);
+    const operators = await operatorsOf(presentation.genesis, trust);
+    const stream = await proveStream(presentation.stream, trust, operators);
+    const signer = presentation.signedBy === null ? stream : await proveStream(presentation.signedBy, trust, operators);
     const proven = await prove(presentation.proof, "the statement's entry", trust);
     const { entry, index, size, cosignatures } = proven;
     if (!entry.isStatement)

@@ -1,16 +1,14 @@
 import { decodeHex, equalBytes, parseDecimal, utf8Length } from "./bytes.js";
 import { openCheckpoint } from "./checkpoint.js";
-import { Lines, MAX_REASON_BYTES } from "./control.js";
-import { decodeEntry, MAX_CONTINUATION_BYTES, MAX_CONTROL_NOTE_BYTES } from "./entry.js";
+import { Lines, MAX_REASON_BYTES, parseControlNote, verifyAll } from "./control.js";
+import { decodeEntry, MAX_CONTINUATION_BYTES } from "./entry.js";
 import { recast, recastAsync, refuse } from "./errors.js";
 import { checkOrigin, partyOf, sameKey } from "./key.js";
 import { leafHash, verifyInclusion } from "./merkle.js";
 import { parseNoteText, verifyNote } from "./note.js";
 import { parseProofFile } from "./proof_file.js";
 export async function openRetirement(note, crypto) {
-    if (utf8Length(note) > MAX_CONTROL_NOTE_BYTES)
-        refuse("note", `the note has more than ${MAX_CONTROL_NOTE_BYTES} bytes`);
-    const parsed = recast("note", "the note is malformed", () => parseNoteText(note));
+    const parsed = parseControlNote(note);
     const lines = new Lines(parsed.text, "vouchlog/v1 retire");
     const origin = lines.value("log");
     const log = lines.vkey("key", 0x01);
@@ -26,12 +24,7 @@ export async function openRetirement(note, crypto) {
     if (words === undefined || utf8Length(words) > MAX_REASON_BYTES)
         refuse("note", "`reason` is not a cause and words");
     lines.end();
-    await recastAsync("note", "the note does not verify", async () => {
-        const { signatures } = await verifyNote(parsed, [log, successor], crypto);
-        const hasSigned = (key) => signatures.some((made) => sameKey(made.key, key));
-        if (!hasSigned(log) || !hasSigned(successor))
-            refuse("note", "the retirement is not signed by both keys");
-    });
+    await verifyAll(parsed, [log, successor], crypto);
     return { log, successor, reason };
 }
 export async function openRetirementProof(file, crypto) {

@@ -4,10 +4,12 @@
 import { equalBytes } from "./bytes.js";
 import type { StreamOpening } from "./control.js";
 import { isOfUnknownControlKind, streamLeafHash } from "./entry.js";
+import { VerifyError } from "./errors.js";
 import { streamOf, type EntrySet, type KnownEntry } from "./entry_set.js";
 import type { FindingKind } from "./kinds.js";
 import { sameKey } from "./key.js";
 import { CompactRange, type Hash } from "./merkle.js";
+import { parseNoteText } from "./note.js";
 
 type Check = (set: EntrySet, at: KnownEntry, range: readonly Hash[]) => boolean;
 
@@ -30,7 +32,7 @@ export function isOfUnknownKind(kind: FindingKind, index: bigint | undefined, se
 
 /** Whether a finding of this kind may be true although the entries that would show it are too many for a file. */
 export function isAboutAbsence(kind: FindingKind, set: EntrySet): boolean {
-  const kinds: FindingKind[] = ["stream-gap", "head-without-entries", "unknown-gateway", "bad-restart", "bad-enrolment"];
+  const kinds: FindingKind[] = ["stream-gap", "head-without-entries", "unknown-gateway", "bad-restart", "bad-enrolment", "bad-operator-change"];
   return kinds.includes(kind) && set.hasHoles;
 }
 
@@ -46,6 +48,11 @@ const CHECKS: { readonly [kind in FindingKind]?: Check } = {
   "time-going-back": timeGoesBack,
   "bad-enrolment": isBadEnrolment,
   "second-key-for-a-name": isSecondKey,
+  "bad-operator-change": isBadOperatorChange,
+  // A rotation that is left out can only make another one look better.
+  "bad-witness-rotation": (set, { index, entry, change }) =>
+    entry?.kind === "witness-rotated" && change !== null && (change.why !== "too-many" || set.hasAll(0n, index)),
+  "retired-operator-key": (set, at) => at.fault !== null && at.fault.retired && knowsSigners(set, at),
   "unknown-gateway": (set, { index, opening }) =>
     opening !== null && set.hasAll(0n, index) && !set.isEnrolled(opening.gateway, index),
   "revoked-key-used": usesRevokedKey,
@@ -81,9 +88,44 @@ function timeGoesBack(set: EntrySet, at: KnownEntry): boolean {
     head.timestamp < before.timestamp || (head.timestamp === before.timestamp && head.head.size <= before.head.size));
 }
 
-function isBadEnrolment(set: EntrySet, { index, entry, enrolment, revocation, quota }: KnownEntry): boolean {
+/**
+ * Whether every signature in the note of an entry that could be an operator's is by a key that is known here. A change that is left out must
+ * accuse no log: a signature of another key may be that of a later one. SPEC: the operator's keys have one name, and each its own id.
+ */
+function knowsSigners(set: EntrySet, { index, entry }: KnownEntry): boolean {
+  const operators = set.operators(index);
+  if (operators === null || entry === null || !("note" in entry) || set.hasAll(0n, index)) return true;
+  let lines;
+  try {
+    ({ lines } = parseNoteText(entry.note));
+  } catch (error) {
+    if (error instanceof VerifyError) return true;
+    throw error;
+  }
+  const { keys } = operators;
+  return lines.every((line) => line.name !== keys[0]!.name || keys.some((key) => key.name === line.name && key.id === line.id));
+}
+
+const isByNoOperator = (set: EntrySet, at: KnownEntry): boolean => !at.fault?.unsigned || knowsSigners(set, at);
+
+/** Whether a change of the operator's key cannot have been let in. */
+function isBadOperatorChange(set: EntrySet, { index, entry, change }: KnownEntry): boolean {
+  if (entry?.kind !== "operator-changed" || change === null) return false;
+  if (set.hasAll(0n, index)) return true;
+  switch (change.why) {
+    // What the note itself shows needs no other entry.
+    case "unsigned": return !change.isSignedByNamed;
+    case "content":
+    case "used-before": return true;
+    case "not-in-force": return change.replaces !== null && (set.operators(index)?.isRetired(change.replaces) ?? false);
+    default: return false;
+  }
+}
+
+function isBadEnrolment(set: EntrySet, at: KnownEntry): boolean {
+  const { index, entry, enrolment, revocation, quota } = at;
   if (entry?.kind === "gateway-enrolled") {
-    if (enrolment === null) return true;
+    if (enrolment === null) return isByNoOperator(set, at);
     const { gateway, replaces } = enrolment;
     if (set.revocations(gateway).some((one) => one.index < index)) return true;
     if (set.replacements(gateway).some((one) => one < index)) return true;
@@ -94,10 +136,12 @@ function isBadEnrolment(set: EntrySet, { index, entry, enrolment, revocation, qu
       || (set.hasAll(0n, index) && !set.isEnrolled(replaces.key, index));
   }
   if (entry?.kind === "gateway-revoked") {
-    return revocation === null || (set.hasAll(0n, index) && !set.isEnrolled(revocation.gateway, index));
+    if (revocation === null) return isByNoOperator(set, at);
+    return (set.hasAll(0n, index) && !set.isEnrolled(revocation.gateway, index));
   }
   if (entry?.kind !== "quota-set") return false;
-  return quota === null || set.before(index).some(
+  if (quota === null) return isByNoOperator(set, at);
+  return set.before(index).some(
     ({ quota: before }) => before !== null && before.scope === quota.scope && before.issued >= quota.issued);
 }
 

@@ -4,11 +4,12 @@ import { openCosigned, type CosignedCheckpoint } from "./checkpoint.js";
 import { openEnrolment, openGenesis, openStreamOpening, type Enrolment, type StreamOpening } from "./control.js";
 import { cosignatures } from "./cosigned.js";
 import { streamLeafHash, streamOrigin, tryDecodeEntry, type Entry, type StatementEntry } from "./entry.js";
-import { orNull, refuse } from "./errors.js";
+import { orNull, recastAsync, refuse } from "./errors.js";
 import { equalBytes } from "./bytes.js";
 import { Fields, parseJson, type Parsed } from "./json.js";
 import { sameKey, type VerifyingKey } from "./key.js";
 import { CompactRange, type Hash, type TreeHead } from "./merkle.js";
+import { Operators } from "./operators.js";
 import { trustIn } from "./presentation.js";
 import { readRun, verifyOne, verifyRun, type Run } from "./runs.js";
 import type { Trust } from "./trust.js";
@@ -34,6 +35,8 @@ export interface CompletenessProof {
   readonly to: bigint;
   readonly checkpoint: string;
   readonly genesis: Run;
+  /** The entries that changed the operator's key, in the order of the log. */
+  readonly operators: readonly Run[];
   readonly streams: readonly StreamProof[];
 }
 
@@ -74,7 +77,7 @@ export interface Completeness {
 export function parseCompleteness(bytes: Uint8Array): CompletenessProof {
   if (bytes.length > MAX_COMPLETENESS_BYTES) refuse("too-large", `the file has more than ${MAX_COMPLETENESS_BYTES} bytes`);
   const fields = new Fields(parseJson(bytes), "the completeness file",
-    ["format", "origin", "from", "to", "checkpoint", "genesis", "streams"]);
+    ["format", "origin", "from", "to", "checkpoint", "genesis", "streams"], ["operators"]);
   if (fields.string("format") !== COMPLETENESS_FORMAT) refuse("format", `its format is not \`${COMPLETENESS_FORMAT}\``);
   const streams = fields.list("streams").map(readStream);
   const runs = streams.flatMap((stream) => stream.entries);
@@ -87,6 +90,7 @@ export function parseCompleteness(bytes: Uint8Array): CompletenessProof {
     to: fields.u64("to"),
     checkpoint: fields.string("checkpoint"),
     genesis: readRun(fields.get("genesis")),
+    operators: "operators" in fields.raw ? fields.list("operators").map(readRun) : [],
     streams,
   };
 }
@@ -113,10 +117,10 @@ export async function verifyCompleteness(proof: CompletenessProof, trust: Trust)
   if (!cosigned.quorum) refuse("quorum", "the checkpoint has no quorum of witnesses");
   const { head } = signed;
   if (proof.from > proof.to || proof.to > head.size) refuse("format", "the part of the log that it covers is none of this log");
-  const operator = await operatorOf(proof.genesis, head, trust);
+  const operators = await operatorsOf(proof, head, trust);
   const streams: CompleteStream[] = [];
   for (const stream of proof.streams) {
-    const replay = await Replay.begin(stream, head, operator, trust);
+    const replay = await Replay.begin(stream, head, operators, trust);
     const shown = await replay.run(stream, head, proof.to);
     if (streams.some((other) => other.stream === shown.stream)) refuse("incomplete", `stream ${shown.stream} occurs twice in the file`);
     streams.push(shown);
@@ -124,12 +128,22 @@ export async function verifyCompleteness(proof: CompletenessProof, trust: Trust)
   return { size: head.size, root: head.root, cosignedBy: cosigned.by, streams };
 }
 
-async function operatorOf(run: Run, head: TreeHead, trust: Trust): Promise<VerifyingKey> {
+async function operatorsOf({ genesis: run, operators: changes }: CompletenessProof, head: TreeHead, trust: Trust): Promise<Operators> {
   verifyRun(run, head);
   const entry = run.first === 0n ? tryDecodeEntry(run.entries[0]) : null;
   const genesis = entry?.kind === "genesis" ? await orNull(openGenesis(entry.note, [trust.log], trust.crypto)) : null;
   if (genesis === null || genesis.origin !== trust.origin) refuse("format", "its first entry is not the genesis of this log");
-  return genesis.operator;
+  const operators = new Operators(genesis.operator);
+  let last = 0n;
+  for (const change of changes) {
+    const changed = verifyOne(change, head);
+    if (changed?.kind !== "operator-changed" || change.first <= last) {
+      return refuse("format", `entry ${change.first} is not the next change of the operator's key`);
+    }
+    last = change.first;
+    await recastAsync("format", `entry ${last}`, () => operators.take(last, changed.note, trust.origin, trust.crypto));
+  }
+  return operators;
 }
 
 /** A stream as far as its entries were taken up. */
@@ -158,7 +172,7 @@ class Replay {
   }
 
   /** Checks who opened the stream, and the head that the proof begins with. */
-  static async begin(proof: StreamProof, head: TreeHead, operator: VerifyingKey, trust: Trust): Promise<Replay> {
+  static async begin(proof: StreamProof, head: TreeHead, operators: Operators, trust: Trust): Promise<Replay> {
     const { origin, crypto } = trust;
     const id = proof.opening.first;
     const no = (problem: string): never => refuse("incomplete", `stream ${id}: ${problem}`);
@@ -167,6 +181,7 @@ class Replay {
     const opening = await orNull(openStreamOpening(opened.note, origin, crypto)) ?? no("its opening does not verify");
     // SPEC: a stream is opened by a key that the operator enrolled before.
     const entry = verifyOne(proof.enrolment, head);
+    const operator = operators.at(proof.enrolment.first);
     const enrolment = entry?.kind === "gateway-enrolled" ? await orNull(openEnrolment(entry.note, origin, operator, crypto)) : null;
     if (enrolment === null || !sameKey(enrolment.gateway, opening.gateway) || proof.enrolment.first >= id) {
       return no("its gateway's enrolment is not shown");

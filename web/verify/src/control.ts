@@ -4,7 +4,7 @@
 import { parseDecimal, utf8Length } from "./bytes.js";
 import type { Crypto } from "./crypto.js";
 import { MAX_CONTROL_NOTE_BYTES } from "./entry.js";
-import { orNull, recast, recastAsync, refuse } from "./errors.js";
+import { orNull, recast, refuse, UnsignedNote, VerifyError } from "./errors.js";
 import { checkKeyName, checkOrigin, parseVkey, sameKey, type KeyType, type VerifyingKey } from "./key.js";
 import { parseNoteText, verifyNote, type UnverifiedNote } from "./note.js";
 
@@ -71,6 +71,11 @@ export class Lines {
     return value !== null && value <= MAX_TIME ? Number(value) : refuse("note", `\`${word}\` is not a time in milliseconds`);
   }
 
+  /** Whether this is the next line. */
+  isNext(line: string): boolean {
+    return this.lines[0] === line;
+  }
+
   get isAtEnd(): boolean {
     return this.lines.length === 0;
   }
@@ -80,20 +85,42 @@ export class Lines {
   }
 }
 
-function parse(note: string): UnverifiedNote {
+/** Reads a control note; nothing in it is verified. */
+export function parseControlNote(note: string): UnverifiedNote {
   if (utf8Length(note) > MAX_CONTROL_NOTE_BYTES) refuse("note", `the note has more than ${MAX_CONTROL_NOTE_BYTES} bytes`);
-  return recast("note", "the note is malformed", () => parseNoteText(note));
+  try {
+    return parseNoteText(note);
+  } catch (error) {
+    throw unsigned(error);
+  }
+}
+
+/** Verifies a note that each of these keys must have signed: the other keys' lines do not make up for a missing one. */
+export async function verifyAll(note: UnverifiedNote, keys: readonly VerifyingKey[], crypto: Crypto): Promise<void> {
+  try {
+    const { signatures } = await verifyNote(note, keys, crypto);
+    const hasSigned = (key: VerifyingKey): boolean => signatures.some((made) => sameKey(made.key, key));
+    if (!keys.every(hasSigned)) refuse("signature", "a key that must sign it did not");
+  } catch (error) {
+    throw unsigned(error);
+  }
+}
+
+function unsigned(error: unknown): unknown {
+  if (!(error instanceof VerifyError) || error.reason === "unsupported") return error;
+  return new UnsignedNote("note", `the note does not verify: ${error.message}`);
 }
 
 /** Verifies a note that this key must have signed, and returns its text. */
 async function open(note: string, key: VerifyingKey, crypto: Crypto): Promise<string> {
-  const parsed = parse(note);
-  return (await recastAsync("note", "the note does not verify", () => verifyNote(parsed, [key], crypto))).text;
+  const parsed = parseControlNote(note);
+  await verifyAll(parsed, [key], crypto);
+  return parsed.text;
 }
 
 /** Reads a genesis note signed by one of the log's keys. */
 export async function openGenesis(note: string, logKeys: readonly VerifyingKey[], crypto: Crypto): Promise<Genesis> {
-  const parsed = parse(note);
+  const parsed = parseControlNote(note);
   for (const key of logKeys) {
     if ((await orNull(verifyNote(parsed, [key], crypto))) === null) continue;
     const lines = new Lines(parsed.text, "vouchlog/v1 genesis");
@@ -108,14 +135,14 @@ export async function openGenesis(note: string, logKeys: readonly VerifyingKey[]
 
 /** Reads a stream opening, signed by the gateway that it names. Whether that gateway is enrolled is the caller's to look up. */
 export async function openStreamOpening(note: string, origin: string, crypto: Crypto): Promise<StreamOpening> {
-  const parsed = parse(note);
+  const parsed = parseControlNote(note);
   const lines = new Lines(parsed.text, "vouchlog/v1 stream");
   lines.log(origin);
   const gateway = lines.vkey("gateway", 0x01);
   const stream = lines.vkey("stream", 0x04);
   const previous = readPrevious(lines.value("previous"));
   lines.end();
-  await recastAsync("note", "the note does not verify", () => verifyNote(parsed, [gateway], crypto));
+  await verifyAll(parsed, [gateway], crypto);
   return { gateway, stream, previous };
 }
 
@@ -130,15 +157,11 @@ function readPrevious(value: string): StreamOpening["previous"] {
 export async function openEnrolment(
   note: string, origin: string, operator: VerifyingKey, crypto: Crypto,
 ): Promise<Enrolment> {
-  const parsed = parse(note);
+  const parsed = parseControlNote(note);
   const enrolment = readEnrolment(parsed.text, origin);
   const { gateway, replaces } = enrolment;
   const needed = replaces?.rotation ? [replaces.key, gateway, operator] : [operator];
-  await recastAsync("note", "the note does not verify", async () => {
-    const { signatures } = await verifyNote(parsed, needed, crypto);
-    const hasSigned = (key: VerifyingKey): boolean => signatures.some((made) => sameKey(made.key, key));
-    if (!needed.every(hasSigned)) refuse("note", "the rotation is not signed by all three keys");
-  });
+  await verifyAll(parsed, needed, crypto);
   return enrolment;
 }
 

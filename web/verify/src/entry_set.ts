@@ -6,8 +6,9 @@ import {
   type Enrolment, type Genesis, type Quota, type Revocation, type StreamOpening,
 } from "./control.js";
 import { streamOrigin, tryDecodeEntry, type Entry, type StatementEntry } from "./entry.js";
-import { orNull } from "./errors.js";
+import { orNull, UnsignedNote, VerifyError } from "./errors.js";
 import { sameKey, type VerifyingKey } from "./key.js";
+import { isSignedByNamed, KeyChangeError, Operators, readOperatorNote, WitnessKeys } from "./operators.js";
 import { openContinuation, openRetirement } from "./succession.js";
 import type { Trust } from "./trust.js";
 
@@ -21,11 +22,27 @@ export interface KnownEntry {
   readonly enrolment: Enrolment | null;
   readonly revocation: Revocation | null;
   readonly quota: Quota | null;
+  /** Why no key of the operator in force signed an enrolment, revocation or quota; null if one did, or for any other entry. */
+  readonly fault: OperatorFault | null;
+  /** Why a change of the operator's key, or a rotation of a witness's, could not be let in; null if it could. */
+  readonly change: ChangeFault | null;
   /** Whether it is the retirement of this log. */
   readonly retires: boolean;
   /** Whether it is the note by which this log continues another. */
   readonly continues: boolean;
   head: CosignedCheckpoint | null;
+}
+
+/** `unsigned`: by a key that is not known here; `retired`: by an operator's key that was replaced, and by none in force. */
+export interface OperatorFault { readonly unsigned: boolean; readonly retired: boolean }
+
+/** Why a note about a key does not come next. */
+export interface ChangeFault {
+  readonly why: "unsigned" | "content" | KeyChangeError["why"];
+  /** Whether the keys that the note itself names signed it. */
+  readonly isSignedByNamed: boolean;
+  /** The operator's key that it replaces. */
+  readonly replaces: VerifyingKey | null;
 }
 
 /** The stream that a statement or a head is of. */
@@ -40,7 +57,14 @@ export class EntrySet {
     readonly genesis: Genesis | null,
     readonly list: readonly KnownEntry[],
     private readonly byIndex: ReadonlyMap<bigint, KnownEntry>,
+    /** The operator's keys, as far as these entries show them; null without genesis. */
+    private readonly allOperators: Operators | null,
   ) {}
+
+  /** The operator's keys before an entry, as far as these entries show them. */
+  operators(index: bigint): Operators | null {
+    return this.allOperators?.before(index) ?? null;
+  }
 
   /** Opens every note of the entries. */
   static async of(entries: ReadonlyMap<bigint, Uint8Array>, trust: Trust): Promise<EntrySet> {
@@ -50,22 +74,36 @@ export class EntrySet {
     const opened = first?.kind === "genesis" ? await orNull(openGenesis(first.note, [trust.log], crypto)) : null;
     const genesis = opened?.origin === origin ? opened : null;
     const list: KnownEntry[] = [];
+    const operators = genesis === null ? null : new Operators(genesis.operator);
+    const witnessKeys = new WitnessKeys();
     for (const [index, bytes] of sorted) {
       const entry = tryDecodeEntry(bytes);
-      const operator = genesis?.operator;
-      const read = <T>(kind: Entry["kind"], open: (note: string, by: VerifyingKey) => Promise<T>): Promise<T | null> =>
-        entry?.kind === kind && "note" in entry && operator ? orNull(open(entry.note, operator)) : Promise.resolve(null);
+      let fault: OperatorFault | null = null;
+      const read = async <T>(kind: Entry["kind"], open: (note: string, by: VerifyingKey) => Promise<T>): Promise<T | null> => {
+        if (entry?.kind !== kind || !("note" in entry) || operators === null) return null;
+        const opened = await byOperator(operators, (key) => open(entry.note, key));
+        if ("fault" in opened) fault = opened.fault;
+        return "fault" in opened ? null : opened.value;
+      };
+      let change: ChangeFault | null = null;
+      if (entry?.kind === "operator-changed" && operators !== null) {
+        change = await changeFault(entry.note, trust, () => operators.take(index, entry.note, origin, crypto));
+      } else if (entry?.kind === "witness-rotated") {
+        change = await changeFault(entry.note, trust, () => witnessKeys.take(entry.note, crypto));
+      }
       const retirement = entry?.kind === "log-retired" ? await orNull(openRetirement(entry.note, crypto)) : null;
       const continues = entry?.kind === "log-continued" && (await orNull(openContinuation(entry.note, trust.log, crypto))) !== null;
       list.push({
-        index, bytes, entry, head: null, continues, retires: retirement !== null && sameKey(retirement.log, trust.log),
+        index, bytes, entry, head: null, continues, change, retires: retirement !== null && sameKey(retirement.log, trust.log),
         opening: entry?.kind === "stream-opened" ? await orNull(openStreamOpening(entry.note, origin, crypto)) : null,
         enrolment: await read("gateway-enrolled", (note, by) => openEnrolment(note, origin, by, crypto)),
         revocation: await read("gateway-revoked", (note, by) => openRevocation(note, origin, by, crypto)),
         quota: await read("quota-set", (note, by) => openQuota(note, origin, by, crypto)),
+        // Set by the three above.
+        get fault() { return fault; },
       });
     }
-    const set = new EntrySet(genesis, list, new Map(list.map((known) => [known.index, known])));
+    const set = new EntrySet(genesis, list, new Map(list.map((known) => [known.index, known])), operators);
     for (const known of list) {
       const { entry } = known;
       if (entry?.kind !== "stream-head" && entry?.kind !== "stream-closed") continue;
@@ -135,5 +173,34 @@ export class EntrySet {
       const withdraws = replaces && !replaces.rotation && sameKey(replaces.key, key);
       return withdraws ? [{ index, effective: entry!.loggedAt }] : [];
     });
+  }
+}
+
+async function byOperator<T>(
+  operators: Operators, open: (key: VerifyingKey) => Promise<T>,
+): Promise<{ value: T } | { fault: OperatorFault }> {
+  try {
+    return { value: await open(operators.key) };
+  } catch (error) {
+    if (!(error instanceof VerifyError) || error.reason === "unsupported") throw error;
+    let retired = false;
+    for (const key of operators.keys.slice(0, -1)) retired ||= (await orNull(open(key))) !== null;
+    return { fault: { unsigned: error instanceof UnsignedNote, retired } };
+  }
+}
+
+async function changeFault(note: string, trust: Trust, take: () => Promise<unknown>): Promise<ChangeFault | null> {
+  try {
+    await take();
+    return null;
+  } catch (error) {
+    if (!(error instanceof VerifyError) || error.reason === "unsupported") throw error;
+    const why = error instanceof KeyChangeError ? error.why : error instanceof UnsignedNote ? "unsigned" : "content";
+    const read = await orNull(Promise.resolve().then(() => readOperatorNote(note, trust.origin)));
+    return {
+      why,
+      isSignedByNamed: await isSignedByNamed(note, trust.origin, trust.crypto),
+      replaces: read?.kind === "change" ? read.replaces : null,
+    };
   }
 }

@@ -53,6 +53,9 @@ export class VerifyError extends Error {
   }
 }
 
+/** A control note whose frame or signatures are at fault, and not what it says: another key may have signed it rightly. */
+export class UnsignedNote extends VerifyError {}
+
 /** Throws a {@link VerifyError}. */
 export function refuse(reason: ReasonClass, message: string): never {
   throw new VerifyError(reason, message);

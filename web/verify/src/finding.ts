@@ -22,7 +22,8 @@ import type { Trust } from "./trust.js";
 export const EVIDENCE_FORMAT = "vouchlog/v1 evidence";
 /** Longest file, in bytes. */
 export const MAX_EVIDENCE_BYTES = 128 << 20;
-const MAX_ENTRIES = 4096 + 64;
+/** A run, the few entries that say whose it is, and every change of a key. */
+const MAX_ENTRIES = 4096 + 64 + 64 + 1024;
 
 interface Served { readonly sha256: Hash; readonly length: bigint; readonly bytes: Bytes }
 

@@ -16,6 +16,7 @@ export {
   openEnrolment, openGenesis, openQuota, openRevocation, openStreamOpening,
   type Enrolment, type Genesis, type Quota, type Revocation, type StreamOpening,
 } from "./control.js";
+export { isSignedByNamed, openWitnessRotation, Operators, WitnessKeys, type OperatorNote, type WitnessRotation } from "./operators.js";
 export { openContinuation, openRetirement, openRetirementProof, type Retirement, type RetirementProof } from "./succession.js";
 export { parseProofFile, type ProofFile } from "./proof_file.js";
 export { verifyProofFile, type Claim, type VerifiedEntry } from "./logged.js";

@@ -7,7 +7,8 @@ import { Fields, parseJson, type Parsed } from "./json.js";
 import { sameKey, type VerifyingKey } from "./key.js";
 import { leafHash, verifyInclusion } from "./merkle.js";
 import { witnessedUntil, type PolicyCosignature } from "./policy.js";
-import { parseProofFile } from "./proof_file.js";
+import { Operators } from "./operators.js";
+import { parseProofFile, PROOF_HEADER } from "./proof_file.js";
 import { verifyStatement, type VerifiedStatement } from "./statement.js";
 import type { Trust } from "./trust.js";
 
@@ -15,6 +16,7 @@ import type { Trust } from "./trust.js";
 export const PRESENTATION_FORMAT = "vouchlog/v1 presentation";
 /** Longest presentation, in bytes. */
 export const MAX_PRESENTATION_BYTES = 4 << 20;
+const MAX_OPERATOR_CHANGES = 64;
 
 /** Whose a stream is: proofs of the enrolment of its gateway's key and of its opening, and what is known of a revocation. */
 export interface StreamIdentity {
@@ -119,14 +121,38 @@ function checkBefore(what: string, index: bigint, before: bigint): void {
 
 const otherEntry = (what: string): never => refuse("entry", `the proof of ${what} is for another kind of entry`);
 
-async function operatorOf(genesis: string, trust: Trust): Promise<VerifyingKey> {
-  const proven = await prove(genesis, "the genesis", trust);
+/** Proof files that stand behind one another in a text. */
+function splitProofs(text: string): string[] {
+  const next = `\n${PROOF_HEADER}\n`;
+  const proofs = [];
+  let from = 0;
+  for (let at = text.indexOf(next); at >= 0 && proofs.length < MAX_OPERATOR_CHANGES; at = text.indexOf(next, at + 1)) {
+    proofs.push(text.slice(from, at + 1));
+    from = at + 1;
+  }
+  return [...proofs, text.slice(from)];
+}
+
+/** The operator that the first entry names, and the keys that took the place of its key, as far as the presentation shows them. */
+async function operatorsOf(genesis: string, trust: Trust): Promise<Operators> {
+  const [first, ...changes] = splitProofs(genesis);
+  const proven = await prove(first!, "the genesis", trust);
   checkBefore("the genesis", proven.index, 1n);
   const { entry } = proven;
   if (entry.kind !== "genesis") return otherEntry("the genesis");
   const opened = await openGenesis(entry.note, [trust.log], trust.crypto);
   if (opened.origin !== trust.origin) refuse("other-log", "the genesis is another log's");
-  return opened.operator;
+  const operators = new Operators(opened.operator);
+  let last = 0n;
+  const what = "a change of the operator's key";
+  for (const change of changes) {
+    const { index, entry: changed } = await prove(change, what, trust);
+    checkBefore(what, last, index);
+    if (changed.kind !== "operator-changed") return otherEntry(what);
+    await operators.take(index, changed.note, trust.origin, trust.crypto);
+    last = index;
+  }
+  return operators;
 }
 
 /** A stream of an enrolled gateway. */
@@ -139,7 +165,7 @@ interface ProvenStream {
   readonly key: VerifyingKey;
 }
 
-async function proveStream(identity: StreamIdentity, trust: Trust, operator: VerifyingKey): Promise<ProvenStream> {
+async function proveStream(identity: StreamIdentity, trust: Trust, operators: Operators): Promise<ProvenStream> {
   const opened = await prove(identity.opening, "the opening of the stream", trust);
   if (opened.entry.kind !== "stream-opened" || opened.index >= 1n << 40n) return otherEntry("the opening of the stream");
   const opening = await openStreamOpening(opened.entry.note, trust.origin, trust.crypto);
@@ -149,10 +175,10 @@ async function proveStream(identity: StreamIdentity, trust: Trust, operator: Ver
   const proven = await prove(identity.enrolment, "the enrolment of the gateway", trust);
   checkBefore("the enrolment of the gateway", proven.index, opened.index);
   if (proven.entry.kind !== "gateway-enrolled") return otherEntry("the enrolment of the gateway");
-  const enrolment = await openEnrolment(proven.entry.note, trust.origin, operator, trust.crypto);
+  const enrolment = await openEnrolment(proven.entry.note, trust.origin, operators.at(proven.index), trust.crypto);
   if (!sameKey(enrolment.gateway, opening.gateway)) refuse("other-key", "the enrolment is of another key");
   const keyTrust = trustIn(enrolment, trust);
-  const status = await keyStatus(identity, { gateway: opening.gateway, enrolled: proven.index }, operator, trust);
+  const status = await keyStatus(identity, { gateway: opening.gateway, enrolled: proven.index }, operators, trust);
   return { id: opened.index, gateway: opening.gateway, enrolled: proven.index, trust: keyTrust, status, key: opening.stream };
 }
 
@@ -166,13 +192,13 @@ export function trustIn({ gateway, replaces }: Enrolment, trust: Trust): KeyTrus
 }
 
 async function keyStatus(
-  { status }: StreamIdentity, key: { gateway: VerifyingKey; enrolled: bigint }, operator: VerifyingKey, trust: Trust,
+  { status }: StreamIdentity, key: { gateway: VerifyingKey; enrolled: bigint }, operators: Operators, trust: Trust,
 ): Promise<KeyStatus> {
   if (status === null) return { known: "nothing" };
   if (status.revocation === null) return { known: "not-revoked", asOf: status.asOf };
   const what = "the revocation of the gateway's key";
   const proven = await prove(status.revocation, what, trust);
-  const revoked = await readRevocation(proven, operator, trust);
+  const revoked = await readRevocation(proven, operators.at(proven.index), trust);
   if (!sameKey(revoked.key, key.gateway)) refuse("other-key", `${what} is of another key`);
   checkBefore("the enrolment of the gateway", key.enrolled, proven.index);
   return { known: "revoked-later", index: proven.index, effective: revoked.effective, reason: revoked.reason };
@@ -195,9 +221,9 @@ async function readRevocation(
 /** Verifies that the disclosed fields are those of a record whose statement is in the log, signed by an enrolled gateway. */
 export async function verifyPresentation(presentation: Presentation, trust: Trust): Promise<VerifiedPresentation> {
   if (presentation.origin !== trust.origin) refuse("other-log", "the presentation is about another log");
-  const operator = await operatorOf(presentation.genesis, trust);
-  const stream = await proveStream(presentation.stream, trust, operator);
-  const signer = presentation.signedBy === null ? stream : await proveStream(presentation.signedBy, trust, operator);
+  const operators = await operatorsOf(presentation.genesis, trust);
+  const stream = await proveStream(presentation.stream, trust, operators);
+  const signer = presentation.signedBy === null ? stream : await proveStream(presentation.signedBy, trust, operators);
 
   const proven = await prove(presentation.proof, "the statement's entry", trust);
   const { entry, index, size, cosignatures } = proven;

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { auditLog, Trust, verifyFindingFile, VerifyError } from "../dist/index.js";
+import { auditLog, Trust, verifyCompletenessFile, verifyFindingFile, VerifyError } from "../dist/index.js";
 import { field, keys, POLICY, soundLog, TestLog } from "./log.mjs";
-import { proofFile, Tree } from "./prove.mjs";
+import { proofFile, run, runs, Tree } from "./prove.mjs";
 import { refused, seed, TestKey, utf8 } from "./support.mjs";
 
 const trust = new Trust({ logVkey: keys.log.vkey, policy: POLICY });
@@ -128,6 +128,13 @@ const signed = [
   ["entry-after-retirement", (log, s) => { retire(log); log.state(s); log.head(s); }],
   ["bad-succession", (log) => retire(log, [keys.log])],
   ["bad-succession", (log) => log.control(0x8c, keys.log.note("vouchlog/v1 continue\n\n"))],
+  ["bad-operator-change", (log) => log.changeOperator(keys.operator2, keys.operator, "rotation x", [keys.operator2])],
+  ["bad-operator-change", (log) => log.changeOperator(keys.operator2, keys.operator, "lost x", [keys.operator2, keys.recovery])],
+  ["retired-operator-key", (log) => {
+    log.changeOperator(keys.operator2, keys.operator, "rotation x", [keys.operator, keys.operator2]);
+    log.enrol(keys.successor, keys.operator);
+  }],
+  ["bad-witness-rotation", (log) => log.rotateWitness(keys.witness2, keys.witness, [keys.witness2])],
   ["bad-enrolment", (log) => log.enrol(keys.next, keys.other)],
   ["second-key-for-a-name", (log) => log.enrol(keys.next)],
   ["unknown-gateway", (log) => log.open(keys.next)],
@@ -199,4 +206,57 @@ test("a log that has ended, and heads that its key signed beyond the end", async
   assert.equal((await verifyFindingFile(utf8(JSON.stringify(file)), trust)).verdict, "proven");
   file.evidence.served = log.checkpoint(index + 1);
   assert.equal((await refused(() => verifyFindingFile(utf8(JSON.stringify(file)), trust))).reason, "refuted");
+});
+
+test("the operator's key changes by the rules, and each signs in its time", async () => {
+  const { log } = soundLog(10);
+  const { operator, operator2, recovery } = keys;
+  log.nameRecovery(recovery, null, [operator, recovery]);
+  log.changeOperator(operator2, operator, "compromised the laptop was stolen", [recovery, operator2]);
+  log.enrol(keys.successor, operator2);
+  log.rotateWitness(keys.witness2, keys.witness, [keys.witness, keys.witness2]);
+  assert.deepEqual(codes(await audited(log)), []);
+  // Of two changes of one key the second is refused, and no key comes back.
+  log.changeOperator(operator, operator2, "rotation back", [operator2, operator]);
+  log.changeOperator(operator2, operator, "compromised again", [recovery, operator2]);
+  assert.deepEqual(codes(await audited(log)), ["bad-operator-change", "bad-operator-change"]);
+});
+
+test("a stream of a gateway that a later operator enrolled is complete only with the change shown", async () => {
+  const log = new TestLog();
+  log.genesis();
+  const change = log.changeOperator(keys.operator2, keys.operator, "rotation x", [keys.operator, keys.operator2]);
+  const enrolment = log.enrol(keys.gateway, keys.operator2);
+  const stream = log.open(keys.gateway);
+  log.state(stream);
+  const last = log.head(stream);
+  const [tree, { entries }] = [new Tree(log.entries), log];
+  const file = {
+    format: "vouchlog/v1 completeness", origin: keys.log.name, from: 0, to: entries.length, checkpoint: log.checkpoint(), genesis: run(tree, entries, 0),
+    operators: [run(tree, entries, change)],
+    streams: [{ enrolment: run(tree, entries, enrolment), opening: run(tree, entries, stream), entries: [run(tree, entries, last - 1, 2)] }],
+  };
+  const verify = () => verifyCompletenessFile(utf8(JSON.stringify(file)), trust);
+  assert.equal((await verify()).streams[0].signed, 1n);
+  file.operators = [];
+  assert.equal((await refused(verify)).reason, "incomplete");
+});
+
+test("a signature of an unknown operator accuses no log unless every entry before it is there", async () => {
+  const log = new TestLog();
+  log.genesis();
+  log.changeOperator(keys.operator2, keys.operator, "rotation x", [keys.operator, keys.operator2]);
+  const index = log.enrol(keys.gateway, keys.operator2);
+  const evidenceOf = (kind, indexes) => utf8(JSON.stringify({
+    format: "vouchlog/v1 evidence", kind, origin: keys.log.name, words: "", place: { entry: index },
+    evidence: { type: "entries", checkpoint: log.checkpoint(), runs: runs(new Tree(log.entries), log.entries, indexes) },
+  }));
+  const verdict = async (kind, indexes) => (await verifyFindingFile(evidenceOf(kind, indexes), trust)).verdict;
+  // Left out, the change makes the enrolment look like a stranger's.
+  assert.equal(await verdict("bad-enrolment", [0, index]), "observed");
+  await refused(() => verdict("bad-enrolment", [0, 1, index]));
+  const old = log.enrol(keys.other, keys.operator);
+  const retired = JSON.parse(new TextDecoder().decode(evidenceOf("retired-operator-key", [0, 1, old])));
+  retired.place.entry = old;
+  assert.equal((await verifyFindingFile(utf8(JSON.stringify(retired)), trust)).verdict, "proven");
 });

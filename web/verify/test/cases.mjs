@@ -98,6 +98,7 @@ function completenessCase(next) {
   const size = entries.length;
   const tree = new Tree(entries);
   const to = next(4) ? size : next(size + 2);
+  const operators = entries.flatMap((bytes, at) => (tryDecode(bytes)?.kind === "operator-changed" && next(6) ? [run(tree, entries, at)] : []));
   const streams = [...log.streams.keys()].filter(() => next(4) > 0).map((stream) => {
     const enrolments = entries.flatMap((bytes, at) => (tryDecode(bytes)?.kind === "gateway-enrolled" ? [at] : []));
     const enrolment = next(8) ? enrolmentOf(entries, stream) : pick(next, [...enrolments, 0]);
@@ -118,13 +119,12 @@ function completenessCase(next) {
   const file = {
     format: "vouchlog/v1 completeness", origin: ORIGIN, from: 0, to, checkpoint: log.checkpoint(),
     genesis: run(tree, entries, 0, next(8) ? 1 : Math.min(2, size)), streams,
+    operators: operators.length > 0 ? operators : undefined,
   };
   return finishJson(next, "completeness", file, { policy: maybe(next, POLICY) });
 }
 
-// Kinds that came later stay out of the draw until `verdicts.txt` is written again: they would change every case.
-const LATER_KINDS = ["entry-after-retirement", "bad-succession"];
-const ENTRY_KINDS = FINDING_KINDS.slice(FINDING_KINDS.indexOf("bad-genesis")).filter((kind) => !LATER_KINDS.includes(kind));
+const ENTRY_KINDS = FINDING_KINDS.slice(FINDING_KINDS.indexOf("bad-genesis"));
 
 /** What an audit finds in what the log signed: the first findings are the likeliest to be proven. */
 async function suspect(next, log) {
@@ -225,13 +225,15 @@ function proofsOf(next, { log, stream, signer }) {
   const proof = (index) => proofFile(tree, log.entries, index, note);
   const find = (kind) => log.entries.flatMap((bytes, at) => (tryDecode(bytes)?.kind === kind ? [at] : []));
   const enrolments = find("gateway-enrolled");
+  // The changes of the operator's key stand behind the genesis, all of them or some.
+  const changes = find("operator-changed").filter(() => next(5)).map(proof).join("");
   const revocations = [...find("gateway-revoked"), ...(next(3) ? [] : enrolments)];
   const identity = (id) => ({
     enrolment: proof(next(12) ? enrolmentOf(log.entries, id) : pick(next, [...enrolments, 0])),
     opening: proof(next(20) ? id : next(log.entries.length)),
     status: pick(next, [undefined, { as_of: next(40) }, revocations.length > 0 ? { as_of: 9, revocation: proof(pick(next, revocations)) } : undefined]),
   });
-  return { proof, genesis: proof(next(20) ? 0 : 1), identity, signedBy: signer === stream ? undefined : identity(signer) };
+  return { proof, genesis: proof(next(20) ? 0 : 1) + changes, identity, signedBy: signer === stream ? undefined : identity(signer) };
 }
 
 function presentationCase(next) {

@@ -10,6 +10,10 @@ export const ORIGIN = "log.example.com/tests";
 export const keys = {
   log: new TestKey(ORIGIN, 1, seed(1)),
   operator: new TestKey("operator.example.com", 1, seed(2)),
+  operator2: new TestKey("operator.example.com", 1, seed(12)),
+  recovery: new TestKey("recovery.example.com", 1, seed(13)),
+  recovery2: new TestKey("recovery.example.com", 1, seed(14)),
+  witness2: new TestKey("witness.example.com", 4, seed(16)),
   gateway: new TestKey("gateway.example.com", 1, seed(3)),
   next: new TestKey("gateway.example.com", 1, seed(4)),
   other: new TestKey("other.example.com", 1, seed(5)),
@@ -78,6 +82,22 @@ export class TestLog {
     const head = { size: size ?? stream.range.size, root: root ?? stream.range.root() };
     const text = `${streamOrigin(ORIGIN, id)}\n${head.size}\n${encodeBase64(head.root)}\n`;
     return this.control(closes ? 0x83 : 0x82, (by ?? stream.key).note(text, ++stream.time), id);
+  }
+
+  /** Another key takes the place of the operator's. */
+  changeOperator(next, replaces, reason, signers) {
+    const text = `vouchlog/v1 operator\nlog ${ORIGIN}\noperator ${next.vkey}\nreplaces ${replaces.vkey}\nreason ${reason}\n`;
+    return this.control(0x89, `${text}\n${signers.map((by) => by.sign(text)).join("")}`);
+  }
+
+  nameRecovery(recovery, replaces, signers) {
+    const text = `vouchlog/v1 recovery\nlog ${ORIGIN}\nrecovery ${recovery.vkey}\nreplaces ${replaces?.vkey ?? "none"}\n`;
+    return this.control(0x89, `${text}\n${signers.map((by) => by.sign(text)).join("")}`);
+  }
+
+  rotateWitness(witness, replaces, signers) {
+    const text = `vouchlog/v1 witness\nwitness ${witness.vkey}\nreplaces ${replaces.vkey}\n`;
+    return this.control(0x8a, `${text}\n${signers.map((by) => by.sign(text)).join("")}`);
   }
 
   get levels() {

@@ -21,6 +21,51 @@ function quota(log, next) {
   log.control(0x88, by.note(`vouchlog/v1 quota\nlog ${ORIGIN}\nfor ${scope}\nissued ${issued}\nstatements ${limit()}\nbytes ${limit()}\nstreams ${limit()}\n`));
 }
 
+/** Ends the log; by the wrong keys or for the wrong log now and then. */
+function retire(log, next) {
+  const key = next(8) ? keys.log : keys.other;
+  const successor = next(8) ? keys.successor : keys.log;
+  const reason = next(8) ? pick(next, ["planned x", "compromised key lost", "other \u00e9"]) : pick(next, ["planned", "stolen x", "planned "]);
+  const text = `vouchlog/v1 retire\nlog ${key.name}\nkey ${key.vkey}\nsuccessor ${successor.vkey}\nreason ${reason}\n`;
+  const signers = next(6) ? [key, successor] : [key];
+  log.control(0x8b, `${text}\n${signers.map((by) => by.sign(text)).join("")}`);
+}
+
+/** A change of the operator's key or of the recovery key, which may follow or not. */
+function changeOperator(log, next) {
+  const { operator, operator2, recovery, recovery2 } = keys;
+  const change = next(8);
+  if (change === 0) log.changeOperator(operator2, operator, "rotation yearly", [operator, operator2]);
+  else if (change === 1) log.changeOperator(operator2, operator, pick(next, ["lost x", "compromised x", "stolen x"]), [recovery, operator2]);
+  else if (change === 2) log.changeOperator(operator, operator2, "rotation back", [operator2, operator]);
+  else if (change === 3) log.nameRecovery(recovery, null, pick(next, [[operator, recovery], [operator2, recovery], [recovery]]));
+  else if (change === 4) log.nameRecovery(recovery2, recovery, pick(next, [[operator, recovery2, recovery], [operator, recovery2]]));
+  else if (change === 5) log.nameRecovery(recovery, null, [operator, recovery]);
+  else if (change === 6) log.changeOperator(operator2, operator, "rotation", [operator, operator2]);
+  else log.changeOperator(keys.gateway, operator, "rotation x", [operator, keys.gateway]);
+}
+
+/** The proof file of the end of another log, of which this one is the successor. */
+function endOfPredecessor(next) {
+  const old = new TestLog();
+  for (let count = next(6); count >= 0; count--) old.push(utf8(`entry ${count}`));
+  const [key, successor] = [keys.predecessor, next(8) ? keys.log : keys.successor];
+  const text = `vouchlog/v1 retire\nlog ${key.name}\nkey ${key.vkey}\nsuccessor ${successor.vkey}\nreason planned move\n`;
+  old.control(0x8b, `${text}\n${key.sign(text)}${successor.sign(text)}`);
+  if (next(8) === 0) old.push(utf8("one more"));
+  const tree = new Tree(old.entries);
+  const checkpoint = `${key.name}\n${tree.size}\n${encodeBase64(tree.root())}\n`;
+  const index = old.entries.findIndex((entry) => entry[0] === 0x8b);
+  return { file: proofFile(tree, old.entries, index, key.note(checkpoint)), size: tree.size, root: encodeHex(tree.root()), vkey: key.vkey };
+}
+
+function proceed(log, next) {
+  const { file, size, root, vkey } = endOfPredecessor(next);
+  const named = next(8) ? size : size + 1;
+  const text = `vouchlog/v1 continue\nlog ${ORIGIN}\npredecessor ${vkey}\nsize ${named}\nroot ${root}\n\n${file}`;
+  log.control(0x8c, (next(10) ? keys.log : keys.other).note(text));
+}
+
 const STEPS = [
   [60, (log, next, stream) => log.state(stream, pick(next, [1, 2, 2, 2, 8, 0x0a, 0x0f]))],
   [12, (log, next, stream) => log.head(stream)],
@@ -45,6 +90,13 @@ const STEPS = [
   [1, (log, next) => log.genesis(pick(next, [keys.log, keys.other]))],
   [1, (log, next) => log.push(Uint8Array.from({ length: pick(next, [0, 1, 6, 7, 53, 54, 55, 80]) }, () => next(256)))],
   [1, (log, next) => log.control(pick(next, [0x80, 0x81, 0x83, 0x84, 0x86, 0x87, 0x89, 0x8f]), pick(next, ["a\n\nb\n", "a\n", "\n\n", "vouchlog/v1 enrol\n\n— a AAAAAAA=\n"]))],
+  [2, changeOperator],
+  [1, (log, next) => log.rotateWitness(keys.witness2, keys.witness, next(4) ? [keys.witness, keys.witness2] : [keys.witness2])],
+  [1, (log) => log.rotateWitness(keys.witness, keys.witness2, [keys.witness, keys.witness2])],
+  [1, (log) => log.enrol(keys.other, keys.operator2)],
+  [1, (log) => log.revoke(keys.other, log.now, keys.operator2)],
+  [1, retire],
+  [1, proceed],
   [2, (log, next) => { log.now -= next(300); }],
   [4, (log, next) => { log.now += next(45_000); }],
 ];

@@ -1,5 +1,5 @@
+import { Operators } from "../operators.js";
 import { type Retirement, type RetirementProof } from "../succession.js";
-import { type VerifyingKey } from "../key.js";
 import type { Trust } from "../trust.js";
 import type { Cause, Found } from "./found.js";
 import { Registry } from "./registry.js";
@@ -18,7 +18,8 @@ export declare class Rules {
     private readonly trust;
     private readonly terms;
     private readonly found;
-    operator: VerifyingKey | null;
+    operators: Operators | null;
+    private readonly witnessKeys;
     private last;
     private lastIndex;
     /** The log's time while it was up: each step between entries counts, but none for more than a head interval. */
@@ -56,6 +57,12 @@ export declare class Rules {
     private statement;
     private unknownStream;
     private control;
+    /** What the note of an entry holds, opened with the operator's key in force. SPEC: a key that was replaced signs nothing more. */
+    private byOperator;
+    /** SPEC: the key in force signs the change to another, or the recovery key that it named does; no key is in force twice. */
+    private operatorChanged;
+    /** SPEC: both keys sign a rotation; each key is rotated once, and none comes back. */
+    private witnessRotated;
     /** SPEC: index 0, and only it, is a genesis entry; it names the origin and is signed by the log. */
     private genesis;
     private opened;

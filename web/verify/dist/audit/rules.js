@@ -2,7 +2,8 @@ import { readUint } from "../bytes.js";
 import { openCosigned } from "../checkpoint.js";
 import { openEnrolment, openGenesis, openQuota, openRevocation, openStreamOpening } from "../control.js";
 import { decodeEntry, isEvidence, isStatementByte, streamLeafHash, streamOrigin } from "../entry.js";
-import { orNull, VerifyError } from "../errors.js";
+import { orNull, UnsignedNote, VerifyError } from "../errors.js";
+import { KeyChangeError, Operators, WitnessKeys } from "../operators.js";
 import { openContinuation, openRetirement } from "../succession.js";
 import { sameKey } from "../key.js";
 import { Registry } from "./registry.js";
@@ -11,7 +12,8 @@ export class Rules {
     trust;
     terms;
     found;
-    operator = null;
+    operators = null;
+    witnessKeys = new WitnessKeys();
     last = 0;
     lastIndex = 0;
     uptime = 0;
@@ -129,7 +131,6 @@ export class Rules {
     }
     async control(index, entry) {
         const { origin, crypto } = this.trust;
-        const operator = this.operator;
         switch (entry.kind) {
             case "genesis": return this.genesis(index, entry.note);
             case "stream-opened": {
@@ -139,37 +140,79 @@ export class Rules {
             case "stream-head":
             case "stream-closed": return this.head(index, entry);
             case "gateway-enrolled": {
-                if (operator === null)
-                    return;
-                const enrolment = await orNull(openEnrolment(entry.note, origin, operator, crypto));
-                if (enrolment === null)
-                    return this.registry.bad(index, "the enrolment is rejected");
-                return this.registry.enrol(index, entry.loggedAt, enrolment, this.lost !== null);
+                const enrolment = await this.byOperator(index, "enrolment", (key) => openEnrolment(entry.note, origin, key, crypto));
+                if (enrolment !== null)
+                    this.registry.enrol(index, entry.loggedAt, enrolment, this.lost !== null);
+                return;
             }
             case "gateway-revoked": {
-                if (operator === null)
-                    return;
-                const revocation = await orNull(openRevocation(entry.note, origin, operator, crypto));
-                if (revocation === null)
-                    return this.registry.bad(index, "the revocation is rejected");
-                return this.registry.revoke(index, revocation, this.lost !== null);
+                const revocation = await this.byOperator(index, "revocation", (key) => openRevocation(entry.note, origin, key, crypto));
+                if (revocation !== null)
+                    this.registry.revoke(index, revocation, this.lost !== null);
+                return;
             }
+            case "operator-changed": return this.operatorChanged(index, entry.note);
+            case "witness-rotated": return this.witnessRotated(index, entry.note);
             case "log-retired": return this.logRetired(index, entry.note);
             case "log-continued": return this.logContinued(index, entry.note);
             case "quota-set": {
-                if (operator === null)
-                    return;
-                const quota = await orNull(openQuota(entry.note, origin, operator, crypto));
-                return quota === null ? this.registry.bad(index, "the quota is rejected") : this.registry.setQuota(index, quota);
+                const quota = await this.byOperator(index, "quota", (key) => openQuota(entry.note, origin, key, crypto));
+                if (quota !== null)
+                    this.registry.setQuota(index, quota);
             }
         }
+    }
+    async byOperator(index, what, open) {
+        const { operators } = this;
+        if (operators === null)
+            return null;
+        let fault;
+        try {
+            return await open(operators.key);
+        }
+        catch (error) {
+            if (!(error instanceof VerifyError) || error.reason === "unsupported")
+                throw error;
+            fault = error;
+        }
+        for (const key of operators.keys.slice(0, -1)) {
+            if ((await orNull(open(key))) === null)
+                continue;
+            this.found.add("retired-operator-key", { entry: BigInt(index) }, `the ${what} is signed by a key of the operator that was replaced`);
+            return null;
+        }
+        if (this.lost !== null && fault instanceof UnsignedNote)
+            this.found.follows(this.lost);
+        else
+            this.registry.bad(index, `the ${what} is rejected: ${fault.message}`);
+        return null;
+    }
+    async operatorChanged(index, note) {
+        if (this.operators === null)
+            return;
+        try {
+            await this.operators.take(BigInt(index), note, this.trust.origin, this.trust.crypto);
+        }
+        catch (error) {
+            if (!(error instanceof VerifyError) || error.reason === "unsupported")
+                throw error;
+            const mayFollow = error instanceof UnsignedNote || (error instanceof KeyChangeError && error.why !== "used-before");
+            if (this.lost !== null && mayFollow)
+                return this.found.follows(this.lost);
+            this.found.add("bad-operator-change", { entry: BigInt(index) }, `the change of the operator's key is rejected: ${error.message}`);
+        }
+    }
+    async witnessRotated(index, note) {
+        if ((await orNull(this.witnessKeys.take(note, this.trust.crypto))) !== null)
+            return;
+        this.found.add("bad-witness-rotation", { entry: BigInt(index) }, "the rotation of a witness's key is rejected");
     }
     async genesis(index, note) {
         const { origin, crypto, log } = this.trust;
         if (index === 0) {
             const genesis = await orNull(openGenesis(note, [log], crypto));
             if (genesis?.origin === origin) {
-                this.operator = genesis.operator;
+                this.operators = new Operators(genesis.operator);
                 return;
             }
         }

@@ -5,7 +5,8 @@ import { readUint } from "../bytes.js";
 import { openCosigned, type CosignedCheckpoint } from "../checkpoint.js";
 import { openEnrolment, openGenesis, openQuota, openRevocation, openStreamOpening, type StreamOpening } from "../control.js";
 import { decodeEntry, isEvidence, isStatementByte, streamLeafHash, streamOrigin, type Entry, type HeadEntry } from "../entry.js";
-import { orNull, VerifyError } from "../errors.js";
+import { orNull, UnsignedNote, VerifyError } from "../errors.js";
+import { KeyChangeError, Operators, WitnessKeys } from "../operators.js";
 import { openContinuation, openRetirement, type Retirement, type RetirementProof } from "../succession.js";
 import { sameKey, type VerifyingKey } from "../key.js";
 import type { Trust } from "../trust.js";
@@ -25,7 +26,8 @@ export interface Terms {
 
 /** Everything that the entries read so far say. */
 export class Rules {
-  operator: VerifyingKey | null = null;
+  operators: Operators | null = null;
+  private readonly witnessKeys = new WitnessKeys();
   private last = 0;
   private lastIndex = 0;
   /** The log's time while it was up: each step between entries counts, but none for more than a head interval. */
@@ -152,7 +154,6 @@ export class Rules {
 
   private async control(index: number, entry: Entry): Promise<void> {
     const { origin, crypto } = this.trust;
-    const operator = this.operator;
     switch (entry.kind) {
       case "genesis": return this.genesis(index, entry.note);
       case "stream-opened": {
@@ -162,25 +163,66 @@ export class Rules {
       case "stream-head":
       case "stream-closed": return this.head(index, entry);
       case "gateway-enrolled": {
-        if (operator === null) return;
-        const enrolment = await orNull(openEnrolment(entry.note, origin, operator, crypto));
-        if (enrolment === null) return this.registry.bad(index, "the enrolment is rejected");
-        return this.registry.enrol(index, entry.loggedAt, enrolment, this.lost !== null);
+        const enrolment = await this.byOperator(index, "enrolment", (key) => openEnrolment(entry.note, origin, key, crypto));
+        if (enrolment !== null) this.registry.enrol(index, entry.loggedAt, enrolment, this.lost !== null);
+        return;
       }
       case "gateway-revoked": {
-        if (operator === null) return;
-        const revocation = await orNull(openRevocation(entry.note, origin, operator, crypto));
-        if (revocation === null) return this.registry.bad(index, "the revocation is rejected");
-        return this.registry.revoke(index, revocation, this.lost !== null);
+        const revocation = await this.byOperator(index, "revocation", (key) => openRevocation(entry.note, origin, key, crypto));
+        if (revocation !== null) this.registry.revoke(index, revocation, this.lost !== null);
+        return;
       }
+      case "operator-changed": return this.operatorChanged(index, entry.note);
+      case "witness-rotated": return this.witnessRotated(index, entry.note);
       case "log-retired": return this.logRetired(index, entry.note);
       case "log-continued": return this.logContinued(index, entry.note);
       case "quota-set": {
-        if (operator === null) return;
-        const quota = await orNull(openQuota(entry.note, origin, operator, crypto));
-        return quota === null ? this.registry.bad(index, "the quota is rejected") : this.registry.setQuota(index, quota);
+        const quota = await this.byOperator(index, "quota", (key) => openQuota(entry.note, origin, key, crypto));
+        if (quota !== null) this.registry.setQuota(index, quota);
       }
     }
+  }
+
+  /** What the note of an entry holds, opened with the operator's key in force. SPEC: a key that was replaced signs nothing more. */
+  private async byOperator<T>(index: number, what: string, open: (key: VerifyingKey) => Promise<T>): Promise<T | null> {
+    const { operators } = this;
+    if (operators === null) return null;
+    let fault: VerifyError;
+    try {
+      return await open(operators.key);
+    } catch (error) {
+      if (!(error instanceof VerifyError) || error.reason === "unsupported") throw error;
+      fault = error;
+    }
+    for (const key of operators.keys.slice(0, -1)) {
+      if ((await orNull(open(key))) === null) continue;
+      this.found.add("retired-operator-key", { entry: BigInt(index) }, `the ${what} is signed by a key of the operator that was replaced`);
+      return null;
+    }
+    // The change to another key may be among what could not be read.
+    if (this.lost !== null && fault instanceof UnsignedNote) this.found.follows(this.lost);
+    else this.registry.bad(index, `the ${what} is rejected: ${fault.message}`);
+    return null;
+  }
+
+  /** SPEC: the key in force signs the change to another, or the recovery key that it named does; no key is in force twice. */
+  private async operatorChanged(index: number, note: string): Promise<void> {
+    if (this.operators === null) return;
+    try {
+      await this.operators.take(BigInt(index), note, this.trust.origin, this.trust.crypto);
+    } catch (error) {
+      if (!(error instanceof VerifyError) || error.reason === "unsupported") throw error;
+      // Another change may be among what could not be read.
+      const mayFollow = error instanceof UnsignedNote || (error instanceof KeyChangeError && error.why !== "used-before");
+      if (this.lost !== null && mayFollow) return this.found.follows(this.lost);
+      this.found.add("bad-operator-change", { entry: BigInt(index) }, `the change of the operator's key is rejected: ${error.message}`);
+    }
+  }
+
+  /** SPEC: both keys sign a rotation; each key is rotated once, and none comes back. */
+  private async witnessRotated(index: number, note: string): Promise<void> {
+    if ((await orNull(this.witnessKeys.take(note, this.trust.crypto))) !== null) return;
+    this.found.add("bad-witness-rotation", { entry: BigInt(index) }, "the rotation of a witness's key is rejected");
   }
 
   /** SPEC: index 0, and only it, is a genesis entry; it names the origin and is signed by the log. */
@@ -189,7 +231,7 @@ export class Rules {
     if (index === 0) {
       const genesis = await orNull(openGenesis(note, [log], crypto));
       if (genesis?.origin === origin) {
-        this.operator = genesis.operator;
+        this.operators = new Operators(genesis.operator);
         return;
       }
     }
