@@ -136,7 +136,7 @@ async fn a_log_is_audited_over_http_and_the_next_audit_goes_on() {
     assert_eq!(streams.len(), 3);
     assert!(streams.iter().all(|stream| stream["complete"] == true && stream["statements"] == 6_700));
     let page = std::fs::read_to_string(&html).unwrap();
-    assert!(page.starts_with("<!doctype html>") && page.contains("No findings") && page.contains("6700"));
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("6,700"));
 
     fixture.grow(3_000).await;
     let (code, report) = audit(&url, &more);
@@ -364,7 +364,9 @@ fn the_table_of_findings_is_that_of_the_code() {
     let rows: Vec<Vec<&str>> = page
         .lines()
         .filter(|line| line.starts_with("| `"))
-        .map(|line| line.split('|').map(str::trim).collect())
+        .map(|line| line.split('|').map(str::trim).collect::<Vec<_>>())
+        // The page has other tables, of two columns.
+        .filter(|row| row.len() > 5)
         .collect();
     let documented: Vec<_> =
         rows.iter().map(|row| (row[1].trim_matches('`'), row[2], row[4].to_owned())).collect();

@@ -39,6 +39,7 @@ mod guarding;
 mod hold;
 mod house;
 mod input;
+mod key_status;
 mod keygen;
 mod log;
 mod man;

@@ -88,7 +88,8 @@ fn the_search_finds_every_form() {
     .enumerate()
     {
         std::fs::write(dir.path().join(n.to_string()), bytes).unwrap();
-        assert_eq!(places(dir.path(), PROMPT).len(), n + 1, "{n}");
+        let this = format!("/{n} as ");
+        assert!(places(dir.path(), PROMPT).iter().any(|place| place.contains(&this)), "{n}");
     }
 }
 

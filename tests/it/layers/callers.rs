@@ -24,7 +24,6 @@ const CALLED_ELSEWHERE: [(&str, &str); 14] = [
     ("check_store", "tests of each store"),
     ("check_witness_store", "the same"),
     ("commits", "tests of what a store that fails leads to"),
-    ("reopen", "the same"),
     ("corrupt_bundle", "the same"),
 ];
 

@@ -10,7 +10,7 @@ use vouchlog_statement::{LogTrust, verify_presentation};
 use vouchlog_vault::PresentationRequest;
 
 use super::custody::{self, CustodyArgs, VaultArgs};
-use super::verify::gateway::{status_json, status_words};
+use super::key_status;
 use super::{check_writable, policy, write_file};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
@@ -85,11 +85,11 @@ impl Args {
             self.record,
             verified.index,
             verified.origin,
-            status_words(&verified.status),
+            key_status::words(&verified.status),
         );
         let answer = json!({
             "record": self.record, "fields": paths, "file": self.out, "index": verified.index.get(),
-            "gateway_revoked": status_json(&verified.status),
+            "gateway_revoked": key_status::as_json(&verified.status),
         });
         output.answer(&words, &answer)?;
         Ok(Outcome::Fine)

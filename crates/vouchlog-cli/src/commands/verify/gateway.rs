@@ -5,10 +5,11 @@ use vouchlog::VerifyingKey;
 use vouchlog::verify::Verified;
 use vouchlog_auditor::{CompleteStream, Completeness};
 use vouchlog_session::plain;
-use vouchlog_statement::{KeyStatus, KeyTrust, VerifiedPresentation};
+use vouchlog_statement::{KeyTrust, VerifiedPresentation};
 use vouchlog_stream::{Entry, Evidence, StatementKind, StreamId, StreamOpening};
 
 use crate::advice::Advice;
+use crate::commands::key_status;
 use crate::output;
 
 /// Who wrote the stream of an entry.
@@ -185,42 +186,8 @@ pub(super) fn presented_lines(verified: &VerifiedPresentation) -> [String; 2] {
             )
         }
     };
-    let status = status_words(&verified.status);
+    let status = key_status::words(&verified.status);
     [format!("  key         {}, {trust}", verified.gateway.id()), format!("  revoked     {status}")]
-}
-
-/// What is shown of a key's revocation.
-pub(in crate::commands) fn status_words(status: &KeyStatus) -> String {
-    match status {
-        KeyStatus::Unknown => {
-            "REVOCATION STATUS NOT INCLUDED: the sender did not ask the log, so the key may have been revoked; an audit of the log shows it"
-                .to_owned()
-        }
-        KeyStatus::NotKnownRevoked { as_of } => format!(
-            "not known to be revoked as of the checkpoint of {}, by the word of its sender; an audit of the log shows it",
-            output::count(as_of.get(), "entry", "entries")
-        ),
-        KeyStatus::RevokedLater(revoked) => format!(
-            "YES: the gateway's key was revoked at index {} from {} ({}); this statement was logged before and stays attributable",
-            revoked.index,
-            output::time(revoked.effective),
-            plain(&revoked.reason)
-        ),
-    }
-}
-
-/// The same for programs.
-pub(in crate::commands) fn status_json(status: &KeyStatus) -> Value {
-    match status {
-        KeyStatus::Unknown => serde_json::json!({ "state": "unknown" }),
-        KeyStatus::NotKnownRevoked { as_of } => {
-            serde_json::json!({ "state": "not-known-revoked", "as_of": as_of.get(), "by": "sender" })
-        }
-        KeyStatus::RevokedLater(revoked) => serde_json::json!({
-            "state": "revoked-later", "index": revoked.index.get(), "effective": revoked.effective.millis(),
-            "reason": revoked.reason,
-        }),
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use vouchlog_statement::{KeyTrust, LogTrust, Presentation, VerifiedPresentation,
 
 use super::gateway;
 use crate::advice::Advice;
+use crate::commands::key_status;
 use crate::commands::paper::{self, Paper};
 use crate::commands::session;
 use crate::output::{self, Outcome, Output};
@@ -148,7 +149,7 @@ fn as_json(verified: &VerifiedPresentation, policy: bool, findings: &[Finding]) 
         "gateway_key_id": verified.gateway.id().to_string(),
         "gateway_enrolled": verified.enrolled.get(),
         "gateway_pinned": verified.trust != KeyTrust::Operator,
-        "gateway_revoked": gateway::status_json(&verified.status),
+        "gateway_revoked": key_status::as_json(&verified.status),
         "policy": policy,
         "origin": verified.origin.as_str(),
         "index": verified.index.get(),
