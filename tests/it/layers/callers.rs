@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::{files, root};
 
 /// Functions without a caller here, and who calls them elsewhere.
-const CALLED_ELSEWHERE: [(&str, &str); 14] = [
+const CALLED_ELSEWHERE: [(&str, &str); 13] = [
     ("plan_inclusion", "a program that proves a leaf in a subtree that a witness signed"),
     ("public_jwk", "a program that gives a stream's key to other SD-JWT software"),
     ("configured", "a program that grades records, with what it knows beside them"),

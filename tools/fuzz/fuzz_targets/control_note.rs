@@ -156,7 +156,8 @@ fuzz_target!(|input: &[u8]| {
         return;
     };
     // Signed by the one key that most notes need, and by those of a rotation or a retirement.
-    for signers in [&[&*SIGNER][..], &[&*OLD, &*NEW, &*SIGNER], &[&*SIGNER, &*NEXT], &[&*SIGNER, &*SUCCESSOR]] {
+    for signers in [&[&*SIGNER][..], &[&*OLD, &*NEW, &*SIGNER], &[&*SIGNER, &*NEXT], &[&*SIGNER, &*SUCCESSOR]]
+    {
         let lines: Result<Vec<_>, _> = signers.iter().map(|key| key.sign_note(&text)).collect();
         // A note too long or too odd to assemble is not one to read.
         if let Ok(lines) = lines
