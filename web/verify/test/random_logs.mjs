@@ -1,7 +1,8 @@
 // Random logs, whose writer holds every key and breaks every rule now and then; and random damage of what they serve.
 
-import { concat, encodeBase64 } from "../dist/bytes.js";
+import { concat, encodeBase64, encodeHex } from "../dist/bytes.js";
 import { TestLog, field, keys, ORIGIN, streamKey } from "./log.mjs";
+import { proofFile, Tree } from "./prove.mjs";
 import { seed, TestKey, utf8 } from "./support.mjs";
 
 export const HOUSE = new TestKey(`${ORIGIN}/house`, 1, seed(7));

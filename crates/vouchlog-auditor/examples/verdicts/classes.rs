@@ -70,7 +70,7 @@ impl Classified for PresentationError {
             Self::Policy { error, .. } => return policy_class(error, log.as_str()),
             Self::NotIncluded { .. } => "not-included",
             Self::OtherEntry { .. } => "entry",
-            Self::Note { .. } => "note",
+            Self::Note { .. } | Self::Operator(_) => "note",
             Self::Order { .. } => "order",
             Self::OtherKey { .. } => "other-key",
             Self::NotPinned { .. } => "not-pinned",
