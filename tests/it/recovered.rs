@@ -63,7 +63,7 @@ async fn an_old_copy_of_a_spool_goes_on_with_a_recovered_log() {
     let submit = |state: &str, url: &str, digest: Option<u8>| {
         let digest = digest.map(|digest| hex::encode([digest; 32]));
         let mut command = vouchlog();
-        command.args(["submit", "--log", url, "--log-vkey", &vkey, "--state", state]);
+        command.args(["submit", "--log", url, "--log-vkey", &vkey, "--state", state, "--keep-open"]);
         let wait = if url == world.log_url() { "20s" } else { "500ms" };
         command.args(["--gateway-key", &world.path("gateway.key"), "--wait", wait]);
         match &digest {

@@ -227,10 +227,12 @@ async fn a_verifier_refuses_the_thiefs_proof(folder: &Path, thief: &Copy, (old, 
     let inclusion = proof::inclusion(&tiles, last, signed.head().size).await.unwrap();
     let note = UnverifiedNote::parse(signed.note().as_bytes()).unwrap();
     let entry = thief.entries.last().cloned();
-    let file = text(folder, "stolen.tlog-proof");
+    let (file, stated) = (text(folder, "stolen.tlog-proof"), text(folder, "stolen.entry"));
+    std::fs::write(&stated, entry.as_deref().unwrap()).unwrap();
     std::fs::write(&file, ProofFile::new(entry, last, inclusion, note).unwrap().to_text()).unwrap();
-    succeed(&["verify", &file, "--log-vkey", old]);
-    let said = run(&["verify", &file, "--log-vkey", old, "--retirement", end]);
+    let verify = ["verify", &file, "--entry", &stated, "--log-vkey", old];
+    succeed(&verify);
+    let said = run(&[&verify[..], &["--retirement", end]].concat());
     assert_eq!(said.status.code(), Some(1), "{}", String::from_utf8_lossy(&said.stdout));
 }
 

@@ -44,6 +44,14 @@ fn tests(dir: &Path, found: &mut BTreeSet<String>) {
                     let function =
                         lines.by_ref().find_map(|line| line.split_once("fn ").map(|(_, rest)| rest));
                     found.extend(function.and_then(|rest| rest.split(['(', '<']).next()).map(str::to_owned));
+                } else if line == "suite! {" {
+                    // Checks that a macro makes into tests, one for each store: `module::check,`.
+                    let checks = lines.by_ref().take_while(|line| *line != "}");
+                    found.extend(
+                        checks
+                            .filter_map(|check| check.trim_end_matches(',').split("::").last())
+                            .map(str::to_owned),
+                    );
                 }
             }
         }

@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// The hold's name; without it, all holds are listed
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Why it is placed, extended or lifted; it goes on record, so it should not name a person
+    /// Why it is placed, extended or lifted; it is recorded in the log, so it should not name a person
     #[arg(long, value_name = "TEXT", requires = "name")]
     reason: Option<String>,
     /// Hold these records
@@ -55,7 +55,8 @@ impl Args {
             output.answer(&lines.join("\n"), &json!({ "holds": holds }))?;
             return Ok(Outcome::Fine);
         };
-        let reason = self.reason.as_ref().context("give the reason, with --reason: it goes on record")?;
+        let reason =
+            self.reason.as_ref().context("give the reason, with --reason: it is recorded in the log")?;
         anyhow::ensure!(
             self.release || !self.record.is_empty() || !self.facets.is_empty(),
             "give the records to hold, with --record or --by"

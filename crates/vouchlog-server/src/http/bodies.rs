@@ -14,7 +14,7 @@ use crate::limits::{MAX_ADD_BYTES, MAX_JSON_STATEMENTS};
 #[serde(deny_unknown_fields)]
 pub(super) struct NewStatement {
     /// Name of the kind. The sender is unknown, so the house stream takes no other kind.
-    #[schema(value_type = HouseKind, inline)]
+    #[schema(pattern = "^opaque$", example = "opaque")]
     pub(super) kind: String,
     /// 64 lowercase hex digits: SHA-256 of a statement that holds a random salt, or another salted commitment. Never a bare
     /// hash of content: what can be guessed could be found in a public log.
@@ -27,17 +27,6 @@ pub(super) struct NewStatement {
     #[serde(default)]
     #[schema(minimum = 0, maximum = 0)]
     pub(super) evidence: u32,
-}
-
-/// The kinds that the house stream takes.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-#[expect(
-    dead_code,
-    reason = "describes a member; `parse` in `submit` reads it, and its errors give the reason"
-)]
-enum HouseKind {
-    Opaque,
 }
 
 /// One statement or an array of them.

@@ -175,8 +175,8 @@ impl Letter {
         } else {
             let many = output::count(self.erased.len() as u64, "record", "records");
             text.push(format!(
-                "{many} {} erased: what was asked and answered, and everything that names you. The keys without which \
-                 nobody can read it were destroyed, so it cannot be brought back.",
+                "{many} {} erased: what was asked and answered, and everything that names you. The keys that are \
+                 needed to read it were destroyed, so it cannot be brought back.",
                 were(self.erased.len())
             ));
         }
@@ -203,7 +203,7 @@ impl Letter {
         if !self.erased.is_empty() {
             text.push(
                 "Of each erased record these remain: its number, its kind, its time, and a digest in a public log that proves that \
-                 there was a record. Without the destroyed keys they lead to nobody."
+                 there was a record. Without the destroyed keys they do not lead to a person."
                     .to_owned(),
             );
         }
