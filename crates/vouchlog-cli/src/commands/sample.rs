@@ -23,8 +23,8 @@ use crate::output::{self, Outcome, Output};
 pub(super) const FORMAT: &str = "vouchlog/v1 sample";
 /// The largest sample there is, at four kilobytes each.
 pub(super) const MAX_SAMPLE_BYTES: usize = 256 << 20;
-/// Entries fetched at once.
-const IN_FLIGHT: usize = 8;
+/// Entries fetched at once. A hostile server can make each as large as a bundle may be.
+const IN_FLIGHT: usize = 4;
 
 /// Draw random entries, selected by the log's newest root, and prove each
 #[derive(clap::Args)]
