@@ -14,6 +14,8 @@
 //! quota in `control/quota.rs`, that of a log's end in `control/retirement.rs`, that of a witness in `control/witness.rs`, and that of
 //! a log that continues another in `succession.rs`.
 
+use std::str::FromStr;
+
 use thiserror::Error;
 use vouchlog_note::{KeyError, NoteError, Origin, SignatureType, SigningKey, UnverifiedNote, VerifyingKey};
 
@@ -59,7 +61,6 @@ pub enum TextError {
 }
 
 /// The lines of a control note, read one expected word after the other.
-#[derive(Clone)]
 pub(crate) struct Lines<'a> {
     title: &'static str,
     rest: std::str::Split<'a, char>,
@@ -87,12 +88,28 @@ impl<'a> Lines<'a> {
     }
 
     pub(crate) fn vkey(&mut self, word: &str, expected: SignatureType) -> Result<VerifyingKey, TextError> {
-        let key: VerifyingKey = self.value(word)?.parse()?;
+        let vkey = self.value(word)?;
+        self.key(vkey, expected)
+    }
+
+    /// The key that a value names.
+    fn key(&self, vkey: &str, expected: SignatureType) -> Result<VerifyingKey, TextError> {
+        let key: VerifyingKey = vkey.parse()?;
         if key.signature_type() == expected {
             Ok(key)
         } else {
             Err(self.malformed("the key is of the wrong type"))
         }
+    }
+
+    /// The cause and the words of a reason. `problem` is that of a reason which has no known cause, or no words.
+    fn reason<C: FromStr>(&self, reason: &str, problem: &'static str) -> Result<(C, String), TextError> {
+        let read = reason.split_once(' ').and_then(|(cause, words)| Some((cause.parse().ok()?, words)));
+        let (cause, words) = read.ok_or(self.malformed(problem))?;
+        if words.is_empty() || words.len() > MAX_REASON_BYTES {
+            return Err(self.malformed("the reason is empty or too long"));
+        }
+        Ok((cause, words.to_owned()))
     }
 
     /// Whether no line is left.
@@ -114,18 +131,28 @@ pub(crate) fn decimal(text: &str) -> Option<u64> {
     text.parse().ok().filter(|value: &u64| value.to_string() == text)
 }
 
-/// Signs a text as a note. Fails only when the key is not of the type that signs notes (0x01).
+/// Signs a text as a note, with a key of the type that signs notes (0x01).
 pub(crate) fn sign(text: &str, key: &SigningKey) -> Result<String, TextError> {
-    let line = key.sign_note(text)?;
-    Ok(UnverifiedNote::from_parts(text, vec![line])?.as_str().to_owned())
+    sign_all(text, &[key])
+}
+
+/// Signs a text as a note, with each of these keys (type 0x01).
+fn sign_all(text: &str, keys: &[&SigningKey]) -> Result<String, TextError> {
+    let lines = keys.iter().map(|key| key.sign_note(text)).collect::<Result<_, _>>()?;
+    Ok(UnverifiedNote::from_parts(text, lines)?.as_str().to_owned())
+}
+
+/// Reads a note of at most [`MAX_NOTE_BYTES`] and verifies nothing.
+fn parse(note: &str) -> Result<UnverifiedNote, TextError> {
+    if note.len() > MAX_NOTE_BYTES {
+        return Err(TextError::Length(note.len()));
+    }
+    Ok(UnverifiedNote::parse(note.as_bytes())?)
 }
 
 /// Verifies a note against `key` and returns its text.
 fn open(note: &str, key: &VerifyingKey) -> Result<String, TextError> {
-    if note.len() > MAX_NOTE_BYTES {
-        return Err(TextError::Length(note.len()));
-    }
-    Ok(UnverifiedNote::parse(note.as_bytes())?.verify([key])?.text().to_owned())
+    Ok(parse(note)?.verify([key])?.text().to_owned())
 }
 
 /// Verifies a note that each of these keys must have signed.
@@ -227,10 +254,7 @@ impl StreamOpening {
     /// Reads a note and verifies that the gateway it names signed it. Whether that gateway is enrolled is the caller's to
     /// look up.
     pub fn open(note: &str, log: &Origin) -> Result<Self, TextError> {
-        if note.len() > MAX_NOTE_BYTES {
-            return Err(TextError::Length(note.len()));
-        }
-        let unverified = UnverifiedNote::parse(note.as_bytes())?;
+        let unverified = parse(note)?;
         let opening = Self::read(unverified.unverified_text(), log)?;
         unverified.verify([&opening.gateway])?;
         Ok(opening)

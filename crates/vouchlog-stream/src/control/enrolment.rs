@@ -19,8 +19,7 @@ use std::str::FromStr;
 
 use vouchlog_note::{Origin, SignatureLine, SignatureType, SigningKey, UnverifiedNote, VerifyingKey};
 
-use super::{Lines, TextError, sign, tidy_reason, verify_all};
-use crate::limits::{MAX_NOTE_BYTES, MAX_REASON_BYTES};
+use super::{Lines, TextError, parse, sign, sign_all, tidy_reason, verify_all};
 
 const TITLE: &str = "vouchlog/v1 enrol";
 const ROTATION: &str = "rotation";
@@ -54,7 +53,7 @@ pub enum ReplacementReason {
     Operator {
         /// What happened to the old key.
         cause: ReplacementCause,
-        /// The same in the operator's words, in one line of at most [`MAX_REASON_BYTES`].
+        /// The same in the operator's words, in one line of at most [`MAX_REASON_BYTES`](crate::limits::MAX_REASON_BYTES).
         words: String,
     },
 }
@@ -138,9 +137,7 @@ impl Enrolment {
         if !self.is_rotation() || !self.replaces.as_ref().is_some_and(is_of_these) {
             return Err(malformed("it is not a rotation of these keys"));
         }
-        let text = self.text()?;
-        let lines = vec![old.sign_note(&text)?, new.sign_note(&text)?];
-        Ok(UnverifiedNote::from_parts(&text, lines)?.as_str().to_owned())
+        sign_all(&self.text()?, &[old, new])
     }
 
     /// Adds the operator's signature to a rotation note that both keys signed.
@@ -215,7 +212,11 @@ impl Enrolment {
         check_pair(&key, &gateway)?;
         let reason = match lines.value("reason")? {
             ROTATION => ReplacementReason::Rotation,
-            other => read_reason(other)?,
+            other => {
+                let problem = "`reason` is neither `rotation` nor a cause and words";
+                let (cause, words) = lines.reason(other, problem)?;
+                ReplacementReason::Operator { cause, words }
+            }
         };
         lines.end()?;
         Ok(Self { log: log.clone(), gateway, replaces: Some(Replaces { key, reason }) })
@@ -223,10 +224,7 @@ impl Enrolment {
 }
 
 fn read_note(note: &str, log: &Origin) -> Result<(UnverifiedNote, Enrolment), TextError> {
-    if note.len() > MAX_NOTE_BYTES {
-        return Err(TextError::Length(note.len()));
-    }
-    let unverified = UnverifiedNote::parse(note.as_bytes())?;
+    let unverified = parse(note)?;
     let enrolment = Enrolment::read(unverified.unverified_text(), log)?;
     Ok((unverified, enrolment))
 }
@@ -241,15 +239,6 @@ fn check_pair(old: &VerifyingKey, new: &VerifyingKey) -> Result<(), TextError> {
         return Err(malformed("the key that is replaced has another name"));
     }
     if old == new { Err(malformed("a key cannot replace itself")) } else { Ok(()) }
-}
-
-fn read_reason(reason: &str) -> Result<ReplacementReason, TextError> {
-    let read = reason.split_once(' ').and_then(|(cause, words)| Some((cause.parse().ok()?, words)));
-    let (cause, words) = read.ok_or(malformed("`reason` is neither `rotation` nor a cause and words"))?;
-    if words.is_empty() || words.len() > MAX_REASON_BYTES {
-        return Err(malformed("the reason is empty or too long"));
-    }
-    Ok(ReplacementReason::Operator { cause, words: words.to_owned() })
 }
 
 fn malformed(problem: &'static str) -> TextError {

@@ -19,8 +19,7 @@ use std::str::FromStr;
 
 use vouchlog_note::{Origin, SignatureType, SigningKey, UnverifiedNote, VerifyingKey};
 
-use super::{Lines, TextError, tidy_reason, verify_all};
-use crate::limits::{MAX_NOTE_BYTES, MAX_REASON_BYTES};
+use super::{Lines, TextError, parse, sign_all, tidy_reason, verify_all};
 
 const CHANGE: &str = "vouchlog/v1 operator";
 const RECOVERY: &str = "vouchlog/v1 recovery";
@@ -76,7 +75,7 @@ pub struct OperatorChange {
     pub replaces: VerifyingKey,
     /// Why.
     pub cause: OperatorCause,
-    /// The same in words, in one line of at most [`MAX_REASON_BYTES`].
+    /// The same in words, in one line of at most [`MAX_REASON_BYTES`](crate::limits::MAX_REASON_BYTES).
     pub words: String,
 }
 
@@ -126,16 +125,11 @@ impl OperatorChange {
         let operator = lines.vkey("operator", SignatureType::Ed25519)?;
         let replaces = lines.vkey("replaces", SignatureType::Ed25519)?;
         check_pair(&replaces, &operator)?;
-        let (cause, words) = lines
-            .value("reason")?
-            .split_once(' ')
-            .and_then(|(cause, words)| Some((cause.parse().ok()?, words)))
-            .ok_or(lines.malformed("`reason` is not `rotation`, `lost` or `compromised` and words"))?;
-        if words.is_empty() || words.len() > MAX_REASON_BYTES {
-            return Err(lines.malformed("the reason is empty or too long"));
-        }
+        let reason = lines.value("reason")?;
+        let problem = "`reason` is not `rotation`, `lost` or `compromised` and words";
+        let (cause, words) = lines.reason(reason, problem)?;
         lines.end()?;
-        Ok(Self { log: log.clone(), operator, replaces, cause, words: words.to_owned() })
+        Ok(Self { log: log.clone(), operator, replaces, cause, words })
     }
 }
 
@@ -165,11 +159,9 @@ impl RecoveryKey {
         let mut lines = Lines::new(RECOVERY, text)?;
         lines.log(log)?;
         let recovery = lines.vkey("recovery", SignatureType::Ed25519)?;
-        let is_first = lines.clone().value("replaces")? == "none";
-        let replaces = if is_first {
-            lines.value("replaces").map(|_| None)?
-        } else {
-            Some(lines.vkey("replaces", SignatureType::Ed25519)?)
+        let replaces = match lines.value("replaces")? {
+            "none" => None,
+            vkey => Some(lines.key(vkey, SignatureType::Ed25519)?),
         };
         if replaces.as_ref() == Some(&recovery) {
             return Err(lines.malformed("a key cannot replace itself"));
@@ -213,10 +205,7 @@ impl OperatorNote {
     }
 
     fn parse(note: &str, log: &Origin) -> Result<(UnverifiedNote, Self), TextError> {
-        if note.len() > MAX_NOTE_BYTES {
-            return Err(TextError::Length(note.len()));
-        }
-        let unverified = UnverifiedNote::parse(note.as_bytes())?;
+        let unverified = parse(note)?;
         let text = unverified.unverified_text();
         let read = if text.split('\n').next() == Some(RECOVERY) {
             Self::Recovery(RecoveryKey::read(text, log)?)
@@ -236,11 +225,6 @@ impl OperatorNote {
             Self::Recovery(named) => std::iter::once(&named.recovery).chain(&named.replaces).collect(),
         }
     }
-}
-
-fn sign_all(text: &str, keys: &[&SigningKey]) -> Result<String, TextError> {
-    let lines = keys.iter().map(|key| key.sign_note(text)).collect::<Result<_, _>>()?;
-    Ok(UnverifiedNote::from_parts(text, lines)?.as_str().to_owned())
 }
 
 /// SPEC: an operator's key keeps its name, and no two have one id: a signature line then names one key.

@@ -15,10 +15,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use vouchlog_note::{Origin, SignatureType, SigningKey, UnverifiedNote, VerifyingKey};
+use vouchlog_note::{Origin, SignatureType, SigningKey, VerifyingKey};
 
-use super::{Lines, TextError, tidy_reason, verify_all};
-use crate::limits::{MAX_NOTE_BYTES, MAX_REASON_BYTES};
+use super::{Lines, TextError, parse, sign_all, tidy_reason, verify_all};
 
 const TITLE: &str = "vouchlog/v1 retire";
 
@@ -31,7 +30,7 @@ pub struct Retirement {
     pub successor: VerifyingKey,
     /// Why the log ends.
     pub cause: RetirementCause,
-    /// The same in the operator's words, in one line of at most [`MAX_REASON_BYTES`].
+    /// The same in the operator's words, in one line of at most [`MAX_REASON_BYTES`](crate::limits::MAX_REASON_BYTES).
     pub words: String,
 }
 
@@ -94,8 +93,7 @@ impl Retirement {
             self.cause,
             tidy_reason(&self.words)
         );
-        let lines = vec![log.sign_note(&text)?, successor.sign_note(&text)?];
-        Ok(UnverifiedNote::from_parts(&text, lines)?.as_str().to_owned())
+        sign_all(&text, &[log, successor])
     }
 
     /// Reads the note and verifies that both keys it names signed it. Whether they are the keys of the log and of the successor
@@ -104,10 +102,7 @@ impl Retirement {
     /// # Errors
     /// [`TextError`] if it is not such a note, or a signature is missing.
     pub fn open(note: &str) -> Result<Self, TextError> {
-        if note.len() > MAX_NOTE_BYTES {
-            return Err(TextError::Length(note.len()));
-        }
-        let unverified = UnverifiedNote::parse(note.as_bytes())?;
+        let unverified = parse(note)?;
         let retirement = Self::read(unverified.unverified_text())?;
         verify_all(unverified, [&retirement.log, &retirement.successor].into_iter())?;
         Ok(retirement)
@@ -145,14 +140,10 @@ impl Retirement {
         }
         let successor = lines.vkey("successor", SignatureType::Ed25519)?;
         check_pair(&log, &successor)?;
-        let reason = lines.value("reason")?.split_once(' ');
-        let reason = reason.and_then(|(cause, words)| Some((cause.parse().ok()?, words)));
-        let (cause, words) = reason.ok_or(malformed("`reason` is not a cause and words"))?;
-        if words.is_empty() || words.len() > MAX_REASON_BYTES {
-            return Err(malformed("the reason is empty or too long"));
-        }
+        let reason = lines.value("reason")?;
+        let (cause, words) = lines.reason(reason, "`reason` is not a cause and words")?;
         lines.end()?;
-        Ok(Self { log, successor, cause, words: words.to_owned() })
+        Ok(Self { log, successor, cause, words })
     }
 }
 
@@ -189,9 +180,10 @@ fn malformed(problem: &'static str) -> TextError {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use vouchlog_note::KeyName;
+    use vouchlog_note::{KeyName, UnverifiedNote};
 
     use super::*;
+    use crate::limits::{MAX_NOTE_BYTES, MAX_REASON_BYTES};
 
     fn key(name: &str, seed: u8) -> SigningKey {
         SigningKey::generate(KeyName::new(name).unwrap(), SignatureType::Ed25519, [seed; 32]).unwrap()
@@ -212,8 +204,7 @@ mod tests {
 
     /// A note of the text, signed by whom one likes.
     fn signed(text: &str, by: &[&SigningKey]) -> String {
-        let lines = by.iter().map(|key| key.sign_note(text).unwrap()).collect();
-        UnverifiedNote::from_parts(text, lines).unwrap().as_str().to_owned()
+        sign_all(text, by).unwrap()
     }
 
     fn text_of(note: &str) -> String {

@@ -12,8 +12,7 @@
 
 use vouchlog_note::{SignatureType, SigningKey, UnverifiedNote, VerifyingKey};
 
-use super::{Lines, TextError, verify_all};
-use crate::limits::MAX_NOTE_BYTES;
+use super::{Lines, TextError, parse, verify_all};
 
 const TITLE: &str = "vouchlog/v1 witness";
 
@@ -44,10 +43,7 @@ impl WitnessRotation {
 
     /// Reads a note and verifies that both keys cosigned it.
     pub fn open(note: &str) -> Result<Self, TextError> {
-        if note.len() > MAX_NOTE_BYTES {
-            return Err(TextError::Length(note.len()));
-        }
-        let unverified = UnverifiedNote::parse(note.as_bytes())?;
+        let unverified = parse(note)?;
         let mut lines = Lines::new(TITLE, unverified.unverified_text())?;
         let witness = lines.vkey("witness", SignatureType::CosignatureEd25519)?;
         let replaces = lines.vkey("replaces", SignatureType::CosignatureEd25519)?;

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use vouchlog_note::{KeyName, SignatureType};
 
 use super::*;
+use crate::limits::MAX_REASON_BYTES;
 
 fn key(name: &str, seed: u8) -> SigningKey {
     SigningKey::generate(KeyName::new(name).unwrap(), SignatureType::Ed25519, [seed; 32]).unwrap()
@@ -44,8 +45,7 @@ fn open(note: &str) -> Result<Enrolment, TextError> {
 
 /// A note of the text, signed by whom one likes.
 fn signed(text: &str, by: &[&SigningKey]) -> String {
-    let lines = by.iter().map(|key| key.sign_note(text).unwrap()).collect();
-    UnverifiedNote::from_parts(text, lines).unwrap().as_str().to_owned()
+    sign_all(text, by).unwrap()
 }
 
 #[test]
