@@ -22,7 +22,7 @@ use crate::state::Shared;
 #[derive(Debug)]
 pub(crate) struct Enroller {
     queue: queue::Queue<Enrolment, Result<String>>,
-    /// The operator's key that signs. Once another is in force, nobody is enrolled on the way any more.
+    /// The operator's key that signs. Once another key is in force, this one enrols no more gateways.
     operator: VerifyingKey,
 }
 
@@ -36,8 +36,8 @@ impl Enroller {
         Ok(Self { queue, operator: key })
     }
 
-    /// The enrolment of the gateway that wants to open a stream; none if it is enrolled, or if the operator has another key by now. A key that the log would not enrol is refused
-    /// before anything is signed.
+    /// The enrolment of the gateway that wants to open a stream; none if it is enrolled, or if the operator has another key by now. A key
+    /// that the log would not enrol, and any key once the log has ended, is refused before anything is signed.
     pub(crate) async fn enrolment<S>(
         &self,
         shared: &Shared<S>,
@@ -70,7 +70,7 @@ impl Enroller {
 
 fn sign(operator: &SigningKey, waiting: &Receiver<Message<Enrolment, Result<String>>>) {
     while let Ok(Message::Request(Waiting { request, caller, .. })) = waiting.recv() {
-        // A caller that was told that it takes too long must not hold up the next.
+        // A caller that timed out must not hold up the next.
         if caller.is_gone() {
             continue;
         }

@@ -18,7 +18,6 @@ impl Draft<'_> {
         if let Some(gateway) = self.gateway(&enrolment.gateway) {
             return self.enrolled_before(gateway, enrolment);
         }
-        self.check_not_retired()?;
         let key = enrolment.gateway.clone();
         let old = self.check_new_gateway(enrolment)?;
         let index = self.push(&Entry::GatewayEnrolled { logged_at: self.now, note });
@@ -33,6 +32,7 @@ impl Draft<'_> {
 
     /// Whether a key that is not enrolled may be; and the key whose place it takes, if it does.
     pub(crate) fn check_new_gateway(&self, enrolment: &Enrolment) -> Result<Option<GatewayState>> {
+        self.check_not_retired()?;
         let name = enrolment.gateway.name();
         KeyName::for_new_key(name.as_str())
             .map_err(|error| Error::invalid(format!("the key cannot be enrolled: {error}")))?;
