@@ -338,12 +338,11 @@ impl<S: Store> Appender for Engine<S> {
         let gateway = directory.gateways.get(state.gateway());
         let gateway =
             gateway.ok_or_else(|| Error::internal("the stream's gateway is not in the directory"))?;
-        let operator_changes = directory.operators()?.changes();
-        Ok(StreamInfo { operator_changes, ..stream_info(&state, gateway) })
+        Ok(stream_info(&state, gateway, directory.operators()?.changes()))
     }
 }
 
-fn stream_info(state: &StreamState, gateway: &GatewayState) -> StreamInfo {
+fn stream_info(state: &StreamState, gateway: &GatewayState, operator_changes: Vec<LeafIndex>) -> StreamInfo {
     let run = |run: &Run| RunInfo {
         start: run.start,
         count: run.count,
@@ -355,7 +354,7 @@ fn stream_info(state: &StreamState, gateway: &GatewayState) -> StreamInfo {
         gateway: state.gateway().name().to_string(),
         enrolled: gateway.enrolled,
         revoked: gateway.revoked.as_ref().map(|revoked| revoked.index),
-        operator_changes: Vec::new(),
+        operator_changes,
         key: state.key().to_string(),
         previous: state.previous(),
         size: state.size(),

@@ -50,7 +50,7 @@ pub(crate) fn append<S: Store>(shared: &Shared<S>, request: api::Append) -> Resu
     // has a head that is longer than what the log knows.
     let is_new = head.head().size.get() > stream.size();
     let payer: Option<Arc<str>> = is_new.then(|| stream.gateway().to_string().into());
-    if !payer.as_ref().is_none_or(|gateway| charge::to(|| format!("gateway {gateway}"))) {
+    if payer.as_ref().is_some_and(|gateway| !charge::to(|| format!("gateway {gateway}"))) {
         return Err(gateway_pushback());
     }
     let append = Append {
@@ -126,17 +126,16 @@ pub(crate) fn change_key<S: Store>(shared: &Shared<S>, note: String) -> Result<P
     }
 }
 
-/// The operator's key in force, unless the note is signed by one that was replaced: that is said in words.
+/// The operator's key in force. A note that only replaced keys signed is refused with the entry that replaced the key.
 fn operator<S>(shared: &Shared<S>, note: &str) -> Result<Box<VerifyingKey>> {
     let directory = shared.directory.read();
     let operators = directory.operators()?;
     let parsed = UnverifiedNote::parse(note.as_bytes());
     let is_by =
         |key: &VerifyingKey| parsed.iter().flat_map(UnverifiedNote::lines).any(|line| line.is_by(key));
-    let in_force = operators.key();
-    let retired = operators.terms().map(|term| &term.key).find(|key| *key != in_force && is_by(key));
-    match retired.filter(|_| !is_by(in_force)).and_then(|key| Some((key, operators.retired_by(key)?))) {
-        None => Ok(Box::new(in_force.clone())),
+    let newest = operators.terms().map(|term| &term.key).rfind(|key| is_by(key));
+    match newest.and_then(|key| Some((key, operators.retired_by(key)?))) {
+        None => Ok(Box::new(operators.key().clone())),
         Some((key, by)) => Err(retired_operator(key, by)),
     }
 }
