@@ -201,7 +201,7 @@ impl From<StreamInfo> for v1::GetStreamResponse {
             gateway: info.gateway,
             enrolled: info.enrolled.get(),
             revoked: info.revoked.map(LeafIndex::get),
-            operator_changes: info.operator_changes.iter().copied().map(LeafIndex::get).collect(),
+            operator_changes: info.operator_changes.into_iter().map(LeafIndex::get).collect(),
             key: info.key,
             previous: info
                 .previous
