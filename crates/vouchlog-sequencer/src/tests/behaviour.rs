@@ -14,9 +14,9 @@ use vouchlog_stream::{
     Entry, Evidence, LoggedAt, Previous, Revocation, SequenceNumber, Statement, StreamStatus,
 };
 
-use super::opaque;
+use super::{check, opaque};
 use crate::testing::{ORIGIN, TestClock, TestGateway, config, key, open, statements, verify};
-use crate::{Engine, Options, fsck};
+use crate::{Engine, Options};
 
 const T: u64 = 1_767_225_600;
 
@@ -29,15 +29,6 @@ async fn log() -> (Engine<Arc<MemoryStore>>, Arc<MemoryStore>, TestClock) {
 async fn entry(log: &Engine<Arc<MemoryStore>>, index: u64) -> Entry {
     let bytes = proof::entry(log, LeafIndex::new(index), log.sequenced().size()).await.unwrap();
     Entry::decode(&bytes).unwrap()
-}
-
-/// The whole log, read back and checked with nothing but its key.
-async fn check(log: &Engine<Arc<MemoryStore>>, store: &MemoryStore) -> fsck::Report {
-    log.stop().await;
-    let origin = Origin::new(ORIGIN).unwrap();
-    let report = fsck::fsck(store, &origin, log.vkey(), |_, _| {}).unwrap();
-    assert_eq!(report.findings, []);
-    report
 }
 
 #[tokio::test]

@@ -13,12 +13,13 @@ use vouchlog_stream::{
     ReplacementReason, Replaces, Revocation, StreamOpening,
 };
 
+use super::check;
 use crate::draft::Draft;
 use crate::recover::recover;
 use crate::sequence::integrate;
 use crate::state::{Directory, stored_gateway};
 use crate::testing::{ORIGIN, TestClock, TestGateway, config, key, open, statements};
-use crate::{Config, Engine, Options, fsck};
+use crate::{Config, Engine, Options};
 
 const T: u64 = 1_767_225_600;
 
@@ -27,14 +28,6 @@ type Log = Engine<Arc<MemoryStore>>;
 fn log() -> (Log, Arc<MemoryStore>, TestClock) {
     let (store, clock) = (Arc::new(MemoryStore::new()), TestClock::default());
     (open(store.clone(), None, &clock).unwrap(), store, clock)
-}
-
-/// What the store holds leads to its states, also those of replaced keys.
-async fn check(log: &Log, store: &MemoryStore) -> fsck::Report {
-    log.stop().await;
-    let report = fsck::fsck(store, &Origin::new(ORIGIN).unwrap(), log.vkey(), |_, _| {}).unwrap();
-    assert_eq!(report.findings, []);
-    report
 }
 
 fn operator() -> SigningKey {

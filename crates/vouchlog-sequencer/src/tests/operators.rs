@@ -12,9 +12,10 @@ use vouchlog_stream::{
     Revocation, WitnessRotation,
 };
 
+use super::check;
 use crate::rebuild::Rebuilder;
 use crate::testing::{ORIGIN, TestClock, TestGateway, config, key, statements};
-use crate::{Config, Engine, EngineError, Options, Witnesses, fsck};
+use crate::{Config, Engine, EngineError, Options, Witnesses};
 
 const T: u64 = 1_767_225_600;
 
@@ -81,6 +82,17 @@ fn open(store: &Arc<MemoryStore>, clock: &TestClock) -> Log {
     open_with(store, clock, |_| {}).unwrap()
 }
 
+/// The log of a store, written again from its entries alone, with none of its states.
+fn rebuilt(store: &MemoryStore) -> Arc<MemoryStore> {
+    let loaded = store.reopen().load().unwrap().unwrap();
+    let (rebuilt, origin) = (Arc::new(MemoryStore::new()), origin());
+    let log_key = key(ORIGIN, SignatureType::Ed25519, 1);
+    let mut rebuilder = Rebuilder::new(&*rebuilt, &origin, log_key.verifying_key());
+    loaded.tail.iter().for_each(|piece| rebuilder.push(piece).unwrap());
+    rebuilder.finish(loaded.head, &[]).unwrap();
+    rebuilt
+}
+
 /// What the key of this number signs is refused.
 async fn check_retired(log: &Log, by: u8, since: LeafIndex) {
     let size = log.sequenced().size();
@@ -96,12 +108,6 @@ async fn check_retired(log: &Log, by: u8, since: LeafIndex) {
     let error = log.change_key(rotation(by, 60)).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::FailedPrecondition, "{error}");
     assert_eq!(log.sequenced().size(), size, "what is refused is no entry");
-}
-
-async fn check(log: &Log, store: &MemoryStore) {
-    log.stop().await;
-    let report = fsck::fsck(store, &origin(), log.vkey(), |_, _| {}).unwrap();
-    assert_eq!(report.findings, []);
 }
 
 #[tokio::test]
@@ -161,14 +167,7 @@ async fn a_restart_a_crash_and_a_rebuild_keep_the_key_in_force() {
     log.enrol(enrolment(11, 3)).await.unwrap();
     check(&log, &store).await;
     drop(log);
-    let loaded = store.reopen().load().unwrap().unwrap();
-    let rebuilt = Arc::new(MemoryStore::new());
-    let log_key = key(ORIGIN, SignatureType::Ed25519, 1);
-    let origin = origin();
-    let mut rebuilder = Rebuilder::new(&*rebuilt, &origin, log_key.verifying_key());
-    loaded.tail.iter().for_each(|piece| rebuilder.push(piece).unwrap());
-    // Without any state that was kept: the entries tell.
-    rebuilder.finish(loaded.head, &[]).unwrap();
+    let rebuilt = rebuilt(&store);
     let log = open(&rebuilt, &clock);
     assert_eq!(log.operators(), before);
     check_retired(&log, 2, index).await;
@@ -310,12 +309,7 @@ async fn a_witness_of_the_policy_rotates_its_key_once() {
     again(&log).await;
     check(&log, &store).await;
     drop(log);
-    let loaded = store.reopen().load().unwrap().unwrap();
-    let (rebuilt, origin) = (Arc::new(MemoryStore::new()), origin());
-    let log_key = key(ORIGIN, SignatureType::Ed25519, 1);
-    let mut rebuilder = Rebuilder::new(&*rebuilt, &origin, log_key.verifying_key());
-    loaded.tail.iter().for_each(|piece| rebuilder.push(piece).unwrap());
-    rebuilder.finish(loaded.head, &[]).unwrap();
+    let rebuilt = rebuilt(&store);
     let log = open(&rebuilt);
     again(&log).await;
     check(&log, &rebuilt).await;

@@ -10,9 +10,10 @@ use vouchlog_note::{KeyName, Origin, SignatureType};
 use vouchlog_storage::{MemoryStore, Store as _};
 use vouchlog_stream::{DailyLimits, Limit, LoggedAt, Quota, QuotaScope, Statement, StatementKind};
 
+use super::check;
 use crate::rebuild::Rebuilder;
 use crate::testing::{ORIGIN, TestClock, TestGateway, config, key, statements};
-use crate::{Engine, Options, fsck};
+use crate::{Engine, Options};
 
 const T: u64 = 1_767_225_600;
 const DAY: u64 = 24 * 60 * 60 * 1_000;
@@ -68,12 +69,6 @@ fn metrics(registry: &Registry) -> String {
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
     text
-}
-
-async fn check(log: &Log, store: &MemoryStore) {
-    log.stop().await;
-    let report = fsck::fsck(store, &Origin::new(ORIGIN).unwrap(), log.vkey(), |_, _| {}).unwrap();
-    assert_eq!(report.findings, []);
 }
 
 #[tokio::test]

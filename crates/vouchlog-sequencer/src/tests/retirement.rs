@@ -13,10 +13,10 @@ use vouchlog_stream::{
     RecoveryKey, Retirement, RetirementCause, RetirementProof, Revocation,
 };
 
-use super::opaque;
+use super::{check, opaque};
 use crate::rebuild::Rebuilder;
 use crate::testing::{ORIGIN, TestClock, TestGateway, config, key, open, statements, verify};
-use crate::{Config, Engine, EngineError, Options, fsck};
+use crate::{Config, Engine, EngineError, Options};
 
 const T: u64 = 1_767_225_600;
 const NEXT: &str = "log.example.com/next";
@@ -56,12 +56,6 @@ async fn end(log: &Log) -> RetirementProof {
     let proven = proof::checked_inclusion(log, last, head.tree.size, &head.tree.root).await;
     let (entry, inclusion) = proven.unwrap();
     RetirementProof::new(&entry, inclusion, log.checkpoint().await.unwrap().as_bytes()).unwrap()
-}
-
-async fn check(log: &Log, store: &MemoryStore) {
-    log.stop().await;
-    let report = fsck::fsck(store, log.origin(), log.vkey(), |_, _| {}).unwrap();
-    assert_eq!(report.findings, []);
 }
 
 /// Everything that writes is refused with the name of the successor, and changes nothing.
