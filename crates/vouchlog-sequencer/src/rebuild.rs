@@ -116,8 +116,12 @@ impl<'a, S: Store> Rebuilder<'a, S> {
         }
         states.extend(self.replay.gateways.values().map(stored_gateway));
         states.extend(self.replay.quotas.values().map(stored_quota));
-        states.extend(self.replay.operators.iter().map(stored_operators));
-        states.push(stored_witness_keys(&self.replay.witness_keys));
+        // Versions that know no such changes open a log that has none.
+        let operators = self.replay.operators.iter().filter(|operators| !operators.changes().is_empty());
+        states.extend(operators.map(stored_operators));
+        if !self.replay.witness_keys.rotations().is_empty() {
+            states.push(stored_witness_keys(&self.replay.witness_keys));
+        }
         states.extend(newest_usage(&directories).into_values().map(stored_usage));
         commit_states(self.store, expected, states)?;
         Ok(rebuilt)
