@@ -99,7 +99,7 @@ pub struct StreamInfo {
     pub enrolled: LeafIndex,
     /// The entry that revoked its gateway's key, if one did.
     pub revoked: Option<LeafIndex>,
-    /// Every entry that changed the operator's key or its recovery key: whoever verifies an enrolment needs those before it.
+    /// Every entry that changed the operator's key or its recovery key: to verify an enrolment takes those before it.
     pub operator_changes: Vec<LeafIndex>,
     /// The vkey that signs its heads.
     pub key: String,
@@ -137,12 +137,13 @@ pub trait Appender: Clone + Send + Sync + 'static {
     /// Bounds what gateways may log in a day with a [`Quota`](vouchlog_stream::Quota) note; answers the entry's index.
     fn set_quota(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send;
 
-    /// Ends the log with a [`Retirement`](vouchlog_stream::Retirement) note, for good; answers the index of its last entry. The same
-    /// note again answers the same.
+    /// Ends the log with a [`Retirement`](vouchlog_stream::Retirement) note, for good; returns the index of its last entry. The same
+    /// note again returns the same.
     fn retire(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send;
 
-    /// Changes the operator's key, or names the key that recovers it, with an [`OperatorNote`](vouchlog_stream::OperatorNote); or logs that a
-    /// witness rotated its key, with a [`WitnessRotation`](vouchlog_stream::WitnessRotation). Answers the entry's index. The same note again answers the same.
+    /// Changes the operator's key, or names the key that recovers it, with an [`OperatorNote`](vouchlog_stream::OperatorNote); or logs
+    /// that a witness rotated its key, with a [`WitnessRotation`](vouchlog_stream::WitnessRotation). Returns the entry's index. The same
+    /// note again returns the same.
     fn change_key(&self, note: String) -> impl Future<Output = Result<LeafIndex>> + Send;
 
     /// What the log knows of a stream.

@@ -28,7 +28,7 @@ pub enum OldKey {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PolicyRotationError {
-    /// The policy is none, before or after.
+    /// The text is not a valid policy, before the change or after it.
     #[error(transparent)]
     Policy(#[from] PolicyError),
     /// The policy does not name the old key.

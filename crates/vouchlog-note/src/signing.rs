@@ -95,8 +95,8 @@ impl SigningKey {
         Ok(self.line(self.sign_ed25519(text.as_bytes())?.to_vec()))
     }
 
-    /// Signs the text of a note that is no checkpoint with a key that cosigns (type 0x04), at `timestamp`, in POSIX seconds: what a witness says
-    /// about itself.
+    /// Signs a note of a witness about itself with a key that cosigns (type 0x04), at `timestamp`, in POSIX seconds. Its text must not be
+    /// that of a checkpoint.
     ///
     /// # Errors
     /// [`NoteError::WrongKeyType`] for a key of another type; [`NoteError::NotByCosigner`] for the text of a checkpoint, which

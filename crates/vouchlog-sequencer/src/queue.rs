@@ -247,7 +247,7 @@ fn pushback() -> Error {
     )
 }
 
-/// A gateway that has its share is told to come back.
+/// For a gateway that holds its share: it has to retry.
 pub(crate) fn gateway_pushback() -> Error {
     Error::new(
         ErrorKind::Overloaded { retry_after: limits::RETRY_AFTER },

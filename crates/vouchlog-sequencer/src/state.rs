@@ -310,7 +310,7 @@ pub(crate) fn stored_quota(quota: &QuotaState) -> (StateKey, Bytes) {
     (StateKey::new(key), quota.to_bytes().into())
 }
 
-/// The operator's keys as the store keeps them, once they are more than genesis tells.
+/// The operator's keys as the store keeps them, once one was changed: the first is in the genesis entry.
 pub(crate) fn stored_operators(operators: &Operators) -> (StateKey, Bytes) {
     (StateKey::new(vec![OPERATORS]), operators.to_bytes().into())
 }

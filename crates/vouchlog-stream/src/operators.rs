@@ -1,8 +1,8 @@
 //! Which key is the operator's, at each place of the log: the key that genesis names, and those that took its place since.
 //!
-//! What an operator signed is judged by the key that was in force at its entry: a key that was replaced signs nothing more, and what it signed
-//! before stays valid. No key is in force twice, neither as the operator's nor as the recovery key, so a note that is sent again changes
-//! nothing, and a note for one log says nothing in another.
+//! An operator's note is verified with the key that was in force at its entry: a replaced key signs nothing more, and what it signed before
+//! stays valid. No key is in force twice, neither as the operator's nor as the recovery key, so a note that is sent again changes
+//! nothing. A note names its log, so it is invalid in another.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -149,7 +149,7 @@ impl Operators {
         Ok(opened)
     }
 
-    /// The entry that did what this note says, if one did: the same note sent again is answered as before.
+    /// The entry that made this change, if the log has it: the same note sent again gets the same answer.
     pub fn applied(&self, note: &str, log: &Origin) -> Option<LeafIndex> {
         let since = match OperatorNote::read(note, log).ok()? {
             OperatorNote::Change(change) => {

@@ -39,7 +39,7 @@ pub enum SuccessionError {
     /// The final checkpoint is not signed by the log.
     #[error("the final checkpoint does not hold: {0}")]
     Checkpoint(#[from] CheckpointError),
-    /// The bytes of the entry are none.
+    /// The bytes are not an entry.
     #[error("the entry cannot be read: {0}")]
     Entry(#[from] EntryError),
     /// The note of the retirement, or of the continuation, does not hold.

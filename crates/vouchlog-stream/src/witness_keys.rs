@@ -1,4 +1,4 @@
-//! Which keys of witnesses a log's entries say were rotated.
+//! The rotations of witnesses' keys that a log's entries record.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -16,7 +16,7 @@ pub enum WitnessKeyError {
     Text(#[from] TextError),
     /// The old key was rotated before.
     #[error(
-        "the key {key} of the witness was rotated by entry {by} already: if that was not the witness, take it out of the policy"
+        "the key {key} of the witness was already rotated by entry {by}: if that was not the witness, remove it from the policy"
     )]
     RotatedBefore {
         /// The old key's id.
@@ -25,7 +25,7 @@ pub enum WitnessKeyError {
         by: LeafIndex,
     },
     /// The new key was a witness's before.
-    #[error("the key {0} was the witness's before: it makes a new one")]
+    #[error("the key {0} was a witness's before: make a new one")]
     UsedBefore(String),
     /// The log has had too many.
     #[error("the log holds {MAX_WITNESS_ROTATIONS} rotations of witnesses' keys, which is the limit")]
@@ -41,8 +41,8 @@ pub struct LoggedRotation {
     pub index: LeafIndex,
 }
 
-/// The rotations of witnesses' keys in a log, in its order. Each key is rotated once, and none comes back: of a thief and an owner who both
-/// rotate a key, the first is in the log, and the other is refused.
+/// The rotations of witnesses' keys in a log, in its order. Each key is rotated once, and none comes back. If a thief and the owner both
+/// rotate a key, the log takes the first rotation and refuses the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WitnessKeys {
     rotations: Vec<LoggedRotation>,

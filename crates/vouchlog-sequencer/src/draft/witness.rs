@@ -36,7 +36,7 @@ impl Draft<'_> {
             return Ok(None);
         }
         let (name, id) = (rotation.replaces.name(), rotation.replaces.id());
-        Err(Error::invalid(format!("the key {id} of `{name}` is no witness's of this log's policy")))
+        Err(Error::invalid(format!("the key {id} of `{name}` is not a witness key in this log's policy")))
     }
 
     fn witness_keys(&self) -> &WitnessKeys {

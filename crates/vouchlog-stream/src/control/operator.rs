@@ -12,7 +12,7 @@
 //! ```
 //!
 //! A note names the key in force, and no key is ever in force twice ([`crate::Operators`]): sent again, it changes nothing. The new key
-//! signs, too, so that nobody hands the log to a key that nobody has. An operator's key keeps its name.
+//! signs, too, so that the log is not handed to a key whose secret is missing. An operator's key keeps its name.
 
 use std::fmt;
 use std::str::FromStr;

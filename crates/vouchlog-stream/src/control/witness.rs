@@ -7,8 +7,8 @@
 //! cosigned by the old key and the new key
 //! ```
 //!
-//! It is for no log: the witness says it to everybody who has its old key in a policy. Both keys cosign the text as they would a checkpoint
-//! (type 0x04, with the time), and it can never be one, because the second line of a checkpoint is a number.
+//! It names no log: it is for every verifier whose policy lists the old key. Both keys cosign the text as they would a checkpoint (type
+//! 0x04, with the time). It can never be read as one, because the second line of a checkpoint is a number.
 
 use vouchlog_note::{SignatureType, SigningKey, UnverifiedNote, VerifyingKey};
 

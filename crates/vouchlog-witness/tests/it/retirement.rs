@@ -54,7 +54,7 @@ async fn nothing_beyond_the_end_is_cosigned_not_even_after_a_restart() {
     assert!(world.metrics().contains("outcome=\"retired\""), "{}", world.metrics());
 }
 
-/// The thief was faster: the witness cosigned beyond the end, or another tree. It is told, and goes no further.
+/// The thief was faster: the witness cosigned beyond the end, or another tree. Given the proof, it cosigns no more.
 #[tokio::test]
 async fn a_witness_that_cosigned_beyond_the_end_stops_where_it_is() {
     for forks in [false, true] {
