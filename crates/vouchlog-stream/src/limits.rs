@@ -24,5 +24,11 @@ pub const MAX_STREAM_SIZE: u64 = 1 << 48;
 /// presentation of a statement whose gateway was enrolled after it.
 pub const MAX_OPERATOR_CHANGES: usize = 64;
 
+/// How many of these are left to the recovery key, so that a thief of the operator's key cannot use all of them up.
+pub const OPERATOR_CHANGES_FOR_RECOVERY: usize = 8;
+
 /// How many rotations of witnesses' keys a log takes: each of sixteen witnesses once a year, for sixty years.
 pub const MAX_WITNESS_ROTATIONS: usize = 1_024;
+
+/// How many of these one witness has: whoever stole its key cannot use up those of the others.
+pub const MAX_ROTATIONS_OF_A_WITNESS: usize = 64;

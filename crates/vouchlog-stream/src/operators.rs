@@ -9,7 +9,7 @@ use thiserror::Error;
 use vouchlog_merkle::LeafIndex;
 use vouchlog_note::{Origin, VerifyingKey};
 
-use crate::limits::MAX_OPERATOR_CHANGES;
+use crate::limits::{MAX_OPERATOR_CHANGES, OPERATOR_CHANGES_FOR_RECOVERY};
 use crate::{OperatorCause, OperatorChange, OperatorNote, RecoveryKey, TextError};
 
 /// Why a note about the operator's key is refused.
@@ -36,8 +36,11 @@ pub enum OperatorError {
     #[error("the log has no recovery key that could replace a key that is lost or compromised")]
     NoRecoveryKey,
     /// The log has had too many.
-    #[error("the operator's keys of this log were changed {MAX_OPERATOR_CHANGES} times, which is the limit")]
-    TooMany,
+    #[error("the operator's keys of this log were changed {most} times, which is the limit")]
+    TooMany {
+        /// The limit of this kind of change: the last few are left to the recovery key.
+        most: usize,
+    },
 }
 
 /// A key of the operator, and the time it was in force.
@@ -186,8 +189,11 @@ impl Operators {
         if self.all_keys().any(|key| key.id() == new.id() || key.public_key() == new.public_key()) {
             return Err(OperatorError::UsedBefore(new.id().to_string()));
         }
-        if self.later.len() + self.recovery.len() >= MAX_OPERATOR_CHANGES {
-            return Err(OperatorError::TooMany);
+        let is_recovery =
+            matches!(note, OperatorNote::Change(change) if change.cause != OperatorCause::Rotation);
+        let most = MAX_OPERATOR_CHANGES - if is_recovery { 0 } else { OPERATOR_CHANGES_FOR_RECOVERY };
+        if self.later.len() + self.recovery.len() >= most {
+            return Err(OperatorError::TooMany { most });
         }
         Ok(())
     }

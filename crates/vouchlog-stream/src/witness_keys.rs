@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use vouchlog_merkle::LeafIndex;
 
-use crate::limits::MAX_WITNESS_ROTATIONS;
+use crate::limits::{MAX_ROTATIONS_OF_A_WITNESS, MAX_WITNESS_ROTATIONS};
 use crate::{TextError, WitnessRotation};
 
 /// Why the rotation of a witness's key is refused.
@@ -30,6 +30,9 @@ pub enum WitnessKeyError {
     /// The log has had too many.
     #[error("the log holds {MAX_WITNESS_ROTATIONS} rotations of witnesses' keys, which is the limit")]
     TooMany,
+    /// The witness has had too many.
+    #[error("the key of the witness {0} was rotated {MAX_ROTATIONS_OF_A_WITNESS} times, which is the limit")]
+    TooManyOfOne(String),
 }
 
 /// A rotation, and the entry that logs it.
@@ -71,6 +74,11 @@ impl WitnessKeys {
         }
         if self.rotations.len() >= MAX_WITNESS_ROTATIONS {
             return Err(WitnessKeyError::TooMany);
+        }
+        let of_one =
+            self.rotations.iter().filter(|logged| logged.rotation.replaces.name() == replaces.name());
+        if of_one.count() >= MAX_ROTATIONS_OF_A_WITNESS {
+            return Err(WitnessKeyError::TooManyOfOne(replaces.name().to_string()));
         }
         Ok(rotation)
     }
@@ -145,5 +153,23 @@ mod tests {
         assert_eq!(WitnessKeys::from_bytes(&bytes), Some(keys.clone()));
         assert_eq!(WitnessKeys::from_bytes(&[&bytes[..], &[0]].concat()), None);
         (0..bytes.len()).for_each(|length| assert_eq!(WitnessKeys::from_bytes(&bytes[..length]), None));
+    }
+
+    /// Whoever has the key of one witness cannot use up the rotations of the others.
+    #[test]
+    fn one_witness_has_its_share() {
+        let mut keys = WitnessKeys::default();
+        let most = u8::try_from(MAX_ROTATIONS_OF_A_WITNESS).unwrap();
+        for old in 0..most {
+            keys.take(LeafIndex::new(old.into()), &rotation(old, old + 1)).unwrap();
+        }
+        let more = keys.open(&rotation(most, most + 1));
+        assert!(matches!(more, Err(WitnessKeyError::TooManyOfOne(_))), "{more:?}");
+        let of_another = |seed: u8| {
+            let name = KeyName::new("witness.example.com/w2").unwrap();
+            SigningKey::generate(name, SignatureType::CosignatureEd25519, [seed; 32]).unwrap()
+        };
+        let other = WitnessRotation::sign(&of_another(200), &of_another(201), 7).unwrap();
+        assert!(keys.open(&other).is_ok());
     }
 }

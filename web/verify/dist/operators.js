@@ -3,7 +3,9 @@ import { utf8Length } from "./bytes.js";
 import { refuse, VerifyError } from "./errors.js";
 import { partyOf, sameKey } from "./key.js";
 const MAX_OPERATOR_CHANGES = 64;
+const CHANGES_FOR_RECOVERY = 8;
 const MAX_WITNESS_ROTATIONS = 1024;
+const MAX_ROTATIONS_OF_A_WITNESS = 64;
 export class KeyChangeError extends VerifyError {
     why;
     constructor(why, message) {
@@ -104,7 +106,9 @@ export class Operators {
         if (all.some((key) => key.id === next.id || partyOf(key) === partyOf(next))) {
             throw new KeyChangeError("used-before", "the new key has been the operator's or its recovery key before");
         }
-        if (all.length - 1 >= MAX_OPERATOR_CHANGES)
+        const isRecovery = note.kind === "change" && note.cause !== "rotation";
+        const most = MAX_OPERATOR_CHANGES - (isRecovery ? 0 : CHANGES_FOR_RECOVERY);
+        if (all.length - 1 >= most)
             throw new KeyChangeError("too-many", "the operator's keys were changed too often");
     }
     async take(index, note, origin, crypto) {
@@ -141,6 +145,9 @@ export class WitnessKeys {
         }
         if (this.rotations.length >= MAX_WITNESS_ROTATIONS)
             throw new KeyChangeError("too-many", "too many rotations");
+        const ofOne = this.rotations.filter((other) => other.replaces.name === rotation.replaces.name);
+        if (ofOne.length >= MAX_ROTATIONS_OF_A_WITNESS)
+            throw new KeyChangeError("too-many", "too many rotations of one witness");
         this.rotations.push(rotation);
         return rotation;
     }

@@ -8,7 +8,11 @@ import { refuse, VerifyError } from "./errors.js";
 import { partyOf, sameKey, type VerifyingKey } from "./key.js";
 
 const MAX_OPERATOR_CHANGES = 64;
+/** How many of these are left to the recovery key. */
+const CHANGES_FOR_RECOVERY = 8;
 const MAX_WITNESS_ROTATIONS = 1024;
+/** How many of these one witness has. */
+const MAX_ROTATIONS_OF_A_WITNESS = 64;
 
 /** Why a note about a key does not come next, although it is well-formed and signed. */
 export class KeyChangeError extends VerifyError {
@@ -146,7 +150,9 @@ export class Operators {
     if (all.some((key) => key.id === next.id || partyOf(key) === partyOf(next))) {
       throw new KeyChangeError("used-before", "the new key has been the operator's or its recovery key before");
     }
-    if (all.length - 1 >= MAX_OPERATOR_CHANGES) throw new KeyChangeError("too-many", "the operator's keys were changed too often");
+    const isRecovery = note.kind === "change" && note.cause !== "rotation";
+    const most = MAX_OPERATOR_CHANGES - (isRecovery ? 0 : CHANGES_FOR_RECOVERY);
+    if (all.length - 1 >= most) throw new KeyChangeError("too-many", "the operator's keys were changed too often");
   }
 
   /** Takes up the note of the entry at `index`. */
@@ -190,6 +196,8 @@ export class WitnessKeys {
       throw new KeyChangeError("used-before", "the key was a witness's before");
     }
     if (this.rotations.length >= MAX_WITNESS_ROTATIONS) throw new KeyChangeError("too-many", "too many rotations");
+    const ofOne = this.rotations.filter((other) => other.replaces.name === rotation.replaces.name);
+    if (ofOne.length >= MAX_ROTATIONS_OF_A_WITNESS) throw new KeyChangeError("too-many", "too many rotations of one witness");
     this.rotations.push(rotation);
     return rotation;
   }

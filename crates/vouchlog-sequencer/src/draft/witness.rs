@@ -48,9 +48,9 @@ fn refused(error: WitnessKeyError) -> Error {
     let message = error.to_string();
     match error {
         WitnessKeyError::Text(error) => note_error(error),
-        WitnessKeyError::RotatedBefore { .. } | WitnessKeyError::TooMany => {
-            Error::new(ErrorKind::FailedPrecondition, message)
-        }
+        WitnessKeyError::RotatedBefore { .. }
+        | WitnessKeyError::TooMany
+        | WitnessKeyError::TooManyOfOne(_) => Error::new(ErrorKind::FailedPrecondition, message),
         _ => Error::invalid(message),
     }
 }

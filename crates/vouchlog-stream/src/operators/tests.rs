@@ -182,14 +182,26 @@ fn a_recovery_key_is_none_of_the_operators() {
 fn changes_end_at_their_bound() {
     let mut operators = operators();
     let mut key = operator(1);
-    for number in 0..MAX_OPERATOR_CHANGES {
+    operators.take(at(1), &naming(&key, &recovery(1), None), &origin()).unwrap();
+    for number in 1..MAX_OPERATOR_CHANGES - OPERATOR_CHANGES_FOR_RECOVERY {
         let seed = vouchlog_merkle::sha256(&number.to_be_bytes());
         let name = KeyName::new("log.example.com/operator").unwrap();
         let next = SigningKey::generate(name, SignatureType::Ed25519, *seed.as_bytes()).unwrap();
         operators.take(at(number as u64 + 1), &rotation(&key, &next), &origin()).unwrap();
         key = next;
     }
-    assert_eq!(operators.open(&rotation(&key, &operator(2)), &origin()), Err(OperatorError::TooMany));
+    let most = MAX_OPERATOR_CHANGES - OPERATOR_CHANGES_FOR_RECOVERY;
+    let rotated = operators.open(&rotation(&key, &operator(2)), &origin());
+    assert_eq!(rotated, Err(OperatorError::TooMany { most }));
+    // A thief who rotated until the end did not lock the recovery key out.
+    for number in 2..2 + OPERATOR_CHANGES_FOR_RECOVERY {
+        let next = operator(u8::try_from(number).unwrap());
+        let note = recovered(OperatorCause::Compromised, &recovery(1), &key, &next);
+        operators.take(at(100 + number as u64), &note, &origin()).unwrap();
+        key = next;
+    }
+    let note = recovered(OperatorCause::Compromised, &recovery(1), &key, &operator(200));
+    assert_eq!(operators.open(&note, &origin()), Err(OperatorError::TooMany { most: MAX_OPERATOR_CHANGES }));
     assert_eq!(Operators::from_bytes(&operators.to_bytes()), Some(operators));
 }
 
