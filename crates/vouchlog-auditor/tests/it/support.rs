@@ -503,3 +503,15 @@ pub(crate) async fn state_of(entries: &[Vec<u8>]) -> AuditState {
     assert!(audited.report.is_clean(), "{}", audited.report);
     audited.state.unwrap()
 }
+
+/// The reports of two audits of these entries, both clean: the first one's, and that of one that goes on from the state that the first saved.
+pub(crate) async fn both_reports(entries: &[Vec<u8>]) -> [AuditReport; 2] {
+    let config = config();
+    let first = run(Objects::of(entries), &config, None).await;
+    let saved = first.state.unwrap().to_json();
+    let state = AuditState::from_json(saved.as_bytes(), &config.log).unwrap();
+    let again = run(Objects::of(entries), &config, Some(state)).await;
+    let reports = [first.report, again.report];
+    reports.iter().for_each(|report| assert!(report.is_clean(), "{report}"));
+    reports
+}

@@ -62,13 +62,7 @@ async fn changes_of_the_operators_key_are_reported_and_no_findings() {
         revoke(log, 90, 4);
         None
     });
-    let config = config();
-    let first = run(Objects::of(&entries), &config, None).await;
-    let saved = first.state.unwrap().to_json();
-    let state = AuditState::from_json(saved.as_bytes(), &config.log).unwrap();
-    let again = run(Objects::of(&entries), &config, Some(state)).await;
-    for report in [first.report, again.report] {
-        assert!(report.is_clean(), "{report}");
+    for report in both_reports(&entries).await {
         let shown: Vec<_> = report.operators.iter().map(|one| (one.since, one.cause)).collect();
         assert_eq!(shown, [(0, None), (changes[0], Some("rotation")), (changes[1], Some("compromised"))]);
         let (text, id) = (report.to_string(), next_operator(4).verifying_key().id());
@@ -178,12 +172,7 @@ async fn rotations_of_witnesses_keys_are_facts_and_false_ones_are_findings() {
         index = push_witness(log, witness_rotation(1, 50));
         None
     });
-    let config = config();
-    let first = run(Objects::of(&entries), &config, None).await;
-    let state = AuditState::from_json(first.state.unwrap().to_json().as_bytes(), &config.log).unwrap();
-    let again = run(Objects::of(&entries), &config, Some(state)).await;
-    for report in [first.report, again.report] {
-        assert!(report.is_clean(), "{report}");
+    for report in both_reports(&entries).await {
         let [rotation] = &report.witness_rotations[..] else { panic!("{report}") };
         assert_eq!(
             (rotation.index, &rotation.replaces),
