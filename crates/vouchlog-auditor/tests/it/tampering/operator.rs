@@ -1,7 +1,7 @@
 //! The operator's key: who changes it, and what a key that was replaced still signs.
 
 use vouchlog_note::{SigningKey, UnverifiedNote};
-use vouchlog_stream::{Enrolment, OperatorCause, OperatorChange, RecoveryKey, Revocation, WitnessRotation};
+use vouchlog_stream::{Enrolment, OperatorCause, OperatorChange, RecoveryKey, Revocation};
 
 use super::entries::{check_deed, check_proven};
 use super::*;
@@ -155,21 +155,11 @@ async fn what_an_unknown_key_of_the_operator_signed_accuses_nobody_by_itself() {
     }
 }
 
-fn witness_rotation(old: u8, new: u8) -> String {
-    let key = |seed: u8| key("witness-1.example.com", SignatureType::CosignatureEd25519, 200 + seed);
-    WitnessRotation::sign(&key(old), &key(new), 1_767_225_600).unwrap()
-}
-
-fn push_witness(log: &mut Builder, note: String) -> u64 {
-    let logged_at = log.time();
-    log.push(&Entry::WitnessRotated { logged_at, note })
-}
-
 #[tokio::test]
 async fn rotations_of_witnesses_keys_are_facts_and_false_ones_are_findings() {
     let mut index = 0;
     let (entries, _) = log_with(|log| {
-        index = push_witness(log, witness_rotation(1, 50));
+        index = log.rotate_witness(1, 50);
         None
     });
     for report in both_reports(&entries).await {
@@ -183,24 +173,23 @@ async fn rotations_of_witnesses_keys_are_facts_and_false_ones_are_findings() {
     let deeds: [&dyn Fn(&mut Builder) -> u64; 4] = [
         // Two rotations of one key: the owner's and a thief's.
         &|log| {
-            push_witness(log, witness_rotation(1, 50));
-            push_witness(log, witness_rotation(1, 51))
+            log.rotate_witness(1, 50);
+            log.rotate_witness(1, 51)
         },
         &|log| {
-            push_witness(log, witness_rotation(1, 50));
-            push_witness(log, witness_rotation(1, 50))
+            log.rotate_witness(1, 50);
+            log.rotate_witness(1, 50)
         },
         &|log| {
-            push_witness(log, witness_rotation(1, 50));
-            push_witness(log, witness_rotation(50, 1))
+            log.rotate_witness(1, 50);
+            log.rotate_witness(50, 1)
         },
         // The old key did not sign.
         &|log| {
             let note = UnverifiedNote::parse(witness_rotation(1, 50).as_bytes()).unwrap();
-            let new = key("witness-1.example.com", SignatureType::CosignatureEd25519, 250);
-            let lines = vec![new.cosign_note(note.unverified_text(), 7).unwrap()];
+            let lines = vec![next_witness(50).cosign_note(note.unverified_text(), 7).unwrap()];
             let forged = UnverifiedNote::from_parts(note.unverified_text(), lines).unwrap();
-            push_witness(log, forged.as_str().to_owned())
+            log.push(&Entry::WitnessRotated { logged_at: log.time(), note: forged.as_str().to_owned() })
         },
     ];
     for deed in deeds {
