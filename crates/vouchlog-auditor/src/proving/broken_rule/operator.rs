@@ -13,7 +13,7 @@ impl BrokenRule<'_> {
     /// The operator's keys, as far as entries before `index` tell; `None` without genesis.
     pub(super) fn operators(&self, index: u64) -> Option<Operators> {
         let mut operators = Operators::new(self.genesis()?.operator);
-        for (at, entry) in self.decoded().take_while(|(at, _)| *at < index) {
+        for (at, entry) in self.decoded(..index) {
             if let Entry::OperatorChanged { note, .. } = entry {
                 // One that does not follow from those before is a fault of its own, or what it follows was left out.
                 let _ = operators.take(LeafIndex::new(at), &note, &self.log.origin);
