@@ -179,8 +179,8 @@ impl Rules {
             let quota = quota(&stored).filter(|quota| quota.index.get() < size)?;
             rules.quotas.insert(quota.scope.clone(), quota);
         }
-        if let Some((index, note)) = stored.retired.filter(|(index, _)| *index < size) {
-            let retirement = open_retirement(&note, &rules.terms.log_keys).ok()?;
+        if let Some((index, note)) = stored.retired {
+            let retirement = open_retirement(&note, &rules.terms.log_keys).ok().filter(|_| index < size)?;
             rules.retired = Some(Retired { index, note, retirement });
         }
         if let Some(note) = stored.continues {
