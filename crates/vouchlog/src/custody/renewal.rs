@@ -154,12 +154,14 @@ impl Renewer {
     /// # Errors
     /// The log cannot be read, has another statement at the place of a record, or does not extend what a receipt shows.
     pub async fn renew(&self, rows: &[Row]) -> Result<BTreeMap<RecordId, String>, CustodyError> {
+        if let Some(first) = rows.iter().find(|row| row.place.is_some()) {
+            self.check_extends(first).await?;
+        }
         let mut renewed = BTreeMap::new();
         for rows in rows.chunks(BATCH) {
             let mut logged = Vec::new();
             for row in rows {
                 let Some(place) = row.place else { continue };
-                self.remember(row).await?;
                 match self.receipt(Uncosigned { digest: row.digest, place }).await {
                     Err(CustodyError::Verify(VerifyError::NotYet { .. })) => {}
                     receipt => {
@@ -177,16 +179,22 @@ impl Renewer {
         Ok(renewed)
     }
 
-    /// Before anything is read of the log: what it publishes must extend the checkpoint of the first receipt that is replaced.
-    async fn remember(&self, row: &Row) -> Result<(), CustodyError> {
-        if self.log.head().is_some() {
-            return Ok(());
+    /// The checkpoint that the log publishes must extend that of a receipt that is replaced: otherwise the receipt is the evidence of a fork.
+    async fn check_extends(&self, row: &Row) -> Result<(), CustodyError> {
+        let Some(receipt) = self.vault.proof(&self.access, &row.id).await? else { return Ok(()) };
+        let file = ProofFile::parse(receipt.as_bytes())?;
+        let head = match self.log.head() {
+            Some(head) => head,
+            None => self.log.update().await?,
+        };
+        // It remembers nothing yet, so it takes a checkpoint that is older than the newest one.
+        let earlier =
+            VerifiedLog::open(self.log.reader().clone(), self.origin.clone(), self.key.clone(), None)?;
+        let known = earlier.accept(file.note().as_str()).await?;
+        // A receipt may be ahead of what is published, which waits for witnesses: that is no rollback.
+        if known.head().size <= head.head().size {
+            earlier.accept(head.note()).await?;
         }
-        if let Some(receipt) = self.vault.proof(&self.access, &row.id).await? {
-            let file = ProofFile::parse(receipt.as_bytes())?;
-            self.log.accept(file.note().as_str()).await?;
-        }
-        self.log.update().await?;
         Ok(())
     }
 
