@@ -12,6 +12,7 @@ use vouchlog_client::{Connection, TileReader, VerifiedLog, VerifyError};
 use vouchlog_merkle::{LeafIndex, TreeSize};
 use vouchlog_note::{Origin, Policy, ProofFile, SignedCheckpoint, VerifyingKey};
 use vouchlog_record::RecordId;
+use vouchlog_runtime::Backoff;
 use vouchlog_stream::{Digest, Entry, LogPlace};
 use vouchlog_vault::{Access, Logged, Order, Query, Row, Vault, VaultError};
 
@@ -216,21 +217,18 @@ impl Renewer {
         if let Err(error) = self.examine().await {
             tracing::debug!(%error, "the receipts of earlier processes were not examined");
         }
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
         loop {
             if self.waiting.len() == 0 {
                 self.waiting.more.notified().await;
-                pause = FIRST_PAUSE;
+                backoff.reset();
             }
-            tokio::time::sleep(pause).await;
-            pause = match self.renew_waiting().await {
-                Ok(renewed) if renewed > 0 => FIRST_PAUSE,
-                Ok(_) => (pause * 2).min(MAX_PAUSE),
-                Err(error) => {
-                    tracing::debug!(%error, "receipts were not renewed; retrying");
-                    (pause * 2).min(MAX_PAUSE)
-                }
-            };
+            tokio::time::sleep(backoff.next_wait()).await;
+            match self.renew_waiting().await {
+                Ok(0) => {}
+                Ok(_) => backoff.reset(),
+                Err(error) => tracing::debug!(%error, "receipts were not renewed; retrying"),
+            }
         }
     }
 
@@ -239,15 +237,13 @@ impl Renewer {
     /// # Errors
     /// The log contradicts what it signed before.
     pub async fn settle(&self) -> Result<(), CustodyError> {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PATIENT_PAUSE);
         while self.waiting.len() > 0 {
-            pause = match self.renew_waiting().await {
-                Ok(renewed) if renewed > 0 => continue,
+            match self.renew_waiting().await {
+                Ok(renewed) if renewed > 0 => {}
                 Err(error) if !is_unreadable(&error) => return Err(error),
-                _ => pause,
-            };
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(MAX_PATIENT_PAUSE);
+                _ => tokio::time::sleep(backoff.next_wait()).await,
+            }
         }
         Ok(())
     }
@@ -264,7 +260,7 @@ impl Renewer {
                 lacking.push(self.vault.row(&self.access, id).await?);
             }
         }
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PATIENT_PAUSE);
         while !lacking.is_empty() {
             match self.log.update().await {
                 Ok(head) if self.head_suffices(&head, policy) => {
@@ -278,8 +274,7 @@ impl Renewer {
                 Err(error) => return Err(error.into()),
             }
             if !lacking.is_empty() {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(MAX_PATIENT_PAUSE);
+                tokio::time::sleep(backoff.next_wait()).await;
             }
         }
         Ok(())
