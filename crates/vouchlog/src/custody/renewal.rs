@@ -31,9 +31,6 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// The longest wait while a caller waits, too.
 const MAX_PATIENT_PAUSE: Duration = Duration::from_secs(2);
 
-/// A log as the keeper of receipts reads it: each tile once.
-pub(super) type ReceiptLog = VerifiedLog<CachingReader<TileReader>>;
-
 /// A logged statement whose receipt has no cosignature.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Uncosigned {
@@ -92,11 +89,12 @@ impl Waiting {
 /// policy. Clones share what they wait for.
 #[derive(Clone, Debug)]
 pub struct Renewer {
-    pub(super) log: ReceiptLog,
+    /// Each tile is read once.
+    pub(super) log: VerifiedLog<CachingReader<TileReader>>,
     pub(super) origin: Origin,
-    pub(super) key: VerifyingKey,
-    pub(super) vault: Vault,
-    pub(super) access: Access,
+    key: VerifyingKey,
+    vault: Vault,
+    access: Access,
     pub(super) waiting: Waiting,
 }
 
