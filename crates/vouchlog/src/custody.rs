@@ -182,10 +182,13 @@ impl Custodian {
         for ((logged_in, signed_for, proof), sd_jwt) in proven.into_iter().zip(sd_jwts) {
             let Whose { identity, genesis } = streams[&logged_in].clone();
             let signer = (signed_for != logged_in).then(|| streams[&signed_for].clone());
-            // Of two that were kept at different times, the later one has every change of the operator's key.
-            let genesis = signer.iter().map(|signer| &signer.genesis).fold(genesis, |longest, other| {
-                if other.len() > longest.len() { other.clone() } else { longest }
-            });
+            // Of two that were kept at different times, the later one has every change of the operator's key. It need not be the longer
+            // text: cosignatures differ.
+            let files = |genesis: &str| genesis.matches(ProofFile::HEADER).count();
+            let genesis = match &signer {
+                Some(signer) if files(&signer.genesis) > files(&genesis) => signer.genesis.clone(),
+                _ => genesis,
+            };
             let signed_by = signer.map(|signer| signer.identity);
             presentations.push(Presentation::from_texts(
                 self.renewer.origin.to_string(),
