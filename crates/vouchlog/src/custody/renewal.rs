@@ -278,7 +278,7 @@ impl Renewer {
         Ok(())
     }
 
-    /// Renews a batch of what waits and is covered by a cosigned checkpoint; how many that were.
+    /// Renews a batch of the waiting receipts that a cosigned checkpoint covers. Returns their number.
     async fn renew_waiting(&self) -> Result<usize, CustodyError> {
         let head = self.log.update().await?;
         let size = head.head().size;
