@@ -56,8 +56,8 @@ pub enum AuditError {
     /// The log could not be asked, or not any more. An audit that was given the last saved state goes on from there.
     #[error("the log could not be read: {0}")]
     Read(#[from] vouchlog_api::Error),
-    /// What is said to be the end of the log is that of another.
-    #[error("the end that was given is that of the log `{0}`, not of this one")]
+    /// The proof that the log has ended is for another log.
+    #[error("the proof that the log has ended is for the log `{0}`, not for this one")]
     OtherEnd(String),
     /// What was saved of an earlier audit is not to be believed.
     #[error(transparent)]

@@ -244,27 +244,18 @@ impl AuditReport {
             milliseconds,
             entries_per_second: entries.saturating_mul(1000) / milliseconds.max(1),
         };
-        let streams = walk.rules.as_ref().map(streams).unwrap_or_default();
-        let quotas = walk.rules.iter().flat_map(|rules| rules.quotas.values()).map(QuotaReport::of).collect();
-        let rules = walk.rules.as_ref();
-        let retired = rules.and_then(|rules| rules.retired.as_ref()).map(RetirementReport::of);
-        let continues = rules.and_then(|rules| rules.continues.as_ref());
-        let continues = continues.map(|(_, continuation)| PredecessorReport::of(continuation));
-        let gateways = rules.map(GatewayReport::all).unwrap_or_default();
-        let operators = rules.and_then(|rules| rules.operators.as_ref());
-        let operators = operators.map(OperatorReport::of).unwrap_or_default();
-        let witness_rotations = rules.into_iter().flat_map(|rules| rules.witness_keys.rotations());
-        let witness_rotations = witness_rotations.map(WitnessRotationReport::of).collect();
         let report = Self::without_walk(config, base, &walk.found, findings, took);
+        let Some(rules) = &walk.rules else { return Self { checked, ..report } };
+        let continues = rules.continues.as_ref();
         Self {
             checked,
-            streams,
-            quotas,
-            gateways,
-            operators,
-            witness_rotations,
-            retired,
-            continues,
+            streams: streams(rules),
+            quotas: rules.quotas.values().map(QuotaReport::of).collect(),
+            operators: rules.operators.as_ref().map(OperatorReport::of).unwrap_or_default(),
+            witness_rotations: rules.witness_keys.rotations().iter().map(WitnessRotationReport::of).collect(),
+            gateways: GatewayReport::all(rules),
+            retired: rules.retired.as_ref().map(RetirementReport::of),
+            continues: continues.map(|(_, continuation)| PredecessorReport::of(continuation)),
             ..report
         }
     }

@@ -248,7 +248,7 @@ impl LogBuilder {
         let opened = tokio::task::spawn_blocking(move || self.open_blocking()).await;
         let (log, operator) = opened.map_err(|_| OpenError::Interrupted)??;
         if let Some(key) = operator.as_ref().filter(|key| *key.verifying_key() != log.operator_vkey()) {
-            // Said once: without it, each gateway would be said to be at fault.
+            // Logged once, with the cause: otherwise a warning for each gateway would blame the gateway's key.
             if !gateways.is_empty() {
                 let key = key.verifying_key().id();
                 tracing::warn!(%key, "the configured gateways are not enrolled: the operator's key that was given was replaced");
@@ -259,8 +259,8 @@ impl LogBuilder {
             let operator = operator.as_ref().ok_or(OpenError::NoOperatorKey)?;
             let note = Enrolment::first(log.origin().clone(), gateway).sign(operator)?;
             match log.enrol(note).await {
-                // Revoked or rotated since it was configured, or the log has ended: a log that did not start for that would keep every other
-                // gateway, and every reader, waiting.
+                // The key was revoked or rotated since it was configured, or the log has ended. If the log did not start, every other gateway
+                // and every reader would be without it.
                 Err(error) if matches!(error.kind, ErrorKind::PermissionDenied | ErrorKind::Retired) => {
                     tracing::warn!(%error, "a configured gateway's key is not enrolled, and will not be: remove it");
                 }

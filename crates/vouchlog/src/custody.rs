@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use thiserror::Error;
 use tokio::runtime::Handle;
-use vouchlog_api::{AnySubmitter, Appender, CachingReader};
+use vouchlog_api::{AnySubmitter, Appender};
 use vouchlog_client::{
     ConnectionSecurity, Gateway, GatewayConfig, GatewayError, GrpcLog, LoggedStatements, Options,
-    ReceiptSink, TileReader, VerifiedLog, VerifyError,
+    ReceiptSink, VerifyError,
 };
 use vouchlog_merkle::{LeafIndex, TreeSize};
-use vouchlog_note::{Checkpoint, Origin, ProofFile, ProofFileError, SigningKey, VerifyingKey};
+use vouchlog_note::{Checkpoint, ProofFile, ProofFileError, SigningKey, VerifyingKey};
 use vouchlog_record::RecordId;
 use vouchlog_statement::{Presentation, ShownStatus, StreamIdentity};
 use vouchlog_stream::limits::MAX_OPERATOR_CHANGES;
@@ -102,9 +102,7 @@ pub struct Custodian {
     recorder: Recorder,
     gateway: Arc<Gateway>,
     log: GrpcLog,
-    verified: renewal::ReceiptLog,
     renewer: Renewer,
-    origin: Origin,
     access: Access,
 }
 
@@ -117,36 +115,25 @@ impl Custodian {
         let CustodyConfig { url, security, log: log_key, gateway: gateway_key, state, tenant, options } =
             config;
         let issuer = gateway_key.verifying_key().name().to_string();
-        let waiting = Waiting::default();
-        let origin = Origin::new(log_key.name().as_str()).map_err(CustodyError::LogKey)?;
-        let receipts = Receipts {
-            vault: vault.clone(),
-            access: access.clone(),
-            runtime: Handle::current(),
-            waiting: waiting.clone(),
-        };
         let mut gateway = GatewayConfig {
-            sink: Some(Box::new(receipts)),
             options,
             ..gateway::config(&url, log_key, gateway_key, state).map_err(CustodyError::LogKey)?
         };
         gateway.log.security = security;
         let log = GrpcLog::connect(&gateway.log)?;
-        let tiles = CachingReader::new(TileReader::connect(&gateway.log)?);
-        let verified = VerifiedLog::open(tiles, origin.clone(), gateway.log_key.clone(), None)?;
-        let renewer = Renewer {
-            log: verified.clone(),
-            origin: origin.clone(),
-            key: gateway.log_key.clone(),
+        let renewer = Renewer::connect(&gateway.log, gateway.log_key.clone(), vault.clone(), access.clone())?;
+        let receipts = Receipts {
             vault: vault.clone(),
             access: access.clone(),
-            waiting,
+            runtime: Handle::current(),
+            waiting: renewer.waiting.clone(),
         };
+        gateway.sink = Some(Box::new(receipts));
         let gateway = Arc::new(Gateway::open(gateway).await?);
         let config = RecorderConfig { tenant, issuer, clock: now, randomness: random_id };
         let submitter = AnySubmitter::new(gateway.clone());
         let recorder = Recorder::open(vault, access.clone(), submitter, config).await?;
-        Ok(Self { recorder, gateway, log, verified, renewer, origin, access })
+        Ok(Self { recorder, gateway, log, renewer, access })
     }
 
     /// What renews the receipts of records once witnesses have cosigned. A long-running program spawns [`Renewer::run`].
@@ -195,13 +182,16 @@ impl Custodian {
         for ((logged_in, signed_for, proof), sd_jwt) in proven.into_iter().zip(sd_jwts) {
             let Whose { identity, genesis } = streams[&logged_in].clone();
             let signer = (signed_for != logged_in).then(|| streams[&signed_for].clone());
-            // Of two that were kept at different times, the later one has every change of the operator's key.
-            let genesis = signer.iter().map(|signer| &signer.genesis).fold(genesis, |longest, other| {
-                if other.len() > longest.len() { other.clone() } else { longest }
-            });
+            // Of two that were kept at different times, the later one has every change of the operator's key. It need not be the longer
+            // text: cosignatures differ.
+            let files = |genesis: &str| genesis.matches(ProofFile::HEADER).count();
+            let genesis = match &signer {
+                Some(signer) if files(&signer.genesis) > files(&genesis) => signer.genesis.clone(),
+                _ => genesis,
+            };
             let signed_by = signer.map(|signer| signer.identity);
             presentations.push(Presentation::from_texts(
-                self.origin.to_string(),
+                self.renewer.origin.to_string(),
                 sd_jwt,
                 proof.to_text(),
                 genesis,
@@ -273,7 +263,7 @@ impl Custodian {
 
     /// The same, and the size of the log it is proven in.
     async fn proven_under(&self, index: LeafIndex) -> Result<(String, TreeSize), CustodyError> {
-        let (entry, proof) = self.verified.entry(index).await?;
+        let (entry, proof) = self.renewer.log.entry(index).await?;
         let checkpoint = Checkpoint::parse(proof.note().unverified_text()).map_err(CustodyError::LogKey)?;
         Ok((verify::with_entry(&proof, &entry)?.to_text(), checkpoint.head().size))
     }

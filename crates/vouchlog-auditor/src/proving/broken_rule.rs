@@ -2,6 +2,7 @@
 //! log, whatever is left out.
 
 use std::collections::BTreeMap;
+use std::ops::RangeBounds;
 
 use vouchlog_merkle::{CompactRange, Hash};
 use vouchlog_note::{CosignedCheckpoint, Origin};
@@ -103,13 +104,13 @@ impl BrokenRule<'_> {
         Entry::decode(self.entries.get(&index)?).ok()
     }
 
-    /// Every entry there is that decodes, in the order of the log.
-    fn decoded(&self) -> impl DoubleEndedIterator<Item = (u64, Entry)> {
-        self.entries.iter().filter_map(|(index, bytes)| Some((*index, Entry::decode(bytes).ok()?)))
+    /// Every entry at these indexes that is there and decodes, in the order of the log.
+    fn decoded(&self, indexes: impl RangeBounds<u64>) -> impl DoubleEndedIterator<Item = (u64, Entry)> {
+        self.entries.range(indexes).filter_map(|(index, bytes)| Some((*index, Entry::decode(bytes).ok()?)))
     }
 
     fn statements(&self, stream: StreamId) -> impl DoubleEndedIterator<Item = (u64, StatementEntry)> {
-        self.decoded().filter_map(move |(index, entry)| match entry {
+        self.decoded(..).filter_map(move |(index, entry)| match entry {
             Entry::Statement(statement) if statement.stream == stream => Some((index, statement)),
             _ => None,
         })
@@ -135,7 +136,7 @@ impl BrokenRule<'_> {
     }
 
     fn time_goes_back(&self, index: u64, entry: &Entry) -> bool {
-        if self.decoded().any(|(other, before)| other < index && before.logged_at() > entry.logged_at()) {
+        if self.decoded(..index).any(|(_, before)| before.logged_at() > entry.logged_at()) {
             return true;
         }
         let Some(head) = self.head(entry) else { return false };
@@ -147,7 +148,7 @@ impl BrokenRule<'_> {
 
     fn entry_after_retirement(&self, index: u64) -> bool {
         let ends = |entry: &Entry| matches!(entry, Entry::LogRetired { note, .. } if open_retirement(note, &self.log.keys).is_ok());
-        self.decoded().take_while(|(other, _)| *other < index).any(|(_, entry)| ends(&entry))
+        self.decoded(..index).any(|(_, entry)| ends(&entry))
     }
 
     fn bad_succession(&self, index: u64, entry: &Entry) -> bool {
@@ -197,7 +198,7 @@ impl BrokenRule<'_> {
     /// The heads of the same stream before `index`.
     fn earlier_heads(&self, index: u64, of: &Entry) -> impl Iterator<Item = (u64, CosignedCheckpoint)> {
         let stream = streams::stream_of(of);
-        self.decoded().take_while(move |(other, _)| *other < index).filter_map(move |(other, entry)| {
+        self.decoded(..index).filter_map(move |(other, entry)| {
             let is_same = stream.is_some() && streams::stream_of(&entry) == stream;
             Some((other, self.head(&entry).filter(|_| is_same)?))
         })

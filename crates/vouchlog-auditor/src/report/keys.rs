@@ -1,4 +1,4 @@
-//! What a report says about keys that changed: the operator's and witnesses'. Facts, and no findings.
+//! The part of a report on keys that changed: the operator's and witnesses'. These are facts, not findings.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use vouchlog_stream::{LoggedRotation, OperatorCause, OperatorTerm, Operators, Wi
 
 use super::AuditReport;
 
-/// A witness's key that another one of the same witness took the place of.
+/// The rotation of a witness's key.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WitnessRotationReport {
     /// The new key.
@@ -78,8 +78,8 @@ impl fmt::Display for OperatorReport {
 }
 
 impl AuditReport {
-    /// The changes of the operator's key and the rotations of witnesses' keys, a line each. The operator's first key is what everybody knows:
-    /// only a change of it is news.
+    /// The changes of the operator's key and the rotations of witnesses' keys, a line each. The operator's first key changed nothing, so it
+    /// has no line.
     pub fn key_changes(&self) -> impl Iterator<Item = String> {
         let operators = self.operators.iter().skip(1).map(ToString::to_string);
         operators.chain(self.witness_rotations.iter().map(ToString::to_string))

@@ -16,8 +16,11 @@ impl Rules {
         let Some(operators) = &mut self.operators else { return };
         let Err(error) = operators.take(LeafIndex::new(index), note, &self.terms.origin) else { return };
         // Another change may be among what could not be read.
-        let may_follow = !matches!(error, OperatorError::UsedBefore(_))
-            && !matches!(&error, OperatorError::Text(text) if !matches!(text, TextError::Note(_)));
+        let may_follow = match &error {
+            OperatorError::Text(text) => matches!(text, TextError::Note(_)),
+            OperatorError::UsedBefore(_) => false,
+            _ => true,
+        };
         if let Some(cause) = self.lost.filter(|_| may_follow) {
             return found.follows(cause);
         }

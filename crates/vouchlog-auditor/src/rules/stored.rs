@@ -1,7 +1,5 @@
 //! What a saved state keeps of the rules: every stream and gateway, as JSON.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use vouchlog_merkle::{CompactRange, LeafIndex, TreeHead};
 use vouchlog_note::{KeyName, Origin, VerifyingKey};
@@ -27,12 +25,12 @@ pub(crate) struct StoredRules {
     uptime: u64,
     statements: u64,
     lost: Option<Cause>,
-    /// The operator's keys in the bytes of a store, in base64, once they changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    operators: Option<String>,
-    /// The rotations of witnesses' keys, the same way, once there are any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    witness_keys: Option<String>,
+    /// The operator's keys in the bytes of a store; empty until they change.
+    #[serde(default, with = "encoding::base64", skip_serializing_if = "Vec::is_empty")]
+    operators: Vec<u8>,
+    /// The rotations of witnesses' keys, the same way; empty until there are any.
+    #[serde(default, with = "encoding::base64", skip_serializing_if = "Vec::is_empty")]
+    witness_keys: Vec<u8>,
     gateways: Vec<StoredGateway>,
     /// Left out where there is none, as before there were quotas.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -130,10 +128,12 @@ impl Rules {
                 .operators
                 .as_ref()
                 .filter(|operators| !operators.changes().is_empty())
-                .map(|operators| BASE64.encode(operators.to_bytes())),
+                .map(Operators::to_bytes)
+                .unwrap_or_default(),
             witness_keys: Some(&self.witness_keys)
                 .filter(|keys| !keys.rotations().is_empty())
-                .map(|keys| BASE64.encode(keys.to_bytes())),
+                .map(WitnessKeys::to_bytes)
+                .unwrap_or_default(),
             last: self.last.millis(),
             last_index: self.last_index,
             uptime: self.uptime,
@@ -150,9 +150,18 @@ impl Rules {
     /// Rules that go on from a stored state; `None` when it contradicts itself or the size of the log it is for.
     pub(crate) fn from_stored(terms: Terms, stored: StoredRules, size: u64) -> Option<Self> {
         let mut rules = Self::new(terms);
-        rules.operators = operators(stored.operator, stored.operators.as_deref(), size).ok()?;
-        if let Some(keys) = stored.witness_keys {
-            rules.witness_keys = WitnessKeys::from_bytes(&BASE64.decode(keys).ok()?)?;
+        rules.operators = stored.operator.map(Operators::new);
+        if !stored.operators.is_empty() {
+            let changed = Operators::from_bytes(&stored.operators)?;
+            let has_same_first =
+                changed.terms().next().map(|term| &term.key) == rules.operators.as_ref().map(Operators::key);
+            if !has_same_first || changed.changes().iter().any(|index| index.get() >= size) {
+                return None;
+            }
+            rules.operators = Some(changed);
+        }
+        if !stored.witness_keys.is_empty() {
+            rules.witness_keys = WitnessKeys::from_bytes(&stored.witness_keys)?;
             if rules.witness_keys.rotations().iter().any(|logged| logged.index.get() >= size) {
                 return None;
             }
@@ -170,8 +179,8 @@ impl Rules {
             let quota = quota(&stored).filter(|quota| quota.index.get() < size)?;
             rules.quotas.insert(quota.scope.clone(), quota);
         }
-        if let Some((index, note)) = stored.retired.filter(|(index, _)| *index < size) {
-            let retirement = open_retirement(&note, &rules.terms.log_keys).ok()?;
+        if let Some((index, note)) = stored.retired {
+            let retirement = open_retirement(&note, &rules.terms.log_keys).ok().filter(|_| index < size)?;
             rules.retired = Some(Retired { index, note, retirement });
         }
         if let Some(note) = stored.continues {
@@ -242,15 +251,6 @@ fn quota(stored: &StoredQuota) -> Option<QuotaState> {
     };
     let issued = LoggedAt::from_millis(stored.issued)?;
     Some(QuotaState { scope, limits, issued, index: LeafIndex::new(stored.index) })
-}
-
-/// The operator's keys, if there are any; an error when they contradict the first one or the size of the log.
-fn operators(first: Option<VerifyingKey>, changed: Option<&str>, size: u64) -> Result<Option<Operators>, ()> {
-    let Some(changed) = changed else { return Ok(first.map(Operators::new)) };
-    let operators = Operators::from_bytes(&BASE64.decode(changed).map_err(drop)?).ok_or(())?;
-    let fits = operators.terms().next().map(|term| &term.key) == first.as_ref()
-        && operators.changes().iter().all(|index| index.get() < size);
-    if fits { Ok(Some(operators)) } else { Err(()) }
 }
 
 fn stored_withdrawn(withdrawn: Withdrawn) -> (u64, u64) {

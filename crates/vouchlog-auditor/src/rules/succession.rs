@@ -70,12 +70,14 @@ pub(crate) fn open_continuation(
     note: &str,
     log_keys: &[VerifyingKey],
 ) -> Result<Continuation, SuccessionError> {
-    let mut signers = log_keys.iter().filter(|key| key.signature_type() == SignatureType::Ed25519);
-    let mut opened = signers.next().map(|key| Continuation::open(note, key));
-    for key in signers {
-        opened = opened.filter(Result::is_ok).or_else(|| Some(Continuation::open(note, key)));
+    let mut rejected = SuccessionError::NotARetirement;
+    for key in log_keys.iter().filter(|key| key.signature_type() == SignatureType::Ed25519) {
+        match Continuation::open(note, key) {
+            Ok(continuation) => return Ok(continuation),
+            Err(error) => rejected = error,
+        }
     }
-    opened.unwrap_or(Err(SuccessionError::NotARetirement))
+    Err(rejected)
 }
 
 fn bad(index: u64, words: String, found: &mut Suspicions) {

@@ -1,4 +1,4 @@
-//! Rotations of witnesses' keys: facts that a log holds for those who have the old key in a policy.
+//! Rotations of witnesses' keys. A log records them for clients whose policy has the old key.
 
 use vouchlog_merkle::LeafIndex;
 use vouchlog_stream::WitnessKeyError;

@@ -36,12 +36,22 @@ pub(crate) fn log_key() -> SigningKey {
 }
 
 pub(crate) fn operator_key() -> SigningKey {
-    key("operator.example.com", SignatureType::Ed25519, 2)
+    next_operator(2)
 }
 
 /// The operator's key of this number; 2 is the first.
 pub(crate) fn next_operator(seed: u8) -> SigningKey {
     key("operator.example.com", SignatureType::Ed25519, seed)
+}
+
+/// The first witness's key of this number; 1 is the first.
+pub(crate) fn next_witness(seed: u8) -> SigningKey {
+    key("witness-1.example.com", SignatureType::CosignatureEd25519, 200 + seed)
+}
+
+/// The note with which the first witness rotates its key of one number to that of another.
+pub(crate) fn witness_rotation(old: u8, new: u8) -> String {
+    WitnessRotation::sign(&next_witness(old), &next_witness(new), BEGIN / 1000).unwrap()
 }
 
 pub(crate) fn witness_key(seed: u8) -> SigningKey {
@@ -307,10 +317,9 @@ impl Builder {
         self.push(&Entry::OperatorChanged { logged_at: self.time(), note })
     }
 
-    /// The first witness rotates its key of one number to that of another.
+    /// The rotation by [`witness_rotation`] is logged.
     pub(crate) fn rotate_witness(&mut self, old: u8, new: u8) -> u64 {
-        let key = |seed: u8| key("witness-1.example.com", SignatureType::CosignatureEd25519, 200 + seed);
-        let note = WitnessRotation::sign(&key(old), &key(new), BEGIN / 1000).unwrap();
+        let note = witness_rotation(old, new);
         self.push(&Entry::WitnessRotated { logged_at: self.time(), note })
     }
 
@@ -502,4 +511,16 @@ pub(crate) async fn state_of(entries: &[Vec<u8>]) -> AuditState {
     let audited = run(Objects::of(entries), &config(), None).await;
     assert!(audited.report.is_clean(), "{}", audited.report);
     audited.state.unwrap()
+}
+
+/// The reports of two audits of these entries, both clean: the first one's, and that of one that goes on from the state that the first saved.
+pub(crate) async fn both_reports(entries: &[Vec<u8>]) -> [AuditReport; 2] {
+    let config = config();
+    let first = run(Objects::of(entries), &config, None).await;
+    let saved = first.state.unwrap().to_json();
+    let state = AuditState::from_json(saved.as_bytes(), &config.log).unwrap();
+    let again = run(Objects::of(entries), &config, Some(state)).await;
+    let reports = [first.report, again.report];
+    reports.iter().for_each(|report| assert!(report.is_clean(), "{report}"));
+    reports
 }

@@ -4,12 +4,11 @@ use vouchlog_merkle::{LeafIndex, TreeHead, TreeSize, leaf_hash};
 use vouchlog_note::{
     Origin, Policy, PolicyCosignature, ProofFile, SignatureType, SignedCheckpoint, VerifyingKey,
 };
+use vouchlog_stream::limits::MAX_OPERATOR_CHANGES;
 use vouchlog_stream::{
     Enrolment, Entry, Genesis, Operators, ReplacementReason, Replaces, Revocation, Revoked, StatementEntry,
     StreamId, StreamOpening,
 };
-
-use vouchlog_stream::limits::MAX_OPERATOR_CHANGES;
 
 use super::{
     KeyStatus, KeyTrust, LogTrust, Presentation, PresentationError, PresentationPart, StreamIdentity,

@@ -12,6 +12,7 @@ use vouchlog_client::{Connection, TileReader, VerifiedLog, VerifyError};
 use vouchlog_merkle::{LeafIndex, TreeSize};
 use vouchlog_note::{Origin, Policy, ProofFile, SignedCheckpoint, VerifyingKey};
 use vouchlog_record::RecordId;
+use vouchlog_runtime::Backoff;
 use vouchlog_stream::{Digest, Entry, LogPlace};
 use vouchlog_vault::{Access, Logged, Order, Query, Row, Vault, VaultError};
 
@@ -29,9 +30,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// The longest wait while a caller waits, too.
 const MAX_PATIENT_PAUSE: Duration = Duration::from_secs(2);
-
-/// A log as the keeper of receipts reads it: each tile once.
-pub(super) type ReceiptLog = VerifiedLog<CachingReader<TileReader>>;
 
 /// A logged statement whose receipt has no cosignature.
 #[derive(Clone, Copy, Debug)]
@@ -91,11 +89,12 @@ impl Waiting {
 /// policy. Clones share what they wait for.
 #[derive(Clone, Debug)]
 pub struct Renewer {
-    pub(super) log: ReceiptLog,
+    /// Each tile is read once.
+    pub(super) log: VerifiedLog<CachingReader<TileReader>>,
     pub(super) origin: Origin,
-    pub(super) key: VerifyingKey,
-    pub(super) vault: Vault,
-    pub(super) access: Access,
+    key: VerifyingKey,
+    vault: Vault,
+    access: Access,
     pub(super) waiting: Waiting,
 }
 
@@ -154,12 +153,14 @@ impl Renewer {
     /// # Errors
     /// The log cannot be read, has another statement at the place of a record, or does not extend what a receipt shows.
     pub async fn renew(&self, rows: &[Row]) -> Result<BTreeMap<RecordId, String>, CustodyError> {
+        if let Some(first) = rows.iter().find(|row| row.place.is_some()) {
+            self.check_extends(first).await?;
+        }
         let mut renewed = BTreeMap::new();
         for rows in rows.chunks(BATCH) {
             let mut logged = Vec::new();
             for row in rows {
                 let Some(place) = row.place else { continue };
-                self.remember(row).await?;
                 match self.receipt(Uncosigned { digest: row.digest, place }).await {
                     Err(CustodyError::Verify(VerifyError::NotYet { .. })) => {}
                     receipt => {
@@ -177,16 +178,22 @@ impl Renewer {
         Ok(renewed)
     }
 
-    /// Before anything is read of the log: what it publishes must extend the checkpoint of the first receipt that is replaced.
-    async fn remember(&self, row: &Row) -> Result<(), CustodyError> {
-        if self.log.head().is_some() {
-            return Ok(());
+    /// The checkpoint that the log publishes must extend that of a receipt that is replaced: otherwise the receipt is the evidence of a fork.
+    async fn check_extends(&self, row: &Row) -> Result<(), CustodyError> {
+        let Some(receipt) = self.vault.proof(&self.access, &row.id).await? else { return Ok(()) };
+        let file = ProofFile::parse(receipt.as_bytes())?;
+        let head = match self.log.head() {
+            Some(head) => head,
+            None => self.log.update().await?,
+        };
+        // It remembers nothing yet, so it takes a checkpoint that is older than the newest one.
+        let earlier =
+            VerifiedLog::open(self.log.reader().clone(), self.origin.clone(), self.key.clone(), None)?;
+        let known = earlier.accept(file.note().as_str()).await?;
+        // A receipt may be ahead of what is published, which waits for witnesses: that is no rollback.
+        if known.head().size <= head.head().size {
+            earlier.accept(head.note()).await?;
         }
-        if let Some(receipt) = self.vault.proof(&self.access, &row.id).await? {
-            let file = ProofFile::parse(receipt.as_bytes())?;
-            self.log.accept(file.note().as_str()).await?;
-        }
-        self.log.update().await?;
         Ok(())
     }
 
@@ -208,21 +215,18 @@ impl Renewer {
         if let Err(error) = self.examine().await {
             tracing::debug!(%error, "the receipts of earlier processes were not examined");
         }
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PAUSE);
         loop {
             if self.waiting.len() == 0 {
                 self.waiting.more.notified().await;
-                pause = FIRST_PAUSE;
+                backoff.reset();
             }
-            tokio::time::sleep(pause).await;
-            pause = match self.renew_waiting().await {
-                Ok(renewed) if renewed > 0 => FIRST_PAUSE,
-                Ok(_) => (pause * 2).min(MAX_PAUSE),
-                Err(error) => {
-                    tracing::debug!(%error, "receipts were not renewed; retrying");
-                    (pause * 2).min(MAX_PAUSE)
-                }
-            };
+            tokio::time::sleep(backoff.next_wait()).await;
+            match self.renew_waiting().await {
+                Ok(0) => {}
+                Ok(_) => backoff.reset(),
+                Err(error) => tracing::debug!(%error, "receipts were not renewed; retrying"),
+            }
         }
     }
 
@@ -231,15 +235,13 @@ impl Renewer {
     /// # Errors
     /// The log contradicts what it signed before.
     pub async fn settle(&self) -> Result<(), CustodyError> {
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PATIENT_PAUSE);
         while self.waiting.len() > 0 {
-            pause = match self.renew_waiting().await {
-                Ok(renewed) if renewed > 0 => continue,
+            match self.renew_waiting().await {
+                Ok(renewed) if renewed > 0 => {}
                 Err(error) if !is_unreadable(&error) => return Err(error),
-                _ => pause,
-            };
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(MAX_PATIENT_PAUSE);
+                _ => tokio::time::sleep(backoff.next_wait()).await,
+            }
         }
         Ok(())
     }
@@ -256,7 +258,7 @@ impl Renewer {
                 lacking.push(self.vault.row(&self.access, id).await?);
             }
         }
-        let mut pause = FIRST_PAUSE;
+        let mut backoff = Backoff::new(FIRST_PAUSE, MAX_PATIENT_PAUSE);
         while !lacking.is_empty() {
             match self.log.update().await {
                 Ok(head) if self.head_suffices(&head, policy) => {
@@ -270,14 +272,13 @@ impl Renewer {
                 Err(error) => return Err(error.into()),
             }
             if !lacking.is_empty() {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(MAX_PATIENT_PAUSE);
+                tokio::time::sleep(backoff.next_wait()).await;
             }
         }
         Ok(())
     }
 
-    /// Renews a batch of what waits and is covered by a cosigned checkpoint; how many that were.
+    /// Renews a batch of the waiting receipts that a cosigned checkpoint covers. Returns their number.
     async fn renew_waiting(&self) -> Result<usize, CustodyError> {
         let head = self.log.update().await?;
         let size = head.head().size;

@@ -10,10 +10,10 @@ use vouchlog_stream::{
 use super::BrokenRule;
 
 impl BrokenRule<'_> {
-    /// The operator's keys, as far as entries before `index` tell; `None` without genesis.
+    /// The operator's keys, as far as the entries before `index` show them; `None` without genesis.
     pub(super) fn operators(&self, index: u64) -> Option<Operators> {
         let mut operators = Operators::new(self.genesis()?.operator);
-        for (at, entry) in self.decoded().take_while(|(at, _)| *at < index) {
+        for (at, entry) in self.decoded(..index) {
             if let Entry::OperatorChanged { note, .. } = entry {
                 // One that does not follow from those before is a fault of its own, or what it follows was left out.
                 let _ = operators.take(LeafIndex::new(at), &note, &self.log.origin);
@@ -22,7 +22,7 @@ impl BrokenRule<'_> {
         Some(operators)
     }
 
-    /// Whether no key that can have been in force signed the note, or it says what no operator's may.
+    /// Whether no key that can have been in force signed the note, or its text is one that no key may sign.
     pub(super) fn is_by_no_operator(
         &self,
         index: u64,

@@ -44,7 +44,7 @@ impl BrokenRule<'_> {
 
     /// The quotas that entries before `index` set.
     fn quotas(&self, index: u64, operators: &Operators) -> impl Iterator<Item = Quota> {
-        self.decoded().take_while(move |(other, _)| *other < index).filter_map(move |(other, entry)| {
+        self.decoded(..index).filter_map(move |(other, entry)| {
             let Entry::QuotaSet { note, .. } = entry else { return None };
             Quota::open(&note, &self.log.origin, operators.at(LeafIndex::new(other))).ok()
         })
@@ -91,7 +91,7 @@ impl BrokenRule<'_> {
 
     /// Every enrolment that holds, in the order of the log.
     fn enrolments(&self, operators: &Operators) -> impl Iterator<Item = (u64, Enrolment)> {
-        self.decoded()
+        self.decoded(..)
             .filter_map(move |(index, entry)| Some((index, self.enrolment(index, &entry, operators)?)))
     }
 
@@ -110,7 +110,7 @@ impl BrokenRule<'_> {
         gateway: &VerifyingKey,
         operators: &Operators,
     ) -> impl Iterator<Item = (u64, LoggedAt)> {
-        self.decoded().filter_map(move |(index, entry)| {
+        self.decoded(..).filter_map(move |(index, entry)| {
             let replaces = self.enrolment(index, &entry, operators)?.replaces?;
             (replaces.key == *gateway).then_some((index, entry.logged_at()))
         })
@@ -122,7 +122,7 @@ impl BrokenRule<'_> {
         gateway: &VerifyingKey,
         operators: &Operators,
     ) -> impl Iterator<Item = (u64, LoggedAt)> {
-        self.decoded().filter_map(move |(index, entry)| {
+        self.decoded(..).filter_map(move |(index, entry)| {
             let (key, effective) = match &entry {
                 Entry::GatewayRevoked { note, .. } => {
                     let revocation =

@@ -22,7 +22,7 @@ impl BrokenRule<'_> {
 
     /// The openings before `index`.
     fn openings(&self, index: u64) -> impl Iterator<Item = (u64, StreamOpening)> {
-        self.decoded().take_while(move |(other, _)| *other < index).filter_map(|(other, entry)| {
+        self.decoded(..index).filter_map(|(other, entry)| {
             let Entry::StreamOpened { note, .. } = entry else { return None };
             Some((other, StreamOpening::open(&note, &self.log.origin).ok()?))
         })
@@ -68,7 +68,7 @@ impl BrokenRule<'_> {
 
     pub(super) fn entry_after_close(&self, index: u64, entry: &Entry) -> bool {
         let Some(stream) = stream_of(entry) else { return false };
-        let closed = self.decoded().take_while(|(other, _)| *other < index).any(|(_, other)| {
+        let closed = self.decoded(..index).any(|(_, other)| {
             matches!(other, Entry::StreamClosed { .. }) && stream_of(&other) == Some(stream)
         });
         if closed {

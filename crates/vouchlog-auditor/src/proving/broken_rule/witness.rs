@@ -10,7 +10,7 @@ impl BrokenRule<'_> {
     pub(super) fn bad_witness_rotation(&self, index: u64, entry: &Entry) -> bool {
         let Entry::WitnessRotated { note, .. } = entry else { return false };
         let mut keys = WitnessKeys::default();
-        for (at, entry) in self.decoded().take_while(|(at, _)| *at < index) {
+        for (at, entry) in self.decoded(..index) {
             if let Entry::WitnessRotated { note, .. } = entry {
                 // One that breaks the rules is a fault of its own.
                 let _ = keys.take(LeafIndex::new(at), &note);

@@ -406,13 +406,7 @@ async fn quotas_are_reported() {
         log.quota(7, 1_000);
         Some(log.quota(8, 10))
     });
-    let config = config();
-    let first = run(Objects::of(&entries), &config, None).await;
-    let saved = first.state.unwrap().to_json();
-    let state = AuditState::from_json(saved.as_bytes(), &config.log).unwrap();
-    let again = run(Objects::of(&entries), &config, Some(state)).await;
-    for report in [first.report, again.report] {
-        assert!(report.is_clean(), "{report}");
+    for report in both_reports(&entries).await {
         let [quota] = &report.quotas[..] else { panic!("{report}") };
         assert_eq!((quota.gateway.as_deref(), quota.statements.as_str()), (None, "10"));
         let line =

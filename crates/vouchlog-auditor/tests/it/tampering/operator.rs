@@ -1,7 +1,7 @@
 //! The operator's key: who changes it, and what a key that was replaced still signs.
 
 use vouchlog_note::{SigningKey, UnverifiedNote};
-use vouchlog_stream::{Enrolment, OperatorCause, OperatorChange, RecoveryKey, Revocation, WitnessRotation};
+use vouchlog_stream::{Enrolment, OperatorCause, OperatorChange, RecoveryKey, Revocation};
 
 use super::entries::{check_deed, check_proven};
 use super::*;
@@ -62,13 +62,7 @@ async fn changes_of_the_operators_key_are_reported_and_no_findings() {
         revoke(log, 90, 4);
         None
     });
-    let config = config();
-    let first = run(Objects::of(&entries), &config, None).await;
-    let saved = first.state.unwrap().to_json();
-    let state = AuditState::from_json(saved.as_bytes(), &config.log).unwrap();
-    let again = run(Objects::of(&entries), &config, Some(state)).await;
-    for report in [first.report, again.report] {
-        assert!(report.is_clean(), "{report}");
+    for report in both_reports(&entries).await {
         let shown: Vec<_> = report.operators.iter().map(|one| (one.since, one.cause)).collect();
         assert_eq!(shown, [(0, None), (changes[0], Some("rotation")), (changes[1], Some("compromised"))]);
         let (text, id) = (report.to_string(), next_operator(4).verifying_key().id());
@@ -161,29 +155,14 @@ async fn what_an_unknown_key_of_the_operator_signed_accuses_nobody_by_itself() {
     }
 }
 
-fn witness_rotation(old: u8, new: u8) -> String {
-    let key = |seed: u8| key("witness-1.example.com", SignatureType::CosignatureEd25519, 200 + seed);
-    WitnessRotation::sign(&key(old), &key(new), 1_767_225_600).unwrap()
-}
-
-fn push_witness(log: &mut Builder, note: String) -> u64 {
-    let logged_at = log.time();
-    log.push(&Entry::WitnessRotated { logged_at, note })
-}
-
 #[tokio::test]
 async fn rotations_of_witnesses_keys_are_facts_and_false_ones_are_findings() {
     let mut index = 0;
     let (entries, _) = log_with(|log| {
-        index = push_witness(log, witness_rotation(1, 50));
+        index = log.rotate_witness(1, 50);
         None
     });
-    let config = config();
-    let first = run(Objects::of(&entries), &config, None).await;
-    let state = AuditState::from_json(first.state.unwrap().to_json().as_bytes(), &config.log).unwrap();
-    let again = run(Objects::of(&entries), &config, Some(state)).await;
-    for report in [first.report, again.report] {
-        assert!(report.is_clean(), "{report}");
+    for report in both_reports(&entries).await {
         let [rotation] = &report.witness_rotations[..] else { panic!("{report}") };
         assert_eq!(
             (rotation.index, &rotation.replaces),
@@ -194,24 +173,23 @@ async fn rotations_of_witnesses_keys_are_facts_and_false_ones_are_findings() {
     let deeds: [&dyn Fn(&mut Builder) -> u64; 4] = [
         // Two rotations of one key: the owner's and a thief's.
         &|log| {
-            push_witness(log, witness_rotation(1, 50));
-            push_witness(log, witness_rotation(1, 51))
+            log.rotate_witness(1, 50);
+            log.rotate_witness(1, 51)
         },
         &|log| {
-            push_witness(log, witness_rotation(1, 50));
-            push_witness(log, witness_rotation(1, 50))
+            log.rotate_witness(1, 50);
+            log.rotate_witness(1, 50)
         },
         &|log| {
-            push_witness(log, witness_rotation(1, 50));
-            push_witness(log, witness_rotation(50, 1))
+            log.rotate_witness(1, 50);
+            log.rotate_witness(50, 1)
         },
         // The old key did not sign.
         &|log| {
             let note = UnverifiedNote::parse(witness_rotation(1, 50).as_bytes()).unwrap();
-            let new = key("witness-1.example.com", SignatureType::CosignatureEd25519, 250);
-            let lines = vec![new.cosign_note(note.unverified_text(), 7).unwrap()];
+            let lines = vec![next_witness(50).cosign_note(note.unverified_text(), 7).unwrap()];
             let forged = UnverifiedNote::from_parts(note.unverified_text(), lines).unwrap();
-            push_witness(log, forged.as_str().to_owned())
+            log.push(&Entry::WitnessRotated { logged_at: log.time(), note: forged.as_str().to_owned() })
         },
     ];
     for deed in deeds {

@@ -212,7 +212,7 @@ fn a_presentation_shows_who_the_operator_was() {
     let with = |parts: &[u64]| {
         let genesis = parts.iter().map(|index| log.proof(*index).to_text()).collect();
         let presentation = Presentation { genesis, ..presentation.clone() };
-        verify_presentation(&presentation, &LogTrust::new(log_key().verifying_key(), None)).map(drop)
+        verified(&presentation, &[]).map(drop)
     };
     assert_eq!(with(&[0, changes[0], changes[1]]), Ok(()));
     for (parts, part) in [
@@ -240,13 +240,13 @@ fn a_presentation_shows_who_the_operator_was() {
     let genesis: String =
         [0, changes[0], changes[1]].iter().map(|index| log.proof(*index).to_text()).collect();
     let forged = Presentation { genesis: genesis.clone(), ..presented(&mut log, late, opened) };
-    let refused = verify_presentation(&forged, &LogTrust::new(log_key().verifying_key(), None)).unwrap_err();
+    let refused = verified(&forged, &[]).unwrap_err();
     assert!(
         matches!(refused, PresentationError::Note { part: PresentationPart::Enrolment, .. }),
         "{refused}"
     );
     let before = Presentation { genesis, ..presented(&mut log, 1, OPENED) };
-    verify_presentation(&before, &LogTrust::new(log_key().verifying_key(), None)).unwrap();
+    verified(&before, &[]).unwrap();
 }
 
 fn second_gateway() -> SigningKey {
