@@ -26,6 +26,11 @@ impl Tenant {
         pseudonym(&self.facets, facet.name(), &facet.canonical(value))
     }
 
+    /// The pseudonym as an earlier version made it. Its holds have these.
+    pub(crate) fn facet_as_written(&self, facet: Facet, value: &str) -> [u8; MAC_BYTES] {
+        pseudonym(&self.facets, facet.name(), value)
+    }
+
     pub(crate) fn subject(&self, subject: &str) -> [u8; MAC_BYTES] {
         pseudonym(&self.facets, "subject", subject)
     }
