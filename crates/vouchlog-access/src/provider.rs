@@ -15,7 +15,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-use vouchlog_outbound::{ConnectionSecurity, PlainText};
+use vouchlog_outbound::{ConnectionSecurity, PlainText, root_cause};
 
 use crate::config::{Issuer, is_safe};
 use crate::denied::Denied;
@@ -166,9 +166,4 @@ impl Provider {
         }
         Ok(bytes)
     }
-}
-
-/// What an error comes from: the private address that a name leads to, the certificate that was not trusted.
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    error.source().map_or_else(|| error.to_string(), root_cause)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 use vouchlog_api::{Error, Result};
-use vouchlog_outbound::{ConnectionSecurity, parse};
+use vouchlog_outbound::{ConnectionSecurity, parse, root_cause};
 
 use crate::USER_AGENT;
 use crate::limits::{CALL_TIMEOUT, CONNECT_TIMEOUT, KEEPALIVE_INTERVAL, KEEPALIVE_TIMEOUT};
@@ -59,8 +59,4 @@ pub(crate) fn endpoint(connection: &Connection) -> Result<Endpoint> {
         tls = tls.identity(Identity::from_pem(&identity.chain, identity.key.as_bytes()));
     }
     endpoint.tls_config(tls).map_err(refused)
-}
-
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    error.source().map_or_else(|| error.to_string(), root_cause)
 }

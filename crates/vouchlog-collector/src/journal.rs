@@ -307,7 +307,9 @@ impl Journal {
 impl Store {
     fn read(&self, place: RecordAddress) -> Result<Bytes, JournalError> {
         let payload = self.reader.read(place)?;
-        let opened = opening::opened(&self.keys.lock(), place.file, payload);
+        // Opening takes a while; the keys are not locked for that long.
+        let key = self.keys.lock().of(place.file);
+        let opened = key.and_then(|key| opening::opened(key.as_deref(), place.file, payload));
         opened.map_err(|reason| JournalError::Damaged(format!("journal/{:08}: {reason}", place.file)))
     }
 

@@ -24,4 +24,4 @@ mod reach;
 mod security;
 
 pub use reach::{Reach, ReachError};
-pub use security::{ConnectionSecurity, Identity, PlainText, SecurityError, UrlError, parse};
+pub use security::{ConnectionSecurity, Identity, PlainText, SecurityError, UrlError, parse, root_cause};

@@ -116,7 +116,8 @@ impl ConnectionSecurity {
     }
 }
 
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+/// What an error comes from: the private address that a name leads to, the certificate that was not trusted.
+pub fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     error.source().map_or_else(|| error.to_string(), root_cause)
 }
 

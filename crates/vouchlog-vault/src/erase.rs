@@ -266,8 +266,16 @@ impl Vault {
         let macs = tenants.iter().map(|tenant| tenant.facet(Facet::Initiator, subject).as_slice().into());
         let after = format!("AND r.erasure IS NULL ORDER BY r.n LIMIT {}", MAX_ERASED_AT_ONCE + 1);
         let of = "JOIN facet f ON f.record = r.n WHERE f.mac IN";
-        let rows = over_set(tx, &format!("{CANDIDATE} {of}"), macs.collect(), &after).await?;
-        rows.iter().map(Candidate::read).collect()
+        let mut rows = over_set(tx, &format!("{CANDIDATE} {of}"), macs.collect(), &after).await?;
+        // An earlier version kept persons of whom its records had no facet.
+        let macs = tenants.iter().map(|tenant| tenant.subject(subject).as_slice().into());
+        let of =
+            "JOIN record_subject rs ON rs.record = r.n JOIN subject s ON s.id = rs.subject WHERE s.mac IN";
+        rows.extend(over_set(tx, &format!("{CANDIDATE} {of}"), macs.collect(), &after).await?);
+        let mut found = rows.iter().map(Candidate::read).collect::<Result<Vec<_>>>()?;
+        found.sort_by_key(|candidate| candidate.n);
+        found.dedup_by_key(|candidate| candidate.n);
+        Ok(found)
     }
 }
 

@@ -267,13 +267,20 @@ async fn insert_parts(
     Ok(())
 }
 
-/// The pseudonyms of each record.
+/// The pseudonyms of each record. A value that is not canonical has two: a hold that an earlier version placed goes on under the value as
+/// it was written.
 fn pseudonyms(new: &[New<'_>], owners: &Owners) -> Vec<Pseudonyms> {
     let of_record = |(sealed, _): &New<'_>| {
         let tenant = owners.tenant(&sealed.record);
         let facets = sealed.record.facets.iter().map(|(facet, value)| (*facet, value));
         let people = sealed.record.subjects.iter().map(|person| (Facet::Initiator, person));
-        facets.chain(people).map(|(facet, value)| (tenant.facet(facet, value), facet.is_personal())).collect()
+        let of_value = |(facet, value): (Facet, &String)| {
+            let is_canonical = facet.canonical(value) == value.as_str();
+            let as_written = (!is_canonical).then(|| tenant.facet_as_written(facet, value));
+            let macs = std::iter::once(tenant.facet(facet, value)).chain(as_written);
+            macs.map(move |mac| (mac, facet.is_personal()))
+        };
+        facets.chain(people).flat_map(of_value).collect()
     };
     new.iter().map(of_record).collect()
 }

@@ -26,7 +26,7 @@ pub(crate) struct PostgresUrl {
 }
 
 /// The parameters that a URL may have. The driver would log any other with its value, which may be a password.
-const PARAMETERS: [&str; 19] = [
+const PARAMETERS: [&str; 18] = [
     "sslmode",
     "ssl-mode",
     "sslrootcert",
@@ -45,7 +45,6 @@ const PARAMETERS: [&str; 19] = [
     "password",
     "application_name",
     "options",
-    "options[",
 ];
 
 impl PostgresUrl {

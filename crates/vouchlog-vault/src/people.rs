@@ -26,14 +26,19 @@ impl Vault {
         let mut after = i64::MIN;
         loop {
             let rows = sqlx::query(page).bind(after).bind(AT_ONCE).fetch_all(&db.readers).await?;
-            let mut facets = Vec::new();
+            let (mut facets, before) = (Vec::new(), after);
             for row in &rows {
                 after = row.try_get(0)?;
                 facets.extend(self.facets_of(row).await?);
             }
             let mut tx = db.begin().await?;
+            db.lock(&mut tx, true).await?;
             let insert = "INSERT INTO facet (mac, started_at, record, personal)";
             over_values(&mut tx, insert, facets, "ON CONFLICT DO NOTHING").await?;
+            // Another process may have erased some of them since they were read.
+            let erased = "DELETE FROM facet WHERE personal = 1 AND record IN \
+                          (SELECT n FROM record WHERE n > $1 AND n <= $2 AND erasure IS NOT NULL)";
+            sqlx::query(erased).bind(before).bind(after).execute(&mut *tx).await?;
             if rows.is_empty() {
                 sqlx::query("UPDATE vault SET people = 1").execute(&mut *tx).await?;
                 return db.commit(tx).await;

@@ -131,7 +131,8 @@ impl Vault {
         change(&mut roster.principals)?;
         roster.write(&self.shared, &mut tx).await?;
         db.commit(tx).await?;
-        self.shared.saw_roster(roster.generation)
+        self.shared.saw_roster(roster.generation);
+        Ok(())
     }
 
     /// Everybody named, by name.

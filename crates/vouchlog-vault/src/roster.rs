@@ -46,13 +46,27 @@ impl RosterEntry {
 impl Roster {
     /// Reads the list as it is now.
     pub(crate) async fn read(shared: &Shared, tx: &mut AnyConnection) -> Result<Self> {
+        // Before the list is read: meanwhile, another call may commit a newer one.
+        let seen = shared.keys.seen_roster();
         let row = sqlx::query("SELECT key_check, principals FROM vault").fetch_one(tx).await?;
         shared.keys.check(row.try_get(0)?)?;
         let sealed: Option<Vec<u8>> = row.try_get(1)?;
         let sealed = sealed.ok_or_else(|| VaultError::damaged("the list of its principals is missing"))?;
         let roster = Self::open(&shared.keys, &sealed)?;
-        shared.keys.check_roster(roster.generation)?;
+        roster.check_generation(seen)?;
+        shared.keys.saw_roster(roster.generation);
         Ok(roster)
+    }
+
+    /// Refuses a list that is older than the one of generation `seen`.
+    pub(crate) fn check_generation(&self, seen: u64) -> Result<()> {
+        if self.generation >= seen {
+            return Ok(());
+        }
+        let generation = self.generation;
+        Err(VaultError::damaged(format!(
+            "the list of its principals is older than it was: generation {generation} instead of {seen}"
+        )))
     }
 
     /// Puts a changed list in place of the one that was read in the same transaction. Once that is committed:

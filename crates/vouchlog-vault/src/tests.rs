@@ -85,6 +85,7 @@ suite! {
     erasing::what_was_lost_is_named_and_never_passes_for_erased,
     people::a_person_is_found_at_any_issuer_and_in_any_form,
     people::records_of_an_earlier_version_are_found_by_any_form,
+    people::a_hold_of_an_earlier_version_covers_what_is_kept_later,
     holding::holds_are_on_record_once_also_after_a_crash,
     keying::a_vault_opens_with_its_key_alone,
     keying::rewrapping_changes_the_key_and_nothing_else,

@@ -106,8 +106,8 @@ impl Vault {
             let Some(row) = row else { return Err(VaultError::Missing(location.shown())) };
             let keys = KeyRing::new(kek, row.try_get(0)?, row.try_get(1)?)?;
             sums::fill(&db).await?;
+            keys.saw_roster(db.noted_roster());
             seal_principals(&db, &keys).await?;
-            keys.check_roster(db.noted_roster())?;
             Ok(keys)
         };
         let keys = opened.await.map_err(|error| named(error, &location.shown()))?;
@@ -227,6 +227,8 @@ async fn seal_principals(db: &Database, keys: &KeyRing) -> Result<()> {
     // Another process may have been faster: then this one must be started again.
     keys.check(&db.lock(&mut tx, true).await?)?;
     let roster = Roster::of_earlier_version(&mut tx).await?;
+    // An old key check that is put back must not bring back an old list.
+    roster.check_generation(keys.seen_roster())?;
     let kek = keys.kek();
     let (sealed, key_check) =
         (roster.seal(kek.bytes(), keys.vault())?, KeyRing::key_check(&kek, keys.vault())?);

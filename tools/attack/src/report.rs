@@ -9,7 +9,7 @@ use crate::good::Met;
 
 /// How much resident memory may grow during an attack: 64 MB.
 pub(crate) const MAX_GROWTH: u64 = 64_000_000;
-/// In reports.
+/// The unit of memory in reports.
 pub(crate) const MB: u64 = 1_000_000;
 /// Descriptors that a server may have more of than before: its stores open segments, the good client connects again.
 pub(crate) const SLACK_DESCRIPTORS: usize = 8;

@@ -23,6 +23,7 @@ use vouchlog_api::{Error, ErrorKind, Result, Witness};
 use vouchlog_merkle::Hash;
 use vouchlog_note::limits::MAX_TREE_SIZE;
 use vouchlog_note::{AddCheckpoint, SignSubtree};
+use vouchlog_outbound::root_cause;
 use vouchlog_proto::limits::MAX_WITNESS_RESPONSE_BYTES;
 
 use super::{WitnessOptions, parse_url};
@@ -177,10 +178,6 @@ fn words(body: &[u8]) -> String {
     let line = text.trim().lines().next().unwrap_or_default();
     let line: String = line.chars().filter(|character| !character.is_control()).take(MAX_WORDS).collect();
     if line.is_empty() { line } else { format!(": {line}") }
-}
-
-fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
-    error.source().map_or_else(|| error.to_string(), root_cause)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::aead::LessSafeKey;
 use bytes::Bytes;
 use vouchlog_ledger::{AppendError, Disk, Ledger, LedgerError, Options, RecordAddress};
 
@@ -61,7 +62,7 @@ pub(super) fn reopen(
         }
         let payload = Bytes::copy_from_slice(item.payload);
         let payload = match keys.as_ref().and_then(Option::as_ref) {
-            Some(keys) => opened(keys, item.file, payload)?,
+            Some(keys) => opened(keys.of(item.file)?.as_deref(), item.file, payload)?,
             None => payload,
         };
         match item.snapshot {
@@ -115,22 +116,23 @@ pub(super) fn rotate(
     ledger.rotate(&pieces)
 }
 
-/// What a payload of a file says.
-pub(super) fn opened(keys: &FileKeys, file: u64, payload: Bytes) -> Result<Bytes, String> {
-    match keys.of(file)? {
-        Some(key) => keys::open(&key, file, &payload),
+/// The content of a payload of a file with this key; without one, the file is in clear.
+pub(super) fn opened(key: Option<&LessSafeKey>, file: u64, payload: Bytes) -> Result<Bytes, String> {
+    match key {
+        Some(key) => keys::open(key, file, &payload),
         None => Ok(payload),
     }
 }
 
-/// A payload as it stands in a file.
-pub(super) fn sealed(keys: &FileKeys, file: u64, payload: &[u8]) -> Result<Vec<u8>, JournalError> {
-    match keys.of(file).map_err(JournalError::Refused)? {
-        Some(key) => keys::seal(&key, file, payload),
+/// A payload as it stands in a file with this key.
+pub(super) fn sealed(key: Option<&LessSafeKey>, file: u64, payload: &[u8]) -> Result<Vec<u8>, JournalError> {
+    match key {
+        Some(key) => keys::seal(key, file, payload),
         None => Err(JournalError::Refused("a bug: input would be written in clear".into())),
     }
 }
 
 fn sealed_snapshot(keys: &FileKeys, file: u64, pieces: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, JournalError> {
-    pieces.iter().map(|piece| sealed(keys, file, piece)).collect()
+    let key = keys.of(file).map_err(JournalError::Refused)?;
+    pieces.iter().map(|piece| sealed(key.as_deref(), file, piece)).collect()
 }

@@ -189,7 +189,10 @@ impl Writer {
     /// Makes a record durable; only then does anybody see what is in it.
     fn write(&mut self, record: &[u8]) -> Result<(), JournalError> {
         self.store.check_failed()?;
-        let sealed = opening::sealed(&self.store.keys.lock(), self.ledger.newest(), record)?;
+        let file = self.ledger.newest();
+        // Sealing takes a while; the keys are not locked for that long.
+        let key = self.store.keys.lock().of(file).map_err(JournalError::Refused)?;
+        let sealed = opening::sealed(key.as_deref(), file, record)?;
         let places = self.ledger.append(&[&sealed]).map_err(|error| self.refused(error))?;
         let place = *places.first().expect("a place for each record");
         let mut state = self.store.state.lock();

@@ -26,7 +26,7 @@ use super::pace::{LeastPace, Pace};
 use crate::metrics::ServerMetrics;
 use crate::status::status;
 
-/// What is known of a body that is still to come. The body and the guard share it.
+/// What the body of a request needs to know of its request.
 pub(crate) struct Arrival {
     account: Arc<Account>,
     metrics: ServerMetrics,

@@ -63,7 +63,7 @@ impl Resource {
     }
 }
 
-/// How much a connection, or an address, holds of each.
+/// How much a connection, an address or a key holds of each.
 #[derive(Default)]
 pub(crate) struct Holdings([AtomicUsize; Resource::COUNT]);
 

@@ -46,8 +46,8 @@ impl v1::gateway_server::Gateway for Gateway {
         request: Request<Streaming<v1::AppendRequest>>,
     ) -> Result<Response<Self::AppendStreamStream>, Status> {
         let room = request.extensions().get::<QueueRoom>().cloned();
-        let requests = (request.into_inner(), room);
-        let answers = pipeline::answers(self.log.clone(), requests, charge::current(), self.stopping.clone());
+        let (log, requests, stopping) = (self.log.clone(), request.into_inner(), self.stopping.clone());
+        let answers = pipeline::answers(log, requests, room, charge::current(), stopping);
         Ok(Response::new(answers.boxed()))
     }
 

@@ -51,10 +51,8 @@ type Settled = (Started, Result<Appended, Error>);
 /// The answers to the requests of one call.
 pub(super) fn answers(
     log: AnyLog,
-    (requests, room): (
-        impl Stream<Item = Result<v1::AppendRequest, Status>> + Send + Unpin + 'static,
-        Option<QueueRoom>,
-    ),
+    requests: impl Stream<Item = Result<v1::AppendRequest, Status>> + Send + Unpin + 'static,
+    room: Option<QueueRoom>,
     account: Option<Arc<dyn charge::Account>>,
     stopping: CancellationToken,
 ) -> impl Stream<Item = Result<v1::AppendResponse, Status>> + Send + 'static {
@@ -84,9 +82,9 @@ struct Pipeline<R> {
     requests: R,
     /// What the call holds at the server, to be charged to the gateway's key.
     account: Option<Arc<dyn charge::Account>>,
-    /// Of a server that bounds it.
+    /// Where requests take room; none if the server does not bound them.
     room: Option<QueueRoom>,
-    /// Read, and without room.
+    /// A request that was read and found no room.
     waiting: Option<Append>,
     stopping: CancellationToken,
     /// Started and not answered, in the order they came.
@@ -132,7 +130,7 @@ impl<R: Stream<Item = Result<v1::AppendRequest, Status>> + Send + Unpin> Pipelin
         }
         let is_full = self.waiting.is_some() || self.under_way.len() >= MAX_UNDER_WAY;
         let reads = self.last_words.is_none() && !is_full;
-        // Nothing is under way if there was no room: the call ends with that.
+        // The request that waited found no room, and none is under way that would free some: the call ends.
         if self.last_words.is_some() && self.under_way.is_empty() {
             return;
         }

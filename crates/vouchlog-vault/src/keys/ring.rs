@@ -26,6 +26,11 @@ impl Tenant {
         pseudonym(&self.facets, facet.name(), &facet.canonical(value))
     }
 
+    /// The pseudonym as an earlier version made it. Its holds have these.
+    pub(crate) fn facet_as_written(&self, facet: Facet, value: &str) -> [u8; MAC_BYTES] {
+        pseudonym(&self.facets, facet.name(), value)
+    }
+
     pub(crate) fn subject(&self, subject: &str) -> [u8; MAC_BYTES] {
         pseudonym(&self.facets, "subject", subject)
     }
@@ -108,15 +113,14 @@ impl KeyRing {
         open(current.0.bytes(), &check_context(), &current.1).is_some_and(|opened| *opened != self.vault)
     }
 
-    /// Refuses a list of principals that is older than one that was seen.
-    pub(crate) fn check_roster(&self, generation: u64) -> Result<()> {
-        let seen = self.roster.fetch_max(generation, Ordering::Relaxed);
-        if generation >= seen {
-            return Ok(());
-        }
-        Err(VaultError::damaged(format!(
-            "the list of its principals is older than it was: generation {generation} instead of {seen}"
-        )))
+    /// The newest generation of the list of principals that was seen.
+    pub(crate) fn seen_roster(&self) -> u64 {
+        self.roster.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a list of principals of this generation is committed.
+    pub(crate) fn saw_roster(&self, generation: u64) {
+        self.roster.fetch_max(generation, Ordering::Relaxed);
     }
 
     pub(crate) fn vault(&self) -> &[u8] {

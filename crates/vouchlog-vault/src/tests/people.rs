@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use sqlx::Executor;
+use sqlx::{Executor, Row as _};
 use vouchlog_record::Record;
 
 use super::sending::{Desk, Entries};
@@ -95,4 +95,24 @@ pub(super) async fn records_of_an_earlier_version_are_found_by_any_form(place: P
         assert_eq!(ids(&vault, &owner, &by(Facet::Initiator, "p")).await, ["not-of-a-recorder"]);
         vault.close().await;
     }
+}
+
+/// An earlier version made the pseudonyms of a hold from values as they were written.
+pub(super) async fn a_hold_of_an_earlier_version_covers_what_is_kept_later(place: Place) {
+    let (vault, owner) = open(&place).await;
+    recorded(&vault, &owner).await;
+    let name = "https://a.example/|Zoe\u{308}";
+    let target = HoldTarget::Matching(by(Facet::Initiator, name));
+    vault.hold(&owner, "case 7", "a lawsuit", &target, NOW).await.unwrap();
+    let mut raw = place.raw().await;
+    let tenant: String = sqlx::query("SELECT name FROM tenant").fetch_one(&mut raw).await.unwrap().get(0);
+    let tenant = vault.shared.find_tenant(&mut raw, &tenant).await.unwrap().unwrap();
+    let as_written = tenant.facet_as_written(Facet::Initiator, name).to_vec();
+    let update = sqlx::query("UPDATE hold_query SET macs = $1").bind(as_written);
+    update.execute(&mut raw).await.unwrap();
+    drop(raw);
+    let later = json!({ "kind": "interaction", "id": "r-7", "initiator": { "iss": "https://a.example/", "sub": "Zoe\u{308}" } });
+    let recorder = Desk::open(&vault, &owner, 6, &Entries::default()).recorder().await;
+    recorder.record(vec![Record::from_value(later).unwrap().record]).await.unwrap();
+    assert_eq!(vault.row(&owner, &id("r-7")).await.unwrap().hold.as_deref(), Some("case 7"));
 }

@@ -11,7 +11,7 @@ use crate::attack::{Attack, Context, Seen, Target};
 use crate::wire::{Frames, PREFACE, connect, drain, headers, request, settings, write};
 
 const CLASS: &str = "holds";
-/// Of idle and slow connections.
+/// The name of the attack by idle and slow connections.
 pub(crate) const CROWD: &str = "holds: thousands of idle connections and hundreds of slow ones";
 /// What a server that holds thousands of idle connections may have in memory: 200 MB.
 const MAX_RESIDENT: u64 = 200_000_000;
