@@ -18,7 +18,7 @@ use crate::advice::Advice;
 use crate::output::{Outcome, Output};
 
 /// How the operator's keys are named by `vouchlog serve`.
-pub(super) const OPERATOR_SUFFIX: &str = "/operator";
+const OPERATOR_SUFFIX: &str = "/operator";
 
 /// Enrol a gateway's key, so that it can open streams
 #[derive(clap::Args)]
@@ -266,21 +266,25 @@ impl RevokeArgs {
 }
 
 impl OperatorArgs {
-    /// The operator's key, and the log it is to sign for. The log's name comes from the user's own files and flags: a name a
-    /// server gave could make the operator sign for another log.
+    /// The operator's key, and the log it is to sign for.
     pub(super) fn load(&self) -> anyhow::Result<(SigningKey, Origin)> {
         let key = self.operator_key.open()?;
-        let name = key.verifying_key().name().as_str();
-        let origin =
-            self.origin.as_deref().or_else(|| name.strip_suffix(OPERATOR_SUFFIX)).ok_or_else(|| {
-                Advice::error(
-                    format!("the operator key's name, {name}, does not identify its log"),
-                    "give the log's name with --origin",
-                )
-            })?;
-        let origin = Origin::new(origin)?;
+        let origin = log_of(key.verifying_key(), self.origin.as_deref())?;
         Ok((key, origin))
     }
+}
+
+/// The log that an operator's key signs for: `origin` if it is given, else the one in the key's name. Both come from the user's own
+/// files and flags: a name that a server gave could make the operator sign for another log.
+pub(super) fn log_of(operator: &VerifyingKey, origin: Option<&str>) -> anyhow::Result<Origin> {
+    let name = operator.name().as_str();
+    let origin = origin.or_else(|| name.strip_suffix(OPERATOR_SUFFIX)).ok_or_else(|| {
+        Advice::error(
+            format!("the operator key's name, {name}, does not identify its log"),
+            "give the log's name with --origin",
+        )
+    })?;
+    Ok(Origin::new(origin)?)
 }
 
 fn check_gateway(gateway: &VerifyingKey) -> anyhow::Result<()> {

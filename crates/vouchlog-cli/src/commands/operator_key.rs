@@ -5,7 +5,7 @@ use vouchlog::keys::KeySource;
 use vouchlog::{Appender, Origin, SigningKey, VerifyingKey};
 use vouchlog_stream::{OperatorCause, OperatorChange, RecoveryKey};
 
-use super::enrol::OPERATOR_SUFFIX;
+use super::enrol::log_of;
 use super::remote::{self, LogUrl};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
@@ -103,7 +103,7 @@ impl Args {
             (None, Some(recovery), Some(replaces), Some(cause)) => (recovery, replaces.clone(), cause),
             _ => return Err(missing("--operator-key, or --recovery-key with --replaces and --cause")),
         };
-        let log = self.log_of(&replaces)?;
+        let log = log_of(&replaces, self.origin.as_deref())?;
         let operator = new.verifying_key().clone();
         let change = OperatorChange { log, operator, replaces, cause, words: self.words.clone() };
         let note = change.sign(&by, &new).map_err(|error| {
@@ -131,7 +131,7 @@ impl Args {
         recovery: &SigningKey,
         replaced: Option<&SigningKey>,
     ) -> anyhow::Result<Change> {
-        let log = self.log_of(operator.verifying_key())?;
+        let log = log_of(operator.verifying_key(), self.origin.as_deref())?;
         let replaces = replaced.map(|key| key.verifying_key().clone());
         let naming = RecoveryKey { log, recovery: recovery.verifying_key().clone(), replaces };
         let note = naming.sign(operator, recovery, replaced)?;
@@ -142,19 +142,6 @@ impl Args {
             "replaces": replaces.map(|key| key.to_string()),
         });
         Ok(Change { log, note, words, json })
-    }
-
-    /// The log that an operator's key is for. It comes from the user's own files and flags, as for an enrolment.
-    fn log_of(&self, operator: &VerifyingKey) -> anyhow::Result<Origin> {
-        let name = operator.name().as_str();
-        let origin = self.origin.as_deref().or_else(|| name.strip_suffix(OPERATOR_SUFFIX));
-        let origin = origin.ok_or_else(|| {
-            Advice::error(
-                format!("the operator key's name, {name}, does not identify its log"),
-                "give the log's name with --origin",
-            )
-        })?;
-        Ok(Origin::new(origin)?)
     }
 }
 
