@@ -16,6 +16,7 @@ use super::takeover::TakeoverArgs;
 use super::{read_file, write_file};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
+use crate::values::one_of;
 
 /// How the operator's keys are named by `vouchlog serve`.
 const OPERATOR_SUFFIX: &str = "/operator";
@@ -47,7 +48,7 @@ pub(crate) struct EnrolArgs {
     #[arg(long, value_name = "VKEY", requires = "reason", conflicts_with = "rotation")]
     replaces: Option<VerifyingKey>,
     /// What happened to the key that is replaced: lost, compromised, or error (it should not have been enrolled); it is public
-    #[arg(long, value_name = "REASON", requires = "replaces", value_parser = cause())]
+    #[arg(long, value_name = "REASON", requires = "replaces", value_parser = one_of::<ReplacementCause>(&ReplacementCause::ALL.map(ReplacementCause::word)))]
     reason: Option<ReplacementCause>,
     /// The same in your words, in one line; it is public
     #[arg(long, value_name = "TEXT", requires = "replaces", default_value = "")]
@@ -84,13 +85,6 @@ pub(crate) struct RotateArgs {
     /// The operator's key: enrols the new key at once
     #[arg(long, value_name = "KEY", requires = "url")]
     operator_key: Option<KeySource>,
-}
-
-/// The reason of a replacement by its word.
-fn cause() -> impl clap::builder::TypedValueParser<Value = ReplacementCause> {
-    use clap::builder::TypedValueParser;
-    let words = ReplacementCause::ALL.map(ReplacementCause::word);
-    clap::builder::PossibleValuesParser::new(words).try_map(|word| word.parse())
 }
 
 /// Revoke a gateway's key permanently

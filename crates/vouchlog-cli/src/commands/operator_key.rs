@@ -9,6 +9,7 @@ use super::enrol::log_of;
 use super::remote::{self, LogUrl};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
+use crate::values::one_of;
 
 /// Put another key in the place of the operator's, or name the key that recovers it
 #[derive(clap::Args)]
@@ -46,7 +47,7 @@ pub(crate) struct Args {
     )]
     replaces: Option<VerifyingKey>,
     /// What happened to the key in force: lost or compromised; it is public
-    #[arg(long, value_name = "CAUSE", requires = "replaces", value_parser = cause())]
+    #[arg(long, value_name = "CAUSE", requires = "replaces", value_parser = one_of::<OperatorCause>(&RECOVERY_CAUSES.map(OperatorCause::word)))]
     cause: Option<OperatorCause>,
     /// The reason in your words, in one line; it is public
     #[arg(long, value_name = "TEXT", default_value = "", conflicts_with = "name_recovery")]
@@ -60,11 +61,7 @@ pub(crate) struct Args {
 }
 
 /// The causes for which the recovery key signs.
-fn cause() -> impl clap::builder::TypedValueParser<Value = OperatorCause> {
-    use clap::builder::TypedValueParser;
-    let words = [OperatorCause::Lost, OperatorCause::Compromised].map(OperatorCause::word);
-    clap::builder::PossibleValuesParser::new(words).try_map(|word| word.parse())
-}
+const RECOVERY_CAUSES: [OperatorCause; 2] = [OperatorCause::Lost, OperatorCause::Compromised];
 
 /// What is about to be logged.
 struct Change {
