@@ -136,9 +136,10 @@ pub struct CheckedItem {
     pub result: String,
 }
 
-/// What was checked beside what was not.
-pub fn coverage(checked: &[CheckedItem], unchecked: &[CheckedItem]) -> Markup {
-    let list = |heading: &str, items: &[CheckedItem]| {
+/// What was checked beside what was not, which are the items of [`Tone::None`].
+pub fn coverage(items: &[CheckedItem]) -> Markup {
+    let (unchecked, checked): (Vec<_>, Vec<_>) = items.iter().partition(|item| item.tone == Tone::None);
+    let list = |heading: &str, items: &[&CheckedItem]| {
         html! {
             div.panel {
                 header { h2 { (heading) } }
@@ -152,8 +153,8 @@ pub fn coverage(checked: &[CheckedItem], unchecked: &[CheckedItem]) -> Markup {
     };
     html! {
         section.grid.g2 #coverage aria-label="What was checked" {
-            (list("Checked", checked))
-            (list("Not checked", unchecked))
+            (list("Checked", &checked))
+            (list("Not checked", &unchecked))
         }
     }
 }
