@@ -158,13 +158,11 @@ impl Letter {
         }
         let groups: Vec<&str> = self.groups.iter().map(String::as_str).collect();
         text.push(format!("They had data of these kinds: {}.", groups.join(", ")));
-        let mut list: Vec<String> = self
-            .records
-            .iter()
-            .take(LISTED)
-            .map(|row| format!("{}: {} of {}", row.id, row.kind, output::moment(row.started_at)))
-            .collect();
-        list.extend(more(self.records.len()));
+        let list = listed(
+            self.records
+                .iter()
+                .map(|row| format!("{}: {} of {}", row.id, row.kind, output::moment(row.started_at))),
+        );
         Section { heading: "What was held", text, list }
     }
 
@@ -188,8 +186,7 @@ impl Letter {
                 entries.join(", ")
             ));
         }
-        let mut list: Vec<String> = self.erased.iter().take(LISTED).map(ToString::to_string).collect();
-        list.extend(more(self.erased.len()));
+        let list = listed(self.erased.iter().map(ToString::to_string));
         Section { heading: "What was erased", text, list }
     }
 
@@ -207,8 +204,7 @@ impl Letter {
                     .to_owned(),
             );
         }
-        let mut list: Vec<String> = self.refusals.iter().take(LISTED).map(reason).collect();
-        list.extend(more(self.refusals.len()));
+        let list = listed(self.refusals.iter().map(reason));
         Section { heading: "What remains, why, and until when", text, list }
     }
 
@@ -245,8 +241,14 @@ fn were(records: usize) -> &'static str {
     if records == 1 { "was" } else { "were" }
 }
 
-fn more(records: usize) -> Option<String> {
-    (records > LISTED).then(|| format!("and {} more", records - LISTED))
+/// The first [`LISTED`] lines, and how many more there are.
+fn listed(lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {
+    let more = lines.len().saturating_sub(LISTED);
+    let mut list: Vec<String> = lines.take(LISTED).collect();
+    if more > 0 {
+        list.push(format!("and {more} more"));
+    }
+    list
 }
 
 /// Why a record stays, for the person it is about.
