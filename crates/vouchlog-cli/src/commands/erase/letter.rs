@@ -41,6 +41,8 @@ pub(super) struct Letter {
     entries: Vec<u64>,
     /// Those that must stay.
     refusals: Vec<Refusal>,
+    /// Whether records that could be erased were not: the erasure stopped early, or records came in meanwhile.
+    is_unfinished: bool,
 }
 
 /// A heading, what stands under it, and a list.
@@ -87,6 +89,7 @@ impl Letter {
             erased: BTreeSet::new(),
             entries: Vec::new(),
             refusals: Vec::new(),
+            is_unfinished: false,
         })
     }
 
@@ -105,7 +108,8 @@ impl Letter {
                 entries.extend(erasure.index.map(LeafIndex::get));
             }
         }
-        self.refusals = vault.plan_erasure(access, scope, super::custody::now_millis()).await?.refusals;
+        let left = vault.plan_erasure(access, scope, super::custody::now_millis()).await?;
+        (self.refusals, self.is_unfinished) = (left.refusals, left.more || !left.records.is_empty());
         (self.basis, self.entries) = (basis.to_owned(), entries.into_iter().collect());
         Ok(self)
     }
@@ -192,9 +196,15 @@ impl Letter {
 
     fn remains(&self) -> Section {
         let mut text = Vec::new();
-        if self.refusals.is_empty() {
+        if self.is_unfinished {
+            text.push(
+                "The erasure is not finished: more records of you were found and are not erased yet."
+                    .to_owned(),
+            );
+        } else if self.refusals.is_empty() {
             text.push("No record of you that was found remains readable.".to_owned());
-        } else {
+        }
+        if !self.refusals.is_empty() {
             text.push("These records must be kept for now. Ask again when the reason is over.".to_owned());
         }
         if !self.erased.is_empty() {
