@@ -191,7 +191,7 @@ impl Args {
             let _ = task.await;
         }
         let patience = if end.is_poisoned() { CLOSING_POISONED } else { CLOSING };
-        let is_closed = close(collector, custody, files.forward, (patience, self.witnessed)).await;
+        let is_closed = close(collector, custody, files.forward, patience, self.witnessed).await;
         log.stop().await;
         if is_closed {
             output.farewell("Everything is recorded, and the stream is closed.");
@@ -385,7 +385,8 @@ async fn close(
     collector: Collector,
     custody: Custody,
     forward: Option<Forward>,
-    (patience, is_witnessed): (Duration, bool),
+    patience: Duration,
+    is_witnessed: bool,
 ) -> bool {
     let deadline = Instant::now() + patience;
     let rest = || deadline.saturating_duration_since(Instant::now());
