@@ -148,21 +148,14 @@ fn missing(flag: &str) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: Args,
-    }
+    use crate::commands::parsed;
 
     #[test]
     fn a_change_is_a_rotation_a_recovery_or_a_recovery_key() {
         let parse = |flags: &str| {
             let fixed = ["rotate-operator", "--log", "http://127.0.0.1:1"];
-            Cli::try_parse_from(fixed.into_iter().chain(flags.split_whitespace())).map(|cli| cli.args)
+            parsed::<Args>(fixed.into_iter().chain(flags.split_whitespace()))
         };
         let vkey = "operator.example.com+70b548d9+ARdFU7RW3d/GkI7KscEB/mqyHiuqBhd5W31DpjSCmT/V";
         assert!(parse("--operator-key k --new-key n --words yearly").is_ok());

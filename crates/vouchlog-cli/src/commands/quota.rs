@@ -92,21 +92,14 @@ fn limit(text: &str) -> Result<Limit, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: Args,
-    }
+    use crate::commands::parsed;
 
     #[test]
     fn a_quota_is_for_all_or_for_one() {
         let parse = |flags: &str| {
             let fixed = ["quota", "--log", "http://127.0.0.1:1", "--operator-key", "k"];
-            Cli::try_parse_from(fixed.into_iter().chain(flags.split_whitespace())).map(|cli| cli.args)
+            parsed::<Args>(fixed.into_iter().chain(flags.split_whitespace()))
         };
         let args = parse("--all --statements 1000 --streams unlimited").unwrap();
         assert_eq!((args.statements, args.bytes), (Some(Limit::AtMost(1_000)), None));

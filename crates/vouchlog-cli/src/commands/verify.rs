@@ -375,9 +375,8 @@ impl Loaded {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
+    use crate::commands::parsed;
 
     #[test]
     fn a_file_is_recognised_by_its_contents() {
@@ -425,16 +424,10 @@ mod tests {
         writer.join().unwrap();
     }
 
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        claim: ClaimArgs,
-    }
-
     #[test]
     fn a_claim_is_made_in_exactly_one_way() {
         let fits = |flags: &str| {
-            Cli::try_parse_from(std::iter::once("verify").chain(flags.split_whitespace())).is_ok()
+            parsed::<ClaimArgs>(std::iter::once("verify").chain(flags.split_whitespace())).is_ok()
         };
         let digest = format!("--digest {}", "07".repeat(32));
         assert!(fits(&digest));
