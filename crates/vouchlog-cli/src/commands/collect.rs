@@ -66,7 +66,8 @@ pub(crate) struct Args {
     /// [default: gateway.key in the data directory, created if missing]
     #[arg(long, value_name = "KEY", env = "VOUCHLOG_GATEWAY_KEY")]
     gateway_key: Option<KeySource>,
-    /// Have the log wait for its witnesses before it acknowledges records, for as long as it does, and wait for them at the end too
+    /// Acknowledge records only after the log's witnesses have cosigned them, or after the log's time limit for that; at the end, wait for the
+    /// last cosignatures
     #[arg(long, requires = "url", env = "VOUCHLOG_WITNESSED", value_parser = clap::builder::FalseyValueParser::new())]
     witnessed: bool,
     #[command(flatten)]

@@ -11,7 +11,7 @@ use crate::advice::Advice;
 use crate::output::{Outcome, Output};
 use crate::values::one_of;
 
-/// Put another key in the place of the operator's, or name the key that recovers it
+/// Replace the operator's key, or name the recovery key
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog rotate-operator --log http://127.0.0.1:6962 --operator-key log.operator.key \\\n    \

@@ -17,8 +17,9 @@ use crate::output::{Outcome, Output};
                         --all --statements 1000000 --streams 100\n  \
                         vouchlog quota --log http://127.0.0.1:6962 --operator-key log.operator.key \\\n    \
                         --gateway gateway.example.com --statements unlimited\n\n\
-                        A quota is an entry of the log and holds from then on. A day begins at midnight UTC. A gateway that has used up its\n\
-                        quota is refused, and told when it may go on; its spool keeps what is not logged. A limit of 0 refuses everything."
+                        A quota is an entry of the log and holds from then on. A day begins at midnight UTC. If a gateway has used up its\n\
+                        quota, the log rejects its requests until the time that the error states. The gateway's spool keeps what is not logged.\n\
+                        A limit of 0 rejects everything."
 )]
 pub(crate) struct Args {
     #[command(flatten)]

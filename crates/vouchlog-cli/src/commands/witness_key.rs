@@ -24,8 +24,8 @@ use crate::output::{Outcome, Output};
                         --out rotation.note\n  \
                         vouchlog rotate-witness --key witness/witness.key --new-key witness-2.key \\\n    \
                         --out rotation.note --log http://127.0.0.1:6962\n\n\
-                        Make the new key with `vouchlog keygen --kind witness` and the witness's name. From then on it opens the store that the\n\
-                        old key has cosigned with, and no other. Start the witness with `--key NEW --also OLD`, give the note to the logs and\n\
+                        Make the new key with `vouchlog keygen --kind witness` and the witness's name. From then on it opens the old key's store,\n\
+                        and no other. Start the witness with `--key NEW --also OLD`, give the note to the logs and\n\
                         verifiers, who follow with `vouchlog follow-witness`, and leave --also out when they have."
 )]
 pub(crate) struct RotateArgs {

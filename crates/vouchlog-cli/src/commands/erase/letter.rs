@@ -1,6 +1,6 @@
 //! The letter for a person who asked to be erased: what was held, what was erased, what remains, why and until when.
 //!
-//! It is gathered before anything is erased, as nothing can be read afterwards. Names of holds stay out: they may tell of a case.
+//! It is gathered before anything is erased, as nothing can be read afterwards. The names of holds are left out: they may reveal a legal case.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
