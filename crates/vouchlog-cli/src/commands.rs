@@ -262,3 +262,12 @@ fn kind() -> impl clap::builder::TypedValueParser<Value = StatementKind> {
     clap::builder::PossibleValuesParser::new(names)
         .try_map(|name| StatementKind::from_name(&name).ok_or("no such kind"))
 }
+
+/// Parses the words of a command line, of which the first is the program's name, into arguments.
+#[cfg(test)]
+fn parsed<A: clap::Args>(
+    words: impl IntoIterator<Item = impl Into<std::ffi::OsString> + Clone>,
+) -> Result<A, clap::Error> {
+    let matches = A::augment_args(clap::Command::new("vouchlog")).try_get_matches_from(words)?;
+    A::from_arg_matches(&matches)
+}

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-use serde_json::Value;
+use serde_json::{Value, json};
+use vouchlog_session::plain;
 use vouchlog_stream::LoggedAt;
 
 use crate::terminal;
@@ -65,6 +66,13 @@ impl Output {
     /// Gives the answer, in words or in JSON.
     pub(crate) fn answer(self, words: &str, json: &Value) -> anyhow::Result<()> {
         if self.json { print(&terminal::json(&json.to_string())) } else { print(&terminal::words(words)) }
+    }
+
+    /// Answers that what was checked does not hold. It is one line: text from a foreign file or server must not look like an answer of ours.
+    pub(crate) fn refuse(self, finding: &str) -> anyhow::Result<Outcome> {
+        let answer = json!({ "holds": false, "finding": finding });
+        self.answer(&format!("DOES NOT HOLD: {}", plain(finding)), &answer)?;
+        Ok(Outcome::Finding)
     }
 
     /// A server's first words. If they cannot be printed they are traced, and the server starts anyway.

@@ -18,7 +18,7 @@ mod wrap;
 pub(crate) use audit::{AuditMade, EvidenceName, WitnessSeen, audit};
 pub(crate) use json::json;
 pub(crate) use made::Made;
-pub(crate) use session::{SessionMade, session};
+pub(crate) use session::{ReportFile, SessionMade, session};
 pub(crate) use text::text;
 
 /// Whether to colour what goes to standard output: it is a terminal, and `NO_COLOR` is unset or empty (no-color.org).

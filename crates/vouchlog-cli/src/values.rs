@@ -1,7 +1,9 @@
 //! Values as people type them on a command line: moments, durations, periods and sizes.
 
+use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo, Timestamp, ToSpan};
@@ -10,6 +12,14 @@ use jiff::{Span, SpanRelativeTo, Timestamp, ToSpan};
 /// up a day early.
 const LONGEST_YEAR: i64 = 366;
 const LONGEST_MONTH: i64 = 31;
+
+/// One of these words, which help and errors list.
+pub(crate) fn one_of<T>(words: &[&'static str]) -> impl TypedValueParser<Value = T> + use<T>
+where
+    T: FromStr<Err = &'static str> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words.iter().copied()).try_map(|word| word.parse::<T>())
+}
 
 /// A moment: `2026-11-18`, `2026-11-18 09:30`, `2026-11-18T09:30:00Z`, `now`, `today`, `yesterday`, or how long ago, such as
 /// `7d`. Without an offset it is UTC.

@@ -20,5 +20,5 @@ mod parts;
 pub use icon::{Icon, icon};
 pub use page::{Page, Width};
 pub use parts::{
-    Bar, CheckedItem, Tone, bar, coverage, digest, grouped, limits, moment, pager, pill, status, thousands,
+    Bar, CheckedItem, Tone, bar, coverage, digest, grouped, limits, moment, pager, status, thousands,
 };

@@ -24,8 +24,6 @@ pub enum Tone {
     Info,
     /// It waits.
     Waiting,
-    /// It was erased.
-    Gone,
 }
 
 impl Tone {
@@ -35,7 +33,7 @@ impl Tone {
             Self::Good => "ok",
             Self::Bad => "bad",
             Self::Warning | Self::Unknown => "warn",
-            Self::None | Self::Info | Self::Waiting | Self::Gone => "mute",
+            Self::None | Self::Info | Self::Waiting => "mute",
         }
     }
 
@@ -49,7 +47,6 @@ impl Tone {
             Self::None => Icon::None,
             Self::Info => Icon::Info,
             Self::Waiting => Icon::Wait,
-            Self::Gone => Icon::Gone,
         }
     }
 }
@@ -57,11 +54,6 @@ impl Tone {
 /// A status: shape, colour and word.
 pub fn status(tone: Tone, word: &str) -> Markup {
     html! { span class={ "st " (tone.class()) } { (icon(tone.icon())) (word) } }
-}
-
-/// A status on a tint of its colour, for a list of counts.
-pub fn pill(tone: Tone, words: &str) -> Markup {
-    html! { span class={ "st pill " (tone.class()) } { (icon(tone.icon())) (words) } }
 }
 
 /// A digest or a key: its ends are shown, the whole value is in the text, so that it is found, selected and copied without a script.
@@ -144,9 +136,10 @@ pub struct CheckedItem {
     pub result: String,
 }
 
-/// What was checked beside what was not.
-pub fn coverage(checked: &[CheckedItem], unchecked: &[CheckedItem]) -> Markup {
-    let list = |heading: &str, items: &[CheckedItem]| {
+/// What was checked beside what was not, which are the items of [`Tone::None`].
+pub fn coverage(items: &[CheckedItem]) -> Markup {
+    let (unchecked, checked): (Vec<_>, Vec<_>) = items.iter().partition(|item| item.tone == Tone::None);
+    let list = |heading: &str, items: &[&CheckedItem]| {
         html! {
             div.panel {
                 header { h2 { (heading) } }
@@ -160,8 +153,8 @@ pub fn coverage(checked: &[CheckedItem], unchecked: &[CheckedItem]) -> Markup {
     };
     html! {
         section.grid.g2 #coverage aria-label="What was checked" {
-            (list("Checked", checked))
-            (list("Not checked", unchecked))
+            (list("Checked", &checked))
+            (list("Not checked", &unchecked))
         }
     }
 }

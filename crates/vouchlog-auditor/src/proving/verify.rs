@@ -147,7 +147,7 @@ fn two_heads(kind: FindingKind, known: &str, served: &str, log: &LogIdentity) ->
     }
 }
 
-/// SPEC: nothing follows a retirement. Two keys signed it, and one of them signed the head all the same.
+/// SPEC: nothing follows a retirement. The log's key and its successor's signed the retirement, and the log's key still signed a larger head.
 fn after_retirement(
     kind: FindingKind,
     end: &str,

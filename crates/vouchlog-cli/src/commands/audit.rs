@@ -61,7 +61,14 @@ impl Args {
         let (mut text, mut json) = (words(&audit), as_json(&audit)?);
         let mut is_clean = audit.report.is_clean();
         if let Some(source) = &self.predecessor {
-            let before = self.audited_predecessor(&audit.report, source).await?;
+            let before = match self.audited_predecessor(&audit.report, source).await {
+                Ok(before) => before,
+                Err(error) => {
+                    // With --state, no later audit reports these findings again.
+                    output.answer(&text, &json)?;
+                    return Err(error);
+                }
+            };
             is_clean &= before.as_ref().is_some_and(|before| before.report.is_clean());
             text.push_str(&match &before {
                 Some(before) => format!("\n\npredecessor {}", words(before)),

@@ -237,21 +237,14 @@ impl AuditArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        audit: AuditArgs,
-    }
+    use crate::commands::parsed;
 
     const VKEY: &str = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
 
     fn parse(flags: &[&str]) -> Option<AuditArgs> {
         let fixed = ["audit", "--log", "http://127.0.0.1:1", "--log-vkey", VKEY];
-        Cli::try_parse_from(fixed.iter().chain(flags)).ok().map(|cli| cli.audit)
+        parsed(fixed.iter().chain(flags)).ok()
     }
 
     #[test]

@@ -66,7 +66,8 @@ pub(crate) struct Args {
     /// [default: gateway.key in the data directory, created if missing]
     #[arg(long, value_name = "KEY", env = "VOUCHLOG_GATEWAY_KEY")]
     gateway_key: Option<KeySource>,
-    /// Have the log wait for its witnesses before it acknowledges records, for as long as it does, and wait for them at the end too
+    /// Acknowledge records only after the log's witnesses have cosigned them, or after the log's time limit for that; at the end, wait for the
+    /// last cosignatures
     #[arg(long, requires = "url", env = "VOUCHLOG_WITNESSED", value_parser = clap::builder::FalseyValueParser::new())]
     witnessed: bool,
     #[command(flatten)]
@@ -191,7 +192,7 @@ impl Args {
             let _ = task.await;
         }
         let patience = if end.is_poisoned() { CLOSING_POISONED } else { CLOSING };
-        let is_closed = close(collector, custody, files.forward, (patience, self.witnessed)).await;
+        let is_closed = close(collector, custody, files.forward, patience, self.witnessed).await;
         log.stop().await;
         if is_closed {
             output.farewell("Everything is recorded, and the stream is closed.");
@@ -385,7 +386,8 @@ async fn close(
     collector: Collector,
     custody: Custody,
     forward: Option<Forward>,
-    (patience, is_witnessed): (Duration, bool),
+    patience: Duration,
+    is_witnessed: bool,
 ) -> bool {
     let deadline = Instant::now() + patience;
     let rest = || deadline.saturating_duration_since(Instant::now());

@@ -16,9 +16,10 @@ use super::takeover::TakeoverArgs;
 use super::{read_file, write_file};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
+use crate::values::one_of;
 
 /// How the operator's keys are named by `vouchlog serve`.
-pub(super) const OPERATOR_SUFFIX: &str = "/operator";
+const OPERATOR_SUFFIX: &str = "/operator";
 
 /// Enrol a gateway's key, so that it can open streams
 #[derive(clap::Args)]
@@ -47,7 +48,7 @@ pub(crate) struct EnrolArgs {
     #[arg(long, value_name = "VKEY", requires = "reason", conflicts_with = "rotation")]
     replaces: Option<VerifyingKey>,
     /// What happened to the key that is replaced: lost, compromised, or error (it should not have been enrolled); it is public
-    #[arg(long, value_name = "REASON", requires = "replaces", value_parser = cause())]
+    #[arg(long, value_name = "REASON", requires = "replaces", value_parser = one_of::<ReplacementCause>(&ReplacementCause::ALL.map(ReplacementCause::word)))]
     reason: Option<ReplacementCause>,
     /// The same in your words, in one line; it is public
     #[arg(long, value_name = "TEXT", requires = "replaces", default_value = "")]
@@ -84,13 +85,6 @@ pub(crate) struct RotateArgs {
     /// The operator's key: enrols the new key at once
     #[arg(long, value_name = "KEY", requires = "url")]
     operator_key: Option<KeySource>,
-}
-
-/// The reason of a replacement by its word.
-fn cause() -> impl clap::builder::TypedValueParser<Value = ReplacementCause> {
-    use clap::builder::TypedValueParser;
-    let words = ReplacementCause::ALL.map(ReplacementCause::word);
-    clap::builder::PossibleValuesParser::new(words).try_map(|word| word.parse())
 }
 
 /// Revoke a gateway's key permanently
@@ -266,21 +260,25 @@ impl RevokeArgs {
 }
 
 impl OperatorArgs {
-    /// The operator's key, and the log it is to sign for. The log's name comes from the user's own files and flags: a name a
-    /// server gave could make the operator sign for another log.
+    /// The operator's key, and the log it is to sign for.
     pub(super) fn load(&self) -> anyhow::Result<(SigningKey, Origin)> {
         let key = self.operator_key.open()?;
-        let name = key.verifying_key().name().as_str();
-        let origin =
-            self.origin.as_deref().or_else(|| name.strip_suffix(OPERATOR_SUFFIX)).ok_or_else(|| {
-                Advice::error(
-                    format!("the operator key's name, {name}, does not identify its log"),
-                    "give the log's name with --origin",
-                )
-            })?;
-        let origin = Origin::new(origin)?;
+        let origin = log_of(key.verifying_key(), self.origin.as_deref())?;
         Ok((key, origin))
     }
+}
+
+/// The log that an operator's key signs for: `origin` if it is given, else the one in the key's name. Both come from the user's own
+/// files and flags: a name that a server gave could make the operator sign for another log.
+pub(super) fn log_of(operator: &VerifyingKey, origin: Option<&str>) -> anyhow::Result<Origin> {
+    let name = operator.name().as_str();
+    let origin = origin.or_else(|| name.strip_suffix(OPERATOR_SUFFIX)).ok_or_else(|| {
+        Advice::error(
+            format!("the operator key's name, {name}, does not identify its log"),
+            "give the log's name with --origin",
+        )
+    })?;
+    Ok(Origin::new(origin)?)
 }
 
 fn check_gateway(gateway: &VerifyingKey) -> anyhow::Result<()> {

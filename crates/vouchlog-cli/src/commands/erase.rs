@@ -43,10 +43,10 @@ pub(crate) struct Args {
     /// Show which records would be erased and which must be kept, and change nothing
     #[arg(long, conflicts_with = "basis")]
     dry_run: bool,
-    /// With --subject: do not ask whether the people found are meant. Needed without a terminal
+    /// With --subject: erase without asking for confirmation. Required if there is no terminal
     #[arg(long, requires = "subject", conflicts_with = "dry_run")]
     yes: bool,
-    /// With --yes: also if the name fits several people, such as one at each of two issuers
+    /// With --yes: also erase if the name matches several people, such as one at each of two issuers
     #[arg(long, requires = "yes")]
     any_issuer: bool,
     /// With --subject: write a letter for the person, on what was held, what was erased, and what remains, why and until when. A page
@@ -85,7 +85,7 @@ impl Args {
             if self.dry_run {
                 return self.planned(output, &plan, found.as_ref());
             }
-            // Where there is nobody, an earlier erasure that was cut short is finished all the same.
+            // If nothing is found, an earlier erasure that was interrupted is still completed below.
             if let Some(found) = found.as_ref().filter(|found| !found.is_empty()) {
                 found.confirm(self.yes, self.any_issuer)?;
                 letter = self.begin_letter(&vault, &access, &plan).await?;
@@ -138,7 +138,7 @@ impl Args {
         })
     }
 
-    /// Gathers what a letter says, if one is to be written, while it can be read; its files must be writable before anything is erased.
+    /// Gathers what the letter states, if one was asked for, before it is erased. Its files must be writable before anything is erased.
     async fn begin_letter(
         &self,
         vault: &Vault,
@@ -213,8 +213,8 @@ impl Args {
         let found_nobody = self.found_nobody(records, refusals);
         if found_nobody {
             lines.push(
-                "nothing of this subject was found in this tenant: give `iss|sub`, or `sub` alone for every issuer; upper and\n\
-                 lower case differ"
+                "no records of this subject were found in this tenant: give `iss|sub`, or `sub` alone for every issuer.\n\
+                 Names are case-sensitive"
                     .to_owned(),
             );
         }

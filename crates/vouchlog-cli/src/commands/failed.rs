@@ -1,6 +1,5 @@
 //! How a command ends when it stops early: with a finding about the log, or with an error.
 
-use serde_json::json;
 use vouchlog::gateway::GatewayError;
 
 use super::spooling::advise;
@@ -19,11 +18,7 @@ impl Failed {
     pub(super) fn end(self, output: Output) -> anyhow::Result<Outcome> {
         match self {
             Self::Error(error) => Err(error),
-            Self::Finding(finding) => {
-                let answer = json!({ "holds": false, "finding": finding });
-                output.answer(&format!("DOES NOT HOLD: {finding}"), &answer)?;
-                Ok(Outcome::Finding)
-            }
+            Self::Finding(finding) => output.refuse(&finding),
         }
     }
 

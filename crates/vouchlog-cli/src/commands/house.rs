@@ -54,21 +54,14 @@ impl HouseArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        house: HouseArgs,
-    }
+    use crate::commands::parsed;
 
     #[test]
     fn the_house_stream_is_off_for_strangers_unless_it_is_asked_for() {
         let is_on = |flags: &str, address: &str| {
-            let cli = Cli::try_parse_from(std::iter::once("serve").chain(flags.split_whitespace())).unwrap();
-            cli.house.is_on(address.parse().unwrap())
+            let house: HouseArgs = parsed(std::iter::once("serve").chain(flags.split_whitespace())).unwrap();
+            house.is_on(address.parse().unwrap())
         };
         for loopback in ["127.0.0.1:6962", "127.8.8.8:1", "[::1]:6962", "[::ffff:127.0.0.1]:1"] {
             assert!(is_on("", loopback) && !is_on("--house off", loopback), "{loopback}");

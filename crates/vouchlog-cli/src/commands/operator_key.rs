@@ -5,12 +5,13 @@ use vouchlog::keys::KeySource;
 use vouchlog::{Appender, Origin, SigningKey, VerifyingKey};
 use vouchlog_stream::{OperatorCause, OperatorChange, RecoveryKey};
 
-use super::enrol::OPERATOR_SUFFIX;
+use super::enrol::log_of;
 use super::remote::{self, LogUrl};
 use crate::advice::Advice;
 use crate::output::{Outcome, Output};
+use crate::values::one_of;
 
-/// Put another key in the place of the operator's, or name the key that recovers it
+/// Replace the operator's key, or name the recovery key
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  vouchlog rotate-operator --log http://127.0.0.1:6962 --operator-key log.operator.key \\\n    \
@@ -46,7 +47,7 @@ pub(crate) struct Args {
     )]
     replaces: Option<VerifyingKey>,
     /// What happened to the key in force: lost or compromised; it is public
-    #[arg(long, value_name = "CAUSE", requires = "replaces", value_parser = cause())]
+    #[arg(long, value_name = "CAUSE", requires = "replaces", value_parser = one_of::<OperatorCause>(&RECOVERY_CAUSES.map(OperatorCause::word)))]
     cause: Option<OperatorCause>,
     /// The reason in your words, in one line; it is public
     #[arg(long, value_name = "TEXT", default_value = "", conflicts_with = "name_recovery")]
@@ -60,11 +61,7 @@ pub(crate) struct Args {
 }
 
 /// The causes for which the recovery key signs.
-fn cause() -> impl clap::builder::TypedValueParser<Value = OperatorCause> {
-    use clap::builder::TypedValueParser;
-    let words = [OperatorCause::Lost, OperatorCause::Compromised].map(OperatorCause::word);
-    clap::builder::PossibleValuesParser::new(words).try_map(|word| word.parse())
-}
+const RECOVERY_CAUSES: [OperatorCause; 2] = [OperatorCause::Lost, OperatorCause::Compromised];
 
 /// What is about to be logged.
 struct Change {
@@ -103,7 +100,7 @@ impl Args {
             (None, Some(recovery), Some(replaces), Some(cause)) => (recovery, replaces.clone(), cause),
             _ => return Err(missing("--operator-key, or --recovery-key with --replaces and --cause")),
         };
-        let log = self.log_of(&replaces)?;
+        let log = log_of(&replaces, self.origin.as_deref())?;
         let operator = new.verifying_key().clone();
         let change = OperatorChange { log, operator, replaces, cause, words: self.words.clone() };
         let note = change.sign(&by, &new).map_err(|error| {
@@ -131,7 +128,7 @@ impl Args {
         recovery: &SigningKey,
         replaced: Option<&SigningKey>,
     ) -> anyhow::Result<Change> {
-        let log = self.log_of(operator.verifying_key())?;
+        let log = log_of(operator.verifying_key(), self.origin.as_deref())?;
         let replaces = replaced.map(|key| key.verifying_key().clone());
         let naming = RecoveryKey { log, recovery: recovery.verifying_key().clone(), replaces };
         let note = naming.sign(operator, recovery, replaced)?;
@@ -143,19 +140,6 @@ impl Args {
         });
         Ok(Change { log, note, words, json })
     }
-
-    /// The log that an operator's key is for. It comes from the user's own files and flags, as for an enrolment.
-    fn log_of(&self, operator: &VerifyingKey) -> anyhow::Result<Origin> {
-        let name = operator.name().as_str();
-        let origin = self.origin.as_deref().or_else(|| name.strip_suffix(OPERATOR_SUFFIX));
-        let origin = origin.ok_or_else(|| {
-            Advice::error(
-                format!("the operator key's name, {name}, does not identify its log"),
-                "give the log's name with --origin",
-            )
-        })?;
-        Ok(Origin::new(origin)?)
-    }
 }
 
 fn missing(flag: &str) -> anyhow::Error {
@@ -164,21 +148,14 @@ fn missing(flag: &str) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: Args,
-    }
+    use crate::commands::parsed;
 
     #[test]
     fn a_change_is_a_rotation_a_recovery_or_a_recovery_key() {
         let parse = |flags: &str| {
             let fixed = ["rotate-operator", "--log", "http://127.0.0.1:1"];
-            Cli::try_parse_from(fixed.into_iter().chain(flags.split_whitespace())).map(|cli| cli.args)
+            parsed::<Args>(fixed.into_iter().chain(flags.split_whitespace()))
         };
         let vkey = "operator.example.com+70b548d9+ARdFU7RW3d/GkI7KscEB/mqyHiuqBhd5W31DpjSCmT/V";
         assert!(parse("--operator-key k --new-key n --words yearly").is_ok());

@@ -20,7 +20,7 @@ use vouchlog_session::Timeline;
 
 use super::{custody, write_file};
 use crate::output;
-use crate::report::{self, Made, SessionMade};
+use crate::report::{self, ReportFile, SessionMade};
 
 /// The first line of what is signed.
 const HEADER: &str = "vouchlog/v1 report";
@@ -69,14 +69,12 @@ impl<'a> Paper<'a> {
 
     /// Writes the pages of a session.
     pub(super) fn session(&self, timeline: &Timeline, made: &SessionMade<'_>) -> anyhow::Result<()> {
-        let pages = report::session(timeline, made, &self.name());
-        let pages = pages.into_iter().map(|page| (page.name, page.html)).collect();
-        self.write(pages, &made.made)
+        self.write(report::session(timeline, made, &self.name()), made.made.at)
     }
 
     /// Writes the one page of an audit.
     pub(super) fn audit(&self, made: &report::AuditMade<'_>) -> anyhow::Result<()> {
-        self.write(vec![(self.name(), report::audit(made))], &made.made)
+        self.write(vec![ReportFile { name: self.name(), html: report::audit(made) }], made.made.at)
     }
 
     fn name(&self) -> String {
@@ -84,16 +82,16 @@ impl<'a> Paper<'a> {
     }
 
     /// Writes pages, the first into the file that was named and the others beside it; then what is signed of them.
-    fn write(&self, pages: Vec<(String, String)>, made: &Made<'_>) -> anyhow::Result<()> {
+    fn write(&self, pages: Vec<ReportFile>, at: Timestamp) -> anyhow::Result<()> {
         let mut listed = Vec::with_capacity(pages.len());
-        for (number, (name, html)) in pages.into_iter().enumerate() {
+        for (number, ReportFile { name, html }) in pages.into_iter().enumerate() {
             let path = if number == 0 { self.file.to_owned() } else { self.file.with_file_name(&name) };
             write_file(&path, html.as_bytes())?;
             output::note(&format!("wrote {}", path.display()));
             listed.push(PageSum { digest: sha256(html.as_bytes()), name });
         }
         if let Some(key) = &self.key {
-            let signed = SignedReport { at: made.at, pages: listed }.sign(key)?;
+            let signed = SignedReport { at, pages: listed }.sign(key)?;
             let path = signature_file(self.file);
             write_file(&path, signed.as_bytes())?;
             output::note(&format!("wrote {}", path.display()));

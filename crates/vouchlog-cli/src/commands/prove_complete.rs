@@ -77,7 +77,7 @@ impl Args {
         waiting.finish_and_clear();
         let proof = match proof {
             Ok(proof) => proof,
-            Err(error) if is_finding(&error) => return refuse(output, &error),
+            Err(error) if is_finding(&error) => return output.refuse(&error.to_string()),
             Err(error) => return Err(advise(&error)),
         };
         let shown = verify_completeness(&proof, &config.log)?;
@@ -146,13 +146,6 @@ pub(super) fn is_finding(error: &CompletenessError) -> bool {
             | CompletenessError::NotInLog { .. }
             | CompletenessError::NotComplete { .. }
     )
-}
-
-/// Says that it does not hold.
-pub(super) fn refuse(output: Output, error: &CompletenessError) -> anyhow::Result<Outcome> {
-    let answer = json!({ "holds": false, "finding": error.to_string() });
-    output.answer(&format!("DOES NOT HOLD: {error}"), &answer)?;
-    Ok(Outcome::Finding)
 }
 
 fn advise(error: &CompletenessError) -> anyhow::Error {

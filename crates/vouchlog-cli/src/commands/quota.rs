@@ -17,8 +17,9 @@ use crate::output::{Outcome, Output};
                         --all --statements 1000000 --streams 100\n  \
                         vouchlog quota --log http://127.0.0.1:6962 --operator-key log.operator.key \\\n    \
                         --gateway gateway.example.com --statements unlimited\n\n\
-                        A quota is an entry of the log and holds from then on. A day begins at midnight UTC. A gateway that has used up its\n\
-                        quota is refused, and told when it may go on; its spool keeps what is not logged. A limit of 0 refuses everything."
+                        A quota is an entry of the log and holds from then on. A day begins at midnight UTC. If a gateway has used up its\n\
+                        quota, the log rejects its requests until the time that the error states. The gateway's spool keeps what is not logged.\n\
+                        A limit of 0 rejects everything."
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -92,21 +93,14 @@ fn limit(text: &str) -> Result<Limit, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: Args,
-    }
+    use crate::commands::parsed;
 
     #[test]
     fn a_quota_is_for_all_or_for_one() {
         let parse = |flags: &str| {
             let fixed = ["quota", "--log", "http://127.0.0.1:1", "--operator-key", "k"];
-            Cli::try_parse_from(fixed.into_iter().chain(flags.split_whitespace())).map(|cli| cli.args)
+            parsed::<Args>(fixed.into_iter().chain(flags.split_whitespace()))
         };
         let args = parse("--all --statements 1000 --streams unlimited").unwrap();
         assert_eq!((args.statements, args.bytes), (Some(Limit::AtMost(1_000)), None));

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde_json::{Value, json};
-use vouchlog::StatementKind;
 use vouchlog::custody::{Custodian, CustodyError};
+use vouchlog::{Policy, StatementKind};
 use vouchlog_grading::Severity;
 use vouchlog_record::Record;
 use vouchlog_record::json;
@@ -67,18 +67,18 @@ impl Ending {
     /// Waits for witnesses, if that was asked for. What was logged stays logged; `Err` is why the receipts do not suffice.
     async fn await_witnesses(
         &self,
+        policy: Option<&Policy>,
         custodian: &Custodian,
         custody: &CustodyArgs,
         records: &[Recorded],
     ) -> anyhow::Result<Option<Result<(), String>>> {
-        if !self.witnessed && self.policy.is_none() {
+        if !self.witnessed && policy.is_none() {
             return Ok(None);
         }
-        let policy = self.policy.as_deref().map(super::policy).transpose()?;
         let ids: Vec<_> = records.iter().filter(|one| !one.is_conflict).map(|one| one.id.clone()).collect();
         let renewer = custodian.renewer();
         let witnessed = async {
-            renewer.witnessed(&ids, policy.as_ref()).await?;
+            renewer.witnessed(&ids, policy).await?;
             // Also what an earlier run left in the spool.
             renewer.settle().await
         };
@@ -96,6 +96,7 @@ impl Ending {
 
 impl Args {
     pub(crate) async fn run(self, output: Output) -> anyhow::Result<Outcome> {
+        let policy = self.ending.policy.as_deref().map(super::policy).transpose()?;
         let raw = RawRecords::read(&self.records)?;
         // A record that cannot be read is reported before anything is made.
         raw.clone().parse().warn_of_rejected()?;
@@ -112,7 +113,8 @@ impl Args {
             if self.flush {
                 self.custody.take_over(&custodian).await?;
             }
-            let witnessed = self.ending.await_witnesses(&custodian, &self.custody, &recorded).await?;
+            let witnessed =
+                self.ending.await_witnesses(policy.as_ref(), &custodian, &self.custody, &recorded).await?;
             if self.ending.close {
                 let close = async { Ok(custodian.gateway().close().await?) };
                 self.custody.patiently(&custodian, close).await?;

@@ -10,22 +10,16 @@ pub(super) struct ReserveArgs {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        reserve: ReserveArgs,
-    }
+    use crate::commands::parsed;
 
     #[test]
     fn the_default_is_the_one_of_every_part() {
-        let default = Cli::parse_from(["x"]).reserve.min_free;
+        let min_free = |flags: &[&str]| parsed::<ReserveArgs>(["x"].iter().chain(flags)).unwrap().min_free;
+        let default = min_free(&[]);
         assert_eq!(default, vouchlog_client::limits::MIN_FREE_BYTES);
         assert_eq!(default, vouchlog_vault::limits::MIN_FREE_BYTES);
         assert_eq!(default, vouchlog_collector::Settings::default().min_free_bytes);
-        assert_eq!(Cli::parse_from(["x", "--min-free", "2GiB"]).reserve.min_free, 2 << 30);
+        assert_eq!(min_free(&["--min-free", "2GiB"]), 2 << 30);
     }
 }

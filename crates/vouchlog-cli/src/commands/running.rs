@@ -118,8 +118,8 @@ fn exit_within(patience: Duration) {
     }
 }
 
-/// Has the kernel give this process no huge pages. The allocator asks for them, and one byte in use then holds 2 MiB: buffers that
-/// come and go under load took twice the memory. The allocator's own variable decides otherwise.
+/// Switches transparent huge pages off for this process. The allocator asks for them, and one byte in use then holds 2 MiB: buffers
+/// that come and go under load took twice the memory. If the allocator's own variable is set, it decides.
 #[cfg(target_os = "linux")]
 fn ask_for_small_pages() {
     if std::env::var_os("MIMALLOC_ALLOW_THP").is_none()

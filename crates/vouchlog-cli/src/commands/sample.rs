@@ -86,13 +86,13 @@ impl Args {
         let note = reader.checkpoint().await.map_err(|error| unreadable(source, &error))?;
         let signed = match open(&note, &log) {
             Ok(signed) => signed,
-            Err(finding) => return refuse(output, &finding),
+            Err(finding) => return output.refuse(&finding),
         };
         let drawn = sample(&signed.head().root, signed.head().size, count)?;
         let entries = match prove(&reader, &signed, &drawn).await {
             Ok(entries) => entries,
             Err(error) if error.is_transient() => return Err(unreadable(source, &error)),
-            Err(error) => return refuse(output, &format!("an entry is not proven: {error}")),
+            Err(error) => return output.refuse(&format!("an entry is not proven: {error}")),
         };
         let file = SampleFile {
             format: FORMAT.to_owned(),
@@ -112,11 +112,6 @@ impl Args {
 
 fn unreadable(source: &str, error: &vouchlog::Error) -> anyhow::Error {
     Advice::error(format!("the log at {source} could not be read: {error}"), "check --log")
-}
-
-fn refuse(output: Output, finding: &str) -> anyhow::Result<Outcome> {
-    output.answer(&format!("DOES NOT HOLD: {finding}"), &json!({ "holds": false, "finding": finding }))?;
-    Ok(Outcome::Finding)
 }
 
 /// The checkpoint, if the log signed it and enough witnesses cosigned it.
@@ -200,7 +195,7 @@ pub(super) fn check(path: &Path, json: &[u8], log: &LogIdentity, output: Output)
             output.answer(&words(log, &head, &drawn), &answer)?;
             Ok(Outcome::Fine)
         }
-        Err(finding) => refuse(output, &finding),
+        Err(finding) => output.refuse(&finding),
     }
 }
 

@@ -272,7 +272,7 @@ pub(super) fn advise(error: &OpenError) -> anyhow::Error {
             "serve the newest data directory. If it is lost, this log's key must not sign again: start a log with another origin"
         }
         OpenError::Engine(EngineError::Predecessor(_)) => {
-            "--continues takes the end of the log that names this one's key as its successor's; a log that has begun without one continues none"
+            "give --continues the proof of the end of the log that names this log's key as its successor; a log that began without a predecessor cannot get one later"
         }
         OpenError::Engine(EngineError::OperatorKey { .. }) | OpenError::NoOperatorKey => {
             "give the operator's key with --operator-key, or enrol with `vouchlog enrol`"

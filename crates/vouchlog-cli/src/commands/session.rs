@@ -228,7 +228,6 @@ impl Args {
         records: Vec<ReadRecord>,
         log: KnownOfLog,
     ) -> anyhow::Result<Timeline> {
-        let rows: Vec<Row> = records.iter().map(|read| read.row.clone()).collect();
         let judge = Judge {
             vault,
             access,
@@ -236,7 +235,7 @@ impl Args {
             url: self.custody.url.as_deref(),
             policy: log.policy.as_ref(),
         };
-        let judged = judge.judge(&rows).await?;
+        let judged = judge.judge(&records).await?;
         let drawn: Vec<SessionRecord> = records
             .into_iter()
             .map(|read| {

@@ -179,19 +179,12 @@ impl What {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        args: Args,
-    }
+    use crate::commands::parsed;
 
     fn parse(flags: &str) -> Option<Args> {
         let flags = ["submit", "--log", "http://127.0.0.1:1"].into_iter().chain(flags.split_whitespace());
-        Cli::try_parse_from(flags).ok().map(|cli| cli.args)
+        parsed(flags).ok()
     }
 
     #[test]

@@ -37,7 +37,7 @@ enum What {
         /// Its roles: submit, read-metadata, read-content, disclose, erase, admin
         #[arg(long, value_name = "ROLE,...", value_delimiter = ',', required = true, value_parser = role)]
         roles: Vec<Role>,
-        /// For every tenant; without it, for the one of --tenant. The role admin takes it
+        /// For every tenant; without it, for the one of --tenant. The role admin requires it
         #[arg(long)]
         all_tenants: bool,
     },

@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::ArgGroup;
-use serde_json::json;
 use vouchlog::verify::{self, Claim, Verified, VerifyError};
 use vouchlog::{Digest, Opening, Policy, VerifyingKey};
 use vouchlog_auditor::limits::{MAX_COMPLETENESS_BYTES, MAX_EVIDENCE_BYTES};
 use vouchlog_auditor::{CompletenessProof, EvidenceFile, verify_completeness};
 use vouchlog_note::limits::{MAX_NOTE_BYTES, MAX_PROOF_FILE_BYTES};
+use vouchlog_session::SessionBundle;
 use vouchlog_session::limits::MAX_BUNDLE_BYTES;
-use vouchlog_session::{SessionBundle, plain};
 use vouchlog_statement::limits::MAX_PRESENTATION_BYTES;
 use vouchlog_statement::{LogTrust, Presentation};
 use vouchlog_stream::limits::MAX_ENTRY_BYTES;
@@ -180,7 +179,7 @@ impl Args {
         match verified {
             Ok(shown) => {
                 if let Some(stranger) = gateway::unpinned(&shown, &self.gateways) {
-                    return refused(output, &stranger);
+                    return output.refuse(&stranger);
                 }
                 let mut words = prove_complete::words(log.origin.as_str(), &shown);
                 words.push('\n');
@@ -190,7 +189,7 @@ impl Args {
                 Ok(Outcome::Fine)
             }
             // As with proof files: one that is malformed does not hold.
-            Err(error) => prove_complete::refuse(output, &error),
+            Err(error) => output.refuse(&error.to_string()),
         }
     }
 
@@ -198,7 +197,7 @@ impl Args {
         if let Some(file) = &self.retirement
             && let Some(finding) = ended::beyond(file, &self.log_vkey, proof)?
         {
-            return refused(output, &finding);
+            return output.refuse(&finding);
         }
         let policy = self.policy.as_deref().map(super::policy).transpose()?;
         let loaded = self.claim.load()?;
@@ -210,7 +209,7 @@ impl Args {
         });
         match verified {
             Ok(verified) => self.shown(&verified, policy.as_ref(), output),
-            Err(error) if error.is_finding() => refused(output, &error.to_string()),
+            Err(error) if error.is_finding() => output.refuse(&error.to_string()),
             Err(error) => Err(advise(error)),
         }
     }
@@ -224,7 +223,7 @@ impl Args {
                 match logged::carried(&proof, &self.log_vkey, policy) {
                     Ok(opening) => Some(opening),
                     Err(error) if error.is_finding() => {
-                        return refused(output, &format!("the proof of the stream's opening: {error}"));
+                        return output.refuse(&format!("the proof of the stream's opening: {error}"));
                     }
                     Err(error) => return Err(advise(error)),
                 }
@@ -232,7 +231,7 @@ impl Args {
         };
         let sender = Sender::of(verified, opening.as_ref())?;
         if let Some(finding) = sender.not_pinned(&self.gateways)? {
-            return refused(output, &finding);
+            return output.refuse(&finding);
         }
         let words =
             format!("{}{}", words(verified, policy.is_some()), sender.words(verified, &self.gateways));
@@ -241,13 +240,6 @@ impl Args {
         output.answer(&words, &json)?;
         Ok(Outcome::Fine)
     }
-}
-
-/// On one line: text of a foreign file must not look like our own answer.
-fn refused(output: Output, finding: &str) -> anyhow::Result<Outcome> {
-    let answer = json!({ "holds": false, "finding": finding });
-    output.answer(&format!("DOES NOT HOLD: {}", plain(finding)), &answer)?;
-    Ok(Outcome::Finding)
 }
 
 /// What a file that can be verified is.
@@ -383,9 +375,8 @@ impl Loaded {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
+    use crate::commands::parsed;
 
     #[test]
     fn a_file_is_recognised_by_its_contents() {
@@ -433,16 +424,10 @@ mod tests {
         writer.join().unwrap();
     }
 
-    #[derive(Parser)]
-    struct Cli {
-        #[command(flatten)]
-        claim: ClaimArgs,
-    }
-
     #[test]
     fn a_claim_is_made_in_exactly_one_way() {
         let fits = |flags: &str| {
-            Cli::try_parse_from(std::iter::once("verify").chain(flags.split_whitespace())).is_ok()
+            parsed::<ClaimArgs>(std::iter::once("verify").chain(flags.split_whitespace())).is_ok()
         };
         let digest = format!("--digest {}", "07".repeat(32));
         assert!(fits(&digest));

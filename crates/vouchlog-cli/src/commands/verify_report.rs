@@ -40,16 +40,16 @@ impl Args {
         let note = read_file(&signature, MAX_NOTE_BYTES)?;
         let signed = match self.signed(&note) {
             Ok(signed) => signed,
-            Err(finding) => return refuse(output, &finding),
+            Err(finding) => return output.refuse(&finding),
         };
         let own = self.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if signed.pages.iter().all(|page| page.name != own) {
-            return refuse(output, &format!("the signature is not for a file of the name {own}"));
+            return output.refuse(&format!("the signature is not for a file of the name {own}"));
         }
         for page in &signed.pages {
             let bytes = read_file(&self.file.with_file_name(&page.name), MAX_PAGE_BYTES)?;
             if sha256(&bytes) != page.digest {
-                return refuse(output, &format!("{} is not the page that was signed", page.name));
+                return output.refuse(&format!("{} is not the page that was signed", page.name));
             }
         }
         let pages = output::count(signed.pages.len() as u64, "page", "pages");
@@ -73,10 +73,4 @@ impl Args {
             note.verify([&self.vkey]).map_err(|error| format!("the signature does not verify: {error}"))?;
         SignedReport::parse(verified.text()).ok_or_else(|| "what was signed is not a report".to_owned())
     }
-}
-
-fn refuse(output: Output, finding: &str) -> anyhow::Result<Outcome> {
-    let answer = json!({ "holds": false, "finding": finding });
-    output.answer(&format!("DOES NOT HOLD: {}", plain(finding)), &answer)?;
-    Ok(Outcome::Finding)
 }

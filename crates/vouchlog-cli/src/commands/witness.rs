@@ -46,8 +46,8 @@ pub(crate) struct Args {
     /// directory]
     #[arg(long, value_name = "FILE", env = "VOUCHLOG_WITNESS_KEY")]
     key: Option<KeySource>,
-    /// The key file of the key that --key took the place of (`vouchlog rotate-witness`): the witness cosigns with both for a while, until the
-    /// policies of the logs follow
+    /// The key file that --key replaces (see `vouchlog rotate-witness`): the witness cosigns with both keys until the policies of the logs
+    /// list the new one
     #[arg(long, value_name = "FILE", requires = "key", env = "VOUCHLOG_WITNESS_ALSO")]
     also: Option<PathBuf>,
     /// A second key file to cosign with: ML-DSA-44, of the same name [default: witness-ml-dsa.key in the data directory, if

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde_json::json;
 use vouchlog::keys;
+use vouchlog::verify::{Claim, verify};
 use vouchlog::witness::hand_over_state;
 use vouchlog::{Appender, KeyName, Policy, VerifyingKey, unix_millis};
-use vouchlog_merkle::leaf_hash;
 use vouchlog_note::limits::{MAX_POLICY_BYTES, MAX_PROOF_FILE_BYTES};
 use vouchlog_note::{OldKey, PolicyRotationError, ProofFile};
 use vouchlog_stream::limits::MAX_NOTE_BYTES;
@@ -24,8 +24,8 @@ use crate::output::{Outcome, Output};
                         --out rotation.note\n  \
                         vouchlog rotate-witness --key witness/witness.key --new-key witness-2.key \\\n    \
                         --out rotation.note --log http://127.0.0.1:6962\n\n\
-                        Make the new key with `vouchlog keygen --kind witness` and the witness's name. From then on it opens the store that the\n\
-                        old key has cosigned with, and no other. Start the witness with `--key NEW --also OLD`, give the note to the logs and\n\
+                        Make the new key with `vouchlog keygen --kind witness` and the witness's name. From then on it opens the old key's store,\n\
+                        and no other. Start the witness with `--key NEW --also OLD`, give the note to the logs and\n\
                         verifiers, who follow with `vouchlog follow-witness`, and leave --also out when they have."
 )]
 pub(crate) struct RotateArgs {
@@ -127,7 +127,7 @@ impl FollowArgs {
         if let (Some(proof), Some(log)) = (&self.proof, &self.log_vkey) {
             let policy = Policy::parse(&text)?;
             let proof = read_file(proof, MAX_PROOF_FILE_BYTES)?;
-            is_logged(&note, &ProofFile::parse(&proof)?, &policy, log)?;
+            is_logged(&note, &proof, &policy, log)?;
         }
         let WitnessRotation { witness, replaces } = &rotation;
         let old_key = if self.drop_old { OldKey::Goes } else { OldKey::Counts };
@@ -160,17 +160,15 @@ impl FollowArgs {
     }
 }
 
-/// Checks that the note is an entry of the log.
-fn is_logged(note: &str, proof: &ProofFile, policy: &Policy, log: &VerifyingKey) -> anyhow::Result<()> {
-    let origin = vouchlog::Origin::new(log.name().as_str())?;
-    let checkpoint = policy.verify_checkpoint_of(proof.note().as_str().as_bytes(), &origin, [log])?;
-    let entry = proof.extra().context("the proof file does not carry the entry")?;
-    let head = checkpoint.head();
-    proof.proof().verify(proof.index(), head.size, &leaf_hash(entry), &head.root)?;
-    match Entry::decode(entry) {
-        Ok(Entry::WitnessRotated { note: logged, .. }) if logged == note => Ok(()),
+/// Checks that the note is the entry that a proof file proves to be in the log, under the policy.
+fn is_logged(note: &str, proof: &[u8], policy: &Policy, log: &VerifyingKey) -> anyhow::Result<()> {
+    let file = ProofFile::parse(proof)?;
+    let entry = file.extra().context("the proof file does not carry the entry")?;
+    let verified = verify(proof, log, Some(policy), Claim::Entry(entry))?;
+    match verified.entry {
+        Some(Entry::WitnessRotated { note: logged, .. }) if logged == note => Ok(()),
         _ => Err(Advice::error(
-            format!("the entry {} of the log {origin} is not this rotation", proof.index()),
+            format!("the entry {} of the log {} is not this rotation", verified.index, verified.origin),
             "prove the entry that `vouchlog rotate-witness` printed",
         )),
     }

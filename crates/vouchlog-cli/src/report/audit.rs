@@ -8,14 +8,11 @@ use vouchlog_pages::{
 };
 use vouchlog_session::plain;
 
-use super::made::Made;
+use super::made::{MAX_NAMED, Made, listed};
 
 mod findings;
 mod quality;
 mod streams;
-
-/// Cosigners and witnesses that are named in a sentence.
-const MAX_NAMED: usize = 12;
 
 /// An audit, with what its page states beside the report.
 #[derive(Clone, Debug)]
@@ -210,24 +207,17 @@ fn witnessed(report: &AuditReport) -> Markup {
             p.s.soft { "The policy is not satisfied, or a cosignature does not verify." }
         } @else {
             p { (status(tone_of(report, Area::Witnesses), "Witnesses confirm it")) }
-            p.s.soft { "Cosigned by " (names(&checkpoint.cosigned_by)) "." }
+            p.s.soft { "Cosigned by " (listed(&checkpoint.cosigned_by)) "." }
         }
     }
-}
-
-fn names(names: &[String]) -> String {
-    let shown: Vec<String> = names.iter().take(MAX_NAMED).map(|name| plain(name)).collect();
-    let more = names.len().saturating_sub(MAX_NAMED);
-    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
 }
 
 /// What was checked, and what was not.
 fn covered(made: &AuditMade<'_>) -> Markup {
     let report = made.report;
-    let (mut checked, mut unchecked) = (Vec::new(), Vec::new());
+    let mut items = Vec::new();
     let mut add = |tone: Tone, what: &'static str, result: String| {
-        let list = if tone == Tone::None { &mut unchecked } else { &mut checked };
-        list.push(CheckedItem { tone, what, result });
+        items.push(CheckedItem { tone, what, result });
     };
     let tone = |area| tone_of(report, area);
     match &report.checkpoint {
@@ -239,7 +229,7 @@ fn covered(made: &AuditMade<'_>) -> Markup {
                 let by = if head.cosigned_by.is_empty() {
                     "no witness of the policy".to_owned()
                 } else {
-                    names(&head.cosigned_by)
+                    listed(&head.cosigned_by)
                 };
                 let quorum = if head.quorum { "satisfied" } else { "NOT satisfied" };
                 let tone = if head.quorum { tone(Area::Witnesses) } else { Tone::Bad };
@@ -309,7 +299,7 @@ fn covered(made: &AuditMade<'_>) -> Markup {
     ] {
         add(Tone::None, what, why.to_owned());
     }
-    coverage(&checked, &unchecked)
+    coverage(&items)
 }
 
 fn check(made: &AuditMade<'_>) -> Markup {

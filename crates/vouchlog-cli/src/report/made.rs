@@ -10,8 +10,8 @@ use vouchlog_session::plain;
 const TOOL: &str = concat!("vouchlog ", env!("CARGO_PKG_VERSION"));
 /// Most witnesses among whom the smallest quorum is searched for.
 const MAX_SEARCHED: usize = 12;
-/// Witnesses that are named.
-const MAX_NAMED: usize = 12;
+/// Witnesses that are named in a sentence.
+pub(super) const MAX_NAMED: usize = 12;
 
 /// How a page was made.
 #[derive(Clone, Debug)]
@@ -62,12 +62,9 @@ fn policy_words(policy: &Policy) -> String {
     let witnesses = policy.witnesses();
     let names: Vec<String> = witnesses
         .iter()
-        .take(MAX_NAMED)
-        .map(|witness| plain(&String::from_utf8_lossy(witness.name().as_bytes())))
+        .map(|witness| String::from_utf8_lossy(witness.name().as_bytes()).into_owned())
         .collect();
-    let more = witnesses.len().saturating_sub(MAX_NAMED);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let names = format!("{}{more}", names.join(", "));
+    let names = listed(&names);
     if policy.is_quorum_none() {
         return format!("no quorum is asked for; witnesses: {names}");
     }
@@ -76,6 +73,13 @@ fn policy_words(policy: &Policy) -> String {
         Some(least) => format!("at least {least} of {}, in groups: {names}", witnesses.len()),
         None => format!("groups of {} witnesses: {names}", witnesses.len()),
     }
+}
+
+/// Names of witnesses in a sentence, each safe to show. More than [`MAX_NAMED`] are counted.
+pub(super) fn listed(names: &[String]) -> String {
+    let shown: Vec<String> = names.iter().take(MAX_NAMED).map(|name| plain(name)).collect();
+    let more = names.len().saturating_sub(MAX_NAMED);
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
 }
 
 /// The sets of witnesses of a policy, as bits; none if they are too many to look at each.

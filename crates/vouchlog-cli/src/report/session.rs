@@ -248,10 +248,9 @@ fn proven(timeline: &Timeline) -> Markup {
 /// What was looked at for the report, and what was not.
 fn covered(timeline: &Timeline, made: &SessionMade<'_>) -> Markup {
     let (proven, records) = (timeline.summary.proven, timeline.records.len());
-    let (mut checked, mut unchecked) = (Vec::new(), Vec::new());
+    let mut items = Vec::new();
     let mut add = |tone: Tone, what: &'static str, result: String| {
-        let list = if tone == Tone::None { &mut unchecked } else { &mut checked };
-        list.push(CheckedItem { tone, what, result });
+        items.push(CheckedItem { tone, what, result });
     };
     let in_log = proven.witnessed + proven.signed;
     let all = |number: usize| if number == records { Tone::Good } else { Tone::Warning };
@@ -305,7 +304,7 @@ fn covered(timeline: &Timeline, made: &SessionMade<'_>) -> Markup {
     ] {
         add(Tone::None, what, why.to_owned());
     }
-    coverage(&checked, &unchecked)
+    coverage(&items)
 }
 
 /// With a capital and a full stop.

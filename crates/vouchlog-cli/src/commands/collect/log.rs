@@ -83,8 +83,8 @@ impl OpenLog {
         }
     }
 
-    /// Refuses a log whose checkpoints are known to have no cosignatures: it would acknowledge nothing to a caller who asks for them. A log
-    /// that cannot be reached now is met later.
+    /// Refuses a log whose checkpoints are known to have no cosignatures: it would acknowledge nothing to a caller that asks for them. If
+    /// the log cannot be reached now, this check is skipped.
     pub(super) async fn check_witnesses(&self) -> anyhow::Result<()> {
         let tiles = remote::tiles(self.url())?;
         let Ok(Ok(note)) = tokio::time::timeout(PATIENCE, tiles.checkpoint()).await else { return Ok(()) };

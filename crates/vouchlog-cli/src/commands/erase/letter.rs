@@ -1,6 +1,6 @@
 //! The letter for a person who asked to be erased: what was held, what was erased, what remains, why and until when.
 //!
-//! It is gathered before anything is erased, as nothing can be read afterwards. Names of holds stay out: they may tell of a case.
+//! It is gathered before anything is erased, as nothing can be read afterwards. The names of holds are left out: they may reveal a legal case.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -41,6 +41,8 @@ pub(super) struct Letter {
     entries: Vec<u64>,
     /// Those that must stay.
     refusals: Vec<Refusal>,
+    /// Whether records that could be erased were not: the erasure stopped early, or records came in meanwhile.
+    is_unfinished: bool,
 }
 
 /// A heading, what stands under it, and a list.
@@ -87,6 +89,7 @@ impl Letter {
             erased: BTreeSet::new(),
             entries: Vec::new(),
             refusals: Vec::new(),
+            is_unfinished: false,
         })
     }
 
@@ -105,7 +108,8 @@ impl Letter {
                 entries.extend(erasure.index.map(LeafIndex::get));
             }
         }
-        self.refusals = vault.plan_erasure(access, scope, super::custody::now_millis()).await?.refusals;
+        let left = vault.plan_erasure(access, scope, super::custody::now_millis()).await?;
+        (self.refusals, self.is_unfinished) = (left.refusals, left.more || !left.records.is_empty());
         (self.basis, self.entries) = (basis.to_owned(), entries.into_iter().collect());
         Ok(self)
     }
@@ -158,13 +162,11 @@ impl Letter {
         }
         let groups: Vec<&str> = self.groups.iter().map(String::as_str).collect();
         text.push(format!("They had data of these kinds: {}.", groups.join(", ")));
-        let mut list: Vec<String> = self
-            .records
-            .iter()
-            .take(LISTED)
-            .map(|row| format!("{}: {} of {}", row.id, row.kind, output::moment(row.started_at)))
-            .collect();
-        list.extend(more(self.records.len()));
+        let list = listed(
+            self.records
+                .iter()
+                .map(|row| format!("{}: {} of {}", row.id, row.kind, output::moment(row.started_at))),
+        );
         Section { heading: "What was held", text, list }
     }
 
@@ -188,16 +190,21 @@ impl Letter {
                 entries.join(", ")
             ));
         }
-        let mut list: Vec<String> = self.erased.iter().take(LISTED).map(ToString::to_string).collect();
-        list.extend(more(self.erased.len()));
+        let list = listed(self.erased.iter().map(ToString::to_string));
         Section { heading: "What was erased", text, list }
     }
 
     fn remains(&self) -> Section {
         let mut text = Vec::new();
-        if self.refusals.is_empty() {
+        if self.is_unfinished {
+            text.push(
+                "The erasure is not finished: more records of you were found and are not erased yet."
+                    .to_owned(),
+            );
+        } else if self.refusals.is_empty() {
             text.push("No record of you that was found remains readable.".to_owned());
-        } else {
+        }
+        if !self.refusals.is_empty() {
             text.push("These records must be kept for now. Ask again when the reason is over.".to_owned());
         }
         if !self.erased.is_empty() {
@@ -207,8 +214,7 @@ impl Letter {
                     .to_owned(),
             );
         }
-        let mut list: Vec<String> = self.refusals.iter().take(LISTED).map(reason).collect();
-        list.extend(more(self.refusals.len()));
+        let list = listed(self.refusals.iter().map(reason));
         Section { heading: "What remains, why, and until when", text, list }
     }
 
@@ -245,8 +251,14 @@ fn were(records: usize) -> &'static str {
     if records == 1 { "was" } else { "were" }
 }
 
-fn more(records: usize) -> Option<String> {
-    (records > LISTED).then(|| format!("and {} more", records - LISTED))
+/// The first [`LISTED`] lines, and how many more there are.
+fn listed(lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {
+    let more = lines.len().saturating_sub(LISTED);
+    let mut list: Vec<String> = lines.take(LISTED).collect();
+    if more > 0 {
+        list.push(format!("and {more} more"));
+    }
+    list
 }
 
 /// Why a record stays, for the person it is about.

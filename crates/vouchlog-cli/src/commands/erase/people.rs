@@ -1,4 +1,4 @@
-//! Whose records a name finds, and whether these people are meant: what is erased does not come back.
+//! The people that a name matches, and the confirmation before their records are erased, which cannot be undone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, IsTerminal, Write};
@@ -20,7 +20,7 @@ pub(super) struct FoundPeople {
 }
 
 impl FoundPeople {
-    /// Reads under which names the plan's records have the person.
+    /// Reads the names under which the plan's records hold the person.
     pub(super) async fn read(
         vault: &Vault,
         access: &Access,
@@ -48,7 +48,10 @@ impl FoundPeople {
                 .iter()
                 .map(|(name, records)| format!("found {}: {}", plain(name), count(*records)))
                 .collect(),
-            None => vec![format!("found {}; whose takes the role read-metadata", count(self.records as u64))],
+            None => vec![format!(
+                "found {}; a token with the role read-metadata shows whose they are",
+                count(self.records as u64)
+            )],
         }
     }
 
@@ -112,6 +115,9 @@ mod tests {
         let hidden = FoundPeople { names: None, records: 3 };
         assert!(hidden.confirm(true, false).is_err());
         hidden.confirm(true, true).unwrap();
-        assert_eq!(hidden.lines(), ["found 3 records; whose takes the role read-metadata"]);
+        assert_eq!(
+            hidden.lines(),
+            ["found 3 records; a token with the role read-metadata shows whose they are"]
+        );
     }
 }

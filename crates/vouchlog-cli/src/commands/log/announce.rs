@@ -12,15 +12,16 @@ use crate::commands::ended;
 use crate::connections;
 use crate::output::{Outcome, Output};
 
-/// Tell witnesses that a log has ended: they cosign nothing beyond that
+/// Notify witnesses that a log has ended, so that they cosign nothing beyond its end
 #[derive(clap::Args)]
 #[command(
     group = ArgGroup::new("to").args(["witnesses", "policy"]).required(true).multiple(true),
     after_help = "Examples:\n  vouchlog log announce end.tlog-proof --policy policy.txt\n  \
                         vouchlog log announce end.tlog-proof --witness https://witness.example.com\n\n\
                         A witness accepts the proof once it has cosigned the final checkpoint: the retired log sends that by itself while it is\n\
-                        served. Of other witnesses than Vouchlog's, ask the operator to take the log off the list.\n\
-                        Exit status: 0 every witness took note, 1 one has cosigned more of the log, or another history, 2 one could not be told."
+                        served. Other witness software has no such request: ask its operator to take the log off the list.\n\
+                        Exit status: 0 every witness accepted the proof, 1 a witness has cosigned a larger tree or another history,\n\
+                        2 a witness could not be notified."
 )]
 pub(super) struct Args {
     /// The proof that `vouchlog log retire` wrote
@@ -34,7 +35,7 @@ pub(super) struct Args {
     policy: Option<PathBuf>,
 }
 
-/// What a witness made of it.
+/// How a witness responded.
 enum Told {
     TookNote,
     /// It has cosigned what the log's key signed beyond the end, or beside it.
@@ -62,7 +63,7 @@ impl Args {
                 }
                 Told::Failed(error) => {
                     failed.get_or_insert_with(|| format!("{url}: {error}"));
-                    ("failed", format!("was not told: {error}"))
+                    ("failed", format!("was not notified: {error}"))
                 }
             };
             lines.push(format!("{url}  {words}"));
@@ -73,7 +74,7 @@ impl Args {
         output.answer(&lines.join("\n"), &answer)?;
         match failed {
             Some(failed) if outcome == Outcome::Fine => Err(crate::advice::Advice::error(
-                format!("a witness could not be told: {failed}"),
+                format!("a witness could not be notified: {failed}"),
                 "serve the retired log until the witness has cosigned its final checkpoint, then run the same command",
             )),
             _ => Ok(outcome),

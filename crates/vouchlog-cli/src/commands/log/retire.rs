@@ -13,6 +13,7 @@ use crate::commands::remote::{self, Head};
 use crate::commands::{check_writable, ended, serve, write_file};
 use crate::connections;
 use crate::output::{self, Outcome, Output};
+use crate::values::one_of;
 
 /// End a log for good, with a last entry that names the log that continues it; both keys sign
 #[derive(clap::Args)]
@@ -44,7 +45,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "KEY")]
     successor_key: KeySource,
     /// Why: planned, compromised (others may have the log's key), or other; it is public
-    #[arg(long, value_name = "REASON", value_parser = cause())]
+    #[arg(long, value_name = "REASON", value_parser = one_of::<RetirementCause>(&RetirementCause::ALL.map(RetirementCause::word)))]
     reason: RetirementCause,
     /// The same in your words, in one line; it is public
     #[arg(long, value_name = "TEXT", default_value = "")]
@@ -52,13 +53,6 @@ pub(super) struct Args {
     /// The file for the proof that the log has ended
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-}
-
-/// The reason of a retirement by its word.
-fn cause() -> impl clap::builder::TypedValueParser<Value = RetirementCause> {
-    use clap::builder::TypedValueParser;
-    let words = RetirementCause::ALL.map(RetirementCause::word);
-    clap::builder::PossibleValuesParser::new(words).try_map(|word| word.parse())
 }
 
 impl Args {

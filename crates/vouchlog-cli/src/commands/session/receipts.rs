@@ -11,7 +11,7 @@ use vouchlog::verify::{Claim, verify};
 use vouchlog::{Policy, VerifyingKey};
 use vouchlog_record::RecordId;
 use vouchlog_session::ProofState;
-use vouchlog_vault::{Access, Row, Vault};
+use vouchlog_vault::{Access, ReadRecord, Row, Vault};
 
 use crate::commands::custody;
 use crate::connections;
@@ -45,10 +45,10 @@ impl Judged {
 
 impl Judge<'_> {
     /// Judges the receipts of records.
-    pub(super) async fn judge(&self, rows: &[Row]) -> anyhow::Result<Judged> {
+    pub(super) async fn judge(&self, records: &[ReadRecord]) -> anyhow::Result<Judged> {
         let mut judged = Judged::default();
         let mut short = Vec::new();
-        for row in rows {
+        for ReadRecord { row, .. } in records {
             let proof = self.vault.proof(self.access, &row.id).await.map_err(custody::advise_vault)?;
             let state = self.state(row, proof.as_deref())?;
             if state == ProofState::Signed && row.place.is_some() {

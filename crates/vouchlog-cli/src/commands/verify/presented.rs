@@ -65,10 +65,7 @@ fn refuse(error: &dyn std::error::Error, is_finding: bool, output: Output) -> an
             "give the file that `vouchlog disclose` or `vouchlog session --bundle` wrote, and the log's vkey",
         ));
     }
-    let answer = json!({ "holds": false, "finding": error.to_string() });
-    // On one line: what a foreign file says must not look like an answer of ours.
-    output.answer(&format!("DOES NOT HOLD: {}", plain(&error.to_string())), &answer)?;
-    Ok(Outcome::Finding)
+    output.refuse(&error.to_string())
 }
 
 fn shown(verified: &VerifiedPresentation, policy: bool, output: Output) -> anyhow::Result<Outcome> {

@@ -14,8 +14,6 @@ pub(super) fn streams(streams: &[StreamReport]) -> Markup {
     }
     let mut sorted: Vec<&StreamReport> = streams.iter().collect();
     sorted.sort_by_key(|stream| (stream.complete, stream.status != "open", stream.stream));
-    let head =
-        |class: &str, words: &str| html! { th role="columnheader" scope="col" class=(class) { (words) } };
     html! {
         section aria-labelledby="h-s" {
             div.sec-h {
@@ -36,6 +34,11 @@ pub(super) fn streams(streams: &[StreamReport]) -> Markup {
             }
         }
     }
+}
+
+/// The head of a column.
+fn head(class: &str, words: &str) -> Markup {
+    html! { th role="columnheader" scope="col" class=(class) { (words) } }
 }
 
 fn stream_row(stream: &StreamReport) -> Markup {
@@ -70,28 +73,23 @@ fn stream_row(stream: &StreamReport) -> Markup {
 
 /// Changes of the operator's key, and rotations of witnesses' keys.
 pub(super) fn keys(report: &AuditReport) -> Markup {
-    let lines: Vec<String> = report.key_changes().collect();
-    if lines.is_empty() {
-        return html! {};
-    }
-    html! {
-        section aria-labelledby="h-k" {
-            h2.sec-h #h-k { "Keys that changed" }
-            div.panel { @for line in &lines { p { (plain(line)) } } }
-        }
-    }
+    lines("h-k", "Keys that changed", &report.key_changes().collect::<Vec<_>>())
 }
 
 /// Which log this one continues, and how it ended.
 pub(super) fn succession(report: &AuditReport) -> Markup {
-    let lines: Vec<String> = report.succession().collect();
+    lines("h-b", "Before and after", &report.succession().collect::<Vec<_>>())
+}
+
+/// Lines under a heading with the anchor `id`; nothing if there are none.
+fn lines(id: &str, heading: &str, lines: &[String]) -> Markup {
     if lines.is_empty() {
         return html! {};
     }
     html! {
-        section aria-labelledby="h-b" {
-            h2.sec-h #h-b { "Before and after" }
-            div.panel { @for line in &lines { p { (plain(line)) } } }
+        section aria-labelledby=(id) {
+            h2.sec-h id=(id) { (heading) }
+            div.panel { @for line in lines { p { (plain(line)) } } }
         }
     }
 }
@@ -100,8 +98,6 @@ pub(super) fn quotas(quotas: &[QuotaReport]) -> Markup {
     if quotas.is_empty() {
         return html! {};
     }
-    let head =
-        |class: &str, words: &str| html! { th role="columnheader" scope="col" class=(class) { (words) } };
     html! {
         section aria-labelledby="h-u" {
             h2.sec-h #h-u { "Quotas a day" }

@@ -17,6 +17,16 @@ fn letter(person: &str, refusals: Vec<Refusal>) -> Letter {
         erased: [id("r-1"), id("r-2")].into(),
         entries: vec![17],
         refusals,
+        is_unfinished: false,
+    }
+}
+
+#[test]
+fn an_erasure_that_stopped_early_is_not_called_complete() {
+    let letter = Letter { is_unfinished: true, ..letter("https://idp.example|u-1", Vec::new()) };
+    for said in [letter.text(), page::html(&letter)] {
+        assert!(said.contains("The erasure is not finished"), "{said}");
+        assert!(!said.contains("remains readable"), "{said}");
     }
 }
 
