@@ -17,6 +17,8 @@ pub(super) struct FoundPeople {
     /// Records of each, by the names in the records; none if the caller may not read them.
     names: Option<BTreeMap<String, u64>>,
     records: usize,
+    /// Whether further records, which were not looked at, may be those of other people.
+    may_be_more: bool,
 }
 
 impl FoundPeople {
@@ -33,7 +35,8 @@ impl FoundPeople {
             true => Some(people_named(vault, access, &records, name).await?),
             false => None,
         };
-        Ok(Self { names, records: records.len() })
+        // With an issuer, all there are belong to one person.
+        Ok(Self { names, records: records.len(), may_be_more: plan.more && !name.contains('|') })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -62,6 +65,15 @@ impl FoundPeople {
 
     /// Asks whether these are meant; an error if not. `--yes` answers for one person, `--any-issuer` for several.
     pub(super) fn confirm(&self, yes: bool, any_issuer: bool) -> anyhow::Result<()> {
+        if self.may_be_more && !any_issuer {
+            return Err(Advice::error(
+                format!(
+                    "the name has more records than the {} that were looked at, so they may be those of several people",
+                    self.records
+                ),
+                "name one as `iss|sub`, or erase all of them with --any-issuer",
+            ));
+        }
         let people = self.names.as_ref().map(|names| {
             names.keys().map(|name| Facet::Initiator.canonical(name).into_owned()).collect::<BTreeSet<_>>()
         });
@@ -100,7 +112,7 @@ mod tests {
 
     fn found(names: &[&str]) -> FoundPeople {
         let names: BTreeMap<String, u64> = names.iter().map(|name| ((*name).to_owned(), 2)).collect();
-        FoundPeople { records: names.len() * 2, names: Some(names) }
+        FoundPeople { records: names.len() * 2, names: Some(names), may_be_more: false }
     }
 
     #[test]
@@ -112,7 +124,10 @@ mod tests {
         let error = two.confirm(true, false).unwrap_err().to_string();
         assert!(error.contains("https://a.example|u-1, https://b.example|u-1"), "{error}");
         two.confirm(true, true).unwrap();
-        let hidden = FoundPeople { names: None, records: 3 };
+        let many = FoundPeople { may_be_more: true, ..found(&["https://a.example|u-1"]) };
+        assert!(many.confirm(true, false).is_err(), "others may follow");
+        many.confirm(true, true).unwrap();
+        let hidden = FoundPeople { names: None, records: 3, may_be_more: false };
         assert!(hidden.confirm(true, false).is_err());
         hidden.confirm(true, true).unwrap();
         assert_eq!(
