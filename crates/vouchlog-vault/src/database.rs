@@ -128,6 +128,7 @@ impl Database {
                 ("people", include_str!("../migrations/sqlite/0004_people.sql")),
                 ("hold event", include_str!("../migrations/sqlite/0005_hold_event.sql")),
                 ("roster", include_str!("../migrations/sqlite/0006_roster.sql")),
+                ("hold event tenant", include_str!("../migrations/sqlite/0007_hold_event_tenant.sql")),
             ],
             Dialect::Postgres => [
                 ("vault", include_str!("../migrations/postgres/0001_vault.sql")),
@@ -136,6 +137,7 @@ impl Database {
                 ("people", include_str!("../migrations/postgres/0004_people.sql")),
                 ("hold event", include_str!("../migrations/postgres/0005_hold_event.sql")),
                 ("roster", include_str!("../migrations/postgres/0006_roster.sql")),
+                ("hold event tenant", include_str!("../migrations/postgres/0007_hold_event_tenant.sql")),
             ],
         };
         let step = |(number, (name, sql)): (i64, (&'static str, &'static str))| {

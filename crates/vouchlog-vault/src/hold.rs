@@ -88,7 +88,7 @@ impl Vault {
                 return Err(VaultError::NothingToHold);
             }
             let covers_later = matches!(held, HoldTarget::Matching(_));
-            let event = HoldNote { hold: name, lifted: false, covers_later, by: access.name(), reason, records: added, at: now };
+            let event = HoldNote { hold: name, lifted: false, covers_later, by: access, reason, records: added, at: now };
             event.note(&mut tx).await?;
             self.shared.db.commit(tx).await?;
             Ok(added)
@@ -116,7 +116,7 @@ impl Vault {
                 if deleted.rows_affected() == 0 {
                     return Err(VaultError::UnknownHold(name.to_owned()));
                 }
-                let (by, records) = (access.name(), held.rows_affected());
+                let (by, records) = (access, held.rows_affected());
                 let event = HoldNote { hold: name, lifted: true, covers_later, by, reason, records, at: now };
                 event.note(&mut tx).await?;
                 self.shared.db.commit(tx).await

@@ -15,7 +15,7 @@ pub(crate) struct HoldNote<'a> {
     pub(crate) hold: &'a str,
     pub(crate) lifted: bool,
     pub(crate) covers_later: bool,
-    pub(crate) by: &'a str,
+    pub(crate) by: &'a Access,
     pub(crate) reason: &'a str,
     pub(crate) records: u64,
     pub(crate) at: i64,
@@ -26,13 +26,15 @@ impl HoldNote<'_> {
     pub(crate) async fn note(&self, tx: &mut AnyConnection) -> Result<()> {
         let mut random_id = [0; 16];
         random(&mut random_id)?;
-        let insert = "INSERT INTO hold_event (record, hold, lifted, covers_later, by_whom, reason, records, at) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let insert = "INSERT INTO hold_event (record, hold, lifted, covers_later, by_whom, reason, records, at, tenant) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         let insert =
             sqlx::query(insert).bind(RecordId::from_random(random_id).as_str().to_owned()).bind(self.hold);
-        let insert = insert.bind(i64::from(self.lifted)).bind(i64::from(self.covers_later)).bind(self.by);
+        let insert =
+            insert.bind(i64::from(self.lifted)).bind(i64::from(self.covers_later)).bind(self.by.name());
         let records = i64::try_from(self.records).unwrap_or(i64::MAX);
-        insert.bind(self.reason).bind(records).bind(self.at).execute(tx).await?;
+        let insert = insert.bind(self.reason).bind(records).bind(self.at);
+        insert.bind(self.by.tenant().unwrap_or_default()).execute(tx).await?;
         Ok(())
     }
 }
@@ -53,11 +55,15 @@ pub(crate) struct PendingHoldEvent {
 }
 
 impl Vault {
-    /// Those that are not on record yet, the oldest first.
+    /// Those that are not on record yet, the oldest first; for a caller of one tenant, those of its tenant.
     pub(crate) async fn pending_hold_events(&self, access: &Access) -> Result<Vec<PendingHoldEvent>> {
         access.require(Role::ReadMetadata)?;
-        let sql = "SELECT record, hold, lifted, covers_later, by_whom, reason, records, at FROM hold_event ORDER BY at, record";
-        let rows = sqlx::query(sql).fetch_all(&self.shared.db.readers).await?;
+        let sql = "SELECT record, hold, lifted, covers_later, by_whom, reason, records, at FROM hold_event \
+                   WHERE $1 = '' OR tenant = $1 ORDER BY at, record";
+        let rows = sqlx::query(sql)
+            .bind(access.tenant().unwrap_or_default())
+            .fetch_all(&self.shared.db.readers)
+            .await?;
         let read = |row: &sqlx::any::AnyRow| {
             Ok(PendingHoldEvent {
                 record: id(row.try_get(0)?)?,

@@ -145,6 +145,12 @@ pub(super) async fn every_operation_takes_its_tenant(place: Place) {
     assert_eq!(vault.compact(&clerk).await, Err(denied.clone()));
     assert_eq!(vault.set_retention(&clerk, "c", std::time::Duration::ZERO).await, Err(denied));
     assert_eq!(vault.holds(&clerk).await.unwrap()[0].records, 1, "only its own are counted");
+    // Nor does a recorder of one tenant put on record what somebody of all tenants did.
+    let by_admin = async |access: &Access| {
+        let pending = vault.pending_hold_events(access).await.unwrap();
+        pending.iter().any(|event| event.by == "admin")
+    };
+    assert!(by_admin(&admin).await && !by_admin(&clerk).await);
     // An administrator names others for every tenant, so it is one of every tenant.
     let bound = vault.grant(&admin, "y", Roles::all(), Some("acme"), NOW).await;
     assert!(matches!(bound, Err(VaultError::Invalid(_))), "{bound:?}");
