@@ -114,7 +114,7 @@ fn refused(error: OperatorError) -> Error {
     let message = error.to_string();
     match error {
         OperatorError::Text(error) => note_error(error),
-        OperatorError::NotInForce { .. } | OperatorError::NoRecoveryKey | OperatorError::TooMany => {
+        OperatorError::NotInForce { .. } | OperatorError::NoRecoveryKey | OperatorError::TooMany { .. } => {
             Error::new(ErrorKind::FailedPrecondition, message)
         }
         _ => Error::invalid(message),
