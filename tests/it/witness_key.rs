@@ -126,7 +126,7 @@ async fn a_witness_rotates_its_key_and_everybody_follows() {
     let second =
         ["rotate-witness", "--key", &old, "--new-key", &path("third.key"), "--out", &path("second.note")];
     let (code, error) = fail(&[&second[..], &["--log", &server.url]].concat());
-    assert!(code == 2 && error.contains(&format!("was rotated by entry {index}")), "{error}");
+    assert!(code == 2 && error.contains(&format!("already rotated by entry {index}")), "{error}");
     for process in [one, two, server] {
         assert_eq!(process.terminate(), 0);
     }
