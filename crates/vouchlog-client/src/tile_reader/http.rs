@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 use tokio::time::{Instant, sleep, timeout};
@@ -172,28 +172,39 @@ async fn bounded_body(
     };
     // What does not compress grows by less than this.
     let most = if is_gzip { limit + limit / 64 + 1024 } else { limit };
-    let mut body = BytesMut::new();
+    let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(lost)? {
         if body.len() + chunk.len() > most {
             return Err(too_long());
         }
-        body.extend_from_slice(&chunk);
+        append(&mut body, &chunk, most);
     }
     if !is_gzip {
-        return Ok(body.freeze());
+        return Ok(Bytes::from(body));
     }
-    let (mut unzipping, mut unzipped) = (Gunzip::new(body.freeze()), BytesMut::new());
+    let (mut unzipping, mut unzipped) = (Gunzip::new(Bytes::from(body)), Vec::new());
     loop {
         let step = unzipping.step().map_err(|error| refused(format!("has broken gzip: {error}")))?;
         if unzipped.len() + step.bytes.len() > limit {
             return Err(too_long());
         }
-        unzipped.extend_from_slice(&step.bytes);
+        append(&mut unzipped, &step.bytes, limit);
         if step.is_last {
-            return Ok(unzipped.freeze());
+            return Ok(Bytes::from(unzipped));
         }
         tokio::task::yield_now().await;
     }
+}
+
+/// Appends `piece`. The buffer doubles, but never beyond `most` bytes: of several large bodies at once, the unused halves would take
+/// as much memory as the bodies.
+fn append(buffer: &mut Vec<u8>, piece: &[u8], most: usize) {
+    let needed = buffer.len() + piece.len();
+    if needed > buffer.capacity() {
+        let capacity = (2 * buffer.capacity()).min(most).max(needed);
+        buffer.reserve_exact(capacity - buffer.len());
+    }
+    buffer.extend_from_slice(piece);
 }
 
 /// The connection could not be made, or was lost.
