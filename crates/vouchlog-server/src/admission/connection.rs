@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::sync::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 use super::holdings::{Holdings, Resource};
@@ -60,6 +61,8 @@ pub(crate) struct Connection {
     unread: [AtomicUsize; EPOCHS],
     /// Since when it has held bytes without a break, of bodies and of answers.
     holds_since: [AtomicU64; Resource::BYTES.len()],
+    /// Held while an answer is made that takes long.
+    heavy: Mutex<()>,
     /// Operations are answered in full: the port is not for strangers.
     is_private: bool,
     /// Ends it when its requests have ended.
@@ -89,6 +92,7 @@ impl Connection {
             under_way: AtomicUsize::new(0),
             unread: Default::default(),
             holds_since: Default::default(),
+            heavy: Mutex::new(()),
             is_private,
             closing: stopping.child_token(),
             is_leaving: AtomicBool::new(false),
@@ -106,6 +110,11 @@ impl Connection {
 
     pub(crate) fn is_private(&self) -> bool {
         self.is_private
+    }
+
+    /// The turn of the next of this connection's requests whose answer takes long to make.
+    pub(crate) async fn heavy_turn(&self) -> MutexGuard<'_, ()> {
+        self.heavy.lock().await
     }
 
     pub(crate) fn closing(&self) -> &CancellationToken {

@@ -4,12 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use http::{Extensions, HeaderName, header};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use vouchlog_api::{Appender, Error, StreamInfo};
 use vouchlog_stream::{Entry, StreamId, StreamStatus};
 
-use super::{Params, PathParam};
+use super::{Params, PathParam, heavy};
 use crate::log::AnyLog;
 use crate::problem::{Problem, ReadProblems};
 use crate::reads;
@@ -64,12 +66,21 @@ pub(super) struct EntryJson {
 pub(super) async fn entries(
     State(log): State<AnyLog>,
     Params(query): Params<EntriesQuery>,
-) -> Result<Json<Vec<EntryJson>>, Problem> {
-    if query.end <= query.start {
-        return Ok(Json(Vec::new()));
-    }
-    let entries = reads::entries(&log, query.start, query.end).await?;
-    Ok(Json((query.start..).zip(&entries).map(|(index, bytes)| EntryJson::new(index, bytes)).collect()))
+    extensions: Extensions,
+) -> Result<([(HeaderName, &'static str); 1], Vec<u8>), Problem> {
+    let entries = match query.end <= query.start {
+        true => Vec::new(),
+        false => reads::entries(&log, query.start, query.end).await?,
+    };
+    let (many, answer) = (entries.len() > heavy::AT_ONCE, move || to_json(query.start, &entries));
+    let answer = if many { heavy::made(&extensions, answer).await?? } else { answer()? };
+    Ok(([(header::CONTENT_TYPE, "application/json")], answer))
+}
+
+/// The JSON of entries that follow each other: of the most, 2 MiB with notes.
+fn to_json(start: u64, entries: &[Bytes]) -> Result<Vec<u8>, Error> {
+    let entries: Vec<_> = (start..).zip(entries).map(|(index, bytes)| EntryJson::new(index, bytes)).collect();
+    serde_json::to_vec(&entries).map_err(|error| Error::internal(error.to_string()))
 }
 
 impl EntryJson {

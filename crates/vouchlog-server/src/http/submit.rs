@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use http::{HeaderMap, HeaderName, header};
+use http::{Extensions, HeaderMap, HeaderName, header};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use vouchlog_api::limits::MAX_NOTE_BYTES;
@@ -17,9 +17,6 @@ use crate::limits::{MAX_ADD_BYTES, MAX_JSON_BYTES, MAX_JSON_STATEMENTS};
 use crate::log::AnyLog;
 use crate::problem::{Problem, WriteProblems};
 use crate::reads;
-
-/// Proofs of so many statements are made where the request is served: that takes a millisecond.
-const AT_ONCE: usize = 64;
 
 /// When to answer.
 #[derive(Deserialize, IntoParams)]
@@ -90,6 +87,7 @@ struct LoggedStatement {
 pub(super) async fn statements(
     State(log): State<AnyLog>,
     Params(wait): Params<Wait>,
+    extensions: Extensions,
     headers: HeaderMap,
     body: Body,
 ) -> Result<([(HeaderName, &'static str); 1], Vec<u8>), Problem> {
@@ -99,8 +97,8 @@ pub(super) async fn statements(
     let statements = parse(&read(body, MAX_JSON_BYTES).await?)?;
     let append = HouseAppend { statements: statements.clone(), wait_for: wait.into() };
     let appended = log.append_house(append).await?;
-    let (many, answer) = (statements.len() > AT_ONCE, move || answer(&statements, &appended));
-    let answer = if many { heavy::made(answer).await?? } else { answer()? };
+    let (many, answer) = (statements.len() > heavy::AT_ONCE, move || answer(&statements, &appended));
+    let answer = if many { heavy::made(&extensions, answer).await?? } else { answer()? };
     Ok(([(header::CONTENT_TYPE, "application/json")], answer))
 }
 
