@@ -14,10 +14,12 @@ mod world;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use futures::{StreamExt as _, TryStreamExt as _};
+use tokio::runtime::Runtime;
 use vouchlog_faults::program::Program;
 
 pub use attack::{Attack, Context, Pace, Seen, Target};
@@ -35,6 +37,8 @@ const OVERTIME: Duration = Duration::from_secs(300);
 const SETTLING: Duration = Duration::from_secs(15);
 /// Attacks of one class side by side, and repetitions of one that has none beside it.
 const AT_ONCE: usize = 4;
+/// The lowest priority of a thread beside others, which have 0.
+const LOWEST_PRIORITY: i32 = 19;
 /// Commands side by side: most of them wait.
 const COMMANDS_AT_ONCE: usize = 8;
 
@@ -173,9 +177,34 @@ async fn on_commands(group: &[Attack], context: Context) -> Result<Vec<Row>> {
     Ok(group.iter().zip(seen).map(row).collect())
 }
 
+/// Where attackers of servers run: on threads that get what processor time the server and the good client leave. An attacker on a machine
+/// of its own would take none of theirs.
+static ATTACKERS: LazyLock<Runtime> = LazyLock::new(|| {
+    let threads = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("attacker")
+        .on_thread_start(|| {
+            if let Err(error) = rustix::process::setpriority_process(None, LOWEST_PRIORITY) {
+                eprintln!("attackers run at the usual priority: {error}");
+            }
+        })
+        .enable_all()
+        .build();
+    threads.expect("threads for attackers")
+});
+
+async fn carried_out(attack: &Attack, context: Context) -> Result<Seen> {
+    let run = attack.run(context);
+    match attack.target {
+        // It starts the command under test, which would inherit the priority.
+        Target::Command => run.await,
+        Target::Log | Target::Witness | Target::Collector => ATTACKERS.spawn(run).await?,
+    }
+}
+
 async fn with_overtime(attack: &Attack, context: Context) -> Result<Seen> {
     let patience = context.lasts + OVERTIME;
-    match tokio::time::timeout(patience, attack.run(context)).await {
+    match tokio::time::timeout(patience, carried_out(attack, context)).await {
         Ok(seen) => seen,
         Err(_) => Ok(Seen::default()
             .with(Some(format!("the attack did not come to an end in {} s", patience.as_secs())))),
