@@ -30,3 +30,7 @@ export { drawSample, verifySampleFile, type VerifiedSample } from "./sample.js";
 export { recognise, verifyFile, type FileKind, type VerifiedFile } from "./file.js";
 export type { JsonValue } from "./json.js";
 export { auditLog, type AuditOptions, type AuditReport, type Finding, type ReadObject, type StreamReport } from "./audit/audit.js";
+export { Prover, type PathStep, type ProvenEntry } from "./prover.js";
+export { cosignatures, type Cosigned } from "./cosigned.js";
+export { sha256 } from "./sha256.js";
+export { decodeHex, encodeHex } from "./bytes.js";

@@ -1,0 +1,43 @@
+import { Log } from "./audit/log.js";
+import { Nodes } from "./audit/nodes.js";
+import { prefixRoot } from "./audit/prefix.js";
+import { refuse } from "./errors.js";
+import { leafHash, verifyInclusion } from "./merkle.js";
+import { parseBundle, TILE_WIDTH, tileWidth } from "./tile.js";
+export class Prover {
+    head;
+    log;
+    nodes;
+    constructor(read, head) {
+        this.head = head;
+        this.log = new Log(read);
+        this.nodes = new Nodes(this.log, head.size);
+    }
+    async entry(index) {
+        if (index < 0n || index >= this.head.size)
+            refuse("not-included", `the tree has ${this.head.size} entries, and none with index ${index}`);
+        const bundle = index / BigInt(TILE_WIDTH);
+        const width = tileWidth(0, bundle, this.head.size);
+        const bytes = await this.log.bundle(Number(bundle), width);
+        if (bytes === null)
+            refuse("no-entry", "the log does not serve the bundle of the entry");
+        const entries = parseBundle(bytes, width);
+        if (entries === null)
+            refuse("format", `the bundle of the entry does not hold ${width} entries`);
+        const entry = entries[Number(index % BigInt(TILE_WIDTH))];
+        const leaf = leafHash(entry);
+        return { index, bytes: entry, leaf, path: await this.path(index, leaf) };
+    }
+    async path(index, leaf) {
+        const path = await this.nodes.inclusion(index);
+        if (path === null)
+            refuse("not-included", "the log does not serve the tiles of the inclusion path");
+        verifyInclusion(index, this.head, leaf, path.map(({ hash }) => hash));
+        return path;
+    }
+    async rootAt(size) {
+        if (size <= 0n || size > this.head.size)
+            return null;
+        return size === this.head.size ? this.head.root : prefixRoot(this.log, size, this.head);
+    }
+}

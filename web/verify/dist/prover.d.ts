@@ -1,0 +1,24 @@
+import { type ReadObject } from "./audit/log.js";
+import { type PathStep } from "./audit/nodes.js";
+import { type Hash, type TreeHead } from "./merkle.js";
+export type { PathStep };
+/** An entry that a signed tree contains, with the path that shows it. */
+export interface ProvenEntry {
+    readonly index: bigint;
+    readonly bytes: Uint8Array;
+    readonly leaf: Hash;
+    /** From the leaf up. */
+    readonly path: readonly PathStep[];
+}
+/** Makes proofs about one signed tree. */
+export declare class Prover {
+    readonly head: TreeHead;
+    private readonly log;
+    private readonly nodes;
+    constructor(read: ReadObject, head: TreeHead);
+    /** An entry with its verified inclusion path. Refused with class `not-included` if what the log serves does not lead to the signed root. */
+    entry(index: bigint): Promise<ProvenEntry>;
+    private path;
+    /** The root of the first `size` entries, proven to be those of the signed tree; null if the tiles that are served do not prove one. */
+    rootAt(size: bigint): Promise<Hash | null>;
+}

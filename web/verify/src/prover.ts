@@ -1,0 +1,57 @@
+// Proofs that a reader makes for itself, from the tiles that a log serves. They are verified before they are returned.
+
+import { Log, type ReadObject } from "./audit/log.js";
+import { Nodes, type PathStep } from "./audit/nodes.js";
+import { prefixRoot } from "./audit/prefix.js";
+import { refuse } from "./errors.js";
+import { leafHash, verifyInclusion, type Hash, type TreeHead } from "./merkle.js";
+import { parseBundle, TILE_WIDTH, tileWidth } from "./tile.js";
+
+export type { PathStep };
+
+/** An entry that a signed tree contains, with the path that shows it. */
+export interface ProvenEntry {
+  readonly index: bigint;
+  readonly bytes: Uint8Array;
+  readonly leaf: Hash;
+  /** From the leaf up. */
+  readonly path: readonly PathStep[];
+}
+
+/** Makes proofs about one signed tree. */
+export class Prover {
+  private readonly log: Log;
+  private readonly nodes: Nodes;
+
+  constructor(read: ReadObject, readonly head: TreeHead) {
+    this.log = new Log(read);
+    this.nodes = new Nodes(this.log, head.size);
+  }
+
+  /** An entry with its verified inclusion path. Refused with class `not-included` if what the log serves does not lead to the signed root. */
+  async entry(index: bigint): Promise<ProvenEntry> {
+    if (index < 0n || index >= this.head.size) refuse("not-included", `the tree has ${this.head.size} entries, and none with index ${index}`);
+    const bundle = index / BigInt(TILE_WIDTH);
+    const width = tileWidth(0, bundle, this.head.size);
+    const bytes = await this.log.bundle(Number(bundle), width);
+    if (bytes === null) refuse("no-entry", "the log does not serve the bundle of the entry");
+    const entries = parseBundle(bytes, width);
+    if (entries === null) refuse("format", `the bundle of the entry does not hold ${width} entries`);
+    const entry = entries[Number(index % BigInt(TILE_WIDTH))]!;
+    const leaf = leafHash(entry);
+    return { index, bytes: entry, leaf, path: await this.path(index, leaf) };
+  }
+
+  private async path(index: bigint, leaf: Hash): Promise<PathStep[]> {
+    const path = await this.nodes.inclusion(index);
+    if (path === null) refuse("not-included", "the log does not serve the tiles of the inclusion path");
+    verifyInclusion(index, this.head, leaf, path.map(({ hash }) => hash));
+    return path;
+  }
+
+  /** The root of the first `size` entries, proven to be those of the signed tree; null if the tiles that are served do not prove one. */
+  async rootAt(size: bigint): Promise<Hash | null> {
+    if (size <= 0n || size > this.head.size) return null;
+    return size === this.head.size ? this.head.root : prefixRoot(this.log, size, this.head);
+  }
+}
