@@ -15,12 +15,12 @@ export function logUrl(): URL {
 
 /** Reads the objects of the log at a URL, which ends in a slash. */
 export function readerOf(root: URL): ReadObject {
-  return async (path) => readUrl(new URL(path, root), MAX_OBJECT_BYTES);
+  return async (path) => readUrl(new URL(path, root), MAX_OBJECT_BYTES, path === "checkpoint" ? "no-store" : "default");
 }
 
 /** The bytes at a URL; null if there are none there; rejects if the server could not be asked. */
-export async function readUrl(url: URL, most: number): Promise<Uint8Array<ArrayBuffer> | null> {
-  const response = await fetch(url, { credentials: "omit", redirect: "follow", referrerPolicy: "no-referrer", signal: AbortSignal.timeout(PATIENCE) });
+export async function readUrl(url: URL, most: number, cache: RequestCache = "default"): Promise<Uint8Array<ArrayBuffer> | null> {
+  const response = await fetch(url, { cache, credentials: "omit", redirect: "follow", referrerPolicy: "no-referrer", signal: AbortSignal.timeout(PATIENCE) });
   if (response.status === 404 || response.status === 410) return null;
   if (!response.ok) throw new Error(`the server answered ${response.status}`);
   return bounded(response, most);

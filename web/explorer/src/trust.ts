@@ -4,7 +4,7 @@
 // no page shows "verified" for anything that rests on it.
 
 import { encodeHex, sha256, Trust, VerifyError } from "@vouchlog/verify";
-import { status } from "./dom.js";
+import { status, type Tone } from "./dom.js";
 import { logUrl, readUrl } from "./log.js";
 
 /** Where a key or a policy came from. */
@@ -38,6 +38,11 @@ export class Known {
   /** The status of a check that passed: good only if the reader confirmed the key that it rests on. */
   affirm(words: string): HTMLElement {
     return this.isConfirmed ? status("ok", words) : status("warn", `${words}, by an unconfirmed key`);
+  }
+
+  /** The tone of a state that rests on the key: not good before the reader confirmed it. */
+  tone(tone: Tone): Tone {
+    return tone === "ok" && !this.isConfirmed ? "unk" : tone;
   }
 
   /** Whether the key changed under the reader's hands, so that nothing good may be said of the log. */

@@ -18,6 +18,8 @@ export declare class Prover {
     constructor(read: ReadObject, head: TreeHead);
     /** An entry with its verified inclusion path. Refused with class `not-included` if what the log serves does not lead to the signed root. */
     entry(index: bigint): Promise<ProvenEntry>;
+    /** The entries of a bundle as the log serves them. Nothing shows yet that they are the tree's. */
+    bundle(bundle: bigint): Promise<Uint8Array[]>;
     private path;
     /** The root of the first `size` entries, proven to be those of the signed tree; null if the tiles that are served do not prove one. */
     rootAt(size: bigint): Promise<Hash | null>;

@@ -16,17 +16,19 @@ export class Prover {
     async entry(index) {
         if (index < 0n || index >= this.head.size)
             refuse("not-included", `the tree has ${this.head.size} entries, and none with index ${index}`);
-        const bundle = index / BigInt(TILE_WIDTH);
-        const width = tileWidth(0, bundle, this.head.size);
-        const bytes = await this.log.bundle(Number(bundle), width);
-        if (bytes === null)
-            refuse("no-entry", "the log does not serve the bundle of the entry");
-        const entries = parseBundle(bytes, width);
-        if (entries === null)
-            refuse("format", `the bundle of the entry does not hold ${width} entries`);
+        const entries = await this.bundle(index / BigInt(TILE_WIDTH));
         const entry = entries[Number(index % BigInt(TILE_WIDTH))];
         const leaf = leafHash(entry);
         return { index, bytes: entry, leaf, path: await this.path(index, leaf) };
+    }
+    async bundle(bundle) {
+        const width = tileWidth(0, bundle, this.head.size);
+        if (width === 0)
+            refuse("no-entry", `the tree has no bundle ${bundle}`);
+        const bytes = await this.log.bundle(Number(bundle), width);
+        if (bytes === null)
+            refuse("no-entry", `the log does not serve bundle ${bundle}`);
+        return parseBundle(bytes, width) ?? refuse("format", `bundle ${bundle} does not hold ${width} entries`);
     }
     async path(index, leaf) {
         const path = await this.nodes.inclusion(index);

@@ -2,11 +2,23 @@
 
 /// Each file by its path below the log's root.
 pub(super) const FILES: &[(&str, &[u8])] = &[
+    ("explorer/audit_worker.js", include_bytes!("../../../../web/explorer/dist/explorer/audit_worker.js")),
+    ("explorer/auditing.js", include_bytes!("../../../../web/explorer/dist/explorer/auditing.js")),
+    ("explorer/charts.js", include_bytes!("../../../../web/explorer/dist/explorer/charts.js")),
     ("explorer/dom.js", include_bytes!("../../../../web/explorer/dist/explorer/dom.js")),
+    ("explorer/entry.html", include_bytes!("../../../../web/explorer/dist/explorer/entry.html")),
+    ("explorer/entry.js", include_bytes!("../../../../web/explorer/dist/explorer/entry.js")),
+    ("explorer/files.js", include_bytes!("../../../../web/explorer/dist/explorer/files.js")),
+    ("explorer/gateways.js", include_bytes!("../../../../web/explorer/dist/explorer/gateways.js")),
+    ("explorer/heads.js", include_bytes!("../../../../web/explorer/dist/explorer/heads.js")),
+    ("explorer/inclusion.js", include_bytes!("../../../../web/explorer/dist/explorer/inclusion.js")),
     ("explorer/index.js", include_bytes!("../../../../web/explorer/dist/explorer/index.js")),
     ("explorer/key_panel.js", include_bytes!("../../../../web/explorer/dist/explorer/key_panel.js")),
     ("explorer/log.js", include_bytes!("../../../../web/explorer/dist/explorer/log.js")),
+    ("explorer/lookup.js", include_bytes!("../../../../web/explorer/dist/explorer/lookup.js")),
+    ("explorer/page.js", include_bytes!("../../../../web/explorer/dist/explorer/page.js")),
     ("explorer/style.css", include_bytes!("../../../../web/explorer/dist/explorer/style.css")),
+    ("explorer/survey.js", include_bytes!("../../../../web/explorer/dist/explorer/survey.js")),
     ("explorer/trust.js", include_bytes!("../../../../web/explorer/dist/explorer/trust.js")),
     ("explorer/verify/audit/audit.js", include_bytes!("../../../../web/explorer/dist/explorer/verify/audit/audit.js")),
     ("explorer/verify/audit/edge.js", include_bytes!("../../../../web/explorer/dist/explorer/verify/audit/edge.js")),
@@ -57,6 +69,7 @@ pub(super) const FILES: &[(&str, &[u8])] = &[
     ("explorer/verify/succession.js", include_bytes!("../../../../web/explorer/dist/explorer/verify/succession.js")),
     ("explorer/verify/tile.js", include_bytes!("../../../../web/explorer/dist/explorer/verify/tile.js")),
     ("explorer/verify/trust.js", include_bytes!("../../../../web/explorer/dist/explorer/verify/trust.js")),
+    ("explorer/witnesses.js", include_bytes!("../../../../web/explorer/dist/explorer/witnesses.js")),
     ("explorer/words.js", include_bytes!("../../../../web/explorer/dist/explorer/words.js")),
     ("index.html", include_bytes!("../../../../web/explorer/dist/index.html")),
 ];

@@ -1,7 +1,8 @@
 import { VerifyError } from "./verify/index.js";
-import { alarm, at, digest, fact, field, h, note, put, status } from "./dom.js";
+import { alarm, at, digest, field, h, note, put, status } from "./dom.js";
 import { logUrl } from "./log.js";
 import { fingerprintOf, keep, makeTrust, remember } from "./trust.js";
+import { count } from "./words.js";
 const FROM = {
     you: "entered by you",
     link: "brought by the link that you followed",
@@ -10,22 +11,35 @@ const FROM = {
 export function showKey(start) {
     const { known } = start;
     put(at("where"), known?.trust.origin ?? "");
-    put(at("key"), known === null ? note("warn", h("b", {}, start.reason), " Get the log's vkey from someone you trust, and enter it below. Nothing is checked without it.") : keyOf(known), form(known));
+    if (known === null) {
+        put(at("key"), note("warn", h("b", {}, start.reason), " Get the log's vkey from someone you trust, and enter it here. Nothing is checked without it."), form(null));
+        return;
+    }
+    put(at("key-meta"), meta(known));
+    const warning = known.isConfirmed ? null : note("warn", h("b", {}, known.kept.source === "log" ? "Key taken from the log itself: not verified." : `Key ${FROM[known.kept.source]}: not confirmed.`), " Compare its fingerprint with one from an auditor, a witness or a customer of the log, not from the log's operator. Until you confirm the key, this page shows what holds if the key is right.");
+    put(at("key"), contradiction(known), warning, known.isConfirmed ? null : form(known));
+    put(at("key-more"), known.isConfirmed ? form(known) : null);
 }
-function keyOf(known) {
-    const { kept, conflict } = known;
-    const state = known.isConfirmed ? status("ok", "Confirmed by you") : status("warn", kept.source === "log" ? "Key taken from the log itself: not verified" : "Key not confirmed");
+function contradiction({ kept, conflict }) {
+    if (conflict === null)
+        return null;
+    return alarm("Two keys claim to be this log's", h("p", { class: "sec-t" }, `This page checks with the key that it knew first, ${FROM[kept.source]}. Another one is ${FROM[conflict.source]}. Either the log is not the one you know, or somebody stands in between.`), h("p", { class: "sec-t" }, "Fingerprint of the other key: ", digest(fingerprintOf(conflict.vkey), "the other key's fingerprint")));
+}
+function meta(known) {
+    const { kept, trust } = known;
+    const part = (name, value) => h("span", {}, h("span", { class: "b" }, name), " ", value);
     return [
-        conflict === null ? null : alarm("Two keys claim to be this log's", h("p", { class: "sec-t" }, `This page checks with the key that it knew first, ${FROM[kept.source]}. Another one is ${FROM[conflict.source]}. Either the log is not the one you know, or somebody stands in between.`), h("p", { class: "sec-t" }, "The other key's fingerprint: ", digest(fingerprintOf(conflict.vkey), "the other key's fingerprint"))),
-        h("div", { class: "panel pad" }, h("h2", { class: "vh" }, "Key"), h("dl", { class: "kv" }, fact("Public key", digest(kept.vkey, "the log's public key", { head: Math.min(48, known.trust.origin.length + 9), tail: 6 })), fact("SHA-256 fingerprint", digest(known.fingerprint, "the fingerprint")), fact("This key was", FROM[kept.source]), fact("State", state), fact("Witness policy", policyWords(known)))),
-        known.isConfirmed ? null : note("warn", h("b", {}, "Compare the fingerprint before you rely on this page."), " Ask an auditor, a witness or the log's customer for it, not the log's operator. Until you confirm the key, this page shows what holds if the key is right."),
+        part("Public key", digest(kept.vkey, "the log's public key", { head: Math.min(48, trust.origin.length + 9), tail: 6 })),
+        part("SHA-256 fingerprint", digest(known.fingerprint, "the fingerprint")),
+        h("span", {}, known.isConfirmed ? status("ok", "Confirmed by you") : status("warn", "Not confirmed")),
+        part("Witness policy", policyWords(known)),
     ];
 }
 function policyWords({ trust, isConfirmed }) {
     if (trust.policy === null)
-        return "None. Without one, a log that shows different trees to different readers goes unnoticed.";
-    const words = trust.policy.isQuorumNone ? "it asks for no cosignature" : `${trust.policy.witnesses.length} witnesses`;
-    return isConfirmed ? `Yours: ${words}.` : `Not confirmed: ${words}.`;
+        return "none";
+    const words = trust.policy.isQuorumNone ? "no cosignature is asked for" : count(trust.policy.witnesses.length, "witness", "witnesses");
+    return isConfirmed ? words : `${words}, not confirmed`;
 }
 function form(known) {
     const failed = h("p", { class: "s bad", id: "key-failed", role: "alert" });
@@ -34,7 +48,7 @@ function form(known) {
         event.preventDefault();
         submit(failed);
     });
-    const details = h("details", { class: "panel sec-t needs-js", id: "key-form" }, h("summary", { class: "pad" }, known === null ? "Enter the key" : "Change or confirm the key"), body);
+    const details = h("details", { class: "panel needs-js", id: "key-form" }, h("summary", { class: "pad" }, known === null ? "Enter the key" : "Change or confirm the key"), body);
     if (known === null)
         details.open = true;
     queueMicrotask(() => {

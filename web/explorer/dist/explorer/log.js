@@ -5,10 +5,10 @@ export function logUrl() {
     return new URL(meta?.content ?? "./", document.baseURI);
 }
 export function readerOf(root) {
-    return async (path) => readUrl(new URL(path, root), MAX_OBJECT_BYTES);
+    return async (path) => readUrl(new URL(path, root), MAX_OBJECT_BYTES, path === "checkpoint" ? "no-store" : "default");
 }
-export async function readUrl(url, most) {
-    const response = await fetch(url, { credentials: "omit", redirect: "follow", referrerPolicy: "no-referrer", signal: AbortSignal.timeout(PATIENCE) });
+export async function readUrl(url, most, cache = "default") {
+    const response = await fetch(url, { cache, credentials: "omit", redirect: "follow", referrerPolicy: "no-referrer", signal: AbortSignal.timeout(PATIENCE) });
     if (response.status === 404 || response.status === 410)
         return null;
     if (!response.ok)

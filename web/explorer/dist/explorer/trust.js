@@ -21,6 +21,9 @@ export class Known {
     affirm(words) {
         return this.isConfirmed ? status("ok", words) : status("warn", `${words}, by an unconfirmed key`);
     }
+    tone(tone) {
+        return tone === "ok" && !this.isConfirmed ? "unk" : tone;
+    }
     get isContradicted() {
         return this.conflict !== null;
     }
