@@ -20,7 +20,7 @@ const PAGES = [
   { name: "index", title: "Overview", asks: "https: http:" },
   { name: "streams", title: "Streams", asks: "" },
   { name: "entry", title: "Entries", asks: "" },
-  { name: "audit", title: "Audit", asks: "" },
+  { name: "audit", title: "Audit", asks: "https: http:" },
   { name: "compare", title: "Compare", asks: "https: http:" },
   { name: "verify", title: "Check a file", asks: "" },
 ].filter(({ name }) => readdirSync(join(here, "pages")).includes(`${name}.html`));

@@ -1,6 +1,6 @@
 // A worker that audits a whole log and surveys its streams, so that the page stays responsive.
 
-import { auditLog, VerifyError, type AuditReport } from "@vouchlog/verify";
+import { auditLog, VerifyError, type AuditReport, type ReadObject } from "@vouchlog/verify";
 import { readerOf } from "./log.js";
 import { Survey, type Surveyed } from "./survey.js";
 import { makeTrust } from "./trust.js";
@@ -10,6 +10,8 @@ export interface Order {
   readonly root: string;
   readonly vkey: string;
   readonly policy: string | null;
+  /** The checkpoint that is audited: the one that the page shows. */
+  readonly checkpoint: string;
   /** The checkpoint that this browser verified before. */
   readonly verified: string | null;
   readonly witnessed: readonly string[];
@@ -30,12 +32,18 @@ const IN_FLIGHT = 24;
 
 const post = (news: News): void => postMessage(news);
 
-async function run({ root, vkey, policy, verified, witnessed, now }: Order): Promise<void> {
+/** Reads the log, but for the checkpoint, which the page has read before. */
+function readerFor(root: string, checkpoint: string): ReadObject {
+  const read = readerOf(new URL(root));
+  return async (path) => (path === "checkpoint" ? new TextEncoder().encode(checkpoint) : read(path));
+}
+
+async function run({ root, vkey, policy, checkpoint, verified, witnessed, now }: Order): Promise<void> {
   const survey = new Survey();
   const begun = performance.now();
   let told = 0;
   try {
-    const report = await auditLog(readerOf(new URL(root)), makeTrust(vkey, policy), {
+    const report = await auditLog(readerFor(root, checkpoint), makeTrust(vkey, policy), {
       ...(verified === null ? {} : { verified }),
       witnessed, now, inFlight: IN_FLIGHT,
       onEntry: (index, bytes) => survey.entry(index, bytes),

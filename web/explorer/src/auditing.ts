@@ -1,7 +1,7 @@
 // Running the audit of the page's log in a worker.
 
 import type { News, Order } from "./audit_worker.js";
-import { lastSeen, type Opened } from "./page.js";
+import type { Opened } from "./page.js";
 
 export type Audited = Extract<News, { kind: "report" }>;
 
@@ -25,7 +25,7 @@ export function audit(opened: Opened, witnessed: readonly string[], onProgress: 
     worker.addEventListener("error", (event) => reject(new Error(event.message || "the worker could not be started")));
     const { kept } = opened.known;
     const order: Order = {
-      root: opened.root.href, vkey: kept.vkey, policy: kept.policy, verified: lastSeen(opened), witnessed, now: Math.floor(Date.now() / 1000),
+      root: opened.root.href, vkey: kept.vkey, policy: kept.policy, checkpoint: opened.signed.note.note, verified: opened.before, witnessed, now: Math.floor(Date.now() / 1000),
     };
     worker.postMessage(order);
   }).finally(() => worker.terminate());

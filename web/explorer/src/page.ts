@@ -97,11 +97,6 @@ export function parseSeen(text: string | null): Seen | null {
   }
 }
 
-/** The checkpoint that this browser keeps, to be audited against. */
-export function lastSeen({ root, known }: Opened): string | null {
-  return parseSeen(recall(root, `head:${known.fingerprint}`))?.checkpoint ?? null;
-}
-
 function showContradiction(visit: Visit, signed: SignedCheckpoint): void {
   const sizes = `At your last visit it had ${grouped(visit.size)} entries, now it serves ${grouped(signed.head.size)}.`;
   const said: Child = visit.comparison === "fork"

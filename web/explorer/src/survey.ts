@@ -39,6 +39,10 @@ export interface Surveyed {
   readonly growth: readonly Mark[];
   readonly streams: readonly StreamSurvey[];
   readonly revoked: readonly Revoked[];
+  /** Entries that enrol a gateway's key, with that key's vkey as they state it. */
+  readonly enrolments: readonly { readonly index: number; readonly vkey: string }[];
+  /** Entries that change the operator's key. */
+  readonly operators: readonly number[];
 }
 
 const INTERACTION = 0x02;
@@ -55,6 +59,11 @@ function uint(bytes: Uint8Array, place: number, length: number): number {
   return value;
 }
 
+/** The vkey after `gateway` in a control note; empty if there is none. */
+function gatewayIn(note: string): string {
+  return note.split("\n").find((line) => line.startsWith("gateway "))?.slice("gateway ".length) ?? "";
+}
+
 /** Halves a list of marks that became too long. */
 const thin = (marks: Mark[]): Mark[] => marks.filter((_, place) => place % 2 === 0);
 
@@ -64,6 +73,8 @@ export class Survey {
   private readonly names = new Map<string, number>();
   private readonly streams = new Map<number, StreamSurvey>();
   private readonly revoked: Revoked[] = [];
+  private readonly enrolments: { index: number; vkey: string }[] = [];
+  private readonly operators: number[] = [];
   private growth: Mark[] = [];
   private step = 1;
   private first: number | null = null;
@@ -138,8 +149,11 @@ export class Survey {
     } else if (entry.kind === "stream-head" || entry.kind === "stream-closed") {
       this.head(entry.stream, mark, entry.kind === "stream-closed");
     } else if (entry.kind === "gateway-revoked" && this.revoked.length < MAX_MARKS) {
-      const line = entry.note.split("\n").find((text) => text.startsWith("gateway "));
-      this.revoked.push({ ...mark, gateway: line?.slice("gateway ".length).split("+")[0] ?? "" });
+      this.revoked.push({ ...mark, gateway: gatewayIn(entry.note).split("+")[0] ?? "" });
+    } else if (entry.kind === "gateway-enrolled" && this.enrolments.length < MAX_STREAMS) {
+      this.enrolments.push({ index, vkey: gatewayIn(entry.note) });
+    } else if (entry.kind === "operator-changed" && this.operators.length < MAX_STREAMS) {
+      this.operators.push(index);
     }
   }
 
@@ -163,6 +177,6 @@ export class Survey {
       const name = KINDS[kind];
       if (count > 0 && name !== undefined) kinds.set(name, (kinds.get(name) ?? 0) + count);
     });
-    return { kinds, first: this.first, last: this.last, growth: this.growth, streams: [...this.streams.values()], revoked: this.revoked };
+    return { kinds, first: this.first, last: this.last, growth: this.growth, streams: [...this.streams.values()], revoked: this.revoked, enrolments: this.enrolments, operators: this.operators };
   }
 }

@@ -1,4 +1,4 @@
-export { VerifyError, REASON_CLASSES } from "./errors.js";
+export { refuse, VerifyError, REASON_CLASSES } from "./errors.js";
 export { Trust } from "./trust.js";
 export { Crypto } from "./crypto.js";
 export { parseVkey } from "./key.js";

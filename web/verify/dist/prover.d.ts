@@ -10,6 +10,13 @@ export interface ProvenEntry {
     /** From the leaf up. */
     readonly path: readonly PathStep[];
 }
+/** Entries side by side that a signed tree contains. */
+export interface ProvenRun {
+    readonly first: bigint;
+    readonly entries: readonly Uint8Array[];
+    readonly left: readonly Hash[];
+    readonly right: readonly Hash[];
+}
 /** Makes proofs about one signed tree. */
 export declare class Prover {
     readonly head: TreeHead;
@@ -21,6 +28,8 @@ export declare class Prover {
     /** The entries of a bundle as the log serves them. Nothing shows yet that they are the tree's. */
     bundle(bundle: bigint): Promise<Uint8Array[]>;
     private path;
+    /** Entries side by side with the verified range proof that the tree has them. */
+    run(first: bigint, entries: readonly Uint8Array[]): Promise<ProvenRun>;
     /** The root of the first `size` entries, proven to be those of the signed tree; null if the tiles that are served do not prove one. */
     rootAt(size: bigint): Promise<Hash | null>;
 }

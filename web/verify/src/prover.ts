@@ -4,7 +4,7 @@ import { Log, type ReadObject } from "./audit/log.js";
 import { Nodes, type PathStep } from "./audit/nodes.js";
 import { prefixRoot } from "./audit/prefix.js";
 import { refuse } from "./errors.js";
-import { leafHash, verifyInclusion, type Hash, type TreeHead } from "./merkle.js";
+import { leafHash, verifyInclusion, verifyRange, type Hash, type TreeHead } from "./merkle.js";
 import { parseBundle, TILE_WIDTH, tileWidth } from "./tile.js";
 
 export type { PathStep };
@@ -17,6 +17,9 @@ export interface ProvenEntry {
   /** From the leaf up. */
   readonly path: readonly PathStep[];
 }
+
+/** Entries side by side that a signed tree contains. */
+export interface ProvenRun { readonly first: bigint; readonly entries: readonly Uint8Array[]; readonly left: readonly Hash[]; readonly right: readonly Hash[] }
 
 /** Makes proofs about one signed tree. */
 export class Prover {
@@ -51,6 +54,15 @@ export class Prover {
     if (path === null) refuse("not-included", "the log does not serve the tiles of the inclusion path");
     verifyInclusion(index, this.head, leaf, path.map(({ hash }) => hash));
     return path;
+  }
+
+  /** Entries side by side with the verified range proof that the tree has them. */
+  async run(first: bigint, entries: readonly Uint8Array[]): Promise<ProvenRun> {
+    const end = first + BigInt(entries.length);
+    if (entries.length === 0 || first < 0n || end > this.head.size) refuse("not-included", "the range is not one of the tree");
+    const around = await this.nodes.around(first, end) ?? refuse("no-entry", "the log does not serve the tiles of the range proof");
+    verifyRange(first, entries.map(leafHash), this.head, around.left, around.right);
+    return { first, entries, ...around };
   }
 
   /** The root of the first `size` entries, proven to be those of the signed tree; null if the tiles that are served do not prove one. */

@@ -2,9 +2,12 @@
 
 /// Each file by its path below the log's root.
 pub(super) const FILES: &[(&str, &[u8])] = &[
+    ("explorer/audit.html", include_bytes!("../../../../web/explorer/dist/explorer/audit.html")),
+    ("explorer/audit.js", include_bytes!("../../../../web/explorer/dist/explorer/audit.js")),
     ("explorer/audit_worker.js", include_bytes!("../../../../web/explorer/dist/explorer/audit_worker.js")),
     ("explorer/auditing.js", include_bytes!("../../../../web/explorer/dist/explorer/auditing.js")),
     ("explorer/charts.js", include_bytes!("../../../../web/explorer/dist/explorer/charts.js")),
+    ("explorer/complete.js", include_bytes!("../../../../web/explorer/dist/explorer/complete.js")),
     ("explorer/dom.js", include_bytes!("../../../../web/explorer/dist/explorer/dom.js")),
     ("explorer/entry.html", include_bytes!("../../../../web/explorer/dist/explorer/entry.html")),
     ("explorer/entry.js", include_bytes!("../../../../web/explorer/dist/explorer/entry.js")),
@@ -14,9 +17,12 @@ pub(super) const FILES: &[(&str, &[u8])] = &[
     ("explorer/inclusion.js", include_bytes!("../../../../web/explorer/dist/explorer/inclusion.js")),
     ("explorer/index.js", include_bytes!("../../../../web/explorer/dist/explorer/index.js")),
     ("explorer/key_panel.js", include_bytes!("../../../../web/explorer/dist/explorer/key_panel.js")),
+    ("explorer/lanes.js", include_bytes!("../../../../web/explorer/dist/explorer/lanes.js")),
     ("explorer/log.js", include_bytes!("../../../../web/explorer/dist/explorer/log.js")),
     ("explorer/lookup.js", include_bytes!("../../../../web/explorer/dist/explorer/lookup.js")),
     ("explorer/page.js", include_bytes!("../../../../web/explorer/dist/explorer/page.js")),
+    ("explorer/streams.html", include_bytes!("../../../../web/explorer/dist/explorer/streams.html")),
+    ("explorer/streams.js", include_bytes!("../../../../web/explorer/dist/explorer/streams.js")),
     ("explorer/style.css", include_bytes!("../../../../web/explorer/dist/explorer/style.css")),
     ("explorer/survey.js", include_bytes!("../../../../web/explorer/dist/explorer/survey.js")),
     ("explorer/trust.js", include_bytes!("../../../../web/explorer/dist/explorer/trust.js")),

@@ -5,12 +5,16 @@ import { makeTrust } from "./trust.js";
 const PROGRESS_PAUSE = 100;
 const IN_FLIGHT = 24;
 const post = (news) => postMessage(news);
-async function run({ root, vkey, policy, verified, witnessed, now }) {
+function readerFor(root, checkpoint) {
+    const read = readerOf(new URL(root));
+    return async (path) => (path === "checkpoint" ? new TextEncoder().encode(checkpoint) : read(path));
+}
+async function run({ root, vkey, policy, checkpoint, verified, witnessed, now }) {
     const survey = new Survey();
     const begun = performance.now();
     let told = 0;
     try {
-        const report = await auditLog(readerOf(new URL(root)), makeTrust(vkey, policy), {
+        const report = await auditLog(readerFor(root, checkpoint), makeTrust(vkey, policy), {
             ...(verified === null ? {} : { verified }),
             witnessed, now, inFlight: IN_FLIGHT,
             onEntry: (index, bytes) => survey.entry(index, bytes),

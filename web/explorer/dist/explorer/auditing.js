@@ -1,4 +1,3 @@
-import { lastSeen } from "./page.js";
 export function audit(opened, witnessed, onProgress) {
     const worker = new Worker(new URL("./audit_worker.js", import.meta.url), { type: "module" });
     let stop = () => worker.terminate();
@@ -15,7 +14,7 @@ export function audit(opened, witnessed, onProgress) {
         worker.addEventListener("error", (event) => reject(new Error(event.message || "the worker could not be started")));
         const { kept } = opened.known;
         const order = {
-            root: opened.root.href, vkey: kept.vkey, policy: kept.policy, verified: lastSeen(opened), witnessed, now: Math.floor(Date.now() / 1000),
+            root: opened.root.href, vkey: kept.vkey, policy: kept.policy, checkpoint: opened.signed.note.note, verified: opened.before, witnessed, now: Math.floor(Date.now() / 1000),
         };
         worker.postMessage(order);
     }).finally(() => worker.terminate());

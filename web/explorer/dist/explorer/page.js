@@ -68,9 +68,6 @@ export function parseSeen(text) {
         return null;
     }
 }
-export function lastSeen({ root, known }) {
-    return parseSeen(recall(root, `head:${known.fingerprint}`))?.checkpoint ?? null;
-}
 function showContradiction(visit, signed) {
     const sizes = `At your last visit it had ${grouped(visit.size)} entries, now it serves ${grouped(signed.head.size)}.`;
     const said = visit.comparison === "fork"

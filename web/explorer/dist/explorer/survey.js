@@ -16,12 +16,17 @@ function uint(bytes, place, length) {
         value = value * 256 + bytes[at];
     return value;
 }
+function gatewayIn(note) {
+    return note.split("\n").find((line) => line.startsWith("gateway "))?.slice("gateway ".length) ?? "";
+}
 const thin = (marks) => marks.filter((_, place) => place % 2 === 0);
 export class Survey {
     counts = new Uint32Array(256);
     names = new Map();
     streams = new Map();
     revoked = [];
+    enrolments = [];
+    operators = [];
     growth = [];
     step = 1;
     first = null;
@@ -105,8 +110,13 @@ export class Survey {
             this.head(entry.stream, mark, entry.kind === "stream-closed");
         }
         else if (entry.kind === "gateway-revoked" && this.revoked.length < MAX_MARKS) {
-            const line = entry.note.split("\n").find((text) => text.startsWith("gateway "));
-            this.revoked.push({ ...mark, gateway: line?.slice("gateway ".length).split("+")[0] ?? "" });
+            this.revoked.push({ ...mark, gateway: gatewayIn(entry.note).split("+")[0] ?? "" });
+        }
+        else if (entry.kind === "gateway-enrolled" && this.enrolments.length < MAX_STREAMS) {
+            this.enrolments.push({ index, vkey: gatewayIn(entry.note) });
+        }
+        else if (entry.kind === "operator-changed" && this.operators.length < MAX_STREAMS) {
+            this.operators.push(index);
         }
     }
     head(id, mark, closes) {
@@ -130,6 +140,6 @@ export class Survey {
             if (count > 0 && name !== undefined)
                 kinds.set(name, (kinds.get(name) ?? 0) + count);
         });
-        return { kinds, first: this.first, last: this.last, growth: this.growth, streams: [...this.streams.values()], revoked: this.revoked };
+        return { kinds, first: this.first, last: this.last, growth: this.growth, streams: [...this.streams.values()], revoked: this.revoked, enrolments: this.enrolments, operators: this.operators };
     }
 }

@@ -18,6 +18,11 @@ export declare class Nodes {
     private tile;
     /** RFC 6962 section 2.1.1: the path of an entry, from the leaf up. The spans say which leaves each hash covers. */
     inclusion(index: bigint): Promise<PathStep[] | null>;
+    /** The hashes left and right of the leaves [first, end): what shows that the tree has these there. Left to right. */
+    around(first: bigint, end: bigint): Promise<{
+        left: Hash[];
+        right: Hash[];
+    } | null>;
     /** RFC 6962 section 2.1.2: the consistency proof from a smaller size. */
     consistency(old: bigint): Promise<Hash[] | null>;
 }

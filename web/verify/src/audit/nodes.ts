@@ -66,6 +66,22 @@ export class Nodes {
     return path;
   }
 
+  /** The hashes left and right of the leaves [first, end): what shows that the tree has these there. Left to right. */
+  async around(first: bigint, end: bigint): Promise<{ left: Hash[]; right: Hash[] } | null> {
+    const [left, right]: [Hash[], Hash[]] = [[], []];
+    const collect = async (from: bigint, to: bigint): Promise<boolean> => {
+      if (from >= first && to <= end) return true;
+      if (to <= first || from >= end) {
+        const hash = await this.node(from, to);
+        if (hash !== null) (to <= first ? left : right).push(hash);
+        return hash !== null;
+      }
+      const middle = from + (1n << BigInt((to - from - 1n).toString(2).length - 1));
+      return (await collect(from, middle)) && collect(middle, to);
+    };
+    return (await collect(0n, this.size)) ? { left, right } : null;
+  }
+
   /** RFC 6962 section 2.1.2: the consistency proof from a smaller size. */
   async consistency(old: bigint): Promise<Hash[] | null> {
     const proof: Hash[] = [];

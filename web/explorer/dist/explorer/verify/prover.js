@@ -2,7 +2,7 @@ import { Log } from "./audit/log.js";
 import { Nodes } from "./audit/nodes.js";
 import { prefixRoot } from "./audit/prefix.js";
 import { refuse } from "./errors.js";
-import { leafHash, verifyInclusion } from "./merkle.js";
+import { leafHash, verifyInclusion, verifyRange } from "./merkle.js";
 import { parseBundle, TILE_WIDTH, tileWidth } from "./tile.js";
 export class Prover {
     head;
@@ -36,6 +36,14 @@ export class Prover {
             refuse("not-included", "the log does not serve the tiles of the inclusion path");
         verifyInclusion(index, this.head, leaf, path.map(({ hash }) => hash));
         return path;
+    }
+    async run(first, entries) {
+        const end = first + BigInt(entries.length);
+        if (entries.length === 0 || first < 0n || end > this.head.size)
+            refuse("not-included", "the range is not one of the tree");
+        const around = await this.nodes.around(first, end) ?? refuse("no-entry", "the log does not serve the tiles of the range proof");
+        verifyRange(first, entries.map(leafHash), this.head, around.left, around.right);
+        return { first, entries, ...around };
     }
     async rootAt(size) {
         if (size <= 0n || size > this.head.size)

@@ -63,6 +63,22 @@ export class Nodes {
         }
         return path;
     }
+    async around(first, end) {
+        const [left, right] = [[], []];
+        const collect = async (from, to) => {
+            if (from >= first && to <= end)
+                return true;
+            if (to <= first || from >= end) {
+                const hash = await this.node(from, to);
+                if (hash !== null)
+                    (to <= first ? left : right).push(hash);
+                return hash !== null;
+            }
+            const middle = from + (1n << BigInt((to - from - 1n).toString(2).length - 1));
+            return (await collect(from, middle)) && collect(middle, to);
+        };
+        return (await collect(0n, this.size)) ? { left, right } : null;
+    }
     async consistency(old) {
         const proof = [];
         let [from, to, size, isWhole] = [0n, this.size, old, true];
