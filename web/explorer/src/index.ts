@@ -9,6 +9,7 @@ import { compareHeads } from "./heads.js";
 import { hex, isContradicted, open, type Opened } from "./page.js";
 import { type Mark } from "./survey.js";
 import { askWitness, lineOf, type Answer } from "./witnesses.js";
+import { recall } from "./trust.js";
 import { ago, count, grouped, moment } from "./words.js";
 
 /** A log that is not longer than this is audited as soon as its page is opened. */
@@ -121,8 +122,25 @@ async function showEntries(opened: Opened): Promise<void> {
   showGrowth(marks, `${count(marks.length, "entry", "entries")} were read, each with its inclusion proof.`);
   showFacts(opened, marks[marks.length - 1] ?? null);
   const hint = [h("a", { href: "explorer/audit.html" }, "Audit the log"), " in this browser to count its statements, streams and gateways: that reads all of it."];
-  put(at("numbers"), h("dl", { class: "nums-row" }, number("Entries", grouped(size))), h("p", { class: "pad s soft" }, hint));
+  put(at("numbers"), h("dl", { class: "nums-row" }, number("Entries", grouped(size)), ...lastAudit(opened)), h("p", { class: "pad s soft" }, hint));
   put(at("gateways"), h("p", { class: "pad s soft" }, "The gateways are shown after an audit. ", h("a", { href: "explorer/streams.html" }, "Read the streams"), "."));
+}
+
+/** What this browser's last audit counted. */
+function lastAudit({ root, known }: Opened): Child[] {
+  let value: Record<string, unknown>;
+  try {
+    value = JSON.parse(recall(root, `audit:${known.fingerprint}`) ?? "null") as Record<string, unknown>;
+  } catch {
+    return [];
+  }
+  const whole = (name: string): number => (Number.isSafeInteger(Number(value[name])) ? Number(value[name]) : 0);
+  if (value === null || typeof value !== "object") return [];
+  const found = whole("findings");
+  return [
+    number("Statements", grouped(whole("statements"))), number("Streams", grouped(whole("streams"))), number("Gateways", grouped(whole("gateways"))),
+    number("Your last audit", found === 0 ? "No findings" : count(found, "finding"), `${count(whole("size"), "entry", "entries")}, ${moment(whole("at"))}`, found > 0 ? "bad" : ""),
+  ];
 }
 
 /** Some entries, evenly spread, each proven to be in the tree. Those that cannot be proven are left out. */

@@ -7,6 +7,8 @@ pub(super) const FILES: &[(&str, &[u8])] = &[
     ("explorer/audit_worker.js", include_bytes!("../../../../web/explorer/dist/explorer/audit_worker.js")),
     ("explorer/auditing.js", include_bytes!("../../../../web/explorer/dist/explorer/auditing.js")),
     ("explorer/charts.js", include_bytes!("../../../../web/explorer/dist/explorer/charts.js")),
+    ("explorer/compare.html", include_bytes!("../../../../web/explorer/dist/explorer/compare.html")),
+    ("explorer/compare.js", include_bytes!("../../../../web/explorer/dist/explorer/compare.js")),
     ("explorer/complete.js", include_bytes!("../../../../web/explorer/dist/explorer/complete.js")),
     ("explorer/dom.js", include_bytes!("../../../../web/explorer/dist/explorer/dom.js")),
     ("explorer/entry.html", include_bytes!("../../../../web/explorer/dist/explorer/entry.html")),

@@ -7,6 +7,7 @@ import { compareHeads } from "./heads.js";
 import { hex, isContradicted, open } from "./page.js";
 import {} from "./survey.js";
 import { askWitness, lineOf } from "./witnesses.js";
+import { recall } from "./trust.js";
 import { ago, count, grouped, moment } from "./words.js";
 const AUDITED_AT_ONCE = 20000n;
 const POINTS = 16;
@@ -102,8 +103,25 @@ async function showEntries(opened) {
     showGrowth(marks, `${count(marks.length, "entry", "entries")} were read, each with its inclusion proof.`);
     showFacts(opened, marks[marks.length - 1] ?? null);
     const hint = [h("a", { href: "explorer/audit.html" }, "Audit the log"), " in this browser to count its statements, streams and gateways: that reads all of it."];
-    put(at("numbers"), h("dl", { class: "nums-row" }, number("Entries", grouped(size))), h("p", { class: "pad s soft" }, hint));
+    put(at("numbers"), h("dl", { class: "nums-row" }, number("Entries", grouped(size)), ...lastAudit(opened)), h("p", { class: "pad s soft" }, hint));
     put(at("gateways"), h("p", { class: "pad s soft" }, "The gateways are shown after an audit. ", h("a", { href: "explorer/streams.html" }, "Read the streams"), "."));
+}
+function lastAudit({ root, known }) {
+    let value;
+    try {
+        value = JSON.parse(recall(root, `audit:${known.fingerprint}`) ?? "null");
+    }
+    catch {
+        return [];
+    }
+    const whole = (name) => (Number.isSafeInteger(Number(value[name])) ? Number(value[name]) : 0);
+    if (value === null || typeof value !== "object")
+        return [];
+    const found = whole("findings");
+    return [
+        number("Statements", grouped(whole("statements"))), number("Streams", grouped(whole("streams"))), number("Gateways", grouped(whole("gateways"))),
+        number("Your last audit", found === 0 ? "No findings" : count(found, "finding"), `${count(whole("size"), "entry", "entries")}, ${moment(whole("at"))}`, found > 0 ? "bad" : ""),
+    ];
 }
 async function sample({ prover, signed }) {
     const last = signed.head.size - 1n;
