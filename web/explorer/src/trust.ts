@@ -100,12 +100,12 @@ export function keep(kept: Kept, root: URL = logUrl()): boolean {
   return remember(root, "key", JSON.stringify(kept));
 }
 
-/** What a link says after `#`: `vkey=` and `policy=`, percent-encoded. */
+/** What a link says after `#`: `vkey=` and `policy=`, encoded as a form. A vkey has no spaces, so its plus signs may stand as they are. */
 export function parseFragment(fragment: string): { vkey: string | null; policy: string | null } {
-  const values = new URLSearchParams(fragment.replace(/^#/, "").replace(/\+/g, "%2B"));
+  const values = new URLSearchParams(fragment.replace(/^#/, ""));
   const [vkey, policy] = [values.get("vkey"), values.get("policy")];
   return {
-    vkey: vkey !== null && vkey.length <= MAX_VKEY ? vkey.trim() : null,
+    vkey: vkey !== null && vkey.length <= MAX_VKEY ? vkey.trim().replace(/ /g, "+") : null,
     policy: policy !== null && policy.length <= MAX_POLICY ? policy : null,
   };
 }

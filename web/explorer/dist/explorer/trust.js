@@ -74,10 +74,10 @@ export function keep(kept, root = logUrl()) {
     return remember(root, "key", JSON.stringify(kept));
 }
 export function parseFragment(fragment) {
-    const values = new URLSearchParams(fragment.replace(/^#/, "").replace(/\+/g, "%2B"));
+    const values = new URLSearchParams(fragment.replace(/^#/, ""));
     const [vkey, policy] = [values.get("vkey"), values.get("policy")];
     return {
-        vkey: vkey !== null && vkey.length <= MAX_VKEY ? vkey.trim() : null,
+        vkey: vkey !== null && vkey.length <= MAX_VKEY ? vkey.trim().replace(/ /g, "+") : null,
         policy: policy !== null && policy.length <= MAX_POLICY ? policy : null,
     };
 }
