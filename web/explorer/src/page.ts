@@ -54,6 +54,10 @@ export async function open(): Promise<Opened | null> {
     showContradiction(visit, signed);
     return { root, read, known, signed, cosigned, prover: new Prover(read, signed.head), visit, before };
   } catch (error) {
+    if (error instanceof VerifyError && error.reason === "unsupported") {
+      put(at("alarms"), note("unk", h("b", {}, "Not checked."), ` ${words(error)}. This page has no verifier for that algorithm; use \`vouchlog audit\`.`));
+      return null;
+    }
     if (error instanceof VerifyError && error.reason !== "unreadable") {
       return failed("The checkpoint does not verify", error.reason, `${error.message}. Either the key is not this log's, or the checkpoint was not signed by the log.`);
     }

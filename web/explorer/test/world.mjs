@@ -31,6 +31,26 @@ export function serveFiles(...folders) {
   return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve({ url: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() })));
 }
 
+/** Serves the pages beside objects of a log in memory, which a test may exchange: a bucket. */
+export function serveObjects(objects) {
+  const bucket = { objects, requests: [] };
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url, "http://x");
+    const path = normalize(decodeURIComponent(pathname)).slice(1);
+    bucket.requests.push(path);
+    const name = path === "" ? "index.html" : path;
+    let bytes = bucket.objects.get(path);
+    try {
+      bytes ??= readFileSync(join(DIST, name));
+    } catch {
+      return response.writeHead(404).end();
+    }
+    response.writeHead(200, { "content-type": TYPES[extname(name)] ?? "application/octet-stream", "access-control-allow-origin": "*", "cache-control": "no-store" });
+    return response.end(bytes);
+  });
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(Object.assign(bucket, { url: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() }))));
+}
+
 /** Copies what a log serves into a folder: what a bucket would hold. */
 export async function copyLog(url, folder) {
   const get = async (path) => {
@@ -85,8 +105,7 @@ export class World {
       });
       child.on("exit", (code) => reject(new Error(`${args[0]} ended with ${code}`)));
     });
-    const { url } = JSON.parse(line);
-    return { url, child };
+    return { ...JSON.parse(line), child };
   }
 
   keygen(kind, name, out) {
