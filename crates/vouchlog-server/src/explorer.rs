@@ -6,7 +6,7 @@ mod files;
 
 use files::FILES;
 
-/// What a server offers the pages' readers beside the log. It proves nothing, since it comes from whoever serves the log, and the pages say so.
+/// What a server offers the pages' readers beside the log. It proves nothing, since it comes from the server of the log, and the pages show it so.
 #[derive(Clone, Debug, Default)]
 pub struct Offered {
     /// The log's vkey.
@@ -25,11 +25,11 @@ pub struct ExplorerFile {
 }
 
 /// Path of the front page.
-pub const FRONT: &str = "index.html";
+const FRONT: &str = "index.html";
 /// Path of the offered vkey.
-pub const VKEY: &str = "explorer/log.vkey";
+pub const OFFERED_VKEY: &str = "explorer/log.vkey";
 /// Path of the offered policy.
-pub const POLICY: &str = "explorer/policy.txt";
+pub const OFFERED_POLICY: &str = "explorer/policy.txt";
 
 /// Where the front page has room for what the server reports.
 const PLACE_OF_FACTS: &str = "<!-- facts -->";

@@ -50,7 +50,7 @@ mod tests;
 pub mod tls;
 
 pub use config::ServerConfig;
-pub use explorer::{ExplorerFile, Offered, POLICY, VKEY, explorer_files};
+pub use explorer::{ExplorerFile, OFFERED_POLICY, OFFERED_VKEY, Offered, explorer_files};
 pub use health::Health;
 pub use http::explorer_router;
 pub use log::ServedLog;

@@ -139,7 +139,7 @@ function checkpointPanel({ known }: Opened, { checkpoint, cosigned, retired, pre
   const isStale = findings.some(({ kind }) => kind === "stale-checkpoint");
   return h("div", { class: "panel sec-t" }, h("header", {}, h("h2", {}, "Checkpoint")), h("div", { class: "pad" }, h("dl", { class: "kv" },
     fact("Size", grouped(checkpoint.head.size)), fact("Root", digest(hex(checkpoint.head.root), "the root hash")), fact("Signed by the log", known.affirm("Yes")),
-    fact("Quorum", quorum), fact("Cosigned by", cosigned === null || cosigned.by.length === 0 ? "nobody whose key is known" : cosigned.by.join(", ")),
+    fact("Quorum", quorum), fact("Cosigned by", cosigned === null || cosigned.by.length === 0 ? "no witness of the policy" : cosigned.by.join(", ")),
     cosigned?.newest == null ? null : fact("Newest cosignature", moment(Number(cosigned.newest) * 1000), isStale ? [" ", status("warn", "Stale")] : null),
     retired === null ? null : fact("Read only", "The log ended with its last entry."),
     predecessor === null ? null : fact("Continues", predecessor))));
@@ -173,7 +173,7 @@ function reportJson({ known }: Opened, report: AuditReport): string {
   return `${JSON.stringify(value, (_, one: unknown) => (typeof one === "bigint" ? Number(one) : one), 2)}\n`;
 }
 
-/** What the front page says of this browser's last audit. */
+/** What the front page shows of this browser's last audit. */
 function keepSummary({ root, known, signed }: Opened, report: AuditReport): void {
   const { size } = report.checkpoint?.head ?? signed.head;
   const total = [...report.counts.values()].reduce((sum, one) => sum + one, 0);

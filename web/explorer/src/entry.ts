@@ -1,4 +1,4 @@
-// One entry: what it says, that it is in the log, and who vouches for that.
+// One entry: what it holds, that it is in the log, and who vouches for that.
 
 import { decodeEntry, evidenceNames, VerifyError, verifyProofFile, type Entry, type ProvenEntry, type StatementEntry } from "@vouchlog/verify";
 import { alarm, at, digest, fact, field, h, icon, note, put, status, type Child } from "./dom.js";
@@ -151,7 +151,7 @@ async function times(opened: Opened, entry: ProvenEntry, decoded: Entry | null, 
 async function notBefore(opened: Opened, index: bigint): Promise<number | null> {
   const { before: kept, visit: { comparison } } = opened;
   const { policy } = opened.known.trust;
-  // A checkpoint that the log is not proven to contain says nothing about this entry.
+  // A checkpoint that the log is not proven to contain shows nothing about this entry.
   if (kept === null || policy === null || !(comparison === "same" || comparison === "consistent")) return null;
   try {
     const { head, cosignatures } = await opened.known.trust.checkpoint(kept);

@@ -42,7 +42,7 @@ function showFacts(opened: Opened, last: Mark | null): void {
 
 function quorum({ known, cosigned }: Opened): HTMLElement {
   const { policy } = known.trust;
-  if (policy === null) return panel("Witness quorum", "Not checked", h("p", {}, status("unk", "No policy")), h("p", {}, "Enter a witness policy below. Without one, nobody but you compares what the log shows."));
+  if (policy === null) return panel("Witness quorum", "Not checked", h("p", {}, status("unk", "No policy")), h("p", {}, "Enter a witness policy below. Without one, a log that shows different trees to different readers goes unnoticed."));
   const value = `${cosigned.by.length} of ${policy.witnesses.length} cosigned`;
   if (cosigned.forged.length > 0) return panel("Witness quorum", value, h("p", {}, status("bad", "Forged cosignature")), h("p", {}, `The line of ${cosigned.forged.map(({ name }) => name).join(", ")} does not verify.`));
   if (policy.isQuorumNone) return panel("Witness quorum", value, h("p", {}, status("unk", "No quorum is asked for")));

@@ -30,7 +30,7 @@ export function showKey(start: Start): void {
 function contradiction({ kept, conflict }: Known): Child {
   if (conflict === null) return null;
   return alarm("Two keys claim to be this log's",
-    h("p", { class: "sec-t" }, `This page checks with the key that it knew first, ${FROM[kept.source]}. Another one is ${FROM[conflict.source]}. Either the log is not the one you know, or somebody stands in between.`),
+    h("p", { class: "sec-t" }, `This page checks with the key that it knew first, ${FROM[kept.source]}. Another one is ${FROM[conflict.source]}. Either the log is not the one you know, or another server answers in its place.`),
     h("p", { class: "sec-t" }, "Fingerprint of the other key: ", digest(fingerprintOf(conflict.vkey), "the other key's fingerprint")));
 }
 

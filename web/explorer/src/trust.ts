@@ -1,6 +1,6 @@
 // Which key and which witness policy a page checks a log with, and how far its reader stands behind them.
 //
-// A key that comes from the log itself proves nothing: whoever forges the log forges the key with it. Until the reader has confirmed a key,
+// A key that comes from the log itself proves nothing: a forged log comes with the forger's key. Until the reader has confirmed a key,
 // no page shows "verified" for anything that rests on it.
 
 import { encodeHex, sha256, Trust, VerifyError } from "@vouchlog/verify";
@@ -60,7 +60,7 @@ export function fingerprintOf(vkey: string): string {
 
 const storageName = (root: URL, what: string): string => `vouchlog:${what}:${root.href}`;
 
-/** Storage that may be switched off: then a page remembers nothing, and says so. */
+/** Storage that may be switched off: then a page remembers nothing, and shows that. */
 export function remember(root: URL, what: string, value: string | null): boolean {
   try {
     if (value === null) localStorage.removeItem(storageName(root, what));
@@ -100,7 +100,7 @@ export function keep(kept: Kept, root: URL = logUrl()): boolean {
   return remember(root, "key", JSON.stringify(kept));
 }
 
-/** What a link says after `#`: `vkey=` and `policy=`, encoded as a form. A vkey has no spaces, so its plus signs may stand as they are. */
+/** What a link carries after `#`: `vkey=` and `policy=`, encoded as a form. A vkey has no spaces, so its plus signs may stand as they are. */
 export function parseFragment(fragment: string): { vkey: string | null; policy: string | null } {
   const values = new URLSearchParams(fragment.replace(/^#/, ""));
   const [vkey, policy] = [values.get("vkey"), values.get("policy")];

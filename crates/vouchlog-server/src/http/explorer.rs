@@ -15,7 +15,7 @@ use vouchlog_pages::{digest, grouped};
 use super::ops::LOG_INDEX;
 use super::tiles::{CHECKPOINT_CACHING, TILE_CACHING, cached, etag, read};
 use crate::access::Gate;
-use crate::explorer::{ExplorerFile, Offered, POLICY, VKEY, front_page};
+use crate::explorer::{ExplorerFile, OFFERED_POLICY, OFFERED_VKEY, Offered, front_page};
 use crate::health::Health;
 use crate::log::AnyLog;
 use crate::media::TEXT;
@@ -133,8 +133,8 @@ fn accepts_html(request: &HeaderMap) -> bool {
 /// A file by its path below the log's root.
 fn serve(offered: &Offered, path: &str, request: &HeaderMap) -> Response {
     let text = match path {
-        VKEY => offered.log_vkey.as_ref(),
-        POLICY => offered.policy.as_ref(),
+        OFFERED_VKEY => offered.log_vkey.as_ref(),
+        OFFERED_POLICY => offered.policy.as_ref(),
         _ => None,
     };
     if let Some(text) = text {
@@ -160,27 +160,39 @@ fn guarded(mut response: Response) -> Response {
 }
 
 /// The explorer for a program that reads a log elsewhere: its pages, and what they read of that log. Nothing can be written.
-pub fn explorer_router(log: impl LogReader + 'static, offered: Offered) -> Router {
-    let offered = Arc::new(offered);
-    let page = Arc::clone(&offered);
-    let assets = Router::new()
-        .route("/", get(|request: HeaderMap| async move { self::page(&request, front_page("")) }))
-        .route("/{*path}", get(async move |Path(path): Path<String>, request: HeaderMap| serve(&page, &path, &request)));
+pub fn explorer_router(log: impl LogReader, offered: Offered) -> Router {
+    let pages = Router::new()
+        .route("/", get(front_elsewhere))
+        .route("/index.html", get(front_elsewhere))
+        .route("/explorer/{*path}", get(file_elsewhere))
+        .with_state(Arc::new(offered));
     let reads = Router::new()
         .route("/checkpoint", get(checkpoint_elsewhere))
         .route("/tile/{*path}", get(tile_elsewhere))
         .with_state(Arc::new(log));
-    reads.merge(assets)
+    reads.merge(pages)
 }
 
-async fn checkpoint_elsewhere<L: LogReader + 'static>(State(log): State<Arc<L>>, request: HeaderMap) -> Response {
+async fn front_elsewhere(request: HeaderMap) -> Response {
+    page(&request, front_page(""))
+}
+
+async fn file_elsewhere(
+    State(offered): State<Arc<Offered>>,
+    Path(path): Path<String>,
+    request: HeaderMap,
+) -> Response {
+    serve(&offered, &format!("explorer/{path}"), &request)
+}
+
+async fn checkpoint_elsewhere<L: LogReader>(State(log): State<Arc<L>>, request: HeaderMap) -> Response {
     match log.checkpoint().await {
         Ok(note) => cached(&request, &etag(note.as_bytes()), CHECKPOINT_CACHING, TEXT, note),
         Err(error) => Problem::from(error).into_text(),
     }
 }
 
-async fn tile_elsewhere<L: LogReader + 'static>(
+async fn tile_elsewhere<L: LogReader>(
     State(log): State<Arc<L>>,
     Path(path): Path<String>,
     request: HeaderMap,
