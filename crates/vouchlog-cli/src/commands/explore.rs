@@ -84,7 +84,10 @@ impl Args {
         let (listener, address) = listen(&self.listen, Transport::Clear).await?;
         let url = link(&format!("http://{address}/"), &offered)?;
         let words = format!("The log {source} is shown at\n\n  {url}\n\nOpen it in a browser. Stop with Ctrl-C.");
-        output.announce(&words, &json!({ "url": format!("http://{address}"), "link": url.as_str(), "log": source }));
+        let answer = json!({
+            "url": format!("http://{address}"), "link": url.as_str(), "log": source, "log_vkey": offered.log_vkey,
+        });
+        output.announce(&words, &answer);
         // The key is in the link. The pages take one that a server offers for the log's own word.
         let pages = explorer_router(log, Offered::default());
         Server::routes(pages, axum::Router::new(), config).run(listener, stop).await;
