@@ -95,8 +95,12 @@ if (process.argv.includes("--check")) {
     rmSync(out, { recursive: true });
   }
 } else {
+  const out = mkdtempSync(join(tmpdir(), "vouchlog-explorer-"));
+  build(out);
+  // What is there stays until everything compiles.
   rmSync(dist, { recursive: true, force: true });
-  build(dist);
+  cpSync(out, dist, { recursive: true });
+  rmSync(out, { recursive: true });
   mkdirSync(dirname(table), { recursive: true });
   writeFileSync(table, rust(dist));
 }

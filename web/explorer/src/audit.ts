@@ -1,16 +1,14 @@
 // Audit in the tab: the whole log, in a worker, with the findings of `vouchlog audit`.
 
-import type { AuditReport, Finding, Place } from "@vouchlog/verify";
-import { audit, type Audited, type Running } from "./auditing.js";
+import { encodeHex, type AuditReport, type Finding, type Place } from "@vouchlog/verify";
+import { audit, AUDITED_AT_ONCE, type Audited, type Running } from "./auditing.js";
 import { alarm, announce, at, digest, fact, h, icon, note, put, status, type Child, type Tone } from "./dom.js";
 import { saveButton } from "./files.js";
-import { hex, isContradicted, open, type Opened } from "./page.js";
+import { isContradicted, open, type Opened } from "./page.js";
 import { remember } from "./trust.js";
 import { askWitness } from "./witnesses.js";
 import { count, grouped, moment } from "./words.js";
 
-/** A log that is not longer than this is audited as soon as the page is opened. */
-const AUDITED_AT_ONCE = 20_000n;
 /** Bytes that an entry costs to read, with its hash in the tile, for an estimate. */
 const BYTES_PER_ENTRY = 88n;
 
@@ -138,7 +136,7 @@ function checkpointPanel({ known }: Opened, { checkpoint, cosigned, retired, pre
     : cosigned?.quorum === true ? known.affirm("Met") : status("bad", "Not met");
   const isStale = findings.some(({ kind }) => kind === "stale-checkpoint");
   return h("div", { class: "panel sec-t" }, h("header", {}, h("h2", {}, "Checkpoint")), h("div", { class: "pad" }, h("dl", { class: "kv" },
-    fact("Size", grouped(checkpoint.head.size)), fact("Root", digest(hex(checkpoint.head.root), "the root hash")), fact("Signed by the log", known.affirm("Yes")),
+    fact("Size", grouped(checkpoint.head.size)), fact("Root", digest(encodeHex(checkpoint.head.root), "the root hash")), fact("Signed by the log", known.affirm("Yes")),
     fact("Quorum", quorum), fact("Cosigned by", cosigned === null || cosigned.by.length === 0 ? "no witness of the policy" : cosigned.by.join(", ")),
     cosigned?.newest == null ? null : fact("Newest cosignature", moment(Number(cosigned.newest) * 1000), isStale ? [" ", status("warn", "Stale")] : null),
     retired === null ? null : fact("Read only", "The log ended with its last entry."),
@@ -167,7 +165,7 @@ function reportJson({ known }: Opened, report: AuditReport): string {
   const { origin, checkpoint, isClean, findings, counts, entries, statements, gateways, streams } = report;
   const value = {
     format: "vouchlog explorer audit", origin, log_vkey: known.kept.vkey, key_confirmed: known.isConfirmed, policy: known.kept.policy, at: new Date().toISOString(),
-    size: checkpoint?.head.size ?? null, root: checkpoint === null ? null : hex(checkpoint.head.root), checkpoint: checkpoint?.note.note ?? null,
+    size: checkpoint?.head.size ?? null, root: checkpoint === null ? null : encodeHex(checkpoint.head.root), checkpoint: checkpoint?.note.note ?? null,
     is_clean: isClean, findings, counts: Object.fromEntries(counts), entries, statements, gateways, streams,
   };
   return `${JSON.stringify(value, (_, one: unknown) => (typeof one === "bigint" ? Number(one) : one), 2)}\n`;

@@ -3,6 +3,9 @@
 import type { News, Order } from "./audit_worker.js";
 import type { Opened } from "./page.js";
 
+/** A log that is not longer than this is audited as soon as a page that shows an audit is opened. */
+export const AUDITED_AT_ONCE = 20_000n;
+
 export type Audited = Extract<News, { kind: "report" }>;
 
 /** An audit under way. */

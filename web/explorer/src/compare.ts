@@ -1,11 +1,11 @@
 // Compares the log's head with what its witnesses serve, with what another address serves, and with a checkpoint that the reader has.
 
-import { VerifyError, type SignedCheckpoint } from "@vouchlog/verify";
+import { encodeHex, VerifyError, type SignedCheckpoint } from "@vouchlog/verify";
 import { at, cell, digest, field, h, note, put, row, status, table, type Child } from "./dom.js";
 import { saveButton } from "./files.js";
 import { compareHeads, type Comparison } from "./heads.js";
 import { readerOf, readUrl } from "./log.js";
-import { hex, isContradicted, open, type Opened } from "./page.js";
+import { isContradicted, open, type Opened } from "./page.js";
 import { askWitness, type Answer } from "./witnesses.js";
 import { ago, count, grouped } from "./words.js";
 
@@ -16,7 +16,7 @@ async function main(): Promise<void> {
   if (opened === null) return;
   const { signed, known } = opened;
   put(at("own"), h("div", { class: "panel pad fact" }, h("h2", { class: "k" }, "This log serves here"), h("p", { class: "v" }, count(signed.head.size, "entry", "entries")),
-    h("p", {}, known.affirm("Signed by the log")), h("p", {}, "Root ", digest(hex(signed.head.root), "the root hash"))));
+    h("p", {}, known.affirm("Signed by the log")), h("p", {}, "Root ", digest(encodeHex(signed.head.root), "the root hash"))));
   on("second", "second-result", (result) => second(opened, result));
   on("paste", "paste-result", (result) => pasted(opened, result));
   await witnesses(opened);

@@ -1,8 +1,7 @@
 // Making a completeness file of a stream from what the log serves, and checking it as anyone else would.
 
-import { decodeEntry, openEnrolment, openGenesis, Operators, refuse, verifyCompletenessFile, VerifyError, type Completeness, type ProvenRun } from "@vouchlog/verify";
-import { base64 } from "./files.js";
-import { hex, type Opened } from "./page.js";
+import { decodeEntry, encodeBase64, encodeHex, openEnrolment, openGenesis, Operators, refuse, verifyCompletenessFile, VerifyError, type Completeness, type ProvenRun } from "@vouchlog/verify";
+import type { Opened } from "./page.js";
 import type { Surveyed } from "./survey.js";
 
 /** Entries between a stream's opening and its last entry that a page reads; for a longer stream use `vouchlog prove-complete`. */
@@ -15,7 +14,7 @@ export interface CompleteFile { readonly shown: Completeness; readonly file: str
 
 /** A run as the file spells it. */
 const spelled = ({ first, entries, left, right }: ProvenRun): unknown =>
-  ({ first: Number(first), entries: entries.map(base64), left: left.map(hex), right: right.map(hex) });
+  ({ first: Number(first), entries: entries.map(encodeBase64), left: left.map(encodeHex), right: right.map(encodeHex) });
 
 /** Makes and checks the file. Throws a `VerifyError` if the log does not serve, or does not bear out, that the stream is complete. */
 export async function proveComplete(opened: Opened, survey: Surveyed, stream: number, onProgress: (words: string) => void): Promise<CompleteFile> {

@@ -1,11 +1,11 @@
 // One entry: what it holds, that it is in the log, and who vouches for that.
 
-import { decodeEntry, evidenceNames, VerifyError, verifyProofFile, type Entry, type ProvenEntry, type StatementEntry } from "@vouchlog/verify";
+import { encodeHex, decodeEntry, evidenceNames, VerifyError, verifyProofFile, type Entry, type ProvenEntry, type StatementEntry } from "@vouchlog/verify";
 import { alarm, at, digest, fact, field, h, icon, note, put, status, type Child } from "./dom.js";
 import { proofFile, saveButton } from "./files.js";
 import { tree, walk } from "./inclusion.js";
 import { find, parseQuery, SEARCHED_BUNDLES } from "./lookup.js";
-import { hex, open, type Opened } from "./page.js";
+import { open, type Opened } from "./page.js";
 import { lineOf, type Line } from "./witnesses.js";
 import { count, grouped, moment } from "./words.js";
 
@@ -97,10 +97,10 @@ async function save({ known, signed }: Opened, entry: ProvenEntry): Promise<Chil
 
 function decodedPanel({ bytes, leaf }: ProvenEntry, entry: Entry | null): HTMLElement {
   const kind = bytes[0] === undefined ? "no byte" : `kind 0x${bytes[0].toString(16).padStart(2, "0")}`;
-  const facts: Child = entry === null ? fact("Bytes", h("pre", { class: "raw" }, hex(bytes.subarray(0, 1024)), bytes.length > 1024 ? " …" : ""))
+  const facts: Child = entry === null ? fact("Bytes", h("pre", { class: "raw" }, encodeHex(bytes.subarray(0, 1024)), bytes.length > 1024 ? " …" : ""))
     : entry.isStatement ? statementFacts(entry) : noteFacts(entry);
   return h("div", { class: "panel" }, h("header", {}, h("h2", {}, "Decoded"), h("span", { class: "r code" }, `${grouped(bytes.length)} bytes${entry === null ? "" : `, ${kind}`}`)),
-    h("div", { class: "pad" }, h("dl", { class: "kv" }, facts, fact("Leaf hash", digest(hex(leaf), "the leaf hash")))));
+    h("div", { class: "pad" }, h("dl", { class: "kv" }, facts, fact("Leaf hash", digest(encodeHex(leaf), "the leaf hash")))));
 }
 
 function statementFacts(entry: StatementEntry): Child {

@@ -1,6 +1,6 @@
 // Two heads of one log: whether one tree contains the other.
 
-import { Prover, type ReadObject, type TreeHead } from "@vouchlog/verify";
+import { equalBytes, Prover, type ReadObject, type TreeHead } from "@vouchlog/verify";
 
 /** What two heads show about the log that signed both. */
 export type Comparison =
@@ -15,21 +15,19 @@ export type Comparison =
   /** What the log serves proves neither. */
   | "unproven";
 
-const equal = (one: Uint8Array, other: Uint8Array): boolean => one.length === other.length && one.every((byte, place) => byte === other[place]);
-
 /**
  * Compares a head that is known with the one that the log serves now. Both must have been opened with the log's key.
  *
  * `unproven` is the answer whenever the tiles do not prove one of the others; it is never taken for consistent.
  */
 export async function compareHeads(read: ReadObject, known: TreeHead, served: TreeHead): Promise<Comparison> {
-  if (known.size === served.size) return equal(known.root, served.root) ? "same" : "fork";
+  if (known.size === served.size) return equalBytes(known.root, served.root) ? "same" : "fork";
   const isOlder = known.size < served.size;
   const [older, newer] = isOlder ? [known, served] : [served, known];
   // SPEC: the empty tree is a prefix of every other.
   if (older.size === 0n) return isOlder ? "consistent" : "smaller";
   const root = await new Prover(read, newer).rootAt(older.size);
   if (root === null) return "unproven";
-  if (!equal(root, older.root)) return "fork";
+  if (!equalBytes(root, older.root)) return "fork";
   return isOlder ? "consistent" : "smaller";
 }

@@ -1,8 +1,7 @@
 // The inclusion path of an entry, recomputed step by step and drawn.
 
-import { nodeHash, type PathStep, type ProvenEntry, type TreeHead } from "@vouchlog/verify";
+import { encodeHex, nodeHash, type PathStep, type ProvenEntry, type TreeHead } from "@vouchlog/verify";
 import { digest, h, svg, type Child } from "./dom.js";
-import { hex } from "./page.js";
 import type { Known } from "./trust.js";
 import { count, grouped } from "./words.js";
 
@@ -27,13 +26,13 @@ export function walk(entry: ProvenEntry, head: TreeHead, known: Known): HTMLElem
   const steps = recompute(entry);
   const root = steps.length === 0 ? entry.leaf : steps[steps.length - 1]!.result;
   // The prover verified the path; this compares what is drawn with what was signed.
-  if (hex(root) !== hex(head.root)) throw new Error("the steps do not lead to the signed root");
+  if (encodeHex(root) !== encodeHex(head.root)) throw new Error("the steps do not lead to the signed root");
   return h("ol", { class: "walk" },
     h("li", {}, h("span", { class: "lv" }, 0), svg("svg", { viewBox: "0 0 38 28", "aria-hidden": "true" }, svg("path", { class: "gr", d: "M19 14v14" }), svg("rect", { class: "leafbox", x: 14, y: 9, width: 10, height: 10, rx: 2.5 })),
-      h("span", { class: "nw" }, digest(hex(entry.leaf), "the leaf hash")), h("span", { class: "rng soft" }, `leaf, entry ${grouped(entry.index)}`)),
+      h("span", { class: "nw" }, digest(encodeHex(entry.leaf), "the leaf hash")), h("span", { class: "rng soft" }, `leaf, entry ${grouped(entry.index)}`)),
     steps.map((step, place) => stepOf(step, place + 1)),
     h("li", { class: "last" }, h("span", { class: "lv" }), svg("svg", { viewBox: "0 0 38 28", "aria-hidden": "true" }, svg("path", { class: "gr", d: "M19 0v12" }), svg("circle", { class: "gdot", cx: 19, cy: 14, r: 5 })),
-      h("span", { class: "nw" }, digest(hex(root), "the root hash")), known.affirm("Equals the signed root")));
+      h("span", { class: "nw" }, digest(encodeHex(root), "the root hash")), known.affirm("Equals the signed root")));
 }
 
 function stepOf(step: Step, level: number): HTMLElement {
@@ -43,7 +42,7 @@ function stepOf(step: Step, level: number): HTMLElement {
     svg("path", { class: "gr", d: "M19 0v28" }), svg("path", { class: "gs", d: `M${x} 14Q${step.isLeft ? 12 : 26} 14 19 3` }),
     svg("circle", { class: "gd", cx: 19, cy: 3, r: 3 }), svg("rect", { class: "gq", x: x - 4, y: 10, width: 8, height: 8, rx: 2 }));
   return h("li", {}, h("span", { class: "lv" }, level), drawn,
-    h("span", { class: "nw" }, h("span", { class: "vh" }, `${side} sibling `), digest(hex(step.hash), `sibling hash ${level}`)),
+    h("span", { class: "nw" }, h("span", { class: "vh" }, `${side} sibling `), digest(encodeHex(step.hash), `sibling hash ${level}`)),
     h("span", { class: "rng soft nw" }, `${side}: ${range(step)}`));
 }
 

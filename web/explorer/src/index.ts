@@ -1,19 +1,17 @@
 // The front page: the newest checkpoint, who vouches for it, how it grew, and whether it extends what this browser saw before.
 
-import { decodeEntry, VerifyError, type PolicyWitness } from "@vouchlog/verify";
-import { audit, type Audited } from "./auditing.js";
+import { encodeHex, decodeEntry, VerifyError, type PolicyWitness } from "@vouchlog/verify";
+import { audit, AUDITED_AT_ONCE, type Audited } from "./auditing.js";
 import { growthChart } from "./charts.js";
 import { at, cell, digest, h, note, put, row, status, table, type Child, type Tone } from "./dom.js";
 import { gatewaysOf, stateOf } from "./gateways.js";
 import { compareHeads } from "./heads.js";
-import { hex, isContradicted, open, type Opened } from "./page.js";
+import { isContradicted, open, type Opened } from "./page.js";
 import { type Mark } from "./survey.js";
 import { askWitness, lineOf, type Answer } from "./witnesses.js";
 import { recall } from "./trust.js";
 import { ago, count, grouped, moment } from "./words.js";
 
-/** A log that is not longer than this is audited as soon as its page is opened. */
-const AUDITED_AT_ONCE = 20_000n;
 /** Points of the growth curve of a longer log. */
 const POINTS = 16;
 
@@ -36,7 +34,7 @@ function showFacts(opened: Opened, last: Mark | null): void {
   const age = newest !== null ? `newest cosignature ${ago(newest, now)}` : last !== null ? `last entry ${ago(last.time, now)}, by the log's clock` : "it states no time";
   put(at("facts"),
     panel("Newest checkpoint", count(signed.head.size, "entry", "entries"),
-      h("p", {}, known.affirm("Signed by the log")), h("p", {}, age), h("p", {}, "Root ", digest(hex(signed.head.root), "the root hash"))),
+      h("p", {}, known.affirm("Signed by the log")), h("p", {}, age), h("p", {}, "Root ", digest(encodeHex(signed.head.root), "the root hash"))),
     quorum(opened), visit(opened));
 }
 

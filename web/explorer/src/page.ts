@@ -1,6 +1,6 @@
 // What every page of a log begins with: the key, the newest checkpoint, and the head that this browser saw before.
 
-import { cosignatures, Prover, VerifyError, type Cosigned, type ReadObject, type SignedCheckpoint } from "@vouchlog/verify";
+import { cosignatures, encodeHex, Prover, VerifyError, type Cosigned, type ReadObject, type SignedCheckpoint } from "@vouchlog/verify";
 import { alarm, at, digest, h, note, put, type Child } from "./dom.js";
 import { compareHeads, type Comparison } from "./heads.js";
 import { showKey } from "./key_panel.js";
@@ -106,17 +106,13 @@ function showContradiction(visit: Visit, signed: SignedCheckpoint): void {
   const said: Child = visit.comparison === "fork"
     ? alarm("This log shows two histories", h("p", { class: "sec-t" },
       `${sizes} Neither tree contains the other, and the log's key signed both. `, h("span", { class: "code" }, visit.size === signed.head.size ? "split-view" : "inconsistent-heads")),
-    h("p", { class: "s soft sec-t" }, "Do not rely on this log. Keep both checkpoints and show them to its witnesses: together they are the proof. The root served now is ", digest(hex(signed.head.root), "the root hash served now"), "."))
+    h("p", { class: "s soft sec-t" }, "Do not rely on this log. Keep both checkpoints and show them to its witnesses: together they are the proof. The root served now is ", digest(encodeHex(signed.head.root), "the root hash served now"), "."))
     : visit.comparison === "smaller"
       ? alarm("This log became smaller", h("p", { class: "sec-t" }, `${sizes} A log only grows: this is an old view of it, or it was set back. `, h("span", { class: "code" }, "shrunken-log")))
       : visit.comparison === "unproven"
         ? note("warn", h("b", {}, "Not consistent with your last visit as far as can be proven."), ` ${sizes} The hashes that it serves do not show that the newer tree contains the older one.`)
         : null;
   put(at("alarms"), said);
-}
-
-export function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Whether something contradicts the log, so that a page must say nothing good of it. */

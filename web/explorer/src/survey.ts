@@ -1,6 +1,6 @@
 // What a walk through a log shows about its streams, gathered entry by entry in bounded memory.
 
-import { decodeEntry, VerifyError } from "@vouchlog/verify";
+import { decodeEntry, readUint, VerifyError } from "@vouchlog/verify";
 
 /** Most points of a line, marks of a lane, and pieces of a run. */
 const MAX_MARKS = 400;
@@ -53,12 +53,6 @@ const KINDS: Readonly<Record<number, string>> = {
   0x08: "declared-loss", 0x09: "finding", 0x0a: "heartbeat", 0x0b: "hold", 0x0f: "opaque",
 };
 
-function uint(bytes: Uint8Array, place: number, length: number): number {
-  let value = 0;
-  for (let at = place; at < place + length; at++) value = value * 256 + bytes[at]!;
-  return value;
-}
-
 /** The vkey after `gateway` in a control note; empty if there is none. */
 function gatewayIn(note: string): string {
   return note.split("\n").find((line) => line.startsWith("gateway "))?.slice("gateway ".length) ?? "";
@@ -83,16 +77,16 @@ export class Survey {
   entry(index: number, bytes: Uint8Array): void {
     const kind = bytes[0] ?? 0;
     if (kind >= 0x80 || bytes.length !== 54 || KINDS[kind] === undefined) return this.control(index, bytes);
-    const time = uint(bytes, 1, 6);
+    const time = readUint(bytes, 1, 6);
     this.counts[kind]!++;
     this.time(index, time);
-    const stream = this.streams.get(uint(bytes, 7, 5));
+    const stream = this.streams.get(readUint(bytes, 7, 5));
     if (stream === undefined) return;
     stream.statements++;
     stream.last = { time, index };
     this.run(stream, time);
-    if (kind === INTERACTION) this.evidence(stream, time, uint(bytes, 18, 4));
-    if (kind === DECLARED_LOSS && stream.losses.length < MAX_MARKS) stream.losses.push({ time, index, sequence: uint(bytes, 12, 6) });
+    if (kind === INTERACTION) this.evidence(stream, time, readUint(bytes, 18, 4));
+    if (kind === DECLARED_LOSS && stream.losses.length < MAX_MARKS) stream.losses.push({ time, index, sequence: readUint(bytes, 12, 6) });
   }
 
   private time(index: number, time: number): void {

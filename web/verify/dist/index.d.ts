@@ -28,4 +28,4 @@ export { auditLog, type AuditOptions, type AuditReport, type Finding, type ReadO
 export { Prover, type PathStep, type ProvenEntry, type ProvenRun } from "./prover.js";
 export { cosignatures, type Cosigned } from "./cosigned.js";
 export { sha256 } from "./sha256.js";
-export { decodeHex, encodeHex } from "./bytes.js";
+export { decodeHex, encodeBase64, encodeHex, equalBytes, readUint } from "./bytes.js";

@@ -1,11 +1,11 @@
-import { audit } from "./auditing.js";
+import { encodeHex } from "./verify/index.js";
+import { audit, AUDITED_AT_ONCE } from "./auditing.js";
 import { alarm, announce, at, digest, fact, h, icon, note, put, status } from "./dom.js";
 import { saveButton } from "./files.js";
-import { hex, isContradicted, open } from "./page.js";
+import { isContradicted, open } from "./page.js";
 import { remember } from "./trust.js";
 import { askWitness } from "./witnesses.js";
 import { count, grouped, moment } from "./words.js";
-const AUDITED_AT_ONCE = 20000n;
 const BYTES_PER_ENTRY = 88n;
 async function main() {
     const opened = await open();
@@ -115,7 +115,7 @@ function checkpointPanel({ known }, { checkpoint, cosigned, retired, predecessor
     const quorum = policy === null ? status("unk", "No policy: not checked") : policy.isQuorumNone ? status("unk", "The policy asks for none")
         : cosigned?.quorum === true ? known.affirm("Met") : status("bad", "Not met");
     const isStale = findings.some(({ kind }) => kind === "stale-checkpoint");
-    return h("div", { class: "panel sec-t" }, h("header", {}, h("h2", {}, "Checkpoint")), h("div", { class: "pad" }, h("dl", { class: "kv" }, fact("Size", grouped(checkpoint.head.size)), fact("Root", digest(hex(checkpoint.head.root), "the root hash")), fact("Signed by the log", known.affirm("Yes")), fact("Quorum", quorum), fact("Cosigned by", cosigned === null || cosigned.by.length === 0 ? "no witness of the policy" : cosigned.by.join(", ")), cosigned?.newest == null ? null : fact("Newest cosignature", moment(Number(cosigned.newest) * 1000), isStale ? [" ", status("warn", "Stale")] : null), retired === null ? null : fact("Read only", "The log ended with its last entry."), predecessor === null ? null : fact("Continues", predecessor))));
+    return h("div", { class: "panel sec-t" }, h("header", {}, h("h2", {}, "Checkpoint")), h("div", { class: "pad" }, h("dl", { class: "kv" }, fact("Size", grouped(checkpoint.head.size)), fact("Root", digest(encodeHex(checkpoint.head.root), "the root hash")), fact("Signed by the log", known.affirm("Yes")), fact("Quorum", quorum), fact("Cosigned by", cosigned === null || cosigned.by.length === 0 ? "no witness of the policy" : cosigned.by.join(", ")), cosigned?.newest == null ? null : fact("Newest cosignature", moment(Number(cosigned.newest) * 1000), isStale ? [" ", status("warn", "Stale")] : null), retired === null ? null : fact("Read only", "The log ended with its last entry."), predecessor === null ? null : fact("Continues", predecessor))));
 }
 function limits(opened, report, { answered }) {
     const isSound = report.isClean && opened.known.isConfirmed && !isContradicted(opened);
@@ -138,7 +138,7 @@ function reportJson({ known }, report) {
     const { origin, checkpoint, isClean, findings, counts, entries, statements, gateways, streams } = report;
     const value = {
         format: "vouchlog explorer audit", origin, log_vkey: known.kept.vkey, key_confirmed: known.isConfirmed, policy: known.kept.policy, at: new Date().toISOString(),
-        size: checkpoint?.head.size ?? null, root: checkpoint === null ? null : hex(checkpoint.head.root), checkpoint: checkpoint?.note.note ?? null,
+        size: checkpoint?.head.size ?? null, root: checkpoint === null ? null : encodeHex(checkpoint.head.root), checkpoint: checkpoint?.note.note ?? null,
         is_clean: isClean, findings, counts: Object.fromEntries(counts), entries, statements, gateways, streams,
     };
     return `${JSON.stringify(value, (_, one) => (typeof one === "bigint" ? Number(one) : one), 2)}\n`;

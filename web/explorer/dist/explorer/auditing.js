@@ -1,3 +1,4 @@
+export const AUDITED_AT_ONCE = 20000n;
 export function audit(opened, witnessed, onProgress) {
     const worker = new Worker(new URL("./audit_worker.js", import.meta.url), { type: "module" });
     let stop = () => worker.terminate();

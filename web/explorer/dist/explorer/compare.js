@@ -1,9 +1,9 @@
-import { VerifyError } from "./verify/index.js";
+import { encodeHex, VerifyError } from "./verify/index.js";
 import { at, cell, digest, field, h, note, put, row, status, table } from "./dom.js";
 import { saveButton } from "./files.js";
 import { compareHeads } from "./heads.js";
 import { readerOf, readUrl } from "./log.js";
-import { hex, isContradicted, open } from "./page.js";
+import { isContradicted, open } from "./page.js";
 import { askWitness } from "./witnesses.js";
 import { ago, count, grouped } from "./words.js";
 const MAX_CHECKPOINT = 1 << 20;
@@ -12,7 +12,7 @@ async function main() {
     if (opened === null)
         return;
     const { signed, known } = opened;
-    put(at("own"), h("div", { class: "panel pad fact" }, h("h2", { class: "k" }, "This log serves here"), h("p", { class: "v" }, count(signed.head.size, "entry", "entries")), h("p", {}, known.affirm("Signed by the log")), h("p", {}, "Root ", digest(hex(signed.head.root), "the root hash"))));
+    put(at("own"), h("div", { class: "panel pad fact" }, h("h2", { class: "k" }, "This log serves here"), h("p", { class: "v" }, count(signed.head.size, "entry", "entries")), h("p", {}, known.affirm("Signed by the log")), h("p", {}, "Root ", digest(encodeHex(signed.head.root), "the root hash"))));
     on("second", "second-result", (result) => second(opened, result));
     on("paste", "paste-result", (result) => pasted(opened, result));
     await witnesses(opened);

@@ -1,9 +1,7 @@
-import { decodeEntry, openEnrolment, openGenesis, Operators, refuse, verifyCompletenessFile, VerifyError } from "./verify/index.js";
-import { base64 } from "./files.js";
-import { hex } from "./page.js";
+import { decodeEntry, encodeBase64, encodeHex, openEnrolment, openGenesis, Operators, refuse, verifyCompletenessFile, VerifyError } from "./verify/index.js";
 export const MAX_SPAN = 1 << 18;
 const MAX_RUNS = 1 << 14;
-const spelled = ({ first, entries, left, right }) => ({ first: Number(first), entries: entries.map(base64), left: left.map(hex), right: right.map(hex) });
+const spelled = ({ first, entries, left, right }) => ({ first: Number(first), entries: entries.map(encodeBase64), left: left.map(encodeHex), right: right.map(encodeHex) });
 export async function proveComplete(opened, survey, stream, onProgress) {
     const { prover, known, signed } = opened;
     const seen = survey.streams.find(({ id }) => id === stream) ?? refuse("no-entry", `stream ${stream} was not read`);

@@ -1,9 +1,9 @@
-import { decodeEntry, evidenceNames, VerifyError, verifyProofFile } from "./verify/index.js";
+import { encodeHex, decodeEntry, evidenceNames, VerifyError, verifyProofFile } from "./verify/index.js";
 import { alarm, at, digest, fact, field, h, icon, note, put, status } from "./dom.js";
 import { proofFile, saveButton } from "./files.js";
 import { tree, walk } from "./inclusion.js";
 import { find, parseQuery, SEARCHED_BUNDLES } from "./lookup.js";
-import { hex, open } from "./page.js";
+import { open } from "./page.js";
 import { lineOf } from "./witnesses.js";
 import { count, grouped, moment } from "./words.js";
 async function main() {
@@ -86,9 +86,9 @@ async function save({ known, signed }, entry) {
 }
 function decodedPanel({ bytes, leaf }, entry) {
     const kind = bytes[0] === undefined ? "no byte" : `kind 0x${bytes[0].toString(16).padStart(2, "0")}`;
-    const facts = entry === null ? fact("Bytes", h("pre", { class: "raw" }, hex(bytes.subarray(0, 1024)), bytes.length > 1024 ? " …" : ""))
+    const facts = entry === null ? fact("Bytes", h("pre", { class: "raw" }, encodeHex(bytes.subarray(0, 1024)), bytes.length > 1024 ? " …" : ""))
         : entry.isStatement ? statementFacts(entry) : noteFacts(entry);
-    return h("div", { class: "panel" }, h("header", {}, h("h2", {}, "Decoded"), h("span", { class: "r code" }, `${grouped(bytes.length)} bytes${entry === null ? "" : `, ${kind}`}`)), h("div", { class: "pad" }, h("dl", { class: "kv" }, facts, fact("Leaf hash", digest(hex(leaf), "the leaf hash")))));
+    return h("div", { class: "panel" }, h("header", {}, h("h2", {}, "Decoded"), h("span", { class: "r code" }, `${grouped(bytes.length)} bytes${entry === null ? "" : `, ${kind}`}`)), h("div", { class: "pad" }, h("dl", { class: "kv" }, facts, fact("Leaf hash", digest(encodeHex(leaf), "the leaf hash")))));
 }
 function statementFacts(entry) {
     return [

@@ -1,8 +1,7 @@
-import { Prover } from "./verify/index.js";
-const equal = (one, other) => one.length === other.length && one.every((byte, place) => byte === other[place]);
+import { equalBytes, Prover } from "./verify/index.js";
 export async function compareHeads(read, known, served) {
     if (known.size === served.size)
-        return equal(known.root, served.root) ? "same" : "fork";
+        return equalBytes(known.root, served.root) ? "same" : "fork";
     const isOlder = known.size < served.size;
     const [older, newer] = isOlder ? [known, served] : [served, known];
     if (older.size === 0n)
@@ -10,7 +9,7 @@ export async function compareHeads(read, known, served) {
     const root = await new Prover(read, newer).rootAt(older.size);
     if (root === null)
         return "unproven";
-    if (!equal(root, older.root))
+    if (!equalBytes(root, older.root))
         return "fork";
     return isOlder ? "consistent" : "smaller";
 }

@@ -1,15 +1,14 @@
-import { decodeEntry, VerifyError } from "./verify/index.js";
-import { audit } from "./auditing.js";
+import { encodeHex, decodeEntry, VerifyError } from "./verify/index.js";
+import { audit, AUDITED_AT_ONCE } from "./auditing.js";
 import { growthChart } from "./charts.js";
 import { at, cell, digest, h, note, put, row, status, table } from "./dom.js";
 import { gatewaysOf, stateOf } from "./gateways.js";
 import { compareHeads } from "./heads.js";
-import { hex, isContradicted, open } from "./page.js";
+import { isContradicted, open } from "./page.js";
 import {} from "./survey.js";
 import { askWitness, lineOf } from "./witnesses.js";
 import { recall } from "./trust.js";
 import { ago, count, grouped, moment } from "./words.js";
-const AUDITED_AT_ONCE = 20000n;
 const POINTS = 16;
 async function main() {
     const opened = await open();
@@ -27,7 +26,7 @@ function showFacts(opened, last) {
     const now = Date.now();
     const newest = cosigned.newest === null ? null : Number(cosigned.newest) * 1000;
     const age = newest !== null ? `newest cosignature ${ago(newest, now)}` : last !== null ? `last entry ${ago(last.time, now)}, by the log's clock` : "it states no time";
-    put(at("facts"), panel("Newest checkpoint", count(signed.head.size, "entry", "entries"), h("p", {}, known.affirm("Signed by the log")), h("p", {}, age), h("p", {}, "Root ", digest(hex(signed.head.root), "the root hash"))), quorum(opened), visit(opened));
+    put(at("facts"), panel("Newest checkpoint", count(signed.head.size, "entry", "entries"), h("p", {}, known.affirm("Signed by the log")), h("p", {}, age), h("p", {}, "Root ", digest(encodeHex(signed.head.root), "the root hash"))), quorum(opened), visit(opened));
 }
 function quorum({ known, cosigned }) {
     const { policy } = known.trust;

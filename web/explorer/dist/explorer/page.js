@@ -1,4 +1,4 @@
-import { cosignatures, Prover, VerifyError } from "./verify/index.js";
+import { cosignatures, encodeHex, Prover, VerifyError } from "./verify/index.js";
 import { alarm, at, digest, h, note, put } from "./dom.js";
 import { compareHeads } from "./heads.js";
 import { showKey } from "./key_panel.js";
@@ -75,16 +75,13 @@ export function parseSeen(text) {
 function showContradiction(visit, signed) {
     const sizes = `At your last visit it had ${grouped(visit.size)} entries, now it serves ${grouped(signed.head.size)}.`;
     const said = visit.comparison === "fork"
-        ? alarm("This log shows two histories", h("p", { class: "sec-t" }, `${sizes} Neither tree contains the other, and the log's key signed both. `, h("span", { class: "code" }, visit.size === signed.head.size ? "split-view" : "inconsistent-heads")), h("p", { class: "s soft sec-t" }, "Do not rely on this log. Keep both checkpoints and show them to its witnesses: together they are the proof. The root served now is ", digest(hex(signed.head.root), "the root hash served now"), "."))
+        ? alarm("This log shows two histories", h("p", { class: "sec-t" }, `${sizes} Neither tree contains the other, and the log's key signed both. `, h("span", { class: "code" }, visit.size === signed.head.size ? "split-view" : "inconsistent-heads")), h("p", { class: "s soft sec-t" }, "Do not rely on this log. Keep both checkpoints and show them to its witnesses: together they are the proof. The root served now is ", digest(encodeHex(signed.head.root), "the root hash served now"), "."))
         : visit.comparison === "smaller"
             ? alarm("This log became smaller", h("p", { class: "sec-t" }, `${sizes} A log only grows: this is an old view of it, or it was set back. `, h("span", { class: "code" }, "shrunken-log")))
             : visit.comparison === "unproven"
                 ? note("warn", h("b", {}, "Not consistent with your last visit as far as can be proven."), ` ${sizes} The hashes that it serves do not show that the newer tree contains the older one.`)
                 : null;
     put(at("alarms"), said);
-}
-export function hex(bytes) {
-    return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 export function isContradicted({ visit, known }) {
     return known.isContradicted || visit.comparison === "fork" || visit.comparison === "smaller";

@@ -1,4 +1,4 @@
-import { decodeEntry, VerifyError } from "./verify/index.js";
+import { decodeEntry, readUint, VerifyError } from "./verify/index.js";
 const MAX_MARKS = 400;
 const MAX_STREAMS = 10_000;
 const WEEK = 7 * 24 * 3600 * 1000;
@@ -10,12 +10,6 @@ const KINDS = {
     0x01: "intent", 0x02: "interaction", 0x03: "session-seal", 0x04: "configuration", 0x05: "credential-event", 0x06: "disclosure", 0x07: "erasure",
     0x08: "declared-loss", 0x09: "finding", 0x0a: "heartbeat", 0x0b: "hold", 0x0f: "opaque",
 };
-function uint(bytes, place, length) {
-    let value = 0;
-    for (let at = place; at < place + length; at++)
-        value = value * 256 + bytes[at];
-    return value;
-}
 function gatewayIn(note) {
     return note.split("\n").find((line) => line.startsWith("gateway "))?.slice("gateway ".length) ?? "";
 }
@@ -35,19 +29,19 @@ export class Survey {
         const kind = bytes[0] ?? 0;
         if (kind >= 0x80 || bytes.length !== 54 || KINDS[kind] === undefined)
             return this.control(index, bytes);
-        const time = uint(bytes, 1, 6);
+        const time = readUint(bytes, 1, 6);
         this.counts[kind]++;
         this.time(index, time);
-        const stream = this.streams.get(uint(bytes, 7, 5));
+        const stream = this.streams.get(readUint(bytes, 7, 5));
         if (stream === undefined)
             return;
         stream.statements++;
         stream.last = { time, index };
         this.run(stream, time);
         if (kind === INTERACTION)
-            this.evidence(stream, time, uint(bytes, 18, 4));
+            this.evidence(stream, time, readUint(bytes, 18, 4));
         if (kind === DECLARED_LOSS && stream.losses.length < MAX_MARKS)
-            stream.losses.push({ time, index, sequence: uint(bytes, 12, 6) });
+            stream.losses.push({ time, index, sequence: readUint(bytes, 12, 6) });
     }
     time(index, time) {
         this.first ??= time;

@@ -27,4 +27,4 @@ export { auditLog } from "./audit/audit.js";
 export { Prover } from "./prover.js";
 export { cosignatures } from "./cosigned.js";
 export { sha256 } from "./sha256.js";
-export { decodeHex, encodeHex } from "./bytes.js";
+export { decodeHex, encodeBase64, encodeHex, equalBytes, readUint } from "./bytes.js";
