@@ -85,10 +85,13 @@ fn the_pages_are_written_for_a_server_of_files() {
     succeed(&["explore", "--write", &text(&bucket), "--policy", &text(&policy)]);
     let read = |name: &str| std::fs::read_to_string(bucket.join(name)).unwrap();
     assert!(read("index.html").contains("explorer/index.js"));
-    assert!(read("explorer/entry.html").contains("entry.js") && read("explorer/style.css").contains(".panel"));
+    assert!(
+        read("explorer/entry.html").contains("entry.js") && read("explorer/style.css").contains(".panel")
+    );
     assert_eq!(read("explorer/policy.txt"), "quorum none\n");
     assert_eq!(read("checkpoint"), "theirs", "what is not the explorer's stays");
-    let (code, said) = fail(&["explore", "--write", &text(&bucket), "--policy", &text(&bucket.join("index.html"))]);
+    let (code, said) =
+        fail(&["explore", "--write", &text(&bucket), "--policy", &text(&bucket.join("index.html"))]);
     assert_eq!(code, 2, "{said}");
     let (code, _) = fail(&["explore"]);
     assert_eq!(code, 2);

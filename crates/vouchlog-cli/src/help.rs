@@ -25,7 +25,16 @@ pub(crate) const GROUPS: [(&str, &[&str]); 5] = [
     ),
     (
         "Audit",
-        &["verify", "audit", "explore", "prove", "prove-complete", "verify-finding", "verify-report", "sample"],
+        &[
+            "verify",
+            "audit",
+            "explore",
+            "prove",
+            "prove-complete",
+            "verify-finding",
+            "verify-report",
+            "sample",
+        ],
     ),
     (
         "Keys and upkeep",

@@ -78,8 +78,13 @@ mod tests {
         let mut count = 0;
         for page in pages {
             let text = std::str::from_utf8(page.bytes).unwrap();
-            assert!(text.contains("default-src 'none'; script-src 'self'; style-src 'self'"), "{}", page.path);
-            for forbidden in ["<script>", "style=\"", "onclick", "src=\"http", "href=\"http", "unsafe-inline"] {
+            assert!(
+                text.contains("default-src 'none'; script-src 'self'; style-src 'self'"),
+                "{}",
+                page.path
+            );
+            for forbidden in ["<script>", "style=\"", "onclick", "src=\"http", "href=\"http", "unsafe-inline"]
+            {
                 assert!(!text.contains(forbidden), "{}: {forbidden}", page.path);
             }
             count += 1;

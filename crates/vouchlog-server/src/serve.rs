@@ -238,9 +238,10 @@ impl Server {
         let admin = grpc::operations_router(names, &self.health, stopping.clone())
             .merge(http::operations_router(operations.clone()));
         let (services, routes) = match self.subject {
-            Subject::Log(log) => {
-                (grpc::log_router(&log, &self.health, stopping), http::log_router(log, self.offered, operations))
-            }
+            Subject::Log(log) => (
+                grpc::log_router(&log, &self.health, stopping),
+                http::log_router(log, self.offered, operations),
+            ),
             Subject::Witness(witness) => (
                 grpc::witness_router(&witness, &self.health, stopping),
                 http::witness_router(witness, operations),

@@ -31,7 +31,7 @@ use crate::output::{Outcome, Output};
 )]
 pub(crate) struct Args {
     /// The log's URL, or a directory of files in the same layout (C2SP tlog-tiles)
-    #[arg(long = "log", value_name = "URL|DIR", env = "VOUCHLOG_URL")]
+    #[arg(long = "log", value_name = "URL|DIR")]
     source: Option<String>,
     /// Write the pages into this folder instead of serving them
     #[arg(long, value_name = "DIR")]
@@ -83,7 +83,8 @@ impl Args {
         let config = self.drain.config();
         let (listener, address) = listen(&self.listen, Transport::Clear).await?;
         let url = link(&format!("http://{address}/"), &offered)?;
-        let words = format!("The log {source} is shown at\n\n  {url}\n\nOpen it in a browser. Stop with Ctrl-C.");
+        let words =
+            format!("The log {source} is shown at\n\n  {url}\n\nOpen it in a browser. Stop with Ctrl-C.");
         let answer = json!({
             "url": format!("http://{address}"), "link": url.as_str(), "log": source, "log_vkey": offered.log_vkey,
         });
@@ -113,7 +114,8 @@ fn link(url: &str, offered: &Offered) -> anyhow::Result<Url> {
 fn write(folder: &Path, offered: &Offered, output: Output) -> anyhow::Result<Outcome> {
     let texts = [(OFFERED_VKEY, &offered.log_vkey), (OFFERED_POLICY, &offered.policy)];
     let texts = texts.into_iter().filter_map(|(path, text)| Some((path, text.as_ref()?.as_bytes())));
-    let files: Vec<(&str, &[u8])> = explorer_files().map(|file| (file.path, file.bytes)).chain(texts).collect();
+    let files: Vec<(&str, &[u8])> =
+        explorer_files().map(|file| (file.path, file.bytes)).chain(texts).collect();
     for (path, bytes) in &files {
         let path = folder.join(path);
         if let Some(parent) = path.parent() {

@@ -1,6 +1,7 @@
 // Written by web/explorer/build.mjs.
 
 /// Each file by its path below the log's root.
+#[rustfmt::skip]
 pub(super) const FILES: &[(&str, &[u8])] = &[
     ("explorer/audit.html", include_bytes!("../../../../web/explorer/dist/explorer/audit.html")),
     ("explorer/audit.js", include_bytes!("../../../../web/explorer/dist/explorer/audit.js")),

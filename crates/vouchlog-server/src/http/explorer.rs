@@ -78,7 +78,11 @@ pub(super) async fn front(State(pages): State<Pages>, request: HeaderMap) -> Res
         (status = 404, description = "There is no such file.", body = Problem, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn file(State(pages): State<Pages>, Path(path): Path<String>, request: HeaderMap) -> Response {
+pub(super) async fn file(
+    State(pages): State<Pages>,
+    Path(path): Path<String>,
+    request: HeaderMap,
+) -> Response {
     serve(&pages.offered, &format!("explorer/{path}"), &request)
 }
 
@@ -88,7 +92,8 @@ impl Pages {
         // This is public: it is an entry of the log.
         let notes = self.health.readiness().notes;
         let retired = notes.into_iter().find(|(name, _)| name == "retired");
-        retired.map_or_else(|| LOG_INDEX.to_owned(), |(_, words)| format!("Read only: {words}.\n\n{LOG_INDEX}"))
+        retired
+            .map_or_else(|| LOG_INDEX.to_owned(), |(_, words)| format!("Read only: {words}.\n\n{LOG_INDEX}"))
     }
 
     /// What this server reports of the log, for readers without JavaScript. Nothing for those who must first be authenticated.
@@ -98,7 +103,9 @@ impl Pages {
         }
         match self.log.checkpoint().await {
             Ok(note) => facts_of(&note),
-            Err(error) => html! { div.note.nojs { span { "The server has no checkpoint to show: " (error.message) "." } } },
+            Err(error) => {
+                html! { div.note.nojs { span { "The server has no checkpoint to show: " (error.message) "." } } }
+            }
         }
     }
 }
@@ -126,7 +133,9 @@ fn accepts_html(request: &HeaderMap) -> bool {
     listed.flat_map(|value| value.split(',')).any(|range| {
         let mut parts = range.split(';').map(str::trim);
         let is_html = parts.next().is_some_and(|range| range.eq_ignore_ascii_case("text/html"));
-        is_html && !parts.any(|parameter| parameter.strip_prefix("q=").is_some_and(|weight| weight.parse() == Ok(0.0)))
+        is_html
+            && !parts
+                .any(|parameter| parameter.strip_prefix("q=").is_some_and(|weight| weight.parse() == Ok(0.0)))
     })
 }
 
@@ -141,7 +150,9 @@ fn serve(offered: &Offered, path: &str, request: &HeaderMap) -> Response {
         return guarded(cached(request, &etag(text.as_bytes()), CHECKPOINT_CACHING, TEXT, text.clone()));
     }
     match ExplorerFile::at(path) {
-        Some(file) => guarded(cached(request, &etag(file.bytes), CHECKPOINT_CACHING, file.content_type(), file.bytes)),
+        Some(file) => {
+            guarded(cached(request, &etag(file.bytes), CHECKPOINT_CACHING, file.content_type(), file.bytes))
+        }
         None => Problem::no_such_path().into_response(),
     }
 }
@@ -160,15 +171,15 @@ fn guarded(mut response: Response) -> Response {
 }
 
 /// The explorer for a program that reads a log elsewhere: its pages, and what they read of that log. Nothing can be written.
-pub fn explorer_router(log: impl LogReader, offered: Offered) -> Router {
+pub fn explorer_router<L: LogReader>(log: L, offered: Offered) -> Router {
     let pages = Router::new()
         .route("/", get(front_elsewhere))
         .route("/index.html", get(front_elsewhere))
         .route("/explorer/{*path}", get(file_elsewhere))
         .with_state(Arc::new(offered));
     let reads = Router::new()
-        .route("/checkpoint", get(checkpoint_elsewhere))
-        .route("/tile/{*path}", get(tile_elsewhere))
+        .route("/checkpoint", get(checkpoint_elsewhere::<L>))
+        .route("/tile/{*path}", get(tile_elsewhere::<L>))
         .with_state(Arc::new(log));
     reads.merge(pages)
 }
@@ -227,7 +238,10 @@ mod tests {
         let root = "A".repeat(43);
         let note = format!("log.example/<b>\n7\n{root}=\n\n\u{2014} log.example/<b> AAAAAAAA\n");
         let shown = facts_of(&note).into_string();
-        assert!(shown.contains("log.example/&lt;b&gt;") && shown.contains("7 entries") && !shown.contains("<b>"), "{shown}");
+        assert!(
+            shown.contains("log.example/&lt;b&gt;") && shown.contains("7 entries") && !shown.contains("<b>"),
+            "{shown}"
+        );
         assert_eq!(facts_of("nothing").into_string(), "");
     }
 }

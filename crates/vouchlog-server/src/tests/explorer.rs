@@ -26,7 +26,11 @@ async fn browsers_get_the_front_page_and_others_text() {
     assert!(page.headers().get_all("vary").iter().any(|vary| vary == "accept"));
     let html = page.text().await.unwrap();
     // What can be read without JavaScript, and that none of it was checked.
-    assert!(html.contains("43 entries") && html.contains("JavaScript is off") && html.contains("No. Whether the log signed this"));
+    assert!(
+        html.contains("43 entries")
+            && html.contains("JavaScript is off")
+            && html.contains("No. Whether the log signed this")
+    );
     for plain in ["*/*", "text/plain"] {
         let text = asked(&served, "/", plain).await;
         assert_eq!(text.headers()["content-type"], "text/plain; charset=utf-8");
@@ -54,7 +58,8 @@ async fn every_file_is_served_with_its_type_and_validator() {
         let again = client().get(served.url(&path)).header("if-none-match", etag).send().await.unwrap();
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{path}");
     }
-    for missing in ["/explorer/", "/explorer/nothing.js", "/explorer/../checkpoint.js", "/explorer/log.vkey"] {
+    for missing in ["/explorer/", "/explorer/nothing.js", "/explorer/../checkpoint.js", "/explorer/log.vkey"]
+    {
         assert_eq!(asked(&served, missing, "*/*").await.status(), StatusCode::NOT_FOUND, "{missing}");
     }
     served.stop().await;
@@ -85,7 +90,10 @@ async fn the_pages_of_another_log_come_with_what_they_read_and_nothing_to_write(
     assert_eq!(asked(&running, "/tile/nothing", "*/*").await.status(), StatusCode::BAD_REQUEST);
     for path in ["/checkpoint", tile, "/add", "/"] {
         let refused = client().post(running.url(path)).body("x").send().await.unwrap().status();
-        assert!(refused == StatusCode::METHOD_NOT_ALLOWED || refused == StatusCode::NOT_FOUND, "{path}: {refused}");
+        assert!(
+            refused == StatusCode::METHOD_NOT_ALLOWED || refused == StatusCode::NOT_FOUND,
+            "{path}: {refused}"
+        );
     }
     running.stop().await;
 }
