@@ -58,7 +58,7 @@ function lane(gateway: ShownGateway, revoked: readonly Revoked[], span: Span, on
   return svg("svg", { class: "chart", height: 42, role: "group", "aria-label": `${gateway.name}: ${gateway.streams.map(streamWords).join("; ")}` },
     svg("line", { class: "ax", x1: 0, x2: "100%", y1: 20, y2: 20 }),
     gateway.streams.map((stream, place) => {
-      const link = svg("a", { href: `#stream-${stream.report.stream}`, "aria-label": `Stream ${stream.report.stream}: prove that nothing is missing` }, marks(stream, span, place === gateway.streams.length - 1));
+      const link = svg("a", { href: `#stream-${stream.report.stream}`, "aria-label": `${streamWords(stream)}. Prove that nothing is missing` }, marks(stream, span, place === gateway.streams.length - 1));
       link.addEventListener("click", (event) => {
         event.preventDefault();
         onProve(stream.report.stream);
