@@ -47,7 +47,7 @@ export function lanes(gateways: readonly ShownGateway[], revoked: readonly Revok
 function streamItem(stream: ShownStream, { known, onProve }: { known: Known; onProve: (stream: number) => void }): HTMLElement {
   const { tone, words } = streamState(stream);
   const id = stream.report.stream;
-  const button = h("button", { class: "btn small", type: "button", "aria-label": `Prove that nothing of stream ${id} is missing` }, "Prove complete");
+  const button = h("button", { class: "btn small", type: "button", "aria-label": `Prove complete: stream ${id}` }, "Prove complete");
   button.addEventListener("click", () => onProve(id));
   return h("div", { id: `stream-${id}`, class: "sec-t2" }, h("p", {}, h("a", { href: `entry.html?q=${id}` }, grouped(id)), " ", status(known.tone(tone), words)), button);
 }

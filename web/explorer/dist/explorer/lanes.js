@@ -20,7 +20,7 @@ export function lanes(gateways, revoked, span, context) {
 function streamItem(stream, { known, onProve }) {
     const { tone, words } = streamState(stream);
     const id = stream.report.stream;
-    const button = h("button", { class: "btn small", type: "button", "aria-label": `Prove that nothing of stream ${id} is missing` }, "Prove complete");
+    const button = h("button", { class: "btn small", type: "button", "aria-label": `Prove complete: stream ${id}` }, "Prove complete");
     button.addEventListener("click", () => onProve(id));
     return h("div", { id: `stream-${id}`, class: "sec-t2" }, h("p", {}, h("a", { href: `entry.html?q=${id}` }, grouped(id)), " ", status(known.tone(tone), words)), button);
 }
