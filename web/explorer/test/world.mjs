@@ -20,8 +20,9 @@ export function serveFiles(...folders) {
       const file = join(folder, path);
       try {
         if (!statSync(file).isFile()) continue;
-        response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" });
-        return response.end(readFileSync(file));
+        const bytes = readFileSync(file);
+        response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream", "content-length": bytes.length });
+        return response.end(bytes);
       } catch {
         continue;
       }
