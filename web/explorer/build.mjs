@@ -80,7 +80,7 @@ function files(folder) {
 /** The files as a table that the server and the program embed. */
 function rust(out) {
   const rows = files(out).map((name) => `    ("${name}", include_bytes!("../../../../web/explorer/dist/${name}")),\n`);
-  return `// Written by web/explorer/build.mjs.\n\n/// Each file by its path below the log's root.\n#[rustfmt::skip]\npub(super) const FILES: &[(&str, &[u8])] = &[\n${rows.join("")}];\n`;
+  return `//! The explorer's files as they are embedded. Written by web/explorer/build.mjs.\n\n/// Each file by its path below the log's root.\n#[rustfmt::skip]\npub(super) const FILES: &[(&str, &[u8])] = &[\n${rows.join("")}];\n`;
 }
 
 const dist = join(here, "dist");

@@ -1,4 +1,4 @@
-// Written by web/explorer/build.mjs.
+//! The explorer's files as they are embedded. Written by web/explorer/build.mjs.
 
 /// Each file by its path below the log's root.
 #[rustfmt::skip]
