@@ -12,6 +12,7 @@ mod damage;
 mod emitters;
 mod end_to_end;
 mod evidence;
+mod explore;
 mod interfaces;
 mod keys;
 mod kill;

@@ -29,6 +29,7 @@ mod duties;
 mod ended;
 mod enrol;
 mod erase;
+mod explore;
 mod exposure;
 mod failed;
 mod find;
@@ -100,6 +101,7 @@ pub(crate) enum Command {
     Prove(prove::Args),
     Verify(verify::Args),
     Audit(audit::Args),
+    Explore(explore::Args),
     Monitor(monitor::Args),
     Canary(canary::Args),
     VerifyFinding(verify_finding::Args),
@@ -166,6 +168,7 @@ impl Command {
             Self::Prove(args) => block_on(args.run(*output)),
             Self::Verify(args) => args.run(*output),
             Self::Audit(args) => block_on(args.run(*output)),
+            Self::Explore(args) => block_on(args.run(*output)),
             Self::Monitor(args) => block_on(args.run(*output)),
             Self::Canary(args) => block_on(args.run(*output)),
             Self::VerifyFinding(args) => args.run(*output),

@@ -23,7 +23,19 @@ pub(crate) const GROUPS: [(&str, &[&str]); 5] = [
             "vault",
         ],
     ),
-    ("Audit", &["verify", "audit", "prove", "prove-complete", "verify-finding", "verify-report", "sample"]),
+    (
+        "Audit",
+        &[
+            "verify",
+            "audit",
+            "explore",
+            "prove",
+            "prove-complete",
+            "verify-finding",
+            "verify-report",
+            "sample",
+        ],
+    ),
     (
         "Keys and upkeep",
         &[

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod entries;
+mod explorer;
 mod exposition;
 mod heavy;
 mod ops;
@@ -32,7 +33,9 @@ use utoipa_axum::routes;
 use vouchlog_access::Role;
 use vouchlog_api::{AnyWitness, Error};
 
+use self::explorer::Pages;
 use crate::access::{Gate, Required, refuse_other_sites, require};
+use crate::explorer::Offered;
 use crate::health::Health;
 use crate::limits::{DISCARD_PATIENCE, MAX_DISCARDED};
 use crate::log::AnyLog;
@@ -56,9 +59,25 @@ pub(crate) struct Operations {
     pub(crate) gate: Gate,
 }
 
+pub use self::explorer::explorer_router;
+
 /// All routes of a log.
-pub(crate) fn log_router(log: AnyLog, operations: Operations) -> Router {
+pub(crate) fn log_router(log: AnyLog, offered: Offered, operations: Operations) -> Router {
     let gate = operations.gate.clone();
+    let pages = Pages {
+        log: log.clone(),
+        health: Arc::clone(&operations.health),
+        gate: gate.clone(),
+        offered: Arc::new(offered),
+    };
+    let pages = OpenApiRouter::new()
+        .routes(routes!(explorer::index))
+        .routes(routes!(explorer::front))
+        .routes(routes!(explorer::file))
+        // The modules are many and compress well.
+        .layer(CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest))
+        .layer(axum::middleware::map_response(tiles::tell_encodings_apart))
+        .with_state(pages);
     let bundles = OpenApiRouter::new()
         .routes(routes!(tiles::entry_bundle))
         // The digests in a bundle do not compress, what is around them does.
@@ -92,7 +111,7 @@ pub(crate) fn log_router(log: AnyLog, operations: Operations) -> Router {
         .merge(reads)
         .merge(writes)
         .with_state(log)
-        .routes(routes!(ops::log_index));
+        .merge(pages);
     with_operations(routes, operations)
 }
 

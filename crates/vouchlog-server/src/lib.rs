@@ -2,7 +2,7 @@
 //!
 //! In scope: [`Server`] shows any [`ServedLog`] (the engine in this process, or a client of another one) as the gRPC services of
 //! `vouchlog-proto`, as C2SP tlog-tiles, and as JSON; or any [`Witness`](vouchlog_api::Witness) as a gRPC service and as C2SP
-//! tlog-witness; or routes that a program brings ([`Server::routes`]); or nothing of the kind ([`Server::operations`]); with health, metrics, an OpenAPI document, and bounds on
+//! tlog-witness; or routes that a program brings ([`Server::routes`]); or nothing of the kind ([`Server::operations`]); beside a log the explorer, pages in which a browser checks it; with health, metrics, an OpenAPI document, and bounds on
 //! everything a stranger may send ([`limits`]); with TLS from files or an ACME authority ([`tls`]).
 //!
 //! Out of scope: what an append or a proof is (`vouchlog-sequencer`, `vouchlog-api`), what is cosigned
@@ -26,6 +26,7 @@ mod admission;
 mod config;
 mod connections;
 mod descriptors;
+mod explorer;
 mod grpc;
 mod guard;
 mod health;
@@ -49,7 +50,9 @@ mod tests;
 pub mod tls;
 
 pub use config::ServerConfig;
+pub use explorer::{ExplorerFile, OFFERED_POLICY, OFFERED_VKEY, Offered, explorer_files};
 pub use health::Health;
+pub use http::explorer_router;
 pub use log::ServedLog;
 pub use peer::{Peer, PeerCertificate};
 pub use serve::Server;

@@ -20,6 +20,7 @@ use crate::access::{Gate, Hosts, refuse_other_sites, require_for_rpc};
 use crate::admission::{Pools, is_local};
 use crate::config::ServerConfig;
 use crate::connections::{Serving, accept};
+use crate::explorer::Offered;
 use crate::guard::{Guard, guard, speaks_grpc};
 use crate::health::Health;
 use crate::http::Operations;
@@ -34,6 +35,7 @@ use crate::{grpc, http};
 /// A server of one log, of one witness, of a program's own routes, or of its health and metrics alone.
 pub struct Server {
     subject: Subject,
+    offered: Offered,
     config: ServerConfig,
     health: Arc<dyn Health>,
     registry: Registry,
@@ -92,13 +94,21 @@ impl Server {
     fn of(subject: Subject, config: ServerConfig) -> Self {
         let health: Arc<dyn Health> = Arc::new(Readiness::default);
         let (gate, registry) = (Gate::default(), Registry::default());
-        Self { subject, config, health, registry, shared: None, gate, admin: None, tls: None }
+        let offered = Offered::default();
+        Self { subject, offered, config, health, registry, shared: None, gate, admin: None, tls: None }
     }
 
     /// Asks `health` whether what is served is ready: a [`Health`], or a closure that returns a [`Readiness`].
     #[must_use]
     pub fn health(mut self, health: impl Health) -> Self {
         self.health = Arc::new(health);
+        self
+    }
+
+    /// What the explorer's pages are offered beside a log. They never trust it.
+    #[must_use]
+    pub fn offer(mut self, offered: Offered) -> Self {
+        self.offered = offered;
         self
     }
 
@@ -228,9 +238,10 @@ impl Server {
         let admin = grpc::operations_router(names, &self.health, stopping.clone())
             .merge(http::operations_router(operations.clone()));
         let (services, routes) = match self.subject {
-            Subject::Log(log) => {
-                (grpc::log_router(&log, &self.health, stopping), http::log_router(log, operations))
-            }
+            Subject::Log(log) => (
+                grpc::log_router(&log, &self.health, stopping),
+                http::log_router(log, self.offered, operations),
+            ),
             Subject::Witness(witness) => (
                 grpc::witness_router(&witness, &self.health, stopping),
                 http::witness_router(witness, operations),

@@ -4,6 +4,7 @@
 mod access;
 mod crowds;
 mod errors;
+mod explorer;
 mod fake;
 mod grpc;
 mod http;

@@ -16,7 +16,7 @@ use vouchlog_merkle::{LeafIndex, TileId, TreeSize};
 use vouchlog_note::{Origin, VerifyingKey};
 use vouchlog_runtime::{Poison, Readiness};
 use vouchlog_sequencer::{Published, Sequenced, WitnessState};
-use vouchlog_server::{Server, ServerConfig};
+use vouchlog_server::{Offered, Server, ServerConfig};
 use vouchlog_storage_sled::SledStore;
 use vouchlog_stream::{Operators, StreamId};
 
@@ -112,7 +112,9 @@ impl Log {
     pub fn server(&self, config: ServerConfig) -> Server {
         let registry = std::mem::take(&mut *self.registry.lock());
         let engine = self.engine.clone();
-        Server::new(self.clone(), config).health(move || engine.readiness()).registry(registry)
+        let offered = Offered { log_vkey: Some(self.vkey().to_string()), policy: None };
+        let server = Server::new(self.clone(), config).offer(offered);
+        server.health(move || engine.readiness()).registry(registry)
     }
 }
 

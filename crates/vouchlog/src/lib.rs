@@ -100,7 +100,7 @@ pub use vouchlog_sequencer::{
     Witnesses,
 };
 #[cfg(any(feature = "log", feature = "witness"))]
-pub use vouchlog_server::{Server, ServerConfig, tls};
+pub use vouchlog_server::{Offered, Server, ServerConfig, tls};
 #[cfg(any(feature = "log", feature = "witness"))]
 pub use vouchlog_storage::StoreError;
 #[cfg(feature = "witness")]

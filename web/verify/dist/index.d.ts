@@ -1,4 +1,4 @@
-export { VerifyError, REASON_CLASSES, type ReasonClass } from "./errors.js";
+export { refuse, VerifyError, REASON_CLASSES, type ReasonClass } from "./errors.js";
 export { Trust, type TrustOptions } from "./trust.js";
 export { Crypto, type CryptoOptions, type MlDsa44 } from "./crypto.js";
 export { parseVkey, type KeyType, type VerifyingKey } from "./key.js";
@@ -25,3 +25,7 @@ export { drawSample, verifySampleFile, type VerifiedSample } from "./sample.js";
 export { recognise, verifyFile, type FileKind, type VerifiedFile } from "./file.js";
 export type { JsonValue } from "./json.js";
 export { auditLog, type AuditOptions, type AuditReport, type Finding, type ReadObject, type StreamReport } from "./audit/audit.js";
+export { Prover, type PathStep, type ProvenEntry, type ProvenRun } from "./prover.js";
+export { cosignatures, type Cosigned } from "./cosigned.js";
+export { sha256 } from "./sha256.js";
+export { decodeHex, encodeBase64, encodeHex, equalBytes, readUint } from "./bytes.js";

@@ -1,4 +1,4 @@
-export { VerifyError, REASON_CLASSES } from "./errors.js";
+export { refuse, VerifyError, REASON_CLASSES } from "./errors.js";
 export { Trust } from "./trust.js";
 export { Crypto } from "./crypto.js";
 export { parseVkey } from "./key.js";
@@ -24,3 +24,7 @@ export { FINDING_KINDS, findingKind, ruleOf, severityOf } from "./kinds.js";
 export { drawSample, verifySampleFile } from "./sample.js";
 export { recognise, verifyFile } from "./file.js";
 export { auditLog } from "./audit/audit.js";
+export { Prover } from "./prover.js";
+export { cosignatures } from "./cosigned.js";
+export { sha256 } from "./sha256.js";
+export { decodeHex, encodeBase64, encodeHex, equalBytes, readUint } from "./bytes.js";

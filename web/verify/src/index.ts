@@ -1,6 +1,6 @@
 // @vouchlog/verify: checks what a Vouchlog transparency log shows, without trusting it, its operator, or the sender of a file.
 
-export { VerifyError, REASON_CLASSES, type ReasonClass } from "./errors.js";
+export { refuse, VerifyError, REASON_CLASSES, type ReasonClass } from "./errors.js";
 export { Trust, type TrustOptions } from "./trust.js";
 export { Crypto, type CryptoOptions, type MlDsa44 } from "./crypto.js";
 export { parseVkey, type KeyType, type VerifyingKey } from "./key.js";
@@ -30,3 +30,7 @@ export { drawSample, verifySampleFile, type VerifiedSample } from "./sample.js";
 export { recognise, verifyFile, type FileKind, type VerifiedFile } from "./file.js";
 export type { JsonValue } from "./json.js";
 export { auditLog, type AuditOptions, type AuditReport, type Finding, type ReadObject, type StreamReport } from "./audit/audit.js";
+export { Prover, type PathStep, type ProvenEntry, type ProvenRun } from "./prover.js";
+export { cosignatures, type Cosigned } from "./cosigned.js";
+export { sha256 } from "./sha256.js";
+export { decodeHex, encodeBase64, encodeHex, equalBytes, readUint } from "./bytes.js";

@@ -18,8 +18,13 @@ use crate::admission::Connection;
 use crate::media;
 use crate::problem::Problem;
 
-const LOG_INDEX: &str = "\
+/// The routes of a log.
+pub(super) const LOG_INDEX: &str = "\
 This is a Vouchlog transparency log. Readers verify it offline, with the log's vkey.
+
+checking in a browser
+  GET  /index.html                      the explorer; also at / for `Accept: text/html`
+  GET  /explorer/<file>                 its pages and modules
 
 reading (C2SP tlog-tiles)
   GET  /checkpoint                      the newest signed tree head
@@ -68,18 +73,6 @@ This is a Vouchlog program that serves only health and metrics.
 
   GET  /healthz  /readyz  /metrics  /openapi.json
 ";
-
-/// What is here, for people.
-#[utoipa::path(
-    get, path = "/", tag = "operations",
-    responses((status = 200, description = "A list of routes.", body = String, content_type = "text/plain; charset=utf-8"))
-)]
-pub(super) async fn log_index(State(app): State<App>) -> String {
-    // This is public: it is an entry of the log.
-    let notes = app.health.readiness().notes;
-    let retired = notes.into_iter().find(|(name, _)| name == "retired");
-    retired.map_or_else(|| LOG_INDEX.to_owned(), |(_, words)| format!("Read only: {words}.\n\n{LOG_INDEX}"))
-}
 
 /// What is here, for people.
 #[utoipa::path(

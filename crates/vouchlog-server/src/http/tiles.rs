@@ -14,7 +14,7 @@ use crate::problem::Problem;
 /// SPEC: tlog-tiles: a checkpoint "SHOULD NOT be cached for more than a few seconds".
 pub(super) const CHECKPOINT_CACHING: &str = "no-cache";
 /// SPEC: tlog-tiles: tiles and bundles "SHOULD have long caching headers": what a path names never changes.
-const TILE_CACHING: &str = "max-age=604800,immutable";
+pub(super) const TILE_CACHING: &str = "max-age=604800,immutable";
 
 /// The newest checkpoint, a signed note.
 #[utoipa::path(
@@ -93,7 +93,8 @@ async fn serve(log: &AnyLog, path: &str, request: &HeaderMap) -> Response {
     }
 }
 
-async fn read(log: &AnyLog, path: &str) -> Result<Bytes> {
+/// What is at the path of a tile or a bundle.
+pub(super) async fn read(log: &impl LogReader, path: &str) -> Result<Bytes> {
     match TilePath::parse(path).map_err(|error| Error::invalid(error.to_string()))? {
         TilePath::Hashes { tile, width } => log.tile(tile, width).await,
         TilePath::Entries { index, width } => log.entry_bundle(index, width).await,

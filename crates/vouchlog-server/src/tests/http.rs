@@ -322,7 +322,9 @@ async fn the_document_describes_every_route() {
         "/",
         "/add",
         "/checkpoint",
+        "/explorer/{path}",
         "/healthz",
+        "/index.html",
         "/metrics",
         "/openapi.json",
         "/readyz",
@@ -342,7 +344,7 @@ async fn the_document_describes_every_route() {
     ] {
         assert!(paths.iter().any(|there| *there == path), "{path} is not described: {paths:?}");
     }
-    assert_eq!(paths.len(), 20, "{paths:?}");
+    assert_eq!(paths.len(), 22, "{paths:?}");
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             assert!(operation["summary"].is_string(), "{method} {path} says nothing of itself");

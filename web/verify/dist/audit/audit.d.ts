@@ -30,6 +30,8 @@ export interface AuditOptions {
     readonly heartbeatAllowance?: number;
     /** Names of gateways whose streams have no heartbeat, besides `<origin>/house`. */
     readonly houseGateways?: readonly string[];
+    /** Called for each entry that is the tree's, in the order of the log. The bytes are not its own: they change after the call. */
+    readonly onEntry?: (index: number, bytes: Uint8Array) => void;
     /** Called after each bundle with the number of entries behind the audit, and of the log. */
     readonly onProgress?: (done: number, total: number) => void;
     /** Stops the audit. */

@@ -41,7 +41,7 @@ class Audit {
         if (!goesOn)
             return this.report(signed, cosigned, null);
         const tiles = await Tiles.open(this.log, signed.head, this.found);
-        const walk = new Walk(signed.head, tiles, this.found, (isGenesis) => this.rulesFor(isGenesis));
+        const walk = new Walk(signed.head, tiles, this.found, (isGenesis) => this.rulesFor(isGenesis), this.options.onEntry);
         await this.walk(Number(signed.head.size), walk);
         walk.finish();
         return this.report(signed, cosigned, walk);

@@ -1,6 +1,6 @@
 import { orNull } from "../errors.js";
 import { nodeHash, perfectSizes, verifyConsistency } from "../merkle.js";
-import { tileWidth } from "../tile.js";
+import { Nodes } from "./nodes.js";
 export async function prefixRoot(log, size, head) {
     const reader = new Nodes(log, head.size);
     const sizes = perfectSizes(size);
@@ -22,73 +22,4 @@ export async function prefixRoot(log, size, head) {
         return proven;
     }));
     return verified?.root ?? null;
-}
-class Nodes {
-    log;
-    size;
-    tiles = new Map();
-    constructor(log, size) {
-        this.log = log;
-        this.size = size;
-    }
-    async node(from, to) {
-        const span = to - from;
-        const height = span.toString(2).length - 1;
-        if (span === 1n << BigInt(height) && from % span === 0n)
-            return this.perfect(from, height);
-        const middle = from + (1n << BigInt((span - 1n).toString(2).length - 1));
-        const [left, right] = [await this.node(from, middle), await this.node(middle, to)];
-        return left === null || right === null ? null : nodeHash(left, right);
-    }
-    async perfect(from, height) {
-        const level = Math.min(7, Math.floor(height / 8));
-        const first = from >> BigInt(8 * level);
-        const tile = await this.tile(level, first / 256n);
-        const count = 2 ** (height - 8 * level);
-        const at = Number(first % 256n);
-        if (tile === null || (at + count) * 32 > tile.length)
-            return null;
-        let hashes = Array.from({ length: count }, (_, place) => tile.slice((at + place) * 32, (at + place + 1) * 32));
-        while (hashes.length > 1)
-            hashes = hashes.flatMap((hash, place) => (place % 2 ? [nodeHash(hashes[place - 1], hash)] : []));
-        return hashes[0];
-    }
-    async tile(level, index) {
-        const name = `${level}/${index}`;
-        const known = this.tiles.get(name);
-        if (known !== undefined)
-            return known;
-        const width = tileWidth(level, index, this.size);
-        const bytes = width === 0 ? null : await this.log.tile(level, Number(index), width);
-        const tile = bytes !== null && bytes.length === width * 32 ? bytes : null;
-        this.tiles.set(name, tile);
-        return tile;
-    }
-    async consistency(old) {
-        const proof = [];
-        let [from, to, size, isWhole] = [0n, this.size, old, true];
-        const spans = [];
-        while (size !== to - from) {
-            const middle = 1n << BigInt((to - from - 1n).toString(2).length - 1);
-            if (size <= middle) {
-                spans.push([from + middle, to]);
-                to = from + middle;
-            }
-            else {
-                spans.push([from, from + middle]);
-                from += middle;
-                size -= middle;
-                isWhole = false;
-            }
-        }
-        if (!isWhole)
-            spans.push([from, to]);
-        for (const [start, end] of spans.reverse()) {
-            const hash = await this.node(start, end);
-            if (hash === null)
-                return null;
-            proof.push(hash);
-        }
-        return proof;
-    }
 }

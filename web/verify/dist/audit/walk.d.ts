@@ -19,6 +19,7 @@ export declare class Walk {
     private readonly tiles;
     private readonly found;
     private readonly rulesFor;
+    private readonly onEntry;
     readonly grown: RightEdge;
     rules: Rules | null;
     /** Entries read. */
@@ -31,7 +32,7 @@ export declare class Walk {
     /** Bundles in a row of which nothing is known. */
     private wrong;
     /** `rulesFor` makes the rules of a log by its first entry; null for opaque entries. */
-    constructor(head: TreeHead, tiles: Tiles, found: Found, rulesFor: (isGenesis: boolean) => Rules | null);
+    constructor(head: TreeHead, tiles: Tiles, found: Found, rulesFor: (isGenesis: boolean) => Rules | null, onEntry: ((index: number, bytes: Uint8Array) => void) | undefined);
     /** Takes up the next bundle. */
     take(fetched: Fetched): Promise<void>;
     /** Gives up where so much is wrong that the rest will be, too. Whether it did. */

@@ -12,6 +12,7 @@ export class Walk {
     tiles;
     found;
     rulesFor;
+    onEntry;
     grown = new RightEdge();
     rules = null;
     entries = 0;
@@ -19,11 +20,12 @@ export class Walk {
     shifted = null;
     isTreeLost = false;
     wrong = 0;
-    constructor(head, tiles, found, rulesFor) {
+    constructor(head, tiles, found, rulesFor, onEntry) {
         this.head = head;
         this.tiles = tiles;
         this.found = found;
         this.rulesFor = rulesFor;
+        this.onEntry = onEntry;
     }
     async take(fetched) {
         this.tiles.enter(fetched.bundle, fetched.parents, this.found);
@@ -87,6 +89,7 @@ export class Walk {
                 const pending = this.rules?.entry(index, entry);
                 if (pending !== undefined)
                     await pending;
+                this.onEntry?.(index, entry);
             }
             index++;
         }

@@ -48,6 +48,8 @@ export interface AuditOptions {
   readonly heartbeatAllowance?: number;
   /** Names of gateways whose streams have no heartbeat, besides `<origin>/house`. */
   readonly houseGateways?: readonly string[];
+  /** Called for each entry that is the tree's, in the order of the log. The bytes are not its own: they change after the call. */
+  readonly onEntry?: (index: number, bytes: Uint8Array) => void;
   /** Called after each bundle with the number of entries behind the audit, and of the log. */
   readonly onProgress?: (done: number, total: number) => void;
   /** Stops the audit. */
@@ -118,7 +120,7 @@ class Audit {
     }
     if (!goesOn) return this.report(signed, cosigned, null);
     const tiles = await Tiles.open(this.log, signed.head, this.found);
-    const walk = new Walk(signed.head, tiles, this.found, (isGenesis) => this.rulesFor(isGenesis));
+    const walk = new Walk(signed.head, tiles, this.found, (isGenesis) => this.rulesFor(isGenesis), this.options.onEntry);
     await this.walk(Number(signed.head.size), walk);
     walk.finish();
     return this.report(signed, cosigned, walk);

@@ -2,8 +2,8 @@
 
 import { orNull } from "../errors.js";
 import { nodeHash, perfectSizes, verifyConsistency, type Hash, type TreeHead } from "../merkle.js";
-import { tileWidth } from "../tile.js";
 import type { Log } from "./log.js";
+import { Nodes } from "./nodes.js";
 
 /** The root of the first `size` entries of a tree, or null if the tiles that are served do not prove one. */
 export async function prefixRoot(log: Log, size: bigint, head: TreeHead): Promise<Hash | null> {
@@ -25,70 +25,4 @@ export async function prefixRoot(log: Log, size: bigint, head: TreeHead): Promis
     return proven;
   }));
   return verified?.root ?? null;
-}
-
-/** Nodes of a tree, from its tiles. */
-class Nodes {
-  private readonly tiles = new Map<string, Uint8Array | null>();
-
-  constructor(private readonly log: Log, private readonly size: bigint) {}
-
-  /** The hash over the leaves [from, to); null if the tiles do not have it. */
-  async node(from: bigint, to: bigint): Promise<Hash | null> {
-    const span = to - from;
-    const height = span.toString(2).length - 1;
-    if (span === 1n << BigInt(height) && from % span === 0n) return this.perfect(from, height);
-    const middle = from + (1n << BigInt((span - 1n).toString(2).length - 1));
-    const [left, right] = [await this.node(from, middle), await this.node(middle, to)];
-    return left === null || right === null ? null : nodeHash(left, right);
-  }
-
-  private async perfect(from: bigint, height: number): Promise<Hash | null> {
-    const level = Math.min(7, Math.floor(height / 8));
-    const first = from >> BigInt(8 * level);
-    const tile = await this.tile(level, first / 256n);
-    const count = 2 ** (height - 8 * level);
-    const at = Number(first % 256n);
-    if (tile === null || (at + count) * 32 > tile.length) return null;
-    let hashes = Array.from({ length: count }, (_, place) => tile.slice((at + place) * 32, (at + place + 1) * 32));
-    while (hashes.length > 1) hashes = hashes.flatMap((hash, place) => (place % 2 ? [nodeHash(hashes[place - 1]!, hash)] : []));
-    return hashes[0]!;
-  }
-
-  private async tile(level: number, index: bigint): Promise<Uint8Array | null> {
-    const name = `${level}/${index}`;
-    const known = this.tiles.get(name);
-    if (known !== undefined) return known;
-    const width = tileWidth(level, index, this.size);
-    const bytes = width === 0 ? null : await this.log.tile(level, Number(index), width);
-    const tile = bytes !== null && bytes.length === width * 32 ? bytes : null;
-    this.tiles.set(name, tile);
-    return tile;
-  }
-
-  /** RFC 6962 section 2.1.2: the consistency proof from a smaller size. */
-  async consistency(old: bigint): Promise<Hash[] | null> {
-    const proof: Hash[] = [];
-    let [from, to, size, isWhole] = [0n, this.size, old, true];
-    const spans: [bigint, bigint][] = [];
-    while (size !== to - from) {
-      const middle = 1n << BigInt((to - from - 1n).toString(2).length - 1);
-      if (size <= middle) {
-        spans.push([from + middle, to]);
-        to = from + middle;
-      } else {
-        spans.push([from, from + middle]);
-        from += middle;
-        size -= middle;
-        isWhole = false;
-      }
-    }
-    if (!isWhole) spans.push([from, to]);
-    for (const [start, end] of spans.reverse()) {
-      const hash = await this.node(start, end);
-      if (hash === null) return null;
-      proof.push(hash);
-    }
-    return proof;
-  }
 }

@@ -48,6 +48,7 @@ export class Walk {
     private readonly tiles: Tiles,
     private readonly found: Found,
     private readonly rulesFor: (isGenesis: boolean) => Rules | null,
+    private readonly onEntry: ((index: number, bytes: Uint8Array) => void) | undefined,
   ) {}
 
   /** Takes up the next bundle. */
@@ -113,6 +114,7 @@ export class Walk {
         if (index === 0) this.rules = this.rulesFor(tryDecodeEntry(entry)?.kind === "genesis");
         const pending = this.rules?.entry(index, entry);
         if (pending !== undefined) await pending;
+        this.onEntry?.(index, entry);
       }
       index++;
     }

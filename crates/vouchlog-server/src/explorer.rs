@@ -1,0 +1,94 @@
+//! The explorer: pages in which a browser checks the log itself. They are files, embedded here, and run from any server of files.
+//!
+//! Nothing in them is trusted by a reader because this server sends it: they check with the key that the reader confirms.
+
+mod files;
+
+use files::FILES;
+
+/// What a server offers the pages' readers beside the log. It proves nothing, since it comes from the server of the log, and the pages show it so.
+#[derive(Clone, Debug, Default)]
+pub struct Offered {
+    /// The log's vkey.
+    pub log_vkey: Option<String>,
+    /// A witness policy (C2SP tlog-policy).
+    pub policy: Option<String>,
+}
+
+/// A file of the explorer.
+#[derive(Clone, Copy, Debug)]
+pub struct ExplorerFile {
+    /// Where it is below the log's root.
+    pub path: &'static str,
+    /// What is in it.
+    pub bytes: &'static [u8],
+}
+
+/// Path of the front page.
+const FRONT: &str = "index.html";
+/// Path of the offered vkey.
+pub const OFFERED_VKEY: &str = "explorer/log.vkey";
+/// Path of the offered policy.
+pub const OFFERED_POLICY: &str = "explorer/policy.txt";
+
+/// Where the front page has room for what the server reports.
+const PLACE_OF_FACTS: &str = "<!-- facts -->";
+
+/// All files, the front page among them.
+pub fn explorer_files() -> impl Iterator<Item = ExplorerFile> {
+    FILES.iter().map(|&(path, bytes)| ExplorerFile { path, bytes })
+}
+
+impl ExplorerFile {
+    /// The file at a path.
+    pub(crate) fn at(path: &str) -> Option<Self> {
+        explorer_files().find(|file| file.path == path)
+    }
+
+    /// Its content type, by its name.
+    pub(crate) fn content_type(&self) -> &'static str {
+        match self.path.rsplit_once('.').map(|(_, extension)| extension) {
+            Some("html") => "text/html; charset=utf-8",
+            Some("js") => "text/javascript; charset=utf-8",
+            Some("css") => "text/css; charset=utf-8",
+            _ => "application/octet-stream",
+        }
+    }
+}
+
+/// The front page with what the server reports, for readers without JavaScript. `facts` is HTML.
+pub(crate) fn front_page(facts: &str) -> String {
+    let page = ExplorerFile::at(FRONT).map_or(&b""[..], |file| file.bytes);
+    String::from_utf8_lossy(page).replacen(PLACE_OF_FACTS, facts, 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_front_page_has_room_for_facts() {
+        let page = front_page("<p>here</p>");
+        assert!(page.contains("<p>here</p>") && !page.contains(PLACE_OF_FACTS));
+    }
+
+    #[test]
+    fn pages_run_and_load_only_what_is_beside_them() {
+        let pages = explorer_files().filter(|file| file.content_type().starts_with("text/html"));
+        let mut count = 0;
+        for page in pages {
+            let text = std::str::from_utf8(page.bytes).unwrap();
+            assert!(
+                text.contains("default-src 'none'; script-src 'self'; style-src 'self'"),
+                "{}",
+                page.path
+            );
+            for forbidden in ["<script>", "style=\"", "onclick", "src=\"http", "href=\"http", "unsafe-inline"]
+            {
+                assert!(!text.contains(forbidden), "{}: {forbidden}", page.path);
+            }
+            count += 1;
+        }
+        assert!(count >= 5, "{count} pages");
+    }
+}

@@ -1,0 +1,115 @@
+// Builds dist/, which a log serves as it is: pages, style sheet, modules, and the verifier of ../verify. Nothing is bundled or minified.
+// `--check` compares with what is committed. The compiler is the one of ../verify: run `npm ci` there first.
+
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = fileURLToPath(new URL(".", import.meta.url));
+const verify = join(here, "..", "verify");
+const crates = join(here, "..", "..", "crates");
+const tsc = join(verify, "node_modules", ".bin", "tsc");
+const table = join(crates, "vouchlog-server", "src", "explorer", "files.rs");
+
+const read = (...path) => readFileSync(join(...path), "utf8");
+
+/** The pages: their file, what the navigation calls them, and the hosts that a page may ask besides its own. */
+const PAGES = [
+  { name: "index", title: "Overview", asks: "https: http:" },
+  { name: "streams", title: "Streams", asks: "" },
+  { name: "entry", title: "Entries", asks: "" },
+  { name: "audit", title: "Audit", asks: "https: http:" },
+  { name: "compare", title: "Compare", asks: "https: http:" },
+  { name: "verify", title: "Check a file", asks: "" },
+].filter(({ name }) => readdirSync(join(here, "pages")).includes(`${name}.html`));
+
+/** The front page lies at the log's root; everything else in the folder `explorer`. */
+const isFront = (name) => name === "index";
+const file = (name) => (isFront(name) ? "index.html" : join("explorer", `${name}.html`));
+
+function link(from, to) {
+  if (isFront(to)) return isFront(from) ? "./" : "../";
+  return isFront(from) ? `explorer/${to}.html` : `${to}.html`;
+}
+
+/** SPEC: a page runs the scripts beside it and applies the style beside it. What it may ask is the log and, where its reader names them, others. */
+const policy = (asks) =>
+  `default-src 'none'; script-src 'self'; style-src 'self'; worker-src 'self'; connect-src ${`'self' ${asks}`.trim()}; base-uri 'none'; form-action 'self'`;
+
+/** The modules that one imports, itself and theirs included: named in the page, they are fetched at once and not one after the other. */
+function imported(folder, name, seen = new Set()) {
+  if (seen.has(name)) return seen;
+  seen.add(name);
+  for (const [, path] of read(folder, name).matchAll(/(?:from|import) "(\.[^"]+)"/g)) imported(folder, join(dirname(name), path), seen);
+  return seen;
+}
+
+function page({ name, title, asks }, folder) {
+  const navigation = PAGES.map((other) =>
+    `<a href="${link(name, other.name)}"${other.name === name ? ' aria-current="page"' : ""}>${other.title}</a>`).join("");
+  const values = {
+    title, name, navigation, policy: policy(asks), front: link(name, "index"), log: isFront(name) ? "./" : "../",
+    assets: isFront(name) ? "explorer/" : "",
+    preload: [...imported(folder, `${name}.js`)].slice(1).map((module) => `<link rel="modulepreload" href="${isFront(name) ? "explorer/" : ""}${module}">`).join("\n"), sprite: read(here, "src", "sprite.svg").trim(), main: read(here, "pages", `${name}.html`).trim(),
+  };
+  return read(here, "src", "frame.html").replace(/\{\{([a-z]+)\}\}/g, (whole, key) => values[key] ?? whole);
+}
+
+function build(out) {
+  const folder = join(out, "explorer");
+  mkdirSync(folder, { recursive: true });
+  execFileSync(tsc, ["-p", here, "--outDir", folder, "--removeComments"], { stdio: "inherit" });
+  for (const name of files(folder)) {
+    const path = join(folder, name);
+    writeFileSync(path, read(path).replace(/"@vouchlog\/verify"/g, '"./verify/index.js"'));
+  }
+  cpSync(join(verify, "dist"), join(folder, "verify"), { recursive: true, filter: (source) => !source.endsWith(".d.ts") });
+  writeFileSync(join(folder, "style.css"), read(crates, "vouchlog-pages", "src", "style.css") + read(here, "src", "explorer.css"));
+  for (const one of PAGES) writeFileSync(join(out, file(one.name)), page(one, folder));
+}
+
+function files(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join("/"))
+    .sort();
+}
+
+/** The files as a table that the server and the program embed. */
+function rust(out) {
+  const rows = files(out).map((name) => `    ("${name}", include_bytes!("../../../../web/explorer/dist/${name}")),\n`);
+  return `//! The explorer's files as they are embedded. Written by web/explorer/build.mjs.\n\n/// Each file by its path below the log's root.\n#[rustfmt::skip]\npub(super) const FILES: &[(&str, &[u8])] = &[\n${rows.join("")}];\n`;
+}
+
+const dist = join(here, "dist");
+if (process.argv.includes("--check")) {
+  const out = mkdtempSync(join(tmpdir(), "vouchlog-explorer-"));
+  try {
+    build(out);
+    const stale = [...new Set([...files(out), ...files(dist)])].filter((name) => {
+      try {
+        return read(out, name) !== read(dist, name);
+      } catch {
+        return true;
+      }
+    });
+    if (rust(dist) !== read(table)) stale.push(relative(here, table));
+    if (stale.length > 0) {
+      console.error(`dist/ is not what src/ builds: ${stale.join(", ")}. Run \`npm run build\` and commit it.`);
+      process.exitCode = 1;
+    }
+  } finally {
+    rmSync(out, { recursive: true });
+  }
+} else {
+  const out = mkdtempSync(join(tmpdir(), "vouchlog-explorer-"));
+  build(out);
+  // What is there stays until everything compiles.
+  rmSync(dist, { recursive: true, force: true });
+  cpSync(out, dist, { recursive: true });
+  rmSync(out, { recursive: true });
+  mkdirSync(dirname(table), { recursive: true });
+  writeFileSync(table, rust(dist));
+}

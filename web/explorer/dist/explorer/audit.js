@@ -1,0 +1,151 @@
+import { encodeHex } from "./verify/index.js";
+import { audit, AUDITED_AT_ONCE } from "./auditing.js";
+import { alarm, announce, at, digest, fact, h, icon, note, put, status } from "./dom.js";
+import { saveButton } from "./files.js";
+import { isContradicted, open } from "./page.js";
+import { remember } from "./trust.js";
+import { askWitness } from "./witnesses.js";
+import { count, grouped, moment } from "./words.js";
+const BYTES_PER_ENTRY = 88n;
+async function main() {
+    const opened = await open();
+    if (opened === null)
+        return;
+    const { size } = opened.signed.head;
+    if (size <= AUDITED_AT_ONCE)
+        return run(opened);
+    const button = h("button", { class: "btn main-act", type: "button" }, "Audit the log");
+    button.addEventListener("click", () => void run(opened));
+    put(at("acts"), button);
+    put(at("result"), note("mute", `The log has ${count(size, "entry", "entries")}. The audit reads all of them: about ${grouped((size * BYTES_PER_ENTRY) / 1000000n + 1n)} MB.`));
+}
+async function run(opened) {
+    at("progress").hidden = false;
+    put(at("result"));
+    tell("Asking the witnesses");
+    const witnesses = opened.known.trust.policy?.witnesses ?? [];
+    const answers = await Promise.all(witnesses.map((witness) => askWitness(witness, opened.known.trust)));
+    const witnessed = answers.flatMap((answer) => (answer.state === "head" ? [answer.signed.note.note] : []));
+    const running = audit(opened, witnessed, progress);
+    put(at("acts"), stopButton(running));
+    try {
+        const audited = await running.done;
+        show(opened, audited, { asked: witnesses.length, answered: witnessed.length });
+    }
+    catch (error) {
+        put(at("result"), note("warn", h("b", {}, "The audit did not finish."), ` ${error instanceof Error ? error.message : ""}. Nothing follows from that about the log.`));
+    }
+    at("progress").hidden = true;
+    const again = h("button", { class: "btn", type: "button" }, "Audit again");
+    again.addEventListener("click", () => location.reload());
+    put(at("acts"), again);
+}
+function stopButton(running) {
+    const stop = h("button", { class: "btn", type: "button" }, "Stop");
+    stop.addEventListener("click", () => running.stop());
+    return stop;
+}
+function tell(words) {
+    put(at("progress-words"), words);
+}
+function progress(done, total) {
+    at("bar").value = total === 0 ? 1 : done / total;
+    tell(`${grouped(done)} of ${count(total, "entry", "entries")} checked`);
+}
+const SEVERITY = {
+    critical: { tone: "bad", words: "Critical" }, serious: { tone: "bad", words: "Serious" }, warning: { tone: "warn", words: "Warning" },
+};
+function show(opened, audited, asked) {
+    const { report } = audited;
+    const rate = audited.millis > 0 ? Math.round(report.entries / (audited.millis / 1000)) : 0;
+    keepSummary(opened, report);
+    put(at("result"), verdict(opened, report), h("div", { class: "grid g3 sec-t" }, panel("Entries read", grouped(report.entries), report.entries < 10_000 ? "Each was read once." : `${(audited.millis / 1000).toFixed(1)} s, ${grouped(rate)} entries a second`), panel("Statements", grouped(report.statements), report.isVouchlog ? `${count(report.streams.length, "stream")}, ${count(report.gateways, "gateway")}` : "The entries are opaque bytes: only the tree was checked."), panel("Witnesses asked", `${asked.answered} of ${asked.asked}`, asked.asked === 0 ? "No policy names witnesses. A log that shows others another tree goes unnoticed." : "What they cosigned last was compared with the log.")), checkpointPanel(opened, report), limits(opened, report, asked), h("div", { class: "acts sec-t" }, saveButton("Save the report", `audit-${opened.signed.head.size}.json`, reportJson(opened, report)), opened.before === null ? null : saveButton("Save the checkpoint kept here", "checkpoint-kept.txt", opened.before), saveButton("Save the checkpoint served", "checkpoint-served.txt", opened.signed.note.note)));
+    announce(report.isClean ? "The audit has finished without findings" : `The audit has ${count(report.findings.length, "finding")}`);
+}
+const panel = (name, value, text) => h("div", { class: "panel pad fact" }, h("h2", { class: "k" }, name), h("p", { class: "v" }, value), h("p", {}, text));
+function verdict(opened, report) {
+    const { known } = opened;
+    if (report.isClean) {
+        const isWhole = BigInt(report.entries) === opened.signed.head.size;
+        if (!isWhole)
+            return note("warn", "The audit has no findings, but did not read every entry.");
+        return known.isConfirmed && !isContradicted(opened)
+            ? note("ok", h("b", {}, "No findings."), " Every entry is in the tree that the log signed, and the entries keep the rules of the log.")
+            : note("warn", h("b", {}, "No findings, by an unconfirmed key."), " The log is consistent with the key above. Whether that is the log's key, this page cannot know.");
+    }
+    const total = [...report.counts.values()].reduce((sum, one) => sum + one, 0);
+    const list = h("ol", {}, report.findings.map((finding, place) => findingItem(finding, place)));
+    const hidden = total - report.findings.length;
+    const more = hidden > 0 ? h("p", { class: "s sec-t" }, `${count(hidden, "further finding")} of the same kinds: at most 16 of each are listed.`) : null;
+    const isGrave = report.findings.some(({ severity }) => severity !== "warning");
+    const title = `${count(total, "finding")}${known.isConfirmed ? "" : ", by an unconfirmed key"}`;
+    const pruned = prunedNote(report);
+    if (isGrave)
+        return [alarm(title, pruned, list, more)];
+    return h("div", { class: "panel pad", id: "findings" }, h("h2", {}, title), list, more);
+}
+function prunedNote({ counts, findings }) {
+    const missing = counts.get("missing-bundle") ?? 0;
+    const isOnlyMissing = missing > 0 && findings.every(({ kind }) => kind === "missing-bundle");
+    return isOnlyMissing ? h("p", { class: "sec-t" }, `${count(missing, "bundle")} of entries ${missing === 1 ? "is" : "are"} not served, and nothing else is wrong: the log looks pruned. The hashes of these entries are those of the signed tree; what they say was not checked.`) : null;
+}
+function findingItem({ kind, rule, severity, place, words, followsFrom, consequences }, number) {
+    const { tone, words: grade } = SEVERITY[severity];
+    const follows = followsFrom === null ? "" : ` It follows from finding ${followsFrom + 1}.`;
+    const explains = consequences === 0 ? "" : ` It explains ${count(consequences, "further irregularity", "further irregularities")}.`;
+    return h("li", { id: `finding-${number + 1}` }, status(tone, grade), h("div", {}, h("p", {}, `${capital(words)}.`), h("p", { class: "then" }, placeWords(place), follows, explains)), h("span", { class: "code" }, `${kind} · ${rule}`));
+}
+const capital = (words) => words.slice(0, 1).toUpperCase() + words.slice(1);
+function placeWords({ checkpoint, entry, tile, stream }) {
+    const parts = [];
+    if (checkpoint !== undefined)
+        parts.push(`Checkpoint of ${count(checkpoint, "entry", "entries")}. `);
+    if (stream !== undefined)
+        parts.push("Stream ", h("a", { href: `streams.html#stream-${stream}` }, grouped(stream)), ". ");
+    if (entry !== undefined)
+        parts.push("Entry ", h("a", { href: `entry.html?q=${entry}` }, grouped(entry)), ". ");
+    if (tile !== undefined)
+        parts.push(h("code", {}, tile), ". ");
+    return parts;
+}
+function checkpointPanel({ known }, { checkpoint, cosigned, retired, predecessor, findings }) {
+    if (checkpoint === null)
+        return null;
+    const { policy } = known.trust;
+    const quorum = policy === null ? status("unk", "No policy: not checked") : policy.isQuorumNone ? status("unk", "The policy asks for none")
+        : cosigned?.quorum === true ? known.affirm("Met") : status("bad", "Not met");
+    const isStale = findings.some(({ kind }) => kind === "stale-checkpoint");
+    return h("div", { class: "panel sec-t" }, h("header", {}, h("h2", {}, "Checkpoint")), h("div", { class: "pad" }, h("dl", { class: "kv" }, fact("Size", grouped(checkpoint.head.size)), fact("Root", digest(encodeHex(checkpoint.head.root), "the root hash")), fact("Signed by the log", known.affirm("Yes")), fact("Quorum", quorum), fact("Cosigned by", cosigned === null || cosigned.by.length === 0 ? "no witness of the policy" : cosigned.by.join(", ")), cosigned?.newest == null ? null : fact("Newest cosignature", moment(Number(cosigned.newest) * 1000), isStale ? [" ", status("warn", "Stale")] : null), retired === null ? null : fact("Read only", "The log ended with its last entry."), predecessor === null ? null : fact("Continues", predecessor))));
+}
+function limits(opened, report, { answered }) {
+    const isSound = report.isClean && opened.known.isConfirmed && !isContradicted(opened);
+    const shown = [
+        isSound ? "Every entry that the log served is in the tree under the checkpoint above." : "What is listed above. It can be repeated by anyone with the same key.",
+        isSound && report.isVouchlog ? "The statements of each stream follow one another and lead to what its gateway signed." : null,
+        isSound && opened.visit.comparison !== null ? "The log still contains what this browser saw before." : null,
+        isSound && answered > 0 ? `It contains what ${count(answered, "witness", "witnesses")} cosigned last.` : null,
+    ];
+    const not = [
+        "Whether records are true, or whether a record shows a violation: a sound log may hold bad records.",
+        "Whether gateways recorded everything that they did. A gateway that never states something leaves no gap.",
+        answered === 0 ? "Whether others are shown the same log." : null,
+        opened.known.isConfirmed ? null : "Whether the key is the log's.",
+    ];
+    const list = (items) => h("ul", {}, items.filter((item) => item !== null).map((item) => h("li", {}, item)));
+    return h("div", { class: "panel pad limits sec-t" }, h("div", {}, h("h3", {}, icon("info"), "What this shows"), list(shown)), h("div", {}, h("h3", { class: "mute" }, icon("none"), "What this does not show"), list(not)));
+}
+function reportJson({ known }, report) {
+    const { origin, checkpoint, isClean, findings, counts, entries, statements, gateways, streams } = report;
+    const value = {
+        format: "vouchlog explorer audit", origin, log_vkey: known.kept.vkey, key_confirmed: known.isConfirmed, policy: known.kept.policy, at: new Date().toISOString(),
+        size: checkpoint?.head.size ?? null, root: checkpoint === null ? null : encodeHex(checkpoint.head.root), checkpoint: checkpoint?.note.note ?? null,
+        is_clean: isClean, findings, counts: Object.fromEntries(counts), entries, statements, gateways, streams,
+    };
+    return `${JSON.stringify(value, (_, one) => (typeof one === "bigint" ? Number(one) : one), 2)}\n`;
+}
+function keepSummary({ root, known, signed }, report) {
+    const { size } = report.checkpoint?.head ?? signed.head;
+    const total = [...report.counts.values()].reduce((sum, one) => sum + one, 0);
+    remember(root, `audit:${known.fingerprint}`, JSON.stringify({ size: size.toString(), findings: total, statements: report.statements, streams: report.streams.length, gateways: report.gateways, at: Date.now() }));
+}
+await main();

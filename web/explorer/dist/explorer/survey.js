@@ -1,0 +1,139 @@
+import { decodeEntry, readUint, VerifyError } from "./verify/index.js";
+const MAX_MARKS = 400;
+const MAX_STREAMS = 10_000;
+const WEEK = 7 * 24 * 3600 * 1000;
+const RUN_PAUSE = 60_000;
+const INTERACTION = 0x02;
+const DECLARED_LOSS = 0x08;
+const ATTRIBUTABLE = 1 << 26;
+const KINDS = {
+    0x01: "intent", 0x02: "interaction", 0x03: "session-seal", 0x04: "configuration", 0x05: "credential-event", 0x06: "disclosure", 0x07: "erasure",
+    0x08: "declared-loss", 0x09: "finding", 0x0a: "heartbeat", 0x0b: "hold", 0x0f: "opaque",
+};
+function gatewayIn(note) {
+    return note.split("\n").find((line) => line.startsWith("gateway "))?.slice("gateway ".length) ?? "";
+}
+const thin = (marks) => marks.filter((_, place) => place % 2 === 0);
+export class Survey {
+    counts = new Uint32Array(256);
+    names = new Map();
+    streams = new Map();
+    revoked = [];
+    enrolments = [];
+    operators = [];
+    growth = [];
+    step = 1;
+    first = null;
+    last = null;
+    entry(index, bytes) {
+        const kind = bytes[0] ?? 0;
+        if (kind >= 0x80 || bytes.length !== 54 || KINDS[kind] === undefined)
+            return this.control(index, bytes);
+        const time = readUint(bytes, 1, 6);
+        this.counts[kind]++;
+        this.time(index, time);
+        const stream = this.streams.get(readUint(bytes, 7, 5));
+        if (stream === undefined)
+            return;
+        stream.statements++;
+        stream.last = { time, index };
+        this.run(stream, time);
+        if (kind === INTERACTION)
+            this.evidence(stream, time, readUint(bytes, 18, 4));
+        if (kind === DECLARED_LOSS && stream.losses.length < MAX_MARKS)
+            stream.losses.push({ time, index, sequence: readUint(bytes, 12, 6) });
+    }
+    time(index, time) {
+        this.first ??= time;
+        this.last = time;
+        if (index % this.step !== 0)
+            return;
+        this.growth.push({ time, index });
+        if (this.growth.length < MAX_MARKS)
+            return;
+        this.growth = thin(this.growth);
+        this.step *= 2;
+    }
+    run({ runs }, time) {
+        const last = runs[runs.length - 1];
+        if (last !== undefined && time - last.to <= RUN_PAUSE) {
+            last.to = Math.max(last.to, time);
+            return;
+        }
+        runs.push({ from: time, to: time });
+        if (runs.length <= MAX_MARKS)
+            return;
+        let closest = 1;
+        for (let at = 1; at < runs.length; at++)
+            if (runs[at].from - runs[at - 1].to < runs[closest].from - runs[closest - 1].to)
+                closest = at;
+        runs[closest - 1].to = runs[closest].to;
+        runs.splice(closest, 1);
+    }
+    evidence({ weeks }, time, bits) {
+        const week = Math.floor(time / WEEK);
+        let counted = weeks.get(week);
+        if (counted === undefined) {
+            if (weeks.size >= MAX_MARKS)
+                return;
+            counted = { interactions: 0, attributable: 0 };
+            weeks.set(week, counted);
+        }
+        counted.interactions++;
+        if ((bits & ATTRIBUTABLE) !== 0)
+            counted.attributable++;
+    }
+    control(index, bytes) {
+        let entry;
+        try {
+            entry = decodeEntry(bytes);
+        }
+        catch (error) {
+            if (!(error instanceof VerifyError))
+                throw error;
+            this.count("opaque bytes");
+            return;
+        }
+        const mark = { time: entry.loggedAt, index };
+        this.count(entry.kind);
+        this.time(index, entry.loggedAt);
+        if (entry.kind === "stream-opened" && this.streams.size < MAX_STREAMS) {
+            this.streams.set(index, { id: index, opened: mark, last: mark, statements: 0, runs: [], heads: [], losses: [], closed: null, weeks: new Map() });
+        }
+        else if (entry.kind === "stream-head" || entry.kind === "stream-closed") {
+            this.head(entry.stream, mark, entry.kind === "stream-closed");
+        }
+        else if (entry.kind === "gateway-revoked" && this.revoked.length < MAX_MARKS) {
+            this.revoked.push({ ...mark, gateway: gatewayIn(entry.note).split("+")[0] ?? "" });
+        }
+        else if (entry.kind === "gateway-enrolled" && this.enrolments.length < MAX_STREAMS) {
+            this.enrolments.push({ index, vkey: gatewayIn(entry.note) });
+        }
+        else if (entry.kind === "operator-changed" && this.operators.length < MAX_STREAMS) {
+            this.operators.push(index);
+        }
+    }
+    head(id, mark, closes) {
+        const stream = this.streams.get(id);
+        if (stream === undefined)
+            return;
+        stream.heads.push(mark);
+        if (stream.heads.length > MAX_MARKS)
+            stream.heads = thin(stream.heads);
+        stream.last = mark;
+        if (closes)
+            stream.closed = mark;
+    }
+    count(name) {
+        this.names.set(name, (this.names.get(name) ?? 0) + 1);
+    }
+    result() {
+        const kinds = new Map(this.names);
+        this.counts.forEach((count, kind) => {
+            const name = KINDS[kind];
+            if (count > 0 && name !== undefined)
+                kinds.set(name, (kinds.get(name) ?? 0) + count);
+        });
+        return { kinds, first: this.first, last: this.last, growth: this.growth, streams: [...this.streams.values()], revoked: this.revoked, enrolments: this.enrolments, operators: this.operators };
+    }
+}

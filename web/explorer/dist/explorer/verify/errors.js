@@ -1,0 +1,49 @@
+export const REASON_CLASSES = [
+    "too-large", "format", "key", "signature", "other-log", "quorum", "not-included", "entry", "note", "order",
+    "other-key", "not-pinned", "revoked", "house-stream", "statement", "mismatch", "incomplete", "duplicate",
+    "other-session", "no-entry", "unsupported", "refuted", "unreadable",
+];
+export class VerifyError extends Error {
+    reason;
+    constructor(reason, message) {
+        super(message);
+        this.name = "VerifyError";
+        this.reason = reason;
+    }
+}
+export class UnsignedNote extends VerifyError {
+}
+export function refuse(reason, message) {
+    throw new VerifyError(reason, message);
+}
+export function recast(reason, what, read) {
+    try {
+        return read();
+    }
+    catch (error) {
+        throw recasted(reason, what, error);
+    }
+}
+export async function recastAsync(reason, what, read) {
+    try {
+        return await read();
+    }
+    catch (error) {
+        throw recasted(reason, what, error);
+    }
+}
+function recasted(reason, what, error) {
+    if (!(error instanceof VerifyError) || error.reason === "unsupported")
+        return error;
+    return new VerifyError(reason, `${what}: ${error.message}`);
+}
+export async function orNull(read) {
+    try {
+        return await read;
+    }
+    catch (error) {
+        if (error instanceof VerifyError && error.reason !== "unsupported")
+            return null;
+        throw error;
+    }
+}

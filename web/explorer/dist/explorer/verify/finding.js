@@ -1,0 +1,228 @@
+import { isAboutAbsence, isOfUnknownKind, provesBrokenRule } from "./broken_rule.js";
+import { compareBundle } from "./bundle_fault.js";
+import { equalBytes } from "./bytes.js";
+import { cosignatures } from "./cosigned.js";
+import { EntrySet } from "./entry_set.js";
+import { refuse, VerifyError } from "./errors.js";
+import { Fields, parseJson } from "./json.js";
+import { sameKey } from "./key.js";
+import { findingKind } from "./kinds.js";
+import { leafHash, verifyConsistency, verifyRange } from "./merkle.js";
+import { readRun, verifyRun } from "./runs.js";
+import { sha256 } from "./sha256.js";
+import { openRetirementProof } from "./succession.js";
+import { readEntries } from "./tile.js";
+export const EVIDENCE_FORMAT = "vouchlog/v1 evidence";
+export const MAX_EVIDENCE_BYTES = 128 << 20;
+const MAX_ENTRIES = 4096 + 64 + 64 + 1024;
+export function parseEvidence(bytes) {
+    if (bytes.length > MAX_EVIDENCE_BYTES)
+        refuse("too-large", `the evidence has more than ${MAX_EVIDENCE_BYTES} bytes`);
+    const fields = new Fields(parseJson(bytes), "the evidence", ["format", "kind", "origin", "words", "place", "evidence"]);
+    if (fields.string("format") !== EVIDENCE_FORMAT)
+        refuse("format", `its format is not \`${EVIDENCE_FORMAT}\``);
+    const kind = findingKind(fields.string("kind"));
+    if (kind === null)
+        refuse("format", "no finding has this code");
+    return {
+        kind,
+        origin: fields.string("origin"),
+        words: fields.string("words"),
+        place: readPlace(fields.get("place")),
+        evidence: readEvidence(fields.get("evidence")),
+    };
+}
+function readPlace(value) {
+    const fields = new Fields(value, "the place", [], ["checkpoint", "entry", "tile", "stream"]);
+    return {
+        ...(fields.has("checkpoint") && { checkpoint: fields.u64("checkpoint") }),
+        ...(fields.has("entry") && { entry: fields.u64("entry") }),
+        ...(fields.has("tile") && { tile: fields.string("tile") }),
+        ...(fields.has("stream") && { stream: fields.u64("stream") }),
+    };
+}
+function readServed(value) {
+    const fields = new Fields(value, "what was served", ["sha256", "length", "bytes"]);
+    return { sha256: fields.hash("sha256"), length: fields.u64("length"), bytes: fields.base64("bytes") };
+}
+function readEvidence(value) {
+    const type = typeof value === "object" && value !== null && "type" in value ? value.type : null;
+    const fields = (names, optional = []) => new Fields(value, "the evidence", ["type", ...names], optional);
+    switch (type) {
+        case "none":
+            fields([]);
+            return { type };
+        case "note":
+            return { type, note: fields(["note"]).string("note") };
+        case "two-heads": {
+            const read = fields(["known", "served"]);
+            return { type, known: read.string("known"), served: read.string("served") };
+        }
+        case "prefix": {
+            const read = fields(["old", "new", "prefix_root", "proof"]);
+            return { type, old: read.string("old"), new: read.string("new"), prefixRoot: read.hash("prefix_root"), proof: read.hashes("proof") };
+        }
+        case "entries": {
+            const read = fields(["checkpoint", "runs"], ["stream_range"]);
+            const streamRange = "stream_range" in read.raw ? read.hashes("stream_range") : [];
+            return { type, checkpoint: read.string("checkpoint"), runs: read.list("runs").map(readRun), streamRange };
+        }
+        case "bundle": {
+            const read = fields(["checkpoint", "first", "leaves", "left", "right", "served"]);
+            return {
+                type, checkpoint: read.string("checkpoint"), first: read.u64("first"), leaves: read.hashes("leaves"),
+                left: read.hashes("left"), right: read.hashes("right"), served: readServed(read.get("served")),
+            };
+        }
+        case "object": {
+            const read = fields(["checkpoint"], ["served"]);
+            return { type, checkpoint: read.string("checkpoint"), served: read.has("served") ? readServed(read.get("served")) : null };
+        }
+        case "after-retirement": {
+            const read = fields(["end", "served"]);
+            return { type, end: read.string("end"), served: read.string("served") };
+        }
+        default:
+            return refuse("format", "the evidence is of no known type");
+    }
+}
+const refute = (why) => refuse("refuted", why);
+export async function verifyFinding(file, trust) {
+    try {
+        return await judge(file, trust);
+    }
+    catch (error) {
+        if (!(error instanceof VerifyError) || error.reason === "unsupported")
+            throw error;
+        return refute(error.message);
+    }
+}
+async function judge(file, trust) {
+    const { kind, evidence } = file;
+    const observed = (reason) => ({ verdict: "observed", kind, reason: `observed, not provable: ${reason}` });
+    switch (evidence.type) {
+        case "none": return observed("it contains nothing that can be checked");
+        case "note": return note(kind, evidence.note, trust, observed);
+        case "two-heads": return twoHeads(kind, evidence, trust, observed);
+        case "prefix": return prefix(kind, evidence, trust);
+        case "entries": return entries(file, evidence, trust, observed);
+        case "bundle": return bundle(kind, evidence, trust, observed);
+        case "after-retirement": return afterRetirement(kind, evidence, trust);
+        case "object":
+            await trust.open(evidence.checkpoint);
+            if (evidence.served !== null)
+                checkServed(evidence.served);
+            return observed("no signature covers what a log serves or fails to serve");
+    }
+}
+async function proven(kind, statement, trust, signed) {
+    let cosigned = true;
+    for (const checkpoint of signed)
+        cosigned &&= (await cosignatures(checkpoint, trust)).quorum;
+    return { verdict: "proven", kind, statement, cosigned };
+}
+export function checkpointFault(error) {
+    const isSignature = error.reason === "signature" && !error.message.includes("extension lines");
+    return isSignature ? "bad-log-signature" : "malformed-checkpoint";
+}
+async function note(kind, text, trust, observed) {
+    const fits = observed("the note is as described; that the log served it rests on the auditor's word");
+    let signed;
+    try {
+        signed = await trust.open(text);
+    }
+    catch (error) {
+        if (!(error instanceof VerifyError) || error.reason === "unsupported")
+            throw error;
+        const shown = kind === "missing-checkpoint" ? text === "" : checkpointFault(error) === kind;
+        return shown ? fits : refute(`the note does not show a ${kind}`);
+    }
+    if (kind === "impossible-size") {
+        return observed(`the log signed a tree of ${signed.head.size} entries; whether it can have them is for the reader to judge`);
+    }
+    if (kind === "stale-checkpoint")
+        return fits;
+    const cosigned = await cosignatures(signed, trust);
+    if (kind === "forged-cosignature" && cosigned.forged.length > 0)
+        return fits;
+    if (kind === "missing-quorum" && !cosigned.quorum)
+        return fits;
+    return refute(`the note does not show a ${kind}`);
+}
+async function twoHeads(kind, heads, trust, observed) {
+    const [known, served] = [await trust.open(heads.known), await trust.open(heads.served)];
+    const [older, newer] = [known.head, served.head];
+    if (older.size === newer.size && !equalBytes(older.root, newer.root)) {
+        return proven(kind, `the log signed two trees of size ${older.size} with different roots`, trust, [known, served]);
+    }
+    if ((kind === "shrunken-log" || kind === "stale-checkpoint") && newer.size < older.size) {
+        return observed("the log did sign both checkpoints; that it served the smaller one later rests on the auditor's word");
+    }
+    if (kind === "inconsistent-heads" && older.size !== newer.size) {
+        return observed("the log did sign both; the two alone cannot show that no proof joins them");
+    }
+    return refute("the two checkpoints do not contradict each other");
+}
+async function prefix(kind, evidence, trust) {
+    const [older, newer] = [await trust.open(evidence.old), await trust.open(evidence.new)];
+    const { size, root } = older.head;
+    verifyConsistency({ size, root: evidence.prefixRoot }, newer.head, evidence.proof);
+    if (equalBytes(evidence.prefixRoot, root) || kind !== "inconsistent-heads")
+        refute("the newer tree does contain the older one");
+    return proven(kind, `the log signed a tree of size ${newer.head.size} that does not begin with the one it signed at size ${size}`, trust, [older, newer]);
+}
+async function entries(file, evidence, trust, observed) {
+    const { kind, place } = file;
+    const signed = await trust.open(evidence.checkpoint);
+    const count = evidence.runs.reduce((sum, run) => sum + run.entries.length, 0);
+    if (count > MAX_ENTRIES)
+        refute(`it holds ${count} entries, more than ${MAX_ENTRIES}`);
+    const held = new Map();
+    for (const run of evidence.runs) {
+        verifyRun(run, signed.head);
+        run.entries.forEach((bytes, at) => held.set(run.first + BigInt(at), bytes));
+    }
+    const set = await EntrySet.of(held, trust);
+    if (place.entry !== undefined && provesBrokenRule(kind, place.entry, set, evidence.streamRange)) {
+        return proven(kind, `entry ${place.entry} of the log, together with the other entries in the file, shows a ${kind}`, trust, [signed]);
+    }
+    if (set.genesis === null)
+        return observed("the entries are in the log; the file has no genesis that shows that Vouchlog's rules apply");
+    if (isOfUnknownKind(kind, place.entry, set)) {
+        return observed("the entry is in the log, and is of a kind that this version does not know; a newer one may");
+    }
+    if (kind === "silent-stream")
+        return observed("the entries are in the log; only the whole log can show that others are missing");
+    if (isAboutAbsence(kind, set))
+        return observed("the entries are in the log; the part between them is too large for a file");
+    return refute(`its entries are in the log, but show no ${kind}`);
+}
+async function bundle(kind, evidence, trust, observed) {
+    const { head } = await trust.open(evidence.checkpoint);
+    const { leaves, served } = evidence;
+    verifyRange(evidence.first, leaves, head, evidence.left, evidence.right);
+    checkServed(served);
+    if (served.bytes.length === 0 && served.length > 0n)
+        return observed("the file has only the hash of the bytes served");
+    const { entries, rest } = readEntries(served.bytes, leaves.length + 1);
+    if (compareBundle(leaves, entries.map(leafHash), rest)?.kind !== kind)
+        refute(`the bytes served show no ${kind}`);
+    return observed("these bytes are not the entries that the log signed; that it served them rests on the auditor's word");
+}
+async function afterRetirement(kind, evidence, trust) {
+    const { retirement, signed } = await openRetirementProof(evidence.end, trust.crypto);
+    if (!sameKey(retirement.log, trust.log))
+        refute("the proof of an end in it is that of another log");
+    const [last, served] = [await trust.open(signed.note.note), await trust.open(evidence.served)];
+    if (kind !== "head-after-retirement" || served.head.size <= last.head.size)
+        refute("the checkpoint is not beyond the end of the log");
+    return proven(kind, `the log ended with ${last.head.size} entries, and its key signed a tree of ${served.head.size}`, trust, [last]);
+}
+function checkServed({ bytes, length, sha256: hash }) {
+    const isWhole = length === BigInt(bytes.length) && equalBytes(sha256(bytes), hash);
+    if (!isWhole && !(bytes.length === 0 && length > 0n))
+        refute("the bytes served do not match the hash");
+}
+export async function verifyFindingFile(bytes, trust) {
+    return verifyFinding(parseEvidence(bytes), trust);
+}

@@ -1,0 +1,54 @@
+import { concat, encodeUtf8, u64 } from "./bytes.js";
+import { recast, refuse } from "./errors.js";
+import { Fields, parseJson } from "./json.js";
+import { leafHash, verifyInclusion } from "./merkle.js";
+import { parseProofFile } from "./proof_file.js";
+import { sha256 } from "./sha256.js";
+export const SAMPLE_FORMAT = "vouchlog/v1 sample";
+const MAX_SAMPLE_BYTES = 256 << 20;
+const MAX_SAMPLE = 1 << 16;
+export function drawSample(root, size, count) {
+    if (BigInt(count) > size || count > MAX_SAMPLE)
+        refuse("format", `a sample of ${count} from ${size} entries cannot be drawn`);
+    const drawn = new Set();
+    const limit = size === 0n ? 0n : ((2n ** 64n - 1n) / size) * size;
+    for (let block = 0n; drawn.size < count; block++) {
+        const hash = sha256(concat(encodeUtf8("vouchlog/v1 sample\n"), root, u64(size), u64(BigInt(count)), u64(block)));
+        const view = new DataView(hash.buffer);
+        for (let at = 0; at < 32 && drawn.size < count; at += 8) {
+            const candidate = view.getBigUint64(at);
+            if (candidate < limit)
+                drawn.add(candidate % size);
+        }
+    }
+    return [...drawn].sort((one, other) => (one < other ? -1 : 1));
+}
+export async function verifySampleFile(bytes, trust) {
+    if (bytes.length > MAX_SAMPLE_BYTES)
+        refuse("too-large", `the sample has more than ${MAX_SAMPLE_BYTES} bytes`);
+    const fields = new Fields(parseJson(bytes), "the sample", ["format", "origin", "checkpoint", "entries"]);
+    fields.string("origin");
+    if (fields.string("format") !== SAMPLE_FORMAT)
+        refuse("format", `its format is not \`${SAMPLE_FORMAT}\``);
+    const drawn = fields.list("entries").map((value) => {
+        const read = new Fields(value, "an entry of the sample", ["index", "proof_file"]);
+        return { index: read.u64("index"), proof: read.string("proof_file") };
+    });
+    const signed = await trust.checkpoint(fields.string("checkpoint"));
+    const { size, root } = signed.head;
+    const expected = drawSample(root, size, drawn.length);
+    const entries = drawn.map(({ index, proof }, at) => {
+        if (index !== expected[at])
+            refuse("mismatch", "these are not the entries that the root draws");
+        const file = recast("format", `the proof of entry ${index}`, () => parseProofFile(proof));
+        if (file.extra === null)
+            refuse("no-entry", `the proof of entry ${index} does not carry the entry`);
+        if (file.index !== index)
+            refuse("mismatch", `the proof of entry ${index} is of another entry`);
+        if (file.note.note !== signed.note.note)
+            refuse("mismatch", `the proof of entry ${index} is under another checkpoint`);
+        verifyInclusion(index, signed.head, leafHash(file.extra), file.proof);
+        return { index, entry: file.extra };
+    });
+    return { size, root, entries };
+}

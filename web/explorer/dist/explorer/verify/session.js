@@ -1,0 +1,108 @@
+import { refuse, VerifyError } from "./errors.js";
+import { Fields, parseJson } from "./json.js";
+import { verifyPresentation } from "./presentation.js";
+export const SESSION_FORMAT = "vouchlog/v1 session";
+export const MAX_SESSION_BYTES = 64 << 20;
+const MAX_PRESENTATIONS = 10_000;
+export function parseSession(bytes) {
+    if (bytes.length > MAX_SESSION_BYTES)
+        refuse("too-large", `the bundle has more than ${MAX_SESSION_BYTES} bytes`);
+    const fields = new Fields(parseJson(bytes), "the bundle", ["format", "origin", "session", "disclosed", "known", "parts", "records"], ["seal", "erasures"]);
+    if (fields.string("format") !== SESSION_FORMAT)
+        refuse("format", `its format is not \`${SESSION_FORMAT}\``);
+    const [origin, parts] = [fields.string("origin"), fields.strings("parts")];
+    const records = fields.list("records");
+    const erasures = "erasures" in fields.raw ? fields.list("erasures") : [];
+    const seal = fields.has("seal") ? fields.get("seal") : null;
+    if (records.length + erasures.length + (seal === null ? 0 : 1) > MAX_PRESENTATIONS) {
+        refuse("too-large", `the bundle has more than ${MAX_PRESENTATIONS} presentations`);
+    }
+    const unpack = (one) => readPacked(one, origin, parts);
+    return {
+        origin,
+        session: fields.string("session"),
+        disclosed: fields.strings("disclosed"),
+        known: fields.u64("known"),
+        records: records.map(unpack),
+        seal: seal === null ? null : unpack(seal),
+        erasures: erasures.map(unpack),
+    };
+}
+function readPacked(value, origin, parts) {
+    const fields = new Fields(value, "a presentation of the bundle", ["sd_jwt", "proof", "genesis", "stream"], ["signed_by"]);
+    const part = (of, name) => parts[Number(of.u64(name))] ?? refuse("format", "a part is not in the bundle");
+    const identity = (of) => {
+        const read = new Fields(of, "a stream of the bundle", ["enrolment", "opening"], ["status"]);
+        const proofs = { enrolment: part(read, "enrolment"), opening: part(read, "opening") };
+        if (!read.has("status"))
+            return { ...proofs, status: null };
+        const status = new Fields(read.get("status"), "the status of a key", ["as_of"], ["revocation"]);
+        const revocation = status.has("revocation") ? part(status, "revocation") : null;
+        return { ...proofs, status: { asOf: status.u64("as_of"), revocation } };
+    };
+    return {
+        origin,
+        sdJwt: fields.string("sd_jwt"),
+        proof: fields.string("proof"),
+        genesis: part(fields, "genesis"),
+        stream: identity(fields.get("stream")),
+        signedBy: fields.has("signed_by") ? identity(fields.get("signed_by")) : null,
+    };
+}
+export async function verifySession(bundle, trust) {
+    const verify = async (one, what, fits) => {
+        let verified;
+        try {
+            verified = await verifyPresentation(one, trust);
+        }
+        catch (error) {
+            throw error instanceof VerifyError ? new VerifyError(error.reason, `${what}: ${error.message}`) : error;
+        }
+        const { kind } = verified.entry;
+        return fits(kind) ? verified : refuse("entry", `${what} is a statement of kind ${kind}`);
+    };
+    const records = [];
+    for (const [place, one] of bundle.records.entries()) {
+        const isRecord = (kind) => !["session-seal", "erasure", "opaque"].includes(kind);
+        records.push(await verify(one, `record ${place} of the bundle`, isRecord));
+    }
+    const seal = bundle.seal && (await verify(bundle.seal, "the seal", (kind) => kind === "session-seal"));
+    const erasures = [];
+    for (const [place, one] of bundle.erasures.entries()) {
+        erasures.push(await verify(one, `erasure ${place} of the bundle`, (kind) => kind === "erasure"));
+    }
+    checkOnce([...records, ...(seal ? [seal] : []), ...erasures]);
+    for (const one of seal ? [...records, seal] : records) {
+        const session = sessionOf(one);
+        if (session !== null && session !== bundle.session) {
+            refuse("other-session", `record ${one.statement.claims.record} belongs to another session`);
+        }
+    }
+    const { session, known } = bundle;
+    return { session, known, records, seal, erasures, notes: notesOf(bundle, records, trust) };
+}
+function checkOnce(all) {
+    const ids = new Set(all.map((one) => one.statement.claims.record));
+    const places = new Set(all.map((one) => one.index));
+    if (ids.size < all.length || places.size < all.length)
+        refuse("duplicate", "a record is in the bundle twice");
+}
+function member(value, name) {
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? value[name] : undefined;
+}
+function sessionOf({ statement }) {
+    const session = member(statement.disclosed["correlation"], "session");
+    return typeof session === "string" ? session : null;
+}
+function notesOf(bundle, records, trust) {
+    const notes = ["Not checked here: whether the records keep the rules, and whether they bear out what their gateways claim of them."];
+    if (trust.policy === null)
+        notes.push("No witness policy was given: a log that shows different trees goes unnoticed.");
+    const silent = records.filter((one) => sessionOf(one) === null).length;
+    if (silent > 0) {
+        notes.push(`${silent} of ${records.length} records do not disclose their session: that they belong to this one rests on the sender's word.`);
+    }
+    if (bundle.seal === null)
+        notes.push(`There is no seal: the number of records (${bundle.known}) rests on the sender's word.`);
+    return notes;
+}

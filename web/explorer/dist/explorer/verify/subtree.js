@@ -1,0 +1,69 @@
+import { equalBytes } from "./bytes.js";
+import { refuse } from "./errors.js";
+import { EMPTY_ROOT, MAX_PROOF_HASHES, nodeHash, verifyInclusion } from "./merkle.js";
+export function isSubtree(start, end) {
+    if (start < 0n || start > end)
+        return false;
+    const size = end - start;
+    if (size <= 1n || start === 0n)
+        return true;
+    const ceil = 1n << BigInt((size - 1n).toString(2).length);
+    return start % ceil === 0n;
+}
+export function verifySubtreeInclusion(index, start, end, leaf, proof, hash) {
+    if (!isSubtree(start, end))
+        refuse("not-included", `[${start}, ${end}) is not a subtree`);
+    if (index < start)
+        refuse("not-included", "the index is left of the subtree");
+    verifyInclusion(index - start, { size: end - start, root: hash.slice() }, leaf, proof);
+}
+export function verifySubtreeConsistency(start, end, hash, head, proof) {
+    const no = (why) => refuse("not-included", `the subtree consistency proof ${why}`);
+    if (!isSubtree(start, end) || end > head.size)
+        no("is of no subtree of the tree");
+    if (proof.length > MAX_PROOF_HASHES + 1 || [hash, head.root, ...proof].some((one) => one.length !== 32))
+        no("is malformed");
+    if (start === end) {
+        if (proof.length > 0 || !equalBytes(hash, EMPTY_ROOT))
+            no("is of no empty subtree");
+        return;
+    }
+    let [fn, sn, tn] = [start, end - 1n, head.size - 1n];
+    const shift = () => {
+        fn >>= 1n;
+        sn >>= 1n;
+        tn >>= 1n;
+    };
+    if (sn === tn)
+        while (fn !== sn)
+            shift();
+    else
+        while (fn !== sn && (sn & 1n) === 1n)
+            shift();
+    let rest = proof;
+    let fr = hash;
+    if (fn !== sn) {
+        fr = rest[0] ?? no("is empty");
+        rest = rest.slice(1);
+    }
+    let sr = fr;
+    for (const c of rest) {
+        if (tn === 0n)
+            no("is too long");
+        if ((sn & 1n) === 1n || sn === tn) {
+            if (fn < sn)
+                fr = nodeHash(c, fr);
+            sr = nodeHash(c, sr);
+            while ((sn & 1n) === 0n && sn !== 0n)
+                shift();
+        }
+        else {
+            sr = nodeHash(sr, c);
+        }
+        shift();
+    }
+    if (tn !== 0n)
+        no("is too short");
+    if (!equalBytes(fr, hash) || !equalBytes(sr, head.root))
+        no("leads to another root");
+}
