@@ -18,7 +18,10 @@ const MAX_ENTRIES = 4096 + 64 + 64 + 1024;
 export function parseEvidence(bytes) {
     if (bytes.length > MAX_EVIDENCE_BYTES)
         refuse("too-large", `the evidence has more than ${MAX_EVIDENCE_BYTES} bytes`);
-    const fields = new Fields(parseJson(bytes), "the evidence", ["format", "kind", "origin", "words", "place", "evidence"]);
+    return evidenceOf(parseJson(bytes));
+}
+export function evidenceOf(parsed) {
+    const fields = new Fields(parsed, "the evidence", ["format", "kind", "origin", "words", "place", "evidence"]);
     if (fields.string("format") !== EVIDENCE_FORMAT)
         refuse("format", `its format is not \`${EVIDENCE_FORMAT}\``);
     const kind = findingKind(fields.string("kind"));
@@ -88,14 +91,17 @@ function readEvidence(value) {
 }
 const refute = (why) => refuse("refuted", why);
 export async function verifyFinding(file, trust) {
-    try {
-        return await judge(file, trust);
-    }
-    catch (error) {
-        if (!(error instanceof VerifyError) || error.reason === "unsupported")
-            throw error;
-        return refute(error.message);
-    }
+    const judged = async () => {
+        try {
+            return await judge(file, trust);
+        }
+        catch (error) {
+            if (!(error instanceof VerifyError) || error.reason === "unsupported")
+                throw error;
+            return refute(error.message);
+        }
+    };
+    return trust.check("finding", file.kind, judged, (shown) => shown.verdict === "proven" ? { verdict: shown.verdict, statement: shown.statement, cosigned: shown.cosigned } : { verdict: shown.verdict, statement: shown.reason });
 }
 async function judge(file, trust) {
     const { kind, evidence } = file;
