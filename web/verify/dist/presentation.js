@@ -1,7 +1,7 @@
 import { openEnrolment, openGenesis, openRevocation, openStreamOpening } from "./control.js";
 import {} from "./entry.js";
 import { refuse } from "./errors.js";
-import { Fields, parseJson } from "./json.js";
+import { Fields, parseWithin } from "./json.js";
 import { sameKey } from "./key.js";
 import { witnessedUntil } from "./policy.js";
 import { Operators } from "./operators.js";
@@ -12,9 +12,7 @@ export const PRESENTATION_FORMAT = "vouchlog/v1 presentation";
 export const MAX_PRESENTATION_BYTES = 4 << 20;
 const MAX_OPERATOR_CHANGES = 64;
 export function parsePresentation(bytes) {
-    if (bytes.length > MAX_PRESENTATION_BYTES)
-        refuse("too-large", `the presentation has more than ${MAX_PRESENTATION_BYTES} bytes`);
-    return presentationOf(parseJson(bytes));
+    return presentationOf(parseWithin(bytes, MAX_PRESENTATION_BYTES));
 }
 export function presentationOf(parsed) {
     const fields = new Fields(parsed, "the presentation", ["format", "origin", "sd_jwt", "proof", "genesis", "stream"], ["signed_by"]);

@@ -1,6 +1,6 @@
 import { concat, encodeUtf8, u64 } from "./bytes.js";
 import { recast, refuse } from "./errors.js";
-import { Fields, parseJson } from "./json.js";
+import { Fields, parseWithin } from "./json.js";
 import { leafHash, verifyInclusion } from "./merkle.js";
 import { parseProofFile } from "./proof_file.js";
 import { sha256 } from "./sha256.js";
@@ -24,9 +24,7 @@ export function drawSample(root, size, count) {
     return [...drawn].sort((one, other) => (one < other ? -1 : 1));
 }
 export async function verifySampleFile(bytes, trust) {
-    if (bytes.length > MAX_SAMPLE_BYTES)
-        refuse("too-large", `the sample has more than ${MAX_SAMPLE_BYTES} bytes`);
-    return verifySample(parseJson(bytes), trust);
+    return verifySample(parseWithin(bytes, MAX_SAMPLE_BYTES), trust);
 }
 export async function verifySample(parsed, trust) {
     const fields = new Fields(parsed, "the sample", ["format", "origin", "checkpoint", "entries"]);

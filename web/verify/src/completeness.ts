@@ -6,7 +6,7 @@ import { cosignatures } from "./cosigned.js";
 import { streamLeafHash, streamOrigin, tryDecodeEntry, type Entry, type StatementEntry } from "./entry.js";
 import { orNull, recastAsync, refuse } from "./errors.js";
 import { equalBytes } from "./bytes.js";
-import { Fields, parseJson, type Parsed } from "./json.js";
+import { Fields, parseWithin, type Parsed } from "./json.js";
 import { sameKey, type VerifyingKey } from "./key.js";
 import { CompactRange, type Hash, type TreeHead } from "./merkle.js";
 import { Operators } from "./operators.js";
@@ -75,8 +75,7 @@ export interface Completeness {
 
 /** Reads a completeness file. */
 export function parseCompleteness(bytes: Uint8Array): CompletenessProof {
-  if (bytes.length > MAX_COMPLETENESS_BYTES) refuse("too-large", `the file has more than ${MAX_COMPLETENESS_BYTES} bytes`);
-  return completenessOf(parseJson(bytes));
+  return completenessOf(parseWithin(bytes, MAX_COMPLETENESS_BYTES));
 }
 
 /** The completeness file that a JSON text is. */

@@ -4,11 +4,10 @@ import { decodeUtf8, encodeUtf8 } from "./bytes.js";
 import { COMPLETENESS_FORMAT, completenessOf, MAX_COMPLETENESS_BYTES, verifyPinned, type Completeness } from "./completeness.js";
 import { refuse, VerifyError } from "./errors.js";
 import { EVIDENCE_FORMAT, evidenceOf, MAX_EVIDENCE_BYTES, verifyFinding, type Verdict } from "./finding.js";
-import { isObject, parseJsonText, type Parsed } from "./json.js";
+import { checkLength, isObject, parseJsonText, type Parsed } from "./json.js";
 import { verifyProofFile, type VerifiedEntry } from "./logged.js";
-import { MAX_NOTE_BYTES } from "./note.js";
 import { MAX_PRESENTATION_BYTES, PRESENTATION_FORMAT, presentationOf, verifyPresentation, type VerifiedPresentation } from "./presentation.js";
-import { MAX_PROOF_FILE_BYTES, PROOF_HEADER } from "./proof_file.js";
+import { PROOF_HEADER } from "./proof_file.js";
 import { MAX_SAMPLE_BYTES, SAMPLE_FORMAT, verifySample, type VerifiedSample } from "./sample.js";
 import { MAX_SESSION_BYTES, SESSION_FORMAT, sessionOfJson, verifySession, type VerifiedSession } from "./session.js";
 import type { Check } from "./trace.js";
@@ -48,20 +47,17 @@ export function recognise(bytes: Uint8Array): FileKind | null {
 interface ReadFile { readonly kind: FileKind; readonly parsed?: Parsed | undefined }
 
 function read(bytes: Uint8Array): ReadFile | null {
-  if (bytes.length > MAX_FILE_BYTES) refuse("too-large", `the file has more than ${MAX_FILE_BYTES} bytes`);
-  if (HEADER.every((byte, at) => bytes[at] === byte)) return within({ kind: "proof" }, bytes, MAX_PROOF_FILE_BYTES);
+  checkLength(bytes, MAX_FILE_BYTES);
+  if (HEADER.every((byte, at) => bytes[at] === byte)) return { kind: "proof" };
   const text = decodeUtf8(bytes);
   if (text === null) return null;
   const parsed = parseJsonText(text);
-  if (parsed === undefined) return text.includes("\n\n\u2014 ") ? within({ kind: "checkpoint" }, bytes, MAX_NOTE_BYTES) : null;
+  if (parsed === undefined) return text.includes("\n\n\u2014 ") ? { kind: "checkpoint" } : null;
   const format = isObject(parsed) ? parsed["format"] : undefined;
   if (typeof format !== "string" || !Object.hasOwn(FORMATS, format)) return null;
   const { kind, most } = FORMATS[format]!;
-  return within({ kind, parsed }, bytes, most);
-}
-
-function within(file: ReadFile, bytes: Uint8Array, most: number): ReadFile {
-  return bytes.length <= most ? file : refuse("too-large", `the file has more than ${most} bytes, too many for a file of its kind`);
+  checkLength(bytes, most);
+  return { kind, parsed };
 }
 
 /** Verifies a file of any kind. Throws a `VerifyError` if it does not hold, or cannot be checked. */

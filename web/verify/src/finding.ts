@@ -8,7 +8,7 @@ import type { SignedCheckpoint } from "./checkpoint.js";
 import { cosignatures } from "./cosigned.js";
 import { EntrySet } from "./entry_set.js";
 import { refuse, VerifyError } from "./errors.js";
-import { Fields, parseJson, type Parsed } from "./json.js";
+import { Fields, parseWithin, type Parsed } from "./json.js";
 import { sameKey } from "./key.js";
 import { findingKind, type FindingKind, type Place } from "./kinds.js";
 import { leafHash, verifyConsistency, verifyRange, type Hash } from "./merkle.js";
@@ -59,8 +59,7 @@ export type Verdict =
 
 /** Reads an evidence file. */
 export function parseEvidence(bytes: Uint8Array): EvidenceFile {
-  if (bytes.length > MAX_EVIDENCE_BYTES) refuse("too-large", `the evidence has more than ${MAX_EVIDENCE_BYTES} bytes`);
-  return evidenceOf(parseJson(bytes));
+  return evidenceOf(parseWithin(bytes, MAX_EVIDENCE_BYTES));
 }
 
 /** The evidence file that a JSON text is. */

@@ -3,7 +3,7 @@
 import { openEnrolment, openGenesis, openRevocation, openStreamOpening, type Enrolment, type StreamOpening } from "./control.js";
 import { type StatementEntry } from "./entry.js";
 import { refuse } from "./errors.js";
-import { Fields, parseJson, type Parsed } from "./json.js";
+import { Fields, parseWithin, type Parsed } from "./json.js";
 import { sameKey, type VerifyingKey } from "./key.js";
 import { witnessedUntil, type PolicyCosignature } from "./policy.js";
 import { Operators } from "./operators.js";
@@ -67,8 +67,7 @@ export interface VerifiedPresentation {
 
 /** Reads a presentation file. */
 export function parsePresentation(bytes: Uint8Array): Presentation {
-  if (bytes.length > MAX_PRESENTATION_BYTES) refuse("too-large", `the presentation has more than ${MAX_PRESENTATION_BYTES} bytes`);
-  return presentationOf(parseJson(bytes));
+  return presentationOf(parseWithin(bytes, MAX_PRESENTATION_BYTES));
 }
 
 /** The presentation that a JSON text is. */

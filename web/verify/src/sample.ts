@@ -2,7 +2,7 @@
 
 import { concat, encodeUtf8, u64 } from "./bytes.js";
 import { recast, refuse } from "./errors.js";
-import { Fields, parseJson, type Parsed } from "./json.js";
+import { Fields, parseWithin, type Parsed } from "./json.js";
 import { leafHash, verifyInclusion, type Hash } from "./merkle.js";
 import { parseProofFile } from "./proof_file.js";
 import { sha256 } from "./sha256.js";
@@ -40,8 +40,7 @@ export function drawSample(root: Uint8Array, size: bigint, count: number): bigin
 
 /** Reads and verifies a sample. */
 export async function verifySampleFile(bytes: Uint8Array, trust: Trust): Promise<VerifiedSample> {
-  if (bytes.length > MAX_SAMPLE_BYTES) refuse("too-large", `the sample has more than ${MAX_SAMPLE_BYTES} bytes`);
-  return verifySample(parseJson(bytes), trust);
+  return verifySample(parseWithin(bytes, MAX_SAMPLE_BYTES), trust);
 }
 
 /** Verifies the sample that a JSON text is. */

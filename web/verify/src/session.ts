@@ -2,7 +2,7 @@
 // the file is trusted.
 
 import { keepClass, refuse } from "./errors.js";
-import { Fields, parseJson, type JsonValue, type Parsed } from "./json.js";
+import { Fields, parseWithin, type JsonValue, type Parsed } from "./json.js";
 import { verifyPresented, type Presentation, type StreamIdentity, type VerifiedPresentation } from "./presentation.js";
 import { SharedProofs } from "./shared_proofs.js";
 import type { Trust } from "./trust.js";
@@ -39,8 +39,7 @@ export interface VerifiedSession {
 
 /** Reads a bundle. */
 export function parseSession(bytes: Uint8Array): SessionBundle {
-  if (bytes.length > MAX_SESSION_BYTES) refuse("too-large", `the bundle has more than ${MAX_SESSION_BYTES} bytes`);
-  return sessionOfJson(parseJson(bytes));
+  return sessionOfJson(parseWithin(bytes, MAX_SESSION_BYTES));
 }
 
 /** The bundle that a JSON text is. */

@@ -4,7 +4,7 @@ import { cosignatures } from "./cosigned.js";
 import { streamLeafHash, streamOrigin, tryDecodeEntry } from "./entry.js";
 import { orNull, recastAsync, refuse } from "./errors.js";
 import { equalBytes } from "./bytes.js";
-import { Fields, parseJson } from "./json.js";
+import { Fields, parseWithin } from "./json.js";
 import { sameKey } from "./key.js";
 import { CompactRange } from "./merkle.js";
 import { Operators } from "./operators.js";
@@ -15,9 +15,7 @@ export const MAX_COMPLETENESS_BYTES = 256 << 20;
 const MAX_STATEMENTS = 1 << 20;
 const MAX_RUNS = 1 << 16;
 export function parseCompleteness(bytes) {
-    if (bytes.length > MAX_COMPLETENESS_BYTES)
-        refuse("too-large", `the file has more than ${MAX_COMPLETENESS_BYTES} bytes`);
-    return completenessOf(parseJson(bytes));
+    return completenessOf(parseWithin(bytes, MAX_COMPLETENESS_BYTES));
 }
 export function completenessOf(parsed) {
     const fields = new Fields(parsed, "the completeness file", ["format", "origin", "from", "to", "checkpoint", "genesis", "streams"], ["operators"]);

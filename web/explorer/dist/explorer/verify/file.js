@@ -2,11 +2,10 @@ import { decodeUtf8, encodeUtf8 } from "./bytes.js";
 import { COMPLETENESS_FORMAT, completenessOf, MAX_COMPLETENESS_BYTES, verifyPinned } from "./completeness.js";
 import { refuse, VerifyError } from "./errors.js";
 import { EVIDENCE_FORMAT, evidenceOf, MAX_EVIDENCE_BYTES, verifyFinding } from "./finding.js";
-import { isObject, parseJsonText } from "./json.js";
+import { checkLength, isObject, parseJsonText } from "./json.js";
 import { verifyProofFile } from "./logged.js";
-import { MAX_NOTE_BYTES } from "./note.js";
 import { MAX_PRESENTATION_BYTES, PRESENTATION_FORMAT, presentationOf, verifyPresentation } from "./presentation.js";
-import { MAX_PROOF_FILE_BYTES, PROOF_HEADER } from "./proof_file.js";
+import { PROOF_HEADER } from "./proof_file.js";
 import { MAX_SAMPLE_BYTES, SAMPLE_FORMAT, verifySample } from "./sample.js";
 import { MAX_SESSION_BYTES, SESSION_FORMAT, sessionOfJson, verifySession } from "./session.js";
 const MAX_FILE_BYTES = 256 << 20;
@@ -22,24 +21,21 @@ export function recognise(bytes) {
     return read(bytes)?.kind ?? null;
 }
 function read(bytes) {
-    if (bytes.length > MAX_FILE_BYTES)
-        refuse("too-large", `the file has more than ${MAX_FILE_BYTES} bytes`);
+    checkLength(bytes, MAX_FILE_BYTES);
     if (HEADER.every((byte, at) => bytes[at] === byte))
-        return within({ kind: "proof" }, bytes, MAX_PROOF_FILE_BYTES);
+        return { kind: "proof" };
     const text = decodeUtf8(bytes);
     if (text === null)
         return null;
     const parsed = parseJsonText(text);
     if (parsed === undefined)
-        return text.includes("\n\n\u2014 ") ? within({ kind: "checkpoint" }, bytes, MAX_NOTE_BYTES) : null;
+        return text.includes("\n\n\u2014 ") ? { kind: "checkpoint" } : null;
     const format = isObject(parsed) ? parsed["format"] : undefined;
     if (typeof format !== "string" || !Object.hasOwn(FORMATS, format))
         return null;
     const { kind, most } = FORMATS[format];
-    return within({ kind, parsed }, bytes, most);
-}
-function within(file, bytes, most) {
-    return bytes.length <= most ? file : refuse("too-large", `the file has more than ${most} bytes, too many for a file of its kind`);
+    checkLength(bytes, most);
+    return { kind, parsed };
 }
 export async function verifyFile(bytes, trust, onCheck = () => { }) {
     let hasFailed = false;

@@ -4,7 +4,7 @@ import { equalBytes } from "./bytes.js";
 import { cosignatures } from "./cosigned.js";
 import { EntrySet } from "./entry_set.js";
 import { refuse, VerifyError } from "./errors.js";
-import { Fields, parseJson } from "./json.js";
+import { Fields, parseWithin } from "./json.js";
 import { sameKey } from "./key.js";
 import { findingKind } from "./kinds.js";
 import { leafHash, verifyConsistency, verifyRange } from "./merkle.js";
@@ -16,9 +16,7 @@ export const EVIDENCE_FORMAT = "vouchlog/v1 evidence";
 export const MAX_EVIDENCE_BYTES = 128 << 20;
 const MAX_ENTRIES = 4096 + 64 + 64 + 1024;
 export function parseEvidence(bytes) {
-    if (bytes.length > MAX_EVIDENCE_BYTES)
-        refuse("too-large", `the evidence has more than ${MAX_EVIDENCE_BYTES} bytes`);
-    return evidenceOf(parseJson(bytes));
+    return evidenceOf(parseWithin(bytes, MAX_EVIDENCE_BYTES));
 }
 export function evidenceOf(parsed) {
     const fields = new Fields(parsed, "the evidence", ["format", "kind", "origin", "words", "place", "evidence"]);

@@ -1,14 +1,12 @@
 import { keepClass, refuse } from "./errors.js";
-import { Fields, parseJson } from "./json.js";
+import { Fields, parseWithin } from "./json.js";
 import { verifyPresented } from "./presentation.js";
 import { SharedProofs } from "./shared_proofs.js";
 export const SESSION_FORMAT = "vouchlog/v1 session";
 export const MAX_SESSION_BYTES = 64 << 20;
 const MAX_PRESENTATIONS = 10_000;
 export function parseSession(bytes) {
-    if (bytes.length > MAX_SESSION_BYTES)
-        refuse("too-large", `the bundle has more than ${MAX_SESSION_BYTES} bytes`);
-    return sessionOfJson(parseJson(bytes));
+    return sessionOfJson(parseWithin(bytes, MAX_SESSION_BYTES));
 }
 export function sessionOfJson(parsed) {
     const fields = new Fields(parsed, "the bundle", ["format", "origin", "session", "disclosed", "known", "parts", "records"], ["seal", "erasures"]);
