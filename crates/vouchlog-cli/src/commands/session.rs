@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use clap::ArgGroup;
 use jiff::Timestamp;
 use vouchlog::custody::Proofs;
 use vouchlog::{Policy, StatementKind};
@@ -38,6 +39,7 @@ const FIELDS: &str = "correlation,time,initiator.kind,initiator.verified_by,sess
 
 /// Reconstruct a session: who started it, what was decided, called and answered, and whether anything is missing
 #[derive(clap::Args)]
+#[command(group = ArgGroup::new("disclosed").args(["bundle", "court"]).multiple(true))]
 #[command(after_help = "Examples:\n  vouchlog session --vault vault sess-01\n  \
                         vouchlog session --vault vault sess-01 --html session.html --audit audit.json\n  \
                         vouchlog session --vault vault sess-01 --content --basis \"case 17\" --log http://127.0.0.1:6962 \\\n    \
@@ -67,7 +69,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     paper: PaperArgs,
     /// Write one file with the fields of --fields, which any third party can verify offline
-    #[arg(long, value_name = "FILE", requires = "basis", group = "disclosed")]
+    #[arg(long, value_name = "FILE", requires = "basis")]
     bundle: Option<PathBuf>,
     #[command(flatten)]
     court: CourtArgs,

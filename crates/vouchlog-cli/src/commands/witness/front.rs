@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 
 use vouchlog::witness::{KeptRefusal, KnownLog, Witness};
-use vouchlog::{VerifyingKey, Witness as _};
+use vouchlog::VerifyingKey;
+use vouchlog_api::Witness as _;
 use vouchlog_note::{Checkpoint, CosignedCheckpoint, SignatureType, UnverifiedNote};
 
 use crate::commands::paper;
