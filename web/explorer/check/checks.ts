@@ -3,6 +3,7 @@
 import { CHECKS, type Check, type CheckName, type Facts, type FileKind } from "@vouchlog/verify";
 import { h, status, type Tone } from "../src/dom.js";
 import { count, grouped, moment } from "../src/words.js";
+import type { Source } from "./keys.js";
 
 /** What each check is, as a sentence that is true if it passed, and one that is true if it failed. */
 const WORDS: Readonly<Record<CheckName, { readonly passed: string; readonly failed: string }>> = {
@@ -93,8 +94,12 @@ function row(words: string, { tone, word, detail }: Outcome, state: "" | "failed
   return h("li", { class: state === "" ? null : state }, h("div", {}, h("b", {}, words), detail === "" ? null : h("p", {}, detail)), status(tone, word));
 }
 
+/** SPEC: what rests on keys that the reader did not give is never shown as verified. */
+const by = (source: Source, outcome: Outcome): Outcome =>
+  source === "file" && outcome.tone === "ok" ? { ...outcome, tone: "warn", word: "Holds" } : outcome;
+
 /** The panel of checks, and how many passed. */
-export function checksPanel(kind: FileKind | null, checks: readonly Check[], hasPolicy: boolean): HTMLElement {
+export function checksPanel(kind: FileKind | null, checks: readonly Check[], { hasPolicy, source }: { hasPolicy: boolean; source: Source }): HTMLElement {
   const plan = kind === null ? (["format"] as const) : CHECKS[kind];
   const failed = checks.find(({ refusal }) => refusal !== null);
   const rows: HTMLElement[] = [];
@@ -105,7 +110,8 @@ export function checksPanel(kind: FileKind | null, checks: readonly Check[], has
     if (done.length > 0) {
       const outcome = DETAILS[name](done);
       passed += outcome.tone === "ok" ? 1 : 0;
-      rows.push(row(WORDS[name].passed, failed === undefined ? outcome : { ...outcome, detail: `As far as the checks went: ${outcome.detail}` }, ""));
+      const shown = by(source, outcome);
+      rows.push(row(WORDS[name].passed, failed === undefined ? shown : { ...shown, detail: `As far as the checks went: ${shown.detail}` }, ""));
     } else if (name === "witnesses" && !hasPolicy && failed === undefined) {
       rows.push(row(WORDS[name].passed, { tone: "mute", word: "Not checked", detail: "You entered no policy: a log that shows different histories to different readers would go unnoticed" }, "skipped"));
     } else {
@@ -117,7 +123,7 @@ export function checksPanel(kind: FileKind | null, checks: readonly Check[], has
     const bad = row(WORDS[failed.name].failed, { tone: "bad", word: "Failed", detail: `${sentence(failed.refusal!.message)} (${failed.about})` }, "failed");
     rows.splice(at < 0 ? rows.length : at, 0, bad);
   }
-  const summary = failed === undefined ? `${passed} of ${rows.length} verified` : "failed";
+  const summary = failed === undefined ? `${passed} of ${rows.length} ${source === "file" ? "hold by the keys in this file" : "verified"}` : "failed";
   return h("div", { class: "panel" }, h("header", {}, h("h3", {}, "Checks"), h("span", { class: "r" }, summary)), h("ol", { class: "checks run" }, rows));
 }
 

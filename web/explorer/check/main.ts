@@ -117,7 +117,7 @@ function main(): void {
     document.title = `${court.title} · court file`;
     put(at("title"), "Court file");
     put(at("lede"), "This file carries records of a transparency log, their proofs, and the program that checks them. It works offline, in any browser, and asks no server.");
-    put(at("court"), courtHead(court), h("div", { class: "acts needs-js" }, court.files.map(saveLink)));
+    put(at("court"), courtHead(court), h("div", { class: "acts needs-js sec-t" }, court.files.map(saveLink)));
   }
   const isBesideLog = court === null && isServed();
   if (isBesideLog) showNavigation();

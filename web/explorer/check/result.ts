@@ -27,13 +27,13 @@ export async function checkFile({ name, bytes }: ChosenFile, { trust, source }: 
     const kind = kindOf(bytes);
     const words = error.reason === "unsupported" ? "cannot be checked by this page" : "does not verify";
     const pill = error.reason === "unsupported" ? status("warn", "Cannot be checked") : status("bad", "Does not verify");
-    return { state: "refused", words: `${name} ${words}`, element: section(name, pill, subtitle(kind, bytes, began), [refusal(error), limitsOf(null, REFUSED)], checksPanel(kind, checks, trust.policy !== null)) };
+    return { state: "refused", words: `${name} ${words}`, element: section(name, pill, subtitle(kind, bytes, began), [refusal(error), limitsOf(null, REFUSED, source)], checksPanel(kind, checks, { hasPolicy: trust.policy !== null, source })) };
   }
   const what = shownBy(verified, trust);
   const pill = verdict(verified, trust, source);
   return {
     state: "held", words: `${name}: ${pill.textContent}`,
-    element: section(name, pill, subtitle(verified.file, bytes, began), [warning(source), what.says, limitsOf(what.shows, what.not)], checksPanel(verified.file, checks, trust.policy !== null)),
+    element: section(name, pill, subtitle(verified.file, bytes, began), [warning(source), what.says, limitsOf(what.shows, what.not, source)], checksPanel(verified.file, checks, { hasPolicy: trust.policy !== null, source })),
   };
 }
 
@@ -105,12 +105,17 @@ function size(bytes: number): string {
 const subtitle = (kind: FileKind | null, bytes: Uint8Array, began: number | null): string =>
   `${kind === null ? "Not a known kind of file" : KINDS[kind]}, ${size(bytes.length)}${began === null ? "" : `, checked in ${Math.max(1, Math.round(performance.now() - began))} ms`}`;
 
-function limitsOf(shows: Shown["shows"] | null, not: Shown["not"]): HTMLElement {
+function limitsOf(shows: Shown["shows"] | null, not: Shown["not"], source: Source): HTMLElement {
   const list = (items: readonly string[]): HTMLElement => h("ul", {}, items.map((one) => h("li", {}, one)));
   return h("div", { class: "panel pad limits" },
-    shows === null ? null : h("div", {}, h("h3", { class: "ok" }, icon("ok"), "What this shows"), list(shows)),
+    shows === null ? null : h("div", {}, shownHeading(source), list(shows)),
     h("div", {}, h("h3", { class: "mute" }, icon("none"), "What this does not show"), list(not)));
 }
+
+/** The reader's own keys make it good. */
+const shownHeading = (source: Source): HTMLElement => source === "reader"
+  ? h("h3", { class: "ok" }, icon("ok"), "What this shows")
+  : h("h3", { class: "mute" }, icon("none"), "What this shows, if these keys are the right ones");
 
 function section(name: string, pill: HTMLElement, sub: string, body: readonly Child[], checks: HTMLElement | null): HTMLElement {
   const id = `file-${++shown}`;
