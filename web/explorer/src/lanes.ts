@@ -47,7 +47,7 @@ export function lanes(gateways: readonly ShownGateway[], revoked: readonly Revok
 function streamItem(stream: ShownStream, { known, onProve }: { known: Known; onProve: (stream: number) => void }): HTMLElement {
   const { tone, words } = streamState(stream);
   const id = stream.report.stream;
-  const button = h("button", { class: "btn small", type: "button", "aria-label": `Prove that nothing of stream ${id} is missing` }, "Prove complete");
+  const button = h("button", { class: "btn small", type: "button", "aria-label": `Prove complete: stream ${id}` }, "Prove complete");
   button.addEventListener("click", () => onProve(id));
   return h("div", { id: `stream-${id}`, class: "sec-t2" }, h("p", {}, h("a", { href: `entry.html?q=${id}` }, grouped(id)), " ", status(known.tone(tone), words)), button);
 }
@@ -58,7 +58,7 @@ function lane(gateway: ShownGateway, revoked: readonly Revoked[], span: Span, on
   return svg("svg", { class: "chart", height: 42, role: "group", "aria-label": `${gateway.name}: ${gateway.streams.map(streamWords).join("; ")}` },
     svg("line", { class: "ax", x1: 0, x2: "100%", y1: 20, y2: 20 }),
     gateway.streams.map((stream, place) => {
-      const link = svg("a", { href: `#stream-${stream.report.stream}`, "aria-label": `Stream ${stream.report.stream}: prove that nothing is missing` }, marks(stream, span, place === gateway.streams.length - 1));
+      const link = svg("a", { href: `#stream-${stream.report.stream}`, "aria-label": `${streamWords(stream)}. Prove that nothing is missing` }, marks(stream, span, place === gateway.streams.length - 1));
       link.addEventListener("click", (event) => {
         event.preventDefault();
         onProve(stream.report.stream);

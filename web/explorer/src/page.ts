@@ -85,7 +85,9 @@ async function compareWithLast(root: URL, read: ReadObject, known: Known, signed
     if (!(error instanceof VerifyError)) throw error;
     return { ...none, isKept: remember(root, name, JSON.stringify(seen)) };
   }
-  const comparison = await compareHeads(read, before.head, signed.head);
+  const compared = await compareHeads(read, before.head, signed.head);
+  // A log that shows less than it signed has shrunk, whether or not its hashes show how.
+  const comparison = compared === "unproven" && signed.head.size < before.head.size ? "smaller" : compared;
   // A head that contradicts the known one does not take its place: the contradiction must show at every visit.
   const isKept = comparison === "same" || comparison === "consistent" ? remember(root, name, JSON.stringify(seen)) : true;
   return { comparison, size: before.head.size, at: last.at, isKept };

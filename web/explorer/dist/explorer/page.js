@@ -57,7 +57,8 @@ async function compareWithLast(root, read, known, signed) {
             throw error;
         return { ...none, isKept: remember(root, name, JSON.stringify(seen)) };
     }
-    const comparison = await compareHeads(read, before.head, signed.head);
+    const compared = await compareHeads(read, before.head, signed.head);
+    const comparison = compared === "unproven" && signed.head.size < before.head.size ? "smaller" : compared;
     const isKept = comparison === "same" || comparison === "consistent" ? remember(root, name, JSON.stringify(seen)) : true;
     return { comparison, size: before.head.size, at: last.at, isKept };
 }
