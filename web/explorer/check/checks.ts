@@ -71,10 +71,10 @@ function gatewayTrust(checks: readonly Check[]): string {
 
 function witnessed(checks: readonly Check[]): Outcome {
   if (checks.some(({ facts }) => facts["quorumNone"] === true)) {
-    return { tone: "mute", word: "Not asked for", detail: "Your policy asks for no witness (quorum none)" };
+    return { tone: "mute", word: "Not asked for", detail: "The policy asks for no witness (quorum none)" };
   }
   const names = new Set(checks.flatMap(({ facts }) => (Array.isArray(facts["cosignedBy"]) ? facts["cosignedBy"] as readonly string[] : [])));
-  return ok(`${list([...names])}; your policy is satisfied for ${count(checks.length, "checkpoint")}`);
+  return ok(`${list([...names])}; the policy is satisfied for ${count(checks.length, "checkpoint")}`);
 }
 
 /** That a key was not revoked can be shown only up to a point, and on the sender's word: that is no proof. */

@@ -37,12 +37,12 @@ const NO_POLICY = "That the log shows everyone the same history. You entered no 
 function witnesses(cosignatures: readonly PolicyCosignature[], { policy }: Trust, what: string): string[] {
   if (policy === null || policy.isQuorumNone) return [];
   const names = cosignatures.map(({ name }) => name).join(", ");
-  return [`${count(cosignatures.length, "witness", "witnesses")} of your policy cosigned ${what}: ${names}. Your policy is satisfied.`];
+  return [`${count(cosignatures.length, "witness", "witnesses")} of the policy cosigned ${what}: ${names}. The policy is satisfied.`];
 }
 
 const withoutWitnesses = ({ policy }: Trust): string[] => {
   if (policy === null) return [NO_POLICY];
-  return policy.isQuorumNone ? ["That the log shows everyone the same history. Your policy asks for no witness."] : [];
+  return policy.isQuorumNone ? ["That the log shows everyone the same history. The policy asks for no witness."] : [];
 };
 
 const seconds = (time: bigint): string => moment(Number(time) * 1000);
