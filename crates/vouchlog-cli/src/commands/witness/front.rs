@@ -2,8 +2,8 @@
 
 use std::cmp::Reverse;
 
-use vouchlog::witness::{KeptRefusal, KnownLog, Witness};
 use vouchlog::VerifyingKey;
+use vouchlog::witness::{KeptRefusal, KnownLog, Witness};
 use vouchlog_api::Witness as _;
 use vouchlog_note::{Checkpoint, CosignedCheckpoint, SignatureType, UnverifiedNote};
 
