@@ -46,12 +46,21 @@ function link(from, to) {
 const policy = (asks) =>
   `default-src 'none'; script-src 'self'; style-src 'self'; worker-src 'self'; connect-src ${`'self' ${asks}`.trim()}; base-uri 'none'; form-action 'self'`;
 
-function page({ name, title, asks }) {
+/** The modules that one imports, itself and theirs included: named in the page, they are fetched at once and not one after the other. */
+function imported(folder, name, seen = new Set()) {
+  if (seen.has(name)) return seen;
+  seen.add(name);
+  for (const [, path] of read(folder, name).matchAll(/(?:from|import) "(\.[^"]+)"/g)) imported(folder, join(dirname(name), path), seen);
+  return seen;
+}
+
+function page({ name, title, asks }, folder) {
   const navigation = PAGES.map((other) =>
     `<a href="${link(name, other.name)}"${other.name === name ? ' aria-current="page"' : ""}>${other.title}</a>`).join("");
   const values = {
     title, name, navigation, policy: policy(asks), front: link(name, "index"), log: isFront(name) ? "./" : "../",
-    assets: isFront(name) ? "explorer/" : "", sprite: read(here, "src", "sprite.svg").trim(), main: read(here, "pages", `${name}.html`).trim(),
+    assets: isFront(name) ? "explorer/" : "",
+    preload: [...imported(folder, `${name}.js`)].slice(1).map((module) => `<link rel="modulepreload" href="${isFront(name) ? "explorer/" : ""}${module}">`).join("\n"), sprite: read(here, "src", "sprite.svg").trim(), main: read(here, "pages", `${name}.html`).trim(),
   };
   return read(here, "src", "frame.html").replace(/\{\{([a-z]+)\}\}/g, (whole, key) => values[key] ?? whole);
 }
@@ -66,7 +75,7 @@ function build(out) {
   }
   cpSync(join(verify, "dist"), join(folder, "verify"), { recursive: true, filter: (source) => !source.endsWith(".d.ts") });
   writeFileSync(join(folder, "style.css"), read(crates, "vouchlog-pages", "src", "style.css") + read(here, "src", "explorer.css"));
-  for (const one of PAGES) writeFileSync(join(out, file(one.name)), isWhole(one.name) ? whole() : page(one));
+  for (const one of PAGES) writeFileSync(join(out, file(one.name)), isWhole(one.name) ? whole() : page(one, folder));
 }
 
 function files(folder) {

@@ -4,7 +4,7 @@
 // `VOUCHLOG_PROGRAM` adds the Rust auditor, over the same files.
 
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -64,6 +64,20 @@ function makeLog(folder, size) {
   writeFileSync(join(folder, "checkpoint"), keys.log.note(`${ORIGIN}\n${size}\n${encodeBase64(range.root())}\n`));
 }
 
+/** CPU seconds of the browser so far, over all its processes. */
+function cpu(pid) {
+  const stats = readdirSync("/proc").filter((name) => /^[0-9]+$/.test(name)).flatMap((name) => {
+    try {
+      const fields = readFileSync(`/proc/${name}/stat`, "utf8").split(") ")[1].split(" ");
+      return [{ pid: Number(name), parent: Number(fields[1]), ticks: Number(fields[11]) + Number(fields[12]) }];
+    } catch {
+      return [];
+    }
+  });
+  const of = (one) => one.ticks + stats.filter(({ parent }) => parent === one.pid).reduce((sum, child) => sum + of(child), 0);
+  return stats.filter((one) => one.pid === pid).reduce((sum, one) => sum + of(one), 0) / 100;
+}
+
 const size = Number(process.argv[2] ?? 10_000_000);
 const folder = mkdtempSync(join(tmpdir(), "vouchlog-speed-"));
 let files;
@@ -86,8 +100,11 @@ try {
   console.log(`checkpoint verified ${Date.now() - start} ms after the second visit began`);
   await tab.go(`${files.url}explorer/audit.html`);
   await tab.sees("Audit the log");
+  const before = cpu(browser.child.pid);
   await tab.click("#acts button");
   while (!(await tab.text()).includes("Audit again")) await new Promise((resolve) => setTimeout(resolve, 200));
+  const used = cpu(browser.child.pid) - before;
+  console.log(`audit in the tab: ${used.toFixed(2)} s of CPU in all processes of the browser, ${Math.round(size / used)} entries per second of CPU`);
   console.log(/[0-9.]+ s, [0-9,]+ entries a second/.exec(await tab.text())?.[0] ?? (await tab.text()));
   if (process.env.VOUCHLOG_PROGRAM) {
     const from = Date.now();

@@ -32,9 +32,9 @@ const IN_FLIGHT = 24;
 
 const post = (news: News): void => postMessage(news);
 
-/** Reads the log, but for the checkpoint, which the page has read before. */
+/** Reads the log, but for the checkpoint, which the page has read before. What is read once is not worth a place in the browser's cache. */
 function readerFor(root: string, checkpoint: string): ReadObject {
-  const read = readerOf(new URL(root));
+  const read = readerOf(new URL(root), "no-store");
   return async (path) => (path === "checkpoint" ? new TextEncoder().encode(checkpoint) : read(path));
 }
 

@@ -309,6 +309,7 @@ test("axe-core finds nothing serious, in both colour schemes", needsAxe, async (
 test("a live log with witnesses serves its own pages, which check it and extend at the next visit", needsProgram, async (t) => {
   const world = await new World(PROGRAM).start();
   t.after(() => world.stop());
+  await browser.send("Browser.setDownloadBehavior", { behavior: "deny" });
   const tab = await fresh();
   const link = `${world.url}#vkey=${encodeURIComponent(world.vkey)}&policy=${encodeURIComponent(world.policy)}`;
   await tab.go(link);
@@ -330,7 +331,7 @@ test("a live log with witnesses serves its own pages, which check it and extend 
   assert.match(await tab.sees("Audit again"), /No findings\.[\s\S]*2 of 2/);
   await tab.go(`${world.url}explorer/streams.html`);
   await tab.sees("Prove complete");
-  await tab.evaluate("window.saved = []; URL.createObjectURL = (blob) => { saved.push(blob.text()); return 'blob:x'; }; document.querySelector('.q-col button').click()");
+  await tab.evaluate("window.saved = []; const make = URL.createObjectURL; URL.createObjectURL = (blob) => { saved.push(blob.text()); return make.call(URL, blob); }; document.querySelector('.q-col button').click()");
   await tab.sees("Save completeness file");
   await tab.evaluate("[...document.querySelectorAll('button')].find(one => one.textContent === 'Save completeness file').click()");
   writeFileSync(world.path("stream.completeness.json"), await tab.evaluate("saved[0]"));

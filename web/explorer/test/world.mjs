@@ -20,8 +20,9 @@ export function serveFiles(...folders) {
       const file = join(folder, path);
       try {
         if (!statSync(file).isFile()) continue;
-        response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" });
-        return response.end(readFileSync(file));
+        const bytes = readFileSync(file);
+        response.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream", "content-length": bytes.length });
+        return response.end(bytes);
       } catch {
         continue;
       }
@@ -83,6 +84,7 @@ export class World {
     this.program = program;
     this.folder = mkdtempSync(join(tmpdir(), "vouchlog-explorer-"));
     this.running = [];
+    this.submitted = 0;
   }
 
   path(...names) {
@@ -154,8 +156,9 @@ export class World {
 
   submit(gateway, count) {
     const files = Array.from({ length: count }, (_, at) => {
-      writeFileSync(this.path(`call-${at}.txt`), `call ${at} ${Math.random()}\n`);
-      return `call-${at}.txt`;
+      const name = `call-${this.submitted++}.txt`;
+      writeFileSync(this.path(name), `call ${at}\n`);
+      return name;
     });
     this.run("submit", "--log", this.log.url, "--log-vkey", this.vkey, "--gateway-key", `${gateway}.key`, "--state", `state-${gateway}`, "--receipts", "receipts", ...files);
   }

@@ -24,7 +24,7 @@ pub(super) const LOG_INDEX: &str = "\
 This is a Vouchlog transparency log. Readers verify it offline, with the log's vkey.
 
 checking in a browser
-  GET  /                                the explorer, for `Accept: text/html`
+  GET  /index.html                      the explorer; also at / for `Accept: text/html`
   GET  /explorer/<file>                 its pages and modules
 
 reading (C2SP tlog-tiles)

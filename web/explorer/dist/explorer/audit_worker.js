@@ -6,7 +6,7 @@ const PROGRESS_PAUSE = 100;
 const IN_FLIGHT = 24;
 const post = (news) => postMessage(news);
 function readerFor(root, checkpoint) {
-    const read = readerOf(new URL(root));
+    const read = readerOf(new URL(root), "no-store");
     return async (path) => (path === "checkpoint" ? new TextEncoder().encode(checkpoint) : read(path));
 }
 async function run({ root, vkey, policy, checkpoint, verified, witnessed, now }) {

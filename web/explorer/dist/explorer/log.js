@@ -4,8 +4,8 @@ export function logUrl() {
     const meta = document.querySelector('meta[name="vouchlog-log"]');
     return new URL(meta?.content ?? "./", document.baseURI);
 }
-export function readerOf(root) {
-    return async (path) => readUrl(new URL(path, root), MAX_OBJECT_BYTES, path === "checkpoint" ? "no-store" : "default");
+export function readerOf(root, cache = "default") {
+    return async (path) => readUrl(new URL(path, root), MAX_OBJECT_BYTES, path === "checkpoint" ? "no-store" : cache);
 }
 export async function readUrl(url, most, cache = "default") {
     const response = await fetch(url, { cache, credentials: "omit", redirect: "follow", referrerPolicy: "no-referrer", signal: AbortSignal.timeout(PATIENCE) });
@@ -13,7 +13,9 @@ export async function readUrl(url, most, cache = "default") {
         return null;
     if (!response.ok)
         throw new Error(`the server answered ${response.status}`);
-    return bounded(response, most);
+    const length = Number(response.headers.get("content-length") ?? Infinity);
+    const isPlain = response.type === "basic" && response.headers.get("content-encoding") === null;
+    return isPlain && length <= most ? new Uint8Array(await response.arrayBuffer()) : bounded(response, most);
 }
 async function bounded(response, most) {
     const reader = response.body?.getReader();
