@@ -2,6 +2,7 @@
 //! Method: the real program, a log and a vault; each question is answered from what was disclosed, verified by a stranger who has
 //! the file and the log's vkey and nothing else.
 
+mod court;
 mod forged_log;
 mod names;
 mod operator;

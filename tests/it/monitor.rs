@@ -183,6 +183,16 @@ impl Scene {
     }
 }
 
+/// What a browser gets at `/`, which is text for everyone else.
+pub(crate) async fn page(server: &Server) -> String {
+    let ask = reqwest::Client::new().get(format!("{}/", server.url));
+    let text = ask.try_clone().unwrap().send().await.unwrap();
+    assert_eq!(text.headers()["content-type"], "text/plain; charset=utf-8");
+    let page = ask.header("accept", "text/html,*/*;q=0.8").send().await.unwrap();
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    page.text().await.unwrap()
+}
+
 /// A metric of the monitor, by the beginning of its line.
 async fn metric(monitor: &Server, name: &str) -> f64 {
     let text = reqwest::get(format!("{}/metrics", monitor.url)).await.unwrap().text().await.unwrap();
@@ -216,6 +226,11 @@ async fn a_fork_is_told_once_and_the_monitor_goes_on() {
     assert!(size >= 20.0, "{size}");
     assert_eq!(metric(&monitor, "entries_verified_total").await, size, "each entry was read once");
     assert_eq!(reqwest::get(format!("{}/healthz", monitor.url)).await.unwrap().status(), 200);
+    let shown = page(&monitor).await;
+    assert!(
+        shown.contains("No findings") && shown.contains("On time") && !shown.contains("class=\"alarm\""),
+        "{shown}"
+    );
 
     // The same key, another history.
     scene.proxy.show(Some(&other.url));
@@ -243,6 +258,13 @@ async fn a_fork_is_told_once_and_the_monitor_goes_on() {
     let proven = run(&["verify-finding", "--log-vkey", &scene.vkey, evidence]);
     assert_eq!(proven.status.code(), Some(1), "{}", String::from_utf8_lossy(&proven.stderr));
     is_ready(&monitor, true).await;
+    let name = Path::new(evidence).file_name().unwrap().to_str().unwrap();
+    // The page may be two seconds old.
+    let shown = until("the finding on the page", async || {
+        Some(page(&monitor).await).filter(|page| page.contains("inconsistent-heads"))
+    })
+    .await;
+    assert!(shown.contains("class=\"alarm\"") && shown.contains(name), "{shown}");
 
     // Out of reach is no finding, but nothing is known any more.
     scene.proxy.show(None);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use vouchlog_merkle::{Hash, TreeHead, TreeSize, sha256};
 use vouchlog_note::{Checkpoint, KeyName, Origin, SignatureType, SignedCheckpoint, SigningKey, VerifyingKey};
 
+use crate::monitor::page;
 use crate::process::{Server, fail, signal, succeed, vouchlog};
 
 const NAME: &str = "witness.example.com/w";
@@ -66,6 +67,14 @@ async fn a_witness_remembers_through_restarts_and_kills() {
     for round in 0..3 {
         let witness = Server::spawn(command(&data, &["--log-vkey", &vkey]));
         assert_eq!(witness.vkey, first.to_string());
+        let shown = page(&witness).await;
+        let (head, key) = (honest.head().root.to_string(), &witness.vkey);
+        assert!(
+            shown.contains("log.example.com/a") && shown.contains(&head[8..56]) && shown.contains(key),
+            "{shown}"
+        );
+        // After the first round it refused a second history.
+        assert_eq!(shown.contains("class=\"alarm\""), round > 0, "{shown}");
         assert_eq!(latest(&witness, &log).await, served, "round {round}");
         assert_eq!(post(&witness, 0, &honest).await, (409, "1\n".to_owned()));
         let (status, _) = post(&witness, 1, &checkpoint(&log, 2)).await;

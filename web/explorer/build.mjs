@@ -1,9 +1,12 @@
-// Builds dist/, which a log serves as it is: pages, style sheet, modules, and the verifier of ../verify. Nothing is bundled or minified.
+// Builds dist/, which a log serves as it is: pages, style sheet, modules, and the verifier of ../verify. Nothing is bundled or minified, but for the page
+// that checks files: it is one file, so that it works from disk.
 // `--check` compares with what is committed. The compiler is the one of ../verify: run `npm ci` there first.
 
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { createRequire } from "node:module";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -23,7 +26,12 @@ const PAGES = [
   { name: "audit", title: "Audit", asks: "https: http:" },
   { name: "compare", title: "Compare", asks: "https: http:" },
   { name: "verify", title: "Check a file", asks: "" },
-].filter(({ name }) => readdirSync(join(here, "pages")).includes(`${name}.html`));
+].filter(({ name }) => isWhole(name) || readdirSync(join(here, "pages")).includes(`${name}.html`));
+
+/** A page that is one file: it works from disk, and is the program inside a court file. */
+function isWhole(name) {
+  return name === "verify";
+}
 
 /** The front page lies at the log's root; everything else in the folder `explorer`. */
 const isFront = (name) => name === "index";
@@ -67,7 +75,7 @@ function build(out) {
   }
   cpSync(join(verify, "dist"), join(folder, "verify"), { recursive: true, filter: (source) => !source.endsWith(".d.ts") });
   writeFileSync(join(folder, "style.css"), read(crates, "vouchlog-pages", "src", "style.css") + read(here, "src", "explorer.css"));
-  for (const one of PAGES) writeFileSync(join(out, file(one.name)), page(one, folder));
+  for (const one of PAGES) writeFileSync(join(out, file(one.name)), isWhole(one.name) ? whole() : page(one, folder));
 }
 
 function files(folder) {
@@ -75,6 +83,24 @@ function files(folder) {
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join("/"))
     .sort();
+}
+
+/** SPEC: what runs in the page is the one script whose hash its policy names. Nothing is loaded, and nothing is sent. */
+function whole() {
+  execFileSync(tsc, ["-p", join(here, "check")], { stdio: "inherit" });
+  const { buildSync } = createRequire(join(verify, "package.json"))("esbuild");
+  const { outputFiles } = buildSync({
+    entryPoints: [join(here, "check", "main.ts")], bundle: true, format: "iife", target: "es2022", charset: "ascii", write: false,
+    alias: { "@vouchlog/verify": join(verify, "dist", "index.js") }, legalComments: "none", absWorkingDir: here,
+  });
+  // One line that begins a comment or ends the script would end the page's program early.
+  const script = outputFiles[0].text;
+  const style = read(crates, "vouchlog-pages", "src", "style.css") + read(here, "src", "explorer.css") + read(here, "check", "check.css");
+  if (/<\/script|<!--/i.test(script) || /<\/style/i.test(style)) throw new Error("the program or the style would end its element");
+  const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+  const policy = `default-src 'none'; script-src ${hash(script)}; style-src ${hash(style)}; base-uri 'none'; form-action 'none'`;
+  const values = { policy, style, script, sprite: read(here, "src", "sprite.svg").trim() };
+  return read(here, "check", "page.html").replace(/\{\{([a-z]+)\}\}/g, (_, key) => values[key]);
 }
 
 /** The files as a table that the server and the program embed. */

@@ -5,4 +5,4 @@ mod found;
 mod memory;
 
 pub use found::NewFinding;
-pub use memory::{MonitorError, MonitorMemory};
+pub use memory::{KnownFinding, MonitorError, MonitorMemory};

@@ -1,4 +1,5 @@
-//! Reports for people and for programs: a session's timeline as text for a terminal, JSON and pages of HTML, and an audit as a page.
+//! Reports for people and for programs: a session's timeline as text for a terminal, JSON and pages of HTML, an audit as a page, and the pages of a
+//! witness and a monitor.
 //!
 //! Each takes what was found and nothing else, so the owner of the records and the recipient of a bundle see the same.
 //! Everything in a report may come from a stranger: what a timeline's lines say is safe to show, and what is taken from records or from
@@ -11,15 +12,19 @@ mod fields;
 mod json;
 mod limits;
 mod made;
+mod monitor;
 mod session;
 mod text;
+mod witness;
 mod wrap;
 
 pub(crate) use audit::{AuditMade, EvidenceName, WitnessSeen, audit};
 pub(crate) use json::json;
 pub(crate) use made::Made;
+pub(crate) use monitor::{AuditRun, MonitorMade, RunOutcome, monitor};
 pub(crate) use session::{ReportFile, SessionMade, session};
 pub(crate) use text::text;
+pub(crate) use witness::{LatestHead, WitnessMade, WitnessedLog, witness};
 
 /// Whether to colour what goes to standard output: it is a terminal, and `NO_COLOR` is unset or empty (no-color.org).
 pub(crate) fn colour() -> bool {

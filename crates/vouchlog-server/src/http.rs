@@ -36,6 +36,7 @@ use vouchlog_api::{AnyWitness, Error};
 use self::explorer::Pages;
 use crate::access::{Gate, Required, refuse_other_sites, require};
 use crate::explorer::Offered;
+use crate::front::Front;
 use crate::health::Health;
 use crate::limits::{DISCARD_PATIENCE, MAX_DISCARDED};
 use crate::log::AnyLog;
@@ -57,6 +58,8 @@ pub(crate) struct Operations {
     pub(crate) health: Arc<dyn Health>,
     pub(crate) registry: Arc<Registry>,
     pub(crate) gate: Gate,
+    /// The page at `/` of what is no log.
+    pub(crate) front: Option<Front>,
 }
 
 pub use self::explorer::explorer_router;
@@ -131,8 +134,8 @@ pub(crate) fn witness_router(witness: AnyWitness, operations: Operations) -> Rou
     let routes = OpenApiRouter::with_openapi(openapi::of_witness())
         .merge(reads)
         .merge(writes)
-        .routes(routes!(ops::witness_index))
-        .with_state(witness);
+        .with_state(witness)
+        .routes(routes!(ops::witness_index));
     with_operations(routes, operations)
 }
 
@@ -152,7 +155,7 @@ pub(crate) fn foreign_router(http: Router, operations: Operations) -> Router {
 /// Routes, those that operators ask beside them, and what all of them share. Each comes with its description: neither can be
 /// there without the other.
 fn with_operations(routes: OpenApiRouter<App>, operations: Operations) -> Router {
-    let Operations { health, registry, gate } = operations;
+    let Operations { health, registry, gate, front } = operations;
     let metrics = OpenApiRouter::new().routes(routes!(ops::metrics)).layer(requires!(gate, Role::Metrics));
     let (router, document) = routes
         .routes(routes!(ops::healthz))
@@ -163,7 +166,7 @@ fn with_operations(routes: OpenApiRouter<App>, operations: Operations) -> Router
     router
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(CatchPanicLayer::custom(panicked))
-        .with_state(App { health, registry, openapi: openapi::json(document) })
+        .with_state(App { health, registry, openapi: openapi::json(document), front })
 }
 
 /// What the operators' handlers are given.
@@ -172,6 +175,7 @@ struct App {
     health: Arc<dyn Health>,
     registry: Arc<Registry>,
     openapi: Bytes,
+    front: Option<Front>,
 }
 
 /// Anyone may read what is public, from any web page too.

@@ -27,6 +27,7 @@ mod config;
 mod connections;
 mod descriptors;
 mod explorer;
+mod front;
 mod grpc;
 mod guard;
 mod health;

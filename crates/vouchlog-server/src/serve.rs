@@ -21,6 +21,7 @@ use crate::admission::{Pools, is_local};
 use crate::config::ServerConfig;
 use crate::connections::{Serving, accept};
 use crate::explorer::Offered;
+use crate::front::Front;
 use crate::guard::{Guard, guard, speaks_grpc};
 use crate::health::Health;
 use crate::http::Operations;
@@ -36,6 +37,7 @@ use crate::{grpc, http};
 pub struct Server {
     subject: Subject,
     offered: Offered,
+    front: Option<Front>,
     config: ServerConfig,
     health: Arc<dyn Health>,
     registry: Registry,
@@ -95,7 +97,18 @@ impl Server {
         let health: Arc<dyn Health> = Arc::new(Readiness::default);
         let (gate, registry) = (Gate::default(), Registry::default());
         let offered = Offered::default();
-        Self { subject, offered, config, health, registry, shared: None, gate, admin: None, tls: None }
+        Self {
+            subject,
+            offered,
+            front: None,
+            config,
+            health,
+            registry,
+            shared: None,
+            gate,
+            admin: None,
+            tls: None,
+        }
     }
 
     /// Asks `health` whether what is served is ready: a [`Health`], or a closure that returns a [`Readiness`].
@@ -109,6 +122,17 @@ impl Server {
     #[must_use]
     pub fn offer(mut self, offered: Offered) -> Self {
         self.offered = offered;
+        self
+    }
+
+    /// Shows browsers a page at `/`, which `make` makes as HTML: at most once in two seconds. Other clients get the list of routes, and so does
+    /// everyone where callers are authenticated. A log has pages of its own, and shows none of these.
+    #[must_use]
+    pub fn front<F>(mut self, make: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = String> + Send + 'static,
+    {
+        self.front = Some(Front::new(make));
         self
     }
 
@@ -229,14 +253,16 @@ impl Server {
             share(Arc::clone(&registry));
         }
         let gate = self.gate;
-        let operations = Operations { health: Arc::clone(&self.health), registry, gate: gate.clone() };
+        // What a page shows is for those who may read, and a browser has no token.
+        let front = self.front.filter(|_| !gate.access.is_on());
+        let operations = Operations { health: Arc::clone(&self.health), registry, gate: gate.clone(), front };
         let names: &[&str] = match &self.subject {
             Subject::Log(_) => &grpc::OF_LOG,
             Subject::Witness(_) => &grpc::OF_WITNESS,
             Subject::Routes { .. } | Subject::Nothing => &[],
         };
         let admin = grpc::operations_router(names, &self.health, stopping.clone())
-            .merge(http::operations_router(operations.clone()));
+            .merge(http::operations_router(Operations { front: None, ..operations.clone() }));
         let (services, routes) = match self.subject {
             Subject::Log(log) => (
                 grpc::log_router(&log, &self.health, stopping),

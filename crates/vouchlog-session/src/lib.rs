@@ -12,7 +12,8 @@
 //! ```
 //!
 //! In scope: the timeline of a session ([`Timeline`], plain data: drawing it needs nothing else), text made safe to show ([`plain`]),
-//! and everything disclosed about a session in one file that verifies offline ([`SessionBundle`], [`verify_bundle`]).
+//! everything disclosed about a session in one file that verifies offline ([`SessionBundle`], [`verify_bundle`]), and the same with the
+//! program that checks it ([`CourtFile`]).
 //!
 //! Out of scope: which records belong to a session (`vouchlog-vault`), judging a record (`vouchlog-grading`), drawing the timeline as
 //! text or HTML.
@@ -20,6 +21,7 @@
 mod bundle;
 mod completeness;
 mod content;
+mod court;
 mod decisions;
 mod events;
 mod findings;
@@ -43,6 +45,7 @@ mod tools;
 pub use bundle::{
     BundleContents, BundleError, BundlePart, DisclosedRecord, SessionBundle, VerifiedSession, verify_bundle,
 };
+pub use court::{CourtFile, CourtPart, VERIFIER, verifier_digest};
 pub use input::{ErasedAt, Loss, ProofState, SessionContext, SessionRecord, StreamGap};
 pub use plain::{clipped, plain};
 pub use timeline::{

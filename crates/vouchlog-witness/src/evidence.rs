@@ -34,6 +34,13 @@ impl RefusalReason {
         }
     }
 
+    /// The reason of a word of [`as_str`](Self::as_str).
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::OtherRoot, Self::EmptyTreeRoot, Self::AfterRetirement, Self::Unproven]
+            .into_iter()
+            .find(|reason| reason.as_str() == word)
+    }
+
     /// Whether the refused checkpoint, with the latest one, proves by itself that the log misbehaved; with
     /// [`AfterRetirement`](Self::AfterRetirement), together with the proof that the log has ended.
     pub fn is_proof(self) -> bool {

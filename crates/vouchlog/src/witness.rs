@@ -25,7 +25,7 @@ mod state;
 pub use builder::{WitnessBuilder, WitnessOpenError, witness};
 pub use embedded::Witness;
 pub use key::{create_key, create_key_reference};
-pub use refusals::RefusalDir;
+pub use refusals::{KeptRefusal, RefusalDir};
 pub use state::{ACCEPT_LOST_STATE, WitnessStateError, hand_over_state};
 pub use vouchlog_storage::StoreIdentity;
 pub use vouchlog_witness::{

@@ -1,3 +1,4 @@
+import { type Parsed } from "./json.js";
 import { type VerifyingKey } from "./key.js";
 import { type Hash } from "./merkle.js";
 import { type Run } from "./runs.js";
@@ -65,8 +66,12 @@ export interface Completeness {
 }
 /** Reads a completeness file. */
 export declare function parseCompleteness(bytes: Uint8Array): CompletenessProof;
+/** The completeness file that a JSON text is. */
+export declare function completenessOf(parsed: Parsed | undefined): CompletenessProof;
 /** Verifies a completeness file against the log as the caller knows it. */
 export declare function verifyCompleteness(proof: CompletenessProof, trust: Trust): Promise<Completeness>;
 /** Reads and verifies a completeness file. With pinned keys, a stream of any other gateway is refused. */
 export declare function verifyCompletenessFile(bytes: Uint8Array, trust: Trust): Promise<Completeness>;
+/** As {@link verifyCompleteness}; with pinned keys, a stream of any other gateway is refused. */
+export declare function verifyPinned(proof: CompletenessProof, trust: Trust): Promise<Completeness>;
 export {};

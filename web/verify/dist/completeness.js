@@ -4,7 +4,7 @@ import { cosignatures } from "./cosigned.js";
 import { streamLeafHash, streamOrigin, tryDecodeEntry } from "./entry.js";
 import { orNull, recastAsync, refuse } from "./errors.js";
 import { equalBytes } from "./bytes.js";
-import { Fields, parseJson } from "./json.js";
+import { Fields, parseWithin } from "./json.js";
 import { sameKey } from "./key.js";
 import { CompactRange } from "./merkle.js";
 import { Operators } from "./operators.js";
@@ -15,9 +15,10 @@ export const MAX_COMPLETENESS_BYTES = 256 << 20;
 const MAX_STATEMENTS = 1 << 20;
 const MAX_RUNS = 1 << 16;
 export function parseCompleteness(bytes) {
-    if (bytes.length > MAX_COMPLETENESS_BYTES)
-        refuse("too-large", `the file has more than ${MAX_COMPLETENESS_BYTES} bytes`);
-    const fields = new Fields(parseJson(bytes), "the completeness file", ["format", "origin", "from", "to", "checkpoint", "genesis", "streams"], ["operators"]);
+    return completenessOf(parseWithin(bytes, MAX_COMPLETENESS_BYTES));
+}
+export function completenessOf(parsed) {
+    const fields = new Fields(parsed, "the completeness file", ["format", "origin", "from", "to", "checkpoint", "genesis", "streams"], ["operators"]);
     if (fields.string("format") !== COMPLETENESS_FORMAT)
         refuse("format", `its format is not \`${COMPLETENESS_FORMAT}\``);
     const streams = fields.list("streams").map(readStream);
@@ -52,21 +53,31 @@ function readStream(value) {
     };
 }
 export async function verifyCompleteness(proof, trust) {
-    const signed = await trust.open(proof.checkpoint);
+    const signed = await trust.signed(proof.checkpoint);
     const cosigned = await cosignatures(signed, trust);
-    if (!cosigned.quorum)
-        refuse("quorum", "the checkpoint has no quorum of witnesses");
     const { head } = signed;
-    if (proof.from > proof.to || proof.to > head.size)
-        refuse("format", "the part of the log that it covers is none of this log");
-    const operators = await operatorsOf(proof, head, trust);
+    if (trust.policy !== null) {
+        await trust.check("witnesses", "the checkpoint", () => {
+            if (!cosigned.quorum)
+                refuse("quorum", "the checkpoint has no quorum of witnesses");
+        }, () => ({ size: head.size, cosignedBy: cosigned.by, quorumNone: trust.policy.isQuorumNone }));
+    }
+    const operators = await trust.check("operator", "the genesis", () => {
+        if (proof.from > proof.to || proof.to > head.size)
+            refuse("format", "the part of the log that it covers is none of this log");
+        return operatorsOf(proof, head, trust);
+    }, ({ key }) => ({ operator: key.name, key: key.id, changes: proof.operators.length }));
     const streams = [];
+    const seen = new Set();
     for (const stream of proof.streams) {
-        const replay = await Replay.begin(stream, head, operators, trust);
-        const shown = await replay.run(stream, head, proof.to);
-        if (streams.some((other) => other.stream === shown.stream))
-            refuse("incomplete", `stream ${shown.stream} occurs twice in the file`);
-        streams.push(shown);
+        streams.push(await trust.check("stream", `stream ${stream.opening.first}`, async () => {
+            const replay = await Replay.begin(stream, head, operators, trust);
+            const shown = await replay.run(stream, head, proof.to);
+            if (seen.has(shown.stream))
+                refuse("incomplete", `stream ${shown.stream} occurs twice in the file`);
+            seen.add(shown.stream);
+            return shown;
+        }, ({ gateway, first, signed: end, pending, heads }) => ({ gateway: gateway.name, first, end, pending, heads })));
     }
     return { size: head.size, root: head.root, cosignedBy: cosigned.by, streams };
 }
@@ -209,7 +220,10 @@ class Replay {
     }
 }
 export async function verifyCompletenessFile(bytes, trust) {
-    const shown = await verifyCompleteness(parseCompleteness(bytes), trust);
+    return verifyPinned(parseCompleteness(bytes), trust);
+}
+export async function verifyPinned(proof, trust) {
+    const shown = await verifyCompleteness(proof, trust);
     for (const { gateway, rotatedFrom, isHouse, stream } of shown.streams) {
         if (trust.gateways.length === 0)
             continue;

@@ -45,5 +45,7 @@ export declare function refuse(reason: ReasonClass, message: string): never;
 export declare function recast<T>(reason: ReasonClass, what: string, read: () => T): T;
 /** As {@link recast}, for what is read asynchronously. A missing algorithm stays what it is. */
 export declare function recastAsync<T>(reason: ReasonClass, what: string, read: () => Promise<T>): Promise<T>;
+/** Names what was being checked, and keeps the class of the refusal. */
+export declare function keepClass<T>(what: string, check: () => Promise<T>): Promise<T>;
 /** The value, or null where it was refused. Other errors are bugs and pass through, as does a missing algorithm. */
 export declare function orNull<T>(read: Promise<T>): Promise<T | null>;

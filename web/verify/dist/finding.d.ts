@@ -1,5 +1,6 @@
 import { type Bytes } from "./bytes.js";
 import { VerifyError } from "./errors.js";
+import { type Parsed } from "./json.js";
 import { type FindingKind, type Place } from "./kinds.js";
 import { type Hash } from "./merkle.js";
 import { type Run } from "./runs.js";
@@ -75,6 +76,8 @@ export type Verdict =
 };
 /** Reads an evidence file. */
 export declare function parseEvidence(bytes: Uint8Array): EvidenceFile;
+/** The evidence file that a JSON text is. */
+export declare function evidenceOf(parsed: Parsed | undefined): EvidenceFile;
 /** Verifies evidence against the log as the caller knows it. */
 export declare function verifyFinding(file: EvidenceFile, trust: Trust): Promise<Verdict>;
 /** The finding that a checkpoint which does not open shows. */

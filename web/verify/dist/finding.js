@@ -4,7 +4,7 @@ import { equalBytes } from "./bytes.js";
 import { cosignatures } from "./cosigned.js";
 import { EntrySet } from "./entry_set.js";
 import { refuse, VerifyError } from "./errors.js";
-import { Fields, parseJson } from "./json.js";
+import { Fields, parseWithin } from "./json.js";
 import { sameKey } from "./key.js";
 import { findingKind } from "./kinds.js";
 import { leafHash, verifyConsistency, verifyRange } from "./merkle.js";
@@ -16,9 +16,10 @@ export const EVIDENCE_FORMAT = "vouchlog/v1 evidence";
 export const MAX_EVIDENCE_BYTES = 128 << 20;
 const MAX_ENTRIES = 4096 + 64 + 64 + 1024;
 export function parseEvidence(bytes) {
-    if (bytes.length > MAX_EVIDENCE_BYTES)
-        refuse("too-large", `the evidence has more than ${MAX_EVIDENCE_BYTES} bytes`);
-    const fields = new Fields(parseJson(bytes), "the evidence", ["format", "kind", "origin", "words", "place", "evidence"]);
+    return evidenceOf(parseWithin(bytes, MAX_EVIDENCE_BYTES));
+}
+export function evidenceOf(parsed) {
+    const fields = new Fields(parsed, "the evidence", ["format", "kind", "origin", "words", "place", "evidence"]);
     if (fields.string("format") !== EVIDENCE_FORMAT)
         refuse("format", `its format is not \`${EVIDENCE_FORMAT}\``);
     const kind = findingKind(fields.string("kind"));
@@ -88,14 +89,17 @@ function readEvidence(value) {
 }
 const refute = (why) => refuse("refuted", why);
 export async function verifyFinding(file, trust) {
-    try {
-        return await judge(file, trust);
-    }
-    catch (error) {
-        if (!(error instanceof VerifyError) || error.reason === "unsupported")
-            throw error;
-        return refute(error.message);
-    }
+    const judged = async () => {
+        try {
+            return await judge(file, trust);
+        }
+        catch (error) {
+            if (!(error instanceof VerifyError) || error.reason === "unsupported")
+                throw error;
+            return refute(error.message);
+        }
+    };
+    return trust.check("finding", file.kind, judged, (shown) => shown.verdict === "proven" ? { verdict: shown.verdict, statement: shown.statement, cosigned: shown.cosigned } : { verdict: shown.verdict, statement: shown.reason });
 }
 async function judge(file, trust) {
     const { kind, evidence } = file;

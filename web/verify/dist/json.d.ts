@@ -16,6 +16,10 @@ export type JsonValue = null | boolean | number | bigint | string | JsonValue[] 
 };
 /** Parses JSON bytes; undefined if they are anything else. */
 export declare function parseJson(bytes: Uint8Array): Parsed | undefined;
+/** Parses the JSON of a file of a kind that has at most so many bytes. */
+export declare function parseWithin(bytes: Uint8Array, most: number): Parsed | undefined;
+/** Refuses a file that is too long for its kind. */
+export declare function checkLength(bytes: Uint8Array, most: number): Uint8Array;
 /** Parses a JSON text; undefined if it is anything else. */
 export declare function parseJsonText(text: string): Parsed | undefined;
 /** A parsed value as callers get it. */

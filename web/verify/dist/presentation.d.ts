@@ -1,7 +1,9 @@
 import { type Enrolment } from "./control.js";
 import { type StatementEntry } from "./entry.js";
+import { type Parsed } from "./json.js";
 import { type VerifyingKey } from "./key.js";
 import { type PolicyCosignature } from "./policy.js";
+import { SharedProofs } from "./shared_proofs.js";
 import { type VerifiedStatement } from "./statement.js";
 import type { Trust } from "./trust.js";
 /** The `format` of a presentation. */
@@ -63,9 +65,13 @@ export interface VerifiedPresentation {
 }
 /** Reads a presentation file. */
 export declare function parsePresentation(bytes: Uint8Array): Presentation;
+/** The presentation that a JSON text is. */
+export declare function presentationOf(parsed: Parsed | undefined): Presentation;
 /** Why an enrolled key is taken for the gateway's. */
 export declare function trustIn({ gateway, replaces }: Enrolment, trust: Trust): KeyTrust;
 /** Verifies that the disclosed fields are those of a record whose statement is in the log, signed by an enrolled gateway. */
 export declare function verifyPresentation(presentation: Presentation, trust: Trust): Promise<VerifiedPresentation>;
+/** As {@link verifyPresentation}, for one of several presentations with common proofs. `about` names it in the report of the checks. */
+export declare function verifyPresented(presentation: Presentation, proofs: SharedProofs, about: string): Promise<VerifiedPresentation>;
 /** Reads and verifies a presentation file. */
 export declare function verifyPresentationFile(bytes: Uint8Array, trust: Trust): Promise<VerifiedPresentation>;

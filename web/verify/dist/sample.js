@@ -1,11 +1,11 @@
 import { concat, encodeUtf8, u64 } from "./bytes.js";
 import { recast, refuse } from "./errors.js";
-import { Fields, parseJson } from "./json.js";
+import { Fields, parseWithin } from "./json.js";
 import { leafHash, verifyInclusion } from "./merkle.js";
 import { parseProofFile } from "./proof_file.js";
 import { sha256 } from "./sha256.js";
 export const SAMPLE_FORMAT = "vouchlog/v1 sample";
-const MAX_SAMPLE_BYTES = 256 << 20;
+export const MAX_SAMPLE_BYTES = 256 << 20;
 const MAX_SAMPLE = 1 << 16;
 export function drawSample(root, size, count) {
     if (BigInt(count) > size || count > MAX_SAMPLE)
@@ -24,9 +24,10 @@ export function drawSample(root, size, count) {
     return [...drawn].sort((one, other) => (one < other ? -1 : 1));
 }
 export async function verifySampleFile(bytes, trust) {
-    if (bytes.length > MAX_SAMPLE_BYTES)
-        refuse("too-large", `the sample has more than ${MAX_SAMPLE_BYTES} bytes`);
-    const fields = new Fields(parseJson(bytes), "the sample", ["format", "origin", "checkpoint", "entries"]);
+    return verifySample(parseWithin(bytes, MAX_SAMPLE_BYTES), trust);
+}
+export async function verifySample(parsed, trust) {
+    const fields = new Fields(parsed, "the sample", ["format", "origin", "checkpoint", "entries"]);
     fields.string("origin");
     if (fields.string("format") !== SAMPLE_FORMAT)
         refuse("format", `its format is not \`${SAMPLE_FORMAT}\``);
@@ -36,10 +37,12 @@ export async function verifySampleFile(bytes, trust) {
     });
     const signed = await trust.checkpoint(fields.string("checkpoint"));
     const { size, root } = signed.head;
-    const expected = drawSample(root, size, drawn.length);
-    const entries = drawn.map(({ index, proof }, at) => {
-        if (index !== expected[at])
+    await trust.check("draw", "the sample", () => {
+        const expected = drawSample(root, size, drawn.length);
+        if (drawn.some(({ index }, at) => index !== expected[at]))
             refuse("mismatch", "these are not the entries that the root draws");
+    }, () => ({ size, entries: drawn.length }));
+    const prove = ({ index, proof }) => {
         const file = recast("format", `the proof of entry ${index}`, () => parseProofFile(proof));
         if (file.extra === null)
             refuse("no-entry", `the proof of entry ${index} does not carry the entry`);
@@ -49,6 +52,10 @@ export async function verifySampleFile(bytes, trust) {
             refuse("mismatch", `the proof of entry ${index} is under another checkpoint`);
         verifyInclusion(index, signed.head, leafHash(file.extra), file.proof);
         return { index, entry: file.extra };
-    });
+    };
+    const entries = [];
+    for (const one of drawn) {
+        entries.push(await trust.check("inclusion", `entry ${one.index}`, () => prove(one), ({ index }) => ({ index, size })));
+    }
     return { size, root, entries };
 }

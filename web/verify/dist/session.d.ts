@@ -1,3 +1,4 @@
+import { type Parsed } from "./json.js";
 import { type Presentation, type VerifiedPresentation } from "./presentation.js";
 import type { Trust } from "./trust.js";
 /** The `format` of a session bundle. */
@@ -28,5 +29,7 @@ export interface VerifiedSession {
 }
 /** Reads a bundle. */
 export declare function parseSession(bytes: Uint8Array): SessionBundle;
+/** The bundle that a JSON text is. */
+export declare function sessionOfJson(parsed: Parsed | undefined): SessionBundle;
 /** Verifies every presentation of a bundle, and that they are of one session. */
 export declare function verifySession(bundle: SessionBundle, trust: Trust): Promise<VerifiedSession>;

@@ -28,8 +28,19 @@ export interface VerifiedStatement {
     /** What is logged: SHA-256 of the JWT, in hexadecimal digits. */
     readonly digest: string;
 }
+/** A statement whose signature holds. */
+export interface SignedStatement {
+    readonly claims: ClearClaims;
+    readonly digest: string;
+    readonly payload: ParsedObject;
+    readonly disclosures: readonly string[];
+}
 /** Verifies a statement with the key of the stream that it names, and puts its disclosures in their places. */
 export declare function verifyStatement(sdJwt: string, key: VerifyingKey, crypto: Crypto): Promise<VerifiedStatement>;
+/** Verifies the signature of a statement and reads its claims. */
+export declare function openStatement(sdJwt: string, key: VerifyingKey, crypto: Crypto): Promise<SignedStatement>;
+/** Puts the disclosures of a statement in their places. */
+export declare function disclose({ claims, digest, payload, disclosures }: SignedStatement): VerifiedStatement;
 /** SPEC: RFC 9901 section 7.1, steps 3 to 5. */
 export declare function placeDisclosures(payload: ParsedObject, disclosures: readonly string[]): {
     members: ParsedObject;

@@ -6,7 +6,7 @@ import { cosignatures } from "./cosigned.js";
 import { streamLeafHash, streamOrigin, tryDecodeEntry, type Entry, type StatementEntry } from "./entry.js";
 import { orNull, recastAsync, refuse } from "./errors.js";
 import { equalBytes } from "./bytes.js";
-import { Fields, parseJson, type Parsed } from "./json.js";
+import { Fields, parseWithin, type Parsed } from "./json.js";
 import { sameKey, type VerifyingKey } from "./key.js";
 import { CompactRange, type Hash, type TreeHead } from "./merkle.js";
 import { Operators } from "./operators.js";
@@ -75,8 +75,12 @@ export interface Completeness {
 
 /** Reads a completeness file. */
 export function parseCompleteness(bytes: Uint8Array): CompletenessProof {
-  if (bytes.length > MAX_COMPLETENESS_BYTES) refuse("too-large", `the file has more than ${MAX_COMPLETENESS_BYTES} bytes`);
-  const fields = new Fields(parseJson(bytes), "the completeness file",
+  return completenessOf(parseWithin(bytes, MAX_COMPLETENESS_BYTES));
+}
+
+/** The completeness file that a JSON text is. */
+export function completenessOf(parsed: Parsed | undefined): CompletenessProof {
+  const fields = new Fields(parsed, "the completeness file",
     ["format", "origin", "from", "to", "checkpoint", "genesis", "streams"], ["operators"]);
   if (fields.string("format") !== COMPLETENESS_FORMAT) refuse("format", `its format is not \`${COMPLETENESS_FORMAT}\``);
   const streams = fields.list("streams").map(readStream);
@@ -112,18 +116,28 @@ function readStream(value: Parsed): StreamProof {
 
 /** Verifies a completeness file against the log as the caller knows it. */
 export async function verifyCompleteness(proof: CompletenessProof, trust: Trust): Promise<Completeness> {
-  const signed = await trust.open(proof.checkpoint);
+  const signed = await trust.signed(proof.checkpoint);
   const cosigned = await cosignatures(signed, trust);
-  if (!cosigned.quorum) refuse("quorum", "the checkpoint has no quorum of witnesses");
   const { head } = signed;
-  if (proof.from > proof.to || proof.to > head.size) refuse("format", "the part of the log that it covers is none of this log");
-  const operators = await operatorsOf(proof, head, trust);
+  if (trust.policy !== null) {
+    await trust.check("witnesses", "the checkpoint", () => {
+      if (!cosigned.quorum) refuse("quorum", "the checkpoint has no quorum of witnesses");
+    }, () => ({ size: head.size, cosignedBy: cosigned.by, quorumNone: trust.policy!.isQuorumNone }));
+  }
+  const operators = await trust.check("operator", "the genesis", () => {
+    if (proof.from > proof.to || proof.to > head.size) refuse("format", "the part of the log that it covers is none of this log");
+    return operatorsOf(proof, head, trust);
+  }, ({ key }) => ({ operator: key.name, key: key.id, changes: proof.operators.length }));
   const streams: CompleteStream[] = [];
+  const seen = new Set<number>();
   for (const stream of proof.streams) {
-    const replay = await Replay.begin(stream, head, operators, trust);
-    const shown = await replay.run(stream, head, proof.to);
-    if (streams.some((other) => other.stream === shown.stream)) refuse("incomplete", `stream ${shown.stream} occurs twice in the file`);
-    streams.push(shown);
+    streams.push(await trust.check("stream", `stream ${stream.opening.first}`, async () => {
+      const replay = await Replay.begin(stream, head, operators, trust);
+      const shown = await replay.run(stream, head, proof.to);
+      if (seen.has(shown.stream)) refuse("incomplete", `stream ${shown.stream} occurs twice in the file`);
+      seen.add(shown.stream);
+      return shown;
+    }, ({ gateway, first, signed: end, pending, heads }) => ({ gateway: gateway.name, first, end, pending, heads })));
   }
   return { size: head.size, root: head.root, cosignedBy: cosigned.by, streams };
 }
@@ -270,7 +284,12 @@ class Replay {
 
 /** Reads and verifies a completeness file. With pinned keys, a stream of any other gateway is refused. */
 export async function verifyCompletenessFile(bytes: Uint8Array, trust: Trust): Promise<Completeness> {
-  const shown = await verifyCompleteness(parseCompleteness(bytes), trust);
+  return verifyPinned(parseCompleteness(bytes), trust);
+}
+
+/** As {@link verifyCompleteness}; with pinned keys, a stream of any other gateway is refused. */
+export async function verifyPinned(proof: CompletenessProof, trust: Trust): Promise<Completeness> {
+  const shown = await verifyCompleteness(proof, trust);
   for (const { gateway, rotatedFrom, isHouse, stream } of shown.streams) {
     if (trust.gateways.length === 0) continue;
     if (isHouse) refuse("house-stream", `stream ${stream} is the log's house stream`);

@@ -79,6 +79,15 @@ export async function recastAsync<T>(reason: ReasonClass, what: string, read: ()
   }
 }
 
+/** Names what was being checked, and keeps the class of the refusal. */
+export async function keepClass<T>(what: string, check: () => Promise<T>): Promise<T> {
+  try {
+    return await check();
+  } catch (error) {
+    throw error instanceof VerifyError ? new VerifyError(error.reason, `${what}: ${error.message}`) : error;
+  }
+}
+
 function recasted(reason: ReasonClass, what: string, error: unknown): unknown {
   if (!(error instanceof VerifyError) || error.reason === "unsupported") return error;
   return new VerifyError(reason, `${what}: ${error.message}`);

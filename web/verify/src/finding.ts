@@ -8,7 +8,7 @@ import type { SignedCheckpoint } from "./checkpoint.js";
 import { cosignatures } from "./cosigned.js";
 import { EntrySet } from "./entry_set.js";
 import { refuse, VerifyError } from "./errors.js";
-import { Fields, parseJson, type Parsed } from "./json.js";
+import { Fields, parseWithin, type Parsed } from "./json.js";
 import { sameKey } from "./key.js";
 import { findingKind, type FindingKind, type Place } from "./kinds.js";
 import { leafHash, verifyConsistency, verifyRange, type Hash } from "./merkle.js";
@@ -16,6 +16,7 @@ import { readRun, verifyRun, type Run } from "./runs.js";
 import { sha256 } from "./sha256.js";
 import { openRetirementProof } from "./succession.js";
 import { readEntries } from "./tile.js";
+import type { Facts } from "./trace.js";
 import type { Trust } from "./trust.js";
 
 /** The `format` of an evidence file. */
@@ -58,8 +59,12 @@ export type Verdict =
 
 /** Reads an evidence file. */
 export function parseEvidence(bytes: Uint8Array): EvidenceFile {
-  if (bytes.length > MAX_EVIDENCE_BYTES) refuse("too-large", `the evidence has more than ${MAX_EVIDENCE_BYTES} bytes`);
-  const fields = new Fields(parseJson(bytes), "the evidence", ["format", "kind", "origin", "words", "place", "evidence"]);
+  return evidenceOf(parseWithin(bytes, MAX_EVIDENCE_BYTES));
+}
+
+/** The evidence file that a JSON text is. */
+export function evidenceOf(parsed: Parsed | undefined): EvidenceFile {
+  const fields = new Fields(parsed, "the evidence", ["format", "kind", "origin", "words", "place", "evidence"]);
   if (fields.string("format") !== EVIDENCE_FORMAT) refuse("format", `its format is not \`${EVIDENCE_FORMAT}\``);
   const kind = findingKind(fields.string("kind"));
   if (kind === null) refuse("format", "no finding has this code");
@@ -133,12 +138,16 @@ const refute = (why: string): never => refuse("refuted", why);
 
 /** Verifies evidence against the log as the caller knows it. */
 export async function verifyFinding(file: EvidenceFile, trust: Trust): Promise<Verdict> {
-  try {
-    return await judge(file, trust);
-  } catch (error) {
-    if (!(error instanceof VerifyError) || error.reason === "unsupported") throw error;
-    return refute(error.message);
-  }
+  const judged = async (): Promise<Verdict> => {
+    try {
+      return await judge(file, trust);
+    } catch (error) {
+      if (!(error instanceof VerifyError) || error.reason === "unsupported") throw error;
+      return refute(error.message);
+    }
+  };
+  return trust.check("finding", file.kind, judged, (shown): Facts =>
+    shown.verdict === "proven" ? { verdict: shown.verdict, statement: shown.statement, cosigned: shown.cosigned } : { verdict: shown.verdict, statement: shown.reason });
 }
 
 async function judge(file: EvidenceFile, trust: Trust): Promise<Verdict> {

@@ -1,7 +1,7 @@
 // @vouchlog/verify: checks what a Vouchlog transparency log shows, without trusting it, its operator, or the sender of a file.
 
 export { refuse, VerifyError, REASON_CLASSES, type ReasonClass } from "./errors.js";
-export { Trust, type TrustOptions } from "./trust.js";
+export { Trust, type TrustedCheckpoint, type TrustOptions } from "./trust.js";
 export { Crypto, type CryptoOptions, type MlDsa44 } from "./crypto.js";
 export { parseVkey, type KeyType, type VerifyingKey } from "./key.js";
 export { parseNote, parseNoteText, verifyNote, type SignatureLine, type UnverifiedNote, type VerifiedNote, type VerifiedSignature } from "./note.js";
@@ -28,6 +28,7 @@ export { parseEvidence, verifyFinding, verifyFindingFile, type EvidenceFile, typ
 export { FINDING_KINDS, findingKind, ruleOf, severityOf, type FindingKind, type Place, type Severity } from "./kinds.js";
 export { drawSample, verifySampleFile, type VerifiedSample } from "./sample.js";
 export { recognise, verifyFile, type FileKind, type VerifiedFile } from "./file.js";
+export { CHECKS, type Check, type CheckName, type Facts, type OnCheck } from "./trace.js";
 export type { JsonValue } from "./json.js";
 export { auditLog, type AuditOptions, type AuditReport, type Finding, type ReadObject, type StreamReport } from "./audit/audit.js";
 export { Prover, type PathStep, type ProvenEntry, type ProvenRun } from "./prover.js";

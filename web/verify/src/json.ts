@@ -27,6 +27,16 @@ export function parseJson(bytes: Uint8Array): Parsed | undefined {
   return text === null ? undefined : parseJsonText(text);
 }
 
+/** Parses the JSON of a file of a kind that has at most so many bytes. */
+export function parseWithin(bytes: Uint8Array, most: number): Parsed | undefined {
+  return parseJson(checkLength(bytes, most));
+}
+
+/** Refuses a file that is too long for its kind. */
+export function checkLength(bytes: Uint8Array, most: number): Uint8Array {
+  return bytes.length <= most ? bytes : refuse("too-large", `the file has more than ${most} bytes`);
+}
+
 /** Parses a JSON text; undefined if it is anything else. */
 export function parseJsonText(text: string): Parsed | undefined {
   const parser = new Parser(text);

@@ -33,8 +33,9 @@ export async function verifyProofFile(file: string | Uint8Array, trust: Trust, c
   const proof = parseProofFile(file);
   const bytes = claim.entry?.slice() ?? proof.extra ?? refuse("no-entry", "the proof file does not carry its entry, and none was given");
   const { head, cosignatures } = await trust.checkpoint(proof.note.note);
-  verifyInclusion(proof.index, head, leafHash(bytes), proof.proof);
   const entry = tryDecodeEntry(bytes);
+  await trust.check("inclusion", "the entry", () => verifyInclusion(proof.index, head, leafHash(bytes), proof.proof),
+    () => ({ index: proof.index, size: head.size, hashes: proof.proof.length, kind: entry?.kind ?? null }));
   if (claim.digest !== undefined) {
     const digest = decodeHex(claim.digest);
     const statement = recast("entry", "the entry", () => decodeEntry(bytes));

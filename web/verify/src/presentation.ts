@@ -1,15 +1,16 @@
 // Presentations: chosen fields of a record, with everything that leads from them to the log's key (docs/statements.md).
 
-import { openEnrolment, openGenesis, openRevocation, openStreamOpening, type Enrolment } from "./control.js";
-import { decodeEntry, type Entry, type StatementEntry } from "./entry.js";
-import { recast, refuse, VerifyError } from "./errors.js";
-import { Fields, parseJson, type Parsed } from "./json.js";
+import { openEnrolment, openGenesis, openRevocation, openStreamOpening, type Enrolment, type StreamOpening } from "./control.js";
+import { type StatementEntry } from "./entry.js";
+import { refuse } from "./errors.js";
+import { Fields, parseWithin, type Parsed } from "./json.js";
 import { sameKey, type VerifyingKey } from "./key.js";
-import { leafHash, verifyInclusion } from "./merkle.js";
 import { witnessedUntil, type PolicyCosignature } from "./policy.js";
 import { Operators } from "./operators.js";
-import { parseProofFile, PROOF_HEADER } from "./proof_file.js";
-import { verifyStatement, type VerifiedStatement } from "./statement.js";
+import { PROOF_HEADER } from "./proof_file.js";
+import { SharedProofs, type LoggedEntry } from "./shared_proofs.js";
+import { disclose, openStatement, type SignedStatement, type VerifiedStatement } from "./statement.js";
+import type { Facts } from "./trace.js";
 import type { Trust } from "./trust.js";
 
 /** The `format` of a presentation. */
@@ -66,8 +67,12 @@ export interface VerifiedPresentation {
 
 /** Reads a presentation file. */
 export function parsePresentation(bytes: Uint8Array): Presentation {
-  if (bytes.length > MAX_PRESENTATION_BYTES) refuse("too-large", `the presentation has more than ${MAX_PRESENTATION_BYTES} bytes`);
-  const fields = new Fields(parseJson(bytes), "the presentation",
+  return presentationOf(parseWithin(bytes, MAX_PRESENTATION_BYTES));
+}
+
+/** The presentation that a JSON text is. */
+export function presentationOf(parsed: Parsed | undefined): Presentation {
+  const fields = new Fields(parsed, "the presentation",
     ["format", "origin", "sd_jwt", "proof", "genesis", "stream"], ["signed_by"]);
   if (fields.string("format") !== PRESENTATION_FORMAT) refuse("format", `its format is not \`${PRESENTATION_FORMAT}\``);
   return {
@@ -89,32 +94,6 @@ function readIdentity(value: Parsed): StreamIdentity {
   return { ...identity, status: { asOf: status.u64("as_of"), revocation } };
 }
 
-/** An entry that is in the log. */
-interface ProvenEntry {
-  readonly index: bigint;
-  readonly entry: Entry;
-  readonly size: bigint;
-  readonly cosignatures: readonly PolicyCosignature[];
-}
-
-async function prove(proof: string, what: string, trust: Trust): Promise<ProvenEntry> {
-  const file = recast("format", `the proof of ${what}`, () => parseProofFile(proof));
-  if (file.extra === null) refuse("no-entry", `the proof of ${what} does not carry the entry`);
-  const { head, cosignatures } = await keepClass(`the checkpoint over ${what}`, () => trust.checkpoint(file.note.note));
-  recast("not-included", what, () => verifyInclusion(file.index, head, leafHash(file.extra!), file.proof));
-  const entry = recast("entry", what, () => decodeEntry(file.extra!));
-  return { index: file.index, entry, size: head.size, cosignatures };
-}
-
-/** Names what was being checked, and keeps the class of the refusal. */
-async function keepClass<T>(what: string, check: () => Promise<T>): Promise<T> {
-  try {
-    return await check();
-  } catch (error) {
-    throw error instanceof VerifyError ? new VerifyError(error.reason, `${what}: ${error.message}`) : error;
-  }
-}
-
 function checkBefore(what: string, index: bigint, before: bigint): void {
   if (index >= before) refuse("order", `${what} is at index ${index}, not before index ${before}`);
 }
@@ -134,25 +113,30 @@ function splitProofs(text: string): string[] {
 }
 
 /** The operator that the first entry names, and the keys that took the place of its key, as far as the presentation shows them. */
-async function operatorsOf(genesis: string, trust: Trust): Promise<Operators> {
+async function operatorsOf(genesis: string, proofs: SharedProofs): Promise<Operators> {
+  const { trust } = proofs;
   const [first, ...changes] = splitProofs(genesis);
-  const proven = await prove(first!, "the genesis", trust);
-  checkBefore("the genesis", proven.index, 1n);
-  const { entry } = proven;
-  if (entry.kind !== "genesis") return otherEntry("the genesis");
-  const opened = await openGenesis(entry.note, [trust.log], trust.crypto);
-  if (opened.origin !== trust.origin) refuse("other-log", "the genesis is another log's");
-  const operators = new Operators(opened.operator);
+  const proven = await proofs.prove(first!, "the genesis");
+  const operators = await trust.check("operator", "the genesis", () => operatorIn(proven, trust), ({ key }) => ({ operator: key.name, key: key.id }));
   let last = 0n;
   const what = "a change of the operator's key";
   for (const change of changes) {
-    const { index, entry: changed } = await prove(change, what, trust);
-    checkBefore(what, last, index);
-    if (changed.kind !== "operator-changed") return otherEntry(what);
-    await operators.take(index, changed.note, trust.origin, trust.crypto);
+    const { index, entry } = await proofs.prove(change, what);
+    await trust.check("operator", what, () => {
+      checkBefore(what, last, index);
+      return entry.kind === "operator-changed" ? operators.take(index, entry.note, trust.origin, trust.crypto) : otherEntry(what);
+    }, () => ({ operator: operators.key.name, key: operators.key.id, index }));
     last = index;
   }
   return operators;
+}
+
+async function operatorIn({ index, entry }: LoggedEntry, trust: Trust): Promise<Operators> {
+  checkBefore("the genesis", index, 1n);
+  if (entry.kind !== "genesis") return otherEntry("the genesis");
+  const opened = await openGenesis(entry.note, [trust.log], trust.crypto);
+  if (opened.origin !== trust.origin) refuse("other-log", "the genesis is another log's");
+  return new Operators(opened.operator);
 }
 
 /** A stream of an enrolled gateway. */
@@ -165,21 +149,32 @@ interface ProvenStream {
   readonly key: VerifyingKey;
 }
 
-async function proveStream(identity: StreamIdentity, trust: Trust, operators: Operators): Promise<ProvenStream> {
-  const opened = await prove(identity.opening, "the opening of the stream", trust);
-  if (opened.entry.kind !== "stream-opened" || opened.index >= 1n << 40n) return otherEntry("the opening of the stream");
-  const opening = await openStreamOpening(opened.entry.note, trust.origin, trust.crypto);
-  // The log holds the house stream's key: it could have signed anything itself.
-  if (opening.gateway.name === `${trust.origin}/house`) refuse("house-stream", `stream ${opened.index} is the log's house stream`);
+async function proveStream(identity: StreamIdentity, proofs: SharedProofs, operators: Operators): Promise<ProvenStream> {
+  const { trust } = proofs;
+  const opened = await proofs.prove(identity.opening, "the opening of the stream");
+  const opening = await trust.check("gateway", "the opening of the stream", () => openingIn(opened, trust),
+    ({ gateway }) => ({ gateway: gateway.name, key: gateway.id, stream: opened.index }));
   // SPEC: a stream is opened by a key that the operator enrolled before.
-  const proven = await prove(identity.enrolment, "the enrolment of the gateway", trust);
-  checkBefore("the enrolment of the gateway", proven.index, opened.index);
-  if (proven.entry.kind !== "gateway-enrolled") return otherEntry("the enrolment of the gateway");
-  const enrolment = await openEnrolment(proven.entry.note, trust.origin, operators.at(proven.index), trust.crypto);
-  if (!sameKey(enrolment.gateway, opening.gateway)) refuse("other-key", "the enrolment is of another key");
-  const keyTrust = trustIn(enrolment, trust);
-  const status = await keyStatus(identity, { gateway: opening.gateway, enrolled: proven.index }, operators, trust);
-  return { id: opened.index, gateway: opening.gateway, enrolled: proven.index, trust: keyTrust, status, key: opening.stream };
+  const what = "the enrolment of the gateway";
+  const proven = await proofs.prove(identity.enrolment, what);
+  const { index } = proven;
+  const keyTrust = await trust.check("gateway", what, async () => {
+    checkBefore(what, index, opened.index);
+    if (proven.entry.kind !== "gateway-enrolled") return otherEntry(what);
+    const enrolment = await openEnrolment(proven.entry.note, trust.origin, operators.at(index), trust.crypto);
+    if (!sameKey(enrolment.gateway, opening.gateway)) refuse("other-key", "the enrolment is of another key");
+    return trustIn(enrolment, trust);
+  }, (keyTrust) => ({ gateway: opening.gateway.name, key: opening.gateway.id, index, trust: keyTrust }));
+  const status = await keyStatus(identity, { gateway: opening.gateway, enrolled: index }, proofs, operators);
+  return { id: opened.index, gateway: opening.gateway, enrolled: index, trust: keyTrust, status, key: opening.stream };
+}
+
+async function openingIn({ index, entry }: LoggedEntry, trust: Trust): Promise<StreamOpening> {
+  if (entry.kind !== "stream-opened" || index >= 1n << 40n) return otherEntry("the opening of the stream");
+  const opening = await openStreamOpening(entry.note, trust.origin, trust.crypto);
+  // The log holds the house stream's key: it could have signed anything itself.
+  if (opening.gateway.name === `${trust.origin}/house`) refuse("house-stream", `stream ${index} is the log's house stream`);
+  return opening;
 }
 
 /** Why an enrolled key is taken for the gateway's. */
@@ -192,21 +187,23 @@ export function trustIn({ gateway, replaces }: Enrolment, trust: Trust): KeyTrus
 }
 
 async function keyStatus(
-  { status }: StreamIdentity, key: { gateway: VerifyingKey; enrolled: bigint }, operators: Operators, trust: Trust,
+  { status }: StreamIdentity, key: { gateway: VerifyingKey; enrolled: bigint }, proofs: SharedProofs, operators: Operators,
 ): Promise<KeyStatus> {
   if (status === null) return { known: "nothing" };
   if (status.revocation === null) return { known: "not-revoked", asOf: status.asOf };
   const what = "the revocation of the gateway's key";
-  const proven = await prove(status.revocation, what, trust);
-  const revoked = await readRevocation(proven, operators.at(proven.index), trust);
-  if (!sameKey(revoked.key, key.gateway)) refuse("other-key", `${what} is of another key`);
-  checkBefore("the enrolment of the gateway", key.enrolled, proven.index);
-  return { known: "revoked-later", index: proven.index, effective: revoked.effective, reason: revoked.reason };
+  const proven = await proofs.prove(status.revocation, what);
+  return proofs.trust.check("key-status", what, async () => {
+    const revoked = await readRevocation(proven, operators.at(proven.index), proofs.trust);
+    if (!sameKey(revoked.key, key.gateway)) refuse("other-key", `${what} is of another key`);
+    checkBefore("the enrolment of the gateway", key.enrolled, proven.index);
+    return { known: "revoked-later", index: proven.index, effective: revoked.effective, reason: revoked.reason } as const;
+  }, ({ index, effective, reason }) => ({ gateway: key.gateway.name, index, effective, reason }));
 }
 
 /** A revocation, or a replacement by the operator, which revokes the old key as of its entry. */
 async function readRevocation(
-  { entry }: ProvenEntry, operator: VerifyingKey, trust: Trust,
+  { entry }: LoggedEntry, operator: VerifyingKey, trust: Trust,
 ): Promise<{ key: VerifyingKey; effective: number; reason: string }> {
   if (entry.kind === "gateway-revoked") {
     const { gateway, effective, reason } = await openRevocation(entry.note, trust.origin, operator, trust.crypto);
@@ -220,27 +217,34 @@ async function readRevocation(
 
 /** Verifies that the disclosed fields are those of a record whose statement is in the log, signed by an enrolled gateway. */
 export async function verifyPresentation(presentation: Presentation, trust: Trust): Promise<VerifiedPresentation> {
-  if (presentation.origin !== trust.origin) refuse("other-log", "the presentation is about another log");
-  const operators = await operatorsOf(presentation.genesis, trust);
-  const stream = await proveStream(presentation.stream, trust, operators);
-  const signer = presentation.signedBy === null ? stream : await proveStream(presentation.signedBy, trust, operators);
+  return verifyPresented(presentation, new SharedProofs(trust), "the statement");
+}
 
-  const proven = await prove(presentation.proof, "the statement's entry", trust);
-  const { entry, index, size, cosignatures } = proven;
-  if (!entry.isStatement) return otherEntry("the statement's entry");
-  if (BigInt(entry.stream) !== stream.id) refuse("mismatch", `the entry is in stream ${entry.stream}, not in stream ${stream.id}`);
-  checkBefore("the opening of the stream", stream.id, index);
-  // SPEC: a gateway goes by its name; the operator may enrol a new key for it.
-  if (signer.gateway.name !== stream.gateway.name) refuse("mismatch", "one gateway signed the statement, another logged it");
-  checkBefore("the opening of the signing stream", signer.id, index);
+/** One text for each identity. */
+const keyOf = ({ opening, enrolment, status }: StreamIdentity): string =>
+  JSON.stringify([opening, enrolment, status && [String(status.asOf), status.revocation]]);
 
-  const statement = await verifyStatement(presentation.sdJwt, signer.key, trust.crypto);
-  checkClaims(statement, signer, entry);
-  for (const { status } of [signer, stream]) {
-    if (status.known === "revoked-later" && status.effective <= entry.loggedAt) {
-      refuse("revoked", "the gateway's key was revoked before the statement was logged: anyone who has it may have made it");
-    }
-  }
+/** As {@link verifyPresentation}, for one of several presentations with common proofs. `about` names it in the report of the checks. */
+export async function verifyPresented(presentation: Presentation, proofs: SharedProofs, about: string): Promise<VerifiedPresentation> {
+  const { trust } = proofs;
+  if (presentation.origin !== trust.origin) await trust.check("format", about, () => refuse("other-log", "the presentation is about another log"));
+  const { genesis } = presentation;
+  const operators = await proofs.once(`operators ${genesis}`, () => operatorsOf(genesis, proofs));
+  const streamOf = (identity: StreamIdentity): Promise<ProvenStream> =>
+    proofs.once(`stream ${genesis}${keyOf(identity)}`, () => proveStream(identity, proofs, operators));
+  const stream = await streamOf(presentation.stream);
+  const signer = presentation.signedBy === null ? stream : await streamOf(presentation.signedBy);
+
+  const proven = await proofs.prove(presentation.proof, "the statement's entry");
+  const { index, size, cosignatures } = proven;
+  const { entry, signed } = await trust.check("signature", about, async () => {
+    const entry = entryIn(proven, stream, signer);
+    return { entry, signed: await openStatement(presentation.sdJwt, signer.key, trust.crypto) };
+  }, ({ signed: { claims, digest } }) => ({ record: claims.record, gateway: claims.issuer, stream: claims.stream, digest }));
+  const statement = await trust.check("disclosures", about, () => disclose(signed),
+    ({ undisclosed }) => ({ record: signed.claims.record, disclosed: signed.disclosures.length, undisclosed }));
+  await trust.check("claims", about, () => checkClaims(signed, signer, entry), () => ({ record: signed.claims.record, index }));
+  await trust.check("key-status", about, () => checkStatus([signer, stream], entry), () => ({ ...statusFacts(stream.status), loggedAt: entry.loggedAt }));
   const status: KeyStatus = stream.status.known === "not-revoked" && stream.status.asOf > size
     ? { known: "not-revoked", asOf: size }
     : stream.status;
@@ -251,8 +255,31 @@ export async function verifyPresentation(presentation: Presentation, trust: Trus
   };
 }
 
+/** The statement's entry, if it is in this stream and stands behind what it needs. */
+function entryIn({ index, entry }: LoggedEntry, stream: ProvenStream, signer: ProvenStream): StatementEntry {
+  if (!entry.isStatement) return otherEntry("the statement's entry");
+  if (BigInt(entry.stream) !== stream.id) refuse("mismatch", `the entry is in stream ${entry.stream}, not in stream ${stream.id}`);
+  checkBefore("the opening of the stream", stream.id, index);
+  // SPEC: a gateway goes by its name; the operator may enrol a new key for it.
+  if (signer.gateway.name !== stream.gateway.name) refuse("mismatch", "one gateway signed the statement, another logged it");
+  checkBefore("the opening of the signing stream", signer.id, index);
+  return entry;
+}
+
+function checkStatus(streams: readonly ProvenStream[], entry: StatementEntry): void {
+  for (const { status } of streams) {
+    if (status.known === "revoked-later" && status.effective <= entry.loggedAt) {
+      refuse("revoked", "the gateway's key was revoked before the statement was logged: anyone who has it may have made it");
+    }
+  }
+}
+
+const statusFacts = (status: KeyStatus): Facts =>
+  status.known === "nothing" ? { known: status.known }
+    : status.known === "not-revoked" ? { known: status.known, asOf: status.asOf } : { known: status.known, index: status.index, effective: status.effective };
+
 /** SPEC: the statement names the stream whose key signed and its gateway; the entry repeats what the statement claims. */
-function checkClaims({ claims, digest }: VerifiedStatement, signer: ProvenStream, entry: StatementEntry): void {
+function checkClaims({ claims, digest }: SignedStatement, signer: ProvenStream, entry: StatementEntry): void {
   if (BigInt(claims.stream) !== signer.id) refuse("mismatch", "the statement names another stream than the one whose key signed it");
   if (claims.issuer !== signer.gateway.name) refuse("mismatch", "the statement names another issuer than the stream's gateway");
   if (digest !== entry.digest) refuse("mismatch", "another digest was logged than the statement's");

@@ -2,7 +2,7 @@
 
 import { concat, encodeUtf8, u64 } from "./bytes.js";
 import { recast, refuse } from "./errors.js";
-import { Fields, parseJson } from "./json.js";
+import { Fields, parseWithin, type Parsed } from "./json.js";
 import { leafHash, verifyInclusion, type Hash } from "./merkle.js";
 import { parseProofFile } from "./proof_file.js";
 import { sha256 } from "./sha256.js";
@@ -10,7 +10,8 @@ import type { Trust } from "./trust.js";
 
 /** The `format` of a sample. */
 export const SAMPLE_FORMAT = "vouchlog/v1 sample";
-const MAX_SAMPLE_BYTES = 256 << 20;
+/** Longest sample, in bytes. */
+export const MAX_SAMPLE_BYTES = 256 << 20;
 const MAX_SAMPLE = 1 << 16;
 
 /** Entries that the root of a checkpoint draws, each proven. */
@@ -39,8 +40,12 @@ export function drawSample(root: Uint8Array, size: bigint, count: number): bigin
 
 /** Reads and verifies a sample. */
 export async function verifySampleFile(bytes: Uint8Array, trust: Trust): Promise<VerifiedSample> {
-  if (bytes.length > MAX_SAMPLE_BYTES) refuse("too-large", `the sample has more than ${MAX_SAMPLE_BYTES} bytes`);
-  const fields = new Fields(parseJson(bytes), "the sample", ["format", "origin", "checkpoint", "entries"]);
+  return verifySample(parseWithin(bytes, MAX_SAMPLE_BYTES), trust);
+}
+
+/** Verifies the sample that a JSON text is. */
+export async function verifySample(parsed: Parsed | undefined, trust: Trust): Promise<VerifiedSample> {
+  const fields = new Fields(parsed, "the sample", ["format", "origin", "checkpoint", "entries"]);
   fields.string("origin");
   if (fields.string("format") !== SAMPLE_FORMAT) refuse("format", `its format is not \`${SAMPLE_FORMAT}\``);
   const drawn = fields.list("entries").map((value) => {
@@ -49,9 +54,11 @@ export async function verifySampleFile(bytes: Uint8Array, trust: Trust): Promise
   });
   const signed = await trust.checkpoint(fields.string("checkpoint"));
   const { size, root } = signed.head;
-  const expected = drawSample(root, size, drawn.length);
-  const entries = drawn.map(({ index, proof }, at) => {
-    if (index !== expected[at]) refuse("mismatch", "these are not the entries that the root draws");
+  await trust.check("draw", "the sample", () => {
+    const expected = drawSample(root, size, drawn.length);
+    if (drawn.some(({ index }, at) => index !== expected[at])) refuse("mismatch", "these are not the entries that the root draws");
+  }, () => ({ size, entries: drawn.length }));
+  const prove = ({ index, proof }: { index: bigint; proof: string }): VerifiedSample["entries"][number] => {
     const file = recast("format", `the proof of entry ${index}`, () => parseProofFile(proof));
     if (file.extra === null) refuse("no-entry", `the proof of entry ${index} does not carry the entry`);
     if (file.index !== index) refuse("mismatch", `the proof of entry ${index} is of another entry`);
@@ -59,6 +66,10 @@ export async function verifySampleFile(bytes: Uint8Array, trust: Trust): Promise
     if (file.note.note !== signed.note.note) refuse("mismatch", `the proof of entry ${index} is under another checkpoint`);
     verifyInclusion(index, signed.head, leafHash(file.extra), file.proof);
     return { index, entry: file.extra };
-  });
+  };
+  const entries = [];
+  for (const one of drawn) {
+    entries.push(await trust.check("inclusion", `entry ${one.index}`, () => prove(one), ({ index }) => ({ index, size })));
+  }
   return { size, root, entries };
 }

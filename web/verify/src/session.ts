@@ -1,9 +1,10 @@
 // Session bundles: a presentation of each of a session's records (docs/statements.md). Each is verified by itself; nothing else in
 // the file is trusted.
 
-import { refuse, VerifyError } from "./errors.js";
-import { Fields, parseJson, type JsonValue, type Parsed } from "./json.js";
-import { verifyPresentation, type Presentation, type StreamIdentity, type VerifiedPresentation } from "./presentation.js";
+import { keepClass, refuse } from "./errors.js";
+import { Fields, parseWithin, type JsonValue, type Parsed } from "./json.js";
+import { verifyPresented, type Presentation, type StreamIdentity, type VerifiedPresentation } from "./presentation.js";
+import { SharedProofs } from "./shared_proofs.js";
 import type { Trust } from "./trust.js";
 
 /** The `format` of a session bundle. */
@@ -38,8 +39,12 @@ export interface VerifiedSession {
 
 /** Reads a bundle. */
 export function parseSession(bytes: Uint8Array): SessionBundle {
-  if (bytes.length > MAX_SESSION_BYTES) refuse("too-large", `the bundle has more than ${MAX_SESSION_BYTES} bytes`);
-  const fields = new Fields(parseJson(bytes), "the bundle",
+  return sessionOfJson(parseWithin(bytes, MAX_SESSION_BYTES));
+}
+
+/** The bundle that a JSON text is. */
+export function sessionOfJson(parsed: Parsed | undefined): SessionBundle {
+  const fields = new Fields(parsed, "the bundle",
     ["format", "origin", "session", "disclosed", "known", "parts", "records"], ["seal", "erasures"]);
   if (fields.string("format") !== SESSION_FORMAT) refuse("format", `its format is not \`${SESSION_FORMAT}\``);
   const [origin, parts] = [fields.string("origin"), fields.strings("parts")];
@@ -85,15 +90,11 @@ function readPacked(value: Parsed, origin: string, parts: readonly string[]): Pr
 
 /** Verifies every presentation of a bundle, and that they are of one session. */
 export async function verifySession(bundle: SessionBundle, trust: Trust): Promise<VerifiedSession> {
+  const proofs = new SharedProofs(trust);
   const verify = async (one: Presentation, what: string, fits: (kind: string) => boolean): Promise<VerifiedPresentation> => {
-    let verified;
-    try {
-      verified = await verifyPresentation(one, trust);
-    } catch (error) {
-      throw error instanceof VerifyError ? new VerifyError(error.reason, `${what}: ${error.message}`) : error;
-    }
+    const verified = await keepClass(what, () => verifyPresented(one, proofs, what));
     const { kind } = verified.entry;
-    return fits(kind) ? verified : refuse("entry", `${what} is a statement of kind ${kind}`);
+    return fits(kind) ? verified : trust.check("session", what, () => refuse("entry", `${what} is a statement of kind ${kind}`));
   };
   const records: VerifiedPresentation[] = [];
   for (const [place, one] of bundle.records.entries()) {
@@ -105,13 +106,15 @@ export async function verifySession(bundle: SessionBundle, trust: Trust): Promis
   for (const [place, one] of bundle.erasures.entries()) {
     erasures.push(await verify(one, `erasure ${place} of the bundle`, (kind) => kind === "erasure"));
   }
-  checkOnce([...records, ...(seal ? [seal] : []), ...erasures]);
-  for (const one of seal ? [...records, seal] : records) {
-    const session = sessionOf(one);
-    if (session !== null && session !== bundle.session) {
-      refuse("other-session", `record ${one.statement.claims.record} belongs to another session`);
+  await trust.check("session", "the bundle", () => {
+    checkOnce([...records, ...(seal ? [seal] : []), ...erasures]);
+    for (const one of seal ? [...records, seal] : records) {
+      const session = sessionOf(one);
+      if (session !== null && session !== bundle.session) {
+        refuse("other-session", `record ${one.statement.claims.record} belongs to another session`);
+      }
     }
-  }
+  }, () => ({ session: bundle.session, records: records.length, sealed: seal !== null, erasures: erasures.length }));
   const { session, known } = bundle;
   return { session, known, records, seal, erasures, notes: notesOf(bundle, records, trust) };
 }
@@ -134,11 +137,13 @@ function sessionOf({ statement }: VerifiedPresentation): string | null {
 
 function notesOf(bundle: SessionBundle, records: readonly VerifiedPresentation[], trust: Trust): string[] {
   const notes = ["Not checked here: whether the records keep the rules, and whether they bear out what their gateways claim of them."];
+  if (records.length === 0) notes.push("There is no record in the bundle: it shows nothing of the session.");
   if (trust.policy === null) notes.push("No witness policy was given: a log that shows different trees goes unnoticed.");
   const silent = records.filter((one) => sessionOf(one) === null).length;
   if (silent > 0) {
     notes.push(`${silent} of ${records.length} records do not disclose their session: that they belong to this one rests on the sender's word.`);
   }
   if (bundle.seal === null) notes.push(`There is no seal: the number of records (${bundle.known}) rests on the sender's word.`);
+  else notes.push("Not checked here: whether the records in the bundle are those that the seal counts.");
   return notes;
 }

@@ -15,6 +15,8 @@ const MAX_DISCLOSURES = 4096;
 const MAX_DEPTH = 32;
 const MAX_CLAIM_BYTES = 255;
 const CLEAR = ["iss", "iat", "jti", "kind", "stream", "evidence", "rules"];
+/** Characters of a foreign name in a message. */
+const MAX_SHOWN_NAME = 64;
 const RESERVED = ["_sd", "...", "_sd_alg"];
 
 /** What every reader of a statement sees. */
@@ -45,18 +47,36 @@ export interface VerifiedStatement {
 
 const no = (why: string): never => refuse("statement", why);
 
+/** A statement whose signature holds. */
+export interface SignedStatement {
+  readonly claims: ClearClaims;
+  readonly digest: string;
+  readonly payload: ParsedObject;
+  readonly disclosures: readonly string[];
+}
+
 /** Verifies a statement with the key of the stream that it names, and puts its disclosures in their places. */
 export async function verifyStatement(sdJwt: string, key: VerifyingKey, crypto: Crypto): Promise<VerifiedStatement> {
+  return disclose(await openStatement(sdJwt, key, crypto));
+}
+
+/** Verifies the signature of a statement and reads its claims. */
+export async function openStatement(sdJwt: string, key: VerifyingKey, crypto: Crypto): Promise<SignedStatement> {
   if (key.type !== 0x04) no("the key is not of type 0x04, as those of streams are");
   const { jwt, disclosures } = split(sdJwt);
   const payload = await verifyJwt(jwt, key, crypto);
   const parsed = parseJson(payload);
   const claims = recast("statement", "the payload is rejected", () => readClaims(parsed));
-  const { members, undisclosed } = placeDisclosures(parsed as ParsedObject, disclosures);
+  return { claims, disclosures, payload: parsed as ParsedObject, digest: encodeHex(sha256(encodeUtf8(jwt))) };
+}
+
+/** Puts the disclosures of a statement in their places. */
+export function disclose({ claims, digest, payload, disclosures }: SignedStatement): VerifiedStatement {
+  const { members, undisclosed } = placeDisclosures(payload, disclosures);
   const disclosed: { [name: string]: JsonValue } = Object.create(null);
   // The claims are taken from what is signed, and collide with a disclosure of their name: none can come from one.
   for (const name of Object.keys(members)) if (!CLEAR.includes(name)) disclosed[name] = toJsonValue(members[name]!);
-  return { claims, disclosed, undisclosed, digest: encodeHex(sha256(encodeUtf8(jwt))) };
+  return { claims, disclosed, undisclosed, digest };
 }
 
 /** The JWT and the disclosures of `<JWT>~<disclosure>~...~`. */
@@ -143,7 +163,10 @@ export function placeDisclosures(payload: ParsedObject, disclosures: readonly st
   const places = new Places(shown);
   const { _sd_alg: _, ...rest } = payload;
   const members = places.object(Object.assign(Object.create(null), rest) as ParsedObject, 1);
-  if (shown.size > 0) no(`${shown.size} disclosures belong to no digest of the statement`);
+  for (const [digest, { name }] of shown) {
+    const field = name === null ? "an element of a list" : `the field ${JSON.stringify(name.slice(0, MAX_SHOWN_NAME))}`;
+    no(`what is shown of ${field} is not in the signed statement, which has no digest ${digest}`);
+  }
   return { members, undisclosed: places.undisclosed };
 }
 

@@ -4,7 +4,6 @@
 // asked itself, on other cases too. With VOUCHLOG_PROGRAM the program `vouchlog` is run on the cases as files.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { test } from "node:test";
@@ -12,6 +11,7 @@ import { test } from "node:test";
 import { encodeHex } from "../dist/bytes.js";
 import { sha256 } from "../dist/sha256.js";
 import { makeCase } from "./cases.mjs";
+import { askExample, BATCH } from "./example.mjs";
 import { comparable, judge } from "./judge.mjs";
 import { asAsked, ask, canAsk } from "./program.mjs";
 import { utf8 } from "./support.mjs";
@@ -22,8 +22,6 @@ const COUNT = Number(process.env.VOUCHLOG_CASES ?? (LONG && VERDICTS ? 100_000 :
 const RUNS = Number(process.env.VOUCHLOG_CASES ?? (LONG ? 3_000 : 300));
 const FIRST = Number(process.env.VOUCHLOG_SEED ?? 0);
 const GOLDEN = new URL("verdicts.txt", import.meta.url);
-/** Cases that the example is given at once: it writes its verdicts when it has read them all. */
-const BATCH = 200;
 
 /** A verdict on one line: its class, and a hash of what is shown. */
 const line = (verdict) => `${verdict.verdict} ${encodeHex(sha256(utf8(comparable(verdict)))).slice(0, 12)}`;
@@ -41,14 +39,6 @@ function report(differing, compared) {
   assert.equal(differing.length, 0, `${differing.length} of ${compared} differ:\n${shown.join("\n")}`);
 }
 
-/** The verdicts of the example on these cases. */
-function askExample(cases) {
-  const input = cases.map((one) => `${JSON.stringify(one)}\n`).join("");
-  const { status, stdout } = spawnSync(VERDICTS, [], { input, encoding: "utf8", maxBuffer: 1 << 28, stdio: ["pipe", "pipe", "inherit"] });
-  assert.equal(status, 0, "the example ended");
-  return stdout.trimEnd().split("\n").map((verdict) => JSON.parse(verdict));
-}
-
 test(`${COUNT} cases against the Rust code${VERDICTS ? " itself" : "'s verdicts"}`, async () => {
   const golden = VERDICTS ? [] : readFileSync(GOLDEN, "utf8").trimEnd().split("\n");
   const first = VERDICTS ? FIRST : 0;
@@ -58,7 +48,7 @@ test(`${COUNT} cases against the Rust code${VERDICTS ? " itself" : "'s verdicts"
   for (let done = 0; done < COUNT; done += BATCH) {
     const numbers = Array.from({ length: Math.min(BATCH, COUNT - done) }, (_, at) => first + done + at);
     const cases = await Promise.all(numbers.map(makeCase));
-    const theirs = VERDICTS ? askExample(cases) : [];
+    const theirs = VERDICTS ? askExample(VERDICTS, cases) : [];
     for (const [at, one] of cases.entries()) {
       const ours = await judge(one);
       const expected = VERDICTS ? line(theirs[at]) : golden[done + at];

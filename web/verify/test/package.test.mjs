@@ -13,7 +13,7 @@ import { buildSync } from "esbuild";
 const PACKAGE = new URL("../", import.meta.url);
 const read = (path) => readFileSync(new URL(path, PACKAGE), "utf8");
 
-test("all of its JavaScript has less than 40 kB, in one file, minified and gzipped; as it is shipped, less than 55", () => {
+test("all of its JavaScript has less than 40 kB, in one file, minified and gzipped; as it is shipped, less than 60", () => {
   const folder = fileURLToPath(new URL("dist/", PACKAGE));
   const names = readdirSync(folder, { recursive: true }).filter((name) => name.endsWith(".js")).sort();
   const sources = names.map((name) => read(`dist/${name}`));
@@ -23,7 +23,7 @@ test("all of its JavaScript has less than 40 kB, in one file, minified and gzipp
   console.log(`# ${minified} bytes minified, ${size(sources)} as shipped`);
   assert.ok(names.length > 30);
   assert.ok(minified < 40_000, `${minified} bytes`);
-  assert.ok(size(sources) < 55_000, `${size(sources)} bytes`);
+  assert.ok(size(sources) < 60_000, `${size(sources)} bytes`);
 });
 
 test("it has no dependency, and every import is of a file that is there", () => {
@@ -41,12 +41,13 @@ test("it has no dependency, and every import is of a file that is there", () => 
 
 test("what the README shows runs", () => {
   const blocks = [...read("README.md").matchAll(/^```js\n(.*?)^```/gms)].map(([, code]) => code);
-  assert.equal(blocks.length, 4);
+  assert.equal(blocks.length, 5);
   const outputs = blocks.map((code) => execFileSync(process.execPath, ["--no-warnings", "--input-type=module", "--eval", code], {
     cwd: fileURLToPath(new URL("test/files/", PACKAGE)), encoding: "utf8",
   }));
   assert.match(outputs[0], /^presentation refund-8841 executed\n(format|not-included|mismatch) - /);
-  assert.match(outputs[1], /\ntrue \[\]\n$/);
+  assert.match(outputs[1], /^passed format the file \{ kind: 'presentation'/);
+  assert.match(outputs[2], /\ntrue \[\]\n$/);
 });
 
 test("files stay small enough to read", () => {

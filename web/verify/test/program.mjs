@@ -35,6 +35,7 @@ const SHOWN = {
       s.declared_losses.map(({ sequence, index }) => [sequence, index]),
     ])],
   },
+  sample: { ours: () => null, theirs: () => null },
   evidence: { ours: ([verdict]) => verdict, theirs: ({ verdict }) => verdict },
   audit: {
     ours: ({ findings }) => findings,
@@ -81,7 +82,7 @@ async function asked(program, one, folder) {
   }
   const file = join(folder, "file");
   await writeFile(file, decodeBase64(bytes));
-  const flags = { completeness: "--completeness", presentation: "--presentation", session: "--bundle", proof: "--proof", evidence: null }[kind];
+  const flags = { sample: null, completeness: "--completeness", presentation: "--presentation", session: "--bundle", proof: "--proof", evidence: null }[kind];
   const args = ["verify", ...(flags ? [flags, file] : [file]), ...common];
   for (const gateway of gateways) args.push("--gateway-vkey", gateway);
   if (kind === "proof") {

@@ -97,6 +97,19 @@ struct Known {
     told: bool,
 }
 
+/// A finding as it is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownFinding {
+    /// What is wrong.
+    pub kind: FindingKind,
+    /// The file with its evidence.
+    pub evidence: PathBuf,
+    /// When it was found, in POSIX seconds.
+    pub found_at: u64,
+    /// Whether it was reported, or given up.
+    pub is_reported: bool,
+}
+
 impl MonitorMemory {
     /// Opens the memory about a log in the directory `state`. The evidence of findings will be kept in the directory `evidence`.
     ///
@@ -123,6 +136,21 @@ impl MonitorMemory {
         // The current directory may change under a command that is run.
         let evidence = fs::canonicalize(evidence).map_err(|error| MonitorError::io(evidence, error))?;
         Ok(Self { path, pending, evidence, text, _lock: lock })
+    }
+
+    /// What is remembered, the newest first.
+    pub fn findings(&self) -> Vec<KnownFinding> {
+        let known = self.text.findings.values().map(|known| KnownFinding {
+            kind: known.finding,
+            evidence: known.evidence_file.clone(),
+            found_at: known.found_at,
+            is_reported: known.told,
+        });
+        let mut findings: Vec<KnownFinding> = known.collect();
+        findings.sort_by(|one, other| {
+            other.found_at.cmp(&one.found_at).then_with(|| one.evidence.cmp(&other.evidence))
+        });
+        findings
     }
 
     /// Where audits leave the evidence of all they find.
@@ -321,6 +349,9 @@ mod tests {
         let new = memory.take(&log(), true, 9).unwrap();
         assert_eq!(new.len(), 1);
         assert_eq!(new[0].json()["place"]["entry"], 4);
+        let found: Vec<(u64, bool)> =
+            memory.findings().iter().map(|known| (known.found_at, known.is_reported)).collect();
+        assert_eq!(found, [(9, false), (7, false)]);
     }
 
     #[test]

@@ -29,9 +29,11 @@ use crate::connections::ReachArgs;
 use crate::output::{self, Outcome, Output};
 use crate::telemetry::{self, TelemetryArgs};
 
+mod shown;
 mod tell;
 mod watched;
 
+use shown::Shown;
 use tell::{Tellers, Webhook};
 use watched::{Ended, Watched};
 
@@ -57,7 +59,7 @@ pub(crate) struct Args {
     /// Run this command for each new finding, with JSON on standard input, the code in VOUCHLOG_FINDING and the evidence file in VOUCHLOG_EVIDENCE
     #[arg(long, value_name = "COMMAND", env = "VOUCHLOG_EXEC")]
     exec: Option<String>,
-    /// Serve /healthz, /readyz and /metrics at this address; port 0 picks a free one
+    /// Serve /healthz, /readyz, /metrics, and at / a page of findings and audits for browsers, at this address; port 0 picks a free one
     #[arg(long, visible_alias = "admin-listen", value_name = "ADDRESS", env = "VOUCHLOG_MONITOR_LISTEN")]
     listen: Option<String>,
     #[command(flatten)]
@@ -104,11 +106,14 @@ impl Args {
         let watched = Arc::new(watched);
         let url = listener.as_ref().map(|(_, address)| self.tls.transport().url(*address));
         self.announce(output, &subject, url.as_deref());
+        let memory = Arc::new(Mutex::new(memory));
         let server = match listener {
             Some((listener, _)) => {
                 let health = Arc::clone(&watched);
+                let shown = Arc::new(Shown::new(&subject, self.interval, (&watched, &memory)));
                 let server = Server::operations(config).health(move || health.readiness()).registry(registry);
                 let server = server.access(access.access.clone()).hosts(self.access.hosts());
+                let server = server.front(move || Arc::clone(&shown).page());
                 let server = server.tls(tls.clone()).share_metrics(telemetry::share);
                 Some(tokio::spawn(server.run(listener, stopped(stop.clone()))))
             }
@@ -118,11 +123,10 @@ impl Args {
             }
         };
         let (news, queue) = mpsc::unbounded_channel();
-        for unreported in memory.unreported(&subject.config.log) {
+        for unreported in memory.lock().unreported(&subject.config.log) {
             // The receiver is right here.
             let _ = news.send(unreported);
         }
-        let memory = Arc::new(Mutex::new(memory));
         let teller = tokio::spawn(tell::run(queue, tellers, Arc::clone(&memory), Arc::clone(&watched)));
         let mut monitor = Monitor { output, args: self.audit, subject, memory, watched, news, access, tls };
         monitor.run(self.interval, stop, hangup).await;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use clap::ArgGroup;
 use jiff::Timestamp;
 use vouchlog::custody::Proofs;
 use vouchlog::{Policy, StatementKind};
@@ -20,8 +21,10 @@ use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 use crate::report::{self, Made, SessionMade};
 
+mod court;
 mod receipts;
 
+use court::{Court, CourtArgs};
 use receipts::Judge;
 
 /// Most records of a session that are drawn.
@@ -36,15 +39,18 @@ const FIELDS: &str = "correlation,time,initiator.kind,initiator.verified_by,sess
 
 /// Reconstruct a session: who started it, what was decided, called and answered, and whether anything is missing
 #[derive(clap::Args)]
+#[command(group = ArgGroup::new("disclosed").args(["bundle", "court"]).multiple(true))]
 #[command(after_help = "Examples:\n  vouchlog session --vault vault sess-01\n  \
                         vouchlog session --vault vault sess-01 --html session.html --audit audit.json\n  \
                         vouchlog session --vault vault sess-01 --content --basis \"case 17\" --log http://127.0.0.1:6962 \\\n    \
                         --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key\n  \
                         vouchlog session --vault vault sess-01 --bundle case17.json --fields initiator,workload,credential,outcome \\\n    \
-                        --basis \"case 17\" --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key\n\n\
+                        --basis \"case 17\" --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key\n  \
+                        vouchlog session --vault vault sess-01 --court case17.html --completeness streams.completeness.json --basis \"case 17\" \\\n    \
+                        --log http://127.0.0.1:6962 --log-vkey \"$LOG_VKEY\" --gateway-key gateway.key\n\n\
                         With --audit, findings about the log come first. A critical one about completeness means that not all records are present.\n\
-                        Without --content, no prompt and no answer is read. The log first records every reading of content and every bundle.\n\
-                        The recipient of a bundle checks and reads it with `vouchlog verify`.\n\
+                        Without --content, no prompt and no answer is read. The log first records every reading of content and every disclosure.\n\
+                        The recipient of a bundle checks and reads it with `vouchlog verify`; a court file opens in any browser and checks itself.\n\
                         Exit status: 0 nothing critical was found and every question is answered yes, 1 otherwise.")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -65,8 +71,10 @@ pub(crate) struct Args {
     /// Write one file with the fields of --fields, which any third party can verify offline
     #[arg(long, value_name = "FILE", requires = "basis")]
     bundle: Option<PathBuf>,
-    /// The fields to disclose in the bundle, from every record that has them
-    #[arg(long, value_name = "PATH,...", value_delimiter = ',', requires = "bundle", default_value = FIELDS, hide_default_value = true)]
+    #[command(flatten)]
+    court: CourtArgs,
+    /// The fields to disclose in the bundle or the court file, from every record that has them
+    #[arg(long, value_name = "PATH,...", value_delimiter = ',', requires = "disclosed", default_value = FIELDS, hide_default_value = true)]
     fields: Vec<String>,
     /// A report about the log, as `vouchlog audit --json` or `vouchlog canary check --json` prints it; may be repeated
     #[arg(long = "audit", value_name = "FILE")]
@@ -88,13 +96,14 @@ impl Args {
         let policy = self.policy.as_deref().map(policy).transpose()?;
         let paper = self.paper.open()?;
         self.bundle.iter().try_for_each(|file| check_writable(file))?;
+        let court = self.court.open(self.custody.log_vkey.as_ref(), self.policy.as_deref())?;
         let (vault, access) = self.vault.open().await?;
         let known =
             KnownOfLog { policy: policy.clone(), findings: self.log_findings(&vault, &access).await? };
         let rows = self.rows(&vault, &access).await?;
         let context = learn(&vault, &access).await.map_err(|error| custody::advise(error.into()))?;
-        let records = if self.content || self.bundle.is_some() {
-            self.on_record(&vault, &access, rows, &context).await?
+        let records = if self.content || self.bundle.is_some() || court.is_some() {
+            self.on_record((&vault, &access), rows, &context, court).await?
         } else {
             facts(&vault, &access, rows, &context).await?
         };
@@ -141,20 +150,21 @@ impl Args {
         Ok(rows)
     }
 
-    /// What goes on record first: reading content, writing a bundle.
+    /// What goes on record first: reading content, writing a bundle or a court file.
     async fn on_record(
         &self,
-        vault: &Vault,
-        access: &Access,
+        (vault, access): (&Vault, &Access),
         rows: Vec<Row>,
         context: &Context,
+        court: Option<Court<'_>>,
     ) -> anyhow::Result<Vec<ReadRecord>> {
         let basis = self.basis.as_deref().unwrap_or_default();
         let custodian = self.custody.open(&self.vault, vault.clone(), access.clone()).await?;
         let work = async {
-            let contents = match &self.bundle {
-                Some(_) => Some(self.contents(vault, access, &custodian, &rows, basis).await?),
-                None => None,
+            let contents = if self.bundle.is_some() || court.is_some() {
+                Some(self.contents(vault, access, &custodian, &rows, basis).await?)
+            } else {
+                None
             };
             let read = if self.content {
                 custodian.recorder().read_content(access, rows, basis).await?
@@ -167,9 +177,13 @@ impl Args {
         let done = self.custody.patiently(&custodian, work).await;
         custodian.stop().await;
         let (read, contents) = done?;
-        if let (Some(file), Some(contents)) = (&self.bundle, contents) {
-            write_file(file, SessionBundle::new(&contents)?.to_json().as_bytes())?;
-            output::note(&format!("wrote {}", file.display()));
+        if let Some(contents) = contents {
+            let bundle = SessionBundle::new(&contents)?.to_json();
+            if let Some(file) = &self.bundle {
+                write_file(file, bundle.as_bytes())?;
+                output::note(&format!("wrote {}", file.display()));
+            }
+            court.iter().try_for_each(|court| court.write(&self.session, basis, &bundle))?;
         }
         Ok(read)
     }

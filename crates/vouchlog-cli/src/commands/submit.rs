@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use vouchlog::{Digest, Evidence, Statement, StatementKind, VerifyingKey};
+use vouchlog_session::verifier_digest;
 
 use super::input::{Item, digests, record};
 use super::make_folder;
@@ -47,7 +48,7 @@ pub(crate) struct Args {
     /// Directory for receipts and openings, created if missing
     #[arg(long, value_name = "DIR", env = "VOUCHLOG_RECEIPTS")]
     receipts: Option<PathBuf>,
-    /// The kind of the statements [default: interaction with --gateway-key; without it they are opaque]
+    /// The kind of the statements [default: interaction with --gateway-key, or configuration for --verifier; without it they are opaque]
     #[arg(long, value_name = "KIND", value_parser = super::kind())]
     kind: Option<StatementKind>,
     #[command(flatten)]
@@ -56,7 +57,7 @@ pub(crate) struct Args {
 
 /// What to log.
 #[derive(clap::Args)]
-#[group(required = true, multiple = false, args = ["digest", "digests", "records", "flush"])]
+#[group(required = true, multiple = false, args = ["digest", "digests", "records", "flush", "verifier"])]
 struct What {
     /// Salted digests, 64 hex digits each; never a bare hash, because its content can be guessed
     #[arg(long, value_name = "HEX", num_args = 1..)]
@@ -67,6 +68,9 @@ struct What {
     /// Send only what an earlier run left in the gateway's spool
     #[arg(long, requires = "gateway_key")]
     flush: bool,
+    /// Log the digest of the program in court files (`vouchlog session --court`), so that their recipients can compare it
+    #[arg(long, requires = "receipts")]
+    verifier: bool,
     /// Records to commit to
     #[arg(value_name = "RECORD", requires = "receipts")]
     records: Vec<PathBuf>,
@@ -99,6 +103,7 @@ impl Args {
     fn kind(&self) -> anyhow::Result<StatementKind> {
         match (self.kind, &self.gateway.gateway_key) {
             (Some(kind), Some(_)) => Ok(kind),
+            (None, Some(_)) if self.what.verifier => Ok(StatementKind::Configuration),
             (None, Some(_)) => Ok(StatementKind::Interaction),
             (None | Some(StatementKind::Opaque), None) => Ok(StatementKind::Opaque),
             (Some(kind), None) => Err(Advice::error(
@@ -164,6 +169,10 @@ impl What {
         if self.flush {
             return Ok(Vec::new());
         }
+        if self.verifier {
+            // The program is public: nothing is gained by a salt.
+            return Ok(vec![Item::bare(verifier_digest())]);
+        }
         if let Some(path) = &self.digests {
             return digests(path);
         }
@@ -192,9 +201,17 @@ mod tests {
         let hex = "07".repeat(32);
         assert_eq!(parse(&format!("--digest {hex} {hex}")).unwrap().what.digest.len(), 2);
         assert!(parse("--digests -").is_some());
+        assert!(parse("--verifier --receipts r").is_some());
         assert_eq!(parse("--receipts r a.json b.json").unwrap().what.records.len(), 2);
-        for wrong in ["", "a.json", "--digest 07", "--digests - --receipts r a.json", "--state s --digests -"]
-        {
+        for wrong in [
+            "",
+            "a.json",
+            "--verifier",
+            "--verifier --receipts r a.json",
+            "--digest 07",
+            "--digests - --receipts r a.json",
+            "--state s --digests -",
+        ] {
             assert!(parse(wrong).is_none(), "{wrong}");
         }
     }

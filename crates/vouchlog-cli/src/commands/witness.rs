@@ -22,6 +22,8 @@ use crate::advice::Advice;
 use crate::output::{self, Outcome, Output};
 use crate::telemetry::{self, TelemetryArgs};
 
+mod front;
+
 /// Requests a day of a log given by its vkey: ten a second. A log asks about once a second while it grows.
 const DEFAULT_MAX_RATE: u32 = 864_000;
 
@@ -106,8 +108,13 @@ impl Args {
         })?;
         announce(output, &witness, &transport.url(address), (&access, &admin));
         let watching = access.watch();
-        let server =
-            witness.server(config).access(access.access.clone()).hosts(self.access.hosts()).tls(tls.clone());
+        let shown = witness.clone();
+        let server = witness
+            .server(config)
+            .access(access.access.clone())
+            .hosts(self.access.hosts())
+            .tls(tls.clone())
+            .front(move || front::page(shown.clone()));
         let reloaded = witness.clone();
         let reloading = reload_on(hangup, tls, move || {
             let callers = access.reload()?.map_or(String::new(), |reloaded| format!("; {reloaded} reloaded"));

@@ -7,7 +7,7 @@ use vouchlog_pages::{digest, moment};
 use vouchlog_session::plain;
 
 /// The program and its version.
-const TOOL: &str = concat!("vouchlog ", env!("CARGO_PKG_VERSION"));
+pub(super) const TOOL: &str = concat!("vouchlog ", env!("CARGO_PKG_VERSION"));
 /// Most witnesses among whom the smallest quorum is searched for.
 const MAX_SEARCHED: usize = 12;
 /// Witnesses that are named in a sentence.

@@ -128,7 +128,7 @@ fn facts_of(note: &str) -> Markup {
 }
 
 /// SPEC: RFC 9110 section 12.5.1. Browsers name `text/html`; other programs accept anything, and get text.
-fn accepts_html(request: &HeaderMap) -> bool {
+pub(super) fn accepts_html(request: &HeaderMap) -> bool {
     let listed = request.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     listed.flat_map(|value| value.split(',')).any(|range| {
         let mut parts = range.split(';').map(str::trim);
@@ -157,7 +157,7 @@ fn serve(offered: &Offered, path: &str, request: &HeaderMap) -> Response {
     }
 }
 
-fn page(request: &HeaderMap, html: String) -> Response {
+pub(super) fn page(request: &HeaderMap, html: String) -> Response {
     guarded(cached(request, &etag(html.as_bytes()), CHECKPOINT_CACHING, "text/html; charset=utf-8", html))
 }
 

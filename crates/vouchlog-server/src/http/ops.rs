@@ -6,13 +6,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{Extensions, HeaderMap, StatusCode, header};
+use http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use prometheus_client::encoding::text::encode;
 use serde::Serialize;
 use utoipa::ToSchema;
 use vouchlog_api::Error;
 use vouchlog_runtime::Readiness;
 
+use super::explorer::{accepts_html, page};
 use super::{App, exposition};
 use crate::admission::Connection;
 use crate::media;
@@ -74,22 +75,40 @@ This is a Vouchlog program that serves only health and metrics.
   GET  /healthz  /readyz  /metrics  /openapi.json
 ";
 
-/// What is here, for people.
+/// What is here: the logs that the witness knows, their last checkpoints, its keys and its refusals for browsers, a list of routes for everyone else.
 #[utoipa::path(
     get, path = "/", tag = "operations",
-    responses((status = 200, description = "A list of routes.", body = String, content_type = "text/plain; charset=utf-8"))
+    responses((status = 200, description = "A page for those who accept `text/html`, else a list of routes.", content(
+        (String = "text/plain; charset=utf-8"),
+        (String = "text/html; charset=utf-8"),
+    )))
 )]
-pub(super) async fn witness_index() -> &'static str {
-    WITNESS_INDEX
+pub(super) async fn witness_index(State(app): State<App>, request: HeaderMap) -> Response {
+    app.index(&request, WITNESS_INDEX).await
 }
 
-/// What is here, for people.
+/// What is here: what the program reports of itself for browsers, if it has a page; a list of routes for everyone else.
 #[utoipa::path(
     get, path = "/", tag = "operations",
-    responses((status = 200, description = "A list of routes.", body = String, content_type = "text/plain; charset=utf-8"))
+    responses((status = 200, description = "A page for those who accept `text/html`, else a list of routes.", content(
+        (String = "text/plain; charset=utf-8"),
+        (String = "text/html; charset=utf-8"),
+    )))
 )]
-pub(super) async fn operations_index() -> &'static str {
-    OPERATIONS_INDEX
+pub(super) async fn operations_index(State(app): State<App>, request: HeaderMap) -> Response {
+    app.index(&request, OPERATIONS_INDEX).await
+}
+
+impl App {
+    /// The page of what is served, for browsers; the list of routes for everyone else, or where there is no page.
+    async fn index(&self, request: &HeaderMap, routes: &'static str) -> Response {
+        let mut response = match &self.front {
+            Some(front) if accepts_html(request) => page(request, front.html().await.to_string()),
+            _ => routes.into_response(),
+        };
+        response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
+        response
+    }
 }
 
 /// Whether the process can go on. Restart it when it does not answer 200.

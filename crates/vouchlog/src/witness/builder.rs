@@ -141,16 +141,17 @@ impl WitnessBuilder {
         for (key_file, _) in &keys {
             state::bind(key_file, store.identity(), self.accept_lost_state)?;
         }
+        let refusals = RefusalDir::new(&self.dir.join("refusals"));
         let config = Config {
             keys: keys.into_iter().map(|(_, key)| key).collect(),
             logs: Logs::new(),
             clock: system_clock(),
-            on_refusal: Arc::new(RefusalDir::new(&self.dir.join("refusals"))),
+            on_refusal: Arc::new(refusals.clone()),
             options: Options::default(),
         };
         let mut registry = Registry::default();
         let engine = vouchlog_witness::Witness::open(config, store, &mut registry)?;
-        Ok(Witness::new(engine, registry))
+        Ok(Witness::new(engine, registry, refusals))
     }
 
     fn io(&self, error: io::Error) -> WitnessOpenError {

@@ -16,6 +16,8 @@ use vouchlog_storage::StoreIdentity;
 use vouchlog_storage_sled::SledWitnessStore;
 use vouchlog_witness::{Logs, LogsError};
 
+use super::refusals::RefusalDir;
+
 /// A witness in this process. Clones are the same witness; it stops on [`stop`](Self::stop), or when the last one is dropped.
 ///
 /// It implements the trait [`Witness`](vouchlog_api::Witness), as a witness across the network does.
@@ -24,11 +26,16 @@ pub struct Witness {
     engine: vouchlog_witness::Witness<SledWitnessStore>,
     /// The engine's metrics, until a server takes them.
     registry: Arc<Mutex<Registry>>,
+    refusals: RefusalDir,
 }
 
 impl Witness {
-    pub(super) fn new(engine: vouchlog_witness::Witness<SledWitnessStore>, registry: Registry) -> Self {
-        Self { engine, registry: Arc::new(Mutex::new(registry)) }
+    pub(super) fn new(
+        engine: vouchlog_witness::Witness<SledWitnessStore>,
+        registry: Registry,
+        refusals: RefusalDir,
+    ) -> Self {
+        Self { engine, registry: Arc::new(Mutex::new(registry)), refusals }
     }
 
     /// The witness's name.
@@ -57,6 +64,11 @@ impl Witness {
     /// One of the witness's own keys is among the keys of the logs. Nothing was changed.
     pub fn set_logs(&self, logs: Logs) -> std::result::Result<(), LogsError> {
         self.engine.set_logs(logs)
+    }
+
+    /// Where the checkpoints are that it refused as contradictions.
+    pub fn refusals(&self) -> &RefusalDir {
+        &self.refusals
     }
 
     /// Checks whether the witness can cosign.

@@ -12,15 +12,29 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use vouchlog_merkle::sha256;
+use vouchlog_merkle::{Hash, sha256};
 use vouchlog_runtime::durable::{self, Mode};
-use vouchlog_witness::{Refusal, RefusalSink};
+use vouchlog_witness::{Refusal, RefusalReason, RefusalSink};
 
 const FORMAT: &str = "vouchlog/v1 refusal";
 /// Files of one log whose checkpoints prove its misbehaviour, over all runs of the witness.
 const MAX_PROVEN_FILES: usize = 64;
 /// Files of one log that prove nothing by themselves, and that anyone can bring about.
 const MAX_UNPROVEN_FILES: usize = 16;
+
+/// Refusals that are listed at most. Those of one log are bounded as they are kept.
+const MAX_LISTED: usize = 10_000;
+
+/// A refusal that was kept, by the name of its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptRefusal {
+    /// SHA-256 of the log's origin.
+    pub log: Hash,
+    /// Why it was refused.
+    pub reason: RefusalReason,
+    /// The file.
+    pub path: PathBuf,
+}
 
 /// A directory of refusals, bounded for every log.
 #[derive(Clone, Debug)]
@@ -30,6 +44,23 @@ impl RefusalDir {
     /// Refusals go to `dir`, which is made with the first.
     pub fn new(dir: &Path) -> Self {
         Self(dir.to_owned())
+    }
+
+    /// What was kept, in the order of the files' names. Files of another form are left out.
+    ///
+    /// # Errors
+    /// If the directory cannot be read. One that is not there yet has no refusals.
+    pub fn kept(&self) -> io::Result<Vec<KeptRefusal>> {
+        let mut kept = Vec::new();
+        for log in listed(&self.0)? {
+            let Some(origin) = name_of(&log).and_then(|name| name.parse::<Hash>().ok()) else { continue };
+            let files = listed(&log)?.into_iter().filter_map(|path| {
+                let (reason, _) = name_of(&path)?.strip_suffix(".refusal")?.rsplit_once('-')?;
+                Some(KeptRefusal { log: origin, reason: RefusalReason::from_word(reason)?, path })
+            });
+            kept.extend(files.take(MAX_LISTED.saturating_sub(kept.len())));
+        }
+        Ok(kept)
     }
 
     fn write(&self, refusal: &Refusal) -> io::Result<()> {
@@ -59,6 +90,25 @@ impl RefusalSink for RefusalDir {
     }
 }
 
+/// The paths in a directory, in order.
+fn listed(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error),
+    };
+    let paths: io::Result<Vec<PathBuf>> = entries.take(MAX_LISTED).map(|entry| Ok(entry?.path())).collect();
+    let mut paths = paths?;
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+fn name_of(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()
+}
+
 /// Whether a log has its share of files of this kind.
 fn is_full(dir: &Path, refusal: &Refusal) -> io::Result<bool> {
     let (mut proven, mut unproven) = (0, 0);
@@ -78,7 +128,6 @@ fn is_full(dir: &Path, refusal: &Refusal) -> io::Result<bool> {
 mod tests {
     use vouchlog_note::Origin;
     use vouchlog_runtime::UnixSeconds;
-    use vouchlog_witness::RefusalReason;
 
     use super::*;
 
@@ -116,6 +165,13 @@ mod tests {
         assert_eq!(read["latest"], "latest\n\nlines\n");
         assert_eq!(read["refused_at"], 1_767_225_600);
         assert_eq!(read["format"], FORMAT);
+        let log = sha256(b"log.example.com/a");
+        let listed = KeptRefusal { log, reason: RefusalReason::OtherRoot, path: file.clone() };
+        for foreign in [place.join("notes.txt"), place.join(log.to_string()).join("other-root.txt")] {
+            fs::write(foreign, "x").unwrap();
+        }
+        assert_eq!(RefusalDir::new(&place).kept().unwrap(), [listed]);
+        assert!(RefusalDir::new(&dir.path().join("none")).kept().unwrap().is_empty());
     }
 
     #[test]

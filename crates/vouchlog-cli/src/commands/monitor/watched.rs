@@ -1,5 +1,6 @@
 //! How the monitor itself is doing: its readiness and its metrics, `vouchlog_monitor_*`.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -13,8 +14,13 @@ use vouchlog_auditor::{AuditReport, FindingKind};
 use vouchlog_runtime::Readiness;
 use vouchlog_runtime::metrics::{Gauge, register, register_in};
 
+use crate::report::{AuditRun, RunOutcome};
+
 /// Intervals without a successful audit after which the monitor is not ready.
 const PATIENCE: u32 = 3;
+
+/// Audits that are remembered for the monitor's page.
+const MAX_RUNS: usize = 100;
 
 /// What is known of the monitor at any time.
 #[derive(Debug)]
@@ -31,6 +37,8 @@ struct Last {
     /// What is wrong with the log by the last audit that could tell, in words.
     verdict: String,
     error: Option<String>,
+    /// The audits since the start, the newest first.
+    runs: VecDeque<AuditRun>,
 }
 
 /// How an audit ended.
@@ -104,6 +112,8 @@ impl Watched {
         metrics.audits.get_or_create(&OutcomeLabel { outcome }).inc();
         metrics.duration.observe(took.as_secs_f64());
         let mut last = self.last.lock();
+        last.runs.truncate(MAX_RUNS - 1);
+        last.runs.push_front(AuditRun { at: now, took, outcome: outcome_of(how) });
         match how {
             Ended::Failed(error) => last.error = Some(error.clone()),
             Ended::Audited(report) => {
@@ -143,6 +153,11 @@ impl Watched {
         self.metrics.told.get_or_create(&ToldLabels { to, outcome }).inc();
     }
 
+    /// The audits since the start, the newest first; at most [`MAX_RUNS`].
+    pub(super) fn runs(&self) -> Vec<AuditRun> {
+        self.last.lock().runs.iter().cloned().collect()
+    }
+
     /// Ready while audits succeed. What they find makes the log suspect, not the monitor unready.
     pub(super) fn readiness(&self) -> Readiness {
         let last = self.last.lock();
@@ -156,6 +171,17 @@ impl Watched {
         };
         let readiness = Readiness::new().check("audit", audit);
         if last.success.is_some() { readiness.note("log", last.verdict.clone()) } else { readiness }
+    }
+}
+
+fn outcome_of(how: &Ended<'_>) -> RunOutcome {
+    match how {
+        Ended::Failed(error) => RunOutcome::Failed(error.clone()),
+        Ended::Audited(report) => RunOutcome::Audited {
+            size: report.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size),
+            entries: report.checked.entries,
+            verdict: if report.is_clean() { String::new() } else { verdict(report) },
+        },
     }
 }
 
@@ -233,6 +259,11 @@ mod tests {
         watched.ended(&Ended::Audited(&clean()), Duration::ZERO, 7);
         watched.ended(&Ended::Failed("no route".into()), Duration::ZERO, 7);
         assert!(watched.readiness().is_ready(), "three intervals are not over");
+        assert!(matches!(&watched.runs()[..], [AuditRun { outcome: RunOutcome::Failed(_), .. }, _, _]));
+        for _ in 0..2 * MAX_RUNS {
+            watched.ended(&Ended::Audited(&clean()), Duration::ZERO, 8);
+        }
+        assert_eq!(watched.runs().len(), MAX_RUNS);
         let (impatient, _) = super::tests::watched(Duration::ZERO);
         impatient.ended(&Ended::Audited(&clean()), Duration::ZERO, 7);
         std::thread::sleep(Duration::from_millis(2));

@@ -32,6 +32,14 @@ export async function recastAsync(reason, what, read) {
         throw recasted(reason, what, error);
     }
 }
+export async function keepClass(what, check) {
+    try {
+        return await check();
+    }
+    catch (error) {
+        throw error instanceof VerifyError ? new VerifyError(error.reason, `${what}: ${error.message}`) : error;
+    }
+}
 function recasted(reason, what, error) {
     if (!(error instanceof VerifyError) || error.reason === "unsupported")
         return error;

@@ -23,6 +23,7 @@ export { parseEvidence, verifyFinding, verifyFindingFile } from "./finding.js";
 export { FINDING_KINDS, findingKind, ruleOf, severityOf } from "./kinds.js";
 export { drawSample, verifySampleFile } from "./sample.js";
 export { recognise, verifyFile } from "./file.js";
+export { CHECKS } from "./trace.js";
 export { auditLog } from "./audit/audit.js";
 export { Prover } from "./prover.js";
 export { cosignatures } from "./cosigned.js";

@@ -11,6 +11,12 @@ export function parseJson(bytes) {
     const text = decodeUtf8(bytes);
     return text === null ? undefined : parseJsonText(text);
 }
+export function parseWithin(bytes, most) {
+    return parseJson(checkLength(bytes, most));
+}
+export function checkLength(bytes, most) {
+    return bytes.length <= most ? bytes : refuse("too-large", `the file has more than ${most} bytes`);
+}
 export function parseJsonText(text) {
     const parser = new Parser(text);
     try {

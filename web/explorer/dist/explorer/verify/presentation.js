@@ -1,20 +1,21 @@
 import { openEnrolment, openGenesis, openRevocation, openStreamOpening } from "./control.js";
-import { decodeEntry } from "./entry.js";
-import { recast, refuse, VerifyError } from "./errors.js";
-import { Fields, parseJson } from "./json.js";
+import {} from "./entry.js";
+import { refuse } from "./errors.js";
+import { Fields, parseWithin } from "./json.js";
 import { sameKey } from "./key.js";
-import { leafHash, verifyInclusion } from "./merkle.js";
 import { witnessedUntil } from "./policy.js";
 import { Operators } from "./operators.js";
-import { parseProofFile, PROOF_HEADER } from "./proof_file.js";
-import { verifyStatement } from "./statement.js";
+import { PROOF_HEADER } from "./proof_file.js";
+import { SharedProofs } from "./shared_proofs.js";
+import { disclose, openStatement } from "./statement.js";
 export const PRESENTATION_FORMAT = "vouchlog/v1 presentation";
 export const MAX_PRESENTATION_BYTES = 4 << 20;
 const MAX_OPERATOR_CHANGES = 64;
 export function parsePresentation(bytes) {
-    if (bytes.length > MAX_PRESENTATION_BYTES)
-        refuse("too-large", `the presentation has more than ${MAX_PRESENTATION_BYTES} bytes`);
-    const fields = new Fields(parseJson(bytes), "the presentation", ["format", "origin", "sd_jwt", "proof", "genesis", "stream"], ["signed_by"]);
+    return presentationOf(parseWithin(bytes, MAX_PRESENTATION_BYTES));
+}
+export function presentationOf(parsed) {
+    const fields = new Fields(parsed, "the presentation", ["format", "origin", "sd_jwt", "proof", "genesis", "stream"], ["signed_by"]);
     if (fields.string("format") !== PRESENTATION_FORMAT)
         refuse("format", `its format is not \`${PRESENTATION_FORMAT}\``);
     return {
@@ -35,23 +36,6 @@ function readIdentity(value) {
     const revocation = status.has("revocation") ? status.string("revocation") : null;
     return { ...identity, status: { asOf: status.u64("as_of"), revocation } };
 }
-async function prove(proof, what, trust) {
-    const file = recast("format", `the proof of ${what}`, () => parseProofFile(proof));
-    if (file.extra === null)
-        refuse("no-entry", `the proof of ${what} does not carry the entry`);
-    const { head, cosignatures } = await keepClass(`the checkpoint over ${what}`, () => trust.checkpoint(file.note.note));
-    recast("not-included", what, () => verifyInclusion(file.index, head, leafHash(file.extra), file.proof));
-    const entry = recast("entry", what, () => decodeEntry(file.extra));
-    return { index: file.index, entry, size: head.size, cosignatures };
-}
-async function keepClass(what, check) {
-    try {
-        return await check();
-    }
-    catch (error) {
-        throw error instanceof VerifyError ? new VerifyError(error.reason, `${what}: ${error.message}`) : error;
-    }
-}
 function checkBefore(what, index, before) {
     if (index >= before)
         refuse("order", `${what} is at index ${index}, not before index ${before}`);
@@ -67,46 +51,58 @@ function splitProofs(text) {
     }
     return [...proofs, text.slice(from)];
 }
-async function operatorsOf(genesis, trust) {
+async function operatorsOf(genesis, proofs) {
+    const { trust } = proofs;
     const [first, ...changes] = splitProofs(genesis);
-    const proven = await prove(first, "the genesis", trust);
-    checkBefore("the genesis", proven.index, 1n);
-    const { entry } = proven;
+    const proven = await proofs.prove(first, "the genesis");
+    const operators = await trust.check("operator", "the genesis", () => operatorIn(proven, trust), ({ key }) => ({ operator: key.name, key: key.id }));
+    let last = 0n;
+    const what = "a change of the operator's key";
+    for (const change of changes) {
+        const { index, entry } = await proofs.prove(change, what);
+        await trust.check("operator", what, () => {
+            checkBefore(what, last, index);
+            return entry.kind === "operator-changed" ? operators.take(index, entry.note, trust.origin, trust.crypto) : otherEntry(what);
+        }, () => ({ operator: operators.key.name, key: operators.key.id, index }));
+        last = index;
+    }
+    return operators;
+}
+async function operatorIn({ index, entry }, trust) {
+    checkBefore("the genesis", index, 1n);
     if (entry.kind !== "genesis")
         return otherEntry("the genesis");
     const opened = await openGenesis(entry.note, [trust.log], trust.crypto);
     if (opened.origin !== trust.origin)
         refuse("other-log", "the genesis is another log's");
-    const operators = new Operators(opened.operator);
-    let last = 0n;
-    const what = "a change of the operator's key";
-    for (const change of changes) {
-        const { index, entry: changed } = await prove(change, what, trust);
-        checkBefore(what, last, index);
-        if (changed.kind !== "operator-changed")
-            return otherEntry(what);
-        await operators.take(index, changed.note, trust.origin, trust.crypto);
-        last = index;
-    }
-    return operators;
+    return new Operators(opened.operator);
 }
-async function proveStream(identity, trust, operators) {
-    const opened = await prove(identity.opening, "the opening of the stream", trust);
-    if (opened.entry.kind !== "stream-opened" || opened.index >= 1n << 40n)
+async function proveStream(identity, proofs, operators) {
+    const { trust } = proofs;
+    const opened = await proofs.prove(identity.opening, "the opening of the stream");
+    const opening = await trust.check("gateway", "the opening of the stream", () => openingIn(opened, trust), ({ gateway }) => ({ gateway: gateway.name, key: gateway.id, stream: opened.index }));
+    const what = "the enrolment of the gateway";
+    const proven = await proofs.prove(identity.enrolment, what);
+    const { index } = proven;
+    const keyTrust = await trust.check("gateway", what, async () => {
+        checkBefore(what, index, opened.index);
+        if (proven.entry.kind !== "gateway-enrolled")
+            return otherEntry(what);
+        const enrolment = await openEnrolment(proven.entry.note, trust.origin, operators.at(index), trust.crypto);
+        if (!sameKey(enrolment.gateway, opening.gateway))
+            refuse("other-key", "the enrolment is of another key");
+        return trustIn(enrolment, trust);
+    }, (keyTrust) => ({ gateway: opening.gateway.name, key: opening.gateway.id, index, trust: keyTrust }));
+    const status = await keyStatus(identity, { gateway: opening.gateway, enrolled: index }, proofs, operators);
+    return { id: opened.index, gateway: opening.gateway, enrolled: index, trust: keyTrust, status, key: opening.stream };
+}
+async function openingIn({ index, entry }, trust) {
+    if (entry.kind !== "stream-opened" || index >= 1n << 40n)
         return otherEntry("the opening of the stream");
-    const opening = await openStreamOpening(opened.entry.note, trust.origin, trust.crypto);
+    const opening = await openStreamOpening(entry.note, trust.origin, trust.crypto);
     if (opening.gateway.name === `${trust.origin}/house`)
-        refuse("house-stream", `stream ${opened.index} is the log's house stream`);
-    const proven = await prove(identity.enrolment, "the enrolment of the gateway", trust);
-    checkBefore("the enrolment of the gateway", proven.index, opened.index);
-    if (proven.entry.kind !== "gateway-enrolled")
-        return otherEntry("the enrolment of the gateway");
-    const enrolment = await openEnrolment(proven.entry.note, trust.origin, operators.at(proven.index), trust.crypto);
-    if (!sameKey(enrolment.gateway, opening.gateway))
-        refuse("other-key", "the enrolment is of another key");
-    const keyTrust = trustIn(enrolment, trust);
-    const status = await keyStatus(identity, { gateway: opening.gateway, enrolled: proven.index }, operators, trust);
-    return { id: opened.index, gateway: opening.gateway, enrolled: proven.index, trust: keyTrust, status, key: opening.stream };
+        refuse("house-stream", `stream ${index} is the log's house stream`);
+    return opening;
 }
 export function trustIn({ gateway, replaces }, trust) {
     const isPinned = (key) => trust.gateways.some((pinned) => sameKey(pinned, key));
@@ -118,18 +114,20 @@ export function trustIn({ gateway, replaces }, trust) {
         return "rotated-from-pinned";
     return refuse("not-pinned", `the key ${gateway.id} of ${gateway.name} is none of the pinned keys`);
 }
-async function keyStatus({ status }, key, operators, trust) {
+async function keyStatus({ status }, key, proofs, operators) {
     if (status === null)
         return { known: "nothing" };
     if (status.revocation === null)
         return { known: "not-revoked", asOf: status.asOf };
     const what = "the revocation of the gateway's key";
-    const proven = await prove(status.revocation, what, trust);
-    const revoked = await readRevocation(proven, operators.at(proven.index), trust);
-    if (!sameKey(revoked.key, key.gateway))
-        refuse("other-key", `${what} is of another key`);
-    checkBefore("the enrolment of the gateway", key.enrolled, proven.index);
-    return { known: "revoked-later", index: proven.index, effective: revoked.effective, reason: revoked.reason };
+    const proven = await proofs.prove(status.revocation, what);
+    return proofs.trust.check("key-status", what, async () => {
+        const revoked = await readRevocation(proven, operators.at(proven.index), proofs.trust);
+        if (!sameKey(revoked.key, key.gateway))
+            refuse("other-key", `${what} is of another key`);
+        checkBefore("the enrolment of the gateway", key.enrolled, proven.index);
+        return { known: "revoked-later", index: proven.index, effective: revoked.effective, reason: revoked.reason };
+    }, ({ index, effective, reason }) => ({ gateway: key.gateway.name, index, effective, reason }));
 }
 async function readRevocation({ entry }, operator, trust) {
     if (entry.kind === "gateway-revoked") {
@@ -144,28 +142,27 @@ async function readRevocation({ entry }, operator, trust) {
     return { key: replaces.key, effective: entry.loggedAt, reason: replaces.reason };
 }
 export async function verifyPresentation(presentation, trust) {
+    return verifyPresented(presentation, new SharedProofs(trust), "the statement");
+}
+const keyOf = ({ opening, enrolment, status }) => JSON.stringify([opening, enrolment, status && [String(status.asOf), status.revocation]]);
+export async function verifyPresented(presentation, proofs, about) {
+    const { trust } = proofs;
     if (presentation.origin !== trust.origin)
-        refuse("other-log", "the presentation is about another log");
-    const operators = await operatorsOf(presentation.genesis, trust);
-    const stream = await proveStream(presentation.stream, trust, operators);
-    const signer = presentation.signedBy === null ? stream : await proveStream(presentation.signedBy, trust, operators);
-    const proven = await prove(presentation.proof, "the statement's entry", trust);
-    const { entry, index, size, cosignatures } = proven;
-    if (!entry.isStatement)
-        return otherEntry("the statement's entry");
-    if (BigInt(entry.stream) !== stream.id)
-        refuse("mismatch", `the entry is in stream ${entry.stream}, not in stream ${stream.id}`);
-    checkBefore("the opening of the stream", stream.id, index);
-    if (signer.gateway.name !== stream.gateway.name)
-        refuse("mismatch", "one gateway signed the statement, another logged it");
-    checkBefore("the opening of the signing stream", signer.id, index);
-    const statement = await verifyStatement(presentation.sdJwt, signer.key, trust.crypto);
-    checkClaims(statement, signer, entry);
-    for (const { status } of [signer, stream]) {
-        if (status.known === "revoked-later" && status.effective <= entry.loggedAt) {
-            refuse("revoked", "the gateway's key was revoked before the statement was logged: anyone who has it may have made it");
-        }
-    }
+        await trust.check("format", about, () => refuse("other-log", "the presentation is about another log"));
+    const { genesis } = presentation;
+    const operators = await proofs.once(`operators ${genesis}`, () => operatorsOf(genesis, proofs));
+    const streamOf = (identity) => proofs.once(`stream ${genesis}${keyOf(identity)}`, () => proveStream(identity, proofs, operators));
+    const stream = await streamOf(presentation.stream);
+    const signer = presentation.signedBy === null ? stream : await streamOf(presentation.signedBy);
+    const proven = await proofs.prove(presentation.proof, "the statement's entry");
+    const { index, size, cosignatures } = proven;
+    const { entry, signed } = await trust.check("signature", about, async () => {
+        const entry = entryIn(proven, stream, signer);
+        return { entry, signed: await openStatement(presentation.sdJwt, signer.key, trust.crypto) };
+    }, ({ signed: { claims, digest } }) => ({ record: claims.record, gateway: claims.issuer, stream: claims.stream, digest }));
+    const statement = await trust.check("disclosures", about, () => disclose(signed), ({ undisclosed }) => ({ record: signed.claims.record, disclosed: signed.disclosures.length, undisclosed }));
+    await trust.check("claims", about, () => checkClaims(signed, signer, entry), () => ({ record: signed.claims.record, index }));
+    await trust.check("key-status", about, () => checkStatus([signer, stream], entry), () => ({ ...statusFacts(stream.status), loggedAt: entry.loggedAt }));
     const status = stream.status.known === "not-revoked" && stream.status.asOf > size
         ? { known: "not-revoked", asOf: size }
         : stream.status;
@@ -175,6 +172,26 @@ export async function verifyPresentation(presentation, trust) {
         origin: trust.origin, witnessedUntil: witnessedUntil(cosignatures),
     };
 }
+function entryIn({ index, entry }, stream, signer) {
+    if (!entry.isStatement)
+        return otherEntry("the statement's entry");
+    if (BigInt(entry.stream) !== stream.id)
+        refuse("mismatch", `the entry is in stream ${entry.stream}, not in stream ${stream.id}`);
+    checkBefore("the opening of the stream", stream.id, index);
+    if (signer.gateway.name !== stream.gateway.name)
+        refuse("mismatch", "one gateway signed the statement, another logged it");
+    checkBefore("the opening of the signing stream", signer.id, index);
+    return entry;
+}
+function checkStatus(streams, entry) {
+    for (const { status } of streams) {
+        if (status.known === "revoked-later" && status.effective <= entry.loggedAt) {
+            refuse("revoked", "the gateway's key was revoked before the statement was logged: anyone who has it may have made it");
+        }
+    }
+}
+const statusFacts = (status) => status.known === "nothing" ? { known: status.known }
+    : status.known === "not-revoked" ? { known: status.known, asOf: status.asOf } : { known: status.known, index: status.index, effective: status.effective };
 function checkClaims({ claims, digest }, signer, entry) {
     if (BigInt(claims.stream) !== signer.id)
         refuse("mismatch", "the statement names another stream than the one whose key signed it");

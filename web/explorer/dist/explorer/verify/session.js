@@ -1,13 +1,15 @@
-import { refuse, VerifyError } from "./errors.js";
-import { Fields, parseJson } from "./json.js";
-import { verifyPresentation } from "./presentation.js";
+import { keepClass, refuse } from "./errors.js";
+import { Fields, parseWithin } from "./json.js";
+import { verifyPresented } from "./presentation.js";
+import { SharedProofs } from "./shared_proofs.js";
 export const SESSION_FORMAT = "vouchlog/v1 session";
 export const MAX_SESSION_BYTES = 64 << 20;
 const MAX_PRESENTATIONS = 10_000;
 export function parseSession(bytes) {
-    if (bytes.length > MAX_SESSION_BYTES)
-        refuse("too-large", `the bundle has more than ${MAX_SESSION_BYTES} bytes`);
-    const fields = new Fields(parseJson(bytes), "the bundle", ["format", "origin", "session", "disclosed", "known", "parts", "records"], ["seal", "erasures"]);
+    return sessionOfJson(parseWithin(bytes, MAX_SESSION_BYTES));
+}
+export function sessionOfJson(parsed) {
+    const fields = new Fields(parsed, "the bundle", ["format", "origin", "session", "disclosed", "known", "parts", "records"], ["seal", "erasures"]);
     if (fields.string("format") !== SESSION_FORMAT)
         refuse("format", `its format is not \`${SESSION_FORMAT}\``);
     const [origin, parts] = [fields.string("origin"), fields.strings("parts")];
@@ -50,16 +52,11 @@ function readPacked(value, origin, parts) {
     };
 }
 export async function verifySession(bundle, trust) {
+    const proofs = new SharedProofs(trust);
     const verify = async (one, what, fits) => {
-        let verified;
-        try {
-            verified = await verifyPresentation(one, trust);
-        }
-        catch (error) {
-            throw error instanceof VerifyError ? new VerifyError(error.reason, `${what}: ${error.message}`) : error;
-        }
+        const verified = await keepClass(what, () => verifyPresented(one, proofs, what));
         const { kind } = verified.entry;
-        return fits(kind) ? verified : refuse("entry", `${what} is a statement of kind ${kind}`);
+        return fits(kind) ? verified : trust.check("session", what, () => refuse("entry", `${what} is a statement of kind ${kind}`));
     };
     const records = [];
     for (const [place, one] of bundle.records.entries()) {
@@ -71,13 +68,15 @@ export async function verifySession(bundle, trust) {
     for (const [place, one] of bundle.erasures.entries()) {
         erasures.push(await verify(one, `erasure ${place} of the bundle`, (kind) => kind === "erasure"));
     }
-    checkOnce([...records, ...(seal ? [seal] : []), ...erasures]);
-    for (const one of seal ? [...records, seal] : records) {
-        const session = sessionOf(one);
-        if (session !== null && session !== bundle.session) {
-            refuse("other-session", `record ${one.statement.claims.record} belongs to another session`);
+    await trust.check("session", "the bundle", () => {
+        checkOnce([...records, ...(seal ? [seal] : []), ...erasures]);
+        for (const one of seal ? [...records, seal] : records) {
+            const session = sessionOf(one);
+            if (session !== null && session !== bundle.session) {
+                refuse("other-session", `record ${one.statement.claims.record} belongs to another session`);
+            }
         }
-    }
+    }, () => ({ session: bundle.session, records: records.length, sealed: seal !== null, erasures: erasures.length }));
     const { session, known } = bundle;
     return { session, known, records, seal, erasures, notes: notesOf(bundle, records, trust) };
 }
@@ -96,6 +95,8 @@ function sessionOf({ statement }) {
 }
 function notesOf(bundle, records, trust) {
     const notes = ["Not checked here: whether the records keep the rules, and whether they bear out what their gateways claim of them."];
+    if (records.length === 0)
+        notes.push("There is no record in the bundle: it shows nothing of the session.");
     if (trust.policy === null)
         notes.push("No witness policy was given: a log that shows different trees goes unnoticed.");
     const silent = records.filter((one) => sessionOf(one) === null).length;
@@ -104,5 +105,7 @@ function notesOf(bundle, records, trust) {
     }
     if (bundle.seal === null)
         notes.push(`There is no seal: the number of records (${bundle.known}) rests on the sender's word.`);
+    else
+        notes.push("Not checked here: whether the records in the bundle are those that the seal counts.");
     return notes;
 }

@@ -11,21 +11,28 @@ const MAX_DISCLOSURES = 4096;
 const MAX_DEPTH = 32;
 const MAX_CLAIM_BYTES = 255;
 const CLEAR = ["iss", "iat", "jti", "kind", "stream", "evidence", "rules"];
+const MAX_SHOWN_NAME = 64;
 const RESERVED = ["_sd", "...", "_sd_alg"];
 const no = (why) => refuse("statement", why);
 export async function verifyStatement(sdJwt, key, crypto) {
+    return disclose(await openStatement(sdJwt, key, crypto));
+}
+export async function openStatement(sdJwt, key, crypto) {
     if (key.type !== 0x04)
         no("the key is not of type 0x04, as those of streams are");
     const { jwt, disclosures } = split(sdJwt);
     const payload = await verifyJwt(jwt, key, crypto);
     const parsed = parseJson(payload);
     const claims = recast("statement", "the payload is rejected", () => readClaims(parsed));
-    const { members, undisclosed } = placeDisclosures(parsed, disclosures);
+    return { claims, disclosures, payload: parsed, digest: encodeHex(sha256(encodeUtf8(jwt))) };
+}
+export function disclose({ claims, digest, payload, disclosures }) {
+    const { members, undisclosed } = placeDisclosures(payload, disclosures);
     const disclosed = Object.create(null);
     for (const name of Object.keys(members))
         if (!CLEAR.includes(name))
             disclosed[name] = toJsonValue(members[name]);
-    return { claims, disclosed, undisclosed, digest: encodeHex(sha256(encodeUtf8(jwt))) };
+    return { claims, disclosed, undisclosed, digest };
 }
 function split(sdJwt) {
     if (utf8Length(sdJwt) > MAX_SD_JWT_BYTES)
@@ -120,8 +127,10 @@ export function placeDisclosures(payload, disclosures) {
     const places = new Places(shown);
     const { _sd_alg: _, ...rest } = payload;
     const members = places.object(Object.assign(Object.create(null), rest), 1);
-    if (shown.size > 0)
-        no(`${shown.size} disclosures belong to no digest of the statement`);
+    for (const [digest, { name }] of shown) {
+        const field = name === null ? "an element of a list" : `the field ${JSON.stringify(name.slice(0, MAX_SHOWN_NAME))}`;
+        no(`what is shown of ${field} is not in the signed statement, which has no digest ${digest}`);
+    }
     return { members, undisclosed: places.undisclosed };
 }
 class Places {

@@ -1,13 +1,16 @@
+import { encodeBase64 } from "./bytes.js";
 import { Crypto } from "./crypto.js";
-import { recast, refuse } from "./errors.js";
+import { orNull, recast, refuse, VerifyError } from "./errors.js";
 import { checkOrigin, parseVkey } from "./key.js";
 import { Policy } from "./policy.js";
 import { openCheckpoint } from "./checkpoint.js";
+import { traced } from "./trace.js";
 export class Trust {
     crypto;
     log;
     policy;
     gateways;
+    onCheck = null;
     constructor(options) {
         this.crypto = new Crypto(options);
         this.log = parseVkey(options.logVkey);
@@ -25,9 +28,38 @@ export class Trust {
     open(note) {
         return openCheckpoint(note, this.origin, [this.log], this.crypto);
     }
-    async checkpoint(note) {
-        if (this.policy !== null)
-            return this.policy.verifyCheckpoint(note, this.origin, [this.log], this.crypto);
-        return { ...(await this.open(note)), cosignatures: [] };
+    traced(onCheck) {
+        const trust = Object.assign(Object.create(Trust.prototype), this);
+        trust.onCheck = onCheck;
+        return trust;
+    }
+    check(name, about, run, facts) {
+        return traced(this.onCheck, name, about, run, facts);
+    }
+    async checkpoint(note, about = "the checkpoint") {
+        const { policy } = this;
+        if (policy === null)
+            return { ...(await this.signed(note, about)), cosignatures: [] };
+        let refusal;
+        try {
+            const verified = await policy.verifyCheckpoint(note, this.origin, [this.log], this.crypto);
+            await this.check("log-signature", about, () => verified, factsOf);
+            return await this.check("witnesses", about, () => verified, ({ head, cosignatures }) => ({ size: head.size, cosignedBy: cosignatures.map(({ name }) => name), quorumNone: policy.isQuorumNone }));
+        }
+        catch (error) {
+            if (!(error instanceof VerifyError))
+                throw error;
+            refusal = error;
+        }
+        const no = () => { throw refusal; };
+        const byLog = await orNull(this.open(note));
+        if (byLog === null)
+            return this.check("log-signature", about, no);
+        await this.check("log-signature", about, () => byLog, factsOf);
+        return this.check("witnesses", about, no);
+    }
+    signed(note, about = "the checkpoint") {
+        return this.check("log-signature", about, () => this.open(note), factsOf);
     }
 }
+const factsOf = ({ head }) => ({ size: head.size, root: encodeBase64(head.root) });
