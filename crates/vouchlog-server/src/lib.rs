@@ -48,9 +48,12 @@ mod status;
 mod tests;
 pub mod tls;
 
+pub use crate::http::read as read_body;
+pub use access::refusal;
 pub use config::ServerConfig;
 pub use health::Health;
 pub use log::ServedLog;
 pub use peer::{Peer, PeerCertificate};
+pub use problem::Problem;
 pub use serve::Server;
 pub use vouchlog_runtime::Readiness;

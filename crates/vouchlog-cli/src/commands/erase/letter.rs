@@ -10,7 +10,7 @@ use vouchlog_record::{Facet, RecordId};
 use vouchlog_runtime::durable::{self, Mode};
 use vouchlog_session::plain;
 use vouchlog_vault::{
-    Access, ErasurePlan, Query, Refusal, Role, Row, Scope, Vault, VaultError, Why, learn, read_facts,
+    Access, ErasurePlan, Operation, Query, Refusal, Row, Scope, Vault, VaultError, Why, learn, read_facts,
 };
 
 use crate::advice::Advice;
@@ -60,7 +60,7 @@ impl Letter {
         plan: &ErasurePlan,
         name: &str,
     ) -> anyhow::Result<Self> {
-        access.require(Role::ReadMetadata).map_err(|error| {
+        access.allow(Operation::Read).map_err(|error| {
             Advice::error(
                 format!("no letter can be written: {error}"),
                 "use a token with the role read-metadata",
